@@ -1,0 +1,81 @@
+"""Write HTTP APIs that synchronise: the names that applications use.
+
+Names are imported when they are first used, so that importing the package costs nothing to a
+program that only wants its version.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version as _distribution_version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cliquet import authentication, errors, events
+    from cliquet.http import current_resource_name, current_service, follow_subrequest
+    from cliquet.initialization import (
+        includeme,
+        initialize,
+        initialize_cliquet,
+        install_middlewares,
+    )
+    from cliquet.logs import logger
+    from cliquet.service import Service
+    from cliquet.settings import DEFAULT_SETTINGS, load_default_settings
+
+    __version__: str
+
+__all__ = [
+    "DEFAULT_SETTINGS",
+    "PROTOCOL_VERSION",
+    "Service",
+    "__version__",
+    "authentication",
+    "current_resource_name",
+    "current_service",
+    "errors",
+    "events",
+    "follow_subrequest",
+    "includeme",
+    "initialize",
+    "initialize_cliquet",
+    "install_middlewares",
+    "load_default_settings",
+    "logger",
+]
+
+PROTOCOL_VERSION = "2"
+"""Version of the protocol that every service speaks (H-3.1)."""
+
+_MODULES = {
+    "DEFAULT_SETTINGS": "cliquet.settings",
+    "Service": "cliquet.service",
+    "current_resource_name": "cliquet.http",
+    "current_service": "cliquet.http",
+    "follow_subrequest": "cliquet.http",
+    "includeme": "cliquet.initialization",
+    "initialize": "cliquet.initialization",
+    "initialize_cliquet": "cliquet.initialization",
+    "install_middlewares": "cliquet.initialization",
+    "load_default_settings": "cliquet.settings",
+    "logger": "cliquet.logs",
+}
+_SUBMODULES = ("authentication", "errors", "events")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
+    if name in _MODULES:
+        value = getattr(importlib.import_module(_MODULES[name]), name)
+    elif name in _SUBMODULES:
+        value = importlib.import_module(f"cliquet.{name}")
+    elif name == "__version__":
+        value = _distribution_version("cliquet")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

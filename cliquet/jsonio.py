@@ -1,0 +1,332 @@
+"""JSON in and out, on orjson.
+
+Owns what a JSON text may hold when it comes from a client, and how values without JSON form are
+rendered. Knows nothing of HTTP: the caller turns a `JSONError` into a response.
+
+orjson rounds integers beyond 64 bits and long decimals without a word, and knows no NUL or depth
+rule. Bodies that could be concerned, found by tests that cost little on the others, are read again
+with the standard library (design note 5).
+"""
+
+from __future__ import annotations
+
+import decimal
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+
+__all__ = ["MAX_DEPTH", "JSONError", "dumps", "loads", "loads_strict"]
+
+MAX_DEPTH: Final = 100
+"""Containers inside containers that a body may have (D-12)."""
+
+_MIN_INTEGER: Final = -(2**63)
+_MAX_INTEGER: Final = 2**64 - 1
+
+
+class JSONError(ValueError):
+    """A body is not JSON, or holds a value that could not be given back unchanged.
+
+    Parameters
+    ----------
+    message : what is wrong and where, in words of the JSON language (D-13).
+    path : dotted path of the faulty value (``data.list.0``); None when the syntax is at fault or
+        the body is that value.
+    """
+
+    def __init__(self, message: str, path: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+# Out
+
+
+def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> bytes:
+    """Return the compact JSON text of any value, in UTF-8; ``/`` is not escaped.
+
+    Values without JSON form (P-35.8): mappings become objects; any other iterable becomes an
+    array; dates become ISO 8601 text; a `Decimal` becomes a number if that is exact, else text;
+    bytes become text; infinities and NaN become null; the rest becomes ``str(value)``. So does a
+    value that contains itself. This function does not raise.
+
+    Parameters
+    ----------
+    default : asked first about objects without JSON form; it raises `TypeError` to decline.
+    """
+    # An iterator can be read once only, while the slow path below starts again from the top.
+    drained: dict[int, tuple[Any, list[Any]]] = {}
+
+    def convert(item: Any) -> Any:
+        if id(item) in drained:
+            return drained[id(item)][1]
+        if default is not None:
+            try:
+                return default(item)
+            except TypeError:
+                pass
+        converted = _convert(item)
+        if isinstance(item, Iterator):
+            drained[id(item)] = item, converted
+        return converted
+
+    try:
+        return orjson.dumps(value, default=convert, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        # Integers beyond 64 bits, half surrogate pairs, nesting beyond orjson's own limit.
+        pass
+    try:
+        return _dumps_slowly(_plain(value, convert))
+    except RecursionError:
+        return _dumps_slowly(_text(value))
+
+
+def _dumps_slowly(value: Any) -> bytes:
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        # Half surrogate pairs: only their escapes fit into UTF-8.
+        return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def _convert(item: Any) -> Any:
+    """Return the JSON form of one object that orjson does not know."""
+    if isinstance(item, decimal.Decimal):
+        return _decimal(item)
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return bytes(item).decode("utf-8", "replace")
+    try:
+        if isinstance(item, Mapping):
+            return dict(item)
+        if isinstance(item, Iterable):
+            return list(item)
+    except Exception:  # noqa: S110 - an object that fails to iterate still has a text
+        pass
+    return _text(item)
+
+
+def _decimal(item: decimal.Decimal) -> int | float | str:
+    if not item.is_finite():
+        return str(item)
+    if item == item.to_integral_value() and _MIN_INTEGER <= item <= _MAX_INTEGER:
+        return int(item)
+    number = float(item)
+    return number if decimal.Decimal(repr(number)) == item else str(item)
+
+
+def _text(item: object) -> str:
+    try:
+        return str(item)
+    except Exception:
+        return f"<{type(item).__name__}>"
+
+
+def _plain(value: Any, convert: Callable[[Any], Any]) -> Any:
+    """Rebuild `value` with nothing but what the standard library renders without fail."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        return _renderable_integer(value)
+    if isinstance(value, dict):
+        return {_plain_key(key): _plain(item, convert) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return [_plain(item, convert) for item in value]
+    try:
+        # Floats, dates, UUID, enumerations, data classes: the same text as on the fast path.
+        return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
+    except TypeError:
+        return _plain(convert(value), convert)
+
+
+def _plain_key(key: Any) -> str:
+    if isinstance(key, str):
+        return key
+    try:
+        rendered = orjson.dumps({key: None}, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return _text(key)
+    return str(next(iter(orjson.loads(rendered))))
+
+
+def _renderable_integer(value: int) -> int | str:
+    try:
+        str(value)
+    except ValueError:  # more digits than the interpreter agrees to write
+        return hex(value)
+    return value
+
+
+# In
+
+
+def loads(text: str | bytes) -> Any:
+    """Parse JSON of a trusted source, numbers exactly as the standard library does.
+
+    Raises
+    ------
+    json.JSONDecodeError : not JSON.
+    """
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+    if not _has_suspect_number(raw):
+        try:
+            return orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            pass
+    return json.loads(text)
+
+
+def loads_strict(body: bytes) -> Any:
+    """Parse the JSON body of a request.
+
+    A leading byte order mark is ignored (H-1.7) and the last of repeated members wins (H-1.6).
+    What is accepted comes out of `dumps` with the same value.
+
+    Raises
+    ------
+    JSONError : invalid UTF-8 (H-6.10); invalid JSON, NaN and infinities included (H-8.4, D-10);
+        an integer outside -2**63 to 2**64 - 1 or a decimal that no float denotes (D-11, X-25);
+        U+0000 or half a surrogate pair in text (D-12); more than `MAX_DEPTH` levels (D-12).
+    """
+    if body.startswith(b"\xef\xbb\xbf"):
+        body = body[3:]
+    if _has_suspect_number(body) or b"\\u0000" in body:
+        return _loads_carefully(body)
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _loads_carefully(body)
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        _check_depth(body)
+    return value
+
+
+# Every digit and the dot become `0`, so that a long number is a run of zeros.
+_SHAPE: Final = bytes.maketrans(b"123456789.E+", b"0000000000e-")
+_LONG: Final = b"0" * 16
+# A number that a float may not denote: 16 digits and more (every decimal of 15 survives a float),
+# or an exponent of two digits and more. Inside a text this matches rarely, and only costs time.
+_SUSPECT_NUMBER: Final = re.compile(rb"[\s:,\[]-?[0-9](?:[0-9.]{15}|[0-9.]*[eE][+-]?[0-9]{2})")
+
+
+def _has_suspect_number(body: bytes) -> bool:
+    """Tell whether orjson could round a number of `body`; never wrong when it answers False."""
+    if body[:1] in b"-0123456789":
+        return True
+    shape = body.translate(_SHAPE)
+    if _LONG in shape or b"0e00" in shape or b"0e-00" in shape:
+        return _SUSPECT_NUMBER.search(body) is not None
+    return False
+
+
+class _Fault:
+    """Stands, in a parsed value, for a number that cannot be kept."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+def _parse_integer(text: str) -> int | _Fault:
+    # 20 digits and a sign hold every accepted integer; `int` gets slow on very long ones.
+    if len(text) <= 21 and _MIN_INTEGER <= (value := int(text)) <= _MAX_INTEGER:
+        return value
+    return _Fault("Integer beyond 64 bits")
+
+
+def _parse_decimal(text: str) -> float | _Fault:
+    value = float(text)
+    if value - value != 0:
+        return _Fault("Number out of range")
+    try:
+        exact = decimal.Decimal(text) == decimal.Decimal(repr(value))
+    except decimal.InvalidOperation:  # an exponent beyond what even decimals can hold
+        exact = False
+    return value if exact else _Fault("Number with too many digits")
+
+
+def _parse_constant(text: str) -> _Fault:
+    return _Fault(f"{text} is not a JSON number")
+
+
+_DECODER: Final = json.JSONDecoder(
+    parse_int=_parse_integer, parse_float=_parse_decimal, parse_constant=_parse_constant
+)
+
+
+def _loads_carefully(body: bytes) -> Any:
+    """Parse with the standard library, for its error texts and its exact numbers."""
+    # First of all: the standard library's parser is recursive.
+    _check_depth(body)
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise JSONError(f"Invalid UTF-8: {_position(body, error.start)}") from None
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        # The library says `Invalid \uXXXX escape` (H-8.4).
+        message = error.msg.replace("escape", "escape sequence")
+        place = f"line {error.lineno} column {error.colno} (char {error.pos})"
+        raise JSONError(f"{message}: {place}") from None
+    _check_values(value)
+    return value
+
+
+def _position(body: bytes, start: int) -> str:
+    before = body[:start].decode("utf-8")
+    line = before.count("\n") + 1
+    column = len(before) - before.rfind("\n")
+    return f"line {line} column {column} (char {len(before)})"
+
+
+_BRACKET_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
+
+
+def _check_depth(body: bytes) -> None:
+    depth = 0
+    for match in _BRACKET_OR_TEXT.finditer(body):
+        token = match[0]
+        if token in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                place = f"byte {match.start()}"
+                raise JSONError(f"More than {MAX_DEPTH} levels of nesting: {place}")
+        elif token in b"]}":
+            depth -= 1
+
+
+def _check_values(value: Any) -> None:
+    """Refuse the faults of a parsed value, the first of the document with its path."""
+    todo: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while todo:
+        path, item = todo.pop()
+        if isinstance(item, _Fault):
+            raise _fault(item.reason, path)
+        if isinstance(item, str):
+            _check_text(item, path, "text")
+        elif isinstance(item, dict):
+            for key in item:
+                _check_text(key, path, "a member name")
+            todo.extend([((*path, key), item[key]) for key in reversed(item)])
+        elif isinstance(item, list):
+            todo.extend([((*path, n), item[n]) for n in reversed(range(len(item)))])
+
+
+def _check_text(text: str, path: tuple[str | int, ...], what: str) -> None:
+    if "\x00" in text:
+        raise _fault(f"U+0000 in {what}", path)
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise _fault(f"Lone surrogate in {what}", path) from None
+
+
+def _fault(reason: str, path: tuple[str | int, ...]) -> JSONError:
+    if not path:
+        return JSONError(reason)
+    dotted = ".".join(map(str, path))
+    return JSONError(f"{reason}: {dotted}", dotted)

@@ -1,0 +1,34 @@
+"""Settings: one typed table, the one reader of their values, and their loading.
+
+``table`` and ``families`` hold the rows, ``parsers`` the types, ``loading`` the precedence of
+environment, file and defaults. Knows nothing of what a setting is used for.
+"""
+
+from __future__ import annotations
+
+from cliquet.settings.families import SETTINGS, find, read, validate
+from cliquet.settings.loading import (
+    Resolution,
+    environment_names,
+    load_default_settings,
+    resolve,
+    resolve_project_name,
+)
+from cliquet.settings.model import Parser, Setting, SettingError
+from cliquet.settings.table import DEFAULT_SETTINGS
+
+__all__ = [
+    "DEFAULT_SETTINGS",
+    "SETTINGS",
+    "Parser",
+    "Resolution",
+    "Setting",
+    "SettingError",
+    "environment_names",
+    "find",
+    "load_default_settings",
+    "read",
+    "resolve",
+    "resolve_project_name",
+    "validate",
+]

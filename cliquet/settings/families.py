@@ -1,0 +1,244 @@
+"""The settings whose names hold a name of the application's, and the reader of all settings."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from cliquet.settings.model import Setting
+from cliquet.settings.parsers import Anything, Boolean, Integer, List, Number, Reference, Text
+from cliquet.settings.table import ROWS
+
+__all__ = ["SETTINGS", "find", "read", "validate"]
+
+_DOTTED: Final = {"name": ".+", "option": ".+"}
+_COMPONENT: Final = {"component": "storage|cache|permission"}
+
+# In order: the first pattern that a name matches is its row.
+FAMILIES: Final = (
+    Setting(
+        "{endpoint_type}_{resource_name}_{method}_enabled",
+        Boolean(),
+        True,
+        "Whether a resource offers a method, in lower case, on its collection or its records.",
+        in_defaults=False,
+        placeholders={
+            "endpoint_type": "collection|record",
+            "method": "get|head|options|post|put|patch|delete",
+        },
+    ),
+    Setting(
+        "{resource_name}_cache_expires_seconds",
+        Integer(optional=True, zero_is_none=True),
+        None,
+        "How long anonymous users may keep what they read of a resource.",
+        unit="seconds",
+        in_defaults=False,
+    ),
+    Setting(
+        "{resource_name}_{permission}_principals",
+        List(commas=True, is_text=True),
+        "",
+        "Users and groups that have a permission on every record of a resource.",
+        in_defaults=False,
+        placeholders={"permission": "[^_]+"},
+    ),
+    Setting(
+        "event_listeners.{name}.use",
+        Reference(),
+        "",
+        "Module of the listener with this alias.",
+        in_defaults=False,
+        placeholders=_DOTTED,
+    ),
+    Setting(
+        "event_listeners.{name}.url",
+        Text(switchable=True),
+        "",
+        "Where the listener sends events.",
+        in_defaults=False,
+        placeholders=_DOTTED,
+    ),
+    Setting(
+        "event_listeners.{name}.pool_size",
+        Integer(minimum=1),
+        25,
+        "Connections that the listener may open.",
+        unit="connections",
+        in_defaults=False,
+        placeholders=_DOTTED,
+    ),
+    Setting(
+        "event_listeners.{name}.listname",
+        Text(),
+        "cliquet.events",
+        "List that the Redis listener adds events to.",
+        in_defaults=False,
+        placeholders=_DOTTED,
+    ),
+    Setting(
+        "event_listeners.{name}.actions",
+        List(),
+        "create update delete",
+        "Actions that the listener is told about.",
+        in_defaults=False,
+        placeholders=_DOTTED,
+    ),
+    Setting(
+        "event_listeners.{name}.resources",
+        List(),
+        "",
+        "Resources that the listener is told about; nothing for all.",
+        in_defaults=False,
+        placeholders=_DOTTED,
+    ),
+    Setting(
+        "event_listeners.{name}.before_commit",
+        Boolean(),
+        False,
+        "Whether a listener that acts outside the request's transaction, as the Redis one does, is "
+        "told before the commit; if that fails, or the request is run again, it was told too much.",
+        in_defaults=False,
+        version_added="3.2",
+        placeholders=_DOTTED,
+    ),
+    Setting(
+        "event_listeners.{name}.{option}",
+        Anything(),
+        None,
+        "Option of a listener.",
+        in_defaults=False,
+        placeholders=_DOTTED,
+    ),
+    Setting(
+        "multiauth.policy.{name}.use",
+        Reference(),
+        "",
+        "Class of the authentication policy with this name.",
+        in_defaults=False,
+        placeholders=_DOTTED,
+    ),
+    Setting(
+        "multiauth.policy.{name}.{option}",
+        Anything(),
+        None,
+        "Argument of an authentication policy.",
+        in_defaults=False,
+        placeholders=_DOTTED,
+    ),
+    Setting(
+        "tm.{option}",
+        Anything(),
+        None,
+        "Option of the transaction manager, pyramid_tm.",
+        in_defaults=False,
+        placeholders=_DOTTED,
+    ),
+    Setting(
+        "retry.attempts",
+        Integer(minimum=1),
+        3,
+        "How often a request is run that ends in a deadlock, until it is answered 503.",
+        unit="attempts",
+        in_defaults=False,
+        version_added="3.2",
+    ),
+    Setting(
+        "{component}_max_overflow",
+        Integer(minimum=-1),
+        10,
+        "Connections opened beyond the pool when it is exhausted; -1 for no limit.",
+        unit="connections",
+        in_defaults=False,
+        placeholders=_COMPONENT,
+    ),
+    Setting(
+        "{component}_max_backlog",
+        Integer(minimum=-1),
+        -1,
+        "Threads that may wait for a connection; -1 for no limit.",
+        unit="threads",
+        in_defaults=False,
+        placeholders=_COMPONENT,
+    ),
+    Setting(
+        "{component}_pool_recycle",
+        Integer(minimum=-1),
+        -1,
+        "Age at which a connection is replaced; -1 for never.",
+        unit="seconds",
+        in_defaults=False,
+        placeholders=_COMPONENT,
+    ),
+    Setting(
+        "{component}_pool_timeout",
+        Number(),
+        30,
+        "Time to wait for a connection of an exhausted pool.",
+        unit="seconds",
+        in_defaults=False,
+        placeholders=_COMPONENT,
+    ),
+    Setting(
+        "{component}_poolclass",
+        Reference(),
+        "cliquet.storage.postgresql.pool.QueuePoolWithMaxBacklog",
+        "Class of the connection pool.",
+        in_defaults=False,
+        placeholders=_COMPONENT,
+    ),
+)
+
+SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
+    {row.name: row for row in (*ROWS, *FAMILIES)}
+)
+"""Every setting by its bare name, every family by its pattern."""
+
+_PATTERNS: Final = tuple((row.pattern(), row) for row in FAMILIES)
+
+
+# Bounded: the names come from settings and code, but plugins may have many.
+@functools.lru_cache(maxsize=1024)
+def find(name: str) -> Setting | None:
+    """Return the row of a setting given by its bare name; None if no row knows it."""
+    row = SETTINGS.get(name)
+    if row is not None and not row.is_family:
+        return row
+    return next((row for pattern, row in _PATTERNS if pattern.fullmatch(name)), None)
+
+
+def read(settings: Mapping[str, Any], name: str) -> Any:
+    """Return the typed value of a setting, as it is at this very moment.
+
+    The one reader of settings: nobody else converts their values, and tests and plugins that
+    change the mapping after start-up are heard.
+
+    Parameters
+    ----------
+    settings : mapping with bare names (S-1.1), such as ``registry.settings``.
+    name : bare name.
+
+    Raises
+    ------
+    KeyError : the name is in no row of the table.
+    SettingError : the value is not allowed.
+    """
+    row = find(name)
+    if row is None:
+        raise KeyError(name)
+    return row.value(settings.get(name, row.default), name)
+
+
+def validate(settings: Mapping[str, Any]) -> None:
+    """Read every known setting present, so that a bad value fails at start-up (S-22, S-23.8).
+
+    Raises
+    ------
+    SettingError : the first value that is not allowed.
+    """
+    for name, value in settings.items():
+        row = find(name)
+        if row is not None:
+            row.value(value, name)

@@ -1,0 +1,104 @@
+"""What one row of the settings table says, and the error that a bad value deserves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+__all__ = ["Parser", "Setting", "SettingError"]
+
+
+class SettingError(ValueError):
+    """A setting has a value that cannot be used (S-22).
+
+    Parameters
+    ----------
+    name : bare name of the setting.
+    value : the value given.
+    allowed : what would have been accepted.
+    """
+
+    def __init__(self, name: str, value: Any, allowed: str) -> None:
+        super().__init__(f"Setting '{name}' is {value!r}; allowed: {allowed}.")
+        self.name = name
+        self.value = value
+        self.allowed = allowed
+
+
+class Parser(Protocol):
+    """The type of a setting.
+
+    Calling it returns the typed value of text or of a native value, or raises `ValueError`. It is
+    idempotent: a parsed value is parsed to itself.
+    """
+
+    @property
+    def allowed(self) -> str:
+        """What is accepted, for errors and for the reference page."""
+        ...  # pragma: no cover - a protocol has no body
+
+    @property
+    def is_text(self) -> bool:
+        """Whether loading keeps the value as text instead of converting it (S-23.5)."""
+        ...  # pragma: no cover - a protocol has no body
+
+    def __call__(self, value: Any) -> Any: ...
+
+
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table: a setting, or a family of settings with a pattern as its name.
+
+    Parameters
+    ----------
+    name : bare name (S-1.1); placeholders such as ``{resource_name}`` make it a family.
+    parse : type of the value.
+    default : value when nothing gives one, as deployers would write it.
+    sentence : what it does, for the reference page.
+    unit : unit of a number.
+    in_defaults : whether `DEFAULT_SETTINGS` has it, so that the environment reaches it (S-1.5).
+    version_added : first release that knew it.
+    placeholders : regular expression of each placeholder that is not any text without dot.
+    """
+
+    name: str
+    parse: Parser
+    default: Any
+    sentence: str
+    unit: str | None = None
+    in_defaults: bool = True
+    version_added: str = "3.1"
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_family(self) -> bool:
+        return "{" in self.name
+
+    def pattern(self) -> re.Pattern[str]:
+        """Return the regular expression of the names that belong to this row."""
+        # Odd parts are the names of placeholders. By default any text without dot, the empty one
+        # too: a resource may lack a name (S-10.3).
+        parts = _PLACEHOLDER.split(self.name)
+        return re.compile(
+            "".join(
+                f"(?:{self.placeholders.get(part, '[^.]*')})" if number % 2 else re.escape(part)
+                for number, part in enumerate(parts)
+            )
+        )
+
+    def value(self, given: Any, name: str | None = None) -> Any:
+        """Return the typed value of what was given.
+
+        Raises
+        ------
+        SettingError : the value is not allowed.
+        """
+        try:
+            return self.parse(given)
+        except ValueError as error:
+            raise SettingError(name or self.name, given, self.parse.allowed) from error

@@ -1,0 +1,229 @@
+"""The types of settings.
+
+Each accepts text as it comes from a file or the environment, and native values as they come from
+Python code, and is idempotent. A parser that refuses raises a bare `ValueError`; the row adds the
+name of the setting.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import iso8601
+
+__all__ = ["Anything", "Boolean", "Date", "Integer", "List", "Number", "Reference", "Text"]
+
+_TRUE_WORDS: Final = frozenset({"t", "true", "y", "yes", "on", "1"})
+# What a deployer may write to switch an optional setting off (S-2.1 turns these words to False).
+_OFF_WORDS: Final = frozenset({"off", "false", "no", "none"})
+_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,19}")
+_NUMBER: Final = re.compile(r"[-+]?[0-9]{1,19}(?:\.[0-9]{1,19})?")
+
+
+def _is_unset(value: Any) -> bool:
+    return (
+        value is None
+        or value is False
+        or (isinstance(value, str) and (not value.strip() or value.strip().lower() in _OFF_WORDS))
+    )
+
+
+@dataclass(frozen=True)
+class Anything:
+    """A value that belongs to another package, or to a plugin: as it is."""
+
+    allowed: str = "any value"
+    is_text: bool = False
+
+    def __call__(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """True for ``t``, ``true``, ``y``, ``yes``, ``on``, ``1``; false for all else (S-2.3)."""
+
+    allowed: str = "true or false"
+    is_text: bool = False
+
+    def __call__(self, value: Any) -> bool:
+        if value is True or value is False:
+            return bool(value)
+        return str(value).strip().lower() in _TRUE_WORDS
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number.
+
+    Parameters
+    ----------
+    minimum : least value accepted.
+    optional : whether "no value" (None, empty, ``off``) is accepted, and gives None.
+    zero_is_none : whether 0 means "no value" too.
+    any_text : whether other text is passed through (S-8.2).
+    """
+
+    minimum: int = 0
+    optional: bool = False
+    zero_is_none: bool = False
+    any_text: bool = False
+    is_text: bool = False
+
+    @property
+    def allowed(self) -> str:
+        number = f"a whole number of {self.minimum} or more"
+        return f"{number}, or nothing" if self.optional else number
+
+    def __call__(self, value: Any) -> int | str | None:
+        # Most calls come with the parsed value of an earlier one.
+        if type(value) is not int:
+            if self.optional and _is_unset(value):
+                return None
+            if self.any_text:
+                return self._integer_or_text(value)
+            value = _integer(value)
+        if value < self.minimum and not self.any_text:
+            raise ValueError(value)
+        return None if value == 0 and self.zero_is_none else int(value)
+
+    def _integer_or_text(self, value: Any) -> int | str:
+        try:
+            return _integer(value)
+        except ValueError:
+            return str(value)
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool):
+        raise ValueError(value)  # noqa: TRY004 - callers translate `ValueError` alone
+    if isinstance(value, str):
+        if not _INTEGER.fullmatch(value.strip()):
+            raise ValueError(value)
+        return int(value)
+    if isinstance(value, (int, float)) and value == value // 1:
+        return int(value)
+    raise ValueError(value)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number greater than 0, with or without decimals."""
+
+    allowed: str = "a number greater than 0"
+    is_text: bool = False
+
+    def __call__(self, value: Any) -> int | float:
+        if isinstance(value, bool):
+            raise ValueError(value)  # noqa: TRY004 - callers translate `ValueError` alone
+        if isinstance(value, str):
+            if not _NUMBER.fullmatch(value.strip()):
+                raise ValueError(value)
+            value = float(value) if "." in value else int(value)
+        # The second test refuses infinity and NaN.
+        if not isinstance(value, (int, float)) or not value > 0 or value - value != 0:
+            raise ValueError(value)
+        return value
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text, never turned into a number (S-23.5).
+
+    Parameters
+    ----------
+    optional : whether "no value" gives None; otherwise it gives the empty text.
+    switchable : whether ``off``, ``false`` and ``no`` mean "no value": for files, addresses and
+        the like, which no text of that kind can be, and which deployers switch off (P-2.12).
+    """
+
+    optional: bool = False
+    switchable: bool = False
+    is_text: bool = True
+
+    @property
+    def allowed(self) -> str:
+        return "text, or nothing" if self.optional else "text"
+
+    def __call__(self, value: Any) -> str | None:
+        if value is None or (self.switchable and _is_unset(value)):
+            return None if self.optional else ""
+        if self.optional and value == "":
+            return None
+        return value if isinstance(value, str) else str(value)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The dotted name of a Python object, or the object itself (S-11.1)."""
+
+    allowed: str = "a dotted Python name, or nothing"
+    is_text: bool = True
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return value.strip()
+        return "" if value is None or value is False else value
+
+
+@dataclass(frozen=True)
+class List:
+    """A tuple of texts, written with white space or new lines between items (S-2.4).
+
+    Parameters
+    ----------
+    commas : whether commas separate too (S-17.4, X-7).
+    """
+
+    commas: bool = False
+    # With commas, `1,2` is a list of texts; without, S-2.1's literals are accepted as a list.
+    is_text: bool = False
+
+    @property
+    def allowed(self) -> str:
+        separators = "commas or white space" if self.commas else "white space"
+        return f"names with {separators} between them"
+
+    def __call__(self, value: Any) -> tuple[Any, ...]:
+        if type(value) is tuple:
+            return value
+        if isinstance(value, str):
+            return tuple(value.replace(",", " ").split() if self.commas else value.split())
+        if value is None or value is False:
+            return ()
+        if isinstance(value, (int, float)):
+            if isinstance(value, bool):
+                raise ValueError(value)  # noqa: TRY004 - callers translate `ValueError` alone
+            return (str(value),)
+        if isinstance(value, Iterable) and not isinstance(value, (bytes, dict)):
+            return tuple(value)
+        raise ValueError(value)
+
+
+# A full date at least: `2015` alone is rather a mistake than the first of January.
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}")
+
+
+@dataclass(frozen=True)
+class Date:
+    """An ISO 8601 date or date-time with a zone, UTC when none is given (D-44, S-23.9)."""
+
+    allowed: str = "an ISO 8601 date or date-time such as 2031-01-22 or 2031-01-22T18:00:00+01:00"
+    is_text: bool = True
+
+    def __call__(self, value: Any) -> datetime.datetime | None:
+        if isinstance(value, datetime.datetime):
+            return value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
+        if isinstance(value, datetime.date):
+            midnight = datetime.time(tzinfo=datetime.timezone.utc)
+            return datetime.datetime.combine(value, midnight)
+        if _is_unset(value):
+            return None
+        text = str(value).strip()
+        if not _DATE.match(text):
+            raise ValueError(value)
+        return iso8601.parse_date(text)

@@ -1,0 +1,282 @@
+"""The settings that have one fixed name (S-4), with their types, defaults and sentences.
+
+Names that contain the name of a resource, policy or listener are in ``families``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cliquet.settings.model import Setting
+from cliquet.settings.parsers import Boolean, Date, Integer, List, Number, Reference, Text
+
+__all__ = ["DEFAULT_SETTINGS", "ROWS"]
+
+_TEXT: Final = Text()
+_OPTIONAL_TEXT: Final = Text(optional=True)
+_LOCATION: Final = Text(switchable=True)
+_OPTIONAL_LOCATION: Final = Text(optional=True, switchable=True)
+_FLAG: Final = Boolean()
+_NAMES: Final = List()
+_REFERENCE: Final = Reference()
+# For these, 0 means the same as nothing.
+_LIMIT: Final = Integer(optional=True, zero_is_none=True)
+
+_IDENTITY = (
+    Setting("project_name", _TEXT, "", "Name of the service, and prefix of its settings."),
+    Setting("project_version", _TEXT, "", "Version of the service, as the root URL shows it."),
+    Setting(
+        "http_api_version",
+        _OPTIONAL_TEXT,
+        None,
+        "Version of the HTTP API, MAJOR.MINOR; its major part is the URL prefix. By default the "
+        "first two components of the project version.",
+        in_defaults=False,
+    ),
+    Setting("project_docs", _LOCATION, "", "URL of the documentation, as the root URL shows it."),
+    Setting(
+        "error_info_link",
+        _LOCATION,
+        "https://github.com/mozilla-services/cliquet/issues/",
+        "URL in the body of responses 500, where users can report them.",
+    ),
+)
+
+_START_UP = (
+    Setting(
+        "initialization_sequence",
+        _NAMES,
+        (
+            "cliquet.initialization.setup_request_bound_data",
+            "cliquet.initialization.setup_json_serializer",
+            "cliquet.initialization.setup_logging",
+            "cliquet.initialization.setup_storage",
+            "cliquet.initialization.setup_permission",
+            "cliquet.initialization.setup_cache",
+            "cliquet.initialization.setup_requests_scheme",
+            "cliquet.initialization.setup_vary_headers",
+            "cliquet.initialization.setup_version_redirection",
+            "cliquet.initialization.setup_deprecation",
+            "cliquet.initialization.setup_authentication",
+            "cliquet.initialization.setup_backoff",
+            "cliquet.initialization.setup_statsd",
+            "cliquet.initialization.setup_listeners",
+            "cliquet.events.setup_transaction_hook",
+        ),
+        "Functions that set the application up, in order; each is given the configurator.",
+    ),
+    Setting("includes", _NAMES, "", "Plugins included once the application is set up."),
+    Setting("event_listeners", _NAMES, "", "Listeners told about changes and reads of resources."),
+    Setting(
+        "logging_renderer",
+        _REFERENCE,
+        "cliquet.logs.ClassicLogRenderer",
+        "Class that writes log lines.",
+    ),
+)
+
+_FEATURES = (
+    Setting(
+        "batch_max_requests",
+        _LIMIT,
+        25,
+        "Most requests that one batch may hold; nothing or 0 for no limit.",
+        unit="requests",
+    ),
+    Setting(
+        "paginate_by",
+        _LIMIT,
+        None,
+        "Most records in one page of a collection; nothing or 0 for no limit.",
+        unit="records",
+    ),
+    Setting(
+        "id_generator",
+        _REFERENCE,
+        "cliquet.storage.generators.UUID4",
+        "Class that makes record ids and recognises them.",
+    ),
+    Setting("readonly", _FLAG, False, "Refuse every method that would change a resource."),
+)
+
+_DEPLOYMENT = (
+    Setting(
+        "backoff",
+        Integer(optional=True, any_text=True),
+        None,
+        "Value of the header Backoff, which asks clients to come less often; 0 is sent too.",
+        unit="seconds",
+    ),
+    Setting(
+        "retry_after_seconds",
+        Integer(),
+        30,
+        "Value of the header Retry-After of responses 503.",
+        unit="seconds",
+    ),
+    Setting("eos", Date(), None, "Date when the service ends; without zone it is UTC."),
+    Setting("eos_message", _OPTIONAL_TEXT, None, "Text for users about the end of the service."),
+    Setting("eos_url", _OPTIONAL_LOCATION, None, "Page for users about the end of the service."),
+    Setting("http_scheme", _OPTIONAL_LOCATION, None, "Scheme of the URLs that the service writes."),
+    Setting(
+        "http_host",
+        _OPTIONAL_LOCATION,
+        None,
+        "Host, with or without port, of the URLs that the service writes.",
+    ),
+    Setting(
+        "vary",
+        _NAMES,
+        "Authorization",
+        "Headers that the header Vary of every response names.",
+        in_defaults=False,
+    ),
+    Setting("cors_origins", _NAMES, "*", "Origins whose scripts may call the service."),
+    Setting(
+        "cors_max_age_seconds",
+        _LIMIT,
+        3600,
+        "How long browsers keep the answer of a preflight; nothing or 0 leaves it to them.",
+        unit="seconds",
+    ),
+    Setting(
+        "version_prefix_redirect_enabled",
+        _FLAG,
+        True,
+        "Redirect URLs without version prefix to the current version.",
+    ),
+    Setting(
+        "trailing_slash_redirect_enabled",
+        _FLAG,
+        True,
+        "Redirect unknown URLs that end by a slash to the same without it.",
+    ),
+    Setting(
+        "heartbeat_timeout_seconds",
+        Number(),
+        10,
+        "Time that each check of the heartbeat may take; a late one counts as failed.",
+        unit="seconds",
+        version_added="3.2",
+    ),
+)
+
+_POOL_SIZE: Final = Integer(optional=True)
+
+_BACKENDS = (
+    Setting("storage_backend", _REFERENCE, "", "Module that stores records."),
+    Setting("storage_url", _LOCATION, "", "Where records are stored."),
+    Setting(
+        "storage_max_fetch_size",
+        Integer(minimum=1),
+        10000,
+        "Most records that one request may read.",
+        unit="records",
+    ),
+    Setting(
+        "storage_pool_size",
+        _POOL_SIZE,
+        25,
+        "Connections kept open to the storage.",
+        unit="connections",
+    ),
+    Setting("cache_backend", _REFERENCE, "", "Module that keeps temporary values."),
+    Setting("cache_url", _LOCATION, "", "Where temporary values are kept."),
+    Setting(
+        "cache_pool_size",
+        _POOL_SIZE,
+        25,
+        "Connections kept open to the cache.",
+        unit="connections",
+    ),
+    Setting("cache_prefix", _TEXT, "", "Text in front of every key of the cache."),
+    Setting(
+        "cache_max_size_bytes",
+        Integer(optional=True),
+        524288,
+        "Memory that the cache in memory may fill; nothing for no limit.",
+        unit="bytes",
+        version_added="3.2",
+    ),
+    Setting("permission_backend", _REFERENCE, "", "Module that stores permissions."),
+    Setting("permission_url", _LOCATION, "", "Where permissions are stored."),
+    Setting(
+        "permission_pool_size",
+        _POOL_SIZE,
+        25,
+        "Connections kept open to the permission backend.",
+        unit="connections",
+    ),
+    Setting(
+        "transaction_per_request",
+        _FLAG,
+        True,
+        "Make each request one transaction; without, each operation commits by itself.",
+    ),
+    Setting(
+        "tm.annotate_user",
+        _FLAG,
+        False,
+        "Label transactions with the user, which authenticates every request.",
+    ),
+)
+
+_SECURITY = (
+    Setting(
+        "multiauth.policies",
+        _NAMES,
+        "basicauth",
+        "Authentication policies, the first that knows the user wins.",
+    ),
+    Setting(
+        "multiauth.policy.basicauth.use",
+        _REFERENCE,
+        "cliquet.authentication.BasicAuthAuthenticationPolicy",
+        "Class of the policy named basicauth.",
+    ),
+    Setting(
+        "multiauth.authorization_policy",
+        _REFERENCE,
+        "cliquet.authorization.AuthorizationPolicy",
+        "Class that decides what a user may do.",
+    ),
+    Setting(
+        "multiauth.groupfinder",
+        _REFERENCE,
+        "cliquet.authorization.groupfinder",
+        "Function that gives the further principals of a user.",
+    ),
+    Setting(
+        "userid_hmac_secret",
+        _TEXT,
+        "",
+        "Secret that Basic Auth user ids derive from; users lose their data when it changes.",
+    ),
+)
+
+_MONITORING = (
+    Setting("newrelic_config", _OPTIONAL_LOCATION, None, "Configuration file of New Relic."),
+    Setting("newrelic_env", _TEXT, "dev", "Section of the configuration file of New Relic."),
+    Setting("profiler_enabled", _FLAG, False, "Write a profile of each request."),
+    Setting("profiler_dir", _TEXT, "/tmp", "Folder that profiles are written to."),  # noqa: S108
+    Setting("statsd_url", _OPTIONAL_LOCATION, None, "Address of StatsD, udp://host:port."),
+    Setting(
+        "statsd_prefix",
+        _TEXT,
+        "cliquet",
+        "Prefix of the names of metrics when the project has no name.",
+    ),
+)
+
+ROWS: Final = (
+    *_IDENTITY,
+    *_START_UP,
+    *_FEATURES,
+    *_DEPLOYMENT,
+    *_BACKENDS,
+    *_SECURITY,
+    *_MONITORING,
+)
+
+DEFAULT_SETTINGS: dict[str, Any] = {row.name: row.default for row in ROWS if row.in_defaults}
+"""Internal defaults under their bare names (S-4); applications copy it."""

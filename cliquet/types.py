@@ -1,0 +1,25 @@
+"""Type aliases shared by every layer. Knows nothing of the rest of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+# JSON values are recursive; the checker gains nothing from spelling that out in every signature.
+JSONValue = Any
+
+Record = dict[str, JSONValue]
+"""A JSON object with the reserved members ``id`` and ``last_modified`` (B-1.1)."""
+
+Settings = MutableMapping[str, Any]
+"""The flat mapping of Pyramid's registry (S-1.1)."""
+
+ReadOnlySettings = Mapping[str, Any]
+
+BoundPermission = tuple[str, str]
+"""An object id and a permission (B-15.1)."""
+
+GetBoundPermissions = Callable[[str, str], Iterable[BoundPermission]]
+"""The inheritance hook of permissions (B-15.8)."""
+
+IdGenerator = Callable[[], str]

@@ -1,0 +1,311 @@
+"""Pure helpers used by every layer and by applications (P-26).
+
+Public names whose home is a higher layer (`COMPARISON`, the sub-request functions) stay reachable
+here and are forwarded when first asked for, so that this leaf imports no other layer.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import hmac
+import importlib
+import json as _stdlib_json
+import os
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Final
+
+from cliquet import jsonio
+from cliquet.literals import NotALiteralError, read_literal
+
+__all__ = [
+    "DeprecatedMeta",
+    "classname",
+    "decode64",
+    "decode_header",
+    "dict_subset",
+    "encode64",
+    "encode_header",
+    "environment_name",
+    "hmac_digest",
+    "json",
+    "json_serializer",
+    "merge_dicts",
+    "msec_time",
+    "native_value",
+    "random_bytes_hex",
+    "read_env",
+    "strip_uri_prefix",
+    "strip_whitespace",
+]
+
+_FORWARDED: Final = {
+    "COMPARISON": "cliquet.storage.query",
+    "build_request": "cliquet.http",
+    "build_response": "cliquet.http",
+    "current_resource_name": "cliquet.http",
+    "current_service": "cliquet.http",
+    "follow_subrequest": "cliquet.http",
+    "reapply_cors": "cliquet.http",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Forward the public names that live in higher layers (PEP 562, P-26.11 to P-26.25)."""
+    if name == "sqlalchemy":
+        # Test suites of applications skip on None; asking must not cost an import to the others.
+        try:
+            return importlib.import_module("sqlalchemy")
+        except ImportError:
+            return None
+    if name in _FORWARDED:
+        return getattr(importlib.import_module(_FORWARDED[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_FORWARDED, "sqlalchemy"])
+
+
+# Text and values
+
+
+def strip_whitespace(v: Any) -> Any:
+    """Strip space, tab, carriage return and newline at both ends of a text (P-26.1).
+
+    Anything that is not text, ``colander.null`` in particular, is returned as is.
+    """
+    return v.strip(" \t\r\n") if isinstance(v, str) else v
+
+
+def classname(obj: object) -> str:
+    """Return the lower-cased name of the class of an instance (P-26.3)."""
+    return obj.__class__.__name__.lower()
+
+
+_BOOLEANS: Final = {
+    "on": True,
+    "true": True,
+    "yes": True,
+    "off": False,
+    "false": False,
+    "no": False,
+}
+# First characters of a literal. Texts with another one, most of them, are done after one test.
+_LITERAL_STARTS: Final = frozenset("0123456789-+.'\"([{NuUrR \t\r\n\f")
+_PLAIN_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
+
+
+def native_value(value: Any) -> Any:
+    """Convert text to the value it denotes (S-2.1, P-26.6, H-12.8).
+
+    ``on``, ``true`` and ``yes`` are true, ``off``, ``false`` and ``no`` false, in any case. A
+    literal of the Python language becomes its value, provided that it is None, a boolean, a
+    number, a text, or a list, tuple or dictionary of these. Everything else is data and stays the
+    same text: nothing is evaluated (D-18), and no text makes this function raise (S-23.6).
+
+    Parameters
+    ----------
+    value : text to convert; values of other types are returned unchanged.
+    """
+    if not isinstance(value, str):
+        return value
+    boolean = _BOOLEANS.get(value.lower())
+    if boolean is not None:
+        return boolean
+    if value[:1] not in _LITERAL_STARTS:
+        return value
+    if _PLAIN_INTEGER.fullmatch(value):
+        return int(value)
+    try:
+        return read_literal(value)
+    except NotALiteralError:
+        return value
+
+
+def encode64(content: str | bytes, encoding: str = "utf-8") -> str:
+    """Return the base64 text of a text (P-26.8)."""
+    raw = content.encode(encoding) if isinstance(content, str) else content
+    return base64.b64encode(raw).decode("ascii")
+
+
+def decode64(encoded_content: str | bytes, encoding: str = "utf-8") -> str:
+    """Return the text of a base64 text (P-26.8); characters outside of its alphabet are skipped.
+
+    Raises
+    ------
+    ValueError : the input is not base64, or what it holds is not text in `encoding`.
+    """
+    return base64.b64decode(encoded_content).decode(encoding)
+
+
+def hmac_digest(secret: str | bytes, message: str, encoding: str = "utf-8") -> str:
+    """Return the hexadecimal HMAC-SHA256 of a message (P-26.9)."""
+    key = secret.encode(encoding) if isinstance(secret, str) else secret
+    return hmac.new(key, message.encode(encoding), hashlib.sha256).hexdigest()
+
+
+def random_bytes_hex(bytes_length: int) -> str:
+    """Return `bytes_length` bytes of a secure source as hexadecimal digits (P-26.5)."""
+    return os.urandom(bytes_length).hex()
+
+
+def encode_header(value: Any, encoding: str = "utf-8") -> Any:
+    """Return the native text of a header given as text or bytes (P-26.15, P-35.10).
+
+    Values of other types are returned unchanged.
+    """
+    return decode_header(value, encoding) if isinstance(value, bytes) else value
+
+
+def decode_header(value: str | bytes, encoding: str = "utf-8") -> str:
+    """Return the text of a header given as text or bytes (P-26.16).
+
+    Bytes that are not valid in `encoding` are read as Latin-1, the encoding of WSGI: a header that
+    a client garbled must not raise.
+    """
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode(encoding)
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+_URI_PREFIX: Final = re.compile(r"/v[0-9]+(?=[/?#]|\Z)")
+
+
+def strip_uri_prefix(path: str) -> str:
+    """Remove the version prefix, a complete leading segment ``/v<digits>`` (P-26.17, P-34.9)."""
+    match = _URI_PREFIX.match(path)
+    return path[match.end() :] if match else path
+
+
+# Dictionaries
+
+
+def merge_dicts(a: MutableMapping[Any, Any], b: Mapping[Any, Any]) -> None:
+    """Complete `a` in place with the members of `b` it lacks, recursively (P-26.4).
+
+    What `a` holds is never replaced, whatever its type (P-34.8). Containers of `b` are copied, so
+    that one mapping of defaults serves many targets.
+    """
+    for key, value in b.items():
+        if key not in a:
+            a[key] = copy.deepcopy(value) if isinstance(value, (dict, list)) else value
+        elif isinstance(a[key], dict) and isinstance(value, dict):
+            merge_dicts(a[key], value)
+
+
+def dict_subset(d: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Return a new dictionary with the members that `keys` name (P-26.10, H-15.2, D-33).
+
+    Parameters
+    ----------
+    d : where to select; it is not modified.
+    keys : names of members; dots select inside dictionaries (``address.street``). A member of `d`
+        whose own name contains the dots wins over the nested reading, as in filters (B-21.13,
+        design note 4). Unknown names are ignored; below an existing dictionary they give an empty
+        one. A value on the way that is no dictionary is returned whole.
+    """
+    return _subset(d, keys, is_root=True)
+
+
+def _subset(d: Mapping[str, Any], keys: Iterable[str], *, is_root: bool) -> dict[str, Any]:
+    subset: dict[str, Any] = {}
+    inner_keys: dict[str, list[str]] = {}
+    for key in keys:
+        head, dot, tail = key.partition(".")
+        if key in d and (is_root or not dot):
+            subset[key] = d[key]
+        elif not dot or head not in d:
+            continue
+        elif isinstance(d[head], dict):
+            inner_keys.setdefault(head, []).append(tail)
+        else:
+            subset[head] = d[head]
+    for head, tails in inner_keys.items():
+        # A member also selected whole stays whole, and is not touched.
+        if head not in subset:
+            subset[head] = _subset(d[head], tails, is_root=False)
+    return subset
+
+
+# Clock and environment
+
+
+def msec_time() -> int:
+    """Return the current time in milliseconds since the epoch, rounded down (P-26.2).
+
+    Call it as ``utils.msec_time()``: tests replace the attribute of this module (P-35.19).
+    """
+    return time.time_ns() // 1_000_000
+
+
+def environment_name(key: str) -> str:
+    """Return the environment variable of a spelling of a setting (S-1.4)."""
+    return key.replace(".", "_").replace("-", "_").upper()
+
+
+def read_env(key: str, value: Any) -> Any:
+    """Return the environment's value for the setting `key`, else `value` (P-26.7).
+
+    Both are coerced by `native_value`.
+    """
+    return native_value(os.environ.get(environment_name(key), value))
+
+
+# JSON
+
+
+def json_serializer(v: Any, **kw: Any) -> str:
+    """Return the JSON text of any value (P-26.24); ``/`` is not escaped.
+
+    Parameters
+    ----------
+    v : the value; see `cliquet.jsonio.dumps` for what becomes of non-JSON types.
+    kw : ``default``, a function for objects without JSON form, as renderers pass it; ``indent``
+        and ``sort_keys`` as in the standard library. Others are accepted and have no effect.
+    """
+    default: Callable[[Any], Any] | None = kw.get("default")
+    text = jsonio.dumps(v, default=default).decode("utf-8")
+    layout = {name: kw[name] for name in ("indent", "sort_keys") if kw.get(name)}
+    if layout:
+        return _stdlib_json.dumps(_stdlib_json.loads(text), ensure_ascii=False, **layout)
+    return text
+
+
+class _JSON:
+    """What applications import as ``cliquet.utils.json``, usable like the standard module."""
+
+    dumps = staticmethod(json_serializer)
+    loads = staticmethod(jsonio.loads)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_stdlib_json, name)
+
+
+json: Final = _JSON()
+
+
+# Deprecations
+
+
+class DeprecatedMeta(type):
+    """Metaclass that warns whoever derives from a class that uses it (P-26.23).
+
+    The text is the class's attribute ``__deprecation_warning__``.
+    """
+
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], attrs: dict[str, Any], **kwargs: Any
+    ) -> DeprecatedMeta:
+        for base in bases:
+            if isinstance(base, DeprecatedMeta):
+                message = getattr(base, "__deprecation_warning__", "")
+                warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return super().__new__(mcs, name, bases, attrs, **kwargs)

@@ -1,0 +1,244 @@
+"""The table of settings: its rows, the internal defaults, the reader."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from cliquet import settings
+
+S4_DEFAULTS: dict[str, Any] = {
+    "backoff": None,
+    "batch_max_requests": 25,
+    "cache_backend": "",
+    "cache_url": "",
+    "cache_pool_size": 25,
+    "cache_prefix": "",
+    "cors_origins": "*",
+    "cors_max_age_seconds": 3600,
+    "eos": None,
+    "eos_message": None,
+    "eos_url": None,
+    "error_info_link": "https://github.com/mozilla-services/cliquet/issues/",
+    "event_listeners": "",
+    "http_host": None,
+    "http_scheme": None,
+    "id_generator": "cliquet.storage.generators.UUID4",
+    "includes": "",
+    "initialization_sequence": (
+        "cliquet.initialization.setup_request_bound_data",
+        "cliquet.initialization.setup_json_serializer",
+        "cliquet.initialization.setup_logging",
+        "cliquet.initialization.setup_storage",
+        "cliquet.initialization.setup_permission",
+        "cliquet.initialization.setup_cache",
+        "cliquet.initialization.setup_requests_scheme",
+        "cliquet.initialization.setup_vary_headers",
+        "cliquet.initialization.setup_version_redirection",
+        "cliquet.initialization.setup_deprecation",
+        "cliquet.initialization.setup_authentication",
+        "cliquet.initialization.setup_backoff",
+        "cliquet.initialization.setup_statsd",
+        "cliquet.initialization.setup_listeners",
+        "cliquet.events.setup_transaction_hook",
+    ),
+    "logging_renderer": "cliquet.logs.ClassicLogRenderer",
+    "multiauth.authorization_policy": "cliquet.authorization.AuthorizationPolicy",
+    "multiauth.groupfinder": "cliquet.authorization.groupfinder",
+    "multiauth.policies": "basicauth",
+    "multiauth.policy.basicauth.use": "cliquet.authentication.BasicAuthAuthenticationPolicy",
+    "newrelic_config": None,
+    "newrelic_env": "dev",
+    "paginate_by": None,
+    "permission_backend": "",
+    "permission_url": "",
+    "permission_pool_size": 25,
+    "profiler_dir": "/tmp",
+    "profiler_enabled": False,
+    "project_docs": "",
+    "project_name": "",
+    "project_version": "",
+    "readonly": False,
+    "retry_after_seconds": 30,
+    "statsd_prefix": "cliquet",
+    "statsd_url": None,
+    "storage_backend": "",
+    "storage_url": "",
+    "storage_max_fetch_size": 10000,
+    "storage_pool_size": 25,
+    "tm.annotate_user": False,
+    "trailing_slash_redirect_enabled": True,
+    "transaction_per_request": True,
+    "userid_hmac_secret": "",
+    "version_prefix_redirect_enabled": True,
+}
+
+ADDED_DEFAULTS: dict[str, Any] = {
+    "cache_max_size_bytes": 524288,
+    "heartbeat_timeout_seconds": 10,
+}
+
+
+@pytest.mark.clause("S-4", "S-5.1")
+@pytest.mark.parametrize("name", sorted(S4_DEFAULTS))
+def test_published_default_is_there_with_its_value_and_type(name: str) -> None:
+    default = settings.DEFAULT_SETTINGS[name]
+
+    assert default == S4_DEFAULTS[name]
+    assert type(default) is type(S4_DEFAULTS[name])
+
+
+@pytest.mark.clause("S-4", "S-1.5", "B-21.33", "B-21.39")
+def test_defaults_are_the_published_ones_and_those_of_the_additions() -> None:
+    assert type(settings.DEFAULT_SETTINGS) is dict
+    assert settings.DEFAULT_SETTINGS == {**S4_DEFAULTS, **ADDED_DEFAULTS}
+
+
+@pytest.mark.clause("S-1.5")
+@pytest.mark.parametrize("name", ["http_api_version", "vary"])
+def test_setting_without_internal_default_is_known_all_the_same(name: str) -> None:
+    assert name not in settings.DEFAULT_SETTINGS
+    assert settings.find(name) is not None
+
+
+@pytest.mark.parametrize("name", sorted(settings.SETTINGS))
+def test_every_row_explains_itself_and_accepts_its_own_default(name: str) -> None:
+    row = settings.SETTINGS[name]
+
+    assert row.sentence.endswith(".")
+    assert row.parse.allowed
+    assert row.version_added in ("3.1", "3.2")
+    row.value(row.default)
+
+
+@pytest.mark.parametrize("name", sorted(settings.SETTINGS))
+def test_parsing_a_parsed_value_changes_nothing(name: str) -> None:
+    row = settings.SETTINGS[name]
+    for given in (None, False, "", "0", "7", 7, "a b", "2031-01-22"):
+        try:
+            parsed = row.value(given)
+        except settings.SettingError:
+            continue
+        assert row.value(parsed) == parsed
+
+
+@pytest.mark.clause("S-7.1", "S-10.1", "S-12", "S-14.4", "S-15.4", "S-16.1", "S-17.1")
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("collection_article_delete_enabled", "{endpoint_type}_{resource_name}_{method}_enabled"),
+        ("record_my_thing_patch_enabled", "{endpoint_type}_{resource_name}_{method}_enabled"),
+        ("article_cache_expires_seconds", "{resource_name}_cache_expires_seconds"),
+        ("storage_cache_expires_seconds", "{resource_name}_cache_expires_seconds"),
+        ("_cache_expires_seconds", "{resource_name}_cache_expires_seconds"),
+        ("my_bucket_create_principals", "{resource_name}_{permission}_principals"),
+        ("bucket_collection:create_principals", "{resource_name}_{permission}_principals"),
+        ("event_listeners.redis.use", "event_listeners.{name}.use"),
+        ("event_listeners.my.queue.pool_size", "event_listeners.{name}.pool_size"),
+        ("event_listeners.redis.verbose", "event_listeners.{name}.{option}"),
+        ("multiauth.policy.fxa.use", "multiauth.policy.{name}.use"),
+        ("multiauth.policy.ipauth.ipaddrs", "multiauth.policy.{name}.{option}"),
+        ("multiauth.policy.basicauth.use", "multiauth.policy.basicauth.use"),
+        ("tm.attempts", "tm.{option}"),
+        ("tm.annotate_user", "tm.annotate_user"),
+        ("cache_pool_timeout", "{component}_pool_timeout"),
+        ("permission_max_overflow", "{component}_max_overflow"),
+    ],
+)
+def test_name_belongs_to_its_row(name: str, family: str) -> None:
+    row = settings.find(name)
+
+    assert row is not None
+    assert row.name == family
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "paginateby",
+        "{resource_name}_cache_expires_seconds_",
+        "article_frobnicate_enabled",
+        "tm.annotate_user\n\n",
+        "other_max_overflow",
+        "cliquet.article_cache_expires_seconds",
+    ],
+)
+def test_unknown_name_has_no_row_of_its_own(name: str) -> None:
+    row = settings.find(name)
+
+    assert row is None or row.name == "tm.{option}"
+
+
+def test_reading_an_unknown_name_is_a_key_error_that_names_it() -> None:
+    with pytest.raises(KeyError, match="paginateby"):
+        settings.read({"paginateby": 3}, "paginateby")
+
+
+@pytest.mark.clause("S-6.2", "S-8.1", "S-17.5")
+def test_reading_follows_changes_of_the_mapping() -> None:
+    configured: dict[str, Any] = {}
+
+    before = settings.read(configured, "paginate_by")
+    configured["paginate_by"] = "12"
+
+    assert before is None
+    assert settings.read(configured, "paginate_by") == 12
+
+
+def test_reading_a_family_without_value_gives_its_default() -> None:
+    assert settings.read({}, "record_article_put_enabled") is True
+    assert settings.read({}, "event_listeners.redis.listname") == "cliquet.events"
+
+
+@pytest.mark.clause("S-22")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cors_max_age_seconds", "an hour"),
+        ("storage_pool_size", "many"),
+        ("cache_pool_size", "-1"),
+        ("permission_pool_size", 1.5),
+        ("storage_max_fetch_size", "all"),
+        ("retry_after_seconds", ""),
+        ("paginate_by", True),
+        ("heartbeat_timeout_seconds", 0),
+        ("eos", "tomorrow"),
+        ("cors_origins", True),
+        ("article_cache_expires_seconds", "soon"),
+    ],
+)
+def test_bad_value_fails_validation_with_name_value_and_what_is_allowed(
+    name: str, value: Any
+) -> None:
+    with pytest.raises(ValueError, match=name) as caught:
+        settings.validate({"project_name": "x", name: value})
+
+    message = str(caught.value)
+    assert isinstance(caught.value, settings.SettingError)
+    assert caught.value.name == name
+    assert repr(value) in message
+    row = settings.find(name)
+    assert row is not None
+    assert row.parse.allowed in message
+
+
+@pytest.mark.clause("S-1.11")
+def test_validation_leaves_settings_of_others_alone() -> None:
+    configured = {"pyramid.reload_templates": object(), "here": "/srv", "x": None}
+
+    settings.validate({**settings.DEFAULT_SETTINGS, **configured})
+
+
+@pytest.mark.clause("P-2.7")
+def test_a_value_read_is_never_a_mutable_part_of_the_defaults() -> None:
+    for name in settings.DEFAULT_SETTINGS:
+        assert not isinstance(settings.read(settings.DEFAULT_SETTINGS, name), (list, dict, set))
+
+
+@pytest.mark.clause("S-8.6")
+def test_reading_the_end_of_service_gives_a_date() -> None:
+    eos = settings.read({"eos": "2031-01-22"}, "eos")
+
+    assert eos == datetime.datetime(2031, 1, 22, tzinfo=datetime.timezone.utc)

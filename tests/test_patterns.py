@@ -1,0 +1,89 @@
+"""Patterns of object ids and parent ids."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cliquet.patterns import compile_pattern, is_pattern
+
+PIECES = st.text(alphabet="ab/.\n", max_size=6)
+PATTERNS = st.text(alphabet="ab/.*\n", max_size=8)
+
+
+@pytest.mark.clause("B-15.11", "B-15.12")
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("*", "", True),
+        ("*", "/a/b\nc", True),
+        ("**", "a", True),
+        ("/a/*", "/a/", True),
+        ("/a/*", "/a/b/c", True),
+        ("/a/*", "/a", False),
+        ("/a/*", "x/a/b", False),
+        ("*/c", "/a/b/c", True),
+        ("*/c", "/a/b/cd", False),
+        ("/a/*/c", "/a/b/c", True),
+        ("/a/*/c", "/a//c", True),
+        ("/a/*/c", "/a/c", False),
+        ("ab*ba", "aba", False),
+        ("ab*ba", "abba", True),
+        ("a*b*c", "a-b-c", True),
+        ("a*b*c", "a-c-b-c", True),
+        ("a*b*c", "a-c-c", False),
+        ("*ab*ab*", "abab", True),
+        ("*ab*ab*", "aba", False),
+        ("a*aa*a", "aaa", False),
+    ],
+)
+def test_star_is_any_run_of_characters_in_a_match_of_the_whole_text(
+    pattern: str, text: str, expected: bool
+) -> None:
+    assert compile_pattern(pattern)(text) is expected
+
+
+@pytest.mark.clause("B-15.12", "B-22.41", "B-22.43")
+@pytest.mark.parametrize("character", list(".?+[]()|^$\\_%{}#'\""))
+def test_every_other_character_is_literal(character: str) -> None:
+    assert compile_pattern(f"/a{character}b*")(f"/a{character}b/1")
+    assert not compile_pattern(f"/a{character}b*")("/axb/1")
+    assert not compile_pattern(f"/a{character}b*")("/ab/1")
+
+
+@pytest.mark.clause("B-15.12")
+def test_text_without_star_matches_itself_only() -> None:
+    matches = compile_pattern("/a/1")
+    assert [text for text in ("/a/1", "/a/10", "/a/", "x/a/1", "/a/1\n") if matches(text)] == [
+        "/a/1"
+    ]
+
+
+@pytest.mark.clause("B-15.12")
+@given(PATTERNS, st.text(alphabet="ab/.\n", max_size=12))
+def test_match_is_that_of_the_obvious_regular_expression(pattern: str, text: str) -> None:
+    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
+    expected = re.fullmatch(expression, text, re.DOTALL) is not None
+    assert compile_pattern(pattern)(text) is expected
+
+
+@pytest.mark.clause("B-15.12")
+@given(st.lists(PIECES, min_size=2), st.data())
+def test_star_may_be_replaced_by_anything(pieces: list[str], data: st.DataObject) -> None:
+    text = pieces[0] + "".join(data.draw(PIECES) + piece for piece in pieces[1:])
+    assert compile_pattern("*".join(pieces))(text)
+
+
+@pytest.mark.clause("B-15.12")
+def test_chain_of_stars_ends() -> None:
+    # A regular expression would need longer than the age of the universe.
+    assert not compile_pattern("*a" * 200 + "b")("a" * 2000)
+
+
+@pytest.mark.clause("B-21.36")
+@pytest.mark.parametrize(("text", "expected"), [("/a/*", True), ("/a/1", False), ("?[.%_", False)])
+def test_only_a_star_makes_a_pattern(text: str, expected: bool) -> None:
+    assert is_pattern(text) is expected
