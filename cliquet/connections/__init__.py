@@ -1,0 +1,1 @@
+"""What the backends share below their contracts: the request's transaction, clients, locks."""

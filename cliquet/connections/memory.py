@@ -1,0 +1,286 @@
+"""Locking, rollback and isolation for the backends that keep their data in the process.
+
+A :class:`MemoryStore` owns one write lock and one undo journal; a :class:`TransactionalMap` is a
+dictionary whose changes go through that journal. Together they give the memory backends what a
+database gives the others (X-18):
+
+- one writer at a time, from its first write until the end of its request;
+- readers never wait for it, and see what was last committed;
+- a request that fails, or a savepoint that is rolled back, leaves nothing behind.
+
+Knows nothing of records or permissions.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from transaction import Transaction
+
+from cliquet.connections import scope
+from cliquet.storage.exceptions import BackendError
+
+__all__ = ["MemoryStore", "TransactionalMap"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+# Two requests that write the storage and the permissions of one process in opposite order wait
+# for each other: one of them gives up after this delay and is run again, or answered 503.
+LOCK_TIMEOUT_SECONDS = 5.0
+
+
+class MemoryStore:
+    """The write lock and the undo journal of one backend instance.
+
+    Parameters
+    ----------
+    name : says in error messages which backend was busy.
+    """
+
+    def __init__(self, name: str, *, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> None:
+        self._name = name
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self._write_lock = threading.RLock()
+        self._owner: int | None = None
+        self._depth = 0
+        self._joined: Transaction | None = None
+        self._journal: list[tuple[TransactionalMap[Any, Any], Any, Any]] = []
+        # Apart from the journal, since undoing empties it while the maps remain to be published.
+        self._touched: set[TransactionalMap[Any, Any]] = set()
+        self.latch = threading.RLock()
+        """Held for the duration of one read or one change of the dictionaries, never longer."""
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """Hold the write lock; undo what the block changed if it raises.
+
+        Inside a request, the lock and the possibility to undo last until the request's transaction
+        ends; outside, the end of the outermost block commits.
+
+        Raises
+        ------
+        BackendError : the lock was not obtained in time; the error is retryable.
+        """
+        transaction = scope.current()
+        if transaction is not None:
+            self._join(transaction)
+        else:
+            self._acquire()
+        mark = self.mark()
+        try:
+            yield
+        except BaseException:
+            self.undo_to(mark)
+            raise
+        finally:
+            if transaction is None:
+                self._release()
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the calling thread holds the write lock, hence sees its own changes."""
+        return self._owner == threading.get_ident()
+
+    def mark(self) -> int:
+        """Return the present position in the journal, for :meth:`undo_to`."""
+        return len(self._journal)
+
+    def undo_to(self, mark: int) -> None:
+        """Undo, latest first, every change made since `mark`."""
+        with self.latch:
+            while len(self._journal) > mark:
+                changed, key, previous = self._journal.pop()
+                changed.restore(key, previous)
+
+    def log(self, changed: TransactionalMap[K, V], key: K, previous: V | None) -> None:
+        """Remember what `key` of a map held before a change. The latch is held."""
+        if not self.is_owner:
+            raise RuntimeError(f"{self._name} was changed outside `write()`.")
+        self._journal.append((changed, key, previous))
+        self._touched.add(changed)
+
+    def _acquire(self) -> None:
+        if not self._write_lock.acquire(timeout=self._lock_timeout_seconds):
+            raise BackendError(
+                message=f"{self._name} is locked by another request.", retryable=True
+            )
+        self._owner = threading.get_ident()
+        self._depth += 1
+
+    def _release(self) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._publish()
+            self._owner = None
+        self._write_lock.release()
+
+    def _join(self, transaction: Transaction) -> None:
+        # Only the thread that owns the lock can find its own transaction here.
+        if self._joined is transaction:
+            return
+        self._acquire()
+        try:
+            transaction.join(_MemoryDataManager(self, transaction))
+        except BaseException:
+            self._release()
+            raise
+        self._joined = transaction
+
+    def end(self, *, rollback: bool) -> None:
+        """End the request's part in this store, and let the next writer in."""
+        if rollback:
+            self.undo_to(0)
+        self._joined = None
+        self._release()
+
+    def _publish(self) -> None:
+        with self.latch:
+            for changed in self._touched:
+                changed.publish()
+            self._touched.clear()
+            self._journal.clear()
+
+
+class _MemoryDataManager:
+    """Takes part in a transaction on behalf of a :class:`MemoryStore`."""
+
+    def __init__(self, store: MemoryStore, transaction: Transaction) -> None:
+        self._store: MemoryStore | None = store
+        self._sort_key = f"cliquet.memory:{id(store)}"
+        # Part of the IDataManager interface.
+        self.transaction_manager = transaction._manager
+
+    def _end(self, *, rollback: bool) -> None:
+        # The transaction may call abort() and tpc_abort() for one failure.
+        store, self._store = self._store, None
+        if store is not None:
+            store.end(rollback=rollback)
+
+    def abort(self, transaction: Transaction) -> None:
+        self._end(rollback=True)
+
+    def tpc_begin(self, transaction: Transaction) -> None:
+        pass
+
+    def commit(self, transaction: Transaction) -> None:
+        pass
+
+    def tpc_vote(self, transaction: Transaction) -> None:
+        pass
+
+    def tpc_finish(self, transaction: Transaction) -> None:
+        self._end(rollback=False)
+
+    def tpc_abort(self, transaction: Transaction) -> None:
+        self._end(rollback=True)
+
+    def sortKey(self) -> str:  # noqa: N802 - name of the interface
+        return self._sort_key
+
+    def savepoint(self) -> _MemorySavepoint:
+        assert self._store is not None  # noqa: S101 - the transaction is still active
+        return _MemorySavepoint(self._store)
+
+
+class _MemorySavepoint:
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._mark = store.mark()
+
+    def rollback(self) -> None:
+        self._store.undo_to(self._mark)
+
+
+class TransactionalMap(Generic[K, V]):
+    """A dictionary that shows its uncommitted changes to the writing thread only.
+
+    Values are never ``None`` and are not changed in place: a value that is read stays valid.
+
+    Parameters
+    ----------
+    store : whose lock must be held to change the map.
+    """
+
+    __slots__ = ("_committed", "_data", "_store")
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._data: dict[K, V] = {}
+        # What the keys changed by the present writer held before; what other threads see.
+        self._committed: dict[K, V | None] = {}
+
+    def get(self, key: K) -> V | None:
+        """Return the value of `key`, or ``None``."""
+        with self._store.latch:
+            if key in self._committed and not self._store.is_owner:
+                return self._committed[key]
+            return self._data.get(key)
+
+    def latest(self, key: K) -> V | None:
+        """Return the value of `key`, uncommitted changes of any thread included."""
+        with self._store.latch:
+            return self._data.get(key)
+
+    def items(self) -> list[tuple[K, V]]:
+        """Return a copy of the items, in no promised order."""
+        with self._store.latch:
+            return list(self._visible().items())
+
+    def values(self) -> list[V]:
+        """Return a copy of the values, in no promised order."""
+        with self._store.latch:
+            return list(self._visible().values())
+
+    def __len__(self) -> int:
+        with self._store.latch:
+            return len(self._visible())
+
+    def _visible(self) -> dict[K, V]:
+        """Return what the calling thread sees, perhaps the dictionary itself. The latch is held."""
+        if not self._committed or self._store.is_owner:
+            return self._data
+        visible = self._data.copy()
+        for key, value in self._committed.items():
+            if value is None:
+                visible.pop(key, None)
+            else:
+                visible[key] = value
+        return visible
+
+    def set(self, key: K, value: V) -> None:
+        """Give `key` a value. The write lock is held."""
+        with self._store.latch:
+            self._log(key)
+            self._data[key] = value
+
+    def delete(self, key: K) -> None:
+        """Forget `key`, if it is there. The write lock is held."""
+        with self._store.latch:
+            if key in self._data:
+                self._log(key)
+                del self._data[key]
+
+    def clear(self) -> None:
+        """Forget every key. The write lock is held."""
+        for key in [key for key, _ in self.items()]:
+            self.delete(key)
+
+    def _log(self, key: K) -> None:
+        previous = self._data.get(key)
+        self._store.log(self, key, previous)
+        self._committed.setdefault(key, previous)
+
+    def restore(self, key: K, previous: V | None) -> None:
+        """Put back what `key` held before a change. The latch is held."""
+        if previous is None:
+            self._data.pop(key, None)
+        else:
+            self._data[key] = previous
+
+    def publish(self) -> None:
+        """Show the present content to every thread. The latch is held."""
+        self._committed.clear()

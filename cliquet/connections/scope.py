@@ -1,0 +1,42 @@
+"""The transaction of the request being processed, as the backends see it.
+
+A backend joins the transaction of a *request*, never the one that a script or an application
+happens to have open in the thread: outside a request each call commits by itself (X-18 and
+design notes, section 1). A context variable says which case it is; the web layer sets it.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+from transaction import Transaction
+
+__all__ = ["current", "enter", "leave"]
+
+_transaction: ContextVar[Transaction | None] = ContextVar("cliquet_transaction", default=None)
+
+
+def enter(transaction: Transaction) -> None:
+    """Make `transaction` the one that backends join, until it ends or :func:`leave` is called.
+
+    Code that runs after the commit or the abort is still in the request, but what it writes must
+    not wait for a commit that has already happened: hence the hooks.
+    """
+    _transaction.set(transaction)
+    transaction.addAfterCommitHook(_leave_on_end)
+    transaction.addAfterAbortHook(_leave_on_end)
+
+
+def leave() -> None:
+    """Forget the request's transaction: from here on each backend call commits by itself."""
+    _transaction.set(None)
+
+
+def current() -> Transaction | None:
+    """Return the request's transaction, or ``None`` outside a request or once it has ended."""
+    return _transaction.get()
+
+
+def _leave_on_end(*_status: Any) -> None:
+    leave()

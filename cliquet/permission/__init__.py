@@ -1,0 +1,9 @@
+"""Permissions: the contract, and the backends in submodules of the same name as their server."""
+
+import random
+
+from cliquet.logs import logger
+from cliquet.permission.base import PermissionBase
+from cliquet.permission.heartbeat import heartbeat
+
+__all__ = ["PermissionBase", "heartbeat", "logger", "random"]

@@ -1,0 +1,264 @@
+"""The contract of a permission backend: who belongs to which group, who may do what on what.
+
+A *principal* is a text that names a user, a group or anything; an *object id* is a text, usually a
+URI without version prefix; the pair (object id, permission) is a *bound permission*, and the
+principals attached to it are its *ACE* (B-15.1). None of them is checked against the storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cliquet.types import BoundPermission, GetBoundPermissions
+
+__all__ = [
+    "AUTHENTICATED",
+    "PermissionBase",
+    "accessible_patterns",
+    "granting_permissions",
+    "require_principals",
+]
+
+AUTHENTICATED = "system.Authenticated"
+"""Pseudo-user whose principals every user has (B-21.37)."""
+
+ANY_OBJECT = "*"
+
+
+def granting_permissions(
+    object_id: str, permission: str, get_bound_permissions: GetBoundPermissions | None
+) -> list[BoundPermission]:
+    """Return the bound permissions any of which grants `permission` on the object (B-15.8)."""
+    if get_bound_permissions is None:
+        return [(object_id, permission)]
+    return [
+        (granting_id, granting)
+        for granting_id, granting in get_bound_permissions(object_id, permission)
+    ]
+
+
+def accessible_patterns(
+    permission: str,
+    object_id_match: str | None,
+    get_bound_permissions: GetBoundPermissions | None,
+) -> list[BoundPermission]:
+    """Return the (object id pattern, permission) pairs that accessible objects hold (B-15.11).
+
+    The pairs that the hook returns for other objects than those of the pattern, such as its
+    parents, are left out: what they grant is not tied to one object.
+    """
+    pattern = ANY_OBJECT if object_id_match is None else object_id_match
+    granting = granting_permissions(pattern, permission, get_bound_permissions)
+    return [(object_id, name) for object_id, name in granting if object_id.endswith(pattern)]
+
+
+def require_principals(principals: Iterable[str]) -> frozenset[str]:
+    """Return the principals as a set, once sure that each is a text.
+
+    Raises
+    ------
+    TypeError : one of them is not, as the user id of an anonymous request (B-22.39); or a text
+        was given instead of a collection of them.
+    """
+    if isinstance(principals, str):
+        raise TypeError(f"A collection of principals is expected, not the text {principals!r}.")
+    checked = frozenset(principals)
+    for principal in checked:
+        if not isinstance(principal, str):
+            raise TypeError(f"A principal must be a text, not {principal!r}.")
+    return checked
+
+
+class PermissionBase:
+    """What every permission backend offers (B-15).
+
+    Sets and dictionaries returned belong to the caller, who may change them (B-22.8). Every
+    identifier is plain data: only where a method speaks of a pattern has ``*`` a meaning, and
+    nothing else ever has one (B-22.37, B-22.41).
+
+    Notes
+    -----
+    Inside a request, what is written belongs to the request's transaction (B-18.5, X-18). Every
+    method of a backend that relies on a service raises
+    :class:`~cliquet.storage.exceptions.BackendError` when that service fails (B-2.5).
+    """
+
+    # Backends define their own arguments (B-15.3).
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def initialize_schema(self, dry_run: bool = False) -> None:
+        """Prepare the place where permissions are kept. May be called again at any time.
+
+        Parameters
+        ----------
+        dry_run : only log what would be done.
+        """
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        """Remove every principal of every user, and every ACE (B-15.16)."""
+        raise NotImplementedError
+
+    def add_user_principal(self, user_id: str, principal: str) -> None:
+        """Give a user one more principal; adding twice is adding once (B-15.5).
+
+        Raises
+        ------
+        TypeError : the principal is not a text.
+        """
+        raise NotImplementedError
+
+    def remove_user_principal(self, user_id: str, principal: str) -> None:
+        """Take a principal from a user, silently if the user does not have it (B-15.5)."""
+        raise NotImplementedError
+
+    def remove_principal(self, principal: str) -> None:
+        """Take a principal from every user; the ACEs that name it stay (B-15.6)."""
+        raise NotImplementedError
+
+    def user_principals(self, user_id: str) -> set[str]:
+        """Return the principals given to a user, and those given to every user (B-21.37)."""
+        raise NotImplementedError
+
+    def add_principal_to_ace(self, object_id: str, permission: str, principal: str) -> None:
+        """Grant a permission on an object to one more principal (B-15.5).
+
+        Raises
+        ------
+        TypeError : the principal is not a text.
+        """
+        raise NotImplementedError
+
+    def remove_principal_from_ace(self, object_id: str, permission: str, principal: str) -> None:
+        """Take a permission on an object from a principal, silently if it is not there."""
+        raise NotImplementedError
+
+    def object_permission_principals(self, object_id: str, permission: str) -> set[str]:
+        """Return the principals of one ACE, without inheritance."""
+        raise NotImplementedError
+
+    def principals_accessible_objects(
+        self,
+        principals: Iterable[str],
+        permission: str,
+        object_id_match: str | None = None,
+        get_bound_permissions: GetBoundPermissions | None = None,
+    ) -> set[str]:
+        """Return the ids of the objects on which one of `principals` holds `permission` directly.
+
+        Parameters
+        ----------
+        object_id_match : pattern that limits the ids; ``None`` for all of them.
+        get_bound_permissions : called with the pattern and the permission; of the pairs it
+            returns, those whose object id ends with the pattern are looked for (B-15.11).
+        """
+        raise NotImplementedError
+
+    def get_accessible_objects(
+        self,
+        principals: Iterable[str],
+        bound_permissions: Iterable[BoundPermission] | None = None,
+        with_children: bool = True,
+    ) -> dict[str, set[str]]:
+        """Return the objects on which one of `principals` holds permissions, and which (B-21.38).
+
+        Parameters
+        ----------
+        bound_permissions : pairs of an object id pattern and a permission, united; ``None`` for
+            every object and permission; an empty list gives nothing.
+        with_children : keep the ids that have more path segments than the pattern they match.
+
+        Returns
+        -------
+        dict
+            Object id to permissions, limited to those of the pairs.
+        """
+        raise NotImplementedError
+
+    def object_permission_authorized_principals(
+        self,
+        object_id: str,
+        permission: str,
+        get_bound_permissions: GetBoundPermissions | None = None,
+    ) -> set[str]:
+        """Return the union of the ACEs of all the bound permissions that grant this one.
+
+        Parameters
+        ----------
+        get_bound_permissions : returns the pairs that grant the requested one; ``None`` means
+            that pair alone. No pair at all authorizes nobody (B-15.8, B-15.9).
+        """
+        raise NotImplementedError
+
+    def check_permission(
+        self,
+        object_id: str,
+        permission: str,
+        principals: Iterable[str],
+        get_bound_permissions: GetBoundPermissions | None = None,
+    ) -> bool:
+        """Return whether one of `principals` is authorized (B-15.10).
+
+        The groups of a user are not looked up here: they are given among `principals`.
+        """
+        authorized = self.object_permission_authorized_principals(
+            object_id, permission, get_bound_permissions
+        )
+        return not authorized.isdisjoint(principals)
+
+    def object_permissions(
+        self, object_id: str, permissions: Iterable[str] | None = None
+    ) -> dict[str, set[str]]:
+        """Return the ACEs of one object (B-15.13).
+
+        Parameters
+        ----------
+        permissions : names to limit the answer to; ``None`` for all.
+
+        Returns
+        -------
+        dict
+            Permission to principals; a permission without principals is absent.
+        """
+        raise NotImplementedError
+
+    def get_objects_permissions(
+        self, object_ids: Sequence[str], permissions: Iterable[str] | None = None
+    ) -> list[dict[str, set[str]]]:
+        """Return the ACEs of several objects, in the order of the ids (B-21.37).
+
+        This default asks for one after the other, for the backends that do not know better.
+
+        Parameters
+        ----------
+        permissions : names to limit the answer to; ``None`` for all.
+        """
+        names = None if permissions is None else list(permissions)
+        return [self.object_permissions(object_id, names) for object_id in object_ids]
+
+    def replace_object_permissions(
+        self, object_id: str, permissions: Mapping[str, Iterable[str]]
+    ) -> None:
+        """Give the listed permissions exactly these principals, all at once (B-15.14, B-15.17).
+
+        Parameters
+        ----------
+        permissions : permission to principals; no principal removes the permission; a
+            permission that is not listed stays as it is.
+
+        Raises
+        ------
+        TypeError : a principal is not a text; nothing is changed.
+        """
+        raise NotImplementedError
+
+    def delete_object_permissions(self, *object_ids: str) -> None:
+        """Remove the ACEs of each object, silently where there is none (B-15.15).
+
+        Parameters
+        ----------
+        object_ids : ids, or patterns with ``*`` that match whole ids (B-21.36).
+        """
+        raise NotImplementedError

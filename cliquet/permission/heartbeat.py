@@ -1,0 +1,38 @@
+"""The health check of the permission backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cliquet import permission, settings
+from cliquet.permission.base import PermissionBase
+
+__all__ = ["heartbeat"]
+
+USER_ID = "__heartbeat__"
+PRINCIPAL = "alive"
+
+
+def heartbeat(backend: PermissionBase) -> Callable[[Any], bool]:
+    """Return a function that tells whether `backend` works (B-17).
+
+    The function takes the request, gives a principal to a user and takes it back; when the
+    setting ``readonly`` is true it only reads. It leaves no trace (B-22.30) and never raises: an
+    exception is logged and answered ``False``.
+    """
+
+    def ping(request: Any) -> bool:
+        try:
+            if settings.read(request.registry.settings, "readonly"):
+                backend.user_principals(USER_ID)
+            else:
+                backend.add_user_principal(USER_ID, PRINCIPAL)
+                backend.remove_user_principal(USER_ID, PRINCIPAL)
+        except Exception:
+            # Looked up in the package at each call: tests replace it (B-24).
+            permission.logger.exception("Heartbeat Error")
+            return False
+        return True
+
+    return ping

@@ -1,0 +1,29 @@
+"""Storages: the contract, and the backends in submodules of the same name as their server."""
+
+import random
+
+from cliquet.logs import logger
+from cliquet.storage import exceptions
+from cliquet.storage.base import (
+    DEFAULT_DELETED_FIELD,
+    DEFAULT_ID_FIELD,
+    DEFAULT_MODIFIED_FIELD,
+    StorageBase,
+)
+from cliquet.storage.heartbeat import heartbeat
+from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort
+
+__all__ = [
+    "COMPARISON",
+    "DEFAULT_DELETED_FIELD",
+    "DEFAULT_ID_FIELD",
+    "DEFAULT_MODIFIED_FIELD",
+    "MISSING",
+    "Filter",
+    "Sort",
+    "StorageBase",
+    "exceptions",
+    "heartbeat",
+    "logger",
+    "random",
+]

@@ -1,0 +1,55 @@
+"""The health check of the storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cliquet import settings, storage
+from cliquet.storage.base import DEFAULT_ID_FIELD, StorageBase
+from cliquet.storage.exceptions import RecordNotFoundError
+
+__all__ = ["heartbeat"]
+
+NAME = "__heartbeat__"
+DELETION_RATE = 0.6
+
+
+def heartbeat(backend: StorageBase) -> Callable[[Any], bool]:
+    """Return a function that tells whether `backend` works (B-17, P-6.5).
+
+    The function takes the request, and writes to a collection of its own, or only reads it when
+    the setting ``readonly`` is true. It never raises: an exception is logged and answered
+    ``False``. It leaves no record and no tombstone (B-22.30).
+    """
+
+    def read(**common: Any) -> None:
+        backend.get_all(**common)
+
+    def delete(**common: Any) -> None:
+        backend.delete_all(with_deleted=False, **common)
+
+    def write(**common: Any) -> None:
+        record = backend.create(record={NAME: True}, **common)
+        try:
+            backend.delete(object_id=record[DEFAULT_ID_FIELD], with_deleted=False, **common)
+        except RecordNotFoundError:
+            # Another process, or thread, has just emptied the collection.
+            return
+
+    def ping(request: Any) -> bool:
+        try:
+            # `random` and `logger` are looked up in the package at each call (B-24, P-35.19).
+            if settings.read(request.registry.settings, "readonly"):
+                check = read
+            elif storage.random.random() < DELETION_RATE:
+                check = delete
+            else:
+                check = write
+            check(collection_id=NAME, parent_id=NAME, auth=request.headers.get("Authorization"))
+        except Exception:
+            storage.logger.exception("Heartbeat Error")
+            return False
+        return True
+
+    return ping

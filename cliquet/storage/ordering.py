@@ -1,0 +1,123 @@
+"""The one reading of field paths, and the one order of JSON values (B-6.19, X-26, design 4).
+
+Filters, sorting and pagination tokens use them alike. SQL backends do the same in SQL; a property
+test proves them equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cliquet.storage.query import MISSING, Missing
+from cliquet.types import JSONValue
+
+__all__ = ["SortKey", "json_equal", "resolve", "sort_key"]
+
+SortKey = tuple[Any, ...]
+"""Compares, and hashes, like the JSON value that it stands for."""
+
+# Ranks of the types, ascending (B-6.19).
+NULL: Final = 0
+TEXT: Final = 1
+NUMBER: Final = 2
+BOOLEAN: Final = 3
+ARRAY: Final = 4
+OBJECT: Final = 5
+ABSENT: Final = 6
+
+_CONTAINERS: Final = (Mapping, list, tuple)
+_SCALAR_RANKS: Final[dict[type, int]] = {str: TEXT, int: NUMBER, float: NUMBER, bool: BOOLEAN}
+
+
+def resolve(record: Mapping[str, JSONValue], path: str) -> JSONValue | Missing:
+    """Return the value of a field, or :data:`~cliquet.storage.query.MISSING`.
+
+    Parameters
+    ----------
+    path : the name of a field; with dots, that of a member of nested objects, unless the record
+        has a key which itself contains the dots (B-21.13). Arrays have no members.
+    """
+    if path in record:
+        return record[path]
+    if "." not in path:
+        return MISSING
+    value: JSONValue = record
+    for name in path.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            return MISSING
+        value = value[name]
+    return value
+
+
+def sort_key(value: JSONValue | Missing) -> SortKey:
+    """Return what to compare instead of `value`.
+
+    Ascending: null, text, numbers, booleans, arrays, objects, then the absence of a value. Within
+    a type: text by code point; numbers by exact value, whole or not; false before true; arrays by
+    length, then item by item; objects by number of members, then their sorted names, then the
+    values in the order of the names (X-26).
+
+    The key is flat: each value is written as its rank, its size where it has one, and its content.
+    No such sequence is the beginning of another, hence comparing them place by place is comparing
+    the values, however deep, without recursion.
+
+    Raises
+    ------
+    TypeError : not a JSON value.
+    """
+    rank = _SCALAR_RANKS.get(type(value))
+    if rank is not None:
+        return (rank, value)
+    key: list[Any] = []
+    pending: list[Any] = [value]
+    while pending:
+        item = pending.pop()
+        rank = _SCALAR_RANKS.get(type(item))
+        if rank is not None:
+            key += (rank, item)
+        elif item is None:
+            key.append(NULL)
+        elif item is MISSING:
+            key.append(ABSENT)
+        elif isinstance(item, str):
+            key += (TEXT, item)
+        elif isinstance(item, (int, float)):
+            key += (NUMBER, item)
+        elif isinstance(item, (list, tuple)):
+            key += (ARRAY, len(item))
+            pending.extend(reversed(item))
+        elif isinstance(item, Mapping):
+            names = sorted(item)
+            key += (OBJECT, len(names), *names)
+            pending.extend(item[name] for name in reversed(names))
+        else:
+            raise TypeError(f"{type(item).__name__} is not a JSON type: {item!r}")
+    return tuple(key)
+
+
+def json_equal(left: JSONValue | Missing, right: JSONValue | Missing) -> bool:
+    """Return whether two values are the same JSON value.
+
+    Numbers are equal by value (``1`` and ``1.0``); a boolean is never a number; arrays and objects
+    are equal when they are so at every depth (B-6.14, B-6.15).
+    """
+    # Stops at the first difference: a client may have a large value compared with a small one.
+    pending: list[tuple[Any, Any]] = [(left, right)]
+    while pending:
+        one, other = pending.pop()
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            if one.keys() != other.keys():
+                return False
+            pending.extend((one[name], other[name]) for name in one)
+        elif isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+            if len(one) != len(other):
+                return False
+            pending.extend(zip(one, other, strict=True))
+        elif (
+            isinstance(one, _CONTAINERS)
+            or isinstance(other, _CONTAINERS)
+            or sort_key(one) != sort_key(other)
+        ):
+            return False
+    return True

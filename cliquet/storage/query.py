@@ -1,0 +1,73 @@
+"""The vocabulary of a listing: comparison operators, filters, sort criteria.
+
+Knows nothing of HTTP (query strings are read in ``resource/querystring.py``) nor of how a backend
+evaluates a query.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Final, NamedTuple
+
+__all__ = ["COMPARISON", "MISSING", "Filter", "Missing", "PaginationRule", "Sort"]
+
+
+class COMPARISON(enum.Enum):
+    """Operators of a :class:`Filter` (B-1.10, B-21.15)."""
+
+    LT = "<"
+    MIN = ">="
+    MAX = "<="
+    NOT = "!="
+    EQ = "=="
+    GT = ">"
+    IN = "in"
+    EXCLUDE = "exclude"
+    LIKE = "like"
+    HAS = "has"
+    CONTAINS = "contains"
+    CONTAINS_ANY = "contains_any"
+
+
+class Missing(enum.Enum):
+    """Type of :data:`MISSING`: an enumeration, so that identity survives copies and pickling."""
+
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing.MISSING
+"""Stands for "the field is absent" (B-21.12).
+
+Accepted as the value of ``EQ``, ``LT``, ``MAX``, ``MIN`` and ``GT`` in pagination rules, where it
+compares above every JSON value, and as a member of the list of ``IN`` and ``EXCLUDE``, with which
+the HTTP layer widens ``field=None`` to records that lack the field (X-17).
+"""
+
+
+class Filter(NamedTuple):
+    """Keep the records whose `field` stands in the relation `operator` to `value` (B-1.9).
+
+    Parameters
+    ----------
+    field : the id, modified or deleted field, or a path into the record (B-21.13).
+    value : a JSON value; a list, tuple or set for the operators that take several.
+    operator : a member of :class:`COMPARISON`.
+    """
+
+    field: str
+    value: Any
+    operator: COMPARISON
+
+
+class Sort(NamedTuple):
+    """Order by `field`: `direction` is 1 (ascending) or -1 (descending) (B-1.9, B-6.17)."""
+
+    field: str
+    direction: int
+
+
+PaginationRule = list[Filter]
+"""Filters combined by AND; the rules of a listing combine by OR (B-6.8)."""

@@ -1,0 +1,49 @@
+"""What may be stored: JSON values, copied so that nothing is shared with the caller."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from cliquet.types import JSONValue
+
+__all__ = ["copy_json", "copy_object"]
+
+
+def copy_json(value: JSONValue) -> JSONValue:
+    """Return a copy that shares nothing with `value`, made of plain Python types.
+
+    Raises
+    ------
+    TypeError : JSON cannot carry the value, or something in it (B-1.8).
+    """
+    kind = type(value)
+    if kind is str or kind is int or value is None or kind is bool:
+        return value
+    if kind is dict:
+        return copy_object(value)
+    if kind is list:
+        return [copy_json(item) for item in value]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise TypeError(f"JSON has no number {value!r}.")
+        return float(value)
+    # Subclasses become the type that a reader gets back: an enumeration's text, plain text.
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, (list, tuple)):
+        return [copy_json(item) for item in value]
+    if isinstance(value, Mapping):
+        return copy_object(value)
+    raise TypeError(f"{kind.__name__} is not a JSON type: {value!r}")
+
+
+def copy_object(value: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
+    copied = {}
+    for name, item in value.items():
+        if not isinstance(name, str):
+            raise TypeError(f"Names of a JSON object are text, not {name!r}.")
+        copied[name] = copy_json(item)
+    return copied

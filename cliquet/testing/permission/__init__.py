@@ -1,0 +1,31 @@
+"""The contract of a permission backend, as tests that any backend can run.
+
+::
+
+    class TestMyPermission(PermissionContract):
+        @pytest.fixture
+        def permission(self): ...
+
+The fixture gives an empty backend. A backend whose writes do not join the request's transaction
+says so with ``is_transactional = False``.
+"""
+
+from cliquet.testing.permission.accessible import AccessibleObjectsContract
+from cliquet.testing.permission.aces import ACEsContract
+from cliquet.testing.permission.changes import PermissionChangesContract
+from cliquet.testing.permission.concurrency import PermissionConcurrencyContract
+from cliquet.testing.permission.heartbeat import PermissionHeartbeatContract
+from cliquet.testing.permission.principals import PrincipalsContract
+
+__all__ = ["PermissionContract"]
+
+
+class PermissionContract(
+    PrincipalsContract,
+    ACEsContract,
+    PermissionChangesContract,
+    AccessibleObjectsContract,
+    PermissionConcurrencyContract,
+    PermissionHeartbeatContract,
+):
+    """Everything that a permission backend does."""

@@ -1,0 +1,258 @@
+"""The permissions of one object: ACEs, checks, replacement, deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from cliquet.permission import PermissionBase
+from cliquet.testing.permission.principals import ODD_TEXTS
+from cliquet.types import BoundPermission
+
+__all__ = ["ACEsContract"]
+
+# Ids that a prefix, a pattern or a separator would confuse.
+CLOSE_IDS = ["/o/1", "/o/10", "/o/1/sub", "/o", "/o/1:read", "/o/", "X/o/1", "/o/1\n", "/O/1"]
+
+
+def _read_from_parent(object_id: str, permission: str) -> Iterable[BoundPermission]:
+    return [(object_id, permission), ("/parent", permission), (object_id, "write")]
+
+
+class ACEsContract:
+    """Who may do what on an object."""
+
+    # One ACE
+
+    @pytest.mark.clause("B-15.3")
+    def test_unknown_ace_is_empty(self, permission: PermissionBase) -> None:
+        assert permission.object_permission_principals("/o/1", "read") == set()
+
+    @pytest.mark.clause("B-15.3", "B-15.5")
+    def test_ace_holds_the_principals_added(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace(object_id="/o/1", permission="read", principal="bob")
+        permission.add_principal_to_ace("/o/1", "read", "bob")
+        permission.add_principal_to_ace("/o/1", "write", "carol")
+        assert permission.object_permission_principals("/o/1", "read") == {"alice", "bob"}
+        assert permission.object_permission_principals("/o/1", "write") == {"carol"}
+
+    @pytest.mark.clause("B-15.5")
+    def test_removing_from_an_ace_leaves_the_others(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("/o/1", "read", "bob")
+        permission.add_principal_to_ace("/o/1", "write", "alice")
+        permission.remove_principal_from_ace("/o/1", "read", "alice")
+        assert permission.object_permissions("/o/1") == {"read": {"bob"}, "write": {"alice"}}
+
+    @pytest.mark.clause("B-15.5")
+    def test_removing_what_is_not_in_an_ace_is_silent(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.remove_principal_from_ace("/o/1", "read", "bob")
+        permission.remove_principal_from_ace("/o/1", "write", "alice")
+        permission.remove_principal_from_ace("/o/2", "read", "alice")
+        assert permission.object_permissions("/o/1") == {"read": {"alice"}}
+        assert permission.object_permissions("/o/2") == {}
+
+    @pytest.mark.clause("B-15.5", "B-15.13", "D-52")
+    def test_ace_without_principal_left_is_absent(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.remove_principal_from_ace("/o/1", "read", "alice")
+        assert permission.object_permission_principals("/o/1", "read") == set()
+        assert permission.object_permissions("/o/1") == {}
+
+    @pytest.mark.clause("B-22.8", "B-16.1")
+    def test_answers_belong_to_the_caller(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.object_permission_principals("/o/1", "read").add("intruder")
+        permission.object_permission_authorized_principals("/o/1", "read").add("intruder")
+        answer = permission.object_permissions("/o/1")
+        answer["read"].add("intruder")
+        answer["write"] = {"intruder"}
+        permission.get_objects_permissions(["/o/1"])[0]["read"].add("intruder")
+        permission.get_accessible_objects(["alice"])["/o/1"].add("write")
+        assert permission.object_permissions("/o/1") == {"read": {"alice"}}
+        assert permission.get_accessible_objects(["alice"]) == {"/o/1": {"read"}}
+
+    @pytest.mark.clause("B-22.8")
+    def test_changing_what_was_given_does_not_change_the_backend(
+        self, permission: PermissionBase
+    ) -> None:
+        principals = {"alice"}
+        permission.replace_object_permissions("/o/1", {"read": principals})
+        principals.add("intruder")
+        assert permission.object_permissions("/o/1") == {"read": {"alice"}}
+
+    @pytest.mark.clause("B-22.39", "B-16.6", "D-50")
+    @pytest.mark.parametrize("principal", [None, 12, b"alice"], ids=repr)
+    def test_principal_of_an_ace_that_is_not_a_text_is_refused(
+        self, permission: PermissionBase, principal: Any
+    ) -> None:
+        with pytest.raises(TypeError):
+            permission.add_principal_to_ace("/o/1", "write", principal)
+        assert permission.object_permissions("/o/1") == {}
+
+    # Authorized principals and checks
+
+    @pytest.mark.clause("B-15.8", "B-15.9")
+    def test_authorized_principals_are_those_of_the_ace(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("/o/1", "write", "bob")
+        authorized = permission.object_permission_authorized_principals("/o/1", "read")
+        assert authorized == {"alice"}
+
+    @pytest.mark.clause("B-15.8", "B-15.9")
+    def test_authorized_principals_unite_the_bound_permissions(
+        self, permission: PermissionBase
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("/o/1", "write", "bob")
+        permission.add_principal_to_ace("/parent", "read", "carol")
+        permission.add_principal_to_ace("/parent", "write", "dave")
+        authorized = permission.object_permission_authorized_principals(
+            "/o/1", "read", get_bound_permissions=_read_from_parent
+        )
+        assert authorized == {"alice", "bob", "carol"}
+
+    @pytest.mark.clause("B-15.8", "B-22.38", "B-16.1")
+    @pytest.mark.parametrize("empty", [[], set(), ()], ids=repr)
+    def test_empty_bound_permissions_authorize_nobody(
+        self, permission: PermissionBase, empty: Any
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        assert (
+            permission.object_permission_authorized_principals("/o/1", "read", lambda *_: empty)
+            == set()
+        )
+        assert permission.check_permission("/o/1", "read", ["alice"], lambda *_: empty) is False
+
+    @pytest.mark.clause("B-15.10", "P-29.4")
+    def test_check_is_true_for_one_principal_of_the_ace(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        assert permission.check_permission("/o/1", "read", ["bob", "alice"]) is True
+        assert permission.check_permission("/o/1", "read", ["bob"]) is False
+        assert permission.check_permission("/o/1", "write", ["alice"]) is False
+        assert permission.check_permission("/o/2", "read", ["alice"]) is False
+
+    @pytest.mark.clause("B-15.10")
+    @pytest.mark.parametrize("collect", [list, set, tuple, frozenset, iter], ids=repr)
+    def test_check_takes_any_iterable_of_principals(
+        self, permission: PermissionBase, collect: Any
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        assert permission.check_permission("/o/1", "read", collect(["bob", "alice"])) is True
+
+    @pytest.mark.clause("B-15.10", "B-22.38", "B-16.1")
+    def test_check_without_principal_is_false(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        assert permission.check_permission("/o/1", "read", []) is False
+        assert permission.check_permission("/unknown", "read", []) is False
+
+    @pytest.mark.clause("B-15.8", "B-15.10")
+    def test_check_follows_the_bound_permissions(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/parent", "read", "carol")
+        permission.add_principal_to_ace("/o/1", "write", "bob")
+        for principal in ("carol", "bob"):
+            assert permission.check_permission(
+                "/o/1", "read", [principal], get_bound_permissions=_read_from_parent
+            )
+        assert not permission.check_permission("/o/1", "read", ["carol"])
+
+    @pytest.mark.clause("B-15.8")
+    def test_bound_permissions_that_leave_the_requested_one_out_do_not_grant_it(
+        self, permission: PermissionBase
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        assert not permission.check_permission(
+            "/o/1", "read", ["alice"], lambda object_id, name: {("/parent", name)}
+        )
+
+    @pytest.mark.clause("B-15.10")
+    def test_check_does_not_look_up_groups(self, permission: PermissionBase) -> None:
+        permission.add_user_principal("alice", "group")
+        permission.add_principal_to_ace("/o/1", "read", "group")
+        assert not permission.check_permission("/o/1", "read", ["alice"])
+
+    @pytest.mark.clause("B-22.37", "D-48")
+    @pytest.mark.parametrize("text", ODD_TEXTS, ids=repr)
+    def test_ids_permissions_and_principals_are_plain_data(
+        self, permission: PermissionBase, text: str
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("aXb", "aXb", "aXb")
+        permission.add_principal_to_ace(f"/{text}", text, text)
+        assert permission.object_permissions(f"/{text}") == {text: {text}}
+        assert permission.object_permission_principals(f"/{text}", text) == {text}
+        assert permission.check_permission(f"/{text}", text, [text])
+        assert not permission.check_permission("/o/1", "read", [text])
+        assert not permission.check_permission("aXb", "aXb", [text])
+        assert not permission.check_permission(text, text, ["alice"])
+        permission.remove_principal_from_ace(f"/{text}", text, text)
+        assert permission.object_permissions(f"/{text}") == {}
+        assert permission.object_permissions("aXb") == {"aXb": {"aXb"}}
+
+    # All the permissions of an object
+
+    @pytest.mark.clause("B-15.13")
+    def test_object_permissions_gives_all_of_them(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("/o/1", "mushroom:create", "bob")
+        answer = permission.object_permissions("/o/1")
+        assert answer == {"read": {"alice"}, "mushroom:create": {"bob"}}
+        assert type(answer) is dict
+
+    @pytest.mark.clause("B-15.13", "B-16.1", "B-22.38", "D-52")
+    def test_object_permissions_gives_those_listed(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("/o/1", "write", "bob")
+        assert permission.object_permissions("/o/1", ["read", "none"]) == {"read": {"alice"}}
+        assert permission.object_permissions("/o/1", permissions=("write",)) == {"write": {"bob"}}
+        assert permission.object_permissions("/o/1", []) == {}
+
+    @pytest.mark.clause("B-15.13")
+    def test_unknown_object_has_no_permissions(self, permission: PermissionBase) -> None:
+        assert permission.object_permissions("/unknown") == {}
+        assert permission.object_permissions("/unknown", ["read"]) == {}
+
+    @pytest.mark.clause("B-15.13", "B-22.35", "D-51", "B-16.1", "B-22.41")
+    @pytest.mark.parametrize("object_id", CLOSE_IDS, ids=repr)
+    def test_permissions_do_not_leak_between_close_ids(
+        self, permission: PermissionBase, object_id: str
+    ) -> None:
+        for close in CLOSE_IDS:
+            permission.add_principal_to_ace(close, "read", f"reader of {close}")
+        assert permission.object_permissions(object_id) == {"read": {f"reader of {object_id}"}}
+        assert permission.object_permission_authorized_principals(object_id, "read") == {
+            f"reader of {object_id}"
+        }
+        permission.delete_object_permissions(object_id)
+        for close in CLOSE_IDS:
+            left = set() if close == object_id else {f"reader of {close}"}
+            assert permission.object_permission_principals(close, "read") == left
+
+    @pytest.mark.clause("B-21.37")
+    def test_permissions_of_several_objects_follow_the_order_of_the_ids(
+        self, permission: PermissionBase
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("/o/1", "write", "bob")
+        permission.add_principal_to_ace("/o/2", "a:b", "carol")
+        one: dict[str, set[str]] = {"read": {"alice"}, "write": {"bob"}}
+        two: dict[str, set[str]] = {"a:b": {"carol"}}
+        answer = permission.get_objects_permissions(["/o/2", "/unknown", "/o/1", "/o/2"])
+        assert answer == [two, {}, one, two]
+        assert permission.get_objects_permissions([]) == []
+
+    @pytest.mark.clause("B-21.37", "B-22.38")
+    def test_permissions_of_several_objects_may_be_limited(
+        self, permission: PermissionBase
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("/o/1", "write", "bob")
+        permission.add_principal_to_ace("/o/2", "read", "carol")
+        ids = ["/o/1", "/o/2"]
+        answer = permission.get_objects_permissions(ids, permissions=iter(["read"]))
+        assert answer == [{"read": {"alice"}}, {"read": {"carol"}}]
+        assert permission.get_objects_permissions(ids, []) == [{}, {}]

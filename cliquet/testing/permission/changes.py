@@ -1,0 +1,123 @@
+"""Replacing and deleting the permissions of objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cliquet.permission import PermissionBase
+
+__all__ = ["PermissionChangesContract"]
+
+
+class PermissionChangesContract:
+    """Many ACEs at once."""
+
+    # Replacement
+
+    @pytest.mark.clause("B-15.14")
+    def test_replacement_sets_exactly_the_listed_permissions(
+        self, permission: PermissionBase
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("/o/1", "read", "bob")
+        permission.add_principal_to_ace("/o/1", "write", "carol")
+        permission.add_principal_to_ace("/o/2", "read", "dave")
+        permission.replace_object_permissions(
+            "/o/1", {"read": ["bob", "erin", "erin"], "a:create": {"frank"}}
+        )
+        assert permission.object_permissions("/o/1") == {
+            "read": {"bob", "erin"},
+            "write": {"carol"},
+            "a:create": {"frank"},
+        }
+        assert permission.object_permissions("/o/2") == {"read": {"dave"}}
+        assert permission.principals_accessible_objects(["alice"], "read") == set()
+        assert permission.principals_accessible_objects(["erin"], "read") == {"/o/1"}
+
+    @pytest.mark.clause("B-15.14")
+    def test_replacement_with_nobody_removes_the_permission(
+        self, permission: PermissionBase
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("/o/1", "write", "bob")
+        permission.replace_object_permissions("/o/1", {"read": []})
+        assert permission.object_permissions("/o/1") == {"write": {"bob"}}
+
+    @pytest.mark.clause("B-15.14", "B-16.1")
+    def test_replacement_of_an_unknown_permission_with_nobody_is_silent(
+        self, permission: PermissionBase
+    ) -> None:
+        permission.replace_object_permissions("/o/1", {"read": set()})
+        assert permission.object_permissions("/o/1") == {}
+
+    @pytest.mark.clause("B-15.14", "B-22.38")
+    def test_empty_replacement_changes_nothing(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.replace_object_permissions("/o/1", {})
+        assert permission.object_permissions("/o/1") == {"read": {"alice"}}
+
+    @pytest.mark.clause("B-22.39", "B-15.17")
+    @pytest.mark.parametrize("principals", [[None], ["carol", 12], "carol"], ids=repr)
+    def test_replacement_with_something_else_than_texts_changes_nothing(
+        self, permission: PermissionBase, principals: Any
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        with pytest.raises(TypeError):
+            permission.replace_object_permissions("/o/1", {"read": ["bob"], "write": principals})
+        assert permission.object_permissions("/o/1") == {"read": {"alice"}}
+
+    # Deletion
+
+    @pytest.mark.clause("B-15.15")
+    def test_deletion_removes_all_the_aces_of_each_object(self, permission: PermissionBase) -> None:
+        for object_id in ("/o/1", "/o/2", "/o/3"):
+            permission.add_principal_to_ace(object_id, "read", "alice")
+            permission.add_principal_to_ace(object_id, "write", "bob")
+        permission.delete_object_permissions("/o/1", "/o/2", "/unknown")
+        assert permission.get_objects_permissions(["/o/1", "/o/2"]) == [{}, {}]
+        assert permission.object_permissions("/o/3") == {"read": {"alice"}, "write": {"bob"}}
+        assert permission.principals_accessible_objects(["alice", "bob"], "read") == {"/o/3"}
+
+    @pytest.mark.clause("B-15.15", "B-22.38")
+    def test_deletion_of_nothing_is_fine(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.delete_object_permissions()
+        assert permission.object_permissions("/o/1") == {"read": {"alice"}}
+
+    @pytest.mark.clause("B-21.36", "B-15.12")
+    @pytest.mark.parametrize(
+        ("pattern", "left"),
+        [
+            ("/a/*", {"/a", "/b/a/1", "/a.1/x", "/ab/1"}),
+            ("*", set()),
+            ("/a*", {"/b/a/1"}),
+            ("*/1", {"/a", "/a/1/x", "/a/2", "/a.1/x"}),
+            ("/a/*/x", {"/a", "/b/a/1", "/a/1", "/a/2", "/a.1/x", "/ab/1"}),
+            ("/a.*", {"/a", "/b/a/1", "/a/1", "/a/1/x", "/a/2", "/ab/1"}),
+        ],
+    )
+    def test_deletion_accepts_patterns_of_whole_ids(
+        self, permission: PermissionBase, pattern: str, left: set[str]
+    ) -> None:
+        for object_id in ("/a", "/b/a/1", "/a/1", "/a/1/x", "/a/2", "/a.1/x", "/ab/1"):
+            permission.add_principal_to_ace(object_id, "read", "alice")
+        permission.delete_object_permissions(pattern)
+        assert permission.principals_accessible_objects(["alice"], "read") == left
+
+    @pytest.mark.clause("B-22.41", "B-22.43", "B-15.15")
+    @pytest.mark.parametrize("character", ["_", "%", "?", ".", "[xy]", "\\", "+", "|"])
+    def test_only_the_star_is_special_in_deletions(
+        self, permission: PermissionBase, character: str
+    ) -> None:
+        kept = ["/a/xy1/", "/a/xx1/", "/a/x1/", "/a/xyz/"]
+        for object_id in kept:
+            permission.add_principal_to_ace(object_id, "read", "alice")
+        literal = f"/a/x{character}1/"
+        permission.add_principal_to_ace(literal, "read", "alice")
+        permission.delete_object_permissions(literal)
+        assert permission.principals_accessible_objects(["alice"], "read") == set(kept)
+        permission.add_principal_to_ace(f"{literal}z", "read", "alice")
+        permission.delete_object_permissions(f"{literal}*")
+        assert permission.principals_accessible_objects(["alice"], "read") == set(kept)

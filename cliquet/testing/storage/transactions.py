@@ -1,0 +1,289 @@
+"""The request's transaction: commit, rollback, savepoints, and the atomic call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from transaction import Transaction
+
+from cliquet.storage import StorageBase
+from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
+from cliquet.testing.storage.common import (
+    HOME,
+    OTHER_PARENT,
+    clause,
+    create,
+    in_another_thread,
+    listed,
+    timestamp,
+    tombstones,
+)
+from cliquet.testing.transactions import request_transaction
+
+
+class OperationError(Exception):
+    """Raised by an operation of the tests."""
+
+
+@contextmanager
+def failing_request() -> Iterator[Transaction]:
+    """Make the block a request, which fails when the block ends."""
+    with suppress(OperationError), request_transaction() as transaction:
+        yield transaction
+        raise OperationError
+
+
+def state(storage: StorageBase) -> tuple[Any, ...]:
+    """Return all that can be seen of the collection of the tests."""
+    records = storage.list_all(**HOME, include_deleted=True)
+    by_id = {record["id"]: record for record in records}
+    return by_id, storage.count_all(**HOME), timestamp(storage)
+
+
+class AtomicTests:
+    """The contract of :meth:`StorageBase.atomic`: X-24, design notes 1."""
+
+    @clause("X-24")
+    def test_the_result_of_the_operation_is_returned(self, storage: StorageBase) -> None:
+        record = storage.atomic(lambda: create(storage, n=1), **HOME)
+
+        assert storage.get(**HOME, object_id=record["id"]) == record
+
+    @clause("X-24", "B-5.20")
+    def test_an_operation_that_raises_writes_nothing(self, storage: StorageBase) -> None:
+        create(storage, id="old", n=1)
+        before = state(storage)
+
+        def operation() -> None:
+            create(storage, id="new")
+            storage.update(**HOME, object_id="old", record={"n": 2})
+            storage.delete(**HOME, object_id="old")
+            raise OperationError
+
+        with pytest.raises(OperationError):
+            storage.atomic(operation, **HOME)
+
+        assert state(storage) == before
+
+    @clause("X-24")
+    def test_an_operation_sees_its_own_writes(self, storage: StorageBase) -> None:
+        def operation() -> list[Any]:
+            create(storage, id="mine", n=1)
+            storage.update(**HOME, object_id="mine", record={"n": 2})
+            return listed(storage, "n")
+
+        assert storage.atomic(operation, **HOME) == [2]
+
+    @clause("X-24")
+    def test_atomic_calls_can_be_nested(self, storage: StorageBase) -> None:
+        def outer() -> None:
+            create(storage, id="outer")
+            storage.atomic(lambda: create(storage, id="inner"), **HOME)
+            raise OperationError
+
+        with pytest.raises(OperationError):
+            storage.atomic(outer, **HOME)
+        assert listed(storage) == []
+
+        storage.atomic(lambda: storage.atomic(lambda: create(storage, id="inner"), **HOME), **HOME)
+        assert listed(storage) == ["inner"]
+
+    @clause("X-24", "B-7.3")
+    def test_an_error_caught_in_the_operation_undoes_only_its_call(
+        self, storage: StorageBase
+    ) -> None:
+        create(storage, id="taken")
+
+        def operation() -> None:
+            create(storage, id="before")
+            with pytest.raises(UnicityError):
+                create(storage, id="taken")
+            create(storage, id="after")
+
+        storage.atomic(operation, **HOME)
+
+        assert sorted(listed(storage)) == ["after", "before", "taken"]
+
+    @clause("B-5.20")
+    def test_a_call_that_fails_can_be_followed_by_others(self, storage: StorageBase) -> None:
+        create(storage, id="taken")
+        for _ in range(3):
+            with pytest.raises(UnicityError):
+                create(storage, id="taken")
+            with pytest.raises(RecordNotFoundError):
+                storage.delete(**HOME, object_id="unknown")
+
+        assert in_another_thread(lambda: create(storage, id="other"))["id"] == "other"
+
+
+class TransactionTests:
+    """B-18.4, X-18, X-22, X-23: not for backends that apply each write at once."""
+
+    @clause("X-18", "B-18.2", "B-18.4")
+    def test_a_request_sees_its_writes_before_the_others_do(self, storage: StorageBase) -> None:
+        record = create(storage, id="old", n=1)
+        before = timestamp(storage)
+
+        with request_transaction():
+            storage.update(**HOME, object_id="old", record={"n": 2})
+            create(storage, id="new")
+            assert sorted(listed(storage)) == ["new", "old"]
+            assert storage.get(**HOME, object_id="old")["n"] == 2
+            assert timestamp(storage) > before
+            assert storage.count_all(**HOME) == 2
+
+            assert in_another_thread(lambda: state(storage)) == ({"old": record}, 1, before)
+            assert in_another_thread(lambda: storage.get(**HOME, object_id="old")) == record
+
+        assert in_another_thread(lambda: sorted(listed(storage))) == ["new", "old"]
+
+    @clause("X-18", "B-18.2", "B-18.5")
+    def test_a_request_that_fails_leaves_nothing(self, storage: StorageBase) -> None:
+        create(storage, id="changed", n=1)
+        create(storage, id="deleted", n=1)
+        create(storage, id="erased", n=1)
+        create(storage, id="revived")
+        storage.delete(**HOME, object_id="revived")
+        before = state(storage)
+
+        with failing_request():
+            create(storage, id="new")
+            storage.update(**HOME, object_id="changed", record={"n": 2})
+            storage.update(**HOME, object_id="changed", record={"n": 3})
+            storage.delete(**HOME, object_id="deleted")
+            storage.delete(**HOME, object_id="erased", with_deleted=False)
+            storage.update(**HOME, object_id="revived", record={"n": 4})
+            storage.purge_deleted(**HOME)
+            storage.delete_all(**HOME)
+
+        assert state(storage) == before
+        assert storage.list_all(**OTHER_PARENT) == []
+
+    @clause("X-18", "B-22.28")
+    def test_a_flush_belongs_to_the_request(self, storage: StorageBase) -> None:
+        create(storage, n=1)
+        before = state(storage)
+
+        with failing_request():
+            create(storage, n=2)
+            storage.flush()
+            assert listed(storage) == []
+
+        assert state(storage) == before
+
+    @clause("X-18")
+    def test_unique_values_of_a_request_that_fails_are_free(self, storage: StorageBase) -> None:
+        unique: dict[str, Any] = {"unique_fields": ("phone",)}
+        storage.create(**HOME, record={"id": "a", "phone": "1"}, **unique)
+
+        with failing_request():
+            storage.update(**HOME, object_id="a", record={"phone": "2"}, **unique)
+            storage.create(**HOME, record={"id": "b", "phone": "1"}, **unique)
+
+        with pytest.raises(UnicityError):
+            storage.create(**HOME, record={"phone": "1"}, **unique)
+        storage.create(**HOME, record={"id": "c", "phone": "2"}, **unique)
+        assert sorted(listed(storage)) == ["a", "c"]
+
+    @clause("X-18")
+    def test_unicity_first_asked_in_a_request_that_fails_holds_afterwards(
+        self, storage: StorageBase
+    ) -> None:
+        create(storage, id="a", phone="1")
+
+        with failing_request():
+            storage.create(**HOME, record={"phone": "2"}, unique_fields=("phone",))
+
+        with pytest.raises(UnicityError):
+            storage.create(**HOME, record={"phone": "1"}, unique_fields=("phone",))
+        assert storage.create(**HOME, record={"phone": "2"}, unique_fields=("phone",))
+
+    @clause("X-23", "X-18")
+    def test_a_savepoint_undoes_what_followed_it(self, storage: StorageBase) -> None:
+        create(storage, id="old", n=1)
+
+        with request_transaction() as transaction:
+            create(storage, id="kept")
+            savepoint = transaction.savepoint(optimistic=True)
+            at_savepoint = state(storage)
+            create(storage, id="undone")
+            storage.update(**HOME, object_id="old", record={"n": 2})
+            storage.delete(**HOME, object_id="kept")
+            savepoint.rollback()
+            assert state(storage) == at_savepoint
+            create(storage, id="after")
+
+        assert sorted(listed(storage)) == ["after", "kept", "old"]
+        assert storage.get(**HOME, object_id="old")["n"] == 1
+        assert tombstones(storage) == []
+
+    @clause("X-23")
+    def test_a_savepoint_older_than_the_first_write_can_be_rolled_back(
+        self, storage: StorageBase
+    ) -> None:
+        with request_transaction() as transaction:
+            savepoint = transaction.savepoint(optimistic=True)
+            create(storage, id="undone")
+            savepoint.rollback()
+            assert listed(storage) == []
+            create(storage, id="kept")
+
+        assert listed(storage) == ["kept"]
+
+    @clause("X-23")
+    def test_each_part_of_a_request_can_be_undone_apart(self, storage: StorageBase) -> None:
+        with request_transaction() as transaction:
+            for n in range(6):
+                savepoint = transaction.savepoint(optimistic=True)
+                create(storage, id=str(n))
+                if n % 2:
+                    savepoint.rollback()
+
+        assert listed(storage) == ["0", "2", "4"]
+        stamps = listed(storage, "last_modified")
+        assert stamps == sorted(set(stamps))
+
+    @clause("X-18")
+    def test_an_error_caught_in_a_request_undoes_only_its_call(self, storage: StorageBase) -> None:
+        create(storage, id="taken")
+
+        with request_transaction():
+            create(storage, id="before")
+            with pytest.raises(UnicityError):
+                create(storage, id="taken")
+            create(storage, id="after")
+
+        assert sorted(listed(storage)) == ["after", "before", "taken"]
+
+    @clause("X-22", "H-9.3", "B-22.7")
+    def test_the_first_timestamp_survives_the_failure_of_its_request(
+        self, storage: StorageBase
+    ) -> None:
+        first = None
+        with failing_request():
+            first = timestamp(storage)
+
+        assert timestamp(storage) == first
+
+    @clause("D-60", "B-22.2")
+    def test_a_first_read_during_the_first_write_is_earlier(self, storage: StorageBase) -> None:
+        with request_transaction():
+            record = create(storage)
+            read = in_another_thread(lambda: timestamp(storage))
+
+        assert read < record["last_modified"]
+        assert timestamp(storage) == record["last_modified"]
+
+    @clause("X-18")
+    def test_a_call_after_the_end_of_the_transaction_commits_itself(
+        self, storage: StorageBase
+    ) -> None:
+        with request_transaction() as transaction:
+            create(storage, id="a")
+            transaction.commit()
+            create(storage, id="b")
+
+        assert in_another_thread(lambda: sorted(listed(storage))) == ["a", "b"]
