@@ -1,0 +1,145 @@
+"""Who sends the request: Basic Auth, and the security policy that asks several policies in turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.authentication import BasicAuthAuthenticationPolicy as _PyramidBasicAuthPolicy
+from pyramid.authentication import extract_http_basic_credentials
+from pyramid.interfaces import ISecurityPolicy
+from pyramid.request import Request
+from pyramid_multiauth import MultiAuthIdentity, MultiAuthPolicySelected, MultiAuthSecurityPolicy
+
+from cliquet import authorization, logs, settings, utils
+
+__all__ = [
+    "BasicAuthAuthenticationPolicy",
+    "SecurityPolicy",
+    "effective_principals",
+    "on_policy_selected",
+    "prefixed_userid",
+]
+
+# Compared with the policy's method at the time: tests of applications replace it (P-31.1).
+_BUILT_IN_PERMITS = authorization.AuthorizationPolicy.permits
+
+
+def prefixed_userid(request: Request) -> str | None:
+    """Return ``<policy>:<user id>``, or ``None`` until a policy has succeeded (P-5.3, H-4.3)."""
+    authn_type = getattr(request, "authn_type", None)
+    if authn_type is None:
+        return None
+    return f"{authn_type}:{request.selected_userid}"
+
+
+class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[misc]  # no types
+    """Basic Auth that takes any credentials: each pair is a user of its own (P-24, H-4.4).
+
+    Takes the ``realm`` and ``debug`` arguments of Pyramid's policy.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        def any_credentials(username: str, password: str, request: Request) -> list[str]:
+            return []
+
+        super().__init__(any_credentials, *args, **kwargs)
+
+    def effective_principals(self, request: Request) -> list[str]:
+        """Return nothing: the security policy adds the user's principals (P-24.4)."""
+        return []
+
+    def authenticated_userid(self, request: Request) -> str | None:
+        """Return the same as :meth:`unauthenticated_userid`: any credentials are good."""
+        return self.unauthenticated_userid(request)
+
+    def unauthenticated_userid(self, request: Request) -> str | None:
+        """Return the HMAC of the credentials, or ``None`` without usable ones (P-24.3, H-4.8)."""
+        header = request.headers.get("Authorization")
+        if not header:
+            return None
+        # Several callers ask per request; the hash is computed once (P-24.6, H-4.13).
+        known: tuple[str, str | None] | None = request.__dict__.get("_cliquet_basicauth")
+        if known is not None and known[0] == header:
+            return known[1]
+        userid = self._userid(request)
+        request.__dict__["_cliquet_basicauth"] = (header, userid)
+        return userid
+
+    def _userid(self, request: Request) -> str | None:
+        credentials = extract_http_basic_credentials(request)
+        if credentials is None or not credentials.username:
+            return None
+        secret = settings.read(request.registry.settings, "userid_hmac_secret")
+        return utils.hmac_digest(secret, f"{credentials.username}:{credentials.password}")
+
+
+class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
+    """The policies of ``multiauth.policies`` in turn, then the authorization policy.
+
+    Adds to its parent what applications of the original expect: principals are a fresh list that
+    the authorization policy may change (P-35.2), and groups are not looked up for a request that
+    does not need them (H-5.3).
+    """
+
+    def __init__(self, multiauth: MultiAuthSecurityPolicy) -> None:
+        # The list of policies is filled when the configuration is committed, hence shared.
+        super().__init__(multiauth._policies, multiauth._callback, multiauth._helper)
+
+    def _compute_identity(self, request: Request) -> MultiAuthIdentity | None:
+        if self._callback is not authorization.groupfinder:
+            return super()._compute_identity(request)
+        # The built-in group finder refuses nobody: groups can wait until somebody wants them.
+        for policy in self._policies:
+            userid = policy.authenticated_userid(request)
+            if userid is not None:
+                request.registry.notify(MultiAuthPolicySelected(policy, request, userid))
+                return _LazyIdentity(userid, request)
+        return None
+
+    def effective_principals(self, request: Request) -> set[str]:
+        """Return every principal of the request, the user under the prefixed id (H-5.6)."""
+        principals: set[str] | None = request.__dict__.get("_cliquet_principals")
+        if principals is None:
+            found = list(super().effective_principals(request))
+            userid = request.prefixed_userid
+            principals = set(authorization.with_prefixed_userid(found, userid))
+            request.__dict__["_cliquet_principals"] = principals
+        return set(principals)
+
+    def permits(self, request: Request, context: Any, permission: str) -> Any:
+        """Ask the authorization policy; answer for it when it is the built-in one and obvious."""
+        if (
+            permission == authorization.PRIVATE
+            and getattr(self._helper.permits, "__func__", None) is _BUILT_IN_PERMITS
+        ):
+            return self.identity(request) is not None
+        return self._helper.permits(context, list(self.effective_principals(request)), permission)
+
+
+class _LazyIdentity(MultiAuthIdentity):  # type: ignore[misc]  # no types
+    """A user whose groups are looked up when they are asked for."""
+
+    def __init__(self, userid: str, request: Request) -> None:
+        self.userid = userid
+        self._request = request
+
+    @property
+    def groups(self) -> list[str]:
+        return list(authorization.groupfinder(self.userid, self._request) or ())
+
+
+def effective_principals(request: Request) -> list[str]:
+    """Return every principal of the request (P-35.1, H-5.6)."""
+    policy = request.registry.queryUtility(ISecurityPolicy)
+    if policy is None or not hasattr(policy, "effective_principals"):
+        return []
+    return list(policy.effective_principals(request))
+
+
+def on_policy_selected(event: MultiAuthPolicySelected) -> None:
+    """Remember on the request which policy recognised its user, and whom (P-5.1, P-5.2)."""
+    request = event.request
+    authn_type = (event.policy_name or "").lower()
+    request.authn_type = authn_type
+    request.selected_userid = event.userid
+    logs.bind(uid=event.userid, authn_type=authn_type)

@@ -1,0 +1,324 @@
+"""What a user may do: the authorization policy, the group finder, and the context of a route."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+from pyramid.authorization import Authenticated
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.interfaces import IAuthorizationPolicy
+from pyramid.request import Request
+from zope.interface import implementer
+
+from cliquet import settings, utils
+from cliquet.storage.exceptions import RecordNotFoundError
+from cliquet.types import BoundPermission, GetBoundPermissions, Record
+
+__all__ = [
+    "DYNAMIC",
+    "PRIVATE",
+    "AuthorizationPolicy",
+    "RouteFactory",
+    "groupfinder",
+    "with_prefixed_userid",
+]
+
+PRIVATE = "private"
+"""Permission of the endpoints that any authenticated user may use (P-25.1)."""
+
+DYNAMIC = "dynamic"
+"""Permission that the context works out from the request (P-25.1)."""
+
+# A variable of a path that says what it matches, as in `{id:[a-z]+}`.
+_VARIABLE_PATTERN = re.compile(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}")
+
+
+def groupfinder(userid: str, request: Request) -> list[str]:
+    """Return the groups that the permission backend knows of a user (P-25.2).
+
+    They are looked up once per user and top-level request, batch included (H-4.13).
+
+    Parameters
+    ----------
+    userid : id given by the authentication policy; the prefixed one is used when it is known.
+    """
+    backend = getattr(request.registry, "permission", None)
+    if backend is None:
+        return []
+    user = request.prefixed_userid or userid
+    key = f"{user}_principals"
+    if key not in request.bound_data:
+        request.bound_data[key] = backend.user_principals(user)
+    return list(request.bound_data[key])
+
+
+def write_implies_read(object_id: str, permission: str) -> list[BoundPermission]:
+    """Return what grants a permission by default: itself, and ``write`` for ``read`` (X-4)."""
+    bound = [(object_id, permission)]
+    if permission == "read":
+        bound.append((object_id, "write"))
+    return bound
+
+
+@implementer(IAuthorizationPolicy)
+class AuthorizationPolicy:
+    """Grants what settings and stored permissions say (P-25.3).
+
+    Attributes
+    ----------
+    get_bound_permissions : what grants a permission on an object, given both: pairs of an object
+        and a permission, any of which is sufficient (H-5.11). ``None`` means
+        :func:`write_implies_read`. Set by an application on the instance, or defined as a method of
+        a subclass.
+    """
+
+    get_bound_permissions: GetBoundPermissions | None = None
+
+    def permits(self, context: Any, principals: list[str], permission: str) -> bool:
+        """Whether a request with these principals has the permission.
+
+        Parameters
+        ----------
+        context : a :class:`RouteFactory`; not looked at for ``PRIVATE``, where it may be ``None``.
+        """
+        if permission == PRIVATE:
+            return Authenticated in principals
+
+        principals = with_prefixed_userid(principals, context.get_prefixed_userid())
+        if permission == DYNAMIC:
+            permission = context.required_permission
+        if permission is None:
+            return False
+        if permission == "create":
+            permission = f"{context.resource_name}:create"
+
+        # A setting widens access, it never narrows it: stored permissions come next (X-3).
+        if context.allowed_principals and not set(context.allowed_principals).isdisjoint(
+            principals
+        ):
+            return True
+        bound = self.get_bound_permissions or write_implies_read
+        if context.check_permission(permission, principals, get_bound_permissions=bound):
+            return True
+        if context.on_collection and "create" not in permission:
+            # Some of its records may be shared with the user (H-5.12).
+            shared = context.fetch_shared_records(permission, principals, bound)
+            return bool(shared)
+        return False
+
+    def principals_allowed_by_permission(self, context: Any, permission: str) -> list[str]:
+        """Part of Pyramid's interface; not supported (P-25.5)."""
+        raise NotImplementedError
+
+
+def with_prefixed_userid(principals: list[str], userid: str | None) -> list[str]:
+    """Return a copy with the user's id in the forms that permissions name it by (H-5.6)."""
+    if not userid or ":" not in userid:
+        return list(principals)
+    unprefixed = userid.split(":", 1)[1]
+    kept = [principal for principal in principals if principal != unprefixed]
+    return list(dict.fromkeys((*kept, userid, userid.replace(":", "_", 1))))
+
+
+class RouteFactory:
+    """The context of a route: which permission a request needs, and on what (P-25.6).
+
+    Serves as ``factory`` of services and as root factory; on what is no resource, the attributes
+    keep their defaults, and a subclass sets them by hand.
+
+    Attributes
+    ----------
+    resource_name : name of the resource.
+    on_collection : whether the URL is the one of a collection.
+    required_permission : ``read``, ``write`` or ``create``, by the method.
+    allowed_principals : principals to whom settings grant that permission.
+    permission_object_id : URI of the object that the permission is on.
+    current_record : the record that a PUT is about to replace.
+    get_shared_ids : on collections, finds the URIs of records on which principals have a
+        permission.
+    shared_ids : ids of the records that a shared listing is limited to.
+    """
+
+    resource_name: str | None = None
+    on_collection: bool = False
+    required_permission: str | None = None
+    allowed_principals: list[str] | None = None
+    permission_object_id: str | None = None
+    current_record: Record | None = None
+    get_shared_ids: Callable[..., set[str]] | None = None
+    get_prefixed_userid: Callable[[], str | None]
+    # That of the resource, if it is one.
+    _service: Any = None
+
+    method_permissions: ClassVar[dict[str, str]] = {
+        "head": "read",
+        "get": "read",
+        "post": "create",
+        "delete": "write",
+        "patch": "write",
+    }
+
+    def __init__(self, request: Request) -> None:
+        self.shared_ids: list[str] = []
+        self._request = request
+        self.get_prefixed_userid = lambda: request.prefixed_userid
+        service = utils.current_service(request)
+        if not hasattr(service, "viewset") or not hasattr(service, "resource"):
+            return
+        self.resource_name = request.current_resource_name
+        self.on_collection = getattr(service, "type", None) == "collection"
+        self._service = service
+        self._set_requirement(self._required_permission(request))
+        backend = getattr(request.registry, "permission", None)
+        if self.on_collection and backend is not None:
+            self.get_shared_ids = functools.partial(
+                backend.principals_accessible_objects,
+                object_id_match=self.get_permission_object_id(request, "*"),
+            )
+
+    def _required_permission(self, request: Request) -> str | None:
+        if request.method.lower() != "put":
+            return self.method_permissions.get(request.method.lower())
+        # Whether it creates or replaces depends on what is there (P-25.7).
+        try:
+            resource = self._service.resource(request=request, context=self)
+            self.current_record = resource.model.get_record(resource.record_id)
+        except (RecordNotFoundError, HTTPNotFound):
+            # The resource says so again, to whom may know (H-5.17).
+            return "create"
+        return "write"
+
+    def _set_requirement(self, permission: str | None) -> None:
+        """Require a permission on the object that it is about."""
+        request = self._request
+        self.required_permission = permission
+        if permission == "create" and not self.on_collection:
+            template = _VARIABLE_PATTERN.sub(r"{\1}", self._service.collection_path)
+            self.permission_object_id = template.format(**request.matchdict)
+        else:
+            self.permission_object_id = self.get_permission_object_id(request)
+        self.allowed_principals = self._principals_of_settings(permission)
+
+    def _principals_of_settings(self, permission: str | None) -> list[str]:
+        configured = self._request.registry.settings
+        # Whoever may write may read, here too (X-20).
+        permissions = ("read", "write") if permission == "read" else (permission,)
+        return [
+            principal
+            for name in permissions
+            for principal in settings.read(configured, f"{self.resource_name}_{name}_principals")
+        ]
+
+    def require(self, permission: str) -> bool:
+        """Judge the request again, for another permission than the one first thought of (D-62).
+
+        Returns
+        -------
+        Whether the request has it.
+        """
+        if self._service is None:
+            # A context made by hand: whoever made it has judged (P-25.10, P-35.13).
+            return True
+        self._set_requirement(permission)
+        return bool(self._request.has_permission(DYNAMIC, self))
+
+    def permits_on(self, record_id: str, permission: str) -> bool:
+        """Whether the request has a permission on one record of the resource."""
+        request = self._request
+        principals = with_prefixed_userid(request.effective_principals, self.get_prefixed_userid())
+        if not set(self._principals_of_settings(permission)).isdisjoint(principals):
+            return True
+        policy = request.registry.queryUtility(IAuthorizationPolicy)
+        bound = getattr(policy, "get_bound_permissions", None) or write_implies_read
+        granted: bool = request.registry.permission.check_permission(
+            self._record_object_id(record_id),
+            permission,
+            principals,
+            get_bound_permissions=bound,
+        )
+        return granted
+
+    def _record_object_id(self, record_id: str) -> str:
+        request = self._request
+        if self.on_collection or record_id == request.matchdict.get("id"):
+            return self.get_permission_object_id(request, record_id)
+        # A record stands in the way of another: its URI is not the requested one (D-49).
+        return _uri_of(request, request.matched_route.name, record_id)
+
+    def get_permission_object_id(self, request: Request, record_id: str | None = None) -> str:
+        """Return the URI of the requested object, or of a record of the requested collection.
+
+        It is the path without version prefix, and without escapes (P-25.8, P-25.9).
+        """
+        if self.on_collection and record_id is not None:
+            # The sibling route knows where records live, whatever the collection's own path.
+            route_name = request.matched_route.name.removesuffix("-collection") + "-record"
+            return _uri_of(request, route_name, record_id)
+        # Where the application is mounted is no part of it, as it is not in a batch (P-25.8).
+        return utils.strip_uri_prefix(request.path_info)
+
+    def check_permission(
+        self,
+        permission: str,
+        principals: Iterable[str],
+        get_bound_permissions: GetBoundPermissions | None = None,
+    ) -> bool:
+        """Whether one of the principals has the permission on the required object."""
+        backend = getattr(self._request.registry, "permission", None)
+        if backend is None or self.permission_object_id is None:
+            # Nobody has been given anything on it (P-34.24).
+            return False
+        granted: bool = backend.check_permission(
+            self.permission_object_id,
+            permission,
+            principals,
+            get_bound_permissions=get_bound_permissions,
+        )
+        return granted
+
+    def fetch_shared_records(
+        self,
+        perm: str,
+        principals: Iterable[str],
+        get_bound_permissions: GetBoundPermissions | None = None,
+    ) -> list[str]:
+        """Find the records of the collection on which principals have a permission (H-5.12).
+
+        Returns
+        -------
+        Their ids, kept in ``shared_ids`` too.
+        """
+        if self.get_shared_ids is None:
+            return []
+        uris = self.get_shared_ids(
+            permission=perm,
+            principals=principals,
+            get_bound_permissions=get_bound_permissions,
+        )
+        # The URL may hold a `*` of its own, and the pattern takes slashes: neither what belongs to
+        # another parent nor what lies below a record may pass (D-48, D-51).
+        before, _, after = self.get_permission_object_id(self._request, "\0").partition("\0")
+        found = [
+            self.extract_object_id(uri)
+            for uri in uris
+            if uri.startswith(before)
+            and uri.endswith(after)
+            and "/" not in uri[len(before) : len(uri) - len(after)]
+        ]
+        # An empty list means no limit: a later question, answered by no, must not lift this one's.
+        self.shared_ids = found or self.shared_ids
+        return found
+
+    def extract_object_id(self, object_uri: str) -> str:
+        """Return the id of the record that has this URI."""
+        return object_uri.split("/")[-1]
+
+
+def _uri_of(request: Request, route_name: str, record_id: str) -> str:
+    """Return the path of a record, without version prefix and without escapes."""
+    path = request.route_url(route_name, _app_url="", **{**request.matchdict, "id": record_id})
+    return utils.strip_uri_prefix(unquote(path))

@@ -1,0 +1,64 @@
+"""Setting an application up: the entry points and the steps of ``initialization_sequence``."""
+
+from typing import Any
+
+from cliquet.initialization.application import includeme, initialize, initialize_cliquet
+from cliquet.initialization.backends import setup_cache, setup_permission, setup_storage
+from cliquet.initialization.listeners import (
+    EventActionFilter,
+    EventResourceFilter,
+    setup_listeners,
+)
+from cliquet.initialization.middlewares import install_middlewares
+from cliquet.initialization.monitoring import setup_logging, setup_statsd
+from cliquet.initialization.security import setup_authentication
+from cliquet.initialization.web import (
+    setup_backoff,
+    setup_deprecation,
+    setup_json_serializer,
+    setup_request_bound_data,
+    setup_requests_scheme,
+    setup_vary_headers,
+    setup_version_redirection,
+)
+from cliquet.settings import load_default_settings
+
+__all__ = [
+    "EventActionFilter",
+    "EventResourceFilter",
+    "includeme",
+    "initialize",
+    "initialize_cliquet",
+    "install_middlewares",
+    "load_default_settings",
+    "setup_authentication",
+    "setup_backoff",
+    "setup_cache",
+    "setup_deprecation",
+    "setup_json_serializer",
+    "setup_listeners",
+    "setup_logging",
+    "setup_permission",
+    "setup_request_bound_data",
+    "setup_requests_scheme",
+    "setup_statsd",
+    "setup_storage",
+    "setup_vary_headers",
+    "setup_version_redirection",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the middlewares' packages when they are asked for: both are optional."""
+    try:
+        if name == "newrelic":
+            import newrelic.agent
+
+            return newrelic
+        if name == "ProfilerMiddleware":
+            from werkzeug.middleware.profiler import ProfilerMiddleware
+
+            return ProfilerMiddleware
+    except ImportError:
+        return None
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,156 @@
+"""From an application's configurator to a running service."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.events import NewRequest, NewResponse
+from pyramid.exceptions import ConfigurationError
+
+from cliquet import authentication, events, http, logs, settings
+from cliquet.initialization import web
+
+__all__ = ["includeme", "initialize", "initialize_cliquet"]
+
+
+def initialize(
+    config: Configurator,
+    version: str | None = None,
+    project_name: str = "",
+    default_settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Set a Pyramid application up as a service (P-2).
+
+    What the application scans or includes afterwards is served under the version prefix too.
+
+    Parameters
+    ----------
+    config : modified in place.
+    version : of the application; the setting ``project_version`` wins over it.
+    project_name : used where settings give none.
+    default_settings : win over the library's defaults, and lose to settings and environment.
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : nothing gives a version.
+    ValueError : a setting has no acceptable value, or two of its spellings disagree.
+    """
+    configured = config.get_settings()
+    configured["project_name"] = settings.resolve_project_name(configured, project_name)
+    configured.pop("cliquet.project_name", None)
+    defaults = {**settings.DEFAULT_SETTINGS, **(default_settings or {})}
+    settings.load_default_settings(config, defaults)
+    if not configured["project_name"]:
+        warnings.warn("No value specified for `project_name`")  # noqa: B028 - the call is published
+
+    project_version = configured.get("project_version") or version
+    if not project_version:
+        raise ConfigurationError(f"Invalid project version: {project_version}")
+    configured["project_version"] = project_version = str(project_version)
+    api_version = configured.get("http_api_version")
+    if api_version is None or api_version == "":
+        api_version = ".".join(project_version.split(".")[:2])
+    configured["http_api_version"] = api_version = str(api_version)
+    settings.validate(configured)
+
+    route_prefix = f"v{api_version.split('.')[0]}"
+    config.include(includeme, route_prefix=route_prefix)
+    config.route_prefix = route_prefix
+
+
+def initialize_cliquet(*args: Any, **kwargs: Any) -> None:
+    """Do the same as :func:`initialize`, under its former name (P-2.8)."""
+    warnings.warn(
+        'cliquet.initialize_cliquet is now deprecated. Please use "cliquet.initialize" instead',
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    initialize(*args, **kwargs)
+
+
+def add_api_capability(
+    config: Configurator, identifier: str, description: str = "", url: str = "", **kwargs: Any
+) -> None:
+    """Tell clients, in the root view, of something the service can do (P-6.1).
+
+    Raises
+    ------
+    ValueError : the capability was declared already.
+    """
+    capabilities = config.registry.api_capabilities
+    existing = capabilities.get(identifier)
+    if existing is not None:
+        raise ValueError(f"The '{identifier}' API capability was already registered ({existing}).")
+    capabilities[identifier] = {
+        "description": description,
+        "url": url,
+        # The root view shows them again and again, which an iterator bears only once (P-35.18).
+        **{k: list(v) if isinstance(v, Iterator) else v for k, v in kwargs.items()},
+    }
+
+
+def get_user_info(request: Any) -> dict[str, Any]:
+    """Return what the root view says of the user; plug-ins may replace it (P-5.8)."""
+    return {"id": request.prefixed_userid}
+
+
+def includeme(config: Configurator) -> None:
+    """Include the library in an application whose settings are complete (P-3)."""
+    registry = config.registry
+    registry.heartbeats = {}
+    registry.public_settings = {"batch_max_requests", "readonly"}
+    registry.api_capabilities = {}
+    config.add_directive("add_api_capability", add_api_capability)
+
+    config.add_request_method(events.get_resource_events)
+    config.add_request_method(events.notify_resource_event)
+
+    configured = config.get_settings()
+    # Our error views answer for the exceptions that Cornice would handle.
+    configured.setdefault("handle_exceptions", False)
+    config.include("cornice")
+    config.include("cliquet.service")
+    config.include("cliquet.transactions")
+
+    config.add_subscriber(web.check_encoding, NewRequest)
+    for step in settings.read(configured, "initialization_sequence"):
+        config.maybe_dotted(step)(config)
+    # After the steps, one of which sets `Vary` anew.
+    config.add_subscriber(web.add_cors_headers, NewResponse)
+
+    config.add_request_method(http.follow_subrequest)
+    # A real property: of a function, Pyramid makes one that can be set (P-5.3).
+    config.add_request_method(
+        property(authentication.prefixed_userid), name="prefixed_userid", property=True
+    )
+    config.add_request_method(get_user_info)
+    config.add_request_method(http.current_resource_name, reify=True)
+    config.add_request_method(http.current_service, reify=True)
+    # Plug-ins may then replace any of these (P-3.2).
+    config.commit()
+
+    # What plug-ins log on their way in is written as the rest of the application's lines.
+    token = logs.begin(renderer=getattr(registry, "log_renderer", None))
+    try:
+        for plugin in settings.read(configured, "includes"):
+            config.include(plugin)
+        config.scan("cliquet.views")
+        _log_start(config)
+    finally:
+        logs.end(token)
+
+
+def _log_start(config: Configurator) -> None:
+    configured = config.get_settings()
+    variables = sorted(
+        source.split()[-1]
+        for source in getattr(config.registry, "settings_sources", {}).values()
+        if source.startswith("environment")
+    )
+    if variables:
+        # A variable of another program may have been meant (S-23.7).
+        logs.logger.info("Settings read from the environment.", variables=variables)
+    logs.logger.info(f"{configured['project_name']} {configured['project_version']} starting.")

@@ -1,0 +1,57 @@
+"""Steps that connect the backends: one loader for the three kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.exceptions import ConfigurationError
+
+from cliquet import cache, permission, settings, storage
+
+__all__ = ["setup_cache", "setup_permission", "setup_storage"]
+
+
+def _load(config: Configurator, kind: str, base: type) -> Any:
+    """Return the backend of the setting ``<kind>_backend``, or ``None`` (S-11.1 to S-11.3).
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : the module gave something else than a backend.
+    ImportError : there is no such module.
+    """
+    name = settings.read(config.get_settings(), f"{kind}_backend")
+    if not name:
+        return None
+    module = config.maybe_dotted(name)
+    backend = module.load_from_config(config)
+    if not isinstance(backend, base):
+        raise ConfigurationError(f"Invalid {kind} backend: {backend}")
+    return backend
+
+
+def setup_storage(config: Configurator) -> None:
+    """Set ``registry.id_generator`` and, if configured, ``registry.storage``."""
+    # Without a storage too: authentication plug-ins use it (P-4.4).
+    generator = settings.read(config.get_settings(), "id_generator")
+    config.registry.id_generator = config.maybe_dotted(generator)()
+    backend = _load(config, "storage", storage.StorageBase)
+    if backend is not None:
+        config.registry.storage = backend
+        config.registry.heartbeats["storage"] = storage.heartbeat(backend)
+
+
+def setup_permission(config: Configurator) -> None:
+    """Set, if configured, ``registry.permission``."""
+    backend = _load(config, "permission", permission.PermissionBase)
+    if backend is not None:
+        config.registry.permission = backend
+        config.registry.heartbeats["permission"] = permission.heartbeat(backend)
+
+
+def setup_cache(config: Configurator) -> None:
+    """Set, if configured, ``registry.cache``."""
+    backend = _load(config, "cache", cache.CacheBase)
+    if backend is not None:
+        config.registry.cache = backend
+        config.registry.heartbeats["cache"] = cache.heartbeat(backend)

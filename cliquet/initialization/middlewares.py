@@ -1,0 +1,60 @@
+"""WSGI middlewares around the whole application."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pyramid.exceptions import ConfigurationError
+
+from cliquet import settings
+
+__all__ = ["install_middlewares"]
+
+
+def install_middlewares(app: Any, configured: Mapping[str, Any]) -> Any:
+    """Return the application, wrapped as the settings say (S-21, P-2.12).
+
+    Parameters
+    ----------
+    configured : the settings that ``main()`` was given; prefixed names count too (S-23.16).
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : a middleware is asked for whose package is missing.
+    """
+    # Applications replace these names in the package (P-35.19).
+    package = sys.modules["cliquet.initialization"]
+    resolved = settings.resolve(
+        configured,
+        settings.DEFAULT_SETTINGS,
+        project_name=settings.resolve_project_name(configured, ""),
+        environment=os.environ,
+    ).values
+
+    newrelic_config = settings.read(resolved, "newrelic_config")
+    if newrelic_config:
+        newrelic = _required(package, "newrelic", "newrelic_config", "newrelic")
+        newrelic.agent.initialize(newrelic_config, settings.read(resolved, "newrelic_env"))
+        app = newrelic.agent.WSGIApplicationWrapper(app)
+
+    if settings.read(resolved, "profiler_enabled"):
+        profiler = _required(package, "ProfilerMiddleware", "profiler_enabled", "werkzeug")
+        app = profiler(
+            app,
+            profile_dir=settings.read(resolved, "profiler_dir"),
+            restrictions=("*cliquet*",),
+        )
+    return app
+
+
+def _required(package: Any, attribute: str, setting: str, distribution: str) -> Any:
+    value = getattr(package, attribute)
+    if value is None:
+        raise ConfigurationError(
+            f"The setting {setting} needs the package {distribution}: "
+            "pip install cliquet[monitoring]"
+        )
+    return value

@@ -1,0 +1,130 @@
+"""Steps that let an operator see what the service does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.events import NewRequest, NewResponse
+from pyramid.exceptions import ConfigurationError
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid_retry import is_error_retryable
+
+from cliquet import http, logs, settings
+
+__all__ = ["log_context_tween_factory", "setup_logging", "setup_statsd"]
+
+
+def setup_logging(config: Configurator) -> None:
+    """Write log lines with the configured renderer, one of them per request (S-18, E-6.4)."""
+    configured = config.get_settings()
+    renderer = config.maybe_dotted(settings.read(configured, "logging_renderer"))(configured)
+    config.registry.log_renderer = renderer
+    config.add_request_method(_request_id, name="request_id", reify=True)
+    config.add_tween(
+        "cliquet.initialization.monitoring.log_context_tween_factory",
+        over=(
+            "cliquet.deprecation.end_of_service_tween_factory",
+            "cliquet.transactions.guard_tween_factory",
+        ),
+    )
+    config.add_subscriber(_on_new_request, NewRequest)
+    config.add_subscriber(_on_new_response, NewResponse)
+
+
+def log_context_tween_factory(
+    handler: Callable[[Request], Response], registry: Any
+) -> Callable[[Request], Response]:
+    """Begin the log context of a request before anything can refuse it (S-18.4, S-23.10)."""
+
+    def log_context_tween(request: Request) -> Response:
+        _begin(request)
+        return handler(request)
+
+    return log_context_tween
+
+
+def _begin(request: Request) -> None:
+    """Begin the context of a request, which lasts until its summary or its failure."""
+    is_subrequest = getattr(request, "parent", None) is not None
+    if is_subrequest or hasattr(request, "_log_start"):
+        return
+    token = logs.begin(
+        request_fields=lambda: _request_fields(request), renderer=request.registry.log_renderer
+    )
+    request.add_finished_callback(lambda request: logs.end(token))
+    request._log_start = time.perf_counter()
+
+
+def _on_new_request(event: NewRequest) -> None:
+    # Tweens do not see the requests that an application makes itself.
+    _begin(event.request)
+
+
+def _on_new_response(event: NewResponse) -> None:
+    request, response = event.request, event.response
+    if getattr(request, "parent", None) is not None:
+        return
+    response.headers["X-Request-Id"] = request.request_id
+    if _is_tried_again(request):
+        # The request is counted once, by its last attempt (X-23).
+        logs.logger.info("request.retry")
+        return
+    logs.logger.info(
+        "request.summary",
+        code=response.status_code,
+        t=http.elapsed_ms(request),
+        time=datetime.now().isoformat(),
+    )
+
+
+def _is_tried_again(request: Request) -> bool:
+    error = getattr(request, "exception", None)
+    return error is not None and is_error_retryable(request, error)
+
+
+def _request_id(request: Request) -> str:
+    # In the WSGI environment, which all attempts at a request share.
+    key = "cliquet.request_id"
+    if key not in request.environ:
+        request.environ[key] = logs.request_id(request.headers.get("X-Request-Id"))
+    request_id: str = request.environ[key]
+    return request_id
+
+
+def _request_fields(request: Request) -> dict[str, Any]:
+    """Return what every line of a request says of it (S-18.3)."""
+    try:
+        path = request.path
+        querystring = dict(request.GET)
+    except UnicodeDecodeError:
+        # Refused with 400, and logged as such (S-23.20).
+        path, querystring = request.environ.get("PATH_INFO", ""), {}
+    return {
+        "agent": request.headers.get("User-Agent"),
+        "path": path,
+        "method": request.method,
+        "querystring": querystring,
+        "lang": request.headers.get("Accept-Language"),
+        "request_id": request.request_id,
+        "uid": None,
+        "authn_type": None,
+        "errno": None,
+    }
+
+
+def setup_statsd(config: Configurator) -> None:
+    """Set ``registry.statsd``, the client of metrics (S-20.1).
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : ``statsd_url`` is set; this version has no client yet.
+    """
+    url = settings.read(config.get_settings(), "statsd_url")
+    if url:
+        raise ConfigurationError(f"statsd_url = {url}: metrics are not supported yet.")
+    config.registry.statsd = None

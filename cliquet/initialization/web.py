@@ -1,0 +1,158 @@
+"""Steps that shape every request and response: data, JSON, URLs, headers, deprecation."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from pyramid.config import Configurator
+from pyramid.events import NewRequest, NewResponse
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+from cliquet import cors, errors, http, jsonio, settings
+
+__all__ = [
+    "add_cors_headers",
+    "check_encoding",
+    "setup_backoff",
+    "setup_deprecation",
+    "setup_json_serializer",
+    "setup_request_bound_data",
+    "setup_requests_scheme",
+    "setup_vary_headers",
+    "setup_version_redirection",
+]
+
+
+def setup_request_bound_data(config: Configurator) -> None:
+    """Give requests ``bound_data``: a dictionary that sub-requests share (P-5.4)."""
+
+    def bound_data(request: Request) -> dict[str, Any]:
+        parent = getattr(request, "parent", None)
+        return {} if parent is None else parent.bound_data
+
+    config.add_request_method(bound_data, reify=True)
+
+
+def setup_json_serializer(config: Configurator) -> None:
+    """Render the results of views with :mod:`cliquet.jsonio` (P-35.7, P-35.8)."""
+    config.add_renderer("json", _json_renderer)
+
+
+def _json_renderer(info: Any) -> Any:
+    def render(value: Any, system: dict[str, Any]) -> bytes:
+        request = system.get("request")
+        if request is not None:
+            request.response.headers["Content-Type"] = errors.JSON_CONTENT_TYPE
+        return jsonio.dumps(value)
+
+    return render
+
+
+def check_encoding(event: NewRequest) -> None:
+    """Refuse URLs whose bytes are not UTF-8, before anything reads them (D-14, S-23.20).
+
+    Raises
+    ------
+    HTTPBadRequest : the path or the query string is not UTF-8.
+    """
+    environ = event.request.environ
+    path: str = environ.get("PATH_INFO", "")
+    query_string: str = environ.get("QUERY_STRING", "")
+    # WSGI hands over bytes as latin-1 text (PEP 3333).
+    for location, value in (("path", path), ("querystring", query_string)):
+        if value.isascii() and (location == "path" or "%" not in value):
+            continue
+        raw = value.encode("latin-1", "surrogateescape")
+        try:
+            (raw if location == "path" else unquote_to_bytes(raw)).decode()
+        except UnicodeDecodeError:
+            invalid = True
+        else:
+            invalid = False
+        if invalid:
+            errors.raise_invalid(
+                event.request, location=location, description="The URL is not valid UTF-8"
+            )
+
+
+def setup_requests_scheme(config: Configurator) -> None:
+    """Force the scheme and the host of every request, if settings say so (section 32)."""
+    scheme = settings.read(config.get_settings(), "http_scheme")
+    host = settings.read(config.get_settings(), "http_host")
+    if not scheme and not host:
+        return
+
+    def on_new_request(event: NewRequest) -> None:
+        if scheme:
+            event.request.scheme = scheme
+        if host:
+            event.request.host = host
+
+    config.add_subscriber(on_new_request, NewRequest)
+
+
+def setup_vary_headers(config: Configurator) -> None:
+    """Set ``Vary`` on every response, so that caches do not mix users (H-30.6)."""
+    names = tuple(settings.read(config.get_settings(), "vary"))
+
+    def on_new_response(event: NewResponse) -> None:
+        # CORS may have added its own already (X-12).
+        origin = ("Origin",) if "Origin" in (event.response.vary or ()) else ()
+        event.response.headers["Vary"] = ", ".join(dict.fromkeys((*names, *origin)))
+
+    config.add_subscriber(on_new_response, NewResponse)
+
+
+def setup_backoff(config: Configurator) -> None:
+    """Ask clients to come less often, on every response (H-27.1)."""
+
+    def on_new_response(event: NewResponse) -> None:
+        # Read at each response: an operator may change it in a running service (S-8.1).
+        backoff = settings.read(event.request.registry.settings, "backoff")
+        if backoff is not None:
+            event.response.headers["Backoff"] = str(backoff)
+
+    config.add_subscriber(on_new_response, NewResponse)
+
+
+def add_cors_headers(event: NewResponse) -> None:
+    """Set the CORS headers of every response, whoever made it (section 29)."""
+    cors.add_headers(event.request, event.response)
+
+
+def setup_version_redirection(config: Configurator) -> None:
+    """Redirect URLs without version prefix to the current version (H-2.4)."""
+    configured = config.get_settings()
+    route_prefix = config.route_prefix
+    # A test may include the library without prefix.
+    prefix = route_prefix or f"v{str(settings.read(configured, 'http_api_version')).split('.')[0]}"
+    config.registry.route_prefix = prefix
+    if not settings.read(configured, "version_prefix_redirect_enabled"):
+        return
+
+    def redirect_to_version(request: Request) -> Response:
+        return http.redirection(request, f"/{prefix}/{request.path_info[1:]}")
+
+    config.route_prefix = None
+    # A project version that is no number ("hidden", S-3.3) may have given the prefix.
+    own_segment = rf"{re.escape(prefix)}(?:/|\Z)"
+    config.add_route("redirect_to_version", rf"/{{path:(?!v[0-9]+|{own_segment})(?s:.*)}}")
+    config.add_view(
+        redirect_to_version,
+        route_name="redirect_to_version",
+        permission=NO_PERMISSION_REQUIRED,
+        require_csrf=False,
+    )
+    config.route_prefix = route_prefix
+
+
+def setup_deprecation(config: Configurator) -> None:
+    """Announce, then enforce, the end of the service (section 28)."""
+    config.add_tween(
+        "cliquet.deprecation.end_of_service_tween_factory",
+        over="cliquet.transactions.guard_tween_factory",
+    )

@@ -1,0 +1,30 @@
+"""Resources: classes that serve collections of records over HTTP."""
+
+from cliquet.resource.deprecated import BaseResource, ProtectedResource
+from cliquet.resource.model import Model, ShareableModel
+from cliquet.resource.registration import register, register_resource
+from cliquet.resource.schema import ResourceSchema
+from cliquet.resource.shareable import ShareableResource
+from cliquet.resource.user import UserResource
+from cliquet.resource.viewset import ShareableViewSet, ViewSet
+from cliquet.service import Service
+from cliquet.storage import Filter, Sort
+from cliquet.storage.query import COMPARISON
+
+__all__ = [
+    "COMPARISON",
+    "BaseResource",
+    "Filter",
+    "Model",
+    "ProtectedResource",
+    "ResourceSchema",
+    "Service",
+    "ShareableModel",
+    "ShareableResource",
+    "ShareableViewSet",
+    "Sort",
+    "UserResource",
+    "ViewSet",
+    "register",
+    "register_resource",
+]

@@ -1,0 +1,199 @@
+"""A collection of records, as resources, views and scripts handle it. Knows nothing of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from cliquet.storage import (
+    DEFAULT_DELETED_FIELD,
+    DEFAULT_ID_FIELD,
+    DEFAULT_MODIFIED_FIELD,
+    Filter,
+    Sort,
+    StorageBase,
+)
+from cliquet.storage.query import PaginationRule
+from cliquet.types import IdGenerator, Record
+
+__all__ = ["Model"]
+
+T = TypeVar("T")
+
+
+class Model:
+    """The records of one parent in one collection (P-13, B-20.1).
+
+    Parameters
+    ----------
+    storage : backend that keeps them.
+    id_generator : makes the ids of new records; default the storage's.
+    collection_id, parent_id : which collection.
+    auth : ``Authorization`` header of the request, handed to the storage as it is.
+    """
+
+    id_field = DEFAULT_ID_FIELD
+    modified_field = DEFAULT_MODIFIED_FIELD
+    deleted_field = DEFAULT_DELETED_FIELD
+
+    def __init__(
+        self,
+        storage: StorageBase,
+        id_generator: IdGenerator | None = None,
+        collection_id: str = "",
+        parent_id: str = "",
+        auth: str | None = None,
+    ) -> None:
+        self.storage = storage
+        self.id_generator = id_generator
+        self.collection_id = collection_id
+        self.parent_id = parent_id
+        self.auth = auth
+
+    def _collection(self, parent_id: str | None) -> dict[str, Any]:
+        return {
+            "collection_id": self.collection_id,
+            # An empty parent is a parent like another (P-34.18).
+            "parent_id": self.parent_id if parent_id is None else parent_id,
+            "auth": self.auth,
+        }
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        return {"id_field": self.id_field, "modified_field": self.modified_field}
+
+    @property
+    def _all_fields(self) -> dict[str, Any]:
+        return {**self._fields, "deleted_field": self.deleted_field}
+
+    def atomic(self, operation: Callable[[], T], parent_id: str | None = None) -> T:
+        """Run an operation on the collection as one transaction of the storage.
+
+        Nobody else writes to the collection between what `operation` reads and what it writes.
+
+        Parameters
+        ----------
+        operation : may be run more than once; whatever it does outside the storage must bear that
+            (X-24).
+
+        .. versionadded:: 3.2
+        """
+        collection = self._collection(parent_id)
+        return self.storage.atomic(
+            operation,
+            collection_id=collection["collection_id"],
+            parent_id=collection["parent_id"],
+        )
+
+    def timestamp(self, parent_id: str | None = None) -> int:
+        """Return the timestamp of the collection, in ms."""
+        return self.storage.collection_timestamp(**self._collection(parent_id))
+
+    def get_records(
+        self,
+        filters: Sequence[Filter] | None = None,
+        sorting: Sequence[Sort] | None = None,
+        pagination_rules: Sequence[PaginationRule] | None = None,
+        limit: int | None = None,
+        include_deleted: bool = False,
+        parent_id: str | None = None,
+    ) -> tuple[list[Record], int]:
+        """Return a page of records, and how many live ones match the filters in all.
+
+        Parameters
+        ----------
+        filters : all of them must match.
+        sorting : criteria, the most significant first.
+        pagination_rules : lists of filters, one of which must match entirely.
+        limit : size of the page; ``None`` for no limit.
+        include_deleted : whether tombstones are listed with the records.
+        """
+        return self.storage.get_all(
+            filters=filters,
+            sorting=sorting,
+            pagination_rules=pagination_rules,
+            limit=limit,
+            include_deleted=include_deleted,
+            **self._collection(parent_id),
+            **self._all_fields,
+        )
+
+    def delete_records(
+        self, filters: Sequence[Filter] | None = None, parent_id: str | None = None
+    ) -> list[Record]:
+        """Delete the records that match all the filters, and return their tombstones."""
+        return self.storage.delete_all(
+            filters=filters, **self._collection(parent_id), **self._all_fields
+        )
+
+    def get_record(self, record_id: str, parent_id: str | None = None) -> Record:
+        """Return a live record.
+
+        Raises
+        ------
+        RecordNotFoundError : there is none with this id.
+        """
+        return self.storage.get(object_id=record_id, **self._collection(parent_id), **self._fields)
+
+    def create_record(
+        self,
+        record: Record,
+        parent_id: str | None = None,
+        unique_fields: Sequence[str] | None = None,
+    ) -> Record:
+        """Store a new record and return it with its id and its timestamp.
+
+        Raises
+        ------
+        UnicityError : its id or one of `unique_fields` is taken.
+        """
+        return self.storage.create(
+            record=record,
+            unique_fields=unique_fields,
+            id_generator=self.id_generator,
+            **self._collection(parent_id),
+            **self._fields,
+        )
+
+    def update_record(
+        self,
+        record: Record,
+        parent_id: str | None = None,
+        unique_fields: Sequence[str] | None = None,
+    ) -> Record:
+        """Replace the record of the same id, and return it with its timestamp.
+
+        Raises
+        ------
+        UnicityError : one of `unique_fields` is taken.
+        """
+        return self.storage.update(
+            object_id=record[self.id_field],
+            record=record,
+            unique_fields=unique_fields,
+            **self._collection(parent_id),
+            **self._fields,
+        )
+
+    def delete_record(
+        self,
+        record: Record,
+        parent_id: str | None = None,
+        last_modified: int | None = None,
+    ) -> Record:
+        """Delete a record, given as a dictionary that has its id, and return its tombstone.
+
+        Parameters
+        ----------
+        last_modified : timestamp of the tombstone in ms; default a new one.
+
+        Raises
+        ------
+        RecordNotFoundError : there is no live record with this id.
+        """
+        return self.storage.delete(
+            object_id=record[self.id_field],
+            last_modified=last_modified,
+            **self._collection(parent_id),
+            **self._all_fields,
+        )

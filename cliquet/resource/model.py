@@ -1,0 +1,13 @@
+"""The models under their published address (P-13, P-14): one imports the other, this one both."""
+
+from cliquet.resource.base_model import Model
+from cliquet.resource.shareable_model import ShareableModel
+from cliquet.utils import DeprecatedMeta
+
+__all__ = ["Model", "ProtectedModel", "ShareableModel"]
+
+
+class ProtectedModel(ShareableModel, metaclass=DeprecatedMeta):
+    """Deprecated: use :class:`ShareableModel` (P-32)."""
+
+    __deprecation_warning__ = "ProtectedModel is deprecated. Use ShareableModel instead."

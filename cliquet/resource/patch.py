@@ -1,0 +1,84 @@
+"""PATCH: what the changes make of a record, and what the response shows of it.
+
+Functions of plain values; the resource validates the result and writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cliquet.storage.ordering import json_equal
+from cliquet.types import Record
+
+__all__ = ["Plan", "changed_members", "find_readonly_change", "merge", "shown_members"]
+
+_ABSENT = object()
+
+
+class Plan(NamedTuple):
+    """What a patch does to a record, whatever its format.
+
+    Attributes
+    ----------
+    base : the record, without the members that the patch takes out.
+    changes : the members that it sets.
+    removed : names of the members that it takes out.
+    """
+
+    base: Record
+    changes: Record
+    removed: Sequence[str] = ()
+
+
+def merge(record: Mapping[str, Any], changes: Mapping[str, Any]) -> Record:
+    """Return a record with `changes` in place of its members, at the root only (H-20.1)."""
+    return {**record, **changes}
+
+
+def find_readonly_change(
+    record: Mapping[str, Any], changes: Mapping[str, Any], readonly_fields: Any
+) -> str | None:
+    """Return the first read-only field that `changes` would modify, if any (H-20.7).
+
+    A field that the record lacks may be set; the present value may be sent again.
+    """
+    for field, value in changes.items():
+        if field in readonly_fields and field in record and not json_equal(record[field], value):
+            return field
+    return None
+
+
+def changed_members(
+    before: Mapping[str, Any], after: Mapping[str, Any], changes: Mapping[str, Any]
+) -> list[str]:
+    """Return the members of `changes` whose stored value differs after the merge (H-20.4)."""
+    return [name for name in changes if _differ(before, after, name)]
+
+
+def shown_members(
+    behavior: str, stored: Record, changes: Mapping[str, Any], changed: list[str]
+) -> Record:
+    """Return what the response shows of the stored record (H-20.9, H-20.10, D-8).
+
+    Parameters
+    ----------
+    behavior : value of the ``Response-Behavior`` header, in lower case: ``light`` shows the changed
+        members, ``diff`` those that were stored otherwise than sent, anything else the record.
+    """
+    if behavior == "light":
+        return {name: stored[name] for name in changed if name in stored}
+    if behavior == "diff":
+        return {
+            name: stored[name]
+            for name in changed
+            if name in stored and _differ(changes, stored, name)
+        }
+    return stored
+
+
+def _differ(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
+    left, right = one.get(name, _ABSENT), other.get(name, _ABSENT)
+    if left is _ABSENT or right is _ABSENT:
+        return left is not right
+    return not json_equal(left, right)

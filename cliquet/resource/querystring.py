@@ -1,0 +1,333 @@
+"""The query string of a listing: filters, sort criteria, page size, projected fields.
+
+Owns the syntax of sections 12 to 15 of the HTTP protocol: text in, typed values out. Knows
+neither the request nor the storage: a fault raises :class:`InvalidParameter`, which the resource
+turns into a 400.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from cliquet.resource.parameters import (
+    MAX_TIMESTAMP,
+    OVERLONG_INTEGER,
+    InvalidParameter,
+    coerce,
+    coerce_list,
+    invalid_value,
+    parse_timestamp,
+    timestamp_of,
+)
+from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort
+from cliquet.types import JSONValue
+
+__all__ = [
+    "MAX_SORT_FIELDS",
+    "MAX_TIMESTAMP",
+    "FilterSet",
+    "InvalidParameter",
+    "parse_fields",
+    "parse_filters",
+    "parse_limit",
+    "parse_sort",
+    "parse_timestamp",
+]
+
+MAX_SORT_FIELDS: Final = 64
+"""Most criteria of one ``_sort``. Pagination rules grow with its square (B-6.22), and a resource
+that knows every field would otherwise build millions of them for one URL."""
+
+# Stands for "as many as there are", fits every backend, even with the one item more that tells
+# whether there is a next page (B-21.11).
+_UNBOUNDED_LIMIT: Final = 10**18
+
+# ``[0-9]``, never ``\d``: the latter takes the digits of every script.
+_PREFIXED_FIELD = re.compile(
+    r"(min|max|lt|gt|not|in|exclude|like|has|contains_any|contains)_(\w.*)", re.DOTALL
+)
+# A dotted path names a member of nested objects (E-3.2).
+_SORT_ITEM = re.compile(r"([-+]?)(\w+(?:\.\w+)*)")
+
+_TIME_PARAMETERS: Final = {
+    "_since": COMPARISON.GT,
+    "_before": COMPARISON.LT,
+    "_to": COMPARISON.LT,
+}
+_EQUALITY_OPERATORS: Final = frozenset(
+    {COMPARISON.EQ, COMPARISON.NOT, COMPARISON.IN, COMPARISON.EXCLUDE}
+)
+_MEMBERSHIP_OPERATORS: Final = frozenset({COMPARISON.CONTAINS, COMPARISON.CONTAINS_ANY})
+_LIST_OPERATORS: Final = frozenset({COMPARISON.IN, COMPARISON.EXCLUDE}) | _MEMBERSHIP_OPERATORS
+
+
+@dataclass(frozen=True)
+class FilterSet:
+    """The filters of a query string, and what else it implies.
+
+    Parameters
+    ----------
+    filters : combined by AND, in the order of the query string.
+    modified_field : name of the timestamp field of these records.
+    deprecated_to : ``_to`` was used: the response tells the client to move on (H-12.16).
+    """
+
+    filters: list[Filter]
+    modified_field: str
+    deprecated_to: bool = False
+
+    @property
+    def targets_modified(self) -> bool:
+        """Whether a filter is on the timestamp, so that tombstones are listed (H-12.17)."""
+        return any(item.field == self.modified_field for item in self.filters)
+
+
+def parse_filters(
+    params: Iterable[tuple[str, str]],
+    *,
+    is_known_field: Callable[[str], bool],
+    id_field: str,
+    modified_field: str,
+    deleted_field: str,
+    declared_fields: Collection[str] = (),
+) -> FilterSet:
+    """Read the filters of a query string (section 12).
+
+    Storage filters are strictly typed, those of the query string are not (X-17): equality with 0,
+    1, a boolean or null becomes an ``IN`` over all that the text stands for.
+
+    Parameters
+    ----------
+    params : names and values, decoded, repeated names included.
+    is_known_field : tells whether a name may be filtered (P-11.5).
+    id_field, modified_field, deleted_field : names of the reserved members.
+    declared_fields : of the schema: a name such as ``min_age`` is a field if it is one of them, and
+        an operator otherwise (E-3.3).
+
+    Raises
+    ------
+    InvalidParameter : unknown field (H-12.6), or a value that cannot be compared with the field
+        (H-12.12, H-12.15, D-17) or stored in a record (X-25, B-21.20).
+    """
+    filters = []
+    deprecated_to = False
+    for raw_name, text in params:
+        name = raw_name.strip()
+        if name in _TIME_PARAMETERS:
+            deprecated_to = deprecated_to or name == "_to"
+            value = timestamp_of(name, text)
+            filters.append(Filter(modified_field, value, _TIME_PARAMETERS[name]))
+            continue
+        if name.startswith("_"):
+            continue
+
+        field, operator = _split_prefix(name, declared_fields)
+        # No stored name holds NUL, and a database may choke on it (B-21.20).
+        if "\0" in field or not is_known_field(field):
+            raise InvalidParameter("querystring", name, f"Unknown filter field '{name}'")
+        if operator is COMPARISON.HAS:
+            filters.append(Filter(field, _presence(name, text), operator))
+        elif operator is COMPARISON.LIKE:
+            filters.append(Filter(field, _pattern(name, text, field == modified_field), operator))
+        elif field in (id_field, modified_field):
+            values = _reserved_values(name, text, operator, is_id=field == id_field)
+            filters.append(_exact_filter(field, operator, values))
+        else:
+            is_list = operator in _LIST_OPERATORS
+            values = coerce_list(name, text) if is_list else [coerce(name, text)]
+            if field == deleted_field:
+                values = [_as_flag(value) for value in values]
+            filters.append(_widened_filter(field, operator, values, field == deleted_field))
+    return FilterSet(filters, modified_field, deprecated_to)
+
+
+def parse_sort(
+    value: str | None, *, is_known_field: Callable[[str], bool], modified_field: str
+) -> list[Sort]:
+    """Read ``_sort``; without it, most recent first (section 13, H-11.5).
+
+    A field named again is dropped: its first mention decides already.
+
+    Raises
+    ------
+    InvalidParameter : unknown field (H-13.4), or more than :data:`MAX_SORT_FIELDS`.
+    """
+    sorting: dict[str, Sort] = {}
+    for item in (value or "").split(","):
+        match = _SORT_ITEM.fullmatch(item.strip())
+        if match is None:
+            continue
+        sign, field = match.groups()
+        if not is_known_field(field):
+            if "." in field:
+                continue  # As what is not the name of a field (H-13.3).
+            raise InvalidParameter("querystring", None, f"Unknown sort field '{field}'")
+        sorting.setdefault(field, Sort(field, -1 if sign == "-" else 1))
+        if len(sorting) > MAX_SORT_FIELDS:
+            description = f"_sort should have at most {MAX_SORT_FIELDS} fields"
+            raise InvalidParameter("querystring", None, description)
+    # Whatever its sign: "-last_modified" names the field too (H-13.5).
+    sorting.setdefault(modified_field, Sort(modified_field, -1))
+    return list(sorting.values())
+
+
+def parse_limit(
+    value: str | None, *, paginate_by: int | None, max_fetch_size: int | None
+) -> int | None:
+    """Read ``_limit``: the number of items of a page, ``None`` for all of them (section 14).
+
+    Parameters
+    ----------
+    value : the parameter; empty counts as absent (D-20).
+    paginate_by : default and ceiling of the page, in items; none or 0 when lists are not
+        paginated (H-14.3).
+    max_fetch_size : ceiling of every page, in items; none or 0 for no ceiling (D-29, X-27).
+
+    Raises
+    ------
+    InvalidParameter : not a positive integer (H-14.2, D-20).
+    """
+    candidates = [ceiling for ceiling in (paginate_by, max_fetch_size) if ceiling]
+    if value:
+        digits = value.lstrip("0")
+        if not digits or not digits.isascii() or not digits.isdigit():
+            raise InvalidParameter("querystring", None, "_limit should be an integer")
+        # Not int() of any length: Python refuses to convert thousands of digits.
+        candidates.append(int(digits) if len(digits) <= 18 else _UNBOUNDED_LIMIT)
+    return min(candidates, default=None)
+
+
+def parse_fields(
+    value: str | None,
+    *,
+    known_fields: Collection[str],
+    preserve_unknown: bool,
+    id_field: str,
+    modified_field: str,
+    deleted_field: str,
+) -> list[str] | None:
+    """Read ``_fields``: the paths to return, ``None`` for whole records (section 15).
+
+    The id, the timestamp and, on tombstones, the deletion mark are always returned (H-15.1,
+    D-30).
+
+    Raises
+    ------
+    InvalidParameter : the root of a path is no known field (H-15.3), unless the resource
+        preserves unknown ones (H-15.4).
+    """
+    if not value:
+        return None
+    # Each once: a repeated path would only be projected again.
+    fields = dict.fromkeys(value.split(","))
+    if not preserve_unknown:
+        # A declared name may itself contain dots: it wins over the nested reading (B-21.13).
+        roots = dict.fromkeys(
+            field if field in known_fields else field.split(".", 1)[0] for field in fields
+        )
+        unknown = [root for root in roots if root not in known_fields]
+        if unknown:
+            description = f"Fields {','.join(unknown)} do not exist"
+            # Published clients read this location and this name (H-15.3).
+            raise InvalidParameter("body", "Invalid _fields parameter", description)
+    return list(fields | dict.fromkeys((id_field, modified_field, deleted_field)))
+
+
+def _split_prefix(name: str, declared_fields: Collection[str]) -> tuple[str, COMPARISON]:
+    """Separate ``min_age`` into its field and its operator (H-12.3, H-12.4, E-3.3)."""
+
+    def is_declared(path: str) -> bool:
+        # Members of a declared field belong to it: `min_age.unit` is no minimum.
+        return path in declared_fields or path.partition(".")[0] in declared_fields
+
+    match = None if is_declared(name) else _PREFIXED_FIELD.fullmatch(name)
+    if match is None:
+        return name, COMPARISON.EQ
+    prefix, field = match.groups()
+    if prefix == "contains_any" and is_declared(f"any_{field}"):
+        return f"any_{field}", COMPARISON.CONTAINS
+    return field, COMPARISON[prefix.upper()]
+
+
+def _presence(name: str, text: str) -> bool:
+    """Read the value of ``has_``: whether the field must be there (E-3.1)."""
+    value = coerce(name, text)
+    if not isinstance(value, bool):
+        raise invalid_value(name)
+    return value
+
+
+def _pattern(name: str, text: str, is_timestamp: bool) -> str:
+    """Read the value of ``like_``, which is text (B-21.16)."""
+    value = coerce(name, text)
+    if not isinstance(value, str) or is_timestamp:
+        raise invalid_value(name)
+    return value
+
+
+def _reserved_values(name: str, text: str, operator: COMPARISON, *, is_id: bool) -> list[JSONValue]:
+    """Read what to compare with an id or a timestamp (H-12.12, D-17)."""
+    if operator in _MEMBERSHIP_OPERATORS:
+        # Neither is an array (B-21.17).
+        raise invalid_value(name)
+    if operator not in _LIST_OPERATORS:
+        return [_id_value(name, text) if is_id else timestamp_of(name, text)]
+    if is_id:
+        ids = coerce_list(name, text)
+        if not all(isinstance(item, str) for item in ids):
+            raise invalid_value(name)
+        return ids
+    if text.startswith("["):
+        return [
+            timestamp_of(name, item if isinstance(item, str) else repr(item))
+            for item in coerce_list(name, text)
+        ]
+    return [timestamp_of(name, item) for item in text.split(",")]
+
+
+def _id_value(name: str, text: str) -> JSONValue:
+    """Read a value to compare with an id: a number is compared as its text (B-6.14, B-21.21)."""
+    if OVERLONG_INTEGER.fullmatch(text.strip()):
+        return text.strip()  # No number reaches the storage: its size does not matter.
+    value = coerce(name, text)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # As the client wrote it: the id "1e5" is not the id "100000.0".
+        return text.strip()
+    return value
+
+
+def _as_flag(value: JSONValue) -> JSONValue:
+    """Give the boolean that 0 or 1 stands for (H-12.10): the deletion mark is never a number."""
+    return bool(value) if isinstance(value, int | float) and value in (0, 1) else value
+
+
+def _exact_filter(field: str, operator: COMPARISON, values: list[JSONValue]) -> Filter:
+    return Filter(field, values if operator in _LIST_OPERATORS else values[0], operator)
+
+
+def _widened_filter(
+    field: str, operator: COMPARISON, values: list[JSONValue], is_flag: bool
+) -> Filter:
+    """Build a filter over all that the values stand for (X-17); order keeps their type (X-16)."""
+    if operator not in _EQUALITY_OPERATORS:
+        return _exact_filter(field, operator, values)
+    widened = []
+    for value in values:
+        widened.append(value)
+        if value is None:
+            widened.append(MISSING)  # H-12.11
+        elif isinstance(value, bool):
+            if not is_flag:
+                widened.append(int(value))  # H-12.10
+        elif isinstance(value, int | float) and value in (0, 1):
+            widened.append(bool(value))
+    if len(widened) > 1:
+        # Equality with several values, so that one filter still says it (H-12.1 combines by AND).
+        if operator is COMPARISON.EQ:
+            operator = COMPARISON.IN
+        elif operator is COMPARISON.NOT:
+            operator = COMPARISON.EXCLUDE
+    return _exact_filter(field, operator, widened)

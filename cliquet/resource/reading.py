@@ -1,0 +1,237 @@
+"""What a resource reads of its request: query string and body, parsed and checked.
+
+The methods are thin, and separate from the endpoints, because applications override them one by one
+(P-11.7). The parsing itself is in the pure modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+from pyramid.request import Request
+
+from cliquet import errors, settings
+from cliquet.resource import pagination, querystring
+from cliquet.resource.model import Model
+from cliquet.resource.parameters import MAX_TIMESTAMP, InvalidParameter, parse_timestamp
+from cliquet.resource.schema import ResourceSchema
+from cliquet.storage import Filter, Sort
+from cliquet.storage.query import PaginationRule
+from cliquet.types import Record
+from cliquet.validation import json_body
+
+__all__ = ["RequestReader"]
+
+_DEPRECATED_TO = "_to is now deprecated, you should use _before instead"
+_DEPRECATED_TO_URL = (
+    "http://cliquet.rtfd.org/en/2.4.0/api/resource.html#list-of-available-url-parameters"
+)
+
+
+class RequestReader:
+    """The part of a resource that reads the request."""
+
+    mapping: ResourceSchema
+    model: Model
+    request: Request
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Answer 400 for what the pure modules refuse."""
+        try:
+            yield
+        except InvalidParameter as error:
+            location, name, description = error.location, error.name, error.description
+        else:
+            return
+        errors.raise_invalid(self.request, location=location, name=name, description=description)
+
+    def is_known_field(self, field: str) -> bool:
+        """Whether `field` can be filtered and sorted on (P-11.5, H-12.5).
+
+        Overridden by applications whose records have no schema.
+        """
+        return field in self._get_known_fields()
+
+    def _is_known_path(self, path: str) -> bool:
+        """Whether a field, or a member of nested objects, can be filtered and sorted on (E-3.2)."""
+        if self.is_known_field(path):
+            return True
+        root, *members = path.split(".")
+        if not members or not root or not all(members):
+            return False
+        return self.mapping.get_option("preserve_unknown") is True or self.is_known_field(root)
+
+    def _get_known_fields(self) -> list[str]:
+        """Return the declared fields and the three that every record may have (P-11.6)."""
+        return [
+            *(node.name for node in self.mapping.children),
+            self.model.id_field,
+            self.model.modified_field,
+            self.model.deleted_field,
+        ]
+
+    def _extract_filters(self, queryparams: Any = None) -> list[Filter]:
+        """Read the filters of the query string (H-12)."""
+        params = self.request.GET if queryparams is None else queryparams
+        with self._refusing():
+            found = querystring.parse_filters(
+                params.items(),
+                is_known_field=self._is_known_path,
+                id_field=self.model.id_field,
+                modified_field=self.model.modified_field,
+                deleted_field=self.model.deleted_field,
+                declared_fields=[node.name for node in self.mapping.children],
+            )
+        if found.deprecated_to:
+            errors.send_alert(self.request, _DEPRECATED_TO, url=_DEPRECATED_TO_URL)
+        return found.filters
+
+    def _extract_limit(self) -> int | None:
+        """Read ``_limit`` (H-14.1 to H-14.4)."""
+        configured = self.request.registry.settings
+        with self._refusing():
+            return querystring.parse_limit(
+                self.request.GET.get("_limit"),
+                paginate_by=settings.read(configured, "paginate_by"),
+                max_fetch_size=settings.read(configured, "storage_max_fetch_size"),
+            )
+        raise AssertionError  # pragma: no cover - `_refusing` raises
+
+    def _extract_sorting(self, limit: int | None) -> list[Sort]:
+        """Read ``_sort``, and complete it to a total order (H-13, D-24)."""
+        with self._refusing():
+            sorting = querystring.parse_sort(
+                self.request.GET.get("_sort"),
+                is_known_field=self._is_known_path,
+                modified_field=self.model.modified_field,
+            )
+        return pagination.complete_sorting(
+            sorting, id_field=self.model.id_field, modified_field=self.model.modified_field
+        )
+
+    def _extract_partial_fields(self) -> list[str] | None:
+        """Read ``_fields`` (H-15)."""
+        with self._refusing():
+            return querystring.parse_fields(
+                self.request.GET.get("_fields"),
+                known_fields=self._get_known_fields(),
+                preserve_unknown=self.mapping.get_option("preserve_unknown") is True,
+                id_field=self.model.id_field,
+                modified_field=self.model.modified_field,
+                deleted_field=self.model.deleted_field,
+            )
+        raise AssertionError  # pragma: no cover - `_refusing` raises
+
+    def _extract_pagination_rules_from_token(
+        self, limit: int | None, sorting: list[Sort]
+    ) -> tuple[list[PaginationRule], int]:
+        """Read ``_token``: where the page starts, and how many items came before (H-14.9)."""
+        value = self.request.GET.get("_token")
+        if not value:
+            return [], 0
+        with self._refusing():
+            token = pagination.decode_token(
+                value,
+                sorting=sorting,
+                id_field=self.model.id_field,
+                modified_field=self.model.modified_field,
+            )
+        return self._build_pagination_rules(sorting, token.last_record), token.offset
+
+    def _build_pagination_rules(
+        self,
+        sorting: list[Sort],
+        last_record: Mapping[str, Any],
+        rules: list[PaginationRule] | None = None,
+    ) -> list[PaginationRule]:
+        """Return the rules that keep what follows `last_record` (B-6.22)."""
+        return [*(rules or []), *pagination.pagination_rules(sorting, last_record)]
+
+    def _build_pagination_token(self, sorting: list[Sort], last_record: Record, offset: int) -> str:
+        """Return the token of the page that follows `last_record`."""
+        return pagination.encode_token(sorting, last_record, offset)
+
+    def _next_page_url(
+        self, sorting: list[Sort], limit: int, last_record: Record, offset: int
+    ) -> str:
+        """Return the absolute URL of the next page (H-14.5, H-14.12, D-70)."""
+        token = self._build_pagination_token(sorting, last_record, offset)
+        params = [
+            (name, value)
+            for name, value in self.request.GET.items()
+            if name not in ("_limit", "_token")
+        ]
+        query = urlencode([*params, ("_limit", limit), ("_token", token)])
+        return f"{self.request.path_url}?{query}"
+
+    def _body_data(self) -> Record:
+        """Return ``data`` as the client sent it, before the schema dropped anything (H-8.12)."""
+        try:
+            body = json_body(self.request)
+        except ValueError:
+            body = None
+        data = body.get("data", {}) if isinstance(body, dict) else None
+        if not isinstance(data, dict):
+            errors.raise_invalid(
+                self.request,
+                name="data",
+                description="Provide at least one of data or permissions",
+            )
+        return data
+
+    def _new_record(self) -> Record:
+        """Return the validated record of the body, with the client's timestamp (X-5).
+
+        Raises
+        ------
+        HTTPBadRequest : the timestamp is none.
+        """
+        record: Record = dict(self.request.validated["data"])
+        self._set_reserved(record, self._given_timestamp(self._body_data()))
+        return record
+
+    def _given_timestamp(self, data: Record) -> int | None:
+        """Return the timestamp that a body gives, if any (D-3, D-4).
+
+        Raises
+        ------
+        HTTPBadRequest : it is no integer, or no time that a header can express.
+        """
+        given = data.get(self.model.modified_field)
+        if given is None:
+            return None
+        if type(given) is not int or not 0 <= given <= MAX_TIMESTAMP:
+            errors.raise_invalid(
+                self.request,
+                name=f"data.{self.model.modified_field}",
+                description=f"Invalid value for {self.model.modified_field}",
+            )
+        timestamp: int = given
+        return timestamp
+
+    def _set_reserved(self, record: Record, timestamp: int | None) -> None:
+        """Give a record the client's timestamp, and none of what makes a tombstone."""
+        # A live record has no such member: it would be taken for a tombstone (H-12.19).
+        record.pop(self.model.deleted_field, None)
+        if timestamp is None:
+            record.pop(self.model.modified_field, None)
+        else:
+            record[self.model.modified_field] = timestamp
+
+    def _extract_deletion_timestamp(self) -> int | None:
+        """Read ``?last_modified`` of DELETE (H-21.3, D-6)."""
+        name = self.model.modified_field
+        value = self.request.GET.get(name)
+        if value is None:
+            return None
+        try:
+            return parse_timestamp(value)
+        except ValueError:
+            description = f"Invalid value for {value}"
+        errors.raise_invalid(
+            self.request, location="querystring", name=name, description=description
+        )

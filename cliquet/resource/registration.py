@@ -1,0 +1,119 @@
+"""From a resource class to the two services that serve it."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import venusian
+from pyramid.config import Configurator
+from pyramid.exceptions import ConfigurationError
+
+from cliquet.http import PATCH_CONTENT_TYPES
+
+__all__ = ["register", "register_resource"]
+
+ResourceClass = TypeVar("ResourceClass", bound=type)
+
+
+def register(depth: int = 1, **kwargs: Any) -> Callable[[ResourceClass], ResourceClass]:
+    """Decorate a resource class, so that scanning its module serves it (P-8.1).
+
+    Parameters
+    ----------
+    depth : frames between the call and the module to scan.
+    kwargs : ``viewset``, or attributes of the class's viewset such as ``name``,
+        ``collection_path`` or ``record_methods``.
+    """
+
+    def wrapped(resource_cls: ResourceClass) -> ResourceClass:
+        register_resource(resource_cls, depth=depth + 1, **kwargs)
+        return resource_cls
+
+    return wrapped
+
+
+def register_resource(
+    resource_cls: Any,
+    settings: Any = None,
+    viewset: Any = None,
+    depth: int = 1,
+    **kwargs: Any,
+) -> Callable[..., None]:
+    """Have a resource class served once its module is scanned (P-8.2).
+
+    Parameters
+    ----------
+    settings : ignored; published.
+    viewset : used instead of the class's ``default_viewset``.
+
+    Returns
+    -------
+    The callback that the scan runs.
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : at the scan, without storage backend (S-11.4).
+    """
+    if viewset is None:
+        viewset = resource_cls.default_viewset(**kwargs)
+    else:
+        if kwargs:
+            # Another registration may share the object (P-34.14).
+            viewset = copy.copy(viewset)
+        viewset.update(**kwargs)
+    resource_name = viewset.get_name(resource_cls)
+
+    def register_service(endpoint_type: str, configurator: Configurator) -> Any:
+        # Applications replace the class in this package (P-35.19), so it is looked up there.
+        service_class = sys.modules["cliquet.resource"].Service
+        paths = {
+            kind: getattr(viewset, f"{kind}_path").format(resource_name=resource_name)
+            for kind in ("collection", "record")
+        }
+        service = service_class(
+            viewset.get_service_name(endpoint_type, resource_cls),
+            paths[endpoint_type],
+            depth=depth,
+            **viewset.get_service_arguments(),
+        )
+        service.viewset = viewset
+        service.resource = resource_cls
+        service.type = endpoint_type
+        service.patch_content_types = PATCH_CONTENT_TYPES
+        service.collection_path = paths["collection"]
+        service.record_path = paths["record"]
+
+        configured = configurator.registry.settings
+        arguments = getattr(viewset, f"{endpoint_type}_arguments")
+        for method in getattr(viewset, f"{endpoint_type}_methods"):
+            if not viewset.is_endpoint_enabled(
+                endpoint_type, resource_name, method.lower(), configured
+            ):
+                continue
+            service.add_view(
+                method,
+                viewset.get_view(endpoint_type, method.lower()),
+                klass=resource_cls,
+                **arguments(resource_cls, method),
+            )
+        return service
+
+    def callback(context: Any, name: str, ob: Any) -> None:
+        config = context.config.with_package(info.module)
+        if not hasattr(config.registry, "storage"):
+            raise ConfigurationError("Mandatory storage backend is missing from configuration.")
+        if not hasattr(config.registry, "permission") and issubclass(
+            resource_cls, sys.modules["cliquet.resource"].ShareableResource
+        ):
+            raise ConfigurationError(
+                "Mandatory permission backend is missing from configuration, "
+                f"for the shareable resource {resource_name}."
+            )
+        for endpoint_type in ("collection", "record"):
+            config.add_cornice_service(register_service(endpoint_type, config))
+
+    info = venusian.attach(resource_cls, callback, category="pyramid", depth=depth)
+    return callback

@@ -1,0 +1,211 @@
+"""Colander schemas of records: what a resource stores, and the field types of the library."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from typing import Any
+
+import colander
+
+from cliquet import utils
+
+__all__ = ["URL", "PermissionsSchema", "ResourceSchema", "TimeStamp"]
+
+
+class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander has no types
+    """The fields of a record (P-17.1).
+
+    ``id`` and ``last_modified`` belong to every record and are not declared. Options are given in
+    an inner class ``Options``, which may define any subset of those below.
+    """
+
+    class Options:
+        """Options of a schema, with their defaults.
+
+        Attributes
+        ----------
+        unique_fields : names of the fields whose value no two records of a collection share; null
+            and absent values are not compared (P-17.4).
+        readonly_fields : names of the fields that PATCH may not change (P-17.5).
+        preserve_unknown : keep the members that the schema does not declare instead of dropping
+            them (P-17.3).
+        """
+
+        unique_fields: tuple[str, ...] = ()
+        readonly_fields: tuple[str, ...] = ()
+        preserve_unknown: bool = False
+
+    def get_option(self, name: str) -> Any:
+        """Return the value of an option, or its default."""
+        return getattr(self.Options, name, getattr(ResourceSchema.Options, name))
+
+    def is_readonly(self, field: str) -> bool:
+        """Whether PATCH may not change `field` (P-17.2)."""
+        return field in self.get_option("readonly_fields")
+
+    def schema_type(self) -> colander.Mapping:
+        """Return the type of the root node; called by colander."""
+        preserve = self.get_option("preserve_unknown") is True
+        return colander.Mapping(unknown="preserve" if preserve else "ignore")
+
+    def deserialize(self, cstruct: Any = colander.null) -> Any:
+        """Return the validated record.
+
+        A null member counts as absent (H-8.14), whatever the type of its field.
+
+        Raises
+        ------
+        colander.Invalid : a field does not fit, or holds a number that JSON cannot carry; text is
+            coerced to numbers, so that ``"NaN"`` gets here where ``NaN`` did not (D-10, X-25).
+        """
+        record = super().deserialize(_mark_nulls(self, cstruct))
+        error = colander.Invalid(self)
+        for position, node in enumerate(self.children):
+            if isinstance(record, dict) and not _is_number_kept(record.get(node.name)):
+                error.add(colander.Invalid(node, "Number out of range"), position)
+        if error.children:
+            raise error
+        return record
+
+
+class PermissionsSchema(colander.SchemaNode):  # type: ignore[misc]  # colander has no types
+    """A mapping from permission names to lists of principals (P-17.6).
+
+    Parameters
+    ----------
+    permissions : names that are accepted; any, when it is empty.
+    """
+
+    def __init__(self, *args: Any, permissions: tuple[str, ...] = (), **kwargs: Any) -> None:
+        self.known_perms = tuple(permissions)
+        super().__init__(*args, **kwargs)
+
+    @staticmethod
+    def schema_type() -> colander.Mapping:
+        """Return the type of the node; called by colander."""
+        return colander.Mapping(unknown="preserve")
+
+    def deserialize(self, cstruct: Any = colander.null) -> Any:
+        """Return the permissions, after checking their names and their principals.
+
+        Raises
+        ------
+        colander.Invalid : a name is unknown, or a value is no list of texts.
+        """
+        if cstruct is None:
+            cstruct = colander.null
+        permissions = super().deserialize(cstruct)
+        if permissions in (colander.null, colander.drop) or permissions is self.missing:
+            return permissions
+        for name in permissions:
+            if self.known_perms and name not in self.known_perms:
+                allowed = ", ".join(self.known_perms)
+                raise colander.Invalid(self, f'"{name}" is not one of {allowed}')
+        error = colander.Invalid(self)
+        checked = {}
+        for position, (name, principals) in enumerate(permissions.items()):
+            # A node of its own for each call: the instance is shared by requests (P-34.13).
+            node = colander.SchemaNode(
+                colander.Sequence(), colander.SchemaNode(colander.String()), name=name
+            )
+            try:
+                checked[name] = node.deserialize(principals)
+            except colander.Invalid as invalid:
+                error.add(invalid, position)
+        if error.children:
+            raise error
+        return checked
+
+
+class TimeStamp(colander.SchemaNode):  # type: ignore[misc]  # colander has no types
+    """Milliseconds since the epoch, the present time when absent (P-17.7).
+
+    Attributes
+    ----------
+    auto_now : fill in the present time when the field is absent; default true.
+    """
+
+    schema_type = colander.Integer
+    title = "Epoch timestamp"
+    auto_now = True
+    missing = None
+
+    def deserialize(self, cstruct: Any = colander.null) -> Any:
+        """Return an integer, or ``None``."""
+        if cstruct is colander.null and self.auto_now:
+            cstruct = utils.msec_time()
+        return super().deserialize(cstruct)
+
+
+class URL(colander.SchemaNode):  # type: ignore[misc]  # colander has no types
+    """An absolute URL of 1 to 2048 characters; white space around it is removed (P-17.8).
+
+    Hosts without a dot and unusual schemes are accepted (P-35.9), and so are hosts that begin by
+    ``www.`` without scheme.
+    """
+
+    schema_type = colander.String
+
+    @staticmethod
+    def preparer(appstruct: Any) -> Any:
+        """Strip white space; called by colander before validation."""
+        return utils.strip_whitespace(appstruct)
+
+    def validator(self, node: Any, value: str) -> None:
+        """Check form and length; called by colander.
+
+        Raises
+        ------
+        colander.Invalid : `value` is no URL, or too long.
+        """
+        colander.Length(min=1, max=2048)(node, value)
+        if not _URL.fullmatch(value):
+            raise colander.Invalid(node, "Must be a URL")
+
+
+_URL = re.compile(
+    r"(?:[a-z][a-z0-9+.-]+:(?:/{1,3}(?!/)|[a-z0-9%])|www\d{0,3}\.)[^\s<>\"]+", re.IGNORECASE
+)
+
+# Types that take null for a value, the text "None", instead of for an absence.
+_NULL_BLIND_TYPES = (
+    colander.Boolean,
+    colander.List,
+    colander.Mapping,
+    colander.Sequence,
+    colander.Set,
+    colander.Tuple,
+)
+
+
+def _mark_nulls(node: Any, value: Any) -> Any:
+    """Return `value` with colander's own mark where a declared field of such a type is null."""
+    if value is None:
+        # Not their subclasses, which may have a use for it.
+        return colander.null if type(node.typ) in _NULL_BLIND_TYPES else None
+    if isinstance(value, dict) and isinstance(node.typ, colander.Mapping):
+        declared = {child.name: child for child in node.children}
+        return {
+            name: _mark_nulls(declared[name], item) if name in declared else item
+            for name, item in value.items()
+        }
+    if isinstance(value, list) and isinstance(node.typ, colander.Sequence) and node.children:
+        return [_mark_nulls(node.children[0], item) for item in value]
+    return value
+
+
+def _is_number_kept(value: Any) -> bool:
+    """Whether every number of a validated value has a JSON form that comes back the same."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**64
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    if isinstance(value, dict):
+        return all(map(_is_number_kept, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_number_kept, value))
+    return True

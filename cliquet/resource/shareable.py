@@ -1,0 +1,185 @@
+"""The endpoints of a resource whose records can be shared: permissions decide who sees what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import colander
+from pyramid.httpexceptions import HTTPForbidden
+
+from cliquet import errors
+from cliquet.events import ACTIONS
+from cliquet.resource.model import Model, ShareableModel
+from cliquet.resource.parameters import InvalidParameter
+from cliquet.resource.schema import PermissionsSchema
+from cliquet.resource.user import Body, UserResource
+from cliquet.resource.viewset import ShareableViewSet, ViewSet
+from cliquet.storage import Filter
+from cliquet.storage.query import COMPARISON
+from cliquet.types import Record
+
+__all__ = ["ShareableResource"]
+
+
+class ShareableResource(UserResource):
+    """Records of all users together, each with permissions of its own (P-12, H-5.4).
+
+    Attributes
+    ----------
+    permissions : names that a body may give principals for.
+    """
+
+    default_model: type[Model] = ShareableModel
+    default_viewset: type[ViewSet] = ShareableViewSet
+    permissions: tuple[str, ...] = ("read", "write")
+    model: ShareableModel
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Permissions may change although the record does not (H-20.6).
+        self.force_patch_update = True
+        self.model.permission = getattr(self.request.registry, "permission", None)
+        self.model.current_principal = self.request.prefixed_userid
+        if self.context is not None:
+            # Looked up at each call: plug-ins replace the context's method (P-35.13).
+            self.model.get_permission_object_id = lambda *args, **kwargs: (
+                self.context.get_permission_object_id(self.request, *args, **kwargs)
+            )
+
+    # Hooks
+
+    def get_parent_id(self, request: Any) -> str:
+        """Return the same parent for everybody (P-12.3)."""
+        return ""
+
+    def process_record(self, new: Record, old: Record | None = None) -> Record:
+        """Attach the permissions of the body to the record about to be written (P-12.5)."""
+        record = dict(super().process_record(new, old=old))
+        permissions = self.request.validated.get("permissions")
+        if permissions:
+            if self.request.method.upper() == "PUT":
+                # A replacement clears what it does not mention (H-24.5).
+                permissions = {**dict.fromkeys(self.permissions, ()), **permissions}
+            record[self.model.permissions_field] = permissions
+        return record
+
+    def apply_changes(self, record: Record, changes: Record) -> Record:
+        """Return what PATCH makes of a record, its permissions left out."""
+        self._refuse_permissions_field(changes)
+        return super().apply_changes(self._bare(record), changes=changes)
+
+    def postprocess(
+        self, result: Any, action: ACTIONS = ACTIONS.READ, old: Record | None = None
+    ) -> Body:
+        """Return the body of the response: permissions stand beside the data (P-12.6)."""
+        if isinstance(result, list):
+            return super().postprocess(result, action=action, old=old)
+        permissions = result.get(self.model.permissions_field)
+        body = super().postprocess(
+            self._bare(result),
+            action=action,
+            old=None if old is None else self._bare(old),
+        )
+        if permissions is not None:
+            # One shape: who has no principals is not there (D-52).
+            body["permissions"] = {
+                name: sorted(principals) for name, principals in permissions.items() if principals
+            }
+        return body
+
+    # Endpoints
+
+    def patch(self) -> Body:
+        """Modify members of a record, or its permissions (H-20.3)."""
+        if not self.request.body:
+            errors.raise_invalid(
+                self.request,
+                name="data",
+                description="Provide at least one of data or permissions",
+            )
+        body = super().patch()
+        if self._response_behavior() in ("light", "diff"):
+            body.pop("permissions", None)
+        return body
+
+    # Steps
+
+    def _extract_filters(self, queryparams: Any = None) -> list[Filter]:
+        """Read the filters, and keep to the records shared with the user (P-12.4)."""
+        filters = super()._extract_filters(queryparams)
+        shared_ids = getattr(self.context, "shared_ids", None)
+        if shared_ids:
+            filters.insert(0, Filter(self.model.id_field, shared_ids, COMPARISON.IN))
+        return filters
+
+    def _extract_partial_fields(self) -> list[str] | None:
+        """Read ``_fields``, which never asks for permissions (H-15.7)."""
+        fields = super()._extract_partial_fields()
+        if fields is None:
+            return None
+        reserved = self.model.permissions_field
+        return [field for field in fields if field.split(".", 1)[0] != reserved]
+
+    def _body_data(self) -> Record:
+        data = super()._body_data()
+        self._refuse_permissions_field(data)
+        return data
+
+    def _refuse_permissions_field(self, data: Record) -> None:
+        name = self.model.permissions_field
+        if name in data:
+            # It would be taken for permissions (D-9).
+            errors.raise_invalid(
+                self.request, name=f"data.{name}", description=f"{name} is reserved"
+            )
+
+    def _patched(self, existing: Record) -> Record:
+        """Return the record that the patch of the body makes of another, and keep its permissions.
+
+        Both formats see the record as its response shows it, beside its permissions (E-4.1).
+        """
+        stored = existing.get(self.model.permissions_field, {})
+        before = {name: sorted(principals) for name, principals in stored.items() if principals}
+        patched = self._patched_document({"data": self._bare(existing), "permissions": before})
+        after = patched["permissions"]
+        changed = {name: after[name] for name in after if after[name] != before.get(name)}
+        changed.update({name: [] for name in before if name not in after})
+        try:
+            checked = PermissionsSchema(
+                name="permissions", permissions=self.permissions
+            ).deserialize(changed)
+        except colander.Invalid as invalid:
+            name, description = next(iter(invalid.asdict().items()))
+            raise InvalidParameter("body", name, str(description)) from None
+        self.request.validated["permissions"] = checked
+        return patched["data"]
+
+    def _bare(self, record: Record) -> Record:
+        """Return a record without its permissions."""
+        field = self.model.permissions_field
+        return {name: value for name, value in record.items() if name != field}
+
+    def _check_put(self, existing: Record | None) -> None:
+        """Judge the permission again, now that nobody else can create or delete (D-62).
+
+        Raises
+        ------
+        HTTPForbidden : the request was allowed to create, or to replace, and not the other.
+        """
+        required = "create" if existing is None else "write"
+        context = self.context
+        if getattr(context, "required_permission", required) in (required, None):
+            return
+        if not context.require(required):
+            raise HTTPForbidden
+
+    def _disclosed(self, existing: Record) -> Record:
+        """Return what an error body may show of a record: its id, if the user may not read it."""
+        id_field = self.model.id_field
+        if self._may_read(existing):
+            return self._bare(existing)
+        return {id_field: existing[id_field]}
+
+    def _may_read(self, record: Record) -> bool:
+        permits_on = getattr(self.context, "permits_on", None)
+        return permits_on is None or permits_on(record[self.model.id_field], "read")

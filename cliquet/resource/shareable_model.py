@@ -1,0 +1,122 @@
+"""A collection of records that have permissions. Knows nothing of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cliquet.permission import PermissionBase
+from cliquet.resource.base_model import Model
+from cliquet.storage import Filter
+from cliquet.types import Record
+
+__all__ = ["ShareableModel"]
+
+
+class ShareableModel(Model):
+    """Records that carry who may do what with them (P-14, B-20.4).
+
+    Attributes
+    ----------
+    permissions_field : member of a record that holds its permissions, on the way in and out; it
+        never reaches the storage.
+    permission : backend that keeps them.
+    get_permission_object_id : gives the URI of a record from its id; without it, permissions are
+        left alone.
+    current_principal : may write what it writes; ``None`` for anonymous users (D-50).
+    """
+
+    permissions_field = "__permissions__"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.permission: PermissionBase | None = None
+        self.get_permission_object_id: Callable[..., str] | None = None
+        self.current_principal: str | None = None
+
+    def _backend(self) -> tuple[PermissionBase, Callable[..., str]] | None:
+        if self.permission is None or self.get_permission_object_id is None:
+            return None
+        return self.permission, self.get_permission_object_id
+
+    def _annotated(self, record: Record) -> Record:
+        """Return a copy of a record with its permissions."""
+        backend = self._backend()
+        if backend is None:
+            return record
+        permission, object_id = backend
+        # Positional: plug-ins replace it by functions with parameters of other names (P-14.5).
+        permissions = permission.object_permissions(object_id(record[self.id_field]))
+        return {**record, self.permissions_field: permissions}
+
+    def _write_permissions(self, record: Record, permissions: dict[str, Any]) -> Record:
+        backend = self._backend()
+        if backend is None:
+            return record
+        permission, get_object_id = backend
+        object_id = get_object_id(record[self.id_field])
+        if permissions:
+            permission.replace_object_permissions(object_id, permissions)
+        if self.current_principal is not None:
+            permission.add_principal_to_ace(object_id, "write", self.current_principal)
+        return self._annotated(record)
+
+    def get_record(self, record_id: str, parent_id: str | None = None) -> Record:
+        """Return a live record and its permissions."""
+        return self._annotated(super().get_record(record_id, parent_id=parent_id))
+
+    def create_record(
+        self,
+        record: Record,
+        parent_id: str | None = None,
+        unique_fields: Sequence[str] | None = None,
+    ) -> Record:
+        """Store a new record and the permissions that it carries."""
+        record = dict(record)
+        permissions = record.pop(self.permissions_field, {})
+        created = super().create_record(record, parent_id=parent_id, unique_fields=unique_fields)
+        return self._write_permissions(created, permissions)
+
+    def update_record(
+        self,
+        record: Record,
+        parent_id: str | None = None,
+        unique_fields: Sequence[str] | None = None,
+    ) -> Record:
+        """Replace a record, and the permissions that the new one mentions."""
+        record = dict(record)
+        permissions = record.pop(self.permissions_field, {})
+        updated = super().update_record(record, parent_id=parent_id, unique_fields=unique_fields)
+        return self._write_permissions(updated, permissions)
+
+    def delete_record(
+        self,
+        record: Record,
+        parent_id: str | None = None,
+        last_modified: int | None = None,
+    ) -> Record:
+        """Delete a record and its permissions (H-5.18, P-34.17)."""
+        deleted = super().delete_record(record, parent_id=parent_id, last_modified=last_modified)
+        backend = self._backend()
+        if backend is not None:
+            self._forget(backend[0], [backend[1](deleted[self.id_field])])
+        return deleted
+
+    def delete_records(
+        self, filters: Sequence[Filter] | None = None, parent_id: str | None = None
+    ) -> list[Record]:
+        """Delete the records that match all the filters, and their permissions."""
+        deleted = super().delete_records(filters=filters, parent_id=parent_id)
+        backend = self._backend()
+        if backend is not None and deleted:
+            permission, object_id = backend
+            self._forget(permission, [object_id(record_id=r[self.id_field]) for r in deleted])
+        return deleted
+
+    def _forget(self, permission: PermissionBase, object_ids: list[str]) -> None:
+        # A `*` in the URL is no pattern here (D-48).
+        for object_id in object_ids:
+            if "*" in object_id:
+                none = dict.fromkeys(permission.object_permissions(object_id), ())
+                permission.replace_object_permissions(object_id, none)
+        permission.delete_object_permissions(*(uri for uri in object_ids if "*" not in uri))

@@ -1,0 +1,133 @@
+"""Metrics for a StatsD server: counters, sets and timers (P-28).
+
+The client is the package ``statsd``, of the extra ``monitoring``; without it, this module can still
+be imported and counts nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import time
+from collections.abc import Callable
+from types import FunctionType, MethodType
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyramid.config import Configurator
+from pyramid.exceptions import ConfigurationError
+from pyramid.request import Request
+
+from cliquet import settings, utils
+
+__all__ = ["Client", "load_from_config", "statsd_count", "statsd_module"]
+
+# What the package itself listens on when nothing else is said.
+DEFAULT_PORT = 8125
+
+statsd_module: Any = None
+with contextlib.suppress(ImportError):
+    statsd_module = importlib.import_module("statsd")
+
+
+class Timer(contextlib.ContextDecorator):
+    """Sends how long a block takes, or each call of a decorated function, in milliseconds."""
+
+    def __init__(self, send: Callable[[float], None]) -> None:
+        self._send = send
+        self._start = 0.0
+
+    def _recreate_cm(self) -> Timer:
+        # Calls of a decorated function may overlap, in threads or by recursion.
+        return Timer(self._send)
+
+    def __enter__(self) -> Timer:
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._send((time.perf_counter() - self._start) * 1000)
+
+
+class Client:
+    """A StatsD client (P-28.1).
+
+    Parameters
+    ----------
+    host, port : address of the server, which is sent UDP datagrams.
+    prefix : put before the name of every metric.
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : the package ``statsd`` is not installed.
+    """
+
+    def __init__(self, host: str, port: int, prefix: str) -> None:
+        if statsd_module is None:
+            raise ConfigurationError(
+                "The setting statsd_url needs the package statsd: pip install cliquet[monitoring]"
+            )
+        self._client = statsd_module.StatsClient(host, port, prefix=prefix)
+
+    def timer(self, key: str) -> Timer:
+        """Return what times a block (``with``) or a function (as decorator)."""
+        # Looked up at each measure: tests of applications replace it (P-28.4).
+        return Timer(lambda milliseconds: self._client.timing(key, milliseconds))
+
+    def count(self, key: str, unique: Any = None) -> None:
+        """Increment a counter by one; or, with `unique`, add a member to the set `key`."""
+        if unique is None:
+            self._client.incr(key, count=1)
+        else:
+            self._client.set(key, unique)
+
+    def watch_execution_time(
+        self, obj: Any, prefix: str = "", classname: str | None = None
+    ) -> None:
+        """Time every call of the public methods of an instance from now on.
+
+        The metrics are ``<prefix>.<classname>.<method>``.
+
+        Parameters
+        ----------
+        classname : default the lower-cased name of the class.
+        """
+        parts = [prefix, classname or utils.classname(obj)]
+        for name in dir(obj):
+            if name.startswith("_"):
+                continue
+            # Statically: asking a property for its value would run it (P-34.25).
+            declared = inspect.getattr_static(obj, name)
+            is_own = name in vars(obj)
+            if isinstance(declared, MethodType if is_own else (FunctionType, classmethod)):
+                key = ".".join([part for part in (*parts, name) if part])
+                setattr(obj, name, self.timer(key)(getattr(obj, name)))
+
+
+def statsd_count(request: Request, key: str) -> None:
+    """Increment a counter by one, if metrics are on (P-28.2)."""
+    client = getattr(request.registry, "statsd", None)
+    if client is not None:
+        client.count(key)
+
+
+def load_from_config(config: Configurator) -> Client:
+    """Return the client that the settings describe (S-20.1, S-20.2).
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : ``statsd_url`` names no server, or the package
+        ``statsd`` is not installed.
+    """
+    configured = config.get_settings()
+    given = settings.read(configured, "statsd_url")
+    try:
+        url = urlsplit(str(given))
+        host, port = url.hostname, url.port or DEFAULT_PORT
+    except ValueError:
+        host, port = None, DEFAULT_PORT
+    if not host:
+        raise ConfigurationError(f"statsd_url = {given}: udp://host:port is expected.")
+    prefix = settings.read(configured, "project_name") or settings.read(configured, "statsd_prefix")
+    return Client(host, port, prefix)

@@ -1,0 +1,181 @@
+"""Views that turn what was raised into the JSON errors of section 26."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pyramid.exceptions import URLDecodeError
+from pyramid.httpexceptions import (
+    HTTPBadRequest,
+    HTTPException,
+    HTTPForbidden,
+    HTTPInternalServerError,
+    HTTPMethodNotAllowed,
+    HTTPNotFound,
+    HTTPServiceUnavailable,
+    HTTPUnauthorized,
+)
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.security import forget
+from pyramid.view import exception_view_config, forbidden_view_config, notfound_view_config
+from pyramid_retry import is_error_retryable, mark_error_retryable
+
+from cliquet import http, logs, settings, utils
+from cliquet.errors import ERRORS, has_json_body, http_error
+from cliquet.storage.exceptions import BackendError
+
+__all__ = [
+    "authorization_required",
+    "cors",
+    "error",
+    "method_not_allowed",
+    "page_not_found",
+    "service_unavailable",
+]
+
+_VERSION_SEGMENT = re.compile(r"/v[0-9]")
+
+# Numbers of HTTP errors that applications raise themselves, where one status has one number.
+_ERRNO_OF_STATUS = {
+    error.status: error
+    for error in (
+        ERRORS.MISSING_CONTENT_LENGTH,
+        ERRORS.REQUEST_TOO_LARGE,
+        ERRORS.CLIENT_REACHED_CAPACITY,
+    )
+}
+
+View = Callable[..., Response]
+
+
+def cors(view: View) -> View:
+    """Decorate an error view so that its response has CORS headers (P-20.6)."""
+
+    @functools.wraps(view)
+    def wrapped_view(*args: Any, **kwargs: Any) -> Response:
+        response = view(*args, **kwargs)
+        request = next(arg for arg in (*reversed(args), *kwargs.values()) if _is_request(arg))
+        return utils.reapply_cors(request, response)
+
+    return wrapped_view
+
+
+def _is_request(value: Any) -> bool:
+    return hasattr(value, "registry") and hasattr(value, "headers")
+
+
+@forbidden_view_config()  # type: ignore[untyped-decorator]  # Pyramid has no types
+def authorization_required(request: Request) -> Response:
+    """Answer 401 to a request without user, 403 to one that may not (P-20.1)."""
+    if request.authenticated_userid is None:
+        missing = ERRORS.MISSING_AUTH_TOKEN
+        response = http_error(HTTPUnauthorized(), errno=missing, message=missing.sentence)
+        # The challenge of every policy (H-4.10).
+        response.headers.extend(forget(request))
+        return response
+    forbidden = ERRORS.FORBIDDEN
+    return http_error(HTTPForbidden(), errno=forbidden, message=forbidden.sentence)
+
+
+@notfound_view_config()  # type: ignore[untyped-decorator]  # Pyramid has no types
+def page_not_found(request: Request) -> Response:
+    """Answer 404, or redirect to the same URL without its trailing slashes (P-20.2)."""
+    prefix = f"/{request.registry.route_prefix}"
+    path = request.path_info
+    redirects = settings.read(request.registry.settings, "trailing_slash_redirect_enabled")
+    missing = ERRORS.MISSING_RESOURCE
+    if path != prefix and not path.startswith(f"{prefix}/"):
+        # Before the slash: another version is not one slash away (H-2.8).
+        missing = ERRORS.VERSION_NOT_AVAILABLE
+    elif redirects and path == prefix:
+        return http.redirection(request, f"{prefix}/")
+    elif redirects and path.endswith("/") and getattr(request, "matched_route", None) is None:
+        return http.redirection(request, path.rstrip("/"))
+    return http_error(HTTPNotFound(), errno=missing, message=missing.sentence)
+
+
+@exception_view_config(HTTPServiceUnavailable)  # type: ignore[untyped-decorator]  # Pyramid has no types
+def service_unavailable(response: HTTPServiceUnavailable, request: Request) -> Response:
+    """Answer 503 and say when to come back; a JSON body is kept (P-20.3)."""
+    if not has_json_body(response):
+        response = http_error(response, errno=ERRORS.BACKEND, message=ERRORS.BACKEND.sentence)
+    seconds = settings.read(request.registry.settings, "retry_after_seconds")
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+@exception_view_config(HTTPMethodNotAllowed)  # type: ignore[untyped-decorator]  # Pyramid has no types
+def method_not_allowed(context: HTTPMethodNotAllowed, request: Request) -> Response:
+    """Answer 405; a JSON body is kept (P-20.4)."""
+    if has_json_body(context):
+        return context
+    refused = ERRORS.METHOD_NOT_ALLOWED
+    return http_error(context, errno=refused, message=refused.sentence)
+
+
+@exception_view_config(URLDecodeError)  # type: ignore[untyped-decorator]  # Pyramid has no types
+def undecodable_url(context: URLDecodeError, request: Request) -> Response:
+    """Answer 400 to a path that is not UTF-8 (D-14)."""
+    return http_error(
+        HTTPBadRequest(),
+        errno=ERRORS.INVALID_PARAMETERS,
+        error="Invalid parameters",
+        message="path: The URL is not valid UTF-8",
+        details=[{"location": "path", "name": None, "description": "The URL is not valid UTF-8"}],
+    )
+
+
+# Named too, since Pyramid has a view of its own for the exceptions that are responses.
+@exception_view_config(HTTPException)  # type: ignore[untyped-decorator]  # Pyramid has no types
+@exception_view_config(Exception)  # type: ignore[untyped-decorator]  # Pyramid has no types
+def error(context: Exception, request: Request) -> Response:
+    """Answer for everything else (P-20.5)."""
+    if isinstance(context, HTTPException):
+        return _http_exception(context)
+    if isinstance(context, BackendError):
+        if context.retryable:
+            # Run again, from its start, while attempts remain (design notes, section 1).
+            mark_error_retryable(context)
+        if not _is_tried_again(context, request):
+            _log("critical", context.original or context, context, 503, request)
+        return service_unavailable(HTTPServiceUnavailable(), request)
+    _log("error", context, context, 500, request)
+    undefined = ERRORS.UNDEFINED
+    return http_error(
+        HTTPInternalServerError(),
+        errno=undefined,
+        message=undefined.sentence,
+        info=settings.read(request.registry.settings, "error_info_link"),
+    )
+
+
+def _is_tried_again(error: BackendError, request: Request) -> bool:
+    """Whether the failure is no answer yet, but the reason of another attempt (X-23)."""
+    while getattr(request, "parent", None) is not None:
+        # The whole batch is run again.
+        request = request.parent
+    return bool(is_error_retryable(request, error))
+
+
+def _log(level: str, event: BaseException, error: Exception, status: int, request: Request) -> None:
+    if getattr(request, "parent", None) is not None:
+        # It fails the request that it is part of (D-38), which logs it once.
+        return
+    # The line has what the summary of the request will tell (S-23.23).
+    getattr(logs.logger, level)(str(event), exc_info=error, code=status, t=http.elapsed_ms(request))
+
+
+def _http_exception(context: HTTPException) -> Response:
+    """Give an application's own HTTP error a JSON body, unless it has one (H-26.10, P-34.26)."""
+    if context.code < 400 or has_json_body(context):
+        return context
+    explanation = context.detail or context.explanation
+    return http_error(
+        context,
+        errno=_ERRNO_OF_STATUS.get(context.code, ERRORS.UNDEFINED),
+        message=explanation or None,
+    )

@@ -1,0 +1,27 @@
+"""Batches, for the tests that send them."""
+
+from cliquet.testing.web import basic_auth
+
+
+def send(app, requests, *, defaults=None, status=200, headers=None):
+    """Send a batch and return its responses; or the error, if `status` is one."""
+    body = {"requests": requests}
+    if defaults is not None:
+        body["defaults"] = defaults
+    headers = basic_auth() if headers is None else headers
+    response = app.post_json("/v0/batch", body, headers=headers, status=status)
+    return response.json["responses"] if status == 200 else response.json
+
+
+def creation(path="/mushrooms", **data):
+    return {"method": "POST", "path": path, "body": {"data": data}}
+
+
+def statuses(responses):
+    return [response["status"] for response in responses]
+
+
+def names(app, url="/v0/mushrooms", headers=None):
+    """Return the names stored in a collection of the user."""
+    response = app.get(url, headers=basic_auth() if headers is None else headers)
+    return sorted(record["name"] for record in response.json["data"])

@@ -1,0 +1,29 @@
+"""Fixtures shared by the tests."""
+
+import pytest
+
+# Before its first import: the assertions of the contract suites explain themselves.
+pytest.register_assert_rewrite("cliquet.testing")
+
+from services import redis_server, redis_url  # noqa: E402, F401
+from testapp import RESOURCES  # noqa: E402
+
+from cliquet.testing.web import basic_auth, make_app  # noqa: E402
+
+
+@pytest.fixture
+def app():
+    """A client of a fresh application with the resources of `testapp`, on memory backends."""
+    return make_app(RESOURCES)
+
+
+@pytest.fixture
+def headers():
+    """Headers of a user."""
+    return basic_auth("mat", "1")
+
+
+@pytest.fixture
+def other_headers():
+    """Headers of another user."""
+    return basic_auth("alice", "2")

@@ -1,0 +1,223 @@
+"""Creation of records: POST on a collection (section 16 of the protocol)."""
+
+import uuid
+
+import pytest
+from testapp import RESOURCES, Mushroom
+
+from cliquet import utils
+from cliquet.storage.exceptions import BackendError
+from cliquet.testing.faults import FaultyBackend
+from cliquet.testing.web import basic_auth, make_app
+
+URL = "/v0/mushrooms"
+CEP = {"data": {"name": "cep"}}
+
+
+@pytest.fixture(scope="module")
+def app():
+    """One application for all: each test is another user, whose records nobody else sees."""
+    return make_app(RESOURCES)
+
+
+@pytest.fixture
+def headers():
+    return basic_auth(uuid.uuid4().hex)
+
+
+def listed(app, headers):
+    """Return the records, the most recent first, and the collection's tag."""
+    response = app.get(URL, headers=headers)
+    return response.json["data"], response.headers["ETag"]
+
+
+@pytest.mark.clause("H-16.1", "H-9.7")
+def test_a_creation_is_201_with_the_record_and_no_location(app, headers):
+    response = app.post_json(URL, CEP, headers=headers)
+
+    assert response.status_code == 201
+    assert response.json.keys() == {"data"}
+    assert response.json["data"].keys() == {"id", "last_modified", "name"}
+    for header in ("Location", "ETag", "Last-Modified"):
+        assert header not in response.headers
+    assert listed(app, headers)[0] == [response.json["data"]]
+
+
+@pytest.mark.clause("H-16.2")
+def test_the_server_makes_an_id_where_the_body_has_none(app, headers):
+    ids = {app.post_json(URL, CEP, headers=headers).json["data"]["id"] for _ in range(3)}
+
+    assert len(ids) == 3
+    assert {record["id"] for record in listed(app, headers)[0]} == ids
+
+
+@pytest.mark.clause("H-16.2")
+def test_the_id_of_the_body_is_kept(app, headers):
+    record_id = str(uuid.uuid4())
+
+    response = app.post_json(URL, {"data": {"id": record_id, "name": "cep"}}, headers=headers)
+
+    assert response.status_code == 201
+    assert response.json["data"]["id"] == record_id
+
+
+@pytest.mark.clause("H-16.2", "H-7.8")
+@pytest.mark.parametrize("path", [URL, "/v0/spores"])
+@pytest.mark.parametrize(
+    "record_id", ["", "abc", None, 5, 1.5, True, [], {}, "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50\n"]
+)
+def test_a_malformed_id_in_the_body_is_400(app, headers, path, record_id):
+    body = {"data": {"id": record_id, "name": "cep"}}
+
+    response = app.post_json(path, body, headers=headers, status=400)
+
+    assert response.json == {
+        "code": 400,
+        "errno": 107,
+        "error": "Invalid parameters",
+        "message": "path: Invalid record id",
+        "details": [{"location": "path", "name": None, "description": "Invalid record id"}],
+    }
+
+
+@pytest.mark.clause("H-16.3")
+def test_the_id_of_a_live_record_gives_that_record_and_writes_nothing(app, headers):
+    stored = app.post_json(URL, CEP, headers=headers).json["data"]
+    before = listed(app, headers)
+
+    posted = {"id": stored["id"], "name": "morel", "last_modified": stored["last_modified"] + 10}
+    response = app.post_json(URL, {"data": posted}, headers=headers)
+
+    assert response.status_code == 200
+    assert response.json == {"data": stored}
+    assert "ETag" not in response.headers
+    assert listed(app, headers) == before
+
+
+@pytest.mark.clause("H-16.3", "P-17.4")
+def test_a_unique_field_that_is_taken_gives_the_record_that_has_it(app, headers):
+    stored = app.post_json(
+        "/v0/truffles", {"data": {"name": "black", "email": "a@b"}}, headers=headers
+    ).json["data"]
+
+    response = app.post_json(
+        "/v0/truffles", {"data": {"name": "white", "email": "a@b"}}, headers=headers
+    )
+
+    assert response.status_code == 200
+    assert response.json == {"data": stored}
+    assert app.get("/v0/truffles", headers=headers).json["data"] == [stored]
+
+
+@pytest.mark.clause("H-16.5", "H-22.3")
+def test_the_id_of_a_tombstone_is_created_anew(app, headers):
+    record = app.post_json(URL, CEP, headers=headers).json["data"]
+    tombstone = app.delete(f"{URL}/{record['id']}", headers=headers).json["data"]
+
+    response = app.post_json(URL, {"data": {"id": record["id"], "name": "morel"}}, headers=headers)
+
+    assert response.status_code == 201
+    created = response.json["data"]
+    assert (created["id"], created["name"]) == (record["id"], "morel")
+    assert created["last_modified"] > tombstone["last_modified"]
+    assert app.get(f"{URL}?_since=0", headers=headers).json["data"] == [created]
+
+
+@pytest.mark.clause("H-16.6")
+@pytest.mark.parametrize("offset_ms", [-1_000_000, 1_000_000])
+def test_the_timestamp_of_the_body_is_the_record_s_and_the_collection_advances(
+    app, headers, offset_ms
+):
+    app.post_json(URL, CEP, headers=headers)
+    _, before = listed(app, headers)
+    given = utils.msec_time() + offset_ms
+
+    body = {"data": {"name": "morel", "last_modified": given}}
+    response = app.post_json(URL, body, headers=headers)
+
+    _, after = listed(app, headers)
+    assert response.json["data"]["last_modified"] == given
+    assert int(after.strip('"')) > int(before.strip('"'))
+
+
+@pytest.mark.clause("H-16.6")
+def test_a_timestamp_over_a_tombstone_is_taken_without_comparison(app, headers):
+    record = app.post_json(URL, CEP, headers=headers).json["data"]
+    app.delete(f"{URL}/{record['id']}", headers=headers)
+
+    body = {"data": {"id": record["id"], "name": "morel", "last_modified": 5}}
+    response = app.post_json(URL, body, headers=headers)
+
+    assert response.status_code == 201
+    assert response.json["data"]["last_modified"] == 5
+
+
+@pytest.mark.clause("H-16.6")
+def test_a_failed_condition_creates_nothing(app, headers):
+    app.post_json(URL, CEP, headers=headers)
+    before = listed(app, headers)
+
+    app.post_json(URL, CEP, headers={**headers, "If-Match": '"5"'}, status=412)
+
+    assert listed(app, headers) == before
+
+
+class Refuse:
+    """An authorization policy of an application that lets nobody in."""
+
+    def permits(self, context, principals, permission):
+        return False
+
+    def principals_allowed_by_permission(self, context, permission):
+        raise NotImplementedError
+
+
+def fail_to_create(**_):
+    raise BackendError(original=OSError("out of order"))
+
+
+@pytest.mark.clause("H-16.7")
+@pytest.mark.parametrize(
+    ("status", "changes", "body"),
+    [
+        (201, {}, b'{"data": {"name": "cep"}}'),
+        (400, {}, b'{"data": {}}'),
+        (401, {"Authorization": ""}, b'{"data": {"name": "cep"}}'),
+        (406, {"Accept": "text/html"}, b'{"data": {"name": "cep"}}'),
+        (412, {"If-Match": '"5"'}, b'{"data": {"name": "cep"}}'),
+        (415, {"Content-Type": "text/plain"}, b'{"data": {"name": "cep"}}'),
+    ],
+)
+def test_what_a_creation_may_be_answered(app, headers, status, changes, body):
+    headers = {**headers, "Content-Type": "application/json", **changes}
+
+    response = app.post(URL, body, headers=headers, expect_errors=True)
+
+    assert response.status_code == status
+
+
+@pytest.mark.clause("H-16.7")
+@pytest.mark.parametrize(
+    ("status", "settings"),
+    [
+        (403, {"multiauth.authorization_policy": f"{__name__}.Refuse"}),
+        (405, {"collection_mushroom_post_enabled": "false"}),
+    ],
+)
+def test_what_an_application_s_settings_make_of_a_creation(headers, status, settings):
+    app = make_app([Mushroom], settings=settings)
+
+    app.post_json(URL, CEP, headers=headers, status=status)
+
+
+@pytest.mark.clause("H-16.7", "H-26.8")
+def test_a_creation_without_storage_is_503(headers):
+    def configure(config):
+        config.registry.storage = FaultyBackend(config.registry.storage, create=fail_to_create)
+
+    app = make_app([Mushroom], configure=configure)
+
+    response = app.post_json(URL, CEP, headers=headers, status=503)
+
+    assert response.json["errno"] == 201
+    assert response.headers["Retry-After"] == "30"

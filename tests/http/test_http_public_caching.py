@@ -1,0 +1,159 @@
+"""What anonymous users may keep of shareable resources (section 30 of the protocol)."""
+
+from email.utils import parsedate_to_datetime
+
+import pytest
+from pyramid.security import NO_PERMISSION_REQUIRED
+from sharing import URL, Toadstool, grant, make_sharing_app, object_id, store
+
+from cliquet import utils
+from cliquet.resource import ShareableViewSet
+
+NOW = 1430222877724
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    monkeypatch.setattr(utils, "msec_time", lambda: NOW)
+
+
+def public_app(expires=None):
+    """Return an application where everybody reads, and the URLs of a collection and a record."""
+    settings = {"toadstool_read_principals": "system.Everyone"}
+    if expires is not None:
+        settings["toadstool_cache_expires_seconds"] = expires
+    app = make_sharing_app(settings)
+    return app, [URL, store(app)["url"]]
+
+
+@pytest.mark.clause("H-30.2", "S-10.1")
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_an_anonymous_response_may_be_kept_for_the_configured_time(clock, method):
+    app, urls = public_app("3600")
+
+    for url in urls:
+        response = getattr(app, method)(url, status=200)
+        assert response.headers["Cache-Control"] == "max-age=3600"
+        expires = parsedate_to_datetime(response.headers["Expires"])
+        assert expires.timestamp() == NOW // 1000 + 3600
+        assert "Pragma" not in response.headers
+
+
+@pytest.mark.clause("H-30.2", "H-5.15")
+def test_a_listing_shared_with_everyone_may_be_kept(clock):
+    app = make_sharing_app({"toadstool_cache_expires_seconds": "60"})
+    record = store(app)
+    grant(app, object_id(record["url"]), "read", "system.Everyone")
+
+    assert app.get(URL, status=200).headers["Cache-Control"] == "max-age=60"
+
+
+@pytest.mark.clause("H-30.3", "S-10.2", "D-69")
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_an_authenticated_response_is_not_kept(headers, method):
+    app, urls = public_app("3600")
+
+    for url in urls:
+        response = getattr(app, method)(url, headers=headers, status=200)
+        assert response.headers["Cache-Control"] == "no-cache"
+        assert "Expires" not in response.headers
+
+
+class PublicViewSet(ShareableViewSet):
+    """Asks nobody who they are."""
+
+    def get_view_arguments(self, endpoint_type, resource_cls, method):
+        arguments = super().get_view_arguments(endpoint_type, resource_cls, method)
+        return {**arguments, "permission": NO_PERMISSION_REQUIRED}
+
+
+@pytest.mark.clause("D-69", "H-30.3")
+def test_a_view_that_asks_for_no_permission_knows_its_user_all_the_same(headers):
+    app = make_sharing_app(
+        {"toadstool_cache_expires_seconds": "3600"},
+        resources=[(Toadstool, {"viewset": PublicViewSet()})],
+    )
+
+    assert app.get(URL, status=200).headers["Cache-Control"] == "max-age=3600"
+    assert app.get(URL, headers=headers, status=200).headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.clause("H-30.2", "H-4.11")
+def test_bad_credentials_are_anonymous():
+    app, urls = public_app("3600")
+
+    response = app.get(urls[0], headers={"Authorization": "Basic !"}, status=200)
+
+    assert response.headers["Cache-Control"] == "max-age=3600"
+
+
+@pytest.mark.clause("H-30.1", "H-30.3", "S-10.2")
+@pytest.mark.parametrize("expires", [None, "0", ""])
+def test_without_the_setting_nothing_is_kept(headers, expires):
+    app, urls = public_app(expires)
+
+    for url in urls:
+        for user in ({}, headers):
+            response = app.get(url, headers=user, status=200)
+            assert response.headers["Cache-Control"] == "no-cache"
+            assert "Expires" not in response.headers
+
+
+@pytest.mark.clause("D-40")
+def test_a_304_repeats_what_the_200_says(clock, headers):
+    app, urls = public_app("3600")
+
+    for url in urls:
+        etag = app.get(url).headers["ETag"]
+        response = app.get(url, headers={"If-None-Match": etag}, status=304)
+        assert response.headers["Cache-Control"] == "max-age=3600"
+        assert response.headers["Expires"] == app.get(url).headers["Expires"]
+        own = app.get(url, headers={**headers, "If-None-Match": etag}, status=304)
+        assert own.headers["Cache-Control"] == "no-cache"
+        assert "Expires" not in own.headers
+
+
+@pytest.mark.clause("H-30.5")
+def test_errors_and_writes_may_not_be_kept():
+    settings = {
+        "toadstool_cache_expires_seconds": "3600",
+        "toadstool_write_principals": "system.Everyone",
+        "toadstool_create_principals": "system.Everyone",
+    }
+    app = make_sharing_app(settings)
+    url = store(app)["url"]
+    body = {"data": {"name": "x"}}
+
+    for response in (
+        app.get(url, headers={"If-Match": '"1"'}, status=412),
+        app.get(f"{URL}/unknown", status=400),
+        app.get(f"{URL}?_limit=x", status=400),
+        app.get("/v0/forests/oak/caps", status=401),
+        app.post_json(URL, body, status=201),
+        app.put_json(url, body, status=200),
+        app.patch_json(url, body, status=200),
+        app.delete(url, status=200),
+        app.delete(URL, status=200),
+    ):
+        assert "Cache-Control" not in response.headers
+        assert "Expires" not in response.headers
+
+
+@pytest.mark.clause("H-30.6")
+def test_caches_are_told_that_the_response_depends_on_the_user(headers):
+    app, urls = public_app("3600")
+
+    for user in ({}, headers):
+        assert app.get(urls[0], headers=user).headers["Vary"] == "Authorization"
+
+
+@pytest.mark.clause("S-10.3")
+def test_the_setting_is_the_one_of_the_resource(clock):
+    app = make_sharing_app(
+        {
+            "toadstool_read_principals": "system.Everyone",
+            "amanita_cache_expires_seconds": "60",
+        }
+    )
+
+    assert app.get(URL, status=200).headers["Cache-Control"] == "no-cache"

@@ -1,0 +1,12 @@
+"""Ids of objects: names that people choose."""
+
+import random
+
+from cliquet.storage import generators
+
+
+class NameGenerator(generators.Generator):
+    """Makes 8 letters up where the client gives no name."""
+
+    def __call__(self):
+        return "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=8))

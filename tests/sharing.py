@@ -1,0 +1,132 @@
+"""Shareable resources, and what tests of permissions need around them."""
+
+import colander
+
+from cliquet import resource
+from cliquet.testing.web import make_app
+
+URL = "/v0/toadstools"
+COLLECTION = "/toadstools"
+AMANITAS = "/v0/amanitas"
+BODY = {"data": {"name": "death cap"}}
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000001"
+
+
+class Toadstool(resource.ShareableResource):
+    """One mandatory field, and a unique one."""
+
+    class ToadstoolSchema(resource.ResourceSchema):
+        class Options:
+            unique_fields = ("code",)
+
+        name = colander.SchemaNode(colander.String())
+        code = colander.SchemaNode(colander.String(), missing=colander.drop)
+
+    mapping = ToadstoolSchema()
+
+
+class Amanita(resource.ShareableResource):
+    """No field, and everything is kept."""
+
+    class AmanitaSchema(resource.ResourceSchema):
+        class Options:
+            preserve_unknown = True
+
+    mapping = AmanitaSchema()
+
+
+class Cap(resource.ShareableResource):
+    """Records below another object, named by the URL."""
+
+    class CapSchema(resource.ResourceSchema):
+        name = colander.SchemaNode(colander.String())
+
+    mapping = CapSchema()
+
+    def get_parent_id(self, request):
+        return f"/forests/{request.matchdict['forest_id']}"
+
+
+CAP = (
+    Cap,
+    {
+        "collection_path": "/forests/{{forest_id}}/caps",
+        "record_path": "/forests/{{forest_id}}/caps/{{id}}",
+    },
+)
+
+
+def make_sharing_app(settings=None, *, resources=(Toadstool, Amanita, CAP), configure=None):
+    """Return a client of an application with the resources above."""
+    return make_app(resources, settings=settings, configure=configure)
+
+
+def user_id(app, headers):
+    """Return the prefixed id of a user."""
+    return app.get("/v0/", headers=headers).json["user"]["id"]
+
+
+def object_id(url):
+    """Return the URI that permissions of a URL are kept under."""
+    return url.removeprefix("/v0")
+
+
+def grant(app, uri, permission, *principals):
+    for principal in principals:
+        app.app.registry.permission.add_principal_to_ace(uri, permission, principal)
+
+
+def permissions_of(app, uri):
+    return app.app.registry.permission.object_permissions(uri)
+
+
+def store(app, url=URL, **fields):
+    """Store a record on which nobody has any permission, and return it with its URL."""
+    name = url.rsplit("/", 1)[1].removesuffix("s")
+    parent_id = object_id(url).rpartition("/")[0]
+    record = app.app.registry.storage.create(name, parent_id, {"name": "fly agaric", **fields})
+    return {**record, "url": f"{url}/{record['id']}"}
+
+
+def contents(app, name="toadstool", parent_id=""):
+    """Return every record and tombstone of a collection, and its timestamp."""
+    storage = app.app.registry.storage
+    records, _ = storage.get_all(name, parent_id, include_deleted=True)
+    timestamp = storage.collection_timestamp(name, parent_id)
+    return sorted(records, key=lambda record: record["id"]), timestamp
+
+
+def ids(response):
+    return {record["id"] for record in response.json["data"]}
+
+
+def error(response):
+    """Return what tells one refusal from another."""
+    return tuple(response.json.get(member) for member in ("code", "errno", "error", "message"))
+
+
+FORBIDDEN = (403, 121, "Forbidden", "This user cannot access this resource.")
+UNAUTHORIZED = (
+    401,
+    104,
+    "Unauthorized",
+    "Please authenticate yourself to use this endpoint.",
+)
+NOT_FOUND = (404, 111, "Not Found", "The resource you are looking for could not be found.")
+
+
+def send(app, method, url, headers=None, body=None, status=None):
+    kwargs = {"headers": headers or {}, "status": status or "*"}
+    if method in ("POST", "PUT", "PATCH"):
+        return getattr(app, f"{method.lower()}_json")(url, body or BODY, **kwargs)
+    return getattr(app, method.lower())(url, **kwargs)
+
+
+def target_url(app, target):
+    """Return the URL of a target of the table, made for the occasion."""
+    if target == "unknown":
+        return f"{URL}/{UNKNOWN_ID}"
+    record = store(app)
+    if target == "deleted":
+        app.app.registry.storage.delete("toadstool", "", record["id"])
+    return URL if target == "collection" else record["url"]

@@ -1,0 +1,449 @@
+"""The authorization policy, the group finder and the context of routes."""
+
+from types import SimpleNamespace
+
+import pytest
+from pyramid.events import ContextFound
+from sharing import CAP, COLLECTION, URL, Toadstool, grant, make_sharing_app, store, user_id
+from testapp import Mushroom
+
+from cliquet import authorization
+from cliquet.authorization import DYNAMIC, PRIVATE, AuthorizationPolicy, RouteFactory, groupfinder
+from cliquet.permission.memory import Permission
+from cliquet.testing.web import make_app
+
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000001"
+BODY = {"data": {"name": "death cap"}}
+USER = "basicauth:b0b"
+
+
+class Context:
+    """What the policy needs of a context; remembers what it was asked."""
+
+    on_collection = False
+    required_permission = "read"
+    resource_name = "toadstool"
+
+    def __init__(self, userid=USER, allowed_principals=(), granted=False, shared=(), **attributes):
+        self.get_prefixed_userid = lambda: userid
+        self.allowed_principals = list(allowed_principals)
+        self.granted = granted
+        self.shared = list(shared)
+        self.checked = []
+        self.fetched = []
+        self.__dict__.update(attributes)
+
+    def check_permission(self, permission, principals, get_bound_permissions=None):
+        self.checked.append((permission, principals, get_bound_permissions))
+        return self.granted
+
+    def fetch_shared_records(self, permission, principals, get_bound_permissions=None):
+        self.fetched.append((permission, principals, get_bound_permissions))
+        return self.shared
+
+
+def permits(context, permission=DYNAMIC, principals=("system.Everyone",), policy=None):
+    return (policy or AuthorizationPolicy()).permits(context, list(principals), permission)
+
+
+@pytest.mark.clause("P-25.1")
+def test_the_names_of_the_two_permissions():
+    assert (authorization.DYNAMIC, authorization.PRIVATE) == ("dynamic", "private")
+
+
+# The group finder
+
+
+@pytest.fixture
+def group_request():
+    permission = Permission()
+    permission.add_user_principal(USER, "group:pickers")
+    permission.add_user_principal("b0b", "group:unprefixed")
+    return SimpleNamespace(
+        registry=SimpleNamespace(permission=permission), prefixed_userid=USER, bound_data={}
+    )
+
+
+@pytest.mark.clause("P-25.2")
+def test_without_permission_backend_there_are_no_groups():
+    request = SimpleNamespace(registry=SimpleNamespace(), prefixed_userid=USER, bound_data={})
+
+    assert groupfinder("b0b", request) == []
+
+
+@pytest.mark.clause("P-25.2")
+@pytest.mark.parametrize(
+    ("prefixed", "groups"), [(USER, ["group:pickers"]), (None, ["group:unprefixed"])]
+)
+def test_groups_are_those_of_the_prefixed_id_when_there_is_one(group_request, prefixed, groups):
+    group_request.prefixed_userid = prefixed
+
+    assert groupfinder("b0b", group_request) == groups
+
+
+@pytest.mark.clause("P-25.2", "B-20.7")
+def test_groups_are_fetched_once_per_user_and_request(group_request):
+    before = groupfinder("b0b", group_request)
+    group_request.registry.permission.add_user_principal(USER, "group:late")
+    group_request.registry.permission.add_user_principal("basicauth:eve", "group:eve")
+
+    assert groupfinder("b0b", group_request) == before
+    assert f"{USER}_principals" in group_request.bound_data
+    group_request.prefixed_userid = "basicauth:eve"
+    assert groupfinder("eve", group_request) == ["group:eve"]
+
+
+# The policy
+
+
+@pytest.mark.clause("P-25.3")
+@pytest.mark.parametrize("principals", [["system.Everyone"], ["system.Everyone", USER]])
+def test_private_wants_a_user_and_does_not_look_at_the_context(principals):
+    assert permits(None, PRIVATE, principals) is False
+    assert permits(None, PRIVATE, [*principals, "system.Authenticated"]) is True
+
+
+@pytest.mark.clause("P-25.3", "H-5.6")
+def test_the_user_is_a_principal_in_the_prefixed_forms_only():
+    context = Context()
+    principals = ["system.Everyone", "b0b", "group:pickers"]
+
+    AuthorizationPolicy().permits(context, principals, DYNAMIC)
+
+    ((_, asked, _),) = context.checked
+    assert sorted(asked) == sorted(
+        ["system.Everyone", "group:pickers", "basicauth:b0b", "basicauth_b0b"]
+    )
+    assert principals == ["system.Everyone", "b0b", "group:pickers"]
+
+
+@pytest.mark.clause("P-25.3", "H-5.6")
+@pytest.mark.parametrize("userid", [None, "", "b0b"])
+def test_without_prefix_principals_are_left_alone(userid):
+    context = Context(userid=userid)
+
+    permits(context, principals=["system.Everyone", "b0b"])
+
+    assert context.checked[0][1] == ["system.Everyone", "b0b"]
+
+
+@pytest.mark.clause("H-5.6")
+def test_only_the_first_colon_is_replaced_in_the_older_form():
+    context = Context(userid="ldap:a:b")
+
+    permits(context, principals=[])
+
+    assert set(context.checked[0][1]) == {"ldap:a:b", "ldap_a:b"}
+
+
+@pytest.mark.clause("P-25.3")
+@pytest.mark.parametrize(
+    ("permission", "required", "asked"),
+    [
+        (DYNAMIC, "read", "read"),
+        (DYNAMIC, "write", "write"),
+        (DYNAMIC, "create", "toadstool:create"),
+        ("create", "read", "toadstool:create"),
+        ("write", "read", "write"),
+        ("taste", "read", "taste"),
+    ],
+)
+def test_which_permission_is_asked_for(permission, required, asked):
+    context = Context(required_permission=required)
+
+    permits(context, permission)
+
+    assert context.checked[0][0] == asked
+
+
+@pytest.mark.clause("P-25.3", "P-25.7")
+def test_a_method_that_requires_nothing_known_is_refused():
+    context = Context(required_permission=None, granted=True)
+
+    assert permits(context) is False
+
+
+@pytest.mark.clause("P-25.3", "X-3")
+@pytest.mark.parametrize(
+    ("allowed", "granted", "expected"),
+    [
+        (["group:a"], False, True),
+        (["group:b"], False, False),
+        (["group:b"], True, True),
+        ([], True, True),
+        ([], False, False),
+        ([USER], False, True),
+    ],
+)
+def test_settings_widen_what_is_stored(allowed, granted, expected):
+    context = Context(allowed_principals=allowed, granted=granted)
+
+    assert permits(context, principals=["system.Everyone", "group:a"]) is expected
+
+
+@pytest.mark.clause("P-25.3", "H-5.12")
+@pytest.mark.parametrize(
+    ("on_collection", "required", "shared", "expected"),
+    [
+        (True, "read", ["a"], True),
+        (True, "write", ["a"], True),
+        (True, "read", [], False),
+        (True, "create", ["a"], False),
+        (False, "read", ["a"], False),
+    ],
+)
+def test_a_collection_is_allowed_where_a_record_is_shared(
+    on_collection, required, shared, expected
+):
+    context = Context(on_collection=on_collection, required_permission=required, shared=shared)
+
+    assert permits(context) is expected
+
+
+@pytest.mark.clause("X-4", "X-20", "P-25.4")
+def test_by_default_write_grants_read():
+    context = Context(on_collection=True)
+    policy = AuthorizationPolicy()
+
+    permits(context, policy=policy)
+
+    assert policy.get_bound_permissions is None
+    for ((_, _, bound),) in (context.checked, context.fetched):
+        assert list(bound("/x", "read")) == [("/x", "read"), ("/x", "write")]
+        assert list(bound("/x", "write")) == [("/x", "write")]
+        assert list(bound("/x", "toadstool:create")) == [("/x", "toadstool:create")]
+
+
+@pytest.mark.clause("P-25.4", "X-20")
+def test_the_hook_of_an_application_replaces_the_default():
+    def on_instance(object_id, permission):
+        return []
+
+    class OwnPolicy(AuthorizationPolicy):
+        def get_bound_permissions(self, object_id, permission):
+            return [("method", permission)]
+
+    context = Context()
+    policy = AuthorizationPolicy()
+    policy.get_bound_permissions = on_instance
+    permits(context, policy=policy)
+    permits(context, policy=OwnPolicy())
+
+    assert context.checked[0][2] is on_instance
+    assert context.checked[1][2]("/x", "read") == [("method", "read")]
+    assert AuthorizationPolicy.get_bound_permissions is None
+
+
+@pytest.mark.clause("P-25.5")
+def test_who_is_allowed_is_not_answered():
+    with pytest.raises(NotImplementedError):
+        AuthorizationPolicy().principals_allowed_by_permission(None, "read")
+
+
+# The context
+
+
+@pytest.fixture
+def contexts():
+    return []
+
+
+@pytest.fixture
+def app(contexts):
+    def configure(config):
+        config.add_subscriber(
+            lambda event: contexts.append((event.request, event.request.context)), ContextFound
+        )
+
+    settings = {
+        "toadstool_read_principals": "group:readers",
+        "toadstool_write_principals": "group:writers",
+        "toadstool_create_principals": "group:makers, group:bosses",
+    }
+    resources = (Toadstool, CAP, Mushroom)
+    return make_sharing_app(settings, resources=resources, configure=configure)
+
+
+def context_of(app, contexts, method, url):
+    contexts.clear()
+    if method in ("POST", "PUT", "PATCH"):
+        getattr(app, f"{method.lower()}_json")(url, BODY, status="*")
+    else:
+        app.request(url, method=method, status="*")
+    ((_, context),) = contexts
+    return context
+
+
+@pytest.mark.clause("P-25.6", "P-25.7", "P-25.8", "H-5.4", "S-17.1")
+@pytest.mark.parametrize(
+    ("method", "target", "required", "principals"),
+    [
+        ("GET", "collection", "read", ["group:readers", "group:writers"]),
+        ("HEAD", "collection", "read", ["group:readers", "group:writers"]),
+        ("POST", "collection", "create", ["group:makers", "group:bosses"]),
+        ("DELETE", "collection", "write", ["group:writers"]),
+        ("GET", "record", "read", ["group:readers", "group:writers"]),
+        ("HEAD", "record", "read", ["group:readers", "group:writers"]),
+        ("PATCH", "record", "write", ["group:writers"]),
+        ("DELETE", "record", "write", ["group:writers"]),
+        ("PUT", "record", "write", ["group:writers"]),
+        ("PUT", "unknown", "create", ["group:makers", "group:bosses"]),
+        ("OPTIONS", "record", None, []),
+        ("TRACE", "record", None, []),
+    ],
+)
+def test_what_a_request_requires(app, contexts, method, target, required, principals):
+    record = store(app)
+    record_url = record["url"] if target == "record" else f"{URL}/{UNKNOWN_ID}"
+    url = URL if target == "collection" else record_url
+
+    context = context_of(app, contexts, method, url)
+
+    on_collection_object = target == "collection" or required == "create"
+    assert context.resource_name == "toadstool"
+    assert context.on_collection is (target == "collection")
+    assert context.required_permission == required
+    assert context.allowed_principals == principals
+    assert context.permission_object_id == (
+        COLLECTION if on_collection_object else url.removeprefix("/v0")
+    )
+    assert (context.get_shared_ids is not None) is (target == "collection")
+    assert context.shared_ids == []
+    if (method, target) == ("PUT", "record"):
+        assert context.current_record["id"] == record["id"]
+        assert context.current_record["name"] == record["name"]
+    else:
+        assert context.current_record is None
+
+
+@pytest.mark.clause("P-25.6")
+def test_the_permissions_of_methods_are_published():
+    assert RouteFactory.method_permissions == {
+        "head": "read",
+        "get": "read",
+        "post": "create",
+        "delete": "write",
+        "patch": "write",
+    }
+
+
+@pytest.mark.clause("P-25.6", "H-5.6")
+def test_the_context_knows_the_user(app, contexts, headers):
+    app.get(URL, headers=headers, status=403)
+    assert contexts.pop()[1].get_prefixed_userid() == user_id(app, headers)
+
+    app.get(URL, status=401)
+    assert contexts.pop()[1].get_prefixed_userid() is None
+
+
+@pytest.mark.clause("P-25.9", "P-25.8")
+@pytest.mark.parametrize(
+    ("url", "own", "of_record"),
+    [
+        (URL, "/toadstools", "/toadstools/{}"),
+        ("/v0/forests/oak/caps", "/forests/oak/caps", "/forests/oak/caps/{}"),
+        ("/v0/forests/o%C3%A9k/caps", "/forests/oék/caps", "/forests/oék/caps/{}"),
+    ],
+)
+def test_object_ids_on_a_collection(app, contexts, url, own, of_record):
+    context_of(app, contexts, "GET", url)
+    ((request, context),) = contexts
+
+    assert context.get_permission_object_id(request) == own
+    for record_id in ("abc", "*", "a'b", "é"):
+        expected = of_record.format(record_id)
+        assert context.get_permission_object_id(request, record_id) == expected
+        assert context.get_permission_object_id(request, record_id=record_id) == expected
+
+
+@pytest.mark.clause("P-25.9", "P-25.8", "D-48")
+@pytest.mark.parametrize("record_id", [UNKNOWN_ID, "a'b", ":b", "a%2Ab"])
+def test_the_object_id_on_a_record_is_the_one_of_the_url(app, contexts, record_id):
+    context_of(app, contexts, "GET", f"{URL}/{record_id}")
+    ((request, context),) = contexts
+
+    expected = f"/toadstools/{record_id.replace('%2A', '*')}"
+    assert context.get_permission_object_id(request) == expected
+    assert context.get_permission_object_id(request, "another") == expected
+
+
+@pytest.mark.clause("P-25.9", "B-20.8")
+def test_shared_records_are_found_by_their_ids(app, contexts):
+    context = context_of(app, contexts, "GET", URL)
+    for uri in ("/toadstools/a", "/toadstools/b", "/toadstools/a/parts/c", "/amanitas/d"):
+        grant(app, uri, "read", "group:pickers")
+
+    found = context.fetch_shared_records("read", ["group:pickers"], None)
+
+    assert sorted(found) == ["a", "b"]
+    assert sorted(context.shared_ids) == ["a", "b"]
+    assert context.extract_object_id("/forests/oak/caps/x") == "x"
+
+
+@pytest.mark.clause("H-5.12", "P-12.4")
+def test_a_later_question_does_not_lift_the_limits_of_a_shared_listing(app, contexts):
+    context = context_of(app, contexts, "GET", URL)
+    grant(app, "/toadstools/a", "read", "group:pickers")
+    context.fetch_shared_records("read", ["group:pickers"], None)
+
+    assert context.fetch_shared_records("write", ["group:pickers"], None) == []
+
+    # An empty list would mean that everything is to be listed.
+    assert context.shared_ids == ["a"]
+
+
+@pytest.mark.clause("P-25.9", "H-5.11")
+def test_permissions_are_checked_on_the_object_of_the_request(app, contexts):
+    context = context_of(app, contexts, "GET", URL)
+    grant(app, "/toadstools", "read", "group:pickers")
+    grant(app, "/forests", "read", "group:foresters")
+
+    def also_forests(object_id, permission):
+        return [(object_id, permission), ("/forests", permission)]
+
+    assert context.check_permission("read", ["group:pickers"]) is True
+    assert context.check_permission("write", ["group:pickers"]) is False
+    assert context.check_permission("read", ["group:foresters"]) is False
+    assert context.check_permission("read", ["group:foresters"], get_bound_permissions=also_forests)
+
+
+@pytest.mark.clause("P-25.6", "P-35.13")
+def test_the_context_may_be_the_root_factory():
+    seen = []
+
+    def configure(config):
+        config.set_root_factory(RouteFactory)
+        config.add_subscriber(lambda event: seen.append(event.request.context), ContextFound)
+
+    app = make_app([Mushroom], configure=configure)
+
+    app.get("/v0/nowhere", status=404)
+    app.get("/v0/", status=200)
+
+    assert all(isinstance(context, RouteFactory) for context in seen)
+    assert [context.resource_name for context in seen] == [None, None]
+
+
+@pytest.mark.clause("P-25.11")
+def test_user_resources_have_no_such_context(app, contexts, headers):
+    app.get("/v0/mushrooms", headers=headers, status=200)
+
+    assert not isinstance(contexts[0][1], RouteFactory)
+
+
+@pytest.mark.clause("P-25.9", "P-35.13")
+def test_methods_of_a_context_can_be_assigned(app, contexts, headers):
+    def everything_is_the_forest(request, record_id=None):
+        return "/forests/oak"
+
+    def open_to_all(event):
+        event.request.context.check_permission = lambda *args, **kwargs: True
+        event.request.context.get_permission_object_id = everything_is_the_forest
+
+    app.app.registry.registerHandler(open_to_all, (ContextFound,))
+
+    created = app.post_json(URL, BODY, headers=headers, status=201)
+
+    me = user_id(app, headers)
+    assert created.json["permissions"] == {"write": [me]}
+    assert app.app.registry.permission.object_permissions("/forests/oak") == {"write": {me}}

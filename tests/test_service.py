@@ -1,0 +1,344 @@
+"""Services of an application: errors, CORS, schemas, rendering (P-7, P-35.3, P-35.8)."""
+
+import datetime
+import decimal
+import uuid
+
+import colander
+import cornice
+import pytest
+from pyramid.security import NO_PERMISSION_REQUIRED
+from testapp import Mushroom
+
+from cliquet import Service
+from cliquet.authorization import RouteFactory
+from cliquet.testing.web import basic_auth, make_app
+
+PUBLIC = {"permission": NO_PERMISSION_REQUIRED}
+
+
+def serving(view, method="GET", path="/things/{id}", service_arguments=None, **view_arguments):
+    """Return a client of an application with one service, at `/v0/things/{id}`."""
+
+    def configure(config):
+        service = Service(name="things", path=path, **(service_arguments or {}))
+        service.add_view(method, view, **{**PUBLIC, **view_arguments})
+        config.add_cornice_service(service)
+
+    return make_app([Mushroom], configure=configure)
+
+
+def show_validated(request):
+    return {"validated": request.validated}
+
+
+# The class
+
+
+@pytest.mark.clause("P-7.1")
+def test_a_service_is_one_of_cornice():
+    service = Service(name="a", path="/a", description="About a", cors_enabled=False)
+    assert isinstance(service, cornice.Service)
+    assert (service.name, service.path, service.description) == ("a", "/a", "About a")
+
+
+@pytest.mark.clause("P-7.1")
+def test_views_are_declared_with_decorators(monkeypatch):
+    service = Service(name="things", path="/things")
+
+    @service.get(**PUBLIC)
+    def get_things(request):
+        return {"method": "get"}
+
+    @service.post(**PUBLIC)
+    def post_things(request):
+        return {"method": "post"}
+
+    app = make_app(configure=lambda config: config.add_cornice_service(service))
+    assert app.get("/v0/things").json == {"method": "get"}
+    assert app.post("/v0/things").json == {"method": "post"}
+    response = app.put("/v0/things", status=405)
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
+
+
+@pytest.mark.clause("P-7.1")
+def test_the_views_of_a_class_are_its_methods():
+    class Things:
+        def __init__(self, request, context=None):
+            self.request = request
+
+        def show(self):
+            return {"id": self.request.matchdict["id"]}
+
+        def check(self, request, **kwargs):
+            if request.matchdict["id"] == "bad":
+                request.errors.add("path", "id", "Bad.")
+
+    app = serving("show", klass=Things, validators=("check",))
+    assert app.get("/v0/things/a").json == {"id": "a"}
+    assert app.get("/v0/things/bad", status=400).json["message"] == "id in path: Bad."
+
+
+@pytest.mark.clause("P-7.2")
+def test_the_default_cors_headers():
+    assert tuple(Service.default_cors_headers) == (
+        "Backoff",
+        "Retry-After",
+        "Alert",
+        "Content-Length",
+        "Vary",
+    )
+    response = serving(lambda request: {}).get("/v0/things/a", headers={"Origin": "http://a"})
+    assert set(response.headers["Access-Control-Expose-Headers"].split(", ")) == set(
+        Service.default_cors_headers
+    )
+
+
+@pytest.mark.clause("P-7.3")
+@pytest.mark.parametrize(("age", "expected"), [("60", 60), ("", None), (None, None)])
+def test_cors_attributes_come_from_settings(age, expected):
+    class OwnService(Service):
+        pass
+
+    OwnService.init_from_settings(
+        {"cors_origins": "http://a http://b", "cors_max_age_seconds": age}
+    )
+    assert OwnService.cors_origins == ("http://a", "http://b")
+    assert OwnService.cors_max_age == expected
+
+
+@pytest.mark.clause("P-7.4", "P-19.6")
+def test_errors_of_a_view_are_json():
+    def view(request):
+        request.errors.add("body", "size", "Too large.")
+
+    body = serving(view).get("/v0/things/a", status=400).json
+    assert body["errno"] == 107
+    assert body["message"] == "size in body: Too large."
+
+
+@pytest.mark.clause("P-7.4")
+def test_the_handler_is_given_the_request():
+    given = []
+
+    def handler(request):
+        given.append(request)
+        return Service.default_error_handler(None, request)
+
+    def view(request):
+        request.errors.add("body", "size", "Too large.")
+
+    app = serving(view, error_handler=handler)
+    app.get("/v0/things/a", status=400)
+    assert given[0].path == "/v0/things/a"
+    assert len(given[0].errors) == 1
+
+
+@pytest.mark.clause("P-7.5", "P-4.10")
+def test_built_in_services_are_registered_under_their_routes():
+    registry = make_app([Mushroom]).app.registry
+    names = {pattern: service.name for pattern, service in registry.cornice_services.items()}
+    for pattern, name in {
+        "v0/": "hello",
+        "v0/__heartbeat__": "heartbeat",
+        "v0/__lbheartbeat__": "lbheartbeat",
+        "v0/mushrooms": "mushroom-collection",
+        "v0/mushrooms/{id}": "mushroom-record",
+    }.items():
+        matching = [key for key in names if key.strip("/") == pattern.strip("/")]
+        assert [names[key] for key in matching] == [name]
+
+
+@pytest.mark.clause("P-4.10", "P-7.6")
+def test_services_are_found_by_the_pattern_of_the_route():
+    found = []
+
+    def view(request):
+        services = request.registry.cornice_services
+        found.append(services[request.matched_route.pattern].name)
+        return {}
+
+    serving(view).get("/v0/things/a")
+    assert found == ["things"]
+
+
+@pytest.mark.clause("P-7.6")
+@pytest.mark.parametrize("kind", ["collection", "record"])
+def test_services_of_resources_say_what_they_serve(kind):
+    services = make_app([Mushroom]).app.registry.cornice_services.values()
+    (service,) = (s for s in services if s.name == f"mushroom-{kind}")
+    assert service.type == kind
+    assert service.resource is Mushroom
+    assert isinstance(service.viewset, Mushroom.default_viewset)
+    assert service.collection_path == "/mushrooms"
+    assert service.record_path == "/mushrooms/{id}"
+
+
+@pytest.mark.clause("P-7.7", "P-34.24")
+@pytest.mark.parametrize(("headers", "status"), [({}, 401), (basic_auth(), 403)])
+def test_a_permission_that_nobody_has_is_refused(headers, status):
+    app = serving(
+        lambda request: {},
+        service_arguments={"factory": RouteFactory},
+        permission="attach",
+    )
+    response = app.get("/v0/things/a", headers=headers, status=status)
+    assert response.json["errno"] == (104 if status == 401 else 121)
+
+
+# Schemas
+
+
+class Thing(colander.MappingSchema):
+    size = colander.SchemaNode(colander.Integer())
+    shape = colander.SchemaNode(colander.String(), missing="round")
+    limit = colander.SchemaNode(colander.Integer(), location="querystring", missing=colander.drop)
+    token = colander.SchemaNode(
+        colander.String(), name="X-Token", location="header", missing=colander.drop
+    )
+    place = colander.SchemaNode(
+        colander.Integer(), name="id", location="path", missing=colander.drop
+    )
+
+
+@pytest.mark.clause("P-35.3")
+@pytest.mark.parametrize("schema", [Thing, Thing()], ids=["class", "instance"])
+def test_a_schema_describes_every_part_of_the_request(schema):
+    app = serving(show_validated, "POST", schema=schema)
+    response = app.post_json(
+        "/v0/things/7?limit=3&other=1", {"size": "2", "extra": 1}, headers={"X-Token": "abc"}
+    )
+    assert response.json["validated"] == {
+        "size": 2,
+        "shape": "round",
+        "limit": 3,
+        "X-Token": "abc",
+        "id": 7,
+    }
+
+
+@pytest.mark.clause("P-35.3", "H-26.4")
+def test_the_faults_of_every_part_are_told():
+    app = serving(show_validated, "POST", schema=Thing)
+    response = app.post_json("/v0/things/x?limit=y", {"size": "z"}, status=400)
+    assert {(item["location"], item["name"]) for item in response.json["details"]} == {
+        ("body", "size"),
+        ("querystring", "limit"),
+        ("path", "id"),
+    }
+
+
+@pytest.mark.clause("P-35.3")
+@pytest.mark.parametrize(
+    ("unknown", "validated"),
+    [
+        ("ignore", {"size": 2, "shape": "round"}),
+        ("preserve", {"size": 2, "shape": "round", "extra": [1]}),
+        ("raise", None),
+    ],
+)
+def test_unknown_members_are_dropped_kept_or_refused(unknown, validated):
+    schema = colander.SchemaNode(colander.Mapping(unknown=unknown))
+    for node in Thing().children[:2]:
+        schema.add(node.clone())
+    app = serving(show_validated, "POST", schema=schema)
+
+    response = app.post_json("/v0/things/7", {"size": 2, "extra": [1]}, status="*")
+
+    if validated is None:
+        assert response.status_code == 400
+        assert response.json["message"] == "extra is not allowed"
+    else:
+        assert response.json["validated"] == validated
+
+
+@pytest.mark.clause("P-35.3")
+def test_a_schema_may_unflatten_the_body():
+    class Flat(colander.MappingSchema):
+        size = colander.SchemaNode(colander.Integer())
+
+        def unflatten(self, fstruct):
+            return {"size": fstruct["thing.size"]}
+
+    app = serving(show_validated, "POST", schema=Flat)
+    assert app.post_json("/v0/things/7", {"thing.size": 2}).json["validated"] == {"size": 2}
+
+
+@pytest.mark.clause("P-35.3")
+def test_validators_take_the_request_alone_or_with_keywords():
+    calls = []
+
+    def alone(request):
+        calls.append("alone")
+
+    def with_keywords(request, **kwargs):
+        calls.append("with keywords")
+
+    serving(lambda request: {}, validators=(alone, with_keywords)).get("/v0/things/7")
+    assert calls == ["alone", "with keywords"]
+
+
+@pytest.mark.clause("P-35.3")
+def test_validators_see_what_the_schema_validated():
+    def check(request):
+        if request.validated.get("size", 0) > 5:
+            request.errors.add("body", "size", "Too large.")
+
+    app = serving(
+        show_validated, "POST", schema=Thing, validators=(*Service.default_validators, check)
+    )
+    app.post_json("/v0/things/7", {"size": 2}, status=200)
+    response = app.post_json("/v0/things/7", {"size": 9}, status=400)
+    assert response.json["message"] == "size in body: Too large."
+
+
+@pytest.mark.clause("P-35.3")
+def test_a_shared_schema_keeps_nothing_from_one_request_to_the_next():
+    app = serving(show_validated, "POST", schema=Thing())
+    first = app.post_json("/v0/things/7?limit=3", {"size": 1, "shape": "flat"})
+    app.post_json("/v0/things/7", {}, status=400)
+    last = app.post_json("/v0/things/8", {"size": 2})
+    assert first.json["validated"] == {"size": 1, "shape": "flat", "limit": 3, "id": 7}
+    assert last.json["validated"] == {"size": 2, "shape": "round", "id": 8}
+
+
+# Rendering
+
+
+class Odd:
+    def __str__(self):
+        return "an odd object"
+
+
+@pytest.mark.clause("P-35.8", "P-35.7", "P-26.24")
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({"a": 1}.keys(), ["a"]),
+        ({"a": 1}.values(), [1]),
+        ((n for n in (1, 2)), [1, 2]),
+        (map(str, (1, 2)), ["1", "2"]),
+        ({3}, [3]),
+        ((1, 2), [1, 2]),
+        (datetime.date(2015, 10, 22), "2015-10-22"),
+        (datetime.datetime(2015, 10, 22, 1, 2, 3), "2015-10-22T01:02:03"),
+        (decimal.Decimal("1.5"), 1.5),
+        (b"caf\xc3\xa9", "café"),
+        (uuid.UUID(int=0), "00000000-0000-0000-0000-000000000000"),
+        (Odd(), "an odd object"),
+        ("a/b", "a/b"),
+        (2**70, 2**70),
+    ],
+)
+def test_a_view_may_return_almost_anything(value, shown):
+    response = serving(lambda request: {"value": value}).get("/v0/things/7")
+    assert response.json == {"value": shown}
+    assert response.headers["Content-Type"] == "application/json; charset=UTF-8"
+
+
+@pytest.mark.clause("P-35.8")
+def test_the_application_may_replace_the_renderer():
+    def configure(config):
+        config.add_renderer("json", lambda info: lambda value, system: '{"mine": true}')
+
+    assert make_app(configure=configure).get("/v0/").text == '{"mine": true}'
