@@ -1,0 +1,78 @@
+# `make` lists the targets. Everything is installed into $(VENV), nothing elsewhere.
+#
+# These may be given on the command line, for example `make test PYTHON=python3.13 VENV=.venv313`.
+# They are not taken from the environment, where PORT and the like often mean something else.
+PYTHON = python3
+VENV = .venv
+PORT = 8888
+PYTEST_ARGS =
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# The module of the example service is found here, whatever the caller's PYTHONPATH.
+EXAMPLE := PYTHONPATH=docs/example
+
+# A stamp says what $(VENV) holds, so that a second run installs nothing; they vanish with it.
+CREATED := $(VENV)/.stamp-created
+SERVE := $(VENV)/.stamp-serve
+TEST := $(VENV)/.stamp-test
+DOCS := $(VENV)/.stamp-docs
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint format docs bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+serve: $(SERVE) ## serve the example on http://localhost:8888/v1/ (PORT=...)
+	exec env $(EXAMPLE) $(BIN)/pserve config/example.ini http_port=$(PORT)
+
+test: $(TEST) ## run the tests (PYTEST_ARGS=...)
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+lint: $(TEST) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict cliquet tests/typing docs/example
+
+format: $(TEST) ## rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(DOCS) ## build the documentation into docs/_build/html, and run its examples
+	$(EXAMPLE) $(BIN)/python -m sphinx -n -W --keep-going -q -b html docs docs/_build/html
+	$(EXAMPLE) $(BIN)/python -m sphinx -n -W --keep-going -q -b doctest docs docs/_build/doctest
+
+bench: $(TEST) ## time requests next to a bare Pyramid view, and the import
+	$(BIN)/python benchmarks/requests_on_memory.py
+
+clean: ## remove all that the other targets made
+	rm -rf $(VENV) build dist docs/_build cliquet.egg-info htmlcov .coverage
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .tox
+	find cliquet tests docs benchmarks -name __pycache__ -type d -exec rm -rf {} +
+
+$(CREATED):
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "error: $(PYTHON) is not installed. Python 3.10 or newer is needed;" >&2; \
+		echo "  another one can be named: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "error: $(PYTHON) is older than Python 3.10: $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "  Another one can be named: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "error: $(PYTHON) cannot make virtual environments." >&2; \
+		echo "  On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The whole project is installed again when its metadata change: a dependency may be new.
+$(SERVE): $(CREATED) pyproject.toml
+	$(PIP) install --editable .
+	@touch $@
+
+$(TEST): $(CREATED) pyproject.toml
+	$(PIP) install --editable '.[test]'
+	@touch $@ $(SERVE)
+
+$(DOCS): $(CREATED) pyproject.toml
+	$(PIP) install --editable '.[docs]'
+	@touch $@ $(SERVE)

@@ -1,0 +1,117 @@
+"""Tables of the documentation that come from the code: settings, errors, clauses and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from clause_marks import clause_order, collect_clauses
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from cliquet import settings
+from cliquet.errors import ERRORS
+
+ROOT = Path(__file__).parents[2]
+
+DOCUMENTS = {
+    "H": "HTTP protocol: behaviour",
+    "D": "HTTP protocol: defects not to repeat",
+    "X": "HTTP protocol: decisions",
+    "S": "Settings",
+    "P": "Python API",
+    "B": "Backends",
+    "E": "Beyond the original",
+}
+
+
+def list_table(header: Sequence[str], rows: Iterable[Sequence[str]], widths: str) -> str:
+    """Return the reStructuredText of a table."""
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
+    for row in (header, *rows):
+        for number, cell in enumerate(row):
+            lines.append(f"   {'*' if number == 0 else ' '} - {cell}".rstrip())
+    return "\n".join([*lines, ""])
+
+
+class SettingsTable(SphinxDirective):
+    """Every setting: ``fixed`` names, or the ``families``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        want_families = self.arguments[0] == "families"
+        rows = [
+            (
+                f"``{row.name}``",
+                self._default(row.default),
+                row.parse.allowed + (f", in {row.unit}" if row.unit else ""),
+                row.sentence
+                + (f" *New in {row.version_added}.*" if row.version_added != "3.1" else ""),
+            )
+            for row in settings.SETTINGS.values()
+            if row.is_family == want_families
+        ]
+        header = ("Name", "Default", "Value", "Meaning")
+        return self.parse_text_to_nodes(list_table(header, rows, "30 20 20 30"))
+
+    @staticmethod
+    def _default(value: Any) -> str:
+        if isinstance(value, tuple):
+            return f"{len(value)} names, see below"
+        if value is None or value == "":
+            return "nothing"
+        return f"``{str(value).lower() if isinstance(value, bool) else value}``"
+
+
+class InitializationSequence(SphinxDirective):
+    """The default of the setting ``initialization_sequence``, as an .ini file writes it."""
+
+    def run(self) -> list[nodes.Node]:
+        names = settings.SETTINGS["initialization_sequence"].default
+        text = "cliquet.initialization_sequence =\n    " + "\n    ".join(names)
+        return [nodes.literal_block(text, text, language="ini")]
+
+
+class ErrorsTable(SphinxDirective):
+    """Every member of ``ERRORS``."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = [
+            (str(error.value), f"``{error.name}``", str(error.status), error.sentence or "")
+            for error in ERRORS
+        ]
+        header = ("errno", "Name", "Status", "Usual message")
+        return self.parse_text_to_nodes(list_table(header, rows, "10 30 10 50"))
+
+
+class ClausesTable(SphinxDirective):
+    """The clauses that tests cite, each with these tests."""
+
+    def run(self) -> list[nodes.Node]:
+        found = collect_clauses(ROOT)
+        sections: list[nodes.Node] = []
+        for letter, title in DOCUMENTS.items():
+            clauses = [clause for clause in found if clause.startswith(f"{letter}-")]
+            rows = [
+                (clause, ", ".join(f"``{test}``" for test in sorted(found[clause])))
+                for clause in sorted(clauses, key=clause_order)
+            ]
+            if rows:
+                text = f".. rubric:: {title} ({len(rows)} clauses)\n\n"
+                text += list_table(("Clause", "Tests"), rows, "15 85")
+                sections += self.parse_text_to_nodes(text)
+        return sections
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Add the directives."""
+    app.add_directive("settings-table", SettingsTable)
+    app.add_directive("initialization-sequence", InitializationSequence)
+    app.add_directive("errors-table", ErrorsTable)
+    app.add_directive("clauses-table", ClausesTable)
+    # The tables change with the code and not with the pages: they are made anew on each build.
+    app.connect("env-get-outdated", lambda *_: ["reference/settings", "api/errors", "clauses"])
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

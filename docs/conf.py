@@ -1,0 +1,79 @@
+"""Configuration of Sphinx. Nothing here needs the network: there are no inventories of others."""
+
+import sys
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE / "_ext"), str(HERE / "example")]
+
+project = "cliquet"
+author = "The cliquet authors"
+version = release = distribution_version("cliquet")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "cliquet_tables",
+    "house_docstrings",
+]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"cliquet {release}"
+
+# Single backquotes in docstrings name parameters and values.
+default_role = "literal"
+
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+# The extras of the tests are not installed to build the documentation.
+autodoc_mock_imports = ["hypothesis", "pytest", "webtest"]
+
+# Only what is marked as `doctest` runs.
+doctest_test_doctest_blocks = ""
+
+# Names that `-n` cannot resolve, one by one.
+nitpick_ignore = [
+    # The standard library and the frameworks: no inventory of theirs is at hand.
+    ("py:class", "collections.abc.Callable"),
+    ("py:class", "collections.abc.Iterable"),
+    ("py:class", "collections.abc.Iterator"),
+    ("py:class", "collections.abc.Mapping"),
+    ("py:class", "collections.abc.MutableMapping"),
+    ("py:class", "collections.abc.Sequence"),
+    ("py:class", "contextvars.Token"),
+    ("py:class", "_contextvars.Token"),  # its name on Python 3.10
+    ("py:class", "enum.Enum"),
+    ("py:class", "colander.Integer"),
+    ("py:class", "colander.Mapping"),
+    ("py:class", "colander.MappingSchema"),
+    ("py:class", "colander.Schema"),
+    ("py:class", "colander.SchemaNode"),
+    ("py:class", "colander.String"),
+    ("py:class", "cornice.service.Service"),
+    ("py:class", "pyramid.authentication.BasicAuthAuthenticationPolicy"),
+    ("py:class", "pyramid.config.Configurator"),
+    ("py:class", "pyramid.httpexceptions.HTTPException"),
+    ("py:class", "pyramid.request.Request"),
+    ("py:class", "pyramid_multiauth.MultiAuthPolicySelected"),
+    ("py:class", "pyramid_multiauth.MultiAuthSecurityPolicy"),
+    ("py:class", "redis.client.Redis"),
+    ("py:class", "webtest.TestApp"),
+    # Type variables have no documentation of their own.
+    ("py:class", "cliquet.errors.HTTPError"),
+    ("py:class", "cliquet.resource.registration.ResourceClass"),
+    # Private bases: what they give is documented with the classes that inherit it.
+    ("py:class", "cliquet.events._ResourceEvent"),
+    ("py:class", "cliquet.resource.patch_reading.PatchReader"),
+    # Named where they are used, and not published.
+    ("py:class", "Renderer"),
+    ("py:func", "write_implies_read"),
+    # The contract suites are classes of tests; their module says how to run them.
+    ("py:class", "UntransactedStorageContract"),
+    # The docstring of `Service` names a module that applications do not use.
+    ("py:mod", "cliquet.cors"),
+]
+# `T`, the type variable of every module that has a generic function.
+nitpick_ignore_regex = [("py:class", r"cliquet\.[a-z_.]+\.T")]

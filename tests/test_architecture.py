@@ -1,0 +1,322 @@
+"""The layers of the package, and what importing it does: nothing.
+
+The diagram is in ``docs/architecture.rst``.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "cliquet"
+
+LEAVES = {"settings", "types", "utils", "logs", "jsonio", "literals", "log_renderers", "patterns"}
+CONTRACTS = {"base", "query", "ordering", "exceptions", "generators", "heartbeat"}
+COMPONENTS = {"storage", "cache", "permission"}
+WEB = {
+    "authentication",
+    "authorization",
+    "cors",
+    "deprecation",
+    "errors",
+    "events",
+    "http",
+    "service",
+    "statsd",
+    "transactions",
+    "validation",
+}
+# Former addresses, and those that published plugins import.
+ALIASES = {"schema": "resource", "tests": "testing"}
+# From the lowest; a layer may import itself and those of its entry.
+MAY_IMPORT = {
+    "leaves": set(),
+    "contracts": {"leaves"},
+    "connections": {"leaves"},
+    "backends": {"contracts", "connections", "leaves"},
+    "web": {"contracts", "leaves"},
+    "resource": {"web", "contracts", "leaves"},
+    "views": {"resource", "web", "contracts", "leaves"},
+    "initialization": {"views", "resource", "web", "contracts", "leaves"},
+    "facade": {"initialization", "web", "leaves"},
+    "testing": {"initialization", "resource", "web", "contracts", "connections", "leaves"},
+}
+WITHOUT_A_WEB_FRAMEWORK = {"leaves", "contracts", "connections", "backends"}
+WEB_FRAMEWORKS = {"pyramid", "cornice", "webob", "webtest", "venusian"}
+
+EXCEPTIONS = {
+    # The request is what makes a transaction the one that backends join.
+    ("cliquet.transactions", "cliquet.connections.scope"),
+}
+
+MAX_LINES = 500
+# Between 400 and 500 lines: why the module is not cut.
+LONG_MODULES = {
+    "cliquet/storage/memory.py": "one method per method of the contract, on one lock and journal",
+    "cliquet/resource/user.py": "the published class: its endpoints and hooks are its methods",
+}
+
+
+class Import(NamedTuple):
+    """One imported module, or name of a module.
+
+    Attributes
+    ----------
+    module, name : ``from module import name``; the name is "" for ``import module``.
+    is_at_run_time : false below ``if TYPE_CHECKING``.
+    is_in_function : whether it happens when a function is called.
+    """
+
+    module: str
+    name: str
+    line: int
+    is_at_run_time: bool
+    is_in_function: bool
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+PATHS = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports_of(module: str) -> list[Import]:
+    return list(_imports(ast.parse(PATHS[module].read_text("utf-8")), True, False))
+
+
+def _imports(node: ast.AST, at_run_time: bool, in_function: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield Import(alias.name, "", child.lineno, at_run_time, in_function)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, "imports are absolute"
+            for alias in child.names:
+                yield Import(child.module or "", alias.name, child.lineno, at_run_time, in_function)
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            for statement in child.body:
+                yield from _imports(ast.Module([statement], []), False, in_function)
+            for statement in child.orelse:
+                yield from _imports(ast.Module([statement], []), at_run_time, in_function)
+        else:
+            is_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            yield from _imports(child, at_run_time, in_function or is_function)
+
+
+def imported_module(found: Import) -> str:
+    """Return the module that an import reads: `from cliquet import utils` reads cliquet.utils."""
+    submodule = f"{found.module}.{found.name}"
+    return submodule if submodule in PATHS else found.module
+
+
+def layer_of(module: str) -> str:
+    _, *parts = module.split(".")
+    if not parts:
+        return "facade"
+    top = ALIASES.get(parts[0], parts[0])
+    if top in LEAVES:
+        return "leaves"
+    if top in WEB:
+        return "web"
+    if top in COMPONENTS:
+        # The package itself re-exports its contract.
+        return "contracts" if len(parts) == 1 or parts[1] in CONTRACTS else "backends"
+    if top == "listeners":
+        return "backends"
+    assert top in MAY_IMPORT, f"{module} belongs to no layer: name it in this test"
+    return top
+
+
+def is_allowed(importer: str, imported: str) -> bool:
+    if (importer, imported) in EXCEPTIONS:
+        return True
+    from_layer, to_layer = layer_of(importer), layer_of(imported)
+    if from_layer in ("contracts", "connections", "backends"):
+        # Of the other components they know the errors of the storage alone.
+        component = importer.split(".")[1]
+        if imported.split(".")[1] in COMPONENTS - {component}:
+            return imported == "cliquet.storage.exceptions" and from_layer != "contracts"
+    return from_layer == to_layer or to_layer in MAY_IMPORT[from_layer]
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_imports_point_one_way(module: str) -> None:
+    wrong = [
+        f"{PATHS[module].relative_to(ROOT)}:{found.line} imports {imported_module(found)}"
+        for found in imports_of(module)
+        if found.module.split(".")[0] == "cliquet"
+        and found.is_at_run_time
+        and not is_allowed(module, imported_module(found))
+    ]
+
+    assert wrong == []
+
+
+def test_rules_refuse_what_the_diagram_forbids() -> None:
+    forbidden = [
+        ("cliquet.utils", "cliquet.errors"),
+        ("cliquet.storage.base", "cliquet.cache.base"),
+        ("cliquet.storage.base", "cliquet.storage.memory"),
+        ("cliquet.storage.memory", "cliquet.errors"),
+        ("cliquet.cache.memory", "cliquet.storage.memory"),
+        ("cliquet.errors", "cliquet.resource"),
+        ("cliquet.resource.user", "cliquet.storage.memory"),
+        ("cliquet.resource.user", "cliquet.initialization"),
+        ("cliquet.initialization.web", "cliquet"),
+        ("cliquet.resource.user", "cliquet.testing.web"),
+    ]
+
+    assert [pair for pair in forbidden if is_allowed(*pair)] == []
+
+
+def test_no_module_imports_names_from_the_facade() -> None:
+    wrong = [
+        f"{module}:{found.line} imports {found.name or found.module}"
+        for module in PATHS
+        for found in imports_of(module)
+        if found.module == "cliquet" and imported_module(found) == "cliquet"
+    ]
+
+    assert wrong == []
+
+
+def test_no_module_hides_an_import_of_the_package_in_a_function() -> None:
+    wrong = [
+        f"{module}:{found.line} imports {imported_module(found)}"
+        for module in PATHS
+        for found in imports_of(module)
+        if found.is_in_function and found.module.split(".")[0] == "cliquet"
+    ]
+
+    assert wrong == []
+
+
+def test_modules_do_not_import_each_other() -> None:
+    graph = {
+        module: {
+            imported_module(found)
+            for found in imports_of(module)
+            if found.is_at_run_time and imported_module(found) in PATHS
+        }
+        for module in PATHS
+    }
+    # Importing a sibling through its package, or the package for an attribute that tests replace,
+    # is no cycle: the package is being imported already.
+    for module, imported in graph.items():
+        imported -= {parent for parent in graph if module.startswith(f"{parent}.")} | {module}
+
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"a cycle is a misplaced name: {error.args[1]}")
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_backends_and_below_know_no_web_framework(module: str) -> None:
+    if layer_of(module) not in WITHOUT_A_WEB_FRAMEWORK:
+        return
+
+    frameworks = {
+        found.module
+        for found in imports_of(module)
+        if found.is_at_run_time and found.module.split(".")[0] in WEB_FRAMEWORKS
+    }
+
+    assert frameworks == set()
+
+
+def test_modules_are_short() -> None:
+    lines = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines())
+        for path in PATHS.values()
+    }
+
+    assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}
+    long = {name for name, count in lines.items() if count > 400}
+    assert long <= set(LONG_MODULES), "say in LONG_MODULES why the module is not cut"
+
+
+IMPORT_AND_REPORT = """
+import json, logging, os, pkgutil, sys, threading, warnings
+
+package = sys.argv[1]
+reads = []
+
+class Recording(type(os.environ)):
+    def __getitem__(self, name):
+        frame = sys._getframe(1)
+        # `get` and `in` come through the standard library.
+        while frame.f_globals.get("__name__") in ("os", "_collections_abc", "collections.abc"):
+            frame = frame.f_back
+        if frame.f_globals.get("__name__", "").split(".")[0] == "cliquet":
+            reads.append(str(name))
+        return super().__getitem__(name)
+
+os.environ.__class__ = Recording
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import cliquet
+    imported = sorted(sys.modules)
+    if package == "every module":
+        for module in pkgutil.walk_packages(cliquet.__path__, "cliquet."):
+            if not module.name.startswith(("cliquet.testing", "cliquet.tests")):
+                __import__(module.name)
+
+import structlog
+folder = os.path.dirname(cliquet.__file__)
+print(json.dumps({
+    "environment": reads,
+    "warnings": [str(w.message) for w in caught if w.filename.startswith(folder)],
+    "handlers": [str(h) for n in (None, "cliquet") for h in logging.getLogger(n).handlers],
+    "levels": [logging.getLogger("cliquet").level, logging.getLogger().level],
+    "structlog": structlog.is_configured(),
+    "threads": threading.active_count(),
+    "imported": imported,
+}))
+"""
+
+
+def import_and_report(what: str) -> dict[str, object]:
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORT_AND_REPORT, what],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    report: dict[str, object] = json.loads(run.stdout)
+    return report
+
+
+@pytest.mark.parametrize("what", ["the package", "every module"])
+def test_import_has_no_effect(what: str) -> None:
+    report = import_and_report(what)
+
+    del report["imported"]
+    assert report == {
+        "environment": [],
+        "warnings": [],
+        "handlers": [],
+        "levels": [0, 30],
+        "structlog": False,
+        "threads": 1,
+    }
+
+
+def test_import_of_the_package_brings_no_framework() -> None:
+    imported = import_and_report("the package")["imported"]
+
+    assert isinstance(imported, list)
+    assert {"pyramid", "cornice", "structlog", "transaction"} & set(imported) == set()

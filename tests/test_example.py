@@ -1,0 +1,204 @@
+"""The example service does what the README prints, served by the command of the Makefile."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyramid.paster import get_app
+from webtest import TestApp
+
+from cliquet.testing.web import basic_auth
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.rst"
+
+ADDRESS_IN_README = "http://localhost:8888/"
+BETWEEN_ANSWERS = "@@ next answer @@"
+START_UP_SECONDS = 30
+
+
+def code_blocks(source: str, language: str | None = None) -> list[tuple[str, str]]:
+    """Return the (language, text) of each code block of a reStructuredText source."""
+    blocks = re.findall(r"^\.\. code-block:: (\w+)\n\n((?:   .*\n|\n)+)", source, re.MULTILINE)
+    return [
+        (found, textwrap.dedent(text).strip())
+        for found, text in blocks
+        if language in (None, found)
+    ]
+
+
+def section(source: str, title: str) -> str:
+    """Return the text under a title of the README, up to the next one."""
+    underlined = rf"^{re.escape(title)}\n-+\n(.*?)(?=^[^\n]+\n---+\n|\Z)"
+    match = re.search(underlined, source, re.MULTILINE | re.DOTALL)
+    assert match, f"the README has no section {title!r}"
+    return match[1]
+
+
+def session() -> list[tuple[str, str]]:
+    """Return the (commands, printed answer) pairs of the README's session."""
+    blocks = code_blocks(section(README.read_text(), "A session with curl"))
+    assert [language for language, _ in blocks] == ["bash", "json"] * (len(blocks) // 2)
+    return [(blocks[i][1], blocks[i + 1][1]) for i in range(0, len(blocks), 2)]
+
+
+def without_timestamps(value: Any) -> Any:
+    """Replace timestamps, which depend on the moment."""
+    if isinstance(value, list):
+        return [without_timestamps(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            name: "a timestamp" if name == "last_modified" else without_timestamps(item)
+            for name, item in value.items()
+        }
+    return value
+
+
+def is_up(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def serve_command(port: int) -> list[str]:
+    """Return what `make serve` runs once everything is installed."""
+    recipe = subprocess.run(
+        ["make", "--dry-run", "serve", f"PORT={port}", f"VENV={sys.prefix}"],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "MAKEFLAGS"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    (line,) = [line for line in recipe.splitlines() if "pserve" in line]
+    command = shlex.split(line)
+    return command[1:] if command[0] == "exec" else command
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The address of the example service, really started."""
+    port = free_port()
+    url = f"http://localhost:{port}/"
+    log = tmp_path / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            serve_command(port), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        deadline = time.monotonic() + START_UP_SECONDS
+        while not is_up(f"{url}v1/"):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.mark.skipif(
+    not os.environ.get("CI") and not all(map(shutil.which, ("bash", "curl", "make"))),
+    reason="needs bash, curl and make",
+)
+def test_session_of_the_readme_gives_the_printed_answers(server: str) -> None:
+    expected = [json.loads(answer) for _, answer in session()]
+    script = f"\necho\necho '{BETWEEN_ANSWERS}'\n".join(commands for commands, _ in session())
+
+    run = subprocess.run(
+        ["bash", "-eu", "-o", "pipefail"],
+        input=script.replace(ADDRESS_IN_README, server),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    answers = [json.loads(answer) for answer in run.stdout.split(BETWEEN_ANSWERS)]
+    assert without_timestamps(answers) == without_timestamps(expected)
+    assert len(answers) >= 8
+
+
+def test_timestamps_of_the_readme_are_as_a_server_would_give_them() -> None:
+    answers = " ".join(answer for _, answer in session())
+    morel, amanita, changed_morel, tombstone = sorted(
+        set(re.findall(r'"last_modified":(\d+)', answers))
+    )
+
+    # The last answer shows what changed last first, and nothing older than the first list.
+    last = [record["last_modified"] for record in json.loads(session()[-2][1])["data"]]
+    assert last == [int(tombstone), int(changed_morel)]
+    assert int(morel) < int(amanita) < int(changed_morel)
+
+
+def test_first_resource_of_the_readme_serves_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ((_, source),) = code_blocks(section(README.read_text(), "A first resource"))
+    (tmp_path / "readme_library.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "readme_library", raising=False)
+
+    import readme_library  # type: ignore[import-not-found]
+
+    app = TestApp(readme_library.main({}, **{"cliquet.storage_backend": "cliquet.storage.memory"}))
+    created = app.post_json("/v1/books", {"data": {"title": "Dune"}}, headers=basic_auth())
+    assert created.status_code == 201
+    assert app.get(f"/v1/books/{created.json['data']['id']}", headers=basic_auth()).json == {
+        "data": created.json["data"]
+    }
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> TestApp:
+    """A client of the example service, loaded from the file that the tests keep."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "example"))
+    return TestApp(get_app(str(ROOT / "config" / "testing.ini")))
+
+
+@pytest.mark.clause("S-1.1")
+def test_settings_of_a_file_take_effect_under_both_prefixes(example: TestApp) -> None:
+    for name in ("Morel", "Cep", "Truffle"):
+        example.post_json("/v1/mushrooms", {"data": {"name": name}}, headers=basic_auth())
+
+    page = example.get("/v1/mushrooms", headers=basic_auth())
+
+    assert len(page.json["data"]) == 2
+    assert "Next-Page" in page.headers
+
+
+@pytest.mark.clause("S-2.4")
+def test_list_over_several_lines_of_a_file_is_a_list(example: TestApp) -> None:
+    one, two, three = (f"https://{name}.example.com" for name in ("one", "two", "three"))
+
+    answers = {
+        origin: example.get("/v1/", headers={"Origin": origin}, expect_errors=True).headers.get(
+            "Access-Control-Allow-Origin"
+        )
+        for origin in (one, two, three)
+    }
+
+    assert answers == {one: one, two: two, three: None}

@@ -1,0 +1,97 @@
+"""What an application's author writes: it must type-check under ``mypy --strict``.
+
+Nothing runs this module; ``make lint`` checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import colander
+from pyramid.config import Configurator
+from pyramid.request import Request
+
+import cliquet
+from cliquet import resource
+from cliquet.events import ACTIONS
+from cliquet.storage import Filter, Sort
+from cliquet.storage.generators import Generator
+from cliquet.types import Record
+
+
+class ArticleSchema(resource.ResourceSchema):
+    title = colander.SchemaNode(colander.String())
+
+    class Options:
+        unique_fields = ("title",)
+        preserve_unknown = True
+
+
+class ArticleModel(resource.Model):
+    def create_record(
+        self,
+        record: Record,
+        parent_id: str | None = None,
+        unique_fields: Sequence[str] | None = None,
+    ) -> Record:
+        created = super().create_record(record, parent_id=parent_id, unique_fields=unique_fields)
+        return {**created, "seen": True}
+
+
+@resource.register(name="article", collection_methods=("GET", "POST"))
+class Article(resource.UserResource):
+    mapping = ArticleSchema()
+    default_model = ArticleModel
+
+    def get_parent_id(self, request: Request) -> str:
+        return "everybody"
+
+    def process_record(self, new: Record, old: Record | None = None) -> Record:
+        processed = super().process_record(new, old)
+        processed["words"] = len(str(processed.get("title", "")).split())
+        return processed
+
+    def apply_changes(self, record: Record, changes: Record) -> Record:
+        return super().apply_changes(record, changes=changes)
+
+    def is_known_field(self, field: str) -> bool:
+        return field.startswith("custom") or super().is_known_field(field)
+
+    def postprocess(
+        self, result: Any, action: ACTIONS = ACTIONS.READ, old: Record | None = None
+    ) -> dict[str, Any]:
+        body = super().postprocess(result, action=action, old=old)
+        body["words"] = "counted"
+        return body
+
+
+class ShortId(Generator):
+    regexp = "^[a-z]{8}$"
+
+    def __call__(self) -> str:
+        return "a" * 8
+
+
+greeting = cliquet.Service(name="greeting", path="/greeting", description="Says hello")
+
+
+@greeting.get()
+def get_greeting(request: Request) -> dict[str, str]:
+    return {"hello": cliquet.__version__}
+
+
+def long_titles(model: resource.Model) -> list[Record]:
+    records, total = model.get_records(
+        filters=[Filter("words", 10, resource.COMPARISON.MIN)],
+        sorting=[Sort("title", 1)],
+        limit=20,
+    )
+    return records if total else []
+
+
+def main(global_config: dict[str, str], **settings: Any) -> Any:
+    config = Configurator(settings=settings)
+    cliquet.initialize(config, version="1.0", project_name="articles")
+    config.add_api_capability("articles", description="Has articles")
+    return cliquet.install_middlewares(config.make_wsgi_app(), settings)

@@ -1,0 +1,35 @@
+"""Mistakes of an application's author that ``mypy --strict`` must report.
+
+Each mistake is marked with the error it deserves. Should the checker stop reporting one, for
+instance because a published signature became ``Any``, it reports the unused mark instead.
+"""
+
+from __future__ import annotations
+
+from cliquet import resource
+from cliquet.storage import Filter
+from cliquet.types import Record
+
+
+class NoHook(resource.UserResource):
+    def process_record(self, new: Record) -> Record:  # type: ignore[override]
+        return new
+
+    def get_parent_id(self, request: object) -> int:  # type: ignore[override]
+        return 1
+
+    def is_known_field(self, field: int) -> bool:  # type: ignore[override]
+        return bool(field)
+
+
+class NoModel(resource.Model):
+    def get_record(self, record_id: int) -> Record:  # type: ignore[override]
+        return {}
+
+
+class NoResource(resource.UserResource):
+    default_model = dict  # type: ignore[assignment]
+
+
+def no_comparison() -> Filter:
+    return Filter("title", "x", "equals")  # type: ignore[arg-type]
