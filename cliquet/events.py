@@ -219,7 +219,8 @@ def setup_transaction_hook(config: Configurator) -> None:
 
 def _before_commit(event: BeforeCommit) -> None:
     request = event.request
-    stack = request.bound_data.get("resource_events")
+    # Without the step that binds data there is nowhere to stack events, hence none (S-5.1).
+    stack = getattr(request, "bound_data", {}).get("resource_events")
     if not stack:
         return
     for stacked in list(stack.values()):
