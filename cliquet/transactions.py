@@ -160,6 +160,7 @@ def savepoint(request: Request) -> Callable[[], None]:
     # Optimistic: a data manager of the application may have no savepoints.
     taken = request.tm.get().savepoint(optimistic=True)
     # What it cannot undo stays; to try would fail the transaction, and with it the whole batch.
+    # No public name of `transaction` (5.1) tells these parts from the others.
     taken._savepoints[:] = [
         part for part in taken._savepoints if not isinstance(part, NoRollbackSavepoint)
     ]
