@@ -8,6 +8,7 @@ from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
     DEFAULT_ID_FIELD,
     DEFAULT_MODIFIED_FIELD,
+    Page,
     StorageBase,
 )
 from cliquet.storage.heartbeat import heartbeat
@@ -21,6 +22,7 @@ __all__ = [
     "MISSING",
     "Filter",
     "Sort",
+    "Page",
     "StorageBase",
     "exceptions",
     "heartbeat",

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from cliquet.storage import generators
-from cliquet.storage.query import Filter, PaginationRule, Sort
+from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
 from cliquet.types import IdGenerator, Record
 
 __all__ = [
     "DEFAULT_DELETED_FIELD",
     "DEFAULT_ID_FIELD",
     "DEFAULT_MODIFIED_FIELD",
+    "Page",
     "StorageBase",
 ]
 
@@ -25,6 +26,27 @@ DEFAULT_MODIFIED_FIELD: Final = "last_modified"
 DEFAULT_DELETED_FIELD: Final = "deleted"
 
 T = TypeVar("T")
+
+
+class Page(list[Record]):
+    """The records of a listing, with the collection timestamp of the same instant.
+
+    A response needs both; a storage that reads them together spares a question, and the race
+    between the two (design notes, section 1).
+
+    .. versionadded:: 3.2
+
+    Attributes
+    ----------
+    timestamp : of the collection in ms; ``None`` when the collection was never touched, or when
+        the storage does not tell.
+    claim : for a collection that was never touched: keeps the present time as its timestamp
+        (B-4.2) and returns it, unless somebody else touched the collection meanwhile. It then
+        returns ``None``, and the list may be out of date. ``None`` when the storage does not tell.
+    """
+
+    timestamp: int | None = None
+    claim: Callable[[], int | None] | None = None
 
 
 class StorageBase:
@@ -48,6 +70,9 @@ class StorageBase:
 
     id_generator: IdGenerator = generators.UUID4()
     """Makes the ids of :meth:`create` when it is given no generator (B-3.2)."""
+
+    pages_have_timestamp: bool = False
+    """Whether :meth:`get_all` returns a :class:`Page`, for a parent that is no pattern."""
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Create what the backend needs; do nothing where it exists (B-3.8).
@@ -97,6 +122,19 @@ class StorageBase:
         ReadonlyError : the collection was never touched and nothing can be kept (B-21.7).
         """
         raise NotImplementedError
+
+    def declare_indexes(self, collection_id: str, fields: Sequence[str]) -> None:
+        """Take note of the fields that clients filter and sort a collection on (E-10.1).
+
+        :meth:`initialize_schema` then creates the indexes that are missing. A backend without
+        indexes ignores it.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        fields : names, dotted ones included; unique fields among them.
+        """
 
     def all_resources_timestamps(self, collection_id: str) -> dict[str, int]:
         """Return the timestamps of a collection by parent, for the parents that have one (B-21.3).
@@ -148,6 +186,34 @@ class StorageBase:
         RecordNotFoundError : there is none with this id.
         """
         raise NotImplementedError
+
+    def find_tombstone(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_id: str,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        deleted_field: str = DEFAULT_DELETED_FIELD,
+        auth: str | None = None,
+    ) -> Record | None:
+        """Return what remains of a deleted record, or ``None`` (B-1.4, B-20.6).
+
+        .. versionadded:: 3.2
+        """
+        found = self.list_all(
+            collection_id,
+            parent_id,
+            filters=[
+                Filter(id_field, object_id, COMPARISON.EQ),
+                Filter(deleted_field, True, COMPARISON.EQ),
+            ],
+            limit=1,
+            include_deleted=True,
+            **_names(id_field, modified_field, deleted_field),
+            auth=auth,
+        )
+        return found[0] if found else None
 
     def update(
         self,
@@ -295,7 +361,7 @@ class StorageBase:
     ) -> tuple[list[Record], int]:
         """Return a page and the number of live records that match the filters (B-6).
 
-        Both are of the same instant. Ask :meth:`list_all` or :meth:`count_all` for one alone.
+        The page may be a :class:`Page`. Both are of the same instant. Ask :meth:`list_all` or :meth:`count_all` for one alone.
 
         Parameters
         ----------
