@@ -6,6 +6,7 @@ PYTHON = python3
 VENV = .venv
 PORT = 8888
 PYTEST_ARGS =
+BACKENDS = pgbouncer
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -19,7 +20,7 @@ TEST := $(VENV)/.stamp-test
 DOCS := $(VENV)/.stamp-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format docs bench clean
+.PHONY: help serve test http lint format docs bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +30,9 @@ serve: $(SERVE) ## serve the example on http://localhost:8888/v1/ (PORT=...)
 
 test: $(TEST) ## run the tests (PYTEST_ARGS=...)
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+http: $(TEST) ## run the HTTP tests on BACKENDS=sqlite, postgresql, pgbouncer or redis
+	env CLIQUET_TEST_HTTP_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 tests/http $(PYTEST_ARGS)
 
 lint: $(TEST) ## check style and types
 	$(BIN)/ruff check .
@@ -43,8 +47,9 @@ docs: $(DOCS) ## build the documentation into docs/_build/html, and run its exam
 	$(EXAMPLE) $(BIN)/python -m sphinx -n -W --keep-going -q -b html docs docs/_build/html
 	$(EXAMPLE) $(BIN)/python -m sphinx -n -W --keep-going -q -b doctest docs docs/_build/doctest
 
-bench: $(TEST) ## time requests next to a bare Pyramid view, and the import
+bench: $(TEST) ## time requests next to a bare Pyramid view, the import, and large collections
 	$(BIN)/python benchmarks/requests_on_memory.py
+	$(BIN)/python benchmarks/costs_by_size.py
 
 clean: ## remove all that the other targets made
 	rm -rf $(VENV) build dist docs/_build cliquet.egg-info htmlcov .coverage

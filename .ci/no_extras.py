@@ -16,7 +16,7 @@ import cliquet
 NEEDS_THE_TEST_EXTRA = ("cliquet.testing", "cliquet.tests")
 
 
-DRIVERS = {"psycopg2", "redis", "sqlalchemy", "pylibmc", "statsd", "newrelic"}
+DRIVERS = {"psycopg2", "redis", "sqlalchemy", "pymemcache", "statsd", "newrelic"}
 
 
 def main() -> None:

@@ -12,9 +12,11 @@ from pyramid.authorization import Authenticated
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.interfaces import IAuthorizationPolicy
 from pyramid.request import Request
+from pyramid.security import NO_PERMISSION_REQUIRED
 from zope.interface import implementer
 
 from cliquet import settings, utils
+from cliquet.permission.known import KnownPermissions, checks_what_it_lists
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.types import BoundPermission, GetBoundPermissions, Record
 
@@ -23,6 +25,7 @@ __all__ = [
     "PRIVATE",
     "AuthorizationPolicy",
     "RouteFactory",
+    "forget_granted",
     "groupfinder",
     "with_prefixed_userid",
 ]
@@ -54,6 +57,18 @@ def groupfinder(userid: str, request: Request) -> list[str]:
     if key not in request.bound_data:
         request.bound_data[key] = backend.user_principals(user)
     return list(request.bound_data[key])
+
+
+_GRANTED = "granted_permissions"
+
+
+def forget_granted(bound_data: dict[str, Any]) -> None:
+    """Have the requests that share this data ask again for the permissions that they were granted.
+
+    For a sub-request that was rolled back, or that may have changed permissions otherwise than
+    through the model of a resource.
+    """
+    bound_data.pop(_GRANTED, None)
 
 
 def write_implies_read(object_id: str, permission: str) -> list[BoundPermission]:
@@ -141,6 +156,7 @@ class RouteFactory:
     get_shared_ids : on collections, finds the URIs of records on which principals have a
         permission.
     shared_ids : ids of the records that a shared listing is limited to.
+    known_permissions : what the backend said already, for the request's resource to use.
     """
 
     resource_name: str | None = None
@@ -153,6 +169,8 @@ class RouteFactory:
     get_prefixed_userid: Callable[[], str | None]
     # That of the resource, if it is one.
     _service: Any = None
+    # The object whose permissions the response shows: the record that the URL names.
+    _shown_object_id: str | None = None
 
     method_permissions: ClassVar[dict[str, str]] = {
         "head": "read",
@@ -165,6 +183,10 @@ class RouteFactory:
     def __init__(self, request: Request) -> None:
         self.shared_ids: list[str] = []
         self._request = request
+        bound_data = getattr(request, "bound_data", None)
+        self.known_permissions = KnownPermissions(
+            None if bound_data is None else bound_data.setdefault(_GRANTED, set())
+        )
         self.get_prefixed_userid = lambda: request.prefixed_userid
         service = utils.current_service(request)
         if not hasattr(service, "viewset") or not hasattr(service, "resource"):
@@ -174,7 +196,11 @@ class RouteFactory:
         self._service = service
         self._set_requirement(self._required_permission(request))
         backend = getattr(request.registry, "permission", None)
-        if self.on_collection and backend is not None:
+        if (
+            self.on_collection
+            and backend is not None
+            and utils.is_storable_key(self.permission_object_id or "")
+        ):
             self.get_shared_ids = functools.partial(
                 backend.principals_accessible_objects,
                 object_id_match=self.get_permission_object_id(request, "*"),
@@ -183,13 +209,22 @@ class RouteFactory:
     def _required_permission(self, request: Request) -> str | None:
         if request.method.lower() != "put":
             return self.method_permissions.get(request.method.lower())
+        if self.on_collection:
+            # There is no such method: the answer is 405, and no record to look up.
+            return "create"
         # Whether it creates or replaces depends on what is there (P-25.7).
         try:
             resource = self._service.resource(request=request, context=self)
-            self.current_record = resource.model.get_record(resource.record_id)
+            record = resource.model.get_record(resource.record_id)
         except (RecordNotFoundError, HTTPNotFound):
             # The resource says so again, to whom may know (H-5.17).
             return "create"
+        self.current_record = record
+        aces = record.get(getattr(resource.model, "permissions_field", None))
+        if aces is not None:
+            object_id = self.get_permission_object_id(request, resource.record_id)
+            timestamp = record[resource.model.modified_field]
+            self.known_permissions.remember(object_id, aces, timestamp)
         return "write"
 
     def _set_requirement(self, permission: str | None) -> None:
@@ -201,6 +236,7 @@ class RouteFactory:
             self.permission_object_id = template.format(**request.matchdict)
         else:
             self.permission_object_id = self.get_permission_object_id(request)
+            self._shown_object_id = None if self.on_collection else self.permission_object_id
         self.allowed_principals = self._principals_of_settings(permission)
 
     def _principals_of_settings(self, permission: str | None) -> list[str]:
@@ -214,17 +250,29 @@ class RouteFactory:
         ]
 
     def require(self, permission: str) -> bool:
-        """Judge the request again, for another permission than the one first thought of (D-62).
+        """Judge the request again, on what was found once nobody else could write (D-62).
 
         Returns
         -------
-        Whether the request has it.
+        Whether the request has the permission.
         """
         if self._service is None:
             # A context made by hand: whoever made it has judged (P-25.10, P-35.13).
             return True
         self._set_requirement(permission)
-        return bool(self._request.has_permission(DYNAMIC, self))
+        if self.permission_object_id is not None:
+            self.known_permissions.forget(self.permission_object_id)
+        required = self._permission_of_view()
+        if required == NO_PERMISSION_REQUIRED:
+            return True
+        return bool(self._request.has_permission(required, self))
+
+    def _permission_of_view(self) -> str:
+        """Return the permission that the view was registered with: a viewset may give its own."""
+        for method, _, arguments in self._service.definitions:
+            if method == self._request.method:
+                return str(arguments.get("permission", DYNAMIC))
+        return DYNAMIC
 
     def permits_on(self, record_id: str, permission: str) -> bool:
         """Whether the request has a permission on one record of the resource."""
@@ -234,13 +282,7 @@ class RouteFactory:
             return True
         policy = request.registry.queryUtility(IAuthorizationPolicy)
         bound = getattr(policy, "get_bound_permissions", None) or write_implies_read
-        granted: bool = request.registry.permission.check_permission(
-            self._record_object_id(record_id),
-            permission,
-            principals,
-            get_bound_permissions=bound,
-        )
-        return granted
+        return self._check(self._record_object_id(record_id), permission, principals, bound)
 
     def _record_object_id(self, record_id: str) -> str:
         request = self._request
@@ -268,15 +310,32 @@ class RouteFactory:
         get_bound_permissions: GetBoundPermissions | None = None,
     ) -> bool:
         """Whether one of the principals has the permission on the required object."""
+        if self.permission_object_id is None:
+            return False
+        return self._check(self.permission_object_id, permission, principals, get_bound_permissions)
+
+    def _check(
+        self,
+        object_id: str,
+        permission: str,
+        principals: Iterable[str],
+        get_bound_permissions: GetBoundPermissions | None,
+    ) -> bool:
         backend = getattr(self._request.registry, "permission", None)
-        if backend is None or self.permission_object_id is None:
+        if backend is None or not utils.is_storable_key(object_id):
             # Nobody has been given anything on it (P-34.24).
             return False
+        if checks_what_it_lists(backend):
+            return self.known_permissions.check(
+                backend,
+                object_id,
+                permission,
+                list(principals),
+                get_bound_permissions,
+                lists_object=object_id == self._shown_object_id,
+            )
         granted: bool = backend.check_permission(
-            self.permission_object_id,
-            permission,
-            principals,
-            get_bound_permissions=get_bound_permissions,
+            object_id, permission, principals, get_bound_permissions=get_bound_permissions
         )
         return granted
 

@@ -16,7 +16,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from zope.interface import implementedBy
 
-from cliquet import logs, utils
+from cliquet import authorization, logs, utils
 from cliquet.transactions import BeforeCommit
 from cliquet.types import Record
 
@@ -198,6 +198,8 @@ def get_resource_events(request: Request, after_commit: bool = False) -> list[_R
 def snapshot(request: Request) -> dict[str, Any]:
     """Return the data bound to a request tree, as :func:`restore` puts it back (X-23)."""
     bound_data = dict(request.bound_data)
+    # What is granted within the sub-request may be by what it wrote itself.
+    authorization.forget_granted(bound_data)
     stack = bound_data.get("resource_events")
     if stack is not None:
         bound_data["resource_events"] = {

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["compile_pattern", "is_pattern"]
+__all__ = ["after_prefix", "compile_pattern", "is_pattern"]
 
 WILDCARD = "*"
+
+LAST_CODE_POINT = 0x10FFFF
+# No text has one: databases refuse them.
+SURROGATES = range(0xD800, 0xE000)
 
 
 def is_pattern(text: str) -> bool:
@@ -50,3 +54,22 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
         return True
 
     return matches
+
+
+def after_prefix(prefix: str) -> str | None:
+    """Return the first text after all those that start with `prefix`, in byte order.
+
+    The texts from `prefix` on and before it are those that start with `prefix`, which a database
+    finds in an ordered index. The order of UTF-8 bytes is that of the code points.
+
+    Returns
+    -------
+    ``None`` when no text comes after them, as for the empty prefix.
+    """
+    for position in reversed(range(len(prefix))):
+        following = ord(prefix[position]) + 1
+        if following in SURROGATES:
+            following = SURROGATES.stop
+        if following <= LAST_CODE_POINT:
+            return prefix[:position] + chr(following)
+    return None

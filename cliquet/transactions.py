@@ -113,7 +113,8 @@ def scope_tween_factory(handler: Handler, registry: Any) -> Handler:
         is_active = request.environ.get("tm.active", False)
         is_nested = scope.current() is not None
         if per_request and is_active and not is_nested:
-            scope.enter(request.tm.get())
+            # The attempts of one request share their environment.
+            scope.enter(request.tm.get(), request.environ.setdefault("cliquet.contended", set()))
         response = handler(request)
         if is_active and not is_nested:
             _doom_what_must_not_be_committed(request, response, commit_veto)

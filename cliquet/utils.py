@@ -23,6 +23,7 @@ from cliquet import jsonio
 from cliquet.literals import NotALiteralError, read_literal
 
 __all__ = [
+    "MAX_KEY_BYTES",
     "DeprecatedMeta",
     "classname",
     "decode64",
@@ -32,6 +33,7 @@ __all__ = [
     "encode_header",
     "environment_name",
     "hmac_digest",
+    "is_storable_key",
     "json",
     "json_serializer",
     "merge_dicts",
@@ -80,6 +82,18 @@ def strip_whitespace(v: Any) -> Any:
     Anything that is not text, ``colander.null`` in particular, is returned as is.
     """
     return v.strip(" \t\r\n") if isinstance(v, str) else v
+
+
+# Databases limit the size of what they index: a principal, the URI of an object and a permission
+# together, or the ids of a record with the value of one of its fields.
+MAX_KEY_BYTES: Final = 512
+
+
+def is_storable_key(text: str) -> bool:
+    """Whether a text may be part of the key of what is stored: not too long, and without NUL."""
+    # No character has more than 4 bytes.
+    is_short = 4 * len(text) <= MAX_KEY_BYTES or len(text.encode()) <= MAX_KEY_BYTES
+    return is_short and "\0" not in text
 
 
 def classname(obj: object) -> str:

@@ -58,6 +58,8 @@ nitpick_ignore = [
     ("py:class", "pyramid.httpexceptions.HTTPException"),
     ("py:class", "pyramid.request.Request"),
     ("py:class", "pyramid_multiauth.MultiAuthPolicySelected"),
+    # Parts of a backend, in a module of their own.
+    ("py:class", "cliquet.storage.memory_transfer.MemoryTransfer"),
     ("py:class", "pyramid_multiauth.MultiAuthSecurityPolicy"),
     ("py:class", "redis.client.Redis"),
     ("py:class", "webtest.TestApp"),
@@ -76,4 +78,10 @@ nitpick_ignore = [
     ("py:mod", "cliquet.cors"),
 ]
 # `T`, the type variable of every module that has a generic function.
-nitpick_ignore_regex = [("py:class", r"cliquet\.[a-z_.]+\.T")]
+nitpick_ignore_regex = [
+    ("py:class", r"cliquet\.[a-z_.]+\.T"),
+    ("py:class", "P"),  # a ParamSpec
+    # What the backends are made of inside.
+    ("py:class", r"cliquet\.connections\.[a-z_.]+\.[A-Za-z]+"),
+    ("py:class", r"cliquet\.[a-z]+\.relational[a-z_]*\.[A-Za-z]+"),
+]

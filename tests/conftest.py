@@ -5,7 +5,14 @@ import pytest
 # Before its first import: the assertions of the contract suites explain themselves.
 pytest.register_assert_rewrite("cliquet.testing")
 
-from services import redis_server, redis_url  # noqa: E402, F401
+from services import (  # noqa: E402
+    memcached_server,  # noqa: F401
+    postgresql_module_url,  # noqa: F401
+    postgresql_server,  # noqa: F401
+    postgresql_url,  # noqa: F401
+    redis_server,  # noqa: F401
+    redis_url,  # noqa: F401
+)
 from testapp import RESOURCES  # noqa: E402
 
 from cliquet.testing.web import basic_auth, make_app  # noqa: E402

@@ -19,8 +19,27 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "cliquet"
 
-LEAVES = {"settings", "types", "utils", "logs", "jsonio", "literals", "log_renderers", "patterns"}
-CONTRACTS = {"base", "query", "ordering", "exceptions", "generators", "heartbeat"}
+LEAVES = {
+    "settings",
+    "types",
+    "utils",
+    "logs",
+    "jsonio",
+    "literals",
+    "log_renderers",
+    "overriding",
+    "patterns",
+}
+CONTRACTS = {
+    "base",
+    "query",
+    "ordering",
+    "exceptions",
+    "generators",
+    "heartbeat",
+    "transfer",
+    "known",
+}
 COMPONENTS = {"storage", "cache", "permission"}
 WEB = {
     "authentication",
@@ -48,6 +67,8 @@ MAY_IMPORT = {
     "views": {"resource", "web", "contracts", "leaves"},
     "initialization": {"views", "resource", "web", "contracts", "leaves"},
     "facade": {"initialization", "web", "leaves"},
+    # A command loads an application through Pyramid, and speaks to the contracts of its backends.
+    "scripts": {"initialization", "web", "contracts", "leaves"},
     "testing": {"initialization", "resource", "web", "contracts", "connections", "leaves"},
 }
 WITHOUT_A_WEB_FRAMEWORK = {"leaves", "contracts", "connections", "backends"}
@@ -61,6 +82,7 @@ EXCEPTIONS = {
 MAX_LINES = 500
 # Between 400 and 500 lines: why the module is not cut.
 LONG_MODULES = {
+    "cliquet/storage/base.py": "the contract: what every method promises, hardly any code",
     "cliquet/storage/memory.py": "one method per method of the contract, on one lock and journal",
     "cliquet/resource/user.py": "the published class: its endpoints and hooks are its methods",
 }

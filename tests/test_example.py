@@ -14,6 +14,7 @@ import textwrap
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +102,25 @@ def serve_command(port: int) -> list[str]:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """The address of the example service, really started."""
+    with running_server(tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def running_server(folder: Path) -> Iterator[str]:
+    """Serve the example, whose data are in another folder than the clone."""
     port = free_port()
     url = f"http://localhost:{port}/"
-    log = tmp_path / "server.log"
+    log = folder / "server.log"
+    kinds = ("STORAGE", "PERMISSION", "CACHE")
+    variables = {f"CLIQUET_{kind}_URL": f"sqlite:///{folder}/mushrooms.db" for kind in kinds}
     with log.open("w") as output:
         process = subprocess.Popen(
-            serve_command(port), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+            serve_command(port),
+            cwd=ROOT,
+            env={**os.environ, **variables},
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
     try:
         deadline = time.monotonic() + START_UP_SECONDS
@@ -140,6 +154,21 @@ def test_session_of_the_readme_gives_the_printed_answers(server: str) -> None:
     answers = [json.loads(answer) for answer in run.stdout.split(BETWEEN_ANSWERS)]
     assert without_timestamps(answers) == without_timestamps(expected)
     assert len(answers) >= 8
+
+
+@pytest.mark.clause("E-1.2")
+def test_data_of_the_example_survive_a_restart(tmp_path: Path) -> None:
+    def send(url: str, body: bytes | None = None) -> Any:
+        headers = {**basic_auth(), "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{url}v1/mushrooms", data=body, headers=headers)
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return json.load(response)["data"]
+
+    with running_server(tmp_path) as url:
+        record = send(url, b'{"data": {"name": "Morel"}}')
+
+    with running_server(tmp_path) as url:
+        assert send(url) == [record]
 
 
 def test_timestamps_of_the_readme_are_as_a_server_would_give_them() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cliquet.patterns import compile_pattern, is_pattern
+from cliquet.patterns import after_prefix, compile_pattern, is_pattern
 
 PIECES = st.text(alphabet="ab/.\n", max_size=6)
 PATTERNS = st.text(alphabet="ab/.*\n", max_size=8)
@@ -87,3 +87,30 @@ def test_chain_of_stars_ends() -> None:
 @pytest.mark.parametrize(("text", "expected"), [("/a/*", True), ("/a/1", False), ("?[.%_", False)])
 def test_only_a_star_makes_a_pattern(text: str, expected: bool) -> None:
     assert is_pattern(text) is expected
+
+
+@pytest.mark.clause("B-21.29", "B-21.30")
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("", None),
+        ("a", "b"),
+        ("/a/", "/a0"),
+        ("a\x7f", "a\x80"),
+        ("\uffff", "\U00010000"),
+        # No text has a lone surrogate.
+        ("a\ud7ff", "a\ue000"),
+        ("a\U0010ffff", "b"),
+        ("\U0010ffff\U0010ffff", None),
+    ],
+)
+def test_text_after_those_with_a_prefix(prefix: str, expected: str | None) -> None:
+    assert after_prefix(prefix) == expected
+
+
+@pytest.mark.clause("B-21.29", "B-21.30")
+@given(*[st.text(alphabet=["a", "b", "\ud7ff", "\ue000", "\U0010ffff"], max_size=4)] * 2)
+def test_texts_between_a_prefix_and_what_is_after_it_start_with_it(prefix: str, text: str) -> None:
+    after = after_prefix(prefix)
+    is_between = prefix.encode() <= text.encode() and (after is None or text < after)
+    assert is_between == text.startswith(prefix)

@@ -39,10 +39,19 @@ class MemoryStore:
     Parameters
     ----------
     name : says in error messages which backend was busy.
+    commits_last : let the next writer in after the other stores have shown what the request wrote,
+        so that whoever waited for this lock sees all of it.
     """
 
-    def __init__(self, name: str, *, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
+        commits_last: bool = False,
+    ) -> None:
         self._name = name
+        self.commits_last = commits_last
         self._lock_timeout_seconds = lock_timeout_seconds
         self._write_lock = threading.RLock()
         self._owner: int | None = None
@@ -150,7 +159,7 @@ class _MemoryDataManager:
 
     def __init__(self, store: MemoryStore, transaction: Transaction) -> None:
         self._store: MemoryStore | None = store
-        self._sort_key = f"cliquet.memory:{id(store)}"
+        self._sort_key = f"cliquet.memory:{store.commits_last:d}:{id(store)}"
         # Part of the IDataManager interface.
         self.transaction_manager = transaction._manager
 

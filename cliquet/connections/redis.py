@@ -15,10 +15,19 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cliquet import logs, settings
-from cliquet.settings.parsers import Integer, Text
-from cliquet.storage.exceptions import BackendError
+from cliquet.settings.parsers import Integer, Number, Text
+from cliquet.storage.exceptions import BackendError, ReadonlyError
 
-__all__ = ["ALLOWED_URL", "Address", "create_from_config", "parse_url", "wrap_redis_error"]
+__all__ = [
+    "ALLOWED_URL",
+    "CLUSTER_SCHEME",
+    "Address",
+    "create_from_config",
+    "parse_url",
+    "read_options",
+    "settings_of",
+    "wrap_redis_error",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,6 +37,15 @@ ALLOWED_URL = "redis://[[user]:password@]host[:port][/database], rediss:// for T
 # The releases of the driver differ in what they do by default, from waiting for ever to ten
 # attempts with pauses. A request must not wait much longer than this for a server that is down.
 TIMEOUT_SECONDS = 5.0
+
+CLUSTER_SCHEME = "redis+cluster"
+
+# Those about clusters are a family of their own.
+_ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException)
+
+# How long a thread waits for a connection where no row of the table of settings says it: the
+# driver's own default.
+POOL_TIMEOUT_SECONDS = 20.0
 
 
 class Address(NamedTuple):
@@ -78,19 +96,33 @@ def parse_url(url: str) -> Address:
     )
 
 
-def create_from_config(config: Any, prefix: str = "") -> redis.Redis:
-    """Return a client with its own pool, which is not connected yet (S-13, B-10.2 to B-10.4).
+class Options(NamedTuple):
+    """What the settings of one client say.
 
-    When all connections of the pool are in use, a thread waits for one.
+    Attributes
+    ----------
+    pool_size : most connections.
+    pool_timeout_seconds : how long a thread waits for one when all are in use.
+    is_cluster : whether the address is that of a node of a cluster.
+    """
+
+    address: Address
+    pool_size: int
+    pool_timeout_seconds: float
+    is_cluster: bool
+
+
+def read_options(config: Any, prefix: str = "") -> Options:
+    """Read the settings of a client (S-13, B-21.35).
 
     Parameters
     ----------
     config : anything whose ``get_settings()`` returns the settings.
-    prefix : of the settings ``url`` and ``pool_size``, such as ``storage_``.
+    prefix : of the settings ``url``, ``pool_size`` and ``pool_timeout``, such as ``storage_``.
 
     Raises
     ------
-    cliquet.settings.SettingError : one of the two cannot be used; it names the setting.
+    cliquet.settings.SettingError : one of them cannot be used; it names the setting.
     KeyError : one is missing that has no default, with the prefix of a plug-in.
     """
     configured = config.get_settings()
@@ -98,16 +130,47 @@ def create_from_config(config: Any, prefix: str = "") -> redis.Redis:
     pool_size = _read(configured, f"{prefix}pool_size", Integer(minimum=1))
     if pool_size < 1:
         raise settings.SettingError(f"{prefix}pool_size", pool_size, "a whole number of 1 or more")
+    is_cluster = url.startswith(f"{CLUSTER_SCHEME}://")
     try:
-        address = parse_url(url)
+        address = parse_url(url.replace(f"{CLUSTER_SCHEME}://", "redis://", 1))
     except ValueError:
         # Neither the value nor the cause is shown: they may hold the password.
-        raise settings.SettingError(f"{prefix}url", _without_password(url), ALLOWED_URL) from None
+        allowed = f"{CLUSTER_SCHEME}://[[user]:password@]host[:port]" if is_cluster else ALLOWED_URL
+        raise settings.SettingError(f"{prefix}url", _without_password(url), allowed) from None
+    if is_cluster and address.db:
+        allowed = f"{CLUSTER_SCHEME}://…, without a database"
+        raise settings.SettingError(f"{prefix}url", _without_password(url), allowed)
+    return Options(address, pool_size, _pool_timeout_seconds(configured, prefix), is_cluster)
+
+
+def create_from_config(config: Any, prefix: str = "") -> redis.Redis:
+    """Return a client with its own pool, which is not connected yet (S-13, B-10.2 to B-10.4).
+
+    When all connections of the pool are in use, a thread waits for one (B-21.35).
+
+    Parameters
+    ----------
+    config, prefix : as in ``read_options()``.
+
+    Raises
+    ------
+    cliquet.settings.SettingError : a setting cannot be used, or names a cluster: what is written
+        here together must be on one server.
+    KeyError : one is missing that has no default, with the prefix of a plug-in.
+    """
+    options = read_options(config, prefix)
+    address = options.address
+    if options.is_cluster:
+        url = _without_password(str(config.get_settings()[f"{prefix}url"]))
+        raise settings.SettingError(
+            f"{prefix}url", url, f"{ALLOWED_URL}; a cluster is for the cache alone"
+        )
     # One more attempt, at once: the server closes idle connections, and the pool learns it by using
     # them. Not after a timeout, when the command may have been executed.
     retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
     pool = redis.BlockingConnectionPool(  # type: ignore[no-untyped-call]  # not typed upstream
-        max_connections=pool_size,
+        max_connections=options.pool_size,
+        timeout=options.pool_timeout_seconds,
         connection_class=redis.SSLConnection if address.tls else redis.Connection,
         host=address.host,
         port=address.port,
@@ -128,6 +191,19 @@ def _read(configured: Mapping[str, Any], name: str, parser: settings.Parser) -> 
     return settings.Setting(name, parser, None, "").value(configured[name])
 
 
+def _pool_timeout_seconds(configured: Mapping[str, Any], prefix: str) -> float:
+    name = f"{prefix}pool_timeout"
+    row = settings.find(name)
+    default = POOL_TIMEOUT_SECONDS if row is None or row.default is None else row.default
+    return float(settings.Setting(name, Number(), default, "").value(configured.get(name, default)))
+
+
+def settings_of(client: redis.Redis) -> dict[str, Any]:
+    """Return the address of a client: ``host``, ``port``, ``password``, ``db`` (B-10.4)."""
+    given = client.connection_pool.connection_kwargs
+    return {name: given.get(name) for name in ("host", "port", "password", "db")}
+
+
 def _without_password(url: str) -> str:
     credentials, separator, rest = url.rpartition("@")
     if not separator:
@@ -142,14 +218,16 @@ def wrap_redis_error(function: Callable[P, T]) -> Callable[P, T]:
     Raises
     ------
     BackendError : the driver raised; the error, which is logged, is its ``original``.
+    ReadonlyError : the server takes no write, as a replica does (B-21.7).
     """
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
-        except redis.RedisError as error:
+        except _ERRORS as error:
             logs.logger.error(str(error), exc_info=True)
-            raise BackendError(original=error) from error
+            is_readonly = isinstance(error, redis.ReadOnlyError) or "READONLY" in str(error)
+            raise (ReadonlyError if is_readonly else BackendError)(original=error) from error
 
     return wrapped

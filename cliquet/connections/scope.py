@@ -12,18 +12,24 @@ from typing import Any
 
 from transaction import Transaction
 
-__all__ = ["current", "enter", "leave"]
+__all__ = ["contended", "current", "enter", "leave"]
 
 _transaction: ContextVar[Transaction | None] = ContextVar("cliquet_transaction", default=None)
+_contended: ContextVar[set[Any] | None] = ContextVar("cliquet_contended", default=None)
 
 
-def enter(transaction: Transaction) -> None:
+def enter(transaction: Transaction, contended: set[Any] | None = None) -> None:
     """Make `transaction` the one that backends join, until it ends or :func:`leave` is called.
 
     Code that runs after the commit or the abort is still in the request, but what it writes must
     not wait for a commit that has already happened: hence the hooks.
+
+    Parameters
+    ----------
+    contended : survives the transaction when the request is run again (see :func:`contended`).
     """
     _transaction.set(transaction)
+    _contended.set(contended)
     transaction.addAfterCommitHook(_leave_on_end)
     transaction.addAfterAbortHook(_leave_on_end)
 
@@ -36,6 +42,16 @@ def leave() -> None:
 def current() -> Transaction | None:
     """Return the request's transaction, or ``None`` outside a request or once it has ended."""
     return _transaction.get()
+
+
+def contended() -> set[Any]:
+    """Return the locks that former attempts of the request held or wanted in a deadlock.
+
+    A backend adds to it, and takes them in one order at the beginning of the next attempt, so that
+    the same deadlock does not happen again.
+    """
+    found = _contended.get()
+    return set() if found is None else found
 
 
 def _leave_on_end(*_status: Any) -> None:

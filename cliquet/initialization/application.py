@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyramid.config import Configurator
-from pyramid.events import NewRequest, NewResponse
+from pyramid.events import ApplicationCreated, NewRequest, NewResponse
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import authentication, events, http, logs, settings
-from cliquet.initialization import web
+from cliquet.initialization import backends, web
 
 __all__ = ["includeme", "initialize", "initialize_cliquet"]
 
@@ -120,6 +120,7 @@ def includeme(config: Configurator) -> None:
         config.maybe_dotted(step)(config)
     # After the steps, one of which sets `Vary` anew.
     config.add_subscriber(web.add_cors_headers, NewResponse)
+    config.add_subscriber(backends.warn_of_missing_indexes, ApplicationCreated)
 
     config.add_request_method(http.follow_subrequest)
     # A real property: of a function, Pyramid makes one that can be set (P-5.3).

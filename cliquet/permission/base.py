@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from cliquet.permission.transfer import PermissionTransfer
 from cliquet.types import BoundPermission, GetBoundPermissions
 
 __all__ = [
@@ -70,7 +71,7 @@ def require_principals(principals: Iterable[str]) -> frozenset[str]:
     return checked
 
 
-class PermissionBase:
+class PermissionBase(PermissionTransfer):
     """What every permission backend offers (B-15).
 
     Sets and dictionaries returned belong to the caller, who may change them (B-22.8). Every

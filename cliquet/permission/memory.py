@@ -18,6 +18,7 @@ from cliquet.permission.base import (
     granting_permissions,
     require_principals,
 )
+from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
 from cliquet.types import BoundPermission, GetBoundPermissions
 
 __all__ = ["Permission", "load_from_config"]
@@ -84,6 +85,8 @@ class Permission(PermissionBase):
 
         cliquet.permission_backend = cliquet.permission.memory
     """
+
+    is_transferable = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -205,10 +208,42 @@ class Permission(PermissionBase):
         with self._store.write():
             self._set_aces(object_id, {**self._aces_of(object_id), **replaced})
 
+    def write_object_permissions(
+        self,
+        object_id: str,
+        permissions: Mapping[str, Iterable[str]],
+        writer: str | None = None,
+    ) -> dict[str, set[str]]:
+        # Nobody else writes in between.
+        with self._store.write():
+            return super().write_object_permissions(object_id, permissions, writer)
+
     def delete_object_permissions(self, *object_ids: str) -> None:
         with self._store.write():
             for object_id in self._matching(object_ids):
                 self._set_aces(object_id, {})
+
+    def export(self) -> Iterator[Grant]:
+        for user_id, _ in sorted(self._groups.items()):
+            for principal in sorted(self._groups.get(user_id) or ()):
+                yield UserPrincipal(user_id, principal)
+        for object_id in sorted(known for known, _ in self._aces.items()):
+            for permission, principals in sorted(self._aces_of(object_id).items()):
+                for principal in sorted(principals):
+                    yield ACEPrincipal(object_id, permission, principal)
+
+    def import_(self, added: Sequence[Grant], removed: Sequence[Grant]) -> None:
+        with self._store.write():
+            for grant in added:
+                if isinstance(grant, UserPrincipal):
+                    self.add_user_principal(*grant)
+                else:
+                    self.add_principal_to_ace(*grant)
+            for grant in removed:
+                if isinstance(grant, UserPrincipal):
+                    self.remove_user_principal(*grant)
+                else:
+                    self.remove_principal_from_ace(*grant)
 
     def _held_by(self, principals: Iterable[str]) -> Held:
         """Return what the principals hold, all seen at the same moment."""

@@ -6,6 +6,8 @@ The methods are thin, and separate from the endpoints, because applications over
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from pyramid.httpexceptions import (
@@ -17,9 +19,10 @@ from pyramid.httpexceptions import (
 )
 from pyramid.response import Response
 
-from cliquet import errors, logs, settings
+from cliquet import errors, logs, settings, utils
 from cliquet.resource import headers, preconditions
 from cliquet.resource.reading import RequestReader
+from cliquet.storage.base import Page
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
 from cliquet.types import Record
 
@@ -28,6 +31,13 @@ __all__ = ["ResponseWriter"]
 _READONLY_TIMESTAMP = (
     "Collection timestamp cannot be written. "
     "Records endpoint must be hit at least once from a writable instance."
+)
+# What asks for the timestamp of the collection before a list is read.
+_TIMESTAMP_METHODS = (
+    "timestamp",
+    "_add_timestamp_header",
+    "_raise_304_if_not_modified",
+    "_raise_412_if_modified",
 )
 # What a 304 repeats of the response it stands for (RFC 9110 15.4.5, D-40).
 _VALIDATOR_HEADERS = ("ETag", "Last-Modified", "Cache-Control", "Expires")
@@ -51,19 +61,54 @@ class ResponseWriter(RequestReader):
             has no timestamp and cannot get one (H-26.9).
         """
         if self._timestamp is None:
-            try:
+            with self._reading_timestamp():
                 self._timestamp = self.model.timestamp()
-            except BackendError as error:
-                if not settings.read(self.request.registry.settings, "readonly"):
-                    raise
-                logs.logger.exception(str(error))
-                raise errors.http_error(
-                    HTTPServiceUnavailable(),
-                    errno=errors.ERRORS.BACKEND,
-                    message=_READONLY_TIMESTAMP,
-                ) from error
             logs.bind(collection_timestamp=self._timestamp)
         return self._timestamp
+
+    @contextmanager
+    def _reading_timestamp(self) -> Iterator[None]:
+        try:
+            yield
+        except BackendError as error:
+            if not settings.read(self.request.registry.settings, "readonly"):
+                raise
+            logs.logger.exception(str(error))
+            raise errors.http_error(
+                HTTPServiceUnavailable(),
+                errno=errors.ERRORS.BACKEND,
+                message=_READONLY_TIMESTAMP,
+            ) from error
+
+    def _timestamp_comes_with_page(self) -> bool:
+        """Whether a listing can do without asking for the timestamp before it lists.
+
+        Not when a condition may make the list superfluous, nor when the application has a method of
+        its own that may want the timestamp.
+        """
+        if any(self.request.headers.get(name) for name in ("If-Match", "If-None-Match")):
+            return False
+        own = type(self)
+        return self.model.pages_have_timestamp and all(
+            getattr(own, name) is getattr(ResponseWriter, name) for name in _TIMESTAMP_METHODS
+        )
+
+    def _take_timestamp(self, records: list[Record]) -> bool:
+        """Take the timestamp that came with a page, unless one was read before.
+
+        Returns
+        -------
+        Whether there is one. If not, the page may be older than any that is read from now on.
+        """
+        if self._timestamp is None and isinstance(records, Page):
+            timestamp = records.timestamp
+            if timestamp is None and records.claim is not None:
+                with self._reading_timestamp():
+                    timestamp = records.claim()
+            if timestamp is not None:
+                self._timestamp = timestamp
+                logs.bind(collection_timestamp=timestamp)
+        return self._timestamp is not None
 
     def _add_timestamp_header(self, response: Response, timestamp: int | None = None) -> None:
         """Set ``ETag`` and ``Last-Modified``, of the collection by default (H-9.7)."""
@@ -156,7 +201,11 @@ class ResponseWriter(RequestReader):
         HTTPBadRequest : `record_id` is no text, or of another form.
         """
         generator: Any = self.model.id_generator
-        if not isinstance(record_id, str) or not generator.match(record_id):
+        if (
+            not isinstance(record_id, str)
+            or not generator.match(record_id)
+            or not utils.is_storable_key(record_id)
+        ):
             errors.raise_invalid(self.request, location="path", description="Invalid record id")
 
     def _raise_400_if_id_mismatch(self, new_id: Any, record_id: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from cliquet.overriding import definition_rank
+from cliquet.patterns import is_pattern
 from cliquet.storage import (
     DEFAULT_DELETED_FIELD,
     DEFAULT_ID_FIELD,
@@ -13,7 +15,7 @@ from cliquet.storage import (
     Sort,
     StorageBase,
 )
-from cliquet.storage.query import PaginationRule
+from cliquet.storage.query import COMPARISON, PaginationRule
 from cliquet.types import IdGenerator, Record
 
 __all__ = ["Model"]
@@ -85,6 +87,33 @@ class Model:
             parent_id=collection["parent_id"],
         )
 
+    @property
+    def pages_have_timestamp(self) -> bool:
+        """Whether :meth:`get_records` returns a :class:`~cliquet.storage.base.Page`.
+
+        Not with a method of the application's in its place, which may lose it; a subclass whose own
+        returns what its parent's does overrides this property. Nor with a storage whose methods
+        were replaced since its class promised it.
+
+        .. versionadded:: 3.2
+        """
+        storage = self.storage
+        return (
+            storage.pages_have_timestamp
+            and self._has_own_get_records
+            and not is_pattern(self.parent_id or "")
+            and 0
+            < definition_rank(storage, "pages_have_timestamp")
+            <= min(
+                definition_rank(storage, "collection_timestamp"),
+                definition_rank(storage, "get_all"),
+            )
+        )
+
+    @property
+    def _has_own_get_records(self) -> bool:
+        return getattr(self.get_records, "__func__", None) is Model.get_records
+
     def timestamp(self, parent_id: str | None = None) -> int:
         """Return the timestamp of the collection, in ms."""
         return self.storage.collection_timestamp(**self._collection(parent_id))
@@ -134,6 +163,25 @@ class Model:
         RecordNotFoundError : there is none with this id.
         """
         return self.storage.get(object_id=record_id, **self._collection(parent_id), **self._fields)
+
+    def find_tombstone(self, record_id: str, parent_id: str | None = None) -> Record | None:
+        """Return what remains of a deleted record, or ``None``.
+
+        .. versionadded:: 3.2
+        """
+        if not self._has_own_get_records:
+            # The application's lists tombstones too, or does not (P-10.5).
+            filters = [
+                Filter(self.id_field, record_id, COMPARISON.EQ),
+                Filter(self.deleted_field, True, COMPARISON.EQ),
+            ]
+            records, _ = self.get_records(
+                filters=filters, limit=1, include_deleted=True, parent_id=parent_id
+            )
+            return records[0] if records else None
+        return self.storage.find_tombstone(
+            object_id=record_id, **self._collection(parent_id), **self._all_fields
+        )
 
     def create_record(
         self,

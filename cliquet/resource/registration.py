@@ -112,6 +112,13 @@ def register_resource(
                 "Mandatory permission backend is missing from configuration, "
                 f"for the shareable resource {resource_name}."
             )
+        fields = [
+            field
+            for option in ("unique_fields", "indexed_fields")
+            for field in resource_cls.mapping.get_option(option)
+        ]
+        # The collection that an instance takes by default (B-20.3).
+        config.registry.storage.declare_indexes(resource_cls.__name__.lower(), fields)
         for endpoint_type in ("collection", "record"):
             config.add_cornice_service(register_service(endpoint_type, config))
 

@@ -29,12 +29,16 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
         unique_fields : names of the fields whose value no two records of a collection share; null
             and absent values are not compared (P-17.4).
         readonly_fields : names of the fields that PATCH may not change (P-17.5).
+        indexed_fields : names of the fields, dotted ones included, that clients filter or sort on:
+            ``cliquet migrate`` makes an index for each, as it does for unique fields, where the
+            storage has indexes (E-10).
         preserve_unknown : keep the members that the schema does not declare instead of dropping
             them (P-17.3).
         """
 
         unique_fields: tuple[str, ...] = ()
         readonly_fields: tuple[str, ...] = ()
+        indexed_fields: tuple[str, ...] = ()
         preserve_unknown: bool = False
 
     def get_option(self, name: str) -> Any:
@@ -68,6 +72,11 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
         if error.children:
             raise error
         return record
+
+
+def _storable(node: Any, principal: str) -> None:
+    if not utils.is_storable_key(principal):
+        raise colander.Invalid(node, f"Longer than {utils.MAX_KEY_BYTES} bytes")
 
 
 class PermissionsSchema(colander.SchemaNode):  # type: ignore[misc]  # colander has no types
@@ -108,7 +117,9 @@ class PermissionsSchema(colander.SchemaNode):  # type: ignore[misc]  # colander 
         for position, (name, principals) in enumerate(permissions.items()):
             # A node of its own for each call: the instance is shared by requests (P-34.13).
             node = colander.SchemaNode(
-                colander.Sequence(), colander.SchemaNode(colander.String()), name=name
+                colander.Sequence(),
+                colander.SchemaNode(colander.String(), validator=_storable),
+                name=name,
             )
             try:
                 checked[name] = node.deserialize(principals)

@@ -41,6 +41,9 @@ class ShareableResource(UserResource):
         self.model.permission = getattr(self.request.registry, "permission", None)
         self.model.current_principal = self.request.prefixed_userid
         if self.context is not None:
+            known = getattr(self.context, "known_permissions", None)
+            if known is not None:
+                self.model.known_permissions = known
             # Looked up at each call: plug-ins replace the context's method (P-35.13).
             self.model.get_permission_object_id = lambda *args, **kwargs: (
                 self.context.get_permission_object_id(self.request, *args, **kwargs)
@@ -81,9 +84,11 @@ class ShareableResource(UserResource):
             old=None if old is None else self._bare(old),
         )
         if permissions is not None:
-            # One shape: who has no principals is not there (D-52).
+            # One shape, whatever the backend: who has no principals is not there (D-52).
             body["permissions"] = {
-                name: sorted(principals) for name, principals in permissions.items() if principals
+                name: sorted(principals)
+                for name, principals in sorted(permissions.items())
+                if principals
             }
         return body
 
@@ -97,6 +102,9 @@ class ShareableResource(UserResource):
                 name="data",
                 description="Provide at least one of data or permissions",
             )
+        if "patch" in self.request.validated:
+            # The permissions that it is applied to are those that nobody else can change (D-55).
+            self.model.known_permissions.forget_aces()
         body = super().patch()
         if self._response_behavior() in ("light", "diff"):
             body.pop("permissions", None)
@@ -164,14 +172,25 @@ class ShareableResource(UserResource):
 
         Raises
         ------
-        HTTPForbidden : the request was allowed to create, or to replace, and not the other.
+        HTTPForbidden : the request was allowed to create, or to replace, and not the other; or to
+            replace another record, which somebody has written or created anew since.
         """
         required = "create" if existing is None else "write"
         context = self.context
-        if getattr(context, "required_permission", required) in (required, None):
+        judged = getattr(context, "required_permission", None)
+        if judged is None or (judged == required and not self._has_changed(existing)):
             return
         if not context.require(required):
             raise HTTPForbidden
+
+    def _has_changed(self, existing: Record | None) -> bool:
+        """Whether a record is no longer the one that the permission was judged on."""
+        judged = getattr(self.context, "current_record", None)
+        if existing is None or judged is None or self.request.context is not self.context:
+            # Whoever made a context by hand has judged (P-35.13).
+            return False
+        field = self.model.modified_field
+        return bool(existing[field] != judged[field])
 
     def _disclosed(self, existing: Record) -> Record:
         """Return what an error body may show of a record: its id, if the user may not read it."""

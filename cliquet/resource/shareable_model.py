@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from cliquet.permission import PermissionBase
+from cliquet.permission.known import KnownPermissions, writes_at_once
 from cliquet.resource.base_model import Model
 from cliquet.storage import Filter
 from cliquet.types import Record
@@ -24,6 +26,8 @@ class ShareableModel(Model):
     get_permission_object_id : gives the URI of a record from its id; without it, permissions are
         left alone.
     current_principal : may write what it writes; ``None`` for anonymous users (D-50).
+    known_permissions : what whoever made the model has read of permissions already; they are not
+        asked for again, and forgotten when the model changes them.
     """
 
     permissions_field = "__permissions__"
@@ -33,6 +37,7 @@ class ShareableModel(Model):
         self.permission: PermissionBase | None = None
         self.get_permission_object_id: Callable[..., str] | None = None
         self.current_principal: str | None = None
+        self.known_permissions = KnownPermissions()
 
     def _backend(self) -> tuple[PermissionBase, Callable[..., str]] | None:
         if self.permission is None or self.get_permission_object_id is None:
@@ -44,9 +49,12 @@ class ShareableModel(Model):
         backend = self._backend()
         if backend is None:
             return record
-        permission, object_id = backend
+        permission, get_object_id = backend
         # Positional: plug-ins replace it by functions with parameters of other names (P-14.5).
-        permissions = permission.object_permissions(object_id(record[self.id_field]))
+        object_id = get_object_id(record[self.id_field])
+        permissions = self.known_permissions.aces(object_id, record[self.modified_field])
+        if permissions is None:
+            permissions = permission.object_permissions(object_id)
         return {**record, self.permissions_field: permissions}
 
     def _write_permissions(self, record: Record, permissions: dict[str, Any]) -> Record:
@@ -55,11 +63,13 @@ class ShareableModel(Model):
             return record
         permission, get_object_id = backend
         object_id = get_object_id(record[self.id_field])
-        if permissions:
-            permission.replace_object_permissions(object_id, permissions)
-        if self.current_principal is not None:
-            permission.add_principal_to_ace(object_id, "write", self.current_principal)
-        return self._annotated(record)
+        self.known_permissions.forget(object_id)
+        if writes_at_once(permission):
+            write = permission.write_object_permissions
+        else:
+            write = partial(PermissionBase.write_object_permissions, permission)
+        written = write(object_id, permissions, self.current_principal)
+        return {**record, self.permissions_field: written}
 
     def get_record(self, record_id: str, parent_id: str | None = None) -> Record:
         """Return a live record and its permissions."""
@@ -116,6 +126,7 @@ class ShareableModel(Model):
     def _forget(self, permission: PermissionBase, object_ids: list[str]) -> None:
         # A `*` in the URL is no pattern here (D-48).
         for object_id in object_ids:
+            self.known_permissions.forget(object_id)
             if "*" in object_id:
                 none = dict.fromkeys(permission.object_permissions(object_id), ())
                 permission.replace_object_permissions(object_id, none)

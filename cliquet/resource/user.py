@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import colander
+from pyramid.httpexceptions import HTTPException
 from pyramid.request import Request
 
 from cliquet import errors, jsonio, logs, utils
@@ -49,8 +50,7 @@ class UserResource(PatchReader):
     def __init__(self, request: Request, context: Any = None) -> None:
         # First, since an override may set attributes that the rest relies on (P-9.11).
         parent_id = self.get_parent_id(request)
-        if "*" in (parent_id or "") and _has_wildcard(request):
-            # To the storage it means every parent; in a URL it is a character (D-48).
+        if not _is_storable(parent_id or "", request):
             raise self._not_found()
         self.model = self.default_model(
             storage=request.registry.storage,
@@ -147,18 +147,32 @@ class UserResource(PatchReader):
     def collection_get(self) -> Body:
         """List records (H-11)."""
         response = self.request.response
-        self._add_timestamp_header(response)
-        self._add_cache_header(response)
+        comes_with_page = self._timestamp_comes_with_page()
+        if not comes_with_page:
+            # Before the records: it may be older than they are, never newer (H-9.8).
+            self._add_timestamp_header(response)
+            self._add_cache_header(response)
         self._raise_304_if_not_modified()
         self._raise_412_if_modified()
 
-        filters = self._extract_filters()
-        limit = self._extract_limit()
-        sorting = self._extract_sorting(limit)
-        partial_fields = self._extract_partial_fields()
-        rules, offset = self._extract_pagination_rules_from_token(limit, sorting)
+        try:
+            filters = self._extract_filters()
+            limit = self._extract_limit()
+            sorting = self._extract_sorting(limit)
+            partial_fields = self._extract_partial_fields()
+            rules, offset = self._extract_pagination_rules_from_token(limit, sorting)
+        except HTTPException:
+            # A first access is one, even when it is refused (X-22).
+            _ = self.timestamp
+            raise
 
         records, total = self._get_page(filters, sorting, rules, limit)
+        if comes_with_page:
+            if not self._take_timestamp(records):
+                _ = self.timestamp
+                records, total = self._get_page(filters, sorting, rules, limit)
+            self._add_timestamp_header(response)
+            self._add_cache_header(response)
         if limit is not None and len(records) > limit:
             records = records[:limit]
             headers.add_next_page(
@@ -403,17 +417,18 @@ class UserResource(PatchReader):
             return None
 
     def _find_tombstone(self, record_id: Any) -> Record | None:
-        filters = [
-            Filter(self.model.id_field, record_id, COMPARISON.EQ),
-            Filter(self.model.deleted_field, True, COMPARISON.EQ),
-        ]
-        records, _ = self.model.get_records(filters=filters, limit=1, include_deleted=True)
-        return records[0] if records else None
+        return self.model.find_tombstone(record_id)
 
 
-def _has_wildcard(request: Request) -> bool:
+def _is_storable(parent_id: str, request: Request) -> bool:
+    """Whether records may have such a parent; what has been written in a URL may be anything."""
+    if not utils.is_storable_key(parent_id):
+        return False
     variables = (request.matchdict or {}).items()
-    return any(name != "id" and "*" in value for name, value in variables)
+    written = [value for name, value in variables if name != "id"]
+    # To the storage a `*` means every parent; in a URL it is a character (D-48).
+    is_pattern = "*" in parent_id and any("*" in value for value in written)
+    return not is_pattern and utils.is_storable_key("".join(written))
 
 
 def _in_json_types(record: Record) -> Record:

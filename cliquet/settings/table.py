@@ -163,6 +163,18 @@ _DEPLOYMENT = (
 
 _POOL_SIZE: Final = Integer(optional=True)
 
+
+def _busy_timeout(kind: str) -> Setting:
+    return Setting(
+        f"{kind}_busy_timeout_seconds",
+        Number(),
+        5,
+        "SQLite: longest wait for the lock of another transaction, before the answer is 503.",
+        unit="seconds",
+        version_added="3.2",
+    )
+
+
 _BACKENDS = (
     Setting("storage_backend", _REFERENCE, "", "Module that stores records."),
     Setting("storage_url", _LOCATION, "", "Where records are stored."),
@@ -180,6 +192,7 @@ _BACKENDS = (
         "Connections kept open to the storage.",
         unit="connections",
     ),
+    _busy_timeout("storage"),
     Setting("cache_backend", _REFERENCE, "", "Module that keeps temporary values."),
     Setting("cache_url", _LOCATION, "", "Where temporary values are kept."),
     Setting(
@@ -188,6 +201,13 @@ _BACKENDS = (
         25,
         "Connections kept open to the cache.",
         unit="connections",
+    ),
+    Setting(
+        "cache_hosts",
+        _NAMES,
+        "",
+        "Servers of the cache in Memcached, each host or host:port.",
+        version_added="3.2",
     ),
     Setting("cache_prefix", _TEXT, "", "Text in front of every key of the cache."),
     Setting(
@@ -198,6 +218,7 @@ _BACKENDS = (
         unit="bytes",
         version_added="3.2",
     ),
+    _busy_timeout("cache"),
     Setting("permission_backend", _REFERENCE, "", "Module that stores permissions."),
     Setting("permission_url", _LOCATION, "", "Where permissions are stored."),
     Setting(
@@ -207,6 +228,7 @@ _BACKENDS = (
         "Connections kept open to the permission backend.",
         unit="connections",
     ),
+    _busy_timeout("permission"),
     Setting(
         "transaction_per_request",
         _FLAG,

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from cliquet.storage import generators
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
+from cliquet.storage.transfer import StorageTransfer
 from cliquet.types import IdGenerator, Record
 
 __all__ = [
@@ -49,7 +50,7 @@ class Page(list[Record]):
     claim: Callable[[], int | None] | None = None
 
 
-class StorageBase:
+class StorageBase(StorageTransfer):
     """Base class of every storage backend (B-3.1, B-19.2).
 
     Parameters that mean the same in all methods:
@@ -72,7 +73,13 @@ class StorageBase:
     """Makes the ids of :meth:`create` when it is given no generator (B-3.2)."""
 
     pages_have_timestamp: bool = False
-    """Whether :meth:`get_all` returns a :class:`Page`, for a parent that is no pattern."""
+    """Whether :meth:`get_all` returns a :class:`~cliquet.storage.base.Page`.
+
+    It does not for a pattern of parents.
+
+    A subclass that overrides :meth:`get_all` or :meth:`collection_timestamp` sets it again, if that
+    is still so.
+    """
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Create what the backend needs; do nothing where it exists (B-3.8).
@@ -135,6 +142,13 @@ class StorageBase:
         ----------
         fields : names, dotted ones included; unique fields among them.
         """
+
+    def missing_indexes(self) -> list[str]:
+        """Return the declared fields that have no index yet, as ``collection: field`` (E-10.2).
+
+        .. versionadded:: 3.2
+        """
+        return []
 
     def all_resources_timestamps(self, collection_id: str) -> dict[str, int]:
         """Return the timestamps of a collection by parent, for the parents that have one (B-21.3).
@@ -361,7 +375,9 @@ class StorageBase:
     ) -> tuple[list[Record], int]:
         """Return a page and the number of live records that match the filters (B-6).
 
-        The page may be a :class:`Page`. Both are of the same instant. Ask :meth:`list_all` or :meth:`count_all` for one alone.
+        The page may be a :class:`~cliquet.storage.base.Page`. Both are of the same instant. Ask
+        :meth:`~cliquet.storage.base.StorageBase.list_all` or
+        :meth:`~cliquet.storage.base.StorageBase.count_all` for one alone.
 
         Parameters
         ----------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from cliquet import utils
@@ -18,11 +19,13 @@ from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
     DEFAULT_ID_FIELD,
     DEFAULT_MODIFIED_FIELD,
+    Page,
     StorageBase,
 )
 from cliquet.storage.inmemory import Entry, Names
 from cliquet.storage.memory_based import MemoryBasedStorage
 from cliquet.storage.memory_collection import Collection, Counter
+from cliquet.storage.memory_transfer import MemoryTransfer
 from cliquet.storage.query import Filter, PaginationRule, Sort
 from cliquet.storage.values import copy_object
 from cliquet.types import IdGenerator, Record
@@ -36,7 +39,7 @@ T = TypeVar("T")
 MAX_FIRST_ACCESSES = 10_000
 
 
-class Storage(StorageBase):
+class Storage(MemoryTransfer, StorageBase):
     """Storage in memory.
 
     .. code-block:: ini
@@ -47,8 +50,11 @@ class Storage(StorageBase):
     and see what was last committed.
     """
 
+    is_transferable = True
+    pages_have_timestamp = True
+
     def __init__(self) -> None:
-        self._store = MemoryStore("Storage in memory")
+        self._store = MemoryStore("Storage in memory", commits_last=True)
         # Both keyed by collection id and parent id.
         self._collections: TransactionalMap[tuple[str, str], Collection]
         self._collections = TransactionalMap(self._store)
@@ -75,23 +81,36 @@ class Storage(StorageBase):
     ) -> int:
         key = (collection_id, parent_id)
         with self._store.latch:
-            counter = self._counters.get(key)
-            if counter is not None:
-                return counter.timestamp
-            timestamp = self._first_accesses.get(key)
-            if timestamp is None:
-                timestamp, _ = self._bump_timestamp(None, None)
-                pending = self._counters.latest(key)
-                if pending is not None:
-                    # The first write of the collection is under way: its timestamp must be later
-                    # than all those that were published before it (D-60).
-                    timestamp = min(timestamp, pending.timestamp - 1)
-                self._first_accesses[key] = timestamp
-                if len(self._first_accesses) > MAX_FIRST_ACCESSES:
-                    self._first_accesses.popitem(last=False)
-            else:
-                self._first_accesses.move_to_end(key)
-            return timestamp
+            timestamp = self._timestamp(key)
+            return self._access(key) if timestamp is None else timestamp
+
+    def _timestamp(self, key: tuple[str, str]) -> int | None:
+        """Return the timestamp of a collection, if it was ever touched. The latch is held."""
+        counter = self._counters.get(key)
+        if counter is not None:
+            return counter.timestamp
+        timestamp = self._first_accesses.get(key)
+        if timestamp is not None:
+            self._first_accesses.move_to_end(key)
+        return timestamp
+
+    def _access(self, key: tuple[str, str]) -> int:
+        """Touch a collection for the first time; return its timestamp. The latch is held."""
+        timestamp, _ = self._bump_timestamp(None, None)
+        pending = self._counters.latest(key)
+        if pending is not None:
+            # The first write of the collection is under way: its timestamp must be later than all
+            # those that were published before it (D-60).
+            timestamp = min(timestamp, pending.timestamp - 1)
+        self._first_accesses[key] = timestamp
+        if len(self._first_accesses) > MAX_FIRST_ACCESSES:
+            self._first_accesses.popitem(last=False)
+        return timestamp
+
+    def _claim(self, key: tuple[str, str]) -> int | None:
+        """Touch a collection that nobody has touched meanwhile (:attr:`Page.claim`)."""
+        with self._store.latch:
+            return self._access(key) if self._timestamp(key) is None else None
 
     def all_resources_timestamps(self, collection_id: str) -> dict[str, int]:
         with self._store.latch:
@@ -144,6 +163,21 @@ class Storage(StorageBase):
         if entry is None:
             raise exceptions.RecordNotFoundError(object_id)
         return entry.to_record(Names(id_field, modified_field, DEFAULT_DELETED_FIELD))
+
+    def find_tombstone(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_id: str,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        deleted_field: str = DEFAULT_DELETED_FIELD,
+        auth: str | None = None,
+    ) -> Record | None:
+        collection = self._collections.get((collection_id, parent_id))
+        entry = None if collection is None else collection.tombstone(object_id)
+        names = Names(id_field, modified_field, deleted_field)
+        return None if entry is None else entry.to_record(names)
 
     def update(
         self,
@@ -288,35 +322,21 @@ class Storage(StorageBase):
         auth: str | None = None,
     ) -> tuple[list[Record], int]:
         names = Names(id_field, modified_field, deleted_field)
-        entries = self._entries(collection_id, parent_id, include_deleted=include_deleted)
+        key = (collection_id, parent_id)
+        is_one = not is_pattern(parent_id)
+        with self._store.latch:
+            timestamp = self._timestamp(key) if is_one else None
+            entries = self._entries(collection_id, parent_id, include_deleted=include_deleted)
         entries = inmemory.apply_filters(entries, filters or (), names)
         total = sum(1 for entry in entries if entry.data is not None)
         entries = inmemory.page(
             entries, names, sorting=sorting, pagination_rules=pagination_rules, limit=limit
         )
-        return [entry.to_record(names) for entry in entries], total
-
-    def list_all(
-        self,
-        collection_id: str,
-        parent_id: str,
-        filters: Sequence[Filter] | None = None,
-        sorting: Sequence[Sort] | None = None,
-        pagination_rules: Sequence[PaginationRule] | None = None,
-        limit: int | None = None,
-        include_deleted: bool = False,
-        id_field: str = DEFAULT_ID_FIELD,
-        modified_field: str = DEFAULT_MODIFIED_FIELD,
-        deleted_field: str = DEFAULT_DELETED_FIELD,
-        auth: str | None = None,
-    ) -> list[Record]:
-        names = Names(id_field, modified_field, deleted_field)
-        entries = self._entries(collection_id, parent_id, include_deleted=include_deleted)
-        entries = inmemory.apply_filters(entries, filters or (), names)
-        entries = inmemory.page(
-            entries, names, sorting=sorting, pagination_rules=pagination_rules, limit=limit
-        )
-        return [entry.to_record(names) for entry in entries]
+        listed = Page(entry.to_record(names) for entry in entries)
+        if is_one:
+            listed.timestamp = timestamp
+            listed.claim = partial(self._claim, key)
+        return listed, total
 
     def count_all(
         self,

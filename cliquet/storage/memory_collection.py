@@ -85,6 +85,10 @@ class Collection:
         entry = self._entries.get(object_id)
         return None if entry is None or entry.data is None else entry
 
+    def tombstone(self, object_id: str) -> Entry | None:
+        entry = self._entries.get(object_id)
+        return None if entry is None or entry.data is not None else entry
+
     def entries(self, *, include_deleted: bool) -> list[Entry]:
         entries = self._entries.values()
         return entries if include_deleted else [e for e in entries if e.data is not None]

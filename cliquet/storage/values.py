@@ -41,9 +41,23 @@ def copy_json(value: JSONValue) -> JSONValue:
 
 
 def copy_object(value: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
-    copied = {}
-    for name, item in value.items():
-        if not isinstance(name, str):
-            raise TypeError(f"Names of a JSON object are text, not {name!r}.")
-        copied[name] = copy_json(item)
-    return copied
+    """Return a copy of an object, whose members are in the one order that storages keep.
+
+    It is that of PostgreSQL's ``jsonb``: the shorter names first, in UTF-8, then by code point.
+    All storages answer the same text thereby.
+
+    Raises
+    ------
+    TypeError : as in :func:`copy_json`, or a name is no text.
+    """
+    try:
+        names = sorted(value, key=_rank)
+    except (TypeError, AttributeError):
+        name = next(name for name in value if not isinstance(name, str))
+        raise TypeError(f"Names of a JSON object are text, not {name!r}.") from None
+    return {name: copy_json(value[name]) for name in names}
+
+
+def _rank(name: str) -> tuple[int, str]:
+    # Code points are in the order of their UTF-8 bytes.
+    return (len(name) if name.isascii() else len(name.encode("utf-8", "surrogatepass"))), name

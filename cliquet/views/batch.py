@@ -10,7 +10,7 @@ from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from cliquet import errors, events, http, jsonio, logs, settings, transactions, utils
+from cliquet import authorization, errors, events, http, jsonio, logs, settings, transactions, utils
 from cliquet.service import Service
 from cliquet.validation import read_body
 
@@ -206,4 +206,13 @@ def _process(request: Request, subrequest: Request) -> http.Answer:
         if not errors.has_json_body(answer.response):
             # What an application makes of its own exceptions may be anything (H-26.11).
             errors.http_error(answer.response, errno=errors.ERRORS.UNDEFINED)
+    elif subrequest.method not in ("GET", "HEAD") and not _has_created(answer):
+        # Its application may have changed permissions behind the back of the models.
+        authorization.forget_granted(request.bound_data)
     return answer
+
+
+def _has_created(answer: http.Answer) -> bool:
+    """Whether a sub-request made a record, which changes the permissions of no other object."""
+    is_resource = utils.current_resource_name(answer.request) is not None
+    return is_resource and answer.response.status_code == 201

@@ -1,10 +1,12 @@
 """Permission check and write of shareable records, with other clients in between."""
 
+import json
 import sys
 import uuid
 
 import colander
 import pytest
+from pyramid.security import NO_PERMISSION_REQUIRED
 from sharing import FORBIDDEN, UNAUTHORIZED, contents, error, grant, permissions_of, user_id
 from webtest import TestApp
 
@@ -146,6 +148,71 @@ def test_a_put_allowed_to_do_both_replaces_what_was_created(app, url, meanwhile)
 
     assert response.json["data"]["name"] == "slow"
     assert set(response.json["permissions"]["write"]) == {me, user_id(app, OWNER)}
+
+
+@pytest.mark.clause("D-62", "H-5.18")
+def test_a_put_allowed_to_replace_does_not_replace_what_another_has_created_anew(
+    app, url, meanwhile
+):
+    me = user_id(app, USER)
+    owner_creates(app, url, permissions={"write": [me]})
+
+    def create_anew():
+        client(app).delete(url, headers=OWNER, status=200)
+        client(app).put_json(url, body("anew"), headers=OWNER, status=201)
+
+    meanwhile.append(create_anew)
+
+    response = app.put_json(url, body("slow"), headers=USER, status="*")
+
+    assert error(response) == FORBIDDEN
+    assert "anew" not in response.text
+    records, _ = contents(app, "morel")
+    assert [record["name"] for record in records] == ["anew"]
+    assert permissions_of(app, uri_of(url)) == {"write": {user_id(app, OWNER)}}
+
+
+@pytest.mark.clause("D-62", "D-55")
+def test_a_put_replaces_what_another_has_changed_where_it_still_may(app, url, meanwhile):
+    me = user_id(app, USER)
+    owner_creates(app, url, permissions={"write": [me]})
+    meanwhile.append(lambda: client(app).patch_json(url, body("other"), headers=OWNER, status=200))
+
+    response = app.put_json(url, body("slow"), headers=USER, status=200)
+
+    assert set(response.json["permissions"]["write"]) == {me, user_id(app, OWNER)}
+
+
+@pytest.mark.clause("D-62", "P-16.3")
+def test_a_put_that_needs_no_permission_is_not_judged_by_another(url, meanwhile):
+    class OpenViewSet(resource.ShareableViewSet):
+        def get_view_arguments(self, endpoint_type, resource_cls, method):
+            arguments = super().get_view_arguments(endpoint_type, resource_cls, method)
+            return {**arguments, "permission": NO_PERMISSION_REQUIRED}
+
+    app = make_app([(Morel, {"viewset": OpenViewSet()})])
+    meanwhile.append(lambda: owner_creates(app, url))
+
+    app.put_json(url, body("slow"), headers=USER, status=200)
+
+
+@pytest.mark.clause("D-55", "E-4.1", "H-24.6")
+def test_json_patches_of_permissions_are_all_preserved(app, url, frequent_switches):
+    owner_creates(app, url, permissions={"read": ["group:first"]})
+
+    def add(rank):
+        operation = {"op": "add", "path": "/permissions/read/-", "value": f"group:{rank}"}
+        return client(app).patch(
+            url,
+            json.dumps([operation]),
+            headers={**OWNER, "Content-Type": "application/json-patch+json"},
+            status=200,
+        )
+
+    in_threads(THREADS, add)
+
+    expected = {"group:first", *(f"group:{rank}" for rank in range(THREADS))}
+    assert permissions_of(app, uri_of(url))["read"] == expected
 
 
 @pytest.mark.clause("D-62", "D-54", "D-49")

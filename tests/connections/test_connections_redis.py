@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from cliquet.connections.redis import Address, create_from_config, parse_url, wrap_redis_error
 from cliquet.settings import SettingError
-from cliquet.storage.exceptions import BackendError
+from cliquet.storage.exceptions import BackendError, ReadonlyError
 
 
 def client_of(prefix="storage_", **settings):
@@ -177,6 +177,25 @@ def test_a_thread_waits_for_a_connection_in_use(redis_url):
     assert (before, answers) == ([], [True])
 
 
+@pytest.mark.clause("B-21.35", "B-10.4")
+@pytest.mark.parametrize(
+    ("prefix", "given", "expected"),
+    [
+        ("cache_", {"pool_timeout": "2.5"}, 2.5),
+        ("storage_", {"pool_timeout": 1}, 1),
+        ("permission_", {}, 30),
+        # Of these, the table of settings says nothing: the driver's own default.
+        ("event_listeners.redis.", {}, 20),
+        ("event_listeners.redis.", {"pool_timeout": "3"}, 3),
+        ("woodland_", {"pool_size": 1}, 20),
+    ],
+)
+def test_a_thread_waits_for_a_connection_as_long_as_the_setting_says(prefix, given, expected):
+    pool = client_of(prefix=prefix, url="", **given).connection_pool
+
+    assert pool.timeout == expected
+
+
 # Errors
 
 
@@ -194,6 +213,36 @@ def test_errors_of_the_driver_become_those_of_backends():
     assert raised.value.original is original
     assert raised.value.__cause__ is original
     assert raised.value.retryable is False
+
+
+@pytest.mark.clause("B-21.7")
+@pytest.mark.parametrize(
+    "error",
+    [
+        redis.ReadOnlyError("You can't write against a read only replica."),
+        # As the servers before 7 tell it of a script.
+        redis.ResponseError("Error running script: -READONLY You can't write against a replica"),
+    ],
+)
+def test_a_server_that_takes_no_write_is_told_apart(error):
+    @wrap_redis_error
+    def method():
+        raise error
+
+    with pytest.raises(ReadonlyError) as raised:
+        method()
+
+    assert raised.value.original is error
+
+
+@pytest.mark.clause("E-9.4", "B-2.5")
+def test_errors_about_clusters_become_those_of_backends_too():
+    @wrap_redis_error
+    def method():
+        raise redis.exceptions.RedisClusterException("no node")
+
+    with pytest.raises(BackendError, match="no node"):
+        method()
 
 
 @pytest.mark.clause("P-29.5")

@@ -16,6 +16,7 @@ from cliquet.testing.permission.changes import PermissionChangesContract
 from cliquet.testing.permission.concurrency import PermissionConcurrencyContract
 from cliquet.testing.permission.heartbeat import PermissionHeartbeatContract
 from cliquet.testing.permission.principals import PrincipalsContract
+from cliquet.testing.permission.transfer import PermissionTransferContract
 
 __all__ = ["PermissionContract"]
 
@@ -27,5 +28,6 @@ class PermissionContract(
     AccessibleObjectsContract,
     PermissionConcurrencyContract,
     PermissionHeartbeatContract,
+    PermissionTransferContract,
 ):
     """Everything that a permission backend does."""

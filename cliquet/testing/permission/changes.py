@@ -68,6 +68,49 @@ class PermissionChangesContract:
             permission.replace_object_permissions("/o/1", {"read": ["bob"], "write": principals})
         assert permission.object_permissions("/o/1") == {"read": {"alice"}}
 
+    # Replacement, writer and answer at once
+
+    @pytest.mark.clause("B-20.4", "H-24.7", "B-15.14")
+    @pytest.mark.parametrize(
+        ("given", "writer", "expected"),
+        [
+            ({}, None, {"read": {"alice"}, "write": {"bob"}}),
+            ({}, "carol", {"read": {"alice"}, "write": {"bob", "carol"}}),
+            ({"read": ["dave"]}, None, {"read": {"dave"}, "write": {"bob"}}),
+            ({"read": [], "write": ["dave"]}, "carol", {"write": {"carol", "dave"}}),
+            ({"write": []}, "carol", {"read": {"alice"}, "write": {"carol"}}),
+            ({"read": (), "write": ()}, None, {}),
+        ],
+    )
+    def test_writing_replaces_then_adds_the_writer_and_answers_all(
+        self,
+        permission: PermissionBase,
+        given: dict[str, Any],
+        writer: str | None,
+        expected: dict[str, set[str]],
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("/o/1", "write", "bob")
+        permission.add_principal_to_ace("/o/2", "write", "erin")
+
+        written = permission.write_object_permissions("/o/1", given, writer)
+
+        assert written == expected == permission.object_permissions("/o/1")
+        assert permission.object_permissions("/o/2") == {"write": {"erin"}}
+        # It belongs to the caller (B-22.8).
+        for principals in written.values():
+            principals.clear()
+        assert permission.object_permissions("/o/1") == expected
+
+    @pytest.mark.clause("B-22.39", "B-15.17", "B-20.4")
+    def test_writing_something_else_than_texts_changes_nothing(
+        self, permission: PermissionBase
+    ) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        with pytest.raises(TypeError):
+            permission.write_object_permissions("/o/1", {"read": ["bob"], "write": [12]}, "carol")  # type: ignore[list-item]
+        assert permission.object_permissions("/o/1") == {"read": {"alice"}}
+
     # Deletion
 
     @pytest.mark.clause("B-15.15")

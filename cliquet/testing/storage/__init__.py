@@ -22,11 +22,13 @@ from cliquet.testing.storage.concurrency import ConcurrencyTests
 from cliquet.testing.storage.deletion import DeletionTests
 from cliquet.testing.storage.filters import FilterTests
 from cliquet.testing.storage.listing import ListingTests
+from cliquet.testing.storage.pages import PageTests
 from cliquet.testing.storage.pagination import PaginationTests
 from cliquet.testing.storage.records import RecordTests
 from cliquet.testing.storage.sorting import SortingTests
 from cliquet.testing.storage.timestamps import TimestampTests
 from cliquet.testing.storage.transactions import AtomicTests, TransactionTests
+from cliquet.testing.storage.transfer import TransactedTransferTests, TransferTests
 from cliquet.testing.storage.unicity import UnicityTests
 
 __all__ = [
@@ -35,12 +37,15 @@ __all__ = [
     "DeletionTests",
     "FilterTests",
     "ListingTests",
+    "PageTests",
     "PaginationTests",
     "RecordTests",
     "SortingTests",
     "StorageContract",
     "TimestampTests",
+    "TransactedTransferTests",
     "TransactionTests",
+    "TransferTests",
     "UnicityTests",
     "UntransactedStorageContract",
 ]
@@ -50,6 +55,7 @@ class UntransactedStorageContract(
     RecordTests,
     TimestampTests,
     ListingTests,
+    PageTests,
     FilterTests,
     SortingTests,
     PaginationTests,
@@ -57,9 +63,10 @@ class UntransactedStorageContract(
     DeletionTests,
     ConcurrencyTests,
     AtomicTests,
+    TransferTests,
 ):
     """What holds of every storage."""
 
 
-class StorageContract(UntransactedStorageContract, TransactionTests):
+class StorageContract(TransactedTransferTests, UntransactedStorageContract, TransactionTests):
     """What holds of a storage that takes part in the request's transaction."""

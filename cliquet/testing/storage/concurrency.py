@@ -13,7 +13,6 @@ from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.query import Sort
 from cliquet.testing.storage.common import (
-    COLLECTION,
     HOME,
     clause,
     create,
@@ -243,27 +242,6 @@ class ConcurrencyTests:
             for _ in range(200):
                 page, total = storage.get_all(**HOME)
                 assert len(page) == total
-        finally:
-            done.set()
-            writer.join(30)
-
-    @clause("B-5.20", "B-21.19")
-    def test_a_list_over_several_parents_is_of_one_instant(self, storage: StorageBase) -> None:
-        done = threading.Event()
-
-        def write() -> None:
-            while not done.is_set():
-                with request_transaction():
-                    for parent_id in ("a", "b", "c"):
-                        storage.create(COLLECTION, parent_id, {})
-                with request_transaction():
-                    storage.delete_all(COLLECTION, "*")
-
-        writer = threading.Thread(target=write, daemon=True)
-        writer.start()
-        try:
-            for _ in range(200):
-                assert len(storage.list_all(COLLECTION, "*")) in (0, 3)
         finally:
             done.set()
             writer.join(30)

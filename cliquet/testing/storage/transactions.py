@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -12,6 +13,7 @@ from transaction import Transaction
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.testing.storage.common import (
+    COLLECTION,
     HOME,
     OTHER_PARENT,
     clause,
@@ -287,3 +289,24 @@ class TransactionTests:
             create(storage, id="b")
 
         assert in_another_thread(lambda: sorted(listed(storage))) == ["a", "b"]
+
+    @clause("B-5.20", "B-21.19")
+    def test_a_list_over_several_parents_is_of_one_instant(self, storage: StorageBase) -> None:
+        done = threading.Event()
+
+        def write() -> None:
+            while not done.is_set():
+                with request_transaction():
+                    for parent_id in ("a", "b", "c"):
+                        storage.create(COLLECTION, parent_id, {})
+                with request_transaction():
+                    storage.delete_all(COLLECTION, "*")
+
+        writer = threading.Thread(target=write, daemon=True)
+        writer.start()
+        try:
+            for _ in range(200):
+                assert len(storage.list_all(COLLECTION, "*")) in (0, 3)
+        finally:
+            done.set()
+            writer.join(30)

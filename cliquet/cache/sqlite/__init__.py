@@ -1,0 +1,23 @@
+"""The cache in SQLite."""
+
+from typing import Any
+
+from cliquet import settings
+from cliquet.cache.sqlite.cache import Cache, prepare
+from cliquet.connections import sqlite_config
+
+__all__ = ["Cache", "load_from_config"]
+
+
+def load_from_config(config: Any) -> Cache:
+    """Return the cache that the settings describe; no file is opened yet (E-1.2).
+
+    Raises
+    ------
+    cliquet.settings.SettingError : the URL or the prefix cannot be used.
+    """
+    return Cache(
+        # On the file of the storage it would wait for its own request's lock (E-1.5).
+        sqlite_config.create_from_config(config, prefix="cache_", prepare=prepare, sibling="cache"),
+        cache_prefix=settings.read(config.get_settings(), "cache_prefix"),
+    )

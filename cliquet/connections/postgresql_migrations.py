@@ -1,0 +1,125 @@
+"""Schemas in PostgreSQL: creation, checks of the database, migrations (B-12.11 to B-12.15)."""
+
+from __future__ import annotations
+
+import warnings
+
+from cliquet import logs
+from cliquet.connections.migrations import Migrations, migration_path
+from cliquet.connections.postgresql import PostgreSQLClient
+from cliquet.connections.sql import Session
+
+__all__ = ["PostgreSQLMigrations"]
+
+# Any number will do, as long as no other program takes it.
+_ADVISORY_LOCK = 0x636C69717565
+
+_ANOTHER_ROW = "SELECT 1 FROM metadata WHERE name NOT LIKE '%\\_schema\\_version' LIMIT 1"
+
+
+class PostgreSQLMigrations(Migrations):
+    """Creates or upgrades one schema in PostgreSQL."""
+
+    def run(self, client: PostgreSQLClient, *, dry_run: bool = False) -> None:
+        """Bring the schema to its present version, whatever is there.
+
+        Parameters
+        ----------
+        dry_run : only log what would be done.
+
+        Raises
+        ------
+        AssertionError : the database is not in UTF-8.
+        BackendError : the server cannot be reached, or refuses.
+        """
+        with client.connect(readonly=True) as session:
+            installed = self.installed_version(session)
+        if dry_run:
+            self._announce(installed)
+            return
+        if installed is None:
+            with client.begin() as session:
+                self.lock(session)
+                # Another process may have been faster.
+                installed = self.installed_version(session)
+                if installed is None:
+                    self.check_database(session)
+                    self.create(session)
+                    logs.logger.info(
+                        "schema.created", schema=self.schema.name, version=self.schema.version
+                    )
+                session.has_written = True
+        while installed is not None and installed < self.schema.version:
+            with client.begin() as session:
+                self.lock(session)
+                found = self.installed_version(session)
+                if found is None or found <= installed:
+                    self.upgrade(session, installed)
+                    found = installed + 1
+                # Else another process was faster.
+                session.has_written = True
+                installed = found
+
+    def _announce(self, installed: int | None) -> None:
+        if installed is None:
+            logs.logger.info(
+                "schema.to_create", schema=self.schema.name, version=self.schema.version
+            )
+        for version in range(installed or self.schema.version, self.schema.version):
+            path = migration_path(version, version + 1)
+            logs.logger.info("schema.to_migrate", schema=self.schema.name, file=path)
+
+    def installed_version(self, session: Session) -> int | None:
+        """Return the version of the schema that is there, or ``None`` (B-12.13)."""
+        version = self.recorded_version(session)
+        if version is not None or not self.has_table(session, self.schema.landmark):
+            return version
+        if self.schema.recognition is None:
+            return self.schema.unversioned
+        has_metadata = self.has_table(session, "metadata")
+        # Not those of the other backends, which share the table.
+        if has_metadata and session.execute(_ANOTHER_ROW).fetchone() is not None:
+            # Before versions were written down.
+            return 1
+        row = session.execute(self.schema.read(self.schema.recognition)).fetchone()
+        recognised: int | None = row[0]
+        if recognised is None or (recognised != self.schema.version and not has_metadata):
+            # Another program's: to create the tables will fail.
+            return None
+        logs.logger.warning("schema.no_version", schema=self.schema.name, assumed=recognised)
+        return recognised
+
+    def check_database(self, session: Session) -> None:
+        """Check what cannot be mended afterwards (B-12.12, S-11.8).
+
+        Raises
+        ------
+        AssertionError : the database is not in UTF-8.
+        """
+        encoding = session.execute(
+            "SELECT pg_encoding_to_char(encoding) FROM pg_database"
+            " WHERE datname = current_database()"
+        ).fetchone()[0]
+        if encoding.lower().replace("-", "") != "utf8":
+            # Published as such.
+            raise AssertionError(f"Unexpected database encoding {encoding}")
+        timezone = session.execute("SELECT current_setting('TIMEZONE')").fetchone()[0]
+        if timezone.upper() not in ("UTC", "ETC/UTC"):
+            message = f"Database timezone is not UTC ({timezone})"
+            warnings.warn(message, UserWarning, stacklevel=2)
+            logs.logger.warning(message)
+
+    def has_table(self, session: Session, name: str) -> bool:
+        # Not `to_regclass`, which may remember, from before the wait, that there is none.
+        found = session.execute(
+            "SELECT 1 FROM pg_catalog.pg_class WHERE relname = %s AND relkind IN ('r', 'p')"
+            " AND pg_catalog.pg_table_is_visible(oid)",
+            (name,),
+        )
+        return found.fetchone() is not None
+
+    def run_file(self, session: Session, path: str) -> None:
+        session.execute(self.schema.read(path))
+
+    def lock(self, session: Session) -> None:
+        session.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))

@@ -1,0 +1,295 @@
+"""What the clients of PostgreSQL and SQLite share: sessions, and the request's transaction.
+
+A *session* is what one transaction says to its database. Inside a request the first write opens it,
+and it lasts until the request's transaction ends; what is read before runs without transaction.
+Outside a request each call is a transaction of its own (design notes, section 1).
+
+Knows nothing of records, permissions or cached values.
+"""
+
+from __future__ import annotations
+
+import abc
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, Protocol
+
+from transaction import Transaction
+
+from cliquet.connections import scope
+
+__all__ = ["Cursor", "SQLClient", "Session"]
+
+Parameters = Sequence[Any]
+
+
+class Cursor(Protocol):
+    """The part of a driver's cursor that the backends use."""
+
+    @property
+    def rowcount(self) -> int: ...  # pragma: no cover - a protocol has no body
+
+    def fetchone(self) -> Any: ...  # pragma: no cover
+
+    def fetchall(self) -> list[Any]: ...  # pragma: no cover
+
+
+class Session(abc.ABC):
+    """A connection, lent for one transaction or, in autocommit, for a few statements.
+
+    Attributes
+    ----------
+    is_autocommit : each statement commits by itself.
+    has_written : whether a statement was sent that may have changed something.
+    locked : keys of the locks that the transaction holds; what they are is the backends' business.
+    memo : what was read under a lock and is still true; emptied by whoever changes it.
+    """
+
+    def __init__(self, *, is_autocommit: bool) -> None:
+        self.is_autocommit = is_autocommit
+        self.has_written = False
+        self._savepoints = 0
+        self.locked: frozenset[Any] = frozenset()
+        self.memo: dict[Any, Any] = {}
+        self._names = count(1)
+
+    @abc.abstractmethod
+    def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
+        """Send one statement, whose placeholders are ``%s``, and return its result.
+
+        Raises
+        ------
+        BackendError : the database refused it, or cannot be reached.
+        """
+
+    @abc.abstractmethod
+    def commit(self) -> None:
+        """Commit what was done so far; what follows is another transaction.
+
+        Raises
+        ------
+        BackendError : nothing was committed, or the server is gone and nobody knows.
+        """
+
+    @abc.abstractmethod
+    def rollback(self) -> None:
+        """Undo all that was not committed. Never raises."""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing was changed yet, and no savepoint was taken."""
+        return not self.has_written and not self._savepoints
+
+    @abc.abstractmethod
+    def _set_savepoint(self, name: str) -> None: ...
+
+    @abc.abstractmethod
+    def _undo_to(self, name: str) -> None: ...
+
+    @abc.abstractmethod
+    def _forget_savepoint(self, name: str) -> None: ...
+
+    def savepoint(self) -> Savepoint:
+        """Return a mark that what follows can be undone to."""
+        name = f"cliquet_{next(self._names)}"
+        self._savepoints += 1
+        self._set_savepoint(name)
+        return Savepoint(self, name, self.locked)
+
+    @contextmanager
+    def undoing(self) -> Iterator[None]:
+        """Undo what the block did if it raises, and only that."""
+        mark = self.savepoint()
+        try:
+            yield
+        except BaseException:
+            mark.rollback()
+            raise
+        self._forget_savepoint(mark.name)
+        self._savepoints -= 1
+
+    def _reset(self) -> None:
+        """Forget what was true of the transaction that has just ended."""
+        self.has_written = False
+        self.locked = frozenset()
+        self.memo.clear()
+        self._savepoints = 0
+
+
+class Savepoint:
+    """A mark in a transaction (part of the ``transaction`` package's interface)."""
+
+    def __init__(self, session: Session, name: str, locked: frozenset[Any]) -> None:
+        self.name = name
+        self._session = session
+        self._locked = locked
+
+    def rollback(self) -> None:
+        """Undo what was done since; locks taken since are released."""
+        self._session._undo_to(self.name)
+        self._session.locked = self._locked
+        self._session.memo.clear()
+
+
+class SQLClient(abc.ABC):
+    """Lends sessions to the backends of one database.
+
+    Backends that share a client share the transaction of a request.
+    """
+
+    def __init__(self) -> None:
+        # Of a transaction outside any request, which ends where it began, in its thread.
+        self._own = threading.local()
+
+    @abc.abstractmethod
+    def _lend(self, *, is_autocommit: bool) -> Session:
+        """Return a session on a connection that nobody else uses."""
+
+    @abc.abstractmethod
+    def _take_back(self, session: Session) -> None:
+        """Make the connection of a session, whose transaction has ended, available again."""
+
+    def current(self) -> Session | None:
+        """Return the session of the transaction under way in this thread, or ``None``."""
+        transaction = scope.current()
+        if transaction is None:
+            session: Session | None = getattr(self._own, "session", None)
+            return session
+        try:
+            session = transaction.data(self)
+        except KeyError:
+            return None
+        return session
+
+    @contextmanager
+    def connect(self, readonly: bool = False, force_commit: bool = False) -> Iterator[Session]:
+        """Give the session of the transaction under way, or one for the block (B-11.8, B-24).
+
+        Parameters
+        ----------
+        readonly : the block only reads: it needs no transaction of its own.
+        force_commit : commit at the end of the block, even what the request did before.
+
+        Raises
+        ------
+        BackendError : the database cannot be reached, or the pool is exhausted.
+        """
+        session = self.current()
+        if session is not None:
+            yield session
+            if force_commit:
+                session.commit()
+        elif readonly:
+            with self.autocommit() as session:
+                yield session
+        else:
+            with self.begin() as session:
+                yield session
+                if force_commit:
+                    session.commit()
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Session]:
+        """Give a session whose statements commit by themselves, whatever becomes of the request.
+
+        For what is no part of its transaction, such as a cache (B-22.33).
+        """
+        session = self._lend(is_autocommit=True)
+        try:
+            yield session
+        finally:
+            self._take_back(session)
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """Give a transaction: the request's, which is joined if need be, or one for the block.
+
+        Outside a request the end of the outermost block commits, or undoes what it did if it
+        raises.
+        """
+        session = self.current()
+        if session is not None:
+            yield session
+            return
+        transaction = scope.current()
+        if transaction is not None:
+            yield self._join(transaction)
+            return
+        session = self._own.session = self._lend(is_autocommit=False)
+        try:
+            yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            self._own.session = None
+            self._take_back(session)
+
+    def _join(self, transaction: Transaction) -> Session:
+        session = self._lend(is_autocommit=False)
+        try:
+            transaction.join(_SQLDataManager(self, session, transaction))
+        except BaseException:
+            self._take_back(session)
+            raise
+        transaction.set_data(self, session)
+        return session
+
+    def end(self, session: Session, transaction: Transaction) -> None:
+        """Let go of a session whose transaction has ended."""
+        transaction.set_data(self, None)
+        self._take_back(session)
+
+
+class _SQLDataManager:
+    """Takes part in a transaction on behalf of a client."""
+
+    def __init__(self, client: SQLClient, session: Session, transaction: Transaction) -> None:
+        self._client = client
+        self._session: Session | None = session
+        self._transaction = transaction
+        # Part of the IDataManager interface.
+        self.transaction_manager = transaction._manager
+        # A commit here cannot be taken back, unlike those of the others: it comes last.
+        self._sort_key = f"~~cliquet.sql:{id(client):x}"
+
+    def _end(self, *, rollback: bool) -> None:
+        # The transaction may call abort() and tpc_abort() for one failure.
+        session, self._session = self._session, None
+        if session is None:
+            return
+        try:
+            if rollback:
+                session.rollback()
+        finally:
+            self._client.end(session, self._transaction)
+
+    def abort(self, transaction: Transaction) -> None:
+        self._end(rollback=True)
+
+    def tpc_begin(self, transaction: Transaction) -> None:
+        pass
+
+    def commit(self, transaction: Transaction) -> None:
+        pass
+
+    def tpc_vote(self, transaction: Transaction) -> None:
+        # The last moment when a failure still makes the request fail (B-18.9).
+        if self._session is not None:
+            self._session.commit()
+
+    def tpc_finish(self, transaction: Transaction) -> None:
+        self._end(rollback=False)
+
+    def tpc_abort(self, transaction: Transaction) -> None:
+        self._end(rollback=True)
+
+    def sortKey(self) -> str:  # noqa: N802 - name of the interface
+        return self._sort_key
+
+    def savepoint(self) -> Savepoint:
+        assert self._session is not None  # noqa: S101 - the transaction is still active
+        return self._session.savepoint()

@@ -1,0 +1,326 @@
+"""Connections to SQLite, with the standard library (E-1).
+
+Several processes share one file: the log is written ahead, and each commit reaches the disk. A
+transaction takes the write lock before its first statement, so that what it reads stays true until
+it commits (E-1.4, design notes, section 1).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from cliquet import logs
+from cliquet.connections.sql import Cursor, Parameters, Session, SQLClient
+from cliquet.storage.exceptions import BackendError, ReadonlyError
+
+__all__ = ["SQLiteClient", "SQLiteSession", "SchemaOnFirstUse"]
+
+DEFAULT_BUSY_TIMEOUT_SECONDS = 5.0
+# What one connection keeps prepared. Listings differ by their filters.
+_CACHED_STATEMENTS = 256
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Turn the errors of the driver into those of backends (B-2.5).
+
+    Raises
+    ------
+    BackendError : the error, which is logged, is its ``original``.
+    """
+    try:
+        yield
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        logs.logger.error(str(error), exc_info=True)
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY" or "readonly" in str(error):
+            raise ReadonlyError(original=error) from error
+        raise BackendError(original=error) from error
+
+
+@lru_cache(maxsize=1024)
+def _with_question_marks(statement: str) -> str:
+    return statement.replace("%s", "?")
+
+
+class SchemaOnFirstUse(Protocol):
+    """Tables that are made when a file is new."""
+
+    def is_missing(self, session: SQLiteSession) -> bool:
+        """Whether the file does not have them."""
+
+    def create(self, session: SQLiteSession) -> None:
+        """Make them."""
+
+
+class SQLiteSession(Session):
+    """A session of SQLite.
+
+    Attributes
+    ----------
+    kept : statements to be committed although the transaction fails (X-22).
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, is_autocommit: bool) -> None:
+        super().__init__(is_autocommit=is_autocommit)
+        self.connection = connection
+        self.kept: list[tuple[str, Parameters]] = []
+        self._has_begun = False
+
+    def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
+        with translating():
+            if not self.is_autocommit and not self._has_begun:
+                self._begin()
+            return self.connection.execute(_with_question_marks(statement), parameters)
+
+    def execute_many(self, statement: str, rows: list[Parameters]) -> None:
+        """Send one statement for each row of parameters."""
+        with translating():
+            if not self.is_autocommit and not self._has_begun:
+                self._begin()
+            self.connection.executemany(_with_question_marks(statement), rows)
+
+    def restart(self) -> None:
+        """Commit what the transaction did so far, and begin again."""
+        self.commit()
+
+    def keep(self, statement: str, parameters: Parameters) -> None:
+        """Send a statement that outlives the failure of the transaction."""
+        self.kept.append((statement, parameters))
+        self.execute(statement, parameters)
+
+    def _begin(self) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+        self._has_begun = True
+        self.connection.execute("SAVEPOINT cliquet_begin")
+
+    def commit(self) -> None:
+        if self._has_begun:
+            with translating():
+                self.connection.execute("COMMIT")
+        self._end()
+
+    def rollback(self) -> None:
+        if self._has_begun:
+            try:
+                if self.kept:
+                    # In the same transaction: nobody may write in between, with a timestamp that
+                    # the kept one does not know.
+                    self.connection.execute("ROLLBACK TO cliquet_begin")
+                    self._send_kept()
+                    self.connection.execute("COMMIT")
+                else:
+                    self.connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                logs.logger.exception("sqlite.rollback")
+                with contextlib.suppress(sqlite3.Error):
+                    self.connection.execute("ROLLBACK")
+        self._end()
+
+    def _send_kept(self) -> None:
+        for statement, parameters in self.kept:
+            self.connection.execute(_with_question_marks(statement), parameters)
+
+    def _end(self) -> None:
+        self._has_begun = False
+        self.kept.clear()
+        self._reset()
+
+    def _set_savepoint(self, name: str) -> None:
+        self.execute(f"SAVEPOINT {name}")
+
+    def _undo_to(self, name: str) -> None:
+        self.execute(f"ROLLBACK TO {name}")
+        with translating():
+            self._send_kept()
+
+    def _forget_savepoint(self, name: str) -> None:
+        self.execute(f"RELEASE {name}")
+
+
+class SQLiteClient(SQLClient):
+    """Lends connections to one file.
+
+    Parameters
+    ----------
+    path : of the file, which is made at the first use; its folder exists. ``None`` for a temporary
+        one, which vanishes with the client.
+    busy_timeout_seconds : longest wait for the write lock of another transaction.
+    prepare : called with each new connection, to give it functions.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        busy_timeout_seconds: float = DEFAULT_BUSY_TIMEOUT_SECONDS,
+        prepare: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        super().__init__()
+        if path is None:
+            folder = tempfile.mkdtemp(prefix="cliquet-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            path = Path(folder) / "private.db"
+        self.path = path
+        self.busy_timeout_seconds = busy_timeout_seconds
+        self._prepare = [] if prepare is None else [prepare]
+        self._idle: deque[sqlite3.Connection] = deque()
+        # One of a process waits for the file's lock; the others wait here, woken without delay.
+        self._writer = threading.Lock()
+        self._schemas: list[SchemaOnFirstUse] = []
+        self._is_ready = False
+        self._ready_lock = threading.Lock()
+        weakref.finalize(self, _close, self._idle)
+        _forget_after_fork(self)
+
+    def on_first_use(self, schema: SchemaOnFirstUse) -> None:
+        """Have a schema made, where it is missing, before anything else is done (E-1.3)."""
+        self._schemas.append(schema)
+        self._is_ready = False
+
+    def prepare_with(self, prepare: Callable[[sqlite3.Connection], None]) -> None:
+        """Have a function called with each new connection, as the parameter `prepare` is."""
+        if prepare not in self._prepare:
+            self._prepare.append(prepare)
+            _close(self._idle)
+
+    def dispose(self, *, close: bool = True) -> None:
+        """Forget the idle connections.
+
+        Parameters
+        ----------
+        close : end them too; a forked process must not, since they are its parent's.
+        """
+        if close:
+            _close(self._idle)
+        else:
+            # Never closed: that would release the locks of the parent (POSIX advisory locks).
+            _abandoned.extend(self._idle)
+            self._idle.clear()
+            self._own = threading.local()
+            self._writer = threading.Lock()
+            self._ready_lock = threading.Lock()
+
+    def _lend(self, *, is_autocommit: bool) -> Session:
+        if not self._is_ready:
+            self._make_ready()
+        if is_autocommit:
+            return SQLiteSession(self._connection(), is_autocommit=True)
+        return self._lend_to_writer()
+
+    def _lend_to_writer(self) -> SQLiteSession:
+        if not self._writer.acquire(timeout=self.busy_timeout_seconds):
+            raise BackendError(message=f"{self.path} is locked by another request.")
+        try:
+            session = SQLiteSession(self._connection(), is_autocommit=False)
+            with translating():
+                session._begin()
+        except BaseException:
+            self._writer.release()
+            raise
+        return session
+
+    def _take_back(self, session: Session) -> None:
+        assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+        if not session.is_autocommit:
+            self._writer.release()
+        if session.connection.in_transaction:
+            session.connection.close()
+        else:
+            self._idle.append(session.connection)
+
+    def _connection(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            with translating():
+                return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self.busy_timeout_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_CACHED_STATEMENTS,
+        )
+        _write_ahead(connection, self.busy_timeout_seconds)
+        connection.execute("PRAGMA synchronous=FULL")
+        for prepare in self._prepare:
+            prepare(connection)
+        return connection
+
+    def _make_ready(self) -> None:
+        with self._ready_lock:
+            if not self._is_ready and self._are_schemas_missing():
+                session = self._lend_to_writer()
+                try:
+                    for schema in self._schemas:
+                        # Another process may have been faster.
+                        if schema.is_missing(session):
+                            schema.create(session)
+                    session.commit()
+                except BaseException:
+                    session.rollback()
+                    raise
+                finally:
+                    self._take_back(session)
+            self._is_ready = True
+
+    def _are_schemas_missing(self) -> bool:
+        # To read waits for nobody, unlike to write.
+        session = SQLiteSession(self._connection(), is_autocommit=True)
+        try:
+            return any(schema.is_missing(session) for schema in self._schemas)
+        finally:
+            self._take_back(session)
+
+
+def _write_ahead(connection: sqlite3.Connection, timeout_seconds: float) -> None:
+    """Have the log written ahead; the file remembers it."""
+    deadline = time.monotonic() + timeout_seconds
+    while not _is_written_ahead(connection, is_last=time.monotonic() > deadline):
+        # SQLite does not wait for the processes that are opening the new file as well.
+        time.sleep(0.01)
+
+
+def _is_written_ahead(connection: sqlite3.Connection, *, is_last: bool) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError:
+        if is_last:
+            raise
+        return False
+    return True
+
+
+# Connections that a fork copied from its parent: kept, since to close them would do harm.
+_abandoned: list[sqlite3.Connection] = []
+
+
+def _close(connections: deque[sqlite3.Connection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def _forget_after_fork(client: SQLiteClient) -> None:
+    reference = weakref.ref(client)
+
+    def forget() -> None:
+        known = reference()
+        if known is not None:
+            known.dispose(close=False)
+
+    os.register_at_fork(after_in_child=forget)

@@ -1,0 +1,145 @@
+"""What one request has learnt of permissions, so that it asks the backend once.
+
+Knows neither the request nor what its permissions are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cliquet.overriding import definition_rank
+from cliquet.permission.base import PermissionBase, granting_permissions
+from cliquet.types import BoundPermission, GetBoundPermissions
+
+__all__ = ["Granted", "KnownPermissions", "checks_what_it_lists", "writes_at_once"]
+
+Granted = set[tuple[frozenset[BoundPermission], frozenset[str]]]
+"""Bound permissions and principals, one of which holds one of the permissions."""
+
+_CHECKING = ("check_permission", "object_permission_authorized_principals")
+_WRITING = ("replace_object_permissions", "add_principal_to_ace", "object_permissions")
+
+
+class KnownPermissions:
+    """What is known of the ACEs of objects, until they change.
+
+    Parameters
+    ----------
+    granted : checks answered by yes; the requests that share it share them. A refusal is not kept:
+        what follows it may well be a grant.
+    """
+
+    def __init__(self, granted: Granted | None = None) -> None:
+        self._granted: Granted = set() if granted is None else granted
+        # With the timestamp of the record that they were read with, if there was one.
+        self._aces: dict[str, tuple[dict[str, set[str]], int | None]] = {}
+
+    def remember(
+        self, object_id: str, aces: dict[str, set[str]], timestamp: int | None = None
+    ) -> None:
+        """Keep the ACEs of an object, in a copy.
+
+        Parameters
+        ----------
+        timestamp : of the record that was read just before, in ms; ``None`` when none was.
+        """
+        self._aces[object_id] = (_copy(aces), timestamp)
+
+    def aces(self, object_id: str, timestamp: int) -> dict[str, set[str]] | None:
+        """Return a copy of the ACEs of an object, or ``None`` when they are not known.
+
+        Parameters
+        ----------
+        timestamp : of the record now, in ms. When it is not the one of the record that the ACEs
+            were read with, they are forgotten: who writes a record changes its ACEs.
+        """
+        known = self._aces.get(object_id)
+        if known is None:
+            return None
+        aces, read_with = known
+        if read_with not in (None, timestamp):
+            del self._aces[object_id]
+            return None
+        return _copy(aces)
+
+    def forget(self, object_id: str) -> None:
+        """Forget what is known of an object, whose ACEs change."""
+        self._aces.pop(object_id, None)
+        self._granted.difference_update(
+            {item for item in self._granted if any(pair[0] == object_id for pair in item[0])}
+        )
+
+    def forget_aces(self) -> None:
+        """Forget the ACEs of every object, which must be read again."""
+        self._aces.clear()
+
+    def check(
+        self,
+        backend: PermissionBase,
+        object_id: str,
+        permission: str,
+        principals: Collection[str],
+        get_bound_permissions: GetBoundPermissions | None,
+        *,
+        lists_object: bool,
+    ) -> bool:
+        """Answer as ``backend.check_permission()`` does, and ask it only for what is not known.
+
+        Parameters
+        ----------
+        backend : one that :func:`checks_what_it_lists`.
+        lists_object : all the ACEs of the object are wanted as well, to be shown in a response:
+            they are read at once, and judged here.
+        """
+        bound = granting_permissions(object_id, permission, get_bound_permissions)
+        if lists_object:
+            own = [name for granting_id, name in bound if granting_id == object_id]
+            bound = [pair for pair in bound if pair[0] != object_id]
+            if own and self._holds(backend, object_id, own, principals):
+                return True
+            if not bound:
+                return False
+        question = (frozenset(bound), frozenset(principals))
+        if question in self._granted:
+            return True
+        is_granted = backend.check_permission(
+            object_id, permission, principals, get_bound_permissions=lambda *_: bound
+        )
+        if is_granted:
+            self._granted.add(question)
+        return bool(is_granted)
+
+    def _holds(
+        self,
+        backend: PermissionBase,
+        object_id: str,
+        permissions: list[str],
+        principals: Collection[str],
+    ) -> bool:
+        if object_id not in self._aces:
+            self.remember(object_id, backend.object_permissions(object_id))
+        aces, _ = self._aces[object_id]
+        return any(not aces.get(name, set()).isdisjoint(principals) for name in permissions)
+
+
+def checks_what_it_lists(backend: object) -> bool:
+    """Whether a backend's checks say no more than the ACEs that it lists (B-15.10).
+
+    They may where an application has changed the one and not the other: a subclass that lets
+    administrators do anything, a method replaced in place. Its check is then asked each time.
+    """
+    lists = definition_rank(backend, "object_permissions")
+    return 0 < lists == min(definition_rank(backend, name) for name in _CHECKING)
+
+
+def writes_at_once(backend: object) -> bool:
+    """Whether ``write_object_permissions`` of a backend does what the methods that it joins do.
+
+    Not where an application has changed one of these, or replaced it in place.
+    """
+    writes = definition_rank(backend, "write_object_permissions")
+    return 0 < writes <= min(definition_rank(backend, name) for name in _WRITING)
+
+
+def _copy(aces: dict[str, set[str]]) -> dict[str, set[str]]:
+    return {name: set(principals) for name, principals in aces.items()}

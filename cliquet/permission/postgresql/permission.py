@@ -1,0 +1,146 @@
+"""The permission backend in PostgreSQL (B-16.4): how it locks, writes and keeps its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from cliquet.connections.migrations import Schema
+from cliquet.connections.postgresql import PostgreSQLClient, PostgreSQLSession
+from cliquet.connections.postgresql_migrations import PostgreSQLMigrations
+from cliquet.connections.sql import Session
+from cliquet.patterns import is_pattern
+from cliquet.permission.relational import RelationalPermission
+from cliquet.permission.sql import COLUMNS, SQL, Dialect
+
+__all__ = ["Permission"]
+
+# A server holds some thousands of locks for all its clients together.
+_MAX_LOCKS = 100
+
+_LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
+
+# A part of the statement does not see what the others change: what the object has afterwards is
+# what is wanted, and what it had of the permissions that are not replaced. What is there already
+# is not written again (B-23.19).
+_REPLACE = (
+    "WITH wanted AS (SELECT permission, principal FROM {wanted}), "
+    "removed AS (DELETE FROM access_control_entries AS ace"
+    " WHERE object_id = %s AND permission = ANY (%s::text[]) AND NOT EXISTS (SELECT 1 FROM wanted"
+    " WHERE wanted.permission = ace.permission AND wanted.principal = ace.principal)), "
+    "added AS (INSERT INTO access_control_entries (object_id, permission, principal)"
+    " SELECT %s, permission, principal FROM wanted ON CONFLICT DO NOTHING)"
+    " SELECT permission, principal FROM wanted"
+    " UNION SELECT permission, principal FROM access_control_entries"
+    " WHERE object_id = %s AND permission <> ALL (%s::text[])"
+)
+
+# Locked in one order, whatever plan finds them: two deletions at once do not deadlock. No row is
+# ever updated, hence the place of a row that is locked is the one that was read.
+_DELETE = (
+    "DELETE FROM {table} WHERE ctid = ANY (ARRAY("
+    "SELECT ctid FROM {table} WHERE {condition} ORDER BY {key} FOR UPDATE))"
+)
+
+
+def _rows(name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> SQL:
+    lists = ", ".join(["%s::text[]"] * len(columns))
+    return SQL(
+        f"unnest({lists}) AS {name} ({', '.join(columns)})",
+        tuple([row[n] for row in rows] for n in range(len(columns))),
+    )
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+DIALECT = Dialect(
+    among="= ANY (%s::text[])",
+    list_of=list,
+    rows=_rows,
+    like="LIKE",
+    run="%",
+    escape=_escape,
+)
+
+
+class Permission(RelationalPermission):
+    """Permission backend in PostgreSQL.
+
+    .. code-block:: ini
+
+        cliquet.permission_backend = cliquet.permission.postgresql
+        cliquet.permission_url = postgresql://user:password@localhost:5432/database
+
+    The schema is made by ``cliquet migrate``. With the URL of the storage, what a request writes
+    in both is one transaction.
+
+    Parameters
+    ----------
+    client : lends connections; the storage may have the same.
+
+    Notes
+    -----
+    A replacement and a deletion at the same moment, of the same object, happen one after the
+    other. A deletion of more than a hundred objects, or by pattern, takes no lock: it may leave
+    what a replacement that is not committed yet adds.
+    """
+
+    schema_version = 2
+    client: PostgreSQLClient
+
+    def __init__(self, client: PostgreSQLClient) -> None:
+        super().__init__(client, DIALECT)
+        self._migrations = PostgreSQLMigrations(
+            Schema(
+                "permission",
+                self.schema_version,
+                Path(__file__).parent,
+                landmark="access_control_entries",
+                # The first version did not say so (B-21.30).
+                unversioned=1,
+            )
+        )
+
+    def initialize_schema(self, dry_run: bool = False) -> None:
+        self._migrations.run(self.client, dry_run=dry_run)
+
+    def _delete(self, session: Session, table: str, condition: SQL) -> None:
+        session.execute(
+            _DELETE.format(table=table, condition=condition.text, key=", ".join(COLUMNS[table])),
+            condition.parameters,
+        )
+
+    def _lock(self, session: Session, object_ids: Collection[str]) -> None:
+        assert isinstance(session, PostgreSQLSession)  # noqa: S101 - lent by this client
+        if len(object_ids) > _MAX_LOCKS or any(map(is_pattern, object_ids)):
+            return
+        keys = {_lock_key(object_id) for object_id in object_ids}
+        missing = sorted(key for key in keys if ("ace", key) not in session.locked)
+        if missing:
+            # A statement of its own: the one that follows sees what was done before the lock.
+            session.defer(_LOCK, (missing,))
+            session.locked |= {("ace", key) for key in missing}
+
+    def _replace(
+        self,
+        session: Session,
+        object_id: str,
+        replaced: Collection[str],
+        wanted: Sequence[tuple[str, str]],
+    ) -> list[Any]:
+        names = list(replaced)
+        rows = _rows("wanted", ("permission", "principal"), wanted)
+        return session.execute(
+            _REPLACE.format(wanted=rows.text),
+            (*rows.parameters, object_id, names, object_id, object_id, names),
+        ).fetchall()
+
+
+def _lock_key(object_id: str) -> int:
+    """Return the number that stands for an object among the locks of the database."""
+    digest = blake2b(object_id.encode(), digest_size=8, person=b"cliquet ACEs").digest()
+    return int.from_bytes(digest, "big", signed=True)

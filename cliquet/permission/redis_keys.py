@@ -1,0 +1,71 @@
+"""The names of the keys of the permission backend in Redis.
+
+Below :data:`NAMESPACE`, one kind after the other; lengths are in bytes, and make sure that no two
+names are written alike, whatever characters they hold (B-22.13, B-22.35):
+
+``users``, ``objects``
+    Sets of the users that have principals, and of the objects that have ACEs.
+``user:<user>``, ``members:<principal>``
+    Sets of the principals of a user, and of the users that have a principal.
+``permissions:<object>``
+    Set of the permissions of an object that somebody holds.
+``ace:<length of object>:<object>:<permission>``
+    Set of the principals of one ACE.
+``accessible:<principal>``
+    Set of what a principal holds: ``<length of permission>:<permission>:<object>``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "ACCESSIBLE",
+    "NAMESPACE",
+    "OBJECTS",
+    "PERMISSIONS",
+    "USER",
+    "USERS",
+    "ace_key",
+    "from_bytes",
+    "key_of",
+    "read_held",
+    "to_bytes",
+]
+
+NAMESPACE: Final = "cliquet:permission:"
+_PREFIX: Final = NAMESPACE.encode()
+
+USERS: Final = b"users"
+OBJECTS: Final = b"objects"
+USER: Final = b"user:"
+PERMISSIONS: Final = b"permissions:"
+ACCESSIBLE: Final = b"accessible:"
+
+
+def to_bytes(text: str) -> bytes:
+    """Return a text as Redis keeps it; any will do, lone surrogates included."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def from_bytes(name: bytes) -> str:
+    """Return the text that :func:`to_bytes` was given."""
+    return name.decode("utf-8", "surrogatepass")
+
+
+def key_of(kind: bytes, name: str = "") -> bytes:
+    """Return the key of one kind that bears a name."""
+    return _PREFIX + kind + to_bytes(name)
+
+
+def ace_key(object_id: str, permission: str) -> bytes:
+    """Return the key of the principals of an ACE."""
+    name = to_bytes(object_id)
+    return b"%sace:%d:%s:%s" % (_PREFIX, len(name), name, to_bytes(permission))
+
+
+def read_held(member: bytes) -> tuple[str, str]:
+    """Return the permission and the object id of a member of ``accessible:<principal>``."""
+    length, rest = member.split(b":", 1)
+    end = int(length)
+    return from_bytes(rest[:end]), from_bytes(rest[end + 1 :])

@@ -1,0 +1,214 @@
+"""The statements of the permission backends, in the words that their databases share.
+
+Every value is a bound parameter, lists included; the text of a statement depends on the number of
+patterns at most (B-21.38). Knows nothing of connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from cliquet.patterns import WILDCARD, after_prefix, is_pattern
+from cliquet.types import BoundPermission
+
+__all__ = [
+    "ADD_ACE",
+    "ADD_USER",
+    "COLUMNS",
+    "REMOVE_ACE",
+    "REMOVE_USER",
+    "SQL",
+    "USER_PRINCIPALS",
+    "Dialect",
+]
+
+COLUMNS = {
+    "user_principals": ("user_id", "principal"),
+    "access_control_entries": ("object_id", "permission", "principal"),
+}
+"""The columns of each table, which are its key (B-16.4)."""
+
+ADD_USER = "INSERT INTO user_principals (user_id, principal) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+REMOVE_USER = "DELETE FROM user_principals WHERE user_id = %s AND principal = %s"
+USER_PRINCIPALS = "SELECT principal FROM user_principals WHERE user_id IN (%s, %s)"
+ADD_ACE = (
+    "INSERT INTO access_control_entries (object_id, permission, principal) VALUES (%s, %s, %s)"
+    " ON CONFLICT DO NOTHING"
+)
+REMOVE_ACE = (
+    "DELETE FROM access_control_entries WHERE object_id = %s AND permission = %s AND principal = %s"
+)
+
+# SQLite accepts 500 terms in a union.
+_MAX_PATTERNS = 200
+
+
+class SQL(NamedTuple):
+    """A statement, or a part of one, and the values of its placeholders."""
+
+    text: str
+    parameters: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What differs between two databases.
+
+    Attributes
+    ----------
+    among : condition that the text before it is one of a list.
+    list_of : makes the parameter of `among`.
+    rows : makes a table of some name and columns out of rows of texts.
+    like : operator that compares a whole text with a pattern, letter case included.
+    run : what stands for any run of characters in such a pattern.
+    escape : makes the characters of a text literal in such a pattern.
+    """
+
+    among: str
+    list_of: Callable[[Iterable[str]], Any]
+    rows: Callable[[str, Sequence[str], Sequence[Sequence[str]]], SQL]
+    like: str
+    run: str
+    escape: Callable[[str], str]
+
+    # Conditions
+
+    def one_of(self, column: str, values: Iterable[str]) -> SQL:
+        """Return the condition that a column has one of the values."""
+        return SQL(f"{column} {self.among}", (self.list_of(values),))
+
+    def matching(self, pattern: str) -> SQL:
+        """Return the condition that an object id matches a pattern (B-15.12).
+
+        The literal text that a pattern starts with is a range of the index.
+        """
+        if not is_pattern(pattern):
+            return SQL("object_id = %s", (pattern,))
+        first, *middle, last = pattern.split(WILDCARD)
+        conditions = []
+        parameters = []
+        if first:
+            conditions.append("object_id >= %s")
+            parameters.append(first)
+        end = after_prefix(first)
+        if end is not None:
+            conditions.append("object_id < %s")
+            parameters.append(end)
+        parts = [first, *filter(None, middle), last]
+        if any(parts[1:]):
+            conditions.append(f"object_id {self.like} %s")
+            parameters.append(self.run.join(self.escape(part) for part in parts))
+        return SQL(" AND ".join(conditions) or "TRUE", tuple(parameters))
+
+    def selected(self, object_ids: Iterable[str]) -> SQL:
+        """Return the condition that an object id is one of these, or matches one of them."""
+        texts = []
+        parameters: list[Any] = []
+        literal = sorted({one for one in object_ids if not is_pattern(one)})
+        if literal:
+            texts.append(self.one_of("object_id", literal))
+        texts += [self.matching(one) for one in sorted({*object_ids} - {*literal})]
+        for text in texts:
+            parameters += text.parameters
+        return SQL(" OR ".join(f"({text.text})" for text in texts), tuple(parameters))
+
+    def present(self, table: str, given: Sequence[Sequence[str]]) -> SQL:
+        """Return the condition that a row is one of these."""
+        columns = ", ".join(COLUMNS[table])
+        rows = self.rows("given", COLUMNS[table], given)
+        return SQL(f"({columns}) IN (SELECT {columns} FROM {rows.text})", rows.parameters)
+
+    # Statements
+
+    def insertion(self, table: str, given: Sequence[Sequence[str]]) -> SQL:
+        """Return the statement that adds the rows that are not there yet."""
+        columns = ", ".join(COLUMNS[table])
+        rows = self.rows("given", COLUMNS[table], given)
+        return SQL(
+            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows.text}"
+            # The condition tells the parser of SQLite that no join follows.
+            " WHERE TRUE ON CONFLICT DO NOTHING",
+            rows.parameters,
+        )
+
+    def page(self, table: str, last: Sequence[str] | None, size: int) -> SQL:
+        """Return the query for the rows that follow one in the order of the key."""
+        columns = ", ".join(COLUMNS[table])
+        after = ""
+        parameters: tuple[str, ...] = ()
+        if last is not None:
+            places = ", ".join(["%s"] * len(COLUMNS[table]))
+            after, parameters = f" WHERE ({columns}) > ({places})", tuple(last)
+        return SQL(
+            f"SELECT {columns} FROM {table}{after} ORDER BY {columns} LIMIT %s",
+            (*parameters, size),
+        )
+
+    def is_granted(self, granting: Sequence[BoundPermission], principals: Iterable[str]) -> SQL:
+        """Return whether one of the principals holds one of the bound permissions (B-16.5)."""
+        bound = self._bound(granting)
+        one_of = self.one_of("ace.principal", principals)
+        return SQL(
+            f"SELECT EXISTS (SELECT 1 {bound.text} AND {one_of.text})",
+            (*bound.parameters, *one_of.parameters),
+        )
+
+    def authorized(self, granting: Sequence[BoundPermission]) -> SQL:
+        """Return the principals who hold one of the bound permissions."""
+        bound = self._bound(granting)
+        return SQL(f"SELECT DISTINCT ace.principal {bound.text}", bound.parameters)
+
+    def _bound(self, granting: Sequence[BoundPermission]) -> SQL:
+        rows = self.rows("bound", ("object_id", "permission"), granting)
+        return SQL(
+            # The order of the join is that of the text in SQLite: the pairs first, then the index.
+            f"FROM {rows.text} CROSS JOIN access_control_entries AS ace"
+            " WHERE ace.object_id = bound.object_id AND ace.permission = bound.permission",
+            rows.parameters,
+        )
+
+    def aces(self, condition: SQL, permissions: Iterable[str] | None) -> SQL:
+        """Return the rows of objects, limited to some permissions."""
+        text = (
+            "SELECT object_id, permission, principal FROM access_control_entries"
+            f" WHERE {condition.text}"
+        )
+        if permissions is None:
+            return SQL(text, condition.parameters)
+        limit = self.one_of("permission", permissions)
+        return SQL(f"{text} AND {limit.text}", (*condition.parameters, *limit.parameters))
+
+    def accessible(
+        self,
+        principals: Iterable[str],
+        bound_permissions: Iterable[BoundPermission] | None,
+        *,
+        with_children: bool,
+    ) -> list[SQL]:
+        """Return the queries for the object ids and permissions that principals hold."""
+        held = self.one_of("principal", principals)
+        text = f"SELECT object_id, permission FROM access_control_entries WHERE {held.text}"
+        if bound_permissions is None:
+            return [SQL(text, held.parameters)]
+        queries = []
+        for pattern, permission in sorted(set(bound_permissions)):
+            condition = self.matching(pattern)
+            query = f"{text} AND permission = %s AND {condition.text}"
+            parameters = (*held.parameters, permission, *condition.parameters)
+            if not with_children:
+                query += " AND length(object_id) - length(replace(object_id, '/', '')) <= %s"
+                parameters += (pattern.count("/"),)
+            queries.append(SQL(query, parameters))
+        return [
+            _union(queries[start : start + _MAX_PATTERNS])
+            for start in range(0, len(queries), _MAX_PATTERNS)
+        ]
+
+
+def _union(queries: Sequence[SQL]) -> SQL:
+    return SQL(
+        " UNION ALL ".join(query.text for query in queries),
+        tuple(parameter for query in queries for parameter in query.parameters),
+    )

@@ -1,0 +1,114 @@
+"""The permission backend in SQLite (E-1): how it writes and keeps its schema.
+
+A transaction that writes is alone with the file from its first statement on: nobody changes an
+object while it replaces its ACEs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cliquet.connections.migrations import Schema
+from cliquet.connections.sql import Session
+from cliquet.connections.sqlite import SQLiteClient
+from cliquet.connections.sqlite_migrations import SQLiteMigrations
+from cliquet.permission.relational import RelationalPermission
+from cliquet.permission.sql import SQL, Dialect
+
+__all__ = ["Permission"]
+
+_REMOVE_OTHERS = (
+    "DELETE FROM access_control_entries WHERE object_id = %s"
+    " AND permission IN (SELECT value FROM json_each(%s))"
+    " AND (permission, principal) NOT IN (SELECT permission, principal FROM {wanted})"
+)
+_ACES = "SELECT permission, principal FROM access_control_entries WHERE object_id = %s"
+
+
+def _list_of(texts: Iterable[str]) -> str:
+    return json.dumps(list(texts))
+
+
+def _rows(name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> SQL:
+    fields = [f"json_extract(value, '$[{n}]') AS {column}" for n, column in enumerate(columns)]
+    return SQL(
+        f"(SELECT {', '.join(fields)} FROM json_each(%s)) AS {name}", (json.dumps(list(rows)),)
+    )
+
+
+def _escape(text: str) -> str:
+    # `*` never occurs in it; `]` is special after `[` alone.
+    return text.replace("[", "[[]").replace("?", "[?]")
+
+
+DIALECT = Dialect(
+    among="IN (SELECT value FROM json_each(%s))",
+    list_of=_list_of,
+    rows=_rows,
+    # Tells letter cases apart, unlike LIKE.
+    like="GLOB",
+    run="*",
+    escape=_escape,
+)
+
+
+class Permission(RelationalPermission):
+    """Permission backend in SQLite.
+
+    .. code-block:: ini
+
+        cliquet.permission_backend = cliquet.permission.sqlite
+        cliquet.permission_url = sqlite:////var/lib/service/data.db
+
+    Several processes of one host may share the file. With the URL of the storage, what a request
+    writes in both is one transaction (E-1.5).
+
+    Parameters
+    ----------
+    client : lends connections; the storage may have the same.
+    """
+
+    schema_version = 1
+    client: SQLiteClient
+
+    def __init__(self, client: SQLiteClient) -> None:
+        super().__init__(client, DIALECT)
+        self._migrations = SQLiteMigrations(
+            Schema(
+                "permission",
+                self.schema_version,
+                Path(__file__).parent,
+                landmark="access_control_entries",
+            )
+        )
+        client.on_first_use(self._migrations)
+
+    def initialize_schema(self, dry_run: bool = False) -> None:
+        self._migrations.run(self.client, dry_run=dry_run)
+
+    def _delete(self, session: Session, table: str, condition: SQL) -> None:
+        session.execute(f"DELETE FROM {table} WHERE {condition.text}", condition.parameters)
+
+    def _lock(self, session: Session, object_ids: Collection[str]) -> None:
+        """Do nothing: the transaction has the lock of the file."""
+
+    def _replace(
+        self,
+        session: Session,
+        object_id: str,
+        replaced: Collection[str],
+        wanted: Sequence[tuple[str, str]],
+    ) -> list[Any]:
+        if replaced:
+            kept = _rows("wanted", ("permission", "principal"), wanted)
+            session.execute(
+                _REMOVE_OTHERS.format(wanted=kept.text),
+                (object_id, _list_of(replaced), *kept.parameters),
+            )
+        # What is there already is not written again (B-23.19).
+        rows = [(object_id, *ace) for ace in wanted]
+        session.execute(*DIALECT.insertion("access_control_entries", rows))
+        return session.execute(_ACES, (object_id,)).fetchall()

@@ -1,0 +1,73 @@
+"""The program ``cliquet`` (P-30): reads the command line and runs a command.
+
+Exit codes: 0 when the work is done, 1 when it cannot be, 2 when the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from importlib.metadata import version
+from typing import NoReturn
+
+from cliquet.scripts import copy, init, migrate
+from cliquet.scripts.command import Command, CommandError, told
+from cliquet.scripts.migrate import init_schema
+from cliquet.storage.exceptions import BackendError
+
+__all__ = ["init_schema", "main"]
+
+COMMANDS = (migrate.COMMAND, copy.COMMAND, init.COMMAND)
+
+_INI_HELP = "the file that describes the service; before or after the command"
+
+
+def main() -> None:
+    """Run the command that ``sys.argv`` names.
+
+    Raises
+    ------
+    SystemExit : with code 1 or 2, when the work was not done; with 0 after ``--help`` and
+        ``--version``.
+    """
+    parser, parsers = _make_parsers()
+    arguments = parser.parse_args()
+    command: Command = arguments.command
+    # P-30.8. In a program that has its own, nothing changes.
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(message)s")
+    # At this level it reports each connection taken from the pool, hence each statement.
+    logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
+    if not sys.warnoptions:
+        # Python hides those of modules: the one who types the command is who must be told.
+        warnings.filterwarnings("default", "", DeprecationWarning, r"cliquet\.scripts\.")
+    try:
+        command.run(arguments, parsers[command.name])
+    except (CommandError, BackendError) as error:
+        _fail(command, told(error))
+    except KeyboardInterrupt:
+        _fail(command, "interrupted; the same command goes on")
+
+
+def _fail(command: Command, message: str) -> NoReturn:
+    print(f"cliquet {command.name}: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser of the program, and those of its commands."""
+    parser = argparse.ArgumentParser(prog="cliquet", description="Manage a cliquet service.")
+    parser.add_argument("-v", "--version", action="version", version=version("cliquet"))
+    parser.add_argument("--ini", metavar="FILE", help=_INI_HELP)
+    adder = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parsers = {}
+    for command in COMMANDS:
+        parsers[command.name] = child = adder.add_parser(
+            command.name, help=command.summary, description=f"{command.summary}."
+        )
+        # Without a default, which would hide the one given before the command.
+        child.add_argument("--ini", metavar="FILE", help=_INI_HELP, default=argparse.SUPPRESS)
+        command.add_arguments(child)
+        child.set_defaults(command=command)
+    return parser, parsers

@@ -1,0 +1,169 @@
+"""``cliquet copy``: bring what one service has stored into the backends of another (E-7.3)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import uuid
+from typing import Any
+
+from cliquet import settings
+from cliquet.permission.base import PermissionBase
+from cliquet.permission.transfer import UserPrincipal
+from cliquet.scripts import copying
+from cliquet.scripts.command import Command, CommandError, application
+from cliquet.scripts.copying import Copied
+from cliquet.scripts.progress import Progress
+from cliquet.storage.base import StorageBase
+from cliquet.storage.transfer import ImportedCollection
+
+__all__ = ["COMMAND", "copy"]
+
+PROBE = "cliquet:copy"
+"""Parent and user under which the target is marked for a moment, to see the mark in the source."""
+
+
+def copy(source: Any, target: Any, *, overwrite: bool = False) -> None:
+    """Make the backends of one registry hold what those of another hold.
+
+    Parameters
+    ----------
+    source, target : registries of two services.
+    overwrite : whether the target may lose what is more recent there than in the source.
+
+    Raises
+    ------
+    CommandError : the copy was refused, or the source has changed meanwhile.
+    cliquet.storage.exceptions.BackendError : a server failed.
+    """
+    kinds = [kind for kind in ("storage", "permission") if getattr(source, kind, None) is not None]
+    if not kinds:
+        raise CommandError("the source has neither storage nor permissions to copy")
+    for kind in kinds:
+        _check(kind, source, target)
+    if settings.read(target.settings, "readonly"):
+        raise CommandError("the target is read-only: its setting readonly is true")
+    for kind in kinds:
+        getattr(target, kind).initialize_schema()
+    if _is_same_place(source, target, kinds):
+        raise CommandError("the source and the target are the same place")
+
+    is_complete = True
+    try:
+        if "storage" in kinds:
+            is_complete = _copy_records(source.storage, target.storage, overwrite=overwrite)
+        if "permission" in kinds:
+            _copy_grants(source.permission, target.permission)
+    except (copying.DisorderError, copying.UnstorableError) as error:
+        raise CommandError(str(error)) from error
+    if not is_complete:
+        raise CommandError(
+            "the source changed during the copy: stop what writes to it, and run the same command"
+            " again"
+        )
+
+
+def _check(kind: str, source: Any, target: Any) -> None:
+    """Make sure that backends of a kind can be copied.
+
+    Raises
+    ------
+    CommandError : they cannot.
+    """
+    if getattr(target, kind, None) is None:
+        raise CommandError(f"the source has a {kind} backend and the target has none")
+    for registry in (source, target):
+        backend = getattr(registry, kind)
+        if not backend.is_transferable:
+            raise CommandError(
+                f"the {kind} backend {type(backend).__module__} cannot be copied: it has no"
+                " export() and import_()"
+            )
+
+
+def _is_same_place(source: Any, target: Any, kinds: list[str]) -> bool:
+    """Return whether what is written to the target is read in the source.
+
+    The settings do not tell: one server has many names.
+    """
+    return ("storage" in kinds and _shares_records(source.storage, target.storage)) or (
+        "permission" in kinds and _shares_grants(source.permission, target.permission)
+    )
+
+
+def _shares_records(source: StorageBase, target: StorageBase) -> bool:
+    # A new name each time: an earlier run may have been killed before it removed its own.
+    name = f"{PROBE}:{uuid.uuid4()}"
+    target.import_([ImportedCollection(PROBE, name, 1)])
+    try:
+        return bool(source.all_resources_timestamps(name))
+    finally:
+        target.import_([ImportedCollection(PROBE, name, None)])
+
+
+def _shares_grants(source: PermissionBase, target: PermissionBase) -> bool:
+    mark = UserPrincipal(PROBE, str(uuid.uuid4()))
+    target.import_([mark], [])
+    try:
+        return mark.principal in source.user_principals(PROBE)
+    finally:
+        target.import_([], [mark])
+
+
+def _copy_records(source: StorageBase, target: StorageBase, *, overwrite: bool) -> bool:
+    """Copy the storage; return whether it is known to be the same in the end."""
+    newer = None if overwrite else copying.find_newer_collection(source, target)
+    if newer is not None:
+        raise CommandError(
+            f"the target has changes that the source has not, in {newer.collection_id!r} of"
+            f" {newer.parent_id!r}: --overwrite removes them"
+        )
+    total = sum(1 for _ in source.export_timestamps())
+    with Progress(sys.stdout) as progress:
+
+        def tell(copied: Copied) -> None:
+            text = f"{copied.collections:,} of {total:,} collections, {_counts(copied, 'records')}"
+            progress.tell(text, copied.collections, total)
+
+        copied = copying.copy_records(source, target, tell)
+    print(f"storage: {copied.collections:,} collections, {_counts(copied, 'records')}")
+    return not copied.has_moved and copying.has_same_timestamps(source, target)
+
+
+def _copy_grants(source: PermissionBase, target: PermissionBase) -> None:
+    with Progress(sys.stdout) as progress:
+        # How many there are is known when all have been read.
+        copied = copying.copy_grants(
+            source, target, lambda copied: progress.tell(_counts(copied, "principals"))
+        )
+    print(f"permission: {_counts(copied, 'principals')}")
+
+
+def _counts(copied: Copied, what: str) -> str:
+    return (
+        f"{copied.entries:,} {what} compared, {copied.written:,} written,"
+        f" {copied.removed:,} removed"
+    )
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from-ini", metavar="FILE", help="the service to copy from; default: that of --ini"
+    )
+    parser.add_argument("--to-ini", metavar="FILE", required=True, help="the service to copy to")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="remove what is more recent in the target than in the source, instead of refusing",
+    )
+
+
+def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    from_ini = arguments.from_ini or arguments.ini
+    if from_ini is None:
+        parser.error("the following arguments are required: --from-ini")
+    with application(from_ini) as source, application(arguments.to_ini) as target:
+        copy(source, target, overwrite=arguments.overwrite)
+
+
+COMMAND = Command("copy", "copy everything to other backends", _add_arguments, _run)

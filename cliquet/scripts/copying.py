@@ -1,0 +1,308 @@
+"""Make one storage equal to another, and one permission backend (E-7.3).
+
+Both are walked through side by side, in the order in which the contract exports them, and what
+differs is imported in batches. Nothing is remembered between two runs: one that was interrupted is
+finished by another, which finds most of the work done.
+
+Knows nothing of files, settings and terminals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cliquet.permission.base import PermissionBase
+from cliquet.permission.transfer import Grant, UserPrincipal
+from cliquet.storage.base import StorageBase
+from cliquet.storage.ordering import json_equal
+from cliquet.storage.transfer import (
+    CollectionTimestamp,
+    ExportedCollection,
+    ExportedEntry,
+    ImportedCollection,
+)
+
+__all__ = [
+    "Copied",
+    "DisorderError",
+    "UnstorableError",
+    "copy_grants",
+    "copy_records",
+    "find_newer_collection",
+    "has_same_timestamps",
+]
+
+BATCH = 500
+"""Number of changes that are written, and held in memory, at once."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class Copied:
+    """How far a copy has come.
+
+    Attributes
+    ----------
+    collections, entries : number of collections, and of records and tombstones (or grants), of the
+        source that were compared.
+    written, removed : number of changes made in the target.
+    has_moved : whether something of the source was seen to change during the copy.
+    """
+
+    collections: int = 0
+    entries: int = 0
+    written: int = 0
+    removed: int = 0
+    has_moved: bool = False
+
+
+class DisorderError(Exception):
+    """A backend does not export in the order of its contract: nothing can be compared."""
+
+
+class UnstorableError(Exception):
+    """The target cannot hold something that the source holds."""
+
+
+def side_by_side(
+    source: Iterable[T], target: Iterable[T], key: Callable[[T], Any]
+) -> Iterator[tuple[T | None, T | None]]:
+    """Yield what has the same key in both, and what only one of them has with ``None``.
+
+    The next item of either is asked for when the one before it was dealt with.
+
+    Raises
+    ------
+    DisorderError : the keys of one of them do not increase.
+    """
+    sources, targets = _in_order(source, key), _in_order(target, key)
+    one, other = next(sources, None), next(targets, None)
+    while one is not None or other is not None:
+        if other is None or (one is not None and key(one) < key(other)):
+            yield one, None
+            one = next(sources, None)
+        elif one is None or key(other) < key(one):
+            yield None, other
+            other = next(targets, None)
+        else:
+            yield one, other
+            one, other = next(sources, None), next(targets, None)
+
+
+def _in_order(items: Iterable[T], key: Callable[[T], Any]) -> Iterator[T]:
+    previous: Any = None
+    for item in items:
+        present = key(item)
+        if previous is not None and present <= previous:
+            raise DisorderError(f"{present!r} is exported after {previous!r}.")
+        previous = present
+        yield item
+
+
+# Storage
+
+
+def _name(collection: CollectionTimestamp | ExportedCollection) -> tuple[str, str]:
+    return collection.parent_id, collection.collection_id
+
+
+def has_same_timestamps(source: StorageBase, target: StorageBase) -> bool:
+    """Return whether all collections have the same timestamps in both."""
+    pairs = side_by_side(source.export_timestamps(), target.export_timestamps(), _name)
+    return all(one == other for one, other in pairs)
+
+
+def find_newer_collection(source: StorageBase, target: StorageBase) -> CollectionTimestamp | None:
+    """Return a collection of the target that was changed after the source's, if there is one.
+
+    A copy never makes one: the target is, or was, written by somebody else.
+    """
+    pairs = side_by_side(source.export_timestamps(), target.export_timestamps(), _name)
+    for one, other in pairs:
+        if (
+            other is not None
+            and (one is None or one.timestamp < other.timestamp)
+            # Those that were only read, or checked by heartbeats, hold nothing that could be lost.
+            and target.list_all(other.collection_id, other.parent_id, limit=1, include_deleted=True)
+        ):
+            return other
+    return None
+
+
+def copy_records(
+    source: StorageBase,
+    target: StorageBase,
+    progress: Callable[[Copied], None] = lambda copied: None,
+) -> Copied:
+    """Make the target hold exactly the records, tombstones and timestamps of the source.
+
+    Others may write to the source meanwhile: what they write is copied or not, and the timestamp
+    of a collection is never below one of its records. Nobody else may write to the target.
+
+    Parameters
+    ----------
+    progress : called from time to time with what is returned in the end.
+
+    Raises
+    ------
+    DisorderError, UnstorableError : see there.
+    cliquet.storage.exceptions.BackendError : a server failed.
+    """
+    return _StorageCopy(source, target, progress).run()
+
+
+class _StorageCopy:
+    def __init__(
+        self, source: StorageBase, target: StorageBase, progress: Callable[[Copied], None]
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._progress = progress
+        self._copied = Copied()
+        self._batch: list[ImportedCollection] = []
+        self._size = 0
+        # Of the collection under way.
+        self._entries: list[ExportedEntry] = []
+        self._removed_ids: list[str] = []
+
+    def run(self) -> Copied:
+        pairs = side_by_side(self._source.export(), self._target.export(), _name)
+        for one, other in pairs:
+            if one is not None:
+                self._compare(one, other)
+                self._copied.collections += 1
+            else:
+                assert other is not None  # noqa: S101 - one of the two is there
+                self._add(ImportedCollection(*_name(other), None))
+                self._copied.removed += 1
+        self._write()
+        self._progress(self._copied)
+        return self._copied
+
+    def _compare(self, source: ExportedCollection, target: ExportedCollection | None) -> None:
+        timestamp = source.timestamp
+        present = () if target is None else target.entries
+        for one, other in side_by_side(source.entries, present, lambda entry: entry.id):
+            if one is not None:
+                self._copied.entries += 1
+                if one.last_modified > timestamp:
+                    # Written since the timestamp was read; others may have been missed.
+                    timestamp = one.last_modified
+                    self._copied.has_moved = True
+                if other is None or not _same(one, other):
+                    self._entries.append(one)
+                    self._copied.written += 1
+            else:
+                assert other is not None  # noqa: S101 - one of the two is there
+                self._removed_ids.append(other.id)
+                self._copied.removed += 1
+            if self._size + len(self._entries) + len(self._removed_ids) >= BATCH:
+                self._close(source, timestamp)
+                self._write()
+            elif one is not None and self._copied.entries % BATCH == 0:
+                self._progress(self._copied)
+        if self._entries or self._removed_ids or target is None or target.timestamp != timestamp:
+            self._close(source, timestamp)
+
+    def _close(self, source: ExportedCollection, timestamp: int) -> None:
+        """Put the changes of the collection under way into the batch."""
+        self._add(ImportedCollection(*_name(source), timestamp, self._entries, self._removed_ids))
+        self._entries, self._removed_ids = [], []
+
+    def _add(self, changes: ImportedCollection) -> None:
+        self._batch.append(changes)
+        self._size += 1 + len(changes.entries) + len(changes.removed_ids)
+        if self._size >= BATCH:
+            self._write()
+
+    def _write(self) -> None:
+        if self._batch:
+            try:
+                self._target.import_(self._batch)
+            except TypeError as error:
+                raise self._explained(error) from error
+            self._batch, self._size = [], 0
+            self._progress(self._copied)
+
+    def _explained(self, error: TypeError) -> UnstorableError:
+        """Find what cannot be stored, by storing the rest one by one."""
+        for changes in self._batch:
+            for entry in changes.entries:
+                if self._is_refused(changes._replace(entries=[entry], removed_ids=())):
+                    return UnstorableError(
+                        f"the record {entry.id!r} of {changes.collection_id!r} of"
+                        f" {changes.parent_id!r} cannot be stored: {error}"
+                    )
+        return UnstorableError(str(error))
+
+    def _is_refused(self, changes: ImportedCollection) -> bool:
+        try:
+            self._target.import_([changes])
+        except TypeError:
+            return True
+        return False
+
+
+def _same(one: ExportedEntry, other: ExportedEntry) -> bool:
+    # The data as well: records may be given the same past timestamp twice (B-4.10).
+    return one[:2] == other[:2] and json_equal(one.data, other.data)
+
+
+# Permissions
+
+
+def _grant_key(grant: Grant) -> tuple[bool, Grant]:
+    return not isinstance(grant, UserPrincipal), grant
+
+
+def copy_grants(
+    source: PermissionBase,
+    target: PermissionBase,
+    progress: Callable[[Copied], None] = lambda copied: None,
+) -> Copied:
+    """Make the target hold exactly the principals of users and ACEs of the source.
+
+    Parameters
+    ----------
+    progress : called from time to time with what is returned in the end.
+
+    Raises
+    ------
+    DisorderError, UnstorableError : see there.
+    cliquet.storage.exceptions.BackendError : a server failed.
+    """
+    copied = Copied()
+    added: list[Grant] = []
+    removed: list[Grant] = []
+    for one, other in side_by_side(source.export(), target.export(), _grant_key):
+        if one is not None:
+            copied.entries += 1
+            if other is None:
+                added.append(one)
+        else:
+            assert other is not None  # noqa: S101 - one of the two is there
+            removed.append(other)
+        if len(added) + len(removed) >= BATCH:
+            _import_grants(target, added, removed, copied)
+            added, removed = [], []
+            progress(copied)
+        elif copied.entries % BATCH == 0:
+            progress(copied)
+    if added or removed:
+        _import_grants(target, added, removed, copied)
+    progress(copied)
+    return copied
+
+
+def _import_grants(
+    target: PermissionBase, added: Sequence[Grant], removed: Sequence[Grant], copied: Copied
+) -> None:
+    try:
+        target.import_(added, removed)
+    except TypeError as error:
+        raise UnstorableError(str(error)) from error
+    copied.written += len(added)
+    copied.removed += len(removed)

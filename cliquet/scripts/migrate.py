@@ -1,0 +1,60 @@
+"""``cliquet migrate``: create or upgrade what the backends keep their data in."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from cliquet import settings
+from cliquet.scripts.command import Command, application, require_file
+
+__all__ = ["COMMAND", "init_schema"]
+
+
+def init_schema(env: Mapping[str, Any], *, dry_run: bool = False) -> None:
+    """Create or upgrade the schemas of the cache, the storage and the permissions (P-30.3).
+
+    Published command lines call it (P-30.7). It may be run again at any time. The storage and the
+    permissions of a read-only service are left alone, with a warning (P-30.5).
+
+    Parameters
+    ----------
+    env : what ``pyramid.paster.bootstrap`` returns; ``registry`` is all that is used.
+    dry_run : only log what would be done.
+
+    Raises
+    ------
+    cliquet.storage.exceptions.BackendError : a server cannot be reached, or refuses.
+    """
+    registry = env["registry"]
+    is_readonly = settings.read(registry.settings, "readonly")
+    # Backends written elsewhere need not know the argument.
+    options = {"dry_run": True} if dry_run else {}
+    for kind in ("cache", "storage", "permission"):
+        backend = getattr(registry, kind, None)
+        if backend is None:
+            continue
+        if is_readonly and kind != "cache":
+            # Not the frame of the caller: an application that turns the warnings of its own
+            # modules into errors is not concerned.
+            warnings.warn(  # noqa: B028
+                f"Cannot migrate the {kind} backend while in readonly mode."
+            )
+        else:
+            backend.initialize_schema(**options)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only say what would be done, and change nothing"
+    )
+
+
+def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    with application(require_file(arguments, parser)) as registry:
+        init_schema({"registry": registry}, dry_run=arguments.dry_run)
+
+
+COMMAND = Command("migrate", "create or upgrade the tables of the backends", _add_arguments, _run)

@@ -1,0 +1,67 @@
+"""How far a long command has come: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+__all__ = ["Progress"]
+
+_BAR_WIDTH = 24
+_BAR_INTERVAL_SECONDS = 0.1
+_LINE_INTERVAL_SECONDS = 5.0
+_ERASE_LINE = "\r\x1b[K"
+
+
+class Progress:
+    """Tells, not too often, how much of a total is done.
+
+    Used as a context manager: at the end the bar is erased, whatever happened, so that what
+    follows starts on a line of its own.
+
+    Parameters
+    ----------
+    stream : where to write.
+    clock : time in seconds, that only increases.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._is_terminal = stream.isatty()
+        # Nothing is said of a work that is done at once.
+        self._told_at = clock()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_terminal:
+            self._stream.write(_ERASE_LINE)
+            self._stream.flush()
+
+    def tell(self, text: str, done: int = 0, total: int | None = None) -> None:
+        """Show the state of the work, unless that was done a moment ago.
+
+        Parameters
+        ----------
+        done, total : in any unit; `total` may be less than what is found to do, or unknown.
+        """
+        now = self._clock()
+        interval = _BAR_INTERVAL_SECONDS if self._is_terminal else _LINE_INTERVAL_SECONDS
+        if now - self._told_at < interval:
+            return
+        self._told_at = now
+        if total is not None:
+            fraction = min(done / max(total, 1), 1.0)
+            bar = "#" * int(fraction * _BAR_WIDTH)
+            drawn = f"[{bar:{_BAR_WIDTH}}] " if self._is_terminal else ""
+            text = f"{drawn}{fraction:4.0%} {text}"
+        if self._is_terminal:
+            # A line that wraps could not be erased.
+            self._stream.write(_ERASE_LINE + text[: shutil.get_terminal_size().columns - 1])
+        else:
+            self._stream.write(f"{text}\n")
+        self._stream.flush()

@@ -1,0 +1,29 @@
+"""Clients of PostgreSQL, under their published address (P-29.5, B-0.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cliquet.connections import postgresql, postgresql_config
+from cliquet.connections.postgresql import PostgreSQLClient
+
+__all__ = ["PostgreSQLClient", "create_from_config", "sqlalchemy"]
+
+# Tests of applications set it to None, as it is when the package is missing (B-24).
+sqlalchemy = postgresql.sqlalchemy
+
+
+def create_from_config(config: Any, prefix: str = "") -> PostgreSQLClient:
+    """Return the client that the settings describe (B-11.2).
+
+    Parameters
+    ----------
+    prefix : of the settings ``url``, ``pool_size`` and so on, such as ``storage_``.
+
+    Raises
+    ------
+    ImportWarning : SQLAlchemy or psycopg2 is not installed (B-11.1, S-12.4).
+    """
+    if sqlalchemy is None:
+        raise ImportWarning(postgresql_config.MISSING_EXTRA)
+    return postgresql_config.create_from_config(config, prefix)

@@ -1,0 +1,167 @@
+"""Listings in the words of PostgreSQL.
+
+Equality is that of ``jsonb``: typed, at every depth, of numbers by value. Order is that of the keys
+which ``functions.sql`` computes. The driver writes parameters into the statement, hence the planner
+sees the names of fields as the constants that they are in the indexes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from cliquet import jsonio
+from cliquet.patterns import WILDCARD
+from cliquet.storage.order_key import order_key
+from cliquet.storage.query import MISSING
+from cliquet.storage.sql_dialect import Dialect
+from cliquet.storage.sql_text import FALSE, SQL, all_of, any_of
+
+__all__ = ["PostgreSQLDialect"]
+
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_", WILDCARD: "%"})
+
+# Beyond, integers and floats differ, and neither fits an integer of 64 bits.
+_INEXACT: Final = 2.0**53
+_BEYOND: Final = 2.0**64
+# The greatest number that a float stands for, and then some.
+_TOO_BIG: Final = 10**400
+
+
+class PostgreSQLDialect(Dialect):
+    """What PostgreSQL has of its own: ``jsonb``, arrays as parameters, no NUL nor surrogates."""
+
+    def can_hold(self, text: str) -> bool:
+        if "\0" in text:
+            return False
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return False
+        return True
+
+    def as_stored(self, value: Any) -> Any:
+        # Numbers are decimal there, and 9.223372036854776e18 comes back as an integer.
+        if isinstance(value, float):
+            if _INEXACT <= abs(value) <= _BEYOND:
+                return int(Decimal(repr(float(value))))
+        elif isinstance(value, (list, tuple)):
+            return [self.as_stored(item) for item in value]
+        elif isinstance(value, Mapping):
+            return {name: self.as_stored(item) for name, item in value.items()}
+        return value
+
+    def text(self, text: str) -> SQL:
+        return SQL("%s", (str.__str__(text),))
+
+    def text_is_in(self, column: SQL, texts: Sequence[str]) -> SQL:
+        return SQL(f"{column.text} = ANY(%s::text[])", ([str.__str__(text) for text in texts],))
+
+    def integer_is_in(self, column: SQL, numbers: Sequence[int]) -> SQL:
+        return SQL(f"{column.text} = ANY(%s::bigint[])", (list(numbers),))
+
+    def text_matches(self, column: SQL, pattern: str) -> SQL:
+        return SQL(f"{column.text} LIKE %s", (pattern.translate(_ESCAPES),))
+
+    def text_is_like(self, column: SQL, pattern: str) -> SQL:
+        return SQL(
+            f'cliquet_lower({column.text}) COLLATE "C" LIKE cliquet_lower(%s)',
+            (*column.parameters, pattern.translate(_ESCAPES)),
+        )
+
+    def order_key(self, field: str) -> SQL:
+        value = _value(field)
+        return SQL(f'cliquet_order_key({value.text}) COLLATE "C"', value.parameters)
+
+    def key(self, key: str) -> SQL:
+        return SQL("%s", (key,))
+
+    def is_in(
+        self, field: str, values: Sequence[Any], *, or_missing: bool, is_indexed: bool
+    ) -> SQL:
+        value = _value(field)
+        held = [(item, text) for item in values if (text := self._json(item)) is not None]
+        texts = [text for _, text in held]
+        conditions = []
+        if texts:
+            conditions.append(_one_of(value, texts, "jsonb"))
+        if or_missing:
+            conditions.append(SQL(f"{value.text} IS NULL", value.parameters))
+        if not conditions:
+            return FALSE
+        found = any_of(conditions)
+        if not is_indexed:
+            return found
+        # The index finds the candidates; long values that begin alike are told apart.
+        keys = [order_key(item) for item, _ in held] + [order_key(MISSING)] * or_missing
+        return all_of([_one_of(self.order_key(field), keys, "text"), found])
+
+    def is_like(self, field: str, pattern: str) -> SQL:
+        value = _value(field)
+        column = SQL(f"({value.text} #>> '{{}}')", value.parameters)
+        like = self.text_is_like(column, pattern)
+        return SQL(
+            f"jsonb_typeof({value.text}) = 'string' AND {like.text}",
+            (*value.parameters, *like.parameters),
+        )
+
+    def is_there(self, field: str) -> SQL:
+        value = _value(field)
+        return SQL(f"{value.text} IS NOT NULL", value.parameters)
+
+    def contains(self, field: str, values: Sequence[Any], *, is_any: bool) -> SQL:
+        value = _value(field)
+        texts = [text for item in values if (text := self._json(item)) is not None]
+        if not texts if is_any else len(texts) < len(values):
+            return FALSE
+        # Functions on arrays raise errors on what is none; only CASE is sure to come first.
+        items = f"(SELECT 1 FROM jsonb_array_elements({value.text}) AS item(held) WHERE held = "
+        if is_any:
+            test = SQL(f"EXISTS {items}ANY(%s::jsonb[]))", (*value.parameters, texts))
+        else:
+            test = all_of(
+                SQL(f"EXISTS {items}%s::jsonb)", (*value.parameters, text)) for text in texts
+            )
+        return SQL(
+            f"CASE WHEN jsonb_typeof({value.text}) = 'array' THEN {test.text} ELSE FALSE END",
+            (*value.parameters, *test.parameters),
+        )
+
+    def literal(self, text: str) -> SQL:
+        return self.text(text)
+
+    def _json(self, value: Any) -> str | None:
+        """Return the JSON text of a value, or ``None`` if no record can hold it."""
+        return jsonio.dumps(value).decode() if self._can_hold_value(value) else None
+
+    def _can_hold_value(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return self.can_hold(value)
+        if isinstance(value, (int, float)):
+            return math.isfinite(value) if isinstance(value, float) else abs(value) < _TOO_BIG
+        if isinstance(value, (list, tuple)):
+            return all(map(self._can_hold_value, value))
+        if isinstance(value, Mapping):
+            return all(map(self.can_hold, value)) and all(map(self._can_hold_value, value.values()))
+        return True
+
+
+def _value(field: str) -> SQL:
+    """Return the value of a field: a key that contains the dots wins (B-21.13).
+
+    ``->`` with a name finds nothing in arrays and other values, and the null of JSON is not that of
+    SQL.
+    """
+    if "." not in field:
+        return SQL("(data->%s)", (field,))
+    names = field.split(".")
+    path = "->%s" * len(names)
+    return SQL(f"coalesce(data->%s, data{path})", (field, *names))
+
+
+def _one_of(expression: SQL, texts: list[str], kind: str) -> SQL:
+    if len(texts) == 1:
+        return SQL(f"{expression.text} = %s::{kind}", (*expression.parameters, texts[0]))
+    return SQL(f"{expression.text} = ANY(%s::{kind}[])", (*expression.parameters, texts))

@@ -1,0 +1,32 @@
+"""Indexes on fields in PostgreSQL (E-10.2)."""
+
+from __future__ import annotations
+
+from cliquet.connections.sql import Session
+from cliquet.storage.relational_indexes import INDEX_PREFIX, FieldIndexes
+from cliquet.storage.sql import SQL
+
+__all__ = ["PostgreSQLIndexes"]
+
+
+class PostgreSQLIndexes(FieldIndexes):
+    """Makes indexes while others write: outside any transaction."""
+
+    def existing(self, session: Session) -> dict[str, bool]:
+        rows = session.execute(
+            "SELECT pg_class.relname, pg_index.indisvalid FROM pg_index"
+            " JOIN pg_class ON pg_class.oid = pg_index.indexrelid"
+            " WHERE pg_index.indrelid = to_regclass('records')"
+            " AND starts_with(pg_class.relname::text, %s)",
+            (INDEX_PREFIX,),
+        ).fetchall()
+        return dict(rows)
+
+    def create(self, session: Session, name: str, definition: SQL) -> None:
+        session.execute(
+            f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON records {definition.text}",
+            definition.parameters,
+        )
+
+    def drop(self, session: Session, name: str) -> None:
+        session.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")

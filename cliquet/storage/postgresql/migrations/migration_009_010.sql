@@ -1,0 +1,11 @@
+-- The timestamps of collections, including those of empty ones. It stays empty: 011_012 computes
+-- what is missing from the records and their tombstones.
+
+CREATE TABLE timestamps (
+    parent_id TEXT NOT NULL,
+    collection_id TEXT NOT NULL,
+    last_modified TIMESTAMP NOT NULL,
+    PRIMARY KEY (parent_id, collection_id)
+);
+
+INSERT INTO metadata (name, value) VALUES ('storage_schema_version', '10');

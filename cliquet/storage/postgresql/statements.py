@@ -1,0 +1,177 @@
+"""The statements with which the storage in PostgreSQL writes.
+
+Each locks, or is sent after the lock of, the row of the collection in ``timestamps``; the timestamp
+is raised while the lock is held, hence the order of commits is that of the timestamps (D-60).
+
+In READ COMMITTED a statement that waits for a lock keeps, for every other table, the snapshot of
+before it waited: what has to be seen after the lock is read by a later statement, sent in the same
+round trip. Only an insertion under an id that nobody else can have fits in one statement with its
+lock: uniqueness is judged on the index (design notes, section 1).
+"""
+
+from __future__ import annotations
+
+from cliquet.storage.relational_reading import HOME, NEVER_TOUCHED
+
+__all__ = [
+    "ENSURE_COUNTER",
+    "FIRST_ACCESS",
+    "INSERT",
+    "LOCK",
+    "LOCKED_ROW",
+    "LOCK_MATCHING",
+    "LOCK_NOWAIT",
+    "PUT",
+    "REMOVE",
+    "REMOVE_MANY",
+    "STORE_ENTRIES",
+    "TOUCH",
+    "TOUCH_AGAIN",
+]
+
+# Rounded down: a timestamp is never in the future (B-22.1).
+CLOCK = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
+_RECORD = f"{HOME} AND id = %s"
+
+# What the last lock was obtained on, for the statements of the same round trip, to which its result
+# is not known otherwise. Were there no row to lock, another transaction could make it and write
+# before the next statement. Local to the transaction, as PgBouncer wants it.
+_HELD = "current_setting('cliquet.held', TRUE) = %s"
+
+_LOCK = (
+    "SELECT set_config('cliquet.held',"
+    f" coalesce((SELECT %s FROM timestamps WHERE {HOME} FOR NO KEY UPDATE{{nowait}}), ''), TRUE)"
+)
+LOCK = _LOCK.format(nowait="")
+LOCK_NOWAIT = _LOCK.format(nowait=" NOWAIT")
+
+LOCK_MATCHING = (
+    "SELECT parent_id, collection_id FROM timestamps WHERE {scope}"
+    # One order for all who lock several collections.
+    " ORDER BY parent_id, collection_id FOR NO KEY UPDATE"
+)
+
+# Whether the lock is held, and the record.
+LOCKED_ROW = (
+    f"SELECT (%s OR {_HELD}) AS is_held, last_modified, deleted, data"
+    f" FROM (SELECT 1) AS always LEFT JOIN records ON {_RECORD}"
+)
+
+ENSURE_COUNTER = (
+    "INSERT INTO timestamps (parent_id, collection_id, last_modified)"
+    f" SELECT %s, %s, coalesce(%s, {CLOCK} - 1)"
+    # `ON CONFLICT` waits for whoever is updating the row; its transaction may wait for this one,
+    # by another connection, where PostgreSQL sees no deadlock.
+    f" WHERE NOT EXISTS (SELECT 1 FROM timestamps WHERE {HOME})"
+    " ON CONFLICT (parent_id, collection_id) DO NOTHING"
+)
+
+FIRST_ACCESS = (
+    "INSERT INTO timestamps AS counter (parent_id, collection_id, last_modified)"
+    f" VALUES (%s, %s, {CLOCK})"
+    " ON CONFLICT (parent_id, collection_id) DO UPDATE SET last_modified = EXCLUDED.last_modified"
+    f" WHERE counter.last_modified = {NEVER_TOUCHED}"
+    " RETURNING last_modified"
+)
+
+# The same under the lock; put back, with that time, when the transaction is undone (X-22). Whoever
+# writes in between gets a later one: it is that of the past millisecond.
+_UNTOUCHED = f"WHERE {HOME} AND last_modified = {NEVER_TOUCHED}"
+TOUCH = f"UPDATE timestamps SET last_modified = {CLOCK} - 1 {_UNTOUCHED} RETURNING last_modified"
+TOUCH_AGAIN = f"UPDATE timestamps SET last_modified = %s {_UNTOUCHED}"
+
+# The clock is read once the row is locked: `SET` is evaluated then.
+_NEXT = f"greatest(last_modified + 1, {CLOCK})"
+
+INSERT = (
+    "WITH counter AS ("
+    f"UPDATE timestamps SET last_modified = {_NEXT}, live = live + 1 WHERE {HOME}"
+    " RETURNING last_modified)"
+    " INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
+    " SELECT %s, %s, %s, last_modified, %s::jsonb FROM counter RETURNING last_modified"
+)
+
+# From here on the lock is held: the snapshot of the statement sees what the last writer did.
+
+_PREVIOUS = f"previous AS (SELECT last_modified FROM timestamps WHERE {HOME})"
+
+# B-4.7: one later than the collection's becomes the collection's.
+_ADVANCED = f"CASE WHEN %s > last_modified THEN %s ELSE {_NEXT} END"
+
+# B-21.5: one equal to the collection's is not kept, it would hide the change.
+_STAMP = (
+    "stamp AS (SELECT CASE WHEN %s IS NULL OR %s = previous.last_modified"
+    " THEN counter.last_modified ELSE %s END AS last_modified FROM counter, previous)"
+)
+
+PUT = (
+    "WITH conflict AS ({conflicts}), "
+    f"{_PREVIOUS}, "
+    "counter AS ("
+    f"UPDATE timestamps SET last_modified = {_ADVANCED}, live = live"
+    f" + CASE WHEN EXISTS (SELECT 1 FROM records WHERE {_RECORD} AND NOT deleted) THEN 0 ELSE 1 END"
+    f" WHERE {HOME} AND (%s OR {_HELD}) AND NOT EXISTS (SELECT 1 FROM conflict)"
+    " RETURNING last_modified), "
+    f"{_STAMP}, "
+    "written AS ("
+    "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
+    " SELECT %s, %s, %s, last_modified, %s::jsonb FROM stamp"
+    " ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = FALSE,"
+    " last_modified = EXCLUDED.last_modified, data = EXCLUDED.data RETURNING last_modified)"
+    " SELECT NULL::integer, NULL, last_modified, NULL FROM written"
+    " UNION ALL SELECT rank, id, last_modified, data FROM conflict"
+    # One without the lock may be out of date.
+    f" WHERE (%s OR {_HELD})"
+)
+
+NO_CONFLICTS = (
+    "SELECT 0 AS rank, NULL::text AS id, 0::bigint AS last_modified, NULL::jsonb AS data"
+    " WHERE FALSE"
+)
+
+# Formatted with what becomes of the record.
+_ENTOMB = (
+    "UPDATE records SET deleted = TRUE, data = '{}', last_modified = stamp.last_modified"
+    " FROM stamp WHERE "
+)
+_ERASE = "DELETE FROM records USING stamp WHERE "
+
+_REMOVE = (
+    f"WITH target AS (SELECT 1 FROM records WHERE {_RECORD} AND NOT deleted), "
+    f"{_PREVIOUS}, "
+    "counter AS ("
+    f"UPDATE timestamps SET last_modified = {_ADVANCED}, live = live - 1"
+    f" WHERE {HOME} AND (%s OR {_HELD}) AND EXISTS (SELECT 1 FROM target)"
+    " RETURNING last_modified), "
+    f"{_STAMP}, "
+    "removed AS ({removal}" + _RECORD + " RETURNING 1)"
+    f" SELECT (%s OR {_HELD}), (SELECT last_modified FROM stamp)"
+)
+
+_REMOVE_MANY = (
+    "WITH wanted AS (SELECT id, n FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (id, n)), "
+    "counter AS ("
+    f"UPDATE timestamps SET last_modified = {_NEXT} + %s - 1, live = live - %s WHERE {HOME}"
+    " RETURNING last_modified), "
+    "stamp AS (SELECT wanted.id, counter.last_modified - %s + wanted.n AS last_modified"
+    " FROM wanted, counter), "
+    "removed AS ({removal}" + HOME + " AND records.id = stamp.id RETURNING 1)"
+    " SELECT id, last_modified FROM stamp"
+)
+
+# By whether a tombstone is left.
+REMOVE = {True: _REMOVE.format(removal=_ENTOMB), False: _REMOVE.format(removal=_ERASE)}
+REMOVE_MANY = {
+    True: _REMOVE_MANY.format(removal=_ENTOMB),
+    False: _REMOVE_MANY.format(removal=_ERASE),
+}
+
+STORE_ENTRIES = (
+    "INSERT INTO records (parent_id, collection_id, id, last_modified, deleted, data)"
+    " SELECT %s, %s, entry.id, entry.last_modified, entry.deleted, entry.data::jsonb"
+    " FROM unnest(%s::text[], %s::bigint[], %s::boolean[], %s::text[])"
+    " AS entry (id, last_modified, deleted, data)"
+    " ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = EXCLUDED.deleted,"
+    " last_modified = EXCLUDED.last_modified, data = EXCLUDED.data"
+)

@@ -1,0 +1,314 @@
+"""The storage in PostgreSQL (B-12): how it locks, writes and keeps its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from cliquet.connections import scope
+from cliquet.connections.migrations import Schema
+from cliquet.connections.postgresql import PostgreSQLClient, PostgreSQLSession
+from cliquet.connections.postgresql_migrations import PostgreSQLMigrations
+from cliquet.connections.sql import Session
+from cliquet.storage.postgresql import statements
+from cliquet.storage.postgresql.dialect import PostgreSQLDialect
+from cliquet.storage.postgresql.indexes import PostgreSQLIndexes
+from cliquet.storage.relational import RelationalStorage
+from cliquet.storage.relational_reading import NEVER_TOUCHED
+from cliquet.storage.relational_transfer import EntryRow
+from cliquet.storage.relational_writing import Conflict, Key, Write
+from cliquet.storage.sql import SQL
+
+__all__ = ["Storage"]
+
+# Among the locks of a session: it has emptied the tables, which others do not see yet; the lock of
+# a collection was asked for, and it is known that there was something to lock.
+_FLUSHED = "flushed"
+_HELD = "held"
+
+
+class Storage(RelationalStorage):
+    """Storage in PostgreSQL.
+
+    .. code-block:: ini
+
+        cliquet.storage_backend = cliquet.storage.postgresql
+        cliquet.storage_url = postgresql://user:password@localhost:5432/database
+
+    The schema is made by ``cliquet migrate``. Timestamps come from the clock of the server (B-4.6).
+
+    Parameters
+    ----------
+    client : lends connections; another storage may have the same.
+    is_readonly : whether the service never writes.
+    """
+
+    schema_version = 12
+    client: PostgreSQLClient
+
+    def __init__(self, client: PostgreSQLClient, *, is_readonly: bool = False) -> None:
+        super().__init__(client, PostgreSQLDialect(), is_readonly=is_readonly)
+        self._indexes = PostgreSQLIndexes(client, self._dialect, self._indexed)
+        self._migrations = PostgreSQLMigrations(
+            Schema(
+                "storage",
+                self.schema_version,
+                Path(__file__).parent,
+                landmark="records",
+                creation=("schema.sql", "functions.sql"),
+                recognition="recognition.sql",
+            )
+        )
+
+    def initialize_schema(self, dry_run: bool = False) -> None:
+        self._migrations.run(self.client, dry_run=dry_run)
+        self._indexes.update(dry_run=dry_run)
+
+    def missing_indexes(self) -> list[str]:
+        return self._indexes.missing() if self._indexed else []
+
+    def _get_installed_version(self) -> int | None:
+        """Return the version of the schema that is there (B-24)."""
+        with self.client.connect(readonly=True) as session:
+            return self._migrations.installed_version(session)
+
+    def _execute_sql_file(self, path: str) -> None:
+        """Run a file of this folder and commit (B-24.1)."""
+        with self.client.connect(force_commit=True) as session:
+            self._migrations.run_file(session, path)
+
+    # Locks
+
+    def _lock(self, session: Session, key: Key) -> None:
+        self._lock_contended(session)
+        if key not in session.locked:
+            self._defer_lock(session, key)
+
+    def _lock_contended(self, session: Session) -> None:
+        """Lock first what former attempts of the request held or wanted, in one order for all."""
+        contended = scope.contended()
+        if contended and not session.locked:
+            for key in sorted(filter(_is_key, contended)):
+                self._defer_lock(session, key)
+
+    def _defer_lock(self, session: Session, key: Key) -> None:
+        """Lock a collection with the next statement.
+
+        In the order of the keys it waits for others. Against the order it does not, since they may
+        wait for this transaction: the request then begins again, and locks in order what it now
+        knows that it wants. Nobody waits in a circle (B-23.8).
+        """
+        in_order = all(key > other for other in session.locked if _is_key(other))
+        session.locked |= {key}
+        lock = statements.LOCK if in_order else statements.LOCK_NOWAIT
+        _postgresql(session).defer(lock, (_digest(key), *key))
+
+    def _lock_matching(self, session: Session, scope: SQL) -> list[Key]:
+        text = statements.LOCK_MATCHING.format(scope=scope.text)
+        keys = [tuple(row) for row in session.execute(text, scope.parameters).fetchall()]
+        session.locked |= {*keys, *((_HELD, key) for key in keys)}
+        return keys
+
+    def _is_held(self, session: Session, key: Key) -> tuple[bool, str]:
+        """Return what the statements ask about a lock: whether it is known to be held, its name."""
+        return ((_HELD, key) in session.locked, _digest(key))
+
+    def _check_lock(self, session: Session, key: Key) -> None:
+        while (_HELD, key) not in session.locked:
+            (held,) = session.execute(statements.LOCK, (_digest(key), *key)).fetchone()
+            if held:
+                session.locked |= {(_HELD, key)}
+            else:
+                self._make_counter(session, key, NEVER_TOUCHED)
+
+    def _locked_row(self, session: Session, key: Key, object_id: str) -> Any:
+        while True:
+            is_held = self._is_held(session, key)
+            row = session.execute(statements.LOCKED_ROW, (*is_held, *key, object_id)).fetchone()
+            if row[0]:
+                session.locked |= {(_HELD, key)}
+                return None if row[1] is None else row[1:]
+            # There was nothing to lock.
+            self._make_counter(session, key, NEVER_TOUCHED)
+
+    def _make_counter(self, session: Session, key: Key, timestamp: int | None) -> None:
+        """Give a collection its row, for all to see, and lock it.
+
+        It is committed at once: were it part of the transaction, whoever reads the timestamp of the
+        new collection would wait for the end of the request.
+
+        Parameters
+        ----------
+        timestamp : of the row, or ``None`` for a time before the present one.
+        """
+        insertion = (statements.ENSURE_COUNTER, (*key, timestamp, *key))
+        if _FLUSHED in session.locked:
+            session.execute(*insertion)
+        elif session.is_fresh and session.locked <= {key}:
+            _postgresql(session).restart(insertion)
+        else:
+            self.client.execute_aside(*insertion)
+        session.locked -= {key}
+        self._defer_lock(session, key)
+
+    def _first_access(self, key: Key) -> int | None:
+        session = self.client.current()
+        if session is None:
+            with self.client.connect(readonly=True) as session:
+                row = session.execute(statements.FIRST_ACCESS, key).fetchone()
+        elif _FLUSHED in session.locked:
+            row = session.execute(statements.FIRST_ACCESS, key).fetchone()
+        elif key in session.locked:
+            # The transaction has the row: its own time goes with it if it fails, and is put back.
+            self._check_lock(session, key)
+            row = session.execute(statements.TOUCH, key).fetchone()
+            if row is not None:
+                _postgresql(session).keep(statements.TOUCH_AGAIN, (row[0], *key))
+        else:
+            row = self.client.execute_aside(statements.FIRST_ACCESS, key)
+        return None if row is None else row[0]
+
+    def _flushed(self, session: Session) -> None:
+        session.locked = frozenset({_FLUSHED})
+
+    # Writes
+
+    def _insert(self, session: Session, key: Key, object_id: str, data: str) -> int:
+        parameters = (*key, *key, object_id, data)
+        self._lock_contended(session)
+        if session.locked:
+            self._lock(session, key)
+        else:
+            # The statement locks by itself. The next attempt is to know it, if this one fails.
+            session.locked |= {key}
+        row = session.execute(statements.INSERT, parameters).fetchone()
+        if row is None:
+            self._make_counter(session, key, None)
+            row = session.execute(statements.INSERT, parameters).fetchone()
+        session.locked |= {key, (_HELD, key)}
+        timestamp: int = row[0]
+        return timestamp
+
+    def _put(self, session: Session, write: Write) -> int | Conflict:
+        self._lock(session, write.key)
+        key, supplied, conflicts = write.key, write.supplied, write.conflicts
+        text = statements.PUT.format(
+            conflicts=statements.NO_CONFLICTS if conflicts is None else conflicts.text
+        )
+        row = None
+        while row is None:
+            is_held = self._is_held(session, key)
+            row = session.execute(
+                text,
+                (
+                    *(() if conflicts is None else conflicts.parameters),
+                    *key,
+                    *(supplied, supplied),
+                    *(*key, write.id),
+                    *(*key, *is_held),
+                    *(supplied, supplied, supplied),
+                    *(*key, write.id, write.data),
+                    *is_held,
+                ),
+            ).fetchone()
+            if row is None:
+                self._make_counter(session, key, None if supplied is None else supplied - 1)
+        session.locked |= {(_HELD, key)}
+        return row[2] if row[0] is None else Conflict(*row)
+
+    def _remove(
+        self,
+        session: Session,
+        key: Key,
+        object_id: str,
+        supplied: int | None,
+        *,
+        with_deleted: bool,
+    ) -> int | None:
+        self._lock(session, key)
+        while True:
+            is_held = self._is_held(session, key)
+            held, timestamp = session.execute(
+                statements.REMOVE[with_deleted],
+                (
+                    *(*key, object_id),
+                    *key,
+                    *(supplied, supplied),
+                    *(*key, *is_held),
+                    *(supplied, supplied, supplied),
+                    *(*key, object_id),
+                    *is_held,
+                ),
+            ).fetchone()
+            if held:
+                session.locked |= {(_HELD, key)}
+                deleted_at: int | None = timestamp
+                return deleted_at
+            # Without a row to lock there is no record: but for one written just now.
+            self._make_counter(session, key, NEVER_TOUCHED)
+
+    def _remove_many(
+        self, session: Session, key: Key, object_ids: Sequence[str], *, with_deleted: bool
+    ) -> dict[str, int]:
+        number = len(object_ids)
+        rows = session.execute(
+            statements.REMOVE_MANY[with_deleted],
+            (list(object_ids), number, number, *key, number, *key),
+        ).fetchall()
+        return dict(rows)
+
+    def _store_entries(self, session: Session, key: Key, rows: Sequence[EntryRow]) -> None:
+        ids, stamps, deleted, data = zip(*rows, strict=True)
+        session.execute(
+            statements.STORE_ENTRIES, (*key, list(ids), list(stamps), list(deleted), list(data))
+        )
+
+    def _is_in(self, values: Sequence[str]) -> SQL:
+        return SQL("= ANY (%s::text[])", (list(values),))
+
+    # JSON
+
+    def _dumps(self, data: dict[str, Any]) -> str:
+        text = orjson.dumps(data)
+        if b"\\u0000" in text and _holds_nul(data):
+            raise TypeError("PostgreSQL cannot store the character NUL.")
+        return text.decode()
+
+    def _loads(self, data: Any) -> dict[str, Any]:
+        # The driver has made it of JSON.
+        loaded: dict[str, Any] = data
+        return loaded
+
+
+def _postgresql(session: Session) -> PostgreSQLSession:
+    assert isinstance(session, PostgreSQLSession)  # noqa: S101 - lent by the client of PostgreSQL
+    return session
+
+
+def _is_key(entry: Any) -> bool:
+    """Whether something that a session has locked is a collection."""
+    return isinstance(entry, tuple) and isinstance(entry[1], str)
+
+
+def _digest(key: Key) -> str:
+    """Return a text that names one collection and no other."""
+    return f"{len(key[0])}:{key[0]}:{key[1]}"
+
+
+def _holds_nul(value: Any) -> bool:
+    """Whether a JSON value holds NUL, and not only the six characters that stand for it."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            if "\0" in item:
+                return True
+        elif isinstance(item, dict):
+            pending.extend(item)
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+    return False

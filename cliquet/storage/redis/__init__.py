@@ -1,0 +1,24 @@
+"""The storage in Redis, and the client of Redis under its published names (P-29.5)."""
+
+from typing import Any
+
+from cliquet import settings
+from cliquet.connections.redis import create_from_config, wrap_redis_error
+from cliquet.storage.redis.storage import Storage
+
+__all__ = ["Storage", "create_from_config", "load_from_config", "wrap_redis_error"]
+
+
+def load_from_config(config: Any) -> Storage:
+    """Return the storage that ``storage_url`` and the like describe (B-10.2, S-11.1).
+
+    The server is not asked anything yet (B-3.10).
+
+    Raises
+    ------
+    cliquet.settings.SettingError : the URL, or a number, cannot be used.
+    """
+    return Storage(
+        create_from_config(config, prefix="storage_"),
+        is_readonly=settings.read(config.get_settings(), "readonly"),
+    )

@@ -1,0 +1,102 @@
+"""What a commit is made of, and how the script takes and answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from cliquet.storage.redis.values import Home, Stored, digest_of, encode, to_bytes
+from cliquet.types import Record
+
+__all__ = ["EXACT", "Change", "Commit", "Part", "arguments_of"]
+
+EXACT: Final = "exact"
+
+
+@dataclass
+class Change:
+    """One change of a collection.
+
+    Attributes
+    ----------
+    kind : ``put`` a record, ``bury`` it under a tombstone, ``forget`` it, or ``purge`` a tombstone.
+    must : what there has to be, ``absent`` or ``live``; empty when it does not matter.
+    timestamp : of the record; empty to have one made.
+    data : of a record that is put.
+    unique_fields : whose values no other record may have.
+    """
+
+    kind: str
+    object_id: str
+    timestamp: str = ""
+    data: Record = field(default_factory=dict)
+    unique_fields: Sequence[str] = ()
+    must: str = ""
+
+    def arguments(self, indexed_fields: Iterable[str]) -> list[Any]:
+        """Return the change as the script takes it."""
+        is_put = self.kind == "put"
+        arguments: list[Any] = [self.kind, self.must, to_bytes(self.object_id), self.timestamp]
+        arguments.append(encode(self.data) if is_put else b"")
+        fields = dict.fromkeys([*self.unique_fields, *indexed_fields]) if is_put else {}
+        arguments.append(len(fields))
+        for name in fields:
+            digest = digest_of(name, self.data)
+            arguments += [to_bytes(name), digest, "1" if name in self.unique_fields else "0"]
+        return arguments
+
+
+@dataclass
+class Part:
+    """What a commit does to one collection, and what it relies on there.
+
+    Attributes
+    ----------
+    revisions : of the entries that were read, by id.
+    collection_revision : of the collection when all of it was read; else ``None``.
+    first, latest : timestamps chosen beforehand, of the first change and of the last; empty to have
+        them made. The first one is :data:`EXACT` to keep those given whatever was there.
+    """
+
+    revisions: dict[str, bytes] = field(default_factory=dict)
+    collection_revision: bytes | None = None
+    first: str = ""
+    latest: str = ""
+    changes: dict[str, Change] = field(default_factory=dict)
+
+
+class Commit(NamedTuple):
+    """The answer of the script: ``done``, ``conflict``, ``late``, ``taken`` or ``missing``.
+
+    Attributes
+    ----------
+    timestamps : of the records written, when done.
+    field, existing : the unique field whose value is taken, empty for the id, and by what.
+    """
+
+    outcome: str
+    timestamps: Sequence[int] = ()
+    field: str = ""
+    existing: Stored = Stored()
+
+
+def arguments_of(
+    parts: Mapping[Home, Part], indexed: Mapping[Home, Iterable[str]], clock: int
+) -> list[Any]:
+    """Return a commit as the script takes it."""
+    arguments: list[Any] = [clock, len(parts)]
+    entries: list[Any] = []
+    collections: list[Any] = []
+    changes: list[Any] = []
+    for rank, (home, part) in enumerate(parts.items(), start=1):
+        arguments += [*home.names, part.first, part.latest]
+        for object_id, revision in part.revisions.items():
+            entries += [rank, to_bytes(object_id), revision]
+        if part.collection_revision is not None:
+            collections += [rank, part.collection_revision]
+        for change in part.changes.values():
+            changes += [rank, *change.arguments(indexed[home])]
+    number_of_changes = sum(len(part.changes) for part in parts.values())
+    arguments += [len(entries) // 3, *entries, len(collections) // 2, *collections]
+    return [*arguments, number_of_changes, *changes]

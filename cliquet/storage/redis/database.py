@@ -1,0 +1,339 @@
+"""The commands that the storage in Redis sends: reading collections, committing changes.
+
+Knows how things are kept, not what the storage promises. Errors of the driver become those of
+backends here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, cast
+
+import redis
+
+from cliquet.connections.redis import wrap_redis_error
+from cliquet.patterns import compile_pattern, is_pattern
+from cliquet.storage.exceptions import BackendError
+from cliquet.storage.inmemory import Entry
+from cliquet.storage.redis import scripts
+from cliquet.storage.redis.commits import Commit, Part, arguments_of
+from cliquet.storage.redis.values import (
+    Home,
+    Stored,
+    digest_of,
+    from_bytes,
+    read,
+    shared_key,
+    to_bytes,
+)
+from cliquet.types import Record
+
+__all__ = ["Database", "Snapshot"]
+
+COLLECTIONS = scripts.NAMESPACE_BYTES + b"collections"
+
+# Records sent to an index at once, while it is built: the server does nothing else meanwhile.
+FILL_BATCH = 500
+
+# A list of collections that grows while it is read is read again.
+LISTING_ATTEMPTS = 10
+
+
+class Snapshot(NamedTuple):
+    """A collection at one instant.
+
+    Attributes
+    ----------
+    timestamp : ``None`` when the collection was never touched.
+    revision : of its last change; empty when nothing was ever written in it.
+    is_locked : whether somebody repeats an operation on it.
+    stored : by id: what was asked for, nothing included.
+    """
+
+    timestamp: int | None
+    revision: bytes
+    is_locked: bool
+    stored: dict[str, Stored]
+
+    def entries(self) -> list[Entry]:
+        """Return the records and tombstones that are there."""
+        return [stored.entry for stored in self.stored.values() if stored.entry is not None]
+
+
+class Database:
+    """The storage's part of a Redis database.
+
+    Parameters
+    ----------
+    client : without decoding of the answers.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        # Not typed: the driver's annotations are those of its two clients at once, of which the
+        # other answers with awaitables.
+        self.client: Any = client
+        self._commit = client.register_script(scripts.COMMIT)
+        self._lookup = client.register_script(scripts.LOOKUP)
+        self._fill = client.register_script(scripts.FILL)
+        self._flush = client.register_script(scripts.FLUSH)
+        self._forget = client.register_script(scripts.FORGET)
+        self._release = client.register_script(scripts.RELEASE)
+
+    # Reading
+
+    @wrap_redis_error
+    def get(self, home: Home, object_id: str) -> Stored:
+        """Return a live record."""
+        return read(object_id, self._hget(home.key("records"), object_id))
+
+    @wrap_redis_error
+    def entries(self, home: Home, ids: Sequence[str]) -> Snapshot:
+        """Return what there is for some ids."""
+        names = [to_bytes(object_id) for object_id in ids]
+        pipe = self.client.pipeline()
+        self._ask_state(pipe, home)
+        if names:
+            pipe.hmget(home.key("records"), names)
+            pipe.hmget(home.key("tombstones"), names)
+        timestamp, revision, lock, *found = pipe.execute()
+        records, tombstones = found or ([], [])
+        stored = {
+            object_id: read(object_id, record, tombstone)
+            for object_id, record, tombstone in zip(ids, records, tombstones, strict=True)
+        }
+        return Snapshot(_integer(timestamp), revision or b"", lock is not None, stored)
+
+    def snapshot(self, home: Home, *, include_deleted: bool) -> Snapshot:
+        """Return all that a collection holds."""
+        return self.snapshots([home], include_deleted=include_deleted)[home]
+
+    @wrap_redis_error
+    def snapshots(self, homes: Sequence[Home], *, include_deleted: bool) -> dict[Home, Snapshot]:
+        """Return all that some collections hold, at one instant."""
+        pipe = self.client.pipeline()
+        for home in homes:
+            self._ask(pipe, home, include_deleted=include_deleted)
+        return _snapshots(homes, pipe.execute())
+
+    @wrap_redis_error
+    def matching(
+        self, collection_id: str | None, parent_id: str, *, include_deleted: bool
+    ) -> dict[Home, Snapshot]:
+        """Return what the collections hold that a pattern stands for, at one instant (B-21.19).
+
+        Raises
+        ------
+        BackendError : collections appear all the time; the error is retryable.
+        """
+        if collection_id is not None and not is_pattern(parent_id):
+            return self.snapshots([Home(collection_id, parent_id)], include_deleted=include_deleted)
+        for _ in range(LISTING_ATTEMPTS):
+            collections, homes, known = self._homes(collection_id, parent_id)
+            pipe = self.client.pipeline()
+            pipe.scard(COLLECTIONS)
+            for name in collections:
+                pipe.hlen(shared_key("timestamps", name))
+            for home in homes:
+                self._ask(pipe, home, include_deleted=include_deleted)
+            answers = pipe.execute()
+            # One that appeared in between could hold what the instant of the list should show.
+            if answers[: len(known)] == known:
+                return _snapshots(homes, answers[len(known) :])
+        raise BackendError(message="Collections appear faster than they are listed", retryable=True)
+
+    def _homes(
+        self, collection_id: str | None, parent_id: str
+    ) -> tuple[list[str], list[Home], list[int]]:
+        """Return collections, those of their homes that match, and the numbers of both."""
+        members = self.client.smembers(COLLECTIONS)
+        collections = [from_bytes(name) for name in members]
+        if collection_id is not None:
+            collections = [name for name in collections if name == collection_id]
+        known = [len(members)]
+        matches = compile_pattern(parent_id)
+        homes = []
+        for name in collections:
+            parents = self.client.hkeys(shared_key("timestamps", name))
+            known.append(len(parents))
+            homes += [Home(name, parent) for parent in map(from_bytes, parents) if matches(parent)]
+        return collections, homes, known
+
+    @wrap_redis_error
+    def live_count(self, home: Home) -> int:
+        """Return the number of live records."""
+        return int(self._hget(home.shared_key("live"), home.parent_id) or 0)
+
+    @wrap_redis_error
+    def timestamp(self, home: Home) -> int | None:
+        """Return the timestamp of a collection, or ``None`` if it was never touched."""
+        return _integer(self._hget(home.shared_key("timestamps"), home.parent_id))
+
+    @wrap_redis_error
+    def timestamps(self, collection_id: str) -> dict[str, int]:
+        """Return the timestamps of a collection by parent."""
+        found = self.client.hgetall(shared_key("timestamps", collection_id))
+        return {from_bytes(parent): int(timestamp) for parent, timestamp in found.items()}
+
+    @wrap_redis_error
+    def claim_timestamp(self, home: Home, timestamp: int) -> tuple[bool, int]:
+        """Give a collection its first timestamp; tell whether it had none, and which it has now."""
+        collection, parent = home.names
+        pipe = self.client.pipeline()
+        pipe.hsetnx(home.shared_key("timestamps"), parent, timestamp)
+        pipe.sadd(COLLECTIONS, collection)
+        pipe.hget(home.shared_key("timestamps"), parent)
+        is_new, _, kept = pipe.execute()
+        return bool(is_new), int(kept)
+
+    @wrap_redis_error
+    def holders(
+        self, home: Home, data: Record, unique_fields: Sequence[str]
+    ) -> dict[str, list[Stored]]:
+        """Return the live records that have the same values, by unique field."""
+        arguments: list[Any] = [*home.names, len(unique_fields)]
+        for name in unique_fields:
+            arguments += [to_bytes(name), digest_of(name, data)]
+        while True:
+            size, answers = self._lookup(args=arguments)
+            fields = zip(unique_fields, answers, strict=True)
+            unready = [name for name, (state, *_) in fields if state != b"ready"]
+            if size == b"0" or not unready:
+                break
+            for name in unready:
+                self.build_index(home, name)
+        return {
+            name: [
+                read(from_bytes(object_id), record)
+                for object_id, record in zip(found[::2], found[1::2], strict=True)
+            ]
+            for name, (_, *found) in zip(unique_fields, answers, strict=True)
+        }
+
+    @wrap_redis_error
+    def homes(self) -> list[Home]:
+        """Return all collections, in no order."""
+        return self._homes(None, "*")[1]
+
+    @wrap_redis_error
+    def timestamps_of(self, homes: Sequence[Home]) -> list[int | None]:
+        """Return the timestamps of some collections."""
+        pipe = self.client.pipeline(transaction=False)
+        for home in homes:
+            pipe.hget(home.shared_key("timestamps"), home.names[1])
+        return [_integer(timestamp) for timestamp in pipe.execute()]
+
+    @wrap_redis_error
+    def ids(self, home: Home) -> set[str]:
+        """Return the ids of the records and tombstones of a collection."""
+        pipe = self.client.pipeline()
+        pipe.hkeys(home.key("records"))
+        pipe.hkeys(home.key("tombstones"))
+        records, tombstones = pipe.execute()
+        return {from_bytes(name) for name in (*records, *tombstones)}
+
+    # Writing
+
+    @wrap_redis_error
+    def commit(self, parts: dict[Home, Part], clock: int = 0) -> Commit:
+        """Apply changes if what they rely on still holds, all at once.
+
+        Parameters
+        ----------
+        clock : reading in ms, for the timestamps to be made.
+        """
+        homes = list(parts)
+        indexed: dict[Home, set[str]] = {home: set() for home in homes}
+        while True:
+            outcome, *details = self._commit(args=arguments_of(parts, indexed, clock))
+            if outcome == b"digests":
+                indexed[homes[int(details[0]) - 1]].add(from_bytes(details[1]))
+            elif outcome == b"fill":
+                self.build_index(homes[int(details[0]) - 1], from_bytes(details[1]))
+            else:
+                break
+        if outcome == b"taken":
+            name, object_id, record = details
+            return Commit("taken", (), from_bytes(name), read(from_bytes(object_id), record))
+        return Commit(outcome.decode(), [int(timestamp) for timestamp in details])
+
+    @wrap_redis_error
+    def build_index(self, home: Home, name: str) -> None:
+        """Make a unique field ready to be looked up.
+
+        From the first step on, whoever writes a record maintains the index; what was there before
+        is then added. Several may do it at once, and one that stops in the middle leaves the rest
+        to the next.
+        """
+        field_name = to_bytes(name)
+        self.client.hsetnx(home.key("fields"), field_name, "building")
+        found: list[Any] = []
+        for object_id, stored in self.snapshot(home, include_deleted=False).stored.items():
+            # Only live records were asked for.
+            digest = digest_of(name, stored.entry.data)  # type: ignore[union-attr,arg-type]
+            if digest:
+                found.append((to_bytes(object_id), stored.revision, digest))
+        while True:
+            batch, found = found[:FILL_BATCH], found[FILL_BATCH:]
+            arguments = [*home.names, field_name, len(batch), *itertools.chain(*batch)]
+            self._fill(args=[*arguments, "more" if found else "last"])
+            if not found:
+                return
+
+    @wrap_redis_error
+    def flush(self) -> None:
+        """Remove everything."""
+        self._flush()
+
+    @wrap_redis_error
+    def forget(self, home: Home) -> None:
+        """Remove every trace of a collection."""
+        self._forget(args=home.names)
+
+    # The lock of those who repeat an operation
+
+    @wrap_redis_error
+    def acquire(self, home: Home, token: str, lease_ms: int) -> bool:
+        """Take the lock of a collection if it is free; tell whether it was."""
+        return bool(self.client.set(home.key("lock"), token, nx=True, px=lease_ms))
+
+    @wrap_redis_error
+    def release(self, home: Home, token: str) -> None:
+        """Give the lock back, if it still is ours."""
+        self._release(keys=[home.key("lock")], args=[token])
+
+    def _hget(self, key: bytes, name: str) -> bytes | None:
+        return cast("bytes | None", self.client.hget(key, to_bytes(name)))
+
+    def _ask_state(self, pipe: Any, home: Home) -> None:
+        _, parent = home.names
+        pipe.hget(home.shared_key("timestamps"), parent)
+        pipe.hget(home.shared_key("revisions"), parent)
+        pipe.get(home.key("lock"))
+
+    def _ask(self, pipe: Any, home: Home, *, include_deleted: bool) -> None:
+        """Ask for a snapshot: as many questions as :func:`_snapshots` takes answers."""
+        self._ask_state(pipe, home)
+        pipe.hgetall(home.key("records"))
+        # Answered by nothing, at no cost, where tombstones are not wanted.
+        pipe.hgetall(home.key("tombstones" if include_deleted else "none"))
+
+
+def _snapshots(homes: Iterable[Home], answers: Sequence[Any]) -> dict[Home, Snapshot]:
+    """Read the answers to :meth:`Database._ask`."""
+    snapshots = {}
+    for rank, home in enumerate(homes):
+        timestamp, revision, lock, records, tombstones = answers[5 * rank : 5 * rank + 5]
+        stored = {}
+        for name, value in tombstones.items():
+            object_id = from_bytes(name)
+            stored[object_id] = read(object_id, None, value)
+        for name, value in records.items():
+            object_id = from_bytes(name)
+            stored[object_id] = read(object_id, value)
+        snapshots[home] = Snapshot(_integer(timestamp), revision or b"", lock is not None, stored)
+    return snapshots
+
+
+def _integer(text: bytes | None) -> int | None:
+    return None if text is None else int(text)

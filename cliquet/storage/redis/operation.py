@@ -1,0 +1,244 @@
+"""An operation on collections in Redis: what it has read, and what it wants to write (X-24).
+
+Nothing is locked while it runs. In the end one script checks that all it read still holds, and
+writes all or nothing; when something changed, the operation is to be run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cliquet import utils
+from cliquet.patterns import compile_pattern
+from cliquet.storage.inmemory import Entry
+from cliquet.storage.redis.commits import Change, Commit, Part
+from cliquet.storage.redis.database import Database, Snapshot
+from cliquet.storage.redis.values import Home, Stored, digest_of
+from cliquet.storage.timestamps import next_timestamps
+from cliquet.types import Record
+
+__all__ = ["Operation"]
+
+NOTHING = Stored()
+NEVER_TOUCHED = Snapshot(None, b"", False, {})
+
+
+@dataclass
+class _View:
+    """A collection as the operation sees it.
+
+    Attributes
+    ----------
+    stored : what was read, by id; everything there is, once `is_whole`.
+    written : what the operation left, by id; ``None`` where nothing remains.
+    timestamp : the latest known; ``None`` when the collection was never touched.
+    """
+
+    part: Part = field(default_factory=Part)
+    stored: dict[str, Stored] = field(default_factory=dict)
+    written: dict[str, Entry | None] = field(default_factory=dict)
+    timestamp: int | None = None
+    is_seen: bool = False
+    is_whole: bool = False
+
+    def entry(self, object_id: str) -> Entry | None:
+        if object_id in self.written:
+            return self.written[object_id]
+        return self.stored.get(object_id, NOTHING).entry
+
+    def note(self, object_id: str, stored: Stored) -> None:
+        """Rely on an entry: its first reading counts."""
+        self.stored.setdefault(object_id, stored)
+        self.part.revisions.setdefault(object_id, self.stored[object_id].revision)
+
+    def note_collection(self, snapshot: Snapshot) -> None:
+        """Rely on all of the collection: its first reading counts."""
+        if self.part.collection_revision is None:
+            self.part.collection_revision = snapshot.revision
+
+
+class Operation:
+    """One run of an operation.
+
+    Parameters
+    ----------
+    slack_ms : added to the first timestamp. It is given before the commit, by when another change
+        may have overtaken it: the next run looks further ahead.
+    may_disturb : whether somebody who repeats an operation on the same collection is not waited
+        for: the caller was disturbed as well, and has waited already.
+    """
+
+    def __init__(self, database: Database, *, slack_ms: int = 0, may_disturb: bool = False) -> None:
+        self._database = database
+        self._slack_ms = slack_ms
+        self._may_disturb = may_disturb
+        self._views: dict[Home, _View] = {}
+        self._reads = 0
+        # Whether somebody else repeats an operation on what was read, and should come first.
+        self._is_disturbing = False
+
+    # Reading
+
+    def entries(self, home: Home, ids: Sequence[str]) -> list[Entry]:
+        """Return the records and tombstones that have one of the ids."""
+        view = self._view(home)
+        ids = list(dict.fromkeys(ids))
+        known = view.written.keys() | view.stored.keys()
+        unknown = [object_id for object_id in ids if object_id not in known]
+        if unknown and not view.is_whole:
+            snapshot = self._see(view, self._database.entries(home, unknown))
+            for object_id, stored in snapshot.stored.items():
+                view.note(object_id, stored)
+        for object_id in ids:
+            if object_id in view.stored and object_id not in view.written:
+                view.note(object_id, view.stored[object_id])
+        found = [view.entry(object_id) for object_id in ids]
+        return [entry for entry in found if entry is not None]
+
+    def matching(
+        self, collection_id: str | None, parent_id: str, *, is_loose: bool = False
+    ) -> dict[Home, list[Entry]]:
+        """Return the records and tombstones of the collections that a pattern stands for.
+
+        Parameters
+        ----------
+        is_loose : rely only on the entries that are then changed; else any change of one of the
+            collections disturbs.
+        """
+        snapshots = self._database.matching(collection_id, parent_id, include_deleted=True)
+        matches = compile_pattern(parent_id)
+        for home, view in self._views.items():
+            is_named = collection_id in (None, home.collection_id) and matches(home.parent_id)
+            if view.written and is_named:
+                snapshots.setdefault(home, NEVER_TOUCHED)
+        return {
+            home: self._all(home, snapshot, is_loose=is_loose)
+            for home, snapshot in snapshots.items()
+        }
+
+    def _all(self, home: Home, snapshot: Snapshot, *, is_loose: bool) -> list[Entry]:
+        view = self._view(home)
+        if not view.is_whole:
+            self._see(view, snapshot)
+            # What was read before comes first: it was noted, and must still hold in the end.
+            view.stored = {**snapshot.stored, **view.stored}
+            if not is_loose:
+                view.note_collection(snapshot)
+                view.is_whole = True
+        found = [view.entry(object_id) for object_id in {**view.stored, **view.written}]
+        return [entry for entry in found if entry is not None]
+
+    def timestamp(self, home: Home) -> int | None:
+        """Return the timestamp of a collection; then any change of the collection disturbs."""
+        view = self._view(home)
+        if not view.part.latest and view.part.collection_revision is None:
+            view.note_collection(self._see(view, self._database.entries(home, [])))
+        return view.timestamp
+
+    def known_timestamp(self, home: Home) -> int | None:
+        """Return the timestamp of a collection that was read, as it was then."""
+        return self._view(home).timestamp
+
+    def clash(
+        self, home: Home, object_id: str, data: Record, unique_fields: Sequence[str]
+    ) -> tuple[str, Entry] | None:
+        """Return the first unique field whose value another live record has, and that record."""
+        if not unique_fields:
+            return None
+        self._reads += 1
+        view = self._view(home)
+        holders = self._database.holders(home, data, unique_fields)
+        for name in unique_fields:
+            for stored in holders[name]:
+                holder = stored.entry
+                if holder is not None and holder.id != object_id and holder.id not in view.written:
+                    view.note(holder.id, stored)
+                    return name, holder
+            digest = digest_of(name, data)
+            for other in view.written.values():
+                if other is None or other.data is None or other.id == object_id or not digest:
+                    continue
+                if digest_of(name, other.data) == digest:
+                    return name, other
+        return None
+
+    # Writing
+
+    def advance(self, home: Home, supplied: int | None) -> int:
+        """Take a timestamp of the collection for a change; return it."""
+        view = self._view(home)
+        if not view.is_seen:
+            self._see(view, self._database.entries(home, []))
+        clock = utils.msec_time()
+        if not view.part.first:
+            # Timestamps may run ahead of the clock: the slack is on top of them.
+            earliest = clock if view.timestamp is None else max(clock, view.timestamp + 1)
+            clock = earliest + self._slack_ms
+        timestamp, latest = next_timestamps(view.timestamp, supplied, clock)
+        view.timestamp = latest
+        view.part.first = view.part.first or str(latest)
+        view.part.latest = str(latest)
+        return timestamp
+
+    def put(self, home: Home, entry: Entry, unique_fields: Sequence[str] = ()) -> None:
+        """Write a live record."""
+        data = dict(entry.data or {})
+        change = Change("put", entry.id, str(entry.timestamp), data, tuple(unique_fields))
+        self._write(home, change, entry)
+
+    def delete(self, home: Home, tombstone: Entry, *, with_deleted: bool) -> None:
+        """Replace a record by its tombstone, or by nothing."""
+        kind = "bury" if with_deleted else "forget"
+        change = Change(kind, tombstone.id, str(tombstone.timestamp))
+        self._write(home, change, tombstone if with_deleted else None)
+
+    def purge(self, home: Home, object_id: str) -> None:
+        """Leave nothing of a tombstone; no timestamp changes (B-4.14)."""
+        former = self._view(home).part.changes.get(object_id)
+        if former is not None:
+            self._write(home, Change("forget", object_id, former.timestamp), None)
+        else:
+            self._write(home, Change("purge", object_id), None)
+
+    def _write(self, home: Home, change: Change, entry: Entry | None) -> None:
+        view = self._view(home)
+        object_id = change.object_id
+        if object_id in view.stored:
+            view.note(object_id, view.stored[object_id])
+        view.part.changes[object_id] = change
+        view.written[object_id] = entry
+
+    # The end
+
+    def commit(self) -> Commit:
+        """Write everything, if all that was read still holds."""
+        if self._is_disturbing and not self._may_disturb:
+            return Commit("conflict")
+        parts = {home: view.part for home, view in self._views.items()}
+        if self._reads < 2 and not any(part.changes for part in parts.values()):
+            # What was read at one instant was true then.
+            return Commit("done")
+        return self._database.commit(parts)
+
+    def is_valid(self) -> bool:
+        """Tell whether all that was read still holds; write nothing."""
+        if self._reads < 2:
+            return True
+        parts = {
+            home: Part(view.part.revisions, view.part.collection_revision)
+            for home, view in self._views.items()
+        }
+        return self._database.commit(parts).outcome == "done"
+
+    def _view(self, home: Home) -> _View:
+        return self._views.setdefault(home, _View())
+
+    def _see(self, view: _View, snapshot: Snapshot) -> Snapshot:
+        self._reads += 1
+        self._is_disturbing = self._is_disturbing or snapshot.is_locked
+        if not view.part.latest:
+            known = [stamp for stamp in (view.timestamp, snapshot.timestamp) if stamp is not None]
+            view.timestamp = max(known, default=None)
+        view.is_seen = True
+        return snapshot

@@ -1,0 +1,368 @@
+"""What the storage in Redis runs on the server: Lua, each script one atomic step.
+
+Where things are, below :data:`NAMESPACE`. A *home* is a (collection, parent) pair, written
+``<length of the collection id>:<collection id>:<parent id>``, with lengths in bytes: no two pairs
+are written alike, whatever characters they hold (B-22.13).
+
+``collections``
+    Set of all collection ids; with the following, it names every other key.
+``timestamps:<collection>``, ``revisions:<collection>``, ``live:<collection>``
+    Hashes by parent: the timestamp; the number of the last change; the number of live records.
+``records:<home>``, ``tombstones:<home>``
+    Hashes by id: ``<revision>:<timestamp>:<JSON>``, and ``<revision>:<timestamp>:``.
+``fields:<home>``
+    Hash by unique field: ``building`` or ``ready``, the state of its index.
+``unique:<length of home>:<home>:<field>``
+    The index: a sorted set, in byte order, of the digest of a value followed by an id.
+``values:<length of home>:<home>:<field>``
+    The same, from the id to the digest: what to take out of the index when the record changes.
+``lock:<home>``
+    Who repeats an operation that others disturbed; expires by itself.
+
+A *revision* is given once: it starts at the server's clock in microseconds, hence grows over a
+``flush`` as well, and two states that look alike are told apart. Timestamps are compared and
+increased as decimal texts, since Lua's only numbers have 53 bits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["COMMIT", "FILL", "FLUSH", "FORGET", "LOOKUP", "NAMESPACE", "NAMESPACE_BYTES", "RELEASE"]
+
+NAMESPACE: Final = "cliquet:storage:"
+NAMESPACE_BYTES: Final = NAMESPACE.encode()
+
+_COMMON: Final = f"""
+local namespace = '{NAMESPACE}'
+local cursor = 0
+local function take()
+  cursor = cursor + 1
+  return ARGV[cursor]
+end
+local function count()
+  return tonumber(take())
+end
+
+local function read_home()
+  local collection, parent = take(), take()
+  local name = #collection .. ':' .. collection .. ':' .. parent
+  local path = #name .. ':' .. name .. ':'
+  return {{
+    collection = collection,
+    parent = parent,
+    records = namespace .. 'records:' .. name,
+    tombstones = namespace .. 'tombstones:' .. name,
+    fields = namespace .. 'fields:' .. name,
+    lock = namespace .. 'lock:' .. name,
+    unique = namespace .. 'unique:' .. path,
+    values = namespace .. 'values:' .. path,
+    timestamps = namespace .. 'timestamps:' .. collection,
+    revisions = namespace .. 'revisions:' .. collection,
+    live = namespace .. 'live:' .. collection,
+  }}
+end
+
+-- The members of an index that hold a digest.
+local function ids_with(home, field, digest)
+  local members = redis.call(
+    'ZRANGEBYLEX', home.unique .. field, '[' .. digest, '(' .. digest .. '\\255')
+  for rank, member in ipairs(members) do
+    members[rank] = member:sub(#digest + 1)
+  end
+  return members
+end
+"""
+
+COMMIT: Final = (
+    _COMMON
+    + """
+local clock = take()
+
+local function is_less(one, other)
+  local is_negative = one:sub(1, 1) == '-'
+  if is_negative ~= (other:sub(1, 1) == '-') then
+    return is_negative
+  end
+  if is_negative then
+    one, other = other:sub(2), one:sub(2)
+  end
+  if #one ~= #other then
+    return #one < #other
+  end
+  return one < other
+end
+
+local homes = {}
+for number = 1, count() do
+  local home = read_home()
+  -- Timestamps chosen by the caller: of its first change, and of its last. Empty: chosen here.
+  -- The first one 'exact': those given are kept, whatever was there.
+  home.first, home.latest = take(), take()
+  home.changed, home.added_fields = {}, {}
+  homes[number] = home
+end
+
+-- Nothing is written before all is known to be acceptable: a script is not rolled back.
+
+for _ = 1, count() do
+  local home, id, revision = homes[count()], take(), take()
+  local stored = redis.call('HGET', home.records, id) or redis.call('HGET', home.tombstones, id)
+  if (stored and stored:match('^%d+') or '') ~= revision then
+    return {'conflict'}
+  end
+end
+for _ = 1, count() do
+  local home, revision = homes[count()], take()
+  if (redis.call('HGET', home.revisions, home.parent) or '') ~= revision then
+    return {'conflict'}
+  end
+end
+for _, home in ipairs(homes) do
+  local current = redis.call('HGET', home.timestamps, home.parent)
+  local is_chosen = home.first ~= '' and home.first ~= 'exact'
+  if is_chosen and current and not is_less(current, home.first) then
+    return {'late'}
+  end
+end
+
+local changes = {}
+for number = 1, count() do
+  local rank = count()
+  local change = {
+    rank = rank, home = homes[rank], kind = take(), must = take(), id = take(),
+    timestamp = take(), text = take(), digests = {}, checked = {},
+  }
+  for _ = 1, count() do
+    local field, digest, is_checked = take(), take(), take()
+    change.digests[field] = digest
+    if is_checked == '1' then
+      table.insert(change.checked, field)
+    end
+  end
+  change.home.changed[change.id] = true
+  changes[number] = change
+end
+
+for _, change in ipairs(changes) do
+  local home = change.home
+  if not home.states then
+    home.states = {}
+    local pairs_of_fields = redis.call('HGETALL', home.fields)
+    for rank = 1, #pairs_of_fields, 2 do
+      home.states[pairs_of_fields[rank]] = pairs_of_fields[rank + 1]
+    end
+  end
+  local stored = redis.call('HGET', home.records, change.id)
+  if change.must == 'absent' and stored then
+    return {'taken', '', change.id, stored}
+  end
+  if change.must == 'live' and not stored then
+    return {'missing'}
+  end
+  change.was_live = stored and true or false
+  if change.kind == 'put' then
+    for field in pairs(home.states) do
+      if not change.digests[field] then
+        return {'digests', tostring(change.rank), field}
+      end
+    end
+    for _, field in ipairs(change.checked) do
+      if home.states[field] ~= 'ready' then
+        if redis.call('HLEN', home.records) > 0 then
+          return {'fill', tostring(change.rank), field}
+        end
+        home.states[field] = 'ready'
+        table.insert(home.added_fields, field)
+      elseif change.digests[field] ~= '' then
+        for _, id in ipairs(ids_with(home, field, change.digests[field])) do
+          if not home.changed[id] then
+            return {'taken', field, id, redis.call('HGET', home.records, id)}
+          end
+        end
+      end
+    end
+  end
+end
+
+local function next_revision(home)
+  if not home.revision then
+    local time = redis.call('TIME')
+    local previous = tonumber(redis.call('HGET', home.revisions, home.parent) or '0')
+    home.revision = math.max(previous, time[1] * 1000000 + time[2])
+    redis.call('SADD', namespace .. 'collections', home.collection)
+    for _, field in ipairs(home.added_fields) do
+      redis.call('HSET', home.fields, field, 'ready')
+    end
+  end
+  home.revision = home.revision + 1
+  local revision = string.format('%.0f', home.revision)
+  redis.call('HSET', home.revisions, home.parent, revision)
+  return revision
+end
+
+-- B-4.7, X-19, B-21.5: as cliquet.storage.timestamps.next_timestamps.
+local function advance(home, supplied)
+  local previous = redis.call('HGET', home.timestamps, home.parent)
+  if supplied ~= '' and (not previous or is_less(previous, supplied)) then
+    redis.call('HSET', home.timestamps, home.parent, supplied)
+    return supplied
+  end
+  if not previous or is_less(previous, clock) then
+    redis.call('HSET', home.timestamps, home.parent, clock)
+  else
+    redis.call('HINCRBY', home.timestamps, home.parent, 1)
+  end
+  if supplied == '' or supplied == previous then
+    return redis.call('HGET', home.timestamps, home.parent)
+  end
+  return supplied
+end
+
+local function index(home, change)
+  for field in pairs(home.states) do
+    local digest = change.digests[field] or ''
+    local unique, values = home.unique .. field, home.values .. field
+    local former = redis.call('HGET', values, change.id) or ''
+    if former ~= digest then
+      if former ~= '' then
+        redis.call('ZREM', unique, former .. change.id)
+        redis.call('HDEL', values, change.id)
+      end
+      if digest ~= '' then
+        redis.call('ZADD', unique, 0, digest .. change.id)
+        redis.call('HSET', values, change.id, digest)
+      end
+    end
+  end
+end
+
+local reply = {'done'}
+for _, change in ipairs(changes) do
+  local home, id = change.home, change.id
+  local revision = next_revision(home)
+  if change.kind == 'purge' then
+    redis.call('HDEL', home.tombstones, id)
+  else
+    local timestamp = change.timestamp
+    if home.first == '' then
+      timestamp = advance(home, timestamp)
+    end
+    local stored = revision .. ':' .. timestamp .. ':' .. change.text
+    local is_live = change.kind == 'put'
+    if is_live then
+      redis.call('HSET', home.records, id, stored)
+    elseif change.was_live then
+      redis.call('HDEL', home.records, id)
+    end
+    if change.kind == 'bury' then
+      redis.call('HSET', home.tombstones, id, stored)
+    else
+      redis.call('HDEL', home.tombstones, id)
+    end
+    if is_live ~= change.was_live then
+      redis.call('HINCRBY', home.live, home.parent, is_live and 1 or -1)
+    end
+    index(home, change)
+    table.insert(reply, timestamp)
+  end
+end
+for _, home in ipairs(homes) do
+  if home.latest ~= '' then
+    if not home.revision then
+      next_revision(home)
+    end
+    redis.call('HSET', home.timestamps, home.parent, home.latest)
+  end
+end
+return reply
+"""
+)
+"""Apply changes if what they were decided on still holds; or say why not, and change nothing."""
+
+LOOKUP: Final = (
+    _COMMON
+    + """
+local home = read_home()
+local reply = {}
+for number = 1, count() do
+  local field, digest = take(), take()
+  local found = {redis.call('HGET', home.fields, field) or ''}
+  if digest ~= '' then
+    for _, id in ipairs(ids_with(home, field, digest)) do
+      table.insert(found, id)
+      table.insert(found, redis.call('HGET', home.records, id))
+    end
+  end
+  reply[number] = found
+end
+return {tostring(redis.call('HLEN', home.records)), reply}
+"""
+)
+"""Find the live records that have a value in unique fields; tell the state of the indexes."""
+
+FILL: Final = (
+    _COMMON
+    + """
+local home, field = read_home(), take()
+if redis.call('HEXISTS', home.fields, field) == 0 then
+  return 'flushed'
+end
+for _ = 1, count() do
+  local id, revision, digest = take(), take(), take()
+  local stored = redis.call('HGET', home.records, id)
+  -- Whoever changed the record since it was read has put it in the index.
+  if stored and stored:match('^%d+') == revision then
+    redis.call('ZADD', home.unique .. field, 0, digest .. id)
+    redis.call('HSET', home.values .. field, id, digest)
+  end
+end
+if take() == 'last' then
+  redis.call('HSET', home.fields, field, 'ready')
+end
+return 'filled'
+"""
+)
+"""Put records in the index of a field that is being built; declare it ready after the last."""
+
+_REMOVAL: Final = """
+local function remove(collection, parent)
+  local name = #collection .. ':' .. collection .. ':' .. parent
+  for _, field in ipairs(redis.call('HKEYS', namespace .. 'fields:' .. name)) do
+    redis.call('DEL', namespace .. 'unique:' .. #name .. ':' .. name .. ':' .. field)
+    redis.call('DEL', namespace .. 'values:' .. #name .. ':' .. name .. ':' .. field)
+  end
+  for _, kind in ipairs({'records:', 'tombstones:', 'fields:', 'lock:'}) do
+    redis.call('DEL', namespace .. kind .. name)
+  end
+  for _, kind in ipairs({'timestamps:', 'revisions:', 'live:'}) do
+    redis.call('HDEL', namespace .. kind .. collection, parent)
+  end
+  if redis.call('EXISTS', namespace .. 'timestamps:' .. collection) == 0 then
+    redis.call('SREM', namespace .. 'collections', collection)
+  end
+end
+"""
+
+FLUSH: Final = (
+    _COMMON
+    + _REMOVAL
+    + """
+for _, collection in ipairs(redis.call('SMEMBERS', namespace .. 'collections')) do
+  for _, parent in ipairs(redis.call('HKEYS', namespace .. 'timestamps:' .. collection)) do
+    remove(collection, parent)
+  end
+end
+"""
+)
+"""Remove every key of the storage, and no other."""
+
+FORGET: Final = _COMMON + _REMOVAL + "remove(take(), take())"
+"""Remove every trace of one collection."""
+
+RELEASE: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  redis.call('DEL', KEYS[1])
+end
+"""
+"""Give up a lock, unless it has expired and belongs to somebody else."""

@@ -1,0 +1,101 @@
+"""Running operations until nobody disturbs them (X-24)."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+from cliquet.storage.exceptions import BackendError
+from cliquet.storage.redis.database import Database
+from cliquet.storage.redis.operation import Operation
+from cliquet.storage.redis.values import Home
+
+__all__ = ["Transactions"]
+
+T = TypeVar("T")
+
+ATTEMPTS = 10
+
+# Those who were disturbed queue up on a lock, which newcomers see at their first read. It makes
+# disturbances rare, and is no guarantee: that is the comparison at the end. Hence it may expire
+# under a slow operation, or be waited for in vain, without harm.
+LEASE_MS = 2000
+MAX_WAIT_SECONDS = 5.0
+PAUSE_SECONDS = 0.001
+MAX_PAUSE_SECONDS = 0.02
+
+
+class Transactions:
+    """The operations under way, one for each thread."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._local = threading.local()
+
+    @property
+    def current(self) -> Operation | None:
+        """The operation that this thread is in."""
+        found: Operation | None = getattr(self._local, "operation", None)
+        return found
+
+    def run(self, operation: Callable[[], T], home: Home) -> T:
+        """Run an operation, again if it was disturbed; return its result.
+
+        Raises
+        ------
+        BackendError : it was disturbed each time; the error is retryable.
+        """
+        if self.current is not None:
+            return operation()
+        return self.run_with(lambda _: operation(), home)
+
+    def run_with(self, function: Callable[[Operation], T], home: Home) -> T:
+        """Do as :meth:`run` does, with a function that takes the operation it belongs to."""
+        if self.current is not None:
+            return function(self.current)
+        token = uuid.uuid4().hex
+        owns_lock = False
+        try:
+            for attempt in range(ATTEMPTS):
+                if attempt == 1:
+                    owns_lock = self._acquire(home, token)
+                # One millisecond more, then two, four...: see `Operation`.
+                slack_ms = 1 << (attempt - 1) if attempt else 0
+                run = Operation(self._database, slack_ms=slack_ms, may_disturb=attempt > 0)
+                self._local.operation = run
+                try:
+                    result = function(run)
+                except Exception:
+                    # What it was decided on may never have been true at one instant.
+                    if run.is_valid():
+                        raise
+                    continue
+                finally:
+                    self._local.operation = None
+                if run.commit().outcome == "done":
+                    return result
+        finally:
+            if owns_lock:
+                # What was committed is: the lock that cannot be given back expires.
+                with contextlib.suppress(BackendError):
+                    self._database.release(home, token)
+        raise BackendError(
+            message=f"The collection changed during each of {ATTEMPTS} attempts", retryable=True
+        )
+
+    def _acquire(self, home: Home, token: str) -> bool:
+        """Wait for the lock of a collection; tell whether it was had."""
+        deadline = time.monotonic() + MAX_WAIT_SECONDS
+        pause_seconds = PAUSE_SECONDS
+        while not self._database.acquire(home, token, LEASE_MS):
+            if time.monotonic() > deadline:
+                return False
+            # Not all at once.
+            time.sleep(pause_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            pause_seconds = min(2 * pause_seconds, MAX_PAUSE_SECONDS)
+        return True

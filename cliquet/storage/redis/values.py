@@ -1,0 +1,148 @@
+"""How records are written in Redis, and the names of their keys.
+
+The layout is described in :mod:`cliquet.storage.redis.scripts`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+
+from cliquet.storage.inmemory import Entry
+from cliquet.storage.ordering import resolve, sort_key
+from cliquet.storage.query import MISSING
+from cliquet.storage.redis.scripts import NAMESPACE_BYTES
+from cliquet.types import JSONValue
+
+__all__ = ["Home", "Stored", "digest_of", "encode", "from_bytes", "read", "to_bytes"]
+
+_DIGEST_BYTES = 16
+
+# In front of the JSON that orjson cannot carry without loss: integers beyond 64 bits, lone
+# surrogates, great depth. The standard library writes and reads those.
+_IN_FULL = b"!"
+
+
+def to_bytes(text: str) -> bytes:
+    """Return a name or id as Redis keeps it; any text will do, lone surrogates included."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def from_bytes(name: bytes) -> str:
+    """Return the text that :func:`to_bytes` was given."""
+    return name.decode("utf-8", "surrogatepass")
+
+
+class Home(NamedTuple):
+    """The pair of names that makes a collection."""
+
+    collection_id: str
+    parent_id: str
+
+    @property
+    def names(self) -> tuple[bytes, bytes]:
+        """Both names, as scripts take them."""
+        return to_bytes(self.collection_id), to_bytes(self.parent_id)
+
+    def key(self, kind: str) -> bytes:
+        """Return the key of what belongs to this collection alone, such as its ``records``."""
+        collection, parent = self.names
+        return b"%s%s:%d:%s:%s" % (
+            NAMESPACE_BYTES,
+            kind.encode(),
+            len(collection),
+            collection,
+            parent,
+        )
+
+    def shared_key(self, kind: str) -> bytes:
+        """Return the key of a hash by parent, such as the ``timestamps``."""
+        return shared_key(kind, self.collection_id)
+
+
+def shared_key(kind: str, collection_id: str) -> bytes:
+    """Return the key of what all the parents of a collection share."""
+    return b"%s%s:%s" % (NAMESPACE_BYTES, kind.encode(), to_bytes(collection_id))
+
+
+class _Data(Mapping[str, JSONValue]):
+    """The members of a stored record, decoded when one is asked for.
+
+    A listing that filters and sorts on ids and timestamps decodes its page only.
+    """
+
+    __slots__ = ("_members", "_text")
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._members: dict[str, JSONValue] | None = None
+
+    def _decoded(self) -> dict[str, JSONValue]:
+        if self._members is None:
+            text = self._text
+            is_in_full = text.startswith(_IN_FULL)
+            self._members = json.loads(text[1:]) if is_in_full else orjson.loads(text)
+        return self._members
+
+    def __getitem__(self, name: str) -> JSONValue:
+        return self._decoded()[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._decoded()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._decoded())
+
+    def __len__(self) -> int:
+        return len(self._decoded())
+
+
+class Stored(NamedTuple):
+    """What a collection held for one id when it was read.
+
+    Attributes
+    ----------
+    revision : number of the change that wrote it; empty when there was nothing.
+    entry : the record or tombstone, or ``None``.
+    """
+
+    revision: bytes = b""
+    entry: Entry | None = None
+
+
+def read(object_id: str, record: bytes | None, tombstone: bytes | None = None) -> Stored:
+    """Return what is stored, from the values of both hashes."""
+    stored = tombstone if record is None else record
+    if stored is None:
+        return Stored()
+    revision, timestamp, text = stored.split(b":", 2)
+    data = None if record is None else _Data(text)
+    return Stored(revision, Entry(object_id, int(timestamp), data))
+
+
+def encode(data: Mapping[str, JSONValue]) -> bytes:
+    """Return the JSON of what :func:`~cliquet.storage.values.copy_object` gave."""
+    try:
+        return orjson.dumps(data)
+    except TypeError:
+        return _IN_FULL + json.dumps(data, separators=(",", ":")).encode()
+
+
+def digest_of(field: str, data: Mapping[str, JSONValue]) -> bytes:
+    """Return what stands for the value of a field in an index; empty for none (B-7.2, B-7.5).
+
+    Equal values have one digest, whatever the way they were written: ``1`` and ``1.0``.
+    """
+    value = resolve(data, field)
+    if value is None or value is MISSING:
+        return b""
+    key = repr(tuple(_as_written(part) for part in sort_key(value)))
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+
+
+def _as_written(part: Any) -> Any:
+    return int(part) if isinstance(part, float) and part.is_integer() else part

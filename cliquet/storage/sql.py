@@ -1,0 +1,115 @@
+"""Filters, sorting and pages of a listing, as SQL for PostgreSQL and SQLite.
+
+Pure functions of plain values; they say in SQL what :mod:`cliquet.storage.inmemory` says in Python,
+and a property test proves them equal. What differs between the databases is a :class:`Dialect`.
+
+What a caller gives is never part of the text: values are parameters, and so are the names of
+fields, which SQLite has as hexadecimal digits (see its dialect). All placeholders are ``%s``. The
+conditions read the columns of the table ``records`` by their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cliquet.patterns import WILDCARD, is_pattern
+from cliquet.storage.inmemory import Names
+from cliquet.storage.keyset import rules_condition
+from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
+from cliquet.storage.sql_conditions import ID, LIVE, condition, sort_expression
+from cliquet.storage.sql_dialect import Dialect, compared
+from cliquet.storage.sql_text import FALSE, SQL, all_of, joined
+
+__all__ = ["SQL", "Dialect", "index", "order_by", "parent_condition", "where"]
+
+
+def where(
+    dialect: Dialect,
+    names: Names,
+    *,
+    filters: Sequence[Filter],
+    pagination_rules: Sequence[PaginationRule] = (),
+    include_deleted: bool,
+    indexed: frozenset[str] = frozenset(),
+) -> SQL:
+    """Return the condition that a listing puts to records, apart from their collection.
+
+    Parameters
+    ----------
+    pagination_rules : an empty sequence means none (B-6.25).
+    include_deleted : whether tombstones are listed too.
+    indexed : fields with an index on their keys (:func:`index`).
+
+    Raises
+    ------
+    ValueError : a value does not suit its operator.
+    TypeError : a value is not JSON.
+    """
+    conditions = [] if include_deleted else [LIVE]
+    conditions += [condition(dialect, names, item, indexed, in_rule=False) for item in filters]
+    if pagination_rules:
+        conditions.append(rules_condition(dialect, names, pagination_rules, indexed))
+    return all_of(conditions)
+
+
+def order_by(dialect: Dialect, names: Names, sorting: Sequence[Sort]) -> SQL:
+    """Return the list that follows ``ORDER BY``; it is never empty (B-6.17 to B-6.19)."""
+    items = []
+    for field, direction in sorting:
+        descends = direction < 0
+        if field == names.deleted_field:
+            # Tombstones hold a boolean, which comes before what records do not hold (B-6.18).
+            items.append(SQL("deleted ASC" if descends else "deleted DESC"))
+        elif (expression := sort_expression(dialect, names, field)) is not None:
+            way = "DESC" if descends else "ASC"
+            items.append(SQL(f"{expression.text} {way}", expression.parameters))
+    return joined(", ", items or [ID])
+
+
+def parent_condition(dialect: Dialect, parent_id: str) -> SQL:
+    """Return the condition on the parent: an id, or a pattern of ``*`` (B-21.19, B-22.43)."""
+    column = SQL("parent_id")
+    if not is_pattern(parent_id):
+        return compared(dialect, column, COMPARISON.EQ, parent_id)
+    if not dialect.can_hold(parent_id):
+        return FALSE
+    prefix, _, rest = parent_id.partition(WILDCARD)
+    conditions = []
+    if prefix:
+        conditions.append(compared(dialect, column, COMPARISON.MIN, prefix))
+        if (end := _after_prefix(prefix)) is not None:
+            conditions.append(compared(dialect, column, COMPARISON.LT, end))
+    if rest.strip(WILDCARD):
+        conditions.append(dialect.text_matches(column, parent_id))
+    return all_of(conditions)
+
+
+def index(dialect: Dialect, collection_id: str, field: str) -> SQL:
+    """Return what follows ``CREATE INDEX <name> ON records`` for the index on a field (E-10).
+
+    It serves equality, ranges, and sorting on the field of the live records.
+
+    Parameters
+    ----------
+    field : a name, dotted or not; not one of the reserved ones.
+    """
+    key = dialect.order_key(field)
+    collection = dialect.literal(collection_id)
+    # Without a column for the collection: PostgreSQL drops a condition that the index implies, and
+    # would look for the key through all the entries of a parent.
+    return SQL(
+        f"(parent_id, ({key.text}), last_modified DESC, id DESC)"
+        f" WHERE NOT deleted AND collection_id = {collection.text}",
+        (*key.parameters, *collection.parameters),
+    )
+
+
+def _after_prefix(prefix: str) -> str | None:
+    """Return the least text that comes after all those which begin with `prefix`."""
+    for place in range(len(prefix) - 1, -1, -1):
+        code = ord(prefix[place])
+        if code < 0x10FFFF:
+            # There are no surrogates.
+            following = "\ue000" if code == 0xD7FF else chr(code + 1)
+            return prefix[:place] + following
+    return None

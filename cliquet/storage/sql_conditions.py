@@ -1,0 +1,185 @@
+"""One filter, as a condition in SQL."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from cliquet.patterns import WILDCARD, is_pattern
+from cliquet.storage.inmemory import Entry, Names, apply_filters, apply_pagination_rules
+from cliquet.storage.order_key import order_key
+from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT
+from cliquet.storage.query import COMPARISON, MISSING, Filter
+from cliquet.storage.sql_dialect import DESCENDING, OPERATORS, Dialect, compared
+from cliquet.storage.sql_text import FALSE, SQL, TRUE, all_of, negated
+
+__all__ = ["DELETED", "ID", "LIVE", "MODIFIED", "TIMESTAMPS", "condition", "sort_expression"]
+
+LIVE: Final = SQL("NOT deleted")
+DELETED: Final = SQL("deleted")
+ID: Final = SQL("id")
+MODIFIED: Final = SQL("last_modified")
+
+TIMESTAMPS: Final = range(-(2**63), 2**63)
+"""What the column holds."""
+
+# What a condition that is the same for all ids, timestamps or records is found out with.
+_ANY_RECORD: Final = Entry("", 0, {})
+_ANY_TOMBSTONE: Final = Entry("", 0, None)
+
+
+def sort_expression(dialect: Dialect, names: Names, field: str) -> SQL | None:
+    """Return what to sort by, if records may differ in it."""
+    if field == names.id_field:
+        return ID
+    if field == names.modified_field:
+        return MODIFIED
+    if field == names.deleted_field or not dialect.can_hold(field):
+        return None
+    return dialect.order_key(field)
+
+
+def condition(
+    dialect: Dialect, names: Names, item: Filter, indexed: frozenset[str], *, in_rule: bool
+) -> SQL:
+    """Return the condition of a filter.
+
+    Parameters
+    ----------
+    indexed : fields with an index on their keys.
+    in_rule : the filter belongs to a pagination rule, where order operators follow the total
+        order and `MISSING` is a value like another (X-16, B-21.12).
+
+    Raises
+    ------
+    ValueError : the value does not suit the operator.
+    TypeError : the value is not JSON.
+    """
+    field = item.field
+    # Refuses what does not suit, as it does there, before anything is sent.
+    for_any = _is_kept(_ANY_RECORD, item, names, in_rule)
+    constant = TRUE if for_any else FALSE
+    if field == names.id_field:
+        return _id_condition(dialect, item, constant)
+    if field == names.modified_field:
+        return _modified_condition(dialect, item, constant)
+    if field == names.deleted_field:
+        if _is_kept(_ANY_TOMBSTONE, item, names, in_rule) is for_any:
+            return constant
+        return LIVE if for_any else DELETED
+    if not dialect.can_hold(field):
+        # No record has such a field: all are like the empty one.
+        return constant
+    return _field_condition(dialect, item, field in indexed, in_rule=in_rule)
+
+
+def _is_kept(entry: Entry, item: Filter, names: Names, in_rule: bool) -> bool:
+    if in_rule:
+        return bool(apply_pagination_rules([entry], [[item]], names))
+    return bool(apply_filters([entry], [item], names))
+
+
+def _id_condition(dialect: Dialect, item: Filter, constant: SQL) -> SQL:
+    """Compare ids, which are all text, with text or numbers (B-6.10).
+
+    Parameters
+    ----------
+    constant : the answer, if it is the same for all ids.
+    """
+    operator, value = item.operator, item.value
+    if operator in (COMPARISON.IN, COMPARISON.EXCLUDE):
+        texts = [
+            text
+            for member in value
+            if (text := _as_id(member)) is not None and dialect.can_hold(text)
+        ]
+        return _in(operator, dialect.text_is_in(ID, texts) if texts else FALSE)
+    if operator is COMPARISON.LIKE:
+        return dialect.text_is_like(ID, _like_pattern(value)) if dialect.can_hold(value) else FALSE
+    if operator in OPERATORS and (text := _as_id(value)) is not None:
+        return compared(dialect, ID, operator, text)
+    return constant
+
+
+def _as_id(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return str(value) if is_number else None
+
+
+def _modified_condition(dialect: Dialect, item: Filter, constant: SQL) -> SQL:
+    """Compare timestamps, which are all integers of 64 bits, with numbers (B-6.10)."""
+    operator, value = item.operator, item.value
+    if operator in (COMPARISON.IN, COMPARISON.EXCLUDE):
+        numbers = [
+            int(member) for member in value if _is_near_timestamps(member) and member == int(member)
+        ]
+        return _in(operator, dialect.integer_is_in(MODIFIED, numbers) if numbers else FALSE)
+    if operator not in OPERATORS or not _is_near_timestamps(value):
+        return constant
+    floor = math.floor(value)
+    if floor != value:
+        # Between two integers.
+        if operator in (COMPARISON.EQ, COMPARISON.NOT):
+            return constant
+        operator = COMPARISON.MAX if operator in DESCENDING else COMPARISON.GT
+    return SQL(f"last_modified {OPERATORS[operator]} %s", (floor,))
+
+
+def _is_near_timestamps(value: Any) -> bool:
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and TIMESTAMPS[0] <= value <= TIMESTAMPS[-1]
+    )
+
+
+def _field_condition(dialect: Dialect, item: Filter, is_indexed: bool, *, in_rule: bool) -> SQL:
+    field, value, operator = item.field, item.value, item.operator
+    if operator is COMPARISON.HAS:
+        is_there = dialect.is_there(field)
+        return is_there if value else negated(is_there)
+    if operator is COMPARISON.LIKE:
+        return dialect.is_like(field, _like_pattern(value)) if dialect.can_hold(value) else FALSE
+    if operator in (COMPARISON.CONTAINS, COMPARISON.CONTAINS_ANY):
+        is_any = operator is COMPARISON.CONTAINS_ANY
+        members = [dialect.as_stored(member) for member in value]
+        return dialect.contains(field, members, is_any=is_any) if members or not is_any else FALSE
+    if operator in (COMPARISON.EQ, COMPARISON.NOT, COMPARISON.IN, COMPARISON.EXCLUDE):
+        members = [value] if operator in (COMPARISON.EQ, COMPARISON.NOT) else list(value)
+        values = [dialect.as_stored(member) for member in members if member is not MISSING]
+        or_missing = len(values) < len(members)
+        if not members:
+            return _in(operator, FALSE)
+        is_indexed = is_indexed and operator in (COMPARISON.EQ, COMPARISON.IN)
+        found = dialect.is_in(field, values, or_missing=or_missing, is_indexed=is_indexed)
+        return _in(operator, found)
+    return _order_condition(dialect, field, operator, value, in_rule=in_rule)
+
+
+def _in(operator: COMPARISON, condition: SQL) -> SQL:
+    return condition if operator in (COMPARISON.IN, COMPARISON.EQ) else negated(condition)
+
+
+def _order_condition(
+    dialect: Dialect, field: str, operator: COMPARISON, value: Any, *, in_rule: bool
+) -> SQL:
+    key = order_key(dialect.as_stored(value))
+    expression = dialect.order_key(field)
+    is_in_order = compared(dialect, expression, operator, key, is_key=True)
+    if in_rule:
+        return is_in_order
+    rank = int(key[0])
+    if rank not in (TEXT, NUMBER, BOOLEAN) or value != value:
+        return FALSE
+    # X-16: a key begins with the rank of its type.
+    if operator in DESCENDING:
+        bound = compared(dialect, expression, COMPARISON.MIN, str(rank), is_key=True)
+    else:
+        bound = compared(dialect, expression, COMPARISON.LT, str(rank + 1), is_key=True)
+    return all_of([bound, is_in_order])
+
+
+def _like_pattern(value: str) -> str:
+    return value if is_pattern(value) else WILDCARD + value + WILDCARD

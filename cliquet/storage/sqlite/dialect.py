@@ -1,0 +1,112 @@
+"""Listings in the words of SQLite.
+
+What SQL cannot say of JSON is asked from the functions of ``functions.py``. Keys are blobs, which
+are compared byte by byte whatever they contain.
+
+A parameter is not an expression that an index is on, so that the names of fields are part of the
+statement: as blobs, whose hexadecimal digits can be nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from cliquet import jsonio
+from cliquet.storage.order_key import MAX_EXACT_CHARACTERS, exact_key, order_key
+from cliquet.storage.query import MISSING
+from cliquet.storage.sql_dialect import Dialect
+from cliquet.storage.sql_text import SQL, all_of
+
+__all__ = ["SQLiteDialect"]
+
+# Far below the 999 parameters that old releases take.
+_MAX_LISTED: Final = 200
+
+
+class SQLiteDialect(Dialect):
+    """What SQLite has of its own: JSON is text, and functions are Python's."""
+
+    def can_hold(self, text: str) -> bool:
+        return True
+
+    def as_stored(self, value: Any) -> Any:
+        return value
+
+    def text(self, text: str) -> SQL:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            # The driver would refuse half of a surrogate pair.
+            return SQL("CAST(%s AS TEXT)", (_blob(text),))
+        return SQL("%s", (str.__str__(text),))
+
+    def text_is_in(self, column: SQL, texts: Sequence[str]) -> SQL:
+        if len(texts) > _MAX_LISTED:
+            return SQL(f"cliquet_is_one_of({column.text}, %s)", (_json(list(texts)),))
+        return _listed(column, [self.text(text) for text in texts])
+
+    def integer_is_in(self, column: SQL, numbers: Sequence[int]) -> SQL:
+        if len(numbers) > _MAX_LISTED:
+            return SQL(f"cliquet_is_one_of({column.text}, %s)", (_json(list(numbers)),))
+        return _listed(column, [SQL("%s", (number,)) for number in numbers])
+
+    def text_matches(self, column: SQL, pattern: str) -> SQL:
+        return SQL(f"cliquet_matches({column.text}, %s)", (_blob(pattern),))
+
+    def text_is_like(self, column: SQL, pattern: str) -> SQL:
+        return SQL(f"cliquet_matches_lower({column.text}, %s)", (_blob(pattern.lower()),))
+
+    def order_key(self, field: str) -> SQL:
+        return SQL(f"cliquet_order_key(data, {_path(field)})")
+
+    def key(self, key: str) -> SQL:
+        return SQL("%s", (_blob(key),))
+
+    def is_in(
+        self, field: str, values: Sequence[Any], *, or_missing: bool, is_indexed: bool
+    ) -> SQL:
+        members = [*values, MISSING] if or_missing else values
+        keys = [order_key(member) for member in members]
+        conditions = []
+        if len(keys) <= _MAX_LISTED:
+            conditions.append(_listed(self.order_key(field), [self.key(key) for key in keys]))
+        if not conditions or any(len(key) > MAX_EXACT_CHARACTERS for key in keys):
+            exact_keys = _json([exact_key(member) for member in members])
+            conditions.append(SQL(f"cliquet_is_in(data, {_path(field)}, %s)", (exact_keys,)))
+        return all_of(conditions)
+
+    def is_like(self, field: str, pattern: str) -> SQL:
+        return SQL(f"cliquet_is_like(data, {_path(field)}, %s)", (_blob(pattern.lower()),))
+
+    def is_there(self, field: str) -> SQL:
+        return SQL(f"cliquet_order_key(data, {_path(field)}) <> %s", (_blob(order_key(MISSING)),))
+
+    def contains(self, field: str, values: Sequence[Any], *, is_any: bool) -> SQL:
+        function = "cliquet_contains_any" if is_any else "cliquet_contains"
+        exact_keys = _json([exact_key(value) for value in values])
+        return SQL(f"{function}(data, {_path(field)}, %s)", (exact_keys,))
+
+    def literal(self, text: str) -> SQL:
+        return SQL(f"CAST(x'{_blob(text).hex()}' AS TEXT)")
+
+
+def _path(field: str) -> str:
+    return f"x'{_blob(field).hex()}'"
+
+
+def _blob(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _json(value: list[Any]) -> str:
+    return jsonio.dumps(value).decode()
+
+
+def _listed(expression: SQL, operands: list[SQL]) -> SQL:
+    if len(operands) == 1:
+        test = f"= {operands[0].text}"
+    else:
+        test = f"IN ({', '.join(operand.text for operand in operands)})"
+    values = (value for operand in operands for value in operand.parameters)
+    return SQL(f"{expression.text} {test}", (*expression.parameters, *values))

@@ -1,0 +1,27 @@
+-- The tables of the storage: those of PostgreSQL (see postgresql/schema.sql), with JSON as text.
+
+CREATE TABLE records (
+    parent_id TEXT NOT NULL,
+    collection_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    last_modified INTEGER NOT NULL,
+    deleted INTEGER NOT NULL DEFAULT 0,
+    data TEXT NOT NULL DEFAULT '{}',
+    PRIMARY KEY (parent_id, collection_id, id)
+);
+
+CREATE INDEX records_by_time
+    ON records (parent_id, collection_id, last_modified DESC, id DESC);
+CREATE INDEX records_live_by_time
+    ON records (parent_id, collection_id, last_modified DESC, id DESC)
+    WHERE NOT deleted;
+
+CREATE TABLE timestamps (
+    parent_id TEXT NOT NULL,
+    collection_id TEXT NOT NULL,
+    last_modified INTEGER NOT NULL,
+    live INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (parent_id, collection_id)
+) WITHOUT ROWID;
+
+CREATE INDEX timestamps_by_collection ON timestamps (collection_id, parent_id);

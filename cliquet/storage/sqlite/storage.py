@@ -1,0 +1,237 @@
+"""The storage in SQLite (E-1): how it writes and keeps its schema.
+
+A transaction that writes is alone with the file from its first statement on: everything it reads
+stays true, and each step is a statement of its own, which costs microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from cliquet import utils
+from cliquet.connections.migrations import Schema
+from cliquet.connections.sql import Session
+from cliquet.connections.sqlite import SQLiteClient, SQLiteSession
+from cliquet.connections.sqlite_migrations import SQLiteMigrations
+from cliquet.storage.relational import RelationalStorage
+from cliquet.storage.relational_reading import HOME, NEVER_TOUCHED
+from cliquet.storage.relational_transfer import EntryRow
+from cliquet.storage.relational_writing import Conflict, Key, Write
+from cliquet.storage.sql import SQL
+from cliquet.storage.sqlite.dialect import SQLiteDialect
+from cliquet.storage.sqlite.functions import register_functions as prepare
+from cliquet.storage.sqlite.indexes import SQLiteIndexes
+from cliquet.storage.timestamps import next_timestamps
+
+__all__ = ["Storage", "prepare"]
+
+_RECORD = f"{HOME} AND id = %s"
+
+_COUNTER = f"SELECT last_modified, live FROM timestamps WHERE {HOME}"
+_NEW_COUNTER = (
+    "INSERT INTO timestamps (parent_id, collection_id, last_modified) VALUES (%s, %s, %s)"
+    " ON CONFLICT DO NOTHING"
+)
+_FIRST_ACCESS = (
+    "INSERT INTO timestamps (parent_id, collection_id, last_modified) VALUES (%s, %s, %s)"
+    " ON CONFLICT (parent_id, collection_id) DO UPDATE SET last_modified = excluded.last_modified"
+    f" WHERE last_modified = {NEVER_TOUCHED}"
+)
+_ADVANCE = (
+    "INSERT INTO timestamps (parent_id, collection_id, last_modified, live) VALUES (%s, %s, %s, %s)"
+    " ON CONFLICT (parent_id, collection_id) DO UPDATE"
+    " SET last_modified = excluded.last_modified, live = live + excluded.live"
+)
+_WRITE = (
+    "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
+    " VALUES (%s, %s, %s, %s, %s)"
+    " ON CONFLICT (parent_id, collection_id, id) DO UPDATE"
+    " SET deleted = 0, last_modified = excluded.last_modified, data = excluded.data"
+)
+_STORE = (
+    "INSERT INTO records (parent_id, collection_id, id, last_modified, deleted, data)"
+    " VALUES (%s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = excluded.deleted,"
+    " last_modified = excluded.last_modified, data = excluded.data"
+)
+_ENTOMB = f"UPDATE records SET deleted = 1, data = '{{}}', last_modified = %s WHERE {_RECORD}"
+_ERASE = f"DELETE FROM records WHERE {_RECORD}"
+
+
+class _MigrationsWithIndexes(SQLiteMigrations):
+    """Makes the declared indexes together with the tables of a new file."""
+
+    indexes: SQLiteIndexes
+
+    def create(self, session: Session) -> None:
+        super().create(session)
+        self.indexes.create_all(session)
+
+
+class Storage(RelationalStorage):
+    """Storage in SQLite.
+
+    .. code-block:: ini
+
+        cliquet.storage_backend = cliquet.storage.sqlite
+        cliquet.storage_url = sqlite:////var/lib/service/data.db
+
+    Several processes of one host may share the file. Timestamps come from the clock of the host.
+
+    Parameters
+    ----------
+    client : lends connections; another storage may have the same.
+    is_readonly : whether the service never writes.
+    """
+
+    schema_version = 1
+    client: SQLiteClient
+
+    def __init__(self, client: SQLiteClient, *, is_readonly: bool = False) -> None:
+        super().__init__(client, SQLiteDialect(), is_readonly=is_readonly)
+        self._indexes = SQLiteIndexes(client, self._dialect, self._indexed)
+        self._migrations = _MigrationsWithIndexes(
+            Schema("storage", self.schema_version, Path(__file__).parent, landmark="records")
+        )
+        self._migrations.indexes = self._indexes
+        client.on_first_use(self._migrations)
+
+    def initialize_schema(self, dry_run: bool = False) -> None:
+        self._migrations.run(self.client, dry_run=dry_run)
+        if not dry_run or self.client.path.exists():
+            self._indexes.update(dry_run=dry_run)
+
+    def missing_indexes(self) -> list[str]:
+        return self._indexes.missing() if self._indexed else []
+
+    # Locks
+
+    def _lock(self, session: Session, key: Key) -> None:
+        if key not in session.locked:
+            self._make_counter(session, key, NEVER_TOUCHED)
+            session.locked |= {key}
+
+    def _lock_matching(self, session: Session, scope: SQL) -> list[Key]:
+        rows = session.execute(
+            f"SELECT parent_id, collection_id FROM timestamps WHERE {scope.text}", scope.parameters
+        ).fetchall()
+        return [(parent_id, collection_id) for parent_id, collection_id in rows]
+
+    def _make_counter(self, session: Session, key: Key, timestamp: int) -> None:
+        """Give a collection its row, for all to see, if this transaction has not begun to write.
+
+        Otherwise whoever reads the timestamp of the new collection waits for the end of the
+        request.
+        """
+        if session.is_fresh and self._previous(session, key) is None:
+            session.execute(_NEW_COUNTER, (*key, timestamp))
+            session.commit()
+
+    def _first_access(self, key: Key) -> int | None:
+        now = utils.msec_time()
+        parameters = (*key, now)
+        session = self.client.current()
+        if session is not None:
+            assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+            if self._previous(session, key) not in (None, NEVER_TOUCHED):
+                return None
+            session.keep(_FIRST_ACCESS, parameters)
+            return now
+        with self.client.connect(readonly=True) as session:
+            return now if session.execute(_FIRST_ACCESS, parameters).rowcount else None
+
+    def _flushed(self, session: Session) -> None:
+        session.locked = frozenset()
+
+    # Writes
+
+    def _insert(self, session: Session, key: Key, object_id: str, data: str) -> int:
+        self._make_counter(session, key, utils.msec_time() - 1)
+        timestamp = self._advance(session, key, None, 1)
+        session.execute(_WRITE, (*key, object_id, timestamp, data))
+        return timestamp
+
+    def _put(self, session: Session, write: Write) -> int | Conflict:
+        if write.key not in session.locked:
+            supplied = write.supplied
+            first = utils.msec_time() - 1 if supplied is None else supplied - 1
+            self._make_counter(session, write.key, first)
+        if write.conflicts is not None:
+            found = session.execute(*write.conflicts).fetchone()
+            if found is not None:
+                return Conflict(*found)
+        row = self._deleted(session, write.key, write.id)
+        timestamp = self._advance(session, write.key, write.supplied, 1 if row != (0,) else 0)
+        session.execute(_WRITE, (*write.key, write.id, timestamp, write.data))
+        return timestamp
+
+    def _remove(
+        self,
+        session: Session,
+        key: Key,
+        object_id: str,
+        supplied: int | None,
+        *,
+        with_deleted: bool,
+    ) -> int | None:
+        if self._deleted(session, key, object_id) != (0,):
+            return None
+        timestamp = self._advance(session, key, supplied, -1)
+        if with_deleted:
+            session.execute(_ENTOMB, (timestamp, *key, object_id))
+        else:
+            session.execute(_ERASE, (*key, object_id))
+        return timestamp
+
+    def _remove_many(
+        self, session: Session, key: Key, object_ids: Sequence[str], *, with_deleted: bool
+    ) -> dict[str, int]:
+        assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+        first, _ = next_timestamps(self._previous(session, key), None, utils.msec_time())
+        stamps = {object_id: first + n for n, object_id in enumerate(object_ids)}
+        number = len(stamps)
+        session.execute(_ADVANCE, (*key, first + number - 1, -number))
+        if with_deleted:
+            session.execute_many(_ENTOMB, [(stamp, *key, one) for one, stamp in stamps.items()])
+        else:
+            session.execute_many(_ERASE, [(*key, one) for one in stamps])
+        return stamps
+
+    def _store_entries(self, session: Session, key: Key, rows: Sequence[EntryRow]) -> None:
+        assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+        session.execute_many(_STORE, [(*key, *row) for row in rows])
+
+    def _is_in(self, values: Sequence[str]) -> SQL:
+        # One parameter for any number of values: SQLite limits how many there may be.
+        return SQL("IN (SELECT value FROM json_each(%s))", (orjson.dumps(list(values)).decode(),))
+
+    def _previous(self, session: Session, key: Key) -> int | None:
+        row = session.execute(_COUNTER, key).fetchone()
+        return None if row is None else row[0]
+
+    def _deleted(self, session: Session, key: Key, object_id: str) -> Any:
+        return session.execute(
+            f"SELECT deleted FROM records WHERE {_RECORD}", (*key, object_id)
+        ).fetchone()
+
+    def _advance(self, session: Session, key: Key, supplied: int | None, added: int) -> int:
+        """Change the counter of a collection; return the timestamp of the record written."""
+        previous = self._previous(session, key)
+        timestamp, latest = next_timestamps(
+            None if previous == NEVER_TOUCHED else previous, supplied, utils.msec_time()
+        )
+        session.execute(_ADVANCE, (*key, latest, added))
+        return timestamp
+
+    # JSON
+
+    def _dumps(self, data: dict[str, Any]) -> str:
+        return orjson.dumps(data).decode()
+
+    def _loads(self, data: Any) -> dict[str, Any]:
+        loaded: dict[str, Any] = orjson.loads(data)
+        return loaded

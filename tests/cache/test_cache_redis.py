@@ -1,0 +1,232 @@
+"""The cache in Redis: the contract's suite, and what is particular to it."""
+
+import contextlib
+import time
+from types import SimpleNamespace
+
+import pytest
+import redis as driver
+from redis_support import keys_of, watching_commands
+from services import running_redis
+
+from cliquet.cache import redis
+from cliquet.permission import redis as permission_redis
+from cliquet.settings import SettingError
+from cliquet.storage import redis as storage_redis
+from cliquet.storage.exceptions import BackendError
+from cliquet.testing.cache import PREFIX, CacheContract, CachePrefixContract
+
+
+def load(url, **settings):
+    given = {"cache_url": url, **settings}
+    return redis.load_from_config(SimpleNamespace(get_settings=lambda: given))
+
+
+@pytest.fixture
+def client(redis_url):
+    with driver.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def cache(client):
+    return redis.Cache(client)
+
+
+@pytest.fixture
+def prefixed_cache(client):
+    return redis.Cache(client, cache_prefix=PREFIX)
+
+
+class TestCache(CacheContract, CachePrefixContract):
+    pass
+
+
+# A cluster
+
+
+@pytest.fixture(scope="module")
+def cluster_url():
+    """URL of a cluster of one node."""
+    with running_redis("--cluster-enabled", "yes") as url:
+        with driver.Redis.from_url(url) as client:
+            client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+            deadline = time.monotonic() + 30
+            while client.cluster("INFO")["cluster_state"] != "ok":
+                assert time.monotonic() < deadline, "the cluster does not start"
+                time.sleep(0.05)
+        yield url.replace("redis://", "redis+cluster://")
+
+
+@contextlib.contextmanager
+def closing(cache):
+    try:
+        yield cache
+    finally:
+        cache._client.close()
+
+
+class TestClusterCache(CacheContract, CachePrefixContract):
+    """E-9.4."""
+
+    @pytest.fixture
+    def cache(self, cluster_url):
+        with closing(load(cluster_url)) as cache:
+            cache.flush()
+            yield cache
+
+    @pytest.fixture
+    def prefixed_cache(self, cluster_url):
+        with closing(load(cluster_url, cache_prefix=PREFIX)) as cache:
+            yield cache
+
+
+@pytest.mark.clause("E-9.4", "B-3.10", "B-10.4")
+def test_a_cluster_is_not_asked_before_it_is_used():
+    cache = load("redis+cluster://:secret@nowhere.example:7000")
+
+    assert cache.settings == {
+        "host": "nowhere.example",
+        "port": 7000,
+        "password": "secret",
+        "db": 0,
+    }
+
+
+@pytest.mark.clause("E-9.4", "B-2.5")
+def test_a_cluster_that_is_down_is_a_backend_error_until_it_is_up():
+    with running_redis() as url:
+        port = int(url.rsplit(":", 1)[1])
+    cache = load(url.replace("redis://", "redis+cluster://"))
+    with pytest.raises(BackendError):
+        cache.get("key")
+
+    with running_redis("--cluster-enabled", "yes", port=port) as url:
+        with driver.Redis.from_url(url) as client:
+            client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                cache.set("key", "value")
+                break
+            except BackendError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        with closing(cache):
+            assert cache.get("key") == "value"
+
+
+@pytest.mark.clause("E-9.4", "S-22")
+@pytest.mark.parametrize("end", ["/1", ":port", "/one", "#ment"])
+def test_another_form_of_a_clusters_url_fails_at_the_start(end):
+    with pytest.raises(SettingError, match="cache_url") as raised:
+        load(f"redis+cluster://:secret@example.org{end}")
+
+    assert "secret" not in str(raised.value)
+
+
+# Keys
+
+
+@pytest.mark.clause("B-22.28", "B-13.9")
+def test_a_flush_without_prefix_leaves_storage_and_permissions(cache, client):
+    client.set("foreign", 1)
+    storage_redis.Storage(client).create("mushroom", "alice", {})
+    permission_redis.Permission(client).add_user_principal("alice", "group")
+    others = keys_of(client)
+    # More than one batch.
+    for n in range(2_345):
+        cache.set(str(n), n)
+
+    cache.flush()
+
+    assert keys_of(client) == others
+
+
+ODD_PREFIXES = ["a*", "a?", "[ab]", "a\\", "[^a]", "a-b", "é", "\ud800", "\x00"]
+
+
+@pytest.mark.clause("B-22.28", "B-22.41")
+@pytest.mark.parametrize(
+    "prefix", ["a*", "a?", "[ab]", "a\\", "[^a]", "a-b", "é", "\ud800", "\x00"]
+)
+def test_a_flush_takes_its_prefix_literally(client, prefix):
+    cache = redis.Cache(client, cache_prefix=prefix)
+    other = redis.Cache(client)
+    for key in ("aa", "ab", "a", "b", "ax-b", f"x{prefix}"):
+        other.set(key, "other")
+    before = keys_of(client)
+    cache.set("key", "value")
+
+    cache.flush()
+
+    assert keys_of(client) == before
+
+
+@pytest.mark.clause("B-22.34", "E-9.4", "B-23.18")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda cache: cache.get("key"),
+        lambda cache: cache.ttl("key"),
+        lambda cache: cache.set("key", 1),
+        lambda cache: cache.set("key", 1, 10),
+        lambda cache: cache.set("key", 1, 0),
+        lambda cache: cache.expire("key", 10),
+        lambda cache: cache.expire("key", 0),
+        lambda cache: cache.delete("key"),
+    ],
+)
+def test_each_call_is_one_round_trip_on_one_key(cache, client, call):
+    cache.set("key", "value")
+
+    with watching_commands(client) as commands:
+        call(cache)
+
+    assert len([command for command in commands if not command.is_of_a_script]) == 1
+    touched = {command.key for command in commands if command.name not in ("EVAL", "EVALSHA")}
+    assert touched <= {"cliquet:cache:key"}
+
+
+@pytest.mark.clause("B-13.3", "B-14.3")
+def test_the_server_drops_what_has_expired(cache, client):
+    cache.set("key", "value", 0.05)
+    assert 0 < client.pttl("cliquet:cache:key") <= 50
+    time.sleep(0.1)
+
+    assert client.exists("cliquet:cache:key") == 0
+
+
+# Failures
+
+
+@pytest.mark.clause("B-2.5")
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
+def test_every_call_fails_as_a_backend_does_when_the_server_is_down(scheme):
+    with running_redis() as url:
+        pass
+    cache = load(url.replace("redis", scheme))
+    calls = {
+        "get": lambda: cache.get("key"),
+        "set": lambda: cache.set("key", 1),
+        "set for a while": lambda: cache.set("key", 1, 10),
+        "ttl": lambda: cache.ttl("key"),
+        "expire": lambda: cache.expire("key", 10),
+        "delete": lambda: cache.delete("key"),
+        "flush": cache.flush,
+    }
+    for name, call in calls.items():
+        with pytest.raises(BackendError) as raised:
+            call()
+        family = (driver.RedisError, driver.exceptions.RedisClusterException)
+        assert isinstance(raised.value.original, family), name
+
+
+@pytest.mark.clause("B-10.4", "B-21.35", "B-2.5")
+def test_a_thread_that_waits_too_long_for_a_connection_gets_a_backend_error(redis_url):
+    cache = load(redis_url, cache_pool_size=1, cache_pool_timeout=0.05)
+
+    with cache._client.client(), pytest.raises(BackendError):
+        cache.get("key")
+
+    assert cache.get("key") is None

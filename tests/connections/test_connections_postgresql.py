@@ -1,0 +1,445 @@
+"""The client of PostgreSQL: settings, sessions, the request's transaction, the pool."""
+
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import sqlalchemy
+from sqlalchemy import pool as toolkit_pools
+
+from cliquet import settings
+from cliquet.connections.postgresql_pool import QueuePoolWithMaxBacklog
+from cliquet.storage.exceptions import BackendError
+from cliquet.storage.postgresql import client as published
+from cliquet.testing.storage.transactions import failing_request
+from cliquet.testing.transactions import request_transaction
+
+ROOT = Path(__file__).parents[2]
+
+
+def make_client(url, start="storage_", /, **options):
+    configured = {f"{start}{name}": value for name, value in options.items()}
+    config = SimpleNamespace(get_settings=lambda: {f"{start}url": url, **configured})
+    return published.create_from_config(config, start)
+
+
+@pytest.fixture
+def client(postgresql_url):
+    client = make_client(postgresql_url)
+    with client.connect() as session:
+        session.execute("CREATE TABLE things (name text PRIMARY KEY)")
+    yield client
+    client.dispose()
+
+
+def add(client, name):
+    with client.connect() as session:
+        session.execute("INSERT INTO things VALUES (%s)", (name,))
+        session.has_written = True
+
+
+def names(client):
+    with client.connect(readonly=True) as session:
+        rows = session.execute("SELECT name FROM things ORDER BY name").fetchall()
+    return [row[0] for row in rows]
+
+
+def in_another_thread(function):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function()))
+    thread.start()
+    thread.join(20)
+    return results[0]
+
+
+# Settings
+
+
+@pytest.mark.clause("B-11.5", "P-35.20", "S-11.7")
+def test_both_schemes_mean_psycopg2(postgresql_url):
+    former = postgresql_url.replace("postgresql://", "postgres://")
+
+    with pytest.warns(DeprecationWarning, match="postgres://"):
+        client = make_client(former)
+
+    assert client.engine.dialect.driver == "psycopg2"
+    with client.connect(readonly=True) as session:
+        assert session.execute("SELECT 1").fetchone() == (1,)
+    client.dispose()
+
+
+@pytest.mark.clause("B-11.5")
+@pytest.mark.parametrize(
+    "url", ["", "nonsense", "mysql://localhost/x", "postgresql+asyncpg://u:secret@localhost/x"]
+)
+def test_an_url_of_another_kind_is_refused_without_showing_the_password(url):
+    with pytest.raises(settings.SettingError) as caught:
+        make_client(url)
+
+    assert "storage_url" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.clause("B-11.6", "S-12.3")
+def test_the_same_url_gives_the_same_client_and_a_warning(postgresql_url):
+    first = make_client(postgresql_url)
+
+    message = r"^Reuse existing PostgreSQL connection\. Parameters cache_\* will be ignored\.$"
+    with pytest.warns(UserWarning, match=message):
+        second = make_client(postgresql_url, "cache_", pool_size=3)
+
+    assert second is first
+
+
+@pytest.mark.clause("B-11.6")
+def test_transaction_per_request_makes_another_client(postgresql_url):
+    first = make_client(postgresql_url)
+    config = SimpleNamespace(
+        get_settings=lambda: {"storage_url": postgresql_url, "transaction_per_request": False}
+    )
+
+    assert published.create_from_config(config, "storage_") is not first
+
+
+@pytest.mark.clause("B-11.3", "S-12.1", "B-21.27")
+def test_options_reach_the_pool(postgresql_url):
+    client = make_client(
+        postgresql_url,
+        pool_size="3",
+        max_overflow=4,
+        max_backlog=5,
+        pool_recycle="6",
+        pool_timeout=7,
+        backend="cliquet.storage.postgresql",
+        max_fetch_size=10,
+        prefix="x",
+    )
+
+    pool = client.engine.pool
+    assert isinstance(pool, QueuePoolWithMaxBacklog)
+    assert (pool.size(), pool._max_overflow, pool._pool.max_backlog) == (3, 4, 5)
+    assert (pool._recycle, pool._timeout) == (6, 7)
+
+
+@pytest.mark.clause("B-21.27", "S-12")
+def test_the_default_pool_keeps_25_connections(postgresql_url):
+    assert make_client(postgresql_url).engine.pool.size() == 25
+
+
+@pytest.mark.clause("S-12.2", "B-11.4", "S-23.17")
+@pytest.mark.parametrize("former", ["maxoverflow", "pool_maxoverflow"])
+def test_former_spellings_of_the_overflow_are_understood(postgresql_url, former):
+    with pytest.warns(DeprecationWarning, match="storage_max_overflow"):
+        client = make_client(postgresql_url, **{former: 3})
+
+    assert client.engine.pool._max_overflow == 3
+
+
+@pytest.mark.clause("S-12.1", "B-11.3", "S-22")
+def test_an_unknown_option_fails_at_start(postgresql_url):
+    with pytest.raises(TypeError, match="max_bakclog"):
+        make_client(postgresql_url, max_bakclog=3)
+
+
+@pytest.mark.clause("S-22")
+def test_an_option_that_is_no_number_fails_at_start(postgresql_url):
+    with pytest.raises(ValueError, match="storage_max_overflow"):
+        make_client(postgresql_url, max_overflow="many")
+
+
+@pytest.mark.clause("B-11.15", "B-21.27")
+@pytest.mark.parametrize("name", ["NullPool", "StaticPool"])
+def test_other_pools_need_no_size(postgresql_url, name):
+    client = make_client(postgresql_url, poolclass=f"sqlalchemy.pool.{name}", pool_size=25)
+
+    assert isinstance(client.engine.pool, getattr(toolkit_pools, name))
+    with client.connect(readonly=True) as session:
+        assert session.execute("SELECT 1").fetchone() == (1,)
+    client.dispose()
+
+
+@pytest.mark.clause("S-12.4", "B-11.1", "B-24")
+def test_a_missing_package_is_named(monkeypatch, postgresql_url):
+    monkeypatch.setattr(published, "sqlalchemy", None)
+
+    with pytest.raises(ImportWarning, match="PostgreSQL SQLAlchemy dependency missing"):
+        make_client(postgresql_url)
+
+
+@pytest.mark.clause("B-11.1", "S-12.4")
+def test_modules_import_without_the_packages():
+    program = (
+        "import sys\n"
+        "sys.modules['sqlalchemy'] = sys.modules['psycopg2'] = None\n"
+        "import cliquet.storage.postgresql.pool\n"
+        "from cliquet.storage.postgresql import load_from_config\n"
+        "from types import SimpleNamespace\n"
+        "try:\n"
+        "    load_from_config(SimpleNamespace(get_settings=dict))\n"
+        "except ImportWarning as error:\n"
+        "    print(error)\n"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert "pip install cliquet[postgresql]" in run.stdout
+
+
+# Sessions
+
+
+@pytest.mark.clause("B-11.8")
+def test_outside_a_request_a_block_commits(client):
+    add(client, "a")
+
+    assert in_another_thread(lambda: names(client)) == ["a"]
+
+
+@pytest.mark.clause("B-11.8")
+def test_a_block_that_raises_commits_nothing(client):
+    def block():
+        with client.connect() as session:
+            session.execute("INSERT INTO things VALUES ('a')")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        block()
+
+    assert names(client) == []
+
+
+@pytest.mark.clause("B-11.8", "B-2.5")
+def test_an_error_of_the_database_is_a_backend_error(client):
+    with pytest.raises(BackendError) as caught, client.connect() as session:
+        session.execute("SELECT nonsense")
+
+    assert type(caught.value.original).__name__ == "UndefinedColumn"
+    assert not caught.value.retryable
+    add(client, "a")
+
+
+@pytest.mark.clause("B-18.2", "B-18.4", "B-11.8")
+def test_a_request_commits_at_its_end(client):
+    with request_transaction():
+        add(client, "a")
+        assert names(client) == ["a"]
+        assert in_another_thread(lambda: names(client)) == []
+
+    assert names(client) == ["a"]
+
+
+@pytest.mark.clause("B-18.2")
+def test_a_request_that_fails_leaves_nothing(client):
+    with failing_request():
+        add(client, "a")
+
+    assert names(client) == []
+    assert client.engine.pool.checkedout() == 0
+
+
+@pytest.mark.clause("X-23")
+def test_savepoints_undo_what_followed(client):
+    with request_transaction() as transaction:
+        add(client, "a")
+        mark = transaction.savepoint()
+        add(client, "b")
+        mark.rollback()
+        add(client, "c")
+        mark.rollback()
+        unused = transaction.savepoint()
+        unused.rollback()
+        add(client, "d")
+
+    assert names(client) == ["a", "d"]
+
+
+@pytest.mark.clause("X-23", "B-11.10")
+def test_a_savepoint_mends_a_transaction_that_failed(client):
+    with request_transaction() as transaction:
+        add(client, "a")
+        mark = transaction.savepoint()
+        with pytest.raises(BackendError):
+            add(client, "a")
+        with pytest.raises(BackendError):
+            names(client)
+        mark.rollback()
+        add(client, "b")
+
+    assert names(client) == ["a", "b"]
+
+
+@pytest.mark.clause("B-11.10", "B-18.9", "H-34.7")
+def test_a_transaction_that_failed_cannot_be_committed(client):
+    def request():
+        with request_transaction():
+            add(client, "a")
+            with pytest.raises(BackendError):
+                add(client, "a")
+
+    with pytest.raises(BackendError):
+        request()
+
+    assert names(client) == []
+
+
+@pytest.mark.clause("B-11.8", "B-11.9")
+def test_force_commit_commits_what_was_done(client):
+    with failing_request():
+        add(client, "a")
+        with client.connect(force_commit=True) as session:
+            session.execute("INSERT INTO things VALUES ('b')")
+        add(client, "c")
+
+    assert names(client) == ["a", "b"]
+
+
+@pytest.mark.clause("B-18.2")
+def test_reading_opens_no_transaction(client):
+    with request_transaction() as transaction:
+        names(client)
+        assert transaction._resources == []
+        assert client.engine.pool.checkedout() == 0
+
+
+@pytest.mark.clause("B-18.7")
+def test_the_commit_comes_after_the_vote_of_the_others(client):
+    with request_transaction() as transaction:
+        add(client, "a")
+        (manager,) = transaction._resources
+        assert manager.sortKey() > "~sqlalchemy"
+
+
+@pytest.mark.clause("X-23", "B-23.8")
+def test_a_deadlock_is_retryable(client):
+    add(client, "a")
+    add(client, "b")
+    both = threading.Barrier(2)
+    outcomes = []
+
+    def update(first, second):
+        statement = "UPDATE things SET name = name WHERE name = %s"
+        try:
+            with client.connect() as session:
+                session.execute(statement, (first,))
+                both.wait(10)
+                session.execute(statement, (second,))
+            outcomes.append(None)
+        except BackendError as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=update, args=names) for names in ("ab", "ba")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    (error,) = [outcome for outcome in outcomes if outcome is not None]
+    assert error.retryable
+
+
+# The pool
+
+
+@pytest.mark.clause("B-11.12", "B-11.13", "S-12.5")
+def test_only_so_many_threads_wait(postgresql_url):
+    client = make_client(postgresql_url, pool_size=2, max_overflow=1, max_backlog=2, pool_timeout=1)
+    held = [client.engine.raw_connection() for _ in range(3)]
+    delays = []
+
+    def ask():
+        started = time.monotonic()
+        with pytest.raises(BackendError) as caught, client.connect(readonly=True):
+            pass
+        assert isinstance(caught.value.original, sqlalchemy.exc.TimeoutError)
+        delays.append(time.monotonic() - started)
+
+    waiting = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in waiting:
+        thread.start()
+    time.sleep(0.2)
+    ask()
+    assert delays.pop() < 0.5
+    for thread in waiting:
+        thread.join(10)
+    assert all(0.9 < delay < 5 for delay in delays)
+    assert len(delays) == 2
+    for connection in held:
+        connection.close()
+    with client.connect(readonly=True) as session:
+        assert session.execute("SELECT 1").fetchone() == (1,)
+    client.dispose()
+
+
+@pytest.mark.clause("B-11.14", "B-24")
+def test_a_recreated_pool_is_like_the_first(postgresql_url):
+    pool = make_client(postgresql_url, pool_size=2, max_backlog=4).engine.pool.recreate()
+
+    assert isinstance(pool, QueuePoolWithMaxBacklog)
+    assert (pool.size(), pool._pool.max_backlog) == (2, 4)
+
+
+@pytest.mark.clause("B-2.5")
+def test_connections_that_the_server_closed_are_replaced(client):
+    names(client)
+    with client.aside().connect(readonly=True) as session:
+        session.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        with client.aside().connect(readonly=True) as session:
+            (count,) = session.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            ).fetchone()
+        if count == 1:
+            break
+
+    assert names(client) == []
+
+
+@pytest.mark.clause("E-9.1")
+def test_a_forked_process_does_not_use_its_parents_connections(postgresql_url):
+    program = (
+        "import os, sys\n"
+        "from types import SimpleNamespace\n"
+        "from cliquet.storage.postgresql.client import create_from_config\n"
+        "config = SimpleNamespace(get_settings=lambda: {'storage_url': sys.argv[1]})\n"
+        "client = create_from_config(config, 'storage_')\n"
+        "def pid():\n"
+        "    with client.connect(readonly=True) as session:\n"
+        "        return session.execute('SELECT pg_backend_pid()').fetchone()[0]\n"
+        "before = pid()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    os._exit(0 if pid() != before else 1)\n"
+        "_, status = os.waitpid(child, 0)\n"
+        "assert pid() == before\n"
+        "print(os.waitstatus_to_exitcode(status))\n"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program, postgresql_url],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+
+    assert run.stdout == "0\n", run.stderr
+
+
+@pytest.mark.clause("B-3.10")
+def test_making_a_client_connects_to_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        client = make_client("postgresql://localhost:1/nowhere")
+
+    with pytest.raises(BackendError), client.connect(readonly=True):
+        pass

@@ -1,0 +1,358 @@
+"""The client of SQLite: URLs, sessions, the request's transaction, several processes."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from cliquet import settings
+from cliquet.connections import sqlite_config
+from cliquet.connections.sqlite import SQLiteClient
+from cliquet.storage.exceptions import BackendError, ReadonlyError
+from cliquet.testing.storage.transactions import failing_request
+from cliquet.testing.transactions import request_transaction
+
+ROOT = Path(__file__).parents[2]
+
+
+def make_client(url, start="storage_", /, **options):
+    configured = {f"{start}url": url, **options}
+    return sqlite_config.create_from_config(SimpleNamespace(get_settings=lambda: configured), start)
+
+
+class Things:
+    """A schema of one table."""
+
+    def is_missing(self, session):
+        found = session.execute("SELECT 1 FROM sqlite_master WHERE name = 'things'")
+        return found.fetchone() is None
+
+    def create(self, session):
+        session.execute("CREATE TABLE things (name TEXT PRIMARY KEY)")
+
+
+def with_table(client):
+    client.on_first_use(Things())
+    return client
+
+
+@pytest.fixture
+def client(tmp_path):
+    client = with_table(SQLiteClient(tmp_path / "data.db", busy_timeout_seconds=0.2))
+    yield client
+    client.dispose()
+
+
+def add(client, name):
+    with client.connect() as session:
+        session.execute("INSERT INTO things VALUES (%s)", (name,))
+        session.has_written = True
+
+
+def names(client):
+    with client.connect(readonly=True) as session:
+        return [row[0] for row in session.execute("SELECT name FROM things ORDER BY name")]
+
+
+def in_another_thread(function):
+    outcomes = []
+
+    def run():
+        try:
+            outcomes.append(function())
+        except BackendError as error:
+            outcomes.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(20)
+    return outcomes[0]
+
+
+# URLs
+
+
+@pytest.mark.clause("E-1.2")
+def test_relative_and_absolute_urls(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    relative = make_client("sqlite:///data.db")
+    absolute = make_client(f"sqlite:///{tmp_path}/data.db")
+
+    assert relative.path == tmp_path / "data.db"
+    assert absolute is relative
+
+
+@pytest.mark.clause("E-1.2")
+def test_a_private_file_vanishes_with_its_client():
+    client = with_table(make_client("sqlite://"))
+    add(client, "a")
+    folder = client.path.parent
+
+    assert make_client("sqlite://") is not client
+    client.dispose()
+    del client
+
+    assert not folder.exists()
+
+
+@pytest.mark.clause("E-1.2")
+@pytest.mark.parametrize(
+    "url", ["", "data.db", "sqlite:///", "sqlite:data.db", "postgresql://localhost/x"]
+)
+def test_an_url_of_another_kind_is_refused(url):
+    with pytest.raises(settings.SettingError, match="storage_url"):
+        make_client(url)
+
+
+@pytest.mark.clause("E-1.2")
+def test_a_folder_that_cannot_be_used_is_named(tmp_path):
+    missing = tmp_path / "missing" / "data.db"
+
+    with pytest.raises(settings.SettingError, match=str(missing)):
+        make_client(f"sqlite:///{missing}")
+    with pytest.raises(settings.SettingError, match=str(tmp_path)):
+        make_client(f"sqlite:///{tmp_path}")
+
+
+@pytest.mark.clause("E-1.4")
+def test_the_busy_timeout_is_a_setting(tmp_path):
+    url = f"sqlite:///{tmp_path}/data.db"
+
+    assert make_client(url, storage_busy_timeout_seconds="0.5").busy_timeout_seconds == 0.5
+    with pytest.raises(settings.SettingError, match="storage_busy_timeout_seconds"):
+        make_client(f"{url}2", storage_busy_timeout_seconds="soon")
+
+
+@pytest.mark.clause("E-1.5")
+def test_backends_of_one_file_share_a_client_and_the_cache_has_another_file(tmp_path):
+    url = f"sqlite:///{tmp_path}/data.db"
+    config = SimpleNamespace(get_settings=lambda: {"cache_url": url})
+
+    storage = make_client(url)
+    permission = make_client(url, "permission_")
+    cache = sqlite_config.create_from_config(config, "cache_", sibling="cache")
+
+    assert permission is storage
+    assert cache.path == tmp_path / "data.db-cache"
+
+
+# Sessions
+
+
+@pytest.mark.clause("E-1.3")
+def test_the_file_is_made_at_the_first_use(client):
+    assert not client.path.exists()
+
+    assert names(client) == []
+
+    assert client.path.exists()
+
+
+@pytest.mark.clause("E-1.4")
+def test_commits_reach_the_disk_and_the_log_is_written_ahead(client):
+    add(client, "a")
+
+    with client.connect(readonly=True) as session:
+        assert session.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert session.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+@pytest.mark.clause("B-18.2", "B-18.4", "E-1.5")
+def test_a_request_commits_at_its_end(client):
+    with request_transaction():
+        add(client, "a")
+        assert names(client) == ["a"]
+        assert in_another_thread(lambda: names(client)) == []
+
+    assert in_another_thread(lambda: names(client)) == ["a"]
+
+
+@pytest.mark.clause("B-18.2")
+def test_a_request_that_fails_leaves_nothing_and_no_lock(client):
+    with failing_request():
+        add(client, "a")
+
+    assert names(client) == []
+    in_another_thread(lambda: add(client, "b"))
+    assert names(client) == ["b"]
+
+
+@pytest.mark.clause("X-23")
+def test_savepoints_undo_what_followed(client):
+    with request_transaction() as transaction:
+        add(client, "a")
+        mark = transaction.savepoint()
+        add(client, "b")
+        mark.rollback()
+        add(client, "c")
+
+    assert names(client) == ["a", "c"]
+
+
+@pytest.mark.clause("X-22")
+@pytest.mark.parametrize("to_savepoint", [False, True])
+def test_what_is_kept_outlives_a_failure(client, to_savepoint):
+    keep = "INSERT INTO things VALUES (%s) ON CONFLICT DO NOTHING"
+
+    with failing_request() as transaction:
+        add(client, "a")
+        mark = transaction.savepoint()
+        with client.connect() as session:
+            session.keep(keep, ("kept",))
+        if to_savepoint:
+            mark.rollback()
+            assert names(client) == ["a", "kept"]
+
+    assert names(client) == ["kept"]
+
+
+@pytest.mark.clause("B-2.5")
+def test_an_error_of_the_database_is_a_backend_error(client):
+    with pytest.raises(BackendError) as caught, client.connect() as session:
+        session.execute("SELECT nonsense")
+
+    assert isinstance(caught.value.original, sqlite3.OperationalError)
+    add(client, "a")
+
+
+@pytest.mark.clause("B-2.5", "E-1.3")
+def test_a_file_of_another_kind_is_a_backend_error(tmp_path):
+    path = tmp_path / "data.db"
+    path.write_text("no database, but long enough to be taken for one\n" * 100)
+    client = with_table(SQLiteClient(path))
+
+    with pytest.raises(BackendError, match="not a database"):
+        names(client)
+
+
+@pytest.mark.clause("B-21.7")
+def test_a_file_that_cannot_be_written_is_readonly(client, tmp_path):
+    add(client, "a")
+    with client.connect(readonly=True) as session:
+        session.execute("PRAGMA query_only = ON")
+
+    with pytest.raises(ReadonlyError):
+        add(client, "b")
+
+    client.dispose()
+
+
+# The lock
+
+
+@pytest.mark.clause("E-1.4")
+def test_a_lock_that_is_not_obtained_in_time_is_a_backend_error(client):
+    with request_transaction():
+        add(client, "a")
+        started = time.monotonic()
+        outcome = in_another_thread(lambda: add(client, "b"))
+        assert time.monotonic() - started < 5
+
+    assert isinstance(outcome, BackendError)
+    assert names(client) == ["a"]
+
+
+@pytest.mark.clause("E-1.4")
+def test_a_lock_of_another_process_is_waited_for_and_not_for_ever(client):
+    add(client, "a")
+    other = sqlite3.connect(client.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        started = time.monotonic()
+        with pytest.raises(BackendError, match="locked"):
+            add(client, "b")
+        assert 0.15 < time.monotonic() - started < 5
+        assert names(client) == ["a"]
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+    add(client, "b")
+
+
+@pytest.mark.clause("E-1.4", "E-1.3")
+def test_the_first_use_of_an_existing_file_waits_for_no_writer(client):
+    add(client, "a")
+    other = with_table(SQLiteClient(client.path, busy_timeout_seconds=0.2))
+    with client.begin() as session:
+        session.execute("INSERT INTO things VALUES ('b')")
+
+        assert in_another_thread(lambda: names(other)) == ["a"]
+
+    other.dispose()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from cliquet.connections.sqlite import SQLiteClient
+
+class Counts:
+    def is_missing(self, session):
+        found = session.execute("SELECT 1 FROM sqlite_master WHERE name = 'counts'")
+        return found.fetchone() is None
+
+    def create(self, session):
+        session.execute("CREATE TABLE counts (n INTEGER)")
+
+client = SQLiteClient(Path(sys.argv[1]))
+client.on_first_use(Counts())
+for _ in range(100):
+    with client.begin() as session:
+        (n,) = session.execute("SELECT coalesce(max(n), 0) FROM counts").fetchone()
+        session.execute("INSERT INTO counts VALUES (%s)", (n + 1,))
+"""
+
+
+@pytest.mark.clause("E-1.4", "B-5.20")
+def test_processes_share_the_file_from_its_creation_on(tmp_path):
+    path = tmp_path / "data.db"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path)], cwd=ROOT) for _ in range(4)
+    ]
+
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
+
+    with sqlite3.connect(path) as connection:
+        numbers = [n for (n,) in connection.execute("SELECT n FROM counts ORDER BY n")]
+    connection.close()
+    assert numbers == list(range(1, 401))
+
+
+@pytest.mark.clause("E-1.4")
+def test_a_process_that_is_killed_leaves_no_lock(tmp_path):
+    path = tmp_path / "data.db"
+    client = with_table(SQLiteClient(path))
+    add(client, "a")
+    client.dispose()
+    child = os.fork()
+    if child == 0:
+        with client.begin() as session:
+            session.execute("INSERT INTO things VALUES ('lost')")
+            os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+
+    add(client, "b")
+
+    assert names(client) == ["a", "b"]
+    client.dispose()
+
+
+@pytest.mark.clause("E-9.1")
+def test_a_forked_process_opens_the_file_itself(client):
+    add(client, "a")
+    child = os.fork()
+    if child == 0:
+        add(client, "child")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert names(client) == ["a", "child"]

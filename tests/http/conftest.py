@@ -1,0 +1,56 @@
+"""The backends of the HTTP suite: in memory, unless ``CLIQUET_TEST_HTTP_BACKENDS`` says otherwise.
+
+``sqlite``, ``postgresql``, ``pgbouncer`` (PostgreSQL behind PgBouncer in transaction mode) and
+``redis`` run the same tests on these backends, the caches in memory apart.
+"""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+from servers.pgbouncer import running_pgbouncer
+from servers.postgresql import new_database
+from servers.processes import temporary_folder
+
+from cliquet.testing import web
+
+BACKENDS = os.environ.get("CLIQUET_TEST_HTTP_BACKENDS", "memory")
+
+if BACKENDS != "memory":
+
+    @pytest.fixture(scope="session")
+    def backends_url(request):
+        """URL of the database of this worker."""
+        if BACKENDS == "sqlite":
+            with temporary_folder("sqlite", in_memory=True) as folder:
+                yield f"sqlite:///{folder}/data.db"
+        elif BACKENDS == "redis":
+            yield f"{request.getfixturevalue('redis_server')}/2"
+        elif BACKENDS == "postgresql":
+            with new_database(request.getfixturevalue("postgresql_server")) as url:
+                yield url
+        else:
+            server = request.getfixturevalue("postgresql_server")
+            with new_database(server) as direct, running_pgbouncer(direct) as url:
+                yield url
+
+    @pytest.fixture(scope="session")
+    def backends(backends_url):
+        """The backends of this worker, ready for use, and the settings that describe them."""
+        family = "postgresql" if BACKENDS == "pgbouncer" else BACKENDS
+        settings = {}
+        for kind in ("storage", "permission"):
+            settings[f"{kind}_backend"] = f"cliquet.{kind}.{family}"
+            settings[f"{kind}_url"] = backends_url
+        registry = web.make_app(settings=settings).app.registry
+        for kind in ("storage", "permission"):
+            getattr(registry, kind).initialize_schema()
+        return SimpleNamespace(settings=settings, registry=registry)
+
+    @pytest.fixture(autouse=True)
+    def on_these_backends(backends, monkeypatch):
+        """Let each test begin with empty backends of that family."""
+        backends.registry.storage.flush()
+        backends.registry.permission.flush()
+        for name, value in backends.settings.items():
+            monkeypatch.setitem(web.MEMORY_BACKENDS, name, value)

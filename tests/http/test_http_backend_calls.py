@@ -1,0 +1,313 @@
+"""What a request asks of its backends: the table of the design notes, in calls.
+
+The storage and the permissions are wrapped. Entering a storage transaction is free, since the lock
+comes with what is first read in it; so is looking for the tombstone of the record just missed.
+"""
+
+import pytest
+from pyramid.httpexceptions import HTTPConflict
+from pyramid.interfaces import IAuthorizationPolicy
+from pyramid.security import NO_PERMISSION_REQUIRED
+from request_costs import (
+    HEADERS,
+    KINDS,
+    NEW_ID,
+    SCENARIOS,
+    STRANGER,
+    batch,
+    make_site,
+)
+from sharing import grant, user_id
+
+from cliquet import Service, events, http
+from cliquet.permission import PermissionBase
+from cliquet.storage import StorageBase
+from cliquet.storage.base import Page
+
+
+def counting(base, backend, calls):
+    """Return a backend that writes down each call, and leaves the answer to another."""
+
+    def forward(name):
+        def call(self, *args, **kwargs):
+            calls.append((name, kwargs.get("object_id")))
+            answer = getattr(backend, name)(*args, **kwargs)
+            if name == "get_all" and answer[0].claim is not None:
+                page = Page(answer[0])
+                page.timestamp = answer[0].timestamp
+                page.claim = lambda: calls.append(("claim", None)) or answer[0].claim()
+                return page, answer[1]
+            return answer
+
+        return call
+
+    names = [
+        name
+        for name in dir(base)
+        if not name.startswith("_") and callable(getattr(base, name)) and name != "id_generator"
+    ]
+    wrapped = type("Counting", (base,), {name: forward(name) for name in names})
+    wrapped.pages_have_timestamp = getattr(backend, "pages_have_timestamp", False)
+    return wrapped()
+
+
+def cost(calls):
+    """Return the calls that make a round trip."""
+    paid = []
+    for number, (name, object_id) in enumerate(calls):
+        follows_get = number > 0 and calls[number - 1] == ("get", object_id)
+        if name == "atomic" or (name == "find_tombstone" and follows_get):
+            continue
+        paid.append(name)
+    return paid
+
+
+@pytest.fixture
+def calls():
+    return []
+
+
+@pytest.fixture
+def make(calls):
+    """Return a function that makes a site whose calls are counted."""
+
+    def connect(registry):
+        registry.storage = counting(StorageBase, registry.storage, calls)
+        registry.permission = counting(PermissionBase, registry.permission, calls)
+
+    def make(kind="shareable", **options):
+        site = make_site(kind, connect=connect, **options)
+        calls.clear()
+        return site
+
+    return make
+
+
+@pytest.mark.clause("P-34.27", "B-20.5", "B-20.7", "P-35.15")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_request_asks_more_than_the_table_allows(make, calls, name, kind):
+    scenario = SCENARIOS[name]
+    site = make(kind)
+    scenario.prepare(site)
+    calls.clear()
+
+    scenario.send(site)
+
+    assert len(cost(calls)) == getattr(scenario, kind), calls
+
+
+@pytest.mark.clause("H-9.3", "H-9.8")
+@pytest.mark.parametrize(
+    ("kind", "paid"),
+    [
+        ("user", ["get_all", "claim"]),
+        ("shareable", ["user_principals", "check_permission", "get_all", "claim"]),
+    ],
+)
+def test_a_first_access_asks_once_more(make, calls, kind, paid):
+    site = make(kind)
+    site.app.app.registry.storage.flush()
+    calls.clear()
+
+    first = site.send("GET", site.url)
+    assert cost(calls) == paid
+
+    calls.clear()
+    assert site.send("GET", site.url).headers["ETag"] == first.headers["ETag"]
+    assert cost(calls) == paid[:-1]
+
+
+@pytest.mark.clause("H-5.12", "B-20.8")
+def test_a_shared_listing_asks_once_more(make, calls):
+    site = make()
+    grant(site.app, site.record_url.removeprefix("/v0"), "read", user_id(site.app, STRANGER))
+    calls.clear()
+
+    response = site.send("GET", site.url, headers=STRANGER)
+
+    assert response.headers["Total-Records"] == "1"
+    assert cost(calls) == [
+        "user_principals",
+        "check_permission",
+        "principals_accessible_objects",
+        "get_all",
+    ]
+
+
+@pytest.mark.clause("X-3")
+@pytest.mark.parametrize(
+    ("name", "paid"),
+    [
+        ("GET list", ["user_principals", "get_all"]),
+        ("GET record", ["user_principals", "get", "object_permissions"]),
+        ("POST", ["user_principals", "create", "write_object_permissions"]),
+        (
+            "PATCH",
+            ["user_principals", "get", "object_permissions", "update", "write_object_permissions"],
+        ),
+    ],
+)
+def test_what_a_setting_allows_is_not_asked(make, calls, name, paid):
+    allowed = {f"bolete_{p}_principals": "system.Authenticated" for p in ("write", "create")}
+    site = make(settings=allowed)
+
+    SCENARIOS[name].send(site)
+
+    assert cost(calls) == paid
+
+
+@pytest.mark.clause("H-5.1", "H-5.3")
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_anonymous_user_has_no_groups_to_look_up(make, calls, kind):
+    site = make(kind)
+
+    site.send("GET", site.url, headers={}, status=401)
+
+    assert "user_principals" not in cost(calls)
+
+
+@pytest.mark.clause("P-9.11", "X-10")
+@pytest.mark.parametrize("listens", [False, True])
+def test_the_timestamp_of_an_event_is_read_where_somebody_listens(make, calls, listens):
+    def configure(config):
+        if listens:
+            config.add_subscriber(lambda event: None, events.ResourceChanged)
+
+    site = make("user", configure=configure)
+
+    SCENARIOS["POST"].send(site)
+
+    assert cost(calls) == ["create", *["collection_timestamp"] * listens]
+
+
+@pytest.mark.clause("P-25.4", "H-5.11")
+def test_the_permissions_of_other_objects_are_asked_where_its_own_do_not_grant(make, calls):
+    site = make()
+    policy = site.app.app.registry.queryUtility(IAuthorizationPolicy)
+    policy.get_bound_permissions = lambda object_id, permission: [
+        (object_id, permission),
+        (object_id, "write"),
+        ("/forest", permission),
+    ]
+    grant(site.app, "/forest", "read", user_id(site.app, STRANGER))
+    calls.clear()
+
+    site.send("GET", site.record_url)
+    assert cost(calls) == ["user_principals", "object_permissions", "get"]
+
+    calls.clear()
+    site.send("GET", site.record_url, headers=STRANGER)
+    assert cost(calls) == ["user_principals", "object_permissions", "check_permission", "get"]
+
+
+# Where an answer may not be kept
+
+
+@pytest.mark.clause("X-23", "H-25.12", "H-24.8")
+def test_in_a_batch_permissions_that_a_request_changes_are_asked_again(make):
+    site = make()
+    record = {"path": site.record_url, "headers": STRANGER}
+    shared = {"permissions": {"read": [user_id(site.app, STRANGER)]}}
+    hidden = {"permissions": {"read": []}}
+
+    answers = batch(
+        site,
+        record,
+        {"method": "PATCH", "path": site.record_url, "body": shared},
+        record,
+        {"method": "PATCH", "path": site.record_url, "body": hidden},
+        record,
+    ).json["responses"]
+
+    assert [answer["status"] for answer in answers] == [403, 200, 200, 200, 403]
+
+
+def add_service(config, path, **views):
+    service = Service(name=path, path=path)
+    for method, view in views.items():
+        service.add_view(method, view, permission=NO_PERMISSION_REQUIRED)
+    config.add_cornice_service(service)
+
+
+@pytest.mark.clause("X-23", "H-25.12")
+def test_in_a_batch_permissions_that_a_service_changes_are_asked_again(make):
+    def configure(config):
+        permission = config.registry.permission
+
+        def give(request):
+            permission.add_principal_to_ace("/boletes", "bolete:create", stranger)
+            return {}
+
+        def take(request):
+            permission.remove_principal_from_ace("/boletes", "bolete:create", stranger)
+            return {}
+
+        add_service(config, "/rights", POST=give, DELETE=take)
+
+    site = make(configure=configure)
+    stranger = user_id(site.app, STRANGER)
+    post = {"method": "POST", "path": site.url, "body": {"data": {}}, "headers": STRANGER}
+
+    answers = batch(
+        site,
+        post,
+        {"method": "POST", "path": "/rights"},
+        post,
+        post,
+        {"method": "DELETE", "path": "/rights"},
+        post,
+    ).json["responses"]
+
+    assert [answer["status"] for answer in answers] == [403, 200, 201, 201, 200, 403]
+
+
+@pytest.mark.clause("X-23")
+def test_what_was_granted_by_a_request_that_is_undone_is_asked_again(make):
+    def configure(config):
+        def give_use_and_fail(request):
+            permission = config.registry.permission
+            permission.add_principal_to_ace("/boletes", "bolete:create", stranger)
+            response, _ = http.follow_subrequest(
+                request, http.build_request(request, post), use_tweens=False
+            )
+            assert response.status_code == 201
+            raise HTTPConflict
+
+        add_service(config, "/rights", POST=give_use_and_fail)
+
+    site = make(configure=configure)
+    stranger = user_id(site.app, STRANGER)
+    post = {"method": "POST", "path": site.url, "body": {"data": {}}, "headers": STRANGER}
+
+    rights = {"method": "POST", "path": "/rights"}
+    answers = batch(site, {"path": site.url}, rights, post).json["responses"]
+
+    assert [answer["status"] for answer in answers] == [200, 409, 403]
+
+
+@pytest.mark.clause("X-3", "H-5.9", "B-15.10")
+def test_a_check_that_an_application_has_replaced_is_the_one_that_is_asked(make):
+    site = make()
+    registry = site.app.app.registry
+    registry.permission.check_permission = lambda *args, **kwargs: True
+
+    site.send("GET", site.record_url, headers=STRANGER)
+    site.send("PATCH", site.record_url, body={"data": {}}, headers=STRANGER)
+
+    registry.permission.check_permission = lambda *args, **kwargs: False
+    site.send("GET", site.record_url, status=403)
+
+
+@pytest.mark.clause("P-14.3", "B-20.4")
+def test_a_method_of_the_backend_that_an_application_has_replaced_is_called(make):
+    site = make()
+    permission = site.app.app.registry.permission
+    replaced = []
+    permission.replace_object_permissions = lambda *args: replaced.append(args)
+
+    body = {"data": {}, "permissions": {"read": ["a"]}}
+    response = site.send("PUT", f"{site.url}/{NEW_ID}", body=body, status=201)
+
+    assert replaced == [(f"/boletes/{NEW_ID}", {"read": ["a"], "write": []})]
+    assert response.json["permissions"] == {"write": [user_id(site.app, HEADERS)]}

@@ -1,0 +1,92 @@
+"""What cannot be the key of anything that is stored is refused before a backend is asked."""
+
+import pytest
+from sharing import make_sharing_app
+
+from cliquet import resource, utils
+from cliquet.testing.web import basic_auth, make_app
+
+HEADERS = basic_auth("mat")
+LIMIT = utils.MAX_KEY_BYTES
+IMPOSSIBLE = ["x" * (LIMIT + 1), "%C3%A9" * (LIMIT // 2 + 1), "a%00b"]
+
+
+class Leaf(resource.UserResource):
+    """Records below a parent that the URL names."""
+
+    def get_parent_id(self, request):
+        return f"{super().get_parent_id(request)}:{request.matchdict['tree']}"
+
+
+@pytest.fixture
+def trees():
+    paths = {
+        "collection_path": "/trees/{{tree}}/leaves",
+        "record_path": "/trees/{{tree}}/leaves/{{id}}",
+    }
+    return make_app([(Leaf, paths)])
+
+
+@pytest.mark.clause("D-14", "B-22.27", "P-11.1")
+@pytest.mark.parametrize("tree", IMPOSSIBLE)
+def test_a_parent_that_cannot_be_stored_is_not_found(trees, tree):
+    url = f"/v0/trees/{tree}/leaves"
+
+    trees.get(url, headers=HEADERS, status=404)
+    trees.post_json(url, {"data": {}}, headers=HEADERS, status=404)
+    trees.delete(url, headers=HEADERS, status=404)
+
+
+@pytest.mark.clause("D-14", "P-11.1")
+def test_a_long_parent_is_one_like_the_others(trees):
+    url = f"/v0/trees/{'x' * (LIMIT - 100)}/leaves"
+
+    created = trees.post_json(url, {"data": {}}, headers=HEADERS, status=201).json["data"]
+
+    assert trees.get(url, headers=HEADERS).json["data"] == [created]
+
+
+class AnyId:
+    """A generator that takes every id."""
+
+    def __call__(self):
+        return "a"
+
+    def match(self, record_id):
+        return True
+
+
+@pytest.mark.clause("H-7.8", "B-22.27")
+@pytest.mark.parametrize("record_id", IMPOSSIBLE)
+def test_an_id_that_cannot_be_stored_is_invalid(trees, record_id):
+    trees.app.registry.id_generator = AnyId()
+    url = f"/v0/trees/oak/leaves/{record_id}"
+
+    for method in ("get", "delete"):
+        getattr(trees, method)(url, headers=HEADERS, status=400)
+    trees.put_json(url, {"data": {}}, headers=HEADERS, status=400)
+    trees.patch_json(url, {"data": {}}, headers=HEADERS, status=400)
+
+
+@pytest.mark.clause("D-48", "B-22.37", "H-5.17")
+@pytest.mark.parametrize("forest", IMPOSSIBLE)
+def test_nobody_has_been_given_anything_on_an_impossible_object(forest):
+    app = make_sharing_app()
+
+    for method in ("get", "delete"):
+        getattr(app, method)(f"/v0/forests/{forest}/caps", headers=HEADERS, status=(403, 404))
+    app.post_json(
+        f"/v0/forests/{forest}/caps", {"data": {"name": "x"}}, headers=HEADERS, status=(403, 404)
+    )
+
+
+@pytest.mark.clause("H-24.2", "B-22.37")
+def test_a_principal_that_cannot_be_stored_is_refused():
+    app = make_sharing_app({"cap_create_principals": "system.Authenticated"})
+    body = {"data": {"name": "x"}, "permissions": {"read": ["x" * (LIMIT + 1)]}}
+
+    response = app.post_json("/v0/forests/a/caps", body, headers=HEADERS, status=400)
+
+    assert "Longer than 512 bytes" in response.json["message"]
+    body["permissions"] = {"read": ["x" * LIMIT]}
+    app.post_json("/v0/forests/a/caps", body, headers=HEADERS, status=201)

@@ -1,0 +1,217 @@
+"""What a request sends to PostgreSQL: the table of design notes, section 2.
+
+A statement more in a request is a test that fails.
+"""
+
+import itertools
+
+import colander
+import pytest
+from statements import counted, record
+
+from cliquet import resource
+from cliquet.testing.web import basic_auth, make_app
+
+HEADERS = basic_auth("mat")
+OTHER = basic_auth("alice")
+
+
+class Moss(resource.UserResource):
+    """Records of one user, with a unique field."""
+
+    class MossSchema(resource.ResourceSchema):
+        class Options:
+            unique_fields = ("code",)
+
+        name = colander.SchemaNode(colander.String(), missing=colander.drop)
+        code = colander.SchemaNode(colander.Integer(), missing=colander.drop)
+
+    mapping = MossSchema()
+
+
+class Fern(resource.UserResource):
+    class FernSchema(resource.ResourceSchema):
+        name = colander.SchemaNode(colander.String(), missing=colander.drop)
+
+    mapping = FernSchema()
+
+
+class Toadstool(resource.ShareableResource):
+    class ToadstoolSchema(resource.ResourceSchema):
+        name = colander.SchemaNode(colander.String(), missing=colander.drop)
+
+    mapping = ToadstoolSchema()
+
+
+@pytest.fixture(scope="module")
+def shared_app(postgresql_module_url):
+    backends = {
+        f"{kind}_{name}": value
+        for kind in ("storage", "permission")
+        for name, value in (
+            ("backend", f"cliquet.{kind}.postgresql"),
+            ("url", postgresql_module_url),
+        )
+    }
+    settings = {**backends, "toadstool_create_principals": "system.Authenticated"}
+    app = make_app([Moss, Fern, Toadstool], settings=settings)
+    registry = app.app.registry
+    assert registry.permission.client is registry.storage.client
+    registry.storage.initialize_schema()
+    registry.permission.initialize_schema()
+    yield app
+    registry.storage.client.dispose()
+
+
+@pytest.fixture
+def app(shared_app):
+    shared_app.app.registry.storage.flush()
+    shared_app.app.registry.permission.flush()
+    return shared_app
+
+
+@pytest.fixture
+def sent(app, monkeypatch):
+    return record(app.app.registry.storage.client, monkeypatch)
+
+
+@pytest.fixture(params=["ferns", "toadstools"])
+def kind(request):
+    return request.param
+
+
+# User resource, shareable resource.
+BUDGET = {
+    "GET record": (1, 3),
+    "GET list": (1, 3),
+    "GET list, 304": (1, 3),
+    "POST": (1, 4),
+    "PUT": (2, 6),
+    "PUT of a new record": (2, 6),
+    "PATCH": (2, 5),
+    "DELETE": (2, 5),
+    # One more is allowed for.
+    "GET list, conditional": (2, 4),
+    "PUT, conditional": (3, 7),
+    "POST with an id": (2, 5),
+    "GET list, first access": (2, 4),
+}
+
+
+def requests(app, kind):
+    """Return, by name, functions that send one request each."""
+    url = f"/v0/{kind}"
+    # Who may read all of them: the listing is not one of shared records.
+    permission = app.app.registry.permission
+    permission.add_principal_to_ace("/toadstools", "read", "system.Authenticated")
+    created = app.post_json(url, {"data": {"name": "a"}}, headers=HEADERS).json["data"]
+    record_url = f"{url}/{created['id']}"
+    body = {"data": {"name": "b"}}
+    etag = app.get(url, headers=HEADERS).headers["ETag"]
+    old = f'"{created["last_modified"] - 1000}"'
+    ids = (f"00000000-0000-4000-8000-{n:012}" for n in itertools.count())
+    return {
+        "GET record": lambda: app.get(record_url, headers=HEADERS),
+        "GET list": lambda: app.get(url, headers=HEADERS),
+        "GET list, 304": lambda: app.get(url, headers={**HEADERS, "If-None-Match": etag}),
+        "POST": lambda: app.post_json(url, body, headers=HEADERS, status=201),
+        "PUT": lambda: app.put_json(record_url, body, headers=HEADERS),
+        "PUT of a new record": lambda: app.put_json(
+            f"{url}/{next(ids)}", body, headers=HEADERS, status=201
+        ),
+        "PATCH": lambda: app.patch_json(record_url, {"data": {"name": "c"}}, headers=HEADERS),
+        "GET list, conditional": lambda: app.get(url, headers={**HEADERS, "If-None-Match": old}),
+        "PUT, conditional": lambda: app.put_json(
+            record_url, body, headers={**HEADERS, "If-Match": "*"}
+        ),
+        "POST with an id": lambda: app.post_json(
+            url, {"data": {"id": next(ids)}}, headers=HEADERS, status=201
+        ),
+        "DELETE": lambda: app.delete(record_url, headers=HEADERS),
+    }
+
+
+@pytest.mark.clause("B-23.1", "B-23.5", "B-23.11", "B-23.19", "B-20.7", "X-3")
+@pytest.mark.parametrize("name", [name for name in BUDGET if "first access" not in name])
+def test_a_request_sends_no_more_than_its_budget(app, sent, kind, name):
+    send = requests(app, kind)[name]
+    allowed = BUDGET[name][kind == "toadstools"]
+    sent.clear()
+
+    send()
+
+    assert len(counted(sent)) <= allowed, "\n".join(sent)
+
+
+@pytest.mark.clause("B-23.11", "H-9.3")
+def test_the_first_access_of_a_list_sends_one_more(app, sent, kind):
+    permission = app.app.registry.permission
+    permission.add_principal_to_ace("/toadstools", "read", "system.Authenticated")
+    sent.clear()
+
+    app.get(f"/v0/{kind}", headers=HEADERS)
+
+    assert len(counted(sent)) <= BUDGET["GET list, first access"][kind == "toadstools"], sent
+
+
+@pytest.mark.clause("B-23.5")
+def test_unique_fields_cost_one_more(app, sent):
+    app.post_json("/v0/mosss", {"data": {"code": 1}}, headers=HEADERS, status=201)
+    sent.clear()
+
+    app.post_json("/v0/mosss", {"data": {"code": 2}}, headers=HEADERS, status=201)
+
+    assert len(counted(sent)) <= 2, sent
+
+
+@pytest.mark.clause("B-23.16", "H-5.12")
+def test_a_shared_listing_sends_one_more(app, sent):
+    body = {"data": {}, "permissions": {"read": ["system.Authenticated"]}}
+    app.post_json("/v0/toadstools", body, headers=HEADERS, status=201)
+    sent.clear()
+
+    assert len(app.get("/v0/toadstools", headers=OTHER).json["data"]) == 1
+
+    assert len(counted(sent)) <= 4, sent
+
+
+@pytest.mark.clause("B-23.7", "B-20.7", "H-4.13")
+@pytest.mark.parametrize(("kind", "allowed"), [("ferns", 25), ("toadstools", 60)])
+def test_a_batch_of_25_creations_keeps_to_its_budget(app, sent, kind, allowed):
+    app.post_json(f"/v0/{kind}", {"data": {}}, headers=HEADERS, status=201)
+    sent.clear()
+    request = {"method": "POST", "path": f"/{kind}", "body": {"data": {"name": "a"}}}
+
+    response = app.post_json("/v0/batch", {"requests": [request] * 25}, headers=HEADERS)
+
+    assert {answer["status"] for answer in response.json["responses"]} == {201}
+    assert len(counted(sent)) <= allowed, sent
+
+
+@pytest.mark.clause("B-11.8", "B-18.2")
+def test_a_request_that_only_reads_needs_no_transaction(app, sent, kind):
+    send = requests(app, kind)
+    sent.clear()
+
+    send["GET record"]()
+    send["GET list"]()
+
+    assert not any("BEGIN" in text for text in sent)
+
+
+@pytest.mark.clause("E-9.3")
+def test_no_statement_on_records_speaks_of_several_parents(app, sent, kind):
+    for send in requests(app, kind).values():
+        send()
+
+    on_records = [text for text in sent if " records" in text]
+    assert on_records
+    for text in on_records:
+        # Each condition on the parent has the same value: the user's id, or the empty text.
+        parents = set(_parents(text))
+        assert len(parents) == 1, text
+
+
+def _parents(text):
+    for piece in text.split("parent_id = ")[1:]:
+        yield piece.split("'")[1]

@@ -1,0 +1,1 @@
+"""What several worker processes on one storage must show, over HTTP."""

@@ -1,0 +1,49 @@
+"""Settings of an application on each of the bundled families of backends."""
+
+import contextlib
+
+from servers.postgresql import new_database
+from servers.processes import temporary_folder
+from servers.redis import running_redis
+
+from cliquet.testing.web import MEMORY_BACKENDS
+
+FAMILIES = ("memory", "redis", "sqlite", "postgresql")
+
+
+def backend_settings(family, url):
+    """Return the settings that name the storage, cache and permission backends of a family."""
+    settings = {}
+    for kind in ("storage", "cache", "permission"):
+        settings[f"{kind}_backend"] = f"cliquet.{kind}.{family}"
+        settings[f"{kind}_url"] = url
+    return settings
+
+
+def redis_settings(server_url):
+    """Return the settings of a Redis, with a database for each kind."""
+    settings = backend_settings("redis", server_url)
+    for number, kind in enumerate(("storage", "cache", "permission"), start=2):
+        settings[f"{kind}_url"] = f"{server_url}/{number}"
+    return settings
+
+
+@contextlib.contextmanager
+def fresh_backends(family, postgresql_server):
+    """Give the settings of empty backends, and remove what they hold afterwards.
+
+    Parameters
+    ----------
+    postgresql_server : function that returns the URL of the server; called if it is needed.
+    """
+    if family == "memory":
+        yield MEMORY_BACKENDS
+    elif family == "redis":
+        with running_redis() as url:
+            yield redis_settings(url)
+    elif family == "sqlite":
+        with temporary_folder("sqlite") as folder:
+            yield backend_settings("sqlite", f"sqlite:///{folder}/file.db")
+    else:
+        with new_database(postgresql_server()) as url:
+            yield backend_settings("postgresql", url)

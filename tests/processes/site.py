@@ -1,0 +1,125 @@
+"""Several worker processes that share one listening socket."""
+
+import contextlib
+import functools
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from servers.processes import START_TIMEOUT_SECONDS, end_with_parent, free_port, temporary_folder
+
+from processes.application import make_application
+from processes.client import Client
+from processes.worker import FAILED, WORKER_HEADER
+
+TESTS = Path(__file__).parents[1]
+
+
+class Site:
+    """The workers, their socket and their settings.
+
+    Parameters
+    ----------
+    settings : of the application.
+    workers : number of processes.
+    threads : of each process.
+
+    Attributes
+    ----------
+    pids : process ids of the workers, the oldest first.
+    """
+
+    def __init__(self, settings, folder, *, workers=4, threads=4):
+        self.log_path = Path(folder, "log")
+        self.port = free_port()
+        # Open as long as the site is: a connection waits for the next worker.
+        self.listening = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        self.pids = []
+        arguments = [str(self.listening.fileno()), str(threads), json.dumps(settings)]
+        with self.log_path.open("ab") as log:
+            self.starter = subprocess.Popen(
+                [sys.executable, "-m", "processes.worker", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,  # what is read is gone from the pipe that is waited for
+                stderr=log,
+                # Where helpers of the tests are found.
+                env={**os.environ, "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}"},
+                pass_fds=[self.listening.fileno()],
+                start_new_session=True,
+                preexec_fn=functools.partial(end_with_parent, signal.SIGKILL),
+            )
+        try:
+            self._start(workers)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, number):
+        self.starter.stdin.write(b"." * number)
+        self.starter.stdin.flush()
+        for _ in range(number):
+            is_ready, _, _ = select.select([self.starter.stdout], [], [], START_TIMEOUT_SECONDS)
+            pid = int(self.starter.stdout.readline()) if is_ready else FAILED
+            if pid == FAILED:
+                raise RuntimeError(self.log())
+            self.pids.append(pid)
+
+    def stop(self):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGKILL)
+        self.starter.kill()
+        self.starter.communicate()
+        self.listening.close()
+
+    def kill_one(self):
+        """End the oldest worker by SIGKILL, and let another one take its place."""
+        os.kill(self.pids.pop(0), signal.SIGKILL)
+        self._start(1)
+
+    def clients(self, number, headers):
+        """Return that many clients with a connection each, which together reach every worker."""
+        found = {}
+        spare = []
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while len(found) < min(number, len(self.pids)) or len(found) + len(spare) < number:
+            client = Client(self.port, headers)
+            # The first to be awake accepts a connection: one may take several in a row.
+            name = client.send("GET", "/v0/").headers[WORKER_HEADER.lower()]
+            if found.setdefault(name, client) is not client:
+                spare.append(client)
+            assert time.monotonic() < deadline, f"only {len(found)} workers answer"
+        chosen = [*found.values(), *spare][:number]
+        for client in spare:
+            if client not in chosen:
+                client.close()
+        return chosen
+
+    def log(self):
+        """Return what the workers printed."""
+        return self.log_path.read_text()
+
+
+@contextlib.contextmanager
+def running_site(settings, **kwargs):
+    """Create what the backends need, start the workers, and stop them in the end."""
+    migrate(settings)
+    with temporary_folder("site") as folder:
+        site = Site(settings, folder, **kwargs)
+        try:
+            yield site
+        finally:
+            site.stop()
+
+
+def migrate(settings):
+    """Do what the command ``cliquet migrate`` does."""
+    registry = make_application(settings).app.registry
+    for backend in (registry.storage, registry.permission, registry.cache):
+        backend.initialize_schema()

@@ -1,0 +1,119 @@
+"""Servers and workers that end under load, and come back."""
+
+import contextlib
+import time
+import uuid
+
+import pytest
+from servers.postgresql import new_database, running_postgresql
+from servers.redis import running_durable_redis
+
+from cliquet.testing.web import basic_auth
+from processes.application import LICHENS
+from processes.backends import backend_settings, fresh_backends, redis_settings
+from processes.load import Batcher, Writer, check_kept, torn_batches, under_load
+from processes.site import running_site
+
+WRITERS = 4
+BATCHERS = 2
+CALM_SECONDS = 0.7
+DOWN_SECONDS = 0.5
+RECOVERY_SECONDS = 2
+KILLED_WORKERS = 3
+
+
+@pytest.fixture
+def headers():
+    return basic_auth(uuid.uuid4().hex)
+
+
+@contextlib.contextmanager
+def durable_backends(family):
+    """Give a server whose commits reach the disk, and the settings of backends on it."""
+    if family == "redis":
+        with running_durable_redis() as server:
+            yield server, redis_settings(server.url)
+    else:
+        with running_postgresql(is_durable=True) as server, new_database(server.url) as url:
+            yield server, backend_settings("postgresql", url)
+
+
+@contextlib.contextmanager
+def patient_actors(site, headers):
+    """Give the writers and batchers of one user, and a client that looks at what they did."""
+    looking, *clients = site.clients(1 + WRITERS + BATCHERS, headers)
+    with contextlib.ExitStack() as stack:
+        for client in (looking, *clients):
+            stack.callback(client.close)
+        actors = [Writer(client, is_patient=True) for client in clients[:WRITERS]]
+        actors += [Batcher(client, is_patient=True) for client in clients[WRITERS:]]
+        yield actors, looking
+
+
+def were_served(actors, start, end):
+    """Tell whether each of the actors was served between two instants."""
+    return all(any(start < instant < end for instant in actor.served_at) for actor in actors)
+
+
+@pytest.mark.clause("H-27.3", "B-5.20", "X-23", "X-18", "H-34.1")
+@pytest.mark.parametrize("family", ["redis", "postgresql"])
+def test_a_server_crashes_under_load_and_no_acknowledged_write_is_lost(family, headers):
+    with (
+        durable_backends(family) as (server, settings),
+        running_site(settings) as site,
+        patient_actors(site, headers) as (actors, client),
+    ):
+        pids = list(site.pids)
+
+        with under_load(actors):
+            start = time.monotonic()
+            time.sleep(CALM_SECONDS)
+            down_at = time.monotonic()
+            # Of PostgreSQL, what `pg_ctl stop -m immediate` does.
+            server.crash()
+            time.sleep(DOWN_SECONDS)
+            server.start()
+            ready_at = time.monotonic()
+            time.sleep(RECOVERY_SECONDS)
+
+        assert were_served(actors, start, down_at)
+        assert were_served(actors, ready_at, ready_at + RECOVERY_SECONDS)
+        refusals = [instant for actor in actors for instant in actor.refused_at]
+        assert any(down_at < instant < ready_at for instant in refusals)
+        # The workers are the same, and no connection to them broke.
+        assert site.pids == pids
+        assert [actor.broken for actor in actors] == [0] * len(actors), site.log()
+        lichens, spores = check_kept(client, actors)
+        # Redis applies the writes of a batch one at a time (X-18).
+        assert torn_batches(lichens, spores) == {} or family == "redis"
+
+
+@pytest.mark.clause("B-5.20", "B-22.10", "X-23", "X-18")
+@pytest.mark.parametrize("family", ["redis", "sqlite", "postgresql"])
+def test_workers_are_killed_under_load_and_no_acknowledged_write_is_lost(request, family, headers):
+    def postgresql_server():
+        return request.getfixturevalue("postgresql_server")
+
+    with (
+        fresh_backends(family, postgresql_server) as settings,
+        running_site(settings) as site,
+        patient_actors(site, headers) as (actors, client),
+    ):
+        with under_load(actors):
+            start = time.monotonic()
+            time.sleep(CALM_SECONDS)
+            for _ in range(KILLED_WORKERS):
+                site.kill_one()
+            ready_at = time.monotonic()
+            time.sleep(RECOVERY_SECONDS)
+
+        assert were_served(actors, start, ready_at)
+        assert were_served(actors, ready_at, ready_at + RECOVERY_SECONDS)
+        assert sum(actor.broken for actor in actors) > 0
+        assert [actor.refused_at for actor in actors] == [[]] * len(actors), site.log()
+        # Its worker may be one of the dead.
+        client.close()
+        lichens, spores = check_kept(client, actors)
+        assert torn_batches(lichens, spores) == {} or family == "redis"
+        # Nobody holds a lock of those who died.
+        assert client.send("POST", LICHENS, {"data": {}}).status == 201

@@ -1,0 +1,53 @@
+"""Runs the program as its users do, and writes the files that it reads."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from cliquet.scripts.cliquet import main
+
+PROGRAM = [sys.executable, "-c", "from cliquet.scripts.cliquet import main; main()"]
+
+MEMORY = {
+    "storage_backend": "cliquet.storage.memory",
+    "cache_backend": "cliquet.cache.memory",
+    "permission_backend": "cliquet.permission.memory",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of the program left."""
+
+    code: int
+    out: str
+    err: str
+
+
+def write_ini(path, settings, use="call:cliquet.testing.testapp:main"):
+    """Write the file of a service, and return its path as text."""
+    lines = ["[app:main]", f"use = {use}"]
+    lines += [f"cliquet.{name} = {value}" for name, value in settings.items()]
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Run the program in this process."""
+    monkeypatch.setattr(sys, "argv", ["cliquet", *arguments])
+    code = 0
+    try:
+        assert main() is None
+    except SystemExit as error:
+        code = error.code
+    captured = capsys.readouterr()
+    return Outcome(code, captured.out, captured.err)
+
+
+def run_process(*arguments, options=(), **kwargs):
+    """Run the program in a process of its own."""
+    command = [PROGRAM[0], *options, *PROGRAM[1:], *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, **kwargs
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)

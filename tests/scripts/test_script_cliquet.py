@@ -1,0 +1,175 @@
+"""The command line: usage, versions, exit codes, messages."""
+
+from importlib.metadata import version
+
+import pytest
+
+from cliquet.scripts import cliquet as program
+from cliquet.scripts import migrate
+from cliquet.storage.exceptions import BackendError
+from scripts.command_line import MEMORY, run_process, write_ini
+
+
+@pytest.mark.clause("P-30.2", "B-19.7")
+@pytest.mark.parametrize("option", ["-v", "--version"])
+def test_version_is_printed_without_a_file(cliquet, option):
+    outcome = cliquet(option)
+
+    assert (outcome.code, outcome.out) == (0, f"{version('cliquet')}\n")
+
+
+@pytest.mark.clause("P-30.6", "P-34.22")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--ini", "x.ini"],
+        ["migrate"],
+        ["init"],
+        ["unknown"],
+        ["--ini", "x.ini", "unknown"],
+        ["--ini", "x.ini", "migrate", "--unknown"],
+        ["--ini"],
+        ["copy"],
+        ["copy", "--from-ini", "x.ini"],
+        ["copy", "--to-ini", "x.ini"],
+    ],
+)
+def test_wrong_command_lines_give_the_usage_and_2(cliquet, arguments):
+    outcome = cliquet(*arguments)
+
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith("usage: cliquet")
+
+
+@pytest.mark.clause("P-30.1")
+def test_help_lists_the_commands(cliquet):
+    outcome = cliquet("--help")
+
+    assert outcome.code == 0
+    assert all(f"    {name} " in outcome.out for name in ("migrate", "copy", "init"))
+
+
+@pytest.mark.clause("P-30.1")
+def test_the_file_is_named_before_or_after_the_command(cliquet, ini):
+    assert cliquet("--ini", ini, "migrate") == cliquet("migrate", "--ini", ini)
+    assert cliquet("--ini", "nowhere.ini", "migrate", "--ini", ini).code == 0
+
+
+@pytest.mark.clause("P-30.3")
+@pytest.mark.parametrize("with_section", [False, True])
+def test_a_missing_file_is_named(cliquet, tmp_path, with_section):
+    missing = str(tmp_path / "missing.ini")
+    given = f"{missing}#main" if with_section else missing
+
+    outcome = cliquet("--ini", given, "migrate")
+
+    assert outcome.code == 1
+    assert outcome.err == f"cliquet migrate: {given}: there is no such file: {missing}\n"
+
+
+@pytest.mark.clause("P-30.3")
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("not a section", "File contains no section headers."),
+        ("[server:main]\nuse = egg:waitress#main", "No section 'main'"),
+        ("[app:main]\nuse = call:nowhere:main", "No module named 'nowhere'"),
+        (
+            "[app:main]\nuse = call:cliquet.testing.testapp:main\ncliquet.paginate_by = many",
+            "paginate_by",
+        ),
+        (
+            "[app:main]\nuse = call:cliquet.testing.testapp:main\n"
+            "cliquet.storage_backend = cliquet.storage.nowhere",
+            "cliquet.storage.nowhere",
+        ),
+    ],
+)
+def test_a_wrong_file_is_explained_in_one_line(cliquet, tmp_path, content, told):
+    path = tmp_path / "wrong.ini"
+    path.write_text(content)
+
+    outcome = cliquet("--ini", str(path), "migrate")
+
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"cliquet migrate: {path}: ")
+    assert told in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.clause("P-30.3")
+def test_a_failing_server_is_explained_in_one_line(cliquet, ini, monkeypatch):
+    def fail(environment, dry_run):
+        raise BackendError(OSError("no answer\nfrom the server"))
+
+    monkeypatch.setattr(migrate, "init_schema", fail)
+
+    outcome = cliquet("--ini", ini, "migrate")
+
+    assert outcome.code == 1
+    assert outcome.err == "cliquet migrate: OSError: no answer from the server\n"
+
+
+@pytest.mark.clause("P-30.3")
+def test_an_error_without_words_is_named(cliquet, ini, monkeypatch):
+    def fail(environment, dry_run):
+        raise BackendError(message="")
+
+    monkeypatch.setattr(migrate, "init_schema", fail)
+
+    assert cliquet("--ini", ini, "migrate").err == "cliquet migrate: BackendError: \n"
+
+
+@pytest.mark.clause("E-7.3")
+def test_an_interruption_is_no_traceback(cliquet, ini, monkeypatch):
+    def interrupt(environment, dry_run):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(migrate, "init_schema", interrupt)
+
+    outcome = cliquet("--ini", ini, "migrate")
+
+    assert outcome.code == 1
+    assert outcome.err == "cliquet migrate: interrupted; the same command goes on\n"
+
+
+@pytest.mark.clause("P-30.3")
+def test_a_defect_keeps_its_traceback(tmp_path):
+    (tmp_path / "defective.py").write_text("def main(*args, **settings):\n    return 1 / 0\n")
+    ini = write_ini(tmp_path / "defective.ini", MEMORY, use="call:defective:main")
+
+    outcome = run_process("--ini", ini, "migrate", cwd=tmp_path)
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("Traceback")
+    assert outcome.err.endswith("ZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.clause("P-30.8")
+def test_logs_of_a_command_are_on_standard_error(ini):
+    outcome = run_process("--ini", ini, "migrate")
+
+    assert outcome.code == 0
+    assert outcome.out == ""
+    assert "testapp 0.0.1 starting." in outcome.err
+
+
+@pytest.mark.clause("P-30.8")
+def test_logs_have_the_level_debug(tmp_path):
+    (tmp_path / "chatty.py").write_text(
+        "import logging\n"
+        "from cliquet.testing.testapp import main as testapp\n"
+        "def main(*args, **settings):\n"
+        "    logging.getLogger('chatty').debug('a detail')\n"
+        "    return testapp(*args, **settings)\n"
+    )
+    ini = write_ini(tmp_path / "chatty.ini", MEMORY, use="call:chatty:main")
+
+    assert "DEBUG a detail\n" in run_process("--ini", ini, "migrate", cwd=tmp_path).err
+
+
+@pytest.mark.clause("P-30.7")
+def test_init_schema_is_found_where_other_packages_import_it():
+    assert program.init_schema is migrate.init_schema

@@ -1,0 +1,152 @@
+"""``cliquet migrate``, and ``cliquet init`` which is its former name."""
+
+import sqlite3
+import sys
+import warnings
+from types import SimpleNamespace
+
+import pytest
+
+from cliquet.scripts.cliquet import init_schema
+from scripts.command_line import MEMORY, run_process, write_ini
+
+
+class Recorder:
+    """A backend that notes when its schema is initialized."""
+
+    def __init__(self, name, calls):
+        self._name = name
+        self._calls = calls
+
+    def initialize_schema(self, **options):
+        self._calls.append((self._name, options))
+
+
+def environment(calls, *, kinds=("storage", "cache", "permission"), **settings):
+    backends = {kind: Recorder(kind, calls) for kind in kinds}
+    return {"registry": SimpleNamespace(settings=settings, **backends)}
+
+
+@pytest.mark.clause("P-30.3", "P-30.7", "B-19.7")
+def test_schemas_are_initialized_in_order():
+    calls = []
+
+    init_schema(environment(calls))
+
+    assert calls == [("cache", {}), ("storage", {}), ("permission", {})]
+
+
+@pytest.mark.clause("P-30.3", "B-19.7")
+def test_backends_that_are_not_configured_are_skipped():
+    calls = []
+
+    init_schema(environment(calls, kinds=["permission"]))
+    init_schema({"registry": SimpleNamespace(settings={}, storage=None)})
+
+    assert calls == [("permission", {})]
+
+
+@pytest.mark.clause("E-7.2")
+def test_a_dry_run_is_one_for_all_backends():
+    calls = []
+
+    init_schema(environment(calls), dry_run=True)
+
+    assert calls == [(kind, {"dry_run": True}) for kind in ("cache", "storage", "permission")]
+
+
+@pytest.mark.clause("P-30.5", "B-19.8", "S-7.6")
+def test_a_read_only_service_migrates_its_cache_alone():
+    calls = []
+
+    with pytest.warns(UserWarning, match="readonly") as caught:
+        init_schema(environment(calls, readonly=True))
+
+    assert calls == [("cache", {})]
+    assert [str(warning.message) for warning in caught] == [
+        "Cannot migrate the storage backend while in readonly mode.",
+        "Cannot migrate the permission backend while in readonly mode.",
+    ]
+
+
+@pytest.mark.clause("P-30.5", "B-19.8")
+def test_nothing_is_said_of_backends_that_a_read_only_service_has_not():
+    calls = []
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        init_schema(environment(calls, kinds=["cache"], readonly=True))
+
+    assert calls == [("cache", {})]
+
+
+@pytest.mark.clause("P-30.4", "B-19.7")
+def test_init_is_a_deprecated_synonym(cliquet, ini):
+    message = '"cliquet init" is deprecated. Use "cliquet migrate" instead.'
+
+    with pytest.warns(DeprecationWarning, match="init") as caught:
+        outcome = cliquet("--ini", ini, "init")
+
+    assert outcome.code == 0
+    assert [str(warning.message) for warning in caught] == [message]
+
+
+@pytest.mark.clause("P-30.4")
+def test_the_user_of_init_is_told(ini):
+    outcome = run_process("--ini", ini, "init")
+
+    assert outcome.code == 0
+    assert 'DeprecationWarning: "cliquet init" is deprecated.' in outcome.err
+
+
+@pytest.mark.clause("P-30.4")
+def test_warnings_of_the_user_win(ini):
+    outcome = run_process("--ini", ini, "init", options=["-W", "ignore"])
+
+    assert outcome.code == 0
+    assert "deprecated" not in outcome.err
+
+
+@pytest.mark.clause("P-30.4")
+@pytest.mark.parametrize(("options", "is_changed"), [([], True), (["ignore"], False)])
+def test_filters_of_warnings_are_set_for_users_who_set_none(
+    cliquet, ini, monkeypatch, options, is_changed
+):
+    monkeypatch.setattr(sys, "warnoptions", options)
+    before = list(warnings.filters)
+
+    assert cliquet("--ini", ini, "migrate").code == 0
+
+    assert (list(warnings.filters) != before) == is_changed
+
+
+@pytest.mark.clause("P-30.5")
+def test_the_user_is_told_of_what_is_skipped(tmp_path):
+    ini = write_ini(tmp_path / "readonly.ini", {**MEMORY, "readonly": "true"})
+
+    outcome = run_process("--ini", ini, "migrate")
+
+    assert outcome.code == 0
+    for kind in ("storage", "permission"):
+        assert f"Cannot migrate the {kind} backend while in readonly mode." in outcome.err
+
+
+@pytest.mark.clause("P-30.3", "E-7.2", "E-1.1")
+def test_a_new_user_gets_tables(tmp_path):
+    file = tmp_path / "data.db"
+    settings = {
+        "storage_backend": "cliquet.storage.sqlite",
+        "storage_url": f"sqlite:///{file}",
+        "permission_backend": "cliquet.permission.sqlite",
+        "permission_url": f"sqlite:///{file}",
+    }
+    ini = write_ini(tmp_path / "service.ini", settings)
+
+    for arguments in (["--dry-run"], [], []):
+        outcome = run_process("migrate", "--ini", ini, *arguments)
+        assert outcome.code == 0, outcome.err
+
+    with sqlite3.connect(file) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    connection.close()
+    assert {"records", "timestamps"} <= tables

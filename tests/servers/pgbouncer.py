@@ -1,0 +1,70 @@
+"""PgBouncer in transaction mode, between an application and PostgreSQL."""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from servers.processes import (
+    ServerProcess,
+    free_port,
+    missing,
+    temporary_folder,
+    unprivileged_user,
+)
+
+CONFIGURATION = """\
+[databases]
+* = {target}
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = {pool_size}
+max_client_conn = 500
+"""
+
+
+def pgbouncer_executable():
+    """Return the path of ``pgbouncer``, which ordinary users often have outside their PATH."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    return shutil.which("pgbouncer", path=path)
+
+
+@contextlib.contextmanager
+def running_pgbouncer(postgresql_url, *, pool_size=20):
+    """Start a PgBouncer and give the URL of the same database through it.
+
+    Parameters
+    ----------
+    postgresql_url : of a database, directly.
+    pool_size : greatest number of connections to the server.
+    """
+    executable = pgbouncer_executable()
+    if executable is None:
+        missing("no PgBouncer: install pgbouncer")
+    direct = urlsplit(postgresql_url)
+    port = free_port()
+    user = unprivileged_user()
+    with temporary_folder("pgbouncer", user) as folder:
+        path = Path(folder, "pgbouncer.ini")
+        path.write_text(
+            CONFIGURATION.format(target=_target(direct), port=port, pool_size=pool_size)
+        )
+        path.chmod(0o644)
+        server = ServerProcess([executable, str(path)], port, user=user, log_path=f"{folder}/log")
+        try:
+            server.start()
+            yield f"postgresql://{direct.username}@127.0.0.1:{port}{direct.path}"
+        finally:
+            server.kill()
+
+
+def _target(url):
+    # An empty password is refused.
+    password = f" password={url.password}" if url.password else ""
+    return f"host={url.hostname} port={url.port or 5432} user={url.username}{password}"

@@ -1,0 +1,204 @@
+"""What the servers have in common: ports, users, start and end of a process."""
+
+import contextlib
+import ctypes
+import functools
+import os
+import pwd
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+START_TIMEOUT_SECONDS = 20
+STOP_TIMEOUT_SECONDS = 15
+
+# Below the ports that the system gives to clients (32768 and up): a client that tries again and
+# again to reach a stopped server on such a port can be given that very port, and then talks to
+# itself; or another client holds it when the server comes back.
+LOWEST_PORT, HIGHEST_PORT = 15000, 32000
+
+MEMORY_FOLDER = "/dev/shm"
+MIN_MEMORY_BYTES = 2**30
+
+# Loaded before any fork: the hook below runs between fork and exec, where little is allowed.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PR_SET_PDEATHSIG = 1
+
+
+def missing(reason):
+    """Skip what needs a server that cannot be had; on a CI server that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def free_port():
+    """Return a TCP port that nobody listens to."""
+    # Not the generator of the tests, which they may seed: two workers would pick the same ports.
+    generator = random.SystemRandom()
+    for _ in range(100):
+        port = generator.randint(LOWEST_PORT, HIGHEST_PORT)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no free port from {LOWEST_PORT} to {HIGHEST_PORT}")
+
+
+def wait_until_open(port, process):
+    """Return once a server answers on a port."""
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"{process.args[0]} does not answer on port {port}")
+
+
+def unprivileged_user():
+    """Return whom to run a server as that refuses root; ``None`` for who runs the tests."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise RuntimeError("running as root, and neither postgres nor nobody exists")
+
+
+def identity(user):
+    """Return the arguments of `subprocess` that run a command as a user of `pwd`."""
+    if user is None:
+        return {}
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+@contextlib.contextmanager
+def temporary_folder(name, user=None, *, in_memory=False):
+    """Give a folder that belongs to a user of `pwd`, and remove it afterwards.
+
+    Parameters
+    ----------
+    in_memory : prefer the memory to the disk, where there is enough of it.
+    """
+    parent = None
+    if in_memory and _has_memory_folder():
+        parent = MEMORY_FOLDER
+        _remove_orphans()
+    folder = tempfile.mkdtemp(prefix=f"cliquet-{name}-{os.getpid()}-", dir=parent)
+    try:
+        if user is not None:
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _has_memory_folder():
+    # Containers often have 64 MiB of it.
+    return (
+        os.access(MEMORY_FOLDER, os.W_OK)
+        and shutil.disk_usage(MEMORY_FOLDER).free >= MIN_MEMORY_BYTES
+    )
+
+
+def _remove_orphans():
+    """Remove what runs of the tests that were killed have left in the memory."""
+    for folder in Path(MEMORY_FOLDER).glob("cliquet-*-*-*"):
+        pid = folder.name.split("-")[-2]
+        if not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_with_parent(number):
+    """Let the system send this process a signal when the thread that started it ends.
+
+    A change of user undoes it.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(number))
+
+
+class ServerProcess:
+    """A server that can be stopped, killed and started again with the same command.
+
+    It ends when the *thread* that started it does, however that ends: tests that are killed leave
+    nothing behind. Whoever starts it again does so from the main thread.
+
+    Parameters
+    ----------
+    command : with absolute paths.
+    port : TCP port on which it answers once it is ready.
+    user : entry of `pwd`; ``None`` for who runs the tests.
+    stop_signal : what ends it in good order.
+    log_path : file for what it prints; ``None`` to drop it.
+    """
+
+    parent_death_signal = signal.SIGTERM
+
+    def __init__(
+        self,
+        command,
+        port,
+        *,
+        user=None,
+        stop_signal=signal.SIGTERM,
+        log_path=None,
+    ):
+        self.command = command
+        self.port = port
+        self.user = user
+        self.stop_signal = stop_signal
+        self.log_path = log_path
+        self.process = None
+
+    def start(self):
+        with contextlib.ExitStack() as stack:
+            output = subprocess.DEVNULL
+            if self.log_path is not None:
+                output = stack.enter_context(open(self.log_path, "ab"))
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=functools.partial(end_with_parent, self.parent_death_signal),
+                # Ctrl-C is for the tests, which then stop it themselves.
+                start_new_session=True,
+                **identity(self.user),
+            )
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def wait_until_ready(self):
+        wait_until_open(self.port, self.process)
+
+    def stop(self):
+        """End it in good order."""
+        self._end(self.stop_signal)
+
+    def kill(self):
+        """End it as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number):
+        if self.process is None:
+            return
+        self.process.send_signal(number)
+        try:
+            self.process.wait(STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None

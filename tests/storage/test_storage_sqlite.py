@@ -1,0 +1,123 @@
+"""The storage in SQLite: the contract, and what is particular to it."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from cliquet.storage import sqlite
+from cliquet.storage.exceptions import ReadonlyError
+from cliquet.testing.storage import StorageContract
+from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, timestamp
+from cliquet.testing.storage.transactions import failing_request
+
+ROOT = Path(__file__).parents[2]
+
+
+def make_storage(path, **more):
+    configured = {"storage_url": f"sqlite:///{path}", **more}
+    return sqlite.load_from_config(SimpleNamespace(get_settings=lambda: configured))
+
+
+@pytest.fixture
+def storage(tmp_path):
+    storage = make_storage(tmp_path / "data.db")
+    yield storage
+    storage.client.dispose()
+
+
+class TestSQLiteStorage(StorageContract):
+    pass
+
+
+@pytest.mark.clause("E-1.3", "B-3.10")
+def test_the_schema_is_created_at_the_first_use(storage):
+    assert not storage.client.path.exists()
+
+    record = create(storage)
+    storage.client.dispose()
+
+    assert make_storage(storage.client.path).list_all(**HOME) == [record]
+
+
+@pytest.mark.clause("E-1.3", "B-12.11")
+def test_a_rehearsed_migration_makes_no_file(storage):
+    storage.initialize_schema(dry_run=True)
+
+    assert not storage.client.path.exists()
+
+
+@pytest.mark.clause("B-4.6")
+def test_timestamps_come_from_the_clock_of_the_host(storage, monkeypatch):
+    monkeypatch.setattr("cliquet.utils.msec_time", lambda: 1_448_000_000_000)
+
+    assert create(storage)["last_modified"] == 1_448_000_000_000
+    assert create(storage)["last_modified"] == 1_448_000_000_001
+
+
+@pytest.mark.clause("B-21.7")
+def test_a_readonly_instance_attempts_no_write(storage):
+    readonly = sqlite.Storage(storage.client, is_readonly=True)
+
+    with pytest.raises(ReadonlyError):
+        readonly.collection_timestamp(**HOME)
+    record = create(storage)
+    assert readonly.collection_timestamp(**HOME) == record["last_modified"]
+
+
+@pytest.mark.clause("X-22", "H-9.3")
+def test_a_first_access_after_a_write_survives_the_failure_of_the_request(storage):
+    first = None
+    with failing_request():
+        create(storage)
+        first = storage.collection_timestamp(**OTHER_PARENT)
+
+    assert storage.collection_timestamp(**OTHER_PARENT) == first
+    assert storage.list_all(**HOME) == []
+
+
+WRITER = """
+import sys
+from types import SimpleNamespace
+from cliquet.storage import sqlite
+
+config = SimpleNamespace(get_settings=lambda: {"storage_url": sys.argv[1]})
+storage = sqlite.load_from_config(config)
+home = {"collection_id": "mushroom", "parent_id": "alice"}
+
+def increment():
+    record = storage.get(**home, object_id="counter")
+    storage.update(**home, object_id="counter", record={"n": record["n"] + 1})
+
+for _ in range(50):
+    storage.create(**home, record={})
+    storage.atomic(increment, **home)
+"""
+
+
+@pytest.mark.clause("E-1.4", "D-55", "D-57", "B-4.5")
+def test_processes_share_the_file(storage):
+    create(storage, id="counter", n=0)
+    url = f"sqlite:///{storage.client.path}"
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, url], cwd=ROOT) for _ in range(4)]
+
+    assert [writer.wait(60) for writer in writers] == [0] * 4
+
+    records = storage.list_all(**HOME)
+    assert storage.get(**HOME, object_id="counter")["n"] == 200
+    assert len({record["last_modified"] for record in records}) == storage.count_all(**HOME) == 201
+    assert timestamp(storage) == max(record["last_modified"] for record in records)
+
+
+@pytest.mark.clause("E-1.3")
+def test_the_tables_are_those_of_a_plain_file(storage):
+    create(storage, id="a", n=1)
+
+    with sqlite3.connect(storage.client.path) as connection:
+        rows = connection.execute("SELECT id, data FROM records").fetchall()
+    connection.close()
+
+    assert rows == [("a", '{"n":1}')]

@@ -1,0 +1,165 @@
+"""The servers that the tests start are what the tests need."""
+
+import os
+import shutil
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
+import pymemcache
+import pytest
+import redis
+from servers.postgresql import COLLATIONS
+from servers.postgresql_binaries import major_version
+from servers.processes import HIGHEST_PORT, MEMORY_FOLDER, temporary_folder
+from services import (
+    new_database,
+    postgresql_bindirs,
+    running_durable_redis,
+    running_pgbouncer,
+    running_postgresql,
+)
+
+
+def ask(url, statement, *parameters):
+    """Return the rows that a statement of its own transaction gives, and the driver's errors."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+def is_open(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module", params=["newest", "oldest"])
+def postgresql(request):
+    bindirs = postgresql_bindirs()
+    if request.param == "oldest" and len(bindirs) < 2:
+        pytest.skip("one major version of PostgreSQL only")
+    bindir = bindirs[0 if request.param == "newest" else -1] if bindirs else None
+    with running_postgresql(bindir=bindir, is_durable=True) as server:
+        yield server
+
+
+def test_a_database_is_empty_in_utf8_and_in_universal_time(postgresql_url):
+    assert ask(postgresql_url, "SHOW timezone") == [("UTC",)]
+    assert ask(postgresql_url, "SHOW server_encoding") == [("UTF8",)]
+    assert ask(postgresql_url, "SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
+
+
+def test_each_test_has_a_database_of_its_own(postgresql_url, postgresql_module_url):
+    assert postgresql_url != postgresql_module_url
+
+
+def test_a_database_vanishes_though_somebody_is_connected(postgresql_server):
+    with new_database(postgresql_server) as url:
+        connection = psycopg2.connect(url)
+
+    connection.close()
+    with pytest.raises(psycopg2.OperationalError, match="does not exist"):
+        psycopg2.connect(url)
+
+
+@pytest.mark.parametrize("collation", [COLLATIONS[-1], None])
+def test_a_database_has_the_collation_that_is_asked_for(postgresql_server, collation):
+    with new_database(postgresql_server, collation=collation) as url:
+        assert ask(url, "SELECT 'B' < 'a' COLLATE \"C\"") == [(True,)]
+        if collation is not None:
+            assert ask(url, "SELECT 'B' < 'a'") == [(True,)]
+
+
+def test_postgresql_crashes_and_comes_back_with_what_was_committed(postgresql):
+    with new_database(postgresql.url) as url:
+        ask(url, "CREATE TABLE kept (id int)")
+        ask(url, "INSERT INTO kept VALUES (1)")
+
+        postgresql.crash()
+        assert not is_open(postgresql.port)
+        postgresql.start()
+
+        assert ask(url, "SELECT id FROM kept") == [(1,)]
+
+
+def test_postgresql_is_of_the_major_version_that_was_chosen(postgresql):
+    [(number,)] = ask(f"{postgresql.url}/postgres", "SHOW server_version_num")
+
+    bindirs = postgresql_bindirs()
+    assert int(number) // 10000 in {major_version(folder) for folder in bindirs}
+
+
+def test_postgresql_takes_settings_of_its_own():
+    with running_postgresql("max_connections=17") as server:
+        assert ask(f"{server.url}/postgres", "SHOW max_connections") == [("17",)]
+        port = server.port
+
+    assert not is_open(port)
+
+
+def test_pgbouncer_shares_connections_between_transactions(postgresql_url):
+    with running_pgbouncer(postgresql_url, pool_size=1) as url:
+        clients = [psycopg2.connect(url) for _ in range(3)]
+        pids = []
+        for client in clients:
+            client.autocommit = True
+            with client.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                pids += cursor.fetchone()
+            # Stays connected: the next one gets the same connection to the server all the same.
+        for client in clients:
+            client.close()
+
+    assert len(set(pids)) == 1
+    assert urlsplit(url).port != urlsplit(postgresql_url).port
+
+
+def test_a_durable_redis_comes_back_with_what_it_acknowledged():
+    with running_durable_redis() as server:
+        with redis.Redis.from_url(server.url) as client:
+            client.set("kept", "1")
+
+        server.kill()
+        assert not is_open(server.port)
+        server.start()
+
+        with redis.Redis.from_url(server.url) as client:
+            assert client.get("kept") == b"1"
+
+
+def test_memcached_keeps_what_it_is_given(memcached_server):
+    client = pymemcache.Client(memcached_server)
+    key = f"services-{time.time_ns()}"
+
+    client.set(key, b"1", noreply=False)
+
+    assert client.get(key) == b"1"
+    client.close()
+
+
+def test_servers_keep_away_from_the_ports_of_clients(redis_url):
+    with socket.create_connection(("127.0.0.1", urlsplit(redis_url).port)) as client:
+        assert client.getsockname()[1] > HIGHEST_PORT
+
+
+def test_what_killed_runs_left_in_the_memory_is_removed():
+    # No process has this number.
+    orphan = Path(MEMORY_FOLDER, "cliquet-test-999999999-a")
+    if not os.access(MEMORY_FOLDER, os.W_OK):
+        pytest.skip(f"no {MEMORY_FOLDER}")
+    orphan.mkdir(exist_ok=True)
+
+    with temporary_folder("test", in_memory=True) as folder:
+        is_in_memory = Path(folder).parent == Path(MEMORY_FOLDER)
+        assert orphan.exists() is not is_in_memory
+        assert str(os.getpid()) in folder
+
+    assert not Path(folder).exists()
+    shutil.rmtree(orphan, ignore_errors=True)
