@@ -40,6 +40,7 @@ _UNIQUE_VIOLATION = "23505"
 _LOCK_TIMEOUT = "55P03"
 _RETRYABLE = frozenset({_DEADLOCK, _SERIALIZATION_FAILURE, _UNIQUE_VIOLATION, _LOCK_TIMEOUT})
 _READ_ONLY_TRANSACTION = "25006"
+_UNDEFINED_TABLE = "42P01"
 
 
 @contextmanager
@@ -62,7 +63,13 @@ def _translated(error: Exception) -> BackendError:
         # What an attempt meets now and then, and the next one does not.
         logs.logger.info("postgresql.retryable", error=str(error).strip())
         return BackendError(original=error, retryable=True)
-    logs.logger.error(str(error).strip(), exc_info=True)
+    text = str(error).strip()
+    if code == _UNDEFINED_TABLE:
+        # The first thing that new users meet.
+        text = f"{text} (was `cliquet migrate` run on this database?)"
+        logs.logger.error(text, exc_info=True)
+        return BackendError(original=error, message=f"{type(error).__name__}: {text}")
+    logs.logger.error(text, exc_info=True)
     if code == _READ_ONLY_TRANSACTION:
         return ReadonlyError(original=error)
     return BackendError(original=error)

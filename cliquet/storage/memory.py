@@ -27,6 +27,7 @@ from cliquet.storage.memory_based import MemoryBasedStorage
 from cliquet.storage.memory_collection import Collection, Counter
 from cliquet.storage.memory_transfer import MemoryTransfer
 from cliquet.storage.query import Filter, PaginationRule, Sort
+from cliquet.storage.timestamps import next_timestamps, require_timestamp
 from cliquet.storage.values import copy_object
 from cliquet.types import IdGenerator, Record
 
@@ -450,15 +451,7 @@ class Storage(MemoryTransfer, StorageBase):
         tuple : timestamp of the record, and the new one of the collection, which is always greater
             than the previous one (X-19).
         """
-        if supplied is not None:
-            if not isinstance(supplied, int) or isinstance(supplied, bool):
-                raise TypeError(f"A timestamp is an integer, not {supplied!r}.")
-            if previous is None or supplied > previous:
-                return supplied, supplied
-        now = utils.msec_time()
-        latest = now if previous is None else max(now, previous + 1)
-        # One equal to the collection's is not kept: it would hide the change (B-21.5).
-        return latest if supplied is None or supplied == previous else supplied, latest
+        return next_timestamps(previous, require_timestamp(supplied), utils.msec_time())
 
 
 def load_from_config(config: Any) -> Storage:

@@ -282,6 +282,16 @@ def everything(storage):
 # The schema
 
 
+@pytest.mark.clause("B-2.5", "B-12.11")
+def test_without_the_schema_the_error_says_what_to_do(postgresql_url):
+    storage = make_storage(postgresql_url)
+
+    with pytest.raises(BackendError, match="was `cliquet migrate` run"):
+        storage.list_all(**HOME)
+
+    storage.client.dispose()
+
+
 @pytest.mark.clause("B-12.11", "B-3.8", "B-24")
 def test_the_schema_is_created_once(postgresql_url):
     storage = make_storage(postgresql_url)
