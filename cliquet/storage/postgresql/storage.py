@@ -90,7 +90,7 @@ class Storage(RelationalStorage):
     def _lock_contended(self, session: Session) -> None:
         """Lock first what former attempts of the request held or wanted, in one order for all."""
         contended = scope.contended()
-        if contended and not session.locked:
+        if contended and not any(map(_is_key, session.locked)):
             for key in sorted(filter(_is_key, contended)):
                 self._defer_lock(session, key)
 
