@@ -50,6 +50,15 @@ def translating() -> Iterator[None]:
         raise BackendError(original=error) from error
 
 
+@contextmanager
+def _closing_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
 @lru_cache(maxsize=1024)
 def _with_question_marks(statement: str) -> str:
     return statement.replace("%s", "?")
@@ -224,8 +233,9 @@ class SQLiteClient(SQLClient):
         if not self._writer.acquire(timeout=self.busy_timeout_seconds):
             raise BackendError(message=f"{self.path} is locked by another request.")
         try:
-            session = SQLiteSession(self._connection(), is_autocommit=False)
-            with translating():
+            connection = self._connection()
+            with _closing_on_error(connection), translating():
+                session = SQLiteSession(connection, is_autocommit=False)
                 session._begin()
         except BaseException:
             self._writer.release()
@@ -256,10 +266,11 @@ class SQLiteClient(SQLClient):
             check_same_thread=False,
             cached_statements=_CACHED_STATEMENTS,
         )
-        _write_ahead(connection, self.busy_timeout_seconds)
-        connection.execute("PRAGMA synchronous=FULL")
-        for prepare in self._prepare:
-            prepare(connection)
+        with _closing_on_error(connection):
+            _write_ahead(connection, self.busy_timeout_seconds)
+            connection.execute("PRAGMA synchronous=FULL")
+            for prepare in self._prepare:
+                prepare(connection)
         return connection
 
     def _make_ready(self) -> None:

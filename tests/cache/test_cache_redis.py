@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import redis as driver
 from redis_support import keys_of, watching_commands
+from servers.redis import free_cluster_port
 from services import running_redis
 
 from cliquet.cache import redis
@@ -48,7 +49,7 @@ class TestCache(CacheContract, CachePrefixContract):
 @pytest.fixture(scope="module")
 def cluster_url():
     """URL of a cluster of one node."""
-    with running_redis("--cluster-enabled", "yes") as url:
+    with running_redis("--cluster-enabled", "yes", port=free_cluster_port()) as url:
         with driver.Redis.from_url(url) as client:
             client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
             deadline = time.monotonic() + 30
@@ -95,9 +96,8 @@ def test_a_cluster_is_not_asked_before_it_is_used():
 
 @pytest.mark.clause("E-9.4", "B-2.5")
 def test_a_cluster_that_is_down_is_a_backend_error_until_it_is_up():
-    with running_redis() as url:
-        port = int(url.rsplit(":", 1)[1])
-    cache = load(url.replace("redis://", "redis+cluster://"))
+    port = free_cluster_port()
+    cache = load(f"redis+cluster://127.0.0.1:{port}")
     with pytest.raises(BackendError):
         cache.get("key")
 

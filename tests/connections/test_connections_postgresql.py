@@ -439,7 +439,7 @@ def test_a_forked_process_does_not_use_its_parents_connections(postgresql_url):
 def test_making_a_client_connects_to_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        client = make_client("postgresql://localhost:1/nowhere")
+        client = make_client("postgresql://localhost:1/never_used_elsewhere")
 
     with pytest.raises(BackendError), client.connect(readonly=True):
         pass

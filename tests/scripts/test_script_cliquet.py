@@ -143,7 +143,8 @@ def test_a_defect_keeps_its_traceback(tmp_path):
     outcome = run_process("--ini", ini, "migrate", cwd=tmp_path)
 
     assert outcome.code == 1
-    assert outcome.err.startswith("Traceback")
+    # After the warnings of imports, on some releases of Python.
+    assert "Traceback" in outcome.err
     assert outcome.err.endswith("ZeroDivisionError: division by zero\n")
 
 

@@ -40,16 +40,16 @@ def missing(reason):
     pytest.skip(reason)
 
 
-def free_port():
+def free_port(*, highest=HIGHEST_PORT):
     """Return a TCP port that nobody listens to."""
     # Not the generator of the tests, which they may seed: two workers would pick the same ports.
     generator = random.SystemRandom()
     for _ in range(100):
-        port = generator.randint(LOWEST_PORT, HIGHEST_PORT)
+        port = generator.randint(LOWEST_PORT, highest)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise RuntimeError(f"no free port from {LOWEST_PORT} to {HIGHEST_PORT}")
+    raise RuntimeError(f"no free port from {LOWEST_PORT} to {highest}")
 
 
 def wait_until_open(port, process):

@@ -4,11 +4,31 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 
-from servers.processes import ServerProcess, free_port, missing, temporary_folder
+from servers.processes import (
+    HIGHEST_PORT,
+    ServerProcess,
+    free_port,
+    missing,
+    temporary_folder,
+)
+
+# The nodes of a cluster speak to each other on another port, which must not be one that the system
+# gives to clients.
+CLUSTER_OFFSET = 10_000
+
+
+def free_cluster_port():
+    """Return a port for a node of a cluster, whose second port is free as well."""
+    while True:
+        port = free_port(highest=HIGHEST_PORT - CLUSTER_OFFSET)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port + CLUSTER_OFFSET))
+            return port
 
 
 def redis_executable():
