@@ -20,7 +20,7 @@ TEST := $(VENV)/.stamp-test
 DOCS := $(VENV)/.stamp-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test http lint format docs bench clean
+.PHONY: help serve test http majors lint format docs bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,14 @@ test: $(TEST) ## run the tests (PYTEST_ARGS=...)
 
 http: $(TEST) ## run the HTTP tests on BACKENDS=sqlite, postgresql, pgbouncer or redis
 	env CLIQUET_TEST_HTTP_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 tests/http $(PYTEST_ARGS)
+
+majors: $(TEST) ## run the tests of PostgreSQL on each major version that the machine has
+	for bindir in $$($(BIN)/python -c "import sys; sys.path.insert(0, 'tests'); \
+		from servers.postgresql_binaries import postgresql_bindirs; print(*postgresql_bindirs())"); do \
+		"$$bindir/postgres" --version; \
+		env CLIQUET_TEST_POSTGRESQL_BINDIR="$$bindir" $(BIN)/python -m pytest -n 2 -k postgresql \
+			tests/connections tests/storage tests/permission tests/cache $(PYTEST_ARGS) || exit 1; \
+	done
 
 lint: $(TEST) ## check style and types
 	$(BIN)/ruff check .
