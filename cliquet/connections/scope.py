@@ -37,6 +37,7 @@ def enter(transaction: Transaction, contended: set[Any] | None = None) -> None:
 def leave() -> None:
     """Forget the request's transaction: from here on each backend call commits by itself."""
     _transaction.set(None)
+    _contended.set(None)
 
 
 def current() -> Transaction | None:

@@ -101,10 +101,6 @@ class SQLiteSession(Session):
                 self._begin()
             self.connection.executemany(_with_question_marks(statement), rows)
 
-    def restart(self) -> None:
-        """Commit what the transaction did so far, and begin again."""
-        self.commit()
-
     def keep(self, statement: str, parameters: Parameters) -> None:
         """Send a statement that outlives the failure of the transaction."""
         self.kept.append((statement, parameters))

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 from statements import counted, record
+from transaction import TransactionManager
 
+from cliquet.connections import scope
 from cliquet.storage import postgresql
 from cliquet.storage.exceptions import BackendError, ReadonlyError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter, Sort
@@ -176,6 +178,48 @@ def test_the_first_write_of_a_collection_is_judged_under_its_lock(storage):
         for thread in threads:
             thread.join(20)
         assert sorted(created) == [False] * 7 + [True]
+
+
+@pytest.mark.clause("B-23.8", "X-23")
+def test_a_lock_against_the_order_is_not_waited_for_and_taken_in_order_next_time(storage, sent):
+    for parent_id in ("a", "b"):
+        storage.create("mushroom", parent_id, {})
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with request_transaction():
+            storage.create("mushroom", "a", {})
+            held.set()
+            done.wait(20)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(20)
+    contended = set()
+    try:
+        scope.enter(TransactionManager(explicit=True).begin(), contended)
+        storage.create("mushroom", "b", {})
+        started = time.monotonic()
+        with pytest.raises(BackendError) as caught:
+            storage.create("mushroom", "a", {})
+        assert caught.value.retryable
+        assert time.monotonic() - started < 5
+        scope.current().abort()
+        assert scope.contended() == set()
+    finally:
+        done.set()
+        holder.join(20)
+
+    sent.clear()
+    attempt = TransactionManager(explicit=True).begin()
+    scope.enter(attempt, contended)
+    storage.create("mushroom", "b", {})
+    attempt.commit()
+
+    # Both, in order, in the round trip of the first statement.
+    first = sent[0]
+    assert first.index("'1:a:mushroom'") < first.index("'1:b:mushroom'")
+    assert "NOWAIT" not in first
 
 
 # Round trips (design notes, section 2)
