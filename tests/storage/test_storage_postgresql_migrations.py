@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
-from structlog.testing import capture_logs
+from logged import capture_logs
 
 from cliquet.storage import postgresql
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
