@@ -18,7 +18,8 @@ WRITERS = 4
 BATCHERS = 2
 CALM_SECONDS = 0.7
 DOWN_SECONDS = 0.5
-RECOVERY_SECONDS = 2
+RECOVERY_SECONDS = 1.5
+PATIENCE_SECONDS = 30
 KILLED_WORKERS = 3
 
 
@@ -50,9 +51,13 @@ def patient_actors(site, headers):
         yield actors, looking
 
 
-def were_served(actors, start, end):
-    """Tell whether each of the actors was served between two instants."""
-    return all(any(start < instant < end for instant in actor.served_at) for actor in actors)
+def let_them_work(actors, seconds):
+    """Return after a time in which each of the actors was served; longer on a busy machine."""
+    start = time.monotonic()
+    time.sleep(seconds)
+    while not all(any(start < instant for instant in actor.served_at) for actor in actors):
+        assert time.monotonic() < start + PATIENCE_SECONDS, "somebody is not served"
+        time.sleep(0.02)
 
 
 @pytest.mark.clause("H-27.3", "B-5.20", "X-23", "X-18", "H-34.1")
@@ -66,18 +71,15 @@ def test_a_server_crashes_under_load_and_no_acknowledged_write_is_lost(family, h
         pids = list(site.pids)
 
         with under_load(actors):
-            start = time.monotonic()
-            time.sleep(CALM_SECONDS)
+            let_them_work(actors, CALM_SECONDS)
             down_at = time.monotonic()
             # Of PostgreSQL, what `pg_ctl stop -m immediate` does.
             server.crash()
             time.sleep(DOWN_SECONDS)
             server.start()
             ready_at = time.monotonic()
-            time.sleep(RECOVERY_SECONDS)
+            let_them_work(actors, RECOVERY_SECONDS)
 
-        assert were_served(actors, start, down_at)
-        assert were_served(actors, ready_at, ready_at + RECOVERY_SECONDS)
         refusals = [instant for actor in actors for instant in actor.refused_at]
         assert any(down_at < instant < ready_at for instant in refusals)
         # The workers are the same, and no connection to them broke.
@@ -100,15 +102,11 @@ def test_workers_are_killed_under_load_and_no_acknowledged_write_is_lost(request
         patient_actors(site, headers) as (actors, client),
     ):
         with under_load(actors):
-            start = time.monotonic()
-            time.sleep(CALM_SECONDS)
+            let_them_work(actors, CALM_SECONDS)
             for _ in range(KILLED_WORKERS):
                 site.kill_one()
-            ready_at = time.monotonic()
-            time.sleep(RECOVERY_SECONDS)
+            let_them_work(actors, RECOVERY_SECONDS)
 
-        assert were_served(actors, start, ready_at)
-        assert were_served(actors, ready_at, ready_at + RECOVERY_SECONDS)
         assert sum(actor.broken for actor in actors) > 0
         assert [actor.refused_at for actor in actors] == [[]] * len(actors), site.log()
         # Its worker may be one of the dead.
