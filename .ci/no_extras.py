@@ -16,7 +16,19 @@ import cliquet
 NEEDS_THE_TEST_EXTRA = ("cliquet.testing", "cliquet.tests")
 
 
-DRIVERS = {"psycopg2", "redis", "sqlalchemy", "pymemcache", "statsd", "newrelic"}
+DRIVERS = {
+    "psycopg2",
+    "redis",
+    "sqlalchemy",
+    "pymemcache",
+    "statsd",
+    "prometheus_client",
+    "opentelemetry",
+    "sentry_sdk",
+    "raven",
+    "newrelic",
+    "werkzeug",
+}
 
 
 def main() -> None:

@@ -6,14 +6,18 @@ from typing import Any
 
 from pyramid.authentication import BasicAuthAuthenticationPolicy as _PyramidBasicAuthPolicy
 from pyramid.authentication import extract_http_basic_credentials
-from pyramid.interfaces import ISecurityPolicy
+from pyramid.authorization import Authenticated, Everyone
+from pyramid.interfaces import IAuthenticationPolicy, ISecurityPolicy
 from pyramid.request import Request
 from pyramid_multiauth import MultiAuthIdentity, MultiAuthPolicySelected, MultiAuthSecurityPolicy
+from zope.interface import implementer
 
 from cliquet import authorization, logs, settings, utils
+from cliquet.ip_authentication import IPAuthenticationPolicy
 
 __all__ = [
     "BasicAuthAuthenticationPolicy",
+    "IPAuthenticationPolicy",
     "SecurityPolicy",
     "effective_principals",
     "on_policy_selected",
@@ -73,12 +77,14 @@ class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[mi
         return utils.hmac_digest(secret, f"{credentials.username}:{credentials.password}")
 
 
+@implementer(ISecurityPolicy, IAuthenticationPolicy)
 class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
     """The policies of ``multiauth.policies`` in turn, then the authorization policy.
 
     Adds to its parent what applications of the original expect: principals are a fresh list that
     the authorization policy may change (P-35.2), and groups are not looked up for a request that
-    does not need them (H-5.3).
+    does not need them (H-5.3). And what users of several policies need: whom the group finder
+    refuses is nobody (S-16.5), and no id is a principal without the name of its policy (H-5.6).
     """
 
     def __init__(self, multiauth: MultiAuthSecurityPolicy) -> None:
@@ -87,7 +93,10 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
 
     def _compute_identity(self, request: Request) -> MultiAuthIdentity | None:
         if self._callback is not authorization.groupfinder:
-            return super()._compute_identity(request)
+            identity = super()._compute_identity(request)
+            if identity is None:
+                _forget_selected(request)
+            return identity
         # The built-in group finder refuses nobody: groups can wait until somebody wants them.
         for policy in self._policies:
             userid = policy.authenticated_userid(request)
@@ -100,11 +109,19 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         """Return every principal of the request, the user under the prefixed id (H-5.6)."""
         principals: set[str] | None = request.__dict__.get("_cliquet_principals")
         if principals is None:
-            found = list(super().effective_principals(request))
+            found = {Everyone}.union(*(_added_by(policy, request) for policy in self._policies))
+            identity = self.identity(request)
+            if identity is not None:
+                found |= {Authenticated, identity.userid, *identity.groups}
             userid = request.prefixed_userid
-            principals = set(authorization.with_prefixed_userid(found, userid))
+            principals = set(authorization.with_prefixed_userid(list(found), userid))
             request.__dict__["_cliquet_principals"] = principals
         return set(principals)
+
+    def unauthenticated_userid(self, request: Request) -> str | None:
+        """Return the id that the first policy with one reads from the request, unchecked."""
+        found = (policy.unauthenticated_userid(request) for policy in self._policies)
+        return next((userid for userid in found if userid is not None), None)
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:
         """Ask the authorization policy; answer for it when it is the built-in one and obvious."""
@@ -128,6 +145,17 @@ class _LazyIdentity(MultiAuthIdentity):  # type: ignore[misc]  # no types
         return list(authorization.groupfinder(self.userid, self._request) or ())
 
 
+def _added_by(policy: Any, request: Request) -> set[str]:
+    """Return the principals that a policy adds to those of the user.
+
+    Policies of Pyramid name their user too, without prefix: a principal that the user of another
+    policy, or whom the group finder refuses, must not have.
+    """
+    added = set(policy.effective_principals(request)) - {Everyone, Authenticated}
+    # Asking may cost a call to a server elsewhere: not for a policy that adds nothing.
+    return added - {policy.authenticated_userid(request)} if added else added
+
+
 def effective_principals(request: Request) -> list[str]:
     """Return every principal of the request (P-35.1, H-5.6)."""
     policy = request.registry.queryUtility(ISecurityPolicy)
@@ -143,3 +171,10 @@ def on_policy_selected(event: MultiAuthPolicySelected) -> None:
     request.authn_type = authn_type
     request.selected_userid = event.userid
     logs.bind(uid=event.userid, authn_type=authn_type)
+
+
+def _forget_selected(request: Request) -> None:
+    """Undo :func:`on_policy_selected` for a user whom the group finder refused (S-16.5)."""
+    if getattr(request, "authn_type", None) is not None:
+        del request.authn_type, request.selected_userid
+        logs.bind(uid=None, authn_type=None)

@@ -21,6 +21,7 @@ from pyramid.httpexceptions import (
 )
 from pyramid.request import Request, apply_request_extensions
 from pyramid.response import Response
+from pyramid_retry import is_error_retryable
 
 from cliquet import cors, jsonio, utils
 from cliquet.errors import ERRORS, http_error
@@ -38,6 +39,8 @@ __all__ = [
     "elapsed_ms",
     "escaped_path",
     "follow_subrequest",
+    "is_tried_again",
+    "known_method",
     "media_type",
     "reapply_cors",
     "redirection",
@@ -97,6 +100,23 @@ def elapsed_ms(request: Request) -> int:
     return 1 if start is None else int((time.perf_counter() - start) * 1000)
 
 
+_METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+)
+
+
+def known_method(request: Request) -> str:
+    """Return the method of a request, or ``other`` for one that RFC 9110 and 5789 do not define."""
+    method: str = request.method
+    return method if method in _METHODS else "other"
+
+
+def is_tried_again(request: Request) -> bool:
+    """Whether the response to a request is dropped, because it is another attempt's turn (X-23)."""
+    error = getattr(request, "exception", None)
+    return error is not None and bool(is_error_retryable(request, error))
+
+
 def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
     """Make a sub-request (P-26.21).
 
@@ -143,9 +163,12 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
     )
     request.registry = original.registry
     # Who sends it, and the transaction that it is part of, are those of the original.
-    for name in ("REMOTE_ADDR", "tm.active", "tm.manager"):
+    for name in ("REMOTE_ADDR", "REMOTE_USER", "tm.active", "tm.manager"):
         if name in original.environ:
             request.environ[name] = original.environ[name]
+    # The instrumentation of OpenTelemetry (0.66b1) would complain, of each sub-request, that its
+    # tween was not called; spans within belong to the one of the original.
+    request.environ["opentelemetry-pyramid.tracing_enabled_key"] = False
     request.parent = original
     apply_request_extensions(request)
     return request

@@ -94,6 +94,8 @@ _SEVERITIES = {
     "info": 6,
     "debug": 7,
 }
+# JSON escapes line feeds; it need not escape these, which end a line for some who read the output.
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
@@ -136,7 +138,8 @@ class MozillaHekaRenderer:
         message["Fields"] = {
             decode_value(key): _field(value) for key, value in {**event_dict, **given}.items()
         }
-        return jsonio.dumps(message).decode("utf-8")
+        line = jsonio.dumps(message).decode("utf-8")
+        return line if line.isascii() else line.translate(_LINE_ENDS)
 
 
 def _field(value: Any) -> Any:

@@ -36,6 +36,7 @@ __all__ = [
     "logger_for",
     "request_id",
     "scope",
+    "using",
 ]
 
 LOGGER_NAME = "cliquet"
@@ -99,6 +100,16 @@ def end(token: Token[LogContext]) -> None:
     RuntimeError : `token` has been used already.
     """
     _current.reset(token)
+
+
+@contextmanager
+def using(renderer: Renderer | None) -> Iterator[None]:
+    """Write what is logged inside, outside of any request, as an application writes its lines."""
+    token = begin(renderer=renderer)
+    try:
+        yield
+    finally:
+        end(token)
 
 
 @contextmanager
@@ -283,9 +294,8 @@ class Logger:
 
         exc_info = entry["exc_info"] = _exc_info(entry.get("exc_info"))
         processors = (structlog.processors.format_exc_info, renderer)
-        line = _Entry(standard, processors, context.merged()).render(
-            method_name, _interpolated(event, args), entry
-        )
+        event = _interpolated(event, args)
+        line = _Entry(standard, processors, context.merged()).render(method_name, event, entry)
         if line is None:
             return
 
@@ -303,6 +313,9 @@ class Logger:
             exc_info,
             code.co_name,
         )
+        if event is not None:
+            # For collectors, which group by message: no line is twice the same.
+            record.__dict__["cliquet_event"] = decode_value(event)
         standard.handle(record if exc_info is None else _RenderedRecord(record))
 
 

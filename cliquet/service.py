@@ -322,6 +322,9 @@ def _view(
         request.cornice_args = (keywords, target)
         return response
 
+    # The names under which New Relic, OpenTelemetry and profiles tell views apart.
+    for attribute in ("__module__", "__name__", "__qualname__"):
+        setattr(validated_view, attribute, getattr(view, attribute, None) or "view")
     return validated_view
 
 

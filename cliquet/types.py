@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 # JSON values are recursive; the checker gains nothing from spelling that out in every signature.
 JSONValue = Any
@@ -23,3 +23,16 @@ GetBoundPermissions = Callable[[str, str], Iterable[BoundPermission]]
 """The inheritance hook of permissions (B-15.8)."""
 
 IdGenerator = Callable[[], str]
+
+
+class PoolStatus(NamedTuple):
+    """How full a pool of connections is.
+
+    Attributes
+    ----------
+    in_use : connections that somebody uses at the moment.
+    size : connections that the pool keeps for all.
+    """
+
+    in_use: int
+    size: int

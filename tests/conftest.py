@@ -1,10 +1,13 @@
 """Fixtures shared by the tests."""
 
+import gc
+
 import pytest
 
 # Before its first import: the assertions of the contract suites explain themselves.
 pytest.register_assert_rewrite("cliquet.testing")
 
+from logged import fresh_logs  # noqa: E402
 from services import (  # noqa: E402
     memcached_server,  # noqa: F401
     postgresql_module_url,  # noqa: F401
@@ -16,6 +19,19 @@ from services import (  # noqa: E402
 from testapp import RESOURCES  # noqa: E402
 
 from cliquet.testing.web import basic_auth, make_app  # noqa: E402
+
+
+def pytest_collection_finish():
+    """Keep the many thousand tests out of garbage collections, which they make last for seconds."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def logs_of_this_test_alone():
+    """Leave to each test nothing of what others have configured in the logs."""
+    with fresh_logs():
+        yield
 
 
 @pytest.fixture

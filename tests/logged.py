@@ -1,9 +1,28 @@
-"""What the library logs, whatever other tests have configured or cached."""
+"""What the library logs, whatever other tests have configured or left behind."""
 
 import contextlib
+import logging
 from unittest import mock
 
 from cliquet import logs
+
+
+@contextlib.contextmanager
+def fresh_logs():
+    """Run the block as if nothing had logged before, nor configured how.
+
+    A context that was never ended, as after a request made by hand, has a renderer that wins over
+    the one of an application that starts; a logger that ``fileConfig`` disabled drops everything.
+    """
+    standard = logging.getLogger(logs.LOGGER_NAME)
+    standard.handlers.clear()
+    standard.disabled = False
+    standard.propagate = True
+    standard.setLevel(logging.NOTSET)
+    logging.disable(logging.NOTSET)
+    token = logs.begin()
+    yield
+    logs.end(token)
 
 
 class _Recorder:

@@ -27,8 +27,10 @@ LEAVES = {
     "jsonio",
     "literals",
     "log_renderers",
+    "observation",
     "overriding",
     "patterns",
+    "tracing",
 }
 CONTRACTS = {
     "base",
@@ -49,6 +51,8 @@ WEB = {
     "errors",
     "events",
     "http",
+    "ip_authentication",
+    "prometheus",
     "service",
     "statsd",
     "transactions",

@@ -238,6 +238,7 @@ def test_bound_permissions_may_be_a_method_of_the_policy():
 
 
 @pytest.mark.clause("S-16.5")
+@pytest.mark.setting("multiauth.groupfinder")
 def test_a_group_finder_that_gives_none_refuses_the_user():
     app = make_app([Mushroom], settings={"multiauth.groupfinder": f"{__name__}.nobody"})
     app.get("/v0/mushrooms", headers=basic_auth(), status=401)
@@ -252,12 +253,14 @@ def test_the_default_group_finder_reads_the_permission_backend():
 
 
 @pytest.mark.clause("S-16.6")
+@pytest.mark.setting("multiauth.authorization_policy")
 def test_the_authorization_policy_is_a_setting():
     settings = {"multiauth.authorization_policy": f"{__name__}.RefusingPolicy"}
     make_app([Mushroom], settings=settings).get("/v0/mushrooms", headers=basic_auth(), status=403)
 
 
 @pytest.mark.clause("S-16.1", "S-16.2")
+@pytest.mark.setting("multiauth.policy.{name}.{option}")
 def test_the_class_of_a_policy_gets_its_options():
     app = make_app(
         settings={
@@ -287,6 +290,7 @@ def test_any_policy_of_pyramid_may_be_used():
 
 
 @pytest.mark.clause("S-16.2")
+@pytest.mark.setting("multiauth.policy.basicauth.use")
 def test_the_class_of_basicauth_is_a_setting():
     app = make_app(
         settings={

@@ -440,6 +440,15 @@ def test_file_config_may_come_after_the_import_and_disable_existing_loggers(tmp_
     assert (done.stdout, done.stderr) == ("starting\n", "")
 
 
+@pytest.mark.clause("S-19.1", "E-6.1")
+def test_collectors_get_the_text_of_the_event_without_the_line(collector: Collector) -> None:
+    logs.begin(renderer=plain)
+
+    logger.info("event of %s", "today", x=1)
+
+    assert vars(collector.records[0])["cliquet_event"] == "event of today"
+
+
 @pytest.mark.clause("S-19.1")
 def test_attributes_of_the_record_factory_survive(collector: Collector) -> None:
     make = logging.getLogRecordFactory()
@@ -857,6 +866,20 @@ def test_heka_gives_a_line_for_odd_values_inside_others(value: Any) -> None:
     message = heka({"x": value, "Pid": value})
 
     assert "x" in message["Fields"]
+
+
+@pytest.mark.clause("S-18.8")
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c"])
+def test_heka_writes_one_line_whatever_ends_lines(end: str) -> None:
+    text = f"é{end}è"
+
+    line = MozillaHekaRenderer({"project_name": "kitchen"})(
+        None, "info", {"event": text, "x": text}
+    )
+
+    assert len(line.splitlines()) == 1
+    message = json.loads(line)
+    assert message["Type"] == message["Fields"]["x"] == text
 
 
 @pytest.mark.clause("S-23.19")

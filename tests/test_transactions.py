@@ -264,6 +264,7 @@ def test_the_timestamp_of_a_first_access_survives_a_failure():
 
 
 @pytest.mark.clause("S-14.3", "H-34.3", "B-18.6")
+@pytest.mark.setting("transaction_per_request")
 @pytest.mark.parametrize("error", [HTTPConflict, RuntimeError])
 def test_without_transaction_per_request_earlier_operations_stay(error):
     def view(request):
@@ -438,6 +439,7 @@ def test_with_a_veto_an_error_that_is_raised_undoes_all_the_same(name):
 
 
 @pytest.mark.clause("S-14.4", "P-3.4")
+@pytest.mark.setting("tm.{option}")
 def test_with_a_veto_the_error_of_a_subscriber_undoes_all_the_same():
     settings = {"tm.commit_veto": "test_transactions.veto_nothing"}
     client = view_app(
@@ -784,6 +786,7 @@ def test_another_failure_of_a_backend_is_not_run_again(log):
 
 
 @pytest.mark.clause("X-23", "S-14.4")
+@pytest.mark.setting("retry.attempts")
 def test_the_number_of_attempts_is_a_setting(log):
     client = view_app(failing(100), settings={"retry.attempts": "5"})
     log.clear()

@@ -15,12 +15,13 @@ from cliquet.cache.base import CacheBase
 from cliquet.cache.values import decode, encode, milliseconds
 from cliquet.connections.redis import (
     create_from_config,
+    pool_status,
     read_options,
     settings_of,
     wrap_redis_error,
 )
 from cliquet.connections.redis_cluster import LazyCluster
-from cliquet.types import JSONValue
+from cliquet.types import JSONValue, PoolStatus
 
 __all__ = ["Cache", "create_from_config", "load_from_config", "wrap_redis_error"]
 
@@ -74,6 +75,13 @@ class Cache(CacheBase):
             address = self._given.options.address._asdict()
             return {name: address[name] for name in ("host", "port", "password", "db")}
         return settings_of(self._given)
+
+    def pool_status(self) -> PoolStatus | None:
+        """Return how full the pool of connections is; ``None`` where it has no size."""
+        if isinstance(self._given, LazyCluster):
+            # One pool for each node.
+            return None
+        return pool_status(self._given)
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Do nothing: there is no schema."""

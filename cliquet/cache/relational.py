@@ -20,7 +20,7 @@ from cliquet.cache.values import decode, encode, milliseconds
 from cliquet.connections.sql import SQLClient
 from cliquet.patterns import after_prefix
 from cliquet.storage.exceptions import BackendError
-from cliquet.types import JSONValue
+from cliquet.types import JSONValue, PoolStatus
 
 __all__ = ["MAX_KEY_LENGTH", "MAX_PREFIX_LENGTH", "Dialect", "RelationalCache"]
 
@@ -102,6 +102,11 @@ class RelationalCache(CacheBase):
         self._purge_lock = threading.Lock()
         # A process that writes a single entry purges too.
         self._purge_at_seconds = time.monotonic()
+
+    def pool_status(self) -> PoolStatus | None:
+        """Return how full the pool of connections is; ``None`` where it has no size."""
+        status: PoolStatus | None = self.client.pool_status()
+        return status
 
     def flush(self) -> None:
         self._execute(self._flush, *self._flushed)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import abc
 import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cliquet import logs
-from cliquet.connections.sql import Session
+from cliquet.connections.sql import Session, SQLClient
+from cliquet.storage.exceptions import BackendError
 
 __all__ = ["Migrations", "Schema", "migration_path"]
 
@@ -87,13 +90,18 @@ class Migrations(abc.ABC):
         """Return the version of the schema that is there, or ``None``."""
         return self.recorded_version(session)
 
-    def recorded_version(self, session: Session) -> int | None:
-        """Return the highest version that a row tells, or ``None``."""
+    def recorded_version(self, session: Session, name: str | None = None) -> int | None:
+        """Return the highest version that a row tells, or ``None``.
+
+        Parameters
+        ----------
+        name : of what has the version; ``None`` for the schema.
+        """
         if not self.has_table(session, "metadata"):
             return None
         row = session.execute(
             "SELECT max(CAST(value AS INTEGER)) FROM metadata WHERE name = %s",
-            (f"{self.schema.name}_schema_version",),
+            (f"{name or self.schema.name}_schema_version",),
         ).fetchone()
         version: int | None = row[0]
         return version
@@ -104,9 +112,14 @@ class Migrations(abc.ABC):
             self.run_file(session, path)
         self.record(session, self.schema.version)
 
-    def record(self, session: Session, version: int) -> None:
-        """Write down that a version is installed, unless a file has done it."""
-        if self.recorded_version(session) == version:
+    def record(self, session: Session, version: int, name: str | None = None) -> None:
+        """Write down that a version is installed, unless a file has done it.
+
+        Parameters
+        ----------
+        name : of what has the version; ``None`` for the schema.
+        """
+        if self.recorded_version(session, name) == version:
             return
         if not self.has_table(session, "metadata"):
             session.execute(
@@ -114,7 +127,7 @@ class Migrations(abc.ABC):
             )
         session.execute(
             "INSERT INTO metadata (name, value) VALUES (%s, %s)",
-            (f"{self.schema.name}_schema_version", str(version)),
+            (f"{name or self.schema.name}_schema_version", str(version)),
         )
 
     def upgrade(self, session: Session, before: int) -> None:
@@ -135,3 +148,56 @@ class Migrations(abc.ABC):
         self.run_file(session, migration_path(before, after))
         self.record(session, after)
         logs.logger.info("schema.migrated", schema=self.schema.name, version=after)
+
+    def run_steps(
+        self,
+        client: SQLClient,
+        name: str,
+        steps: Sequence[Callable[[], None]],
+        *,
+        dry_run: bool = False,
+    ) -> None:
+        """Run the migrations of a plugin that this database has not seen yet (B-21.30).
+
+        Parameters
+        ----------
+        name : under which their versions are recorded, beside that of the schema.
+        steps : in order; the first one leads to version 1. What each sends through `client` is one
+            transaction, which ends with the record of its version.
+        dry_run : only log what would be done.
+
+        Raises
+        ------
+        BackendError : a step failed, which the message names; nothing that it did remains.
+        """
+        for version in range(self.recorded_step(client, name) + 1, len(steps) + 1):
+            if dry_run:
+                logs.logger.info("migration.to_run", migration=name, version=version)
+                continue
+            with client.begin() as session:
+                self.lock(session)
+                if (self.recorded_version(session, name) or 0) >= version:
+                    # Another process was faster.
+                    continue
+                # A storage whose transaction has only read may end it, to begin a new one.
+                session.has_written = True
+                with _named(name, version):
+                    steps[version - 1]()
+                self.record(session, version, name)
+            logs.logger.info("migration.done", migration=name, version=version)
+
+    def recorded_step(self, client: SQLClient, name: str) -> int:
+        """Return how many migrations of a plugin this database has seen."""
+        with client.connect(readonly=True) as session:
+            return self.recorded_version(session, name) or 0
+
+
+@contextmanager
+def _named(name: str, version: int) -> Iterator[None]:
+    """Have an error, of whatever kind, say which migration it comes from."""
+    try:
+        yield
+    except Exception as error:
+        logs.logger.exception("migration.failed", migration=name, version=version)
+        message = f"Migration {version} of {name} failed: {type(error).__name__}: {error}"
+        raise BackendError(error, message) from error

@@ -21,6 +21,7 @@ from cliquet import logs
 from cliquet.connections import scope
 from cliquet.connections.sql import Cursor, Parameters, Session, SQLClient
 from cliquet.storage.exceptions import BackendError, ReadonlyError
+from cliquet.types import PoolStatus
 
 try:
     import psycopg2
@@ -228,6 +229,14 @@ class PostgreSQLClient(SQLClient):
         self.engine.dispose(close=close)
         if self._side is not None:
             self._side.dispose(close=close)
+
+    def pool_status(self) -> PoolStatus | None:
+        """Return how full the pool of connections is, or ``None`` if it has no size."""
+        pool: Any = self.engine.pool
+        # The classes of pools that applications choose have not all one.
+        if not hasattr(pool, "checkedout") or not hasattr(pool, "size"):
+            return None
+        return PoolStatus(pool.checkedout(), pool.size())
 
     def session_factory(self, *, is_autocommit: bool = False) -> PostgreSQLSession:
         """Return a session on a connection of the pool; tests make it fail (B-24).

@@ -17,6 +17,7 @@ from redis.retry import Retry
 from cliquet import logs, settings
 from cliquet.settings.parsers import Integer, Number, Text
 from cliquet.storage.exceptions import BackendError, ReadonlyError
+from cliquet.types import PoolStatus
 
 __all__ = [
     "ALLOWED_URL",
@@ -24,6 +25,7 @@ __all__ = [
     "Address",
     "create_from_config",
     "parse_url",
+    "pool_status",
     "read_options",
     "settings_of",
     "wrap_redis_error",
@@ -202,6 +204,15 @@ def settings_of(client: redis.Redis) -> dict[str, Any]:
     """Return the address of a client: ``host``, ``port``, ``password``, ``db`` (B-10.4)."""
     given = client.connection_pool.connection_kwargs
     return {name: given.get(name) for name in ("host", "port", "password", "db")}
+
+
+def pool_status(client: redis.Redis) -> PoolStatus | None:
+    """Return how full the pool of connections is, or ``None`` if it has no size."""
+    pool: Any = client.connection_pool
+    if not isinstance(pool, redis.BlockingConnectionPool):
+        return None
+    # The queue has a place for each connection, be it made or not, that nobody uses.
+    return PoolStatus(pool.max_connections - pool.pool.qsize(), pool.max_connections)
 
 
 def _without_password(url: str) -> str:

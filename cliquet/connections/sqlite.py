@@ -25,6 +25,7 @@ from typing import Protocol
 from cliquet import logs
 from cliquet.connections.sql import Cursor, Parameters, Session, SQLClient
 from cliquet.storage.exceptions import BackendError, ReadonlyError
+from cliquet.types import PoolStatus
 
 __all__ = ["SQLiteClient", "SQLiteSession", "SchemaOnFirstUse"]
 
@@ -182,6 +183,7 @@ class SQLiteClient(SQLClient):
         self.busy_timeout_seconds = busy_timeout_seconds
         self._prepare = [] if prepare is None else [prepare]
         self._idle: deque[sqlite3.Connection] = deque()
+        self._lent: set[sqlite3.Connection] = set()
         # One of a process waits for the file's lock; the others wait here, woken without delay.
         self._writer = threading.Lock()
         self._schemas: list[SchemaOnFirstUse] = []
@@ -214,16 +216,25 @@ class SQLiteClient(SQLClient):
             # Never closed: that would release the locks of the parent (POSIX advisory locks).
             _abandoned.extend(self._idle)
             self._idle.clear()
+            self._lent.clear()
             self._own = threading.local()
             self._writer = threading.Lock()
             self._ready_lock = threading.Lock()
+
+    def pool_status(self) -> PoolStatus:
+        """Return how many connections are lent, and how many are open."""
+        in_use = len(self._lent)
+        return PoolStatus(in_use, in_use + len(self._idle))
 
     def _lend(self, *, is_autocommit: bool) -> Session:
         if not self._is_ready:
             self._make_ready()
         if is_autocommit:
-            return SQLiteSession(self._connection(), is_autocommit=True)
-        return self._lend_to_writer()
+            session = SQLiteSession(self._connection(), is_autocommit=True)
+        else:
+            session = self._lend_to_writer()
+        self._lent.add(session.connection)
+        return session
 
     def _lend_to_writer(self) -> SQLiteSession:
         if not self._writer.acquire(timeout=self.busy_timeout_seconds):
@@ -242,6 +253,7 @@ class SQLiteClient(SQLClient):
         assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
         if not session.is_autocommit:
             self._writer.release()
+        self._lent.discard(session.connection)
         if session.connection.in_transaction:
             session.connection.close()
         else:

@@ -1,5 +1,7 @@
 """Setting an application up: the entry points and the steps of ``initialization_sequence``."""
 
+import functools
+import importlib
 from typing import Any
 
 from cliquet.initialization.application import includeme, initialize, initialize_cliquet
@@ -9,8 +11,10 @@ from cliquet.initialization.listeners import (
     EventResourceFilter,
     setup_listeners,
 )
+from cliquet.initialization.metrics import setup_statsd
 from cliquet.initialization.middlewares import install_middlewares
-from cliquet.initialization.monitoring import setup_logging, setup_statsd
+from cliquet.initialization.monitoring import setup_logging
+from cliquet.initialization.profiler import Profiler
 from cliquet.initialization.security import setup_authentication
 from cliquet.initialization.web import (
     setup_backoff,
@@ -56,9 +60,8 @@ def __getattr__(name: str) -> Any:
 
             return newrelic
         if name == "ProfilerMiddleware":
-            from werkzeug.middleware.profiler import ProfilerMiddleware
-
-            return ProfilerMiddleware
+            werkzeug = importlib.import_module("werkzeug.middleware.profiler")
+            return functools.partial(Profiler, werkzeug.ProfilerMiddleware)
     except ImportError:
         return None
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

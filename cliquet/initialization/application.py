@@ -11,7 +11,7 @@ from pyramid.events import ApplicationCreated, NewRequest, NewResponse
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import authentication, events, http, logs, settings
-from cliquet.initialization import backends, web
+from cliquet.initialization import announcing, crashes, metrics, migrations, web
 
 __all__ = ["includeme", "initialize", "initialize_cliquet"]
 
@@ -104,11 +104,15 @@ def includeme(config: Configurator) -> None:
     registry.public_settings = {"batch_max_requests", "readonly"}
     registry.api_capabilities = {}
     config.add_directive("add_api_capability", add_api_capability)
+    registry.migrations = {}
+    config.add_directive("add_migrations", migrations.add_migrations)
 
     config.add_request_method(events.get_resource_events)
     config.add_request_method(events.notify_resource_event)
 
     configured = config.get_settings()
+    # First: what fails below is a crash, too.
+    crashes.setup_sentry(config)
     # Our error views answer for the exceptions that Cornice would handle.
     configured.setdefault("handle_exceptions", False)
     config.include("cornice")
@@ -116,11 +120,14 @@ def includeme(config: Configurator) -> None:
     config.include("cliquet.transactions")
 
     config.add_subscriber(web.check_encoding, NewRequest)
+    # Before the steps, one of which redirects what has no version.
+    metrics.setup_prometheus(config)
     for step in settings.read(configured, "initialization_sequence"):
         config.maybe_dotted(step)(config)
+    metrics.observe_backends(config)
     # After the steps, one of which sets `Vary` anew.
     config.add_subscriber(web.add_cors_headers, NewResponse)
-    config.add_subscriber(backends.warn_of_missing_indexes, ApplicationCreated)
+    config.add_subscriber(announcing.warn_of_doubts, ApplicationCreated)
 
     config.add_request_method(http.follow_subrequest)
     # A real property: of a function, Pyramid makes one that can be set (P-5.3).
@@ -134,24 +141,10 @@ def includeme(config: Configurator) -> None:
     config.commit()
 
     # What plug-ins log on their way in is written as the rest of the application's lines.
-    token = logs.begin(renderer=getattr(registry, "log_renderer", None))
-    try:
+    with logs.using(getattr(registry, "log_renderer", None)):
         for plugin in settings.read(configured, "includes"):
             config.include(plugin)
-        config.scan("cliquet.views")
-        _log_start(config)
-    finally:
-        logs.end(token)
-
-
-def _log_start(config: Configurator) -> None:
-    configured = config.get_settings()
-    variables = sorted(
-        source.split()[-1]
-        for source in getattr(config.registry, "settings_sources", {}).values()
-        if source.startswith("environment")
-    )
-    if variables:
-        # A variable of another program may have been meant (S-23.7).
-        logs.logger.info("Settings read from the environment.", variables=variables)
-    logs.logger.info(f"{configured['project_name']} {configured['project_version']} starting.")
+        # Without the setting, the address is free for a view of the application (E-6.5).
+        has_version = settings.read(configured, "version_json_path")
+        config.scan("cliquet.views", ignore=None if has_version else "cliquet.views.version")
+        announcing.tell_of_start(config)

@@ -7,10 +7,9 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 
-from cliquet import cache, logs, permission, settings, storage
-from cliquet.storage.exceptions import BackendError
+from cliquet import cache, permission, settings, storage
 
-__all__ = ["setup_cache", "setup_permission", "setup_storage", "warn_of_missing_indexes"]
+__all__ = ["setup_cache", "setup_permission", "setup_storage"]
 
 
 def _load(config: Configurator, kind: str, base: type) -> Any:
@@ -56,25 +55,3 @@ def setup_cache(config: Configurator) -> None:
     if backend is not None:
         config.registry.cache = backend
         config.registry.heartbeats["cache"] = cache.heartbeat(backend)
-
-
-def warn_of_missing_indexes(event: Any) -> None:
-    """Tell, once the application is made, which declared indexes the storage lacks (E-10.2)."""
-    backend = getattr(event.app.registry, "storage", None)
-    if not isinstance(backend, storage.StorageBase):
-        # None, or what a test has put in its place.
-        return
-    try:
-        missing = backend.missing_indexes()
-    except BackendError:
-        # Down, or without schema yet: no reason not to start.
-        return
-    if missing:
-        # No request is being processed, whose renderer would be known.
-        token = logs.begin(renderer=getattr(event.app.registry, "log_renderer", None))
-        try:
-            logs.logger.warning(
-                "Declared indexes are missing, which `cliquet migrate` makes.", indexes=missing
-            )
-        finally:
-            logs.end(token)

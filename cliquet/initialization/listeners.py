@@ -16,6 +16,7 @@ from cliquet.events import (
     ResourceChanged,
     ResourceRead,
 )
+from cliquet.initialization import metrics
 from cliquet.logs import logger_for
 
 __all__ = ["EventActionFilter", "EventResourceFilter", "setup_listeners"]
@@ -81,7 +82,7 @@ def setup_listeners(config: Configurator) -> None:
             )
         names[prefix] = name
         # Outside the resolution: what it raises is no missing setting (S-23.14).
-        _subscribe(config, module.load_from_config(config, prefix), prefix)
+        _subscribe(config, name, module.load_from_config(config, prefix), prefix)
 
 
 def _resolve(config: Configurator, name: str) -> tuple[Any, str]:
@@ -114,7 +115,9 @@ def _is_absence(error: ImportError, name: str) -> bool:
     return missing is not None and (name == missing or name.startswith(f"{missing}."))
 
 
-def _subscribe(config: Configurator, listener: Callable[[Any], None], prefix: str) -> None:
+def _subscribe(
+    config: Configurator, name: str, listener: Callable[[Any], None], prefix: str
+) -> None:
     configured = config.get_settings()
     actions = set(ACTIONS.from_string_list(settings.read(configured, f"{prefix}actions")))
     resources = settings.read(configured, f"{prefix}resources")
@@ -124,6 +127,7 @@ def _subscribe(config: Configurator, listener: Callable[[Any], None], prefix: st
     if getattr(listener, "after_commit", False) and not before_commit:
         # What it does cannot be undone (P-34.6).
         read, changed = AfterResourceRead, AfterResourceChanged
+    listener = metrics.observe_listener(config.registry, name, listener)
     if ACTIONS.READ in actions:
         config.add_subscriber(listener, read, for_resources=resources)
     changes = sorted(action.value for action in actions - {ACTIONS.READ})

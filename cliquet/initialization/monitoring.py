@@ -9,14 +9,12 @@ from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.events import NewRequest, NewResponse
-from pyramid.exceptions import ConfigurationError
 from pyramid.request import Request
 from pyramid.response import Response
-from pyramid_retry import is_error_retryable
 
 from cliquet import http, logs, settings
 
-__all__ = ["log_context_tween_factory", "setup_logging", "setup_statsd"]
+__all__ = ["log_context_tween_factory", "setup_logging"]
 
 
 def setup_logging(config: Configurator) -> None:
@@ -70,7 +68,7 @@ def _on_new_response(event: NewResponse) -> None:
     if getattr(request, "parent", None) is not None:
         return
     response.headers["X-Request-Id"] = request.request_id
-    if _is_tried_again(request):
+    if http.is_tried_again(request):
         # The request is counted once, by its last attempt (X-23).
         logs.logger.info("request.retry")
         return
@@ -80,11 +78,6 @@ def _on_new_response(event: NewResponse) -> None:
         t=http.elapsed_ms(request),
         time=datetime.now().isoformat(),
     )
-
-
-def _is_tried_again(request: Request) -> bool:
-    error = getattr(request, "exception", None)
-    return error is not None and is_error_retryable(request, error)
 
 
 def _request_id(request: Request) -> str:
@@ -115,16 +108,3 @@ def _request_fields(request: Request) -> dict[str, Any]:
         "authn_type": None,
         "errno": None,
     }
-
-
-def setup_statsd(config: Configurator) -> None:
-    """Set ``registry.statsd``, the client of metrics (S-20.1).
-
-    Raises
-    ------
-    pyramid.exceptions.ConfigurationError : ``statsd_url`` is set; this version has no client yet.
-    """
-    url = settings.read(config.get_settings(), "statsd_url")
-    if url:
-        raise ConfigurationError(f"statsd_url = {url}: metrics are not supported yet.")
-    config.registry.statsd = None

@@ -2,29 +2,176 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from pyramid.config import Configurator
-from pyramid.interfaces import PHASE2_CONFIG, ISecurityPolicy
+from pyramid.exceptions import ConfigurationError
+from pyramid.interfaces import (
+    PHASE1_CONFIG,
+    PHASE2_CONFIG,
+    IAuthenticationPolicy,
+    IAuthorizationPolicy,
+    ISecurityPolicy,
+)
 from pyramid_multiauth import MultiAuthPolicySelected
 
 from cliquet import settings
-from cliquet.authentication import SecurityPolicy, effective_principals, on_policy_selected
+from cliquet.authentication import (
+    IPAuthenticationPolicy,
+    SecurityPolicy,
+    effective_principals,
+    on_policy_selected,
+)
 
 __all__ = ["setup_authentication"]
 
+_AUTHORIZATION = "multiauth.authorization_policy"
+_POLICIES = "multiauth.policies"
+_POLICY_PREFIX = "multiauth.policy."
+# Published plug-ins leave the others of Pyramid's interface out.
+_CALLED_METHODS = ("authenticated_userid", "effective_principals", "forget")
+# The published page spells it the first way. The package does not import on Pyramid 2 (S-16.7).
+_REPLACED_CLASSES = {
+    "pyramid_ipauth.IPAuthentictionPolicy": IPAuthenticationPolicy,
+    "pyramid_ipauth.IPAuthenticationPolicy": IPAuthenticationPolicy,
+}
+
 
 def setup_authentication(config: Configurator) -> None:
-    """Ask the policies of ``multiauth.policies``, in order (S-16)."""
+    """Ask the policies of ``multiauth.policies``, in order (S-16).
+
+    Raises
+    ------
+    ImportError : a setting names a class or function that cannot be imported (S-22).
+    ValueError : ``multiauth.policies`` names a policy that is none, or two of the same name.
+    pyramid.exceptions.ConfigurationError : a class cannot be made with its options, or makes no
+        policy.
+    """
     configured = config.get_settings()
+    names = settings.read(configured, _POLICIES)
+    _check_names(names, configured)
     # `pyramid_multiauth` splits text, and knows no list.
-    configured["multiauth.policies"] = " ".join(settings.read(configured, "multiauth.policies"))
-    config.include("pyramid_multiauth")
+    configured[_POLICIES] = " ".join(names)
+    made = _made(config, names)
+    given = {name: settings.read(configured, name) for name in made}
+    # It reads names from settings, makes what they name when the configuration is committed, and
+    # says of a failure neither which setting nor which policy. It takes objects as well, hence
+    # finds them made; applications find what the deployer wrote.
+    configured.update(made)
+    try:
+        config.include("pyramid_multiauth")
+    finally:
+        configured.update(given)
 
     def replace_policy() -> None:
         registry = config.registry
         policy = SecurityPolicy(registry.getUtility(ISecurityPolicy))
         registry.registerUtility(policy, ISecurityPolicy)
+        # Modules with a policy often bring an authorization policy too. Pyramid wants an
+        # authentication policy beside it, as do plug-ins that look one up by its name; and the
+        # setting decides which one it is, also where the module has committed its own.
+        registry.registerUtility(policy, IAuthenticationPolicy)
+        registry.registerUtility(made[_AUTHORIZATION](), IAuthorizationPolicy)
 
     # Once the policy is registered, and before the first view asks for it.
     config.action("cliquet.security_policy", replace_policy, order=PHASE2_CONFIG + 1)
+    # Two such modules are no conflict.
+    config.action(IAuthorizationPolicy, None, order=PHASE1_CONFIG)
     config.add_request_method(effective_principals, property=True)
     config.add_subscriber(on_policy_selected, MultiAuthPolicySelected)
+
+
+def _made(config: Configurator, names: Iterable[str]) -> dict[str, Any]:
+    """Return the settings that name classes and functions, with objects for names."""
+    made: dict[str, Any] = {
+        "multiauth.groupfinder": _resolved(config, "multiauth.groupfinder"),
+        _AUTHORIZATION: _factory_of(_call(config, _AUTHORIZATION, {})),
+    }
+    for name in names:
+        use = f"{_POLICY_PREFIX}{name}.use"
+        if use in config.get_settings():
+            made[use] = _factory_of(_policy(config, name))
+        else:
+            _check_module(config, name)
+    return made
+
+
+def _factory_of(policy: Any) -> Callable[..., Any]:
+    return lambda **options: policy
+
+
+def _check_names(names: Iterable[str], configured: dict[str, Any]) -> None:
+    """Refuse names that would give one prefixed id to two users (S-16.4, H-4.3)."""
+    lowered = [name.lower() for name in names]
+    if len(set(lowered)) < len(lowered) or any(":" in name for name in lowered):
+        allowed = "names that differ by more than their case, and have no colon"
+        raise settings.SettingError(_POLICIES, configured[_POLICIES], allowed)
+    for key in configured:
+        if key.startswith(_POLICY_PREFIX) and "." not in key.removeprefix(_POLICY_PREFIX):
+            raise ValueError(f"Setting '{key}' has no effect; its class is named by '{key}.use'.")
+
+
+def _options(configured: dict[str, Any], name: str) -> dict[str, Any]:
+    prefix = f"{_POLICY_PREFIX}{name}."
+    return {
+        key.removeprefix(prefix): value
+        for key, value in configured.items()
+        if key.startswith(prefix) and key != f"{prefix}use"
+    }
+
+
+def _policy(config: Configurator, name: str) -> Any:
+    """Return the policy of a name whose class the settings give (S-16.1)."""
+    use = f"{_POLICY_PREFIX}{name}.use"
+    policy = _call(config, use, _options(config.get_settings(), name))
+    missing = [method for method in _CALLED_METHODS if not hasattr(policy, method)]
+    if missing:
+        raise ConfigurationError(
+            f"Setting '{use}' makes {policy!r}, which is no authentication policy of Pyramid: "
+            f"it has no {', '.join(missing)}."
+        )
+    return policy
+
+
+def _check_module(config: Configurator, name: str) -> None:
+    """Refuse a name without class that is no module to include (S-16.1, S-22)."""
+    use = f"{_POLICY_PREFIX}{name}.use"
+    options = sorted(_options(config.get_settings(), name))
+    if options:
+        given = ", ".join(options)
+        raise ValueError(f"Setting '{use}' is missing: '{name}' has the options {given}.")
+    try:
+        config.maybe_dotted(name)
+    except ImportError as error:
+        raise ValueError(
+            f"Setting '{_POLICIES}' has {name!r}, which has no setting '{use}' and is no module "
+            f"that can be imported: {error}"
+        ) from error
+
+
+def _resolved(config: Configurator, setting: str) -> Any:
+    """Return the object that a setting names."""
+    value = settings.read(config.get_settings(), setting)
+    if value == "":
+        raise settings.SettingError(setting, value, "a dotted Python name")
+    try:
+        return config.maybe_dotted(value)
+    except ImportError as error:
+        if value in _REPLACED_CLASSES:
+            return _REPLACED_CLASSES[value]
+        raise ImportError(f"Setting '{setting}' is {value!r}: {error}") from error
+
+
+def _call(config: Configurator, setting: str, options: dict[str, Any]) -> Any:
+    """Return what the class that a setting names makes of options."""
+    factory = _resolved(config, setting)
+    try:
+        return factory(**options)
+    except (TypeError, ValueError) as error:
+        # Values of options may be secrets.
+        given = f"the options {', '.join(sorted(options))}" if options else "no options"
+        raise ConfigurationError(
+            f"Setting '{setting}' is {settings.read(config.get_settings(), setting)!r}, "
+            f"which cannot be made with {given}: {error}"
+        ) from error

@@ -11,7 +11,12 @@ from typing import Any
 
 import redis
 
-from cliquet.connections.redis import create_from_config, settings_of, wrap_redis_error
+from cliquet.connections.redis import (
+    create_from_config,
+    pool_status,
+    settings_of,
+    wrap_redis_error,
+)
 from cliquet.patterns import compile_pattern, is_pattern
 from cliquet.permission import redis_scripts as scripts
 from cliquet.permission.base import (
@@ -34,7 +39,7 @@ from cliquet.permission.redis_keys import (
     to_bytes,
 )
 from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
-from cliquet.types import BoundPermission, GetBoundPermissions
+from cliquet.types import BoundPermission, GetBoundPermissions, PoolStatus
 
 __all__ = ["Permission", "create_from_config", "load_from_config", "wrap_redis_error"]
 
@@ -77,6 +82,10 @@ class Permission(PermissionBase):
     def settings(self) -> dict[str, Any]:
         """The ``host``, ``port``, ``password`` and ``db`` of the server (B-10.4)."""
         return settings_of(self._client)
+
+    def pool_status(self) -> PoolStatus | None:
+        """Return how full the pool of connections is; ``None`` where it has no size."""
+        return pool_status(self._client)
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Do nothing: there is no schema."""

@@ -23,7 +23,7 @@ from cliquet.permission.base import (
 )
 from cliquet.permission.sql import SQL
 from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
-from cliquet.types import BoundPermission, GetBoundPermissions
+from cliquet.types import BoundPermission, GetBoundPermissions, PoolStatus
 
 __all__ = ["RelationalPermission"]
 
@@ -76,6 +76,11 @@ class RelationalPermission(PermissionBase):
         -------
         Permissions and principals of the object afterwards.
         """
+
+    def pool_status(self) -> PoolStatus | None:
+        """Return how full the pool of connections is; ``None`` where it has no size."""
+        status: PoolStatus | None = self.client.pool_status()
+        return status
 
     # The contract
 

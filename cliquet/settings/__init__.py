@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cliquet.settings.families import SETTINGS, find, read, validate
 from cliquet.settings.loading import (
+    ConflictError,
     Resolution,
     environment_names,
     load_default_settings,
@@ -20,6 +21,7 @@ from cliquet.settings.table import DEFAULT_SETTINGS
 __all__ = [
     "DEFAULT_SETTINGS",
     "SETTINGS",
+    "ConflictError",
     "Parser",
     "Resolution",
     "Setting",

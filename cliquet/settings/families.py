@@ -228,7 +228,9 @@ def read(settings: Mapping[str, Any], name: str) -> Any:
     row = find(name)
     if row is None:
         raise KeyError(name)
-    return row.value(settings.get(name, row.default), name)
+    value = row.value(settings.get(name, row.default), name)
+    # The published page has lines such as `id_generator =`, which stand for the default.
+    return row.default if value == "" and isinstance(row.parse, Reference) else value
 
 
 def validate(settings: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from cliquet.settings.parsers import Text
 from cliquet.settings.table import DEFAULT_SETTINGS
 
 __all__ = [
+    "ConflictError",
     "Resolution",
     "environment_names",
     "load_default_settings",
@@ -35,6 +36,10 @@ _OWN_COMPONENTS: Final = frozenset(name.split(".")[0] for name in SETTINGS if ".
 _TEXT_NAME: Final = re.compile(r"secret|password|(?:^|[._-])(?:client_id|version)$")
 
 
+class ConflictError(ValueError):
+    """Two spellings of a setting have different values (S-1.6)."""
+
+
 @dataclass(frozen=True)
 class Resolution:
     """Every setting under its bare name, and where each value came from.
@@ -47,12 +52,14 @@ class Resolution:
     sources : bare name to ``environment <VARIABLE>``, ``settings``, ``application default`` or
         ``default``.
     spellings : bare name to the names under which the settings had it.
+    declared : bare names for which the library, the application or a plugin gave a default.
     """
 
     project_name: str
     values: dict[str, Any]
     sources: dict[str, str]
     spellings: dict[str, list[str]]
+    declared: frozenset[str] = frozenset()
 
 
 def resolve_project_name(settings: Mapping[str, Any], argument: str) -> str:
@@ -104,7 +111,7 @@ def resolve(
 
     Raises
     ------
-    ValueError : two spellings of a setting have different values (S-1.6).
+    ConflictError : two spellings of a setting have different values (S-1.6).
     """
     spellings: dict[str, list[str]] = {}
     for key in settings:
@@ -122,7 +129,8 @@ def resolve(
                 values[bare] = _coerce(bare, environment[variable])
                 sources[bare] = f"environment {variable}"
                 break
-    return Resolution(project_name, values, sources, spellings)
+    declared = frozenset(bare_defaults) | (previous.declared if previous else frozenset())
+    return Resolution(project_name, values, sources, spellings, declared)
 
 
 def load_default_settings(config: Any, default_settings: Mapping[str, Any]) -> None:
@@ -140,7 +148,7 @@ def load_default_settings(config: Any, default_settings: Mapping[str, Any]) -> N
     Raises
     ------
     KeyError : the settings have no ``project_name``.
-    ValueError : two spellings of a setting have different values (S-1.6).
+    ConflictError : two spellings of a setting have different values (S-1.6).
     """
     settings = config.get_settings()
     displayed_name = settings["project_name"]
@@ -220,7 +228,7 @@ def _check_conflict(bare: str, settings: Mapping[str, Any], spellings: list[str]
     if len(coerced) == 1 and coerced <= raw:
         return
     names = ", ".join(f"'{spelling}'" for spelling in spellings)
-    raise ValueError(f"Settings {names} are in conflict.")
+    raise ConflictError(f"Settings {names} are in conflict.")
 
 
 def _coerce(bare: str, value: Any) -> Any:

@@ -63,6 +63,7 @@ class Setting:
     unit : unit of a number.
     in_defaults : whether `DEFAULT_SETTINGS` has it, so that the environment reaches it (S-1.5).
     version_added : first release that knew it.
+    is_secret : whether it may be shown to nobody, as in ``cliquet settings``.
     placeholders : regular expression of each placeholder that is not any text without dot.
     """
 
@@ -73,6 +74,7 @@ class Setting:
     unit: str | None = None
     in_defaults: bool = True
     version_added: str = "3.1"
+    is_secret: bool = False
     placeholders: Mapping[str, str] = field(default_factory=dict)
 
     @property

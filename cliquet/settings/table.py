@@ -273,6 +273,7 @@ _SECURITY = (
         _TEXT,
         "",
         "Secret that Basic Auth user ids derive from; users lose their data when it changes.",
+        is_secret=True,
     ),
 )
 
@@ -287,6 +288,35 @@ _MONITORING = (
         _TEXT,
         "cliquet",
         "Prefix of the names of metrics when the project has no name.",
+    ),
+    Setting(
+        "prometheus_enabled",
+        _FLAG,
+        False,
+        "Serve metrics for Prometheus at /__metrics__.",
+        version_added="3.2",
+    ),
+    Setting(
+        "sentry_dsn",
+        _OPTIONAL_LOCATION,
+        None,
+        "Address of the Sentry project that crashes are sent to.",
+        version_added="3.2",
+        is_secret=True,
+    ),
+    Setting(
+        "sentry_env",
+        _OPTIONAL_TEXT,
+        None,
+        "Environment that crashes are filed under in Sentry.",
+        version_added="3.2",
+    ),
+    Setting(
+        "version_json_path",
+        _OPTIONAL_LOCATION,
+        None,
+        "File that /__version__ answers with, as Dockerflow describes it.",
+        version_added="3.2",
     ),
 )
 

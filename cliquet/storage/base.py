@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
+from cliquet import logs
 from cliquet.storage import generators
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
 from cliquet.storage.transfer import StorageTransfer
@@ -89,6 +90,24 @@ class StorageBase(StorageTransfer):
         dry_run : only log what would be done.
         """
         raise NotImplementedError
+
+    def run_migrations(
+        self, name: str, steps: Sequence[Callable[[Any], None]], dry_run: bool = False
+    ) -> None:
+        """Run the migrations of a plugin that this storage has not seen yet (B-21.30).
+
+        See :func:`cliquet.initialization.migrations.add_migrations`. A storage that has no place
+        to record them runs none.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        name : of the plugin.
+        steps : in order, each called with this storage. One that fails leaves nothing.
+        dry_run : only log what would be done.
+        """
+        logs.logger.info("migration.without_effect", migration=name)
 
     def flush(self, auth: str | None = None) -> None:
         """Remove every record, tombstone and timestamp of every collection (B-3.9, B-22.28)."""

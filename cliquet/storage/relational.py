@@ -8,8 +8,10 @@ several cheap statements for the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
+from cliquet.connections.migrations import Migrations
 from cliquet.storage import generators
 from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
@@ -27,7 +29,7 @@ from cliquet.storage.relational_writing import Conflict, Key, Write, tombstone
 from cliquet.storage.sql import SQL
 from cliquet.storage.timestamps import require_timestamp
 from cliquet.storage.values import copy_object
-from cliquet.types import IdGenerator, Record
+from cliquet.types import IdGenerator, PoolStatus, Record
 
 __all__ = ["RelationalStorage"]
 
@@ -38,8 +40,20 @@ class RelationalStorage(RelationalBulk, RelationalTransfer, StorageBase):
     """A storage in SQL."""
 
     pages_have_timestamp = True
+    _migrations: Migrations
 
     # The contract
+
+    def run_migrations(
+        self, name: str, steps: Sequence[Callable[[Any], None]], dry_run: bool = False
+    ) -> None:
+        bound = [partial(step, self) for step in steps]
+        self._migrations.run_steps(self.client, name, bound, dry_run=dry_run)
+
+    def pool_status(self) -> PoolStatus | None:
+        """Return how full the pool of connections is; ``None`` where it has no size."""
+        status: PoolStatus | None = self.client.pool_status()
+        return status
 
     def flush(self, auth: str | None = None) -> None:
         with self.client.begin() as session:

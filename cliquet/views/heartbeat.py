@@ -30,22 +30,21 @@ def get_heartbeat(request: Request) -> dict[str, Any]:
     """
     registry = request.registry
     timeout_seconds = settings.read(registry.settings, "heartbeat_timeout_seconds")
-    deadline = monotonic() + timeout_seconds
-    # A check that hangs keeps its thread: it is not started again, or threads would pile up.
+    # A check that is under way serves all requests that ask meanwhile. One that hangs keeps its
+    # thread: it is not started again, or threads would pile up.
     running: dict[str, _Check] = registry.__dict__.setdefault("running_heartbeats", {})
     checks: dict[str, _Check] = {}
     for name, function in registry.heartbeats.items():
-        if name in running and running[name].is_alive():
-            continue
-        checks[name] = running[name] = _Check(name, function, request)
-        checks[name].start()
+        check = running.get(name)
+        if check is None or not check.is_alive():
+            check = running[name] = _Check(name, function, request)
+            check.start()
+        checks[name] = check
 
     status: dict[str, Any] = {}
-    for name in registry.heartbeats:
-        check = checks.get(name)
-        if check is not None:
-            check.join(max(0.0, deadline - monotonic()))
-        if check is None or check.is_alive():
+    for name, check in checks.items():
+        check.join(max(0.0, check.started + timeout_seconds - monotonic()))
+        if check.is_alive():
             logs.logger.error("Heartbeat is late", heartbeat=name, timeout=timeout_seconds)
             status[name] = False
         else:
@@ -63,6 +62,7 @@ class _Check(threading.Thread):
         self._heartbeat = name
         self._function = function
         self._request = request
+        self.started = monotonic()
         self.result: Any = False
 
     def run(self) -> None:
@@ -70,14 +70,13 @@ class _Check(threading.Thread):
         # Outside the request's transaction: each check stands alone, and is undone alone.
         context = RequestContext(self._request)
         context.begin()
-        token = logs.begin(renderer=getattr(self._request.registry, "log_renderer", None))
-        try:
-            self.result = self._function(self._request)
-        except Exception:
-            logs.logger.exception("Heartbeat Error", heartbeat=self._heartbeat)
-        finally:
-            logs.end(token)
-            context.end()
+        with logs.using(getattr(self._request.registry, "log_renderer", None)):
+            try:
+                self.result = self._function(self._request)
+            except Exception:
+                logs.logger.exception("Heartbeat Error", heartbeat=self._heartbeat)
+            finally:
+                context.end()
 
 
 @lbheartbeat.get(permission=NO_PERMISSION_REQUIRED)

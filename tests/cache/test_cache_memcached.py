@@ -359,6 +359,7 @@ def test_a_value_beyond_the_limit_of_the_server_is_a_backend_error(cache):
 
 
 @pytest.mark.clause("B-21.35", "B-2.5")
+@pytest.mark.setting("cache_pool_size", "{component}_pool_timeout")
 def test_threads_wait_for_a_connection_and_not_for_ever(memcached_server, open_cache):
     cache = open_cache(memcached_server, cache_pool_size=1, cache_pool_timeout=10)
     with ThreadPoolExecutor(8) as pool:

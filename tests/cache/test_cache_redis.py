@@ -223,6 +223,7 @@ def test_every_call_fails_as_a_backend_does_when_the_server_is_down(scheme):
 
 
 @pytest.mark.clause("B-10.4", "B-21.35", "B-2.5")
+@pytest.mark.setting("cache_pool_size", "{component}_pool_timeout")
 def test_a_thread_that_waits_too_long_for_a_connection_gets_a_backend_error(redis_url):
     cache = load(redis_url, cache_pool_size=1, cache_pool_timeout=0.05)
 

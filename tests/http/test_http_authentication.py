@@ -112,6 +112,7 @@ def test_the_same_person_under_two_policies_is_two_users():
 
 
 @pytest.mark.clause("H-4.3", "S-16.1")
+@pytest.mark.setting("multiauth.policies", "multiauth.policy.{name}.use")
 def test_a_policy_may_have_another_name():
     app = make_app(
         settings={
@@ -124,6 +125,7 @@ def test_a_policy_may_have_another_name():
 
 
 @pytest.mark.clause("H-4.1", "S-16.1")
+@pytest.mark.setting("multiauth.policies")
 def test_policies_that_are_not_listed_are_refused():
     app = make_app([Mushroom], settings={**TWO_POLICIES, "multiauth.policies": "Token"})
     app.get("/v0/mushrooms", headers=basic_auth(), status=401)
@@ -155,6 +157,7 @@ def test_the_user_id_is_the_hmac_of_the_credentials(app, credentials, digest):
 
 
 @pytest.mark.clause("H-4.5", "S-16.3", "S-23.5")
+@pytest.mark.setting("userid_hmac_secret")
 @pytest.mark.parametrize("secret", ["b4c96a8692291d88fe5a97dd91846eb4", "été", "123456", "12e4"])
 def test_the_secret_of_the_settings_is_the_key(secret):
     app = make_app(settings={"userid_hmac_secret": secret})
@@ -205,6 +208,7 @@ def test_every_endpoint_of_a_user_resource_requires_a_user(app, method, path):
 
 
 @pytest.mark.clause("H-4.10", "S-16.2")
+@pytest.mark.setting("multiauth.policy.{name}.{option}")
 def test_the_realm_is_a_setting():
     app = make_app([Mushroom], settings={"multiauth.policy.basicauth.realm": "Forest"})
     response = app.get("/v0/mushrooms", status=401)

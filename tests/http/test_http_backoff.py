@@ -41,6 +41,7 @@ def test_without_the_setting_no_response_asks_clients_to_back_off(idle, outcome)
 
 
 @pytest.mark.clause("S-8.2")
+@pytest.mark.setting("backoff")
 @pytest.mark.parametrize(("value", "sent"), [(0, "0"), ("0", "0"), ("5", "5"), ("soon", "soon")])
 def test_any_value_is_sent_as_text_zero_included(value, sent):
     app = make_outcomes_app({"backoff": value})
@@ -62,6 +63,7 @@ def test_only_503_says_when_to_come_back_and_the_heartbeat_does_not(idle, outcom
 
 
 @pytest.mark.clause("S-8.3")
+@pytest.mark.setting("retry_after_seconds")
 @pytest.mark.parametrize("outcome", [o for o in OUTCOMES if o.name in RETRY_LATER])
 def test_the_delay_is_a_setting_in_seconds_for_custom_503_too(outcome):
     app = make_outcomes_app({"retry_after_seconds": 120})

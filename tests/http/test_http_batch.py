@@ -239,6 +239,7 @@ def test_nothing_asked_nothing_answered(app):
 
 
 @pytest.mark.clause("H-25.9", "S-6.1")
+@pytest.mark.setting("batch_max_requests")
 @pytest.mark.parametrize(("limit", "configured"), [(25, {}), (2, {"batch_max_requests": "2"})])
 def test_the_number_of_requests_is_limited(limit, configured):
     app = make_app([Mushroom], settings=configured)

@@ -587,6 +587,7 @@ def test_a_subscriber_that_raises_fails_the_batch_as_a_whole():
 @pytest.mark.parametrize("error", ["crash", "backend"])
 def test_a_failure_is_logged_once(error, caplog):
     app = make_failing_app()
+    caplog.clear()
 
     with caplog.at_level("ERROR", logger="cliquet"):
         app.post_json(

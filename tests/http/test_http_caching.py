@@ -105,6 +105,7 @@ def test_pragma_is_never_sent(app, outcome):
 
 
 @pytest.mark.clause("H-30.2", "S-10.1")
+@pytest.mark.setting("{resource_name}_cache_expires_seconds")
 @pytest.mark.parametrize("seconds", [3600, "3600"])
 @pytest.mark.parametrize("method", ["get", "head"])
 def test_what_anybody_reads_may_be_cached_for_a_while(frozen, seconds, method):
@@ -171,6 +172,7 @@ def test_every_response_of_a_service_that_allows_all_origins_says_just_that(app,
 
 
 @pytest.mark.clause("H-30.6", "S-8.5")
+@pytest.mark.setting("vary")
 @outcomes()
 def test_a_setting_replaces_the_list(accepting_app, outcome):
     names = outcome(accepting_app).headers["Vary"].split(", ")

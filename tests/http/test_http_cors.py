@@ -86,6 +86,7 @@ def test_the_brackets_of_an_address_are_no_pattern():
 
 
 @pytest.mark.clause("H-29.3")
+@pytest.mark.setting("cors_origins")
 @pytest.mark.parametrize(
     ("setting", "sent"),
     [
@@ -400,6 +401,7 @@ def test_a_preflight_for_a_disabled_method_is_refused():
 
 
 @pytest.mark.clause("H-29.13", "S-9.2")
+@pytest.mark.setting("cors_max_age_seconds")
 @pytest.mark.parametrize(
     ("value", "sent"), [(None, "3600"), ("60", "60"), (7, "7"), ("0", None), ("", None)]
 )

@@ -67,6 +67,7 @@ def test_an_empty_date_is_none():
 
 
 @pytest.mark.clause("H-28.2", "S-8.7")
+@pytest.mark.setting("eos", "eos_message", "eos_url")
 @outcomes()
 def test_before_the_date_requests_work_and_every_response_alerts(announced, outcome):
     assert alert(outcome(announced)) == {
@@ -77,6 +78,7 @@ def test_before_the_date_requests_work_and_every_response_alerts(announced, outc
 
 
 @pytest.mark.clause("H-28.2", "S-8.7")
+@pytest.mark.setting("project_docs")
 def test_the_alert_leads_to_the_documentation_and_says_nothing_by_default():
     app = make_app(settings={"eos": FUTURE, "project_docs": "http://docs.example/"})
     assert alert(app.get("/v0/")) == {

@@ -217,6 +217,7 @@ def test_errors_speak_the_language_of_the_client(path, body):
 
 
 @pytest.mark.clause("H-26.7", "S-3.7", "P-20.5")
+@pytest.mark.setting("error_info_link")
 @pytest.mark.parametrize(
     ("settings", "info"),
     [

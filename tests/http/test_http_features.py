@@ -48,6 +48,7 @@ def test_the_hello_view_shows_how_much_a_batch_may_hold(settings, shown):
 
 
 @pytest.mark.clause("S-6.2", "H-14.3")
+@pytest.mark.setting("paginate_by")
 @pytest.mark.parametrize(("query", "size"), [("", 2), ("?_limit=1", 1), ("?_limit=50", 2)])
 def test_pages_have_the_size_of_the_setting_at_most(query, size):
     app = make_app([Mushroom], settings={"paginate_by": "2"})

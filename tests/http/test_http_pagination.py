@@ -253,6 +253,7 @@ def test_without_limit_a_list_is_whole(app, headers, query):
 
 
 @pytest.mark.clause("D-29", "X-27")
+@pytest.mark.setting("storage_max_fetch_size")
 @pytest.mark.parametrize("query", ["", "?_limit=100", "?_sort=n&_since=0"])
 def test_a_list_cut_by_the_fetch_ceiling_has_a_next_page(headers, query):
     app = make_app([Lichen], settings={"storage_max_fetch_size": "3"})

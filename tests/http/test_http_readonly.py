@@ -52,6 +52,7 @@ def readonly_app():
 
 
 @pytest.mark.clause("H-31.1", "S-7.4", "X-13")
+@pytest.mark.setting("readonly")
 @pytest.mark.parametrize(("kind", "method"), [switch for switch in SWITCHES if switch[1] != "GET"])
 def test_a_read_only_service_refuses_writes_and_lists_what_is_left(readonly_app, kind, method):
     response = send(readonly_app, method, PATHS[kind], status=405)
@@ -175,6 +176,7 @@ def test_a_collection_without_timestamp_explains_itself_when_read_only(readonly,
 
 
 @pytest.mark.clause("H-31.4", "S-7.1", "X-13")
+@pytest.mark.setting("{endpoint_type}_{resource_name}_{method}_enabled")
 @pytest.mark.parametrize(("kind", "method"), SWITCHES)
 @pytest.mark.parametrize("value", ["false", False])
 def test_a_setting_removes_one_endpoint(kind, method, value):

@@ -228,6 +228,7 @@ def test_every_method_refuses_an_id_of_another_form(app, headers, method):
 
 
 @pytest.mark.clause("H-7.7")
+@pytest.mark.setting("id_generator")
 @pytest.mark.parametrize("record_id", ["a", "Boletus_edulis-2", "0", UUID])
 def test_an_application_replaces_the_generator(headers, record_id):
     app = make_app([Spore], settings={"id_generator": f"{__name__}.Slugs"})

@@ -56,6 +56,7 @@ def test_urls_follow_the_request_by_default(settings, scheme, host, expected):
 
 
 @pytest.mark.clause("H-32.2", "S-8.4")
+@pytest.mark.setting("http_scheme", "http_host")
 def test_settings_replace_scheme_and_host_of_every_url():
     app = make_filled_app(http_scheme="https", http_host="prod.example:7777")
     assert set(urls(app).values()) == {"https://prod.example:7777"}

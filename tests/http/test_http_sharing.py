@@ -283,6 +283,7 @@ def test_a_user_is_served_whatever_the_names_of_its_groups(app, headers, me, rec
 
 
 @pytest.mark.clause("H-5.7", "S-17.1", "S-17.2", "X-3")
+@pytest.mark.setting("{resource_name}_{permission}_principals")
 @pytest.mark.parametrize(
     ("permission", "method", "target", "status"),
     [

@@ -46,6 +46,7 @@ def test_the_root_describes_the_service_to_anybody(app):
 
 
 @pytest.mark.clause("H-3.1", "S-3.1", "S-3.3", "S-3.4", "S-3.6")
+@pytest.mark.setting("project_name", "project_version", "project_docs")
 def test_the_root_shows_the_settings_of_the_project():
     app = make_app(
         settings={

@@ -81,6 +81,7 @@ def test_the_api_version_is_the_start_of_the_project_version(project_version, ap
 
 
 @pytest.mark.clause("H-2.1", "H-2.2", "S-3.4", "S-3.5")
+@pytest.mark.setting("http_api_version")
 @pytest.mark.parametrize(
     ("setting", "shown", "prefix"), [("7.5", "7.5", "v7"), ("7", "7", "v7"), ("", "0.0", "v0")]
 )
@@ -259,6 +260,7 @@ def test_an_unknown_path_is_missing_whoever_asks(app, path, method):
 
 
 @pytest.mark.clause("H-2.16")
+@pytest.mark.setting("version_prefix_redirect_enabled", "trailing_slash_redirect_enabled")
 @pytest.mark.parametrize(
     ("setting", "kept", "given_up"),
     [

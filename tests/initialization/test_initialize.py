@@ -307,6 +307,7 @@ def test_the_sequence_may_hold_functions_of_the_application(make_module, shape):
 
 
 @pytest.mark.clause("S-5.2")
+@pytest.mark.setting("initialization_sequence")
 def test_the_setting_replaces_the_whole_sequence():
     names = [name for name in SEQUENCE if not name.endswith("setup_storage")]
     app = make_app(settings={"initialization_sequence": names})
@@ -317,6 +318,7 @@ def test_the_setting_replaces_the_whole_sequence():
 
 
 @pytest.mark.clause("S-5.4", "P-3.1", "P-3.2")
+@pytest.mark.setting("includes")
 def test_plugins_are_included_in_order_once_the_library_is_set_up(make_module):
     order = []
 
@@ -516,6 +518,7 @@ def test_two_applications_keep_their_own_cors_rules(path):
 
 
 @pytest.mark.clause("P-34.29", "S-23.21")
+@pytest.mark.setting("logging_renderer")
 def test_two_applications_keep_their_own_renderers(make_module, caplog):
     class Renderer:
         def __init__(self, settings):
@@ -525,7 +528,8 @@ def test_two_applications_keep_their_own_renderers(make_module, caplog):
             return f"{self.name}: {event_dict['event']}"
 
     make_module("own_renderers", Renderer=Renderer)
-    settings = {"logging_renderer": "own_renderers.Renderer"}
+    # Without the secret, they would warn that it is missing.
+    settings = {"logging_renderer": "own_renderers.Renderer", "userid_hmac_secret": "b4c96a"}
 
     def configure(config):
         config.add_renderer("json", lambda info: lambda value, system: '"mine"')

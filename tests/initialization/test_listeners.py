@@ -126,6 +126,7 @@ def test_a_dotted_module_has_the_settings_of_its_last_component(listener):
 
 
 @pytest.mark.clause("S-15.2")
+@pytest.mark.setting("event_listeners", "event_listeners.{name}.use")
 def test_an_alias_has_the_settings_of_its_own_name(listener):
     client = make_app(
         [Mushroom, Spore],
@@ -270,6 +271,7 @@ def test_by_default_changes_are_told(listener):
 
 
 @pytest.mark.clause("S-15.4")
+@pytest.mark.setting("event_listeners.{name}.actions")
 @pytest.mark.parametrize(
     "expected", [{"create"}, {"read"}, {"read", "delete"}, {"create", "update", "delete", "read"}]
 )
@@ -279,6 +281,7 @@ def test_the_actions_asked_for_are_told(listener, expected):
 
 
 @pytest.mark.clause("S-15.5")
+@pytest.mark.setting("event_listeners.{name}.resources")
 @pytest.mark.parametrize(
     ("resources", "expected"),
     [
@@ -309,6 +312,7 @@ def test_a_listener_that_acts_outside_the_transaction_is_told_after_it(write_mod
 
 
 @pytest.mark.clause("P-34.6")
+@pytest.mark.setting("event_listeners.{name}.before_commit")
 def test_a_listener_that_acts_outside_may_be_told_before_the_commit(write_module):
     write_module("woodland.journal", OUTSIDE_LISTENER)
     act(listened_to(actions="create read", before_commit="true"))

@@ -1,14 +1,27 @@
 """Middlewares around the application (S-21)."""
 
+import os
+import pstats
+import re
+import shutil
+import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
+import monitored
 import pytest
 from pyramid.exceptions import ConfigurationError
+from servers.processes import missing
+from webtest import TestApp
 
 import cliquet
 from cliquet import initialization
 from cliquet.testing.web import make_app
+
+BIN = Path(sys.executable).parent
 
 
 class Wrapped:
@@ -142,3 +155,155 @@ def test_a_missing_package_is_named_in_a_clear_error(monkeypatch, module, settin
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigurationError, match=rf"{next(iter(settings))}.*{package}"):
         cliquet.install_middlewares(app, settings)
+
+
+# The real New Relic
+
+
+NEWRELIC_INI = """
+[newrelic]
+license_key = 0000000000000000000000000000000000000000
+app_name = kiosk
+# The agent records, and what it would send goes to a file.
+developer_mode = true
+log_file = {folder}/agent.log
+audit_log_file = {folder}/audit.log
+
+[newrelic:stage]
+app_name = kiosk (stage)
+"""
+
+
+@pytest.mark.clause("S-21.1", "S-21.2", "P-2.12")
+@pytest.mark.setting("newrelic_config", "newrelic_env")
+def test_new_relic_records_the_requests_of_a_service(tmp_path):
+    config = tmp_path / "newrelic.ini"
+    config.write_text(NEWRELIC_INI.format(folder=tmp_path))
+    service = tmp_path / "service.ini"
+    service.write_text(
+        "[app:main]\nuse = call:monitored:main\n"
+        f"cliquet.newrelic_config = {config}\ncliquet.newrelic_env = stage\n"
+    )
+
+    monitored.run_service(service)
+
+    sent = (tmp_path / "audit.log").read_text()
+    assert "WebTransaction/" in sent
+    assert "kiosk (stage)" in sent
+    assert "Reporting to fake collector" in (tmp_path / "agent.log").read_text()
+
+
+# The real profiler
+
+
+@pytest.fixture
+def profiled(tmp_path):
+    """Give a client of a service whose requests are profiled, and the folder of the profiles."""
+    folder = tmp_path / "new" / "profiling"
+    settings = {"cliquet.profiler_enabled": "true", "cliquet.profiler_dir": str(folder)}
+    app = make_app().app
+    return TestApp(cliquet.install_middlewares(app, settings)), folder
+
+
+@pytest.mark.clause("S-21.3")
+@pytest.mark.setting("profiler_enabled", "profiler_dir")
+def test_each_request_has_a_profile_named_by_method_path_duration_and_time(profiled):
+    client, folder = profiled
+    for _ in range(5):
+        client.get("/v0/__lbheartbeat__", status=200)
+
+    names = [path.name for path in folder.iterdir()]
+
+    assert len(names) == 5
+    pattern = r"GET\.v0\.__lbheartbeat__\.(\d+)ms\.(\d+\.\d+)\.prof"
+    for name in names:
+        duration, when = re.fullmatch(pattern, name).groups()
+        assert int(duration) < 60_000
+        assert abs(float(when) - time.time()) < 60
+
+
+@pytest.mark.clause("S-21.3")
+def test_profiles_show_the_functions_of_the_library_and_nothing_is_printed(profiled, capfd):
+    client, folder = profiled
+    client.get("/v0/", status=200)
+    assert capfd.readouterr() == ("", "")
+
+    (path,) = folder.iterdir()
+    called = {function for _, _, function in pstats.Stats(str(path)).stats}
+    assert "get_hello" in called
+
+
+@pytest.mark.clause("S-21.3")
+@pytest.mark.parametrize(
+    "path", ["/v0/" + "x" * 300, "/v0/%00", "/v0/..%2f..%2fetc", "/v0/%ff", ""]
+)
+def test_any_path_can_be_profiled(profiled, path):
+    client, folder = profiled
+    client.get(path, status="*")
+    assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.clause("S-21.3")
+def test_requests_are_profiled_one_after_the_other(tmp_path):
+    running, most = [], []
+
+    def slow(environ, start_response):
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.pop()
+        return app(environ, start_response)
+
+    settings = {"profiler_enabled": True, "profiler_dir": str(tmp_path)}
+    client = TestApp(cliquet.install_middlewares(slow, settings), lint=False)
+    threads = [threading.Thread(target=client.get, args=("/",)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert most == [1, 1, 1, 1]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.clause("S-21.3")
+def test_a_folder_that_cannot_be_made_is_an_error_at_the_start(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    settings = {"profiler_enabled": True, "profiler_dir": str(file)}
+    with pytest.raises(ConfigurationError, match=rf"profiler_dir = {file}.*exists"):
+        cliquet.install_middlewares(app, settings)
+
+
+@pytest.mark.clause("S-21.3")
+def test_a_folder_that_cannot_be_written_to_is_an_error_at_the_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # Root may write everywhere.
+    settings = {"profiler_enabled": True, "profiler_dir": str(tmp_path)}
+    with pytest.raises(ConfigurationError, match=rf"profiler_dir = {tmp_path}.*written"):
+        cliquet.install_middlewares(app, settings)
+
+
+@pytest.mark.clause("S-21.3")
+def test_the_published_command_draws_a_profile(profiled):
+    if shutil.which("dot") is None:
+        missing("dot, of GraphViz, is not installed")
+    client, folder = profiled
+    client.get("/v0/", status=200)
+    (profile,) = folder.iterdir()
+
+    subprocess.run(
+        [
+            "bash",
+            "-o",
+            "pipefail",
+            "-c",
+            'gprof2dot -f pstats "$0" | dot -Tpng -o output.png',
+            profile,
+        ],
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
+        cwd=folder,
+        check=True,
+        timeout=60,
+    )
+
+    assert (folder / "output.png").read_bytes().startswith(b"\x89PNG\r\n")

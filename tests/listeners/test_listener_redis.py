@@ -87,6 +87,7 @@ def test_consumers_at_the_right_end_get_events_in_order(make_listening_app, serv
 
 
 @pytest.mark.clause("S-15.6", "S-15.2")
+@pytest.mark.setting("event_listeners.{name}.url", "event_listeners.{name}.listname")
 def test_the_published_example_works(make_listening_app, server):
     client = make_listening_app(
         pool_size="5", listname="queue", actions="create", resources="article mushroom"

@@ -91,6 +91,7 @@ def test_one_transaction_with_the_storage_of_the_same_file(tmp_path: Path) -> No
 
 
 @pytest.mark.clause("E-1.4", "B-2.5")
+@pytest.mark.setting("permission_busy_timeout_seconds")
 def test_a_lock_that_is_not_obtained_is_a_backend_error(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/data.db"
     # Two clients, as two processes have.

@@ -82,6 +82,10 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "storage_busy_timeout_seconds": 5,
     "permission_busy_timeout_seconds": 5,
     "cache_busy_timeout_seconds": 5,
+    "prometheus_enabled": False,
+    "sentry_dsn": None,
+    "sentry_env": None,
+    "version_json_path": None,
 }
 
 

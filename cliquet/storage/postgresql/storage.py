@@ -48,6 +48,7 @@ class Storage(RelationalStorage):
 
     schema_version = 12
     client: PostgreSQLClient
+    _migrations: PostgreSQLMigrations
 
     def __init__(self, client: PostgreSQLClient, *, is_readonly: bool = False) -> None:
         super().__init__(client, PostgreSQLDialect(), is_readonly=is_readonly)

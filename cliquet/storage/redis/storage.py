@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import redis
 
 from cliquet import utils
-from cliquet.connections.redis import settings_of
+from cliquet.connections.redis import pool_status, settings_of
 from cliquet.patterns import is_pattern
 from cliquet.storage import exceptions, inmemory
 from cliquet.storage.base import (
@@ -38,7 +38,7 @@ from cliquet.storage.redis.writing import Writer
 from cliquet.storage.timestamps import require_timestamp
 from cliquet.storage.transfer import CollectionTimestamp, ExportedCollection, ImportedCollection
 from cliquet.storage.values import copy_object
-from cliquet.types import IdGenerator, Record
+from cliquet.types import IdGenerator, PoolStatus, Record
 
 __all__ = ["Storage"]
 
@@ -89,6 +89,10 @@ class Storage(StorageBase):
     def settings(self) -> dict[str, Any]:
         """The ``host``, ``port``, ``password`` and ``db`` of the server (B-10.4)."""
         return settings_of(self._client)
+
+    def pool_status(self) -> PoolStatus | None:
+        """Return how full the pool of connections is; ``None`` where it has no size."""
+        return pool_status(self._client)
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Do nothing: there is no schema."""

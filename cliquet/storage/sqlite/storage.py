@@ -90,6 +90,7 @@ class Storage(RelationalStorage):
 
     schema_version = 1
     client: SQLiteClient
+    _migrations: _MigrationsWithIndexes
 
     def __init__(self, client: SQLiteClient, *, is_readonly: bool = False) -> None:
         super().__init__(client, SQLiteDialect(), is_readonly=is_readonly)

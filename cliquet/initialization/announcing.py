@@ -1,0 +1,78 @@
+"""What a service says when it starts, to who has set it up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.config import Configurator
+
+from cliquet import logs, settings, storage
+from cliquet.initialization import crashes
+from cliquet.settings.unknown import find_unknown
+from cliquet.storage.exceptions import BackendError
+
+__all__ = ["tell_of_start", "warn_of_doubts"]
+
+_BASIC_AUTH = "multiauth.policy.basicauth.use"
+
+
+def tell_of_start(config: Configurator) -> None:
+    """Log that the service starts (S-5.5), and what came from the environment (S-23.7)."""
+    configured = config.get_settings()
+    variables = sorted(
+        source.split()[-1]
+        for source in getattr(config.registry, "settings_sources", {}).values()
+        if source.startswith("environment")
+    )
+    if variables:
+        # A variable of another program may have been meant.
+        logs.logger.info("Settings read from the environment.", variables=variables)
+    message = f"{configured['project_name']} {configured['project_version']} starting."
+    logs.logger.info(message)
+    crashes.tell_sentry_of_start(config, message)
+
+
+def warn_of_doubts(event: Any) -> None:
+    """Warn, once the application is made, of what is allowed but hardly meant."""
+    registry = event.app.registry
+    # No request is being processed, whose renderer would be known.
+    with logs.using(getattr(registry, "log_renderer", None)):
+        _warn_of_unknown_settings(registry)
+        _warn_of_missing_secret(registry.settings)
+        _warn_of_missing_indexes(registry)
+
+
+def _warn_of_unknown_settings(registry: Any) -> None:
+    resolution = getattr(registry, "settings_resolution", None)
+    found = [] if resolution is None else find_unknown(resolution)
+    if found:
+        logs.logger.warning("Some settings are unknown.", settings=[str(one) for one in found])
+
+
+def _warn_of_missing_secret(configured: dict[str, Any]) -> None:
+    """Tell whoever uses the built-in Basic Auth that user ids derive from nothing (S-16.3)."""
+    is_used = (
+        "basicauth" in settings.read(configured, "multiauth.policies")
+        and settings.read(configured, _BASIC_AUTH) == settings.SETTINGS[_BASIC_AUTH].default
+    )
+    if is_used and not settings.read(configured, "userid_hmac_secret"):
+        logs.logger.warning(
+            "userid_hmac_secret is empty: who reads the ids of users can guess their passwords."
+        )
+
+
+def _warn_of_missing_indexes(registry: Any) -> None:
+    """Tell which declared indexes the storage lacks (E-10.2)."""
+    backend = getattr(registry, "storage", None)
+    if not isinstance(backend, storage.StorageBase):
+        # None, or what a test has put in its place.
+        return
+    try:
+        missing = backend.missing_indexes()
+    except BackendError:
+        # Down, or without schema yet: no reason not to start.
+        return
+    if missing:
+        logs.logger.warning(
+            "Declared indexes are missing, which `cliquet migrate` makes.", indexes=missing
+        )

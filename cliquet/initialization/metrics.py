@@ -1,0 +1,148 @@
+"""Metrics and traces: who observes the backends, the listeners and the responses.
+
+With none of them on, nothing is wrapped and nobody is told of responses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.config import Configurator
+from pyramid.events import NewRequest, NewResponse
+from pyramid.interfaces import PHASE2_CONFIG, IAuthenticationPolicy, ISecurityPolicy
+from pyramid_multiauth import MultiAuthSecurityPolicy
+
+from cliquet import http, prometheus, settings, statsd, tracing, utils
+from cliquet.observation import Function, Observer, observe, observe_object
+
+__all__ = ["observe_backends", "observe_listener", "setup_prometheus", "setup_statsd"]
+
+
+def setup_statsd(config: Configurator) -> statsd.Client | None:
+    """Set ``registry.statsd`` to the client of the setting ``statsd_url``, or ``None`` (S-20.1).
+
+    Returns
+    -------
+    The client.
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : ``statsd_url`` names no server, or the package
+        ``statsd`` is not installed.
+    """
+    client = None
+    if settings.read(config.get_settings(), "statsd_url"):
+        client = statsd.load_from_config(config)
+        config.add_subscriber(_batch_for_statsd, NewRequest)
+        config.add_subscriber(_count_for_statsd, NewResponse)
+    config.registry.statsd = client
+    return client
+
+
+def _batch_for_statsd(event: NewRequest) -> None:
+    # The parts of a batch end with it.
+    if getattr(event.request, "parent", None) is None:
+        statsd.batch_metrics(event.request)
+
+
+def _count_for_statsd(event: NewResponse) -> None:
+    request = event.request
+    is_subrequest = getattr(request, "parent", None) is not None
+    # A sub-request that fails is no operation of its own (S-20.4).
+    if is_subrequest and event.response.status_code >= 400:
+        return
+    if not http.is_tried_again(request):
+        statsd.count_response(request)
+
+
+def setup_prometheus(config: Configurator) -> None:
+    """Set ``registry.prometheus`` and serve it, if ``prometheus_enabled`` says so (E-6.2).
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : it cannot work here.
+    """
+    if settings.read(config.get_settings(), "prometheus_enabled"):
+        config.registry.prometheus = prometheus.Metrics()
+        prometheus.serve(config)
+        config.add_subscriber(_count_for_prometheus, NewResponse)
+
+
+def _count_for_prometheus(event: NewResponse) -> None:
+    # The request is counted once, by its last attempt (X-23).
+    if not http.is_tried_again(event.request):
+        event.request.registry.prometheus.count_response(event.request, event.response)
+
+
+def _observers(registry: Any) -> list[Observer]:
+    client = getattr(registry, "statsd", None)
+    metrics = getattr(registry, "prometheus", None)
+    observers = [
+        None if client is None else statsd.observer_for(client),
+        None if metrics is None else metrics.observer,
+        # The outermost, so that its spans hold everything.
+        tracing.active_observer(),
+    ]
+    return [observer for observer in observers if observer is not None]
+
+
+def observe_listener(registry: Any, name: str, listener: Function) -> Function:
+    """Return a listener whose calls are observed, or the very one where nobody observes (S-15.8).
+
+    Parameters
+    ----------
+    name : as configured.
+    """
+    observers = _observers(registry)
+    if not observers:
+        return listener
+    observed = observe(listener, observers, kind="listeners", owner=name)
+
+    # Pyramid looks at the signature.
+    def observed_listener(event: Any) -> None:
+        observed(event)
+
+    return observed_listener
+
+
+def observe_backends(config: Configurator) -> None:
+    """Have the calls of the backends, and of the authentication policies, observed (S-20.3)."""
+    registry = config.registry
+    observers = _observers(registry)
+    for kind in prometheus.COMPONENTS if observers else ():
+        backend = getattr(registry, kind, None)
+        if backend is None:
+            continue
+        owner = utils.classname(backend)
+        setattr(registry, kind, observe_object(backend, observers, kind=kind, owner=owner))
+        if hasattr(registry, "prometheus") and hasattr(backend, "pool_status"):
+            registry.prometheus.watch_pool(kind, backend.pool_status)
+    if getattr(registry, "statsd", None) is not None:
+        # Once the policies are made, and before the first view asks for them.
+        config.action(None, _observe_policies, args=(registry,), order=PHASE2_CONFIG + 2)
+
+
+def _observe_policies(registry: Any) -> None:
+    observers = [statsd.observer_for(registry.statsd)]
+    policy = registry.queryUtility(ISecurityPolicy)
+    if isinstance(policy, MultiAuthSecurityPolicy):
+        policies = policy._policies
+        policies[:] = [
+            observe_object(one, observers, kind="authentication", owner=_policy_name(one))
+            for one in policies
+        ]
+        return
+    # A former policy stands behind the one that Pyramid makes for it.
+    former = registry.queryUtility(IAuthenticationPolicy)
+    found, interface = (
+        (policy, ISecurityPolicy) if former is None else (former, IAuthenticationPolicy)
+    )
+    if found is not None:
+        owner = utils.classname(found)
+        observed = observe_object(found, observers, kind="authentication", owner=owner)
+        registry.registerUtility(observed, interface)
+
+
+def _policy_name(policy: Any) -> str:
+    name: str = policy._pyramid_multiauth_name
+    return name

@@ -1,0 +1,125 @@
+"""Names in the settings that nobody has declared, which are rather mistakes (E-7.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from typing import Final, NamedTuple
+
+from cliquet.settings.families import FAMILIES, SETTINGS, find
+from cliquet.settings.loading import Resolution
+from cliquet.settings.model import Setting
+
+__all__ = ["UnknownSetting", "find_unknown", "nearest_name"]
+
+# Similarity from 0 to 1. An application may read settings of its own under the prefix of its
+# project: these are reported only when they look very much like a name of ours.
+_SIMILAR: Final = 0.6
+_VERY_SIMILAR: Final = 0.85
+
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+# Of a placeholder that stands for one word, as that of a permission does.
+_ONE_PART: Final = "[^_]+"
+
+
+class UnknownSetting(NamedTuple):
+    """A setting that has no effect, as far as can be told.
+
+    Attributes
+    ----------
+    name : as the deployer wrote it.
+    nearest : the most similar known name, with the same prefix; ``None`` when there is none.
+    """
+
+    name: str
+    nearest: str | None
+
+    def __str__(self) -> str:
+        hint = f"; did you mean {self.nearest}?" if self.nearest else ""
+        return f"unknown setting {self.name}{hint}"
+
+
+def find_unknown(resolution: Resolution) -> list[UnknownSetting]:
+    """Return the settings with the prefix ``cliquet.``, or the project's, that nobody knows.
+
+    Known are the names of the table and families, and those for which the application or a plugin
+    has given a default.
+    """
+    found = []
+    for bare, spellings in resolution.spellings.items():
+        if bare in resolution.declared or find(bare) is not None:
+            continue
+        for spelling in sorted(spellings):
+            prefix = spelling.removesuffix(bare)
+            if prefix == "cliquet.":
+                nearest = nearest_name(bare, _SIMILAR)
+            elif prefix and prefix == f"{resolution.project_name}.":
+                nearest = nearest_name(bare, _VERY_SIMILAR)
+                if nearest is None:
+                    continue
+            else:
+                continue
+            found.append(UnknownSetting(spelling, nearest and f"{prefix}{nearest}"))
+    return sorted(found)
+
+
+def nearest_name(bare: str, similarity: float = _SIMILAR) -> str | None:
+    """Return the known name that is most similar to one that is not; ``None`` if none is.
+
+    Parameters
+    ----------
+    bare : name without prefix.
+    similarity : least one, from 0 to 1.
+    """
+    best, best_name = similarity, None
+    for given, known, name in _candidates(bare):
+        score = _similarity(given, known)
+        if score >= best:
+            best, best_name = score, name
+    return best_name
+
+
+def _candidates(bare: str) -> Iterator[tuple[str, str, str]]:
+    """Yield what to compare of a name, with what, and the known name if they are similar."""
+    for name, row in SETTINGS.items():
+        if not row.is_family:
+            yield bare, name, name
+    for row in FAMILIES:
+        filled = _fill(row, bare) if row.is_family else None
+        if filled is not None:
+            yield filled
+
+
+def _fill(row: Setting, bare: str) -> tuple[str, str, str] | None:
+    """Put the parts of a name into the pattern of a family, if there are enough of them.
+
+    What stands for a free placeholder is not compared: it would make everything similar.
+    """
+    separator = "." if "." in row.name else "_"
+    pieces = re.findall(r"\{\w+\}|[^{}._]+" if separator == "_" else r"[^.]+", row.name)
+    parts = bare.split(separator)
+    # The first free placeholder takes all the parts that are left over.
+    width = len(parts) - len(pieces) + 1
+    if width < 1:
+        return None
+    given, known, name = [], [], []
+    for piece in pieces:
+        placeholder = _PLACEHOLDER.fullmatch(piece)
+        choices = row.placeholders.get(placeholder[1], "") if placeholder else piece
+        is_free = placeholder is not None and "|" not in choices
+        taken = width if is_free and choices != _ONE_PART else 1
+        text = separator.join(parts[:taken])
+        del parts[:taken]
+        if taken > 1:
+            width = 1
+        if not is_free:
+            given.append(text)
+            text = max(choices.split("|"), key=lambda choice: _similarity(text, choice))
+            known.append(text)
+        name.append(text)
+    return separator.join(given), separator.join(known), separator.join(name)
+
+
+def _similarity(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()

@@ -1,0 +1,37 @@
+"""Which version runs here? The file that the deployment wrote, as Dockerflow describes it.
+
+Scanned only where the setting ``version_json_path`` names a file (E-6.5).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pyramid.request import Request
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+from cliquet import jsonio, logs, settings
+from cliquet.service import Service
+from cliquet.views.errors import page_not_found
+
+__all__ = ["version"]
+
+version = Service(name="version", path="/__version__", description="Deployed version")
+
+
+@version.get(permission=NO_PERMISSION_REQUIRED)
+def get_version(request: Request) -> Any:
+    """Answer the content of the file, 404 without it (E-6.5).
+
+    It is read at each request: it may be written after the start, and is seldom asked for. What
+    is wrong with it is for the deployer, hence in the logs.
+    """
+    path = settings.read(request.registry.settings, "version_json_path")
+    try:
+        return jsonio.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        logs.logger.error("Unable to read the version", file=path, error=error)
+    raise page_not_found(request)

@@ -1,0 +1,136 @@
+"""Objects whose calls are observed, and that stay what they are for everybody else."""
+
+import copy
+from unittest import mock
+
+import pytest
+
+from cliquet.observation import observe_object
+from cliquet.overriding import definition_rank
+
+
+class Base:
+    def inherited(self):
+        return "inherited"
+
+
+class Backend(Base):
+    """Has attributes of every kind."""
+
+    flag = True
+
+    def __init__(self):
+        self.state = 1
+
+    def read(self, number=2):
+        return number * self.state
+
+    def read_twice(self):
+        return self.read() + self.read()
+
+    def fail(self):
+        raise KeyError("secret")
+
+    @classmethod
+    def of_class(cls):
+        return cls.flag
+
+    @staticmethod
+    def of_nobody():
+        return "static"
+
+    @property
+    def costly(self):
+        raise RuntimeError("evaluated")
+
+    def _private(self):
+        return "private"
+
+
+@pytest.fixture
+def calls():
+    return []
+
+
+@pytest.fixture
+def backend():
+    return Backend()
+
+
+@pytest.fixture
+def observed(backend, calls):
+    def observer(kind, owner, method, function):
+        def noted(*args, **kwargs):
+            calls.append((kind, owner, method))
+            return function(*args, **kwargs)
+
+        noted.__wrapped__ = function
+        return noted
+
+    return observe_object(backend, [observer], kind="storage", owner="me")
+
+
+@pytest.mark.clause("S-20.3", "B-19.10")
+def test_public_methods_are_observed_and_nothing_else(observed, calls):
+    assert observed.read(number=5) == 5
+    assert observed.inherited() == "inherited"
+    assert observed.of_class() is True
+    with pytest.raises(KeyError, match="secret"):
+        observed.fail()
+    assert (observed.of_nobody(), observed._private()) == ("static", "private")
+    assert (observed.flag, observed.state) == (True, 1)
+
+    assert calls == [("storage", "me", name) for name in ("read", "inherited", "of_class", "fail")]
+
+
+@pytest.mark.clause("P-34.25")
+def test_properties_are_evaluated_when_they_are_asked_for(observed):
+    with pytest.raises(RuntimeError, match="evaluated"):
+        _ = observed.costly
+
+
+def test_what_an_object_calls_on_itself_is_not_observed(observed, calls):
+    assert observed.read_twice() == 4
+
+    assert [method for _, _, method in calls] == ["read_twice"]
+
+
+@pytest.mark.clause("P-4.1")
+def test_it_passes_for_an_instance_of_its_class(observed, backend):
+    assert isinstance(observed, Backend)
+    assert observed.__class__ is Backend
+    assert repr(backend) in repr(observed)
+    assert copy.copy(observed).read() == 2
+
+
+def test_attributes_are_those_of_the_object(observed, backend):
+    observed.state = 3
+    observed.new = "new"
+
+    assert (backend.state, backend.new, observed.read(1)) == (3, "new", 3)
+    del observed.new
+    assert not hasattr(backend, "new")
+
+
+def test_methods_can_be_replaced_and_put_back(observed, backend, calls):
+    with mock.patch.object(observed, "read", return_value="replaced"):
+        assert observed.read() == "replaced"
+    with mock.patch.object(observed, "_private", return_value="replaced"):
+        assert backend._private() == "replaced"
+
+    assert (observed.read(), backend._private()) == (2, "private")
+    assert len(calls) == 1
+    del observed.read
+    assert observed.read.__self__ is backend
+
+
+@pytest.mark.clause("B-15.10")
+def test_it_is_known_where_methods_come_from(observed, backend):
+    # 1 for the class of the instance, 2 for the class that this one extends.
+    assert [definition_rank(observed, name) for name in ("read", "inherited", "flag")] == [1, 2, 1]
+    assert definition_rank(observed, "unknown") == 0
+
+    observed.read = lambda: None
+    backend.fail = lambda: None
+
+    assert (definition_rank(observed, "read"), definition_rank(observed, "fail")) == (0, 0)
