@@ -7,19 +7,36 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import warnings
 from importlib.metadata import version
 from typing import NoReturn
 
-from cliquet.scripts import copy, init, migrate
+from cliquet.scripts import (
+    copy,
+    flush_cache,
+    init,
+    migrate,
+    purge_deleted,
+    settings,
+    start,
+)
 from cliquet.scripts.command import Command, CommandError, told
 from cliquet.scripts.migrate import init_schema
 from cliquet.storage.exceptions import BackendError
 
 __all__ = ["init_schema", "main"]
 
-COMMANDS = (migrate.COMMAND, copy.COMMAND, init.COMMAND)
+COMMANDS = (
+    start.COMMAND,
+    migrate.COMMAND,
+    settings.COMMAND,
+    purge_deleted.COMMAND,
+    flush_cache.COMMAND,
+    copy.COMMAND,
+    init.COMMAND,
+)
 
 _INI_HELP = "the file that describes the service; before or after the command"
 
@@ -37,13 +54,21 @@ def main() -> None:
     command: Command = arguments.command
     # P-30.8. In a program that has its own, nothing changes.
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(message)s")
-    # At this level it reports each connection taken from the pool, hence each statement.
-    logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
+    # At this level they report each connection taken from the pool, hence each statement, and each
+    # transaction, hence each request.
+    for name in ("sqlalchemy", "txn"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     if not sys.warnoptions:
         # Python hides those of modules: the one who types the command is who must be told.
         warnings.filterwarnings("default", "", DeprecationWarning, r"cliquet\.scripts\.")
     try:
         command.run(arguments, parsers[command.name])
+        # What is still in the buffer fails here, rather than at the end of the interpreter.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. Python writes the rest of the buffer later.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (CommandError, BackendError) as error:
         _fail(command, told(error))
     except KeyboardInterrupt:

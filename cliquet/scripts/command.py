@@ -7,26 +7,44 @@ import configparser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from plaster import PlasterError
 from pyramid.exceptions import ConfigurationError
 from pyramid.paster import bootstrap
 
-from cliquet.settings import SettingError
+from cliquet import logs
+from cliquet.settings import ConflictError, SettingError
 from cliquet.storage.exceptions import BackendError
 
-__all__ = ["Command", "CommandError", "application", "require_file", "told"]
+__all__ = [
+    "DEFAULT_PORT",
+    "Command",
+    "CommandError",
+    "application",
+    "explained",
+    "is_in_memory",
+    "module_of",
+    "require_file",
+    "told",
+    "variables",
+]
 
 Parser = argparse.ArgumentParser
+
+DEFAULT_PORT: Final = 8888
+"""TCP port of a service whose file and command line give none."""
 
 # Wrong files, settings and servers. Anything else is a defect: it keeps its traceback (P-30.3).
 _EXPECTED = (
     BackendError,
     ConfigurationError,
+    ConflictError,
     SettingError,
     ImportError,
     LookupError,
     OSError,
+    UnicodeDecodeError,
     configparser.Error,
 )
 
@@ -71,6 +89,70 @@ def require_file(arguments: argparse.Namespace, parser: Parser) -> str:
     return file
 
 
+def variables(port: int | None = None) -> dict[str, str]:
+    """Return the variables that a file may use, beside those that it defines.
+
+    All commands give them: what ``cliquet start`` serves, the others must be able to load.
+
+    Parameters
+    ----------
+    port : TCP port, the file's ``%(http_port)s``; :data:`DEFAULT_PORT` when ``None``.
+    """
+    return {"http_port": str(DEFAULT_PORT if port is None else port)}
+
+
+def module_of(backend: Any) -> str:
+    """Return the name of the module of a backend, as settings have it."""
+    # Not `type()`: observers stand before what they observe.
+    return str(backend.__class__.__module__)
+
+
+def is_in_memory(backend: Any) -> bool:
+    """Return whether a backend keeps everything in its process, where no command finds it."""
+    return module_of(backend) in ("cliquet.storage.memory", "cliquet.cache.memory")
+
+
+@contextmanager
+def explained(ini: str) -> Iterator[None]:
+    """Turn the errors that a wrong file leads to into one line which names it (P-30.3).
+
+    Raises
+    ------
+    CommandError : the file, or something that it names, is missing or wrong.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise CommandError(f"{ini}: there is no such file: {error.filename}") from error
+    except PlasterError as error:
+        raise CommandError(f"{ini}: the name of the file must end in .ini") from error
+    except AttributeError as error:
+        if not _is_of_paste(error):
+            raise
+        raise CommandError(f"{ini}: {told(error)}") from error
+    except _EXPECTED as error:
+        raise CommandError(f"{ini}: {told(error)}") from error
+
+
+def _without_traceback(renderer: Any) -> Any:
+    """Return a renderer that leaves tracebacks out: the command tells the error in its own line."""
+
+    def render(logger: Any, method_name: str, entry: dict[str, Any]) -> Any:
+        entry.pop("exception", None)
+        return renderer(logger, method_name, entry)
+
+    return render
+
+
+def _is_of_paste(error: BaseException) -> bool:
+    """Return whether the reader of the file raised an error, for what ``use`` names."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    name = traceback.tb_frame.f_globals.get("__name__", "") if traceback else ""
+    return str(name).startswith("paste.deploy.")
+
+
 @contextmanager
 def application(ini: str) -> Iterator[Any]:
     """Load the service that a file describes, and give its registry (P-30.3).
@@ -83,11 +165,10 @@ def application(ini: str) -> Iterator[Any]:
     ------
     CommandError : the file, or something that it names, is missing or wrong.
     """
-    try:
-        environment = bootstrap(ini)
-    except FileNotFoundError as error:
-        raise CommandError(f"{ini}: there is no such file: {error.filename}") from error
-    except _EXPECTED as error:
-        raise CommandError(f"{ini}: {told(error)}") from error
-    with environment:
-        yield environment["registry"]
+    with explained(ini):
+        environment = bootstrap(ini, options=variables())
+    registry = environment["registry"]
+    renderer = getattr(registry, "log_renderer", None)
+    # Without that of the service, lines would be written to standard output (P-30.8).
+    with logs.using(renderer and _without_traceback(renderer)), environment:
+        yield registry

@@ -11,7 +11,7 @@ from cliquet import settings
 from cliquet.permission.base import PermissionBase
 from cliquet.permission.transfer import UserPrincipal
 from cliquet.scripts import copying
-from cliquet.scripts.command import Command, CommandError, application
+from cliquet.scripts.command import Command, CommandError, application, module_of
 from cliquet.scripts.copying import Copied
 from cliquet.scripts.progress import Progress
 from cliquet.storage.base import StorageBase
@@ -76,7 +76,7 @@ def _check(kind: str, source: Any, target: Any) -> None:
         backend = getattr(registry, kind)
         if not backend.is_transferable:
             raise CommandError(
-                f"the {kind} backend {type(backend).__module__} cannot be copied: it has no"
+                f"the {kind} backend {module_of(backend)} cannot be copied: it has no"
                 " export() and import_()"
             )
 

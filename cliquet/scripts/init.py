@@ -1,22 +1,68 @@
-"""``cliquet init``: the former name of ``cliquet migrate`` (P-30.4)."""
+"""``cliquet init``: make a new service; without folder, the former name of ``cliquet migrate``."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import warnings
+from pathlib import Path
 
-from cliquet.scripts.command import Command, application, require_file
+from cliquet.scripts.command import Command, CommandError, application, told
 from cliquet.scripts.migrate import init_schema
+from cliquet.scripts.scaffold import module_name, service_files, write_files
 
 __all__ = ["COMMAND"]
 
+_NEXT_STEPS = """\
+The new service is in {folder}. Next:
+
+{steps}
+README.rst says what to change, and how to deploy it.
+"""
+
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare nothing: the former command had no arguments."""
+    parser.add_argument(
+        "folder", metavar="DIR", nargs="?", help="empty, or to be made; names the service"
+    )
 
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    ini = require_file(arguments, parser)
+    if arguments.folder is not None and arguments.ini is not None:
+        parser.error("either DIR, to make a service, or --ini, as for migrate")
+    elif arguments.folder is not None:
+        _make_service(arguments.folder)
+    elif arguments.ini is not None:
+        _migrate(arguments.ini)
+    else:
+        # Not --ini, which is deprecated here.
+        parser.error("the following arguments are required: DIR")
+
+
+def _make_service(given: str) -> None:
+    """Write a service into a folder, and say what to do next (E-7.1).
+
+    Raises
+    ------
+    CommandError : the folder cannot be used; nothing is written.
+    """
+    folder = Path(given)
+    try:
+        write_files(folder, service_files(module_name(folder.resolve().name)))
+    except OSError as error:
+        raise CommandError(f"cannot write the service: {told(error)}") from error
+    steps = {
+        "make serve": "serve it on http://localhost:8888/v1/",
+        "make test": "run its tests",
+    }
+    lines = "".join(f"    {command:<12} # {meaning}\n" for command, meaning in steps.items())
+    if folder.resolve() != Path.cwd():
+        lines = f"    cd {shlex.quote(given)}\n{lines}"
+    print(_NEXT_STEPS.format(folder=folder.resolve(), steps=lines), end="")
+
+
+def _migrate(ini: str) -> None:
+    """Do what ``cliquet migrate`` does (P-30.4)."""
     warnings.warn(
         '"cliquet init" is deprecated. Use "cliquet migrate" instead.',
         DeprecationWarning,
@@ -26,4 +72,9 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
         init_schema({"registry": registry})
 
 
-COMMAND = Command("init", "deprecated synonym of migrate", _add_arguments, _run)
+COMMAND = Command(
+    "init",
+    "make a new service in the folder DIR; without it, deprecated synonym of migrate",
+    _add_arguments,
+    _run,
+)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cliquet import settings
+from cliquet.initialization.migrations import run_migrations
 from cliquet.scripts.command import Command, application, require_file
 
 __all__ = ["COMMAND", "init_schema"]
@@ -17,7 +18,8 @@ def init_schema(env: Mapping[str, Any], *, dry_run: bool = False) -> None:
     """Create or upgrade the schemas of the cache, the storage and the permissions (P-30.3).
 
     Published command lines call it (P-30.7). It may be run again at any time. The storage and the
-    permissions of a read-only service are left alone, with a warning (P-30.5).
+    permissions of a read-only service are left alone, with a warning (P-30.5). Then the migrations
+    of plugins are run, which belong to the storage.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ def init_schema(env: Mapping[str, Any], *, dry_run: bool = False) -> None:
             )
         else:
             backend.initialize_schema(**options)
+    if getattr(registry, "storage", None) is not None and not is_readonly:
+        run_migrations(registry, dry_run=dry_run)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 import pytest
 
+from cliquet import logs
 from cliquet.scripts import cliquet as program
 from cliquet.scripts import migrate
 from cliquet.storage.exceptions import BackendError
@@ -33,6 +34,10 @@ def test_version_is_printed_without_a_file(cliquet, option):
         ["copy"],
         ["copy", "--from-ini", "x.ini"],
         ["copy", "--to-ini", "x.ini"],
+        ["start"],
+        ["settings"],
+        ["purge-deleted"],
+        ["flush-cache"],
     ],
 )
 def test_wrong_command_lines_give_the_usage_and_2(cliquet, arguments):
@@ -48,7 +53,8 @@ def test_help_lists_the_commands(cliquet):
     outcome = cliquet("--help")
 
     assert outcome.code == 0
-    assert all(f"    {name} " in outcome.out for name in ("migrate", "copy", "init"))
+    names = ("start", "migrate", "settings", "purge-deleted", "flush-cache", "copy", "init")
+    assert all(f"\n    {name}" in outcome.out for name in names)
 
 
 @pytest.mark.clause("P-30.1")
@@ -85,11 +91,20 @@ def test_a_missing_file_is_named(cliquet, tmp_path, with_section):
             "cliquet.storage_backend = cliquet.storage.nowhere",
             "cliquet.storage.nowhere",
         ),
+        ("[app:main]\nuse = call:cliquet.testing.testapp:nothing", "no attribute 'nothing'"),
+        ("[app:main]\ncliquet.readonly = true", "No loader given in section 'app:main'"),
+        ("[app:main]\na line", "parsing errors"),
+        ("[app:main]\nuse = call:cliquet.testing.testapp:main\nx = %(y)s", "'y'"),
+        (
+            "[app:main]\nuse = call:cliquet.testing.testapp:main\nbackoff = 1\ncliquet.backoff = 2",
+            "are in conflict.",
+        ),
+        ("\ufeff", "codec"),
     ],
 )
 def test_a_wrong_file_is_explained_in_one_line(cliquet, tmp_path, content, told):
     path = tmp_path / "wrong.ini"
-    path.write_text(content)
+    path.write_text(content, encoding="utf-16" if content == "\ufeff" else "utf-8")
 
     outcome = cliquet("--ini", str(path), "migrate")
 
@@ -97,6 +112,36 @@ def test_a_wrong_file_is_explained_in_one_line(cliquet, tmp_path, content, told)
     assert outcome.err.startswith(f"cliquet migrate: {path}: ")
     assert told in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.clause("P-30.3")
+@pytest.mark.parametrize("name", ["", ".", "service", "service.txt", "https://example.com"])
+def test_what_is_no_file_of_a_service_is_told(cliquet, name):
+    outcome = cliquet("--ini", name, "migrate")
+
+    assert outcome.code == 1
+    assert outcome.err == f"cliquet migrate: {name}: the name of the file must end in .ini\n"
+
+
+@pytest.mark.clause("P-30.3")
+def test_a_folder_is_no_file(cliquet, tmp_path):
+    (tmp_path / "folder.ini").mkdir()
+
+    outcome = cliquet("--ini", str(tmp_path / "folder.ini"), "migrate")
+
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "directory" in outcome.err
+
+
+@pytest.mark.clause("E-7.1")
+def test_what_start_serves_can_be_loaded_by_all_commands(cliquet, ini):
+    with open(ini, "a") as file:
+        file.write("cliquet.http_host = localhost:%(http_port)s\n")
+
+    assert cliquet("--ini", ini, "migrate").code == 0
+    assert cliquet("--ini", ini, "settings", "http_host").out == (
+        "http_host = localhost:8888  # file\n"
+    )
 
 
 @pytest.mark.clause("P-30.3")
@@ -169,6 +214,40 @@ def test_logs_have_the_level_debug(tmp_path):
     ini = write_ini(tmp_path / "chatty.ini", MEMORY, use="call:chatty:main")
 
     assert "DEBUG a detail\n" in run_process("--ini", ini, "migrate", cwd=tmp_path).err
+
+
+@pytest.mark.clause("P-30.8")
+def test_the_library_logs_with_the_renderer_of_the_service(cliquet, ini, monkeypatch, caplog):
+    def log(environment, dry_run):
+        try:
+            int("no number")
+        except ValueError:
+            logs.logger.exception("created")
+
+    monkeypatch.setattr(migrate, "init_schema", log)
+
+    with caplog.at_level("INFO"):
+        outcome = cliquet("--ini", ini, "migrate")
+
+    assert (outcome.code, outcome.out) == (0, "")
+    (message,) = [r.getMessage() for r in caplog.records if "created" in r.getMessage()]
+    # The command tells the error itself, in one line.
+    assert "Traceback" not in message
+
+
+@pytest.mark.clause("P-30.3")
+def test_a_broken_pipe_is_no_traceback(cliquet, ini, monkeypatch):
+    def fail(environment, dry_run):
+        raise BrokenPipeError
+
+    closed = []
+    monkeypatch.setattr(migrate, "init_schema", fail)
+    monkeypatch.setattr(program.sys.stdout, "fileno", lambda: 1, raising=False)
+    monkeypatch.setattr(program.os, "dup2", lambda null, number: closed.append(number))
+
+    outcome = cliquet("--ini", ini, "migrate")
+
+    assert (outcome.code, outcome.err, closed) == (1, "", [1])
 
 
 @pytest.mark.clause("P-30.7")

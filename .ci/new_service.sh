@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# What a newcomer does: install cliquet into a new virtual environment, `cliquet init demo`, `make
+# serve`, `make test`; with cliquet from a wheel, then from a folder in editable mode.
+# Needs python3 with venv, make and curl, and an index or a cache of pip for the dependencies.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python="${PYTHON:-python3}"
+
+scratch=$(mktemp -d)
+server=
+stop() {
+    if [ -n "$server" ]; then
+        # The whole group: make and the server it runs.
+        kill -- "-$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+        server=
+    fi
+}
+trap 'stop; rm -rf "$scratch"' EXIT
+
+# Not in the clone: a build leaves a folder there, whose modules would be in the next wheel.
+mkdir "$scratch/source"
+cp -r pyproject.toml setup.py README.rst LICENSE cliquet "$scratch/source"
+
+pip=("$scratch/env/bin/python" -m pip --disable-pip-version-check -qq)
+
+check() { # the name of a service
+    local port url answer
+    cd "$scratch"
+    env/bin/cliquet init "$1"
+    cd "$1"
+
+    port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("localhost", 0)); print(s.getsockname()[1])')
+    url="http://localhost:$port/v1"
+    set -m # a process group of its own for the server
+    make serve PYTHON="$python" PORT="$port" >"$scratch/serve.log" 2>&1 &
+    server=$!
+    set +m
+    for _ in $(seq 180); do
+        curl -fs "$url/" >/dev/null && break
+        kill -0 "$server" 2>/dev/null || break
+        sleep 1
+    done
+    answer=$(curl -fs -u ci:1 -H 'Content-Type: application/json' \
+        -d '{"data": {"title": "Water the plants"}}' -w ' %{http_code}' "$url/tasks") || {
+        cat "$scratch/serve.log" >&2
+        exit 1
+    }
+    case $answer in
+        *'"title":"Water the plants"'*' 201') echo "make serve answers: $answer" ;;
+        *) echo "unexpected answer: $answer" >&2; exit 1 ;;
+    esac
+    stop
+
+    make test PYTHON="$python"
+}
+
+"$python" -m venv "$scratch/env"
+"${pip[@]}" wheel --no-deps --wheel-dir "$scratch/wheel" "$scratch/source"
+"${pip[@]}" install "$scratch"/wheel/cliquet-*.whl
+check from-wheel
+"${pip[@]}" install --editable "$scratch/source"
+check from-folder

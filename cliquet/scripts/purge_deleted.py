@@ -1,0 +1,231 @@
+"""``cliquet purge-deleted``: forget the tombstones that no client needs any more (B-21.40, E-7.2).
+
+Each collection of each parent is purged by itself: no transaction is long, an interruption loses
+nothing, and the service goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import re
+import sys
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cliquet import settings, utils
+from cliquet.scripts.command import (
+    Command,
+    CommandError,
+    application,
+    is_in_memory,
+    module_of,
+    require_file,
+)
+from cliquet.scripts.progress import Progress
+from cliquet.settings.parsers import Date
+from cliquet.storage.base import (
+    DEFAULT_DELETED_FIELD,
+    DEFAULT_MODIFIED_FIELD,
+    StorageBase,
+)
+from cliquet.storage.query import COMPARISON, Filter
+
+__all__ = ["COMMAND", "Limit", "parse_before", "purge"]
+
+_UNITS_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_AGE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
+# Milliseconds since 1970, as in an ETag; the shorter ones are dates such as 20310122.
+_TIMESTAMP: Final = re.compile(r"[0-9]{12,15}")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Which tombstones are kept; without any limit, none.
+
+    Parameters
+    ----------
+    before_ms : keep those of this timestamp and later.
+    max_retained : keep that many, the most recent ones, of each collection of each parent.
+    """
+
+    before_ms: int | None = None
+    max_retained: int | None = None
+
+
+def parse_before(text: str, now_ms: int) -> int:
+    """Return the timestamp, in ms, that the value of ``--before`` means.
+
+    Parameters
+    ----------
+    text : an age such as ``30d`` (units s, m, h, d, w), an ISO 8601 date, or a timestamp in ms.
+    now_ms : the present time, since 1970.
+
+    Raises
+    ------
+    ValueError : it is none of these, or in the future.
+    """
+    age = _AGE.fullmatch(text)
+    if age:
+        before_ms = max(0, now_ms - int(age[1]) * _UNITS_SECONDS[age[2]] * 1000)
+    elif _TIMESTAMP.fullmatch(text):
+        before_ms = int(text)
+    else:
+        date: datetime.datetime | None = Date()(text)
+        if date is None:
+            raise ValueError(text)
+        before_ms = int(date.timestamp() * 1000)
+    if before_ms > now_ms:
+        # Rather a mistake than a wish to lose them all, for which there is --keep 0.
+        raise ValueError(text)
+    return before_ms
+
+
+def purge(
+    storage: StorageBase, limit: Limit, collection_ids: Collection[str] = (), dry_run: bool = False
+) -> Counter[str]:
+    """Forget tombstones, and return how many of each collection id.
+
+    Parameters
+    ----------
+    collection_ids : only those of these; all when empty.
+    dry_run : only count them.
+
+    Raises
+    ------
+    CommandError : nothing is stored under one of the ids.
+    cliquet.storage.exceptions.BackendError : the server failed.
+    """
+    totals = Counter(key.collection_id for key in storage.export_timestamps())
+    unknown = sorted(set(collection_ids) - set(totals))
+    if unknown:
+        raise CommandError(
+            f"no collection is named {', '.join(map(repr, unknown))}; there are:"
+            f" {', '.join(sorted(totals)) or 'none'}"
+        )
+    chosen = set(collection_ids) or set(totals)
+    total = sum(count for collection_id, count in totals.items() if collection_id in chosen)
+    purged = Counter(dict.fromkeys(sorted(chosen), 0))
+    done = 0
+    with Progress(sys.stdout) as progress:
+        for parent_id, collection_id, _ in storage.export_timestamps():
+            if collection_id not in chosen:
+                continue
+            act = _count if dry_run else _purge
+            purged[collection_id] += act(storage, collection_id, parent_id, limit)
+            done += 1
+            text = f"{done:,} of {total:,} collections, {sum(purged.values()):,} tombstones"
+            progress.tell(text, done, total)
+    return purged
+
+
+def _purge(storage: StorageBase, collection_id: str, parent_id: str, limit: Limit) -> int:
+    # A parent with a star in its name stands for others too, which are purged anyway.
+    return storage.purge_deleted(
+        collection_id,
+        parent_id,
+        before=limit.before_ms,
+        max_retained=limit.max_retained,
+        force_commit=True,
+    )
+
+
+def _count(storage: StorageBase, collection_id: str, parent_id: str, limit: Limit) -> int:
+    filters = [Filter(DEFAULT_DELETED_FIELD, True, COMPARISON.EQ)]
+    if limit.before_ms is not None:
+        filters.append(Filter(DEFAULT_MODIFIED_FIELD, limit.before_ms, COMPARISON.LT))
+    count = storage.count_all(collection_id, parent_id, filters=filters, include_deleted=True)
+    return max(0, count - (limit.max_retained or 0))
+
+
+def _check(registry: Any) -> StorageBase:
+    """Return the storage of a service, if it can be purged.
+
+    Raises
+    ------
+    CommandError : it cannot.
+    """
+    storage = getattr(registry, "storage", None)
+    if storage is None:
+        raise CommandError("the service has no storage: its setting storage_backend is empty")
+    if is_in_memory(storage):
+        raise CommandError("the storage is in the memory of the service, which alone can purge it")
+    if settings.read(registry.settings, "readonly"):
+        raise CommandError("the service is read-only: its setting readonly is true")
+    if not storage.is_transferable:
+        raise CommandError(
+            f"the storage backend {module_of(storage)} does not list its collections: it has"
+            " no export_timestamps()"
+        )
+    checked: StorageBase = storage
+    return checked
+
+
+def _is_confirmed() -> bool:
+    print("Every tombstone will go: clients that have not seen a deletion keep the record.")
+    return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _before(text: str) -> int:
+    try:
+        return parse_before(text, utils.msec_time())
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither an age such as 30d, 12h or 90m, nor a past date such as"
+            " 2031-01-22, nor a past timestamp in milliseconds"
+        ) from None
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+_number.__name__ = "number"
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    limits = parser.add_mutually_exclusive_group()
+    limits.add_argument(
+        "--before",
+        type=_before,
+        metavar="AGE",
+        help="only tombstones older than 30d, 12h, 90m, a date, or a timestamp in milliseconds",
+    )
+    limits.add_argument(
+        "--keep",
+        type=_number,
+        metavar="N",
+        help="keep the N most recent ones of each collection of each parent",
+    )
+    parser.add_argument(
+        "--collection",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this collection, named after its resource; may be given several times",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only count them, and remove nothing"
+    )
+
+
+def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    limit = Limit(arguments.before, arguments.keep)
+    with application(require_file(arguments, parser)) as registry:
+        storage = _check(registry)
+        is_at_risk = limit == Limit() and not arguments.dry_run
+        if is_at_risk and sys.stdin.isatty() and not _is_confirmed():
+            raise CommandError("nothing was removed")
+        purged = purge(storage, limit, arguments.collection, arguments.dry_run)
+    done = "would be removed" if arguments.dry_run else "removed"
+    for collection_id, count in purged.items():
+        print(f"{collection_id}: {count:,} tombstones {done}")
+    print(f"all: {sum(purged.values()):,} tombstones {done}")
+
+
+COMMAND = Command("purge-deleted", "forget old deletions", _add_arguments, _run)

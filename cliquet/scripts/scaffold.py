@@ -1,0 +1,132 @@
+"""The files of a new service, and how they are written: all of them, or none."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import keyword
+import re
+import secrets
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from cliquet.scripts.command import CommandError
+from cliquet.scripts.production_ini import production_ini
+from cliquet.scripts.templating import render
+
+__all__ = ["module_name", "requirement", "service_files", "write_files"]
+
+_TEMPLATES: Final = {
+    ".gitignore": "gitignore.txt",
+    "Makefile": "Makefile.txt",
+    "README.rst": "README.rst.txt",
+    "config/development.ini": "development.ini.txt",
+    "pyproject.toml": "pyproject.toml.txt",
+    "tests/test_tasks.py": "test_tasks.py.txt",
+    "{module}/__init__.py": "package.py.txt",
+    "{module}/resources.py": "resources.py.txt",
+}
+
+# Folders of the service, and the module of its tests.
+_TAKEN: Final = frozenset({"build", "config", "tests", "test_tasks"})
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def module_name(folder: str) -> str:
+    """Return the name of the Python module of a service, made from the name of its folder.
+
+    Raises
+    ------
+    CommandError : none can be made, or another module has it.
+    """
+    name = re.sub(r"[-. ]+", "_", folder.strip()).lower()
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise CommandError(
+            f"no Python module can be named after {folder!r}: take a name of Latin letters, "
+            "digits and hyphens which starts with a letter and is no word of the language"
+        )
+    if name in _TAKEN or name in sys.stdlib_module_names or _is_installed(name):
+        raise CommandError(f"there is a Python module named {name!r} already: take another name")
+    return name
+
+
+def _is_installed(name: str) -> bool:
+    found = importlib.util.find_spec(name)
+    # A folder without code, such as the empty one of the new service, has no loader of a file.
+    return found is not None and found.origin is not None
+
+
+def requirement(extra: str = "") -> str:
+    """Return what makes pip install the cliquet that is running.
+
+    What was installed from a file, a folder or a repository comes from there again (PEP 610): an
+    index may have another project under that name, or another state of this one.
+
+    Parameters
+    ----------
+    extra : of cliquet, to be installed with it.
+    """
+    distribution = metadata.distribution("cliquet")
+    name = f"cliquet[{extra}]" if extra else "cliquet"
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    if not origin:
+        major, minor = distribution.version.split(".")[:2]
+        return f"{name}>={major}.{minor},<{int(major) + 1}"
+    url = origin["url"]
+    if "vcs_info" in origin:
+        url = f"{origin['vcs_info']['vcs']}+{url}@{origin['vcs_info']['commit_id']}"
+    return f"{name} @ {url}"
+
+
+def service_files(module: str) -> dict[str, str]:
+    """Return the text of each file of a service, by its path in the folder (E-7.1)."""
+    values = {
+        "module": module,
+        "distribution": module.replace("_", "-"),
+        "title": module,
+        "underline": "=" * len(module),
+        "secret": secrets.token_hex(32),
+        "cliquet": requirement(),
+        "cliquet_postgresql": requirement("postgresql"),
+    }
+    files = {
+        path.format(module=module): render(template, values)
+        for path, template in _TEMPLATES.items()
+    }
+    files["config/production.ini"] = production_ini(module, "task")
+    return files
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files into a folder that is empty or does not exist yet.
+
+    Raises
+    ------
+    CommandError : the folder has files already, or is none.
+    OSError : a file cannot be written; none is left.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise CommandError(f"{folder} is not a folder")
+    if folder.exists() and any(folder.iterdir()):
+        raise CommandError(f"the folder {folder} is not empty")
+    created: list[Path] = []
+    try:
+        for path, text in files.items():
+            target = folder / PurePosixPath(path)
+            missing = [parent for parent in target.parents if not parent.exists()]
+            for parent in reversed(missing):
+                parent.mkdir()
+                created.append(parent)
+            with target.open("x", encoding="utf-8") as file:
+                created.append(target)
+                file.write(text)
+    except BaseException:
+        for written in reversed(created):
+            if written.is_dir():
+                written.rmdir()
+            else:
+                written.unlink()
+        raise

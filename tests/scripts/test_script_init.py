@@ -1,0 +1,260 @@
+"""``cliquet init``: a working service from an empty folder, and its former meaning."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from scripts.command_line import run_process
+from scripts.serving import send, served
+
+FILES = [
+    ".gitignore",
+    "Makefile",
+    "README.rst",
+    "config/development.ini",
+    "config/production.ini",
+    "demo/__init__.py",
+    "demo/resources.py",
+    "pyproject.toml",
+    "tests/test_tasks.py",
+]
+
+
+def files_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def demo(cliquet, tmp_path):
+    """The folder of a new service, whose module can be imported by processes."""
+    folder = tmp_path / "demo"
+    assert cliquet("init", str(folder)).code == 0
+    return folder
+
+
+@pytest.mark.clause("E-7.1")
+def test_a_new_service_has_what_it_takes(demo):
+    assert files_in(demo) == FILES
+
+
+@pytest.mark.clause("E-7.1")
+def test_tests_of_a_new_service_pass(demo):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=demo,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\d+ passed in", done.stdout, re.MULTILINE), "warnings bother newcomers"
+
+
+@pytest.mark.clause("E-7.1")
+def test_a_new_service_serves_its_resource(demo, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(demo))
+    ini = demo / "config" / "development.ini"
+    migrated = run_process("migrate", "--ini", str(ini))
+    assert migrated.code == 0, migrated.err
+
+    with served(ini) as (url, log):
+        hello = send(f"{url}/")
+        created = send(f"{url}/tasks", b'{"data": {"title": "Water the plants"}}')
+        listed = send(f"{url}/tasks?is_done=false&_sort=title")
+
+    assert hello["project_name"] == "demo"
+    assert listed["data"] == [created["data"]]
+    assert (demo / "demo.db").exists()
+    assert "indexes are missing" not in log.read_text()
+
+
+@pytest.mark.clause("E-7.1")
+def test_each_development_file_has_a_secret_of_its_own(cliquet, tmp_path):
+    secrets = set()
+    for name in ("one", "two"):
+        cliquet("init", str(tmp_path / name))
+        text = (tmp_path / name / "config" / "development.ini").read_text()
+        secrets |= set(re.findall(r"^cliquet\.userid_hmac_secret = ([0-9a-f]{64})$", text, re.M))
+
+    assert len(secrets) == 2
+
+
+@pytest.mark.clause("E-7.1")
+def test_a_new_service_tells_that_production_lacks_a_secret(cliquet, tmp_path, monkeypatch):
+    # Another name than in other tests: this process keeps the module.
+    folder = tmp_path / "keyless"
+    cliquet("init", str(folder))
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("CLIQUET_STORAGE_BACKEND", "cliquet.storage.memory")
+    monkeypatch.setenv("CLIQUET_PERMISSION_BACKEND", "cliquet.permission.memory")
+    monkeypatch.setenv("CLIQUET_CACHE_BACKEND", "cliquet.cache.memory")
+
+    outcome = cliquet("--ini", str(folder / "config" / "production.ini"), "migrate")
+
+    assert outcome.code == 1
+    assert "A secret is required" in outcome.err
+    assert "CLIQUET_USERID_HMAC_SECRET" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.clause("E-7.1")
+def test_what_to_do_next_is_printed(cliquet, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    outcome = cliquet("init", "my demo")
+
+    assert outcome.err == ""
+    assert f"The new service is in {tmp_path}/my demo." in outcome.out
+    assert "    cd 'my demo'\n    make serve" in outcome.out
+
+
+@pytest.mark.clause("E-7.1")
+def test_a_service_is_made_in_the_current_folder(cliquet, tmp_path, monkeypatch):
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    outcome = cliquet("init", ".")
+
+    assert files_in(folder) == FILES
+    assert "    cd " not in outcome.out
+
+
+@pytest.mark.clause("E-7.1")
+def test_missing_parents_of_the_folder_are_made(cliquet, tmp_path):
+    assert cliquet("init", str(tmp_path / "services" / "demo")).code == 0
+    assert files_in(tmp_path / "services" / "demo") == FILES
+
+
+@pytest.mark.clause("E-7.1")
+@pytest.mark.parametrize("name", ["my-tasks", "My Tasks", "my.tasks", "my_tasks"])
+def test_the_module_is_named_after_the_folder(cliquet, tmp_path, name):
+    assert cliquet("init", str(tmp_path / name)).code == 0
+
+    assert (tmp_path / name / "my_tasks" / "__init__.py").exists()
+    assert 'name = "my-tasks"' in (tmp_path / name / "pyproject.toml").read_text()
+
+
+@pytest.mark.clause("E-7.1")
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("2fast", "no Python module can be named after '2fast'"),
+        ("été", "no Python module can be named after 'été'"),
+        ("class", "no Python module can be named after 'class'"),
+        ("tests", "there is a Python module named 'tests' already"),
+        ("json", "there is a Python module named 'json' already"),
+        ("Cliquet", "there is a Python module named 'cliquet' already"),
+        ("redis", "there is a Python module named 'redis' already"),
+    ],
+)
+def test_a_name_that_cannot_be_a_module_is_refused(cliquet, tmp_path, name, told):
+    outcome = cliquet("init", str(tmp_path / name))
+
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"cliquet init: {told}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.clause("E-7.1")
+def test_a_folder_with_files_is_left_alone(cliquet, tmp_path):
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+
+    outcome = cliquet("init", str(folder))
+
+    assert outcome.code == 1
+    assert outcome.err == f"cliquet init: the folder {folder} is not empty\n"
+    assert files_in(folder) == ["notes.txt"]
+
+
+@pytest.mark.clause("E-7.1")
+def test_a_file_is_no_folder(cliquet, tmp_path):
+    (tmp_path / "demo").write_text("mine")
+
+    outcome = cliquet("init", str(tmp_path / "demo"))
+
+    assert outcome.code == 1
+    assert outcome.err == f"cliquet init: {tmp_path}/demo is not a folder\n"
+
+
+@pytest.mark.clause("E-7.1")
+def test_nothing_is_left_when_a_file_cannot_be_written(cliquet, tmp_path):
+    # So deep that the system accepts the path of README.rst, and not config/development.ini.
+    length = os.pathconf("/", "PC_PATH_MAX") - len("/README.rst\0")
+    folder = tmp_path / "services"
+    while len(str(folder)) < length - 200:
+        folder /= "d" * 100
+    folder /= "d" * (length - len(f"{folder}/"))
+
+    outcome = cliquet("init", str(folder))
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("cliquet init: cannot write the service: ")
+    assert "File name too long" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.clause("E-7.1")
+@pytest.mark.parametrize(
+    ("origin", "requirement", "with_postgresql"),
+    [
+        (
+            {"url": "file:///src/cliquet", "dir_info": {"editable": True}},
+            "cliquet @ file:///src/cliquet",
+            "cliquet[postgresql] @ file:///src/cliquet",
+        ),
+        (
+            {"url": "file:///w/cliquet-3.9.1-py3-none-any.whl", "archive_info": {}},
+            "cliquet @ file:///w/cliquet-3.9.1-py3-none-any.whl",
+            "cliquet[postgresql] @ file:///w/cliquet-3.9.1-py3-none-any.whl",
+        ),
+        (
+            {"url": "https://git.test/c", "vcs_info": {"vcs": "git", "commit_id": "5f3c"}},
+            "cliquet @ git+https://git.test/c@5f3c",
+            "cliquet[postgresql] @ git+https://git.test/c@5f3c",
+        ),
+        (None, "cliquet>=3.9,<4", "cliquet[postgresql]>=3.9,<4"),
+    ],
+)
+def test_a_new_service_requires_the_cliquet_that_made_it(
+    cliquet, tmp_path, monkeypatch, origin, requirement, with_postgresql
+):
+    # As pip leaves them; found before the real ones.
+    metadata = tmp_path / "site" / "cliquet-3.9.1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: cliquet\nVersion: 3.9.1\n")
+    if origin is not None:
+        (metadata / "direct_url.json").write_text(json.dumps(origin))
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+
+    cliquet("init", str(tmp_path / "demo"))
+
+    pyproject = (tmp_path / "demo" / "pyproject.toml").read_text()
+    assert f'    "{requirement}",\n' in pyproject
+    assert f'    "{with_postgresql}",\n' in pyproject
+
+
+@pytest.mark.clause("E-7.1", "P-30.4")
+def test_a_folder_and_a_file_are_not_given_together(cliquet, ini, tmp_path):
+    outcome = cliquet("--ini", ini, "init", str(tmp_path / "demo"))
+
+    assert outcome.code == 2
+    assert "either DIR" in outcome.err
+    assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.clause("E-7.1", "P-30.6")
+def test_the_missing_folder_is_asked_for(cliquet):
+    outcome = cliquet("init")
+
+    assert outcome.code == 2
+    assert outcome.err.endswith("the following arguments are required: DIR\n")

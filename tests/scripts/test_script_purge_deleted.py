@@ -1,0 +1,299 @@
+"""``cliquet purge-deleted``: which tombstones go, and which stay."""
+
+import contextlib
+import sys
+
+import pytest
+from processes.backends import fresh_backends
+from pyramid.config import Configurator
+
+from cliquet import utils
+from cliquet.initialization import initialize
+from cliquet.scripts import purge_deleted as command
+from cliquet.scripts.command import CommandError
+from cliquet.scripts.purge_deleted import Limit, parse_before, purge
+from cliquet.storage.memory import Storage
+from scripts.command_line import write_ini
+
+DAY_MS = 86_400_000
+NOW_MS = 1_800_000_000_000
+
+
+def fill(storage, now_ms):
+    """Store a record, and tombstones of 0 to 4 days ago, in two collections of two users."""
+    for parent_id in ("user0", "us*r1"):
+        for collection_id in ("book", "shelf"):
+            home = {"collection_id": collection_id, "parent_id": parent_id}
+            for age in (4, 3, 2, 1, 0):
+                storage.create(**home, record={"id": f"r{age}"})
+                storage.delete(
+                    **home, object_id=f"r{age}", last_modified=now_ms - age * DAY_MS - 1000
+                )
+            storage.create(**home, record={"id": "live"})
+
+
+def remaining(storage):
+    """Return the ids under each collection and parent."""
+    return {
+        (one.collection_id, one.parent_id): [entry.id for entry in one.entries]
+        for one in storage.export()
+    }
+
+
+def timestamps(storage):
+    return list(storage.export_timestamps())
+
+
+def everywhere(*ids):
+    return {
+        (collection_id, parent_id): list(ids)
+        for parent_id in ("us*r1", "user0")
+        for collection_id in ("book", "shelf")
+    }
+
+
+@pytest.fixture
+def storage():
+    storage = Storage()
+    fill(storage, NOW_MS)
+    return storage
+
+
+@pytest.mark.clause("B-21.40", "E-7.2", "B-5.19", "B-4.14")
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [
+        (Limit(before_ms=NOW_MS - 2 * DAY_MS), ["r0", "r1"]),
+        (Limit(before_ms=0), ["r0", "r1", "r2", "r3", "r4"]),
+        (Limit(max_retained=3), ["r0", "r1", "r2"]),
+        (Limit(max_retained=9), ["r0", "r1", "r2", "r3", "r4"]),
+        (Limit(max_retained=0), []),
+        (Limit(), []),
+    ],
+)
+def test_tombstones_beyond_the_limit_go(storage, limit, kept):
+    before = timestamps(storage)
+    expected = dict.fromkeys(["book", "shelf"], 2 * (5 - len(kept)))
+
+    assert purge(storage, limit, dry_run=True) == expected
+    assert remaining(storage) == everywhere("live", "r0", "r1", "r2", "r3", "r4")
+
+    assert purge(storage, limit) == expected
+    assert remaining(storage) == everywhere("live", *kept)
+    assert timestamps(storage) == before
+
+
+@pytest.mark.clause("B-21.40", "E-7.2")
+def test_other_collections_than_those_named_stay(storage):
+    assert purge(storage, Limit(), ["book"]) == {"book": 10}
+
+    left = remaining(storage)
+    assert left["book", "user0"] == ["live"]
+    assert left["shelf", "user0"] == ["live", "r0", "r1", "r2", "r3", "r4"]
+
+
+@pytest.mark.clause("E-7.2")
+def test_a_collection_that_does_not_exist_is_refused_before_anything_is_done(storage):
+    before = remaining(storage)
+
+    with pytest.raises(CommandError, match="is named 'books'; there are: book, shelf"):
+        purge(storage, Limit(), ["book", "books"])
+    with pytest.raises(CommandError, match="is named 'a', 'b'; there are: none"):
+        purge(Storage(), Limit(), ["b", "a"])
+
+    assert remaining(storage) == before
+
+
+@pytest.mark.clause("E-7.2")
+@pytest.mark.parametrize(
+    ("text", "expected_ms"),
+    [
+        ("30d", NOW_MS - 30 * DAY_MS),
+        ("2w", NOW_MS - 14 * DAY_MS),
+        ("12h", NOW_MS - DAY_MS // 2),
+        ("90m", NOW_MS - 5_400_000),
+        ("10s", NOW_MS - 10_000),
+        ("999999999w", 0),
+        ("1700000000000", 1_700_000_000_000),
+        ("2026-11-14", 1_794_614_400_000),
+        ("20261114", 1_794_614_400_000),
+        ("2026-11-14T01:00:00+01:00", 1_794_614_400_000),
+    ],
+)
+def test_the_limit_is_an_age_a_date_or_a_timestamp(text, expected_ms):
+    assert parse_before(text, NOW_MS) == expected_ms
+
+
+@pytest.mark.clause("E-7.2", "P-30.6")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--before", "30"],
+        ["--before", "d"],
+        ["--before", ""],
+        ["--before", "1y"],
+        ["--before", "yesterday"],
+        ["--before", "2026-02-30"],
+        ["--before", "9999-01-01"],
+        ["--before", "999999999999999"],
+        ["--keep", "many"],
+        ["--keep=-1"],
+        ["--keep", "1", "--before", "1d"],
+    ],
+)
+def test_wrong_limits_give_the_usage(cliquet, ini, arguments):
+    outcome = cliquet("purge-deleted", "--ini", ini, *arguments)
+
+    assert outcome.code == 2
+    assert outcome.err.startswith("usage: cliquet purge-deleted")
+    assert "Traceback" not in outcome.err
+
+
+@contextlib.contextmanager
+def stored(request, family):
+    """Give the settings of a service, and its storage, with tombstones up to now."""
+
+    def postgresql_server():
+        return request.getfixturevalue("postgresql_server")
+
+    with fresh_backends(family, postgresql_server) as settings:
+        config = Configurator(settings=dict(settings))
+        initialize(config, version="1.0", project_name="service")
+        storage = config.registry.storage
+        storage.initialize_schema()
+        fill(storage, utils.msec_time())
+        yield settings, storage
+
+
+@pytest.mark.clause("B-21.40", "E-7.2")
+@pytest.mark.parametrize("family", ["sqlite", "redis", "postgresql"])
+def test_every_storage_is_purged(request, family):
+    with stored(request, family) as (_, storage):
+        limits = [Limit(before_ms=utils.msec_time() - 2 * DAY_MS), Limit(max_retained=1)]
+        foreseen = [purge(storage, limit, dry_run=True) for limit in limits]
+
+        assert purge(storage, limits[0]) == foreseen[0] == {"book": 6, "shelf": 6}
+        assert remaining(storage) == everywhere("live", "r0", "r1")
+
+        assert foreseen[1] == {"book": 8, "shelf": 8}
+        assert purge(storage, limits[1], ["book"]) == {"book": 2}
+        left = everywhere("live", "r0", "r1")
+        left["book", "user0"] = left["book", "us*r1"] = ["live", "r0"]
+        assert remaining(storage) == left
+
+
+@pytest.mark.clause("B-21.40", "E-7.2")
+def test_the_command_prints_what_it_removes_of_each_collection(cliquet, request, tmp_path, capsys):
+    with stored(request, "sqlite") as (settings, storage):
+        ini = write_ini(tmp_path / "service.ini", settings)
+        arguments = ["purge-deleted", "--ini", ini, "--before", "2d"]
+        # Outside a service, structlog writes there.
+        capsys.readouterr()
+
+        dry, done = cliquet(*arguments, "--dry-run"), cliquet(*arguments)
+        one = cliquet("purge-deleted", "--ini", ini, "--keep", "1", "--collection", "book")
+
+        assert [outcome.code for outcome in (dry, done, one)] == [0, 0, 0]
+        assert dry.out == done.out.replace("removed", "would be removed")
+        assert done.out.splitlines() == [
+            "book: 6 tombstones removed",
+            "shelf: 6 tombstones removed",
+            "all: 12 tombstones removed",
+        ]
+        assert one.out.splitlines() == [
+            "book: 2 tombstones removed",
+            "all: 2 tombstones removed",
+        ]
+        assert remaining(storage)["book", "user0"] == ["live", "r0"]
+
+
+@contextlib.contextmanager
+def loaded(registry):
+    yield registry
+
+
+@pytest.fixture
+def service(cliquet, ini, monkeypatch, storage):
+    """Run the command on a storage of the test."""
+
+    class Registry:
+        settings = {"readonly": False}
+
+    Registry.storage = storage
+    monkeypatch.setattr(command, "application", lambda ini: loaded(Registry))
+    monkeypatch.setattr(command, "is_in_memory", lambda storage: False)
+
+    def run(*arguments):
+        return cliquet("purge-deleted", "--ini", ini, *arguments)
+
+    run.registry = Registry
+    return run
+
+
+@pytest.mark.clause("E-7.2")
+@pytest.mark.parametrize(
+    ("answer", "code", "ids"),
+    [("y", 0, ["live"]), ("n", 1, ["live", "r0", "r1", "r2", "r3", "r4"])],
+)
+def test_who_types_the_command_without_limit_is_asked(
+    service, storage, monkeypatch, answer, code, ids
+):
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: answer)
+
+    outcome = service()
+
+    assert "clients that have not seen a deletion keep the record" in outcome.out
+    assert outcome.code == code
+    assert remaining(storage) == everywhere(*ids)
+
+
+@pytest.mark.clause("E-7.2")
+@pytest.mark.parametrize("arguments", [["--dry-run"], ["--keep", "0"], ["--before", "0s"]])
+def test_nobody_is_asked_when_the_limit_is_given(service, monkeypatch, arguments):
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+
+    assert service(*arguments).code == 0
+
+
+@pytest.mark.clause("E-7.2")
+def test_a_program_that_calls_the_command_is_not_asked(service, storage, monkeypatch):
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
+
+    assert service().code == 0
+    assert remaining(storage) == everywhere("live")
+
+
+@pytest.mark.clause("E-7.2", "S-7.6")
+def test_a_read_only_service_is_not_purged(service, storage):
+    service.registry.settings = {"readonly": True}
+
+    outcome = service("--keep", "0")
+
+    assert outcome.code == 1
+    assert "its setting readonly is true" in outcome.err
+    assert remaining(storage) == everywhere("live", "r0", "r1", "r2", "r3", "r4")
+
+
+@pytest.mark.clause("E-7.2")
+def test_a_storage_of_another_origin_says_what_it_lacks(service):
+    service.registry.storage.is_transferable = False
+
+    assert "it has no export_timestamps()" in service("--keep", "0").err
+
+
+@pytest.mark.clause("E-7.2")
+def test_a_service_without_storage_is_told_so(service):
+    del service.registry.storage
+
+    assert service("--keep", "0").err == (
+        "cliquet purge-deleted: the service has no storage: its setting storage_backend is empty\n"
+    )
+
+
+@pytest.mark.clause("E-7.2")
+def test_tombstones_in_the_memory_of_a_service_are_out_of_reach(cliquet, ini):
+    outcome = cliquet("purge-deleted", "--ini", ini, "--keep", "0")
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.endswith("is in the memory of the service, which alone can purge it\n")

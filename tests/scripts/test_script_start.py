@@ -1,0 +1,404 @@
+"""``cliquet start`` as its users run it: addresses, signals, errors, and code that changes."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+
+import pytest
+from servers.processes import free_port
+
+from cliquet.scripts import start
+from cliquet.scripts.start import with_port
+from scripts.command_line import MEMORY, PROGRAM, run_process, write_ini
+
+PATIENCE_SECONDS = 30
+
+SERVICE = """
+import time
+from pyramid.config import Configurator
+from pyramid.security import NO_PERMISSION_REQUIRED
+import cliquet
+
+def wait(request):
+    open("waiting", "w").close()
+    time.sleep(0.7)
+    return {"waited": True}
+
+def main(global_config, **settings):
+    config = Configurator(settings=settings)
+    cliquet.initialize(config, version="1.0", project_name="NAME")
+    config.add_route("wait", "/wait")
+    config.add_view(wait, route_name="wait", renderer="json", permission=NO_PERMISSION_REQUIRED)
+    return config.make_wsgi_app()
+"""
+
+LOGGING = """
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys = plain
+[logger_root]
+level = INFO
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = plain
+[formatter_plain]
+format = FROM THE FILE %(message)s
+"""
+
+
+class Running:
+    """The program at work, and what it has written so far."""
+
+    def __init__(self, folder, *arguments):
+        self._log = folder / "log"
+        with self._log.open("w") as output:
+            self.process = subprocess.Popen(
+                [*PROGRAM, "start", *arguments],
+                cwd=folder,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Its own group, so that a signal can be sent as a terminal does.
+                start_new_session=True,
+                # A shell that runs the tests in the background ignores it, and so would we.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+
+    @property
+    def log(self):
+        return self._log.read_text()
+
+    def address(self):
+        """Return the last address that it has announced."""
+        return self.wait_for(r"Serving on (http://\S+)")
+
+    def wait_for(self, pattern, *, times=1):
+        def found():
+            return re.findall(pattern, self.log)
+
+        self.until(lambda: len(found()) >= times)
+        return found()[-1]
+
+    def until(self, condition):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+
+    def end(self, number=signal.SIGTERM):
+        """Send a signal to the group, as a terminal does, and return the exit code."""
+        os.killpg(self.process.pid, number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Start the program in the folder of the test."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(*arguments):
+            running = Running(tmp_path, *arguments)
+            stack.callback(kill, running.process)
+            return running
+
+        yield begin
+
+
+def kill(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture
+def service(tmp_path):
+    """Write the module of a service, and its file with more sections."""
+
+    def write(more="", name="first"):
+        (tmp_path / "service.py").write_text(SERVICE.replace("NAME", name))
+        ini = write_ini(tmp_path / "service.ini", MEMORY, use="call:service:main")
+        with open(ini, "a") as file:
+            file.write(more)
+        return ini
+
+    return write
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return json.load(response)
+
+
+@pytest.mark.clause("E-7.1", "P-30.8")
+def test_a_file_without_server_is_served_until_the_user_interrupts(service, started):
+    running = started("--ini", service(), "--port", "0")
+
+    assert get(f"{running.address()}/v1/")["project_name"] == "first"
+
+    assert running.end(signal.SIGINT) == 0
+    assert "Traceback" not in running.log
+    # No section of the file says how to log.
+    assert "INFO first 1.0 starting." in running.log
+
+
+@pytest.mark.clause("E-7.1")
+def test_the_port_of_the_command_line_wins_and_is_a_variable(service, started):
+    port = free_port()
+    section = "[server:main]\nuse = egg:waitress#main\nlisten = localhost:%(http_port)s\n"
+    running = started("--port", str(port), "--ini", service(section + LOGGING))
+
+    assert running.address().endswith(f":{port}")
+    assert get(f"http://localhost:{port}/v1/")["project_name"] == "first"
+    # Logs are those of the file.
+    assert "FROM THE FILE Serving on" in running.log
+    assert running.end() == 0
+
+
+@pytest.mark.clause("E-7.1")
+def test_a_request_under_way_is_answered_before_the_end(service, started, tmp_path):
+    running = started("--ini", service(), "--port", "0")
+    answers = []
+    url = f"{running.address()}/v1/wait"
+    client = threading.Thread(target=lambda: answers.append(get(url)))
+
+    client.start()
+    running.until((tmp_path / "waiting").exists)
+    code = running.end()
+    client.join()
+
+    assert (code, answers) == (0, [{"waited": True}])
+
+
+@pytest.mark.clause("E-7.1")
+def test_changed_code_is_served_after_a_moment(service, started, tmp_path):
+    running = started("--ini", service(), "--port", "0", "--reload")
+    assert get(f"{running.address()}/v1/")["project_name"] == "first"
+
+    service(name="second")
+    # A change that comes before files are watched is seen with the next one.
+    running.until(lambda: os.utime(tmp_path / "service.py") or "reloading" in running.log)
+
+    running.wait_for("second 1.0 starting.")
+    running.wait_for(r"Serving on (\S+)", times=2)
+    assert get(f"{running.address()}/v1/")["project_name"] == "second"
+    assert running.end() == 0
+    assert "forcefully" not in running.log
+
+
+@pytest.fixture
+def in_process(cliquet, monkeypatch):
+    """Run the command in this process, without its effects on signals and logs."""
+    monkeypatch.setattr(start.signal, "signal", lambda *arguments: None)
+    monkeypatch.setattr(start.waitress, "create_server", FakeServer)
+
+    def run(ini, *arguments):
+        FakeServer.options = None
+        return cliquet("start", "--ini", ini, *arguments)
+
+    return run
+
+
+class FakeServer:
+    """Stands for the sockets of waitress."""
+
+    options = None
+
+    def __init__(self, application, **options):
+        FakeServer.options = options
+
+    def print_listen(self, text):
+        pass
+
+    def run(self):
+        pass
+
+
+def with_sections(ini, *sections):
+    with open(ini, "a") as file:
+        file.write("\n".join(sections))
+    return ini
+
+
+@pytest.mark.clause("E-7.1")
+@pytest.mark.parametrize(
+    ("section", "arguments", "expected"),
+    [
+        ("", [], {"listen": "localhost:8888"}),
+        ("", ["--port", "99"], {"listen": "localhost:99"}),
+        ("[server:main]\nuse = egg:waitress", [], {}),
+        ("[server:main]\nuse = egg:waitress", ["--port", "99"], {"port": "99"}),
+        ("[server:main]\nuse = egg:waitress\nthreads = 2", [], {"threads": "2"}),
+        ("[server:main]\nuse = egg:waitress\nport = %(http_port)s", [], {"port": "8888"}),
+        (
+            "[DEFAULT]\nhttp_port = 7\n[server:main]\nuse = egg:waitress\nport = %(http_port)s",
+            [],
+            {"port": "7"},
+        ),
+        (
+            "[DEFAULT]\nhttp_port = 7\n[server:main]\nuse = egg:waitress\nport = %(http_port)s",
+            ["--port", "99"],
+            {"port": "99"},
+        ),
+    ],
+)
+def test_the_server_has_the_options_of_the_file(in_process, ini, section, arguments, expected):
+    outcome = in_process(with_sections(ini, section), *arguments)
+
+    assert outcome.code == 0, outcome.err
+    assert FakeServer.options == expected
+
+
+@pytest.mark.clause("E-7.1")
+def test_a_section_of_the_application_may_have_a_server_of_its_own(in_process, ini):
+    section = "[app:other]\nuse = main\n[server:other]\nuse = egg:waitress\nport = 5"
+
+    outcome = in_process(with_sections(ini, section) + "#other")
+
+    assert outcome.code == 0, outcome.err
+    assert FakeServer.options == {"port": "5"}
+
+
+@pytest.mark.clause("E-7.1")
+@pytest.mark.parametrize(
+    ("listen", "expected"),
+    [
+        ("localhost:1", "localhost:2"),
+        ("*:1 [::1]:1", "*:2 [::1]:2"),
+        ("localhost [::1]", "localhost:2 [::1]:2"),
+        ("localhost:1\nlocalhost:3", "localhost:2"),
+    ],
+)
+def test_the_port_of_every_address_is_replaced(listen, expected):
+    assert with_port({"listen": listen, "threads": "1"}, 2) == {
+        "listen": expected,
+        "threads": "1",
+    }
+
+
+@pytest.mark.clause("E-7.1")
+def test_another_server_is_started_as_the_file_says(in_process, ini, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "another_server.py").write_text(
+        "def serve(application, global_config, **options):\n    raise OSError(f'no {options}')\n"
+    )
+    section = "[server:main]\npaste.server_runner = another_server:serve\nport = 1"
+    ini = with_sections(ini, section)
+
+    assert in_process(ini).err.endswith(f"{ini}: [server:main]: no {{'port': '1'}}\n")
+    assert "whose port is set there alone" in in_process(ini, "--port", "9").err
+
+
+@pytest.mark.clause("E-7.1", "P-30.3")
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("[server:main]\nuse = egg:nowhere", "nowhere"),
+        ("[server:main]\nhost = localhost", "No loader given in section 'server:main'"),
+        ("[loggers]\nkeys = root, missing", "logging: "),
+    ],
+)
+def test_wrong_sections_are_told_in_one_line(in_process, ini, section, told):
+    outcome = in_process(with_sections(ini, section))
+
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"cliquet start: {ini}: ")
+    assert told in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.clause("E-7.1", "P-30.3")
+def test_unknown_options_of_the_server_are_told(cliquet, ini, monkeypatch):
+    monkeypatch.setattr(start.signal, "signal", lambda *arguments: None)
+    section = "[server:main]\nuse = egg:waitress\nthreadz = 3"
+
+    outcome = cliquet("start", "--ini", with_sections(ini, section))
+
+    assert outcome.code == 1
+    assert outcome.err == f"cliquet start: {ini}: [server:main]: Unknown adjustment 'threadz'\n"
+
+
+@pytest.mark.clause("E-7.1", "P-30.3")
+def test_a_port_in_use_is_told_in_one_line(ini):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        outcome = run_process("start", "--ini", ini, "--port", str(port))
+
+    assert outcome.code == 1
+    assert "Traceback" not in outcome.err
+    last = outcome.err.splitlines()[-1]
+    assert last.startswith(f"cliquet start: {ini}: localhost:{port}: ")
+    assert "in use" in last
+
+
+@pytest.mark.clause("E-7.1", "P-30.6")
+@pytest.mark.parametrize("port", ["many", "65536", "80.5"])
+def test_wrong_ports_give_the_usage(in_process, ini, port):
+    outcome = in_process(ini, "--port", port)
+
+    assert outcome.code == 2
+    assert f"argument --port: invalid port value: '{port}'" in outcome.err
+
+
+@pytest.mark.clause("E-7.1")
+def test_a_file_that_does_not_exist_is_not_waited_for(in_process, tmp_path):
+    outcome = in_process(str(tmp_path / "missing.ini"), "--reload")
+
+    assert outcome.code == 1
+    assert "there is no such file" in outcome.err
+
+
+@pytest.mark.clause("E-7.1")
+def test_an_interruption_while_loading_is_an_end_in_good_order(in_process, ini, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start, "serve", interrupt)
+
+    assert in_process(ini).code == 0
+
+
+@pytest.mark.clause("E-7.1")
+def test_the_code_of_a_killed_process_is_not_that_of_the_command(in_process, ini, monkeypatch):
+    def end(path, **options):
+        raise SystemExit(-9)
+
+    monkeypatch.setattr(start.hupper, "start_reloader", end)
+
+    assert in_process(ini, "--reload").code == 0
+
+
+@pytest.mark.clause("E-7.1")
+def test_the_file_is_watched(in_process, ini, monkeypatch):
+    watched = []
+    monkeypatch.setattr(start.hupper, "is_active", lambda: True)
+    monkeypatch.setattr(start.hupper, "get_reloader", lambda: Watcher(watched))
+
+    assert in_process(f"{ini}#main", "--reload").code == 0
+    assert watched == [ini]
+
+
+class Watcher:
+    def __init__(self, watched):
+        self.watch_files = watched.extend
+
+
+def test_a_signal_ends_the_program():
+    with pytest.raises(SystemExit) as ended:
+        start._stop(signal.SIGTERM, None)
+
+    assert ended.value.code == 0
