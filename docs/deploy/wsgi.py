@@ -1,0 +1,10 @@
+"""The application for servers that import one: ``granian --interface wsgi wsgi:application``."""
+
+import os
+
+from pyramid.paster import get_app, setup_logging
+
+INI = os.environ.get("INI_FILE", "production.ini")
+
+setup_logging(INI)
+application = get_app(INI)

@@ -1,0 +1,1 @@
+"""The example service under the servers and behind the proxy that the documentation describes."""
