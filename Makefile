@@ -8,6 +8,16 @@ PORT = 8888
 PYTEST_ARGS =
 BACKENDS = pgbouncer
 
+# The load test: `make bench SERVER_URL=http://localhost:8888 USERS=50`. The environment gives these
+# to `make bench -e` only, as the others: nobody puts load on a service by mistake.
+SERVER_URL =
+RESOURCE =
+RECORD =
+USERS =
+SPAWN_RATE =
+DURATION =
+OUTPUT =
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # The module of the example service is found here, whatever the caller's PYTHONPATH.
@@ -18,6 +28,7 @@ CREATED := $(VENV)/.stamp-created
 SERVE := $(VENV)/.stamp-serve
 TEST := $(VENV)/.stamp-test
 DOCS := $(VENV)/.stamp-docs
+LOADTEST := $(VENV)/.stamp-loadtest
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test http majors lint format docs bench clean
@@ -26,19 +37,19 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 serve: $(SERVE) ## serve the example on http://localhost:8888/v1/ (PORT=...)
-	exec env $(EXAMPLE) $(BIN)/pserve config/example.ini http_port=$(PORT)
+	exec env $(EXAMPLE) $(BIN)/cliquet start --ini config/example.ini --port $(PORT)
 
 test: $(TEST) ## run the tests (PYTEST_ARGS=...)
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 http: $(TEST) ## run the HTTP tests on BACKENDS=sqlite, postgresql, pgbouncer or redis
-	env CLIQUET_TEST_HTTP_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 tests/http $(PYTEST_ARGS)
+	env CLIQUET_TEST_HTTP_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist worksteal tests/http $(PYTEST_ARGS)
 
 majors: $(TEST) ## run the tests of PostgreSQL on each major version that the machine has
 	for bindir in $$($(BIN)/python -c "import sys; sys.path.insert(0, 'tests'); \
 		from servers.postgresql_binaries import postgresql_bindirs; print(*postgresql_bindirs())"); do \
 		"$$bindir/postgres" --version; \
-		env CLIQUET_TEST_POSTGRESQL_BINDIR="$$bindir" $(BIN)/python -m pytest -n 2 -k postgresql \
+		env CLIQUET_TEST_POSTGRESQL_BINDIR="$$bindir" $(BIN)/python -m pytest -n 2 --dist worksteal -k postgresql \
 			tests/connections tests/storage tests/permission tests/cache $(PYTEST_ARGS) || exit 1; \
 	done
 
@@ -55,14 +66,25 @@ docs: $(DOCS) ## build the documentation into docs/_build/html, and run its exam
 	$(EXAMPLE) $(BIN)/python -m sphinx -n -W --keep-going -q -b html docs docs/_build/html
 	$(EXAMPLE) $(BIN)/python -m sphinx -n -W --keep-going -q -b doctest docs docs/_build/doctest
 
-bench: $(TEST) ## time requests next to a bare Pyramid view, the import, and large collections
+bench: $(if $(SERVER_URL),$(LOADTEST),$(TEST)) ## run the benchmarks, or load on a running service (SERVER_URL=...)
+ifeq ($(SERVER_URL),)
 	$(BIN)/python benchmarks/requests_on_memory.py
 	$(BIN)/python benchmarks/costs_by_size.py
+	$(BIN)/python benchmarks/monitoring.py
+else
+	@$(BIN)/python -m loadtests --server-url '$(SERVER_URL)' \
+		$(if $(RESOURCE),--resource '$(RESOURCE)') \
+		$(if $(RECORD),--record "$$RECORD") \
+		$(if $(USERS),--users '$(USERS)') \
+		$(if $(SPAWN_RATE),--spawn-rate '$(SPAWN_RATE)') \
+		$(if $(DURATION),--duration '$(DURATION)') \
+		$(if $(OUTPUT),--output '$(OUTPUT)')
+endif
 
 clean: ## remove all that the other targets made
 	rm -rf $(VENV) build dist docs/_build cliquet.egg-info htmlcov .coverage
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .tox
-	find cliquet tests docs benchmarks -name __pycache__ -type d -exec rm -rf {} +
+	find cliquet tests docs benchmarks loadtests -name __pycache__ -type d -exec rm -rf {} +
 
 $(CREATED):
 	@command -v $(PYTHON) >/dev/null || { \
@@ -88,4 +110,8 @@ $(TEST): $(CREATED) pyproject.toml
 
 $(DOCS): $(CREATED) pyproject.toml
 	$(PIP) install --editable '.[docs]'
+	@touch $@ $(SERVE)
+
+$(LOADTEST): $(CREATED) pyproject.toml
+	$(PIP) install --editable '.[loadtest]'
 	@touch $@ $(SERVE)

@@ -94,7 +94,7 @@ def serve_command(port: int) -> list[str]:
         text=True,
         check=True,
     ).stdout
-    (line,) = [line for line in recipe.splitlines() if "pserve" in line]
+    (line,) = [line for line in recipe.splitlines() if "cliquet start" in line]
     command = shlex.split(line)
     return command[1:] if command[0] == "exec" else command
 
