@@ -45,7 +45,7 @@ class SettingsTable(SphinxDirective):
         want_families = self.arguments[0] == "families"
         rows = [
             (
-                f"``{row.name}``",
+                self._names(row),
                 self._default(row.default),
                 row.parse.allowed + (f", in {row.unit}" if row.unit else ""),
                 row.sentence
@@ -55,7 +55,16 @@ class SettingsTable(SphinxDirective):
             if row.is_family == want_families
         ]
         header = ("Name", "Default", "Value", "Meaning")
-        return self.parse_text_to_nodes(list_table(header, rows, "30 20 20 30"))
+        return self.parse_text_to_nodes(list_table(header, rows, "35 17 18 30"))
+
+    @staticmethod
+    def _names(row: settings.Setting) -> str:
+        """Return the name in files and, where there is one, that in the environment."""
+        if not row.in_defaults:
+            return f"``{row.name}``"
+        variable, *_ = settings.environment_names(row.name, "")
+        # A paragraph of its own, in the column of the cell.
+        return f"``{row.name}``\n\n       ``{variable}``"
 
     @staticmethod
     def _default(value: Any) -> str:
