@@ -323,7 +323,7 @@ def test_principals_of_a_setting_are_separated_by_commas_or_white_space(headers,
     app.post_json(URL, BODY, headers=basic_auth("eve"), status=403)
 
 
-@pytest.mark.clause("H-5.8", "X-3", "S-17.3")
+@pytest.mark.clause("H-5.8", "X-3", "S-17.3", "S-23.11")
 def test_a_setting_that_does_not_match_leaves_stored_permissions(headers):
     app = make_sharing_app({"toadstool_read_principals": "group:admins"})
     shared, hidden = store(app), store(app)

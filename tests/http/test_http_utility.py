@@ -201,7 +201,7 @@ def test_the_heartbeat_has_a_member_for_each_backend(app):
     assert response.json == {"storage": True, "permission": True, "cache": True}
 
 
-@pytest.mark.clause("H-3.9", "P-4.1", "P-4.2", "P-4.3")
+@pytest.mark.clause("H-3.9", "P-4.1", "P-4.2", "P-4.3", "B-17.5", "B-17.6")
 @pytest.mark.parametrize("kind", ["storage", "permission", "cache"])
 def test_a_backend_that_is_not_configured_has_no_member(kind):
     app = make_app(settings={**NO_BACKENDS, f"{kind}_backend": f"cliquet.{kind}.memory"})

@@ -369,7 +369,7 @@ def test_an_unknown_name_is_refused(settings):
         make_app(settings=settings)
 
 
-@pytest.mark.clause("S-22")
+@pytest.mark.clause("S-11.3", "S-22")
 @pytest.mark.parametrize("kind", ["storage", "cache", "permission"])
 def test_a_backend_of_a_wrong_class_is_refused(make_module, kind):
     name = make_module("wrong_backend", load_from_config=lambda config: "a text")

@@ -340,7 +340,7 @@ def test_the_start_is_an_entry(journal):
     assert entry["level"] == "info"
 
 
-@pytest.mark.clause("S-18.6")
+@pytest.mark.clause("S-15.7", "S-18.6")
 def test_a_listener_that_is_set_up_is_an_entry(journal):
     settings = {
         "logging_renderer": journal.renderer,

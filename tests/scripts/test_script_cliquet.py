@@ -11,7 +11,7 @@ from cliquet.storage.exceptions import BackendError
 from scripts.command_line import MEMORY, run_process, write_ini
 
 
-@pytest.mark.clause("P-30.2", "B-19.7")
+@pytest.mark.clause("P-1.1", "P-30.2", "B-19.7")
 @pytest.mark.parametrize("option", ["-v", "--version"])
 def test_version_is_printed_without_a_file(cliquet, option):
     outcome = cliquet(option)
