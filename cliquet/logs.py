@@ -37,6 +37,7 @@ __all__ = [
     "request_id",
     "scope",
     "using",
+    "without_tracebacks",
 ]
 
 LOGGER_NAME = "cliquet"
@@ -70,6 +71,7 @@ class LogContext(NamedTuple):
 
 _EMPTY = LogContext()
 _current: ContextVar[LogContext] = ContextVar("cliquet_log_context", default=_EMPTY)
+_with_tracebacks: ContextVar[bool] = ContextVar("cliquet_log_tracebacks", default=True)
 
 
 def begin(
@@ -110,6 +112,16 @@ def using(renderer: Renderer | None) -> Iterator[None]:
         yield
     finally:
         end(token)
+
+
+@contextmanager
+def without_tracebacks() -> Iterator[None]:
+    """Write the errors that are logged inside, whatever logs them, without their tracebacks."""
+    token = _with_tracebacks.set(False)
+    try:
+        yield
+    finally:
+        _with_tracebacks.reset(token)
 
 
 @contextmanager
@@ -292,7 +304,8 @@ class Logger:
         if not standard.isEnabledFor(level):
             return
 
-        exc_info = entry["exc_info"] = _exc_info(entry.get("exc_info"))
+        exc_info = _exc_info(entry.get("exc_info")) if _with_tracebacks.get() else None
+        entry["exc_info"] = exc_info
         processors = (structlog.processors.format_exc_info, renderer)
         event = _interpolated(event, args)
         line = _Entry(standard, processors, context.merged()).render(method_name, event, entry)

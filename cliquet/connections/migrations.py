@@ -111,6 +111,7 @@ class Migrations(abc.ABC):
         for path in self.schema.creation:
             self.run_file(session, path)
         self.record(session, self.schema.version)
+        logs.logger.info("schema.created", schema=self.schema.name, version=self.schema.version)
 
     def record(self, session: Session, version: int, name: str | None = None) -> None:
         """Write down that a version is installed, unless a file has done it.

@@ -45,9 +45,6 @@ class PostgreSQLMigrations(Migrations):
                 if installed is None:
                     self.check_database(session)
                     self.create(session)
-                    logs.logger.info(
-                        "schema.created", schema=self.schema.name, version=self.schema.version
-                    )
                 session.has_written = True
         while installed is not None and installed < self.schema.version:
             with client.begin() as session:

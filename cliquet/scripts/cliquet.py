@@ -54,9 +54,9 @@ def main() -> None:
     command: Command = arguments.command
     # P-30.8. In a program that has its own, nothing changes.
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(message)s")
-    # At this level they report each connection taken from the pool, hence each statement, and each
-    # transaction, hence each request.
-    for name in ("sqlalchemy", "txn"):
+    # At this level they report each connection taken from the pool (our class of it too), hence
+    # each statement, and each transaction, hence each request.
+    for name in ("sqlalchemy", "cliquet.connections", "txn"):
         logging.getLogger(name).setLevel(logging.WARNING)
     if not sys.warnoptions:
         # Python hides those of modules: the one who types the command is who must be told.

@@ -134,16 +134,6 @@ def explained(ini: str) -> Iterator[None]:
         raise CommandError(f"{ini}: {told(error)}") from error
 
 
-def _without_traceback(renderer: Any) -> Any:
-    """Return a renderer that leaves tracebacks out: the command tells the error in its own line."""
-
-    def render(logger: Any, method_name: str, entry: dict[str, Any]) -> Any:
-        entry.pop("exception", None)
-        return renderer(logger, method_name, entry)
-
-    return render
-
-
 def _is_of_paste(error: BaseException) -> bool:
     """Return whether the reader of the file raised an error, for what ``use`` names."""
     traceback = error.__traceback__
@@ -165,10 +155,11 @@ def application(ini: str) -> Iterator[Any]:
     ------
     CommandError : the file, or something that it names, is missing or wrong.
     """
-    with explained(ini):
-        environment = bootstrap(ini, options=variables())
-    registry = environment["registry"]
-    renderer = getattr(registry, "log_renderer", None)
-    # Without that of the service, lines would be written to standard output (P-30.8).
-    with logs.using(renderer and _without_traceback(renderer)), environment:
-        yield registry
+    # The command tells the error in a line of its own.
+    with logs.without_tracebacks():
+        with explained(ini):
+            environment = bootstrap(ini, options=variables())
+        registry = environment["registry"]
+        # Without that of the service, lines would be written to standard output (P-30.8).
+        with logs.using(getattr(registry, "log_renderer", None)), environment:
+            yield registry

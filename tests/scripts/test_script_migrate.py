@@ -6,9 +6,29 @@ import warnings
 from types import SimpleNamespace
 
 import pytest
+from servers.processes import free_port
 
 from cliquet.scripts.cliquet import init_schema
 from scripts.command_line import MEMORY, run_process, write_ini
+
+INDEXED = """\
+import cliquet
+from cliquet import resource
+from cliquet.testing.web import add_resource
+from pyramid.config import Configurator
+
+class Moss(resource.UserResource):
+    class MossSchema(resource.ResourceSchema):
+        class Options:
+            indexed_fields = ("rank",)
+    mapping = MossSchema()
+
+def main(global_config, **settings):
+    config = Configurator(settings=settings)
+    cliquet.initialize(config, version="1.0", project_name="indexed")
+    add_resource(config, Moss)
+    return config.make_wsgi_app()
+"""
 
 
 class Recorder:
@@ -131,8 +151,25 @@ def test_the_user_is_told_of_what_is_skipped(tmp_path):
         assert f"Cannot migrate the {kind} backend while in readonly mode." in outcome.err
 
 
+@pytest.mark.clause("P-30.3", "E-7.2")
+def test_a_server_that_is_down_is_told_without_traceback(tmp_path):
+    (tmp_path / "indexed.py").write_text(INDEXED)
+    settings = {
+        "storage_backend": "cliquet.storage.postgresql",
+        "storage_url": f"postgresql://127.0.0.1:{free_port()}/nothing",
+    }
+    ini = write_ini(tmp_path / "service.ini", settings, use="call:indexed:main")
+
+    outcome = run_process("migrate", "--ini", ini, cwd=tmp_path)
+
+    assert outcome.code == 1
+    assert "cliquet migrate: " in outcome.err.splitlines()[-1]
+    assert "Traceback" not in outcome.err
+
+
 @pytest.mark.clause("P-30.3", "E-7.2", "E-1.1")
 def test_a_new_user_gets_tables(tmp_path):
+    (tmp_path / "indexed.py").write_text(INDEXED)
     file = tmp_path / "data.db"
     settings = {
         "storage_backend": "cliquet.storage.sqlite",
@@ -140,11 +177,15 @@ def test_a_new_user_gets_tables(tmp_path):
         "permission_backend": "cliquet.permission.sqlite",
         "permission_url": f"sqlite:///{file}",
     }
-    ini = write_ini(tmp_path / "service.ini", settings)
+    ini = write_ini(tmp_path / "service.ini", settings, use="call:indexed:main")
 
+    told = []
     for arguments in (["--dry-run"], [], []):
-        outcome = run_process("migrate", "--ini", ini, *arguments)
+        outcome = run_process("migrate", "--ini", ini, *arguments, cwd=tmp_path)
         assert outcome.code == 0, outcome.err
+        assert file.exists() == (arguments == [])
+        told.append([word for word in ("to_create", "created") if word in outcome.err])
+    assert told == [["to_create"], ["created"], []]
 
     with sqlite3.connect(file) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}

@@ -80,6 +80,18 @@ def plan(storage, **options):
     return "\n".join(str(line) for line in lines)
 
 
+@pytest.mark.clause("E-1.3", "E-7.2")
+def test_to_ask_what_is_missing_makes_no_file(tmp_path):
+    settings = {"storage_url": f"sqlite:///{tmp_path}/data.db"}
+    storage = sqlite.load_from_config(SimpleNamespace(get_settings=lambda: settings))
+    storage.declare_indexes("mushroom", ["rank"])
+
+    assert storage.missing_indexes() == []
+
+    assert list(tmp_path.iterdir()) == []
+    storage.client.dispose()
+
+
 @pytest.mark.clause("E-10.2")
 def test_migration_makes_what_is_declared_and_drops_what_is_not(backend):
     first = backend.make(mushroom=["rank", "code"], moss=["rank"])

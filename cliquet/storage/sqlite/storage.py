@@ -107,7 +107,10 @@ class Storage(RelationalStorage):
             self._indexes.update(dry_run=dry_run)
 
     def missing_indexes(self) -> list[str]:
-        return self._indexes.missing() if self._indexed else []
+        # To connect would make the file, with all of them.
+        if not self._indexed or not self.client.path.exists():
+            return []
+        return self._indexes.missing()
 
     # Locks
 
