@@ -64,6 +64,7 @@ class Setting:
     in_defaults : whether `DEFAULT_SETTINGS` has it, so that the environment reaches it (S-1.5).
     version_added : first release that knew it.
     is_secret : whether it may be shown to nobody, as in ``cliquet settings``.
+    refusal : of a bound on requests (X-34), what a request beyond it meets, a status as a rule.
     placeholders : regular expression of each placeholder that is not any text without dot.
     """
 
@@ -75,6 +76,7 @@ class Setting:
     in_defaults: bool = True
     version_added: str = "3.1"
     is_secret: bool = False
+    refusal: str | None = None
     placeholders: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from cliquet.settings import limits
 from cliquet.settings.model import Setting
 from cliquet.settings.parsers import Boolean, Date, Integer, List, Number, Reference, Text
 
@@ -82,6 +83,7 @@ _FEATURES = (
         25,
         "Most requests that one batch may hold; nothing or 0 for no limit.",
         unit="requests",
+        refusal="400",
     ),
     Setting(
         "paginate_by",
@@ -89,6 +91,7 @@ _FEATURES = (
         None,
         "Most records in one page of a collection; nothing or 0 for no limit.",
         unit="records",
+        refusal="a shorter page",
     ),
     Setting(
         "id_generator",
@@ -184,6 +187,7 @@ _BACKENDS = (
         10000,
         "Most records that one request may read.",
         unit="records",
+        refusal="a shorter page",
     ),
     Setting(
         "storage_pool_size",
@@ -328,6 +332,7 @@ ROWS: Final = (
     *_BACKENDS,
     *_SECURITY,
     *_MONITORING,
+    *limits.ROWS,
 )
 
 DEFAULT_SETTINGS: dict[str, Any] = {row.name: row.default for row in ROWS if row.in_defaults}

@@ -46,7 +46,7 @@ class SettingsTable(SphinxDirective):
         rows = [
             (
                 self._names(row),
-                self._default(row.default),
+                self.default_of(row),
                 row.parse.allowed + (f", in {row.unit}" if row.unit else ""),
                 row.sentence
                 + (f" *New in {row.version_added}.*" if row.version_added != "3.1" else ""),
@@ -67,12 +67,32 @@ class SettingsTable(SphinxDirective):
         return f"``{row.name}``\n\n       ``{variable}``"
 
     @staticmethod
-    def _default(value: Any) -> str:
+    def default_of(row: settings.Setting) -> str:
+        """Return the default of a setting as a deployer would write it."""
+        value = row.default
         if isinstance(value, tuple):
             return f"{len(value)} names, see below"
         if value is None or value == "":
             return "nothing"
         return f"``{str(value).lower() if isinstance(value, bool) else value}``"
+
+
+class LimitsTable(SphinxDirective):
+    """Every setting that bounds requests."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = [
+            (
+                f"``{row.name}``",
+                SettingsTable.default_of(row) + (f" {row.unit}" if row.unit else ""),
+                row.refusal,
+                row.sentence,
+            )
+            for row in settings.SETTINGS.values()
+            if row.refusal is not None
+        ]
+        header = ("Setting", "Default", "Beyond it", "Meaning")
+        return self.parse_text_to_nodes(list_table(header, rows, "30 17 18 35"))
 
 
 class InitializationSequence(SphinxDirective):
@@ -118,9 +138,11 @@ class ClausesTable(SphinxDirective):
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directives."""
     app.add_directive("settings-table", SettingsTable)
+    app.add_directive("limits-table", LimitsTable)
     app.add_directive("initialization-sequence", InitializationSequence)
     app.add_directive("errors-table", ErrorsTable)
     app.add_directive("clauses-table", ClausesTable)
     # The tables change with the code and not with the pages: they are made anew on each build.
-    app.connect("env-get-outdated", lambda *_: ["reference/settings", "api/errors", "clauses"])
+    pages = ["reference/settings", "reference/limits", "api/errors", "clauses"]
+    app.connect("env-get-outdated", lambda *_: pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cliquet import settings
+from cliquet.settings import limits
 
 S4_DEFAULTS: dict[str, Any] = {
     "backoff": None,
@@ -250,3 +251,10 @@ def test_reading_the_end_of_service_gives_a_date() -> None:
     eos = settings.read({"eos": "2031-01-22"}, "eos")
 
     assert eos == datetime.datetime(2031, 1, 22, tzinfo=datetime.timezone.utc)
+
+
+@pytest.mark.clause("X-34")
+def test_every_setting_that_bounds_requests_says_what_meets_what_is_beyond_it() -> None:
+    assert [row.name for row in limits.ROWS if row.refusal is None] == []
+    # The page of limits has those elsewhere in the table too.
+    assert settings.SETTINGS["batch_max_requests"].refusal == "400"
