@@ -17,7 +17,7 @@ from pyramid.request import Request
 
 from cliquet import jsonio, utils
 
-__all__ = ["PreparedSchema", "json_body", "read_body", "validate_schema"]
+__all__ = ["PreparedSchema", "json_body", "needs_binding", "read_body", "validate_schema"]
 
 _BODY = "_cliquet_json_body"
 
@@ -98,7 +98,7 @@ class PreparedSchema:
         if not isinstance(getattr(node, "typ", None), colander.Mapping):
             raise ConfigurationError(f"The schema of a service must be a mapping: {schema!r}")
         self._node = node
-        self._is_bound = _needs_binding(node)
+        self._is_bound = needs_binding(node)
         self.has_own_unflatten = type(node).unflatten is not colander.SchemaNode.unflatten
         self.unknown: str = node.typ.unknown
 
@@ -111,7 +111,8 @@ class PreparedSchema:
         return self._node.bind(request=request) if self._is_bound else self._node
 
 
-def _needs_binding(node: Any) -> bool:
+def needs_binding(node: Any) -> bool:
+    """Whether a schema is another one for each request: code of an application takes part in it."""
     if getattr(node, "after_bind", None) or any(
         isinstance(getattr(node, name, None), colander.deferred) for name in dir(node)
     ):
@@ -120,7 +121,7 @@ def _needs_binding(node: Any) -> bool:
         "deserialize" in vars(cls) and cls.__module__.split(".")[0] not in ("colander", "cliquet")
         for cls in type(node).__mro__
     )
-    return any(overrides) or any(map(_needs_binding, node.children))
+    return any(overrides) or any(map(needs_binding, node.children))
 
 
 def validate_schema(request: Request, schema: Any = None, **kwargs: Any) -> None:
@@ -234,6 +235,15 @@ def _location(node: Any) -> str:
     return getattr(node, "location", "body")
 
 
+def _accepts_nothing(node: Any) -> bool:
+    """Whether a mapping, bound to the request, asks for none of its members."""
+    try:
+        node.deserialize({})
+    except colander.Invalid:
+        return False
+    return True
+
+
 def _validate_node(request: Request, node: Any, values: Mapping[str, Mapping[str, Any]]) -> None:
     location = _location(node)
     if location == "header":
@@ -256,6 +266,8 @@ def _validate_node(request: Request, node: Any, values: Mapping[str, Mapping[str
             value = colander.null
     elif node.default is not colander.null and node.default is not colander.drop:
         value = node.serialize()
+    elif node.required and getattr(node, "may_be_absent", False) and _accepts_nothing(node):
+        value = {}
     elif node.required:
         _add(request, location, node.name, f"{node.name} is missing")
         return

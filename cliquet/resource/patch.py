@@ -5,7 +5,7 @@ Functions of plain values; the resource validates the result and writes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cliquet.storage.ordering import json_equal
@@ -37,14 +37,14 @@ def merge(record: Mapping[str, Any], changes: Mapping[str, Any]) -> Record:
 
 
 def find_readonly_change(
-    record: Mapping[str, Any], changes: Mapping[str, Any], readonly_fields: Any
+    record: Mapping[str, Any], changes: Mapping[str, Any], is_readonly: Callable[[str], bool]
 ) -> str | None:
     """Return the first read-only field that `changes` would modify, if any (H-20.7).
 
     A field that the record lacks may be set; the present value may be sent again.
     """
     for field, value in changes.items():
-        if field in readonly_fields and field in record and not json_equal(record[field], value):
+        if field in record and not json_equal(record[field], value) and is_readonly(field):
             return field
     return None
 

@@ -49,7 +49,7 @@ class PatchReader(ResponseWriter):
         reserved = (self.model.id_field, self.model.modified_field)
         removed = [name for name in removed if name not in reserved]
         for name in removed:
-            if self.mapping.is_readonly(name):
+            if self._schema.is_readonly(name):
                 errors.raise_invalid(self.request, name=name, description=f"Cannot modify {name}")
         base = {name: value for name, value in record.items() if name not in removed}
         return Plan(base, changes, removed)

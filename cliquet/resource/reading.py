@@ -38,6 +38,17 @@ class RequestReader:
     model: Model
     request: Request
 
+    # A mapping, and what it became when it was bound to the request.
+    _bound_mapping: tuple[ResourceSchema, ResourceSchema] | None = None
+
+    @property
+    def _schema(self) -> ResourceSchema:
+        """The schema of the records, with what depends on the request worked out."""
+        mapping, bound = self.mapping, self._bound_mapping
+        if bound is None or bound[0] is not mapping:
+            bound = self._bound_mapping = (mapping, mapping.for_request(self.request))
+        return bound[1]
+
     @contextmanager
     def _refusing(self) -> Iterator[None]:
         """Answer 400 for what the pure modules refuse."""
@@ -68,7 +79,7 @@ class RequestReader:
     def _get_known_fields(self) -> list[str]:
         """Return the declared fields and the three that every record may have (P-11.6)."""
         return [
-            *(node.name for node in self.mapping.children),
+            *(node.name for node in self._schema.children),
             self.model.id_field,
             self.model.modified_field,
             self.model.deleted_field,
@@ -84,7 +95,7 @@ class RequestReader:
                 id_field=self.model.id_field,
                 modified_field=self.model.modified_field,
                 deleted_field=self.model.deleted_field,
-                declared_fields=[node.name for node in self.mapping.children],
+                declared_fields=[node.name for node in self._schema.children],
             )
         if found.deprecated_to:
             errors.send_alert(self.request, _DEPRECATED_TO, url=_DEPRECATED_TO_URL)

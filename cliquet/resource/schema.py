@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import colander
+from pyramid.request import Request
 
-from cliquet import utils
+from cliquet import utils, validation
 
 __all__ = ["URL", "PermissionsSchema", "ResourceSchema", "TimeStamp"]
 
@@ -40,6 +41,21 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
         readonly_fields: tuple[str, ...] = ()
         indexed_fields: tuple[str, ...] = ()
         preserve_unknown: bool = False
+
+    # Found out when a request first asks: to look through a schema costs more than to use it.
+    _needs_binding: bool | None = None
+
+    def for_request(self, request: Request) -> ResourceSchema:
+        """Return the schema as the body of a POST is validated with it: bound to the request.
+
+        Where nothing of it depends on the request it is the schema itself, else a copy.
+
+        .. versionadded:: 3.2
+        """
+        if self._needs_binding is None:
+            self._needs_binding = validation.needs_binding(self)
+        bound: ResourceSchema = self.bind(request=request) if self._needs_binding else self
+        return bound
 
     def get_option(self, name: str) -> Any:
         """Return the value of an option, or its default."""

@@ -106,15 +106,14 @@ class UserResource(PatchReader):
         ------
         HTTPBadRequest : a read-only field would change, or the result does not fit the schema.
         """
-        readonly = patch.find_readonly_change(
-            record, changes, self.mapping.get_option("readonly_fields")
-        )
+        schema = self._schema
+        readonly = patch.find_readonly_change(record, changes, schema.is_readonly)
         if readonly is not None:
             errors.raise_invalid(
                 self.request, name=readonly, description=f"Cannot modify {readonly}"
             )
         try:
-            validated: Record = self.mapping.deserialize(patch.merge(record, changes))
+            validated: Record = schema.deserialize(patch.merge(record, changes))
         except colander.Invalid as invalid:
             field, description = next(iter(invalid.asdict().items()))
         else:

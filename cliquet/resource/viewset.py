@@ -7,7 +7,7 @@ from typing import Any
 
 import colander
 
-from cliquet import settings
+from cliquet import settings, validation
 from cliquet.authorization import DYNAMIC, RouteFactory
 from cliquet.resource.schema import PermissionsSchema
 from cliquet.utils import DeprecatedMeta
@@ -200,6 +200,10 @@ def record_node(mapping: colander.SchemaNode) -> colander.SchemaNode:
     The copy leaves the shared instance alone (P-34.14).
     """
     data = mapping.clone()
+    if validation.needs_binding(mapping):
+        # Whether a member is mandatory may depend on the request (H-8.8).
+        data.may_be_absent = True
+        return data
     try:
         mapping.deserialize({})
     except colander.Invalid:

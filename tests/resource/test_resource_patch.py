@@ -42,7 +42,7 @@ def test_members_replace_those_of_the_root(changes, merged):
 def test_the_first_read_only_field_that_changes(changes, found):
     record = {**ONE, "free": 0}
 
-    assert patch.find_readonly_change(record, changes, ("a", "o", "new")) == found
+    assert patch.find_readonly_change(record, changes, ("a", "o", "new").__contains__) == found
 
 
 @pytest.mark.clause("H-20.4")
