@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyramid.config import Configurator
+from pyramid.interfaces import IResponse
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
@@ -109,13 +110,13 @@ def scope_tween_factory(handler: Handler, registry: Any) -> Handler:
     def scope_tween(request: Request) -> Response:
         if getattr(request, "parent", None) is not None:
             # Its data are those of its parent, which announces the commit (P-22.1).
-            return handler(request)
+            return _as_returned(request, handler(request))
         is_active = request.environ.get("tm.active", False)
         is_nested = scope.current() is not None
         if per_request and is_active and not is_nested:
             # The attempts of one request share their environment.
             scope.enter(request.tm.get(), request.environ.setdefault("cliquet.contended", set()))
-        response = handler(request)
+        response = _as_returned(request, handler(request))
         if is_active and not is_nested:
             _doom_what_must_not_be_committed(request, response, commit_veto)
         if is_active and request.tm.isDoomed():
@@ -131,6 +132,22 @@ def scope_tween_factory(handler: Handler, registry: Any) -> Handler:
         return response
 
     return scope_tween
+
+
+def _as_returned(request: Request, response: Response) -> Response:
+    """Have a response below 400 that was raised commit as if it were returned (X-31).
+
+    `pyramid_tm` aborts whatever was raised, while the client is told of success. Other errors that
+    a view answers with such a response have interrupted what they were raised in: they stay errors.
+    """
+    exc_info = getattr(request, "exc_info", None)
+    if exc_info is None or response.status_code >= 400:
+        return response
+    raised = exc_info[1]
+    if IResponse.providedBy(raised) and raised.status_code < 400:
+        # `request.exception` is left, for callbacks that ask what the view raised.
+        request.exc_info = None
+    return response
 
 
 def _doom_what_must_not_be_committed(
