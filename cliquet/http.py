@@ -23,13 +23,14 @@ from pyramid.request import Request, apply_request_extensions
 from pyramid.response import Response
 from pyramid_retry import is_error_retryable
 
-from cliquet import cors, jsonio, utils
+from cliquet import cors, jsonio, settings, utils, wire
 from cliquet.errors import ERRORS, http_error
 
 __all__ = [
     "JSON_PATCH",
     "MERGE_PATCH",
     "PATCH_CONTENT_TYPES",
+    "REDIRECT_ROUTE",
     "Answer",
     "answer_subrequest",
     "build_request",
@@ -39,9 +40,12 @@ __all__ = [
     "elapsed_ms",
     "escaped_path",
     "follow_subrequest",
+    "has_version",
     "is_tried_again",
     "known_method",
     "media_type",
+    "path_with_other_slashes",
+    "path_with_version",
     "reapply_cors",
     "redirection",
 ]
@@ -53,8 +57,11 @@ PATCH_CONTENT_TYPES = (MERGE_PATCH, JSON_PATCH)
 
 # Characters that may stand in a path as they are (RFC 3986 section 3.3), `%` of escapes included.
 _PATH_SAFE = "/%:@!$&'()*+,;=~-._"
-# The same for a query string, which is escaped already.
-_QUERY_SAFE = _PATH_SAFE + "?[]{}|^`\\"
+# The same for a query string, which is escaped already; only `&` separates parameters.
+_QUERY_SAFE = _PATH_SAFE.replace(";", "") + "?[]{}|^`\\"
+
+REDIRECT_ROUTE = "redirect_to_version"
+"""Name of the route of URLs without version (H-2.4)."""
 
 
 def current_service(request: Request) -> Any:
@@ -92,6 +99,29 @@ def redirection(request: Request, path: str) -> HTTPTemporaryRedirect:
     if request.query_string:
         location += "?" + quote(request.query_string.encode("latin-1"), safe=_QUERY_SAFE)
     return HTTPTemporaryRedirect(location)
+
+
+def has_version(request: Request) -> bool:
+    """Whether the path of a request begins with the version that the service has (H-2.8)."""
+    prefix = f"/{request.registry.route_prefix}"
+    path: str = request.path_info
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def path_with_version(request: Request) -> str:
+    """Return where a URL without version is redirected to (H-2.4)."""
+    return f"/{request.registry.route_prefix}/{request.path_info[1:]}"
+
+
+def path_with_other_slashes(request: Request) -> str | None:
+    """Return where a URL that matches no route is redirected to, if anywhere (H-2.11, H-2.13)."""
+    redirects = settings.read(request.registry.settings, "trailing_slash_redirect_enabled")
+    path: str = request.path_info
+    if not redirects or not has_version(request):
+        return None
+    if path == f"/{request.registry.route_prefix}":
+        return f"{path}/"
+    return path.rstrip("/") if path.endswith("/") else None
 
 
 def elapsed_ms(request: Request) -> int:
@@ -137,10 +167,14 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
         url += "?" + quote(query_string, safe=_QUERY_SAFE)
 
     # Names in lower case: however they are written, the given ones win (H-25.14).
-    headers = {name.lower(): value for name, value in original.headers.items()}
+    headers = {
+        # What a plug-in set on the original itself may be bytes.
+        name.lower(): wire.on_the_wire(value) if isinstance(value, bytes) else value
+        for name, value in original.headers.items()
+    }
     own_headers = dict_obj.get("headers") or {}
     for name, value in own_headers.items():
-        headers[name.lower()] = _on_the_wire(value)
+        headers[utils.encode_header(name).lower()] = wire.on_the_wire(value)
     # The body is not inherited, and has its own length whatever the headers say (P-34.10).
     headers.pop("content-length", None)
     headers.pop("transfer-encoding", None)
@@ -178,18 +212,9 @@ def media_type(headers: Mapping[str, Any]) -> str:
     """Return the media type that headers give, in lower case and without parameters; or ``""``."""
     found = ""
     for name, value in headers.items():
-        if name.lower() == "content-type":
+        if utils.encode_header(name).lower() == "content-type":
             found = utils.encode_header(value)
-    return found.partition(";")[0].strip().lower()
-
-
-def _on_the_wire(value: Any) -> Any:
-    """Return the value of a header as a server would have handed it over."""
-    text = utils.encode_header(value)
-    if isinstance(text, str) and not text.isascii():
-        # WSGI hands over bytes as latin-1 text (PEP 3333), and parsers of headers rely on it.
-        return text.encode().decode("latin-1")
-    return text
+    return wire.media_type(found)
 
 
 def escaped_path(request: Request) -> str:

@@ -240,13 +240,15 @@ def negotiated_view(view: Callable[..., Any], info: Any) -> Callable[..., Any]:
     accept, content_types, further = info.options.get("negotiation") or ((), (), ())
     accept = [value for value in accept if not callable(value)]
     content_types = [value.lower() for value in content_types if not callable(value)]
+    # What most clients send needs no parser.
+    plain = {"*/*", *accept}
     if not accept and not content_types:
         return view
 
     def negotiated(context: Any, request: Request) -> Any:
         # An empty header admits everything, as none does (H-6.3).
         asked = accept and request.headers.get("Accept", "").strip()
-        if asked and not request.accept.acceptable_offers(accept):
+        if asked and asked not in plain and not request.accept.acceptable_offers(accept):
             _refuse(request, "Accept", accept, HTTPNotAcceptable.code)
         # A body without a type is no JSON (D-1), no body needs no type (H-6.8).
         if content_types:

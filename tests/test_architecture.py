@@ -57,6 +57,7 @@ WEB = {
     "statsd",
     "transactions",
     "validation",
+    "wire",
 }
 # Former addresses, and those that published plugins import.
 ALIASES = {"schema": "resource", "tests": "testing"}

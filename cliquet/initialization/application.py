@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyramid.config import Configurator
-from pyramid.events import ApplicationCreated, NewRequest, NewResponse
+from pyramid.events import ApplicationCreated, NewResponse
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import authentication, events, http, logs, settings
-from cliquet.initialization import announcing, crashes, metrics, migrations, web
+from cliquet.initialization import announcing, crashes, metrics, migrations, receiving, web
 
 __all__ = ["includeme", "initialize", "initialize_cliquet"]
 
@@ -119,7 +119,7 @@ def includeme(config: Configurator) -> None:
     config.include("cliquet.service")
     config.include("cliquet.transactions")
 
-    config.add_subscriber(web.check_encoding, NewRequest)
+    receiving.setup_reception(config)
     # Before the steps, one of which redirects what has no version.
     metrics.setup_prometheus(config)
     for step in settings.read(configured, "initialization_sequence"):

@@ -12,7 +12,7 @@ from pyramid.events import NewRequest, NewResponse
 from pyramid.request import Request
 from pyramid.response import Response
 
-from cliquet import http, logs, settings
+from cliquet import http, logs, settings, wire
 
 __all__ = ["log_context_tween_factory", "setup_logging"]
 
@@ -91,6 +91,8 @@ def _request_id(request: Request) -> str:
 
 def _request_fields(request: Request) -> dict[str, Any]:
     """Return what every line of a request says of it (S-18.3)."""
+    # As the views read it, also where nothing was asked of them (410).
+    wire.normalize(request.environ)
     try:
         path = request.path
         querystring = dict(request.GET)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from pyramid.config import Configurator
 from pyramid.events import NewRequest, NewResponse
@@ -16,7 +15,6 @@ from cliquet import cors, errors, http, jsonio, settings
 
 __all__ = [
     "add_cors_headers",
-    "check_encoding",
     "setup_backoff",
     "setup_deprecation",
     "setup_json_serializer",
@@ -50,33 +48,6 @@ def _json_renderer(info: Any) -> Any:
         return jsonio.dumps(value)
 
     return render
-
-
-def check_encoding(event: NewRequest) -> None:
-    """Refuse URLs whose bytes are not UTF-8, before anything reads them (D-14, S-23.20).
-
-    Raises
-    ------
-    HTTPBadRequest : the path or the query string is not UTF-8.
-    """
-    environ = event.request.environ
-    path: str = environ.get("PATH_INFO", "")
-    query_string: str = environ.get("QUERY_STRING", "")
-    # WSGI hands over bytes as latin-1 text (PEP 3333).
-    for location, value in (("path", path), ("querystring", query_string)):
-        if value.isascii() and (location == "path" or "%" not in value):
-            continue
-        raw = value.encode("latin-1", "surrogateescape")
-        try:
-            (raw if location == "path" else unquote_to_bytes(raw)).decode()
-        except UnicodeDecodeError:
-            invalid = True
-        else:
-            invalid = False
-        if invalid:
-            errors.raise_invalid(
-                event.request, location=location, description="The URL is not valid UTF-8"
-            )
 
 
 def setup_requests_scheme(config: Configurator) -> None:
@@ -135,15 +106,15 @@ def setup_version_redirection(config: Configurator) -> None:
         return
 
     def redirect_to_version(request: Request) -> Response:
-        return http.redirection(request, f"/{prefix}/{request.path_info[1:]}")
+        return http.redirection(request, http.path_with_version(request))
 
     config.route_prefix = None
     # A project version that is no number ("hidden", S-3.3) may have given the prefix.
     own_segment = rf"{re.escape(prefix)}(?:/|\Z)"
-    config.add_route("redirect_to_version", rf"/{{path:(?!v[0-9]+|{own_segment})(?s:.*)}}")
+    config.add_route(http.REDIRECT_ROUTE, rf"/{{path:(?!v[0-9]+|{own_segment})(?s:.*)}}")
     config.add_view(
         redirect_to_version,
-        route_name="redirect_to_version",
+        route_name=http.REDIRECT_ROUTE,
         permission=NO_PERMISSION_REQUIRED,
         require_csrf=False,
     )

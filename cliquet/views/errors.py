@@ -84,17 +84,14 @@ def authorization_required(request: Request) -> Response:
 @notfound_view_config()  # type: ignore[untyped-decorator]  # Pyramid has no types
 def page_not_found(request: Request) -> Response:
     """Answer 404, or redirect to the same URL without its trailing slashes (P-20.2)."""
-    prefix = f"/{request.registry.route_prefix}"
-    path = request.path_info
-    redirects = settings.read(request.registry.settings, "trailing_slash_redirect_enabled")
     missing = ERRORS.MISSING_RESOURCE
-    if path != prefix and not path.startswith(f"{prefix}/"):
+    if not http.has_version(request):
         # Before the slash: another version is not one slash away (H-2.8).
         missing = ERRORS.VERSION_NOT_AVAILABLE
-    elif redirects and path == prefix:
-        return http.redirection(request, f"{prefix}/")
-    elif redirects and path.endswith("/") and getattr(request, "matched_route", None) is None:
-        return http.redirection(request, path.rstrip("/"))
+    elif getattr(request, "matched_route", None) is None:
+        path = http.path_with_other_slashes(request)
+        if path is not None:
+            return http.redirection(request, path)
     return http_error(HTTPNotFound(), errno=missing, message=missing.sentence)
 
 
