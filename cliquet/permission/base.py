@@ -8,13 +8,14 @@ principals attached to it are its *ACE* (B-15.1). None of them is checked agains
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from cliquet.permission.transfer import PermissionTransfer
 from cliquet.types import BoundPermission, GetBoundPermissions
 
 __all__ = [
     "AUTHENTICATED",
+    "ACEChange",
     "PermissionBase",
     "accessible_patterns",
     "granting_permissions",
@@ -25,6 +26,36 @@ AUTHENTICATED = "system.Authenticated"
 """Pseudo-user whose principals every user has (B-21.37)."""
 
 ANY_OBJECT = "*"
+
+
+class ACEChange(NamedTuple):
+    """The ACEs of one object, as permission to principals, around a change.
+
+    .. versionadded:: 3.2
+
+    Attributes
+    ----------
+    before, after : both belong to the caller.
+    """
+
+    before: dict[str, set[str]]
+    after: dict[str, set[str]]
+
+    @classmethod
+    def of(
+        cls,
+        before: dict[str, set[str]],
+        replaced: Mapping[str, Iterable[str]],
+        writer: str | None,
+        *,
+        is_new: bool,
+    ) -> ACEChange:
+        """Return what :meth:`PermissionBase.write_object_permissions` makes of some ACEs."""
+        after = {} if is_new else {name: set(given) for name, given in before.items()}
+        after.update({name: set(principals) for name, principals in replaced.items()})
+        if writer is not None:
+            after.setdefault("write", set()).add(writer)
+        return cls(before, {name: given for name, given in after.items() if given})
 
 
 def granting_permissions(
@@ -260,10 +291,12 @@ class PermissionBase(PermissionTransfer):
         object_id: str,
         permissions: Mapping[str, Iterable[str]],
         writer: str | None = None,
-    ) -> dict[str, set[str]]:
+        *,
+        is_new: bool = False,
+    ) -> ACEChange:
         """Replace permissions, let `writer` write, and return all ACEs of the object (B-20.4).
 
-        The three at once, for a backend that can do them in one round trip.
+        All at once, for a backend that can do it in one round trip.
 
         .. versionadded:: 3.2
 
@@ -271,16 +304,42 @@ class PermissionBase(PermissionTransfer):
         ----------
         permissions : as in :meth:`replace_object_permissions`.
         writer : principal to add to ``write``; ``None`` for nobody.
+        is_new : the object was just created: what was kept under its id concerned another one, and
+            nothing of it remains (X-30).
+
+        Returns
+        -------
+        ACEChange
+            What the object had, and what it then has. Nobody else changes it in between.
 
         Raises
         ------
         TypeError : a principal is not a text; nothing is changed.
         """
-        if permissions:
-            self.replace_object_permissions(object_id, permissions)
+        before = self.object_permissions(object_id)
+        replaced = {**dict.fromkeys(before, ()), **permissions} if is_new else permissions
+        if replaced:
+            self.replace_object_permissions(object_id, replaced)
         if writer is not None:
             self.add_principal_to_ace(object_id, "write", writer)
-        return self.object_permissions(object_id)
+        return ACEChange(before, self.object_permissions(object_id))
+
+    def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
+        """Remove the ACEs of each object, and return what they were, in the order of the ids.
+
+        All at once, for a backend that can do it in one round trip.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        object_ids : literal ids, whatever characters they hold.
+        """
+        before = self.get_objects_permissions(object_ids)
+        for object_id, aces in zip(object_ids, before, strict=True):
+            if aces:
+                self.replace_object_permissions(object_id, dict.fromkeys(aces, ()))
+        return before
 
     def delete_object_permissions(self, *object_ids: str) -> None:
         """Remove the ACEs of each object, silently where there is none (B-15.15).

@@ -11,13 +11,14 @@ from cliquet.overriding import definition_rank
 from cliquet.permission.base import PermissionBase, granting_permissions
 from cliquet.types import BoundPermission, GetBoundPermissions
 
-__all__ = ["Granted", "KnownPermissions", "checks_what_it_lists", "writes_at_once"]
+__all__ = ["Granted", "KnownPermissions", "checks_what_it_lists", "takes_at_once", "writes_at_once"]
 
 Granted = set[tuple[frozenset[BoundPermission], frozenset[str]]]
 """Bound permissions and principals, one of which holds one of the permissions."""
 
 _CHECKING = ("check_permission", "object_permission_authorized_principals")
 _WRITING = ("replace_object_permissions", "add_principal_to_ace", "object_permissions")
+_TAKING = ("delete_object_permissions", "get_objects_permissions")
 
 
 class KnownPermissions:
@@ -137,8 +138,17 @@ def writes_at_once(backend: object) -> bool:
 
     Not where an application has changed one of these, or replaced it in place.
     """
-    writes = definition_rank(backend, "write_object_permissions")
-    return 0 < writes <= min(definition_rank(backend, name) for name in _WRITING)
+    return _joins(backend, "write_object_permissions", _WRITING)
+
+
+def takes_at_once(backend: object) -> bool:
+    """Whether ``take_object_permissions`` of a backend does what the methods that it joins do."""
+    return _joins(backend, "take_object_permissions", _TAKING)
+
+
+def _joins(backend: object, name: str, joined: Collection[str]) -> bool:
+    rank = definition_rank(backend, name)
+    return 0 < rank <= min(definition_rank(backend, other) for other in joined)
 
 
 def _copy(aces: dict[str, set[str]]) -> dict[str, set[str]]:

@@ -13,6 +13,7 @@ from cliquet.connections.memory import MemoryStore, TransactionalMap
 from cliquet.patterns import compile_pattern, is_pattern
 from cliquet.permission.base import (
     AUTHENTICATED,
+    ACEChange,
     PermissionBase,
     accessible_patterns,
     granting_permissions,
@@ -213,10 +214,25 @@ class Permission(PermissionBase):
         object_id: str,
         permissions: Mapping[str, Iterable[str]],
         writer: str | None = None,
-    ) -> dict[str, set[str]]:
-        # Nobody else writes in between.
+        *,
+        is_new: bool = False,
+    ) -> ACEChange:
+        replaced = {name: require_principals(given) for name, given in permissions.items()}
+        if writer is not None:
+            require_principals([writer])
         with self._store.write():
-            return super().write_object_permissions(object_id, permissions, writer)
+            before = self.object_permissions(object_id)
+            change = ACEChange.of(before, replaced, writer, is_new=is_new)
+            wanted = {name: frozenset(given) for name, given in change.after.items()}
+            self._set_aces(object_id, wanted)
+        return change
+
+    def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
+        with self._store.write():
+            before = self.get_objects_permissions(object_ids)
+            for object_id in object_ids:
+                self._set_aces(object_id, {})
+        return before
 
     def delete_object_permissions(self, *object_ids: str) -> None:
         with self._store.write():

@@ -21,6 +21,7 @@ from cliquet.patterns import compile_pattern, is_pattern
 from cliquet.permission import redis_scripts as scripts
 from cliquet.permission.base import (
     AUTHENTICATED,
+    ACEChange,
     PermissionBase,
     accessible_patterns,
     granting_permissions,
@@ -211,12 +212,27 @@ class Permission(PermissionBase):
         object_id: str,
         permissions: Mapping[str, Iterable[str]],
         writer: str | None = None,
-    ) -> dict[str, set[str]]:
-        arguments = _replacements(object_id, permissions)
+        *,
+        is_new: bool = False,
+    ) -> ACEChange:
+        replacements = _replacements(object_id, permissions)
+        name = to_bytes(object_id)
+        arguments = ["list", name, *(("clear", name) if is_new else ()), *replacements]
         if writer is not None:
             require_principals([writer])
             arguments += _change("add", object_id, "write", [writer])
-        return _aces(self._change_aces(args=[*arguments, "list", to_bytes(object_id)]))
+        before = _aces(self._change_aces(args=arguments))
+        return ACEChange.of(before, permissions, writer, is_new=is_new)
+
+    @wrap_redis_error
+    def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
+        taken: dict[str, dict[str, set[str]]] = {}
+        ids = list(dict.fromkeys(object_ids))
+        for start in range(0, len(ids), BATCH):
+            some = ids[start : start + BATCH]
+            found = self._delete_objects(args=_texts(*some))
+            taken.update(zip(some, map(_aces, found), strict=True))
+        return [taken[object_id] for object_id in object_ids]
 
     @wrap_redis_error
     def delete_object_permissions(self, *object_ids: str) -> None:

@@ -125,42 +125,50 @@ local function replace(object, permission, principals)
   end
 end
 
+local reply = {}
 while cursor < #ARGV do
   local action, object = take(), take()
   if action == 'list' then
-    return aces_of(object)
-  end
-  local permission, principals = take(), {}
-  for rank = 1, tonumber(take()) do
-    principals[rank] = take()
-  end
-  if action == 'replace' then
-    replace(object, permission, principals)
-  end
-  for _, principal in ipairs(principals) do
-    if action == 'add' then
-      grant(object, permission, principal)
-    elseif action == 'remove' then
-      revoke(object, permission, principal)
+    reply = aces_of(object)
+  elseif action == 'clear' then
+    delete_object(object)
+  else
+    local permission, principals = take(), {}
+    for rank = 1, tonumber(take()) do
+      principals[rank] = take()
+    end
+    if action == 'replace' then
+      replace(object, permission, principals)
+    end
+    for _, principal in ipairs(principals) do
+      if action == 'add' then
+        grant(object, permission, principal)
+      elseif action == 'remove' then
+        revoke(object, permission, principal)
+      end
     end
   end
 end
+return reply
 """
 )
 """Change ACEs: action, object, permission, number of principals, principals, and so on.
 
-Last, ``list`` and an object, to have all of its ACEs as they then are.
+``clear`` and an object remove all of its ACEs; ``list`` and an object answer what they then are.
 """
 
 DELETE_OBJECTS: Final = (
     _COMMON
     + """
+local reply = {}
 for _, object in ipairs(ARGV) do
+  table.insert(reply, aces_of(object))
   delete_object(object)
 end
+return reply
 """
 )
-"""Remove all the ACEs of objects."""
+"""Remove all the ACEs of objects; answer what they were."""
 
 READ_ACES: Final = (
     _COMMON

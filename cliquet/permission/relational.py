@@ -16,6 +16,7 @@ from cliquet.connections.sql import Session, SQLClient
 from cliquet.permission import sql
 from cliquet.permission.base import (
     AUTHENTICATED,
+    ACEChange,
     PermissionBase,
     accessible_patterns,
     granting_permissions,
@@ -58,24 +59,32 @@ class RelationalPermission(PermissionBase):
         """Keep others from replacing the ACEs of objects until the transaction ends."""
 
     @abc.abstractmethod
+    def _is_guarded(self, session: Session) -> bool:
+        """Whether the storage keeps others, in the same transaction, from writing the object."""
+
+    @abc.abstractmethod
     def _replace(
         self,
         session: Session,
         object_id: str,
-        replaced: Collection[str],
+        replaced: Collection[str] | None,
         wanted: Sequence[tuple[str, str]],
     ) -> list[Any]:
         """Add ACEs to an object and remove the others of some permissions, all at once.
 
         Parameters
         ----------
-        replaced : permissions that no other principal keeps.
+        replaced : permissions that no other principal keeps; ``None`` for all.
         wanted : permissions and their principals.
 
         Returns
         -------
-        Permissions and principals of the object afterwards.
+        Permissions and principals of the object before.
         """
+
+    @abc.abstractmethod
+    def _take(self, session: Session, object_ids: Sequence[str]) -> list[Any]:
+        """Delete the ACEs of objects, and return their rows."""
 
     def pool_status(self) -> PoolStatus | None:
         """Return how full the pool of connections is; ``None`` where it has no size."""
@@ -173,14 +182,7 @@ class RelationalPermission(PermissionBase):
             return []
         names = None if permissions is None else list(permissions)
         condition = self._dialect.one_of("object_id", dict.fromkeys(object_ids))
-        found: dict[str, dict[str, set[str]]] = {}
-        for object_id, permission, principal in self._rows(self._dialect.aces(condition, names)):
-            found.setdefault(object_id, {}).setdefault(permission, set()).add(principal)
-        # An id may be asked for twice: each answer is the caller's.
-        return [
-            {name: set(principals) for name, principals in found.get(object_id, {}).items()}
-            for object_id in object_ids
-        ]
+        return _by_object(object_ids, self._rows(self._dialect.aces(condition, names)))
 
     def replace_object_permissions(
         self, object_id: str, permissions: Mapping[str, Iterable[str]]
@@ -193,21 +195,29 @@ class RelationalPermission(PermissionBase):
         object_id: str,
         permissions: Mapping[str, Iterable[str]],
         writer: str | None = None,
-    ) -> dict[str, set[str]]:
-        wanted = {
-            (name, principal)
-            for name, principals in permissions.items()
-            for principal in require_principals(principals)
-        }
+        *,
+        is_new: bool = False,
+    ) -> ACEChange:
+        replaced = {name: require_principals(given) for name, given in permissions.items()}
+        wanted = {(name, principal) for name, given in replaced.items() for principal in given}
         if writer is not None:
             wanted |= {("write", principal) for principal in require_principals([writer])}
-        if not permissions and not wanted:
-            return self.object_permissions(object_id)
         with self._writing() as session:
-            if permissions:
-                # Two replacements at once must not mix.
+            # Two replacements at once must not mix. What is only added, or new, waits for nobody
+            # where the storage has the lock of the record's collection in the same transaction.
+            if replaced or not self._is_guarded(session):
                 self._lock(session, [object_id])
-            return _grouped(self._replace(session, object_id, sorted(permissions), sorted(wanted)))
+            names = None if is_new else sorted(replaced)
+            before = _grouped(self._replace(session, object_id, names, sorted(wanted)))
+        return ACEChange.of(before, replaced, writer, is_new=is_new)
+
+    def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
+        if not object_ids:
+            return []
+        with self._writing() as session:
+            self._lock(session, object_ids)
+            rows = self._take(session, list(dict.fromkeys(object_ids)))
+        return _by_object(object_ids, rows)
 
     def delete_object_permissions(self, *object_ids: str) -> None:
         if not object_ids:
@@ -293,3 +303,15 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
     for first, second in pairs:
         grouped.setdefault(first, set()).add(second)
     return grouped
+
+
+def _by_object(object_ids: Sequence[str], rows: Iterable[Any]) -> list[dict[str, set[str]]]:
+    """Return the ACEs that rows are of, in the order of the ids."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for object_id, permission, principal in rows:
+        found.setdefault(object_id, {}).setdefault(permission, set()).add(principal)
+    # An id may be asked for twice: each answer is the caller's.
+    return [
+        {name: set(principals) for name, principals in found.get(object_id, {}).items()}
+        for object_id in object_ids
+    ]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from cliquet.permission import PermissionBase
-from cliquet.permission.known import KnownPermissions, writes_at_once
+from cliquet.permission.known import KnownPermissions, takes_at_once, writes_at_once
 from cliquet.resource.base_model import Model
 from cliquet.storage import Filter
 from cliquet.types import Record
@@ -57,7 +57,9 @@ class ShareableModel(Model):
             permissions = permission.object_permissions(object_id)
         return {**record, self.permissions_field: permissions}
 
-    def _write_permissions(self, record: Record, permissions: dict[str, Any]) -> Record:
+    def _write_permissions(
+        self, record: Record, permissions: dict[str, Any], *, is_new: bool
+    ) -> Record:
         backend = self._backend()
         if backend is None:
             return record
@@ -68,8 +70,8 @@ class ShareableModel(Model):
             write = permission.write_object_permissions
         else:
             write = partial(PermissionBase.write_object_permissions, permission)
-        written = write(object_id, permissions, self.current_principal)
-        return {**record, self.permissions_field: written}
+        change = write(object_id, permissions, self.current_principal, is_new=is_new)
+        return {**record, self.permissions_field: change.after}
 
     def get_record(self, record_id: str, parent_id: str | None = None) -> Record:
         """Return a live record and its permissions."""
@@ -81,11 +83,11 @@ class ShareableModel(Model):
         parent_id: str | None = None,
         unique_fields: Sequence[str] | None = None,
     ) -> Record:
-        """Store a new record and the permissions that it carries."""
+        """Store a new record and the permissions that it carries, and no other (X-30)."""
         record = dict(record)
         permissions = record.pop(self.permissions_field, {})
         created = super().create_record(record, parent_id=parent_id, unique_fields=unique_fields)
-        return self._write_permissions(created, permissions)
+        return self._write_permissions(created, permissions, is_new=True)
 
     def update_record(
         self,
@@ -97,7 +99,7 @@ class ShareableModel(Model):
         record = dict(record)
         permissions = record.pop(self.permissions_field, {})
         updated = super().update_record(record, parent_id=parent_id, unique_fields=unique_fields)
-        return self._write_permissions(updated, permissions)
+        return self._write_permissions(updated, permissions, is_new=False)
 
     def delete_record(
         self,
@@ -124,10 +126,11 @@ class ShareableModel(Model):
         return deleted
 
     def _forget(self, permission: PermissionBase, object_ids: list[str]) -> None:
-        # A `*` in the URL is no pattern here (D-48).
         for object_id in object_ids:
             self.known_permissions.forget(object_id)
-            if "*" in object_id:
-                none = dict.fromkeys(permission.object_permissions(object_id), ())
-                permission.replace_object_permissions(object_id, none)
-        permission.delete_object_permissions(*(uri for uri in object_ids if "*" not in uri))
+        if takes_at_once(permission):
+            permission.take_object_permissions(object_ids)
+            return
+        # A `*` in the URL is no pattern here (D-48).
+        PermissionBase.take_object_permissions(permission, [i for i in object_ids if "*" in i])
+        permission.delete_object_permissions(*(i for i in object_ids if "*" not in i))

@@ -166,7 +166,7 @@ def test_locks_and_transactions_work_behind_pgbouncer(permission: Permission) ->
                 wanted = {name: [f"{number}-{n}" for n in range(3)] for name in ("read", "write")}
                 with request_transaction():
                     backend.add_user_principal(f"user-{number}", str(turn))
-                    assert backend.write_object_permissions("/o", wanted) == {
+                    assert backend.write_object_permissions("/o", wanted).after == {
                         name: set(given) for name, given in wanted.items()
                     }
 
@@ -236,6 +236,8 @@ def _bound(object_id: str, permission: str) -> list[tuple[str, str]]:
         lambda backend: backend.principals_accessible_objects(["a"], "read", "/o/*"),
         lambda backend: backend.replace_object_permissions("/o", {"r": ["a"], "w": ["b"]}),
         lambda backend: backend.write_object_permissions("/o", {"read": ["a"]}, "alice"),
+        lambda backend: backend.write_object_permissions("/o", {}, "alice", is_new=True),
+        lambda backend: backend.take_object_permissions(["/o/1", "/o/2"]),
         lambda backend: backend.delete_object_permissions("/o/1", "/o/2", "/p/*", "/q/*"),
         lambda backend: backend.remove_principal("group"),
     ],
@@ -277,7 +279,7 @@ def test_a_replacement_writes_only_what_changes(permission: Permission) -> None:
 
     permission.replace_object_permissions("/o", {"read": ["a", "b"], "write": ["a"]})
     before = places()
-    answer = permission.write_object_permissions("/o", {"read": ["b", "c"]}, "a")
+    answer = permission.write_object_permissions("/o", {"read": ["b", "c"]}, "a").after
     after = places()
     assert answer == {"read": {"b", "c"}, "write": {"a"}}
     assert {ace: after.get(ace) for ace in before} == {
@@ -294,7 +296,7 @@ def test_what_a_write_returns_is_what_is_there(
     permission: Permission, permissions: dict[str, list[str]], writer: str | None
 ) -> None:
     permission.replace_object_permissions("/o", {"read": ["r"], "write": ["w"], "a:b": ["x"]})
-    answer = permission.write_object_permissions("/o", permissions, writer)
+    answer = permission.write_object_permissions("/o", permissions, writer).after
     assert answer == permission.object_permissions("/o")
     assert answer["a:b"] == {"x"}
     assert ("alice" in answer.get("write", ())) == (writer is not None)
@@ -316,7 +318,7 @@ def test_a_replacement_waits_for_another_and_sees_what_it_did(permission: Permis
             assert not other.is_alive()
             assert not waiting.done()
             request.commit()
-        assert waiting.result(10) == {"read": {"second"}, "write": {"first"}}
+        assert waiting.result(10).after == {"read": {"second"}, "write": {"first"}}
     assert permission.object_permissions("/o") == {"read": {"second"}, "write": {"first"}}
 
 
@@ -346,7 +348,7 @@ def test_a_lock_undone_with_its_savepoint_is_taken_again(permission: Permission)
             waiting = pool.submit(permission.write_object_permissions, "/o", {"read": ["second"]})
             wait_for_waiters(permission)
             request.commit()
-        assert waiting.result(10) == {"read": {"second"}}
+        assert waiting.result(10).after == {"read": {"second"}}
     assert permission.object_permissions("/o") == {"read": {"second"}}
 
 
@@ -364,9 +366,10 @@ def test_a_lock_is_asked_for_once(permission: Permission, monkeypatch: pytest.Mo
         permission.replace_object_permissions("/o", {"read": ["a"]})
         permission.replace_object_permissions("/o", {"read": ["b"]})
         permission.delete_object_permissions("/o")
-        # Nothing is removed from an object that is only added to.
+        permission.write_object_permissions("/o", {}, "a")
+        permission.take_object_permissions(["/o"])
         permission.write_object_permissions("/p", {}, "a")
-    assert len(asked) == 1
+    assert len(asked) == 2
     assert permission.get_objects_permissions(["/o", "/p"]) == [{}, {"write": {"a"}}]
 
 
@@ -520,7 +523,7 @@ def test_whatever_the_text_it_is_data(permission: Permission, text: str) -> None
     permission.remove_principal(text)
     assert permission.user_principals(text) == set()
     assert list(permission.export()) == [("alice", "group"), ("/o", "read", "alice")]
-    answer = permission.write_object_permissions(text, {text: [text]}, text)
+    answer = permission.write_object_permissions(text, {text: [text]}, text).after
     assert answer == {text: {text}, "write": {text}} or text == "write"
     assert permission.get_objects_permissions([text], [text]) == [{text: {text}}]
     assert permission.get_accessible_objects([text], [(f"{text}*", text)]) == {text: {text}}

@@ -177,6 +177,8 @@ BOUND = [("/o/1", "write"), ("/o/1", "read"), ("/o", "write")]
         lambda one: one.object_permissions("/o/1"),
         lambda one: one.write_object_permissions("/o/1", {"read": ["a"], "x": []}, "b"),
         lambda one: one.replace_object_permissions("/o/1", {"read": ["a"], "x": ["b", "c"]}),
+        lambda one: one.write_object_permissions("/o/1", {"read": ["a"]}, "b", is_new=True),
+        lambda one: one.take_object_permissions(["/o/1", "/o/2", "/o/3"]),
         lambda one: one.delete_object_permissions("/o/1", "/o/2", "/o/3"),
         lambda one: one.user_principals("alice"),
         lambda one: one.remove_principal("group"),
@@ -196,11 +198,13 @@ def test_each_call_is_one_round_trip(permission, client, call):
 def test_the_aces_returned_by_a_write_are_those_that_are_stored(permission):
     permission.replace_object_permissions("/o/1", {"read": ["alice"], "x": ["bob"]})
 
-    written = permission.write_object_permissions("/o/1", {"read": ["carol"], "x": ()}, "dave")
+    written = permission.write_object_permissions(
+        "/o/1", {"read": ["carol"], "x": ()}, "dave"
+    ).after
 
     assert written == {"read": {"carol"}, "write": {"dave"}}
     assert permission.object_permissions("/o/1") == written
-    assert permission.write_object_permissions("/o/2", {}) == {}
+    assert permission.write_object_permissions("/o/2", {}).after == {}
     with pytest.raises(TypeError):
         permission.write_object_permissions("/o/1", {"read": []}, 5)
     assert permission.object_permissions("/o/1") == written

@@ -132,7 +132,7 @@ backend = sqlite.load_from_config(SimpleNamespace(get_settings=lambda: settings)
 for turn in range(100):
     backend.add_principal_to_ace("/shared", "read", f"{number}-{turn}")
     wanted = {name: [f"{number}-{index}" for index in range(5)] for name in ("read", "write")}
-    answer = backend.write_object_permissions("/replaced", wanted)
+    answer = backend.write_object_permissions("/replaced", wanted).after
     assert answer == {name: set(given) for name, given in wanted.items()}, answer
     seen = backend.object_permissions("/replaced")
     assert len({one.split("-")[0] for given in seen.values() for one in given}) == 1, seen
@@ -162,7 +162,7 @@ def test_what_a_write_returns_is_what_is_there(
     permission: Permission, permissions: dict[str, list[str]], writer: str | None
 ) -> None:
     permission.replace_object_permissions("/o", {"read": ["r"], "write": ["w"], "a:b": ["x"]})
-    answer = permission.write_object_permissions("/o", permissions, writer)
+    answer = permission.write_object_permissions("/o", permissions, writer).after
     assert answer == permission.object_permissions("/o")
     assert answer["a:b"] == {"x"}
     assert ("alice" in answer.get("write", ())) == (writer is not None)
@@ -260,7 +260,7 @@ def test_whatever_the_text_it_is_data(permission: Permission, text: str) -> None
     permission.delete_object_permissions(text, f"{text}*", f"*{text}")
     permission.remove_principal(text)
     assert list(permission.export()) == [("alice", "group"), ("/o", "read", "alice")]
-    answer = permission.write_object_permissions(text, {text: [text]}, text)
+    answer = permission.write_object_permissions(text, {text: [text]}, text).after
     assert answer == {text: {text}, "write": {text}}
     assert permission.get_objects_permissions([text], [text]) == [{text: {text}}]
     assert permission.get_accessible_objects([text], [(f"{text}*", text)]) == {text: {text}}

@@ -20,22 +20,23 @@ __all__ = ["Permission"]
 # A server holds some thousands of locks for all its clients together.
 _MAX_LOCKS = 100
 
+# Beside what the storage has locked in the same session.
+_ACE = object()
+
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
 
-# A part of the statement does not see what the others change: what the object has afterwards is
-# what is wanted, and what it had of the permissions that are not replaced. What is there already
-# is not written again (B-23.19).
+# Each part of the statement sees what was there before it, the last one included. What is there
+# already is not written again (B-23.19).
 _REPLACE = (
     "WITH wanted AS (SELECT permission, principal FROM {wanted}), "
     "removed AS (DELETE FROM access_control_entries AS ace"
-    " WHERE object_id = %s AND permission = ANY (%s::text[]) AND NOT EXISTS (SELECT 1 FROM wanted"
+    " WHERE object_id = %s{replaced} AND NOT EXISTS (SELECT 1 FROM wanted"
     " WHERE wanted.permission = ace.permission AND wanted.principal = ace.principal)), "
     "added AS (INSERT INTO access_control_entries (object_id, permission, principal)"
     " SELECT %s, permission, principal FROM wanted ON CONFLICT DO NOTHING)"
-    " SELECT permission, principal FROM wanted"
-    " UNION SELECT permission, principal FROM access_control_entries"
-    " WHERE object_id = %s AND permission <> ALL (%s::text[])"
+    " SELECT permission, principal FROM access_control_entries WHERE object_id = %s"
 )
+_REPLACED = " AND permission = ANY (%s::text[])"
 
 # Locked in one order, whatever plan finds them: two deletions at once do not deadlock. No row is
 # ever updated, hence the place of a row that is locked is the one that was read.
@@ -109,35 +110,45 @@ class Permission(RelationalPermission):
         self._migrations.run(self.client, dry_run=dry_run)
 
     def _delete(self, session: Session, table: str, condition: SQL) -> None:
-        session.execute(
-            _DELETE.format(table=table, condition=condition.text, key=", ".join(COLUMNS[table])),
-            condition.parameters,
-        )
+        session.execute(self._deletion(table, condition), condition.parameters)
+
+    def _deletion(self, table: str, condition: SQL) -> str:
+        key = ", ".join(COLUMNS[table])
+        return _DELETE.format(table=table, condition=condition.text, key=key)
 
     def _lock(self, session: Session, object_ids: Collection[str]) -> None:
         assert isinstance(session, PostgreSQLSession)  # noqa: S101 - lent by this client
         if len(object_ids) > _MAX_LOCKS or any(map(is_pattern, object_ids)):
             return
         keys = {_lock_key(object_id) for object_id in object_ids}
-        missing = sorted(key for key in keys if ("ace", key) not in session.locked)
+        missing = sorted(key for key in keys if (_ACE, key) not in session.locked)
         if missing:
             # A statement of its own: the one that follows sees what was done before the lock.
             session.defer(_LOCK, (missing,))
-            session.locked |= {("ace", key) for key in missing}
+            session.locked |= {(_ACE, key) for key in missing}
+
+    def _is_guarded(self, session: Session) -> bool:
+        return not all(isinstance(entry, tuple) and entry[0] is _ACE for entry in session.locked)
 
     def _replace(
         self,
         session: Session,
         object_id: str,
-        replaced: Collection[str],
+        replaced: Collection[str] | None,
         wanted: Sequence[tuple[str, str]],
     ) -> list[Any]:
-        names = list(replaced)
         rows = _rows("wanted", ("permission", "principal"), wanted)
+        limit, names = ("", ()) if replaced is None else (_REPLACED, (list(replaced),))
         return session.execute(
-            _REPLACE.format(wanted=rows.text),
-            (*rows.parameters, object_id, names, object_id, object_id, names),
+            _REPLACE.format(wanted=rows.text, replaced=limit),
+            (*rows.parameters, object_id, *names, object_id, object_id),
         ).fetchall()
+
+    def _take(self, session: Session, object_ids: Sequence[str]) -> list[Any]:
+        condition = DIALECT.one_of("object_id", object_ids)
+        statement = self._deletion("access_control_entries", condition)
+        columns = ", ".join(COLUMNS["access_control_entries"])
+        return session.execute(f"{statement} RETURNING {columns}", condition.parameters).fetchall()
 
 
 def _lock_key(object_id: str) -> int:

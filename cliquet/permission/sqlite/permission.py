@@ -20,11 +20,6 @@ from cliquet.permission.sql import SQL, Dialect
 
 __all__ = ["Permission"]
 
-_REMOVE_OTHERS = (
-    "DELETE FROM access_control_entries WHERE object_id = %s"
-    " AND permission IN (SELECT value FROM json_each(%s))"
-    " AND (permission, principal) NOT IN (SELECT permission, principal FROM {wanted})"
-)
 _ACES = "SELECT permission, principal FROM access_control_entries WHERE object_id = %s"
 
 
@@ -95,20 +90,35 @@ class Permission(RelationalPermission):
     def _lock(self, session: Session, object_ids: Collection[str]) -> None:
         """Do nothing: the transaction has the lock of the file."""
 
+    def _is_guarded(self, session: Session) -> bool:
+        return True
+
     def _replace(
         self,
         session: Session,
         object_id: str,
-        replaced: Collection[str],
+        replaced: Collection[str] | None,
         wanted: Sequence[tuple[str, str]],
     ) -> list[Any]:
-        if replaced:
-            kept = _rows("wanted", ("permission", "principal"), wanted)
-            session.execute(
-                _REMOVE_OTHERS.format(wanted=kept.text),
-                (object_id, _list_of(replaced), *kept.parameters),
-            )
+        before = session.execute(_ACES, (object_id,)).fetchall()
+        held, kept = set(before), set(wanted)
         # What is there already is not written again (B-23.19).
-        rows = [(object_id, *ace) for ace in wanted]
-        session.execute(*DIALECT.insertion("access_control_entries", rows))
-        return session.execute(_ACES, (object_id,)).fetchall()
+        missing = [(object_id, *ace) for ace in wanted if ace not in held]
+        if missing:
+            session.execute(*DIALECT.insertion("access_control_entries", missing))
+        surplus = [
+            (object_id, *ace)
+            for ace in before
+            if (replaced is None or ace[0] in replaced) and ace not in kept
+        ]
+        if surplus:
+            condition = DIALECT.present("access_control_entries", surplus)
+            self._delete(session, "access_control_entries", condition)
+        return before
+
+    def _take(self, session: Session, object_ids: Sequence[str]) -> list[Any]:
+        condition = DIALECT.one_of("object_id", object_ids)
+        rows = session.execute(*DIALECT.aces(condition, None)).fetchall()
+        if rows:
+            self._delete(session, "access_control_entries", condition)
+        return rows

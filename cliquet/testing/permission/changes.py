@@ -93,7 +93,7 @@ class PermissionChangesContract:
         permission.add_principal_to_ace("/o/1", "write", "bob")
         permission.add_principal_to_ace("/o/2", "write", "erin")
 
-        written = permission.write_object_permissions("/o/1", given, writer)
+        written = permission.write_object_permissions("/o/1", given, writer).after
 
         assert written == expected == permission.object_permissions("/o/1")
         assert permission.object_permissions("/o/2") == {"write": {"erin"}}
@@ -111,7 +111,58 @@ class PermissionChangesContract:
             permission.write_object_permissions("/o/1", {"read": ["bob"], "write": [12]}, "carol")  # type: ignore[list-item]
         assert permission.object_permissions("/o/1") == {"read": {"alice"}}
 
+    @pytest.mark.clause("X-30")
+    @pytest.mark.parametrize(
+        ("given", "writer", "expected"),
+        [
+            ({}, None, {}),
+            ({}, "carol", {"write": {"carol"}}),
+            ({"read": ["dave"], "write": ()}, "eve", {"read": {"dave"}, "write": {"eve"}}),
+            ({"read": ["dave", "alice"]}, "bob", {"read": {"alice", "dave"}, "write": {"bob"}}),
+            ({"a:create": ["erin"]}, None, {"a:create": {"erin"}}),
+        ],
+    )
+    def test_what_is_new_has_only_what_it_is_given(
+        self,
+        permission: PermissionBase,
+        given: dict[str, Any],
+        writer: str | None,
+        expected: dict[str, set[str]],
+    ) -> None:
+        former = {"read": {"alice"}, "write": {"bob", "frank"}, "b:create": {"carol"}}
+        for object_id in ("/o/1", "/o/2"):
+            permission.replace_object_permissions(object_id, former)
+
+        change = permission.write_object_permissions("/o/1", given, writer, is_new=True)
+
+        assert change.before == former
+        assert change.after == expected == permission.object_permissions("/o/1")
+        assert permission.object_permissions("/o/2") == former
+        held = permission.get_accessible_objects(["alice", "bob", "carol", "frank"])
+        assert held.get("/o/1", set()) == {
+            name
+            for name, given in expected.items()
+            if not given.isdisjoint({"alice", "bob", "carol"})
+        }
+
+    @pytest.mark.clause("D-62", "B-15.14")
+    def test_a_write_tells_what_there_was(self, permission: PermissionBase) -> None:
+        permission.replace_object_permissions("/o/1", {"read": ["alice"], "write": ["bob"]})
+        change = permission.write_object_permissions("/o/1", {"read": ["dave"]}, "carol")
+        assert change.before == {"read": {"alice"}, "write": {"bob"}}
+
     # Deletion
+
+    @pytest.mark.clause("B-15.15", "D-62", "D-48")
+    def test_what_is_taken_is_told_and_gone(self, permission: PermissionBase) -> None:
+        for object_id in ("/o/1", "/o/*", "/o/3"):
+            permission.replace_object_permissions(object_id, {"read": ["alice", "bob"]})
+
+        taken = permission.take_object_permissions(["/o/*", "/unknown", "/o/1"])
+
+        assert taken == [{"read": {"alice", "bob"}}, {}, {"read": {"alice", "bob"}}]
+        assert permission.principals_accessible_objects(["alice"], "read") == {"/o/3"}
+        assert permission.take_object_permissions([]) == []
 
     @pytest.mark.clause("B-15.15")
     def test_deletion_removes_all_the_aces_of_each_object(self, permission: PermissionBase) -> None:

@@ -1,0 +1,71 @@
+"""Applications on each storage with each permission backend, for tests of what they do together."""
+
+import contextlib
+import warnings
+
+from servers.postgresql import new_database
+from servers.processes import temporary_folder
+from sharing import Toadstool
+
+from cliquet.testing.web import make_app
+
+FAMILIES = ("memory", "sqlite", "postgresql", "redis")
+# The permissions beside the records, in their transaction; or elsewhere.
+TOGETHER = [(family, family, True) for family in ("memory", "sqlite", "postgresql")]
+APART = [(storage, permission, False) for storage in FAMILIES for permission in FAMILIES]
+COMBINATIONS = [*TOGETHER, *(pair for pair in APART if pair[:2] != ("memory", "memory"))]
+
+
+def name_of(combination):
+    storage, permission, is_together = combination
+    return f"{storage}-{permission}{'-together' if is_together else ''}"
+
+
+@contextlib.contextmanager
+def backend_settings(combination, request):
+    """Give the settings of empty backends."""
+    storage, permission, is_together = combination
+    with contextlib.ExitStack() as stack:
+
+        def url(kind, family):
+            if family == "postgresql":
+                server = request.getfixturevalue("postgresql_server")
+                return stack.enter_context(new_database(server))
+            if family == "sqlite":
+                folder = stack.enter_context(temporary_folder("sqlite", in_memory=True))
+                return f"sqlite:///{folder}/{kind}.db"
+            if family == "redis":
+                server = request.getfixturevalue("redis_server")
+                return f"{server}/{4 if kind == 'storage' else 5}"
+            return ""
+
+        storage_url = url("storage", storage)
+        yield {
+            "storage_backend": f"cliquet.storage.{storage}",
+            "storage_url": storage_url,
+            "permission_backend": f"cliquet.permission.{permission}",
+            "permission_url": storage_url if is_together else url("permission", permission),
+        }
+
+
+@contextlib.contextmanager
+def running_combination(combination, request, *, resources=(Toadstool,), **settings):
+    """Give a client of an application on such backends, whose schemas are made."""
+    with backend_settings(combination, request) as backends:
+        configured = {
+            **backends,
+            "toadstool_create_principals": "system.Authenticated",
+            **settings,
+        }
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Reuse existing PostgreSQL connection")
+            app = make_app(resources, settings=configured)
+        registry = app.app.registry
+        for backend in (registry.storage, registry.permission):
+            backend.initialize_schema()
+            backend.flush()
+        yield app
+        for backend in (registry.storage, registry.permission):
+            dispose = getattr(getattr(backend, "client", None), "dispose", None)
+            if dispose is not None:
+                dispose()

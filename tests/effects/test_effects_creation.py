@@ -1,0 +1,71 @@
+"""What requests leave in the permission backend, on every storage with every permission backend."""
+
+import uuid
+
+import pytest
+from sharing import BODY, COLLECTION, URL, grant, object_id, permissions_of, user_id
+
+from cliquet.testing.web import basic_auth
+
+OWNER = basic_auth("owner", "0")
+STRANGER = basic_auth("stranger", "1")
+
+
+@pytest.fixture
+def url():
+    return f"{URL}/{uuid.uuid4()}"
+
+
+@pytest.fixture
+def me(app):
+    return user_id(app, OWNER)
+
+
+# Creations
+
+
+def put(app, url, body):
+    return app.put_json(url, body, headers=OWNER, status=201)
+
+
+def put_if_absent(app, url, body):
+    return app.put_json(url, body, headers={**OWNER, "If-None-Match": "*"}, status=201)
+
+
+def post(app, url, body):
+    data = {**body["data"], "id": url.rsplit("/", 1)[1]}
+    return app.post_json(URL, {**body, "data": data}, headers=OWNER, status=201)
+
+
+def batch_of_put(app, url, body):
+    requests = [{"method": "PUT", "path": url, "body": body}]
+    answer = app.post_json("/v0/batch", {"requests": requests}, headers=OWNER).json
+    assert answer["responses"][0]["status"] == 201
+
+
+@pytest.mark.clause("X-30", "H-5.18")
+@pytest.mark.parametrize("create", [put, put_if_absent, post, batch_of_put])
+@pytest.mark.parametrize("given", [{}, {"read": ["group:friends"]}])
+def test_a_creation_leaves_the_permissions_that_it_gives_and_no_other(app, url, me, create, given):
+    uri = object_id(url)
+    stranger = user_id(app, STRANGER)
+    for permission in ("read", "write", "toadstool:create"):
+        grant(app, uri, permission, stranger)
+    grant(app, f"{COLLECTION}/other", "read", stranger)
+
+    create(app, url, {**BODY, "permissions": given})
+
+    assert permissions_of(app, uri) == {"write": {me}, **{k: set(v) for k, v in given.items()}}
+    accessible = app.app.registry.permission.get_accessible_objects([stranger])
+    assert accessible == {f"{COLLECTION}/other": {"read"}}
+    app.get(url, headers=STRANGER, status=403)
+
+
+@pytest.mark.clause("X-30")
+def test_a_replacement_keeps_who_else_may_write(app, url, me):
+    app.put_json(url, BODY, headers=OWNER, status=201)
+    grant(app, object_id(url), "write", "group:friends")
+
+    app.put_json(url, BODY, headers=OWNER, status=200)
+
+    assert permissions_of(app, object_id(url)) == {"write": {me, "group:friends"}}
