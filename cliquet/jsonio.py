@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["MAX_DEPTH", "JSONError", "dumps", "loads", "loads_strict"]
+__all__ = ["MAX_DEPTH", "JSONError", "count_marks", "dumps", "loads", "loads_strict"]
 
 MAX_DEPTH: Final = 100
 """Containers inside containers that a body may have (D-12)."""
@@ -179,29 +179,34 @@ def loads(text: str | bytes) -> Any:
     return json.loads(text)
 
 
-def loads_strict(body: bytes) -> Any:
+def loads_strict(body: bytes, *, max_values: int | None = None) -> Any:
     """Parse the JSON body of a request.
 
     A leading byte order mark is ignored (H-1.7) and the last of repeated members wins (H-1.6).
     What is accepted comes out of `dumps` with the same value.
 
+    Parameters
+    ----------
+    max_values : most values, those of arrays and objects and these themselves; ``None`` for any
+        number.
+
     Raises
     ------
     JSONError : invalid UTF-8 (H-6.10); invalid JSON, NaN and infinities included (H-8.4, D-10);
         an integer outside -2**63 to 2**64 - 1 or a decimal that no float denotes (D-11, X-25);
-        U+0000 or half a surrogate pair in text (D-12); more than `MAX_DEPTH` levels (D-12).
+        U+0000 or half a surrogate pair in text (D-12); more than `MAX_DEPTH` levels (D-12); more
+        than `max_values` values (X-34).
     """
+    # Before the parsers: one of them is recursive, and both make objects of what they read.
+    _check_shape(body, max_values)
     if body.startswith(b"\xef\xbb\xbf"):
         body = body[3:]
     if _has_suspect_number(body) or b"\\u0000" in body:
         return _loads_carefully(body)
     try:
-        value = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
         return _loads_carefully(body)
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
-        _check_depth(body)
-    return value
 
 
 # Every digit and the dot become `0`, so that a long number is a run of zeros.
@@ -258,8 +263,6 @@ _DECODER: Final = json.JSONDecoder(
 
 def _loads_carefully(body: bytes) -> Any:
     """Parse with the standard library, for its error texts and its exact numbers."""
-    # First of all: the standard library's parser is recursive.
-    _check_depth(body)
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -282,20 +285,43 @@ def _position(body: bytes, start: int) -> str:
     return f"line {line} column {column} (char {len(before)})"
 
 
+_MARK_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|,|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
 _BRACKET_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
 
 
-def _check_depth(body: bytes) -> None:
-    depth = 0
-    for match in _BRACKET_OR_TEXT.finditer(body):
+def count_marks(body: bytes) -> int:
+    """Return an upper bound of the number of values of a JSON text, at the cost of reading it.
+
+    Each value but the first follows a comma or the bracket of what holds it.
+    """
+    return 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
+
+
+def _check_shape(body: bytes, max_values: int | None) -> None:
+    """Refuse a body that is too deep, or has too many values, without parsing it.
+
+    The same marks may stand in texts: only bodies that have many are looked at closely.
+    """
+    brackets = body.count(b"[") + body.count(b"{")
+    is_crowded = max_values is not None and 1 + brackets + body.count(b",") > max_values
+    if brackets <= MAX_DEPTH and not is_crowded:
+        return
+    depth, values = 0, 1
+    # Most bodies have few values: their commas need not be found.
+    for match in (_MARK_OR_TEXT if is_crowded else _BRACKET_OR_TEXT).finditer(body):
         token = match[0]
         if token in b"[{":
             depth += 1
+            values += 1
             if depth > MAX_DEPTH:
                 place = f"byte {match.start()}"
                 raise JSONError(f"More than {MAX_DEPTH} levels of nesting: {place}")
+        elif token == b",":
+            values += 1
         elif token in b"]}":
             depth -= 1
+        if max_values is not None and values > max_values:
+            raise JSONError(f"More than {max_values} values (setting max_body_bytes)")
 
 
 def _check_values(value: Any) -> None:

@@ -15,7 +15,7 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 
-from cliquet import jsonio, utils
+from cliquet import jsonio, limits, utils
 
 __all__ = ["PreparedSchema", "json_body", "needs_binding", "read_body", "validate_schema"]
 
@@ -53,7 +53,7 @@ def read_body(request: Request) -> dict[str, Any] | None:
     # batch, they count as empty (H-25.6).
     if request.content_type.lower() == "application/json" and (raw := request.body):
         try:
-            body = jsonio.loads_strict(raw)
+            body = jsonio.loads_strict(raw, max_values=_max_values(request))
         except jsonio.JSONError as error:
             description = f"Invalid JSON request body: {error.message}"
             _add(request, "body", error.path, description)
@@ -74,6 +74,10 @@ def read_body(request: Request) -> dict[str, Any] | None:
             body = {}
     _remember(request, body)
     return body  # type: ignore[no-any-return]  # narrowed above
+
+
+def _max_values(request: Request) -> int | None:
+    return limits.max_json_values(request.registry.settings)
 
 
 def _add(request: Request, location: str, name: str | None, description: str) -> None:
@@ -224,7 +228,9 @@ def _is_patch_document(request: Request) -> bool:
 
 def _read_patch(request: Request) -> None:
     try:
-        request.validated["patch"] = jsonio.loads_strict(request.body)
+        request.validated["patch"] = jsonio.loads_strict(
+            request.body, max_values=_max_values(request)
+        )
     except jsonio.JSONError as error:
         _add(request, "body", error.path, f"Invalid JSON request body: {error.message}")
     for name in request.GET:

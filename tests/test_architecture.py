@@ -52,6 +52,7 @@ WEB = {
     "events",
     "http",
     "ip_authentication",
+    "limits",
     "prometheus",
     "service",
     "statsd",

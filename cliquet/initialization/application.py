@@ -118,6 +118,7 @@ def includeme(config: Configurator) -> None:
     config.include("cornice")
     config.include("cliquet.service")
     config.include("cliquet.transactions")
+    config.include("cliquet.limits")
 
     receiving.setup_reception(config)
     # Before the steps, one of which redirects what has no version.

@@ -8,7 +8,22 @@ from __future__ import annotations
 from typing import Final
 
 from cliquet.settings.model import Setting
+from cliquet.settings.parsers import Integer
 
 __all__ = ["ROWS"]
 
-ROWS: Final[tuple[Setting, ...]] = ()
+# For these, 0 means the same as nothing: no limit.
+_LIMIT: Final = Integer(optional=True, zero_is_none=True)
+
+ROWS: Final[tuple[Setting, ...]] = (
+    Setting(
+        "max_body_bytes",
+        _LIMIT,
+        10485760,
+        "Largest body of a request. It may hold 100 000 JSON values, or one for each 100 of these "
+        "bytes if that is more. Nothing or 0 for no limit.",
+        unit="bytes",
+        version_added="3.2",
+        refusal="413, errno 113; 400 for too many values",
+    ),
+)

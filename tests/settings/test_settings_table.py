@@ -80,6 +80,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "cache_hosts": "",
     "cache_max_size_bytes": 524288,
     "heartbeat_timeout_seconds": 10,
+    "max_body_bytes": 10485760,
     "storage_busy_timeout_seconds": 5,
     "permission_busy_timeout_seconds": 5,
     "cache_busy_timeout_seconds": 5,

@@ -1,0 +1,134 @@
+"""Bounds on the size of a request, judged before anything is done for it (X-34).
+
+A body is bounded before `pyramid_retry` copies it, which it does before anything of the application
+runs; the refusal waits until the request is one that has CORS headers and a line in the log.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pyramid.config import PHASE3_CONFIG, Configurator
+from pyramid.events import NewRequest
+from pyramid.httpexceptions import HTTPRequestEntityTooLarge
+from pyramid.interfaces import IExecutionPolicy
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.router import default_execution_policy
+
+from cliquet import errors, settings
+
+__all__ = ["body_too_large", "includeme", "max_json_values"]
+
+ExecutionPolicy = Callable[[dict[str, Any], Any], Response]
+
+_IS_TOO_LARGE = "cliquet.body_is_too_large"
+_PIECE_BYTES = 65536
+_DROPPED_BODIES = 8
+# Small bodies are copied by WebOb, larger ones to a file on the disk, one for each request.
+_COPIED_BYTES = Request.request_body_tempfile_limit
+
+_FEWEST_JSON_VALUES = 100_000
+_BYTES_PER_JSON_VALUE = 100
+
+
+def includeme(config: Configurator) -> None:
+    """Bound the bodies of all requests."""
+    # Once the policy is there, which reads bodies.
+    config.action(None, _bound_bodies, args=(config.registry,), order=PHASE3_CONFIG + 1)
+    config.add_subscriber(_refuse_large_body, NewRequest)
+
+
+def _bound_bodies(registry: Any) -> None:
+    policy = registry.queryUtility(IExecutionPolicy, default=default_execution_policy)
+    registry.registerUtility(_bounded_policy(policy), IExecutionPolicy)
+
+
+def _bounded_policy(policy: ExecutionPolicy) -> ExecutionPolicy:
+    """Return an execution policy whose requests have no more body than the settings allow."""
+
+    def bounded_policy(environ: dict[str, Any], router: Any) -> Response:
+        limit = settings.read(router.registry.settings, "max_body_bytes")
+        if limit is not None:
+            _bound_body(environ, limit)
+        return policy(environ, router)
+
+    return bounded_policy
+
+
+def _bound_body(environ: dict[str, Any], limit: int) -> None:
+    """Hold a body of at most `limit` bytes in memory; drop another, and mark the request."""
+    length = environ.get("CONTENT_LENGTH")
+    stream = environ["wsgi.input"]
+    body: bytes | None = None
+    if length:
+        # What is no number is no length to WebOb, which reads nothing then.
+        if not (length.isascii() and length.isdigit()):
+            return
+        if not _exceeds(length, limit):
+            if int(length) <= _COPIED_BYTES:
+                return
+            body = b"".join(_pieces(stream, int(length)))
+    elif environ.get("wsgi.input_terminated"):
+        # Sent in chunks: nobody knows how much there is before it has been read.
+        body = b"".join(_pieces(stream, limit + 1))
+        if len(body) > limit:
+            body = None
+    else:
+        return
+    if body is None:
+        environ[_IS_TOO_LARGE] = True
+        # A client that is still sending when the connection ends does not get to read the answer:
+        # some of the rest is taken and dropped.
+        for _ in _pieces(stream, limit * _DROPPED_BODIES):
+            pass
+        body, length = b"", "0"
+    environ["wsgi.input"] = io.BytesIO(body)
+    # A client that left before the end is found out by WebOb, which misses the rest.
+    environ["webob.is_body_seekable"] = not length or len(body) == int(length)
+    environ["CONTENT_LENGTH"] = length or str(len(body))
+
+
+def _exceeds(digits: str, limit: int) -> bool:
+    # Python refuses to convert thousands of digits.
+    return len(digits.lstrip("0")) > len(str(limit)) or int(digits.lstrip("0") or 0) > limit
+
+
+def _pieces(stream: Any, size: int) -> Iterator[bytes]:
+    """Read at most `size` bytes of a stream."""
+    while size > 0 and (piece := stream.read(min(size, _PIECE_BYTES))):
+        size -= len(piece)
+        yield piece
+
+
+def _refuse_large_body(event: NewRequest) -> None:
+    """Refuse a request whose body was taken away.
+
+    Raises
+    ------
+    HTTPRequestEntityTooLarge : always, then.
+    """
+    if _IS_TOO_LARGE in event.request.environ:
+        raise body_too_large(event.request, "The body is")
+
+
+def body_too_large(request: Request, subject: str) -> HTTPRequestEntityTooLarge:
+    """Return the refusal of what is larger than ``max_body_bytes`` (RFC 9110 15.5.14)."""
+    limit = settings.read(request.registry.settings, "max_body_bytes")
+    return errors.http_error(
+        HTTPRequestEntityTooLarge(),
+        errno=errors.ERRORS.REQUEST_TOO_LARGE,
+        message=f"{subject} larger than {limit} bytes (setting max_body_bytes)",
+    )
+
+
+def max_json_values(configured: Mapping[str, Any]) -> int | None:
+    """Return how many values a JSON body may hold; ``None`` for any number.
+
+    A value takes up to 300 bytes once it is parsed, and 2 in the body: the bytes alone bound
+    neither memory nor time. The limit grows with ``max_body_bytes``, and ends with it.
+    """
+    limit = settings.read(configured, "max_body_bytes")
+    return None if limit is None else max(_FEWEST_JSON_VALUES, limit // _BYTES_PER_JSON_VALUE)
