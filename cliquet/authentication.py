@@ -160,7 +160,7 @@ def effective_principals(request: Request) -> list[str]:
     """Return every principal of the request (P-35.1, H-5.6)."""
     policy = request.registry.queryUtility(ISecurityPolicy)
     if policy is None or not hasattr(policy, "effective_principals"):
-        return []
+        return [Everyone]
     return list(policy.effective_principals(request))
 
 

@@ -120,6 +120,7 @@ def includeme(config: Configurator) -> None:
     config.include("cliquet.transactions")
     config.include("cliquet.limits")
 
+    config.include(web.provide_needs)
     receiving.setup_reception(config)
     # Before the steps, one of which redirects what has no version.
     metrics.setup_prometheus(config)

@@ -19,6 +19,8 @@ def install_middlewares(app: Any, configured: Mapping[str, Any]) -> Any:
 
     Parameters
     ----------
+    app : of Pyramid's making, it tells the name of the project and the defaults that
+        :func:`initialize` was given.
     configured : the settings that ``main()`` was given; prefixed names count too (S-23.16).
 
     Raises
@@ -27,10 +29,14 @@ def install_middlewares(app: Any, configured: Mapping[str, Any]) -> Any:
     """
     # Applications replace these names in the package (P-35.19).
     package = sys.modules["cliquet.initialization"]
+    known = getattr(getattr(app, "registry", None), "settings_resolution", None)
+    if not isinstance(known, settings.Resolution):
+        # Another WSGI application, or a mock.
+        known = None
     resolved = settings.resolve(
         configured,
-        settings.DEFAULT_SETTINGS,
-        project_name=settings.resolve_project_name(configured, ""),
+        {**settings.DEFAULT_SETTINGS, **(known.values if known else {})},
+        project_name=settings.resolve_project_name(configured, known.project_name if known else ""),
         environment=os.environ,
     ).values
 

@@ -67,6 +67,7 @@ def setup_authentication(config: Configurator) -> None:
     def replace_policy() -> None:
         registry = config.registry
         policy = SecurityPolicy(registry.getUtility(ISecurityPolicy))
+        _check_all_made(names, policy)
         registry.registerUtility(policy, ISecurityPolicy)
         # Modules with a policy often bring an authorization policy too. Pyramid wants an
         # authentication policy beside it, as do plug-ins that look one up by its name; and the
@@ -142,12 +143,29 @@ def _check_module(config: Configurator, name: str) -> None:
         given = ", ".join(options)
         raise ValueError(f"Setting '{use}' is missing: '{name}' has the options {given}.")
     try:
-        config.maybe_dotted(name)
+        module = config.maybe_dotted(name)
     except ImportError as error:
         raise ValueError(
             f"Setting '{_POLICIES}' has {name!r}, which has no setting '{use}' and is no module "
             f"that can be imported: {error}"
         ) from error
+    if not callable(module) and not hasattr(module, "includeme"):
+        # A library may have the very name of a policy, as PyFxA has that of `fxa`.
+        raise ValueError(
+            f"Setting '{_POLICIES}' has {name!r}, which has no setting '{use}', and the module of "
+            "that name is none to include: it has no 'includeme'."
+        )
+
+
+def _check_all_made(names: Iterable[str], policy: Any) -> None:
+    """Refuse names with nothing behind them, whose users would all be nobody."""
+    made = {one._pyramid_multiauth_name for one in policy._policies}
+    for name in names:
+        if name not in made:
+            raise ConfigurationError(
+                f"Setting '{_POLICIES}' has {name!r}, which has no setting "
+                f"'{_POLICY_PREFIX}{name}.use', and the module brings no policy of its own."
+            )
 
 
 def _resolved(config: Configurator, setting: str) -> Any:

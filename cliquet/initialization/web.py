@@ -11,10 +11,11 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from cliquet import cors, errors, http, jsonio, settings
+from cliquet import authentication, cors, errors, http, jsonio, settings
 
 __all__ = [
     "add_cors_headers",
+    "provide_needs",
     "setup_backoff",
     "setup_deprecation",
     "setup_json_serializer",
@@ -25,6 +26,16 @@ __all__ = [
 ]
 
 
+def provide_needs(config: Configurator) -> None:
+    """Set what the rest of the library reads, whichever steps an application has (S-5.1).
+
+    To be included: what a step, or the application, registers itself wins over it.
+    """
+    config.registry.route_prefix = _route_prefix(config)
+    setup_request_bound_data(config)
+    config.add_request_method(authentication.effective_principals, property=True)
+
+
 def setup_request_bound_data(config: Configurator) -> None:
     """Give requests ``bound_data``: a dictionary that sub-requests share (P-5.4)."""
 
@@ -33,6 +44,12 @@ def setup_request_bound_data(config: Configurator) -> None:
         return {} if parent is None else parent.bound_data
 
     config.add_request_method(bound_data, reify=True)
+
+
+def _route_prefix(config: Configurator) -> str:
+    # A test may include the library without prefix.
+    version = str(settings.read(config.get_settings(), "http_api_version"))
+    return config.route_prefix or f"v{version.split('.')[0]}"
 
 
 def setup_json_serializer(config: Configurator) -> None:
@@ -99,9 +116,7 @@ def setup_version_redirection(config: Configurator) -> None:
     """Redirect URLs without version prefix to the current version (H-2.4)."""
     configured = config.get_settings()
     route_prefix = config.route_prefix
-    # A test may include the library without prefix.
-    prefix = route_prefix or f"v{str(settings.read(configured, 'http_api_version')).split('.')[0]}"
-    config.registry.route_prefix = prefix
+    config.registry.route_prefix = prefix = _route_prefix(config)
     if not settings.read(configured, "version_prefix_redirect_enabled"):
         return
 

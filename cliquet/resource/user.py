@@ -49,8 +49,9 @@ class UserResource(PatchReader):
 
     def __init__(self, request: Request, context: Any = None) -> None:
         # First, since an override may set attributes that the rest relies on (P-9.11).
-        parent_id = self.get_parent_id(request)
-        if not _is_storable(parent_id or "", request):
+        # Where nobody is asked who they are, there is one collection for all (S-5.1).
+        parent_id = self.get_parent_id(request) or ""
+        if not _is_storable(parent_id, request):
             raise self._not_found()
         self.model = self.default_model(
             storage=request.registry.storage,

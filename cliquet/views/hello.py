@@ -43,7 +43,10 @@ def get_hello(request: Request) -> dict[str, Any]:
 def _public_settings(request: Request) -> dict[str, Any]:
     """Return the public settings under the names that the application chose (H-3.4)."""
     configured = request.registry.settings
-    prefixes = ("cliquet.", f"{settings.read(configured, 'project_name')}.")
+    # The environment changes the name that is shown, not the prefix (S-1.9).
+    resolution = getattr(request.registry, "settings_resolution", None)
+    project_name = getattr(resolution, "project_name", configured.get("project_name"))
+    prefixes = ("cliquet.", f"{project_name}.")
     shown = {}
     for name in request.registry.public_settings:
         bare = name

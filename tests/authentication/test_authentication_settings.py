@@ -180,6 +180,11 @@ def failing(realm=""):
     raise ValueError("the file is missing")
 
 
+def includeme(config):
+    """Set something up, but no policy."""
+    config.registry.included = True
+
+
 MISTAKES = {
     "class": (
         {USE: "nowhere.Policy"},
@@ -229,6 +234,12 @@ MISTAKES = {
         ValueError,
         r"^Setting 'multiauth\.policies' has 'fxa', which has no setting 'multiauth\.policy\.fxa\.",
     ),
+    "library of the same name": (
+        {"multiauth.policies": "basicauth json"},
+        ValueError,
+        r"^Setting 'multiauth\.policies' has 'json', which has no setting "
+        r"'multiauth\.policy\.json\.use', and the module of that name is none to include",
+    ),
     "options without class": (
         {"multiauth.policies": "ipauth", "multiauth.policy.ipauth.ipaddrs": "10.0.0.1"},
         ValueError,
@@ -263,3 +274,11 @@ def test_a_mistake_stops_the_start_and_names_the_setting(settings, error, messag
     with pytest.raises(error, match=message) as raised:
         make_app(settings=settings)
     assert type(raised.value) is error
+
+
+@pytest.mark.clause("S-16.1", "S-22")
+def test_a_module_that_brings_no_policy_stops_the_start():
+    missing = rf"'multiauth\.policies' has '{__name__}'.* 'multiauth\.policy\.{__name__}\.use'"
+
+    with pytest.raises(ConfigurationError, match=missing):
+        make_app(settings={"multiauth.policies": f"basicauth {__name__}"})

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import monitored
 import pytest
+from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 from servers.processes import missing
 from webtest import TestApp
@@ -130,6 +131,48 @@ def test_raw_settings_of_main_are_read_under_every_spelling(agent, prefix):
     wrapped = cliquet.install_middlewares(app, settings)
     assert agent == [("/etc/nr.ini", "stage")]
     assert wrapped.kwargs["profile_dir"] == "/var/p"
+
+
+def application(given, **kwargs):
+    """Do what the published `main` does, with a name given in code."""
+    config = Configurator(settings=given)
+    cliquet.initialize(config, version="0.1", project_name="kiosk", **kwargs)
+    return config.make_wsgi_app()
+
+
+@pytest.mark.clause("S-1.2", "S-23.16", "P-2.1")
+def test_the_prefix_counts_where_the_application_names_the_project(agent):
+    settings = {"kiosk.newrelic_config": "/etc/nr.ini", "kiosk.profiler_enabled": "true"}
+
+    wrapped = cliquet.install_middlewares(application(settings), settings)
+
+    assert agent == [("/etc/nr.ini", "dev")]
+    assert isinstance(wrapped, Profiler)
+
+
+@pytest.mark.clause("S-1.3", "P-2.11", "P-2.12")
+def test_defaults_of_the_application_count_and_lose_to_the_settings(agent):
+    settings = {"newrelic_env": "prod"}
+    defaults = {"newrelic_config": "/etc/nr.ini", "kiosk.newrelic_env": "stage"}
+
+    cliquet.install_middlewares(application(settings, default_settings=defaults), settings)
+
+    assert agent == [("/etc/nr.ini", "prod")]
+
+
+@pytest.mark.clause("S-1.9", "S-23.16")
+def test_the_environment_renames_the_project_and_not_its_prefix(agent, monkeypatch):
+    monkeypatch.setenv("PROJECT_NAME", "shown")
+    settings = {"kiosk.newrelic_config": "/etc/nr.ini", "kiosk.paginate_by": "7"}
+    made = application(settings)
+    made.registry.public_settings.add("kiosk.paginate_by")
+
+    wrapped = cliquet.install_middlewares(made, settings)
+
+    assert agent == [("/etc/nr.ini", "dev")]
+    hello = TestApp(wrapped).get("/v0/").json
+    assert hello["project_name"] == "shown"
+    assert hello["settings"]["kiosk.paginate_by"] == 7
 
 
 @pytest.mark.clause("S-23.16", "S-1.3")
