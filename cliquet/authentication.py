@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from cliquet import authorization, logs, settings, utils
 from cliquet.ip_authentication import IPAuthenticationPolicy
+from cliquet.patterns import Exact
 
 __all__ = [
     "BasicAuthAuthenticationPolicy",
@@ -29,11 +30,14 @@ _BUILT_IN_PERMITS = authorization.AuthorizationPolicy.permits
 
 
 def prefixed_userid(request: Request) -> str | None:
-    """Return ``<policy>:<user id>``, or ``None`` until a policy has succeeded (P-5.3, H-4.3)."""
+    """Return ``<policy>:<user id>``, or ``None`` until a policy has succeeded (P-5.3, H-4.3).
+
+    It names one user, whatever the id holds, to the storage methods that take patterns (X-29).
+    """
     authn_type = getattr(request, "authn_type", None)
     if authn_type is None:
         return None
-    return f"{authn_type}:{request.selected_userid}"
+    return Exact(f"{authn_type}:{request.selected_userid}")
 
 
 class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[misc]  # no types

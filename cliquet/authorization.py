@@ -16,6 +16,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from zope.interface import implementer
 
 from cliquet import settings, utils
+from cliquet.patterns import WILDCARD, Pattern
 from cliquet.permission.known import KnownPermissions, checks_what_it_lists
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.types import BoundPermission, GetBoundPermissions, Record
@@ -203,7 +204,7 @@ class RouteFactory:
         ):
             self.get_shared_ids = functools.partial(
                 backend.principals_accessible_objects,
-                object_id_match=self.get_permission_object_id(request, "*"),
+                object_id_match=self.get_permission_object_id(request, WILDCARD),
             )
 
     def _required_permission(self, request: Request) -> str | None:
@@ -295,10 +296,17 @@ class RouteFactory:
         """Return the URI of the requested object, or of a record of the requested collection.
 
         It is the path without version prefix, and without escapes (P-25.8, P-25.9).
+
+        Parameters
+        ----------
+        record_id : ``*`` for a pattern of the URIs of all records of the collection.
         """
         if self.on_collection and record_id is not None:
             # The sibling route knows where records live, whatever the collection's own path.
             route_name = request.matched_route.name.removesuffix("-collection") + "-record"
+            if record_id == WILDCARD:
+                # The rest of the URL may hold a `*` of its own (X-29).
+                return Pattern.of(*_uri_of(request, route_name, "\0").split("\0", 1))
             return _uri_of(request, route_name, record_id)
         # Where the application is mounted is no part of it, as it is not in a batch (P-25.8).
         return utils.strip_uri_prefix(request.path_info)
@@ -358,8 +366,8 @@ class RouteFactory:
             principals=principals,
             get_bound_permissions=get_bound_permissions,
         )
-        # The URL may hold a `*` of its own, and the pattern takes slashes: neither what belongs to
-        # another parent nor what lies below a record may pass (D-48, D-51).
+        # The pattern takes slashes, and may be an application's: neither what belongs to another
+        # parent nor what lies below a record may pass (D-48, D-51).
         before, _, after = self.get_permission_object_id(self._request, "\0").partition("\0")
         found = [
             self.extract_object_id(uri)

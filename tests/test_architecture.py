@@ -275,6 +275,86 @@ def test_modules_are_short() -> None:
     assert long <= set(LONG_MODULES), "say in LONG_MODULES why the module is not cut"
 
 
+# Published with plain texts for patterns, and the place of the arguments that are read so.
+TAKING_PATTERNS = {
+    "delete_all": slice(1, 2),
+    "purge_deleted": slice(1, 2),
+    "delete_object_permissions": slice(None),
+    "principals_accessible_objects": slice(2, 3),
+    "get_accessible_objects": slice(1, 2),
+}
+KEYWORDS = {"parent_id", "object_id_match", "bound_permissions"}
+SAYING = {"Exact", "exact", "Pattern", "Pattern.of"}
+# Where one is not called but handed on, with what its tests say of the argument.
+HANDED_ON = {("cliquet.authorization", "principals_accessible_objects")}
+
+
+def silent_arguments(module: str, tree: ast.AST) -> Iterator[str]:
+    """Yield the calls whose argument does not say whether it is a name or a pattern (X-29)."""
+    called = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            called.add(node.func)
+            places = TAKING_PATTERNS.get(node.func.attr)
+            if places is None:
+                continue
+            given = node.args[places]
+            given += [word.value for word in node.keywords if word.arg in KEYWORDS]
+            if not given or not all(map(says_what_it_is, given)):
+                yield f"{module}:{node.lineno} {ast.unparse(node)}"
+    for node in ast.walk(tree):
+        is_method = isinstance(node, ast.Attribute) and node.attr in TAKING_PATTERNS
+        if is_method and node not in called and (module, node.attr) not in HANDED_ON:
+            yield f"{module}:{node.lineno} {ast.unparse(node)}"
+
+
+def says_what_it_is(argument: ast.expr) -> bool:
+    if isinstance(argument, ast.Starred) and isinstance(argument.value, ast.Call):
+        function, *_ = argument.value.args
+        return ast.unparse(argument.value.func) == "map" and ast.unparse(function) in SAYING
+    return isinstance(argument, ast.Call) and ast.unparse(argument.func) in SAYING
+
+
+@pytest.mark.clause("X-29")
+def test_the_library_says_what_is_a_name_and_what_a_pattern() -> None:
+    wrong = [
+        found
+        for module, path in PATHS.items()
+        if layer_of(module) != "testing"
+        for found in silent_arguments(module, ast.parse(path.read_text("utf-8")))
+    ]
+
+    assert wrong == []
+
+
+@pytest.mark.clause("X-29")
+@pytest.mark.parametrize(
+    ("source", "is_silent"),
+    [
+        ("storage.delete_all(name, parent)", True),
+        ("storage.delete_all(name, 'a*')", True),
+        ("storage.delete_all(name)", True),
+        ("storage.delete_all(**arguments)", True),
+        ("storage.delete_all(parent_id=parent, collection_id=name)", True),
+        ("storage.delete_all(name, Exact(parent))", False),
+        ("storage.purge_deleted(name, parent_id=Pattern('a*'))", False),
+        ("storage.purge_deleted(name, Pattern.of(parent, ''))", False),
+        ("partial(storage.purge_deleted, name)", True),
+        ("permission.delete_object_permissions(Exact(uri), other)", True),
+        ("permission.delete_object_permissions(*uris)", True),
+        ("permission.delete_object_permissions(*map(Exact, uris))", False),
+        ("permission.principals_accessible_objects(principals, 'read', uri)", True),
+        (
+            "permission.principals_accessible_objects(principals, 'read', Pattern.of(uri, ''))",
+            False,
+        ),
+        ("storage.list_all(name, parent)", False),
+    ],
+)
+def test_arguments_that_do_not_say_what_they_are_are_found(source: str, is_silent: bool) -> None:
+    assert bool(list(silent_arguments("cliquet.x", ast.parse(source)))) is is_silent
+
+
 IMPORT_AND_REPORT = """
 import json, logging, os, pkgutil, sys, threading, warnings
 

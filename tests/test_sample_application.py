@@ -9,6 +9,7 @@ import sample
 from batches import statuses
 from webtest import TestApp
 
+from cliquet.patterns import Pattern
 from cliquet.testing.web import MEMORY_BACKENDS, basic_auth
 
 BUCKET = "/buckets/garden"
@@ -49,7 +50,9 @@ class Client:
         """Return the URIs of everything that is stored, tombstones included."""
         found = set()
         for name in NAMES:
-            for record in self.registry.storage.get_all(name, "*", include_deleted=True)[0]:
+            for record in self.registry.storage.get_all(name, Pattern("*"), include_deleted=True)[
+                0
+            ]:
                 found.add((name, record["id"], record.get("deleted", False)))
         return found
 

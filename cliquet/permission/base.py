@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from cliquet.patterns import Pattern, exact, literals_of
 from cliquet.permission.transfer import PermissionTransfer
 from cliquet.types import BoundPermission, GetBoundPermissions
 
@@ -82,7 +83,23 @@ def accessible_patterns(
     """
     pattern = ANY_OBJECT if object_id_match is None else object_id_match
     granting = granting_permissions(pattern, permission, get_bound_permissions)
-    return [(object_id, name) for object_id, name in granting if object_id.endswith(pattern)]
+    return [
+        (_as_given(object_id, pattern), name)
+        for object_id, name in granting
+        if object_id.endswith(pattern)
+    ]
+
+
+def _as_given(object_id: str, pattern: str) -> str:
+    """Return a text of a hook, of which the end is as much a pattern as what the hook was given.
+
+    The hook has made it from the pattern's text, which does not tell what in it is literal.
+    """
+    if type(object_id) is not str or type(pattern) is str:
+        return object_id
+    first, *others = literals_of(pattern)
+    first = object_id.removesuffix(pattern) + first
+    return Pattern.of(first, *others) if others else exact(first)
 
 
 def require_principals(principals: Iterable[str]) -> frozenset[str]:
@@ -182,7 +199,9 @@ class PermissionBase(PermissionTransfer):
 
         Parameters
         ----------
-        object_id_match : pattern that limits the ids; ``None`` for all of them.
+        object_id_match : pattern that limits the ids, be it a plain text; ``None`` for all of
+            them. :class:`~cliquet.patterns.Exact` is a name, and
+            :meth:`Pattern.of() <cliquet.patterns.Pattern.of>` tells its own ``*`` from others.
         get_bound_permissions : called with the pattern and the permission; of the pairs it
             returns, those whose object id ends with the pattern are looked for (B-15.11).
         """
@@ -198,8 +217,8 @@ class PermissionBase(PermissionTransfer):
 
         Parameters
         ----------
-        bound_permissions : pairs of an object id pattern and a permission, united; ``None`` for
-            every object and permission; an empty list gives nothing.
+        bound_permissions : pairs of an object id pattern, as above, and a permission, united;
+            ``None`` for every object and permission; an empty list gives nothing.
         with_children : keep the ids that have more path segments than the pattern they match.
 
         Returns
@@ -346,6 +365,8 @@ class PermissionBase(PermissionTransfer):
 
         Parameters
         ----------
-        object_ids : ids, or patterns with ``*`` that match whole ids (B-21.36).
+        object_ids : ids, or patterns with ``*`` that match whole ids (B-21.36), be they plain
+            texts. What may hold a ``*`` of its own, as it came from a request, a policy or a
+            record, is given as :class:`~cliquet.patterns.Exact` (X-29).
         """
         raise NotImplementedError

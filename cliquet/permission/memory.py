@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from cliquet.connections.memory import MemoryStore, TransactionalMap
-from cliquet.patterns import compile_pattern, is_pattern
+from cliquet.patterns import Pattern, as_published, compile_pattern, is_pattern
 from cliquet.permission.base import (
     AUTHENTICATED,
     ACEChange,
@@ -37,7 +37,7 @@ Held = list[tuple[str, frozenset[str]]]
 
 def _objects(held: Held, pattern: str, permission: str) -> Iterator[str]:
     """Yield the ids that match a pattern and on which the permission is held."""
-    matches = compile_pattern(pattern)
+    matches = compile_pattern(as_published(pattern))
     for object_id, permissions in held:
         if permission in permissions and matches(object_id):
             yield object_id
@@ -105,7 +105,7 @@ class Permission(PermissionBase):
         with self._store.write():
             for user_id, principals in self._groups.items():
                 self._set_groups(user_id, principals, frozenset())
-            self.delete_object_permissions("*")
+            self.delete_object_permissions(Pattern("*"))
 
     def add_user_principal(self, user_id: str, principal: str) -> None:
         added = require_principals([principal])
@@ -269,7 +269,7 @@ class Permission(PermissionBase):
 
     def _matching(self, object_ids: Iterable[str]) -> Iterator[str]:
         """Yield the ids and, for each pattern, the known ids that match it."""
-        for object_id in object_ids:
+        for object_id in map(as_published, object_ids):
             if is_pattern(object_id):
                 matches = compile_pattern(object_id)
                 yield from [known for known, _ in self._aces.items() if matches(known)]

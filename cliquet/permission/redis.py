@@ -17,7 +17,7 @@ from cliquet.connections.redis import (
     settings_of,
     wrap_redis_error,
 )
-from cliquet.patterns import compile_pattern, is_pattern
+from cliquet.patterns import as_published, compile_pattern, is_pattern
 from cliquet.permission import redis_scripts as scripts
 from cliquet.permission.base import (
     AUTHENTICATED,
@@ -236,13 +236,14 @@ class Permission(PermissionBase):
 
     @wrap_redis_error
     def delete_object_permissions(self, *object_ids: str) -> None:
-        ids = list(dict.fromkeys(object_ids))
-        patterns = [object_id for object_id in ids if is_pattern(object_id)]
+        given = [as_published(object_id) for object_id in object_ids]
+        patterns = [object_id for object_id in given if is_pattern(object_id)]
+        ids = [object_id for object_id in given if not is_pattern(object_id)]
         if patterns:
             known = _set(self._client.smembers(key_of(OBJECTS)))
             for pattern in patterns:
-                matches = compile_pattern(pattern)
-                ids += [object_id for object_id in known if matches(object_id)]
+                ids += filter(compile_pattern(pattern), known)
+        ids = list(dict.fromkeys(ids))
         for start in range(0, len(ids), BATCH):
             self._delete_objects(args=_texts(*ids[start : start + BATCH]))
 
@@ -297,7 +298,7 @@ class Permission(PermissionBase):
             held.setdefault(permission, set()).add(object_id)
         accessible: dict[str, set[str]] = {}
         for pattern, permission in bound_permissions:
-            matches = compile_pattern(pattern)
+            matches = compile_pattern(as_published(pattern))
             depth = pattern.count("/")
             for object_id in held.get(permission, ()):
                 is_near = with_children or object_id.count("/") <= depth

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cliquet.connections.sql import Session, SQLClient
+from cliquet.patterns import as_published
 from cliquet.permission import sql
 from cliquet.permission.base import (
     AUTHENTICATED,
@@ -222,9 +223,10 @@ class RelationalPermission(PermissionBase):
     def delete_object_permissions(self, *object_ids: str) -> None:
         if not object_ids:
             return
+        given = [as_published(object_id) for object_id in object_ids]
         with self._writing() as session:
-            self._lock(session, object_ids)
-            self._delete(session, "access_control_entries", self._dialect.selected(object_ids))
+            self._lock(session, given)
+            self._delete(session, "access_control_entries", self._dialect.selected(given))
 
     # Copies
 

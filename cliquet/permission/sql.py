@@ -6,11 +6,11 @@ patterns at most (B-21.38). Knows nothing of connections.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cliquet.patterns import WILDCARD, after_prefix, is_pattern
+from cliquet.patterns import after_prefix, as_published, is_pattern, literals_of
 from cliquet.types import BoundPermission
 
 __all__ = [
@@ -85,8 +85,8 @@ class Dialect:
         The literal text that a pattern starts with is a range of the index.
         """
         if not is_pattern(pattern):
-            return SQL("object_id = %s", (pattern,))
-        first, *middle, last = pattern.split(WILDCARD)
+            return SQL("object_id = %s", (str(pattern),))
+        first, *middle, last = literals_of(pattern)
         conditions = []
         parameters = []
         if first:
@@ -102,14 +102,16 @@ class Dialect:
             parameters.append(self.run.join(self.escape(part) for part in parts))
         return SQL(" AND ".join(conditions) or "TRUE", tuple(parameters))
 
-    def selected(self, object_ids: Iterable[str]) -> SQL:
+    def selected(self, object_ids: Collection[str]) -> SQL:
         """Return the condition that an object id is one of these, or matches one of them."""
         texts = []
         parameters: list[Any] = []
-        literal = sorted({one for one in object_ids if not is_pattern(one)})
+        literal = sorted({str(one) for one in object_ids if not is_pattern(one)})
         if literal:
             texts.append(self.one_of("object_id", literal))
-        texts += [self.matching(one) for one in sorted({*object_ids} - {*literal})]
+        # Told apart by what they match: the text of two may be the same.
+        patterns = {literals_of(one): one for one in object_ids if is_pattern(one)}
+        texts += [self.matching(patterns[literals]) for literals in sorted(patterns)]
         for text in texts:
             parameters += text.parameters
         return SQL(" OR ".join(f"({text.text})" for text in texts), tuple(parameters))
@@ -193,7 +195,12 @@ class Dialect:
         if bound_permissions is None:
             return [SQL(text, held.parameters)]
         queries = []
-        for pattern, permission in sorted(set(bound_permissions)):
+        wanted = {
+            (literals_of(pattern), permission): pattern
+            for given, permission in bound_permissions
+            for pattern in (as_published(given),)
+        }
+        for (_, permission), pattern in sorted(wanted.items()):
             condition = self.matching(pattern)
             query = f"{text} AND permission = %s AND {condition.text}"
             parameters = (*held.parameters, permission, *condition.parameters)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from cliquet.overriding import definition_rank
-from cliquet.patterns import is_pattern
+from cliquet.patterns import Exact, exact, is_pattern
 from cliquet.storage import (
     DEFAULT_DELETED_FIELD,
     DEFAULT_ID_FIELD,
@@ -30,7 +30,8 @@ class Model:
     ----------
     storage : backend that keeps them.
     id_generator : makes the ids of new records; default the storage's.
-    collection_id, parent_id : which collection.
+    collection_id, parent_id : which collection. A parent is a name, whatever it holds; only a
+        :class:`~cliquet.patterns.Pattern` stands for several parents (X-29).
     auth : ``Authorization`` header of the request, handed to the storage as it is.
     """
 
@@ -49,14 +50,18 @@ class Model:
         self.storage = storage
         self.id_generator = id_generator
         self.collection_id = collection_id
-        self.parent_id = parent_id
+        # As what it is, for those who hand it to the storage themselves (X-29).
+        self.parent_id = exact(parent_id)
         self.auth = auth
 
     def _collection(self, parent_id: str | None) -> dict[str, Any]:
+        # An empty parent is a parent like another (P-34.18).
+        parent_id = self.parent_id if parent_id is None else parent_id
         return {
             "collection_id": self.collection_id,
-            # An empty parent is a parent like another (P-34.18).
-            "parent_id": self.parent_id if parent_id is None else parent_id,
+            # A plain text is a name to the methods that are called with this, and costs drivers
+            # less than a type of ours.
+            "parent_id": str(parent_id) if isinstance(parent_id, Exact) else parent_id,
             "auth": self.auth,
         }
 
@@ -151,8 +156,14 @@ class Model:
         self, filters: Sequence[Filter] | None = None, parent_id: str | None = None
     ) -> list[Record]:
         """Delete the records that match all the filters, and return their tombstones."""
+        collection = self._collection(parent_id)
         return self.storage.delete_all(
-            filters=filters, **self._collection(parent_id), **self._all_fields
+            filters=filters,
+            collection_id=collection["collection_id"],
+            # Published with plain texts for patterns (X-29).
+            parent_id=exact(collection["parent_id"]),
+            auth=collection["auth"],
+            **self._all_fields,
         )
 
     def get_record(self, record_id: str, parent_id: str | None = None) -> Record:

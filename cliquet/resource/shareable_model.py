@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from cliquet.patterns import Exact
 from cliquet.permission import PermissionBase
 from cliquet.permission.known import KnownPermissions, takes_at_once, writes_at_once
 from cliquet.resource.base_model import Model
@@ -130,7 +131,6 @@ class ShareableModel(Model):
             self.known_permissions.forget(object_id)
         if takes_at_once(permission):
             permission.take_object_permissions(object_ids)
-            return
-        # A `*` in the URL is no pattern here (D-48).
-        PermissionBase.take_object_permissions(permission, [i for i in object_ids if "*" in i])
-        permission.delete_object_permissions(*(i for i in object_ids if "*" not in i))
+        else:
+            # Published with plain texts for patterns.
+            permission.delete_object_permissions(*map(Exact, object_ids))

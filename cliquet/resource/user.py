@@ -426,9 +426,7 @@ def _is_storable(parent_id: str, request: Request) -> bool:
         return False
     variables = (request.matchdict or {}).items()
     written = [value for name, value in variables if name != "id"]
-    # To the storage a `*` means every parent; in a URL it is a character (D-48).
-    is_pattern = "*" in parent_id and any("*" in value for value in written)
-    return not is_pattern and utils.is_storable_key("".join(written))
+    return utils.is_storable_key("".join(written))
 
 
 def _in_json_types(record: Record) -> Record:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cliquet import settings, utils
+from cliquet.patterns import Exact
 from cliquet.scripts.command import (
     Command,
     CommandError,
@@ -122,10 +123,9 @@ def purge(
 
 
 def _purge(storage: StorageBase, collection_id: str, parent_id: str, limit: Limit) -> int:
-    # A parent with a star in its name stands for others too, which are purged anyway.
     return storage.purge_deleted(
         collection_id,
-        parent_id,
+        Exact(parent_id),
         before=limit.before_ms,
         max_retained=limit.max_retained,
         force_commit=True,

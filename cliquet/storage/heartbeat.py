@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cliquet import settings, storage
+from cliquet.patterns import Exact
 from cliquet.storage.base import DEFAULT_ID_FIELD, StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError
 
@@ -26,8 +27,8 @@ def heartbeat(backend: StorageBase) -> Callable[[Any], bool]:
     def read(**common: Any) -> None:
         backend.get_all(**common)
 
-    def delete(**common: Any) -> None:
-        backend.delete_all(with_deleted=False, **common)
+    def delete(*, parent_id: str, **common: Any) -> None:
+        backend.delete_all(parent_id=Exact(parent_id), with_deleted=False, **common)
 
     def write(**common: Any) -> None:
         record = backend.create(record={NAME: True}, **common)
@@ -38,6 +39,7 @@ def heartbeat(backend: StorageBase) -> Callable[[Any], bool]:
             return
 
     def ping(request: Any) -> bool:
+        check: Callable[..., None]
         try:
             # `random` and `logger` are looked up in the package at each call (B-24, P-35.19).
             if settings.read(request.registry.settings, "readonly"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from cliquet.patterns import compile_pattern, is_pattern
+from cliquet.patterns import WILDCARD, Pattern, compile_pattern
 from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT, SortKey, resolve, sort_key
 from cliquet.storage.query import COMPARISON, MISSING, Filter, PaginationRule, Sort
 from cliquet.storage.values import copy_object
@@ -232,7 +232,7 @@ def _like(item: Filter, read: Callable[[Entry], Any]) -> Test:
     if not isinstance(item.value, str):
         raise _unsuitable(item, "a text")
     text = item.value.lower()
-    matches = compile_pattern(text if is_pattern(text) else f"*{text}*")
+    matches = compile_pattern(Pattern(text) if WILDCARD in text else Pattern.of("", text, ""))
 
     def is_like(entry: Entry) -> bool:
         value = read(entry)

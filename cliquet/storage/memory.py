@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from cliquet import utils
 from cliquet.connections.memory import MemoryStore, TransactionalMap
-from cliquet.patterns import compile_pattern, is_pattern
+from cliquet.patterns import as_published, compile_pattern, is_pattern
 from cliquet.storage import exceptions, inmemory
 from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
@@ -116,13 +116,13 @@ class Storage(MemoryTransfer, StorageBase):
     def all_resources_timestamps(self, collection_id: str) -> dict[str, int]:
         with self._store.latch:
             timestamps = {
-                parent: timestamp
+                str(parent): timestamp
                 for (collection, parent), timestamp in self._first_accesses.items()
                 if collection == collection_id
             }
             for (collection, parent), counter in self._counters.items():
                 if collection == collection_id:
-                    timestamps[parent] = counter.timestamp
+                    timestamps[str(parent)] = counter.timestamp
         return timestamps
 
     def create(
@@ -234,6 +234,7 @@ class Storage(MemoryTransfer, StorageBase):
         limit: int | None = None,
     ) -> list[Record]:
         names = Names(id_field, modified_field, deleted_field)
+        parent_id = as_published(parent_id)
         with self._store.write():
             # The same entry may stand in several collections: told apart by identity.
             homes: dict[int, Collection] = {}
@@ -269,6 +270,7 @@ class Storage(MemoryTransfer, StorageBase):
     ) -> int:
         if before is not None and max_retained is not None:
             raise ValueError("`before` and `max_retained` exclude each other.")
+        parent_id = as_published(parent_id)
         purged = 0
         with self._store.write():
             for collection in self._matching(collection_id, parent_id):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cliquet.connections.sql import Session
-from cliquet.patterns import is_pattern
+from cliquet.patterns import as_published, is_pattern
 from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
     DEFAULT_ID_FIELD,
@@ -39,6 +39,7 @@ class RelationalBulk(RelationalWriter):
         limit: int | None = None,
     ) -> list[Record]:
         names = Names(id_field, modified_field, deleted_field)
+        parent_id = as_published(parent_id)
         scope = self._scope(collection_id, parent_id)
         selected = self._listing(
             "parent_id, collection_id, id",
@@ -78,6 +79,7 @@ class RelationalBulk(RelationalWriter):
     ) -> int:
         if before is not None and max_retained is not None:
             raise ValueError("`before` and `max_retained` exclude each other.")
+        parent_id = as_published(parent_id)
         scope = self._scope(collection_id, parent_id)
         text = f"DELETE FROM records WHERE {scope.text} AND deleted"
         parameters = list(scope.parameters)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cliquet.patterns import WILDCARD, is_pattern
+from cliquet.patterns import Pattern, after_prefix, is_pattern, literals_of
 from cliquet.storage.inmemory import Names
 from cliquet.storage.keyset import rules_condition
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
@@ -67,20 +67,20 @@ def order_by(dialect: Dialect, names: Names, sorting: Sequence[Sort]) -> SQL:
 
 
 def parent_condition(dialect: Dialect, parent_id: str) -> SQL:
-    """Return the condition on the parent: an id, or a pattern of ``*`` (B-21.19, B-22.43)."""
+    """Return the condition on the parent: an id, or a pattern of them (B-21.19, B-22.43)."""
     column = SQL("parent_id")
     if not is_pattern(parent_id):
         return compared(dialect, column, COMPARISON.EQ, parent_id)
     if not dialect.can_hold(parent_id):
         return FALSE
-    prefix, _, rest = parent_id.partition(WILDCARD)
+    prefix, *rest = literals_of(parent_id)
     conditions = []
     if prefix:
         conditions.append(compared(dialect, column, COMPARISON.MIN, prefix))
-        if (end := _after_prefix(prefix)) is not None:
+        if (end := after_prefix(prefix)) is not None:
             conditions.append(compared(dialect, column, COMPARISON.LT, end))
-    if rest.strip(WILDCARD):
-        conditions.append(dialect.text_matches(column, parent_id))
+    if any(rest):
+        conditions.append(dialect.text_matches(column, Pattern(parent_id)))
     return all_of(conditions)
 
 
@@ -102,14 +102,3 @@ def index(dialect: Dialect, collection_id: str, field: str) -> SQL:
         f" WHERE NOT deleted AND collection_id = {collection.text}",
         (*key.parameters, *collection.parameters),
     )
-
-
-def _after_prefix(prefix: str) -> str | None:
-    """Return the least text that comes after all those which begin with `prefix`."""
-    for place in range(len(prefix) - 1, -1, -1):
-        code = ord(prefix[place])
-        if code < 0x10FFFF:
-            # There are no surrogates.
-            following = "\ue000" if code == 0xD7FF else chr(code + 1)
-            return prefix[:place] + following
-    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from cliquet.patterns import WILDCARD, is_pattern
+from cliquet.patterns import WILDCARD, Pattern
 from cliquet.storage.inmemory import Entry, Names, apply_filters, apply_pagination_rules
 from cliquet.storage.order_key import order_key
 from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT
@@ -181,5 +181,5 @@ def _order_condition(
     return all_of([bound, is_in_order])
 
 
-def _like_pattern(value: str) -> str:
-    return value if is_pattern(value) else WILDCARD + value + WILDCARD
+def _like_pattern(value: str) -> Pattern:
+    return Pattern(value) if WILDCARD in value else Pattern.of("", value, "")

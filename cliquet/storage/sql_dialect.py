@@ -6,6 +6,7 @@ import abc
 from collections.abc import Sequence
 from typing import Any, Final
 
+from cliquet.patterns import Pattern
 from cliquet.storage.query import COMPARISON
 from cliquet.storage.sql_text import FALSE, SQL, TRUE
 
@@ -51,12 +52,12 @@ class Dialect(abc.ABC):
         """Whether a column holds one of several integers of 64 bits."""
 
     @abc.abstractmethod
-    def text_matches(self, column: SQL, pattern: str) -> SQL:
-        """Whether the text of a column matches a pattern of ``*``."""
+    def text_matches(self, column: SQL, pattern: Pattern) -> SQL:
+        """Whether the text of a column matches a pattern."""
 
     @abc.abstractmethod
-    def text_is_like(self, column: SQL, pattern: str) -> SQL:
-        """Whether the text of a column matches a pattern of ``*``, whatever the case."""
+    def text_is_like(self, column: SQL, pattern: Pattern) -> SQL:
+        """Whether the text of a column matches a pattern, whatever the case."""
 
     @abc.abstractmethod
     def order_key(self, field: str) -> SQL:
@@ -79,8 +80,8 @@ class Dialect(abc.ABC):
         """
 
     @abc.abstractmethod
-    def is_like(self, field: str, pattern: str) -> SQL:
-        """Whether a field has a text that matches a pattern of ``*``, whatever the case."""
+    def is_like(self, field: str, pattern: Pattern) -> SQL:
+        """Whether a field has a text that matches a pattern, whatever the case."""
 
     @abc.abstractmethod
     def is_there(self, field: str) -> SQL:

@@ -55,7 +55,9 @@ def copy_object(value: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
     except (TypeError, AttributeError):
         name = next(name for name in value if not isinstance(name, str))
         raise TypeError(f"Names of a JSON object are text, not {name!r}.") from None
-    return {name: copy_json(value[name]) for name in names}
+    return {
+        name if type(name) is str else str.__str__(name): copy_json(value[name]) for name in names
+    }
 
 
 def _rank(name: str) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 import pytest
 
 from cliquet import resource
+from cliquet.patterns import Pattern
 from cliquet.storage.memory import Storage
 from cliquet.testing.web import basic_auth, make_app
 
@@ -99,7 +100,7 @@ class OwnCondition(Spore):
 
 class EveryParent(Spore):
     def get_parent_id(self, request):
-        return "*"
+        return Pattern("*")
 
 
 class ReadBefore(Spore):

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from logged import capture_logs
 
+from cliquet.patterns import Pattern
 from cliquet.storage import postgresql
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
 from cliquet.storage.query import COMPARISON, Filter, Sort
@@ -708,7 +709,7 @@ def test_the_application_needs_to_select_insert_update_and_delete_only(database,
     storage.flush()
 
     assert storage._get_installed_version() == 12
-    assert storage.list_all("mushroom", "*", include_deleted=True) == []
+    assert storage.list_all("mushroom", Pattern("*"), include_deleted=True) == []
     with pytest.raises(BackendError, match="permission denied"):
         storage._execute_sql_file("schema.sql")
 

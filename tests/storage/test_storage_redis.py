@@ -18,6 +18,7 @@ from services import running_redis
 
 from cliquet import utils
 from cliquet.cache import redis as cache_redis
+from cliquet.patterns import Pattern
 from cliquet.permission import redis as permission_redis
 from cliquet.settings import SettingError
 from cliquet.storage import redis
@@ -190,7 +191,7 @@ def test_a_flush_removes_all_that_is_the_storages_and_nothing_else(storage, clie
     storage.flush()
 
     assert keys_of(client) == others
-    assert storage.list_all("a", "*", include_deleted=True) == []
+    assert storage.list_all("a", Pattern("*"), include_deleted=True) == []
     assert storage.all_resources_timestamps("a") == {}
 
 
@@ -427,7 +428,7 @@ def test_a_page_comes_with_the_timestamp_of_its_instant(storage):
     assert (page, total, page.timestamp) == ([record], 1, record["last_modified"])
     page, _ = storage.get_all(**HOME, filters=where("id", "EQ", "other"))
     assert (page, page.timestamp) == ([], record["last_modified"])
-    assert storage.get_all(COLLECTION, "*")[0].timestamp is None
+    assert storage.get_all(COLLECTION, Pattern("*"))[0].timestamp is None
 
 
 @pytest.mark.clause("B-5.20", "B-21.19")
@@ -447,7 +448,7 @@ def test_a_list_over_several_parents_is_of_one_instant(storage):
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
     try:
-        seen = {len(storage.list_all(COLLECTION, "*")) for _ in range(300)}
+        seen = {len(storage.list_all(COLLECTION, Pattern("*"))) for _ in range(300)}
     finally:
         done.set()
         writer.join(30)
@@ -909,7 +910,7 @@ def every_call(storage):
         "purge_deleted": lambda: storage.purge_deleted(**HOME),
         "trim_objects": lambda: storage.trim_objects(**HOME, filters=None, max_objects=1),
         "get_all": lambda: storage.get_all(**HOME),
-        "get_all of all": lambda: storage.get_all(COLLECTION, "*"),
+        "get_all of all": lambda: storage.get_all(COLLECTION, Pattern("*")),
         "list_all": lambda: storage.list_all(**HOME),
         "count_all": lambda: storage.count_all(**HOME),
         "count_all of some": lambda: storage.count_all(**HOME, filters=where("n", "EQ", 1)),

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2 import extras
 
-from cliquet.patterns import compile_pattern
+from cliquet.patterns import Exact, Pattern, compile_pattern
 from cliquet.resource.pagination import complete_sorting, pagination_rules
 from cliquet.storage import sql
 from cliquet.storage.inmemory import Entry, Names, apply_filters, page
@@ -563,6 +563,9 @@ PARENTS = [
     "b",
     "a\\c",
     "a/b/c",
+    "a*",
+    "a*c",
+    "*",
 ]
 PARENTS += ["a\ud7ffb", "a\uffff", "\U0010ffff", "\U0010ffff\U0010ffff", "\U0010fffe"]
 
@@ -585,7 +588,19 @@ def parents(database):
 
 
 @pytest.mark.clause("B-21.19", "B-22.41", "B-22.43")
-@pytest.mark.parametrize("pattern", [*PARENTS, *PATTERNS])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *PARENTS,
+        *PATTERNS,
+        *map(Exact, PATTERNS),
+        *map(Pattern, PATTERNS),
+        Pattern.of("a*", ""),
+        Pattern.of("", "*", "c"),
+        Pattern.of("*", ""),
+    ],
+    ids=repr,
+)
 def test_parents_match_as_in_python(parents, pattern):
     condition = sql.parent_condition(parents.dialect, pattern)
 

@@ -35,8 +35,8 @@ def _rows(name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> S
 
 
 def _escape(text: str) -> str:
-    # `*` never occurs in it; `]` is special after `[` alone.
-    return text.replace("[", "[[]").replace("?", "[?]")
+    # `]` is special after `[` alone.
+    return text.replace("[", "[[]").replace("?", "[?]").replace("*", "[*]")
 
 
 DIALECT = Dialect(

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from cliquet import jsonio
-from cliquet.patterns import WILDCARD
+from cliquet.patterns import Pattern
 from cliquet.storage.order_key import order_key
 from cliquet.storage.query import MISSING
 from cliquet.storage.sql_dialect import Dialect
@@ -21,7 +21,7 @@ from cliquet.storage.sql_text import FALSE, SQL, all_of, any_of
 
 __all__ = ["PostgreSQLDialect"]
 
-_ESCAPES: Final = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_", WILDCARD: "%"})
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 # Beyond, integers and floats differ, and neither fits an integer of 64 bits.
 _INEXACT: Final = 2.0**53
@@ -62,13 +62,13 @@ class PostgreSQLDialect(Dialect):
     def integer_is_in(self, column: SQL, numbers: Sequence[int]) -> SQL:
         return SQL(f"{column.text} = ANY(%s::bigint[])", (list(numbers),))
 
-    def text_matches(self, column: SQL, pattern: str) -> SQL:
-        return SQL(f"{column.text} LIKE %s", (pattern.translate(_ESCAPES),))
+    def text_matches(self, column: SQL, pattern: Pattern) -> SQL:
+        return SQL(f"{column.text} LIKE %s", (_like(pattern),))
 
-    def text_is_like(self, column: SQL, pattern: str) -> SQL:
+    def text_is_like(self, column: SQL, pattern: Pattern) -> SQL:
         return SQL(
             f'cliquet_lower({column.text}) COLLATE "C" LIKE cliquet_lower(%s)',
-            (*column.parameters, pattern.translate(_ESCAPES)),
+            (*column.parameters, _like(pattern)),
         )
 
     def order_key(self, field: str) -> SQL:
@@ -98,7 +98,7 @@ class PostgreSQLDialect(Dialect):
         keys = [order_key(item) for item, _ in held] + [order_key(MISSING)] * or_missing
         return all_of([_one_of(self.order_key(field), keys, "text"), found])
 
-    def is_like(self, field: str, pattern: str) -> SQL:
+    def is_like(self, field: str, pattern: Pattern) -> SQL:
         value = _value(field)
         column = SQL(f"({value.text} #>> '{{}}')", value.parameters)
         like = self.text_is_like(column, pattern)
@@ -146,6 +146,10 @@ class PostgreSQLDialect(Dialect):
         if isinstance(value, Mapping):
             return all(map(self.can_hold, value)) and all(map(self._can_hold_value, value.values()))
         return True
+
+
+def _like(pattern: Pattern) -> str:
+    return "%".join(literal.translate(_ESCAPES) for literal in pattern.literals)
 
 
 def _value(field: str) -> SQL:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import redis
 
 from cliquet.connections.redis import wrap_redis_error
-from cliquet.patterns import compile_pattern, is_pattern
+from cliquet.patterns import Pattern, compile_pattern, is_pattern
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.inmemory import Entry
 from cliquet.storage.redis import scripts
@@ -213,7 +213,7 @@ class Database:
     @wrap_redis_error
     def homes(self) -> list[Home]:
         """Return all collections, in no order."""
-        return self._homes(None, "*")[1]
+        return self._homes(None, Pattern("*"))[1]
 
     @wrap_redis_error
     def timestamps_of(self, homes: Sequence[Home]) -> list[int | None]:

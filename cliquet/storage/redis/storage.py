@@ -15,7 +15,7 @@ import redis
 
 from cliquet import utils
 from cliquet.connections.redis import pool_status, settings_of
-from cliquet.patterns import is_pattern
+from cliquet.patterns import as_published, is_pattern
 from cliquet.storage import exceptions, inmemory
 from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
@@ -209,6 +209,7 @@ class Storage(StorageBase):
         limit: int | None = None,
     ) -> list[Record]:
         names = Names(id_field, modified_field, deleted_field)
+        parent_id = as_published(parent_id)
 
         def delete_each(operation: Operation) -> list[Entry]:
             return bulk.delete_page(
@@ -240,6 +241,7 @@ class Storage(StorageBase):
     ) -> int:
         if before is not None and max_retained is not None:
             raise ValueError("`before` and `max_retained` exclude each other.")
+        parent_id = as_published(parent_id)
 
         return self._atomically(
             functools.partial(

@@ -9,10 +9,11 @@ statement: as blobs, whose hexadecimal digits can be nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from cliquet import jsonio
+from cliquet.patterns import Pattern
 from cliquet.storage.order_key import MAX_EXACT_CHARACTERS, exact_key, order_key
 from cliquet.storage.query import MISSING
 from cliquet.storage.sql_dialect import Dialect
@@ -51,11 +52,11 @@ class SQLiteDialect(Dialect):
             return SQL(f"cliquet_is_one_of({column.text}, %s)", (_json(list(numbers)),))
         return _listed(column, [SQL("%s", (number,)) for number in numbers])
 
-    def text_matches(self, column: SQL, pattern: str) -> SQL:
-        return SQL(f"cliquet_matches({column.text}, %s)", (_blob(pattern),))
+    def text_matches(self, column: SQL, pattern: Pattern) -> SQL:
+        return SQL(f"cliquet_matches({column.text}, %s)", (_pattern(pattern.literals),))
 
-    def text_is_like(self, column: SQL, pattern: str) -> SQL:
-        return SQL(f"cliquet_matches_lower({column.text}, %s)", (_blob(pattern.lower()),))
+    def text_is_like(self, column: SQL, pattern: Pattern) -> SQL:
+        return SQL(f"cliquet_matches_lower({column.text}, %s)", (_lowered(pattern),))
 
     def order_key(self, field: str) -> SQL:
         return SQL(f"cliquet_order_key(data, {_path(field)})")
@@ -76,8 +77,8 @@ class SQLiteDialect(Dialect):
             conditions.append(SQL(f"cliquet_is_in(data, {_path(field)}, %s)", (exact_keys,)))
         return all_of(conditions)
 
-    def is_like(self, field: str, pattern: str) -> SQL:
-        return SQL(f"cliquet_is_like(data, {_path(field)}, %s)", (_blob(pattern.lower()),))
+    def is_like(self, field: str, pattern: Pattern) -> SQL:
+        return SQL(f"cliquet_is_like(data, {_path(field)}, %s)", (_lowered(pattern),))
 
     def is_there(self, field: str) -> SQL:
         return SQL(f"cliquet_order_key(data, {_path(field)}) <> %s", (_blob(order_key(MISSING)),))
@@ -97,6 +98,15 @@ def _path(field: str) -> str:
 
 def _blob(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
+
+
+def _pattern(literals: Iterable[str]) -> bytes:
+    # No text in UTF-8 has this byte.
+    return b"\xff".join(map(_blob, literals))
+
+
+def _lowered(pattern: Pattern) -> bytes:
+    return _pattern(literal.lower() for literal in pattern.literals)
 
 
 def _json(value: list[Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from cliquet import jsonio
-from cliquet.patterns import compile_pattern
+from cliquet.patterns import Pattern, compile_pattern
 from cliquet.storage.order_key import exact_key, order_key
 from cliquet.storage.ordering import resolve
 from cliquet.types import JSONValue
@@ -100,7 +100,7 @@ def _decoded(blob: bytes) -> str:
 
 @lru_cache(maxsize=64)
 def _compiled(pattern: bytes) -> Callable[[str], bool]:
-    return compile_pattern(_decoded(pattern))
+    return compile_pattern(Pattern.of(*map(_decoded, pattern.split(b"\xff"))))
 
 
 @lru_cache(maxsize=64)

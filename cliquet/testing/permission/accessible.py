@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cliquet.patterns import Exact, Pattern
 from cliquet.permission import PermissionBase
 from cliquet.types import BoundPermission
 
@@ -110,6 +111,55 @@ class AccessibleObjectsContract:
             principals=["alice"], permission="read", object_id_match=f"{literal}*"
         )
         assert found == {f"{literal}z"}
+
+    @pytest.mark.clause("X-29", "B-15.11")
+    @pytest.mark.parametrize(
+        ("match", "expected"),
+        [
+            (Pattern.of("/a*/", ""), ["/a*/1", "/a*/1/b"]),
+            (Pattern.of("/a*/", "/b"), ["/a*/1/b"]),
+            (Pattern("/a*/*"), ["/a*/1", "/a*/1/b", "/ab/1", "/a/1"]),
+            (Exact("/a*/1"), ["/a*/1"]),
+            (Exact("/a*"), ["/a*"]),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "hook",
+        [
+            None,
+            lambda object_id, name: [(object_id, name), ("/ab/1", name)],
+            # Texts that a hook makes anew, as those of published plugins do.
+            lambda object_id, name: [("".join(list(object_id)), name), (f"/x{object_id}", name)],
+        ],
+        ids=["no hook", "same text", "other text"],
+    )
+    def test_stars_of_names_are_literal_in_a_pattern_of_literals(
+        self, permission: PermissionBase, match: str, expected: list[str], hook: Any
+    ) -> None:
+        for object_id in ("/a*/1", "/a*/1/b", "/ab/1", "/a/1", "/a*", "/x/ab/1"):
+            permission.add_principal_to_ace(object_id, "read", "alice")
+
+        found = permission.principals_accessible_objects(["alice"], "read", match, hook)
+
+        # What the last hook puts before the pattern.
+        assert found - {"/x/ab/1"} == set(expected)
+        pairs = [(match, "read")]
+        assert permission.get_accessible_objects(["alice"], pairs).keys() == set(expected)
+
+    @pytest.mark.clause("X-29", "B-21.38")
+    def test_a_name_and_a_pattern_of_the_same_text_are_told_apart(
+        self, permission: PermissionBase
+    ) -> None:
+        for object_id in ("/a*", "/ab"):
+            permission.add_principal_to_ace(object_id, "read", "alice")
+
+        def found(*texts: str) -> set[str]:
+            pairs = [(text, "read") for text in texts]
+            return set(permission.get_accessible_objects(["alice"], pairs))
+
+        assert found(Exact("/a*")) == found(Pattern.of("/a*")) == {"/a*"}
+        assert found("/a*") == found(Pattern("/a*")) == {"/a*", "/ab"}
+        assert found(Exact("/a*"), Pattern("/a*")) == {"/a*", "/ab"}
 
     # Inheritance
 

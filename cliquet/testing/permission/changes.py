@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cliquet.patterns import Exact, Pattern
 from cliquet.permission import PermissionBase
 
 __all__ = ["PermissionChangesContract"]
@@ -199,6 +200,31 @@ class PermissionChangesContract:
             permission.add_principal_to_ace(object_id, "read", "alice")
         permission.delete_object_permissions(pattern)
         assert permission.principals_accessible_objects(["alice"], "read") == left
+
+    @pytest.mark.clause("X-29", "B-21.36")
+    @pytest.mark.parametrize(
+        ("given", "left"),
+        [
+            ((Exact("/a*"),), ["/a", "/a*/*", "/a*/1", "/ab", "/ab/1"]),
+            ((Exact("/a*/*"), Exact("*")), ["/a", "/a*", "/a*/1", "/ab", "/ab/1"]),
+            ((Exact("/a*"), Pattern("/a*")), []),
+            ((Pattern.of("/a*/", ""),), ["/a", "/a*", "/ab", "/ab/1"]),
+            ((Pattern.of("/a*/", ""), Pattern("/a*/*")), ["/a", "/a*", "/ab"]),
+            ((Pattern.of("", "*"),), ["/a", "/a*/1", "/ab", "/ab/1"]),
+            ((Pattern.of("", "?", "*"), Pattern.of("/a[*]", "")), None),
+        ],
+    )
+    def test_deletion_tells_names_from_patterns(
+        self, permission: PermissionBase, given: tuple[str, ...], left: list[str] | None
+    ) -> None:
+        object_ids = {"/a", "/a*", "/a*/*", "/a*/1", "/ab", "/ab/1"}
+        for object_id in object_ids:
+            permission.add_principal_to_ace(object_id, "read", "alice")
+
+        permission.delete_object_permissions(*given)
+
+        kept = permission.principals_accessible_objects(["alice"], "read")
+        assert kept == (object_ids if left is None else set(left))
 
     @pytest.mark.clause("B-22.41", "B-22.43", "B-15.15")
     @pytest.mark.parametrize("character", ["_", "%", "?", ".", "[xy]", "\\", "+", "|"])

@@ -22,6 +22,7 @@ from cliquet.testing.storage.concurrency import ConcurrencyTests
 from cliquet.testing.storage.deletion import DeletionTests
 from cliquet.testing.storage.filters import FilterTests
 from cliquet.testing.storage.listing import ListingTests
+from cliquet.testing.storage.names import NameTests
 from cliquet.testing.storage.pages import PageTests
 from cliquet.testing.storage.pagination import PaginationTests
 from cliquet.testing.storage.records import RecordTests
@@ -37,6 +38,7 @@ __all__ = [
     "DeletionTests",
     "FilterTests",
     "ListingTests",
+    "NameTests",
     "PageTests",
     "PaginationTests",
     "RecordTests",
@@ -55,6 +57,7 @@ class UntransactedStorageContract(
     RecordTests,
     TimestampTests,
     ListingTests,
+    NameTests,
     PageTests,
     FilterTests,
     SortingTests,

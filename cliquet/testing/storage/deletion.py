@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cliquet.patterns import Pattern
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.storage.query import Sort
@@ -175,7 +176,7 @@ class DeletionTests:
         result = storage.delete_all(COLLECTION, "a_*")
 
         assert [t["id"] for t in result] == ["same", "same"]
-        assert storage.count_all(COLLECTION, "a*") == 1
+        assert storage.count_all(COLLECTION, Pattern("a*")) == 1
         assert storage.count_all(COLLECTION, "ab1") == 1
         assert storage.count_all(COLLECTION, "a_1", include_deleted=True) == 1
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cliquet.patterns import Pattern
 from cliquet.storage import StorageBase
 from cliquet.storage.query import Sort
 from cliquet.testing.storage.common import (
@@ -248,11 +249,13 @@ class ListingTests:
             storage.create(COLLECTION, parent, {"parent": parent})
         storage.create("basket", "abc", {"parent": "of another collection"})
 
-        page, total = storage.get_all(COLLECTION, pattern)
+        parents = Pattern(pattern)
+
+        page, total = storage.get_all(COLLECTION, parents)
 
         assert sorted(record["parent"] for record in page) == sorted(expected)
-        assert total == storage.count_all(COLLECTION, pattern) == len(expected)
-        assert len(storage.list_all(COLLECTION, pattern)) == len(expected)
+        assert total == storage.count_all(COLLECTION, parents) == len(expected)
+        assert len(storage.list_all(COLLECTION, parents)) == len(expected)
 
     @clause("B-21.19")
     def test_the_same_id_under_several_parents_is_listed_for_each(
@@ -262,8 +265,9 @@ class ListingTests:
             storage.create(COLLECTION, parent, {"id": "same", "parent": parent})
         storage.delete(COLLECTION, "a3", "same")
 
-        page = storage.list_all(COLLECTION, "a*", sorting=[Sort("parent", 1)], limit=2)
+        parents = Pattern("a*")
+        page = storage.list_all(COLLECTION, parents, sorting=[Sort("parent", 1)], limit=2)
 
         assert [record["parent"] for record in page] == ["a1", "a2"]
-        assert storage.count_all(COLLECTION, "a*") == 2
-        assert storage.count_all(COLLECTION, "a*", include_deleted=True) == 3
+        assert storage.count_all(COLLECTION, parents) == 2
+        assert storage.count_all(COLLECTION, parents, include_deleted=True) == 3

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cliquet.patterns import Pattern
 from cliquet.storage import StorageBase
 from cliquet.storage.base import Page
 from cliquet.storage.query import Sort
@@ -117,7 +118,7 @@ class PageTests:
     def test_a_pattern_of_parents_has_no_timestamp(self, paged: StorageBase) -> None:
         create(paged)
 
-        page, _ = paged.get_all(HOME["collection_id"], "al*")
+        page, _ = paged.get_all(HOME["collection_id"], Pattern("al*"))
 
         assert getattr(page, "timestamp", None) is None
         assert getattr(page, "claim", None) is None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from transaction import Transaction
 
+from cliquet.patterns import Pattern
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.testing.storage.common import (
@@ -306,7 +307,7 @@ class TransactionTests:
         writer.start()
         try:
             for _ in range(200):
-                assert len(storage.list_all(COLLECTION, "*")) in (0, 3)
+                assert len(storage.list_all(COLLECTION, Pattern("*"))) in (0, 3)
         finally:
             done.set()
             writer.join(30)
