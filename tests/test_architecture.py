@@ -39,6 +39,7 @@ CONTRACTS = {
     "exceptions",
     "generators",
     "heartbeat",
+    "timestamps",
     "transfer",
     "known",
 }

@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from cliquet import jsonio, utils
+from cliquet.storage.timestamps import MAX_TIMESTAMP
 from cliquet.types import JSONValue
 
 __all__ = [
@@ -18,18 +19,19 @@ __all__ = [
     "coerce",
     "coerce_list",
     "invalid_value",
+    "latest_given",
     "parse_timestamp",
     "timestamp_of",
 ]
 
-MAX_TIMESTAMP: Final = 253402300799999
-"""Last millisecond of the year 9999, the last that an HTTP date can express (D-4, X-21)."""
+# Last millisecond of the year 9998 (X-28): HTTP dates still have room for what comes after.
+_END_OF_9998: Final = 253370764799999
 
 # What orjson reads and writes exactly, hence what a stored record may hold (X-25).
 _MIN_INTEGER: Final = -(2**63)
 _MAX_INTEGER: Final = 2**64 - 1
 
-_TIMESTAMP = re.compile(r'("?)(0|[1-9][0-9]{0,14})\1')
+_TIMESTAMP = re.compile(r'("?)(0|[1-9][0-9]{0,15})\1')
 OVERLONG_INTEGER = re.compile(r"[-+]?[1-9][0-9]{20,}")  # 64 bits take 20 digits at most.
 
 
@@ -59,12 +61,25 @@ def parse_timestamp(text: str) -> int:
     Raises
     ------
     ValueError : anything but ASCII digits without a leading zero, between double quotes or not,
-        from 0 to :data:`MAX_TIMESTAMP` (D-4, X-21).
+        from 0 to :data:`~cliquet.storage.timestamps.MAX_TIMESTAMP`: whatever the service may have
+        told is read (X-21, X-28).
     """
     match = _TIMESTAMP.fullmatch(text)
     if match is None or (timestamp := int(match[2])) > MAX_TIMESTAMP:
         raise ValueError("not a timestamp in milliseconds")
     return timestamp
+
+
+def latest_given(now_ms: int, max_ahead_seconds: int | None) -> int:
+    """Return the latest timestamp that a client may give to what it writes, in ms (D-4, X-28).
+
+    Parameters
+    ----------
+    max_ahead_seconds : setting ``timestamp_max_ahead_seconds``; ``None`` for the end of 9998.
+    """
+    if max_ahead_seconds is None:
+        return _END_OF_9998
+    return min(now_ms + 1000 * max_ahead_seconds, _END_OF_9998)
 
 
 def invalid_value(name: str) -> InvalidParameter:

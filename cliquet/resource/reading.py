@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 
 from pyramid.request import Request
 
-from cliquet import errors, settings
+from cliquet import errors, settings, utils
 from cliquet.resource import pagination, querystring
 from cliquet.resource.model import Model
-from cliquet.resource.parameters import MAX_TIMESTAMP, InvalidParameter, parse_timestamp
+from cliquet.resource.parameters import InvalidParameter, latest_given, parse_timestamp
 from cliquet.resource.schema import ResourceSchema
 from cliquet.storage import Filter, Sort
 from cliquet.storage.query import PaginationRule
@@ -210,12 +210,12 @@ class RequestReader:
 
         Raises
         ------
-        HTTPBadRequest : it is no integer, or no time that a header can express.
+        HTTPBadRequest : it is no integer, or negative.
         """
         given = data.get(self.model.modified_field)
         if given is None:
             return None
-        if type(given) is not int or not 0 <= given <= MAX_TIMESTAMP:
+        if type(given) is not int or given < 0:
             errors.raise_invalid(
                 self.request,
                 name=f"data.{self.model.modified_field}",
@@ -223,6 +223,38 @@ class RequestReader:
             )
         timestamp: int = given
         return timestamp
+
+    def _raise_400_if_ahead(
+        self, timestamp: int | None, existing: Record | None = None, *, location: str = "body"
+    ) -> None:
+        """Refuse a timestamp so far ahead that a collection would be stuck there (X-28).
+
+        Parameters
+        ----------
+        timestamp : that a client gives to what it writes, in ms, if it does.
+        existing : what is replaced. A timestamp that is not later is not used, wherever it lies: a
+            client may send a record as it has got it (H-9.1, D-5).
+
+        Raises
+        ------
+        HTTPBadRequest : it is later than ``timestamp_max_ahead_seconds`` allows.
+        """
+        name = self.model.modified_field
+        if timestamp is None or (existing is not None and timestamp <= existing[name]):
+            return
+        seconds = settings.read(self.request.registry.settings, "timestamp_max_ahead_seconds")
+        latest = latest_given(utils.msec_time(), seconds)
+        if timestamp <= latest:
+            return
+        bound = "the end of 9998" if seconds is None else f"{seconds} seconds ahead of the clock"
+        errors.raise_invalid(
+            self.request,
+            location=location,
+            name=f"data.{name}" if location == "body" else name,
+            description=(
+                f"{name} should be at most {latest}, {bound} (setting timestamp_max_ahead_seconds)"
+            ),
+        )
 
     def _set_reserved(self, record: Record, timestamp: int | None) -> None:
         """Give a record the client's timestamp, and none of what makes a tombstone."""

@@ -220,6 +220,7 @@ class UserResource(PatchReader):
             else:
                 # A timestamp to compare with would tell the one of the record (D-49).
                 self._raise_conflict(UnicityError(id_field, existing))
+            self._raise_400_if_ahead(new.get(self.model.modified_field), existing)
             processed = _in_json_types(self.process_record(dict(new)))
             try:
                 created = self.model.create_record(
@@ -308,6 +309,7 @@ class UserResource(PatchReader):
         existing = self._find(self.record_id)
         self._check_put(existing)
         previous = existing or self._find_tombstone(self.record_id)
+        self._raise_400_if_ahead(new.get(self.model.modified_field), previous)
         self._raise_412_if_modified(record=previous)
 
         self._raise_400_if_id_mismatch(
@@ -352,6 +354,7 @@ class UserResource(PatchReader):
 
         plan = self._planned(existing) if given is None else Plan(existing, given)
         timestamp = self._given_timestamp(plan.changes)
+        self._raise_400_if_ahead(timestamp, existing)
         updated = dict(self.apply_changes(plan.base, changes=plan.changes))
         self._set_reserved(updated, timestamp)
         self._raise_400_if_id_mismatch(updated.setdefault(id_field, self.record_id), self.record_id)
@@ -386,6 +389,7 @@ class UserResource(PatchReader):
             last_modified = self._extract_deletion_timestamp()
             if last_modified is not None and last_modified <= record[self.model.modified_field]:
                 last_modified = None
+            self._raise_400_if_ahead(last_modified, location="querystring")
             return self.model.delete_record(record, last_modified=last_modified)
 
         deleted = self._atomically(delete)

@@ -26,4 +26,14 @@ ROWS: Final[tuple[Setting, ...]] = (
         version_added="3.2",
         refusal="413, errno 113; 400 for too many values",
     ),
+    Setting(
+        "timestamp_max_ahead_seconds",
+        Integer(optional=True),
+        86400,
+        "How far ahead of the clock a timestamp may lie that a client gives to a record or to a "
+        "deletion; nothing for up to the end of the year 9998.",
+        unit="seconds",
+        version_added="3.2",
+        refusal="400",
+    ),
 )

@@ -10,7 +10,7 @@ from cliquet.testing.web import basic_auth, make_app
 
 URL = "/v0/mushrooms"
 GROWTHS = "/v0/growths"
-MAX_TIMESTAMP = 253402300799999
+MAX_TIMESTAMP = 2**53 - 1
 
 
 @pytest.fixture(scope="module")

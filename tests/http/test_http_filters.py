@@ -10,7 +10,7 @@ from testapp import RESOURCES
 
 from cliquet.testing.web import basic_auth, make_app
 
-MAX_TIMESTAMP = 253402300799999
+MAX_TIMESTAMP = 2**53 - 1
 PREFIXES = ("", "min_", "max_", "lt_", "gt_", "not_", "in_", "exclude_")
 
 

@@ -329,7 +329,7 @@ def test_timestamp_may_be_given(app, headers, stored):
 
 
 @pytest.mark.clause("E-4.1", "D-3", "D-4")
-@pytest.mark.parametrize("value", ["12", 1.5, True, -1, 253402300800000, {}])
+@pytest.mark.parametrize("value", ["12", 1.5, True, -1, {}])
 def test_timestamp_must_be_one(app, headers, stored, value):
     _, url = stored("/spores", {"a": 1})
     operation = {"op": "replace", "path": "/data/last_modified", "value": value}

@@ -13,6 +13,7 @@ from cliquet.resource.parameters import (
     InvalidParameter,
     coerce,
     coerce_list,
+    latest_given,
     parse_timestamp,
     timestamp_of,
 )
@@ -79,8 +80,9 @@ def test_a_number_beyond_64_bits_is_refused_and_others_are_read():
         coerce("a", "18446744073709551616")
 
 
-@pytest.mark.clause("D-4", "X-21")
-def test_a_timestamp_has_an_upper_bound():
+@pytest.mark.clause("X-21", "X-28")
+def test_a_timestamp_that_is_read_has_the_upper_bound_of_those_that_are_told():
+    assert MAX_TIMESTAMP == 2**53 - 1
     assert parse_timestamp(f'"{MAX_TIMESTAMP}"') == MAX_TIMESTAMP
     with pytest.raises(InvalidParameter) as caught:
         timestamp_of("_since", str(MAX_TIMESTAMP + 1))
@@ -95,3 +97,18 @@ def test_any_text_is_a_list_or_refused(text):
     except InvalidParameter:
         return
     json.dumps(values, allow_nan=False)
+
+
+@pytest.mark.clause("D-4", "X-28")
+@pytest.mark.parametrize(
+    ("now_ms", "max_ahead_seconds", "latest"),
+    [
+        (1000, 0, 1000),
+        (1000, 60, 61_000),
+        (1000, None, 253370764799999),
+        (1000, 10**15, 253370764799999),
+        (253370764799999, 60, 253370764799999),
+    ],
+)
+def test_the_latest_timestamp_of_a_client_is_near_the_clock(now_ms, max_ahead_seconds, latest):
+    assert latest_given(now_ms, max_ahead_seconds) == latest

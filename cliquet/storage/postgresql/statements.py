@@ -12,6 +12,7 @@ lock: uniqueness is judged on the index (design notes, section 1).
 from __future__ import annotations
 
 from cliquet.storage.relational_reading import HOME, NEVER_TOUCHED
+from cliquet.storage.timestamps import MAX_TIMESTAMP
 
 __all__ = [
     "ENSURE_COUNTER",
@@ -81,8 +82,13 @@ _UNTOUCHED = f"WHERE {HOME} AND last_modified = {NEVER_TOUCHED}"
 TOUCH = f"UPDATE timestamps SET last_modified = {CLOCK} - 1 {_UNTOUCHED} RETURNING last_modified"
 TOUCH_AGAIN = f"UPDATE timestamps SET last_modified = %s {_UNTOUCHED}"
 
-# The clock is read once the row is locked: `SET` is evaluated then.
-_NEXT = f"greatest(last_modified + 1, {CLOCK})"
+# As `cliquet.storage.timestamps.next_timestamp`; formatted with how many timestamps are taken, less
+# one. The clock is read once the row is locked: `SET` is evaluated then.
+_FIRST = (
+    f"CASE WHEN last_modified < {MAX_TIMESTAMP}{{less}}"
+    f" THEN greatest(last_modified + 1, {CLOCK}) ELSE {CLOCK} END"
+)
+_NEXT = _FIRST.format(less="")
 
 INSERT = (
     "WITH counter AS ("
@@ -152,7 +158,8 @@ _REMOVE = (
 _REMOVE_MANY = (
     "WITH wanted AS (SELECT id, n FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (id, n)), "
     "counter AS ("
-    f"UPDATE timestamps SET last_modified = {_NEXT} + %s - 1, live = live - %s WHERE {HOME}"
+    f"UPDATE timestamps SET last_modified = {_FIRST.format(less=' - %s')} + %s, live = live - %s"
+    f" WHERE {HOME}"
     " RETURNING last_modified), "
     "stamp AS (SELECT wanted.id, counter.last_modified - %s + wanted.n AS last_modified"
     " FROM wanted, counter), "

@@ -257,7 +257,7 @@ class Storage(RelationalStorage):
         number = len(object_ids)
         rows = session.execute(
             statements.REMOVE_MANY[with_deleted],
-            (list(object_ids), number, number, *key, number, *key),
+            (list(object_ids), number - 1, number - 1, number, *key, number, *key),
         ).fetchall()
         return dict(rows)
 

@@ -15,7 +15,7 @@ from cliquet.storage.inmemory import Entry
 from cliquet.storage.redis.commits import Change, Commit, Part
 from cliquet.storage.redis.database import Database, Snapshot
 from cliquet.storage.redis.values import Home, Stored, digest_of
-from cliquet.storage.timestamps import next_timestamps
+from cliquet.storage.timestamps import MAX_TIMESTAMP, next_timestamp, next_timestamps
 from cliquet.types import Record
 
 __all__ = ["Operation"]
@@ -173,8 +173,8 @@ class Operation:
         clock = utils.msec_time()
         if not view.part.first:
             # Timestamps may run ahead of the clock: the slack is on top of them.
-            earliest = clock if view.timestamp is None else max(clock, view.timestamp + 1)
-            clock = earliest + self._slack_ms
+            earliest = next_timestamp(view.timestamp, clock)
+            clock = min(earliest + self._slack_ms, MAX_TIMESTAMP)
         timestamp, latest = next_timestamps(view.timestamp, supplied, clock)
         view.timestamp = latest
         view.part.first = view.part.first or str(latest)

@@ -28,6 +28,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from cliquet.storage.timestamps import MAX_TIMESTAMP
+
 __all__ = ["COMMIT", "FILL", "FLUSH", "FORGET", "LOOKUP", "NAMESPACE", "NAMESPACE_BYTES", "RELEASE"]
 
 NAMESPACE: Final = "cliquet:storage:"
@@ -35,6 +37,7 @@ NAMESPACE_BYTES: Final = NAMESPACE.encode()
 
 _COMMON: Final = f"""
 local namespace = '{NAMESPACE}'
+local last_timestamp = '{MAX_TIMESTAMP}'
 local cursor = 0
 local function take()
   cursor = cursor + 1
@@ -121,7 +124,9 @@ end
 for _, home in ipairs(homes) do
   local current = redis.call('HGET', home.timestamps, home.parent)
   local is_chosen = home.first ~= '' and home.first ~= 'exact'
-  if is_chosen and current and not is_less(current, home.first) then
+  -- After the last timestamp that there is, what was chosen comes from the clock.
+  local may_go_on = not current or is_less(current, last_timestamp)
+  if is_chosen and current and may_go_on and not is_less(current, home.first) then
     return {'late'}
   end
 end
@@ -208,7 +213,7 @@ local function advance(home, supplied)
     redis.call('HSET', home.timestamps, home.parent, supplied)
     return supplied
   end
-  if not previous or is_less(previous, clock) then
+  if not previous or is_less(previous, clock) or not is_less(previous, last_timestamp) then
     redis.call('HSET', home.timestamps, home.parent, clock)
   else
     redis.call('HINCRBY', home.timestamps, home.parent, 1)

@@ -25,7 +25,7 @@ from cliquet.storage.sql import SQL
 from cliquet.storage.sqlite.dialect import SQLiteDialect
 from cliquet.storage.sqlite.functions import register_functions as prepare
 from cliquet.storage.sqlite.indexes import SQLiteIndexes
-from cliquet.storage.timestamps import next_timestamps
+from cliquet.storage.timestamps import next_timestamp, next_timestamps
 
 __all__ = ["Storage", "prepare"]
 
@@ -195,9 +195,9 @@ class Storage(RelationalStorage):
         self, session: Session, key: Key, object_ids: Sequence[str], *, with_deleted: bool
     ) -> dict[str, int]:
         assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
-        first, _ = next_timestamps(self._previous(session, key), None, utils.msec_time())
+        number = len(object_ids)
+        first = next_timestamp(self._previous(session, key), utils.msec_time(), number)
         stamps = {object_id: first + n for n, object_id in enumerate(object_ids)}
-        number = len(stamps)
         session.execute(_ADVANCE, (*key, first + number - 1, -number))
         if with_deleted:
             session.execute_many(_ENTOMB, [(stamp, *key, one) for one, stamp in stamps.items()])

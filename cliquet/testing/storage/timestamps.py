@@ -9,6 +9,7 @@ import pytest
 
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
+from cliquet.storage.timestamps import MAX_TIMESTAMP
 from cliquet.testing.storage.common import (
     COLLECTION,
     HOME,
@@ -125,6 +126,79 @@ class TimestampTests:
         create(storage, last_modified=future)
 
         assert revisions([create(storage), create(storage)]) == [future + 1, future + 2]
+
+    @clause("B-4.9", "X-28")
+    @pytest.mark.parametrize("supplied", [253402300799999, 2**52, MAX_TIMESTAMP - 20])
+    def test_timestamps_go_on_from_any_that_there_is(
+        self, storage: StorageBase, supplied: int
+    ) -> None:
+        create(storage, id="a", last_modified=supplied)
+
+        stamps = [storage.update(**HOME, object_id="a", record={})["last_modified"]]
+        stamps.append(storage.atomic(lambda: create(storage, id="b"), **HOME)["last_modified"])
+        stamps.append(storage.delete(**HOME, object_id="a")["last_modified"])
+        stamps += revisions([create(storage), create(storage)])
+        stamps += sorted(revisions(storage.delete_all(**HOME)))
+
+        assert stamps == list(range(supplied + 1, supplied + 9))
+        assert timestamp(storage) == supplied + 8
+
+    @clause("X-28", "X-19")
+    @pytest.mark.parametrize("is_atomic", [False, True])
+    @pytest.mark.parametrize("room", [0, 1])
+    def test_after_the_last_timestamp_a_collection_goes_on_from_the_clock(
+        self, storage: StorageBase, room: int, is_atomic: bool
+    ) -> None:
+        create(storage, id="a")
+        before = timestamp(storage)
+        create(storage, id="last", last_modified=MAX_TIMESTAMP - room)
+        assert timestamp(storage) == MAX_TIMESTAMP - room
+
+        def write() -> list[int]:
+            stamps = [create(storage)["last_modified"]]
+            stamps.append(storage.update(**HOME, object_id="a", record={})["last_modified"])
+            stamps.append(storage.delete(**HOME, object_id="a")["last_modified"])
+            stamps += sorted(revisions(storage.delete_all(**HOME)))
+            return stamps
+
+        stamps = storage.atomic(write, **HOME) if is_atomic else write()
+
+        expected = [MAX_TIMESTAMP] * room
+        assert stamps[:room] == expected
+        assert before <= stamps[room]
+        assert stamps[room:] == sorted(set(stamps[room:]))
+        assert max(stamps[room:]) == timestamp(storage) < MAX_TIMESTAMP
+
+    @clause("X-28", "B-4.12")
+    def test_records_deleted_together_do_not_pass_the_last_timestamp(
+        self, storage: StorageBase
+    ) -> None:
+        for n in range(5):
+            create(storage, n=n)
+        create(storage, last_modified=MAX_TIMESTAMP - 3)
+
+        stamps = revisions(storage.delete_all(**HOME))
+
+        assert len(set(stamps)) == 6
+        assert max(stamps) <= MAX_TIMESTAMP
+        assert create(storage)["last_modified"] <= MAX_TIMESTAMP
+
+    @clause("X-28", "B-4.7")
+    @pytest.mark.parametrize("supplied", [MAX_TIMESTAMP + 1, 2**62, 2**64])
+    def test_a_timestamp_that_is_too_late_for_any_client_is_refused(
+        self, storage: StorageBase, supplied: int
+    ) -> None:
+        before = create(storage, id="mine")
+
+        with pytest.raises(ValueError, match="at most 9007199254740991"):
+            create(storage, last_modified=supplied)
+        with pytest.raises(ValueError, match="at most 9007199254740991"):
+            storage.update(**HOME, object_id="mine", record={"last_modified": supplied})
+        with pytest.raises(ValueError, match="at most 9007199254740991"):
+            storage.delete(**HOME, object_id="mine", last_modified=supplied)
+
+        assert listed(storage, "last_modified") == [before["last_modified"]]
+        assert timestamp(storage) == before["last_modified"]
 
     @clause("B-4.7", "X-19", "H-9.12")
     def test_a_past_timestamp_stays_on_the_record_and_advances_the_collection(
