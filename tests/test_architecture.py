@@ -84,6 +84,8 @@ WEB_FRAMEWORKS = {"pyramid", "cornice", "webob", "webtest", "venusian"}
 EXCEPTIONS = {
     # The request is what makes a transaction the one that backends join.
     ("cliquet.transactions", "cliquet.connections.scope"),
+    # A command is no request: the time limits of requests are not its own.
+    ("cliquet.scripts.command", "cliquet.connections.scope"),
 }
 
 MAX_LINES = 500

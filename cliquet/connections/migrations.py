@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cliquet import logs
+from cliquet.connections import scope
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.storage.exceptions import BackendError
 
@@ -150,6 +151,7 @@ class Migrations(abc.ABC):
         self.record(session, after)
         logs.logger.info("schema.migrated", schema=self.schema.name, version=after)
 
+    @scope.without_time_limits()
     def run_steps(
         self,
         client: SQLClient,

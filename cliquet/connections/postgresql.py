@@ -11,16 +11,15 @@ from __future__ import annotations
 import os
 import select
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from cliquet import logs
 from cliquet.connections import scope
-from cliquet.connections.sql import Cursor, Parameters, Session, SQLClient
-from cliquet.storage.exceptions import BackendError, ReadonlyError
+from cliquet.connections.postgresql_limits import NO_LIMITS, Limits
+from cliquet.connections.postgresql_session import PostgreSQLSession, translating
+from cliquet.connections.sql import Parameters, Session, SQLClient
 from cliquet.types import PoolStatus
 
 try:
@@ -33,146 +32,8 @@ except ImportError:  # pragma: no cover - `create_from_config` says that the ext
 
 __all__ = ["PostgreSQLClient", "PostgreSQLSession", "sqlalchemy"]
 
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_DEADLOCK = "40P01"
-_SERIALIZATION_FAILURE = "40001"
-# Two first writers of what had just been flushed: the second attempt finds what the other wrote.
-_UNIQUE_VIOLATION = "23505"
-_LOCK_TIMEOUT = "55P03"
-_RETRYABLE = frozenset({_DEADLOCK, _SERIALIZATION_FAILURE, _UNIQUE_VIOLATION, _LOCK_TIMEOUT})
-_READ_ONLY_TRANSACTION = "25006"
-_UNDEFINED_TABLE = "42P01"
-
-
-@contextmanager
-def translating() -> Iterator[None]:
-    """Turn the errors of the driver and of the toolkit into those of backends (B-2.5).
-
-    Raises
-    ------
-    BackendError : the error, which is logged, is its ``original``.
-    """
-    try:
-        yield
-    except (psycopg2.Error, sqlalchemy.exc.SQLAlchemyError) as error:
-        raise _translated(error) from error
-
-
-def _translated(error: Exception) -> BackendError:
-    code = getattr(error, "pgcode", None)
-    if code in _RETRYABLE:
-        # What an attempt meets now and then, and the next one does not.
-        logs.logger.info("postgresql.retryable", error=str(error).strip())
-        return BackendError(original=error, retryable=True)
-    text = str(error).strip()
-    if code == _UNDEFINED_TABLE:
-        # The first thing that new users meet.
-        text = f"{text} (was `cliquet migrate` run on this database?)"
-        logs.logger.error(text, exc_info=True)
-        return BackendError(original=error, message=f"{type(error).__name__}: {text}")
-    logs.logger.error(text, exc_info=True)
-    if code == _READ_ONLY_TRANSACTION:
-        return ReadonlyError(original=error)
-    return BackendError(original=error)
-
-
-class PostgreSQLSession(Session):
-    """A session of PostgreSQL.
-
-    What needs no answer (``BEGIN``, savepoints, locks) waits, and travels in front of the next
-    statement: it costs no round trip.
-    """
-
-    def __init__(self, connection: Any, *, is_autocommit: bool) -> None:
-        super().__init__(is_autocommit=is_autocommit)
-        self.connection = connection
-        self._cursor = connection.cursor()
-        self._pending: list[bytes] = [] if is_autocommit else [b"BEGIN"]
-        self._kept: list[bytes] = []
-
-    def defer(self, statement: str, parameters: Parameters = ()) -> None:
-        """Send a statement, whose result does not matter, in front of the next one."""
-        self._pending.append(self._bound(statement, parameters))
-
-    def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
-        try:
-            with translating():
-                text = self._bound(statement, parameters)
-                if self._pending:
-                    text = b";".join((*self._pending, text))
-                    self._pending.clear()
-                self._cursor.execute(text)
-        except BackendError as error:
-            if error.retryable:
-                scope.contended().update(self.locked)
-            raise
-        cursor: Cursor = self._cursor
-        return cursor
-
-    def keep(self, statement: str, parameters: Parameters) -> None:
-        """Have a statement sent again when what the transaction did is undone (X-22)."""
-        self._kept.append(self._bound(statement, parameters))
-
-    def restart(self, *statements: tuple[str, Parameters]) -> None:
-        """Commit `statements` before the transaction, which has only read so far, and begin again.
-
-        They travel in front of the next statement.
-        """
-        bound = [self._bound(statement, parameters) for statement, parameters in statements]
-        end = [] if b"BEGIN" in self._pending else [b"ROLLBACK"]
-        self._pending = [*end, b"BEGIN", *bound, b"COMMIT", b"BEGIN"]
-        self._reset()
-
-    def commit(self) -> None:
-        if not self.is_autocommit and not self._is_unused():
-            with translating():
-                # What waits may undo a part of the transaction.
-                self._cursor.execute(b";".join((*self._pending, b"COMMIT")))
-                if self._cursor.statusmessage != "COMMIT":
-                    # What PostgreSQL makes of the commit of a transaction that failed.
-                    raise psycopg2.OperationalError("The transaction had failed: nothing is kept.")
-        self._begin_again()
-
-    def rollback(self) -> None:
-        if not self.is_autocommit and not self._is_unused():
-            try:
-                self._cursor.execute(b";".join((b"ROLLBACK", *self._kept)))
-            except psycopg2.Error:
-                # The server is gone, and has undone everything; the pool drops the connection.
-                logs.logger.info("postgresql.rollback", error="connection lost")
-        self._begin_again()
-
-    def _is_unused(self) -> bool:
-        return self._pending[:1] == [b"BEGIN"]
-
-    def _begin_again(self) -> None:
-        self._pending = [] if self.is_autocommit else [b"BEGIN"]
-        self._kept.clear()
-        self._reset()
-
-    def _bound(self, statement: str, parameters: Parameters) -> bytes:
-        if not parameters:
-            return statement.encode()
-        bound: bytes = self._cursor.mogrify(statement, parameters)
-        return bound
-
-    def _set_savepoint(self, name: str) -> None:
-        self._pending.append(f"SAVEPOINT {name}".encode())
-
-    def _undo_to(self, name: str) -> None:
-        mark = f"SAVEPOINT {name}".encode()
-        if mark in self._pending:
-            # Nothing was sent since; the savepoint stays, as it does after a ROLLBACK TO.
-            del self._pending[self._pending.index(mark) + 1 :]
-        else:
-            self._pending = [f"ROLLBACK TO SAVEPOINT {name}".encode(), *self._kept]
-
-    def _forget_savepoint(self, name: str) -> None:
-        mark = f"SAVEPOINT {name}".encode()
-        if mark in self._pending:
-            self._pending.remove(mark)
-        else:
-            self._pending.append(f"RELEASE SAVEPOINT {name}".encode())
+# What `execute_aside()` waits for a lock at most.
+_ASIDE_LOCK_SECONDS = 2.0
 
 
 class PostgreSQLClient(SQLClient):
@@ -182,22 +43,37 @@ class PostgreSQLClient(SQLClient):
     ----------
     engine : of SQLAlchemy, with its pool; nothing is connected yet.
     make_side_engine : gives a second one, with a small pool, when it is first needed.
+    limits : of the transactions.
     """
 
     def __init__(
-        self, engine: sqlalchemy.Engine, make_side_engine: Callable[[], sqlalchemy.Engine]
+        self,
+        engine: sqlalchemy.Engine,
+        make_side_engine: Callable[[], sqlalchemy.Engine],
+        *,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         super().__init__()
         self.engine = engine
+        self.limits = limits
         self._make_side_engine = make_side_engine
         self._side: PostgreSQLClient | None = None
-        _prepare(engine)
+        self._generation = _Generation()
+        _prepare(engine, self._generation)
         _forget_after_fork(self)
 
     def aside(self) -> PostgreSQLClient:
         """Return the client of what is committed whatever becomes of the request (X-22)."""
         if self._side is None:
-            self._side = PostgreSQLClient(self._make_side_engine(), self._make_side_engine)
+            self._side = PostgreSQLClient(
+                self._make_side_engine(),
+                self._make_side_engine,
+                limits=Limits(
+                    self.limits.statement_seconds,
+                    lock_seconds=_ASIDE_LOCK_SECONDS,
+                    retries_locks=True,
+                ),
+            )
         return self._side
 
     def execute_aside(self, statement: str, parameters: Parameters) -> Any:
@@ -211,13 +87,8 @@ class PostgreSQLClient(SQLClient):
         BackendError : it had to wait for longer; the error is retryable.
         """
         with self.aside().autocommit() as session:
-            assert isinstance(session, PostgreSQLSession)  # noqa: S101 - lent by such a client
-            session.defer("BEGIN")
-            session.defer("SET LOCAL lock_timeout = '2s'")
             cursor: Any = session.execute(statement, parameters)
-            row = None if cursor.description is None else cursor.fetchone()
-            session.execute("COMMIT")
-        return row
+            return None if cursor.description is None else cursor.fetchone()
 
     def dispose(self, *, close: bool = True) -> None:
         """Forget the connections of the pool.
@@ -247,7 +118,10 @@ class PostgreSQLClient(SQLClient):
         """
         with translating():
             connection = self.engine.raw_connection()
-        return PostgreSQLSession(connection, is_autocommit=is_autocommit)
+        limits = self.limits
+        if not (limits.retries_locks or scope.has_time_limits()):
+            limits = NO_LIMITS
+        return PostgreSQLSession(connection, is_autocommit=is_autocommit, limits=limits)
 
     def _lend(self, *, is_autocommit: bool) -> Session:
         return self.session_factory(is_autocommit=is_autocommit)
@@ -256,7 +130,10 @@ class PostgreSQLClient(SQLClient):
         assert isinstance(session, PostgreSQLSession)  # noqa: S101 - lent by this client
         connection = session.connection
         try:
-            if (
+            if session.is_useless:
+                self._generation.end(connection.info)
+                connection.invalidate()
+            elif (
                 connection.dbapi_connection is not None
                 and connection.dbapi_connection.info.transaction_status
                 != extensions.TRANSACTION_STATUS_IDLE
@@ -267,7 +144,23 @@ class PostgreSQLClient(SQLClient):
             connection.close()
 
 
-def _prepare(engine: sqlalchemy.Engine) -> None:
+class _Generation:
+    """Tells the connections that were made before one was found to be useless from the others.
+
+    They were made to the same server, which has become a standby for example: each would fail one
+    request before it is dropped.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def end(self, info: dict[Any, Any]) -> None:
+        """Forget all connections as old as the one that `info` is about."""
+        if info.get("generation") == self.number:
+            self.number += 1
+
+
+def _prepare(engine: sqlalchemy.Engine, generation: _Generation) -> None:
     """Set the connections of an engine up as the sessions expect them."""
 
     @event.listens_for(engine, "connect")
@@ -277,9 +170,12 @@ def _prepare(engine: sqlalchemy.Engine) -> None:
         poll = select.poll()
         poll.register(connection, select.POLLIN | select.POLLPRI)
         record.info["poll"] = poll
+        record.info["generation"] = generation.number
 
     @event.listens_for(engine, "checkout")
-    def refuse_what_the_server_closed(connection: Any, record: Any, proxy: Any) -> None:
+    def refuse_what_cannot_serve(connection: Any, record: Any, proxy: Any) -> None:
+        if record.info["generation"] != generation.number:
+            raise sqlalchemy.exc.DisconnectionError("The connection belongs to a former server.")
         # An idle server says nothing: a socket that can be read was closed, or holds a notice. To
         # ask the server each time would cost every request a round trip.
         if not record.info["poll"].poll(0):

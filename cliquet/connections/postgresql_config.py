@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import pkgutil
 import warnings
 import weakref
@@ -11,6 +12,7 @@ from typing import Any
 
 from cliquet import settings
 from cliquet.connections import postgresql
+from cliquet.connections.postgresql_limits import Limits
 
 __all__ = ["MISSING_EXTRA", "create_from_config"]
 
@@ -20,6 +22,16 @@ MISSING_EXTRA = (
 )
 
 ALLOWED_URL = "postgresql://[user[:password]@][host][:port]/database"
+
+# Of the driver, where the URL says nothing: by default it waits for ever for a server that does not
+# answer, and two hours until it asks whether a silent one is still there.
+_CONNECTION_DEFAULTS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "30",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
 
 # Spellings of the published page, and of others who read it (S-12.2).
 _FORMER_NAMES = ("maxoverflow", "pool_maxoverflow")
@@ -68,7 +80,12 @@ def create_from_config(
         return client
     options = _options(configured, prefix)
     client = postgresql.PostgreSQLClient(
-        _engine(url, options), lambda: _engine(url, {**options, "pool_size": 2})
+        _engine(url, options),
+        lambda: _engine(url, {**options, "pool_size": 2}),
+        limits=Limits(
+            statement_seconds=settings.read(configured, "statement_timeout_seconds"),
+            lock_seconds=settings.read(configured, "lock_timeout_seconds"),
+        ),
     )
     if is_shared:
         _clients[key] = client
@@ -95,6 +112,14 @@ def _url(configured: Mapping[str, Any], prefix: str) -> Any:
     if driver not in ("", "psycopg2"):
         raise settings.SettingError(name, _shown(given), f"{ALLOWED_URL}, with psycopg2")
     return url.set(drivername="postgresql+psycopg2")
+
+
+def _with_connection_defaults(url: Any) -> Any:
+    """Return a URL which says as well how long to wait for a server that is gone."""
+    given = {*url.query, *({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else ())}
+    return url.update_query_dict(
+        {name: value for name, value in _CONNECTION_DEFAULTS.items() if name not in given}
+    )
 
 
 def _shown(url: str) -> str:
@@ -164,7 +189,7 @@ def _engine(url: Any, options: Mapping[str, Any]) -> Any:
     return postgresql.sqlalchemy.engine_from_config(
         {f"sqlalchemy.{name}": value for name, value in options.items()},
         prefix="sqlalchemy.",
-        url=url,
+        url=_with_connection_defaults(url),
         # Nothing to undo when a connection comes back: the sessions see to it.
         pool_reset_on_return=None,
         use_native_hstore=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 from cliquet import logs
+from cliquet.connections import scope
 from cliquet.connections.migrations import Migrations, migration_path
 from cliquet.connections.postgresql import PostgreSQLClient
 from cliquet.connections.sql import Session
@@ -20,6 +21,7 @@ _ANOTHER_ROW = "SELECT 1 FROM metadata WHERE name NOT LIKE '%\\_schema\\_version
 class PostgreSQLMigrations(Migrations):
     """Creates or upgrades one schema in PostgreSQL."""
 
+    @scope.without_time_limits()
     def run(self, client: PostgreSQLClient, *, dry_run: bool = False) -> None:
         """Bring the schema to its present version, whatever is there.
 

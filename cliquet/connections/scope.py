@@ -7,15 +7,25 @@ design notes, section 1). A context variable says which case it is; the web laye
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from transaction import Transaction
 
-__all__ = ["contended", "current", "enter", "leave"]
+__all__ = [
+    "contended",
+    "current",
+    "enter",
+    "has_time_limits",
+    "leave",
+    "without_time_limits",
+]
 
 _transaction: ContextVar[Transaction | None] = ContextVar("cliquet_transaction", default=None)
 _contended: ContextVar[set[Any] | None] = ContextVar("cliquet_contended", default=None)
+_time_limits: ContextVar[bool] = ContextVar("cliquet_time_limits", default=True)
 
 
 def enter(transaction: Transaction, contended: set[Any] | None = None) -> None:
@@ -53,6 +63,24 @@ def contended() -> set[Any]:
     """
     found = _contended.get()
     return set() if found is None else found
+
+
+@contextmanager
+def without_time_limits() -> Iterator[None]:
+    """Let what the block does take its time, and wait for locks, as migrations and commands must.
+
+    The limits are for requests: nobody waits for an answer here.
+    """
+    token = _time_limits.set(False)
+    try:
+        yield
+    finally:
+        _time_limits.reset(token)
+
+
+def has_time_limits() -> bool:
+    """Return whether what is done now is subject to the limits that settings give."""
+    return _time_limits.get()
 
 
 def _leave_on_end(*_status: Any) -> None:

@@ -14,6 +14,7 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.paster import bootstrap
 
 from cliquet import logs
+from cliquet.connections import scope
 from cliquet.settings import ConflictError, SettingError
 from cliquet.storage.exceptions import BackendError
 
@@ -161,5 +162,9 @@ def application(ini: str) -> Iterator[Any]:
             environment = bootstrap(ini, options=variables())
         registry = environment["registry"]
         # Without that of the service, lines would be written to standard output (P-30.8).
-        with logs.using(getattr(registry, "log_renderer", None)), environment:
+        with (
+            logs.using(getattr(registry, "log_renderer", None)),
+            scope.without_time_limits(),
+            environment,
+        ):
             yield registry

@@ -4,7 +4,8 @@
 
     Exception
      ├── BackendError              the service behind the backend failed: 503
-     │    └── ReadonlyError        it accepts no write
+     │    ├── ReadonlyError        it accepts no write
+     │    └── TimeLimitError       it took longer than a setting allows
      ├── RecordNotFoundError       no live record has this id: 404
      │    └── ObjectNotFoundError  the same, under its more recent name
      └── IntegrityError
@@ -25,6 +26,7 @@ __all__ = [
     "ObjectNotFoundError",
     "ReadonlyError",
     "RecordNotFoundError",
+    "TimeLimitError",
     "UnicityError",
 ]
 
@@ -57,6 +59,21 @@ class BackendError(Exception):
 
 class ReadonlyError(BackendError):
     """The backend is read-only and the operation needs a write (B-21.7)."""
+
+
+class TimeLimitError(BackendError):
+    """An operation took, or waited, longer than a setting allows, and was given up (X-34).
+
+    Parameters
+    ----------
+    setting : name of the setting.
+
+    .. versionadded:: 3.2
+    """
+
+    def __init__(self, setting: str, original: BaseException | None = None) -> None:
+        self.setting = setting
+        super().__init__(original, f"Given up after the setting {setting}: {original}")
 
 
 class RecordNotFoundError(Exception):

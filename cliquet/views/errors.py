@@ -26,7 +26,7 @@ from pyramid_retry import is_error_retryable, mark_error_retryable
 
 from cliquet import http, logs, settings, utils
 from cliquet.errors import ERRORS, has_json_body, http_error
-from cliquet.storage.exceptions import BackendError
+from cliquet.storage.exceptions import BackendError, TimeLimitError
 
 __all__ = [
     "authorization_required",
@@ -139,7 +139,7 @@ def error(context: Exception, request: Request) -> Response:
             mark_error_retryable(context)
         if not _is_tried_again(context, request):
             _log("critical", context.original or context, context, 503, request)
-        return service_unavailable(HTTPServiceUnavailable(), request)
+        return service_unavailable(_unavailable(context), request)
     _log("error", context, context, 500, request)
     undefined = ERRORS.UNDEFINED
     return http_error(
@@ -148,6 +148,14 @@ def error(context: Exception, request: Request) -> Response:
         message=undefined.sentence,
         info=settings.read(request.registry.settings, "error_info_link"),
     )
+
+
+def _unavailable(error: BackendError) -> HTTPServiceUnavailable:
+    if not isinstance(error, TimeLimitError):
+        return HTTPServiceUnavailable()
+    # a limit names its setting. What the server said is not for clients.
+    message = f"The request was given up: a backend took longer than {error.setting} allows."
+    return http_error(HTTPServiceUnavailable(), errno=ERRORS.BACKEND, message=message)
 
 
 def _is_tried_again(error: BackendError, request: Request) -> bool:

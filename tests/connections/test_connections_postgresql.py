@@ -1,5 +1,6 @@
 """The client of PostgreSQL: settings, sessions, the request's transaction, the pool."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -190,6 +191,35 @@ def test_modules_import_without_the_packages():
     )
 
     assert "pip install cliquet[postgresql]" in run.stdout
+
+
+@pytest.mark.clause("B-2.5", "B-11.5")
+def test_a_server_that_is_gone_is_not_waited_for_for_ever(postgresql_url, monkeypatch):
+    def parameters(url):
+        client = make_client(url)
+        connection = client.engine.raw_connection()
+        found = connection.dbapi_connection.info.dsn_parameters
+        connection.close()
+        client.dispose()
+        return found["connect_timeout"], found["tcp_user_timeout"], found["keepalives_idle"]
+
+    assert parameters(postgresql_url) == ("5", "30000", "30")
+    given = parameters(f"{postgresql_url}?connect_timeout=7&tcp_user_timeout=8000")
+    assert given == ("7", "8000", "30")
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "9")
+    assert parameters(f"{postgresql_url}?application_name=x")[0] == "9"
+
+
+@pytest.mark.clause("B-2.5")
+def test_a_server_that_does_not_answer_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # The driver waits for two seconds at least.
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=2"
+        client = make_client(url)
+        started = time.monotonic()
+        with pytest.raises(BackendError), client.connect(readonly=True):
+            pass
+    assert time.monotonic() - started < 4.5
 
 
 # Sessions

@@ -5,6 +5,7 @@ import subprocess
 import uuid
 
 import pytest
+from servers.forwarding import forwarding
 from servers.postgresql import PostgreSQLProcess, new_database, running_postgresql
 from servers.postgresql_binaries import default_bindir
 from servers.processes import free_port, identity, temporary_folder, unprivileged_user
@@ -46,14 +47,19 @@ def database(primary):
 
 def writing_application(url):
     """Return a client of the service that may write, in this process; create its tables."""
+    app = application(url)
+    app.app.registry.storage.initialize_schema()
+    app.app.registry.permission.initialize_schema()
+    return app
+
+
+def application(url):
+    """Return a client of the service that may write, in this process."""
     settings = {"userid_hmac_secret": SECRET, "cache_backend": ""}
     for kind in ("storage", "permission"):
         settings[f"{kind}_backend"] = f"cliquet.{kind}.postgresql"
         settings[f"{kind}_url"] = url
-    app = make_app([Mushroom], settings=settings)
-    app.app.registry.storage.initialize_schema()
-    app.app.registry.permission.initialize_schema()
-    return app
+    return make_app([Mushroom], settings=settings)
 
 
 @contextlib.contextmanager
@@ -138,3 +144,26 @@ def test_a_collection_that_nobody_has_touched_explains_itself(reader):
         "Collection timestamp cannot be written. "
         "Records endpoint must be hit at least once from a writable instance."
     )
+
+
+@pytest.mark.clause("B-21.7", "B-2.5", "H-26.8")
+def test_after_a_failover_one_write_fails_and_the_next_succeeds(primary, database):
+    """The address of the primary led to a standby when the connections were made."""
+    with running_standby(primary) as standby, forwarding(standby.port) as address:
+        url = database.replace(str(primary.port), str(address.port))
+        app = application(url)
+        hidden_from_the_primary = [
+            app.get("/v0/mushrooms", headers=USER, status="*").status_int for _ in range(3)
+        ]
+        address.target = primary.port
+
+        statuses = [
+            app.post_json("/v0/mushrooms", {"data": {"name": "a"}}, headers=USER, status="*")
+            for _ in range(20)
+        ]
+
+        assert set(hidden_from_the_primary) <= {200, 503}
+        assert [answer.status_int for answer in statuses] == [503] + [201] * 19
+        assert statuses[0].headers["Retry-After"] == "30"
+        assert app.get("/v0/__heartbeat__").json["storage"] is True
+        app.app.registry.storage.client.dispose()

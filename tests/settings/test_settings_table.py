@@ -81,6 +81,8 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "cache_max_size_bytes": 524288,
     "heartbeat_timeout_seconds": 10,
     "max_body_bytes": 10485760,
+    "statement_timeout_seconds": 30,
+    "lock_timeout_seconds": 5,
     "storage_busy_timeout_seconds": 5,
     "permission_busy_timeout_seconds": 5,
     "cache_busy_timeout_seconds": 5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cliquet.connections.postgresql import PostgreSQLSession
 from cliquet.connections.sql import Session
 from cliquet.storage.relational_indexes import INDEX_PREFIX, FieldIndexes
 from cliquet.storage.sql import SQL
@@ -23,10 +24,15 @@ class PostgreSQLIndexes(FieldIndexes):
         return dict(rows)
 
     def create(self, session: Session, name: str, definition: SQL) -> None:
-        session.execute(
+        _postgresql(session).execute_alone(
             f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON records {definition.text}",
             definition.parameters,
         )
 
     def drop(self, session: Session, name: str) -> None:
-        session.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        _postgresql(session).execute_alone(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+
+
+def _postgresql(session: Session) -> PostgreSQLSession:
+    assert isinstance(session, PostgreSQLSession)  # noqa: S101 - lent by the client of PostgreSQL
+    return session

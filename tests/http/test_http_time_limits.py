@@ -1,0 +1,91 @@
+"""What a request may take of a database, and what its client is told when that is not enough."""
+
+import contextlib
+import time
+
+import colander
+import psycopg2
+import pytest
+
+from cliquet import resource
+from cliquet.testing.web import basic_auth, make_app
+
+HEADERS = basic_auth("mat")
+
+
+class Lichen(resource.UserResource):
+    """Records whose list takes long, if the client wants that."""
+
+    class LichenSchema(resource.ResourceSchema):
+        name = colander.SchemaNode(colander.String(), missing=colander.drop)
+
+    mapping = LichenSchema()
+
+    def collection_get(self):
+        if "Slow" in self.request.headers:
+            with self.request.registry.storage.client.connect(readonly=True) as session:
+                session.execute("SELECT pg_sleep(20)")
+        return super().collection_get()
+
+
+@pytest.fixture
+def app(postgresql_url):
+    settings = {
+        "storage_backend": "cliquet.storage.postgresql",
+        "storage_url": postgresql_url,
+        "statement_timeout_seconds": "1",
+        "lock_timeout_seconds": "0.4",
+    }
+    app = make_app([Lichen], settings=settings)
+    app.app.registry.storage.initialize_schema()
+    app.post_json("/v0/lichens", headers=HEADERS)
+    yield app
+    app.app.registry.storage.client.dispose()
+
+
+def assert_given_up(answer, setting):
+    assert answer.status_int == 503
+    assert answer.json["errno"] == 201
+    assert setting in answer.json["message"]
+    assert answer.headers["Retry-After"] == "30"
+
+
+@pytest.mark.clause("X-34", "H-26.8", "H-27.3")
+@pytest.mark.setting("statement_timeout_seconds")
+def test_a_statement_that_takes_too_long_is_503(app):
+    started = time.monotonic()
+    slow = app.get("/v0/lichens", headers={**HEADERS, "Slow": "yes"}, status="*")
+
+    assert time.monotonic() - started < 5
+    assert_given_up(slow, "statement_timeout_seconds")
+    app.get("/v0/lichens", headers=HEADERS)
+
+
+@pytest.mark.clause("X-34", "D-38")
+def test_in_a_batch_it_is_503_for_all_and_nothing_remains(app):
+    requests = [
+        {"method": "POST", "path": "/v0/lichens", "body": {"data": {"name": "lost"}}},
+        {"path": "/v0/lichens", "headers": {"Slow": "yes"}},
+    ]
+    batch = app.post_json("/v0/batch", {"requests": requests}, headers=HEADERS, status="*")
+
+    assert_given_up(batch, "statement_timeout_seconds")
+    assert app.get("/v0/lichens?name=lost", headers=HEADERS).json["data"] == []
+
+
+@pytest.mark.clause("X-34", "H-26.8", "H-27.3")
+@pytest.mark.setting("lock_timeout_seconds")
+def test_a_lock_that_is_not_obtained_is_503_after_one_wait(app, postgresql_url):
+    with contextlib.closing(psycopg2.connect(postgresql_url)) as other:
+        other.cursor().execute("SELECT 1 FROM timestamps FOR UPDATE")
+        started = time.monotonic()
+        refused = app.post_json("/v0/lichens", headers=HEADERS, status="*")
+        waited = time.monotonic() - started
+
+        assert_given_up(refused, "lock_timeout_seconds")
+        # Not three times, as after a deadlock.
+        assert 0.3 < waited < 0.8
+        # Who only reads waits for nobody, nor who writes elsewhere.
+        app.get("/v0/lichens", headers=HEADERS)
+        app.post_json("/v0/lichens", headers=basic_auth("alice"))
+    app.post_json("/v0/lichens", headers=HEADERS)

@@ -1,0 +1,57 @@
+"""A port that leads to a server, and to another one once it is told so, as after a failover."""
+
+import contextlib
+import socket
+import threading
+
+
+class Forwarder:
+    """Copies bytes between its clients and a port of this host.
+
+    Attributes
+    ----------
+    target : port that new connections lead to; those that are open keep theirs.
+    """
+
+    def __init__(self, target):
+        self.target = target
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._open = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def port(self):
+        return self._listening.getsockname()[1]
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                server = socket.create_connection(("127.0.0.1", self.target))
+                self._open += [client, server]
+                for source, sink in ((client, server), (server, client)):
+                    threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+
+    def close(self):
+        for opened in (self._listening, *self._open):
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
+
+
+def _copy(source, sink):
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+@contextlib.contextmanager
+def forwarding(target):
+    """Give a :class:`Forwarder` to a port of this host, and close it with all its connections."""
+    forwarder = Forwarder(target)
+    try:
+        yield forwarder
+    finally:
+        forwarder.close()
