@@ -124,7 +124,10 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
         exposed = self._exposed.get(method)
         if exposed is None:
             found = self.cors_supported_headers_for(method) or self.default_cors_headers
-            exposed = self._exposed[method] = tuple(sorted(found))
+            exposed = tuple(sorted(found))
+            if method in self.defined_methods:
+                # Of those that clients make up there is no end.
+                self._exposed[method] = exposed
         return exposed
 
 

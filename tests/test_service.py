@@ -61,6 +61,16 @@ def test_views_are_declared_with_decorators(monkeypatch):
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
 
 
+@pytest.mark.clause("X-34")
+def test_nothing_is_kept_of_methods_that_clients_make_up():
+    service = Service(name="things", path="/things")
+    service.add_view("GET", show_validated, **PUBLIC)
+    expected = service.exposed_headers("GET")
+
+    assert all(service.exposed_headers(f"GET{n}") == expected for n in range(9))
+    assert set(service._exposed) == {"GET"}
+
+
 @pytest.mark.clause("P-7.1")
 def test_the_views_of_a_class_are_its_methods():
     class Things:

@@ -16,22 +16,20 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 from cliquet import logs
 from cliquet.connections.sql import Cursor, Parameters, Session, SQLClient
+from cliquet.connections.sqlite_connection import CACHED_STATEMENTS, Connection, Prepare
 from cliquet.storage.exceptions import BackendError, ReadonlyError
 from cliquet.types import PoolStatus
 
 __all__ = ["SQLiteClient", "SQLiteSession", "SchemaOnFirstUse"]
 
 DEFAULT_BUSY_TIMEOUT_SECONDS = 5.0
-# What one connection keeps prepared. Listings differ by their filters.
-_CACHED_STATEMENTS = 256
 
 
 @contextmanager
@@ -60,11 +58,6 @@ def _closing_on_error(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-@lru_cache(maxsize=1024)
-def _with_question_marks(statement: str) -> str:
-    return statement.replace("%s", "?")
-
-
 class SchemaOnFirstUse(Protocol):
     """Tables that are made when a file is new."""
 
@@ -83,7 +76,7 @@ class SQLiteSession(Session):
     kept : statements to be committed although the transaction fails (X-22).
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, is_autocommit: bool) -> None:
+    def __init__(self, connection: Connection, *, is_autocommit: bool) -> None:
         super().__init__(is_autocommit=is_autocommit)
         self.connection = connection
         self.kept: list[tuple[str, Parameters]] = []
@@ -93,14 +86,14 @@ class SQLiteSession(Session):
         with translating():
             if not self.is_autocommit and not self._has_begun:
                 self._begin()
-            return self.connection.execute(_with_question_marks(statement), parameters)
+            return self.connection.execute(self.connection.translated(statement), parameters)
 
     def execute_many(self, statement: str, rows: list[Parameters]) -> None:
         """Send one statement for each row of parameters."""
         with translating():
             if not self.is_autocommit and not self._has_begun:
                 self._begin()
-            self.connection.executemany(_with_question_marks(statement), rows)
+            self.connection.executemany(self.connection.translated(statement), rows)
 
     def keep(self, statement: str, parameters: Parameters) -> None:
         """Send a statement that outlives the failure of the transaction."""
@@ -137,7 +130,7 @@ class SQLiteSession(Session):
 
     def _send_kept(self) -> None:
         for statement, parameters in self.kept:
-            self.connection.execute(_with_question_marks(statement), parameters)
+            self.connection.execute(self.connection.translated(statement), parameters)
 
     def _end(self) -> None:
         self._has_begun = False
@@ -164,7 +157,8 @@ class SQLiteClient(SQLClient):
     path : of the file, which is made at the first use; its folder exists. ``None`` for a temporary
         one, which vanishes with the client.
     busy_timeout_seconds : longest wait for the write lock of another transaction.
-    prepare : called with each new connection, to give it functions.
+    prepare : called with each new connection, to give it functions; it may return a function to be
+        called whenever nobody uses the connection any more.
     """
 
     def __init__(
@@ -172,7 +166,7 @@ class SQLiteClient(SQLClient):
         path: Path | None,
         *,
         busy_timeout_seconds: float = DEFAULT_BUSY_TIMEOUT_SECONDS,
-        prepare: Callable[[sqlite3.Connection], None] | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         super().__init__()
         if path is None:
@@ -182,8 +176,8 @@ class SQLiteClient(SQLClient):
         self.path = path
         self.busy_timeout_seconds = busy_timeout_seconds
         self._prepare = [] if prepare is None else [prepare]
-        self._idle: deque[sqlite3.Connection] = deque()
-        self._lent: set[sqlite3.Connection] = set()
+        self._idle: deque[Connection] = deque()
+        self._lent: set[Connection] = set()
         # One of a process waits for the file's lock; the others wait here, woken without delay.
         self._writer = threading.Lock()
         self._schemas: list[SchemaOnFirstUse] = []
@@ -197,7 +191,7 @@ class SQLiteClient(SQLClient):
         self._schemas.append(schema)
         self._is_ready = False
 
-    def prepare_with(self, prepare: Callable[[sqlite3.Connection], None]) -> None:
+    def prepare_with(self, prepare: Prepare) -> None:
         """Have a function called with each new connection, as the parameter `prepare` is."""
         if prepare not in self._prepare:
             self._prepare.append(prepare)
@@ -254,31 +248,36 @@ class SQLiteClient(SQLClient):
         if not session.is_autocommit:
             self._writer.release()
         self._lent.discard(session.connection)
-        if session.connection.in_transaction:
-            session.connection.close()
-        else:
-            self._idle.append(session.connection)
+        connection = session.connection
+        if connection.in_transaction or connection.is_worn:
+            connection.close()
+            return
+        for forget in connection.forget:
+            forget()
+        self._idle.append(connection)
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> Connection:
         try:
             return self._idle.pop()
         except IndexError:
             with translating():
                 return self._connect()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> Connection:
         connection = sqlite3.connect(
             self.path,
             timeout=self.busy_timeout_seconds,
             isolation_level=None,
             check_same_thread=False,
-            cached_statements=_CACHED_STATEMENTS,
+            cached_statements=CACHED_STATEMENTS,
+            factory=Connection,
         )
         with _closing_on_error(connection):
             _write_ahead(connection, self.busy_timeout_seconds)
             connection.execute("PRAGMA synchronous=FULL")
-            for prepare in self._prepare:
-                prepare(connection)
+            connection.forget = [
+                forget for prepare in self._prepare if (forget := prepare(connection)) is not None
+            ]
         return connection
 
     def _make_ready(self) -> None:
@@ -326,10 +325,10 @@ def _is_written_ahead(connection: sqlite3.Connection, *, is_last: bool) -> bool:
 
 
 # Connections that a fork copied from its parent: kept, since to close them would do harm.
-_abandoned: list[sqlite3.Connection] = []
+_abandoned: list[Connection] = []
 
 
-def _close(connections: deque[sqlite3.Connection]) -> None:
+def _close(connections: deque[Connection]) -> None:
     while connections:
         connections.pop().close()
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cliquet import settings
 from cliquet.connections.sqlite import SQLiteClient
+from cliquet.connections.sqlite_connection import Prepare
 
 __all__ = ["create_from_config"]
 
@@ -29,7 +28,7 @@ def create_from_config(
     config: Any,
     prefix: str = "",
     *,
-    prepare: Callable[[sqlite3.Connection], None] | None = None,
+    prepare: Prepare | None = None,
     sibling: str | None = None,
 ) -> SQLiteClient:
     """Return the client of a file, which is neither made nor opened yet.

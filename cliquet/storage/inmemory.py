@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from cliquet.patterns import WILDCARD, Pattern, compile_pattern
+from cliquet.storage.following import Criterion, followed
 from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT, SortKey, resolve, sort_key
 from cliquet.storage.query import COMPARISON, MISSING, Filter, PaginationRule, Sort
 from cliquet.storage.values import copy_object
@@ -89,10 +90,30 @@ def apply_pagination_rules(
     """
     if not rules:
         return list(entries)
+    criteria = followed(rules)
+    if criteria:
+        return list(filter(_follows(criteria, names), entries))
     compiled = [[_compile(item, names, in_rule=True) for item in rule] for rule in rules]
     return [
         entry for entry in entries if any(all(test(entry) for test in rule) for rule in compiled)
     ]
+
+
+def _follows(criteria: Sequence[Criterion], names: Names) -> Test:
+    """Return whether an entry follows a record, which the first difference decides."""
+    steps = [
+        (_reader(field, names), sort_key(_operand(value, field, names)), ascends)
+        for field, value, ascends in criteria
+    ]
+
+    def follows(entry: Entry) -> bool:
+        for read, operand, ascends in steps:
+            key = sort_key(read(entry))
+            if key != operand:
+                return (key > operand) is ascends
+        return False
+
+    return follows
 
 
 def apply_sorting(entries: list[Entry], sorting: Sequence[Sort], names: Names) -> list[Entry]:

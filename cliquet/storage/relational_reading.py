@@ -143,10 +143,13 @@ class RelationalReader(StorageBase):
             limit,
         )
         is_one = not is_pattern(parent_id)
-        if filters or not is_one:
+        if not filters and is_one:
+            count = SQL(_SELECT_LIVE, key)
+        elif limit or pagination_rules:
             count = self._count(scope, self._where(collection_id, names, filters, None))
         else:
-            count = SQL(_SELECT_LIVE, key)
+            # Nothing is left out of such a page, whose filters are not asked a second time.
+            count = SQL("SELECT -1")
         timestamp = (
             SQL(_SELECT_TIMESTAMP, key) if is_one else SQL("SELECT CAST(NULL AS BIGINT)", ())
         )
@@ -166,7 +169,8 @@ class RelationalReader(StorageBase):
         if is_one:
             page.timestamp = _touched(whole[2])
             page.claim = partial(self._first_access, key)
-        return page, whole[5] or 0
+        total = whole[5] or 0
+        return page, total if total >= 0 else sum(not deleted for _, _, _, deleted, *_ in entries)
 
     def list_all(
         self,

@@ -19,6 +19,9 @@ class SQL(NamedTuple):
     parameters: tuple[Any, ...] = ()
 
 
+# Far below the depth of expression that SQLite accepts (1000), however many conditions there are.
+_MAX_WIDTH: Final = 50
+
 TRUE: Final = SQL("TRUE")
 FALSE: Final = SQL("FALSE")
 
@@ -37,7 +40,7 @@ def all_of(conditions: Iterable[SQL]) -> SQL:
     kept = [condition for condition in conditions if condition != TRUE]
     if not kept:
         return TRUE
-    return FALSE if FALSE in kept else joined(" AND ", kept)
+    return FALSE if FALSE in kept else _combined(" AND ", kept)
 
 
 def any_of(conditions: Iterable[SQL]) -> SQL:
@@ -47,8 +50,21 @@ def any_of(conditions: Iterable[SQL]) -> SQL:
         return FALSE
     if TRUE in kept:
         return TRUE
-    either = joined(" OR ", (SQL(f"({item.text})", item.parameters) for item in kept))
-    return SQL(f"({either.text})", either.parameters)
+    return _in_parentheses(_combined(" OR ", [_in_parentheses(item) for item in kept]))
+
+
+def _combined(operator: str, conditions: list[SQL]) -> SQL:
+    """Combine conditions in a tree: of a chain, SQLite makes one as deep as the chain is long."""
+    while len(conditions) > _MAX_WIDTH:
+        conditions = [
+            _in_parentheses(joined(operator, conditions[start : start + _MAX_WIDTH]))
+            for start in range(0, len(conditions), _MAX_WIDTH)
+        ]
+    return joined(operator, conditions)
+
+
+def _in_parentheses(condition: SQL) -> SQL:
+    return SQL(f"({condition.text})", condition.parameters)
 
 
 def negated(condition: SQL) -> SQL:

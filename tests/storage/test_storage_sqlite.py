@@ -7,9 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from process_costs import MEGABYTE, own_memory
 
 from cliquet.storage import sqlite
 from cliquet.storage.exceptions import ReadonlyError
+from cliquet.storage.query import COMPARISON, Filter
 from cliquet.testing.storage import StorageContract
 from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, timestamp
 from cliquet.testing.storage.transactions import failing_request
@@ -121,3 +123,64 @@ def test_the_tables_are_those_of_a_plain_file(storage):
     connection.close()
 
     assert rows == [("a", '{"n":1}')]
+
+
+# What is kept of requests
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.parametrize(
+    ("operator", "prefix"),
+    [
+        (COMPARISON.IN, ""),
+        # Beyond what their keys tell apart.
+        (COMPARISON.EXCLUDE, "x" * 500),
+        (COMPARISON.CONTAINS, ""),
+        (COMPARISON.CONTAINS_ANY, ""),
+    ],
+)
+def test_nothing_is_kept_of_long_operands(storage, operator, prefix):
+    create(storage, id="a", f=["a"])
+
+    def send(number):
+        values = [f"{prefix}{number}-{n}" for n in range(400_000 // (len(prefix) + 10))]
+        storage.list_all(**HOME, filters=[Filter("f", values, operator)])
+
+    send(-1)
+    before = own_memory()
+    for number in range(12):
+        send(number)
+
+    assert own_memory() - before < 20 * MEGABYTE
+
+
+@pytest.mark.clause("X-34")
+def test_little_is_kept_of_statements_that_clients_choose(storage):
+    create(storage)
+
+    def send(first, size):
+        filters = [Filter(f"f{n}", [*range(20)], COMPARISON.IN) for n in range(first, first + size)]
+        storage.list_all(**HOME, filters=filters)
+
+    send(0, 100)
+    before = own_memory()
+    for number in range(300):
+        send(1000 * number, 100)
+    assert own_memory() - before < 30 * MEGABYTE
+
+    for number in range(250):
+        send(1000 * number, 10)
+    assert own_memory() - before < 60 * MEGABYTE
+
+
+def test_a_connection_that_keeps_much_makes_room_for_another(storage):
+    create(storage)
+    with storage.client.connect(readonly=True) as session:
+        first = session.connection
+    for _ in range(30):
+        storage.list_all(**HOME, filters=[Filter("f" * 1000, [1], COMPARISON.IN)] * 2)
+    with storage.client.connect(readonly=True) as session:
+        assert session.connection is not first
+        session.execute("SELECT 1")
+    with pytest.raises(sqlite3.ProgrammingError):
+        first.execute("SELECT 1")

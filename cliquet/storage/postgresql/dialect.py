@@ -23,6 +23,10 @@ __all__ = ["PostgreSQLDialect"]
 
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
+# A chain of operators is as deep an expression as it is long, and the stack of the server ends
+# somewhere. Indexes on fields are on such chains: a change makes them useless.
+_MAX_STEPS: Final = 100
+
 # Beyond, integers and floats differ, and neither fits an integer of 64 bits.
 _INEXACT: Final = 2.0**53
 _BEYOND: Final = 2.0**64
@@ -116,14 +120,21 @@ class PostgreSQLDialect(Dialect):
         texts = [text for item in values if (text := self._json(item)) is not None]
         if not texts if is_any else len(texts) < len(values):
             return FALSE
-        # Functions on arrays raise errors on what is none; only CASE is sure to come first.
-        items = f"(SELECT 1 FROM jsonb_array_elements({value.text}) AS item(held) WHERE held = "
+        texts = list(dict.fromkeys(texts))
+        # One plan for all the values: one for each takes megabytes of the server for a URL of
+        # ordinary length. Values that differ as texts may be equal: the server counts both sides.
+        found = (
+            f"FROM jsonb_array_elements({value.text}) AS item(held) WHERE held = ANY(%s::jsonb[])"
+        )
         if is_any:
-            test = SQL(f"EXISTS {items}ANY(%s::jsonb[]))", (*value.parameters, texts))
+            test = SQL(f"EXISTS (SELECT 1 {found})", (*value.parameters, texts))
         else:
-            test = all_of(
-                SQL(f"EXISTS {items}%s::jsonb)", (*value.parameters, text)) for text in texts
+            test = SQL(
+                f"(SELECT count(DISTINCT held) {found})"
+                " = (SELECT count(DISTINCT wanted) FROM unnest(%s::jsonb[]) AS given(wanted))",
+                (*value.parameters, texts, texts),
             )
+        # Functions on arrays raise errors on what is none; only CASE is sure to come first.
         return SQL(
             f"CASE WHEN jsonb_typeof({value.text}) = 'array' THEN {test.text} ELSE FALSE END",
             (*value.parameters, *test.parameters),
@@ -161,8 +172,13 @@ def _value(field: str) -> SQL:
     if "." not in field:
         return SQL("(data->%s)", (field,))
     names = field.split(".")
-    path = "->%s" * len(names)
-    return SQL(f"coalesce(data->%s, data{path})", (field, *names))
+    if len(names) <= _MAX_STEPS:
+        path = "->%s" * len(names)
+        return SQL(f"coalesce(data->%s, data{path})", (field, *names))
+    # `#>` would take names for places in arrays; a strict path does not, nor looks into items.
+    path = "strict $" + "".join(f".{jsonio.dumps(name).decode()}" for name in names)
+    nested = "jsonb_path_query_first(data, %s::jsonpath, '{}', TRUE)"
+    return SQL(f"coalesce(data->%s, {nested})", (field, path))
 
 
 def _one_of(expression: SQL, texts: list[str], kind: str) -> SQL:

@@ -21,8 +21,9 @@ from cliquet.storage.sql_text import SQL, all_of
 
 __all__ = ["SQLiteDialect"]
 
-# Far below the 999 parameters that old releases take.
-_MAX_LISTED: Final = 200
+# Each operand of a list makes the compiled statement larger by a hundred bytes and more; a longer
+# list is one parameter, which the database makes a table of.
+_MAX_LISTED: Final = 20
 
 
 class SQLiteDialect(Dialect):
@@ -44,12 +45,12 @@ class SQLiteDialect(Dialect):
 
     def text_is_in(self, column: SQL, texts: Sequence[str]) -> SQL:
         if len(texts) > _MAX_LISTED:
-            return SQL(f"cliquet_is_one_of({column.text}, %s)", (_json(list(texts)),))
+            return _in_table(column, "CAST(cliquet_unhex(value) AS TEXT)", _hexadecimal(texts))
         return _listed(column, [self.text(text) for text in texts])
 
     def integer_is_in(self, column: SQL, numbers: Sequence[int]) -> SQL:
         if len(numbers) > _MAX_LISTED:
-            return SQL(f"cliquet_is_one_of({column.text}, %s)", (_json(list(numbers)),))
+            return _in_table(column, "value", list(numbers))
         return _listed(column, [SQL("%s", (number,)) for number in numbers])
 
     def text_matches(self, column: SQL, pattern: Pattern) -> SQL:
@@ -69,13 +70,16 @@ class SQLiteDialect(Dialect):
     ) -> SQL:
         members = [*values, MISSING] if or_missing else values
         keys = [order_key(member) for member in members]
-        conditions = []
-        if len(keys) <= _MAX_LISTED:
-            conditions.append(_listed(self.order_key(field), [self.key(key) for key in keys]))
-        if not conditions or any(len(key) > MAX_EXACT_CHARACTERS for key in keys):
-            exact_keys = _json([exact_key(member) for member in members])
-            conditions.append(SQL(f"cliquet_is_in(data, {_path(field)}, %s)", (exact_keys,)))
-        return all_of(conditions)
+        key = self.order_key(field)
+        if len(keys) > _MAX_LISTED:
+            is_one = _in_table(key, "cliquet_unhex(value)", _hexadecimal(keys))
+        else:
+            is_one = _listed(key, [self.key(text) for text in keys])
+        if all(len(text) <= MAX_EXACT_CHARACTERS for text in keys):
+            return is_one
+        exact_keys = _json([exact_key(member) for member in members])
+        is_exact = SQL(f"cliquet_is_in(data, {_path(field)}, %s)", (exact_keys,))
+        return all_of([is_one, is_exact])
 
     def is_like(self, field: str, pattern: Pattern) -> SQL:
         return SQL(f"cliquet_is_like(data, {_path(field)}, %s)", (_lowered(pattern),))
@@ -85,7 +89,7 @@ class SQLiteDialect(Dialect):
 
     def contains(self, field: str, values: Sequence[Any], *, is_any: bool) -> SQL:
         function = "cliquet_contains_any" if is_any else "cliquet_contains"
-        exact_keys = _json([exact_key(value) for value in values])
+        exact_keys = _json(list(dict.fromkeys(map(exact_key, values))))
         return SQL(f"{function}(data, {_path(field)}, %s)", (exact_keys,))
 
     def literal(self, text: str) -> SQL:
@@ -111,6 +115,19 @@ def _lowered(pattern: Pattern) -> bytes:
 
 def _json(value: list[Any]) -> str:
     return jsonio.dumps(value).decode()
+
+
+def _hexadecimal(texts: Sequence[str]) -> list[str]:
+    # The functions of SQLite that read JSON end a text at NUL.
+    return [_blob(text).hex() for text in texts]
+
+
+def _in_table(expression: SQL, member: str, values: list[Any]) -> SQL:
+    """Return whether an expression is one of many values, without a parameter for each."""
+    return SQL(
+        f"{expression.text} IN (SELECT {member} FROM json_each(%s))",
+        (*expression.parameters, _json(values)),
+    )
 
 
 def _listed(expression: SQL, operands: list[SQL]) -> SQL:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -22,15 +21,18 @@ from cliquet.types import JSONValue
 __all__ = ["register_functions"]
 
 
-def register_functions(connection: sqlite3.Connection) -> None:
-    """Give a connection what the statements of a listing, and indexes on fields, need."""
-    functions: list[tuple[str, int, Callable[..., Any]]] = [
-        ("cliquet_matches", 2, _matches),
-        ("cliquet_matches_lower", 2, _matches_lower),
-        ("cliquet_is_one_of", 2, _is_one_of),
-    ]
+def register_functions(connection: sqlite3.Connection) -> Callable[[], None]:
+    """Give a connection what the statements of a listing, and indexes on fields, need.
+
+    Returns
+    -------
+    A function that lets go of what the functions keep of the statements sent so far.
+    """
     reader = _Reader()
-    functions += [
+    functions: list[tuple[str, int, Callable[..., Any]]] = [
+        ("cliquet_unhex", 1, bytes.fromhex),
+        ("cliquet_matches", 2, reader.matches),
+        ("cliquet_matches_lower", 2, reader.matches_lower),
         ("cliquet_order_key", 2, reader.order_key),
         ("cliquet_is_in", 3, reader.is_in),
         ("cliquet_is_like", 3, reader.is_like),
@@ -39,70 +41,80 @@ def register_functions(connection: sqlite3.Connection) -> None:
     ]
     for name, arity, function in functions:
         connection.create_function(name, arity, function, deterministic=True)
+    return reader.forget
 
 
 class _Reader:
     """Reads fields for one connection, which several threads never use at once.
 
-    The functions of one statement read the same record one after the other: it is parsed once.
+    The functions of one statement read the same record one after the other: it is parsed once. They
+    are asked for every record with the same operands, which are read once as well. Clients choose
+    the records and the operands, and how long they are: nothing of them is kept for the next
+    request (see :meth:`forget`).
     """
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the last record, and of all operands."""
         self._text = ""
         self._data: dict[str, JSONValue] = {}
+        self._paths: dict[bytes, str] = {}
+        self._patterns: dict[bytes, Callable[[str], bool]] = {}
+        self._sets: dict[str, frozenset[str]] = {}
 
     def _value(self, text: str, path: bytes) -> Any:
         if text != self._text:
             self._data = orjson.loads(text)
             self._text = text
-        return resolve(self._data, _decoded(path))
+        name = self._paths.get(path)
+        if name is None:
+            name = self._paths[path] = _decoded(path)
+        return resolve(self._data, name)
+
+    def _pattern(self, pattern: bytes) -> Callable[[str], bool]:
+        compiled = self._patterns.get(pattern)
+        if compiled is None:
+            compiled = self._patterns[pattern] = _compiled(pattern)
+        return compiled
+
+    def _set(self, exact_keys: str) -> frozenset[str]:
+        members = self._sets.get(exact_keys)
+        if members is None:
+            members = self._sets[exact_keys] = frozenset(jsonio.loads(exact_keys))
+        return members
+
+    def matches(self, text: str, pattern: bytes) -> bool:
+        return self._pattern(pattern)(text)
+
+    def matches_lower(self, text: str, pattern: bytes) -> bool:
+        return self._pattern(pattern)(text.lower())
 
     def order_key(self, text: str, path: bytes) -> bytes:
         return order_key(self._value(text, path)).encode("utf-8", "surrogatepass")
 
     def is_in(self, text: str, path: bytes, exact_keys: str) -> bool:
-        return exact_key(self._value(text, path)) in _members(exact_keys)
+        return exact_key(self._value(text, path)) in self._set(exact_keys)
 
     def is_like(self, text: str, path: bytes, pattern: bytes) -> bool:
         value = self._value(text, path)
-        return isinstance(value, str) and _matches_lower(value, pattern)
+        return isinstance(value, str) and self.matches_lower(value, pattern)
 
     def contains(self, text: str, path: bytes, exact_keys: str) -> bool:
         value = self._value(text, path)
-        return isinstance(value, list) and _members(exact_keys) <= set(map(exact_key, value))
+        return isinstance(value, list) and self._set(exact_keys) <= set(map(exact_key, value))
 
     def contains_any(self, text: str, path: bytes, exact_keys: str) -> bool:
         value = self._value(text, path)
         if not isinstance(value, list):
             return False
-        return not _members(exact_keys).isdisjoint(map(exact_key, value))
+        return not self._set(exact_keys).isdisjoint(map(exact_key, value))
 
 
-def _matches(text: str, pattern: bytes) -> bool:
-    return _compiled(pattern)(text)
-
-
-def _matches_lower(text: str, pattern: bytes) -> bool:
-    return _compiled(pattern)(text.lower())
-
-
-def _is_one_of(value: str | int, members: str) -> bool:
-    return value in _members(members)
-
-
-# Each is asked for every record, with the same operands.
-
-
-@lru_cache(maxsize=256)
 def _decoded(blob: bytes) -> str:
     return blob.decode("utf-8", "surrogatepass")
 
 
-@lru_cache(maxsize=64)
 def _compiled(pattern: bytes) -> Callable[[str], bool]:
     return compile_pattern(Pattern.of(*map(_decoded, pattern.split(b"\xff"))))
-
-
-@lru_cache(maxsize=64)
-def _members(text: str) -> frozenset[Any]:
-    return frozenset(jsonio.loads(text))

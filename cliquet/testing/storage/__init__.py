@@ -20,6 +20,7 @@ The tests bear the marker ``clause``, to be declared in the configuration of pyt
 
 from cliquet.testing.storage.concurrency import ConcurrencyTests
 from cliquet.testing.storage.deletion import DeletionTests
+from cliquet.testing.storage.extremes import ExtremeQueryTests
 from cliquet.testing.storage.filters import FilterTests
 from cliquet.testing.storage.listing import ListingTests
 from cliquet.testing.storage.names import NameTests
@@ -36,6 +37,7 @@ __all__ = [
     "AtomicTests",
     "ConcurrencyTests",
     "DeletionTests",
+    "ExtremeQueryTests",
     "FilterTests",
     "ListingTests",
     "NameTests",
@@ -62,6 +64,7 @@ class UntransactedStorageContract(
     FilterTests,
     SortingTests,
     PaginationTests,
+    ExtremeQueryTests,
     UnicityTests,
     DeletionTests,
     ConcurrencyTests,
