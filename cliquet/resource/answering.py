@@ -21,7 +21,7 @@ from pyramid.response import Response
 
 from cliquet import errors, logs, settings, utils
 from cliquet.resource import headers, preconditions
-from cliquet.resource.reading import RequestReader
+from cliquet.resource.paging import Pager
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
 from cliquet.types import Record
@@ -43,7 +43,7 @@ _TIMESTAMP_METHODS = (
 _VALIDATOR_HEADERS = ("ETag", "Last-Modified", "Cache-Control", "Expires")
 
 
-class ResponseWriter(RequestReader):
+class ResponseWriter(Pager):
     """The part of a resource that adorns and refuses."""
 
     context: Any

@@ -11,9 +11,12 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote_plus
 
 from cliquet import jsonio
-from cliquet.resource.querystring import MAX_TIMESTAMP, InvalidParameter
+from cliquet.resource import anchors
+from cliquet.resource.anchors import MAX_OFFSET, Anchors, is_integer
+from cliquet.resource.parameters import MAX_TIMESTAMP, InvalidParameter
 from cliquet.storage.ordering import resolve
 from cliquet.storage.query import COMPARISON, MISSING, Filter, PaginationRule, Sort
 from cliquet.types import JSONValue
@@ -23,11 +26,10 @@ __all__ = [
     "complete_sorting",
     "decode_token",
     "encode_token",
-    "next_page_params",
+    "next_page_query",
     "pagination_rules",
+    "rule_of",
 ]
-
-_MAX_OFFSET: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def complete_sorting(sorting: Sequence[Sort], *, id_field: str, modified_field: 
 def encode_token(sorting: Iterable[Sort], last_record: Mapping[str, JSONValue], offset: int) -> str:
     """Write the token of the page that follows `last_record` (H-14.9).
 
+    It is as long as the values: :mod:`cliquet.resource.anchors` has another for long ones.
+
     Parameters
     ----------
     sorting : criteria of the listing, complete.
@@ -77,9 +81,9 @@ def encode_token(sorting: Iterable[Sort], last_record: Mapping[str, JSONValue], 
 
 
 def decode_token(
-    token: str, *, sorting: Iterable[Sort], id_field: str, modified_field: str
-) -> Token:
-    """Read a token, and refuse what :func:`encode_token` cannot have written for this listing.
+    token: str, *, sorting: Sequence[Sort], id_field: str, modified_field: str
+) -> Token | Anchors:
+    """Read a token, and refuse what cannot have been written for this listing.
 
     Parameters
     ----------
@@ -94,6 +98,8 @@ def decode_token(
     try:
         # ValueError covers text that is not ASCII, not base64, not JSON, not acceptable.
         content = jsonio.loads_strict(base64.b64decode(token, validate=True))
+        if isinstance(content, dict) and "before" in content:
+            return anchors.read(content, sorting)
         return _checked(content, {item.field for item in sorting}, id_field, modified_field)
     except ValueError:
         description = "_token has invalid content"
@@ -125,19 +131,37 @@ def pagination_rules(
     return rules
 
 
-def next_page_params(
-    params: Iterable[tuple[str, str]], *, limit: int, token: str
-) -> list[tuple[str, str]]:
-    """Give the query string of the next page: the current one, with limit and token (H-14.5).
+def rule_of(sorting: Sequence[Sort], record: Mapping[str, JSONValue]) -> PaginationRule:
+    """Return the rule that keeps what stands where `record` does: that record alone.
+
+    Parameters
+    ----------
+    sorting, record : as :func:`pagination_rules` takes them.
+    """
+    return [Filter(item.field, resolve(record, item.field), COMPARISON.EQ) for item in sorting]
+
+
+# RFC 3986 section 3.4, but for what has a meaning within parameters.
+_PARAMETER_SAFE: Final = "/?:@!$'()*,"
+
+
+def next_page_query(params: Iterable[tuple[str, str]], *, limit: int, token: str) -> str:
+    """Return the query string of the next page: the current one, with limit and token (H-14.5).
+
+    Nothing is escaped that may stand as it is: a URL that a server took is not to grow into one
+    that it refuses.
 
     Parameters
     ----------
     params : names and values of the current request, decoded.
     limit : number of items of a page, as applied to the current one.
-    token : written by :func:`encode_token`.
+    token : written by :func:`encode_token`, or as :mod:`cliquet.resource.anchors` does.
     """
     kept = [(name, value) for name, value in params if name not in ("_limit", "_token")]
-    return [*kept, ("_limit", str(limit)), ("_token", token)]
+    return "&".join(
+        f"{quote_plus(name, safe=_PARAMETER_SAFE)}={quote_plus(value, safe=_PARAMETER_SAFE)}"
+        for name, value in (*kept, ("_limit", str(limit)), ("_token", token))
+    )
 
 
 def _checked(
@@ -152,19 +176,14 @@ def _checked(
     if not isinstance(content, dict) or content.keys() != {"last_record", "offset"}:
         raise ValueError("not the members of a token")
     last_record, offset = content["last_record"], content["offset"]
-    if not _is_integer(offset, _MAX_OFFSET):
+    if not is_integer(offset, MAX_OFFSET):
         raise ValueError("not a count of items")
     if not isinstance(last_record, dict) or not last_record.keys() <= sort_fields:
         raise ValueError("not the sort fields of the listing")
-    if modified_field in sort_fields and not _is_integer(
+    if modified_field in sort_fields and not is_integer(
         last_record.get(modified_field), MAX_TIMESTAMP
     ):
         raise ValueError("not a timestamp")
     if id_field in sort_fields and not isinstance(last_record.get(id_field), str):
         raise ValueError("not an id")
     return Token(last_record, offset)
-
-
-def _is_integer(value: JSONValue, maximum: int) -> bool:
-    # A boolean is an integer in Python, and not in JSON.
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= maximum

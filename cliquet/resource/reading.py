@@ -6,10 +6,9 @@ The methods are thin, and separate from the endpoints, because applications over
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlencode
 
 from pyramid.request import Request
 
@@ -19,7 +18,6 @@ from cliquet.resource.model import Model
 from cliquet.resource.parameters import InvalidParameter, latest_given, parse_timestamp
 from cliquet.resource.schema import ResourceSchema
 from cliquet.storage import Filter, Sort
-from cliquet.storage.query import PaginationRule
 from cliquet.types import Record
 from cliquet.validation import json_body
 
@@ -136,48 +134,6 @@ class RequestReader:
                 deleted_field=self.model.deleted_field,
             )
         raise AssertionError  # pragma: no cover - `_refusing` raises
-
-    def _extract_pagination_rules_from_token(
-        self, limit: int | None, sorting: list[Sort]
-    ) -> tuple[list[PaginationRule], int]:
-        """Read ``_token``: where the page starts, and how many items came before (H-14.9)."""
-        value = self.request.GET.get("_token")
-        if not value:
-            return [], 0
-        with self._refusing():
-            token = pagination.decode_token(
-                value,
-                sorting=sorting,
-                id_field=self.model.id_field,
-                modified_field=self.model.modified_field,
-            )
-        return self._build_pagination_rules(sorting, token.last_record), token.offset
-
-    def _build_pagination_rules(
-        self,
-        sorting: list[Sort],
-        last_record: Mapping[str, Any],
-        rules: list[PaginationRule] | None = None,
-    ) -> list[PaginationRule]:
-        """Return the rules that keep what follows `last_record` (B-6.22)."""
-        return [*(rules or []), *pagination.pagination_rules(sorting, last_record)]
-
-    def _build_pagination_token(self, sorting: list[Sort], last_record: Record, offset: int) -> str:
-        """Return the token of the page that follows `last_record`."""
-        return pagination.encode_token(sorting, last_record, offset)
-
-    def _next_page_url(
-        self, sorting: list[Sort], limit: int, last_record: Record, offset: int
-    ) -> str:
-        """Return the absolute URL of the next page (H-14.5, H-14.12, D-70)."""
-        token = self._build_pagination_token(sorting, last_record, offset)
-        params = [
-            (name, value)
-            for name, value in self.request.GET.items()
-            if name not in ("_limit", "_token")
-        ]
-        query = urlencode([*params, ("_limit", limit), ("_token", token)])
-        return f"{self.request.path_url}?{query}"
 
     def _body_data(self) -> Record:
         """Return ``data`` as the client sent it, before the schema dropped anything (H-8.12)."""

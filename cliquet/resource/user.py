@@ -173,12 +173,7 @@ class UserResource(PatchReader):
                 records, total = self._get_page(filters, sorting, rules, limit)
             self._add_timestamp_header(response)
             self._add_cache_header(response)
-        if limit is not None and len(records) > limit:
-            records = records[:limit]
-            headers.add_next_page(
-                response.headers,
-                self._next_page_url(sorting, limit, records[-1], offset + limit),
-            )
+        records = self._cut_page(records, sorting, limit, offset)
         headers.add_total_records(response.headers, total)
         logs.bind(nb_records=len(records), limit=limit)
         if partial_fields is not None:
@@ -266,12 +261,7 @@ class UserResource(PatchReader):
             pagination_rules=rules,
             limit=None if limit is None else limit + 1,
         )
-        if limit is not None and len(records) > limit:
-            records = records[:limit]
-            headers.add_next_page(
-                self.request.response.headers,
-                self._next_page_url(sorting, limit, records[-1], offset + limit),
-            )
+        records = self._cut_page(records, sorting, limit, offset)
         if not records:
             return []
         ids = [record[self.model.id_field] for record in records]

@@ -15,7 +15,7 @@ from cliquet.resource.pagination import (
     complete_sorting,
     decode_token,
     encode_token,
-    next_page_params,
+    next_page_query,
     pagination_rules,
 )
 from cliquet.resource.querystring import MAX_TIMESTAMP, InvalidParameter
@@ -317,13 +317,16 @@ def test_dotted_criterion_reads_inside_the_record() -> None:
 def test_next_page_keeps_every_parameter_but_its_place() -> None:
     params = [("n", "1"), ("_limit", "500"), ("n", "2"), ("_token", "old"), ("_fields", "é")]
 
-    assert next_page_params(params, limit=5, token="new") == [
-        ("n", "1"),
-        ("n", "2"),
-        ("_fields", "é"),
-        ("_limit", "5"),
-        ("_token", "new"),
-    ]
+    query = next_page_query(params, limit=5, token="new=")
+
+    assert query == "n=1&n=2&_fields=%C3%A9&_limit=5&_token=new%3D"
+
+
+@pytest.mark.clause("H-14.5")
+def test_next_page_escapes_what_may_not_stand_in_a_parameter_and_nothing_else() -> None:
+    query = next_page_query([("a&=", 'b c;+%#"<é'), ("in_n", "1,2:/?@!$'()*")], limit=1, token="x")
+
+    assert query.startswith("a%26%3D=b+c%3B%2B%25%23%22%3C%C3%A9&in_n=1,2:/?@!$'()*&_limit")
 
 
 # Whole listings

@@ -141,3 +141,26 @@ class PaginationTests:
         ]
 
         assert totals == [5] * 5
+
+    @clause("B-6.22", "B-6.8")
+    @pytest.mark.parametrize("direction", [1, -1])
+    def test_rules_may_begin_with_a_record_itself_however_long_its_values(
+        self, storage: StorageBase, direction: int
+    ) -> None:
+        texts = ["t" * size + end for size in (10, 6_000, 60_000) for end in ("a", "b", "b")]
+        create(storage)
+        create_each(storage, "x", [*texts, {"a": texts[-1]}])
+        sorting = [
+            Sort("x", direction),
+            Sort("last_modified", -direction),
+            Sort("id", -direction),
+        ]
+        everything = storage.list_all(**HOME, sorting=sorting)
+
+        for position, record in enumerate(everything):
+            itself = [
+                Filter(item.field, resolve(record, item.field), COMPARISON.EQ) for item in sorting
+            ]
+            rules = [itself, *rules_after(record, sorting)]
+            found = storage.list_all(**HOME, sorting=sorting, pagination_rules=rules, limit=2)
+            assert json_equal(found, everything[position : position + 2])
