@@ -15,6 +15,7 @@ from zope.interface import implementer
 from cliquet import authorization, logs, settings, utils
 from cliquet.ip_authentication import IPAuthenticationPolicy
 from cliquet.patterns import Exact
+from cliquet.principals import names_of_user
 
 __all__ = [
     "BasicAuthAuthenticationPolicy",
@@ -116,9 +117,9 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
             found = {Everyone}.union(*(_added_by(policy, request) for policy in self._policies))
             identity = self.identity(request)
             if identity is not None:
-                found |= {Authenticated, identity.userid, *identity.groups}
+                found |= {Authenticated, *identity.groups}
             userid = request.prefixed_userid
-            principals = set(authorization.with_prefixed_userid(list(found), userid))
+            principals = found.union(names_of_user(userid) if userid else ())
             request.__dict__["_cliquet_principals"] = principals
         return set(principals)
 

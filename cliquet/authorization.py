@@ -18,6 +18,7 @@ from zope.interface import implementer
 from cliquet import settings, utils
 from cliquet.patterns import WILDCARD, Pattern
 from cliquet.permission.known import KnownPermissions, checks_what_it_lists
+from cliquet.principals import with_prefixed_userid
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.types import BoundPermission, GetBoundPermissions, Record
 
@@ -53,7 +54,7 @@ def groupfinder(userid: str, request: Request) -> list[str]:
     backend = getattr(request.registry, "permission", None)
     if backend is None:
         return []
-    user = request.prefixed_userid or userid
+    user = str(request.prefixed_userid or userid)
     key = f"{user}_principals"
     if key not in request.bound_data:
         request.bound_data[key] = backend.user_principals(user)
@@ -129,15 +130,6 @@ class AuthorizationPolicy:
     def principals_allowed_by_permission(self, context: Any, permission: str) -> list[str]:
         """Part of Pyramid's interface; not supported (P-25.5)."""
         raise NotImplementedError
-
-
-def with_prefixed_userid(principals: list[str], userid: str | None) -> list[str]:
-    """Return a copy with the user's id in the forms that permissions name it by (H-5.6)."""
-    if not userid or ":" not in userid:
-        return list(principals)
-    unprefixed = userid.split(":", 1)[1]
-    kept = [principal for principal in principals if principal != unprefixed]
-    return list(dict.fromkeys((*kept, userid, userid.replace(":", "_", 1))))
 
 
 class RouteFactory:

@@ -54,6 +54,7 @@ WEB = {
     "http",
     "ip_authentication",
     "limits",
+    "principals",
     "prometheus",
     "service",
     "statsd",

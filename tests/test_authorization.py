@@ -1,15 +1,28 @@
 """The authorization policy, the group finder and the context of routes."""
 
+import itertools
+import re
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyramid.events import ContextFound
 from sharing import CAP, COLLECTION, URL, Toadstool, grant, make_sharing_app, store, user_id
 from testapp import Mushroom
 
 from cliquet import authorization
-from cliquet.authorization import DYNAMIC, PRIVATE, AuthorizationPolicy, RouteFactory, groupfinder
+from cliquet.authorization import (
+    DYNAMIC,
+    PRIVATE,
+    AuthorizationPolicy,
+    RouteFactory,
+    groupfinder,
+    with_prefixed_userid,
+)
+from cliquet.initialization.security import _check_names as check_names
 from cliquet.permission.memory import Permission
+from cliquet.principals import names_of_user
 from cliquet.testing.web import make_app
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000001"
@@ -127,13 +140,47 @@ def test_without_prefix_principals_are_left_alone(userid):
     assert context.checked[0][1] == ["system.Everyone", "b0b"]
 
 
-@pytest.mark.clause("H-5.6")
-def test_only_the_first_colon_is_replaced_in_the_older_form():
-    context = Context(userid="ldap:a:b")
+@pytest.mark.clause("H-5.6", "X-29")
+def test_an_id_with_a_colon_has_no_older_form():
+    context = Context(userid="staff:admin:root")
 
     permits(context, principals=[])
 
-    assert set(context.checked[0][1]) == {"ldap:a:b", "ldap_a:b"}
+    # `staff_admin:root` is a user of a policy `staff_admin`.
+    assert context.checked[0][1] == ["staff:admin:root"]
+
+
+@pytest.mark.clause("H-5.6")
+@pytest.mark.parametrize("name", ["system.Everyone", "system.Authenticated", "group:pickers"])
+def test_a_user_keeps_the_principals_that_the_id_looks_like(name):
+    principals = ["system.Everyone", "system.Authenticated", "group:pickers"]
+    given = [*principals, f"remote:{name}"]
+
+    assert set(with_prefixed_userid(given, f"remote:{name}")) >= set(principals)
+    assert "system.Everyone" in with_prefixed_userid(principals, f"remote:{name}")
+
+
+POLICY_NAMES = st.lists(st.text("ab_", min_size=1, max_size=4), min_size=2, max_size=4, unique=True)
+IDS = st.text("ab_:/*", min_size=1, max_size=6)
+
+
+@pytest.mark.clause("H-5.6", "S-16.4", "X-29")
+@given(POLICY_NAMES, st.data())
+def test_two_users_have_no_name_in_common(policies, data):
+    try:
+        check_names(policies, {"multiauth.policies": policies})
+    except ValueError:
+        return
+    users = [f"{policy}:{data.draw(IDS)}" for policy in policies for _ in range(2)]
+
+    for one, other in itertools.combinations(dict.fromkeys(users), 2):
+        assert set(names_of_user(one)).isdisjoint(names_of_user(other))
+
+
+@pytest.mark.clause("H-5.6", "X-29")
+@given(IDS)
+def test_a_user_has_no_name_without_that_of_the_policy(userid):
+    assert all(re.match("remote[:_]", name) for name in names_of_user(f"remote:{userid}"))
 
 
 @pytest.mark.clause("P-25.3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -29,6 +30,8 @@ __all__ = ["setup_authentication"]
 _AUTHORIZATION = "multiauth.authorization_policy"
 _POLICIES = "multiauth.policies"
 _POLICY_PREFIX = "multiauth.policy."
+# By which applications name groups, as in `group:staff`.
+_GROUP = "group"
 # Published plug-ins leave the others of Pyramid's interface out.
 _CALLED_METHODS = ("authenticated_userid", "effective_principals", "forget")
 # The published page spells it the first way. The package does not import on Pyramid 2 (S-16.7).
@@ -44,7 +47,8 @@ def setup_authentication(config: Configurator) -> None:
     Raises
     ------
     ImportError : a setting names a class or function that cannot be imported (S-22).
-    ValueError : ``multiauth.policies`` names a policy that is none, or two of the same name.
+    ValueError : ``multiauth.policies`` names a policy that is none, or names that are
+        too much alike.
     pyramid.exceptions.ConfigurationError : a class cannot be made with its options, or makes no
         policy.
     """
@@ -103,10 +107,18 @@ def _factory_of(policy: Any) -> Callable[..., Any]:
 
 
 def _check_names(names: Iterable[str], configured: dict[str, Any]) -> None:
-    """Refuse names that would give one prefixed id to two users (S-16.4, H-4.3)."""
+    """Refuse names that would give one principal to two users (S-16.4, H-4.3, H-5.6)."""
     lowered = [name.lower() for name in names]
     if len(set(lowered)) < len(lowered) or any(":" in name for name in lowered):
         allowed = "names that differ by more than their case, and have no colon"
+        raise settings.SettingError(_POLICIES, configured[_POLICIES], allowed)
+    for name, other in itertools.permutations(lowered, 2):
+        # A user `b_c` of policy `a` and a user `c` of policy `a_b` would be one principal (H-5.6).
+        if other.startswith(f"{name}_"):
+            allowed = f"names of which none begins with another and '_', as {other!r} with {name!r}"
+            raise settings.SettingError(_POLICIES, configured[_POLICIES], allowed)
+    if _GROUP in lowered:
+        allowed = f"any names but {_GROUP!r}, whose users would have the principals of groups"
         raise settings.SettingError(_POLICIES, configured[_POLICIES], allowed)
     for key in configured:
         if key.startswith(_POLICY_PREFIX) and "." not in key.removeprefix(_POLICY_PREFIX):

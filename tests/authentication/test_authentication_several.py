@@ -98,7 +98,64 @@ def test_only_the_id_of_the_policy_that_won_is_a_principal(app):
     common = {"system.Everyone", "system.Authenticated", "trusted"}
     assert set(as_mat) == {*common, MAT, MAT.replace(":", "_")}
     # Whoever chooses an id must not become a group, or a user of another policy, by doing so.
-    assert set(as_admin) == {*common, "sso:group:admins", "sso_group:admins"}
+    assert set(as_admin) == {*common, "sso:group:admins"}
+
+
+class Trusting(Challenging):
+    """Takes any id, those that Pyramid's policies refuse included."""
+
+    def authenticated_userid(self, request):
+        return request.environ.get("REMOTE_USER")
+
+    def effective_principals(self, request):
+        return ["system.Everyone", "system.Authenticated", self.authenticated_userid(request)]
+
+
+LOOKS_LIKE = (
+    "staff_admin:root",
+    "admin:root",
+    "admin_root",
+    "group:admins",
+    "trusted",
+    "system.Authenticated",
+    "system.Everyone",
+    MAT,
+    MAT.replace(":", "_"),
+    "/groups/admins",
+    "*",
+)
+
+
+@pytest.mark.clause("H-5.6", "X-29")
+@pytest.mark.parametrize("userid", LOOKS_LIKE)
+def test_an_id_is_never_a_principal_of_others(userid):
+    settings = {
+        "multiauth.policies": "staff administration basicauth",
+        "multiauth.policy.staff.use": f"{__name__}.Trusting",
+        "multiauth.policy.administration.use": f"{__name__}.Challenging",
+    }
+    app = asked(settings, lambda request: {"principals": sorted(request.effective_principals)})
+
+    found = app.get("/v0/asks", extra_environ={"REMOTE_USER": userid}).json["principals"]
+
+    own = {name for name in found if name.startswith(("staff:", "staff_"))}
+    assert own == {f"staff:{userid}"} | ({f"staff_{userid}"} if ":" not in userid else set())
+    assert set(found) - own == {"system.Everyone", "system.Authenticated"}
+
+
+def groups_of(userid, request):
+    return ["ann", "group:pickers"]
+
+
+@pytest.mark.clause("H-5.6")
+def test_a_user_keeps_a_group_of_the_same_name():
+    settings = {**THREE, "multiauth.groupfinder": f"{__name__}.groups_of"}
+    body = {"data": {"name": "cep"}}
+    granted = {**settings, "toadstool_create_principals": "ann"}
+    app = asked(granted, lambda request: {"principals": sorted(request.effective_principals)})
+
+    assert "ann" in app.get("/v0/asks", extra_environ=ANN).json["principals"]
+    app.post_json("/v0/toadstools", body, extra_environ=ANN, status=201)
 
 
 @pytest.mark.clause("H-5.6", "H-5.16")
@@ -123,6 +180,40 @@ def test_names_that_would_mix_users_up_are_refused_at_start(names):
 
     with pytest.raises(ValueError, match=r"Setting 'multiauth\.policies' is .*differ by more"):
         make_app(settings={**settings, "multiauth.policies": names})
+
+
+@pytest.mark.clause("S-16.4", "H-5.6", "X-29")
+@pytest.mark.setting("multiauth.policies")
+@pytest.mark.parametrize(
+    ("names", "both"),
+    [
+        ("staff staff_admin", "'staff_admin' with 'staff'"),
+        ("staff_admin basicauth Staff", "'staff_admin' with 'staff'"),
+        ("basicauth basicauth_ sso", "'basicauth_' with 'basicauth'"),
+        (["a_b_c", "a_b"], "'a_b_c' with 'a_b'"),
+        ("sso group", "'group'"),
+    ],
+)
+def test_names_of_which_two_users_are_one_principal_are_refused_at_start(names, both):
+    every = names if isinstance(names, list) else names.split()
+    uses = {
+        f"multiauth.policy.{name}.use": "pyramid.authentication.RemoteUserAuthenticationPolicy"
+        for name in every
+    }
+
+    with pytest.raises(ValueError, match=rf"Setting 'multiauth\.policies' is .*{both}"):
+        make_app(settings={**uses, "multiauth.policies": names})
+
+
+@pytest.mark.clause("S-16.4")
+@pytest.mark.parametrize("names", ["staff staffadmin", "staff_a staff_b", "group_a sso", "a_b b"])
+def test_other_names_may_be_much_alike(names):
+    uses = {
+        f"multiauth.policy.{name}.use": "pyramid.authentication.RemoteUserAuthenticationPolicy"
+        for name in names.split()
+    }
+
+    assert make_app(settings={**uses, "multiauth.policies": names})
 
 
 @pytest.mark.clause("H-4.10", "P-24.5", "S-16.2")
