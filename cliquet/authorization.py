@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
-from urllib.parse import unquote
 
 from pyramid.authorization import Authenticated
 from pyramid.httpexceptions import HTTPNotFound
@@ -15,8 +13,8 @@ from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 from zope.interface import implementer
 
-from cliquet import settings, utils
-from cliquet.patterns import WILDCARD, Pattern
+from cliquet import object_uris, settings, utils
+from cliquet.patterns import WILDCARD
 from cliquet.permission.known import KnownPermissions, checks_what_it_lists
 from cliquet.principals import with_prefixed_userid
 from cliquet.storage.exceptions import RecordNotFoundError
@@ -37,9 +35,6 @@ PRIVATE = "private"
 
 DYNAMIC = "dynamic"
 """Permission that the context works out from the request (P-25.1)."""
-
-# A variable of a path that says what it matches, as in `{id:[a-z]+}`.
-_VARIABLE_PATTERN = re.compile(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}")
 
 
 def groupfinder(userid: str, request: Request) -> list[str]:
@@ -178,7 +173,7 @@ class RouteFactory:
         self._request = request
         bound_data = getattr(request, "bound_data", None)
         self.known_permissions = KnownPermissions(
-            None if bound_data is None else bound_data.setdefault(_GRANTED, set())
+            bound_data.setdefault(_GRANTED, set()) if isinstance(bound_data, dict) else None
         )
         self.get_prefixed_userid = lambda: request.prefixed_userid
         service = utils.current_service(request)
@@ -213,7 +208,8 @@ class RouteFactory:
             # The resource says so again, to whom may know (H-5.17).
             return "create"
         self.current_record = record
-        aces = record.get(getattr(resource.model, "permissions_field", None))
+        field = getattr(resource.model, "permissions_field", None)
+        aces = record.get(field) if isinstance(record, dict) else None
         if aces is not None:
             object_id = self.get_permission_object_id(request, resource.record_id)
             timestamp = record[resource.model.modified_field]
@@ -225,8 +221,8 @@ class RouteFactory:
         request = self._request
         self.required_permission = permission
         if permission == "create" and not self.on_collection:
-            template = _VARIABLE_PATTERN.sub(r"{\1}", self._service.collection_path)
-            self.permission_object_id = template.format(**request.matchdict)
+            path = self._service.collection_path
+            self.permission_object_id = object_uris.of_collection(request, path)
         else:
             self.permission_object_id = self.get_permission_object_id(request)
             self._shown_object_id = None if self.on_collection else self.permission_object_id
@@ -234,6 +230,9 @@ class RouteFactory:
 
     def _principals_of_settings(self, permission: str | None) -> list[str]:
         configured = self._request.registry.settings
+        if not isinstance(self.resource_name, str):
+            # A stand-in for a service, of which no setting speaks (P-31.1).
+            return []
         # Whoever may write may read, here too (X-20).
         permissions = ("read", "write") if permission == "read" else (permission,)
         return [
@@ -282,7 +281,7 @@ class RouteFactory:
         if self.on_collection or record_id == request.matchdict.get("id"):
             return self.get_permission_object_id(request, record_id)
         # A record stands in the way of another: its URI is not the requested one (D-49).
-        return _uri_of(request, request.matched_route.name, record_id)
+        return object_uris.of_record(request, request.matched_route.name, record_id)
 
     def get_permission_object_id(self, request: Request, record_id: str | None = None) -> str:
         """Return the URI of the requested object, or of a record of the requested collection.
@@ -295,13 +294,11 @@ class RouteFactory:
         """
         if self.on_collection and record_id is not None:
             # The sibling route knows where records live, whatever the collection's own path.
-            route_name = request.matched_route.name.removesuffix("-collection") + "-record"
+            route_name = f"{request.matched_route.name.removesuffix('-collection')}-record"
             if record_id == WILDCARD:
-                # The rest of the URL may hold a `*` of its own (X-29).
-                return Pattern.of(*_uri_of(request, route_name, "\0").split("\0", 1))
-            return _uri_of(request, route_name, record_id)
-        # Where the application is mounted is no part of it, as it is not in a batch (P-25.8).
-        return utils.strip_uri_prefix(request.path_info)
+                return object_uris.of_records(request, route_name)
+            return object_uris.of_record(request, route_name, record_id)
+        return object_uris.of_request(request)
 
     def check_permission(
         self,
@@ -360,13 +357,17 @@ class RouteFactory:
         )
         # The pattern takes slashes, and may be an application's: neither what belongs to another
         # parent nor what lies below a record may pass (D-48, D-51).
-        before, _, after = self.get_permission_object_id(self._request, "\0").partition("\0")
+        before, marker, after = self.get_permission_object_id(self._request, "\0").partition("\0")
         found = [
             self.extract_object_id(uri)
             for uri in uris
-            if uri.startswith(before)
-            and uri.endswith(after)
-            and "/" not in uri[len(before) : len(uri) - len(after)]
+            # A method of the application's may leave the id out, and then says nothing of others.
+            if not marker
+            or (
+                uri.startswith(before)
+                and uri.endswith(after)
+                and "/" not in uri[len(before) : len(uri) - len(after)]
+            )
         ]
         # An empty list means no limit: a later question, answered by no, must not lift this one's.
         self.shared_ids = found or self.shared_ids
@@ -375,9 +376,3 @@ class RouteFactory:
     def extract_object_id(self, object_uri: str) -> str:
         """Return the id of the record that has this URI."""
         return object_uri.split("/")[-1]
-
-
-def _uri_of(request: Request, route_name: str, record_id: str) -> str:
-    """Return the path of a record, without version prefix and without escapes."""
-    path = request.route_url(route_name, _app_url="", **{**request.matchdict, "id": record_id})
-    return utils.strip_uri_prefix(unquote(path))

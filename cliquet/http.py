@@ -70,7 +70,7 @@ def current_service(request: Request) -> Any:
     if route is None:
         return None
     services = request.registry.cornice_services
-    return services.get(route.pattern) or services.get("__cornice" + route.name)
+    return services.get(route.pattern) or services.get(f"__cornice{route.name}")
 
 
 def current_resource_name(request: Request) -> str | None:

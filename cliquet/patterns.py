@@ -93,7 +93,7 @@ def exact(text: str) -> str:
 
 def as_published(text: str) -> str:
     """Return `text` as the methods take it that were published with plain texts for patterns."""
-    if WILDCARD not in text or isinstance(text, (Exact, Pattern)):
+    if not isinstance(text, str) or isinstance(text, (Exact, Pattern)) or WILDCARD not in text:
         return text
     return Pattern(text)
 

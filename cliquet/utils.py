@@ -90,7 +90,12 @@ MAX_KEY_BYTES: Final = 512
 
 
 def is_storable_key(text: str) -> bool:
-    """Whether a text may be part of the key of what is stored: not too long, and without NUL."""
+    """Whether a text may be part of the key of what is stored: not too long, and without NUL.
+
+    What is no text is the mock of an application's test, which no client wrote (P-31.1).
+    """
+    if not isinstance(text, str):
+        return True
     # No character has more than 4 bytes.
     is_short = 4 * len(text) <= MAX_KEY_BYTES or len(text.encode()) <= MAX_KEY_BYTES
     return is_short and "\0" not in text
@@ -195,6 +200,7 @@ _URI_PREFIX: Final = re.compile(r"/v[0-9]+(?=[/?#]|\Z)")
 
 def strip_uri_prefix(path: str) -> str:
     """Remove the version prefix, a complete leading segment ``/v<digits>`` (P-26.17, P-34.9)."""
+    path = str(path)
     match = _URI_PREFIX.match(path)
     return path[match.end() :] if match else path
 

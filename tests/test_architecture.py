@@ -55,6 +55,7 @@ WEB = {
     "ip_authentication",
     "limits",
     "principals",
+    "object_uris",
     "prometheus",
     "service",
     "statsd",

@@ -120,7 +120,7 @@ class ResponseWriter(Pager):
         """Set the caching headers (section 30)."""
         expires_seconds = None
         resource_name = getattr(self.context, "resource_name", None)
-        if resource_name:
+        if resource_name and isinstance(resource_name, str):
             expires_seconds = settings.read(
                 self.request.registry.settings, f"{resource_name}_cache_expires_seconds"
             )

@@ -28,7 +28,8 @@ class Model:
 
     Parameters
     ----------
-    storage : backend that keeps them.
+    storage : backend that keeps them; or what stands for one in a test, and is only asked what a
+        published storage can answer (P-31.1).
     id_generator : makes the ids of new records; default the storage's.
     collection_id, parent_id : which collection. A parent is a name, whatever it holds; only a
         :class:`~cliquet.patterns.Pattern` stands for several parents (X-29).
@@ -85,6 +86,8 @@ class Model:
 
         .. versionadded:: 3.2
         """
+        if not isinstance(self.storage, StorageBase):
+            return operation()
         collection = self._collection(parent_id)
         return self.storage.atomic(
             operation,
@@ -180,7 +183,7 @@ class Model:
 
         .. versionadded:: 3.2
         """
-        if not self._has_own_get_records:
+        if not self._has_own_get_records or not isinstance(self.storage, StorageBase):
             # The application's lists tombstones too, or does not (P-10.5).
             filters = [
                 Filter(self.id_field, record_id, COMPARISON.EQ),

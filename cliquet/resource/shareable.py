@@ -9,6 +9,7 @@ from pyramid.httpexceptions import HTTPForbidden
 
 from cliquet import errors
 from cliquet.events import ACTIONS
+from cliquet.permission.known import KnownPermissions
 from cliquet.resource.model import Model, ShareableModel
 from cliquet.resource.parameters import InvalidParameter
 from cliquet.resource.schema import PermissionsSchema
@@ -42,7 +43,7 @@ class ShareableResource(UserResource):
         self.model.current_principal = self.request.prefixed_userid
         if self.context is not None:
             known = getattr(self.context, "known_permissions", None)
-            if known is not None:
+            if isinstance(known, KnownPermissions):
                 self.model.known_permissions = known
             # Looked up at each call: plug-ins replace the context's method (P-35.13).
             self.model.get_permission_object_id = lambda *args, **kwargs: (

@@ -419,7 +419,7 @@ def _is_storable(parent_id: str, request: Request) -> bool:
     if not utils.is_storable_key(parent_id):
         return False
     variables = (request.matchdict or {}).items()
-    written = [value for name, value in variables if name != "id"]
+    written = [value for name, value in variables if name != "id" and isinstance(value, str)]
     return utils.is_storable_key("".join(written))
 
 

@@ -44,6 +44,9 @@ class DummyRequest(mock.MagicMock):
             return f"http://localhost/v0/{name}"
 
         self.route_url = route_url
+        # What a test gives wins.
+        for name in kwargs.keys() & vars(self).keys():
+            setattr(self, name, kwargs[name])
 
     def _get_child_mock(self, /, **kwargs: Any) -> mock.MagicMock:
         # Not another request, which would have children of its own, and so on.
