@@ -132,6 +132,30 @@ class Migrations(abc.ABC):
             (f"{name or self.schema.name}_schema_version", str(version)),
         )
 
+    def bring_up(self, client: SQLClient) -> None:
+        """Create the schema, or upgrade it version by version; others who try meanwhile wait."""
+        while not self._advance(client):
+            pass
+
+    def _advance(self, client: SQLClient) -> bool:
+        """Do one step, a transaction; return whether nothing remains to be done."""
+        with client.begin() as session:
+            self.lock(session)
+            session.has_written = True
+            # Not before the lock, when another process may be at work.
+            installed = self.installed_version(session)
+            if installed is None:
+                self.check_database(session)
+                self.create(session)
+                return True
+            if installed < self.schema.version:
+                self.upgrade(session, installed)
+                installed += 1
+            return installed >= self.schema.version
+
+    def check_database(self, session: Session) -> None:  # noqa: B027 - there may be nothing to check
+        """Check, before anything is made, what cannot be mended afterwards (B-12.12)."""
+
     def upgrade(self, session: Session, before: int) -> None:
         """Apply the migration from one version to the next.
 

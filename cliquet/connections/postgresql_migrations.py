@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cliquet import logs
 from cliquet.connections import scope
@@ -14,6 +17,13 @@ __all__ = ["PostgreSQLMigrations"]
 
 # Any number will do, as long as no other program takes it.
 _ADVISORY_LOCK = 0x636C69717565
+_ADVISORY_LOCK_ALONE = _ADVISORY_LOCK + 1
+
+_TRY_LOCK = (
+    # It is held as long as the other connection needs.
+    "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_try_advisory_xact_lock(%s)"
+)
+_LOCK_INTERVAL_SECONDS = 0.1
 
 _ANOTHER_ROW = "SELECT 1 FROM metadata WHERE name NOT LIKE '%\\_schema\\_version' LIMIT 1"
 
@@ -34,30 +44,23 @@ class PostgreSQLMigrations(Migrations):
         AssertionError : the database is not in UTF-8.
         BackendError : the server cannot be reached, or refuses.
         """
-        with client.connect(readonly=True) as session:
-            installed = self.installed_version(session)
-        if dry_run:
-            self._announce(installed)
+        if not dry_run:
+            self.bring_up(client)
             return
-        if installed is None:
-            with client.begin() as session:
-                self.lock(session)
-                # Another process may have been faster.
-                installed = self.installed_version(session)
-                if installed is None:
-                    self.check_database(session)
-                    self.create(session)
-                session.has_written = True
-        while installed is not None and installed < self.schema.version:
-            with client.begin() as session:
-                self.lock(session)
-                found = self.installed_version(session)
-                if found is None or found <= installed:
-                    self.upgrade(session, installed)
-                    found = installed + 1
-                # Else another process was faster.
-                session.has_written = True
-                installed = found
+        with client.connect(readonly=True) as session:
+            self._announce(self.installed_version(session))
+
+    @contextmanager
+    def alone(self, client: PostgreSQLClient) -> Iterator[None]:
+        """Keep other processes out of a block that sends what no transaction can hold.
+
+        The block must not be in a transaction. Who waits asks again and again: a statement that
+        waited would have a snapshot, and to create an index waits for all of them to end.
+        """
+        with client.aside().begin() as session:
+            while not session.execute(_TRY_LOCK, (_ADVISORY_LOCK_ALONE,)).fetchone()[0]:
+                time.sleep(_LOCK_INTERVAL_SECONDS)
+            yield
 
     def _announce(self, installed: int | None) -> None:
         if installed is None:

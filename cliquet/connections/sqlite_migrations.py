@@ -35,16 +35,14 @@ class SQLiteMigrations(Migrations):
                 "schema.to_create", schema=self.schema.name, version=self.schema.version
             )
             return
+        if not dry_run:
+            self.bring_up(client)
+            return
         with client.connect(readonly=True) as session:
             installed = self.installed_version(session) or self.schema.version
         for version in range(installed, self.schema.version):
-            if dry_run:
-                path = migration_path(version, version + 1)
-                logs.logger.info("schema.to_migrate", schema=self.schema.name, file=path)
-            else:
-                with client.begin() as session:
-                    self.upgrade(session, version)
-                    session.has_written = True
+            path = migration_path(version, version + 1)
+            logs.logger.info("schema.to_migrate", schema=self.schema.name, file=path)
 
     def recorded_step(self, client: SQLClient, name: str) -> int:
         assert isinstance(client, SQLiteClient)  # noqa: S101 - that of a storage in SQLite

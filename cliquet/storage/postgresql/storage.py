@@ -66,7 +66,11 @@ class Storage(RelationalStorage):
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         self._migrations.run(self.client, dry_run=dry_run)
-        self._indexes.update(dry_run=dry_run)
+        if dry_run:
+            self._indexes.update(dry_run=True)
+        else:
+            with self._migrations.alone(self.client):
+                self._indexes.update(dry_run=False)
 
     def missing_indexes(self) -> list[str]:
         return self._indexes.missing() if self._indexed else []

@@ -1,0 +1,125 @@
+"""``cliquet migrate`` several times at once, as when several hosts are deployed."""
+
+import contextlib
+import os
+import re
+import sqlite3
+import subprocess
+
+import psycopg2
+import pytest
+
+from scripts.command_line import PROGRAM, write_ini
+
+TOGETHER = 4
+
+APPLICATION = """\
+import cliquet
+from cliquet import resource
+from cliquet.testing.web import add_resource
+from pyramid.config import Configurator
+
+class Moss(resource.UserResource):
+    class MossSchema(resource.ResourceSchema):
+        class Options:
+            indexed_fields = ("rank", "place", "age")
+    mapping = MossSchema()
+
+def create_links(storage):
+    with storage.client.connect() as session:
+        session.execute("CREATE TABLE links (target VARCHAR(10))")
+
+def main(global_config, **settings):
+    config = Configurator(settings=settings)
+    cliquet.initialize(config, version="1.0", project_name="together")
+    add_resource(config, Moss)
+    config.add_migrations("linker", [create_links])
+    return config.make_wsgi_app()
+"""
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/data.db"
+    return request.getfixturevalue("postgresql_url")
+
+
+@pytest.fixture
+def migrate_together(url, tmp_path):
+    """Start the program several times at once; return what they answered."""
+    kind = url.partition(":")[0]
+    settings = {
+        f"{component}_{name}": value
+        for component in ("storage", "permission", "cache")
+        for name, value in (("backend", f"cliquet.{component}.{kind}"), ("url", url))
+    }
+    (tmp_path / "together.py").write_text(APPLICATION)
+    ini = write_ini(tmp_path / "app.ini", settings, use="call:together:main")
+
+    def migrate():
+        path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        started = [
+            subprocess.Popen(
+                [*PROGRAM, "--ini", ini, "migrate"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+            for _ in range(TOGETHER)
+        ]
+        outputs = [process.communicate(timeout=60)[0] for process in started]
+        return [process.returncode for process in started], outputs
+
+    return migrate
+
+
+def rows(url, path, statement):
+    """Return what a database answers; with SQLite, the file at a path."""
+    opened = sqlite3.connect(path) if url.startswith("sqlite") else psycopg2.connect(url)
+    with contextlib.closing(opened) as connection:
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        return cursor.fetchall()
+
+
+@pytest.mark.clause("B-12.11", "E-1.3", "P-30.3")
+@pytest.mark.parametrize("attempt", range(3))
+def test_one_works_and_the_others_wait(migrate_together, url, tmp_path, attempt):
+    codes, outputs = migrate_together()
+
+    assert codes == [0] * TOGETHER, "\n".join(outputs)
+    versions = dict.fromkeys(("linker", "permission", "storage"), 1)
+    if url.startswith("postgresql"):
+        versions["cache"] = 1
+    found = rows(
+        url,
+        tmp_path / "data.db",
+        "SELECT name FROM metadata WHERE name LIKE '%version' ORDER BY name",
+    )
+    assert [name for (name,) in found] == [f"{name}_schema_version" for name in sorted(versions)]
+    text = "".join(outputs)
+    for line in (
+        r"schema\.created .*schema=storage",
+        r"schema\.created .*schema=permission",
+        r"migration\.done .*migration=linker",
+    ):
+        assert len(re.findall(line, re.sub(r"\x1b\[[0-9;]*m", "", text))) == 1, text
+
+
+@pytest.mark.clause("E-10.2", "B-12.11")
+def test_indexes_are_made_once(migrate_together, url, tmp_path):
+    codes, outputs = migrate_together()
+
+    assert codes == [0] * TOGETHER, "\n".join(outputs)
+    if url.startswith("sqlite"):
+        made = "SELECT name, 1 FROM sqlite_master WHERE name LIKE 'records_on_%'"
+    else:
+        made = (
+            "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
+            " WHERE relname LIKE 'records_on_%'"
+        )
+    found = rows(url, tmp_path / "data.db", made)
+    assert len(found) == 3
+    assert all(is_valid for _, is_valid in found)
