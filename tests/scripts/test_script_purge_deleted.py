@@ -21,7 +21,7 @@ NOW_MS = 1_800_000_000_000
 
 def fill(storage, now_ms):
     """Store a record, and tombstones of 0 to 4 days ago, in two collections of two users."""
-    for parent_id in ("user0", "us*r1"):
+    for parent_id in ("user1", "us*r1"):
         for collection_id in ("book", "shelf"):
             home = {"collection_id": collection_id, "parent_id": parent_id}
             for age in (4, 3, 2, 1, 0):
@@ -47,7 +47,7 @@ def timestamps(storage):
 def everywhere(*ids):
     return {
         (collection_id, parent_id): list(ids)
-        for parent_id in ("us*r1", "user0")
+        for parent_id in ("us*r1", "user1")
         for collection_id in ("book", "shelf")
     }
 
@@ -83,13 +83,40 @@ def test_tombstones_beyond_the_limit_go(storage, limit, kept):
     assert timestamps(storage) == before
 
 
+class Recording(Storage):
+    """Remembers each purge, and how many tombstones it removed."""
+
+    def __init__(self):
+        super().__init__()
+        self.purges = []
+
+    def purge_deleted(self, collection_id, parent_id, *args, **kwargs):
+        purged = super().purge_deleted(collection_id, parent_id, *args, **kwargs)
+        self.purges.append((collection_id, parent_id, purged))
+        return purged
+
+
+@pytest.mark.clause("E-7.2", "X-29")
+def test_a_parent_called_by_a_star_is_purged_alone():
+    storage = Recording()
+    fill(storage, NOW_MS)
+
+    purge(storage, Limit(max_retained=1))
+
+    assert storage.purges == [
+        (collection_id, parent_id, 4)
+        for parent_id in ("us*r1", "user1")
+        for collection_id in ("book", "shelf")
+    ]
+
+
 @pytest.mark.clause("B-21.40", "E-7.2")
 def test_other_collections_than_those_named_stay(storage):
     assert purge(storage, Limit(), ["book"]) == {"book": 10}
 
     left = remaining(storage)
-    assert left["book", "user0"] == ["live"]
-    assert left["shelf", "user0"] == ["live", "r0", "r1", "r2", "r3", "r4"]
+    assert left["book", "user1"] == ["live"]
+    assert left["shelf", "user1"] == ["live", "r0", "r1", "r2", "r3", "r4"]
 
 
 @pytest.mark.clause("E-7.2")
@@ -178,7 +205,7 @@ def test_every_storage_is_purged(request, family):
         assert foreseen[1] == {"book": 8, "shelf": 8}
         assert purge(storage, limits[1], ["book"]) == {"book": 2}
         left = everywhere("live", "r0", "r1")
-        left["book", "user0"] = left["book", "us*r1"] = ["live", "r0"]
+        left["book", "user1"] = left["book", "us*r1"] = ["live", "r0"]
         assert remaining(storage) == left
 
 
@@ -204,7 +231,7 @@ def test_the_command_prints_what_it_removes_of_each_collection(cliquet, request,
             "book: 2 tombstones removed",
             "all: 2 tombstones removed",
         ]
-        assert remaining(storage)["book", "user0"] == ["live", "r0"]
+        assert remaining(storage)["book", "user1"] == ["live", "r0"]
 
 
 @contextlib.contextmanager
