@@ -145,7 +145,9 @@ def read_options(config: Any, prefix: str = "") -> Options:
     return Options(address, pool_size, _pool_timeout_seconds(configured, prefix), is_cluster)
 
 
-def create_from_config(config: Any, prefix: str = "") -> redis.Redis:
+def create_from_config(
+    config: Any, prefix: str = "", *, timeout_seconds: float | None = None
+) -> redis.Redis:
     """Return a client with its own pool, which is not connected yet (S-13, B-10.2 to B-10.4).
 
     When all connections of the pool are in use, a thread waits for one (B-21.35).
@@ -153,6 +155,9 @@ def create_from_config(config: Any, prefix: str = "") -> redis.Redis:
     Parameters
     ----------
     config, prefix : as in ``read_options()``.
+    timeout_seconds : how long a thread waits at most for a free connection, for the server to take
+        one and for the answer to a command; default the setting ``pool_timeout`` for the first, and
+        :data:`TIMEOUT_SECONDS` for the others.
 
     Raises
     ------
@@ -167,20 +172,22 @@ def create_from_config(config: Any, prefix: str = "") -> redis.Redis:
         raise settings.SettingError(
             f"{prefix}url", url, f"{ALLOWED_URL}; a cluster is for the cache alone"
         )
+    socket_timeout = TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds
+    pool_timeout = options.pool_timeout_seconds
     # One more attempt, at once: the server closes idle connections, and the pool learns it by using
     # them. Not after a timeout, when the command may have been executed.
     retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
     pool = redis.BlockingConnectionPool(  # type: ignore[no-untyped-call]  # not typed upstream
         max_connections=options.pool_size,
-        timeout=options.pool_timeout_seconds,
+        timeout=pool_timeout if timeout_seconds is None else min(pool_timeout, timeout_seconds),
         connection_class=redis.SSLConnection if address.tls else redis.Connection,
         host=address.host,
         port=address.port,
         db=address.db,
         username=address.username,
         password=address.password,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
+        socket_timeout=socket_timeout,
+        socket_connect_timeout=socket_timeout,
         retry=retry,
     )
     return redis.Redis(connection_pool=pool)

@@ -10,28 +10,47 @@ from redis import Redis
 from cliquet import logs, settings
 from cliquet.connections.redis import create_from_config
 from cliquet.listeners.base import ListenerBase
+from cliquet.listeners.breaker import CircuitBreaker
 
-__all__ = ["Listener", "load_from_config"]
+__all__ = ["MAX_FAILURES", "PAUSE_SECONDS", "Listener", "load_from_config"]
+
+MAX_FAILURES = 3
+"""After so many failures in a row, a server is left alone for a while."""
+
+PAUSE_SECONDS = 10.0
+"""How long it is left alone before an event is sent again, to see whether it is back."""
 
 
 class Listener(ListenerBase):
     """Push the payload of each event, as JSON, to the left end of a list (P-23.4).
 
     Who reads from the right end gets them in order. An event that cannot be sent is logged and
-    lost; the request that caused it never fails (P-23.5).
+    lost; the request that caused it never fails (P-23.5). Nor do requests wait for a server that
+    does not answer, once :data:`MAX_FAILURES` have.
 
     Parameters
     ----------
     client : of the server.
     listname : key of the list.
+    max_events : the list keeps the newest so many; ``None`` for all.
     """
 
     after_commit: ClassVar[bool] = True
 
-    def __init__(self, client: Redis, listname: str, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        listname: str,
+        *args: Any,
+        max_events: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._client = client
         self.listname = listname
+        self.max_events = max_events
+        self.breaker = CircuitBreaker(max_failures=MAX_FAILURES, pause_seconds=PAUSE_SECONDS)
+        self._is_full = False
 
     def __call__(self, event: Any) -> None:
         try:
@@ -40,11 +59,40 @@ class Listener(ListenerBase):
         except (TypeError, ValueError, RecursionError):
             logs.logger.error("Unable to dump the payload", exc_info=True)
             return
+        if not self.breaker.allows():
+            return
         try:
-            self._client.lpush(self.listname, payload)
+            self._push(payload)
         except Exception:
             # Whatever the client raises: host names and certificates have errors of their own.
-            logs.logger.error("Unable to send the payload to Redis", exc_info=True)
+            is_pausing = self.breaker.fail()
+            if is_pausing or not self.breaker.is_open:
+                logs.logger.error("Unable to send the payload to Redis", exc_info=True)
+            if is_pausing:
+                logs.logger.error(
+                    "Redis is left alone", listname=self.listname, pause_seconds=PAUSE_SECONDS
+                )
+        else:
+            skipped = self.breaker.succeed()
+            if skipped is not None:
+                logs.logger.info("Redis is back", listname=self.listname, lost_events=skipped)
+
+    def _push(self, payload: str) -> None:
+        if self.max_events is None:
+            self._client.lpush(self.listname, payload)
+            return
+        # One transaction: no consumer sees a list that is too long.
+        with self._client.pipeline(transaction=True) as pipeline:
+            pipeline.lpush(self.listname, payload)
+            pipeline.ltrim(self.listname, 0, self.max_events - 1)
+            length, _ = pipeline.execute()
+        was_full, self._is_full = self._is_full, length > self.max_events
+        if self._is_full and not was_full:
+            logs.logger.warning(
+                "The list of events is full, the oldest ones are dropped",
+                listname=self.listname,
+                max_events=self.max_events,
+            )
 
 
 def load_from_config(config: Any, prefix: str) -> Listener:
@@ -52,7 +100,17 @@ def load_from_config(config: Any, prefix: str) -> Listener:
 
     Raises
     ------
-    cliquet.settings.SettingError : the URL or the size of the pool cannot be used.
+    cliquet.settings.SettingError : the URL, the size of the pool, the timeout or the size of the
+        list cannot be used.
     """
-    client = create_from_config(config, prefix=prefix)
-    return Listener(client, settings.read(config.get_settings(), f"{prefix}listname"))
+    configured = config.get_settings()
+    client = create_from_config(
+        config,
+        prefix=prefix,
+        timeout_seconds=float(settings.read(configured, f"{prefix}timeout_seconds")),
+    )
+    return Listener(
+        client,
+        settings.read(configured, f"{prefix}listname"),
+        max_events=settings.read(configured, f"{prefix}listmaxsize"),
+    )

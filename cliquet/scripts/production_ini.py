@@ -84,6 +84,8 @@ _EXAMPLES: Final[Mapping[str, tuple[str, str | None]]] = {
     "event_listeners.{name}.url": ("event_listeners.redis.url", "redis://localhost:6379/0"),
     "event_listeners.{name}.pool_size": ("event_listeners.redis.pool_size", None),
     "event_listeners.{name}.listname": ("event_listeners.redis.listname", None),
+    "event_listeners.{name}.listmaxsize": ("event_listeners.redis.listmaxsize", None),
+    "event_listeners.{name}.timeout_seconds": ("event_listeners.redis.timeout_seconds", None),
     "event_listeners.{name}.actions": ("event_listeners.redis.actions", None),
     "event_listeners.{name}.resources": ("event_listeners.redis.resources", "{resource}"),
     "event_listeners.{name}.before_commit": ("event_listeners.redis.before_commit", None),
