@@ -16,7 +16,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from zope.interface import implementedBy
 
-from cliquet import authorization, logs, utils
+from cliquet import authorization, logs, utils, wire
 from cliquet.transactions import BeforeCommit
 from cliquet.types import Record
 
@@ -77,7 +77,8 @@ class _ResourceEvent:
             # Last, so that no variable of the URL can take their place (P-34.5).
             "timestamp": timestamp,
             "action": action.value,
-            "uri": utils.strip_uri_prefix(request.path),
+            # As permissions name it, which know nothing of mounts (P-25.8), but escaped.
+            "uri": utils.strip_uri_prefix(wire.escaped(request.path_info)),
             "user_id": request.prefixed_userid,
             "resource_name": resource_name,
         }

@@ -16,21 +16,19 @@ from pyramid.events import NewResponse
 from pyramid.httpexceptions import (
     HTTPBadRequest,
     HTTPException,
-    HTTPTemporaryRedirect,
     status_map,
 )
 from pyramid.request import Request, apply_request_extensions
 from pyramid.response import Response
 from pyramid_retry import is_error_retryable
 
-from cliquet import cors, jsonio, settings, utils, wire
+from cliquet import cors, jsonio, urls, utils, wire
 from cliquet.errors import ERRORS, http_error
 
 __all__ = [
     "JSON_PATCH",
     "MERGE_PATCH",
     "PATCH_CONTENT_TYPES",
-    "REDIRECT_ROUTE",
     "Answer",
     "answer_subrequest",
     "build_request",
@@ -38,30 +36,17 @@ __all__ = [
     "current_resource_name",
     "current_service",
     "elapsed_ms",
-    "escaped_path",
     "follow_subrequest",
-    "has_version",
     "is_tried_again",
     "known_method",
     "media_type",
-    "path_with_other_slashes",
-    "path_with_version",
     "reapply_cors",
-    "redirection",
 ]
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 PATCH_CONTENT_TYPES = (MERGE_PATCH, JSON_PATCH)
 """Media types of the bodies of PATCH on resources, besides ``application/json`` (E-4.1)."""
-
-# Characters that may stand in a path as they are (RFC 3986 section 3.3), `%` of escapes included.
-_PATH_SAFE = "/%:@!$&'()*+,;=~-._"
-# The same for a query string, which is escaped already; only `&` separates parameters.
-_QUERY_SAFE = _PATH_SAFE.replace(";", "") + "?[]{}|^`\\"
-
-REDIRECT_ROUTE = "redirect_to_version"
-"""Name of the route of URLs without version (H-2.4)."""
 
 
 def current_service(request: Request) -> Any:
@@ -86,42 +71,6 @@ def current_resource_name(request: Request) -> str | None:
 def reapply_cors(request: Request, response: Response) -> Response:
     """Put on a response the CORS headers of the request's URL (P-26.12)."""
     return cors.add_headers(request, response)
-
-
-def redirection(request: Request, path: str) -> HTTPTemporaryRedirect:
-    """Return the redirection to another path of the same application (D-23, D-70).
-
-    Parameters
-    ----------
-    path : not escaped, with a leading slash; the query string of the request is kept.
-    """
-    location = request.application_url + quote(path, safe=_PATH_SAFE.replace("%", ""))
-    if request.query_string:
-        location += "?" + quote(request.query_string.encode("latin-1"), safe=_QUERY_SAFE)
-    return HTTPTemporaryRedirect(location)
-
-
-def has_version(request: Request) -> bool:
-    """Whether the path of a request begins with the version that the service has (H-2.8)."""
-    prefix = f"/{request.registry.route_prefix}"
-    path: str = request.path_info
-    return path == prefix or path.startswith(f"{prefix}/")
-
-
-def path_with_version(request: Request) -> str:
-    """Return where a URL without version is redirected to (H-2.4)."""
-    return f"/{request.registry.route_prefix}/{request.path_info[1:]}"
-
-
-def path_with_other_slashes(request: Request) -> str | None:
-    """Return where a URL that matches no route is redirected to, if anywhere (H-2.11, H-2.13)."""
-    redirects = settings.read(request.registry.settings, "trailing_slash_redirect_enabled")
-    path: str = request.path_info
-    if not redirects or not has_version(request):
-        return None
-    if path == f"/{request.registry.route_prefix}":
-        return f"{path}/"
-    return path.rstrip("/") if path.endswith("/") else None
 
 
 def elapsed_ms(request: Request) -> int:
@@ -160,11 +109,16 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
     """
     prefix = f"/{original.registry.route_prefix}"
     path, question_mark, query_string = dict_obj["path"].partition("?")
-    if path != prefix and not path.startswith(f"{prefix}/"):
+    path = quote(path, safe=urls.PATH_SAFE_ESCAPED)
+    mount = urls.mount(original)
+    if mount and urls.is_at(mount + prefix, path):
+        # As a URL of the service has it, where that is mounted below a path of the site.
+        path = path.removeprefix(mount)
+    elif not urls.is_at(prefix, path):
         path = prefix + path
-    url = quote(path, safe=_PATH_SAFE)
+    url = path
     if question_mark:
-        url += "?" + quote(query_string, safe=_QUERY_SAFE)
+        url += "?" + quote(query_string, safe=urls.QUERY_SAFE)
 
     # Names in lower case: however they are written, the given ones win (H-25.14).
     headers = {
@@ -196,8 +150,9 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
         body=body or b"",
     )
     request.registry = original.registry
-    # Who sends it, and the transaction that it is part of, are those of the original.
-    for name in ("REMOTE_ADDR", "REMOTE_USER", "tm.active", "tm.manager"):
+    # Who sends it, where the service is mounted, and the transaction that it is part of, are those
+    # of the original.
+    for name in ("REMOTE_ADDR", "REMOTE_USER", "SCRIPT_NAME", "tm.active", "tm.manager"):
         if name in original.environ:
             request.environ[name] = original.environ[name]
     # The instrumentation of OpenTelemetry (0.66b1) would complain, of each sub-request, that its
@@ -217,16 +172,6 @@ def media_type(headers: Mapping[str, Any]) -> str:
     return wire.media_type(found)
 
 
-def escaped_path(request: Request) -> str:
-    """Return the path of a request as in its URL, also one that is not UTF-8 (D-36)."""
-    try:
-        path: str = request.path
-    except UnicodeDecodeError:
-        # WSGI hands over bytes as latin-1 text (PEP 3333).
-        return quote(request.environ.get("PATH_INFO", "").encode("latin-1"))
-    return path
-
-
 def build_response(response: Response, request: Request) -> dict[str, Any]:
     """Describe the response of a sub-request as JSON can carry it (P-26.19, P-34.11)."""
     body: Any = ""
@@ -236,7 +181,8 @@ def build_response(response: Response, request: Request) -> dict[str, Any]:
         except ValueError:
             body = response.body.decode("utf-8", "replace")
     return {
-        "path": unquote(escaped_path(request)),
+        # As it may be given in a batch, wherever the application is mounted.
+        "path": unquote(urls.escaped_path(request).removeprefix(urls.mount(request))),
         "status": response.status_code,
         "headers": _as_object(response.headers.items()),
         "body": body,
@@ -331,7 +277,11 @@ def _path_redirected_to(answer: Answer) -> str | None:
     if f"{target.scheme}://{target.netloc}" != answer.request.host_url:
         # Another site: it is for the client to go there.
         return None
-    path: str = target.path
+    path, mount = target.path, urls.mount(answer.request)
+    if not urls.is_at(mount, path):
+        # Another application of the site.
+        return None
+    path = path.removeprefix(mount)
     return f"{path}?{target.query}" if target.query else path
 
 

@@ -8,18 +8,27 @@ nothing of what a request is for.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from webob.acceptparse import Accept
 
 from cliquet import utils
 
-__all__ = ["decode_headers", "media_type", "normalize"]
+__all__ = ["PATH_SAFE", "decode_headers", "escaped", "media_type", "normalize", "on_the_wire"]
 
 Environ = dict[str, Any]
 
+PATH_SAFE: Final = "/:@!$&'()*+,;=~"
+"""What may stand in a path as it is, besides letters, digits and ``-._`` (RFC 3986 section 3.3)."""
+
 # A parameter of a media range that is not its weight (RFC 9110 12.5.1).
 _RANGE_PARAMETER = re.compile(r";[ \t]*(?![qQ][ \t]*=)")
+
+
+def escaped(path: str | bytes) -> str:
+    """Return a path as it stands in a URL."""
+    return quote(path, safe=PATH_SAFE)
 
 
 def media_type(value: str) -> str:

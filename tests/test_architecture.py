@@ -60,6 +60,7 @@ WEB = {
     "service",
     "statsd",
     "transactions",
+    "urls",
     "validation",
     "wire",
 }

@@ -140,7 +140,10 @@ def test_an_unknown_action_is_an_error_that_names_it():
 )
 def test_an_event_is_made_of_action_timestamp_records_and_request(event_class, attribute):
     request = SimpleNamespace(
-        matchdict={}, current_resource_name="mushroom", path="/v0/mushrooms", prefixed_userid=None
+        matchdict={},
+        current_resource_name="mushroom",
+        path_info="/v0/mushrooms",
+        prefixed_userid=None,
     )
     records = [{"id": ID}]
 

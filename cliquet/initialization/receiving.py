@@ -9,7 +9,7 @@ from pyramid.events import NewRequest
 from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
 
-from cliquet import errors, http, wire
+from cliquet import errors, urls, wire
 
 __all__ = ["setup_reception"]
 
@@ -76,9 +76,9 @@ def _address_preflight(request: Request) -> None:
     for _ in range(_MAX_REDIRECTIONS):
         route = find_route(request)["route"]
         if route is None:
-            path = http.path_with_other_slashes(request)
-        elif route.name == http.REDIRECT_ROUTE:
-            path = http.path_with_version(request)
+            path = urls.path_with_other_slashes(request)
+        elif route.name == urls.REDIRECT_ROUTE:
+            path = urls.path_with_version(request)
         else:
             path = None
         if path is None:

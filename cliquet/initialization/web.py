@@ -11,7 +11,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from cliquet import authentication, cors, errors, http, jsonio, settings
+from cliquet import authentication, cors, errors, jsonio, settings, urls
 
 __all__ = [
     "add_cors_headers",
@@ -121,15 +121,15 @@ def setup_version_redirection(config: Configurator) -> None:
         return
 
     def redirect_to_version(request: Request) -> Response:
-        return http.redirection(request, http.path_with_version(request))
+        return urls.redirection(request, urls.path_with_version(request))
 
     config.route_prefix = None
     # A project version that is no number ("hidden", S-3.3) may have given the prefix.
     own_segment = rf"{re.escape(prefix)}(?:/|\Z)"
-    config.add_route(http.REDIRECT_ROUTE, rf"/{{path:(?!v[0-9]+|{own_segment})(?s:.*)}}")
+    config.add_route(urls.REDIRECT_ROUTE, rf"/{{path:(?!v[0-9]+|{own_segment})(?s:.*)}}")
     config.add_view(
         redirect_to_version,
-        route_name=http.REDIRECT_ROUTE,
+        route_name=urls.REDIRECT_ROUTE,
         permission=NO_PERMISSION_REQUIRED,
         require_csrf=False,
     )

@@ -10,7 +10,18 @@ from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from cliquet import authorization, errors, events, http, jsonio, logs, settings, transactions, utils
+from cliquet import (
+    authorization,
+    errors,
+    events,
+    http,
+    jsonio,
+    logs,
+    settings,
+    transactions,
+    urls,
+    utils,
+)
 from cliquet.service import Service
 from cliquet.validation import read_body
 
@@ -164,7 +175,7 @@ def post_batch(request: Request) -> dict[str, Any]:
             answer = _process(request, subrequest)
             logs.logger.info(
                 "subrequest.summary",
-                path=http.escaped_path(answer.request),
+                path=urls.escaped_path(answer.request),
                 method=answer.request.method,
                 code=answer.response.status_code,
             )

@@ -24,7 +24,7 @@ from pyramid.security import forget
 from pyramid.view import exception_view_config, forbidden_view_config, notfound_view_config
 from pyramid_retry import is_error_retryable, mark_error_retryable
 
-from cliquet import http, logs, settings, utils
+from cliquet import http, logs, settings, urls, utils
 from cliquet.errors import ERRORS, has_json_body, http_error
 from cliquet.storage.exceptions import BackendError, TimeLimitError
 
@@ -85,13 +85,13 @@ def authorization_required(request: Request) -> Response:
 def page_not_found(request: Request) -> Response:
     """Answer 404, or redirect to the same URL without its trailing slashes (P-20.2)."""
     missing = ERRORS.MISSING_RESOURCE
-    if not http.has_version(request):
+    if not urls.has_version(request):
         # Before the slash: another version is not one slash away (H-2.8).
         missing = ERRORS.VERSION_NOT_AVAILABLE
     elif getattr(request, "matched_route", None) is None:
-        path = http.path_with_other_slashes(request)
+        path = urls.path_with_other_slashes(request)
         if path is not None:
-            return http.redirection(request, path)
+            return urls.redirection(request, path)
     return http_error(HTTPNotFound(), errno=missing, message=missing.sentence)
 
 
