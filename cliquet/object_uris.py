@@ -6,6 +6,7 @@ They are paths without version prefix, escapes and mount point. Knows nothing of
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,7 +16,7 @@ from webob.request import BaseRequest
 from cliquet import utils
 from cliquet.patterns import Pattern
 
-__all__ = ["of_collection", "of_record", "of_records", "of_request"]
+__all__ = ["filled", "of_collection", "of_record", "of_records", "of_request"]
 
 # A variable of a path that says what it matches, as in `{id:[a-z]+}`.
 _VARIABLE_PATTERN = re.compile(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}")
@@ -35,7 +36,12 @@ def of_collection(request: Request, path: Any) -> str:
     ----------
     path : that of the service of the collection, with its variables.
     """
-    return _VARIABLE_PATTERN.sub(r"{\1}", str(path)).format(**request.matchdict)
+    return filled(path, request.matchdict)
+
+
+def filled(path: Any, variables: Mapping[str, str]) -> str:
+    """Return the path of a service with the variables of a URL in their places."""
+    return _VARIABLE_PATTERN.sub(r"{\1}", str(path)).format(**variables)
 
 
 def of_record(request: Request, route_name: str, record_id: str) -> str:

@@ -40,6 +40,7 @@ def warn_of_doubts(event: Any) -> None:
         _warn_of_unknown_settings(registry)
         _warn_of_missing_secret(registry.settings)
         _warn_of_missing_indexes(registry)
+        _warn_of_two_transactions(registry)
 
 
 def _warn_of_unknown_settings(registry: Any) -> None:
@@ -76,3 +77,33 @@ def _warn_of_missing_indexes(registry: Any) -> None:
         logs.logger.warning(
             "Declared indexes are missing, which `cliquet migrate` makes.", indexes=missing
         )
+
+
+def _warn_of_two_transactions(registry: Any) -> None:
+    """Tell that records and permissions are not committed at one instant, where they are not."""
+    backends = [getattr(registry, kind, None) for kind in ("storage", "permission")]
+    if None in backends or _commit_together(*backends):
+        return
+    logs.logger.warning(
+        "Records and permissions are not committed together: a crash in between leaves permissions"
+        " without record, or records without owner. `cliquet check-permissions` finds them.",
+        storage=_module_of(backends[0]),
+        permission=_module_of(backends[1]),
+    )
+
+
+def _commit_together(records: Any, permissions: Any) -> bool:
+    """Whether two backends take part in one transaction; assumed of those of other origins."""
+    modules = _module_of(records), _module_of(permissions)
+    if not all(module.startswith("cliquet.") for module in modules):
+        return True
+    if modules == ("cliquet.storage.memory", "cliquet.permission.memory"):
+        return True
+    # Backends on one database have one client; those in Redis commit each by itself.
+    client = getattr(records, "client", None)
+    return client is not None and client is getattr(permissions, "client", None)
+
+
+def _module_of(backend: Any) -> str:
+    # Not `type()`: observers stand before what they observe.
+    return str(backend.__class__.__module__)

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from cliquet.scripts import (
+    check_permissions,
     copy,
     flush_cache,
     init,
@@ -33,6 +34,7 @@ COMMANDS = (
     migrate.COMMAND,
     settings.COMMAND,
     purge_deleted.COMMAND,
+    check_permissions.COMMAND,
     flush_cache.COMMAND,
     copy.COMMAND,
     init.COMMAND,

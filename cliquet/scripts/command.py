@@ -110,7 +110,9 @@ def module_of(backend: Any) -> str:
 
 def is_in_memory(backend: Any) -> bool:
     """Return whether a backend keeps everything in its process, where no command finds it."""
-    return module_of(backend) in ("cliquet.storage.memory", "cliquet.cache.memory")
+    return module_of(backend) in {
+        f"cliquet.{kind}.memory" for kind in ("storage", "cache", "permission")
+    }
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import pytest
 from logged import capture_logs
 
+from cliquet.permission.base import PermissionBase
 from cliquet.testing.web import make_app
 
 
@@ -72,3 +73,73 @@ class Nobody:
 
     def forget(self, request):
         return []
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory, request):
+    """URLs of two databases of each kind."""
+    folder = tmp_path_factory.mktemp("databases")
+    redis = request.getfixturevalue("redis_server")
+    postgresql = request.getfixturevalue("postgresql_module_url")
+    return {
+        "memory": ("", ""),
+        "sqlite": (f"sqlite:///{folder}/a.db", f"sqlite:///{folder}/b.db"),
+        # Nothing is connected at the start.
+        "postgresql": (postgresql, postgresql + "_2"),
+        "redis": (f"{redis}/1", f"{redis}/2"),
+    }
+
+
+def backends(urls, storage, permission, rank):
+    settings = {"userid_hmac_secret": "b4c96a"}
+    for kind, family, number in (("storage", storage, 0), ("permission", permission, rank)):
+        settings[f"{kind}_backend"] = f"cliquet.{kind}.{family}"
+        settings[f"{kind}_url"] = urls[family][number]
+    return settings
+
+
+FAMILIES = ("memory", "sqlite", "postgresql", "redis")
+
+
+@pytest.mark.clause("X-30")
+@pytest.mark.parametrize(
+    ("storage", "permission", "rank"),
+    [
+        *((one, other, 0) for one in FAMILIES for other in FAMILIES if one != other),
+        ("sqlite", "sqlite", 1),
+        ("postgresql", "postgresql", 1),
+        ("redis", "redis", 0),
+        ("redis", "redis", 1),
+    ],
+)
+def test_backends_that_do_not_commit_together_are_told_once(
+    warnings, urls, storage, permission, rank
+):
+    (warning,) = warnings(backends(urls, storage, permission, rank))
+
+    assert "a crash in between leaves permissions without record" in warning["event"]
+    assert "cliquet check-permissions" in warning["event"]
+    named = warning["storage"], warning["permission"]
+    assert named[0].startswith(f"cliquet.storage.{storage}")
+    assert named[1].startswith(f"cliquet.permission.{permission}")
+
+
+@pytest.mark.clause("X-30")
+@pytest.mark.parametrize("family", ["memory", "sqlite", "postgresql"])
+@pytest.mark.parametrize("more", [{}, {"statsd_url": "udp://localhost:8125"}])
+def test_backends_of_one_database_are_not(warnings, urls, family, more):
+    assert warnings({**backends(urls, family, family, 0), **more}) == []
+
+
+class OtherPermission(PermissionBase):
+    """A backend of another origin."""
+
+
+def load_from_config(config):
+    return OtherPermission()
+
+
+@pytest.mark.clause("X-30")
+@pytest.mark.parametrize("name", ["", "test_announcing"])
+def test_nothing_is_said_of_backends_of_other_origins(warnings, name):
+    assert warnings({"permission_backend": name, "userid_hmac_secret": "b4c96a"}) == []

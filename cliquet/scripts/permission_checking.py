@@ -1,0 +1,225 @@
+"""Find, and repair, what a crash between the storage and the permissions leaves (X-30).
+
+Both are walked through once, page by page. What looks wrong is looked at again, and repaired, while
+nobody else writes to its collection: the service may go on.
+
+Knows nothing of files, settings and terminals.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cliquet.patterns import exact
+from cliquet.permission.base import PermissionBase
+from cliquet.permission.transfer import ACEPrincipal
+from cliquet.scripts.shared_objects import Place, SharedObjects, SharedRecord
+from cliquet.storage.base import StorageBase
+from cliquet.storage.exceptions import RecordNotFoundError
+from cliquet.storage.query import COMPARISON, Filter
+
+__all__ = ["WRITE", "Findings", "check"]
+
+WRITE: Final = "write"
+"""The permission of an owner."""
+
+BATCH: Final = 500
+"""Number of objects that are asked for, and held in memory, at once."""
+
+
+@dataclass
+class Findings:
+    """What was looked at, and what was found.
+
+    Attributes
+    ----------
+    objects, records : number of objects with entries, and of shared records, that were checked.
+    without_record, without_owner : how many of them are wrong.
+    removed, given : how many of these were repaired.
+    foreign_objects : number of objects with entries that no shareable resource is known to serve;
+        nothing is said of them.
+    unknown_collections : number of collections of shared records whose URL is not known; nothing is
+        said of the owners of their records.
+    """
+
+    objects: int = 0
+    records: int = 0
+    without_record: int = 0
+    without_owner: int = 0
+    removed: int = 0
+    given: int = 0
+    foreign_objects: int = 0
+    unknown_collections: int = 0
+
+    @property
+    def remaining(self) -> int:
+        """How many are wrong still."""
+        return self.without_record + self.without_owner - self.removed - self.given
+
+
+def check(
+    registry: Any,
+    *,
+    repairs: bool = False,
+    owner: str | None = None,
+    tell: Callable[[str, str], None] = lambda object_id, fault: None,
+    progress: Callable[[Findings], None] = lambda findings: None,
+) -> Findings:
+    """Compare the permissions of an application with its records.
+
+    Parameters
+    ----------
+    registry : of the application, with a storage and a permission backend that export.
+    repairs : remove the entries of records that do not exist; else only find them.
+    owner : principal that is given ``write`` on records on which nobody has it, if `repairs`;
+        ``None`` to leave them as they are.
+    tell : called for each fault, with the id of the object and a sentence on what was wrong.
+    progress : called from time to time with what is returned in the end.
+
+    Raises
+    ------
+    cliquet.storage.exceptions.BackendError : a server failed.
+    """
+    checker = _Checker(registry, repairs=repairs, owner=owner if repairs else None)
+    checker.tell, checker.progress = tell, progress
+    checker.check_objects()
+    # Second: who has lost a permission in the first part, by an accident of time, is found here.
+    checker.check_records()
+    progress(checker.findings)
+    return checker.findings
+
+
+class _Checker:
+    tell: Callable[[str, str], None]
+    progress: Callable[[Findings], None]
+
+    def __init__(self, registry: Any, *, repairs: bool, owner: str | None) -> None:
+        self._storage: StorageBase = registry.storage
+        self._permission: PermissionBase = registry.permission
+        self._shared = SharedObjects(registry)
+        self._repairs = repairs
+        self._owner = owner
+        self.findings = Findings()
+
+    # Entries without record
+
+    def check_objects(self) -> None:
+        for _, found in itertools.groupby(self._objects(), lambda pair: pair[1].home):
+            while batch := list(itertools.islice(found, BATCH)):
+                self._check_objects_of(batch)
+                self.progress(self.findings)
+
+    def _objects(self) -> Iterator[tuple[str, SharedRecord]]:
+        """Yield the objects with entries that are records; those of one collection together."""
+        grants = (grant for grant in self._permission.export() if isinstance(grant, ACEPrincipal))
+        for object_id, _ in itertools.groupby(grants, lambda grant: grant.object_id):
+            place = self._shared.record_of(object_id)
+            if isinstance(place, SharedRecord):
+                self.findings.objects += 1
+                yield object_id, place
+            elif place is Place.FOREIGN:
+                self.findings.foreign_objects += 1
+
+    def _check_objects_of(self, batch: list[tuple[str, SharedRecord]]) -> None:
+        first = batch[0][1]
+        records = self._storage.list_all(
+            **{**first.names, "parent_id": exact(first.parent_id)},
+            filters=[Filter(first.id_field, [one.record_id for _, one in batch], COMPARISON.IN)],
+        )
+        there = {record[first.id_field] for record in records}
+        for object_id, record in batch:
+            if record.record_id not in there:
+                self._settle_object(object_id, record)
+
+    def _settle_object(self, object_id: str, record: SharedRecord) -> None:
+        """Tell of the entries of a record that does not exist, and remove them if asked to."""
+
+        def settle() -> list[str]:
+            # In this order: a record that appears or goes meanwhile takes its entries along.
+            if self._exists(record):
+                return []
+            names = sorted(self._permission.object_permissions(object_id))
+            if not names or self._exists(record):
+                return []
+            if self._repairs:
+                self._permission.delete_object_permissions(exact(object_id))
+            return names
+
+        names = self._settled(record, settle)
+        if names:
+            self.findings.without_record += 1
+            self.findings.removed += self._repairs
+            done = ", removed" if self._repairs else ""
+            self.tell(object_id, f"entries without record: {', '.join(names)}{done}")
+
+    # Records without owner
+
+    def check_records(self) -> None:
+        for collection in self._storage.export():
+            self._check_collection(collection)
+
+    def _check_collection(self, collection: Any) -> None:
+        home = (collection.collection_id, collection.parent_id)
+        ids = (entry.id for entry in collection.entries if entry.data is not None)
+        make: Callable[[str], str] | None = None
+        while batch := list(itertools.islice(ids, BATCH)):
+            if make is None:
+                make = self._shared.path_maker(*home, batch[0])
+            if make is None:
+                # The rest of its entries is not read.
+                self.findings.unknown_collections += self._shared.stores(home[0])
+                return
+            self._check_records_of([(make(one), one) for one in batch])
+            self.progress(self.findings)
+
+    def _check_records_of(self, batch: list[tuple[str, str]]) -> None:
+        object_ids = [object_id for object_id, _ in batch]
+        self.findings.records += len(batch)
+        entries = self._permission.get_objects_permissions(object_ids, [WRITE])
+        for object_id, held in zip(object_ids, entries, strict=True):
+            if not held.get(WRITE):
+                self._settle_record(object_id)
+
+    def _settle_record(self, object_id: str) -> None:
+        """Tell of a record on which nobody has ``write``, and give it to somebody if asked to."""
+        record = self._shared.record_of(object_id)
+        if not isinstance(record, SharedRecord):
+            return
+        found = record
+
+        def settle() -> list[str]:
+            if not self._exists(found):
+                return []
+            if self._permission.object_permission_principals(object_id, WRITE):
+                return []
+            if not self._exists(found):
+                return []
+            if self._owner is not None:
+                self._permission.add_principal_to_ace(object_id, WRITE, self._owner)
+            return [object_id]
+
+        if self._settled(found, settle):
+            self.findings.without_owner += 1
+            self.findings.given += self._owner is not None
+            done = f", given to {self._owner}" if self._owner is not None else ""
+            self.tell(object_id, f"record without owner{done}")
+
+    # Both
+
+    def _exists(self, record: SharedRecord) -> bool:
+        try:
+            self._storage.get(**record.names, object_id=record.record_id)
+        except RecordNotFoundError:
+            return False
+        return True
+
+    def _settled(self, record: SharedRecord, settle: Callable[[], list[str]]) -> list[str]:
+        """Run a step: under the lock of the collection if it may change something."""
+        if not self._repairs:
+            return settle()
+        return self._storage.atomic(
+            settle, collection_id=record.collection_id, parent_id=record.parent_id
+        )
