@@ -41,6 +41,7 @@ __all__ = [
     "known_method",
     "media_type",
     "reapply_cors",
+    "refuse",
 ]
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -254,7 +255,12 @@ def answer_subrequest(request: Request, subrequest: Request, **kwargs: Any) -> A
         error="Invalid parameters",
         message=f"Too many redirections, the last one to {path}",
     )
-    return Answer(_finished(answer.request, error), answer.request, was_raised=True)
+    return refuse(answer.request, error)
+
+
+def refuse(subrequest: Request, error: HTTPException) -> Answer:
+    """Answer a sub-request with an error, without processing it."""
+    return Answer(_finished(subrequest, error), subrequest, was_raised=True)
 
 
 def _invoke(request: Request, subrequest: Request, kwargs: Mapping[str, Any]) -> Answer:

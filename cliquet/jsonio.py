@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["MAX_DEPTH", "JSONError", "count_marks", "dumps", "loads", "loads_strict"]
+__all__ = ["MAX_DEPTH", "JSONError", "count_values", "dumps", "loads", "loads_strict"]
 
 MAX_DEPTH: Final = 100
 """Containers inside containers that a body may have (D-12)."""
@@ -289,12 +289,17 @@ _MARK_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|,|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\
 _BRACKET_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
 
 
-def count_marks(body: bytes) -> int:
-    """Return an upper bound of the number of values of a JSON text, at the cost of reading it.
-
-    Each value but the first follows a comma or the bracket of what holds it.
-    """
-    return 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
+def count_values(value: Any) -> int:
+    """Return the number of values of a parsed JSON text, containers included."""
+    count, todo = 0, [value]
+    while todo:
+        item = todo.pop()
+        count += 1
+        if isinstance(item, dict):
+            todo.extend(item.values())
+        elif isinstance(item, list):
+            todo.extend(item)
+    return count
 
 
 def _check_shape(body: bytes, max_values: int | None) -> None:

@@ -17,7 +17,14 @@ from pyramid.request import Request
 
 from cliquet import jsonio, limits, utils
 
-__all__ = ["PreparedSchema", "json_body", "needs_binding", "read_body", "validate_schema"]
+__all__ = [
+    "PreparedSchema",
+    "forget_body",
+    "json_body",
+    "needs_binding",
+    "read_body",
+    "validate_schema",
+]
 
 _BODY = "_cliquet_json_body"
 
@@ -35,6 +42,13 @@ def json_body(request: Request) -> Any:
         # replaced since (P-35.13).
         body = request.json if request.body else {}
     return body
+
+
+def forget_body(request: Request) -> None:
+    """Free a large body of a request that is over, and may itself wait for the collector."""
+    if (request.content_length or 0) > limits.SMALL_BYTES:
+        request.__dict__.pop(_BODY, None)
+        request.body = b""
 
 
 def _remember(request: Request, body: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from cliquet.settings.model import Setting
-from cliquet.settings.parsers import Integer
+from cliquet.settings.parsers import Integer, Number
 
 __all__ = ["ROWS"]
 
@@ -35,5 +35,34 @@ ROWS: Final[tuple[Setting, ...]] = (
         unit="seconds",
         version_added="3.2",
         refusal="400",
+    ),
+    Setting(
+        "max_url_bytes",
+        _LIMIT,
+        8190,
+        "Longest URL, and longest header, of a request in a batch; those of other requests are for "
+        "the server to bound. Nothing or 0 for no limit.",
+        unit="bytes",
+        version_added="3.2",
+        refusal="414, for headers 431, in its place",
+    ),
+    Setting(
+        "max_response_bytes",
+        _LIMIT,
+        10485760,
+        "Size of the bodies in the answer to a batch, beyond which no further request is begun. "
+        "Nothing or 0 for no limit.",
+        unit="bytes",
+        version_added="3.2",
+        refusal="503 in place of each further request",
+    ),
+    Setting(
+        "batch_timeout_seconds",
+        Number(optional=True),
+        30,
+        "Time after which a batch begins no further request. Nothing or 0 for no limit.",
+        unit="seconds",
+        version_added="3.2",
+        refusal="503 in place of each further request",
     ),
 )

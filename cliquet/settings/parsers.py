@@ -112,18 +112,32 @@ def _integer(value: Any) -> int:
 
 @dataclass(frozen=True)
 class Number:
-    """A number greater than 0, with or without decimals."""
+    """A number greater than 0, with or without decimals.
 
-    allowed: str = "a number greater than 0"
+    Parameters
+    ----------
+    optional : whether "no value" (None, empty, ``off``, 0) is accepted, and gives None.
+    """
+
+    optional: bool = False
     is_text: bool = False
 
-    def __call__(self, value: Any) -> int | float:
+    @property
+    def allowed(self) -> str:
+        number = "a number greater than 0"
+        return f"{number}, or nothing" if self.optional else number
+
+    def __call__(self, value: Any) -> int | float | None:
+        if self.optional and _is_unset(value):
+            return None
         if isinstance(value, bool):
             raise ValueError(value)  # noqa: TRY004 - callers translate `ValueError` alone
         if isinstance(value, str):
             if not _NUMBER.fullmatch(value.strip()):
                 raise ValueError(value)
             value = float(value) if "." in value else int(value)
+        if self.optional and value == 0:
+            return None
         # The second test refuses infinity and NaN.
         if not isinstance(value, (int, float)) or not value > 0 or value - value != 0:
             raise ValueError(value)

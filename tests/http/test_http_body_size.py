@@ -1,6 +1,9 @@
 """No body is larger than the service wants to hold (X-34)."""
 
+import gc
 import io
+import json
+import tracemalloc
 
 import pytest
 from testapp import Mushroom, Spore
@@ -98,8 +101,8 @@ def test_no_endpoint_takes_a_larger_body(app, method, path):
 def test_without_the_setting_any_body_is_taken(value):
     app = make_app([Mushroom], settings={"max_body_bytes": value})
 
-    assert send(app, Stream(body_of(10_000)), length=10_000).status_code == 201
-    assert send(app, Stream(body_of(10_000))).status_code == 201
+    assert send(app, Stream(body_of(20_000)), length=20_000).status_code == 201
+    assert send(app, Stream(body_of(20_000))).status_code == 201
 
 
 @pytest.mark.clause("X-34")
@@ -120,6 +123,41 @@ def test_a_body_that_ends_early_is_not_taken_for_a_whole_one():
 
     with pytest.raises(DisconnectionError):
         send(app, Stream(body_of(20_000)), length=30_000)
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_a_large_body_is_freed_when_its_request_is_over(in_batch):
+    app = make_app([Mushroom])
+    # Ignored, hence not stored.
+    item = {
+        "method": "POST",
+        "path": "/mushrooms",
+        "body": {"data": {"name": "a", "x": "a" * 2**21}},
+    }
+    path, body = (
+        ("/v0/batch", {"requests": [item] * 2}) if in_batch else (item["path"], item["body"])
+    )
+    request = (f"/v0{path.removeprefix('/v0')}", json.dumps(body).encode())
+    headers = {**basic_auth(), "Content-Type": "application/json"}
+    app.post(*request, headers=headers)
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(5):
+            app.app(
+                TestRequest.blank(
+                    request[0], method="POST", headers=headers, body=request[1]
+                ).environ,
+                lambda *args: None,
+            )
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+    assert kept < 2**20
 
 
 CROWDS = {

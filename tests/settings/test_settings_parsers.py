@@ -259,3 +259,13 @@ def test_parsers_refuse_with_value_error_alone_and_are_idempotent(value: Any, pa
     except ValueError:
         return
     assert parse(parsed) == parsed or parsed != parsed
+
+
+@pytest.mark.clause("S-22")
+@pytest.mark.parametrize("value", [None, "", " ", "off", False, "0", 0, "0.0"])
+def test_an_optional_number_may_be_nothing(value: Any) -> None:
+    parse = parsers.Number(optional=True)
+
+    assert parse(value) is None
+    assert parse("0.5") == 0.5
+    assert parse.allowed == "a number greater than 0, or nothing"

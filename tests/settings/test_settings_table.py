@@ -77,12 +77,15 @@ S4_DEFAULTS: dict[str, Any] = {
 }
 
 ADDED_DEFAULTS: dict[str, Any] = {
+    "batch_timeout_seconds": 30,
     "cache_hosts": "",
     "cache_max_size_bytes": 524288,
     "heartbeat_timeout_seconds": 10,
     "max_body_bytes": 10485760,
     "statement_timeout_seconds": 30,
     "lock_timeout_seconds": 5,
+    "max_response_bytes": 10485760,
+    "max_url_bytes": 8190,
     "storage_busy_timeout_seconds": 5,
     "permission_busy_timeout_seconds": 5,
     "cache_busy_timeout_seconds": 5,

@@ -1,0 +1,170 @@
+"""The body of a batch, read and judged before anything is done (H-25.2 to H-25.11)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import colander
+from pyramid.request import Request
+
+from cliquet import http, jsonio, limits, settings
+from cliquet.validation import read_body
+
+__all__ = ["METHODS", "validate_batch"]
+
+METHODS = ("GET", "HEAD", "DELETE", "TRACE", "POST", "PUT", "PATCH")
+
+
+class _Text(colander.SchemaType):  # type: ignore[misc]  # colander has no types
+    """A JSON text, empty or not; null counts as absent."""
+
+    def deserialize(self, node: Any, cstruct: Any) -> Any:
+        if cstruct is None or cstruct is colander.null:
+            return colander.null
+        if not isinstance(cstruct, str):
+            raise colander.Invalid(node, f"{jsonio.dumps(cstruct).decode()} is not a string")
+        return cstruct
+
+
+class _Object(colander.Mapping):  # type: ignore[misc]  # colander has no types
+    """A JSON object of any members; null counts as absent."""
+
+    def __init__(self) -> None:
+        super().__init__(unknown="preserve")
+
+    def deserialize(self, node: Any, cstruct: Any) -> Any:
+        if isinstance(cstruct, dict):
+            # Nothing changes it from here on: no copy, which colander would make of all it holds.
+            return cstruct
+        return super().deserialize(node, colander.null if cstruct is None else cstruct)
+
+
+class _Body(_Object):
+    """A JSON object; or an array, which :func:`_only_patches_are_arrays` judges."""
+
+    def deserialize(self, node: Any, cstruct: Any) -> Any:
+        return cstruct if isinstance(cstruct, list) else super().deserialize(node, cstruct)
+
+
+def _only_patches_are_arrays(node: Any, item: dict[str, Any]) -> None:
+    body = item.get("body")
+    # Any other array is the fault that it was before there was JSON Patch (H-25.3, E-4.1).
+    if isinstance(body, list) and http.media_type(item.get("headers", {})) != http.JSON_PATCH:
+        try:
+            _Object().deserialize(node["body"], body)
+        except colander.Invalid as invalid:
+            error = colander.Invalid(node)
+            error.add(invalid, node.children.index(node["body"]))
+            raise error from None
+
+
+def _only_texts(node: Any, value: dict[str, Any]) -> None:
+    if not all(isinstance(item, str) for item in value.values()):
+        raise colander.Invalid(node, f"{value} contains non string value")
+
+
+def _subrequest_schema(name: str, **path_options: Any) -> colander.SchemaNode:
+    """Return the schema of an item of ``requests``, or of ``defaults`` (H-25.3)."""
+    return colander.SchemaNode(
+        colander.Mapping(),
+        colander.SchemaNode(
+            _Text(),
+            name="method",
+            validator=colander.OneOf(METHODS),
+            missing=colander.drop,
+        ),
+        colander.SchemaNode(_Text(), name="path", validator=colander.Regex("^/"), **path_options),
+        colander.SchemaNode(
+            _Object(), name="headers", validator=_only_texts, missing=colander.drop
+        ),
+        colander.SchemaNode(_Body(), name="body", missing=colander.drop),
+        name=name,
+        validator=_only_patches_are_arrays,
+    )
+
+
+_DEFAULTS = _subrequest_schema("defaults", missing=colander.drop)
+_REQUESTS = colander.SchemaNode(colander.Sequence(), _subrequest_schema("request"), name="requests")
+
+
+def validate_batch(request: Request, **kwargs: Any) -> None:
+    """Read the body of a batch into ``request.validated``, or collect its faults (H-25.5)."""
+    body = read_body(request)
+    if body is None:
+        return
+    if "requests" not in body:
+        request.errors.add("body", "requests", "requests is missing")
+        return
+    requests = body["requests"]
+    defaults = body.get("defaults")
+    if isinstance(requests, list) and _is_excessive(request, len(requests)):
+        # Before anything is done for each of them.
+        return
+    if defaults is not None:
+        _deserialize(request, _DEFAULTS, defaults)
+        if isinstance(defaults, dict) and isinstance(requests, list):
+            _refuse_large_defaults(request, defaults, len(requests))
+            requests = [_with_defaults(item, defaults) for item in requests]
+    validated = _deserialize(request, _REQUESTS, colander.null if requests is None else requests)
+    if not request.errors:
+        request.validated["requests"] = validated
+
+
+def _is_excessive(request: Request, number: int) -> bool:
+    limit = settings.read(request.registry.settings, "batch_max_requests")
+    if limit is None or number <= limit:
+        return False
+    request.errors.add("body", "requests", f"Number of requests is limited to {limit}")
+    return True
+
+
+def _refuse_large_defaults(request: Request, defaults: dict[str, Any], number: int) -> None:
+    """Bound what the defaults come to, once in each request.
+
+    Raises
+    ------
+    HTTPRequestEntityTooLarge : more than the body itself may have.
+    """
+    configured = request.registry.settings
+    max_bytes = settings.read(configured, "max_body_bytes")
+    if max_bytes is None:
+        return
+    max_values = limits.max_json_values(configured)
+    is_large = number * len(jsonio.dumps(defaults)) > max_bytes
+    if is_large or (max_values and number * jsonio.count_values(defaults) > max_values):
+        raise limits.body_too_large(request, "The defaults, repeated in each request, are")
+
+
+def _with_defaults(item: Any, defaults: dict[str, Any]) -> Any:
+    """Return an item of ``requests``, completed where it says nothing itself (H-25.7)."""
+    if not isinstance(item, dict):
+        return item
+    own, default = item.get("headers"), defaults.get("headers")
+    if isinstance(own, dict) and isinstance(default, dict):
+        # The same header may be written in several ways.
+        names = {name.lower() for name in own}
+        kept = {n: v for n, v in default.items() if n.lower() not in names}
+        defaults = {**defaults, "headers": kept}
+    return _completed(item, defaults)
+
+
+def _completed(own: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return an object with the members of another that it lacks, to any depth.
+
+    What the two hold is shared by all the requests: only objects that are merged are made anew.
+    """
+    merged = dict(own)
+    for name, default in defaults.items():
+        value = merged.setdefault(name, default)
+        if value is not default and isinstance(value, dict) and isinstance(default, dict):
+            merged[name] = _completed(value, default)
+    return merged
+
+
+def _deserialize(request: Request, node: colander.SchemaNode, value: Any) -> Any:
+    try:
+        return node.deserialize(value)
+    except colander.Invalid as invalid:
+        for name, description in invalid.asdict().items():
+            request.errors.add("body", name, description)
+    return None
