@@ -97,17 +97,18 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         super().__init__(multiauth._policies, multiauth._callback, multiauth._helper)
 
     def _compute_identity(self, request: Request) -> MultiAuthIdentity | None:
-        if self._callback is not authorization.groupfinder:
-            identity = super()._compute_identity(request)
-            if identity is None:
-                _forget_selected(request)
-            return identity
-        # The built-in group finder refuses nobody: groups can wait until somebody wants them.
         for policy in self._policies:
             userid = policy.authenticated_userid(request)
-            if userid is not None:
-                request.registry.notify(MultiAuthPolicySelected(policy, request, userid))
+            if userid is None or not _is_usable(userid):
+                continue
+            request.registry.notify(MultiAuthPolicySelected(policy, request, userid))
+            if self._callback is authorization.groupfinder:
+                # It refuses nobody: groups can wait until somebody wants them.
                 return _LazyIdentity(userid, request)
+            groups = [] if self._callback is None else self._callback(userid, request)
+            if groups is not None:
+                return MultiAuthIdentity(userid, groups)
+        _forget_selected(request)
         return None
 
     def effective_principals(self, request: Request) -> set[str]:
@@ -136,6 +137,15 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         ):
             return self.identity(request) is not None
         return self._helper.permits(context, list(self.effective_principals(request)), permission)
+
+
+def _is_usable(userid: Any) -> bool:
+    """Whether a user may have such an id: nobody is known by nothing, or by what none can store.
+
+    Servers may give an empty ``REMOTE_USER`` to requests of anonymous users, and the ids of some
+    providers are JSON texts, which contain anything.
+    """
+    return not isinstance(userid, str) or (userid != "" and utils.is_storable(userid))
 
 
 class _LazyIdentity(MultiAuthIdentity):  # type: ignore[misc]  # no types

@@ -33,6 +33,7 @@ __all__ = [
     "encode_header",
     "environment_name",
     "hmac_digest",
+    "is_storable",
     "is_storable_key",
     "json",
     "json_serializer",
@@ -89,16 +90,28 @@ def strip_whitespace(v: Any) -> Any:
 MAX_KEY_BYTES: Final = 512
 
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
 def is_storable_key(text: str) -> bool:
-    """Whether a text may be part of the key of what is stored: not too long, and without NUL.
+    """Whether a text may be part of the key of what is stored: not too long, and storable.
 
     What is no text is the mock of an application's test, which no client wrote (P-31.1).
     """
     if not isinstance(text, str):
         return True
+    if not is_storable(text):
+        return False
     # No character has more than 4 bytes.
-    is_short = 4 * len(text) <= MAX_KEY_BYTES or len(text.encode()) <= MAX_KEY_BYTES
-    return is_short and "\0" not in text
+    return 4 * len(text) <= MAX_KEY_BYTES or len(text.encode()) <= MAX_KEY_BYTES
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database can hold a text: it has neither NUL nor halves of surrogate pairs.
+
+    .. versionadded:: 3.2
+    """
+    return "\0" not in text and (text.isascii() or _SURROGATE.search(text) is None)
 
 
 def classname(obj: object) -> str:

@@ -147,6 +147,24 @@ def groups_of(userid, request):
     return ["ann", "group:pickers"]
 
 
+@pytest.mark.clause("X-29", "H-4.2", "S-16.5")
+@pytest.mark.parametrize("userid", ["", "a\0", "\udfff"], ids=ascii)
+@pytest.mark.parametrize("groupfinder", ["cliquet.authorization.groupfinder", None])
+def test_who_has_an_unusable_id_may_be_known_to_the_next_policy(userid, groupfinder):
+    settings = {
+        "multiauth.policies": "sso ipauth",
+        "multiauth.policy.sso.use": f"{__name__}.Trusting",
+        "multiauth.policy.ipauth.ipaddrs": "10.0.0.7",
+        "multiauth.policy.ipauth.userid": "LAN-user",
+        "multiauth.groupfinder": groupfinder or f"{__name__}.groups_of",
+    }
+    app = make_app(settings={**THREE, **settings})
+    unusable = {"REMOTE_USER": userid}
+
+    assert user_of(app, extra_environ=unusable) is None
+    assert user_of(app, extra_environ={**unusable, **LAN}) == "ipauth:LAN-user"
+
+
 @pytest.mark.clause("H-5.6")
 def test_a_user_keeps_a_group_of_the_same_name():
     settings = {**THREE, "multiauth.groupfinder": f"{__name__}.groups_of"}

@@ -1,4 +1,4 @@
-"""Users, URLs and records whose names look like patterns, on every backend."""
+"""Users, URLs and records whose names look like patterns, or like nothing, on every backend."""
 
 import json
 from urllib.parse import quote
@@ -227,6 +227,35 @@ def test_a_user_called_by_a_star_has_no_right_of_others(send):
     send("*", "DELETE", "/v0/tales", status=403)
 
     assert send("alice", "GET", f"/v0/tales/{tale['id']}")["data"] == tale
+
+
+@pytest.mark.parametrize("user", ["", "a\0b", "\ud800", "x\udfff" * 100], ids=ascii)
+@pytest.mark.parametrize(
+    ("method", "url"),
+    [
+        ("GET", "/v0/notes"),
+        ("POST", "/v0/notes"),
+        ("DELETE", "/v0/notes"),
+        ("GET", "/v0/tales"),
+        ("POST", "/v0/tales"),
+        ("PUT", f"/v0/tales/{RECORD_ID}"),
+        ("GET", "/v0/forests/oak/leaves"),
+    ],
+)
+def test_an_id_that_cannot_be_stored_is_nobody(send, user, method, url):
+    send(user, method, url, {"data": {}} if method.startswith("P") else None, status=401)
+
+
+@pytest.mark.parametrize(
+    "user", ["\n", " ", "a/b", "é", "\U0001f344", "a:b", "'", "%s", "{x}", "..", "\\"]
+)
+def test_any_other_id_is_a_user(send, user):
+    note = send(user, "POST", "/v0/notes", {"data": {"name": "x"}}, status=201)["data"]
+    tale = send(user, "POST", "/v0/tales", {"data": {"name": "x"}}, status=201)
+
+    assert tale["permissions"] == {"write": [f"remote:{user}"]}
+    assert send(user, "GET", "/v0/notes")["data"] == [note]
+    assert len(send(user, "DELETE", "/v0/tales")["data"]) == 1
 
 
 def test_an_application_that_deletes_what_a_user_has_means_that_user(send):
