@@ -7,7 +7,6 @@ it commits (E-1.4, design notes, section 1).
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import sqlite3
@@ -22,31 +21,22 @@ from pathlib import Path
 from typing import Protocol
 
 from cliquet import logs
-from cliquet.connections.sql import Cursor, Parameters, Session, SQLClient
+from cliquet.connections.sql import Session, SQLClient
 from cliquet.connections.sqlite_connection import CACHED_STATEMENTS, Connection, Prepare
-from cliquet.storage.exceptions import BackendError, ReadonlyError
+from cliquet.connections.sqlite_file import (
+    Identity,
+    create_private,
+    forget_companions,
+    identities_of_companions,
+    identity,
+)
+from cliquet.connections.sqlite_session import SQLiteSession, translating
+from cliquet.storage.exceptions import BackendError
 from cliquet.types import PoolStatus
 
 __all__ = ["SQLiteClient", "SQLiteSession", "SchemaOnFirstUse"]
 
 DEFAULT_BUSY_TIMEOUT_SECONDS = 5.0
-
-
-@contextmanager
-def translating() -> Iterator[None]:
-    """Turn the errors of the driver into those of backends (B-2.5).
-
-    Raises
-    ------
-    BackendError : the error, which is logged, is its ``original``.
-    """
-    try:
-        yield
-    except (sqlite3.Error, sqlite3.Warning) as error:
-        logs.logger.error(str(error), exc_info=True)
-        if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY" or "readonly" in str(error):
-            raise ReadonlyError(original=error) from error
-        raise BackendError(original=error) from error
 
 
 @contextmanager
@@ -66,87 +56,6 @@ class SchemaOnFirstUse(Protocol):
 
     def create(self, session: SQLiteSession) -> None:
         """Make them."""
-
-
-class SQLiteSession(Session):
-    """A session of SQLite.
-
-    Attributes
-    ----------
-    kept : statements to be committed although the transaction fails (X-22).
-    """
-
-    def __init__(self, connection: Connection, *, is_autocommit: bool) -> None:
-        super().__init__(is_autocommit=is_autocommit)
-        self.connection = connection
-        self.kept: list[tuple[str, Parameters]] = []
-        self._has_begun = False
-
-    def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
-        with translating():
-            if not self.is_autocommit and not self._has_begun:
-                self._begin()
-            return self.connection.execute(self.connection.translated(statement), parameters)
-
-    def execute_many(self, statement: str, rows: list[Parameters]) -> None:
-        """Send one statement for each row of parameters."""
-        with translating():
-            if not self.is_autocommit and not self._has_begun:
-                self._begin()
-            self.connection.executemany(self.connection.translated(statement), rows)
-
-    def keep(self, statement: str, parameters: Parameters) -> None:
-        """Send a statement that outlives the failure of the transaction."""
-        self.kept.append((statement, parameters))
-        self.execute(statement, parameters)
-
-    def _begin(self) -> None:
-        self.connection.execute("BEGIN IMMEDIATE")
-        self._has_begun = True
-        self.connection.execute("SAVEPOINT cliquet_begin")
-
-    def commit(self) -> None:
-        if self._has_begun:
-            with translating():
-                self.connection.execute("COMMIT")
-        self._end()
-
-    def rollback(self) -> None:
-        if self._has_begun:
-            try:
-                if self.kept:
-                    # In the same transaction: nobody may write in between, with a timestamp that
-                    # the kept one does not know.
-                    self.connection.execute("ROLLBACK TO cliquet_begin")
-                    self._send_kept()
-                    self.connection.execute("COMMIT")
-                else:
-                    self.connection.execute("ROLLBACK")
-            except sqlite3.Error:
-                logs.logger.exception("sqlite.rollback")
-                with contextlib.suppress(sqlite3.Error):
-                    self.connection.execute("ROLLBACK")
-        self._end()
-
-    def _send_kept(self) -> None:
-        for statement, parameters in self.kept:
-            self.connection.execute(self.connection.translated(statement), parameters)
-
-    def _end(self) -> None:
-        self._has_begun = False
-        self.kept.clear()
-        self._reset()
-
-    def _set_savepoint(self, name: str) -> None:
-        self.execute(f"SAVEPOINT {name}")
-
-    def _undo_to(self, name: str) -> None:
-        self.execute(f"ROLLBACK TO {name}")
-        with translating():
-            self._send_kept()
-
-    def _forget_savepoint(self, name: str) -> None:
-        self.execute(f"RELEASE {name}")
 
 
 class SQLiteClient(SQLClient):
@@ -182,6 +91,8 @@ class SQLiteClient(SQLClient):
         self._writer = threading.Lock()
         self._schemas: list[SchemaOnFirstUse] = []
         self._is_ready = False
+        self._identity: Identity | None = None
+        self._companions: set[Identity] = set()
         self._ready_lock = threading.Lock()
         weakref.finalize(self, _close, self._idle)
         _forget_after_fork(self)
@@ -223,6 +134,8 @@ class SQLiteClient(SQLClient):
     def _lend(self, *, is_autocommit: bool) -> Session:
         if not self._is_ready:
             self._make_ready()
+        elif identity(self.path) != self._identity:
+            self._take_other_file()
         if is_autocommit:
             session = SQLiteSession(self._connection(), is_autocommit=True)
         else:
@@ -249,7 +162,7 @@ class SQLiteClient(SQLClient):
             self._writer.release()
         self._lent.discard(session.connection)
         connection = session.connection
-        if connection.in_transaction or connection.is_worn:
+        if connection.in_transaction or connection.is_worn or connection.identity != self._identity:
             connection.close()
             return
         for forget in connection.forget:
@@ -275,14 +188,26 @@ class SQLiteClient(SQLClient):
         with _closing_on_error(connection):
             _write_ahead(connection, self.busy_timeout_seconds)
             connection.execute("PRAGMA synchronous=FULL")
+            # Opens the log, whose identity is asked for below.
+            connection.execute("PRAGMA schema_version")
             connection.forget = [
                 forget for prepare in self._prepare if (forget := prepare(connection)) is not None
             ]
+        connection.identity = identity(self.path)
+        # Of all connections: the log lasts as long as one of them is open.
+        self._companions = identities_of_companions(self.path)
         return connection
 
     def _make_ready(self) -> None:
         with self._ready_lock:
-            if not self._is_ready and self._are_schemas_missing():
+            if self._is_ready:
+                return
+            try:
+                create_private(self.path)
+            except OSError as error:
+                raise BackendError(original=error) from error
+            self._identity = identity(self.path)
+            if self._are_schemas_missing():
                 session = self._lend_to_writer()
                 try:
                     for schema in self._schemas:
@@ -296,6 +221,30 @@ class SQLiteClient(SQLClient):
                 finally:
                     self._take_back(session)
             self._is_ready = True
+
+    def _take_other_file(self) -> None:
+        """Go on with the file that has taken the place of the one in use.
+
+        The connections would write to what nobody can find any more. Nor is a new file made of
+        itself: that all data have vanished is for somebody to see.
+
+        Raises
+        ------
+        BackendError : there is no file, or it is not one of this service.
+        """
+        with self._ready_lock:
+            found = identity(self.path)
+            if found == self._identity:
+                return
+            _close(self._idle)
+            if found is None:
+                raise BackendError(message=f"{self.path} was removed while it was in use.")
+            forget_companions(self.path, self._companions)
+            self._companions.clear()
+            if self._are_schemas_missing():
+                raise BackendError(message=f"{self.path} was replaced by a file without tables.")
+            logs.logger.warning("sqlite.replaced", path=str(self.path))
+            self._identity = found
 
     def _are_schemas_missing(self) -> bool:
         # To read waits for nobody, unlike to write.

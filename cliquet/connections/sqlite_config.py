@@ -15,7 +15,7 @@ __all__ = ["create_from_config"]
 
 ALLOWED_URL = (
     "sqlite:///relative/file.db or sqlite:////absolute/file.db, in an existing folder that can be "
-    "written to; or sqlite:// for a private one"
+    "written to; or sqlite:// for a private one, since each connection would have its own memory"
 )
 
 # The clients in use, by file: backends on one file share one transaction (E-1.5).
@@ -66,7 +66,11 @@ def _path(url: str, name: str) -> Path | None:
         return None
     if not url.startswith("sqlite:///") or url == "sqlite:///" or "\0" in url:
         raise settings.SettingError(name, url, ALLOWED_URL)
-    path = Path(os.path.abspath(url.removeprefix("sqlite:///")))
+    location = url.removeprefix("sqlite:///")
+    # A file would be made of that name: what other programs take these for, SQLite does not.
+    if ":memory:" in location or location.startswith("file:") or "?" in location:
+        raise settings.SettingError(name, url, ALLOWED_URL)
+    path = Path(os.path.abspath(location))
     is_usable = path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK)
     if not is_usable or path.is_dir() or (path.exists() and not os.access(path, os.R_OK)):
         raise settings.SettingError(name, url, f"{ALLOWED_URL} ({path} cannot be used)")

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
+from cliquet.connections.sqlite_file import Identity
+
 __all__ = ["CACHED_STATEMENTS", "Connection", "Prepare"]
 
 CACHED_STATEMENTS: Final = 128
@@ -31,11 +33,13 @@ class Connection(sqlite3.Connection):
     Attributes
     ----------
     forget : functions to be called when nobody uses it for now.
+    identity : of the file that it has opened.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.forget: list[Callable[[], None]] = []
+        self.identity: Identity | None = None
         self._long_characters = 0
 
     @property

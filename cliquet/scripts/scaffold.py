@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import keyword
+import os
 import re
 import secrets
 import sys
@@ -100,6 +101,11 @@ def service_files(module: str) -> dict[str, str]:
     return files
 
 
+def _open_private(path: str, flags: int) -> int:
+    """Open a new file that its owner alone may read: settings hold secrets."""
+    return os.open(path, flags, 0o600)
+
+
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
     """Write files into a folder that is empty or does not exist yet.
 
@@ -120,7 +126,8 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
             for parent in reversed(missing):
                 parent.mkdir()
                 created.append(parent)
-            with target.open("x", encoding="utf-8") as file:
+            opener = _open_private if target.suffix == ".ini" else None
+            with open(target, "x", encoding="utf-8", opener=opener) as file:
                 created.append(target)
                 file.write(text)
     except BaseException:

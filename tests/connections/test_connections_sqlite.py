@@ -104,11 +104,29 @@ def test_a_private_file_vanishes_with_its_client():
 
 @pytest.mark.clause("E-1.2")
 @pytest.mark.parametrize(
-    "url", ["", "data.db", "sqlite:///", "sqlite:data.db", "postgresql://localhost/x"]
+    "url",
+    [
+        "",
+        "data.db",
+        "sqlite:///",
+        "sqlite:data.db",
+        "postgresql://localhost/x",
+        # These would be names of files.
+        "sqlite:///:memory:",
+        "sqlite:////:memory:",
+        "sqlite:///:memory:?cache=shared",
+        "sqlite:///file::memory:",
+        "sqlite:///file:data.db",
+        "sqlite:///data.db?timeout=5",
+    ],
 )
-def test_an_url_of_another_kind_is_refused(url):
+def test_an_url_of_another_kind_is_refused(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
     with pytest.raises(settings.SettingError, match="storage_url"):
         make_client(url)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.clause("E-1.2")

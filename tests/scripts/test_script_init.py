@@ -87,6 +87,17 @@ def test_each_development_file_has_a_secret_of_its_own(cliquet, tmp_path):
 
 
 @pytest.mark.clause("E-7.1")
+def test_settings_are_for_their_owner_alone(demo):
+    """They hold secrets, or will; the code is for everybody."""
+    modes = {path.suffix: path.stat().st_mode & 0o777 for path in demo.rglob("*.*")}
+
+    assert modes[".ini"] == 0o600
+    assert modes[".py"] & 0o600 == 0o600
+    assert modes[".py"] == modes[".rst"]
+    assert {path.stat().st_mode & 0o777 for path in demo.rglob("*.ini")} == {0o600}
+
+
+@pytest.mark.clause("E-7.1")
 def test_a_new_service_tells_that_production_lacks_a_secret(cliquet, tmp_path, monkeypatch):
     # Another name than in other tests: this process keeps the module.
     folder = tmp_path / "keyless"
