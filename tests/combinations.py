@@ -49,7 +49,9 @@ def backend_settings(combination, request):
 
 
 @contextlib.contextmanager
-def running_combination(combination, request, *, resources=(Toadstool,), **settings):
+def running_combination(
+    combination, request, *, resources=(Toadstool,), configure=None, **settings
+):
     """Give a client of an application on such backends, whose schemas are made."""
     with backend_settings(combination, request) as backends:
         configured = {
@@ -59,7 +61,7 @@ def running_combination(combination, request, *, resources=(Toadstool,), **setti
         }
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Reuse existing PostgreSQL connection")
-            app = make_app(resources, settings=configured)
+            app = make_app(resources, settings=configured, configure=configure)
         registry = app.app.registry
         for backend in (registry.storage, registry.permission):
             backend.initialize_schema()

@@ -133,17 +133,23 @@ class MemoryStore:
             return
         self._acquire()
         try:
-            transaction.join(_MemoryDataManager(self, transaction))
+            transaction.join(_MemoryDataManager(self, transaction, self._joined))
         except BaseException:
             self._release()
             raise
         self._joined = transaction
 
-    def end(self, *, rollback: bool) -> None:
-        """End the request's part in this store, and let the next writer in."""
+    def end(self, former: Transaction | None, mark: int, *, rollback: bool) -> None:
+        """End a transaction's part in this store, and let the next writer in.
+
+        Parameters
+        ----------
+        former : transaction of the request, if it had written when an operation within it began to.
+        mark : where the transaction began in the journal.
+        """
         if rollback:
-            self.undo_to(0)
-        self._joined = None
+            self.undo_to(mark)
+        self._joined = former
         self._release()
 
     def _publish(self) -> None:
@@ -157,8 +163,12 @@ class MemoryStore:
 class _MemoryDataManager:
     """Takes part in a transaction on behalf of a :class:`MemoryStore`."""
 
-    def __init__(self, store: MemoryStore, transaction: Transaction) -> None:
+    def __init__(
+        self, store: MemoryStore, transaction: Transaction, former: Transaction | None
+    ) -> None:
         self._store: MemoryStore | None = store
+        self._former = former
+        self._mark = store.mark()
         self._sort_key = f"cliquet.memory:{store.commits_last:d}:{id(store)}"
         # Part of the IDataManager interface.
         self.transaction_manager = transaction._manager
@@ -167,7 +177,7 @@ class _MemoryDataManager:
         # The transaction may call abort() and tpc_abort() for one failure.
         store, self._store = self._store, None
         if store is not None:
-            store.end(rollback=rollback)
+            store.end(self._former, self._mark, rollback=rollback)
 
     def abort(self, transaction: Transaction) -> None:
         self._end(rollback=True)

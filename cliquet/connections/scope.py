@@ -20,10 +20,13 @@ __all__ = [
     "enter",
     "has_time_limits",
     "leave",
+    "outer",
+    "within",
     "without_time_limits",
 ]
 
 _transaction: ContextVar[Transaction | None] = ContextVar("cliquet_transaction", default=None)
+_outer: ContextVar[Transaction | None] = ContextVar("cliquet_outer_transaction", default=None)
 _contended: ContextVar[set[Any] | None] = ContextVar("cliquet_contended", default=None)
 _time_limits: ContextVar[bool] = ContextVar("cliquet_time_limits", default=True)
 
@@ -51,8 +54,31 @@ def leave() -> None:
 
 
 def current() -> Transaction | None:
-    """Return the request's transaction, or ``None`` outside a request or once it has ended."""
+    """Return the request's transaction, or ``None`` outside a request or once it has ended.
+
+    Within an operation that has one of its own, that one (see :func:`within`).
+    """
     return _transaction.get()
+
+
+@contextmanager
+def within(transaction: Transaction) -> Iterator[None]:
+    """Make `transaction` the one that backends join, for the block."""
+    outer_token = _outer.set(_transaction.get())
+    token = _transaction.set(transaction)
+    try:
+        yield
+    finally:
+        _transaction.reset(token)
+        _outer.reset(outer_token)
+
+
+def outer() -> Transaction | None:
+    """Return the request's transaction, while an operation within it has one of its own.
+
+    Who holds a lock in the former must not wait for it in the latter.
+    """
+    return _outer.get()
 
 
 def contended() -> set[Any]:

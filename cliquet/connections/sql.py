@@ -137,7 +137,14 @@ class SQLClient(abc.ABC):
     """Lends sessions to the backends of one database.
 
     Backends that share a client share the transaction of a request.
+
+    Attributes
+    ----------
+    holds_records : whether a storage uses it: where a request writes to several databases, this one
+        commits before the others.
     """
+
+    holds_records = False
 
     def __init__(self) -> None:
         # Of a transaction outside any request, which ends where it began, in its thread.
@@ -157,10 +164,13 @@ class SQLClient(abc.ABC):
         if transaction is None:
             session: Session | None = getattr(self._own, "session", None)
             return session
-        try:
-            session = transaction.data(self)
-        except KeyError:
-            return None
+        session = _data(transaction, self)
+        if session is None:
+            session = _data(scope.outer(), self)
+            if session is not None:
+                # It would wait for the locks of the request that it is a part of.
+                transaction.join(_PartOfSession(session, transaction))
+                transaction.set_data(self, session)
         return session
 
     @contextmanager
@@ -244,6 +254,17 @@ class SQLClient(abc.ABC):
         self._take_back(session)
 
 
+def _data(transaction: Transaction | None, client: SQLClient) -> Session | None:
+    """Return the session of a client in a transaction, if there is one."""
+    if transaction is None:
+        return None
+    try:
+        session: Session | None = transaction.data(client)
+    except KeyError:
+        return None
+    return session
+
+
 class _SQLDataManager:
     """Takes part in a transaction on behalf of a client."""
 
@@ -253,8 +274,9 @@ class _SQLDataManager:
         self._transaction = transaction
         # Part of the IDataManager interface.
         self.transaction_manager = transaction._manager
-        # A commit here cannot be taken back, unlike those of the others: it comes last.
-        self._sort_key = f"~~cliquet.sql:{id(client):x}"
+        # A commit here cannot be taken back, unlike those of the others: it comes last. Of several
+        # databases, the one of the records decides.
+        self._sort_key = f"~~cliquet.sql:{not client.holds_records:d}:{id(client):x}"
 
     def _end(self, *, rollback: bool) -> None:
         # The transaction may call abort() and tpc_abort() for one failure.
@@ -293,3 +315,39 @@ class _SQLDataManager:
     def savepoint(self) -> Savepoint:
         assert self._session is not None  # noqa: S101 - the transaction is still active
         return self._session.savepoint()
+
+
+class _PartOfSession:
+    """Takes part in the transaction of an operation with the session of the request around it.
+
+    What the operation did is undone with it, and committed with the request.
+    """
+
+    def __init__(self, session: Session, transaction: Transaction) -> None:
+        self._mark: Savepoint | None = session.savepoint()
+        # Part of the IDataManager interface.
+        self.transaction_manager = transaction._manager
+
+    def abort(self, transaction: Transaction) -> None:
+        # The transaction may call abort() and tpc_abort() for one failure.
+        mark, self._mark = self._mark, None
+        if mark is not None:
+            mark.rollback()
+
+    def tpc_begin(self, transaction: Transaction) -> None:
+        pass
+
+    def commit(self, transaction: Transaction) -> None:
+        pass
+
+    def tpc_vote(self, transaction: Transaction) -> None:
+        pass
+
+    def tpc_finish(self, transaction: Transaction) -> None:
+        self._mark = None
+
+    def tpc_abort(self, transaction: Transaction) -> None:
+        self.abort(transaction)
+
+    def sortKey(self) -> str:  # noqa: N802 - name of the interface
+        return "~~cliquet.sql"

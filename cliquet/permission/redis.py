@@ -1,7 +1,8 @@
 """Permissions in Redis.
 
-Each call is applied at once, and is not undone when the request fails (X-18). A call that changes
-several keys is one script of the server; one that reads several reads them at one instant.
+Within a request, what is changed is written once the request has committed, and seen by the request
+alone before that (X-30); elsewhere each call is applied at once. A call that changes several keys
+is one script of the server; one that reads several reads them at one instant.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import redis
 
+from cliquet.connections import scope
 from cliquet.connections.redis import (
     create_from_config,
     pool_status,
@@ -27,8 +29,20 @@ from cliquet.permission.base import (
     granting_permissions,
     require_principals,
 )
+from cliquet.permission.redis_changes import (
+    Change,
+    Flush,
+    ObjectChange,
+    UserChange,
+    change_of_aces,
+    change_of_principals,
+    changed_objects,
+    replacements,
+)
+from cliquet.permission.redis_joining import Changes, wait_for
 from cliquet.permission.redis_keys import (
     ACCESSIBLE,
+    MEMBERS,
     OBJECTS,
     PERMISSIONS,
     USER,
@@ -43,9 +57,6 @@ from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
 from cliquet.types import BoundPermission, GetBoundPermissions, PoolStatus
 
 __all__ = ["Permission", "create_from_config", "load_from_config", "wrap_redis_error"]
-
-# Grants imported, or ids deleted, by one run of a script: the server does nothing else meanwhile.
-BATCH = 500
 
 
 class Permission(PermissionBase):
@@ -71,13 +82,9 @@ class Permission(PermissionBase):
         # Not typed: the driver's annotations are those of its synchronous and its asynchronous
         # client at once.
         self._client: Any = client
-        self._change_users = client.register_script(scripts.CHANGE_USERS)
-        self._change_aces = client.register_script(scripts.CHANGE_ACES)
-        self._remove_principal = client.register_script(scripts.REMOVE_PRINCIPAL)
-        self._delete_objects = client.register_script(scripts.DELETE_OBJECTS)
+        self._changes = Changes(client)
         self._read_aces = client.register_script(scripts.READ_ACES)
         self._check = client.register_script(scripts.CHECK)
-        self._flush = client.register_script(scripts.FLUSH)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -93,41 +100,52 @@ class Permission(PermissionBase):
 
     @wrap_redis_error
     def flush(self) -> None:
-        self._flush()
+        self._changes.make([Flush()])
 
     # Users
 
     @wrap_redis_error
     def add_user_principal(self, user_id: str, principal: str) -> None:
         require_principals([principal])
-        self._change_users(args=_texts("add", user_id, principal))
+        self._changes.make([UserChange("join", user_id, principal)])
 
     @wrap_redis_error
     def remove_user_principal(self, user_id: str, principal: str) -> None:
-        self._change_users(args=_texts("remove", user_id, principal))
+        self._changes.make([UserChange("leave", user_id, principal)])
 
     @wrap_redis_error
     def remove_principal(self, principal: str) -> None:
-        self._remove_principal(args=_texts(principal))
+        members = _set(self._client.smembers(key_of(MEMBERS, principal)))
+        for change in self._changes.pending():
+            if isinstance(change, UserChange) and change.principal == principal:
+                members.add(change.user_id)
+        self._changes.make([UserChange("leave", user_id, principal) for user_id in members])
 
     @wrap_redis_error
     def user_principals(self, user_id: str) -> set[str]:
-        return _set(self._client.sunion(key_of(USER, user_id), key_of(USER, AUTHENTICATED)))
+        pending = self._changes.pending()
+        if not pending:
+            return _set(self._client.sunion(key_of(USER, user_id), key_of(USER, AUTHENTICATED)))
+        principals: set[str] = set()
+        for one in (user_id, AUTHENTICATED):
+            stored = _set(self._client.smembers(key_of(USER, one)))
+            principals |= change_of_principals(pending, one, stored)
+        return principals
 
     # Objects
 
     @wrap_redis_error
     def add_principal_to_ace(self, object_id: str, permission: str, principal: str) -> None:
         require_principals([principal])
-        self._change_aces(args=_change("add", object_id, permission, [principal]))
+        self._changes.make([ObjectChange("add", object_id, permission, (principal,))])
 
     @wrap_redis_error
     def remove_principal_from_ace(self, object_id: str, permission: str, principal: str) -> None:
-        self._change_aces(args=_change("remove", object_id, permission, [principal]))
+        self._changes.make([ObjectChange("remove", object_id, permission, (principal,))])
 
     @wrap_redis_error
     def object_permission_principals(self, object_id: str, permission: str) -> set[str]:
-        return _set(self._client.smembers(ace_key(object_id, permission)))
+        return self.object_permission_authorized_principals(object_id, permission)
 
     @wrap_redis_error
     def principals_accessible_objects(
@@ -164,6 +182,8 @@ class Permission(PermissionBase):
         granting = granting_permissions(object_id, permission, get_bound_permissions)
         if not granting:
             return set()
+        if self._changes.pending():
+            return self._authorized(granting)
         return _set(self._client.sunion([ace_key(*bound) for bound in granting]))
 
     @wrap_redis_error
@@ -175,11 +195,13 @@ class Permission(PermissionBase):
         get_bound_permissions: GetBoundPermissions | None = None,
     ) -> bool:
         granting = granting_permissions(object_id, permission, get_bound_permissions)
-        names = [to_bytes(name) for name in dict.fromkeys(principals) if isinstance(name, str)]
+        names = {name for name in principals if isinstance(name, str)}
         if not granting or not names:
             return False
+        if self._changes.pending():
+            return not self._authorized(granting).isdisjoint(names)
         keys = [ace_key(*bound) for bound in granting]
-        return bool(self._check(keys=keys, args=names))
+        return bool(self._check(keys=keys, args=_texts(*names)))
 
     @wrap_redis_error
     def object_permissions(
@@ -194,17 +216,18 @@ class Permission(PermissionBase):
         names = None if permissions is None else list(permissions)
         if not object_ids or names == []:
             return [{} for _ in object_ids]
-        limits = [] if names is None else _texts(*names)
-        found = self._read_aces(args=[len(limits), *limits, *_texts(*object_ids)])
-        return [_aces(one) for one in found]
+        found = self._read(object_ids, names)
+        if names is None:
+            return found
+        return [{name: aces[name] for name in names if name in aces} for aces in found]
 
     @wrap_redis_error
     def replace_object_permissions(
         self, object_id: str, permissions: Mapping[str, Iterable[str]]
     ) -> None:
-        arguments = _replacements(object_id, permissions)
-        if arguments:
-            self._change_aces(args=arguments)
+        changes = replacements(object_id, permissions)
+        if changes:
+            self._changes.make(changes)
 
     @wrap_redis_error
     def write_object_permissions(
@@ -215,37 +238,70 @@ class Permission(PermissionBase):
         *,
         is_new: bool = False,
     ) -> ACEChange:
-        replacements = _replacements(object_id, permissions)
-        name = to_bytes(object_id)
-        arguments = ["list", name, *(("clear", name) if is_new else ()), *replacements]
+        changes = replacements(object_id, permissions)
+        if is_new:
+            changes.insert(0, ObjectChange("clear", object_id))
         if writer is not None:
             require_principals([writer])
-            arguments += _change("add", object_id, "write", [writer])
-        before = _aces(self._change_aces(args=arguments))
+            changes.append(ObjectChange("add", object_id, "write", (writer,)))
+        (before,) = self._changing([object_id], changes)
         return ACEChange.of(before, permissions, writer, is_new=is_new)
 
     @wrap_redis_error
     def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
-        taken: dict[str, dict[str, set[str]]] = {}
+        if not object_ids:
+            return []
         ids = list(dict.fromkeys(object_ids))
-        for start in range(0, len(ids), BATCH):
-            some = ids[start : start + BATCH]
-            found = self._delete_objects(args=_texts(*some))
-            taken.update(zip(some, map(_aces, found), strict=True))
-        return [taken[object_id] for object_id in object_ids]
+        taken = self._changing(ids, [ObjectChange("clear", object_id) for object_id in ids])
+        by_id = dict(zip(ids, taken, strict=True))
+        return [{**by_id[object_id]} for object_id in object_ids]
 
     @wrap_redis_error
     def delete_object_permissions(self, *object_ids: str) -> None:
         given = [as_published(object_id) for object_id in object_ids]
         patterns = [object_id for object_id in given if is_pattern(object_id)]
-        ids = [object_id for object_id in given if not is_pattern(object_id)]
+        ids = dict.fromkeys(object_id for object_id in given if not is_pattern(object_id))
         if patterns:
             known = _set(self._client.smembers(key_of(OBJECTS)))
+            known |= changed_objects(self._changes.pending())
             for pattern in patterns:
-                ids += filter(compile_pattern(pattern), known)
-        ids = list(dict.fromkeys(ids))
-        for start in range(0, len(ids), BATCH):
-            self._delete_objects(args=_texts(*ids[start : start + BATCH]))
+                ids |= dict.fromkeys(filter(compile_pattern(pattern), known))
+        if ids:
+            self._changes.make([ObjectChange("clear", object_id) for object_id in ids])
+
+    # Steps
+
+    def _read(
+        self, object_ids: Sequence[str], names: Sequence[str] | None, *, is_guarded: bool = False
+    ) -> list[dict[str, set[str]]]:
+        """Return ACEs of objects, as the transaction under way sees them.
+
+        Parameters
+        ----------
+        names : permissions to limit the reading to; the changes of the transaction are not limited.
+        is_guarded : wait until nobody is about to write one of them.
+        """
+        pending = self._changes.pending()
+        limits = _texts(*names or ())
+        arguments: list[Any] = [len(limits), *limits, int(is_guarded), *_texts(*object_ids)]
+        found = wait_for(lambda: self._read_aces(args=arguments))
+        return change_of_aces(pending, object_ids, [_aces(one) for one in found])
+
+    def _changing(
+        self, object_ids: Sequence[str], changes: Sequence[ObjectChange]
+    ) -> list[dict[str, set[str]]]:
+        """Make changes, and return the ACEs of objects before."""
+        if scope.current() is None:
+            return [_aces(one) for one in self._changes.exchange(object_ids, changes)]
+        before = self._read(object_ids, None, is_guarded=True)
+        self._changes.make(changes)
+        return before
+
+    def _authorized(self, granting: Sequence[BoundPermission]) -> set[str]:
+        """Return the principals who hold one of the bound permissions."""
+        object_ids = list(dict.fromkeys(object_id for object_id, _ in granting))
+        known = dict(zip(object_ids, self._read(object_ids, None), strict=True))
+        return set().union(*(known[one].get(name, ()) for one, name in granting))
 
     # Copies
 
@@ -260,19 +316,15 @@ class Permission(PermissionBase):
 
     @wrap_redis_error
     def import_(self, added: Sequence[Grant], removed: Sequence[Grant]) -> None:
-        for action, grants in (("add", added), ("remove", removed)):
-            for start in range(0, len(grants), BATCH):
-                users: list[Any] = []
-                aces: list[Any] = []
-                for grant in grants[start : start + BATCH]:
-                    if isinstance(grant, UserPrincipal):
-                        users += _texts(action, *grant)
-                    else:
-                        aces += _change(action, grant.object_id, grant.permission, grant[2:])
-                if users:
-                    self._change_users(args=users)
-                if aces:
-                    self._change_aces(args=aces)
+        changes: list[Change] = []
+        for grants, names in ((added, ("join", "add")), (removed, ("leave", "remove"))):
+            for grant in grants:
+                if isinstance(grant, UserPrincipal):
+                    changes.append(UserChange(names[0], *grant))
+                else:
+                    ace = (grant.object_id, grant.permission, (grant.principal,))
+                    changes.append(ObjectChange(names[1], *ace))
+        self._changes.make(changes)
 
     @wrap_redis_error
     def _sorted(self, key: bytes) -> list[str]:
@@ -280,11 +332,21 @@ class Permission(PermissionBase):
 
     def _held_by(self, principals: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Yield what the principals hold, as permission and object id, all of one instant."""
-        pipe = self._client.pipeline()
-        for principal in dict.fromkeys(principals):
-            pipe.smembers(key_of(ACCESSIBLE, principal))
-        for members in pipe.execute():
-            yield from map(read_held, members)
+        names = dict.fromkeys(principals)
+        pending = self._changes.pending()
+        changed = sorted(changed_objects(pending))
+        if not any(isinstance(change, Flush) for change in pending):
+            pipe = self._client.pipeline()
+            for principal in names:
+                pipe.smembers(key_of(ACCESSIBLE, principal))
+            for members in pipe.execute():
+                held = map(read_held, members)
+                yield from (one for one in held if not changed or one[1] not in changed)
+        if changed:
+            for object_id, aces in zip(changed, self._read(changed, None), strict=True):
+                for permission, given in aces.items():
+                    if not given.isdisjoint(names):
+                        yield permission, object_id
 
     def _accessible(
         self,
@@ -313,24 +375,6 @@ def _texts(*texts: str) -> list[bytes]:
 
 def _set(members: Iterable[bytes]) -> set[str]:
     return {from_bytes(member) for member in members}
-
-
-def _change(
-    action: str, object_id: str, permission: str, principals: Iterable[str]
-) -> list[bytes | int | str]:
-    """Return one change as the script takes it."""
-    names = _texts(*principals)
-    return [action, *_texts(object_id, permission), len(names), *names]
-
-
-def _replacements(
-    object_id: str, permissions: Mapping[str, Iterable[str]]
-) -> list[bytes | int | str]:
-    checked = {name: require_principals(principals) for name, principals in permissions.items()}
-    arguments: list[bytes | int | str] = []
-    for name, principals in checked.items():
-        arguments += _change("replace", object_id, name, principals)
-    return arguments
 
 
 def _aces(answer: Sequence[Any]) -> dict[str, set[str]]:

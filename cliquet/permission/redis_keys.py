@@ -13,6 +13,8 @@ names are written alike, whatever characters they hold (B-22.13, B-22.35):
     Set of the principals of one ACE.
 ``accessible:<principal>``
     Set of what a principal holds: ``<length of permission>:<permission>:<object>``.
+``lock:<object>``
+    Who is about to change an object, from just before the storage commits; expires by itself.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Final
 
 __all__ = [
     "ACCESSIBLE",
+    "MEMBERS",
     "NAMESPACE",
     "OBJECTS",
     "PERMISSIONS",
@@ -41,6 +44,7 @@ OBJECTS: Final = b"objects"
 USER: Final = b"user:"
 PERMISSIONS: Final = b"permissions:"
 ACCESSIBLE: Final = b"accessible:"
+MEMBERS: Final = b"members:"
 
 
 def to_bytes(text: str) -> bytes:

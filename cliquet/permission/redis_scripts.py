@@ -10,13 +10,13 @@ from typing import Final
 from cliquet.permission.redis_keys import NAMESPACE
 
 __all__ = [
-    "CHANGE_ACES",
-    "CHANGE_USERS",
+    "CHANGE",
     "CHECK",
-    "DELETE_OBJECTS",
     "FLUSH",
+    "LOCK",
     "READ_ACES",
     "REMOVE_PRINCIPAL",
+    "UNLOCK",
 ]
 
 _COMMON: Final = f"""
@@ -29,6 +29,10 @@ end
 
 local function ace_key(object, permission)
   return namespace .. 'ace:' .. #object .. ':' .. object .. ':' .. permission
+end
+
+local function lock_key(object)
+  return namespace .. 'lock:' .. object
 end
 
 local function grant(object, permission, principal)
@@ -78,23 +82,6 @@ local function delete_object(object)
 end
 """
 
-CHANGE_USERS: Final = (
-    _COMMON
-    + """
-while cursor < #ARGV do
-  local action, user, principal = take(), take(), take()
-  if action == 'add' then
-    redis.call('SADD', namespace .. 'user:' .. user, principal)
-    redis.call('SADD', namespace .. 'members:' .. principal, user)
-    redis.call('SADD', namespace .. 'users', user)
-  else
-    leave(user, principal)
-  end
-end
-"""
-)
-"""Give principals to users, and take them: action, user, principal, and so on."""
-
 REMOVE_PRINCIPAL: Final = (
     _COMMON
     + """
@@ -106,7 +93,7 @@ end
 )
 """Take a principal from all its users."""
 
-CHANGE_ACES: Final = (
+CHANGE: Final = (
     _COMMON
     + """
 local function replace(object, permission, principals)
@@ -125,50 +112,107 @@ local function replace(object, permission, principals)
   end
 end
 
-local reply = {}
-while cursor < #ARGV do
-  local action, object = take(), take()
-  if action == 'list' then
-    reply = aces_of(object)
-  elseif action == 'clear' then
+local function change_aces(action, object, permission, principals)
+  if action == 'clear' then
     delete_object(object)
-  else
-    local permission, principals = take(), {}
-    for rank = 1, tonumber(take()) do
-      principals[rank] = take()
-    end
-    if action == 'replace' then
-      replace(object, permission, principals)
-    end
-    for _, principal in ipairs(principals) do
-      if action == 'add' then
-        grant(object, permission, principal)
-      elseif action == 'remove' then
-        revoke(object, permission, principal)
-      end
+  elseif action == 'replace' then
+    replace(object, permission, principals)
+  end
+  for _, principal in ipairs(principals) do
+    if action == 'add' then
+      grant(object, permission, principal)
+    elseif action == 'remove' then
+      revoke(object, permission, principal)
     end
   end
 end
-return reply
+
+local token, guarded, is_lost, lost, listed = take(), {}, {}, {}, {}
+for rank = 1, tonumber(take()) do
+  guarded[rank] = take()
+end
+local releases = take() == '1'
+for _, object in ipairs(guarded) do
+  if redis.call('GET', lock_key(object)) ~= token then
+    is_lost[object] = true
+    table.insert(lost, object)
+  end
+end
+while cursor < #ARGV do
+  local action, name = take(), take()
+  if action == 'join' then
+    local principal = take()
+    redis.call('SADD', namespace .. 'user:' .. name, principal)
+    redis.call('SADD', namespace .. 'members:' .. principal, name)
+    redis.call('SADD', namespace .. 'users', name)
+  elseif action == 'leave' then
+    leave(name, take())
+  elseif action == 'list' then
+    table.insert(listed, aces_of(name))
+  else
+    local permission, principals = nil, {}
+    if action ~= 'clear' then
+      permission = take()
+      for rank = 1, tonumber(take()) do
+        principals[rank] = take()
+      end
+    end
+    if not is_lost[name] then
+      change_aces(action, name, permission, principals)
+    end
+  end
+end
+if releases then
+  for _, object in ipairs(guarded) do
+    if not is_lost[object] then
+      redis.call('DEL', lock_key(object))
+    end
+  end
+end
+return {listed, lost}
 """
 )
-"""Change ACEs: action, object, permission, number of principals, principals, and so on.
+"""Change principals of users, and ACEs.
 
-``clear`` and an object remove all of its ACEs; ``list`` and an object answer what they then are.
+A token; the number of objects that it should have locked, and these; ``1`` to release them in the
+end. Then the changes: ``join`` or ``leave``, a user and a principal; or ``add``, ``remove`` or
+``replace``, an object, a permission, the number of principals and these; or ``clear`` and an
+object. Objects that somebody else may have locked meanwhile are left alone.
+
+``list`` and an object: have all of its ACEs as they then are. Answers these lists, and what was
+left alone.
 """
 
-DELETE_OBJECTS: Final = (
+LOCK: Final = (
     _COMMON
     + """
-local reply = {}
-for _, object in ipairs(ARGV) do
-  table.insert(reply, aces_of(object))
-  delete_object(object)
+local token, lease = take(), take()
+for rank = cursor + 1, #ARGV do
+  local holder = redis.call('GET', lock_key(ARGV[rank]))
+  if holder and holder ~= token then
+    return 0
+  end
 end
-return reply
+for rank = cursor + 1, #ARGV do
+  redis.call('SET', lock_key(ARGV[rank]), token, 'PX', lease)
+end
+return 1
 """
 )
-"""Remove all the ACEs of objects; answer what they were."""
+"""Lock objects, all or none: a token, for how many ms, and the objects."""
+
+UNLOCK: Final = (
+    _COMMON
+    + """
+local token = take()
+for rank = cursor + 1, #ARGV do
+  if redis.call('GET', lock_key(ARGV[rank])) == token then
+    redis.call('DEL', lock_key(ARGV[rank]))
+  end
+end
+"""
+)
+"""Release what a token has locked: the token and the objects."""
 
 READ_ACES: Final = (
     _COMMON
@@ -177,9 +221,13 @@ local limits = {}
 for rank = 1, tonumber(take()) do
   limits[rank] = take()
 end
+local is_guarded = take() == '1'
 local reply = {}
 while cursor < #ARGV do
   local object = take()
+  if is_guarded and redis.call('EXISTS', lock_key(object)) == 1 then
+    return false
+  end
   local found = {}
   if #limits == 0 then
     found = aces_of(object)
@@ -193,7 +241,8 @@ end
 return reply
 """
 )
-"""Read ACEs of objects: number of permissions, the only ones wanted if any, then the objects."""
+"""Read ACEs of objects: number of permissions, the only ones wanted if any; ``1`` to have nothing
+while somebody has locked one of the objects; then the objects."""
 
 CHECK: Final = """
 for _, key in ipairs(KEYS) do

@@ -81,8 +81,8 @@ class Model:
 
         Parameters
         ----------
-        operation : may be run more than once; whatever it does outside the storage must bear that
-            (X-24).
+        operation : may be run more than once; what it does in the permission backend is undone
+            each time, whatever else it does must bear that (X-24).
 
         .. versionadded:: 3.2
         """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from cliquet.patterns import Exact
 from cliquet.permission import PermissionBase
@@ -14,6 +14,8 @@ from cliquet.storage import Filter
 from cliquet.types import Record
 
 __all__ = ["ShareableModel"]
+
+T = TypeVar("T")
 
 
 class ShareableModel(Model):
@@ -59,20 +61,25 @@ class ShareableModel(Model):
         return {**record, self.permissions_field: permissions}
 
     def _write_permissions(
-        self, record: Record, permissions: dict[str, Any], *, is_new: bool
-    ) -> Record:
+        self, record_id: str, permissions: dict[str, Any], *, is_new: bool
+    ) -> dict[str, set[str]]:
+        """Write the permissions of a record; return all that it then has."""
         backend = self._backend()
-        if backend is None:
-            return record
+        assert backend is not None  # noqa: S101 - the callers have looked
         permission, get_object_id = backend
-        object_id = get_object_id(record[self.id_field])
+        object_id = get_object_id(record_id)
         self.known_permissions.forget(object_id)
         if writes_at_once(permission):
             write = permission.write_object_permissions
         else:
-            write = partial(PermissionBase.write_object_permissions, permission)
-        change = write(object_id, permissions, self.current_principal, is_new=is_new)
-        return {**record, self.permissions_field: change.after}
+            write = functools.partial(PermissionBase.write_object_permissions, permission)
+        return write(object_id, permissions, self.current_principal, is_new=is_new).after
+
+    def _as_one(self, operation: Callable[[], T], parent_id: str | None) -> T:
+        """Run what writes a record and its permissions; either is kept if and only if both are."""
+        if self.storage.joins_transactions:
+            return operation()
+        return self.atomic(operation, parent_id)
 
     def get_record(self, record_id: str, parent_id: str | None = None) -> Record:
         """Return a live record and its permissions."""
@@ -87,8 +94,25 @@ class ShareableModel(Model):
         """Store a new record and the permissions that it carries, and no other (X-30)."""
         record = dict(record)
         permissions = record.pop(self.permissions_field, {})
-        created = super().create_record(record, parent_id=parent_id, unique_fields=unique_fields)
-        return self._write_permissions(created, permissions, is_new=True)
+        create = functools.partial(super().create_record, record, parent_id, unique_fields)
+        if self._backend() is None:
+            return create()
+        if not self.storage.joins_transactions and record.get(self.id_field) is None:
+            # The storage would make it while it writes.
+            record[self.id_field] = (self.id_generator or self.storage.id_generator)()
+
+        def write(created: Record | None) -> dict[str, set[str]]:
+            record_id = (created or record)[self.id_field]
+            return self._write_permissions(record_id, permissions, is_new=True)
+
+        collection = self._collection(parent_id)
+        created, written = self.storage.with_effects(
+            create,
+            write,
+            collection_id=collection["collection_id"],
+            parent_id=collection["parent_id"],
+        )
+        return {**created, self.permissions_field: written}
 
     def update_record(
         self,
@@ -99,8 +123,16 @@ class ShareableModel(Model):
         """Replace a record, and the permissions that the new one mentions."""
         record = dict(record)
         permissions = record.pop(self.permissions_field, {})
-        updated = super().update_record(record, parent_id=parent_id, unique_fields=unique_fields)
-        return self._write_permissions(updated, permissions, is_new=False)
+        update = functools.partial(super().update_record, record, parent_id, unique_fields)
+        if self._backend() is None:
+            return update()
+
+        def write() -> Record:
+            updated = update()
+            written = self._write_permissions(updated[self.id_field], permissions, is_new=False)
+            return {**updated, self.permissions_field: written}
+
+        return self._as_one(write, parent_id)
 
     def delete_record(
         self,
@@ -109,22 +141,37 @@ class ShareableModel(Model):
         last_modified: int | None = None,
     ) -> Record:
         """Delete a record and its permissions (H-5.18, P-34.17)."""
-        deleted = super().delete_record(record, parent_id=parent_id, last_modified=last_modified)
+        delete = functools.partial(super().delete_record, record, parent_id, last_modified)
         backend = self._backend()
-        if backend is not None:
-            self._forget(backend[0], [backend[1](deleted[self.id_field])])
-        return deleted
+        if backend is None:
+            return delete()
+        permission, object_id = backend
+
+        def forget() -> Record:
+            deleted = delete()
+            self._forget(permission, [object_id(deleted[self.id_field])])
+            return deleted
+
+        return self._as_one(forget, parent_id)
 
     def delete_records(
         self, filters: Sequence[Filter] | None = None, parent_id: str | None = None
     ) -> list[Record]:
         """Delete the records that match all the filters, and their permissions."""
-        deleted = super().delete_records(filters=filters, parent_id=parent_id)
+        delete = functools.partial(super().delete_records, filters, parent_id)
         backend = self._backend()
-        if backend is not None and deleted:
-            permission, object_id = backend
-            self._forget(permission, [object_id(record_id=r[self.id_field]) for r in deleted])
-        return deleted
+        if backend is None:
+            return delete()
+        permission, object_id = backend
+
+        def forget() -> list[Record]:
+            deleted = delete()
+            if deleted:
+                ids = [record[self.id_field] for record in deleted]
+                self._forget(permission, [object_id(record_id=record_id) for record_id in ids])
+            return deleted
+
+        return self._as_one(forget, parent_id)
 
     def _forget(self, permission: PermissionBase, object_ids: list[str]) -> None:
         for object_id in object_ids:

@@ -7,10 +7,11 @@ Knows nothing of HTTP. What the methods promise is proved by the suite of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from cliquet import logs
 from cliquet.storage import generators
+from cliquet.storage.atomicity import StorageAtomicity
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
 from cliquet.storage.transfer import StorageTransfer
 from cliquet.types import IdGenerator, Record
@@ -26,8 +27,6 @@ __all__ = [
 DEFAULT_ID_FIELD: Final = "id"
 DEFAULT_MODIFIED_FIELD: Final = "last_modified"
 DEFAULT_DELETED_FIELD: Final = "deleted"
-
-T = TypeVar("T")
 
 
 class Page(list[Record]):
@@ -51,7 +50,7 @@ class Page(list[Record]):
     claim: Callable[[], int | None] | None = None
 
 
-class StorageBase(StorageTransfer):
+class StorageBase(StorageAtomicity, StorageTransfer):
     """Base class of every storage backend (B-3.1, B-19.2).
 
     Parameters that mean the same in all methods:
@@ -116,28 +115,6 @@ class StorageBase(StorageTransfer):
     def flush(self, auth: str | None = None) -> None:
         """Remove every record, tombstone and timestamp of every collection (B-3.9, B-22.28)."""
         raise NotImplementedError
-
-    def atomic(self, operation: Callable[[], T], *, collection_id: str, parent_id: str) -> T:
-        """Run `operation` as one storage transaction on a collection, and return its result.
-
-        What `operation` reads of the collection stays true until what it writes is visible: nobody
-        else writes the collection in between. A precondition, a merge or a choice between creation
-        and replacement is judged in it (B-22.15, B-22.17, D-53 to D-56, X-24). When it raises,
-        nothing that it wrote remains. Calls may be nested.
-
-        It may be run several times, and must have no effect outside the storage.
-
-        A backend that does not override this method runs `operation` without any protection.
-
-        Parameters
-        ----------
-        operation : calls the other methods of this storage on the same collection.
-
-        Raises
-        ------
-        BackendError : the collection could not be locked in time; the error is retryable.
-        """
-        return operation()
 
     def collection_timestamp(
         self, collection_id: str, parent_id: str, auth: str | None = None

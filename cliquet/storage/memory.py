@@ -23,6 +23,7 @@ from cliquet.storage.base import (
     StorageBase,
 )
 from cliquet.storage.inmemory import Entry, Names
+from cliquet.storage.joining import JoiningStorage
 from cliquet.storage.memory_based import MemoryBasedStorage
 from cliquet.storage.memory_collection import Collection, Counter
 from cliquet.storage.memory_transfer import MemoryTransfer
@@ -40,7 +41,7 @@ T = TypeVar("T")
 MAX_FIRST_ACCESSES = 10_000
 
 
-class Storage(MemoryTransfer, StorageBase):
+class Storage(MemoryTransfer, JoiningStorage, StorageBase):
     """Storage in memory.
 
     .. code-block:: ini
@@ -73,7 +74,10 @@ class Storage(MemoryTransfer, StorageBase):
             with self._store.latch:
                 self._first_accesses.clear()
 
-    def atomic(self, operation: Callable[[], T], *, collection_id: str, parent_id: str) -> T:
+    def _is_in_transaction(self) -> bool:
+        return self._store.is_owner
+
+    def _atomic(self, operation: Callable[[], T], collection_id: str, parent_id: str) -> T:
         with self._store.write():
             return operation()
 

@@ -21,6 +21,7 @@ from cliquet.storage.base import (
 )
 from cliquet.storage.exceptions import ReadonlyError, RecordNotFoundError, UnicityError
 from cliquet.storage.inmemory import Names
+from cliquet.storage.joining import JoiningStorage
 from cliquet.storage.ordering import resolve
 from cliquet.storage.query import COMPARISON, MISSING, Filter
 from cliquet.storage.relational_bulk import RelationalBulk
@@ -36,7 +37,7 @@ __all__ = ["RelationalStorage"]
 T = TypeVar("T")
 
 
-class RelationalStorage(RelationalBulk, RelationalTransfer, StorageBase):
+class RelationalStorage(RelationalBulk, RelationalTransfer, JoiningStorage, StorageBase):
     """A storage in SQL."""
 
     pages_have_timestamp = True
@@ -62,7 +63,10 @@ class RelationalStorage(RelationalBulk, RelationalTransfer, StorageBase):
             self._wrote(session)
             self._flushed(session)
 
-    def atomic(self, operation: Callable[[], T], *, collection_id: str, parent_id: str) -> T:
+    def _is_in_transaction(self) -> bool:
+        return self.client.current() is not None
+
+    def _atomic(self, operation: Callable[[], T], collection_id: str, parent_id: str) -> T:
         with self.client.begin() as session:
             if not session.is_fresh:
                 with session.undoing():

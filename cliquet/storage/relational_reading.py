@@ -53,6 +53,7 @@ class RelationalReader(StorageBase):
         self, client: SQLClient, dialect: sql.Dialect, *, is_readonly: bool = False
     ) -> None:
         self.client: Any = client
+        client.holds_records = True
         self.is_readonly = is_readonly
         self._dialect = dialect
         self._indexed: dict[str, frozenset[str]] = {}

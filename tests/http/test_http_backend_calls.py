@@ -56,7 +56,7 @@ def cost(calls):
     paid = []
     for number, (name, object_id) in enumerate(calls):
         follows_get = number > 0 and calls[number - 1] == ("get", object_id)
-        if name == "atomic" or (name == "find_tombstone" and follows_get):
+        if name in ("atomic", "with_effects") or (name == "find_tombstone" and follows_get):
             continue
         paid.append(name)
     return paid

@@ -39,7 +39,7 @@ def permission(client):
 
 
 class TestPermission(PermissionContract):
-    is_transactional = False
+    """The suite."""
 
 
 @pytest.mark.clause("B-16.3", "B-3.10", "S-11.1", "B-10.4")

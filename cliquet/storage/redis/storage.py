@@ -43,6 +43,7 @@ from cliquet.types import IdGenerator, PoolStatus, Record
 __all__ = ["Storage"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Storage(StorageBase):
@@ -69,6 +70,7 @@ class Storage(StorageBase):
 
     is_transferable = True
     pages_have_timestamp = True
+    joins_transactions = False
 
     def __init__(self, client: redis.Redis, *, is_readonly: bool = False) -> None:
         self.is_readonly = is_readonly
@@ -113,6 +115,16 @@ class Storage(StorageBase):
         BackendError : it was disturbed each time; the error is retryable.
         """
         return self._transactions.run(operation, Home(collection_id, parent_id))
+
+    def with_effects(
+        self,
+        write: Callable[[], T],
+        effects: Callable[[T | None], U],
+        *,
+        collection_id: str,
+        parent_id: str,
+    ) -> tuple[T, U]:
+        return self._transactions.with_effects(write, effects)
 
     def collection_timestamp(
         self, collection_id: str, parent_id: str, auth: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import threading
 import time
@@ -10,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
+from cliquet.connections.own_transactions import OwnTransaction
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.redis.database import Database
 from cliquet.storage.redis.operation import Operation
@@ -18,6 +20,7 @@ from cliquet.storage.redis.values import Home
 __all__ = ["Transactions"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 ATTEMPTS = 10
 
@@ -28,6 +31,10 @@ LEASE_MS = 2000
 MAX_WAIT_SECONDS = 5.0
 PAUSE_SECONDS = 0.001
 MAX_PAUSE_SECONDS = 0.02
+
+
+class _DisturbedError(Exception):
+    """Somebody changed what an operation had read."""
 
 
 class Transactions:
@@ -67,18 +74,8 @@ class Transactions:
                 # One millisecond more, then two, four...: see `Operation`.
                 slack_ms = 1 << (attempt - 1) if attempt else 0
                 run = Operation(self._database, slack_ms=slack_ms, may_disturb=attempt > 0)
-                self._local.operation = run
-                try:
-                    result = function(run)
-                except Exception:
-                    # What it was decided on may never have been true at one instant.
-                    if run.is_valid():
-                        raise
-                    continue
-                finally:
-                    self._local.operation = None
-                if run.commit().outcome == "done":
-                    return result
+                with contextlib.suppress(_DisturbedError):
+                    return self._attempt(function, run)
         finally:
             if owns_lock:
                 # What was committed is: the lock that cannot be given back expires.
@@ -87,6 +84,40 @@ class Transactions:
         raise BackendError(
             message=f"The collection changed during each of {ATTEMPTS} attempts", retryable=True
         )
+
+    def with_effects(self, write: Callable[[], T], effects: Callable[[T | None], U]) -> tuple[T, U]:
+        """Run a write, and what it changes in other backends, in the operation under way if any."""
+        if self.current is not None:
+            written = write()
+            return written, effects(written)
+        # Prepared first: nobody who writes the record afterwards is overtaken by them.
+        own = OwnTransaction()
+        with own.entered():
+            prepared = effects(None)
+        return own.commit(write), prepared
+
+    def _attempt(self, function: Callable[[Operation], T], run: Operation) -> T:
+        """Run a function and commit what it did, here and in other backends, or nothing of it.
+
+        Raises
+        ------
+        _DisturbedError : what it has read is no longer so.
+        """
+        own = OwnTransaction()
+        try:
+            with own.entered():
+                self._local.operation = run
+                try:
+                    result = function(run)
+                finally:
+                    self._local.operation = None
+        except Exception as error:
+            # What it was decided on may never have been true at one instant.
+            if run.is_valid():
+                raise
+            raise _DisturbedError from error
+        own.commit(functools.partial(_commit, run))
+        return result
 
     def _acquire(self, home: Home, token: str) -> bool:
         """Wait for the lock of a collection; tell whether it was had."""
@@ -99,3 +130,8 @@ class Transactions:
             time.sleep(pause_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             pause_seconds = min(2 * pause_seconds, MAX_PAUSE_SECONDS)
         return True
+
+
+def _commit(run: Operation) -> None:
+    if run.commit().outcome != "done":
+        raise _DisturbedError

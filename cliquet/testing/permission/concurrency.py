@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,51 @@ def _together(work: Callable[[int], None]) -> None:
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(start, range(THREADS)))
+
+
+OBJECTS = ["/o/1", "/o/2", "/o/3"]
+USERS = ["alice", "bob", "system.Authenticated"]
+NAMES = ["read", "write"]
+GROUPS = ["group:a", "group:b"]
+
+
+def _change_something(permission: PermissionBase, chance: random.Random) -> None:
+    object_id, user = chance.choice(OBJECTS), chance.choice(USERS)
+    name, group = chance.choice(NAMES), chance.choice(GROUPS)
+    wanted = {name: chance.sample([*USERS, *GROUPS], chance.randrange(3))}
+    changes: list[Callable[[], object]] = [
+        lambda: permission.add_user_principal(user, group),
+        lambda: permission.remove_user_principal(user, group),
+        lambda: permission.remove_principal(group),
+        lambda: permission.add_principal_to_ace(object_id, name, user),
+        lambda: permission.remove_principal_from_ace(object_id, name, user),
+        lambda: permission.replace_object_permissions(object_id, wanted),
+        lambda: permission.write_object_permissions(object_id, wanted, user),
+        lambda: permission.write_object_permissions(object_id, wanted, user, is_new=True),
+        lambda: permission.take_object_permissions([object_id, "/o/1"]),
+        lambda: permission.delete_object_permissions("/o/1", "/o/2*"),
+        lambda: permission.flush(),
+    ]
+    weights = [3] * (len(changes) - 1) + [1]
+    chance.choices(changes, weights)[0]()
+
+
+def _look(permission: PermissionBase) -> list[object]:
+    """Return all that every reading method tells."""
+    bound = [(object_id, name) for object_id in OBJECTS for name in NAMES]
+    return [
+        permission.get_objects_permissions(OBJECTS),
+        permission.get_objects_permissions(OBJECTS, ["read"]),
+        [permission.object_permissions(object_id) for object_id in OBJECTS],
+        [permission.object_permission_principals(*pair) for pair in bound],
+        permission.object_permission_authorized_principals("/o/1", "read", lambda *_: bound),
+        [permission.check_permission(*pair, ["alice", "group:a"]) for pair in bound],
+        permission.check_permission("/o/1", "read", ["bob"], lambda *_: bound),
+        [permission.user_principals(user) for user in USERS],
+        permission.principals_accessible_objects(["alice", "group:b"], "read", "/o/*"),
+        permission.get_accessible_objects(USERS),
+        permission.get_accessible_objects(GROUPS, [("/o/*", "write"), ("/o/1", "read")]),
+    ]
 
 
 class PermissionConcurrencyContract:
@@ -259,6 +305,32 @@ class PermissionConcurrencyContract:
             assert permission.object_permissions("/o/1") == {}
             request.commit()
         assert permission.object_permissions("/o/1") == {}
+
+    @pytest.mark.clause("X-18", "X-30")
+    @pytest.mark.usefixtures("transactional")
+    @pytest.mark.parametrize("seed", range(10))
+    def test_what_a_request_sees_is_what_it_commits(
+        self, permission: PermissionBase, seed: int
+    ) -> None:
+        chance = random.Random(seed)  # noqa: S311 - no secret
+        for _ in range(6):
+            _change_something(permission, chance)
+        before = _look(permission)
+        with request_transaction() as request:
+            for _ in range(6):
+                _change_something(permission, chance)
+            middle = _look(permission)
+            savepoint = request.savepoint(optimistic=True)
+            for _ in range(6):
+                _change_something(permission, chance)
+            if seed % 2:
+                savepoint.rollback()
+                assert _look(permission) == middle
+            seen = _look(permission)
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(_look, permission).result() == before
+            request.commit()
+        assert _look(permission) == seen
 
     @pytest.mark.clause("X-18")
     @pytest.mark.usefixtures("transactional")

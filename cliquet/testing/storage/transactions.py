@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import pytest
 from transaction import Transaction
 
+from cliquet.connections.memory import MemoryStore, TransactionalMap
 from cliquet.patterns import Pattern
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
@@ -37,6 +38,28 @@ def failing_request() -> Iterator[Transaction]:
     with suppress(OperationError), request_transaction() as transaction:
         yield transaction
         raise OperationError
+
+
+def _fail() -> Any:
+    raise OperationError
+
+
+class Elsewhere:
+    """Another backend that joins transactions: notes texts."""
+
+    def __init__(self) -> None:
+        self._store = MemoryStore("Elsewhere")
+        self._notes: TransactionalMap[str, bool] = TransactionalMap(self._store)
+
+    def note(self, text: str) -> str:
+        """Note a text, in the transaction under way."""
+        with self._store.write():
+            self._notes.set(text, True)
+        return text
+
+    def noted(self) -> list[str]:
+        """Return the texts, sorted."""
+        return sorted(text for text, _ in self._notes.items())
 
 
 def state(storage: StorageBase) -> tuple[Any, ...]:
@@ -93,6 +116,65 @@ class AtomicTests:
 
         storage.atomic(lambda: storage.atomic(lambda: create(storage, id="inner"), **HOME), **HOME)
         assert listed(storage) == ["inner"]
+
+    @clause("X-30", "X-24")
+    def test_what_an_operation_does_in_another_backend_is_undone_with_it(
+        self, storage: StorageBase
+    ) -> None:
+        elsewhere = Elsewhere()
+
+        def operation() -> None:
+            elsewhere.note("undone")
+            create(storage, id="mine")
+            raise OperationError
+
+        with pytest.raises(OperationError):
+            storage.atomic(operation, **HOME)
+        assert elsewhere.noted() == []
+
+        storage.atomic(lambda: (create(storage, id="mine"), elsewhere.note("kept")), **HOME)
+        assert in_another_thread(elsewhere.noted) == ["kept"]
+
+    @clause("X-30", "X-24")
+    @pytest.mark.parametrize("is_in_request", [True, False])
+    def test_the_effects_of_a_write_are_kept_if_it_is(
+        self, storage: StorageBase, is_in_request: bool
+    ) -> None:
+        elsewhere = Elsewhere()
+
+        def add(object_id: str) -> tuple[Any, str]:
+            return storage.with_effects(
+                lambda: create(storage, id=object_id),
+                lambda _: elsewhere.note(object_id),
+                **HOME,
+            )
+
+        with request_transaction() if is_in_request else nullcontext():
+            created, noted = add("one")
+            with pytest.raises(UnicityError):
+                add("one")
+            with suppress(OperationError):
+                storage.atomic(lambda: (add("two"), _fail()), **HOME)
+            storage.atomic(lambda: add("three"), **HOME)
+
+        assert (created["id"], noted) == ("one", "one")
+        assert sorted(listed(storage)) == ["one", "three"]
+        assert in_another_thread(elsewhere.noted)[:1] == ["one"]
+        if not is_in_request:
+            assert in_another_thread(elsewhere.noted) == ["one", "three"]
+
+    @clause("X-30", "X-18")
+    def test_the_effects_of_a_write_are_undone_with_it(self, storage: StorageBase) -> None:
+        elsewhere = Elsewhere()
+
+        with failing_request():
+            storage.with_effects(
+                lambda: create(storage, id="one"), lambda _: elsewhere.note("one"), **HOME
+            )
+            storage.atomic(lambda: (create(storage, id="two"), elsewhere.note("two")), **HOME)
+
+        kept = [] if storage.joins_transactions else ["one", "two"]
+        assert sorted(listed(storage)) == elsewhere.noted() == kept
 
     @clause("X-24", "B-7.3")
     def test_an_error_caught_in_the_operation_undoes_only_its_call(

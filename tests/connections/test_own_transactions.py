@@ -1,0 +1,159 @@
+"""Operations whose storage does not wait for the end of the request around them."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from cliquet.connections import own_transactions, scope
+from cliquet.connections.memory import MemoryStore, TransactionalMap
+from cliquet.connections.own_transactions import OwnTransaction
+from cliquet.connections.sqlite import SQLiteClient
+from cliquet.testing.storage.common import in_another_thread
+from cliquet.testing.transactions import request_transaction
+
+
+class OperationError(Exception):
+    pass
+
+
+class InMemory:
+    """A backend in memory."""
+
+    def __init__(self, tmp_path):
+        self.store = MemoryStore("The store", lock_timeout_seconds=20)
+        self.values = TransactionalMap(self.store)
+
+    def add(self, name):
+        with self.store.write():
+            self.values.set(name, True)
+
+    def names(self):
+        return sorted(name for name, _ in self.values.items())
+
+
+class InSQL:
+    """A backend in a database."""
+
+    def __init__(self, tmp_path):
+        self.client = SQLiteClient(tmp_path / "file.db", busy_timeout_seconds=1)
+        with self.client.begin() as session:
+            session.execute("CREATE TABLE names (name TEXT)")
+
+    def add(self, name):
+        with self.client.begin() as session:
+            session.has_written = True
+            session.execute("INSERT INTO names VALUES (%s)", (name,))
+
+    def names(self):
+        with self.client.connect(readonly=True) as session:
+            return sorted(name for (name,) in session.execute("SELECT name FROM names").fetchall())
+
+
+@pytest.fixture(params=[InMemory, InSQL])
+def backend(request, tmp_path):
+    return request.param(tmp_path)
+
+
+@contextmanager
+def operation():
+    """Make the block an operation, whose storage then commits."""
+    own = OwnTransaction()
+    with own.entered():
+        yield own
+    own.commit(lambda: None)
+
+
+@contextmanager
+def failing():
+    with pytest.raises(OperationError):
+        yield
+
+
+@pytest.mark.clause("X-30")
+def test_what_an_operation_did_is_kept_although_the_request_fails(backend):
+    with request_transaction() as request:
+        with operation():
+            backend.add("kept")
+            assert backend.names() == ["kept"]
+            assert in_another_thread(backend.names) == []
+        assert in_another_thread(backend.names) == ["kept"]
+        request.abort()
+
+    assert backend.names() == ["kept"]
+
+
+@pytest.mark.clause("X-30")
+def test_what_an_operation_did_is_undone_when_it_raises(backend):
+    with request_transaction():
+        with failing(), operation():
+            backend.add("undone")
+            raise OperationError
+        assert backend.names() == []
+
+    assert backend.names() == []
+
+
+@pytest.mark.clause("X-30")
+def test_what_an_operation_did_is_undone_when_its_storage_does_not_commit(backend):
+    def decide():
+        assert in_another_thread(backend.names) == []
+        raise OperationError
+
+    own = OwnTransaction()
+    with own.entered():
+        backend.add("undone")
+    with failing():
+        own.commit(decide)
+
+    assert backend.names() == []
+
+
+@pytest.mark.clause("X-30")
+def test_an_operation_does_not_wait_for_the_request_that_it_is_a_part_of(backend):
+    with request_transaction() as request:
+        backend.add("of the request")
+        with failing(), operation():
+            backend.add("undone")
+            assert backend.names() == ["of the request", "undone"]
+            raise OperationError
+        assert backend.names() == ["of the request"]
+        with operation():
+            backend.add("of the operation")
+        backend.add("afterwards")
+        assert in_another_thread(backend.names) == []
+        request.commit()
+
+    assert in_another_thread(backend.names) == ["afterwards", "of the operation", "of the request"]
+
+
+@pytest.mark.clause("X-30")
+def test_what_the_request_had_done_is_undone_with_it(backend):
+    with request_transaction() as request:
+        backend.add("of the request")
+        with operation():
+            pass
+        request.abort()
+    backend.add("of another")
+
+    assert backend.names() == ["of another"]
+
+
+def test_the_decision_is_returned_and_nobody_needs_to_join():
+    own = OwnTransaction()
+    with own.entered():
+        assert scope.current() is not None
+    assert scope.current() is None
+    assert own.commit(lambda: 5) == 5
+
+
+def test_a_function_can_be_an_operation(backend):
+    assert own_transactions.run(lambda: backend.add("kept")) is None
+    assert in_another_thread(backend.names) == ["kept"]
+
+    def fail():
+        backend.add("undone")
+        raise OperationError
+
+    with failing():
+        own_transactions.run(fail)
+    assert backend.names() == ["kept"]

@@ -1,0 +1,247 @@
+"""Permissions in Redis as a part of a request's transaction: the last one to write."""
+
+import threading
+
+import pytest
+import redis as driver
+from logged import capture_logs
+from services import running_redis
+
+from cliquet.permission import redis_joining
+from cliquet.permission.redis import Permission
+from cliquet.permission.redis_joining import BATCH
+from cliquet.storage.exceptions import BackendError
+from cliquet.testing.storage.common import in_another_thread
+from cliquet.testing.transactions import request_transaction
+
+
+@pytest.fixture
+def client(redis_url):
+    with driver.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def permission(client):
+    return Permission(client)
+
+
+class Other:
+    """Another part of a transaction, that commits last but one, as a database does."""
+
+    def __init__(self, transaction, vote):
+        self.transaction_manager = transaction._manager
+        self.tpc_vote = lambda transaction: vote()
+        transaction.join(self)
+
+    def sortKey(self):  # noqa: N802
+        return "~~cliquet.sql"
+
+    def ignore(self, transaction):
+        pass
+
+    abort = tpc_begin = commit = tpc_finish = tpc_abort = ignore
+
+
+class Refusal(Exception):
+    pass
+
+
+def refuse():
+    raise Refusal
+
+
+def locks(client):
+    return client.keys("cliquet:permission:lock:*")
+
+
+@pytest.mark.clause("X-30")
+def test_nothing_is_written_before_all_others_have_committed(permission, client):
+    seen = []
+    with request_transaction() as request:
+        permission.write_object_permissions("/o", {"read": ["alice"]}, "bob")
+        Other(request, lambda: seen.append(client.keys("*")))
+        request.commit()
+
+    assert seen == [[b"cliquet:permission:lock:/o"]]
+    assert permission.object_permissions("/o") == {"read": {"alice"}, "write": {"bob"}}
+    assert locks(client) == []
+
+
+@pytest.mark.clause("X-30")
+def test_nothing_is_written_when_another_does_not_commit(permission, client):
+    with request_transaction() as request:
+        permission.write_object_permissions("/o", {"read": ["alice"]}, "bob")
+        permission.add_user_principal("alice", "group")
+        Other(request, refuse)
+        with pytest.raises(Refusal):
+            request.commit()
+
+    assert client.keys("*") == []
+
+
+@pytest.mark.clause("X-30", "B-18.9")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda permission: permission.replace_object_permissions("/o", {"read": ["alice"]}),
+        lambda permission: permission.add_user_principal("alice", "group"),
+    ],
+)
+def test_a_server_that_is_down_is_noticed_before_anything_is_committed(change):
+    committed = []
+    with running_redis() as url, driver.Redis.from_url(url) as client:
+        permission = Permission(client)
+        with request_transaction() as request:
+            change(permission)
+            Other(request, lambda: committed.append(True))
+            client.shutdown(nosave=True)
+            with pytest.raises(BackendError):
+                request.commit()
+
+    assert committed == []
+
+
+@pytest.mark.clause("X-30")
+def test_of_two_requests_the_one_that_commits_later_writes_later(permission, client):
+    has_committed, may_go_on = threading.Event(), threading.Event()
+
+    def first():
+        def vote():
+            has_committed.set()
+            assert may_go_on.wait(10)
+
+        with request_transaction() as request:
+            permission.write_object_permissions("/o", {"read": ["first"]}, "first")
+            Other(request, vote)
+            request.commit()
+
+    def second():
+        with request_transaction():
+            change = permission.write_object_permissions("/o", {"a": ["b"]}, "second", is_new=True)
+        return change.before
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert has_committed.wait(10)
+    # Its storage has released the record: another may write it.
+    befores = []
+    other = threading.Thread(target=lambda: befores.append(second()))
+    other.start()
+    other.join(0.2)
+    assert other.is_alive()
+    # Whoever changes something else is not concerned.
+    in_another_thread(lambda: permission.replace_object_permissions("/p", {"read": ["x"]}))
+    may_go_on.set()
+    thread.join(10)
+    other.join(10)
+
+    assert befores == [{"read": {"first"}, "write": {"first"}}]
+    assert permission.object_permissions("/o") == {"a": {"b"}, "write": {"second"}}
+    assert locks(client) == []
+
+
+@pytest.mark.clause("X-30", "B-22.10")
+def test_who_dies_before_writing_is_not_waited_for_for_ever(permission, monkeypatch):
+    monkeypatch.setattr(redis_joining, "LEASE_MS", 200)
+    permission._changes.lock("of a process that is no more", ["/o"])
+
+    with request_transaction():
+        permission.write_object_permissions("/o", {}, "alice")
+
+    assert permission.object_permissions("/o") == {"write": {"alice"}}
+
+
+@pytest.mark.clause("X-30")
+@pytest.mark.parametrize("is_released", [True, False])
+def test_who_is_overtaken_after_the_commit_writes_nothing(permission, monkeypatch, is_released):
+    monkeypatch.setattr(redis_joining, "LEASE_MS", 100)
+
+    def overtake():
+        # Waits until the lease is over.
+        with request_transaction():
+            permission.write_object_permissions("/o", {"read": ["second"]}, "second", is_new=True)
+        if not is_released:
+            permission._changes.lock("of a third one", ["/o"])
+
+    with capture_logs() as logged, request_transaction() as request:
+        permission.write_object_permissions("/o", {"read": ["first"]}, "first")
+        permission.replace_object_permissions("/p", {"read": ["first"]})
+        permission.add_user_principal("alice", "group")
+        Other(request, lambda: in_another_thread(overtake))
+        request.commit()
+
+    assert permission.object_permissions("/o") == {"read": {"second"}, "write": {"second"}}
+    assert permission.user_principals("alice") == {"group"}
+    assert [entry["event"] for entry in logged] == ["permission.overtaken"]
+    assert "/o" in logged[0]["objects"]
+
+
+@pytest.mark.clause("X-30")
+def test_an_object_that_stays_locked_makes_the_request_fail_before_the_commit(
+    permission, monkeypatch
+):
+    monkeypatch.setattr(redis_joining, "MAX_WAIT_SECONDS", 0.05)
+    committed = []
+    with request_transaction() as request:
+        permission.replace_object_permissions("/o", {"read": ["alice"]})
+        Other(request, lambda: committed.append(True))
+        permission._changes.lock("of another", ["/o"])
+        with pytest.raises(BackendError) as raised:
+            request.commit()
+    assert raised.value.retryable
+    with request_transaction() as request:
+        with pytest.raises(BackendError) as raised:
+            permission.write_object_permissions("/o", {}, "alice")
+        request.abort()
+
+    assert raised.value.retryable
+    assert committed == []
+    permission._changes.unlock("of another", ["/o"])
+    assert permission.object_permissions("/o") == {}
+
+
+@pytest.mark.clause("X-30", "B-23.19")
+def test_many_changes_are_made_in_runs(permission, client):
+    ids = [f"/o/{n}" for n in range(2 * BATCH + 1)]
+    with request_transaction():
+        for object_id in ids:
+            permission.replace_object_permissions(object_id, {"read": ["alice"]})
+        assert permission.get_accessible_objects(["alice"]).keys() == set(ids)
+    assert permission.get_accessible_objects(["alice"]).keys() == set(ids)
+    assert locks(client) == []
+
+    with request_transaction():
+        assert permission.take_object_permissions(ids) == [{"read": {"alice"}}] * len(ids)
+    assert client.keys("*") == []
+
+
+@pytest.mark.clause("X-18")
+def test_a_flush_comes_before_what_follows_it(permission, client):
+    permission.add_principal_to_ace("/former", "read", "alice")
+    with request_transaction():
+        permission.replace_object_permissions("/lost", {"read": ["alice"]})
+        permission.flush()
+        permission.replace_object_permissions("/o", {"read": ["alice"]})
+    assert permission.get_accessible_objects(["alice"]) == {"/o": {"read"}}
+
+    with request_transaction():
+        permission.replace_object_permissions("/lost", {"read": ["alice"]})
+        permission.flush()
+    assert client.keys("*") == []
+
+
+@pytest.mark.clause("X-30")
+def test_what_cannot_be_released_expires(monkeypatch):
+    with running_redis() as url, driver.Redis.from_url(url) as client:
+        permission = Permission(client)
+        with request_transaction() as request:
+            permission.replace_object_permissions("/o", {"read": ["alice"]})
+
+            def vote():
+                client.shutdown(nosave=True)
+                raise Refusal
+
+            Other(request, vote)
+            with pytest.raises(Refusal):
+                request.commit()
