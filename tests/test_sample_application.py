@@ -50,9 +50,8 @@ class Client:
         """Return the URIs of everything that is stored, tombstones included."""
         found = set()
         for name in NAMES:
-            for record in self.registry.storage.get_all(name, Pattern("*"), include_deleted=True)[
-                0
-            ]:
+            records, _ = self.registry.storage.get_all(name, Pattern("*"), include_deleted=True)
+            for record in records:
                 found.add((name, record["id"], record.get("deleted", False)))
         return found
 

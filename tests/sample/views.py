@@ -4,6 +4,7 @@ import colander
 from pyramid.httpexceptions import HTTPNotFound
 
 from cliquet import Service, errors, resource
+from cliquet.patterns import Pattern
 from cliquet.storage import exceptions
 
 from .authorization import BucketContext, RouteFactory
@@ -128,6 +129,6 @@ def get_summary(request):
         for name, parent_id in (
             ("collection", uri),
             ("group", uri),
-            ("record", f"{uri}/collections/*"),
+            ("record", Pattern.of(f"{uri}/collections/", "")),
         )
     }
