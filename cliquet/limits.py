@@ -35,6 +35,10 @@ SMALL_BYTES = Request.request_body_tempfile_limit
 
 _LARGE_BYTES = 2**20
 
+_PARAMETERS_PER_FILTER = 10
+# So many are fine whatever the setting.
+_FEW_PARAMETERS = 10
+
 _FEWEST_JSON_VALUES = 100_000
 _BYTES_PER_JSON_VALUE = 100
 
@@ -43,7 +47,7 @@ def includeme(config: Configurator) -> None:
     """Bound the bodies of all requests."""
     # Once the policy is there, which reads bodies.
     config.action(None, _bound_bodies, args=(config.registry,), order=PHASE3_CONFIG + 1)
-    config.add_subscriber(_refuse_large_body, NewRequest)
+    config.add_subscriber(_judge, NewRequest)
 
 
 def _bound_bodies(registry: Any) -> None:
@@ -136,15 +140,28 @@ def _pieces(stream: Any, size: int) -> Iterator[bytes]:
         yield piece
 
 
-def _refuse_large_body(event: NewRequest) -> None:
-    """Refuse a request whose body was taken away.
+def _judge(event: NewRequest) -> None:
+    """Refuse a request whose body was taken away, or whose URL has many parameters.
 
     Raises
     ------
-    HTTPRequestEntityTooLarge : always, then.
+    HTTPRequestEntityTooLarge, HTTPBadRequest : it is one.
     """
-    if _IS_TOO_LARGE in event.request.environ:
-        raise body_too_large(event.request, "The body is")
+    request = event.request
+    environ = request.environ
+    if _IS_TOO_LARGE in environ:
+        raise body_too_large(request, "The body is")
+    separators = environ.get("QUERY_STRING", "").count("&")
+    if separators < _FEW_PARAMETERS:
+        return
+    max_filters = settings.read(request.registry.settings, "max_filters")
+    if max_filters is not None and separators >= max_filters * _PARAMETERS_PER_FILTER:
+        errors.raise_invalid(
+            request,
+            location="querystring",
+            description=f"More than {max_filters * _PARAMETERS_PER_FILTER} parameters, "
+            f"{_PARAMETERS_PER_FILTER} times the setting max_filters",
+        )
 
 
 def body_too_large(request: Request, subject: str) -> HTTPRequestEntityTooLarge:

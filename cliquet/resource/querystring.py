@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from cliquet.resource.bounds import Bounds, FilterCount
 from cliquet.resource.parameters import (
     MAX_TIMESTAMP,
     OVERLONG_INTEGER,
@@ -26,6 +27,7 @@ from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort
 from cliquet.types import JSONValue
 
 __all__ = [
+    "MAX_FIELDS",
     "MAX_SORT_FIELDS",
     "MAX_TIMESTAMP",
     "FilterSet",
@@ -40,6 +42,11 @@ __all__ = [
 MAX_SORT_FIELDS: Final = 64
 """Most criteria of one ``_sort``. Pagination rules grow with its square (B-6.22), and a resource
 that knows every field would otherwise build millions of them for one URL."""
+
+MAX_FIELDS: Final = 250
+"""Most fields of one ``_fields``: each is looked for in each record."""
+
+_UNBOUNDED: Final = Bounds()
 
 # Stands for "as many as there are", fits every backend, even with the one item more that tells
 # whether there is a next page (B-21.11).
@@ -93,6 +100,7 @@ def parse_filters(
     modified_field: str,
     deleted_field: str,
     declared_fields: Collection[str] = (),
+    bounds: Bounds = _UNBOUNDED,
 ) -> FilterSet:
     """Read the filters of a query string (section 12).
 
@@ -106,17 +114,20 @@ def parse_filters(
     id_field, modified_field, deleted_field : names of the reserved members.
     declared_fields : of the schema: a name such as ``min_age`` is a field if it is one of them, and
         an operator otherwise (E-3.3).
+    bounds : how much there may be of it.
 
     Raises
     ------
     InvalidParameter : unknown field (H-12.6), or a value that cannot be compared with the field
-        (H-12.12, H-12.15, D-17) or stored in a record (X-25, B-21.20).
+        (H-12.12, H-12.15, D-17) or stored in a record (X-25, B-21.20); or more than `bounds` allow.
     """
     filters = []
+    count = FilterCount(bounds)
     deprecated_to = False
     for raw_name, text in params:
         name = raw_name.strip()
         if name in _TIME_PARAMETERS:
+            count.add_filter(name)
             deprecated_to = deprecated_to or name == "_to"
             value = timestamp_of(name, text)
             filters.append(Filter(modified_field, value, _TIME_PARAMETERS[name]))
@@ -124,20 +135,26 @@ def parse_filters(
         if name.startswith("_"):
             continue
 
+        count.add_filter(name)
+        bounds.check_depth(None, name)
         field, operator = _split_prefix(name, declared_fields)
         # No stored name holds NUL, and a database may choke on it (B-21.20).
         if "\0" in field or not is_known_field(field):
             raise InvalidParameter("querystring", name, f"Unknown filter field '{name}'")
+        if operator in _LIST_OPERATORS and not text.startswith("["):
+            count.expect(name, text)
         if operator is COMPARISON.HAS:
             filters.append(Filter(field, _presence(name, text), operator))
         elif operator is COMPARISON.LIKE:
             filters.append(Filter(field, _pattern(name, text, field == modified_field), operator))
         elif field in (id_field, modified_field):
             values = _reserved_values(name, text, operator, is_id=field == id_field)
+            count.add_values(name, values)
             filters.append(_exact_filter(field, operator, values))
         else:
             is_list = operator in _LIST_OPERATORS
             values = coerce_list(name, text) if is_list else [coerce(name, text)]
+            count.add_values(name, values)
             if field == deleted_field:
                 values = [_as_flag(value) for value in values]
             filters.append(_widened_filter(field, operator, values, field == deleted_field))
@@ -145,7 +162,11 @@ def parse_filters(
 
 
 def parse_sort(
-    value: str | None, *, is_known_field: Callable[[str], bool], modified_field: str
+    value: str | None,
+    *,
+    is_known_field: Callable[[str], bool],
+    modified_field: str,
+    bounds: Bounds = _UNBOUNDED,
 ) -> list[Sort]:
     """Read ``_sort``; without it, most recent first (section 13, H-11.5).
 
@@ -153,7 +174,8 @@ def parse_sort(
 
     Raises
     ------
-    InvalidParameter : unknown field (H-13.4), or more than :data:`MAX_SORT_FIELDS`.
+    InvalidParameter : unknown field (H-13.4), more than :data:`MAX_SORT_FIELDS`, or a deeper one
+        than `bounds` allow.
     """
     sorting: dict[str, Sort] = {}
     for item in (value or "").split(","):
@@ -161,6 +183,7 @@ def parse_sort(
         if match is None:
             continue
         sign, field = match.groups()
+        bounds.check_depth(None, field)
         if not is_known_field(field):
             if "." in field:
                 continue  # As what is not the name of a field (H-13.3).
@@ -208,6 +231,7 @@ def parse_fields(
     id_field: str,
     modified_field: str,
     deleted_field: str,
+    bounds: Bounds = _UNBOUNDED,
 ) -> list[str] | None:
     """Read ``_fields``: the paths to return, ``None`` for whole records (section 15).
 
@@ -217,12 +241,18 @@ def parse_fields(
     Raises
     ------
     InvalidParameter : the root of a path is no known field (H-15.3), unless the resource
-        preserves unknown ones (H-15.4).
+        preserves unknown ones (H-15.4); there are more than :data:`MAX_FIELDS`, or deeper ones than
+        `bounds` allow.
     """
     if not value:
         return None
+    if value.count(",") >= MAX_FIELDS:
+        description = f"_fields should have at most {MAX_FIELDS} fields"
+        raise InvalidParameter("querystring", None, description)
     # Each once: a repeated path would only be projected again.
     fields = dict.fromkeys(value.split(","))
+    for field in fields:
+        bounds.check_depth(None, field)
     if not preserve_unknown:
         # A declared name may itself contain dots: it wins over the nested reading (B-21.13).
         roots = dict.fromkeys(

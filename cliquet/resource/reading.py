@@ -14,6 +14,7 @@ from pyramid.request import Request
 
 from cliquet import errors, settings, utils
 from cliquet.resource import pagination, querystring
+from cliquet.resource.bounds import Bounds
 from cliquet.resource.model import Model
 from cliquet.resource.parameters import InvalidParameter, latest_given, parse_timestamp
 from cliquet.resource.schema import ResourceSchema
@@ -94,10 +95,17 @@ class RequestReader:
                 modified_field=self.model.modified_field,
                 deleted_field=self.model.deleted_field,
                 declared_fields=[node.name for node in self._schema.children],
+                bounds=self._bounds(),
             )
         if found.deprecated_to:
             errors.send_alert(self.request, _DEPRECATED_TO, url=_DEPRECATED_TO_URL)
         return found.filters
+
+    def _bounds(self) -> Bounds:
+        """Return the bounds of the query string."""
+        request = self.request
+        # Most requests have nothing to be bounded.
+        return Bounds.from_settings(request.registry.settings) if request.GET else Bounds()
 
     def _extract_limit(self) -> int | None:
         """Read ``_limit`` (H-14.1 to H-14.4)."""
@@ -117,6 +125,7 @@ class RequestReader:
                 self.request.GET.get("_sort"),
                 is_known_field=self._is_known_path,
                 modified_field=self.model.modified_field,
+                bounds=self._bounds(),
             )
         return pagination.complete_sorting(
             sorting, id_field=self.model.id_field, modified_field=self.model.modified_field
@@ -132,6 +141,7 @@ class RequestReader:
                 id_field=self.model.id_field,
                 modified_field=self.model.modified_field,
                 deleted_field=self.model.deleted_field,
+                bounds=self._bounds(),
             )
         raise AssertionError  # pragma: no cover - `_refusing` raises
 

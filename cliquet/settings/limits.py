@@ -37,6 +37,35 @@ ROWS: Final[tuple[Setting, ...]] = (
         refusal="400",
     ),
     Setting(
+        "max_filters",
+        _LIMIT,
+        100,
+        "Most filters of one list; any query string may have ten times as many parameters. Nothing "
+        "or 0 for no limit.",
+        unit="filters",
+        version_added="3.2",
+        refusal="400",
+    ),
+    Setting(
+        "max_filter_values",
+        _LIMIT,
+        1000,
+        "Most values that the filters of one list may compare with, together. Nothing or 0 for no "
+        "limit.",
+        unit="values",
+        version_added="3.2",
+        refusal="400",
+    ),
+    Setting(
+        "max_field_depth",
+        _LIMIT,
+        100,
+        "Most parts of a dotted name in filters, `_sort` and `_fields`. Nothing or 0 for no limit.",
+        unit="parts",
+        version_added="3.2",
+        refusal="400",
+    ),
+    Setting(
         "max_url_bytes",
         _LIMIT,
         8190,

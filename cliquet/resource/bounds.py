@@ -1,0 +1,84 @@
+"""Bounds on a query string, which are counted before anything is made of it (X-34)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from cliquet import jsonio, settings
+from cliquet.resource.parameters import InvalidParameter
+from cliquet.types import JSONValue
+
+__all__ = ["Bounds", "FilterCount"]
+
+
+class Bounds(NamedTuple):
+    """What a query string may ask for; ``None`` for no limit.
+
+    Attributes
+    ----------
+    max_filters : number of filters.
+    max_filter_values : number of values of all the filters together, those inside of arrays and
+        objects included.
+    max_field_depth : parts of a dotted name.
+    """
+
+    max_filters: int | None = None
+    max_filter_values: int | None = None
+    max_field_depth: int | None = None
+
+    @classmethod
+    def from_settings(cls, configured: Mapping[str, Any]) -> Bounds:
+        """Return the bounds that the settings of the same names give."""
+        return cls(*(settings.read(configured, name) for name in cls._fields))
+
+    def check_depth(self, name: str | None, path: str) -> None:
+        """Judge a dotted name, given in a parameter.
+
+        Raises
+        ------
+        InvalidParameter : it has too many parts.
+        """
+        limit = self.max_field_depth
+        if limit is not None and path.count(".") >= limit:
+            description = (
+                f"More than {limit} parts in the name of a field (setting max_field_depth)"
+            )
+            raise InvalidParameter("querystring", name, description)
+
+
+class FilterCount:
+    """Counts the filters of one query string, and their values.
+
+    Its methods raise `InvalidParameter` as soon as there are too many.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._filters = 0
+        self._values = 0
+
+    def add_filter(self, name: str) -> None:
+        """Count a filter, before it is read."""
+        self._filters += 1
+        limit = self._bounds.max_filters
+        if limit is not None and self._filters > limit:
+            description = f"More than {limit} filters (setting max_filters)"
+            raise InvalidParameter("querystring", name, description)
+
+    def expect(self, name: str, text: str) -> None:
+        """Judge a list of values between commas, before it is read."""
+        self._judge(name, self._values + text.count(",") + 1)
+
+    def add_values(self, name: str, values: Iterable[JSONValue]) -> None:
+        """Count the values of a filter, once they are read."""
+        for value in values:
+            is_simple = not isinstance(value, (list, dict))
+            self._values += 1 if is_simple else jsonio.count_values(value)
+        self._judge(name, self._values)
+
+    def _judge(self, name: str, number: int) -> None:
+        limit = self._bounds.max_filter_values
+        if limit is not None and number > limit:
+            description = f"More than {limit} values in the filters (setting max_filter_values)"
+            raise InvalidParameter("querystring", name, description)

@@ -1,0 +1,129 @@
+"""How much a query string may ask for: filters, their values, names, parameters (X-34)."""
+
+import json
+
+import pytest
+from testapp import Lichen, Mushroom, Spore
+
+from cliquet.testing.web import basic_auth, make_app
+
+AUTH = basic_auth()
+
+
+def make(**settings):
+    app = make_app([Mushroom, Spore, Lichen], settings=settings)
+    app.post_json("/v0/lichens", {"data": {"title": "cep"}}, headers=AUTH)
+    return app
+
+
+def get(app, query, status, *, method="GET", path="/v0/lichens"):
+    return app.request(f"{path}?{query}", method=method, headers=AUTH, status=status)
+
+
+def refused(response, setting):
+    assert response.json["errno"] == 107
+    assert f"(setting {setting})" in response.json["message"]
+
+
+def filters(number):
+    return "&".join(["not_a=1"] * number)
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.setting("max_filters")
+@pytest.mark.parametrize(
+    ("value", "number", "status"),
+    [(None, 100, 200), (None, 101, 400), ("3", 3, 200), ("3", 4, 400), ("", 300, 200)],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_filters_are_counted(value, number, status, method):
+    app = make() if value is None else make(max_filters=value)
+
+    response = get(app, filters(number), status, method=method)
+
+    if status == 400 and method != "HEAD":
+        refused(response, "max_filters")
+        assert app.get("/v0/lichens", headers=AUTH).json["data"]
+
+
+@pytest.mark.clause("X-34")
+def test_filters_on_the_timestamp_count_and_other_parameters_do_not():
+    app = make(max_filters="2")
+
+    get(app, "_since=1&not_a=1&_limit=1&_sort=a&_fields=a&_anything=1", 200)
+    refused(get(app, "_since=1&_before=9&not_a=1", 400), "max_filters")
+
+
+def lists(number):
+    return {
+        "texts": "in_title=" + ",".join(["a"] * number),
+        "array": "exclude_title=" + json.dumps(["a"] * number),
+        "ids": "in_id=" + ",".join(["a"] * number),
+        "timestamps": "exclude_last_modified=" + ",".join(["1"] * number),
+        "members": "contains_any_title=" + ",".join(["1"] * number),
+        "several filters": f"in_title={','.join(['a'] * (number - 1))}&not_a=1",
+        "inside of arrays": "contains_title=" + json.dumps([["a"] * (number - 1)]),
+        "literal": "title=" + json.dumps(["a"] * (number - 1)),
+        "object": "not_title=" + json.dumps({str(n): n for n in range(number - 1)}),
+    }
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.setting("max_filter_values")
+@pytest.mark.parametrize("kind", lists(2))
+@pytest.mark.parametrize(
+    ("value", "number", "status"),
+    [(None, 1000, 200), (None, 1001, 400), ("5", 5, 200), ("5", 6, 400), ("0", 2000, 200)],
+)
+def test_values_of_filters_are_counted(kind, value, number, status):
+    app = make() if value is None else make(max_filter_values=value)
+
+    response = get(app, lists(number)[kind], status)
+
+    if status == 400:
+        refused(response, "max_filter_values")
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.setting("max_field_depth")
+@pytest.mark.parametrize(
+    "template", ["{}=1", "min_{}=1", "has_{}=true", "_sort=-{}", "_fields=a,{}"]
+)
+@pytest.mark.parametrize(
+    ("value", "depth", "status"),
+    [(None, 100, 200), (None, 101, 400), ("2", 2, 200), ("2", 3, 400), ("", 400, 200)],
+)
+@pytest.mark.parametrize("resource", ["lichens", "spores"])
+def test_dotted_names_are_bounded(template, value, depth, status, resource):
+    app = make() if value is None else make(max_field_depth=value)
+
+    response = get(app, template.format(".".join("a" * depth)), status, path=f"/v0/{resource}")
+
+    if status == 400:
+        refused(response, "max_field_depth")
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.parametrize(("number", "status"), [(250, 200), (251, 400)])
+def test_projected_fields_are_counted(number, status):
+    get(make(), "_fields=" + ",".join(f"f{n}" for n in range(number)), status)
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.parametrize("path", ["/v0/", "/v0/lichens", "/v0/__heartbeat__", "/nowhere", "/"])
+@pytest.mark.parametrize("separator", ["&", "&_x=1&", "&&"])
+def test_parameters_are_counted_on_every_endpoint(path, separator):
+    app = make(max_filters="3")
+
+    response = get(app, separator.join(["_a=1"] * 31), 400, path=path)
+
+    message = "querystring: More than 30 parameters, 10 times the setting max_filters"
+    assert response.json["message"] == message
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.parametrize(("value", "number"), [("3", 30), (None, 1000), ("", 5000)])
+def test_so_many_parameters_are_fine(value, number):
+    app = make() if value is None else make(max_filters=value)
+
+    get(app, "&".join(["_a=1"] * number), 200, path="/v0/")
