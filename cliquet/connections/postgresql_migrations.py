@@ -61,6 +61,8 @@ class PostgreSQLMigrations(Migrations):
             while not session.execute(_TRY_LOCK, (_ADVISORY_LOCK_ALONE,)).fetchone()[0]:
                 time.sleep(_LOCK_INTERVAL_SECONDS)
             yield
+        # What comes next may not need that connection for long.
+        client.aside().dispose()
 
     def _announce(self, installed: int | None) -> None:
         if installed is None:

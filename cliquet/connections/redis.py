@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cliquet import logs, settings
+from cliquet.connections.redis_pool import Connection, Pool, TLSConnection, takes_no_write
 from cliquet.settings.parsers import Integer, Number, Text
 from cliquet.storage.exceptions import BackendError, ReadonlyError
 from cliquet.types import PoolStatus
@@ -177,10 +178,12 @@ def create_from_config(
     # One more attempt, at once: the server closes idle connections, and the pool learns it by using
     # them. Not after a timeout, when the command may have been executed.
     retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-    pool = redis.BlockingConnectionPool(  # type: ignore[no-untyped-call]  # not typed upstream
+    # Not all releases of the driver compare the name in the certificate by themselves.
+    tls = {"ssl_cert_reqs": "required", "ssl_check_hostname": True} if address.tls else {}
+    pool = Pool(  # type: ignore[no-untyped-call]  # not typed upstream
         max_connections=options.pool_size,
         timeout=pool_timeout if timeout_seconds is None else min(pool_timeout, timeout_seconds),
-        connection_class=redis.SSLConnection if address.tls else redis.Connection,
+        connection_class=TLSConnection if address.tls else Connection,
         host=address.host,
         port=address.port,
         db=address.db,
@@ -189,6 +192,7 @@ def create_from_config(
         socket_timeout=socket_timeout,
         socket_connect_timeout=socket_timeout,
         retry=retry,
+        **tls,
     )
     return redis.Redis(connection_pool=pool)
 
@@ -245,7 +249,7 @@ def wrap_redis_error(function: Callable[P, T]) -> Callable[P, T]:
             return function(*args, **kwargs)
         except _ERRORS as error:
             logs.logger.error(str(error), exc_info=True)
-            is_readonly = isinstance(error, redis.ReadOnlyError) or "READONLY" in str(error)
-            raise (ReadonlyError if is_readonly else BackendError)(original=error) from error
+            kind = ReadonlyError if takes_no_write(error) else BackendError
+            raise kind(original=error) from error
 
     return wrapped

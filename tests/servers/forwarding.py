@@ -11,10 +11,12 @@ class Forwarder:
     Attributes
     ----------
     target : port that new connections lead to; those that are open keep theirs.
+    tls : context of an encrypted port; ``None`` for one that is not.
     """
 
-    def __init__(self, target):
+    def __init__(self, target, tls=None):
         self.target = target
+        self._tls = tls
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -27,10 +29,17 @@ class Forwarder:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
-                server = socket.create_connection(("127.0.0.1", self.target))
-                self._open += [client, server]
-                for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        # Clients end what they do not trust.
+        with contextlib.suppress(OSError):
+            if self._tls is not None:
+                client = self._tls.wrap_socket(client, server_side=True)
+            server = socket.create_connection(("127.0.0.1", self.target))
+            self._open += [client, server]
+            threading.Thread(target=_copy, args=(server, client), daemon=True).start()
+            _copy(client, server)
 
     def close(self):
         for opened in (self._listening, *self._open):
@@ -48,9 +57,9 @@ def _copy(source, sink):
 
 
 @contextlib.contextmanager
-def forwarding(target):
+def forwarding(target, tls=None):
     """Give a :class:`Forwarder` to a port of this host, and close it with all its connections."""
-    forwarder = Forwarder(target)
+    forwarder = Forwarder(target, tls)
     try:
         yield forwarder
     finally:
