@@ -7,6 +7,7 @@ from typing import Any
 from pyramid.authentication import BasicAuthAuthenticationPolicy as _PyramidBasicAuthPolicy
 from pyramid.authentication import extract_http_basic_credentials
 from pyramid.authorization import Authenticated, Everyone
+from pyramid.events import NewResponse
 from pyramid.interfaces import IAuthenticationPolicy, ISecurityPolicy
 from pyramid.request import Request
 from pyramid_multiauth import MultiAuthIdentity, MultiAuthPolicySelected, MultiAuthSecurityPolicy
@@ -22,12 +23,16 @@ __all__ = [
     "IPAuthenticationPolicy",
     "SecurityPolicy",
     "effective_principals",
+    "is_private",
+    "keep_private",
     "on_policy_selected",
     "prefixed_userid",
 ]
 
 # Compared with the policy's method at the time: tests of applications replace it (P-31.1).
 _BUILT_IN_PERMITS = authorization.AuthorizationPolicy.permits
+# Where the principals of a request are kept.
+_PRINCIPALS = "_cliquet_principals"
 
 
 def prefixed_userid(request: Request) -> str | None:
@@ -113,7 +118,7 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
 
     def effective_principals(self, request: Request) -> set[str]:
         """Return every principal of the request, the user under the prefixed id (H-5.6)."""
-        principals: set[str] | None = request.__dict__.get("_cliquet_principals")
+        principals: set[str] | None = request.__dict__.get(_PRINCIPALS)
         if principals is None:
             found = {Everyone}.union(*(_added_by(policy, request) for policy in self._policies))
             identity = self.identity(request)
@@ -121,7 +126,7 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
                 found |= {Authenticated, *identity.groups}
             userid = request.prefixed_userid
             principals = found.union(names_of_user(userid) if userid else ())
-            request.__dict__["_cliquet_principals"] = principals
+            request.__dict__[_PRINCIPALS] = principals
         return set(principals)
 
     def unauthenticated_userid(self, request: Request) -> str | None:
@@ -177,6 +182,35 @@ def effective_principals(request: Request) -> list[str]:
     if policy is None or not hasattr(policy, "effective_principals"):
         return [Everyone]
     return list(policy.effective_principals(request))
+
+
+def is_private(request: Request) -> bool:
+    """Whether a request has been answered for somebody: not for whoever sends the same one (D-69).
+
+    That is for its user; or for principals that a policy gives to clients without user, such as
+    those of a network.
+    """
+    if request.prefixed_userid is not None:
+        return True
+    # Where nobody has asked for the principals, the answer does not depend on them.
+    principals = request.__dict__.get(_PRINCIPALS)
+    return principals is not None and principals != {Everyone}
+
+
+def keep_private(event: NewResponse) -> None:
+    """Keep out of shared caches what a client is told whom no ``Authorization`` header tells apart.
+
+    With that header they keep nothing unless they are told to (RFC 9111 3.5), and ``Vary`` names
+    it; an address, a cookie or the user of a proxy they know nothing of. An application that sends
+    ``Cache-Control`` knows what it does.
+    """
+    request = event.request
+    if (
+        "HTTP_AUTHORIZATION" not in request.environ
+        and request.method in ("GET", "HEAD")
+        and is_private(request)
+    ):
+        event.response.headers.setdefault("Cache-Control", "private")
 
 
 def on_policy_selected(event: MultiAuthPolicySelected) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyramid.config import Configurator
+from pyramid.events import NewResponse
 from pyramid.exceptions import ConfigurationError
 from pyramid.interfaces import (
     PHASE1_CONFIG,
@@ -22,6 +23,7 @@ from cliquet.authentication import (
     IPAuthenticationPolicy,
     SecurityPolicy,
     effective_principals,
+    keep_private,
     on_policy_selected,
 )
 
@@ -85,6 +87,7 @@ def setup_authentication(config: Configurator) -> None:
     config.action(IAuthorizationPolicy, None, order=PHASE1_CONFIG)
     config.add_request_method(effective_principals, property=True)
     config.add_subscriber(on_policy_selected, MultiAuthPolicySelected)
+    config.add_subscriber(keep_private, NewResponse)
 
 
 def _made(config: Configurator, names: Iterable[str]) -> dict[str, Any]:

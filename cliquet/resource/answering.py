@@ -19,7 +19,7 @@ from pyramid.httpexceptions import (
 )
 from pyramid.response import Response
 
-from cliquet import errors, logs, settings, utils
+from cliquet import authentication, errors, logs, settings, utils
 from cliquet.resource import headers, preconditions
 from cliquet.resource.paging import Pager
 from cliquet.storage.base import Page
@@ -127,8 +127,9 @@ class ResponseWriter(Pager):
         if expires_seconds:
             # A public view has not asked yet who the user is, whose answer is private (D-69).
             _ = self.request.authenticated_userid
-        is_authenticated = self.request.prefixed_userid is not None
-        headers.add_cache_headers(response.headers, expires_seconds, is_authenticated)
+        headers.add_cache_headers(
+            response.headers, expires_seconds, authentication.is_private(self.request)
+        )
 
     def _subject(self, record: Record | None) -> preconditions.Subject:
         if record is not None:

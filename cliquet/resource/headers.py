@@ -42,19 +42,23 @@ def http_date(timestamp: int) -> str:
     return format_datetime(datetime.fromtimestamp(seconds, timezone.utc), usegmt=True)
 
 
-def cache_control(expires_seconds: int | None, authenticated: bool) -> list[tuple[str, str]]:
+def cache_control(expires_seconds: int | None, is_private: bool) -> list[tuple[str, str]]:
     """Decide how a successful GET, or its 304, may be cached (H-30.1 to H-30.4, D-40, D-69).
 
     Parameters
     ----------
     expires_seconds : setting ``<resource>_cache_expires_seconds``; none or 0 when unset.
-    authenticated : the request has a user: its answer is private.
+    is_private : the request has a user, or principals that not everybody has.
 
     Returns
     -------
-    Names and values: ``no-cache``, or a lifetime in seconds with its end by the server's clock.
+    Names and values: ``no-cache``, for a private answer with ``private``, which keeps it out of
+    shared caches altogether (RFC 9111 5.2.2.7); or a lifetime in seconds with its end by the
+    server's clock.
     """
-    if authenticated or not expires_seconds or expires_seconds < 0:
+    if is_private:
+        return [("Cache-Control", "private, no-cache")]
+    if not expires_seconds or expires_seconds < 0:
         return [("Cache-Control", "no-cache")]
     expires = http_date(utils.msec_time() + expires_seconds * 1000)
     return [("Cache-Control", f"max-age={expires_seconds}"), ("Expires", expires)]
@@ -67,10 +71,10 @@ def add_timestamp_headers(headers: MutableMapping[str, str], timestamp: int) -> 
 
 
 def add_cache_headers(
-    headers: MutableMapping[str, str], expires_seconds: int | None, authenticated: bool
+    headers: MutableMapping[str, str], expires_seconds: int | None, is_private: bool
 ) -> None:
     """Set what :func:`cache_control` decides."""
-    for name, value in cache_control(expires_seconds, authenticated):
+    for name, value in cache_control(expires_seconds, is_private):
         headers[name] = value
 
 

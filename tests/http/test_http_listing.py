@@ -53,7 +53,7 @@ def test_the_headers_of_a_list(app, headers, records, method):
     response = app.request(LICHENS, method=method, headers=headers)
     page = app.request(f"{LICHENS}?_limit=2", method=method, headers=headers)
 
-    assert response.headers["Cache-Control"] == "no-cache"
+    assert response.headers["Cache-Control"] == "private, no-cache"
     assert response.headers["Total-Records"] == "3"
     assert "ETag" in response.headers
     assert "Last-Modified" in response.headers

@@ -310,7 +310,7 @@ def test_a_304_has_the_headers_of_the_200_and_no_body(collection, method, target
     assert "Content-Type" not in response.headers
     assert response.headers["ETag"] == f'"{timestamp}"'
     assert response.headers["Last-Modified"] == date
-    assert response.headers["Cache-Control"] == "no-cache"
+    assert response.headers["Cache-Control"] == "private, no-cache"
     assert "Expires" not in response.headers
     for header in ("Vary", "Access-Control-Allow-Origin"):
         assert response.headers[header] == complete.headers[header]

@@ -8,6 +8,7 @@ from sharing import URL, Toadstool, grant, make_sharing_app, object_id, store
 
 from cliquet import utils
 from cliquet.resource import ShareableViewSet
+from cliquet.testing.web import make_app
 
 NOW = 1430222877724
 
@@ -55,7 +56,7 @@ def test_an_authenticated_response_is_not_kept(headers, method):
 
     for url in urls:
         response = getattr(app, method)(url, headers=headers, status=200)
-        assert response.headers["Cache-Control"] == "no-cache"
+        assert response.headers["Cache-Control"] == "private, no-cache"
         assert "Expires" not in response.headers
 
 
@@ -75,7 +76,8 @@ def test_a_view_that_asks_for_no_permission_knows_its_user_all_the_same(headers)
     )
 
     assert app.get(URL, status=200).headers["Cache-Control"] == "max-age=3600"
-    assert app.get(URL, headers=headers, status=200).headers["Cache-Control"] == "no-cache"
+    own = app.get(URL, headers=headers, status=200)
+    assert own.headers["Cache-Control"] == "private, no-cache"
 
 
 @pytest.mark.clause("H-30.2", "H-4.11")
@@ -93,9 +95,9 @@ def test_without_the_setting_nothing_is_kept(headers, expires):
     app, urls = public_app(expires)
 
     for url in urls:
-        for user in ({}, headers):
+        for user, expected in (({}, "no-cache"), (headers, "private, no-cache")):
             response = app.get(url, headers=user, status=200)
-            assert response.headers["Cache-Control"] == "no-cache"
+            assert response.headers["Cache-Control"] == expected
             assert "Expires" not in response.headers
 
 
@@ -109,7 +111,7 @@ def test_a_304_repeats_what_the_200_says(clock, headers):
         assert response.headers["Cache-Control"] == "max-age=3600"
         assert response.headers["Expires"] == app.get(url).headers["Expires"]
         own = app.get(url, headers={**headers, "If-None-Match": etag}, status=304)
-        assert own.headers["Cache-Control"] == "no-cache"
+        assert own.headers["Cache-Control"] == "private, no-cache"
         assert "Expires" not in own.headers
 
 
@@ -157,3 +159,95 @@ def test_the_setting_is_the_one_of_the_resource(clock):
     )
 
     assert app.get(URL, status=200).headers["Cache-Control"] == "no-cache"
+
+
+# Clients that no `Authorization` header tells apart
+
+
+LAN = {"REMOTE_ADDR": "10.0.0.7"}
+WORLD = {"REMOTE_ADDR": "192.0.2.1"}
+
+
+@pytest.fixture(params=[None, "lan-user"])
+def network_app(request):
+    """Return an application that the clients of a network may read, named or not."""
+    settings = {
+        "toadstool_cache_expires_seconds": "3600",
+        "toadstool_read_principals": "trusted",
+        "multiauth.policies": "basicauth ipauth",
+        "multiauth.policy.ipauth.use": "cliquet.authentication.IPAuthenticationPolicy",
+        "multiauth.policy.ipauth.ipaddrs": "10.0.0.*",
+        "multiauth.policy.ipauth.principals": "trusted",
+    }
+    if request.param:
+        settings["multiauth.policy.ipauth.userid"] = request.param
+    return make_sharing_app(settings)
+
+
+@pytest.mark.clause("D-69", "H-30.3")
+def test_what_a_network_may_read_is_for_no_shared_cache(network_app):
+    url = store(network_app)["url"]
+
+    for path in (url, URL):
+        response = network_app.get(path, extra_environ=LAN, status=200)
+        assert response.headers["Cache-Control"] == "private, no-cache"
+        assert "Expires" not in response.headers
+        network_app.get(path, extra_environ=WORLD, status=401)
+
+
+@pytest.mark.clause("D-69")
+def test_nor_is_what_a_network_is_refused(network_app):
+    for path, status in ((f"{URL}/5c1a5ba7-7d2b-4a7b-8a2b-5ba77d2b4a7b", 404), (f"{URL}?a=1", 400)):
+        refused = network_app.get(path, extra_environ=LAN, status=status)
+        assert refused.headers["Cache-Control"] == "private"
+        stranger = network_app.get(path, extra_environ=WORLD, status=401)
+        assert "Cache-Control" not in stranger.headers
+
+
+@pytest.mark.clause("D-69", "H-30.2")
+def test_what_everyone_may_read_is_public_where_nothing_else_was_judged(network_app):
+    record = store(network_app)
+    grant(network_app, object_id(record["url"]), "read", "system.Everyone")
+
+    outside = network_app.get(record["url"], extra_environ=WORLD)
+    inside = network_app.get(record["url"], extra_environ=LAN)
+
+    assert outside.headers["Cache-Control"] == "max-age=3600"
+    # Its permissions were judged by more than what everybody has.
+    assert inside.headers["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.clause("D-69", "H-3.5")
+def test_who_the_service_says_that_one_is_is_for_no_shared_cache():
+    settings = {
+        "multiauth.policies": "remote basicauth",
+        "multiauth.policy.remote.use": "pyramid.authentication.RemoteUserAuthenticationPolicy",
+    }
+    app = make_sharing_app(settings)
+
+    named = app.get("/v0/", extra_environ={"REMOTE_USER": "ann"})
+    assert named.json["user"] == {"id": "remote:ann"}
+    assert named.headers["Cache-Control"] == "private"
+    assert "Cache-Control" not in app.get("/v0/").headers
+
+
+@pytest.mark.clause("D-69")
+def test_an_application_that_sends_the_header_knows_what_it_does():
+    def configure(config):
+        def view(request):
+            request.response.headers["Cache-Control"] = "public, max-age=5"
+            request.response.text = str(request.authenticated_userid)
+            return request.response
+
+        config.add_route("own", "/own")
+        config.add_view(view, route_name="own", permission=NO_PERMISSION_REQUIRED)
+
+    settings = {
+        "multiauth.policies": "remote",
+        "multiauth.policy.remote.use": "pyramid.authentication.RemoteUserAuthenticationPolicy",
+    }
+    app = make_app(settings=settings, configure=configure)
+
+    response = app.get("/v0/own", extra_environ={"REMOTE_USER": "ann"})
+
+    assert (response.text, response.headers["Cache-Control"]) == ("ann", "public, max-age=5")

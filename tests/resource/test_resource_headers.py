@@ -70,13 +70,20 @@ def test_both_validators_speak_of_the_same_instant() -> None:
 
 @pytest.mark.clause("H-30.1", "H-30.3", "H-30.4", "D-69", "S-10.2")
 @pytest.mark.parametrize(
-    ("expires_seconds", "authenticated"),
-    [(None, False), (0, False), (-1, False), (None, True), (0, True), (3600, True)],
+    ("expires_seconds", "is_private", "value"),
+    [
+        (None, False, "no-cache"),
+        (0, False, "no-cache"),
+        (-1, False, "no-cache"),
+        (None, True, "private, no-cache"),
+        (0, True, "private, no-cache"),
+        (3600, True, "private, no-cache"),
+    ],
 )
 def test_answer_is_not_cached_when_private_or_not_asked_for(
-    expires_seconds: int | None, authenticated: bool
+    expires_seconds: int | None, is_private: bool, value: str
 ) -> None:
-    assert headers.cache_control(expires_seconds, authenticated) == [("Cache-Control", "no-cache")]
+    assert headers.cache_control(expires_seconds, is_private) == [("Cache-Control", value)]
 
 
 @pytest.mark.clause("H-30.2", "S-10.1")
@@ -86,7 +93,7 @@ def test_anonymous_answer_lives_as_long_as_the_setting_says(
     monkeypatch.setattr(utils, "msec_time", lambda: 1430222877724)
     response: dict[str, str] = {}
 
-    headers.add_cache_headers(response, 3600, authenticated=False)
+    headers.add_cache_headers(response, 3600, is_private=False)
 
     assert response["Cache-Control"] == "max-age=3600"
     assert response["Expires"] == "Tue, 28 Apr 2015 13:07:57 GMT"
@@ -96,14 +103,14 @@ def test_anonymous_answer_lives_as_long_as_the_setting_says(
 def test_private_answer_has_no_expiry() -> None:
     response: dict[str, str] = {}
 
-    headers.add_cache_headers(response, 3600, authenticated=True)
+    headers.add_cache_headers(response, 3600, is_private=True)
 
-    assert response["Cache-Control"] == "no-cache"
+    assert response["Cache-Control"] == "private, no-cache"
     assert "Expires" not in response
 
 
 def test_huge_lifetime_ends_with_the_calendar() -> None:
-    pairs = dict(headers.cache_control(10**15, authenticated=False))
+    pairs = dict(headers.cache_control(10**15, is_private=False))
 
     assert pairs["Expires"] == "Fri, 31 Dec 9999 23:59:59 GMT"
 
