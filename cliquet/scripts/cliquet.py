@@ -20,6 +20,7 @@ from cliquet.scripts import (
     init,
     migrate,
     purge_deleted,
+    repair_timestamps,
     settings,
     start,
 )
@@ -35,6 +36,7 @@ COMMANDS = (
     settings.COMMAND,
     purge_deleted.COMMAND,
     check_permissions.COMMAND,
+    repair_timestamps.COMMAND,
     flush_cache.COMMAND,
     copy.COMMAND,
     init.COMMAND,

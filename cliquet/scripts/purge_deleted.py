@@ -34,7 +34,7 @@ from cliquet.storage.base import (
 )
 from cliquet.storage.query import COMPARISON, Filter
 
-__all__ = ["COMMAND", "Limit", "parse_before", "purge"]
+__all__ = ["COMMAND", "Limit", "parse_age", "parse_before", "purge"]
 
 _UNITS_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _AGE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
@@ -56,6 +56,19 @@ class Limit:
     max_retained: int | None = None
 
 
+def parse_age(text: str) -> int:
+    """Return a duration such as ``30d`` (units s, m, h, d, w) in ms.
+
+    Raises
+    ------
+    ValueError : it is none.
+    """
+    age = _AGE.fullmatch(text)
+    if age is None:
+        raise ValueError(text)
+    return int(age[1]) * _UNITS_SECONDS[age[2]] * 1000
+
+
 def parse_before(text: str, now_ms: int) -> int:
     """Return the timestamp, in ms, that the value of ``--before`` means.
 
@@ -68,9 +81,8 @@ def parse_before(text: str, now_ms: int) -> int:
     ------
     ValueError : it is none of these, or in the future.
     """
-    age = _AGE.fullmatch(text)
-    if age:
-        before_ms = max(0, now_ms - int(age[1]) * _UNITS_SECONDS[age[2]] * 1000)
+    if _AGE.fullmatch(text):
+        before_ms = max(0, now_ms - parse_age(text))
     elif _TIMESTAMP.fullmatch(text):
         before_ms = int(text)
     else:

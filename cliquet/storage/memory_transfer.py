@@ -54,6 +54,26 @@ class MemoryTransfer(StorageTransfer):
                 else:
                     self._change(changes, changes.timestamp)
 
+    def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
+        key = (collection_id, parent_id)
+        with self._store.write():
+            timestamp = self._timestamp(key)
+            if timestamp is None or timestamp <= now:
+                return None
+            collection = self._collections.get(key)
+            entries = [] if collection is None else collection.entries(include_deleted=True)
+            ahead = sorted((e for e in entries if e.timestamp > now), key=_age)
+            for stamp, entry in enumerate(ahead, now + 1):
+                collection.set(entry._replace(timestamp=stamp))  # type: ignore[union-attr]
+            latest = now + max(len(ahead), 1)
+            counter = self._counters.get(key)
+            if counter is None:
+                with self._store.latch:
+                    self._first_accesses[key] = latest
+            else:
+                self._counters.set(key, counter._replace(timestamp=latest))
+        return len(ahead)
+
     def _timestamp(self, key: Key) -> int | None:
         with self._store.latch:
             counter = self._counters.get(key)
@@ -82,6 +102,10 @@ class MemoryTransfer(StorageTransfer):
                 stored = None if data is None else copy_object(data)
                 collection.set(Entry(object_id, last_modified, stored))
         self._counters.set(key, Counter(timestamp, live))
+
+
+def _age(entry: Entry) -> tuple[int, str]:
+    return entry.timestamp, entry.id
 
 
 def _export(collection: Collection | None) -> Iterator[ExportedEntry]:

@@ -1,4 +1,4 @@
-"""Copies from and to the storages in PostgreSQL and SQLite (E-7.3), page by page."""
+"""Copies from and to the storages in PostgreSQL and SQLite (E-7.3), and what repairs them."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ _SET_TIMESTAMP = (
     "INSERT INTO timestamps (parent_id, collection_id, last_modified) VALUES (%s, %s, %s)"
     " ON CONFLICT (parent_id, collection_id) DO UPDATE SET last_modified = EXCLUDED.last_modified"
 )
+_SELECT_TIMESTAMP = f"SELECT last_modified FROM timestamps WHERE {HOME}"
 _ADD_LIVE = f"UPDATE timestamps SET live = live + %s WHERE {HOME}"
 
 
@@ -63,6 +64,14 @@ class RelationalTransfer(StorageTransfer):
         self, session: Session, key: tuple[str, str], rows: Sequence[EntryRow]
     ) -> None:
         """Write entries as they are, in place of what has their ids."""
+
+    @abc.abstractmethod
+    def _lock(self, session: Session, key: tuple[str, str]) -> None:
+        """Keep others from writing to a collection until the transaction ends."""
+
+    @abc.abstractmethod
+    def _rewind_entries(self, session: Session, key: tuple[str, str], now: int) -> int:
+        """Give the entries later than a time the timestamps that follow it; return how many."""
 
     @abc.abstractmethod
     def _dumps(self, data: dict[str, Any]) -> str: ...
@@ -94,6 +103,20 @@ class RelationalTransfer(StorageTransfer):
                     self._change(session, key, changes)
             session.has_written = True
             session.memo.clear()
+
+    def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
+        key = (parent_id, collection_id)
+        with self.client.begin() as session:
+            self._lock(session, key)
+            row = session.execute(_SELECT_TIMESTAMP, key).fetchone()
+            # The row of a collection that was never touched is earlier than everything.
+            if row is None or row[0] <= now:
+                return None
+            number = self._rewind_entries(session, key, now)
+            session.execute(_SET_TIMESTAMP, (*key, now + max(number, 1)))
+            session.has_written = True
+            session.memo.clear()
+        return number
 
     def _change(self, session: Session, key: tuple[str, str], changes: ImportedCollection) -> None:
         rows = [

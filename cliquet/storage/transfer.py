@@ -1,4 +1,4 @@
-"""The part of the storage's contract that moves everything from one backend to another (E-7.3).
+"""The part of the storage's contract for commands: copies from one backend to another (E-7.3).
 
 A copy walks through two storages side by side, hence everything comes in one order, whatever the
 backend. It writes nothing twice: what one side has and the other has not is all that is imported.
@@ -143,6 +143,26 @@ class StorageTransfer:
         Raises
         ------
         TypeError : this storage cannot hold a value; nothing of its collection was changed.
+        """
+        raise NotImplementedError
+
+    def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
+        """Bring the timestamps of a collection that ran ahead of the clock back to it (X-28).
+
+        Records and tombstones later than `now` get the timestamps that follow it, each its own, in
+        the order in which they are; the collection has the last of these, or the one after `now`
+        if there are none. All is one step, and nobody writes meanwhile. Clients that hold an
+        earlier timestamp see each of these changes once more; those that hold one of the future
+        have to start again, which only they can know until collections have an epoch.
+
+        Parameters
+        ----------
+        now : reading of the clock, in ms.
+
+        Returns
+        -------
+        How many records and tombstones were changed; ``None`` if the collection is not later than
+        `now`, or was never touched, and nothing was changed.
         """
         raise NotImplementedError
 

@@ -25,6 +25,7 @@ __all__ = [
     "PUT",
     "REMOVE",
     "REMOVE_MANY",
+    "REWIND",
     "STORE_ENTRIES",
     "TOUCH",
     "TOUCH_AGAIN",
@@ -181,4 +182,11 @@ STORE_ENTRIES = (
     " AS entry (id, last_modified, deleted, data)"
     " ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = EXCLUDED.deleted,"
     " last_modified = EXCLUDED.last_modified, data = EXCLUDED.data"
+)
+
+REWIND = (
+    "WITH ahead AS (SELECT id, %s + row_number() OVER (ORDER BY last_modified, id) AS stamp"
+    f" FROM records WHERE {HOME} AND last_modified > %s)"
+    " UPDATE records SET last_modified = ahead.stamp FROM ahead"
+    f" WHERE {HOME} AND records.id = ahead.id"
 )

@@ -271,6 +271,10 @@ class Storage(RelationalStorage):
             statements.STORE_ENTRIES, (*key, list(ids), list(stamps), list(deleted), list(data))
         )
 
+    def _rewind_entries(self, session: Session, key: Key, now: int) -> int:
+        changed: int = session.execute(statements.REWIND, (now, *key, now, *key)).rowcount
+        return changed
+
     def _is_in(self, values: Sequence[str]) -> SQL:
         return SQL("= ANY (%s::text[])", (list(values),))
 

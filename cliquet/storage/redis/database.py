@@ -18,6 +18,7 @@ from cliquet.storage.exceptions import BackendError
 from cliquet.storage.inmemory import Entry
 from cliquet.storage.redis import scripts
 from cliquet.storage.redis.commits import Commit, Part, arguments_of
+from cliquet.storage.redis.rewinding import REWIND
 from cliquet.storage.redis.values import (
     Home,
     Stored,
@@ -78,6 +79,7 @@ class Database:
         self._fill = client.register_script(scripts.FILL)
         self._flush = client.register_script(scripts.FLUSH)
         self._forget = client.register_script(scripts.FORGET)
+        self._rewind = client.register_script(REWIND)
         self._release = client.register_script(scripts.RELEASE)
 
     # Reading
@@ -289,6 +291,11 @@ class Database:
     def forget(self, home: Home) -> None:
         """Remove every trace of a collection."""
         self._forget(args=home.names)
+
+    @wrap_redis_error
+    def rewind(self, home: Home, now: int) -> int:
+        """Bring the timestamps of a collection back to the clock; return how many, -1 for none."""
+        return int(self._rewind(args=[*home.names, now]))
 
     # The lock of those who repeat an operation
 

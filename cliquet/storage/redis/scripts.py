@@ -30,12 +30,22 @@ from typing import Final
 
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 
-__all__ = ["COMMIT", "FILL", "FLUSH", "FORGET", "LOOKUP", "NAMESPACE", "NAMESPACE_BYTES", "RELEASE"]
+__all__ = [
+    "COMMIT",
+    "COMMON",
+    "FILL",
+    "FLUSH",
+    "FORGET",
+    "LOOKUP",
+    "NAMESPACE",
+    "NAMESPACE_BYTES",
+    "RELEASE",
+]
 
 NAMESPACE: Final = "cliquet:storage:"
 NAMESPACE_BYTES: Final = NAMESPACE.encode()
 
-_COMMON: Final = f"""
+COMMON: Final = f"""
 local namespace = '{NAMESPACE}'
 local last_timestamp = '{MAX_TIMESTAMP}'
 local cursor = 0
@@ -66,22 +76,6 @@ local function read_home()
   }}
 end
 
--- The members of an index that hold a digest.
-local function ids_with(home, field, digest)
-  local members = redis.call(
-    'ZRANGEBYLEX', home.unique .. field, '[' .. digest, '(' .. digest .. '\\255')
-  for rank, member in ipairs(members) do
-    members[rank] = member:sub(#digest + 1)
-  end
-  return members
-end
-"""
-
-COMMIT: Final = (
-    _COMMON
-    + """
-local clock = take()
-
 local function is_less(one, other)
   local is_negative = one:sub(1, 1) == '-'
   if is_negative ~= (other:sub(1, 1) == '-') then
@@ -95,6 +89,29 @@ local function is_less(one, other)
   end
   return one < other
 end
+
+-- The number that the next change of a collection has to exceed.
+local function last_revision(home)
+  local time = redis.call('TIME')
+  local previous = tonumber(redis.call('HGET', home.revisions, home.parent) or '0')
+  return math.max(previous, time[1] * 1000000 + time[2])
+end
+
+-- The members of an index that hold a digest.
+local function ids_with(home, field, digest)
+  local members = redis.call(
+    'ZRANGEBYLEX', home.unique .. field, '[' .. digest, '(' .. digest .. '\\255')
+  for rank, member in ipairs(members) do
+    members[rank] = member:sub(#digest + 1)
+  end
+  return members
+end
+"""
+
+COMMIT: Final = (
+    COMMON
+    + """
+local clock = take()
 
 local homes = {}
 for number = 1, count() do
@@ -192,9 +209,7 @@ end
 
 local function next_revision(home)
   if not home.revision then
-    local time = redis.call('TIME')
-    local previous = tonumber(redis.call('HGET', home.revisions, home.parent) or '0')
-    home.revision = math.max(previous, time[1] * 1000000 + time[2])
+    home.revision = last_revision(home)
     redis.call('SADD', namespace .. 'collections', home.collection)
     for _, field in ipairs(home.added_fields) do
       redis.call('HSET', home.fields, field, 'ready')
@@ -286,7 +301,7 @@ return reply
 """Apply changes if what they were decided on still holds; or say why not, and change nothing."""
 
 LOOKUP: Final = (
-    _COMMON
+    COMMON
     + """
 local home = read_home()
 local reply = {}
@@ -307,7 +322,7 @@ return {tostring(redis.call('HLEN', home.records)), reply}
 """Find the live records that have a value in unique fields; tell the state of the indexes."""
 
 FILL: Final = (
-    _COMMON
+    COMMON
     + """
 local home, field = read_home(), take()
 if redis.call('HEXISTS', home.fields, field) == 0 then
@@ -350,7 +365,7 @@ end
 """
 
 FLUSH: Final = (
-    _COMMON
+    COMMON
     + _REMOVAL
     + """
 for _, collection in ipairs(redis.call('SMEMBERS', namespace .. 'collections')) do
@@ -362,7 +377,7 @@ end
 )
 """Remove every key of the storage, and no other."""
 
-FORGET: Final = _COMMON + _REMOVAL + "remove(take(), take())"
+FORGET: Final = COMMON + _REMOVAL + "remove(take(), take())"
 """Remove every trace of one collection."""
 
 RELEASE: Final = """

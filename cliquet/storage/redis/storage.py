@@ -374,6 +374,9 @@ class Storage(StorageBase):
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
         self._transfer.import_(collections)
 
+    def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
+        return self._transfer.rewind(collection_id, parent_id, now)
+
     def _atomically(
         self, function: Callable[[Operation], T], collection_id: str | None, parent_id: str
     ) -> T:

@@ -59,6 +59,10 @@ class RedisTransfer:
             part = Part(first=EXACT, latest=latest, changes=changes)
             self._database.commit({home: part})
 
+    def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
+        number = self._database.rewind(Home(collection_id, parent_id), now)
+        return None if number < 0 else number
+
     def _entries(self, home: Home) -> Iterator[ExportedEntry]:
         for batch in _batches(sorted(self._database.ids(home))):
             # One that has vanished meanwhile is left out.

@@ -59,6 +59,9 @@ _STORE = (
     " last_modified = excluded.last_modified, data = excluded.data"
 )
 _ENTOMB = f"UPDATE records SET deleted = 1, data = '{{}}', last_modified = %s WHERE {_RECORD}"
+# `UPDATE FROM`, which the other database has, came with SQLite 3.33.
+_AHEAD = f"SELECT id FROM records WHERE {HOME} AND last_modified > %s ORDER BY last_modified, id"
+_RESTAMP = f"UPDATE records SET last_modified = %s WHERE {_RECORD}"
 _ERASE = f"DELETE FROM records WHERE {_RECORD}"
 
 
@@ -208,6 +211,15 @@ class Storage(RelationalStorage):
     def _store_entries(self, session: Session, key: Key, rows: Sequence[EntryRow]) -> None:
         assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
         session.execute_many(_STORE, [(*key, *row) for row in rows])
+
+    def _rewind_entries(self, session: Session, key: Key, now: int) -> int:
+        assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+        rows = session.execute(_AHEAD, (*key, now)).fetchall()
+        stamps: list[Sequence[Any]] = [
+            (stamp, *key, row[0]) for stamp, row in enumerate(rows, now + 1)
+        ]
+        session.execute_many(_RESTAMP, stamps)
+        return len(stamps)
 
     def _is_in(self, values: Sequence[str]) -> SQL:
         # One parameter for any number of values: SQLite limits how many there may be.

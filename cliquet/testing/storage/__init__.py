@@ -27,6 +27,7 @@ from cliquet.testing.storage.names import NameTests
 from cliquet.testing.storage.pages import PageTests
 from cliquet.testing.storage.pagination import PaginationTests
 from cliquet.testing.storage.records import RecordTests
+from cliquet.testing.storage.rewinding import RewindTests
 from cliquet.testing.storage.sorting import SortingTests
 from cliquet.testing.storage.timestamps import TimestampTests
 from cliquet.testing.storage.transactions import AtomicTests, TransactionTests
@@ -44,6 +45,7 @@ __all__ = [
     "PageTests",
     "PaginationTests",
     "RecordTests",
+    "RewindTests",
     "SortingTests",
     "StorageContract",
     "TimestampTests",
@@ -70,6 +72,7 @@ class UntransactedStorageContract(
     ConcurrencyTests,
     AtomicTests,
     TransferTests,
+    RewindTests,
 ):
     """What holds of every storage."""
 
