@@ -49,6 +49,17 @@ JSON_PATCH = "application/json-patch+json"
 PATCH_CONTENT_TYPES = (MERGE_PATCH, JSON_PATCH)
 """Media types of the bodies of PATCH on resources, besides ``application/json`` (E-4.1)."""
 
+# Of the environment, by sub-requests.
+_INHERITED = (
+    "REMOTE_ADDR",
+    "REMOTE_USER",
+    "SCRIPT_NAME",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "tm.active",
+    "tm.manager",
+)
+
 
 def current_service(request: Request) -> Any:
     """Return the service whose route the request matched, or ``None`` (P-26.13)."""
@@ -151,9 +162,9 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
         body=body or b"",
     )
     request.registry = original.registry
-    # Who sends it, where the service is mounted, and the transaction that it is part of, are those
-    # of the original.
-    for name in ("REMOTE_ADDR", "REMOTE_USER", "SCRIPT_NAME", "tm.active", "tm.manager"):
+    # Who sends it, where the service is, and the transaction that it is part of, are those of the
+    # original.
+    for name in _INHERITED:
         if name in original.environ:
             request.environ[name] = original.environ[name]
     # The instrumentation of OpenTelemetry (0.66b1) would complain, of each sub-request, that its

@@ -56,7 +56,8 @@ def normalize(environ: Environ) -> None:
     content_type = environ.get("CONTENT_TYPE")
     if content_type and content_type != "application/json":
         bare, semicolon, parameters = content_type.partition(";")
-        environ["CONTENT_TYPE"] = f"{media_type(bare)}{semicolon}{parameters}"
+        if bare != (name := media_type(bare)):
+            environ["CONTENT_TYPE"] = f"{name}{semicolon}{parameters}"
     accept = environ.get("HTTP_ACCEPT")
     if accept and ";" in accept and _RANGE_PARAMETER.search(accept):
         environ["HTTP_ACCEPT"] = _with_bare_ranges(accept)

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "cliquet"
 
 LEAVES = {
+    "hosts",
     "settings",
     "types",
     "utils",

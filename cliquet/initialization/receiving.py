@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from pyramid.config import Configurator
 from pyramid.events import NewRequest
 from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
+from pyramid.response import Response
 
-from cliquet import errors, urls, wire
+from cliquet import errors, hosts, prometheus, settings, urls, wire
 
-__all__ = ["setup_reception"]
+__all__ = ["allowed_hosts_tween_factory", "setup_reception"]
+
+_HOST_FORM = "should be a name or an address, with or without port"
+_IS_OTHER_HOST = "cliquet.host_is_not_allowed"
 
 # To the version, to another number of slashes: no redirection of the service leads further.
 _MAX_REDIRECTIONS = 3
@@ -23,6 +29,38 @@ def setup_reception(config: Configurator) -> None:
     Called before the initialization steps, whose subscribers come after.
     """
     config.add_subscriber(_receive, NewRequest)
+    if settings.read(config.get_settings(), "allowed_hosts"):
+        # A tween, since an application may send itself requests, to whatever host: tweens do not
+        # see these.
+        config.add_tween("cliquet.initialization.receiving.allowed_hosts_tween_factory")
+
+
+def allowed_hosts_tween_factory(
+    handler: Callable[[Request], Response], registry: Any
+) -> Callable[[Request], Response]:
+    """Tell requests to another host than the setting ``allowed_hosts`` has; they are refused later.
+
+    Load balancers and collectors ask by address: they may, of what has no URL in its answer.
+    """
+    allowed = hosts.allowed(settings.read(registry.settings, "allowed_hosts"))
+    prefix = f"/{registry.route_prefix}"
+    asked_by_address = {
+        f"{prefix}/__heartbeat__",
+        f"{prefix}/__lbheartbeat__",
+        prometheus.PATH,
+    }
+
+    def allowed_hosts_tween(request: Request) -> Response:
+        environ = request.environ
+        host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        if (
+            not allowed.fullmatch(hosts.comparable(host, environ["wsgi.url_scheme"]))
+            and environ.get("PATH_INFO") not in asked_by_address
+        ):
+            environ[_IS_OTHER_HOST] = True
+        return handler(request)
+
+    return allowed_hosts_tween
 
 
 def _receive(event: NewRequest) -> None:
@@ -30,10 +68,33 @@ def _receive(event: NewRequest) -> None:
     if getattr(request, "parent", None) is not None:
         # Made by this service or its plug-ins: a header may be anything.
         wire.decode_headers(request.environ)
+    else:
+        _check_host(request)
     _check_encoding(request)
     wire.normalize(request.environ)
     if request.method == "OPTIONS":
         _address_preflight(request)
+
+
+def _check_host(request: Request) -> None:
+    """Refuse a host that no URL can have (RFC 9112 3.2), or that the service is not known by.
+
+    Raises
+    ------
+    HTTPBadRequest : the header ``Host`` is no authority, or misses; or it is of another service.
+    """
+    environ = request.environ
+    host = environ.get("HTTP_HOST")
+    # HTTP/1.0 had none.
+    is_valid = (
+        environ.get("SERVER_PROTOCOL") != "HTTP/1.1" if host is None else hosts.is_authority(host)
+    )
+    if is_valid and _IS_OTHER_HOST not in environ:
+        return
+    description = "should be one by which the service is known" if is_valid else _HOST_FORM
+    errors.raise_invalid(
+        request, location="header", name="Host", description=f"Host header {description}"
+    )
 
 
 def _check_encoding(request: Request) -> None:

@@ -15,7 +15,9 @@ from typing import Any, Final
 
 import iso8601
 
-__all__ = ["Anything", "Boolean", "Date", "Integer", "List", "Number", "Reference", "Text"]
+from cliquet import hosts
+
+__all__ = ["Anything", "Boolean", "Date", "Hosts", "Integer", "List", "Number", "Reference", "Text"]
 
 _TRUE_WORDS: Final = frozenset({"t", "true", "y", "yes", "on", "1"})
 # What a deployer may write to switch an optional setting off (S-2.1 turns these words to False).
@@ -216,6 +218,27 @@ class List:
         if isinstance(value, Iterable) and not isinstance(value, (bytes, dict)):
             return tuple(value)
         raise ValueError(value)
+
+
+@dataclass(frozen=True)
+class Hosts(List):
+    """A list of hosts: names, ``*.`` and a name, addresses, each with or without port."""
+
+    commas: bool = True
+    is_text: bool = True
+
+    @property
+    def allowed(self) -> str:
+        return (
+            "host names or addresses such as api.example.com, *.example.com, localhost:8000 or "
+            "[::1], with commas or white space between them; or nothing"
+        )
+
+    def __call__(self, value: Any) -> tuple[str, ...]:
+        found = super().__call__(value)
+        if not all(isinstance(item, str) and hosts.is_pattern(item) for item in found):
+            raise ValueError(value)
+        return found
 
 
 # A full date at least: `2015` alone is rather a mistake than the first of January.

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cliquet.settings import limits
 from cliquet.settings.model import Setting
-from cliquet.settings.parsers import Boolean, Date, Integer, List, Number, Reference, Text
+from cliquet.settings.parsers import Boolean, Date, Hosts, Integer, List, Number, Reference, Text
 
 __all__ = ["DEFAULT_SETTINGS", "ROWS"]
 
@@ -126,6 +126,15 @@ _DEPLOYMENT = (
         _OPTIONAL_LOCATION,
         None,
         "Host, with or without port, of the URLs that the service writes.",
+    ),
+    Setting(
+        "allowed_hosts",
+        Hosts(),
+        (),
+        "Hosts by which clients may call the service, such as api.example.com, *.example.com or "
+        "localhost:8000; another one is refused with 400, but for the heartbeats and the metrics. "
+        "Nothing allows any.",
+        version_added="3.2",
     ),
     Setting(
         "vary",

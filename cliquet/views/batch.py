@@ -45,7 +45,8 @@ def post_batch(request: Request) -> dict[str, Any]:
     if getattr(request, "parent", None) is not None:
         # Reached through a redirection; the paths given are judged below.
         errors.raise_invalid(request, name="requests", description=_RECURSIVE)
-    items = [(item, refusal_of(request, item)) for item in request.validated["requests"]]
+    requests = map(_without_host, request.validated["requests"])
+    items = [(item, refusal_of(request, item)) for item in requests]
     for item, refusal in items:
         if refusal is None and _addresses_batch(request, item):
             errors.raise_invalid(request, name="requests", description=_RECURSIVE)
@@ -73,6 +74,14 @@ def post_batch(request: Request) -> dict[str, Any]:
             forget_body(served)
     logs.bind(path=batch.path, batch_size=len(responses))
     return {"responses": responses}
+
+
+def _without_host(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item that stays on the host of the batch: that one was judged."""
+    own = item.get("headers")
+    if not own:
+        return item
+    return {**item, "headers": {n: value for n, value in own.items() if n.lower() != "host"}}
 
 
 def _addresses_batch(request: Request, item: Mapping[str, Any]) -> bool:

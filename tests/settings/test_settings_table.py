@@ -81,6 +81,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "cache_hosts": "",
     "cache_max_size_bytes": 524288,
     "heartbeat_timeout_seconds": 10,
+    "allowed_hosts": (),
     "max_body_bytes": 10485760,
     "statement_timeout_seconds": 30,
     "lock_timeout_seconds": 5,

@@ -1,0 +1,103 @@
+"""Hosts of URLs: what the header ``Host`` may be, and which ones a service is known by.
+
+Pure functions of texts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+__all__ = ["ANY", "Authority", "allowed", "comparable", "is_authority", "is_pattern", "parse"]
+
+ANY: Final = "*"
+"""Entry of ``allowed_hosts`` that stands for all of them."""
+
+# Names of the DNS and of containers; RFC 3986 would let pass what no resolver knows, such as the
+# comma by which servers join several headers.
+_NAME: Final = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?"
+_REST: Final = r"(?::(?P<port>[0-9]{0,5}))?"
+_AUTHORITY: Final = re.compile(
+    rf"(?:(?P<name>{_NAME})|\[(?P<address>[0-9a-f:.]{{2,45}})\]){_REST}", re.ASCII | re.IGNORECASE
+)
+# What nearly all are, found without looking closer.
+_PLAIN: Final = re.compile(rf"{_NAME}(?::[0-9]{{1,4}})?", re.ASCII | re.IGNORECASE)
+_MAX_NAME: Final = 255
+_MAX_PORT: Final = 65535
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+
+
+class Authority(NamedTuple):
+    """A host, and a port as decimal digits, empty where none is given."""
+
+    host: str
+    port: str
+
+
+def parse(text: str) -> Authority | None:
+    """Read an authority without user information (RFC 9112 3.2, RFC 3986 3.2).
+
+    Returns
+    -------
+    Its parts in the one form that compares, ``None`` for a text that is none.
+    """
+    match = _AUTHORITY.fullmatch(text)
+    if match is None:
+        return None
+    name, address, port = match.group("name", "address", "port")
+    if port and int(port) > _MAX_PORT:
+        return None
+    if name is None:
+        try:
+            host = f"[{ipaddress.IPv6Address(address)}]"
+        except ValueError:
+            return None
+    elif len(name) > _MAX_NAME:
+        return None
+    else:
+        host = name.lower().removesuffix(".")
+    return Authority(host, str(int(port)) if port else "")
+
+
+def is_authority(text: str) -> bool:
+    """Whether a text may stand as the host of a URL."""
+    is_plain = len(text) <= _MAX_NAME and _PLAIN.fullmatch(text)
+    return bool(is_plain) or parse(text) is not None
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text may be an entry of ``allowed_hosts``.
+
+    A name, an address, each with or without port; ``*.`` before a name stands for all below it.
+    """
+    return text == ANY or is_authority(text.removeprefix("*."))
+
+
+def allowed(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Return the expression that :func:`comparable` texts of allowed hosts match.
+
+    Parameters
+    ----------
+    patterns : for which :func:`is_pattern` holds.
+    """
+    alternatives = []
+    for pattern in patterns:
+        if pattern == ANY:
+            return re.compile(".*", re.DOTALL)
+        host, port = parse(pattern.removeprefix("*.")) or ("", "")
+        below = r"[^:\[\]]+\." if pattern.startswith("*.") else ""
+        alternatives.append(f"{below}{re.escape(host)}:{port or '[0-9]*'}")
+    return re.compile("|".join(f"(?:{alternative})" for alternative in alternatives))
+
+
+def comparable(text: str, scheme: str) -> str:
+    """Return the host and the port of an authority, as :func:`allowed` compares them.
+
+    Parameters
+    ----------
+    scheme : its default port stands for none.
+    """
+    host, port = parse(text) or ("", "")
+    return f"{host}:{port or _DEFAULT_PORTS.get(scheme, '')}"
