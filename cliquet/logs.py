@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from cliquet import log_bounds
 from cliquet.log_renderers import ClassicLogRenderer, MozillaHekaRenderer, decode_value
 
 __all__ = [
@@ -61,6 +62,7 @@ class LogContext(NamedTuple):
     renderer: Renderer | None = None
     request_fields: Callable[[], Mapping[str, Any]] | None = None
     bound: Mapping[str, Any] = MappingProxyType({})
+    max_field_bytes: int | None = None
 
     def merged(self) -> dict[str, Any]:
         """Return a new dict: the request's fields, over which the bound ones win."""
@@ -77,6 +79,8 @@ _with_tracebacks: ContextVar[bool] = ContextVar("cliquet_log_tracebacks", defaul
 def begin(
     request_fields: Callable[[], Mapping[str, Any]] | None = None,
     renderer: Renderer | None = None,
+    *,
+    max_field_bytes: int | None = None,
 ) -> Token[LogContext]:
     """Start a fresh context, as at the beginning of a request (S-18.4).
 
@@ -85,12 +89,13 @@ def begin(
     request_fields : computes the first fields of S-18.3. It is called for each entry that is
         really rendered, and never for one that the level drops. It must not raise.
     renderer : that of the application which serves the request (S-23.21).
+    max_field_bytes : where the fields of its entries are cut; ``None`` for nowhere.
 
     Returns
     -------
     What :func:`end` needs to bring the previous context back.
     """
-    return _current.set(LogContext(renderer, request_fields))
+    return _current.set(LogContext(renderer, request_fields, max_field_bytes=max_field_bytes))
 
 
 def end(token: Token[LogContext]) -> None:
@@ -256,7 +261,7 @@ class Logger:
 
     def new(self, **new_fields: Any) -> Logger:
         """Forget the fields of the current context, the request's too, then bind."""
-        _current.set(LogContext(_current.get().renderer, bound=new_fields))
+        _current.set(_current.get()._replace(request_fields=None, bound=new_fields))
         return self
 
     def unbind(self, *keys: str) -> Logger:
@@ -306,7 +311,11 @@ class Logger:
 
         exc_info = _exc_info(entry.get("exc_info")) if _with_tracebacks.get() else None
         entry["exc_info"] = exc_info
-        processors = (structlog.processors.format_exc_info, renderer)
+        processors: tuple[Any, ...] = (structlog.processors.format_exc_info, renderer)
+        max_bytes = context.max_field_bytes
+        if max_bytes is not None:
+            # Once the traceback is a text.
+            processors = (processors[0], _bounding(max_bytes), renderer)
         event = _interpolated(event, args)
         line = _Entry(standard, processors, context.merged()).render(method_name, event, entry)
         if line is None:
@@ -328,8 +337,21 @@ class Logger:
         )
         if event is not None:
             # For collectors, which group by message: no line is twice the same.
-            record.__dict__["cliquet_event"] = decode_value(event)
+            told = {"event": decode_value(event)}
+            if max_bytes is not None:
+                log_bounds.bound(told, max_bytes)
+            record.__dict__["cliquet_event"] = told["event"]
         standard.handle(record if exc_info is None else _RenderedRecord(record))
+
+
+def _bounding(max_bytes: int) -> Renderer:
+    """Return the processor that cuts the fields of an entry."""
+
+    def cut(logger: Any, name: str, entry: MutableMapping[str, Any]) -> Any:
+        log_bounds.bound(entry, max_bytes)
+        return entry
+
+    return cut
 
 
 _format_arguments = structlog.stdlib.PositionalArgumentsFormatter()

@@ -27,6 +27,7 @@ LEAVES = {
     "logs",
     "jsonio",
     "literals",
+    "log_bounds",
     "log_renderers",
     "observation",
     "overriding",

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from pyramid.config import Configurator
 from pyramid.events import NewRequest, NewResponse
 from pyramid.request import Request
 from pyramid.response import Response
 
-from cliquet import http, logs, settings, wire
+from cliquet import http, log_bounds, logs, settings, wire
 
 __all__ = ["log_context_tween_factory", "setup_logging"]
 
@@ -22,6 +23,7 @@ def setup_logging(config: Configurator) -> None:
     configured = config.get_settings()
     renderer = config.maybe_dotted(settings.read(configured, "logging_renderer"))(configured)
     config.registry.log_renderer = renderer
+    config.registry.max_log_field_bytes = settings.read(configured, "max_log_field_bytes")
     config.add_request_method(_request_id, name="request_id", reify=True)
     config.add_tween(
         "cliquet.initialization.monitoring.log_context_tween_factory",
@@ -51,8 +53,11 @@ def _begin(request: Request) -> None:
     is_subrequest = getattr(request, "parent", None) is not None
     if is_subrequest or hasattr(request, "_log_start"):
         return
+    registry = request.registry
     token = logs.begin(
-        request_fields=lambda: _request_fields(request), renderer=request.registry.log_renderer
+        request_fields=lambda: _request_fields(request),
+        renderer=registry.log_renderer,
+        max_field_bytes=registry.max_log_field_bytes,
     )
     request.add_finished_callback(lambda request: logs.end(token))
     request._log_start = time.perf_counter()
@@ -93,20 +98,41 @@ def _request_fields(request: Request) -> dict[str, Any]:
     """Return what every line of a request says of it (S-18.3)."""
     # As the views read it, also where nothing was asked of them (410).
     wire.normalize(request.environ)
-    try:
-        path = request.path
-        querystring = dict(request.GET)
-    except UnicodeDecodeError:
-        # Refused with 400, and logged as such (S-23.20).
-        path, querystring = request.environ.get("PATH_INFO", ""), {}
+    limit = request.registry.max_log_field_bytes
     return {
         "agent": request.headers.get("User-Agent"),
-        "path": path,
+        "path": _path(request, limit),
         "method": request.method,
-        "querystring": querystring,
+        "querystring": _querystring(request, limit),
         "lang": request.headers.get("Accept-Language"),
         "request_id": request.request_id,
         "uid": None,
         "authn_type": None,
         "errno": None,
     }
+
+
+def _path(request: Request, limit: int | None) -> str:
+    raw: str = request.environ.get("PATH_INFO", "")
+    if limit is not None and len(raw) > limit:
+        # To escape it in full costs some hundred times its length.
+        return wire.escaped(raw[: limit + 1].encode("latin-1"))
+    try:
+        path: str = request.path
+    except UnicodeDecodeError:
+        # Refused with 400, and logged as such (S-23.20).
+        path = raw
+    return path
+
+
+def _querystring(request: Request, limit: int | None) -> dict[str, str]:
+    """Return the parameters of a URL, or those that its first `limit` bytes hold."""
+    raw: str = request.environ.get("QUERY_STRING", "")
+    if limit is not None and len(raw) > limit:
+        pairs = parse_qsl(raw[:limit], keep_blank_values=True)
+        return {**dict(pairs), log_bounds.CUT: log_bounds.CUT}
+    try:
+        # By its pairs: to look each name up goes through all of them.
+        return dict(request.GET.items())
+    except UnicodeDecodeError:
+        return {}

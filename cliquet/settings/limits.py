@@ -94,4 +94,14 @@ ROWS: Final[tuple[Setting, ...]] = (
         version_added="3.2",
         refusal="503 in place of each further request",
     ),
+    Setting(
+        "max_log_field_bytes",
+        _LIMIT,
+        1024,
+        "Longest field of a log entry of a request; a traceback may be 64 times as long. Nothing "
+        "or 0 for no limit.",
+        unit="bytes",
+        version_added="3.2",
+        refusal="cut, and marked with …",
+    ),
 )

@@ -88,6 +88,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "max_field_depth": 100,
     "max_filters": 100,
     "max_filter_values": 1000,
+    "max_log_field_bytes": 1024,
     "max_response_bytes": 10485760,
     "max_url_bytes": 8190,
     "storage_busy_timeout_seconds": 5,
