@@ -6,6 +6,7 @@ applications of a process (D-47), and knows nothing of URLs that match no servic
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from cliquet import settings, utils
 if TYPE_CHECKING:
     from cliquet.service import Service
 
-__all__ = ["DEFAULT_EXPOSED_HEADERS", "add_headers", "check_origin", "preflight"]
+__all__ = ["DEFAULT_EXPOSED_HEADERS", "add_headers", "allows_any", "check_origin", "preflight"]
 
 DEFAULT_EXPOSED_HEADERS = ("Backoff", "Retry-After", "Alert", "Content-Length", "Vary")
 """What scripts of other origins may read of any response (H-29.6)."""
@@ -45,6 +46,13 @@ def _origins(request: Request, service: Service | None) -> tuple[str, ...]:
 def _is_allowed(origin: str, origins: tuple[str, ...]) -> bool:
     # Literally too: the brackets of an IPv6 address are not a pattern.
     return any(origin == pattern or fnmatchcase(origin, pattern) for pattern in origins)
+
+
+def allows_any(configured: Mapping[str, Any]) -> bool:
+    """Whether the setting ``cors_origins`` allows the pages of any site, be it by a pattern."""
+    origins = settings.read(configured, "cors_origins")
+    # A name that nobody can have (RFC 6761 6.4).
+    return any(_is_allowed(f"{scheme}://any.invalid", origins) for scheme in ("http", "https"))
 
 
 def check_origin(request: Request, **kwargs: Any) -> None:

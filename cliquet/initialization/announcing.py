@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from pyramid.config import Configurator
+from pyramid.interfaces import ISecurityPolicy
 
-from cliquet import logs, settings, storage
+from cliquet import cors, logs, settings, storage
 from cliquet.initialization import crashes
+from cliquet.ip_authentication import IPAuthenticationPolicy
 from cliquet.settings.unknown import find_unknown
 from cliquet.storage.exceptions import BackendError
 
@@ -39,6 +41,7 @@ def warn_of_doubts(event: Any) -> None:
     with logs.using(getattr(registry, "log_renderer", None)):
         _warn_of_unknown_settings(registry)
         _warn_of_missing_secret(registry.settings)
+        _warn_of_pages_within_networks(registry)
         _warn_of_missing_indexes(registry)
         _warn_of_two_transactions(registry)
 
@@ -59,6 +62,23 @@ def _warn_of_missing_secret(configured: dict[str, Any]) -> None:
     if is_used and not settings.read(configured, "userid_hmac_secret"):
         logs.logger.warning(
             "userid_hmac_secret is empty: who reads the ids of users can guess their passwords."
+        )
+
+
+def _warn_of_pages_within_networks(registry: Any) -> None:
+    """Tell that a browser lends its address to any page, where an address is who one is (S-16.7).
+
+    Without credentials, which pages of other sites are not allowed to send, it sends no password,
+    cookie or certificate; its address goes along with every request.
+    """
+    policy = registry.queryUtility(ISecurityPolicy)
+    names = {one._pyramid_multiauth_name: one for one in getattr(policy, "_policies", ())}
+    trusting = [name for name, one in names.items() if isinstance(one, IPAuthenticationPolicy)]
+    if trusting and cors.allows_any(registry.settings):
+        logs.logger.warning(
+            "Any web page that somebody within the networks of an IP policy visits can read and"
+            " change what the policy grants them: name the sites that may in cors_origins.",
+            policies=trusting,
         )
 
 

@@ -60,6 +60,47 @@ def test_other_policies_need_no_secret(warnings, settings):
     assert warnings({"userid_hmac_secret": "", **settings}) == []
 
 
+NETWORK = {
+    "userid_hmac_secret": "b4c96a",
+    "multiauth.policies": "lan basicauth",
+    "multiauth.policy.lan.use": "cliquet.authentication.IPAuthenticationPolicy",
+    "multiauth.policy.lan.ipaddrs": "10.0.0.*",
+    "multiauth.policy.lan.principals": "trusted",
+}
+
+
+@pytest.mark.clause("S-16.7", "S-9")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"cors_origins": "https://shop.example *"},
+        {"cors_origins": "https://*"},
+        {"statsd_url": "udp://localhost:8125"},
+        {"multiauth.policy.lan.use": "pyramid_ipauth.IPAuthentictionPolicy"},
+    ],
+)
+def test_networks_whose_pages_may_come_from_anywhere_are_told_once(warnings, settings):
+    (warning,) = warnings({**NETWORK, **settings})
+
+    assert "Any web page that somebody within the networks" in warning["event"]
+    assert "cors_origins" in warning["event"]
+    assert warning["policies"] == ["lan"]
+
+
+@pytest.mark.clause("S-16.7", "S-9")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"cors_origins": "https://shop.example https://*.shop.example"},
+        {"cors_origins": ""},
+        {"multiauth.policies": "basicauth"},
+    ],
+)
+def test_networks_whose_pages_are_named_and_other_policies_are_not(warnings, settings):
+    assert warnings({**NETWORK, **settings}) == []
+
+
 class Nobody:
     """A policy that knows no user."""
 
