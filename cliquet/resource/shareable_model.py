@@ -105,6 +105,10 @@ class ShareableModel(Model):
             record_id = (created or record)[self.id_field]
             return self._write_permissions(record_id, permissions, is_new=True)
 
+        if not isinstance(self.storage.joins_transactions, bool):
+            # A stand-in for a storage, which calls nothing (P-31.1).
+            created = create()
+            return {**created, self.permissions_field: write(created)}
         collection = self._collection(parent_id)
         created, written = self.storage.with_effects(
             create,
