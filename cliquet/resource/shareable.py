@@ -7,7 +7,7 @@ from typing import Any
 import colander
 from pyramid.httpexceptions import HTTPForbidden
 
-from cliquet import errors
+from cliquet import errors, utils
 from cliquet.events import ACTIONS
 from cliquet.permission.known import KnownPermissions
 from cliquet.resource.model import Model, ShareableModel
@@ -20,6 +20,10 @@ from cliquet.storage.query import COMPARISON
 from cliquet.types import Record
 
 __all__ = ["ShareableResource"]
+
+
+# Characters, of four bytes at most, of a collection's URI that leaves room for any generated id.
+_SHORT_URI = utils.MAX_KEY_BYTES // 8
 
 
 class ShareableResource(UserResource):
@@ -183,6 +187,31 @@ class ShareableResource(UserResource):
             return
         if not context.require(required):
             raise HTTPForbidden
+
+    def _creatable(self, record: Record) -> Record:
+        """Return what is about to be created, unless nobody could be given a permission on it.
+
+        Raises
+        ------
+        HTTPBadRequest : its URI cannot be a key of the permission backend.
+        """
+        id_field, get_object_id = self.model.id_field, self.model.get_permission_object_id
+        if get_object_id is None:
+            return record
+        if id_field not in record:
+            collection = getattr(self.context, "permission_object_id", None)
+            if not isinstance(collection, str) or len(collection) <= _SHORT_URI:
+                return record
+            # The one that the storage would make, too late to be judged.
+            generator = self.model.id_generator or self.model.storage.id_generator
+            record = {**record, id_field: generator()}
+        if not utils.is_storable_key(get_object_id(record[id_field])):
+            errors.raise_invalid(
+                self.request,
+                location="path",
+                description=f"The URI of the record is longer than {utils.MAX_KEY_BYTES} bytes",
+            )
+        return record
 
     def _has_changed(self, existing: Record | None) -> bool:
         """Whether a record is no longer the one that the permission was judged on."""

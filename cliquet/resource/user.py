@@ -216,7 +216,7 @@ class UserResource(PatchReader):
                 # A timestamp to compare with would tell the one of the record (D-49).
                 self._raise_conflict(UnicityError(id_field, existing))
             self._raise_400_if_ahead(new.get(self.model.modified_field), existing)
-            processed = _in_json_types(self.process_record(dict(new)))
+            processed = self._creatable(_in_json_types(self.process_record(dict(new))))
             try:
                 created = self.model.create_record(
                     processed, unique_fields=self.mapping.get_option("unique_fields")
@@ -309,6 +309,7 @@ class UserResource(PatchReader):
         unique_fields = self.mapping.get_option("unique_fields")
         try:
             if existing is None:
+                new = self._creatable(new)
                 created = self.model.create_record(new, unique_fields=unique_fields)
                 return created, ACTIONS.CREATE, None
             updated = self.model.update_record(new, unique_fields=unique_fields)
@@ -397,6 +398,10 @@ class UserResource(PatchReader):
 
     def _check_put(self, existing: Record | None) -> None:
         """Make sure that the request may create, or replace, as it turns out to do (D-62)."""
+
+    def _creatable(self, record: Record) -> Record:
+        """Return what is about to be created, or refuse it for what it would be called."""
+        return record
 
     def _is_creation_only(self) -> bool:
         return bool(self.request.headers.get("If-None-Match", "").strip() == "*")

@@ -1,7 +1,9 @@
 """What cannot be the key of anything that is stored is refused before a backend is asked."""
 
+from urllib.parse import quote
+
 import pytest
-from sharing import make_sharing_app
+from sharing import BODY, UNKNOWN_ID, make_sharing_app
 
 from cliquet import resource, utils
 from cliquet.testing.web import basic_auth, make_app
@@ -90,3 +92,62 @@ def test_a_principal_that_cannot_be_stored_is_refused():
     assert "Longer than 512 bytes" in response.json["message"]
     body["permissions"] = {"read": ["x" * LIMIT]}
     app.post_json("/v0/forests/a/caps", body, headers=HEADERS, status=201)
+
+
+OPEN = {
+    "cap_create_principals": "system.Authenticated",
+    "userid_hmac_secret": "b4c96a",
+}
+# `/forests/<forest>/caps/<36 characters>`.
+AROUND = len("/forests/") + len("/caps/") + len(UNKNOWN_ID)
+
+
+@pytest.mark.clause("B-22.37", "H-5.10")
+@pytest.mark.parametrize("character", ["x", "é"])
+def test_a_record_that_nobody_could_be_given_is_not_created(character):
+    app = make_sharing_app(OPEN)
+    size = len(character.encode())
+    longest = character * ((LIMIT - AROUND) // size)
+    for forest, is_short in ((longest, True), (longest + character, False), ("x" * 490, False)):
+        path = f"/v0/forests/{quote(forest)}/caps"
+        attempts = [
+            lambda path=path: app.post_json(path, BODY, headers=HEADERS, expect_errors=True),
+            lambda path=path: app.put_json(
+                f"{path}/{UNKNOWN_ID}", BODY, headers=HEADERS, expect_errors=True
+            ),
+            lambda path=path: app.post_json(
+                path,
+                {"data": {**BODY["data"], "id": UNKNOWN_ID[:-1] + "2"}},
+                headers=HEADERS,
+                expect_errors=True,
+            ),
+        ]
+        for attempt in attempts:
+            response = attempt()
+            if is_short:
+                assert response.status_code == 201
+                url = f"{path}/{response.json['data']['id']}"
+                # Who made it has all rights on it, as anywhere.
+                app.get(url, headers=HEADERS, status=200)
+                app.patch_json(url, BODY, headers=HEADERS, status=200)
+                app.delete(url, headers=HEADERS, status=200)
+            else:
+                assert response.status_code == 400
+                assert "longer than 512 bytes" in response.json["message"]
+        if not is_short:
+            app.get(f"{path}/{UNKNOWN_ID}", headers=HEADERS, status=(403, 404))
+            _, total = app.app.registry.storage.get_all("cap", f"/forests/{forest}")
+            assert total == 0
+
+
+@pytest.mark.clause("B-22.37", "H-25.12")
+def test_in_a_batch_it_is_refused_alone():
+    app = make_sharing_app(OPEN)
+    requests = [
+        {"method": "POST", "path": f"/forests/{forest}/caps", "body": BODY}
+        for forest in ("x" * 490, "oak")
+    ]
+
+    answers = app.post_json("/v0/batch", {"requests": requests}, headers=HEADERS).json["responses"]
+
+    assert [answer["status"] for answer in answers] == [400, 201]
