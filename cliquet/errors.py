@@ -28,6 +28,9 @@ __all__ = [
 
 JSON_CONTENT_TYPE = "application/json; charset=UTF-8"
 
+# Clients refuse a whole response for a header beyond 8 kB. A character takes up to 12 bytes of it.
+_MAX_ALERT_CHARACTERS = 500
+
 HTTPError = TypeVar("HTTPError", bound=httpexceptions.HTTPException)
 
 
@@ -216,5 +219,7 @@ def alert_header(
     """Return the value of an ``Alert`` header (H-28.2)."""
     if url is None:
         url = settings.read(configured, "project_docs")
+    if isinstance(message, str) and len(message) > _MAX_ALERT_CHARACTERS:
+        message = f"{message[:_MAX_ALERT_CHARACTERS]}…"
     # Header values are latin-1 on the wire: the JSON keeps to ASCII.
     return json.dumps({"code": code, "message": message, "url": url})

@@ -268,6 +268,19 @@ def test_an_alert_is_json_in_a_header(kwargs, alert):
     assert json.loads(app.get("/v0/view").headers["Alert"]) == alert
 
 
+@pytest.mark.clause("H-28.6", "X-34")
+@pytest.mark.parametrize("character", ["a", "\u00e9", "\U0001f344", '"'])
+def test_an_alert_is_no_longer_than_clients_take_a_header(character):
+    def view(request):
+        send_alert(request, message=character * 20_000)
+        return {}
+
+    header = _app(view).get("/v0/view").headers["Alert"]
+    assert len(header) < 8000
+    message = json.loads(header)["message"]
+    assert message == character * 500 + "\u2026"
+
+
 # Views
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyramid.httpexceptions import HTTPPreconditionFailed
+from pyramid.httpexceptions import HTTPPreconditionFailed, HTTPRequestURITooLong
 
-from cliquet import errors
+from cliquet import errors, settings
 from cliquet.resource import anchors, headers, pagination
 from cliquet.resource.reading import RequestReader
 from cliquet.storage import Filter, Sort
@@ -20,6 +20,8 @@ from cliquet.types import Record
 
 __all__ = ["Pager"]
 
+# What a request line has besides the URL, which servers count too.
+_LINE_BYTES = len("DELETE  HTTP/1.1\r\n")
 _LOST = "The records that _token names were modified meanwhile: list again from the first page"
 
 
@@ -39,8 +41,33 @@ class Pager(RequestReader):
         page, following = records[:limit], records[limit]
         self._page_end = page, following
         url = self._next_page_url(sorting, limit, page[-1], offset + limit)
+        self._raise_414_if_outgrown(url)
         headers.add_next_page(self.request.response.headers, url)
         return page
+
+    def _raise_414_if_outgrown(self, url: str) -> None:
+        """Refuse a request that a server may take, but not the one for its next page.
+
+        Where the request itself is longer than the setting says, the server takes longer ones.
+
+        Raises
+        ------
+        HTTPRequestURITooLong : the client would be told so in the midst of its walk.
+        """
+        request = self.request
+        limit = settings.read(request.registry.settings, "max_url_bytes")
+        if not limit or len(url) + _LINE_BYTES <= limit:
+            return
+        host_bytes = len(request.host_url)
+        own_bytes, next_bytes = (len(u) - host_bytes + _LINE_BYTES for u in (request.url, url))
+        if own_bytes <= limit < next_bytes:
+            message = (
+                f"The URL of the next page would be longer than {limit} bytes (setting "
+                "max_url_bytes): ask for less at once"
+            )
+            raise errors.http_error(
+                HTTPRequestURITooLong(), errno=errors.ERRORS.INVALID_PARAMETERS, message=message
+            )
 
     def _extract_pagination_rules_from_token(
         self, limit: int | None, sorting: list[Sort]

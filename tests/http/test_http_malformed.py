@@ -275,7 +275,7 @@ TIMESTAMPS = ("x", "true", "null", "1.5", "-1", "1e3", '"', '"x"', "[1]", "%00",
 QUERIES = [
     *queries(*(f"_limit={v}" for v in ("x", "0", "-1", "1.5", "1e3", "true", "%00", "%D9%A1"))),
     *queries("_limit=[1]", "_limit=1%0A", "_limit=%22%22", "_limit=0x10", "_limit=+", "_limit=-0"),
-    *queries(*(f"_since={value}" for value in TIMESTAMPS), f"_since={LAST_MS + 1}"),
+    *queries(*(f"_since={value}" for value in TIMESTAMPS), f"_since={2**53}"),
     *queries(*(f"_to={value}" for value in TIMESTAMPS[:5])),
     *queries(*(f"_before={value}" for value in TIMESTAMPS[:5])),
     *queries(*(f"gt_last_modified={value}" for value in TIMESTAMPS)),
@@ -467,6 +467,11 @@ HEADERS = [
             {"Access-Control-Request-Method": "GET, POST"},
         )
     ),
+    # RFC 9112 3.2
+    *(
+        Case(400, path=b"/v0/", headers={"Host": host})
+        for host in ("", "\xff", "a b", "evil.example/x", "localhost:x", ":80", "a" * 5000)
+    ),
 ]
 CASES = [*BODIES, *QUERIES, *PATHS, *HEADERS]
 
@@ -545,10 +550,7 @@ ODD = [
     ),
     *(Case(200, headers={"Accept": accept}) for accept in ("", " ", "*/*", "application/*;q=0.1")),
     Case(200, headers={"Accept": "application/json, application/json"}),
-    *(
-        Case(200, path=b"/v0/", headers={"Host": host})
-        for host in ("", "\xff", "a b", "evil.example/x", "localhost:x", "[::1]", ":80", "a" * 5000)
-    ),
+    Case(200, path=b"/v0/", headers={"Host": "[::1]"}),
     *(
         Case(200, path=b"/v0/", headers={"Authorization": authorization})
         for authorization in ("Basic", "Basic !!!", "Basic \xff", "x" * 5000, "Basic , Basic")
