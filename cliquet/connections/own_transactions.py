@@ -39,13 +39,18 @@ class OwnTransaction:
                 self._transaction.abort()
                 raise
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether a backend has joined it, which has something to commit."""
+        return bool(self._transaction._resources)
+
     def commit(self, decide: Callable[[], T]) -> T:
         """Keep what was done, if `decide` does not raise; return what it returns.
 
         It is called once all the others have said that they are ready, and before they make their
         changes.
         """
-        if not self._transaction._resources:
+        if not self.has_parts:
             return decide()
         decision = _Decision(decide, self._transaction)
         self._transaction.join(decision)

@@ -20,6 +20,7 @@ from cliquet import utils
 from cliquet.cache import redis as cache_redis
 from cliquet.patterns import Pattern
 from cliquet.permission import redis as permission_redis
+from cliquet.permission.memory import Permission
 from cliquet.settings import SettingError
 from cliquet.storage import redis
 from cliquet.storage.exceptions import (
@@ -1029,3 +1030,26 @@ def test_a_thread_that_waits_too_long_gets_a_backend_error(redis_url):
 def test_a_wait_that_is_none_fails_at_the_start(seconds):
     with pytest.raises(SettingError, match="storage_pool_timeout"):
         load("", storage_pool_timeout=seconds)
+
+
+@pytest.mark.clause("X-30", "X-24")
+def test_what_an_operation_read_must_still_hold_when_it_changes_something_elsewhere(storage):
+    permission = Permission()
+    permission.add_principal_to_ace("/a", "write", "ann")
+    found = []
+
+    def remove_permissions_without_record():
+        try:
+            storage.get(**HOME, object_id="a")
+        except RecordNotFoundError:
+            found.append(False)
+            if len(found) == 1:
+                in_another_thread(lambda: create(storage, id="a"))
+            permission.delete_object_permissions("/a")
+        else:
+            found.append(True)
+
+    storage.atomic(remove_permissions_without_record, **HOME)
+
+    assert found == [False, True]
+    assert permission.object_permissions("/a") == {"write": {"ann"}}

@@ -211,12 +211,18 @@ class Operation:
 
     # The end
 
-    def commit(self) -> Commit:
-        """Write everything, if all that was read still holds."""
+    def commit(self, *, has_effects: bool = False) -> Commit:
+        """Write everything, if all that was read still holds.
+
+        Parameters
+        ----------
+        has_effects : whether something changes elsewhere because of what was read.
+        """
         if self._is_disturbing and not self._may_disturb:
             return Commit("conflict")
         parts = {home: view.part for home, view in self._views.items()}
-        if self._reads < 2 and not any(part.changes for part in parts.values()):
+        writes = has_effects or any(part.changes for part in parts.values())
+        if self._reads < 2 and not writes:
             # What was read at one instant was true then.
             return Commit("done")
         return self._database.commit(parts)

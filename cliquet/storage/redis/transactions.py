@@ -116,7 +116,7 @@ class Transactions:
             if run.is_valid():
                 raise
             raise _DisturbedError from error
-        own.commit(functools.partial(_commit, run))
+        own.commit(functools.partial(_commit, run, has_effects=own.has_parts))
         return result
 
     def _acquire(self, home: Home, token: str) -> bool:
@@ -132,6 +132,6 @@ class Transactions:
         return True
 
 
-def _commit(run: Operation) -> None:
-    if run.commit().outcome != "done":
+def _commit(run: Operation, *, has_effects: bool) -> None:
+    if run.commit(has_effects=has_effects).outcome != "done":
         raise _DisturbedError
