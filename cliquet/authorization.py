@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
@@ -17,6 +16,7 @@ from cliquet import object_uris, settings, utils
 from cliquet.patterns import WILDCARD
 from cliquet.permission.known import KnownPermissions, checks_what_it_lists
 from cliquet.principals import with_prefixed_userid
+from cliquet.shared_listing import SharedListing
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.types import BoundPermission, GetBoundPermissions, Record
 
@@ -118,8 +118,7 @@ class AuthorizationPolicy:
             return True
         if context.on_collection and "create" not in permission:
             # Some of its records may be shared with the user (H-5.12).
-            shared = context.fetch_shared_records(permission, principals, bound)
-            return bool(shared)
+            return _finds_shared_records(context, permission, principals, bound)
         return False
 
     def principals_allowed_by_permission(self, context: Any, permission: str) -> list[str]:
@@ -127,7 +126,18 @@ class AuthorizationPolicy:
         raise NotImplementedError
 
 
-class RouteFactory:
+def _finds_shared_records(
+    context: Any, permission: str, principals: list[str], bound: GetBoundPermissions
+) -> bool:
+    is_found = None
+    if isinstance(context, SharedListing):
+        is_found = context.select_shared_records(permission, principals, bound)
+    if is_found is None:
+        return bool(context.fetch_shared_records(permission, principals, bound))
+    return is_found
+
+
+class RouteFactory(SharedListing):
     """The context of a route: which permission a request needs, and on what (P-25.6).
 
     Serves as ``factory`` of services and as root factory; on what is no resource, the attributes
@@ -141,9 +151,6 @@ class RouteFactory:
     allowed_principals : principals to whom settings grant that permission.
     permission_object_id : URI of the object that the permission is on.
     current_record : the record that a PUT is about to replace.
-    get_shared_ids : on collections, finds the URIs of records on which principals have a
-        permission.
-    shared_ids : ids of the records that a shared listing is limited to.
     known_permissions : what the backend said already, for the request's resource to use.
     """
 
@@ -153,7 +160,6 @@ class RouteFactory:
     allowed_principals: list[str] | None = None
     permission_object_id: str | None = None
     current_record: Record | None = None
-    get_shared_ids: Callable[..., set[str]] | None = None
     get_prefixed_userid: Callable[[], str | None]
     # That of the resource, if it is one.
     _service: Any = None
@@ -169,7 +175,6 @@ class RouteFactory:
     }
 
     def __init__(self, request: Request) -> None:
-        self.shared_ids: list[str] = []
         self._request = request
         bound_data = getattr(request, "bound_data", None)
         self.known_permissions = KnownPermissions(
@@ -189,10 +194,7 @@ class RouteFactory:
             and backend is not None
             and utils.is_storable_key(self.permission_object_id or "")
         ):
-            self.get_shared_ids = functools.partial(
-                backend.principals_accessible_objects,
-                object_id_match=self.get_permission_object_id(request, WILDCARD),
-            )
+            self._search_with(backend, self.get_permission_object_id(request, WILDCARD))
 
     def _required_permission(self, request: Request) -> str | None:
         if request.method.lower() != "put":
@@ -335,44 +337,3 @@ class RouteFactory:
             object_id, permission, principals, get_bound_permissions=get_bound_permissions
         )
         return granted
-
-    def fetch_shared_records(
-        self,
-        perm: str,
-        principals: Iterable[str],
-        get_bound_permissions: GetBoundPermissions | None = None,
-    ) -> list[str]:
-        """Find the records of the collection on which principals have a permission (H-5.12).
-
-        Returns
-        -------
-        Their ids, kept in ``shared_ids`` too.
-        """
-        if self.get_shared_ids is None:
-            return []
-        uris = self.get_shared_ids(
-            permission=perm,
-            principals=principals,
-            get_bound_permissions=get_bound_permissions,
-        )
-        # The pattern takes slashes, and may be an application's: neither what belongs to another
-        # parent nor what lies below a record may pass (D-48, D-51).
-        before, marker, after = self.get_permission_object_id(self._request, "\0").partition("\0")
-        found = [
-            self.extract_object_id(uri)
-            for uri in uris
-            # A method of the application's may leave the id out, and then says nothing of others.
-            if not marker
-            or (
-                uri.startswith(before)
-                and uri.endswith(after)
-                and "/" not in uri[len(before) : len(uri) - len(after)]
-            )
-        ]
-        # An empty list means no limit: a later question, answered by no, must not lift this one's.
-        self.shared_ids = found or self.shared_ids
-        return found
-
-    def extract_object_id(self, object_uri: str) -> str:
-        """Return the id of the record that has this URI."""
-        return object_uri.split("/")[-1]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, NamedTuple, Protocol
 
 # JSON values are recursive; the checker gains nothing from spelling that out in every signature.
 JSONValue = Any
@@ -23,6 +23,25 @@ GetBoundPermissions = Callable[[str, str], Iterable[BoundPermission]]
 """The inheritance hook of permissions (B-15.8)."""
 
 IdGenerator = Callable[[], str]
+
+
+class IdQuery(Protocol):
+    """Ids of records that a permission backend finds, and has not looked for yet.
+
+    A storage of the same database may look for them itself, as part of a listing: they are the
+    value of a filter ``IN`` on the id.
+    """
+
+    def first(self, number: int) -> list[str]:
+        """Look for as many of them.
+
+        Raises
+        ------
+        BackendError : the service of the backend failed.
+        """
+
+    def __iter__(self) -> Iterator[str]:
+        """Look for them all."""
 
 
 class PoolStatus(NamedTuple):

@@ -43,6 +43,7 @@ CONTRACTS = {
     "generators",
     "heartbeat",
     "timestamps",
+    "selecting",
     "transfer",
     "known",
 }
@@ -61,6 +62,7 @@ WEB = {
     "object_uris",
     "prometheus",
     "service",
+    "shared_listing",
     "statsd",
     "transactions",
     "urls",
@@ -296,7 +298,7 @@ TAKING_PATTERNS = {
 KEYWORDS = {"parent_id", "object_id_match", "bound_permissions"}
 SAYING = {"Exact", "exact", "Pattern", "Pattern.of"}
 # Where one is not called but handed on, with what its tests say of the argument.
-HANDED_ON = {("cliquet.authorization", "principals_accessible_objects")}
+HANDED_ON = {("cliquet.shared_listing", "principals_accessible_objects")}
 
 
 def silent_arguments(module: str, tree: ast.AST) -> Iterator[str]:

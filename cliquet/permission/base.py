@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cliquet.patterns import Pattern, exact, literals_of
+from cliquet.permission.selecting import PermissionSelecting
 from cliquet.permission.transfer import PermissionTransfer
 from cliquet.types import BoundPermission, GetBoundPermissions
 
@@ -119,7 +120,7 @@ def require_principals(principals: Iterable[str]) -> frozenset[str]:
     return checked
 
 
-class PermissionBase(PermissionTransfer):
+class PermissionBase(PermissionSelecting, PermissionTransfer):
     """What every permission backend offers (B-15).
 
     Sets and dictionaries returned belong to the caller, who may change them (B-22.8). Every

@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from cliquet.connections.selected_ids import SelectedIds
 from cliquet.connections.sql import Session, SQLClient
-from cliquet.patterns import as_published
+from cliquet.patterns import as_published, literals_of
 from cliquet.permission import sql
 from cliquet.permission.base import (
     AUTHENTICATED,
@@ -25,7 +26,7 @@ from cliquet.permission.base import (
 )
 from cliquet.permission.sql import SQL
 from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
-from cliquet.types import BoundPermission, GetBoundPermissions, PoolStatus
+from cliquet.types import BoundPermission, GetBoundPermissions, IdQuery, PoolStatus
 
 __all__ = ["RelationalPermission"]
 
@@ -136,6 +137,25 @@ class RelationalPermission(PermissionBase):
     ) -> set[str]:
         wanted = accessible_patterns(permission, object_id_match, get_bound_permissions)
         return {object_id for object_id, _ in self._accessible(principals, wanted)}
+
+    def accessible_ids(
+        self,
+        principals: Iterable[str],
+        permission: str,
+        object_id_match: str,
+        get_bound_permissions: GetBoundPermissions | None = None,
+        *,
+        prefix: str,
+    ) -> IdQuery | None:
+        names = _texts(principals)
+        wanted = accessible_patterns(permission, object_id_match, get_bound_permissions)
+        patterns = {literals_of(as_published(pattern)) for pattern, _ in wanted}
+        if not names or patterns != {(prefix, "")}:
+            # Nobody, nothing, or objects with other ids as well.
+            return None
+        permissions = sorted({name for _, name in wanted})
+        query, condition = self._dialect.ids_below(prefix, permissions, names)
+        return SelectedIds(self.client, *query, *condition)
 
     def get_accessible_objects(
         self,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cliquet.patterns import after_prefix, as_published, is_pattern, literals_of
+from cliquet.patterns import Pattern, after_prefix, as_published, is_pattern, literals_of
 from cliquet.types import BoundPermission
 
 __all__ = [
@@ -212,6 +212,40 @@ class Dialect:
             _union(queries[start : start + _MAX_PATTERNS])
             for start in range(0, len(queries), _MAX_PATTERNS)
         ]
+
+    def ids_below(
+        self, prefix: str, permissions: Iterable[str], principals: Iterable[str]
+    ) -> tuple[SQL, SQL]:
+        """Return what finds the objects on which principals hold one of some permissions.
+
+        Parameters
+        ----------
+        prefix : what the object ids begin with; the rest, without slash, is the id of a record.
+
+        Returns
+        -------
+        The query for these ids, and the condition that the id of a record is one of them.
+        """
+        is_held = self.one_of("permission", permissions)
+        below = self.matching(Pattern.of(prefix, ""))
+        by_principal = self.one_of("principal", principals)
+        end = f"substr(object_id, {len(prefix) + 1})"
+        query = SQL(
+            f"SELECT DISTINCT {end} FROM access_control_entries WHERE {by_principal.text}"
+            f" AND {is_held.text} AND {below.text} AND {end} = replace({end}, '/', '')",
+            (*by_principal.parameters, *is_held.parameters, *below.parameters),
+        )
+        # One look into the key for each record, whatever the database believes of its tables.
+        # PostgreSQL, where it has not counted the entries yet, would read all those of a principal
+        # for each record: as a join, which it makes of IN and EXISTS, or in their index.
+        of_record = self.one_of("principal || ''", principals)
+        condition = SQL(
+            "(records.id = replace(records.id, '/', '') AND ("
+            "SELECT TRUE FROM access_control_entries WHERE object_id = %s || records.id"
+            f" AND {is_held.text} AND {of_record.text} LIMIT 1))",
+            (prefix, *is_held.parameters, *of_record.parameters),
+        )
+        return query, condition
 
 
 def _union(queries: Sequence[SQL]) -> SQL:

@@ -15,9 +15,10 @@ from cliquet.resource.parameters import InvalidParameter
 from cliquet.resource.schema import PermissionsSchema
 from cliquet.resource.user import Body, UserResource
 from cliquet.resource.viewset import ShareableViewSet, ViewSet
+from cliquet.shared_listing import SharedListing, joins
 from cliquet.storage import Filter
 from cliquet.storage.query import COMPARISON
-from cliquet.types import Record
+from cliquet.types import IdQuery, Record
 
 __all__ = ["ShareableResource"]
 
@@ -120,10 +121,18 @@ class ShareableResource(UserResource):
     def _extract_filters(self, queryparams: Any = None) -> list[Filter]:
         """Read the filters, and keep to the records shared with the user (P-12.4)."""
         filters = super()._extract_filters(queryparams)
-        shared_ids = getattr(self.context, "shared_ids", None)
+        shared_ids = self._selected_ids() or getattr(self.context, "shared_ids", None)
         if shared_ids:
             filters.insert(0, Filter(self.model.id_field, shared_ids, COMPARISON.IN))
         return filters
+
+    def _selected_ids(self) -> IdQuery | None:
+        """Return what finds the ids of the shared records in the database, if the storage can."""
+        context = self.context
+        if not isinstance(context, SharedListing) or context.selected_ids is None:
+            return None
+        is_joined = self.model.hands_filters_on and joins(self.model.storage, context.selected_ids)
+        return context.selected_ids if is_joined else None
 
     def _extract_partial_fields(self) -> list[str] | None:
         """Read ``_fields``, which never asks for permissions (H-15.7)."""

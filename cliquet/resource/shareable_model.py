@@ -42,6 +42,12 @@ class ShareableModel(Model):
         self.current_principal: str | None = None
         self.known_permissions = KnownPermissions()
 
+    @property
+    def hands_filters_on(self) -> bool:
+        """Whether the storage is given the filters of lists and deletions as they are."""
+        own_deletion = getattr(self.delete_records, "__func__", None)
+        return self._has_own_get_records and own_deletion is ShareableModel.delete_records
+
     def _backend(self) -> tuple[PermissionBase, Callable[..., str]] | None:
         if self.permission is None or self.get_permission_object_id is None:
             return None

@@ -13,6 +13,7 @@ from cliquet import logs
 from cliquet.storage import generators
 from cliquet.storage.atomicity import StorageAtomicity
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
+from cliquet.storage.selecting import StorageSelecting
 from cliquet.storage.transfer import StorageTransfer
 from cliquet.types import IdGenerator, Record
 
@@ -50,7 +51,7 @@ class Page(list[Record]):
     claim: Callable[[], int | None] | None = None
 
 
-class StorageBase(StorageAtomicity, StorageTransfer):
+class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
     """Base class of every storage backend (B-3.1, B-19.2).
 
     Parameters that mean the same in all methods:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from cliquet.connections.migrations import Migrations
+from cliquet.connections.selected_ids import SelectedIds
 from cliquet.storage import generators
 from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
@@ -30,7 +31,7 @@ from cliquet.storage.relational_writing import Conflict, Key, Write, tombstone
 from cliquet.storage.sql import SQL
 from cliquet.storage.timestamps import require_timestamp
 from cliquet.storage.values import copy_object
-from cliquet.types import IdGenerator, PoolStatus, Record
+from cliquet.types import IdGenerator, IdQuery, PoolStatus, Record
 
 __all__ = ["RelationalStorage"]
 
@@ -55,6 +56,9 @@ class RelationalStorage(RelationalBulk, RelationalTransfer, JoiningStorage, Stor
         """Return how full the pool of connections is; ``None`` where it has no size."""
         status: PoolStatus | None = self.client.pool_status()
         return status
+
+    def can_join(self, ids: IdQuery) -> bool:
+        return isinstance(ids, SelectedIds) and ids.client is self.client
 
     def flush(self, auth: str | None = None) -> None:
         with self.client.begin() as session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from cliquet.connections.selected_ids import SelectedIds
 from cliquet.patterns import WILDCARD, Pattern
 from cliquet.storage.inmemory import Entry, Names, apply_filters, apply_pagination_rules
 from cliquet.storage.order_key import order_key
@@ -56,6 +57,8 @@ def condition(
     TypeError : the value is not JSON.
     """
     field = item.field
+    if isinstance(item.value, SelectedIds):
+        return _selected_condition(names, item.value, item)
     # Refuses what does not suit, as it does there, before anything is sent.
     for_any = _is_kept(_ANY_RECORD, item, names, in_rule)
     constant = TRUE if for_any else FALSE
@@ -99,6 +102,13 @@ def _id_condition(dialect: Dialect, item: Filter, constant: SQL) -> SQL:
     if operator in OPERATORS and (text := _as_id(value)) is not None:
         return compared(dialect, ID, operator, text)
     return constant
+
+
+def _selected_condition(names: Names, ids: SelectedIds, item: Filter) -> SQL:
+    """Keep the records that another backend of the database finds."""
+    if item.field != names.id_field or item.operator is not COMPARISON.IN:
+        raise ValueError("Ids that are a query can only be asked whether the id is one of them.")
+    return SQL(ids.condition, ids.condition_parameters)
 
 
 def _as_id(value: Any) -> str | None:
