@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 from pyramid import httpexceptions
 from pyramid.request import Request
 
-from cliquet import jsonio, logs, settings
+from cliquet import faults, jsonio, logs, settings
 
 __all__ = [
     "ERRORS",
@@ -134,8 +134,8 @@ def json_error_handler(errors: Request | Iterable[Mapping[str, Any]]) -> Any:
         item: ``location``, ``name``, ``description`` and any further member.
     """
     found = getattr(errors, "errors", errors)
-    details = [_as_text(error) for error in found]
-    first = min(details, key=lambda error: str(error["name"]))
+    told, note = faults.told(errors, found)
+    first = min(told or note, key=lambda error: str(error["name"]))
     status = getattr(found, "status", 400)
     return http_error(
         httpexceptions.status_map[status](),
@@ -143,22 +143,8 @@ def json_error_handler(errors: Request | Iterable[Mapping[str, Any]]) -> Any:
         code=status,
         error="Invalid parameters",
         message=_summary(**{k: first[k] for k in ("location", "name", "description")}),
-        details=details,
+        details=[*told, *note],
     )
-
-
-def _as_text(error: Mapping[str, Any]) -> dict[str, Any]:
-    # Cornice 6 describes 406 and 415 in bytes (P-35.6); a plug-in may leave the description out.
-    members = {
-        name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        for name, value in error.items()
-    }
-    description = members.get("description")
-    return {
-        **members,
-        "name": members.get("name"),
-        "description": "" if description is None else str(description),
-    }
 
 
 def _summary(location: str, name: str | None, description: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cliquet.log_renderers import decode_value
 
-__all__ = ["CUT", "bound"]
+__all__ = ["CUT", "bound", "cut"]
 
 CUT: Final = "…"
 """Stands where something was cut off."""
@@ -29,7 +29,7 @@ def bound(entry: MutableMapping[str, Any], max_bytes: int) -> None:
             # No character has more than 4 bytes.
             if 4 * len(value) > max_bytes:
                 allowed = max_bytes * _TRACEBACK_FACTOR if name in _TRACEBACKS else max_bytes
-                entry[name] = _cut(value, allowed)
+                entry[name] = cut(value, allowed)
         elif kind not in _SHORT_TYPES:
             entry[name] = _bounded(value, max_bytes)
 
@@ -40,8 +40,8 @@ def _bounded(value: Any, max_bytes: int) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [item for item, _ in _within(((item, "") for item in value), max_bytes)]
     text = decode_value(value)
-    cut = _cut(text, max_bytes)
-    return value if cut == text else cut
+    shown = cut(text, max_bytes)
+    return value if shown == text else shown
 
 
 def _within(pairs: Iterable[tuple[Any, Any]], max_bytes: int) -> Iterable[tuple[Any, Any]]:
@@ -56,7 +56,8 @@ def _within(pairs: Iterable[tuple[Any, Any]], max_bytes: int) -> Iterable[tuple[
         yield name, value
 
 
-def _cut(text: str, max_bytes: int) -> str:
+def cut(text: str, max_bytes: int) -> str:
+    """Return a text of at most `max_bytes` in UTF-8, or as much of it and the mark."""
     # Before it is encoded: it may be of megabytes.
     raw = text[: max_bytes + 1].encode("utf-8", "backslashreplace")
     if len(raw) <= max_bytes:

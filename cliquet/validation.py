@@ -15,7 +15,7 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 
-from cliquet import jsonio, limits, utils
+from cliquet import faults, jsonio, limits, utils
 
 __all__ = [
     "PreparedSchema",
@@ -70,7 +70,7 @@ def read_body(request: Request) -> dict[str, Any] | None:
             body = jsonio.loads_strict(raw, max_values=_max_values(request))
         except jsonio.JSONError as error:
             description = f"Invalid JSON request body: {error.message}"
-            _add(request, "body", error.path, description)
+            faults.add(request, "body", error.path, description)
             if error.path is not None:
                 _remember(request, {})
                 return None
@@ -79,7 +79,7 @@ def read_body(request: Request) -> dict[str, Any] | None:
             shown = jsonio.dumps(body).decode()
             if len(shown) > 100:
                 shown = shown[:100] + "…"
-            _add(
+            faults.add(
                 request,
                 "body",
                 None,
@@ -92,10 +92,6 @@ def read_body(request: Request) -> dict[str, Any] | None:
 
 def _max_values(request: Request) -> int | None:
     return limits.max_json_values(request.registry.settings)
-
-
-def _add(request: Request, location: str, name: str | None, description: str) -> None:
-    request.errors.append({"location": location, "name": name, "description": description})
 
 
 class PreparedSchema:
@@ -177,7 +173,7 @@ def validate_schema(request: Request, schema: Any = None, **kwargs: Any) -> None
         for location, names in (("body", body), ("querystring", request.GET)):
             for name in names:
                 if name not in known:
-                    _add(request, location, name, f"{name} is not allowed")
+                    faults.add(request, location, name, f"{name} is not allowed")
     elif unknown == "preserve":
         for name, value in values["body"].items():
             request.validated.setdefault(name, value)
@@ -208,7 +204,7 @@ def _unflattened_query(
             return request.GET  # type: ignore[no-any-return]  # WebOb has no types
         return own
     nested = _nested(prepared, schema, "querystring", request.GET)
-    return {**nested, **request.GET} if nested else request.GET
+    return {**nested, **dict(request.GET.items())} if nested else request.GET
 
 
 def _nested(
@@ -246,9 +242,9 @@ def _read_patch(request: Request) -> None:
             request.body, max_values=_max_values(request)
         )
     except jsonio.JSONError as error:
-        _add(request, "body", error.path, f"Invalid JSON request body: {error.message}")
+        faults.add(request, "body", error.path, f"Invalid JSON request body: {error.message}")
     for name in request.GET:
-        _add(request, "querystring", name, f"{name} is not allowed")
+        faults.add(request, "querystring", name, f"{name} is not allowed")
 
 
 def _location(node: Any) -> str:
@@ -281,7 +277,7 @@ def _validate_node(request: Request, node: Any, values: Mapping[str, Mapping[str
         if value is None:
             # It is as if nothing had been given (H-8.3).
             if getattr(node, "refuse_null", False):
-                _add(request, location, node.name, "Required")
+                faults.add(request, location, node.name, "Required")
                 return
             value = colander.null
     elif node.default is not colander.null and node.default is not colander.drop:
@@ -289,15 +285,14 @@ def _validate_node(request: Request, node: Any, values: Mapping[str, Mapping[str
     elif node.required and getattr(node, "may_be_absent", False) and _accepts_nothing(node):
         value = {}
     elif node.required:
-        _add(request, location, node.name, f"{node.name} is missing")
+        faults.add(request, location, node.name, f"{node.name} is missing")
         return
     else:
         value = {} if getattr(node, "defaults_when_absent", False) else colander.null
     try:
         validated = node.deserialize(value)
     except colander.Invalid as error:
-        for name, description in error.asdict(translate=None).items():
-            _add(request, location, name, str(description))
+        faults.add_invalid(request, location, error)
     else:
         if validated is not colander.drop:
             request.validated[node.name] = validated

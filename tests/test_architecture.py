@@ -55,6 +55,7 @@ WEB = {
     "deprecation",
     "errors",
     "events",
+    "faults",
     "http",
     "ip_authentication",
     "limits",

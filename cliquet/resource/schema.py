@@ -90,6 +90,10 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
         return record
 
 
+MAX_PRINCIPALS = 1000
+"""Most principals, names of permissions included, that one body may give permissions to."""
+
+
 def _storable(node: Any, principal: str) -> None:
     if not utils.is_storable_key(principal):
         raise colander.Invalid(node, f"Longer than {utils.MAX_KEY_BYTES} bytes")
@@ -128,6 +132,10 @@ class PermissionsSchema(colander.SchemaNode):  # type: ignore[misc]  # colander 
             if self.known_perms and name not in self.known_perms:
                 allowed = ", ".join(self.known_perms)
                 raise colander.Invalid(self, f'"{name}" is not one of {allowed}')
+        # Before any of them is looked at (X-34).
+        lists = [value for value in permissions.values() if isinstance(value, list)]
+        if len(permissions) + sum(map(len, lists)) > MAX_PRINCIPALS:
+            raise colander.Invalid(self, f"More than {MAX_PRINCIPALS} principals")
         error = colander.Invalid(self)
         checked = {}
         for position, (name, principals) in enumerate(permissions.items()):

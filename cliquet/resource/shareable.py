@@ -7,7 +7,7 @@ from typing import Any
 import colander
 from pyramid.httpexceptions import HTTPForbidden
 
-from cliquet import errors, utils
+from cliquet import errors, faults, utils
 from cliquet.events import ACTIONS
 from cliquet.permission.known import KnownPermissions
 from cliquet.resource.model import Model, ShareableModel
@@ -171,8 +171,7 @@ class ShareableResource(UserResource):
                 name="permissions", permissions=self.permissions
             ).deserialize(changed)
         except colander.Invalid as invalid:
-            name, description = next(iter(invalid.asdict().items()))
-            raise InvalidParameter("body", name, str(description)) from None
+            raise InvalidParameter("body", *faults.first_of(invalid)) from None
         self.request.validated["permissions"] = checked
         return patched["data"]
 

@@ -10,7 +10,7 @@ import colander
 from pyramid.httpexceptions import HTTPException
 from pyramid.request import Request
 
-from cliquet import errors, jsonio, logs, utils
+from cliquet import errors, faults, jsonio, logs, utils
 from cliquet.events import ACTIONS
 from cliquet.resource import headers, patch
 from cliquet.resource.model import Model
@@ -116,7 +116,7 @@ class UserResource(PatchReader):
         try:
             validated: Record = schema.deserialize(patch.merge(record, changes))
         except colander.Invalid as invalid:
-            field, description = next(iter(invalid.asdict().items()))
+            field, description = faults.first_of(invalid)
         else:
             return validated
         # What the schema says of the record as a whole names no field.

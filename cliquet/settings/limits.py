@@ -95,6 +95,16 @@ ROWS: Final[tuple[Setting, ...]] = (
         refusal="503 in place of each further request",
     ),
     Setting(
+        "max_error_details",
+        _LIMIT,
+        100,
+        "Most faults that the answer to invalid input describes; their texts have 1 024 bytes at "
+        "most. Nothing or 0 for no limit.",
+        unit="faults",
+        version_added="3.2",
+        refusal="the last one says how many are left out",
+    ),
+    Setting(
         "max_log_field_bytes",
         _LIMIT,
         1024,

@@ -7,7 +7,7 @@ from typing import Any
 import colander
 from pyramid.request import Request
 
-from cliquet import http, jsonio, limits, settings
+from cliquet import faults, http, jsonio, limits, settings
 from cliquet.validation import read_body
 
 __all__ = ["METHODS", "validate_batch"]
@@ -165,6 +165,5 @@ def _deserialize(request: Request, node: colander.SchemaNode, value: Any) -> Any
     try:
         return node.deserialize(value)
     except colander.Invalid as invalid:
-        for name, description in invalid.asdict().items():
-            request.errors.add("body", name, description)
+        faults.add_invalid(request, "body", invalid)
     return None

@@ -85,6 +85,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "max_body_bytes": 10485760,
     "statement_timeout_seconds": 30,
     "lock_timeout_seconds": 5,
+    "max_error_details": 100,
     "max_field_depth": 100,
     "max_filters": 100,
     "max_filter_values": 1000,
