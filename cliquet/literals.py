@@ -12,13 +12,19 @@ import re
 import unicodedata
 from typing import Any, Final, NoReturn
 
-__all__ = ["MAX_DEPTH", "NotALiteralError", "read_literal"]
+__all__ = ["MAX_DEPTH", "MAX_ODD_KEYS", "NotALiteralError", "read_literal"]
 
 MAX_DEPTH: Final = 50
 """Brackets inside brackets that are still read (S-23.6)."""
 
 _MAX_DIGITS: Final = 4300
 """Digits of an integer; the interpreter itself refuses more (CVE-2020-10735)."""
+
+
+MAX_ODD_KEYS: Final = 100
+"""Keys of dictionaries, in one literal, that are no texts. Whoever chooses such keys can have them
+all hash alike, as multiples of ``2**61 - 1`` do, and each is then compared with all; texts cannot
+be chosen so, since their hash has a secret."""
 
 
 class NotALiteralError(ValueError):
@@ -89,6 +95,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._position = 0
+        self._odd_keys = 0
 
     def read(self) -> Any:
         items, has_comma = self._items("", depth=0)
@@ -137,6 +144,10 @@ class _Reader:
             if not colon or colon["mark"] != ":":
                 _refuse("colon expected")
             value = self._value(self._token(), depth)
+            if not isinstance(key, str):
+                self._odd_keys += 1
+                if self._odd_keys > MAX_ODD_KEYS:
+                    _refuse("too many keys that are no texts")
             try:
                 members[key] = value
             except TypeError as error:  # `{[]: 1}`
