@@ -135,7 +135,9 @@ def create_from_config(config: Any) -> Servers:
     except ValueError:
         addresses = []
     if not addresses:
-        raise settings.SettingError("cache_hosts", configured.get("cache_hosts"), ALLOWED_HOSTS)
+        # It has no passwords; somebody may have given one all the same.
+        given = [text.rpartition("@")[2] for text in settings.read(configured, "cache_hosts")]
+        raise settings.SettingError("cache_hosts", " ".join(given), ALLOWED_HOSTS)
     return Servers(
         addresses,
         pool_size=settings.read(configured, "cache_pool_size"),

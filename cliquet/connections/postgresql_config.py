@@ -13,6 +13,7 @@ from typing import Any
 from cliquet import settings
 from cliquet.connections import postgresql
 from cliquet.connections.postgresql_limits import Limits
+from cliquet.settings.masking import without_credentials
 
 __all__ = ["MISSING_EXTRA", "create_from_config"]
 
@@ -98,8 +99,9 @@ def _url(configured: Mapping[str, Any], prefix: str) -> Any:
     given = configured.get(name) or ""
     try:
         url = postgresql.sqlalchemy.make_url(given)
-    except postgresql.sqlalchemy.exc.ArgumentError:
-        raise settings.SettingError(name, _shown(given), ALLOWED_URL) from None
+    except (postgresql.sqlalchemy.exc.ArgumentError, ValueError):
+        # The second one is about the port.
+        raise settings.SettingError(name, without_credentials(str(given)), ALLOWED_URL) from None
     backend, _, driver = url.drivername.partition("+")
     if backend == "postgres":
         warnings.warn(
@@ -108,10 +110,21 @@ def _url(configured: Mapping[str, Any], prefix: str) -> Any:
             stacklevel=3,
         )
     elif backend != "postgresql":
-        raise settings.SettingError(name, _shown(given), ALLOWED_URL)
+        raise settings.SettingError(name, without_credentials(str(given)), ALLOWED_URL)
     if driver not in ("", "psycopg2"):
-        raise settings.SettingError(name, _shown(given), f"{ALLOWED_URL}, with psycopg2")
-    return url.set(drivername="postgresql+psycopg2")
+        raise settings.SettingError(
+            name, without_credentials(str(given)), f"{ALLOWED_URL}, with psycopg2"
+        )
+    if "@" in (url.host or ""):
+        # Errors of the driver would name as the host what is the end of the password.
+        allowed = f"{ALLOWED_URL}, where each @ of the password is written %40"
+        raise settings.SettingError(name, without_credentials(str(given)), allowed)
+    url = url.set(drivername="postgresql+psycopg2")
+    password = url.query.get("password")
+    if isinstance(password, str):
+        # Where the toolkit hides it.
+        url = url.difference_update_query(["password"]).set(password=password)
+    return url
 
 
 def _with_connection_defaults(url: Any) -> Any:
@@ -120,14 +133,6 @@ def _with_connection_defaults(url: Any) -> Any:
     return url.update_query_dict(
         {name: value for name, value in _CONNECTION_DEFAULTS.items() if name not in given}
     )
-
-
-def _shown(url: str) -> str:
-    """Return what an error may show of a URL: not the password."""
-    credentials, separator, rest = str(url).rpartition("@")
-    if not separator:
-        return str(url)
-    return f"{credentials.rpartition('://')[0]}://***@{rest}"
 
 
 def _options(configured: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from redis.retry import Retry
 
 from cliquet import logs, settings
 from cliquet.connections.redis_pool import Connection, Pool, TLSConnection, takes_no_write
+from cliquet.settings.masking import without_credentials
 from cliquet.settings.parsers import Integer, Number, Text
 from cliquet.storage.exceptions import BackendError, ReadonlyError
 from cliquet.types import PoolStatus
@@ -139,10 +140,10 @@ def read_options(config: Any, prefix: str = "") -> Options:
     except ValueError:
         # Neither the value nor the cause is shown: they may hold the password.
         allowed = f"{CLUSTER_SCHEME}://[[user]:password@]host[:port]" if is_cluster else ALLOWED_URL
-        raise settings.SettingError(f"{prefix}url", _without_password(url), allowed) from None
+        raise settings.SettingError(f"{prefix}url", without_credentials(url), allowed) from None
     if is_cluster and address.db:
         allowed = f"{CLUSTER_SCHEME}://…, without a database"
-        raise settings.SettingError(f"{prefix}url", _without_password(url), allowed)
+        raise settings.SettingError(f"{prefix}url", without_credentials(url), allowed)
     return Options(address, pool_size, _pool_timeout_seconds(configured, prefix), is_cluster)
 
 
@@ -169,7 +170,7 @@ def create_from_config(
     options = read_options(config, prefix)
     address = options.address
     if options.is_cluster:
-        url = _without_password(str(config.get_settings()[f"{prefix}url"]))
+        url = without_credentials(str(config.get_settings()[f"{prefix}url"]))
         raise settings.SettingError(
             f"{prefix}url", url, f"{ALLOWED_URL}; a cluster is for the cache alone"
         )
@@ -224,14 +225,6 @@ def pool_status(client: redis.Redis) -> PoolStatus | None:
         return None
     # The queue has a place for each connection, be it made or not, that nobody uses.
     return PoolStatus(pool.max_connections - pool.pool.qsize(), pool.max_connections)
-
-
-def _without_password(url: str) -> str:
-    credentials, separator, rest = url.rpartition("@")
-    if not separator:
-        return url
-    scheme, slashes, _ = credentials.rpartition("://")
-    return f"{scheme}{slashes}***@{rest}"
 
 
 def wrap_redis_error(function: Callable[P, T]) -> Callable[P, T]:

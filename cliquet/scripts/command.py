@@ -16,6 +16,7 @@ from pyramid.paster import bootstrap
 from cliquet import logs
 from cliquet.connections import scope
 from cliquet.settings import ConflictError, SettingError
+from cliquet.settings.masking import masked
 from cliquet.storage.exceptions import BackendError
 
 __all__ = [
@@ -75,7 +76,12 @@ class Command:
 
 def told(error: BaseException) -> str:
     """Return the message of an error in one line."""
-    text = " ".join(str(error).split())
+    if isinstance(error, configparser.InterpolationError):
+        # Its message shows the value, which may be a password with a percent sign.
+        name = getattr(error, "reference", None)
+        missing = "% stands for a variable" if name is None else f"there is no variable {name!r}"
+        return f"[{error.section}] {error.option}: {missing}; write %% for a percent sign"
+    text = masked(" ".join(str(error).split()))
     # The message of these is the missing key alone, which says nothing.
     if isinstance(error, KeyError) or not text:
         return f"{type(error).__name__}: {text}"

@@ -1,27 +1,14 @@
-"""What may be shown of the value of a setting: no secret, and no password inside a URL (E-7.2)."""
+"""The value of a setting of a service, as it may be shown to anybody (E-7.2)."""
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from typing import Any
 
 from cliquet.settings import find
+from cliquet.settings.masking import MASK, is_secret_name, masked, text_of
+from cliquet.settings.parsers import Anything
 
 __all__ = ["MASK", "shown"]
-
-MASK: Final = "********"
-
-# Of plugins and applications, whose settings no table describes.
-_SECRET_NAME: Final = re.compile(
-    r"secret|passw|passphrase|token|dsn|private|credential|api_?key", re.IGNORECASE
-)
-# Up to the last `@`, since passwords are often not escaped.
-_IN_URL: Final = re.compile(r"(://[^:@/\s]*:)\S+@")
-# In a query string, a list of options, or a literal.
-_NAMED: Final = re.compile(
-    r"""((?:secret|passw\w*|token|credential|api_?key)\w*["']?\s*[=:]\s*["']?)[^\s"'&,;}]+""",
-    re.IGNORECASE,
-)
 
 
 def shown(name: str, value: Any) -> str:
@@ -31,19 +18,11 @@ def shown(name: str, value: Any) -> str:
     ----------
     name : bare name.
     """
-    text = _text(value)
+    text = text_of(value)
     row = find(name)
-    if text and ((row is not None and row.is_secret) or _SECRET_NAME.search(name)):
+    # Of plugins and applications, whose settings no table describes, the name has to tell.
+    is_described = row is not None and not isinstance(row.parse, Anything)
+    is_secret = row.is_secret if row is not None and is_described else is_secret_name(name)
+    if text and is_secret and not isinstance(value, bool):
         return MASK
-    return _NAMED.sub(rf"\1{MASK}", _IN_URL.sub(rf"\1{MASK}@", text))
-
-
-def _text(value: Any) -> str:
-    """Return a value as files have it."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return " ".join(map(_text, value))
-    return " ".join(str(value).split())
+    return masked(text)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from cliquet.settings.masking import MASK, is_secret_name, masked
+
 __all__ = ["Parser", "Setting", "SettingError"]
 
 
@@ -16,15 +18,25 @@ class SettingError(ValueError):
     Parameters
     ----------
     name : bare name of the setting.
-    value : the value given.
+    value : the value given; what looks like a secret in it is shown to nobody.
     allowed : what would have been accepted.
     """
 
     def __init__(self, name: str, value: Any, allowed: str) -> None:
+        value = _without_secrets(name, value)
         super().__init__(f"Setting '{name}' is {value!r}; allowed: {allowed}.")
         self.name = name
         self.value = value
         self.allowed = allowed
+
+
+def _without_secrets(name: str, value: Any) -> Any:
+    """Return a value as it may be written into logs: itself, unless it holds a secret."""
+    if value and is_secret_name(name) and not isinstance(value, bool):
+        return MASK
+    text = str(value)
+    shown = masked(text)
+    return value if shown == text else shown
 
 
 class Parser(Protocol):
@@ -104,5 +116,6 @@ class Setting:
         """
         try:
             return self.parse(given)
-        except ValueError as error:
-            raise SettingError(name or self.name, given, self.parse.allowed) from error
+        except ValueError:
+            # Its cause would show the value.
+            raise SettingError(name or self.name, given, self.parse.allowed) from None
