@@ -1,0 +1,68 @@
+"""What the package depends on: nothing that is known to be unsafe, and nothing without a reason."""
+
+import re
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PYPROJECT = (Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8")
+
+# The last release with an advisory that concerns more than its documentation. It takes an index of
+# advisories to find those to come; these must not come back.
+LAST_UNSAFE = {
+    "gunicorn": "22.0.0",  # CVE-2024-6827
+    "orjson": "3.9.14",  # CVE-2024-27454
+    "pyramid": "2.0.1",  # CVE-2023-40587
+    "redis": "4.5.4",  # CVE-2023-28859
+    "sentry-sdk": "2.7.1",  # CVE-2024-40647
+    "setuptools": "78.1.0",  # CVE-2025-47273
+    "waitress": "3.0.0",  # CVE-2024-49768, CVE-2024-49769
+    "webob": "1.8.7",  # CVE-2024-42353
+    "werkzeug": "3.1.3",  # CVE-2025-66221
+}
+
+REQUIREMENT = re.compile(r"""^ +["']([A-Za-z][\w.-]*(?:\[[\w,]+\])?[^"'\[\]]*)["'],(.*)$""")
+
+
+def requirements():
+    """Give the requirements of the file, with whether a reason stands beside or above each."""
+    section = PYPROJECT[PYPROJECT.index("dependencies = [") : PYPROJECT.index("[tool.")]
+    above = ""
+    for line in section.splitlines():
+        found = REQUIREMENT.match(line)
+        if found and re.search(r"[<>=]", found[1]):
+            has_reason = "#" in found[2] or above.lstrip().startswith("#")
+            yield Requirement(found[1]), has_reason
+        else:
+            above = line
+
+
+@pytest.mark.parametrize("name", LAST_UNSAFE)
+def test_releases_with_known_faults_are_not_accepted(name):
+    accepted = [one for one, _ in requirements() if canonicalize_name(one.name) == name]
+
+    assert accepted
+    assert not any(LAST_UNSAFE[name] in one.specifier for one in accepted)
+
+
+def test_every_requirement_has_a_lower_bound():
+    unbounded = [
+        str(one)
+        for one, _ in requirements()
+        if not any(item.operator in (">=", "==") for item in one.specifier)
+    ]
+
+    assert unbounded == []
+
+
+def test_every_requirement_of_users_says_why_it_is_there():
+    users = PYPROJECT.index("\ntest = [")
+    needless = [
+        str(one)
+        for one, has_reason in requirements()
+        if not has_reason and PYPROJECT.index(one.name) < users
+    ]
+
+    assert needless == []
