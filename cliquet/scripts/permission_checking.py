@@ -18,13 +18,17 @@ from cliquet.permission.base import PermissionBase
 from cliquet.permission.transfer import ACEPrincipal
 from cliquet.scripts.shared_objects import Place, SharedObjects, SharedRecord
 from cliquet.storage.base import StorageBase
-from cliquet.storage.exceptions import RecordNotFoundError
+from cliquet.storage.exceptions import BackendError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter
 
 __all__ = ["WRITE", "Findings", "check"]
 
 WRITE: Final = "write"
 """The permission of an owner."""
+
+ATTEMPTS: Final = 4
+"""How often a repair is tried. Each waits for a lock, for five seconds as a rule; that of a service
+which died between the two commits, for instance, takes ten to expire in Redis."""
 
 BATCH: Final = 500
 """Number of objects that are asked for, and held in memory, at once."""
@@ -217,9 +221,21 @@ class _Checker:
         return True
 
     def _settled(self, record: SharedRecord, settle: Callable[[], list[str]]) -> list[str]:
-        """Run a step: under the lock of the collection if it may change something."""
+        """Run a step: under the lock of the collection if it may change something.
+
+        Raises
+        ------
+        BackendError : a server failed, or somebody else kept the lock.
+        """
         if not self._repairs:
             return settle()
-        return self._storage.atomic(
-            settle, collection_id=record.collection_id, parent_id=record.parent_id
-        )
+        attempts = ATTEMPTS
+        while True:
+            attempts -= 1
+            try:
+                return self._storage.atomic(
+                    settle, collection_id=record.collection_id, parent_id=record.parent_id
+                )
+            except BackendError as error:
+                if not error.retryable or not attempts:
+                    raise

@@ -2,7 +2,12 @@
 
 import contextlib
 import functools
+import json
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import sample
@@ -10,11 +15,12 @@ from processes.backends import FAMILIES, fresh_backends
 from testapp import Mushroom
 from webtest import TestApp
 
-from cliquet import resource
+from cliquet import resource, utils
 from cliquet.permission.base import PermissionBase
 from cliquet.scripts import check_permissions as command
 from cliquet.scripts import permission_checking
 from cliquet.scripts.permission_checking import Findings, check
+from cliquet.storage.exceptions import BackendError
 from cliquet.storage.transfer import ImportedCollection
 from cliquet.testing.web import MEMORY_BACKENDS, basic_auth, make_app
 from scripts.command_line import write_ini
@@ -357,6 +363,67 @@ def test_repairs_and_creations_at_once_leave_each_record_to_its_owner(combinatio
     assert [one.get("read") for one in owners] == [None] * len(ids)
     assert {len(one.get("write", ())) for one in owners} == {1}
     assert told(registry)[0].remaining == 0
+
+
+def die_between_commits(settings, method, record_id, lease_ms):
+    """Make a request whose process is killed once the records are committed."""
+    program = Path(__file__).with_name("dying.py")
+    arguments = [json.dumps(settings), method, f"/v0/toadstools/{record_id}", str(lease_ms)]
+    command = [sys.executable, str(program), *arguments]
+    died = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+
+
+# The first one: its locks are still there when the repair has waited for them once.
+@pytest.mark.parametrize(("family", "lease_ms"), [("sqlite", 7000), ("postgresql", 500)])
+def test_what_a_kill_between_the_commits_leaves_is_repaired(backends_of, family, lease_ms):
+    elsewhere = backends_of("redis")
+    settings = {
+        **backends_of(family),
+        **{name: elsewhere[name] for name in elsewhere if name.startswith("permission_")},
+    }
+    registry = fresh(settings)
+    born, dead = (f"00000000-0000-4000-8000-00000000000{n}" for n in range(2))
+    user = "basicauth:" + utils.hmac_digest("", "ann:1")
+    put(registry, "/toadstools/{}", dead, write=user, read="bob")
+
+    die_between_commits(settings, "PUT", born, lease_ms)
+    die_between_commits(settings, "DELETE", dead, lease_ms)
+
+    lost, orphan = f"/toadstools/{born}", f"/toadstools/{dead}"
+    assert dict(told(registry)[1]) == {
+        lost: "record without owner",
+        orphan: "entries without record: read, write",
+    }
+    assert told(registry, repairs=True, owner=user)[0].remaining == 0
+    assert permissions(registry, lost, orphan) == [{"write": {user}}, {}]
+    assert told(registry) == (Findings(objects=1, records=1), [])
+
+
+class Locked:
+    """Refuses a number of times, as a collection that others keep locked."""
+
+    def __init__(self, atomic, times, *, retryable=True):
+        self.atomic, self.left, self.retryable = atomic, times, retryable
+
+    def __call__(self, operation, **home):
+        if self.left:
+            self.left -= 1
+            raise BackendError(message="locked", retryable=self.retryable)
+        return self.atomic(operation, **home)
+
+
+def test_a_lock_is_waited_for_several_times_and_not_for_ever(in_memory, monkeypatch):
+    object_id = grant(in_memory, "/toadstools/gone", write="eve")
+    atomic = in_memory.storage.atomic
+    for times, retryable in ((4, True), (1, False)):
+        monkeypatch.setattr(in_memory.storage, "atomic", Locked(atomic, times, retryable=retryable))
+        with pytest.raises(BackendError, match="locked"):
+            check(in_memory, repairs=True)
+
+    monkeypatch.setattr(in_memory.storage, "atomic", Locked(atomic, 3))
+    assert check(in_memory, repairs=True).removed == 1
+    assert permissions(in_memory, object_id) == [{}]
 
 
 # An application of objects within objects
