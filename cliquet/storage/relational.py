@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from cliquet.connections.attempts import attempts
 from cliquet.connections.migrations import Migrations
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.storage import generators
@@ -88,11 +89,16 @@ class RelationalStorage(RelationalBulk, RelationalTransfer, JoiningStorage, Stor
     ) -> int:
         key = (parent_id, collection_id)
         timestamp = self._timestamp(key)
-        while timestamp is None:
-            if self.is_readonly:
-                raise ReadonlyError(message="The collection was never touched, and cannot be.")
+        if timestamp is not None:
+            return timestamp
+        if self.is_readonly:
+            raise ReadonlyError(message="The collection was never touched, and cannot be.")
+        for _ in attempts("To give a collection its first timestamp"):
             # Again when somebody else was faster.
             timestamp = self._first_access(key) or self._timestamp(key)
+            if timestamp is not None:
+                break
+        assert timestamp is not None  # noqa: S101 - else the attempts were used up
         return timestamp
 
     def create(

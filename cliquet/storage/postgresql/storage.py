@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from cliquet.connections import scope
+from cliquet.connections.attempts import attempts
 from cliquet.connections.migrations import Schema
 from cliquet.connections.postgresql import PostgreSQLClient, PostgreSQLSession
 from cliquet.connections.postgresql_migrations import PostgreSQLMigrations
@@ -28,6 +29,7 @@ __all__ = ["Storage"]
 # a collection was asked for, and it is known that there was something to lock.
 _FLUSHED = "flushed"
 _HELD = "held"
+_TO_LOCK = "To make and lock the row of a collection"
 
 
 class Storage(RelationalStorage):
@@ -122,15 +124,17 @@ class Storage(RelationalStorage):
         return ((_HELD, key) in session.locked, _digest(key))
 
     def _check_lock(self, session: Session, key: Key) -> None:
-        while (_HELD, key) not in session.locked:
+        if (_HELD, key) in session.locked:
+            return
+        for _ in attempts(_TO_LOCK):
             (held,) = session.execute(statements.LOCK, (_digest(key), *key)).fetchone()
             if held:
                 session.locked |= {(_HELD, key)}
-            else:
-                self._make_counter(session, key, NEVER_TOUCHED)
+                return
+            self._make_counter(session, key, NEVER_TOUCHED)
 
     def _locked_row(self, session: Session, key: Key, object_id: str) -> Any:
-        while True:
+        for _ in attempts(_TO_LOCK):
             is_held = self._is_held(session, key)
             row = session.execute(statements.LOCKED_ROW, (*is_held, *key, object_id)).fetchone()
             if row[0]:
@@ -138,6 +142,7 @@ class Storage(RelationalStorage):
                 return None if row[1] is None else row[1:]
             # There was nothing to lock.
             self._make_counter(session, key, NEVER_TOUCHED)
+        return None  # pragma: no cover - the loop ends by returning, or raises
 
     def _make_counter(self, session: Session, key: Key, timestamp: int | None) -> None:
         """Give a collection its row, for all to see, and lock it.
@@ -203,8 +208,7 @@ class Storage(RelationalStorage):
         text = statements.PUT.format(
             conflicts=statements.NO_CONFLICTS if conflicts is None else conflicts.text
         )
-        row = None
-        while row is None:
+        for _ in attempts(_TO_LOCK):
             is_held = self._is_held(session, key)
             row = session.execute(
                 text,
@@ -219,8 +223,9 @@ class Storage(RelationalStorage):
                     *is_held,
                 ),
             ).fetchone()
-            if row is None:
-                self._make_counter(session, key, None if supplied is None else supplied - 1)
+            if row is not None:
+                break
+            self._make_counter(session, key, None if supplied is None else supplied - 1)
         session.locked |= {(_HELD, key)}
         return row[2] if row[0] is None else Conflict(*row)
 
@@ -234,7 +239,7 @@ class Storage(RelationalStorage):
         with_deleted: bool,
     ) -> int | None:
         self._lock(session, key)
-        while True:
+        for _ in attempts(_TO_LOCK):
             is_held = self._is_held(session, key)
             held, timestamp = session.execute(
                 statements.REMOVE[with_deleted],
@@ -254,6 +259,7 @@ class Storage(RelationalStorage):
                 return deleted_at
             # Without a row to lock there is no record: but for one written just now.
             self._make_counter(session, key, NEVER_TOUCHED)
+        return None  # pragma: no cover - the loop ends by returning, or raises
 
     def _remove_many(
         self, session: Session, key: Key, object_ids: Sequence[str], *, with_deleted: bool

@@ -7,11 +7,13 @@ backends here.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 import redis
 
+from cliquet.connections.attempts import ATTEMPTS, attempts
 from cliquet.connections.redis import wrap_redis_error
 from cliquet.patterns import Pattern, compile_pattern, is_pattern
 from cliquet.storage.exceptions import BackendError
@@ -196,7 +198,7 @@ class Database:
         arguments: list[Any] = [*home.names, len(unique_fields)]
         for name in unique_fields:
             arguments += [to_bytes(name), digest_of(name, data)]
-        while True:
+        for _ in attempts("To look up unique values"):
             size, answers = self._lookup(args=arguments)
             fields = zip(unique_fields, answers, strict=True)
             unready = [name for name, (state, *_) in fields if state != b"ready"]
@@ -246,8 +248,15 @@ class Database:
         """
         homes = list(parts)
         indexed: dict[Home, set[str]] = {home: set() for home in homes}
+        asked: Counter[tuple[Any, ...]] = Counter()
         while True:
             outcome, *details = self._commit(args=arguments_of(parts, indexed, clock))
+            # There are only so many fields to be asked for.
+            question = (outcome, *details)
+            asked[question] += 1
+            if asked[question] > ATTEMPTS:
+                message = "The indexes of unique fields are lost again and again."
+                raise BackendError(message=message, retryable=True)
             if outcome == b"digests":
                 indexed[homes[int(details[0]) - 1]].add(from_bytes(details[1]))
             elif outcome == b"fill":
