@@ -154,6 +154,25 @@ def test_the_first_access_of_a_list_sends_one_more(app, sent, kind):
     assert len(counted(sent)) <= BUDGET["GET list, first access"][kind == "toadstools"], sent
 
 
+@pytest.mark.clause("H-14.9", "B-23.5")
+@pytest.mark.parametrize(("length", "more"), [(10, 0), (3_000, 1)])
+def test_a_further_page_sends_no_more_unless_its_values_are_too_long_to_travel(
+    app, sent, kind, length, more
+):
+    permission = app.app.registry.permission
+    permission.add_principal_to_ace("/toadstools", "read", "system.Authenticated")
+    for n in range(4):
+        body = {"data": {"name": f"{n}" * length}}
+        app.post_json(f"/v0/{kind}", body, headers=HEADERS, status=201)
+    url = f"/v0/{kind}?_sort=name&_limit=1"
+    first = app.get(url, headers=HEADERS)
+    sent.clear()
+    second = app.get(first.headers["Next-Page"], headers=HEADERS)
+
+    assert second.json["data"][0]["name"] == "1" * length
+    assert len(counted(sent)) <= BUDGET["GET list"][kind == "toadstools"] + more, sent
+
+
 @pytest.mark.clause("B-23.5")
 def test_unique_fields_cost_one_more(app, sent):
     app.post_json("/v0/mosss", {"data": {"code": 1}}, headers=HEADERS, status=201)
