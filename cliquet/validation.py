@@ -280,6 +280,9 @@ def _validate_node(request: Request, node: Any, values: Mapping[str, Mapping[str
                 faults.add(request, location, node.name, "Required")
                 return
             value = colander.null
+    elif source.get(getattr(node, "dispensed_by", "")) is not None:
+        # What it stands for is only known once the record is read.
+        return
     elif node.default is not colander.null and node.default is not colander.drop:
         value = node.serialize()
     elif node.required and getattr(node, "may_be_absent", False) and _accepts_nothing(node):

@@ -147,6 +147,29 @@ class ShareableResource(UserResource):
         self._refuse_permissions_field(data)
         return data
 
+    def _new_record(self) -> Record:
+        # A PUT may give permissions alone (X-33).
+        return super()._new_record() if "data" in self.request.validated else {}
+
+    def _record_to_put(self, given: Record, existing: Record | None) -> Record:
+        """Return what a PUT writes: the attributes that there are, if it gives none (X-33).
+
+        Raises
+        ------
+        HTTPBadRequest : there is no record, and the schema wants one to have attributes.
+        """
+        if "data" in self.request.validated:
+            return given
+        if existing is not None:
+            kept = self._bare(existing)
+            del kept[self.model.modified_field]
+            return kept
+        try:
+            created: Record = self._schema.deserialize({})
+        except colander.Invalid:
+            errors.raise_invalid(self.request, name="data", description="data is missing")
+        return created
+
     def _refuse_permissions_field(self, data: Record) -> None:
         name = self.model.permissions_field
         if name in data:

@@ -298,6 +298,7 @@ class UserResource(PatchReader):
     def _put(self, new: Record) -> tuple[Record, ACTIONS, Record | None]:
         existing = self._find(self.record_id)
         self._check_put(existing)
+        new = self._record_to_put(new, existing)
         previous = existing or self._find_tombstone(self.record_id)
         self._raise_400_if_ahead(new.get(self.model.modified_field), previous)
         self._raise_412_if_modified(record=previous)
@@ -402,6 +403,10 @@ class UserResource(PatchReader):
     def _creatable(self, record: Record) -> Record:
         """Return what is about to be created, or refuse it for what it would be called."""
         return record
+
+    def _record_to_put(self, given: Record, existing: Record | None) -> Record:
+        """Return what a PUT writes, from what the body says and what is there."""
+        return given
 
     def _is_creation_only(self) -> bool:
         return bool(self.request.headers.get("If-None-Match", "").strip() == "*")

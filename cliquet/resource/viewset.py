@@ -166,6 +166,9 @@ class ShareableViewSet(ViewSet):
             return schema
         if method.upper() == "PATCH":
             schema["data"].missing = colander.drop
+        elif method.upper() == "PUT":
+            # Who sends permissions alone keeps what the record holds.
+            schema["data"].dispensed_by = "permissions"
         schema.add(
             PermissionsSchema(
                 name="permissions",
