@@ -151,6 +151,7 @@ class RouteFactory(SharedListing):
     allowed_principals : principals to whom settings grant that permission.
     permission_object_id : URI of the object that the permission is on.
     current_record : the record that a PUT is about to replace.
+    has_asked : whether it was the backend that judged, otherwise than by the ACEs that it lists.
     known_permissions : what the backend said already, for the request's resource to use.
     """
 
@@ -160,6 +161,7 @@ class RouteFactory(SharedListing):
     allowed_principals: list[str] | None = None
     permission_object_id: str | None = None
     current_record: Record | None = None
+    has_asked: bool = False
     get_prefixed_userid: Callable[[], str | None]
     # That of the resource, if it is one.
     _service: Any = None
@@ -256,10 +258,29 @@ class RouteFactory(SharedListing):
         self._set_requirement(permission)
         if self.permission_object_id is not None:
             self.known_permissions.forget(self.permission_object_id)
-        required = self._permission_of_view()
-        if required == NO_PERMISSION_REQUIRED:
+        return self._is_permitted()
+
+    def judge_again(self, object_id: str, aces: dict[str, set[str]]) -> bool:
+        """Judge the request again if a record had other ACEs, once locked, than before (D-62)."""
+        return self.known_permissions.judge_again(object_id, aces, self._is_permitted)
+
+    def judge_list_again(self) -> bool:
+        """Find again which records a list is limited to, if their ids travel (D-62, H-5.12)."""
+        former = self._shared_ids
+        if self._service is None or not former:
             return True
-        return bool(self._request.has_permission(required, self))
+        self._shared_ids = []
+        is_permitted = self._is_permitted()
+        # Never without limit: what permits it now may not be what is shared.
+        if self.selected_ids is None:
+            self._shared_ids = self._shared_ids or former
+        return is_permitted
+
+    def _is_permitted(self) -> bool:
+        required = self._permission_of_view()
+        return required == NO_PERMISSION_REQUIRED or bool(
+            self._request.has_permission(required, self)
+        )
 
     def _permission_of_view(self) -> str:
         """Return the permission that the view was registered with: a viewset may give its own."""
@@ -269,14 +290,17 @@ class RouteFactory(SharedListing):
         return DYNAMIC
 
     def permits_on(self, record_id: str, permission: str) -> bool:
-        """Whether the request has a permission on one record of the resource."""
+        """Whether the request has a permission on one record of the resource, as it is now."""
         request = self._request
         principals = with_prefixed_userid(request.effective_principals, self.get_prefixed_userid())
         if not set(self._principals_of_settings(permission)).isdisjoint(principals):
             return True
         policy = request.registry.queryUtility(IAuthorizationPolicy)
         bound = getattr(policy, "get_bound_permissions", None) or write_implies_read
-        return self._check(self._record_object_id(record_id), permission, principals, bound)
+        object_id = self._record_object_id(record_id)
+        # It may be another record than the one that was judged before (D-62).
+        self.known_permissions.forget(object_id)
+        return self._check(object_id, permission, principals, bound)
 
     def _record_object_id(self, record_id: str) -> str:
         request = self._request
@@ -333,6 +357,7 @@ class RouteFactory(SharedListing):
                 get_bound_permissions,
                 lists_object=object_id == self._shown_object_id,
             )
+        self.has_asked = True
         granted: bool = backend.check_permission(
             object_id, permission, principals, get_bound_permissions=get_bound_permissions
         )

@@ -5,7 +5,7 @@ Knows neither the request nor what its permissions are for.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from cliquet.overriding import definition_rank
 from cliquet.permission.base import PermissionBase, granting_permissions
@@ -34,6 +34,8 @@ class KnownPermissions:
         self._granted: Granted = set() if granted is None else granted
         # With the timestamp of the record that they were read with, if there was one.
         self._aces: dict[str, tuple[dict[str, set[str]], int | None]] = {}
+        # What the answers relied on, known still or not.
+        self._judged: dict[str, dict[str, set[str]]] = {}
 
     def remember(
         self, object_id: str, aces: dict[str, set[str]], timestamp: int | None = None
@@ -69,6 +71,24 @@ class KnownPermissions:
         self._granted.difference_update(
             {item for item in self._granted if any(pair[0] == object_id for pair in item[0])}
         )
+
+    def judge_again(
+        self, object_id: str, aces: dict[str, set[str]], judge: Callable[[], bool]
+    ) -> bool:
+        """Return the answer of `judge` to what an object had, if a former one relied on others.
+
+        Parameters
+        ----------
+        aces : what the object had before it was changed; not what it has.
+        judge : asks :meth:`check` again.
+        """
+        if self._judged.get(object_id, aces) == aces:
+            return True
+        self.forget(object_id)
+        self.remember(object_id, aces)
+        is_granted = judge()
+        self.forget(object_id)
+        return is_granted
 
     def forget_aces(self) -> None:
         """Forget the ACEs of every object, which must be read again."""
@@ -120,6 +140,7 @@ class KnownPermissions:
         if object_id not in self._aces:
             self.remember(object_id, backend.object_permissions(object_id))
         aces, _ = self._aces[object_id]
+        self._judged[object_id] = aces
         return any(not aces.get(name, set()).isdisjoint(principals) for name in permissions)
 
 

@@ -50,6 +50,7 @@ class ShareableResource(UserResource):
             known = getattr(self.context, "known_permissions", None)
             if isinstance(known, KnownPermissions):
                 self.model.known_permissions = known
+            self.model.judge = self._judge
             # Looked up at each call: plug-ins replace the context's method (P-35.13).
             self.model.get_permission_object_id = lambda *args, **kwargs: (
                 self.context.get_permission_object_id(self.request, *args, **kwargs)
@@ -214,7 +215,9 @@ class ShareableResource(UserResource):
         required = "create" if existing is None else "write"
         context = self.context
         judged = getattr(context, "required_permission", None)
-        if judged is None or (judged == required and not self._has_changed(existing)):
+        if judged is None:
+            return
+        if judged == required and not self._has_changed(existing) and not self._has_asked():
             return
         if not context.require(required):
             raise HTTPForbidden
@@ -243,6 +246,41 @@ class ShareableResource(UserResource):
                 description=f"The URI of the record is longer than {utils.MAX_KEY_BYTES} bytes",
             )
         return record
+
+    def _check_write(self) -> None:
+        """Ask the permission backend again where it judged by itself (D-62).
+
+        Raises
+        ------
+        HTTPForbidden : it no longer agrees.
+        """
+        if self._has_asked() and not self.context.require("write"):
+            raise HTTPForbidden
+
+    def _check_list(self) -> None:
+        """Find the records again that are shared with the user (D-62).
+
+        Raises
+        ------
+        HTTPForbidden : there are none any more.
+        """
+        judge_again = getattr(self.context, "judge_list_again", None)
+        if judge_again is not None and not judge_again():
+            raise HTTPForbidden
+
+    def _judge(self, object_id: str, aces: dict[str, set[str]]) -> None:
+        """Judge the permission on what a record had when it was written (D-62).
+
+        Raises
+        ------
+        HTTPForbidden : it is not the record that the permission was judged on, or no longer grants.
+        """
+        judge_again = getattr(self.context, "judge_again", None)
+        if judge_again is not None and not judge_again(object_id, aces):
+            raise HTTPForbidden
+
+    def _has_asked(self) -> bool:
+        return getattr(self.context, "has_asked", False) is True
 
     def _has_changed(self, existing: Record | None) -> bool:
         """Whether a record is no longer the one that the permission was judged on."""

@@ -31,6 +31,9 @@ class ShareableModel(Model):
     current_principal : may write what it writes; ``None`` for anonymous users (D-50).
     known_permissions : what whoever made the model has read of permissions already; they are not
         asked for again, and forgotten when the model changes them.
+    judge : called with the URI of each record that is replaced or deleted alone, and the
+        permissions that it had once nobody else could write it; what it raises undoes the write
+        (D-62). ``None`` to judge nothing.
     """
 
     permissions_field = "__permissions__"
@@ -41,6 +44,7 @@ class ShareableModel(Model):
         self.get_permission_object_id: Callable[..., str] | None = None
         self.current_principal: str | None = None
         self.known_permissions = KnownPermissions()
+        self.judge: Callable[[str, dict[str, set[str]]], None] | None = None
 
     @property
     def hands_filters_on(self) -> bool:
@@ -79,7 +83,10 @@ class ShareableModel(Model):
             write = permission.write_object_permissions
         else:
             write = functools.partial(PermissionBase.write_object_permissions, permission)
-        return write(object_id, permissions, self.current_principal, is_new=is_new).after
+        change = write(object_id, permissions, self.current_principal, is_new=is_new)
+        if self.judge is not None and not is_new:
+            self.judge(object_id, change.before)
+        return change.after
 
     def _as_one(self, operation: Callable[[], T], parent_id: str | None) -> T:
         """Run what writes a record and its permissions; either is kept if and only if both are."""
@@ -159,7 +166,10 @@ class ShareableModel(Model):
 
         def forget() -> Record:
             deleted = delete()
-            self._forget(permission, [object_id(deleted[self.id_field])])
+            (uri,) = uris = [object_id(deleted[self.id_field])]
+            (before,) = self._forget(permission, uris)
+            if self.judge is not None:
+                self.judge(uri, before)
             return deleted
 
         return self._as_one(forget, parent_id)
@@ -183,11 +193,15 @@ class ShareableModel(Model):
 
         return self._as_one(forget, parent_id)
 
-    def _forget(self, permission: PermissionBase, object_ids: list[str]) -> None:
+    def _forget(
+        self, permission: PermissionBase, object_ids: list[str]
+    ) -> list[dict[str, set[str]]]:
+        """Remove the permissions of objects, and return what they were."""
         for object_id in object_ids:
             self.known_permissions.forget(object_id)
         if takes_at_once(permission):
-            permission.take_object_permissions(object_ids)
-        else:
-            # Published with plain texts for patterns (X-29).
-            permission.delete_object_permissions(*map(Exact, object_ids))
+            return permission.take_object_permissions(object_ids)
+        before = permission.get_objects_permissions(object_ids)
+        # Published with plain texts for patterns (X-29).
+        permission.delete_object_permissions(*map(Exact, object_ids))
+        return before

@@ -241,6 +241,7 @@ class UserResource(PatchReader):
         paged = bool(params.get("_limit") or params.get("_token"))
 
         def delete() -> list[Record]:
+            self._check_list()
             self._raise_412_if_modified()
             filters = self._extract_filters()
             if paged:
@@ -342,6 +343,7 @@ class UserResource(PatchReader):
     def _patch(self, given: Record | None) -> tuple[Record, Record, Plan, list[str]]:
         id_field, modified_field = self.model.id_field, self.model.modified_field
         existing = self._get_record_or_404(self.record_id)
+        self._check_write()
         self._raise_412_if_modified(existing)
 
         plan = self._planned(existing) if given is None else Plan(existing, given)
@@ -377,6 +379,7 @@ class UserResource(PatchReader):
 
         def delete() -> Record:
             record = self._get_record_or_404(self.record_id)
+            self._check_write()
             self._raise_412_if_modified(record)
             last_modified = self._extract_deletion_timestamp()
             if last_modified is not None and last_modified <= record[self.model.modified_field]:
@@ -407,6 +410,12 @@ class UserResource(PatchReader):
     def _record_to_put(self, given: Record, existing: Record | None) -> Record:
         """Return what a PUT writes, from what the body says and what is there."""
         return given
+
+    def _check_write(self) -> None:
+        """Make sure that the request may still write the record (D-62)."""
+
+    def _check_list(self) -> None:
+        """Make sure that the request may still write the records of the list (D-62)."""
 
     def _is_creation_only(self) -> bool:
         return bool(self.request.headers.get("If-None-Match", "").strip() == "*")

@@ -2,7 +2,12 @@
 
 import pytest
 
-from cliquet.permission.known import KnownPermissions, checks_what_it_lists, writes_at_once
+from cliquet.permission.known import (
+    KnownPermissions,
+    checks_what_it_lists,
+    takes_at_once,
+    writes_at_once,
+)
 from cliquet.permission.memory import Permission
 from cliquet.statsd import Timer
 from cliquet.testing.faults import FaultyBackend
@@ -121,6 +126,42 @@ def test_aces_that_were_read_alone_serve_any_version_until_they_are_forgotten(kn
         assert known.aces("/o", 1) is None
 
 
+# What an object turns out to have had
+
+
+@pytest.mark.clause("D-62")
+@pytest.mark.parametrize(
+    ("had", "answer", "is_asked"),
+    [
+        ({"read": {"alice"}}, True, False),
+        ({"read": {"alice", "bob"}}, True, True),
+        ({"read": {"bob"}}, False, True),
+        ({}, False, True),
+    ],
+)
+def test_an_answer_is_judged_again_on_other_aces_than_it_relied_on(
+    backend, known, had, answer, is_asked
+):
+    def ask():
+        asked.append(True)
+        return known.check(backend, "/o", "read", ["alice"], None, lists_object=True)
+
+    asked = []
+    assert ask()
+    known.forget_aces()
+    backend.replace_object_permissions("/o", {"read": ["of the request itself"]})
+
+    assert known.judge_again("/o", had, ask) is answer
+    assert len(asked) - 1 == is_asked
+    # What it has now must be read.
+    assert known.aces("/o", 1) is None
+
+
+@pytest.mark.clause("D-62", "X-3")
+def test_what_no_answer_relied_on_is_not_judged_again(known):
+    assert known.judge_again("/o", {"read": {"bob"}}, lambda: False)
+
+
 # Which backends it may be done for
 
 
@@ -191,3 +232,18 @@ def test_what_is_listed_is_judged_unless_the_check_may_say_more(backend, expecte
 )
 def test_permissions_are_written_at_once_unless_a_part_was_changed(backend, expected):
     assert writes_at_once(backend) is expected
+
+
+@pytest.mark.clause("D-62", "B-15.15")
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        (Permission(), True),
+        (timed(Permission()), True),
+        (replaced("delete_object_permissions"), False),
+        (replaced("get_objects_permissions"), False),
+        (FaultyBackend(Permission()), False),
+    ],
+)
+def test_permissions_are_taken_at_once_unless_a_part_was_changed(backend, expected):
+    assert takes_at_once(backend) is expected

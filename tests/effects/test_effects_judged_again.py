@@ -1,0 +1,268 @@
+"""What a request may do is judged on the record that it writes, not on the one that it has met.
+
+Another client acts between the permission check and the write, on every storage with every
+permission backend.
+"""
+
+import uuid
+
+import colander
+import pytest
+from combinations import running_combination
+from sharing import grant, permissions_of, user_id
+
+from cliquet import resource
+from cliquet.resource import ShareableModel
+from cliquet.testing.storage.common import in_another_thread
+from cliquet.testing.web import basic_auth, make_app
+
+URL = "/v0/morels"
+OWNER = basic_auth("owner", "0")
+USER = basic_auth("user", "1")
+
+
+class MorelModel(ShareableModel):
+    """Lets another client act once the permission is checked, before anything is locked."""
+
+    meanwhile = []
+
+    def atomic(self, operation, parent_id=None):
+        if self.meanwhile:
+            in_another_thread(self.meanwhile.pop())
+        return super().atomic(operation, parent_id)
+
+
+class Morel(resource.ShareableResource):
+    default_model = MorelModel
+
+    class MorelSchema(resource.ResourceSchema):
+        name = colander.SchemaNode(colander.String())
+
+    mapping = MorelSchema()
+
+
+@pytest.fixture(scope="module")
+def combined_app(combination, request):
+    settings = {"morel_create_principals": "system.Authenticated"}
+    with running_combination(combination, request, resources=[Morel], **settings) as app:
+        yield app
+
+
+@pytest.fixture
+def meanwhile():
+    """Functions that another client runs."""
+    MorelModel.meanwhile.clear()
+    yield MorelModel.meanwhile
+    assert MorelModel.meanwhile == []
+
+
+@pytest.fixture
+def me(app):
+    return user_id(app, USER)
+
+
+@pytest.fixture
+def url(app, me):
+    """A record of the owner, that the user may write."""
+    url = f"{URL}/{uuid.uuid4()}"
+    app.put_json(url, body("theirs", write=[me]), headers=OWNER, status=201)
+    return url
+
+
+def body(name, **permissions):
+    return {"data": {"name": name}, "permissions": permissions}
+
+
+def uri_of(url):
+    return url.removeprefix("/v0")
+
+
+def send(app, method, url, headers=USER, status="*"):
+    if method == "DELETE":
+        return app.delete(url, headers=headers, status=status)
+    content = body("mine", read=["system.Everyone"])
+    return getattr(app, f"{method.lower()}_json")(url, content, headers=headers, status=status)
+
+
+def send_in_batch(app, method, url):
+    request = {"method": method, "path": url}
+    if method != "DELETE":
+        request["body"] = body("mine", read=["system.Everyone"])
+    requests = [{"method": "GET", "path": url}, request]
+    (_, answer) = app.post_json("/v0/batch", {"requests": requests}, headers=USER).json["responses"]
+    return answer
+
+
+def recreated(app, url, **given):
+    """Let the owner delete a record and create another one of the same id, for nobody else."""
+
+    def recreate():
+        app.delete(url, headers=OWNER, status=200)
+        data = {"name": "anew", "id": url.rsplit("/", 1)[1], **given}
+        content = {"data": data, "permissions": {"read": ["group:new"]}}
+        app.post_json(URL, content, headers=OWNER, status=201)
+
+    return recreate
+
+
+METHODS = ["PUT", "PATCH", "DELETE"]
+
+
+@pytest.mark.clause("D-62", "X-30", "H-5.18")
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("has_same_timestamp", [False, True])
+@pytest.mark.parametrize("is_in_batch", [False, True])
+def test_what_was_created_anew_is_not_written_by_who_may_no_longer(
+    app, url, meanwhile, method, has_same_timestamp, is_in_batch
+):
+    former = app.get(url, headers=OWNER).json["data"]
+    data = {"last_modified": former["last_modified"]} if has_same_timestamp else {}
+    meanwhile.append(recreated(app, url, **data))
+
+    if is_in_batch:
+        answer = send_in_batch(app, method, url)
+        assert answer["status"] == 403
+        assert "anew" not in str(answer)
+    else:
+        answer = send(app, method, url, status=403)
+        assert "anew" not in answer.text
+
+    found = app.get(url, headers=OWNER).json
+    assert found["data"]["name"] == "anew"
+    owner = user_id(app, OWNER)
+    assert permissions_of(app, uri_of(url)) == {"write": {owner}, "read": {"group:new"}}
+    if has_same_timestamp:
+        assert found["data"]["last_modified"] == former["last_modified"]
+
+
+@pytest.mark.clause("D-62", "X-30")
+@pytest.mark.parametrize("method", METHODS)
+def test_who_has_lost_the_permission_meanwhile_is_refused(app, url, meanwhile, method):
+    owner = user_id(app, OWNER)
+    meanwhile.append(
+        lambda: app.patch_json(url, {"permissions": {"write": []}}, headers=OWNER, status=200)
+    )
+
+    send(app, method, url, status=403)
+
+    assert app.get(url, headers=OWNER).json["data"]["name"] == "theirs"
+    assert permissions_of(app, uri_of(url)) == {"write": {owner}}
+
+
+@pytest.mark.clause("D-62", "D-55")
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("change", [{"data": {"name": "other"}}, {"permissions": {"read": ["x"]}}])
+def test_who_still_has_the_permission_is_not(app, url, meanwhile, method, change):
+    meanwhile.append(lambda: app.patch_json(url, change, headers=OWNER, status=200))
+
+    send(app, method, url, status=200)
+
+
+@pytest.mark.clause("D-62", "X-11", "D-49")
+@pytest.mark.parametrize("method", METHODS)
+def test_a_412_shows_nothing_of_what_was_created_anew(app, url, meanwhile, method):
+    etag = app.get(url, headers=OWNER).headers["ETag"]
+    meanwhile.append(recreated(app, url))
+
+    answer = send(app, method, url, {**USER, "If-Match": etag})
+
+    assert answer.status_code in (403, 412)
+    assert "anew" not in answer.text
+    assert app.get(url, headers=OWNER).headers["ETag"] not in str(answer.headers)
+
+
+@pytest.mark.clause("D-62", "H-5.12")
+def test_what_was_created_anew_is_not_deleted_with_what_is_shared(app, url, me, meanwhile):
+    shared = f"{URL}/{uuid.uuid4()}"
+    app.put_json(shared, body("shared", write=[me]), headers=OWNER, status=201)
+    meanwhile.append(recreated(app, url))
+
+    deleted = app.delete(URL, headers=USER, status=200).json["data"]
+
+    assert [record["id"] for record in deleted] == [shared.rsplit("/", 1)[1]]
+    assert app.get(url, headers=OWNER).json["data"]["name"] == "anew"
+
+
+@pytest.mark.clause("D-62", "H-5.12")
+def test_a_list_of_which_nothing_is_shared_any_more_is_refused(app, url, meanwhile):
+    meanwhile.append(recreated(app, url))
+
+    app.delete(URL, headers=USER, status=403)
+
+    assert app.get(url, headers=OWNER).json["data"]["name"] == "anew"
+
+
+# Who else may judge
+
+
+@pytest.fixture
+def asked_app():
+    """An application whose permission backend judges by itself, and the users that it lets in."""
+
+    def check(object_id, permission, principals, get_bound_permissions=None):
+        return not allowed.isdisjoint(principals)
+
+    app = make_app([Morel], settings={"morel_create_principals": "system.Authenticated"})
+    allowed = {user_id(app, OWNER), user_id(app, USER)}
+    app.app.registry.permission.check_permission = check
+    return app, allowed
+
+
+@pytest.mark.clause("D-62", "B-15.10", "P-25.4")
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("is_revoked", [True, False])
+def test_a_backend_that_judges_by_itself_is_asked_again(asked_app, meanwhile, method, is_revoked):
+    app, allowed = asked_app
+    url = f"{URL}/{uuid.uuid4()}"
+    app.put_json(url, body("theirs"), headers=OWNER, status=201)
+    me = user_id(app, USER)
+    meanwhile.append(lambda: allowed.discard(me) if is_revoked else None)
+
+    send(app, method, url, status=403 if is_revoked else 200)
+
+    if is_revoked:
+        assert app.get(url, headers=OWNER).json["data"]["name"] == "theirs"
+
+
+@pytest.mark.clause("D-62", "X-3")
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_setting_allows_is_not_judged_by_permissions(meanwhile, method):
+    app = make_app([Morel], settings={"morel_write_principals": "system.Authenticated"})
+    grant(app, "/morels", "morel:create", user_id(app, OWNER))
+    url = f"{URL}/{uuid.uuid4()}"
+    app.put_json(url, body("theirs"), headers=OWNER, status=201)
+    meanwhile.append(recreated(app, url))
+
+    send(app, method, url, status=200)
+
+
+@pytest.mark.clause("D-62", "P-14.5", "B-15.15")
+def test_permissions_that_an_application_deletes_itself_are_judged_too(me_only_app, meanwhile):
+    app, url, deleted = me_only_app
+    meanwhile.append(recreated(app, url))
+
+    app.delete(url, headers=USER, status=403)
+
+    assert deleted == [(url.removeprefix("/v0"),)] * 2
+    assert app.get(url, headers=OWNER).json["data"]["name"] == "anew"
+
+
+@pytest.fixture
+def me_only_app():
+    """An application that has replaced a method of its backend, and a record that a user may write.
+
+    The third: what the method was called with.
+    """
+    app = make_app([Morel], settings={"morel_create_principals": "system.Authenticated"})
+    permission = app.app.registry.permission
+    delete = permission.delete_object_permissions
+    deleted = []
+
+    def noting(*object_ids):
+        deleted.append(object_ids)
+        delete(*object_ids)
+
+    permission.delete_object_permissions = noting
+    url = f"{URL}/{uuid.uuid4()}"
+    app.put_json(url, body("theirs", write=[user_id(app, USER)]), headers=OWNER, status=201)
+    return app, url, deleted
