@@ -14,7 +14,7 @@ from typing import Any
 
 from pyramid.config import PHASE3_CONFIG, Configurator
 from pyramid.events import NewRequest
-from pyramid.httpexceptions import HTTPRequestEntityTooLarge
+from pyramid.httpexceptions import HTTPRequestEntityTooLarge, HTTPRequestHeaderFieldsTooLarge
 from pyramid.interfaces import IExecutionPolicy
 from pyramid.request import Request
 from pyramid.response import Response
@@ -36,11 +36,12 @@ SMALL_BYTES = Request.request_body_tempfile_limit
 _LARGE_BYTES = 2**20
 
 _PARAMETERS_PER_FILTER = 10
-# So many are fine whatever the setting.
+# So much is fine whatever the settings.
 _FEW_PARAMETERS = 10
+_FEW_BYTES = 1000
 
-_FEWEST_JSON_VALUES = 100_000
-_BYTES_PER_JSON_VALUE = 100
+_FEWEST_JSON_VALUES = 65_536
+_BYTES_PER_JSON_VALUE = 160
 
 
 def includeme(config: Configurator) -> None:
@@ -145,12 +146,14 @@ def _judge(event: NewRequest) -> None:
 
     Raises
     ------
-    HTTPRequestEntityTooLarge, HTTPBadRequest : it is one.
+    HTTPRequestEntityTooLarge, HTTPRequestHeaderFieldsTooLarge, HTTPBadRequest : it is one.
     """
     request = event.request
     environ = request.environ
     if _IS_TOO_LARGE in environ:
         raise body_too_large(request, "The body is")
+    if len(environ.get("HTTP_ACCEPT", "")) > _FEW_BYTES:
+        _judge_accept(request)
     separators = environ.get("QUERY_STRING", "").count("&")
     if separators < _FEW_PARAMETERS:
         return
@@ -162,6 +165,20 @@ def _judge(event: NewRequest) -> None:
             description=f"More than {max_filters * _PARAMETERS_PER_FILTER} parameters, "
             f"{_PARAMETERS_PER_FILTER} times the setting max_filters",
         )
+
+
+def _judge_accept(request: Request) -> None:
+    """Refuse the one header that is parsed to objects, a hundred times as large."""
+    limit = settings.read(request.registry.settings, "max_url_bytes")
+    if limit is None or len(request.environ["HTTP_ACCEPT"]) <= limit:
+        return
+    # Nobody reads it any more, the log included.
+    del request.environ["HTTP_ACCEPT"]
+    raise errors.http_error(
+        HTTPRequestHeaderFieldsTooLarge(),
+        errno=errors.ERRORS.INVALID_PARAMETERS,
+        message=f"The header Accept is longer than {limit} bytes (setting max_url_bytes)",
+    )
 
 
 def body_too_large(request: Request, subject: str) -> HTTPRequestEntityTooLarge:
@@ -177,8 +194,9 @@ def body_too_large(request: Request, subject: str) -> HTTPRequestEntityTooLarge:
 def max_json_values(configured: Mapping[str, Any]) -> int | None:
     """Return how many values a JSON body may hold; ``None`` for any number.
 
-    A value takes up to 300 bytes once it is parsed, and 2 in the body: the bytes alone bound
-    neither memory nor time. The limit grows with ``max_body_bytes``, and ends with it.
+    A value takes up to 300 bytes once it is parsed, half as much again until it is stored, and 2 in
+    the body: the bytes alone bound neither memory nor time. The limit grows with
+    ``max_body_bytes``, and ends with it.
     """
     limit = settings.read(configured, "max_body_bytes")
     return None if limit is None else max(_FEWEST_JSON_VALUES, limit // _BYTES_PER_JSON_VALUE)

@@ -24,6 +24,7 @@ from cliquet.types import JSONValue, Record
 __all__ = [
     "JSON_PATCH",
     "MAX_COPIED_BYTES",
+    "MAX_COPIED_VALUES",
     "MAX_OPERATIONS",
     "MERGE_PATCH",
     "PATCH_CONTENT_TYPES",
@@ -40,6 +41,9 @@ MAX_OPERATIONS = 1000
 MAX_COPIED_BYTES = 2**22
 """Most that the ``copy`` operations of one JSON Patch may duplicate, in bytes of JSON: each of them
 can double the document, so that a few hundred characters would fill the memory."""
+
+MAX_COPIED_VALUES = 100_000
+"""Most JSON values that they may duplicate: small ones take up to a hundred times their bytes."""
 
 # Members that an operation needs besides `op` and `path` (RFC 6902 section 4).
 _NEEDED = {
@@ -162,11 +166,15 @@ def _merge(target: JSONValue, patch: JSONValue) -> JSONValue:
 def _operate(document: Record, operations: Sequence[Record]) -> JSONValue:
     """Apply RFC 6902, one operation after the other so that the faulty one can be named."""
     patched: JSONValue = copy.deepcopy(document)
-    copied_bytes = 0
+    copied_bytes = copied_values = 0
     for index, operation in enumerate(operations):
         with _naming(index):
             if operation["op"] == "copy":
-                copied_bytes += len(jsonio.dumps(_find(patched, _parts(operation["from"]))))
+                copied = _find(patched, _parts(operation["from"]))
+                copied_values += jsonio.count_values(copied)
+                if copied_values > MAX_COPIED_VALUES:
+                    raise _RefusedError(f"copies are limited to {MAX_COPIED_VALUES} values")
+                copied_bytes += len(jsonio.dumps(copied))
                 if copied_bytes > MAX_COPIED_BYTES:
                     raise _RefusedError(f"copies are limited to {MAX_COPIED_BYTES} bytes")
             patched = _operated(patched, operation)

@@ -20,7 +20,7 @@ ROWS: Final[tuple[Setting, ...]] = (
         "max_body_bytes",
         _LIMIT,
         10485760,
-        "Largest body of a request. It may hold 100 000 JSON values, or one for each 100 of these "
+        "Largest body of a request. It may hold 65 536 JSON values, or one for each 160 of these "
         "bytes if that is more. Nothing or 0 for no limit.",
         unit="bytes",
         version_added="3.2",
@@ -69,8 +69,8 @@ ROWS: Final[tuple[Setting, ...]] = (
         "max_url_bytes",
         _LIMIT,
         8190,
-        "Longest URL, and longest header, of a request in a batch; those of other requests are for "
-        "the server to bound. Nothing or 0 for no limit.",
+        "Longest URL, and longest header, of a request in a batch, and longest `Accept` of any "
+        "request; the rest is for the server to bound. Nothing or 0 for no limit.",
         unit="bytes",
         version_added="3.2",
         refusal="414, for headers 431, in its place",

@@ -51,8 +51,8 @@ def test_requests_are_counted_before_anything_is_done_for_each():
         ("a" * 420_000, 413),
         # Prose has commas, and no more values for that.
         (",[{" * 130_000, 200),
-        ([1] * 4_000, 200),
-        ([1] * 4_300, 413),
+        ([1] * 2_500, 200),
+        ([1] * 2_700, 413),
     ],
     ids=["bytes", "too many bytes", "prose", "values", "too many values"],
 )

@@ -437,3 +437,20 @@ def test_urls_that_are_not_utf_8_are_refused_as_any_request(app, method, path, q
         assert response.json["code"] == response.status_code
     assert response.headers["Access-Control-Allow-Origin"] == "http://a.example"
     assert "Authorization" in response.headers["Vary"]
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.parametrize("media_range", ["a/b;q=0.1, ", "a/b;c=d, "])
+@pytest.mark.parametrize(
+    ("value", "size", "status"), [(None, 8190, 200), (None, 8191, 431), ("", 20_000, 200)]
+)
+def test_a_list_of_media_types_is_bounded(media_range, value, size, status):
+    app = make_app(RESOURCES, settings={} if value is None else {"max_url_bytes": value})
+    accept = media_range * (size // len(media_range))
+    accept = "*/*, " + accept[: size - 5].rstrip(", ") + "," * 20
+
+    response = app.get("/v0/", headers={"Accept": accept[:size]}, status=status)
+
+    if status == 431:
+        assert response.json["errno"] == 107
+        assert response.json["message"].endswith("8190 bytes (setting max_url_bytes)")

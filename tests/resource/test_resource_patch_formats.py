@@ -14,6 +14,7 @@ from cliquet.resource.parameters import InvalidParameter
 from cliquet.resource.patch_formats import (
     JSON_PATCH,
     MAX_COPIED_BYTES,
+    MAX_COPIED_VALUES,
     MAX_OPERATIONS,
     MERGE_PATCH,
     apply,
@@ -274,6 +275,19 @@ def test_copies_of_copies_are_bounded():
     assert (name, description) == (
         "12",
         f"Operation 12 fails: copies are limited to {MAX_COPIED_BYTES} bytes",
+    )
+
+
+@pytest.mark.clause("E-4.1", "X-34")
+def test_copies_of_many_small_values_are_bounded():
+    doubling = [{"op": "copy", "from": "/a", "path": f"/a/{n}"} for n in range(60)]
+
+    name, description = refusal(operated, {"a": {"list": [[]] * 1000}}, *doubling)
+
+    # 1 002 values, then twice as many each time.
+    assert (name, description) == (
+        "6",
+        f"Operation 6 fails: copies are limited to {MAX_COPIED_VALUES} values",
     )
 
 

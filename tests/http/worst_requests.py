@@ -1,0 +1,202 @@
+"""The worst requests that the limits admit, by kind: what the budget of a request is judged on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+BODY_BYTES = 10 * 2**20
+VALUES = 65_536
+URL_BYTES = 8190
+# What waitress takes of the head of a request; other servers take less.
+HEAD_BYTES = 250_000
+RECORD = "d1d1d1d1-0000-4000-8000-000000000001"
+
+
+class Worst(NamedTuple):
+    """A request.
+
+    Attributes
+    ----------
+    statuses : those that it may be answered.
+    """
+
+    method: str
+    path: str
+    body: bytes = b""
+    headers: dict[str, str] = {}
+    content_type: str = "application/json"
+    statuses: tuple[int, ...] = (200,)
+
+
+def dumps(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def members(number: int) -> dict[str, int]:
+    return {f"k{n:06x}": n % 7 for n in range(number)}
+
+
+def data(value: Any) -> bytes:
+    return dumps({"data": value})
+
+
+def batch(item: dict[str, Any], number: int = 25) -> Worst:
+    return Worst("POST", "/v0/batch", dumps({"requests": [item] * number}))
+
+
+def repeated(item: dict[str, Any]) -> Worst:
+    """Return a batch that says everything in its defaults."""
+    return Worst("POST", "/v0/batch", dumps({"defaults": item, "requests": [{}] * 25}))
+
+
+TEXT = "a" * (BODY_BYTES - 100)
+NUMBERS = "1234567890123456.5"
+MANY = list(range(VALUES - 20))
+FILTERS = "&".join(f"not_f{n}=1" for n in range(99))
+LONG_PATH = ".".join("a" * 100)
+LIST_URL = f"/lichens?{FILTERS}"
+PATCH_TYPE = "application/json-patch+json"
+SPORE = f"/v0/spores/{RECORD}"
+
+WORST = {
+    # Bodies of creations
+    "POST of one long text": Worst("POST", "/v0/spores", data({"a": TEXT}), statuses=(201,)),
+    "POST of many texts": Worst(
+        "POST", "/v0/spores", data({"a": ["é" * 15] * (VALUES - 20)}), statuses=(201,)
+    ),
+    "PUT of many members": Worst("PUT", SPORE, data(members(VALUES - 20))),
+    "PUT of many objects": Worst("PUT", SPORE, data({"a": [{"é": 1}] * (VALUES // 2 - 20)})),
+    "PUT of many arrays": Worst("PUT", SPORE, data({"a": [[]] * (VALUES // 2 - 20)})),
+    "PUT of long numbers": Worst(
+        "PUT", SPORE, b'{"data":{"a":[' + b",".join([NUMBERS.encode()] * (VALUES - 20)) + b"]}}"
+    ),
+    "POST of unknown members": Worst(
+        "POST", "/v0/mushrooms", dumps(members(VALUES - 20)), statuses=(400,)
+    ),
+    "POST of brackets": Worst("POST", "/v0/spores", b"[" * BODY_BYTES, statuses=(400,)),
+    "POST of commas": Worst(
+        "POST", "/v0/spores", b"[" + b"1," * (BODY_BYTES // 2 - 1), statuses=(400,)
+    ),
+    "POST of escapes": Worst(
+        "POST",
+        "/v0/spores",
+        b'{"data":{"a":"' + b"\\u0000" * (BODY_BYTES // 6 - 10) + b'"}}',
+        statuses=(400,),
+    ),
+    "POST of principals": Worst(
+        "POST",
+        "/v0/boletes",
+        dumps({"permissions": {"read": [f"user:{n}" for n in range(990)]}}),
+        statuses=(201,),
+    ),
+    "POST of too many principals": Worst(
+        "POST", "/v0/boletes", dumps({"permissions": {"read": MANY}}), statuses=(400,)
+    ),
+    # Patches
+    "PATCH of many members": Worst("PATCH", SPORE, data(members(VALUES - 20))),
+    "merge patch of many members": Worst(
+        "PATCH", SPORE, dumps(members(VALUES - 20)), content_type="application/merge-patch+json"
+    ),
+    "JSON patch that doubles": Worst(
+        "PATCH",
+        SPORE,
+        dumps(
+            [{"op": "add", "path": "/data/a", "value": [[]] * 1000}]
+            + [{"op": "copy", "from": "/data/a", "path": "/data/a/0"}] * 999
+        ),
+        content_type=PATCH_TYPE,
+        statuses=(400,),
+    ),
+    "JSON patch of long paths": Worst(
+        "PATCH",
+        SPORE,
+        dumps([{"op": "add", "path": "/a" * 5_000, "value": 1}] * 1000),
+        content_type=PATCH_TYPE,
+        statuses=(400,),
+    ),
+    "JSON patch of tests": Worst(
+        "PATCH",
+        SPORE,
+        dumps(
+            [{"op": "add", "path": "/data/a", "value": [1] * 15_000}]
+            + [{"op": "test", "path": "/data/a", "value": [1] * 50}] * 900
+        ),
+        content_type=PATCH_TYPE,
+        statuses=(400,),
+    ),
+    # Query strings
+    "GET with many filters": Worst("GET", f"/v0{LIST_URL}"),
+    "GET with many values": Worst("GET", "/v0/lichens?in_id=" + ",".join(["a" * 200] * 1000)),
+    "GET with colliding values": Worst(
+        "GET", "/v0/lichens?in_a=" + ",".join(str(n) for n in range(1000))
+    ),
+    "GET with colliding keys": Worst(
+        "GET", "/v0/lichens?a={" + ",".join(f"{n * (2**61 - 1)}:0" for n in range(9_000)) + "}"
+    ),
+    "GET with deep names": Worst("GET", "/v0/lichens?" + "&".join([f"not_{LONG_PATH}=1"] * 100)),
+    "GET with many stars": Worst("GET", "/v0/lichens?like_a=" + "*a" * 100_000),
+    "GET with a long order": Worst(
+        "GET", "/v0/lichens?_sort=" + ",".join(f"{LONG_PATH}.f{n}"[2:] for n in range(64))
+    ),
+    "GET with many fields": Worst(
+        "GET", "/v0/lichens?_fields=" + ",".join(f"f{n}" for n in range(250))
+    ),
+    "GET with a deep literal": Worst(
+        "GET", "/v0/lichens?a=" + "[" * 50 + "1," * 120_000, statuses=(200, 400)
+    ),
+    "GET with many parameters": Worst("GET", "/v0/?" + "&".join(["a"] * 1000)),
+    "GET with too many parameters": Worst(
+        "GET", "/v0/?" + "&".join(["a"] * 62_000), statuses=(400,)
+    ),
+    "GET of a long path": Worst("GET", "/v0/" + "%C3%A9" * 40_000, statuses=(404,)),
+    "DELETE with many filters": Worst("DELETE", f"/v0{LIST_URL}&a=none"),
+    # Headers
+    "Accept": Worst(
+        "GET", "/v0/lichens", headers={"Accept": "a/b;q=0.1, " * 22_000 + "*/*"}, statuses=(431,)
+    ),
+    "Accept of one type": Worst(
+        "GET", "/v0/lichens", headers={"Accept": "a/b" + ";c=d" * 60_000}, statuses=(431,)
+    ),
+    "Accept-Language": Worst("GET", "/v0/lichens", headers={"Accept-Language": "a, " * 80_000}),
+    "If-None-Match": Worst(
+        "GET", "/v0/lichens", headers={"If-None-Match": '"1", ' * 50_000}, statuses=(400,)
+    ),
+    "Authorization": Worst(
+        "GET", "/v0/lichens", headers={"Authorization": "Basic " + "YTph" * 60_000}
+    ),
+    "User-Agent": Worst("GET", "/v0/lichens", headers={"User-Agent": "a" * HEAD_BYTES}),
+    "Origin": Worst("GET", "/v0/lichens", headers={"Origin": "a" * HEAD_BYTES}),
+    "preflight": Worst(
+        "OPTIONS",
+        "/v0/spores",
+        headers={
+            "Origin": "https://example.com",
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": ",".join(f"x{n}" for n in range(40_000)),
+        },
+    ),
+    # Batches
+    "batch of too many requests": Worst(
+        "POST",
+        "/v0/batch",
+        dumps({"defaults": {"body": {"a": ["b"] * 9_000}}, "requests": [{}] * 3_000}),
+        statuses=(400,),
+    ),
+    "batch of long texts": repeated(
+        {"method": "PUT", "path": SPORE, "body": {"data": {"a": "a" * 400_000}}}
+    ),
+    "batch of many members": repeated(
+        {"method": "PUT", "path": SPORE, "body": {"data": members(2_600)}}
+    ),
+    "batch of long lists": batch({"path": "/lichens"}),
+    "batch of filters": batch({"path": LIST_URL}),
+    "batch of long URLs": batch({"path": "/lichens?in_id=" + "a," * 999}),
+    "batch of overlong URLs": batch({"path": "/" + "é" * 30_000}),
+    "batch of long headers": batch(
+        {"path": "/lichens", "headers": {f"x-{n}": "a" * 4_000 for n in range(100)}}
+    ),
+    "batch of faults": Worst(
+        "POST", "/v0/batch", dumps({"requests": [{"path": MANY[:3_900]}] * 25}), statuses=(400,)
+    ),
+}
