@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cliquet import logs
+from cliquet.connections import scope
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.connections.sqlite_connection import CACHED_STATEMENTS, Connection, Prepare
 from cliquet.connections.sqlite_file import (
@@ -31,12 +32,14 @@ from cliquet.connections.sqlite_file import (
     identity,
 )
 from cliquet.connections.sqlite_session import SQLiteSession, translating
-from cliquet.storage.exceptions import BackendError
+from cliquet.storage.exceptions import BackendError, TimeLimitError
 from cliquet.types import PoolStatus
 
 __all__ = ["SQLiteClient", "SQLiteSession", "SchemaOnFirstUse"]
 
 DEFAULT_BUSY_TIMEOUT_SECONDS = 5.0
+# Of commands and migrations: longer than any transaction takes.
+_PATIENCE_SECONDS = 3600.0
 
 
 @contextmanager
@@ -66,6 +69,7 @@ class SQLiteClient(SQLClient):
     path : of the file, which is made at the first use; its folder exists. ``None`` for a temporary
         one, which vanishes with the client.
     busy_timeout_seconds : longest wait for the write lock of another transaction.
+    timeout_setting : name of the setting that says so.
     prepare : called with each new connection, to give it functions; it may return a function to be
         called whenever nobody uses the connection any more.
     """
@@ -75,6 +79,7 @@ class SQLiteClient(SQLClient):
         path: Path | None,
         *,
         busy_timeout_seconds: float = DEFAULT_BUSY_TIMEOUT_SECONDS,
+        timeout_setting: str = "lock_timeout_seconds",
         prepare: Prepare | None = None,
     ) -> None:
         super().__init__()
@@ -84,6 +89,7 @@ class SQLiteClient(SQLClient):
             path = Path(folder) / "private.db"
         self.path = path
         self.busy_timeout_seconds = busy_timeout_seconds
+        self.timeout_setting = timeout_setting
         self._prepare = [] if prepare is None else [prepare]
         self._idle: deque[Connection] = deque()
         self._lent: set[Connection] = set()
@@ -137,18 +143,27 @@ class SQLiteClient(SQLClient):
         elif identity(self.path) != self._identity:
             self._take_other_file()
         if is_autocommit:
-            session = SQLiteSession(self._connection(), is_autocommit=True)
+            connection = self._connection()
+            connection.be_patient(self._patience_seconds())
+            session = SQLiteSession(connection, is_autocommit=True)
         else:
             session = self._lend_to_writer()
         self._lent.add(session.connection)
         return session
 
+    def _patience_seconds(self) -> float:
+        return self.busy_timeout_seconds if scope.has_time_limits() else _PATIENCE_SECONDS
+
     def _lend_to_writer(self) -> SQLiteSession:
-        if not self._writer.acquire(timeout=self.busy_timeout_seconds):
-            raise BackendError(message=f"{self.path} is locked by another request.")
+        patience_seconds = self._patience_seconds()
+        deadline = time.monotonic() + patience_seconds
+        if not self._writer.acquire(timeout=patience_seconds):
+            raise TimeLimitError(self.timeout_setting)
         try:
             connection = self._connection()
-            with _closing_on_error(connection), translating():
+            with _closing_on_error(connection), translating(self.timeout_setting):
+                # What was spent waiting for the others of this process counts.
+                connection.be_patient(max(0.0, deadline - time.monotonic()))
                 session = SQLiteSession(connection, is_autocommit=False)
                 session._begin()
         except BaseException:
@@ -193,6 +208,7 @@ class SQLiteClient(SQLClient):
             connection.forget = [
                 forget for prepare in self._prepare if (forget := prepare(connection)) is not None
             ]
+        connection.timeout_setting = self.timeout_setting
         connection.identity = identity(self.path)
         # Of all connections: the log lasts as long as one of them is open.
         self._companions = identities_of_companions(self.path)

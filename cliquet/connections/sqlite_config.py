@@ -46,15 +46,20 @@ def create_from_config(
     """
     configured = config.get_settings()
     path = _path(configured.get(f"{prefix}url") or "", f"{prefix}url")
-    timeout_seconds = settings.read(configured, f"{prefix}busy_timeout_seconds")
+    timeout_setting = f"{prefix}busy_timeout_seconds"
+    timeout_seconds = settings.read(configured, timeout_setting)
+    if timeout_seconds is None:
+        timeout_setting = "lock_timeout_seconds"
+        timeout_seconds = settings.read(configured, timeout_setting)
+    options = {"busy_timeout_seconds": timeout_seconds, "timeout_setting": timeout_setting}
     if path is None:
-        return SQLiteClient(None, busy_timeout_seconds=timeout_seconds, prepare=prepare)
+        return SQLiteClient(None, **options, prepare=prepare)
     if sibling is not None:
         path = path.with_name(f"{path.name}-{sibling}")
     key = (bool(configured.get("transaction_per_request", True)), str(path))
     client = _clients.get(key)
     if client is None:
-        client = _clients[key] = SQLiteClient(path, busy_timeout_seconds=timeout_seconds)
+        client = _clients[key] = SQLiteClient(path, **options)
     if prepare is not None:
         client.prepare_with(prepare)
     return client

@@ -34,18 +34,28 @@ class Connection(sqlite3.Connection):
     ----------
     forget : functions to be called when nobody uses it for now.
     identity : of the file that it has opened.
+    timeout_setting : name of the setting that says how long it waits for locks.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.forget: list[Callable[[], None]] = []
         self.identity: Identity | None = None
+        self.timeout_setting: str | None = None
+        self._patience_seconds = -1.0
         self._long_characters = 0
 
     @property
     def is_worn(self) -> bool:
         """Whether it keeps so much that a new one should take its place."""
         return self._long_characters > _MAX_LONG_CHARACTERS
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait so long for locks, from now on."""
+        # What is about as long is left as it is: to say it costs more than it matters.
+        if abs(seconds - self._patience_seconds) > 0.1 * seconds:
+            self.execute(f"PRAGMA busy_timeout = {max(1, round(seconds * 1000))}")
+            self._patience_seconds = seconds
 
     def translated(self, statement: str) -> str:
         """Return a statement, about to be sent, with the placeholders of SQLite."""

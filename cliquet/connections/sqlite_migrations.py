@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from cliquet import logs
+from cliquet.connections import scope
 from cliquet.connections.migrations import Migrations, migration_path
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.connections.sqlite import SQLiteClient
@@ -19,6 +20,7 @@ class SQLiteMigrations(Migrations):
         """Whether a file does not have the schema."""
         return self.installed_version(session) is None
 
+    @scope.without_time_limits()
     def run(self, client: SQLiteClient, *, dry_run: bool = False) -> None:
         """Bring the schema to its present version, whatever is there.
 

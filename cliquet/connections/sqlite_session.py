@@ -10,18 +10,23 @@ from contextlib import contextmanager
 from cliquet import logs
 from cliquet.connections.sql import Cursor, Parameters, Session
 from cliquet.connections.sqlite_connection import Connection
-from cliquet.storage.exceptions import BackendError, ReadonlyError
+from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
 
 __all__ = ["SQLiteSession", "translating"]
 
 
 @contextmanager
-def translating() -> Iterator[None]:
+def translating(timeout_setting: str | None = None) -> Iterator[None]:
     """Turn the errors of the driver into those of backends (B-2.5).
+
+    Parameters
+    ----------
+    timeout_setting : name of the setting that says how long a lock is waited for.
 
     Raises
     ------
     BackendError : the error, which is logged, is its ``original``.
+    TimeLimitError : alike, when a lock was waited for in vain.
     """
     try:
         yield
@@ -29,6 +34,8 @@ def translating() -> Iterator[None]:
         logs.logger.error(str(error), exc_info=True)
         if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY" or "readonly" in str(error):
             raise ReadonlyError(original=error) from error
+        if timeout_setting is not None and "database is locked" in str(error):
+            raise TimeLimitError(timeout_setting, error) from error
         raise BackendError(original=error) from error
 
 
@@ -47,14 +54,14 @@ class SQLiteSession(Session):
         self._has_begun = False
 
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
-        with translating():
+        with translating(self.connection.timeout_setting):
             if not self.is_autocommit and not self._has_begun:
                 self._begin()
             return self.connection.execute(self.connection.translated(statement), parameters)
 
     def execute_many(self, statement: str, rows: list[Parameters]) -> None:
         """Send one statement for each row of parameters."""
-        with translating():
+        with translating(self.connection.timeout_setting):
             if not self.is_autocommit and not self._has_begun:
                 self._begin()
             self.connection.executemany(self.connection.translated(statement), rows)
@@ -71,7 +78,7 @@ class SQLiteSession(Session):
 
     def commit(self) -> None:
         if self._has_begun:
-            with translating():
+            with translating(self.connection.timeout_setting):
                 self.connection.execute("COMMIT")
         self._end()
 
@@ -106,7 +113,7 @@ class SQLiteSession(Session):
 
     def _undo_to(self, name: str) -> None:
         self.execute(f"ROLLBACK TO {name}")
-        with translating():
+        with translating(self.connection.timeout_setting):
             self._send_kept()
 
     def _forget_savepoint(self, name: str) -> None:

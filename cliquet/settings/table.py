@@ -179,9 +179,10 @@ _POOL_SIZE: Final = Integer(optional=True)
 def _busy_timeout(kind: str) -> Setting:
     return Setting(
         f"{kind}_busy_timeout_seconds",
-        Number(),
-        5,
-        "SQLite: longest wait for the lock of another transaction, before the answer is 503.",
+        Number(optional=True),
+        None,
+        "SQLite: longest wait for the lock of another transaction, before the answer is 503; by "
+        "default lock_timeout_seconds.",
         unit="seconds",
         version_added="3.2",
     )
@@ -255,7 +256,7 @@ _BACKENDS = (
         "lock_timeout_seconds",
         Number(),
         5,
-        "PostgreSQL: longest wait of a request for the lock of another one.",
+        "PostgreSQL and SQLite: longest wait of a request for the lock of another one.",
         unit="seconds",
         version_added="3.2",
         refusal="503",

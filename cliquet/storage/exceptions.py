@@ -73,7 +73,8 @@ class TimeLimitError(BackendError):
 
     def __init__(self, setting: str, original: BaseException | None = None) -> None:
         self.setting = setting
-        super().__init__(original, f"Given up after the setting {setting}: {original}")
+        reason = "" if original is None else f": {original}"
+        super().__init__(original, f"Given up after the time that {setting} allows{reason}")
 
 
 class RecordNotFoundError(Exception):

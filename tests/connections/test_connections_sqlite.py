@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 from cliquet import settings
-from cliquet.connections import sqlite_config
+from cliquet.connections import scope, sqlite_config
 from cliquet.connections.sqlite import SQLiteClient
-from cliquet.storage.exceptions import BackendError, ReadonlyError
+from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
 from cliquet.testing.storage.transactions import failing_request
 from cliquet.testing.transactions import request_transaction
 
@@ -293,6 +293,51 @@ def test_a_lock_of_another_process_is_waited_for_and_not_for_ever(client):
         other.close()
 
     add(client, "b")
+
+
+@pytest.mark.clause("E-1.4", "X-34")
+def test_the_wait_for_ones_own_process_and_for_the_others_is_one(tmp_path):
+    client = with_table(SQLiteClient(tmp_path / "data.db", busy_timeout_seconds=1))
+    add(client, "a")
+    delays = []
+
+    def write():
+        started = time.monotonic()
+        with pytest.raises(TimeLimitError):
+            add(client, "b")
+        delays.append(time.monotonic() - started)
+
+    other = sqlite3.connect(client.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    threads = [threading.Thread(target=write) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    other.execute("ROLLBACK")
+    other.close()
+
+    # One waits for the other process, the others for that one.
+    assert len(delays) == 3
+    assert all(0.8 < delay < 1.8 for delay in delays)
+    add(client, "c")
+    client.dispose()
+
+
+@pytest.mark.clause("E-1.4")
+def test_commands_wait_as_long_as_it_takes(client):
+    add(client, "a")
+    other = sqlite3.connect(client.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    end = threading.Timer(0.6, lambda: other.execute("ROLLBACK"))
+    end.start()
+
+    with scope.without_time_limits():
+        add(client, "b")
+
+    assert names(client) == ["a", "b"]
+    end.join()
+    other.close()
 
 
 @pytest.mark.clause("E-1.4", "E-1.3")

@@ -1,6 +1,7 @@
 """What a request may take of a database, and what its client is told when that is not enough."""
 
 import contextlib
+import sqlite3
 import time
 
 import colander
@@ -89,3 +90,33 @@ def test_a_lock_that_is_not_obtained_is_503_after_one_wait(app, postgresql_url):
         app.get("/v0/lichens", headers=HEADERS)
         app.post_json("/v0/lichens", headers=basic_auth("alice"))
     app.post_json("/v0/lichens", headers=HEADERS)
+
+
+@pytest.mark.clause("X-34", "E-1.4", "H-27.3")
+@pytest.mark.setting("lock_timeout_seconds", "storage_busy_timeout_seconds")
+@pytest.mark.parametrize(
+    ("given", "setting"),
+    [
+        ({"lock_timeout_seconds": "0.4"}, "lock_timeout_seconds"),
+        (
+            {"lock_timeout_seconds": "9", "storage_busy_timeout_seconds": "0.4"},
+            "storage_busy_timeout_seconds",
+        ),
+    ],
+)
+def test_the_lock_of_a_file_is_waited_for_as_long(tmp_path, given, setting):
+    url = f"sqlite:///{tmp_path}/data.db"
+    settings = {"storage_backend": "cliquet.storage.sqlite", "storage_url": url, **given}
+    app = make_app([Lichen], settings=settings)
+    app.post_json("/v0/lichens", headers=HEADERS)
+    with contextlib.closing(sqlite3.connect(tmp_path / "data.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        refused = app.post_json("/v0/lichens", headers=HEADERS, status="*")
+        waited = time.monotonic() - started
+
+        assert_given_up(refused, setting)
+        assert 0.3 < waited < 2
+        app.get("/v0/lichens", headers=HEADERS)
+    app.post_json("/v0/lichens", headers=HEADERS)
+    app.app.registry.storage.client.dispose()
