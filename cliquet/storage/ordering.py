@@ -44,7 +44,10 @@ def resolve(record: Mapping[str, JSONValue], path: str) -> JSONValue | Missing:
         return MISSING
     value: JSONValue = record
     for name in path.split("."):
-        if not isinstance(value, Mapping) or name not in value:
+        # The question to the abstract class costs more than all the rest of a step.
+        if type(value) is not dict and not isinstance(value, Mapping):
+            return MISSING
+        if name not in value:
             return MISSING
         value = value[name]
     return value

@@ -1,0 +1,197 @@
+"""What the longest query strings cost: a second of CPU, and 50 MB, in the service and its database.
+
+Each is as long as a request line of 8 190 bytes and the other limits admit, on a collection of some
+hundred records. What is linear in their number is in ``docs/reference/limits.rst``.
+"""
+
+import os
+import time
+from urllib.parse import quote, urlsplit
+
+import pytest
+from process_costs import MEGABYTE, cpu_seconds, forget_peak, own_memory, peak_memory
+from redis import Redis
+
+from cliquet import resource
+from cliquet.testing.web import basic_auth, make_app
+
+HEADERS = basic_auth("alice")
+# Of a user with few records.
+SHORT = basic_auth("bob")
+URL = "/v0/heaps"
+RECORDS = 200
+MAX_CPU_SECONDS = 1
+MAX_MEMORY = 50 * MEGABYTE
+MAX_URL_BYTES = 8190
+
+
+class Heap(resource.UserResource):
+    class HeapSchema(resource.ResourceSchema):
+        class Options:
+            preserve_unknown = True
+
+    mapping = HeapSchema()
+
+    def is_known_field(self, field):
+        return True
+
+
+class Service:
+    """An application, and the processes that work for it.
+
+    Attributes
+    ----------
+    pid : of the process of the database that does, if there is one of its own.
+    """
+
+    def __init__(self, app, pid=None):
+        self.app = app
+        self.pid = pid
+
+    def fill(self, headers, number):
+        storage = self.app.app.registry.storage
+        parent = self.app.get("/v0/", headers=headers).json["user"]["id"]
+        nested = 1
+        for _ in range(98):
+            nested = {"a": nested}
+        for n in range(number):
+            record = {"n": n, "tags": list(range(n % 30)), "text": "ab" * 100, "a": nested}
+            storage.create("heap", parent, record)
+
+    def cost(self, query):
+        """Return what a query costs the service, and the database: seconds, bytes at the peak."""
+        pids = ["self", *([self.pid] if self.pid else [])]
+        before = []
+        for pid in pids:
+            forget_peak(pid)
+            before.append((cpu_seconds(pid), peak_memory(pid)))
+        start = time.process_time()
+        response = self.app.get(f"{URL}?{query}", headers=HEADERS, status=200)
+        own_seconds = time.process_time() - start
+        after = [(cpu_seconds(pid), peak_memory(pid)) for pid in pids]
+        costs = [
+            (end[0] - begin[0], end[1] - begin[1]) for begin, end in zip(before, after, strict=True)
+        ]
+        costs[0] = (own_seconds, costs[0][1])
+        return costs, response
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite", "postgresql", "redis"])
+def service(request, tmp_path_factory):
+    family, url, pid = request.param, "", None
+    if family == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('heaps')}/data.db"
+    elif family == "postgresql":
+        url = request.getfixturevalue("postgresql_module_url")
+    elif family == "redis":
+        url = f"{request.getfixturevalue('redis_server')}/4"
+        address = urlsplit(url)
+        with Redis(address.hostname, address.port) as client:
+            pid = client.info("server")["process_id"]
+    settings = {"storage_backend": f"cliquet.storage.{family}", "storage_url": url}
+    app = make_app(
+        [Heap],
+        settings=settings if family != "postgresql" else {**settings, "storage_pool_size": 1},
+    )
+    storage = app.app.registry.storage
+    storage.initialize_schema()
+    storage.flush()
+    if family == "postgresql":
+        with storage.client.connect(readonly=True) as session:
+            (pid,) = session.execute("SELECT pg_backend_pid()").fetchone()
+    if f"CLIQUET_TEST_{family.upper()}_URL" in os.environ:
+        # The processes of that server may be those of another machine.
+        pid = None
+    service = Service(app, pid)
+    service.fill(HEADERS, RECORDS)
+    service.fill(SHORT, 5)
+    # What is made once.
+    service.cost("n=1&_sort=n&_limit=2")
+    yield service
+    storage.flush()
+    if family in ("sqlite", "postgresql"):
+        storage.client.dispose()
+
+
+def joined(*parameters):
+    """Return as many of the parameters as a request line has room for."""
+    kept, size = [], len(URL) + 1
+    for parameter in parameters:
+        size += len(parameter) + 1
+        if size > MAX_URL_BYTES:
+            break
+        kept.append(parameter)
+    return "&".join(kept)
+
+
+def listed(prefix, first, number):
+    return f"{prefix}=" + ",".join(str(n) for n in range(first, first + number))
+
+
+def path(number):
+    return ".".join(["a"] * 98 + [f"{number}"])
+
+
+def queries(salt=0):
+    """Return the longest queries of each kind, by name; others for another salt."""
+    sorting = ",".join(f"{'-' if n % 2 else ''}x{n + salt}" for n in range(60))
+    return {
+        "contains": joined(*[listed("contains_tags", salt + n, 499) for n in range(2)]),
+        "contains one again": joined("contains_tags=" + ",".join(["1"] * 998), f"not_n={salt}"),
+        "contains_any": joined(listed("contains_any_tags", salt + 40, 999)),
+        "in": joined(listed("in_n", salt, 999)),
+        "exclude": joined(*[listed("exclude_n", 400 + salt + n, 499) for n in range(2)]),
+        "exclude_id": joined("exclude_id=" + ",".join(f"i{salt}-{n}" for n in range(998))),
+        "exclude_last_modified": joined(listed("exclude_last_modified", salt, 999)),
+        "many filters": joined(*[f"not_n={1000 + salt + n}" for n in range(100)]),
+        "many lists": joined(*[listed("exclude_n", 1000 + salt + n, 9) for n in range(100)]),
+        "many fields": joined(*[f"has_{'f' * 60}{n}{salt}=false" for n in range(100)]),
+        "many paths": joined(*[f"not_{path(salt + n)}=1" for n in range(100)]),
+        "many patterns": joined(
+            *["like_text=" + quote("*a" * 30 + f"*b{'*' * (1 + salt % 9)}") for n in range(100)]
+        ),
+        "a long pattern": joined("like_text=" + "*ab" * (2600 + salt % 9) + "*c"),
+        "a long text": joined("min_text=" + "a" * (8000 + salt % 90)),
+        "a long path": joined("has_" + path(f"{'b' * 5000}{salt}") + "=false"),
+        "an order": joined(f"_limit=5&_sort={sorting}"),
+        "an order of tombstones": joined(f"_limit=5&_since=0&_sort=deleted,{sorting}"),
+        "a long value": joined("not_n=[" + "1," * 990 + f"{salt}]"),
+        "a deep value": joined("not_n=" + "[" * 45 + f"{salt}" + "]" * 45),
+    }
+
+
+def assert_cheap(costs):
+    for seconds, size in costs:
+        assert seconds < MAX_CPU_SECONDS
+        assert size < MAX_MEMORY
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.parametrize("kind", queries())
+def test_the_longest_queries_are_cheap(service, kind):
+    costs, response = service.cost(queries()[kind])
+    assert_cheap(costs)
+
+    following = response.headers.get("Next-Page")
+    assert (following is not None) is ("_limit" in queries()[kind])
+    if following:
+        costs, _ = service.cost(urlsplit(following).query)
+        assert_cheap(costs)
+
+
+@pytest.mark.clause("X-34")
+def test_nothing_is_kept_of_the_longest_queries(service):
+    pids = ["self", *([service.pid] if service.pid else [])]
+
+    def send(salt):
+        for query in queries(salt).values():
+            service.app.get(f"{URL}?{query}", headers=SHORT, status=200)
+
+    send(1)
+    before = [own_memory(pid) for pid in pids]
+
+    for salt in range(2, 12):
+        send(salt * 100)
+
+    for pid, size in zip(pids, before, strict=True):
+        assert own_memory(pid) - size < MAX_MEMORY
