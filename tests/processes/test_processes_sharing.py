@@ -1,7 +1,12 @@
 """Users who write one record at once, on backends that have no transaction in common (X-30)."""
 
 import contextlib
+import functools
+import http.client
+import itertools
 import os
+import threading
+import time
 import uuid
 
 import pytest
@@ -9,12 +14,14 @@ from servers.postgresql import new_database
 from servers.processes import temporary_folder
 from servers.redis import running_redis
 
+from cliquet.scripts.permission_checking import check
 from cliquet.testing.web import basic_auth
-from processes.application import AMANITAS
+from processes.application import AMANITAS, make_application
 from processes.client import at_once
 from processes.site import running_site
 
 ROUNDS = 900 if os.environ.get("CLIQUET_TEST_FULL") else 40
+KILLS = 20 if os.environ.get("CLIQUET_TEST_FULL") else 2
 USERS = 3
 COMBINATIONS = [
     ("redis", "redis"),
@@ -57,6 +64,7 @@ def site(request):
         combined_backends(*request.param, server) as settings,
         running_site(settings, workers=4, threads=2) as running,
     ):
+        running.settings = settings
         yield running
 
 
@@ -217,3 +225,51 @@ def test_who_creates_anew_what_another_deletes_has_it_alone(users, ids):
         assert found.data["rank"] == winner
         expected = {"write": sorted([ids[0], ids[winner]]), "read": [f"group:{winner}"]}
         assert found.json["permissions"] == expected
+
+
+# Processes that end between the record and its permissions
+
+
+def write_until(stop, client, record_ids):
+    """Create and delete records again and again, whatever becomes of the requests."""
+    for turn in itertools.count():
+        if stop.is_set():
+            return turn
+        url = f"{AMANITAS}/{record_ids[turn % len(record_ids)]}"
+        # The worker may have been killed.
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            answer = client.send("PUT", url, public(turn))
+            assert answer.status in (200, 201, 403, 503), answer
+            if turn % 2:
+                client.send("DELETE", url)
+
+
+@pytest.mark.clause("X-30", "B-22.10")
+def test_processes_that_are_killed_leave_nothing_that_a_repair_does_not_find(site, users, ids):
+    stop = threading.Event()
+    record_ids = [str(uuid.uuid4()) for _ in range(12)]
+
+    def kill():
+        for _ in range(KILLS):
+            time.sleep(0.3)
+            site.kill_one()
+        stop.set()
+
+    *turns, _ = at_once(
+        [*(functools.partial(write_until, stop, one, record_ids) for one in users), kill]
+    )
+
+    assert min(turns) > 0
+    registry = make_application(site.settings).app.registry
+    found = check(registry, repairs=True, owner="group:admins")
+    left = check(registry)
+    assert (left.remaining, left.foreign_objects) == (0, 0)
+    assert left.objects == left.records
+    # What was wrong is what was under way in a worker that was killed.
+    assert found.without_record + found.without_owner <= KILLS * USERS
+    for record_id in record_ids:
+        writers = registry.permission.object_permission_principals(
+            f"/amanitas/{record_id}", "write"
+        )
+        assert len(writers) <= 1
+        assert writers <= {*ids, "group:admins"}
