@@ -34,7 +34,7 @@ from cliquet.storage.base import (
 )
 from cliquet.storage.query import COMPARISON, Filter
 
-__all__ = ["COMMAND", "Limit", "parse_age", "parse_before", "purge"]
+__all__ = ["COMMAND", "Limit", "parse_age", "parse_before", "purge", "purgeable"]
 
 _UNITS_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _AGE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
@@ -152,7 +152,7 @@ def _count(storage: StorageBase, collection_id: str, parent_id: str, limit: Limi
     return max(0, count - (limit.max_retained or 0))
 
 
-def _check(registry: Any) -> StorageBase:
+def purgeable(registry: Any) -> StorageBase:
     """Return the storage of a service, if it can be purged.
 
     Raises
@@ -229,7 +229,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     limit = Limit(arguments.before, arguments.keep)
     with application(require_file(arguments, parser)) as registry:
-        storage = _check(registry)
+        storage = purgeable(registry)
         is_at_risk = limit == Limit() and not arguments.dry_run
         if is_at_risk and sys.stdin.isatty() and not _is_confirmed():
             raise CommandError("nothing was removed")

@@ -74,6 +74,24 @@ class MemoryTransfer(StorageTransfer):
                 self._counters.set(key, counter._replace(timestamp=latest))
         return len(ahead)
 
+    def forget_untouched(self, before: int) -> int:
+        with self._store.write():
+            with self._store.latch:
+                # Those that were written since have a counter, which says more.
+                untouched = [
+                    key
+                    for key, timestamp in self._first_accesses.items()
+                    if timestamp < before and self._counters.get(key) is None
+                ]
+            for key, counter in list(self._counters.items()):
+                collection = self._collections.get(key)
+                is_empty = collection is None or not collection.entries(include_deleted=True)
+                if counter.timestamp < before and is_empty:
+                    untouched.append(key)
+            for key in untouched:
+                self._forget(key)
+        return len(untouched)
+
     def _timestamp(self, key: Key) -> int | None:
         with self._store.latch:
             counter = self._counters.get(key)

@@ -45,6 +45,12 @@ _SET_TIMESTAMP = (
     "INSERT INTO timestamps (parent_id, collection_id, last_modified) VALUES (%s, %s, %s)"
     " ON CONFLICT (parent_id, collection_id) DO UPDATE SET last_modified = EXCLUDED.last_modified"
 )
+# Whoever writes meanwhile has raised the timestamp once this has waited for the lock.
+_FORGET_UNTOUCHED = (
+    "DELETE FROM timestamps WHERE last_modified < %s AND live = 0 AND NOT EXISTS"
+    " (SELECT 1 FROM records WHERE records.parent_id = timestamps.parent_id"
+    " AND records.collection_id = timestamps.collection_id)"
+)
 _SELECT_TIMESTAMP = f"SELECT last_modified FROM timestamps WHERE {HOME}"
 _ADD_LIVE = f"UPDATE timestamps SET live = live + %s WHERE {HOME}"
 
@@ -117,6 +123,12 @@ class RelationalTransfer(StorageTransfer):
             session.has_written = True
             session.memo.clear()
         return number
+
+    def forget_untouched(self, before: int) -> int:
+        with self.client.begin() as session:
+            forgotten: int = session.execute(_FORGET_UNTOUCHED, (before,)).rowcount
+            session.memo.clear()
+        return forgotten
 
     def _change(self, session: Session, key: tuple[str, str], changes: ImportedCollection) -> None:
         rows = [

@@ -166,6 +166,24 @@ class StorageTransfer:
         """
         raise NotImplementedError
 
+    def forget_untouched(self, before: int) -> int:
+        """Forget the timestamps of collections that hold nothing: no record, no tombstone.
+
+        They are mostly those of first accesses (B-4.2), one for each user who has ever asked. Who
+        asks again is given the present time, later than the one that was forgotten: a client that
+        still has that one sees its collection change once, and nothing in it.
+
+        Parameters
+        ----------
+        before : only timestamps strictly lower, in ms. It lies in the past, by more than the clocks
+            of the service may differ: what is written next must be later than what was told.
+
+        Returns
+        -------
+        How many were forgotten.
+        """
+        raise NotImplementedError
+
 
 def grouped(
     timestamps: Iterable[CollectionTimestamp],

@@ -20,6 +20,7 @@ from cliquet.storage.exceptions import BackendError
 from cliquet.storage.inmemory import Entry
 from cliquet.storage.redis import scripts
 from cliquet.storage.redis.commits import Commit, Part, arguments_of
+from cliquet.storage.redis.forgetting import FORGET_UNTOUCHED
 from cliquet.storage.redis.rewinding import REWIND
 from cliquet.storage.redis.values import (
     Home,
@@ -81,6 +82,7 @@ class Database:
         self._fill = client.register_script(scripts.FILL)
         self._flush = client.register_script(scripts.FLUSH)
         self._forget = client.register_script(scripts.FORGET)
+        self._forget_untouched = client.register_script(FORGET_UNTOUCHED)
         self._rewind = client.register_script(REWIND)
         self._release = client.register_script(scripts.RELEASE)
 
@@ -300,6 +302,11 @@ class Database:
     def forget(self, home: Home) -> None:
         """Remove every trace of a collection."""
         self._forget(args=home.names)
+
+    @wrap_redis_error
+    def forget_untouched(self, home: Home, before: int) -> bool:
+        """Forget a collection that holds nothing since a time; tell whether it was one."""
+        return bool(self._forget_untouched(args=[*home.names, before]))
 
     @wrap_redis_error
     def rewind(self, home: Home, now: int) -> int:

@@ -345,7 +345,7 @@ return 'filled'
 )
 """Put records in the index of a field that is being built; declare it ready after the last."""
 
-_REMOVAL: Final = """
+REMOVAL: Final = """
 local function remove(collection, parent)
   local name = #collection .. ':' .. collection .. ':' .. parent
   for _, field in ipairs(redis.call('HKEYS', namespace .. 'fields:' .. name)) do
@@ -366,7 +366,7 @@ end
 
 FLUSH: Final = (
     COMMON
-    + _REMOVAL
+    + REMOVAL
     + """
 for _, collection in ipairs(redis.call('SMEMBERS', namespace .. 'collections')) do
   for _, parent in ipairs(redis.call('HKEYS', namespace .. 'timestamps:' .. collection)) do
@@ -377,7 +377,7 @@ end
 )
 """Remove every key of the storage, and no other."""
 
-FORGET: Final = COMMON + _REMOVAL + "remove(take(), take())"
+FORGET: Final = COMMON + REMOVAL + "remove(take(), take())"
 """Remove every trace of one collection."""
 
 RELEASE: Final = """

@@ -374,6 +374,9 @@ class Storage(StorageBase):
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
         self._transfer.import_(collections)
 
+    def forget_untouched(self, before: int) -> int:
+        return self._transfer.forget_untouched(before)
+
     def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
         return self._transfer.rewind(collection_id, parent_id, now)
 

@@ -63,6 +63,14 @@ class RedisTransfer:
         number = self._database.rewind(Home(collection_id, parent_id), now)
         return None if number < 0 else number
 
+    def forget_untouched(self, before: int) -> int:
+        homes = [
+            Home(one.collection_id, one.parent_id)
+            for one in self.export_timestamps()
+            if one.timestamp < before
+        ]
+        return sum(self._database.forget_untouched(home, before) for home in homes)
+
     def _entries(self, home: Home) -> Iterator[ExportedEntry]:
         for batch in _batches(sorted(self._database.ids(home))):
             # One that has vanished meanwhile is left out.

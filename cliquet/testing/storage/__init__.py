@@ -22,6 +22,7 @@ from cliquet.testing.storage.concurrency import ConcurrencyTests
 from cliquet.testing.storage.deletion import DeletionTests
 from cliquet.testing.storage.extremes import ExtremeQueryTests
 from cliquet.testing.storage.filters import FilterTests
+from cliquet.testing.storage.forgetting import ForgettingTests
 from cliquet.testing.storage.listing import ListingTests
 from cliquet.testing.storage.names import NameTests
 from cliquet.testing.storage.pages import PageTests
@@ -40,6 +41,7 @@ __all__ = [
     "DeletionTests",
     "ExtremeQueryTests",
     "FilterTests",
+    "ForgettingTests",
     "ListingTests",
     "NameTests",
     "PageTests",
@@ -69,6 +71,7 @@ class UntransactedStorageContract(
     ExtremeQueryTests,
     UnicityTests,
     DeletionTests,
+    ForgettingTests,
     ConcurrencyTests,
     AtomicTests,
     TransferTests,
