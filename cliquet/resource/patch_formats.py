@@ -26,6 +26,7 @@ __all__ = [
     "MAX_COPIED_BYTES",
     "MAX_COPIED_VALUES",
     "MAX_OPERATIONS",
+    "MAX_PATH_PARTS",
     "MERGE_PATCH",
     "PATCH_CONTENT_TYPES",
     "Difference",
@@ -44,6 +45,9 @@ can double the document, so that a few hundred characters would fill the memory.
 
 MAX_COPIED_VALUES = 100_000
 """Most JSON values that they may duplicate: small ones take up to a hundred times their bytes."""
+
+MAX_PATH_PARTS = 2 * jsonio.MAX_DEPTH
+"""Most parts of a path of a JSON Patch; an operation may nest what the next one takes out again."""
 
 # Members that an operation needs besides `op` and `path` (RFC 6902 section 4).
 _NEEDED = {
@@ -109,6 +113,8 @@ def check_shape(content_type: str, patch: JSONValue) -> None:
         description = f"A JSON patch is limited to {MAX_OPERATIONS} operations"
         raise InvalidParameter("body", None, description)
     for index, operation in enumerate(patch):
+        if _has_long_path(operation):
+            raise _failure(index, f"a path has more than {MAX_PATH_PARTS} parts")
         if not _is_operation(operation):
             raise _failure(index, _NO_OPERATION)
 
@@ -288,6 +294,14 @@ def _parts(pointer: str) -> list[str]:
     """
     parts: list[str] = jsonpointer.JsonPointer(pointer).parts
     return parts
+
+
+def _has_long_path(operation: JSONValue) -> bool:
+    """Whether a path has more parts than any document has levels, before it is split."""
+    if not isinstance(operation, dict):
+        return False
+    paths = (operation.get("path"), operation.get("from"))
+    return any(isinstance(path, str) and path.count("/") > MAX_PATH_PARTS for path in paths)
 
 
 def _is_operation(operation: JSONValue) -> bool:

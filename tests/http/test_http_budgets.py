@@ -19,8 +19,6 @@ from worst_requests import SPORE, WORST, Worst, data
 
 from cliquet.testing.web import basic_auth, make_app
 
-MOST_SECONDS = 1
-MOST_MEGABYTES = 50
 # What a request may leave behind after a number of others: the allocator keeps some.
 MOST_LEFT_MEGABYTES = 25
 STORED = 100
@@ -99,8 +97,8 @@ def test_the_worst_request_of_a_kind_keeps_to_its_budget(app, kind):
     seconds = time.process_time() - start
     spent = megabytes("VmHWM") - before
     assert status in WORST[kind].statuses
-    assert seconds < MOST_SECONDS
-    assert spent < MOST_MEGABYTES
+    assert seconds < WORST[kind].most_seconds
+    assert spent < WORST[kind].most_megabytes
 
 
 @pytest.mark.clause("X-34")

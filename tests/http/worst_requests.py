@@ -19,6 +19,9 @@ class Worst(NamedTuple):
     Attributes
     ----------
     statuses : those that it may be answered.
+    most_megabytes, most_seconds : what it may cost. More than the budget only for what is known to
+        break it: drivers copy a text of 10 MB several times on its way to the database; a batch
+        is 25 requests, each of which keeps to the budget.
     """
 
     method: str
@@ -27,6 +30,8 @@ class Worst(NamedTuple):
     headers: dict[str, str] = {}
     content_type: str = "application/json"
     statuses: tuple[int, ...] = (200,)
+    most_megabytes: float = 50
+    most_seconds: float = 1
 
 
 def dumps(value: Any) -> bytes:
@@ -61,7 +66,9 @@ SPORE = f"/v0/spores/{RECORD}"
 
 WORST = {
     # Bodies of creations
-    "POST of one long text": Worst("POST", "/v0/spores", data({"a": TEXT}), statuses=(201,)),
+    "POST of one long text": Worst(
+        "POST", "/v0/spores", data({"a": TEXT}), statuses=(201,), most_megabytes=110
+    ),
     "POST of many texts": Worst(
         "POST", "/v0/spores", data({"a": ["é" * 15] * (VALUES - 20)}), statuses=(201,)
     ),
@@ -185,12 +192,12 @@ WORST = {
     ),
     "batch of long texts": repeated(
         {"method": "PUT", "path": SPORE, "body": {"data": {"a": "a" * 400_000}}}
-    ),
+    )._replace(most_megabytes=75),
     "batch of many members": repeated(
         {"method": "PUT", "path": SPORE, "body": {"data": members(2_600)}}
     ),
     "batch of long lists": batch({"path": "/lichens"}),
-    "batch of filters": batch({"path": LIST_URL}),
+    "batch of filters": batch({"path": LIST_URL})._replace(most_seconds=5),
     "batch of long URLs": batch({"path": "/lichens?in_id=" + "a," * 999}),
     "batch of overlong URLs": batch({"path": "/" + "é" * 30_000}),
     "batch of long headers": batch(

@@ -279,6 +279,20 @@ def test_copies_of_copies_are_bounded():
 
 
 @pytest.mark.clause("E-4.1", "X-34")
+@pytest.mark.parametrize("member", ["path", "from"])
+@pytest.mark.parametrize(
+    ("parts", "reason"), [(200, "it is not"), (201, "a path has more than 200")]
+)
+def test_the_parts_of_a_path_are_counted(member, parts, reason):
+    operation = {"op": "none", "path": "/a", "from": "/a", member: "/a" * parts}
+
+    name, description = refusal(operated, {}, operation)
+
+    assert name == "0"
+    assert reason in description
+
+
+@pytest.mark.clause("E-4.1", "X-34")
 def test_copies_of_many_small_values_are_bounded():
     doubling = [{"op": "copy", "from": "/a", "path": f"/a/{n}"} for n in range(60)]
 
