@@ -703,7 +703,10 @@ def test_the_application_needs_to_select_insert_update_and_delete_only(database,
         storage.update(**EMPTY, object_id=A, record={})
         storage.atomic(lambda: storage.delete(**EMPTY, object_id=A), **EMPTY)
     ordered = storage.list_all(
-        "mushroom", "*", sorting=[Sort("n", -1)], filters=[Filter("n", [1, 2], COMPARISON.EXCLUDE)]
+        "mushroom",
+        Pattern("*"),
+        sorting=[Sort("n", -1)],
+        filters=[Filter("n", [1, 2], COMPARISON.EXCLUDE)],
     )
     assert len(ordered) == 1
     storage.flush()
