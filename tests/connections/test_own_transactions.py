@@ -157,3 +157,19 @@ def test_a_function_can_be_an_operation(backend):
     with failing():
         own_transactions.run(fail)
     assert backend.names() == ["kept"]
+
+
+@pytest.mark.clause("X-30", "B-18.9")
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_databases_the_one_of_the_records_commits_first(tmp_path, is_first):
+    clients = [SQLiteClient(tmp_path / f"{n}.db") for n in range(2)]
+    records, permissions = clients if is_first else reversed(clients)
+    records.holds_records = True
+    committed = []
+    with request_transaction() as request:
+        for client in clients:
+            with client.begin() as session:
+                session.commit = lambda client=client: committed.append(client)
+        request.commit()
+
+    assert committed == [records, permissions]
