@@ -8,6 +8,8 @@ import pytest
 
 from cliquet.permission import PermissionBase
 from cliquet.permission.base import accessible_patterns, granting_permissions, require_principals
+from cliquet.permission.memory import Permission
+from cliquet.testing.permission.changes import PermissionChangesContract
 from cliquet.types import GetBoundPermissions
 
 
@@ -111,3 +113,16 @@ def test_principals_are_a_collection_of_texts() -> None:
         require_principals(["a", None])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="not the text 'alice'"):
         require_principals("alice")
+
+
+class InParts(Permission):
+    """A backend that offers no more than what was published."""
+
+    write_object_permissions = PermissionBase.write_object_permissions
+    take_object_permissions = PermissionBase.take_object_permissions
+
+
+class TestInParts(PermissionChangesContract):
+    @pytest.fixture
+    def permission(self):
+        return InParts()

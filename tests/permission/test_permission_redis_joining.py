@@ -7,6 +7,7 @@ import redis as driver
 from logged import capture_logs
 from services import running_redis
 
+from cliquet.connections.own_transactions import OwnTransaction
 from cliquet.permission import redis_joining
 from cliquet.permission.redis import Permission
 from cliquet.permission.redis_joining import BATCH
@@ -245,3 +246,40 @@ def test_what_cannot_be_released_expires(monkeypatch):
             Other(request, vote)
             with pytest.raises(Refusal):
                 request.commit()
+
+
+@pytest.mark.clause("X-30", "X-23")
+def test_a_request_all_of_whose_changes_are_undone_asks_nothing(permission, client):
+    with request_transaction() as request:
+        permission.add_principal_to_ace("/o", "read", "alice")
+        savepoint = request.savepoint(optimistic=True)
+        savepoint.rollback()
+        request.commit()
+    assert permission.object_permissions("/o") == {"read": {"alice"}}
+
+    permission.flush()
+    with request_transaction() as request:
+        savepoint = request.savepoint(optimistic=True)
+        permission.add_principal_to_ace("/o", "read", "alice")
+        savepoint.rollback()
+        permission.replace_object_permissions("/p", {"read": ["alice"]})
+        request.savepoint(optimistic=True)
+        savepoint.rollback()
+        request.commit()
+    assert client.keys("*") == []
+
+
+@pytest.mark.clause("X-30")
+def test_an_operation_sees_what_its_request_has_changed_and_keeps_its_own(permission):
+    with request_transaction() as request:
+        permission.add_principal_to_ace("/o", "read", "of the request")
+        own = OwnTransaction()
+        with own.entered():
+            assert permission.object_permissions("/o") == {"read": {"of the request"}}
+            permission.add_principal_to_ace("/o", "read", "of the operation")
+            both = {"of the request", "of the operation"}
+            assert permission.object_permissions("/o") == {"read": both}
+        own.commit(lambda: None)
+        request.abort()
+
+    assert permission.object_permissions("/o") == {"read": {"of the operation"}}
