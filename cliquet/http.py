@@ -167,6 +167,11 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
     for name in _INHERITED:
         if name in original.environ:
             request.environ[name] = original.environ[name]
+    for name in getattr(original.registry, "sender_environ_keys", ()):
+        # Also where it is a header, which would be the client's to choose.
+        request.environ.pop(name, None)
+        if name in original.environ:
+            request.environ[name] = original.environ[name]
     # The instrumentation of OpenTelemetry (0.66b1) would complain, of each sub-request, that its
     # tween was not called; spans within belong to the one of the original.
     request.environ["opentelemetry-pyramid.tracing_enabled_key"] = False

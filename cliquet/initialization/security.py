@@ -74,6 +74,7 @@ def setup_authentication(config: Configurator) -> None:
         registry = config.registry
         policy = SecurityPolicy(registry.getUtility(ISecurityPolicy))
         _check_all_made(names, policy)
+        registry.sender_environ_keys = _environ_keys(policy)
         registry.registerUtility(policy, ISecurityPolicy)
         # Modules with a policy often bring an authorization policy too. Pyramid wants an
         # authentication policy beside it, as do plug-ins that look one up by its name; and the
@@ -181,6 +182,16 @@ def _check_all_made(names: Iterable[str], policy: Any) -> None:
                 f"Setting '{_POLICIES}' has {name!r}, which has no setting "
                 f"'{_POLICY_PREFIX}{name}.use', and the module brings no policy of its own."
             )
+
+
+def _environ_keys(policy: Any) -> frozenset[str]:
+    """Return where policies look for users whom the server, or the proxy before it, has recognised.
+
+    A server behind a proxy gets their names in headers, such as ``HTTP_X_REMOTE_USER``, which the
+    proxy writes. It does not see those of the requests within a batch (H-25.14).
+    """
+    found = (getattr(one, "environ_key", None) for one in policy._policies)
+    return frozenset(key for key in found if isinstance(key, str))
 
 
 def _resolved(config: Configurator, setting: str) -> Any:
