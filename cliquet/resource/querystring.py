@@ -28,6 +28,7 @@ from cliquet.types import JSONValue
 
 __all__ = [
     "MAX_FIELDS",
+    "MAX_PATTERN_CHARACTERS",
     "MAX_SORT_FIELDS",
     "MAX_TIMESTAMP",
     "FilterSet",
@@ -45,6 +46,9 @@ that knows every field would otherwise build millions of them for one URL."""
 
 MAX_FIELDS: Final = 250
 """Most fields of one ``_fields``: each is looked for in each record."""
+
+MAX_PATTERN_CHARACTERS: Final = 8190
+"""Longest text of a ``like_`` filter: databases take time, or memory, for each character of it."""
 
 _UNBOUNDED: Final = Bounds()
 
@@ -292,6 +296,9 @@ def _presence(name: str, text: str) -> bool:
 
 def _pattern(name: str, text: str, is_timestamp: bool) -> str:
     """Read the value of ``like_``, which is text (B-21.16)."""
+    if len(text) > MAX_PATTERN_CHARACTERS:
+        description = f"{name} should have at most {MAX_PATTERN_CHARACTERS} characters"
+        raise InvalidParameter("querystring", name, description)
     value = coerce(name, text)
     if not isinstance(value, str) or is_timestamp:
         raise invalid_value(name)

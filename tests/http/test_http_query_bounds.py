@@ -109,6 +109,13 @@ def test_projected_fields_are_counted(number, status):
     get(make(), "_fields=" + ",".join(f"f{n}" for n in range(number)), status)
 
 
+@pytest.mark.clause("X-34", "B-21.16")
+@pytest.mark.parametrize(("number", "status"), [(8190, 200), (8191, 400)])
+@pytest.mark.parametrize("field", ["id", "a"])
+def test_a_pattern_is_not_too_long(field, number, status):
+    get(make(), f"like_{field}=" + "*" * number, status)
+
+
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("path", ["/v0/", "/v0/lichens", "/v0/__heartbeat__", "/nowhere", "/"])
 @pytest.mark.parametrize("separator", ["&", "&_x=1&", "&&"])

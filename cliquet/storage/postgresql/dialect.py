@@ -22,6 +22,12 @@ from cliquet.storage.sql_text import FALSE, SQL, all_of, any_of
 __all__ = ["PostgreSQLDialect"]
 
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
+_EXPRESSION_ESCAPES: Final = str.maketrans({mark: f"\\{mark}" for mark in "\\.[](){}*+?^$|"})
+
+# What a comparison by LIKE may cost, in pairs of characters.
+_MAX_PAIRS: Final = 100_000
+# Longer ones are too complex to be regular expressions.
+_MAX_EXPRESSION: Final = 10_000
 
 # A chain of operators is as deep an expression as it is long, and the stack of the server ends
 # somewhere. Indexes on fields are on such chains: a change makes them useless.
@@ -105,10 +111,32 @@ class PostgreSQLDialect(Dialect):
     def is_like(self, field: str, pattern: Pattern) -> SQL:
         value = _value(field)
         column = SQL(f"({value.text} #>> '{{}}')", value.parameters)
-        like = self.text_is_like(column, pattern)
+        like = self._text_of_any_length_is_like(column, pattern)
         return SQL(
             f"jsonb_typeof({value.text}) = 'string' AND {like.text}",
             (*value.parameters, *like.parameters),
+        )
+
+    def _text_of_any_length_is_like(self, column: SQL, pattern: Pattern) -> SQL:
+        """Compare with LIKE what is short, and with a regular expression what is not.
+
+        The time of LIKE is the product of both lengths, and nothing interrupts it, no timeout
+        either: a text of 10 MB and a pattern of 4 kB, which such a text begins to match at each
+        place, took a minute. A regular expression without choices nor repetitions of a given number
+        is a deterministic automaton, which reads the text once; but it costs more to begin with.
+        """
+        size = sum(map(len, pattern.literals))
+        if size > _MAX_EXPRESSION:
+            return self.text_is_like(column, pattern)
+        # No more of the pattern is compared than there is text.
+        longest = max(_MAX_PAIRS // max(size, 1), math.isqrt(_MAX_PAIRS))
+        like, expression = _like(pattern), _expression(pattern)
+        return SQL(
+            # OFFSET: the text is unpacked, and lowered, once.
+            f"(SELECT CASE WHEN octet_length(held) <= {longest} THEN held LIKE cliquet_lower(%s)"
+            " ELSE held ~ cliquet_lower(%s) END"
+            f' FROM (SELECT cliquet_lower({column.text}) COLLATE "C" AS held OFFSET 0) AS text)',
+            (like, expression, *column.parameters),
         )
 
     def is_there(self, field: str) -> SQL:
@@ -161,6 +189,14 @@ class PostgreSQLDialect(Dialect):
 
 def _like(pattern: Pattern) -> str:
     return "%".join(literal.translate(_ESCAPES) for literal in pattern.literals)
+
+
+def _expression(pattern: Pattern) -> str:
+    """Return a regular expression, which needs no more of them than is sure to mean the same."""
+    first, *others = pattern.literals
+    # One run of any characters is as good as several.
+    kept = [first, *(part for part in others[:-1] if part), *others[-1:]]
+    return f"^{'.*'.join(part.translate(_EXPRESSION_ESCAPES) for part in kept)}$"
 
 
 def _value(field: str) -> SQL:

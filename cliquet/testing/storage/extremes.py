@@ -141,6 +141,33 @@ class ExtremeQueryTests:
         assert listed(storage, "x", filters=where("x", "LIKE", pattern)) == ["a" * 5000 + "b"]
         assert listed(storage, filters=where("x", "LIKE", "*aa" * MANY + "*c")) == []
 
+    @clause("B-21.16", "X-34")
+    @pytest.mark.parametrize(
+        ("pattern", "expected"),
+        [
+            ("b.c", ["B.c"]),
+            ("*.C\n", ["B.c"]),
+            ("x*.*\n", ["B.c"]),
+            ("***b**.c**", ["B.c"]),
+            ("x*b.c", []),
+            ("\\d%_[", ["\\d%_["]),
+            ("(^a|É)+?$", ["(^a|É)+?$"]),
+            ("{2}", ["é{2}"]),
+            ("É{2", ["é{2}"]),
+            ("x" * 2000, ["B.c", "\\d%_[", "(^a|É)+?$", "é{2}"]),
+            ("*", ["B.c", "\\d%_[", "(^a|É)+?$", "é{2}"]),
+        ],
+    )
+    def test_long_texts_are_searched_as_short_ones_are(
+        self, storage: StorageBase, pattern: str, expected: list[str]
+    ) -> None:
+        inner = ["B.c", "\\d%_[", "(^a|É)+?$", "é{2}"]
+        create_each(storage, "x", ["x" * 200_000 + text + "\n" for text in inner])
+
+        found = listed(storage, "x", filters=where("x", "LIKE", pattern))
+
+        assert [text.strip("x\n") for text in found] == expected
+
     @clause("B-6.2")
     def test_a_list_without_limit_counts_what_it_shows(self, storage: StorageBase) -> None:
         create_each(storage, "n", range(5))
