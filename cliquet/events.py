@@ -17,6 +17,7 @@ from pyramid.request import Request
 from zope.interface import implementedBy
 
 from cliquet import authorization, logs, utils, wire
+from cliquet.patterns import exact
 from cliquet.transactions import BeforeCommit
 from cliquet.types import Record
 
@@ -73,12 +74,13 @@ class _ResourceEvent:
         if resource_name is not None and "id" in matchdict:
             matchdict[f"{resource_name}_id"] = matchdict.pop("id")
         self.payload: dict[str, Any] = {
-            **matchdict,
+            # What the client wrote names one object, to the methods that take patterns.
+            **{name: exact(value) for name, value in matchdict.items()},
             # Last, so that no variable of the URL can take their place (P-34.5).
             "timestamp": timestamp,
             "action": action.value,
             # As permissions name it, which know nothing of mounts (P-25.8), but escaped.
-            "uri": utils.strip_uri_prefix(wire.escaped(request.path_info)),
+            "uri": exact(utils.strip_uri_prefix(wire.escaped(request.path_info))),
             "user_id": request.prefixed_userid,
             "resource_name": resource_name,
         }

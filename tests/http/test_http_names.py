@@ -9,6 +9,7 @@ from servers.postgresql import new_database
 
 from cliquet import Service, resource
 from cliquet.authorization import PRIVATE
+from cliquet.events import ResourceChanged
 from cliquet.testing.web import make_app
 
 pytestmark = pytest.mark.clause("X-29", "D-48")
@@ -91,10 +92,19 @@ def service(urls):
         deleted = registry.storage.delete_all(None, request.prefixed_userid)
         return {"deleted": len(deleted)}
 
+    def forget(event):
+        """Delete what belongs to the record, by what the event says, as an application would."""
+        if event.payload["action"] == "delete" and "cap_id" in event.payload:
+            registry = event.request.registry
+            registry.permission.delete_object_permissions(event.payload["uri"])
+            registry.storage.delete_all("spore", event.payload["forest_id"])
+            registry.storage.purge_deleted("spore", event.payload["forest_id"])
+
     def configure(config):
         leaving = Service(name="leaving", path="/leaving")
         leaving.add_view("POST", leave, permission=PRIVATE)
         config.add_cornice_service(leaving)
+        config.add_subscriber(forget, ResourceChanged)
 
     app = make_app(RESOURCES, settings={**REMOTE, **urls}, configure=configure)
     for kind in ("storage", "permission"):
@@ -265,3 +275,22 @@ def test_an_application_that_deletes_what_a_user_has_means_that_user(send):
     assert send("*", "POST", "/v0/leaving")["deleted"] == 1
 
     assert names(send("alice", "GET", "/v0/notes")) == ["alice"]
+
+
+@pytest.mark.clause("P-21.3")
+def test_an_application_that_deletes_what_an_event_names_means_that_object(
+    send, service, permission
+):
+    storage = service.app.registry.storage
+    for forest in FORESTS:
+        permission.add_principal_to_ace(f"/forests/{forest}/caps", "cap:create", "remote:alice")
+        send("alice", "PUT", f"/v0/forests/{forest}/caps/{RECORD_ID}", {"data": {}}, status=201)
+        storage.create("spore", forest, {})
+        storage.delete("spore", forest, storage.create("spore", forest, {})["id"])
+
+    send("alice", "DELETE", f"/v0/forests/*/caps/{RECORD_ID}")
+
+    kept = [permission.object_permissions(f"/forests/{name}/caps/{RECORD_ID}") for name in FORESTS]
+    assert kept == [{}, *[{"write": {"remote:alice"}}] * len(FORESTS[1:])]
+    spores = [storage.list_all("spore", name, include_deleted=True) for name in FORESTS]
+    assert [len(found) for found in spores] == [0, *[2] * len(FORESTS[1:])]
