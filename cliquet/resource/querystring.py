@@ -28,6 +28,7 @@ from cliquet.types import JSONValue
 
 __all__ = [
     "MAX_FIELDS",
+    "MAX_PATTERNS",
     "MAX_PATTERN_CHARACTERS",
     "MAX_SORT_FIELDS",
     "MAX_TIMESTAMP",
@@ -49,6 +50,9 @@ MAX_FIELDS: Final = 250
 
 MAX_PATTERN_CHARACTERS: Final = 8190
 """Longest text of a ``like_`` filter: databases take time, or memory, for each character of it."""
+
+MAX_PATTERNS: Final = 5
+"""Most ``like_`` filters of one list: each reads the whole text, which may have megabytes."""
 
 _UNBOUNDED: Final = Bounds()
 
@@ -127,6 +131,7 @@ def parse_filters(
     """
     filters = []
     count = FilterCount(bounds)
+    patterns = 0
     deprecated_to = False
     for raw_name, text in params:
         name = raw_name.strip()
@@ -150,6 +155,10 @@ def parse_filters(
         if operator is COMPARISON.HAS:
             filters.append(Filter(field, _presence(name, text), operator))
         elif operator is COMPARISON.LIKE:
+            patterns += 1
+            if patterns > MAX_PATTERNS:
+                description = f"More than {MAX_PATTERNS} filters that begin with like_"
+                raise InvalidParameter("querystring", name, description)
             filters.append(Filter(field, _pattern(name, text, field == modified_field), operator))
         elif field in (id_field, modified_field):
             values = _reserved_values(name, text, operator, is_id=field == id_field)

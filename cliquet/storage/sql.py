@@ -10,8 +10,11 @@ conditions read the columns of the table ``records`` by their names.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
+from cliquet.connections.selected_ids import SelectedIds
 from cliquet.patterns import Pattern, after_prefix, is_pattern, literals_of
 from cliquet.storage.inmemory import Names
 from cliquet.storage.keyset import rules_condition
@@ -21,6 +24,10 @@ from cliquet.storage.sql_dialect import Dialect, compared
 from cliquet.storage.sql_text import FALSE, SQL, all_of, joined
 
 __all__ = ["SQL", "Dialect", "index", "order_by", "parent_condition", "where"]
+
+
+_MAX_APART: Final = 2
+"""Filters on the data of a record up to which each reads it for itself, which costs less then."""
 
 
 def where(
@@ -46,10 +53,37 @@ def where(
     TypeError : a value is not JSON.
     """
     conditions = [] if include_deleted else [LIVE]
-    conditions += [condition(dialect, names, item, indexed, in_rule=False) for item in filters]
+    apart, together = _split(names, filters, indexed)
+    conditions += [condition(dialect, names, item, indexed, in_rule=False) for item in apart]
+    if together:
+        conditions.append(
+            dialect.reading_once(
+                lambda held: all_of(
+                    condition(held, names, item, frozenset(), in_rule=False) for item in together
+                )
+            )
+        )
     if pagination_rules:
         conditions.append(rules_condition(dialect, names, pagination_rules, indexed))
     return all_of(conditions)
+
+
+def _split(
+    names: Names, filters: Sequence[Filter], indexed: frozenset[str]
+) -> tuple[Sequence[Filter], Sequence[Filter]]:
+    """Tell filters that an index or a column may answer from those that read the data together."""
+    if len(filters) <= _MAX_APART:
+        return filters, ()
+    apart: list[Filter] = []
+    together: list[Filter] = []
+    uses: Counter[str] = Counter()
+    for item in filters:
+        uses[item.field] += 1
+        is_column = item.field in names or isinstance(item.value, SelectedIds)
+        # Two find a range in an index; what is more only narrows it.
+        is_found = item.field in indexed and uses[item.field] <= _MAX_APART
+        (apart if is_column or is_found else together).append(item)
+    return (apart, together) if len(together) > _MAX_APART else (filters, ())
 
 
 def order_by(dialect: Dialect, names: Names, sorting: Sequence[Sort]) -> SQL:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from cliquet.patterns import Pattern
@@ -90,6 +90,18 @@ class Dialect(abc.ABC):
     @abc.abstractmethod
     def contains(self, field: str, values: Sequence[Any], *, is_any: bool) -> SQL:
         """Whether a field has an array which holds all of several values, or any of them."""
+
+    @abc.abstractmethod
+    def reading_once(self, build: Callable[[Dialect], SQL]) -> SQL:
+        """Return a condition of many fields, for which the data of a record is read once.
+
+        Else each field unpacks the whole of it, and what it has unpacked stays until the next
+        record: a hundred filters on a record of 10 MB were two gigabytes.
+
+        Parameters
+        ----------
+        build : makes the condition, with the words of the dialect that it is given.
+        """
 
     @abc.abstractmethod
     def literal(self, text: str) -> SQL:

@@ -116,6 +116,12 @@ def test_a_pattern_is_not_too_long(field, number, status):
     get(make(), f"like_{field}=" + "*" * number, status)
 
 
+@pytest.mark.clause("X-34", "B-21.16")
+@pytest.mark.parametrize(("number", "status"), [(5, 200), (6, 400)])
+def test_patterns_are_counted(number, status):
+    get(make(), "&".join(f"like_{name}=a" for name in ["id", *"abcdefgh"][:number]), status)
+
+
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("path", ["/v0/", "/v0/lichens", "/v0/__heartbeat__", "/nowhere", "/"])
 @pytest.mark.parametrize("separator", ["&", "&_x=1&", "&&"])

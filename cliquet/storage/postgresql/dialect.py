@@ -8,7 +8,7 @@ sees the names of fields as the constants that they are in the indexes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from cliquet.patterns import Pattern
 from cliquet.storage.order_key import order_key
 from cliquet.storage.query import MISSING
 from cliquet.storage.sql_dialect import Dialect
-from cliquet.storage.sql_text import FALSE, SQL, all_of, any_of
+from cliquet.storage.sql_text import FALSE, SQL, all_of, any_of, joined
 
 __all__ = ["PostgreSQLDialect"]
 
@@ -82,7 +82,7 @@ class PostgreSQLDialect(Dialect):
         )
 
     def order_key(self, field: str) -> SQL:
-        value = _value(field)
+        value = self._value(field)
         return SQL(f'cliquet_order_key({value.text}) COLLATE "C"', value.parameters)
 
     def key(self, key: str) -> SQL:
@@ -91,7 +91,7 @@ class PostgreSQLDialect(Dialect):
     def is_in(
         self, field: str, values: Sequence[Any], *, or_missing: bool, is_indexed: bool
     ) -> SQL:
-        value = _value(field)
+        value = self._value(field)
         held = [(item, text) for item in values if (text := self._json(item)) is not None]
         texts = [text for _, text in held]
         conditions = []
@@ -109,15 +109,6 @@ class PostgreSQLDialect(Dialect):
         return all_of([_one_of(self.order_key(field), keys, "text"), found])
 
     def is_like(self, field: str, pattern: Pattern) -> SQL:
-        value = _value(field)
-        column = SQL(f"({value.text} #>> '{{}}')", value.parameters)
-        like = self._text_of_any_length_is_like(column, pattern)
-        return SQL(
-            f"jsonb_typeof({value.text}) = 'string' AND {like.text}",
-            (*value.parameters, *like.parameters),
-        )
-
-    def _text_of_any_length_is_like(self, column: SQL, pattern: Pattern) -> SQL:
         """Compare with LIKE what is short, and with a regular expression what is not.
 
         The time of LIKE is the product of both lengths, and nothing interrupts it, no timeout
@@ -125,26 +116,27 @@ class PostgreSQLDialect(Dialect):
         place, took a minute. A regular expression without choices nor repetitions of a given number
         is a deterministic automaton, which reads the text once; but it costs more to begin with.
         """
+        lowered = self._lowered(field)
+        like, expression = _like(pattern), _expression(pattern)
         size = sum(map(len, pattern.literals))
         if size > _MAX_EXPRESSION:
-            return self.text_is_like(column, pattern)
+            return SQL(f"{lowered.text} LIKE cliquet_lower(%s)", (*lowered.parameters, like))
         # No more of the pattern is compared than there is text.
         longest = max(_MAX_PAIRS // max(size, 1), math.isqrt(_MAX_PAIRS))
-        like, expression = _like(pattern), _expression(pattern)
         return SQL(
             # OFFSET: the text is unpacked, and lowered, once.
             f"(SELECT CASE WHEN octet_length(held) <= {longest} THEN held LIKE cliquet_lower(%s)"
             " ELSE held ~ cliquet_lower(%s) END"
-            f' FROM (SELECT cliquet_lower({column.text}) COLLATE "C" AS held OFFSET 0) AS text)',
-            (like, expression, *column.parameters),
+            f" FROM (SELECT {lowered.text} AS held OFFSET 0) AS text)",
+            (like, expression, *lowered.parameters),
         )
 
     def is_there(self, field: str) -> SQL:
-        value = _value(field)
+        value = self._value(field)
         return SQL(f"{value.text} IS NOT NULL", value.parameters)
 
     def contains(self, field: str, values: Sequence[Any], *, is_any: bool) -> SQL:
-        value = _value(field)
+        value = self._value(field)
         texts = [text for item in values if (text := self._json(item)) is not None]
         if not texts if is_any else len(texts) < len(values):
             return FALSE
@@ -168,8 +160,25 @@ class PostgreSQLDialect(Dialect):
             (*value.parameters, *test.parameters),
         )
 
+    def reading_once(self, build: Callable[[Dialect], SQL]) -> SQL:
+        held = _HeldDialect()
+        condition = build(held)
+        return held.within(condition)
+
     def literal(self, text: str) -> SQL:
         return self.text(text)
+
+    def _value(self, field: str) -> SQL:
+        return _value(field)
+
+    def _lowered(self, field: str) -> SQL:
+        """Return the text of a field in small letters; NULL for what is no text."""
+        value = self._value(field)
+        return SQL(
+            f"CASE WHEN jsonb_typeof({value.text}) = 'string'"
+            f" THEN cliquet_lower({value.text} #>> '{{}}') END COLLATE \"C\"",
+            value.parameters * 2,
+        )
 
     def _json(self, value: Any) -> str | None:
         """Return the JSON text of a value, or ``None`` if no record can hold it."""
@@ -185,6 +194,63 @@ class PostgreSQLDialect(Dialect):
         if isinstance(value, Mapping):
             return all(map(self.can_hold, value)) and all(map(self._can_hold_value, value.values()))
         return True
+
+
+class _HeldDialect(PostgreSQLDialect):
+    """Conditions on columns, each of which is worked out once for a record.
+
+    The columns are those of queries within each other: the data of the record is unpacked by the
+    innermost one, the values of fields are found by the next, and what is made of them by the
+    outermost.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, SQL] = {}
+        self._made: dict[str, SQL] = {}
+
+    def _value(self, field: str) -> SQL:
+        return _named(self._values, "held", field, _value)
+
+    def order_key(self, field: str) -> SQL:
+        return _named(self._made, "order", field, super().order_key)
+
+    def _lowered(self, field: str) -> SQL:
+        return _named(self._made, "lowered", field, super()._lowered)
+
+    def within(self, condition: SQL) -> SQL:
+        """Return the condition with the queries that it reads."""
+        # With nothing added it is the same, and unpacked.
+        inner = SQL("(SELECT data || '{}'::jsonb AS data OFFSET 0) AS unpacked")
+        for columns in (self._values, self._made):
+            inner = _selected(columns, inner)
+        return SQL(
+            f"(SELECT {condition.text} FROM {inner.text})",
+            (*condition.parameters, *inner.parameters),
+        )
+
+
+def _named(columns: dict[str, SQL], kind: str, field: str, expression: Callable[[str], SQL]) -> SQL:
+    made = expression(field)
+    for name, known in columns.items():
+        if known == made:
+            return SQL(name)
+    name = f"{kind}_{len(columns)}"
+    columns[name] = made
+    return SQL(name)
+
+
+def _selected(columns: Mapping[str, SQL], inner: SQL) -> SQL:
+    listed = joined(
+        ", ",
+        [
+            SQL("*"),
+            *(SQL(f"{sql.text} AS {name}", sql.parameters) for name, sql in columns.items()),
+        ],
+    )
+    return SQL(
+        f"(SELECT {listed.text} FROM {inner.text} OFFSET 0) AS read",
+        (*listed.parameters, *inner.parameters),
+    )
 
 
 def _like(pattern: Pattern) -> str:

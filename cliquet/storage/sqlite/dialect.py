@@ -9,7 +9,7 @@ statement: as blobs, whose hexadecimal digits can be nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from cliquet import jsonio
@@ -91,6 +91,15 @@ class SQLiteDialect(Dialect):
         function = "cliquet_contains_any" if is_any else "cliquet_contains"
         exact_keys = _json(list(dict.fromkeys(map(exact_key, values))))
         return SQL(f"{function}(data, {_path(field)}, %s)", (exact_keys,))
+
+    def reading_once(self, build: Callable[[Dialect], SQL]) -> SQL:
+        # What is called `data` within is the number by which the functions know the open record.
+        # Without a table of its own, the inner query is not made part of the outer one.
+        condition = build(self)
+        return SQL(
+            f"(SELECT {condition.text} FROM (SELECT cliquet_opened(data) AS data))",
+            condition.parameters,
+        )
 
     def literal(self, text: str) -> SQL:
         return SQL(f"CAST(x'{_blob(text).hex()}' AS TEXT)")

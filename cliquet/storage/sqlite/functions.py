@@ -31,6 +31,7 @@ def register_functions(connection: sqlite3.Connection) -> Callable[[], None]:
     reader = _Reader()
     functions: list[tuple[str, int, Callable[..., Any]]] = [
         ("cliquet_unhex", 1, bytes.fromhex),
+        ("cliquet_opened", 1, reader.opened),
         ("cliquet_matches", 2, reader.matches),
         ("cliquet_matches_lower", 2, reader.matches_lower),
         ("cliquet_order_key", 2, reader.order_key),
@@ -50,7 +51,7 @@ class _Reader:
     The functions of one statement read the same record one after the other: it is parsed once. They
     are asked for every record with the same operands, which are read once as well. Clients choose
     the records and the operands, and how long they are: nothing of them is kept for the next
-    request (see :meth:`forget`).
+    request (see :meth:`forget`), nor what is made of a record for the next one.
     """
 
     def __init__(self) -> None:
@@ -58,20 +59,43 @@ class _Reader:
 
     def forget(self) -> None:
         """Let go of the last record, and of all operands."""
-        self._text = ""
+        self._text: str | int = ""
+        self._open = 0
         self._data: dict[str, JSONValue] = {}
+        self._derived: dict[tuple[Callable[[Any], Any], bytes], Any] = {}
         self._paths: dict[bytes, str] = {}
         self._patterns: dict[bytes, Callable[[str], bool]] = {}
         self._sets: dict[str, frozenset[str]] = {}
 
-    def _value(self, text: str, path: bytes) -> Any:
+    def opened(self, text: str) -> int:
+        """Read a record, and return what the other functions take for its text.
+
+        The text may be long, and the database makes a copy for each function that is given it.
+        """
+        self._open += 1
+        self._read(text, self._open)
+        return self._open
+
+    def _read(self, text: str, known_as: str | int) -> None:
+        self._data = orjson.loads(text)
+        self._text = known_as
+        self._derived.clear()
+
+    def _value(self, text: str | int, path: bytes) -> Any:
         if text != self._text:
-            self._data = orjson.loads(text)
-            self._text = text
+            self._read(str(text), text)
         name = self._paths.get(path)
         if name is None:
             name = self._paths[path] = _decoded(path)
         return resolve(self._data, name)
+
+    def _once(self, text: str | int, path: bytes, make: Callable[[Any], Any]) -> Any:
+        """Return what a function makes of a field, once for the record: the field may be long."""
+        value = self._value(text, path)
+        key = (make, path)
+        if key not in self._derived:
+            self._derived[key] = make(value)
+        return self._derived[key]
 
     def _pattern(self, pattern: bytes) -> Callable[[str], bool]:
         compiled = self._patterns.get(pattern)
@@ -91,25 +115,36 @@ class _Reader:
     def matches_lower(self, text: str, pattern: bytes) -> bool:
         return self._pattern(pattern)(text.lower())
 
-    def order_key(self, text: str, path: bytes) -> bytes:
-        return order_key(self._value(text, path)).encode("utf-8", "surrogatepass")
+    def order_key(self, text: str | int, path: bytes) -> bytes:
+        key: bytes = self._once(text, path, _order_key)
+        return key
 
-    def is_in(self, text: str, path: bytes, exact_keys: str) -> bool:
-        return exact_key(self._value(text, path)) in self._set(exact_keys)
+    def is_in(self, text: str | int, path: bytes, exact_keys: str) -> bool:
+        return self._once(text, path, exact_key) in self._set(exact_keys)
 
-    def is_like(self, text: str, path: bytes, pattern: bytes) -> bool:
-        value = self._value(text, path)
-        return isinstance(value, str) and self.matches_lower(value, pattern)
+    def is_like(self, text: str | int, path: bytes, pattern: bytes) -> bool:
+        lowered = self._once(text, path, _lowered)
+        return lowered is not None and self._pattern(pattern)(lowered)
 
-    def contains(self, text: str, path: bytes, exact_keys: str) -> bool:
-        value = self._value(text, path)
-        return isinstance(value, list) and self._set(exact_keys) <= set(map(exact_key, value))
+    def contains(self, text: str | int, path: bytes, exact_keys: str) -> bool:
+        keys = self._once(text, path, _member_keys)
+        return keys is not None and self._set(exact_keys) <= keys
 
-    def contains_any(self, text: str, path: bytes, exact_keys: str) -> bool:
-        value = self._value(text, path)
-        if not isinstance(value, list):
-            return False
-        return not self._set(exact_keys).isdisjoint(map(exact_key, value))
+    def contains_any(self, text: str | int, path: bytes, exact_keys: str) -> bool:
+        keys = self._once(text, path, _member_keys)
+        return keys is not None and not self._set(exact_keys).isdisjoint(keys)
+
+
+def _order_key(value: Any) -> bytes:
+    return order_key(value).encode("utf-8", "surrogatepass")
+
+
+def _lowered(value: Any) -> str | None:
+    return value.lower() if isinstance(value, str) else None
+
+
+def _member_keys(value: Any) -> frozenset[str] | None:
+    return frozenset(map(exact_key, value)) if isinstance(value, list) else None
 
 
 def _decoded(blob: bytes) -> str:
