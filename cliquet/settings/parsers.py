@@ -24,6 +24,9 @@ _TRUE_WORDS: Final = frozenset({"t", "true", "y", "yes", "on", "1"})
 _OFF_WORDS: Final = frozenset({"off", "false", "no", "none"})
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,19}")
 _NUMBER: Final = re.compile(r"[-+]?[0-9]{1,19}(?:\.[0-9]{1,19})?")
+# Numbers are seconds, and these 24 days are what the databases can count in milliseconds: SQLite
+# takes more for no time at all, and the waits of the system raise for some thousand times as much.
+_MAX_NUMBER: Final = 2_147_483
 
 
 def _is_unset(value: Any) -> bool:
@@ -114,7 +117,7 @@ def _integer(value: Any) -> int:
 
 @dataclass(frozen=True)
 class Number:
-    """A number greater than 0, with or without decimals.
+    """A number greater than 0, with or without decimals, up to 2 147 483: 24 days of seconds.
 
     Parameters
     ----------
@@ -126,7 +129,7 @@ class Number:
 
     @property
     def allowed(self) -> str:
-        number = "a number greater than 0"
+        number = f"a number greater than 0, up to {_MAX_NUMBER}"
         return f"{number}, or nothing" if self.optional else number
 
     def __call__(self, value: Any) -> int | float | None:
@@ -140,8 +143,8 @@ class Number:
             value = float(value) if "." in value else int(value)
         if self.optional and value == 0:
             return None
-        # The second test refuses infinity and NaN.
-        if not isinstance(value, (int, float)) or not value > 0 or value - value != 0:
+        # A comparison with NaN is false.
+        if not isinstance(value, (int, float)) or not 0 < value <= _MAX_NUMBER:
             raise ValueError(value)
         return value
 

@@ -295,6 +295,26 @@ def test_a_lock_of_another_process_is_waited_for_and_not_for_ever(client):
     add(client, "b")
 
 
+@pytest.mark.clause("E-1.4", "S-22")
+def test_the_longest_wait_that_a_setting_may_ask_for_is_one(tmp_path):
+    url = f"sqlite:///{tmp_path}/data.db"
+    with pytest.raises(settings.SettingError, match="up to 2147483, or nothing"):
+        make_client(url, storage_busy_timeout_seconds="2147484")
+    client = with_table(make_client(url, storage_busy_timeout_seconds="2147483"))
+    add(client, "a")
+    other = sqlite3.connect(client.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    end = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
+    end.start()
+
+    add(client, "b")
+
+    assert names(client) == ["a", "b"]
+    end.join()
+    other.close()
+    client.dispose()
+
+
 @pytest.mark.clause("E-1.4", "X-34")
 def test_the_wait_for_ones_own_process_and_for_the_others_is_one(tmp_path):
     client = with_table(SQLiteClient(tmp_path / "data.db", busy_timeout_seconds=1))

@@ -103,7 +103,8 @@ def test_number_accepts_decimals(value: Any, parsed: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", "x", 0, "0", -1, True, float("nan"), float("inf"), "1e5", []]
+    "value",
+    [None, "", "x", 0, "0", -1, True, float("nan"), float("inf"), "1e5", [], 2_147_484, "9" * 19],
 )
 def test_number_refuses(value: Any) -> None:
     with pytest.raises(SettingError, match="allowed"):
@@ -268,4 +269,4 @@ def test_an_optional_number_may_be_nothing(value: Any) -> None:
 
     assert parse(value) is None
     assert parse("0.5") == 0.5
-    assert parse.allowed == "a number greater than 0, or nothing"
+    assert parse.allowed == "a number greater than 0, up to 2147483, or nothing"
