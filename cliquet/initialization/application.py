@@ -11,7 +11,15 @@ from pyramid.events import ApplicationCreated, NewResponse
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import authentication, events, http, logs, settings
-from cliquet.initialization import announcing, crashes, metrics, migrations, receiving, web
+from cliquet.initialization import (
+    announcing,
+    crashes,
+    metrics,
+    migrations,
+    receiving,
+    references,
+    web,
+)
 
 __all__ = ["includeme", "initialize", "initialize_cliquet"]
 
@@ -124,8 +132,8 @@ def includeme(config: Configurator) -> None:
     receiving.setup_reception(config)
     # Before the steps, one of which redirects what has no version.
     metrics.setup_prometheus(config)
-    for step in settings.read(configured, "initialization_sequence"):
-        config.maybe_dotted(step)(config)
+    for step in references.resolve_all(config, "initialization_sequence"):
+        step(config)
     metrics.observe_backends(config)
     # After the steps, one of which sets `Vary` anew.
     config.add_subscriber(web.add_cors_headers, NewResponse)
@@ -144,7 +152,7 @@ def includeme(config: Configurator) -> None:
 
     # What plug-ins log on their way in is written as the rest of the application's lines.
     with logs.using(getattr(registry, "log_renderer", None)):
-        for plugin in settings.read(configured, "includes"):
+        for plugin in references.resolve_all(config, "includes"):
             config.include(plugin)
         # Without the setting, the address is free for a view of the application (E-6.5).
         has_version = settings.read(configured, "version_json_path")

@@ -8,6 +8,7 @@ from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import cache, permission, settings, storage
+from cliquet.initialization import references
 
 __all__ = ["setup_cache", "setup_permission", "setup_storage"]
 
@@ -17,13 +18,19 @@ def _load(config: Configurator, kind: str, base: type) -> Any:
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : the module gave something else than a backend.
+    pyramid.exceptions.ConfigurationError : the module is none of a backend, or gave something else.
     ImportError : there is no such module.
     """
-    name = settings.read(config.get_settings(), f"{kind}_backend")
+    setting = f"{kind}_backend"
+    name = settings.read(config.get_settings(), setting)
     if not name:
         return None
-    module = config.maybe_dotted(name)
+    allowed = f"a module such as cliquet.{kind}.memory"
+    module = references.resolve(config, setting, allowed=allowed)
+    if not hasattr(module, "load_from_config"):
+        raise ConfigurationError(
+            f"Setting '{setting}' is {name!r}, which has no load_from_config(); allowed: {allowed}."
+        )
     backend = module.load_from_config(config)
     if not isinstance(backend, base):
         raise ConfigurationError(f"Invalid {kind} backend: {backend}")
@@ -33,8 +40,7 @@ def _load(config: Configurator, kind: str, base: type) -> Any:
 def setup_storage(config: Configurator) -> None:
     """Set ``registry.id_generator`` and, if configured, ``registry.storage``."""
     # Without a storage too: authentication plug-ins use it (P-4.4).
-    generator = settings.read(config.get_settings(), "id_generator")
-    config.registry.id_generator = config.maybe_dotted(generator)()
+    config.registry.id_generator = references.resolve(config, "id_generator")()
     backend = _load(config, "storage", storage.StorageBase)
     if backend is not None:
         config.registry.storage = backend

@@ -16,7 +16,7 @@ from cliquet.events import (
     ResourceChanged,
     ResourceRead,
 )
-from cliquet.initialization import metrics
+from cliquet.initialization import metrics, references
 from cliquet.logs import logger_for
 
 __all__ = ["EventActionFilter", "EventResourceFilter", "setup_listeners"]
@@ -103,7 +103,7 @@ def _resolve(config: Configurator, name: str) -> tuple[Any, str]:
     prefix = f"event_listeners.{name}."
     use = settings.read(config.get_settings(), f"{prefix}use")
     if use:
-        return config.maybe_dotted(use), prefix
+        return references.resolve(config, f"{prefix}use"), prefix
     if failure is not None and not _is_absence(failure, name):
         raise failure
     raise KeyError(f"{prefix}use")

@@ -14,6 +14,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from cliquet import http, log_bounds, logs, settings, wire
+from cliquet.initialization import references
 
 __all__ = ["log_context_tween_factory", "setup_logging"]
 
@@ -21,7 +22,7 @@ __all__ = ["log_context_tween_factory", "setup_logging"]
 def setup_logging(config: Configurator) -> None:
     """Write log lines with the configured renderer, one of them per request (S-18, E-6.4)."""
     configured = config.get_settings()
-    renderer = config.maybe_dotted(settings.read(configured, "logging_renderer"))(configured)
+    renderer = references.resolve(config, "logging_renderer")(configured)
     config.registry.log_renderer = renderer
     config.registry.max_log_field_bytes = settings.read(configured, "max_log_field_bytes")
     config.add_request_method(_request_id, name="request_id", reify=True)

@@ -26,6 +26,7 @@ from cliquet.authentication import (
     keep_private,
     on_policy_selected,
 )
+from cliquet.initialization import references
 
 __all__ = ["setup_authentication"]
 
@@ -200,11 +201,11 @@ def _resolved(config: Configurator, setting: str) -> Any:
     if value == "":
         raise settings.SettingError(setting, value, "a dotted Python name")
     try:
-        return config.maybe_dotted(value)
-    except ImportError as error:
+        return references.resolve(config, setting)
+    except ImportError:
         if value in _REPLACED_CLASSES:
             return _REPLACED_CLASSES[value]
-        raise ImportError(f"Setting '{setting}' is {value!r}: {error}") from error
+        raise
 
 
 def _call(config: Configurator, setting: str, options: dict[str, Any]) -> Any:

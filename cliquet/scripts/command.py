@@ -44,6 +44,8 @@ _EXPECTED = (
     ConflictError,
     SettingError,
     ImportError,
+    # Of the storage and the others in PostgreSQL, without their packages (S-12.4).
+    ImportWarning,
     LookupError,
     OSError,
     UnicodeDecodeError,

@@ -365,7 +365,9 @@ def test_plugins_are_included_in_order_once_the_library_is_set_up(make_module):
     ids=str,
 )
 def test_an_unknown_name_is_refused(settings):
-    with pytest.raises(ImportError):
+    ((setting, value),) = settings.items()
+
+    with pytest.raises(ImportError, match=f"^Setting '{setting}' (is|has) '{value}': No module"):
         make_app(settings=settings)
 
 

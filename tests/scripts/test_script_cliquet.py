@@ -5,9 +5,11 @@ from importlib.metadata import version
 import pytest
 
 from cliquet import logs
+from cliquet.connections import postgresql
 from cliquet.scripts import cliquet as program
 from cliquet.scripts import migrate
 from cliquet.storage.exceptions import BackendError
+from cliquet.storage.postgresql import client
 from scripts.command_line import MEMORY, run_process, write_ini
 
 
@@ -89,7 +91,14 @@ def test_a_missing_file_is_named(cliquet, tmp_path, with_section):
         (
             "[app:main]\nuse = call:cliquet.testing.testapp:main\n"
             "cliquet.storage_backend = cliquet.storage.nowhere",
-            "cliquet.storage.nowhere",
+            "Setting 'storage_backend' is 'cliquet.storage.nowhere': No module named "
+            "'cliquet.storage.nowhere'; allowed: a module such as cliquet.storage.memory.",
+        ),
+        (
+            "[app:main]\nuse = call:cliquet.testing.testapp:main\n"
+            "cliquet.cache_backend = cliquet.cache",
+            "Setting 'cache_backend' is 'cliquet.cache', which has no load_from_config(); allowed: "
+            "a module such as cliquet.cache.memory.",
         ),
         ("[app:main]\nuse = call:cliquet.testing.testapp:nothing", "no attribute 'nothing'"),
         ("[app:main]\ncliquet.readonly = true", "No loader given in section 'app:main'"),
@@ -112,6 +121,20 @@ def test_a_wrong_file_is_explained_in_one_line(cliquet, tmp_path, content, told)
     assert outcome.err.startswith(f"cliquet migrate: {path}: ")
     assert told in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.clause("P-30.3", "S-12.4")
+@pytest.mark.parametrize("kind", ["storage", "permission", "cache"])
+def test_missing_packages_are_told_in_one_line(cliquet, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(client, "sqlalchemy", None)
+    monkeypatch.setattr(postgresql, "sqlalchemy", None)
+    backend = {f"{kind}_backend": f"cliquet.{kind}.postgresql", f"{kind}_url": "postgresql:///x"}
+    ini = write_ini(tmp_path / "service.ini", {**MEMORY, **backend})
+
+    outcome = cliquet("--ini", ini, "migrate")
+
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "pip install cliquet[postgresql]" in outcome.err
 
 
 @pytest.mark.clause("P-30.3")
