@@ -15,6 +15,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
     "cliquet_tables",
+    "contract_links",
     "house_docstrings",
 ]
 exclude_patterns = ["_build"]

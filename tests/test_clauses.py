@@ -1,39 +1,84 @@
-"""Every clause of the HTTP protocol is cited by a test."""
+"""The contract in the repository: its clauses, and what cites them."""
 
 from __future__ import annotations
 
+import re
 import sys
+from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+CONTRACT = ROOT / "docs" / "contract"
 
-# How many clauses each section of the contract has.
-SECTIONS = {
-    1: 7, 2: 16, 3: 14, 4: 13, 5: 18, 6: 11, 7: 10, 8: 18, 9: 12, 10: 11, 11: 8, 12: 20, 13: 7,
-    14: 13, 15: 8, 16: 7, 17: 6, 18: 3, 19: 8, 20: 13, 21: 4, 22: 5, 23: 8, 24: 11, 25: 24, 26: 13,
-    27: 3, 28: 6, 29: 14, 30: 6, 31: 4, 32: 3, 33: 3, 34: 7,
-}  # fmt: skip
-DEFECTS = 76
-DECISIONS = 27
-
-CLAUSES = [
-    *(f"H-{section}.{n}" for section, last in SECTIONS.items() for n in range(1, last + 1)),
-    *(f"D-{n}" for n in range(1, DEFECTS + 1)),
-    *(f"X-{n}" for n in range(1, DECISIONS + 1)),
-]
+# Where numbers are looked for, and what only looks like one there.
+CITING = ("cliquet", "tests", "benchmarks", "loadtests", "docs", "config", "CHANGELOG.rst")
+SUFFIXES = {".py", ".rst", ".ini", ".sql", ".txt", ".conf"}
+NOT_CITATIONS = {
+    # The samples of the tests of these very tools.
+    "tests/test_docs.py",
+    "tests/test_clauses.py",
+}
 
 
 @pytest.fixture(scope="module")
-def cited():
+def tools() -> dict[str, ModuleType]:
+    """The modules of ``docs/_ext`` that read clauses and their citations."""
     sys.path.insert(0, str(ROOT / "docs" / "_ext"))
     try:
-        import clause_marks
+        import clause_marks  # type: ignore[import-not-found]
+        import clause_texts  # type: ignore[import-not-found]
     finally:
         sys.path.pop(0)
-    return clause_marks.collect_clauses(ROOT)
+    return {"marks": clause_marks, "texts": clause_texts}
 
 
-def test_every_clause_of_the_protocol_is_cited_by_a_test(cited):
-    assert [clause for clause in CLAUSES if clause not in cited] == []
+@pytest.fixture(scope="module")
+def numbers(tools: dict[str, ModuleType]) -> list[str]:
+    """The number of each clause that has a text."""
+    return [clause.number for clause in tools["texts"].read_clauses(CONTRACT)]
+
+
+def test_every_clause_has_one_text(tools: dict[str, ModuleType], numbers: list[str]) -> None:
+    clauses = tools["texts"].read_clauses(CONTRACT)
+
+    assert len(numbers) > 1000
+    assert [number for number, count in Counter(numbers).items() if count > 1] == []
+    assert [clause.number for clause in clauses if not clause.text] == []
+
+
+def test_every_citation_has_a_text(tools: dict[str, ModuleType], numbers: list[str]) -> None:
+    known = {*numbers, *tools["texts"].read_sections(CONTRACT)}
+    unknown = {
+        f"{path}:{line}: {number}"
+        for path, line, number in citations(tools["texts"].NUMBER)
+        if number not in known
+    }
+
+    assert unknown == set()
+
+
+def test_every_clause_of_the_protocol_is_cited_by_a_test(
+    tools: dict[str, ModuleType], numbers: list[str]
+) -> None:
+    cited = tools["marks"].collect_clauses(ROOT)
+
+    protocol = [number for number in numbers if number[0] in "HDX"]
+    assert len(protocol) > 400
+    assert [number for number in protocol if number not in cited] == []
+
+
+def citations(pattern: re.Pattern[str]) -> list[tuple[str, int, str]]:
+    """Return the file, the line and the number of each citation."""
+    found = []
+    for name in CITING:
+        for path in sorted((ROOT / name).rglob("*")) or [ROOT / name]:
+            where = path.relative_to(ROOT).as_posix()
+            if path.suffix not in SUFFIXES or "/_build/" in where or where in NOT_CITATIONS:
+                continue
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                found += [(where, number, match[0]) for match in pattern.finditer(line)]
+    assert found
+    return found

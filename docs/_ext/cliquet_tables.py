@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clause_marks import clause_order, collect_clauses
+from clause_texts import Clause, read_clauses
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -117,22 +118,30 @@ class ErrorsTable(SphinxDirective):
 
 
 class ClausesTable(SphinxDirective):
-    """The clauses that tests cite, each with these tests."""
+    """The clauses of the contract, each with its text and the tests that cite it."""
 
     def run(self) -> list[nodes.Node]:
-        found = collect_clauses(ROOT)
-        sections: list[nodes.Node] = []
+        tests = collect_clauses(ROOT)
+        clauses = sorted(read_clauses(ROOT / "docs" / "contract"), key=_order)
+        parts: list[nodes.Node] = []
         for letter, title in DOCUMENTS.items():
-            clauses = [clause for clause in found if clause.startswith(f"{letter}-")]
             rows = [
-                (clause, ", ".join(f"``{test}``" for test in sorted(found[clause])))
-                for clause in sorted(clauses, key=clause_order)
+                (
+                    clause.number,
+                    clause.text,
+                    ", ".join(f"``{test}``" for test in sorted(tests.get(clause.number, ()))),
+                )
+                for clause in clauses
+                if clause.number.startswith(f"{letter}-")
             ]
-            if rows:
-                text = f".. rubric:: {title} ({len(rows)} clauses)\n\n"
-                text += list_table(("Clause", "Tests"), rows, "15 85")
-                sections += self.parse_text_to_nodes(text)
-        return sections
+            text = f".. rubric:: {title} ({len(rows)} clauses)\n\n"
+            text += list_table(("Clause", "Text", "Tests"), rows, "10 50 40")
+            parts += self.parse_text_to_nodes(text)
+        return parts
+
+
+def _order(clause: Clause) -> list[tuple[int, str]]:
+    return clause_order(clause.number)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
