@@ -56,11 +56,17 @@ nitpick_ignore = [
     ("py:class", "cornice.service.Service"),
     ("py:class", "pyramid.authentication.BasicAuthAuthenticationPolicy"),
     ("py:class", "pyramid.config.Configurator"),
+    ("py:class", "pyramid.events.NewResponse"),
     ("py:class", "pyramid.httpexceptions.HTTPException"),
     ("py:class", "pyramid.request.Request"),
     ("py:class", "pyramid_multiauth.MultiAuthPolicySelected"),
     # Parts of a backend, in a module of their own.
     ("py:class", "cliquet.storage.memory_transfer.MemoryTransfer"),
+    ("py:class", "cliquet.permission.selecting.PermissionSelecting"),
+    ("py:class", "cliquet.shared_listing.SharedListing"),
+    ("py:class", "cliquet.storage.atomicity.StorageAtomicity"),
+    ("py:class", "cliquet.storage.joining.JoiningStorage"),
+    ("py:class", "cliquet.storage.selecting.StorageSelecting"),
     ("py:class", "pyramid_multiauth.MultiAuthSecurityPolicy"),
     ("py:class", "redis.client.Redis"),
     ("py:class", "webtest.TestApp"),
@@ -78,9 +84,9 @@ nitpick_ignore = [
     # The docstring of `Service` names a module that applications do not use.
     ("py:mod", "cliquet.cors"),
 ]
-# `T`, the type variable of every module that has a generic function.
+# `T`, and `U` beside it, the type variables of every module that has a generic function.
 nitpick_ignore_regex = [
-    ("py:class", r"cliquet\.[a-z_.]+\.T"),
+    ("py:class", r"cliquet\.[a-z_.]+\.[TU]"),
     ("py:class", "P"),  # a ParamSpec
     # What the backends are made of inside.
     ("py:class", r"cliquet\.connections\.[a-z_.]+\.[A-Za-z]+"),

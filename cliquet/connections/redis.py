@@ -159,7 +159,7 @@ def create_from_config(
     config, prefix : as in ``read_options()``.
     timeout_seconds : how long a thread waits at most for a free connection, for the server to take
         one and for the answer to a command; default the setting ``pool_timeout`` for the first, and
-        :data:`TIMEOUT_SECONDS` for the others.
+        ``TIMEOUT_SECONDS`` for the others.
 
     Raises
     ------

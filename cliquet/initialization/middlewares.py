@@ -20,7 +20,7 @@ def install_middlewares(app: Any, configured: Mapping[str, Any]) -> Any:
     Parameters
     ----------
     app : of Pyramid's making, it tells the name of the project and the defaults that
-        :func:`initialize` was given.
+        :func:`cliquet.initialize` was given.
     configured : the settings that ``main()`` was given; prefixed names count too (S-23.16).
 
     Raises

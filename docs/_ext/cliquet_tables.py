@@ -37,6 +37,11 @@ def list_table(header: Sequence[str], rows: Iterable[Sequence[str]], widths: str
     return "\n".join([*lines, ""])
 
 
+def _plain(text: str) -> str:
+    """Return a text without markup as reStructuredText shows it."""
+    return text.replace("*", r"\*")
+
+
 class SettingsTable(SphinxDirective):
     """Every setting: ``fixed`` names, or the ``families``."""
 
@@ -48,8 +53,8 @@ class SettingsTable(SphinxDirective):
             (
                 self._names(row),
                 self.default_of(row),
-                row.parse.allowed + (f", in {row.unit}" if row.unit else ""),
-                row.sentence
+                _plain(row.parse.allowed) + (f", in {row.unit}" if row.unit else ""),
+                _plain(row.sentence)
                 + (f" *New in {row.version_added}.*" if row.version_added != "3.1" else ""),
             )
             for row in settings.SETTINGS.values()
@@ -87,7 +92,7 @@ class LimitsTable(SphinxDirective):
                 f"``{row.name}``",
                 SettingsTable.default_of(row) + (f" {row.unit}" if row.unit else ""),
                 row.refusal,
-                row.sentence,
+                _plain(row.sentence),
             )
             for row in settings.SETTINGS.values()
             if row.refusal is not None
