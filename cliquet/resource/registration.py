@@ -55,7 +55,8 @@ def register_resource(
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : at the scan, without storage backend (S-11.4).
+    pyramid.exceptions.ConfigurationError : at the scan, without storage backend (S-11.4), or with a
+        path that is no template.
     """
     if viewset is None:
         viewset = resource_cls.default_viewset(**kwargs)
@@ -69,10 +70,7 @@ def register_resource(
     def register_service(endpoint_type: str, configurator: Configurator) -> Any:
         # Applications replace the class in this package (P-35.19), so it is looked up there.
         service_class = sys.modules["cliquet.resource"].Service
-        paths = {
-            kind: getattr(viewset, f"{kind}_path").format(resource_name=resource_name)
-            for kind in ("collection", "record")
-        }
+        paths = {kind: _path(viewset, kind, resource_name) for kind in ("collection", "record")}
         service = service_class(
             viewset.get_service_name(endpoint_type, resource_cls),
             paths[endpoint_type],
@@ -124,3 +122,17 @@ def register_resource(
 
     info = venusian.attach(resource_cls, callback, category="pyramid", depth=depth)
     return callback
+
+
+def _path(viewset: Any, kind: str, resource_name: str) -> str:
+    """Return the pattern of a route from its template (P-8.4)."""
+    template = getattr(viewset, f"{kind}_path")
+    try:
+        path: str = template.format(resource_name=resource_name)
+    except (AttributeError, LookupError, ValueError) as error:
+        raise ConfigurationError(
+            f"'{kind}_path' of the resource '{resource_name}' is {template!r}: variables of the "
+            "URL are written with doubled braces, as in "
+            "'/forests/{{forest_id}}/{resource_name}s/{{id}}'."
+        ) from error
+    return path

@@ -168,6 +168,20 @@ def test_paths_are_formatted_with_the_name_of_the_resource():
     assert len(app.get("/v0/cap/all", headers=HEADERS).json["data"]) == 1
 
 
+@pytest.mark.clause("P-8.4")
+@pytest.mark.parametrize(
+    "variable", ["{forest_id}", "{}", "{0}", "{forest_id", "{resource_name.id}"]
+)
+@pytest.mark.parametrize("kind", ["collection", "record"])
+def test_a_path_that_is_no_template_is_refused_with_the_way_to_write_it(kind, variable):
+    with pytest.raises(ConfigurationError) as caught:
+        make_app([(Psilo, {f"{kind}_path": f"/forests/{variable}/psilos"})])
+
+    message = str(caught.value)
+    assert message.startswith(f"'{kind}_path' of the resource 'psilo' is '/forests/{variable}/")
+    assert "'/forests/{{forest_id}}/{resource_name}s/{{id}}'" in message
+
+
 @pytest.mark.clause("P-8.5", "P-15.11", "P-15.13")
 @pytest.mark.parametrize(
     ("kwargs", "settings", "refused"),
