@@ -63,7 +63,7 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         the timestamp and the mark of tombstones; nothing is remembered (B-3.11).
     auth : raw ``Authorization`` header of the request, for backends that need it (B-3.7).
 
-    Timestamps are integer milliseconds since the Unix epoch, none later than
+    Timestamps are integer milliseconds since the Unix epoch, not before it, none later than
     ``cliquet.storage.timestamps.MAX_TIMESTAMP``: a caller that supplies one gets a
     ``ValueError``, and a collection that has come to it goes on from the clock (X-28). Each call is
     atomic (B-5.20): other callers see what was before it or what is after it. Within a request, the

@@ -22,14 +22,15 @@ def require_timestamp(supplied: Any) -> int | None:
     Raises
     ------
     TypeError : it is neither an integer nor ``None``.
-    ValueError : it is beyond :data:`MAX_TIMESTAMP`.
+    ValueError : it is before the Epoch or beyond :data:`MAX_TIMESTAMP`: the service would tell what
+        it does not take back (X-28).
     """
     if supplied is None:
         return None
     if not isinstance(supplied, int) or isinstance(supplied, bool):
         raise TypeError(f"A timestamp is an integer, not {supplied!r}.")
-    if supplied > MAX_TIMESTAMP:
-        raise ValueError(f"A timestamp is at most {MAX_TIMESTAMP}, hence not {supplied}.")
+    if not 0 <= supplied <= MAX_TIMESTAMP:
+        raise ValueError(f"A timestamp is from 0 to {MAX_TIMESTAMP}, hence not {supplied}.")
     return supplied
 
 
