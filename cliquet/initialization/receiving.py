@@ -71,6 +71,7 @@ def _receive(event: NewRequest) -> None:
     else:
         _check_host(request)
     _check_encoding(request)
+    _check_segments(request)
     wire.normalize(request.environ)
     if request.method == "OPTIONS":
         _address_preflight(request)
@@ -122,6 +123,22 @@ def _check_encoding(request: Request) -> None:
             errors.raise_invalid(
                 request, location=location, description="The URL is not valid UTF-8"
             )
+
+
+def _check_segments(request: Request) -> None:
+    """Refuse segments that clients take out of a URL, with the one before (RFC 3986 5.2.4).
+
+    Only a client that does not can have sent them. Another that follows a redirection, or a page,
+    to a URL with them would get to other records, or out of where the service is mounted.
+
+    Raises
+    ------
+    HTTPBadRequest : the path has such a segment, escaped or not.
+    """
+    path: str = request.environ.get("PATH_INFO", "")
+    if "/." in path and not {".", ".."}.isdisjoint(path.split("/")):
+        description = "No segment of the URL may be '.' or '..'"
+        errors.raise_invalid(request, location="path", description=description)
 
 
 def _address_preflight(request: Request) -> None:

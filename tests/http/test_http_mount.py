@@ -135,6 +135,37 @@ def test_redirections_stay_below_the_mount(app, url, path, leads_to):
     app.get(location, headers=AUTH, status=200)
 
 
+DOTTED = [
+    "/../../admin",
+    "/%2e%2e/%2E%2e/admin/",
+    "/v0/../../../admin/",
+    "/v0/%2e%2e/%2e%2e/%2e%2e/admin/",
+    "/./mushrooms",
+    "/v0/mushrooms/.",
+    "/..",
+]
+
+
+@pytest.mark.clause("H-2.4", "H-2.11", "D-70")
+@pytest.mark.parametrize("path", DOTTED)
+def test_a_url_that_clients_would_shorten_is_written_nowhere(app, url, path):
+    refused = app.get(url("") + path, headers=AUTH, status=400)
+    (answer,) = batch(app, url, path)
+
+    assert "Location" not in refused.headers
+    assert answer["status"] == 400
+    assert refused.json == answer["body"]
+    assert refused.json["details"][0]["location"] == "path"
+    assert "'.' or '..'" in refused.json["message"]
+
+
+@pytest.mark.clause("H-2.4")
+@pytest.mark.parametrize("path", ["/...", "/.hidden", "/a..", "/a.b/..c"])
+def test_other_dots_are_characters(app, url, path):
+    location = app.get(url(path), headers=AUTH, status=307).location
+    assert location == f"http://localhost{url('/v0')}{path}"
+
+
 @pytest.mark.clause("H-25.13", "H-25.17", "H-25.18")
 def test_paths_of_a_batch_may_have_the_version_and_the_mount(app, url):
     store(app, url, number=1)
