@@ -104,6 +104,23 @@ def test_settings_that_the_pages_mention_are_in_the_table() -> None:
     assert unknown == set()
 
 
+def test_tests_that_the_page_on_security_names_exist() -> None:
+    named = re.findall(
+        r"``((?:tests|cliquet/testing)/[^`]+|test_\w+)``",
+        (ROOT / "docs" / "security.rst").read_text(),
+    )
+    sources = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+
+    assert len(named) > 50
+    for name in named:
+        if name.startswith("test_"):
+            assert any(f"\ndef {name}(" in source for source in sources), name
+            continue
+        path = ROOT / name
+        files = path.rglob("test_*.py") if path.is_dir() else [path]
+        assert any("def test_" in file.read_text() for file in files), name
+
+
 def test_links_of_the_readme_lead_to_files() -> None:
     links = re.findall(r"<([^>:]+)>`_", (ROOT / "README.rst").read_text())
 
