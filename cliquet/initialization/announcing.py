@@ -106,9 +106,10 @@ def _warn_of_two_transactions(registry: Any) -> None:
         return
     logs.logger.warning(
         "Records and permissions are not committed together: a crash in between leaves permissions"
-        " without record, or records without owner. `cliquet check-permissions` finds them.",
-        storage=_module_of(backends[0]),
-        permission=_module_of(backends[1]),
+        " without record, or records without owner. `cliquet check-permissions` finds them. There"
+        " are none if both are in one database of PostgreSQL or SQLite.",
+        storage=settings.read(registry.settings, "storage_backend"),
+        permission=settings.read(registry.settings, "permission_backend"),
     )
 
 

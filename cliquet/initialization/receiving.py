@@ -17,6 +17,7 @@ from cliquet import errors, hosts, prometheus, settings, urls, wire
 __all__ = ["allowed_hosts_tween_factory", "setup_reception"]
 
 _HOST_FORM = "should be a name or an address, with or without port"
+_OTHER_HOST = "should be one by which the service is known (setting allowed_hosts)"
 _IS_OTHER_HOST = "cliquet.host_is_not_allowed"
 
 # To the version, to another number of slashes: no redirection of the service leads further.
@@ -92,7 +93,7 @@ def _check_host(request: Request) -> None:
     )
     if is_valid and _IS_OTHER_HOST not in environ:
         return
-    description = "should be one by which the service is known" if is_valid else _HOST_FORM
+    description = _OTHER_HOST if is_valid else _HOST_FORM
     errors.raise_invalid(
         request, location="header", name="Host", description=f"Host header {description}"
     )

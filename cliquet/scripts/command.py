@@ -111,7 +111,7 @@ def variables(port: int | None = None) -> dict[str, str]:
 
 
 def module_of(backend: Any) -> str:
-    """Return the name of the module of a backend, as settings have it."""
+    """Return the name of the module that defines a backend."""
     # Not `type()`: observers stand before what they observe.
     return str(backend.__class__.__module__)
 

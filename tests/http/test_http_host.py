@@ -10,7 +10,7 @@ from cliquet.testing.web import basic_auth, make_app
 
 AUTH = basic_auth()
 FORM = "Host header should be a name or an address, with or without port"
-OTHER = "Host header should be one by which the service is known"
+OTHER = "Host header should be one by which the service is known (setting allowed_hosts)"
 NO_AUTHORITIES = [
     "",
     "a b",
