@@ -7,6 +7,7 @@ parent and action (X-9), however many records it concerns.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from zope.interface import implementedBy
 
-from cliquet import authorization, logs, utils, wire
+from cliquet import authorization, jsonio, logs, utils, wire
 from cliquet.patterns import exact
 from cliquet.transactions import BeforeCommit
 from cliquet.types import Record
@@ -128,6 +129,8 @@ class _Stacked:
     records: list[Any] = field(default_factory=list)
     known: tuple[int, int] | None = None
     """A timestamp that was read, and the number of records that it covers."""
+    weighed: int = 0
+    """Number of records that :func:`weigh_replaced` has counted."""
 
     @property
     def event_class(self) -> type[_ResourceEvent]:
@@ -191,6 +194,25 @@ def notify_resource_event(
         stacked.records.extend({"new": item} for item in items)
     else:
         stacked.records.extend({"new": item, "old": old} for item in items)
+
+
+def weigh_replaced(request: Request) -> int:
+    """Return the bytes of the records that were replaced since the last call.
+
+    Events keep them until the request is over, whatever its answer shows.
+    """
+    size = 0
+    # Without the step that binds data there are no events (S-5.1).
+    stack = getattr(request, "bound_data", {}).get("resource_events", {})
+    for stacked in stack.values():
+        if stacked.action is not ACTIONS.UPDATE:
+            continue
+        for record in stacked.records[stacked.weighed :]:
+            # An application may notify of anything.
+            with contextlib.suppress(TypeError):
+                size += len(jsonio.dumps(record.get("old")))
+        stacked.weighed = len(stacked.records)
+    return size
 
 
 def get_resource_events(request: Request, after_commit: bool = False) -> list[_ResourceEvent]:

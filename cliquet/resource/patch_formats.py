@@ -47,7 +47,8 @@ MAX_COPIED_VALUES = 100_000
 """Most JSON values that they may duplicate: small ones take up to a hundred times their bytes."""
 
 MAX_PATH_PARTS = 2 * jsonio.MAX_DEPTH
-"""Most parts of a path of a JSON Patch; an operation may nest what the next one takes out again."""
+"""Most parts of a path of a JSON Patch, and most escapes (RFC 6901 section 3); an operation may
+nest what the next one takes out again."""
 
 # Members that an operation needs besides `op` and `path` (RFC 6902 section 4).
 _NEEDED = {
@@ -114,7 +115,7 @@ def check_shape(content_type: str, patch: JSONValue) -> None:
         raise InvalidParameter("body", None, description)
     for index, operation in enumerate(patch):
         if _has_long_path(operation):
-            raise _failure(index, f"a path has more than {MAX_PATH_PARTS} parts")
+            raise _failure(index, f"a path has more than {MAX_PATH_PARTS} parts or escapes")
         if not _is_operation(operation):
             raise _failure(index, _NO_OPERATION)
 
@@ -301,7 +302,10 @@ def _has_long_path(operation: JSONValue) -> bool:
     if not isinstance(operation, dict):
         return False
     paths = (operation.get("path"), operation.get("from"))
-    return any(isinstance(path, str) and path.count("/") > MAX_PATH_PARTS for path in paths)
+    return any(
+        isinstance(path, str) and max(path.count("/"), path.count("~")) > MAX_PATH_PARTS
+        for path in paths
+    )
 
 
 def _is_operation(operation: JSONValue) -> bool:

@@ -51,7 +51,8 @@ class PatchReader(ResponseWriter):
         for name in removed:
             if self._schema.is_readonly(name):
                 errors.raise_invalid(self.request, name=name, description=f"Cannot modify {name}")
-        base = {name: value for name, value in record.items() if name not in removed}
+        gone = frozenset(removed)
+        base = {name: value for name, value in record.items() if name not in gone}
         return Plan(base, changes, removed)
 
     def _patched(self, existing: Record) -> Record:

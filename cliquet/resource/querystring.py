@@ -27,6 +27,7 @@ from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort
 from cliquet.types import JSONValue
 
 __all__ = [
+    "MAX_ARRAY_SEARCHES",
     "MAX_FIELDS",
     "MAX_PATTERNS",
     "MAX_PATTERN_CHARACTERS",
@@ -53,6 +54,9 @@ MAX_PATTERN_CHARACTERS: Final = 8190
 
 MAX_PATTERNS: Final = 5
 """Most ``like_`` filters of one list: each reads the whole text, which may have megabytes."""
+
+MAX_ARRAY_SEARCHES: Final = 10
+"""Most ``contains_`` and ``contains_any_`` filters of one list: each reads the whole array."""
 
 _UNBOUNDED: Final = Bounds()
 
@@ -131,7 +135,7 @@ def parse_filters(
     """
     filters = []
     count = FilterCount(bounds)
-    patterns = 0
+    patterns = searches = 0
     deprecated_to = False
     for raw_name, text in params:
         name = raw_name.strip()
@@ -150,6 +154,11 @@ def parse_filters(
         # No stored name holds NUL, and a database may choke on it (B-21.20).
         if "\0" in field or not is_known_field(field):
             raise InvalidParameter("querystring", name, f"Unknown filter field '{name}'")
+        if operator in _MEMBERSHIP_OPERATORS:
+            searches += 1
+            if searches > MAX_ARRAY_SEARCHES:
+                description = f"More than {MAX_ARRAY_SEARCHES} filters that begin with contains_"
+                raise InvalidParameter("querystring", name, description)
         if operator in _LIST_OPERATORS and not text.startswith("["):
             count.expect(name, text)
         if operator is COMPARISON.HAS:

@@ -79,8 +79,8 @@ ROWS: Final[tuple[Setting, ...]] = (
         "max_response_bytes",
         _LIMIT,
         10485760,
-        "Size of the bodies in the answer to a batch, beyond which no further request is begun. "
-        "Nothing or 0 for no limit.",
+        "Size of the bodies in the answer to a batch, and of the records that it replaces, beyond "
+        "which no further request is begun. Nothing or 0 for no limit.",
         unit="bytes",
         version_added="3.2",
         refusal="503 in place of each further request",

@@ -15,7 +15,7 @@ from pyramid.httpexceptions import (
 from pyramid.request import Request
 from pyramid.response import Response
 
-from cliquet import errors, settings
+from cliquet import errors, events, settings
 
 __all__ = ["Budget", "Refusal", "refusal_of", "shortened"]
 
@@ -88,7 +88,7 @@ def shortened(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Budget:
-    """Time and size of the answer that a batch has left.
+    """Time and size that a batch has left: of its answer, and of the records that it replaces.
 
     Parameters
     ----------
@@ -103,16 +103,20 @@ class Budget:
         # The attempts at a request share their environment, and their time.
         self._began: float = request.environ.setdefault(_BEGAN, time.monotonic())
         self._bytes = 0
+        self._request = request
 
     def spend(self, response: Response) -> None:
-        """Count the body of a response."""
+        """Count the body of a response, and what the events of its request hold beside it."""
         if self._max_bytes is not None:
-            self._bytes += len(response.body)
+            self._bytes += len(response.body) + events.weigh_replaced(self._request)
 
     def refusal(self) -> Refusal | None:
         """Refuse to begin another sub-request, once nothing is left."""
         if self._max_bytes is not None and self._bytes > self._max_bytes:
-            reason = f"the answer has {self._max_bytes} bytes already (setting max_response_bytes)"
+            reason = (
+                f"the answer, or the records replaced, have {self._max_bytes} bytes already"
+                " (setting max_response_bytes)"
+            )
         elif self._max_seconds is not None and (time.monotonic() - self._began > self._max_seconds):
             reason = f"{self._max_seconds} seconds are over (setting batch_timeout_seconds)"
         else:

@@ -162,6 +162,25 @@ def test_the_headers_of_a_request_are_bounded(headers, status, is_default):
 # Answers
 
 
+@pytest.mark.clause("X-34", "H-20.9")
+@pytest.mark.setting("max_response_bytes")
+def test_no_request_begins_once_the_records_that_are_replaced_are_large_enough():
+    app = make(max_response_bytes="1200")
+    body = {"data": {"a": "a" * 500}}
+    url = app.post_json("/v0/spores", body, headers=AUTH).json["data"]["id"]
+    change = {
+        "method": "PATCH",
+        "path": f"/spores/{url}",
+        "headers": {"Response-Behavior": "light"},
+    }
+
+    answers = send(app, [{**change, "body": {"data": {"b": n}}} for n in range(5)])
+
+    # What is left of the answers is a hundred bytes each.
+    assert statuses(answers) == [200, 200, 503, 503, 503]
+    assert all(refused_in_place(answer, "max_response_bytes") for answer in answers[2:])
+
+
 @pytest.mark.clause("X-34")
 @pytest.mark.setting("max_response_bytes")
 def test_no_request_begins_once_the_answer_is_large_enough():

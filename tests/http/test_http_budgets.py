@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 import pytest
 from request_costs import Bolete
 from testapp import Lichen, Mushroom, Spore
-from worst_requests import SPORE, WORST, Worst, data
+from worst_requests import CROWDED, SPORE, VALUES, WORST, Worst, data, members
 
 from cliquet.testing.web import basic_auth, make_app
 
@@ -38,6 +38,7 @@ def app():
     for _ in range(STORED):
         assert send(made, Worst("POST", "/v0/lichens", data({"a": "a" * 1000}))) == 201
     assert send(made, Worst("PUT", SPORE, data({"a": 1}))) in (200, 201)
+    assert send(made, Worst("PUT", CROWDED, data(members(VALUES - 20)))) in (200, 201)
     return made
 
 

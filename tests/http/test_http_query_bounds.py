@@ -116,6 +116,12 @@ def test_a_pattern_is_not_too_long(field, number, status):
     get(make(), f"like_{field}=" + "*" * number, status)
 
 
+@pytest.mark.clause("X-34", "B-21.17")
+@pytest.mark.parametrize(("number", "status"), [(5, 200), (6, 400)])
+def test_searches_in_arrays_are_counted(number, status):
+    get(make(), "&".join(["contains_a=1&contains_any_b=1"] * number), status)
+
+
 @pytest.mark.clause("X-34", "B-21.16")
 @pytest.mark.parametrize(("number", "status"), [(5, 200), (6, 400)])
 def test_patterns_are_counted(number, status):

@@ -63,6 +63,8 @@ LONG_PATH = ".".join("a" * 100)
 LIST_URL = f"/lichens?{FILTERS}"
 PATCH_TYPE = "application/json-patch+json"
 SPORE = f"/v0/spores/{RECORD}"
+# One with as many members as there may be.
+CROWDED = "/v0/spores/d1d1d1d1-0000-4000-8000-000000000002"
 
 WORST = {
     # Bodies of creations
@@ -104,6 +106,19 @@ WORST = {
     "PATCH of many members": Worst("PATCH", SPORE, data(members(VALUES - 20))),
     "merge patch of many members": Worst(
         "PATCH", SPORE, dumps(members(VALUES - 20)), content_type="application/merge-patch+json"
+    ),
+    "merge patch that removes many members": Worst(
+        "PATCH",
+        CROWDED,
+        dumps(dict.fromkeys(members(VALUES - 20))),
+        content_type="application/merge-patch+json",
+    ),
+    "JSON patch of escapes": Worst(
+        "PATCH",
+        SPORE,
+        dumps([{"op": "add", "path": "/data/" + "~1" * 5_000, "value": 1}] * 990),
+        content_type=PATCH_TYPE,
+        statuses=(400,),
     ),
     "JSON patch that doubles": Worst(
         "PATCH",

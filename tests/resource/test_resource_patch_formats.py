@@ -283,8 +283,10 @@ def test_copies_of_copies_are_bounded():
 @pytest.mark.parametrize(
     ("parts", "reason"), [(200, "it is not"), (201, "a path has more than 200")]
 )
-def test_the_parts_of_a_path_are_counted(member, parts, reason):
-    operation = {"op": "none", "path": "/a", "from": "/a", member: "/a" * parts}
+@pytest.mark.parametrize("path", ["{0}", "/b{1}"])
+def test_the_parts_of_a_path_are_counted(member, parts, reason, path):
+    path = path.format("/a" * parts, "~1" * parts)
+    operation = {"op": "none", "path": "/a", "from": "/a", member: path}
 
     name, description = refusal(operated, {}, operation)
 
