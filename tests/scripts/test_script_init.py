@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from cliquet.settings import SETTINGS
 from scripts.command_line import run_process
 from scripts.serving import send, served
 
@@ -39,6 +40,17 @@ def demo(cliquet, tmp_path):
 @pytest.mark.clause("E-7.1")
 def test_a_new_service_has_what_it_takes(demo):
     assert files_in(demo) == FILES
+
+
+@pytest.mark.clause("E-7.1")
+def test_gunicorn_takes_urls_as_long_as_those_of_pages(demo):
+    texts = [(demo / name).read_text() for name in ("README.rst", "config/production.ini")]
+    longest = f"--limit-request-line {SETTINGS['max_url_bytes'].default}"
+
+    for text in texts:
+        # A backslash goes on with the command.
+        (command,) = re.findall(r"gunicorn --paste(?:.*\\\n)*.*", text)
+        assert longest in command
 
 
 @pytest.mark.clause("E-7.1")
