@@ -134,6 +134,14 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
     :class:`~cliquet.storage.exceptions.BackendError` when that service fails (B-2.5).
     """
 
+    is_written_after_records: bool = False
+    """Whether others may see a record before the permissions that were committed with it.
+
+    :meth:`check_permission` then waits for these before it refuses, which reading does not.
+
+    .. versionadded:: 3.2
+    """
+
     # Backends define their own arguments (B-15.3).
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass

@@ -36,6 +36,9 @@ class KnownPermissions:
         self._aces: dict[str, tuple[dict[str, set[str]], int | None]] = {}
         # What the answers relied on, known still or not.
         self._judged: dict[str, dict[str, set[str]]] = {}
+        # The object whose ACEs are those of the moment when it was locked; the backend shows what
+        # the request has made of them since.
+        self._settled: str | None = None
 
     def remember(
         self, object_id: str, aces: dict[str, set[str]], timestamp: int | None = None
@@ -86,9 +89,12 @@ class KnownPermissions:
             return True
         self.forget(object_id)
         self.remember(object_id, aces)
-        is_granted = judge()
-        self.forget(object_id)
-        return is_granted
+        self._settled = object_id
+        try:
+            return judge()
+        finally:
+            self._settled = None
+            self.forget(object_id)
 
     def forget_aces(self) -> None:
         """Forget the ACEs of every object, which must be read again."""
@@ -118,7 +124,12 @@ class KnownPermissions:
             bound = [pair for pair in bound if pair[0] != object_id]
             if own and self._holds(backend, object_id, own, principals):
                 return True
-            if not bound:
+            if backend.is_written_after_records and object_id != self._settled:
+                # What was read may be a moment old; its own check waits for those who write.
+                self.forget(object_id)
+                self._judged.pop(object_id, None)
+                bound = granting_permissions(object_id, permission, get_bound_permissions)
+            elif not bound:
                 return False
         question = (frozenset(bound), frozenset(principals))
         if question in self._granted:

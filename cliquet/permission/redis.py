@@ -42,6 +42,7 @@ from cliquet.permission.redis_changes import (
 from cliquet.permission.redis_joining import Changes, wait_for
 from cliquet.permission.redis_keys import (
     ACCESSIBLE,
+    LOCK,
     MEMBERS,
     OBJECTS,
     PERMISSIONS,
@@ -76,6 +77,7 @@ class Permission(PermissionBase):
     """
 
     is_transferable = True
+    is_written_after_records = True
 
     def __init__(self, client: redis.Redis) -> None:
         super().__init__()
@@ -198,10 +200,17 @@ class Permission(PermissionBase):
         names = {name for name in principals if isinstance(name, str)}
         if not granting or not names:
             return False
+        # Before it refuses, it waits for whoever is about to write the permissions of a record that
+        # others see already (D-54, X-30).
         if self._changes.pending():
-            return not self._authorized(granting).isdisjoint(names)
+            return any(
+                not self._authorized(granting, is_guarded=waits).isdisjoint(names)
+                for waits in (False, True)
+            )
         keys = [ace_key(*bound) for bound in granting]
-        return bool(self._check(keys=keys, args=_texts(*names)))
+        locks = [key_of(LOCK, object_id) for object_id in {object_id for object_id, _ in granting}]
+        arguments: list[Any] = [len(names), *_texts(*names), *locks]
+        return bool(wait_for(lambda: self._check(keys=keys, args=arguments)))
 
     @wrap_redis_error
     def object_permissions(
@@ -297,10 +306,14 @@ class Permission(PermissionBase):
         self._changes.make(changes)
         return before
 
-    def _authorized(self, granting: Sequence[BoundPermission]) -> set[str]:
+    def _authorized(
+        self, granting: Sequence[BoundPermission], *, is_guarded: bool = False
+    ) -> set[str]:
         """Return the principals who hold one of the bound permissions."""
         object_ids = list(dict.fromkeys(object_id for object_id, _ in granting))
-        known = dict(zip(object_ids, self._read(object_ids, None), strict=True))
+        known = dict(
+            zip(object_ids, self._read(object_ids, None, is_guarded=is_guarded), strict=True)
+        )
         return set().union(*(known[one].get(name, ()) for one, name in granting))
 
     # Copies

@@ -23,6 +23,7 @@ from typing import Final
 
 __all__ = [
     "ACCESSIBLE",
+    "LOCK",
     "MEMBERS",
     "NAMESPACE",
     "OBJECTS",
@@ -42,6 +43,7 @@ _PREFIX: Final = NAMESPACE.encode()
 USERS: Final = b"users"
 OBJECTS: Final = b"objects"
 USER: Final = b"user:"
+LOCK: Final = b"lock:"
 PERMISSIONS: Final = b"permissions:"
 ACCESSIBLE: Final = b"accessible:"
 MEMBERS: Final = b"members:"

@@ -245,16 +245,26 @@ return reply
 while somebody has locked one of the objects; then the objects."""
 
 CHECK: Final = """
+local count = tonumber(ARGV[1])
 for _, key in ipairs(KEYS) do
-  for _, principal in ipairs(ARGV) do
-    if redis.call('SISMEMBER', key, principal) == 1 then
+  for rank = 2, count + 1 do
+    if redis.call('SISMEMBER', key, ARGV[rank]) == 1 then
       return 1
     end
   end
 end
+for rank = count + 2, #ARGV do
+  if redis.call('EXISTS', ARGV[rank]) == 1 then
+    return false
+  end
+end
 return 0
 """
-"""Tell whether one of the principals is in one of the ACEs."""
+"""Tell whether one of the principals is in one of the sets of the keys.
+
+The number of principals and these; then keys of locks, while any of which is there the answer is
+nothing rather than no.
+"""
 
 FLUSH: Final = (
     _COMMON

@@ -9,6 +9,7 @@ from services import running_redis
 
 from cliquet.connections.own_transactions import OwnTransaction
 from cliquet.permission import redis_joining
+from cliquet.permission.known import KnownPermissions
 from cliquet.permission.redis import Permission
 from cliquet.permission.redis_joining import BATCH
 from cliquet.storage.exceptions import BackendError
@@ -283,3 +284,40 @@ def test_an_operation_sees_what_its_request_has_changed_and_keeps_its_own(permis
         request.abort()
 
     assert permission.object_permissions("/o") == {"read": {"of the operation"}}
+
+
+@pytest.mark.clause("D-54", "X-30")
+@pytest.mark.parametrize("is_in_a_transaction", [False, True])
+@pytest.mark.parametrize("knows_before", [False, True])
+def test_nobody_is_refused_what_a_commit_is_about_to_give(
+    permission, is_in_a_transaction, knows_before
+):
+    answers = []
+
+    def check():
+        known = KnownPermissions()
+
+        def ask():
+            return known.check(permission, "/o", "read", ["alice"], None, lists_object=knows_before)
+
+        if not is_in_a_transaction:
+            answers.append(ask())
+            return
+        with request_transaction():
+            permission.add_principal_to_ace("/other", "read", "alice")
+            answers.append(ask())
+
+    checking = threading.Thread(target=check)
+
+    def record_is_there():
+        # Whoever sees it now asks for permissions that are not written yet.
+        checking.start()
+        checking.join(0.1)
+
+    with request_transaction() as request:
+        permission.write_object_permissions("/o", {"read": ["alice"]}, "bob", is_new=True)
+        Other(request, record_is_there)
+        request.commit()
+    checking.join(10)
+
+    assert answers == [True]
