@@ -2,6 +2,7 @@
 
 import gc
 
+import cornice.service
 import pytest
 
 # Before its first import: the assertions of the contract suites explain themselves.
@@ -32,6 +33,14 @@ def logs_of_this_test_alone():
     """Leave to each test nothing of what others have configured in the logs."""
     with fresh_logs():
         yield
+
+
+@pytest.fixture(autouse=True)
+def services_of_this_test_alone():
+    """Leave no application behind in Cornice's list of all services, which keeps each one alive."""
+    before = len(cornice.service.SERVICES)
+    yield
+    del cornice.service.SERVICES[before:]
 
 
 @pytest.fixture

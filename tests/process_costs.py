@@ -1,10 +1,20 @@
 """What a process takes of the machine, as the kernel counts it."""
 
+import gc
 import os
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 MEGABYTE = 1024 * 1024
+
+
+def keep_apart():
+    """Keep what other tests have left out of the garbage collections of those that follow.
+
+    To look through it would be most of what a request seems to cost.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def own_memory(pid="self"):

@@ -13,6 +13,7 @@ import time
 from urllib.parse import unquote_to_bytes
 
 import pytest
+from process_costs import keep_apart
 from request_costs import Bolete
 from testapp import Lichen, Mushroom, Spore
 from worst_requests import CROWDED, SPORE, VALUES, WORST, Worst, data, members
@@ -28,6 +29,11 @@ CLEAR_REFS = "/proc/self/clear_refs"
 pytestmark = pytest.mark.skipif(
     not os.access(CLEAR_REFS, os.W_OK), reason="the peak of a process's memory cannot be reset here"
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def apart():
+    keep_apart()
 
 
 @pytest.fixture

@@ -9,7 +9,14 @@ import time
 from urllib.parse import quote, urlsplit
 
 import pytest
-from process_costs import MEGABYTE, cpu_seconds, forget_peak, own_memory, peak_memory
+from process_costs import (
+    MEGABYTE,
+    cpu_seconds,
+    forget_peak,
+    keep_apart,
+    own_memory,
+    peak_memory,
+)
 from redis import Redis
 
 from cliquet import resource
@@ -82,6 +89,7 @@ class Service:
 @pytest.fixture(scope="module", params=["memory", "sqlite", "postgresql", "redis"])
 def service(request, tmp_path_factory):
     family, url, pid = request.param, "", None
+    keep_apart()
     if family == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('heaps')}/data.db"
     elif family == "postgresql":
