@@ -100,7 +100,7 @@ def register_resource(
         return service
 
     def callback(context: Any, name: str, ob: Any) -> None:
-        config = context.config.with_package(info.module)
+        config = context.config.with_package(module)
         if not hasattr(config.registry, "storage"):
             raise ConfigurationError("Mandatory storage backend is missing from configuration.")
         if not hasattr(config.registry, "permission") and issubclass(
@@ -120,7 +120,9 @@ def register_resource(
         for endpoint_type in ("collection", "record"):
             config.add_cornice_service(register_service(endpoint_type, config))
 
-    info = venusian.attach(resource_cls, callback, category="pyramid", depth=depth)
+    # Not the whole answer, which the class would keep: the variables of whoever registers it, such
+    # as a configurator and its application, are in it.
+    module = venusian.attach(resource_cls, callback, category="pyramid", depth=depth).module
     return callback
 
 

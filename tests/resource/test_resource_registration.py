@@ -1,8 +1,11 @@
 """From a class to its two services."""
 
+import gc
 import types
+import weakref
 
 import colander
+import cornice.service
 import pytest
 from pyramid.exceptions import ConfigurationConflictError, ConfigurationError
 from testapp import Mushroom, Psilo
@@ -470,3 +473,16 @@ def test_the_generator_of_the_application_makes_and_judges_ids():
     assert refused.json["details"] == [
         {"location": "path", "name": None, "description": "Invalid record id"}
     ]
+
+
+def test_a_class_keeps_no_application_that_served_it():
+    known = len(cornice.service.SERVICES)
+    app = make_app([Mushroom])
+    app.get("/v0/mushrooms", headers=HEADERS)
+    registry = weakref.ref(app.app.registry)
+
+    # Cornice keeps all services that there ever were.
+    del app, cornice.service.SERVICES[known:]
+    gc.collect()
+
+    assert registry() is None
