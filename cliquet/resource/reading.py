@@ -37,6 +37,8 @@ class RequestReader:
     model: Model
     request: Request
 
+    # Those of the request, read once.
+    _query_bounds: Bounds | None = None
     # A mapping, and what it became when it was bound to the request.
     _bound_mapping: tuple[ResourceSchema, ResourceSchema] | None = None
 
@@ -103,9 +105,13 @@ class RequestReader:
 
     def _bounds(self) -> Bounds:
         """Return the bounds of the query string."""
-        request = self.request
-        # Most requests have nothing to be bounded.
-        return Bounds.from_settings(request.registry.settings) if request.GET else Bounds()
+        if self._query_bounds is None:
+            request = self.request
+            # Most requests have nothing to be bounded.
+            self._query_bounds = (
+                Bounds.from_settings(request.registry.settings) if request.GET else Bounds()
+            )
+        return self._query_bounds
 
     def _extract_limit(self) -> int | None:
         """Read ``_limit`` (H-14.1 to H-14.4)."""
