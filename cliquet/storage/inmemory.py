@@ -16,9 +16,19 @@ from cliquet.storage.query import COMPARISON, MISSING, Filter, PaginationRule, S
 from cliquet.storage.values import copy_object
 from cliquet.types import JSONValue, Record
 
-__all__ = ["Entry", "Names", "apply_filters", "apply_pagination_rules", "apply_sorting", "page"]
+__all__ = [
+    "Entry",
+    "Names",
+    "Test",
+    "apply_filters",
+    "apply_pagination_rules",
+    "apply_sorting",
+    "compile_filter",
+    "page",
+]
 
 Test = Callable[["Entry"], bool]
+"""Whether an entry is kept."""
 
 # X-16: the types whose values filters put in order; arrays, objects and null have no place in it.
 _ORDERED_TYPES = (TEXT, NUMBER, BOOLEAN)
@@ -71,7 +81,7 @@ def apply_filters(entries: Iterable[Entry], filters: Sequence[Filter], names: Na
     ------
     ValueError : a value does not suit its operator.
     """
-    tests = [_compile(item, names, in_rule=False) for item in filters]
+    tests = [compile_filter(item, names, in_rule=False) for item in filters]
     if not tests:
         return list(entries)
     if len(tests) == 1:
@@ -93,7 +103,7 @@ def apply_pagination_rules(
     criteria = followed(rules)
     if criteria:
         return list(filter(_follows(criteria, names), entries))
-    compiled = [[_compile(item, names, in_rule=True) for item in rule] for rule in rules]
+    compiled = [[compile_filter(item, names, in_rule=True) for item in rule] for rule in rules]
     return [
         entry for entry in entries if any(all(test(entry) for test in rule) for rule in compiled)
     ]
@@ -183,13 +193,18 @@ def _key_reader(field: str, names: Names) -> Callable[[Entry], Any]:
     return lambda entry: sort_key(read(entry))
 
 
-def _compile(item: Filter, names: Names, *, in_rule: bool) -> Test:
+def compile_filter(item: Filter, names: Names, *, in_rule: bool) -> Test:
     """Turn a filter into a function.
 
     Parameters
     ----------
     in_rule : the filter belongs to a pagination rule, where order operators follow the total
         order and `MISSING` is a value like another (X-16, B-21.12).
+
+    Raises
+    ------
+    ValueError : the value does not suit the operator.
+    TypeError : the value is not JSON.
     """
     field, value, operator = item.field, item.value, item.operator
     read = _reader(field, names)

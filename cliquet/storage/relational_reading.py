@@ -136,10 +136,11 @@ class RelationalReader(StorageBase):
         names = Names(id_field, modified_field, deleted_field)
         key = (parent_id, collection_id)
         scope = self._scope(collection_id, parent_id)
+        matched = self._matching(collection_id, names, filters)
         listing = self._listing(
             _COLUMNS,
             scope,
-            self._where(collection_id, names, filters, pagination_rules, include_deleted),
+            self._restricted(collection_id, names, matched, pagination_rules, include_deleted),
             self._order(names, sorting),
             limit,
         )
@@ -147,7 +148,7 @@ class RelationalReader(StorageBase):
         if not filters and is_one:
             count = SQL(_SELECT_LIVE, key)
         elif limit or pagination_rules:
-            count = self._count(scope, self._where(collection_id, names, filters, None))
+            count = self._count(scope, self._restricted(collection_id, names, matched, None))
         else:
             # Nothing is left out of such a page, whose filters are not asked a second time.
             count = SQL("SELECT -1")
@@ -247,14 +248,35 @@ class RelationalReader(StorageBase):
         pagination_rules: Sequence[PaginationRule] | None,
         include_deleted: bool = False,
     ) -> SQL:
+        matched = self._matching(collection_id, names, filters)
+        return self._restricted(collection_id, names, matched, pagination_rules, include_deleted)
+
+    def _matching(
+        self, collection_id: str | None, names: Names, filters: Sequence[Filter] | None
+    ) -> list[SQL]:
+        """Return the conditions of filters, for :meth:`_restricted`."""
+        return sql.matching(self._dialect, names, filters or (), self._indexes_of(collection_id))
+
+    def _restricted(
+        self,
+        collection_id: str | None,
+        names: Names,
+        matched: Sequence[SQL],
+        pagination_rules: Sequence[PaginationRule] | None,
+        include_deleted: bool = False,
+    ) -> SQL:
+        """Return the condition of a listing with these conditions of its filters."""
         return sql.where(
             self._dialect,
             names,
-            filters=filters or (),
+            matched,
             pagination_rules=pagination_rules or (),
             include_deleted=include_deleted,
-            indexed=self._indexed.get(collection_id or "", frozenset()),
+            indexed=self._indexes_of(collection_id),
         )
+
+    def _indexes_of(self, collection_id: str | None) -> frozenset[str]:
+        return self._indexed.get(collection_id or "", frozenset())
 
     def _order(self, names: Names, sorting: Sequence[Sort] | None) -> SQL | None:
         return sql.order_by(self._dialect, names, sorting) if sorting else None

@@ -23,28 +23,25 @@ from cliquet.storage.sql_conditions import ID, LIVE, condition, sort_expression
 from cliquet.storage.sql_dialect import Dialect, compared
 from cliquet.storage.sql_text import FALSE, SQL, all_of, joined
 
-__all__ = ["SQL", "Dialect", "index", "order_by", "parent_condition", "where"]
+__all__ = ["SQL", "Dialect", "index", "matching", "order_by", "parent_condition", "where"]
 
 
 _MAX_APART: Final = 2
 """Filters on the data of a record up to which each reads it for itself, which costs less then."""
 
 
-def where(
+def matching(
     dialect: Dialect,
     names: Names,
-    *,
     filters: Sequence[Filter],
-    pagination_rules: Sequence[PaginationRule] = (),
-    include_deleted: bool,
     indexed: frozenset[str] = frozenset(),
-) -> SQL:
-    """Return the condition that a listing puts to records, apart from their collection.
+) -> list[SQL]:
+    """Return the conditions of filters, all of which must hold.
+
+    They are made once for a page and its total.
 
     Parameters
     ----------
-    pagination_rules : an empty sequence means none (B-6.25).
-    include_deleted : whether tombstones are listed too.
     indexed : fields with an index on their keys (:func:`index`).
 
     Raises
@@ -52,9 +49,8 @@ def where(
     ValueError : a value does not suit its operator.
     TypeError : a value is not JSON.
     """
-    conditions = [] if include_deleted else [LIVE]
     apart, together = _split(names, filters, indexed)
-    conditions += [condition(dialect, names, item, indexed, in_rule=False) for item in apart]
+    conditions = [condition(dialect, names, item, indexed, in_rule=False) for item in apart]
     if together:
         conditions.append(
             dialect.reading_once(
@@ -63,6 +59,33 @@ def where(
                 )
             )
         )
+    return conditions
+
+
+def where(
+    dialect: Dialect,
+    names: Names,
+    matched: Sequence[SQL],
+    *,
+    pagination_rules: Sequence[PaginationRule] = (),
+    include_deleted: bool,
+    indexed: frozenset[str] = frozenset(),
+) -> SQL:
+    """Return the condition that a listing puts to records, apart from their collection.
+
+    Parameters
+    ----------
+    matched : the conditions of its filters, from :func:`matching`.
+    pagination_rules : an empty sequence means none (B-6.25).
+    include_deleted : whether tombstones are listed too.
+    indexed : fields with an index on their keys (:func:`index`).
+
+    Raises
+    ------
+    ValueError : a value of a rule does not suit its operator.
+    TypeError : a value of a rule is not JSON.
+    """
+    conditions = [*matched] if include_deleted else [LIVE, *matched]
     if pagination_rules:
         conditions.append(rules_condition(dialect, names, pagination_rules, indexed))
     return all_of(conditions)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.patterns import WILDCARD, Pattern
-from cliquet.storage.inmemory import Entry, Names, apply_filters, apply_pagination_rules
+from cliquet.storage.inmemory import Entry, Names, Test, compile_filter
 from cliquet.storage.order_key import order_key
 from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT
 from cliquet.storage.query import COMPARISON, MISSING, Filter
@@ -60,34 +60,33 @@ def condition(
     if isinstance(item.value, SelectedIds):
         return _selected_condition(names, item.value, item)
     # Refuses what does not suit, as it does there, before anything is sent.
-    for_any = _is_kept(_ANY_RECORD, item, names, in_rule)
-    constant = TRUE if for_any else FALSE
+    keeps = compile_filter(item, names, in_rule=in_rule)
     if field == names.id_field:
-        return _id_condition(dialect, item, constant)
+        return _id_condition(dialect, item, keeps)
     if field == names.modified_field:
-        return _modified_condition(dialect, item, constant)
+        return _modified_condition(dialect, item, keeps)
     if field == names.deleted_field:
-        if _is_kept(_ANY_TOMBSTONE, item, names, in_rule) is for_any:
-            return constant
-        return LIVE if for_any else DELETED
+        for_records = _constant(keeps)
+        if _constant(keeps, _ANY_TOMBSTONE) == for_records:
+            return for_records
+        return LIVE if for_records == TRUE else DELETED
     if not dialect.can_hold(field):
         # No record has such a field: all are like the empty one.
-        return constant
+        return _constant(keeps)
     return _field_condition(dialect, item, field in indexed, in_rule=in_rule)
 
 
-def _is_kept(entry: Entry, item: Filter, names: Names, in_rule: bool) -> bool:
-    if in_rule:
-        return bool(apply_pagination_rules([entry], [[item]], names))
-    return bool(apply_filters([entry], [item], names))
+def _constant(keeps: Test, entry: Entry = _ANY_RECORD) -> SQL:
+    """Return the answer of a filter that is the same for all entries, from what it is for one."""
+    return TRUE if keeps(entry) else FALSE
 
 
-def _id_condition(dialect: Dialect, item: Filter, constant: SQL) -> SQL:
+def _id_condition(dialect: Dialect, item: Filter, keeps: Test) -> SQL:
     """Compare ids, which are all text, with text or numbers (B-6.10).
 
     Parameters
     ----------
-    constant : the answer, if it is the same for all ids.
+    keeps : the filter in Python, asked where the answer is the same for all ids.
     """
     operator, value = item.operator, item.value
     if operator in (COMPARISON.IN, COMPARISON.EXCLUDE):
@@ -101,7 +100,7 @@ def _id_condition(dialect: Dialect, item: Filter, constant: SQL) -> SQL:
         return dialect.text_is_like(ID, _like_pattern(value)) if dialect.can_hold(value) else FALSE
     if operator in OPERATORS and (text := _as_id(value)) is not None:
         return compared(dialect, ID, operator, text)
-    return constant
+    return _constant(keeps)
 
 
 def _selected_condition(names: Names, ids: SelectedIds, item: Filter) -> SQL:
@@ -118,8 +117,13 @@ def _as_id(value: Any) -> str | None:
     return str(value) if is_number else None
 
 
-def _modified_condition(dialect: Dialect, item: Filter, constant: SQL) -> SQL:
-    """Compare timestamps, which are all integers of 64 bits, with numbers (B-6.10)."""
+def _modified_condition(dialect: Dialect, item: Filter, keeps: Test) -> SQL:
+    """Compare timestamps, which are all integers of 64 bits, with numbers (B-6.10).
+
+    Parameters
+    ----------
+    keeps : the filter in Python, asked where the answer is the same for all timestamps.
+    """
     operator, value = item.operator, item.value
     if operator in (COMPARISON.IN, COMPARISON.EXCLUDE):
         numbers = [
@@ -127,12 +131,12 @@ def _modified_condition(dialect: Dialect, item: Filter, constant: SQL) -> SQL:
         ]
         return _in(operator, dialect.integer_is_in(MODIFIED, numbers) if numbers else FALSE)
     if operator not in OPERATORS or not _is_near_timestamps(value):
-        return constant
+        return _constant(keeps)
     floor = math.floor(value)
     if floor != value:
         # Between two integers.
         if operator in (COMPARISON.EQ, COMPARISON.NOT):
-            return constant
+            return _constant(keeps)
         operator = COMPARISON.MAX if operator in DESCENDING else COMPARISON.GT
     return SQL(f"last_modified {OPERATORS[operator]} %s", (floor,))
 

@@ -67,7 +67,7 @@ class Database:
         where = sql.where(
             self.dialect,
             NAMES,
-            filters=filters,
+            sql.matching(self.dialect, NAMES, filters, frozenset(indexed)),
             pagination_rules=rules,
             include_deleted=include_deleted,
             indexed=frozenset(indexed),
@@ -83,7 +83,7 @@ class Database:
         where = sql.where(
             self.dialect,
             NAMES,
-            filters=filters,
+            sql.matching(self.dialect, NAMES, filters, frozenset(INDEXES)),
             pagination_rules=pagination_rules(sorting, after) if after else (),
             include_deleted=False,
             indexed=frozenset(INDEXES),
@@ -492,9 +492,7 @@ def test_ids_match_whatever_the_case(database):
 def test_what_does_not_suit_is_refused_before_anything_is_sent(field, operator, value):
     for dialect in (SQLiteDialect(), PostgreSQLDialect()):
         with pytest.raises(ValueError, match=f"{operator.name} of the field"):
-            sql.where(
-                dialect, NAMES, filters=[Filter(field, value, operator)], include_deleted=True
-            )
+            sql.matching(dialect, NAMES, [Filter(field, value, operator)])
 
 
 @pytest.mark.clause("B-6.17")
