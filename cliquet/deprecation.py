@@ -17,7 +17,7 @@ __all__ = ["end_of_service_tween_factory"]
 def end_of_service_tween_factory(
     handler: Callable[[Request], Response], registry: Any
 ) -> Callable[[Request], Response]:
-    """Add ``Alert`` to every response until the setting ``eos``, then answer 410 (section 28)."""
+    """Add ``Alert`` to every response until the setting ``eos``, then answer 410."""
 
     def end_of_service_tween(request: Request) -> Response:
         configured = request.registry.settings

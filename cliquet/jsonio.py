@@ -5,7 +5,7 @@ rendered. Knows nothing of HTTP: the caller turns a `JSONError` into a response.
 
 orjson rounds integers beyond 64 bits and long decimals without a word, and knows no NUL or depth
 rule. Bodies that could be concerned, found by tests that cost little on the others, are read again
-with the standard library (design note 5).
+with the standard library.
 """
 
 from __future__ import annotations

@@ -280,7 +280,7 @@ def _refuse(
     request.errors.status = status
     refusal = errors.json_error_handler(request)
     if further:
-        # RFC 5789 section 3.1: what PATCH would have taken.
+        # RFC 5789 3.1: what PATCH would have taken.
         refusal.headers["Accept-Patch"] = ", ".join((*offers, *further))
     raise refusal
 

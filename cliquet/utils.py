@@ -241,9 +241,9 @@ def dict_subset(d: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     ----------
     d : where to select; it is not modified.
     keys : names of members; dots select inside dictionaries (``address.street``). A member of `d`
-        whose own name contains the dots wins over the nested reading, as in filters (B-21.13,
-        design note 4). Unknown names are ignored; below an existing dictionary they give an empty
-        one. A value on the way that is no dictionary is returned whole.
+        whose own name contains the dots wins over the nested reading, as in filters (B-21.13).
+        Unknown names are ignored; below an existing dictionary they give an empty one. A value on
+        the way that is no dictionary is returned whole.
     """
     return _subset(d, keys, is_root=True)
 

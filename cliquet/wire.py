@@ -20,7 +20,7 @@ __all__ = ["PATH_SAFE", "decode_headers", "escaped", "media_type", "normalize", 
 Environ = dict[str, Any]
 
 PATH_SAFE: Final = "/:@!$&'()*+,;=~"
-"""What may stand in a path as it is, besides letters, digits and ``-._`` (RFC 3986 section 3.3)."""
+"""What may stand in a path as it is, besides letters, digits and ``-._`` (RFC 3986 3.3)."""
 
 # A parameter of a media range that is not its weight (RFC 9110 12.5.1).
 _RANGE_PARAMETER = re.compile(r";[ \t]*(?![qQ][ \t]*=)")
@@ -48,7 +48,7 @@ def normalize(environ: Environ) -> None:
     * The media type of a body is in lower case, and its parameters follow at once, since Cornice
       and WebOb compare texts.
     * A media range with parameters also stands without them in ``Accept``: what the service offers
-      has none, hence admits any (RFC 8259 section 11: JSON defines none). An offer that has some is
+      has none, hence admits any (RFC 8259 11: JSON defines none). An offer that has some is
       compared as before, the more specific range first.
     """
     if ";" in environ.get("QUERY_STRING", ""):

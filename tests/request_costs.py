@@ -1,4 +1,4 @@
-"""What requests may ask of the backends: the table of the design notes, section 2.
+"""What requests may ask of the backends: a table of scenarios and their costs.
 
 Each scenario prepares an application, then sends one request. Tests count what the request costs,
 in whatever unit their backends are measured in.

@@ -1,4 +1,4 @@
-"""Servers that tests run against, started on demand on free ports (design notes, section 7).
+"""Servers that tests run against, started on demand on free ports.
 
 They are defined in the package `servers`. These environment variables name running ones instead:
 

@@ -1,4 +1,4 @@
-"""What a backend sends to PostgreSQL, one text for each round trip (design notes, section 2)."""
+"""What a backend sends to PostgreSQL, one text for each round trip."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The transaction of the request being processed, as the backends see it.
 
 A backend joins the transaction of a *request*, never the one that a script or an application
-happens to have open in the thread: outside a request each call commits by itself (X-18 and
-design notes, section 1). A context variable says which case it is; the web layer sets it.
+happens to have open in the thread: outside a request each call commits by itself (X-18). A
+context variable says which case it is, and the web layer sets it: a script may have a transaction
+open for reasons of its own.
 """
 
 from __future__ import annotations

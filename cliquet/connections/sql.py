@@ -2,7 +2,7 @@
 
 A *session* is what one transaction says to its database. Inside a request the first write opens it,
 and it lasts until the request's transaction ends; what is read before runs without transaction.
-Outside a request each call is a transaction of its own (design notes, section 1).
+Outside a request each call is a transaction of its own.
 
 Knows nothing of records, permissions or cached values.
 """

@@ -2,7 +2,7 @@
 
 Several processes share one file: the log is written ahead, and each commit reaches the disk. A
 transaction takes the write lock before its first statement, so that what it reads stays true until
-it commits (E-1.4, design notes, section 1).
+it commits (E-1.4).
 """
 
 from __future__ import annotations

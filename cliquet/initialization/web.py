@@ -68,7 +68,7 @@ def _json_renderer(info: Any) -> Any:
 
 
 def setup_requests_scheme(config: Configurator) -> None:
-    """Force the scheme and the host of every request, if settings say so (section 32)."""
+    """Force the scheme and the host of every request, if settings say so."""
     scheme = settings.read(config.get_settings(), "http_scheme")
     host = settings.read(config.get_settings(), "http_host")
     if not scheme and not host:
@@ -108,7 +108,7 @@ def setup_backoff(config: Configurator) -> None:
 
 
 def add_cors_headers(event: NewResponse) -> None:
-    """Set the CORS headers of every response, whoever made it (section 29)."""
+    """Set the CORS headers of every response, whoever made it."""
     cors.add_headers(event.request, event.response)
 
 
@@ -137,7 +137,7 @@ def setup_version_redirection(config: Configurator) -> None:
 
 
 def setup_deprecation(config: Configurator) -> None:
-    """Announce, then enforce, the end of the service (section 28)."""
+    """Announce, then enforce, the end of the service."""
     config.add_tween(
         "cliquet.deprecation.end_of_service_tween_factory",
         over="cliquet.transactions.guard_tween_factory",

@@ -141,7 +141,7 @@ def rule_of(sorting: Sequence[Sort], record: Mapping[str, JSONValue]) -> Paginat
     return [Filter(item.field, resolve(record, item.field), COMPARISON.EQ) for item in sorting]
 
 
-# RFC 3986 section 3.4, but for what has a meaning within parameters.
+# RFC 3986 3.4, but for what has a meaning within parameters.
 _PARAMETER_SAFE: Final = "/?:@!$'()*,"
 
 

@@ -1,6 +1,7 @@
 """Parameters that clients send: their values read from text, and how a fault is reported.
 
-Owns the coercion of section 12 and the form of timestamps. Knows nothing of what a value is for.
+Owns how the text of a filter becomes a value, and the form of timestamps. Knows nothing of what a
+value is for.
 """
 
 from __future__ import annotations

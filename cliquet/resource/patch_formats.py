@@ -47,10 +47,10 @@ MAX_COPIED_VALUES = 100_000
 """Most JSON values that they may duplicate: small ones take up to a hundred times their bytes."""
 
 MAX_PATH_PARTS = 2 * jsonio.MAX_DEPTH
-"""Most parts of a path of a JSON Patch, and most escapes (RFC 6901 section 3); an operation may
+"""Most parts of a path of a JSON Patch, and most escapes (RFC 6901 3); an operation may
 nest what the next one takes out again."""
 
-# Members that an operation needs besides `op` and `path` (RFC 6902 section 4).
+# Members that an operation needs besides `op` and `path` (RFC 6902 4).
 _NEEDED = {
     "add": "value",
     "replace": "value",
@@ -59,7 +59,7 @@ _NEEDED = {
     "copy": "from",
     "remove": "path",
 }
-# RFC 6901 section 4: ASCII digits without leading zero. No array is longer than that.
+# RFC 6901 4: ASCII digits without leading zero. No array is longer than that.
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 
 _NO_OPERATION = "it is not an operation of RFC 6902"
@@ -101,7 +101,7 @@ def check_shape(content_type: str, patch: JSONValue) -> None:
     Raises
     ------
     InvalidParameter : a merge patch that is no object, which would replace the record by something
-        else (RFC 7396 section 2); a JSON Patch that is no array of operations. For a faulty
+        else (RFC 7396 2); a JSON Patch that is no array of operations. For a faulty
         operation, the name is its index.
     """
     if content_type == MERGE_PATCH:
@@ -158,7 +158,7 @@ def apply(content_type: str, document: Record, patch: JSONValue) -> Record:
 
 
 def _merge(target: JSONValue, patch: JSONValue) -> JSONValue:
-    """Apply RFC 7396 section 2; bounded in depth as bodies are."""
+    """Apply RFC 7396 2; bounded in depth as bodies are."""
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
     merged = dict(target) if isinstance(target, dict) else {}
@@ -269,7 +269,7 @@ def _changed(document: JSONValue, name: str, path: str, value: JSONValue = None)
 
 
 def _find(document: JSONValue, parts: Sequence[str]) -> JSONValue:
-    """Return the value at a path (RFC 6901 section 4).
+    """Return the value at a path (RFC 6901 4).
 
     Raises
     ------
@@ -291,7 +291,7 @@ def _parts(pointer: str) -> list[str]:
 
     Raises
     ------
-    jsonpointer.JsonPointerException : it is no JSON Pointer (RFC 6901 section 3).
+    jsonpointer.JsonPointerException : it is no JSON Pointer (RFC 6901 3).
     """
     parts: list[str] = jsonpointer.JsonPointer(pointer).parts
     return parts

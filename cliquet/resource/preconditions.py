@@ -1,4 +1,4 @@
-"""Conditional requests: when a response is 304 or 412 (section 10, RFC 9110 13.1).
+"""Conditional requests: when a response is 304 or 412 (RFC 9110 13.1).
 
 Owns the reading of ``If-Match`` and ``If-None-Match`` and the decisions that follow from them.
 Knows neither the request nor the storage: the resource says what the conditions are about and

@@ -114,7 +114,7 @@ def parse_filters(
     declared_fields: Collection[str] = (),
     bounds: Bounds = _UNBOUNDED,
 ) -> FilterSet:
-    """Read the filters of a query string (section 12).
+    """Read the filters of a query string.
 
     Storage filters are strictly typed, those of the query string are not (X-17): equality with 0,
     1, a boolean or null becomes an ``IN`` over all that the text stands for.
@@ -190,7 +190,7 @@ def parse_sort(
     modified_field: str,
     bounds: Bounds = _UNBOUNDED,
 ) -> list[Sort]:
-    """Read ``_sort``; without it, most recent first (section 13, H-11.5).
+    """Read ``_sort``; without it, most recent first (H-11.5).
 
     A field named again is dropped: its first mention decides already.
 
@@ -222,7 +222,7 @@ def parse_sort(
 def parse_limit(
     value: str | None, *, paginate_by: int | None, max_fetch_size: int | None
 ) -> int | None:
-    """Read ``_limit``: the number of items of a page, ``None`` for all of them (section 14).
+    """Read ``_limit``: the number of items of a page, ``None`` for all of them.
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ def parse_fields(
     deleted_field: str,
     bounds: Bounds = _UNBOUNDED,
 ) -> list[str] | None:
-    """Read ``_fields``: the paths to return, ``None`` for whole records (section 15).
+    """Read ``_fields``: the paths to return, ``None`` for whole records.
 
     The id, the timestamp and, on tombstones, the deletion mark are always returned (H-15.1,
     D-30).

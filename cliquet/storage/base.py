@@ -33,8 +33,9 @@ DEFAULT_DELETED_FIELD: Final = "deleted"
 class Page(list[Record]):
     """The records of a listing, with the collection timestamp of the same instant.
 
-    A response needs both; a storage that reads them together spares a question, and the race
-    between the two (design notes, section 1).
+    A response needs both. A storage that reads them together spares a question, and the race
+    between the two: with a timestamp that is later than the records, a client would miss a change
+    for good.
 
     .. versionadded:: 3.2
 

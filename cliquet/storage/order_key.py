@@ -1,4 +1,4 @@
-"""The order of JSON values as text, for databases (B-6.19, X-26, design note 4).
+"""The order of JSON values as text, for databases (B-6.19, X-26).
 
 A key compares, character by character, hence byte by byte in UTF-8, as
 :func:`cliquet.storage.ordering.sort_key` does; two values have the same key when they are equal.

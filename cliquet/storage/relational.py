@@ -1,6 +1,6 @@
 """What the storages in PostgreSQL and SQLite do alike: reading, and what is built on their writes.
 
-They share a schema (design notes, section 3) and the statements of ``sql``. How a record and the
+They share a schema and the statements of ``sql``. How a record and the
 counter of its collection are written together is each one's own: one round trip for the one,
 several cheap statements for the other.
 """

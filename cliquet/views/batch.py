@@ -1,4 +1,4 @@
-"""Several requests in one, in one transaction (section 25)."""
+"""Several requests in one, in one transaction."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def refusal_of(request: Request, item: Mapping[str, Any]) -> Refusal | None:
         message = f"A header is longer than {limit} bytes (setting max_url_bytes)"
     else:
         return None
-    # RFC 6585 section 5
+    # RFC 6585 5
     return Refusal(HTTPRequestHeaderFieldsTooLarge, errors.ERRORS.INVALID_PARAMETERS, message)
 
 

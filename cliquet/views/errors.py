@@ -1,4 +1,4 @@
-"""Views that turn what was raised into the JSON errors of section 26."""
+"""Views that turn what was raised into the JSON errors of the protocol."""
 
 from __future__ import annotations
 
@@ -135,7 +135,8 @@ def error(context: Exception, request: Request) -> Response:
         return _http_exception(context)
     if isinstance(context, BackendError):
         if context.retryable:
-            # Run again, from its start, while attempts remain (design notes, section 1).
+            # Two batches may each hold the lock that the other waits for: the database ends one of
+            # them, and that request is run again from its start while attempts remain.
             mark_error_retryable(context)
         if not _is_tried_again(context, request):
             _log("critical", context.original or context, context, 503, request)

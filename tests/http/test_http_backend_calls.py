@@ -1,4 +1,4 @@
-"""What a request asks of its backends: the table of the design notes, in calls.
+"""What a request asks of its backends, counted in calls.
 
 The storage and the permissions are wrapped. Entering a storage transaction is free, since the lock
 comes with what is first read in it; so is looking for the tombstone of the record just missed.

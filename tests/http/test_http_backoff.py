@@ -1,4 +1,4 @@
-"""Headers that ask clients to come less often, or later (section 27)."""
+"""Headers that ask clients to come less often, or later (H-27)."""
 
 import pytest
 from outcomes import OUTCOMES, make_outcomes_app, outcomes

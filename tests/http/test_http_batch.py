@@ -1,4 +1,4 @@
-"""Several requests in one: what is asked, and what is answered (section 25)."""
+"""Several requests in one: what is asked, and what is answered (H-25)."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Validation of request bodies (section 8 of the protocol, and its corrections)."""
+"""Validation of request bodies (H-8)."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""What caches between the service and its clients may keep (section 30)."""
+"""What caches between the service and its clients may keep (H-30)."""
 
 from email.utils import parsedate_to_datetime
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Deletion of a collection together with filters, conditions, pages and ceilings (section 17).
+"""Deletion of a collection together with filters, conditions, pages and ceilings (H-17).
 
 What a plain collection deletion answers is in test_http_delete.py.
 """

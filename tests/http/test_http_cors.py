@@ -1,4 +1,4 @@
-"""What browsers let scripts of other origins do (section 29)."""
+"""What browsers let scripts of other origins do (H-29)."""
 
 import pytest
 from outcomes import OUTCOMES, make_outcomes_app, outcomes

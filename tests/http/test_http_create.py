@@ -1,4 +1,4 @@
-"""Creation of records: POST on a collection (section 16 of the protocol)."""
+"""Creation of records: POST on a collection (H-16)."""
 
 import uuid
 

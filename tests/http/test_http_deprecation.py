@@ -1,4 +1,4 @@
-"""The announced end of the service, and what follows it (section 28)."""
+"""The announced end of the service, and what follows it (H-28)."""
 
 import json
 from datetime import datetime, timezone

@@ -1,4 +1,4 @@
-"""What error bodies say (section 26)."""
+"""What error bodies say (H-26)."""
 
 import re
 

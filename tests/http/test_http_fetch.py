@@ -1,4 +1,4 @@
-"""Fetching one record: GET and HEAD (section 18 of the protocol)."""
+"""Fetching one record: GET and HEAD (H-18)."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Filters of the query string (section 12)."""
+"""Filters of the query string (H-12)."""
 
 import json
 import uuid

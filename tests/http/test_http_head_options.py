@@ -1,4 +1,4 @@
-"""HEAD and OPTIONS (section 33)."""
+"""HEAD and OPTIONS (H-33)."""
 
 import pytest
 from outcomes import FUTURE_ETAG

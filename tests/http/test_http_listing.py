@@ -1,4 +1,4 @@
-"""GET and HEAD of a collection (section 11)."""
+"""GET and HEAD of a collection (H-11)."""
 
 import uuid
 

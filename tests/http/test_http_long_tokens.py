@@ -1,4 +1,4 @@
-"""Pages of records whose sort values are too long for a URL (section 14)."""
+"""Pages of records whose sort values are too long for a URL (H-14)."""
 
 import base64
 import itertools
@@ -15,7 +15,7 @@ from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
 
 ALICE, BOB = basic_auth("alice"), basic_auth("bob")
-# RFC 3986 section 3.4.
+# RFC 3986 3.4.
 MAY_STAND = "/?:@!$'()*,[]"
 LONG = 6_000
 VERY_LONG = 60_000

@@ -1,4 +1,4 @@
-"""Malformed requests are refused with a JSON error, and change nothing (section 36).
+"""Malformed requests are refused with a JSON error, and change nothing.
 
 Requests go to the WSGI application as a server would pass them, since clients for tests refuse to
 send most of these.

@@ -1,4 +1,4 @@
-"""Pages of a listing (section 14)."""
+"""Pages of a listing (H-14)."""
 
 import base64
 import json

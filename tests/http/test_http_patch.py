@@ -1,4 +1,4 @@
-"""Modification by PATCH (section 20 of the protocol)."""
+"""Modification by PATCH (H-20)."""
 
 import uuid
 

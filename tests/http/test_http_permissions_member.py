@@ -1,4 +1,4 @@
-"""The ``permissions`` member of bodies (section 24 of the protocol)."""
+"""The ``permissions`` member of bodies (H-24)."""
 
 import colander
 import pytest

@@ -1,4 +1,4 @@
-"""Conditional requests (section 10)."""
+"""Conditional requests (H-10)."""
 
 import uuid
 from dataclasses import dataclass

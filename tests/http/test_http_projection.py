@@ -1,4 +1,4 @@
-"""Partial responses (section 15)."""
+"""Partial responses (H-15)."""
 
 import uuid
 

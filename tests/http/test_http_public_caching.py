@@ -1,4 +1,4 @@
-"""What anonymous users may keep of shareable resources (section 30 of the protocol)."""
+"""What anonymous users may keep of shareable resources (H-30)."""
 
 from email.utils import parsedate_to_datetime
 

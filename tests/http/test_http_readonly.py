@@ -1,4 +1,4 @@
-"""Services that only read, and endpoints that are switched off (section 31)."""
+"""Services that only read, and endpoints that are switched off (H-31)."""
 
 import pytest
 from testapp import RESOURCES, Mushroom

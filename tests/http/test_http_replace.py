@@ -1,4 +1,4 @@
-"""Creation and replacement by PUT (section 19 of the protocol)."""
+"""Creation and replacement by PUT (H-19)."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Resources, URLs, methods and ids (section 7 of the protocol)."""
+"""Resources, URLs, methods and ids (H-7)."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The scheme and the host of the URLs that the service writes (section 32)."""
+"""The scheme and the host of the URLs that the service writes (H-32)."""
 
 import pytest
 from testapp import Mushroom

@@ -1,4 +1,4 @@
-"""Lists, deletions and odd URLs of shareable resources (section 5.2 of the protocol)."""
+"""Lists, deletions and odd URLs of shareable resources (H-5)."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Who may do what on shareable resources (section 5.2 of the protocol)."""
+"""Who may do what on shareable resources (H-5)."""
 
 import pytest
 from pyramid.exceptions import ConfigurationError

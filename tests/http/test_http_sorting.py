@@ -1,4 +1,4 @@
-"""The order of a listing (section 13)."""
+"""The order of a listing (H-13)."""
 
 import random
 import uuid

@@ -1,4 +1,4 @@
-"""What a request sends to PostgreSQL: the table of design notes, section 2.
+"""How many round trips to PostgreSQL a request takes, one test for each kind of request.
 
 A statement more in a request is a test that fails.
 """

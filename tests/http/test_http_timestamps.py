@@ -1,4 +1,4 @@
-"""Timestamps of records and collections, and the headers that carry them (section 9)."""
+"""Timestamps of records and collections, and the headers that carry them (H-9)."""
 
 import re
 import uuid

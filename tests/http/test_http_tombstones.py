@@ -1,4 +1,4 @@
-"""What deletions leave behind (section 22)."""
+"""What deletions leave behind (H-22)."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Unique fields (section 23)."""
+"""Unique fields (H-23)."""
 
 import uuid
 

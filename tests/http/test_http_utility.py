@@ -1,4 +1,4 @@
-"""The hello view and the two heartbeats (section 3)."""
+"""The hello view and the two heartbeats (H-3)."""
 
 import pytest
 from testapp import Mushroom

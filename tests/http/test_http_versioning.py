@@ -1,4 +1,4 @@
-"""The version in the URL, and the redirections to it (section 2)."""
+"""The version in the URL, and the redirections to it (H-2)."""
 
 import pytest
 from outcomes import make_outcomes_app

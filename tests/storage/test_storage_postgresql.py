@@ -222,7 +222,7 @@ def test_a_lock_against_the_order_is_not_waited_for_and_taken_in_order_next_time
     assert "NOWAIT" not in first
 
 
-# Round trips (design notes, section 2)
+# Round trips
 
 
 @pytest.mark.clause("B-23.1", "B-23.11")

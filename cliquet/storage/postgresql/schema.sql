@@ -1,4 +1,4 @@
--- The tables of the storage (design notes, section 3). Keys are compared byte by byte, hence ids are
+-- The tables of the storage. Keys are compared byte by byte, hence ids are
 -- in the order of their code points whatever the collation of the database (B-21.29). Every key
 -- starts with the parent: the tables can be distributed by it (E-9.3).
 

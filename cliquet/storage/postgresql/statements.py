@@ -6,7 +6,7 @@ is raised while the lock is held, hence the order of commits is that of the time
 In READ COMMITTED a statement that waits for a lock keeps, for every other table, the snapshot of
 before it waited: what has to be seen after the lock is read by a later statement, sent in the same
 round trip. Only an insertion under an id that nobody else can have fits in one statement with its
-lock: uniqueness is judged on the index (design notes, section 1).
+lock: uniqueness is judged on the index, not on the snapshot.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def state(storage: StorageBase) -> tuple[Any, ...]:
 
 
 class AtomicTests:
-    """The contract of :meth:`StorageBase.atomic`: X-24, design notes 1."""
+    """The contract of :meth:`StorageBase.atomic` (X-24)."""
 
     @clause("X-24")
     def test_the_result_of_the_operation_is_returned(self, storage: StorageBase) -> None:

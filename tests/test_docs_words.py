@@ -1,0 +1,77 @@
+"""What the words of the documentation, and of the comments, may not be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+THIS = Path(__file__).relative_to(ROOT).as_posix()
+
+# Pages for those who use the library and do not change it.
+USER_PAGES = (
+    "README.rst",
+    "docs/index.rst",
+    "docs/quickstart.rst",
+    "docs/security.rst",
+    *(
+        path.relative_to(ROOT).as_posix()
+        for folder in ("api", "reference", "deploy")
+        for path in sorted((ROOT / "docs" / folder).glob("*.rst"))
+    ),
+)
+MARK = re.compile(r"\b[HDXSPBE]-[0-9]+(?:\.[0-9]+)?[a-z]?\b")
+LINK_TO_CONTRACT = re.compile(r":(?:ref|doc):`[^`]*(?:<[hdxspbe]-[0-9][^`]*>|contract/[^`]*)`")
+TITLE = re.compile(r"^(?:=|-|~){3,}$")
+
+# References to notes that are not in the repository, and to sections of nobody knows what.
+ELSEWHERE = re.compile(r"design notes?|design\.md|section [0-9]", re.IGNORECASE)
+SUFFIXES = {".py", ".rst", ".sql", ".ini", ".txt", ".md", ".conf"}
+
+
+@pytest.mark.parametrize("page", USER_PAGES)
+def test_pages_for_users_show_no_clause_marks(page: str) -> None:
+    text = LINK_TO_CONTRACT.sub("", (ROOT / page).read_text("utf-8"))
+
+    assert MARK.findall(text) == []
+
+
+@pytest.mark.parametrize("page", USER_PAGES)
+def test_a_section_has_at_most_one_link_to_the_contract(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+
+    for section in sections_of(text):
+        assert len(LINK_TO_CONTRACT.findall(section)) <= 1, section[:200]
+
+
+def test_reasons_are_in_the_repository() -> None:
+    found = [
+        f"{path}:{number}: {line.strip()}"
+        for path in sources("cliquet", "docs", "tests", "benchmarks", "loadtests")
+        for number, line in enumerate((ROOT / path).read_text("utf-8").splitlines(), 1)
+        if ELSEWHERE.search(line)
+    ]
+
+    assert found == []
+
+
+def sections_of(text: str) -> list[str]:
+    """Return the text between each two titles of a page."""
+    sections: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if TITLE.match(line):
+            sections.append([])
+        sections[-1].append(line)
+    return ["\n".join(lines) for lines in sections]
+
+
+def sources(*folders: str) -> Iterator[str]:
+    """Return the files of some folders that somebody reads, this one excepted."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            where = path.relative_to(ROOT).as_posix()
+            if path.suffix in SUFFIXES and "/_build/" not in where and where != THIS:
+                yield where
