@@ -9,7 +9,7 @@ from typing import Any, Final
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.request import Request
 
-from cliquet.overriding import definition_rank
+from cliquet.overriding import Shortcut
 from cliquet.types import GetBoundPermissions, IdQuery
 
 __all__ = ["SharedListing", "joins"]
@@ -20,6 +20,10 @@ MAX_TRAVELLING: Final = 200
 It finds a few among any number of records, while to ask of each record whether it is shared costs
 as much as the collection is long.
 """
+
+_SELECTS = Shortcut("accessible_ids", "principals_accessible_objects")
+_JOINS = Shortcut("can_join", "get_all", "delete_all")
+_FINDS_AS_PUBLISHED = Shortcut("select_shared_records", "fetch_shared_records", "extract_object_id")
 
 
 class SharedListing:
@@ -93,8 +97,7 @@ class SharedListing:
         if search is None or not self._is_searching_as_published():
             return None
         backend = self._request.registry.permission
-        rank = definition_rank(backend, "accessible_ids")
-        if not 0 < rank <= definition_rank(backend, "principals_accessible_objects"):
+        if not _SELECTS.is_open(backend):
             return None
         before, marker, after = self._around_ids()
         if not marker or after or not before.endswith("/"):
@@ -117,10 +120,7 @@ class SharedListing:
 
     def _is_searching_as_published(self) -> bool:
         """Whether no application has another way to find shared records (P-25.9)."""
-        return self.get_shared_ids is self._search and all(
-            name not in vars(self) and getattr(type(self), name) is getattr(SharedListing, name)
-            for name in ("fetch_shared_records", "extract_object_id")
-        )
+        return self.get_shared_ids is self._search and _FINDS_AS_PUBLISHED.is_open(self)
 
     def _around_ids(self) -> tuple[str, str, str]:
         """Return what stands before, in place of and behind an id in the URI of a record."""
@@ -171,6 +171,4 @@ class SharedListing:
 
 def joins(storage: Any, ids: IdQuery) -> bool:
     """Whether a storage looks for ids itself, wherever listings and deletions go through it."""
-    rank = definition_rank(storage, "can_join")
-    listing = min(definition_rank(storage, name) for name in ("get_all", "delete_all"))
-    return 0 < rank <= listing and bool(storage.can_join(ids))
+    return _JOINS.is_open(storage) and bool(storage.can_join(ids))

@@ -6,7 +6,6 @@ from unittest import mock
 import pytest
 
 from cliquet.observation import observe_object
-from cliquet.overriding import definition_rank
 
 
 class Base:
@@ -122,15 +121,3 @@ def test_methods_can_be_replaced_and_put_back(observed, backend, calls):
     assert len(calls) == 1
     del observed.read
     assert observed.read.__self__ is backend
-
-
-@pytest.mark.clause("B-15.10")
-def test_it_is_known_where_methods_come_from(observed, backend):
-    # 1 for the class of the instance, 2 for the class that this one extends.
-    assert [definition_rank(observed, name) for name in ("read", "inherited", "flag")] == [1, 2, 1]
-    assert definition_rank(observed, "unknown") == 0
-
-    observed.read = lambda: None
-    backend.fail = lambda: None
-
-    assert (definition_rank(observed, "read"), definition_rank(observed, "fail")) == (0, 0)

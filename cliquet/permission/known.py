@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from cliquet.overriding import definition_rank
+from cliquet.overriding import Shortcut
 from cliquet.permission.base import PermissionBase, granting_permissions
 from cliquet.types import BoundPermission, GetBoundPermissions
 
@@ -16,9 +16,19 @@ __all__ = ["Granted", "KnownPermissions", "checks_what_it_lists", "takes_at_once
 Granted = set[tuple[frozenset[BoundPermission], frozenset[str]]]
 """Bound permissions and principals, one of which holds one of the permissions."""
 
-_CHECKING = ("check_permission", "object_permission_authorized_principals")
-_WRITING = ("replace_object_permissions", "add_principal_to_ace", "object_permissions")
-_TAKING = ("delete_object_permissions", "get_objects_permissions")
+_LISTS = Shortcut(
+    "object_permissions",
+    "check_permission",
+    "object_permission_authorized_principals",
+    stands_alone=False,
+)
+_WRITES = Shortcut(
+    "write_object_permissions",
+    "replace_object_permissions",
+    "add_principal_to_ace",
+    "object_permissions",
+)
+_TAKES = Shortcut("take_object_permissions", "delete_object_permissions", "get_objects_permissions")
 
 
 class KnownPermissions:
@@ -161,8 +171,7 @@ def checks_what_it_lists(backend: object) -> bool:
     They may where an application has changed the one and not the other: a subclass that lets
     administrators do anything, a method replaced in place. Its check is then asked each time.
     """
-    lists = definition_rank(backend, "object_permissions")
-    return 0 < lists == min(definition_rank(backend, name) for name in _CHECKING)
+    return _LISTS.is_open(backend)
 
 
 def writes_at_once(backend: object) -> bool:
@@ -170,17 +179,12 @@ def writes_at_once(backend: object) -> bool:
 
     Not where an application has changed one of these, or replaced it in place.
     """
-    return _joins(backend, "write_object_permissions", _WRITING)
+    return _WRITES.is_open(backend)
 
 
 def takes_at_once(backend: object) -> bool:
     """Whether ``take_object_permissions`` of a backend does what the methods that it joins do."""
-    return _joins(backend, "take_object_permissions", _TAKING)
-
-
-def _joins(backend: object, name: str, joined: Collection[str]) -> bool:
-    rank = definition_rank(backend, name)
-    return 0 < rank <= min(definition_rank(backend, other) for other in joined)
+    return _TAKES.is_open(backend)
 
 
 def _copy(aces: dict[str, set[str]]) -> dict[str, set[str]]:

@@ -20,6 +20,7 @@ from pyramid.httpexceptions import (
 from pyramid.response import Response
 
 from cliquet import authentication, errors, logs, settings, utils
+from cliquet.overriding import Shortcut
 from cliquet.resource import headers, preconditions
 from cliquet.resource.paging import Pager
 from cliquet.storage.base import Page
@@ -32,8 +33,9 @@ _READONLY_TIMESTAMP = (
     "Collection timestamp cannot be written. "
     "Records endpoint must be hit at least once from a writable instance."
 )
-# What asks for the timestamp of the collection before a list is read.
-_TIMESTAMP_METHODS = (
+# The others ask for the timestamp of the collection before a list is read.
+_TIMESTAMP_WITH_PAGE = Shortcut(
+    "_timestamp_comes_with_page",
     "timestamp",
     "_add_timestamp_header",
     "_raise_304_if_not_modified",
@@ -88,10 +90,7 @@ class ResponseWriter(Pager):
         """
         if any(self.request.headers.get(name) for name in ("If-Match", "If-None-Match")):
             return False
-        own = type(self)
-        return self.model.pages_have_timestamp and all(
-            getattr(own, name) is getattr(ResponseWriter, name) for name in _TIMESTAMP_METHODS
-        )
+        return self.model.pages_have_timestamp and _TIMESTAMP_WITH_PAGE.is_open(self)
 
     def _take_timestamp(self, records: list[Record]) -> bool:
         """Take the timestamp that came with a page, unless one was read before.

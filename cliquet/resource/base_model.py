@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from cliquet.overriding import definition_rank
+from cliquet.overriding import Shortcut
 from cliquet.patterns import Exact, exact, is_pattern
 from cliquet.storage import (
     DEFAULT_DELETED_FIELD,
@@ -21,6 +21,8 @@ from cliquet.types import IdGenerator, Record
 __all__ = ["Model"]
 
 T = TypeVar("T")
+
+_PAGES_WITH_TIMESTAMP = Shortcut("pages_have_timestamp", "collection_timestamp", "get_all")
 
 
 class Model:
@@ -110,12 +112,7 @@ class Model:
             storage.pages_have_timestamp
             and self._has_own_get_records
             and not is_pattern(self.parent_id or "")
-            and 0
-            < definition_rank(storage, "pages_have_timestamp")
-            <= min(
-                definition_rank(storage, "collection_timestamp"),
-                definition_rank(storage, "get_all"),
-            )
+            and _PAGES_WITH_TIMESTAMP.is_open(storage)
         )
 
     @property

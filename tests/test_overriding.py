@@ -1,0 +1,180 @@
+"""A method that stands for others is used until an application has one of these of its own."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import weakref
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from cliquet.observation import Function, observe_object
+from cliquet.overriding import Shortcut
+
+
+class Base:
+    def write(self) -> str:
+        return "".join([self.first(), self.second()])
+
+    def first(self) -> str:
+        return "1"
+
+    def second(self) -> str:
+        return "2"
+
+
+class Unchanged(Base):
+    """Has nothing that the shortcut is about."""
+
+
+class Whole(Base):
+    """Was written by who knew them all."""
+
+    def write(self) -> str:
+        return "ab"
+
+    def first(self) -> str:
+        return "a"
+
+
+class Renewing(Whole):
+    def write(self) -> str:
+        return "AB"
+
+
+class Changing(Whole):
+    def second(self) -> str:
+        return "B"
+
+
+class Renewed(Changing, Renewing):
+    """Of two parents, the first of which does not know the shortcut of the second."""
+
+
+class Lacking:
+    def write(self) -> str:
+        return ""
+
+
+class Proxy:
+    """Hands everything over, whatever becomes of it there."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(Base(), name)
+
+
+def observed(target: Any) -> Any:
+    def observer(kind: str, owner: str, method: str, function: Function) -> Function:
+        @functools.wraps(function)
+        def called(*args: Any) -> Any:
+            return function(*args)
+
+        return called
+
+    return observe_object(target, [observer], kind="storage", owner="test")
+
+
+def with_own(target: Any, name: str) -> Any:
+    setattr(target, name, lambda: "own")
+    return target
+
+
+def shortcut(*, stands_alone: bool = True) -> Shortcut:
+    return Shortcut("write", "first", "second", stands_alone=stands_alone)
+
+
+def decisions(operation: Callable[[], Any]) -> int:
+    """Return how often classes are looked through while an operation runs."""
+    count = 0
+
+    def watch(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event == "call" and frame.f_code is Shortcut._decide.__code__
+
+    sys.setprofile(watch)
+    try:
+        operation()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.clause("B-15.10", "B-20.4")
+@pytest.mark.parametrize(
+    ("make", "is_open", "if_not_alone"),
+    [
+        (Base, True, True),
+        (Unchanged, True, True),
+        (Whole, True, True),
+        (Renewing, True, False),
+        (Changing, False, False),
+        (Renewed, False, False),
+        (Lacking, False, False),
+        (Proxy, False, False),
+        (mock.Mock, False, False),
+        (lambda: observed(Whole()), True, True),
+        (lambda: observed(Changing()), False, False),
+        (lambda: with_own(Base(), "other"), True, True),
+        (lambda: with_own(Base(), "first"), False, False),
+        (lambda: with_own(Base(), "write"), False, False),
+        (lambda: observed(with_own(Base(), "second")), False, False),
+        (lambda: with_own(observed(Base()), "second"), False, False),
+    ],
+)
+def test_it_is_taken_where_nothing_that_it_stands_for_was_changed(
+    make: Callable[[], Any], is_open: bool, if_not_alone: bool
+) -> None:
+    assert shortcut().is_open(make()) is is_open
+    assert shortcut(stands_alone=False).is_open(make()) is if_not_alone
+
+
+def test_a_class_is_looked_through_once() -> None:
+    class Backend(Base):
+        pass
+
+    writes = shortcut()
+
+    assert decisions(lambda: [writes.is_open(Backend()) for _ in range(3)]) == 1
+
+
+def test_what_is_replaced_on_a_class_meanwhile_is_seen() -> None:
+    class Backend(Base):
+        pass
+
+    writes, backend = shortcut(), Backend()
+    assert writes.is_open(backend)
+
+    with mock.patch.object(Backend, "first", return_value="own"):
+        assert not writes.is_open(backend)
+        assert writes.is_open(Unchanged())
+
+    assert writes.is_open(backend)
+
+
+def test_what_is_replaced_on_one_object_is_its_own_affair() -> None:
+    one, other, writes = Base(), Base(), shortcut()
+
+    with mock.patch.object(one, "second", return_value="own"):
+        assert (writes.is_open(one), writes.is_open(other)) == (False, True)
+
+    assert writes.is_open(one)
+
+
+def test_a_class_ends_with_the_application_that_made_it() -> None:
+    class Backend(Base):
+        pass
+
+    writes, gone = shortcut(), weakref.ref(Backend)
+    assert writes.is_open(Backend())
+
+    del Backend
+    gc.collect()
+
+    assert gone() is None
