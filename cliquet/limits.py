@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pyramid.config import PHASE3_CONFIG, Configurator
-from pyramid.events import NewRequest
 from pyramid.httpexceptions import HTTPRequestEntityTooLarge, HTTPRequestHeaderFieldsTooLarge
 from pyramid.interfaces import IExecutionPolicy
 from pyramid.request import Request
@@ -22,13 +21,15 @@ from pyramid.router import default_execution_policy
 
 from cliquet import errors, settings
 
-__all__ = ["SMALL_BYTES", "body_too_large", "includeme", "max_json_values"]
+__all__ = ["SMALL_BYTES", "body_too_large", "includeme", "judge", "max_json_values"]
 
 ExecutionPolicy = Callable[[dict[str, Any], Any], Response]
 
 _IS_TOO_LARGE = "cliquet.body_is_too_large"
 _PIECE_BYTES = 65536
 _DROPPED_BODIES = 8
+# Of lengths that are counted; longer ones exceed any limit.
+_MAX_DIGITS = len(str(sys.maxsize)) - 1
 
 SMALL_BYTES = Request.request_body_tempfile_limit
 """Up to here WebOb copies a body in memory; it would copy larger ones to a file, one for each."""
@@ -48,7 +49,6 @@ def includeme(config: Configurator) -> None:
     """Bound the bodies of all requests."""
     # Once the policy is there, which reads bodies.
     config.action(None, _bound_bodies, args=(config.registry,), order=PHASE3_CONFIG + 1)
-    config.add_subscriber(_judge, NewRequest)
 
 
 def _bound_bodies(registry: Any) -> None:
@@ -95,10 +95,12 @@ def _bound_body(environ: dict[str, Any], limit: int | None) -> int:
         # What is no number is no length to WebOb, which reads nothing then.
         if not (length.isascii() and length.isdigit()):
             return 0
-        if _exceeds(length, bound):
+        # Python refuses to convert thousands of digits, nearly all of which may be leading zeros.
+        digits = length if len(length) <= _MAX_DIGITS else length.lstrip("0") or "0"
+        size = int(digits) if len(digits) <= _MAX_DIGITS else sys.maxsize
+        if size > bound:
             _drop_body(environ, bound)
             return 0
-        size = int(length)
         if size <= SMALL_BYTES:
             return 0
     elif environ.get("wsgi.input_terminated"):
@@ -129,11 +131,6 @@ def _replace_body(environ: dict[str, Any], body: bytes, length: str) -> None:
     environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), length
 
 
-def _exceeds(digits: str, limit: int) -> bool:
-    # Python refuses to convert thousands of digits.
-    return len(digits.lstrip("0")) > len(str(limit)) or int(digits.lstrip("0") or 0) > limit
-
-
 def _pieces(stream: Any, size: int) -> Iterator[bytes]:
     """Read at most `size` bytes of a stream."""
     while size > 0 and (piece := stream.read(min(size, _PIECE_BYTES))):
@@ -141,20 +138,20 @@ def _pieces(stream: Any, size: int) -> Iterator[bytes]:
         yield piece
 
 
-def _judge(event: NewRequest) -> None:
+def judge(request: Request) -> None:
     """Refuse a request whose body was taken away, or whose URL has many parameters.
 
     Raises
     ------
     HTTPRequestEntityTooLarge, HTTPRequestHeaderFieldsTooLarge, HTTPBadRequest : it is one.
     """
-    request = event.request
     environ = request.environ
     if _IS_TOO_LARGE in environ:
         raise body_too_large(request, "The body is")
     if len(environ.get("HTTP_ACCEPT", "")) > _FEW_BYTES:
         _judge_accept(request)
-    separators = environ.get("QUERY_STRING", "").count("&")
+    query_string = environ.get("QUERY_STRING")
+    separators = query_string.count("&") if query_string else 0
     if separators < _FEW_PARAMETERS:
         return
     max_filters = settings.read(request.registry.settings, "max_filters")

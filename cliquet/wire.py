@@ -51,8 +51,9 @@ def normalize(environ: Environ) -> None:
       has none, hence admits any (RFC 8259 11: JSON defines none). An offer that has some is
       compared as before, the more specific range first.
     """
-    if ";" in environ.get("QUERY_STRING", ""):
-        environ["QUERY_STRING"] = environ["QUERY_STRING"].replace(";", "%3B")
+    query_string = environ.get("QUERY_STRING")
+    if query_string and ";" in query_string:
+        environ["QUERY_STRING"] = query_string.replace(";", "%3B")
     content_type = environ.get("CONTENT_TYPE")
     if content_type and content_type != "application/json":
         bare, semicolon, parameters = content_type.partition(";")

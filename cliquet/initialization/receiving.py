@@ -12,7 +12,7 @@ from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
 from pyramid.response import Response
 
-from cliquet import errors, hosts, prometheus, settings, urls, wire
+from cliquet import errors, hosts, limits, prometheus, settings, urls, wire
 
 __all__ = ["allowed_hosts_tween_factory", "setup_reception"]
 
@@ -66,15 +66,22 @@ def allowed_hosts_tween_factory(
 
 def _receive(event: NewRequest) -> None:
     request = event.request
+    environ = request.environ
+    # First: nothing is done for what is too large.
+    limits.judge(request)
     if getattr(request, "parent", None) is not None:
         # Made by this service or its plug-ins: a header may be anything.
-        wire.decode_headers(request.environ)
+        wire.decode_headers(environ)
     else:
         _check_host(request)
-    _check_encoding(request)
-    _check_segments(request)
-    wire.normalize(request.environ)
-    if request.method == "OPTIONS":
+    path: str = environ.get("PATH_INFO", "")
+    query_string: str = environ.get("QUERY_STRING", "")
+    if not path.isascii() or "%" in query_string or not query_string.isascii():
+        _check_encoding(request, path, query_string)
+    if "/." in path:
+        _check_segments(request, path)
+    wire.normalize(environ)
+    if environ.get("REQUEST_METHOD") == "OPTIONS":
         _address_preflight(request)
 
 
@@ -99,20 +106,15 @@ def _check_host(request: Request) -> None:
     )
 
 
-def _check_encoding(request: Request) -> None:
+def _check_encoding(request: Request, path: str, query_string: str) -> None:
     """Refuse URLs whose bytes are not UTF-8 (D-14, S-23.20).
 
     Raises
     ------
     HTTPBadRequest : the path or the query string is not UTF-8.
     """
-    environ = request.environ
-    path: str = environ.get("PATH_INFO", "")
-    query_string: str = environ.get("QUERY_STRING", "")
     # WSGI hands over bytes as latin-1 text (PEP 3333).
     for location, value in (("path", path), ("querystring", query_string)):
-        if value.isascii() and (location == "path" or "%" not in value):
-            continue
         raw = value.encode("latin-1", "surrogateescape")
         try:
             (raw if location == "path" else unquote_to_bytes(raw)).decode()
@@ -126,7 +128,7 @@ def _check_encoding(request: Request) -> None:
             )
 
 
-def _check_segments(request: Request) -> None:
+def _check_segments(request: Request, path: str) -> None:
     """Refuse segments that clients take out of a URL, with the one before (RFC 3986 5.2.4).
 
     Only a client that does not can have sent them. Another that follows a redirection, or a page,
@@ -136,8 +138,7 @@ def _check_segments(request: Request) -> None:
     ------
     HTTPBadRequest : the path has such a segment, escaped or not.
     """
-    path: str = request.environ.get("PATH_INFO", "")
-    if "/." in path and not {".", ".."}.isdisjoint(path.split("/")):
+    if not {".", ".."}.isdisjoint(path.split("/")):
         description = "No segment of the URL may be '.' or '..'"
         errors.raise_invalid(request, location="path", description=description)
 

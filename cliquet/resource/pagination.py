@@ -157,11 +157,15 @@ def next_page_query(params: Iterable[tuple[str, str]], *, limit: int, token: str
     limit : number of items of a page, as applied to the current one.
     token : written by :func:`encode_token`, or as :mod:`cliquet.resource.anchors` does.
     """
-    kept = [(name, value) for name, value in params if name not in ("_limit", "_token")]
-    return "&".join(
+    kept = [
         f"{quote_plus(name, safe=_PARAMETER_SAFE)}={quote_plus(value, safe=_PARAMETER_SAFE)}"
-        for name, value in (*kept, ("_limit", str(limit)), ("_token", token))
-    )
+        for name, value in params
+        if name not in ("_limit", "_token")
+    ]
+    # Base64, but for its padding, is escaped at once; else `quote` looks at each character.
+    unpadded = token.rstrip("=")
+    escaped = quote_plus(unpadded, safe=_PARAMETER_SAFE) + "%3D" * (len(token) - len(unpadded))
+    return "&".join((*kept, f"_limit={limit}", f"_token={escaped}"))
 
 
 def _checked(

@@ -229,6 +229,14 @@ def find(name: str) -> Setting | None:
     return next((row for pattern, row in _PATTERNS if pattern.fullmatch(name)), None)
 
 
+_MISSING: Final = object()
+# Of these, parsing always makes the same; a list may be another one without being another object.
+_IMMUTABLE: Final = frozenset({str, int, float, bool, type(None), type(_MISSING)})
+# Names, with what was given and what it was parsed to. Bounded: plugins may have many names.
+_last_read: Final[dict[str, tuple[Any, Any]]] = {}
+_MAX_LAST_READ: Final = 1024
+
+
 def read(settings: Mapping[str, Any], name: str) -> Any:
     """Return the typed value of a setting, as it is at this very moment.
 
@@ -245,12 +253,23 @@ def read(settings: Mapping[str, Any], name: str) -> Any:
     KeyError : the name is in no row of the table.
     SettingError : the value is not allowed.
     """
+    given = settings.get(name, _MISSING)
+    last = _last_read.get(name)
+    # Requests read the same objects again and again.
+    if last is not None and last[0] is given:
+        return last[1]
     row = find(name)
     if row is None:
         raise KeyError(name)
-    value = row.value(settings.get(name, row.default), name)
-    # The published page has lines such as `id_generator =`, which stand for the default.
-    return row.default if value == "" and isinstance(row.parse, Reference) else value
+    value = row.value(row.default if given is _MISSING else given, name)
+    if value == "" and isinstance(row.parse, Reference):
+        # The published page has lines such as `id_generator =`, which stand for the default.
+        value = row.default
+    if type(given) in _IMMUTABLE:
+        if len(_last_read) >= _MAX_LAST_READ:
+            _last_read.clear()
+        _last_read[name] = (given, value)
+    return value
 
 
 def validate(settings: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cliquet import settings
-from cliquet.settings import limits
+from cliquet.settings import families, limits
 
 S4_DEFAULTS: dict[str, Any] = {
     "backoff": None,
@@ -207,6 +207,41 @@ def test_reading_follows_changes_of_the_mapping() -> None:
 
     assert before is None
     assert settings.read(configured, "paginate_by") == 12
+
+
+def test_reading_tells_applications_apart() -> None:
+    first, second = {"paginate_by": "12"}, {"paginate_by": "13"}
+
+    values = [settings.read(configured, "paginate_by") for configured in (first, second, first, {})]
+
+    assert values == [12, 13, 12, None]
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [(True, True), (1, True), (1.0, False), ("1", True), (0, False), ("", False)],
+)
+def test_reading_tells_equal_values_of_other_types_apart(given: Any, value: bool) -> None:
+    settings.read({"readonly": True, "paginate_by": None}, "readonly")
+
+    assert settings.read({"readonly": given}, "readonly") is value
+
+
+def test_reading_follows_changes_of_a_list() -> None:
+    configured: dict[str, Any] = {"cors_origins": ["https://a.example"]}
+    settings.read(configured, "cors_origins")
+
+    configured["cors_origins"].append("https://b.example")
+
+    assert settings.read(configured, "cors_origins") == ("https://a.example", "https://b.example")
+
+
+def test_what_was_read_of_many_names_is_forgotten() -> None:
+    for number in range(3000):
+        name = f"record_r{number}_put_enabled"
+        assert settings.read({name: "no"}, name) is False
+
+    assert len(families._last_read) <= 1024
 
 
 def test_reading_a_family_without_value_gives_its_default() -> None:
