@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cliquet import authentication, errors, events
-    from cliquet.http import current_resource_name, current_service, follow_subrequest
     from cliquet.initialization import (
         includeme,
         initialize,
         initialize_cliquet,
         install_middlewares,
     )
-    from cliquet.logs import logger
-    from cliquet.service import Service
+    from cliquet.monitoring.logs import logger
     from cliquet.settings import DEFAULT_SETTINGS, load_default_settings
+    from cliquet.utils import current_resource_name, current_service
+    from cliquet.web.requests import follow_subrequest
+    from cliquet.web.service import Service
 
     __version__: str
 
@@ -49,16 +50,16 @@ PROTOCOL_VERSION = "2"
 
 _MODULES = {
     "DEFAULT_SETTINGS": "cliquet.settings",
-    "Service": "cliquet.service",
-    "current_resource_name": "cliquet.http",
-    "current_service": "cliquet.http",
-    "follow_subrequest": "cliquet.http",
+    "Service": "cliquet.web.service",
+    "current_resource_name": "cliquet.utils",
+    "current_service": "cliquet.utils",
+    "follow_subrequest": "cliquet.web.requests",
     "includeme": "cliquet.initialization",
     "initialize": "cliquet.initialization",
     "initialize_cliquet": "cliquet.initialization",
     "install_middlewares": "cliquet.initialization",
     "load_default_settings": "cliquet.settings",
-    "logger": "cliquet.logs",
+    "logger": "cliquet.monitoring.logs",
 }
 _SUBMODULES = ("authentication", "errors", "events")
 

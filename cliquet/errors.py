@@ -14,7 +14,10 @@ from typing import Any, NoReturn, TypeVar
 from pyramid import httpexceptions
 from pyramid.request import Request
 
-from cliquet import faults, jsonio, logs, settings
+from cliquet import settings
+from cliquet.core import jsonio
+from cliquet.monitoring import logs
+from cliquet.web import faults
 
 __all__ = [
     "ERRORS",

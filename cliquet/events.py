@@ -17,10 +17,14 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from zope.interface import implementedBy
 
-from cliquet import authorization, jsonio, logs, utils, wire
-from cliquet.patterns import exact
-from cliquet.transactions import BeforeCommit
+from cliquet import utils
+from cliquet.core import jsonio
+from cliquet.core.globs import exact
+from cliquet.monitoring import logs
+from cliquet.security import authorization
 from cliquet.types import Record
+from cliquet.web import wire
+from cliquet.web.transactions import BeforeCommit
 
 __all__ = [
     "ACTIONS",

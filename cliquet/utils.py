@@ -19,13 +19,15 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
-from cliquet import jsonio
-from cliquet.literals import NotALiteralError, read_literal
+from cliquet.core import jsonio
+from cliquet.core.literals import NotALiteralError, read_literal
 
 __all__ = [
     "MAX_KEY_BYTES",
     "DeprecatedMeta",
     "classname",
+    "current_resource_name",
+    "current_service",
     "decode64",
     "decode_header",
     "dict_subset",
@@ -48,12 +50,10 @@ __all__ = [
 
 _FORWARDED: Final = {
     "COMPARISON": "cliquet.storage.query",
-    "build_request": "cliquet.http",
-    "build_response": "cliquet.http",
-    "current_resource_name": "cliquet.http",
-    "current_service": "cliquet.http",
-    "follow_subrequest": "cliquet.http",
-    "reapply_cors": "cliquet.http",
+    "build_request": "cliquet.web.requests",
+    "build_response": "cliquet.web.requests",
+    "follow_subrequest": "cliquet.web.requests",
+    "reapply_cors": "cliquet.web.requests",
 }
 
 
@@ -300,7 +300,7 @@ def json_serializer(v: Any, **kw: Any) -> str:
 
     Parameters
     ----------
-    v : the value; see `cliquet.jsonio.dumps` for what becomes of non-JSON types.
+    v : the value; see `cliquet.core.jsonio.dumps` for what becomes of non-JSON types.
     kw : ``default``, a function for objects without JSON form, as renderers pass it; ``indent``
         and ``sort_keys`` as in the standard library. Others are accepted and have no effect.
     """
@@ -323,6 +323,31 @@ class _JSON:
 
 
 json: Final = _JSON()
+
+
+# Requests
+
+
+def current_service(request: Any) -> Any:
+    """Return the service whose route the request matched, or ``None`` (P-26.13).
+
+    Call it as ``utils.current_service()``: tests replace the attribute of this module (P-35.19).
+    """
+    route = getattr(request, "matched_route", None)
+    if route is None:
+        return None
+    services = request.registry.cornice_services
+    return services.get(route.pattern) or services.get(f"__cornice{route.name}")
+
+
+def current_resource_name(request: Any) -> str | None:
+    """Return the name of the resource that the request addresses, or ``None`` (P-34.20)."""
+    service = current_service(request)
+    viewset = getattr(service, "viewset", None)
+    if viewset is None:
+        return None
+    name: str = viewset.get_name(service.resource)
+    return name
 
 
 # Deprecations

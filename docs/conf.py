@@ -61,9 +61,9 @@ nitpick_ignore = [
     ("py:class", "pyramid.request.Request"),
     ("py:class", "pyramid_multiauth.MultiAuthPolicySelected"),
     # Parts of a backend, in a module of their own.
-    ("py:class", "cliquet.storage.memory_transfer.MemoryTransfer"),
+    ("py:class", "cliquet.storage.memory.transfer.MemoryTransfer"),
     ("py:class", "cliquet.permission.selecting.PermissionSelecting"),
-    ("py:class", "cliquet.shared_listing.SharedListing"),
+    ("py:class", "cliquet.security.shared_listing.SharedListing"),
     ("py:class", "cliquet.storage.atomicity.StorageAtomicity"),
     ("py:class", "cliquet.storage.joining.JoiningStorage"),
     ("py:class", "cliquet.storage.selecting.StorageSelecting"),
@@ -82,7 +82,7 @@ nitpick_ignore = [
     # The contract suites are classes of tests; their module says how to run them.
     ("py:class", "UntransactedStorageContract"),
     # The docstring of `Service` names a module that applications do not use.
-    ("py:mod", "cliquet.cors"),
+    ("py:mod", "cliquet.web.cors"),
 ]
 # `T`, and `U` beside it, the type variables of every module that has a generic function.
 nitpick_ignore_regex = [
@@ -90,5 +90,5 @@ nitpick_ignore_regex = [
     ("py:class", "P"),  # a ParamSpec
     # What the backends are made of inside.
     ("py:class", r"cliquet\.connections\.[a-z_.]+\.[A-Za-z]+"),
-    ("py:class", r"cliquet\.[a-z]+\.relational[a-z_]*\.[A-Za-z]+"),
+    ("py:class", r"cliquet\.[a-z]+\.relational\.[a-z_]+\.[A-Za-z]+"),
 ]

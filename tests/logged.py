@@ -4,7 +4,7 @@ import contextlib
 import logging
 from unittest import mock
 
-from cliquet import logs
+from cliquet.monitoring import logs
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ from pyramid.events import ContextFound
 from sharing import CAP, COLLECTION, URL, Toadstool, grant, make_sharing_app, store, user_id
 from testapp import Mushroom
 
-from cliquet import authorization
 from cliquet.authorization import (
     DYNAMIC,
     PRIVATE,
@@ -22,7 +21,8 @@ from cliquet.authorization import (
 )
 from cliquet.initialization.security import _check_names as check_names
 from cliquet.permission.memory import Permission
-from cliquet.principals import names_of_user
+from cliquet.security import authorization
+from cliquet.security.principals import names_of_user
 from cliquet.testing.web import make_app
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000001"

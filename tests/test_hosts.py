@@ -2,7 +2,7 @@
 
 import pytest
 
-from cliquet import hosts
+from cliquet.core import hosts
 
 AUTHORITIES = {
     "localhost": ("localhost", ""),

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cliquet import jsonio
+from cliquet.core import jsonio
 
 # In
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cliquet.literals import MAX_ODD_KEYS, NotALiteralError, read_literal
+from cliquet.core.literals import MAX_ODD_KEYS, NotALiteralError, read_literal
 
 # Multiples of it have one and the same hash.
 MODULUS = 2**61 - 1

@@ -6,7 +6,7 @@ import logging.config
 import pytest
 from logged import capture_logs, fresh_logs
 
-from cliquet import logs
+from cliquet.monitoring import logs
 from cliquet.testing.web import make_app
 
 # Without it there is a warning.

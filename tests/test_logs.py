@@ -23,8 +23,9 @@ from typing import Any
 import pytest
 import structlog
 
-from cliquet import logs, utils
+from cliquet import utils
 from cliquet.logs import ClassicLogRenderer, MozillaHekaRenderer, logger
+from cliquet.monitoring import logs
 
 NOW_MS = 1_448_323_200_123
 

@@ -5,7 +5,7 @@ from unittest import mock
 
 import pytest
 
-from cliquet.observation import observe_object
+from cliquet.monitoring.calls import observe_object
 
 
 class Base:

@@ -13,8 +13,8 @@ from unittest import mock
 
 import pytest
 
-from cliquet.observation import Function, observe_object
-from cliquet.overriding import Shortcut
+from cliquet.core.overriding import Shortcut
+from cliquet.monitoring.calls import Function, observe_object
 
 
 class Base:

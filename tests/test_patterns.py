@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cliquet.patterns import (
+from cliquet.core.globs import (
     Exact,
     Pattern,
     after_prefix,

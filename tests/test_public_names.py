@@ -19,7 +19,8 @@ def test_the_package_has_its_public_names(name):
 
 @pytest.mark.clause("P-1.2")
 def test_public_names_are_those_of_their_modules():
-    from cliquet import initialization, logs, service
+    from cliquet import initialization, logs
+    from cliquet.web import service
 
     assert cliquet.PROTOCOL_VERSION == "2"
     assert cliquet.initialize is initialization.initialize

@@ -9,7 +9,7 @@ import sample
 from batches import statuses
 from webtest import TestApp
 
-from cliquet.patterns import Pattern
+from cliquet.core.globs import Pattern
 from cliquet.testing.web import MEMORY_BACKENDS, basic_auth
 
 BUCKET = "/buckets/garden"

@@ -111,7 +111,7 @@ def test_overlapping_calls_are_timed_apart(client, monkeypatch):
         client._client, "timing", lambda key, milliseconds: sent.append(milliseconds)
     )
     clock = types.SimpleNamespace(perf_counter=iter([0, 1, 2, 4]).__next__)
-    monkeypatch.setattr(statsd, "time", clock)
+    monkeypatch.setattr("cliquet.monitoring.statsd.time", clock)
 
     @client.timer("function")
     def recurse(depth):

@@ -16,10 +16,10 @@ from testapp import Mushroom, Spore
 from cliquet import Service, resource
 from cliquet.connections import scope
 from cliquet.events import ACTIONS, AfterResourceChanged, ResourceChanged
-from cliquet.http import build_request
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend, fail
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.web.requests import build_request
 
 AUTH = basic_auth()
 USER = "basicauth:9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"
@@ -820,10 +820,10 @@ def test_the_transaction_is_around_the_exception_views():
     order = [name for name, _ in tweens.implicit()]
 
     expected = [
-        "cliquet.deprecation.end_of_service_tween_factory",
-        "cliquet.transactions.guard_tween_factory",
+        "cliquet.web.deprecation.end_of_service_tween_factory",
+        "cliquet.web.transactions.guard_tween_factory",
         "pyramid_tm.tm_tween_factory",
-        "cliquet.transactions.scope_tween_factory",
+        "cliquet.web.transactions.scope_tween_factory",
         "pyramid.tweens.excview_tween_factory",
     ]
     assert [name for name in order if name in expected] == expected

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cliquet import literals, utils
+from cliquet import utils
+from cliquet.core import literals
 from cliquet.storage.ordering import resolve
 from cliquet.storage.query import COMPARISON
 

@@ -8,9 +8,9 @@ import pytest
 from pyramid.exceptions import ConfigurationError
 from pyramid.request import Request
 
-from cliquet import validation
-from cliquet.service import Service
 from cliquet.testing.web import make_app
+from cliquet.web import validation
+from cliquet.web.service import Service
 
 
 class Search(colander.MappingSchema):

@@ -4,6 +4,6 @@ import random
 
 from cliquet.cache.base import CacheBase
 from cliquet.cache.heartbeat import heartbeat
-from cliquet.logs import logger
+from cliquet.monitoring.logs import logger
 
 __all__ = ["CacheBase", "heartbeat", "logger", "random"]

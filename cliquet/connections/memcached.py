@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from cliquet import logs, settings
+from cliquet import settings
+from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError
 
 try:

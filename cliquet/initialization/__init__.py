@@ -14,7 +14,6 @@ from cliquet.initialization.listeners import (
 from cliquet.initialization.metrics import setup_statsd
 from cliquet.initialization.middlewares import install_middlewares
 from cliquet.initialization.monitoring import setup_logging
-from cliquet.initialization.profiler import Profiler
 from cliquet.initialization.security import setup_authentication
 from cliquet.initialization.web import (
     setup_backoff,
@@ -25,6 +24,7 @@ from cliquet.initialization.web import (
     setup_vary_headers,
     setup_version_redirection,
 )
+from cliquet.monitoring.profiler import Profiler
 from cliquet.settings import load_default_settings
 
 __all__ = [

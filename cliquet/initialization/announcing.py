@@ -7,11 +7,13 @@ from typing import Any
 from pyramid.config import Configurator
 from pyramid.interfaces import ISecurityPolicy
 
-from cliquet import cors, logs, settings, storage
-from cliquet.initialization import crashes
-from cliquet.ip_authentication import IPAuthenticationPolicy
+from cliquet import settings, storage
+from cliquet.initialization import backends
+from cliquet.monitoring import crashes, logs
+from cliquet.security.ip_policy import IPAuthenticationPolicy
 from cliquet.settings.unknown import find_unknown
 from cliquet.storage.exceptions import BackendError
+from cliquet.web import cors
 
 __all__ = ["tell_of_start", "warn_of_doubts"]
 
@@ -101,8 +103,8 @@ def _warn_of_missing_indexes(registry: Any) -> None:
 
 def _warn_of_two_transactions(registry: Any) -> None:
     """Tell that records and permissions are not committed at one instant, where they are not."""
-    backends = [getattr(registry, kind, None) for kind in ("storage", "permission")]
-    if None in backends or _commit_together(*backends):
+    both = [getattr(registry, kind, None) for kind in ("storage", "permission")]
+    if None in both or _commit_together(*both):
         return
     logs.logger.warning(
         "Records and permissions are not committed together: a crash in between leaves permissions"
@@ -115,16 +117,10 @@ def _warn_of_two_transactions(registry: Any) -> None:
 
 def _commit_together(records: Any, permissions: Any) -> bool:
     """Whether two backends take part in one transaction; assumed of those of other origins."""
-    modules = _module_of(records), _module_of(permissions)
-    if not all(module.startswith("cliquet.") for module in modules):
+    if not all(map(backends.is_built_in, (records, permissions))):
         return True
-    if modules == ("cliquet.storage.memory", "cliquet.permission.memory"):
+    if all(map(backends.is_in_memory, (records, permissions))):
         return True
     # Backends on one database have one client; those in Redis commit each by itself.
     client = getattr(records, "client", None)
     return client is not None and client is getattr(permissions, "client", None)
-
-
-def _module_of(backend: Any) -> str:
-    # Not `type()`: observers stand before what they observe.
-    return str(backend.__class__.__module__)

@@ -10,16 +10,11 @@ from pyramid.config import Configurator
 from pyramid.events import ApplicationCreated, NewResponse
 from pyramid.exceptions import ConfigurationError
 
-from cliquet import authentication, events, http, logs, settings
-from cliquet.initialization import (
-    announcing,
-    crashes,
-    metrics,
-    migrations,
-    receiving,
-    references,
-    web,
-)
+from cliquet import events, settings, utils
+from cliquet.initialization import announcing, metrics, migrations, receiving, references, web
+from cliquet.monitoring import crashes, logs
+from cliquet.security import authentication
+from cliquet.web import requests
 
 __all__ = ["includeme", "initialize", "initialize_cliquet"]
 
@@ -124,9 +119,9 @@ def includeme(config: Configurator) -> None:
     # Our error views answer for the exceptions that Cornice would handle.
     configured.setdefault("handle_exceptions", False)
     config.include("cornice")
-    config.include("cliquet.service")
-    config.include("cliquet.transactions")
-    config.include("cliquet.limits")
+    config.include("cliquet.web.service")
+    config.include("cliquet.web.transactions")
+    config.include("cliquet.web.limits")
 
     config.include(web.provide_needs)
     receiving.setup_reception(config)
@@ -139,14 +134,14 @@ def includeme(config: Configurator) -> None:
     config.add_subscriber(web.add_cors_headers, NewResponse)
     config.add_subscriber(announcing.warn_of_doubts, ApplicationCreated)
 
-    config.add_request_method(http.follow_subrequest)
+    config.add_request_method(requests.follow_subrequest)
     # A real property: of a function, Pyramid makes one that can be set (P-5.3).
     config.add_request_method(
         property(authentication.prefixed_userid), name="prefixed_userid", property=True
     )
     config.add_request_method(get_user_info)
-    config.add_request_method(http.current_resource_name, reify=True)
-    config.add_request_method(http.current_service, reify=True)
+    config.add_request_method(utils.current_resource_name, reify=True)
+    config.add_request_method(utils.current_service, reify=True)
     # Plug-ins may then replace any of these (P-3.2).
     config.commit()
 

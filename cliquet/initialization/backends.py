@@ -10,7 +10,14 @@ from pyramid.exceptions import ConfigurationError
 from cliquet import cache, permission, settings, storage
 from cliquet.initialization import references
 
-__all__ = ["setup_cache", "setup_permission", "setup_storage"]
+__all__ = [
+    "is_built_in",
+    "is_in_memory",
+    "module_of",
+    "setup_cache",
+    "setup_permission",
+    "setup_storage",
+]
 
 
 def _load(config: Configurator, kind: str, base: type) -> Any:
@@ -61,3 +68,20 @@ def setup_cache(config: Configurator) -> None:
     if backend is not None:
         config.registry.cache = backend
         config.registry.heartbeats["cache"] = cache.heartbeat(backend)
+
+
+def module_of(backend: Any) -> str:
+    """Return the setting's value for a backend of the library; for others, where its class is."""
+    # Not `type()`: observers stand before what they observe.
+    module = str(backend.__class__.__module__)
+    return ".".join(module.split(".")[:3]) if module.startswith("cliquet.") else module
+
+
+def is_built_in(backend: Any) -> bool:
+    """Return whether a backend is one of the library's."""
+    return module_of(backend).startswith("cliquet.")
+
+
+def is_in_memory(backend: Any) -> bool:
+    """Return whether a backend keeps everything in its process, where no command finds it."""
+    return is_built_in(backend) and module_of(backend).endswith(".memory")

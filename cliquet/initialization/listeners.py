@@ -17,7 +17,7 @@ from cliquet.events import (
     ResourceRead,
 )
 from cliquet.initialization import metrics, references
-from cliquet.logs import logger_for
+from cliquet.monitoring.logs import logger_for
 
 __all__ = ["EventActionFilter", "EventResourceFilter", "setup_listeners"]
 

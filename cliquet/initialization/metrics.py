@@ -12,8 +12,11 @@ from pyramid.events import NewRequest, NewResponse
 from pyramid.interfaces import PHASE2_CONFIG, IAuthenticationPolicy, ISecurityPolicy
 from pyramid_multiauth import MultiAuthSecurityPolicy
 
-from cliquet import http, prometheus, settings, statsd, tracing, utils
-from cliquet.observation import Function, Observer, observe, observe_object
+from cliquet import settings, statsd, utils
+from cliquet.monitoring import prometheus, request_facts, tracing
+from cliquet.monitoring import statsd as statsd_metrics
+from cliquet.monitoring.calls import Function, Observer, observe, observe_object
+from cliquet.views import metrics as prometheus_endpoint
 
 __all__ = ["observe_backends", "observe_listener", "setup_prometheus", "setup_statsd"]
 
@@ -42,7 +45,7 @@ def setup_statsd(config: Configurator) -> statsd.Client | None:
 def _batch_for_statsd(event: NewRequest) -> None:
     # The parts of a batch end with it.
     if getattr(event.request, "parent", None) is None:
-        statsd.batch_metrics(event.request)
+        statsd_metrics.batch_metrics(event.request)
 
 
 def _count_for_statsd(event: NewResponse) -> None:
@@ -51,8 +54,8 @@ def _count_for_statsd(event: NewResponse) -> None:
     # A sub-request that fails is no operation of its own (S-20.4).
     if is_subrequest and event.response.status_code >= 400:
         return
-    if not http.is_tried_again(request):
-        statsd.count_response(request)
+    if not request_facts.is_tried_again(request):
+        statsd_metrics.count_response(request)
 
 
 def setup_prometheus(config: Configurator) -> None:
@@ -64,13 +67,13 @@ def setup_prometheus(config: Configurator) -> None:
     """
     if settings.read(config.get_settings(), "prometheus_enabled"):
         config.registry.prometheus = prometheus.Metrics()
-        prometheus.serve(config)
+        prometheus_endpoint.serve(config)
         config.add_subscriber(_count_for_prometheus, NewResponse)
 
 
 def _count_for_prometheus(event: NewResponse) -> None:
     # The request is counted once, by its last attempt (X-23).
-    if not http.is_tried_again(event.request):
+    if not request_facts.is_tried_again(event.request):
         event.request.registry.prometheus.count_response(event.request, event.response)
 
 
@@ -78,7 +81,7 @@ def _observers(registry: Any) -> list[Observer]:
     client = getattr(registry, "statsd", None)
     metrics = getattr(registry, "prometheus", None)
     observers = [
-        None if client is None else statsd.observer_for(client),
+        None if client is None else statsd_metrics.observer_for(client),
         None if metrics is None else metrics.observer,
         # The outermost, so that its spans hold everything.
         tracing.active_observer(),
@@ -123,7 +126,7 @@ def observe_backends(config: Configurator) -> None:
 
 
 def _observe_policies(registry: Any) -> None:
-    observers = [statsd.observer_for(registry.statsd)]
+    observers = [statsd_metrics.observer_for(registry.statsd)]
     policy = registry.queryUtility(ISecurityPolicy)
     if isinstance(policy, MultiAuthSecurityPolicy):
         policies = policy._policies

@@ -13,8 +13,10 @@ from pyramid.events import NewRequest, NewResponse
 from pyramid.request import Request
 from pyramid.response import Response
 
-from cliquet import http, log_bounds, logs, settings, wire
+from cliquet import settings
 from cliquet.initialization import references
+from cliquet.monitoring import field_bounds, logs, request_facts
+from cliquet.web import wire
 
 __all__ = ["log_context_tween_factory", "setup_logging"]
 
@@ -29,8 +31,8 @@ def setup_logging(config: Configurator) -> None:
     config.add_tween(
         "cliquet.initialization.monitoring.log_context_tween_factory",
         over=(
-            "cliquet.deprecation.end_of_service_tween_factory",
-            "cliquet.transactions.guard_tween_factory",
+            "cliquet.web.deprecation.end_of_service_tween_factory",
+            "cliquet.web.transactions.guard_tween_factory",
         ),
     )
     config.add_subscriber(_on_new_request, NewRequest)
@@ -74,14 +76,14 @@ def _on_new_response(event: NewResponse) -> None:
     if getattr(request, "parent", None) is not None:
         return
     response.headers["X-Request-Id"] = request.request_id
-    if http.is_tried_again(request):
+    if request_facts.is_tried_again(request):
         # The request is counted once, by its last attempt.
         logs.logger.info("request.retry")
         return
     logs.logger.info(
         "request.summary",
         code=response.status_code,
-        t=http.elapsed_ms(request),
+        t=request_facts.elapsed_ms(request),
         time=datetime.now().isoformat(),
     )
 
@@ -131,7 +133,7 @@ def _querystring(request: Request, limit: int | None) -> dict[str, str]:
     raw: str = request.environ.get("QUERY_STRING", "")
     if limit is not None and len(raw) > limit:
         pairs = parse_qsl(raw[:limit], keep_blank_values=True)
-        return {**dict(pairs), log_bounds.CUT: log_bounds.CUT}
+        return {**dict(pairs), field_bounds.CUT: field_bounds.CUT}
     try:
         # By its pairs: to look each name up goes through all of them.
         return dict(request.GET.items())

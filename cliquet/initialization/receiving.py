@@ -12,7 +12,10 @@ from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
 from pyramid.response import Response
 
-from cliquet import errors, hosts, limits, prometheus, settings, urls, wire
+from cliquet import errors, settings
+from cliquet.core import hosts
+from cliquet.views import metrics
+from cliquet.web import limits, urls, wire
 
 __all__ = ["allowed_hosts_tween_factory", "setup_reception"]
 
@@ -48,7 +51,7 @@ def allowed_hosts_tween_factory(
     asked_by_address = {
         f"{prefix}/__heartbeat__",
         f"{prefix}/__lbheartbeat__",
-        prometheus.PATH,
+        metrics.PATH,
     }
 
     def allowed_hosts_tween(request: Request) -> Response:

@@ -19,14 +19,14 @@ from pyramid.interfaces import (
 from pyramid_multiauth import MultiAuthPolicySelected
 
 from cliquet import settings
-from cliquet.authentication import (
+from cliquet.initialization import references
+from cliquet.security.authentication import (
     IPAuthenticationPolicy,
     SecurityPolicy,
     effective_principals,
     keep_private,
     on_policy_selected,
 )
-from cliquet.initialization import references
 
 __all__ = ["setup_authentication"]
 

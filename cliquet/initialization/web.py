@@ -11,7 +11,10 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from cliquet import authentication, cors, errors, jsonio, settings, urls
+from cliquet import errors, settings
+from cliquet.core import jsonio
+from cliquet.security import authentication
+from cliquet.web import cors, urls
 
 __all__ = [
     "add_cors_headers",
@@ -53,7 +56,7 @@ def _route_prefix(config: Configurator) -> str:
 
 
 def setup_json_serializer(config: Configurator) -> None:
-    """Render the results of views with :mod:`cliquet.jsonio` (P-35.7, P-35.8)."""
+    """Render the results of views with :mod:`cliquet.core.jsonio` (P-35.7, P-35.8)."""
     config.add_renderer("json", _json_renderer)
 
 
@@ -139,6 +142,6 @@ def setup_version_redirection(config: Configurator) -> None:
 def setup_deprecation(config: Configurator) -> None:
     """Announce, then enforce, the end of the service."""
     config.add_tween(
-        "cliquet.deprecation.end_of_service_tween_factory",
-        over="cliquet.transactions.guard_tween_factory",
+        "cliquet.web.deprecation.end_of_service_tween_factory",
+        over="cliquet.web.transactions.guard_tween_factory",
     )

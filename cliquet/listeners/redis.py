@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 from redis import Redis
 
-from cliquet import logs, settings
-from cliquet.connections.redis import create_from_config
+from cliquet import settings
+from cliquet.connections.redis.client import create_from_config
 from cliquet.listeners.base import ListenerBase
 from cliquet.listeners.breaker import CircuitBreaker
+from cliquet.monitoring import logs
 
 __all__ = ["MAX_FAILURES", "PAUSE_SECONDS", "Listener", "load_from_config"]
 

@@ -2,7 +2,7 @@
 
 import random
 
-from cliquet.logs import logger
+from cliquet.monitoring.logs import logger
 from cliquet.permission.base import PermissionBase
 from cliquet.permission.heartbeat import heartbeat
 

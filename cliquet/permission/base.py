@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cliquet.patterns import Pattern, exact, literals_of
+from cliquet.core.globs import Pattern, exact, literals_of
 from cliquet.permission.selecting import PermissionSelecting
 from cliquet.permission.transfer import PermissionTransfer
 from cliquet.types import BoundPermission, GetBoundPermissions
@@ -209,8 +209,8 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         Parameters
         ----------
         object_id_match : pattern that limits the ids, be it a plain text; ``None`` for all of
-            them. :class:`~cliquet.patterns.Exact` is a name, and
-            :meth:`Pattern.of() <cliquet.patterns.Pattern.of>` tells its own ``*`` from others.
+            them. :class:`~cliquet.core.globs.Exact` is a name, and
+            :meth:`Pattern.of() <cliquet.core.globs.Pattern.of>` tells its own ``*`` from others.
         get_bound_permissions : called with the pattern and the permission; of the pairs it
             returns, those whose object id ends with the pattern are looked for (B-15.11).
         """
@@ -376,6 +376,6 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         ----------
         object_ids : ids, or patterns with ``*`` that match whole ids (B-21.36), be they plain
             texts. What may hold a ``*`` of its own, as it came from a request, a policy or a
-            record, is given as :class:`~cliquet.patterns.Exact` (X-29).
+            record, is given as :class:`~cliquet.core.globs.Exact` (X-29).
         """
         raise NotImplementedError

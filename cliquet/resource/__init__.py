@@ -7,9 +7,9 @@ from cliquet.resource.schema import ResourceSchema
 from cliquet.resource.shareable import ShareableResource
 from cliquet.resource.user import UserResource
 from cliquet.resource.viewset import ShareableViewSet, ViewSet
-from cliquet.service import Service
 from cliquet.storage import Filter, Sort
 from cliquet.storage.query import COMPARISON
+from cliquet.web.service import Service
 
 __all__ = [
     "COMPARISON",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from cliquet import jsonio
+from cliquet.core import jsonio
 from cliquet.resource.parameters import MAX_TIMESTAMP
 from cliquet.storage.ordering import resolve
 from cliquet.storage.query import MISSING, Sort

@@ -19,10 +19,12 @@ from pyramid.httpexceptions import (
 )
 from pyramid.response import Response
 
-from cliquet import authentication, errors, logs, settings, utils
-from cliquet.overriding import Shortcut
+from cliquet import errors, settings, utils
+from cliquet.core.overriding import Shortcut
+from cliquet.monitoring import logs
 from cliquet.resource import headers, preconditions
 from cliquet.resource.paging import Pager
+from cliquet.security import authentication
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
 from cliquet.types import Record

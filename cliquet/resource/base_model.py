@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from cliquet.overriding import Shortcut
-from cliquet.patterns import Exact, exact, is_pattern
+from cliquet.core.globs import Exact, exact, is_pattern
+from cliquet.core.overriding import Shortcut
 from cliquet.storage import (
     DEFAULT_DELETED_FIELD,
     DEFAULT_ID_FIELD,
@@ -34,7 +34,7 @@ class Model:
         published storage can answer (P-31.1).
     id_generator : makes the ids of new records; default the storage's.
     collection_id, parent_id : which collection. A parent is a name, whatever it holds; only a
-        :class:`~cliquet.patterns.Pattern` stands for several parents (X-29).
+        :class:`~cliquet.core.globs.Pattern` stands for several parents (X-29).
     auth : ``Authorization`` header of the request, handed to the storage as it is.
     """
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from cliquet import jsonio, settings
+from cliquet import settings
+from cliquet.core import jsonio
 from cliquet.resource.parameters import InvalidParameter
 from cliquet.types import JSONValue
 

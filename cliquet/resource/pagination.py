@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote_plus
 
-from cliquet import jsonio
+from cliquet.core import jsonio
 from cliquet.resource import anchors
 from cliquet.resource.anchors import MAX_OFFSET, Anchors, is_integer
 from cliquet.resource.parameters import MAX_TIMESTAMP, InvalidParameter

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from cliquet import jsonio, utils
+from cliquet import utils
+from cliquet.core import jsonio
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 from cliquet.types import JSONValue
 

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import jsonpatch
 import jsonpointer
 
-from cliquet import jsonio
-from cliquet.http import JSON_PATCH, MERGE_PATCH, PATCH_CONTENT_TYPES
+from cliquet.core import jsonio
 from cliquet.resource.parameters import InvalidParameter
 from cliquet.storage.ordering import json_equal
 from cliquet.types import JSONValue, Record
+from cliquet.web.requests import JSON_PATCH, MERGE_PATCH, PATCH_CONTENT_TYPES
 
 __all__ = [
     "JSON_PATCH",

@@ -20,7 +20,7 @@ from cliquet.resource.parameters import InvalidParameter, latest_given, parse_ti
 from cliquet.resource.schema import ResourceSchema
 from cliquet.storage import Filter, Sort
 from cliquet.types import Record
-from cliquet.validation import json_body
+from cliquet.web.validation import json_body
 
 __all__ = ["RequestReader"]
 

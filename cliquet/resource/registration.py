@@ -11,7 +11,7 @@ import venusian
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 
-from cliquet.http import PATCH_CONTENT_TYPES
+from cliquet.web.requests import PATCH_CONTENT_TYPES
 
 __all__ = ["register", "register_resource"]
 

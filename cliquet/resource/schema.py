@@ -10,7 +10,8 @@ from typing import Any
 import colander
 from pyramid.request import Request
 
-from cliquet import utils, validation
+from cliquet import utils
+from cliquet.web import validation
 
 __all__ = ["URL", "PermissionsSchema", "ResourceSchema", "TimeStamp"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import colander
 from pyramid.httpexceptions import HTTPForbidden
 
-from cliquet import errors, faults, utils
+from cliquet import errors, utils
 from cliquet.events import ACTIONS
 from cliquet.permission.known import KnownPermissions
 from cliquet.resource.model import Model, ShareableModel
@@ -15,10 +15,11 @@ from cliquet.resource.parameters import InvalidParameter
 from cliquet.resource.schema import PermissionsSchema
 from cliquet.resource.user import Body, UserResource
 from cliquet.resource.viewset import ShareableViewSet, ViewSet
-from cliquet.shared_listing import SharedListing, joins
+from cliquet.security.shared_listing import SharedListing, joins
 from cliquet.storage import Filter
 from cliquet.storage.query import COMPARISON
 from cliquet.types import IdQuery, Record
+from cliquet.web import faults
 
 __all__ = ["ShareableResource"]
 

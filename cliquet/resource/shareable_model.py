@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from cliquet.patterns import Exact
+from cliquet.core.globs import Exact
 from cliquet.permission import PermissionBase
 from cliquet.permission.known import KnownPermissions, takes_at_once, writes_at_once
 from cliquet.resource.base_model import Model

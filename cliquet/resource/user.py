@@ -10,8 +10,10 @@ import colander
 from pyramid.httpexceptions import HTTPException
 from pyramid.request import Request
 
-from cliquet import errors, faults, jsonio, logs, utils
+from cliquet import errors, utils
+from cliquet.core import jsonio
 from cliquet.events import ACTIONS
+from cliquet.monitoring import logs
 from cliquet.resource import headers, patch
 from cliquet.resource.model import Model
 from cliquet.resource.patch import Plan
@@ -22,6 +24,7 @@ from cliquet.storage import Filter, Sort
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.query import COMPARISON, PaginationRule
 from cliquet.types import Record
+from cliquet.web import faults
 
 __all__ = ["UserResource"]
 

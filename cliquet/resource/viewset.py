@@ -7,10 +7,11 @@ from typing import Any
 
 import colander
 
-from cliquet import settings, validation
-from cliquet.authorization import DYNAMIC, RouteFactory
+from cliquet import settings
 from cliquet.resource.schema import PermissionsSchema
+from cliquet.security.authorization import DYNAMIC, RouteFactory
 from cliquet.utils import DeprecatedMeta
+from cliquet.web import validation
 
 __all__ = ["CONTENT_TYPES", "ProtectedViewSet", "ShareableViewSet", "ViewSet"]
 

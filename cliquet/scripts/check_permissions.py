@@ -7,12 +7,11 @@ import sys
 from typing import Any
 
 from cliquet import settings, utils
+from cliquet.initialization.backends import is_in_memory, module_of
 from cliquet.scripts.command import (
     Command,
     CommandError,
     application,
-    is_in_memory,
-    module_of,
     require_file,
 )
 from cliquet.scripts.permission_checking import Findings, check

@@ -13,8 +13,8 @@ from plaster import PlasterError
 from pyramid.exceptions import ConfigurationError
 from pyramid.paster import bootstrap
 
-from cliquet import logs
 from cliquet.connections import scope
+from cliquet.monitoring import logs
 from cliquet.settings import ConflictError, SettingError
 from cliquet.settings.masking import masked
 from cliquet.storage.exceptions import BackendError
@@ -25,8 +25,6 @@ __all__ = [
     "CommandError",
     "application",
     "explained",
-    "is_in_memory",
-    "module_of",
     "require_file",
     "told",
     "variables",
@@ -108,19 +106,6 @@ def variables(port: int | None = None) -> dict[str, str]:
     port : TCP port, the file's ``%(http_port)s``; :data:`DEFAULT_PORT` when ``None``.
     """
     return {"http_port": str(DEFAULT_PORT if port is None else port)}
-
-
-def module_of(backend: Any) -> str:
-    """Return the name of the module that defines a backend."""
-    # Not `type()`: observers stand before what they observe.
-    return str(backend.__class__.__module__)
-
-
-def is_in_memory(backend: Any) -> bool:
-    """Return whether a backend keeps everything in its process, where no command finds it."""
-    return module_of(backend) in {
-        f"cliquet.{kind}.memory" for kind in ("storage", "cache", "permission")
-    }
 
 
 @contextmanager

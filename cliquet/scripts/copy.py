@@ -8,10 +8,11 @@ import uuid
 from typing import Any
 
 from cliquet import settings
+from cliquet.initialization.backends import module_of
 from cliquet.permission.base import PermissionBase
 from cliquet.permission.transfer import UserPrincipal
 from cliquet.scripts import copying
-from cliquet.scripts.command import Command, CommandError, application, module_of
+from cliquet.scripts.command import Command, CommandError, application
 from cliquet.scripts.copying import Copied
 from cliquet.scripts.progress import Progress
 from cliquet.storage.base import StorageBase

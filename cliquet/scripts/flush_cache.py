@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from cliquet import settings
+from cliquet.initialization.backends import is_in_memory
 from cliquet.scripts.command import (
     Command,
     CommandError,
     application,
-    is_in_memory,
     require_file,
 )
 

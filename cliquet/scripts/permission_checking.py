@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cliquet.patterns import exact
+from cliquet.core.globs import exact
 from cliquet.permission.base import PermissionBase
 from cliquet.permission.transfer import ACEPrincipal
 from cliquet.scripts.shared_objects import Place, SharedObjects, SharedRecord

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cliquet import settings, utils
-from cliquet.patterns import Exact
+from cliquet.core.globs import Exact
+from cliquet.initialization.backends import is_in_memory, module_of
 from cliquet.scripts.command import (
     Command,
     CommandError,
     application,
-    is_in_memory,
-    module_of,
     require_file,
 )
 from cliquet.scripts.progress import Progress

@@ -10,7 +10,8 @@ import argparse
 from typing import Final
 
 from cliquet import utils
-from cliquet.scripts.command import Command, CommandError, application, module_of, require_file
+from cliquet.initialization.backends import module_of
+from cliquet.scripts.command import Command, CommandError, application, require_file
 from cliquet.scripts.purge_deleted import parse_age, purgeable
 from cliquet.storage.base import StorageBase
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cliquet import settings, utils
-from cliquet.patterns import exact
+from cliquet.core.globs import exact
+from cliquet.initialization.backends import is_in_memory, module_of
 from cliquet.scripts.command import (
     Command,
     CommandError,
     application,
-    is_in_memory,
-    module_of,
     require_file,
 )
 from cliquet.scripts.progress import Progress

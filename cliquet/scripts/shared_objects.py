@@ -16,8 +16,10 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request, apply_request_extensions
 
-from cliquet import logs, object_uris, utils
-from cliquet.authorization import RouteFactory
+from cliquet import utils
+from cliquet.monitoring import logs
+from cliquet.security import object_uris
+from cliquet.security.authorization import RouteFactory
 
 __all__ = ["Place", "SharedObjects", "SharedRecord"]
 

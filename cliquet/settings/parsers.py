@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import iso8601
 
-from cliquet import hosts
+from cliquet.core import hosts
 
 __all__ = ["Anything", "Boolean", "Date", "Hosts", "Integer", "List", "Number", "Reference", "Text"]
 

@@ -2,7 +2,8 @@
 
 import random
 
-from cliquet.logs import logger
+from cliquet.core.globs import Exact, Pattern
+from cliquet.monitoring.logs import logger
 from cliquet.storage import exceptions
 from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
@@ -20,8 +21,10 @@ __all__ = [
     "DEFAULT_ID_FIELD",
     "DEFAULT_MODIFIED_FIELD",
     "MISSING",
+    "Exact",
     "Filter",
     "Page",
+    "Pattern",
     "Sort",
     "StorageBase",
     "exceptions",

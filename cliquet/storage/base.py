@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from cliquet import logs
+from cliquet.monitoring import logs
 from cliquet.storage import generators
 from cliquet.storage.atomicity import StorageAtomicity
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
@@ -59,7 +59,7 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
 
     collection_id, parent_id : name the collection together; any text, the empty one included.
         Nothing has to be created first (B-1.2). A parent is a name, whatever it holds; only a
-        :class:`~cliquet.patterns.Pattern` stands for several (X-29).
+        :class:`~cliquet.core.globs.Pattern` stands for several (X-29).
     id_field, modified_field, deleted_field : names under which this call reads and returns the id,
         the timestamp and the mark of tombstones; nothing is remembered (B-3.11).
     auth : raw ``Authorization`` header of the request, for backends that need it (B-3.7).
@@ -305,7 +305,7 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         ----------
         collection_id : ``None`` for every collection of the parents (B-21.19).
         parent_id : may be a pattern, be it a plain text with ``*`` for any run of characters
-            (B-21.19); :class:`~cliquet.patterns.Exact` is a name (X-29).
+            (B-21.19); :class:`~cliquet.core.globs.Exact` is a name (X-29).
         sorting, pagination_rules, limit : delete only that page of the listing (B-21.23).
         """
         raise NotImplementedError
@@ -384,7 +384,7 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
 
         Parameters
         ----------
-        parent_id : may be a :class:`~cliquet.patterns.Pattern` (B-21.19).
+        parent_id : may be a :class:`~cliquet.core.globs.Pattern` (B-21.19).
         filters : all of them must match; order operators compare values of one type (X-16).
         sorting : criteria, the most significant first; no promised order without (B-6.17).
         pagination_rules : at least one of these lists of filters must match, if there is any;

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cliquet import settings, storage
-from cliquet.patterns import Exact
+from cliquet.core.globs import Exact
 from cliquet.storage.base import DEFAULT_ID_FIELD, StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError
 

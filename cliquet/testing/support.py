@@ -13,8 +13,8 @@ from unittest import mock
 import webtest
 from pyramid.config import Configurator
 
-from cliquet.authorization import AuthorizationPolicy
 from cliquet.errors import ERRORS
+from cliquet.security.authorization import AuthorizationPolicy
 from cliquet.settings import DEFAULT_SETTINGS
 from cliquet.testing import testapp
 from cliquet.testing.dummies import DummyRequest

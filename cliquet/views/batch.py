@@ -10,21 +10,15 @@ from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from cliquet import (
-    authorization,
-    errors,
-    events,
-    http,
-    logs,
-    settings,
-    transactions,
-    urls,
-    utils,
-)
-from cliquet.service import Service
-from cliquet.validation import forget_body
+from cliquet import errors, events, settings, utils
+from cliquet.monitoring import logs
+from cliquet.security import authorization
 from cliquet.views.batch_bounds import Budget, refusal_of, shortened
 from cliquet.views.batch_reading import validate_batch
+from cliquet.web import requests as http
+from cliquet.web import transactions, urls
+from cliquet.web.service import Service
+from cliquet.web.validation import forget_body
 
 __all__ = ["batch", "validate_batch"]
 

@@ -7,8 +7,11 @@ from typing import Any
 import colander
 from pyramid.request import Request
 
-from cliquet import faults, http, jsonio, limits, settings
-from cliquet.validation import read_body
+from cliquet import settings
+from cliquet.core import jsonio
+from cliquet.web import faults, limits
+from cliquet.web import requests as http
+from cliquet.web.validation import read_body
 
 __all__ = ["METHODS", "validate_batch"]
 

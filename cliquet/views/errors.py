@@ -24,9 +24,11 @@ from pyramid.security import forget
 from pyramid.view import exception_view_config, forbidden_view_config, notfound_view_config
 from pyramid_retry import is_error_retryable, mark_error_retryable
 
-from cliquet import http, logs, settings, urls, utils
+from cliquet import settings, utils
 from cliquet.errors import ERRORS, has_json_body, http_error
+from cliquet.monitoring import logs, request_facts
 from cliquet.storage.exceptions import BackendError, TimeLimitError
+from cliquet.web import urls
 
 __all__ = [
     "authorization_required",
@@ -172,7 +174,9 @@ def _log(level: str, event: BaseException, error: Exception, status: int, reques
         # It fails the request that it is part of (D-38), which logs it once.
         return
     # The line has what the summary of the request will tell (S-23.23).
-    getattr(logs.logger, level)(str(event), exc_info=error, code=status, t=http.elapsed_ms(request))
+    getattr(logs.logger, level)(
+        str(event), exc_info=error, code=status, t=request_facts.elapsed_ms(request)
+    )
 
 
 def _http_exception(context: HTTPException) -> Response:

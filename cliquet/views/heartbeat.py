@@ -11,8 +11,9 @@ from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.threadlocal import RequestContext
 
-from cliquet import logs, settings
-from cliquet.service import Service
+from cliquet import settings
+from cliquet.monitoring import logs
+from cliquet.web.service import Service
 
 __all__ = ["heartbeat", "lbheartbeat"]
 

@@ -8,7 +8,7 @@ from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from cliquet import settings
-from cliquet.service import Service
+from cliquet.web.service import Service
 
 __all__ = ["PROTOCOL_VERSION", "hello"]
 

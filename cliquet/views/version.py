@@ -11,9 +11,11 @@ from typing import Any
 from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from cliquet import jsonio, logs, settings
-from cliquet.service import Service
+from cliquet import settings
+from cliquet.core import jsonio
+from cliquet.monitoring import logs
 from cliquet.views.errors import page_not_found
+from cliquet.web.service import Service
 
 __all__ = ["version"]
 

@@ -14,10 +14,11 @@ import pytest
 from services import running_postgresql
 
 from cliquet import settings
-from cliquet.cache import postgresql, relational
+from cliquet.cache import postgresql
 from cliquet.cache.postgresql import Cache
-from cliquet.connections import postgresql as connections
-from cliquet.connections import postgresql_config
+from cliquet.cache.relational import cache as relational
+from cliquet.connections.postgresql import client as connections
+from cliquet.connections.postgresql import config as postgresql_config
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.cache import PREFIX, CacheContract, CachePrefixContract
 from cliquet.testing.transactions import request_transaction

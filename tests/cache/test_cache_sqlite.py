@@ -14,7 +14,7 @@ import pytest
 from cliquet import settings, utils
 from cliquet.cache import sqlite
 from cliquet.cache.sqlite import Cache
-from cliquet.connections import sqlite_config
+from cliquet.connections.sqlite import config as sqlite_config
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.cache import PREFIX, CacheContract, CachePrefixContract
 from cliquet.testing.transactions import request_transaction

@@ -14,7 +14,7 @@ import sqlalchemy
 from sqlalchemy import pool as toolkit_pools
 
 from cliquet import settings
-from cliquet.connections.postgresql_pool import QueuePoolWithMaxBacklog
+from cliquet.connections.postgresql.pool import QueuePoolWithMaxBacklog
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.postgresql import client as published
 from cliquet.testing.storage.transactions import failing_request

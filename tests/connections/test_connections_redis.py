@@ -8,7 +8,12 @@ import redis
 from services import running_redis
 from structlog.testing import capture_logs
 
-from cliquet.connections.redis import Address, create_from_config, parse_url, wrap_redis_error
+from cliquet.connections.redis.client import (
+    Address,
+    create_from_config,
+    parse_url,
+    wrap_redis_error,
+)
 from cliquet.settings import SettingError
 from cliquet.storage.exceptions import BackendError, ReadonlyError
 

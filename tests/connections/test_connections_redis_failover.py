@@ -12,7 +12,7 @@ from servers.forwarding import forwarding
 from servers.redis import redis_process
 
 from cliquet.cache import redis as cache_module
-from cliquet.connections.redis import create_from_config
+from cliquet.connections.redis.client import create_from_config
 from cliquet.permission import redis as permission_module
 from cliquet.storage import redis as storage_module
 from cliquet.storage.exceptions import BackendError, ReadonlyError

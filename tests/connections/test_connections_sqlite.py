@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 from cliquet import settings
-from cliquet.connections import scope, sqlite_config
-from cliquet.connections.sqlite import SQLiteClient
+from cliquet.connections import scope
+from cliquet.connections.sqlite import config as sqlite_config
+from cliquet.connections.sqlite.client import SQLiteClient
 from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
 from cliquet.testing.storage.transactions import failing_request
 from cliquet.testing.transactions import request_transaction
@@ -375,7 +376,7 @@ def test_the_first_use_of_an_existing_file_waits_for_no_writer(client):
 WRITER = """
 import sys
 from pathlib import Path
-from cliquet.connections.sqlite import SQLiteClient
+from cliquet.connections.sqlite.client import SQLiteClient
 
 class Counts:
     def is_missing(self, session):

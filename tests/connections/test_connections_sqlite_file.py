@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from cliquet.cache import sqlite as cache_module
-from cliquet.connections.sqlite import SQLiteClient
+from cliquet.connections.sqlite.client import SQLiteClient
 from cliquet.permission import sqlite as permission_module
 from cliquet.storage import sqlite as storage_module
 from cliquet.storage.exceptions import BackendError

@@ -7,7 +7,7 @@ import pytest
 from cliquet.connections import own_transactions, scope
 from cliquet.connections.memory import MemoryStore, TransactionalMap
 from cliquet.connections.own_transactions import OwnTransaction
-from cliquet.connections.sqlite import SQLiteClient
+from cliquet.connections.sqlite.client import SQLiteClient
 from cliquet.testing.storage.common import in_another_thread
 from cliquet.testing.transactions import request_transaction
 

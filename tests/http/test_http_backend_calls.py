@@ -19,10 +19,11 @@ from request_costs import (
 )
 from sharing import grant, user_id
 
-from cliquet import Service, events, http
+from cliquet import Service, events
 from cliquet.permission import PermissionBase
 from cliquet.storage import StorageBase
 from cliquet.storage.base import Page
+from cliquet.web import requests
 
 
 def counting(base, backend, calls):
@@ -275,8 +276,8 @@ def test_what_was_granted_by_a_request_that_is_undone_is_asked_again(make):
         def give_use_and_fail(request):
             permission = config.registry.permission
             permission.add_principal_to_ace("/boletes", "bolete:create", stranger)
-            response, _ = http.follow_subrequest(
-                request, http.build_request(request, post), use_tweens=False
+            response, _ = requests.follow_subrequest(
+                request, requests.build_request(request, post), use_tweens=False
             )
             assert response.status_code == 201
             raise HTTPConflict

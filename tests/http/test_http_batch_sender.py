@@ -6,8 +6,8 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from testapp import Mushroom
 
 from cliquet import Service
-from cliquet.http import build_request
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.web.requests import build_request
 
 BEHIND_PROXY = {
     "multiauth.policies": "sso basicauth",

@@ -5,8 +5,8 @@ from served import ask, serving
 from test_http_mount import Toadstool
 from testapp import RESOURCES
 
-from cliquet.http import build_request
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.web.requests import build_request
 
 AUTH = basic_auth()
 FORM = "Host header should be a name or an address, with or without port"

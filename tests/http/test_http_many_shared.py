@@ -25,8 +25,9 @@ from sharing import (
 )
 from statements import counted, record
 
-from cliquet import resource, shared_listing, storage
+from cliquet import resource, storage
 from cliquet.authorization import RouteFactory
+from cliquet.security import shared_listing
 
 # Storage and permissions of one database, of two, and of none.
 FAMILIES = ["sqlite", "postgresql", "sqlite beside", "sqlite and memory", "memory", "redis"]

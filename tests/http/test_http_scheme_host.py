@@ -3,8 +3,8 @@
 import pytest
 from testapp import Mushroom
 
-from cliquet.http import build_request
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.web.requests import build_request
 
 AUTH = basic_auth()
 

@@ -10,8 +10,8 @@ from test_http_cors import ORIGIN, allowed_origin, preflight
 from testapp import RESOURCES, Mushroom
 
 from cliquet import Service
-from cliquet.http import build_request
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.web.requests import build_request
 
 AUTH = basic_auth()
 COLLECTION = "/v0/mushrooms"

@@ -234,7 +234,7 @@ def test_the_order_of_tweens():
     app = make_app()
     order = [name for name, _ in app.app.registry.queryUtility(ITweens).implicit()]
     wanted = [
-        "cliquet.deprecation.end_of_service_tween_factory",
+        "cliquet.web.deprecation.end_of_service_tween_factory",
         "pyramid_tm.tm_tween_factory",
         "pyramid.tweens.excview_tween_factory",
     ]

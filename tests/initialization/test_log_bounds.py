@@ -8,7 +8,8 @@ from batches import send
 from pyramid.security import NO_PERMISSION_REQUIRED
 from testapp import Mushroom
 
-from cliquet import Service, log_bounds, logs
+from cliquet import Service
+from cliquet.monitoring import field_bounds, logs
 from cliquet.testing.web import basic_auth, make_app
 
 CUT = "…"
@@ -151,7 +152,7 @@ def test_a_crash_keeps_more_of_its_traceback_than_of_its_message(journal, caplog
 def test_values_of_any_type_are_bounded(value, bounded):
     entry = {"field": value}
 
-    log_bounds.bound(entry, 10)
+    field_bounds.bound(entry, 10)
 
     assert entry == {"field": bounded}
 

@@ -10,10 +10,11 @@ from outcomes import OUTCOMES, make_outcomes_app, outcomes
 from pyramid.security import NO_PERMISSION_REQUIRED
 from testapp import RESOURCES, Mushroom, Truffle
 
-from cliquet import Service, logs
+from cliquet import Service
 from cliquet.events import AfterResourceChanged
-from cliquet.http import build_request, follow_subrequest
+from cliquet.monitoring import logs
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.web.requests import build_request, follow_subrequest
 
 AUTH = basic_auth()
 UID = "9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"

@@ -13,11 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from pyramid.exceptions import ConfigurationError
 from testapp import RESOURCES, Mushroom
 
-from cliquet.connections.postgresql_pool import QueuePoolWithMaxBacklog
-from cliquet.service import Service
+from cliquet.connections.postgresql.pool import QueuePoolWithMaxBacklog
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.memory import Storage
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.web.service import Service
 
 AUTH = basic_auth()
 NEW = {"data": {"name": "cep"}}

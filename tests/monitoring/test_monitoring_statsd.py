@@ -15,12 +15,12 @@ from testapp import RESOURCES, Mushroom
 from cliquet import initialization, statsd
 from cliquet.authentication import BasicAuthAuthenticationPolicy
 from cliquet.events import ResourceChanged
-from cliquet.service import Service
 from cliquet.settings import DEFAULT_SETTINGS
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.memory import Storage
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.web.service import Service
 
 AUTH = basic_auth()
 NEW = {"data": {"name": "cep"}}

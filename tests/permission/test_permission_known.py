@@ -2,6 +2,7 @@
 
 import pytest
 
+from cliquet.monitoring.statsd import Timer
 from cliquet.permission.known import (
     KnownPermissions,
     checks_what_it_lists,
@@ -9,7 +10,6 @@ from cliquet.permission.known import (
     writes_at_once,
 )
 from cliquet.permission.memory import Permission
-from cliquet.statsd import Timer
 from cliquet.testing.faults import FaultyBackend
 
 

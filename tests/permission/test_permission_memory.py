@@ -122,7 +122,7 @@ def test_cost_of_one_object_or_user_does_not_depend_on_the_others(
             visited.append(1)
             return super().get(key)
 
-    monkeypatch.setattr(memory, "TransactionalMap", CountingMap)
+    monkeypatch.setattr(memory.permission, "TransactionalMap", CountingMap)
 
     def cost(others: int) -> int:
         backend = Permission()

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from services import new_database, running_pgbouncer, running_postgresql
 
-from cliquet.connections import postgresql as connections
-from cliquet.connections import postgresql_config
+from cliquet.connections.postgresql import client as connections
+from cliquet.connections.postgresql import config as postgresql_config
 from cliquet.permission import postgresql
 from cliquet.permission.postgresql import Permission
 from cliquet.storage.exceptions import BackendError

@@ -8,10 +8,9 @@ from logged import capture_logs
 from services import running_redis
 
 from cliquet.connections.own_transactions import OwnTransaction
-from cliquet.permission import redis_joining
 from cliquet.permission.known import KnownPermissions
-from cliquet.permission.redis import Permission
-from cliquet.permission.redis_joining import BATCH
+from cliquet.permission.redis import Permission, joining
+from cliquet.permission.redis.joining import BATCH
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.storage.common import in_another_thread
 from cliquet.testing.transactions import request_transaction
@@ -145,7 +144,7 @@ def test_of_two_requests_the_one_that_commits_later_writes_later(permission, cli
 
 @pytest.mark.clause("X-30", "B-22.10")
 def test_who_dies_before_writing_is_not_waited_for_for_ever(permission, monkeypatch):
-    monkeypatch.setattr(redis_joining, "LEASE_MS", 200)
+    monkeypatch.setattr(joining, "LEASE_MS", 200)
     permission._changes.lock("of a process that is no more", ["/o"])
 
     with request_transaction():
@@ -157,7 +156,7 @@ def test_who_dies_before_writing_is_not_waited_for_for_ever(permission, monkeypa
 @pytest.mark.clause("X-30")
 @pytest.mark.parametrize("is_released", [True, False])
 def test_who_is_overtaken_after_the_commit_writes_nothing(permission, monkeypatch, is_released):
-    monkeypatch.setattr(redis_joining, "LEASE_MS", 100)
+    monkeypatch.setattr(joining, "LEASE_MS", 100)
 
     def overtake():
         # Waits until the lease is over.
@@ -183,7 +182,7 @@ def test_who_is_overtaken_after_the_commit_writes_nothing(permission, monkeypatc
 def test_an_object_that_stays_locked_makes_the_request_fail_before_the_commit(
     permission, monkeypatch
 ):
-    monkeypatch.setattr(redis_joining, "MAX_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(joining, "MAX_WAIT_SECONDS", 0.05)
     committed = []
     with request_transaction() as request:
         permission.replace_object_permissions("/o", {"read": ["alice"]})

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cliquet import settings
-from cliquet.connections import sqlite_config
+from cliquet.connections.sqlite import config as sqlite_config
 from cliquet.permission import sqlite
 from cliquet.permission.sqlite import Permission
 from cliquet.storage.exceptions import BackendError

@@ -22,8 +22,8 @@ from cliquet.resource.pagination import (
     pagination_rules,
 )
 from cliquet.resource.querystring import parse_filters, parse_sort
-from cliquet.storage import inmemory
-from cliquet.storage.inmemory import Entry, Names
+from cliquet.storage.listing import evaluation
+from cliquet.storage.listing.evaluation import Entry, Names
 from cliquet.storage.ordering import json_equal, resolve
 from cliquet.storage.query import MISSING
 
@@ -218,7 +218,7 @@ def walk(entries, sorting, limit, *, before_next=None):
     """Go through a collection as a client does, and return the ids of all pages."""
     rules, walked, offset = [], [], 0
     while True:
-        kept = inmemory.page(
+        kept = evaluation.page(
             entries, NAMES, sorting=sorting, pagination_rules=rules, limit=limit + 1
         )
         walked += [entry.id for entry in kept[:limit]]
@@ -249,7 +249,7 @@ def walk(entries, sorting, limit, *, before_next=None):
 def test_filters_keep_what_the_model_keeps(entries, parameters):
     filters = read_filters(*((prefix + path, text) for prefix, path, _, text in parameters))
 
-    kept = inmemory.apply_filters(entries, filters, NAMES)
+    kept = evaluation.apply_filters(entries, filters, NAMES)
 
     assert [entry.id for entry in kept] == [
         entry.id
@@ -263,7 +263,7 @@ def test_filters_keep_what_the_model_keeps(entries, parameters):
 def test_sorting_is_the_order_of_the_model(entries, text):
     sorting = read_sorting(text)
 
-    found = inmemory.apply_sorting(entries, sorting, NAMES)
+    found = evaluation.apply_sorting(entries, sorting, NAMES)
 
     assert [entry.id for entry in found] == ordered(entries, sorting)
 
@@ -302,7 +302,9 @@ def test_writes_of_other_records_disturb_no_walk(entries, others, text, limit, d
 def test_a_filtered_walk_gives_what_matches(entries, parameter, text, limit):
     prefix, path, value, written_value = parameter
     sorting = read_sorting(text)
-    matching = inmemory.apply_filters(entries, read_filters((prefix + path, written_value)), NAMES)
+    matching = evaluation.apply_filters(
+        entries, read_filters((prefix + path, written_value)), NAMES
+    )
 
     assert walk(matching, sorting, limit) == ordered(
         [entry for entry in entries if keeps(prefix, look(entry, path), value)], sorting

@@ -3,7 +3,7 @@
 import pytest
 
 from cliquet import resource
-from cliquet.patterns import Pattern
+from cliquet.core.globs import Pattern
 from cliquet.storage.memory import Storage
 from cliquet.testing.web import basic_auth, make_app
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cliquet import jsonio
+from cliquet.core import jsonio
 from cliquet.resource.parameters import InvalidParameter
 from cliquet.resource.patch_formats import (
     JSON_PATCH,

@@ -12,8 +12,9 @@ from pyramid.httpexceptions import HTTPConflict, HTTPNotFound
 from pyramid.request import Request, apply_request_extensions
 from testapp import RESOURCES, Mushroom, Spore, Truffle
 
-from cliquet import errors, events, logs, resource
+from cliquet import errors, events, resource
 from cliquet.events import ACTIONS
+from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.generators import Generator
 from cliquet.storage.memory import Storage

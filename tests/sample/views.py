@@ -4,7 +4,7 @@ import colander
 from pyramid.httpexceptions import HTTPNotFound
 
 from cliquet import Service, errors, resource
-from cliquet.patterns import Pattern
+from cliquet.core.globs import Pattern
 from cliquet.storage import exceptions
 
 from .authorization import BucketContext, RouteFactory

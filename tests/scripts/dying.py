@@ -13,7 +13,7 @@ import transaction
 
 from cliquet import resource
 from cliquet.events import ResourceChanged
-from cliquet.permission import redis_joining
+from cliquet.permission.redis import joining
 from cliquet.testing.web import basic_auth, make_app
 
 
@@ -39,7 +39,7 @@ class Death:
 
 
 def main(settings, method, path, lease_ms):
-    redis_joining.LEASE_MS = int(lease_ms)
+    joining.LEASE_MS = int(lease_ms)
 
     def die(event):
         event.request.tm.get().join(Death())

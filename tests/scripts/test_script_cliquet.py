@@ -4,8 +4,8 @@ from importlib.metadata import version
 
 import pytest
 
-from cliquet import logs
-from cliquet.connections import postgresql
+from cliquet.connections.postgresql import client as postgresql
+from cliquet.monitoring import logs
 from cliquet.scripts import cliquet as program
 from cliquet.scripts import migrate
 from cliquet.storage.exceptions import BackendError

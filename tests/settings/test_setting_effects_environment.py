@@ -37,7 +37,7 @@ BY_NAME: dict[str, tuple[str, Any]] = {
     "cors_origins": ("http://a.example",) * 2,
     "event_listeners": ("cliquet.listeners.redis",) * 2,
     "id_generator": (f"{__name__}.Ids",) * 2,
-    "includes": ("cliquet.service",) * 2,
+    "includes": ("cliquet.web.service",) * 2,
     "initialization_sequence": ("cliquet.initialization.setup_backoff",) * 2,
     "logging_renderer": ("cliquet.logs.MozillaHekaRenderer",) * 2,
     "multiauth.authorization_policy": ("pyramid.authorization.ACLAuthorizationPolicy",) * 2,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cliquet.storage.base import StorageBase
-from cliquet.storage.inmemory import compile_filter
+from cliquet.storage.listing.evaluation import compile_filter
 from cliquet.storage.query import COMPARISON, Filter, Sort
 
 HOME = ("books", "alice")

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cliquet.storage import inmemory
-from cliquet.storage.inmemory import Entry, Names
+from cliquet.storage.listing import evaluation
+from cliquet.storage.listing.evaluation import Entry, Names
 from cliquet.storage.ordering import json_equal
 from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort
 
@@ -30,14 +30,14 @@ def collections(draw):
 
 def cut(entries, operator, value, sorting):
     rules = [[Filter("x", value, operator)]]
-    return inmemory.page(entries, NAMES, sorting=sorting, pagination_rules=rules, limit=None)
+    return evaluation.page(entries, NAMES, sorting=sorting, pagination_rules=rules, limit=None)
 
 
 @pytest.mark.clause("B-6.20", "B-21.12", "X-16")
 @given(collections(), CUTS)
 def test_any_value_cuts_the_sorted_list_in_two(entries, value):
     sorting = [Sort("x", 1), Sort("id", 1)]
-    ordered = inmemory.apply_sorting(entries, sorting, NAMES)
+    ordered = evaluation.apply_sorting(entries, sorting, NAMES)
 
     below = cut(entries, COMPARISON.LT, value, sorting)
     from_it = cut(entries, COMPARISON.MIN, value, sorting)
@@ -52,8 +52,8 @@ def test_any_value_cuts_the_sorted_list_in_two(entries, value):
 @pytest.mark.clause("B-6.19")
 @given(collections())
 def test_descending_is_the_reverse_of_ascending(entries):
-    ascending = inmemory.apply_sorting(entries, [Sort("x", 1), Sort("id", 1)], NAMES)
-    descending = inmemory.apply_sorting(entries, [Sort("x", -1), Sort("id", -1)], NAMES)
+    ascending = evaluation.apply_sorting(entries, [Sort("x", 1), Sort("id", 1)], NAMES)
+    descending = evaluation.apply_sorting(entries, [Sort("x", -1), Sort("id", -1)], NAMES)
 
     assert descending == ascending[::-1]
 
@@ -62,7 +62,7 @@ def test_descending_is_the_reverse_of_ascending(entries):
 @given(collections(), VALUES)
 def test_opposite_filters_share_the_entries_out(entries, value):
     def kept(operator, operand):
-        return inmemory.apply_filters(entries, [Filter("x", operand, operator)], NAMES)
+        return evaluation.apply_filters(entries, [Filter("x", operand, operator)], NAMES)
 
     equal, different = kept(COMPARISON.EQ, value), kept(COMPARISON.NOT, value)
 
@@ -98,4 +98,4 @@ def test_a_field_named_like_the_mark_does_not_make_a_live_record_deleted():
 
     deleted = [Filter("deleted", True, COMPARISON.EQ)]
 
-    assert inmemory.apply_filters([entry], deleted, NAMES) == []
+    assert evaluation.apply_filters([entry], deleted, NAMES) == []

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cliquet.storage.order_key import MAX_EXACT_CHARACTERS, exact_key, order_key
 from cliquet.storage.ordering import sort_key
 from cliquet.storage.postgresql import dialect
 from cliquet.storage.query import MISSING
+from cliquet.storage.relational.order_key import MAX_EXACT_CHARACTERS, exact_key, order_key
 
 texts = st.text(max_size=5) | st.text("\0\1\2\3a\ud800\uffff\U0001f600", max_size=5)
 BOUNDARIES = [

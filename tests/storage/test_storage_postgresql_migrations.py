@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from logged import capture_logs
 
-from cliquet.patterns import Pattern
+from cliquet.core.globs import Pattern
 from cliquet.storage import postgresql
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
 from cliquet.storage.query import COMPARISON, Filter, Sort

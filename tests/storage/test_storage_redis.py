@@ -18,7 +18,7 @@ from services import running_redis
 
 from cliquet import utils
 from cliquet.cache import redis as cache_redis
-from cliquet.patterns import Pattern
+from cliquet.core.globs import Pattern
 from cliquet.permission import redis as permission_redis
 from cliquet.permission.memory import Permission
 from cliquet.settings import SettingError

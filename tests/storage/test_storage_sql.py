@@ -15,17 +15,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2 import extras
 
-from cliquet.patterns import Exact, Pattern, compile_pattern
+from cliquet import storage
+from cliquet.core.globs import Exact, Pattern, compile_pattern
 from cliquet.resource.pagination import complete_sorting, pagination_rules
-from cliquet.storage import sql
-from cliquet.storage.inmemory import Entry, Names, apply_filters, page
-from cliquet.storage.order_key import MAX_EXACT_CHARACTERS, exact_key
+from cliquet.storage.listing.evaluation import Entry, Names, apply_filters, page
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
 from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort
+from cliquet.storage.relational import listing
+from cliquet.storage.relational.order_key import MAX_EXACT_CHARACTERS, exact_key
 from cliquet.storage.sqlite.dialect import SQLiteDialect
 from cliquet.storage.sqlite.functions import register_functions
 
-FOLDER = Path(sql.__file__).parent
+FOLDER = Path(storage.__file__).parent
 NAMES = Names("id", "last_modified", "deleted")
 PARENT, COLLECTION = "parent", "collection"
 
@@ -33,7 +34,7 @@ PARENT, COLLECTION = "parent", "collection"
 class Database:
     """A table of records, filled from entries, and asked in SQL."""
 
-    dialect: sql.Dialect
+    dialect: listing.Dialect
     schema: tuple[str, ...]
 
     def execute(self, text: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
@@ -65,15 +66,15 @@ class Database:
         return orjson.loads(data)
 
     def listing(self, filters, rules=(), sorting=(), *, include_deleted=True, indexed=()):
-        where = sql.where(
+        where = listing.where(
             self.dialect,
             NAMES,
-            sql.matching(self.dialect, NAMES, filters, frozenset(indexed)),
+            listing.matching(self.dialect, NAMES, filters, frozenset(indexed)),
             pagination_rules=rules,
             include_deleted=include_deleted,
             indexed=frozenset(indexed),
         )
-        order = sql.order_by(self.dialect, NAMES, sorting)
+        order = listing.order_by(self.dialect, NAMES, sorting)
         return self.entries(
             f"{where.text} ORDER BY {order.text}", (*where.parameters, *order.parameters)
         )
@@ -81,15 +82,15 @@ class Database:
     def plan_of_page(self, filters=(), sorting=(), after=None) -> str:
         """Return the plan of the statement for a page of live records."""
         sorting = complete_sorting(sorting, id_field="id", modified_field="last_modified")
-        where = sql.where(
+        where = listing.where(
             self.dialect,
             NAMES,
-            sql.matching(self.dialect, NAMES, filters, frozenset(INDEXES)),
+            listing.matching(self.dialect, NAMES, filters, frozenset(INDEXES)),
             pagination_rules=pagination_rules(sorting, after) if after else (),
             include_deleted=False,
             indexed=frozenset(INDEXES),
         )
-        order = sql.order_by(self.dialect, NAMES, sorting)
+        order = listing.order_by(self.dialect, NAMES, sorting)
         text = (
             "SELECT id, last_modified, data FROM records WHERE parent_id = %s"
             f" AND collection_id = %s AND {where.text} ORDER BY {order.text} LIMIT 10"
@@ -497,7 +498,7 @@ def test_ids_match_whatever_the_case(database):
 def test_what_does_not_suit_is_refused_before_anything_is_sent(field, operator, value):
     for dialect in (SQLiteDialect(), PostgreSQLDialect()):
         with pytest.raises(ValueError, match=f"{operator.name} of the field"):
-            sql.matching(dialect, NAMES, [Filter(field, value, operator)])
+            listing.matching(dialect, NAMES, [Filter(field, value, operator)])
 
 
 @pytest.mark.clause("B-6.17")
@@ -607,7 +608,7 @@ def parents(database):
     ids=repr,
 )
 def test_parents_match_as_in_python(parents, pattern):
-    condition = sql.parent_condition(parents.dialect, pattern)
+    condition = listing.parent_condition(parents.dialect, pattern)
 
     rows = parents.execute(f"SELECT parent_id FROM records WHERE {condition.text}", condition[1])
 
@@ -630,7 +631,7 @@ def filled(request):
     database = request.getfixturevalue(request.param)
     database.fill([Entry.from_record(record, NAMES) for record in RECORDS])
     for field, name in INDEXES.items():
-        index = sql.index(database.dialect, COLLECTION, field)
+        index = listing.index(database.dialect, COLLECTION, field)
         database.execute(f"CREATE INDEX {name} ON records {index.text}", index.parameters)
     database.execute("ANALYZE records")
     yield database

@@ -12,9 +12,10 @@ import pytest
 from pyramid import httpexceptions, testing
 from pyramid.request import Request
 
-from cliquet import authorization, resource
+from cliquet import resource
 from cliquet.permission.memory import Permission
 from cliquet.resource import ShareableModel
+from cliquet.security import authorization
 from cliquet.storage import exceptions
 from cliquet.storage.memory import Storage
 from cliquet.tests.support import DummyRequest

@@ -4,7 +4,7 @@ from typing import Any
 
 from cliquet import settings
 from cliquet.cache.postgresql.cache import Cache
-from cliquet.connections import postgresql_config
+from cliquet.connections.postgresql import config as postgresql_config
 
 __all__ = ["Cache", "load_from_config"]
 

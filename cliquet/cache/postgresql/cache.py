@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cliquet.cache.relational import Dialect, RelationalCache
-from cliquet.connections.migrations import Schema
-from cliquet.connections.postgresql import PostgreSQLClient
-from cliquet.connections.postgresql_migrations import PostgreSQLMigrations
+from cliquet.cache.relational.cache import Dialect, RelationalCache
+from cliquet.connections.postgresql.client import PostgreSQLClient
+from cliquet.migrations.postgresql import PostgreSQLMigrations
+from cliquet.migrations.schemas import Schema
 
 __all__ = ["Cache"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from cliquet import settings
 from cliquet.cache.sqlite.cache import Cache, prepare
-from cliquet.connections import sqlite_config
+from cliquet.connections.sqlite import config as sqlite_config
 
 __all__ = ["Cache", "load_from_config"]
 

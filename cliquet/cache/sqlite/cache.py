@@ -6,11 +6,11 @@ import sqlite3
 from pathlib import Path
 
 from cliquet import utils
-from cliquet.cache.relational import Dialect, RelationalCache
+from cliquet.cache.relational.cache import Dialect, RelationalCache
 from cliquet.cache.values import decode
-from cliquet.connections.migrations import Schema
-from cliquet.connections.sqlite import SQLiteClient
-from cliquet.connections.sqlite_migrations import SQLiteMigrations
+from cliquet.connections.sqlite.client import SQLiteClient
+from cliquet.migrations.schemas import Schema
+from cliquet.migrations.sqlite import SQLiteMigrations
 from cliquet.types import JSONValue
 
 __all__ = ["Cache", "prepare"]

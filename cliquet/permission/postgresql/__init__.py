@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cliquet.connections import postgresql_config
+from cliquet.connections.postgresql import config as postgresql_config
 from cliquet.permission.postgresql.permission import Permission
 
 __all__ = ["Permission", "load_from_config"]

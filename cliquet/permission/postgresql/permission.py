@@ -7,13 +7,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from cliquet.connections.migrations import Schema
-from cliquet.connections.postgresql import PostgreSQLClient, PostgreSQLSession
-from cliquet.connections.postgresql_migrations import PostgreSQLMigrations
+from cliquet.connections.postgresql.client import PostgreSQLClient, PostgreSQLSession
 from cliquet.connections.sql import Session
-from cliquet.patterns import is_pattern
-from cliquet.permission.relational import RelationalPermission
-from cliquet.permission.sql import COLUMNS, SQL, Dialect
+from cliquet.core.globs import is_pattern
+from cliquet.migrations.postgresql import PostgreSQLMigrations
+from cliquet.migrations.schemas import Schema
+from cliquet.permission.relational.permission import RelationalPermission
+from cliquet.permission.relational.statements import COLUMNS, SQL, Dialect
 
 __all__ = ["Permission"]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cliquet.connections import sqlite_config
+from cliquet.connections.sqlite import config as sqlite_config
 from cliquet.permission.sqlite.permission import Permission
 
 __all__ = ["Permission", "load_from_config"]

@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cliquet.connections.migrations import Schema
 from cliquet.connections.sql import Session
-from cliquet.connections.sqlite import SQLiteClient
-from cliquet.connections.sqlite_migrations import SQLiteMigrations
-from cliquet.permission.relational import RelationalPermission
-from cliquet.permission.sql import SQL, Dialect
+from cliquet.connections.sqlite.client import SQLiteClient
+from cliquet.migrations.schemas import Schema
+from cliquet.migrations.sqlite import SQLiteMigrations
+from cliquet.permission.relational.permission import RelationalPermission
+from cliquet.permission.relational.statements import SQL, Dialect
 
 __all__ = ["Permission"]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from cliquet.connections import postgresql, postgresql_config
-from cliquet.connections.postgresql import PostgreSQLClient
+from cliquet.connections.postgresql import client
+from cliquet.connections.postgresql import config as postgresql_config
+from cliquet.connections.postgresql.client import PostgreSQLClient
 
 __all__ = ["PostgreSQLClient", "create_from_config", "sqlalchemy"]
 
 # Tests of applications set it to None, as it is when the package is missing (B-24).
-sqlalchemy = postgresql.sqlalchemy
+sqlalchemy = client.sqlalchemy
 
 
 def create_from_config(config: Any, prefix: str = "") -> PostgreSQLClient:

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from cliquet import jsonio
-from cliquet.patterns import Pattern
-from cliquet.storage.order_key import order_key
+from cliquet.core import jsonio
+from cliquet.core.globs import Pattern
 from cliquet.storage.query import MISSING
-from cliquet.storage.sql_dialect import Dialect
-from cliquet.storage.sql_text import FALSE, SQL, all_of, any_of, joined
+from cliquet.storage.relational.dialect import Dialect
+from cliquet.storage.relational.order_key import order_key
+from cliquet.storage.relational.text import FALSE, SQL, all_of, any_of, joined
 
 __all__ = ["PostgreSQLDialect"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cliquet.connections.postgresql import PostgreSQLSession
+from cliquet.connections.postgresql.client import PostgreSQLSession
 from cliquet.connections.sql import Session
-from cliquet.storage.relational_indexes import INDEX_PREFIX, FieldIndexes
-from cliquet.storage.sql import SQL
+from cliquet.storage.relational.indexes import INDEX_PREFIX, FieldIndexes
+from cliquet.storage.relational.listing import SQL
 
 __all__ = ["PostgreSQLIndexes"]
 

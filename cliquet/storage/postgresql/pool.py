@@ -1,5 +1,5 @@
 """The pool of connections, under its published address (B-11.3, B-11.12)."""
 
-from cliquet.connections.postgresql_pool import QueuePoolWithMaxBacklog
+from cliquet.connections.postgresql.pool import QueuePoolWithMaxBacklog
 
 __all__ = ["QueuePoolWithMaxBacklog"]

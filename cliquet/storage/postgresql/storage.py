@@ -10,18 +10,18 @@ import orjson
 
 from cliquet.connections import scope
 from cliquet.connections.attempts import attempts
-from cliquet.connections.migrations import Schema
-from cliquet.connections.postgresql import PostgreSQLClient, PostgreSQLSession
-from cliquet.connections.postgresql_migrations import PostgreSQLMigrations
+from cliquet.connections.postgresql.client import PostgreSQLClient, PostgreSQLSession
 from cliquet.connections.sql import Session
+from cliquet.migrations.postgresql import PostgreSQLMigrations
+from cliquet.migrations.schemas import Schema
 from cliquet.storage.postgresql import statements
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
 from cliquet.storage.postgresql.indexes import PostgreSQLIndexes
-from cliquet.storage.relational import RelationalStorage
-from cliquet.storage.relational_reading import NEVER_TOUCHED
-from cliquet.storage.relational_transfer import EntryRow
-from cliquet.storage.relational_writing import Conflict, Key, Write
-from cliquet.storage.sql import SQL
+from cliquet.storage.relational.listing import SQL
+from cliquet.storage.relational.reading import NEVER_TOUCHED
+from cliquet.storage.relational.storage import RelationalStorage
+from cliquet.storage.relational.transfer import EntryRow
+from cliquet.storage.relational.writing import Conflict, Key, Write
 
 __all__ = ["Storage"]
 

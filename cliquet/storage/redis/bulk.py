@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cliquet.storage import inmemory
-from cliquet.storage.inmemory import Entry, Names
+from cliquet.storage.listing import evaluation
+from cliquet.storage.listing.evaluation import Entry, Names
 from cliquet.storage.query import Filter, PaginationRule, Sort
 from cliquet.storage.redis.operation import Operation
 from cliquet.storage.redis.reading import live_ones
@@ -37,8 +37,8 @@ def delete_page(
         for entry in live_ones(found):
             homes[id(entry)] = home
             entries.append(entry)
-    entries = inmemory.page(
-        inmemory.apply_filters(entries, filters or (), names),
+    entries = evaluation.page(
+        evaluation.apply_filters(entries, filters or (), names),
         names,
         sorting=sorting or [Sort(names.modified_field, 1)],
         pagination_rules=pagination_rules,
@@ -84,8 +84,8 @@ def trim(
     oldest_last = [Sort(names.modified_field, -1), Sort(names.id_field, -1)]
     trimmed = 0
     for home, found in operation.matching(collection_id, parent_id, is_loose=True).items():
-        entries = inmemory.apply_filters(live_ones(found), filters or (), names)
-        entries = inmemory.apply_sorting(entries, oldest_last, names)[max_objects:]
+        entries = evaluation.apply_filters(live_ones(found), filters or (), names)
+        entries = evaluation.apply_sorting(entries, oldest_last, names)[max_objects:]
         for entry in reversed(entries):
             delete(home, entry.id)
         trimmed += len(entries)

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, cast
 import redis
 
 from cliquet.connections.attempts import ATTEMPTS, attempts
-from cliquet.connections.redis import wrap_redis_error
-from cliquet.patterns import Pattern, compile_pattern, is_pattern
+from cliquet.connections.redis.client import wrap_redis_error
+from cliquet.core.globs import Pattern, compile_pattern, is_pattern
 from cliquet.storage.exceptions import BackendError
-from cliquet.storage.inmemory import Entry
+from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.redis import scripts
 from cliquet.storage.redis.commits import Commit, Part, arguments_of
 from cliquet.storage.redis.forgetting import FORGET_UNTOUCHED

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cliquet import utils
-from cliquet.patterns import compile_pattern
-from cliquet.storage.inmemory import Entry
+from cliquet.core.globs import compile_pattern
+from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.redis.commits import Change, Commit, Part
 from cliquet.storage.redis.database import Database, Snapshot
 from cliquet.storage.redis.values import Home, Stored, digest_of

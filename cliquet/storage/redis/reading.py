@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cliquet.patterns import is_pattern
-from cliquet.storage import inmemory
-from cliquet.storage.inmemory import Entry, Names
+from cliquet.core.globs import is_pattern
+from cliquet.storage.listing import evaluation
+from cliquet.storage.listing.evaluation import Entry, Names
 from cliquet.storage.query import COMPARISON, Filter
 from cliquet.storage.redis.database import Database, Snapshot
 from cliquet.storage.redis.transactions import Transactions
@@ -68,7 +68,7 @@ class Reader:
             timestamp = snapshots[0].timestamp if is_one else None
         if not include_deleted:
             entries = live_ones(entries)
-        return inmemory.apply_filters(entries, filters or (), names), timestamp
+        return evaluation.apply_filters(entries, filters or (), names), timestamp
 
     def count(
         self,

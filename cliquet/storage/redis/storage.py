@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import redis
 
 from cliquet import utils
-from cliquet.connections.redis import pool_status, settings_of
-from cliquet.patterns import as_published, is_pattern
-from cliquet.storage import exceptions, inmemory
+from cliquet.connections.redis.client import pool_status, settings_of
+from cliquet.core.globs import as_published, is_pattern
+from cliquet.storage import exceptions
 from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
     DEFAULT_ID_FIELD,
@@ -25,7 +25,8 @@ from cliquet.storage.base import (
     StorageBase,
 )
 from cliquet.storage.exceptions import ReadonlyError
-from cliquet.storage.inmemory import Entry, Names
+from cliquet.storage.listing import evaluation
+from cliquet.storage.listing.evaluation import Entry, Names
 from cliquet.storage.query import Filter, PaginationRule, Sort
 from cliquet.storage.redis import bulk
 from cliquet.storage.redis.database import Database
@@ -313,7 +314,7 @@ class Storage(StorageBase):
             home, filters, names, include_deleted=include_deleted
         )
         total = len(live_ones(entries))
-        entries = inmemory.page(
+        entries = evaluation.page(
             entries, names, sorting=sorting, pagination_rules=pagination_rules, limit=limit
         )
         page = Page(entry.to_record(names) for entry in entries)

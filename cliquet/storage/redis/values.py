@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from cliquet.storage.inmemory import Entry
+from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import resolve, sort_key
 from cliquet.storage.query import MISSING
 from cliquet.storage.redis.scripts import NAMESPACE_BYTES

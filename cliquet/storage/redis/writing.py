@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cliquet.storage import exceptions
-from cliquet.storage.inmemory import Entry, Names
+from cliquet.storage.listing.evaluation import Entry, Names
 from cliquet.storage.redis.commits import Change, Part
 from cliquet.storage.redis.database import Database
 from cliquet.storage.redis.operation import Operation

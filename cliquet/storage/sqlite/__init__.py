@@ -3,7 +3,7 @@
 from typing import Any
 
 from cliquet import settings
-from cliquet.connections import sqlite_config
+from cliquet.connections.sqlite import config as sqlite_config
 from cliquet.storage.sqlite.storage import Storage, prepare
 
 __all__ = ["Storage", "load_from_config"]

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from cliquet import jsonio
-from cliquet.patterns import Pattern
-from cliquet.storage.order_key import MAX_EXACT_CHARACTERS, exact_key, order_key
+from cliquet.core import jsonio
+from cliquet.core.globs import Pattern
 from cliquet.storage.query import MISSING
-from cliquet.storage.sql_dialect import Dialect
-from cliquet.storage.sql_text import SQL, all_of
+from cliquet.storage.relational.dialect import Dialect
+from cliquet.storage.relational.order_key import MAX_EXACT_CHARACTERS, exact_key, order_key
+from cliquet.storage.relational.text import SQL, all_of
 
 __all__ = ["SQLiteDialect"]
 

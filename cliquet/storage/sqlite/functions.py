@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from cliquet import jsonio
-from cliquet.patterns import Pattern, compile_pattern
-from cliquet.storage.order_key import exact_key, order_key
+from cliquet.core import jsonio
+from cliquet.core.globs import Pattern, compile_pattern
 from cliquet.storage.ordering import resolve
+from cliquet.storage.relational.order_key import exact_key, order_key
 from cliquet.types import JSONValue
 
 __all__ = ["register_functions"]

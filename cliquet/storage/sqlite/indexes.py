@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cliquet.connections.sql import Session
-from cliquet.storage.relational_indexes import INDEX_PREFIX, FieldIndexes
-from cliquet.storage.sql import SQL
+from cliquet.storage.relational.indexes import INDEX_PREFIX, FieldIndexes
+from cliquet.storage.relational.listing import SQL
 
 __all__ = ["SQLiteIndexes"]
 

@@ -13,15 +13,15 @@ from typing import Any
 import orjson
 
 from cliquet import utils
-from cliquet.connections.migrations import Schema
 from cliquet.connections.sql import Session
-from cliquet.connections.sqlite import SQLiteClient, SQLiteSession
-from cliquet.connections.sqlite_migrations import SQLiteMigrations
-from cliquet.storage.relational import RelationalStorage
-from cliquet.storage.relational_reading import HOME, NEVER_TOUCHED
-from cliquet.storage.relational_transfer import EntryRow
-from cliquet.storage.relational_writing import Conflict, Key, Write
-from cliquet.storage.sql import SQL
+from cliquet.connections.sqlite.client import SQLiteClient, SQLiteSession
+from cliquet.migrations.schemas import Schema
+from cliquet.migrations.sqlite import SQLiteMigrations
+from cliquet.storage.relational.listing import SQL
+from cliquet.storage.relational.reading import HOME, NEVER_TOUCHED
+from cliquet.storage.relational.storage import RelationalStorage
+from cliquet.storage.relational.transfer import EntryRow
+from cliquet.storage.relational.writing import Conflict, Key, Write
 from cliquet.storage.sqlite.dialect import SQLiteDialect
 from cliquet.storage.sqlite.functions import register_functions as prepare
 from cliquet.storage.sqlite.indexes import SQLiteIndexes

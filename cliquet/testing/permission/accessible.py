@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cliquet.patterns import Exact, Pattern
+from cliquet.core.globs import Exact, Pattern
 from cliquet.permission import PermissionBase
 from cliquet.types import BoundPermission
 

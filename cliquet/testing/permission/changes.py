@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cliquet.patterns import Exact, Pattern
+from cliquet.core.globs import Exact, Pattern
 from cliquet.permission import PermissionBase
 
 __all__ = ["PermissionChangesContract"]

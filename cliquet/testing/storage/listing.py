@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cliquet.patterns import Pattern
+from cliquet.core.globs import Pattern
 from cliquet.storage import StorageBase
 from cliquet.storage.query import Sort
 from cliquet.testing.storage.common import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cliquet.patterns import Exact, Pattern
+from cliquet.core.globs import Exact, Pattern
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.testing.storage.common import COLLECTION, clause

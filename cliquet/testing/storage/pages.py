@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cliquet.patterns import Pattern
+from cliquet.core.globs import Pattern
 from cliquet.storage import StorageBase
 from cliquet.storage.base import Page
 from cliquet.storage.query import Sort

@@ -11,7 +11,7 @@ import pytest
 from transaction import Transaction
 
 from cliquet.connections.memory import MemoryStore, TransactionalMap
-from cliquet.patterns import Pattern
+from cliquet.core.globs import Pattern
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.testing.storage.common import (

@@ -1,0 +1,15 @@
+"""The cache in Redis."""
+
+from cliquet.cache.redis.cache import (
+    Cache,
+    create_from_config,
+    load_from_config,
+    wrap_redis_error,
+)
+
+__all__ = [
+    "Cache",
+    "create_from_config",
+    "load_from_config",
+    "wrap_redis_error",
+]

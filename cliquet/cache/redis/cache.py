@@ -1,0 +1,172 @@
+"""A cache in Redis, shared by processes and hosts; the server drops what has expired.
+
+Each operation is one command, or script, on one key: a cluster will do as well (E-9.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import redis
+
+from cliquet import settings
+from cliquet.cache.base import CacheBase
+from cliquet.cache.values import decode, encode, milliseconds
+from cliquet.connections.redis.client import (
+    create_from_config,
+    pool_status,
+    read_options,
+    settings_of,
+    wrap_redis_error,
+)
+from cliquet.connections.redis.cluster import LazyCluster
+from cliquet.types import JSONValue, PoolStatus
+
+__all__ = ["Cache", "create_from_config", "load_from_config", "wrap_redis_error"]
+
+NAMESPACE: Final = "cliquet:cache:"
+
+# Keys that a flush looks at, and removes, at once.
+FLUSH_BATCH = 1000
+
+# GETDEL exists since Redis 6.2 only.
+_DELETE: Final = """
+local value = redis.call('GET', KEYS[1])
+redis.call('DEL', KEYS[1])
+return value
+"""
+
+# Characters that have a meaning in the patterns of SCAN.
+_ESCAPED: Final = str.maketrans({character: f"\\{character}" for character in "\\*?[]^-"})
+
+
+class Cache(CacheBase):
+    """Cache in Redis.
+
+    .. code-block:: ini
+
+        cliquet.cache_backend = cliquet.cache.redis
+        cliquet.cache_url = redis://localhost:6379/0
+
+    Several applications may share one database, each with its prefix; storage and permissions may
+    be kept there too.
+
+    Parameters
+    ----------
+    client : of one server, or what makes the client of a cluster.
+    cache_prefix : text put before every key.
+    """
+
+    def __init__(self, client: redis.Redis | LazyCluster, cache_prefix: str = "") -> None:
+        super().__init__(cache_prefix=cache_prefix)
+        self._given = client
+
+    @property
+    def _client(self) -> Any:
+        # Not typed: the driver's annotations are those of its synchronous and its asynchronous
+        # client at once.
+        return self._given.client() if isinstance(self._given, LazyCluster) else self._given
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The ``host``, ``port``, ``password`` and ``db`` of the server (B-10.4)."""
+        if isinstance(self._given, LazyCluster):
+            address = self._given.options.address._asdict()
+            return {name: address[name] for name in ("host", "port", "password", "db")}
+        return settings_of(self._given)
+
+    def pool_status(self) -> PoolStatus | None:
+        """Return how full the pool of connections is; ``None`` where it has no size."""
+        if isinstance(self._given, LazyCluster):
+            # One pool for each node.
+            return None
+        return pool_status(self._given)
+
+    def initialize_schema(self, dry_run: bool = False) -> None:
+        """Do nothing: there is no schema."""
+
+    @wrap_redis_error
+    def flush(self) -> None:
+        """Remove every entry whose key starts with the prefix, and nothing else (B-22.28).
+
+        Its cost grows with the number of keys of the database.
+        """
+        batch = []
+        for key in self._keys():
+            batch.append(key)
+            if len(batch) == FLUSH_BATCH:
+                self._remove(batch)
+                batch = []
+        self._remove(batch)
+
+    @wrap_redis_error
+    def ttl(self, key: str) -> float:
+        remaining_ms: int = self._client.pttl(self._key(key))
+        # Without expiry -1, and -2 for an unknown key: both negative in seconds too.
+        return remaining_ms / 1000
+
+    @wrap_redis_error
+    def expire(self, key: str, ttl: float) -> None:
+        delay_ms = milliseconds(ttl)
+        if delay_ms:
+            self._client.pexpire(self._key(key), delay_ms)
+        else:
+            self._client.delete(self._key(key))
+
+    @wrap_redis_error
+    def set(self, key: str, value: JSONValue, ttl: float | None = None) -> None:
+        text = encode(value)
+        delay_ms = None if ttl is None else milliseconds(ttl)
+        if delay_ms == 0:
+            self._client.delete(self._key(key))
+        else:
+            self._client.set(self._key(key), text, px=delay_ms)
+
+    @wrap_redis_error
+    def get(self, key: str) -> JSONValue:
+        return _value(self._client.get(self._key(key)))
+
+    @wrap_redis_error
+    def delete(self, key: str) -> JSONValue:
+        return _value(self._client.eval(_DELETE, 1, self._key(key)))
+
+    def _key(self, key: str) -> bytes:
+        return _to_bytes(f"{NAMESPACE}{self.prefix}{key}")
+
+    def _keys(self) -> Iterator[bytes]:
+        """Yield the keys that have the prefix, some of them twice."""
+        pattern = _to_bytes(f"{NAMESPACE}{self.prefix}".translate(_ESCAPED)) + b"*"
+        found: Iterator[bytes] = self._client.scan_iter(match=pattern, count=FLUSH_BATCH)
+        return found
+
+    def _remove(self, keys: list[bytes]) -> None:
+        # One command for each key, since those of a cluster are on different servers.
+        pipe = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipe.unlink(key)
+        pipe.execute()
+
+
+def _to_bytes(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")
+
+
+def _value(text: bytes | None) -> JSONValue:
+    return None if text is None else decode(text.decode())
+
+
+def load_from_config(config: Any) -> Cache:
+    """Return the cache that ``cache_url`` and the like describe (B-14.3, S-11.1, E-9.4).
+
+    The server is not asked anything yet (B-3.10).
+
+    Raises
+    ------
+    cliquet.settings.SettingError : the URL, or a number, cannot be used.
+    """
+    prefix = settings.read(config.get_settings(), "cache_prefix")
+    options = read_options(config, prefix="cache_")
+    if options.is_cluster:
+        return Cache(LazyCluster(options), cache_prefix=prefix)
+    return Cache(create_from_config(config, prefix="cache_"), cache_prefix=prefix)

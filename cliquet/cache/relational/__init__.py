@@ -1,0 +1,1 @@
+"""What the caches in PostgreSQL and SQLite share."""

@@ -1,0 +1,1 @@
+"""The client of PostgreSQL: configuration, pool, sessions, time limits."""

@@ -1,0 +1,201 @@
+"""The client of PostgreSQL that settings describe (B-11.3 to B-11.6, S-12)."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import pkgutil
+import warnings
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from cliquet import settings
+from cliquet.connections.postgresql import client as postgresql
+from cliquet.connections.postgresql.time_limits import Limits
+from cliquet.settings.masking import without_credentials
+
+__all__ = ["MISSING_EXTRA", "create_from_config"]
+
+MISSING_EXTRA = (
+    "PostgreSQL SQLAlchemy dependency missing. Refer to installation section in documentation. "
+    "(pip install cliquet[postgresql])"
+)
+
+ALLOWED_URL = "postgresql://[user[:password]@][host][:port]/database"
+
+# Of the driver, where the URL says nothing: by default it waits for ever for a server that does not
+# answer, and two hours until it asks whether a silent one is still there.
+_CONNECTION_DEFAULTS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "30",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+# Spellings of the published page, and of others who read it (S-12.2).
+_FORMER_NAMES = ("maxoverflow", "pool_maxoverflow")
+# Options that the table of settings knows.
+_KNOWN_OPTIONS = ("pool_size", "max_overflow", "max_backlog", "pool_timeout", "pool_recycle")
+
+# The clients in use, by what makes them shareable (B-11.6).
+_clients: weakref.WeakValueDictionary[tuple[Any, ...], postgresql.PostgreSQLClient] = (
+    weakref.WeakValueDictionary()
+)
+
+
+def create_from_config(
+    config: Any, prefix: str = "", *, is_shared: bool = True
+) -> postgresql.PostgreSQLClient:
+    """Return the client of a database, which is not connected yet.
+
+    Backends of the same URL share one, hence one pool and, in a request, one transaction. The
+    settings of the second one are not looked at, which a warning says (S-12.3).
+
+    Parameters
+    ----------
+    config : anything whose ``get_settings()`` returns the settings.
+    prefix : of the settings ``url``, ``pool_size`` and so on, such as ``storage_``.
+    is_shared : ``False`` for a client with a pool of its own.
+
+    Raises
+    ------
+    ImportWarning : the packages of the extra are not installed (S-12.4).
+    cliquet.settings.SettingError : the URL cannot be used.
+    TypeError : SQLAlchemy does not know one of the options (S-12.1).
+    """
+    if postgresql.sqlalchemy is None:
+        raise ImportWarning(MISSING_EXTRA)
+    configured = config.get_settings()
+    url = _url(configured, prefix)
+    per_request = bool(configured.get("transaction_per_request", True))
+    key = (per_request, url.render_as_string(hide_password=False))
+    client = _clients.get(key) if is_shared else None
+    if client is not None:
+        warnings.warn(
+            f"Reuse existing PostgreSQL connection. Parameters {prefix}* will be ignored.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return client
+    options = _options(configured, prefix)
+    client = postgresql.PostgreSQLClient(
+        _engine(url, options),
+        lambda: _engine(url, {**options, "pool_size": 2}),
+        limits=Limits(
+            statement_seconds=settings.read(configured, "statement_timeout_seconds"),
+            lock_seconds=settings.read(configured, "lock_timeout_seconds"),
+        ),
+    )
+    if is_shared:
+        _clients[key] = client
+    return client
+
+
+def _url(configured: Mapping[str, Any], prefix: str) -> Any:
+    """Return the URL as SQLAlchemy understands it, the driver being psycopg2 (P-35.20)."""
+    name = f"{prefix}url"
+    given = configured.get(name) or ""
+    try:
+        url = postgresql.sqlalchemy.make_url(given)
+    except (postgresql.sqlalchemy.exc.ArgumentError, ValueError):
+        # The second one is about the port.
+        raise settings.SettingError(name, without_credentials(str(given)), ALLOWED_URL) from None
+    backend, _, driver = url.drivername.partition("+")
+    if backend == "postgres":
+        warnings.warn(
+            f"{name}: the scheme postgres:// is deprecated: use postgresql://.",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+    elif backend != "postgresql":
+        raise settings.SettingError(name, without_credentials(str(given)), ALLOWED_URL)
+    if driver not in ("", "psycopg2"):
+        raise settings.SettingError(
+            name, without_credentials(str(given)), f"{ALLOWED_URL}, with psycopg2"
+        )
+    if "@" in (url.host or ""):
+        # Errors of the driver would name as the host what is the end of the password.
+        allowed = f"{ALLOWED_URL}, where each @ of the password is written %40"
+        raise settings.SettingError(name, without_credentials(str(given)), allowed)
+    url = url.set(drivername="postgresql+psycopg2")
+    password = url.query.get("password")
+    if isinstance(password, str):
+        # Where the toolkit hides it.
+        url = url.difference_update_query(["password"]).set(password=password)
+    return url
+
+
+def _with_connection_defaults(url: Any) -> Any:
+    """Return a URL which says as well how long to wait for a server that is gone."""
+    given = {*url.query, *({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else ())}
+    return url.update_query_dict(
+        {name: value for name, value in _CONNECTION_DEFAULTS.items() if name not in given}
+    )
+
+
+def _options(configured: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the options of the engine and of its pool among the settings."""
+    options = {
+        name.removeprefix(prefix): value
+        for name, value in configured.items()
+        if name.startswith(prefix) and _is_option(name, prefix)
+    }
+    for former in _FORMER_NAMES:
+        if former in options:
+            warnings.warn(
+                f"The setting {prefix}{former} is deprecated: use {prefix}max_overflow.",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+            options.setdefault("max_overflow", options[former])
+            del options[former]
+    poolclass = options.pop("poolclass", None) or settings.read({}, "storage_poolclass")
+    if isinstance(poolclass, str):
+        poolclass = pkgutil.resolve_name(poolclass)
+    known = _parameters_of(poolclass)
+    for name in _KNOWN_OPTIONS:
+        if name in options:
+            # The prefix of a plug-in is in no table.
+            row = settings.find(f"{prefix}{name}") or settings.find(f"storage_{name}")
+            assert row is not None  # noqa: S101 - the table has the second name
+            value = row.value(options[name], f"{prefix}{name}")
+            # Other classes of pools have no size, hence nothing to wait for (B-11.15, B-21.27).
+            if value is None or not known & {name, name.removeprefix("pool_")}:
+                del options[name]
+            else:
+                options[name] = value
+    return {**options, "poolclass": poolclass}
+
+
+def _is_option(name: str, prefix: str) -> bool:
+    option = name.removeprefix(prefix)
+    if option == "poolclass" or option in _KNOWN_OPTIONS:
+        return True
+    # Those of other backends of the same kind, such as `cache_prefix`: they are rows of the table.
+    return option not in ("url", "backend", "prefix", "max_fetch_size") and (
+        settings.find(name) is None
+    )
+
+
+def _parameters_of(poolclass: Any) -> set[str]:
+    known: set[str] = set()
+    for base in inspect.getmro(poolclass):
+        if "__init__" in vars(base):
+            known.update(inspect.signature(vars(base)["__init__"]).parameters)
+    return known
+
+
+def _engine(url: Any, options: Mapping[str, Any]) -> Any:
+    known = _parameters_of(options["poolclass"])
+    if "pool_size" not in known:
+        options = {name: value for name, value in options.items() if name != "pool_size"}
+    return postgresql.sqlalchemy.engine_from_config(
+        {f"sqlalchemy.{name}": value for name, value in options.items()},
+        prefix="sqlalchemy.",
+        url=_with_connection_defaults(url),
+        # Nothing to undo when a connection comes back: the sessions see to it.
+        pool_reset_on_return=None,
+        use_native_hstore=False,
+    )

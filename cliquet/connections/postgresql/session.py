@@ -1,0 +1,228 @@
+"""What one transaction says to PostgreSQL, through the cursor of psycopg2, and what errors mean.
+
+The statements of the backends go through the driver's cursor, since the toolkit's execution layer
+costs more than most of the queries.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cliquet.connections import scope
+from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
+from cliquet.connections.sql import Cursor, Parameters, Session
+from cliquet.monitoring import logs
+from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
+
+try:
+    import psycopg2
+    import sqlalchemy
+except ImportError:  # pragma: no cover - `create_from_config` says that the extra is missing
+    sqlalchemy = None  # type: ignore[assignment]
+
+__all__ = ["PostgreSQLSession", "translating"]
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_DEADLOCK = "40P01"
+_SERIALIZATION_FAILURE = "40001"
+# Two first writers of what had just been flushed: the second attempt finds what the other wrote.
+_UNIQUE_VIOLATION = "23505"
+_LOCK_TIMEOUT = "55P03"
+_RETRYABLE = frozenset({_DEADLOCK, _SERIALIZATION_FAILURE, _UNIQUE_VIOLATION, _LOCK_TIMEOUT})
+_QUERY_CANCELED = "57014"
+_READ_ONLY_TRANSACTION = "25006"
+_UNDEFINED_TABLE = "42P01"
+# The server lives, or will soon, but not for this connection: it has become a standby or takes no
+# writes from it, or it ends (administrator, crash, start).
+_USELESS = frozenset({_READ_ONLY_TRANSACTION, "57P01", "57P02", "57P03"})
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Turn the errors of the driver and of the toolkit into those of backends (B-2.5).
+
+    Raises
+    ------
+    BackendError : the error, which is logged, is its ``original``.
+    """
+    try:
+        yield
+    except (psycopg2.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise _translated(error) from error
+
+
+def _translated(error: Exception) -> BackendError:
+    code = getattr(error, "pgcode", None)
+    if code in _RETRYABLE:
+        # What an attempt meets now and then, and the next one does not.
+        logs.logger.info("postgresql.retryable", error=str(error).strip())
+        return BackendError(original=error, retryable=True)
+    text = str(error).strip()
+    if code == _UNDEFINED_TABLE:
+        # The first thing that new users meet.
+        text = f"{text} (was `cliquet migrate` run on this database?)"
+        logs.logger.error(text, exc_info=True)
+        return BackendError(original=error, message=f"{type(error).__name__}: {text}")
+    logs.logger.error(text, exc_info=True)
+    if code == _READ_ONLY_TRANSACTION:
+        return ReadonlyError(original=error)
+    return BackendError(original=error)
+
+
+class PostgreSQLSession(Session):
+    """A session of PostgreSQL.
+
+    What needs no answer (``BEGIN``, savepoints, locks) waits, and travels in front of the next
+    statement: it costs no round trip.
+
+    Parameters
+    ----------
+    limits : of its transactions, or of each of its statements in autocommit.
+
+    Attributes
+    ----------
+    is_useless : whether the connection can serve nobody else, although it may still answer.
+    """
+
+    def __init__(self, connection: Any, *, is_autocommit: bool, limits: Limits = NO_LIMITS) -> None:
+        super().__init__(is_autocommit=is_autocommit)
+        self.connection = connection
+        self.is_useless = False
+        self._limits = limits
+        self._cursor = connection.cursor()
+        self._prefix = limits.prefix if is_autocommit else b""
+        self._opening = [] if is_autocommit else [limits.opening]
+        self._pending = [*self._opening]
+        self._kept: list[bytes] = []
+
+    def defer(self, statement: str, parameters: Parameters = ()) -> None:
+        """Send a statement, whose result does not matter, in front of the next one."""
+        self._pending.append(self._bound(statement, parameters))
+
+    def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
+        started = time.monotonic()
+        try:
+            with translating():
+                text = self._bound(statement, parameters)
+                if self._pending:
+                    text = b";".join((*self._pending, text))
+                    self._pending.clear()
+                self._cursor.execute(self._prefix + text)
+        except BackendError as error:
+            self._note(error)
+            limit = self._limit_of(error, time.monotonic() - started)
+            if limit is not None:
+                raise TimeLimitError(limit, error.original) from error
+            if error.retryable:
+                scope.contended().update(self.locked)
+            raise
+        cursor: Cursor = self._cursor
+        return cursor
+
+    def execute_alone(self, statement: str, parameters: Parameters = ()) -> None:
+        """Send a statement in autocommit that no transaction can hold, without any limit."""
+        with translating():
+            self._cursor.execute(self._bound(statement, parameters))
+
+    def _note(self, error: BackendError) -> None:
+        if _code_of(error) in _USELESS:
+            self.is_useless = True
+
+    def _limit_of(self, error: BackendError, waited_seconds: float) -> str | None:
+        """Return the name of the setting whose limit an error comes from, if it does."""
+        code, limits = _code_of(error), self._limits
+        if code == _QUERY_CANCELED and _is_over(limits.statement_seconds, waited_seconds):
+            # Else an administrator has cancelled it.
+            return "statement_timeout_seconds"
+        if (
+            code == _LOCK_TIMEOUT
+            and not limits.retries_locks
+            and _is_over(limits.lock_seconds, waited_seconds)
+        ):
+            # Else it was not to wait (`NOWAIT`), and the next attempt will in the right order.
+            return "lock_timeout_seconds"
+        return None
+
+    def keep(self, statement: str, parameters: Parameters) -> None:
+        """Have a statement sent again when what the transaction did is undone (X-22)."""
+        self._kept.append(self._bound(statement, parameters))
+
+    def restart(self, *statements: tuple[str, Parameters]) -> None:
+        """Commit `statements` before the transaction, which has only read so far, and begin again.
+
+        They travel in front of the next statement.
+        """
+        bound = [self._bound(statement, parameters) for statement, parameters in statements]
+        end = [] if self._is_unused() else [b"ROLLBACK"]
+        self._pending = [*end, *self._opening, *bound, b"COMMIT", *self._opening]
+        self._reset()
+
+    def commit(self) -> None:
+        if not self.is_autocommit and not self._is_unused():
+            try:
+                with translating():
+                    # What waits may undo a part of the transaction.
+                    self._cursor.execute(b";".join((*self._pending, b"COMMIT")))
+                    if self._cursor.statusmessage != "COMMIT":
+                        # What PostgreSQL makes of the commit of a transaction that failed.
+                        raise psycopg2.OperationalError(
+                            "The transaction had failed: nothing is kept."
+                        )
+            except BackendError as error:
+                self._note(error)
+                raise
+        self._begin_again()
+
+    def rollback(self) -> None:
+        if not self.is_autocommit and not self._is_unused():
+            try:
+                self._cursor.execute(b";".join((b"ROLLBACK", *self._kept)))
+            except psycopg2.Error:
+                # The server is gone, and has undone everything; the pool drops the connection.
+                logs.logger.info("postgresql.rollback", error="connection lost")
+        self._begin_again()
+
+    def _is_unused(self) -> bool:
+        return bool(self._opening) and self._pending[:1] == self._opening
+
+    def _begin_again(self) -> None:
+        self._pending = [*self._opening]
+        self._kept.clear()
+        self._reset()
+
+    def _bound(self, statement: str, parameters: Parameters) -> bytes:
+        if not parameters:
+            return statement.encode()
+        bound: bytes = self._cursor.mogrify(statement, parameters)
+        return bound
+
+    def _set_savepoint(self, name: str) -> None:
+        self._pending.append(f"SAVEPOINT {name}".encode())
+
+    def _undo_to(self, name: str) -> None:
+        mark = f"SAVEPOINT {name}".encode()
+        if mark in self._pending:
+            # Nothing was sent since; the savepoint stays, as it does after a ROLLBACK TO.
+            del self._pending[self._pending.index(mark) + 1 :]
+        else:
+            self._pending = [f"ROLLBACK TO SAVEPOINT {name}".encode(), *self._kept]
+
+    def _forget_savepoint(self, name: str) -> None:
+        mark = f"SAVEPOINT {name}".encode()
+        if mark in self._pending:
+            self._pending.remove(mark)
+        else:
+            self._pending.append(f"RELEASE SAVEPOINT {name}".encode())
+
+
+def _code_of(error: BackendError) -> str | None:
+    code: str | None = getattr(error.original, "pgcode", None)
+    return code
+
+
+def _is_over(limit_seconds: float | None, waited_seconds: float) -> bool:
+    # The clocks of two machines do not run at quite the same pace.
+    return limit_seconds is not None and waited_seconds > 0.95 * limit_seconds

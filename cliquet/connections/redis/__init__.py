@@ -1,0 +1,1 @@
+"""The client of Redis: configuration, pool, clusters, errors."""

@@ -1,0 +1,249 @@
+"""Clients of Redis, as settings describe them, and its errors, as backends raise them.
+
+The one module, with the listener, that knows the driver.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from cliquet import settings
+from cliquet.connections.redis.pool import Connection, Pool, TLSConnection, takes_no_write
+from cliquet.monitoring import logs
+from cliquet.settings.masking import without_credentials
+from cliquet.settings.parsers import Integer, Number, Text
+from cliquet.storage.exceptions import BackendError, ReadonlyError
+from cliquet.types import PoolStatus
+
+__all__ = [
+    "ALLOWED_URL",
+    "CLUSTER_SCHEME",
+    "Address",
+    "create_from_config",
+    "parse_url",
+    "pool_status",
+    "read_options",
+    "settings_of",
+    "wrap_redis_error",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ALLOWED_URL = "redis://[[user]:password@]host[:port][/database], rediss:// for TLS, or nothing"
+
+# The releases of the driver differ in what they do by default, from waiting for ever to ten
+# attempts with pauses. A request must not wait much longer than this for a server that is down.
+TIMEOUT_SECONDS = 5.0
+
+CLUSTER_SCHEME = "redis+cluster"
+
+# Those about clusters are a family of their own.
+_ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException)
+
+# How long a thread waits for a connection where no row of the table of settings says it: the
+# driver's own default.
+POOL_TIMEOUT_SECONDS = 20.0
+
+
+class Address(NamedTuple):
+    """Where a database is, and who says so (S-13.1).
+
+    Attributes
+    ----------
+    db : number of the database.
+    username, password : ``None`` where the server asks for none.
+    tls : whether the connection is encrypted.
+    """
+
+    host: str = "localhost"
+    port: int = 6379
+    db: int = 0
+    username: str | None = None
+    password: str | None = None
+    tls: bool = False
+
+
+def parse_url(url: str) -> Address:
+    """Return the address that a URL stands for; the empty one is the local database 0 (B-10.3).
+
+    A query string is ignored.
+
+    Raises
+    ------
+    ValueError : the URL is of another form, such as ``localhost:6379`` without scheme.
+    """
+    if not url:
+        return Address()
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss") or not url.startswith(f"{parts.scheme}://"):
+        raise ValueError("scheme")
+    if parts.fragment:
+        # The end of a password that holds a `#` which is not escaped.
+        raise ValueError("fragment")
+    path = parts.path.removeprefix("/")
+    if path and not (path.isascii() and path.isdigit()):
+        raise ValueError("database")
+    return Address(
+        host=parts.hostname or Address().host,
+        port=Address().port if parts.port is None else parts.port,
+        db=int(path or 0),
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        tls=parts.scheme == "rediss",
+    )
+
+
+class Options(NamedTuple):
+    """What the settings of one client say.
+
+    Attributes
+    ----------
+    pool_size : most connections.
+    pool_timeout_seconds : how long a thread waits for one when all are in use.
+    is_cluster : whether the address is that of a node of a cluster.
+    """
+
+    address: Address
+    pool_size: int
+    pool_timeout_seconds: float
+    is_cluster: bool
+
+
+def read_options(config: Any, prefix: str = "") -> Options:
+    """Read the settings of a client (S-13, B-21.35).
+
+    Parameters
+    ----------
+    config : anything whose ``get_settings()`` returns the settings.
+    prefix : of the settings ``url``, ``pool_size`` and ``pool_timeout``, such as ``storage_``.
+
+    Raises
+    ------
+    cliquet.settings.SettingError : one of them cannot be used; it names the setting.
+    KeyError : one is missing that has no default, with the prefix of a plug-in.
+    """
+    configured = config.get_settings()
+    url = _read(configured, f"{prefix}url", Text(switchable=True))
+    pool_size = _read(configured, f"{prefix}pool_size", Integer(minimum=1))
+    if pool_size < 1:
+        raise settings.SettingError(f"{prefix}pool_size", pool_size, "a whole number of 1 or more")
+    is_cluster = url.startswith(f"{CLUSTER_SCHEME}://")
+    try:
+        address = parse_url(url.replace(f"{CLUSTER_SCHEME}://", "redis://", 1))
+    except ValueError:
+        # Neither the value nor the cause is shown: they may hold the password.
+        allowed = f"{CLUSTER_SCHEME}://[[user]:password@]host[:port]" if is_cluster else ALLOWED_URL
+        raise settings.SettingError(f"{prefix}url", without_credentials(url), allowed) from None
+    if is_cluster and address.db:
+        allowed = f"{CLUSTER_SCHEME}://…, without a database"
+        raise settings.SettingError(f"{prefix}url", without_credentials(url), allowed)
+    return Options(address, pool_size, _pool_timeout_seconds(configured, prefix), is_cluster)
+
+
+def create_from_config(
+    config: Any, prefix: str = "", *, timeout_seconds: float | None = None
+) -> redis.Redis:
+    """Return a client with its own pool, which is not connected yet (S-13, B-10.2 to B-10.4).
+
+    When all connections of the pool are in use, a thread waits for one (B-21.35).
+
+    Parameters
+    ----------
+    config, prefix : as in ``read_options()``.
+    timeout_seconds : how long a thread waits at most for a free connection, for the server to take
+        one and for the answer to a command; default the setting ``pool_timeout`` for the first, and
+        ``TIMEOUT_SECONDS`` for the others.
+
+    Raises
+    ------
+    cliquet.settings.SettingError : a setting cannot be used, or names a cluster: what is written
+        here together must be on one server.
+    KeyError : one is missing that has no default, with the prefix of a plug-in.
+    """
+    options = read_options(config, prefix)
+    address = options.address
+    if options.is_cluster:
+        url = without_credentials(str(config.get_settings()[f"{prefix}url"]))
+        raise settings.SettingError(
+            f"{prefix}url", url, f"{ALLOWED_URL}; a cluster is for the cache alone"
+        )
+    socket_timeout = TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds
+    pool_timeout = options.pool_timeout_seconds
+    # One more attempt, at once: the server closes idle connections, and the pool learns it by using
+    # them. Not after a timeout, when the command may have been executed.
+    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    # Not all releases of the driver compare the name in the certificate by themselves.
+    tls = {"ssl_cert_reqs": "required", "ssl_check_hostname": True} if address.tls else {}
+    pool = Pool(  # type: ignore[no-untyped-call]  # not typed upstream
+        max_connections=options.pool_size,
+        timeout=pool_timeout if timeout_seconds is None else min(pool_timeout, timeout_seconds),
+        connection_class=TLSConnection if address.tls else Connection,
+        host=address.host,
+        port=address.port,
+        db=address.db,
+        username=address.username,
+        password=address.password,
+        socket_timeout=socket_timeout,
+        socket_connect_timeout=socket_timeout,
+        retry=retry,
+        **tls,
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+def _read(configured: Mapping[str, Any], name: str, parser: settings.Parser) -> Any:
+    if settings.find(name) is not None:
+        return settings.read(configured, name)
+    # A plug-in's own prefix, which the table of settings does not know.
+    return settings.Setting(name, parser, None, "").value(configured[name])
+
+
+def _pool_timeout_seconds(configured: Mapping[str, Any], prefix: str) -> float:
+    name = f"{prefix}pool_timeout"
+    row = settings.find(name)
+    default = POOL_TIMEOUT_SECONDS if row is None or row.default is None else row.default
+    return float(settings.Setting(name, Number(), default, "").value(configured.get(name, default)))
+
+
+def settings_of(client: redis.Redis) -> dict[str, Any]:
+    """Return the address of a client: ``host``, ``port``, ``password``, ``db`` (B-10.4)."""
+    given = client.connection_pool.connection_kwargs
+    return {name: given.get(name) for name in ("host", "port", "password", "db")}
+
+
+def pool_status(client: redis.Redis) -> PoolStatus | None:
+    """Return how full the pool of connections is, or ``None`` if it has no size."""
+    pool: Any = client.connection_pool
+    if not isinstance(pool, redis.BlockingConnectionPool):
+        return None
+    # The queue has a place for each connection, be it made or not, that nobody uses.
+    return PoolStatus(pool.max_connections - pool.pool.qsize(), pool.max_connections)
+
+
+def wrap_redis_error(function: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a method of a backend so that errors of the driver become its own (B-2.5, P-29.5).
+
+    Raises
+    ------
+    BackendError : the driver raised; the error, which is logged, is its ``original``.
+    ReadonlyError : the server takes no write, as a replica does (B-21.7).
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except _ERRORS as error:
+            logs.logger.error(str(error), exc_info=True)
+            kind = ReadonlyError if takes_no_write(error) else BackendError
+            raise kind(original=error) from error
+
+    return wrapped

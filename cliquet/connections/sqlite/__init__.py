@@ -1,0 +1,1 @@
+"""The client of SQLite: configuration, file, connections, sessions."""

@@ -1,0 +1,309 @@
+"""Connections to SQLite, with the standard library (E-1).
+
+Several processes share one file: the log is written ahead, and each commit reaches the disk. A
+transaction takes the write lock before its first statement, so that what it reads stays true until
+it commits (E-1.4).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from cliquet.connections import scope
+from cliquet.connections.sql import Session, SQLClient
+from cliquet.connections.sqlite.connection import CACHED_STATEMENTS, Connection, Prepare
+from cliquet.connections.sqlite.file import (
+    Identity,
+    create_private,
+    forget_companions,
+    identities_of_companions,
+    identity,
+)
+from cliquet.connections.sqlite.session import SQLiteSession, translating
+from cliquet.monitoring import logs
+from cliquet.storage.exceptions import BackendError, TimeLimitError
+from cliquet.types import PoolStatus
+
+__all__ = ["SQLiteClient", "SQLiteSession", "SchemaOnFirstUse"]
+
+DEFAULT_BUSY_TIMEOUT_SECONDS = 5.0
+# Of commands and migrations: longer than any transaction takes.
+_PATIENCE_SECONDS = 3600.0
+
+
+@contextmanager
+def _closing_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+class SchemaOnFirstUse(Protocol):
+    """Tables that are made when a file is new."""
+
+    def is_missing(self, session: SQLiteSession) -> bool:
+        """Whether the file does not have them."""
+
+    def create(self, session: SQLiteSession) -> None:
+        """Make them."""
+
+
+class SQLiteClient(SQLClient):
+    """Lends connections to one file.
+
+    Parameters
+    ----------
+    path : of the file, which is made at the first use; its folder exists. ``None`` for a temporary
+        one, which vanishes with the client.
+    busy_timeout_seconds : longest wait for the write lock of another transaction.
+    timeout_setting : name of the setting that says so.
+    prepare : called with each new connection, to give it functions; it may return a function to be
+        called whenever nobody uses the connection any more.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        busy_timeout_seconds: float = DEFAULT_BUSY_TIMEOUT_SECONDS,
+        timeout_setting: str = "lock_timeout_seconds",
+        prepare: Prepare | None = None,
+    ) -> None:
+        super().__init__()
+        if path is None:
+            folder = tempfile.mkdtemp(prefix="cliquet-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            path = Path(folder) / "private.db"
+        self.path = path
+        self.busy_timeout_seconds = busy_timeout_seconds
+        self.timeout_setting = timeout_setting
+        self._prepare = [] if prepare is None else [prepare]
+        self._idle: deque[Connection] = deque()
+        self._lent: set[Connection] = set()
+        # One of a process waits for the file's lock; the others wait here, woken without delay.
+        self._writer = threading.Lock()
+        self._schemas: list[SchemaOnFirstUse] = []
+        self._is_ready = False
+        self._identity: Identity | None = None
+        self._companions: set[Identity] = set()
+        self._ready_lock = threading.Lock()
+        weakref.finalize(self, _close, self._idle)
+        _forget_after_fork(self)
+
+    def on_first_use(self, schema: SchemaOnFirstUse) -> None:
+        """Have a schema made, where it is missing, before anything else is done (E-1.3)."""
+        self._schemas.append(schema)
+        self._is_ready = False
+
+    def prepare_with(self, prepare: Prepare) -> None:
+        """Have a function called with each new connection, as the parameter `prepare` is."""
+        if prepare not in self._prepare:
+            self._prepare.append(prepare)
+            _close(self._idle)
+
+    def dispose(self, *, close: bool = True) -> None:
+        """Forget the idle connections.
+
+        Parameters
+        ----------
+        close : end them too; a forked process must not, since they are its parent's.
+        """
+        if close:
+            _close(self._idle)
+        else:
+            # Never closed: that would release the locks of the parent (POSIX advisory locks).
+            _abandoned.extend(self._idle)
+            self._idle.clear()
+            self._lent.clear()
+            self._own = threading.local()
+            self._writer = threading.Lock()
+            self._ready_lock = threading.Lock()
+
+    def pool_status(self) -> PoolStatus:
+        """Return how many connections are lent, and how many are open."""
+        in_use = len(self._lent)
+        return PoolStatus(in_use, in_use + len(self._idle))
+
+    def _lend(self, *, is_autocommit: bool) -> Session:
+        if not self._is_ready:
+            self._make_ready()
+        elif identity(self.path) != self._identity:
+            self._take_other_file()
+        if is_autocommit:
+            connection = self._connection()
+            connection.be_patient(self._patience_seconds())
+            session = SQLiteSession(connection, is_autocommit=True)
+        else:
+            session = self._lend_to_writer()
+        self._lent.add(session.connection)
+        return session
+
+    def _patience_seconds(self) -> float:
+        return self.busy_timeout_seconds if scope.has_time_limits() else _PATIENCE_SECONDS
+
+    def _lend_to_writer(self) -> SQLiteSession:
+        patience_seconds = self._patience_seconds()
+        deadline = time.monotonic() + patience_seconds
+        if not self._writer.acquire(timeout=patience_seconds):
+            raise TimeLimitError(self.timeout_setting)
+        try:
+            connection = self._connection()
+            with _closing_on_error(connection), translating(self.timeout_setting):
+                # What was spent waiting for the others of this process counts.
+                connection.be_patient(max(0.0, deadline - time.monotonic()))
+                session = SQLiteSession(connection, is_autocommit=False)
+                session._begin()
+        except BaseException:
+            self._writer.release()
+            raise
+        return session
+
+    def _take_back(self, session: Session) -> None:
+        assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+        if not session.is_autocommit:
+            self._writer.release()
+        self._lent.discard(session.connection)
+        connection = session.connection
+        if connection.in_transaction or connection.is_worn or connection.identity != self._identity:
+            connection.close()
+            return
+        for forget in connection.forget:
+            forget()
+        self._idle.append(connection)
+
+    def _connection(self) -> Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            with translating():
+                return self._connect()
+
+    def _connect(self) -> Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self.busy_timeout_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=CACHED_STATEMENTS,
+            factory=Connection,
+        )
+        with _closing_on_error(connection):
+            _write_ahead(connection, self.busy_timeout_seconds)
+            connection.execute("PRAGMA synchronous=FULL")
+            # Opens the log, whose identity is asked for below.
+            connection.execute("PRAGMA schema_version")
+            connection.forget = [
+                forget for prepare in self._prepare if (forget := prepare(connection)) is not None
+            ]
+        connection.timeout_setting = self.timeout_setting
+        connection.identity = identity(self.path)
+        # Of all connections: the log lasts as long as one of them is open.
+        self._companions = identities_of_companions(self.path)
+        return connection
+
+    def _make_ready(self) -> None:
+        with self._ready_lock:
+            if self._is_ready:
+                return
+            try:
+                create_private(self.path)
+            except OSError as error:
+                raise BackendError(original=error) from error
+            self._identity = identity(self.path)
+            if self._are_schemas_missing():
+                session = self._lend_to_writer()
+                try:
+                    for schema in self._schemas:
+                        # Another process may have been faster.
+                        if schema.is_missing(session):
+                            schema.create(session)
+                    session.commit()
+                except BaseException:
+                    session.rollback()
+                    raise
+                finally:
+                    self._take_back(session)
+            self._is_ready = True
+
+    def _take_other_file(self) -> None:
+        """Go on with the file that has taken the place of the one in use.
+
+        The connections would write to what nobody can find any more. Nor is a new file made of
+        itself: that all data have vanished is for somebody to see.
+
+        Raises
+        ------
+        BackendError : there is no file, or it is not one of this service.
+        """
+        with self._ready_lock:
+            found = identity(self.path)
+            if found == self._identity:
+                return
+            _close(self._idle)
+            if found is None:
+                raise BackendError(message=f"{self.path} was removed while it was in use.")
+            forget_companions(self.path, self._companions)
+            self._companions.clear()
+            if self._are_schemas_missing():
+                raise BackendError(message=f"{self.path} was replaced by a file without tables.")
+            logs.logger.warning("sqlite.replaced", path=str(self.path))
+            self._identity = found
+
+    def _are_schemas_missing(self) -> bool:
+        # To read waits for nobody, unlike to write.
+        session = SQLiteSession(self._connection(), is_autocommit=True)
+        try:
+            return any(schema.is_missing(session) for schema in self._schemas)
+        finally:
+            self._take_back(session)
+
+
+def _write_ahead(connection: sqlite3.Connection, timeout_seconds: float) -> None:
+    """Have the log written ahead; the file remembers it."""
+    deadline = time.monotonic() + timeout_seconds
+    while not _is_written_ahead(connection, is_last=time.monotonic() > deadline):
+        # SQLite does not wait for the processes that are opening the new file as well.
+        time.sleep(0.01)
+
+
+def _is_written_ahead(connection: sqlite3.Connection, *, is_last: bool) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError:
+        if is_last:
+            raise
+        return False
+    return True
+
+
+# Connections that a fork copied from its parent: kept, since to close them would do harm.
+_abandoned: list[Connection] = []
+
+
+def _close(connections: deque[Connection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def _forget_after_fork(client: SQLiteClient) -> None:
+    reference = weakref.ref(client)
+
+    def forget() -> None:
+        known = reference()
+        if known is not None:
+            known.dispose(close=False)
+
+    os.register_at_fork(after_in_child=forget)

@@ -1,0 +1,120 @@
+"""What one transaction says to SQLite, and what the errors of the driver mean."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cliquet.connections.sql import Cursor, Parameters, Session
+from cliquet.connections.sqlite.connection import Connection
+from cliquet.monitoring import logs
+from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
+
+__all__ = ["SQLiteSession", "translating"]
+
+
+@contextmanager
+def translating(timeout_setting: str | None = None) -> Iterator[None]:
+    """Turn the errors of the driver into those of backends (B-2.5).
+
+    Parameters
+    ----------
+    timeout_setting : name of the setting that says how long a lock is waited for.
+
+    Raises
+    ------
+    BackendError : the error, which is logged, is its ``original``.
+    TimeLimitError : alike, when a lock was waited for in vain.
+    """
+    try:
+        yield
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        logs.logger.error(str(error), exc_info=True)
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY" or "readonly" in str(error):
+            raise ReadonlyError(original=error) from error
+        if timeout_setting is not None and "database is locked" in str(error):
+            raise TimeLimitError(timeout_setting, error) from error
+        raise BackendError(original=error) from error
+
+
+class SQLiteSession(Session):
+    """A session of SQLite.
+
+    Attributes
+    ----------
+    kept : statements to be committed although the transaction fails (X-22).
+    """
+
+    def __init__(self, connection: Connection, *, is_autocommit: bool) -> None:
+        super().__init__(is_autocommit=is_autocommit)
+        self.connection = connection
+        self.kept: list[tuple[str, Parameters]] = []
+        self._has_begun = False
+
+    def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
+        with translating(self.connection.timeout_setting):
+            if not self.is_autocommit and not self._has_begun:
+                self._begin()
+            return self.connection.execute(self.connection.translated(statement), parameters)
+
+    def execute_many(self, statement: str, rows: list[Parameters]) -> None:
+        """Send one statement for each row of parameters."""
+        with translating(self.connection.timeout_setting):
+            if not self.is_autocommit and not self._has_begun:
+                self._begin()
+            self.connection.executemany(self.connection.translated(statement), rows)
+
+    def keep(self, statement: str, parameters: Parameters) -> None:
+        """Send a statement that outlives the failure of the transaction."""
+        self.kept.append((statement, parameters))
+        self.execute(statement, parameters)
+
+    def _begin(self) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+        self._has_begun = True
+        self.connection.execute("SAVEPOINT cliquet_begin")
+
+    def commit(self) -> None:
+        if self._has_begun:
+            with translating(self.connection.timeout_setting):
+                self.connection.execute("COMMIT")
+        self._end()
+
+    def rollback(self) -> None:
+        if self._has_begun:
+            try:
+                if self.kept:
+                    # In the same transaction: nobody may write in between, with a timestamp that
+                    # the kept one does not know.
+                    self.connection.execute("ROLLBACK TO cliquet_begin")
+                    self._send_kept()
+                    self.connection.execute("COMMIT")
+                else:
+                    self.connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                logs.logger.exception("sqlite.rollback")
+                with contextlib.suppress(sqlite3.Error):
+                    self.connection.execute("ROLLBACK")
+        self._end()
+
+    def _send_kept(self) -> None:
+        for statement, parameters in self.kept:
+            self.connection.execute(self.connection.translated(statement), parameters)
+
+    def _end(self) -> None:
+        self._has_begun = False
+        self.kept.clear()
+        self._reset()
+
+    def _set_savepoint(self, name: str) -> None:
+        self.execute(f"SAVEPOINT {name}")
+
+    def _undo_to(self, name: str) -> None:
+        self.execute(f"ROLLBACK TO {name}")
+        with translating(self.connection.timeout_setting):
+            self._send_kept()
+
+    def _forget_savepoint(self, name: str) -> None:
+        self.execute(f"RELEASE {name}")

@@ -1,0 +1,1 @@
+"""Schemas of databases, with a version, and the migrations between versions."""

@@ -1,0 +1,65 @@
+"""How long the fields of a log entry may be, whatever clients and errors put into them (X-34)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Any, Final
+
+from cliquet.monitoring.renderers import decode_value
+
+__all__ = ["CUT", "bound", "cut"]
+
+CUT: Final = "…"
+"""Stands where something was cut off."""
+
+# A traceback is long by nature, and code writes most of it.
+_TRACEBACKS: Final = frozenset({"exception", "stack"})
+_TRACEBACK_FACTOR: Final = 64
+_SHORT_TYPES: Final = frozenset({type(None), bool, float})
+
+
+def bound(entry: MutableMapping[str, Any], max_bytes: int) -> None:
+    """Cut, in place, the fields of an entry that are longer than `max_bytes`, in UTF-8.
+
+    Tracebacks may be 64 times as long.
+    """
+    for name, value in entry.items():
+        kind = type(value)
+        if kind is str:
+            # No character has more than 4 bytes.
+            if 4 * len(value) > max_bytes:
+                allowed = max_bytes * _TRACEBACK_FACTOR if name in _TRACEBACKS else max_bytes
+                entry[name] = cut(value, allowed)
+        elif kind not in _SHORT_TYPES:
+            entry[name] = _bounded(value, max_bytes)
+
+
+def _bounded(value: Any, max_bytes: int) -> Any:
+    if isinstance(value, Mapping):
+        return dict(_within(value.items(), max_bytes))
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [item for item, _ in _within(((item, "") for item in value), max_bytes)]
+    text = decode_value(value)
+    shown = cut(text, max_bytes)
+    return value if shown == text else shown
+
+
+def _within(pairs: Iterable[tuple[Any, Any]], max_bytes: int) -> Iterable[tuple[Any, Any]]:
+    """Give pairs as long as their texts are no longer, then one that is the mark."""
+    left = max_bytes
+    for name, value in pairs:
+        size = len(decode_value(name).encode()) + len(decode_value(value).encode())
+        if size > left:
+            yield CUT, CUT
+            return
+        left -= size
+        yield name, value
+
+
+def cut(text: str, max_bytes: int) -> str:
+    """Return a text of at most `max_bytes` in UTF-8, or as much of it and the mark."""
+    # Before it is encoded: it may be of megabytes.
+    raw = text[: max_bytes + 1].encode("utf-8", "backslashreplace")
+    if len(raw) <= max_bytes:
+        return text
+    return raw[:max_bytes].decode("utf-8", "ignore") + CUT

@@ -1,0 +1,223 @@
+"""Metrics that Prometheus scrapes at ``/__metrics__`` (E-6.2).
+
+Labels have few values, whatever clients send: names of services and routes, methods, statuses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pyramid.exceptions import ConfigurationError
+from pyramid.request import Request
+from pyramid.response import Response
+
+from cliquet import utils
+from cliquet.monitoring import request_facts
+from cliquet.monitoring.calls import Function, counting_hits
+
+__all__ = ["COMPONENTS", "Metrics", "metrics_tween_factory"]
+
+COMPONENTS = ("storage", "permission", "cache")
+
+# In seconds. From what memory answers at once to what a client gives up on.
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+# Set by the deployer, for `prometheus_client`: a folder where workers share what they count.
+_SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+_START = "cliquet.metrics_start"
+_REQUEST_LABELS = ("service", "method", "status")
+
+
+class Metrics:
+    """What one application counts.
+
+    Attributes
+    ----------
+    collectors : ``CollectorRegistry`` of `prometheus_client`, where an application may add its own
+        metrics.
+    is_shared : whether several worker processes add theirs up.
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : the package ``prometheus_client`` is not installed, or
+        the folder that the workers share does not exist.
+    """
+
+    def __init__(self) -> None:
+        self._client = client = _package()
+        self.collectors = client.CollectorRegistry()
+        self.is_shared = _SHARED_FOLDER in os.environ
+        options = {"namespace": "cliquet", "registry": self.collectors}
+        timed = {**options, "buckets": _BUCKETS}
+        gauge = {**options, "multiprocess_mode": "livesum"}
+        self._requests = client.Counter("requests", "Requests.", _REQUEST_LABELS, **options)
+        self._durations = client.Histogram(
+            "request_duration_seconds", "Durations of requests.", _REQUEST_LABELS, **timed
+        )
+        self._subrequests = client.Counter(
+            "subrequests", "Requests within a batch.", _REQUEST_LABELS, **options
+        )
+        self._calls = client.Histogram(
+            "backend_call_duration_seconds",
+            "Durations of calls of the backends.",
+            ("component", "method"),
+            **timed,
+        )
+        self._listeners = client.Histogram(
+            "listener_duration_seconds",
+            "Durations of calls of the event listeners.",
+            ("listener",),
+            **timed,
+        )
+        self._hits = client.Counter("cache_hits", "Values found in the cache.", **options)
+        self._misses = client.Counter("cache_misses", "Values not found in the cache.", **options)
+        self._in_use = client.Gauge(
+            "pool_connections_in_use", "Connections in use.", ("component",), **gauge
+        )
+        self._size = client.Gauge(
+            "pool_size", "Connections that the pool keeps.", ("component",), **gauge
+        )
+        # Finding the series of some labels costs as much as changing it.
+        self._known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+        self._pools: dict[str, Callable[[], Any]] = {}
+        self._pools_lock = threading.Lock()
+
+    def observer(self, kind: str, owner: str, method: str, function: Function) -> Function:
+        """Return a function that is timed; the hits and misses of a cache are counted."""
+        labels: tuple[str, ...]
+        if kind == "listeners":
+            histogram, labels = self._listeners, (owner,)
+        else:
+            histogram, labels = self._calls, (kind, method)
+        if (kind, method) == ("cache", "get"):
+            function = counting_hits(function, hit=self._hits.inc, miss=self._misses.inc)
+        # Made by the first call: most methods are never called.
+        series: Any = None
+
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            nonlocal series
+            start = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                duration = time.perf_counter() - start
+                if series is None:
+                    series = histogram.labels(*labels)
+                series.observe(duration)
+
+        return timed
+
+    def watch_pool(self, component: str, status: Callable[[], Any]) -> None:
+        """Tell how full the pool of a backend is; `status` returns a ``PoolStatus`` or ``None``."""
+        if status() is not None:
+            self._pools[component] = status
+
+    def sample_pools(self, *_: Any) -> None:
+        """Note how full the pools are."""
+        # Whoever is last has seen what everybody before has given back.
+        with self._pools_lock:
+            for component, status in self._pools.items():
+                pool = status()
+                self._in_use.labels(component).set(pool.in_use)
+                self._size.labels(component).set(pool.size)
+
+    def count_response(self, request: Request, response: Response) -> None:
+        """Count a response; those within a batch once the batch, which may be retried, ends."""
+        labels = _labels(request, response)
+        parent = getattr(request, "parent", None)
+        if parent is not None:
+            while getattr(parent, "parent", None) is not None:
+                parent = parent.parent
+            parent.__dict__.setdefault("_cliquet_counted", []).append(labels)
+            return
+        start = request.environ.get(_START)
+        if start is None:
+            # The application sends itself a request, in the course of another one.
+            return
+        series = self._known.get(labels)
+        if series is None:
+            series = self._requests.labels(*labels), self._durations.labels(*labels)
+            self._known[labels] = series
+        requests, durations = series
+        requests.inc()
+        durations.observe(time.perf_counter() - request.environ[_START])
+        for counted in request.__dict__.get("_cliquet_counted", ()):
+            self._subrequests.labels(*counted).inc()
+        if self.is_shared and self._pools:
+            # Another worker may be scraped meanwhile, and afterwards.
+            self.sample_pools()
+            request.add_finished_callback(self.sample_pools)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """Return all the metrics, and the type of this text."""
+        self.sample_pools()
+        collectors = self.collectors
+        if self.is_shared:
+            multiprocess: Any = importlib.import_module("prometheus_client.multiprocess")
+            _forget_dead_workers(multiprocess)
+            collectors = self._client.CollectorRegistry()
+            multiprocess.MultiProcessCollector(collectors)
+        return self._client.generate_latest(collectors), self._client.CONTENT_TYPE_LATEST
+
+
+def _package() -> Any:
+    # It looks at the environment when it is imported, and nobody pays who does not use it.
+    folder = os.environ.get(_SHARED_FOLDER)
+    if folder is not None and not Path(folder).is_dir():
+        raise ConfigurationError(
+            f"{_SHARED_FOLDER} = {folder}: the folder does not exist. Make it, empty, before each"
+            " start of the service; or unset the variable if there is one process."
+        )
+    try:
+        return importlib.import_module("prometheus_client")
+    except ImportError:
+        raise ConfigurationError(
+            "The setting prometheus_enabled needs the package prometheus_client:"
+            " pip install cliquet[monitoring]"
+        ) from None
+
+
+def _forget_dead_workers(multiprocess: Any) -> None:
+    """Leave out the pools of workers that were killed, of which no server has to tell."""
+    for path in Path(os.environ[_SHARED_FOLDER]).glob("gauge_live*_*.db"):
+        pid = path.stem.rpartition("_")[2]
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            with contextlib.suppress(FileNotFoundError):
+                multiprocess.mark_process_dead(pid)
+        except (PermissionError, ValueError):
+            # Somebody else's process; or a name that is none of ours.
+            continue
+
+
+def _labels(request: Request, response: Response) -> tuple[str, str, str]:
+    service = utils.current_service(request)
+    if service is None:
+        # A route of the application's own has a name too.
+        service = getattr(request, "matched_route", None)
+    name = "unknown" if service is None else service.name
+    return name, request_facts.known_method(request), str(response.status_code)
+
+
+def metrics_tween_factory(
+    handler: Callable[[Request], Response], registry: Any
+) -> Callable[[Request], Response]:
+    """Look at the clock when a request comes in, before anything can refuse it."""
+
+    def metrics_tween(request: Request) -> Response:
+        # The attempts of one request share their environment, and its duration is that of all.
+        request.environ.setdefault(_START, time.perf_counter())
+        return handler(request)
+
+    return metrics_tween

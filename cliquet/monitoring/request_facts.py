@@ -1,0 +1,33 @@
+"""What logs and metrics say of a request, in words that clients cannot make up."""
+
+from __future__ import annotations
+
+import time
+
+from pyramid.request import Request
+from pyramid_retry import is_error_retryable
+
+__all__ = ["elapsed_ms", "is_tried_again", "known_method"]
+
+
+def elapsed_ms(request: Request) -> int:
+    """Return how long the request has been processed, in ms; 1 if nobody looked at the clock."""
+    start = getattr(request, "_log_start", None)
+    return 1 if start is None else int((time.perf_counter() - start) * 1000)
+
+
+_METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+)
+
+
+def known_method(request: Request) -> str:
+    """Return the method of a request, or ``other`` for one that RFC 9110 and 5789 do not define."""
+    method: str = request.method
+    return method if method in _METHODS else "other"
+
+
+def is_tried_again(request: Request) -> bool:
+    """Whether the response to a request is dropped, because it is another attempt's turn (X-23)."""
+    error = getattr(request, "exception", None)
+    return error is not None and bool(is_error_retryable(request, error))

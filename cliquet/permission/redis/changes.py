@@ -1,0 +1,143 @@
+"""Changes of permissions, as the script takes them, and what they make of what is there.
+
+Pure: knows nothing of the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cliquet.permission.base import require_principals
+from cliquet.permission.redis.keys import to_bytes
+
+__all__ = [
+    "ACEs",
+    "Change",
+    "Flush",
+    "ObjectChange",
+    "UserChange",
+    "change_of_aces",
+    "change_of_principals",
+    "changed_objects",
+    "replacements",
+]
+
+ACEs = dict[str, set[str]]
+
+
+@dataclass(frozen=True)
+class UserChange:
+    """A user joins or leaves a group.
+
+    Attributes
+    ----------
+    action : ``join`` or ``leave``.
+    """
+
+    action: str
+    user_id: str
+    principal: str
+
+    def arguments(self) -> list[Any]:
+        """Return the change as the script takes it."""
+        return [self.action, to_bytes(self.user_id), to_bytes(self.principal)]
+
+
+@dataclass(frozen=True)
+class ObjectChange:
+    """A change of the ACEs of one object.
+
+    Attributes
+    ----------
+    action : ``add``, ``remove`` or ``replace`` the principals of a permission; or ``clear`` all.
+    """
+
+    action: str
+    object_id: str
+    permission: str = ""
+    principals: tuple[str, ...] = ()
+
+    def arguments(self) -> list[Any]:
+        """Return the change as the script takes it."""
+        named = [self.action, to_bytes(self.object_id)]
+        if self.action == "clear":
+            return named
+        names = [to_bytes(name) for name in self.principals]
+        return [*named, to_bytes(self.permission), len(names), *names]
+
+    def apply(self, aces: ACEs) -> None:
+        """Make the change in a dictionary."""
+        if self.action == "clear":
+            aces.clear()
+            return
+        principals = set() if self.action == "replace" else aces.pop(self.permission, set())
+        if self.action == "remove":
+            principals = principals.difference(self.principals)
+        else:
+            principals = principals.union(self.principals)
+        aces.pop(self.permission, None)
+        if principals:
+            aces[self.permission] = principals
+
+
+@dataclass(frozen=True)
+class Flush:
+    """Everything goes."""
+
+
+Change = UserChange | ObjectChange | Flush
+
+
+def replacements(object_id: str, permissions: Mapping[str, Iterable[str]]) -> list[ObjectChange]:
+    """Return the changes that give permissions exactly these principals.
+
+    Raises
+    ------
+    TypeError : a principal is not a text.
+    """
+    return [
+        ObjectChange("replace", object_id, name, tuple(require_principals(principals)))
+        for name, principals in permissions.items()
+    ]
+
+
+def changed_objects(changes: Sequence[Change]) -> set[str]:
+    """Return the ids of the objects that are changed, flushes apart."""
+    return {change.object_id for change in changes if isinstance(change, ObjectChange)}
+
+
+def change_of_aces(
+    changes: Sequence[Change], object_ids: Sequence[str], stored: Sequence[ACEs]
+) -> list[ACEs]:
+    """Return what changes make of the ACEs of objects, in the order of the ids."""
+    wanted: dict[str, ACEs] = {
+        object_id: {name: set(given) for name, given in aces.items()}
+        for object_id, aces in zip(object_ids, stored, strict=True)
+    }
+    for change in changes:
+        if isinstance(change, Flush):
+            wanted = {object_id: {} for object_id in wanted}
+        elif isinstance(change, ObjectChange) and change.object_id in wanted:
+            change.apply(wanted[change.object_id])
+    # An id may be asked for twice: each answer is the caller's.
+    return [
+        {name: set(given) for name, given in wanted[object_id].items()} for object_id in object_ids
+    ]
+
+
+def change_of_principals(
+    changes: Sequence[Change], user_id: str, stored: Collection[str]
+) -> set[str]:
+    """Return what changes make of the principals of a user."""
+    principals = set(stored)
+    for change in changes:
+        if isinstance(change, Flush):
+            principals.clear()
+        elif isinstance(change, UserChange) and change.user_id == user_id:
+            if change.action == "join":
+                principals.add(change.principal)
+            else:
+                principals.discard(change.principal)
+    return principals

@@ -1,0 +1,282 @@
+"""What the permission backend in Redis runs on the server: Lua, each script one atomic step.
+
+The keys are described in :mod:`cliquet.permission.redis.keys`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cliquet.permission.redis.keys import NAMESPACE
+
+__all__ = [
+    "CHANGE",
+    "CHECK",
+    "FLUSH",
+    "LOCK",
+    "READ_ACES",
+    "REMOVE_PRINCIPAL",
+    "UNLOCK",
+]
+
+_COMMON: Final = f"""
+local namespace = '{NAMESPACE}'
+local cursor = 0
+local function take()
+  cursor = cursor + 1
+  return ARGV[cursor]
+end
+
+local function ace_key(object, permission)
+  return namespace .. 'ace:' .. #object .. ':' .. object .. ':' .. permission
+end
+
+local function lock_key(object)
+  return namespace .. 'lock:' .. object
+end
+
+local function grant(object, permission, principal)
+  redis.call('SADD', ace_key(object, permission), principal)
+  redis.call('SADD', namespace .. 'permissions:' .. object, permission)
+  redis.call('SADD', namespace .. 'objects', object)
+  redis.call('SADD', namespace .. 'accessible:' .. principal,
+    #permission .. ':' .. permission .. ':' .. object)
+end
+
+local function revoke(object, permission, principal)
+  redis.call('SREM', ace_key(object, permission), principal)
+  redis.call('SREM', namespace .. 'accessible:' .. principal,
+    #permission .. ':' .. permission .. ':' .. object)
+  if redis.call('EXISTS', ace_key(object, permission)) == 0 then
+    redis.call('SREM', namespace .. 'permissions:' .. object, permission)
+    if redis.call('EXISTS', namespace .. 'permissions:' .. object) == 0 then
+      redis.call('SREM', namespace .. 'objects', object)
+    end
+  end
+end
+
+local function leave(user, principal)
+  redis.call('SREM', namespace .. 'user:' .. user, principal)
+  redis.call('SREM', namespace .. 'members:' .. principal, user)
+  if redis.call('EXISTS', namespace .. 'user:' .. user) == 0 then
+    redis.call('SREM', namespace .. 'users', user)
+  end
+end
+
+local function aces_of(object)
+  local found = {{}}
+  for _, permission in ipairs(redis.call('SMEMBERS', namespace .. 'permissions:' .. object)) do
+    table.insert(found, permission)
+    table.insert(found, redis.call('SMEMBERS', ace_key(object, permission)))
+  end
+  return found
+end
+
+local function delete_object(object)
+  local aces = aces_of(object)
+  for rank = 1, #aces, 2 do
+    for _, principal in ipairs(aces[rank + 1]) do
+      revoke(object, aces[rank], principal)
+    end
+  end
+end
+"""
+
+REMOVE_PRINCIPAL: Final = (
+    _COMMON
+    + """
+local principal = take()
+for _, user in ipairs(redis.call('SMEMBERS', namespace .. 'members:' .. principal)) do
+  leave(user, principal)
+end
+"""
+)
+"""Take a principal from all its users."""
+
+CHANGE: Final = (
+    _COMMON
+    + """
+local function replace(object, permission, principals)
+  local is_kept = {}
+  for _, principal in ipairs(principals) do
+    is_kept[principal] = true
+  end
+  -- Granted first: what everybody loses in between would be removed, and then made again.
+  for _, principal in ipairs(principals) do
+    grant(object, permission, principal)
+  end
+  for _, principal in ipairs(redis.call('SMEMBERS', ace_key(object, permission))) do
+    if not is_kept[principal] then
+      revoke(object, permission, principal)
+    end
+  end
+end
+
+local function change_aces(action, object, permission, principals)
+  if action == 'clear' then
+    delete_object(object)
+  elseif action == 'replace' then
+    replace(object, permission, principals)
+  end
+  for _, principal in ipairs(principals) do
+    if action == 'add' then
+      grant(object, permission, principal)
+    elseif action == 'remove' then
+      revoke(object, permission, principal)
+    end
+  end
+end
+
+local token, guarded, is_lost, lost, listed = take(), {}, {}, {}, {}
+for rank = 1, tonumber(take()) do
+  guarded[rank] = take()
+end
+local releases = take() == '1'
+for _, object in ipairs(guarded) do
+  if redis.call('GET', lock_key(object)) ~= token then
+    is_lost[object] = true
+    table.insert(lost, object)
+  end
+end
+while cursor < #ARGV do
+  local action, name = take(), take()
+  if action == 'join' then
+    local principal = take()
+    redis.call('SADD', namespace .. 'user:' .. name, principal)
+    redis.call('SADD', namespace .. 'members:' .. principal, name)
+    redis.call('SADD', namespace .. 'users', name)
+  elseif action == 'leave' then
+    leave(name, take())
+  elseif action == 'list' then
+    table.insert(listed, aces_of(name))
+  else
+    local permission, principals = nil, {}
+    if action ~= 'clear' then
+      permission = take()
+      for rank = 1, tonumber(take()) do
+        principals[rank] = take()
+      end
+    end
+    if not is_lost[name] then
+      change_aces(action, name, permission, principals)
+    end
+  end
+end
+if releases then
+  for _, object in ipairs(guarded) do
+    if not is_lost[object] then
+      redis.call('DEL', lock_key(object))
+    end
+  end
+end
+return {listed, lost}
+"""
+)
+"""Change principals of users, and ACEs.
+
+A token; the number of objects that it should have locked, and these; ``1`` to release them in the
+end. Then the changes: ``join`` or ``leave``, a user and a principal; or ``add``, ``remove`` or
+``replace``, an object, a permission, the number of principals and these; or ``clear`` and an
+object. Objects that somebody else may have locked meanwhile are left alone.
+
+``list`` and an object: have all of its ACEs as they then are. Answers these lists, and what was
+left alone.
+"""
+
+LOCK: Final = (
+    _COMMON
+    + """
+local token, lease = take(), take()
+for rank = cursor + 1, #ARGV do
+  local holder = redis.call('GET', lock_key(ARGV[rank]))
+  if holder and holder ~= token then
+    return 0
+  end
+end
+for rank = cursor + 1, #ARGV do
+  redis.call('SET', lock_key(ARGV[rank]), token, 'PX', lease)
+end
+return 1
+"""
+)
+"""Lock objects, all or none: a token, for how many ms, and the objects."""
+
+UNLOCK: Final = (
+    _COMMON
+    + """
+local token = take()
+for rank = cursor + 1, #ARGV do
+  if redis.call('GET', lock_key(ARGV[rank])) == token then
+    redis.call('DEL', lock_key(ARGV[rank]))
+  end
+end
+"""
+)
+"""Release what a token has locked: the token and the objects."""
+
+READ_ACES: Final = (
+    _COMMON
+    + """
+local limits = {}
+for rank = 1, tonumber(take()) do
+  limits[rank] = take()
+end
+local is_guarded = take() == '1'
+local reply = {}
+while cursor < #ARGV do
+  local object = take()
+  if is_guarded and redis.call('EXISTS', lock_key(object)) == 1 then
+    return false
+  end
+  local found = {}
+  if #limits == 0 then
+    found = aces_of(object)
+  end
+  for _, permission in ipairs(limits) do
+    table.insert(found, permission)
+    table.insert(found, redis.call('SMEMBERS', ace_key(object, permission)))
+  end
+  table.insert(reply, found)
+end
+return reply
+"""
+)
+"""Read ACEs of objects: number of permissions, the only ones wanted if any; ``1`` to have nothing
+while somebody has locked one of the objects; then the objects."""
+
+CHECK: Final = """
+local count = tonumber(ARGV[1])
+for _, key in ipairs(KEYS) do
+  for rank = 2, count + 1 do
+    if redis.call('SISMEMBER', key, ARGV[rank]) == 1 then
+      return 1
+    end
+  end
+end
+for rank = count + 2, #ARGV do
+  if redis.call('EXISTS', ARGV[rank]) == 1 then
+    return false
+  end
+end
+return 0
+"""
+"""Tell whether one of the principals is in one of the sets of the keys.
+
+The number of principals and these; then keys of locks, while any of which is there the answer is
+nothing rather than no.
+"""
+
+FLUSH: Final = (
+    _COMMON
+    + """
+for _, user in ipairs(redis.call('SMEMBERS', namespace .. 'users')) do
+  for _, principal in ipairs(redis.call('SMEMBERS', namespace .. 'user:' .. user)) do
+    leave(user, principal)
+  end
+end
+for _, object in ipairs(redis.call('SMEMBERS', namespace .. 'objects')) do
+  delete_object(object)
+end
+"""
+)
+"""Remove every key of the backend, and no other."""

@@ -1,0 +1,1 @@
+"""What the permission backends in PostgreSQL and SQLite share."""

@@ -1,0 +1,339 @@
+"""What the permission backends in PostgreSQL and SQLite share.
+
+The tables are ``user_principals`` and ``access_control_entries`` (B-16.4). How the ACEs of one
+object are replaced is each one's own: one statement for the one, several cheap ones for the other.
+"""
+
+from __future__ import annotations
+
+import abc
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from cliquet.connections.selected_ids import SelectedIds
+from cliquet.connections.sql import Session, SQLClient
+from cliquet.core.globs import as_published, literals_of
+from cliquet.permission.base import (
+    AUTHENTICATED,
+    ACEChange,
+    PermissionBase,
+    accessible_patterns,
+    granting_permissions,
+    require_principals,
+)
+from cliquet.permission.relational import statements
+from cliquet.permission.relational.statements import SQL
+from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
+from cliquet.types import BoundPermission, GetBoundPermissions, IdQuery, PoolStatus
+
+__all__ = ["RelationalPermission"]
+
+# Read at once by an export.
+_PAGE_SIZE = 500
+
+
+class RelationalPermission(PermissionBase):
+    """A permission backend in SQL.
+
+    Parameters
+    ----------
+    client : lends connections; kept as attribute ``client`` (B-24).
+    dialect : what differs between databases in the text of the statements.
+    """
+
+    is_transferable = True
+
+    def __init__(self, client: SQLClient, dialect: statements.Dialect) -> None:
+        super().__init__()
+        self.client: Any = client
+        self._dialect = dialect
+
+    # What each database does its own way
+
+    @abc.abstractmethod
+    def _delete(self, session: Session, table: str, condition: SQL) -> None:
+        """Delete rows; those who delete others at the same time do not wait for each other."""
+
+    @abc.abstractmethod
+    def _lock(self, session: Session, object_ids: Collection[str]) -> None:
+        """Keep others from replacing the ACEs of objects until the transaction ends."""
+
+    @abc.abstractmethod
+    def _is_guarded(self, session: Session) -> bool:
+        """Whether the storage keeps others, in the same transaction, from writing the object."""
+
+    @abc.abstractmethod
+    def _replace(
+        self,
+        session: Session,
+        object_id: str,
+        replaced: Collection[str] | None,
+        wanted: Sequence[tuple[str, str]],
+    ) -> list[Any]:
+        """Add ACEs to an object and remove the others of some permissions, all at once.
+
+        Parameters
+        ----------
+        replaced : permissions that no other principal keeps; ``None`` for all.
+        wanted : permissions and their principals.
+
+        Returns
+        -------
+        Permissions and principals of the object before.
+        """
+
+    @abc.abstractmethod
+    def _take(self, session: Session, object_ids: Sequence[str]) -> list[Any]:
+        """Delete the ACEs of objects, and return their rows."""
+
+    def pool_status(self) -> PoolStatus | None:
+        """Return how full the pool of connections is; ``None`` where it has no size."""
+        status: PoolStatus | None = self.client.pool_status()
+        return status
+
+    # The contract
+
+    def flush(self) -> None:
+        with self._writing() as session:
+            session.execute("DELETE FROM user_principals")
+            session.execute("DELETE FROM access_control_entries")
+
+    def add_user_principal(self, user_id: str, principal: str) -> None:
+        require_principals([principal])
+        with self._writing() as session:
+            session.execute(statements.ADD_USER, (user_id, principal))
+
+    def remove_user_principal(self, user_id: str, principal: str) -> None:
+        with self._writing() as session:
+            session.execute(statements.REMOVE_USER, (user_id, principal))
+
+    def remove_principal(self, principal: str) -> None:
+        with self._writing() as session:
+            self._delete(session, "user_principals", SQL("principal = %s", (principal,)))
+
+    def user_principals(self, user_id: str) -> set[str]:
+        return self._column(SQL(statements.USER_PRINCIPALS, (user_id, AUTHENTICATED)))
+
+    def add_principal_to_ace(self, object_id: str, permission: str, principal: str) -> None:
+        require_principals([principal])
+        with self._writing() as session:
+            session.execute(statements.ADD_ACE, (object_id, permission, principal))
+
+    def remove_principal_from_ace(self, object_id: str, permission: str, principal: str) -> None:
+        with self._writing() as session:
+            session.execute(statements.REMOVE_ACE, (object_id, permission, principal))
+
+    def object_permission_principals(self, object_id: str, permission: str) -> set[str]:
+        return self.object_permission_authorized_principals(object_id, permission)
+
+    def principals_accessible_objects(
+        self,
+        principals: Iterable[str],
+        permission: str,
+        object_id_match: str | None = None,
+        get_bound_permissions: GetBoundPermissions | None = None,
+    ) -> set[str]:
+        wanted = accessible_patterns(permission, object_id_match, get_bound_permissions)
+        return {object_id for object_id, _ in self._accessible(principals, wanted)}
+
+    def accessible_ids(
+        self,
+        principals: Iterable[str],
+        permission: str,
+        object_id_match: str,
+        get_bound_permissions: GetBoundPermissions | None = None,
+        *,
+        prefix: str,
+    ) -> IdQuery | None:
+        names = _texts(principals)
+        wanted = accessible_patterns(permission, object_id_match, get_bound_permissions)
+        patterns = {literals_of(as_published(pattern)) for pattern, _ in wanted}
+        if not names or patterns != {(prefix, "")}:
+            # Nobody, nothing, or objects with other ids as well.
+            return None
+        permissions = sorted({name for _, name in wanted})
+        query, condition = self._dialect.ids_below(prefix, permissions, names)
+        return SelectedIds(self.client, *query, *condition)
+
+    def get_accessible_objects(
+        self,
+        principals: Iterable[str],
+        bound_permissions: Iterable[BoundPermission] | None = None,
+        with_children: bool = True,
+    ) -> dict[str, set[str]]:
+        return _grouped(
+            self._accessible(principals, bound_permissions, with_children=with_children)
+        )
+
+    def object_permission_authorized_principals(
+        self,
+        object_id: str,
+        permission: str,
+        get_bound_permissions: GetBoundPermissions | None = None,
+    ) -> set[str]:
+        granting = granting_permissions(object_id, permission, get_bound_permissions)
+        return self._column(self._dialect.authorized(granting)) if granting else set()
+
+    def check_permission(
+        self,
+        object_id: str,
+        permission: str,
+        principals: Iterable[str],
+        get_bound_permissions: GetBoundPermissions | None = None,
+    ) -> bool:
+        granting = granting_permissions(object_id, permission, get_bound_permissions)
+        names = _texts(principals)
+        if not granting or not names:
+            return False
+        return bool(self._rows(self._dialect.is_granted(granting, names))[0][0])
+
+    def object_permissions(
+        self, object_id: str, permissions: Iterable[str] | None = None
+    ) -> dict[str, set[str]]:
+        names = None if permissions is None else list(permissions)
+        rows = self._rows(self._dialect.aces(SQL("object_id = %s", (object_id,)), names))
+        return _grouped((permission, principal) for _, permission, principal in rows)
+
+    def get_objects_permissions(
+        self, object_ids: Sequence[str], permissions: Iterable[str] | None = None
+    ) -> list[dict[str, set[str]]]:
+        if not object_ids:
+            return []
+        names = None if permissions is None else list(permissions)
+        condition = self._dialect.one_of("object_id", dict.fromkeys(object_ids))
+        return _by_object(object_ids, self._rows(self._dialect.aces(condition, names)))
+
+    def replace_object_permissions(
+        self, object_id: str, permissions: Mapping[str, Iterable[str]]
+    ) -> None:
+        if permissions:
+            self.write_object_permissions(object_id, permissions)
+
+    def write_object_permissions(
+        self,
+        object_id: str,
+        permissions: Mapping[str, Iterable[str]],
+        writer: str | None = None,
+        *,
+        is_new: bool = False,
+    ) -> ACEChange:
+        replaced = {name: require_principals(given) for name, given in permissions.items()}
+        wanted = {(name, principal) for name, given in replaced.items() for principal in given}
+        if writer is not None:
+            wanted |= {("write", principal) for principal in require_principals([writer])}
+        with self._writing() as session:
+            # Two replacements at once must not mix. What is only added, or new, waits for nobody
+            # where the storage has the lock of the record's collection in the same transaction.
+            if replaced or not self._is_guarded(session):
+                self._lock(session, [object_id])
+            names = None if is_new else sorted(replaced)
+            before = _grouped(self._replace(session, object_id, names, sorted(wanted)))
+        return ACEChange.of(before, replaced, writer, is_new=is_new)
+
+    def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
+        if not object_ids:
+            return []
+        with self._writing() as session:
+            self._lock(session, object_ids)
+            rows = self._take(session, list(dict.fromkeys(object_ids)))
+        return _by_object(object_ids, rows)
+
+    def delete_object_permissions(self, *object_ids: str) -> None:
+        if not object_ids:
+            return
+        given = [as_published(object_id) for object_id in object_ids]
+        with self._writing() as session:
+            self._lock(session, given)
+            self._delete(session, "access_control_entries", self._dialect.selected(given))
+
+    # Copies
+
+    def export(self) -> Iterator[Grant]:
+        yield from itertools.starmap(UserPrincipal, self._pages("user_principals"))
+        yield from itertools.starmap(ACEPrincipal, self._pages("access_control_entries"))
+
+    def import_(self, added: Sequence[Grant], removed: Sequence[Grant]) -> None:
+        with self._writing() as session:
+            for table, grant_type in _GRANTS.items():
+                new = [grant for grant in added if isinstance(grant, grant_type)]
+                old = [grant for grant in removed if isinstance(grant, grant_type)]
+                if new:
+                    session.execute(*self._dialect.insertion(table, new))
+                if old:
+                    self._delete(session, table, self._dialect.present(table, old))
+
+    def _pages(self, table: str) -> Iterator[Any]:
+        """Return all the rows of a table, of which only a page is held."""
+        last = None
+        while True:
+            query = self._dialect.page(table, last, _PAGE_SIZE)
+            with self.client.autocommit() as session:
+                rows = session.execute(*query).fetchall()
+            yield from rows
+            if len(rows) < _PAGE_SIZE:
+                return
+            last = rows[-1]
+
+    # Steps
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with self.client.begin() as session:
+            # Before anything is sent: one statement of several may fail.
+            session.has_written = True
+            yield session
+
+    def _rows(self, query: SQL) -> list[Any]:
+        """Run a query, in the transaction under way if there is one."""
+        with self.client.connect(readonly=True) as session:
+            rows: list[Any] = session.execute(*query).fetchall()
+        return rows
+
+    def _column(self, query: SQL) -> set[str]:
+        return {value for (value,) in self._rows(query)}
+
+    def _accessible(
+        self,
+        principals: Iterable[str],
+        bound_permissions: Iterable[BoundPermission] | None,
+        *,
+        with_children: bool = True,
+    ) -> list[tuple[str, str]]:
+        names = _texts(principals)
+        if not names:
+            return []
+        queries = self._dialect.accessible(names, bound_permissions, with_children=with_children)
+        return [row for query in queries for row in self._rows(query)]
+
+
+_GRANTS: dict[str, type[Grant]] = {
+    "user_principals": UserPrincipal,
+    "access_control_entries": ACEPrincipal,
+}
+
+
+def _texts(principals: Iterable[str]) -> list[str]:
+    """Return the principals that an ACE may hold: anonymous is none of them (B-22.39)."""
+    return sorted({principal for principal in principals if isinstance(principal, str)})
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """Return the second members of pairs by their first ones."""
+    grouped: dict[str, set[str]] = {}
+    for first, second in pairs:
+        grouped.setdefault(first, set()).add(second)
+    return grouped
+
+
+def _by_object(object_ids: Sequence[str], rows: Iterable[Any]) -> list[dict[str, set[str]]]:
+    """Return the ACEs that rows are of, in the order of the ids."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for object_id, permission, principal in rows:
+        found.setdefault(object_id, {}).setdefault(permission, set()).add(principal)
+    # An id may be asked for twice: each answer is the caller's.
+    return [
+        {name: set(principals) for name, principals in found.get(object_id, {}).items()}
+        for object_id in object_ids
+    ]

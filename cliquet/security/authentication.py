@@ -1,0 +1,231 @@
+"""Who sends the request: Basic Auth, and the security policy that asks several policies in turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.authentication import BasicAuthAuthenticationPolicy as _PyramidBasicAuthPolicy
+from pyramid.authentication import extract_http_basic_credentials
+from pyramid.authorization import Authenticated, Everyone
+from pyramid.events import NewResponse
+from pyramid.interfaces import IAuthenticationPolicy, ISecurityPolicy
+from pyramid.request import Request
+from pyramid_multiauth import MultiAuthIdentity, MultiAuthPolicySelected, MultiAuthSecurityPolicy
+from zope.interface import implementer
+
+from cliquet import settings, utils
+from cliquet.core.globs import Exact
+from cliquet.monitoring import logs
+from cliquet.security import authorization
+from cliquet.security.ip_policy import IPAuthenticationPolicy
+from cliquet.security.principals import names_of_user
+
+__all__ = [
+    "BasicAuthAuthenticationPolicy",
+    "IPAuthenticationPolicy",
+    "SecurityPolicy",
+    "effective_principals",
+    "is_private",
+    "keep_private",
+    "on_policy_selected",
+    "prefixed_userid",
+]
+
+# Compared with the policy's method at the time: tests of applications replace it (P-31.1).
+_BUILT_IN_PERMITS = authorization.AuthorizationPolicy.permits
+# Where the principals of a request are kept.
+_PRINCIPALS = "_cliquet_principals"
+
+
+def prefixed_userid(request: Request) -> str | None:
+    """Return ``<policy>:<user id>``, or ``None`` until a policy has succeeded (P-5.3, H-4.3).
+
+    It names one user, whatever the id holds, to the storage methods that take patterns (X-29).
+    """
+    authn_type = getattr(request, "authn_type", None)
+    if authn_type is None:
+        return None
+    return Exact(f"{authn_type}:{request.selected_userid}")
+
+
+class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[misc]  # no types
+    """Basic Auth that takes any credentials: each pair is a user of its own (P-24, H-4.4).
+
+    Takes the ``realm`` and ``debug`` arguments of Pyramid's policy.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        def any_credentials(username: str, password: str, request: Request) -> list[str]:
+            return []
+
+        super().__init__(any_credentials, *args, **kwargs)
+
+    def effective_principals(self, request: Request) -> list[str]:
+        """Return nothing: the security policy adds the user's principals (P-24.4)."""
+        return []
+
+    def authenticated_userid(self, request: Request) -> str | None:
+        """Return the same as :meth:`unauthenticated_userid`: any credentials are good."""
+        return self.unauthenticated_userid(request)
+
+    def unauthenticated_userid(self, request: Request) -> str | None:
+        """Return the HMAC of the credentials, or ``None`` without usable ones (P-24.3, H-4.8)."""
+        header = request.headers.get("Authorization")
+        if not header:
+            return None
+        # Several callers ask per request; the hash is computed once (P-24.6, H-4.13).
+        known: tuple[str, str | None] | None = request.__dict__.get("_cliquet_basicauth")
+        if known is not None and known[0] == header:
+            return known[1]
+        userid = self._userid(request)
+        request.__dict__["_cliquet_basicauth"] = (header, userid)
+        return userid
+
+    def _userid(self, request: Request) -> str | None:
+        credentials = extract_http_basic_credentials(request)
+        if credentials is None or not credentials.username:
+            return None
+        secret = settings.read(request.registry.settings, "userid_hmac_secret")
+        return utils.hmac_digest(secret, f"{credentials.username}:{credentials.password}")
+
+
+@implementer(ISecurityPolicy, IAuthenticationPolicy)
+class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
+    """The policies of ``multiauth.policies`` in turn, then the authorization policy.
+
+    Adds to its parent what applications of the original expect: principals are a fresh list that
+    the authorization policy may change (P-35.2), and groups are not looked up for a request that
+    does not need them (H-5.3). And what users of several policies need: whom the group finder
+    refuses is nobody (S-16.5), and no id is a principal without the name of its policy (H-5.6).
+    """
+
+    def __init__(self, multiauth: MultiAuthSecurityPolicy) -> None:
+        # The list of policies is filled when the configuration is committed, hence shared.
+        super().__init__(multiauth._policies, multiauth._callback, multiauth._helper)
+
+    def _compute_identity(self, request: Request) -> MultiAuthIdentity | None:
+        for policy in self._policies:
+            userid = policy.authenticated_userid(request)
+            if userid is None or not _is_usable(userid):
+                continue
+            request.registry.notify(MultiAuthPolicySelected(policy, request, userid))
+            if self._callback is authorization.groupfinder:
+                # It refuses nobody: groups can wait until somebody wants them.
+                return _LazyIdentity(userid, request)
+            groups = [] if self._callback is None else self._callback(userid, request)
+            if groups is not None:
+                return MultiAuthIdentity(userid, groups)
+        _forget_selected(request)
+        return None
+
+    def effective_principals(self, request: Request) -> set[str]:
+        """Return every principal of the request, the user under the prefixed id (H-5.6)."""
+        principals: set[str] | None = request.__dict__.get(_PRINCIPALS)
+        if principals is None:
+            found = {Everyone}.union(*(_added_by(policy, request) for policy in self._policies))
+            identity = self.identity(request)
+            if identity is not None:
+                found |= {Authenticated, *identity.groups}
+            userid = request.prefixed_userid
+            principals = found.union(names_of_user(userid) if userid else ())
+            request.__dict__[_PRINCIPALS] = principals
+        return set(principals)
+
+    def unauthenticated_userid(self, request: Request) -> str | None:
+        """Return the id that the first policy with one reads from the request, unchecked."""
+        found = (policy.unauthenticated_userid(request) for policy in self._policies)
+        return next((userid for userid in found if userid is not None), None)
+
+    def permits(self, request: Request, context: Any, permission: str) -> Any:
+        """Ask the authorization policy; answer for it when it is the built-in one and obvious."""
+        if (
+            permission == authorization.PRIVATE
+            and getattr(self._helper.permits, "__func__", None) is _BUILT_IN_PERMITS
+        ):
+            return self.identity(request) is not None
+        return self._helper.permits(context, list(self.effective_principals(request)), permission)
+
+
+def _is_usable(userid: Any) -> bool:
+    """Whether a user may have such an id: nobody is known by nothing, or by what none can store.
+
+    Servers may give an empty ``REMOTE_USER`` to requests of anonymous users, and the ids of some
+    providers are JSON texts, which contain anything.
+    """
+    return not isinstance(userid, str) or (userid != "" and utils.is_storable(userid))
+
+
+class _LazyIdentity(MultiAuthIdentity):  # type: ignore[misc]  # no types
+    """A user whose groups are looked up when they are asked for."""
+
+    def __init__(self, userid: str, request: Request) -> None:
+        self.userid = userid
+        self._request = request
+
+    @property
+    def groups(self) -> list[str]:
+        return list(authorization.groupfinder(self.userid, self._request) or ())
+
+
+def _added_by(policy: Any, request: Request) -> set[str]:
+    """Return the principals that a policy adds to those of the user.
+
+    Policies of Pyramid name their user too, without prefix: a principal that the user of another
+    policy, or whom the group finder refuses, must not have.
+    """
+    added = set(policy.effective_principals(request)) - {Everyone, Authenticated}
+    # Asking may cost a call to a server elsewhere: not for a policy that adds nothing.
+    return added - {policy.authenticated_userid(request)} if added else added
+
+
+def effective_principals(request: Request) -> list[str]:
+    """Return every principal of the request (P-35.1, H-5.6)."""
+    policy = request.registry.queryUtility(ISecurityPolicy)
+    if policy is None or not hasattr(policy, "effective_principals"):
+        return [Everyone]
+    return list(policy.effective_principals(request))
+
+
+def is_private(request: Request) -> bool:
+    """Whether a request has been answered for somebody: not for whoever sends the same one (D-69).
+
+    That is for its user; or for principals that a policy gives to clients without user, such as
+    those of a network.
+    """
+    if request.prefixed_userid is not None:
+        return True
+    # Where nobody has asked for the principals, the answer does not depend on them.
+    principals = request.__dict__.get(_PRINCIPALS)
+    return principals is not None and principals != {Everyone}
+
+
+def keep_private(event: NewResponse) -> None:
+    """Keep out of shared caches what a client is told whom no ``Authorization`` header tells apart.
+
+    With that header they keep nothing unless they are told to (RFC 9111 3.5), and ``Vary`` names
+    it; an address, a cookie or the user of a proxy they know nothing of. An application that sends
+    ``Cache-Control`` knows what it does.
+    """
+    request = event.request
+    if (
+        "HTTP_AUTHORIZATION" not in request.environ
+        and request.method in ("GET", "HEAD")
+        and is_private(request)
+    ):
+        event.response.headers.setdefault("Cache-Control", "private")
+
+
+def on_policy_selected(event: MultiAuthPolicySelected) -> None:
+    """Remember on the request which policy recognised its user, and whom (P-5.1, P-5.2)."""
+    request = event.request
+    authn_type = (event.policy_name or "").lower()
+    request.authn_type = authn_type
+    request.selected_userid = event.userid
+    logs.bind(uid=event.userid, authn_type=authn_type)
+
+
+def _forget_selected(request: Request) -> None:
+    """Undo :func:`on_policy_selected` for a user whom the group finder refused (S-16.5)."""
+    if getattr(request, "authn_type", None) is not None:
+        del request.authn_type, request.selected_userid
+        logs.bind(uid=None, authn_type=None)

@@ -1,0 +1,1 @@
+"""Filters, sorting and pages of a listing, evaluated in Python."""

@@ -1,0 +1,310 @@
+"""Filters, sorting and pages of a listing, evaluated in Python.
+
+Functions of plain values, shared by the backends whose server cannot do it. Every value goes
+through :mod:`cliquet.storage.ordering`, so that all backends agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from cliquet.core.globs import WILDCARD, Pattern, compile_pattern
+from cliquet.storage.following import Criterion, followed
+from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT, SortKey, resolve, sort_key
+from cliquet.storage.query import COMPARISON, MISSING, Filter, PaginationRule, Sort
+from cliquet.storage.values import copy_object
+from cliquet.types import JSONValue, Record
+
+__all__ = [
+    "Entry",
+    "Names",
+    "Test",
+    "apply_filters",
+    "apply_pagination_rules",
+    "apply_sorting",
+    "compile_filter",
+    "page",
+]
+
+Test = Callable[["Entry"], bool]
+"""Whether an entry is kept."""
+
+# X-16: the types whose values filters put in order; arrays, objects and null have no place in it.
+_ORDERED_TYPES = (TEXT, NUMBER, BOOLEAN)
+
+
+class Names(NamedTuple):
+    """The names of the three reserved fields, in one call."""
+
+    id_field: str
+    modified_field: str
+    deleted_field: str
+
+
+class Entry(NamedTuple):
+    """What a collection holds for one id.
+
+    Parameters
+    ----------
+    timestamp : of the last change, in milliseconds since the Epoch.
+    data : the record without its id and timestamp, or ``None`` for a tombstone.
+    """
+
+    id: str
+    timestamp: int
+    data: Mapping[str, JSONValue] | None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, JSONValue], names: Names) -> Entry:
+        """Read an entry written as a record or tombstone."""
+        data = dict(record)
+        object_id = data.pop(names.id_field)
+        timestamp = data.pop(names.modified_field)
+        is_tombstone = data == {names.deleted_field: True}
+        return cls(object_id, timestamp, None if is_tombstone else data)
+
+    def to_record(self, names: Names) -> Record:
+        """Return a new record, or a new tombstone (B-1.4)."""
+        record: Record = (
+            {names.deleted_field: True} if self.data is None else copy_object(self.data)
+        )
+        record[names.id_field] = self.id
+        record[names.modified_field] = self.timestamp
+        return record
+
+
+def apply_filters(entries: Iterable[Entry], filters: Sequence[Filter], names: Names) -> list[Entry]:
+    """Return the entries that match all `filters` (B-6.8 to B-6.14, X-16).
+
+    Raises
+    ------
+    ValueError : a value does not suit its operator.
+    """
+    tests = [compile_filter(item, names, in_rule=False) for item in filters]
+    if not tests:
+        return list(entries)
+    if len(tests) == 1:
+        return list(filter(tests[0], entries))
+    return [entry for entry in entries if all(test(entry) for test in tests)]
+
+
+def apply_pagination_rules(
+    entries: Iterable[Entry], rules: Sequence[PaginationRule], names: Names
+) -> list[Entry]:
+    """Return the entries that match at least one of `rules`; all of them if there is no rule.
+
+    Raises
+    ------
+    ValueError : a value does not suit its operator.
+    """
+    if not rules:
+        return list(entries)
+    criteria = followed(rules)
+    if criteria:
+        return list(filter(_follows(criteria, names), entries))
+    compiled = [[compile_filter(item, names, in_rule=True) for item in rule] for rule in rules]
+    return [
+        entry for entry in entries if any(all(test(entry) for test in rule) for rule in compiled)
+    ]
+
+
+def _follows(criteria: Sequence[Criterion], names: Names) -> Test:
+    """Return whether an entry follows a record, which the first difference decides."""
+    steps = [
+        (_reader(field, names), sort_key(_operand(value, field, names)), ascends)
+        for field, value, ascends in criteria
+    ]
+
+    def follows(entry: Entry) -> bool:
+        for read, operand, ascends in steps:
+            key = sort_key(read(entry))
+            if key != operand:
+                return (key > operand) is ascends
+        return False
+
+    return follows
+
+
+def apply_sorting(entries: list[Entry], sorting: Sequence[Sort], names: Names) -> list[Entry]:
+    """Return the entries in the order of `sorting` (B-6.17 to B-6.19)."""
+    if not sorting:
+        return entries
+    # Python's sort keeps the order of equals: the least significant criteria come first. Those
+    # that go the same way make one key, which saves a pass.
+    groups: list[tuple[bool, list[str]]] = []
+    for field, direction in sorting:
+        descends = direction < 0
+        if groups and groups[-1][0] == descends:
+            groups[-1][1].append(field)
+        else:
+            groups.append((descends, [field]))
+    for descends, fields in reversed(groups):
+        entries = sorted(entries, key=_sort_key_reader(fields, names), reverse=descends)
+    return entries
+
+
+def page(
+    entries: Iterable[Entry],
+    names: Names,
+    *,
+    sorting: Sequence[Sort] | None,
+    pagination_rules: Sequence[PaginationRule] | None,
+    limit: int | None,
+) -> list[Entry]:
+    """Apply the pagination rules, sort, and cut, in this order (B-6.1).
+
+    Parameters
+    ----------
+    limit : greatest number of entries; no limit when ``None`` or 0 (B-6.4).
+    """
+    kept = apply_pagination_rules(entries, pagination_rules or (), names)
+    kept = apply_sorting(kept, sorting or (), names)
+    return kept[:limit] if limit else kept
+
+
+def _reader(field: str, names: Names) -> Callable[[Entry], Any]:
+    """Return a function giving the value of a field, or `MISSING`."""
+    if field == names.id_field:
+        return lambda entry: entry.id
+    if field == names.modified_field:
+        return lambda entry: entry.timestamp
+    if field == names.deleted_field:
+        # Whatever a live record holds under that name, it is not deleted (B-6.10).
+        return lambda entry: True if entry.data is None else MISSING
+    return lambda entry: MISSING if entry.data is None else resolve(entry.data, field)
+
+
+def _sort_key_reader(fields: Sequence[str], names: Names) -> Callable[[Entry], Any]:
+    readers = [_key_reader(field, names) for field in fields]
+    if len(readers) == 1:
+        return readers[0]
+    if len(readers) == 2:
+        first, second = readers
+        return lambda entry: (first(entry), second(entry))
+    return lambda entry: tuple(reader(entry) for reader in readers)
+
+
+def _key_reader(field: str, names: Names) -> Callable[[Entry], Any]:
+    read = _reader(field, names)
+    # All ids are text and all timestamps integers: they need no rank to be compared.
+    if field in (names.id_field, names.modified_field):
+        return read
+    return lambda entry: sort_key(read(entry))
+
+
+def compile_filter(item: Filter, names: Names, *, in_rule: bool) -> Test:
+    """Turn a filter into a function.
+
+    Parameters
+    ----------
+    in_rule : the filter belongs to a pagination rule, where order operators follow the total
+        order and `MISSING` is a value like another (X-16, B-21.12).
+
+    Raises
+    ------
+    ValueError : the value does not suit the operator.
+    TypeError : the value is not JSON.
+    """
+    field, value, operator = item.field, item.value, item.operator
+    read = _reader(field, names)
+    if operator in (COMPARISON.IN, COMPARISON.EXCLUDE):
+        keys = {
+            sort_key(_operand(member, field, names)) for member in _members(item, (set, frozenset))
+        }
+        is_wanted = operator is COMPARISON.IN
+        return lambda entry: (sort_key(read(entry)) in keys) is is_wanted
+    if operator in _OF_ONE_VALUE:
+        return _OF_ONE_VALUE[operator](item, read)
+    if value is MISSING and not (in_rule and operator is not COMPARISON.NOT):
+        raise _unsuitable(item, "a JSON value")
+    operand = sort_key(_operand(value, field, names))
+    if operator is COMPARISON.EQ:
+        return lambda entry: sort_key(read(entry)) == operand
+    if operator is COMPARISON.NOT:
+        return lambda entry: sort_key(read(entry)) != operand
+    compare = _ORDER[operator]
+    if in_rule:
+        return lambda entry: compare(sort_key(read(entry)), operand)
+    rank = operand[0]
+    if rank not in _ORDERED_TYPES:
+        return lambda entry: False
+
+    def is_ordered(entry: Entry) -> bool:
+        key = sort_key(read(entry))
+        return bool(key[0] == rank) and compare(key, operand)
+
+    return is_ordered
+
+
+_ORDER: dict[COMPARISON, Callable[[SortKey, SortKey], bool]] = {
+    COMPARISON.LT: lambda left, right: left < right,
+    COMPARISON.MAX: lambda left, right: left <= right,
+    COMPARISON.MIN: lambda left, right: left >= right,
+    COMPARISON.GT: lambda left, right: left > right,
+}
+
+
+def _operand(value: Any, field: str, names: Names) -> Any:
+    """Return what to compare the field with: ids are text, and so are numbers given for them."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return str(value) if is_number and field == names.id_field else value
+
+
+def _members(item: Filter, more_types: tuple[type, ...] = ()) -> Iterable[Any]:
+    if not isinstance(item.value, (list, tuple, *more_types)):
+        raise _unsuitable(item, "a list")
+    return cast("Iterable[Any]", item.value)
+
+
+def _unsuitable(item: Filter, wanted: str) -> ValueError:
+    return ValueError(
+        f"{item.operator.name} of the field {item.field!r} needs {wanted}, not {item.value!r}."
+    )
+
+
+def _like(item: Filter, read: Callable[[Entry], Any]) -> Test:
+    """`*` is any run of characters; without any, the text is looked for anywhere (B-21.16)."""
+    if not isinstance(item.value, str):
+        raise _unsuitable(item, "a text")
+    text = item.value.lower()
+    matches = compile_pattern(Pattern(text) if WILDCARD in text else Pattern.of("", text, ""))
+
+    def is_like(entry: Entry) -> bool:
+        value = read(entry)
+        return isinstance(value, str) and matches(value.lower())
+
+    return is_like
+
+
+def _has(item: Filter, read: Callable[[Entry], Any]) -> Test:
+    if not isinstance(item.value, bool):
+        raise _unsuitable(item, "a boolean")
+    is_wanted = item.value
+    return lambda entry: (read(entry) is not MISSING) is is_wanted
+
+
+def _contains(item: Filter, read: Callable[[Entry], Any]) -> Test:
+    """Compare members with typed deep equality (B-21.17)."""
+    members = list(_members(item))
+    if any(member is MISSING for member in members):
+        raise _unsuitable(item, "JSON values")
+    wanted = {sort_key(member) for member in members}
+    is_any = item.operator is COMPARISON.CONTAINS_ANY
+
+    def contains(entry: Entry) -> bool:
+        value = read(entry)
+        if not isinstance(value, list):
+            return False
+        held = {sort_key(member) for member in value}
+        return not held.isdisjoint(wanted) if is_any else held >= wanted
+
+    return contains
+
+
+_OF_ONE_VALUE: dict[COMPARISON, Callable[[Filter, Callable[[Entry], Any]], Test]] = {
+    COMPARISON.LIKE: _like,
+    COMPARISON.HAS: _has,
+    COMPARISON.CONTAINS: _contains,
+    COMPARISON.CONTAINS_ANY: _contains,
+}

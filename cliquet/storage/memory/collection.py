@@ -1,0 +1,125 @@
+"""One collection of the storage in memory: its entries, and the indexes of its unique fields."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cliquet.connections.memory import MemoryStore, TransactionalMap
+from cliquet.storage.listing.evaluation import Entry
+from cliquet.storage.ordering import SortKey, resolve, sort_key
+from cliquet.storage.query import MISSING
+
+__all__ = ["Collection", "Counter"]
+
+
+class Counter(NamedTuple):
+    """What a collection keeps for good, whatever is deleted or purged from it."""
+
+    timestamp: int
+    live: int
+
+
+class Index:
+    """Finds the live entries that have a value in one field.
+
+    Filled at the first question. Whether it was filled is written in the map as well, hence
+    undone with the rest if the request is rolled back.
+    """
+
+    _FILLED: SortKey = ("filled",)
+
+    def __init__(self, store: MemoryStore) -> None:
+        # The key of a value, to the ids that have it: several for what was stored before the field
+        # was declared unique.
+        self._ids: TransactionalMap[SortKey, tuple[str, ...]] = TransactionalMap(store)
+
+    @property
+    def is_filled(self) -> bool:
+        return self._ids.get(self._FILLED) is not None
+
+    def fill(self, field: str, entries: list[Entry]) -> None:
+        self._ids.set(self._FILLED, ())
+        for entry in entries:
+            self.add(field, entry)
+
+    def add(self, field: str, entry: Entry) -> None:
+        key = _unique_key(field, entry)
+        if key is not None:
+            self._ids.set(key, (*(self._ids.get(key) or ()), entry.id))
+
+    def remove(self, field: str, entry: Entry) -> None:
+        key = _unique_key(field, entry)
+        if key is not None:
+            others = tuple(other for other in self._ids.get(key) or () if other != entry.id)
+            if others:
+                self._ids.set(key, others)
+            else:
+                self._ids.delete(key)
+
+    def find(self, key: SortKey) -> tuple[str, ...]:
+        return self._ids.get(key) or ()
+
+
+def _unique_key(field: str, entry: Entry) -> SortKey | None:
+    """Return what to look for in an index; ``None`` for what is not compared (B-7.2)."""
+    value = MISSING if entry.data is None else resolve(entry.data, field)
+    return None if value is None or value is MISSING else sort_key(value)
+
+
+class Collection:
+    """The entries of one collection, live and deleted, and the indexes of its unique fields.
+
+    The number of entries visited to read or write one does not depend on how many there are
+    (B-22.12). All methods that change something need the write lock.
+    """
+
+    def __init__(self, store: MemoryStore, collection_id: str, parent_id: str) -> None:
+        self.collection_id = collection_id
+        self.parent_id = parent_id
+        self._store = store
+        # One map for both kinds: an id is never live and deleted at once (B-1.5, D-61).
+        self._entries: TransactionalMap[str, Entry] = TransactionalMap(store)
+        self._indexes: dict[str, Index] = {}
+
+    def live(self, object_id: str) -> Entry | None:
+        entry = self._entries.get(object_id)
+        return None if entry is None or entry.data is None else entry
+
+    def tombstone(self, object_id: str) -> Entry | None:
+        entry = self._entries.get(object_id)
+        return None if entry is None or entry.data is not None else entry
+
+    def entries(self, *, include_deleted: bool) -> list[Entry]:
+        entries = self._entries.values()
+        return entries if include_deleted else [e for e in entries if e.data is not None]
+
+    def set(self, entry: Entry) -> None:
+        self._unindex(entry.id)
+        self._entries.set(entry.id, entry)
+        for field, index in self._indexes.items():
+            if index.is_filled:
+                index.add(field, entry)
+
+    def forget(self, object_id: str) -> None:
+        self._unindex(object_id)
+        self._entries.delete(object_id)
+
+    def with_same_value(self, field: str, entry: Entry) -> Entry | None:
+        """Return a live entry, other than `entry`, that has the same value in `field`."""
+        key = _unique_key(field, entry)
+        if key is None:
+            return None
+        index = self._indexes.get(field)
+        if index is None:
+            index = self._indexes[field] = Index(self._store)
+        if not index.is_filled:
+            index.fill(field, self.entries(include_deleted=False))
+        others = [other for other in index.find(key) if other != entry.id]
+        return self.live(others[0]) if others else None
+
+    def _unindex(self, object_id: str) -> None:
+        previous = self._entries.get(object_id)
+        if previous is not None:
+            for field, index in self._indexes.items():
+                if index.is_filled:
+                    index.remove(field, previous)

@@ -1,0 +1,133 @@
+"""Copies from and to the storage in memory (E-7.3): its part of the contract in ``transfer``."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+from cliquet.connections.memory import MemoryStore, TransactionalMap
+from cliquet.storage.listing.evaluation import Entry
+from cliquet.storage.memory.collection import Collection, Counter
+from cliquet.storage.transfer import (
+    CollectionTimestamp,
+    ExportedCollection,
+    ExportedEntry,
+    ImportedCollection,
+    StorageTransfer,
+)
+from cliquet.storage.values import copy_object
+
+__all__ = ["MemoryTransfer"]
+
+Key = tuple[str, str]
+"""Collection id and parent id."""
+
+
+class MemoryTransfer(StorageTransfer):
+    """The part of the storage in memory that is copied from and to."""
+
+    is_transferable = True
+
+    _store: MemoryStore
+    _collections: TransactionalMap[Key, Collection]
+    _counters: TransactionalMap[Key, Counter]
+    _first_accesses: OrderedDict[Key, int]
+
+    def export_timestamps(self) -> Iterator[CollectionTimestamp]:
+        with self._store.latch:
+            keys = {key for key, _ in self._counters.items()}.union(self._first_accesses)
+        for collection_id, parent_id in sorted(keys, key=lambda key: key[::-1]):
+            timestamp = self._timestamp((collection_id, parent_id))
+            if timestamp is not None:
+                yield CollectionTimestamp(parent_id, collection_id, timestamp)
+
+    def export(self) -> Iterator[ExportedCollection]:
+        for timestamp in self.export_timestamps():
+            collection = self._collections.get((timestamp.collection_id, timestamp.parent_id))
+            yield ExportedCollection(*timestamp, entries=_export(collection))
+
+    def import_(self, collections: Sequence[ImportedCollection]) -> None:
+        with self._store.write():
+            for changes in collections:
+                if changes.timestamp is None:
+                    self._forget((changes.collection_id, changes.parent_id))
+                else:
+                    self._change(changes, changes.timestamp)
+
+    def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
+        key = (collection_id, parent_id)
+        with self._store.write():
+            timestamp = self._timestamp(key)
+            if timestamp is None or timestamp <= now:
+                return None
+            collection = self._collections.get(key)
+            entries = [] if collection is None else collection.entries(include_deleted=True)
+            ahead = sorted((e for e in entries if e.timestamp > now), key=_age)
+            for stamp, entry in enumerate(ahead, now + 1):
+                collection.set(entry._replace(timestamp=stamp))  # type: ignore[union-attr]
+            latest = now + max(len(ahead), 1)
+            counter = self._counters.get(key)
+            if counter is None:
+                with self._store.latch:
+                    self._first_accesses[key] = latest
+            else:
+                self._counters.set(key, counter._replace(timestamp=latest))
+        return len(ahead)
+
+    def forget_untouched(self, before: int) -> int:
+        with self._store.write():
+            with self._store.latch:
+                # Those that were written since have a counter, which says more.
+                untouched = [
+                    key
+                    for key, timestamp in self._first_accesses.items()
+                    if timestamp < before and self._counters.get(key) is None
+                ]
+            for key, counter in list(self._counters.items()):
+                collection = self._collections.get(key)
+                is_empty = collection is None or not collection.entries(include_deleted=True)
+                if counter.timestamp < before and is_empty:
+                    untouched.append(key)
+            for key in untouched:
+                self._forget(key)
+        return len(untouched)
+
+    def _timestamp(self, key: Key) -> int | None:
+        with self._store.latch:
+            counter = self._counters.get(key)
+            return self._first_accesses.get(key) if counter is None else counter.timestamp
+
+    def _forget(self, key: Key) -> None:
+        self._collections.delete(key)
+        self._counters.delete(key)
+        with self._store.latch:
+            self._first_accesses.pop(key, None)
+
+    def _change(self, changes: ImportedCollection, timestamp: int) -> None:
+        key = (changes.collection_id, changes.parent_id)
+        counter = self._counters.get(key)
+        live = 0 if counter is None else counter.live
+        if changes.entries or changes.removed_ids:
+            collection = self._collections.get(key)
+            if collection is None:
+                collection = Collection(self._store, *key)
+                self._collections.set(key, collection)
+            for object_id in changes.removed_ids:
+                live -= collection.live(object_id) is not None
+                collection.forget(object_id)
+            for object_id, last_modified, data in changes.entries:
+                live += (data is not None) - (collection.live(object_id) is not None)
+                stored = None if data is None else copy_object(data)
+                collection.set(Entry(object_id, last_modified, stored))
+        self._counters.set(key, Counter(timestamp, live))
+
+
+def _age(entry: Entry) -> tuple[int, str]:
+    return entry.timestamp, entry.id
+
+
+def _export(collection: Collection | None) -> Iterator[ExportedEntry]:
+    # The entries never change: they are not copied to be sorted.
+    entries = [] if collection is None else collection.entries(include_deleted=True)
+    for object_id, last_modified, data in sorted(entries, key=lambda entry: entry.id):
+        yield ExportedEntry(object_id, last_modified, None if data is None else copy_object(data))

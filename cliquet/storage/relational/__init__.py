@@ -1,0 +1,1 @@
+"""What the storages in PostgreSQL and SQLite share."""

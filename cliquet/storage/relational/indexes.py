@@ -1,0 +1,96 @@
+"""Indexes on the fields that schemas declare (E-10), made and dropped by ``initialize_schema``."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cliquet.connections.sql import Session, SQLClient
+from cliquet.monitoring import logs
+from cliquet.storage.relational import listing
+from cliquet.storage.relational.listing import SQL
+
+__all__ = ["INDEX_PREFIX", "FieldIndexes"]
+
+INDEX_PREFIX = "records_on_"
+
+
+class FieldIndexes(abc.ABC):
+    """Compares the indexes that a database has with those that are declared.
+
+    An index is recognised by its name, which is a digest of what it is on; those that no schema
+    declares any more are dropped.
+
+    Parameters
+    ----------
+    fields : declared fields by collection id.
+    """
+
+    def __init__(
+        self, client: SQLClient, dialect: listing.Dialect, fields: Mapping[str, frozenset[str]]
+    ) -> None:
+        self.client: Any = client
+        self._dialect = dialect
+        self._fields = fields
+
+    @abc.abstractmethod
+    def existing(self, session: Session) -> dict[str, bool]:
+        """Return the names of the indexes on fields, and whether each can be used."""
+
+    @abc.abstractmethod
+    def create(self, session: Session, name: str, definition: SQL) -> None:
+        """Create an index, without blocking writers if the database can do that."""
+
+    @abc.abstractmethod
+    def drop(self, session: Session, name: str) -> None:
+        """Drop an index."""
+
+    def missing(self) -> list[str]:
+        """Return the declared fields that have none, as ``collection: field``."""
+        with self.client.connect(readonly=True) as session:
+            existing = self.existing(session)
+        return [
+            f"{collection_id}: {field}"
+            for name, collection_id, field in self._declared()
+            if not existing.get(name)
+        ]
+
+    def update(self, *, dry_run: bool) -> None:
+        """Create what is missing and drop what is not declared, and say so.
+
+        Parameters
+        ----------
+        dry_run : only say what would be done.
+        """
+        declared = {name: (collection, field) for name, collection, field in self._declared()}
+        with self.client.connect(readonly=True) as session:
+            existing = self.existing(session)
+            for name, is_valid in existing.items():
+                # One that is not valid is what an interrupted creation leaves.
+                if name not in declared or not is_valid:
+                    logs.logger.info("index.drop", index=name, dry_run=dry_run)
+                    if not dry_run:
+                        self.drop(session, name)
+            for name, (collection_id, field) in declared.items():
+                if not existing.get(name):
+                    logs.logger.info(
+                        "index.create", collection=collection_id, field=field, dry_run=dry_run
+                    )
+                    if not dry_run:
+                        self.create(
+                            session, name, listing.index(self._dialect, collection_id, field)
+                        )
+
+    def create_all(self, session: Session) -> None:
+        """Create all indexes, in tables that have just been made."""
+        for name, collection_id, field in self._declared():
+            self.create(session, name, listing.index(self._dialect, collection_id, field))
+
+    def _declared(self) -> Iterator[tuple[str, str, str]]:
+        for collection_id in sorted(self._fields):
+            for field in sorted(self._fields[collection_id]):
+                text = f"{collection_id}\0{field}"
+                digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+                yield f"{INDEX_PREFIX}{digest}", collection_id, field

@@ -1,0 +1,146 @@
+"""Pagination rules, as a condition in SQL.
+
+Those that mean "what follows this record in the order of the listing" (B-6.22) are written so that
+a page is found in an index, however deep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final
+
+from cliquet.storage.following import Criterion, followed
+from cliquet.storage.listing.evaluation import Names
+from cliquet.storage.ordering import sort_key
+from cliquet.storage.query import MISSING, Missing, PaginationRule
+from cliquet.storage.relational.conditions import (
+    ID,
+    MODIFIED,
+    TIMESTAMPS,
+    condition,
+    sort_expression,
+)
+from cliquet.storage.relational.dialect import Dialect
+from cliquet.storage.relational.order_key import order_key
+from cliquet.storage.relational.text import SQL, all_of, any_of, joined
+from cliquet.types import JSONValue
+
+__all__ = ["rules_condition"]
+
+Sides = tuple[SQL, SQL]
+"""What is compared for one criterion: that of a record, and that of the record followed."""
+
+
+def rules_condition(
+    dialect: Dialect,
+    names: Names,
+    rules: Sequence[PaginationRule],
+    indexed: frozenset[str],
+) -> SQL:
+    """Return the condition of rules, which combine by OR (B-6.8).
+
+    Raises
+    ------
+    ValueError : a value does not suit its operator.
+    TypeError : a value is not JSON.
+    """
+    criteria = followed(rules)
+    sides = [_row_sides(dialect, names, criterion) for criterion in criteria]
+    if criteria and None not in sides:
+        return _following(criteria, [pair for pair in sides if pair is not None])
+    return any_of(
+        all_of(condition(dialect, names, item, indexed, in_rule=True) for item in rule)
+        for rule in rules
+    )
+
+
+def _following(criteria: Sequence[Criterion], sides: Sequence[Sides]) -> SQL:
+    """Return the condition of what follows a record, in a form that finds its way in an index.
+
+    That of an OR is not found. Criteria that go the same way make one comparison of rows. Where the
+    way changes first, what comes before it bounds what has to be looked at, and is not compared for
+    equality again: whatever is within the bound, and follows by the rest, follows.
+    """
+    groups = _same_way(criteria, sides)
+    first, sign = groups[0]
+    # SQLite finds rows of columns in an index, and not those that begin with an expression.
+    is_found = len(first) == 1 or first[0][0] in (ID, MODIFIED)
+    bounds = [] if is_found else [_compared_rows(first[:1], f"{sign}=")]
+    after = _compared_rows(first, sign)
+    if len(groups) == 1:
+        return all_of([*bounds, after])
+    rest = _following_in_turn(groups[1:])
+    return all_of([*bounds, _compared_rows(first, f"{sign}="), any_of([rest, after])])
+
+
+def _same_way(
+    criteria: Sequence[Criterion], sides: Sequence[Sides]
+) -> list[tuple[list[Sides], str]]:
+    """Return the sides of criteria that go the same way together, and the sign of that way."""
+    return [
+        ([pair for _, pair in group], ">" if ascends else "<")
+        for ascends, group in groupby(
+            zip(criteria, sides, strict=True), key=lambda pair: pair[0].ascends
+        )
+    ]
+
+
+def _following_in_turn(groups: Sequence[tuple[list[Sides], str]]) -> SQL:
+    """Return the condition of what follows, decided by the first group that differs.
+
+    It is flat: an order of 64 criteria, each the other way, is no deeper an expression than one
+    of two.
+    """
+    pieces = []
+    for sides, sign in groups:
+        after, differs = _compared_rows(sides, sign), _compared_rows(sides, "<>")
+        pieces += [
+            SQL(f" WHEN {after.text} THEN TRUE", after.parameters),
+            SQL(f" WHEN {differs.text} THEN FALSE", differs.parameters),
+        ]
+    tests = joined("", pieces)
+    return SQL(f"CASE{tests.text} ELSE FALSE END", tests.parameters)
+
+
+def _compared_rows(sides: Sequence[Sides], sign: str) -> SQL:
+    left = joined(", ", (expression for expression, _ in sides))
+    right = joined(", ", (operand for _, operand in sides))
+    parameters = (*left.parameters, *right.parameters)
+    if len(sides) == 1:
+        return SQL(f"{left.text} {sign} {right.text}", parameters)
+    return SQL(f"({left.text}) {sign} ({right.text})", parameters)
+
+
+def _row_sides(dialect: Dialect, names: Names, criterion: Criterion) -> Sides | None:
+    """Return the two sides of a comparison, if plain columns or keys can be compared."""
+    field, value = criterion.field, criterion.value
+    expression = sort_expression(dialect, names, field)
+    if expression is None:
+        # Tombstones hold true, and live records nothing (B-6.18).
+        is_mark = field == names.deleted_field
+        text = f"(CASE WHEN deleted THEN {_TRUE} ELSE {_ABSENT} END)" if is_mark else f"{_ABSENT}"
+        return SQL(text), SQL("%s", (_place(value),))
+    if field == names.id_field:
+        if not isinstance(value, str) or not dialect.can_hold(value):
+            return None
+        return expression, dialect.text(value)
+    if field == names.modified_field:
+        if type(value) is not int or value not in TIMESTAMPS:
+            return None
+        return expression, SQL("%s", (value,))
+    key = order_key(dialect.as_stored(value))
+    return (expression, dialect.key(key)) if dialect.can_hold(key) else None
+
+
+# The places of true and of absence in the order of all values.
+_TRUE: Final = 1
+_ABSENT: Final = 3
+
+
+def _place(value: JSONValue | Missing) -> int:
+    """Return the place of a value among true and absence, or before, or between them."""
+    if value is MISSING:
+        return _ABSENT
+    key, mark = sort_key(value), sort_key(True)
+    return _TRUE + (key > mark) - (key < mark)

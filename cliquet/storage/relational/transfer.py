@@ -1,0 +1,192 @@
+"""Copies from and to the storages in PostgreSQL and SQLite (E-7.3), and what repairs them."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cliquet.connections.sql import Session, SQLClient
+from cliquet.storage.relational.listing import SQL
+from cliquet.storage.relational.reading import HOME, NEVER_TOUCHED
+from cliquet.storage.transfer import (
+    CollectionKey,
+    CollectionTimestamp,
+    ExportedCollection,
+    ExportedEntry,
+    ImportedCollection,
+    StorageTransfer,
+    grouped,
+)
+from cliquet.storage.values import copy_object
+
+__all__ = ["EntryRow", "RelationalTransfer"]
+
+EntryRow = tuple[str, int, bool, str]
+"""Id, timestamp, whether it is a tombstone, JSON text of the data."""
+
+_PAGE = 500
+_FIRST = ("", "")
+
+_TIMESTAMPS = (
+    "SELECT parent_id, collection_id, last_modified FROM timestamps"
+    " WHERE {after} AND last_modified > %s"
+    f" ORDER BY parent_id, collection_id LIMIT {_PAGE}"
+)
+_ENTRIES = (
+    "SELECT parent_id, collection_id, id, last_modified, deleted, data FROM records"
+    " WHERE {after} AND (parent_id, collection_id) <= (%s, %s)"
+    f" ORDER BY parent_id, collection_id, id LIMIT {_PAGE}"
+)
+_COUNT_LIVE = f"SELECT count(*) FROM records WHERE {HOME} AND NOT deleted AND id "
+_REMOVE = f"DELETE FROM records WHERE {HOME} AND id "
+# First of all: it locks the collection.
+_SET_TIMESTAMP = (
+    "INSERT INTO timestamps (parent_id, collection_id, last_modified) VALUES (%s, %s, %s)"
+    " ON CONFLICT (parent_id, collection_id) DO UPDATE SET last_modified = EXCLUDED.last_modified"
+)
+# Whoever writes meanwhile has raised the timestamp once this has waited for the lock.
+_FORGET_UNTOUCHED = (
+    "DELETE FROM timestamps WHERE last_modified < %s AND live = 0 AND NOT EXISTS"
+    " (SELECT 1 FROM records WHERE records.parent_id = timestamps.parent_id"
+    " AND records.collection_id = timestamps.collection_id)"
+)
+_SELECT_TIMESTAMP = f"SELECT last_modified FROM timestamps WHERE {HOME}"
+_ADD_LIVE = f"UPDATE timestamps SET live = live + %s WHERE {HOME}"
+
+
+class RelationalTransfer(StorageTransfer):
+    """The part of a storage in SQL that is copied from and to."""
+
+    is_transferable = True
+    client: SQLClient
+
+    @abc.abstractmethod
+    def _is_in(self, values: Sequence[str]) -> SQL:
+        """Return what follows a column to say that it has one of the values."""
+
+    @abc.abstractmethod
+    def _store_entries(
+        self, session: Session, key: tuple[str, str], rows: Sequence[EntryRow]
+    ) -> None:
+        """Write entries as they are, in place of what has their ids."""
+
+    @abc.abstractmethod
+    def _lock(self, session: Session, key: tuple[str, str]) -> None:
+        """Keep others from writing to a collection until the transaction ends."""
+
+    @abc.abstractmethod
+    def _rewind_entries(self, session: Session, key: tuple[str, str], now: int) -> int:
+        """Give the entries later than a time the timestamps that follow it; return how many."""
+
+    @abc.abstractmethod
+    def _dumps(self, data: dict[str, Any]) -> str: ...
+
+    @abc.abstractmethod
+    def _loads(self, data: Any) -> dict[str, Any]: ...
+
+    def export_timestamps(self) -> Iterator[CollectionTimestamp]:
+        for page in self._pages_of_timestamps():
+            yield from page
+
+    def export(self) -> Iterator[ExportedCollection]:
+        after = _FIRST
+        for page in self._pages_of_timestamps():
+            last = (page[-1].parent_id, page[-1].collection_id)
+            yield from grouped(page, self._entries_until(after, last))
+            after = last
+
+    def import_(self, collections: Sequence[ImportedCollection]) -> None:
+        with self.client.begin() as session:
+            for changes in collections:
+                key = (changes.parent_id, changes.collection_id)
+                if changes.timestamp is None:
+                    # The counter first, as everybody who locks.
+                    session.execute(f"DELETE FROM timestamps WHERE {HOME}", key)
+                    session.execute(f"DELETE FROM records WHERE {HOME}", key)
+                else:
+                    session.execute(_SET_TIMESTAMP, (*key, changes.timestamp))
+                    self._change(session, key, changes)
+            session.has_written = True
+            session.memo.clear()
+
+    def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
+        key = (parent_id, collection_id)
+        with self.client.begin() as session:
+            self._lock(session, key)
+            row = session.execute(_SELECT_TIMESTAMP, key).fetchone()
+            # The row of a collection that was never touched is earlier than everything.
+            if row is None or row[0] <= now:
+                return None
+            number = self._rewind_entries(session, key, now)
+            session.execute(_SET_TIMESTAMP, (*key, now + max(number, 1)))
+            session.has_written = True
+            session.memo.clear()
+        return number
+
+    def forget_untouched(self, before: int) -> int:
+        with self.client.begin() as session:
+            forgotten: int = session.execute(_FORGET_UNTOUCHED, (before,)).rowcount
+            session.memo.clear()
+        return forgotten
+
+    def _change(self, session: Session, key: tuple[str, str], changes: ImportedCollection) -> None:
+        rows = [
+            (
+                entry.id,
+                entry.last_modified,
+                entry.data is None,
+                self._dumps(copy_object(entry.data or {})),
+            )
+            for entry in changes.entries
+        ]
+        touched = [*changes.removed_ids, *(row[0] for row in rows)]
+        if not touched:
+            return
+        among = self._is_in(touched)
+        before = session.execute(
+            f"{_COUNT_LIVE}{among.text}", (*key, *among.parameters)
+        ).fetchone()[0]
+        if changes.removed_ids:
+            removed = self._is_in(changes.removed_ids)
+            session.execute(f"{_REMOVE}{removed.text}", (*key, *removed.parameters))
+        if rows:
+            self._store_entries(session, key, rows)
+        after = sum(not is_tombstone for _, _, is_tombstone, _ in rows)
+        session.execute(_ADD_LIVE, (after - before, *key))
+
+    def _pages_of_timestamps(self) -> Iterator[list[CollectionTimestamp]]:
+        # The comparison of rows follows the index.
+        after, parameters = "(parent_id, collection_id) >= (%s, %s)", _FIRST
+        while True:
+            rows = self._page(_TIMESTAMPS.format(after=after), (*parameters, NEVER_TOUCHED))
+            if not rows:
+                return
+            yield [CollectionTimestamp(*row) for row in rows]
+            after = "(parent_id, collection_id) > (%s, %s)"
+            parameters = (rows[-1][0], rows[-1][1])
+
+    def _entries_until(
+        self, after_key: tuple[str, str], last_key: tuple[str, str]
+    ) -> Iterator[tuple[CollectionKey, ExportedEntry]]:
+        """Yield the entries of the collections that come after one, up to another."""
+        after = "(parent_id, collection_id) > (%s, %s)"
+        parameters: tuple[str, ...] = after_key
+        if after_key == _FIRST:
+            # The first page: nothing comes before a pair of empty texts, but that pair itself.
+            after = after.replace(">", ">=")
+        while True:
+            rows = self._page(_ENTRIES.format(after=after), (*parameters, *last_key))
+            for parent_id, collection_id, object_id, last_modified, deleted, data in rows:
+                yield (
+                    CollectionKey(parent_id, collection_id),
+                    ExportedEntry(object_id, last_modified, None if deleted else self._loads(data)),
+                )
+            if len(rows) < _PAGE:
+                return
+            after = "(parent_id, collection_id, id) > (%s, %s, %s)"
+            parameters = tuple(rows[-1][:3])
+
+    def _page(self, text: str, parameters: Sequence[Any]) -> list[Any]:
+        with self.client.connect(readonly=True) as session:
+            return session.execute(text, parameters).fetchall()

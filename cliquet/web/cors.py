@@ -1,0 +1,161 @@
+"""Cross-origin rules, read from the registry of the application that serves the request.
+
+Cornice's own support is not used: it keeps origins on the service, hence shares them between the
+applications of a process (D-47), and knows nothing of URLs that match no service (D-42).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+from pyramid.request import Request
+from pyramid.response import Response
+
+from cliquet import settings, utils
+
+__all__ = ["DEFAULT_EXPOSED_HEADERS", "add_headers", "allows_any", "check_origin", "preflight"]
+
+DEFAULT_EXPOSED_HEADERS = ("Backoff", "Retry-After", "Alert", "Content-Length", "Vary")
+"""What scripts of other origins may read of any response (H-29.6)."""
+
+# Never named among the exposed headers of these: there is no endpoint behind them (H-29.2).
+_NOT_EXPOSED_STATUSES = (405,)
+
+
+class CrossOriginService(Protocol):
+    """What a service says of itself to browsers of other origins.
+
+    Attributes
+    ----------
+    cors_served : whether it answers them at all.
+    defined_methods : its HTTP methods.
+    patch_content_types : media types of bodies of PATCH, besides ``application/json``.
+    """
+
+    cors_served: bool
+    defined_methods: Any
+    patch_content_types: tuple[str, ...]
+
+    def own_origins(self, method: str) -> tuple[str, ...]:
+        """Return the origins that the author of the service gave, if any, for one HTTP method."""
+
+    def own_max_age(self, method: str) -> int | None:
+        """Return the lifetime of preflights in seconds that the author gave, if any."""
+
+    def exposed_headers(self, method: str) -> tuple[str, ...]:
+        """Return the headers that scripts may read in the responses to a method."""
+
+
+def _requested_method(request: Request) -> str:
+    method: str = request.method
+    if method == "OPTIONS":
+        method = request.headers.get("Access-Control-Request-Method", method)
+    return method
+
+
+def _origins(request: Request, service: CrossOriginService | None) -> tuple[str, ...]:
+    if service is not None:
+        own = service.own_origins(_requested_method(request))
+        if own:
+            return own
+    origins: tuple[str, ...] = settings.read(request.registry.settings, "cors_origins")
+    return origins
+
+
+def _is_allowed(origin: str, origins: tuple[str, ...]) -> bool:
+    # Literally too: the brackets of an IPv6 address are not a pattern.
+    return any(origin == pattern or fnmatchcase(origin, pattern) for pattern in origins)
+
+
+def allows_any(configured: Mapping[str, Any]) -> bool:
+    """Whether the setting ``cors_origins`` allows the pages of any site, be it by a pattern."""
+    origins = settings.read(configured, "cors_origins")
+    # A name that nobody can have (RFC 6761 6.4).
+    return any(_is_allowed(f"{scheme}://any.invalid", origins) for scheme in ("http", "https"))
+
+
+def check_origin(request: Request, **kwargs: Any) -> None:
+    """Refuse a request whose ``Origin`` is not allowed (H-29.4, X-6). A service validator."""
+    origin = request.headers.get("Origin")
+    if not origin:
+        return
+    service = utils.current_service(request)
+    if service is not None and not service.cors_served:
+        return
+    if not _is_allowed(origin, _origins(request, service)):
+        request.errors.add("header", "Origin", f"{origin} not allowed")
+
+
+def add_headers(request: Request, response: Response) -> Response:
+    """Put on a response the CORS headers that its URL and its request ask for (H-29).
+
+    May be applied several times to one response.
+    """
+    service = utils.current_service(request)
+    if service is not None and not getattr(service, "cors_served", False):
+        return response
+    origins = _origins(request, service)
+    # On URLs that match no service the origin is echoed, never `*` (H-29.9).
+    echoes = service is None or "*" not in origins
+    if echoes:
+        # The response depends on the origin, also where the request has none (X-12).
+        vary = response.vary or ()
+        if "Origin" not in vary and "*" not in vary:
+            response.vary = (*vary, "Origin")
+
+    origin = request.headers.get("Origin")
+    if origin and _is_allowed(origin, origins):
+        response.headers["Access-Control-Allow-Origin"] = origin if echoes else "*"
+
+    if request.method != "OPTIONS" and response.status_code not in _NOT_EXPOSED_STATUSES:
+        exposed = (
+            DEFAULT_EXPOSED_HEADERS if service is None else service.exposed_headers(request.method)
+        )
+        # Conditional writes need the tag of what they wrote, or of what stood in the way (D-43).
+        if "ETag" in response.headers and "ETag" not in exposed:
+            exposed = (*exposed, "ETag", "Last-Modified")
+        response.headers["Access-Control-Expose-Headers"] = ", ".join(exposed)
+    return response
+
+
+def preflight(service: CrossOriginService, request: Request) -> Response | None:
+    """Answer OPTIONS on a service: a CORS preflight, or a plain question (H-29.10 to H-29.13).
+
+    Without ``Origin`` it is not a preflight: 200 with ``Allow`` and no body (X-13, X-27).
+    """
+    response = request.response
+    if service.patch_content_types and "PATCH" in service.defined_methods:
+        patch_types = ("application/json", *service.patch_content_types)
+        response.headers["Accept-Patch"] = ", ".join(patch_types)
+    origin = request.headers.get("Origin")
+    if not origin:
+        plain = Response(status=200, headers={"Allow": ", ".join(service.defined_methods)})
+        if "Accept-Patch" in response.headers:
+            plain.headers["Accept-Patch"] = response.headers["Accept-Patch"]
+        return plain
+    method = request.headers.get("Access-Control-Request-Method")
+    if not method:
+        request.errors.add("header", "Access-Control-Request-Method", "this header is mandatory")
+        return None
+    if method not in service.defined_methods:
+        request.errors.add("header", "Access-Control-Request-Method", "Method not allowed")
+        return None
+
+    requested = [
+        name.strip()
+        for name in request.headers.get("Access-Control-Request-Headers", "").split(",")
+        if name.strip()
+    ]
+    exposed = service.exposed_headers(method)
+    response.headers["Access-Control-Allow-Headers"] = ",".join(
+        dict.fromkeys((*requested, *exposed))
+    )
+    response.headers["Access-Control-Allow-Methods"] = ",".join(service.defined_methods)
+    max_age = service.own_max_age(method)
+    if max_age is None:
+        max_age = settings.read(request.registry.settings, "cors_max_age_seconds")
+    if max_age:
+        response.headers["Access-Control-Max-Age"] = str(max_age)
+    return None

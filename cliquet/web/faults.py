@@ -1,0 +1,125 @@
+"""The faults of a request's input, as many as are told, and in as many words (X-34).
+
+A body may have a hundred thousand of them; each would be an object, and all would be answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import colander
+from pyramid.request import Request
+
+from cliquet import settings
+from cliquet.monitoring import field_bounds
+
+__all__ = ["add", "add_invalid", "first_of", "told"]
+
+MAX_TEXT_BYTES: Final = 1024
+"""Where the texts of a fault are cut: they repeat what the client sent."""
+
+# Attribute of Cornice's list of errors.
+_LEFT_OUT = "cliquet_left_out"
+
+
+def max_details(request: Any) -> int | None:
+    """Return how many faults are told; ``None`` for all of them."""
+    configured = getattr(getattr(request, "registry", None), "settings", None)
+    # Tests of applications have requests of their own making (P-31).
+    known = configured if isinstance(configured, Mapping) else {}
+    limit: int | None = settings.read(known, "max_error_details")
+    return limit
+
+
+def add(request: Request, location: str, name: str | None, description: str) -> None:
+    """Note a fault in ``request.errors``; only count it, once there are enough."""
+    limit = max_details(request)
+    if limit is not None and len(request.errors) >= limit:
+        _leave_out(request, 1)
+    else:
+        request.errors.append({"location": location, "name": name, "description": description})
+
+
+def add_invalid(request: Request, location: str, invalid: colander.Invalid) -> None:
+    """Note the faults that a schema found."""
+    limit = max_details(request)
+    if limit is not None:
+        _leave_out(request, _prune(invalid, limit))
+    for name, description in invalid.asdict(translate=None).items():
+        add(request, location, name, str(description))
+
+
+def first_of(invalid: colander.Invalid) -> tuple[str, str]:
+    """Return the name and the description of the first fault that a schema found."""
+    _prune(invalid, 1)
+    name, description = next(iter(invalid.asdict(translate=None).items()))
+    return name, str(description)
+
+
+def told(
+    errors: Any, found: Iterable[Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the faults that the answer tells, and what it says of the rest, if there is any.
+
+    Parameters
+    ----------
+    errors : the request, if there is one.
+    found : its list of faults.
+    """
+    faults = list(found)
+    limit = max_details(errors)
+    number = len(faults) + getattr(found, _LEFT_OUT, 0)
+    if limit is None or number <= limit:
+        return [_as_text(fault) for fault in faults], []
+    # The last item is needed to say so.
+    details = [_as_text(fault) for fault in faults[: limit - 1]]
+    rest = number - len(details)
+    description = f"{rest} more are left out (setting max_error_details)"
+    note = {"location": faults[0]["location"], "name": None, "description": description}
+    return details, [note]
+
+
+def _leave_out(request: Request, number: int) -> None:
+    before = getattr(request.errors, _LEFT_OUT, 0)
+    setattr(request.errors, _LEFT_OUT, before + number)
+
+
+def _prune(invalid: colander.Invalid, limit: int) -> int:
+    """Keep the first faults of a tree of them, at most `limit`, and return how many go."""
+    kept = gone = 0
+
+    def prune(node: colander.Invalid) -> None:
+        nonlocal kept, gone
+        children = []
+        for child in node.children:
+            if child.children:
+                # As deep as the schema.
+                prune(child)
+                if child.children:
+                    children.append(child)
+            elif kept < limit:
+                kept += 1
+                children.append(child)
+            else:
+                gone += 1
+        node.children = children
+
+    prune(invalid)
+    return gone
+
+
+def _as_text(fault: Mapping[str, Any]) -> dict[str, Any]:
+    # Cornice 6 describes 406 and 415 in bytes (P-35.6); a plug-in may leave the description out.
+    members = {
+        name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        for name, value in fault.items()
+    }
+    name, description = members.get("name"), members.get("description")
+    return {
+        **members,
+        "name": field_bounds.cut(name, MAX_TEXT_BYTES) if isinstance(name, str) else name,
+        "description": ""
+        if description is None
+        else field_bounds.cut(str(description), MAX_TEXT_BYTES),
+    }

@@ -1,0 +1,305 @@
+"""Requests seen from within: their service, their resource, sub-requests.
+
+These are functions that :mod:`cliquet.utils` publishes (P-26), and that an application has as
+attributes and methods of its requests (P-5).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from pyramid.events import NewResponse
+from pyramid.httpexceptions import (
+    HTTPBadRequest,
+    HTTPException,
+    status_map,
+)
+from pyramid.request import Request, apply_request_extensions
+from pyramid.response import Response
+
+from cliquet import utils
+from cliquet.core import jsonio
+from cliquet.errors import ERRORS, http_error
+from cliquet.web import cors, urls, wire
+
+__all__ = [
+    "JSON_PATCH",
+    "MERGE_PATCH",
+    "PATCH_CONTENT_TYPES",
+    "Answer",
+    "answer_subrequest",
+    "build_request",
+    "build_response",
+    "follow_subrequest",
+    "media_type",
+    "reapply_cors",
+    "refuse",
+]
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+PATCH_CONTENT_TYPES = (MERGE_PATCH, JSON_PATCH)
+"""Media types of the bodies of PATCH on resources, besides ``application/json`` (E-4.1)."""
+
+# Of the environment, by sub-requests.
+_INHERITED = (
+    "REMOTE_ADDR",
+    "REMOTE_USER",
+    "SCRIPT_NAME",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "tm.active",
+    "tm.manager",
+)
+
+
+def reapply_cors(request: Request, response: Response) -> Response:
+    """Put on a response the CORS headers of the request's URL (P-26.12)."""
+    return cors.add_headers(request, response)
+
+
+def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
+    """Make a sub-request (P-26.21).
+
+    Parameters
+    ----------
+    original : the request whose headers, registry and request data the new one inherits.
+    dict_obj : ``path`` (with or without version prefix, maybe with a query string) and optionally
+        ``method`` (default GET), ``headers`` and ``body`` (a dictionary, list, text or bytes). A
+        dictionary or list is sent as JSON, whatever type is given (H-25.15), but for a PATCH whose
+        own headers name one of :data:`PATCH_CONTENT_TYPES` (E-4.1).
+    """
+    prefix = f"/{original.registry.route_prefix}"
+    path, question_mark, query_string = dict_obj["path"].partition("?")
+    path = quote(path, safe=urls.PATH_SAFE_ESCAPED)
+    mount = urls.mount(original)
+    if mount and urls.is_at(mount + prefix, path):
+        # As a URL of the service has it, where that is mounted below a path of the site.
+        path = path.removeprefix(mount)
+    elif not urls.is_at(prefix, path):
+        path = prefix + path
+    url = path
+    if question_mark:
+        url += "?" + quote(query_string, safe=urls.QUERY_SAFE)
+
+    # Names in lower case: however they are written, the given ones win (H-25.14).
+    headers = {
+        # What a plug-in set on the original itself may be bytes.
+        name.lower(): wire.on_the_wire(value) if isinstance(value, bytes) else value
+        for name, value in original.headers.items()
+    }
+    own_headers = dict_obj.get("headers") or {}
+    for name, value in own_headers.items():
+        headers[utils.encode_header(name).lower()] = wire.on_the_wire(value)
+    # The body is not inherited, and has its own length whatever the headers say (P-34.10).
+    headers.pop("content-length", None)
+    headers.pop("transfer-encoding", None)
+
+    method = dict_obj.get("method") or "GET"
+    body = dict_obj.get("body")
+    if isinstance(body, (Mapping, list)):
+        body = jsonio.dumps(body)
+        if method != "PATCH" or media_type(own_headers) not in PATCH_CONTENT_TYPES:
+            headers["content-type"] = "application/json; charset=utf-8"
+    elif isinstance(body, str):
+        body = body.encode()
+
+    request = Request.blank(
+        url,
+        base_url=original.host_url,
+        method=method,
+        headers=headers,
+        body=body or b"",
+    )
+    request.registry = original.registry
+    # Who sends it, where the service is, and the transaction that it is part of, are those of the
+    # original.
+    for name in _INHERITED:
+        if name in original.environ:
+            request.environ[name] = original.environ[name]
+    for name in getattr(original.registry, "sender_environ_keys", ()):
+        # Also where it is a header, which would be the client's to choose.
+        request.environ.pop(name, None)
+        if name in original.environ:
+            request.environ[name] = original.environ[name]
+    # The instrumentation of OpenTelemetry (0.66b1) would complain, of each sub-request, that its
+    # tween was not called; spans within belong to the one of the original.
+    request.environ["opentelemetry-pyramid.tracing_enabled_key"] = False
+    request.parent = original
+    apply_request_extensions(request)
+    return request
+
+
+def media_type(headers: Mapping[str, Any]) -> str:
+    """Return the media type that headers give, in lower case and without parameters; or ``""``."""
+    found = ""
+    for name, value in headers.items():
+        if utils.encode_header(name).lower() == "content-type":
+            found = utils.encode_header(value)
+    return wire.media_type(found)
+
+
+def build_response(response: Response, request: Request) -> dict[str, Any]:
+    """Describe the response of a sub-request as JSON can carry it (P-26.19, P-34.11)."""
+    body: Any = ""
+    if request.method != "HEAD" and response.body:
+        try:
+            body = response.json
+        except ValueError:
+            body = response.body.decode("utf-8", "replace")
+    return {
+        # As it may be given in a batch, wherever the application is mounted.
+        "path": unquote(urls.escaped_path(request).removeprefix(urls.mount(request))),
+        "status": response.status_code,
+        "headers": _as_object(response.headers.items()),
+        "body": body,
+    }
+
+
+def _as_object(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers as an object; those that are repeated are listed (RFC 9110 5.3)."""
+    merged: dict[str, str] = {}
+    for name, value in headers:
+        merged[name] = f"{merged[name]}, {value}" if name in merged else value
+    return merged
+
+
+class Answer(NamedTuple):
+    """How a sub-request ended.
+
+    Attributes
+    ----------
+    response : its response.
+    request : what was answered in the end: the sub-request, or its redirected copy.
+    was_raised : whether the response stands for an error that was raised.
+    """
+
+    response: Response
+    request: Request
+    was_raised: bool
+
+
+def follow_subrequest(
+    request: Request, subrequest: Request, **kwargs: Any
+) -> tuple[Response, Request]:
+    """Process a sub-request, following one redirection (P-26.22).
+
+    Returns
+    -------
+    The response, and the request that it answers: the sub-request or its redirected copy.
+
+    Raises
+    ------
+    HTTPException : the response, below 500, that the application's views made of an error.
+    Exception : an error that no view handles, or that ends in 500 or more.
+    """
+    answer = answer_subrequest(request, subrequest, **kwargs)
+    if answer.was_raised:
+        raise answer.response
+    return answer.response, answer.request
+
+
+def answer_subrequest(request: Request, subrequest: Request, **kwargs: Any) -> Answer:
+    """Process a sub-request as :func:`follow_subrequest` does, but return errors below 500.
+
+    Raises
+    ------
+    Exception : an error that no view handles, or that ends in 500 or more.
+    """
+    answer = _invoke(request, subrequest, kwargs)
+    path = _path_redirected_to(answer)
+    if path is None:
+        return answer
+    answer = _invoke(request, _redirected(request, subrequest, path), kwargs)
+    path = _path_redirected_to(answer)
+    if path is None:
+        return answer
+    # Once is enough to mend a URL; a loop must end (P-34.30).
+    error = http_error(
+        HTTPBadRequest(),
+        errno=ERRORS.INVALID_PARAMETERS,
+        error="Invalid parameters",
+        message=f"Too many redirections, the last one to {path}",
+    )
+    return refuse(answer.request, error)
+
+
+def refuse(subrequest: Request, error: HTTPException) -> Answer:
+    """Answer a sub-request with an error, without processing it."""
+    return Answer(_finished(subrequest, error), subrequest, was_raised=True)
+
+
+def _invoke(request: Request, subrequest: Request, kwargs: Mapping[str, Any]) -> Answer:
+    try:
+        response = request.invoke_subrequest(subrequest, **kwargs)
+    except Exception:
+        error = _rendered(subrequest)
+        if error is None:
+            raise
+        return Answer(error, subrequest, was_raised=True)
+    return Answer(response, subrequest, was_raised=False)
+
+
+def _path_redirected_to(answer: Answer) -> str | None:
+    """Return where a redirection leads within this service, or ``None``."""
+    location = answer.response.location
+    if not 300 <= answer.response.status_code < 400 or not location:
+        return None
+    target = urlsplit(urljoin(answer.request.url, location))
+    if f"{target.scheme}://{target.netloc}" != answer.request.host_url:
+        # Another site: it is for the client to go there.
+        return None
+    path, mount = target.path, urls.mount(answer.request)
+    if not urls.is_at(mount, path):
+        # Another application of the site.
+        return None
+    path = path.removeprefix(mount)
+    return f"{path}?{target.query}" if target.query else path
+
+
+def _rendered(subrequest: Request) -> HTTPException | None:
+    """Return the error being handled as the application's views answer it.
+
+    ``None`` stands for an error that no view handles, or that ends in 500 or more.
+    """
+    try:
+        response: Response = subrequest.invoke_exception_view(sys.exc_info())
+    except Exception:
+        return None
+    if response.status_code >= 500:
+        return None
+    if not isinstance(response, HTTPException):
+        # An application's view of its own exception (H-26.11): raised all the same.
+        response = _as_exception(response)
+    return _finished(subrequest, response)
+
+
+def _finished(subrequest: Request, error: HTTPException) -> HTTPException:
+    # What Pyramid does with the responses that views return: headers of errors are those of direct
+    # requests (D-39).
+    subrequest._process_response_callbacks(error)
+    subrequest.registry.notify(NewResponse(subrequest, error))
+    return error
+
+
+def _as_exception(response: Response) -> HTTPException:
+    error = status_map.get(response.status_code, HTTPException)()
+    # An application may use a status that Pyramid has no class for.
+    error.status = response.status
+    error.code, error.title = response.status_code, response.status.partition(" ")[2]
+    error.headers.clear()
+    error.headers.extend(response.headers)
+    error.body = response.body
+    return error
+
+
+def _redirected(request: Request, subrequest: Request, path: str) -> Request:
+    redirected = build_request(
+        subrequest, {"path": path, "method": subrequest.method, "body": subrequest.body}
+    )
+    redirected.parent = getattr(subrequest, "parent", request)
+    redirected.bound_data = subrequest.bound_data
+    return redirected

@@ -1,0 +1,352 @@
+"""The service class of the library, and how a service becomes Pyramid routes and views.
+
+A service is one URL with its methods. Differences with a plain Cornice service: errors are the
+JSON of :mod:`cliquet.errors`, CORS follows the settings of the application that serves it, and
+content negotiation precedes authentication (H-6.1).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import cornice
+from cornice.pyramidhook import register_service_views
+from pyramid.config import Configurator
+from pyramid.httpexceptions import (
+    HTTPMethodNotAllowed,
+    HTTPNotAcceptable,
+    HTTPUnsupportedMediaType,
+)
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
+from pyramid.viewderivers import INGRESS
+
+from cliquet import errors, settings
+from cliquet.web import cors, validation
+
+__all__ = ["Service", "includeme"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+# Arguments of a definition that concern the service, not the Pyramid view.
+_SERVICE_ARGUMENTS = frozenset(
+    {
+        "filters",
+        "validators",
+        "schema",
+        "klass",
+        "error_handler",
+        "deserializer",
+        "accept",
+        "content_type",
+        "cors_headers",
+        "cors_enabled",
+        "cors_origins",
+        "cors_credentials",
+        "cors_max_age",
+        "cors_expose_all_headers",
+        "cors_policy",
+    }
+)
+
+
+class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
+    """A URL and its methods, with JSON errors and CORS headers (P-7).
+
+    Takes the arguments and has the decorators of Cornice's service.
+    """
+
+    renderer = "json"
+    # Media types of PATCH besides those of its definition; set by resources (E-4.1).
+    patch_content_types: tuple[str, ...] = ()
+    default_cors_headers = cors.DEFAULT_EXPOSED_HEADERS
+    default_validators = (cors.check_origin, validation.validate_schema)
+
+    def __init__(self, name: str, path: str | None = None, **kwargs: Any) -> None:
+        self.cors_served = True
+        self._own_origins = _as_tuple(kwargs.get("cors_origins"))
+        self._exposed: dict[str, tuple[str, ...]] = {}
+        # One more frame stands between the module that declares the service and venusian.
+        kwargs["depth"] = kwargs.get("depth", 1) + 1
+        super().__init__(name, path, **kwargs)
+
+    if TYPE_CHECKING:
+        # Cornice has these; it has no types.
+        def get(self, **kwargs: Any) -> Callable[[View], View]: ...
+        def post(self, **kwargs: Any) -> Callable[[View], View]: ...
+        def put(self, **kwargs: Any) -> Callable[[View], View]: ...
+        def patch(self, **kwargs: Any) -> Callable[[View], View]: ...
+        def delete(self, **kwargs: Any) -> Callable[[View], View]: ...
+        def options(self, **kwargs: Any) -> Callable[[View], View]: ...
+
+    @classmethod
+    def init_from_settings(cls, configured: Mapping[str, Any]) -> None:
+        """Set the CORS attributes of the class (P-7.3).
+
+        Kept for applications that call it; the library reads the settings of the registry instead,
+        since a class is shared by all the applications of the process (D-47).
+        """
+        cls.cors_origins = settings.read(configured, "cors_origins")
+        cls.cors_max_age = settings.read(configured, "cors_max_age_seconds")
+
+    def default_error_handler(self, request: Request) -> Any:
+        """Return the JSON error of a request that did not validate (P-7.4)."""
+        return errors.json_error_handler(request)
+
+    @property
+    def cors_enabled(self) -> bool:
+        """Whether Cornice adds CORS headers: never, since :mod:`cliquet.web.cors` does."""
+        return False
+
+    @cors_enabled.setter
+    def cors_enabled(self, value: bool) -> None:
+        self.cors_served = value
+
+    def own_origins(self, method: str) -> tuple[str, ...]:
+        """Return the origins that the service's author gave, if any, for one HTTP method."""
+        for defined, _, arguments in self.definitions:
+            if defined == method and arguments.get("cors_origins"):
+                return _as_tuple(arguments["cors_origins"])
+        return self._own_origins
+
+    def own_max_age(self, method: str) -> int | None:
+        """Return the preflight lifetime in seconds that the service's author gave, if any."""
+        for defined, _, arguments in self.definitions:
+            if defined == method and arguments.get("cors_max_age") is not None:
+                return int(arguments["cors_max_age"])
+        return None
+
+    def exposed_headers(self, method: str) -> tuple[str, ...]:
+        """Return the headers that scripts may read in the responses to `method` (H-29.6)."""
+        exposed = self._exposed.get(method)
+        if exposed is None:
+            found = self.cors_supported_headers_for(method) or self.default_cors_headers
+            exposed = tuple(sorted(found))
+            if method in self.defined_methods:
+                # Of those that clients make up there is no end.
+                self._exposed[method] = exposed
+        return exposed
+
+
+def _as_tuple(value: Any) -> tuple[str, ...]:
+    if not value:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def includeme(config: Configurator) -> None:
+    """Make Pyramid know services and their negotiation."""
+    config.add_directive("add_cornice_service", register_service)
+    # Before the permission check: a request that cannot be served is refused as such, whoever
+    # sends it (H-6.2).
+    config.add_view_deriver(
+        negotiated_view, name="negotiated_view", under=INGRESS, over="secured_view"
+    )
+
+
+def register_service(config: Configurator, service: Any) -> None:
+    """Add the route and the views of a service (directive ``add_cornice_service``)."""
+    if not isinstance(service, Service):
+        register_service_views(config, service)
+        return
+    if service.cors_served and "OPTIONS" not in service.defined_methods:
+        service.add_view(
+            "OPTIONS",
+            _preflight_view(service),
+            permission=NO_PERMISSION_REQUIRED,
+            schema=None,
+        )
+    methods = [method for method, _, _ in service.definitions]
+    if len(set(methods)) < len(methods):
+        # Several views of one method, told apart by media types: Cornice knows how. It would call
+        # validators with arguments that some do not take.
+        for _, _, arguments in service.definitions:
+            arguments["validators"] = [_with_keywords(v) for v in arguments["validators"]]
+        register_service_views(config, service)
+        return
+
+    prefix = config.route_prefix or ""
+    route_name = service.pyramid_route or service.name
+    services = config.registry.cornice_services
+    if service.pyramid_route:
+        services["__cornice" + route_name] = service
+    else:
+        services[prefix + service.path] = service
+        config.add_route(route_name, service.path, **_route_arguments(config, service))
+
+    with_context = hasattr(service, "factory")
+    route_predicates = _route_predicates(config)
+    for method, view, arguments in service.definitions:
+        view_arguments = {
+            name: value
+            for name, value in arguments.items()
+            if name not in _SERVICE_ARGUMENTS and name not in route_predicates
+        }
+        config.add_view(
+            _view(view, arguments, with_context=with_context),
+            route_name=route_name,
+            request_method=method,
+            negotiation=(
+                _as_tuple(arguments.get("accept")),
+                _as_tuple(arguments.get("content_type")),
+                service.patch_content_types if method == "PATCH" else (),
+            ),
+            **view_arguments,
+        )
+    if service.definitions:
+        config.add_view(
+            functools.partial(_method_not_allowed, service),
+            route_name=route_name,
+            permission=NO_PERMISSION_REQUIRED,
+            require_csrf=False,
+        )
+
+
+def _preflight_view(service: Service) -> Callable[[Request], Response | None]:
+    # A function rather than a `partial`: Cornice asks views for their name.
+    def preflight(request: Request) -> Response | None:
+        return cors.preflight(service, request)
+
+    return preflight
+
+
+def _method_not_allowed(service: Service, request: Request) -> Any:
+    error = HTTPMethodNotAllowed()
+    error.headers["Allow"] = ", ".join(service.defined_methods)
+    raise error
+
+
+def _route_predicates(config: Configurator) -> set[str]:
+    """Return the names that only routes understand."""
+    names: set[str] = set(config.get_predlist("route").sorter.names)
+    return names.difference(config.get_predlist("view").sorter.names)
+
+
+def _route_arguments(config: Configurator, service: Service) -> dict[str, Any]:
+    names = [*config.get_predlist("route").sorter.names, "factory"]
+    return {
+        name: getattr(service, name)
+        for name in names
+        if name != "accept" and hasattr(service, name)
+    }
+
+
+def negotiated_view(view: Callable[..., Any], info: Any) -> Callable[..., Any]:
+    """Refuse requests whose ``Accept`` or ``Content-Type`` the view does not take (H-6.3 to H-6.8).
+
+    A Pyramid view deriver; its option ``negotiation`` has three tuples of media types: those of
+    responses, those of bodies, and further ones of bodies that the refusal does not name (X-27).
+    """
+    accept, content_types, further = info.options.get("negotiation") or ((), (), ())
+    accept = [value for value in accept if not callable(value)]
+    content_types = [value.lower() for value in content_types if not callable(value)]
+    # What most clients send needs no parser.
+    plain = {"*/*", *accept}
+    if not accept and not content_types:
+        return view
+
+    def negotiated(context: Any, request: Request) -> Any:
+        # An empty header admits everything, as none does (H-6.3).
+        asked = accept and request.headers.get("Accept", "").strip()
+        if asked and asked not in plain and not request.accept.acceptable_offers(accept):
+            _refuse(request, "Accept", accept, HTTPNotAcceptable.code)
+        # A body without a type is no JSON (D-1), no body needs no type (H-6.8).
+        if content_types:
+            content_type = (request.content_type or "").lower()
+            accepted = content_type in content_types or content_type in further
+            if not accepted and (content_type or _has_body(request)):
+                _refuse(
+                    request, "Content-Type", content_types, HTTPUnsupportedMediaType.code, further
+                )
+        return view(context, request)
+
+    return negotiated
+
+
+negotiated_view.options = ("negotiation",)  # type: ignore[attr-defined]  # Pyramid's protocol
+
+
+def _has_body(request: Request) -> bool:
+    return bool(request.content_length) or bool(request.is_body_readable and request.body)
+
+
+def _refuse(
+    request: Request, header: str, offers: list[str], status: int, further: tuple[str, ...] = ()
+) -> None:
+    request.errors.add("header", header, f"{header} header should be one of {offers}")
+    request.errors.status = status
+    refusal = errors.json_error_handler(request)
+    if further:
+        # RFC 5789 3.1: what PATCH would have taken.
+        refusal.headers["Accept-Patch"] = ", ".join((*offers, *further))
+    raise refusal
+
+
+def _view(
+    view: Any, arguments: Mapping[str, Any], *, with_context: bool
+) -> Callable[[Request], Any]:
+    """Return the Pyramid view of a definition: validate, then call the service's view.
+
+    Where the definition has a ``klass``, it is instantiated for the request and `view` is one of
+    its methods, which Cornice looked up when it was declared.
+    """
+    validators = [
+        # What can be worked out once for all requests is not left to each of them.
+        _prepared_validation(arguments["schema"])
+        if validator is validation.validate_schema and arguments.get("schema") is not None
+        else _with_keywords(validator)
+        for validator in arguments.get("validators", ())
+    ]
+    error_handler = arguments["error_handler"]
+    klass = arguments.get("klass") if hasattr(view, "make_bound_view") else None
+    keywords = dict(arguments)
+
+    def validated_view(request: Request) -> Any:
+        target = None
+        if klass is not None:
+            context = {"context": request.context} if with_context else {}
+            target = klass(request=request, **context)
+        for validator in validators:
+            if isinstance(validator, str):
+                _with_keywords(getattr(target, validator))(request, **keywords)
+            else:
+                validator(request, **keywords)
+        if request.errors:
+            return error_handler(request)
+        response = view(request) if target is None else view.make_bound_view(target)()
+        if request.errors:
+            refusal = error_handler(request)
+            if isinstance(refusal, Exception):
+                # Raised, so that what the view wrote before it found the fault is rolled back.
+                raise refusal
+            return refusal
+        # Filters of the definition are applied by Cornice's response callback.
+        request.cornice_args = (keywords, target)
+        return response
+
+    # The names under which New Relic, OpenTelemetry and profiles tell views apart.
+    for attribute in ("__module__", "__name__", "__qualname__"):
+        setattr(validated_view, attribute, getattr(view, attribute, None) or "view")
+    return validated_view
+
+
+def _prepared_validation(schema: Any) -> Callable[..., None]:
+    prepared = validation.PreparedSchema(schema)
+    return lambda request, **kwargs: validation.validate_schema(request, prepared)
+
+
+def _with_keywords(validator: Any) -> Any:
+    """Let a validator take the request alone, as well as keyword arguments (P-35.3)."""
+    if isinstance(validator, str):
+        return validator
+    try:
+        parameters = inspect.signature(validator).parameters.values()
+    except (TypeError, ValueError):
+        return validator
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return validator
+    return lambda request, **kwargs: validator(request)
