@@ -14,7 +14,16 @@ from cliquet.storage.relational.dialect import DESCENDING, OPERATORS, Dialect, c
 from cliquet.storage.relational.order_key import order_key
 from cliquet.storage.relational.text import FALSE, SQL, TRUE, all_of, negated
 
-__all__ = ["DELETED", "ID", "LIVE", "MODIFIED", "TIMESTAMPS", "condition", "sort_expression"]
+__all__ = [
+    "DELETED",
+    "ID",
+    "LIVE",
+    "MODIFIED",
+    "TIMESTAMPS",
+    "condition",
+    "like_pattern",
+    "sort_expression",
+]
 
 LIVE: Final = SQL("NOT deleted")
 DELETED: Final = SQL("deleted")
@@ -97,7 +106,7 @@ def _id_condition(dialect: Dialect, item: Filter, keeps: Test) -> SQL:
         ]
         return _in(operator, dialect.text_is_in(ID, texts) if texts else FALSE)
     if operator is COMPARISON.LIKE:
-        return dialect.text_is_like(ID, _like_pattern(value)) if dialect.can_hold(value) else FALSE
+        return dialect.text_is_like(ID, like_pattern(value)) if dialect.can_hold(value) else FALSE
     if operator in OPERATORS and (text := _as_id(value)) is not None:
         return compared(dialect, ID, operator, text)
     return _constant(keeps)
@@ -155,7 +164,7 @@ def _field_condition(dialect: Dialect, item: Filter, is_indexed: bool, *, in_rul
         is_there = dialect.is_there(field)
         return is_there if value else negated(is_there)
     if operator is COMPARISON.LIKE:
-        return dialect.is_like(field, _like_pattern(value)) if dialect.can_hold(value) else FALSE
+        return dialect.is_like(field, like_pattern(value)) if dialect.can_hold(value) else FALSE
     if operator in (COMPARISON.CONTAINS, COMPARISON.CONTAINS_ANY):
         is_any = operator is COMPARISON.CONTAINS_ANY
         members = [dialect.as_stored(member) for member in value]
@@ -195,5 +204,6 @@ def _order_condition(
     return all_of([bound, is_in_order])
 
 
-def _like_pattern(value: str) -> Pattern:
+def like_pattern(value: str) -> Pattern:
+    """Return the pattern of a filter ``like_``: any text around one that has no star (B-21.16)."""
     return Pattern(value) if WILDCARD in value else Pattern.of("", value, "")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from cliquet.core.globs import Pattern
-from cliquet.storage.query import COMPARISON
+from cliquet.storage.query import COMPARISON, Filter
 from cliquet.storage.relational.text import FALSE, SQL, TRUE
 
 __all__ = ["DESCENDING", "OPERATORS", "Dialect", "compared"]
@@ -92,15 +92,16 @@ class Dialect(abc.ABC):
         """Whether a field has an array which holds all of several values, or any of them."""
 
     @abc.abstractmethod
-    def reading_once(self, build: Callable[[Dialect], SQL]) -> SQL:
-        """Return a condition of many fields, for which the data of a record is read once.
+    def reading_once(self, filters: Sequence[Filter], build: Callable[[Dialect], SQL]) -> SQL:
+        """Return the condition of filters on fields, for which the data of a record is read once.
 
         Else each field unpacks the whole of it, and what it has unpacked stays until the next
         record: a hundred filters on a record of 10 MB were two gigabytes.
 
         Parameters
         ----------
-        build : makes the condition, with the words of the dialect that it is given.
+        filters : whose fields are none of the reserved ones.
+        build : makes their condition, with the words of the dialect that it is given.
         """
 
     @abc.abstractmethod

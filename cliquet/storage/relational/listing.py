@@ -55,9 +55,10 @@ def matching(
     if together:
         conditions.append(
             dialect.reading_once(
+                together,
                 lambda held: all_of(
                     condition(held, names, item, frozenset(), in_rule=False) for item in together
-                )
+                ),
             )
         )
     return conditions

@@ -64,6 +64,8 @@ def exact_key(value: JSONValue | Missing) -> str:
     """
     if isinstance(value, str):
         return _TEXT_RANK + value
+    if type(value) is int or type(value) is float:
+        return f"{NUMBER}{_number(value)}"
     parts: list[str] = []
     pending: list[Any] = [value]
     while pending:

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from cliquet.core import jsonio
 from cliquet.core.globs import Pattern
-from cliquet.storage.query import MISSING
+from cliquet.storage.query import MISSING, Filter
 from cliquet.storage.relational.dialect import Dialect
 from cliquet.storage.relational.order_key import MAX_EXACT_CHARACTERS, exact_key, order_key
 from cliquet.storage.relational.text import SQL, all_of
+from cliquet.storage.sqlite.together import plan_of
 
 __all__ = ["SQLiteDialect"]
 
@@ -92,14 +93,8 @@ class SQLiteDialect(Dialect):
         exact_keys = _json(list(dict.fromkeys(map(exact_key, values))))
         return SQL(f"{function}(data, {_path(field)}, %s)", (exact_keys,))
 
-    def reading_once(self, build: Callable[[Dialect], SQL]) -> SQL:
-        # What is called `data` within is the number by which the functions know the open record.
-        # Without a table of its own, the inner query is not made part of the outer one.
-        condition = build(self)
-        return SQL(
-            f"(SELECT {condition.text} FROM (SELECT cliquet_opened(data) AS data))",
-            condition.parameters,
-        )
+    def reading_once(self, filters: Sequence[Filter], build: Callable[[Dialect], SQL]) -> SQL:
+        return SQL("cliquet_accepts(data, %s)", (plan_of(filters),))
 
     def literal(self, text: str) -> SQL:
         return SQL(f"CAST(x'{_blob(text).hex()}' AS TEXT)")

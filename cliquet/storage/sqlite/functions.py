@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from cliquet.core import jsonio
 from cliquet.core.globs import Pattern, compile_pattern
 from cliquet.storage.ordering import resolve
+from cliquet.storage.query import MISSING
 from cliquet.storage.relational.order_key import exact_key, order_key
+from cliquet.storage.sqlite.together import Together
 from cliquet.types import JSONValue
 
 __all__ = ["register_functions"]
+
+# What most records answer to a filter on a field that few have.
+_ABSENT_KEY: Final = order_key(MISSING).encode()
 
 
 def register_functions(connection: sqlite3.Connection) -> Callable[[], None]:
@@ -31,7 +36,7 @@ def register_functions(connection: sqlite3.Connection) -> Callable[[], None]:
     reader = _Reader()
     functions: list[tuple[str, int, Callable[..., Any]]] = [
         ("cliquet_unhex", 1, bytes.fromhex),
-        ("cliquet_opened", 1, reader.opened),
+        ("cliquet_accepts", 2, reader.accepts),
         ("cliquet_matches", 2, reader.matches),
         ("cliquet_matches_lower", 2, reader.matches_lower),
         ("cliquet_order_key", 2, reader.order_key),
@@ -59,42 +64,34 @@ class _Reader:
 
     def forget(self) -> None:
         """Let go of the last record, and of all operands."""
-        self._text: str | int = ""
-        self._open = 0
+        self._text = ""
         self._data: dict[str, JSONValue] = {}
+        self._order_keys: dict[bytes, bytes] = {}
         self._derived: dict[tuple[Callable[[Any], Any], bytes], Any] = {}
         self._paths: dict[bytes, str] = {}
         self._patterns: dict[bytes, Callable[[str], bool]] = {}
         self._sets: dict[str, frozenset[str]] = {}
+        self._plans: dict[str, Together] = {}
 
-    def opened(self, text: str) -> int:
-        """Read a record, and return what the other functions take for its text.
-
-        The text may be long, and the database makes a copy for each function that is given it.
-        """
-        self._open += 1
-        self._read(text, self._open)
-        return self._open
-
-    def _read(self, text: str, known_as: str | int) -> None:
+    def _read(self, text: str) -> None:
         self._data = orjson.loads(text)
-        self._text = known_as
+        self._text = text
+        self._order_keys.clear()
         self._derived.clear()
 
-    def _value(self, text: str | int, path: bytes) -> Any:
-        if text != self._text:
-            self._read(str(text), text)
+    def _value(self, path: bytes) -> Any:
         name = self._paths.get(path)
         if name is None:
             name = self._paths[path] = _decoded(path)
         return resolve(self._data, name)
 
-    def _once(self, text: str | int, path: bytes, make: Callable[[Any], Any]) -> Any:
+    def _once(self, text: str, path: bytes, make: Callable[[Any], Any]) -> Any:
         """Return what a function makes of a field, once for the record: the field may be long."""
-        value = self._value(text, path)
+        if text != self._text:
+            self._read(text)
         key = (make, path)
         if key not in self._derived:
-            self._derived[key] = make(value)
+            self._derived[key] = make(self._value(path))
         return self._derived[key]
 
     def _pattern(self, pattern: bytes) -> Callable[[str], bool]:
@@ -109,34 +106,43 @@ class _Reader:
             members = self._sets[exact_keys] = frozenset(jsonio.loads(exact_keys))
         return members
 
+    def accepts(self, text: str, plan: str) -> bool:
+        together = self._plans.get(plan)
+        if together is None:
+            together = self._plans[plan] = Together(plan)
+        return together.accepts(text)
+
     def matches(self, text: str, pattern: bytes) -> bool:
         return self._pattern(pattern)(text)
 
     def matches_lower(self, text: str, pattern: bytes) -> bool:
         return self._pattern(pattern)(text.lower())
 
-    def order_key(self, text: str | int, path: bytes) -> bytes:
-        key: bytes = self._once(text, path, _order_key)
+    def order_key(self, text: str, path: bytes) -> bytes:
+        # As `_once` does, without its question: most filters end here, for every record.
+        if text != self._text:
+            self._read(text)
+        key = self._order_keys.get(path)
+        if key is None:
+            value = self._value(path)
+            key = _ABSENT_KEY if value is MISSING else _bytes(order_key(value))
+            self._order_keys[path] = key
         return key
 
-    def is_in(self, text: str | int, path: bytes, exact_keys: str) -> bool:
+    def is_in(self, text: str, path: bytes, exact_keys: str) -> bool:
         return self._once(text, path, exact_key) in self._set(exact_keys)
 
-    def is_like(self, text: str | int, path: bytes, pattern: bytes) -> bool:
+    def is_like(self, text: str, path: bytes, pattern: bytes) -> bool:
         lowered = self._once(text, path, _lowered)
         return lowered is not None and self._pattern(pattern)(lowered)
 
-    def contains(self, text: str | int, path: bytes, exact_keys: str) -> bool:
+    def contains(self, text: str, path: bytes, exact_keys: str) -> bool:
         keys = self._once(text, path, _member_keys)
         return keys is not None and self._set(exact_keys) <= keys
 
-    def contains_any(self, text: str | int, path: bytes, exact_keys: str) -> bool:
+    def contains_any(self, text: str, path: bytes, exact_keys: str) -> bool:
         keys = self._once(text, path, _member_keys)
         return keys is not None and not self._set(exact_keys).isdisjoint(keys)
-
-
-def _order_key(value: Any) -> bytes:
-    return order_key(value).encode("utf-8", "surrogatepass")
 
 
 def _lowered(value: Any) -> str | None:
@@ -145,6 +151,10 @@ def _lowered(value: Any) -> str | None:
 
 def _member_keys(value: Any) -> frozenset[str] | None:
     return frozenset(map(exact_key, value)) if isinstance(value, list) else None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _decoded(blob: bytes) -> str:
