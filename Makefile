@@ -31,16 +31,19 @@ DOCS := $(VENV)/.stamp-docs
 LOADTEST := $(VENV)/.stamp-loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test http majors lint format docs bench clean
+.PHONY: help serve test test-fast http majors lint format docs bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 serve: $(SERVE) ## serve the example on http://localhost:8888/v1/ (PORT=...)
 	exec env $(EXAMPLE) $(BIN)/cliquet start --ini config/example.ini --port $(PORT)
 
 test: $(TEST) ## run the tests (PYTEST_ARGS=...)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+test-fast: $(TEST) ## run those that start no server and take below two seconds (PYTEST_ARGS=...)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not server and not slow' $(PYTEST_ARGS)
 
 http: $(TEST) ## run the HTTP tests on BACKENDS=sqlite, postgresql, pgbouncer or redis
 	env CLIQUET_TEST_HTTP_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist worksteal tests/http $(PYTEST_ARGS)

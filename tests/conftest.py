@@ -9,17 +9,35 @@ import pytest
 pytest.register_assert_rewrite("cliquet.testing")
 
 from logged import fresh_logs  # noqa: E402
+from servers.starting import allow_processes, needs_processes, start_watchdog  # noqa: E402
 from services import (  # noqa: E402
     memcached_server,  # noqa: F401
     postgresql_module_url,  # noqa: F401
     postgresql_server,  # noqa: F401
     postgresql_url,  # noqa: F401
+    processes,  # noqa: F401
     redis_server,  # noqa: F401
     redis_url,  # noqa: F401
 )
 from testapp import RESOURCES  # noqa: E402
 
 from cliquet.testing.web import basic_auth, make_app  # noqa: E402
+
+
+def pytest_configure(config):
+    """Let nothing that the tests start outlive this process."""
+    config.add_cleanup(start_watchdog())
+
+
+def pytest_itemcollected(item):
+    """Mark the tests that need servers, for those who want to leave them out."""
+    if needs_processes(item):
+        item.add_marker("server")
+
+
+def pytest_runtest_setup(item):
+    """See to it that the mark is true."""
+    allow_processes(item.get_closest_marker("server") is not None)
 
 
 def pytest_collection_finish():

@@ -20,6 +20,7 @@ from servers.postgresql import (
 from servers.postgresql_binaries import postgresql_bindirs
 from servers.processes import free_port, missing
 from servers.redis import redis_server, redis_url, running_durable_redis, running_redis
+from servers.starting import processes
 
 __all__ = [
     "free_port",
@@ -30,6 +31,7 @@ __all__ = [
     "postgresql_module_url",
     "postgresql_server",
     "postgresql_url",
+    "processes",
     "redis_server",
     "redis_url",
     "running_durable_redis",

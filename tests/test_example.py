@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from pyramid.paster import get_app
+from servers.starting import start_process
 from webtest import TestApp
 
 from cliquet.testing.web import basic_auth
@@ -100,7 +101,7 @@ def serve_command(port: int) -> list[str]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
+def server(processes: None, tmp_path: Path) -> Iterator[str]:
     """The address of the example service, really started."""
     with running_server(tmp_path) as url:
         yield url
@@ -115,7 +116,7 @@ def running_server(folder: Path) -> Iterator[str]:
     kinds = ("STORAGE", "PERMISSION", "CACHE")
     variables = {f"CLIQUET_{kind}_URL": f"sqlite:///{folder}/mushrooms.db" for kind in kinds}
     with log.open("w") as output:
-        process = subprocess.Popen(
+        process = start_process(
             serve_command(port),
             cwd=ROOT,
             env={**os.environ, **variables},
@@ -157,6 +158,7 @@ def test_session_of_the_readme_gives_the_printed_answers(server: str) -> None:
 
 
 @pytest.mark.clause("E-1.2")
+@pytest.mark.usefixtures("processes")
 def test_data_of_the_example_survive_a_restart(tmp_path: Path) -> None:
     def send(url: str, body: bytes | None = None) -> Any:
         headers = {**basic_auth(), "Content-Type": "application/json"}

@@ -46,7 +46,7 @@ def main(global_config, **settings):
 
 
 @pytest.fixture(scope="module")
-def lines(tmp_path_factory):
+def lines(processes, tmp_path_factory):
     """Give what a service printed, from its start to its end."""
     folder = tmp_path_factory.mktemp("heka")
     (folder / "kiosk_service.py").write_text(SERVICE)

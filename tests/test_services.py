@@ -1,10 +1,7 @@
 """The servers that the tests start are what the tests need."""
 
-import os
-import shutil
 import socket
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -13,7 +10,7 @@ import pytest
 import redis
 from servers.postgresql import COLLATIONS
 from servers.postgresql_binaries import major_version
-from servers.processes import HIGHEST_PORT, MEMORY_FOLDER, temporary_folder
+from servers.processes import HIGHEST_PORT
 from services import (
     new_database,
     postgresql_bindirs,
@@ -41,7 +38,7 @@ def is_open(port):
 
 
 @pytest.fixture(scope="module", params=["newest", "oldest"])
-def postgresql(request):
+def postgresql(processes, request):
     bindirs = postgresql_bindirs()
     if request.param == "oldest" and len(bindirs) < 2:
         pytest.skip("one major version of PostgreSQL only")
@@ -96,6 +93,7 @@ def test_postgresql_is_of_the_major_version_that_was_chosen(postgresql):
     assert int(number) // 10000 in {major_version(folder) for folder in bindirs}
 
 
+@pytest.mark.usefixtures("processes")
 def test_postgresql_takes_settings_of_its_own():
     with running_postgresql("max_connections=17") as server:
         assert ask(f"{server.url}/postgres", "SHOW max_connections") == [("17",)]
@@ -121,6 +119,7 @@ def test_pgbouncer_shares_connections_between_transactions(postgresql_url):
     assert urlsplit(url).port != urlsplit(postgresql_url).port
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_durable_redis_comes_back_with_what_it_acknowledged():
     with running_durable_redis() as server:
         with redis.Redis.from_url(server.url) as client:
@@ -147,19 +146,3 @@ def test_memcached_keeps_what_it_is_given(memcached_server):
 def test_servers_keep_away_from_the_ports_of_clients(redis_url):
     with socket.create_connection(("127.0.0.1", urlsplit(redis_url).port)) as client:
         assert client.getsockname()[1] > HIGHEST_PORT
-
-
-def test_what_killed_runs_left_in_the_memory_is_removed():
-    # No process has this number.
-    orphan = Path(MEMORY_FOLDER, "cliquet-test-999999999-a")
-    if not os.access(MEMORY_FOLDER, os.W_OK):
-        pytest.skip(f"no {MEMORY_FOLDER}")
-    orphan.mkdir(exist_ok=True)
-
-    with temporary_folder("test", in_memory=True) as folder:
-        is_in_memory = Path(folder).parent == Path(MEMORY_FOLDER)
-        assert orphan.exists() is not is_in_memory
-        assert str(os.getpid()) in folder
-
-    assert not Path(folder).exists()
-    shutil.rmtree(orphan, ignore_errors=True)

@@ -102,7 +102,7 @@ class Service(ServerProcess):
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
+def service(processes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     python_path = [HERE / "stand_ins", HERE.parents[1] / "docs" / "example", os.getcwd()]
     with pytest.MonkeyPatch.context() as patch:

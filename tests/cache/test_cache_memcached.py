@@ -326,6 +326,7 @@ def _fails(cache, number):
 
 
 @pytest.mark.clause("B-2.5", "B-21.34")
+@pytest.mark.usefixtures("processes")
 def test_the_keys_of_a_server_that_is_down_do_not_move(open_cache):
     with running_memcached() as address:
         cache = open_cache(f"{address} 127.0.0.1:{free_port()}")

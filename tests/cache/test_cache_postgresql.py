@@ -140,6 +140,7 @@ def test_an_entry_set_in_a_request_whose_connection_failed_remains(cache: Cache)
 
 
 @pytest.mark.clause("B-14.7", "B-2.5")
+@pytest.mark.usefixtures("processes")
 def test_a_server_that_stops_is_a_backend_error() -> None:
     calls: list[Callable[[Cache], Any]] = [
         lambda backend: backend.flush(),

@@ -52,7 +52,7 @@ def own_all_slots(client):
 
 
 @pytest.fixture(scope="module")
-def cluster_url():
+def cluster_url(processes):
     """URL of a cluster of one node."""
     with running_redis("--cluster-enabled", "yes", port=free_cluster_port()) as url:
         with driver.Redis.from_url(url) as client:
@@ -100,6 +100,7 @@ def test_a_cluster_is_not_asked_before_it_is_used():
 
 
 @pytest.mark.clause("E-9.4", "B-2.5")
+@pytest.mark.usefixtures("processes")
 def test_a_cluster_that_is_down_is_a_backend_error_until_it_is_up():
     port = free_cluster_port()
     cache = load(f"redis+cluster://127.0.0.1:{port}")
@@ -207,6 +208,7 @@ def test_the_server_drops_what_has_expired(cache, client):
 
 @pytest.mark.clause("B-2.5")
 @pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
+@pytest.mark.usefixtures("processes")
 def test_every_call_fails_as_a_backend_does_when_the_server_is_down(scheme):
     with running_redis() as url:
         pass

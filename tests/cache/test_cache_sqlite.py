@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from servers.starting import start_process
 
 from cliquet import settings, utils
 from cliquet.cache import sqlite
@@ -230,10 +231,11 @@ for turn in range(200):
 
 
 @pytest.mark.clause("E-1.4", "E-1.1")
+@pytest.mark.usefixtures("processes")
 def test_processes_share_one_file(cache: Cache, tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, f"sqlite:///{tmp_path}/data.db"]
     running = [
-        subprocess.Popen([*command, str(number)], stderr=subprocess.PIPE, text=True)
+        start_process([*command, str(number)], stderr=subprocess.PIPE, text=True)
         for number in range(2)
     ]
     assert [process.communicate(timeout=120)[1] for process in running] == ["", ""]

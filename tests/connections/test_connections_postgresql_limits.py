@@ -1,7 +1,6 @@
 """What a transaction of PostgreSQL may take, and the level that its locks rely on."""
 
 import contextlib
-import subprocess
 import sys
 import threading
 import time
@@ -10,6 +9,7 @@ from types import SimpleNamespace
 
 import psycopg2
 import pytest
+from servers.starting import start_process
 from services import running_pgbouncer
 
 from cliquet.cache import postgresql as cache_module
@@ -254,7 +254,7 @@ with client.connect(readonly=True) as session:
 
 @pytest.mark.clause("X-34")
 def test_nothing_runs_on_when_the_service_is_gone(postgresql_url):
-    service = subprocess.Popen([sys.executable, "-c", SLEEPER, postgresql_url], cwd=ROOT)
+    service = start_process([sys.executable, "-c", SLEEPER, postgresql_url], cwd=ROOT)
     try:
         assert wait_until(lambda: running(postgresql_url, "pg_sleep(20)") == 1)
     finally:

@@ -153,6 +153,7 @@ def test_the_database_of_the_url_is_the_one_written_to(redis_server, redis_url, 
 
 
 @pytest.mark.clause("S-13.1", "S-23.17")
+@pytest.mark.usefixtures("processes")
 def test_user_and_password_are_sent():
     with running_redis() as url:
         address = url.removeprefix("redis://")

@@ -22,7 +22,7 @@ POOL_SIZE = 5
 
 
 @pytest.fixture(scope="module")
-def servers():
+def servers(processes):
     """A primary and its replica."""
     with (
         redis_process() as primary,

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from servers.starting import start_process
 
 from cliquet import settings
 from cliquet.connections import scope
@@ -396,11 +396,10 @@ for _ in range(100):
 
 
 @pytest.mark.clause("E-1.4", "B-5.20")
+@pytest.mark.usefixtures("processes")
 def test_processes_share_the_file_from_its_creation_on(tmp_path):
     path = tmp_path / "data.db"
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(path)], cwd=ROOT) for _ in range(4)
-    ]
+    writers = [start_process([sys.executable, "-c", WRITER, str(path)], cwd=ROOT) for _ in range(4)]
 
     assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
 

@@ -9,6 +9,7 @@ import pytest
 from logged import capture_logs
 from pyramid.exceptions import ConfigurationError
 from scripts.command_line import PROGRAM, run_process, write_ini
+from servers.starting import start_process
 
 from cliquet.scripts.migrate import init_schema
 from cliquet.storage.exceptions import BackendError
@@ -267,10 +268,11 @@ def ini(settings, tmp_path, monkeypatch):
 
 
 @pytest.mark.clause("P-30.3", "E-7.2")
+@pytest.mark.usefixtures("processes")
 def test_two_commands_at_once_run_a_migration_once(ini, migrate):
     command = [*PROGRAM, "migrate", "--ini", ini]
     environment = {**os.environ, "TOGETHER": "2"}
-    runs = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) for _ in range(2)]
+    runs = [start_process(command, env=environment, stderr=subprocess.PIPE) for _ in range(2)]
     outcomes = [(run.communicate(timeout=60)[1].decode(), run.returncode) for run in runs]
 
     assert [code for _, code in outcomes] == [0, 0], outcomes

@@ -14,7 +14,7 @@ MOST_MEGABYTES = 50
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def service(request):
+def service(processes, request):
     """The service in one process, which has served a request."""
     server = SERVERS[request.param]
     with deployed(server if server.processes == 1 else server.alone()) as running:

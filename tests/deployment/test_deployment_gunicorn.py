@@ -27,6 +27,7 @@ def answering_processes(service):
 
 
 @pytest.mark.clause("E-9.1")
+@pytest.mark.usefixtures("processes")
 def test_a_reload_answers_every_request():
     with deployed(SERVERS["gunicorn sync"]) as service:
         answers, is_over = [], threading.Event()
@@ -51,6 +52,7 @@ def test_a_reload_answers_every_request():
 
 
 @pytest.mark.clause("H-34.1", "E-1.4")
+@pytest.mark.usefixtures("processes")
 def test_a_process_that_is_killed_loses_its_request_and_nothing_that_was_acknowledged():
     with deployed(SERVERS["gunicorn sync"]) as service:
         assert service.create("before").status == 201

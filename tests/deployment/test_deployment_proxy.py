@@ -74,7 +74,7 @@ def running_proxy(port, replacements=()):
 
 
 @pytest.fixture(scope="module")
-def service():
+def service(processes):
     with deployed(GUNICORN.alone()) as running:
         yield running
 
@@ -147,6 +147,7 @@ def assert_unavailable(answer):
 
 
 @pytest.mark.clause("H-26.8", "H-27.3")
+@pytest.mark.usefixtures("processes")
 def test_a_service_that_is_down_is_answered_for():
     with running_proxy(free_port()) as proxy:
         assert_unavailable(proxy.send("GET", MUSHROOMS))
@@ -163,6 +164,7 @@ def test_a_service_that_is_slow_is_answered_for(service):
 
 @pytest.mark.clause("S-8.4", "H-32.2")
 @pytest.mark.setting("http_scheme", "http_host")
+@pytest.mark.usefixtures("processes")
 def test_settings_stand_in_for_a_proxy_that_names_neither_host_nor_scheme():
     lost = ("Host $host", "X-Forwarded-Proto $scheme")
     names = {"CLIQUET_HTTP_HOST": HOST, "CLIQUET_HTTP_SCHEME": "https"}

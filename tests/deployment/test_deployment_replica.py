@@ -25,7 +25,7 @@ GRANTS = (
 
 
 @pytest.fixture(scope="module")
-def primary():
+def primary(processes):
     """A PostgreSQL of one's own, since a standby copies all the databases of a server."""
     with running_postgresql() as server:
         yield server

@@ -18,7 +18,7 @@ CLIENTS = 6
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def service(request):
+def service(processes, request):
     """The service on SQLite, in two processes where the server has them."""
     with deployed(SERVERS[request.param]) as running:
         yield running
@@ -91,6 +91,7 @@ def test_the_logging_section_of_the_file_is_in_force(service):
 
 @pytest.mark.clause("H-34.1")
 @pytest.mark.parametrize("name", ["gunicorn sync", "gunicorn gthread", "granian"])
+@pytest.mark.usefixtures("processes")
 def test_a_request_under_way_is_finished_before_the_server_stops(name):
     server = SERVERS[name].alone()
     with deployed(server) as service, slow_request(service) as outcomes:

@@ -117,17 +117,15 @@ class Nobody:
 
 
 @pytest.fixture(scope="module")
-def urls(tmp_path_factory, request):
+def urls(tmp_path_factory, redis_server, postgresql_module_url):
     """URLs of two databases of each kind."""
     folder = tmp_path_factory.mktemp("databases")
-    redis = request.getfixturevalue("redis_server")
-    postgresql = request.getfixturevalue("postgresql_module_url")
     return {
         "memory": ("", ""),
         "sqlite": (f"sqlite:///{folder}/a.db", f"sqlite:///{folder}/b.db"),
         # Nothing is connected at the start.
-        "postgresql": (postgresql, postgresql + "_2"),
-        "redis": (f"{redis}/1", f"{redis}/2"),
+        "postgresql": (postgresql_module_url, postgresql_module_url + "_2"),
+        "redis": (f"{redis_server}/1", f"{redis_server}/2"),
     }
 
 

@@ -353,6 +353,7 @@ def test_pools_of_postgresql_tell_how_full_they_are(postgresql_url, pool, size):
 
 
 @pytest.mark.clause("E-6.2")
+@pytest.mark.usefixtures("processes")
 def test_any_worker_shows_the_sum_of_all(tmp_path, monkeypatch):
     folder = tmp_path / "metrics"
     folder.mkdir()

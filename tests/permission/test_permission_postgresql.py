@@ -181,6 +181,7 @@ def test_locks_and_transactions_work_behind_pgbouncer(permission: Permission) ->
 
 
 @pytest.mark.clause("B-2.5", "B-22.40")
+@pytest.mark.usefixtures("processes")
 def test_a_server_that_stops_is_a_backend_error() -> None:
     calls: list[Callable[[Permission], Any]] = [
         lambda backend: backend.flush(),

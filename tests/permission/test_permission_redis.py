@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import redis as driver
 from redis_support import keys_of, watching_commands
+from servers.starting import start_process
 from services import running_redis
 
 from cliquet.cache import redis as cache_redis
@@ -214,6 +215,7 @@ def test_the_aces_returned_by_a_write_are_those_that_are_stored(permission):
 
 
 @pytest.mark.clause("B-2.5", "B-22.40", "B-2.6")
+@pytest.mark.usefixtures("processes")
 def test_every_call_fails_as_a_backend_does_when_the_server_is_down():
     with running_redis() as url:
         pass
@@ -277,7 +279,7 @@ for n in itertools.count():
 def test_a_process_killed_at_any_point_leaves_both_directions_in_agreement(
     permission, client, redis_url
 ):
-    process = subprocess.Popen(
+    process = start_process(
         [sys.executable, "-c", CHURN, redis_url], stdout=subprocess.PIPE, text=True
     )
     for _ in range(50):

@@ -82,6 +82,7 @@ def test_nothing_is_written_when_another_does_not_commit(permission, client):
 
 
 @pytest.mark.clause("X-30", "B-18.9")
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(
     "change",
     [
@@ -233,6 +234,7 @@ def test_a_flush_comes_before_what_follows_it(permission, client):
 
 
 @pytest.mark.clause("X-30")
+@pytest.mark.usefixtures("processes")
 def test_what_cannot_be_released_expires(monkeypatch):
     with running_redis() as url, driver.Redis.from_url(url) as client:
         permission = Permission(client)

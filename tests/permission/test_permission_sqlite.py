@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from servers.starting import start_process
 
 from cliquet import settings
 from cliquet.connections.sqlite import config as sqlite_config
@@ -141,10 +142,11 @@ for turn in range(100):
 
 
 @pytest.mark.clause("E-1.4", "E-1.1", "B-15.17")
+@pytest.mark.usefixtures("processes")
 def test_processes_share_one_file(permission: Permission) -> None:
     command = [sys.executable, "-c", PROGRAM, f"sqlite:///{permission.client.path}"]
     running = [
-        subprocess.Popen([*command, str(number)], stderr=subprocess.PIPE, text=True)
+        start_process([*command, str(number)], stderr=subprocess.PIPE, text=True)
         for number in range(2)
     ]
     assert [process.communicate(timeout=120)[1] for process in running] == ["", ""]

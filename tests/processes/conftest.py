@@ -18,7 +18,7 @@ def family(request):
 
 
 @pytest.fixture(scope="session")
-def site(family, request):
+def site(processes, family, request):
     """Four processes on one storage; one process with as many threads where it is not shared."""
     workers, threads = (1, CLIENTS) if family == "memory" else (4, 4)
 

@@ -1,7 +1,6 @@
 """Several worker processes that share one listening socket."""
 
 import contextlib
-import functools
 import json
 import os
 import select
@@ -12,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from servers.processes import START_TIMEOUT_SECONDS, end_with_parent, free_port, temporary_folder
+from servers.processes import START_TIMEOUT_SECONDS, free_port, temporary_folder
+from servers.starting import start_process
 
 from processes.application import make_application
 from processes.client import Client
@@ -43,7 +43,7 @@ class Site:
         self.pids = []
         arguments = [str(self.listening.fileno()), str(threads), json.dumps(settings)]
         with self.log_path.open("ab") as log:
-            self.starter = subprocess.Popen(
+            self.starter = start_process(
                 [sys.executable, "-m", "processes.worker", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -52,8 +52,6 @@ class Site:
                 # Where helpers of the tests are found.
                 env={**os.environ, "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS.parent}"},
                 pass_fds=[self.listening.fileno()],
-                start_new_session=True,
-                preexec_fn=functools.partial(end_with_parent, signal.SIGKILL),
             )
         try:
             self._start(workers)

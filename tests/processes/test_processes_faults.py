@@ -62,6 +62,7 @@ def let_them_work(actors, seconds):
 
 @pytest.mark.clause("H-27.3", "B-5.20", "X-23", "X-18", "H-34.1")
 @pytest.mark.parametrize("family", ["redis", "postgresql"])
+@pytest.mark.usefixtures("processes")
 def test_a_server_crashes_under_load_and_no_acknowledged_write_is_lost(family, headers):
     with (
         durable_backends(family) as (server, settings),
@@ -92,6 +93,7 @@ def test_a_server_crashes_under_load_and_no_acknowledged_write_is_lost(family, h
 
 @pytest.mark.clause("B-5.20", "B-22.10", "X-23", "X-18")
 @pytest.mark.parametrize("family", ["redis", "sqlite", "postgresql"])
+@pytest.mark.usefixtures("processes")
 def test_workers_are_killed_under_load_and_no_acknowledged_write_is_lost(request, family, headers):
     def postgresql_server():
         return request.getfixturevalue("postgresql_server")

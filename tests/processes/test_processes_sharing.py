@@ -58,7 +58,7 @@ def combined_backends(storage, permission, postgresql_server):
 
 
 @pytest.fixture(scope="module", params=COMBINATIONS, ids="-".join)
-def site(request):
+def site(processes, request):
     server = request.getfixturevalue("postgresql_server")
     with (
         combined_backends(*request.param, server) as settings,

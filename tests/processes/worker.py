@@ -13,7 +13,7 @@ import sys
 import traceback
 
 import waitress.server
-from servers.processes import end_with_parent
+from servers.starting import end_with_parent
 
 from processes.application import make_application
 

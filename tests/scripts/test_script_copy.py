@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from processes.backends import fresh_backends
 from pyramid.config import Configurator
+from servers.starting import start_process
 
 from cliquet.initialization import initialize
 from cliquet.permission.memory import Permission
@@ -301,6 +302,7 @@ def until(condition):
     ("from_family", "to_family"),
     [("sqlite", "postgresql"), ("postgresql", "redis"), ("redis", "sqlite")],
 )
+@pytest.mark.usefixtures("processes")
 def test_a_copy_that_is_killed_goes_on(service, from_family, to_family):
     from_ini, source = service(from_family)
     to_ini, target = service(to_family)
@@ -315,7 +317,7 @@ def test_a_copy_that_is_killed_goes_on(service, from_family, to_family):
         return lambda: target.storage.count_all("c", parent_id) > 0
 
     for parent_id in ("user00", "user05"):
-        process = subprocess.Popen(
+        process = start_process(
             [*PROGRAM, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         until(seen(parent_id))

@@ -70,6 +70,7 @@ def test_tests_of_a_new_service_pass(demo):
 
 
 @pytest.mark.clause("E-7.1")
+@pytest.mark.usefixtures("processes")
 def test_a_new_service_serves_its_resource(demo, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(demo))
     ini = demo / "config" / "development.ini"

@@ -8,6 +8,7 @@ import subprocess
 
 import psycopg2
 import pytest
+from servers.starting import start_process
 
 from scripts.command_line import PROGRAM, write_ini
 
@@ -60,7 +61,7 @@ def migrate_together(url, tmp_path):
     def migrate():
         path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
         started = [
-            subprocess.Popen(
+            start_process(
                 [*PROGRAM, "--ini", ini, "migrate"],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from servers.starting import start_process
 
 from scripts.command_line import MEMORY, PROGRAM, write_ini
 
@@ -165,9 +166,10 @@ def test_another_application_is_refused(cliquet, ini, tmp_path):
 
 
 @pytest.mark.clause("P-30.3")
+@pytest.mark.usefixtures("processes")
 def test_a_reader_that_has_seen_enough_gets_no_traceback(ini, tmp_path):
     file = ini({f"x{n}": "y" * 1000 for n in range(100)})
-    with subprocess.Popen(
+    with start_process(
         [*PROGRAM, "settings", "--ini", file],
         cwd=tmp_path,
         stdout=subprocess.PIPE,

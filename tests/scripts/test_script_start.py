@@ -13,6 +13,7 @@ import urllib.request
 
 import pytest
 from servers.processes import free_port
+from servers.starting import start_process
 
 from cliquet.scripts import start
 from cliquet.scripts.start import with_port
@@ -64,15 +65,11 @@ class Running:
     def __init__(self, folder, *arguments):
         self._log = folder / "log"
         with self._log.open("w") as output:
-            self.process = subprocess.Popen(
+            self.process = start_process(
                 [*PROGRAM, "start", *arguments],
                 cwd=folder,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Its own group, so that a signal can be sent as a terminal does.
-                start_new_session=True,
-                # A shell that runs the tests in the background ignores it, and so would we.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     @property
@@ -98,13 +95,13 @@ class Running:
             time.sleep(0.02)
 
     def end(self, number=signal.SIGTERM):
-        """Send a signal to the group, as a terminal does, and return the exit code."""
+        """Send a signal to its own group, as a terminal does, and return the exit code."""
         os.killpg(self.process.pid, number)
         return self.process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture
-def started(tmp_path):
+def started(processes, tmp_path):
     """Start the program in the folder of the test."""
     with contextlib.ExitStack() as stack:
 

@@ -25,7 +25,7 @@ def running_memcached(*arguments):
 
 
 @pytest.fixture(scope="session")
-def memcached_server():
+def memcached_server(processes):
     """``host:port`` of a Memcached of this worker; tests share it, and choose their own keys."""
     with running_memcached() as address:
         yield address

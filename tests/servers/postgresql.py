@@ -198,7 +198,7 @@ def _server_url(given):
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory):
+def postgresql_server(processes, tmp_path_factory):
     """URL of a PostgreSQL that all workers share, without database nor slash at its end."""
     given = os.environ.get("CLIQUET_TEST_POSTGRESQL_URL")
     if given:

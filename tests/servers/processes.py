@@ -1,8 +1,6 @@
 """What the servers have in common: ports, users, start and end of a process."""
 
 import contextlib
-import ctypes
-import functools
 import os
 import pwd
 import random
@@ -10,12 +8,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-from pathlib import Path
 
 import pytest
+
+from servers.starting import MEMORY_FOLDER, folder_prefix, start_process
 
 START_TIMEOUT_SECONDS = 20
 STOP_TIMEOUT_SECONDS = 15
@@ -25,12 +23,7 @@ STOP_TIMEOUT_SECONDS = 15
 # itself; or another client holds it when the server comes back.
 LOWEST_PORT, HIGHEST_PORT = 15000, 32000
 
-MEMORY_FOLDER = "/dev/shm"
 MIN_MEMORY_BYTES = 2**30
-
-# Loaded before any fork: the hook below runs between fork and exec, where little is allowed.
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-_PR_SET_PDEATHSIG = 1
 
 
 def missing(reason):
@@ -92,8 +85,7 @@ def temporary_folder(name, user=None, *, in_memory=False):
     parent = None
     if in_memory and _has_memory_folder():
         parent = MEMORY_FOLDER
-        _remove_orphans()
-    folder = tempfile.mkdtemp(prefix=f"cliquet-{name}-{os.getpid()}-", dir=parent)
+    folder = tempfile.mkdtemp(prefix=folder_prefix(name), dir=parent)
     try:
         if user is not None:
             os.chown(folder, user.pw_uid, user.pw_gid)
@@ -108,23 +100,6 @@ def _has_memory_folder():
         os.access(MEMORY_FOLDER, os.W_OK)
         and shutil.disk_usage(MEMORY_FOLDER).free >= MIN_MEMORY_BYTES
     )
-
-
-def _remove_orphans():
-    """Remove what runs of the tests that were killed have left in the memory."""
-    for folder in Path(MEMORY_FOLDER).glob("cliquet-*-*-*"):
-        pid = folder.name.split("-")[-2]
-        if not Path("/proc", pid).exists():
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def end_with_parent(number):
-    """Let the system send this process a signal when the thread that started it ends.
-
-    A change of user undoes it.
-    """
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, int(number))
 
 
 class ServerProcess:
@@ -165,14 +140,12 @@ class ServerProcess:
             output = subprocess.DEVNULL
             if self.log_path is not None:
                 output = stack.enter_context(open(self.log_path, "ab"))
-            self.process = subprocess.Popen(
+            self.process = start_process(
                 self.command,
+                parent_death_signal=self.parent_death_signal,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                preexec_fn=functools.partial(end_with_parent, self.parent_death_signal),
-                # Ctrl-C is for the tests, which then stop it themselves.
-                start_new_session=True,
                 **identity(self.user),
             )
         try:

@@ -101,7 +101,7 @@ def running_durable_redis(*arguments):
 
 
 @pytest.fixture(scope="session")
-def redis_server():
+def redis_server(processes):
     """URL of a Redis without database number, nor slash at its end."""
     given = os.environ.get("CLIQUET_TEST_REDIS_URL")
     if given:

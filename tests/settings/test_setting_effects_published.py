@@ -77,7 +77,7 @@ def _response(answer):
 
 
 @pytest.fixture(scope="module")
-def environment():
+def environment(processes):
     """The variables of this module's servers, in the place of the addresses of the file."""
     with pytest.MonkeyPatch.context() as patched, running_redis() as url:
         for name, value in {

@@ -14,6 +14,7 @@ import pytest
 import redis as driver
 from redis_support import keys_of, watching_commands
 from servers.redis import redis_process
+from servers.starting import start_process
 from services import running_redis
 
 from cliquet import utils
@@ -841,7 +842,7 @@ while True:
 
 @contextmanager
 def running(code, *arguments):
-    process = subprocess.Popen(
+    process = start_process(
         [sys.executable, "-c", WORKER + code, *map(str, arguments)],
         stdout=subprocess.PIPE,
         text=True,
@@ -922,6 +923,7 @@ def every_call(storage):
 
 
 @pytest.mark.clause("B-2.5", "B-3.10")
+@pytest.mark.usefixtures("processes")
 def test_every_call_fails_as_a_backend_does_when_the_server_is_down():
     with running_redis() as url:
         pass
@@ -934,6 +936,7 @@ def test_every_call_fails_as_a_backend_does_when_the_server_is_down():
 
 
 @pytest.mark.clause("B-2.5")
+@pytest.mark.usefixtures("processes")
 def test_a_server_that_was_started_again_is_used_again():
     with redis_process() as server:
         storage = load(server.url)
@@ -957,6 +960,7 @@ def test_a_foreign_value_under_one_of_its_keys_is_a_backend_error(storage, clien
 
 
 @pytest.mark.clause("B-21.7", "B-4.15")
+@pytest.mark.usefixtures("processes")
 def test_a_replica_gives_known_timestamps_and_refuses_to_make_new_ones():
     with running_redis() as primary_url:
         storage = load(primary_url)

@@ -1,13 +1,13 @@
 """The storage in SQLite: the contract, and what is particular to it."""
 
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from process_costs import MEGABYTE, own_memory
+from servers.starting import start_process
 
 from cliquet.storage import sqlite
 from cliquet.storage.exceptions import ReadonlyError
@@ -101,10 +101,11 @@ for _ in range(50):
 
 
 @pytest.mark.clause("E-1.4", "D-55", "D-57", "B-4.5")
+@pytest.mark.usefixtures("processes")
 def test_processes_share_the_file(storage):
     create(storage, id="counter", n=0)
     url = f"sqlite:///{storage.client.path}"
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, url], cwd=ROOT) for _ in range(4)]
+    writers = [start_process([sys.executable, "-c", WRITER, url], cwd=ROOT) for _ in range(4)]
 
     assert [writer.wait(60) for writer in writers] == [0] * 4
 

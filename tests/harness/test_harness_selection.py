@@ -1,0 +1,38 @@
+"""Tests that need servers are known, so that `make test-fast` starts none."""
+
+import sys
+
+import pytest
+from servers.starting import start_process
+
+SERVERS = {"redis_server", "postgresql_server", "memcached_server"}
+
+
+def test_what_is_not_marked_uses_no_server(request: pytest.FixtureRequest) -> None:
+    unmarked = [item for item in request.session.items if item.get_closest_marker("server") is None]
+
+    assert [item.nodeid for item in unmarked if SERVERS & set(item.fixturenames)] == []
+
+
+def test_what_is_not_marked_can_start_none() -> None:
+    with pytest.raises(pytest.fail.Exception, match="asks for the fixture `processes`"):
+        start_process([sys.executable, "-c", ""])
+
+
+def test_the_fixture_of_processes_marks(processes: None, request: pytest.FixtureRequest) -> None:
+    assert request.node.get_closest_marker("server") is not None
+    assert start_process([sys.executable, "-c", ""]).wait() == 0
+
+
+@pytest.mark.parametrize(
+    "parameter", ["redis", "postgresql_url", ("sqlite", "memcached", True)], ids=str
+)
+def test_a_parameter_that_names_a_server_marks(
+    parameter: object, request: pytest.FixtureRequest
+) -> None:
+    assert request.node.get_closest_marker("server") is not None
+
+
+@pytest.mark.parametrize("parameter", ["memory", "sqlite", ("sqlite", "memory", False)], ids=str)
+def test_another_one_does_not(parameter: object, request: pytest.FixtureRequest) -> None:
+    assert request.node.get_closest_marker("server") is None

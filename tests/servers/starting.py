@@ -1,0 +1,141 @@
+"""The one place where tests start processes that run beside them, and what ends these.
+
+Nothing that the tests start outlives them, even if they are killed. Two things see to it: the
+system sends a signal to each process of :func:`start_process` when the thread that started it ends,
+so that servers end in good order; and a watchdog (:mod:`servers.watchdog`) kills whatever is left,
+children of children too, and what `subprocess.run` has started.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+
+import pytest
+
+MEMORY_FOLDER = "/dev/shm"
+
+# Values of parameters that let a fixture start the server of that name.
+FAMILIES = frozenset({"postgresql", "pgbouncer", "redis", "memcached"})
+
+_MARK_VARIABLE = "CLIQUET_TEST_STARTED_BY"
+
+# Loaded before any fork: the hook below runs between fork and exec, where little is allowed.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PR_SET_PDEATHSIG = 1
+
+
+class _Permission:
+    """Whether the test that runs now is known to start processes: see :func:`needs_processes`."""
+
+    is_given = True
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Say that a test starts processes; without it, directly or indirectly, starting one fails.
+
+    Thereby ``make test-fast`` knows what to leave out: tests that carry the mark ``server``, which
+    nobody writes by hand.
+    """
+
+
+def needs_processes(item):
+    """Return whether a test was collected that needs a process beside the tests.
+
+    One of its fixtures asks for `processes`; or one of its parameters names a server, for the
+    fixture that starts the one of its parameter.
+    """
+    if "processes" in item.fixturenames:
+        return True
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and any(map(_names_a_server, callspec.params.values()))
+
+
+def _names_a_server(value):
+    if isinstance(value, str):
+        return value in FAMILIES or value.removesuffix("_url") in FAMILIES
+    return isinstance(value, (tuple, list)) and any(map(_names_a_server, value))
+
+
+def allow_processes(is_given):
+    """Let the test that runs next start processes, or fail if it does."""
+    _Permission.is_given = is_given
+
+
+def start_process(command, *, parent_death_signal=signal.SIGKILL, **kwargs):
+    """Start a program that runs beside the tests, and return its `Popen`.
+
+    It ends when the *thread* that started it does, however that ends.
+
+    Parameters
+    ----------
+    parent_death_signal : what the system then sends to it.
+    kwargs : those of `subprocess.Popen`.
+    """
+    if not _Permission.is_given:
+        pytest.fail("a test that starts processes asks for the fixture `processes`")
+
+    def prepare():
+        end_with_parent(parent_death_signal)
+        # A shell that runs the tests in the background ignores it, and so would the program.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    # Ctrl-C is for the tests, which then stop it themselves.
+    return subprocess.Popen(command, preexec_fn=prepare, start_new_session=True, **kwargs)
+
+
+def end_with_parent(number):
+    """Let the system send this process a signal when the thread that started it ends.
+
+    A change of user undoes it.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(number))
+
+
+def folder_prefix(name):
+    """Return how the names of temporary folders of this process begin."""
+    return f"cliquet-{name}-{os.getpid()}-"
+
+
+def start_watchdog():
+    """Let nothing that this process starts from now on outlive it; return what stops the watchdog.
+
+    Each process of the tests has its own: pytest, and each worker of pytest-xdist.
+    """
+    mark = uuid.uuid4().hex
+    folders = [str(Path(parent, folder_prefix("*") + "*")) for parent in temporary_parents()]
+    watchdog = subprocess.Popen(
+        [
+            *(sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py"))),
+            *(f"{_MARK_VARIABLE}={mark}", *folders),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # It outlives the group of the tests, and tests that run these very tests.
+        start_new_session=True,
+        env={},
+        cwd="/",
+    )
+    os.environ[_MARK_VARIABLE] = mark
+    owner = os.getpid()
+    # A fork that does not become another program must not hold the pipe.
+    os.register_at_fork(after_in_child=watchdog.stdin.close)
+
+    def stop():
+        # A fork that returns from here is not the process that is watched.
+        if os.getpid() == owner:
+            watchdog.communicate()
+
+    return stop
+
+
+def temporary_parents():
+    """Return the folders in which temporary ones are made."""
+    return [tempfile.gettempdir(), MEMORY_FOLDER]
