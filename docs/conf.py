@@ -75,7 +75,6 @@ nitpick_ignore = [
     ("py:class", "cliquet.resource.registration.ResourceClass"),
     # Private bases: what they give is documented with the classes that inherit it.
     ("py:class", "cliquet.events._ResourceEvent"),
-    ("py:class", "cliquet.resource.patch_reading.PatchReader"),
     # Named where they are used, and not published.
     ("py:class", "Renderer"),
     ("py:func", "write_implies_read"),

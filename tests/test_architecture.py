@@ -72,7 +72,6 @@ LONG_MODULES = {
     "cliquet/storage/memory/storage.py": "one method per method of the contract, on one lock",
     "cliquet/storage/redis/storage.py": "one method per method of the contract, each a few lines",
     "cliquet/permission/redis/permission.py": "one method per method of the contract",
-    "cliquet/resource/user.py": "the published class: its endpoints and hooks are its methods",
 }
 
 

@@ -1,7 +1,7 @@
 """The models under their published address (P-13, P-14): one imports the other, this one both."""
 
-from cliquet.resource.base_model import Model
 from cliquet.resource.shareable_model import ShareableModel
+from cliquet.resource.user_model import Model
 from cliquet.utils import DeprecatedMeta
 
 __all__ = ["Model", "ProtectedModel", "ShareableModel"]

@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 from cliquet.storage.ordering import json_equal
 from cliquet.types import Record
 
-__all__ = ["Plan", "changed_members", "find_readonly_change", "merge", "shown_members"]
+__all__ = [
+    "Plan",
+    "changed_members",
+    "find_readonly_change",
+    "merge",
+    "response_behavior",
+    "shown_members",
+]
 
 _ABSENT = object()
 
@@ -54,6 +61,11 @@ def changed_members(
 ) -> list[str]:
     """Return the members of `changes` whose stored value differs after the merge (H-20.4)."""
     return [name for name in changes if _differ(before, after, name)]
+
+
+def response_behavior(headers: Mapping[str, str]) -> str:
+    """Return the ``Response-Behavior`` that a request asks for, in lower case (H-20.8)."""
+    return str(headers.get("Response-Behavior", "")).lower()
 
 
 def shown_members(

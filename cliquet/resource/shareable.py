@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import colander
-from pyramid.httpexceptions import HTTPForbidden
 
 from cliquet import errors, utils
 from cliquet.events import ACTIONS
 from cliquet.permission.known import KnownPermissions
+from cliquet.resource import judging
 from cliquet.resource.model import Model, ShareableModel
 from cliquet.resource.parameters import InvalidParameter
+from cliquet.resource.patch import response_behavior
+from cliquet.resource.patch_reading import patched_document
 from cliquet.resource.schema import PermissionsSchema
 from cliquet.resource.user import Body, UserResource
 from cliquet.resource.viewset import ShareableViewSet, ViewSet
@@ -22,7 +25,6 @@ from cliquet.types import IdQuery, Record
 from cliquet.web import faults
 
 __all__ = ["ShareableResource"]
-
 
 # Characters, of four bytes at most, of a collection's URI that leaves room for any generated id.
 _SHORT_URI = utils.MAX_KEY_BYTES // 8
@@ -51,7 +53,7 @@ class ShareableResource(UserResource):
             known = getattr(self.context, "known_permissions", None)
             if isinstance(known, KnownPermissions):
                 self.model.known_permissions = known
-            self.model.judge = self._judge
+            self.model.judge = functools.partial(judging.judge_as_locked, self.context)
             # Looked up at each call: plug-ins replace the context's method (P-35.13).
             self.model.get_permission_object_id = lambda *args, **kwargs: (
                 self.context.get_permission_object_id(self.request, *args, **kwargs)
@@ -114,7 +116,7 @@ class ShareableResource(UserResource):
             # The permissions that it is applied to are those that nobody else can change (D-55).
             self.model.known_permissions.forget_aces()
         body = super().patch()
-        if self._response_behavior() in ("light", "diff"):
+        if response_behavior(self.request.headers) in ("light", "diff"):
             body.pop("permissions", None)
         return body
 
@@ -187,7 +189,8 @@ class ShareableResource(UserResource):
         """
         stored = existing.get(self.model.permissions_field, {})
         before = {name: sorted(principals) for name, principals in stored.items() if principals}
-        patched = self._patched_document({"data": self._bare(existing), "permissions": before})
+        document = {"data": self._bare(existing), "permissions": before}
+        patched = patched_document(self.request, document)
         after = patched["permissions"]
         changed = {name: after[name] for name in after if after[name] != before.get(name)}
         changed.update({name: [] for name in before if name not in after})
@@ -204,24 +207,6 @@ class ShareableResource(UserResource):
         """Return a record without its permissions."""
         field = self.model.permissions_field
         return {name: value for name, value in record.items() if name != field}
-
-    def _check_put(self, existing: Record | None) -> None:
-        """Judge the permission again, now that nobody else can create or delete (D-62).
-
-        Raises
-        ------
-        HTTPForbidden : the request was allowed to create, or to replace, and not the other; or to
-            replace another record, which somebody has written or created anew since.
-        """
-        required = "create" if existing is None else "write"
-        context = self.context
-        judged = getattr(context, "required_permission", None)
-        if judged is None:
-            return
-        if judged == required and not self._has_changed(existing) and not self._has_asked():
-            return
-        if not context.require(required):
-            raise HTTPForbidden
 
     def _creatable(self, record: Record) -> Record:
         """Return what is about to be created, unless nobody could be given a permission on it.
@@ -248,56 +233,20 @@ class ShareableResource(UserResource):
             )
         return record
 
-    def _check_write(self) -> None:
-        """Ask the permission backend again where it judged by itself (D-62).
+    def _check_put(self, existing: Record | None) -> None:
+        judging.check_put(self, existing)
 
-        Raises
-        ------
-        HTTPForbidden : it no longer agrees.
-        """
-        if self._has_asked() and not self.context.require("write"):
-            raise HTTPForbidden
+    def _check_write(self) -> None:
+        judging.check_write(self.context)
 
     def _check_list(self) -> None:
-        """Find the records again that are shared with the user (D-62).
-
-        Raises
-        ------
-        HTTPForbidden : there are none any more.
-        """
-        judge_again = getattr(self.context, "judge_list_again", None)
-        if judge_again is not None and not judge_again():
-            raise HTTPForbidden
-
-    def _judge(self, object_id: str, aces: dict[str, set[str]]) -> None:
-        """Judge the permission on what a record had when it was written (D-62).
-
-        Raises
-        ------
-        HTTPForbidden : it is not the record that the permission was judged on, or no longer grants.
-        """
-        judge_again = getattr(self.context, "judge_again", None)
-        if judge_again is not None and not judge_again(object_id, aces):
-            raise HTTPForbidden
-
-    def _has_asked(self) -> bool:
-        return getattr(self.context, "has_asked", False) is True
-
-    def _has_changed(self, existing: Record | None) -> bool:
-        """Whether a record is no longer the one that the permission was judged on."""
-        judged = getattr(self.context, "current_record", None)
-        if existing is None or judged is None or self.request.context is not self.context:
-            # Whoever made a context by hand has judged (P-35.13).
-            return False
-        field = self.model.modified_field
-        return bool(existing[field] != judged[field])
+        judging.check_list(self.context)
 
     def _disclosed(self, existing: Record) -> Record:
         """Return what an error body may show of a record: its id, if the user may not read it."""
-        id_field = self.model.id_field
         if self._may_read(existing):
             return self._bare(existing)
-        return {id_field: existing[id_field]}
+        return {self.model.id_field: existing[self.model.id_field]}
 
     def _may_read(self, record: Record) -> bool:
         permits_on = getattr(self.context, "permits_on", None)

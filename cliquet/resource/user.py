@@ -1,41 +1,50 @@
-"""The endpoints of a resource whose records belong to the user who made them (H-5.1, H-5.2)."""
+"""The published class of resources whose records belong to the user who made them (H-5.1, H-5.2).
+
+What an endpoint does is in the modules ``listing`` and ``writing`` beside this one. The class holds
+what applications override: hooks, and the steps that the endpoints call through it (P-11).
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 import colander
-from pyramid.httpexceptions import HTTPException
 from pyramid.request import Request
+from pyramid.response import Response
 
-from cliquet import errors, utils
-from cliquet.core import jsonio
+from cliquet import errors, settings, utils
 from cliquet.events import ACTIONS
 from cliquet.monitoring import logs
-from cliquet.resource import headers, patch
+from cliquet.resource import (
+    body,
+    headers,
+    listing,
+    listing_query,
+    pagination,
+    patch,
+    patch_reading,
+    refusals,
+    writing,
+)
+from cliquet.resource.bounds import Bounds
 from cliquet.resource.model import Model
-from cliquet.resource.patch import Plan
-from cliquet.resource.patch_reading import PatchReader
 from cliquet.resource.schema import ResourceSchema
 from cliquet.resource.viewset import ViewSet
+from cliquet.security import authentication
 from cliquet.storage import Filter, Sort
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
-from cliquet.storage.query import COMPARISON, PaginationRule
+from cliquet.storage.query import PaginationRule
 from cliquet.types import Record
 from cliquet.web import faults
 
-__all__ = ["UserResource"]
-
-T = TypeVar("T")
+__all__ = ["Body", "UserResource"]
 
 Body = dict[str, Any]
 
-_PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 
-
-class UserResource(PatchReader):
+class UserResource:
     """Records that only their owner sees: the class that applications subclass (P-9).
 
     Attributes
@@ -50,12 +59,24 @@ class UserResource(PatchReader):
     mapping: ResourceSchema = ResourceSchema()
     force_patch_update = False
 
+    # A list is read before its timestamp, which comes with the page: see `listing`.
+    _timestamp_comes_with_page = True
+
+    # What was found out for the request.
+    _timestamp: int | None = None
+    _query_bounds: Bounds | None = None
+    # A mapping, and what it became when it was bound to the request.
+    _bound_mapping: tuple[ResourceSchema, ResourceSchema] | None = None
+    # The last page that was cut, and the record after it: the published methods that write its
+    # token are given its last record alone.
+    _page_end: tuple[Sequence[Record], Record | None] = ((), None)
+
     def __init__(self, request: Request, context: Any = None) -> None:
         # First, since an override may set attributes that the rest relies on (P-9.11).
         # Where nobody is asked who they are, there is one collection for all (S-5.1).
         parent_id = self.get_parent_id(request) or ""
         if not _is_storable(parent_id, request):
-            raise self._not_found()
+            raise refusals.not_found()
         self.model = self.default_model(
             storage=request.registry.storage,
             id_generator=request.registry.id_generator,
@@ -78,6 +99,68 @@ class UserResource(PatchReader):
             stacklevel=2,
         )
         return self.model
+
+    @property
+    def timestamp(self) -> int:
+        """The timestamp of the collection in ms, read once per request (P-9.9, P-9.13).
+
+        Raises
+        ------
+        BackendError : the storage failed.
+        HTTPServiceUnavailable : the same in read-only mode (H-26.9).
+        """
+        if self._timestamp is None:
+            self._timestamp = listing.read_timestamp(self.request, self.model.timestamp)
+            logs.bind(collection_timestamp=self._timestamp)
+        return self._timestamp
+
+    @property
+    def _schema(self) -> ResourceSchema:
+        """The schema of the records, with what depends on the request worked out."""
+        mapping, bound = self.mapping, self._bound_mapping
+        if bound is None or bound[0] is not mapping:
+            bound = self._bound_mapping = (mapping, mapping.for_request(self.request))
+        return bound[1]
+
+    # Endpoints
+
+    def collection_get(self) -> Body:
+        """List records (H-11)."""
+        return listing.get_list(self)
+
+    def collection_post(self) -> Body:
+        """Create a record (H-16)."""
+        return writing.post_record(self)
+
+    def collection_delete(self) -> Body:
+        """Delete the records that match the filters (H-17)."""
+        return listing.delete_list(self)
+
+    def get(self) -> Body:
+        """Fetch a record (H-18)."""
+        self._raise_400_if_invalid_id(self.record_id)
+        record = self._get_record_or_404(self.record_id)
+        response = self.request.response
+        self._add_timestamp_header(response, timestamp=record[self.model.modified_field])
+        self._add_cache_header(response)
+        self._raise_304_if_not_modified(record)
+        self._raise_412_if_modified(record)
+        partial_fields = self._extract_partial_fields()
+        if partial_fields is not None:
+            record = utils.dict_subset(record, partial_fields)
+        return self.postprocess(record)
+
+    def put(self) -> Body:
+        """Create or replace a record (H-19)."""
+        return writing.put_record(self)
+
+    def patch(self) -> Body:
+        """Modify members of a record (H-20)."""
+        return writing.patch_record(self)
+
+    def delete(self) -> Body:
+        """Delete a record (H-21)."""
+        return writing.delete_record(self)
 
     # Hooks
 
@@ -131,7 +214,10 @@ class UserResource(PatchReader):
     ) -> Body:
         """Return the body of the response, and tell subscribers what was done (P-11.4)."""
         self.request.notify_resource_event(
-            timestamp=self._event_timestamp(action),
+            # After a change it is another one than the response's headers carry (X-10).
+            timestamp=(
+                self.model.timestamp if action is not ACTIONS.READ else lambda: self.timestamp
+            ),
             data=result,
             action=action,
             old=old,
@@ -139,280 +225,150 @@ class UserResource(PatchReader):
         )
         return {"data": result}
 
-    def _event_timestamp(self, action: ACTIONS) -> Callable[[], int]:
-        # After a change it is another one than the response's headers carry (X-10).
-        if action is ACTIONS.READ:
-            return lambda: self.timestamp
-        return self.model.timestamp
+    def is_known_field(self, field: str) -> bool:
+        """Whether `field` can be filtered and sorted on (P-11.5, H-12.5).
 
-    # Collection endpoints
+        Overridden by applications whose records have no schema.
+        """
+        return field in self._get_known_fields()
 
-    def collection_get(self) -> Body:
-        """List records (H-11)."""
-        response = self.request.response
-        comes_with_page = self._timestamp_comes_with_page()
-        if not comes_with_page:
-            # Before the records: it may be older than they are, never newer (H-9.8).
-            self._add_timestamp_header(response)
-            self._add_cache_header(response)
-        self._raise_304_if_not_modified()
-        self._raise_412_if_modified()
+    def _get_known_fields(self) -> list[str]:
+        """Return the declared fields and the three that every record may have (P-11.6)."""
+        declared = [node.name for node in self._schema.children]
+        model = self.model
+        return [*declared, model.id_field, model.modified_field, model.deleted_field]
 
+    # Steps of the endpoints that applications override as well (P-11.7)
+
+    def _get_record_or_404(self, record_id: Any) -> Record:
+        """Return a live record (P-11.8).
+
+        Raises
+        ------
+        HTTPNotFound : there is none.
+        """
+        current: Record | None = getattr(self.context, "current_record", None)
+        if current is not None:
+            return current
         try:
-            filters = self._extract_filters()
-            limit = self._extract_limit()
-            sorting = self._extract_sorting(limit)
-            partial_fields = self._extract_partial_fields()
-            rules, offset = self._extract_pagination_rules_from_token(limit, sorting)
-        except HTTPException:
-            # A first access is one, even when it is refused (X-22).
-            _ = self.timestamp
-            raise
-
-        records, total = self._get_page(filters, sorting, rules, limit)
-        if comes_with_page:
-            if not self._take_timestamp(records):
-                _ = self.timestamp
-                records, total = self._get_page(filters, sorting, rules, limit)
-            self._add_timestamp_header(response)
-            self._add_cache_header(response)
-        records = self._cut_page(records, sorting, limit, offset)
-        headers.add_total_records(response.headers, total)
-        logs.bind(nb_records=len(records), limit=limit)
-        if partial_fields is not None:
-            records = [utils.dict_subset(record, partial_fields) for record in records]
-        return self.postprocess(records)
-
-    def _get_page(
-        self,
-        filters: list[Filter],
-        sorting: list[Sort],
-        rules: list[PaginationRule],
-        limit: int | None,
-    ) -> tuple[list[Record], int]:
-        """Return the records of a page and one more, which tells that there is a next page."""
-        return self.model.get_records(
-            filters=filters,
-            sorting=sorting,
-            pagination_rules=rules,
-            limit=None if limit is None else limit + 1,
-            include_deleted=any(item.field == self.model.modified_field for item in filters),
-        )
-
-    def collection_post(self) -> Body:
-        """Create a record (H-16)."""
-        id_field = self.model.id_field
-        given = self._body_data()
-        new = self._new_record()
-        if id_field in given:
-            self._raise_400_if_invalid_id(given[id_field])
-            new[id_field] = given[id_field]
-        elif id_field in new:
-            self._raise_400_if_invalid_id(new[id_field])
-
-        def create() -> tuple[Record, ACTIONS]:
-            existing = self._find(new[id_field]) if id_field in new else None
-            if existing is None or self._may_read(existing) or self._is_creation_only():
-                # Without a live record the condition is about the collection (H-10.3).
-                self._raise_412_if_modified(record=existing)
-            else:
-                # A timestamp to compare with would tell the one of the record (D-49).
-                self._raise_conflict(UnicityError(id_field, existing))
-            self._raise_400_if_ahead(new.get(self.model.modified_field), existing)
-            processed = self._creatable(_in_json_types(self.process_record(dict(new))))
-            try:
-                created = self.model.create_record(
-                    processed, unique_fields=self.mapping.get_option("unique_fields")
-                )
-            except UnicityError as error:
-                if not self._may_read(error.record):
-                    self._raise_conflict(error)
-                return error.record, ACTIONS.READ
-            return created, ACTIONS.CREATE
-
-        # A generated id and no condition: nothing is judged that the creation itself does not.
-        is_plain = id_field not in new and not self.request.headers.get("If-Match")
-        record, action = create() if is_plain else self._atomically(create)
-        if action is ACTIONS.CREATE:
-            self.request.response.status_code = 201
-        return self.postprocess(record, action=action)
-
-    def collection_delete(self) -> Body:
-        """Delete the records that match the filters (H-17)."""
-        params = self.request.GET
-        # A token means the rest of a paged deletion: all of it, without limit (X-15).
-        paged = bool(params.get("_limit") or params.get("_token"))
-
-        def delete() -> list[Record]:
-            self._check_list()
-            self._raise_412_if_modified()
-            filters = self._extract_filters()
-            if paged:
-                return self._delete_page(filters)
-            return self.model.delete_records(filters=filters)
-
-        deleted = self._atomically(delete)
-        return self.postprocess(deleted, action=ACTIONS.DELETE if deleted else ACTIONS.READ)
-
-    def _delete_page(self, filters: list[Filter]) -> list[Record]:
-        """Delete at most ``_limit`` records after ``_token``, in the order of ``_sort`` (X-15)."""
-        limit = self._extract_limit() if self.request.GET.get("_limit") else None
-        sorting = self._extract_sorting(limit)
-        rules, offset = self._extract_pagination_rules_from_token(limit, sorting)
-        records, _ = self.model.get_records(
-            filters=filters,
-            sorting=sorting,
-            pagination_rules=rules,
-            limit=None if limit is None else limit + 1,
-        )
-        records = self._cut_page(records, sorting, limit, offset)
-        if not records:
-            return []
-        ids = [record[self.model.id_field] for record in records]
-        return self.model.delete_records(filters=[Filter(self.model.id_field, ids, COMPARISON.IN)])
-
-    # Record endpoints
-
-    def get(self) -> Body:
-        """Fetch a record (H-18)."""
-        self._raise_400_if_invalid_id(self.record_id)
-        record = self._get_record_or_404(self.record_id)
-        response = self.request.response
-        self._add_timestamp_header(response, timestamp=record[self.model.modified_field])
-        self._add_cache_header(response)
-        self._raise_304_if_not_modified(record)
-        self._raise_412_if_modified(record)
-        partial_fields = self._extract_partial_fields()
-        if partial_fields is not None:
-            record = utils.dict_subset(record, partial_fields)
-        return self.postprocess(record)
-
-    def put(self) -> Body:
-        """Create or replace a record (H-19)."""
-        given = self._new_record()
-        self._raise_400_if_invalid_id(self.record_id)
-        record, action, old = self._atomically(lambda: self._put(dict(given)))
-        if action is ACTIONS.CREATE:
-            self.request.response.status_code = 201
-        self._add_timestamp_header(
-            self.request.response, timestamp=record[self.model.modified_field]
-        )
-        return self.postprocess(record, action=action, old=old)
-
-    def _put(self, new: Record) -> tuple[Record, ACTIONS, Record | None]:
-        existing = self._find(self.record_id)
-        self._check_put(existing)
-        new = self._record_to_put(new, existing)
-        previous = existing or self._find_tombstone(self.record_id)
-        self._raise_400_if_ahead(new.get(self.model.modified_field), previous)
-        self._raise_412_if_modified(record=previous)
-
-        self._raise_400_if_id_mismatch(
-            new.setdefault(self.model.id_field, self.record_id), self.record_id
-        )
-        new = _in_json_types(self.process_record(new, old=previous))
-        unique_fields = self.mapping.get_option("unique_fields")
-        try:
-            if existing is None:
-                new = self._creatable(new)
-                created = self.model.create_record(new, unique_fields=unique_fields)
-                return created, ACTIONS.CREATE, None
-            updated = self.model.update_record(new, unique_fields=unique_fields)
-        except UnicityError as error:
-            self._raise_conflict(error)
-        return updated, ACTIONS.UPDATE, existing
-
-    def patch(self) -> Body:
-        """Modify members of a record (H-20)."""
-        # A patch in a format of its own stands in the body without payload around it (E-4.1).
-        given = None
-        if "patch" in self.request.validated:
-            self._check_patch()
-        else:
-            given = self._body_data()
-            self._given_timestamp(given)
-        self._raise_400_if_invalid_id(self.record_id)
-        record, existing, plan, changed = self._atomically(lambda: self._patch(given))
-        self._add_timestamp_header(
-            self.request.response, timestamp=record[self.model.modified_field]
-        )
-        body = self.postprocess(record, action=ACTIONS.UPDATE, old=existing)
-        # Subscribers get the whole record; only the client may ask for less (P-34.2).
-        body["data"] = patch.shown_members(
-            self._response_behavior(), body["data"], plan.changes, changed
-        )
-        return body
-
-    def _patch(self, given: Record | None) -> tuple[Record, Record, Plan, list[str]]:
-        id_field, modified_field = self.model.id_field, self.model.modified_field
-        existing = self._get_record_or_404(self.record_id)
-        self._check_write()
-        self._raise_412_if_modified(existing)
-
-        plan = self._planned(existing) if given is None else Plan(existing, given)
-        timestamp = self._given_timestamp(plan.changes)
-        self._raise_400_if_ahead(timestamp, existing)
-        updated = dict(self.apply_changes(plan.base, changes=plan.changes))
-        self._set_reserved(updated, timestamp)
-        self._raise_400_if_id_mismatch(updated.setdefault(id_field, self.record_id), self.record_id)
-        updated = _in_json_types(self.process_record(updated, old=existing))
-
-        # A timestamp that was sent counts as changed even when it is then ignored (H-20.4).
-        intended = {
-            **updated,
-            modified_field: existing[modified_field] if timestamp is None else timestamp,
-        }
-        touched = {**plan.changes, **dict.fromkeys(plan.removed)}
-        changed = patch.changed_members(existing, intended, touched)
-        if not changed and not self.force_patch_update:
-            # Nothing is written, and the timestamp stays (H-20.5).
-            unchanged = {**updated, modified_field: existing[modified_field]}
-            return unchanged, existing, plan, changed
-        try:
-            stored = self.model.update_record(
-                updated, unique_fields=self.mapping.get_option("unique_fields")
-            )
-        except UnicityError as error:
-            self._raise_conflict(error)
-        return stored, existing, plan, changed
-
-    def delete(self) -> Body:
-        """Delete a record (H-21)."""
-        self._raise_400_if_invalid_id(self.record_id)
-
-        def delete() -> Record:
-            record = self._get_record_or_404(self.record_id)
-            self._check_write()
-            self._raise_412_if_modified(record)
-            last_modified = self._extract_deletion_timestamp()
-            if last_modified is not None and last_modified <= record[self.model.modified_field]:
-                last_modified = None
-            self._raise_400_if_ahead(last_modified, location="querystring")
-            return self.model.delete_record(record, last_modified=last_modified)
-
-        deleted = self._atomically(delete)
-        return self.postprocess(deleted, action=ACTIONS.DELETE)
-
-    # Steps
-
-    def _atomically(self, operation: Callable[[], T]) -> T:
-        """Run what reads, judges and writes, with nobody else writing between (D-53 to D-57)."""
-        try:
-            return self.model.atomic(operation)
+            return self.model.get_record(record_id)
         except RecordNotFoundError:
-            # Deleted meanwhile, with a storage that does not hold the lock (B-22.16).
-            raise self._not_found() from None
+            raise refusals.not_found() from None
 
-    def _check_put(self, existing: Record | None) -> None:
-        """Make sure that the request may create, or replace, as it turns out to do (D-62)."""
+    def _extract_filters(self, queryparams: Any = None) -> list[Filter]:
+        """Read the filters of the query string (H-12)."""
+        return listing_query.filters(self, queryparams)
+
+    def _extract_limit(self) -> int | None:
+        """Read ``_limit`` (H-14.1 to H-14.4)."""
+        return listing_query.limit(self)
+
+    def _extract_sorting(self, limit: int | None) -> list[Sort]:
+        """Read ``_sort``, and complete it to a total order (H-13, D-24)."""
+        return listing_query.sorting(self)
+
+    def _extract_partial_fields(self) -> list[str] | None:
+        """Read ``_fields`` (H-15)."""
+        return listing_query.fields(self)
+
+    def _extract_pagination_rules_from_token(
+        self, limit: int | None, sorting: list[Sort]
+    ) -> tuple[list[PaginationRule], int]:
+        """Read ``_token``: where the page starts, and how many items came before (H-14.9)."""
+        return listing_query.start_of_page(self, sorting)
+
+    def _build_pagination_rules(
+        self,
+        sorting: list[Sort],
+        last_record: Mapping[str, Any],
+        rules: list[PaginationRule] | None = None,
+    ) -> list[PaginationRule]:
+        """Return the rules that keep what follows `last_record` (B-6.22)."""
+        return [*(rules or []), *pagination.pagination_rules(sorting, last_record)]
+
+    def _build_pagination_token(self, sorting: list[Sort], last_record: Record, offset: int) -> str:
+        """Return the token of the page that follows `last_record`."""
+        return listing.page_token(self, sorting, last_record, offset)
+
+    def _next_page_url(
+        self, sorting: list[Sort], limit: int, last_record: Record, offset: int
+    ) -> str:
+        """Return the absolute URL of the next page (H-14.5, H-14.12, D-70)."""
+        token = self._build_pagination_token(sorting, last_record, offset)
+        return listing.next_page_url(self.request, limit=limit, token=token)
+
+    def _add_timestamp_header(self, response: Response, timestamp: int | None = None) -> None:
+        """Set ``ETag`` and ``Last-Modified``, of the collection by default (H-9.7)."""
+        headers.add_timestamp_headers(
+            response.headers, self.timestamp if timestamp is None else timestamp
+        )
+
+    def _add_cache_header(self, response: Response) -> None:
+        """Set the caching headers (section 30)."""
+        expires_seconds = None
+        resource_name = getattr(self.context, "resource_name", None)
+        if resource_name and isinstance(resource_name, str):
+            expires_seconds = settings.read(
+                self.request.registry.settings, f"{resource_name}_cache_expires_seconds"
+            )
+        if expires_seconds:
+            # A public view has not asked yet who the user is, whose answer is private (D-69).
+            _ = self.request.authenticated_userid
+        headers.add_cache_headers(
+            response.headers, expires_seconds, authentication.is_private(self.request)
+        )
+
+    def _raise_304_if_not_modified(self, record: Record | None = None) -> None:
+        """Answer 304 when the client has this version already (H-10.8)."""
+        if self.request.headers.get("If-None-Match"):
+            refusals.raise_304_if_not_modified(self, record)
+
+    def _raise_412_if_modified(self, record: Record | None = None) -> None:
+        """Answer 412 when a precondition does not hold (H-10.6, H-10.9)."""
+        conditions = self.request.headers
+        if conditions.get("If-Match") or conditions.get("If-None-Match"):
+            refusals.raise_412_if_modified(self, record)
+
+    def _raise_400_if_invalid_id(self, record_id: Any) -> None:
+        """Refuse an id that the generator could not have made (H-7.8)."""
+        refusals.raise_400_if_invalid_id(self, record_id)
+
+    def _raise_400_if_id_mismatch(self, new_id: Any, record_id: Any) -> None:
+        """Refuse a body whose id is not the URL's (H-19.5)."""
+        refusals.raise_400_if_id_mismatch(self, new_id, record_id)
+
+    def _raise_conflict(self, exception: UnicityError) -> NoReturn:
+        """Answer 409 for a unique field that is taken (H-23.5)."""
+        refusals.raise_conflict(self, exception)
+
+    # What shared resources do otherwise
+
+    def _body_data(self) -> Record:
+        """Return ``data`` as the client sent it."""
+        return body.sent_data(self.request)
+
+    def _new_record(self) -> Record:
+        """Return the validated record of the body, with the client's timestamp (X-5)."""
+        return body.new_record(self)
+
+    def _record_to_put(self, given: Record, existing: Record | None) -> Record:
+        """Return what a PUT writes, from what the body says and what is there."""
+        return given
+
+    def _patched(self, existing: Record) -> Record:
+        """Return the record that the patch of the body makes of another (E-4.1)."""
+        return patch_reading.patched_record(self.request, existing)
+
+    def _bare(self, record: Record) -> Record:
+        """Return a record of the model as clients know it."""
+        return record
 
     def _creatable(self, record: Record) -> Record:
         """Return what is about to be created, or refuse it for what it would be called."""
         return record
 
-    def _record_to_put(self, given: Record, existing: Record | None) -> Record:
-        """Return what a PUT writes, from what the body says and what is there."""
-        return given
+    def _check_put(self, existing: Record | None) -> None:
+        """Make sure that the request may create, or replace, as it turns out to do (D-62)."""
 
     def _check_write(self) -> None:
         """Make sure that the request may still write the record (D-62)."""
@@ -420,20 +376,13 @@ class UserResource(PatchReader):
     def _check_list(self) -> None:
         """Make sure that the request may still write the records of the list (D-62)."""
 
-    def _is_creation_only(self) -> bool:
-        return bool(self.request.headers.get("If-None-Match", "").strip() == "*")
+    def _may_read(self, record: Record) -> bool:
+        """Whether the client may see a record that stands in its way; its own it may."""
+        return True
 
-    def _response_behavior(self) -> str:
-        return str(self.request.headers.get("Response-Behavior", "")).lower()
-
-    def _find(self, record_id: Any) -> Record | None:
-        try:
-            return self.model.get_record(record_id)
-        except RecordNotFoundError:
-            return None
-
-    def _find_tombstone(self, record_id: Any) -> Record | None:
-        return self.model.find_tombstone(record_id)
+    def _disclosed(self, existing: Record) -> Record:
+        """Return what an error body may show of a record (X-11)."""
+        return existing
 
 
 def _is_storable(parent_id: str, request: Request) -> bool:
@@ -442,15 +391,4 @@ def _is_storable(parent_id: str, request: Request) -> bool:
         return False
     variables = (request.matchdict or {}).items()
     written = [value for name, value in variables if name != "id" and isinstance(value, str)]
-    return utils.is_storable_key("".join(written))
-
-
-def _in_json_types(record: Record) -> Record:
-    """Return a record as JSON holds it.
-
-    A schema may give dates, decimals or sets: the hooks see them, no storage keeps them.
-    """
-    return {
-        name: value if type(value) in _PLAIN_TYPES else jsonio.loads(jsonio.dumps(value))
-        for name, value in record.items()
-    }
+    return not written or utils.is_storable_key("".join(written))

@@ -1,0 +1,232 @@
+"""The endpoints of a collection's list: GET, and DELETE of what matches its filters.
+
+What the query string asks for is read in :mod:`cliquet.resource.listing_query`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyramid.httpexceptions import (
+    HTTPException,
+    HTTPServiceUnavailable,
+)
+from pyramid.request import Request
+
+from cliquet import errors, settings, utils
+from cliquet.core.overriding import Shortcut
+from cliquet.events import ACTIONS
+from cliquet.monitoring import logs
+from cliquet.resource import anchors, headers, pagination, refusals
+from cliquet.resource.listing_query import reserved_fields
+from cliquet.resource.writing import atomically
+from cliquet.storage import Filter, Sort
+from cliquet.storage.base import Page
+from cliquet.storage.exceptions import BackendError
+from cliquet.storage.query import COMPARISON, PaginationRule
+from cliquet.types import Record
+
+if TYPE_CHECKING:
+    from cliquet.resource.user import UserResource
+
+__all__ = ["delete_list", "get_list", "next_page_url", "page_token", "read_timestamp"]
+
+T = TypeVar("T")
+
+_READONLY_TIMESTAMP = (
+    "Collection timestamp cannot be written. "
+    "Records endpoint must be hit at least once from a writable instance."
+)
+# The others ask for the timestamp of the collection before a list is read.
+_TIMESTAMP_WITH_PAGE = Shortcut(
+    "_timestamp_comes_with_page",
+    "timestamp",
+    "_add_timestamp_header",
+    "_raise_304_if_not_modified",
+    "_raise_412_if_modified",
+)
+
+
+def get_list(resource: UserResource) -> dict[str, Any]:
+    """List records (H-11)."""
+    response = resource.request.response
+    comes_with_page = _timestamp_comes_with_page(resource)
+    if not comes_with_page:
+        # Before the records: it may be older than they are, never newer (H-9.8).
+        resource._add_timestamp_header(response)
+        resource._add_cache_header(response)
+    resource._raise_304_if_not_modified()
+    resource._raise_412_if_modified()
+
+    try:
+        filters = resource._extract_filters()
+        limit = resource._extract_limit()
+        sorting = resource._extract_sorting(limit)
+        partial_fields = resource._extract_partial_fields()
+        rules, offset = resource._extract_pagination_rules_from_token(limit, sorting)
+    except HTTPException:
+        # A first access is one, even when it is refused (X-22).
+        _ = resource.timestamp
+        raise
+
+    records, total = _read_page(resource, filters, sorting, rules, limit)
+    if comes_with_page:
+        if not _take_timestamp(resource, records):
+            _ = resource.timestamp
+            records, total = _read_page(resource, filters, sorting, rules, limit)
+        resource._add_timestamp_header(response)
+        resource._add_cache_header(response)
+    records = _cut_page(resource, records, sorting, limit, offset)
+    headers.add_total_records(response.headers, total)
+    logs.bind(nb_records=len(records), limit=limit)
+    if partial_fields is not None:
+        records = [utils.dict_subset(record, partial_fields) for record in records]
+    return resource.postprocess(records)
+
+
+def delete_list(resource: UserResource) -> dict[str, Any]:
+    """Delete the records that match the filters (H-17)."""
+    params = resource.request.GET
+    # A token means the rest of a paged deletion: all of it, without limit (X-15).
+    paged = bool(params.get("_limit") or params.get("_token"))
+
+    def delete() -> list[Record]:
+        resource._check_list()
+        resource._raise_412_if_modified()
+        filters = resource._extract_filters()
+        if paged:
+            return _delete_page(resource, filters)
+        return resource.model.delete_records(filters=filters)
+
+    deleted = atomically(resource, delete)
+    return resource.postprocess(deleted, action=ACTIONS.DELETE if deleted else ACTIONS.READ)
+
+
+def _delete_page(resource: UserResource, filters: list[Filter]) -> list[Record]:
+    """Delete at most ``_limit`` records after ``_token``, in the order of ``_sort`` (X-15)."""
+    model = resource.model
+    limit = resource._extract_limit() if resource.request.GET.get("_limit") else None
+    sorting = resource._extract_sorting(limit)
+    rules, offset = resource._extract_pagination_rules_from_token(limit, sorting)
+    records, _ = model.get_records(
+        filters=filters,
+        sorting=sorting,
+        pagination_rules=rules,
+        limit=None if limit is None else limit + 1,
+    )
+    records = _cut_page(resource, records, sorting, limit, offset)
+    if not records:
+        return []
+    ids = [record[model.id_field] for record in records]
+    return model.delete_records(filters=[Filter(model.id_field, ids, COMPARISON.IN)])
+
+
+# Pages
+
+
+def _read_page(
+    resource: UserResource,
+    filters: list[Filter],
+    sorting: list[Sort],
+    rules: list[PaginationRule],
+    limit: int | None,
+) -> tuple[list[Record], int]:
+    """Return the records of a page and one more, which tells that there is a next page."""
+    modified_field = resource.model.modified_field
+    return resource.model.get_records(
+        filters=filters,
+        sorting=sorting,
+        pagination_rules=rules,
+        limit=None if limit is None else limit + 1,
+        include_deleted=modified_field in [item.field for item in filters],
+    )
+
+
+def _cut_page(
+    resource: UserResource,
+    records: list[Record],
+    sorting: list[Sort],
+    limit: int | None,
+    offset: int,
+) -> list[Record]:
+    """Return the records of a page, and tell the client of the next one if there is any."""
+    if limit is None or len(records) <= limit:
+        return records
+    page, following = records[:limit], records[limit]
+    resource._page_end = page, following
+    url = resource._next_page_url(sorting, limit, page[-1], offset + limit)
+    refusals.raise_414_if_outgrown(resource.request, url)
+    headers.add_next_page(resource.request.response.headers, url)
+    return page
+
+
+def page_token(
+    resource: UserResource, sorting: list[Sort], last_record: Record, offset: int
+) -> str:
+    """Return the token of the page that follows `last_record`."""
+    token = pagination.encode_token(sorting, last_record, offset)
+    if anchors.fits(token):
+        return token
+    page, following = resource._page_end
+    if not page or page[-1] is not last_record:
+        page, following = [last_record], None
+    return anchors.encode(sorting, page, following, offset, reserved_fields(resource))
+
+
+def next_page_url(request: Request, *, limit: int, token: str) -> str:
+    """Return the absolute URL of the page that a token stands for (H-14.5, H-14.12, D-70)."""
+    query = pagination.next_page_query(request.GET.items(), limit=limit, token=token)
+    return f"{request.path_url}?{query}"
+
+
+# The timestamp of the collection
+
+
+def read_timestamp(request: Request, read: Callable[[], T]) -> T:
+    """Return what a function reads of the timestamp of a collection.
+
+    Raises
+    ------
+    BackendError : the storage failed.
+    HTTPServiceUnavailable : the same in read-only mode, where a collection that was never read
+        has no timestamp and cannot get one (H-26.9).
+    """
+    try:
+        return read()
+    except BackendError as error:
+        if not settings.read(request.registry.settings, "readonly"):
+            raise
+        logs.logger.exception(str(error))
+        raise errors.http_error(
+            HTTPServiceUnavailable(), errno=errors.ERRORS.BACKEND, message=_READONLY_TIMESTAMP
+        ) from error
+
+
+def _timestamp_comes_with_page(resource: UserResource) -> bool:
+    """Whether a listing can do without asking for the timestamp before it lists.
+
+    Not when a condition may make the list superfluous, nor when the application has a method of
+    its own that may want the timestamp.
+    """
+    conditions = resource.request.headers
+    if conditions.get("If-Match") or conditions.get("If-None-Match"):
+        return False
+    return resource.model.pages_have_timestamp and _TIMESTAMP_WITH_PAGE.is_open(resource)
+
+
+def _take_timestamp(resource: UserResource, records: list[Record]) -> bool:
+    """Take the timestamp that came with a page, unless one was read before.
+
+    Returns
+    -------
+    Whether there is one. If not, the page may be older than any that is read from now on.
+    """
+    if resource._timestamp is None and isinstance(records, Page):
+        timestamp = records.timestamp
+        if timestamp is None and records.claim is not None:
+            timestamp = read_timestamp(resource.request, records.claim)
+        if timestamp is not None:
+            resource._timestamp = timestamp
+            logs.bind(collection_timestamp=timestamp)
+    return resource._timestamp is not None

@@ -1,0 +1,180 @@
+"""What the query string of a list asks for, by the rules of its resource.
+
+The parsing is in pure modules (``querystring``, ``pagination``, ``anchors``). These functions give
+them what the resource knows, and turn what they refuse into responses. The methods of the same
+purpose that applications override (P-11.7) call them.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pyramid.httpexceptions import HTTPPreconditionFailed
+
+from cliquet import errors, settings
+from cliquet.resource import anchors, pagination, querystring, refusals
+from cliquet.resource.bounds import Bounds
+from cliquet.resource.parameters import InvalidParameter
+from cliquet.storage import Filter, Sort
+from cliquet.storage.query import COMPARISON, PaginationRule
+
+if TYPE_CHECKING:
+    from cliquet.resource.user import UserResource
+
+__all__ = ["fields", "filters", "limit", "reserved_fields", "sorting", "start_of_page"]
+
+_DEPRECATED_TO = "_to is now deprecated, you should use _before instead"
+_DEPRECATED_TO_URL = (
+    "http://cliquet.rtfd.org/en/2.4.0/api/resource.html#list-of-available-url-parameters"
+)
+_LOST = "The records that _token names were modified meanwhile: list again from the first page"
+
+
+def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
+    """Read the filters (H-12).
+
+    Parameters
+    ----------
+    queryparams : to read instead of the query string of the request.
+    """
+    params = resource.request.GET if queryparams is None else queryparams
+    model = resource.model
+    try:
+        found = querystring.parse_filters(
+            params.items(),
+            is_known_field=partial(_is_known_path, resource),
+            id_field=model.id_field,
+            modified_field=model.modified_field,
+            deleted_field=model.deleted_field,
+            declared_fields=[node.name for node in resource._schema.children],
+            bounds=_bounds(resource),
+        )
+    except InvalidParameter as error:
+        refusals.raise_invalid_parameter(resource.request, error)
+    if found.deprecated_to:
+        errors.send_alert(resource.request, _DEPRECATED_TO, url=_DEPRECATED_TO_URL)
+    return found.filters
+
+
+def limit(resource: UserResource) -> int | None:
+    """Read ``_limit`` (H-14.1 to H-14.4)."""
+    request = resource.request
+    configured = request.registry.settings
+    try:
+        return querystring.parse_limit(
+            request.GET.get("_limit"),
+            paginate_by=settings.read(configured, "paginate_by"),
+            max_fetch_size=settings.read(configured, "storage_max_fetch_size"),
+        )
+    except InvalidParameter as error:
+        refusals.raise_invalid_parameter(request, error)
+
+
+def sorting(resource: UserResource) -> list[Sort]:
+    """Read ``_sort``, and complete it to a total order (H-13, D-24)."""
+    model = resource.model
+    try:
+        criteria = querystring.parse_sort(
+            resource.request.GET.get("_sort"),
+            is_known_field=partial(_is_known_path, resource),
+            modified_field=model.modified_field,
+            bounds=_bounds(resource),
+        )
+    except InvalidParameter as error:
+        refusals.raise_invalid_parameter(resource.request, error)
+    return pagination.complete_sorting(
+        criteria, id_field=model.id_field, modified_field=model.modified_field
+    )
+
+
+def fields(resource: UserResource) -> list[str] | None:
+    """Read ``_fields`` (H-15)."""
+    wanted = resource.request.GET.get("_fields")
+    if not wanted:
+        return None
+    model = resource.model
+    try:
+        return querystring.parse_fields(
+            wanted,
+            known_fields=resource._get_known_fields(),
+            preserve_unknown=resource.mapping.get_option("preserve_unknown") is True,
+            id_field=model.id_field,
+            modified_field=model.modified_field,
+            deleted_field=model.deleted_field,
+            bounds=_bounds(resource),
+        )
+    except InvalidParameter as error:
+        refusals.raise_invalid_parameter(resource.request, error)
+
+
+def start_of_page(resource: UserResource, sorting: list[Sort]) -> tuple[list[PaginationRule], int]:
+    """Read ``_token``: where the page starts, and how many items came before (H-14.9)."""
+    value = resource.request.GET.get("_token")
+    if not value:
+        return [], 0
+    try:
+        token = pagination.decode_token(
+            value,
+            sorting=sorting,
+            id_field=resource.model.id_field,
+            modified_field=resource.model.modified_field,
+        )
+    except InvalidParameter as error:
+        refusals.raise_invalid_parameter(resource.request, error)
+    if isinstance(token, anchors.Anchors):
+        return _rules_from_anchors(resource, sorting, token), token.offset
+    return resource._build_pagination_rules(sorting, token.last_record), token.offset
+
+
+def reserved_fields(resource: UserResource) -> anchors.Reserved:
+    """Return the names of the fields that every record has."""
+    return anchors.Reserved(resource.model.id_field, resource.model.modified_field)
+
+
+def _rules_from_anchors(
+    resource: UserResource, sorting: list[Sort], found: anchors.Anchors
+) -> list[PaginationRule]:
+    """Look up the records that a token names instead of holding their values.
+
+    Raises
+    ------
+    HTTPPreconditionFailed : none of them stands where it stood: nobody can tell any more where
+        the page starts.
+    """
+    ids = [anchor.record_id for anchor, _ in found.in_turn]
+    # With the filters that the resource sets itself: those that hide what is not shared (D-49).
+    wanted = [
+        *resource._extract_filters({}),
+        Filter(resource.model.id_field, ids, COMPARISON.IN),
+    ]
+    records, _ = resource.model.get_records(filters=wanted, include_deleted=True)
+    position = anchors.find(found, sorting, records, reserved_fields(resource))
+    if position is None:
+        raise errors.http_error(
+            HTTPPreconditionFailed(), errno=errors.ERRORS.MODIFIED_MEANWHILE, message=_LOST
+        )
+    rules = [pagination.rule_of(sorting, position.values)] if position.is_included else []
+    return resource._build_pagination_rules(sorting, position.values, rules)
+
+
+def _is_known_path(resource: UserResource, path: str) -> bool:
+    """Whether a field, or a member of nested objects, can be filtered and sorted on (E-3.2)."""
+    if resource.is_known_field(path):
+        return True
+    root, *members = path.split(".")
+    if not members or not root or not all(members):
+        return False
+    preserves_unknown = resource.mapping.get_option("preserve_unknown") is True
+    return preserves_unknown or resource.is_known_field(root)
+
+
+def _bounds(resource: UserResource) -> Bounds:
+    """Return the bounds of the query string, which are read once for a request."""
+    if resource._query_bounds is None:
+        request = resource.request
+        # Most requests have nothing to be bounded.
+        resource._query_bounds = (
+            Bounds.from_settings(request.registry.settings) if request.GET else Bounds()
+        )
+    return resource._query_bounds

@@ -1,0 +1,199 @@
+"""What a resource answers where it refuses a request: 304, 400, 404, 409, 412 and 414.
+
+Whether a condition holds is judged in :mod:`cliquet.resource.preconditions`. The methods that
+applications override (P-11.7) call these functions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pyramid.httpexceptions import (
+    HTTPConflict,
+    HTTPNotFound,
+    HTTPNotModified,
+    HTTPPreconditionFailed,
+    HTTPRequestURITooLong,
+)
+from pyramid.request import Request
+
+from cliquet import errors, settings, utils
+from cliquet.resource import preconditions
+from cliquet.resource.parameters import InvalidParameter
+from cliquet.storage.exceptions import UnicityError
+from cliquet.types import Record
+
+if TYPE_CHECKING:
+    from cliquet.resource.user import UserResource
+
+__all__ = [
+    "not_found",
+    "raise_304_if_not_modified",
+    "raise_400_if_id_mismatch",
+    "raise_400_if_invalid_id",
+    "raise_412_if_modified",
+    "raise_414_if_outgrown",
+    "raise_conflict",
+    "raise_invalid_parameter",
+]
+
+# What a 304 repeats of the response it stands for (RFC 9110 15.4.5, D-40).
+_VALIDATOR_HEADERS = ("ETag", "Last-Modified", "Cache-Control", "Expires")
+# What a request line has besides the URL, which servers count too.
+_LINE_BYTES = len("DELETE  HTTP/1.1\r\n")
+
+
+def raise_invalid_parameter(request: Request, error: InvalidParameter) -> NoReturn:
+    """Answer 400 for what a pure module has refused."""
+    errors.raise_invalid(
+        request, location=error.location, name=error.name, description=error.description
+    )
+
+
+def raise_304_if_not_modified(resource: UserResource, record: Record | None) -> None:
+    """Answer 304 when the client has this version already (H-10.8).
+
+    Raises
+    ------
+    HTTPNotModified : nothing is newer than what the client names.
+    """
+    request = resource.request
+    value = request.headers.get("If-None-Match")
+    try:
+        is_not_modified = preconditions.is_not_modified(_subject(resource, record), value)
+    except InvalidParameter as error:
+        raise_invalid_parameter(request, error)
+    if is_not_modified:
+        response = HTTPNotModified()
+        for name in _VALIDATOR_HEADERS:
+            if name in request.response.headers:
+                response.headers[name] = request.response.headers[name]
+        raise response
+
+
+def raise_412_if_modified(resource: UserResource, record: Record | None) -> None:
+    """Answer 412 when a precondition does not hold (H-10.6, H-10.9).
+
+    Parameters
+    ----------
+    record : the record or tombstone that the request is about; ``None`` where there is none,
+        or on the collection.
+
+    Raises
+    ------
+    HTTPPreconditionFailed : somebody else was faster.
+    """
+    headers = resource.request.headers
+    try:
+        is_modified = preconditions.is_modified_meanwhile(
+            _subject(resource, record),
+            if_match=headers.get("If-Match"),
+            if_none_match=headers.get("If-None-Match"),
+        )
+    except InvalidParameter as error:
+        raise_invalid_parameter(resource.request, error)
+    if is_modified:
+        response = errors.http_error(
+            HTTPPreconditionFailed(),
+            errno=errors.ERRORS.MODIFIED_MEANWHILE,
+            message=errors.ERRORS.MODIFIED_MEANWHILE.sentence,
+            details={} if record is None else {"existing": resource._disclosed(record)},
+        )
+        if record is None:
+            resource._add_timestamp_header(response)
+        elif resource._may_read(record):
+            resource._add_timestamp_header(response, record[resource.model.modified_field])
+        raise response
+
+
+def _subject(resource: UserResource, record: Record | None) -> preconditions.Subject:
+    """Return what the conditions of the request are about."""
+    if record is not None:
+        return preconditions.Subject.record(
+            record,
+            modified_field=resource.model.modified_field,
+            deleted_field=resource.model.deleted_field,
+        )
+    if resource.record_id is not None:
+        return preconditions.Subject.absent()
+    return preconditions.Subject.collection(lambda: resource.timestamp)
+
+
+def raise_400_if_invalid_id(resource: UserResource, record_id: Any) -> None:
+    """Refuse an id that the generator could not have made (H-7.8).
+
+    Raises
+    ------
+    HTTPBadRequest : `record_id` is no text, or of another form.
+    """
+    generator: Any = resource.model.id_generator
+    if (
+        not isinstance(record_id, str)
+        or not generator.match(record_id)
+        or not utils.is_storable_key(record_id)
+    ):
+        errors.raise_invalid(resource.request, location="path", description="Invalid record id")
+
+
+def raise_400_if_id_mismatch(resource: UserResource, new_id: Any, record_id: Any) -> None:
+    """Refuse a body whose id is not the URL's (H-19.5).
+
+    Raises
+    ------
+    HTTPBadRequest : they differ.
+    """
+    if new_id != record_id:
+        errors.raise_invalid(
+            resource.request,
+            name=resource.model.id_field,
+            description="Record id does not match existing record",
+        )
+
+
+def raise_conflict(resource: UserResource, exception: UnicityError) -> NoReturn:
+    """Answer 409 for a unique field that is taken (H-23.5).
+
+    Raises
+    ------
+    HTTPConflict : always.
+    """
+    field, existing = exception.field, exception.record
+    raise errors.http_error(
+        HTTPConflict(),
+        errno=errors.ERRORS.CONSTRAINT_VIOLATED,
+        message=f"Conflict of field {field} on record {existing[resource.model.id_field]}",
+        details={"field": field, "existing": resource._disclosed(existing)},
+    )
+
+
+def raise_414_if_outgrown(request: Request, url: str) -> None:
+    """Refuse a request that a server may take, but not the one for its next page.
+
+    Where the request itself is longer than the setting says, the server takes longer ones.
+
+    Raises
+    ------
+    HTTPRequestURITooLong : the client would be told so in the midst of its walk.
+    """
+    limit = settings.read(request.registry.settings, "max_url_bytes")
+    if not limit or len(url) + _LINE_BYTES <= limit:
+        return
+    host_bytes = len(request.host_url)
+    own_bytes, next_bytes = (len(u) - host_bytes + _LINE_BYTES for u in (request.url, url))
+    if own_bytes <= limit < next_bytes:
+        message = (
+            f"The URL of the next page would be longer than {limit} bytes (setting "
+            "max_url_bytes): ask for less at once"
+        )
+        raise errors.http_error(
+            HTTPRequestURITooLong(), errno=errors.ERRORS.INVALID_PARAMETERS, message=message
+        )
+
+
+def not_found() -> HTTPNotFound:
+    """Return the answer where there is no such record."""
+    return errors.http_error(
+        HTTPNotFound(),
+        errno=errors.ERRORS.MISSING_RESOURCE,
+        message=errors.ERRORS.MISSING_RESOURCE.sentence,
+    )
