@@ -11,7 +11,7 @@ from pyramid.events import ApplicationCreated, NewResponse
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import events, settings, utils
-from cliquet.initialization import announcing, metrics, migrations, receiving, references, web
+from cliquet.initialization import metrics, migrations, receiving, references, start_messages, web
 from cliquet.monitoring import crashes, logs
 from cliquet.security import authentication
 from cliquet.web import requests
@@ -132,7 +132,7 @@ def includeme(config: Configurator) -> None:
     metrics.observe_backends(config)
     # After the steps, one of which sets `Vary` anew.
     config.add_subscriber(web.add_cors_headers, NewResponse)
-    config.add_subscriber(announcing.warn_of_doubts, ApplicationCreated)
+    config.add_subscriber(start_messages.warn_of_doubts, ApplicationCreated)
 
     config.add_request_method(requests.follow_subrequest)
     # A real property: of a function, Pyramid makes one that can be set (P-5.3).
@@ -152,4 +152,4 @@ def includeme(config: Configurator) -> None:
         # Without the setting, the address is free for a view of the application (E-6.5).
         has_version = settings.read(configured, "version_json_path")
         config.scan("cliquet.views", ignore=None if has_version else "cliquet.views.version")
-        announcing.tell_of_start(config)
+        start_messages.tell_of_start(config)

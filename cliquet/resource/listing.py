@@ -15,7 +15,7 @@ from pyramid.httpexceptions import (
 from pyramid.request import Request
 
 from cliquet import errors, settings, utils
-from cliquet.core.overriding import Shortcut
+from cliquet.core.shortcuts import Shortcut
 from cliquet.events import ACTIONS
 from cliquet.monitoring import logs
 from cliquet.resource import anchors, headers, pagination, refusals

@@ -9,7 +9,7 @@ import colander
 
 from cliquet import errors, utils
 from cliquet.events import ACTIONS
-from cliquet.permission.known import KnownPermissions
+from cliquet.permission.known_permissions import KnownPermissions
 from cliquet.resource import judging
 from cliquet.resource.model import Model, ShareableModel
 from cliquet.resource.parameters import InvalidParameter

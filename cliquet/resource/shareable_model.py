@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from cliquet.core.globs import Exact
 from cliquet.permission import PermissionBase
-from cliquet.permission.known import KnownPermissions, takes_at_once, writes_at_once
+from cliquet.permission.known_permissions import KnownPermissions, takes_at_once, writes_at_once
 from cliquet.resource.user_model import Model
 from cliquet.storage import Filter
 from cliquet.types import Record

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from cliquet.core.globs import Exact, exact, is_pattern
-from cliquet.core.overriding import Shortcut
+from cliquet.core.shortcuts import Shortcut
 from cliquet.storage import (
     DEFAULT_DELETED_FIELD,
     DEFAULT_ID_FIELD,

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from cliquet import settings, utils
 from cliquet.core.globs import WILDCARD
-from cliquet.permission.known import KnownPermissions, checks_what_it_lists
+from cliquet.permission.known_permissions import KnownPermissions, checks_what_it_lists
 from cliquet.security import object_uris
 from cliquet.security.principals import with_prefixed_userid
 from cliquet.security.shared_listing import SharedListing

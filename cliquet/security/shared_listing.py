@@ -9,7 +9,7 @@ from typing import Any, Final
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.request import Request
 
-from cliquet.core.overriding import Shortcut
+from cliquet.core.shortcuts import Shortcut
 from cliquet.types import GetBoundPermissions, IdQuery
 
 __all__ = ["SharedListing", "joins"]

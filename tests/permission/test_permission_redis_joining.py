@@ -8,7 +8,7 @@ from logged import capture_logs
 from services import running_redis
 
 from cliquet.connections.own_transactions import OwnTransaction
-from cliquet.permission.known import KnownPermissions
+from cliquet.permission.known_permissions import KnownPermissions
 from cliquet.permission.redis import Permission, joining
 from cliquet.permission.redis.joining import BATCH
 from cliquet.storage.exceptions import BackendError

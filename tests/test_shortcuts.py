@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from cliquet.core.overriding import Shortcut
+from cliquet.core.shortcuts import Shortcut
 from cliquet.monitoring.calls import Function, observe_object
 
 

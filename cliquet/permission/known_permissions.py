@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from cliquet.core.overriding import Shortcut
+from cliquet.core.shortcuts import Shortcut
 from cliquet.permission.base import PermissionBase, granting_permissions
 from cliquet.types import BoundPermission, GetBoundPermissions
 

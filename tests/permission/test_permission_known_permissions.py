@@ -3,7 +3,7 @@
 import pytest
 
 from cliquet.monitoring.statsd import Timer
-from cliquet.permission.known import (
+from cliquet.permission.known_permissions import (
     KnownPermissions,
     checks_what_it_lists,
     takes_at_once,
