@@ -115,10 +115,10 @@ def _cells():
     for table, current in tables:
         for request, *statuses in table:
             columns = [
-                ("If-Match", [f'"{current}"', f'"{current + 1}"', FUTURE], statuses[0]),
-                ("If-Match", [f'"{current - 1}"', '"0"', '"1"'], statuses[1]),
-                ("If-None-Match", [f'"{current}"', f'"{current + 1}"', FUTURE], statuses[2]),
-                ("If-None-Match", [f'"{current - 1}"', '"0"', '"1"'], statuses[3]),
+                ("If-Match", [f'"{current}"', FUTURE], statuses[0]),
+                ("If-Match", [f'"{current - 1}"', '"0"'], statuses[1]),
+                ("If-None-Match", [f'"{current}"'], statuses[2]),
+                ("If-None-Match", [f'"{current - 1}"'], statuses[3]),
                 ("If-None-Match", ["*"], statuses[4]),
                 ("If-Match", ["*"], statuses[5]),
             ]
@@ -177,26 +177,8 @@ def test_if_none_match_star_puts_a_record_over_its_tombstone(collection):
 
 # Malformed headers
 
-MALFORMED = [
-    "abc",
-    '"abc"',
-    "1430222877724",
-    '"1430222877724',
-    '1430222877724"',
-    "'1430222877724'",
-    'W/"1430222877724"',
-    '"1430222877724", "1430222877725"',
-    '"1430222877724.5"',
-    '"-1"',
-    '"+1"',
-    '"01"',
-    '" 1"',
-    '""',
-    '"*"',
-    "**",
-    '"99999999999999999999999999"',
-    '"\u00b2"',
-]
+# One of each kind: `tests/resource/test_resource_preconditions.py` has all that are refused.
+MALFORMED = ["abc", 'W/"1430222877724"', '"9007199254740992"', '"\u00b2"']
 
 EVALUATED = [row[0] for row in (*ON_COLLECTION, *ON_RECORD)] + ["PUT never"]
 

@@ -72,7 +72,7 @@ def test_whole_table(row: str, column: int) -> None:
 
 @pytest.mark.clause("H-10.1")
 @pytest.mark.parametrize("row", TABLE)
-@pytest.mark.parametrize("empty", [None, "", " ", "\t"])
+@pytest.mark.parametrize("empty", [None, " \t"])
 def test_no_condition_lets_every_request_through(row: str, empty: str | None) -> None:
     subject, is_safe, *_ = TABLE[row]
 
@@ -146,6 +146,7 @@ MALFORMED = [
     'W/"1000"',
     '"1000", "1001"',
     "*, *",
+    "**",
     '"-1"',
     '"+1"',
     '"1.5"',
@@ -154,6 +155,7 @@ MALFORMED = [
     '" 1"',
     "'1000'",
     '"\u0661"',
+    '"\u00b2"',
     '"1"\n',
     '"true"',
     '"9007199254740992"',
@@ -162,8 +164,10 @@ MALFORMED = [
 
 
 @pytest.mark.clause("H-10.4", "X-14", "X-21", "D-4")
-@pytest.mark.parametrize("header", MALFORMED)
-@pytest.mark.parametrize("row", TABLE)
+@pytest.mark.parametrize(
+    ("row", "header"),
+    [*(("GET record", header) for header in MALFORMED), *((row, "abc") for row in TABLE)],
+)
 def test_malformed_if_match_is_refused(row: str, header: str) -> None:
     subject, is_safe, *_ = TABLE[row]
 
