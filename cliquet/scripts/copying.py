@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from cliquet.permission.base import PermissionBase
 from cliquet.permission.transfer import Grant, UserPrincipal
 from cliquet.storage.base import StorageBase
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.ordering import json_equal
 from cliquet.storage.transfer import (
     CollectionTimestamp,
@@ -105,8 +106,8 @@ def _in_order(items: Iterable[T], key: Callable[[T], Any]) -> Iterator[T]:
 # Storage
 
 
-def _name(collection: CollectionTimestamp | ExportedCollection) -> tuple[str, str]:
-    return collection.parent_id, collection.collection_id
+def _name(collection: CollectionTimestamp | ExportedCollection) -> CollectionKey:
+    return collection.key
 
 
 def has_same_timestamps(source: StorageBase, target: StorageBase) -> bool:

@@ -111,7 +111,7 @@ class _Checker:
     # Entries without record
 
     def check_objects(self) -> None:
-        for _, found in itertools.groupby(self._objects(), lambda pair: pair[1].home):
+        for _, found in itertools.groupby(self._objects(), lambda pair: pair[1].key):
             while batch := list(itertools.islice(found, BATCH)):
                 self._check_objects_of(batch)
                 self.progress(self.findings)

@@ -20,6 +20,7 @@ from cliquet import utils
 from cliquet.monitoring import logs
 from cliquet.security import object_uris
 from cliquet.security.authorization import RouteFactory
+from cliquet.storage.collection_key import CollectionKey
 
 __all__ = ["Place", "SharedObjects", "SharedRecord"]
 
@@ -40,9 +41,9 @@ class SharedRecord(NamedTuple):
     modified_field: str
 
     @property
-    def home(self) -> tuple[str, str]:
-        """The collection that it is in: two names."""
-        return self.collection_id, self.parent_id
+    def key(self) -> CollectionKey:
+        """The collection that it is in."""
+        return CollectionKey(collection_id=self.collection_id, parent_id=self.parent_id)
 
     @property
     def names(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from cliquet.connections import own_transactions, scope
 from cliquet.storage.atomicity import StorageAtomicity
+from cliquet.storage.collection_key import CollectionKey
 
 __all__ = ["JoiningStorage"]
 
@@ -26,13 +27,14 @@ class JoiningStorage(StorageAtomicity):
         """Whether this thread is in a transaction of the storage, outside any request."""
 
     @abc.abstractmethod
-    def _atomic(self, operation: Callable[[], T], collection_id: str, parent_id: str) -> T:
+    def _atomic(self, operation: Callable[[], T], key: CollectionKey) -> T:
         """Lock a collection in the transaction under way, and run an operation."""
 
     def atomic(self, operation: Callable[[], T], *, collection_id: str, parent_id: str) -> T:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         if scope.current() is None and not self._is_in_transaction():
-            return own_transactions.run(lambda: self._atomic(operation, collection_id, parent_id))
-        return self._atomic(operation, collection_id, parent_id)
+            return own_transactions.run(lambda: self._atomic(operation, key))
+        return self._atomic(operation, key)
 
     def with_effects(
         self,

@@ -10,10 +10,10 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.types import Record
 
 __all__ = [
-    "CollectionKey",
     "CollectionTimestamp",
     "ExportedCollection",
     "ExportedEntry",
@@ -23,19 +23,17 @@ __all__ = [
 ]
 
 
-class CollectionKey(NamedTuple):
-    """The name of a collection, in the order in which collections are exported."""
-
-    parent_id: str
-    collection_id: str
-
-
 class CollectionTimestamp(NamedTuple):
     """The timestamp of a collection, in ms."""
 
     parent_id: str
     collection_id: str
     timestamp: int
+
+    @property
+    def key(self) -> CollectionKey:
+        """The name of the collection."""
+        return CollectionKey(collection_id=self.collection_id, parent_id=self.parent_id)
 
 
 class ExportedEntry(NamedTuple):
@@ -70,6 +68,11 @@ class ExportedCollection(NamedTuple):
     timestamp: int
     entries: Iterable[ExportedEntry]
 
+    @property
+    def key(self) -> CollectionKey:
+        """The name of the collection."""
+        return CollectionKey(collection_id=self.collection_id, parent_id=self.parent_id)
+
 
 class ImportedCollection(NamedTuple):
     """Changes of one collection.
@@ -89,6 +92,11 @@ class ImportedCollection(NamedTuple):
     timestamp: int | None
     entries: Sequence[ExportedEntry] = ()
     removed_ids: Sequence[str] = ()
+
+    @property
+    def key(self) -> CollectionKey:
+        """The name of the collection."""
+        return CollectionKey(collection_id=self.collection_id, parent_id=self.parent_id)
 
 
 class StorageTransfer:
@@ -202,7 +210,7 @@ def grouped(
     found: tuple[CollectionKey, Iterator[tuple[CollectionKey, ExportedEntry]]] | None = None
     is_over = False
     for timestamp in timestamps:
-        key = CollectionKey(timestamp.parent_id, timestamp.collection_id)
+        key = timestamp.key
         while not is_over and (found is None or found[0] < key):
             found = next(remaining, None)
             is_over = found is None

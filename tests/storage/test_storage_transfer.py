@@ -3,8 +3,9 @@
 import pytest
 
 from cliquet.storage import StorageBase
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.memory import Storage
-from cliquet.storage.transfer import CollectionKey, CollectionTimestamp, ExportedEntry, grouped
+from cliquet.storage.transfer import CollectionTimestamp, ExportedEntry, grouped
 
 
 @pytest.mark.clause("E-7.3")
@@ -26,7 +27,8 @@ def timestamps(*names):
 
 def entries(*names):
     return [
-        (CollectionKey("p", name), ExportedEntry(str(n), 1, None)) for n, name in enumerate(names)
+        (CollectionKey(collection_id=name, parent_id="p"), ExportedEntry(str(n), 1, None))
+        for n, name in enumerate(names)
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cliquet import resource
 from cliquet.storage import Filter
+from cliquet.storage.collection_key import CollectionKey, Scope
 from cliquet.types import Record
 
 
@@ -33,3 +34,12 @@ class NoResource(resource.UserResource):
 
 def no_comparison() -> Filter:
     return Filter("title", "x", "equals")  # type: ignore[arg-type]
+
+
+def swapped_names(collection_id: str, parent_id: str) -> list[CollectionKey]:
+    by_position = CollectionKey(collection_id, parent_id)  # type: ignore[call-arg]
+    pair: CollectionKey = (collection_id, parent_id)  # type: ignore[assignment]
+    whole: CollectionKey = Scope(  # type: ignore[assignment]
+        collection_id=collection_id, parent_id=parent_id
+    )
+    return [by_position, pair, whole]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cliquet.connections.memory import MemoryStore, TransactionalMap
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import SortKey, resolve, sort_key
 from cliquet.storage.query import MISSING
@@ -73,9 +74,8 @@ class Collection:
     (B-22.12). All methods that change something need the write lock.
     """
 
-    def __init__(self, store: MemoryStore, collection_id: str, parent_id: str) -> None:
-        self.collection_id = collection_id
-        self.parent_id = parent_id
+    def __init__(self, store: MemoryStore, key: CollectionKey) -> None:
+        self.key = key
         self._store = store
         # One map for both kinds: an id is never live and deleted at once (B-1.5, D-61).
         self._entries: TransactionalMap[str, Entry] = TransactionalMap(store)

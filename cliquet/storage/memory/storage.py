@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from cliquet import utils
 from cliquet.connections.memory import MemoryStore, TransactionalMap
-from cliquet.core.globs import as_published, compile_pattern, is_pattern
+from cliquet.core.globs import as_published, compile_pattern
 from cliquet.storage import exceptions
 from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
@@ -22,6 +22,7 @@ from cliquet.storage.base import (
     Page,
     StorageBase,
 )
+from cliquet.storage.collection_key import CollectionKey, Scope
 from cliquet.storage.joining import JoiningStorage
 from cliquet.storage.listing import evaluation
 from cliquet.storage.listing.evaluation import Entry, Names
@@ -58,12 +59,11 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
 
     def __init__(self) -> None:
         self._store = MemoryStore("Storage in memory", commits_last=True)
-        # Both keyed by collection id and parent id.
-        self._collections: TransactionalMap[tuple[str, str], Collection]
+        self._collections: TransactionalMap[CollectionKey, Collection]
         self._collections = TransactionalMap(self._store)
-        self._counters: TransactionalMap[tuple[str, str], Counter] = TransactionalMap(self._store)
+        self._counters: TransactionalMap[CollectionKey, Counter] = TransactionalMap(self._store)
         # Outside the transactions, unlike the rest (X-22); the latch is held.
-        self._first_accesses: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._first_accesses: OrderedDict[CollectionKey, int] = OrderedDict()
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Do nothing: there is no schema."""
@@ -78,19 +78,19 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
     def _is_in_transaction(self) -> bool:
         return self._store.is_owner
 
-    def _atomic(self, operation: Callable[[], T], collection_id: str, parent_id: str) -> T:
+    def _atomic(self, operation: Callable[[], T], key: CollectionKey) -> T:
         with self._store.write():
             return operation()
 
     def collection_timestamp(
         self, collection_id: str, parent_id: str, auth: str | None = None
     ) -> int:
-        key = (collection_id, parent_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         with self._store.latch:
             timestamp = self._timestamp(key)
             return self._access(key) if timestamp is None else timestamp
 
-    def _timestamp(self, key: tuple[str, str]) -> int | None:
+    def _timestamp(self, key: CollectionKey) -> int | None:
         """Return the timestamp of a collection, if it was ever touched. The latch is held."""
         counter = self._counters.get(key)
         if counter is not None:
@@ -100,7 +100,7 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
             self._first_accesses.move_to_end(key)
         return timestamp
 
-    def _access(self, key: tuple[str, str]) -> int:
+    def _access(self, key: CollectionKey) -> int:
         """Touch a collection for the first time; return its timestamp. The latch is held."""
         timestamp, _ = self._bump_timestamp(None, None)
         pending = self._counters.latest(key)
@@ -113,7 +113,7 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
             self._first_accesses.popitem(last=False)
         return timestamp
 
-    def _claim(self, key: tuple[str, str]) -> int | None:
+    def _claim(self, key: CollectionKey) -> int | None:
         """Touch a collection that nobody has touched meanwhile (:attr:`Page.claim`)."""
         with self._store.latch:
             return self._access(key) if self._timestamp(key) is None else None
@@ -121,13 +121,13 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
     def all_resources_timestamps(self, collection_id: str) -> dict[str, int]:
         with self._store.latch:
             timestamps = {
-                str(parent): timestamp
-                for (collection, parent), timestamp in self._first_accesses.items()
-                if collection == collection_id
+                str(key.parent_id): timestamp
+                for key, timestamp in self._first_accesses.items()
+                if key.collection_id == collection_id
             }
-            for (collection, parent), counter in self._counters.items():
-                if collection == collection_id:
-                    timestamps[str(parent)] = counter.timestamp
+            for key, counter in self._counters.items():
+                if key.collection_id == collection_id:
+                    timestamps[str(key.parent_id)] = counter.timestamp
         return timestamps
 
     def create(
@@ -148,8 +148,9 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
             object_id = (id_generator or self.id_generator)()
         if not isinstance(object_id, str):
             raise TypeError(f"The id of a record is a text, not {object_id!r}.")
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         with self._store.write():
-            collection = self._writable(collection_id, parent_id)
+            collection = self._writable(key)
             existing = collection.live(object_id)
             if existing is not None:
                 raise exceptions.UnicityError(id_field, existing.to_record(names))
@@ -164,7 +165,8 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         auth: str | None = None,
     ) -> Record:
-        collection = self._collections.get((collection_id, parent_id))
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        collection = self._collections.get(key)
         entry = None if collection is None else collection.live(object_id)
         if entry is None:
             raise exceptions.RecordNotFoundError(object_id)
@@ -180,7 +182,8 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
         deleted_field: str = DEFAULT_DELETED_FIELD,
         auth: str | None = None,
     ) -> Record | None:
-        collection = self._collections.get((collection_id, parent_id))
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        collection = self._collections.get(key)
         entry = None if collection is None else collection.tombstone(object_id)
         names = Names(id_field, modified_field, deleted_field)
         return None if entry is None else entry.to_record(names)
@@ -199,8 +202,9 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
         data = copy_object(record)
         data.pop(id_field, None)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         with self._store.write():
-            collection = self._writable(collection_id, parent_id)
+            collection = self._writable(key)
             return self._put(collection, object_id, data, unique_fields, names)
 
     def delete(
@@ -216,8 +220,9 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
         last_modified: int | None = None,
     ) -> Record:
         names = Names(id_field, modified_field, deleted_field)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         with self._store.write():
-            collection = self._collections.get((collection_id, parent_id))
+            collection = self._collections.get(key)
             if collection is None or collection.live(object_id) is None:
                 raise exceptions.RecordNotFoundError(object_id)
             tombstone = self._delete(collection, object_id, last_modified, with_deleted)
@@ -239,12 +244,12 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
         limit: int | None = None,
     ) -> list[Record]:
         names = Names(id_field, modified_field, deleted_field)
-        parent_id = as_published(parent_id)
+        scope = Scope(collection_id=collection_id, parent_id=as_published(parent_id))
         with self._store.write():
             # The same entry may stand in several collections: told apart by identity.
             homes: dict[int, Collection] = {}
             entries = []
-            for collection in self._matching(collection_id, parent_id):
+            for collection in self._matching(scope):
                 for entry in collection.entries(include_deleted=False):
                     homes[id(entry)] = collection
                     entries.append(entry)
@@ -275,10 +280,10 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
     ) -> int:
         if before is not None and max_retained is not None:
             raise ValueError("`before` and `max_retained` exclude each other.")
-        parent_id = as_published(parent_id)
+        scope = Scope(collection_id=collection_id, parent_id=as_published(parent_id))
         purged = 0
         with self._store.write():
-            for collection in self._matching(collection_id, parent_id):
+            for collection in self._matching(scope):
                 entries = collection.entries(include_deleted=True)
                 tombstones = [entry for entry in entries if entry.data is None]
                 if before is not None:
@@ -303,10 +308,11 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
         auth: str | None = None,
     ) -> int:
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
+        scope = Scope(collection_id=collection_id, parent_id=parent_id)
         oldest_last = [Sort(modified_field, -1), Sort(id_field, -1)]
         trimmed = 0
         with self._store.write():
-            for collection in self._matching(collection_id, parent_id):
+            for collection in self._matching(scope):
                 entries = collection.entries(include_deleted=False)
                 entries = evaluation.apply_filters(entries, filters or (), names)
                 entries = evaluation.apply_sorting(entries, oldest_last, names)[max_objects:]
@@ -330,18 +336,18 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
         auth: str | None = None,
     ) -> tuple[list[Record], int]:
         names = Names(id_field, modified_field, deleted_field)
-        key = (collection_id, parent_id)
-        is_one = not is_pattern(parent_id)
+        scope = Scope(collection_id=collection_id, parent_id=parent_id)
+        key = scope.key
         with self._store.latch:
-            timestamp = self._timestamp(key) if is_one else None
-            entries = self._entries(collection_id, parent_id, include_deleted=include_deleted)
+            timestamp = None if key is None else self._timestamp(key)
+            entries = self._entries(scope, include_deleted=include_deleted)
         entries = evaluation.apply_filters(entries, filters or (), names)
         total = sum(1 for entry in entries if entry.data is not None)
         entries = evaluation.page(
             entries, names, sorting=sorting, pagination_rules=pagination_rules, limit=limit
         )
         listed = Page(entry.to_record(names) for entry in entries)
-        if is_one:
+        if key is not None:
             listed.timestamp = timestamp
             listed.claim = partial(self._claim, key)
         return listed, total
@@ -357,40 +363,42 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
         deleted_field: str = DEFAULT_DELETED_FIELD,
         auth: str | None = None,
     ) -> int:
-        if not filters and not include_deleted and not is_pattern(parent_id):
-            counter = self._counters.get((collection_id, parent_id))
+        scope = Scope(collection_id=collection_id, parent_id=parent_id)
+        key = scope.key
+        if key is not None and not filters and not include_deleted:
+            counter = self._counters.get(key)
             return 0 if counter is None else counter.live
         names = Names(id_field, modified_field, deleted_field)
-        entries = self._entries(collection_id, parent_id, include_deleted=include_deleted)
+        entries = self._entries(scope, include_deleted=include_deleted)
         return len(evaluation.apply_filters(entries, filters or (), names))
 
-    def _matching(self, collection_id: str | None, parent_id: str) -> list[Collection]:
-        """Return the collections that the names, or pattern of names, stand for (B-21.19)."""
-        if collection_id is not None and not is_pattern(parent_id):
-            collection = self._collections.get((collection_id, parent_id))
-            return [] if collection is None else [collection]
-        matches = compile_pattern(parent_id)
+    def _matching(self, scope: Scope) -> list[Collection]:
+        """Return the collections that are in scope (B-21.19)."""
+        one = scope.key
+        if one is not None:
+            found = self._collections.get(one)
+            return [] if found is None else [found]
+        matches = compile_pattern(scope.parent_id)
         return [
             collection
-            for collection in self._collections.values()
-            if collection_id in (None, collection.collection_id) and matches(collection.parent_id)
+            for key, collection in self._collections.items()
+            if scope.collection_id in (None, key.collection_id) and matches(key.parent_id)
         ]
 
-    def _entries(self, collection_id: str, parent_id: str, *, include_deleted: bool) -> list[Entry]:
+    def _entries(self, scope: Scope, *, include_deleted: bool) -> list[Entry]:
         # One instant for all of them.
         with self._store.latch:
             return [
                 entry
-                for collection in self._matching(collection_id, parent_id)
+                for collection in self._matching(scope)
                 for entry in collection.entries(include_deleted=include_deleted)
             ]
 
-    def _writable(self, collection_id: str, parent_id: str) -> Collection:
+    def _writable(self, key: CollectionKey) -> Collection:
         """Return a collection, made if need be. The write lock is held."""
-        key = (collection_id, parent_id)
         collection = self._collections.get(key)
         if collection is None:
-            collection = Collection(self._store, collection_id, parent_id)
+            collection = Collection(self._store, key)
             self._collections.set(key, collection)
         return collection
 
@@ -434,7 +442,7 @@ class Storage(MemoryTransfer, JoiningStorage, StorageBase):
 
     def _advance(self, collection: Collection, supplied: int | None, added: int) -> int:
         """Change the counter of a collection; return the timestamp of the record written."""
-        key = (collection.collection_id, collection.parent_id)
+        key = collection.key
         with self._store.latch:
             counter = self._counters.get(key)
             if counter is None:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 from cliquet.connections.memory import MemoryStore, TransactionalMap
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.memory.collection import Collection, Counter
 from cliquet.storage.transfer import (
@@ -19,9 +20,6 @@ from cliquet.storage.values import copy_object
 
 __all__ = ["MemoryTransfer"]
 
-Key = tuple[str, str]
-"""Collection id and parent id."""
-
 
 class MemoryTransfer(StorageTransfer):
     """The part of the storage in memory that is copied from and to."""
@@ -29,33 +27,33 @@ class MemoryTransfer(StorageTransfer):
     is_transferable = True
 
     _store: MemoryStore
-    _collections: TransactionalMap[Key, Collection]
-    _counters: TransactionalMap[Key, Counter]
-    _first_accesses: OrderedDict[Key, int]
+    _collections: TransactionalMap[CollectionKey, Collection]
+    _counters: TransactionalMap[CollectionKey, Counter]
+    _first_accesses: OrderedDict[CollectionKey, int]
 
     def export_timestamps(self) -> Iterator[CollectionTimestamp]:
         with self._store.latch:
             keys = {key for key, _ in self._counters.items()}.union(self._first_accesses)
-        for collection_id, parent_id in sorted(keys, key=lambda key: key[::-1]):
-            timestamp = self._timestamp((collection_id, parent_id))
+        for key in sorted(keys):
+            timestamp = self._timestamp(key)
             if timestamp is not None:
-                yield CollectionTimestamp(parent_id, collection_id, timestamp)
+                yield CollectionTimestamp(key.parent_id, key.collection_id, timestamp)
 
     def export(self) -> Iterator[ExportedCollection]:
         for timestamp in self.export_timestamps():
-            collection = self._collections.get((timestamp.collection_id, timestamp.parent_id))
+            collection = self._collections.get(timestamp.key)
             yield ExportedCollection(*timestamp, entries=_export(collection))
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
         with self._store.write():
             for changes in collections:
                 if changes.timestamp is None:
-                    self._forget((changes.collection_id, changes.parent_id))
+                    self._forget(changes.key)
                 else:
                     self._change(changes, changes.timestamp)
 
     def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
-        key = (collection_id, parent_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         with self._store.write():
             timestamp = self._timestamp(key)
             if timestamp is None or timestamp <= now:
@@ -92,25 +90,25 @@ class MemoryTransfer(StorageTransfer):
                 self._forget(key)
         return len(untouched)
 
-    def _timestamp(self, key: Key) -> int | None:
+    def _timestamp(self, key: CollectionKey) -> int | None:
         with self._store.latch:
             counter = self._counters.get(key)
             return self._first_accesses.get(key) if counter is None else counter.timestamp
 
-    def _forget(self, key: Key) -> None:
+    def _forget(self, key: CollectionKey) -> None:
         self._collections.delete(key)
         self._counters.delete(key)
         with self._store.latch:
             self._first_accesses.pop(key, None)
 
     def _change(self, changes: ImportedCollection, timestamp: int) -> None:
-        key = (changes.collection_id, changes.parent_id)
+        key = changes.key
         counter = self._counters.get(key)
         live = 0 if counter is None else counter.live
         if changes.entries or changes.removed_ids:
             collection = self._collections.get(key)
             if collection is None:
-                collection = Collection(self._store, *key)
+                collection = Collection(self._store, key)
                 self._collections.set(key, collection)
             for object_id in changes.removed_ids:
                 live -= collection.live(object_id) is not None

@@ -14,6 +14,7 @@ from cliquet.connections.postgresql.client import PostgreSQLClient, PostgreSQLSe
 from cliquet.connections.sql import Session
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.postgresql import statements
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
 from cliquet.storage.postgresql.indexes import PostgreSQLIndexes
@@ -21,7 +22,7 @@ from cliquet.storage.relational.listing import SQL
 from cliquet.storage.relational.reading import NEVER_TOUCHED
 from cliquet.storage.relational.storage import RelationalStorage
 from cliquet.storage.relational.transfer import EntryRow
-from cliquet.storage.relational.writing import Conflict, Key, Write
+from cliquet.storage.relational.writing import Conflict, Write
 
 __all__ = ["Storage"]
 
@@ -89,7 +90,7 @@ class Storage(RelationalStorage):
 
     # Locks
 
-    def _lock(self, session: Session, key: Key) -> None:
+    def _lock(self, session: Session, key: CollectionKey) -> None:
         self._lock_contended(session)
         if key not in session.locked:
             self._defer_lock(session, key)
@@ -101,7 +102,7 @@ class Storage(RelationalStorage):
             for key in sorted(filter(_is_key, contended)):
                 self._defer_lock(session, key)
 
-    def _defer_lock(self, session: Session, key: Key) -> None:
+    def _defer_lock(self, session: Session, key: CollectionKey) -> None:
         """Lock a collection with the next statement.
 
         In the order of the keys it waits for others. Against the order it does not, since they may
@@ -113,17 +114,17 @@ class Storage(RelationalStorage):
         lock = statements.LOCK if in_order else statements.LOCK_NOWAIT
         _postgresql(session).defer(lock, (_digest(key), *key))
 
-    def _lock_matching(self, session: Session, scope: SQL) -> list[Key]:
+    def _lock_matching(self, session: Session, scope: SQL) -> list[CollectionKey]:
         text = statements.LOCK_MATCHING.format(scope=scope.text)
-        keys = [tuple(row) for row in session.execute(text, scope.parameters).fetchall()]
+        keys = list(map(CollectionKey._make, session.execute(text, scope.parameters).fetchall()))
         session.locked |= {*keys, *((_HELD, key) for key in keys)}
         return keys
 
-    def _is_held(self, session: Session, key: Key) -> tuple[bool, str]:
+    def _is_held(self, session: Session, key: CollectionKey) -> tuple[bool, str]:
         """Return what the statements ask about a lock: whether it is known to be held, its name."""
         return ((_HELD, key) in session.locked, _digest(key))
 
-    def _check_lock(self, session: Session, key: Key) -> None:
+    def _check_lock(self, session: Session, key: CollectionKey) -> None:
         if (_HELD, key) in session.locked:
             return
         for _ in attempts(_TO_LOCK):
@@ -133,7 +134,7 @@ class Storage(RelationalStorage):
                 return
             self._make_counter(session, key, NEVER_TOUCHED)
 
-    def _locked_row(self, session: Session, key: Key, object_id: str) -> Any:
+    def _locked_row(self, session: Session, key: CollectionKey, object_id: str) -> Any:
         for _ in attempts(_TO_LOCK):
             is_held = self._is_held(session, key)
             row = session.execute(statements.LOCKED_ROW, (*is_held, *key, object_id)).fetchone()
@@ -144,7 +145,7 @@ class Storage(RelationalStorage):
             self._make_counter(session, key, NEVER_TOUCHED)
         return None  # pragma: no cover - the loop ends by returning, or raises
 
-    def _make_counter(self, session: Session, key: Key, timestamp: int | None) -> None:
+    def _make_counter(self, session: Session, key: CollectionKey, timestamp: int | None) -> None:
         """Give a collection its row, for all to see, and lock it.
 
         It is committed at once: were it part of the transaction, whoever reads the timestamp of the
@@ -164,7 +165,7 @@ class Storage(RelationalStorage):
         session.locked -= {key}
         self._defer_lock(session, key)
 
-    def _first_access(self, key: Key) -> int | None:
+    def _first_access(self, key: CollectionKey) -> int | None:
         session = self.client.current()
         if session is None:
             with self.client.connect(readonly=True) as session:
@@ -186,7 +187,7 @@ class Storage(RelationalStorage):
 
     # Writes
 
-    def _insert(self, session: Session, key: Key, object_id: str, data: str) -> int:
+    def _insert(self, session: Session, key: CollectionKey, object_id: str, data: str) -> int:
         parameters = (*key, *key, object_id, data)
         self._lock_contended(session)
         if session.locked:
@@ -232,7 +233,7 @@ class Storage(RelationalStorage):
     def _remove(
         self,
         session: Session,
-        key: Key,
+        key: CollectionKey,
         object_id: str,
         supplied: int | None,
         *,
@@ -262,7 +263,7 @@ class Storage(RelationalStorage):
         return None  # pragma: no cover - the loop ends by returning, or raises
 
     def _remove_many(
-        self, session: Session, key: Key, object_ids: Sequence[str], *, with_deleted: bool
+        self, session: Session, key: CollectionKey, object_ids: Sequence[str], *, with_deleted: bool
     ) -> dict[str, int]:
         number = len(object_ids)
         rows = session.execute(
@@ -271,13 +272,15 @@ class Storage(RelationalStorage):
         ).fetchall()
         return dict(rows)
 
-    def _store_entries(self, session: Session, key: Key, rows: Sequence[EntryRow]) -> None:
+    def _store_entries(
+        self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]
+    ) -> None:
         ids, stamps, deleted, data = zip(*rows, strict=True)
         session.execute(
             statements.STORE_ENTRIES, (*key, list(ids), list(stamps), list(deleted), list(data))
         )
 
-    def _rewind_entries(self, session: Session, key: Key, now: int) -> int:
+    def _rewind_entries(self, session: Session, key: CollectionKey, now: int) -> int:
         changed: int = session.execute(statements.REWIND, (now, *key, now, *key)).rowcount
         return changed
 
@@ -305,12 +308,12 @@ def _postgresql(session: Session) -> PostgreSQLSession:
 
 def _is_key(entry: Any) -> bool:
     """Whether something that a session has locked is a collection."""
-    return isinstance(entry, tuple) and isinstance(entry[1], str)
+    return isinstance(entry, CollectionKey)
 
 
-def _digest(key: Key) -> str:
+def _digest(key: CollectionKey) -> str:
     """Return a text that names one collection and no other."""
-    return f"{len(key[0])}:{key[0]}:{key[1]}"
+    return f"{len(key.parent_id)}:{key.parent_id}:{key.collection_id}"
 
 
 def _holds_nul(value: Any) -> bool:

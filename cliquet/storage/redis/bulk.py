@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from cliquet.storage.collection_key import CollectionKey, Scope
 from cliquet.storage.listing import evaluation
 from cliquet.storage.listing.evaluation import Entry, Names
 from cliquet.storage.query import Filter, PaginationRule, Sort
 from cliquet.storage.redis.operation import Operation
 from cliquet.storage.redis.reading import live_ones
-from cliquet.storage.redis.values import Home
 
 __all__ = ["delete_page", "purge", "trim"]
 
-Deletion = Callable[[Home, str], Entry]
+Deletion = Callable[[CollectionKey, str], Entry]
 """Deletes a record, of which the id is given; returns its tombstone."""
 
 
 def delete_page(
     operation: Operation,
-    collection_id: str | None,
-    parent_id: str,
+    scope: Scope,
     names: Names,
     delete: Deletion,
     *,
@@ -31,11 +30,11 @@ def delete_page(
 ) -> list[Entry]:
     """Delete the records of a page of a listing; return their tombstones."""
     # The same entry may stand in several collections: told apart by identity.
-    homes: dict[int, Home] = {}
+    keys: dict[int, CollectionKey] = {}
     entries = []
-    for home, found in operation.matching(collection_id, parent_id, is_loose=True).items():
+    for key, found in operation.matching(scope, is_loose=True).items():
         for entry in live_ones(found):
-            homes[id(entry)] = home
+            keys[id(entry)] = key
             entries.append(entry)
     entries = evaluation.page(
         evaluation.apply_filters(entries, filters or (), names),
@@ -44,20 +43,19 @@ def delete_page(
         pagination_rules=pagination_rules,
         limit=limit,
     )
-    return [delete(homes[id(entry)], entry.id) for entry in entries]
+    return [delete(keys[id(entry)], entry.id) for entry in entries]
 
 
 def purge(
     operation: Operation,
-    collection_id: str | None,
-    parent_id: str,
     *,
+    scope: Scope,
     before: int | None,
     max_retained: int | None,
 ) -> int:
     """Forget tombstones; return how many."""
     purged = 0
-    for home, found in operation.matching(collection_id, parent_id, is_loose=True).items():
+    for key, found in operation.matching(scope, is_loose=True).items():
         tombstones = [entry for entry in found if entry.data is None]
         if before is not None:
             tombstones = [entry for entry in tombstones if entry.timestamp < before]
@@ -65,15 +63,14 @@ def purge(
             tombstones.sort(key=lambda entry: (entry.timestamp, entry.id), reverse=True)
             tombstones = tombstones[max_retained:]
         for entry in tombstones:
-            operation.purge(home, entry.id)
+            operation.purge(key, entry.id)
         purged += len(tombstones)
     return purged
 
 
 def trim(
     operation: Operation,
-    collection_id: str,
-    parent_id: str,
+    scope: Scope,
     names: Names,
     delete: Deletion,
     *,
@@ -83,10 +80,10 @@ def trim(
     """Delete all but the most recent records that match; return how many."""
     oldest_last = [Sort(names.modified_field, -1), Sort(names.id_field, -1)]
     trimmed = 0
-    for home, found in operation.matching(collection_id, parent_id, is_loose=True).items():
+    for key, found in operation.matching(scope, is_loose=True).items():
         entries = evaluation.apply_filters(live_ones(found), filters or (), names)
         entries = evaluation.apply_sorting(entries, oldest_last, names)[max_objects:]
         for entry in reversed(entries):
-            delete(home, entry.id)
+            delete(key, entry.id)
         trimmed += len(entries)
     return trimmed

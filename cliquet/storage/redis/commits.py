@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from cliquet.storage.redis.values import Home, Stored, digest_of, encode, to_bytes
+from cliquet.storage.collection_key import CollectionKey
+from cliquet.storage.redis.values import Stored, digest_of, encode, names_of, to_bytes
 from cliquet.types import Record
 
 __all__ = ["EXACT", "Change", "Commit", "Part", "arguments_of"]
@@ -82,21 +83,21 @@ class Commit(NamedTuple):
 
 
 def arguments_of(
-    parts: Mapping[Home, Part], indexed: Mapping[Home, Iterable[str]], clock: int
+    parts: Mapping[CollectionKey, Part], indexed: Mapping[CollectionKey, Iterable[str]], clock: int
 ) -> list[Any]:
     """Return a commit as the script takes it."""
     arguments: list[Any] = [clock, len(parts)]
     entries: list[Any] = []
     collections: list[Any] = []
     changes: list[Any] = []
-    for rank, (home, part) in enumerate(parts.items(), start=1):
-        arguments += [*home.names, part.first, part.latest]
+    for rank, (key, part) in enumerate(parts.items(), start=1):
+        arguments += [*names_of(key), part.first, part.latest]
         for object_id, revision in part.revisions.items():
             entries += [rank, to_bytes(object_id), revision]
         if part.collection_revision is not None:
             collections += [rank, part.collection_revision]
         for change in part.changes.values():
-            changes += [rank, *change.arguments(indexed[home])]
+            changes += [rank, *change.arguments(indexed[key])]
     number_of_changes = sum(len(part.changes) for part in parts.values())
     arguments += [len(entries) // 3, *entries, len(collections) // 2, *collections]
     return [*arguments, number_of_changes, *changes]

@@ -15,7 +15,8 @@ import redis
 
 from cliquet.connections.attempts import ATTEMPTS, attempts
 from cliquet.connections.redis.client import wrap_redis_error
-from cliquet.core.globs import Pattern, compile_pattern, is_pattern
+from cliquet.core.globs import Pattern, compile_pattern
+from cliquet.storage.collection_key import CollectionKey, Scope
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.redis import scripts
@@ -23,10 +24,11 @@ from cliquet.storage.redis.commits import Commit, Part, arguments_of
 from cliquet.storage.redis.forgetting import FORGET_UNTOUCHED
 from cliquet.storage.redis.rewinding import REWIND
 from cliquet.storage.redis.values import (
-    Home,
     Stored,
     digest_of,
     from_bytes,
+    key_of,
+    names_of,
     read,
     shared_key,
     to_bytes,
@@ -89,19 +91,19 @@ class Database:
     # Reading
 
     @wrap_redis_error
-    def get(self, home: Home, object_id: str) -> Stored:
+    def get(self, key: CollectionKey, object_id: str) -> Stored:
         """Return a live record."""
-        return read(object_id, self._hget(home.key("records"), object_id))
+        return read(object_id, self._hget(key_of(key, "records"), object_id))
 
     @wrap_redis_error
-    def entries(self, home: Home, ids: Sequence[str]) -> Snapshot:
+    def entries(self, key: CollectionKey, ids: Sequence[str]) -> Snapshot:
         """Return what there is for some ids."""
         names = [to_bytes(object_id) for object_id in ids]
         pipe = self.client.pipeline()
-        self._ask_state(pipe, home)
+        self._ask_state(pipe, key)
         if names:
-            pipe.hmget(home.key("records"), names)
-            pipe.hmget(home.key("tombstones"), names)
+            pipe.hmget(key_of(key, "records"), names)
+            pipe.hmget(key_of(key, "tombstones"), names)
         timestamp, revision, lock, *found = pipe.execute()
         records, tombstones = found or ([], [])
         stored = {
@@ -110,70 +112,73 @@ class Database:
         }
         return Snapshot(_integer(timestamp), revision or b"", lock is not None, stored)
 
-    def snapshot(self, home: Home, *, include_deleted: bool) -> Snapshot:
+    def snapshot(self, key: CollectionKey, *, include_deleted: bool) -> Snapshot:
         """Return all that a collection holds."""
-        return self.snapshots([home], include_deleted=include_deleted)[home]
+        return self.snapshots([key], include_deleted=include_deleted)[key]
 
     @wrap_redis_error
-    def snapshots(self, homes: Sequence[Home], *, include_deleted: bool) -> dict[Home, Snapshot]:
+    def snapshots(
+        self, keys: Sequence[CollectionKey], *, include_deleted: bool
+    ) -> dict[CollectionKey, Snapshot]:
         """Return all that some collections hold, at one instant."""
         pipe = self.client.pipeline()
-        for home in homes:
-            self._ask(pipe, home, include_deleted=include_deleted)
-        return _snapshots(homes, pipe.execute())
+        for key in keys:
+            self._ask(pipe, key, include_deleted=include_deleted)
+        return _snapshots(keys, pipe.execute())
 
     @wrap_redis_error
-    def matching(
-        self, collection_id: str | None, parent_id: str, *, include_deleted: bool
-    ) -> dict[Home, Snapshot]:
-        """Return what the collections hold that a pattern stands for, at one instant (B-21.19).
+    def matching(self, scope: Scope, *, include_deleted: bool) -> dict[CollectionKey, Snapshot]:
+        """Return what one or several collections hold, at one instant (B-21.19).
 
         Raises
         ------
         BackendError : collections appear all the time; the error is retryable.
         """
-        if collection_id is not None and not is_pattern(parent_id):
-            return self.snapshots([Home(collection_id, parent_id)], include_deleted=include_deleted)
+        one = scope.key
+        if one is not None:
+            return self.snapshots([one], include_deleted=include_deleted)
         for _ in range(LISTING_ATTEMPTS):
-            collections, homes, known = self._homes(collection_id, parent_id)
+            collections, keys, known = self._keys(scope)
             pipe = self.client.pipeline()
             pipe.scard(COLLECTIONS)
             for name in collections:
                 pipe.hlen(shared_key("timestamps", name))
-            for home in homes:
-                self._ask(pipe, home, include_deleted=include_deleted)
+            for key in keys:
+                self._ask(pipe, key, include_deleted=include_deleted)
             answers = pipe.execute()
             # One that appeared in between could hold what the instant of the list should show.
             if answers[: len(known)] == known:
-                return _snapshots(homes, answers[len(known) :])
+                return _snapshots(keys, answers[len(known) :])
         raise BackendError(message="Collections appear faster than they are listed", retryable=True)
 
-    def _homes(
-        self, collection_id: str | None, parent_id: str
-    ) -> tuple[list[str], list[Home], list[int]]:
-        """Return collections, those of their homes that match, and the numbers of both."""
+    def _keys(self, scope: Scope) -> tuple[list[str], list[CollectionKey], list[int]]:
+        """Return the ids of collections, the keys that are in scope, and the numbers of both."""
         members = self.client.smembers(COLLECTIONS)
         collections = [from_bytes(name) for name in members]
-        if collection_id is not None:
-            collections = [name for name in collections if name == collection_id]
+        if scope.collection_id is not None:
+            collections = [name for name in collections if name == scope.collection_id]
         known = [len(members)]
-        matches = compile_pattern(parent_id)
-        homes = []
+        matches = compile_pattern(scope.parent_id)
+        keys = []
         for name in collections:
             parents = self.client.hkeys(shared_key("timestamps", name))
             known.append(len(parents))
-            homes += [Home(name, parent) for parent in map(from_bytes, parents) if matches(parent)]
-        return collections, homes, known
+            keys += [
+                CollectionKey(collection_id=name, parent_id=parent)
+                for parent in map(from_bytes, parents)
+                if matches(parent)
+            ]
+        return collections, keys, known
 
     @wrap_redis_error
-    def live_count(self, home: Home) -> int:
+    def live_count(self, key: CollectionKey) -> int:
         """Return the number of live records."""
-        return int(self._hget(home.shared_key("live"), home.parent_id) or 0)
+        return int(self._hget(shared_key("live", key.collection_id), key.parent_id) or 0)
 
     @wrap_redis_error
-    def timestamp(self, home: Home) -> int | None:
+    def timestamp(self, key: CollectionKey) -> int | None:
         """Return the timestamp of a collection, or ``None`` if it was never touched."""
-        return _integer(self._hget(home.shared_key("timestamps"), home.parent_id))
+        return _integer(self._hget(shared_key("timestamps", key.collection_id), key.parent_id))
 
     @wrap_redis_error
     def timestamps(self, collection_id: str) -> dict[str, int]:
@@ -182,22 +187,22 @@ class Database:
         return {from_bytes(parent): int(timestamp) for parent, timestamp in found.items()}
 
     @wrap_redis_error
-    def claim_timestamp(self, home: Home, timestamp: int) -> tuple[bool, int]:
+    def claim_timestamp(self, key: CollectionKey, timestamp: int) -> tuple[bool, int]:
         """Give a collection its first timestamp; tell whether it had none, and which it has now."""
-        collection, parent = home.names
+        collection, parent = names_of(key)
         pipe = self.client.pipeline()
-        pipe.hsetnx(home.shared_key("timestamps"), parent, timestamp)
+        pipe.hsetnx(shared_key("timestamps", key.collection_id), parent, timestamp)
         pipe.sadd(COLLECTIONS, collection)
-        pipe.hget(home.shared_key("timestamps"), parent)
+        pipe.hget(shared_key("timestamps", key.collection_id), parent)
         is_new, _, kept = pipe.execute()
         return bool(is_new), int(kept)
 
     @wrap_redis_error
     def holders(
-        self, home: Home, data: Record, unique_fields: Sequence[str]
+        self, key: CollectionKey, data: Record, unique_fields: Sequence[str]
     ) -> dict[str, list[Stored]]:
         """Return the live records that have the same values, by unique field."""
-        arguments: list[Any] = [*home.names, len(unique_fields)]
+        arguments: list[Any] = [*names_of(key), len(unique_fields)]
         for name in unique_fields:
             arguments += [to_bytes(name), digest_of(name, data)]
         for _ in attempts("To look up unique values"):
@@ -207,7 +212,7 @@ class Database:
             if size == b"0" or not unready:
                 break
             for name in unready:
-                self.build_index(home, name)
+                self.build_index(key, name)
         return {
             name: [
                 read(from_bytes(object_id), record)
@@ -217,39 +222,39 @@ class Database:
         }
 
     @wrap_redis_error
-    def homes(self) -> list[Home]:
+    def keys(self) -> list[CollectionKey]:
         """Return all collections, in no order."""
-        return self._homes(None, Pattern("*"))[1]
+        return self._keys(Scope(collection_id=None, parent_id=Pattern("*")))[1]
 
     @wrap_redis_error
-    def timestamps_of(self, homes: Sequence[Home]) -> list[int | None]:
+    def timestamps_of(self, keys: Sequence[CollectionKey]) -> list[int | None]:
         """Return the timestamps of some collections."""
         pipe = self.client.pipeline(transaction=False)
-        for home in homes:
-            pipe.hget(home.shared_key("timestamps"), home.names[1])
+        for key in keys:
+            pipe.hget(shared_key("timestamps", key.collection_id), names_of(key)[1])
         return [_integer(timestamp) for timestamp in pipe.execute()]
 
     @wrap_redis_error
-    def ids(self, home: Home) -> set[str]:
+    def ids(self, key: CollectionKey) -> set[str]:
         """Return the ids of the records and tombstones of a collection."""
         pipe = self.client.pipeline()
-        pipe.hkeys(home.key("records"))
-        pipe.hkeys(home.key("tombstones"))
+        pipe.hkeys(key_of(key, "records"))
+        pipe.hkeys(key_of(key, "tombstones"))
         records, tombstones = pipe.execute()
         return {from_bytes(name) for name in (*records, *tombstones)}
 
     # Writing
 
     @wrap_redis_error
-    def commit(self, parts: dict[Home, Part], clock: int = 0) -> Commit:
+    def commit(self, parts: dict[CollectionKey, Part], clock: int = 0) -> Commit:
         """Apply changes if what they rely on still holds, all at once.
 
         Parameters
         ----------
         clock : reading in ms, for the timestamps to be made.
         """
-        homes = list(parts)
-        indexed: dict[Home, set[str]] = {home: set() for home in homes}
+        keys = list(parts)
+        indexed: dict[CollectionKey, set[str]] = {key: set() for key in keys}
         asked: Counter[tuple[Any, ...]] = Counter()
         while True:
             outcome, *details = self._commit(args=arguments_of(parts, indexed, clock))
@@ -260,9 +265,9 @@ class Database:
                 message = "The indexes of unique fields are lost again and again."
                 raise BackendError(message=message, retryable=True)
             if outcome == b"digests":
-                indexed[homes[int(details[0]) - 1]].add(from_bytes(details[1]))
+                indexed[keys[int(details[0]) - 1]].add(from_bytes(details[1]))
             elif outcome == b"fill":
-                self.build_index(homes[int(details[0]) - 1], from_bytes(details[1]))
+                self.build_index(keys[int(details[0]) - 1], from_bytes(details[1]))
             else:
                 break
         if outcome == b"taken":
@@ -271,7 +276,7 @@ class Database:
         return Commit(outcome.decode(), [int(timestamp) for timestamp in details])
 
     @wrap_redis_error
-    def build_index(self, home: Home, name: str) -> None:
+    def build_index(self, key: CollectionKey, name: str) -> None:
         """Make a unique field ready to be looked up.
 
         From the first step on, whoever writes a record maintains the index; what was there before
@@ -279,16 +284,16 @@ class Database:
         to the next.
         """
         field_name = to_bytes(name)
-        self.client.hsetnx(home.key("fields"), field_name, "building")
+        self.client.hsetnx(key_of(key, "fields"), field_name, "building")
         found: list[Any] = []
-        for object_id, stored in self.snapshot(home, include_deleted=False).stored.items():
+        for object_id, stored in self.snapshot(key, include_deleted=False).stored.items():
             # Only live records were asked for.
             digest = digest_of(name, stored.entry.data)  # type: ignore[union-attr,arg-type]
             if digest:
                 found.append((to_bytes(object_id), stored.revision, digest))
         while True:
             batch, found = found[:FILL_BATCH], found[FILL_BATCH:]
-            arguments = [*home.names, field_name, len(batch), *itertools.chain(*batch)]
+            arguments = [*names_of(key), field_name, len(batch), *itertools.chain(*batch)]
             self._fill(args=[*arguments, "more" if found else "last"])
             if not found:
                 return
@@ -299,53 +304,55 @@ class Database:
         self._flush()
 
     @wrap_redis_error
-    def forget(self, home: Home) -> None:
+    def forget(self, key: CollectionKey) -> None:
         """Remove every trace of a collection."""
-        self._forget(args=home.names)
+        self._forget(args=names_of(key))
 
     @wrap_redis_error
-    def forget_untouched(self, home: Home, before: int) -> bool:
+    def forget_untouched(self, key: CollectionKey, before: int) -> bool:
         """Forget a collection that holds nothing since a time; tell whether it was one."""
-        return bool(self._forget_untouched(args=[*home.names, before]))
+        return bool(self._forget_untouched(args=[*names_of(key), before]))
 
     @wrap_redis_error
-    def rewind(self, home: Home, now: int) -> int:
+    def rewind(self, key: CollectionKey, now: int) -> int:
         """Bring the timestamps of a collection back to the clock; return how many, -1 for none."""
-        return int(self._rewind(args=[*home.names, now]))
+        return int(self._rewind(args=[*names_of(key), now]))
 
     # The lock of those who repeat an operation
 
     @wrap_redis_error
-    def acquire(self, home: Home, token: str, lease_ms: int) -> bool:
+    def acquire(self, key: CollectionKey, token: str, lease_ms: int) -> bool:
         """Take the lock of a collection if it is free; tell whether it was."""
-        return bool(self.client.set(home.key("lock"), token, nx=True, px=lease_ms))
+        return bool(self.client.set(key_of(key, "lock"), token, nx=True, px=lease_ms))
 
     @wrap_redis_error
-    def release(self, home: Home, token: str) -> None:
+    def release(self, key: CollectionKey, token: str) -> None:
         """Give the lock back, if it still is ours."""
-        self._release(keys=[home.key("lock")], args=[token])
+        self._release(keys=[key_of(key, "lock")], args=[token])
 
     def _hget(self, key: bytes, name: str) -> bytes | None:
         return cast("bytes | None", self.client.hget(key, to_bytes(name)))
 
-    def _ask_state(self, pipe: Any, home: Home) -> None:
-        _, parent = home.names
-        pipe.hget(home.shared_key("timestamps"), parent)
-        pipe.hget(home.shared_key("revisions"), parent)
-        pipe.get(home.key("lock"))
+    def _ask_state(self, pipe: Any, key: CollectionKey) -> None:
+        _, parent = names_of(key)
+        pipe.hget(shared_key("timestamps", key.collection_id), parent)
+        pipe.hget(shared_key("revisions", key.collection_id), parent)
+        pipe.get(key_of(key, "lock"))
 
-    def _ask(self, pipe: Any, home: Home, *, include_deleted: bool) -> None:
+    def _ask(self, pipe: Any, key: CollectionKey, *, include_deleted: bool) -> None:
         """Ask for a snapshot: as many questions as :func:`_snapshots` takes answers."""
-        self._ask_state(pipe, home)
-        pipe.hgetall(home.key("records"))
+        self._ask_state(pipe, key)
+        pipe.hgetall(key_of(key, "records"))
         # Answered by nothing, at no cost, where tombstones are not wanted.
-        pipe.hgetall(home.key("tombstones" if include_deleted else "none"))
+        pipe.hgetall(key_of(key, "tombstones" if include_deleted else "none"))
 
 
-def _snapshots(homes: Iterable[Home], answers: Sequence[Any]) -> dict[Home, Snapshot]:
+def _snapshots(
+    keys: Iterable[CollectionKey], answers: Sequence[Any]
+) -> dict[CollectionKey, Snapshot]:
     """Read the answers to :meth:`Database._ask`."""
     snapshots = {}
-    for rank, home in enumerate(homes):
+    for rank, key in enumerate(keys):
         timestamp, revision, lock, records, tombstones = answers[5 * rank : 5 * rank + 5]
         stored = {}
         for name, value in tombstones.items():
@@ -354,7 +361,7 @@ def _snapshots(homes: Iterable[Home], answers: Sequence[Any]) -> dict[Home, Snap
         for name, value in records.items():
             object_id = from_bytes(name)
             stored[object_id] = read(object_id, value)
-        snapshots[home] = Snapshot(_integer(timestamp), revision or b"", lock is not None, stored)
+        snapshots[key] = Snapshot(_integer(timestamp), revision or b"", lock is not None, stored)
     return snapshots
 
 

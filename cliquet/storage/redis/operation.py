@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from cliquet import utils
 from cliquet.core.globs import compile_pattern
+from cliquet.storage.collection_key import CollectionKey, Scope
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.redis.commits import Change, Commit, Part
 from cliquet.storage.redis.database import Database, Snapshot
-from cliquet.storage.redis.values import Home, Stored, digest_of
+from cliquet.storage.redis.values import Stored, digest_of
 from cliquet.storage.timestamps import MAX_TIMESTAMP, next_timestamp, next_timestamps
 from cliquet.types import Record
 
@@ -73,21 +74,21 @@ class Operation:
         self._database = database
         self._slack_ms = slack_ms
         self._may_disturb = may_disturb
-        self._views: dict[Home, _View] = {}
+        self._views: dict[CollectionKey, _View] = {}
         self._reads = 0
         # Whether somebody else repeats an operation on what was read, and should come first.
         self._is_disturbing = False
 
     # Reading
 
-    def entries(self, home: Home, ids: Sequence[str]) -> list[Entry]:
+    def entries(self, key: CollectionKey, ids: Sequence[str]) -> list[Entry]:
         """Return the records and tombstones that have one of the ids."""
-        view = self._view(home)
+        view = self._view(key)
         ids = list(dict.fromkeys(ids))
         known = view.written.keys() | view.stored.keys()
         unknown = [object_id for object_id in ids if object_id not in known]
         if unknown and not view.is_whole:
-            snapshot = self._see(view, self._database.entries(home, unknown))
+            snapshot = self._see(view, self._database.entries(key, unknown))
             for object_id, stored in snapshot.stored.items():
                 view.note(object_id, stored)
         for object_id in ids:
@@ -96,29 +97,26 @@ class Operation:
         found = [view.entry(object_id) for object_id in ids]
         return [entry for entry in found if entry is not None]
 
-    def matching(
-        self, collection_id: str | None, parent_id: str, *, is_loose: bool = False
-    ) -> dict[Home, list[Entry]]:
-        """Return the records and tombstones of the collections that a pattern stands for.
+    def matching(self, scope: Scope, *, is_loose: bool = False) -> dict[CollectionKey, list[Entry]]:
+        """Return the records and tombstones of some collections.
 
         Parameters
         ----------
         is_loose : rely only on the entries that are then changed; else any change of one of the
             collections disturbs.
         """
-        snapshots = self._database.matching(collection_id, parent_id, include_deleted=True)
-        matches = compile_pattern(parent_id)
-        for home, view in self._views.items():
-            is_named = collection_id in (None, home.collection_id) and matches(home.parent_id)
+        snapshots = self._database.matching(scope, include_deleted=True)
+        matches = compile_pattern(scope.parent_id)
+        for key, view in self._views.items():
+            is_named = scope.collection_id in (None, key.collection_id) and matches(key.parent_id)
             if view.written and is_named:
-                snapshots.setdefault(home, NEVER_TOUCHED)
+                snapshots.setdefault(key, NEVER_TOUCHED)
         return {
-            home: self._all(home, snapshot, is_loose=is_loose)
-            for home, snapshot in snapshots.items()
+            key: self._all(key, snapshot, is_loose=is_loose) for key, snapshot in snapshots.items()
         }
 
-    def _all(self, home: Home, snapshot: Snapshot, *, is_loose: bool) -> list[Entry]:
-        view = self._view(home)
+    def _all(self, key: CollectionKey, snapshot: Snapshot, *, is_loose: bool) -> list[Entry]:
+        view = self._view(key)
         if not view.is_whole:
             self._see(view, snapshot)
             # What was read before comes first: it was noted, and must still hold in the end.
@@ -129,26 +127,26 @@ class Operation:
         found = [view.entry(object_id) for object_id in {**view.stored, **view.written}]
         return [entry for entry in found if entry is not None]
 
-    def timestamp(self, home: Home) -> int | None:
+    def timestamp(self, key: CollectionKey) -> int | None:
         """Return the timestamp of a collection; then any change of the collection disturbs."""
-        view = self._view(home)
+        view = self._view(key)
         if not view.part.latest and view.part.collection_revision is None:
-            view.note_collection(self._see(view, self._database.entries(home, [])))
+            view.note_collection(self._see(view, self._database.entries(key, [])))
         return view.timestamp
 
-    def known_timestamp(self, home: Home) -> int | None:
+    def known_timestamp(self, key: CollectionKey) -> int | None:
         """Return the timestamp of a collection that was read, as it was then."""
-        return self._view(home).timestamp
+        return self._view(key).timestamp
 
     def clash(
-        self, home: Home, object_id: str, data: Record, unique_fields: Sequence[str]
+        self, key: CollectionKey, object_id: str, data: Record, unique_fields: Sequence[str]
     ) -> tuple[str, Entry] | None:
         """Return the first unique field whose value another live record has, and that record."""
         if not unique_fields:
             return None
         self._reads += 1
-        view = self._view(home)
-        holders = self._database.holders(home, data, unique_fields)
+        view = self._view(key)
+        holders = self._database.holders(key, data, unique_fields)
         for name in unique_fields:
             for stored in holders[name]:
                 holder = stored.entry
@@ -165,11 +163,11 @@ class Operation:
 
     # Writing
 
-    def advance(self, home: Home, supplied: int | None) -> int:
+    def advance(self, key: CollectionKey, supplied: int | None) -> int:
         """Take a timestamp of the collection for a change; return it."""
-        view = self._view(home)
+        view = self._view(key)
         if not view.is_seen:
-            self._see(view, self._database.entries(home, []))
+            self._see(view, self._database.entries(key, []))
         clock = utils.msec_time()
         if not view.part.first:
             # Timestamps may run ahead of the clock: the slack is on top of them.
@@ -181,28 +179,28 @@ class Operation:
         view.part.latest = str(latest)
         return timestamp
 
-    def put(self, home: Home, entry: Entry, unique_fields: Sequence[str] = ()) -> None:
+    def put(self, key: CollectionKey, entry: Entry, unique_fields: Sequence[str] = ()) -> None:
         """Write a live record."""
         data = dict(entry.data or {})
         change = Change("put", entry.id, str(entry.timestamp), data, tuple(unique_fields))
-        self._write(home, change, entry)
+        self._write(key, change, entry)
 
-    def delete(self, home: Home, tombstone: Entry, *, with_deleted: bool) -> None:
+    def delete(self, key: CollectionKey, tombstone: Entry, *, with_deleted: bool) -> None:
         """Replace a record by its tombstone, or by nothing."""
         kind = "bury" if with_deleted else "forget"
         change = Change(kind, tombstone.id, str(tombstone.timestamp))
-        self._write(home, change, tombstone if with_deleted else None)
+        self._write(key, change, tombstone if with_deleted else None)
 
-    def purge(self, home: Home, object_id: str) -> None:
+    def purge(self, key: CollectionKey, object_id: str) -> None:
         """Leave nothing of a tombstone; no timestamp changes (B-4.14)."""
-        former = self._view(home).part.changes.get(object_id)
+        former = self._view(key).part.changes.get(object_id)
         if former is not None:
-            self._write(home, Change("forget", object_id, former.timestamp), None)
+            self._write(key, Change("forget", object_id, former.timestamp), None)
         else:
-            self._write(home, Change("purge", object_id), None)
+            self._write(key, Change("purge", object_id), None)
 
-    def _write(self, home: Home, change: Change, entry: Entry | None) -> None:
-        view = self._view(home)
+    def _write(self, key: CollectionKey, change: Change, entry: Entry | None) -> None:
+        view = self._view(key)
         object_id = change.object_id
         if object_id in view.stored:
             view.note(object_id, view.stored[object_id])
@@ -220,7 +218,7 @@ class Operation:
         """
         if self._is_disturbing and not self._may_disturb:
             return Commit("conflict")
-        parts = {home: view.part for home, view in self._views.items()}
+        parts = {key: view.part for key, view in self._views.items()}
         writes = has_effects or any(part.changes for part in parts.values())
         if self._reads < 2 and not writes:
             # What was read at one instant was true then.
@@ -232,13 +230,13 @@ class Operation:
         if self._reads < 2:
             return True
         parts = {
-            home: Part(view.part.revisions, view.part.collection_revision)
-            for home, view in self._views.items()
+            key: Part(view.part.revisions, view.part.collection_revision)
+            for key, view in self._views.items()
         }
         return self._database.commit(parts).outcome == "done"
 
-    def _view(self, home: Home) -> _View:
-        return self._views.setdefault(home, _View())
+    def _view(self, key: CollectionKey) -> _View:
+        return self._views.setdefault(key, _View())
 
     def _see(self, view: _View, snapshot: Snapshot) -> Snapshot:
         self._reads += 1

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cliquet.core.globs import is_pattern
+from cliquet.storage.collection_key import CollectionKey, Scope
 from cliquet.storage.listing import evaluation
 from cliquet.storage.listing.evaluation import Entry, Names
 from cliquet.storage.query import COMPARISON, Filter
-from cliquet.storage.redis.database import Database, Snapshot
+from cliquet.storage.redis.database import Database
 from cliquet.storage.redis.transactions import Transactions
-from cliquet.storage.redis.values import Home
 
 __all__ = ["Reader", "live_ones"]
 
@@ -22,75 +21,70 @@ class Reader:
         self._database = database
         self._transactions = transactions
 
-    def live(self, home: Home, object_id: str) -> Entry | None:
+    def live(self, key: CollectionKey, object_id: str) -> Entry | None:
         """Return a live record."""
         if not isinstance(object_id, str):
             return None
         operation = self._transactions.current
         if operation is None:
-            return self._database.get(home, object_id).entry
-        return next(iter(live_ones(operation.entries(home, [object_id]))), None)
+            return self._database.get(key, object_id).entry
+        return next(iter(live_ones(operation.entries(key, [object_id]))), None)
 
-    def timestamp(self, home: Home) -> int | None:
+    def timestamp(self, key: CollectionKey) -> int | None:
         """Return the timestamp of a collection, or ``None`` if it was never touched."""
         operation = self._transactions.current
         if operation is None:
-            return self._database.timestamp(home)
-        return operation.timestamp(home)
+            return self._database.timestamp(key)
+        return operation.timestamp(key)
 
     def listed(
         self,
-        home: Home,
+        scope: Scope,
         filters: Sequence[Filter] | None,
         names: Names,
         *,
         include_deleted: bool,
     ) -> tuple[list[Entry], int | None]:
         """Return what matches the filters, and the collection timestamp of the same instant.
-
-        Parameters
-        ----------
-        home : whose parent may be a pattern; there is no timestamp then.
+        There is no timestamp of several collections.
         """
-        is_one = not is_pattern(home.parent_id)
-        ids = _wanted_ids(filters or (), names) if is_one else None
+        key = scope.key
+        ids = _wanted_ids(filters or (), names) if key is not None else None
         operation = self._transactions.current
         if operation is not None:
-            if ids is not None:
-                entries = operation.entries(home, ids)
+            if key is not None and ids is not None:
+                entries = operation.entries(key, ids)
             else:
-                found = operation.matching(*home)
-                entries = [entry for group in found.values() for entry in group]
-            timestamp = operation.known_timestamp(home) if is_one else None
+                groups = operation.matching(scope).values()
+                entries = [entry for group in groups for entry in group]
+            timestamp = operation.known_timestamp(key) if key is not None else None
         else:
-            snapshots = self._snapshots(home, ids, include_deleted=include_deleted)
+            if key is not None and ids is not None:
+                snapshots = [self._database.entries(key, ids)]
+            else:
+                found = self._database.matching(scope, include_deleted=include_deleted)
+                snapshots = list(found.values())
             entries = [entry for snapshot in snapshots for entry in snapshot.entries()]
-            timestamp = snapshots[0].timestamp if is_one else None
+            timestamp = snapshots[0].timestamp if key is not None else None
         if not include_deleted:
             entries = live_ones(entries)
         return evaluation.apply_filters(entries, filters or (), names), timestamp
 
     def count(
         self,
-        home: Home,
+        scope: Scope,
         filters: Sequence[Filter] | None,
         names: Names,
         *,
         include_deleted: bool,
     ) -> int:
         """Return how many entries match the filters."""
-        is_simple = not filters and not include_deleted and not is_pattern(home.parent_id)
-        if is_simple and self._transactions.current is None:
-            return self._database.live_count(home)
-        entries, _ = self.listed(home, filters, names, include_deleted=include_deleted)
+        key = scope.key
+        is_simple = not filters and not include_deleted and self._transactions.current is None
+        if is_simple and key is not None:
+            return self._database.live_count(key)
+        entries, _ = self.listed(scope, filters, names, include_deleted=include_deleted)
         return len(entries)
-
-    def _snapshots(
-        self, home: Home, ids: list[str] | None, *, include_deleted: bool
-    ) -> list[Snapshot]:
-        if ids is not None:
-            return [self._database.entries(home, ids)]
-        return list(self._database.matching(*home, include_deleted=include_deleted).values())
 
 
 def live_ones(entries: Iterable[Entry]) -> list[Entry]:

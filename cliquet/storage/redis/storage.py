@@ -15,7 +15,7 @@ import redis
 
 from cliquet import utils
 from cliquet.connections.redis.client import pool_status, settings_of
-from cliquet.core.globs import as_published, is_pattern
+from cliquet.core.globs import as_published
 from cliquet.storage import exceptions
 from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
@@ -24,6 +24,7 @@ from cliquet.storage.base import (
     Page,
     StorageBase,
 )
+from cliquet.storage.collection_key import CollectionKey, Scope
 from cliquet.storage.exceptions import ReadonlyError
 from cliquet.storage.listing import evaluation
 from cliquet.storage.listing.evaluation import Entry, Names
@@ -34,7 +35,6 @@ from cliquet.storage.redis.operation import Operation
 from cliquet.storage.redis.reading import Reader, live_ones
 from cliquet.storage.redis.transactions import Transactions
 from cliquet.storage.redis.transfer import RedisTransfer
-from cliquet.storage.redis.values import Home
 from cliquet.storage.redis.writing import Writer
 from cliquet.storage.timestamps import require_timestamp
 from cliquet.storage.transfer import CollectionTimestamp, ExportedCollection, ImportedCollection
@@ -115,7 +115,8 @@ class Storage(StorageBase):
         ------
         BackendError : it was disturbed each time; the error is retryable.
         """
-        return self._transactions.run(operation, Home(collection_id, parent_id))
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return self._transactions.run(operation, key)
 
     def with_effects(
         self,
@@ -130,11 +131,11 @@ class Storage(StorageBase):
     def collection_timestamp(
         self, collection_id: str, parent_id: str, auth: str | None = None
     ) -> int:
-        home = Home(collection_id, parent_id)
-        timestamp = self._reader.timestamp(home)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        timestamp = self._reader.timestamp(key)
         if timestamp is not None:
             return timestamp
-        return self._claim(home)[1]
+        return self._claim(key)[1]
 
     def all_resources_timestamps(self, collection_id: str) -> dict[str, int]:
         return self._database.timestamps(collection_id)
@@ -155,8 +156,8 @@ class Storage(StorageBase):
         object_id = data.pop(id_field, None)
         if object_id is None:
             object_id = (id_generator or self.id_generator)()
-        home = Home(collection_id, parent_id)
-        return self._writer.put(home, object_id, data, unique_fields, names, must="absent")
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return self._writer.put(key, object_id, data, unique_fields, names, must="absent")
 
     def get(
         self,
@@ -167,7 +168,8 @@ class Storage(StorageBase):
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         auth: str | None = None,
     ) -> Record:
-        entry = self._reader.live(Home(collection_id, parent_id), object_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        entry = self._reader.live(key, object_id)
         if entry is None:
             raise exceptions.RecordNotFoundError(object_id)
         return entry.to_record(Names(id_field, modified_field, DEFAULT_DELETED_FIELD))
@@ -186,9 +188,8 @@ class Storage(StorageBase):
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
         data = copy_object(record)
         data.pop(id_field, None)
-        return self._writer.put(
-            Home(collection_id, parent_id), object_id, data, unique_fields, names
-        )
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return self._writer.put(key, object_id, data, unique_fields, names)
 
     def delete(
         self,
@@ -202,8 +203,8 @@ class Storage(StorageBase):
         auth: str | None = None,
         last_modified: int | None = None,
     ) -> Record:
-        home = Home(collection_id, parent_id)
-        tombstone = self._writer.delete(home, object_id, last_modified, with_deleted=with_deleted)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        tombstone = self._writer.delete(key, object_id, last_modified, with_deleted=with_deleted)
         return tombstone.to_record(Names(id_field, modified_field, deleted_field))
 
     def delete_all(
@@ -222,13 +223,12 @@ class Storage(StorageBase):
         limit: int | None = None,
     ) -> list[Record]:
         names = Names(id_field, modified_field, deleted_field)
-        parent_id = as_published(parent_id)
+        scope = Scope(collection_id=collection_id, parent_id=as_published(parent_id))
 
         def delete_each(operation: Operation) -> list[Entry]:
             return bulk.delete_page(
                 operation,
-                collection_id,
-                parent_id,
+                scope,
                 names,
                 functools.partial(self._writer.delete_in, operation, with_deleted=with_deleted),
                 filters=filters,
@@ -237,7 +237,7 @@ class Storage(StorageBase):
                 limit=limit,
             )
 
-        tombstones = self._atomically(delete_each, collection_id, parent_id)
+        tombstones = self._atomically(delete_each, scope)
         return [tombstone.to_record(names) for tombstone in tombstones]
 
     def purge_deleted(
@@ -254,19 +254,9 @@ class Storage(StorageBase):
     ) -> int:
         if before is not None and max_retained is not None:
             raise ValueError("`before` and `max_retained` exclude each other.")
-        parent_id = as_published(parent_id)
-
-        return self._atomically(
-            functools.partial(
-                bulk.purge,
-                collection_id=collection_id,
-                parent_id=parent_id,
-                before=before,
-                max_retained=max_retained,
-            ),
-            collection_id,
-            parent_id,
-        )
+        scope = Scope(collection_id=collection_id, parent_id=as_published(parent_id))
+        purge = functools.partial(bulk.purge, scope=scope, before=before, max_retained=max_retained)
+        return self._atomically(purge, scope)
 
     def trim_objects(
         self,
@@ -280,19 +270,19 @@ class Storage(StorageBase):
         auth: str | None = None,
     ) -> int:
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
+        scope = Scope(collection_id=collection_id, parent_id=parent_id)
 
         def trim(operation: Operation) -> int:
             return bulk.trim(
                 operation,
-                collection_id,
-                parent_id,
+                scope,
                 names,
                 functools.partial(self._writer.delete_in, operation, with_deleted=with_deleted),
                 filters=filters,
                 max_objects=max_objects,
             )
 
-        return self._atomically(trim, collection_id, parent_id)
+        return self._atomically(trim, scope)
 
     def get_all(
         self,
@@ -309,9 +299,9 @@ class Storage(StorageBase):
         auth: str | None = None,
     ) -> tuple[list[Record], int]:
         names = Names(id_field, modified_field, deleted_field)
-        home = Home(collection_id, parent_id)
+        scope = Scope(collection_id=collection_id, parent_id=parent_id)
         entries, timestamp = self._reader.listed(
-            home, filters, names, include_deleted=include_deleted
+            scope, filters, names, include_deleted=include_deleted
         )
         total = len(live_ones(entries))
         entries = evaluation.page(
@@ -319,8 +309,9 @@ class Storage(StorageBase):
         )
         page = Page(entry.to_record(names) for entry in entries)
         page.timestamp = timestamp
-        if timestamp is None and not is_pattern(parent_id):
-            page.claim = functools.partial(self._claim_alone, home)
+        key = scope.key
+        if timestamp is None and key is not None:
+            page.claim = functools.partial(self._claim_alone, key)
         return page, total
 
     def list_all(
@@ -363,8 +354,8 @@ class Storage(StorageBase):
         auth: str | None = None,
     ) -> int:
         names = Names(id_field, modified_field, deleted_field)
-        home = Home(collection_id, parent_id)
-        return self._reader.count(home, filters, names, include_deleted=include_deleted)
+        scope = Scope(collection_id=collection_id, parent_id=parent_id)
+        return self._reader.count(scope, filters, names, include_deleted=include_deleted)
 
     def export_timestamps(self) -> Iterator[CollectionTimestamp]:
         return self._transfer.export_timestamps()
@@ -381,12 +372,12 @@ class Storage(StorageBase):
     def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
         return self._transfer.rewind(collection_id, parent_id, now)
 
-    def _atomically(
-        self, function: Callable[[Operation], T], collection_id: str | None, parent_id: str
-    ) -> T:
-        return self._transactions.run_with(function, Home(collection_id or "", parent_id))
+    def _atomically(self, function: Callable[[Operation], T], scope: Scope) -> T:
+        # Who is disturbed waits for the others that change the same collections.
+        key = CollectionKey(collection_id=scope.collection_id or "", parent_id=scope.parent_id)
+        return self._transactions.run_with(function, key)
 
-    def _claim(self, home: Home) -> tuple[bool, int]:
+    def _claim(self, key: CollectionKey) -> tuple[bool, int]:
         """Give an untouched collection its timestamp; tell whether it had none, and which it has.
 
         Raises
@@ -396,11 +387,11 @@ class Storage(StorageBase):
         if self.is_readonly:
             raise ReadonlyError(message="The collection was never touched, and cannot be.")
         now, _ = self._bump_timestamp(None)
-        return self._database.claim_timestamp(home, now)
+        return self._database.claim_timestamp(key, now)
 
-    def _claim_alone(self, home: Home) -> int | None:
+    def _claim_alone(self, key: CollectionKey) -> int | None:
         """Do as :meth:`_claim`; return ``None`` if somebody else touched the collection before."""
-        is_new, timestamp = self._claim(home)
+        is_new, timestamp = self._claim(key)
         return timestamp if is_new else None
 
     def _bump_timestamp(self, supplied: int | None) -> tuple[int, str]:

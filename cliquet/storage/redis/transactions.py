@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from cliquet.connections.own_transactions import OwnTransaction
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.redis.database import Database
 from cliquet.storage.redis.operation import Operation
-from cliquet.storage.redis.values import Home
 
 __all__ = ["Transactions"]
 
@@ -50,7 +50,7 @@ class Transactions:
         found: Operation | None = getattr(self._local, "operation", None)
         return found
 
-    def run(self, operation: Callable[[], T], home: Home) -> T:
+    def run(self, operation: Callable[[], T], key: CollectionKey) -> T:
         """Run an operation, again if it was disturbed; return its result.
 
         Raises
@@ -59,9 +59,9 @@ class Transactions:
         """
         if self.current is not None:
             return operation()
-        return self.run_with(lambda _: operation(), home)
+        return self.run_with(lambda _: operation(), key)
 
-    def run_with(self, function: Callable[[Operation], T], home: Home) -> T:
+    def run_with(self, function: Callable[[Operation], T], key: CollectionKey) -> T:
         """Do as :meth:`run` does, with a function that takes the operation it belongs to."""
         if self.current is not None:
             return function(self.current)
@@ -70,7 +70,7 @@ class Transactions:
         try:
             for attempt in range(ATTEMPTS):
                 if attempt == 1:
-                    owns_lock = self._acquire(home, token)
+                    owns_lock = self._acquire(key, token)
                 # One millisecond more, then two, four...: see `Operation`.
                 slack_ms = 1 << (attempt - 1) if attempt else 0
                 run = Operation(self._database, slack_ms=slack_ms, may_disturb=attempt > 0)
@@ -80,7 +80,7 @@ class Transactions:
             if owns_lock:
                 # What was committed is: the lock that cannot be given back expires.
                 with contextlib.suppress(BackendError):
-                    self._database.release(home, token)
+                    self._database.release(key, token)
         raise BackendError(
             message=f"The collection changed during each of {ATTEMPTS} attempts", retryable=True
         )
@@ -119,11 +119,11 @@ class Transactions:
         own.commit(functools.partial(_commit, run, has_effects=own.has_parts))
         return result
 
-    def _acquire(self, home: Home, token: str) -> bool:
+    def _acquire(self, key: CollectionKey, token: str) -> bool:
         """Wait for the lock of a collection; tell whether it was had."""
         deadline = time.monotonic() + MAX_WAIT_SECONDS
         pause_seconds = PAUSE_SECONDS
-        while not self._database.acquire(home, token, LEASE_MS):
+        while not self._database.acquire(key, token, LEASE_MS):
             if time.monotonic() > deadline:
                 return False
             # Not all at once.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.redis.commits import EXACT, Change, Part
 from cliquet.storage.redis.database import Database
-from cliquet.storage.redis.values import Home
 from cliquet.storage.transfer import (
     CollectionTimestamp,
     ExportedCollection,
@@ -34,47 +34,44 @@ class RedisTransfer:
         self._database = database
 
     def export_timestamps(self) -> Iterator[CollectionTimestamp]:
-        homes = sorted(self._database.homes(), key=lambda home: home[::-1])
-        for batch in _batches(homes):
+        keys = sorted(self._database.keys())
+        for batch in _batches(keys):
             timestamps = self._database.timestamps_of(batch)
-            for home, timestamp in zip(batch, timestamps, strict=True):
+            for key, timestamp in zip(batch, timestamps, strict=True):
                 if timestamp is not None:
-                    yield CollectionTimestamp(home.parent_id, home.collection_id, timestamp)
+                    yield CollectionTimestamp(key.parent_id, key.collection_id, timestamp)
 
     def export(self) -> Iterator[ExportedCollection]:
         for timestamp in self.export_timestamps():
-            home = Home(timestamp.collection_id, timestamp.parent_id)
-            yield ExportedCollection(*timestamp, entries=self._entries(home))
+            key = timestamp.key
+            yield ExportedCollection(*timestamp, entries=self._entries(key))
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
         for given in collections:
-            home = Home(given.collection_id, given.parent_id)
+            key = given.key
             if given.timestamp is None:
-                self._database.forget(home)
+                self._database.forget(key)
                 continue
             latest = str(given.timestamp)
             changes = {one: Change("forget", one, latest) for one in given.removed_ids}
             for entry in given.entries:
                 changes[entry.id] = _change(entry)
             part = Part(first=EXACT, latest=latest, changes=changes)
-            self._database.commit({home: part})
+            self._database.commit({key: part})
 
     def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
-        number = self._database.rewind(Home(collection_id, parent_id), now)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        number = self._database.rewind(key, now)
         return None if number < 0 else number
 
     def forget_untouched(self, before: int) -> int:
-        homes = [
-            Home(one.collection_id, one.parent_id)
-            for one in self.export_timestamps()
-            if one.timestamp < before
-        ]
-        return sum(self._database.forget_untouched(home, before) for home in homes)
+        keys = [one.key for one in self.export_timestamps() if one.timestamp < before]
+        return sum(self._database.forget_untouched(key, before) for key in keys)
 
-    def _entries(self, home: Home) -> Iterator[ExportedEntry]:
-        for batch in _batches(sorted(self._database.ids(home))):
+    def _entries(self, key: CollectionKey) -> Iterator[ExportedEntry]:
+        for batch in _batches(sorted(self._database.ids(key))):
             # One that has vanished meanwhile is left out.
-            for stored in self._database.entries(home, batch).stored.values():
+            for stored in self._database.entries(key, batch).stored.values():
                 if stored.entry is not None:
                     object_id, timestamp, data = stored.entry
                     copy = None if data is None else copy_object(data)

@@ -12,13 +12,24 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import resolve, sort_key
 from cliquet.storage.query import MISSING
 from cliquet.storage.redis.scripts import NAMESPACE_BYTES
 from cliquet.types import JSONValue
 
-__all__ = ["Home", "Stored", "digest_of", "encode", "from_bytes", "read", "to_bytes"]
+__all__ = [
+    "Stored",
+    "digest_of",
+    "encode",
+    "from_bytes",
+    "key_of",
+    "names_of",
+    "read",
+    "shared_key",
+    "to_bytes",
+]
 
 _DIGEST_BYTES = 16
 
@@ -37,35 +48,25 @@ def from_bytes(name: bytes) -> str:
     return name.decode("utf-8", "surrogatepass")
 
 
-class Home(NamedTuple):
-    """The pair of names that makes a collection."""
+def names_of(key: CollectionKey) -> tuple[bytes, bytes]:
+    """Return the collection and the parent, as scripts take them."""
+    return to_bytes(key.collection_id), to_bytes(key.parent_id)
 
-    collection_id: str
-    parent_id: str
 
-    @property
-    def names(self) -> tuple[bytes, bytes]:
-        """Both names, as scripts take them."""
-        return to_bytes(self.collection_id), to_bytes(self.parent_id)
-
-    def key(self, kind: str) -> bytes:
-        """Return the key of what belongs to this collection alone, such as its ``records``."""
-        collection, parent = self.names
-        return b"%s%s:%d:%s:%s" % (
-            NAMESPACE_BYTES,
-            kind.encode(),
-            len(collection),
-            collection,
-            parent,
-        )
-
-    def shared_key(self, kind: str) -> bytes:
-        """Return the key of a hash by parent, such as the ``timestamps``."""
-        return shared_key(kind, self.collection_id)
+def key_of(key: CollectionKey, kind: str) -> bytes:
+    """Return the key of what belongs to one collection alone, such as its ``records``."""
+    collection, parent = names_of(key)
+    return b"%s%s:%d:%s:%s" % (
+        NAMESPACE_BYTES,
+        kind.encode(),
+        len(collection),
+        collection,
+        parent,
+    )
 
 
 def shared_key(kind: str, collection_id: str) -> bytes:
-    """Return the key of what all the parents of a collection share."""
+    """Return the key of a hash by parent, such as the ``timestamps`` of a collection."""
     return b"%s%s:%s" % (NAMESPACE_BYTES, kind.encode(), to_bytes(collection_id))
 
 

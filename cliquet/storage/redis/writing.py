@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cliquet.storage import exceptions
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.listing.evaluation import Entry, Names
 from cliquet.storage.redis.commits import Change, Part
 from cliquet.storage.redis.database import Database
 from cliquet.storage.redis.operation import Operation
 from cliquet.storage.redis.reading import Reader
 from cliquet.storage.redis.transactions import Transactions
-from cliquet.storage.redis.values import Home
 from cliquet.types import Record
 
 __all__ = ["Writer"]
@@ -42,7 +42,7 @@ class Writer:
 
     def put(
         self,
-        home: Home,
+        key: CollectionKey,
         object_id: str,
         data: Record,
         unique_fields: Sequence[str] | None,
@@ -69,23 +69,23 @@ class Writer:
         operation = self._transactions.current
         if operation is None:
             change = Change("put", object_id, wanted, data, fields, must)
-            done = self._database.commit({home: Part(changes={object_id: change})}, clock)
+            done = self._database.commit({key: Part(changes={object_id: change})}, clock)
             if done.outcome == "taken" and done.existing.entry is not None:
                 field = done.field or names.id_field
                 raise exceptions.UnicityError(field, done.existing.entry.to_record(names))
             return Entry(object_id, done.timestamps[0], data).to_record(names)
-        existing = self._reader.live(home, object_id) if must else None
+        existing = self._reader.live(key, object_id) if must else None
         if existing is not None:
             raise exceptions.UnicityError(names.id_field, existing.to_record(names))
-        clash = operation.clash(home, object_id, data, fields)
+        clash = operation.clash(key, object_id, data, fields)
         if clash is not None:
             raise exceptions.UnicityError(clash[0], clash[1].to_record(names))
-        entry = Entry(object_id, operation.advance(home, supplied), data)
-        operation.put(home, entry, fields)
+        entry = Entry(object_id, operation.advance(key, supplied), data)
+        operation.put(key, entry, fields)
         return entry.to_record(names)
 
     def delete(
-        self, home: Home, object_id: str, last_modified: int | None, *, with_deleted: bool
+        self, key: CollectionKey, object_id: str, last_modified: int | None, *, with_deleted: bool
     ) -> Entry:
         """Delete a record; return its tombstone.
 
@@ -95,17 +95,17 @@ class Writer:
         """
         operation = self._transactions.current
         if operation is not None:
-            if self._reader.live(home, object_id) is None:
+            if self._reader.live(key, object_id) is None:
                 raise exceptions.RecordNotFoundError(object_id)
             return self.delete_in(
-                operation, home, object_id, last_modified, with_deleted=with_deleted
+                operation, key, object_id, last_modified, with_deleted=with_deleted
             )
         if not isinstance(object_id, str):
             raise exceptions.RecordNotFoundError(object_id)
         clock, wanted = self._bump(last_modified)
         kind = "bury" if with_deleted else "forget"
         change = Change(kind, object_id, wanted, must="live")
-        done = self._database.commit({home: Part(changes={object_id: change})}, clock)
+        done = self._database.commit({key: Part(changes={object_id: change})}, clock)
         if done.outcome == "missing":
             raise exceptions.RecordNotFoundError(object_id)
         return Entry(object_id, done.timestamps[0], None)
@@ -113,7 +113,7 @@ class Writer:
     def delete_in(
         self,
         operation: Operation,
-        home: Home,
+        key: CollectionKey,
         object_id: str,
         last_modified: int | None = None,
         *,
@@ -121,6 +121,6 @@ class Writer:
     ) -> Entry:
         """Delete a record that is known to be there, in an operation; return its tombstone."""
         self._bump(last_modified)
-        tombstone = Entry(object_id, operation.advance(home, last_modified), None)
-        operation.delete(home, tombstone, with_deleted=with_deleted)
+        tombstone = Entry(object_id, operation.advance(key, last_modified), None)
+        operation.delete(key, tombstone, with_deleted=with_deleted)
         return tombstone

@@ -11,10 +11,11 @@ from cliquet.storage.base import (
     DEFAULT_ID_FIELD,
     DEFAULT_MODIFIED_FIELD,
 )
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.listing.evaluation import Names
 from cliquet.storage.query import Filter, PaginationRule, Sort
 from cliquet.storage.relational.listing import SQL
-from cliquet.storage.relational.writing import Key, RelationalWriter, tombstone
+from cliquet.storage.relational.writing import RelationalWriter, tombstone
 from cliquet.types import Record
 
 __all__ = ["RelationalBulk"]
@@ -51,9 +52,9 @@ class RelationalBulk(RelationalWriter):
         with self.client.begin() as session:
             self._lock_scope(session, collection_id, parent_id, scope)
             rows = session.execute(*selected).fetchall()
-            by_key: dict[Key, list[str]] = {}
-            for parent, collection, object_id in rows:
-                by_key.setdefault((parent, collection), []).append(object_id)
+            by_key: dict[CollectionKey, list[str]] = {}
+            for *pair, object_id in rows:
+                by_key.setdefault(CollectionKey._make(pair), []).append(object_id)
             stamps = {
                 key: self._remove_many(session, key, by_key[key], with_deleted=with_deleted)
                 for key in sorted(by_key)
@@ -61,8 +62,8 @@ class RelationalBulk(RelationalWriter):
             if rows:
                 self._wrote(session)
         return [
-            tombstone(object_id, stamps[parent, collection][object_id], names)
-            for parent, collection, object_id in rows
+            tombstone(object_id, stamps[CollectionKey._make(pair)][object_id], names)
+            for *pair, object_id in rows
         ]
 
     def purge_deleted(
@@ -134,10 +135,10 @@ class RelationalBulk(RelationalWriter):
 
     def _lock_scope(
         self, session: Session, collection_id: str | None, parent_id: str, scope: SQL
-    ) -> list[Key]:
+    ) -> list[CollectionKey]:
         """Lock the collections that the names, or pattern of names, stand for (B-21.19)."""
         if collection_id is None or is_pattern(parent_id):
             return self._lock_matching(session, scope)
-        key = (parent_id, collection_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         self._lock(session, key)
         return [key]

@@ -19,6 +19,7 @@ from cliquet.storage.base import (
     Page,
     StorageBase,
 )
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.storage.listing.evaluation import Names
 from cliquet.storage.query import Filter, PaginationRule, Sort
@@ -74,13 +75,13 @@ class RelationalReader(StorageBase):
         """Return the data of a record as the driver gives it, in a dictionary of the caller's."""
 
     @abc.abstractmethod
-    def _first_access(self, key: tuple[str, str]) -> int | None: ...
+    def _first_access(self, key: CollectionKey) -> int | None: ...
 
-    def _locked_row(self, session: Session, key: tuple[str, str], object_id: str) -> Any:
+    def _locked_row(self, session: Session, key: CollectionKey, object_id: str) -> Any:
         """Return the row of a record in a collection that the session has locked."""
         return session.execute(_SELECT_ONE, (*key, object_id)).fetchone()
 
-    def _check_lock(self, session: Session, key: tuple[str, str]) -> None:
+    def _check_lock(self, session: Session, key: CollectionKey) -> None:
         """Make sure, before something else is read, that a lock which was asked for is held."""
 
     # The contract
@@ -98,7 +99,8 @@ class RelationalReader(StorageBase):
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         auth: str | None = None,
     ) -> Record:
-        row = self._row((parent_id, collection_id), object_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        row = self._row(key, object_id)
         if row is None or row[1]:
             raise RecordNotFoundError(object_id)
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
@@ -114,7 +116,8 @@ class RelationalReader(StorageBase):
         deleted_field: str = DEFAULT_DELETED_FIELD,
         auth: str | None = None,
     ) -> Record | None:
-        row = self._row((parent_id, collection_id), object_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        row = self._row(key, object_id)
         if row is None or not row[1]:
             return None
         return self._record(Names(id_field, modified_field, deleted_field), object_id, *row)
@@ -134,7 +137,7 @@ class RelationalReader(StorageBase):
         auth: str | None = None,
     ) -> tuple[list[Record], int]:
         names = Names(id_field, modified_field, deleted_field)
-        key = (parent_id, collection_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         scope = self._scope(collection_id, parent_id)
         matched = self._matching(collection_id, names, filters)
         listing = self._listing(
@@ -196,7 +199,8 @@ class RelationalReader(StorageBase):
             self._order(names, sorting),
             limit,
         )
-        rows = self._rows(listing.text, listing.parameters, (parent_id, collection_id))
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        rows = self._rows(listing.text, listing.parameters, key)
         return [self._record(names, *row) for row in rows]
 
     def count_all(
@@ -210,7 +214,7 @@ class RelationalReader(StorageBase):
         deleted_field: str = DEFAULT_DELETED_FIELD,
         auth: str | None = None,
     ) -> int:
-        key = (parent_id, collection_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         if filters or include_deleted or is_pattern(parent_id):
             names = Names(id_field, modified_field, deleted_field)
             count = self._count(
@@ -300,7 +304,7 @@ class RelationalReader(StorageBase):
             (*scope.parameters, *where.parameters),
         )
 
-    def _rows(self, text: str, parameters: Sequence[Any], key: tuple[str, str] | None) -> list[Any]:
+    def _rows(self, text: str, parameters: Sequence[Any], key: CollectionKey | None) -> list[Any]:
         """Run a query, in the transaction under way if there is one."""
         session = self.client.current()
         if session is None:
@@ -310,7 +314,7 @@ class RelationalReader(StorageBase):
             self._check_lock(session, key)
         return list(session.execute(text, parameters).fetchall())
 
-    def _row(self, key: tuple[str, str], object_id: str) -> Any:
+    def _row(self, key: CollectionKey, object_id: str) -> Any:
         """Return the row of a record or tombstone, or ``None``.
 
         Under the lock of the collection, the absence of a live record is found out once: whether
@@ -332,7 +336,7 @@ class RelationalReader(StorageBase):
             session.memo[key, object_id] = (row,)
         return row
 
-    def _timestamp(self, key: tuple[str, str]) -> int | None:
+    def _timestamp(self, key: CollectionKey) -> int | None:
         rows = self._rows(_SELECT_TIMESTAMP, key, key)
         return _touched(rows[0][0]) if rows else None
 

@@ -21,6 +21,7 @@ from cliquet.storage.base import (
     DEFAULT_MODIFIED_FIELD,
     StorageBase,
 )
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.exceptions import ReadonlyError, RecordNotFoundError, UnicityError
 from cliquet.storage.joining import JoiningStorage
 from cliquet.storage.listing.evaluation import Names
@@ -29,7 +30,7 @@ from cliquet.storage.query import COMPARISON, MISSING, Filter
 from cliquet.storage.relational.bulk import RelationalBulk
 from cliquet.storage.relational.listing import SQL
 from cliquet.storage.relational.transfer import RelationalTransfer
-from cliquet.storage.relational.writing import Conflict, Key, Write, tombstone
+from cliquet.storage.relational.writing import Conflict, Write, tombstone
 from cliquet.storage.timestamps import require_timestamp
 from cliquet.storage.values import copy_object
 from cliquet.types import IdGenerator, IdQuery, PoolStatus, Record
@@ -71,14 +72,14 @@ class RelationalStorage(RelationalBulk, RelationalTransfer, JoiningStorage, Stor
     def _is_in_transaction(self) -> bool:
         return self.client.current() is not None
 
-    def _atomic(self, operation: Callable[[], T], collection_id: str, parent_id: str) -> T:
+    def _atomic(self, operation: Callable[[], T], key: CollectionKey) -> T:
         with self.client.begin() as session:
             if not session.is_fresh:
                 with session.undoing():
-                    self._lock(session, (parent_id, collection_id))
+                    self._lock(session, key)
                     return operation()
             try:
-                self._lock(session, (parent_id, collection_id))
+                self._lock(session, key)
                 return operation()
             except BaseException:
                 session.rollback()
@@ -87,7 +88,7 @@ class RelationalStorage(RelationalBulk, RelationalTransfer, JoiningStorage, Stor
     def collection_timestamp(
         self, collection_id: str, parent_id: str, auth: str | None = None
     ) -> int:
-        key = (parent_id, collection_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         timestamp = self._timestamp(key)
         if timestamp is not None:
             return timestamp
@@ -122,7 +123,7 @@ class RelationalStorage(RelationalBulk, RelationalTransfer, JoiningStorage, Stor
             object_id = generator()
         if not isinstance(object_id, str):
             raise TypeError(f"The id of a record is a text, not {object_id!r}.")
-        key = (parent_id, collection_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         if is_random and not unique_fields and data.get(modified_field) is None:
             data.pop(modified_field, None)
             text = self._dumps(data)
@@ -146,7 +147,7 @@ class RelationalStorage(RelationalBulk, RelationalTransfer, JoiningStorage, Stor
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
         data = copy_object(record)
         data.pop(id_field, None)
-        key = (parent_id, collection_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         return self._store(key, object_id, data, unique_fields, names, is_new=False)
 
     def delete(
@@ -162,7 +163,7 @@ class RelationalStorage(RelationalBulk, RelationalTransfer, JoiningStorage, Stor
         last_modified: int | None = None,
     ) -> Record:
         supplied = require_timestamp(last_modified)
-        key = (parent_id, collection_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         with self.client.begin() as session:
             timestamp = self._remove(session, key, object_id, supplied, with_deleted=with_deleted)
             if timestamp is None:
@@ -174,7 +175,7 @@ class RelationalStorage(RelationalBulk, RelationalTransfer, JoiningStorage, Stor
 
     def _store(
         self,
-        key: Key,
+        key: CollectionKey,
         object_id: str,
         data: dict[str, Any],
         unique_fields: Sequence[str] | None,
@@ -216,7 +217,7 @@ class RelationalStorage(RelationalBulk, RelationalTransfer, JoiningStorage, Stor
 
     def _conflicts(
         self,
-        key: Key,
+        key: CollectionKey,
         object_id: str,
         unique: Iterable[tuple[str, Any]],
         names: Names,

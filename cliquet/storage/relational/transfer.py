@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cliquet.connections.sql import Session, SQLClient
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.relational.listing import SQL
 from cliquet.storage.relational.reading import HOME, NEVER_TOUCHED
 from cliquet.storage.transfer import (
-    CollectionKey,
     CollectionTimestamp,
     ExportedCollection,
     ExportedEntry,
@@ -26,7 +26,7 @@ EntryRow = tuple[str, int, bool, str]
 """Id, timestamp, whether it is a tombstone, JSON text of the data."""
 
 _PAGE = 500
-_FIRST = ("", "")
+_FIRST = CollectionKey(collection_id="", parent_id="")
 
 _TIMESTAMPS = (
     "SELECT parent_id, collection_id, last_modified FROM timestamps"
@@ -67,16 +67,16 @@ class RelationalTransfer(StorageTransfer):
 
     @abc.abstractmethod
     def _store_entries(
-        self, session: Session, key: tuple[str, str], rows: Sequence[EntryRow]
+        self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]
     ) -> None:
         """Write entries as they are, in place of what has their ids."""
 
     @abc.abstractmethod
-    def _lock(self, session: Session, key: tuple[str, str]) -> None:
+    def _lock(self, session: Session, key: CollectionKey) -> None:
         """Keep others from writing to a collection until the transaction ends."""
 
     @abc.abstractmethod
-    def _rewind_entries(self, session: Session, key: tuple[str, str], now: int) -> int:
+    def _rewind_entries(self, session: Session, key: CollectionKey, now: int) -> int:
         """Give the entries later than a time the timestamps that follow it; return how many."""
 
     @abc.abstractmethod
@@ -92,14 +92,14 @@ class RelationalTransfer(StorageTransfer):
     def export(self) -> Iterator[ExportedCollection]:
         after = _FIRST
         for page in self._pages_of_timestamps():
-            last = (page[-1].parent_id, page[-1].collection_id)
+            last = page[-1].key
             yield from grouped(page, self._entries_until(after, last))
             after = last
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
         with self.client.begin() as session:
             for changes in collections:
-                key = (changes.parent_id, changes.collection_id)
+                key = changes.key
                 if changes.timestamp is None:
                     # The counter first, as everybody who locks.
                     session.execute(f"DELETE FROM timestamps WHERE {HOME}", key)
@@ -111,7 +111,7 @@ class RelationalTransfer(StorageTransfer):
             session.memo.clear()
 
     def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
-        key = (parent_id, collection_id)
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         with self.client.begin() as session:
             self._lock(session, key)
             row = session.execute(_SELECT_TIMESTAMP, key).fetchone()
@@ -130,7 +130,7 @@ class RelationalTransfer(StorageTransfer):
             session.memo.clear()
         return forgotten
 
-    def _change(self, session: Session, key: tuple[str, str], changes: ImportedCollection) -> None:
+    def _change(self, session: Session, key: CollectionKey, changes: ImportedCollection) -> None:
         rows = [
             (
                 entry.id,
@@ -164,10 +164,10 @@ class RelationalTransfer(StorageTransfer):
                 return
             yield [CollectionTimestamp(*row) for row in rows]
             after = "(parent_id, collection_id) > (%s, %s)"
-            parameters = (rows[-1][0], rows[-1][1])
+            parameters = CollectionKey._make(rows[-1][:2])
 
     def _entries_until(
-        self, after_key: tuple[str, str], last_key: tuple[str, str]
+        self, after_key: CollectionKey, last_key: CollectionKey
     ) -> Iterator[tuple[CollectionKey, ExportedEntry]]:
         """Yield the entries of the collections that come after one, up to another."""
         after = "(parent_id, collection_id) > (%s, %s)"
@@ -179,7 +179,7 @@ class RelationalTransfer(StorageTransfer):
             rows = self._page(_ENTRIES.format(after=after), (*parameters, *last_key))
             for parent_id, collection_id, object_id, last_modified, deleted, data in rows:
                 yield (
-                    CollectionKey(parent_id, collection_id),
+                    CollectionKey(collection_id=collection_id, parent_id=parent_id),
                     ExportedEntry(object_id, last_modified, None if deleted else self._loads(data)),
                 )
             if len(rows) < _PAGE:

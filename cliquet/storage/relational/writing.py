@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from cliquet.connections.sql import Session
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.listing.evaluation import Names
 from cliquet.storage.relational.listing import SQL
 from cliquet.storage.relational.reading import RelationalReader
 from cliquet.types import Record
 
-__all__ = ["Conflict", "Key", "RelationalWriter", "Write", "tombstone"]
-
-Key = tuple[str, str]
-"""Parent id and collection id, as the keys of the tables begin."""
+__all__ = ["Conflict", "RelationalWriter", "Write", "tombstone"]
 
 
 class Write(NamedTuple):
@@ -31,7 +29,7 @@ class Write(NamedTuple):
     conflicts : query for what stands in the way, or ``None`` when nothing can.
     """
 
-    key: Key
+    key: CollectionKey
     id: str
     data: str
     supplied: int | None
@@ -51,15 +49,15 @@ class RelationalWriter(RelationalReader):
     """The steps of a write, which each database takes its own way."""
 
     @abc.abstractmethod
-    def _lock(self, session: Session, key: Key) -> None:
+    def _lock(self, session: Session, key: CollectionKey) -> None:
         """Keep others from writing to a collection until the transaction ends."""
 
     @abc.abstractmethod
-    def _lock_matching(self, session: Session, scope: SQL) -> list[Key]:
+    def _lock_matching(self, session: Session, scope: SQL) -> list[CollectionKey]:
         """Lock the collections that a condition names, in one order for all; return them."""
 
     @abc.abstractmethod
-    def _insert(self, session: Session, key: Key, object_id: str, data: str) -> int:
+    def _insert(self, session: Session, key: CollectionKey, object_id: str, data: str) -> int:
         """Store a record under an id that nobody else can have; return its timestamp."""
 
     @abc.abstractmethod
@@ -70,7 +68,7 @@ class RelationalWriter(RelationalReader):
     def _remove(
         self,
         session: Session,
-        key: Key,
+        key: CollectionKey,
         object_id: str,
         supplied: int | None,
         *,
@@ -80,12 +78,12 @@ class RelationalWriter(RelationalReader):
 
     @abc.abstractmethod
     def _remove_many(
-        self, session: Session, key: Key, object_ids: Sequence[str], *, with_deleted: bool
+        self, session: Session, key: CollectionKey, object_ids: Sequence[str], *, with_deleted: bool
     ) -> dict[str, int]:
         """Delete live records of a locked collection; return the time of each deletion."""
 
     @abc.abstractmethod
-    def _first_access(self, key: Key) -> int | None:
+    def _first_access(self, key: CollectionKey) -> int | None:
         """Keep the present time for a collection never touched, whatever becomes of the request.
 
         Returns

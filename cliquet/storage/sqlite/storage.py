@@ -17,11 +17,12 @@ from cliquet.connections.sql import Session
 from cliquet.connections.sqlite.client import SQLiteClient, SQLiteSession
 from cliquet.migrations.schemas import Schema
 from cliquet.migrations.sqlite import SQLiteMigrations
+from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.relational.listing import SQL
 from cliquet.storage.relational.reading import HOME, NEVER_TOUCHED
 from cliquet.storage.relational.storage import RelationalStorage
 from cliquet.storage.relational.transfer import EntryRow
-from cliquet.storage.relational.writing import Conflict, Key, Write
+from cliquet.storage.relational.writing import Conflict, Write
 from cliquet.storage.sqlite.dialect import SQLiteDialect
 from cliquet.storage.sqlite.functions import register_functions as prepare
 from cliquet.storage.sqlite.indexes import SQLiteIndexes
@@ -117,18 +118,18 @@ class Storage(RelationalStorage):
 
     # Locks
 
-    def _lock(self, session: Session, key: Key) -> None:
+    def _lock(self, session: Session, key: CollectionKey) -> None:
         if key not in session.locked:
             self._make_counter(session, key, NEVER_TOUCHED)
             session.locked |= {key}
 
-    def _lock_matching(self, session: Session, scope: SQL) -> list[Key]:
+    def _lock_matching(self, session: Session, scope: SQL) -> list[CollectionKey]:
         rows = session.execute(
             f"SELECT parent_id, collection_id FROM timestamps WHERE {scope.text}", scope.parameters
         ).fetchall()
-        return [(parent_id, collection_id) for parent_id, collection_id in rows]
+        return list(map(CollectionKey._make, rows))
 
-    def _make_counter(self, session: Session, key: Key, timestamp: int) -> None:
+    def _make_counter(self, session: Session, key: CollectionKey, timestamp: int) -> None:
         """Give a collection its row, for all to see, if this transaction has not begun to write.
 
         Otherwise whoever reads the timestamp of the new collection waits for the end of the
@@ -138,7 +139,7 @@ class Storage(RelationalStorage):
             session.execute(_NEW_COUNTER, (*key, timestamp))
             session.commit()
 
-    def _first_access(self, key: Key) -> int | None:
+    def _first_access(self, key: CollectionKey) -> int | None:
         now = utils.msec_time()
         parameters = (*key, now)
         session = self.client.current()
@@ -156,7 +157,7 @@ class Storage(RelationalStorage):
 
     # Writes
 
-    def _insert(self, session: Session, key: Key, object_id: str, data: str) -> int:
+    def _insert(self, session: Session, key: CollectionKey, object_id: str, data: str) -> int:
         self._make_counter(session, key, utils.msec_time() - 1)
         timestamp = self._advance(session, key, None, 1)
         session.execute(_WRITE, (*key, object_id, timestamp, data))
@@ -179,7 +180,7 @@ class Storage(RelationalStorage):
     def _remove(
         self,
         session: Session,
-        key: Key,
+        key: CollectionKey,
         object_id: str,
         supplied: int | None,
         *,
@@ -195,7 +196,7 @@ class Storage(RelationalStorage):
         return timestamp
 
     def _remove_many(
-        self, session: Session, key: Key, object_ids: Sequence[str], *, with_deleted: bool
+        self, session: Session, key: CollectionKey, object_ids: Sequence[str], *, with_deleted: bool
     ) -> dict[str, int]:
         assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
         number = len(object_ids)
@@ -208,11 +209,13 @@ class Storage(RelationalStorage):
             session.execute_many(_ERASE, [(*key, one) for one in stamps])
         return stamps
 
-    def _store_entries(self, session: Session, key: Key, rows: Sequence[EntryRow]) -> None:
+    def _store_entries(
+        self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]
+    ) -> None:
         assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
         session.execute_many(_STORE, [(*key, *row) for row in rows])
 
-    def _rewind_entries(self, session: Session, key: Key, now: int) -> int:
+    def _rewind_entries(self, session: Session, key: CollectionKey, now: int) -> int:
         assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
         rows = session.execute(_AHEAD, (*key, now)).fetchall()
         stamps: list[Sequence[Any]] = [
@@ -225,16 +228,18 @@ class Storage(RelationalStorage):
         # One parameter for any number of values: SQLite limits how many there may be.
         return SQL("IN (SELECT value FROM json_each(%s))", (orjson.dumps(list(values)).decode(),))
 
-    def _previous(self, session: Session, key: Key) -> int | None:
+    def _previous(self, session: Session, key: CollectionKey) -> int | None:
         row = session.execute(_COUNTER, key).fetchone()
         return None if row is None else row[0]
 
-    def _deleted(self, session: Session, key: Key, object_id: str) -> Any:
+    def _deleted(self, session: Session, key: CollectionKey, object_id: str) -> Any:
         return session.execute(
             f"SELECT deleted FROM records WHERE {_RECORD}", (*key, object_id)
         ).fetchone()
 
-    def _advance(self, session: Session, key: Key, supplied: int | None, added: int) -> int:
+    def _advance(
+        self, session: Session, key: CollectionKey, supplied: int | None, added: int
+    ) -> int:
         """Change the counter of a collection; return the timestamp of the record written."""
         previous = self._previous(session, key)
         timestamp, latest = next_timestamps(

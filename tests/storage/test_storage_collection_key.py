@@ -1,0 +1,47 @@
+"""The names of collections inside the storages."""
+
+import copy
+import pickle
+
+import pytest
+
+from cliquet.core.globs import Pattern
+from cliquet.storage.collection_key import CollectionKey, Scope
+
+
+def test_keys_are_in_the_order_of_the_tables():
+    keys = [
+        CollectionKey(collection_id="a", parent_id="y"),
+        CollectionKey(collection_id="b", parent_id="x"),
+    ]
+
+    assert sorted(keys) == [("x", "b"), ("y", "a")]
+
+
+@pytest.mark.parametrize("named", [CollectionKey, Scope])
+def test_names_are_given_by_keyword_alone(named):
+    with pytest.raises(TypeError):
+        named("a", "b")
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+@pytest.mark.parametrize("named", [CollectionKey, Scope])
+def test_copies_are_the_same(named, duplicate):
+    names = named(collection_id="a", parent_id="b")
+
+    copied = duplicate(names)
+
+    assert (type(copied), copied) == (named, names)
+
+
+def test_a_scope_of_one_collection_has_its_key():
+    scope = Scope(collection_id="a", parent_id="b*")
+
+    assert scope.key == CollectionKey(collection_id="a", parent_id="b*")
+
+
+@pytest.mark.parametrize(
+    ("collection_id", "parent_id"), [(None, "b"), ("a", Pattern("b*")), (None, Pattern("*"))]
+)
+def test_a_scope_of_several_collections_has_no_key(collection_id, parent_id):
+    assert Scope(collection_id=collection_id, parent_id=parent_id).key is None
