@@ -1,1 +1,1 @@
-"""The command line: one module per command, and ``cliquet``, which is the program."""
+"""The command line program, in the module ``cliquet``, and one module per command."""

@@ -1,4 +1,4 @@
-"""``cliquet check-permissions``: find permissions without record, and records without owner."""
+"""``cliquet check-permissions``: find permissions without a record and records without an owner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _require(registry: Any, *, repairs: bool) -> None:
 
     Raises
     ------
-    CommandError : it cannot.
+    CommandError : the service cannot be checked.
     """
     for kind in ("storage", "permission"):
         backend = getattr(registry, kind, None)
@@ -52,7 +52,7 @@ def _principal(text: str) -> str:
 
 
 def _tell(object_id: str, fault: str) -> None:
-    # Ids come from URLs: one may hold the end of a line.
+    # Ids come from URLs, so that an id may contain the end of a line.
     shown = object_id if object_id.isprintable() else repr(object_id)
     print(f"{shown}: {fault}")
 
@@ -74,7 +74,7 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
         parser.error("--owner has a meaning with --repair only")
     with application(require_file(arguments, parser)) as registry:
         _require(registry, repairs=arguments.repair)
-        # The faults are what standard output is for.
+        # Standard output is only for the faults.
         with Progress(sys.stderr) as progress:
             findings = check(
                 registry,

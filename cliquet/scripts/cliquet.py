@@ -1,4 +1,4 @@
-"""The program ``cliquet`` (P-30): reads the command line and runs a command.
+"""The program ``cliquet``, which reads the command line and runs a command.
 
 Exit codes: 0 when the work is done, 1 when it cannot be, 2 when the command line is wrong.
 """
@@ -58,21 +58,22 @@ def main() -> None:
     parser, parsers = _make_parsers()
     arguments = parser.parse_args()
     command: Command = arguments.command
-    # P-30.8. In a program that has its own, nothing changes.
+    # Messages go to standard error. Where logging is already set up, this call changes nothing.
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(message)s")
-    # At this level they report each connection taken from the pool (our class of it too), hence
-    # each statement, and each transaction, hence each request.
+    # At the level DEBUG, the libraries and our class of the pool report each connection that is
+    # taken, which means each statement, and each transaction, which means each request.
     for name in ("sqlalchemy", "cliquet.connections", "txn"):
         logging.getLogger(name).setLevel(logging.WARNING)
     if not sys.warnoptions:
-        # Python hides those of modules: the one who types the command is who must be told.
+        # Python hides such warnings of modules, but the person who types the command needs them.
         warnings.filterwarnings("default", "", DeprecationWarning, r"cliquet\.scripts\.")
     try:
         command.run(arguments, parsers[command.name])
-        # What is still in the buffer fails here, rather than at the end of the interpreter.
+        # An error in writing the rest of the buffer is raised here, not when the interpreter ends.
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. Python writes the rest of the buffer later.
+        # The program that reads our output, such as `head`, has ended. Python will still try to
+        # write the rest of the buffer.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (CommandError, BackendError) as error:
@@ -97,7 +98,7 @@ def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
         parsers[command.name] = child = adder.add_parser(
             command.name, help=command.summary, description=f"{command.summary}."
         )
-        # Without a default, which would hide the one given before the command.
+        # A default would replace the value that was given before the command.
         child.add_argument("--ini", metavar="FILE", help=_INI_HELP, default=argparse.SUPPRESS)
         command.add_arguments(child)
         child.set_defaults(command=command)

@@ -1,4 +1,4 @@
-"""What the commands of the program share: how they are declared, and how they load a service."""
+"""How the commands of the program are declared, and how they load a service."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ __all__ = [
 Parser = argparse.ArgumentParser
 
 DEFAULT_PORT: Final = 8888
-"""TCP port of a service whose file and command line give none."""
+"""TCP port of a service if neither its file nor the command line gives a port."""
 
-# Wrong files, settings and servers. Anything else is a defect: it keeps its traceback (P-30.3).
+# Errors of files, settings and servers. Any other error is a defect, and keeps its traceback.
 _EXPECTED = (
     BackendError,
     ConfigurationError,
     ConflictError,
     SettingError,
     ImportError,
-    # Of the storage and the others in PostgreSQL, without their packages (S-12.4).
+    # The backends in PostgreSQL raise it when their driver is not installed.
     ImportWarning,
     LookupError,
     OSError,
@@ -61,11 +61,11 @@ class Command:
 
     Attributes
     ----------
-    name : on the command line.
+    name : its name on the command line.
     summary : one line for the list of commands.
-    add_arguments : declares those that the command has beside ``--ini``.
-    run : does the work; called with the parsed arguments and the parser of the command, whose
-        ``error()`` is for what is wrong with them.
+    add_arguments : declares the arguments that the command has beside ``--ini``.
+    run : does the work; it is called with the parsed arguments and with the parser of the command,
+        whose ``error()`` reports wrong arguments.
     """
 
     name: str
@@ -77,19 +77,19 @@ class Command:
 def told(error: BaseException) -> str:
     """Return the message of an error in one line."""
     if isinstance(error, configparser.InterpolationError):
-        # Its message shows the value, which may be a password with a percent sign.
+        # The message of this error contains the value, which may be a password with a percent sign.
         name = getattr(error, "reference", None)
         missing = "% stands for a variable" if name is None else f"there is no variable {name!r}"
         return f"[{error.section}] {error.option}: {missing}; write %% for a percent sign"
     text = masked(" ".join(str(error).split()))
-    # The message of these is the missing key alone, which says nothing.
+    # The message of a `KeyError` is only the missing key, which does not say what is wrong.
     if isinstance(error, KeyError) or not text:
         return f"{type(error).__name__}: {text}"
     return text
 
 
 def require_file(arguments: argparse.Namespace, parser: Parser) -> str:
-    """Return the file given as ``--ini``; without one, the program ends with its usage (P-30.6)."""
+    """Return the file given as ``--ini``; if there is none, end the program with its usage."""
     if arguments.ini is None:
         parser.error("the following arguments are required: --ini")
     file: str = arguments.ini
@@ -97,9 +97,9 @@ def require_file(arguments: argparse.Namespace, parser: Parser) -> str:
 
 
 def variables(port: int | None = None) -> dict[str, str]:
-    """Return the variables that a file may use, beside those that it defines.
+    """Return the variables that a file may use beside those that it defines.
 
-    All commands give them: what ``cliquet start`` serves, the others must be able to load.
+    All commands give them, because each must be able to load a file that ``cliquet start`` serves.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def variables(port: int | None = None) -> dict[str, str]:
 
 @contextmanager
 def explained(ini: str) -> Iterator[None]:
-    """Turn the errors that a wrong file leads to into one line which names it (P-30.3).
+    """Turn the errors that a wrong file causes into one line that names the file.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def explained(ini: str) -> Iterator[None]:
 
 
 def _is_of_paste(error: BaseException) -> bool:
-    """Return whether the reader of the file raised an error, for what ``use`` names."""
+    """Return whether PasteDeploy, which reads the file, raised an error about an option ``use``."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
@@ -141,7 +141,7 @@ def _is_of_paste(error: BaseException) -> bool:
 
 @contextmanager
 def application(ini: str) -> Iterator[Any]:
-    """Load the service that a file describes, and give its registry (P-30.3).
+    """Load the service that a file describes, and give its registry.
 
     Parameters
     ----------
@@ -151,12 +151,12 @@ def application(ini: str) -> Iterator[Any]:
     ------
     CommandError : the file, or something that it names, is missing or wrong.
     """
-    # The command tells the error in a line of its own.
+    # The command shows the error itself, in one line.
     with logs.without_tracebacks():
         with explained(ini):
             environment = bootstrap(ini, options=variables())
         registry = environment["registry"]
-        # Without that of the service, lines would be written to standard output (P-30.8).
+        # Without the renderer of the service, log lines would be written to standard output.
         with (
             logs.using(getattr(registry, "log_renderer", None)),
             scope.without_time_limits(),

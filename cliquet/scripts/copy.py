@@ -1,4 +1,4 @@
-"""``cliquet copy``: bring what one service has stored into the backends of another (E-7.3)."""
+"""``cliquet copy``: copy everything that one service has stored into the backends of another."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ from cliquet.storage.transfer import ImportedCollection
 __all__ = ["COMMAND", "copy"]
 
 PROBE = "cliquet:copy"
-"""Parent and user under which the target is marked for a moment, to see the mark in the source."""
+"""Parent and user of a mark that is written to the target for a moment.
+
+If the mark can be read in the source, both are the same server."""
 
 
 def copy(source: Any, target: Any, *, overwrite: bool = False) -> None:
-    """Make the backends of one registry hold what those of another hold.
+    """Make the backends of one registry hold the same data as those of another.
 
     Parameters
     ----------
     source, target : registries of two services.
-    overwrite : whether the target may lose what is more recent there than in the source.
+    overwrite : whether the target may lose data that is newer than the data of the source.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def _check(kind: str, source: Any, target: Any) -> None:
 
     Raises
     ------
-    CommandError : they cannot.
+    CommandError : they cannot be copied.
     """
     if getattr(target, kind, None) is None:
         raise CommandError(f"the source has a {kind} backend and the target has none")
@@ -83,9 +85,9 @@ def _check(kind: str, source: Any, target: Any) -> None:
 
 
 def _is_same_place(source: Any, target: Any, kinds: list[str]) -> bool:
-    """Return whether what is written to the target is read in the source.
+    """Return whether something written to the target can be read in the source.
 
-    The settings do not tell: one server has many names.
+    The settings cannot answer this, because one server may have many names.
     """
     return ("storage" in kinds and _shares_records(source.storage, target.storage)) or (
         "permission" in kinds and _shares_grants(source.permission, target.permission)
@@ -93,7 +95,7 @@ def _is_same_place(source: Any, target: Any, kinds: list[str]) -> bool:
 
 
 def _shares_records(source: StorageBase, target: StorageBase) -> bool:
-    # A new name each time: an earlier run may have been killed before it removed its own.
+    # Each run uses a new name: an earlier run may have been killed before it removed its mark.
     name = f"{PROBE}:{uuid.uuid4()}"
     target.import_([ImportedCollection(PROBE, name, 1)])
     try:
@@ -112,7 +114,7 @@ def _shares_grants(source: PermissionBase, target: PermissionBase) -> bool:
 
 
 def _copy_records(source: StorageBase, target: StorageBase, *, overwrite: bool) -> bool:
-    """Copy the storage; return whether it is known to be the same in the end."""
+    """Copy the storage; return whether both are known to be the same in the end."""
     newer = None if overwrite else copying.find_newer_collection(source, target)
     if newer is not None:
         raise CommandError(
@@ -133,7 +135,7 @@ def _copy_records(source: StorageBase, target: StorageBase, *, overwrite: bool) 
 
 def _copy_grants(source: PermissionBase, target: PermissionBase) -> None:
     with Progress(sys.stdout) as progress:
-        # How many there are is known when all have been read.
+        # The total is only known when everything has been read.
         copied = copying.copy_grants(
             source, target, lambda copied: progress.tell(_counts(copied, "principals"))
         )

@@ -1,10 +1,10 @@
-"""Make one storage equal to another, and one permission backend (E-7.3).
+"""Make one storage equal to another storage, or one permission backend equal to another.
 
-Both are walked through side by side, in the order in which the contract exports them, and what
-differs is imported in batches. Nothing is remembered between two runs: one that was interrupted is
-finished by another, which finds most of the work done.
+Both backends are exported side by side, in the order that the contract of exports promises, and the
+differences are imported in batches. Nothing is remembered between two runs: after an interrupted
+run, the next one finds that most of the work is done, and finishes it.
 
-Knows nothing of files, settings and terminals.
+This module knows nothing of files, settings and terminals.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ T = TypeVar("T")
 
 @dataclass
 class Copied:
-    """How far a copy has come.
+    """The progress of a copy.
 
     Attributes
     ----------
     collections, entries : number of collections, and of records and tombstones (or grants), of the
-        source that were compared.
+        source that have been compared.
     written, removed : number of changes made in the target.
     has_moved : whether something of the source was seen to change during the copy.
     """
@@ -61,7 +61,7 @@ class Copied:
 
 
 class DisorderError(Exception):
-    """A backend does not export in the order of its contract: nothing can be compared."""
+    """A backend does not export in the order of its contract, so that it cannot be compared."""
 
 
 class UnstorableError(Exception):
@@ -71,13 +71,13 @@ class UnstorableError(Exception):
 def side_by_side(
     source: Iterable[T], target: Iterable[T], key: Callable[[T], Any]
 ) -> Iterator[tuple[T | None, T | None]]:
-    """Yield what has the same key in both, and what only one of them has with ``None``.
+    """Yield pairs of items with the same key; ``None`` stands for an item that one side lacks.
 
-    The next item of either is asked for when the one before it was dealt with.
+    The next item of a side is read only after its previous item has been yielded.
 
     Raises
     ------
-    DisorderError : the keys of one of them do not increase.
+    DisorderError : the keys of one side do not increase.
     """
     sources, targets = _in_order(source, key), _in_order(target, key)
     one, other = next(sources, None), next(targets, None)
@@ -117,16 +117,16 @@ def has_same_timestamps(source: StorageBase, target: StorageBase) -> bool:
 
 
 def find_newer_collection(source: StorageBase, target: StorageBase) -> CollectionTimestamp | None:
-    """Return a collection of the target that was changed after the source's, if there is one.
+    """Return a collection of the target that is newer than in the source, if there is one.
 
-    A copy never makes one: the target is, or was, written by somebody else.
+    A copy never makes such a collection: somebody else writes to the target, or has done so.
     """
     pairs = side_by_side(source.export_timestamps(), target.export_timestamps(), _name)
     for one, other in pairs:
         if (
             other is not None
             and (one is None or one.timestamp < other.timestamp)
-            # Those that were only read, or checked by heartbeats, hold nothing that could be lost.
+            # A collection that was only read, or checked by a heartbeat, has no data to lose.
             and target.list_all(other.collection_id, other.parent_id, limit=1, include_deleted=True)
         ):
             return other
@@ -140,12 +140,13 @@ def copy_records(
 ) -> Copied:
     """Make the target hold exactly the records, tombstones and timestamps of the source.
 
-    Others may write to the source meanwhile: what they write is copied or not, and the timestamp
-    of a collection is never below one of its records. Nobody else may write to the target.
+    Others may write to the source during the copy. What they write may be missing in the target,
+    but the timestamp of a collection is never below that of one of its records. Nobody else may
+    write to the target.
 
     Parameters
     ----------
-    progress : called from time to time with what is returned in the end.
+    progress : called from time to time with the same object that is returned in the end.
 
     Raises
     ------
@@ -165,7 +166,7 @@ class _StorageCopy:
         self._copied = Copied()
         self._batch: list[ImportedCollection] = []
         self._size = 0
-        # Of the collection under way.
+        # The entries of the collection that is being copied.
         self._entries: list[ExportedEntry] = []
         self._removed_ids: list[str] = []
 
@@ -190,7 +191,7 @@ class _StorageCopy:
             if one is not None:
                 self._copied.entries += 1
                 if one.last_modified > timestamp:
-                    # Written since the timestamp was read; others may have been missed.
+                    # Somebody wrote it after the timestamp was read, and may have written more.
                     timestamp = one.last_modified
                     self._copied.has_moved = True
                 if other is None or not _same(one, other):
@@ -209,7 +210,7 @@ class _StorageCopy:
             self._close(source, timestamp)
 
     def _close(self, source: ExportedCollection, timestamp: int) -> None:
-        """Put the changes of the collection under way into the batch."""
+        """Put the changes of the collection that is being copied into the batch."""
         self._add(ImportedCollection(*_name(source), timestamp, self._entries, self._removed_ids))
         self._entries, self._removed_ids = [], []
 
@@ -229,7 +230,7 @@ class _StorageCopy:
             self._progress(self._copied)
 
     def _explained(self, error: TypeError) -> UnstorableError:
-        """Find what cannot be stored, by storing the rest one by one."""
+        """Find the change that cannot be stored, by storing the changes one by one."""
         for changes in self._batch:
             for entry in changes.entries:
                 if self._is_refused(changes._replace(entries=[entry], removed_ids=())):
@@ -248,7 +249,7 @@ class _StorageCopy:
 
 
 def _same(one: ExportedEntry, other: ExportedEntry) -> bool:
-    # The data as well: records may be given the same past timestamp twice (B-4.10).
+    # The data must be compared too: a client may give a record the same past timestamp twice.
     return one[:2] == other[:2] and json_equal(one.data, other.data)
 
 

@@ -1,4 +1,4 @@
-"""``cliquet flush-cache``: empty the cache of a service (B-21.40, E-7.2)."""
+"""``cliquet flush-cache``: empty the cache of a service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["COMMAND"]
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare nothing: a service has one cache."""
+    """Declare no arguments, because a service has only one cache."""
 
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:

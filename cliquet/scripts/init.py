@@ -1,4 +1,7 @@
-"""``cliquet init``: make a new service; without folder, the former name of ``cliquet migrate``."""
+"""``cliquet init``: make a new service.
+
+Without a folder, the command is the former name of ``cliquet migrate``.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +38,12 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
     elif arguments.ini is not None:
         _migrate(arguments.ini)
     else:
-        # Not --ini, which is deprecated here.
+        # The usage does not mention --ini, because it is deprecated here.
         parser.error("the following arguments are required: DIR")
 
 
 def _make_service(given: str) -> None:
-    """Write a service into a folder, and say what to do next (E-7.1).
+    """Write a service into a folder, and say what to do next.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def _make_service(given: str) -> None:
 
 
 def _migrate(ini: str) -> None:
-    """Do what ``cliquet migrate`` does (P-30.4)."""
+    """Do what ``cliquet migrate`` does, which had the name ``cliquet init`` before."""
     warnings.warn(
         '"cliquet init" is deprecated. Use "cliquet migrate" instead.',
         DeprecationWarning,

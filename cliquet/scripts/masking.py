@@ -1,4 +1,4 @@
-"""The value of a setting of a service, as it may be shown to anybody (E-7.2)."""
+"""The value of a setting of a service in a form that may be shown to anybody."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["MASK", "shown"]
 
 
 def shown(name: str, value: Any) -> str:
-    """Return the value of a setting in one line, as it may be shown to anybody.
+    """Return the value of a setting in one line, in a form that may be shown to anybody.
 
     Parameters
     ----------
@@ -20,7 +20,8 @@ def shown(name: str, value: Any) -> str:
     """
     text = text_of(value)
     row = find(name)
-    # Of plugins and applications, whose settings no table describes, the name has to tell.
+    # The table does not describe the settings of plugins and applications: only the name says
+    # whether such a value is a secret.
     is_described = row is not None and not isinstance(row.parse, Anything)
     is_secret = row.is_secret if row is not None and is_described else is_secret_name(name)
     if text and is_secret and not isinstance(value, bool):

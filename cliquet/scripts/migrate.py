@@ -1,4 +1,4 @@
-"""``cliquet migrate``: create or upgrade what the backends keep their data in."""
+"""``cliquet migrate``: create or upgrade the schemas of the backends."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ __all__ = ["COMMAND", "init_schema"]
 
 
 def init_schema(env: Mapping[str, Any], *, dry_run: bool = False) -> None:
-    """Create or upgrade the schemas of the cache, the storage and the permissions (P-30.3).
+    """Create or upgrade the schemas of the cache, the storage and the permissions.
 
-    Published command lines call it (P-30.7). It may be run again at any time. The storage and the
-    permissions of a read-only service are left alone, with a warning (P-30.5). Then the migrations
-    of plugins are run, which belong to the storage.
+    It may be run again at any time. It does not touch the storage and the permissions of a
+    read-only service, and warns of that. Then it runs the migrations of plugins, which belong to
+    the storage. Command lines of other projects call this function, hence its signature is
+    published (P-30.7).
 
     Parameters
     ----------
-    env : what ``pyramid.paster.bootstrap`` returns; ``registry`` is all that is used.
-    dry_run : only log what would be done.
+    env : mapping returned by ``pyramid.paster.bootstrap``; only its ``registry`` is used.
+    dry_run : only log the steps, without doing them.
 
     Raises
     ------
@@ -32,15 +33,15 @@ def init_schema(env: Mapping[str, Any], *, dry_run: bool = False) -> None:
     """
     registry = env["registry"]
     is_readonly = settings.read(registry.settings, "readonly")
-    # Backends written elsewhere need not know the argument.
+    # A backend of another project may not know the argument.
     options = {"dry_run": True} if dry_run else {}
     for kind in ("cache", "storage", "permission"):
         backend = getattr(registry, kind, None)
         if backend is None:
             continue
         if is_readonly and kind != "cache":
-            # Not the frame of the caller: an application that turns the warnings of its own
-            # modules into errors is not concerned.
+            # The warning names our module and not the caller's: an application that turns the
+            # warnings of its own modules into errors must not fail here.
             warnings.warn(  # noqa: B028
                 f"Cannot migrate the {kind} backend while in readonly mode."
             )

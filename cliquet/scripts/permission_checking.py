@@ -1,9 +1,9 @@
-"""Find, and repair, what a crash between the storage and the permissions leaves (X-30).
+"""Find and repair the faults that a crash between the storage and the permissions leaves.
 
-Both are walked through once, page by page. What looks wrong is looked at again, and repaired, while
-nobody else writes to its collection: the service may go on.
+Both backends are read once, page by page. Whatever looks wrong is read again, and repaired, while
+nobody else can write to its collection. The service may therefore keep running.
 
-Knows nothing of files, settings and terminals.
+This module knows nothing of files, settings and terminals.
 """
 
 from __future__ import annotations
@@ -24,29 +24,31 @@ from cliquet.storage.query import COMPARISON, Filter
 __all__ = ["WRITE", "Findings", "check"]
 
 WRITE: Final = "write"
-"""The permission of an owner."""
+"""The permission that makes a principal the owner of a record."""
 
 ATTEMPTS: Final = 4
-"""How often a repair is tried. Each waits for a lock, for five seconds as a rule; that of a service
-which died between the two commits, for instance, takes ten to expire in Redis."""
+"""How often a repair is tried.
+
+Each attempt waits for the lock of a collection, normally for five seconds. If a service died
+between its two commits, its lock in Redis takes ten seconds to expire."""
 
 BATCH: Final = 500
-"""Number of objects that are asked for, and held in memory, at once."""
+"""Number of objects that are read, and held in memory, at once."""
 
 
 @dataclass
 class Findings:
-    """What was looked at, and what was found.
+    """Counts of what was checked, found and repaired.
 
     Attributes
     ----------
     objects, records : number of objects with entries, and of shared records, that were checked.
-    without_record, without_owner : how many of them are wrong.
-    removed, given : how many of these were repaired.
+    without_record, without_owner : how many of them have this fault.
+    removed, given : how many of these faults were repaired.
     foreign_objects : number of objects with entries that no shareable resource is known to serve;
-        nothing is said of them.
-    unknown_collections : number of collections of shared records whose URL is not known; nothing is
-        said of the owners of their records.
+        they are not judged.
+    unknown_collections : number of collections of shared records whose URL is not known; the owners
+        of their records are not judged.
     """
 
     objects: int = 0
@@ -60,7 +62,7 @@ class Findings:
 
     @property
     def remaining(self) -> int:
-        """How many are wrong still."""
+        """Number of faults that are not repaired."""
         return self.without_record + self.without_owner - self.removed - self.given
 
 
@@ -76,12 +78,13 @@ def check(
 
     Parameters
     ----------
-    registry : of the application, with a storage and a permission backend that export.
-    repairs : remove the entries of records that do not exist; else only find them.
-    owner : principal that is given ``write`` on records on which nobody has it, if `repairs`;
-        ``None`` to leave them as they are.
-    tell : called for each fault, with the id of the object and a sentence on what was wrong.
-    progress : called from time to time with what is returned in the end.
+    registry : registry of the application, with a storage and a permission backend that can export.
+    repairs : whether to remove the entries of records that do not exist; otherwise they are only
+        found.
+    owner : principal that gets ``write`` on records on which nobody has it, if `repairs`;
+        ``None`` to leave these records as they are.
+    tell : called for each fault, with the id of the object and a sentence about the fault.
+    progress : called from time to time with the same object that is returned in the end.
 
     Raises
     ------
@@ -90,7 +93,8 @@ def check(
     checker = _Checker(registry, repairs=repairs, owner=owner if repairs else None)
     checker.tell, checker.progress = tell, progress
     checker.check_objects()
-    # Second: who has lost a permission in the first part, by an accident of time, is found here.
+    # This comes second: if a record was created at the wrong moment, the first part may have taken
+    # its owner away, and this part finds that.
     checker.check_records()
     progress(checker.findings)
     return checker.findings
@@ -117,7 +121,7 @@ class _Checker:
                 self.progress(self.findings)
 
     def _objects(self) -> Iterator[tuple[str, SharedRecord]]:
-        """Yield the objects with entries that are records; those of one collection together."""
+        """Yield the objects with entries that are records, collection by collection."""
         grants = (grant for grant in self._permission.export() if isinstance(grant, ACEPrincipal))
         for object_id, _ in itertools.groupby(grants, lambda grant: grant.object_id):
             place = self._shared.record_of(object_id)
@@ -139,10 +143,11 @@ class _Checker:
                 self._settle_object(object_id, record)
 
     def _settle_object(self, object_id: str, record: SharedRecord) -> None:
-        """Tell of the entries of a record that does not exist, and remove them if asked to."""
+        """Report the entries of a record that does not exist, and remove them if asked to."""
 
         def settle() -> list[str]:
-            # In this order: a record that appears or goes meanwhile takes its entries along.
+            # The record is looked up before and after its entries, because one that appears or
+            # disappears meanwhile does so together with its entries.
             if self._exists(record):
                 return []
             names = sorted(self._permission.object_permissions(object_id))
@@ -173,7 +178,7 @@ class _Checker:
             if make is None:
                 make = self._shared.path_maker(*home, batch[0])
             if make is None:
-                # The rest of its entries is not read.
+                # The remaining entries of the collection are not read.
                 self.findings.unknown_collections += self._shared.stores(home[0])
                 return
             self._check_records_of([(make(one), one) for one in batch])
@@ -188,7 +193,7 @@ class _Checker:
                 self._settle_record(object_id)
 
     def _settle_record(self, object_id: str) -> None:
-        """Tell of a record on which nobody has ``write``, and give it to somebody if asked to."""
+        """Report a record on which nobody has ``write``, and give it to somebody if asked to."""
         record = self._shared.record_of(object_id)
         if not isinstance(record, SharedRecord):
             return
@@ -221,11 +226,11 @@ class _Checker:
         return True
 
     def _settled(self, record: SharedRecord, settle: Callable[[], list[str]]) -> list[str]:
-        """Run a step: under the lock of the collection if it may change something.
+        """Run a step, under the lock of the collection if the step may change something.
 
         Raises
         ------
-        BackendError : a server failed, or somebody else kept the lock.
+        BackendError : a server failed, or somebody else held the lock for too long.
         """
         if not self._repairs:
             return settle()

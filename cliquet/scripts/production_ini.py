@@ -1,7 +1,7 @@
-"""``config/production.ini``: what production has to choose, then every setting with its default.
+"""The text of ``config/production.ini``: the choices of production, then all settings and defaults.
 
-The settings come from the table, so that the file of a new service and the one of this repository
-(``config/production.ini``, for the example service) miss none. The latter is written by::
+The settings come from the table, so that no setting is missing in the file of a new service, nor in
+``config/production.ini`` of this repository, which is written for the example service by::
 
     python -m cliquet.scripts.production_ini mushrooms mushroom > config/production.ini
 """
@@ -20,12 +20,12 @@ __all__ = ["production_ini"]
 
 _WIDTH: Final = 98
 
-# Published under these names, without the prefix of the library.
+# These settings are published without the prefix of the library.
 _UNPREFIXED: Final = ("multiauth.", "tm.", "retry.")
 
 
 class _Choice(NamedTuple):
-    """A setting that the file sets, and what the table does not say of it."""
+    """A setting to which the file gives a value, and an explanation that the table lacks."""
 
     value: str
     hint: str = ""
@@ -55,7 +55,7 @@ _CHOICES: Final[Mapping[str, _Choice]] = {
     ),
 }
 
-# Each stands above the settings from this one on, up to the next.
+# Each heading is written above the setting of this name.
 _HEADINGS: Final = {
     "project_name": "Name and version",
     "initialization_sequence": "Start-up",
@@ -69,7 +69,7 @@ _HEADINGS: Final = {
     ),
 }
 
-# For each family, the name of a member, and its value where the default would show nothing.
+# For each family: the name of a member, and a value if the default would not show anything.
 _EXAMPLES: Final[Mapping[str, tuple[str, str | None]]] = {
     "{endpoint_type}_{resource_name}_{method}_enabled": (
         "collection_{resource}_delete_enabled",
@@ -106,12 +106,12 @@ _EXAMPLES: Final[Mapping[str, tuple[str, str | None]]] = {
 
 
 def production_ini(module: str, resource: str) -> str:
-    """Return the file of a service in production (E-7.1).
+    """Return the text of the file for a service in production.
 
     Parameters
     ----------
-    module : name of the Python module that has ``main()``, and of the database.
-    resource : name of one of its resources, for the examples.
+    module : name of the Python module that has ``main()``; the database gets the same name.
+    resource : name of one of the resources of the service, for the examples.
     """
     names = {"module": module, "resource": resource}
     return render(
@@ -152,14 +152,14 @@ def _described(row: Setting) -> str:
 
 
 def _default_assignment(row: Setting, names: Mapping[str, str]) -> Iterator[str]:
-    # `retry.attempts` is in the list of families, and has one name all the same.
+    # `retry.attempts` is in the list of families although it is a single name.
     name, value = _EXAMPLES.get(row.name, (row.name, None))
     value = _text(row.default) if value is None else value.format(**names)
     return _assignment(name.format(**names), value)
 
 
 def _text(value: Any) -> str:
-    """Return a default as an .ini file has it."""
+    """Return a default in the form that it has in an .ini file."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""How far a long command has come: a bar on a terminal, plain lines elsewhere."""
+"""The display of the progress of a long command: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _ERASE_LINE = "\r\x1b[K"
 
 
 class Progress:
-    """Tells, not too often, how much of a total is done.
+    """Shows, not too often, how much of a total is done.
 
-    Used as a context manager: at the end the bar is erased, whatever happened, so that what
-    follows starts on a line of its own.
+    It is used as a context manager, which always erases the bar at the end, so that the next output
+    starts on a line of its own.
 
     Parameters
     ----------
-    stream : where to write.
-    clock : time in seconds, that only increases.
+    stream : text stream to write to.
+    clock : returns a time in seconds that never decreases.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
         self._is_terminal = stream.isatty()
-        # Nothing is said of a work that is done at once.
+        # Work that is done in a moment shows no progress.
         self._told_at = clock()
 
     def __enter__(self) -> Progress:
@@ -43,11 +43,11 @@ class Progress:
             self._stream.flush()
 
     def tell(self, text: str, done: int = 0, total: int | None = None) -> None:
-        """Show the state of the work, unless that was done a moment ago.
+        """Show the state of the work, unless it was shown a moment ago.
 
         Parameters
         ----------
-        done, total : in any unit; `total` may be less than what is found to do, or unknown.
+        done, total : numbers in any unit; `total` may be ``None``, and `done` may exceed it.
         """
         now = self._clock()
         interval = _BAR_INTERVAL_SECONDS if self._is_terminal else _LINE_INTERVAL_SECONDS
@@ -60,7 +60,7 @@ class Progress:
             drawn = f"[{bar:{_BAR_WIDTH}}] " if self._is_terminal else ""
             text = f"{drawn}{fraction:4.0%} {text}"
         if self._is_terminal:
-            # A line that wraps could not be erased.
+            # The line is cut, because a line that wraps could not be erased.
             self._stream.write(_ERASE_LINE + text[: shutil.get_terminal_size().columns - 1])
         else:
             self._stream.write(f"{text}\n")

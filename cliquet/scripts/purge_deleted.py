@@ -1,7 +1,7 @@
-"""``cliquet purge-deleted``: forget the tombstones that no client needs any more (B-21.40, E-7.2).
+"""``cliquet purge-deleted``: delete the tombstones that no client needs any more.
 
-Each collection of each parent is purged by itself: no transaction is long, an interruption loses
-nothing, and the service goes on meanwhile.
+Each collection of each parent is purged by itself. No transaction is long, an interruption does no
+harm, and the service can run meanwhile.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ __all__ = ["COMMAND", "Limit", "parse_age", "parse_before", "purge", "purgeable"
 
 _UNITS_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _AGE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
-# Milliseconds since 1970, as in an ETag; the shorter ones are dates such as 20310122.
+# Milliseconds since 1970, as in an ETag. A shorter number is a date such as 20310122.
 _TIMESTAMP: Final = re.compile(r"[0-9]{12,15}")
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Which tombstones are kept; without any limit, none.
+    """Says which tombstones are kept; without any limit, none are kept.
 
     Parameters
     ----------
-    before_ms : keep those of this timestamp and later.
-    max_retained : keep that many, the most recent ones, of each collection of each parent.
+    before_ms : keep the tombstones with this timestamp or a later one.
+    max_retained : keep that many of each collection of each parent, the most recent ones.
     """
 
     before_ms: int | None = None
@@ -60,7 +60,7 @@ def parse_age(text: str) -> int:
 
     Raises
     ------
-    ValueError : it is none.
+    ValueError : the text is not such a duration.
     """
     age = _AGE.fullmatch(text)
     if age is None:
@@ -69,16 +69,16 @@ def parse_age(text: str) -> int:
 
 
 def parse_before(text: str, now_ms: int) -> int:
-    """Return the timestamp, in ms, that the value of ``--before`` means.
+    """Return the timestamp, in ms, for the value of ``--before``.
 
     Parameters
     ----------
     text : an age such as ``30d`` (units s, m, h, d, w), an ISO 8601 date, or a timestamp in ms.
-    now_ms : the present time, since 1970.
+    now_ms : the present time since 1970.
 
     Raises
     ------
-    ValueError : it is none of these, or in the future.
+    ValueError : the text is none of these, or the time is in the future.
     """
     if _AGE.fullmatch(text):
         before_ms = max(0, now_ms - parse_age(text))
@@ -90,7 +90,7 @@ def parse_before(text: str, now_ms: int) -> int:
             raise ValueError(text)
         before_ms = int(date.timestamp() * 1000)
     if before_ms > now_ms:
-        # Rather a mistake than a wish to lose them all, for which there is --keep 0.
+        # This is probably a mistake. Somebody who wants to delete all tombstones has --keep 0.
         raise ValueError(text)
     return before_ms
 
@@ -98,12 +98,12 @@ def parse_before(text: str, now_ms: int) -> int:
 def purge(
     storage: StorageBase, limit: Limit, collection_ids: Collection[str] = (), dry_run: bool = False
 ) -> Counter[str]:
-    """Forget tombstones, and return how many of each collection id.
+    """Delete tombstones, and return their number for each collection id.
 
     Parameters
     ----------
-    collection_ids : only those of these; all when empty.
-    dry_run : only count them.
+    collection_ids : only purge these collections; if it is empty, purge all.
+    dry_run : only count the tombstones.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def purgeable(registry: Any) -> StorageBase:
 
     Raises
     ------
-    CommandError : it cannot.
+    CommandError : the storage cannot be purged.
     """
     storage = getattr(registry, "storage", None)
     if storage is None:

@@ -1,7 +1,7 @@
-"""``cliquet purge-untouched``: forget the timestamps of collections that hold nothing (X-22).
+"""``cliquet purge-untouched``: delete the timestamps of collections that hold nothing.
 
-Whoever reads a collection for the first time is told a timestamp, which is kept until something is
-written: anybody with new credentials adds one. This is what takes the old ones away.
+A client that reads a collection for the first time gets a timestamp, which the storage keeps until
+something is written. Anybody with new credentials adds one. This command removes the old ones.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from cliquet.storage.base import StorageBase
 __all__ = ["COMMAND", "MIN_AGE_MS", "purge"]
 
 MIN_AGE_MS: Final = 86_400_000
-"""What is younger stays: the clocks of the hosts of a service may differ, not by a day."""
+"""Newer timestamps stay: the clocks of the hosts of a service may differ, but not by a day."""
 
 
 def purge(storage: StorageBase, age_ms: int, now_ms: int) -> int:
-    """Forget what has held nothing for a while, and return how many collections that were.
+    """Delete the timestamps of collections that were empty for a while; return their number.
 
     Raises
     ------
-    CommandError : the storage cannot do it.
+    CommandError : the storage does not support this.
     cliquet.storage.exceptions.BackendError : the server failed.
     """
     try:

@@ -1,7 +1,7 @@
-"""``cliquet repair-timestamps``: bring collections that ran ahead of the clock back to it (X-28).
+"""``cliquet repair-timestamps``: set back collections whose timestamp is ahead of the clock.
 
-Each collection of each parent is repaired by itself, in one step: an interruption loses nothing,
-and the service goes on meanwhile.
+Each collection of each parent is repaired by itself, in one step. An interruption does no harm, and
+the service can run meanwhile.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _BOUND: Final = "timestamp_max_ahead_seconds"
 
 @dataclass(frozen=True)
 class Repaired:
-    """A collection that ran ahead, and what became of it.
+    """A collection that was ahead of the clock, and the result of its repair.
 
     Attributes
     ----------
-    before : its timestamp, in ms.
-    after : the same afterwards; ``None`` if it was left as it is.
-    number : of records and tombstones later than the clock.
+    before : its timestamp before the repair, in ms.
+    after : its timestamp after the repair; ``None`` if the collection was not changed.
+    number : number of records and tombstones that were later than the clock.
     """
 
     collection_id: str
@@ -58,17 +58,18 @@ def repair(
     parent_ids: Collection[str] = (),
     dry_run: bool = False,
 ) -> Iterator[Repaired]:
-    """Bring collections back, and yield those that ran ahead.
+    """Set back the timestamps of collections that are ahead of the clock, and yield these.
 
     Parameters
     ----------
-    max_ahead_ms : collections that are no further ahead of the clock are left alone.
-    collection_ids, parent_ids : only those of these; all when empty.
+    max_ahead_ms : collections that are ahead by no more than this are left alone.
+    collection_ids, parent_ids : only repair collections with these ids; if empty, repair all.
     dry_run : change nothing.
 
     Raises
     ------
-    CommandError : the storage cannot do it; or, in the end, nothing is stored under one of the ids.
+    CommandError : the storage does not support this; or, at the end, nothing is stored under one of
+        the ids.
     cliquet.storage.exceptions.BackendError : the server failed.
     """
     unknown = set(collection_ids)
@@ -97,9 +98,9 @@ def _rewind(storage: StorageBase, found: CollectionTimestamp, now: int) -> Repai
             " rewind()"
         ) from None
     if number is None:
-        # Somebody else was faster.
+        # Another process has repaired it meanwhile.
         return None
-    # As the contract has it: who writes since has advanced it already.
+    # The contract of the storage defines this value. Later writes may have increased it already.
     return Repaired(*home, found.timestamp, now + max(number, 1), number)
 
 
@@ -118,7 +119,7 @@ def _check(registry: Any, *, dry_run: bool) -> StorageBase:
 
     Raises
     ------
-    CommandError : it cannot.
+    CommandError : the storage cannot be repaired.
     """
     storage = getattr(registry, "storage", None)
     if storage is None:
@@ -139,10 +140,14 @@ def _check(registry: Any, *, dry_run: bool) -> StorageBase:
 
 
 def _max_ahead_ms(configured: Any) -> int:
-    """Return how far ahead clients may lead a collection, in ms; a day if without bound."""
+    """Return how far ahead of the clock clients may bring a collection, in ms.
+
+    If the setting gives no bound, this is its default, a day.
+    """
     seconds = settings.read(configured, _BOUND)
     if seconds is None:
-        # Who takes the bound away has collections that run ahead on purpose, hardly these.
+        # A deployer who removes the bound has collections that are ahead on purpose, but hardly by
+        # more than the default.
         seconds = settings.SETTINGS[_BOUND].default
     return int(seconds) * 1000
 
@@ -191,7 +196,7 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
             parent_ids=arguments.parent,
             dry_run=arguments.dry_run,
         )
-        # What was repaired is what standard output is for.
+        # Standard output is only for the repaired collections.
         with Progress(sys.stderr) as progress:
             for one in found:
                 collections += 1
@@ -203,7 +208,7 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
 
 
 def _line(one: Repaired) -> str:
-    # Parents come from users: one may hold the end of a line.
+    # Parents come from users, so that a parent may contain the end of a line.
     parent_id = one.parent_id if one.parent_id.isprintable() else repr(one.parent_id)
     home = f"{one.collection_id} of {parent_id}" if parent_id else one.collection_id
     after = "" if one.after is None else f" -> {one.after}"

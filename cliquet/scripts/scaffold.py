@@ -1,4 +1,4 @@
-"""The files of a new service, and how they are written: all of them, or none."""
+"""The files of a new service, and the code that writes all of them or none."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TEMPLATES: Final = {
     "{module}/resources.py": "resources.py.txt",
 }
 
-# Folders of the service, and the module of its tests.
+# The folders of the service and the module of its tests have these names.
 _TAKEN: Final = frozenset({"build", "config", "tests", "test_tasks"})
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -41,7 +41,7 @@ def module_name(folder: str) -> str:
 
     Raises
     ------
-    CommandError : none can be made, or another module has it.
+    CommandError : no name can be made, or another module has this name.
     """
     name = re.sub(r"[-. ]+", "_", folder.strip()).lower()
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
@@ -56,19 +56,19 @@ def module_name(folder: str) -> str:
 
 def _is_installed(name: str) -> bool:
     found = importlib.util.find_spec(name)
-    # A folder without code, such as the empty one of the new service, has no loader of a file.
+    # A folder without code, such as the empty folder of the new service, has no origin.
     return found is not None and found.origin is not None
 
 
 def requirement(extra: str = "") -> str:
-    """Return what makes pip install the cliquet that is running.
+    """Return the requirement with which pip installs the cliquet that is running.
 
-    What was installed from a file, a folder or a repository comes from there again (PEP 610): an
-    index may have another project under that name, or another state of this one.
+    If cliquet was installed from a file, a folder or a repository, the requirement names that place
+    (PEP 610), because an index may have another project of this name, or another version.
 
     Parameters
     ----------
-    extra : of cliquet, to be installed with it.
+    extra : extra of cliquet that is installed with it.
     """
     distribution = metadata.distribution("cliquet")
     name = f"cliquet[{extra}]" if extra else "cliquet"
@@ -83,7 +83,7 @@ def requirement(extra: str = "") -> str:
 
 
 def service_files(module: str) -> dict[str, str]:
-    """Return the text of each file of a service, by its path in the folder (E-7.1)."""
+    """Return the text of each file of a service, by its path in the folder."""
     values = {
         "module": module,
         "distribution": module.replace("_", "-"),
@@ -102,7 +102,7 @@ def service_files(module: str) -> dict[str, str]:
 
 
 def _open_private(path: str, flags: int) -> int:
-    """Open a new file that its owner alone may read: settings hold secrets."""
+    """Open a new file that only its owner may read, because settings hold secrets."""
     return os.open(path, flags, 0o600)
 
 
@@ -111,8 +111,8 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
 
     Raises
     ------
-    CommandError : the folder has files already, or is none.
-    OSError : a file cannot be written; none is left.
+    CommandError : the folder has files already, or it is not a folder.
+    OSError : a file cannot be written; then all the files are removed again.
     """
     if folder.exists() and not folder.is_dir():
         raise CommandError(f"{folder} is not a folder")

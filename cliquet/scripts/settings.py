@@ -1,4 +1,4 @@
-"""``cliquet settings``: what the settings of a service are, and where they come from (E-7.2)."""
+"""``cliquet settings``: show the settings of a service, and where each value comes from."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Effective(NamedTuple):
 
     Attributes
     ----------
-    name : bare.
+    name : bare name, without prefix.
     source : ``environment VARIABLE``, ``file``, ``application``, ``application default`` or
         ``default``.
     """
@@ -44,11 +44,11 @@ class Effective(NamedTuple):
 def effective_settings(
     settings: Mapping[str, Any], resolution: Resolution, in_file: set[str]
 ) -> list[Effective]:
-    """Return the settings of an application by name, without those of Pyramid that nobody gave.
+    """Return the settings of an application by name, without the mere defaults of Pyramid.
 
     Parameters
     ----------
-    settings : of the registry: code may have changed them after they were resolved.
+    settings : settings of the registry, which code may have changed after they were resolved.
     in_file : names in the file, as they are written there.
     """
     found = []
@@ -68,7 +68,7 @@ def effective_settings(
 
 
 def _names_in_file(ini: str) -> set[str]:
-    """Return the names in the section of the application, and in those that a pipeline leads to."""
+    """Return the names in the section of the application and in the sections of its pipeline."""
     with explained(ini):
         loader = get_config_loader(ini)
         names = set(loader.get_wsgi_app_settings(None, variables()))
@@ -79,7 +79,7 @@ def _names_in_file(ini: str) -> set[str]:
 
 
 def _chosen(found: Sequence[Effective], names: Sequence[str], resolution: Resolution) -> list[Any]:
-    """Return the settings with these names, in this order, in any spelling.
+    """Return the settings with these names, in this order; a name may have any spelling.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Which record the object id of a permission stands for, and back.
+"""From the object id of a permission to the record that it stands for, and back.
 
-The application itself is asked: its routes, their contexts and its resources, with requests that
-nobody has sent. Whatever it does not tell without doubt is left alone.
+The answer comes from the application itself: its routes, their contexts and its resources are asked
+with requests that no client has sent. Where the answer is not certain, there is none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cliquet.storage.collection_key import CollectionKey
 
 __all__ = ["Place", "SharedObjects", "SharedRecord"]
 
-# Around the rank of a variable of the URL; no parent of the application's making has them.
+# These characters mark a variable of the URL in a parent id; no real parent id contains them.
 _OPEN: Final = "\ue000"
 _CLOSE: Final = "\ue001"
 _MARK: Final = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
@@ -32,7 +32,7 @@ _VARIABLE: Final = re.compile(r"\{(\w+)")
 
 
 class SharedRecord(NamedTuple):
-    """Where a record of a shareable resource is stored, if it exists."""
+    """The place where a record of a shareable resource is stored, if it exists."""
 
     collection_id: str
     parent_id: str
@@ -42,12 +42,12 @@ class SharedRecord(NamedTuple):
 
     @property
     def key(self) -> CollectionKey:
-        """The collection that it is in."""
+        """The collection of the record."""
         return CollectionKey(collection_id=self.collection_id, parent_id=self.parent_id)
 
     @property
     def names(self) -> dict[str, Any]:
-        """Keywords that name the collection to a storage, and the fields of its records."""
+        """The collection and the fields of its records, as keyword arguments for a storage."""
         return {
             "collection_id": self.collection_id,
             "parent_id": self.parent_id,
@@ -57,12 +57,12 @@ class SharedRecord(NamedTuple):
 
 
 class Place(enum.Enum):
-    """What an object id stands for that is no record."""
+    """The meanings of an object id that does not stand for a record."""
 
     COLLECTION = enum.auto()
-    """The collection of a shareable resource, which is always there."""
+    """The collection of a shareable resource, which always exists."""
     FOREIGN = enum.auto()
-    """Nothing that a registered shareable resource serves, or that can be told."""
+    """An object that no registered shareable resource serves, or of which this is not certain."""
 
 
 class SharedObjects:
@@ -70,13 +70,13 @@ class SharedObjects:
 
     Parameters
     ----------
-    registry : of the application, once it is made.
+    registry : registry of the application, after its set-up.
     """
 
     def __init__(self, registry: Any) -> None:
         self._registry = registry
         self._find_route = registry.getUtility(IRoutesMapper)
-        # Each is registered under two names.
+        # Each service is registered under two names.
         services = {id(one): one for one in registry.cornice_services.values()}.values()
         self._services = [one for one in services if _is_shareable(one) and _kind(one) == "record"]
         self._per_user: dict[int, bool] = {}
@@ -96,15 +96,15 @@ class SharedObjects:
             return self._record(service, request, object_id)
 
     def path_maker(self, collection_id: str, parent_id: str, record_id: str) -> Any:
-        """Return what gives the object ids of the records of a collection.
+        """Return a function that gives the object ids of the records of a collection.
 
         Parameters
         ----------
-        record_id : of a record of the collection.
+        record_id : id of any record of the collection.
 
         Returns
         -------
-        A function of a record's id; ``None`` if no shareable resource is known to serve the
+        A function of the id of a record; ``None`` if no shareable resource is known to serve the
         collection.
         """
         for service in self._services:
@@ -122,13 +122,13 @@ class SharedObjects:
         return None
 
     def stores(self, collection_id: str) -> bool:
-        """Whether a shareable resource keeps its records under this name, unless it says more."""
+        """Return whether a shareable resource keeps its records under this name by default."""
         return any(_collection_id(service) == collection_id for service in self._services)
 
     # From the object id to the record
 
     def _request_for(self, object_id: str) -> Request | None:
-        """Return a request for an object, with its route; ``None`` if none leads there."""
+        """Return a request for an object, with its route; ``None`` if no route leads there."""
         if not object_id.startswith("/"):
             return None
         request = self._blank()
@@ -156,7 +156,7 @@ class SharedObjects:
             resource = service.resource(request=request, context=context)
             model = resource.model
             if model.get_permission_object_id(resource.record_id) != object_id:
-                # Its permissions are those of another object.
+                # The permissions of this object are those of another one.
                 return Place.FOREIGN
             return SharedRecord(
                 model.collection_id,
@@ -166,10 +166,10 @@ class SharedObjects:
                 model.modified_field,
             )
         except HTTPNotFound:
-            # What the record belongs to does not exist: it may be there all the same.
+            # The parent of the record does not exist, but the record itself may.
             parent_id = self._parent_id(service, request)
         except Exception:
-            # Code of the application, which may count on what only a real request has.
+            # This code of the application may need something that only a real request has.
             return Place.FOREIGN
         if parent_id is None:
             return Place.FOREIGN
@@ -183,7 +183,7 @@ class SharedObjects:
         )
 
     def _is_per_user(self, service: Any, matchdict: Mapping[str, str]) -> bool:
-        """Whether each user has records of their own behind one URL, which names none of them."""
+        """Return whether each user has their own records behind one URL that names no user."""
         known = self._per_user.get(id(service))
         if known is None:
             parents = set()
@@ -195,13 +195,14 @@ class SharedObjects:
         return known
 
     def _parent_id(self, service: Any, request: Request) -> str | None:
-        """Return the parent of what a request names; ``None`` if the application does not tell."""
+        """Return the parent of the object of a request; ``None`` if the application gives none."""
         resource_cls = service.resource
         try:
-            # As it is called: before anything is known of the instance (P-9.11).
+            # A resource calls `get_parent_id` before its instance has any attribute (P-9.11), so it
+            # needs no more here either.
             parent_id = resource_cls.__new__(resource_cls).get_parent_id(request)
         except Exception:
-            # As above.
+            # This too is code of the application.
             return None
         return str(parent_id) if isinstance(parent_id, str) else None
 
@@ -216,7 +217,7 @@ class SharedObjects:
         return None if match is None else match.groupdict()
 
     def _pattern(self, service: Any) -> re.Pattern[str] | None:
-        """Return what finds the variables of the URL in a parent; ``None`` if it lacks one."""
+        """Return a pattern that finds the variables of the URL in a parent, if it has them all."""
         names = [name for name in _VARIABLE.findall(_record_path(service)) if name != "id"]
         marked = {name: f"{_OPEN}{rank}{_CLOSE}" for rank, name in enumerate(names)}
         parent_id = self._parent_id(service, self._blank({**marked, "id": ""}))
@@ -244,7 +245,7 @@ def _kind(service: Any) -> str | None:
 
 
 def _collection_id(service: Any) -> str:
-    # As an instance takes it by default (B-20.3).
+    # This is the default name that an instance of the resource uses too.
     return str(service.resource.__name__.lower())
 
 

@@ -1,7 +1,7 @@
-"""``cliquet start``: serve what a file describes (E-7.1).
+"""``cliquet start``: serve the application that a file describes.
 
-The file is read as ``pserve`` of Pyramid reads it; what is added is a server for files that have
-none, a port that always counts, and an end in good order.
+The file is read in the same way as by ``pserve`` of Pyramid. In addition, a file needs no section
+for the server, the given port always wins, and requests under way are answered before the end.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def serve(ini: str, port: int | None) -> None:
     Parameters
     ----------
     ini : path of the file, with ``#name`` for other sections than ``app:main`` and ``server:main``.
-    port : TCP port, 0 for a free one; ``None`` for that of the file.
+    port : TCP port, 0 for any free port; ``None`` for the port of the file.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def serve(ini: str, port: int | None) -> None:
     with explained(ini):
         loader = get_config_loader(ini)
         sections = loader.get_sections()
-        # What is wrong with the rest is then logged where the operator looks.
+        # This comes first, so that errors of the rest are logged where the operator looks.
         _set_up_logging(ini, loader, variables(port))
         section = f"server:{loader.uri.fragment or 'main'}"
         server = None
@@ -78,23 +78,23 @@ def with_port(options: dict[str, str], port: int) -> dict[str, str]:
     if "listen" not in options:
         return {**options, "port": str(port)}
     hosts = [_host(address) for address in options["listen"].split()]
-    # Two ports of one address have become the same.
+    # Two ports of one host have become the same address.
     listen = dict.fromkeys(f"{host}:{port}" for host in hosts)
     return {**options, "listen": " ".join(listen)}
 
 
 def _host(address: str) -> str:
     host, _, port = address.rpartition(":")
-    # `localhost` and `[::1]` have no port.
+    # An address such as `localhost` or `[::1]` has no port.
     return host if host and not port.endswith("]") else address
 
 
 def _set_up_logging(ini: str, loader: Any, options: dict[str, str]) -> None:
     try:
-        # Without a section for it, what the program has set up remains (P-30.8).
+        # If the file has no section for logging, the set-up of the program stays.
         loader.setup_logging(options)
     except Exception as error:
-        # A wrong section may raise anything, a class that it names included.
+        # A wrong section may raise any error, also one of a class that the section names.
         raise CommandError(f"{ini}: logging: {told(error)}") from error
 
 
@@ -107,7 +107,7 @@ def _serve_with_waitress(application: Any, options: dict[str, str], where: str) 
     except ValueError as error:
         raise CommandError(f"{where}: {told(error)}") from error
     server.print_listen("Serving on http://{}:{}")
-    # Returns after a signal, when the requests under way are answered, or after five seconds.
+    # It returns after a signal, when the requests under way are answered or after five seconds.
     server.run()
 
 
@@ -123,12 +123,12 @@ def _stop(number: int, frame: object) -> NoReturn:
 
 
 def _serve_again_on_changes() -> None:
-    """Run this very command line in another process, again each time that a file changes."""
+    """Run this command line in another process, and start that again when a file changes."""
     try:
         # The requests under way may take as long as the server waits for them.
         hupper.start_reloader("cliquet.scripts.cliquet.main", shutdown_interval=6)
     except SystemExit:
-        # With the code of that process, which may have been killed: it had been told to end.
+        # The other process was told to end, and may have been killed: its exit code means nothing.
         return
 
 
@@ -139,7 +139,7 @@ def _port(text: str) -> int:
     return port
 
 
-# In the message of argparse: invalid port value.
+# The message of argparse uses this name: "invalid port value".
 _port.__name__ = "port"
 
 
@@ -161,7 +161,7 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
     try:
         if arguments.reload and not hupper.is_active():
             with explained(ini):
-                # A file that is not there would be waited for.
+                # The reloader would wait for a file that does not exist.
                 get_config_loader(ini).get_sections()
             _serve_again_on_changes()
             return
@@ -169,7 +169,7 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
             hupper.get_reloader().watch_files([os.path.abspath(ini.partition("#")[0])])
         serve(ini, arguments.port)
     except KeyboardInterrupt:
-        # It may come before the server runs, which stops by itself.
+        # The signal may come before the server runs; a running server stops by itself.
         return
 
 

@@ -1,4 +1,4 @@
-"""The texts that commands write files from: package data in the folder ``templates``."""
+"""The templates of the files that commands write, which are in the folder ``templates``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from importlib import resources
 
 __all__ = ["render"]
 
-# Not the `$` of `string.Template`: a Makefile is full of them.
+# This is not the `$` of `string.Template`, because a Makefile is full of dollar signs.
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
 def render(template: str, values: Mapping[str, str]) -> str:
-    """Return the text of a template, each ``{{name}}`` replaced by its value.
+    """Return the text of a template with each ``{{name}}`` replaced by its value.
 
     Parameters
     ----------
