@@ -1,7 +1,7 @@
-"""Settings: one typed table, the one reader of their values, and their loading.
+"""Settings: one typed table, the function that reads their values, and their loading.
 
 ``table`` and ``families`` hold the rows, ``parsers`` the types, ``loading`` the precedence of
-environment, file and defaults. Knows nothing of what a setting is used for.
+environment, file and defaults. This package does not know what a setting is used for.
 """
 
 from __future__ import annotations

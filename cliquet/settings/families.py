@@ -1,4 +1,4 @@
-"""The settings whose names hold a name of the application's, and the reader of all settings."""
+"""The settings whose names contain a name of the application, and the reader of all settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["SETTINGS", "find", "read", "validate"]
 _DOTTED: Final = {"name": ".+", "option": ".+"}
 _COMPONENT: Final = {"component": "storage|cache|permission"}
 
-# In order: the first pattern that a name matches is its row.
+# The order matters: the row of a name is the first one whose pattern it matches.
 FAMILIES: Final = (
     Setting(
         "{endpoint_type}_{resource_name}_{method}_enabled",
@@ -219,10 +219,10 @@ SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
 _PATTERNS: Final = tuple((row.pattern(), row) for row in FAMILIES)
 
 
-# Bounded: the names come from settings and code, but plugins may have many.
+# The cache is bounded: the names come from settings and code, but plugins may have many.
 @functools.lru_cache(maxsize=1024)
 def find(name: str) -> Setting | None:
-    """Return the row of a setting given by its bare name; None if no row knows it."""
+    """Return the row of a setting given by its bare name; ``None`` if there is none."""
     row = SETTINGS.get(name)
     if row is not None and not row.is_family:
         return row
@@ -230,32 +230,34 @@ def find(name: str) -> Setting | None:
 
 
 _MISSING: Final = object()
-# Of these, parsing always makes the same; a list may be another one without being another object.
+# Values of these types cannot change, so that they are parsed once. A list may have got other items
+# while it is still the same object.
 _IMMUTABLE: Final = frozenset({str, int, float, bool, type(None), type(_MISSING)})
-# Names, with what was given and what it was parsed to. Bounded: plugins may have many names.
+# For each name, the last value given and its parsed value. It is bounded, because plugins may have
+# many names.
 _last_read: Final[dict[str, tuple[Any, Any]]] = {}
 _MAX_LAST_READ: Final = 1024
 
 
 def read(settings: Mapping[str, Any], name: str) -> Any:
-    """Return the typed value of a setting, as it is at this very moment.
+    """Return the typed value of a setting as it is now.
 
-    The one reader of settings: nobody else converts their values, and tests and plugins that
-    change the mapping after start-up are heard.
+    This is the only reader of settings: no other code converts their values. Changes that tests and
+    plugins make to the mapping after the start-up have an effect.
 
     Parameters
     ----------
-    settings : mapping with bare names (S-1.1), such as ``registry.settings``.
+    settings : mapping with bare names, such as ``registry.settings``.
     name : bare name.
 
     Raises
     ------
-    KeyError : the name is in no row of the table.
+    KeyError : the table has no row for the name.
     SettingError : the value is not allowed.
     """
     given = settings.get(name, _MISSING)
     last = _last_read.get(name)
-    # Requests read the same objects again and again.
+    # Most requests read the same objects again.
     if last is not None and last[0] is given:
         return last[1]
     row = find(name)
@@ -263,7 +265,7 @@ def read(settings: Mapping[str, Any], name: str) -> Any:
         raise KeyError(name)
     value = row.value(row.default if given is _MISSING else given, name)
     if value == "" and isinstance(row.parse, Reference):
-        # The published page has lines such as `id_generator =`, which stand for the default.
+        # The published documentation has lines such as `id_generator =`, which mean the default.
         value = row.default
     if type(given) in _IMMUTABLE:
         if len(_last_read) >= _MAX_LAST_READ:
@@ -273,7 +275,7 @@ def read(settings: Mapping[str, Any], name: str) -> Any:
 
 
 def validate(settings: Mapping[str, Any]) -> None:
-    """Read every known setting present, so that a bad value fails at start-up (S-22, S-23.8).
+    """Read every known setting that is present, so that a bad value fails at start-up (S-22).
 
     Raises
     ------

@@ -1,6 +1,7 @@
-"""The settings that bound what one request may cost (X-34).
+"""The settings that limit the cost of one request.
 
-Each has a default that ordinary requests do not come near, and a refusal whose message names it.
+Each has a default that ordinary requests do not come near, and a refusal whose message names the
+setting.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from cliquet.settings.parsers import Integer, Number
 
 __all__ = ["ROWS"]
 
-# For these, 0 means the same as nothing: no limit.
+# For these settings, 0 and an empty value both mean that there is no limit.
 _LIMIT: Final = Integer(optional=True, zero_is_none=True)
 
 ROWS: Final[tuple[Setting, ...]] = (

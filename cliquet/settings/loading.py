@@ -1,7 +1,7 @@
-"""Where the values of settings come from: environment, file, defaults (S-1, S-2).
+"""The loading of settings from the environment, the file and the defaults.
 
-`resolve` is the rule, a function of plain mappings; `load_default_settings` applies it to a Pyramid
-configurator.
+`resolve` is the rule, as a function of plain mappings; `load_default_settings` applies it to a
+Pyramid configurator.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ __all__ = [
 
 _PREFIX: Final = "cliquet"
 
-# First components that are no prefix of a project: `multiauth`, `event_listeners`, `tm` (P-2.10).
+# First components of names that are not the prefix of a project: `multiauth`, `event_listeners`,
+# `tm`.
 _OWN_COMPONENTS: Final = frozenset(name.split(".")[0] for name in SETTINGS if "." in name)
 
-# Settings of plugins, without a row, whose digits are no number (S-2.5, S-23.5).
+# Settings of plugins have no row in the table. With such a name, digits stay text (S-23.5).
 _TEXT_NAME: Final = re.compile(r"secret|password|(?:^|[._-])(?:client_id|version)$")
 
 
@@ -46,12 +47,12 @@ class Resolution:
 
     Parameters
     ----------
-    project_name : the prefix accepted in files; not what the environment may have put in the
-        setting ``project_name``, which is for display (S-1.9, S-23.4).
-    values : bare name to value.
-    sources : bare name to ``environment <VARIABLE>``, ``settings``, ``application default`` or
-        ``default``.
-    spellings : bare name to the names under which the settings had it.
+    project_name : the prefix that is accepted in files. The environment may give the setting
+        ``project_name`` another value, which is only for display (S-23.4).
+    values : value of each bare name.
+    sources : source of each bare name: ``environment <VARIABLE>``, ``settings``, ``application
+        default`` or ``default``.
+    spellings : names under which the settings had each bare name.
     declared : bare names for which the library, the application or a plugin gave a default.
     """
 
@@ -63,12 +64,12 @@ class Resolution:
 
 
 def resolve_project_name(settings: Mapping[str, Any], argument: str) -> str:
-    """Return the name of the project, before the environment is read (S-3.2).
+    """Return the name of the project before the environment is read (S-3.2).
 
     Parameters
     ----------
     settings : settings of the application, under the names that the deployer gave them.
-    argument : name that the application gave; used when the settings have none.
+    argument : name that the application gave; it is used when the settings have none.
     """
     key = f"{_PREFIX}.project_name"
     given = settings[key] if key in settings else settings.get("project_name")
@@ -77,9 +78,9 @@ def resolve_project_name(settings: Mapping[str, Any], argument: str) -> str:
 
 
 def environment_names(bare: str, project_name: str) -> tuple[str, ...]:
-    """Return the environment variables of a setting, strongest first (S-1.4).
+    """Return the environment variables of a setting, the strongest first (S-1.4).
 
-    Without project name there are two (S-1.8).
+    Without a project name, there are two.
     """
     spellings = [f"{_PREFIX}.{bare}", bare]
     if project_name:
@@ -99,15 +100,15 @@ def resolve(
 
     Parameters
     ----------
-    settings : settings of the application, in any spelling (S-1.2).
-    defaults : values of settings that `settings` lacks, in any spelling; a prefixed one wins
-        over a bare one, so that a mapping merged from internal and application defaults gives
-        the latter (S-23.1).
+    settings : settings of the application, in any spelling.
+    defaults : values of settings that `settings` lacks, in any spelling. A prefixed name wins over
+        a bare one: in a mapping merged from internal and application defaults, those of the
+        application win (S-23.1).
     project_name : prefix that `settings` and `defaults` may use; empty for none.
     environment : environment variables.
-    previous : outcome of an earlier call for the same settings. What it settled is not judged or
-        converted again: ``"10"`` between quotes stays text, and code may have changed a value
-        since (S-1.12, S-23.3).
+    previous : result of an earlier call for the same settings. Its values are not checked or
+        converted again: ``"10"`` between quotes stays text, and code may have changed a value since
+        then (S-23.3).
 
     Raises
     ------
@@ -134,16 +135,16 @@ def resolve(
 
 
 def load_default_settings(config: Any, default_settings: Mapping[str, Any]) -> None:
-    """Complete and convert the settings of an application, in place (P-2.9 to P-2.11).
+    """Complete and convert the settings of an application, in place (P-2.9).
 
-    Plugins call it for defaults of their own, after or before the application's set-up; it may be
-    called any number of times (S-1.12). Where each value came from is kept as
-    ``registry.settings_sources`` (S-23.7), when `config` has a registry.
+    Plugins call it for their own defaults, after or before the set-up of the application; it may be
+    called any number of times. If `config` has a registry, its attribute ``settings_sources`` says
+    where each value came from.
 
     Parameters
     ----------
     config : object whose ``get_settings()`` returns a mutable mapping with ``project_name``.
-    default_settings : defaults under bare or prefixed names; not modified (P-2.7).
+    default_settings : defaults under bare or prefixed names; the mapping is not changed.
 
     Raises
     ------
@@ -165,8 +166,8 @@ def load_default_settings(config: Any, default_settings: Mapping[str, Any]) -> N
     )
     for bare, value in resolution.values.items():
         settings[bare] = value
-        # All spellings are one setting: they stay there (S-1.7), with one value, so that no later
-        # call sees a conflict between the file and the environment.
+        # All spellings of a setting stay, with one value, so that no later call sees a conflict
+        # between the file and the environment (S-1.7).
         for spelling in resolution.spellings.get(bare, []):
             settings[spelling] = value
     if registry is not None:
@@ -175,7 +176,7 @@ def load_default_settings(config: Any, default_settings: Mapping[str, Any]) -> N
 
 
 def _bare_name(key: str, project_name: str) -> str:
-    """Return the name of a setting without prefix (S-1.2)."""
+    """Return the name of a setting without its prefix."""
     if key.split(".")[0] in _OWN_COMPONENTS:
         return key
     for prefix in (_PREFIX, project_name):
@@ -186,7 +187,7 @@ def _bare_name(key: str, project_name: str) -> str:
 
 def _bare_defaults(defaults: Mapping[str, Any], project_name: str) -> dict[str, Any]:
     names = {key: _bare_name(key, project_name) for key in defaults}
-    # Prefixed ones last: they replace the bare ones.
+    # Prefixed names come last, so that they replace the bare ones.
     ordered = sorted(names, key=lambda key: key != names[key])
     return {names[key]: defaults[key] for key in ordered}
 
@@ -198,11 +199,11 @@ def _stored_value(
     bare_defaults: Mapping[str, Any],
     previous: Resolution | None,
 ) -> tuple[Any, str]:
-    """Return the value of a setting apart from the environment, and its source."""
+    """Return the value of a setting, regardless of the environment, and its source."""
     if not spellings:
         default = bare_defaults[bare]
         if isinstance(default, (dict, list)):
-            # Whoever changes the setting must not change the caller's defaults.
+            # It is a copy: a change of the setting must not change the defaults of the caller.
             default = copy.deepcopy(default)
         is_internal = bare in DEFAULT_SETTINGS and default == DEFAULT_SETTINGS[bare]
         return _coerce(bare, default), "default" if is_internal else "application default"
@@ -218,8 +219,8 @@ def _stored_value(
 def _check_conflict(bare: str, settings: Mapping[str, Any], spellings: list[str]) -> None:
     """Refuse spellings that differ as text, unless one is the converted form of the other.
 
-    The latter is what an earlier call left behind, or what Python code writes for the file's text
-    (S-23.2).
+    An earlier call leaves the converted form behind, and Python code may write it for the text of
+    the file (S-23.2).
     """
     raw = {str(settings[spelling]) for spelling in spellings}
     if len(raw) == 1:
@@ -232,7 +233,7 @@ def _check_conflict(bare: str, settings: Mapping[str, Any], spellings: list[str]
 
 
 def _coerce(bare: str, value: Any) -> Any:
-    """Convert the text of a setting (S-2.1), but keep text what is text by nature (S-23.5)."""
+    """Convert the text of a setting, unless the setting is a text by its type or name (S-23.5)."""
     if not isinstance(value, str):
         return value
     native = utils.native_value(value)

@@ -1,8 +1,8 @@
-"""What may be shown of a setting: no secret, whatever it is called and wherever it stands (E-7.2).
+"""The masking of secrets, so that settings can be shown.
 
-A secret is known by its name (``client_secret``, ``aws.secret_key``), by the words in front of it
-within a value (``password=``, ``Bearer``), or by its looks (a private key, a JSON web token, a long
-random text). What is only about secrets, such as ``token_ttl``, is shown.
+A secret is recognised by its name (``client_secret``, ``aws.secret_key``), by the words in front of
+it within a value (``password=``, ``Bearer``), or by its form (a private key, a JSON web token, a
+long random text). A value that only concerns secrets, such as ``token_ttl``, is shown.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ __all__ = ["MASK", "is_secret_name", "masked", "text_of", "without_credentials"]
 
 MASK: Final = "********"
 
-# Ends of a name, as words.
+# A name that ends with one of these words is that of a secret.
 _NAMES_OF_SECRETS: Final = (
     r"secrets?|passw(?:or)?ds?|passwd|passphrase|passcode|pwd|pw|tokens?|dsn|credentials?|creds"
     r"|private|api_?keys?|keys?|salts?|pepper|hmac|jwt|bearer|authorization|cookies?"
     r"|signature|otp|pin|seed|webhook"
 )
-# Whole names, although they end by such a word.
+# These whole names are harmless, although they end with such a word.
 _HARMLESS_WORDS: Final = r"(?:public|primary|foreign|cache|sort|partition|routing|lookup)_?keys?"
 _WORD: Final = r"(?:^|[^a-z0-9])"
 _SECRET_NAME: Final = re.compile(rf"{_WORD}(?:\w*_)?(?:{_NAMES_OF_SECRETS})s?(?:[_.-]?[0-9]+)?$")
 _HARMLESS_NAME: Final = re.compile(rf"{_WORD}(?:\w*_)?{_HARMLESS_WORDS}$")
-# In the middle too, unless the name ends by what is no secret: `secret_name` may be anything.
+# These parts mark a secret in the middle of a name too, unless the end says that it is none:
+# `secret_name` may be anything.
 _SECRET_PART: Final = re.compile(r"secret|passw|passphrase|token|dsn|private|credential|api_?key")
 _ABOUT_SECRETS: Final = re.compile(
     r"[_.-](?:ttl|seconds|minutes|hours|days|timeout|lifetime|expiry|expires|max_age|bytes|bits"
@@ -34,27 +35,28 @@ _ABOUT_SECRETS: Final = re.compile(
     r"|policy|policies|enabled|required|optional|scope|scopes|principals|verification|verify)$"
 )
 
-# Within a value: a name with its value in a query string, a list of options, a literal, a header.
+# Within a value, a secret may stand behind its name: in a query string, a list of options, a
+# literal, a header.
 _NAMED: Final = re.compile(
-    # Bounded, so that a long text takes no long time.
+    # The length is bounded, so that a long text does not take a long time.
     r"""(?<![\w.-])(?P<name>[\w.-]{0,64}?(?:secret|passw|passphrase|pwd|token|credential|key|salt"""
     r"""|hmac|signature|sig|cookie|authorization|jwt)[\w.-]{0,64})(?P<sign>["']?\s*[=:]\s*)"""
     r"""(?P<value>"[^"]*"?|'[^']*'?|(?:(?:bearer|basic|token|digest)\s+)?[^\s"'&,;}\]]+)""",
     re.IGNORECASE,
 )
-# Up to the last `@`, since passwords are often not escaped; a port is none.
+# It ends at the last `@`, because passwords are often not escaped. A port is not a password.
 _IN_URL: Final = re.compile(r"(://[^:@/\s]*:)(?!\d+(?:[/?#\s,]|$))(?:\S+|[^\s:@]+ [^\s:@]+)@")
 _KEY_IN_URL: Final = re.compile(r"(://)(?=[^@/\s]*\d)(?=[^@/\s]*[a-z])[A-Za-z0-9_-]{16,}@")
 _SCHEMES: Final = re.compile(r"\b((?i:bearer|basic|digest|token)\s+)(?=\S*[0-9A-Z=])[\w.~+/=-]{8,}")
 _LOOKS: Final = re.compile(
-    # A private key, to its end; a JSON web token.
+    # A private key up to its end, and a JSON web token.
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
     # Keys of well-known services, by their beginnings.
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{30,}|\bya29\.[\w-]+|\bgithub_pat_\w+"
     r"|\b(?:gh[oprsu]|glpat|xox[abeoprs]|[rs]k_(?:live|test)|sk|npm|hf|pypi|SG)[-_.][\w.-]{16,}"
     r"|(?<=hooks\.slack\.com/services/)\S+"
-    # Random texts: of 32 hexadecimal digits or more, or of 32 characters of all kinds.
+    # Random texts: at least 32 hexadecimal digits, or at least 32 characters of all kinds.
     r"|(?<![\w-])[0-9a-f]{32,}(?![\w-])|(?<![\w-])[0-9A-F]{32,}(?![\w-])"
     r"|(?<![\w./+-])(?=[\w+-]*[0-9])(?=[\w+-]*[a-z])(?=[\w+-]*[A-Z])[\w+-]{32,}={0,2}(?![\w./-])",
     re.DOTALL,
@@ -62,11 +64,11 @@ _LOOKS: Final = re.compile(
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether what has a name is to be shown to nobody.
+    """Return whether the value with this name is a secret.
 
     Parameters
     ----------
-    name : of a setting, an option, a header or a parameter.
+    name : name of a setting, an option, a header or a parameter.
     """
     name = name.lower().replace("-", "_")
     if _ABOUT_SECRETS.search(name) or _HARMLESS_NAME.search(name):
@@ -75,7 +77,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def masked(text: str) -> str:
-    """Return a text with :data:`MASK` in the place of what looks like a secret in it."""
+    """Return a text in which :data:`MASK` replaces everything that looks like a secret."""
     text = _LOOKS.sub(MASK, text)
     text = _IN_URL.sub(rf"\1{MASK}@", text)
     text = _KEY_IN_URL.sub(rf"\1{MASK}@", text)
@@ -92,7 +94,7 @@ def _without_value(match: re.Match[str]) -> str:
 
 
 def without_credentials(url: str) -> str:
-    """Return a URL, well-formed or not, with ``***`` in the place of user and password."""
+    """Return a URL, well-formed or not, in which ``***`` replaces the user and the password."""
     credentials, separator, rest = url.rpartition("@")
     scheme, slashes, _ = credentials.partition("://")
     if not separator:
@@ -101,7 +103,7 @@ def without_credentials(url: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Return a value in one line, as files have it."""
+    """Return a value in one line, in the form that it has in files."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What one row of the settings table says, and the error that a bad value deserves."""
+"""The class of a row in the table of settings, and the error of a bad value."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class SettingError(ValueError):
     Parameters
     ----------
     name : bare name of the setting.
-    value : the value given; what looks like a secret in it is shown to nobody.
-    allowed : what would have been accepted.
+    value : the value given; anything in it that looks like a secret is masked.
+    allowed : description of the values that are accepted.
     """
 
     def __init__(self, name: str, value: Any, allowed: str) -> None:
@@ -31,7 +31,7 @@ class SettingError(ValueError):
 
 
 def _without_secrets(name: str, value: Any) -> Any:
-    """Return a value as it may be written into logs: itself, unless it holds a secret."""
+    """Return a value that may be written into logs: itself, unless it contains a secret."""
     if value and is_secret_name(name) and not isinstance(value, bool):
         return MASK
     text = str(value)
@@ -42,18 +42,18 @@ def _without_secrets(name: str, value: Any) -> Any:
 class Parser(Protocol):
     """The type of a setting.
 
-    Calling it returns the typed value of text or of a native value, or raises `ValueError`. It is
-    idempotent: a parsed value is parsed to itself.
+    A call returns the typed value for a text or a native value, or raises `ValueError`. It is
+    idempotent: parsing a parsed value gives the same value.
     """
 
     @property
     def allowed(self) -> str:
-        """What is accepted, for errors and for the reference page."""
+        """Description of the accepted values, for errors and for the reference page."""
         ...  # pragma: no cover - a protocol has no body
 
     @property
     def is_text(self) -> bool:
-        """Whether loading keeps the value as text instead of converting it (S-23.5)."""
+        """Whether loading keeps the value as text instead of converting it."""
         ...  # pragma: no cover - a protocol has no body
 
     def __call__(self, value: Any) -> Any: ...
@@ -68,16 +68,16 @@ class Setting:
 
     Parameters
     ----------
-    name : bare name (S-1.1); placeholders such as ``{resource_name}`` make it a family.
+    name : bare name; placeholders such as ``{resource_name}`` make the row a family.
     parse : type of the value.
-    default : value when nothing gives one, as deployers would write it.
-    sentence : what it does, for the reference page.
+    default : value of the setting when it is not given, in the form that a deployer would write.
+    sentence : its effect, for the reference page.
     unit : unit of a number.
-    in_defaults : whether `DEFAULT_SETTINGS` has it, so that the environment reaches it (S-1.5).
-    version_added : first release that knew it.
-    is_secret : whether it may be shown to nobody, as in ``cliquet settings``.
-    refusal : of a bound on requests (X-34), what a request beyond it meets, a status as a rule.
-    placeholders : regular expression of each placeholder that is not any text without dot.
+    in_defaults : whether `DEFAULT_SETTINGS` has it, so that an environment variable can set it.
+    version_added : first release that had it.
+    is_secret : whether its value must be masked everywhere, for example in ``cliquet settings``.
+    refusal : for a limit of requests, the answer to a request beyond it, normally a status.
+    placeholders : regular expression of each placeholder; by default it is any text without a dot.
     """
 
     name: str
@@ -97,8 +97,8 @@ class Setting:
 
     def pattern(self) -> re.Pattern[str]:
         """Return the regular expression of the names that belong to this row."""
-        # Odd parts are the names of placeholders. By default any text without dot, the empty one
-        # too: a resource may lack a name (S-10.3).
+        # Parts with an odd index are the names of placeholders. By default a placeholder is any
+        # text without a dot. It may be empty, because a resource may have no name (S-10.3).
         parts = _PLACEHOLDER.split(self.name)
         return re.compile(
             "".join(
@@ -108,7 +108,7 @@ class Setting:
         )
 
     def value(self, given: Any, name: str | None = None) -> Any:
-        """Return the typed value of what was given.
+        """Return the typed value for a given value.
 
         Raises
         ------
@@ -117,5 +117,5 @@ class Setting:
         try:
             return self.parse(given)
         except ValueError:
-            # Its cause would show the value.
+            # The cause of the error would show the value.
             raise SettingError(name or self.name, given, self.parse.allowed) from None

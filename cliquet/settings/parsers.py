@@ -1,8 +1,8 @@
 """The types of settings.
 
-Each accepts text as it comes from a file or the environment, and native values as they come from
-Python code, and is idempotent. A parser that refuses raises a bare `ValueError`; the row adds the
-name of the setting.
+Each parser accepts text from a file or the environment and native values from Python code, and is
+idempotent. A parser that refuses a value raises a bare `ValueError`; the row adds the name of the
+setting.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from cliquet.core import hosts
 __all__ = ["Anything", "Boolean", "Date", "Hosts", "Integer", "List", "Number", "Reference", "Text"]
 
 _TRUE_WORDS: Final = frozenset({"t", "true", "y", "yes", "on", "1"})
-# What a deployer may write to switch an optional setting off (S-2.1 turns these words to False).
+# A deployer may write these words to switch an optional setting off. Loading turns them into False.
 _OFF_WORDS: Final = frozenset({"off", "false", "no", "none"})
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,19}")
 _NUMBER: Final = re.compile(r"[-+]?[0-9]{1,19}(?:\.[0-9]{1,19})?")
-# Numbers are seconds, and these 24 days are what the databases can count in milliseconds: SQLite
-# takes more for no time at all, and the waits of the system raise for some thousand times as much.
+# Numbers are seconds. 24 days are the longest time that the databases can count in milliseconds:
+# SQLite treats a longer one as no time at all, and the wait functions of the system raise an error
+# for some thousand times as much.
 _MAX_NUMBER: Final = 2_147_483
 
 
@@ -39,7 +40,7 @@ def _is_unset(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Anything:
-    """A value that belongs to another package, or to a plugin: as it is."""
+    """A value of another package or a plugin, which stays as it is."""
 
     allowed: str = "any value"
     is_text: bool = False
@@ -50,7 +51,7 @@ class Anything:
 
 @dataclass(frozen=True)
 class Boolean:
-    """True for ``t``, ``true``, ``y``, ``yes``, ``on``, ``1``; false for all else (S-2.3)."""
+    """True for ``t``, ``true``, ``y``, ``yes``, ``on``, ``1``; false for anything else (S-2.3)."""
 
     allowed: str = "true or false"
     is_text: bool = False
@@ -70,7 +71,7 @@ class Integer:
     minimum : least value accepted.
     optional : whether "no value" (None, empty, ``off``) is accepted, and gives None.
     zero_is_none : whether 0 means "no value" too.
-    any_text : whether other text is passed through (S-8.2).
+    any_text : whether other text is passed through.
     """
 
     minimum: int = 0
@@ -85,7 +86,7 @@ class Integer:
         return f"{number}, or nothing" if self.optional else number
 
     def __call__(self, value: Any) -> int | str | None:
-        # Most calls come with the parsed value of an earlier one.
+        # Most calls give the parsed value of an earlier call.
         if type(value) is not int:
             if self.optional and _is_unset(value):
                 return None
@@ -151,13 +152,13 @@ class Number:
 
 @dataclass(frozen=True)
 class Text:
-    """Text, never turned into a number (S-23.5).
+    """Text, which is never turned into a number.
 
     Parameters
     ----------
     optional : whether "no value" gives None; otherwise it gives the empty text.
-    switchable : whether ``off``, ``false`` and ``no`` mean "no value": for files, addresses and
-        the like, which no text of that kind can be, and which deployers switch off (P-2.12).
+    switchable : whether ``off``, ``false`` and ``no`` mean "no value". This is for files, addresses
+        and the like, which cannot have such names, and which deployers switch off.
     """
 
     optional: bool = False
@@ -195,11 +196,11 @@ class List:
 
     Parameters
     ----------
-    commas : whether commas separate too (S-17.4, X-7).
+    commas : whether commas separate items too.
     """
 
     commas: bool = False
-    # With commas, `1,2` is a list of texts; without, S-2.1's literals are accepted as a list.
+    # With commas, `1,2` is a list of texts. Without, a Python literal is accepted as a list.
     is_text: bool = False
 
     @property
@@ -225,7 +226,7 @@ class List:
 
 @dataclass(frozen=True)
 class Hosts(List):
-    """A list of hosts: names, ``*.`` and a name, addresses, each with or without port."""
+    """A list of hosts: names, ``*.`` with a name, or addresses, each with or without a port."""
 
     commas: bool = True
     is_text: bool = True
@@ -244,13 +245,13 @@ class Hosts(List):
         return found
 
 
-# A full date at least: `2015` alone is rather a mistake than the first of January.
+# A full date is required: `2015` alone is probably a mistake, and not the first of January.
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}")
 
 
 @dataclass(frozen=True)
 class Date:
-    """An ISO 8601 date or date-time with a zone, UTC when none is given (D-44, S-23.9)."""
+    """An ISO 8601 date or date-time with a zone, which is UTC when none is given (D-44)."""
 
     allowed: str = "an ISO 8601 date or date-time such as 2031-01-22 or 2031-01-22T18:00:00+01:00"
     is_text: bool = True

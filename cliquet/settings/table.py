@@ -1,4 +1,4 @@
-"""The settings that have one fixed name (S-4), with their types, defaults and sentences.
+"""The settings that have one fixed name, with their types, defaults and descriptions.
 
 Names that contain the name of a resource, policy or listener are in ``families``.
 """
@@ -20,7 +20,7 @@ _OPTIONAL_LOCATION: Final = Text(optional=True, switchable=True)
 _FLAG: Final = Boolean()
 _NAMES: Final = List()
 _REFERENCE: Final = Reference()
-# For these, 0 means the same as nothing.
+# For these settings, 0 and an empty value mean the same.
 _LIMIT: Final = Integer(optional=True, zero_is_none=True)
 
 _IDENTITY = (
@@ -364,4 +364,4 @@ ROWS: Final = (
 )
 
 DEFAULT_SETTINGS: dict[str, Any] = {row.name: row.default for row in ROWS if row.in_defaults}
-"""Internal defaults under their bare names (S-4); applications copy it."""
+"""Internal defaults under their bare names; applications copy this mapping (S-4)."""

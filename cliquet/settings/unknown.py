@@ -1,4 +1,4 @@
-"""Names in the settings that nobody has declared, which are rather mistakes (E-7.2)."""
+"""Names in the settings that nobody has declared, and that are probably mistakes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from cliquet.settings.model import Setting
 
 __all__ = ["UnknownSetting", "find_unknown", "nearest_name"]
 
-# Similarity from 0 to 1. An application may read settings of its own under the prefix of its
-# project: these are reported only when they look very much like a name of ours.
+# Similarity is a number from 0 to 1. An application may have settings of its own under the prefix
+# of its project: such a name is only reported if it is very similar to one of ours.
 _SIMILAR: Final = 0.6
 _VERY_SIMILAR: Final = 0.85
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
-# Of a placeholder that stands for one word, as that of a permission does.
+# The pattern of a placeholder that stands for one word, such as a permission.
 _ONE_PART: Final = "[^_]+"
 
 
 class UnknownSetting(NamedTuple):
-    """A setting that has no effect, as far as can be told.
+    """A setting that probably has no effect.
 
     Attributes
     ----------
-    name : as the deployer wrote it.
-    nearest : the most similar known name, with the same prefix; ``None`` when there is none.
+    name : name as the deployer wrote it.
+    nearest : the most similar known name, with the same prefix; ``None`` if there is none.
     """
 
     name: str
@@ -41,10 +41,10 @@ class UnknownSetting(NamedTuple):
 
 
 def find_unknown(resolution: Resolution) -> list[UnknownSetting]:
-    """Return the settings with the prefix ``cliquet.``, or the project's, that nobody knows.
+    """Return the unknown settings with the prefix ``cliquet.`` or that of the project.
 
-    Known are the names of the table and families, and those for which the application or a plugin
-    has given a default.
+    A setting is known if it is in the table or in a family, or if the application or a plugin has
+    given a default for it.
     """
     found = []
     for bare, spellings in resolution.spellings.items():
@@ -65,12 +65,12 @@ def find_unknown(resolution: Resolution) -> list[UnknownSetting]:
 
 
 def nearest_name(bare: str, similarity: float = _SIMILAR) -> str | None:
-    """Return the known name that is most similar to one that is not; ``None`` if none is.
+    """Return the known name that is most similar to an unknown one; ``None`` if there is none.
 
     Parameters
     ----------
-    bare : name without prefix.
-    similarity : least one, from 0 to 1.
+    bare : unknown name, without prefix.
+    similarity : least similarity of the result, from 0 to 1.
     """
     best, best_name = similarity, None
     for given, known, name in _candidates(bare):
@@ -81,7 +81,7 @@ def nearest_name(bare: str, similarity: float = _SIMILAR) -> str | None:
 
 
 def _candidates(bare: str) -> Iterator[tuple[str, str, str]]:
-    """Yield what to compare of a name, with what, and the known name if they are similar."""
+    """Yield pairs of texts to compare, with the known name that is meant if they are similar."""
     for name, row in SETTINGS.items():
         if not row.is_family:
             yield bare, name, name
@@ -92,9 +92,9 @@ def _candidates(bare: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _fill(row: Setting, bare: str) -> tuple[str, str, str] | None:
-    """Put the parts of a name into the pattern of a family, if there are enough of them.
+    """Put the parts of a name into the pattern of a family, if there are enough parts.
 
-    What stands for a free placeholder is not compared: it would make everything similar.
+    The value of a free placeholder is not compared, because it would make all names similar.
     """
     separator = "." if "." in row.name else "_"
     pieces = re.findall(r"\{\w+\}|[^{}._]+" if separator == "_" else r"[^.]+", row.name)
