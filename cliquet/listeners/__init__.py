@@ -1,4 +1,4 @@
-"""Listeners: what the deployer has called about each change of a record (S-15)."""
+"""Listeners: objects that the settings name, and that are called with each event."""
 
 from cliquet.listeners.base import ListenerBase
 

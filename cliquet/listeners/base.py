@@ -1,4 +1,4 @@
-"""What a listener is: something that is called with each event it asked for."""
+"""The base class of listeners, which are called with each event that they asked for."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ __all__ = ["ListenerBase"]
 
 
 class ListenerBase:
-    """Base class of listeners; to derive from it is not required (P-23.1, P-23.2).
+    """Base class of listeners; a listener need not derive from it (P-23.1).
 
     A listener is made by the function ``load_from_config(config, prefix)`` of its module, from the
     settings whose names begin with ``prefix``.
     """
 
     after_commit: ClassVar[bool] = False
-    """Whether it acts outside the request's transaction, hence is called once that has succeeded.
+    """Whether the listener is called after the commit, because it acts outside the transaction.
 
-    Called before, it would tell of changes that are undone when the commit fails, and tell twice of
-    those of a request that is run again (P-34.6). The setting
-    ``event_listeners.{name}.before_commit`` asks for it nevertheless. Any object may have this
-    attribute; without it the answer is no.
+    If it were called before the commit, it would report changes that are undone when the commit
+    fails, and would report the changes of a request twice when the request is run again (P-34.6).
+    The setting ``event_listeners.{name}.before_commit`` allows this nevertheless. Any object may
+    have this attribute; an object without it is called before the commit.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -31,6 +31,6 @@ class ListenerBase:
 
         Raises
         ------
-        NotImplementedError : the class derived does not say what.
+        NotImplementedError : the derived class does not define this method.
         """
         raise NotImplementedError

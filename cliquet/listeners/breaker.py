@@ -1,4 +1,4 @@
-"""When not to try: a server that has failed several times in a row is left alone for a while."""
+"""A circuit breaker: a server that failed several times in a row is left alone for a while."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ __all__ = ["CircuitBreaker"]
 
 
 class CircuitBreaker:
-    """Counts failures, and says when to try again (safe for threads).
+    """Counts failures, and says when to try again; threads may share it.
 
-    Once `max_failures` calls in a row have failed, nobody is let through for `pause_seconds`; then
-    one thread is, and the others wait for another pause, or until that one has succeeded. A thread
-    that never tells how its call ended therefore locks nobody out.
+    When `max_failures` calls in a row have failed, no call is allowed for `pause_seconds`. Then one
+    call is allowed, and the others wait for another pause or until that call has succeeded. A
+    thread that never reports the end of its call therefore cannot block the others for ever.
 
     Parameters
     ----------
     max_failures : 1 or more.
-    clock : gives seconds that never go back.
+    clock : returns a time in seconds that never decreases.
     """
 
     def __init__(
@@ -35,17 +35,17 @@ class CircuitBreaker:
         self._lock = threading.Lock()
         self._failures = 0
         self._skipped = 0
-        # The end of the pause; `None` while everybody is let through.
+        # The end of the pause; `None` while all calls are allowed.
         self._next_trial: float | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether calls are left out, but for one after each pause."""
+        """Whether calls are left out, except one after each pause."""
         return self._next_trial is not None
 
     def allows(self) -> bool:
-        """Return whether to make a call, which is then followed by one of the other methods."""
-        # Without lock: the usual answer must not have threads wait for each other.
+        """Return whether to make a call; the caller then reports its end to `fail` or `succeed`."""
+        # There is no lock here, so that threads do not wait for each other in the usual case.
         if self._next_trial is None:
             return True
         with self._lock:
@@ -62,7 +62,7 @@ class CircuitBreaker:
 
         Returns
         -------
-        Whether the pause begins with it.
+        Whether a pause begins with this failure.
         """
         with self._lock:
             self._failures += 1
@@ -76,7 +76,7 @@ class CircuitBreaker:
 
         Returns
         -------
-        How many calls were left out, if the pause ends with it.
+        How many calls were left out, if a pause ends with this success; otherwise ``None``.
         """
         if self._failures == 0:
             return None

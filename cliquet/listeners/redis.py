@@ -1,4 +1,4 @@
-"""A listener that adds what happens to a list of a Redis server, for other programs to read."""
+"""A listener that adds each event to a list in a Redis server, where other programs read it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from cliquet.monitoring import logs
 __all__ = ["MAX_FAILURES", "PAUSE_SECONDS", "Listener", "load_from_config"]
 
 MAX_FAILURES = 3
-"""After so many failures in a row, a server is left alone for a while."""
+"""Number of failures in a row after which a server is left alone for a while."""
 
 PAUSE_SECONDS = 10.0
-"""How long it is left alone before an event is sent again, to see whether it is back."""
+"""Time for which a server is left alone, before another event is sent to it as a test."""
 
 
 class Listener(ListenerBase):
     """Push the payload of each event, as JSON, to the left end of a list (P-23.4).
 
-    Who reads from the right end gets them in order. An event that cannot be sent is logged and
-    lost; the request that caused it never fails (P-23.5). Nor do requests wait for a server that
-    does not answer, once :data:`MAX_FAILURES` have.
+    A program that reads from the right end gets the events in their order. An event that cannot be
+    sent is logged and lost; the request that caused it never fails. After :data:`MAX_FAILURES`
+    failures, requests do not wait for the server for a while.
 
     Parameters
     ----------
-    client : of the server.
+    client : client of the Redis server.
     listname : key of the list.
-    max_events : the list keeps the newest so many; ``None`` for all.
+    max_events : number of events that the list keeps, the newest ones; ``None`` for all.
     """
 
     after_commit: ClassVar[bool] = True
@@ -55,7 +55,8 @@ class Listener(ListenerBase):
 
     def __call__(self, event: Any) -> None:
         try:
-            # Not `jsonio`, which makes a text of what is no JSON value rather than refuse it.
+            # `jsonio` is not used here, because it turns a value that is not JSON into text instead
+            # of refusing it.
             payload = json.dumps(event.payload, allow_nan=False)
         except (TypeError, ValueError, RecursionError):
             logs.logger.error("Unable to dump the payload", exc_info=True)
@@ -65,7 +66,8 @@ class Listener(ListenerBase):
         try:
             self._push(payload)
         except Exception:
-            # Whatever the client raises: host names and certificates have errors of their own.
+            # Any error of the client ends here: wrong host names and certificates have errors of
+            # their own.
             is_pausing = self.breaker.fail()
             if is_pausing or not self.breaker.is_open:
                 logs.logger.error("Unable to send the payload to Redis", exc_info=True)
@@ -82,7 +84,7 @@ class Listener(ListenerBase):
         if self.max_events is None:
             self._client.lpush(self.listname, payload)
             return
-        # One transaction: no consumer sees a list that is too long.
+        # Both commands are one transaction, so that no reader sees a list that is too long.
         with self._client.pipeline(transaction=True) as pipeline:
             pipeline.lpush(self.listname, payload)
             pipeline.ltrim(self.listname, 0, self.max_events - 1)
