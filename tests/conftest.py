@@ -8,9 +8,9 @@ import pytest
 # Before its first import: the assertions of the contract suites explain themselves.
 pytest.register_assert_rewrite("cliquet.testing")
 
-from logged import fresh_logs  # noqa: E402
 from servers.starting import allow_processes, needs_processes, start_watchdog  # noqa: E402
-from services import (  # noqa: E402
+from support.logged import fresh_logs  # noqa: E402
+from support.services import (  # noqa: E402
     memcached_server,  # noqa: F401
     postgresql_module_url,  # noqa: F401
     postgresql_server,  # noqa: F401

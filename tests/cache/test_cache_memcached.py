@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pymemcache
 import pytest
 from servers.processes import ServerProcess, unprivileged_user
-from services import free_port, running_memcached
+from support.services import free_port, running_memcached
 
 from cliquet import utils
 from cliquet.cache import memcached

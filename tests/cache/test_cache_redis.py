@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 import redis as driver
-from redis_support import keys_of, watching_commands
 from servers.redis import free_cluster_port
-from services import running_redis
+from support.redis_support import keys_of, watching_commands
+from support.services import running_redis
 
 from cliquet.cache import redis
 from cliquet.permission import redis as permission_redis

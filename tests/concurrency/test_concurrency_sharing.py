@@ -7,7 +7,7 @@ import uuid
 import colander
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
-from sharing import FORBIDDEN, UNAUTHORIZED, contents, error, grant, permissions_of, user_id
+from support.sharing import FORBIDDEN, UNAUTHORIZED, contents, error, grant, permissions_of, user_id
 from webtest import TestApp
 
 from cliquet import resource

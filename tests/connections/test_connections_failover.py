@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import psycopg2
 import pytest
-from services import running_pgbouncer
+from support.services import running_pgbouncer
 
 from cliquet.storage import postgresql as storage_module
 from cliquet.storage.exceptions import BackendError, ReadonlyError

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import psycopg2
 import pytest
 from servers.starting import start_process
-from services import running_pgbouncer
+from support.services import running_pgbouncer
 
 from cliquet.cache import postgresql as cache_module
 from cliquet.connections import scope

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 import redis
-from services import running_redis
 from structlog.testing import capture_logs
+from support.services import running_redis
 
 from cliquet.connections.redis.client import (
     Address,

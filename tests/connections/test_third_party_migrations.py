@@ -6,10 +6,10 @@ import threading
 import time
 
 import pytest
-from logged import capture_logs
 from pyramid.exceptions import ConfigurationError
 from scripts.command_line import PROGRAM, run_process, write_ini
 from servers.starting import start_process
+from support.logged import capture_logs
 
 from cliquet.scripts.migrate import init_schema
 from cliquet.storage.exceptions import BackendError

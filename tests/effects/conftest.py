@@ -1,7 +1,7 @@
 """Applications on every storage with every permission backend."""
 
 import pytest
-from combinations import COMBINATIONS, name_of, running_combination
+from support.combinations import COMBINATIONS, name_of, running_combination
 
 
 @pytest.fixture(scope="module", params=COMBINATIONS, ids=name_of)

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from sharing import BODY, COLLECTION, URL, grant, object_id, permissions_of, user_id
+from support.sharing import BODY, COLLECTION, URL, grant, object_id, permissions_of, user_id
 
 from cliquet.testing.web import basic_auth
 

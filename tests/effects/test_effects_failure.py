@@ -6,8 +6,8 @@ With a transaction per request, and without: each operation is then one of its o
 import uuid
 
 import pytest
-from combinations import running_combination
-from sharing import BODY, URL, contents, object_id, permissions_of, user_id
+from support.combinations import running_combination
+from support.sharing import BODY, URL, contents, object_id, permissions_of, user_id
 
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend

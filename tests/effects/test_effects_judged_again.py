@@ -8,8 +8,8 @@ import uuid
 
 import colander
 import pytest
-from combinations import running_combination
-from sharing import grant, permissions_of, user_id
+from support.combinations import running_combination
+from support.sharing import grant, permissions_of, user_id
 
 from cliquet import resource
 from cliquet.resource import ShareableModel

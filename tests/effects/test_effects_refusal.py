@@ -4,9 +4,9 @@ import uuid
 
 import colander
 import pytest
-from combinations import running_combination
 from pyramid.httpexceptions import HTTPForbidden
-from sharing import permissions_of, user_id
+from support.combinations import running_combination
+from support.sharing import permissions_of, user_id
 
 from cliquet import events, resource
 from cliquet.testing.storage.common import in_another_thread

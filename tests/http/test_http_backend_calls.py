@@ -8,7 +8,7 @@ import pytest
 from pyramid.httpexceptions import HTTPConflict
 from pyramid.interfaces import IAuthorizationPolicy
 from pyramid.security import NO_PERMISSION_REQUIRED
-from request_costs import (
+from support.request_costs import (
     HEADERS,
     KINDS,
     NEW_ID,
@@ -17,7 +17,7 @@ from request_costs import (
     batch,
     make_site,
 )
-from sharing import grant, user_id
+from support.sharing import grant, user_id
 
 from cliquet import Service, events
 from cliquet.permission import PermissionBase

@@ -1,7 +1,7 @@
 """Headers that ask clients to come less often, or later (H-27)."""
 
 import pytest
-from outcomes import OUTCOMES, make_outcomes_app, outcomes
+from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
 
 RETRY_LATER = ("backend-failure", "maintenance")
 

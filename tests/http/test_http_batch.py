@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from batches import creation, names, send, statuses
 from pyramid.response import Response
-from sharing import make_sharing_app
+from support.batches import creation, names, send, statuses
+from support.sharing import make_sharing_app
 from testapp import Mushroom
 
 from cliquet import errors

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from batches import creation, names, send, statuses
+from support.batches import creation, names, send, statuses
 from testapp import Lichen, Mushroom, Spore
 
 from cliquet import Service

@@ -1,12 +1,12 @@
 """What happens to a batch when one of its requests fails (H-25.19 to H-25.24, D-34 to D-39)."""
 
 import pytest
-from batches import creation, names, send, statuses
-from outcomes import OUTCOMES, make_outcomes_app
 from pyramid import httpexceptions
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
-from sharing import make_sharing_app
+from support.batches import creation, names, send, statuses
+from support.outcomes import OUTCOMES, make_outcomes_app
+from support.sharing import make_sharing_app
 from testapp import Mushroom
 
 from cliquet import Service

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from batches import creation
+from support.batches import creation
 from testapp import Mushroom
 
 from cliquet.testing.web import basic_auth, make_app

@@ -1,8 +1,8 @@
 """Who sends a batch sends its requests: what only a proxy may say is not said in them."""
 
 import pytest
-from batches import creation, send, statuses
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.batches import creation, send, statuses
 from testapp import Mushroom
 
 from cliquet import Service

@@ -13,10 +13,10 @@ import time
 from urllib.parse import unquote_to_bytes
 
 import pytest
-from process_costs import keep_apart
-from request_costs import Bolete
+from support.process_costs import keep_apart
+from support.request_costs import Bolete
+from support.worst_requests import CROWDED, SPORE, VALUES, WORST, Worst, data, members
 from testapp import Lichen, Mushroom, Spore
-from worst_requests import CROWDED, SPORE, VALUES, WORST, Worst, data, members
 
 from cliquet.testing.web import basic_auth, make_app
 

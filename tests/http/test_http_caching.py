@@ -4,8 +4,8 @@ from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 
 import pytest
-from outcomes import FUTURE_ETAG, make_outcomes_app, outcomes
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.outcomes import FUTURE_ETAG, make_outcomes_app, outcomes
 from testapp import Mushroom
 
 from cliquet import resource, utils

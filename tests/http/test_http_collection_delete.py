@@ -7,7 +7,7 @@ import uuid
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from listings import GROWTHS, LICHENS, listed, state, store
+from support.listings import GROWTHS, LICHENS, listed, state, store
 from testapp import RESOURCES, Lichen
 
 from cliquet.testing.web import basic_auth, make_app

@@ -1,13 +1,13 @@
 """What browsers let scripts of other origins do (H-29)."""
 
 import pytest
-from outcomes import OUTCOMES, make_outcomes_app, outcomes
+from support.origins import ORIGIN, allowed_origin, preflight
+from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
 from testapp import RESOURCES, Mushroom
 
 from cliquet import Service
 from cliquet.testing.web import basic_auth, make_app
 
-ORIGIN = "http://a.example"
 FROM_ORIGIN = {"Origin": ORIGIN}
 AUTH = basic_auth()
 RECORD = "/v0/mushrooms/d1d1d1d1-0000-4000-8000-000000000001"
@@ -26,16 +26,6 @@ def listed(response, header):
 
 def exposed(response):
     return listed(response, "Access-Control-Expose-Headers")
-
-
-def allowed_origin(response):
-    return response.headers.get("Access-Control-Allow-Origin")
-
-
-def preflight(app, path, method="GET", status=200, **headers):
-    sent = {"Origin": ORIGIN, "Access-Control-Request-Method": method}
-    sent.update({name.replace("_", "-"): value for name, value in headers.items()})
-    return app.options(path, headers=sent, status=status)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timezone
 
 import pytest
-from outcomes import OUTCOMES, make_outcomes_app, outcomes
+from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
 
 from cliquet import Service, errors, utils
 from cliquet.testing.web import make_app

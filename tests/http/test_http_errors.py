@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from outcomes import OUTCOMES, RAISED, make_outcomes_app, outcomes
 from pyramid import httpexceptions
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.outcomes import OUTCOMES, RAISED, make_outcomes_app, outcomes
 from testapp import RESOURCES
 
 from cliquet import Service

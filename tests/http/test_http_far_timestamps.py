@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from processes.backends import FAMILIES, fresh_backends
-from sharing import grant
+from support.sharing import grant
 from testapp import Spore
 
 from cliquet import resource, utils

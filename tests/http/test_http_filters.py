@@ -5,7 +5,7 @@ import uuid
 from urllib.parse import quote
 
 import pytest
-from listings import GROWTHS, LICHENS, invalid, listed, store
+from support.listings import GROWTHS, LICHENS, invalid, listed, store
 from testapp import RESOURCES
 
 from cliquet.testing.web import basic_auth, make_app

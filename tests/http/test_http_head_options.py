@@ -1,7 +1,7 @@
 """HEAD and OPTIONS (H-33)."""
 
 import pytest
-from outcomes import FUTURE_ETAG
+from support.outcomes import FUTURE_ETAG
 from testapp import Mushroom
 
 from cliquet import Service

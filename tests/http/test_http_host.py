@@ -1,10 +1,10 @@
 """The header ``Host``: what may be one, and which ones a service is known by (RFC 9112 3.2)."""
 
 import pytest
-from served import ask, serving
-from test_http_mount import Toadstool
+from support.served import ask, serving
 from testapp import RESOURCES
 
+from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
 from cliquet.web.requests import build_request
 
@@ -30,6 +30,10 @@ NO_AUTHORITIES = [
     '"><script>',
     "a" * 300,
 ]
+
+
+class Toadstool(resource.ShareableResource):
+    """Records that are shared."""
 
 
 def asking(host, scheme="http"):

@@ -13,7 +13,7 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sharing import CAP, Amanita, Toadstool, grant, user_id
+from support.sharing import CAP, Amanita, Toadstool, grant, user_id
 from testapp import Truffle
 
 from cliquet.resource.headers import http_date

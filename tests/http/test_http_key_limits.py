@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 import pytest
-from sharing import BODY, UNKNOWN_ID, make_sharing_app
+from support.sharing import BODY, UNKNOWN_ID, make_sharing_app
 
 from cliquet import resource, utils
 from cliquet.testing.web import basic_auth, make_app

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from listings import LICHENS, listed, store
+from support.listings import LICHENS, listed, store
 from testapp import RESOURCES
 
 from cliquet.storage.exceptions import BackendError

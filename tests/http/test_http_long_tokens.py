@@ -8,7 +8,7 @@ import uuid
 from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import pytest
-from listings import LICHENS, items, store, walk
+from support.listings import LICHENS, items, store, walk
 from testapp import RESOURCES
 
 from cliquet import resource

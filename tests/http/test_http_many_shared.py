@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import pytest
 from pyramid.interfaces import IAuthorizationPolicy
 from servers.processes import temporary_folder
-from sharing import (
+from support.sharing import (
     BODY,
     CAP,
     COLLECTION,
@@ -23,7 +23,7 @@ from sharing import (
     store,
     user_id,
 )
-from statements import counted, record
+from support.statements import counted, record
 
 from cliquet import resource, storage
 from cliquet.authorization import RouteFactory

@@ -5,7 +5,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from pyramid.httpexceptions import HTTPTemporaryRedirect
-from served import serving
+from support.served import serving
 from testapp import RESOURCES
 from webtest import TestApp
 

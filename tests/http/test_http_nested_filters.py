@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import colander
 import pytest
-from listings import GROWTHS, LICHENS, invalid, items, listed, store, walk
+from support.listings import GROWTHS, LICHENS, invalid, items, listed, store, walk
 from testapp import RESOURCES
 
 from cliquet import resource

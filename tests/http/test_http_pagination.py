@@ -7,7 +7,7 @@ import uuid
 from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import pytest
-from listings import GROWTHS, LICHENS, invalid, items, listed, store, walk
+from support.listings import GROWTHS, LICHENS, invalid, items, listed, store, walk
 from testapp import RESOURCES, Lichen
 
 from cliquet import resource

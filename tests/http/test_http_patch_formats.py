@@ -5,7 +5,7 @@ import uuid
 
 import colander
 import pytest
-from sharing import Amanita
+from support.sharing import Amanita
 from testapp import RESOURCES
 
 from cliquet import events, resource

@@ -2,7 +2,7 @@
 
 import colander
 import pytest
-from sharing import (
+from support.sharing import (
     AMANITAS,
     COLLECTION,
     URL,

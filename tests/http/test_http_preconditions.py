@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 
 import pytest
-from listings import invalid, state
+from support.listings import invalid, state
 from testapp import RESOURCES
 
 from cliquet.testing.web import basic_auth, make_app

@@ -4,7 +4,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
-from sharing import URL, Toadstool, grant, make_sharing_app, object_id, store
+from support.sharing import URL, Toadstool, grant, make_sharing_app, object_id, store
 
 from cliquet import utils
 from cliquet.resource import ShareableViewSet

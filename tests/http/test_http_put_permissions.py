@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sharing import AMANITAS, UNKNOWN_ID, URL, make_sharing_app
+from support.sharing import AMANITAS, UNKNOWN_ID, URL, make_sharing_app
 from webtest import TestApp
 
 from cliquet.testing.web import basic_auth

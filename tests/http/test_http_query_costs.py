@@ -9,7 +9,8 @@ import time
 from urllib.parse import quote, urlsplit
 
 import pytest
-from process_costs import (
+from redis import Redis
+from support.process_costs import (
     MEGABYTE,
     cpu_seconds,
     forget_peak,
@@ -17,7 +18,6 @@ from process_costs import (
     own_memory,
     peak_memory,
 )
-from redis import Redis
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app

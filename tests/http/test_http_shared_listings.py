@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from sharing import (
+from support.sharing import (
     BODY,
     COLLECTION,
     FORBIDDEN,

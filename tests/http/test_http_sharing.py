@@ -4,7 +4,7 @@ import pytest
 from pyramid.exceptions import ConfigurationError
 from pyramid.interfaces import IAuthorizationPolicy
 from pyramid.security import NO_PERMISSION_REQUIRED
-from sharing import (
+from support.sharing import (
     BODY,
     CAP,
     COLLECTION,

@@ -1,7 +1,7 @@
 """What a refused or failed write tells and leaves on shareable resources."""
 
 import pytest
-from sharing import (
+from support.sharing import (
     BODY,
     COLLECTION,
     UNKNOWN_ID,

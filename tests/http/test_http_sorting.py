@@ -4,7 +4,7 @@ import random
 import uuid
 
 import pytest
-from listings import GROWTHS, LICHENS, invalid, listed, store
+from support.listings import GROWTHS, LICHENS, invalid, listed, store
 from testapp import RESOURCES
 
 from cliquet.testing.web import basic_auth, make_app

@@ -7,7 +7,7 @@ import itertools
 
 import colander
 import pytest
-from statements import counted, record
+from support.statements import counted, record
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app

@@ -5,7 +5,7 @@ import uuid
 
 import colander
 import pytest
-from listings import listed, state, store
+from support.listings import listed, state, store
 from testapp import RESOURCES
 
 from cliquet import resource, utils

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from listings import LICHENS, listed, state, store, walk
+from support.listings import LICHENS, listed, state, store, walk
 from testapp import RESOURCES
 
 from cliquet.testing.web import basic_auth, make_app

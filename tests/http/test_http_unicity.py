@@ -4,7 +4,7 @@ import uuid
 
 import colander
 import pytest
-from listings import state, store
+from support.listings import state, store
 from testapp import Truffle
 
 from cliquet import resource

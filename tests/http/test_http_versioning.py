@@ -1,8 +1,8 @@
 """The version in the URL, and the redirections to it (H-2)."""
 
 import pytest
-from outcomes import make_outcomes_app
 from pyramid.exceptions import ConfigurationError
+from support.outcomes import make_outcomes_app
 from testapp import Mushroom
 
 from cliquet import Service

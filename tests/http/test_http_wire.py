@@ -5,8 +5,8 @@ import json
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from served import ask, serving
-from test_http_cors import ORIGIN, allowed_origin, preflight
+from support.origins import ORIGIN, allowed_origin, preflight
+from support.served import ask, serving
 from testapp import RESOURCES, Mushroom
 
 from cliquet import Service

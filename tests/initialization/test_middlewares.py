@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import monitored
 import pytest
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 from servers.processes import missing
+from support import monitored
 from webtest import TestApp
 
 import cliquet

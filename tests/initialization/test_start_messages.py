@@ -1,7 +1,7 @@
 """What a service says when it starts."""
 
 import pytest
-from logged import capture_logs
+from support.logged import capture_logs
 
 from cliquet.permission.base import PermissionBase
 from cliquet.testing.web import make_app

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 import redis
 from pyramid.httpexceptions import HTTPInsufficientStorage
-from services import free_port
 from structlog.testing import capture_logs
+from support.services import free_port
 from testapp import Mushroom, Spore
 
 from cliquet.events import AfterResourceChanged, ResourceChanged

@@ -5,11 +5,11 @@ import threading
 from unittest import mock
 
 import pytest
-from monitoring.statsd_server import StatsDServer
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 from pyramid.interfaces import ISecurityPolicy
 from pyramid.response import Response
+from support.statsd_server import StatsDServer
 from testapp import RESOURCES, Mushroom
 
 from cliquet import initialization, statsd

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from services import new_database, running_pgbouncer, running_postgresql
+from support.services import new_database, running_pgbouncer, running_postgresql
 
 from cliquet.connections.postgresql import client as connections
 from cliquet.connections.postgresql import config as postgresql_config

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 import redis as driver
-from redis_support import keys_of, watching_commands
 from servers.starting import start_process
-from services import running_redis
+from support.redis_support import keys_of, watching_commands
+from support.services import running_redis
 
 from cliquet.cache import redis as cache_redis
 from cliquet.permission import redis

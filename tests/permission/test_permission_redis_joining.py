@@ -4,8 +4,8 @@ import threading
 
 import pytest
 import redis as driver
-from logged import capture_logs
-from services import running_redis
+from support.logged import capture_logs
+from support.services import running_redis
 
 from cliquet.connections.own_transactions import OwnTransaction
 from cliquet.permission.known_permissions import KnownPermissions

@@ -3,7 +3,7 @@
 import itertools
 import warnings
 
-from sharing import Amanita, Toadstool
+from support.sharing import Amanita, Toadstool
 from testapp import RESOURCES
 
 from cliquet.storage import generators

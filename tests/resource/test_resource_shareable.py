@@ -3,7 +3,7 @@
 import colander
 import pytest
 from pyramid.request import Request, apply_request_extensions
-from sharing import (
+from support.sharing import (
     COLLECTION,
     URL,
     Toadstool,

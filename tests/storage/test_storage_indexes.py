@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import colander
 import pytest
-from logged import capture_logs
+from support.logged import capture_logs
 
 from cliquet import resource
 from cliquet.storage import memory, postgresql, sqlite

@@ -5,7 +5,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from statements import counted, record
+from support.statements import counted, record
 from transaction import TransactionManager
 
 from cliquet.connections import scope

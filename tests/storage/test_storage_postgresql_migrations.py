@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
-from logged import capture_logs
+from support.logged import capture_logs
 
 from cliquet.core.globs import Pattern
 from cliquet.storage import postgresql
@@ -223,7 +223,7 @@ def schema_of(database):
 @pytest.fixture
 def new_schema(postgresql_server):
     """What is made in a database that was empty."""
-    from services import new_database
+    from support.services import new_database
 
     with new_database(postgresql_server) as url:
         storage = make_storage(url)

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 import redis as driver
-from redis_support import keys_of, watching_commands
 from servers.redis import redis_process
 from servers.starting import start_process
-from services import running_redis
+from support.redis_support import keys_of, watching_commands
+from support.services import running_redis
 
 from cliquet import utils
 from cliquet.cache import redis as cache_redis

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from process_costs import MEGABYTE, own_memory
 from servers.starting import start_process
+from support.process_costs import MEGABYTE, own_memory
 
 from cliquet.storage import sqlite
 from cliquet.storage.exceptions import ReadonlyError

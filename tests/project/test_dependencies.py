@@ -7,7 +7,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PYPROJECT = (Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8")
+PYPROJECT = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
 
 # The last release with an advisory that concerns more than its documentation. It takes an index of
 # advisories to find those to come; these must not come back.

@@ -2,10 +2,9 @@
 
 import sys
 
-import collector
-import monitored
 import pytest
 from pyramid.exceptions import ConfigurationError
+from support import collector, monitored
 
 from cliquet.testing.web import basic_auth, make_app
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "docs" / "contract"
 
 # Where numbers are looked for, and what only looks like one there.
@@ -18,8 +18,8 @@ CITING = ("cliquet", "tests", "benchmarks", "loadtests", "docs", "config", "CHAN
 SUFFIXES = {".py", ".rst", ".ini", ".sql", ".txt", ".conf"}
 NOT_CITATIONS = {
     # The samples of the tests of these very tools.
-    "tests/test_docs.py",
-    "tests/test_clauses.py",
+    "tests/project/test_docs.py",
+    "tests/project/test_clauses.py",
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyramid.events import ContextFound
-from sharing import CAP, COLLECTION, URL, Toadstool, grant, make_sharing_app, store, user_id
+from support.sharing import CAP, COLLECTION, URL, Toadstool, grant, make_sharing_app, store, user_id
 from testapp import Mushroom
 
 from cliquet.authorization import (

@@ -25,7 +25,7 @@ from webtest import TestApp
 
 from cliquet.testing.web import basic_auth
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = ROOT / "README.rst"
 
 ADDRESS_IN_README = "http://localhost:8888/"

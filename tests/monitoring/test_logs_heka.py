@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from servers.processes import ServerProcess, free_port
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 # What a service logs of itself: nested, not JSON, of several lines.

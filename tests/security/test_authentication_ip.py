@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 from pyramid.interfaces import IAuthenticationPolicy
 from pyramid.request import Request
-from sharing import Toadstool
+from support.sharing import Toadstool
 from testapp import Mushroom
 from webtest.http import StopableWSGIServer
 from zope.interface.verify import verifyObject

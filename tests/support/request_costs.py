@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import colander
-from sharing import grant, user_id
+from support.sharing import grant, user_id
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app

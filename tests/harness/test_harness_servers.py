@@ -11,7 +11,7 @@ import redis
 from servers.postgresql import COLLATIONS
 from servers.postgresql_binaries import major_version
 from servers.processes import HIGHEST_PORT
-from services import (
+from support.services import (
     new_database,
     postgresql_bindirs,
     running_durable_redis,

@@ -4,7 +4,7 @@ import logging
 import logging.config
 
 import pytest
-from logged import capture_logs, fresh_logs
+from support.logged import capture_logs, fresh_logs
 
 from cliquet.monitoring import logs
 from cliquet.testing.web import make_app

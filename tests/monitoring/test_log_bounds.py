@@ -4,8 +4,8 @@ import json
 import logging
 
 import pytest
-from batches import send
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.batches import send
 from testapp import Mushroom
 
 from cliquet import Service

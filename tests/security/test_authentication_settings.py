@@ -2,7 +2,7 @@
 
 import pytest
 from pyramid.exceptions import ConfigurationError
-from sharing import Toadstool
+from support.sharing import Toadstool
 from testapp import Mushroom
 
 from cliquet.authentication import BasicAuthAuthenticationPolicy

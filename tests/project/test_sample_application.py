@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import sample
-from batches import statuses
+from support.batches import statuses
 from webtest import TestApp
 
 from cliquet.core.globs import Pattern

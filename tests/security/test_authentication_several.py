@@ -7,7 +7,7 @@ import pytest
 from pyramid.authentication import RemoteUserAuthenticationPolicy
 from pyramid.interfaces import IAuthenticationPolicy, IAuthorizationPolicy
 from pyramid.security import NO_PERMISSION_REQUIRED
-from sharing import Toadstool
+from support.sharing import Toadstool
 from testapp import Mushroom
 
 from cliquet import Service

@@ -22,7 +22,7 @@ import pytest
 from pyramid.paster import get_app
 from pyramid.request import Request
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 try:
     from loadtests import report

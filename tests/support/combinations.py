@@ -5,7 +5,7 @@ import warnings
 
 from servers.postgresql import new_database
 from servers.processes import temporary_folder
-from sharing import Toadstool
+from support.sharing import Toadstool
 
 from cliquet.testing.web import make_app
 

@@ -11,8 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from outcomes import OUTCOMES, make_outcomes_app
 from pyramid.paster import get_app, setup_logging
+from support.outcomes import OUTCOMES, make_outcomes_app
 from webtest import TestApp
 
 import cliquet
@@ -38,7 +38,7 @@ def run_service(ini, *, check=True):
     """Run this program on a file, in a process of its own, and return what it printed."""
     return subprocess.run(
         [sys.executable, __file__, str(ini)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
         timeout=60,

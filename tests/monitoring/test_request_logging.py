@@ -6,8 +6,8 @@ import threading
 from datetime import datetime
 
 import pytest
-from outcomes import OUTCOMES, make_outcomes_app, outcomes
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
 from testapp import RESOURCES, Mushroom, Truffle
 
 from cliquet import Service

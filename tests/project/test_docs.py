@@ -12,7 +12,7 @@ import pytest
 
 from cliquet import settings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CLAUSE = re.compile(r"[HDXSPBE]-[0-9]+(\.[0-9]+)?[a-z]?")
 
 

@@ -1,0 +1,15 @@
+"""Requests of scripts from other origins, as browsers send them (CORS)."""
+
+ORIGIN = "http://a.example"
+
+
+def allowed_origin(response):
+    """Return the origin whose scripts may read an answer; ``None`` if there is none."""
+    return response.headers.get("Access-Control-Allow-Origin")
+
+
+def preflight(app, path, method="GET", status=200, **headers):
+    """Ask whether a script may send a request; keywords are headers, with ``_`` for ``-``."""
+    sent = {"Origin": ORIGIN, "Access-Control-Request-Method": method}
+    sent.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return app.options(path, headers=sent, status=status)
