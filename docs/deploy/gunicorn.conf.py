@@ -15,7 +15,7 @@ timeout = 60
 # After SIGTERM or SIGHUP, the time that requests under way have to finish.
 graceful_timeout = 30
 
-# From whom `X-Forwarded-Proto` is believed: the proxy. Anybody else could write it too.
+# The address of the proxy, whose `X-Forwarded-Proto` is believed. Anybody else could write it too.
 forwarded_allow_ips = "127.0.0.1"
 
 # Filters and pagination tokens make long URLs; the default is 4094 bytes.
