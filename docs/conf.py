@@ -65,6 +65,7 @@ nitpick_ignore = [
     ("py:class", "cliquet.permission.selecting.PermissionSelecting"),
     ("py:class", "cliquet.security.shared_listing.SharedListing"),
     ("py:class", "cliquet.storage.atomicity.StorageAtomicity"),
+    ("py:class", "cliquet.storage.collection_key.CollectionKey"),
     ("py:class", "cliquet.storage.joining.JoiningStorage"),
     ("py:class", "cliquet.storage.selecting.StorageSelecting"),
     ("py:class", "pyramid_multiauth.MultiAuthSecurityPolicy"),

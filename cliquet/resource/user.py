@@ -304,7 +304,7 @@ class UserResource:
         )
 
     def _add_cache_header(self, response: Response) -> None:
-        """Set the caching headers (section 30)."""
+        """Set the caching headers."""
         expires_seconds = None
         resource_name = getattr(self.context, "resource_name", None)
         if resource_name and isinstance(resource_name, str):
