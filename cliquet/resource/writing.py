@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cliquet import errors
-from cliquet.core import jsonio
 from cliquet.events import ACTIONS
 from cliquet.resource import patch, patch_reading, refusals
 from cliquet.resource.body import (
@@ -20,6 +19,7 @@ from cliquet.resource.body import (
 )
 from cliquet.resource.parameters import parse_timestamp
 from cliquet.resource.patch import Plan
+from cliquet.resource.storable import storable
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.types import Record
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["atomically", "delete_record", "patch_record", "post_record", "put_record"]
 
 T = TypeVar("T")
-
-_PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 
 
 def post_record(resource: UserResource) -> dict[str, Any]:
@@ -53,7 +51,7 @@ def post_record(resource: UserResource) -> dict[str, Any]:
             # A timestamp to compare with would tell the one of the record (D-49).
             resource._raise_conflict(UnicityError(id_field, existing))
         raise_400_if_ahead(resource, new.get(model.modified_field), existing)
-        processed = resource._creatable(_in_json_types(resource.process_record(dict(new))))
+        processed = resource._creatable(storable(request, resource.process_record(dict(new))))
         try:
             created = model.create_record(
                 processed, unique_fields=resource.mapping.get_option("unique_fields")
@@ -95,7 +93,7 @@ def _put(resource: UserResource, new: Record) -> tuple[Record, ACTIONS, Record |
     resource._raise_412_if_modified(record=previous)
 
     resource._raise_400_if_id_mismatch(new.setdefault(model.id_field, record_id), record_id)
-    new = _in_json_types(resource.process_record(new, old=previous))
+    new = storable(resource.request, resource.process_record(new, old=previous))
     unique_fields = resource.mapping.get_option("unique_fields")
     try:
         if existing is None:
@@ -144,7 +142,7 @@ def _patch(resource: UserResource, given: Record | None) -> tuple[Record, Record
     updated = dict(resource.apply_changes(plan.base, changes=plan.changes))
     set_reserved(resource, updated, timestamp)
     resource._raise_400_if_id_mismatch(updated.setdefault(id_field, record_id), record_id)
-    updated = _in_json_types(resource.process_record(updated, old=existing))
+    updated = storable(resource.request, resource.process_record(updated, old=existing))
 
     # A timestamp that was sent counts as changed even when it is then ignored (H-20.4).
     intended = {
@@ -220,14 +218,3 @@ def _deletion_timestamp(resource: UserResource) -> int | None:
     errors.raise_invalid(
         resource.request, location="querystring", name=name, description=description
     )
-
-
-def _in_json_types(record: Record) -> Record:
-    """Return a record as JSON holds it.
-
-    A schema may give dates, decimals or sets: the hooks see them, no storage keeps them.
-    """
-    return {
-        name: value if type(value) in _PLAIN_TYPES else jsonio.loads(jsonio.dumps(value))
-        for name, value in record.items()
-    }

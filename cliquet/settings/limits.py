@@ -28,6 +28,16 @@ ROWS: Final[tuple[Setting, ...]] = (
         refusal="413, errno 113; 400 for too many values",
     ),
     Setting(
+        "max_record_bytes",
+        _LIMIT,
+        2097152,
+        "Largest record that a request may write, as JSON. Nothing or 0 for no limit but "
+        "`max_body_bytes`.",
+        unit="bytes",
+        version_added="3.2",
+        refusal="413, errno 113",
+    ),
+    Setting(
         "timestamp_max_ahead_seconds",
         Integer(optional=True),
         86400,

@@ -188,6 +188,16 @@ def body_too_large(request: Request, subject: str) -> HTTPRequestEntityTooLarge:
     )
 
 
+def record_too_large(request: Request) -> HTTPRequestEntityTooLarge:
+    """Return the refusal of a record that is larger than ``max_record_bytes``."""
+    limit = settings.read(request.registry.settings, "max_record_bytes")
+    return errors.http_error(
+        HTTPRequestEntityTooLarge(),
+        errno=errors.ERRORS.REQUEST_TOO_LARGE,
+        message=f"The record is larger than {limit} bytes (setting max_record_bytes)",
+    )
+
+
 def max_json_values(configured: Mapping[str, Any]) -> int | None:
     """Return how many values a JSON body may hold; ``None`` for any number.
 

@@ -121,7 +121,9 @@ def test_etags_come_through_unharmed(proxy):
 
 
 def test_large_bodies_and_long_urls_come_through(proxy):
-    large = proxy.send("POST", MUSHROOMS, {"data": {"name": "x" * 5_000_000}})
+    # The schema drops what it does not know, which is much longer than a record may be.
+    body = {"data": {"name": "x" * 1_000_000, "unknown": "x" * 5_000_000}}
+    large = proxy.send("POST", MUSHROOMS, body)
     assert large.status == 201
     proxy.send("DELETE", f"{MUSHROOMS}/{large.data['id']}")
     ids = ",".join(["8e2f8d2a-5a3c-4a57-9f1a-0b6a54bd0a01"] * 200)

@@ -1,0 +1,94 @@
+"""No record is larger than the service wants to read again (X-34)."""
+
+import json
+
+import pytest
+from testapp import Mushroom, Spore
+
+from cliquet.testing.web import make_app
+
+LIMIT = 300
+RECORD = "/v0/spores/d1d1d1d1-0000-4000-8000-000000000001"
+REFUSAL = {
+    "code": 413,
+    "errno": 113,
+    "error": "Request Entity Too Large",
+    "message": "The record is larger than 300 bytes (setting max_record_bytes)",
+}
+
+pytestmark = [pytest.mark.clause("X-34"), pytest.mark.setting("max_record_bytes")]
+
+
+@pytest.fixture
+def app():
+    return make_app([Mushroom, Spore], settings={"max_record_bytes": str(LIMIT)})
+
+
+def sized(record, size=LIMIT):
+    """Return a record completed by a text, so that it has so many bytes of JSON."""
+    empty = len(json.dumps({**record, "text": ""}, separators=(",", ":")))
+    return {**record, "text": "a" * (size - empty)}
+
+
+def test_a_record_beyond_the_limit_is_not_created(app, headers):
+    app.post_json("/v0/spores", {"data": sized({})}, headers=headers, status=201)
+
+    response = app.post_json(
+        "/v0/spores", {"data": sized({}, LIMIT + 1)}, headers=headers, status=413
+    )
+
+    assert response.json == REFUSAL
+    assert len(app.get("/v0/spores", headers=headers).json["data"]) == 1
+
+
+def test_the_id_is_a_part_of_the_record(app, headers):
+    record = {"id": RECORD.rpartition("/")[2]}
+    app.put_json(RECORD, {"data": sized(record)}, headers=headers, status=201)
+
+    response = app.put_json(RECORD, {"data": sized(record, LIMIT + 1)}, headers=headers, status=413)
+
+    assert response.json == REFUSAL
+
+
+def test_a_patch_makes_no_record_beyond_the_limit(app, headers):
+    half = "a" * (LIMIT // 2)
+    app.put_json(RECORD, {"data": {"a": half}}, headers=headers)
+
+    response = app.patch_json(RECORD, {"data": {"b": half}}, headers=headers, status=413)
+
+    assert response.json == REFUSAL
+    assert "b" not in app.get(RECORD, headers=headers).json["data"]
+
+
+def test_what_the_schema_does_not_keep_does_not_count(app, headers):
+    record = sized({"name": "a"}, LIMIT + 1)
+
+    app.post_json("/v0/mushrooms", {"data": record}, headers=headers, status=201)
+
+
+def test_of_a_batch_only_the_record_is_refused(app, headers):
+    requests = [
+        {"method": "POST", "path": "/v0/spores", "body": {"data": sized({}, LIMIT + number)}}
+        for number in (0, 1)
+    ]
+
+    response = app.post_json("/v0/batch", {"requests": requests}, headers=headers)
+
+    created, refused = response.json["responses"]
+    assert created["status"] == 201
+    assert refused["status"] == 413
+    assert refused["body"] == REFUSAL
+
+
+def test_without_a_limit_the_one_of_bodies_holds(headers):
+    app = make_app([Spore], settings={"max_record_bytes": "", "max_body_bytes": "3000000"})
+    text = "a" * 2_900_000
+
+    app.post_json("/v0/spores", {"data": {"text": text}}, headers=headers, status=201)
+
+
+def test_by_default_a_record_has_two_mebibytes(headers):
+    app = make_app([Spore])
+
+    app.post_json("/v0/spores", {"data": sized({}, 2**21)}, headers=headers, status=201)
+    app.post_json("/v0/spores", {"data": sized({}, 2**21 + 1)}, headers=headers, status=413)
