@@ -1,1 +1,1 @@
-"""Plain values: JSON, literals, names and patterns. Knows nothing of the rest of the package."""
+"""Plain values: JSON, literals, names and patterns. It knows nothing of the rest."""

@@ -1,12 +1,11 @@
-"""What is a pattern, what is a name, and the one reading of ``*``, for object ids and parent ids.
+"""Patterns and names of object ids and parent ids, and the only reading of ``*``.
 
-``*`` stands for any run of characters, slashes and nothing at all included; every other character
-is literal; a pattern matches the whole text or not at all (B-15.11, B-15.12, B-21.19, B-21.36,
-B-22.41, B-22.43).
+``*`` stands for any characters, slashes included, or for none. Every other character stands for
+itself, and a pattern always matches the whole text.
 
-A text is a pattern because code says so by its type, never because of what it holds: users, URLs
-and records may hold a ``*`` (X-29). The few methods that were published with plain texts for
-patterns read them by :func:`as_published`.
+A text is a pattern because the code says so by its type, and never because of its characters:
+users, URLs and records may contain a ``*`` (X-29). A few published methods take plain texts for
+patterns; they read them with :func:`as_published`.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ __all__ = [
 ]
 
 WILDCARD: Final = "*"
-"""Any run of characters, in the text of a pattern."""
+"""Stands for any characters, or none, in the text of a pattern."""
 
 LAST_CODE_POINT = 0x10FFFF
-# No text has one: databases refuse them.
+# No stored text contains one of them, because databases refuse them.
 SURROGATES = range(0xD800, 0xE000)
 
 
 class Exact(str):
-    """A text that stands for itself, whatever it holds.
+    """A text that stands for itself, whatever characters it contains.
 
-    For the methods that take plain texts for patterns: what came from a request, a policy or a
-    record is given to them as this type.
+    Some methods take plain texts for patterns. A text from a request, a policy or a record is given
+    to them as this type.
 
     .. versionadded:: 3.2
     """
@@ -49,14 +48,14 @@ class Exact(str):
 class Pattern(str):
     """A text in which ``*`` is any run of characters.
 
-    As a text it is what it was made of. :meth:`of` makes one of parts that may hold a ``*`` of
-    their own.
+    As a text, it is equal to the text that it was made from. :meth:`of` makes a pattern from parts
+    that may themselves contain a ``*``.
 
     .. versionadded:: 3.2
 
     Attributes
     ----------
-    literals : what stands before, between and behind the runs of any characters.
+    literals : the texts before, between and after the stars.
     """
 
     literals: tuple[str, ...]
@@ -68,52 +67,54 @@ class Pattern(str):
 
     @classmethod
     def of(cls, *literals: str) -> Pattern:
-        """Return the pattern of literal texts with any run of characters between each two.
+        """Return the pattern of literal texts with any characters between each two of them.
 
-        ``Pattern.of(f"/users/{user}/", "")`` is all that is below that user, called ``*`` or not.
+        ``Pattern.of(f"/users/{user}/", "")`` matches everything below that user, even if the name
+        of the user is ``*``.
         """
         pattern = str.__new__(cls, WILDCARD.join(literals))
         pattern.literals = literals
         return pattern
 
     def __getnewargs__(self) -> tuple[str]:
-        # For copies and pickles; the literals follow with the other attributes.
+        # Copies and pickles need it; the literals are copied with the other attributes.
         return (str(self),)
 
 
 def exact(text: str) -> str:
-    """Return `text` as the name that it is, unless it says itself what it is.
+    """Return `text` as a name, unless its type already says what it is.
 
     .. versionadded:: 3.2
     """
-    # Anonymous users have no name, and stand-ins of tests are no texts.
+    # Anonymous users have no name, and mocks of tests are not texts.
     is_plain = isinstance(text, str) and not isinstance(text, (Exact, Pattern))
     return Exact(text) if is_plain else text
 
 
 def as_published(text: str) -> str:
-    """Return `text` as the methods take it that were published with plain texts for patterns."""
+    """Return `text` as a pattern, for published methods that take plain texts for patterns."""
     if not isinstance(text, str) or isinstance(text, (Exact, Pattern)) or WILDCARD not in text:
         return text
     return Pattern(text)
 
 
 def is_pattern(text: str) -> bool:
-    """Return whether `text` may match something else than itself."""
+    """Return whether `text` may match a text other than itself."""
     return isinstance(text, Pattern) and len(text.literals) > 1
 
 
 def literals_of(text: str) -> tuple[str, ...]:
-    """Return the literal texts of a pattern; a single one for a text that is none."""
+    """Return the literal texts of a pattern; a text that is not a pattern is its only literal."""
     return text.literals if isinstance(text, Pattern) else (text,)
 
 
 def compile_pattern(pattern: str) -> Callable[[str], bool]:
-    """Return a function that tells whether a text matches `pattern`.
+    """Return a function that says whether a text matches `pattern`.
 
-    Not a regular expression: the time of a match stays proportional to the length of the text
-    times that of the pattern, whatever the number of stars, while a chain of ``.*`` backtracks
-    for a time that grows with a power of it. That of a filter comes from outside.
+    It is not a regular expression. The time of a match is proportional to the length of the text
+    times the length of the pattern, whatever the number of stars, whereas a chain of ``.*``
+    backtracks for a time that grows with a power of that number. The pattern of a filter comes from
+    a client.
 
     Parameters
     ----------
@@ -130,7 +131,7 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
             return False
         position = len(first)
         end = len(text) - len(last)
-        # Taking the leftmost place of each part leaves the most room to the following ones.
+        # The leftmost place of each part leaves the most room for the following parts.
         for part in parts:
             found = text.find(part, position, end)
             if found < 0:
@@ -142,10 +143,10 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
 
 
 def after_prefix(prefix: str) -> str | None:
-    """Return the first text after all those that start with `prefix`, in byte order.
+    """Return the first text, in byte order, after all texts that start with `prefix`.
 
-    The texts from `prefix` on and before it are those that start with `prefix`, which a database
-    finds in an ordered index. The order of UTF-8 bytes is that of the code points.
+    The texts from `prefix` up to this one are those that start with `prefix`. A database finds such
+    a range in an ordered index. UTF-8 bytes have the same order as code points.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Hosts of URLs: what the header ``Host`` may be, and which ones a service is known by.
+"""Hosts of URLs: the syntax of the header ``Host``, and the hosts that a service allows.
 
-Pure functions of texts.
+The functions are pure, and work on texts.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Final, NamedTuple
 __all__ = ["ANY", "Authority", "allowed", "comparable", "is_authority", "is_pattern", "parse"]
 
 ANY: Final = "*"
-"""Entry of ``allowed_hosts`` that stands for all of them."""
+"""Entry of ``allowed_hosts`` that stands for all hosts."""
 
-# Names of the DNS and of containers; RFC 3986 would let pass what no resolver knows, such as the
-# comma by which servers join several headers.
+# Names of the DNS and of containers. RFC 3986 allows more, such as the comma with which servers
+# join several headers, but no resolver knows such names.
 _NAME: Final = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?"
 _REST: Final = r"(?::(?P<port>[0-9]{0,5}))?"
 _AUTHORITY: Final = re.compile(
     rf"(?:(?P<name>{_NAME})|\[(?P<address>[0-9a-f:.]{{2,45}})\]){_REST}", re.ASCII | re.IGNORECASE
 )
-# What nearly all are, found without looking closer.
+# Nearly all hosts match this, and need no closer look.
 _PLAIN: Final = re.compile(rf"{_NAME}(?::[0-9]{{1,4}})?", re.ASCII | re.IGNORECASE)
 _MAX_NAME: Final = 255
 _MAX_PORT: Final = 65535
@@ -30,7 +30,7 @@ _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
 class Authority(NamedTuple):
-    """A host, and a port as decimal digits, empty where none is given."""
+    """A host, and a port as decimal digits; the port is empty if there is none."""
 
     host: str
     port: str
@@ -41,7 +41,7 @@ def parse(text: str) -> Authority | None:
 
     Returns
     -------
-    Its parts in the one form that compares, ``None`` for a text that is none.
+    Its parts in a form that can be compared; ``None`` if the text is not an authority.
     """
     match = _AUTHORITY.fullmatch(text)
     if match is None:
@@ -62,25 +62,26 @@ def parse(text: str) -> Authority | None:
 
 
 def is_authority(text: str) -> bool:
-    """Whether a text may stand as the host of a URL."""
+    """Return whether a text may be the host of a URL."""
     is_plain = len(text) <= _MAX_NAME and _PLAIN.fullmatch(text)
     return bool(is_plain) or parse(text) is not None
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a text may be an entry of ``allowed_hosts``.
+    """Return whether a text may be an entry of ``allowed_hosts``.
 
-    A name, an address, each with or without port; ``*.`` before a name stands for all below it.
+    An entry is a name or an address, with or without a port; ``*.`` before a name stands for all
+    names below it.
     """
     return text == ANY or is_authority(text.removeprefix("*."))
 
 
 def allowed(patterns: Iterable[str]) -> re.Pattern[str]:
-    """Return the expression that :func:`comparable` texts of allowed hosts match.
+    """Return an expression that the :func:`comparable` text of each allowed host matches.
 
     Parameters
     ----------
-    patterns : for which :func:`is_pattern` holds.
+    patterns : entries for which :func:`is_pattern` is true.
     """
     alternatives = []
     for pattern in patterns:
@@ -93,11 +94,11 @@ def allowed(patterns: Iterable[str]) -> re.Pattern[str]:
 
 
 def comparable(text: str, scheme: str) -> str:
-    """Return the host and the port of an authority, as :func:`allowed` compares them.
+    """Return the host and the port of an authority in the form that :func:`allowed` compares.
 
     Parameters
     ----------
-    scheme : its default port stands for none.
+    scheme : scheme of the URL; its default port is left out.
     """
     host, port = parse(text) or ("", "")
     return f"{host}:{port or _DEFAULT_PORTS.get(scheme, '')}"

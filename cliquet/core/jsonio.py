@@ -1,11 +1,11 @@
-"""JSON in and out, on orjson.
+"""Reading and writing of JSON, with orjson.
 
-Owns what a JSON text may hold when it comes from a client, and how values without JSON form are
-rendered. Knows nothing of HTTP: the caller turns a `JSONError` into a response.
+This module decides which JSON values a client may send, and how values without a JSON form are
+written. It knows nothing of HTTP: the caller turns a `JSONError` into a response.
 
-orjson rounds integers beyond 64 bits and long decimals without a word, and knows no NUL or depth
-rule. Bodies that could be concerned, found by tests that cost little on the others, are read again
-with the standard library.
+orjson silently rounds integers beyond 64 bits and long decimals, and has no rules for NUL and
+depth. Cheap tests find the bodies that this could concern, and these are read again with the
+standard library.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ import orjson
 __all__ = ["MAX_DEPTH", "JSONError", "count_values", "dumps", "loads", "loads_strict"]
 
 MAX_DEPTH: Final = 100
-"""Containers inside containers that a body may have (D-12)."""
+"""Number of containers inside containers that a body may have (D-12)."""
 
 _MIN_INTEGER: Final = -(2**63)
 _MAX_INTEGER: Final = 2**64 - 1
 
 
 class JSONError(ValueError):
-    """A body is not JSON, or holds a value that could not be given back unchanged.
+    """A body is not JSON, or contains a value that could not be returned unchanged.
 
     Parameters
     ----------
-    message : what is wrong and where, in words of the JSON language (D-13).
-    path : dotted path of the faulty value (``data.list.0``); None when the syntax is at fault or
-        the body is that value.
+    message : the fault and its place, in words of the JSON language.
+    path : dotted path of the wrong value (``data.list.0``); ``None`` if the syntax is wrong or if
+        the whole body is that value.
     """
 
     def __init__(self, message: str, path: str | None = None) -> None:
@@ -43,22 +43,22 @@ class JSONError(ValueError):
         self.path = path
 
 
-# Out
+# Writing
 
 
 def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> bytes:
     """Return the compact JSON text of any value, in UTF-8; ``/`` is not escaped.
 
-    Values without JSON form (P-35.8): mappings become objects; any other iterable becomes an
-    array; dates become ISO 8601 text; a `Decimal` becomes a number if that is exact, else text;
-    bytes become text; infinities and NaN become null; the rest becomes ``str(value)``. So does a
-    value that contains itself. This function does not raise.
+    Values without a JSON form are converted (P-35.8): mappings become objects; any other iterable
+    becomes an array; dates become ISO 8601 text; a `Decimal` becomes a number if that is exact,
+    else text; bytes become text; infinities and NaN become null. All other values, and a value that
+    contains itself, become ``str(value)``. This function does not raise.
 
     Parameters
     ----------
-    default : asked first about objects without JSON form; it raises `TypeError` to decline.
+    default : is called first for objects without a JSON form; it raises `TypeError` to decline.
     """
-    # An iterator can be read once only, while the slow path below starts again from the top.
+    # An iterator can be read only once, but the slow path below starts again from the top.
     drained: dict[int, tuple[Any, list[Any]]] = {}
 
     def convert(item: Any) -> Any:
@@ -77,7 +77,8 @@ def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> bytes:
     try:
         return orjson.dumps(value, default=convert, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
-        # Integers beyond 64 bits, half surrogate pairs, nesting beyond orjson's own limit.
+        # This happens with integers beyond 64 bits, half surrogate pairs, and nesting beyond the
+        # limit of orjson.
         pass
     try:
         return _dumps_slowly(_plain(value, convert))
@@ -89,12 +90,12 @@ def _dumps_slowly(value: Any) -> bytes:
     try:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
-        # Half surrogate pairs: only their escapes fit into UTF-8.
+        # The value has half a surrogate pair, which only fits into UTF-8 as an escape.
         return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
 def _convert(item: Any) -> Any:
-    """Return the JSON form of one object that orjson does not know."""
+    """Return the JSON form of an object that orjson does not know."""
     if isinstance(item, decimal.Decimal):
         return _decimal(item)
     if isinstance(item, (bytes, bytearray, memoryview)):
@@ -126,7 +127,7 @@ def _text(item: object) -> str:
 
 
 def _plain(value: Any, convert: Callable[[Any], Any]) -> Any:
-    """Rebuild `value` with nothing but what the standard library renders without fail."""
+    """Rebuild `value` from types that the standard library can always write."""
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
@@ -136,7 +137,7 @@ def _plain(value: Any, convert: Callable[[Any], Any]) -> Any:
     if type(value) in (list, tuple):
         return [_plain(item, convert) for item in value]
     try:
-        # Floats, dates, UUID, enumerations, data classes: the same text as on the fast path.
+        # Floats, dates, UUIDs, enumerations and data classes get the same text as on the fast path.
         return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
     except TypeError:
         return _plain(convert(value), convert)
@@ -155,20 +156,20 @@ def _plain_key(key: Any) -> str:
 def _renderable_integer(value: int) -> int | str:
     try:
         str(value)
-    except ValueError:  # more digits than the interpreter agrees to write
+    except ValueError:  # it has more digits than the interpreter agrees to write
         return hex(value)
     return value
 
 
-# In
+# Reading
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse JSON of a trusted source, numbers exactly as the standard library does.
+    """Parse JSON from a trusted source, with numbers exactly as the standard library reads them.
 
     Raises
     ------
-    json.JSONDecodeError : not JSON.
+    json.JSONDecodeError : the text is not JSON.
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
     if not _has_suspect_number(raw):
@@ -182,22 +183,23 @@ def loads(text: str | bytes) -> Any:
 def loads_strict(body: bytes, *, max_values: int | None = None) -> Any:
     """Parse the JSON body of a request.
 
-    A leading byte order mark is ignored (H-1.7) and the last of repeated members wins (H-1.6).
-    What is accepted comes out of `dumps` with the same value.
+    A leading byte order mark is ignored, and the last of repeated members wins. Whatever is
+    accepted, `dumps` writes with the same value.
 
     Parameters
     ----------
-    max_values : most values, those of arrays and objects and these themselves; ``None`` for any
-        number.
+    max_values : greatest number of values, where arrays and objects and all their members count;
+        ``None`` for no limit.
 
     Raises
     ------
-    JSONError : invalid UTF-8 (H-6.10); invalid JSON, NaN and infinities included (H-8.4, D-10);
-        an integer outside -2**63 to 2**64 - 1 or a decimal that no float denotes (D-11, X-25);
-        U+0000 or half a surrogate pair in text (D-12); more than `MAX_DEPTH` levels (D-12); more
-        than `max_values` values (X-34).
+    JSONError : the body has invalid UTF-8 (H-6.10); invalid JSON, NaN and infinities included
+        (D-10); an integer outside -2**63 to 2**64 - 1, or a decimal that no float represents
+        (X-25); U+0000 or half a surrogate pair in a text, or more than `MAX_DEPTH` levels (D-12);
+        or more than `max_values` values (X-34).
     """
-    # Before the parsers: one of them is recursive, and both make objects of what they read.
+    # This comes before the parsers, because one of them is recursive, and both make objects of
+    # everything that they read.
     _check_shape(body, max_values)
     if body.startswith(b"\xef\xbb\xbf"):
         body = body[3:]
@@ -212,13 +214,13 @@ def loads_strict(body: bytes, *, max_values: int | None = None) -> Any:
 # Every digit and the dot become `0`, so that a long number is a run of zeros.
 _SHAPE: Final = bytes.maketrans(b"123456789.E+", b"0000000000e-")
 _LONG: Final = b"0" * 16
-# A number that a float may not denote: 16 digits and more (every decimal of 15 survives a float),
-# or an exponent of two digits and more. Inside a text this matches rarely, and only costs time.
+# A number that a float may not represent: it has at least 16 digits (a float keeps every decimal of
+# 15), or an exponent of at least two digits. A match inside a text is rare, and only costs time.
 _SUSPECT_NUMBER: Final = re.compile(rb"[\s:,\[]-?[0-9](?:[0-9.]{15}|[0-9.]*[eE][+-]?[0-9]{2})")
 
 
 def _has_suspect_number(body: bytes) -> bool:
-    """Tell whether orjson could round a number of `body`; never wrong when it answers False."""
+    """Return whether orjson could round a number of `body`; ``False`` is always right."""
     if body[:1] in b"-0123456789":
         return True
     shape = body.translate(_SHAPE)
@@ -228,14 +230,14 @@ def _has_suspect_number(body: bytes) -> bool:
 
 
 class _Fault:
-    """Stands, in a parsed value, for a number that cannot be kept."""
+    """Takes the place of a number that cannot be kept in a parsed value."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
 
 def _parse_integer(text: str) -> int | _Fault:
-    # 20 digits and a sign hold every accepted integer; `int` gets slow on very long ones.
+    # Every accepted integer fits in 20 digits and a sign; `int` is slow on very long texts.
     if len(text) <= 21 and _MIN_INTEGER <= (value := int(text)) <= _MAX_INTEGER:
         return value
     return _Fault("Integer beyond 64 bits")
@@ -247,7 +249,7 @@ def _parse_decimal(text: str) -> float | _Fault:
         return _Fault("Number out of range")
     try:
         exact = decimal.Decimal(text) == decimal.Decimal(repr(value))
-    except decimal.InvalidOperation:  # an exponent beyond what even decimals can hold
+    except decimal.InvalidOperation:  # the exponent is too large even for a decimal
         exact = False
     return value if exact else _Fault("Number with too many digits")
 
@@ -270,7 +272,7 @@ def _loads_carefully(body: bytes) -> Any:
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        # The library says `Invalid \uXXXX escape` (H-8.4).
+        # The library says `Invalid \uXXXX escape`, but the published text has more words (H-8.4).
         message = error.msg.replace("escape", "escape sequence")
         place = f"line {error.lineno} column {error.colno} (char {error.pos})"
         raise JSONError(f"{message}: {place}") from None
@@ -305,14 +307,14 @@ def count_values(value: Any) -> int:
 def _check_shape(body: bytes, max_values: int | None) -> None:
     """Refuse a body that is too deep, or has too many values, without parsing it.
 
-    The same marks may stand in texts: only bodies that have many are looked at closely.
+    Texts may contain the same characters: only bodies that have many of them are examined closely.
     """
     brackets = body.count(b"[") + body.count(b"{")
     is_crowded = max_values is not None and 1 + brackets + body.count(b",") > max_values
     if brackets <= MAX_DEPTH and not is_crowded:
         return
     depth, values = 0, 1
-    # Most bodies have few values: their commas need not be found.
+    # Most bodies have few values, so that their commas need not be found.
     for match in (_MARK_OR_TEXT if is_crowded else _BRACKET_OR_TEXT).finditer(body):
         token = match[0]
         if token in b"[{":
@@ -330,7 +332,7 @@ def _check_shape(body: bytes, max_values: int | None) -> None:
 
 
 def _check_values(value: Any) -> None:
-    """Refuse the faults of a parsed value, the first of the document with its path."""
+    """Raise an error for the first fault of a parsed value, with its path."""
     todo: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
     while todo:
         path, item = todo.pop()

@@ -1,9 +1,9 @@
-"""Read a literal of the Python language from text, without the interpreter's own parser.
+"""Reads a literal of the Python language from text, without the parser of the interpreter.
 
-Settings and query strings are coerced with it (S-2.1, H-12.8). ``ast.literal_eval`` does not fit:
-it adds complex numbers, prints warnings about odd escapes to standard error, and on hostile text
-raises half a dozen kinds of errors that differ between Python releases. This reader knows values
-only, evaluates nothing, and has one error.
+Values of settings and of query strings are converted with it. ``ast.literal_eval`` is not used,
+because it adds complex numbers, prints warnings about unknown escapes to standard error, and on
+hostile text raises half a dozen kinds of errors that differ between releases of Python. This reader
+only knows values, evaluates nothing, and raises one error.
 """
 
 from __future__ import annotations
@@ -15,24 +15,27 @@ from typing import Any, Final, NoReturn
 __all__ = ["MAX_DEPTH", "MAX_ODD_KEYS", "NotALiteralError", "read_literal"]
 
 MAX_DEPTH: Final = 50
-"""Brackets inside brackets that are still read (S-23.6)."""
+"""Greatest number of brackets inside brackets (S-23.6)."""
 
 _MAX_DIGITS: Final = 4300
-"""Digits of an integer; the interpreter itself refuses more (CVE-2020-10735)."""
+"""Greatest number of digits of an integer; the interpreter refuses more (CVE-2020-10735)."""
 
 
 MAX_ODD_KEYS: Final = 100
-"""Keys of dictionaries, in one literal, that are no texts. Whoever chooses such keys can have them
-all hash alike, as multiples of ``2**61 - 1`` do, and each is then compared with all; texts cannot
-be chosen so, since their hash has a secret."""
+"""Greatest number of dictionary keys in one literal that are not texts.
+
+An attacker can choose numbers that all have the same hash, such as multiples of ``2**61 - 1``, so
+that each key is compared with all the others. Texts cannot be chosen so, because their hash has a
+secret."""
 
 
 class NotALiteralError(ValueError):
-    """The text is not a literal, or not one of the kinds that are read here."""
+    """The text is not a literal, or not a literal of a kind that is read here."""
 
 
-# Numbers and words may not run into a letter, digit, dot or underscore: `1.2.3`, `1_000` and
-# `12abc` are text. A sign belongs to its number, so that `1-1` is two numbers, hence no literal.
+# A letter, digit, dot or underscore must not follow directly on a number or a word: `1.2.3`,
+# `1_000` and `12abc` are text. A sign belongs to its number, so that `1-1` is two numbers and
+# therefore not a literal.
 _TOKEN = re.compile(
     r"""[ \t\r\n\f]*(?:
       (?P<mark>[\[\](){},:])
@@ -72,15 +75,15 @@ _CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
 
 
 def read_literal(text: str) -> Any:
-    """Return the value that `text` writes down.
+    """Return the value of the literal in `text`.
 
-    Read are ``None``, booleans, integers, finite decimals, quoted text, and lists, tuples and
-    dictionaries of these. Several values with commas between them are a tuple. Any other text,
-    be it an expression, a set, bytes or a complex number, is no literal.
+    Literals are ``None``, booleans, integers, finite decimals, quoted text, and lists, tuples and
+    dictionaries of these. Several values with commas between them are a tuple. Any other text, such
+    as an expression, a set, bytes or a complex number, is not a literal.
 
     Raises
     ------
-    NotALiteralError : the text is anything else, or nests deeper than `MAX_DEPTH`.
+    NotALiteralError : the text is not a literal, or nests deeper than `MAX_DEPTH`.
     """
     return _Reader(text).read()
 
@@ -90,7 +93,7 @@ def _refuse(reason: str) -> NoReturn:
 
 
 class _Reader:
-    """One pass over one text: `_position` is where the next token starts."""
+    """One pass over one text; the next token starts at `_position`."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -104,7 +107,7 @@ class _Reader:
         return tuple(items) if has_comma else items[0]
 
     def _token(self) -> re.Match[str] | None:
-        """Consume and return the next token; None at the end of the text."""
+        """Consume and return the next token; return ``None`` at the end of the text."""
         match = _TOKEN.match(self._text, self._position)
         if match is None:
             blank = _BLANK.match(self._text, self._position)
@@ -116,7 +119,7 @@ class _Reader:
         return match
 
     def _items(self, closing: str, *, depth: int) -> tuple[list[Any], bool]:
-        """Read values separated by commas up to `closing` (empty: the end of the text)."""
+        """Read values separated by commas up to `closing`; if empty, up to the end."""
         items: list[Any] = []
         has_comma = False
         while True:
@@ -187,7 +190,7 @@ def _number(token: re.Match[str]) -> int | float:
     text = token["number"]
     if token["float"]:
         value = float(text)
-        # Overflow gives an infinity, which neither JSON nor a database column can hold.
+        # An overflow gives infinity, which neither JSON nor a database column can represent.
         return value if value - value == 0 else _refuse("number out of range")
     if len(text) > _MAX_DIGITS:
         _refuse("too many digits")
@@ -207,7 +210,7 @@ def _unescape(match: re.Match[str]) -> str:
     hexadecimal = match[1] or match[2] or match[3]
     if hexadecimal or match[5]:
         code = int(hexadecimal, 16) if hexadecimal else int(match[5], 8)
-        # Half a surrogate pair is not text that UTF-8, hence JSON, could carry.
+        # Half a surrogate pair cannot be written in UTF-8, and therefore not in JSON.
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
             _refuse("escape is no character")
         return chr(code)
@@ -218,5 +221,5 @@ def _unescape(match: re.Match[str]) -> str:
             raise NotALiteralError("unknown character name") from error
     if match[6] in "xuUN":
         _refuse("truncated escape")
-    # The language keeps the backslash of an escape it does not know (`"C:\dir"`).
+    # Python keeps the backslash of an escape that it does not know (`"C:\dir"`).
     return _SIMPLE_ESCAPES.get(match[6], match[0])

@@ -1,4 +1,4 @@
-"""Whether a method that stands for others does what they do, or an application has its own."""
+"""Finds out whether an application has replaced methods for which there is a shortcut."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["Shortcut"]
 
 
 class _Decision(NamedTuple):
-    """What was found out about a class.
+    """The result for a class.
 
     Attributes
     ----------
-    attributes : what the class had then under the names of the shortcut.
+    attributes : attributes that the class had at that time under the names of the shortcut.
     """
 
     attributes: tuple[Any, ...]
@@ -22,16 +22,16 @@ class _Decision(NamedTuple):
 
 
 class Shortcut:
-    """A method, or a flag, that stands for what several methods of its class do one by one.
+    """A method, or a flag, that does the work of several methods of its class at once.
 
-    Whoever wrote it knew these methods. Where a subclass replaces one of them, and does not renew
-    the shortcut, the shortcut would pass over what the application has changed.
+    The shortcut was written for these methods. If a subclass replaces one of them, and not the
+    shortcut too, the shortcut would ignore the change of the application.
 
     Parameters
     ----------
-    name : of the method, or of the flag.
-    others : names of the methods that it stands for.
-    stands_alone : whether it still does where a subclass has a new one and leaves the others alone.
+    name : name of the method or the flag.
+    others : names of the methods that it replaces.
+    stands_alone : whether the shortcut may still be taken if a subclass replaces only the shortcut.
     """
 
     def __init__(self, name: str, *others: str, stands_alone: bool = True) -> None:
@@ -41,20 +41,20 @@ class Shortcut:
         self._key = f"_cliquet_shortcut_{' '.join(self._names)}{stands_alone:d}"
 
     def is_open(self, instance: Any) -> bool:
-        """Whether an object has the shortcut, and the methods of its class that it stands for.
+        """Return whether the shortcut of an object does the same as the methods that it replaces.
 
-        The answer of a class is kept on the class, until one of these attributes is replaced there,
-        as tests do. What is replaced on the instance alone is seen at each call.
+        The answer for a class is kept on the class until one of these attributes is replaced there,
+        as tests do. Attributes that are only replaced on the instance are noticed at each call.
         """
         target = instance
-        # Observers wrap an instance without changing what it does.
+        # Observers wrap an instance without changing its behaviour.
         while (wrapped := getattr(target, "__wrapped__", None)) is not None:
             target = wrapped
         cls = type(target)
         try:
             attributes = self._attributes_of(cls)
         except AttributeError:
-            # The object hands them over, as a proxy does: what becomes of them there is unknown.
+            # The object passes the calls on, like a proxy, and their effect there is unknown.
             return False
         decision = cls.__dict__.get(self._key)
         if decision is None or decision.attributes != attributes:
@@ -68,17 +68,17 @@ class Shortcut:
         own, *others = (self._rank(cls, name) for name in self._names)
         is_open = own <= min(others) and (self._stands_alone or own == min(others))
         decision = _Decision(attributes, is_open)
-        # Not in a table of ours, which would keep the class alive.
+        # It is stored on the class, because a table in this module would keep the class alive.
         setattr(cls, self._key, decision)
         return decision
 
     @staticmethod
     def _rank(cls: type, name: str) -> int:
-        """Return how far an attribute is looked for: the lower one was written later."""
+        """Return the position of an attribute in the base classes; a lower one is newer."""
         return next(rank for rank, base in enumerate(cls.__mro__) if name in vars(base))
 
     def _is_replaced(self, holder: Any, target: Any) -> bool:
-        """Whether an object has a method of its own, other than one that times its class's."""
+        """Return whether an object has its own method, other than a timed one of its class."""
         own = getattr(holder, "__dict__", {})
         if own.keys().isdisjoint(self._names):
             return False
