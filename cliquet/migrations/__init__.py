@@ -1,1 +1,1 @@
-"""Schemas of databases, with a version, and the migrations between versions."""
+"""Schemas of databases, which have a version, and the migrations between versions."""

@@ -1,4 +1,4 @@
-"""Schemas in PostgreSQL: creation, checks of the database, migrations (B-12.11 to B-12.15)."""
+"""Schemas in PostgreSQL: creation, checks of the database, migrations."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cliquet.monitoring import logs
 
 __all__ = ["PostgreSQLMigrations"]
 
-# Any number will do, as long as no other program takes it.
+# Any number is good, as long as no other program uses it.
 _ADVISORY_LOCK = 0x636C69717565
 _ADVISORY_LOCK_ALONE = _ADVISORY_LOCK + 1
 
 _TRY_LOCK = (
-    # It is held as long as the other connection needs.
+    # The lock is held as long as the other connection needs it.
     "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_try_advisory_xact_lock(%s)"
 )
 _LOCK_INTERVAL_SECONDS = 0.1
@@ -33,7 +33,7 @@ class PostgreSQLMigrations(Migrations):
 
     @scope.without_time_limits()
     def run(self, client: PostgreSQLClient, *, dry_run: bool = False) -> None:
-        """Bring the schema to its present version, whatever is there.
+        """Bring the schema to its present version, whether or not it exists already.
 
         Parameters
         ----------
@@ -52,16 +52,17 @@ class PostgreSQLMigrations(Migrations):
 
     @contextmanager
     def alone(self, client: PostgreSQLClient) -> Iterator[None]:
-        """Keep other processes out of a block that sends what no transaction can hold.
+        """Keep other processes out of a block with statements that cannot be in a transaction.
 
-        The block must not be in a transaction. Who waits asks again and again: a statement that
-        waited would have a snapshot, and to create an index waits for all of them to end.
+        The block itself must not be in a transaction. A process that waits asks repeatedly, instead
+        of in one statement: a waiting statement has a snapshot, and the creation of an index waits
+        until all older snapshots have ended.
         """
         with client.aside().begin() as session:
             while not session.execute(_TRY_LOCK, (_ADVISORY_LOCK_ALONE,)).fetchone()[0]:
                 time.sleep(_LOCK_INTERVAL_SECONDS)
             yield
-        # What comes next may not need that connection for long.
+        # The next steps may not need that connection for a long time.
         client.aside().dispose()
 
     def _announce(self, installed: int | None) -> None:
@@ -74,27 +75,27 @@ class PostgreSQLMigrations(Migrations):
             logs.logger.info("schema.to_migrate", schema=self.schema.name, file=path)
 
     def installed_version(self, session: Session) -> int | None:
-        """Return the version of the schema that is there, or ``None`` (B-12.13)."""
+        """Return the version of the schema in the database; ``None`` if there is none (B-12.13)."""
         version = self.recorded_version(session)
         if version is not None or not self.has_table(session, self.schema.landmark):
             return version
         if self.schema.recognition is None:
             return self.schema.unversioned
         has_metadata = self.has_table(session, "metadata")
-        # Not those of the other backends, which share the table.
+        # The rows of the other backends, which share the table, do not count.
         if has_metadata and session.execute(_ANOTHER_ROW).fetchone() is not None:
-            # Before versions were written down.
+            # The tables are from the time before versions were recorded.
             return 1
         row = session.execute(self.schema.read(self.schema.recognition)).fetchone()
         recognised: int | None = row[0]
         if recognised is None or (recognised != self.schema.version and not has_metadata):
-            # Another program's: to create the tables will fail.
+            # The table belongs to another program, and the creation of ours will fail.
             return None
         logs.logger.warning("schema.no_version", schema=self.schema.name, assumed=recognised)
         return recognised
 
     def check_database(self, session: Session) -> None:
-        """Check what cannot be mended afterwards (B-12.12, S-11.8).
+        """Check properties of the database that cannot be changed afterwards.
 
         Raises
         ------
@@ -105,7 +106,7 @@ class PostgreSQLMigrations(Migrations):
             " WHERE datname = current_database()"
         ).fetchone()[0]
         if encoding.lower().replace("-", "") != "utf8":
-            # Published as such.
+            # This type of error is published (S-11.8).
             raise AssertionError(f"Unexpected database encoding {encoding}")
         timezone = session.execute("SELECT current_setting('TIMEZONE')").fetchone()[0]
         if timezone.upper() not in ("UTC", "ETC/UTC"):
@@ -114,7 +115,7 @@ class PostgreSQLMigrations(Migrations):
             logs.logger.warning(message)
 
     def has_table(self, session: Session, name: str) -> bool:
-        # Not `to_regclass`, which may remember, from before the wait, that there is none.
+        # `to_regclass` may still remember from before the wait that there is no such table.
         found = session.execute(
             "SELECT 1 FROM pg_catalog.pg_class WHERE relname = %s AND relkind IN ('r', 'p')"
             " AND pg_catalog.pg_table_is_visible(oid)",

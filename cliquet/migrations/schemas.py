@@ -1,7 +1,7 @@
-"""Schemas in SQL files, with a version, and the migrations from one version to the next (B-12.11).
+"""Schemas in SQL files, which have a version, and migrations from one version to the next.
 
-The installed version is a row of the table ``metadata``: ``<name>_schema_version``. Rows
-accumulate; the highest number counts (B-12.13).
+The installed version is a row of the table ``metadata``: ``<name>_schema_version``. Old rows stay;
+the highest number is the version.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cliquet.storage.exceptions import BackendError
 
 __all__ = ["Migrations", "Schema", "migration_path"]
 
-# What psql knows as well: a file may be loaded by hand (B-12.18).
+# psql has the same command, so that a file may also be loaded by hand.
 _INCLUSION = re.compile(r"^\\ir (\S+)$", re.MULTILINE)
 
 
@@ -30,14 +30,15 @@ class Schema:
 
     Attributes
     ----------
-    name : of the backend: ``storage``, ``permission`` or ``cache``.
-    version : of ``creation``.
-    folder : where the files are.
-    landmark : a table of the schema, by which it is recognised.
+    name : name of the backend: ``storage``, ``permission`` or ``cache``.
+    version : version that the files in ``creation`` create.
+    folder : folder of the files.
+    landmark : a table of the schema; the schema exists if it exists.
     creation : names of the files that create everything at the present version.
-    unversioned : version of tables that no row tells the version of.
-    recognition : instead, where it is not always the same one: name of a file whose one statement
-        tells the version from the columns, or NULL if the tables are another program's (B-12.13).
+    unversioned : version of existing tables if no row has their version.
+    recognition : used instead, if that version is not always the same: name of a file with one
+        statement, which finds the version from the columns, or gives NULL if the tables belong to
+        another program (B-12.13).
     """
 
     name: str
@@ -69,7 +70,7 @@ def migration_path(before: int, after: int) -> str:
 class Migrations(abc.ABC):
     """Creates or upgrades one schema.
 
-    Each step is committed by itself; several processes may try at once.
+    Each step is committed by itself. Several processes may try at the same time.
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -77,26 +78,26 @@ class Migrations(abc.ABC):
 
     @abc.abstractmethod
     def has_table(self, session: Session, name: str) -> bool:
-        """Whether a table exists."""
+        """Return whether a table exists."""
 
     @abc.abstractmethod
     def run_file(self, session: Session, path: str) -> None:
-        """Execute the statements of a file of the schema's folder."""
+        """Execute the statements of a file in the folder of the schema."""
 
     @abc.abstractmethod
     def lock(self, session: Session) -> None:
         """Keep other processes from migrating until the transaction ends."""
 
     def installed_version(self, session: Session) -> int | None:
-        """Return the version of the schema that is there, or ``None``."""
+        """Return the version of the schema in the database, or ``None`` if there is none."""
         return self.recorded_version(session)
 
     def recorded_version(self, session: Session, name: str | None = None) -> int | None:
-        """Return the highest version that a row tells, or ``None``.
+        """Return the highest version that a row contains, or ``None``.
 
         Parameters
         ----------
-        name : of what has the version; ``None`` for the schema.
+        name : name of the plugin; ``None`` for the schema itself.
         """
         if not self.has_table(session, "metadata"):
             return None
@@ -115,11 +116,11 @@ class Migrations(abc.ABC):
         logs.logger.info("schema.created", schema=self.schema.name, version=self.schema.version)
 
     def record(self, session: Session, version: int, name: str | None = None) -> None:
-        """Write down that a version is installed, unless a file has done it.
+        """Record that a version is installed, unless a file has done so.
 
         Parameters
         ----------
-        name : of what has the version; ``None`` for the schema.
+        name : name of the plugin; ``None`` for the schema itself.
         """
         if self.recorded_version(session, name) == version:
             return
@@ -133,16 +134,16 @@ class Migrations(abc.ABC):
         )
 
     def bring_up(self, client: SQLClient) -> None:
-        """Create the schema, or upgrade it version by version; others who try meanwhile wait."""
+        """Create the schema, or upgrade it version by version; other processes wait meanwhile."""
         while not self._advance(client):
             pass
 
     def _advance(self, client: SQLClient) -> bool:
-        """Do one step, a transaction; return whether nothing remains to be done."""
+        """Do one step in one transaction; return whether nothing remains to be done."""
         with client.begin() as session:
             self.lock(session)
             session.has_written = True
-            # Not before the lock, when another process may be at work.
+            # It is read after the lock, because another process may have been at work before.
             installed = self.installed_version(session)
             if installed is None:
                 self.check_database(session)
@@ -154,18 +155,18 @@ class Migrations(abc.ABC):
             return installed >= self.schema.version
 
     def check_database(self, session: Session) -> None:  # noqa: B027 - there may be nothing to check
-        """Check, before anything is made, what cannot be mended afterwards (B-12.12)."""
+        """Check, before anything is created, properties that cannot be changed afterwards."""
 
     def upgrade(self, session: Session, before: int) -> None:
         """Apply the migration from one version to the next.
 
         Raises
         ------
-        AssertionError : another version is installed than the one it starts from (B-12.14).
+        AssertionError : the installed version is not the one that the migration starts from.
         """
         found = self.installed_version(session)
         if found != before:
-            # Published as such.
+            # This type of error is published (B-12.14).
             raise AssertionError(
                 f"{self.schema.name}: the migration starts from version {before},"
                 f" and {found} is installed."
@@ -184,18 +185,18 @@ class Migrations(abc.ABC):
         *,
         dry_run: bool = False,
     ) -> None:
-        """Run the migrations of a plugin that this database has not seen yet (B-21.30).
+        """Run the migrations of a plugin that have not been run on this database yet (B-21.30).
 
         Parameters
         ----------
-        name : under which their versions are recorded, beside that of the schema.
-        steps : in order; the first one leads to version 1. What each sends through `client` is one
-            transaction, which ends with the record of its version.
+        name : name under which the version is recorded, beside that of the schema.
+        steps : migrations in their order; the first one leads to version 1. All statements that one
+            sends through `client` are one transaction, which ends with the record of its version.
         dry_run : only log what would be done.
 
         Raises
         ------
-        BackendError : a step failed, which the message names; nothing that it did remains.
+        BackendError : a step failed. The message names it, and its changes are undone.
         """
         for version in range(self.recorded_step(client, name) + 1, len(steps) + 1):
             if dry_run:
@@ -206,7 +207,7 @@ class Migrations(abc.ABC):
                 if (self.recorded_version(session, name) or 0) >= version:
                     # Another process was faster.
                     continue
-                # A storage whose transaction has only read may end it, to begin a new one.
+                # A transaction that has only read may be ended, and replaced by a new one.
                 session.has_written = True
                 with _named(name, version):
                     steps[version - 1]()
@@ -214,14 +215,14 @@ class Migrations(abc.ABC):
             logs.logger.info("migration.done", migration=name, version=version)
 
     def recorded_step(self, client: SQLClient, name: str) -> int:
-        """Return how many migrations of a plugin this database has seen."""
+        """Return how many migrations of a plugin have been run on this database."""
         with client.connect(readonly=True) as session:
             return self.recorded_version(session, name) or 0
 
 
 @contextmanager
 def _named(name: str, version: int) -> Iterator[None]:
-    """Have an error, of whatever kind, say which migration it comes from."""
+    """Add the name of the migration to any error of a block."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Schemas in SQLite: creation at the first use, migrations (E-1.3)."""
+"""Schemas in SQLite: creation at the first use, and migrations."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class SQLiteMigrations(Migrations):
     """Creates or upgrades one schema in SQLite."""
 
     def is_missing(self, session: Session) -> bool:
-        """Whether a file does not have the schema."""
+        """Return whether the file lacks the schema."""
         return self.installed_version(session) is None
 
     @scope.without_time_limits()
     def run(self, client: SQLiteClient, *, dry_run: bool = False) -> None:
-        """Bring the schema to its present version, whatever is there.
+        """Bring the schema to its present version, whether or not it exists already.
 
         Parameters
         ----------
@@ -48,7 +48,7 @@ class SQLiteMigrations(Migrations):
 
     def recorded_step(self, client: SQLClient, name: str) -> int:
         assert isinstance(client, SQLiteClient)  # noqa: S101 - that of a storage in SQLite
-        # To connect would make the file, which a dry run must not.
+        # A connection would create the file, and a dry run must not do that.
         return super().recorded_step(client, name) if client.path.exists() else 0
 
     def has_table(self, session: Session, name: str) -> bool:
@@ -58,7 +58,7 @@ class SQLiteMigrations(Migrations):
         return found.fetchone() is not None
 
     def run_file(self, session: Session, path: str) -> None:
-        # `executescript` would commit first.
+        # `executescript` is not used, because it commits first.
         statement = ""
         for line in self.schema.read(path).splitlines(keepends=True):
             statement += line
@@ -67,4 +67,4 @@ class SQLiteMigrations(Migrations):
                 statement = ""
 
     def lock(self, session: Session) -> None:
-        """Do nothing: a transaction that writes has the lock of the file."""
+        """Do nothing, because a transaction that writes has the lock of the file."""
