@@ -1,1 +1,1 @@
-"""What an operator sees of a service: logs, metrics, traces, crashes, profiles."""
+"""The means to watch a running service: logs, metrics, traces, crashes and profiles."""

@@ -1,7 +1,7 @@
-"""Watching the calls of an object from outside: it is wrapped, never changed.
+"""Observes the calls of an object from outside: the object is wrapped, and never changed.
 
-Metrics and traces each give an *observer*, which decorates one function. Knows neither what is
-observed nor what becomes of it.
+Metrics and traces each give an *observer*, which decorates one function. This module knows neither
+the observed objects nor the use of the observations.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ __all__ = ["Function", "Observer", "bound_methods", "counting_hits", "observe", 
 Function = Callable[..., Any]
 
 Observer = Callable[[str, str, str, Function], Function]
-"""Takes what a function belongs to, and the function; returns what to call in its place.
+"""Takes a function and its origin, and returns the function to call in its place.
 
-It is told the kind (``storage``, ``cache``, ``permission``, ``authentication``, ``listeners``), the
-name of the owner, and that of the method, empty for a listener. What it returns passes arguments,
-results and exceptions on as they are.
+The arguments are the kind (``storage``, ``cache``, ``permission``, ``authentication``,
+``listeners``), the name of the owner, the name of the method (empty for a listener) and the
+function. The returned function passes arguments, results and exceptions on as they are.
 """
 
 
 def bound_methods(target: Any) -> Iterator[tuple[str, Any]]:
-    """Give the public methods of an object, with their names, and evaluate nothing else."""
+    """Yield the public methods of an object with their names, without evaluating anything else."""
     for name in dir(target):
         if name.startswith("_"):
             continue
-        # Statically: asking a property for its value would run it (P-34.25).
+        # The lookup is static, because reading a property would run it (P-34.25).
         declared = inspect.getattr_static(target, name)
         is_own = name in getattr(target, "__dict__", ())
         if isinstance(declared, MethodType if is_own else (FunctionType, classmethod)):
@@ -40,17 +40,17 @@ def bound_methods(target: Any) -> Iterator[tuple[str, Any]]:
 def observe(
     function: Function, observers: Iterable[Observer], *, kind: str, owner: str, method: str = ""
 ) -> Function:
-    """Return a function, as all the observers decorate it."""
+    """Return a function decorated by all the observers."""
     for observer in observers:
         function = observer(kind, owner, method, function)
     return function
 
 
 def observe_object(target: Any, observers: Iterable[Observer], *, kind: str, owner: str) -> Any:
-    """Return what stands for an object, and lets observers see the calls of its public methods.
+    """Return a stand-in for an object, with which observers see the calls of its public methods.
 
-    It passes for an instance of the same class, and hands over everything but these calls. What the
-    object calls on itself is not observed.
+    The stand-in passes for an instance of the same class, and passes everything else on to the
+    object. Calls that the object makes on itself are not observed.
     """
     observers = tuple(observers)
     methods = {
@@ -61,23 +61,24 @@ def observe_object(target: Any, observers: Iterable[Observer], *, kind: str, own
 
 
 class _Observed:
-    """Stands for an object; its own attributes are the decorated methods, found at no cost."""
+    """The stand-in for an object; its attributes are the decorated methods, for a fast lookup."""
 
     def __init__(self, target: Any, methods: dict[str, Function]) -> None:
-        # The name by which `inspect.unwrap()` finds what is wrapped.
+        # `inspect.unwrap()` finds the wrapped object by this name.
         vars(self).update(methods, __wrapped__=target)
 
     @property  # type: ignore[misc]  # an object's class is an attribute
     def __class__(self) -> Any:
-        # What `isinstance()` asks.
+        # `isinstance()` reads this attribute.
         return self.__wrapped__.__class__
 
     def __getattr__(self, name: str) -> Any:
-        # Only for what is not found otherwise; a copy in the making has no target yet.
+        # Python calls it only for attributes that are not found otherwise. While a copy is made, it
+        # has no target yet, hence the careful lookup.
         return getattr(object.__getattribute__(self, "__wrapped__"), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Tests replace methods here; what else is set is meant for the object.
+        # Tests replace methods here; any other attribute is set on the object.
         if name in vars(self):
             vars(self)[name] = value
         else:
@@ -94,7 +95,7 @@ class _Observed:
 
 
 def counting_hits(get: Function, hit: Callable[[], None], miss: Callable[[], None]) -> Function:
-    """Decorate the ``get`` of a cache: tell what finds a value from what does not (B-21.31)."""
+    """Decorate the ``get`` of a cache to count the calls that find a value and the others."""
 
     @functools.wraps(get)
     def counted(*args: Any, **kwargs: Any) -> Any:

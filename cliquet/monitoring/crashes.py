@@ -1,10 +1,10 @@
-"""Crashes are told to Sentry, where the setting ``sentry_dsn`` names one (E-6.1, S-19).
+"""Reports of crashes to Sentry, if the setting ``sentry_dsn`` is set.
 
-`sentry-sdk` is set up for the whole process, and puts itself into Pyramid and `logging`: that is
-how it works, and why it is only imported where the setting is there. What it is told comes from
-the entries of level ERROR and above, which carry the exception (S-19.1); Pyramid's integration
-adds the exceptions that no view answered for, and which request it was. It sees our crashes a
-second time, and drops what it has seen.
+`sentry-sdk` is set up for the whole process, and changes Pyramid and `logging`: that is how it
+works, and the reason why it is only imported if the setting is there. Its reports come from the log
+entries of level ERROR and above, which contain the exception. Its integration with Pyramid adds
+exceptions that no view has handled, and the request. It sees our crashes a second time there, and
+drops them.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["setup_sentry", "tell_sentry_of_start"]
 def setup_sentry(config: Configurator) -> None:
     """Start `sentry-sdk`, if ``sentry_dsn`` is set.
 
-    Neither bodies nor local variables nor credentials leave the process: the records belong to
-    the users, and local variables hold the headers of the request and the secrets of the settings.
+    Bodies, local variables and credentials never leave the process: records belong to the users,
+    and local variables contain the headers of the request and the secrets of the settings (E-6.1).
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : the package is missing, or the address is none.
+    pyramid.exceptions.ConfigurationError : the package is missing, or the address is wrong.
     """
     configured = config.get_settings()
     dsn = settings.read(configured, "sentry_dsn")
@@ -40,9 +40,9 @@ def setup_sentry(config: Configurator) -> None:
     name = settings.read(configured, "project_name")
     version = settings.read(configured, "project_version")
     try:
-        utils.Dsn(dsn)  # Before anything is patched.
+        utils.Dsn(dsn)  # It raises before anything is patched.
     except utils.BadDsn as error:
-        # Without its value, which is half a secret.
+        # The message does not show the value, which is half a secret.
         raise ConfigurationError(
             f"sentry_dsn: {error}. Expected https://KEY@HOST/PROJECT, as the page "
             "'Client Keys' of the project in Sentry shows it."
@@ -50,10 +50,10 @@ def setup_sentry(config: Configurator) -> None:
     sdk.init(
         dsn=dsn,
         environment=settings.read(configured, "sentry_env"),
-        # The form that Sentry knows how to compare.
+        # Sentry can compare versions in this form.
         release=f"{name}@{version}" if name else version,
         integrations=[integration],
-        # It would put itself into the drivers, and keep statements and keys.
+        # Automatic integrations would change the drivers, and would report statements and keys.
         auto_enabling_integrations=False,
         send_default_pii=False,
         include_local_variables=False,
@@ -64,15 +64,15 @@ def setup_sentry(config: Configurator) -> None:
 
 
 def tell_sentry_of_start(config: Configurator, message: str) -> None:
-    """Send the message of the start, so that the deployer sees that Sentry is reached (E-6.1)."""
+    """Send a message at the start, so that the deployer sees that Sentry can be reached."""
     if settings.read(config.get_settings(), "sentry_dsn"):
         _import("sentry_sdk").capture_message(message, level="info")
 
 
 def _with_plain_message(told: dict[str, Any], hint: dict[str, Any]) -> dict[str, Any]:
-    """Replace the line that was written, with its colours and fields, by the text of the entry.
+    """Replace the line of the log, with its colours and fields, by the text of the entry.
 
-    Sentry groups by message, and no line is twice the same.
+    Sentry groups reports by their message, and no two lines of the log are equal.
     """
     event = getattr(hint.get("log_record"), "cliquet_event", None)
     if event is not None:

@@ -1,4 +1,4 @@
-"""How long the fields of a log entry may be, whatever clients and errors put into them (X-34)."""
+"""The limit of the length of fields in a log entry, whatever clients and errors put into them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cliquet.monitoring.renderers import decode_value
 __all__ = ["CUT", "bound", "cut"]
 
 CUT: Final = "…"
-"""Stands where something was cut off."""
+"""Marks the place where something was cut off."""
 
-# A traceback is long by nature, and code writes most of it.
+# A traceback is always long, and comes mostly from code rather than from clients.
 _TRACEBACKS: Final = frozenset({"exception", "stack"})
 _TRACEBACK_FACTOR: Final = 64
 _SHORT_TYPES: Final = frozenset({type(None), bool, float})
@@ -26,7 +26,7 @@ def bound(entry: MutableMapping[str, Any], max_bytes: int) -> None:
     for name, value in entry.items():
         kind = type(value)
         if kind is str:
-            # No character has more than 4 bytes.
+            # A character has at most 4 bytes.
             if 4 * len(value) > max_bytes:
                 allowed = max_bytes * _TRACEBACK_FACTOR if name in _TRACEBACKS else max_bytes
                 entry[name] = cut(value, allowed)
@@ -45,7 +45,7 @@ def _bounded(value: Any, max_bytes: int) -> Any:
 
 
 def _within(pairs: Iterable[tuple[Any, Any]], max_bytes: int) -> Iterable[tuple[Any, Any]]:
-    """Give pairs as long as their texts are no longer, then one that is the mark."""
+    """Yield pairs while the sum of their texts is within the limit, and then the mark."""
     left = max_bytes
     for name, value in pairs:
         size = len(decode_value(name).encode()) + len(decode_value(value).encode())
@@ -57,8 +57,8 @@ def _within(pairs: Iterable[tuple[Any, Any]], max_bytes: int) -> Iterable[tuple[
 
 
 def cut(text: str, max_bytes: int) -> str:
-    """Return a text of at most `max_bytes` in UTF-8, or as much of it and the mark."""
-    # Before it is encoded: it may be of megabytes.
+    """Return the text if it has at most `max_bytes` in UTF-8, else its beginning and the mark."""
+    # The text is cut before it is encoded, because it may have megabytes.
     raw = text[: max_bytes + 1].encode("utf-8", "backslashreplace")
     if len(raw) <= max_bytes:
         return text

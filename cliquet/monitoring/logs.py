@@ -1,9 +1,10 @@
-"""The shared logger, and the context of the request that its entries carry.
+"""The shared logger, and the context of the request that its entries contain.
 
-An entry is rendered here and handed, as text, to the standard logger ``cliquet``: what is written,
-and where, is the deployer's logging configuration (S-18.2). Nothing global is configured, neither
-in structlog nor in `logging`, so that two applications keep their own renderer (S-23.21). Knows
-nothing of requests: the web layer passes a function that computes their fields.
+An entry is rendered here and given, as text, to the standard logger ``cliquet``. The logging
+configuration of the deployer decides which entries are written, and where. Nothing global is
+configured, neither in structlog nor in `logging`, so that each of two applications keeps its own
+renderer. The module knows nothing of requests: the web layer passes a function that computes their
+fields.
 """
 
 from __future__ import annotations
@@ -44,18 +45,19 @@ __all__ = [
 LOGGER_NAME = "cliquet"
 
 Renderer = Callable[[Any, str, MutableMapping[str, Any]], str]
-"""A final structlog processor: logger, name of the method, entry; returns the text (S-18.1)."""
+"""A final structlog processor: it takes a logger, the name of the method and an entry, and returns
+the text."""
 
 
 # Context
 
 
 class LogContext(NamedTuple):
-    """What the entries of one request carry. Never modified, only replaced.
+    """The fields that the entries of one request contain. It is never modified, only replaced.
 
-    `structlog.contextvars` is not used: it keeps one variable per field, so that none can be
-    computed on demand, and putting the outer fields back means knowing each name bound meanwhile.
-    Since it is immutable, a context that is copied to another thread or task
+    `structlog.contextvars` is not used. It keeps one variable for each field, so that no field can
+    be computed on demand, and to restore the outer fields one must know each name that was bound
+    meanwhile. Because it is immutable, a context that is copied to another thread or task
     (``asyncio.to_thread``, Python 3.14 without GIL) shares nothing with the original.
     """
 
@@ -65,7 +67,7 @@ class LogContext(NamedTuple):
     max_field_bytes: int | None = None
 
     def merged(self) -> dict[str, Any]:
-        """Return a new dict: the request's fields, over which the bound ones win."""
+        """Return a new dict with the fields of the request and the bound ones, which win."""
         if self.request_fields is None:
             return dict(self.bound)
         return {**self.request_fields(), **self.bound}
@@ -82,24 +84,24 @@ def begin(
     *,
     max_field_bytes: int | None = None,
 ) -> Token[LogContext]:
-    """Start a fresh context, as at the beginning of a request (S-18.4).
+    """Start a new context, for example at the beginning of a request (S-18.4).
 
     Parameters
     ----------
-    request_fields : computes the first fields of S-18.3. It is called for each entry that is
-        really rendered, and never for one that the level drops. It must not raise.
-    renderer : that of the application which serves the request (S-23.21).
-    max_field_bytes : where the fields of its entries are cut; ``None`` for nowhere.
+    request_fields : computes the fields of the request. It is called for each entry that is really
+        rendered, and never for one that the level drops. It must not raise.
+    renderer : renderer of the application that serves the request.
+    max_field_bytes : greatest length of the fields of its entries; ``None`` for no limit.
 
     Returns
     -------
-    What :func:`end` needs to bring the previous context back.
+    A token with which :func:`end` brings the previous context back.
     """
     return _current.set(LogContext(renderer, request_fields, max_field_bytes=max_field_bytes))
 
 
 def end(token: Token[LogContext]) -> None:
-    """Bring back the context that was current before the :func:`begin` that gave `token`.
+    """Bring back the context that was current before the call of :func:`begin` that gave `token`.
 
     Raises
     ------
@@ -111,7 +113,7 @@ def end(token: Token[LogContext]) -> None:
 
 @contextmanager
 def using(renderer: Renderer | None) -> Iterator[None]:
-    """Write what is logged inside, outside of any request, as an application writes its lines."""
+    """Write the entries of a block outside of requests with the renderer of an application."""
     token = begin(renderer=renderer)
     try:
         yield
@@ -121,7 +123,7 @@ def using(renderer: Renderer | None) -> Iterator[None]:
 
 @contextmanager
 def without_tracebacks() -> Iterator[None]:
-    """Write the errors that are logged inside, whatever logs them, without their tracebacks."""
+    """Write all errors that are logged in a block without their tracebacks."""
     token = _with_tracebacks.set(False)
     try:
         yield
@@ -131,7 +133,7 @@ def without_tracebacks() -> Iterator[None]:
 
 @contextmanager
 def scope() -> Iterator[None]:
-    """Drop at exit what was bound inside, as around a sub-request (S-23.23)."""
+    """Drop the fields that a block has bound when it ends, for example around a sub-request."""
     token = _current.set(_current.get())
     try:
         yield
@@ -164,11 +166,11 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def request_id(header_value: str | None) -> str:
-    """Return the caller's request id if it is acceptable, else a generated one (E-6.4).
+    """Return the request id of the client if it is acceptable, else a generated one (E-6.4).
 
     Parameters
     ----------
-    header_value : the ``X-Request-Id`` of the request, ``None`` without one.
+    header_value : the header ``X-Request-Id`` of the request; ``None`` if there is none.
     """
     if header_value is not None and _REQUEST_ID.fullmatch(header_value):
         return header_value
@@ -179,16 +181,16 @@ def request_id(header_value: str | None) -> str:
 
 
 class _RenderedRecord(logging.LogRecord):
-    """A record whose message already holds the traceback.
+    """A record whose message already contains the traceback.
 
-    Collectors such as Sentry's read ``exc_info`` (S-19.1), but a formatter that finds it appends
-    the traceback to the message, and would break the single line of Heka. It does so through
-    ``exc_text``, where it keeps the text that it made: here that text is forgotten.
+    Collectors such as that of Sentry read ``exc_info``. But a formatter that finds it appends the
+    traceback to the message, which would break the single line of Heka. The formatter keeps its
+    text in ``exc_text``; here that text is forgotten.
     """
 
     def __init__(self, record: logging.LogRecord) -> None:
-        # A copy, not a new record: the application's record factory may have added attributes
-        # (OpenTelemetry's does) that its formats rely on.
+        # It copies the record instead of making a new one: the record factory of the application
+        # may have added attributes (that of OpenTelemetry does) which its formats need.
         self.__dict__.update(record.__dict__)
         self.__dict__.pop("exc_text", None)
 
@@ -202,7 +204,7 @@ class _RenderedRecord(logging.LogRecord):
 
 
 class _Entry(structlog.BoundLoggerBase):
-    """One entry on its way through structlog's processors."""
+    """One entry on its way through the processors of structlog."""
 
     def render(self, method_name: str, event: str | None, entry: dict[str, Any]) -> str | None:
         """Return the final text, or ``None`` if a processor dropped the entry."""
@@ -216,10 +218,11 @@ class _Entry(structlog.BoundLoggerBase):
 class Logger:
     """A structlog logger whose bound fields belong to the current context (P-27.1).
 
-    The renderer is the one of the context, else `renderer`. With neither, nothing is set up and
-    structlog's own configuration applies, its defaults to begin with (P-27.6).
+    The renderer is that of the context, else `renderer`. If there is neither, nothing is set up,
+    and the configuration of structlog itself applies, at first its defaults (P-27.6).
 
-    `structlog.stdlib.LoggerFactory` is avoided because it replaces the process's logger class.
+    `structlog.stdlib.LoggerFactory` is not used, because it replaces the logger class of the
+    process.
     """
 
     def __init__(self, renderer: Renderer | None = None) -> None:
@@ -239,7 +242,7 @@ class Logger:
         self._log("warning", logging.WARNING, event, args, entry)
 
     def error(self, event: str | None = None, *args: Any, **entry: Any) -> None:
-        """Log at level ERROR; with ``exc_info``, the traceback comes along."""
+        """Log at level ERROR; with ``exc_info``, the entry has the traceback."""
         self._log("error", logging.ERROR, event, args, entry)
 
     def critical(self, event: str | None = None, *args: Any, **entry: Any) -> None:
@@ -255,12 +258,12 @@ class Logger:
     fatal = critical
 
     def bind(self, **new_fields: Any) -> Logger:
-        """Add fields to every later entry of the current context, whoever logs it."""
+        """Add fields to every later entry of the current context, from any logger."""
         bind(**new_fields)
         return self
 
     def new(self, **new_fields: Any) -> Logger:
-        """Forget the fields of the current context, the request's too, then bind."""
+        """Forget the fields of the current context, those of the request too, and then bind."""
         _current.set(_current.get()._replace(request_fields=None, bound=new_fields))
         return self
 
@@ -269,19 +272,19 @@ class Logger:
 
         Raises
         ------
-        KeyError : one of them is not there; none is removed.
+        KeyError : one of them does not exist; then none is removed.
         """
         _unbind(keys, missing_is_error=True)
         return self
 
     def try_unbind(self, *keys: str) -> Logger:
-        """Remove fields from the current context, if they are there."""
+        """Remove those of the fields that exist from the current context."""
         _unbind(keys, missing_is_error=False)
         return self
 
     @property
     def _context(self) -> dict[str, Any]:
-        # What structlog.get_context() reads.
+        # structlog.get_context() reads this attribute.
         return fields()
 
     def _log(
@@ -296,16 +299,18 @@ class Logger:
         renderer = context.renderer or self._renderer
         if renderer is None:
             method = getattr(structlog.get_logger(), method_name)
-            # Interpolated here: structlog's default logger takes no arguments before 22.2.
+            # The arguments are interpolated here, because the default logger of structlog takes
+            # none before 22.2.
             method(_interpolated(event, args), **{**context.merged(), **entry})
             return
 
         standard = self._standard
         if standard is None:
-            # Not at import: fileConfig() disables the loggers that exist when it runs.
+            # The logger is not made at import, because fileConfig() disables the loggers that exist
+            # when it runs.
             standard = self._standard = logging.getLogger(LOGGER_NAME)
-        # Before anything is built, rather than in the chain with filter_by_level: most entries
-        # of a request end here.
+        # The level is checked before anything is built, and not by filter_by_level in the chain,
+        # because most entries of a request end here.
         if not standard.isEnabledFor(level):
             return
 
@@ -314,15 +319,15 @@ class Logger:
         processors: tuple[Any, ...] = (structlog.processors.format_exc_info, renderer)
         max_bytes = context.max_field_bytes
         if max_bytes is not None:
-            # Once the traceback is a text.
+            # The fields are cut after the traceback has become a text.
             processors = (processors[0], _bounding(max_bytes), renderer)
         event = _interpolated(event, args)
         line = _Entry(standard, processors, context.merged()).render(method_name, event, entry)
         if line is None:
             return
 
-        # Public parts of logging.Logger only; findCaller() is left out since the frame that it
-        # starts from, when it is called from outside, changed with Python 3.11.
+        # Only public parts of logging.Logger are used. findCaller() is not, because the frame where
+        # it starts when it is called from outside changed with Python 3.11.
         caller = sys._getframe(2)
         code = caller.f_code
         record = standard.makeRecord(
@@ -336,7 +341,7 @@ class Logger:
             code.co_name,
         )
         if event is not None:
-            # For collectors, which group by message: no line is twice the same.
+            # Collectors group entries by their message, and no two lines are equal.
             told = {"event": decode_value(event)}
             if max_bytes is not None:
                 field_bounds.bound(told, max_bytes)
@@ -365,9 +370,9 @@ def _interpolated(event: str | None, args: tuple[Any, ...]) -> str | None:
 
 
 def _exc_info(value: Any) -> Any:
-    """Turn what callers pass as ``exc_info`` into a triple, or ``None`` without exception.
+    """Turn the argument ``exc_info`` of a caller into a triple; ``None`` if there is no exception.
 
-    Typed as `Any` because `logging` and structlog name the same triple differently.
+    It has the type `Any` because `logging` and structlog have different names for the same triple.
     """
     if isinstance(value, BaseException):
         return (type(value), value, value.__traceback__)
@@ -382,10 +387,10 @@ logger = Logger()
 
 
 def logger_for(renderer: Renderer) -> Logger:
-    """Return a logger for entries outside requests, such as those of one application's start-up.
+    """Return a logger for entries outside of requests, for example at the start of an application.
 
     Parameters
     ----------
-    renderer : applies where the current context has none.
+    renderer : is used if the current context has none.
     """
     return Logger(renderer)

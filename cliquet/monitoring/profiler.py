@@ -1,6 +1,6 @@
-"""Werkzeug's profiler as a service uses it: files alone, under many threads (S-21.3).
+"""The profiler of Werkzeug, made fit for a service: it only writes files, and allows many threads.
 
-Knows Werkzeug's middleware as an argument only, since the package is optional.
+The middleware of Werkzeug is an argument, and is not imported, because the package is optional.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pyramid.exceptions import ConfigurationError
 
 __all__ = ["Profiler"]
 
-# A file name has 255 bytes at most; ids of records may have nearly as many.
+# A file name has at most 255 bytes, and the id of a record may have nearly as many.
 _MAX_PATH_LENGTH = 150
 _UNSAFE = re.compile(r"[^\w.~@%+=:,-]", re.ASCII)
 
@@ -23,19 +23,19 @@ _UNSAFE = re.compile(r"[^\w.~@%+=:,-]", re.ASCII)
 class Profiler:
     """A WSGI middleware that writes a profile of each request to a folder.
 
-    Requests are served one after the other: several cannot be profiled at once (since Python 3.12
-    the second one fails), and each would measure its waits for the others.
+    Requests are served one after the other. Several cannot be profiled at once (since Python 3.12
+    the second one fails), and each would also measure its waits for the others.
 
     Parameters
     ----------
     middleware : ``werkzeug.middleware.profiler.ProfilerMiddleware``.
-    profile_dir : folder, created if missing.
-    restrictions : those of the table that Werkzeug prints after each request, which is off: it
-        would stand in the midst of the logs, and the files have more.
+    profile_dir : folder of the files; it is created if it does not exist.
+    restrictions : an option of the table that Werkzeug prints after each request. The table is off:
+        it would appear between the lines of the log, and the files contain more.
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : the folder cannot be made, or not be written to.
+    pyramid.exceptions.ConfigurationError : the folder cannot be created, or cannot be written to.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Profiler:
 
 
 def _file_name(environ: Any) -> str:
-    """Name the file by method, path, duration and time, as Werkzeug does.
+    """Return a file name of method, path, duration and time, like that of Werkzeug.
 
-    Unlike Werkzeug's, the name differs for requests of the same second, and any path will do.
+    Unlike there, requests of the same second have different names, and any path is possible.
     """
     path = environ.get("PATH_INFO", "").strip("/").replace("/", ".") or "root"
     path = _UNSAFE.sub("_", path)[:_MAX_PATH_LENGTH]

@@ -1,4 +1,4 @@
-"""Metrics that Prometheus scrapes at ``/__metrics__`` (E-6.2).
+"""Metrics that Prometheus reads at ``/__metrics__``.
 
 Labels have few values, whatever clients send: names of services and routes, methods, statuses.
 """
@@ -27,10 +27,10 @@ __all__ = ["COMPONENTS", "Metrics", "metrics_tween_factory"]
 
 COMPONENTS = ("storage", "permission", "cache")
 
-# In seconds. From what memory answers at once to what a client gives up on.
+# In seconds: from an answer out of memory to one for which no client waits any longer.
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-# Set by the deployer, for `prometheus_client`: a folder where workers share what they count.
+# The deployer sets it for `prometheus_client`: a folder where workers share their counts.
 _SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _START = "cliquet.metrics_start"
@@ -38,13 +38,13 @@ _REQUEST_LABELS = ("service", "method", "status")
 
 
 class Metrics:
-    """What one application counts.
+    """The metrics of one application.
 
     Attributes
     ----------
     collectors : ``CollectorRegistry`` of `prometheus_client`, where an application may add its own
         metrics.
-    is_shared : whether several worker processes add theirs up.
+    is_shared : whether the metrics of several worker processes are added up.
 
     Raises
     ------
@@ -86,13 +86,13 @@ class Metrics:
         self._size = client.Gauge(
             "pool_size", "Connections that the pool keeps.", ("component",), **gauge
         )
-        # Finding the series of some labels costs as much as changing it.
+        # Looking a series up by its labels costs as much as changing it, hence they are kept.
         self._known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
         self._pools: dict[str, Callable[[], Any]] = {}
         self._pools_lock = threading.Lock()
 
     def observer(self, kind: str, owner: str, method: str, function: Function) -> Function:
-        """Return a function that is timed; the hits and misses of a cache are counted."""
+        """Return a timed function; for a cache, it also counts hits and misses."""
         labels: tuple[str, ...]
         if kind == "listeners":
             histogram, labels = self._listeners, (owner,)
@@ -100,7 +100,7 @@ class Metrics:
             histogram, labels = self._calls, (kind, method)
         if (kind, method) == ("cache", "get"):
             function = counting_hits(function, hit=self._hits.inc, miss=self._misses.inc)
-        # Made by the first call: most methods are never called.
+        # The first call makes the series, because most methods are never called.
         series: Any = None
 
         @functools.wraps(function)
@@ -118,13 +118,13 @@ class Metrics:
         return timed
 
     def watch_pool(self, component: str, status: Callable[[], Any]) -> None:
-        """Tell how full the pool of a backend is; `status` returns a ``PoolStatus`` or ``None``."""
+        """Report the use of a backend's pool; `status` returns a ``PoolStatus`` or ``None``."""
         if status() is not None:
             self._pools[component] = status
 
     def sample_pools(self, *_: Any) -> None:
-        """Note how full the pools are."""
-        # Whoever is last has seen what everybody before has given back.
+        """Record the use of the pools."""
+        # Under the lock, the last thread sees all connections that the others have given back.
         with self._pools_lock:
             for component, status in self._pools.items():
                 pool = status()
@@ -132,7 +132,7 @@ class Metrics:
                 self._size.labels(component).set(pool.size)
 
     def count_response(self, request: Request, response: Response) -> None:
-        """Count a response; those within a batch once the batch, which may be retried, ends."""
+        """Count a response; those of a batch are counted at its end, because it may be retried."""
         labels = _labels(request, response)
         parent = getattr(request, "parent", None)
         if parent is not None:
@@ -142,7 +142,7 @@ class Metrics:
             return
         start = request.environ.get(_START)
         if start is None:
-            # The application sends itself a request, in the course of another one.
+            # This is a request that the application sends to itself during another one.
             return
         series = self._known.get(labels)
         if series is None:
@@ -154,12 +154,12 @@ class Metrics:
         for counted in request.__dict__.get("_cliquet_counted", ()):
             self._subrequests.labels(*counted).inc()
         if self.is_shared and self._pools:
-            # Another worker may be scraped meanwhile, and afterwards.
+            # Another worker may answer the next request for the metrics.
             self.sample_pools()
             request.add_finished_callback(self.sample_pools)
 
     def exposition(self) -> tuple[bytes, str]:
-        """Return all the metrics, and the type of this text."""
+        """Return the text with all the metrics, and its content type."""
         self.sample_pools()
         collectors = self.collectors
         if self.is_shared:
@@ -171,7 +171,8 @@ class Metrics:
 
 
 def _package() -> Any:
-    # It looks at the environment when it is imported, and nobody pays who does not use it.
+    # It reads the environment when it is imported. A service that does not use it does not pay for
+    # it.
     folder = os.environ.get(_SHARED_FOLDER)
     if folder is not None and not Path(folder).is_dir():
         raise ConfigurationError(
@@ -188,7 +189,7 @@ def _package() -> Any:
 
 
 def _forget_dead_workers(multiprocess: Any) -> None:
-    """Leave out the pools of workers that were killed, of which no server has to tell."""
+    """Forget the pools of workers that were killed; servers do not report their end."""
     for path in Path(os.environ[_SHARED_FOLDER]).glob("gauge_live*_*.db"):
         pid = path.stem.rpartition("_")[2]
         try:
@@ -197,14 +198,14 @@ def _forget_dead_workers(multiprocess: Any) -> None:
             with contextlib.suppress(FileNotFoundError):
                 multiprocess.mark_process_dead(pid)
         except (PermissionError, ValueError):
-            # Somebody else's process; or a name that is none of ours.
+            # The process belongs to another user, or the file is not ours.
             continue
 
 
 def _labels(request: Request, response: Response) -> tuple[str, str, str]:
     service = utils.current_service(request)
     if service is None:
-        # A route of the application's own has a name too.
+        # A route that the application added itself has a name too.
         service = getattr(request, "matched_route", None)
     name = "unknown" if service is None else service.name
     return name, request_facts.known_method(request), str(response.status_code)
@@ -213,10 +214,10 @@ def _labels(request: Request, response: Response) -> tuple[str, str, str]:
 def metrics_tween_factory(
     handler: Callable[[Request], Response], registry: Any
 ) -> Callable[[Request], Response]:
-    """Look at the clock when a request comes in, before anything can refuse it."""
+    """Note the time when a request comes in, before anything can refuse it."""
 
     def metrics_tween(request: Request) -> Response:
-        # The attempts of one request share their environment, and its duration is that of all.
+        # The attempts of one request share their environment, and their durations are added up.
         request.environ.setdefault(_START, time.perf_counter())
         return handler(request)
 

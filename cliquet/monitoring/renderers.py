@@ -1,6 +1,7 @@
-"""How log entries are written: coloured lines for people, JSON lines for machines.
+"""The renderers of log entries: coloured lines for people, JSON lines for machines.
 
-Processors of structlog, the last of a chain: they know nothing of where entries come from or go.
+They are the last processors in a chain of structlog, and know nothing of the origin and the
+destination of entries.
 """
 
 from __future__ import annotations
@@ -24,18 +25,19 @@ _CYAN = "\x1b[36m"
 _MAGENTA = "\x1b[35m"
 _RESET = "\x1b[0m"
 
-# Clients choose paths, query strings and agents: a line feed would forge an entry, an escape code
-# would drive the terminal. C0 and C1 controls, and the separators that str.splitlines() knows.
+# Clients choose paths, query strings and user agents: a line feed would forge an entry, and an
+# escape code would control the terminal. These are the C0 and C1 controls, and the separators of
+# str.splitlines().
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROLS_BUT_LAYOUT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _MULTILINE_FIELDS = frozenset({"exception", "stack"})
 
 
 def decode_value(value: Any) -> str:
-    """Return the text of any value, which UTF-8 can always encode; never raises (P-27.5)."""
+    """Return a text of any value that UTF-8 can always encode; this never raises (P-27.5)."""
     try:
         text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-    except Exception:  # The __str__ of anything: a log entry must not replace the response.
+    except Exception:  # Any __str__ may fail, and a log entry must not replace the response.
         text = f"<{type(value).__name__} without text>"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -47,11 +49,11 @@ def _printable(value: Any, controls: re.Pattern[str] = _CONTROLS) -> str:
 
 
 class ClassicLogRenderer:
-    """One coloured line of text, for people (S-18.7). A traceback keeps its lines.
+    """Renders an entry as a coloured line for people; a traceback keeps its lines (S-18.7).
 
     Parameters
     ----------
-    settings : unused; renderers are built with them (S-18.1).
+    settings : not used, but all renderers are made with them.
     """
 
     def __init__(self, settings: ReadOnlySettings) -> None:
@@ -95,17 +97,18 @@ _SEVERITIES = {
     "info": 6,
     "debug": 7,
 }
-# JSON escapes line feeds; it need not escape these, which end a line for some who read the output.
+# JSON escapes line feeds. It need not escape these characters, but some programs that read the
+# output take them for the end of a line.
 _LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
 class MozillaHekaRenderer:
-    """One JSON object per line, in the format of Mozilla's services (S-18.8).
+    """Renders an entry as a JSON object in one line, in the format of Mozilla (S-18.8).
 
     Parameters
     ----------
-    settings : ``project_name`` is read from them.
+    settings : mapping with ``project_name``.
 
     Raises
     ------
@@ -130,7 +133,8 @@ class MozillaHekaRenderer:
         }
         for member in message.keys() & event_dict.keys():
             message[member] = event_dict.pop(member)
-        # A `Type` that is given leaves the event's text among the fields: nothing is lost.
+        # If the entry has a `Type`, the text of the event stays among the fields, so that nothing
+        # is lost.
         kind = event_dict.pop("Type" if "Type" in event_dict else "event", None)
         message["Type"] = "" if kind is None else decode_value(kind)
         given = event_dict.pop("Fields", {})
@@ -144,12 +148,13 @@ class MozillaHekaRenderer:
 
 
 def _field(value: Any) -> Any:
-    """Flatten a value of ``Fields``, which Heka only accepts as a scalar or a list of texts."""
+    """Flatten a value of ``Fields``, because Heka only accepts a scalar or a list of texts."""
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         return [decode_value(item) for item in value]
     if isinstance(value, (Mapping, list, tuple)):
         return jsonio.dumps(value).decode("utf-8")
-    # Exact types: an enumeration member or another subclass may have no JSON form of its own.
+    # The types are compared exactly, because a subclass, such as an enumeration, may have no JSON
+    # form.
     if value is None or type(value) in (bool, int):
         return value
     if type(value) is float and math.isfinite(value):

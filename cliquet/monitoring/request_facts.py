@@ -1,4 +1,4 @@
-"""What logs and metrics say of a request, in words that clients cannot make up."""
+"""Values of a request for logs and metrics that clients cannot invent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["elapsed_ms", "is_tried_again", "known_method"]
 
 
 def elapsed_ms(request: Request) -> int:
-    """Return how long the request has been processed, in ms; 1 if nobody looked at the clock."""
+    """Return how long the request has been processed, in ms; 1 if its start was not noted."""
     start = getattr(request, "_log_start", None)
     return 1 if start is None else int((time.perf_counter() - start) * 1000)
 
@@ -22,12 +22,12 @@ _METHODS = frozenset(
 
 
 def known_method(request: Request) -> str:
-    """Return the method of a request, or ``other`` for one that RFC 9110 and 5789 do not define."""
+    """Return the method of a request, or ``other`` if RFC 9110 and 5789 do not define it."""
     method: str = request.method
     return method if method in _METHODS else "other"
 
 
 def is_tried_again(request: Request) -> bool:
-    """Whether the response to a request is dropped, because it is another attempt's turn (X-23)."""
+    """Return whether the response is dropped because the request will be tried again (X-23)."""
     error = getattr(request, "exception", None)
     return error is not None and bool(is_error_retryable(request, error))

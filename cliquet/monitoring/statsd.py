@@ -1,4 +1,4 @@
-"""What is measured for a StatsD server, and how it leaves: one datagram for each request."""
+"""Metrics for a StatsD server, which are sent in one datagram for each request."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ __all__ = ["Batching", "Timer", "batch_metrics", "count_response", "metric_name"
 
 
 class Timer(contextlib.ContextDecorator):
-    """Sends how long a block takes, or each call of a decorated function, in milliseconds."""
+    """Measures a block, or each call of a decorated function, and sends the milliseconds."""
 
     def __init__(self, send: Callable[[float], None]) -> None:
         self._send = send
         self._start = 0.0
 
     def _recreate_cm(self) -> Timer:
-        # Calls of a decorated function may overlap, in threads or by recursion.
+        # Calls of a decorated function may overlap in threads or by recursion, so that each has a
+        # timer.
         return Timer(self._send)
 
     def __enter__(self) -> Timer:
@@ -43,27 +44,27 @@ class Timer(contextlib.ContextDecorator):
 
 
 class Batching:
-    """A client of the package; what a thread measures in a request leaves together when it ends.
+    """A client that sends the metrics of a thread during a request together, when the request ends.
 
-    Most of the cost of a metric is that of sending a datagram. Outside a request each is sent at
-    once.
+    Most of the cost of a metric is the sending of a datagram. Outside of a request, each metric is
+    sent at once.
     """
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self._requests = threading.local()
-        # Its socket goes with the application that used it.
+        # Its socket is closed when the application that used it is gone.
         weakref.finalize(self, client.close)
 
     def begin(self) -> bool:
-        """Keep what this thread measures from here on; return false if it does already."""
+        """Keep the metrics of this thread from now on; return ``False`` if this was already so."""
         if getattr(self._requests, "kept", None) is not None:
             return False
         self._requests.kept = []
         return True
 
     def end(self) -> None:
-        """Send what was kept."""
+        """Send the metrics that were kept."""
         kept, self._requests.kept = self._requests.kept, None
         pipeline = self._client.pipeline()
         for method, stat, value, rate in kept:
@@ -87,19 +88,19 @@ class Batching:
             kept.append((method, stat, value, rate))
 
     def __getattr__(self, name: str) -> Any:
-        # What this library does not measure, at once.
+        # Metrics that this library does not use itself are sent at once.
         return getattr(self._client, name)
 
 
 def metric_name(*parts: str) -> str:
-    """Return the name of a metric: its parts, those that are not empty, between dots."""
+    """Return the name of a metric: its parts that are not empty, joined by dots."""
     return ".".join([part for part in parts if part])
 
 
 def _on_the_wire(value: Any) -> Any:
-    """Return a text without what has a meaning in the protocol, or none; anything else as it is.
+    """Return a text without characters that the protocol uses or lacks; other values stay.
 
-    The package sends ASCII alone, and raises for the rest.
+    The package only sends ASCII, and raises an error for other characters.
     """
     if not isinstance(value, str) or (
         value.isascii() and value.isprintable() and "|" not in value and "#" not in value
@@ -109,7 +110,7 @@ def _on_the_wire(value: Any) -> Any:
 
 
 def observer_for(client: Client) -> Observer:
-    """Return what times each call, and counts the hits and misses of a cache (S-20.3)."""
+    """Return an observer that times calls, and counts the hits and misses of a cache (S-20.3)."""
 
     def observer(kind: str, owner: str, method: str, function: Function) -> Function:
         key = metric_name(kind, owner, method)
@@ -126,7 +127,7 @@ def observer_for(client: Client) -> Observer:
             try:
                 return function(*args, **kwargs)
             finally:
-                # Looked up at each measure: tests of applications replace it (P-28.4).
+                # It is looked up at each call, because tests of applications replace it (P-28.4).
                 client._client.timing(key, (time.perf_counter() - start) * 1000)
 
         return timed
@@ -135,15 +136,16 @@ def observer_for(client: Client) -> Observer:
 
 
 def batch_metrics(request: Request) -> None:
-    """Have the metrics of a request sent together when it ends."""
+    """Make the metrics of a request leave together when it ends."""
     batching = request.registry.statsd._batching
-    # A request that an application sends itself, tweens included, ends with the outer one.
+    # The metrics of a request that an application sends to itself leave with those of the outer
+    # one.
     if batching.begin():
         request.add_finished_callback(lambda request: batching.end())
 
 
 def count_response(request: Request) -> None:
-    """Count a response: its user, how that user was recognised, its service (S-20.3)."""
+    """Count a response: its user, the policy that recognised the user, and its service (S-20.3)."""
     client = request.registry.statsd
     user_id = getattr(request, "prefixed_userid", None)
     if user_id is not None:
@@ -151,6 +153,6 @@ def count_response(request: Request) -> None:
         client.count(f"authn_type.{request.authn_type}")
     service = utils.current_service(request)
     if service is not None:
-        # Anybody may make a method up, and metrics are kept for good.
+        # Clients may invent methods, and metrics are kept for ever.
         method = request_facts.known_method(request)
         client.count(f"view.{service.name}.{method}")

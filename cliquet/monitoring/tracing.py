@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry, within those that its instrumentation makes of requests (E-6.3)."""
+"""Spans of OpenTelemetry, inside of those that its instrumentation makes for requests."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["active_observer"]
 
 
 def active_observer() -> Observer | None:
-    """Return what makes a span of each call within a request that is traced.
+    """Return an observer that makes a span of each call within a traced request.
 
-    ``None`` when no instrumentation of OpenTelemetry is loaded; nothing is imported then.
+    It is ``None`` if no instrumentation of OpenTelemetry is loaded; then nothing is imported.
     """
-    # Not the package itself: the driver of Redis imports it wherever it is installed.
+    # The package itself says nothing, because the driver of Redis imports it if it is installed.
     if "opentelemetry.instrumentation" not in sys.modules:
         return None
     trace: Any = importlib.import_module("opentelemetry.trace")
-    # Of whatever provider is set, now or later.
+    # The tracer uses the provider that is set now or later.
     tracer = trace.get_tracer("cliquet")
     current_span = trace.get_current_span
 
@@ -30,10 +30,10 @@ def active_observer() -> Observer | None:
 
         @functools.wraps(function)
         def traced(*args: Any, **kwargs: Any) -> Any:
-            # Heartbeats, scripts, and requests that are not sampled have none.
+            # Heartbeats, scripts, and requests that are not sampled have no span.
             if not current_span().is_recording():
                 return function(*args, **kwargs)
-            # Exceptions that pass are recorded, and make it a span in error.
+            # The span records exceptions that pass through it, and is then marked as an error.
             with tracer.start_as_current_span(name):
                 return function(*args, **kwargs)
 
