@@ -1,1 +1,1 @@
-"""What the backends share below their contracts: the request's transaction, clients, locks."""
+"""The tools that backends share: the transaction of a request, clients of servers, locks."""

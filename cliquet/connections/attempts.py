@@ -1,4 +1,4 @@
-"""How often a backend does again what somebody else undoes meanwhile: not for ever."""
+"""The bound on how often a backend repeats work that other processes undo meanwhile."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from cliquet.storage.exceptions import BackendError
 __all__ = ["ATTEMPTS", "attempts"]
 
 ATTEMPTS: Final = 10
-"""More than any number of others who write, flush and purge at the same moment makes necessary."""
+"""More than is necessary, however many others write, flush and purge at the same moment."""
 
 
 def attempts(what: str) -> Iterator[int]:
-    """Give the numbers of the attempts, for a loop that is left when one succeeds.
+    """Yield the numbers of the attempts, for a loop that the caller leaves when one succeeds.
 
     Parameters
     ----------
-    what : is attempted, for the message.
+    what : name of the work, for the message.
 
     Raises
     ------
-    BackendError : all of them are used up; the error is retryable.
+    BackendError : all attempts are used up; the error is retryable.
     """
     yield from range(ATTEMPTS)
     raise BackendError(message=f"{what}: {ATTEMPTS} attempts have failed.", retryable=True)

@@ -1,7 +1,7 @@
-"""Clients of Memcached, as settings describe them, and its errors, as backends raise them.
+"""Makes clients of Memcached from settings, and translates the errors of the driver.
 
-The one module that knows the driver, which the extra ``cliquet[memcached]`` installs; without it,
-the module can be imported all the same.
+Only this module knows the driver, which the extra ``cliquet[memcached]`` installs. The module can
+be imported without the driver too.
 """
 
 from __future__ import annotations
@@ -31,21 +31,22 @@ T = TypeVar("T")
 ALLOWED_HOSTS: Final = "one or more of host, host:port or [IPv6 address]:port, between spaces"
 DEFAULT_PORT: Final = 11211
 
-# As for Redis: a request must not wait much longer than this for a server that is down.
+# As with Redis, a request must not wait much longer than this for a server that is down.
 TIMEOUT_SECONDS: Final = 5.0
 
 
 class Servers(HashClient):  # type: ignore[misc]  # no types in the driver
-    """Servers, each of which keeps the keys that are its own.
+    """Several servers, each of which keeps its own keys.
 
-    When one is down its keys fail, and those of the others work. The driver's way, to answer as if
-    it were empty, then to give its keys to the others, would show outdated values once it is back.
+    When a server is down, commands for its keys fail, and those for other keys work. The driver
+    itself would answer as if that server were empty, and then give its keys to the others, so that
+    outdated values would appear once the server is back.
 
     Parameters
     ----------
     addresses : pairs of a host and a port.
-    pool_size : most connections in use at once.
-    pool_timeout_seconds : how long a thread waits for one.
+    pool_size : greatest number of connections in use at once.
+    pool_timeout_seconds : time for which a thread waits for a connection.
     """
 
     def __init__(
@@ -61,15 +62,15 @@ class Servers(HashClient):  # type: ignore[misc]  # no types in the driver
             timeout=TIMEOUT_SECONDS,
             no_delay=True,
             use_pooling=True,
-            # Otherwise the errors of the server are not told.
+            # Without this, the driver does not read the errors of the server.
             default_noreply=False,
         )
         self.pool_size = pool_size
         self.pool_timeout_seconds = pool_timeout_seconds
-        # The driver's own limit does not wait.
+        # The limit of the driver itself fails at once instead of waiting.
         self._slots = threading.BoundedSemaphore(pool_size)
 
-    # The driver runs every command through this method, whose own answers hide failures.
+    # The driver runs every command through this method, whose original version hides failures.
     def _safely_run_func(
         self,
         client: Any,
@@ -89,9 +90,9 @@ class Servers(HashClient):  # type: ignore[misc]  # no types in the driver
 def _run(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, attempts: int
 ) -> Any:
-    """Run a command, again on another connection if the server has closed the first.
+    """Run a command, and run it again on another connection if the server has closed the first.
 
-    A server that was started again has closed all those that were idle.
+    A server that was restarted has closed all idle connections.
     """
     try:
         return function(*args, **kwargs)
@@ -106,7 +107,7 @@ def parse_host(text: str) -> tuple[str, int]:
 
     Raises
     ------
-    ValueError : it is of another form.
+    ValueError : the text is not an address.
     """
     parts = urlsplit(f"//{text}")
     if parts.netloc != text or "@" in text or not parts.hostname:
@@ -115,7 +116,7 @@ def parse_host(text: str) -> tuple[str, int]:
 
 
 def create_from_config(config: Any) -> Servers:
-    """Return a client, which is not connected yet (B-21.34, B-3.10).
+    """Return a client, which is not connected yet.
 
     Parameters
     ----------
@@ -136,7 +137,7 @@ def create_from_config(config: Any) -> Servers:
     except ValueError:
         addresses = []
     if not addresses:
-        # It has no passwords; somebody may have given one all the same.
+        # Memcached has no passwords, but a deployer may have given one nevertheless.
         given = [text.rpartition("@")[2] for text in settings.read(configured, "cache_hosts")]
         raise settings.SettingError("cache_hosts", " ".join(given), ALLOWED_HOSTS)
     return Servers(
@@ -147,11 +148,11 @@ def create_from_config(config: Any) -> Servers:
 
 
 def wrap_memcached_error(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a method of a backend so that errors of the driver become its own (B-2.5).
+    """Decorate a method of a backend, so that errors of the driver become a `BackendError` (B-2.5).
 
     Raises
     ------
-    BackendError : the driver raised; the error, which is logged, is its ``original``.
+    BackendError : the driver raised an error, which is logged, and is the attribute ``original``.
     """
 
     @functools.wraps(function)

@@ -1,14 +1,14 @@
-"""Locking, rollback and isolation for the backends that keep their data in the process.
+"""Locks, rollback and isolation for the backends that keep their data in the process.
 
 A :class:`MemoryStore` owns one write lock and one undo journal; a :class:`TransactionalMap` is a
-dictionary whose changes go through that journal. Together they give the memory backends what a
-database gives the others (X-18):
+dictionary whose changes go through that journal. Together they give the memory backends the
+transactions that a database gives the others:
 
 - one writer at a time, from its first write until the end of its request;
-- readers never wait for it, and see what was last committed;
+- readers never wait for a writer, and see the last committed state;
 - a request that fails, or a savepoint that is rolled back, leaves nothing behind.
 
-Knows nothing of records or permissions.
+This module knows nothing of records or permissions.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ __all__ = ["MemoryStore", "TransactionalMap"]
 K = TypeVar("K")
 V = TypeVar("V")
 
-# Two requests that write the storage and the permissions of one process in opposite order wait
-# for each other: one of them gives up after this delay and is run again, or answered 503.
+# Two requests that write to the storage and to the permissions of one process in opposite order
+# wait for each other. One of them gives up after this time, and is run again or answered with 503.
 LOCK_TIMEOUT_SECONDS = 5.0
 
 
@@ -38,9 +38,9 @@ class MemoryStore:
 
     Parameters
     ----------
-    name : says in error messages which backend was busy.
-    commits_last : let the next writer in after the other stores have shown what the request wrote,
-        so that whoever waited for this lock sees all of it.
+    name : name of the backend in messages about a busy lock.
+    commits_last : give the lock to the next writer only after the other stores have published the
+        changes of the request, so that this writer sees all of them.
     """
 
     def __init__(
@@ -58,21 +58,22 @@ class MemoryStore:
         self._depth = 0
         self._joined: Transaction | None = None
         self._journal: list[tuple[TransactionalMap[Any, Any], Any, Any]] = []
-        # Apart from the journal, since undoing empties it while the maps remain to be published.
+        # They are kept apart from the journal, because an undo empties the journal while the maps
+        # still have to be published.
         self._touched: set[TransactionalMap[Any, Any]] = set()
         self.latch = threading.RLock()
         """Held for the duration of one read or one change of the dictionaries, never longer."""
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """Hold the write lock; undo what the block changed if it raises.
+        """Hold the write lock; undo the changes of the block if it raises.
 
-        Inside a request, the lock and the possibility to undo last until the request's transaction
-        ends; outside, the end of the outermost block commits.
+        Inside a request, the lock is held, and the changes can be undone, until the transaction of
+        the request ends. Outside, the end of the outermost block commits.
 
         Raises
         ------
-        BackendError : the lock was not obtained in time; the error is retryable.
+        BackendError : the thread did not get the lock in time; the error is retryable.
         """
         transaction = scope.current()
         if transaction is not None:
@@ -91,7 +92,7 @@ class MemoryStore:
 
     @property
     def is_owner(self) -> bool:
-        """Whether the calling thread holds the write lock, hence sees its own changes."""
+        """Whether the calling thread holds the write lock, and therefore sees its own changes."""
         return self._owner == threading.get_ident()
 
     def mark(self) -> int:
@@ -99,14 +100,14 @@ class MemoryStore:
         return len(self._journal)
 
     def undo_to(self, mark: int) -> None:
-        """Undo, latest first, every change made since `mark`."""
+        """Undo every change made since `mark`, the latest first."""
         with self.latch:
             while len(self._journal) > mark:
                 changed, key, previous = self._journal.pop()
                 changed.restore(key, previous)
 
     def log(self, changed: TransactionalMap[K, V], key: K, previous: V | None) -> None:
-        """Remember what `key` of a map held before a change. The latch is held."""
+        """Remember the value of a key before a change. The caller holds the latch."""
         if not self.is_owner:
             raise RuntimeError(f"{self._name} was changed outside `write()`.")
         self._journal.append((changed, key, previous))
@@ -140,12 +141,12 @@ class MemoryStore:
         self._joined = transaction
 
     def end(self, former: Transaction | None, mark: int, *, rollback: bool) -> None:
-        """End a transaction's part in this store, and let the next writer in.
+        """End the part of a transaction in this store, and give the lock to the next writer.
 
         Parameters
         ----------
-        former : transaction of the request, if it had written when an operation within it began to.
-        mark : where the transaction began in the journal.
+        former : transaction of the request, if it had written before an operation inside it began.
+        mark : position in the journal where the transaction began.
         """
         if rollback:
             self.undo_to(mark)
@@ -161,7 +162,7 @@ class MemoryStore:
 
 
 class _MemoryDataManager:
-    """Takes part in a transaction on behalf of a :class:`MemoryStore`."""
+    """Takes part in a transaction for a :class:`MemoryStore`."""
 
     def __init__(
         self, store: MemoryStore, transaction: Transaction, former: Transaction | None
@@ -170,11 +171,11 @@ class _MemoryDataManager:
         self._former = former
         self._mark = store.mark()
         self._sort_key = f"cliquet.memory:{store.commits_last:d}:{id(store)}"
-        # Part of the IDataManager interface.
+        # The interface IDataManager requires it.
         self.transaction_manager = transaction._manager
 
     def _end(self, *, rollback: bool) -> None:
-        # The transaction may call abort() and tpc_abort() for one failure.
+        # The transaction may call both abort() and tpc_abort() for one failure.
         store, self._store = self._store, None
         if store is not None:
             store.end(self._former, self._mark, rollback=rollback)
@@ -215,13 +216,14 @@ class _MemorySavepoint:
 
 
 class TransactionalMap(Generic[K, V]):
-    """A dictionary that shows its uncommitted changes to the writing thread only.
+    """A dictionary that shows its uncommitted changes only to the writing thread.
 
-    Values are never ``None`` and are not changed in place: a value that is read stays valid.
+    Values are never ``None`` and are never changed in place, so that a value that was read stays
+    valid.
 
     Parameters
     ----------
-    store : whose lock must be held to change the map.
+    store : store whose lock must be held to change the map.
     """
 
     __slots__ = ("_committed", "_data", "_store")
@@ -229,7 +231,8 @@ class TransactionalMap(Generic[K, V]):
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self._data: dict[K, V] = {}
-        # What the keys changed by the present writer held before; what other threads see.
+        # The former values of the keys that the present writer has changed. Other threads see
+        # these.
         self._committed: dict[K, V | None] = {}
 
     def get(self, key: K) -> V | None:
@@ -240,7 +243,7 @@ class TransactionalMap(Generic[K, V]):
             return self._data.get(key)
 
     def latest(self, key: K) -> V | None:
-        """Return the value of `key`, uncommitted changes of any thread included."""
+        """Return the value of `key`, with uncommitted changes of any thread."""
         with self._store.latch:
             return self._data.get(key)
 
@@ -259,7 +262,10 @@ class TransactionalMap(Generic[K, V]):
             return len(self._visible())
 
     def _visible(self) -> dict[K, V]:
-        """Return what the calling thread sees, perhaps the dictionary itself. The latch is held."""
+        """Return the content that the calling thread sees, perhaps the dictionary itself.
+
+        The caller holds the latch.
+        """
         if not self._committed or self._store.is_owner:
             return self._data
         visible = self._data.copy()
@@ -271,20 +277,20 @@ class TransactionalMap(Generic[K, V]):
         return visible
 
     def set(self, key: K, value: V) -> None:
-        """Give `key` a value. The write lock is held."""
+        """Give `key` a value. The caller holds the write lock."""
         with self._store.latch:
             self._log(key)
             self._data[key] = value
 
     def delete(self, key: K) -> None:
-        """Forget `key`, if it is there. The write lock is held."""
+        """Remove `key`, if it exists. The caller holds the write lock."""
         with self._store.latch:
             if key in self._data:
                 self._log(key)
                 del self._data[key]
 
     def clear(self) -> None:
-        """Forget every key. The write lock is held."""
+        """Remove every key. The caller holds the write lock."""
         for key in [key for key, _ in self.items()]:
             self.delete(key)
 
@@ -294,12 +300,12 @@ class TransactionalMap(Generic[K, V]):
         self._committed.setdefault(key, previous)
 
     def restore(self, key: K, previous: V | None) -> None:
-        """Put back what `key` held before a change. The latch is held."""
+        """Put the former value of `key` back. The caller holds the latch."""
         if previous is None:
             self._data.pop(key, None)
         else:
             self._data[key] = previous
 
     def publish(self) -> None:
-        """Show the present content to every thread. The latch is held."""
+        """Show the present content to every thread. The caller holds the latch."""
         self._committed.clear()

@@ -1,11 +1,11 @@
-"""Transactions of one operation, for storages that do not wait for the end of the request (X-30).
+"""Transactions of one operation, for storages that do not wait for the end of the request.
 
-What an operation of such a storage does in other backends, permissions above all, belongs to the
-operation: it is dropped when the operation is repeated or fails, and kept once the storage has
-committed, whatever becomes of the request. The backends join the transaction of the operation as
-they join the one of a request.
+The changes that an operation of such a storage causes in other backends, mostly in permissions,
+belong to the operation. They are dropped when the operation is repeated or fails, and are kept once
+the storage has committed, even if the request fails later. The backends join the transaction of the
+operation in the same way as that of a request.
 
-Knows nothing of records or permissions.
+This module knows nothing of records or permissions.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ T = TypeVar("T")
 
 
 class OwnTransaction:
-    """A transaction that backends join within a block, and that one decision commits."""
+    """A transaction that backends join within a block, and that a single decision commits."""
 
     def __init__(self) -> None:
         self._transaction = TransactionManager(explicit=True).begin()
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Let the backends join this transaction, in place of the request's; undo if it raises."""
+        """Let the backends join this transaction instead of that of the request.
+
+        If the block raises, its changes are undone.
+        """
         with scope.within(self._transaction):
             try:
                 yield
@@ -41,14 +44,13 @@ class OwnTransaction:
 
     @property
     def has_parts(self) -> bool:
-        """Whether a backend has joined it, which has something to commit."""
+        """Whether a backend has joined the transaction, and has something to commit."""
         return bool(self._transaction._resources)
 
     def commit(self, decide: Callable[[], T]) -> T:
-        """Keep what was done, if `decide` does not raise; return what it returns.
+        """Commit the transaction if `decide` does not raise, and return its result.
 
-        It is called once all the others have said that they are ready, and before they make their
-        changes.
+        `decide` is called when all backends have said that they are ready, and before they commit.
         """
         if not self.has_parts:
             return decide()
@@ -59,7 +61,7 @@ class OwnTransaction:
 
 
 def run(operation: Callable[[], T]) -> T:
-    """Run an operation as a transaction, committed in the end; undone if it raises."""
+    """Run an operation as a transaction, which is undone if the operation raises."""
     own = OwnTransaction()
     with own.entered():
         result = operation()
@@ -67,12 +69,12 @@ def run(operation: Callable[[], T]) -> T:
 
 
 class _Decision:
-    """The part in a transaction of whoever decides on it."""
+    """The participant of a transaction that decides whether it is committed."""
 
     def __init__(self, decide: Callable[[], Any], transaction: Transaction) -> None:
         self._decide = decide
         self.outcome: Any = None
-        # Part of the IDataManager interface.
+        # The interface IDataManager requires it.
         self.transaction_manager = transaction._manager
 
     def abort(self, transaction: Transaction) -> None:
@@ -94,5 +96,5 @@ class _Decision:
         pass
 
     def sortKey(self) -> str:  # noqa: N802 - name of the interface
-        # Before all others.
+        # The participant with the empty key comes before all others.
         return ""

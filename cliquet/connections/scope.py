@@ -1,9 +1,8 @@
-"""The transaction of the request being processed, as the backends see it.
+"""The transaction of the request that is being processed.
 
-A backend joins the transaction of a *request*, never the one that a script or an application
-happens to have open in the thread: outside a request each call commits by itself (X-18). A
-context variable says which case it is, and the web layer sets it: a script may have a transaction
-open for reasons of its own.
+A backend joins the transaction of a *request*, and never one that a script or an application
+happens to have open in the thread. Outside of a request each call of a backend commits by itself
+(X-18). A context variable, which the web layer sets, says which case it is.
 """
 
 from __future__ import annotations
@@ -35,12 +34,13 @@ _time_limits: ContextVar[bool] = ContextVar("cliquet_time_limits", default=True)
 def enter(transaction: Transaction, contended: set[Any] | None = None) -> None:
     """Make `transaction` the one that backends join, until it ends or :func:`leave` is called.
 
-    Code that runs after the commit or the abort is still in the request, but what it writes must
-    not wait for a commit that has already happened: hence the hooks.
+    Code that runs after the commit or the abort is still in the request, but its changes must not
+    wait for a commit that has already happened. The hooks are there for that.
 
     Parameters
     ----------
-    contended : survives the transaction when the request is run again (see :func:`contended`).
+    contended : set of locks that survives the transaction when the request is run again (see
+        :func:`contended`).
     """
     _transaction.set(transaction)
     _contended.set(contended)
@@ -49,15 +49,15 @@ def enter(transaction: Transaction, contended: set[Any] | None = None) -> None:
 
 
 def leave() -> None:
-    """Forget the request's transaction: from here on each backend call commits by itself."""
+    """Forget the transaction of the request: from now on, each backend call commits by itself."""
     _transaction.set(None)
     _contended.set(None)
 
 
 def current() -> Transaction | None:
-    """Return the request's transaction, or ``None`` outside a request or once it has ended.
+    """Return the transaction of the request; ``None`` outside of a request, or after its end.
 
-    Within an operation that has one of its own, that one (see :func:`within`).
+    Within an operation that has its own transaction, it is that one (see :func:`within`).
     """
     return _transaction.get()
 
@@ -75,18 +75,18 @@ def within(transaction: Transaction) -> Iterator[None]:
 
 
 def outer() -> Transaction | None:
-    """Return the request's transaction, while an operation within it has one of its own.
+    """Return the transaction of the request while an operation inside has its own transaction.
 
-    Who holds a lock in the former must not wait for it in the latter.
+    The inner transaction must not wait for a lock that the outer one holds.
     """
     return _outer.get()
 
 
 def contended() -> set[Any]:
-    """Return the locks that former attempts of the request held or wanted in a deadlock.
+    """Return the locks that earlier attempts of the request held or wanted in a deadlock.
 
-    A backend adds to it, and takes them in one order at the beginning of the next attempt, so that
-    the same deadlock does not happen again.
+    A backend adds locks to this set, and takes all of them in one order at the beginning of the
+    next attempt, so that the same deadlock does not happen again.
     """
     found = _contended.get()
     return set() if found is None else found
@@ -94,9 +94,9 @@ def contended() -> set[Any]:
 
 @contextmanager
 def without_time_limits() -> Iterator[None]:
-    """Let what the block does take its time, and wait for locks, as migrations and commands must.
+    """Let the statements of a block run, and wait for locks, without the limits of requests.
 
-    The limits are for requests: nobody waits for an answer here.
+    This is for migrations and commands, where no client waits for an answer.
     """
     token = _time_limits.set(False)
     try:
@@ -106,7 +106,7 @@ def without_time_limits() -> Iterator[None]:
 
 
 def has_time_limits() -> bool:
-    """Return whether what is done now is subject to the limits that settings give."""
+    """Return whether the time limits of the settings apply now."""
     return _time_limits.get()
 
 

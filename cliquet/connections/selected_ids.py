@@ -1,4 +1,4 @@
-"""Ids that one backend finds for another, which asks for them within a statement of its own."""
+"""Ids that one backend finds, and that another backend uses in its own statement."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["SelectedIds"]
 
 @dataclass(frozen=True)
 class SelectedIds:
-    """What tells the ids of some records of a collection, for statements of one client.
+    """SQL that gives the ids of some records of a collection, for statements of one client.
 
     The placeholders of both texts are ``%s``.
 
     Parameters
     ----------
-    client : of the backend that has written them; the ids are those of its transaction.
-    query : for the ids, without limit.
+    client : client of the backend that has made the texts; the ids are those of its transaction.
+    query : query for the ids, without a limit.
     query_parameters : the values of its placeholders.
-    condition : whether ``records.id`` is one of them.
+    condition : condition that is true if ``records.id`` is one of them.
     condition_parameters : the values of its placeholders.
     """
 
@@ -33,7 +33,7 @@ class SelectedIds:
     condition_parameters: tuple[Any, ...]
 
     def first(self, number: int) -> list[str]:
-        """Return as many of the ids.
+        """Return that many of the ids.
 
         Raises
         ------

@@ -1,10 +1,10 @@
-"""What the clients of PostgreSQL and SQLite share: sessions, and the request's transaction.
+"""The base of the clients of PostgreSQL and SQLite: sessions, and the transaction of a request.
 
-A *session* is what one transaction says to its database. Inside a request the first write opens it,
-and it lasts until the request's transaction ends; what is read before runs without transaction.
-Outside a request each call is a transaction of its own.
+A *session* sends the statements of one transaction to the database. Inside a request, the first
+write opens the session, which lasts until the transaction of the request ends; earlier reads have
+no transaction. Outside of a request, each call is a transaction by itself.
 
-Knows nothing of records, permissions or cached values.
+This module knows nothing of records, permissions or cached values.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Parameters = Sequence[Any]
 
 
 class Cursor(Protocol):
-    """The part of a driver's cursor that the backends use."""
+    """The methods of a cursor that the backends use."""
 
     @property
     def rowcount(self) -> int: ...  # pragma: no cover - a protocol has no body
@@ -37,14 +37,14 @@ class Cursor(Protocol):
 
 
 class Session(abc.ABC):
-    """A connection, lent for one transaction or, in autocommit, for a few statements.
+    """A connection that is lent for one transaction or, in autocommit, for a few statements.
 
     Attributes
     ----------
-    is_autocommit : each statement commits by itself.
+    is_autocommit : whether each statement commits by itself.
     has_written : whether a statement was sent that may have changed something.
-    locked : keys of the locks that the transaction holds; what they are is the backends' business.
-    memo : what was read under a lock and is still true; emptied by whoever changes it.
+    locked : keys of the locks that the transaction holds; only the backends know their meaning.
+    memo : values that were read under a lock and are still true; code that changes one empties it.
     """
 
     def __init__(self, *, is_autocommit: bool) -> None:
@@ -66,16 +66,16 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def commit(self) -> None:
-        """Commit what was done so far; what follows is another transaction.
+        """Commit all changes so far; later statements are another transaction.
 
         Raises
         ------
-        BackendError : nothing was committed, or the server is gone and nobody knows.
+        BackendError : nothing was committed, or the server is gone and the result is unknown.
         """
 
     @abc.abstractmethod
     def rollback(self) -> None:
-        """Undo all that was not committed. Never raises."""
+        """Undo all changes that were not committed. This never raises."""
 
     @property
     def is_fresh(self) -> bool:
@@ -92,7 +92,7 @@ class Session(abc.ABC):
     def _forget_savepoint(self, name: str) -> None: ...
 
     def savepoint(self) -> Savepoint:
-        """Return a mark that what follows can be undone to."""
+        """Return a mark; later changes can be undone up to it."""
         name = f"cliquet_{next(self._names)}"
         self._savepoints += 1
         self._set_savepoint(name)
@@ -100,7 +100,7 @@ class Session(abc.ABC):
 
     @contextmanager
     def undoing(self) -> Iterator[None]:
-        """Undo what the block did if it raises, and only that."""
+        """Undo the changes of the block, and no others, if it raises."""
         mark = self.savepoint()
         try:
             yield
@@ -111,7 +111,7 @@ class Session(abc.ABC):
         self._savepoints -= 1
 
     def _reset(self) -> None:
-        """Forget what was true of the transaction that has just ended."""
+        """Forget the state of the transaction that has just ended."""
         self.has_written = False
         self.locked = frozenset()
         self.memo.clear()
@@ -119,7 +119,7 @@ class Session(abc.ABC):
 
 
 class Savepoint:
-    """A mark in a transaction (part of the ``transaction`` package's interface)."""
+    """A mark in a transaction, as the package ``transaction`` defines it."""
 
     def __init__(self, session: Session, name: str, locked: frozenset[Any]) -> None:
         self.name = name
@@ -127,7 +127,7 @@ class Savepoint:
         self._locked = locked
 
     def rollback(self) -> None:
-        """Undo what was done since; locks taken since are released."""
+        """Undo the changes since the mark; locks that were taken since then are released."""
         self._session._undo_to(self.name)
         self._session.locked = self._locked
         self._session.memo.clear()
@@ -140,14 +140,15 @@ class SQLClient(abc.ABC):
 
     Attributes
     ----------
-    holds_records : whether a storage uses it: where a request writes to several databases, this one
-        commits before the others.
+    holds_records : whether a storage uses the client. If a request writes to several databases,
+        this one commits before the others.
     """
 
     holds_records = False
 
     def __init__(self) -> None:
-        # Of a transaction outside any request, which ends where it began, in its thread.
+        # It keeps the session of a transaction outside of requests, which ends in the thread where
+        # it began.
         self._own = threading.local()
 
     @abc.abstractmethod
@@ -156,10 +157,10 @@ class SQLClient(abc.ABC):
 
     @abc.abstractmethod
     def _take_back(self, session: Session) -> None:
-        """Make the connection of a session, whose transaction has ended, available again."""
+        """Make the connection of a session whose transaction has ended available again."""
 
     def current(self) -> Session | None:
-        """Return the session of the transaction under way in this thread, or ``None``."""
+        """Return the session of the present transaction of this thread, or ``None``."""
         transaction = scope.current()
         if transaction is None:
             session: Session | None = getattr(self._own, "session", None)
@@ -168,19 +169,20 @@ class SQLClient(abc.ABC):
         if session is None:
             session = _data(scope.outer(), self)
             if session is not None:
-                # It would wait for the locks of the request that it is a part of.
+                # A session of its own would wait for the locks of the request around it.
                 transaction.join(_PartOfSession(session, transaction))
                 transaction.set_data(self, session)
         return session
 
     @contextmanager
     def connect(self, readonly: bool = False, force_commit: bool = False) -> Iterator[Session]:
-        """Give the session of the transaction under way, or one for the block (B-11.8, B-24).
+        """Give the session of the present transaction, or one for the block (B-11.8).
 
         Parameters
         ----------
-        readonly : the block only reads: it needs no transaction of its own.
-        force_commit : commit at the end of the block, even what the request did before.
+        readonly : whether the block only reads, and needs no transaction of its own.
+        force_commit : whether to commit at the end of the block, even earlier changes of the
+            request.
 
         Raises
         ------
@@ -202,9 +204,9 @@ class SQLClient(abc.ABC):
 
     @contextmanager
     def autocommit(self) -> Iterator[Session]:
-        """Give a session whose statements commit by themselves, whatever becomes of the request.
+        """Give a session whose statements commit by themselves, even if the request fails.
 
-        For what is no part of its transaction, such as a cache (B-22.33).
+        This is for data outside of the transaction of the request, such as a cache (B-22.33).
         """
         session = self._lend(is_autocommit=True)
         try:
@@ -214,9 +216,9 @@ class SQLClient(abc.ABC):
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
-        """Give a transaction: the request's, which is joined if need be, or one for the block.
+        """Give the transaction of the request, which is joined if necessary, or one for the block.
 
-        Outside a request the end of the outermost block commits, or undoes what it did if it
+        Outside of a request, the end of the outermost block commits, or undoes everything if it
         raises.
         """
         session = self.current()
@@ -249,7 +251,7 @@ class SQLClient(abc.ABC):
         return session
 
     def end(self, session: Session, transaction: Transaction) -> None:
-        """Let go of a session whose transaction has ended."""
+        """Give a session whose transaction has ended back."""
         transaction.set_data(self, None)
         self._take_back(session)
 
@@ -266,7 +268,7 @@ def _data(transaction: Transaction | None, client: SQLClient) -> Session | None:
 
 
 class _SQLDataManager:
-    """Takes part in a transaction on behalf of a client."""
+    """Takes part in a transaction for a client."""
 
     def __init__(self, client: SQLClient, session: Session, transaction: Transaction) -> None:
         self._client = client
@@ -274,8 +276,8 @@ class _SQLDataManager:
         self._transaction = transaction
         # Part of the IDataManager interface.
         self.transaction_manager = transaction._manager
-        # A commit here cannot be taken back, unlike those of the others: it comes last. Of several
-        # databases, the one of the records decides.
+        # A commit here cannot be undone, unlike those of the others, so that it comes last. Of
+        # several databases, the one of the records comes first.
         self._sort_key = f"~~cliquet.sql:{not client.holds_records:d}:{id(client):x}"
 
     def _end(self, *, rollback: bool) -> None:
@@ -299,7 +301,7 @@ class _SQLDataManager:
         pass
 
     def tpc_vote(self, transaction: Transaction) -> None:
-        # The last moment when a failure still makes the request fail (B-18.9).
+        # This is the last moment when a failure still makes the request fail.
         if self._session is not None:
             self._session.commit()
 
@@ -320,7 +322,7 @@ class _SQLDataManager:
 class _PartOfSession:
     """Takes part in the transaction of an operation with the session of the request around it.
 
-    What the operation did is undone with it, and committed with the request.
+    The changes of the operation are undone with the operation, and committed with the request.
     """
 
     def __init__(self, session: Session, transaction: Transaction) -> None:

@@ -1,9 +1,9 @@
-"""Connections to PostgreSQL: psycopg2 through the engine and the pool of SQLAlchemy (B-11).
+"""Connections to PostgreSQL: psycopg2 with the engine and the pool of SQLAlchemy.
 
-The statements of the backends go through the driver's cursor, since the toolkit's execution layer
-costs more than most of the queries. A connection carries no state from one transaction to the next,
-and is always in autocommit for the driver: it can stand behind PgBouncer in transaction mode
-(E-9.2).
+The statements of the backends go through the cursor of the driver, because the execution layer of
+SQLAlchemy costs more than most of the queries. A connection keeps no state from one transaction to
+the next, and for the driver it is always in autocommit, so that PgBouncer may stand in between in
+its transaction mode.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ except ImportError:  # pragma: no cover - `create_from_config` says that the ext
 
 __all__ = ["PostgreSQLClient", "PostgreSQLSession", "sqlalchemy"]
 
-# What `execute_aside()` waits for a lock at most.
+# Longest time for which `execute_aside()` waits for a lock.
 _ASIDE_LOCK_SECONDS = 2.0
 
 
 class PostgreSQLClient(SQLClient):
-    """Lends connections to one database (B-11.2).
+    """Lends connections to one database.
 
     Parameters
     ----------
-    engine : of SQLAlchemy, with its pool; nothing is connected yet.
-    make_side_engine : gives a second one, with a small pool, when it is first needed.
-    limits : of the transactions.
+    engine : engine of SQLAlchemy, with its pool; nothing is connected yet.
+    make_side_engine : returns a second engine, with a small pool; it is called at the first need.
+    limits : time limits of the transactions.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class PostgreSQLClient(SQLClient):
         _forget_after_fork(self)
 
     def aside(self) -> PostgreSQLClient:
-        """Return the client of what is committed whatever becomes of the request (X-22)."""
+        """Return a client for changes that are committed even if the request fails (X-22)."""
         if self._side is None:
             self._side = PostgreSQLClient(
                 self._make_side_engine(),
@@ -77,14 +77,14 @@ class PostgreSQLClient(SQLClient):
         return self._side
 
     def execute_aside(self, statement: str, parameters: Parameters) -> Any:
-        """Commit one statement on another connection; return the row that it gives, if any.
+        """Commit one statement on another connection; return its row, if it gives one.
 
-        Whoever holds what it waits for may itself wait for the transaction under way, which the
-        server cannot see: it waits for two seconds at most.
+        It waits for a lock at most two seconds: the holder of that lock may itself wait for the
+        present transaction, and the server cannot see such a deadlock.
 
         Raises
         ------
-        BackendError : it had to wait for longer; the error is retryable.
+        BackendError : the lock was not free in time; the error is retryable.
         """
         with self.aside().autocommit() as session:
             cursor: Any = session.execute(statement, parameters)
@@ -95,26 +95,27 @@ class PostgreSQLClient(SQLClient):
 
         Parameters
         ----------
-        close : end them too; a forked process must not, since they are its parent's.
+        close : also close them; a forked process must not do that, because they belong to its
+            parent.
         """
         self.engine.dispose(close=close)
         if self._side is not None:
             self._side.dispose(close=close)
 
     def pool_status(self) -> PoolStatus | None:
-        """Return how full the pool of connections is, or ``None`` if it has no size."""
+        """Return the use of the pool of connections, or ``None`` if the pool has no size."""
         pool: Any = self.engine.pool
-        # The classes of pools that applications choose have not all one.
+        # Applications may choose a class of pools that has no size.
         if not hasattr(pool, "checkedout") or not hasattr(pool, "size"):
             return None
         return PoolStatus(pool.checkedout(), pool.size())
 
     def session_factory(self, *, is_autocommit: bool = False) -> PostgreSQLSession:
-        """Return a session on a connection of the pool; tests make it fail (B-24).
+        """Return a session on a connection of the pool. Tests replace it to make it fail (B-24).
 
         Raises
         ------
-        BackendError : the server cannot be reached, or the pool is exhausted (B-11.12).
+        BackendError : the server cannot be reached, or the pool is exhausted.
         """
         with translating():
             connection = self.engine.raw_connection()
@@ -138,30 +139,31 @@ class PostgreSQLClient(SQLClient):
                 and connection.dbapi_connection.info.transaction_status
                 != extensions.TRANSACTION_STATUS_IDLE
             ):
-                # Lost, or left within a transaction by an error between two statements.
+                # The connection is lost, or an error between two statements has left it within a
+                # transaction.
                 connection.invalidate()
         finally:
             connection.close()
 
 
 class _Generation:
-    """Tells the connections that were made before one was found to be useless from the others.
+    """Marks the connections that are as old as one that was found to be useless.
 
-    They were made to the same server, which has become a standby for example: each would fail one
-    request before it is dropped.
+    They lead to the same server, which may have become a standby: without this, each of them would
+    fail one request before it is dropped.
     """
 
     def __init__(self) -> None:
         self.number = 0
 
     def end(self, info: dict[Any, Any]) -> None:
-        """Forget all connections as old as the one that `info` is about."""
+        """Forget all connections that are as old as that of `info`."""
         if info.get("generation") == self.number:
             self.number += 1
 
 
 def _prepare(engine: sqlalchemy.Engine, generation: _Generation) -> None:
-    """Set the connections of an engine up as the sessions expect them."""
+    """Set up the connections of an engine for the sessions."""
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, record: Any) -> None:
@@ -176,8 +178,8 @@ def _prepare(engine: sqlalchemy.Engine, generation: _Generation) -> None:
     def refuse_what_cannot_serve(connection: Any, record: Any, proxy: Any) -> None:
         if record.info["generation"] != generation.number:
             raise sqlalchemy.exc.DisconnectionError("The connection belongs to a former server.")
-        # An idle server says nothing: a socket that can be read was closed, or holds a notice. To
-        # ask the server each time would cost every request a round trip.
+        # An idle server sends nothing: a socket that can be read was closed, or has a notice. A
+        # question to the server would cost each request a round trip.
         if not record.info["poll"].poll(0):
             return
         try:

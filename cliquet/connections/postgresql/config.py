@@ -1,4 +1,4 @@
-"""The client of PostgreSQL that settings describe (B-11.3 to B-11.6, S-12)."""
+"""Makes the client of PostgreSQL from settings."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MISSING_EXTRA = (
 
 ALLOWED_URL = "postgresql://[user[:password]@][host][:port]/database"
 
-# Of the driver, where the URL says nothing: by default it waits for ever for a server that does not
-# answer, and two hours until it asks whether a silent one is still there.
+# Options of the driver that the URL may replace. By default the driver waits for ever for a server
+# that does not answer, and two hours before it checks whether a silent server still exists.
 _CONNECTION_DEFAULTS = {
     "connect_timeout": "5",
     "keepalives_idle": "30",
@@ -34,12 +34,12 @@ _CONNECTION_DEFAULTS = {
     "tcp_user_timeout": "30000",
 }
 
-# Spellings of the published page, and of others who read it (S-12.2).
+# Other spellings, of the published documentation and of deployers who have read it (S-12.2).
 _FORMER_NAMES = ("maxoverflow", "pool_maxoverflow")
-# Options that the table of settings knows.
+# The table of settings has rows for these options.
 _KNOWN_OPTIONS = ("pool_size", "max_overflow", "max_backlog", "pool_timeout", "pool_recycle")
 
-# The clients in use, by what makes them shareable (B-11.6).
+# The clients in use, by the values that two backends must have in common to share one.
 _clients: weakref.WeakValueDictionary[tuple[Any, ...], postgresql.PostgreSQLClient] = (
     weakref.WeakValueDictionary()
 )
@@ -50,20 +50,20 @@ def create_from_config(
 ) -> postgresql.PostgreSQLClient:
     """Return the client of a database, which is not connected yet.
 
-    Backends of the same URL share one, hence one pool and, in a request, one transaction. The
-    settings of the second one are not looked at, which a warning says (S-12.3).
+    Backends with the same URL share one client, and therefore one pool and, in a request, one
+    transaction. The settings of the second backend are ignored, with a warning (S-12.3).
 
     Parameters
     ----------
     config : anything whose ``get_settings()`` returns the settings.
-    prefix : of the settings ``url``, ``pool_size`` and so on, such as ``storage_``.
+    prefix : prefix of the settings ``url``, ``pool_size`` and so on, such as ``storage_``.
     is_shared : ``False`` for a client with a pool of its own.
 
     Raises
     ------
     ImportWarning : the packages of the extra are not installed (S-12.4).
     cliquet.settings.SettingError : the URL cannot be used.
-    TypeError : SQLAlchemy does not know one of the options (S-12.1).
+    TypeError : SQLAlchemy does not know one of the options.
     """
     if postgresql.sqlalchemy is None:
         raise ImportWarning(MISSING_EXTRA)
@@ -94,13 +94,13 @@ def create_from_config(
 
 
 def _url(configured: Mapping[str, Any], prefix: str) -> Any:
-    """Return the URL as SQLAlchemy understands it, the driver being psycopg2 (P-35.20)."""
+    """Return the URL in the form of SQLAlchemy, with psycopg2 as the driver."""
     name = f"{prefix}url"
     given = configured.get(name) or ""
     try:
         url = postgresql.sqlalchemy.make_url(given)
     except (postgresql.sqlalchemy.exc.ArgumentError, ValueError):
-        # The second one is about the port.
+        # A `ValueError` comes from a wrong port.
         raise settings.SettingError(name, without_credentials(str(given)), ALLOWED_URL) from None
     backend, _, driver = url.drivername.partition("+")
     if backend == "postgres":
@@ -116,19 +116,20 @@ def _url(configured: Mapping[str, Any], prefix: str) -> Any:
             name, without_credentials(str(given)), f"{ALLOWED_URL}, with psycopg2"
         )
     if "@" in (url.host or ""):
-        # Errors of the driver would name as the host what is the end of the password.
+        # Otherwise the driver would take the end of the password for the host, and show it in
+        # errors.
         allowed = f"{ALLOWED_URL}, where each @ of the password is written %40"
         raise settings.SettingError(name, without_credentials(str(given)), allowed)
     url = url.set(drivername="postgresql+psycopg2")
     password = url.query.get("password")
     if isinstance(password, str):
-        # Where the toolkit hides it.
+        # SQLAlchemy hides the password in this place.
         url = url.difference_update_query(["password"]).set(password=password)
     return url
 
 
 def _with_connection_defaults(url: Any) -> Any:
-    """Return a URL which says as well how long to wait for a server that is gone."""
+    """Return the URL with the options that limit the wait for a server that is gone."""
     given = {*url.query, *({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else ())}
     return url.update_query_dict(
         {name: value for name, value in _CONNECTION_DEFAULTS.items() if name not in given}
@@ -136,7 +137,7 @@ def _with_connection_defaults(url: Any) -> Any:
 
 
 def _options(configured: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return the options of the engine and of its pool among the settings."""
+    """Return the settings that are options of the engine and of its pool."""
     options = {
         name.removeprefix(prefix): value
         for name, value in configured.items()
@@ -157,11 +158,11 @@ def _options(configured: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     known = _parameters_of(poolclass)
     for name in _KNOWN_OPTIONS:
         if name in options:
-            # The prefix of a plug-in is in no table.
+            # The table does not have the prefix of a plugin.
             row = settings.find(f"{prefix}{name}") or settings.find(f"storage_{name}")
             assert row is not None  # noqa: S101 - the table has the second name
             value = row.value(options[name], f"{prefix}{name}")
-            # Other classes of pools have no size, hence nothing to wait for (B-11.15, B-21.27).
+            # Other classes of pools have no size, so that nobody waits for a connection.
             if value is None or not known & {name, name.removeprefix("pool_")}:
                 del options[name]
             else:
@@ -173,7 +174,7 @@ def _is_option(name: str, prefix: str) -> bool:
     option = name.removeprefix(prefix)
     if option == "poolclass" or option in _KNOWN_OPTIONS:
         return True
-    # Those of other backends of the same kind, such as `cache_prefix`: they are rows of the table.
+    # Options of other backends of the same kind, such as `cache_prefix`, have rows in the table.
     return option not in ("url", "backend", "prefix", "max_fetch_size") and (
         settings.find(name) is None
     )
@@ -195,7 +196,7 @@ def _engine(url: Any, options: Mapping[str, Any]) -> Any:
         {f"sqlalchemy.{name}": value for name, value in options.items()},
         prefix="sqlalchemy.",
         url=_with_connection_defaults(url),
-        # Nothing to undo when a connection comes back: the sessions see to it.
+        # The sessions undo everything before they give a connection back.
         pool_reset_on_return=None,
         use_native_hstore=False,
     )

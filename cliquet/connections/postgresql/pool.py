@@ -1,4 +1,4 @@
-"""A pool of connections that limits how many threads may wait for one (B-11.12)."""
+"""A pool of connections that limits how many threads may wait for one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_LIMIT = -1
 
 
 class _QueueWithMaxBacklog(Queue):  # type: ignore[type-arg]
-    """Refuses to let more than `max_backlog` threads wait."""
+    """A queue for which at most `max_backlog` threads may wait."""
 
     max_backlog = NO_LIMIT
 
@@ -30,7 +30,7 @@ class _QueueWithMaxBacklog(Queue):  # type: ignore[type-arg]
         if not block:
             return super().get(block, timeout)
         with self._count_lock:
-            # A connection that is there needs no waiting.
+            # If there is a connection, the thread need not wait.
             if 0 <= self.max_backlog <= self._waiting and self.empty():
                 raise Empty
             self._waiting += 1
@@ -42,14 +42,14 @@ class _QueueWithMaxBacklog(Queue):  # type: ignore[type-arg]
 
 
 class QueuePoolWithMaxBacklog(QueuePool):
-    """The queue pool of SQLAlchemy; when it is exhausted, only so many threads may wait.
+    """The queue pool of SQLAlchemy, with a limit of threads that wait when it is exhausted.
 
     Parameters
     ----------
-    creator : makes a connection.
-    max_backlog : threads that may wait for a connection; one more fails at once, with the error of
-        a wait that took too long. -1 for no limit.
-    pool_size : connections kept open; 25 by default (B-21.27).
+    creator : function that makes a connection.
+    max_backlog : number of threads that may wait for a connection; -1 for no limit. One more thread
+        fails at once, with the same error as a wait that took too long.
+    pool_size : connections kept open; 25 by default.
     """
 
     _queue_class = _QueueWithMaxBacklog
@@ -61,7 +61,7 @@ class QueuePoolWithMaxBacklog(QueuePool):
         self._pool.max_backlog = max_backlog  # type: ignore[attr-defined]
 
     def recreate(self) -> QueuePool:
-        """Return a new pool like this one, as the toolkit does after a disconnection (B-11.14)."""
+        """Return a new pool like this one; SQLAlchemy calls it after a disconnection (B-11.14)."""
         pool = super().recreate()
         pool._pool.max_backlog = self._pool.max_backlog  # type: ignore[attr-defined]
         return pool

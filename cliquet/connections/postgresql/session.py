@@ -1,7 +1,7 @@
-"""What one transaction says to PostgreSQL, through the cursor of psycopg2, and what errors mean.
+"""The session of one transaction of PostgreSQL, and the translation of errors.
 
-The statements of the backends go through the driver's cursor, since the toolkit's execution layer
-costs more than most of the queries.
+The statements of the backends go through the cursor of psycopg2, because the execution layer of
+SQLAlchemy costs more than most of the queries.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ __all__ = ["PostgreSQLSession", "translating"]
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _DEADLOCK = "40P01"
 _SERIALIZATION_FAILURE = "40001"
-# Two first writers of what had just been flushed: the second attempt finds what the other wrote.
+# Two writers are the first ones after a flush. The second attempt finds the row of the other one.
 _UNIQUE_VIOLATION = "23505"
 _LOCK_TIMEOUT = "55P03"
 _RETRYABLE = frozenset({_DEADLOCK, _SERIALIZATION_FAILURE, _UNIQUE_VIOLATION, _LOCK_TIMEOUT})
 _QUERY_CANCELED = "57014"
 _READ_ONLY_TRANSACTION = "25006"
 _UNDEFINED_TABLE = "42P01"
-# The server lives, or will soon, but not for this connection: it has become a standby or takes no
-# writes from it, or it ends (administrator, crash, start).
+# The server lives, or will live soon, but this connection is useless: the server has become a
+# standby, or accepts no writes on it, or ends it (administrator, crash, start).
 _USELESS = frozenset({_READ_ONLY_TRANSACTION, "57P01", "57P02", "57P03"})
 
 
 @contextmanager
 def translating() -> Iterator[None]:
-    """Turn the errors of the driver and of the toolkit into those of backends (B-2.5).
+    """Turn the errors of psycopg2 and SQLAlchemy into those of backends (B-2.5).
 
     Raises
     ------
-    BackendError : the error, which is logged, is its ``original``.
+    BackendError : there was an error, which is logged, and is the attribute ``original``.
     """
     try:
         yield
@@ -57,12 +57,12 @@ def translating() -> Iterator[None]:
 def _translated(error: Exception) -> BackendError:
     code = getattr(error, "pgcode", None)
     if code in _RETRYABLE:
-        # What an attempt meets now and then, and the next one does not.
+        # Such an error is normal now and then, and the next attempt succeeds.
         logs.logger.info("postgresql.retryable", error=str(error).strip())
         return BackendError(original=error, retryable=True)
     text = str(error).strip()
     if code == _UNDEFINED_TABLE:
-        # The first thing that new users meet.
+        # New users meet this error first.
         text = f"{text} (was `cliquet migrate` run on this database?)"
         logs.logger.error(text, exc_info=True)
         return BackendError(original=error, message=f"{type(error).__name__}: {text}")
@@ -75,16 +75,16 @@ def _translated(error: Exception) -> BackendError:
 class PostgreSQLSession(Session):
     """A session of PostgreSQL.
 
-    What needs no answer (``BEGIN``, savepoints, locks) waits, and travels in front of the next
-    statement: it costs no round trip.
+    Statements whose answer is not needed (``BEGIN``, savepoints, locks) wait, and are sent in front
+    of the next statement, so that they cost no round trip.
 
     Parameters
     ----------
-    limits : of its transactions, or of each of its statements in autocommit.
+    limits : time limits of its transactions or, in autocommit, of each of its statements.
 
     Attributes
     ----------
-    is_useless : whether the connection can serve nobody else, although it may still answer.
+    is_useless : whether the connection must not be used again, although it may still answer.
     """
 
     def __init__(self, connection: Any, *, is_autocommit: bool, limits: Limits = NO_LIMITS) -> None:
@@ -99,7 +99,7 @@ class PostgreSQLSession(Session):
         self._kept: list[bytes] = []
 
     def defer(self, statement: str, parameters: Parameters = ()) -> None:
-        """Send a statement, whose result does not matter, in front of the next one."""
+        """Send a statement whose result does not matter in front of the next one."""
         self._pending.append(self._bound(statement, parameters))
 
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
@@ -123,7 +123,7 @@ class PostgreSQLSession(Session):
         return cursor
 
     def execute_alone(self, statement: str, parameters: Parameters = ()) -> None:
-        """Send a statement in autocommit that no transaction can hold, without any limit."""
+        """Send a statement that cannot be in a transaction, in autocommit and without a limit."""
         with translating():
             self._cursor.execute(self._bound(statement, parameters))
 
@@ -132,28 +132,29 @@ class PostgreSQLSession(Session):
             self.is_useless = True
 
     def _limit_of(self, error: BackendError, waited_seconds: float) -> str | None:
-        """Return the name of the setting whose limit an error comes from, if it does."""
+        """Return the name of the setting whose limit has caused an error, if one has."""
         code, limits = _code_of(error), self._limits
         if code == _QUERY_CANCELED and _is_over(limits.statement_seconds, waited_seconds):
-            # Else an administrator has cancelled it.
+            # Otherwise an administrator has cancelled the statement.
             return "statement_timeout_seconds"
         if (
             code == _LOCK_TIMEOUT
             and not limits.retries_locks
             and _is_over(limits.lock_seconds, waited_seconds)
         ):
-            # Else it was not to wait (`NOWAIT`), and the next attempt will in the right order.
+            # Otherwise the statement was not to wait (`NOWAIT`), and the next attempt will wait for
+            # its locks in the right order.
             return "lock_timeout_seconds"
         return None
 
     def keep(self, statement: str, parameters: Parameters) -> None:
-        """Have a statement sent again when what the transaction did is undone (X-22)."""
+        """Send a statement again if the transaction is undone, so that its effect stays (X-22)."""
         self._kept.append(self._bound(statement, parameters))
 
     def restart(self, *statements: tuple[str, Parameters]) -> None:
-        """Commit `statements` before the transaction, which has only read so far, and begin again.
+        """Commit `statements` before the transaction, which has only read, and begin it again.
 
-        They travel in front of the next statement.
+        They are sent in front of the next statement.
         """
         bound = [self._bound(statement, parameters) for statement, parameters in statements]
         end = [] if self._is_unused() else [b"ROLLBACK"]
@@ -164,10 +165,10 @@ class PostgreSQLSession(Session):
         if not self.is_autocommit and not self._is_unused():
             try:
                 with translating():
-                    # What waits may undo a part of the transaction.
+                    # A waiting statement may undo a part of the transaction.
                     self._cursor.execute(b";".join((*self._pending, b"COMMIT")))
                     if self._cursor.statusmessage != "COMMIT":
-                        # What PostgreSQL makes of the commit of a transaction that failed.
+                        # PostgreSQL answers the commit of a failed transaction with ROLLBACK.
                         raise psycopg2.OperationalError(
                             "The transaction had failed: nothing is kept."
                         )
@@ -181,7 +182,7 @@ class PostgreSQLSession(Session):
             try:
                 self._cursor.execute(b";".join((b"ROLLBACK", *self._kept)))
             except psycopg2.Error:
-                # The server is gone, and has undone everything; the pool drops the connection.
+                # The server is gone, and has undone everything. The pool drops the connection.
                 logs.logger.info("postgresql.rollback", error="connection lost")
         self._begin_again()
 
@@ -205,7 +206,7 @@ class PostgreSQLSession(Session):
     def _undo_to(self, name: str) -> None:
         mark = f"SAVEPOINT {name}".encode()
         if mark in self._pending:
-            # Nothing was sent since; the savepoint stays, as it does after a ROLLBACK TO.
+            # Nothing was sent since then. The savepoint stays, as it does after a ROLLBACK TO.
             del self._pending[self._pending.index(mark) + 1 :]
         else:
             self._pending = [f"ROLLBACK TO SAVEPOINT {name}".encode(), *self._kept]
@@ -224,5 +225,5 @@ def _code_of(error: BackendError) -> str | None:
 
 
 def _is_over(limit_seconds: float | None, waited_seconds: float) -> bool:
-    # The clocks of two machines do not run at quite the same pace.
+    # The clocks of two machines do not run at exactly the same speed.
     return limit_seconds is not None and waited_seconds > 0.95 * limit_seconds

@@ -1,7 +1,7 @@
-"""How long a transaction of PostgreSQL may run and wait, as it tells the server itself (X-34).
+"""Time limits of a transaction of PostgreSQL, which the server itself enforces.
 
-The limits are local to each transaction, and travel in front of its first statement: they cost no
-round trip, and hold behind PgBouncer, whose connections have no state (E-9.2).
+The limits are local to each transaction, and are sent in front of its first statement. They cost no
+round trip, and work behind PgBouncer, whose connections keep no state.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Final
 
 __all__ = ["NO_LIMITS", "Limits"]
 
-# The locks rely on this level: after a wait, a statement sees what the other transaction did. A
-# database or a role may have another default, with which it fails instead.
+# The locks need this level: after a wait, a statement sees the changes of the other transaction. A
+# database or a role may have another default, with which the statement would fail.
 _LEVEL: Final = "ISOLATION LEVEL READ COMMITTED"
 
-# The greatest that the server takes.
+# The greatest value that the server accepts.
 _MAX_MS: Final = 2**31 - 1
 
 
@@ -28,8 +28,9 @@ class Limits:
     ----------
     statement_seconds : longest time for one statement; ``None`` leaves it to the server.
     lock_seconds : longest wait for one lock; ``None`` leaves it to the server.
-    retries_locks : whether who waited in vain for a lock may be run again at once: the server
-        cannot see that the one waits for the other. Such limits hold for commands as well.
+    retries_locks : whether a transaction that waited for a lock in vain may be run again at once,
+        because the server cannot see a deadlock between two connections. Such limits also hold for
+        commands.
     """
 
     statement_seconds: float | None = None
@@ -43,10 +44,10 @@ class Limits:
 
     @cached_property
     def prefix(self) -> bytes:
-        """What stands in front of a statement that is a transaction of its own.
+        """The text in front of a statement that is a transaction by itself.
 
-        Statements that are sent together are one transaction, without ``BEGIN`` and ``COMMIT``,
-        which would take the place of the result.
+        Statements that are sent together are one transaction. ``BEGIN`` and ``COMMIT`` are not
+        used, because their results would replace that of the statement.
         """
         return self._statements(f"SET TRANSACTION {_LEVEL}") + b";"
 
@@ -61,4 +62,4 @@ class Limits:
 
 
 NO_LIMITS: Final = Limits()
-"""For commands and migrations, which take the time that they need."""
+"""The limits of commands and migrations, which may take any time."""

@@ -1,7 +1,4 @@
-"""Clients of Redis, as settings describe them, and its errors, as backends raise them.
-
-The one module, with the listener, that knows the driver.
-"""
+"""Makes clients of Redis from settings, and translates the errors of the driver."""
 
 from __future__ import annotations
 
@@ -39,27 +36,27 @@ T = TypeVar("T")
 
 ALLOWED_URL = "redis://[[user]:password@]host[:port][/database], rediss:// for TLS, or nothing"
 
-# The releases of the driver differ in what they do by default, from waiting for ever to ten
-# attempts with pauses. A request must not wait much longer than this for a server that is down.
+# The defaults of the driver differ between its releases, from a wait for ever to ten attempts with
+# pauses. A request must not wait much longer than this for a server that is down.
 TIMEOUT_SECONDS = 5.0
 
 CLUSTER_SCHEME = "redis+cluster"
 
-# Those about clusters are a family of their own.
+# Errors of clusters have a base class of their own.
 _ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException)
 
-# How long a thread waits for a connection where no row of the table of settings says it: the
-# driver's own default.
+# Time for which a thread waits for a connection if no row of the table of settings gives it. It is
+# the default of the driver.
 POOL_TIMEOUT_SECONDS = 20.0
 
 
 class Address(NamedTuple):
-    """Where a database is, and who says so (S-13.1).
+    """The place of a database, and the credentials for it.
 
     Attributes
     ----------
     db : number of the database.
-    username, password : ``None`` where the server asks for none.
+    username, password : ``None`` if the server asks for none.
     tls : whether the connection is encrypted.
     """
 
@@ -72,7 +69,7 @@ class Address(NamedTuple):
 
 
 def parse_url(url: str) -> Address:
-    """Return the address that a URL stands for; the empty one is the local database 0 (B-10.3).
+    """Return the address in a URL; the empty URL is the local database 0 (B-10.3).
 
     A query string is ignored.
 
@@ -86,7 +83,7 @@ def parse_url(url: str) -> Address:
     if parts.scheme not in ("redis", "rediss") or not url.startswith(f"{parts.scheme}://"):
         raise ValueError("scheme")
     if parts.fragment:
-        # The end of a password that holds a `#` which is not escaped.
+        # It is probably the end of a password with a `#` that is not escaped.
         raise ValueError("fragment")
     path = parts.path.removeprefix("/")
     if path and not (path.isascii() and path.isdigit()):
@@ -102,12 +99,12 @@ def parse_url(url: str) -> Address:
 
 
 class Options(NamedTuple):
-    """What the settings of one client say.
+    """The settings of one client.
 
     Attributes
     ----------
-    pool_size : most connections.
-    pool_timeout_seconds : how long a thread waits for one when all are in use.
+    pool_size : greatest number of connections.
+    pool_timeout_seconds : time for which a thread waits when all connections are in use.
     is_cluster : whether the address is that of a node of a cluster.
     """
 
@@ -118,17 +115,18 @@ class Options(NamedTuple):
 
 
 def read_options(config: Any, prefix: str = "") -> Options:
-    """Read the settings of a client (S-13, B-21.35).
+    """Read the settings of a client (S-13).
 
     Parameters
     ----------
     config : anything whose ``get_settings()`` returns the settings.
-    prefix : of the settings ``url``, ``pool_size`` and ``pool_timeout``, such as ``storage_``.
+    prefix : prefix of the settings ``url``, ``pool_size`` and ``pool_timeout``, such as
+        ``storage_``.
 
     Raises
     ------
-    cliquet.settings.SettingError : one of them cannot be used; it names the setting.
-    KeyError : one is missing that has no default, with the prefix of a plug-in.
+    cliquet.settings.SettingError : a setting cannot be used; the message names it.
+    KeyError : with the prefix of a plugin, a setting without a default is missing.
     """
     configured = config.get_settings()
     url = _read(configured, f"{prefix}url", Text(switchable=True))
@@ -139,7 +137,7 @@ def read_options(config: Any, prefix: str = "") -> Options:
     try:
         address = parse_url(url.replace(f"{CLUSTER_SCHEME}://", "redis://", 1))
     except ValueError:
-        # Neither the value nor the cause is shown: they may hold the password.
+        # Neither the value nor the cause is shown, because they may contain the password.
         allowed = f"{CLUSTER_SCHEME}://[[user]:password@]host[:port]" if is_cluster else ALLOWED_URL
         raise settings.SettingError(f"{prefix}url", without_credentials(url), allowed) from None
     if is_cluster and address.db:
@@ -151,22 +149,22 @@ def read_options(config: Any, prefix: str = "") -> Options:
 def create_from_config(
     config: Any, prefix: str = "", *, timeout_seconds: float | None = None
 ) -> redis.Redis:
-    """Return a client with its own pool, which is not connected yet (S-13, B-10.2 to B-10.4).
+    """Return a client with its own pool, which is not connected yet.
 
     When all connections of the pool are in use, a thread waits for one (B-21.35).
 
     Parameters
     ----------
     config, prefix : as in ``read_options()``.
-    timeout_seconds : how long a thread waits at most for a free connection, for the server to take
-        one and for the answer to a command; default the setting ``pool_timeout`` for the first, and
-        ``TIMEOUT_SECONDS`` for the others.
+    timeout_seconds : longest time for which a thread waits for a free connection, for the server to
+        accept a connection, and for the answer to a command. The default is the setting
+        ``pool_timeout`` for the first, and ``TIMEOUT_SECONDS`` for the others.
 
     Raises
     ------
-    cliquet.settings.SettingError : a setting cannot be used, or names a cluster: what is written
-        here together must be on one server.
-    KeyError : one is missing that has no default, with the prefix of a plug-in.
+    cliquet.settings.SettingError : a setting cannot be used, or names a cluster. Keys that are
+        written together must be on one server.
+    KeyError : with the prefix of a plugin, a setting without a default is missing.
     """
     options = read_options(config, prefix)
     address = options.address
@@ -177,10 +175,11 @@ def create_from_config(
         )
     socket_timeout = TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds
     pool_timeout = options.pool_timeout_seconds
-    # One more attempt, at once: the server closes idle connections, and the pool learns it by using
-    # them. Not after a timeout, when the command may have been executed.
+    # There is one more attempt, at once: the server closes idle connections, and the pool only
+    # notices that when it uses them. There is none after a timeout, because the command may have
+    # been executed.
     retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-    # Not all releases of the driver compare the name in the certificate by themselves.
+    # Some releases of the driver do not check the name in the certificate by default.
     tls = {"ssl_cert_reqs": "required", "ssl_check_hostname": True} if address.tls else {}
     pool = Pool(  # type: ignore[no-untyped-call]  # not typed upstream
         max_connections=options.pool_size,
@@ -202,7 +201,7 @@ def create_from_config(
 def _read(configured: Mapping[str, Any], name: str, parser: settings.Parser) -> Any:
     if settings.find(name) is not None:
         return settings.read(configured, name)
-    # A plug-in's own prefix, which the table of settings does not know.
+    # The table of settings does not know the prefix of a plugin.
     return settings.Setting(name, parser, None, "").value(configured[name])
 
 
@@ -220,21 +219,21 @@ def settings_of(client: redis.Redis) -> dict[str, Any]:
 
 
 def pool_status(client: redis.Redis) -> PoolStatus | None:
-    """Return how full the pool of connections is, or ``None`` if it has no size."""
+    """Return the use of the pool of connections, or ``None`` if the pool has no size."""
     pool: Any = client.connection_pool
     if not isinstance(pool, redis.BlockingConnectionPool):
         return None
-    # The queue has a place for each connection, be it made or not, that nobody uses.
+    # The queue has an item for each connection that is not in use, whether or not it was made yet.
     return PoolStatus(pool.max_connections - pool.pool.qsize(), pool.max_connections)
 
 
 def wrap_redis_error(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a method of a backend so that errors of the driver become its own (B-2.5, P-29.5).
+    """Decorate a method of a backend, so that errors of the driver become a `BackendError` (B-2.5).
 
     Raises
     ------
-    BackendError : the driver raised; the error, which is logged, is its ``original``.
-    ReadonlyError : the server takes no write, as a replica does (B-21.7).
+    BackendError : the driver raised an error, which is logged, and is the attribute ``original``.
+    ReadonlyError : the server accepts no writes, because it is a replica for example.
     """
 
     @functools.wraps(function)

@@ -1,4 +1,4 @@
-"""A client of a cluster of Redis servers, for the cache alone (E-9.4)."""
+"""A client of a cluster of Redis servers, which only the cache can use."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["LazyCluster"]
 
 
 class LazyCluster:
-    """Makes the driver's client at its first use.
+    """Makes the client of the driver at the first use.
 
-    The driver asks a node for the others as soon as its client exists, which a start-up must not:
-    a server that is down is noticed at the first use (B-3.10).
+    The driver asks a node for the other nodes as soon as its client is made. A start-up must not do
+    that: a server that is down must only be noticed at the first use (B-3.10).
 
     Parameters
     ----------
-    options : of one node; the others are learnt from it, and have the same password.
+    options : settings of one node. It names the other nodes, which have the same password.
     """
 
     def __init__(self, options: Options) -> None:
@@ -31,7 +31,7 @@ class LazyCluster:
         self._client: RedisCluster | None = None
 
     def client(self) -> RedisCluster:
-        """Return the driver's client.
+        """Return the client of the driver.
 
         Raises
         ------
@@ -46,16 +46,16 @@ class LazyCluster:
         address = self.options.address
         host = f"[{address.host}]" if ":" in address.host else address.host
         return RedisCluster(
-            # Only with a URL does the driver take another class of pool.
+            # The driver accepts another class of pool only together with a URL.
             url=f"redis://{host}:{address.port}",
             username=address.username,
             password=address.password,
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
-            # One for each node, like that of a single server.
+            # Each node has a pool like that of a single server.
             connection_pool_class=redis.BlockingConnectionPool,
             max_connections=self.options.pool_size,
             timeout=self.options.pool_timeout_seconds,
-            # One more attempt, at once.
+            # There is one more attempt, at once.
             retry=Retry(NoBackoff(), 1),
         )

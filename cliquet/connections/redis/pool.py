@@ -1,4 +1,4 @@
-"""Connections to Redis that are dropped when they have become useless, as after a failover."""
+"""Connections to Redis that are dropped when they are useless, for example after a failover."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ __all__ = ["Connection", "Pool", "TLSConnection", "takes_no_write"]
 
 
 def takes_no_write(error: Exception) -> bool:
-    """Return whether an error says that the server is a replica, or cannot be written to."""
-    # Older servers put the word in the middle of what they say of a script.
+    """Return whether an error says that the server accepts no writes, because it is a replica."""
+    # In an error of a script, older servers put the word in the middle of the message.
     return isinstance(error, redis.ReadOnlyError) or "READONLY" in str(error)
 
 
 class _Noticing:
-    """Part of a connection: notices that its server is not the one that is wanted any more.
+    """The part of a connection that notices when its server is not the right one any more.
 
     Attributes
     ----------
-    is_useless : the server is a replica now, or one that has lost its primary.
-    generation : of the pool, when the connection was made; ``None`` for one that is yet to be made.
+    is_useless : whether the server has become a replica, or is one that has lost its primary.
+    generation : generation of the pool when the connection was made; ``None`` before that.
     """
 
     is_useless = False
@@ -41,13 +41,14 @@ class Connection(_Noticing, redis.Connection):
 
 
 class TLSConnection(_Noticing, redis.SSLConnection):
-    """The same, encrypted."""
+    """An encrypted connection by TCP."""
 
 
 class Pool(redis.BlockingConnectionPool):
-    """Makes a new connection in the place of a useless one, and of all that are as old.
+    """Makes new connections in the place of a useless one and of all that are as old.
 
-    They lead to the same server: each would fail one command before it is noticed.
+    They lead to the same server: without this, each of them would fail one command before it is
+    noticed.
     """
 
     generation = 0

@@ -1,8 +1,8 @@
-"""Connections to SQLite, with the standard library (E-1).
+"""Connections to SQLite, with the standard library.
 
-Several processes share one file: the log is written ahead, and each commit reaches the disk. A
-transaction takes the write lock before its first statement, so that what it reads stays true until
-it commits (E-1.4).
+Several processes may share one file: SQLite writes its log ahead (WAL), and each commit reaches the
+disk. A transaction takes the write lock before its first statement, so that whatever it reads stays
+true until it commits.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from cliquet.types import PoolStatus
 __all__ = ["SQLiteClient", "SQLiteSession", "SchemaOnFirstUse"]
 
 DEFAULT_BUSY_TIMEOUT_SECONDS = 5.0
-# Of commands and migrations: longer than any transaction takes.
+# Longest wait of commands and migrations for a lock, which is longer than any transaction takes.
 _PATIENCE_SECONDS = 3600.0
 
 
@@ -52,13 +52,13 @@ def _closing_on_error(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 class SchemaOnFirstUse(Protocol):
-    """Tables that are made when a file is new."""
+    """Tables that are created in a new file."""
 
     def is_missing(self, session: SQLiteSession) -> bool:
-        """Whether the file does not have them."""
+        """Return whether the file lacks the tables."""
 
     def create(self, session: SQLiteSession) -> None:
-        """Make them."""
+        """Create the tables."""
 
 
 class SQLiteClient(SQLClient):
@@ -66,12 +66,12 @@ class SQLiteClient(SQLClient):
 
     Parameters
     ----------
-    path : of the file, which is made at the first use; its folder exists. ``None`` for a temporary
-        one, which vanishes with the client.
+    path : path of the file, which is created at the first use; its folder exists. ``None`` for a
+        temporary file, which vanishes with the client.
     busy_timeout_seconds : longest wait for the write lock of another transaction.
-    timeout_setting : name of the setting that says so.
-    prepare : called with each new connection, to give it functions; it may return a function to be
-        called whenever nobody uses the connection any more.
+    timeout_setting : name of the setting of this time.
+    prepare : is called with each new connection, to give it functions. It may return a function
+        that is called whenever the connection is not in use any more.
     """
 
     def __init__(
@@ -93,7 +93,8 @@ class SQLiteClient(SQLClient):
         self._prepare = [] if prepare is None else [prepare]
         self._idle: deque[Connection] = deque()
         self._lent: set[Connection] = set()
-        # One of a process waits for the file's lock; the others wait here, woken without delay.
+        # One thread of the process waits for the lock of the file. The others wait here, where they
+        # are woken without delay.
         self._writer = threading.Lock()
         self._schemas: list[SchemaOnFirstUse] = []
         self._is_ready = False
@@ -104,12 +105,12 @@ class SQLiteClient(SQLClient):
         _forget_after_fork(self)
 
     def on_first_use(self, schema: SchemaOnFirstUse) -> None:
-        """Have a schema made, where it is missing, before anything else is done (E-1.3)."""
+        """Create a schema, if it is missing, before the file is used for anything else."""
         self._schemas.append(schema)
         self._is_ready = False
 
     def prepare_with(self, prepare: Prepare) -> None:
-        """Have a function called with each new connection, as the parameter `prepare` is."""
+        """Call a function with each new connection, like the parameter `prepare`."""
         if prepare not in self._prepare:
             self._prepare.append(prepare)
             _close(self._idle)
@@ -119,12 +120,14 @@ class SQLiteClient(SQLClient):
 
         Parameters
         ----------
-        close : end them too; a forked process must not, since they are its parent's.
+        close : also close them; a forked process must not do that, because they belong to its
+            parent.
         """
         if close:
             _close(self._idle)
         else:
-            # Never closed: that would release the locks of the parent (POSIX advisory locks).
+            # They are never closed, which would release the locks of the parent (POSIX advisory
+            # locks).
             _abandoned.extend(self._idle)
             self._idle.clear()
             self._lent.clear()
@@ -133,7 +136,7 @@ class SQLiteClient(SQLClient):
             self._ready_lock = threading.Lock()
 
     def pool_status(self) -> PoolStatus:
-        """Return how many connections are lent, and how many are open."""
+        """Return the number of connections that are lent, and of those that are open."""
         in_use = len(self._lent)
         return PoolStatus(in_use, in_use + len(self._idle))
 
@@ -162,7 +165,7 @@ class SQLiteClient(SQLClient):
         try:
             connection = self._connection()
             with _closing_on_error(connection), translating(self.timeout_setting):
-                # What was spent waiting for the others of this process counts.
+                # The time of the wait for other threads of this process counts too.
                 connection.be_patient(max(0.0, deadline - time.monotonic()))
                 session = SQLiteSession(connection, is_autocommit=False)
                 session._begin()
@@ -203,14 +206,14 @@ class SQLiteClient(SQLClient):
         with _closing_on_error(connection):
             _write_ahead(connection, self.busy_timeout_seconds)
             connection.execute("PRAGMA synchronous=FULL")
-            # Opens the log, whose identity is asked for below.
+            # This opens the log, whose identity is read below.
             connection.execute("PRAGMA schema_version")
             connection.forget = [
                 forget for prepare in self._prepare if (forget := prepare(connection)) is not None
             ]
         connection.timeout_setting = self.timeout_setting
         connection.identity = identity(self.path)
-        # Of all connections: the log lasts as long as one of them is open.
+        # All connections have the same log, which exists as long as one of them is open.
         self._companions = identities_of_companions(self.path)
         return connection
 
@@ -227,7 +230,7 @@ class SQLiteClient(SQLClient):
                 session = self._lend_to_writer()
                 try:
                     for schema in self._schemas:
-                        # Another process may have been faster.
+                        # Another process may have created it meanwhile.
                         if schema.is_missing(session):
                             schema.create(session)
                     session.commit()
@@ -239,14 +242,14 @@ class SQLiteClient(SQLClient):
             self._is_ready = True
 
     def _take_other_file(self) -> None:
-        """Go on with the file that has taken the place of the one in use.
+        """Go on with the file that has replaced the one in use.
 
-        The connections would write to what nobody can find any more. Nor is a new file made of
-        itself: that all data have vanished is for somebody to see.
+        Otherwise the connections would write to a file that has no name any more. A new file is not
+        created here, because somebody should notice that all data have vanished.
 
         Raises
         ------
-        BackendError : there is no file, or it is not one of this service.
+        BackendError : there is no file, or it is not a file of this service.
         """
         with self._ready_lock:
             found = identity(self.path)
@@ -263,7 +266,7 @@ class SQLiteClient(SQLClient):
             self._identity = found
 
     def _are_schemas_missing(self) -> bool:
-        # To read waits for nobody, unlike to write.
+        # A read waits for nobody, unlike a write.
         session = SQLiteSession(self._connection(), is_autocommit=True)
         try:
             return any(schema.is_missing(session) for schema in self._schemas)
@@ -272,10 +275,10 @@ class SQLiteClient(SQLClient):
 
 
 def _write_ahead(connection: sqlite3.Connection, timeout_seconds: float) -> None:
-    """Have the log written ahead; the file remembers it."""
+    """Make SQLite write its log ahead; the file remembers this mode."""
     deadline = time.monotonic() + timeout_seconds
     while not _is_written_ahead(connection, is_last=time.monotonic() > deadline):
-        # SQLite does not wait for the processes that are opening the new file as well.
+        # SQLite does not wait for other processes that are opening the new file too.
         time.sleep(0.01)
 
 
@@ -289,7 +292,8 @@ def _is_written_ahead(connection: sqlite3.Connection, *, is_last: bool) -> bool:
     return True
 
 
-# Connections that a fork copied from its parent: kept, since to close them would do harm.
+# Connections that a fork has copied from its parent. They are kept, because closing them would do
+# harm.
 _abandoned: list[Connection] = []
 
 

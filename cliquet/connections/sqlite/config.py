@@ -1,4 +1,4 @@
-"""The client of SQLite that settings describe (E-1.2)."""
+"""Makes the client of SQLite from settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALLOWED_URL = (
     "written to; or sqlite:// for a private one, since each connection would have its own memory"
 )
 
-# The clients in use, by file: backends on one file share one transaction (E-1.5).
+# The clients in use, by file: backends on one file share one transaction.
 _clients: weakref.WeakValueDictionary[tuple[bool, str], SQLiteClient] = (
     weakref.WeakValueDictionary()
 )
@@ -31,18 +31,18 @@ def create_from_config(
     prepare: Prepare | None = None,
     sibling: str | None = None,
 ) -> SQLiteClient:
-    """Return the client of a file, which is neither made nor opened yet.
+    """Return the client of a file, which is neither created nor opened yet.
 
     Parameters
     ----------
     config : anything whose ``get_settings()`` returns the settings.
-    prefix : of the settings ``url`` and ``busy_timeout_seconds``, such as ``storage_``.
-    prepare : called with each new connection, to give it functions.
-    sibling : end of the name of the file beside the one of the URL that is meant instead.
+    prefix : prefix of the settings ``url`` and ``busy_timeout_seconds``, such as ``storage_``.
+    prepare : is called with each new connection, to give it functions.
+    sibling : is appended to the name of the file in the URL, for another file beside that one.
 
     Raises
     ------
-    cliquet.settings.SettingError : the URL is none of SQLite, or its folder cannot be used.
+    cliquet.settings.SettingError : the URL is not one of SQLite, or its folder cannot be used.
     """
     configured = config.get_settings()
     path = _path(configured.get(f"{prefix}url") or "", f"{prefix}url")
@@ -66,13 +66,13 @@ def create_from_config(
 
 
 def _path(url: str, name: str) -> Path | None:
-    """Return the absolute path of the file; ``None`` for a private one."""
+    """Return the absolute path of the file; ``None`` for a private temporary file."""
     if url == "sqlite://":
         return None
     if not url.startswith("sqlite:///") or url == "sqlite:///" or "\0" in url:
         raise settings.SettingError(name, url, ALLOWED_URL)
     location = url.removeprefix("sqlite:///")
-    # A file would be made of that name: what other programs take these for, SQLite does not.
+    # Other programs give these a special meaning, but here they would become the name of a file.
     if ":memory:" in location or location.startswith("file:") or "?" in location:
         raise settings.SettingError(name, url, ALLOWED_URL)
     path = Path(os.path.abspath(location))

@@ -1,7 +1,7 @@
-"""What one connection to SQLite keeps of the statements that it was sent.
+"""A connection to SQLite that bounds the memory of its prepared statements.
 
-Clients choose the filters of listings, hence the text of statements, and what stays in memory of
-them is bounded whatever they send.
+Clients choose the filters of lists, and therefore the text of statements. The memory that these
+statements keep is bounded, whatever clients send.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from cliquet.connections.sqlite.file import Identity
 __all__ = ["CACHED_STATEMENTS", "Connection", "Prepare"]
 
 CACHED_STATEMENTS: Final = 128
-"""Most statements that one connection keeps prepared."""
+"""Greatest number of prepared statements that one connection keeps."""
 
 Prepare = Callable[[sqlite3.Connection], Callable[[], None] | None]
-"""Gives a connection functions; what it returns is called when nobody uses the connection."""
+"""Gives a connection functions; returns a function to call when the connection is not in use."""
 
-# Prepared, a listing takes up to eighty bytes for a character of its text (measured), and the
-# driver cannot be told to forget one: a connection that was sent many long ones is closed.
+# A prepared list takes up to eighty bytes for each character of its text (measured), and the driver
+# cannot forget a single statement. A connection that got many long ones is therefore closed.
 _SHORT_CHARACTERS: Final = 2_000
 _MAX_LONG_CHARACTERS: Final = 100_000
 
 
 class Connection(sqlite3.Connection):
-    """A connection which knows how much it keeps.
+    """A connection that knows how much memory it keeps.
 
     Attributes
     ----------
-    forget : functions to be called when nobody uses it for now.
-    identity : of the file that it has opened.
-    timeout_setting : name of the setting that says how long it waits for locks.
+    forget : functions that are called when the connection is not in use for now.
+    identity : identity of the file that it has opened.
+    timeout_setting : name of the setting for its wait for locks.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -47,25 +47,25 @@ class Connection(sqlite3.Connection):
 
     @property
     def is_worn(self) -> bool:
-        """Whether it keeps so much that a new one should take its place."""
+        """Whether the connection keeps so much that a new one should replace it."""
         return self._long_characters > _MAX_LONG_CHARACTERS
 
     def be_patient(self, seconds: float) -> None:
-        """Wait so long for locks, from now on."""
-        # What is about as long is left as it is: to say it costs more than it matters.
+        """Wait at most so long for locks from now on."""
+        # A small difference is ignored, because the call costs more than it would matter.
         if abs(seconds - self._patience_seconds) > 0.1 * seconds:
             self.execute(f"PRAGMA busy_timeout = {max(1, round(seconds * 1000))}")
             self._patience_seconds = seconds
 
     def translated(self, statement: str) -> str:
-        """Return a statement, about to be sent, with the placeholders of SQLite."""
+        """Return a statement that is about to be sent, with the placeholders of SQLite."""
         if len(statement) <= _SHORT_CHARACTERS:
             return _translated(statement)
         self._long_characters += len(statement)
         return statement.replace("%s", "?")
 
 
-# By its size: it holds short texts only.
+# Its size bounds its memory, because it only keeps short texts.
 @lru_cache(maxsize=512)
 def _translated(statement: str) -> str:
     return statement.replace("%s", "?")

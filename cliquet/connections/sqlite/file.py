@@ -1,4 +1,4 @@
-"""The file of a database of SQLite: who may read it, and whether it is still the one in use."""
+"""The file of an SQLite database: its mode, and whether it is still the file in use."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = [
 Identity = tuple[int, int]
 """Device and inode of a file: another file at the same path has another one."""
 
-# Its log and its index (``-wal``, ``-shm``) get the same from SQLite.
+# SQLite gives its log and its index (``-wal``, ``-shm``) the same mode.
 _PRIVATE_MODE: Final = 0o600
 
 
 def identity(path: Path) -> Identity | None:
-    """Return what tells the file at a path from any other, or ``None`` if there is none."""
+    """Return the identity of the file at a path, or ``None`` if there is no file."""
     try:
         found = os.stat(path)
     except OSError:
@@ -38,15 +38,15 @@ def _companions(path: Path) -> list[Path]:
 
 
 def identities_of_companions(path: Path) -> set[Identity]:
-    """Return those of the log and of its index, as they are now."""
+    """Return the present identities of the log and of its index."""
     return {found for companion in _companions(path) if (found := identity(companion)) is not None}
 
 
 def forget_companions(path: Path, stale: Collection[Identity]) -> None:
-    """Remove the log and its index if they are those of a file which is there no more.
+    """Remove the log and its index if they belong to a file that does not exist any more.
 
-    SQLite would take the log for that of the new file, and write what is in it over what is there
-    (seen with 3.40). It leaves them, when it is closed, to whoever has the path.
+    SQLite would take the log for that of the new file, and would overwrite the new data with the
+    old (seen with 3.40). It does not remove them itself when it closes a file that was replaced.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def forget_companions(path: Path, stale: Collection[Identity]) -> None:
     """
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        # Another process may be doing the same, and have made those of the new file since.
+        # Another process may do the same, and may already have created those of the new file.
         fcntl.flock(folder, fcntl.LOCK_EX)
         for companion in _companions(path):
             if identity(companion) in stale:
@@ -64,9 +64,10 @@ def forget_companions(path: Path, stale: Collection[Identity]) -> None:
 
 
 def create_private(path: Path) -> None:
-    """Make an empty file for its owner alone, if there is no file; one that exists stays as it is.
+    """Create an empty file that only its owner may read; an existing file stays as it is.
 
-    Not while the process has connections to it: to close the file would release their locks.
+    The process must not have connections to the file, because closing it here would release their
+    locks.
 
     Raises
     ------

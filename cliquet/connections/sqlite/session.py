@@ -1,4 +1,4 @@
-"""What one transaction says to SQLite, and what the errors of the driver mean."""
+"""The session of one transaction of SQLite, and the translation of errors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def translating(timeout_setting: str | None = None) -> Iterator[None]:
 
     Parameters
     ----------
-    timeout_setting : name of the setting that says how long a lock is waited for.
+    timeout_setting : name of the setting for the wait for locks.
 
     Raises
     ------
-    BackendError : the error, which is logged, is its ``original``.
-    TimeLimitError : alike, when a lock was waited for in vain.
+    BackendError : there was an error, which is logged, and is the attribute ``original``.
+    TimeLimitError : the same, if the wait for a lock took too long.
     """
     try:
         yield
@@ -44,7 +44,7 @@ class SQLiteSession(Session):
 
     Attributes
     ----------
-    kept : statements to be committed although the transaction fails (X-22).
+    kept : statements that are committed even if the transaction fails (X-22).
     """
 
     def __init__(self, connection: Connection, *, is_autocommit: bool) -> None:
@@ -67,7 +67,7 @@ class SQLiteSession(Session):
             self.connection.executemany(self.connection.translated(statement), rows)
 
     def keep(self, statement: str, parameters: Parameters) -> None:
-        """Send a statement that outlives the failure of the transaction."""
+        """Send a statement whose effect stays even if the transaction fails."""
         self.kept.append((statement, parameters))
         self.execute(statement, parameters)
 
@@ -86,8 +86,8 @@ class SQLiteSession(Session):
         if self._has_begun:
             try:
                 if self.kept:
-                    # In the same transaction: nobody may write in between, with a timestamp that
-                    # the kept one does not know.
+                    # It stays the same transaction, so that nobody can write in between, with a
+                    # timestamp that the kept statement does not know.
                     self.connection.execute("ROLLBACK TO cliquet_begin")
                     self._send_kept()
                     self.connection.execute("COMMIT")
