@@ -23,7 +23,7 @@ from cliquet.resource.parameters import (
     parse_timestamp,
     timestamp_of,
 )
-from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort
+from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort, Takes
 from cliquet.types import JSONValue
 
 __all__ = [
@@ -64,10 +64,11 @@ _UNBOUNDED: Final = Bounds()
 # whether there is a next page (B-21.11).
 _UNBOUNDED_LIMIT: Final = 10**18
 
-# ``[0-9]``, never ``\d``: the latter takes the digits of every script.
-_PREFIXED_FIELD = re.compile(
-    r"(min|max|lt|gt|not|in|exclude|like|has|contains_any|contains)_(\w.*)", re.DOTALL
-)
+_PREFIXES: Final = {
+    member.name.lower(): member for member in COMPARISON if member is not COMPARISON.EQ
+}
+# The longer ones first: `contains_any_` begins with `contains_`.
+_PREFIXED_FIELD = re.compile(rf"({'|'.join(sorted(_PREFIXES, reverse=True))})_(\w.*)", re.DOTALL)
 # A dotted path names a member of nested objects (E-3.2).
 _SORT_ITEM = re.compile(r"([-+]?)(\w+(?:\.\w+)*)")
 
@@ -79,8 +80,7 @@ _TIME_PARAMETERS: Final = {
 _EQUALITY_OPERATORS: Final = frozenset(
     {COMPARISON.EQ, COMPARISON.NOT, COMPARISON.IN, COMPARISON.EXCLUDE}
 )
-_MEMBERSHIP_OPERATORS: Final = frozenset({COMPARISON.CONTAINS, COMPARISON.CONTAINS_ANY})
-_LIST_OPERATORS: Final = frozenset({COMPARISON.IN, COMPARISON.EXCLUDE}) | _MEMBERSHIP_OPERATORS
+_LISTS: Final = (Takes.VALUES, Takes.MEMBERS)
 
 
 @dataclass(frozen=True)
@@ -154,16 +154,16 @@ def parse_filters(
         # No stored name holds NUL, and a database may choke on it (B-21.20).
         if "\0" in field or not is_known_field(field):
             raise InvalidParameter("querystring", name, f"Unknown filter field '{name}'")
-        if operator in _MEMBERSHIP_OPERATORS:
+        if operator.takes is Takes.MEMBERS:
             searches += 1
             if searches > MAX_ARRAY_SEARCHES:
                 description = f"More than {MAX_ARRAY_SEARCHES} filters that begin with contains_"
                 raise InvalidParameter("querystring", name, description)
-        if operator in _LIST_OPERATORS and not text.startswith("["):
+        if operator.takes in _LISTS and not text.startswith("["):
             count.expect(name, text)
-        if operator is COMPARISON.HAS:
+        if operator.takes is Takes.PRESENCE:
             filters.append(Filter(field, _presence(name, text), operator))
-        elif operator is COMPARISON.LIKE:
+        elif operator.takes is Takes.PATTERN:
             patterns += 1
             if patterns > MAX_PATTERNS:
                 description = f"More than {MAX_PATTERNS} filters that begin with like_"
@@ -174,7 +174,7 @@ def parse_filters(
             count.add_values(name, values)
             filters.append(_exact_filter(field, operator, values))
         else:
-            is_list = operator in _LIST_OPERATORS
+            is_list = operator.takes in _LISTS
             values = coerce_list(name, text) if is_list else [coerce(name, text)]
             count.add_values(name, values)
             if field == deleted_field:
@@ -301,7 +301,7 @@ def _split_prefix(name: str, declared_fields: Collection[str]) -> tuple[str, COM
     prefix, field = match.groups()
     if prefix == "contains_any" and is_declared(f"any_{field}"):
         return f"any_{field}", COMPARISON.CONTAINS
-    return field, COMPARISON[prefix.upper()]
+    return field, _PREFIXES[prefix]
 
 
 def _presence(name: str, text: str) -> bool:
@@ -325,10 +325,10 @@ def _pattern(name: str, text: str, is_timestamp: bool) -> str:
 
 def _reserved_values(name: str, text: str, operator: COMPARISON, *, is_id: bool) -> list[JSONValue]:
     """Read what to compare with an id or a timestamp (H-12.12, D-17)."""
-    if operator in _MEMBERSHIP_OPERATORS:
+    if operator.takes is Takes.MEMBERS:
         # Neither is an array (B-21.17).
         raise invalid_value(name)
-    if operator not in _LIST_OPERATORS:
+    if operator.takes not in _LISTS:
         return [_id_value(name, text) if is_id else timestamp_of(name, text)]
     if is_id:
         ids = coerce_list(name, text)
@@ -360,7 +360,7 @@ def _as_flag(value: JSONValue) -> JSONValue:
 
 
 def _exact_filter(field: str, operator: COMPARISON, values: list[JSONValue]) -> Filter:
-    return Filter(field, values if operator in _LIST_OPERATORS else values[0], operator)
+    return Filter(field, values if operator.takes in _LISTS else values[0], operator)
 
 
 def _widened_filter(

@@ -9,11 +9,45 @@ from __future__ import annotations
 import enum
 from typing import Any, Final, NamedTuple
 
-__all__ = ["COMPARISON", "MISSING", "Filter", "Missing", "PaginationRule", "Sort"]
+__all__ = ["COMPARISON", "MISSING", "Filter", "Missing", "PaginationRule", "Sort", "Takes"]
+
+
+class Takes(enum.Enum):
+    """What an operator compares a field with, hence how a query string is read."""
+
+    VALUE = "one value"
+    VALUES = "several values, of which the field is one or none"
+    MEMBERS = "several values, which the field is an array of"
+    PATTERN = "a text with wildcards"
+    PRESENCE = "whether the field is to be there"
+
+
+# Of the operators that do not take one value.
+_TAKEN: Final = {
+    "in": Takes.VALUES,
+    "exclude": Takes.VALUES,
+    "like": Takes.PATTERN,
+    "has": Takes.PRESENCE,
+    "contains": Takes.MEMBERS,
+    "contains_any": Takes.MEMBERS,
+}
 
 
 class COMPARISON(enum.Enum):
-    """Operators of a :class:`Filter` (B-1.10, B-21.15)."""
+    """Operators of a :class:`Filter` (B-1.10, B-21.15).
+
+    The name of each, in lower case, is the prefix by which a query string asks for it; ``EQ`` has
+    none.
+
+    Attributes
+    ----------
+    takes : what it compares a field with.
+    """
+
+    takes: Takes
+
+    def __init__(self, sign: str) -> None:
+        self.takes = _TAKEN.get(sign, Takes.VALUE)
 
     LT = "<"
     MIN = ">="
