@@ -343,11 +343,16 @@ def current_service(request: Any) -> Any:
 def current_resource_name(request: Any) -> str | None:
     """Return the name of the resource that the request addresses, or ``None`` (P-34.20)."""
     service = current_service(request)
+    # Decided when the resource was registered.
+    name = getattr(service, "resource_name", None)
+    if isinstance(name, str):
+        return name
     viewset = getattr(service, "viewset", None)
     if viewset is None:
         return None
-    name: str = viewset.get_name(service.resource)
-    return name
+    # A service that was put together by hand, or what stands for one in a test.
+    made: str = viewset.get_name(service.resource)
+    return made
 
 
 # Deprecations

@@ -79,6 +79,7 @@ def register_resource(
         )
         service.viewset = viewset
         service.resource = resource_cls
+        service.resource_name = resource_name
         service.type = endpoint_type
         service.patch_content_types = PATCH_CONTENT_TYPES
         service.collection_path = paths["collection"]
