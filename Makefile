@@ -74,6 +74,7 @@ ifeq ($(SERVER_URL),)
 	$(BIN)/python benchmarks/requests_on_memory.py
 	$(BIN)/python benchmarks/costs_by_size.py
 	$(BIN)/python benchmarks/monitoring.py
+	$(BIN)/python benchmarks/files_of_requests.py
 else
 	@$(BIN)/python -m loadtests --server-url '$(SERVER_URL)' \
 		$(if $(RESOURCE),--resource '$(RESOURCE)') \
