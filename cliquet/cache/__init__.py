@@ -1,4 +1,4 @@
-"""Caches: the contract, and the backends in submodules of the same name as their server."""
+"""Caches: the contract, and the backends in submodules with the names of their servers."""
 
 import random
 

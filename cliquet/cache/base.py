@@ -1,7 +1,7 @@
 """The contract of a cache: short-lived JSON values under text keys.
 
-A cache is shared by the requests, and by the processes when its backend is. What it does is
-visible at once and stays, whatever becomes of the request's transaction (B-21.32, B-22.33).
+All requests share a cache, and all processes too if the backend allows it. A change is visible at
+once, and stays even if the transaction of the request fails.
 """
 
 from __future__ import annotations
@@ -14,37 +14,36 @@ __all__ = ["CacheBase"]
 
 
 class CacheBase:
-    """What every cache backend offers (B-13).
+    """Base class of all cache backends (B-13).
 
-    The prefix is put before every key in every operation, so that several services can share one
-    server (B-13.7).
+    Every operation puts the prefix before the key, so that several services can share one server.
 
     Parameters
     ----------
-    cache_prefix : text put before every key; kept as attribute ``prefix``.
+    cache_prefix : text that is put before every key; it becomes the attribute ``prefix``.
 
     Raises
     ------
-    KeyError : `cache_prefix` is missing (B-13.1).
+    KeyError : `cache_prefix` is missing.
 
     Notes
     -----
-    Every method of a backend that relies on a service raises
-    :class:`~cliquet.storage.exceptions.BackendError` when that service fails (B-2.5).
+    If the backend needs a server, every method raises
+    :class:`~cliquet.storage.exceptions.BackendError` when the server fails (B-2.5).
     """
 
     prefix: str
 
-    # Other keywords belong to the backends, which hand all of theirs over.
+    # Other keywords belong to the backends, which pass all of their keywords on.
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.prefix = kwargs["cache_prefix"]
 
     def initialize_schema(self, dry_run: bool = False) -> None:
-        """Prepare the place where the entries are kept. May be called again at any time.
+        """Prepare the place of the entries. It may be called again at any time.
 
         Parameters
         ----------
-        dry_run : only log what would be done.
+        dry_run : only log the steps, without doing them.
         """
         raise NotImplementedError
 
@@ -58,52 +57,51 @@ class CacheBase:
         Returns
         -------
         float
-            Seconds, to the millisecond: more than 0 and at most the delay that was given.
-            Negative when the entry has no expiry or does not exist (B-13.5, B-14.1).
+            Seconds, with milliseconds: more than 0 and at most the given delay. Negative if the
+            entry has no expiry or does not exist (B-13.5).
         """
         raise NotImplementedError
 
     def expire(self, key: str, ttl: float) -> None:
-        """Change the expiry of an existing entry; do nothing if it does not exist (B-13.4).
+        """Change the expiry of an entry; do nothing if it does not exist (B-13.4).
 
         Parameters
         ----------
-        ttl : delay in seconds from now, fractions kept to the millisecond; under 1 ms the entry
-            vanishes at once.
+        ttl : delay in seconds from now, with milliseconds; below 1 ms the entry vanishes at once.
         """
         raise NotImplementedError
 
     def set(self, key: str, value: JSONValue, ttl: float | None = None) -> None:
-        """Store `value`; replace the value and the expiry of an entry that exists (B-13.8).
+        """Store `value`; replace the value and the expiry of an existing entry (B-13.8).
 
         Parameters
         ----------
-        key : text of any length (B-14.1).
-        value : anything that JSON carries; a tuple becomes an array. Later changes to the object
-            do not reach the cache (B-22.8).
-        ttl : delay in seconds before the entry vanishes, fractions kept to the millisecond; under
-            1 ms it vanishes at once; ``None`` means that it does not expire. A backend of limited
-            size may drop it earlier.
+        key : text of any length.
+        value : any value with a JSON form; a tuple becomes an array. Later changes of the object do
+            not change the cache.
+        ttl : delay in seconds before the entry vanishes, with milliseconds; below 1 ms it vanishes
+            at once; ``None`` means that it does not expire. A backend of limited size may drop it
+            earlier.
 
         Raises
         ------
-        TypeError : JSON cannot carry the value (B-14.1).
+        TypeError : the value has no JSON form.
         """
         raise NotImplementedError
 
     def get(self, key: str) -> JSONValue:
         """Return a copy of the value of `key`, or ``None`` if it is unknown or has expired.
 
-        A stored ``None`` cannot be told from a missing entry (B-13.2).
+        A stored ``None`` looks the same as a missing entry (B-13.2).
         """
         raise NotImplementedError
 
     def delete(self, key: str) -> JSONValue:
-        """Remove `key`, silently if it does not exist.
+        """Remove `key`; do nothing if it does not exist.
 
         Returns
         -------
         JSONValue
-            The value removed, or ``None`` (B-21.31).
+            The removed value, or ``None`` (B-21.31).
         """
         raise NotImplementedError

@@ -15,17 +15,17 @@ VALUE = "alive"
 TTL_SECONDS = 3600
 DELETION_RATE = 0.5
 
-# All the processes of a service try the same key: one of them may delete it between the write
-# and the reading of another.
+# All the processes of a service use the same key: one may delete it between the write and the read
+# of another.
 ATTEMPTS = 3
 
 
 def heartbeat(backend: CacheBase) -> Callable[[Any], bool]:
-    """Return a function that tells whether `backend` works (B-17, B-21.39).
+    """Return a function that checks whether `backend` works (B-17).
 
-    The function takes the request, writes or deletes one entry, and reads it back: even in
-    read-only mode, since a cache is no data (P-6.5). It never raises: an exception is logged and
-    answered ``False``.
+    The function takes the request, writes or deletes one entry, and reads it back. It does so in
+    read-only mode too, because the entries of a cache are not data (P-6.5). It never raises: it
+    logs an exception and returns ``False``.
     """
 
     def is_deleted() -> bool:
@@ -37,7 +37,8 @@ def heartbeat(backend: CacheBase) -> Callable[[Any], bool]:
         return bool(backend.get(KEY) == VALUE)
 
     def ping(request: Any) -> bool:
-        # `random` and `logger` are looked up in the package at each call (B-24, P-35.19).
+        # `random` and `logger` are looked up in the package at each call, where tests replace them
+        # (B-24).
         try:
             check = is_deleted if cache.random.random() < DELETION_RATE else is_written
             return any(check() for _ in range(ATTEMPTS))

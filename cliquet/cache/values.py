@@ -1,4 +1,4 @@
-"""What every cache backend shares: values as JSON text, delays in whole milliseconds."""
+"""Conversions for all cache backends: values to JSON text, delays to whole milliseconds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from cliquet.types import JSONValue
 
 __all__ = ["decode", "encode", "milliseconds"]
 
-# The standard library and not orjson: orjson writes NaN as null, accepts dates and UUIDs that
-# would come back as text, and reads integers beyond 64 bits as floats. Values must come back as
-# they went (B-13.2). The text is pure ASCII, hence a NUL or a lone surrogate fits any server.
+# The standard library is used instead of orjson, which writes NaN as null, accepts dates and UUIDs
+# that would come back as text, and reads integers beyond 64 bits as floats. Values must come back
+# unchanged. The text is pure ASCII, so that every server accepts a NUL or a lone surrogate.
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
@@ -19,7 +19,7 @@ def encode(value: JSONValue) -> str:
 
     Raises
     ------
-    TypeError : JSON cannot carry the value: bytes, dates, not-a-number, cycles (B-14.1).
+    TypeError : the value has no JSON form: bytes, dates, not-a-number, cycles.
     """
     try:
         return _encoder.encode(value)
@@ -33,6 +33,7 @@ def decode(text: str) -> JSONValue:
 
 
 def milliseconds(seconds: float) -> int:
-    """Return a delay in whole milliseconds, 0 for anything shorter (B-14.1)."""
-    # Rounded to the microsecond before the cut: 1.001 s times 1000 is 1000.9999999999999.
+    """Return a delay in whole milliseconds, 0 for anything shorter."""
+    # It is rounded to a microsecond before the cut, because 1.001 s times 1000 is
+    # 1000.9999999999999.
     return max(0, int(round(seconds * 1000, 3)))

@@ -1,18 +1,19 @@
-"""A cache in Memcached (E-2.1, B-21.34): shared by processes and hosts, bounded by the servers.
+"""A cache in Memcached, which processes and hosts share, and whose size the servers bound.
 
-Needs the extra ``cliquet[memcached]``. What Memcached cannot do is made up for here:
+It needs the extra ``cliquet[memcached]``. Memcached lacks some features, which are added here:
 
 Fractions of seconds
-    The server counts whole seconds: the exact expiry, by the clocks of the applications' hosts, is
-    kept with the value.
+    The server counts whole seconds. The exact expiry, by the clock of the host of the application,
+    is stored with the value.
 Any key
-    What is long, or no plain ASCII, is replaced by its SHA-256.
+    A key that is long, or not plain ASCII, is replaced by its SHA-256.
 Flushing one prefix
-    The server does not list its keys. Every entry bears the *generation* of its prefix, a random
-    text that is kept in the server; a flush replaces it, and what bears another is ignored. If the
-    server drops the generation for want of room, the entries of the prefix are lost with it.
+    The server does not list its keys. Every entry contains the *generation* of its prefix, a random
+    text that is stored in the server. A flush replaces it, and entries with another generation are
+    ignored. If the server drops the generation because its memory is full, the entries of the
+    prefix are lost too.
 
-Entries of one prefix are invisible to all others, the empty prefix included.
+Entries of one prefix are invisible under all other prefixes, the empty prefix included.
 """
 
 from __future__ import annotations
@@ -33,23 +34,23 @@ __all__ = ["Cache", "load_from_config"]
 
 NO_EXPIRY_SECONDS: Final = -1.0
 
-# Limits of the protocol. A longer delay than the second is taken for a date.
+# These are limits of the protocol. A delay beyond the second one is taken for a date.
 MAX_KEY_BYTES: Final = 250
 MAX_DELAY_SECONDS: Final = 30 * 24 * 3600
 
-# Others write between the reading of an entry and its replacement.
+# Other processes may write between the read of an entry and its replacement.
 ATTEMPTS: Final = 20
 
 _IN_THE_PAST: Final = -1
 
 
 class _Entry(NamedTuple):
-    """An entry, as the server keeps it.
+    """An entry in the form that the server keeps.
 
     Attributes
     ----------
-    generation : of the prefix when the entry was set.
-    expires_ms : in ms since the Epoch, or ``None``.
+    generation : generation of the prefix when the entry was set.
+    expires_ms : expiry in ms since the Epoch, or ``None``.
     text : the value in JSON.
     """
 
@@ -77,12 +78,12 @@ class Cache(CacheBase):
 
     Parameters
     ----------
-    client : spreads the keys over the servers.
+    client : client that distributes the keys over the servers.
     cache_prefix : text put before every key.
 
     Notes
     -----
-    A value beyond the limit of the server, 1 MB unless it was started otherwise, is refused with
+    A value beyond the limit of the server, which is 1 MB by default, is refused with
     :class:`~cliquet.storage.exceptions.BackendError`.
     """
 
@@ -92,7 +93,7 @@ class Cache(CacheBase):
         self._generation_key = _server_key("generation", cache_prefix)
 
     def initialize_schema(self, dry_run: bool = False) -> None:
-        """Do nothing: there is no schema."""
+        """Do nothing, because there is no schema."""
 
     @wrap_memcached_error
     def flush(self) -> None:
@@ -142,15 +143,15 @@ class Cache(CacheBase):
         return _server_key("entry", f"{len(self.prefix)}:{self.prefix}{key}")
 
     def _live(self, key: str) -> _Entry | None:
-        """Return an entry that has neither expired nor been flushed."""
+        """Return an entry that is neither expired nor flushed."""
         server_key = self._key(key)
         found = self._client.get_many([server_key, self._generation_key])
         return _valid(found.get(server_key), found.get(self._generation_key))
 
     def _change(self, key: str, change: Callable[[_Entry], _Entry | None]) -> _Entry | None:
-        """Replace an entry, or remove it, unless somebody else does; return what was there.
+        """Replace an entry, or remove it, unless another process does; return the former entry.
 
-        Of several who remove an entry, one alone is given it.
+        If several processes remove an entry, only one of them gets it.
         """
         server_key = self._key(key)
         for _ in range(ATTEMPTS):
@@ -160,7 +161,7 @@ class Cache(CacheBase):
                 return None
             changed = change(entry)
             if changed is None:
-                # Only a replacement can be conditional: by what has expired already.
+                # Only a replacement can be conditional, so that the new value has already expired.
                 done = self._client.cas(server_key, b"", token, expire=_IN_THE_PAST)
             else:
                 delay = _server_delay(changed.expires_ms)
@@ -170,12 +171,12 @@ class Cache(CacheBase):
         raise BackendError(message=f"The entry {key!r} changes all the time", retryable=True)
 
     def _generation(self) -> bytes:
-        """Return the generation of the prefix, made if there is none."""
+        """Return the generation of the prefix, which is created if there is none."""
         for _ in range(ATTEMPTS):
             found: bytes | None = self._client.get(self._generation_key)
             if found is not None:
                 return found
-            # Of several who do so, one succeeds.
+            # If several processes do this, only one succeeds.
             self._client.add(self._generation_key, _new_generation())
         raise BackendError(message="Memcached does not keep the generation of the prefix")
 
@@ -185,7 +186,7 @@ def _new_generation() -> bytes:
 
 
 def _valid(stored: bytes | None, generation: bytes | None) -> _Entry | None:
-    # Empty for an instant, while it is removed.
+    # The stored text is empty for a moment while it is removed.
     if not stored or generation is None:
         return None
     entry = _Entry.read(stored)
@@ -194,19 +195,19 @@ def _valid(stored: bytes | None, generation: bytes | None) -> _Entry | None:
 
 
 def _server_delay(expires_ms: int | None) -> int:
-    """Return when the server may drop an entry: not before it has expired."""
+    """Return the time when the server may drop an entry, which is not before it has expired."""
     if expires_ms is None:
         return 0
     now_ms = utils.msec_time()
-    # The server's seconds start at its own instants: one more than those that remain.
+    # The seconds of the server begin at other moments than ours, so that one is added.
     delay = -(-(expires_ms - now_ms) // 1000) + 1
-    # A date is by the server's clock, which may be somewhat behind or ahead. At most 30 days away,
-    # a delay does without it.
+    # A date is compared with the clock of the server, which may be wrong. A delay of at most 30
+    # days does not need that clock.
     return max(1, delay) if delay <= MAX_DELAY_SECONDS else expires_ms // 1000 + 1
 
 
 def _server_key(kind: str, key: str) -> str:
-    """Return the key under which something is kept: the key itself where that can be."""
+    """Return the key in the server: the key itself if that is possible."""
     readable = f"cliquet:{kind}:{key}"
     is_plain = readable.isascii() and readable.isprintable() and " " not in readable
     if is_plain and len(readable) <= MAX_KEY_BYTES:
@@ -216,9 +217,9 @@ def _server_key(kind: str, key: str) -> str:
 
 
 def load_from_config(config: Any) -> Cache:
-    """Return the cache that the settings describe (B-21.34, S-11.1).
+    """Return the cache that the settings describe (B-21.34).
 
-    No server is asked anything yet (B-3.10).
+    No server is contacted yet.
 
     Raises
     ------

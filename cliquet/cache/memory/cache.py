@@ -1,7 +1,7 @@
 """A cache in the memory of the process, bounded in size.
 
-Not shared between processes, and lost with the process: for development, tests and services that
-run as one process.
+Processes do not share it, and it is lost when its process ends: it is for development, tests and
+services with a single process.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ __all__ = ["Cache", "load_from_config"]
 NO_EXPIRY_SECONDS = -1.0
 DEFAULT_MAX_SIZE_BYTES: int = settings.DEFAULT_SETTINGS["cache_max_size_bytes"]
 
-# B-21.33: what an entry costs beside its text, and the share of the quota that eviction aims at.
+# The size of an entry beside its text, and the part of the quota that is left after an eviction
+# (B-21.33).
 KEY_WEIGHT = 3
 ENTRY_OVERHEAD_BYTES = 48
 EVICTION_TARGET = 0.8
 
-# Below this number of entries that expire, looking for the expired ones is not worth the time.
+# With fewer entries that can expire, a search for the expired ones is not worth its time.
 MIN_SWEEP_ENTRIES = 1000
 
 
 class _Entries(dict[str, str]):
-    """Prefixed keys and JSON texts, oldest first, with their exact total size.
+    """Prefixed keys and JSON texts, the oldest first, with their exact total size.
 
-    The total and the lock live here, not on the cache, so that two caches given the same
-    dictionaries (B-14.2) agree on them.
+    The total and the lock are here and not in the cache, so that two caches with the same
+    dictionaries have them in common (B-14.2).
     """
 
     def __init__(self) -> None:
@@ -41,7 +42,7 @@ class _Entries(dict[str, str]):
         self.size_bytes = 0
 
     def __setitem__(self, key: str, text: str) -> None:
-        # Deleted first: the replaced entry becomes the most recent one.
+        # The entry is deleted first, so that the new one becomes the most recent one.
         if key in self:
             del self[key]
         super().__setitem__(key, text)
@@ -67,9 +68,10 @@ class Cache(CacheBase):
     Parameters
     ----------
     cache_prefix : text put before every key.
-    cache_max_size_bytes : when the entries have reached this size, the next write drops the
-        expired ones, then the oldest until under 80 % of it (B-21.33); ``None`` for no limit. The
-        entry being written is always kept, hence the real limit is this plus one entry.
+    cache_max_size_bytes : when the entries have this size, the next write drops the expired ones,
+        and then the oldest ones until less than 80 % of it is used (B-21.33); ``None`` for no
+        limit. The entry that is written is always kept, so that the real limit is larger by one
+        entry.
     """
 
     def __init__(
@@ -80,13 +82,14 @@ class Cache(CacheBase):
     ) -> None:
         super().__init__(cache_prefix=cache_prefix)
         self.max_size_bytes = cache_max_size_bytes
-        # Both keyed with the prefix: prefixed key to JSON text, to expiry in ms since the Epoch.
+        # The keys of both contain the prefix. The values are the JSON text, and the expiry in ms
+        # since the Epoch.
         self._store = _Entries()
         self._ttl: dict[str, int] = {}
         self._sweep_at_entries = MIN_SWEEP_ENTRIES
 
     def initialize_schema(self, dry_run: bool = False) -> None:
-        """Do nothing: there is no schema."""
+        """Do nothing, because there is no schema."""
 
     def flush(self) -> None:
         with self._store.lock:
@@ -138,24 +141,24 @@ class Cache(CacheBase):
         return None if text is None else decode(text)
 
     def _live(self, key: str) -> str | None:
-        """Return the text of a prefixed key; drop it if it has expired. The lock is held."""
+        """Return the text of a prefixed key, dropped if expired. The caller holds the lock."""
         expires_ms = self._ttl.get(key)
         if expires_ms is not None and expires_ms <= utils.msec_time():
             self._drop(key)
         return self._store.get(key)
 
     def _drop(self, key: str) -> None:
-        """Forget a prefixed key, if it is there. The lock is held."""
+        """Remove a prefixed key, if it exists. The caller holds the lock."""
         self._ttl.pop(key, None)
         if key in self._store:
             del self._store[key]
 
     def _make_room(self) -> None:
-        """Drop what the quota does not allow to keep. The lock is held."""
+        """Drop the entries that exceed the quota. The caller holds the lock."""
         quota = self.max_size_bytes
         is_full = quota is not None and self._store.size_bytes >= quota
-        # Without a quota, entries that expire unread would stay for ever. Waiting until their
-        # number has doubled keeps the cost of the search proportional to the writes.
+        # Without a quota, entries that expire and are not read would stay for ever. The search
+        # waits until their number has doubled, so that its cost is proportional to the writes.
         if not is_full and len(self._ttl) < self._sweep_at_entries:
             return
         now = utils.msec_time()
@@ -167,8 +170,8 @@ class Cache(CacheBase):
 
     def _evict(self, excess_bytes: float) -> None:
         """Drop the oldest entries until `excess_bytes` and one byte more are gone."""
-        # Chosen in one pass, then dropped: asking a dictionary for its first key costs as much as
-        # the number of keys deleted before it.
+        # They are chosen in one pass and then dropped, because the first key of a dictionary costs
+        # as much as the number of keys that were deleted before it.
         oldest = []
         for key, text in self._store.items():
             if excess_bytes < 0:

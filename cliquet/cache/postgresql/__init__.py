@@ -10,9 +10,9 @@ __all__ = ["Cache", "load_from_config"]
 
 
 def load_from_config(config: Any) -> Cache:
-    """Return the cache that the settings describe; nothing is connected yet (B-14.4).
+    """Return the cache that the settings describe; nothing is connected yet.
 
-    Its connections are its own, even with the URL of the storage (B-22.33).
+    It has its own connections, even if its URL is that of the storage (B-22.33).
 
     Raises
     ------

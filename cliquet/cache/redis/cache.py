@@ -1,6 +1,6 @@
-"""A cache in Redis, shared by processes and hosts; the server drops what has expired.
+"""A cache in Redis, which processes and hosts share. The server drops expired entries.
 
-Each operation is one command, or script, on one key: a cluster will do as well (E-9.4).
+Each operation is one command, or one script, on one key, so that it also works in a cluster.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ __all__ = ["Cache", "create_from_config", "load_from_config", "wrap_redis_error"
 
 NAMESPACE: Final = "cliquet:cache:"
 
-# Keys that a flush looks at, and removes, at once.
+# Number of keys that a flush reads, and removes, at once.
 FLUSH_BATCH = 1000
 
-# GETDEL exists since Redis 6.2 only.
+# GETDEL only exists since Redis 6.2.
 _DELETE: Final = """
 local value = redis.call('GET', KEYS[1])
 redis.call('DEL', KEYS[1])
 return value
 """
 
-# Characters that have a meaning in the patterns of SCAN.
+# Characters with a special meaning in the patterns of SCAN.
 _ESCAPED: Final = str.maketrans({character: f"\\{character}" for character in "\\*?[]^-"})
 
 
@@ -49,12 +49,12 @@ class Cache(CacheBase):
         cliquet.cache_backend = cliquet.cache.redis
         cliquet.cache_url = redis://localhost:6379/0
 
-    Several applications may share one database, each with its prefix; storage and permissions may
-    be kept there too.
+    Several applications may share one database, each with its prefix. The database may also contain
+    the storage and the permissions.
 
     Parameters
     ----------
-    client : of one server, or what makes the client of a cluster.
+    client : client of one server, or an object that makes the client of a cluster.
     cache_prefix : text put before every key.
     """
 
@@ -64,8 +64,8 @@ class Cache(CacheBase):
 
     @property
     def _client(self) -> Any:
-        # Not typed: the driver's annotations are those of its synchronous and its asynchronous
-        # client at once.
+        # It is not typed, because the annotations of the driver mix its synchronous and its
+        # asynchronous client.
         return self._given.client() if isinstance(self._given, LazyCluster) else self._given
 
     @property
@@ -77,14 +77,14 @@ class Cache(CacheBase):
         return settings_of(self._given)
 
     def pool_status(self) -> PoolStatus | None:
-        """Return how full the pool of connections is; ``None`` where it has no size."""
+        """Return the use of the pool of connections; ``None`` if it has no size."""
         if isinstance(self._given, LazyCluster):
-            # One pool for each node.
+            # A cluster has a pool for each node.
             return None
         return pool_status(self._given)
 
     def initialize_schema(self, dry_run: bool = False) -> None:
-        """Do nothing: there is no schema."""
+        """Do nothing, because there is no schema."""
 
     @wrap_redis_error
     def flush(self) -> None:
@@ -103,7 +103,8 @@ class Cache(CacheBase):
     @wrap_redis_error
     def ttl(self, key: str) -> float:
         remaining_ms: int = self._client.pttl(self._key(key))
-        # Without expiry -1, and -2 for an unknown key: both negative in seconds too.
+        # Redis answers -1 without an expiry and -2 for an unknown key; both stay negative in
+        # seconds.
         return remaining_ms / 1000
 
     @wrap_redis_error
@@ -135,13 +136,13 @@ class Cache(CacheBase):
         return _to_bytes(f"{NAMESPACE}{self.prefix}{key}")
 
     def _keys(self) -> Iterator[bytes]:
-        """Yield the keys that have the prefix, some of them twice."""
+        """Yield the keys with the prefix; some may come twice."""
         pattern = _to_bytes(f"{NAMESPACE}{self.prefix}".translate(_ESCAPED)) + b"*"
         found: Iterator[bytes] = self._client.scan_iter(match=pattern, count=FLUSH_BATCH)
         return found
 
     def _remove(self, keys: list[bytes]) -> None:
-        # One command for each key, since those of a cluster are on different servers.
+        # There is one command for each key, because the keys of a cluster are on different servers.
         pipe = self._client.pipeline(transaction=False)
         for key in keys:
             pipe.unlink(key)
@@ -157,9 +158,9 @@ def _value(text: bytes | None) -> JSONValue:
 
 
 def load_from_config(config: Any) -> Cache:
-    """Return the cache that ``cache_url`` and the like describe (B-14.3, S-11.1, E-9.4).
+    """Return the cache that the settings describe (B-14.3).
 
-    The server is not asked anything yet (B-3.10).
+    The server is not contacted yet.
 
     Raises
     ------

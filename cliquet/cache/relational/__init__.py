@@ -1,1 +1,1 @@
-"""What the caches in PostgreSQL and SQLite share."""
+"""The common part of the caches in PostgreSQL and SQLite."""

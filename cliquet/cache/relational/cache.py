@@ -1,7 +1,7 @@
-"""What the caches in PostgreSQL and SQLite share: one table, and how it is kept small.
+"""The common part of the caches in PostgreSQL and SQLite: one table, which is kept small.
 
-Each statement commits by itself, outside the request's transaction (B-21.32). Reading never
-writes (B-22.34): expired entries are ignored, and those who write remove them now and then.
+Each statement commits by itself, outside of the transaction of the request. A read never writes: it
+ignores expired entries, and writes remove them now and then.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from cliquet.types import JSONValue, PoolStatus
 __all__ = ["MAX_KEY_LENGTH", "MAX_PREFIX_LENGTH", "Dialect", "RelationalCache"]
 
 NO_EXPIRY_SECONDS = -1.0
-# Some three thousand years: databases do not count much further.
+# About three thousand years: databases cannot count much further.
 MAX_DELAY_MS = 10**14
 
 PURGE_INTERVAL_SECONDS = 60.0
 PURGE_SIZE = 1000
 
-# In characters, as stored. Entries of an index are limited, and the original table has keys of 256.
+# In characters of the stored key. The size of index entries is limited, and the keys of the
+# original table have 256.
 MAX_KEY_LENGTH = 255
 _DIGEST_LENGTH = 64
 MAX_PREFIX_LENGTH = MAX_KEY_LENGTH + 1 - _DIGEST_LENGTH
@@ -42,16 +43,16 @@ _refused = re.compile("[\0\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Dialect:
-    """What differs between two databases.
+    """The differences between two databases.
 
     Attributes
     ----------
     clock : the present time, in the type of the column ``ttl``.
-    later : the time after a delay in ms, which is its placeholder; null for a null delay.
+    later : the time after a delay in ms, which is a placeholder; null for a null delay.
     remaining : seconds until ``ttl``.
-    purge : removes the entries that expired first, as many as its placeholder says.
+    purge : removes the entries that expired first; its placeholder is their number.
     ordered_key : the key, compared byte by byte.
-    flush : removes the entries that the condition ``{condition}`` names.
+    flush : removes the entries for which the condition ``{condition}`` is true.
     """
 
     clock: str
@@ -67,8 +68,8 @@ class RelationalCache(CacheBase):
 
     Parameters
     ----------
-    client : lends connections; kept as attribute ``client`` (B-24).
-    dialect : what differs between databases in the text of the statements.
+    client : lends connections; it becomes the attribute ``client`` (B-24).
+    dialect : the differences between databases in the text of the statements.
     cache_prefix : text put before every key.
 
     Raises
@@ -100,11 +101,11 @@ class RelationalCache(CacheBase):
         self._purge = dialect.purge
         self._flush, self._flushed = _flush(dialect, cache_prefix)
         self._purge_lock = threading.Lock()
-        # A process that writes a single entry purges too.
+        # The first write purges too, because a process may write only a single entry.
         self._purge_at_seconds = time.monotonic()
 
     def pool_status(self) -> PoolStatus | None:
-        """Return how full the pool of connections is; ``None`` where it has no size."""
+        """Return the use of the pool of connections; ``None`` if it has no size."""
         status: PoolStatus | None = self.client.pool_status()
         return status
 
@@ -136,17 +137,17 @@ class RelationalCache(CacheBase):
         return None if row is None else decode(row[0])
 
     def delete(self, key: str) -> JSONValue:
-        # One that has expired is left to the purge.
+        # An expired entry is left to the purge.
         row = self._fetch(self._delete_live, self._stored(key))
         return None if row is None else decode(row[0])
 
     # Steps
 
     def _stored(self, key: str) -> str:
-        """Return a key as it is stored: any text fits, and none is mistaken for another.
+        """Return the stored form of a key: any text fits, and different keys stay different.
 
-        The digest makes it one character longer than any key that is stored as it is; it begins
-        with the prefix, by which :meth:`flush` knows it.
+        A key with a digest is one character longer than any key that is stored as it is. It begins
+        with the prefix, so that :meth:`flush` finds it.
         """
         whole = self.prefix + key
         if len(whole) <= MAX_KEY_LENGTH and not _refused.search(whole):
@@ -166,16 +167,16 @@ class RelationalCache(CacheBase):
         return rows[0] if rows else None
 
     def _purge_now_and_then(self) -> None:
-        """Remove some of the entries that have expired, if it was long ago."""
+        """Remove some of the expired entries, if the last time was long ago."""
         with self._purge_lock:
             now = time.monotonic()
             if now < self._purge_at_seconds:
                 return
             self._purge_at_seconds = now + PURGE_INTERVAL_SECONDS
-        # The entry is written whatever becomes of the others; the error was logged.
+        # The entry is written even if the purge fails; that error was logged.
         with contextlib.suppress(BackendError):
             if self._execute(self._purge, PURGE_SIZE) == PURGE_SIZE:
-                # There are more.
+                # There are more expired entries, which the next write removes.
                 self._purge_at_seconds = now
 
 

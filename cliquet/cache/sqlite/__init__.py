@@ -17,7 +17,7 @@ def load_from_config(config: Any) -> Cache:
     cliquet.settings.SettingError : the URL or the prefix cannot be used.
     """
     return Cache(
-        # On the file of the storage it would wait for its own request's lock (E-1.5).
+        # In the file of the storage, the cache would wait for the lock of its own request.
         sqlite_config.create_from_config(config, prefix="cache_", prepare=prepare, sibling="cache"),
         cache_prefix=settings.read(config.get_settings(), "cache_prefix"),
     )

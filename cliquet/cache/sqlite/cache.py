@@ -1,4 +1,4 @@
-"""The cache in SQLite (E-1): its statements and its schema."""
+"""The cache in SQLite: its statements and its schema."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cliquet.types import JSONValue
 
 __all__ = ["Cache", "prepare"]
 
-# The clock of the host, which tests replace (B-24).
+# It is the clock of the host, which tests replace.
 _CLOCK = "cliquet_msec_time()"
 
 DIALECT = Dialect(
@@ -32,8 +32,8 @@ DIALECT = Dialect(
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Set a new connection up for a cache."""
-    # A failure of the machine may take the entries of the last moments, never the file.
+    """Set up a new connection for a cache."""
+    # A failure of the machine may lose the entries of the last moments, but never damages the file.
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.create_function("cliquet_msec_time", 0, lambda: utils.msec_time())
 
@@ -46,13 +46,13 @@ class Cache(RelationalCache):
         cliquet.cache_backend = cliquet.cache.sqlite
         cliquet.cache_url = sqlite:////var/lib/service/data.db
 
-    The entries are in the file ``data.db-cache``, beside the one of the URL, which may be that of
-    the storage (E-1.5). Several processes of one host may share it. What was set in the last
-    moments before a failure of the machine may be lost.
+    The entries are in the file ``data.db-cache`` beside that of the URL, which may be the file of
+    the storage (E-1.5). Several processes of one host may share it. A failure of the machine may
+    lose the entries of the last moments before it.
 
     Parameters
     ----------
-    client : lends connections on which ``prepare()`` was called.
+    client : lends connections for which ``prepare()`` was called.
     cache_prefix : text put before every key.
     """
 
@@ -69,7 +69,7 @@ class Cache(RelationalCache):
         self._migrations.run(self.client, dry_run=dry_run)
 
     def delete(self, key: str) -> JSONValue:
-        # `RETURNING`, which the other database has, came with SQLite 3.35.
+        # `RETURNING`, which PostgreSQL has, only exists since SQLite 3.35.
         stored = self._stored(key)
         with self.client.autocommit() as session:
             session.execute("BEGIN IMMEDIATE")
