@@ -1,1 +1,1 @@
-"""Endpoints that every service has, and the views that render errors; found by scanning."""
+"""Endpoints that every service has, and the views of errors; Pyramid finds them by scanning."""

@@ -1,4 +1,4 @@
-"""Several requests in one, in one transaction."""
+"""The endpoint that processes several requests in one, in one transaction."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ batch = Service(name="batch", path="/batch", description="Batch operations")
 
 @batch.post(permission=NO_PERMISSION_REQUIRED, validators=(validate_batch,))
 def post_batch(request: Request) -> dict[str, Any]:
-    """Process the requests in order, each seeing what the previous ones did (H-25.12).
+    """Process the requests in order; each sees the changes of the previous ones (H-25.12).
 
-    An error below 500 is embedded, and what its sub-request did is undone (X-23). Any other failure
-    fails the whole batch, and undoes everything (H-25.20, D-38). What is not begun, since a bound
-    is reached, is told so in its place, and changes nothing (X-34).
+    An error below 500 becomes a part of the answer, and the changes of its sub-request are undone
+    (X-23). Any other failure fails the whole batch, and undoes everything (D-38). When a limit is
+    reached, the remaining requests are not begun, and their answers say so (X-34).
     """
     budget = Budget(request)
     if getattr(request, "parent", None) is not None:
-        # Reached through a redirection; the paths given are judged below.
+        # A batch within this batch was reached through a redirection. The given paths are checked
+        # below.
         errors.raise_invalid(request, name="requests", description=_RECURSIVE)
     requests = map(_without_host, request.validated["requests"])
     items = [(item, refusal_of(request, item)) for item in requests]
@@ -48,9 +49,9 @@ def post_batch(request: Request) -> dict[str, Any]:
     responses = []
     for item, own_refusal in items:
         refusal = budget.refusal() or own_refusal
-        # Made when its turn comes: its body is a text of its own.
+        # The request is only made when it is processed, because its body is another text in memory.
         subrequest = http.build_request(request, item if refusal is None else shortened(item))
-        # What a sub-request binds to the log is its own (S-23.23).
+        # Fields that a sub-request binds to the log only belong to that sub-request.
         with logs.scope():
             if refusal is None:
                 answer = _process(request, subrequest)
@@ -71,7 +72,7 @@ def post_batch(request: Request) -> dict[str, Any]:
 
 
 def _without_host(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an item that stays on the host of the batch: that one was judged."""
+    """Return an item without its host: it stays on the host of the batch, which was checked."""
     own = item.get("headers")
     if not own:
         return item
@@ -79,16 +80,16 @@ def _without_host(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _addresses_batch(request: Request, item: Mapping[str, Any]) -> bool:
-    """Whether a path leads to this endpoint, however it is written (D-22)."""
+    """Return whether a path leads to this endpoint, however it is written (D-22)."""
     if batch.path not in unquote(item["path"]):
-        # Most do not, and are spared the making of a request.
+        # Most paths do not, and then no request needs to be made.
         return False
     subrequest = http.build_request(request, {**item, "body": None})
     find_route = request.registry.getUtility(IRoutesMapper)
     try:
         route = find_route(subrequest)["route"]
     except UnicodeDecodeError:
-        # Answered with 400 when its turn comes (D-36).
+        # The item is answered with 400 when it is processed.
         return False
     path = subrequest.path_info
     redirects = settings.read(subrequest.registry.settings, "trailing_slash_redirect_enabled")
@@ -100,29 +101,29 @@ def _addresses_batch(request: Request, item: Mapping[str, Any]) -> bool:
 
 
 def _process(request: Request, subrequest: Request) -> http.Answer:
-    """Answer a sub-request, and undo what it did if it ended in an error (X-23).
+    """Answer a sub-request, and undo its changes if it ended in an error (X-23).
 
     Raises
     ------
-    Exception : it failed with 500 or more.
+    Exception : the sub-request failed with 500 or more.
     """
     undo = transactions.savepoint(request)
     bound_data = events.snapshot(request)
     answer = http.answer_subrequest(request, subrequest, use_tweens=False)
-    # A 304 is raised too, and is no error.
+    # A 304 is raised too, but is not an error.
     if answer.was_raised and answer.response.status_code >= 400:
         undo()
         events.restore(request, bound_data)
         if not errors.has_json_body(answer.response):
-            # What an application makes of its own exceptions may be anything (H-26.11).
+            # The view of an application for its own exceptions may answer anything (H-26.11).
             errors.http_error(answer.response, errno=errors.ERRORS.UNDEFINED)
     elif subrequest.method not in ("GET", "HEAD") and not _has_created(answer):
-        # Its application may have changed permissions behind the back of the models.
+        # The application may have changed permissions without the models.
         authorization.forget_granted(request.bound_data)
     return answer
 
 
 def _has_created(answer: http.Answer) -> bool:
-    """Whether a sub-request made a record, which changes the permissions of no other object."""
+    """Return whether a sub-request created a record, which changes no other permissions."""
     is_resource = utils.current_resource_name(answer.request) is not None
     return is_resource and answer.response.status_code == 201

@@ -1,4 +1,4 @@
-"""What one batch may cost: the size of its requests, and of answering them (X-34)."""
+"""The limits of one batch: the size of its requests, and the cost of their answers."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from cliquet import errors, events, settings
 __all__ = ["Budget", "Refusal", "refusal_of", "shortened"]
 
 MAX_HEADERS: Final = 100
-"""Most headers of one sub-request, as many as servers take."""
+"""Greatest number of headers of one sub-request, the same as in servers."""
 
 MAX_SHOWN_PATH: Final = 1000
-"""Characters that the answer repeats of a path that is refused."""
+"""Number of characters of a refused path that the answer repeats."""
 
 _BEGAN = "cliquet.batch_began"
 
 
 class Refusal(NamedTuple):
-    """Why a sub-request is not processed.
+    """The reason why a sub-request is not processed.
 
     Attributes
     ----------
-    kind : class of the error that it is answered.
-    errno, message : of its body.
-    retry_after_seconds : when it may be sent again, if it may.
+    kind : class of the error with which it is answered.
+    errno, message : members of the body of the error.
+    retry_after_seconds : time after which it may be sent again; ``None`` if it may not.
     """
 
     kind: type[HTTPException]
@@ -52,7 +52,7 @@ class Refusal(NamedTuple):
 
 
 def refusal_of(request: Request, item: Mapping[str, Any]) -> Refusal | None:
-    """Refuse what a server would not take of a direct request: long URLs and headers.
+    """Refuse long URLs and headers, which a server would not accept in a direct request.
 
     Parameters
     ----------
@@ -77,22 +77,22 @@ def refusal_of(request: Request, item: Mapping[str, Any]) -> Refusal | None:
 
 
 def _is_longer(text: str, limit: int) -> bool:
-    # No character has more than 4 bytes.
+    # A character has at most 4 bytes.
     return len(text) > limit or (4 * len(text) > limit and len(text.encode()) > limit)
 
 
 def shortened(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what stands for an item that is refused: as much as its answer tells of it."""
+    """Return a refused item with only the parts that its answer shows."""
     path = item["path"].partition("?")[0]
     return {"method": item.get("method"), "path": path[:MAX_SHOWN_PATH]}
 
 
 class Budget:
-    """Time and size that a batch has left: of its answer, and of the records that it replaces.
+    """The remaining time of a batch, and the remaining size of its answer and replaced records.
 
     Parameters
     ----------
-    request : of the batch.
+    request : request of the batch.
     """
 
     def __init__(self, request: Request) -> None:
@@ -100,18 +100,18 @@ class Budget:
         self._max_bytes: int | None = settings.read(configured, "max_response_bytes")
         self._max_seconds: float | None = settings.read(configured, "batch_timeout_seconds")
         self._retry_after_seconds: int = settings.read(configured, "retry_after_seconds")
-        # The attempts at a request share their environment, and their time.
+        # The attempts of a request share their environment, and therefore their time.
         self._began: float = request.environ.setdefault(_BEGAN, time.monotonic())
         self._bytes = 0
         self._request = request
 
     def spend(self, response: Response) -> None:
-        """Count the body of a response, and what the events of its request hold beside it."""
+        """Count the body of a response, and the further data in the events of its request."""
         if self._max_bytes is not None:
             self._bytes += len(response.body) + events.weigh_replaced(self._request)
 
     def refusal(self) -> Refusal | None:
-        """Refuse to begin another sub-request, once nothing is left."""
+        """Return a refusal of the next sub-request if nothing is left."""
         if self._max_bytes is not None and self._bytes > self._max_bytes:
             reason = (
                 f"the answer, or the records replaced, have {self._max_bytes} bytes already"

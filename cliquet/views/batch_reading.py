@@ -1,4 +1,4 @@
-"""The body of a batch, read and judged before anything is done (H-25.2 to H-25.11)."""
+"""The body of a batch, which is read and checked before any request is processed."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ class _Object(colander.Mapping):  # type: ignore[misc]  # colander has no types
 
     def deserialize(self, node: Any, cstruct: Any) -> Any:
         if isinstance(cstruct, dict):
-            # Nothing changes it from here on: no copy, which colander would make of all it holds.
+            # Nothing changes it later, so that it needs no copy, which colander would make of all
+            # its content.
             return cstruct
         return super().deserialize(node, colander.null if cstruct is None else cstruct)
 
 
 class _Body(_Object):
-    """A JSON object; or an array, which :func:`_only_patches_are_arrays` judges."""
+    """A JSON object, or an array, which :func:`_only_patches_are_arrays` checks."""
 
     def deserialize(self, node: Any, cstruct: Any) -> Any:
         return cstruct if isinstance(cstruct, list) else super().deserialize(node, cstruct)
@@ -51,7 +52,7 @@ class _Body(_Object):
 
 def _only_patches_are_arrays(node: Any, item: dict[str, Any]) -> None:
     body = item.get("body")
-    # Any other array is the fault that it was before there was JSON Patch (H-25.3, E-4.1).
+    # Only a JSON Patch may be an array; any other array is an error.
     if isinstance(body, list) and http.media_type(item.get("headers", {})) != http.JSON_PATCH:
         try:
             _Object().deserialize(node["body"], body)
@@ -67,7 +68,7 @@ def _only_texts(node: Any, value: dict[str, Any]) -> None:
 
 
 def _subrequest_schema(name: str, **path_options: Any) -> colander.SchemaNode:
-    """Return the schema of an item of ``requests``, or of ``defaults`` (H-25.3)."""
+    """Return the schema of an item of ``requests``, or of ``defaults``."""
     return colander.SchemaNode(
         colander.Mapping(),
         colander.SchemaNode(
@@ -91,7 +92,7 @@ _REQUESTS = colander.SchemaNode(colander.Sequence(), _subrequest_schema("request
 
 
 def validate_batch(request: Request, **kwargs: Any) -> None:
-    """Read the body of a batch into ``request.validated``, or collect its faults (H-25.5)."""
+    """Read the body of a batch into ``request.validated``, or collect its errors (H-25.5)."""
     body = read_body(request)
     if body is None:
         return
@@ -101,7 +102,7 @@ def validate_batch(request: Request, **kwargs: Any) -> None:
     requests = body["requests"]
     defaults = body.get("defaults")
     if isinstance(requests, list) and _is_excessive(request, len(requests)):
-        # Before anything is done for each of them.
+        # The number is checked before any work is done for each of them.
         return
     if defaults is not None:
         _deserialize(request, _DEFAULTS, defaults)
@@ -122,11 +123,11 @@ def _is_excessive(request: Request, number: int) -> bool:
 
 
 def _refuse_large_defaults(request: Request, defaults: dict[str, Any], number: int) -> None:
-    """Bound what the defaults come to, once in each request.
+    """Limit the size of the defaults when they are copied into each request.
 
     Raises
     ------
-    HTTPRequestEntityTooLarge : more than the body itself may have.
+    HTTPRequestEntityTooLarge : it is larger than a body may be.
     """
     configured = request.registry.settings
     max_bytes = settings.read(configured, "max_body_bytes")
@@ -139,12 +140,12 @@ def _refuse_large_defaults(request: Request, defaults: dict[str, Any], number: i
 
 
 def _with_defaults(item: Any, defaults: dict[str, Any]) -> Any:
-    """Return an item of ``requests``, completed where it says nothing itself (H-25.7)."""
+    """Return an item of ``requests`` with the defaults for members that it lacks (H-25.7)."""
     if not isinstance(item, dict):
         return item
     own, default = item.get("headers"), defaults.get("headers")
     if isinstance(own, dict) and isinstance(default, dict):
-        # The same header may be written in several ways.
+        # Names of headers may differ in upper and lower case.
         names = {name.lower() for name in own}
         kept = {n: v for n, v in default.items() if n.lower() not in names}
         defaults = {**defaults, "headers": kept}
@@ -152,9 +153,9 @@ def _with_defaults(item: Any, defaults: dict[str, Any]) -> Any:
 
 
 def _completed(own: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Return an object with the members of another that it lacks, to any depth.
+    """Return an object with the members of another one that it lacks, to any depth.
 
-    What the two hold is shared by all the requests: only objects that are merged are made anew.
+    All requests share the values: only merged objects are copied.
     """
     merged = dict(own)
     for name, default in defaults.items():

@@ -1,4 +1,4 @@
-"""Views that turn what was raised into the JSON errors of the protocol."""
+"""Views that turn exceptions into the JSON errors of the protocol."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = [
 
 _VERSION_SEGMENT = re.compile(r"/v[0-9]")
 
-# Numbers of HTTP errors that applications raise themselves, where one status has one number.
+# Numbers of the HTTP errors that applications raise themselves, if the status has only one number.
 _ERRNO_OF_STATUS = {
     error.status: error
     for error in (
@@ -55,7 +55,7 @@ View = Callable[..., Response]
 
 
 def cors(view: View) -> View:
-    """Decorate an error view so that its response has CORS headers (P-20.6)."""
+    """Decorate an error view, so that its response has CORS headers (P-20.6)."""
 
     @functools.wraps(view)
     def wrapped_view(*args: Any, **kwargs: Any) -> Response:
@@ -72,11 +72,11 @@ def _is_request(value: Any) -> bool:
 
 @forbidden_view_config()  # type: ignore[untyped-decorator]  # Pyramid has no types
 def authorization_required(request: Request) -> Response:
-    """Answer 401 to a request without user, 403 to one that may not (P-20.1)."""
+    """Answer 401 to a request without a user, 403 to a user without permission (P-20.1)."""
     if request.authenticated_userid is None:
         missing = ERRORS.MISSING_AUTH_TOKEN
         response = http_error(HTTPUnauthorized(), errno=missing, message=missing.sentence)
-        # The challenge of every policy (H-4.10).
+        # The response has the challenges of all policies.
         response.headers.extend(forget(request))
         return response
     forbidden = ERRORS.FORBIDDEN
@@ -88,7 +88,8 @@ def page_not_found(request: Request) -> Response:
     """Answer 404, or redirect to the same URL without its trailing slashes (P-20.2)."""
     missing = ERRORS.MISSING_RESOURCE
     if not urls.has_version(request):
-        # Before the slash: another version is not one slash away (H-2.8).
+        # This comes before the slash, because the URL of another version is not mended by removing
+        # it.
         missing = ERRORS.VERSION_NOT_AVAILABLE
     elif getattr(request, "matched_route", None) is None:
         path = urls.path_with_other_slashes(request)
@@ -99,7 +100,7 @@ def page_not_found(request: Request) -> Response:
 
 @exception_view_config(HTTPServiceUnavailable)  # type: ignore[untyped-decorator]  # Pyramid has no types
 def service_unavailable(response: HTTPServiceUnavailable, request: Request) -> Response:
-    """Answer 503 and say when to come back; a JSON body is kept (P-20.3)."""
+    """Answer 503 with a time to come back; a JSON body is kept (P-20.3)."""
     if not has_json_body(response):
         response = http_error(response, errno=ERRORS.BACKEND, message=ERRORS.BACKEND.sentence)
     seconds = settings.read(request.registry.settings, "retry_after_seconds")
@@ -128,11 +129,11 @@ def undecodable_url(context: URLDecodeError, request: Request) -> Response:
     )
 
 
-# Named too, since Pyramid has a view of its own for the exceptions that are responses.
+# HTTPException is named too, because Pyramid has its own view for exceptions that are responses.
 @exception_view_config(HTTPException)  # type: ignore[untyped-decorator]  # Pyramid has no types
 @exception_view_config(Exception)  # type: ignore[untyped-decorator]  # Pyramid has no types
 def error(context: Exception, request: Request) -> Response:
-    """Answer for everything else (P-20.5)."""
+    """Answer any other exception (P-20.5)."""
     if isinstance(context, HTTPException):
         return _http_exception(context)
     if isinstance(context, BackendError):
@@ -156,31 +157,31 @@ def error(context: Exception, request: Request) -> Response:
 def _unavailable(error: BackendError) -> HTTPServiceUnavailable:
     if not isinstance(error, TimeLimitError):
         return HTTPServiceUnavailable()
-    # X-34: a limit names its setting. What the server said is not for clients.
+    # The message names the setting of the limit. The message of the server is not for clients.
     message = f"The request was given up: a backend took longer than {error.setting} allows."
     return http_error(HTTPServiceUnavailable(), errno=ERRORS.BACKEND, message=message)
 
 
 def _is_tried_again(error: BackendError, request: Request) -> bool:
-    """Whether the failure is no answer yet, but the reason of another attempt (X-23)."""
+    """Return whether the request will be tried again, so that this is no answer yet (X-23)."""
     while getattr(request, "parent", None) is not None:
-        # The whole batch is run again.
+        # The whole batch will be run again.
         request = request.parent
     return bool(is_error_retryable(request, error))
 
 
 def _log(level: str, event: BaseException, error: Exception, status: int, request: Request) -> None:
     if getattr(request, "parent", None) is not None:
-        # It fails the request that it is part of (D-38), which logs it once.
+        # The error fails the whole batch, whose request logs it once.
         return
-    # The line has what the summary of the request will tell (S-23.23).
+    # The line has the same fields as the summary of the request.
     getattr(logs.logger, level)(
         str(event), exc_info=error, code=status, t=request_facts.elapsed_ms(request)
     )
 
 
 def _http_exception(context: HTTPException) -> Response:
-    """Give an application's own HTTP error a JSON body, unless it has one (H-26.10, P-34.26)."""
+    """Give an HTTP error of the application a JSON body, unless it has one (H-26.10)."""
     if context.code < 400 or has_json_body(context):
         return context
     explanation = context.detail or context.explanation

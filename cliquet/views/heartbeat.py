@@ -1,4 +1,4 @@
-"""Is the service well? Checks for load balancers and for people on call."""
+"""The heartbeats: checks of the service for load balancers and for people on call."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ lbheartbeat = Service(name="lbheartbeat", path="/__lbheartbeat__", description="
 
 @heartbeat.get(permission=NO_PERMISSION_REQUIRED)
 def get_heartbeat(request: Request) -> dict[str, Any]:
-    """Run every check of ``registry.heartbeats``, in parallel and within a time limit (B-21.39).
+    """Run every check of ``registry.heartbeats``, in parallel and within a time limit.
 
-    A check gives true, false, or none when it does not apply; one that raises or is late failed.
-    The response is 503 when one failed (H-3.10).
+    A check returns ``True``, ``False``, or ``None`` if it does not apply; a check that raises or is
+    late has failed. The response is 503 if one has failed (H-3.10).
     """
     registry = request.registry
     timeout_seconds = settings.read(registry.settings, "heartbeat_timeout_seconds")
-    # A check that is under way serves all requests that ask meanwhile. One that hangs keeps its
-    # thread: it is not started again, or threads would pile up.
+    # A running check serves all requests that come meanwhile. A check that hangs keeps its thread
+    # and is not started again, because the number of threads would grow.
     running: dict[str, _Check] = registry.__dict__.setdefault("running_heartbeats", {})
     checks: dict[str, _Check] = {}
     for name, function in registry.heartbeats.items():
@@ -56,7 +56,7 @@ def get_heartbeat(request: Request) -> dict[str, Any]:
 
 
 class _Check(threading.Thread):
-    """One check of a heartbeat. A daemon: a hung backend must not keep the process alive."""
+    """One check of a heartbeat. It is a daemon, so that it cannot keep the process alive."""
 
     def __init__(self, name: str, function: Callable[[Request], Any], request: Request) -> None:
         super().__init__(name=f"heartbeat-{name}", daemon=True)
@@ -67,8 +67,9 @@ class _Check(threading.Thread):
         self.result: Any = False
 
     def run(self) -> None:
-        """Keep what the check gives; false if it raises (P-34.21)."""
-        # Outside the request's transaction: each check stands alone, and is undone alone.
+        """Keep the result of the check; ``False`` if it raises."""
+        # The check is outside of the transaction of the request, so that each check is undone by
+        # itself.
         context = RequestContext(self._request)
         context.begin()
         with logs.using(getattr(self._request.registry, "log_renderer", None)):
@@ -82,5 +83,5 @@ class _Check(threading.Thread):
 
 @lbheartbeat.get(permission=NO_PERMISSION_REQUIRED)
 def get_lbheartbeat(request: Request) -> dict[str, Any]:
-    """Answer, whatever the state of the backends (H-3.14)."""
+    """Answer 200, whatever the state of the backends (H-3.14)."""
     return {}

@@ -1,4 +1,4 @@
-"""The root of the API: what the service is, what it can do, and who asks."""
+"""The root of the API, which describes the service, its capabilities and the user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cliquet.web.service import Service
 __all__ = ["PROTOCOL_VERSION", "hello"]
 
 PROTOCOL_VERSION = "2"
-"""Version of the protocol that every service speaks (H-3.1)."""
+"""Version of the protocol of every service (H-3.1)."""
 
 hello = Service(name="hello", path="/", description="Welcome")
 
@@ -34,7 +34,7 @@ def get_hello(request: Request) -> dict[str, Any]:
     }
     if configured.get("eos"):
         described["eos"] = configured["eos"]
-    # Asking who it is authenticates the user; nothing else does on a public endpoint (H-3.5).
+    # This attribute authenticates the user; nothing else does so on a public endpoint.
     if request.authenticated_userid is not None:
         described["user"] = request.get_user_info()
     return described
@@ -43,7 +43,7 @@ def get_hello(request: Request) -> dict[str, Any]:
 def _public_settings(request: Request) -> dict[str, Any]:
     """Return the public settings under the names that the application chose (H-3.4)."""
     configured = request.registry.settings
-    # The environment changes the name that is shown, not the prefix (S-1.9).
+    # The environment changes the displayed name, but not the prefix.
     resolution = getattr(request.registry, "settings_resolution", None)
     project_name = getattr(resolution, "project_name", configured.get("project_name"))
     prefixes = ("cliquet.", f"{project_name}.")
@@ -54,7 +54,7 @@ def _public_settings(request: Request) -> dict[str, Any]:
             if name.startswith(prefix) and prefix != ".":
                 bare = name[len(prefix) :]
                 break
-        # A name that does not exist is no reason to fail (S-23.22).
+        # An unknown name is ignored and does not fail (S-23.22).
         if bare in configured:
             shown[name] = configured[bare]
     return shown

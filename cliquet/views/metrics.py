@@ -1,4 +1,4 @@
-"""The endpoint that Prometheus scrapes, for services that serve it (E-6.2)."""
+"""The endpoint that Prometheus reads, for services that have switched it on."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PATH = "/__metrics__"
 
 
 def serve(config: Configurator) -> None:
-    """Answer ``GET /__metrics__``, and nothing else there.
+    """Answer ``GET /__metrics__``, and no other method.
 
-    Called before any other route is added, so that no redirection comes first.
+    This is called before any other route is added, so that no redirection comes first.
     """
     config.add_tween(
         "cliquet.monitoring.prometheus.metrics_tween_factory",
@@ -27,7 +27,7 @@ def serve(config: Configurator) -> None:
             "cliquet.web.transactions.guard_tween_factory",
         ),
     )
-    # No business of the scripts of other sites.
+    # Scripts of other sites must not read it.
     service = Service(name="metrics", path=PATH, description="Metrics", cors_enabled=False)
     service.add_view("GET", _metrics, permission=NO_PERMISSION_REQUIRED)
     route_prefix = config.route_prefix

@@ -1,6 +1,6 @@
-"""Which version runs here? The file that the deployment wrote, as Dockerflow describes it.
+"""The endpoint that shows the version file of the deployment, which Dockerflow describes.
 
-Scanned only where the setting ``version_json_path`` names a file (E-6.5).
+It is only scanned if the setting ``version_json_path`` is set.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ version = Service(name="version", path="/__version__", description="Deployed ver
 
 @version.get(permission=NO_PERMISSION_REQUIRED)
 def get_version(request: Request) -> Any:
-    """Answer the content of the file, 404 without it (E-6.5).
+    """Answer with the content of the file, or 404 without a file (E-6.5).
 
-    It is read at each request: it may be written after the start, and is seldom asked for. What
-    is wrong with it is for the deployer, hence in the logs.
+    The file is read at each request, because it may be written after the start, and requests are
+    rare. Its errors are for the deployer, and therefore logged.
     """
     path = settings.read(request.registry.settings, "version_json_path")
     try:
