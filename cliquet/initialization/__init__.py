@@ -1,4 +1,4 @@
-"""Setting an application up: the entry points and the steps of ``initialization_sequence``."""
+"""The set-up of an application: entry points, and the steps of ``initialization_sequence``."""
 
 import functools
 import importlib
@@ -53,7 +53,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the middlewares' packages when they are asked for: both are optional."""
+    """Import the packages of the middlewares at their first use, because both are optional."""
     try:
         if name == "newrelic":
             import newrelic.agent

@@ -1,4 +1,4 @@
-"""From an application's configurator to a running service."""
+"""The functions that turn the configurator of an application into a service."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ def initialize(
     project_name: str = "",
     default_settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Set a Pyramid application up as a service (P-2).
+    """Set up a Pyramid application as a service (P-2).
 
-    What the application scans or includes afterwards is served under the version prefix too.
+    Views that the application scans or includes afterwards have the version prefix too.
 
     Parameters
     ----------
-    config : modified in place.
-    version : of the application; the setting ``project_version`` wins over it.
-    project_name : used where settings give none.
-    default_settings : win over the library's defaults, and lose to settings and environment.
+    config : configurator, which is modified in place.
+    version : version of the application; the setting ``project_version`` wins over it.
+    project_name : name that is used if the settings have none.
+    default_settings : defaults that win over those of the library; settings and environment win
+        over them.
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : nothing gives a version.
+    pyramid.exceptions.ConfigurationError : there is no version.
     ValueError : a setting has no acceptable value, or two of its spellings disagree.
     """
     configured = config.get_settings()
@@ -65,7 +66,7 @@ def initialize(
 
 
 def initialize_cliquet(*args: Any, **kwargs: Any) -> None:
-    """Do the same as :func:`initialize`, under its former name (P-2.8)."""
+    """Do the same as :func:`initialize`, which had this name before (P-2.8)."""
     warnings.warn(
         'cliquet.initialize_cliquet is now deprecated. Please use "cliquet.initialize" instead',
         DeprecationWarning,
@@ -77,7 +78,7 @@ def initialize_cliquet(*args: Any, **kwargs: Any) -> None:
 def add_api_capability(
     config: Configurator, identifier: str, description: str = "", url: str = "", **kwargs: Any
 ) -> None:
-    """Tell clients, in the root view, of something the service can do (P-6.1).
+    """Announce a capability of the service to clients in the root view (P-6.1).
 
     Raises
     ------
@@ -90,13 +91,13 @@ def add_api_capability(
     capabilities[identifier] = {
         "description": description,
         "url": url,
-        # The root view shows them again and again, which an iterator bears only once (P-35.18).
+        # The root view shows the values many times, but an iterator can be read only once.
         **{k: list(v) if isinstance(v, Iterator) else v for k, v in kwargs.items()},
     }
 
 
 def get_user_info(request: Any) -> dict[str, Any]:
-    """Return what the root view says of the user; plug-ins may replace it (P-5.8)."""
+    """Return the description of the user in the root view; plugins may replace it (P-5.8)."""
     return {"id": request.prefixed_userid}
 
 
@@ -114,9 +115,9 @@ def includeme(config: Configurator) -> None:
     config.add_request_method(events.notify_resource_event)
 
     configured = config.get_settings()
-    # First: what fails below is a crash, too.
+    # This comes first, because a failure below is a crash too.
     crashes.setup_sentry(config)
-    # Our error views answer for the exceptions that Cornice would handle.
+    # Our error views handle the exceptions that Cornice would handle.
     configured.setdefault("handle_exceptions", False)
     config.include("cornice")
     config.include("cliquet.web.service")
@@ -125,31 +126,32 @@ def includeme(config: Configurator) -> None:
 
     config.include(web.provide_needs)
     receiving.setup_reception(config)
-    # Before the steps, one of which redirects what has no version.
+    # This comes before the steps, because one of them redirects URLs without a version.
     metrics.setup_prometheus(config)
     for step in references.resolve_all(config, "initialization_sequence"):
         step(config)
     metrics.observe_backends(config)
-    # After the steps, one of which sets `Vary` anew.
+    # This comes after the steps, because one of them sets `Vary` again.
     config.add_subscriber(web.add_cors_headers, NewResponse)
     config.add_subscriber(start_messages.warn_of_doubts, ApplicationCreated)
 
     config.add_request_method(requests.follow_subrequest)
-    # A real property: of a function, Pyramid makes one that can be set (P-5.3).
+    # It is a real property, because Pyramid turns a function into a property that can be set
+    # (P-5.3).
     config.add_request_method(
         property(authentication.prefixed_userid), name="prefixed_userid", property=True
     )
     config.add_request_method(get_user_info)
     config.add_request_method(utils.current_resource_name, reify=True)
     config.add_request_method(utils.current_service, reify=True)
-    # Plug-ins may then replace any of these (P-3.2).
+    # After the commit, plugins may replace any of these (P-3.2).
     config.commit()
 
-    # What plug-ins log on their way in is written as the rest of the application's lines.
+    # The log lines of plugins during their inclusion look like the other lines of the application.
     with logs.using(getattr(registry, "log_renderer", None)):
         for plugin in references.resolve_all(config, "includes"):
             config.include(plugin)
-        # Without the setting, the address is free for a view of the application (E-6.5).
+        # Without the setting, the address is free for a view of the application.
         has_version = settings.read(configured, "version_json_path")
         config.scan("cliquet.views", ignore=None if has_version else "cliquet.views.version")
         start_messages.tell_of_start(config)

@@ -1,4 +1,4 @@
-"""Steps that connect the backends: one loader for the three kinds."""
+"""The steps that load the backends, with one loader for the three kinds."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ __all__ = [
 
 
 def _load(config: Configurator, kind: str, base: type) -> Any:
-    """Return the backend of the setting ``<kind>_backend``, or ``None`` (S-11.1 to S-11.3).
+    """Return the backend of the setting ``<kind>_backend``, or ``None``.
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : the module is none of a backend, or gave something else.
+    pyramid.exceptions.ConfigurationError : the module is not that of a backend, or has returned
+        another object.
     ImportError : there is no such module.
     """
     setting = f"{kind}_backend"
@@ -46,7 +47,7 @@ def _load(config: Configurator, kind: str, base: type) -> Any:
 
 def setup_storage(config: Configurator) -> None:
     """Set ``registry.id_generator`` and, if configured, ``registry.storage``."""
-    # Without a storage too: authentication plug-ins use it (P-4.4).
+    # It is also set without a storage, because plugins for authentication use it (P-4.4).
     config.registry.id_generator = references.resolve(config, "id_generator")()
     backend = _load(config, "storage", storage.StorageBase)
     if backend is not None:
@@ -55,7 +56,7 @@ def setup_storage(config: Configurator) -> None:
 
 
 def setup_permission(config: Configurator) -> None:
-    """Set, if configured, ``registry.permission``."""
+    """Set ``registry.permission``, if it is configured."""
     backend = _load(config, "permission", permission.PermissionBase)
     if backend is not None:
         config.registry.permission = backend
@@ -63,7 +64,7 @@ def setup_permission(config: Configurator) -> None:
 
 
 def setup_cache(config: Configurator) -> None:
-    """Set, if configured, ``registry.cache``."""
+    """Set ``registry.cache``, if it is configured."""
     backend = _load(config, "cache", cache.CacheBase)
     if backend is not None:
         config.registry.cache = backend
@@ -71,17 +72,17 @@ def setup_cache(config: Configurator) -> None:
 
 
 def module_of(backend: Any) -> str:
-    """Return the setting's value for a backend of the library; for others, where its class is."""
-    # Not `type()`: observers stand before what they observe.
+    """Return the setting that names a backend of the library; else the module of its class."""
+    # `type()` would give the stand-in of an observed backend.
     module = str(backend.__class__.__module__)
     return ".".join(module.split(".")[:3]) if module.startswith("cliquet.") else module
 
 
 def is_built_in(backend: Any) -> bool:
-    """Return whether a backend is one of the library's."""
+    """Return whether a backend is one of the library."""
     return module_of(backend).startswith("cliquet.")
 
 
 def is_in_memory(backend: Any) -> bool:
-    """Return whether a backend keeps everything in its process, where no command finds it."""
+    """Return whether a backend keeps its data in its process, where commands cannot reach it."""
     return is_built_in(backend) and module_of(backend).endswith(".memory")

@@ -1,4 +1,4 @@
-"""Step that subscribes event listeners, and the predicates that subscribers may use."""
+"""The step that subscribes event listeners, and the predicates that subscribers may use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["EventActionFilter", "EventResourceFilter", "setup_listeners"]
 
 
 class EventActionFilter:
-    """Subscriber predicate ``for_actions``: some actions only (P-21.12)."""
+    """Subscriber predicate ``for_actions``, which selects actions (P-21.12)."""
 
     def __init__(self, actions: Iterable[str | ACTIONS], config: Configurator) -> None:
         self.actions = tuple(action.value for action in ACTIONS.from_string_list(actions))
@@ -40,7 +40,7 @@ class EventActionFilter:
 
 
 class EventResourceFilter:
-    """Subscriber predicate ``for_resources``: some resources only, all when empty (P-21.12)."""
+    """Subscriber predicate ``for_resources``, which selects resources; if empty, all (P-21.12)."""
 
     def __init__(self, resources: Iterable[str], config: Configurator) -> None:
         self.resources = tuple(resources)
@@ -57,12 +57,12 @@ class EventResourceFilter:
 
 
 def setup_listeners(config: Configurator) -> None:
-    """Subscribe the listeners of ``event_listeners`` to what they want to know (S-15).
+    """Subscribe the listeners of ``event_listeners`` to the events that they want (S-15).
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : two listeners would share their settings (S-23.24).
-    KeyError : an alias stands for nothing.
+    pyramid.exceptions.ConfigurationError : two listeners would share their settings.
+    KeyError : an alias has no setting that names its module.
     ValueError : a setting of a listener has no acceptable value.
     """
     config.add_subscriber_predicate("for_actions", EventActionFilter)
@@ -75,22 +75,23 @@ def setup_listeners(config: Configurator) -> None:
             logger_for(renderer).info(f"Setting up '{name}' listener")
         module, prefix = _resolve(config, name)
         if prefix in names:
-            # They would be told of the same events, and the second one is not what was meant.
+            # Both would get the same events, and this is certainly a mistake.
             raise ConfigurationError(
                 f"event_listeners: '{names[prefix]}' and '{name}' would both be configured by "
                 f"{prefix}*; give one of them an alias of its own."
             )
         names[prefix] = name
-        # Outside the resolution: what it raises is no missing setting (S-23.14).
+        # This is outside of the resolution, because a `KeyError` of the listener does not mean a
+        # missing setting.
         _subscribe(config, name, module.load_from_config(config, prefix), prefix)
 
 
 def _resolve(config: Configurator, name: str) -> tuple[Any, str]:
-    """Return the module of a listener and the prefix of its settings (S-15.2).
+    """Return the module of a listener and the prefix of its settings.
 
     Raises
     ------
-    KeyError : `name` is no listener's module, and no setting says which one it stands for.
+    KeyError : `name` is not the module of a listener, and no setting names its module.
     ImportError : there is a module, or a setting that names one, but its import fails.
     """
     failure = None
@@ -110,7 +111,7 @@ def _resolve(config: Configurator, name: str) -> tuple[Any, str]:
 
 
 def _is_absence(error: ImportError, name: str) -> bool:
-    """Whether the named module does not exist, rather than fail to import another."""
+    """Return whether the named module does not exist; otherwise it fails to import another."""
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     return missing is not None and (name == missing or name.startswith(f"{missing}."))
 
@@ -125,7 +126,7 @@ def _subscribe(
     changed: type = ResourceChanged
     before_commit = settings.read(configured, f"{prefix}before_commit")
     if getattr(listener, "after_commit", False) and not before_commit:
-        # What it does cannot be undone (P-34.6).
+        # The effects of this listener cannot be undone (P-34.6).
         read, changed = AfterResourceRead, AfterResourceChanged
     listener = metrics.observe_listener(config.registry, name, listener)
     if ACTIONS.READ in actions:

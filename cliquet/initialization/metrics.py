@@ -1,6 +1,6 @@
-"""Metrics and traces: who observes the backends, the listeners and the responses.
+"""The steps for metrics and traces, which observe backends, listeners and responses.
 
-With none of them on, nothing is wrapped and nobody is told of responses.
+If none of them is on, nothing is wrapped, and responses are not counted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["observe_backends", "observe_listener", "setup_prometheus", "setup_st
 
 
 def setup_statsd(config: Configurator) -> statsd.Client | None:
-    """Set ``registry.statsd`` to the client of the setting ``statsd_url``, or ``None`` (S-20.1).
+    """Set ``registry.statsd`` to the client of the setting ``statsd_url``, or ``None``.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def setup_statsd(config: Configurator) -> statsd.Client | None:
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : ``statsd_url`` names no server, or the package
+    pyramid.exceptions.ConfigurationError : ``statsd_url`` does not name a server, or the package
         ``statsd`` is not installed.
     """
     client = None
@@ -43,7 +43,7 @@ def setup_statsd(config: Configurator) -> statsd.Client | None:
 
 
 def _batch_for_statsd(event: NewRequest) -> None:
-    # The parts of a batch end with it.
+    # The metrics of the requests of a batch are sent with those of the batch.
     if getattr(event.request, "parent", None) is None:
         statsd_metrics.batch_metrics(event.request)
 
@@ -51,7 +51,7 @@ def _batch_for_statsd(event: NewRequest) -> None:
 def _count_for_statsd(event: NewResponse) -> None:
     request = event.request
     is_subrequest = getattr(request, "parent", None) is not None
-    # A sub-request that fails is no operation of its own (S-20.4).
+    # A failed sub-request does not count as an operation (S-20.4).
     if is_subrequest and event.response.status_code >= 400:
         return
     if not request_facts.is_tried_again(request):
@@ -59,11 +59,11 @@ def _count_for_statsd(event: NewResponse) -> None:
 
 
 def setup_prometheus(config: Configurator) -> None:
-    """Set ``registry.prometheus`` and serve it, if ``prometheus_enabled`` says so (E-6.2).
+    """Set ``registry.prometheus`` and serve it, if ``prometheus_enabled`` is true (E-6.2).
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : it cannot work here.
+    pyramid.exceptions.ConfigurationError : Prometheus cannot work here.
     """
     if settings.read(config.get_settings(), "prometheus_enabled"):
         config.registry.prometheus = prometheus.Metrics()
@@ -72,7 +72,7 @@ def setup_prometheus(config: Configurator) -> None:
 
 
 def _count_for_prometheus(event: NewResponse) -> None:
-    # The request is counted once, by its last attempt (X-23).
+    # Only the last attempt of a request is counted.
     if not request_facts.is_tried_again(event.request):
         event.request.registry.prometheus.count_response(event.request, event.response)
 
@@ -83,25 +83,25 @@ def _observers(registry: Any) -> list[Observer]:
     observers = [
         None if client is None else statsd_metrics.observer_for(client),
         None if metrics is None else metrics.observer,
-        # The outermost, so that its spans hold everything.
+        # It is the outermost observer, so that its spans contain everything.
         tracing.active_observer(),
     ]
     return [observer for observer in observers if observer is not None]
 
 
 def observe_listener(registry: Any, name: str, listener: Function) -> Function:
-    """Return a listener whose calls are observed, or the very one where nobody observes (S-15.8).
+    """Return a listener whose calls are observed; the listener itself if there is no observer.
 
     Parameters
     ----------
-    name : as configured.
+    name : name in the settings.
     """
     observers = _observers(registry)
     if not observers:
         return listener
     observed = observe(listener, observers, kind="listeners", owner=name)
 
-    # Pyramid looks at the signature.
+    # Pyramid examines the signature, so that it has one argument.
     def observed_listener(event: Any) -> None:
         observed(event)
 
@@ -109,7 +109,7 @@ def observe_listener(registry: Any, name: str, listener: Function) -> Function:
 
 
 def observe_backends(config: Configurator) -> None:
-    """Have the calls of the backends, and of the authentication policies, observed (S-20.3)."""
+    """Observe the calls of the backends and of the authentication policies (S-20.3)."""
     registry = config.registry
     observers = _observers(registry)
     for kind in prometheus.COMPONENTS if observers else ():
@@ -121,7 +121,7 @@ def observe_backends(config: Configurator) -> None:
         if hasattr(registry, "prometheus") and hasattr(backend, "pool_status"):
             registry.prometheus.watch_pool(kind, backend.pool_status)
     if getattr(registry, "statsd", None) is not None:
-        # Once the policies are made, and before the first view asks for them.
+        # This happens after the policies are made, and before the first view needs them.
         config.action(None, _observe_policies, args=(registry,), order=PHASE2_CONFIG + 2)
 
 
@@ -135,7 +135,7 @@ def _observe_policies(registry: Any) -> None:
             for one in policies
         ]
         return
-    # A former policy stands behind the one that Pyramid makes for it.
+    # Pyramid makes a policy of its own around a policy of the old kind.
     former = registry.queryUtility(IAuthenticationPolicy)
     found, interface = (
         (policy, ISecurityPolicy) if former is None else (former, IAuthenticationPolicy)

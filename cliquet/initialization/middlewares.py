@@ -15,23 +15,23 @@ __all__ = ["install_middlewares"]
 
 
 def install_middlewares(app: Any, configured: Mapping[str, Any]) -> Any:
-    """Return the application, wrapped as the settings say (S-21, P-2.12).
+    """Return the application inside the middlewares that the settings ask for (S-21).
 
     Parameters
     ----------
-    app : of Pyramid's making, it tells the name of the project and the defaults that
-        :func:`cliquet.initialize` was given.
-    configured : the settings that ``main()`` was given; prefixed names count too (S-23.16).
+    app : WSGI application. One of Pyramid knows the name of the project and the defaults that
+        :func:`cliquet.initialize` got.
+    configured : the settings that ``main()`` got; names may have a prefix.
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : a middleware is asked for whose package is missing.
+    pyramid.exceptions.ConfigurationError : the package of a middleware is missing.
     """
     # Applications replace these names in the package (P-35.19).
     package = sys.modules["cliquet.initialization"]
     known = getattr(getattr(app, "registry", None), "settings_resolution", None)
     if not isinstance(known, settings.Resolution):
-        # Another WSGI application, or a mock.
+        # It is another WSGI application, or a mock.
         known = None
     resolved = settings.resolve(
         configured,

@@ -1,4 +1,4 @@
-"""Migrations of plugins, which ``cliquet migrate`` runs after those of the backends (B-21.30)."""
+"""Migrations of plugins, which ``cliquet migrate`` runs after those of the backends."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from pyramid.exceptions import ConfigurationError
 
 __all__ = ["add_migrations", "run_migrations"]
 
-# What the versions of the backends are recorded as.
+# The versions of the backends are recorded under these names.
 _RESERVED = ("cache", "permission", "storage")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 def add_migrations(config: Configurator, name: str, steps: Sequence[Callable[[Any], None]]) -> None:
-    """Have ``cliquet migrate`` run migrations, each once in the life of a database.
+    """Add migrations that ``cliquet migrate`` runs, each only once in a database (B-21.30).
 
-    Called as ``config.add_migrations(...)``, by a plugin when it is included or by an application
-    after :func:`cliquet.initialize`.
+    A plugin calls ``config.add_migrations(...)`` when it is included; an application calls it after
+    :func:`cliquet.initialize`.
 
     .. versionadded:: 3.2
 
     Parameters
     ----------
-    name : of the plugin, under which the storage records what was run: up to 64 lower-case
+    name : name of the plugin, under which the storage records the version: up to 64 lower-case
         letters, digits and underscores.
-    steps : functions in order, each called with the storage. The first leads to version 1. Add to
-        the end, and never change or remove those that were released.
+    steps : functions in their order, each of which is called with the storage. The first one leads
+        to version 1. Add new ones at the end, and never change or remove released ones.
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : the name is not of that form, or is taken.
+    pyramid.exceptions.ConfigurationError : the name does not have that form, or is already used.
     """
     migrations = config.registry.migrations
     if not _NAME.fullmatch(name) or name in _RESERVED:
@@ -47,12 +47,12 @@ def add_migrations(config: Configurator, name: str, steps: Sequence[Callable[[An
 
 
 def run_migrations(registry: Any, *, dry_run: bool = False) -> None:
-    """Run those that the storage has not seen yet, plugin by plugin in the order of their calls.
+    """Run the migrations that are new for the storage, plugin by plugin in the order of calls.
 
     Raises
     ------
-    cliquet.storage.exceptions.BackendError : one failed, which the message names. Those before it
-        remain, and those after it are not run.
+    cliquet.storage.exceptions.BackendError : a migration failed, and the message names it. Earlier
+        ones stay, and later ones are not run.
     """
     for name, steps in getattr(registry, "migrations", {}).items():
         registry.storage.run_migrations(name, steps, dry_run=dry_run)

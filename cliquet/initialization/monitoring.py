@@ -1,4 +1,4 @@
-"""Steps that let an operator see what the service does."""
+"""The step for logs, with one line for each request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["log_context_tween_factory", "setup_logging"]
 
 
 def setup_logging(config: Configurator) -> None:
-    """Write log lines with the configured renderer, one of them per request (S-18, E-6.4)."""
+    """Write log lines with the configured renderer, and one line for each request (S-18)."""
     configured = config.get_settings()
     renderer = references.resolve(config, "logging_renderer")(configured)
     config.registry.log_renderer = renderer
@@ -42,7 +42,7 @@ def setup_logging(config: Configurator) -> None:
 def log_context_tween_factory(
     handler: Callable[[Request], Response], registry: Any
 ) -> Callable[[Request], Response]:
-    """Begin the log context of a request before anything can refuse it (S-18.4, S-23.10)."""
+    """Begin the log context of a request before anything can refuse it (S-18.4)."""
 
     def log_context_tween(request: Request) -> Response:
         _begin(request)
@@ -67,7 +67,7 @@ def _begin(request: Request) -> None:
 
 
 def _on_new_request(event: NewRequest) -> None:
-    # Tweens do not see the requests that an application makes itself.
+    # Tweens do not see the requests that an application sends to itself.
     _begin(event.request)
 
 
@@ -77,7 +77,7 @@ def _on_new_response(event: NewResponse) -> None:
         return
     response.headers["X-Request-Id"] = request.request_id
     if request_facts.is_tried_again(request):
-        # The request is counted once, by its last attempt (X-23).
+        # Only the last attempt of a request has a summary.
         logs.logger.info("request.retry")
         return
     logs.logger.info(
@@ -89,7 +89,7 @@ def _on_new_response(event: NewResponse) -> None:
 
 
 def _request_id(request: Request) -> str:
-    # In the WSGI environment, which all attempts at a request share.
+    # It is kept in the WSGI environment, which all attempts of a request share.
     key = "cliquet.request_id"
     if key not in request.environ:
         request.environ[key] = logs.request_id(request.headers.get("X-Request-Id"))
@@ -98,8 +98,8 @@ def _request_id(request: Request) -> str:
 
 
 def _request_fields(request: Request) -> dict[str, Any]:
-    """Return what every line of a request says of it (S-18.3)."""
-    # As the views read it, also where nothing was asked of them (410).
+    """Return the fields that every line of a request has (S-18.3)."""
+    # The fields show the URL in the form that views read, even if no view is called (410).
     wire.normalize(request.environ)
     limit = request.registry.max_log_field_bytes
     return {
@@ -118,24 +118,24 @@ def _request_fields(request: Request) -> dict[str, Any]:
 def _path(request: Request, limit: int | None) -> str:
     raw: str = request.environ.get("PATH_INFO", "")
     if limit is not None and len(raw) > limit:
-        # To escape it in full costs some hundred times its length.
+        # It is cut first, because escaping the whole text costs about a hundred times its length.
         return wire.escaped(raw[: limit + 1].encode("latin-1"))
     try:
         path: str = request.path
     except UnicodeDecodeError:
-        # Refused with 400, and logged as such (S-23.20).
+        # The request is refused with 400, and is logged with this path.
         path = raw
     return path
 
 
 def _querystring(request: Request, limit: int | None) -> dict[str, str]:
-    """Return the parameters of a URL, or those that its first `limit` bytes hold."""
+    """Return the parameters of a URL, or those in its first `limit` bytes."""
     raw: str = request.environ.get("QUERY_STRING", "")
     if limit is not None and len(raw) > limit:
         pairs = parse_qsl(raw[:limit], keep_blank_values=True)
         return {**dict(pairs), field_bounds.CUT: field_bounds.CUT}
     try:
-        # By its pairs: to look each name up goes through all of them.
+        # It uses the pairs, because a lookup by name goes through all of them.
         return dict(request.GET.items())
     except UnicodeDecodeError:
         return {}

@@ -1,4 +1,4 @@
-"""What happens to every request before anything reads it, those within a batch included."""
+"""The checks of every request before anything reads it, also of those within a batch."""
 
 from __future__ import annotations
 
@@ -23,28 +23,30 @@ _HOST_FORM = "should be a name or an address, with or without port"
 _OTHER_HOST = "should be one by which the service is known (setting allowed_hosts)"
 _IS_OTHER_HOST = "cliquet.host_is_not_allowed"
 
-# To the version, to another number of slashes: no redirection of the service leads further.
+# One redirection adds the version, another one changes the slashes: the service has no longer
+# chain.
 _MAX_REDIRECTIONS = 3
 
 
 def setup_reception(config: Configurator) -> None:
-    """Refuse what no URL of the service can be, and read the rest in one form.
+    """Refuse impossible URLs, and bring all others into one form.
 
-    Called before the initialization steps, whose subscribers come after.
+    This is called before the initialization steps, so that their subscribers come later.
     """
     config.add_subscriber(_receive, NewRequest)
     if settings.read(config.get_settings(), "allowed_hosts"):
-        # A tween, since an application may send itself requests, to whatever host: tweens do not
-        # see these.
+        # It is a tween, because an application may send requests to itself, with any host, and
+        # tweens do not see these.
         config.add_tween("cliquet.initialization.receiving.allowed_hosts_tween_factory")
 
 
 def allowed_hosts_tween_factory(
     handler: Callable[[Request], Response], registry: Any
 ) -> Callable[[Request], Response]:
-    """Tell requests to another host than the setting ``allowed_hosts`` has; they are refused later.
+    """Mark requests to a host that ``allowed_hosts`` does not have, so that they are refused later.
 
-    Load balancers and collectors ask by address: they may, of what has no URL in its answer.
+    Load balancers and collectors use the address of the server as the host. They may do so for
+    endpoints without URLs in their answers.
     """
     allowed = hosts.allowed(settings.read(registry.settings, "allowed_hosts"))
     prefix = f"/{registry.route_prefix}"
@@ -70,10 +72,10 @@ def allowed_hosts_tween_factory(
 def _receive(event: NewRequest) -> None:
     request = event.request
     environ = request.environ
-    # First: nothing is done for what is too large.
+    # This comes first, so that nothing is done for a request that is too large.
     limits.judge(request)
     if getattr(request, "parent", None) is not None:
-        # Made by this service or its plug-ins: a header may be anything.
+        # This service or a plugin has made the request, and its headers may be anything.
         wire.decode_headers(environ)
     else:
         _check_host(request)
@@ -89,15 +91,15 @@ def _receive(event: NewRequest) -> None:
 
 
 def _check_host(request: Request) -> None:
-    """Refuse a host that no URL can have (RFC 9112 3.2), or that the service is not known by.
+    """Refuse a host that no URL can have (RFC 9112 3.2), or that the service does not allow.
 
     Raises
     ------
-    HTTPBadRequest : the header ``Host`` is no authority, or misses; or it is of another service.
+    HTTPBadRequest : the header ``Host`` is missing, is not an authority, or is not allowed.
     """
     environ = request.environ
     host = environ.get("HTTP_HOST")
-    # HTTP/1.0 had none.
+    # HTTP/1.0 does not have this header.
     is_valid = (
         environ.get("SERVER_PROTOCOL") != "HTTP/1.1" if host is None else hosts.is_authority(host)
     )
@@ -110,13 +112,13 @@ def _check_host(request: Request) -> None:
 
 
 def _check_encoding(request: Request, path: str, query_string: str) -> None:
-    """Refuse URLs whose bytes are not UTF-8 (D-14, S-23.20).
+    """Refuse URLs whose bytes are not UTF-8 (D-14).
 
     Raises
     ------
     HTTPBadRequest : the path or the query string is not UTF-8.
     """
-    # WSGI hands over bytes as latin-1 text (PEP 3333).
+    # WSGI gives bytes as latin-1 text (PEP 3333).
     for location, value in (("path", path), ("querystring", query_string)):
         raw = value.encode("latin-1", "surrogateescape")
         try:
@@ -132,10 +134,11 @@ def _check_encoding(request: Request, path: str, query_string: str) -> None:
 
 
 def _check_segments(request: Request, path: str) -> None:
-    """Refuse segments that clients take out of a URL, with the one before (RFC 3986 5.2.4).
+    """Refuse the segments ``.`` and ``..``, which clients normally resolve (RFC 3986 5.2.4).
 
-    Only a client that does not can have sent them. Another that follows a redirection, or a page,
-    to a URL with them would get to other records, or out of where the service is mounted.
+    Only a client that does not resolve them can have sent them. Another client that followed a
+    redirection to such a URL would get other records, or would leave the path where the service is
+    mounted.
 
     Raises
     ------
@@ -147,9 +150,9 @@ def _check_segments(request: Request, path: str) -> None:
 
 
 def _address_preflight(request: Request) -> None:
-    """Let a CORS preflight be answered for the URL to which it would be redirected (X-32).
+    """Answer a CORS preflight for the URL to which it would be redirected (X-32).
 
-    Browsers follow the redirection of the request itself, and never that of its preflight (Fetch
+    Browsers follow the redirection of the request itself, but never that of its preflight (Fetch
     standard, 4.9 CORS-preflight fetch: the response needs a status of success).
     """
     headers = request.headers

@@ -1,4 +1,4 @@
-"""The Python objects that settings name."""
+"""The import of Python objects that settings name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def resolve(config: Configurator, setting: str, *, allowed: str | None = None) -
     Parameters
     ----------
     setting : bare name.
-    allowed : what it may be, for the error; ``None`` where nothing but the name can tell.
+    allowed : description of the allowed values, for the error; ``None`` if there is none.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def resolve(config: Configurator, setting: str, *, allowed: str | None = None) -
 
 
 def resolve_all(config: Configurator, setting: str) -> Iterator[Any]:
-    """Give the objects that a list names, each imported when it is its turn.
+    """Yield the objects that a list names, and import each of them only then.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Step that sets up who may do what."""
+"""The step that sets up authentication and authorization."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ __all__ = ["setup_authentication"]
 _AUTHORIZATION = "multiauth.authorization_policy"
 _POLICIES = "multiauth.policies"
 _POLICY_PREFIX = "multiauth.policy."
-# By which applications name groups, as in `group:staff`.
+# Applications use this name for groups, as in `group:staff`.
 _GROUP = "group"
-# Published plug-ins leave the others of Pyramid's interface out.
+# Published plugins lack the other methods of the interface of Pyramid.
 _CALLED_METHODS = ("authenticated_userid", "effective_principals", "forget")
-# The published page spells it the first way. The package does not import on Pyramid 2 (S-16.7).
+# The published documentation uses the first name, whose package cannot be imported on Pyramid 2.
 _REPLACED_CLASSES = {
     "pyramid_ipauth.IPAuthentictionPolicy": IPAuthenticationPolicy,
     "pyramid_ipauth.IPAuthenticationPolicy": IPAuthenticationPolicy,
@@ -45,26 +45,26 @@ _REPLACED_CLASSES = {
 
 
 def setup_authentication(config: Configurator) -> None:
-    """Ask the policies of ``multiauth.policies``, in order (S-16).
+    """Set up the policies of ``multiauth.policies``, which are asked in their order (S-16).
 
     Raises
     ------
     ImportError : a setting names a class or function that cannot be imported (S-22).
-    ValueError : ``multiauth.policies`` names a policy that is none, or names that are
-        too much alike.
-    pyramid.exceptions.ConfigurationError : a class cannot be made with its options, or makes no
-        policy.
+    ValueError : ``multiauth.policies`` has a name that is not a policy, or names that are too
+        similar.
+    pyramid.exceptions.ConfigurationError : a class cannot be called with its options, or does not
+        make a policy.
     """
     configured = config.get_settings()
     names = settings.read(configured, _POLICIES)
     _check_names(names, configured)
-    # `pyramid_multiauth` splits text, and knows no list.
+    # `pyramid_multiauth` splits a text, and does not accept a list.
     configured[_POLICIES] = " ".join(names)
     made = _made(config, names)
     given = {name: settings.read(configured, name) for name in made}
-    # It reads names from settings, makes what they name when the configuration is committed, and
-    # says of a failure neither which setting nor which policy. It takes objects as well, hence
-    # finds them made; applications find what the deployer wrote.
+    # `pyramid_multiauth` reads names from settings, makes the objects when the configuration is
+    # committed, and its errors name neither the setting nor the policy. It also accepts objects, so
+    # that it finds finished ones here. Applications still find the values of the deployer.
     configured.update(made)
     try:
         config.include("pyramid_multiauth")
@@ -77,15 +77,15 @@ def setup_authentication(config: Configurator) -> None:
         _check_all_made(names, policy)
         registry.sender_environ_keys = _environ_keys(policy)
         registry.registerUtility(policy, ISecurityPolicy)
-        # Modules with a policy often bring an authorization policy too. Pyramid wants an
-        # authentication policy beside it, as do plug-ins that look one up by its name; and the
-        # setting decides which one it is, also where the module has committed its own.
+        # Modules with a policy often register an authorization policy too. Pyramid then requires an
+        # authentication policy beside it, and so do plugins that look one up by its name. The
+        # setting decides which one it is, even if the module has committed its own.
         registry.registerUtility(policy, IAuthenticationPolicy)
         registry.registerUtility(made[_AUTHORIZATION](), IAuthorizationPolicy)
 
-    # Once the policy is registered, and before the first view asks for it.
+    # This happens after the policy is registered, and before the first view needs it.
     config.action("cliquet.security_policy", replace_policy, order=PHASE2_CONFIG + 1)
-    # Two such modules are no conflict.
+    # Two such modules must not be a conflict.
     config.action(IAuthorizationPolicy, None, order=PHASE1_CONFIG)
     config.add_request_method(effective_principals, property=True)
     config.add_subscriber(on_policy_selected, MultiAuthPolicySelected)
@@ -93,7 +93,7 @@ def setup_authentication(config: Configurator) -> None:
 
 
 def _made(config: Configurator, names: Iterable[str]) -> dict[str, Any]:
-    """Return the settings that name classes and functions, with objects for names."""
+    """Return the settings that name classes and functions, with the objects as values."""
     made: dict[str, Any] = {
         "multiauth.groupfinder": _resolved(config, "multiauth.groupfinder"),
         _AUTHORIZATION: _factory_of(_call(config, _AUTHORIZATION, {})),
@@ -112,13 +112,13 @@ def _factory_of(policy: Any) -> Callable[..., Any]:
 
 
 def _check_names(names: Iterable[str], configured: dict[str, Any]) -> None:
-    """Refuse names that would give one principal to two users (S-16.4, H-4.3, H-5.6)."""
+    """Refuse names that would give two users the same principal (H-5.6)."""
     lowered = [name.lower() for name in names]
     if len(set(lowered)) < len(lowered) or any(":" in name for name in lowered):
         allowed = "names that differ by more than their case, and have no colon"
         raise settings.SettingError(_POLICIES, configured[_POLICIES], allowed)
     for name, other in itertools.permutations(lowered, 2):
-        # A user `b_c` of policy `a` and a user `c` of policy `a_b` would be one principal (H-5.6).
+        # A user `b_c` of policy `a` and a user `c` of policy `a_b` would have the same principal.
         if other.startswith(f"{name}_"):
             allowed = f"names of which none begins with another and '_', as {other!r} with {name!r}"
             raise settings.SettingError(_POLICIES, configured[_POLICIES], allowed)
@@ -140,7 +140,7 @@ def _options(configured: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _policy(config: Configurator, name: str) -> Any:
-    """Return the policy of a name whose class the settings give (S-16.1)."""
+    """Return the policy with a name, if the settings give its class."""
     use = f"{_POLICY_PREFIX}{name}.use"
     policy = _call(config, use, _options(config.get_settings(), name))
     missing = [method for method in _CALLED_METHODS if not hasattr(policy, method)]
@@ -153,7 +153,7 @@ def _policy(config: Configurator, name: str) -> Any:
 
 
 def _check_module(config: Configurator, name: str) -> None:
-    """Refuse a name without class that is no module to include (S-16.1, S-22)."""
+    """Refuse a name without a class that is not a module to include either."""
     use = f"{_POLICY_PREFIX}{name}.use"
     options = sorted(_options(config.get_settings(), name))
     if options:
@@ -167,7 +167,7 @@ def _check_module(config: Configurator, name: str) -> None:
             f"that can be imported: {error}"
         ) from error
     if not callable(module) and not hasattr(module, "includeme"):
-        # A library may have the very name of a policy, as PyFxA has that of `fxa`.
+        # A library may have the same name as a policy, for example `fxa` of PyFxA.
         raise ValueError(
             f"Setting '{_POLICIES}' has {name!r}, which has no setting '{use}', and the module of "
             "that name is none to include: it has no 'includeme'."
@@ -175,7 +175,7 @@ def _check_module(config: Configurator, name: str) -> None:
 
 
 def _check_all_made(names: Iterable[str], policy: Any) -> None:
-    """Refuse names with nothing behind them, whose users would all be nobody."""
+    """Refuse names without a policy, because all of their users would be anonymous."""
     made = {one._pyramid_multiauth_name for one in policy._policies}
     for name in names:
         if name not in made:
@@ -186,10 +186,10 @@ def _check_all_made(names: Iterable[str], policy: Any) -> None:
 
 
 def _environ_keys(policy: Any) -> frozenset[str]:
-    """Return where policies look for users whom the server, or the proxy before it, has recognised.
+    """Return the variables where policies read a user whom the server or a proxy has recognised.
 
-    A server behind a proxy gets their names in headers, such as ``HTTP_X_REMOTE_USER``, which the
-    proxy writes. It does not see those of the requests within a batch (H-25.14).
+    A proxy writes the name of the user into a header, such as ``HTTP_X_REMOTE_USER``. It does not
+    see the headers of the requests within a batch, which must not set these variables (H-25.14).
     """
     found = (getattr(one, "environ_key", None) for one in policy._policies)
     return frozenset(key for key in found if isinstance(key, str))
@@ -209,12 +209,12 @@ def _resolved(config: Configurator, setting: str) -> Any:
 
 
 def _call(config: Configurator, setting: str, options: dict[str, Any]) -> Any:
-    """Return what the class that a setting names makes of options."""
+    """Call the class that a setting names with the options."""
     factory = _resolved(config, setting)
     try:
         return factory(**options)
     except (TypeError, ValueError) as error:
-        # Values of options may be secrets.
+        # The message does not show the values of options, which may be secrets.
         given = f"the options {', '.join(sorted(options))}" if options else "no options"
         raise ConfigurationError(
             f"Setting '{setting}' is {settings.read(config.get_settings(), setting)!r}, "

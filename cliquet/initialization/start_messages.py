@@ -1,4 +1,4 @@
-"""What a service says when it starts, to who has set it up."""
+"""Messages and warnings that a starting service gives to the person who set it up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BASIC_AUTH = "multiauth.policy.basicauth.use"
 
 
 def tell_of_start(config: Configurator) -> None:
-    """Log that the service starts (S-5.5), and what came from the environment (S-23.7)."""
+    """Log that the service starts, and the settings that came from the environment."""
     configured = config.get_settings()
     variables = sorted(
         source.split()[-1]
@@ -29,7 +29,7 @@ def tell_of_start(config: Configurator) -> None:
         if source.startswith("environment")
     )
     if variables:
-        # A variable of another program may have been meant.
+        # Such a variable may have been meant for another program.
         logs.logger.info("Settings read from the environment.", variables=variables)
     message = f"{configured['project_name']} {configured['project_version']} starting."
     logs.logger.info(message)
@@ -37,9 +37,9 @@ def tell_of_start(config: Configurator) -> None:
 
 
 def warn_of_doubts(event: Any) -> None:
-    """Warn, once the application is made, of what is allowed but hardly meant."""
+    """Warn, after the application is made, of settings that are allowed but probably mistakes."""
     registry = event.app.registry
-    # No request is being processed, whose renderer would be known.
+    # No request is being processed, so that the renderer must be set here.
     with logs.using(getattr(registry, "log_renderer", None)):
         _warn_of_unknown_settings(registry)
         _warn_of_missing_secret(registry.settings)
@@ -56,7 +56,7 @@ def _warn_of_unknown_settings(registry: Any) -> None:
 
 
 def _warn_of_missing_secret(configured: dict[str, Any]) -> None:
-    """Tell whoever uses the built-in Basic Auth that user ids derive from nothing (S-16.3)."""
+    """Warn if the built-in Basic Auth is used and there is no secret for the ids of users."""
     is_used = (
         "basicauth" in settings.read(configured, "multiauth.policies")
         and settings.read(configured, _BASIC_AUTH) == settings.SETTINGS[_BASIC_AUTH].default
@@ -68,10 +68,10 @@ def _warn_of_missing_secret(configured: dict[str, Any]) -> None:
 
 
 def _warn_of_pages_within_networks(registry: Any) -> None:
-    """Tell that a browser lends its address to any page, where an address is who one is (S-16.7).
+    """Warn if users are recognised by their address, which a browser lends to any page (S-16.7).
 
-    Without credentials, which pages of other sites are not allowed to send, it sends no password,
-    cookie or certificate; its address goes along with every request.
+    A page of another site may not send credentials: no password, cookie or certificate. But every
+    request of the browser has its address.
     """
     policy = registry.queryUtility(ISecurityPolicy)
     names = {one._pyramid_multiauth_name: one for one in getattr(policy, "_policies", ())}
@@ -85,15 +85,15 @@ def _warn_of_pages_within_networks(registry: Any) -> None:
 
 
 def _warn_of_missing_indexes(registry: Any) -> None:
-    """Tell which declared indexes the storage lacks (E-10.2)."""
+    """Warn of declared indexes that the storage lacks."""
     backend = getattr(registry, "storage", None)
     if not isinstance(backend, storage.StorageBase):
-        # None, or what a test has put in its place.
+        # There is no storage, or a test has put another object in its place.
         return
     try:
         missing = backend.missing_indexes()
     except BackendError:
-        # Down, or without schema yet: no reason not to start.
+        # The server is down, or has no schema yet. The service may start nevertheless.
         return
     if missing:
         logs.logger.warning(
@@ -102,7 +102,7 @@ def _warn_of_missing_indexes(registry: Any) -> None:
 
 
 def _warn_of_two_transactions(registry: Any) -> None:
-    """Tell that records and permissions are not committed at one instant, where they are not."""
+    """Warn if records and permissions are not committed in the same transaction."""
     both = [getattr(registry, kind, None) for kind in ("storage", "permission")]
     if None in both or _commit_together(*both):
         return
@@ -116,11 +116,11 @@ def _warn_of_two_transactions(registry: Any) -> None:
 
 
 def _commit_together(records: Any, permissions: Any) -> bool:
-    """Whether two backends take part in one transaction; assumed of those of other origins."""
+    """Return whether two backends share a transaction; other libraries are assumed to do so."""
     if not all(map(backends.is_built_in, (records, permissions))):
         return True
     if all(map(backends.is_in_memory, (records, permissions))):
         return True
-    # Backends on one database have one client; those in Redis commit each by itself.
+    # Backends on one database have the same client; those in Redis commit separately.
     client = getattr(records, "client", None)
     return client is not None and client is getattr(permissions, "client", None)

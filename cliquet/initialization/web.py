@@ -1,4 +1,4 @@
-"""Steps that shape every request and response: data, JSON, URLs, headers, deprecation."""
+"""The steps for all requests and responses: data, JSON, URLs, headers, deprecation."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ __all__ = [
 
 
 def provide_needs(config: Configurator) -> None:
-    """Set what the rest of the library reads, whichever steps an application has (S-5.1).
+    """Register everything that the library needs, whichever steps an application has (S-5.1).
 
-    To be included: what a step, or the application, registers itself wins over it.
+    It must be included, so that the registrations of a step or of the application win.
     """
     config.registry.route_prefix = _route_prefix(config)
     setup_request_bound_data(config)
@@ -40,7 +40,7 @@ def provide_needs(config: Configurator) -> None:
 
 
 def setup_request_bound_data(config: Configurator) -> None:
-    """Give requests ``bound_data``: a dictionary that sub-requests share (P-5.4)."""
+    """Give requests ``bound_data``, a dictionary that sub-requests share (P-5.4)."""
 
     def bound_data(request: Request) -> dict[str, Any]:
         parent = getattr(request, "parent", None)
@@ -50,13 +50,13 @@ def setup_request_bound_data(config: Configurator) -> None:
 
 
 def _route_prefix(config: Configurator) -> str:
-    # A test may include the library without prefix.
+    # A test may include the library without a prefix.
     version = str(settings.read(config.get_settings(), "http_api_version"))
     return config.route_prefix or f"v{version.split('.')[0]}"
 
 
 def setup_json_serializer(config: Configurator) -> None:
-    """Render the results of views with :mod:`cliquet.core.jsonio` (P-35.7, P-35.8)."""
+    """Render the results of views with :mod:`cliquet.core.jsonio` (P-35.7)."""
     config.add_renderer("json", _json_renderer)
 
 
@@ -71,7 +71,7 @@ def _json_renderer(info: Any) -> Any:
 
 
 def setup_requests_scheme(config: Configurator) -> None:
-    """Force the scheme and the host of every request, if settings say so."""
+    """Set the scheme and the host of every request, if the settings have them."""
     scheme = settings.read(config.get_settings(), "http_scheme")
     host = settings.read(config.get_settings(), "http_host")
     if not scheme and not host:
@@ -91,7 +91,7 @@ def setup_vary_headers(config: Configurator) -> None:
     names = tuple(settings.read(config.get_settings(), "vary"))
 
     def on_new_response(event: NewResponse) -> None:
-        # CORS may have added its own already (X-12).
+        # CORS may have added `Origin` already.
         origin = ("Origin",) if "Origin" in (event.response.vary or ()) else ()
         event.response.headers["Vary"] = ", ".join(dict.fromkeys((*names, *origin)))
 
@@ -99,10 +99,11 @@ def setup_vary_headers(config: Configurator) -> None:
 
 
 def setup_backoff(config: Configurator) -> None:
-    """Ask clients to come less often, on every response (H-27.1)."""
+    """Add ``Backoff`` to all responses, which asks clients to come less often (H-27.1)."""
 
     def on_new_response(event: NewResponse) -> None:
-        # Read at each response: an operator may change it in a running service (S-8.1).
+        # It is read at each response, because an operator may change it in a running service
+        # (S-8.1).
         backoff = settings.read(event.request.registry.settings, "backoff")
         if backoff is not None:
             event.response.headers["Backoff"] = str(backoff)
@@ -111,12 +112,12 @@ def setup_backoff(config: Configurator) -> None:
 
 
 def add_cors_headers(event: NewResponse) -> None:
-    """Set the CORS headers of every response, whoever made it."""
+    """Set the CORS headers of every response."""
     cors.add_headers(event.request, event.response)
 
 
 def setup_version_redirection(config: Configurator) -> None:
-    """Redirect URLs without version prefix to the current version (H-2.4)."""
+    """Redirect URLs without a version prefix to the current version (H-2.4)."""
     configured = config.get_settings()
     route_prefix = config.route_prefix
     config.registry.route_prefix = prefix = _route_prefix(config)
@@ -127,7 +128,7 @@ def setup_version_redirection(config: Configurator) -> None:
         return urls.redirection(request, urls.path_with_version(request))
 
     config.route_prefix = None
-    # A project version that is no number ("hidden", S-3.3) may have given the prefix.
+    # The prefix may come from a project version that is not a number (such as "hidden").
     own_segment = rf"{re.escape(prefix)}(?:/|\Z)"
     config.add_route(urls.REDIRECT_ROUTE, rf"/{{path:(?!v[0-9]+|{own_segment})(?s:.*)}}")
     config.add_view(
