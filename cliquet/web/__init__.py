@@ -1,1 +1,1 @@
-"""Requests and responses of any service: how they are read, validated, answered and committed."""
+"""Requests and responses of any service: reading, validation, answers and transactions."""

@@ -1,7 +1,8 @@
-"""Cross-origin rules, read from the registry of the application that serves the request.
+"""CORS, with the settings of the application that serves the request.
 
-Cornice's own support is not used: it keeps origins on the service, hence shares them between the
-applications of a process (D-47), and knows nothing of URLs that match no service (D-42).
+The support for CORS in Cornice is not used. It keeps origins on the service, so that the
+applications of a process would share them (D-47), and it does nothing for URLs that match no
+service (D-42).
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from cliquet import settings, utils
 __all__ = ["DEFAULT_EXPOSED_HEADERS", "add_headers", "allows_any", "check_origin", "preflight"]
 
 DEFAULT_EXPOSED_HEADERS = ("Backoff", "Retry-After", "Alert", "Content-Length", "Vary")
-"""What scripts of other origins may read of any response (H-29.6)."""
+"""Headers that scripts of other origins may read in any response (H-29.6)."""
 
-# Never named among the exposed headers of these: there is no endpoint behind them (H-29.2).
+# Responses with these statuses expose no headers, because there is no endpoint behind them.
 _NOT_EXPOSED_STATUSES = (405,)
 
 
 class CrossOriginService(Protocol):
-    """What a service says of itself to browsers of other origins.
+    """The properties of a service that matter for CORS.
 
     Attributes
     ----------
-    cors_served : whether it answers them at all.
+    cors_served : whether it answers requests of other origins at all.
     defined_methods : its HTTP methods.
     patch_content_types : media types of bodies of PATCH, besides ``application/json``.
     """
@@ -39,10 +40,10 @@ class CrossOriginService(Protocol):
     patch_content_types: tuple[str, ...]
 
     def own_origins(self, method: str) -> tuple[str, ...]:
-        """Return the origins that the author of the service gave, if any, for one HTTP method."""
+        """Return the origins that the author of the service gave for a method, if any."""
 
     def own_max_age(self, method: str) -> int | None:
-        """Return the lifetime of preflights in seconds that the author gave, if any."""
+        """Return the lifetime of preflights, in seconds, that the author gave, if any."""
 
     def exposed_headers(self, method: str) -> tuple[str, ...]:
         """Return the headers that scripts may read in the responses to a method."""
@@ -65,19 +66,19 @@ def _origins(request: Request, service: CrossOriginService | None) -> tuple[str,
 
 
 def _is_allowed(origin: str, origins: tuple[str, ...]) -> bool:
-    # Literally too: the brackets of an IPv6 address are not a pattern.
+    # The literal text counts too, because the brackets of an IPv6 address are not a pattern.
     return any(origin == pattern or fnmatchcase(origin, pattern) for pattern in origins)
 
 
 def allows_any(configured: Mapping[str, Any]) -> bool:
-    """Whether the setting ``cors_origins`` allows the pages of any site, be it by a pattern."""
+    """Return whether the setting ``cors_origins`` allows pages of any site, even by a pattern."""
     origins = settings.read(configured, "cors_origins")
-    # A name that nobody can have (RFC 6761 6.4).
+    # Nobody can have this name (RFC 6761 6.4).
     return any(_is_allowed(f"{scheme}://any.invalid", origins) for scheme in ("http", "https"))
 
 
 def check_origin(request: Request, **kwargs: Any) -> None:
-    """Refuse a request whose ``Origin`` is not allowed (H-29.4, X-6). A service validator."""
+    """Refuse a request whose ``Origin`` is not allowed (H-29.4); this is a service validator."""
     origin = request.headers.get("Origin")
     if not origin:
         return
@@ -89,18 +90,19 @@ def check_origin(request: Request, **kwargs: Any) -> None:
 
 
 def add_headers(request: Request, response: Response) -> Response:
-    """Put on a response the CORS headers that its URL and its request ask for (H-29).
+    """Add the CORS headers for its URL and its request to a response (H-29).
 
-    May be applied several times to one response.
+    It may be called several times for one response.
     """
     service = utils.current_service(request)
     if service is not None and not getattr(service, "cors_served", False):
         return response
     origins = _origins(request, service)
-    # On URLs that match no service the origin is echoed, never `*` (H-29.9).
+    # For URLs that match no service, the header repeats the origin, and is never `*` (H-29.9).
     echoes = service is None or "*" not in origins
     if echoes:
-        # The response depends on the origin, also where the request has none (X-12).
+        # The response depends on the origin, even if the request has none: caches need `Vary`
+        # always (X-12).
         vary = response.vary or ()
         if "Origin" not in vary and "*" not in vary:
             response.vary = (*vary, "Origin")
@@ -113,7 +115,8 @@ def add_headers(request: Request, response: Response) -> Response:
         exposed = (
             DEFAULT_EXPOSED_HEADERS if service is None else service.exposed_headers(request.method)
         )
-        # Conditional writes need the tag of what they wrote, or of what stood in the way (D-43).
+        # Conditional writes need the tag of the record that they wrote, or of the one that stopped
+        # them.
         if "ETag" in response.headers and "ETag" not in exposed:
             exposed = (*exposed, "ETag", "Last-Modified")
         response.headers["Access-Control-Expose-Headers"] = ", ".join(exposed)
@@ -121,9 +124,9 @@ def add_headers(request: Request, response: Response) -> Response:
 
 
 def preflight(service: CrossOriginService, request: Request) -> Response | None:
-    """Answer OPTIONS on a service: a CORS preflight, or a plain question (H-29.10 to H-29.13).
+    """Answer OPTIONS on a service, as a CORS preflight or as a plain request (H-29.10).
 
-    Without ``Origin`` it is not a preflight: 200 with ``Allow`` and no body (X-13, X-27).
+    Without ``Origin`` it is not a preflight: the answer is 200 with ``Allow`` and no body (X-13).
     """
     response = request.response
     if service.patch_content_types and "PATCH" in service.defined_methods:

@@ -1,4 +1,4 @@
-"""The end of the service: announced to clients in advance, then the only answer they get."""
+"""The end of the service, which is announced in advance, and after which all answers are 410."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def end_of_service_tween_factory(
 
     def end_of_service_tween(request: Request) -> Response:
         configured = request.registry.settings
-        # Read at each request, so that an operator may announce the end of a running service.
+        # It is read at each request, so that an operator may announce the end of a running service.
         if not configured.get("eos"):
             return handler(request)
         end = settings.read(configured, "eos")
@@ -30,7 +30,7 @@ def end_of_service_tween_factory(
         else:
             code, gone = "hard-eol", errors.ERRORS.SERVICE_DEPRECATED
             response = errors.http_error(HTTPGone(), errno=gone, message=gone.sentence)
-        # The only alert: it replaces the one of a deprecated parameter (H-28.5).
+        # It is the only alert, and replaces that of a deprecated parameter (H-28.5).
         response.headers["Alert"] = errors.alert_header(
             configured,
             message=settings.read(configured, "eos_message"),

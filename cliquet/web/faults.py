@@ -1,6 +1,6 @@
-"""The faults of a request's input, as many as are told, and in as many words (X-34).
+"""The faults in the input of a request, with limits of their number and of their length.
 
-A body may have a hundred thousand of them; each would be an object, and all would be answered.
+A body may have a hundred thousand faults: each would be an object, and would appear in the answer.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from cliquet.monitoring import field_bounds
 __all__ = ["add", "add_invalid", "first_of", "told"]
 
 MAX_TEXT_BYTES: Final = 1024
-"""Where the texts of a fault are cut: they repeat what the client sent."""
+"""Length at which the texts of a fault are cut, because they repeat the input of the client."""
 
-# Attribute of Cornice's list of errors.
+# The name of our attribute on the list of errors of Cornice.
 _LEFT_OUT = "cliquet_left_out"
 
 
 def max_details(request: Any) -> int | None:
-    """Return how many faults are told; ``None`` for all of them."""
+    """Return how many faults an answer shows; ``None`` for all of them."""
     configured = getattr(getattr(request, "registry", None), "settings", None)
-    # Tests of applications have requests of their own making (P-31).
+    # Tests of applications make their own requests, which may lack settings (P-31).
     known = configured if isinstance(configured, Mapping) else {}
     limit: int | None = settings.read(known, "max_error_details")
     return limit
 
 
 def add(request: Request, location: str, name: str | None, description: str) -> None:
-    """Note a fault in ``request.errors``; only count it, once there are enough."""
+    """Add a fault to ``request.errors``; if there are enough, only count it."""
     limit = max_details(request)
     if limit is not None and len(request.errors) >= limit:
         _leave_out(request, 1)
@@ -42,7 +42,7 @@ def add(request: Request, location: str, name: str | None, description: str) -> 
 
 
 def add_invalid(request: Request, location: str, invalid: colander.Invalid) -> None:
-    """Note the faults that a schema found."""
+    """Add the faults that a schema has found."""
     limit = max_details(request)
     if limit is not None:
         _leave_out(request, _prune(invalid, limit))
@@ -51,7 +51,7 @@ def add_invalid(request: Request, location: str, invalid: colander.Invalid) -> N
 
 
 def first_of(invalid: colander.Invalid) -> tuple[str, str]:
-    """Return the name and the description of the first fault that a schema found."""
+    """Return the name and the description of the first fault that a schema has found."""
     _prune(invalid, 1)
     name, description = next(iter(invalid.asdict(translate=None).items()))
     return name, str(description)
@@ -60,7 +60,7 @@ def first_of(invalid: colander.Invalid) -> tuple[str, str]:
 def told(
     errors: Any, found: Iterable[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the faults that the answer tells, and what it says of the rest, if there is any.
+    """Return the faults that the answer shows, and a sentence about the rest, if there is one.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def told(
     number = len(faults) + getattr(found, _LEFT_OUT, 0)
     if limit is None or number <= limit:
         return [_as_text(fault) for fault in faults], []
-    # The last item is needed to say so.
+    # The last place is needed for the sentence about the rest.
     details = [_as_text(fault) for fault in faults[: limit - 1]]
     rest = number - len(details)
     description = f"{rest} more are left out (setting max_error_details)"
@@ -86,7 +86,7 @@ def _leave_out(request: Request, number: int) -> None:
 
 
 def _prune(invalid: colander.Invalid, limit: int) -> int:
-    """Keep the first faults of a tree of them, at most `limit`, and return how many go."""
+    """Keep at most `limit` faults of a tree, the first ones; return the number of the others."""
     kept = gone = 0
 
     def prune(node: colander.Invalid) -> None:
@@ -94,7 +94,7 @@ def _prune(invalid: colander.Invalid, limit: int) -> int:
         children = []
         for child in node.children:
             if child.children:
-                # As deep as the schema.
+                # The recursion is only as deep as the schema.
                 prune(child)
                 if child.children:
                     children.append(child)
@@ -110,7 +110,7 @@ def _prune(invalid: colander.Invalid, limit: int) -> int:
 
 
 def _as_text(fault: Mapping[str, Any]) -> dict[str, Any]:
-    # Cornice 6 describes 406 and 415 in bytes (P-35.6); a plug-in may leave the description out.
+    # Cornice 6 describes 406 and 415 with bytes; a plugin may give no description.
     members = {
         name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
         for name, value in fault.items()

@@ -1,7 +1,7 @@
-"""Bounds on the size of a request, judged before anything is done for it (X-34).
+"""Limits of the size of a request, which are checked before any work is done for it.
 
-A body is bounded before `pyramid_retry` copies it, which it does before anything of the application
-runs; the refusal waits until the request is one that has CORS headers and a line in the log.
+A body is limited before `pyramid_retry` copies it, which happens before any code of the application
+runs. The refusal comes later, when the answer can have CORS headers and a line in the log.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ ExecutionPolicy = Callable[[dict[str, Any], Any], Response]
 _IS_TOO_LARGE = "cliquet.body_is_too_large"
 _PIECE_BYTES = 65536
 _DROPPED_BODIES = 8
-# Of lengths that are counted; longer ones exceed any limit.
+# Greatest number of digits of a length that is read as a number; a longer one exceeds any limit.
 _MAX_DIGITS = len(str(sys.maxsize)) - 1
 
 SMALL_BYTES = Request.request_body_tempfile_limit
-"""Up to here WebOb copies a body in memory; it would copy larger ones to a file, one for each."""
+"""Up to this size WebOb copies a body in memory; it would copy each larger one to a file."""
 
 _LARGE_BYTES = 2**20
 
 _PARAMETERS_PER_FILTER = 10
-# So much is fine whatever the settings.
+# So few parameters are allowed whatever the settings say.
 _FEW_PARAMETERS = 10
 _FEW_BYTES = 1000
 
@@ -46,8 +46,8 @@ _BYTES_PER_JSON_VALUE = 160
 
 
 def includeme(config: Configurator) -> None:
-    """Bound the bodies of all requests."""
-    # Once the policy is there, which reads bodies.
+    """Limit the bodies of all requests."""
+    # This runs after the registration of the execution policy, which reads bodies.
     config.action(None, _bound_bodies, args=(config.registry,), order=PHASE3_CONFIG + 1)
 
 
@@ -57,7 +57,7 @@ def _bound_bodies(registry: Any) -> None:
 
 
 def _bounded_policy(policy: ExecutionPolicy) -> ExecutionPolicy:
-    """Return an execution policy whose requests have no more body than the settings allow."""
+    """Return an execution policy whose requests have no larger body than the settings allow."""
 
     def bounded_policy(environ: dict[str, Any], router: Any) -> Response:
         size = _bound_body(environ, settings.read(router.registry.settings, "max_body_bytes"))
@@ -71,31 +71,32 @@ def _bounded_policy(policy: ExecutionPolicy) -> ExecutionPolicy:
 
 
 def _free_body(environ: dict[str, Any], body_bytes: int) -> None:
-    """Free what a large body has become, once its request is over.
+    """Free a large body, and the objects made from it, after its request.
 
-    Pyramid's requests are cycles: they refer to methods of their own, and wait with all they hold
-    for the collector, which counts objects and knows nothing of their size. A hundred requests of
-    10 MB were a gigabyte. To collect everything takes some 50 ms, as long as the body itself.
+    Requests of Pyramid are reference cycles, because they refer to their own methods. They wait,
+    with everything that they refer to, for the garbage collector, which counts objects and not
+    their size: a hundred requests of 10 MB were a gigabyte. A full collection would take about 50
+    ms, as long as the work for the body itself.
     """
-    # WebOb's cache of the query string refers to the environment, which has the body.
+    # The cache of the query string in WebOb refers to the environment, which has the body.
     environ.pop("webob._parsed_query_vars", None)
     gc.collect(1 if body_bytes < _LARGE_BYTES else 2)
 
 
 def _bound_body(environ: dict[str, Any], limit: int | None) -> int:
-    """Hold a body of at most `limit` bytes in memory; drop another, and mark the request.
+    """Keep a body of at most `limit` bytes in memory; drop a larger one, and mark the request.
 
     Returns
     -------
-    The size of a body that is held, in bytes; 0 for small ones, which are not looked at.
+    The size of a body that is kept, in bytes; 0 for small ones, which are not examined.
     """
     bound = sys.maxsize - 1 if limit is None else limit
     length = environ.get("CONTENT_LENGTH")
     if length:
-        # What is no number is no length to WebOb, which reads nothing then.
+        # If the length is not a number, WebOb does not read a body.
         if not (length.isascii() and length.isdigit()):
             return 0
-        # Python refuses to convert thousands of digits, nearly all of which may be leading zeros.
+        # Python refuses to convert thousands of digits, although nearly all may be leading zeros.
         digits = length if len(length) <= _MAX_DIGITS else length.lstrip("0") or "0"
         size = int(digits) if len(digits) <= _MAX_DIGITS else sys.maxsize
         if size > bound:
@@ -104,7 +105,7 @@ def _bound_body(environ: dict[str, Any], limit: int | None) -> int:
         if size <= SMALL_BYTES:
             return 0
     elif environ.get("wsgi.input_terminated"):
-        # Sent in chunks: nobody knows how much there is before it has been read.
+        # The body is sent in chunks, so that its size is unknown before it has been read.
         size = bound + 1
     else:
         return 0
@@ -112,7 +113,7 @@ def _bound_body(environ: dict[str, Any], limit: int | None) -> int:
     if len(body) > bound:
         _drop_body(environ, bound)
         return 0
-    # A client that left before the end is found out by WebOb, which misses the rest.
+    # If a client has left before the end, WebOb notices that the rest is missing.
     environ["webob.is_body_seekable"] = not length or len(body) == size
     _replace_body(environ, body, length or str(len(body)))
     return len(body)
@@ -120,8 +121,8 @@ def _bound_body(environ: dict[str, Any], limit: int | None) -> int:
 
 def _drop_body(environ: dict[str, Any], bound: int) -> None:
     environ[_IS_TOO_LARGE] = True
-    # A client that is still sending when the connection ends does not get to read the answer: some
-    # of the rest is taken.
+    # A client that is still sending when the connection ends cannot read the answer. Therefore a
+    # part of the rest is read.
     for _ in _pieces(environ["wsgi.input"], bound * _DROPPED_BODIES):
         pass
     _replace_body(environ, b"", "0")
@@ -139,11 +140,12 @@ def _pieces(stream: Any, size: int) -> Iterator[bytes]:
 
 
 def judge(request: Request) -> None:
-    """Refuse a request whose body was taken away, or whose URL has many parameters.
+    """Refuse a request whose body was dropped, or whose URL has too many parameters.
 
     Raises
     ------
-    HTTPRequestEntityTooLarge, HTTPRequestHeaderFieldsTooLarge, HTTPBadRequest : it is one.
+    HTTPRequestEntityTooLarge, HTTPRequestHeaderFieldsTooLarge, HTTPBadRequest : the request is
+        refused.
     """
     environ = request.environ
     if _IS_TOO_LARGE in environ:
@@ -165,11 +167,11 @@ def judge(request: Request) -> None:
 
 
 def _judge_accept(request: Request) -> None:
-    """Refuse the one header that is parsed to objects, a hundred times as large."""
+    """Refuse a long ``Accept``, the only header that is parsed to objects, 100 times as large."""
     limit = settings.read(request.registry.settings, "max_url_bytes")
     if limit is None or len(request.environ["HTTP_ACCEPT"]) <= limit:
         return
-    # Nobody reads it any more, the log included.
+    # The header is removed, so that nothing reads it any more, not even the log.
     del request.environ["HTTP_ACCEPT"]
     raise errors.http_error(
         HTTPRequestHeaderFieldsTooLarge(),
@@ -179,7 +181,7 @@ def _judge_accept(request: Request) -> None:
 
 
 def body_too_large(request: Request, subject: str) -> HTTPRequestEntityTooLarge:
-    """Return the refusal of what is larger than ``max_body_bytes`` (RFC 9110 15.5.14)."""
+    """Return the refusal of a subject larger than ``max_body_bytes`` (RFC 9110 15.5.14)."""
     limit = settings.read(request.registry.settings, "max_body_bytes")
     return errors.http_error(
         HTTPRequestEntityTooLarge(),
@@ -199,11 +201,11 @@ def record_too_large(request: Request) -> HTTPRequestEntityTooLarge:
 
 
 def max_json_values(configured: Mapping[str, Any]) -> int | None:
-    """Return how many values a JSON body may hold; ``None`` for any number.
+    """Return how many values a JSON body may have; ``None`` for any number.
 
-    A value takes up to 300 bytes once it is parsed, half as much again until it is stored, and 2 in
-    the body: the bytes alone bound neither memory nor time. The limit grows with
-    ``max_body_bytes``, and ends with it.
+    A value may have only 2 bytes in the body, but takes up to 300 bytes when it is parsed, and half
+    as much again until it is stored. The number of bytes alone therefore limits neither memory nor
+    time. The limit grows with ``max_body_bytes``; without that setting there is none.
     """
     limit = settings.read(configured, "max_body_bytes")
     return None if limit is None else max(_FEWEST_JSON_VALUES, limit // _BYTES_PER_JSON_VALUE)

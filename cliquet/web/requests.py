@@ -1,7 +1,7 @@
-"""Requests seen from within: their service, their resource, sub-requests.
+"""Helpers of requests: their service, their resource and sub-requests.
 
-These are functions that :mod:`cliquet.utils` publishes (P-26), and that an application has as
-attributes and methods of its requests (P-5).
+:mod:`cliquet.utils` publishes these functions, and the requests of an application have them as
+attributes and methods.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ __all__ = [
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 PATCH_CONTENT_TYPES = (MERGE_PATCH, JSON_PATCH)
-"""Media types of the bodies of PATCH on resources, besides ``application/json`` (E-4.1)."""
+"""Media types of the bodies of PATCH on resources, besides ``application/json``."""
 
-# Of the environment, by sub-requests.
+# Variables of the environment that sub-requests inherit.
 _INHERITED = (
     "REMOTE_ADDR",
     "REMOTE_USER",
@@ -57,7 +57,7 @@ _INHERITED = (
 
 
 def reapply_cors(request: Request, response: Response) -> Response:
-    """Put on a response the CORS headers of the request's URL (P-26.12)."""
+    """Add the CORS headers for the URL of the request to a response (P-26.12)."""
     return cors.add_headers(request, response)
 
 
@@ -69,15 +69,15 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
     original : the request whose headers, registry and request data the new one inherits.
     dict_obj : ``path`` (with or without version prefix, maybe with a query string) and optionally
         ``method`` (default GET), ``headers`` and ``body`` (a dictionary, list, text or bytes). A
-        dictionary or list is sent as JSON, whatever type is given (H-25.15), but for a PATCH whose
-        own headers name one of :data:`PATCH_CONTENT_TYPES` (E-4.1).
+        dictionary or list is sent as JSON, whatever type is given (H-25.15), except for a PATCH
+        whose own headers name one of :data:`PATCH_CONTENT_TYPES`.
     """
     prefix = f"/{original.registry.route_prefix}"
     path, question_mark, query_string = dict_obj["path"].partition("?")
     path = quote(path, safe=urls.PATH_SAFE_ESCAPED)
     mount = urls.mount(original)
     if mount and urls.is_at(mount + prefix, path):
-        # As a URL of the service has it, where that is mounted below a path of the site.
+        # A URL of the service has this prefix if the service is mounted below a path of the site.
         path = path.removeprefix(mount)
     elif not urls.is_at(prefix, path):
         path = prefix + path
@@ -85,16 +85,16 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
     if question_mark:
         url += "?" + quote(query_string, safe=urls.QUERY_SAFE)
 
-    # Names in lower case: however they are written, the given ones win (H-25.14).
+    # Names are in lower case, so that the given headers win however they are written (H-25.14).
     headers = {
-        # What a plug-in set on the original itself may be bytes.
+        # A plugin may have set bytes on the original request.
         name.lower(): wire.on_the_wire(value) if isinstance(value, bytes) else value
         for name, value in original.headers.items()
     }
     own_headers = dict_obj.get("headers") or {}
     for name, value in own_headers.items():
         headers[utils.encode_header(name).lower()] = wire.on_the_wire(value)
-    # The body is not inherited, and has its own length whatever the headers say (P-34.10).
+    # The body is not inherited, and its length never comes from the headers.
     headers.pop("content-length", None)
     headers.pop("transfer-encoding", None)
 
@@ -115,18 +115,17 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
         body=body or b"",
     )
     request.registry = original.registry
-    # Who sends it, where the service is, and the transaction that it is part of, are those of the
-    # original.
+    # The sender, the place of the service and the transaction are those of the original request.
     for name in _INHERITED:
         if name in original.environ:
             request.environ[name] = original.environ[name]
     for name in getattr(original.registry, "sender_environ_keys", ()):
-        # Also where it is a header, which would be the client's to choose.
+        # A variable may also be a header, which the client could choose.
         request.environ.pop(name, None)
         if name in original.environ:
             request.environ[name] = original.environ[name]
-    # The instrumentation of OpenTelemetry (0.66b1) would complain, of each sub-request, that its
-    # tween was not called; spans within belong to the one of the original.
+    # The instrumentation of OpenTelemetry (0.66b1) would complain for each sub-request that its
+    # tween was not called. Spans inside belong to that of the original request.
     request.environ["opentelemetry-pyramid.tracing_enabled_key"] = False
     request.parent = original
     apply_request_extensions(request)
@@ -134,7 +133,7 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
 
 
 def media_type(headers: Mapping[str, Any]) -> str:
-    """Return the media type that headers give, in lower case and without parameters; or ``""``."""
+    """Return the media type in headers, in lower case, without parameters; ``""`` if none."""
     found = ""
     for name, value in headers.items():
         if utils.encode_header(name).lower() == "content-type":
@@ -143,7 +142,7 @@ def media_type(headers: Mapping[str, Any]) -> str:
 
 
 def build_response(response: Response, request: Request) -> dict[str, Any]:
-    """Describe the response of a sub-request as JSON can carry it (P-26.19, P-34.11)."""
+    """Describe the response of a sub-request with values that JSON has (P-26.19)."""
     body: Any = ""
     if request.method != "HEAD" and response.body:
         try:
@@ -151,7 +150,8 @@ def build_response(response: Response, request: Request) -> dict[str, Any]:
         except ValueError:
             body = response.body.decode("utf-8", "replace")
     return {
-        # As it may be given in a batch, wherever the application is mounted.
+        # The path has the form of a batch, which does not depend on the mount point of the
+        # application.
         "path": unquote(urls.escaped_path(request).removeprefix(urls.mount(request))),
         "status": response.status_code,
         "headers": _as_object(response.headers.items()),
@@ -160,7 +160,7 @@ def build_response(response: Response, request: Request) -> dict[str, Any]:
 
 
 def _as_object(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return headers as an object; those that are repeated are listed (RFC 9110 5.3)."""
+    """Return headers as an object; repeated ones are joined to a list (RFC 9110 5.3)."""
     merged: dict[str, str] = {}
     for name, value in headers:
         merged[name] = f"{merged[name]}, {value}" if name in merged else value
@@ -168,12 +168,12 @@ def _as_object(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 class Answer(NamedTuple):
-    """How a sub-request ended.
+    """The result of a sub-request.
 
     Attributes
     ----------
     response : its response.
-    request : what was answered in the end: the sub-request, or its redirected copy.
+    request : the request that was answered at the end: the sub-request, or its redirected copy.
     was_raised : whether the response stands for an error that was raised.
     """
 
@@ -193,7 +193,7 @@ def follow_subrequest(
 
     Raises
     ------
-    HTTPException : the response, below 500, that the application's views made of an error.
+    HTTPException : a response below 500 that a view of the application has made for an error.
     Exception : an error that no view handles, or that ends in 500 or more.
     """
     answer = answer_subrequest(request, subrequest, **kwargs)
@@ -217,7 +217,7 @@ def answer_subrequest(request: Request, subrequest: Request, **kwargs: Any) -> A
     path = _path_redirected_to(answer)
     if path is None:
         return answer
-    # Once is enough to mend a URL; a loop must end (P-34.30).
+    # One redirection is enough to correct a URL, and a loop must end.
     error = http_error(
         HTTPBadRequest(),
         errno=ERRORS.INVALID_PARAMETERS,
@@ -244,24 +244,24 @@ def _invoke(request: Request, subrequest: Request, kwargs: Mapping[str, Any]) ->
 
 
 def _path_redirected_to(answer: Answer) -> str | None:
-    """Return where a redirection leads within this service, or ``None``."""
+    """Return the path within this service to which a redirection leads, or ``None``."""
     location = answer.response.location
     if not 300 <= answer.response.status_code < 400 or not location:
         return None
     target = urlsplit(urljoin(answer.request.url, location))
     if f"{target.scheme}://{target.netloc}" != answer.request.host_url:
-        # Another site: it is for the client to go there.
+        # It is another site, and only the client can go there.
         return None
     path, mount = target.path, urls.mount(answer.request)
     if not urls.is_at(mount, path):
-        # Another application of the site.
+        # It is another application of the site.
         return None
     path = path.removeprefix(mount)
     return f"{path}?{target.query}" if target.query else path
 
 
 def _rendered(subrequest: Request) -> HTTPException | None:
-    """Return the error being handled as the application's views answer it.
+    """Return the answer of the views of the application to the error that is being handled.
 
     ``None`` stands for an error that no view handles, or that ends in 500 or more.
     """
@@ -272,14 +272,15 @@ def _rendered(subrequest: Request) -> HTTPException | None:
     if response.status_code >= 500:
         return None
     if not isinstance(response, HTTPException):
-        # An application's view of its own exception (H-26.11): raised all the same.
+        # It comes from a view of the application for its own exception, and is raised nevertheless
+        # (H-26.11).
         response = _as_exception(response)
     return _finished(subrequest, response)
 
 
 def _finished(subrequest: Request, error: HTTPException) -> HTTPException:
-    # What Pyramid does with the responses that views return: headers of errors are those of direct
-    # requests (D-39).
+    # Pyramid does the same with the responses that views return. Errors of sub-requests thus have
+    # the same headers as those of direct requests (D-39).
     subrequest._process_response_callbacks(error)
     subrequest.registry.notify(NewResponse(subrequest, error))
     return error
@@ -287,7 +288,7 @@ def _finished(subrequest: Request, error: HTTPException) -> HTTPException:
 
 def _as_exception(response: Response) -> HTTPException:
     error = status_map.get(response.status_code, HTTPException)()
-    # An application may use a status that Pyramid has no class for.
+    # An application may use a status for which Pyramid has no class.
     error.status = response.status
     error.code, error.title = response.status_code, response.status.partition(" ")[2]
     error.headers.clear()

@@ -1,8 +1,9 @@
-"""The service class of the library, and how a service becomes Pyramid routes and views.
+"""The service class of the library, and the code that turns a service into routes and views.
 
-A service is one URL with its methods. Differences with a plain Cornice service: errors are the
-JSON of :mod:`cliquet.errors`, CORS follows the settings of the application that serves it, and
-content negotiation precedes authentication (H-6.1).
+A service is a URL with its methods. It differs from a plain service of Cornice: errors are the JSON
+of
+:mod:`cliquet.errors`, CORS follows the settings of the application that serves it, and content
+negotiation comes before authentication.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ __all__ = ["Service", "includeme"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-# Arguments of a definition that concern the service, not the Pyramid view.
+# These arguments of a definition are for the service, and not for the view of Pyramid.
 _SERVICE_ARGUMENTS = frozenset(
     {
         "filters",
@@ -57,11 +58,11 @@ _SERVICE_ARGUMENTS = frozenset(
 class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
     """A URL and its methods, with JSON errors and CORS headers (P-7).
 
-    Takes the arguments and has the decorators of Cornice's service.
+    It has the arguments and the decorators of the service of Cornice.
     """
 
     renderer = "json"
-    # Media types of PATCH besides those of its definition; set by resources (E-4.1).
+    # Media types of PATCH besides those of its definition; resources set them.
     patch_content_types: tuple[str, ...] = ()
     default_cors_headers = cors.DEFAULT_EXPOSED_HEADERS
     default_validators = (cors.check_origin, validation.validate_schema)
@@ -70,12 +71,12 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
         self.cors_served = True
         self._own_origins = _as_tuple(kwargs.get("cors_origins"))
         self._exposed: dict[str, tuple[str, ...]] = {}
-        # One more frame stands between the module that declares the service and venusian.
+        # There is one more frame between the module that declares the service and venusian.
         kwargs["depth"] = kwargs.get("depth", 1) + 1
         super().__init__(name, path, **kwargs)
 
     if TYPE_CHECKING:
-        # Cornice has these; it has no types.
+        # Cornice defines these methods, but has no types.
         def get(self, **kwargs: Any) -> Callable[[View], View]: ...
         def post(self, **kwargs: Any) -> Callable[[View], View]: ...
         def put(self, **kwargs: Any) -> Callable[[View], View]: ...
@@ -87,8 +88,8 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
     def init_from_settings(cls, configured: Mapping[str, Any]) -> None:
         """Set the CORS attributes of the class (P-7.3).
 
-        Kept for applications that call it; the library reads the settings of the registry instead,
-        since a class is shared by all the applications of the process (D-47).
+        It is kept for applications that call it. The library itself reads the settings of the
+        registry, because all the applications of the process share the class (D-47).
         """
         cls.cors_origins = settings.read(configured, "cors_origins")
         cls.cors_max_age = settings.read(configured, "cors_max_age_seconds")
@@ -99,7 +100,7 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
 
     @property
     def cors_enabled(self) -> bool:
-        """Whether Cornice adds CORS headers: never, since :mod:`cliquet.web.cors` does."""
+        """Whether Cornice adds CORS headers; never, because :mod:`cliquet.web.cors` does."""
         return False
 
     @cors_enabled.setter
@@ -107,14 +108,14 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
         self.cors_served = value
 
     def own_origins(self, method: str) -> tuple[str, ...]:
-        """Return the origins that the service's author gave, if any, for one HTTP method."""
+        """Return the origins that the author of the service gave for a method, if any."""
         for defined, _, arguments in self.definitions:
             if defined == method and arguments.get("cors_origins"):
                 return _as_tuple(arguments["cors_origins"])
         return self._own_origins
 
     def own_max_age(self, method: str) -> int | None:
-        """Return the preflight lifetime in seconds that the service's author gave, if any."""
+        """Return the lifetime of preflights, in seconds, that the author gave, if any."""
         for defined, _, arguments in self.definitions:
             if defined == method and arguments.get("cors_max_age") is not None:
                 return int(arguments["cors_max_age"])
@@ -127,7 +128,7 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
             found = self.cors_supported_headers_for(method) or self.default_cors_headers
             exposed = tuple(sorted(found))
             if method in self.defined_methods:
-                # Of those that clients make up there is no end.
+                # Methods that clients invent are not kept, because there is no limit of them.
                 self._exposed[method] = exposed
         return exposed
 
@@ -139,10 +140,10 @@ def _as_tuple(value: Any) -> tuple[str, ...]:
 
 
 def includeme(config: Configurator) -> None:
-    """Make Pyramid know services and their negotiation."""
+    """Add services and their content negotiation to Pyramid."""
     config.add_directive("add_cornice_service", register_service)
-    # Before the permission check: a request that cannot be served is refused as such, whoever
-    # sends it (H-6.2).
+    # Negotiation comes before the permission check: a request that cannot be served is refused for
+    # that reason, whoever sends it (H-6.2).
     config.add_view_deriver(
         negotiated_view, name="negotiated_view", under=INGRESS, over="secured_view"
     )
@@ -162,8 +163,8 @@ def register_service(config: Configurator, service: Any) -> None:
         )
     methods = [method for method, _, _ in service.definitions]
     if len(set(methods)) < len(methods):
-        # Several views of one method, told apart by media types: Cornice knows how. It would call
-        # validators with arguments that some do not take.
+        # Cornice handles several views of one method that differ in media types. But it would call
+        # validators with arguments that some do not accept.
         for _, _, arguments in service.definitions:
             arguments["validators"] = [_with_keywords(v) for v in arguments["validators"]]
         register_service_views(config, service)
@@ -207,7 +208,7 @@ def register_service(config: Configurator, service: Any) -> None:
 
 
 def _preflight_view(service: Service) -> Callable[[Request], Response | None]:
-    # A function rather than a `partial`: Cornice asks views for their name.
+    # It is a function and not a `partial`, because Cornice reads the names of views.
     def preflight(request: Request) -> Response | None:
         return cors.preflight(service, request)
 
@@ -221,7 +222,7 @@ def _method_not_allowed(service: Service, request: Request) -> Any:
 
 
 def _route_predicates(config: Configurator) -> set[str]:
-    """Return the names that only routes understand."""
+    """Return the names of the predicates that only routes have."""
     names: set[str] = set(config.get_predlist("route").sorter.names)
     return names.difference(config.get_predlist("view").sorter.names)
 
@@ -236,25 +237,26 @@ def _route_arguments(config: Configurator, service: Service) -> dict[str, Any]:
 
 
 def negotiated_view(view: Callable[..., Any], info: Any) -> Callable[..., Any]:
-    """Refuse requests whose ``Accept`` or ``Content-Type`` the view does not take (H-6.3 to H-6.8).
+    """Refuse requests whose ``Accept`` or ``Content-Type`` the view does not support (H-6.3).
 
-    A Pyramid view deriver; its option ``negotiation`` has three tuples of media types: those of
-    responses, those of bodies, and further ones of bodies that the refusal does not name (X-27).
+    This is a view deriver of Pyramid. Its option ``negotiation`` has three tuples of media types:
+    those of responses, those of bodies, and further ones of bodies that the refusal does not name
+    (X-27).
     """
     accept, content_types, further = info.options.get("negotiation") or ((), (), ())
     accept = [value for value in accept if not callable(value)]
     content_types = [value.lower() for value in content_types if not callable(value)]
-    # What most clients send needs no parser.
+    # The values of most clients need no parser.
     plain = {"*/*", *accept}
     if not accept and not content_types:
         return view
 
     def negotiated(context: Any, request: Request) -> Any:
-        # An empty header admits everything, as none does (H-6.3).
+        # An empty header admits everything, like a missing one.
         asked = accept and request.headers.get("Accept", "").strip()
         if asked and asked not in plain and not request.accept.acceptable_offers(accept):
             _refuse(request, "Accept", accept, HTTPNotAcceptable.code)
-        # A body without a type is no JSON (D-1), no body needs no type (H-6.8).
+        # A body without a type is not JSON (D-1). A request without a body needs no type.
         if content_types:
             content_type = (request.content_type or "").lower()
             accepted = content_type in content_types or content_type in further
@@ -281,7 +283,7 @@ def _refuse(
     request.errors.status = status
     refusal = errors.json_error_handler(request)
     if further:
-        # RFC 5789 3.1: what PATCH would have taken.
+        # The header names the types that PATCH would have accepted (RFC 5789 3.1).
         refusal.headers["Accept-Patch"] = ", ".join((*offers, *further))
     raise refusal
 
@@ -289,13 +291,13 @@ def _refuse(
 def _view(
     view: Any, arguments: Mapping[str, Any], *, with_context: bool
 ) -> Callable[[Request], Any]:
-    """Return the Pyramid view of a definition: validate, then call the service's view.
+    """Return the view of a definition, which validates and then calls the view of the service.
 
-    Where the definition has a ``klass``, it is instantiated for the request and `view` is one of
-    its methods, which Cornice looked up when it was declared.
+    If the definition has a ``klass``, it is instantiated for each request, and `view` is one of its
+    methods, which Cornice looked up at the declaration.
     """
     validators = [
-        # What can be worked out once for all requests is not left to each of them.
+        # Work that is the same for all requests is done here once.
         _prepared_validation(arguments["schema"])
         if validator is validation.validate_schema and arguments.get("schema") is not None
         else _with_keywords(validator)
@@ -321,14 +323,15 @@ def _view(
         if request.errors:
             refusal = error_handler(request)
             if isinstance(refusal, Exception):
-                # Raised, so that what the view wrote before it found the fault is rolled back.
+                # It is raised, so that the changes of the view before it found the fault are rolled
+                # back.
                 raise refusal
             return refusal
-        # Filters of the definition are applied by Cornice's response callback.
+        # The response callback of Cornice applies the filters of the definition.
         request.cornice_args = (keywords, target)
         return response
 
-    # The names under which New Relic, OpenTelemetry and profiles tell views apart.
+    # New Relic, OpenTelemetry and profiles distinguish views by these names.
     for attribute in ("__module__", "__name__", "__qualname__"):
         setattr(validated_view, attribute, getattr(view, attribute, None) or "view")
     return validated_view
@@ -340,7 +343,7 @@ def _prepared_validation(schema: Any) -> Callable[..., None]:
 
 
 def _with_keywords(validator: Any) -> Any:
-    """Let a validator take the request alone, as well as keyword arguments (P-35.3)."""
+    """Make a validator accept keyword arguments, even if it only takes the request (P-35.3)."""
     if isinstance(validator, str):
         return validator
     try:

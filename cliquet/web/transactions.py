@@ -1,8 +1,8 @@
-"""One transaction per request, and what happens just before it ends.
+"""One transaction for each request, and the steps just before its end.
 
-Two tweens around the one of ``pyramid_tm``: the inner one tells the backends which transaction to
-join, and lets listeners act before the commit; the outer one makes sure that nothing of a request
-outlives it.
+There are two tweens around that of ``pyramid_tm``. The inner one tells the backends which
+transaction to join, and calls listeners before the commit. The outer one makes sure that no
+transaction lives longer than its request.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ Handler = Callable[[Request], Response]
 
 
 class BeforeCommit:
-    """Sent within the request's transaction, when nothing but the commit remains to be done.
+    """Event within the transaction of a request, when only the commit remains to be done.
 
-    A subscriber that raises aborts the transaction, and its error becomes the response (P-21.9).
+    If a subscriber raises an error, the transaction is aborted, and the error becomes the response
+    (P-21.9).
     """
 
     def __init__(self, request: Request) -> None:
@@ -64,13 +65,13 @@ def includeme(config: Configurator) -> None:
 
 
 def guard_tween_factory(handler: Handler, registry: object) -> Handler:
-    """End what `pyramid_tm` leaves open: a transaction whose commit could not start."""
+    """End a transaction that `pyramid_tm` leaves open because its commit could not start."""
 
     def guard_tween(request: Request) -> Response:
         outer = scope.current()
         if outer is not None:
-            # An application sends itself a request, tweens included: `pyramid_tm` would abort the
-            # transaction of the outer one by beginning another.
+            # The application sends a request to itself, tweens included. `pyramid_tm` would begin
+            # another transaction, and so abort that of the outer request.
             request.environ.setdefault("tm.active", True)
             request.environ.setdefault("tm.manager", outer._manager)
             return _undone_on_error(handler, request)
@@ -79,8 +80,8 @@ def guard_tween_factory(handler: Handler, registry: object) -> Handler:
         finally:
             transaction = scope.current()
             if transaction is not None:
-                # An application's own hook raised before the commit: locks would be kept until the
-                # thread serves its next request.
+                # A hook of the application raised an error before the commit. Otherwise locks would
+                # be kept until the thread serves its next request.
                 scope.leave()
                 transaction.abort()
 
@@ -88,7 +89,7 @@ def guard_tween_factory(handler: Handler, registry: object) -> Handler:
 
 
 def _undone_on_error(handler: Handler, request: Request) -> Response:
-    """Process a request within a request; one that fails leaves nothing in the transaction."""
+    """Process a request within a request; if it fails, its changes are undone."""
     undo = savepoint(request)
     try:
         response = handler(request)
@@ -101,9 +102,9 @@ def _undone_on_error(handler: Handler, request: Request) -> Response:
 
 
 def scope_tween_factory(handler: Handler, registry: Any) -> Handler:
-    """Let the backends join the request's transaction (S-14.2), and announce its commit."""
+    """Let the backends join the transaction of the request, and announce its commit (S-14.2)."""
     per_request = settings.read(registry.settings, "transaction_per_request")
-    # Both names, as `pyramid_tm` reads them.
+    # `pyramid_tm` reads both names too.
     veto = registry.settings.get("tm.commit_veto") or registry.settings.get(
         "pyramid_tm.commit_veto"
     )
@@ -111,12 +112,12 @@ def scope_tween_factory(handler: Handler, registry: Any) -> Handler:
 
     def scope_tween(request: Request) -> Response:
         if getattr(request, "parent", None) is not None:
-            # Its data are those of its parent, which announces the commit (P-22.1).
+            # It shares the data of its parent, which announces the commit.
             return _as_returned(request, handler(request))
         is_active = request.environ.get("tm.active", False)
         is_nested = scope.current() is not None
         if per_request and is_active and not is_nested:
-            # The attempts of one request share their environment.
+            # The attempts of one request share their environment, and therefore this set.
             scope.enter(request.tm.get(), request.environ.setdefault("cliquet.contended", set()))
         response = _as_returned(request, handler(request))
         if is_active and not is_nested:
@@ -127,7 +128,8 @@ def scope_tween_factory(handler: Handler, registry: Any) -> Handler:
             try:
                 request.registry.notify(BeforeCommit(request))
             except Exception:
-                # Rendered inside the transaction: `pyramid_tm` sees `exc_info`, and aborts.
+                # The error is rendered inside the transaction. `pyramid_tm` sees `exc_info`, and
+                # aborts.
                 response = request.invoke_exception_view(sys.exc_info())
                 if is_active and not is_nested:
                     _doom_what_must_not_be_committed(request, response, commit_veto)
@@ -137,17 +139,17 @@ def scope_tween_factory(handler: Handler, registry: Any) -> Handler:
 
 
 def _as_returned(request: Request, response: Response) -> Response:
-    """Have a response below 400 that was raised commit as if it were returned (X-31).
+    """Treat a raised response below 400 as if it were returned, so that it commits (X-31).
 
-    `pyramid_tm` aborts whatever was raised, while the client is told of success. Other errors that
-    a view answers with such a response have interrupted what they were raised in: they stay errors.
+    `pyramid_tm` aborts for any exception, but the client would be told of success. Any other
+    exception that a view answers with such a response has interrupted its code, and stays an error.
     """
     exc_info = getattr(request, "exc_info", None)
     if exc_info is None or response.status_code >= 400:
         return response
     raised = exc_info[1]
     if IResponse.providedBy(raised) and raised.status_code < 400:
-        # `request.exception` is left, for callbacks that ask what the view raised.
+        # `request.exception` stays, for callbacks that need the exception of the view.
         request.exc_info = None
     return response
 
@@ -155,32 +157,32 @@ def _as_returned(request: Request, response: Response) -> Response:
 def _doom_what_must_not_be_committed(
     request: Request, response: Response, commit_veto: Callable[[Request, Response], bool] | None
 ) -> None:
-    """Judge, before anybody is told of a commit, whether there will be one (P-22.2).
+    """Decide whether there will be a commit, before anybody is told of it (P-22.2).
 
-    Without ``tm.commit_veto`` `pyramid_tm` aborts after each error; with it, only if the function
-    says so, which would keep half of what a failed request did.
+    Without ``tm.commit_veto``, `pyramid_tm` aborts after each error. With it, only the function
+    decides, and half of the changes of a failed request could be kept.
     """
     if commit_veto is None:
         return
     exc_info = getattr(request, "exc_info", None)
     if exc_info is not None:
-        # `pyramid_tm` does not look at the errors of a doomed transaction.
+        # `pyramid_tm` ignores the errors of a doomed transaction.
         maybe_tag_retryable(request, exc_info)
     if exc_info is not None or commit_veto(request, response):
         request.tm.doom()
 
 
 def savepoint(request: Request) -> Callable[[], None]:
-    """Return a function that undoes what is done from here on in the request's transaction (X-23).
+    """Return a function that undoes the later changes in the transaction of the request (X-23).
 
-    Where there is no transaction it does nothing.
+    If there is no transaction, the function does nothing.
     """
     if not request.environ.get("tm.active"):
         return lambda: None
-    # Optimistic: a data manager of the application may have no savepoints.
+    # It is optimistic, because a data manager of the application may have no savepoints.
     taken = request.tm.get().savepoint(optimistic=True)
-    # What it cannot undo stays; to try would fail the transaction, and with it the whole batch.
-    # No public name of `transaction` (5.1) tells these parts from the others.
+    # Changes of such a data manager stay: an attempt to undo them would fail the transaction, and
+    # the whole batch with it. `transaction` (5.1) has no public name to recognise these parts.
     taken._savepoints[:] = [
         part for part in taken._savepoints if not isinstance(part, NoRollbackSavepoint)
     ]

@@ -1,4 +1,4 @@
-"""The URLs of the service: how they are written, and where one without version leads."""
+"""The URLs of the service: their escapes, and redirections to the right form of a URL."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ __all__ = [
 ]
 
 PATH_SAFE_ESCAPED: Final = wire.PATH_SAFE + "%"
-"""What stays as it is in a path that is escaped already."""
+"""Characters that stay as they are in a path that is already escaped."""
 
 QUERY_SAFE: Final = PATH_SAFE_ESCAPED.replace(";", "") + "?[]{}|^`\\"
-"""What stays as it is in a query string; only ``&`` separates parameters."""
+"""Characters that stay as they are in a query string; only ``&`` separates parameters."""
 
 REDIRECT_ROUTE: Final = "redirect_to_version"
-"""Name of the route of URLs without version (H-2.4)."""
+"""Name of the route of URLs without a version."""
 
 
 def redirection(request: Request, path: str) -> HTTPTemporaryRedirect:
-    """Return the redirection to another path of the same application (D-23, D-70).
+    """Return the redirection to another path of the same application (D-23).
 
     Parameters
     ----------
-    path : not escaped, with a leading slash; the query string of the request is kept.
+    path : path that is not escaped, with a leading slash; the query string of the request is kept.
     """
     location = request.application_url + wire.escaped(path)
     if request.query_string:
@@ -48,18 +48,18 @@ def redirection(request: Request, path: str) -> HTTPTemporaryRedirect:
 
 
 def has_version(request: Request) -> bool:
-    """Whether the path of a request begins with the version that the service has (H-2.8)."""
+    """Return whether the path of a request begins with the version of the service (H-2.8)."""
     prefix = f"/{request.registry.route_prefix}"
     return is_at(prefix, request.path_info)
 
 
 def path_with_version(request: Request) -> str:
-    """Return where a URL without version is redirected to (H-2.4)."""
+    """Return the path to which a URL without a version is redirected (H-2.4)."""
     return f"/{request.registry.route_prefix}/{request.path_info[1:]}"
 
 
 def path_with_other_slashes(request: Request) -> str | None:
-    """Return where a URL that matches no route is redirected to, if anywhere (H-2.11, H-2.13)."""
+    """Return the path to which a URL without a route is redirected, if there is one (H-2.11)."""
     redirects = settings.read(request.registry.settings, "trailing_slash_redirect_enabled")
     path: str = request.path_info
     if not redirects or not has_version(request):
@@ -70,23 +70,23 @@ def path_with_other_slashes(request: Request) -> str | None:
 
 
 def escaped_path(request: Request) -> str:
-    """Return the path of a request as in its URL, also one that is not UTF-8 (D-36)."""
+    """Return the path of a request in the form of its URL, even if it is not UTF-8 (D-36)."""
     try:
         path: str = request.path
     except UnicodeDecodeError:
-        # WSGI hands over bytes as latin-1 text (PEP 3333).
+        # WSGI gives bytes as latin-1 text (PEP 3333).
         return quote(request.environ.get("PATH_INFO", "").encode("latin-1"))
     return path
 
 
 def mount(request: Request) -> str:
-    """Return where the application is mounted, escaped; empty at the root of the site."""
+    """Return the escaped path where the application is mounted; empty at the root of the site."""
     if "SCRIPT_NAME" not in request.environ:
         return ""
-    # WSGI hands over bytes as latin-1 text (PEP 3333).
+    # WSGI gives bytes as latin-1 text (PEP 3333).
     return wire.escaped(request.environ["SCRIPT_NAME"].encode("latin-1"))
 
 
 def is_at(prefix: str, path: str) -> bool:
-    """Whether a path is another one, or below it."""
+    """Return whether a path is the prefix itself, or below it."""
     return path == prefix or path.startswith(f"{prefix}/")

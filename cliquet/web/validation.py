@@ -1,8 +1,8 @@
-"""Validate a request against a colander schema, before anything is done with it.
+"""Validates a request against a colander schema, before any work is done for it.
 
-The schema's children say where each value comes from (``location``: ``body``, ``querystring``,
-``header`` or ``path``); what it does not know is dropped, kept or refused as its ``unknown`` says.
-Errors are collected on ``request.errors``, all of them (H-6.1, step 6).
+The children of the schema say where each value comes from (``location``: ``body``, ``querystring``,
+``header`` or ``path``). Its option ``unknown`` says whether unknown values are dropped, kept or
+refused. All errors are collected on ``request.errors``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BODY = "_cliquet_json_body"
 
 
 def json_body(request: Request) -> Any:
-    """Return the JSON body of a request, ``{}`` when it has none; parsed once.
+    """Return the JSON body of a request, ``{}`` if it has none; it is parsed only once.
 
     Raises
     ------
@@ -40,33 +40,33 @@ def json_body(request: Request) -> Any:
     """
     source, body = request.__dict__.get(_BODY, (None, None))
     if source is None or source is not request.environ["wsgi.input"]:
-        # A request made by hand, in a test or by an application, was not validated; or its body was
-        # replaced since (P-35.13).
+        # A test or an application has made the request, so that it was not validated, or the body
+        # was replaced after the validation (P-35.13).
         body = request.json if request.body else {}
     return body
 
 
 def forget_body(request: Request) -> None:
-    """Free a large body of a request that is over, and may itself wait for the collector."""
+    """Free a large body of a finished request, which may still wait for the collector."""
     if (request.content_length or 0) > limits.SMALL_BYTES:
         request.__dict__.pop(_BODY, None)
         request.body = b""
 
 
 def _remember(request: Request, body: Any) -> None:
-    # Known by its stream, which is another one as soon as somebody sets the body.
+    # The stream belongs to the body: it is another object after the body was set again.
     request.__dict__[_BODY] = (request.environ["wsgi.input"], body)
 
 
 def read_body(request: Request) -> dict[str, Any] | None:
-    """Parse the body, note its faults in ``request.errors``, and return it or ``{}``.
+    """Parse the body, add its faults to ``request.errors``, and return it or ``{}``.
 
-    ``None`` stands for an object one of whose values is at fault (X-25): it is neither known nor
+    ``None`` stands for an object with a wrong value (X-25): the object is neither known nor
     missing.
     """
     body: Any = {}
-    # Negotiation has refused bodies of another type where one type is asked for; elsewhere, as in
-    # batch, they count as empty (H-25.6).
+    # If an endpoint requires a type, negotiation has already refused bodies of other types. On
+    # other endpoints, such as batch, they count as empty (H-25.6).
     if request.content_type.lower() == "application/json" and (raw := request.body):
         try:
             body = jsonio.loads_strict(raw, max_values=_max_values(request))
@@ -97,7 +97,7 @@ def _max_values(request: Request) -> int | None:
 
 
 class PreparedSchema:
-    """The schema of a service, with what is worked out once for all requests.
+    """The schema of a service, with the values that are computed once for all requests.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class PreparedSchema:
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : it is something else.
+    pyramid.exceptions.ConfigurationError : it is none of these.
     """
 
     def __init__(self, schema: Any) -> None:
@@ -119,16 +119,16 @@ class PreparedSchema:
         self.unknown: str = node.typ.unknown
 
     def for_request(self, request: Request) -> Any:
-        """Return the schema, its deferred values worked out for the request.
+        """Return the schema with its deferred values computed for the request.
 
-        Where code of an application takes part it is a copy: whatever that code leaves on the
-        schema ends with the request (P-35.3).
+        If code of an application takes part, the schema is a copy, so that changes by that code end
+        with the request (P-35.3).
         """
         return self._node.bind(request=request) if self._is_bound else self._node
 
 
 def needs_binding(node: Any) -> bool:
-    """Whether a schema is another one for each request: code of an application takes part in it."""
+    """Return whether code of an application makes a schema different for each request."""
     if getattr(node, "after_bind", None) or any(
         isinstance(getattr(node, name, None), colander.deferred) for name in dir(node)
     ):
@@ -143,11 +143,11 @@ def needs_binding(node: Any) -> bool:
 def validate_schema(request: Request, schema: Any = None, **kwargs: Any) -> None:
     """Fill ``request.validated`` from the parts of the request that `schema` describes.
 
-    A service validator; does nothing without schema, except that a JSON body must be one.
+    This is a service validator. Without a schema, it only checks that a JSON body is valid JSON.
 
     Parameters
     ----------
-    schema : whatever :class:`PreparedSchema` takes, or one of these.
+    schema : an argument of :class:`PreparedSchema`, or such an object.
     """
     if schema is None:
         return
@@ -158,7 +158,7 @@ def validate_schema(request: Request, schema: Any = None, **kwargs: Any) -> None
     body = read_body(request)
     schema, unknown = prepared.for_request(request), prepared.unknown
     if not schema.children and unknown != "raise" and not prepared.has_own_unflatten:
-        # Nothing is asked for: the frequent case of GET.
+        # The schema asks for nothing, which is frequent for GET.
         return
     if body is None:
         return
@@ -171,7 +171,7 @@ def validate_schema(request: Request, schema: Any = None, **kwargs: Any) -> None
         _validate_node(request, node, values)
     if unknown == "raise":
         known = {n.name for n in schema.children if _location(n) in ("body", "querystring")}
-        # As they were sent: what was unflattened from a name does not make that name known.
+        # The names are those that were sent: a name that was unflattened does not become known.
         for location, names in (("body", body), ("querystring", request.GET)):
             for name in names:
                 if name not in known:
@@ -184,12 +184,12 @@ def validate_schema(request: Request, schema: Any = None, **kwargs: Any) -> None
 def _with_unflattened(
     prepared: PreparedSchema, schema: Any, body: dict[str, Any]
 ) -> Mapping[str, Any]:
-    """Return the body, completed by what the schema makes of its flat names."""
+    """Return the body with the objects that the schema makes of its flat names."""
     if prepared.has_own_unflatten:
         try:
             return {**schema.unflatten(dict(body)), **body}
         except KeyError:
-            # A name that the schema does not know: it stays as it is.
+            # The schema does not know the name, which stays as it is.
             return body
     nested = _nested(prepared, schema, "body", body)
     return {**nested, **body} if nested else body
@@ -198,7 +198,7 @@ def _with_unflattened(
 def _unflattened_query(
     prepared: PreparedSchema, schema: Any, request: Request
 ) -> Mapping[str, Any]:
-    """Return the query string as the schema reads it."""
+    """Return the query string in the form that the schema reads."""
     if prepared.has_own_unflatten:
         try:
             own: Mapping[str, Any] = schema.unflatten(request.GET.copy())
@@ -212,7 +212,7 @@ def _unflattened_query(
 def _nested(
     prepared: PreparedSchema, schema: Any, location: str, values: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the objects that names such as ``address.street`` describe, if the schema has any."""
+    """Return the objects that names such as ``address.street`` describe, if the schema has some."""
     if prepared.unknown == "raise" or not any("." in name for name in values):
         return {}
     names = {node.name for node in schema.children}
@@ -225,13 +225,13 @@ def _nested(
     try:
         nested: dict[str, Any] = schema.unflatten(flat)
     except (AssertionError, LookupError):
-        # Names that describe nothing of the schema; a client may send anything.
+        # The names match nothing in the schema; a client may send anything.
         return {}
     return nested
 
 
 def _is_patch_document(request: Request) -> bool:
-    """Whether the body is a patch in a format of its own, without payload around it (E-4.1)."""
+    """Return whether the body is a patch in its own format, without a payload around it."""
     if request.method != "PATCH":
         return False
     formats = getattr(utils.current_service(request), "patch_content_types", ())
@@ -254,7 +254,7 @@ def _location(node: Any) -> str:
 
 
 def _accepts_nothing(node: Any) -> bool:
-    """Whether a mapping, bound to the request, asks for none of its members."""
+    """Return whether a mapping that is bound to the request has no required members."""
     try:
         node.deserialize({})
     except colander.Invalid:
@@ -274,16 +274,16 @@ def _validate_node(request: Request, node: Any, values: Mapping[str, Mapping[str
     if node.name in source:
         value = source[node.name]
         if location == "querystring" and isinstance(node.typ, colander.Sequence):
-            # A parameter may be repeated.
+            # A parameter may come several times.
             value = request.GET.getall(node.name) or value
         if value is None:
-            # It is as if nothing had been given (H-8.3).
+            # The result is the same as if nothing had been given (H-8.3).
             if getattr(node, "refuse_null", False):
                 faults.add(request, location, node.name, "Required")
                 return
             value = colander.null
     elif source.get(getattr(node, "dispensed_by", "")) is not None:
-        # What it stands for is only known once the record is read (X-33).
+        # The value is only known when the record is read (X-33).
         return
     elif node.default is not colander.null and node.default is not colander.drop:
         value = node.serialize()

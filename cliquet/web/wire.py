@@ -1,8 +1,8 @@
-"""What a client sent, in the one form that every reader of a request understands alike.
+"""Brings requests into one form that all readers understand in the same way.
 
-Owns the few rules of the wire on which the parsers in use disagree with the standards. It works on
-the WSGI environment, so that views, Cornice, Pyramid and applications all read the same; it knows
-nothing of what a request is for.
+The parsers in use differ from the standards in a few rules. The corrections are made here, in the
+WSGI environment, so that views, Cornice, Pyramid and applications all read the same. The module
+knows nothing of the purpose of a request.
 """
 
 from __future__ import annotations
@@ -20,36 +20,39 @@ __all__ = ["PATH_SAFE", "decode_headers", "escaped", "media_type", "normalize", 
 Environ = dict[str, Any]
 
 PATH_SAFE: Final = "/:@!$&'()*+,;=~"
-"""What may stand in a path as it is, besides letters, digits and ``-._`` (RFC 3986 3.3)."""
+"""Characters that need no escape in a path, besides letters, digits and ``-._`` (RFC 3986 3.3)."""
 
-# A parameter of a media range that is not its weight (RFC 9110 12.5.1).
+# The parameter of a media range that is not its weight (RFC 9110 12.5.1).
 _RANGE_PARAMETER = re.compile(r";[ \t]*(?![qQ][ \t]*=)")
 
 
 def escaped(path: str | bytes) -> str:
-    """Return a path as it stands in a URL."""
+    """Return a path in its escaped form for a URL."""
     return quote(path, safe=PATH_SAFE)
 
 
 def media_type(value: str) -> str:
     """Return the media type of a ``Content-Type``, in lower case and without its parameters.
 
-    Types are compared without regard to case, and white space may stand before a parameter
-    (RFC 9110 8.3.1, 5.6.6).
+    Upper and lower case do not matter, and there may be white space before a parameter (RFC 9110
+    8.3.1, 5.6.6).
     """
     return value.partition(";")[0].strip().lower()
 
 
 def normalize(environ: Environ) -> None:
-    """Rewrite, in place, what parsers read differently from what it means; idempotent.
+    """Rewrite, in place, parts that some parser reads in the wrong way. It is idempotent.
 
-    * A ``;`` in a query string is a character of its parameter, as the URL standard has it; WebOb
-      separates parameters there too.
-    * The media type of a body is in lower case, and its parameters follow at once, since Cornice
-      and WebOb compare texts.
-    * A media range with parameters also stands without them in ``Accept``: what the service offers
-      has none, hence admits any (RFC 8259 11: JSON defines none). An offer that has some is
-      compared as before, the more specific range first.
+    * A ``;`` in a query string is a character of its parameter in the URL standard, but WebOb
+    separates
+      parameters there too.
+    * The media type of a body gets lower case, and no space before its parameters, because Cornice
+    and
+      WebOb compare texts.
+    * A media range with parameters is repeated without them in ``Accept``: the types that the
+    service
+      offers have none, and therefore match any (RFC 8259 11: JSON defines none). An offer with
+      parameters is compared as before, because the more specific range comes first.
     """
     query_string = environ.get("QUERY_STRING")
     if query_string and ";" in query_string:
@@ -71,7 +74,7 @@ def _with_bare_ranges(accept: str) -> str:
             for media_range, weight, parameters, _ in Accept.parse(accept)
         ]
     except ValueError:
-        # Not a list of ranges: it admits everything.
+        # The header is not a list of ranges, and then admits everything.
         return accept
     added: dict[str, float] = {}
     named = {name for name, _, has_parameters in ranges if not has_parameters}
@@ -82,10 +85,10 @@ def _with_bare_ranges(accept: str) -> str:
 
 
 def decode_headers(environ: Environ) -> None:
-    """Make text of the headers that an application gave as bytes, in place.
+    """Turn headers that an application gave as bytes into text, in place.
 
-    A server hands over text (PEP 3333), and that is what readers of headers expect. Only a request
-    that an application made can have anything else.
+    A server gives text (PEP 3333), and readers of headers expect that. Only a request that an
+    application has made can have other values.
     """
     for name, value in environ.items():
         if type(value) is bytes and (name.startswith("HTTP_") or name == "CONTENT_TYPE"):
@@ -93,9 +96,9 @@ def decode_headers(environ: Environ) -> None:
 
 
 def on_the_wire(value: Any) -> Any:
-    """Return the value of a header as a server would have handed it over."""
+    """Return the value of a header in the form that a server would have given."""
     text = utils.encode_header(value)
     if isinstance(text, str) and not text.isascii():
-        # WSGI hands over bytes as latin-1 text (PEP 3333), and parsers of headers rely on it.
+        # WSGI gives bytes as latin-1 text (PEP 3333), and parsers of headers rely on that.
         return text.encode().decode("latin-1")
     return text
