@@ -1,4 +1,4 @@
-"""Who sends the request: Basic Auth, and the security policy that asks several policies in turn."""
+"""Authentication: Basic Auth, and the security policy that asks several policies in turn."""
 
 from __future__ import annotations
 
@@ -31,16 +31,18 @@ __all__ = [
     "prefixed_userid",
 ]
 
-# Compared with the policy's method at the time: tests of applications replace it (P-31.1).
+# It is compared with the present method of the policy, which tests of applications replace
+# (P-31.1).
 _BUILT_IN_PERMITS = authorization.AuthorizationPolicy.permits
-# Where the principals of a request are kept.
+# The attribute that keeps the principals of a request.
 _PRINCIPALS = "_cliquet_principals"
 
 
 def prefixed_userid(request: Request) -> str | None:
-    """Return ``<policy>:<user id>``, or ``None`` until a policy has succeeded (P-5.3, H-4.3).
+    """Return ``<policy>:<user id>``, or ``None`` until a policy has succeeded (P-5.3).
 
-    It names one user, whatever the id holds, to the storage methods that take patterns (X-29).
+    Storage methods that take patterns read it as the name of one user, even if it contains a ``*``
+    (X-29).
     """
     authn_type = getattr(request, "authn_type", None)
     if authn_type is None:
@@ -49,9 +51,9 @@ def prefixed_userid(request: Request) -> str | None:
 
 
 class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[misc]  # no types
-    """Basic Auth that takes any credentials: each pair is a user of its own (P-24, H-4.4).
+    """Basic Auth that accepts any credentials: each pair is another user (P-24).
 
-    Takes the ``realm`` and ``debug`` arguments of Pyramid's policy.
+    It has the arguments ``realm`` and ``debug`` of the policy of Pyramid.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -61,19 +63,19 @@ class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[mi
         super().__init__(any_credentials, *args, **kwargs)
 
     def effective_principals(self, request: Request) -> list[str]:
-        """Return nothing: the security policy adds the user's principals (P-24.4)."""
+        """Return nothing, because the security policy adds the principals of the user (P-24.4)."""
         return []
 
     def authenticated_userid(self, request: Request) -> str | None:
-        """Return the same as :meth:`unauthenticated_userid`: any credentials are good."""
+        """Return the same as :meth:`unauthenticated_userid`, because any credentials are valid."""
         return self.unauthenticated_userid(request)
 
     def unauthenticated_userid(self, request: Request) -> str | None:
-        """Return the HMAC of the credentials, or ``None`` without usable ones (P-24.3, H-4.8)."""
+        """Return the HMAC of the credentials, or ``None`` without usable ones (P-24.3)."""
         header = request.headers.get("Authorization")
         if not header:
             return None
-        # Several callers ask per request; the hash is computed once (P-24.6, H-4.13).
+        # It is read several times in a request, but the hash is computed only once.
         known: tuple[str, str | None] | None = request.__dict__.get("_cliquet_basicauth")
         if known is not None and known[0] == header:
             return known[1]
@@ -93,14 +95,15 @@ class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[mi
 class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
     """The policies of ``multiauth.policies`` in turn, then the authorization policy.
 
-    Adds to its parent what applications of the original expect: principals are a fresh list that
-    the authorization policy may change (P-35.2), and groups are not looked up for a request that
-    does not need them (H-5.3). And what users of several policies need: whom the group finder
-    refuses is nobody (S-16.5), and no id is a principal without the name of its policy (H-5.6).
+    Applications of the original library expect more than its parent does: principals are a new list
+    that the authorization policy may change (P-35.2), and groups are not looked up for a request
+    that does not need them (H-5.3). Several policies need more too: a user whom the group finder
+    refuses is anonymous (S-16.5), and no id is a principal without the name of its policy (H-5.6).
     """
 
     def __init__(self, multiauth: MultiAuthSecurityPolicy) -> None:
-        # The list of policies is filled when the configuration is committed, hence shared.
+        # The list of policies is filled when the configuration is committed, so that it must be
+        # shared.
         super().__init__(multiauth._policies, multiauth._callback, multiauth._helper)
 
     def _compute_identity(self, request: Request) -> MultiAuthIdentity | None:
@@ -110,7 +113,8 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
                 continue
             request.registry.notify(MultiAuthPolicySelected(policy, request, userid))
             if self._callback is authorization.groupfinder:
-                # It refuses nobody: groups can wait until somebody wants them.
+                # This group finder refuses nobody, so that groups are only looked up when they are
+                # needed.
                 return _LazyIdentity(userid, request)
             groups = [] if self._callback is None else self._callback(userid, request)
             if groups is not None:
@@ -119,7 +123,7 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         return None
 
     def effective_principals(self, request: Request) -> set[str]:
-        """Return every principal of the request, the user under the prefixed id (H-5.6)."""
+        """Return every principal of the request, with the prefixed id of the user (H-5.6)."""
         principals: set[str] | None = request.__dict__.get(_PRINCIPALS)
         if principals is None:
             found = {Everyone}.union(*(_added_by(policy, request) for policy in self._policies))
@@ -132,12 +136,12 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         return set(principals)
 
     def unauthenticated_userid(self, request: Request) -> str | None:
-        """Return the id that the first policy with one reads from the request, unchecked."""
+        """Return the unchecked id of the first policy that finds one in the request."""
         found = (policy.unauthenticated_userid(request) for policy in self._policies)
         return next((userid for userid in found if userid is not None), None)
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:
-        """Ask the authorization policy; answer for it when it is the built-in one and obvious."""
+        """Ask the authorization policy, unless it is the built-in one and its answer is obvious."""
         if (
             permission == authorization.PRIVATE
             and getattr(self._helper.permits, "__func__", None) is _BUILT_IN_PERMITS
@@ -147,16 +151,16 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
 
 
 def _is_usable(userid: Any) -> bool:
-    """Whether a user may have such an id: nobody is known by nothing, or by what none can store.
+    """Return whether a user may have such an id: it is not empty, and can be stored.
 
     Servers may give an empty ``REMOTE_USER`` to requests of anonymous users, and the ids of some
-    providers are JSON texts, which contain anything.
+    providers are JSON texts, which may contain anything.
     """
     return not isinstance(userid, str) or (userid != "" and utils.is_storable(userid))
 
 
 class _LazyIdentity(MultiAuthIdentity):  # type: ignore[misc]  # no types
-    """A user whose groups are looked up when they are asked for."""
+    """A user whose groups are only looked up when they are needed."""
 
     def __init__(self, userid: str, request: Request) -> None:
         self.userid = userid
@@ -170,16 +174,16 @@ class _LazyIdentity(MultiAuthIdentity):  # type: ignore[misc]  # no types
 def _added_by(policy: Any, request: Request) -> set[str]:
     """Return the principals that a policy adds to those of the user.
 
-    Policies of Pyramid name their user too, without prefix: a principal that the user of another
-    policy, or whom the group finder refuses, must not have.
+    Policies of Pyramid also return the id of their user, without a prefix. A user of another
+    policy, or one whom the group finder refuses, must not have this principal.
     """
     added = set(policy.effective_principals(request)) - {Everyone, Authenticated}
-    # Asking may cost a call to a server elsewhere: not for a policy that adds nothing.
+    # This call may ask another server, so that it is not made for a policy that adds nothing.
     return added - {policy.authenticated_userid(request)} if added else added
 
 
 def effective_principals(request: Request) -> list[str]:
-    """Return every principal of the request (P-35.1, H-5.6)."""
+    """Return every principal of the request (P-35.1)."""
     policy = request.registry.queryUtility(ISecurityPolicy)
     if policy is None or not hasattr(policy, "effective_principals"):
         return [Everyone]
@@ -187,24 +191,24 @@ def effective_principals(request: Request) -> list[str]:
 
 
 def is_private(request: Request) -> bool:
-    """Whether a request has been answered for somebody: not for whoever sends the same one (D-69).
+    """Return whether the answer to a request is only for its sender (D-69).
 
-    That is for its user; or for principals that a policy gives to clients without user, such as
-    those of a network.
+    This is so if the request has a user, or principals that a policy gives to clients without a
+    user, such as those of a network.
     """
     if request.prefixed_userid is not None:
         return True
-    # Where nobody has asked for the principals, the answer does not depend on them.
+    # If the principals were never read, the answer does not depend on them.
     principals = request.__dict__.get(_PRINCIPALS)
     return principals is not None and principals != {Everyone}
 
 
 def keep_private(event: NewResponse) -> None:
-    """Keep out of shared caches what a client is told whom no ``Authorization`` header tells apart.
+    """Keep answers for one client out of shared caches if no ``Authorization`` header marks it.
 
-    With that header they keep nothing unless they are told to (RFC 9111 3.5), and ``Vary`` names
-    it; an address, a cookie or the user of a proxy they know nothing of. An application that sends
-    ``Cache-Control`` knows what it does.
+    With that header, shared caches keep nothing unless a response allows it (RFC 9111 3.5), and
+    ``Vary`` names it. But they do not know that an address, a cookie or the user of a proxy
+    matters. If the application sends ``Cache-Control`` itself, that stays.
     """
     request = event.request
     if (
@@ -216,7 +220,7 @@ def keep_private(event: NewResponse) -> None:
 
 
 def on_policy_selected(event: MultiAuthPolicySelected) -> None:
-    """Remember on the request which policy recognised its user, and whom (P-5.1, P-5.2)."""
+    """Remember on the request the policy that recognised its user, and the user (P-5.1)."""
     request = event.request
     authn_type = (event.policy_name or "").lower()
     request.authn_type = authn_type
@@ -225,7 +229,7 @@ def on_policy_selected(event: MultiAuthPolicySelected) -> None:
 
 
 def _forget_selected(request: Request) -> None:
-    """Undo :func:`on_policy_selected` for a user whom the group finder refused (S-16.5)."""
+    """Undo :func:`on_policy_selected` if the group finder has refused the user (S-16.5)."""
     if getattr(request, "authn_type", None) is not None:
         del request.authn_type, request.selected_userid
         logs.bind(uid=None, authn_type=None)

@@ -1,4 +1,4 @@
-"""What a user may do: the authorization policy, the group finder, and the context of a route."""
+"""Authorization: the policy, the group finder, and the context of a route."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ PRIVATE = "private"
 """Permission of the endpoints that any authenticated user may use (P-25.1)."""
 
 DYNAMIC = "dynamic"
-"""Permission that the context works out from the request (P-25.1)."""
+"""Permission that the context computes from the request (P-25.1)."""
 
 
 def groupfinder(userid: str, request: Request) -> list[str]:
-    """Return the groups that the permission backend knows of a user (P-25.2).
+    """Return the groups of a user in the permission backend (P-25.2).
 
-    They are looked up once per user and top-level request, batch included (H-4.13).
+    They are looked up once for each user and top-level request, also in a batch.
 
     Parameters
     ----------
-    userid : id given by the authentication policy; the prefixed one is used when it is known.
+    userid : id from the authentication policy; the prefixed id is used if it is known.
     """
     backend = getattr(request.registry, "permission", None)
     if backend is None:
@@ -61,16 +61,16 @@ _GRANTED = "granted_permissions"
 
 
 def forget_granted(bound_data: dict[str, Any]) -> None:
-    """Have the requests that share this data ask again for the permissions that they were granted.
+    """Make the requests that share this data ask again for permissions that were granted.
 
-    For a sub-request that was rolled back, or that may have changed permissions otherwise than
-    through the model of a resource.
+    This is for a sub-request that was rolled back, or that may have changed permissions without the
+    model of a resource.
     """
     bound_data.pop(_GRANTED, None)
 
 
 def write_implies_read(object_id: str, permission: str) -> list[BoundPermission]:
-    """Return what grants a permission by default: itself, and ``write`` for ``read`` (X-4)."""
+    """Return the pairs that grant a permission: itself, and also ``write`` for ``read`` (X-4)."""
     bound = [(object_id, permission)]
     if permission == "read":
         bound.append((object_id, "write"))
@@ -79,24 +79,24 @@ def write_implies_read(object_id: str, permission: str) -> list[BoundPermission]
 
 @implementer(IAuthorizationPolicy)
 class AuthorizationPolicy:
-    """Grants what settings and stored permissions say (P-25.3).
+    """Grants permissions from settings and from the permission backend (P-25.3).
 
     Attributes
     ----------
-    get_bound_permissions : what grants a permission on an object, given both: pairs of an object
-        and a permission, any of which is sufficient (H-5.11). ``None`` means
-        :func:`write_implies_read`. Set by an application on the instance, or defined as a method of
-        a subclass.
+    get_bound_permissions : function of an object and a permission that returns the pairs of an
+        object and a permission that grant it; one of them is enough (H-5.11). ``None`` means
+        :func:`write_implies_read`. An application sets it on the instance, or defines it as a
+        method of a subclass.
     """
 
     get_bound_permissions: GetBoundPermissions | None = None
 
     def permits(self, context: Any, principals: list[str], permission: str) -> bool:
-        """Whether a request with these principals has the permission.
+        """Return whether a request with these principals has the permission.
 
         Parameters
         ----------
-        context : a :class:`RouteFactory`; not looked at for ``PRIVATE``, where it may be ``None``.
+        context : a :class:`RouteFactory`; it is not used for ``PRIVATE``, and may be ``None`` then.
         """
         if permission == PRIVATE:
             return Authenticated in principals
@@ -109,7 +109,8 @@ class AuthorizationPolicy:
         if permission == "create":
             permission = f"{context.resource_name}:create"
 
-        # A setting widens access, it never narrows it: stored permissions come next (X-3).
+        # A setting adds permissions, but never removes any: stored permissions are checked next
+        # (X-3).
         if context.allowed_principals and not set(context.allowed_principals).isdisjoint(
             principals
         ):
@@ -118,12 +119,12 @@ class AuthorizationPolicy:
         if context.check_permission(permission, principals, get_bound_permissions=bound):
             return True
         if context.on_collection and "create" not in permission:
-            # Some of its records may be shared with the user (H-5.12).
+            # Some records of the collection may be shared with the user.
             return _finds_shared_records(context, permission, principals, bound)
         return False
 
     def principals_allowed_by_permission(self, context: Any, permission: str) -> list[str]:
-        """Part of Pyramid's interface; not supported (P-25.5)."""
+        """Raise an error: this part of the interface of Pyramid is not supported (P-25.5)."""
         raise NotImplementedError
 
 
@@ -139,21 +140,21 @@ def _finds_shared_records(
 
 
 class RouteFactory(SharedListing):
-    """The context of a route: which permission a request needs, and on what (P-25.6).
+    """The context of a route: the permission that a request needs, and the object (P-25.6).
 
-    Serves as ``factory`` of services and as root factory; on what is no resource, the attributes
-    keep their defaults, and a subclass sets them by hand.
+    It is the ``factory`` of services and the root factory. If a service is not a resource, the
+    attributes keep their defaults, and a subclass sets them.
 
     Attributes
     ----------
     resource_name : name of the resource.
-    on_collection : whether the URL is the one of a collection.
-    required_permission : ``read``, ``write`` or ``create``, by the method.
+    on_collection : whether the URL is that of a collection.
+    required_permission : ``read``, ``write`` or ``create``, depending on the method.
     allowed_principals : principals to whom settings grant that permission.
-    permission_object_id : URI of the object that the permission is on.
-    current_record : the record that a PUT is about to replace.
-    has_asked : whether it was the backend that judged, otherwise than by the ACEs that it lists.
-    known_permissions : what the backend said already, for the request's resource to use.
+    permission_object_id : URI of the object of this permission.
+    current_record : the record that a PUT will replace.
+    has_asked : whether the answer came from the backend, and not from the ACEs that it lists.
+    known_permissions : answers of the backend so far, which the resource of the request uses too.
     """
 
     resource_name: str | None = None
@@ -164,9 +165,9 @@ class RouteFactory(SharedListing):
     current_record: Record | None = None
     has_asked: bool = False
     get_prefixed_userid: Callable[[], str | None]
-    # That of the resource, if it is one.
+    # The service of the resource, if it is one.
     _service: Any = None
-    # The object whose permissions the response shows: the record that the URL names.
+    # The response shows the permissions of this object, which is the record in the URL.
     _shown_object_id: str | None = None
 
     method_permissions: ClassVar[dict[str, str]] = {
@@ -203,14 +204,15 @@ class RouteFactory(SharedListing):
         if request.method.lower() != "put":
             return self.method_permissions.get(request.method.lower())
         if self.on_collection:
-            # There is no such method: the answer is 405, and no record to look up.
+            # There is no such method: the answer will be 405, and no record needs to be read.
             return "create"
-        # Whether it creates or replaces depends on what is there (P-25.7).
+        # The method creates or replaces a record, depending on whether it exists.
         try:
             resource = self._service.resource(request=request, context=self)
             record = resource.model.get_record(resource.record_id)
         except (RecordNotFoundError, HTTPNotFound):
-            # The resource says so again, to whom may know (H-5.17).
+            # The resource will raise this error again, but only for users who may know of it
+            # (H-5.17).
             return "create"
         self.current_record = record
         field = getattr(resource.model, "permissions_field", None)
@@ -222,7 +224,7 @@ class RouteFactory(SharedListing):
         return "write"
 
     def _set_requirement(self, permission: str | None) -> None:
-        """Require a permission on the object that it is about."""
+        """Require a permission on the object to which it belongs."""
         request = self._request
         self.required_permission = permission
         if permission == "create" and not self.on_collection:
@@ -236,9 +238,9 @@ class RouteFactory(SharedListing):
     def _principals_of_settings(self, permission: str | None) -> list[str]:
         configured = self._request.registry.settings
         if not isinstance(self.resource_name, str):
-            # A stand-in for a service, of which no setting speaks (P-31.1).
+            # The service is a mock of a test, for which there are no settings (P-31.1).
             return []
-        # Whoever may write may read, here too (X-20).
+        # A user who may write may also read, here too (X-20).
         permissions = ("read", "write") if permission == "read" else (permission,)
         return [
             principal
@@ -247,14 +249,15 @@ class RouteFactory(SharedListing):
         ]
 
     def require(self, permission: str) -> bool:
-        """Judge the request again, on what was found once nobody else could write (D-62).
+        """Check the request again, with the data that were read under the lock (D-62).
 
         Returns
         -------
         Whether the request has the permission.
         """
         if self._service is None:
-            # A context made by hand: whoever made it has judged (P-25.10, P-35.13).
+            # Code of an application has made this context, and has checked the request itself
+            # (P-25.10).
             return True
         self._set_requirement(permission)
         if self.permission_object_id is not None:
@@ -262,17 +265,17 @@ class RouteFactory(SharedListing):
         return self._is_permitted()
 
     def judge_again(self, object_id: str, aces: dict[str, set[str]]) -> bool:
-        """Judge the request again if a record had other ACEs, once locked, than before (D-62)."""
+        """Check the request again if a record has other ACEs under the lock than before (D-62)."""
         return self.known_permissions.judge_again(object_id, aces, self._is_permitted)
 
     def judge_list_again(self) -> bool:
-        """Find again which records a list is limited to, if their ids travel (D-62, H-5.12)."""
+        """Find the shared records of a list again, if their ids were transferred (D-62)."""
         former = self._shared_ids
         if self._service is None or not former:
             return True
         self._shared_ids = []
         is_permitted = self._is_permitted()
-        # Never without limit: what permits it now may not be what is shared.
+        # The list must never become unlimited, even if something other than sharing permits it now.
         if self.selected_ids is None:
             self._shared_ids = self._shared_ids or former
         return is_permitted
@@ -284,14 +287,14 @@ class RouteFactory(SharedListing):
         )
 
     def _permission_of_view(self) -> str:
-        """Return the permission that the view was registered with: a viewset may give its own."""
+        """Return the permission of the view, because a viewset may have its own."""
         for method, _, arguments in self._service.definitions:
             if method == self._request.method:
                 return str(arguments.get("permission", DYNAMIC))
         return DYNAMIC
 
     def permits_on(self, record_id: str, permission: str) -> bool:
-        """Whether the request has a permission on one record of the resource, as it is now."""
+        """Return whether the request now has a permission on one record of the resource."""
         request = self._request
         principals = with_prefixed_userid(request.effective_principals, self.get_prefixed_userid())
         if not set(self._principals_of_settings(permission)).isdisjoint(principals):
@@ -299,7 +302,7 @@ class RouteFactory(SharedListing):
         policy = request.registry.queryUtility(IAuthorizationPolicy)
         bound = getattr(policy, "get_bound_permissions", None) or write_implies_read
         object_id = self._record_object_id(record_id)
-        # It may be another record than the one that was judged before (D-62).
+        # It may be another record than the one that was checked before.
         self.known_permissions.forget(object_id)
         return self._check(object_id, permission, principals, bound)
 
@@ -307,20 +310,20 @@ class RouteFactory(SharedListing):
         request = self._request
         if self.on_collection or record_id == request.matchdict.get("id"):
             return self.get_permission_object_id(request, record_id)
-        # A record stands in the way of another: its URI is not the requested one (D-49).
+        # Another record is in the way, so that its URI is not the requested one (D-49).
         return object_uris.of_record(request, request.matched_route.name, record_id)
 
     def get_permission_object_id(self, request: Request, record_id: str | None = None) -> str:
         """Return the URI of the requested object, or of a record of the requested collection.
 
-        It is the path without version prefix, and without escapes (P-25.8, P-25.9).
+        It is the path without the version prefix and without escapes (P-25.8).
 
         Parameters
         ----------
         record_id : ``*`` for a pattern of the URIs of all records of the collection.
         """
         if self.on_collection and record_id is not None:
-            # The sibling route knows where records live, whatever the collection's own path.
+            # The route of records has their path, whatever the path of the collection is.
             route_name = f"{request.matched_route.name.removesuffix('-collection')}-record"
             if record_id == WILDCARD:
                 return object_uris.of_records(request, route_name)
@@ -333,7 +336,7 @@ class RouteFactory(SharedListing):
         principals: Iterable[str],
         get_bound_permissions: GetBoundPermissions | None = None,
     ) -> bool:
-        """Whether one of the principals has the permission on the required object."""
+        """Return whether one of the principals has the permission on the required object."""
         if self.permission_object_id is None:
             return False
         return self._check(self.permission_object_id, permission, principals, get_bound_permissions)
@@ -347,7 +350,7 @@ class RouteFactory(SharedListing):
     ) -> bool:
         backend = getattr(self._request.registry, "permission", None)
         if backend is None or not utils.is_storable_key(object_id):
-            # Nobody has been given anything on it (P-34.24).
+            # Nobody has any permission on it.
             return False
         if checks_what_it_lists(backend):
             return self.known_permissions.check(

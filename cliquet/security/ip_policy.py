@@ -1,7 +1,7 @@
-"""Who sends the request, judged by the address it comes from (S-16.7).
+"""Authentication by the address of the client.
 
-Takes the place of the package ``pyramid_ipauth``, which Pyramid 2 cannot import. Knows nothing of
-settings: the options ``multiauth.policy.<name>.*`` arrive as keywords.
+It replaces the package ``pyramid_ipauth``, which does not work with Pyramid 2. It knows nothing of
+settings: the options ``multiauth.policy.<name>.*`` are keyword arguments.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _SEPARATOR = re.compile(r"[\s,]+")
 _DASH = re.compile(r"\s*-\s*")
-# Stars at the end alone: what is between them and the front is a network.
+# Stars are only allowed at the end, so that the numbers before them are a network.
 _PATTERN = re.compile(r"(?:[0-9]{1,3}\.){0,3}\*(?:\.\*){0,3}")
 _MAPPED_PREFIX_BITS = 96
 
 
 @implementer(IAuthenticationPolicy)
 class IPAuthenticationPolicy:
-    """Knows the clients of some networks.
+    """Recognises the clients of some networks (S-16.7).
 
-    The address is the one that the WSGI server gives as ``REMOTE_ADDR``: no header is read, since
-    any client can send ``X-Forwarded-For``. Behind a proxy it is that of the proxy, unless the
-    server is told to trust it. A request without usable address, over a Unix socket say, is not
-    matched.
+    The address is the ``REMOTE_ADDR`` of the WSGI server. No header is read, because any client can
+    send ``X-Forwarded-For``. Behind a proxy it is the address of the proxy, unless the server
+    trusts the proxy. A request without a usable address, for example over a Unix socket, does not
+    match.
 
     Parameters
     ----------
-    ipaddrs : text, with white space or commas between the items, or a list of: addresses,
+    ipaddrs : a text, with white space or commas between the items, or a list. Items are addresses,
         networks (``10.0.0.0/8``), ranges (``10.0.0.1-10.0.0.9``) and patterns (``192.168.0.*``).
         An IPv4 address written as IPv6 (``::ffff:10.0.0.1``) is that IPv4 address.
-    userid : user that all these clients are, without the name of the policy; ``None`` for no user.
-    principals : text or list: what a request from there has beside the principals of its user,
-        whichever policy knows the user.
+    userid : id of the user for all these clients, without the name of the policy; ``None`` for
+        none.
+    principals : text or list of the principals that a request from there has beside those of its
+        user, whichever policy recognises the user.
 
     Raises
     ------
@@ -57,7 +58,7 @@ class IPAuthenticationPolicy:
         principals: str | Iterable[str] | None = None,
     ) -> None:
         self._networks = _networks(ipaddrs)
-        # Settings turn digits into numbers, and some words into false (S-2.1).
+        # Settings turn digits into numbers, and some words into `False`.
         self._userid = None if userid in (None, False, "") else str(userid)
         self._principals = _items(principals)
 
@@ -66,32 +67,32 @@ class IPAuthenticationPolicy:
         return self._userid if self._matches(request) else None
 
     def unauthenticated_userid(self, request: Request) -> str | None:
-        """Return the same as :meth:`authenticated_userid`: an address is no claim to be checked."""
+        """Return the same as :meth:`authenticated_userid`: an address needs no check."""
         return self.authenticated_userid(request)
 
     def effective_principals(self, request: Request) -> list[str]:
-        """Return `principals` for a client of the networks: the security policy adds the user."""
+        """Return `principals` for a client of the networks; the security policy adds the user."""
         return list(self._principals) if self._matches(request) else []
 
     def remember(self, request: Request, userid: str, **kwargs: Any) -> list[tuple[str, str]]:
-        """Return no headers: addresses need none."""
+        """Return no headers, because addresses need none."""
         return []
 
     def forget(self, request: Request) -> list[tuple[str, str]]:
-        """Return no headers: there is nothing to ask a client for (H-4.10)."""
+        """Return no headers, because a client cannot send anything else (H-4.10)."""
         return []
 
     def _matches(self, request: Request) -> bool:
         try:
             address = _unmapped_address(ipaddress.ip_address(request.remote_addr or ""))
         except ValueError:
-            # Servers on a Unix socket give nothing, or a name.
+            # On a Unix socket, servers give nothing, or a name.
             return False
         return any(address in network for network in self._networks)
 
 
 def _items(value: Any) -> tuple[str, ...]:
-    """Return the texts of an option that is a text, a list, or what became of a text (S-2.1)."""
+    """Return the texts of an option that is a text, a list, or a value converted from a text."""
     if value is None or value is False:
         return ()
     if isinstance(value, Iterable) and not isinstance(value, str):
@@ -113,7 +114,7 @@ def _networks_of(item: str) -> list[_Network]:
     try:
         if dash:
             bounds = [ipaddress.ip_address(bound.strip()) for bound in (first, last)]
-            # The types of the two bounds are one, or this raises.
+            # This raises an error if the two bounds have different types.
             found: list[_Network] = list(ipaddress.summarize_address_range(*bounds))
         elif _PATTERN.fullmatch(item) and item.count(".") == 3:
             prefix_bits = 8 * (4 - item.count("*"))
@@ -129,7 +130,7 @@ def _networks_of(item: str) -> list[_Network]:
 
 
 def _unmapped_address(address: _Address) -> _Address:
-    """Return the IPv4 address that an IPv6 one stands for (RFC 4291 2.5.5.2), or the same."""
+    """Return the IPv4 address in an IPv6 address (RFC 4291 2.5.5.2), or the address itself."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
 

@@ -1,6 +1,7 @@
-"""URIs of records and collections, as permissions name them (P-25.8).
+"""URIs of records and collections, which are the ids of objects in permissions.
 
-They are paths without version prefix, escapes and mount point. Knows nothing of permissions.
+They are paths without the version prefix, escapes and the mount point. The module knows nothing of
+permissions.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from cliquet.core.globs import Pattern
 
 __all__ = ["filled", "of_collection", "of_record", "of_records", "of_request"]
 
-# A variable of a path that says what it matches, as in `{id:[a-z]+}`.
+# A variable of a path with its own pattern, as in `{id:[a-z]+}`.
 _VARIABLE_PATTERN = re.compile(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}")
 
 
 def of_request(request: Request) -> str:
-    """Return the URI that a request asks for."""
-    # Where the application is mounted is no part of it, as it is not in a batch (P-25.8).
+    """Return the URI of the object of a request (P-25.8)."""
+    # The mount point of the application is not a part of it, so that a batch gives the same URI.
     path = request.path_info if _is_real(request) else unquote(str(request.path))
     return utils.strip_uri_prefix(path)
 
@@ -34,18 +35,18 @@ def of_collection(request: Request, path: Any) -> str:
 
     Parameters
     ----------
-    path : that of the service of the collection, with its variables.
+    path : path of the service of the collection, with its variables.
     """
     return filled(path, request.matchdict)
 
 
 def filled(path: Any, variables: Mapping[str, str]) -> str:
-    """Return the path of a service with the variables of a URL in their places."""
+    """Return the path of a service with the values of the variables of a URL."""
     return _VARIABLE_PATTERN.sub(r"{\1}", str(path)).format(**variables)
 
 
 def of_record(request: Request, route_name: str, record_id: str) -> str:
-    """Return the URI of a record beside, or in, what a request asks for.
+    """Return the URI of a record beside the requested record, or in the requested collection.
 
     Parameters
     ----------
@@ -60,17 +61,17 @@ def of_record(request: Request, route_name: str, record_id: str) -> str:
 
 
 def of_records(request: Request, route_name: str) -> Pattern:
-    """Return the pattern of the URIs of all the records in what a request asks for."""
+    """Return the pattern of the URIs of all the records in the requested collection."""
     if not _is_real(request):
         return Pattern(of_record(request, route_name, "*"))
-    # The rest of the URL may hold a `*` of its own (X-29).
+    # The rest of the URL may itself contain a `*` (X-29).
     return Pattern.of(*of_record(request, route_name, "\0").split("\0", 1))
 
 
 def _is_real(request: Request) -> bool:
-    """Whether a request is none that the tests of an application made up.
+    """Return whether a request is a real one, and not a mock of the tests of an application.
 
-    Theirs have what the published class read, ``path`` and ``route_path()`` (P-31.1), and mocks or
-    nothing for the rest.
+    Such mocks have the attributes that the published class used, ``path`` and ``route_path()``
+    (P-31.1), and mocks or nothing for the rest.
     """
     return isinstance(request, BaseRequest)

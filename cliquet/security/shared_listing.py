@@ -1,4 +1,4 @@
-"""Which records of a collection a listing is limited to, because they are shared (H-5.12)."""
+"""Finds the shared records of a collection, to which a list is limited (H-5.12)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cliquet.types import GetBoundPermissions, IdQuery
 __all__ = ["SharedListing", "joins"]
 
 MAX_TRAVELLING: Final = 200
-"""Ids that are given to the storage as they are, though it could look for them itself.
+"""Number of ids that are given to the storage although it could find them itself.
 
-It finds a few among any number of records, while to ask of each record whether it is shared costs
-as much as the collection is long.
+The storage quickly finds a few ids among any number of records, but a check of each record for
+whether it is shared costs as much as the collection is long.
 """
 
 _SELECTS = Shortcut("accessible_ids", "principals_accessible_objects")
@@ -27,17 +27,18 @@ _FINDS_AS_PUBLISHED = Shortcut("select_shared_records", "fetch_shared_records", 
 
 
 class SharedListing:
-    """The part of a context that finds the shared records of a collection (P-25.6, P-25.9).
+    """The part of a context that finds the shared records of a collection (P-25.9).
 
-    Where storage and permissions are in one database, the storage looks for them itself: their ids,
-    which may be thousands, do not travel. Whoever reads ``shared_ids`` gets them nevertheless.
+    If storage and permissions are in one database, the storage finds the records itself, so that
+    their ids, perhaps thousands, are not transferred. Code that reads ``shared_ids`` gets them
+    nevertheless.
 
     Attributes
     ----------
-    get_shared_ids : on collections, finds the URIs of records on which principals have a
-        permission.
-    shared_ids : ids of the records that a shared listing is limited to; empty for no limit.
-    selected_ids : what finds them in the database; ``None`` where they have to travel.
+    get_shared_ids : function, on collections, that finds the URIs of records on which principals
+        have a permission.
+    shared_ids : ids of the records to which a shared list is limited; empty for no limit.
+    selected_ids : query that finds them in the database; ``None`` if they must be transferred.
     """
 
     get_shared_ids: Callable[..., set[str]] | None = None
@@ -45,7 +46,7 @@ class SharedListing:
     get_permission_object_id: Callable[..., str]
     _request: Request
     _shared_ids: list[str] | None = None
-    # What `get_shared_ids` is, as long as nobody has put something else in its place.
+    # The value of `get_shared_ids`, as long as nobody has replaced it.
     _search: functools.partial[set[str]] | None = None
 
     @property
@@ -53,8 +54,8 @@ class SharedListing:
         if self._shared_ids is None:
             selected = list(self.selected_ids or ())
             if self.selected_ids is not None and not selected:
-                # Taken back since they were found. An empty list would mean that everything is
-                # to be listed.
+                # The permissions were removed after the records were found. An empty list would
+                # mean no limit.
                 raise HTTPForbidden
             self._shared_ids = selected
         return self._shared_ids
@@ -65,11 +66,11 @@ class SharedListing:
         self.selected_ids = None
 
     def _search_with(self, backend: Any, pattern: str) -> None:
-        """Have shared records be found by a permission backend.
+        """Use a permission backend to find shared records.
 
         Parameters
         ----------
-        pattern : of the URIs of all records of the collection.
+        pattern : pattern of the URIs of all records of the collection.
         """
         self._search = functools.partial(
             backend.principals_accessible_objects, object_id_match=pattern
@@ -84,14 +85,15 @@ class SharedListing:
     ) -> bool | None:
         """Find out whether the collection has records on which principals have a permission.
 
-        Few ids become ``shared_ids``; of many, ``selected_ids`` is what finds them.
+        A few ids become ``shared_ids``; for many, ``selected_ids`` becomes the query that finds
+        them.
 
         .. versionadded:: 3.2
 
         Returns
         -------
-        ``None`` when only :meth:`fetch_shared_records` can tell: the backends are not in one
-        database, or an application finds them in its own way.
+        ``None`` if only :meth:`fetch_shared_records` can find out, because the backends are not in
+        one database, or an application finds the records in its own way.
         """
         search = self._search
         if search is None or not self._is_searching_as_published():
@@ -119,11 +121,11 @@ class SharedListing:
         return bool(found)
 
     def _is_searching_as_published(self) -> bool:
-        """Whether no application has another way to find shared records (P-25.9)."""
+        """Return whether the application has no other way to find shared records (P-25.9)."""
         return self.get_shared_ids is self._search and _FINDS_AS_PUBLISHED.is_open(self)
 
     def _around_ids(self) -> tuple[str, str, str]:
-        """Return what stands before, in place of and behind an id in the URI of a record."""
+        """Return the texts before, in place of and after an id in the URI of a record."""
         return self.get_permission_object_id(self._request, "\0").partition("\0")
 
     def fetch_shared_records(
@@ -136,7 +138,7 @@ class SharedListing:
 
         Returns
         -------
-        Their ids, kept in ``shared_ids`` too.
+        Their ids, which are also kept in ``shared_ids``.
         """
         if self.get_shared_ids is None:
             return []
@@ -145,13 +147,13 @@ class SharedListing:
             principals=principals,
             get_bound_permissions=get_bound_permissions,
         )
-        # The pattern takes slashes, and may be an application's: neither what belongs to another
-        # parent nor what lies below a record may pass (D-48, D-51).
+        # The pattern matches slashes too, and may come from an application. Objects of another
+        # parent, and objects below a record, must not pass (D-48, D-51).
         before, marker, after = self._around_ids()
         found = [
             self.extract_object_id(uri)
             for uri in uris
-            # A method of the application's may leave the id out, and then says nothing of others.
+            # A method of the application may leave the id out; then nothing can be checked.
             if not marker
             or (
                 uri.startswith(before)
@@ -159,7 +161,8 @@ class SharedListing:
                 and "/" not in uri[len(before) : len(uri) - len(after)]
             )
         ]
-        # An empty list means no limit: a later question, answered by no, must not lift this one's.
+        # An empty list means no limit. A later search that finds nothing must not remove the limit
+        # of this one.
         if found:
             self.shared_ids = found
         return found
@@ -170,5 +173,5 @@ class SharedListing:
 
 
 def joins(storage: Any, ids: IdQuery) -> bool:
-    """Whether a storage looks for ids itself, wherever listings and deletions go through it."""
+    """Return whether a storage can find ids itself, in all its methods for lists and deletions."""
     return _JOINS.is_open(storage) and bool(storage.can_join(ids))
