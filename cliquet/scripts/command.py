@@ -16,7 +16,7 @@ from pyramid.paster import bootstrap
 from cliquet.connections import scope
 from cliquet.monitoring import logs
 from cliquet.settings import ConflictError, SettingError
-from cliquet.settings.masking import masked
+from cliquet.settings.secrets import masked
 from cliquet.storage.exceptions import BackendError
 
 __all__ = [

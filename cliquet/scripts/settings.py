@@ -17,11 +17,12 @@ from cliquet.scripts.command import (
     require_file,
     variables,
 )
-from cliquet.scripts.masking import shown
 from cliquet.settings import SETTINGS, Resolution, find
+from cliquet.settings.parsers import Anything
+from cliquet.settings.secrets import MASK, is_secret_name, masked, text_of
 from cliquet.settings.unknown import find_unknown, nearest_name
 
-__all__ = ["COMMAND", "Effective", "effective_settings"]
+__all__ = ["COMMAND", "MASK", "Effective", "effective_settings", "shown"]
 
 _MISSING = object()
 
@@ -65,6 +66,24 @@ def effective_settings(
         if row is not None or is_in_file or source not in ("application", "default"):
             found.append(Effective(name, value, source))
     return found
+
+
+def shown(name: str, value: Any) -> str:
+    """Return the value of a setting in one line, in a form that may be shown to anybody.
+
+    Parameters
+    ----------
+    name : bare name.
+    """
+    text = text_of(value)
+    row = find(name)
+    # The table does not describe the settings of plugins and applications: only the name says
+    # whether such a value is a secret.
+    is_described = row is not None and not isinstance(row.parse, Anything)
+    is_secret = row.is_secret if row is not None and is_described else is_secret_name(name)
+    if text and is_secret and not isinstance(value, bool):
+        return MASK
+    return masked(text)
 
 
 def _names_in_file(ini: str) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from cliquet.settings.masking import MASK, is_secret_name, masked
+from cliquet.settings.secrets import MASK, is_secret_name, masked
 
 __all__ = ["Parser", "Setting", "SettingError"]
 

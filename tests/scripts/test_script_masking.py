@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from cliquet.scripts.masking import MASK, shown
+from cliquet.scripts.settings import MASK, shown
 
 
 @pytest.mark.clause("E-7.2")

@@ -13,7 +13,7 @@ from typing import Any
 from cliquet import settings
 from cliquet.connections.postgresql import client as postgresql
 from cliquet.connections.postgresql.time_limits import Limits
-from cliquet.settings.masking import without_credentials
+from cliquet.settings.secrets import without_credentials
 
 __all__ = ["MISSING_EXTRA", "create_from_config"]
 

@@ -14,8 +14,8 @@ from redis.retry import Retry
 from cliquet import settings
 from cliquet.connections.redis.pool import Connection, Pool, TLSConnection, takes_no_write
 from cliquet.monitoring import logs
-from cliquet.settings.masking import without_credentials
 from cliquet.settings.parsers import Integer, Number, Text
+from cliquet.settings.secrets import without_credentials
 from cliquet.storage.exceptions import BackendError, ReadonlyError
 from cliquet.types import PoolStatus
 
