@@ -29,6 +29,24 @@ TITLE = re.compile(r"^(?:=|-|~){3,}$")
 
 # References to notes that are not in the repository, and to sections of nobody knows what.
 ELSEWHERE = re.compile(r"design notes?|design\.md|section [0-9]", re.IGNORECASE)
+# Sentences that begin with a relative clause, and the like: a reader who learnt English at school
+# stumbles over them.
+STIFF = re.compile(
+    r"\b[Ww]ho(?:ever|mever|m)\b|\bof what\b|\b(?:to|from|by|for|of) who\b|\bbe it\b"
+    r"|(?:^|[.:;] )Who (?:[a-z]+ )?[a-z]+s\b",
+    re.MULTILINE,
+)
+PAGES = (
+    "README.rst",
+    "CONTRIBUTING.rst",
+    "SECURITY.md",
+    "CHANGELOG.rst",
+    *(
+        path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / "docs").rglob("*.rst"))
+        if "_build" not in path.parts
+    ),
+)
 SUFFIXES = {".py", ".rst", ".sql", ".ini", ".txt", ".md", ".conf"}
 
 
@@ -45,6 +63,11 @@ def test_a_section_has_at_most_one_link_to_the_contract(page: str) -> None:
 
     for section in sections_of(text):
         assert len(LINK_TO_CONTRACT.findall(section)) <= 1, section[:200]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_have_sentences_with_a_subject(page: str) -> None:
+    assert STIFF.findall((ROOT / page).read_text("utf-8")) == []
 
 
 def test_reasons_are_in_the_repository() -> None:
