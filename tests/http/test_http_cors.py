@@ -427,7 +427,7 @@ def test_the_services_of_plug_ins_have_the_same_configuration():
 
 @pytest.mark.clause("S-9.4", "S-5.4")
 def test_the_views_of_a_setting_includes_have_the_same_configuration():
-    settings = {"cors_origins": ORIGIN, "includes": "test_http_cors"}
+    settings = {"cors_origins": ORIGIN, "includes": __name__}
     app = make_app(settings=settings)
     app.get("/v0/included", headers={"Origin": "http://b.example"}, status=400)
     assert allowed_origin(app.get("/v0/included", headers=FROM_ORIGIN)) == ORIGIN

@@ -81,7 +81,7 @@ def test_a_page_size_that_is_no_number_refuses_to_start():
 
 @pytest.mark.clause("S-6.3", "H-7.7")
 def test_a_generator_makes_and_recognises_ids():
-    settings = {"id_generator": "test_http_features.Planets"}
+    settings = {"id_generator": f"{__name__}.Planets"}
     app = make_app([Mushroom], settings=settings)
     assert create(app).json["data"]["id"] in ("mercury", "mars")
     body = {"data": {"name": "x"}}
@@ -91,7 +91,7 @@ def test_a_generator_makes_and_recognises_ids():
 
 @pytest.mark.clause("S-6.3")
 def test_there_is_a_generator_without_storage():
-    settings = {"id_generator": "test_http_features.Planets", "storage_backend": ""}
+    settings = {"id_generator": f"{__name__}.Planets", "storage_backend": ""}
     app = make_app(settings=settings)
     assert isinstance(app.app.registry.id_generator, Planets)
 
@@ -99,7 +99,7 @@ def test_there_is_a_generator_without_storage():
 @pytest.mark.clause("S-6.3", "H-7.7")
 def test_a_generator_that_refuses_what_it_makes_refuses_to_start():
     with pytest.raises(AssertionError):
-        make_app(settings={"id_generator": "test_http_features.Contradiction"})
+        make_app(settings={"id_generator": f"{__name__}.Contradiction"})
 
 
 # Redirections

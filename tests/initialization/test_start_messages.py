@@ -52,8 +52,8 @@ def test_basic_auth_without_secret_is_told(warnings):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"multiauth.policies": "none", "multiauth.policy.none.use": "test_start_messages.Nobody"},
-        {"multiauth.policy.basicauth.use": "test_start_messages.Nobody"},
+        {"multiauth.policies": "none", "multiauth.policy.none.use": f"{__name__}.Nobody"},
+        {"multiauth.policy.basicauth.use": f"{__name__}.Nobody"},
     ],
 )
 def test_other_policies_need_no_secret(warnings, settings):
@@ -180,6 +180,6 @@ def load_from_config(config):
 
 
 @pytest.mark.clause("X-30")
-@pytest.mark.parametrize("name", ["", "test_start_messages"])
+@pytest.mark.parametrize("name", ["", __name__])
 def test_nothing_is_said_of_backends_of_other_origins(warnings, name):
     assert warnings({"permission_backend": name, "userid_hmac_secret": "b4c96a"}) == []

@@ -112,7 +112,7 @@ def test_sentry_is_told_where_the_crash_was(sentry):
     for event in sentry.events[1:]:
         (exception,) = event["exception"]["values"]
         frame = exception["stacktrace"]["frames"][-1]
-        assert (frame["filename"], frame["function"]) == ("outcomes.py", "_raise")
+        assert (frame["filename"], frame["function"]) == ("support/outcomes.py", "_raise")
         assert event["transaction"] == "raises"
     crash, failure, in_batch = sentry.events[1:]
     assert crash["request"]["url"] == "http://localhost/v0/raises/crash"

@@ -346,7 +346,7 @@ def test_a_listener_that_is_set_up_is_an_entry(journal):
     settings = {
         "logging_renderer": journal.renderer,
         "event_listeners": "quiet",
-        "event_listeners.quiet.use": "test_request_logging",
+        "event_listeners.quiet.use": __name__,
     }
     make_app(settings=settings)
     (entry,) = [entry for entry in journal if "listener" in entry["event"]]

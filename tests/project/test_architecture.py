@@ -9,6 +9,7 @@ import ast
 import functools
 import graphlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -460,3 +461,19 @@ def test_import_of_the_package_brings_no_framework() -> None:
 
     assert isinstance(imported, list)
     assert {"pyramid", "cornice", "structlog", "transaction"} & set(imported) == set()
+
+
+def test_tests_are_in_folders() -> None:
+    """The folders have the names of those of the package; helpers are in ``tests/support``."""
+    assert {path.name for path in (ROOT / "tests").glob("*.py")} == {"conftest.py", "testapp.py"}
+
+
+def test_no_module_of_tests_imports_from_another() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in (ROOT / "tests").rglob("*.py")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if re.match(r"\s*(from|import) (test_|conftest\b)", line)
+    ]
+
+    assert found == []

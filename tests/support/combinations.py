@@ -5,9 +5,9 @@ import warnings
 
 from servers.postgresql import new_database
 from servers.processes import temporary_folder
-from support.sharing import Toadstool
 
 from cliquet.testing.web import make_app
+from support.sharing import Toadstool
 
 FAMILIES = ("memory", "sqlite", "postgresql", "redis")
 # The permissions beside the records, in their transaction; or elsewhere.

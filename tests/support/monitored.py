@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 
 from pyramid.paster import get_app, setup_logging
-from support.outcomes import OUTCOMES, make_outcomes_app
 from webtest import TestApp
 
 import cliquet
 from cliquet.testing.web import basic_auth
+from support.outcomes import OUTCOMES, make_outcomes_app
 
 
 def main(global_config, **settings):

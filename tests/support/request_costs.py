@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import colander
-from support.sharing import grant, user_id
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
+from support.sharing import grant, user_id
 
 HEADERS = basic_auth("alice")
 STRANGER = basic_auth("stranger")

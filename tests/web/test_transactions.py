@@ -305,9 +305,7 @@ def test_without_transaction_per_request_one_operation_is_still_undone_as_a_whol
 
 
 @pytest.mark.clause("P-22.4", "S-14.3")
-@pytest.mark.parametrize(
-    "settings", [EACH_ON_ITS_OWN, {"tm.activate_hook": "test_transactions.never"}]
-)
+@pytest.mark.parametrize("settings", [EACH_ON_ITS_OWN, {"tm.activate_hook": f"{__name__}.never"}])
 def test_events_are_sent_without_transaction_too(settings):
     told = []
     client = make_app(
@@ -432,7 +430,7 @@ def test_with_a_veto_an_error_that_is_raised_undoes_all_the_same(name):
         write(request)
         raise HTTPConflict
 
-    client = view_app(view, settings={name: "test_transactions.veto_nothing"})
+    client = view_app(view, settings={name: f"{__name__}.veto_nothing"})
     client.post("/v0/view", status=409)
 
     assert names(client) == []
@@ -441,7 +439,7 @@ def test_with_a_veto_an_error_that_is_raised_undoes_all_the_same(name):
 @pytest.mark.clause("S-14.4", "P-3.4")
 @pytest.mark.setting("tm.{option}")
 def test_with_a_veto_the_error_of_a_subscriber_undoes_all_the_same():
-    settings = {"tm.commit_veto": "test_transactions.veto_nothing"}
+    settings = {"tm.commit_veto": f"{__name__}.veto_nothing"}
     client = view_app(
         lambda request: {}, subscribers=[(refuse, ResourceChanged)], settings=settings
     )
@@ -456,7 +454,7 @@ def test_with_a_veto_what_it_allows_is_committed():
         write(request)
         return {}
 
-    client = view_app(view, settings={"tm.commit_veto": "test_transactions.veto_nothing"})
+    client = view_app(view, settings={"tm.commit_veto": f"{__name__}.veto_nothing"})
     client.post("/v0/view")
 
     assert names(client) == ["cep"]

@@ -184,7 +184,7 @@ def test_the_veto_is_asked_about_what_is_raised(parent_id, error_class, is_kept)
     client = view_app(
         {},
         writing(parent_id, error_class),
-        settings={"tm.commit_veto": "test_transactions_raised.veto"},
+        settings={"tm.commit_veto": f"{__name__}.veto"},
         subscribers=[(told.append, AfterResourceChanged)],
     )
 

@@ -1,0 +1,1 @@
+"""What helps the tests: resources, applications, clients and what they count."""
