@@ -1,4 +1,4 @@
-"""A request that no server received, for tests of code that takes one (P-31.1)."""
+"""A request that no server has received, for tests of code that needs one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["DummyRequest"]
 
 
 class DummyRequest(mock.MagicMock):
-    """A mock request of the user ``basicauth:bob``, whose common attributes are real values.
+    """A mock request of the user ``basicauth:bob``, whose common attributes are real (P-31.1).
 
     ``registry.settings`` are the defaults; the backends are mocks until a test sets others.
     """
@@ -32,7 +32,7 @@ class DummyRequest(mock.MagicMock):
         self.matched_route = mock.MagicMock(pattern="/")
         self.validated: dict[str, Any] = {}
         self.bound_data: dict[str, Any] = {}
-        # What resources read as body; `body` itself stays a mock, hence is not empty.
+        # Resources read this attribute as the body; `body` itself stays a mock, and is not empty.
         self.json: dict[str, Any] = {}
         self.response = mock.MagicMock(headers={}, status_code=200)
         self.authn_type = "basicauth"
@@ -44,10 +44,10 @@ class DummyRequest(mock.MagicMock):
             return f"http://localhost/v0/{name}"
 
         self.route_url = route_url
-        # What a test gives wins.
+        # The values of a test win.
         for name in kwargs.keys() & vars(self).keys():
             setattr(self, name, kwargs[name])
 
     def _get_child_mock(self, /, **kwargs: Any) -> mock.MagicMock:
-        # Not another request, which would have children of its own, and so on.
+        # It is not another request, which would again have such children.
         return mock.MagicMock(**kwargs)

@@ -1,4 +1,4 @@
-"""What the contract suites use to make a working backend fail, without patching it."""
+"""Helpers with which the contract suites make a working backend fail, without patching it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ __all__ = ["FaultyBackend", "RecordingLogger", "fail"]
 
 
 def fail(*_args: Any, **_kwargs: Any) -> Any:
-    """Raise, in the place of a method that works."""
+    """Raise an error; this function replaces a working method."""
     raise RuntimeError("out of order")
 
 
 class FaultyBackend:
-    """A backend some of whose methods are replaced, the others working.
+    """A backend with some replaced methods; the others work.
 
     Parameters
     ----------
     backend : the backend that works.
-    methods : name to replacement.
+    methods : replacements by the names of the methods.
     """
 
     def __init__(self, backend: object, **methods: Callable[..., Any]) -> None:
@@ -31,7 +31,7 @@ class FaultyBackend:
 
 
 class RecordingLogger:
-    """Takes the place of a logger; keeps the texts of the exceptions logged."""
+    """Replaces a logger, and keeps the texts of logged exceptions."""
 
     def __init__(self) -> None:
         self.exceptions: list[str] = []

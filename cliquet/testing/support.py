@@ -1,6 +1,6 @@
-"""What test suites of applications and plug-ins build on (P-31), in the style of `unittest`.
+"""Helpers for the test suites of applications and plugins, in the style of `unittest`.
 
-They import it as ``cliquet.tests.support``. It needs WebTest.
+These suites import it as ``cliquet.tests.support``. It needs WebTest.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ __all__ = [
     "unittest",
 ]
 
-# Of the credentials `mat:1` with an empty secret (P-24.3).
+# The principal of the credentials `mat:1` with an empty secret.
 _PRINCIPAL = "basicauth:9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"
 
 
 def get_request_class(prefix: str | None) -> type[webtest.TestRequest]:
-    """Return a request class for WebTest that puts the version in front of paths.
+    """Return a request class for WebTest that adds the version to paths (P-31).
 
     Parameters
     ----------
-    prefix : such as ``v1``; absolute URLs, and paths that have it already, are left alone.
+    prefix : version prefix, such as ``v1``; absolute URLs, and paths that already have it, stay as
+        they are.
     """
 
     class PrefixedRequest(webtest.TestRequest):  # type: ignore[misc]  # WebTest has no types
@@ -56,7 +57,7 @@ def get_request_class(prefix: str | None) -> type[webtest.TestRequest]:
 
 
 class FormattedErrorMixin:
-    """Adds an assertion on error responses to a test case."""
+    """Adds an assertion about error responses to a test case."""
 
     def assertFormattedError(  # noqa: N802 - published
         self,
@@ -71,7 +72,8 @@ class FormattedErrorMixin:
 
         Parameters
         ----------
-        message, info : text that the member of that name must contain; ``None`` for any or none.
+        message, info : text that the member of this name must contain; ``None`` for any value or
+            none.
         """
         assert "application/json" in response.headers["Content-Type"]
         assert response.status_code == code
@@ -85,7 +87,7 @@ class FormattedErrorMixin:
 
 
 class _Backend:
-    """A backend of the application under test, the present one; a test may assign another."""
+    """The present backend of the application under test; a test may assign another one."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -97,26 +99,27 @@ class _Backend:
 
 
 class _App:
-    """The application under test, made when a test first needs it; a test may assign another."""
+    """The application under test, made at its first use; a test may assign another one."""
 
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
-        # On the instance it takes the place of this descriptor.
+        # An attribute of the instance replaces this descriptor.
         app = instance.app = instance.make_app()
         return app
 
 
 class BaseWebTest:
-    """Mixed into a test case, gives each test an application of its own, on memory backends.
+    """Mixin for a test case that gives each test its own application, with memory backends.
 
     Attributes
     ----------
-    app : WebTest client of the application; paths are given without version.
+    app : WebTest client of the application; paths have no version.
     storage, cache, permission : its backends.
-    headers : those of JSON requests of a user.
-    principal : that user.
-    collection_url, api_prefix : where the sample application serves its first resource.
+    headers : headers of the JSON requests of a user.
+    principal : principal of that user.
+    collection_url, api_prefix : path of the first resource of the sample application, and version
+        prefix.
     """
 
     api_prefix = "v0"
@@ -135,12 +138,12 @@ class BaseWebTest:
     def make_app(
         self, settings: Mapping[str, Any] | None = None, config: Configurator | None = None
     ) -> Any:
-        """Return a client of a new application; overridden to test another than the sample.
+        """Return a client of a new application; override it to test another application.
 
         Parameters
         ----------
-        settings : added to those of :meth:`get_app_settings`.
-        config : configurator to use; the settings that it has already win.
+        settings : settings that are added to those of :meth:`get_app_settings`.
+        config : configurator to use; the settings that it already has win.
         """
         app = webtest.TestApp(testapp.main(self.get_app_settings(settings), config=config))
         app.RequestClass = get_request_class(self.api_prefix)
@@ -149,24 +152,24 @@ class BaseWebTest:
     def get_app_settings(
         self, additional_settings: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return the settings of the application, which a test may change."""
+        """Return the settings of the application; a test may change them."""
         return {**DEFAULT_SETTINGS, **MEMORY_BACKENDS, **(additional_settings or {})}
 
     def get_item_url(self, id: str | None = None) -> str:
-        """Return the path of a record, by default the one in ``self.record``."""
+        """Return the path of a record, by default that of ``self.record``."""
         record_id = id or self.record["id"]  # type: ignore[attr-defined]  # set by the test
         return f"{self.collection_url}/{record_id}"
 
 
 def authorize(permits: bool = True, authz_class: str | type | None = None) -> Any:
-    """Make an authorization policy answer the same to everything, while a test runs.
+    """Make an authorization policy always give the same answer, while a test runs.
 
-    To be used as decorator of a test or as context manager.
+    Use it as the decorator of a test or as a context manager.
 
     Parameters
     ----------
     permits : the answer.
-    authz_class : class of the policy, or its dotted name; default the built-in one.
+    authz_class : class of the policy, or its dotted name; by default the built-in one.
     """
 
     def answer(policy: Any, context: Any, principals: Any, permission: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A transaction such as a request has, for tests that call backends directly."""
+"""A transaction like that of a request, for tests that call backends directly."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["request_transaction"]
 def request_transaction() -> Iterator[Transaction]:
     """Make backends believe that a request is being processed in this thread.
 
-    Gives the transaction, whose ``commit()``, ``abort()`` and ``savepoint()`` may be called. A
-    block that ends without having called either of the first two commits; one that raises aborts.
+    It gives the transaction, whose ``commit()``, ``abort()`` and ``savepoint()`` may be called. If
+    the block has called neither of the first two, its end commits, and an exception aborts.
     """
     current = TransactionManager(explicit=True).begin()
 

@@ -1,4 +1,4 @@
-"""Applications for tests: a service on the memory backends, and a client for it (E-8.1)."""
+"""Applications for tests: a service with memory backends, and a client for it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEMORY_BACKENDS = {
 
 
 def basic_auth(username: str = "mat", password: str = "1") -> dict[str, str]:  # noqa: S107 - any will do
-    """Return the headers of a user: any pair of credentials is one (H-4.4)."""
+    """Return the headers of a user; any pair of credentials is a user."""
     credentials = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
     return {"Authorization": f"Basic {credentials}"}
 
@@ -33,7 +33,7 @@ def add_resource(config: Configurator, resource_cls: type, **kwargs: Any) -> Non
 
     Parameters
     ----------
-    kwargs : those of :func:`cliquet.resource.register`.
+    kwargs : keyword arguments of :func:`cliquet.resource.register`.
     """
     callback = register_resource(resource_cls, **kwargs)
     callback(SimpleNamespace(config=config), resource_cls.__name__, resource_cls)
@@ -47,13 +47,13 @@ def make_app(
     version: str | None = "0.0.1",
     project_name: str = "testapp",
 ) -> TestApp:
-    """Return a client of a new application, on memory backends unless `settings` say otherwise.
+    """Return a client of a new application, by default with memory backends (E-8.1).
 
     Parameters
     ----------
-    resources : classes to serve; or pairs of a class and the keywords of its registration.
-    settings : as in the application's file.
-    configure : called with the configurator once the library is set up.
+    resources : classes to serve, or pairs of a class and the keywords of its registration.
+    settings : settings as in the file of an application.
+    configure : is called with the configurator after the set-up of the library.
     version, project_name : arguments of :func:`cliquet.initialize`.
 
     Returns

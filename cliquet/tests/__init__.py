@@ -1,4 +1,4 @@
-"""Where test suites of applications and plug-ins import helpers from (P-31, P-35.16).
+"""The published address of the helpers for test suites of applications and plugins (P-31).
 
 The helpers themselves are in :mod:`cliquet.testing`; the tests of the library are elsewhere.
 """

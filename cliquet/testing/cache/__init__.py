@@ -9,9 +9,9 @@
         @pytest.fixture
         def prefixed_cache(self, cache): ...
 
-``cache`` gives an empty cache whose prefix is empty; ``prefixed_cache``, which
-:class:`CachePrefixContract` alone needs, another one on the same entries, whose ``cache_prefix``
-is :data:`PREFIX`.
+``cache`` gives an empty cache with an empty prefix. ``prefixed_cache``, which only
+:class:`CachePrefixContract` needs, gives another cache with the same entries, whose
+``cache_prefix`` is :data:`PREFIX`.
 """
 
 from cliquet.testing.cache.concurrency import CacheConcurrencyContract
@@ -26,4 +26,4 @@ __all__ = ["PREFIX", "CacheContract", "CachePrefixContract"]
 class CacheContract(
     EntriesContract, ExpiryContract, CacheConcurrencyContract, CacheHeartbeatContract
 ):
-    """What every cache does, whatever its prefix."""
+    """The behaviour of every cache, whatever its prefix."""

@@ -1,4 +1,4 @@
-"""Threads, and the transaction of a request."""
+"""Tests of caches with several threads, and with the transaction of a request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONG_TTL_SECONDS = 3600
 
 
 class CacheConcurrencyContract:
-    """Several callers at once, and requests that fail."""
+    """Tests with several callers at once, and with requests that fail."""
 
     @pytest.mark.clause("B-21.32", "B-22.33")
     def test_entry_set_in_a_request_that_fails_remains(self, cache: CacheBase) -> None:

@@ -1,4 +1,4 @@
-"""Values, keys, deletion."""
+"""Tests of the values and keys of caches, and of their deletion."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ JSON_VALUES = [
     [1, [2.5, None, [True]], {"a": "b"}],
     {"nested": {"list": [{"deep": None}]}, "\u2603": 1},
 ]
-# By name: the text of an object holds its address, which differs between parallel runs.
+# They have names, because the text of an object contains its address, which differs between
+# parallel runs.
 NOT_JSON_VALUES = {
     "bytes": b"bytes",
     "nested bytes": {"in": [b"bytes"]},
@@ -52,7 +53,7 @@ ODD_KEYS = [
 
 
 def _typed(value: Any) -> Any:
-    """Return `value` in a form that tells 1, 1.0 and True apart."""
+    """Return `value` in a form in which 1, 1.0 and True differ."""
     if isinstance(value, dict):
         return {key: _typed(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -61,7 +62,7 @@ def _typed(value: Any) -> Any:
 
 
 class EntriesContract:
-    """What is stored, and under which keys."""
+    """Tests of stored values and of their keys."""
 
     @pytest.mark.clause("B-13.1", "P-29.3", "S-11.1")
     def test_is_a_cache_and_keeps_its_prefix(self, cache: CacheBase) -> None:

@@ -1,4 +1,4 @@
-"""Times to live: never measured, an entry is waited for as long as a slow machine needs."""
+"""Tests of the expiry of entries, which wait as long as a slow machine needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONG_TTL_SECONDS = 3600
 
 
 def _wait_until(condition: Callable[[], bool]) -> bool:
-    """Return whether `condition` became true while there was patience left."""
+    """Return whether `condition` became true in time."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -25,7 +25,7 @@ def _wait_until(condition: Callable[[], bool]) -> bool:
 
 
 class ExpiryContract:
-    """When entries vanish."""
+    """Tests of the moment when entries vanish."""
 
     @pytest.mark.clause("B-13.3", "B-13.6")
     def test_entry_vanishes_after_its_time_to_live(self, cache: CacheBase) -> None:

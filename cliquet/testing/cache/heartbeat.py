@@ -1,4 +1,4 @@
-"""The health check of a cache."""
+"""Tests of the health check of caches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _request() -> Any:
 
 
 class CacheHeartbeatContract:
-    """What is tried, and how failures are told."""
+    """Tests of the operations of the check, and of its answer to failures."""
 
     @pytest.mark.clause("B-17.2", "B-17.3", "P-6.5")
     def test_heartbeat_writes_an_entry_for_an_hour(

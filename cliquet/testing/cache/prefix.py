@@ -1,4 +1,4 @@
-"""The prefix of the keys."""
+"""Tests of the prefix of keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONG_TTL_SECONDS = 3600
 
 
 class CachePrefixContract:
-    """What the prefix of a cache does to its entries."""
+    """Tests of the effect of a prefix on the entries of a cache."""
 
     @pytest.mark.clause("B-13.7", "B-13.9", "S-11.6")
     def test_entry_is_seen_without_prefix_under_its_whole_key(

@@ -6,8 +6,8 @@
         @pytest.fixture
         def permission(self): ...
 
-The fixture gives an empty backend. A backend whose writes do not join the request's transaction
-says so with ``is_transactional = False``.
+The fixture gives an empty backend. If the writes of a backend do not join the transaction of the
+request, its class has ``is_transactional = False``.
 """
 
 from cliquet.testing.permission.accessible import AccessibleObjectsContract
@@ -30,4 +30,4 @@ class PermissionContract(
     PermissionHeartbeatContract,
     PermissionTransferContract,
 ):
-    """Everything that a permission backend does."""
+    """The behaviour of every permission backend."""

@@ -1,4 +1,4 @@
-"""The objects that principals may access."""
+"""Tests of the objects that principals may access."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _write_grants_read(object_id: str, permission: str) -> Iterable[BoundPermiss
 
 
 class AccessibleObjectsContract:
-    """From principals and permissions to objects."""
+    """Tests of the way from principals and permissions to objects."""
 
     @pytest.mark.clause("B-15.11")
     def test_objects_are_those_where_one_principal_holds_the_permission(
@@ -128,7 +128,7 @@ class AccessibleObjectsContract:
         [
             None,
             lambda object_id, name: [(object_id, name), ("/ab/1", name)],
-            # Texts that a hook makes anew, as those of published plugins do.
+            # The hook makes new texts, like those of published plugins.
             lambda object_id, name: [("".join(list(object_id)), name), (f"/x{object_id}", name)],
         ],
         ids=["no hook", "same text", "other text"],
@@ -141,7 +141,7 @@ class AccessibleObjectsContract:
 
         found = permission.principals_accessible_objects(["alice"], "read", match, hook)
 
-        # What the last hook puts before the pattern.
+        # The last hook adds this prefix to the pattern.
         assert found - {"/x/ab/1"} == set(expected)
         pairs = [(match, "read")]
         assert permission.get_accessible_objects(["alice"], pairs).keys() == set(expected)

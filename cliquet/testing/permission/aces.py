@@ -1,4 +1,4 @@
-"""The permissions of one object: ACEs, checks, replacement, deletion."""
+"""Tests of the permissions of one object: ACEs and checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cliquet.types import BoundPermission
 
 __all__ = ["ACEsContract"]
 
-# Ids that a prefix, a pattern or a separator would confuse.
+# Ids that differ only in a way that a prefix, a pattern or a separator would miss.
 CLOSE_IDS = ["/o/1", "/o/10", "/o/1/sub", "/o", "/o/1:read", "/o/", "X/o/1", "/o/1\n", "/O/1"]
 
 
@@ -22,7 +22,7 @@ def _read_from_parent(object_id: str, permission: str) -> Iterable[BoundPermissi
 
 
 class ACEsContract:
-    """Who may do what on an object."""
+    """Tests of the permissions of principals on an object."""
 
     # One ACE
 

@@ -1,4 +1,4 @@
-"""Replacing and deleting the permissions of objects."""
+"""Tests of the replacement and deletion of the permissions of objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["PermissionChangesContract"]
 
 
 class PermissionChangesContract:
-    """Many ACEs at once."""
+    """Tests of changes of many ACEs at once."""
 
     # Replacement
 
@@ -98,7 +98,7 @@ class PermissionChangesContract:
 
         assert written == expected == permission.object_permissions("/o/1")
         assert permission.object_permissions("/o/2") == {"write": {"erin"}}
-        # It belongs to the caller (B-22.8).
+        # The result belongs to the caller, who may change it.
         for principals in written.values():
             principals.clear()
         assert permission.object_permissions("/o/1") == expected

@@ -1,4 +1,4 @@
-"""Threads, and the transaction of a request."""
+"""Tests of permissions with several threads, and with the transaction of a request."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _change_something(permission: PermissionBase, chance: random.Random) -> None
 
 
 def _look(permission: PermissionBase) -> list[object]:
-    """Return all that every reading method tells."""
+    """Return the results of all reading methods."""
     bound = [(object_id, name) for object_id in OBJECTS for name in NAMES]
     return [
         permission.get_objects_permissions(OBJECTS),
@@ -76,20 +76,20 @@ def _look(permission: PermissionBase) -> list[object]:
 
 
 class PermissionConcurrencyContract:
-    """Several callers at once, and requests that fail."""
+    """Tests with several callers at once, and with requests that fail."""
 
     is_transactional = True
-    """Whether writes join the request's transaction (X-18: Redis applies them at once)."""
+    """Whether writes join the transaction of the request; Redis may apply them at once."""
 
     @pytest.fixture
     def transactional(self) -> None:
-        """Skip the test where writes do not join the request's transaction."""
+        """Skip the test if writes do not join the transaction of the request."""
         if not self.is_transactional:  # pragma: no cover - for backends unlike the built-in ones
             pytest.skip("This backend applies each write at once.")
 
     @pytest.fixture(autouse=True)
     def eager_threads(self) -> Iterator[None]:
-        """Let threads interrupt each other almost everywhere, so that races show."""
+        """Make threads interrupt each other almost everywhere, so that races appear."""
         interval_seconds = sys.getswitchinterval()
         sys.setswitchinterval(1e-6)
         yield

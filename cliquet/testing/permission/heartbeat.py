@@ -1,4 +1,4 @@
-"""The health check of a permission backend."""
+"""Tests of the health check of permission backends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _faulty(backend: PermissionBase, **methods: Callable[..., Any]) -> Permissio
 
 
 class PermissionHeartbeatContract:
-    """What is tried, and what it leaves behind."""
+    """Tests of the operations of the check, and of the traces that it leaves."""
 
     @pytest.mark.clause("B-17.1", "B-17.2", "P-6.5")
     @pytest.mark.parametrize("readonly", [True, False])

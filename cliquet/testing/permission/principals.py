@@ -1,4 +1,4 @@
-"""The principals of the users."""
+"""Tests of the principals of users."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ODD_TEXTS = [
 
 
 class PrincipalsContract:
-    """Users and the principals that they are given."""
+    """Tests of users and of the principals that they get."""
 
     @pytest.mark.clause("B-15.3", "P-29.4", "S-11.1")
     def test_is_a_permission_backend(self, permission: PermissionBase) -> None:

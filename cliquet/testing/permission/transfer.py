@@ -1,4 +1,4 @@
-"""Copies from a permission backend and to it."""
+"""Tests of copies from and to a permission backend."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
 
 __all__ = ["PermissionTransferContract"]
 
-# More than any page that a backend reads at once.
+# It is more than any page that a backend reads at once.
 MANY = 1_203
 
 
 class PermissionTransferContract:
-    """Everything out, and exactly that in again."""
+    """Tests that an export contains everything, and that an import stores exactly that."""
 
     @pytest.fixture
     def transferable(self, permission: PermissionBase) -> PermissionBase:
@@ -31,7 +31,7 @@ class PermissionTransferContract:
     def test_users_come_first_then_aces(self, transferable: PermissionBase) -> None:
         transferable.add_user_principal("bob", "group:b")
         transferable.add_user_principal("bob", "group:a")
-        # Given to all, it is not alice's own.
+        # It is given to all users, and therefore not to alice herself.
         transferable.add_user_principal(AUTHENTICATED, "group:all")
         transferable.add_user_principal("alice", "group:z")
         transferable.replace_object_permissions("/o/2", {"write": ["x"], "read": ["y", "x"]})
@@ -61,7 +61,7 @@ class PermissionTransferContract:
 
     @pytest.mark.clause("E-7.3", "B-21.29")
     def test_everything_is_in_the_order_of_code_points(self, transferable: PermissionBase) -> None:
-        # Languages, and UTF-16, order them otherwise.
+        # The rules of languages, and UTF-16, have another order.
         names = ["", "A", "Z", "a", "a b", "a/b", "aa", "b", "\xe9", "\uff5e", "\U0001f600"]
         users = [UserPrincipal(one, "x") for one in names] + [UserPrincipal("zz", p) for p in names]
         objects = [ACEPrincipal(one, "read", "x") for one in names]
@@ -90,7 +90,7 @@ class PermissionTransferContract:
         assert transferable.object_permissions("/o/1") == {"read": {"alice"}}
         assert transferable.principals_accessible_objects(["bob"], "write") == set()
 
-        # Seen from the principals as well.
+        # The index from principals to users must have the same content.
         transferable.remove_principal("everybody")
         assert transferable.user_principals("alice") == set()
 
@@ -123,7 +123,7 @@ class PermissionTransferContract:
 
     @pytest.mark.clause("E-7.3")
     def test_many_grants_come_back_whole(self, transferable: PermissionBase) -> None:
-        """Of many users and objects, and of one that has very many."""
+        """There are many users and objects, and one object has very many grants."""
         added: list[Grant] = [UserPrincipal(f"user{n:05}", "group") for n in range(MANY)]
         added += [UserPrincipal("users", f"group{n:05}") for n in range(MANY)]
         added += [ACEPrincipal("/o", "read", f"user{n:05}") for n in range(MANY)]

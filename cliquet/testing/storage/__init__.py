@@ -1,6 +1,6 @@
-"""The tests that every storage passes, those written elsewhere included.
+"""The contract of a storage, as tests that any backend can run.
 
-A backend is accepted when this passes, with a fixture that gives an empty storage::
+A backend fulfils the contract if these tests pass, with a fixture that gives an empty storage::
 
     from cliquet.testing.storage import StorageContract
 
@@ -12,10 +12,10 @@ A backend is accepted when this passes, with a fixture that gives an empty stora
             yield storage
             storage.flush()
 
-A storage that applies each write at once, and cannot take part in the request's transaction, takes
-:class:`UntransactedStorageContract` instead. No test needs to be overridden.
+For a storage that applies each write at once, and cannot take part in the transaction of a request,
+the base class is :class:`UntransactedStorageContract`. No test needs to be overridden.
 
-The tests bear the marker ``clause``, to be declared in the configuration of pytest.
+The tests have the marker ``clause``, which the configuration of pytest must declare.
 """
 
 from cliquet.testing.storage.concurrency import ConcurrencyTests
@@ -77,8 +77,8 @@ class UntransactedStorageContract(
     TransferTests,
     RewindTests,
 ):
-    """What holds of every storage."""
+    """The behaviour of every storage."""
 
 
 class StorageContract(TransactedTransferTests, UntransactedStorageContract, TransactionTests):
-    """What holds of a storage that takes part in the request's transaction."""
+    """The behaviour of a storage that takes part in the transaction of a request."""

@@ -1,4 +1,4 @@
-"""What the tests of storages share: names, shortcuts, threads."""
+"""Helpers for the tests of storages: names, shortcuts, threads."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HOME: Final[dict[str, Any]] = {"collection_id": COLLECTION, "parent_id": PARENT}
 OTHER_PARENT: Final[dict[str, Any]] = {"collection_id": COLLECTION, "parent_id": "bob"}
 OTHER_COLLECTION: Final[dict[str, Any]] = {"collection_id": "basket", "parent_id": PARENT}
 
-# Long enough for a slow machine: only a test that fails waits for it.
+# This is long enough for a slow machine, and only a failing test waits so long.
 PATIENCE_SECONDS: Final = 30.0
 
 
@@ -66,7 +66,7 @@ def rule(*conditions: tuple[str, str, Any]) -> PaginationRule:
 
 
 def listed(storage: StorageBase, field: str = "id", /, **options: Any) -> list[Any]:
-    """List the collection of the tests, and keep one field of each record (absent: a dash)."""
+    """List one field of each record of the collection; a dash stands for an absent field."""
     options.setdefault("sorting", [Sort("last_modified", 1), Sort("id", 1)])
     return [record.get(field, "-") for record in storage.list_all(**HOME, **options)]
 
@@ -88,11 +88,11 @@ def revisions(records: Iterable[Record]) -> list[int]:
 
 
 def in_threads(number: int, function: Callable[[int], T]) -> list[T | Exception]:
-    """Call `function` from as many threads at once; return what each returned or raised.
+    """Call `function` from that many threads at once; return each result or exception.
 
     Parameters
     ----------
-    function : takes the rank of the thread, from 0.
+    function : takes the number of the thread, from 0.
     """
     start = threading.Barrier(number)
     outcomes: list[T | Exception | None] = [None] * number
@@ -114,7 +114,7 @@ def in_threads(number: int, function: Callable[[int], T]) -> list[T | Exception]
 
 
 def in_another_thread(function: Callable[[], T]) -> T:
-    """Call `function` as another client would, and return its result."""
+    """Call `function` in another thread, like another client, and return its result."""
     (outcome,) = in_threads(1, lambda _: function())
     if isinstance(outcome, Exception):
         raise outcome

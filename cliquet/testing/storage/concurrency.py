@@ -1,4 +1,4 @@
-"""Several clients at once, each in its thread."""
+"""Tests of storages with several clients at once, each in its thread."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ THREADS = 8
 
 
 class PreconditionError(Exception):
-    """The record is not the one expected: what a resource answers with 412."""
+    """The record is not the expected one, which a resource answers with 412."""
 
 
 def failures(outcomes: list[Any], expected: type[Exception]) -> int:
-    """Count the outcomes that are of `expected`; let no other error pass."""
+    """Count the outcomes of the type `expected`; raise any other error."""
     for outcome in outcomes:
         if isinstance(outcome, Exception) and not isinstance(outcome, expected):
             raise outcome
@@ -42,11 +42,11 @@ def failures(outcomes: list[Any], expected: type[Exception]) -> int:
 
 
 class ConcurrencyTests:
-    """B-5.20, B-5.21, B-7.7, B-22.2 to B-22.6, B-22.15 to B-22.17, D-53 to D-61."""
+    """Tests that simultaneous writes neither overtake nor lose each other."""
 
     @pytest.fixture(autouse=True)
     def frequent_switches(self) -> Iterator[None]:
-        """Let threads interrupt each other a thousand times more often than usual."""
+        """Make threads interrupt each other a thousand times more often than usual."""
         interval_seconds = sys.getswitchinterval()
         sys.setswitchinterval(interval_seconds / 1000)
         yield

@@ -1,4 +1,4 @@
-"""Deletion of one record or many, tombstones, purges."""
+"""Tests of the deletion of one or many records, of tombstones and of purges."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def deleted(storage: StorageBase, number: int, /, **place: Any) -> list[Record]:
 
 
 class DeletionTests:
-    """B-5.12 to B-5.19, B-21.19, B-21.23 to B-21.25, B-22.42."""
+    """Tests of deletions, and of the tombstones that they leave."""
 
     @clause("B-5.12", "B-1.4", "B-5.13")
     def test_a_deletion_returns_the_tombstone_that_it_leaves(self, storage: StorageBase) -> None:

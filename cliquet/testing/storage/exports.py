@@ -1,4 +1,4 @@
-"""Copies from a storage: everything as it is, timestamps included."""
+"""Tests of copies from a storage, which contain everything, timestamps included."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from cliquet.testing.storage.common import (
     timestamp,
 )
 
-# More than any page that a backend reads at once.
+# It is more than any page that a backend reads at once.
 MANY = 1_203
 
 Exported = list[tuple[CollectionTimestamp, list[ExportedEntry]]]
 
 
 def exported(storage: StorageBase) -> Exported:
-    """Return everything that is stored."""
+    """Return the whole content of a storage."""
     return [
         (CollectionTimestamp(*collection[:3]), list(collection.entries))
         for collection in storage.export()
@@ -40,7 +40,7 @@ def exported(storage: StorageBase) -> Exported:
 
 
 def import_all(storage: StorageBase, collections: Exported) -> None:
-    """Store what :func:`exported` returned."""
+    """Store the result of :func:`exported`."""
     storage.import_([ImportedCollection(*state, entries) for state, entries in collections])
 
 
@@ -56,7 +56,7 @@ def change(
 
 
 def fill(storage: StorageBase) -> None:
-    """Store a little of everything."""
+    """Store some records and tombstones of all kinds."""
     create(storage, id="b", name="Bolet", nested={"deep": [1, 2.5, None, True, "x"]})
     create(storage, id="a", last_modified=12)
     create(storage, id="c")
@@ -69,7 +69,7 @@ def fill(storage: StorageBase) -> None:
 
 
 class ExportTests:
-    """E-7.3, what comes out."""
+    """Tests of the content and the order of an export."""
 
     @pytest.fixture
     def transferable(self, storage: StorageBase) -> StorageBase:
@@ -100,7 +100,7 @@ class ExportTests:
 
     @clause("E-7.3", "B-21.29")
     def test_everything_is_in_the_order_of_code_points(self, transferable: StorageBase) -> None:
-        # Languages, and UTF-16, order them otherwise.
+        # The rules of languages, and UTF-16, have another order.
         names = ["", "A", "Z", "a", "a b", "a/b", "aa", "b", "\xe9", "\uff5e", "\U0001f600"]
         for parent in reversed(names):
             transferable.create("z", parent, {"id": "x"})
@@ -212,7 +212,7 @@ class ExportTests:
 
     @clause("E-7.3", "D-60")
     def test_all_that_the_timestamp_promises_is_exported(self, transferable: StorageBase) -> None:
-        """Others write meanwhile: what is older than the timestamp is not missed."""
+        """Other clients write meanwhile, but nothing older than the timestamp is missing."""
         written: list[dict[str, Any]] = []
         snapshots: list[tuple[ExportedCollection, list[ExportedEntry]]] = []
 

@@ -1,4 +1,4 @@
-"""Listings as large as a client can ask for: as right as the small ones, on every storage."""
+"""Tests that the largest lists that a client can ask for are as correct as small ones."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from cliquet.testing.storage.common import HOME, clause, create, create_each, li
 from cliquet.testing.storage.pagination import rules_after
 
 MANY: Final = 1000
-# As many as `_sort` takes.
+# It is the greatest number that `_sort` accepts.
 CRITERIA: Final = 64
-# Deeper than any body of a request.
+# It is deeper than the body of a request may be.
 STEPS: Final = 150
 
 
 def nested(value: Any, *names: str) -> Any:
-    """Return a value within as many objects as there are names."""
+    """Return a value inside one object for each name."""
     for name in reversed(names):
         value = {name: value}
     return value
 
 
 class ExtremeQueryTests:
-    """B-6.8, B-6.12, B-6.22, B-21.13, B-21.16, B-21.17, X-34."""
+    """Tests of filters, sorting and pages with many and deep values."""
 
     @clause("B-6.8", "X-34")
     def test_a_thousand_filters_apply_all(self, storage: StorageBase) -> None:
@@ -65,7 +65,7 @@ class ExtremeQueryTests:
             return [n for n, array in enumerate(arrays) if array in kept]
 
         assert found("CONTAINS", many * 2) == [0]
-        # What is equal counts once, however it is written.
+        # Equal values count once, however they are written.
         assert found("CONTAINS", [1, 1.0, 2] * MANY) == [0, 1, 4]
         assert found("CONTAINS", [[1.0], {"a": 1.0}, True] * MANY) == [2]
         assert found("CONTAINS", [1, True] * MANY) == []
@@ -108,7 +108,7 @@ class ExtremeQueryTests:
         sorting = [Sort("deleted", 1 if ascends else -1), Sort("id", 1)]
         record = {"id": "z"} if value is MISSING else {"id": "z", "deleted": value}
         rules = rules_after(record, sorting)
-        # Written so that it is the order of nothing.
+        # These rules do not come from any order.
         unordered = [*rules, rules[0]]
 
         options: dict[str, Any] = {**HOME, "sorting": sorting, "include_deleted": True}

@@ -1,4 +1,4 @@
-"""Filters: each operator, on each type of value."""
+"""Tests of filters: each operator with each type of value."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def typed(values: list[Any]) -> list[tuple[type, Any]]:
 
 
 class FilterTests:
-    """B-6.8 to B-6.15, B-21.12 to B-21.21, B-22.24, B-22.25, X-16."""
+    """Tests of the records that each filter keeps."""
 
     @pytest.mark.parametrize(
         ("operator", "value", "expected"),

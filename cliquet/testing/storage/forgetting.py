@@ -1,4 +1,4 @@
-"""Timestamps of collections that hold nothing: they are forgotten, and contradict no later one."""
+"""Tests that timestamps of empty collections can be forgotten without harm."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ WRITERS = 4
 
 
 def homes(storage: StorageBase) -> set[tuple[str, str]]:
-    """Return the collections that have a timestamp, and their parents."""
+    """Return the collections that have a timestamp, with their parents."""
     return {(one.collection_id, one.parent_id) for one in storage.export_timestamps()}
 
 
 class ForgettingTests:
-    """X-22."""
+    """Tests of the removal of timestamps of collections that hold nothing."""
 
     @pytest.fixture
     def forgetting(self, storage: StorageBase) -> StorageBase:
-        """The storage, if it can forget timestamps."""
+        """Return the storage, if it can forget timestamps."""
         if type(storage).forget_untouched is StorageTransfer.forget_untouched:
             pytest.skip("this storage has no forget_untouched()")
         return storage

@@ -1,4 +1,4 @@
-"""Lists and counts: what they hold, tombstones, patterns of parents."""
+"""Tests of lists and counts: their content, tombstones, patterns of parents."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def three_live_three_deleted(storage: StorageBase) -> tuple[list[Record], list[R
 
 
 class ListingTests:
-    """B-6.1 to B-6.7, B-21.10, B-21.19, B-22.20 to B-22.22."""
+    """Tests of the content of lists, and of their counts."""
 
     @clause("B-6.6")
     def test_an_unknown_collection_is_empty(self, storage: StorageBase) -> None:

@@ -1,4 +1,4 @@
-"""Names that look like patterns: ids of users, parents and records may hold any character."""
+"""Tests of names that look like patterns, because ids may contain any character."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fill(storage: StorageBase) -> dict[str, int]:
 
 
 class NameTests:
-    """X-29: a text is a pattern because its type says so, not for what it holds."""
+    """Tests that a text is a pattern because of its type, and not because of its characters."""
 
     @clause("X-29")
     @pytest.mark.parametrize("kind", [str, Exact])

@@ -1,4 +1,4 @@
-"""Pages that come with the timestamp of their collection."""
+"""Tests of pages that come with the timestamp of their collection."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def get_page(storage: StorageBase, **options: Any) -> Page:
 
 
 class PageTests:
-    """H-9.3, H-9.8, D-59, D-60: what a response takes from the page alone."""
+    """Tests of the values that a response takes only from the page."""
 
     @pytest.fixture
     def paged(self, storage: StorageBase) -> StorageBase:

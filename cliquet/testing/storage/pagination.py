@@ -1,4 +1,4 @@
-"""Pagination: rules that cut a sorted list in two, pages that follow one another."""
+"""Tests of pagination: rules that cut a sorted list, and pages that follow each other."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cliquet.storage.query import COMPARISON, MISSING, Filter, PaginationRule, S
 from cliquet.testing.storage.common import HOME, clause, create, create_each, listed, rule
 from cliquet.testing.storage.sorting import ORDERED
 
-# Values to cut at: those of the list, the absence, and some that no record has.
+# Values where lists are cut: those of the list, a missing one, and some that no record has.
 CUTS: list[Any] = [*ORDERED, MISSING, "b", 5, 1e300, [2], [1, 2, 3], {"a": 1}, {"z": None}]
 
 
 def rules_after(record: dict[str, Any], sorting: list[Sort]) -> list[PaginationRule]:
-    """Write the rules that keep what follows `record` (B-6.22)."""
+    """Return the rules that keep the records after `record`."""
     rules = []
     for rank in range(len(sorting) - 1, -1, -1):
         conditions = [
@@ -31,7 +31,7 @@ def rules_after(record: dict[str, Any], sorting: list[Sort]) -> list[PaginationR
 
 
 class PaginationTests:
-    """B-6.8, B-6.19 to B-6.25, B-21.11, B-21.12."""
+    """Tests of rules and pages of sorted lists."""
 
     @clause("B-6.20", "B-6.19", "X-16", "X-26", "B-21.12", "B-6.14")
     def test_every_value_cuts_the_sorted_list_in_two(self, storage: StorageBase) -> None:

@@ -1,4 +1,4 @@
-"""One record: create, read, replace."""
+"""Tests of one record: creation, reading, replacement."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ VALUES = [
 
 
 class RecordTests:
-    """B-1, B-3.10 to B-3.11, B-5.1 to B-5.11, B-22.8 to B-22.14."""
+    """Tests of the operations on one record."""
 
     @clause("B-3.8")
     def test_the_schema_can_be_made_twice(self, storage: StorageBase) -> None:

@@ -1,4 +1,4 @@
-"""Collections that ran ahead of the clock, brought back to it."""
+"""Tests of collections that are ahead of the clock, and are set back."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ FAR = 9_000_000_000_000
 
 
 def now_ms() -> int:
-    """Return the clock in ms, rounded down as storages do."""
+    """Return the time in ms, rounded down as in storages."""
     return time.time_ns() // 1_000_000
 
 
 def rewind(storage: StorageBase, now: int) -> int | None:
-    """Bring the collection of the tests back."""
+    """Set back the collection of the tests."""
     return storage.rewind(COLLECTION, PARENT, now)
 
 
 class RewindTests:
-    """X-28."""
+    """Tests of the repair of timestamps that are later than the clock."""
 
     @pytest.fixture
     def rewindable(self, storage: StorageBase) -> StorageBase:
-        """The storage, if it has what brings a collection back."""
+        """Return the storage, if it can set back a collection."""
         if type(storage).rewind is StorageTransfer.rewind:
             pytest.skip("this storage has no rewind()")
         return storage
@@ -60,7 +60,7 @@ class RewindTests:
         create(rewindable, id="gone")
         rewindable.delete(**HOME, object_id="gone")
         create(rewindable, id="b", n=4)
-        # Later than the clock, and earlier than the collection: two may be equal.
+        # It is later than the clock and earlier than the collection: two may be equal.
         create(rewindable, id="z", last_modified=FAR - 7)
         create(rewindable, id="y", last_modified=FAR - 7)
         now = now_ms()
@@ -161,7 +161,7 @@ class RewindTests:
         def act(rank: int) -> list[str]:
             if rank == 0:
                 try:
-                    # Each makes the collection run ahead again, for the next to bring it back.
+                    # Each write puts the collection ahead again, so that the next call has work.
                     for n in range(3):
                         rewind(rewindable, now_ms())
                         create(rewindable, id=f"again{n}", last_modified=FAR + n)

@@ -1,4 +1,4 @@
-"""Sorting: the order of JSON values, several criteria, tombstones."""
+"""Tests of sorting: the order of JSON values, several criteria, tombstones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cliquet.storage import StorageBase
 from cliquet.storage.query import Sort
 from cliquet.testing.storage.common import HOME, clause, create, create_each, listed
 
-# Ascending (B-6.19, X-26).
+# JSON values in ascending order.
 ORDERED: list[Any] = [
     None,
     "",
@@ -47,7 +47,7 @@ ORDERED: list[Any] = [
 
 
 class SortingTests:
-    """B-6.17 to B-6.21, X-26."""
+    """Tests of the order of lists."""
 
     @clause("B-6.19", "X-26", "B-6.18", "B-6.21", "B-22.24", "H-13.6", "H-13.7", "D-32")
     def test_values_of_all_types_have_an_order(self, storage: StorageBase) -> None:

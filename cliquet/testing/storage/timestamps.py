@@ -1,4 +1,4 @@
-"""The timestamps of records and of collections."""
+"""Tests of the timestamps of records and of collections."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AHEAD_MS = 1_000_000
 
 
 class TimestampTests:
-    """B-4, H-9, X-19."""
+    """Tests that timestamps are distinct, and that they grow."""
 
     @clause("B-4.1")
     def test_the_collection_timestamp_is_that_of_the_last_change(
@@ -46,7 +46,7 @@ class TimestampTests:
     @clause("B-4.2", "H-9.3")
     def test_an_untouched_collection_keeps_its_first_timestamp(self, storage: StorageBase) -> None:
         first = timestamp(storage)
-        # So that a clock read again would give another value.
+        # After the pause, the clock would give another value.
         time.sleep(0.01)
 
         assert timestamp(storage) == first

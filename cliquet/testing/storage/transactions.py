@@ -1,4 +1,4 @@
-"""The request's transaction: commit, rollback, savepoints, and the atomic call."""
+"""Tests of the transaction of a request: commit, rollback, savepoints, and atomic calls."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from cliquet.testing.transactions import request_transaction
 
 
 class OperationError(Exception):
-    """Raised by an operation of the tests."""
+    """An error in an operation of the tests."""
 
 
 @contextmanager
 def failing_request() -> Iterator[Transaction]:
-    """Make the block a request, which fails when the block ends."""
+    """Make the block a request that fails at the end of the block."""
     with suppress(OperationError), request_transaction() as transaction:
         yield transaction
         raise OperationError
@@ -45,14 +45,14 @@ def _fail() -> Any:
 
 
 class Elsewhere:
-    """Another backend that joins transactions: notes texts."""
+    """Another backend that joins transactions, and notes texts."""
 
     def __init__(self) -> None:
         self._store = MemoryStore("Elsewhere")
         self._notes: TransactionalMap[str, bool] = TransactionalMap(self._store)
 
     def note(self, text: str) -> str:
-        """Note a text, in the transaction under way."""
+        """Note a text in the present transaction."""
         with self._store.write():
             self._notes.set(text, True)
         return text
@@ -63,14 +63,14 @@ class Elsewhere:
 
 
 def state(storage: StorageBase) -> tuple[Any, ...]:
-    """Return all that can be seen of the collection of the tests."""
+    """Return the visible state of the collection of the tests."""
     records = storage.list_all(**HOME, include_deleted=True)
     by_id = {record["id"]: record for record in records}
     return by_id, storage.count_all(**HOME), timestamp(storage)
 
 
 class AtomicTests:
-    """The contract of :meth:`StorageBase.atomic` (X-24)."""
+    """Tests of the contract of :meth:`StorageBase.atomic`."""
 
     @clause("X-24")
     def test_the_result_of_the_operation_is_returned(self, storage: StorageBase) -> None:
@@ -205,7 +205,7 @@ class AtomicTests:
 
 
 class TransactionTests:
-    """B-18.4, X-18, X-22, X-23: not for backends that apply each write at once."""
+    """Tests of transactions, which are not for backends that apply each write at once."""
 
     @clause("X-18", "B-18.2", "B-18.4")
     def test_a_request_sees_its_writes_before_the_others_do(self, storage: StorageBase) -> None:

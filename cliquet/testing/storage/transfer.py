@@ -1,4 +1,4 @@
-"""Copies to a storage: exactly what was exported, and the request's transaction."""
+"""Tests of copies to a storage, also within the transaction of a request."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from cliquet.testing.transactions import request_transaction
 
 
 class OperationError(Exception):
-    """Raised inside a request of the tests."""
+    """An error inside a request of the tests."""
 
 
 class TransferTests(ExportTests):
-    """E-7.3."""
+    """Tests that an import stores exactly what was exported."""
 
     @clause("E-7.3")
     def test_what_is_imported_is_what_was_exported(self, transferable: StorageBase) -> None:
@@ -142,7 +142,7 @@ class TransferTests(ExportTests):
 
     @clause("E-7.3", "B-3.9")
     def test_a_collection_is_forgotten_whole(self, transferable: StorageBase) -> None:
-        # Of these names, none is a pattern.
+        # None of these names is a pattern.
         for parent in ("a*", "ab", "a%", "a_"):
             transferable.create(COLLECTION, parent, {"id": "live"})
             transferable.create(COLLECTION, parent, {"id": "dead"})
@@ -190,7 +190,7 @@ class TransferTests(ExportTests):
 
 
 class TransactedTransferTests(TransferTests):
-    """E-7.3, in a request."""
+    """Tests of imports in the transaction of a request."""
 
     @clause("E-7.3", "X-18")
     def test_an_import_belongs_to_the_request(self, transferable: StorageBase) -> None:

@@ -1,4 +1,4 @@
-"""Unique fields."""
+"""Tests of unique fields."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PHONE = ("phone",)
 def create_unique(
     storage: StorageBase, unique_fields: Sequence[str] = PHONE, /, **fields: Any
 ) -> Record:
-    """Store a record whose `unique_fields` no other may have."""
+    """Store a record with values of `unique_fields` that no other record may have."""
     return storage.create(**HOME, record=fields, unique_fields=unique_fields)
 
 
 class UnicityTests:
-    """B-7, B-22.26."""
+    """Tests of the rule that no two records have the same value of a unique field."""
 
     @clause("B-7.1", "B-7.3", "B-2.4")
     def test_a_value_taken_is_refused_with_the_field_and_the_record(

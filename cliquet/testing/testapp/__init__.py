@@ -1,4 +1,4 @@
-"""A small service for the tests of plug-ins: one user resource, four shareable ones (P-31)."""
+"""A small service for the tests of plugins, with a user resource and four shareable ones."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def main(
 
     Parameters
     ----------
-    settings, additional_settings : as in the application's file.
-    config : configurator to use, with what a test added to it; the settings that it has already win
+    settings, additional_settings : settings as in the file of an application.
+    config : configurator to use, with the additions of a test; the settings that it already has win
         over the others.
     """
     given = {**(settings or {}), **additional_settings}

@@ -10,19 +10,19 @@ __all__ = ["Moisture", "Mushroom", "Psilo", "Spore", "Toadstool"]
 
 
 class NamedSchema(resource.ResourceSchema):
-    """One mandatory field."""
+    """A schema with one required field."""
 
     name = colander.SchemaNode(colander.String())
 
 
 class EdibleSchema(resource.ResourceSchema):
-    """One optional field."""
+    """A schema with one optional field."""
 
     edible = colander.SchemaNode(colander.Boolean(), missing=False)
 
 
 class OpenSchema(resource.ResourceSchema):
-    """No field, and whatever is sent is kept."""
+    """A schema without fields that keeps all unknown ones."""
 
     class Options:
         preserve_unknown = True
@@ -30,21 +30,21 @@ class OpenSchema(resource.ResourceSchema):
 
 @resource.register()
 class Mushroom(resource.UserResource):
-    """A record of each user's own."""
+    """A record that belongs to one user."""
 
     mapping = NamedSchema()
 
 
 @resource.register()
 class Toadstool(resource.ShareableResource):
-    """A record with a mandatory field, that users share."""
+    """A record with a required field that users share."""
 
     mapping = NamedSchema()
 
 
 @resource.register()
 class Moisture(resource.ShareableResource):
-    """A record without field."""
+    """A record without fields."""
 
 
 @resource.register()
@@ -56,6 +56,6 @@ class Psilo(resource.ShareableResource):
 
 @resource.register()
 class Spore(resource.ShareableResource):
-    """A record of any fields."""
+    """A record with any fields."""
 
     mapping = OpenSchema()
