@@ -1,7 +1,7 @@
-"""Write HTTP APIs that synchronise: the names that applications use.
+"""A library for HTTP APIs that synchronise: the names that applications use.
 
-Names are imported when they are first used, so that importing the package costs nothing to a
-program that only wants its version.
+Names are imported at their first use, so that a program that only reads the version does not pay
+for the rest.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 PROTOCOL_VERSION = "2"
-"""Version of the protocol that every service speaks (H-3.1)."""
+"""Version of the protocol of every service (H-3.1)."""
 
 _MODULES = {
     "DEFAULT_SETTINGS": "cliquet.settings",
@@ -65,7 +65,7 @@ _SUBMODULES = ("authentication", "errors", "events")
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use (PEP 562)."""
+    """Import a public name at its first use (PEP 562)."""
     if name in _MODULES:
         value = getattr(importlib.import_module(_MODULES[name]), name)
     elif name in _SUBMODULES:

@@ -1,4 +1,4 @@
-"""Who sends the request: Basic Auth, and the security policy that asks several policies in turn."""
+"""Authentication: Basic Auth, and the security policy that asks several policies in turn."""
 
 from cliquet.security.authentication import (
     BasicAuthAuthenticationPolicy,

@@ -1,4 +1,4 @@
-"""What a user may do: the authorization policy, the group finder, and the context of a route."""
+"""Authorization: the policy, the group finder, and the context of a route."""
 
 from cliquet.security.authorization import (
     DYNAMIC,

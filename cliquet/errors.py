@@ -1,7 +1,8 @@
-"""Errors as the client sees them: numbers, JSON bodies, and the helpers that raise them.
+"""The errors that clients get: numbers, JSON bodies, and the helpers that raise them.
 
-One member of :class:`ERRORS` states the number, the usual status and the usual sentence of an
-error; code and documentation both read them there. Every error body has the members of H-26.1.
+A member of :class:`ERRORS` has the number, the usual status and the usual sentence of an error.
+Code and documentation read them there. Every error body has at least the members ``code``,
+``errno`` and ``error``.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ __all__ = [
 
 JSON_CONTENT_TYPE = "application/json; charset=UTF-8"
 
-# Clients refuse a whole response for a header beyond 8 kB. A character takes up to 12 bytes of it.
+# Clients refuse a whole response if a header has more than 8 kB. A character takes up to 12 bytes.
 _MAX_ALERT_CHARACTERS = 500
 
 HTTPError = TypeVar("HTTPError", bound=httpexceptions.HTTPException)
 
 
 class ERRORS(enum.Enum):
-    """Error numbers (H-26.2, P-19.1): the value is the ``errno`` of the body.
+    """Error numbers: the value is the ``errno`` of the body (H-26.2).
 
     Attributes
     ----------
-    status : the HTTP status that goes with the number.
-    sentence : the default ``message``; ``None`` where the message depends on the case.
+    status : the HTTP status that belongs to the number.
+    sentence : the default ``message``; ``None`` if the message depends on the case.
     """
 
     status: int
@@ -62,7 +63,7 @@ class ERRORS(enum.Enum):
     INVALID_PARAMETERS = 107, 400
     MISSING_PARAMETERS = 108, 400
     INVALID_POSTED_DATA = 109, 400
-    # Never sent by the library: a record that is not there is a MISSING_RESOURCE (H-7.10).
+    # The library never sends it: a record that does not exist is a MISSING_RESOURCE (H-7.10).
     INVALID_RESOURCE_ID = 110, 404
     MISSING_RESOURCE = 111, 404, "The resource you are looking for could not be found."
     MISSING_CONTENT_LENGTH = 112, 411
@@ -99,12 +100,12 @@ def http_error(
     info: str | None = None,
     details: Any = None,
 ) -> HTTPError:
-    """Give an HTTP exception the JSON body of H-26.1, and return that same exception (P-19.2).
+    """Give an HTTP exception the JSON body of errors, and return the same exception (P-19.2).
 
     Parameters
     ----------
-    httpexception : the exception, to be raised or returned by the caller.
-    errno : a member of :class:`ERRORS` or a number; falsy means ``ERRORS.UNDEFINED``.
+    httpexception : the exception, which the caller raises or returns.
+    errno : a member of :class:`ERRORS` or a number; ``None`` or 0 means ``ERRORS.UNDEFINED``.
     code : ``code`` member; default the status of `httpexception`.
     error : ``error`` member; default the title of `httpexception`.
     message, info, details : members of the same names, left out when ``None``.
@@ -124,17 +125,17 @@ def http_error(
 
 
 def has_json_body(response: httpexceptions.HTTPException) -> bool:
-    """Whether application code already gave the error a JSON body, which is kept (H-26.10)."""
+    """Return whether the application has given the error a JSON body, which is kept (H-26.10)."""
     return bool(response.body) and "json" in (response.content_type or "")
 
 
 def json_error_handler(errors: Request | Iterable[Mapping[str, Any]]) -> Any:
-    """Return the error response of a request that did not validate (P-19.6, P-35.4).
+    """Return the error response of a request that did not validate (P-19.6).
 
     Parameters
     ----------
-    errors : the request, whose ``errors`` are taken, or a Cornice list of errors with at least one
-        item: ``location``, ``name``, ``description`` and any further member.
+    errors : the request, whose ``errors`` are used, or a Cornice list of errors with at least one
+        item, which has ``location``, ``name``, ``description`` and perhaps further members.
     """
     found = getattr(errors, "errors", errors)
     told, note = faults.told(errors, found)
@@ -151,7 +152,7 @@ def json_error_handler(errors: Request | Iterable[Mapping[str, Any]]) -> Any:
 
 
 def _summary(location: str, name: str | None, description: str) -> str:
-    """Describe one error in a sentence (H-26.5)."""
+    """Describe one error in a sentence."""
     if name is None:
         return f"{location}: {description}"
     if description and name in description:
@@ -166,19 +167,20 @@ def raise_invalid(
     description: str | bytes | None = None,
     **kwargs: Any,
 ) -> NoReturn:
-    """Refuse the request with a 400 that describes one fault of its input (P-19.3).
+    """Refuse the request with a 400 that describes one fault in its input (P-19.3).
 
     Parameters
     ----------
     location : ``body``, ``querystring``, ``path``, ``header``, ``headers`` or any other word.
-    name : the faulty field, parameter or header, if it can be named.
+    name : the name of the wrong field, parameter or header, if it has one.
     kwargs : further members of the item in ``details``.
 
     Raises
     ------
     pyramid.httpexceptions.HTTPBadRequest : always.
     """
-    # Not `errors.add()`: Cornice 6 refuses locations that the original took (P-35.5).
+    # `errors.add()` is not used: Cornice 6 refuses locations that the original library accepted
+    # (P-35.5).
     request.errors.append(
         {"location": location, "name": name, "description": description, **kwargs}
     )
@@ -191,11 +193,11 @@ def send_alert(
     url: str | None = None,
     code: str = "soft-eol",
 ) -> None:
-    """Tell the client, in the ``Alert`` header, of something its users should know (P-19.4).
+    """Send the client, in the header ``Alert``, a message for its users (P-19.4).
 
     Parameters
     ----------
-    url : where to read more; default the setting ``project_docs``.
+    url : page with more information; the default is the setting ``project_docs``.
     """
     request.response.headers["Alert"] = alert_header(
         request.registry.settings, message=message, url=url, code=code
@@ -210,5 +212,5 @@ def alert_header(
         url = settings.read(configured, "project_docs")
     if isinstance(message, str) and len(message) > _MAX_ALERT_CHARACTERS:
         message = f"{message[:_MAX_ALERT_CHARACTERS]}…"
-    # Header values are latin-1 on the wire: the JSON keeps to ASCII.
+    # Header values are sent as latin-1, so that the JSON only has ASCII.
     return json.dumps({"code": code, "message": message, "url": url})

@@ -1,8 +1,8 @@
-"""What happens to records, told to whoever subscribes.
+"""Events about records that were read or changed, for subscribers.
 
-A resource stacks what a request read and changed; the events are sent once, just before the
-commit, and their ``After…`` counterparts once it has succeeded. There is one event per resource,
-parent and action (X-9), however many records it concerns.
+A resource collects the reads and changes of a request. The events are sent just before the commit,
+and the ``After…`` events after it has succeeded. There is one event for each resource, parent and
+action, however many records it concerns (X-9).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 
 
 class ACTIONS(enum.Enum):
-    """What was done to records (P-21.1)."""
+    """The actions on records (P-21.1)."""
 
     CREATE = "create"
     DELETE = "delete"
@@ -48,7 +48,7 @@ class ACTIONS(enum.Enum):
 
     @staticmethod
     def from_string_list(elements: Iterable[str | ACTIONS]) -> tuple[ACTIONS, ...]:
-        """Return the members named by their values; members pass through.
+        """Return the members with these values; members stay as they are.
 
         Raises
         ------
@@ -58,12 +58,12 @@ class ACTIONS(enum.Enum):
 
 
 class _ResourceEvent:
-    """What all events have (P-21.2, P-21.3).
+    """The attributes of all events (P-21.2).
 
     Attributes
     ----------
-    request : the request that caused the event; the first one, when several were merged.
-    payload : what happened, as JSON can carry it.
+    request : the request that caused the event; the first one, if several were merged.
+    payload : description of the event, with values that JSON has.
     """
 
     records_attribute: ClassVar[str]
@@ -75,16 +75,17 @@ class _ResourceEvent:
         setattr(self, self.records_attribute, records)
         matchdict = dict(request.matchdict or {})
         resource_name = request.current_resource_name
-        # A service of the application's that is no resource has no name to give to the id.
+        # A service of the application that is not a resource has no name for the id.
         if resource_name is not None and "id" in matchdict:
             matchdict[f"{resource_name}_id"] = matchdict.pop("id")
         self.payload: dict[str, Any] = {
-            # What the client wrote names one object, to the methods that take patterns (X-29).
+            # For methods that take patterns, a text of the client is always the name of one object
+            # (X-29).
             **{name: exact(value) for name, value in matchdict.items()},
-            # Last, so that no variable of the URL can take their place (P-34.5).
+            # These come last, so that no variable of the URL can replace them.
             "timestamp": timestamp,
             "action": action.value,
-            # As permissions name it, which know nothing of mounts (P-25.8), but escaped.
+            # It is the object id of permissions, which has no mount point, but it is escaped.
             "uri": exact(utils.strip_uri_prefix(wire.escaped(request.path_info))),
             "user_id": request.prefixed_userid,
             "resource_name": resource_name,
@@ -92,14 +93,14 @@ class _ResourceEvent:
 
 
 class ResourceRead(_ResourceEvent):
-    """Records were read; sent before the commit. They are in ``read_records``."""
+    """Event before the commit: records were read, which are in ``read_records``."""
 
     records_attribute = "read_records"
     read_records: list[Record]
 
 
 class ResourceChanged(_ResourceEvent):
-    """Records were changed; sent before the commit, which an exception prevents.
+    """Event before the commit: records were changed. An exception prevents the commit.
 
     ``impacted_records`` lists ``{"new": …}``, ``{"new": …, "old": …}`` or, for deletions,
     ``{"old": tombstone}`` (P-21.4).
@@ -110,14 +111,14 @@ class ResourceChanged(_ResourceEvent):
 
 
 class AfterResourceRead(_ResourceEvent):
-    """As :class:`ResourceRead`, once the commit has succeeded."""
+    """The same as :class:`ResourceRead`, after the commit has succeeded."""
 
     records_attribute = "read_records"
     read_records: list[Record]
 
 
 class AfterResourceChanged(_ResourceEvent):
-    """As :class:`ResourceChanged`, once the commit has succeeded."""
+    """The same as :class:`ResourceChanged`, after the commit has succeeded."""
 
     records_attribute = "impacted_records"
     impacted_records: list[dict[str, Record]]
@@ -125,7 +126,7 @@ class AfterResourceChanged(_ResourceEvent):
 
 @dataclass
 class _Stacked:
-    """What one request, batch included, did to one parent's collection of a resource."""
+    """One action of a request, or of a whole batch, on the collection of one parent."""
 
     action: ACTIONS
     timestamp: int | Callable[[], int]
@@ -145,7 +146,7 @@ class _Stacked:
         return AfterResourceRead if self.action is ACTIONS.READ else AfterResourceChanged
 
     def read_timestamp(self) -> int:
-        """Return the timestamp; it is read again only if more records were changed since."""
+        """Return the timestamp, which is only read again if more records have changed."""
         if not callable(self.timestamp):
             return self.timestamp
         if self.known is None or self.known[1] != len(self.records):
@@ -171,15 +172,15 @@ def notify_resource_event(
     *,
     parent_id: str | None = None,
 ) -> None:
-    """Stack what was done to one or several records (P-21.6), as a method of the request.
+    """Collect an action on one or several records; this is a method of the request (P-21.6).
 
     Parameters
     ----------
-    timestamp : of the collection after the change, in ms; or a function that reads it, called only
-        when somebody listens.
+    timestamp : timestamp of the collection after the change, in ms; or a function that reads it,
+        which is only called if there is a subscriber.
     data : the record, or a list of them (read, delete).
     old : the record before an update.
-    parent_id : of the collection; default the variables of the URL stand for it.
+    parent_id : parent of the collection; by default it is known by the variables of the URL.
     """
     parent: Any = parent_id
     if parent is None:
@@ -203,16 +204,16 @@ def notify_resource_event(
 def weigh_replaced(request: Request) -> int:
     """Return the bytes of the records that were replaced since the last call.
 
-    Events keep them until the request is over, whatever its answer shows.
+    Events keep these records until the end of the request, even if its answer does not show them.
     """
     size = 0
-    # Without the step that binds data there are no events (S-5.1).
+    # Without the step that binds data, there are no events.
     stack = getattr(request, "bound_data", {}).get("resource_events", {})
     for stacked in stack.values():
         if stacked.action is not ACTIONS.UPDATE:
             continue
         for record in stacked.records[stacked.weighed :]:
-            # An application may notify of anything.
+            # The records of an application may be any values.
             with contextlib.suppress(TypeError):
                 size += len(jsonio.dumps(record.get("old")))
         stacked.weighed = len(stacked.records)
@@ -220,14 +221,14 @@ def weigh_replaced(request: Request) -> int:
 
 
 def get_resource_events(request: Request, after_commit: bool = False) -> list[_ResourceEvent]:
-    """Return an event for each thing stacked, in order of first occurrence (P-21.8)."""
+    """Return the collected events in the order of their first occurrence (P-21.8)."""
     return [stacked.event(after_commit=after_commit) for stacked in _stack(request).values()]
 
 
 def snapshot(request: Request) -> dict[str, Any]:
-    """Return the data bound to a request tree, as :func:`restore` puts it back (X-23)."""
+    """Return the data of a request and its batch, which :func:`restore` puts back (X-23)."""
     bound_data = dict(request.bound_data)
-    # What is granted within the sub-request may be by what it wrote itself.
+    # The sub-request may itself write the permissions that it is then granted.
     authorization.forget_granted(bound_data)
     stack = bound_data.get("resource_events")
     if stack is not None:
@@ -244,13 +245,13 @@ def restore(request: Request, bound_data: dict[str, Any]) -> None:
 
 
 def setup_transaction_hook(config: Configurator) -> None:
-    """Send the events of each request around its commit (P-22.1)."""
+    """Send the events of each request before and after its commit (P-22.1)."""
     config.add_subscriber(_before_commit, BeforeCommit)
 
 
 def _before_commit(event: BeforeCommit) -> None:
     request = event.request
-    # Without the step that binds data there is nowhere to stack events, hence none (S-5.1).
+    # Without the step that binds data, events cannot be collected, and there are none.
     stack = getattr(request, "bound_data", {}).get("resource_events")
     if not stack:
         return
@@ -265,12 +266,13 @@ def _before_commit(event: BeforeCommit) -> None:
     if not told_later:
         return
     for stacked in told_later:
-        # Within the transaction: afterwards another request may have raised it (X-10).
+        # It is read within the transaction, because later another request may have increased it
+        # (X-10).
         stacked.read_timestamp()
     if request.environ.get("tm.active"):
         request.tm.get().addAfterCommitHook(_after_commit, args=(request, told_later))
     else:
-        # Transactions are switched off: everything is committed already.
+        # Transactions are switched off, so that everything is already committed.
         _after_commit(True, request, told_later)
 
 
@@ -279,8 +281,8 @@ def _after_commit(success: bool, request: Request, told: list[_Stacked]) -> None
         return
     for stacked in told:
         event = stacked.event(after_commit=True)
-        # One by one, unlike `registry.notify()`: a subscriber that fails must not keep the event
-        # from the others, since nobody would try again.
+        # Subscribers are called one by one, unlike in `registry.notify()`: if one fails, the others
+        # must still get the event, because it is not sent again.
         for subscriber in _subscribers(request, type(event)):
             _notify_safely(subscriber, event)
 
@@ -289,7 +291,8 @@ def _notify_safely(subscriber: Callable[[_ResourceEvent], None], event: _Resourc
     try:
         subscriber(event)
     except Exception:
-        # The response is committed: nothing may change it any more (P-21.10).
+        # The request is committed, so that an error must not change the response any more
+        # (P-21.10).
         logs.logger.error("Unable to notify", exc_info=True)
 
 
@@ -300,7 +303,7 @@ def _has_subscribers(request: Request, event_class: type[_ResourceEvent]) -> boo
 def _subscribers(
     request: Request, event_class: type[_ResourceEvent]
 ) -> list[Callable[[_ResourceEvent], None]]:
-    # Cached by zope.interface: cheaper than the event that nobody would look at.
+    # zope.interface caches the result, which is cheaper than an event without subscribers.
     found: list[Callable[[_ResourceEvent], None]] = request.registry.adapters.subscriptions(
         (implementedBy(event_class),), None
     )

@@ -1,4 +1,4 @@
-"""The shared logger, and the context of the request that its entries carry."""
+"""The shared logger, and the context of the request that its entries contain."""
 
 from cliquet.monitoring.logs import (
     ClassicLogRenderer,

@@ -1,4 +1,4 @@
-"""Former address of :class:`cliquet.resource.ResourceSchema` (P-17.9)."""
+"""The former address of :class:`cliquet.resource.ResourceSchema` (P-17.9)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ResourceSchema(schema.ResourceSchema):
         super().__init__(*args, **kwargs)
 
     def clone(self) -> ResourceSchema:
-        """Return a copy, made without another warning: the library copies schemas itself."""
+        """Return a copy without another warning, because the library itself copies schemas."""
         cloned = copy.copy(self)
         cloned.children = [node.clone() for node in self.children]
         return cloned

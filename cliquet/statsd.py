@@ -1,8 +1,8 @@
 """The client of a StatsD server: counters, sets and timers (P-28).
 
-It is the package ``statsd``, of the extra ``monitoring``; without it, this module can still be
-imported and counts nothing. Tests of applications replace names of this module (P-35.19), which are
-therefore looked up here at each call.
+It uses the package ``statsd`` of the extra ``monitoring``. Without the package, this module can be
+imported, and counts nothing. Tests of applications replace names of this module (P-35.19), which
+are therefore looked up at each call.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cliquet.monitoring.statsd import Batching, Timer, metric_name
 
 __all__ = ["Client", "load_from_config", "statsd_count", "statsd_module"]
 
-# What the package itself listens on when nothing else is said.
+# The package itself has this default.
 DEFAULT_PORT = 8125
 
 statsd_module: Any = None
@@ -35,8 +35,8 @@ class Client:
 
     Parameters
     ----------
-    host, port : address of the server, which is sent UDP datagrams.
-    prefix : put before the name of every metric.
+    host, port : address of the server, which gets UDP datagrams.
+    prefix : text before the name of every metric.
 
     Raises
     ------
@@ -49,16 +49,16 @@ class Client:
                 "The setting statsd_url needs the package statsd: pip install cliquet[monitoring]"
             )
         self._batching = Batching(statsd_module.StatsClient(host, port, prefix=prefix))
-        # Tests of applications replace it (P-28.4).
+        # Tests of applications replace this attribute (P-28.4).
         self._client: Any = self._batching
 
     def timer(self, key: str) -> Timer:
-        """Return what times a block (``with``) or a function (as decorator)."""
-        # Looked up at each measure: tests of applications replace it (P-28.4).
+        """Return an object that times a block (``with``) or a function (as a decorator)."""
+        # It is looked up at each measurement, because tests of applications replace it.
         return Timer(lambda milliseconds: self._client.timing(key, milliseconds))
 
     def count(self, key: str, unique: Any = None) -> None:
-        """Increment a counter by one; or, with `unique`, add a member to the set `key`."""
+        """Increment a counter by one or, with `unique`, add a member to the set `key`."""
         if unique is None:
             self._client.incr(key, count=1)
         else:
@@ -73,7 +73,7 @@ class Client:
 
         Parameters
         ----------
-        classname : default the lower-cased name of the class.
+        classname : name in the metrics; by default the lower-case name of the class.
         """
         owner = classname or utils.classname(obj)
         for name, method in list(bound_methods(obj)):
@@ -88,11 +88,11 @@ def statsd_count(request: Request, key: str) -> None:
 
 
 def load_from_config(config: Configurator) -> Client:
-    """Return the client that the settings describe (S-20.1, S-20.2).
+    """Return the client that the settings describe (S-20.1).
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : ``statsd_url`` names no server, or the package
+    pyramid.exceptions.ConfigurationError : ``statsd_url`` does not name a server, or the package
         ``statsd`` is not installed.
     """
     configured = config.get_settings()

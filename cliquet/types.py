@@ -1,56 +1,56 @@
-"""Type aliases shared by every layer. Knows nothing of the rest of the package."""
+"""Type aliases for all layers. The module knows nothing of the rest of the package."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, NamedTuple, Protocol
 
-# JSON values are recursive; the checker gains nothing from spelling that out in every signature.
+# JSON values are recursive, but a recursive type would not help the checker.
 JSONValue = Any
 
 Record = dict[str, JSONValue]
 """A JSON object with the reserved members ``id`` and ``last_modified`` (B-1.1)."""
 
 Settings = MutableMapping[str, Any]
-"""The flat mapping of Pyramid's registry (S-1.1)."""
+"""The flat mapping of settings in the registry of Pyramid."""
 
 ReadOnlySettings = Mapping[str, Any]
 
 BoundPermission = tuple[str, str]
-"""An object id and a permission (B-15.1)."""
+"""An object id and a permission."""
 
 GetBoundPermissions = Callable[[str, str], Iterable[BoundPermission]]
-"""The inheritance hook of permissions (B-15.8)."""
+"""A function that returns the bound permissions that grant another one (B-15.8)."""
 
 IdGenerator = Callable[[], str]
 
 
 class IdQuery(Protocol):
-    """Ids of records that a permission backend finds, and has not looked for yet.
+    """Ids of records that a permission backend can find, and has not read yet.
 
-    A storage of the same database may look for them itself, as part of a listing: they are the
-    value of a filter ``IN`` on the id.
+    They are the value of a filter ``IN`` on the id. A storage in the same database may find them
+    itself, as a part of its query.
     """
 
     def first(self, number: int) -> list[str]:
-        """Look for as many of them.
+        """Return that many of the ids.
 
         Raises
         ------
-        BackendError : the service of the backend failed.
+        BackendError : the server of the backend failed.
         """
 
     def __iter__(self) -> Iterator[str]:
-        """Look for them all."""
+        """Yield all the ids."""
 
 
 class PoolStatus(NamedTuple):
-    """How full a pool of connections is.
+    """The use of a pool of connections.
 
     Attributes
     ----------
-    in_use : connections that somebody uses at the moment.
-    size : connections that the pool keeps for all.
+    in_use : number of connections that are in use.
+    size : number of connections that the pool keeps.
     """
 
     in_use: int

@@ -1,7 +1,8 @@
-"""Pure helpers used by every layer and by applications (P-26).
+"""Pure helpers for all layers and for applications (P-26).
 
-Public names whose home is a higher layer (`COMPARISON`, the sub-request functions) stay reachable
-here and are forwarded when first asked for, so that this leaf imports no other layer.
+Some public names belong to higher layers (`COMPARISON`, the functions for sub-requests). They can
+still be imported here, and are forwarded at their first use, so that this module imports no other
+layer.
 """
 
 from __future__ import annotations
@@ -58,9 +59,10 @@ _FORWARDED: Final = {
 
 
 def __getattr__(name: str) -> Any:
-    """Forward the public names that live in higher layers (PEP 562, P-26.11 to P-26.25)."""
+    """Forward the public names that are defined in higher layers (PEP 562)."""
     if name == "sqlalchemy":
-        # Test suites of applications skip on None; asking must not cost an import to the others.
+        # Test suites of applications skip tests if it is None. The import must not cost anything
+        # for others.
         try:
             return importlib.import_module("sqlalchemy")
         except ImportError:
@@ -80,13 +82,13 @@ def __dir__() -> list[str]:
 def strip_whitespace(v: Any) -> Any:
     """Strip space, tab, carriage return and newline at both ends of a text (P-26.1).
 
-    Anything that is not text, ``colander.null`` in particular, is returned as is.
+    Any other value, such as ``colander.null``, is returned unchanged.
     """
     return v.strip(" \t\r\n") if isinstance(v, str) else v
 
 
-# Databases limit the size of what they index: a principal, the URI of an object and a permission
-# together, or the ids of a record with the value of one of its fields.
+# Databases limit the size of an index entry, which may be a principal, an object URI and a
+# permission together, or the ids of a record with the value of a field.
 MAX_KEY_BYTES: Final = 512
 
 
@@ -94,20 +96,20 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def is_storable_key(text: str) -> bool:
-    """Whether a text may be part of the key of what is stored: not too long, and storable.
+    """Return whether a text may be part of a stored key: it can be stored, and is not too long.
 
-    What is no text is the mock of an application's test, which no client wrote (P-31.1).
+    A value that is not a text is the mock of a test, and does not come from a client (P-31.1).
     """
     if not isinstance(text, str):
         return True
     if not is_storable(text):
         return False
-    # No character has more than 4 bytes.
+    # A character has at most 4 bytes.
     return 4 * len(text) <= MAX_KEY_BYTES or len(text.encode()) <= MAX_KEY_BYTES
 
 
 def is_storable(text: str) -> bool:
-    """Whether every database can hold a text: it has neither NUL nor halves of surrogate pairs.
+    """Return whether every database can store a text: it has no NUL and no lone surrogate.
 
     .. versionadded:: 3.2
     """
@@ -115,7 +117,7 @@ def is_storable(text: str) -> bool:
 
 
 def classname(obj: object) -> str:
-    """Return the lower-cased name of the class of an instance (P-26.3)."""
+    """Return the lower-case name of the class of an instance (P-26.3)."""
     return obj.__class__.__name__.lower()
 
 
@@ -127,18 +129,18 @@ _BOOLEANS: Final = {
     "false": False,
     "no": False,
 }
-# First characters of a literal. Texts with another one, most of them, are done after one test.
+# First characters of a literal. Most texts begin with another one, and need no further test.
 _LITERAL_STARTS: Final = frozenset("0123456789-+.'\"([{NuUrR \t\r\n\f")
 _PLAIN_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 
 
 def native_value(value: Any) -> Any:
-    """Convert text to the value it denotes (S-2.1, P-26.6, H-12.8).
+    """Convert a text to the value that it means (P-26.6).
 
     ``on``, ``true`` and ``yes`` are true, ``off``, ``false`` and ``no`` false, in any case. A
-    literal of the Python language becomes its value, provided that it is None, a boolean, a
-    number, a text, or a list, tuple or dictionary of these. Everything else is data and stays the
-    same text: nothing is evaluated (D-18), and no text makes this function raise (S-23.6).
+    literal of the Python language becomes its value, if it is ``None``, a boolean, a number, a
+    text, or a list, tuple or dictionary of these. Any other text stays the same: nothing is
+    evaluated (D-18), and no text makes this function raise.
 
     Parameters
     ----------
@@ -166,11 +168,11 @@ def encode64(content: str | bytes, encoding: str = "utf-8") -> str:
 
 
 def decode64(encoded_content: str | bytes, encoding: str = "utf-8") -> str:
-    """Return the text of a base64 text (P-26.8); characters outside of its alphabet are skipped.
+    """Return the decoded text of base64; characters outside of its alphabet are skipped (P-26.8).
 
     Raises
     ------
-    ValueError : the input is not base64, or what it holds is not text in `encoding`.
+    ValueError : the input is not base64, or its content is not text in `encoding`.
     """
     return base64.b64decode(encoded_content).decode(encoding)
 
@@ -182,12 +184,12 @@ def hmac_digest(secret: str | bytes, message: str, encoding: str = "utf-8") -> s
 
 
 def random_bytes_hex(bytes_length: int) -> str:
-    """Return `bytes_length` bytes of a secure source as hexadecimal digits (P-26.5)."""
+    """Return `bytes_length` bytes from a secure source as hexadecimal digits (P-26.5)."""
     return os.urandom(bytes_length).hex()
 
 
 def encode_header(value: Any, encoding: str = "utf-8") -> Any:
-    """Return the native text of a header given as text or bytes (P-26.15, P-35.10).
+    """Return the native text of a header that is text or bytes (P-26.15).
 
     Values of other types are returned unchanged.
     """
@@ -195,10 +197,10 @@ def encode_header(value: Any, encoding: str = "utf-8") -> Any:
 
 
 def decode_header(value: str | bytes, encoding: str = "utf-8") -> str:
-    """Return the text of a header given as text or bytes (P-26.16).
+    """Return the text of a header that is text or bytes (P-26.16).
 
-    Bytes that are not valid in `encoding` are read as Latin-1, the encoding of WSGI: a header that
-    a client garbled must not raise.
+    Bytes that are not valid in `encoding` are read as Latin-1, the encoding of WSGI, because a
+    damaged header of a client must not raise an error.
     """
     if not isinstance(value, bytes):
         return value
@@ -212,7 +214,7 @@ _URI_PREFIX: Final = re.compile(r"/v[0-9]+(?=[/?#]|\Z)")
 
 
 def strip_uri_prefix(path: str) -> str:
-    """Remove the version prefix, a complete leading segment ``/v<digits>`` (P-26.17, P-34.9)."""
+    """Remove the version prefix, which is a complete first segment ``/v<digits>`` (P-26.17)."""
     path = str(path)
     match = _URI_PREFIX.match(path)
     return path[match.end() :] if match else path
@@ -222,10 +224,10 @@ def strip_uri_prefix(path: str) -> str:
 
 
 def merge_dicts(a: MutableMapping[Any, Any], b: Mapping[Any, Any]) -> None:
-    """Complete `a` in place with the members of `b` it lacks, recursively (P-26.4).
+    """Add the members of `b` that `a` lacks to `a`, in place and recursively (P-26.4).
 
-    What `a` holds is never replaced, whatever its type (P-34.8). Containers of `b` are copied, so
-    that one mapping of defaults serves many targets.
+    Values in `a` are never replaced, whatever their type. Containers of `b` are copied, so that one
+    mapping of defaults may serve many targets.
     """
     for key, value in b.items():
         if key not in a:
@@ -235,15 +237,15 @@ def merge_dicts(a: MutableMapping[Any, Any], b: Mapping[Any, Any]) -> None:
 
 
 def dict_subset(d: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
-    """Return a new dictionary with the members that `keys` name (P-26.10, H-15.2, D-33).
+    """Return a new dictionary with the members that `keys` name (P-26.10).
 
     Parameters
     ----------
-    d : where to select; it is not modified.
+    d : dictionary to select from; it is not modified.
     keys : names of members; dots select inside dictionaries (``address.street``). A member of `d`
-        whose own name contains the dots wins over the nested reading, as in filters (B-21.13).
-        Unknown names are ignored; below an existing dictionary they give an empty one. A value on
-        the way that is no dictionary is returned whole.
+        whose own name contains the dots wins over the nested reading, as in filters. Unknown names
+        are ignored; below an existing dictionary they give an empty one. If a value on the way is
+        not a dictionary, it is returned whole (D-33).
     """
     return _subset(d, keys, is_root=True)
 
@@ -262,7 +264,7 @@ def _subset(d: Mapping[str, Any], keys: Iterable[str], *, is_root: bool) -> dict
         else:
             subset[head] = d[head]
     for head, tails in inner_keys.items():
-        # A member also selected whole stays whole, and is not touched.
+        # A member that is also selected whole stays whole.
         if head not in subset:
             subset[head] = _subset(d[head], tails, is_root=False)
     return subset
@@ -272,22 +274,22 @@ def _subset(d: Mapping[str, Any], keys: Iterable[str], *, is_root: bool) -> dict
 
 
 def msec_time() -> int:
-    """Return the current time in milliseconds since the epoch, rounded down (P-26.2).
+    """Return the current time in milliseconds since the Epoch, rounded down (P-26.2).
 
-    Call it as ``utils.msec_time()``: tests replace the attribute of this module (P-35.19).
+    Call it as ``utils.msec_time()``, because tests replace the attribute of this module (P-35.19).
     """
     return time.time_ns() // 1_000_000
 
 
 def environment_name(key: str) -> str:
-    """Return the environment variable of a spelling of a setting (S-1.4)."""
+    """Return the environment variable for a spelling of a setting."""
     return key.replace(".", "_").replace("-", "_").upper()
 
 
 def read_env(key: str, value: Any) -> Any:
-    """Return the environment's value for the setting `key`, else `value` (P-26.7).
+    """Return the value of the setting `key` in the environment, else `value` (P-26.7).
 
-    Both are coerced by `native_value`.
+    `native_value` converts both.
     """
     return native_value(os.environ.get(environment_name(key), value))
 
@@ -300,8 +302,8 @@ def json_serializer(v: Any, **kw: Any) -> str:
 
     Parameters
     ----------
-    v : the value; see `cliquet.core.jsonio.dumps` for what becomes of non-JSON types.
-    kw : ``default``, a function for objects without JSON form, as renderers pass it; ``indent``
+    v : the value; `cliquet.core.jsonio.dumps` describes the result for types that JSON lacks.
+    kw : ``default``, a function for objects without a JSON form, which renderers pass; ``indent``
         and ``sort_keys`` as in the standard library. Others are accepted and have no effect.
     """
     default: Callable[[Any], Any] | None = kw.get("default")
@@ -313,7 +315,7 @@ def json_serializer(v: Any, **kw: Any) -> str:
 
 
 class _JSON:
-    """What applications import as ``cliquet.utils.json``, usable like the standard module."""
+    """The object ``cliquet.utils.json`` of applications, which works like the standard module."""
 
     dumps = staticmethod(json_serializer)
     loads = staticmethod(jsonio.loads)
@@ -331,7 +333,8 @@ json: Final = _JSON()
 def current_service(request: Any) -> Any:
     """Return the service whose route the request matched, or ``None`` (P-26.13).
 
-    Call it as ``utils.current_service()``: tests replace the attribute of this module (P-35.19).
+    Call it as ``utils.current_service()``, because tests replace the attribute of this module
+    (P-35.19).
     """
     route = getattr(request, "matched_route", None)
     if route is None:
@@ -341,7 +344,7 @@ def current_service(request: Any) -> Any:
 
 
 def current_resource_name(request: Any) -> str | None:
-    """Return the name of the resource that the request addresses, or ``None`` (P-34.20)."""
+    """Return the name of the resource of the request, or ``None`` (P-34.20)."""
     service = current_service(request)
     # Decided when the resource was registered.
     name = getattr(service, "resource_name", None)
@@ -359,9 +362,9 @@ def current_resource_name(request: Any) -> str | None:
 
 
 class DeprecatedMeta(type):
-    """Metaclass that warns whoever derives from a class that uses it (P-26.23).
+    """Metaclass that gives a warning when somebody derives from a class that uses it (P-26.23).
 
-    The text is the class's attribute ``__deprecation_warning__``.
+    The text is the attribute ``__deprecation_warning__`` of the class.
     """
 
     def __new__(
