@@ -31,7 +31,7 @@ class Bounds(NamedTuple):
     @classmethod
     def from_settings(cls, configured: Mapping[str, Any]) -> Bounds:
         """Return the bounds that the settings of the same names give."""
-        return cls(*(settings.read(configured, name) for name in cls._fields))
+        return cls(*[settings.read(configured, name) for name in cls._fields])
 
     def check_depth(self, name: str | None, path: str) -> None:
         """Judge a dotted name, given in a parameter.

@@ -53,9 +53,10 @@ def complete_sorting(sorting: Sequence[Sort], *, id_field: str, modified_field: 
     index serves both (D-24).
     """
     completed = list(sorting)
-    if all(item.field != modified_field for item in completed):
+    fields = [item.field for item in completed]
+    if modified_field not in fields:
         completed.append(Sort(modified_field, -1))
-    if all(item.field != id_field for item in completed):
+    if id_field not in fields:
         completed.append(Sort(id_field, completed[-1].direction))
     return completed
 

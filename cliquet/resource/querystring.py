@@ -278,7 +278,7 @@ def parse_fields(
     if not preserve_unknown:
         # A declared name may itself contain dots: it wins over the nested reading (B-21.13).
         roots = dict.fromkeys(
-            field if field in known_fields else field.split(".", 1)[0] for field in fields
+            [field if field in known_fields else field.split(".", 1)[0] for field in fields]
         )
         unknown = [root for root in roots if root not in known_fields]
         if unknown:
