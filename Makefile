@@ -31,10 +31,10 @@ DOCS := $(VENV)/.stamp-docs
 LOADTEST := $(VENV)/.stamp-loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast http majors lint format docs bench clean
+.PHONY: help serve test test-fast http majors lint format docs bench bench-compare clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 serve: $(SERVE) ## serve the example on http://localhost:8888/v1/ (PORT=...)
 	exec env $(EXAMPLE) $(BIN)/cliquet start --ini config/example.ini --port $(PORT)
@@ -71,6 +71,7 @@ docs: $(DOCS) ## build the documentation into docs/_build/html, and run its exam
 
 bench: $(if $(SERVER_URL),$(LOADTEST),$(TEST)) ## run the benchmarks, or load on a running service (SERVER_URL=...)
 ifeq ($(SERVER_URL),)
+	$(BIN)/python -m benchmarks.compare --peers cliquet,limit --rounds 5
 	$(BIN)/python benchmarks/requests_on_memory.py
 	$(BIN)/python benchmarks/costs_by_size.py
 	$(BIN)/python benchmarks/monitoring.py
@@ -85,8 +86,11 @@ else
 		$(if $(OUTPUT),--output '$(OUTPUT)')
 endif
 
+bench-compare: $(LOADTEST) $(TEST) ## compare with kinto.core, Django REST framework and FastAPI (OUTPUT=...)
+	$(BIN)/python -m benchmarks.compare --http $(if $(OUTPUT),--output '$(OUTPUT)')
+
 clean: ## remove all that the other targets made
-	rm -rf $(VENV) build dist docs/_build cliquet.egg-info htmlcov .coverage
+	rm -rf $(VENV) benchmarks/.environments build dist docs/_build cliquet.egg-info htmlcov .coverage
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .tox
 	find cliquet tests docs benchmarks loadtests -name __pycache__ -type d -exec rm -rf {} +
 

@@ -1,0 +1,1 @@
+"""Timings: never in the tests, always as ratios of one run."""

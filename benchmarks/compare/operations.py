@@ -1,0 +1,171 @@
+"""The operations that are compared, as requests to any of the peers. Knows no peer.
+
+This module runs in the environments of all peers: it needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["OPERATIONS", "Operation", "Peer", "Sent", "record"]
+
+RECORD_ID = "8e2f8d2a-5a3c-4a57-9f1a-0b6a54bd0a01"
+CREDENTIALS = "Basic " + base64.b64encode(b"alice:s3cret").decode()
+SEEDED = 200
+"""Records that a collection holds before anything is measured."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """How a peer is spoken to.
+
+    Attributes
+    ----------
+    root : path of what says hello.
+    collection : path of the collection.
+    sorted_page : query string of a filtered and sorted page of 20 records.
+    page_of_100 : query string of a page of 100 records.
+    is_wrapped : whether bodies have the record below ``data``.
+    batch : path of batches, if there are any.
+    has_conditional_lists : whether a list answers 304.
+    replace, merge : methods of the two kinds of updates.
+    creates_by_put : whether PUT on an unknown id creates the record.
+    """
+
+    root: str
+    collection: str
+    page_of_100: str
+    sorted_page: str
+    is_wrapped: bool = True
+    batch: str | None = None
+    has_conditional_lists: bool = True
+
+    def body(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the body that carries a record."""
+        return {"data": data} if self.is_wrapped else data
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request.
+
+    Attributes
+    ----------
+    status : what it must be answered with.
+    """
+
+    method: str
+    path: str
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def record(number: int) -> dict[str, Any]:
+    """Return a record of about 370 bytes, of which a tenth have the size 3."""
+    return {
+        "name": f"Boletus edulis {number:06}",
+        "size": number % 10,
+        "edible": number % 2 == 0,
+        "notes": "Found under spruce, in moss, after three days of rain. " * 4,
+        "tags": ["autumn", "forest", "porcini"],
+        "place": {"country": "FR", "region": "Ardèche"},
+    }
+
+
+def _sent(method: str, path: str, status: int, body: Any = None, **headers: str) -> Sent:
+    raw = b"" if body is None else json.dumps(body).encode()
+    all_headers = {"Authorization": CREDENTIALS, **headers}
+    if raw:
+        all_headers["Content-Type"] = "application/json"
+    return Sent(method, path, status, raw, all_headers)
+
+
+Requests = Callable[[Peer, str, str], Iterator[Sent]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One row of the comparison.
+
+    Attributes
+    ----------
+    requests : gives the requests one after the other, without end, for a peer, the id of a record
+        that exists, and the ETag of the list.
+    is_offered : whether a peer can do it at all.
+    calls : how many of them make one measurement.
+    """
+
+    name: str
+    requests: Requests
+    calls: int = 100
+    is_offered: Callable[[Peer], bool] = lambda peer: True
+
+
+def _always(sent: Sent) -> Iterator[Sent]:
+    while True:
+        yield sent
+
+
+def _hello(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    return _always(_sent("GET", peer.root, 200))
+
+
+def _get(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    return _always(_sent("GET", f"{peer.collection}/{record_id}", 200))
+
+
+def _list(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    return _always(_sent("GET", f"{peer.collection}?{peer.page_of_100}", 200))
+
+
+def _unchanged(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    return _always(_sent("GET", peer.collection, 304, **{"If-None-Match": etag}))
+
+
+def _filtered(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    return _always(_sent("GET", f"{peer.collection}?{peer.sorted_page}", 200))
+
+
+def _post(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    # Size 5, which no measured list filters by.
+    return _always(_sent("POST", peer.collection, 201, peer.body(record(5))))
+
+
+def _put(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    number = 0
+    while True:
+        number += 10
+        body = peer.body(record(number))
+        yield _sent("PUT", f"{peer.collection}/{record_id}", 200, body)
+
+
+def _patch(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    number = 0
+    while True:
+        number += 1
+        body = peer.body({"name": f"Boletus aereus {number}"})
+        yield _sent("PATCH", f"{peer.collection}/{record_id}", 200, body)
+
+
+def _batch(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    path = peer.collection.removeprefix("/v1")
+    part = {"method": "POST", "path": path, "body": peer.body(record(5))}
+    return _always(_sent("POST", peer.batch or "", 200, {"requests": [part] * 25}))
+
+
+OPERATIONS = (
+    Operation("hello", _hello),
+    Operation("GET one", _get),
+    Operation("list of 100", _list, calls=40),
+    Operation("list, 304", _unchanged, is_offered=lambda peer: peer.has_conditional_lists),
+    Operation("filtered, sorted list of 20", _filtered, calls=60),
+    Operation("POST", _post),
+    Operation("PUT", _put),
+    Operation("PATCH", _patch),
+    Operation("batch of 25 POST", _batch, calls=4, is_offered=lambda peer: peer.batch is not None),
+)

@@ -1,0 +1,142 @@
+"""Tables and charts of a comparison."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from in_process import Figures
+from operations import OPERATIONS
+
+__all__ = ["http_table", "plot", "summary", "table", "write"]
+
+
+def _percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def ratio(figures: dict[str, Figures], operation: str, peer: str) -> float | None:
+    """Return the median of the ratios, round by round, of our processor time to a peer's."""
+    ours = figures["cliquet"].cpu_us.get(operation) if "cliquet" in figures else None
+    theirs = figures[peer].cpu_us.get(operation)
+    if not ours or not theirs:
+        return None
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def summary(figures: dict[str, Figures]) -> dict[str, Any]:
+    """Return the figures as JSON can hold them: medians, percentiles, ratios."""
+    found: dict[str, Any] = {}
+    for peer, one in figures.items():
+        found[peer] = {
+            "start_seconds": round(one.start_seconds, 3),
+            "resident_mb": round(one.resident_mb, 1),
+            "operations": {
+                operation: {
+                    "cpu_us": round(statistics.median(values), 1),
+                    "wall_us": round(statistics.median(one.wall_us[operation]), 1),
+                    "wall_p99_us": round(_percentile(one.wall_us[operation], 0.99), 1),
+                    "statements": one.statements.get(operation),
+                    "ratio": ratio(figures, operation, peer),
+                }
+                for operation, values in one.cpu_us.items()
+            },
+        }
+    return found
+
+
+def table(backend: str, figures: dict[str, Figures]) -> str:
+    """Return the figures of one backend as text, one line for each operation."""
+    peers = list(figures)
+    lines = [
+        "",
+        f"{backend}, in process: µs of processor time of a request (median)",
+        f"{'':30}" + "".join(f"{peer:>12}" for peer in peers),
+    ]
+    for operation in OPERATIONS:
+        cells = []
+        for peer in peers:
+            values = figures[peer].cpu_us.get(operation.name)
+            cells.append(f"{statistics.median(values):12.0f}" if values else f"{'-':>12}")
+        lines.append(f"{operation.name:30}" + "".join(cells))
+    others = [peer for peer in peers if peer != "cliquet"]
+    if "cliquet" in figures and others:
+        lines += [
+            "",
+            "ratio of cliquet to",
+            f"{'':30}{'':12}" + "".join(f"{p:>12}" for p in others),
+        ]
+        for operation in OPERATIONS:
+            ratios = [ratio(figures, operation.name, peer) for peer in others]
+            cells = [f"{one:12.2f}" if one is not None else f"{'-':>12}" for one in ratios]
+            lines.append(f"{operation.name:30}{'':12}" + "".join(cells))
+    lines += ["", "wall time, median / 99th percentile in µs; statements of a request"]
+    for operation in OPERATIONS:
+        cells = []
+        for peer in peers:
+            values = figures[peer].wall_us.get(operation.name)
+            if not values:
+                cells.append(f"{'-':>22}")
+                continue
+            text = f"{statistics.median(values):.0f}/{_percentile(values, 0.99):.0f}"
+            sent = figures[peer].statements.get(operation.name)
+            cells.append(f"{text + ('' if sent is None else f'  {sent:g}'):>22}")
+        lines.append(f"{operation.name:30}" + "".join(cells))
+    lines.append("start, s / resident, MB".ljust(30))
+    lines[-1] += "".join(
+        f"{f'{one.start_seconds:.2f}/{one.resident_mb:.0f}':>22}" for one in figures.values()
+    )
+    return "\n".join(lines)
+
+
+def http_table(backend: str, served: dict[str, Any]) -> str:
+    """Return requests per second and the 99th percentile as text."""
+    if not served:
+        return ""
+    lines = [
+        "",
+        f"{backend}, over HTTP (gunicorn, two workers; wrk): requests per second / p99 in ms",
+        f"{'':30}" + "".join(f"{peer:>18}" for peer in served),
+    ]
+    for operation in OPERATIONS:
+        cells = []
+        for figures in served.values():
+            found = figures.get(operation.name)
+            text = f"{found['per_second']:.0f}/{found['p99_ms']:.1f}" if found else "-"
+            cells.append(f"{text:>18}")
+        lines.append(f"{operation.name:30}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def plot(backend: str, figures: dict[str, Figures], folder: Path) -> None:
+    """Write a chart of the processor times of one backend: ``cpu-<backend>.svg``."""
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    axes = figure.subplots()
+    names = [operation.name for operation in OPERATIONS]
+    width = 0.8 / len(figures)
+    for number, (peer, one) in enumerate(figures.items()):
+        offered = [(place, name) for place, name in enumerate(names) if name in one.cpu_us]
+        axes.bar(
+            [place + number * width for place, _ in offered],
+            [statistics.median(one.cpu_us[name]) for _, name in offered],
+            width,
+            label=peer,
+        )
+    axes.set_yscale("log")
+    axes.set_ylabel("µs of processor time")
+    axes.set_title(f"Processor time of a request, {backend}")
+    axes.set_xticks([place + 0.4 for place in range(len(names))], names, rotation=20, ha="right")
+    axes.legend()
+    figure.savefig(folder / f"cpu-{backend}.svg")
+
+
+def write(everything: dict[str, object], folder: Path) -> None:
+    """Write all figures: ``figures.json``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "figures.json").write_text(json.dumps(everything, indent=2) + "\n")
