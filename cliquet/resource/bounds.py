@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cliquet import settings
 from cliquet.core import jsonio
@@ -11,6 +11,9 @@ from cliquet.resource.parameters import InvalidParameter
 from cliquet.types import JSONValue
 
 __all__ = ["Bounds", "FilterCount"]
+
+_DOTS: Final = 100
+"""So many dots are too many in the names of one query string, unless one name may have more."""
 
 
 class Bounds(NamedTuple):
@@ -47,6 +50,24 @@ class Bounds(NamedTuple):
             )
             raise InvalidParameter("querystring", name, description)
 
+    def check_dots(self, number: int) -> None:
+        """Judge the dots in the names of a query string, together.
+
+        Each name may lead through the same objects, which are as large as their record.
+
+        Raises
+        ------
+        InvalidParameter : they are as many as :data:`_DOTS`, or as the parts of one name may be.
+        """
+        if self.max_field_depth is None or number < _DOTS:
+            return
+        limit = max(self.max_field_depth, _DOTS)
+        if number >= limit:
+            description = (
+                f"{limit} dots and more in the names of the fields (setting max_field_depth)"
+            )
+            raise InvalidParameter("querystring", None, description)
+
 
 class FilterCount:
     """Counts the filters of one query string, and their values.
@@ -57,6 +78,7 @@ class FilterCount:
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._filters = 0
+        self._dots = 0
         self._values = 0
 
     def add_filter(self, name: str) -> None:
@@ -66,6 +88,12 @@ class FilterCount:
         if limit is not None and self._filters > limit:
             description = f"More than {limit} filters (setting max_filters)"
             raise InvalidParameter("querystring", name, description)
+
+    def add_name(self, name: str) -> None:
+        """Count the dots of a name, once the name itself is judged."""
+        self._dots += name.count(".")
+        if self._dots:
+            self._bounds.check_dots(self._dots)
 
     def expect(self, name: str, text: str) -> None:
         """Judge a list of values between commas, before it is read."""

@@ -150,6 +150,7 @@ def parse_filters(
 
         count.add_filter(name)
         bounds.check_depth(None, name)
+        count.add_name(name)
         field, operator = _split_prefix(name, declared_fields)
         # No stored name holds NUL, and a database may choke on it (B-21.20).
         if "\0" in field or not is_known_field(field):
@@ -200,12 +201,15 @@ def parse_sort(
         than `bounds` allow.
     """
     sorting: dict[str, Sort] = {}
+    dots = 0
     for item in (value or "").split(","):
         match = _SORT_ITEM.fullmatch(item.strip())
         if match is None:
             continue
         sign, field = match.groups()
         bounds.check_depth(None, field)
+        dots += field.count(".")
+        bounds.check_dots(dots)
         if not is_known_field(field):
             if "." in field:
                 continue  # As what is not the name of a field (H-13.3).

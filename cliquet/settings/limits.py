@@ -71,7 +71,9 @@ ROWS: Final[tuple[Setting, ...]] = (
         "max_field_depth",
         _LIMIT,
         100,
-        "Most parts of a dotted name in filters, `_sort` and `_fields`. Nothing or 0 for no limit.",
+        "Most parts of a dotted name in filters, `_sort` and `_fields`. The names of all filters "
+        "together, and those of `_sort`, have fewer dots, or fewer than 100 if that is more. "
+        "Nothing or 0 for no limit.",
         unit="parts",
         version_added="3.2",
         refusal="400",

@@ -104,6 +104,33 @@ def test_dotted_names_are_bounded(template, value, depth, status, resource):
 
 
 @pytest.mark.clause("X-34")
+@pytest.mark.setting("max_field_depth")
+@pytest.mark.parametrize("kind", ["filters", "order"])
+@pytest.mark.parametrize(
+    ("value", "number", "status"),
+    [
+        (None, 33, 200),
+        (None, 34, 400),
+        ("4", 33, 200),
+        ("4", 34, 400),
+        ("103", 34, 200),
+        ("", 34, 200),
+    ],
+)
+def test_the_dots_of_all_names_are_bounded_together(kind, value, number, status):
+    app = make() if value is None else make(max_field_depth=value)
+    names = [f"a.b.c.d{n}" for n in range(number)]
+    query = (
+        "_sort=" + ",".join(names) if kind == "order" else "&".join(f"{name}=1" for name in names)
+    )
+
+    response = get(app, query, status)
+
+    if status == 400:
+        refused(response, "max_field_depth")
+
+
+@pytest.mark.clause("X-34")
 @pytest.mark.parametrize(("number", "status"), [(250, 200), (251, 400)])
 def test_projected_fields_are_counted(number, status):
     get(make(), "_fields=" + ",".join(f"f{n}" for n in range(number)), status)

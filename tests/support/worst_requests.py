@@ -173,13 +173,19 @@ WORST = {
     "GET with colliding keys": Worst(
         "GET", "/v0/lichens?a={" + ",".join(f"{n * (2**61 - 1)}:0" for n in range(9_000)) + "}"
     ),
-    "GET with deep names": Worst("GET", "/v0/lichens?" + "&".join([f"not_{LONG_PATH}=1"] * 100)),
+    "GET with a deep name": Worst("GET", f"/v0/lichens?not_{LONG_PATH}=1"),
+    "GET with nested names": Worst(
+        "GET", "/v0/lichens?" + "&".join(f"not_{'a.' * n}a=1" for n in range(14))
+    ),
+    "GET with deep names": Worst(
+        "GET", "/v0/lichens?" + "&".join([f"not_{LONG_PATH}=1"] * 100), statuses=(400,)
+    ),
     "GET with many stars": Worst("GET", "/v0/lichens?like_a=" + "*a" * 4_095),
     "GET with too many stars": Worst(
         "GET", "/v0/lichens?like_a=" + "*a" * 100_000, statuses=(400,)
     ),
     "GET with a long order": Worst(
-        "GET", "/v0/lichens?_sort=" + ",".join(f"{LONG_PATH}.f{n}"[2:] for n in range(64))
+        "GET", "/v0/lichens?_sort=" + ",".join(f"{'-' * (n % 2)}f{n}" for n in range(64))
     ),
     "GET with many fields": Worst(
         "GET", "/v0/lichens?_fields=" + ",".join(f"f{n}" for n in range(250))

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from cliquet.core import jsonio
 from cliquet.core.globs import Pattern
+from cliquet.storage.ordering import ARRAY
 from cliquet.storage.query import MISSING, Filter
 from cliquet.storage.relational.dialect import Dialect
 from cliquet.storage.relational.order_key import order_key
@@ -29,10 +30,6 @@ _MAX_PAIRS: Final = 100_000
 # Longer ones are too complex to be regular expressions.
 _MAX_EXPRESSION: Final = 10_000
 
-# A chain of operators is as deep an expression as it is long, and the stack of the server ends
-# somewhere. Indexes on fields are on such chains: a change makes them useless.
-_MAX_STEPS: Final = 100
-
 # Beyond, integers and floats differ, and neither fits an integer of 64 bits.
 _INEXACT: Final = 2.0**53
 _BEYOND: Final = 2.0**64
@@ -41,7 +38,15 @@ _TOO_BIG: Final = 10**400
 
 
 class PostgreSQLDialect(Dialect):
-    """What PostgreSQL has of its own: ``jsonb``, arrays as parameters, no NUL nor surrogates."""
+    """What PostgreSQL has of its own: ``jsonb``, arrays as parameters, no NUL nor surrogates.
+
+    Parameters
+    ----------
+    data : column that holds the data of a record.
+    """
+
+    def __init__(self, data: str = "data") -> None:
+        self._data = data
 
     def can_hold(self, text: str) -> bool:
         if "\0" in text:
@@ -166,11 +171,19 @@ class PostgreSQLDialect(Dialect):
         condition = build(held)
         return held.within(condition)
 
+    def unpacking(self, selection: SQL) -> tuple[Dialect, SQL]:
+        # With nothing added it is the same, and unpacked. OFFSET: it is not worked out again above.
+        unpacked = (
+            f"SELECT *, data || '{{}}'::jsonb AS unpacked FROM ({selection.text}) AS selected"
+        )
+        table = SQL(f"({unpacked} OFFSET 0) AS records", selection.parameters)
+        return PostgreSQLDialect("unpacked"), table
+
     def literal(self, text: str) -> SQL:
         return self.text(text)
 
     def _value(self, field: str) -> SQL:
-        return _value(field)
+        return _value(field, self._data)
 
     def _lowered(self, field: str) -> SQL:
         """Return the text of a field in small letters; NULL for what is no text."""
@@ -206,6 +219,7 @@ class _HeldDialect(PostgreSQLDialect):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._values: dict[str, SQL] = {}
         self._made: dict[str, SQL] = {}
 
@@ -213,7 +227,19 @@ class _HeldDialect(PostgreSQLDialect):
         return _named(self._values, "held", field, _value)
 
     def order_key(self, field: str) -> SQL:
-        return _named(self._made, "order", field, super().order_key)
+        return _named(self._made, "order", field, self._scalar_key)
+
+    def _scalar_key(self, field: str) -> SQL:
+        """Return the key of a value that filters put in order; a short one for all others (X-16).
+
+        That of an array or an object takes as long as all that it holds.
+        """
+        value, key = self._value(field), super().order_key(field)
+        return SQL(
+            f"CASE WHEN jsonb_typeof({value.text}) IN ('array', 'object') THEN '{ARRAY}'"
+            f' ELSE {key.text} END COLLATE "C"',
+            (*value.parameters, *key.parameters),
+        )
 
     def _lowered(self, field: str) -> SQL:
         return _named(self._made, "lowered", field, super()._lowered)
@@ -266,22 +292,18 @@ def _expression(pattern: Pattern) -> str:
     return f"^{'.*'.join(part.translate(_EXPRESSION_ESCAPES) for part in kept)}$"
 
 
-def _value(field: str) -> SQL:
+def _value(field: str, data: str = "data") -> SQL:
     """Return the value of a field: a key that contains the dots wins (B-21.13).
 
     ``->`` with a name finds nothing in arrays and other values, and the null of JSON is not that of
-    SQL.
+    SQL. A chain of them would copy what each step finds, which may be most of the record.
     """
     if "." not in field:
-        return SQL("(data->%s)", (field,))
-    names = field.split(".")
-    if len(names) <= _MAX_STEPS:
-        path = "->%s" * len(names)
-        return SQL(f"coalesce(data->%s, data{path})", (field, *names))
+        return SQL(f"({data}->%s)", (field,))
     # `#>` would take names for places in arrays; a strict path does not, nor looks into items.
-    path = "strict $" + "".join(f".{jsonio.dumps(name).decode()}" for name in names)
-    nested = "jsonb_path_query_first(data, %s::jsonpath, '{}', TRUE)"
-    return SQL(f"coalesce(data->%s, {nested})", (field, path))
+    path = "strict $" + "".join(f".{jsonio.dumps(name).decode()}" for name in field.split("."))
+    nested = f"jsonb_path_query_first({data}, %s::jsonpath, '{{}}', TRUE)"
+    return SQL(f"coalesce({data}->%s, {nested})", (field, path))
 
 
 def _one_of(expression: SQL, texts: list[str], kind: str) -> SQL:

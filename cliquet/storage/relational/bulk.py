@@ -42,12 +42,15 @@ class RelationalBulk(RelationalWriter):
         names = Names(id_field, modified_field, deleted_field)
         parent_id = as_published(parent_id)
         scope = self._scope(collection_id, parent_id)
-        selected = self._listing(
+        selected = self._selection(
             "parent_id, collection_id, id",
             scope,
-            self._where(collection_id, names, filters, pagination_rules),
-            self._order(names, sorting or [Sort(modified_field, 1)]),
-            limit,
+            names,
+            self._matching(collection_id, names, filters),
+            collection_id=collection_id,
+            sorting=sorting or [Sort(modified_field, 1)],
+            pagination_rules=pagination_rules,
+            limit=limit,
         )
         with self.client.begin() as session:
             self._lock_scope(session, collection_id, parent_id, scope)

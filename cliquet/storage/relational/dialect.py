@@ -105,6 +105,14 @@ class Dialect(abc.ABC):
         """
 
     @abc.abstractmethod
+    def unpacking(self, selection: SQL) -> tuple[Dialect, SQL]:
+        """Return a table with the columns of a query, and a dialect whose words suit this table.
+
+        The data of a record is unpacked once there, however many fields an order has, and however
+        often a page asks for them.
+        """
+
+    @abc.abstractmethod
     def literal(self, text: str) -> SQL:
         """Return a text for a statement that defines something, which SQLite binds nothing to."""
 

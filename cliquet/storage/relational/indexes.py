@@ -91,6 +91,7 @@ class FieldIndexes(abc.ABC):
     def _declared(self) -> Iterator[tuple[str, str, str]]:
         for collection_id in sorted(self._fields):
             for field in sorted(self._fields[collection_id]):
-                text = f"{collection_id}\0{field}"
+                # Of what it is on: another expression is another index.
+                text = repr((field, *listing.index(self._dialect, collection_id, field)))
                 digest = hashlib.sha256(text.encode()).hexdigest()[:32]
                 yield f"{INDEX_PREFIX}{digest}", collection_id, field

@@ -24,7 +24,16 @@ from cliquet.storage.relational.dialect import Dialect, compared
 from cliquet.storage.relational.keyset import rules_condition
 from cliquet.storage.relational.text import FALSE, SQL, all_of, joined
 
-__all__ = ["SQL", "Dialect", "index", "matching", "order_by", "parent_condition", "where"]
+__all__ = [
+    "SQL",
+    "Dialect",
+    "index",
+    "matching",
+    "order_by",
+    "parent_condition",
+    "reads_many_fields",
+    "where",
+]
 
 
 _MAX_APART: Final = 2
@@ -109,6 +118,15 @@ def _split(
         is_found = item.field in indexed and uses[item.field] <= _MAX_APART
         (apart if is_column or is_found else together).append(item)
     return (apart, together) if len(together) > _MAX_APART else (filters, ())
+
+
+def reads_many_fields(names: Names, sorting: Sequence[Sort], indexed: frozenset[str]) -> bool:
+    """Whether an order reads so many fields that the record should be unpacked beforehand.
+
+    Not if an index on one of them may give the order.
+    """
+    fields = {field for field, _ in sorting if field not in names}
+    return len(fields) > _MAX_APART and fields.isdisjoint(indexed)
 
 
 def order_by(dialect: Dialect, names: Names, sorting: Sequence[Sort]) -> SQL:

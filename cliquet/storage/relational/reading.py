@@ -25,6 +25,7 @@ from cliquet.storage.listing.evaluation import Names
 from cliquet.storage.query import Filter, PaginationRule, Sort
 from cliquet.storage.relational import listing as sql
 from cliquet.storage.relational.listing import SQL
+from cliquet.storage.relational.text import TRUE, joined
 from cliquet.types import Record
 
 __all__ = ["HOME", "NEVER_TOUCHED", "RelationalReader"]
@@ -140,12 +141,16 @@ class RelationalReader(StorageBase):
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         scope = self._scope(collection_id, parent_id)
         matched = self._matching(collection_id, names, filters)
-        listing = self._listing(
+        listing = self._selection(
             _COLUMNS,
             scope,
-            self._restricted(collection_id, names, matched, pagination_rules, include_deleted),
-            self._order(names, sorting),
-            limit,
+            names,
+            matched,
+            collection_id=collection_id,
+            sorting=sorting,
+            pagination_rules=pagination_rules,
+            limit=limit,
+            include_deleted=include_deleted,
         )
         is_one = not is_pattern(parent_id)
         if not filters and is_one:
@@ -192,12 +197,16 @@ class RelationalReader(StorageBase):
         auth: str | None = None,
     ) -> list[Record]:
         names = Names(id_field, modified_field, deleted_field)
-        listing = self._listing(
+        listing = self._selection(
             _COLUMNS,
             self._scope(collection_id, parent_id),
-            self._where(collection_id, names, filters, pagination_rules, include_deleted),
-            self._order(names, sorting),
-            limit,
+            names,
+            self._matching(collection_id, names, filters),
+            collection_id=collection_id,
+            sorting=sorting,
+            pagination_rules=pagination_rules,
+            limit=limit,
+            include_deleted=include_deleted,
         )
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         rows = self._rows(listing.text, listing.parameters, key)
@@ -282,21 +291,49 @@ class RelationalReader(StorageBase):
     def _indexes_of(self, collection_id: str | None) -> frozenset[str]:
         return self._indexed.get(collection_id or "", frozenset())
 
-    def _order(self, names: Names, sorting: Sequence[Sort] | None) -> SQL | None:
-        return sql.order_by(self._dialect, names, sorting) if sorting else None
-
-    def _listing(
-        self, columns: str, scope: SQL, where: SQL, order: SQL | None, limit: int | None
+    def _selection(
+        self,
+        columns: str,
+        scope: SQL,
+        names: Names,
+        matched: Sequence[SQL],
+        *,
+        collection_id: str | None,
+        sorting: Sequence[Sort] | None,
+        pagination_rules: Sequence[PaginationRule] | None,
+        limit: int | None,
+        include_deleted: bool = False,
     ) -> SQL:
-        text = f"SELECT {columns} FROM records WHERE {scope.text} AND {where.text}"
-        parameters = [*scope.parameters, *where.parameters]
-        if order is not None:
-            text += f" ORDER BY {order.text}"
-            parameters += order.parameters
+        """Return the query for a page of the records for which these conditions hold."""
+        sorting, indexed = sorting or (), self._indexes_of(collection_id)
+        dialect, source, condition = self._dialect, SQL("records"), scope
+        if sql.reads_many_fields(names, sorting, indexed):
+            selection = self._restricted(collection_id, names, matched, None, include_deleted)
+            dialect, source = dialect.unpacking(
+                _joined("SELECT * FROM records WHERE ", scope, " AND ", selection)
+            )
+            where = sql.where(
+                dialect,
+                names,
+                (),
+                pagination_rules=pagination_rules or (),
+                include_deleted=True,
+                indexed=indexed,
+            )
+            condition = TRUE
+        else:
+            where = self._restricted(
+                collection_id, names, matched, pagination_rules, include_deleted
+            )
+        pieces: list[str | SQL] = [
+            *(f"SELECT {columns} FROM ", source),
+            *(" WHERE ", condition, " AND ", where),
+        ]
+        if sorting:
+            pieces += [" ORDER BY ", sql.order_by(dialect, names, sorting)]
         if limit:
-            text += " LIMIT %s"
-            parameters.append(limit)
-        return SQL(text, tuple(parameters))
+            pieces.append(SQL(" LIMIT %s", (limit,)))
+        return _joined(*pieces)
 
     def _count(self, scope: SQL, where: SQL) -> SQL:
         return SQL(
@@ -347,6 +384,10 @@ class RelationalReader(StorageBase):
         record[names.id_field] = object_id
         record[names.modified_field] = last_modified
         return record
+
+
+def _joined(*pieces: str | SQL) -> SQL:
+    return joined("", [SQL(piece) if isinstance(piece, str) else piece for piece in pieces])
 
 
 def _rank(row: Sequence[Any]) -> Any:

@@ -28,7 +28,15 @@ _MAX_LISTED: Final = 20
 
 
 class SQLiteDialect(Dialect):
-    """What SQLite has of its own: JSON is text, and functions are Python's."""
+    """What SQLite has of its own: JSON is text, and functions are Python's.
+
+    Parameters
+    ----------
+    data : what holds the data of a record, for the functions that read fields.
+    """
+
+    def __init__(self, data: str = "data") -> None:
+        self._data = data
 
     def can_hold(self, text: str) -> bool:
         return True
@@ -61,7 +69,7 @@ class SQLiteDialect(Dialect):
         return SQL(f"cliquet_matches_lower({column.text}, %s)", (_lowered(pattern),))
 
     def order_key(self, field: str) -> SQL:
-        return SQL(f"cliquet_order_key(data, {_path(field)})")
+        return SQL(f"cliquet_order_key({self._data}, {_path(field)})")
 
     def key(self, key: str) -> SQL:
         return SQL("%s", (_blob(key),))
@@ -79,22 +87,31 @@ class SQLiteDialect(Dialect):
         if all(len(text) <= MAX_EXACT_CHARACTERS for text in keys):
             return is_one
         exact_keys = _json([exact_key(member) for member in members])
-        is_exact = SQL(f"cliquet_is_in(data, {_path(field)}, %s)", (exact_keys,))
+        is_exact = SQL(f"cliquet_is_in({self._data}, {_path(field)}, %s)", (exact_keys,))
         return all_of([is_one, is_exact])
 
     def is_like(self, field: str, pattern: Pattern) -> SQL:
-        return SQL(f"cliquet_is_like(data, {_path(field)}, %s)", (_lowered(pattern),))
+        return SQL(f"cliquet_is_like({self._data}, {_path(field)}, %s)", (_lowered(pattern),))
 
     def is_there(self, field: str) -> SQL:
-        return SQL(f"cliquet_order_key(data, {_path(field)}) <> %s", (_blob(order_key(MISSING)),))
+        return SQL(
+            f"cliquet_order_key({self._data}, {_path(field)}) <> %s", (_blob(order_key(MISSING)),)
+        )
 
     def contains(self, field: str, values: Sequence[Any], *, is_any: bool) -> SQL:
         function = "cliquet_contains_any" if is_any else "cliquet_contains"
         exact_keys = _json(list(dict.fromkeys(map(exact_key, values))))
-        return SQL(f"{function}(data, {_path(field)}, %s)", (exact_keys,))
+        return SQL(f"{function}({self._data}, {_path(field)}, %s)", (exact_keys,))
 
     def reading_once(self, filters: Sequence[Filter], build: Callable[[Dialect], SQL]) -> SQL:
         return SQL("cliquet_accepts(data, %s)", (plan_of(filters),))
+
+    def unpacking(self, selection: SQL) -> tuple[Dialect, SQL]:
+        # The number by which the functions know the open record. With a limit the query is not made
+        # part of the one around it, which would open the record for each field.
+        opened = f"SELECT *, cliquet_opened(data) AS opened FROM ({selection.text})"
+        table = SQL(f"({opened} LIMIT -1 OFFSET 0) AS records", selection.parameters)
+        return SQLiteDialect("opened"), table
 
     def literal(self, text: str) -> SQL:
         return SQL(f"CAST(x'{_blob(text).hex()}' AS TEXT)")

@@ -37,6 +37,7 @@ def register_functions(connection: sqlite3.Connection) -> Callable[[], None]:
     functions: list[tuple[str, int, Callable[..., Any]]] = [
         ("cliquet_unhex", 1, bytes.fromhex),
         ("cliquet_accepts", 2, reader.accepts),
+        ("cliquet_opened", 1, reader.opened),
         ("cliquet_matches", 2, reader.matches),
         ("cliquet_matches_lower", 2, reader.matches_lower),
         ("cliquet_order_key", 2, reader.order_key),
@@ -64,7 +65,8 @@ class _Reader:
 
     def forget(self) -> None:
         """Let go of the last record, and of all operands."""
-        self._text = ""
+        self._text: str | int = ""
+        self._open = 0
         self._data: dict[str, JSONValue] = {}
         self._order_keys: dict[bytes, bytes] = {}
         self._derived: dict[tuple[Callable[[Any], Any], bytes], Any] = {}
@@ -73,9 +75,18 @@ class _Reader:
         self._sets: dict[str, frozenset[str]] = {}
         self._plans: dict[str, Together] = {}
 
-    def _read(self, text: str) -> None:
+    def opened(self, text: str) -> int:
+        """Read a record, and return what the other functions take for its text.
+
+        The text may be long, and the database makes a copy for each function that is given it.
+        """
+        self._open += 1
+        self._read(text, self._open)
+        return self._open
+
+    def _read(self, text: str, known_as: str | int) -> None:
         self._data = orjson.loads(text)
-        self._text = text
+        self._text = known_as
         self._order_keys.clear()
         self._derived.clear()
 
@@ -85,10 +96,10 @@ class _Reader:
             name = self._paths[path] = _decoded(path)
         return resolve(self._data, name)
 
-    def _once(self, text: str, path: bytes, make: Callable[[Any], Any]) -> Any:
+    def _once(self, text: str | int, path: bytes, make: Callable[[Any], Any]) -> Any:
         """Return what a function makes of a field, once for the record: the field may be long."""
         if text != self._text:
-            self._read(text)
+            self._read(str(text), text)
         key = (make, path)
         if key not in self._derived:
             self._derived[key] = make(self._value(path))
@@ -118,10 +129,10 @@ class _Reader:
     def matches_lower(self, text: str, pattern: bytes) -> bool:
         return self._pattern(pattern)(text.lower())
 
-    def order_key(self, text: str, path: bytes) -> bytes:
+    def order_key(self, text: str | int, path: bytes) -> bytes:
         # As `_once` does, without its question: most filters end here, for every record.
         if text != self._text:
-            self._read(text)
+            self._read(str(text), text)
         key = self._order_keys.get(path)
         if key is None:
             value = self._value(path)
@@ -129,18 +140,18 @@ class _Reader:
             self._order_keys[path] = key
         return key
 
-    def is_in(self, text: str, path: bytes, exact_keys: str) -> bool:
+    def is_in(self, text: str | int, path: bytes, exact_keys: str) -> bool:
         return self._once(text, path, exact_key) in self._set(exact_keys)
 
-    def is_like(self, text: str, path: bytes, pattern: bytes) -> bool:
+    def is_like(self, text: str | int, path: bytes, pattern: bytes) -> bool:
         lowered = self._once(text, path, _lowered)
         return lowered is not None and self._pattern(pattern)(lowered)
 
-    def contains(self, text: str, path: bytes, exact_keys: str) -> bool:
+    def contains(self, text: str | int, path: bytes, exact_keys: str) -> bool:
         keys = self._once(text, path, _member_keys)
         return keys is not None and self._set(exact_keys) <= keys
 
-    def contains_any(self, text: str, path: bytes, exact_keys: str) -> bool:
+    def contains_any(self, text: str | int, path: bytes, exact_keys: str) -> bool:
         keys = self._once(text, path, _member_keys)
         return keys is not None and not self._set(exact_keys).isdisjoint(keys)
 
