@@ -123,6 +123,7 @@ def includeme(config: Configurator) -> None:
     config.include("cliquet.web.service")
     config.include("cliquet.web.transactions")
     config.include("cliquet.web.limits")
+    config.include("cliquet.web.request_classes")
 
     config.include(web.provide_needs)
     receiving.setup_reception(config)

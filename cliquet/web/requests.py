@@ -17,13 +17,13 @@ from pyramid.httpexceptions import (
     HTTPException,
     status_map,
 )
-from pyramid.request import Request, apply_request_extensions
+from pyramid.request import Request
 from pyramid.response import Response
 
 from cliquet import utils
 from cliquet.core import jsonio
 from cliquet.errors import ERRORS, http_error
-from cliquet.web import cors, urls, wire
+from cliquet.web import cors, request_classes, urls, wire
 
 __all__ = [
     "JSON_PATCH",
@@ -128,7 +128,7 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
     # tween was not called. Spans inside belong to that of the original request.
     request.environ["opentelemetry-pyramid.tracing_enabled_key"] = False
     request.parent = original
-    apply_request_extensions(request)
+    request_classes.extend(request)
     return request
 
 
