@@ -6,7 +6,6 @@ from cliquet.security.authentication import (
     SecurityPolicy,
     effective_principals,
     is_private,
-    keep_private,
     on_policy_selected,
     prefixed_userid,
 )
@@ -17,7 +16,6 @@ __all__ = [
     "SecurityPolicy",
     "effective_principals",
     "is_private",
-    "keep_private",
     "on_policy_selected",
     "prefixed_userid",
 ]

@@ -4,8 +4,8 @@ import pytest
 from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from cliquet.web.request_classes import SharedExtensions
 from cliquet.testing.web import make_app
+from cliquet.web.request_classes import SharedExtensions
 
 
 class OwnRequest(Request):

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyramid.config import Configurator
-from pyramid.events import ApplicationCreated, NewResponse
+from pyramid.events import ApplicationCreated
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import events, settings, utils
 from cliquet.initialization import metrics, migrations, receiving, references, start_messages, web
 from cliquet.monitoring import crashes, logs
 from cliquet.security import authentication
-from cliquet.web import requests
+from cliquet.web import cors, requests, response_headers
 
 __all__ = ["includeme", "initialize", "initialize_cliquet"]
 
@@ -133,7 +133,7 @@ def includeme(config: Configurator) -> None:
         step(config)
     metrics.observe_backends(config)
     # This comes after the steps, because one of them sets `Vary` again.
-    config.add_subscriber(web.add_cors_headers, NewResponse)
+    response_headers.add_part(config, cors.complete)
     config.add_subscriber(start_messages.warn_of_doubts, ApplicationCreated)
 
     config.add_request_method(requests.follow_subrequest)

@@ -16,7 +16,8 @@ from pyramid.response import Response
 from cliquet import settings
 from cliquet.initialization import references
 from cliquet.monitoring import field_bounds, logs, request_facts
-from cliquet.web import wire
+from cliquet.web import response_headers, wire
+from cliquet.web.response_headers import NewHeaders
 
 __all__ = ["log_context_tween_factory", "setup_logging"]
 
@@ -37,6 +38,7 @@ def setup_logging(config: Configurator) -> None:
     )
     config.add_subscriber(_on_new_request, NewRequest)
     config.add_subscriber(_on_new_response, NewResponse)
+    response_headers.add_part(config, _tell_request_id)
 
 
 def log_context_tween_factory(
@@ -71,11 +73,15 @@ def _on_new_request(event: NewRequest) -> None:
     _begin(event.request)
 
 
+def _tell_request_id(request: Request, response: Response, new: NewHeaders) -> None:
+    if getattr(request, "parent", None) is None:
+        new["X-Request-Id"] = request.request_id
+
+
 def _on_new_response(event: NewResponse) -> None:
     request, response = event.request, event.response
     if getattr(request, "parent", None) is not None:
         return
-    response.headers["X-Request-Id"] = request.request_id
     if request_facts.is_tried_again(request):
         # Only the last attempt of a request has a summary.
         logs.logger.info("request.retry")

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from pyramid.config import Configurator
-from pyramid.events import NewRequest, NewResponse
+from pyramid.events import NewRequest
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
@@ -14,10 +14,10 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from cliquet import errors, settings
 from cliquet.core import jsonio
 from cliquet.security import authentication
-from cliquet.web import cors, urls
+from cliquet.web import response_headers, urls
+from cliquet.web.response_headers import NewHeaders
 
 __all__ = [
-    "add_cors_headers",
     "provide_needs",
     "setup_backoff",
     "setup_deprecation",
@@ -89,31 +89,28 @@ def setup_requests_scheme(config: Configurator) -> None:
 def setup_vary_headers(config: Configurator) -> None:
     """Set ``Vary`` on every response, so that caches do not mix users (H-30.6)."""
     names = tuple(settings.read(config.get_settings(), "vary"))
+    text = ", ".join(dict.fromkeys(names))
+    text_with_origin = ", ".join(dict.fromkeys((*names, "Origin")))
 
-    def on_new_response(event: NewResponse) -> None:
+    def vary(request: Request, response: Response, new: NewHeaders) -> None:
         # CORS may have added `Origin` already.
-        origin = ("Origin",) if "Origin" in (event.response.vary or ()) else ()
-        event.response.headers["Vary"] = ", ".join(dict.fromkeys((*names, *origin)))
+        has_origin = "vary" in new.present and "Origin" in (response.vary or ())
+        new["Vary"] = text_with_origin if has_origin else text
 
-    config.add_subscriber(on_new_response, NewResponse)
+    response_headers.add_part(config, vary)
 
 
 def setup_backoff(config: Configurator) -> None:
     """Add ``Backoff`` to all responses, which asks clients to come less often (H-27.1)."""
 
-    def on_new_response(event: NewResponse) -> None:
+    def backoff(request: Request, response: Response, new: NewHeaders) -> None:
         # It is read at each response, because an operator may change it in a running service
         # (S-8.1).
-        backoff = settings.read(event.request.registry.settings, "backoff")
-        if backoff is not None:
-            event.response.headers["Backoff"] = str(backoff)
+        seconds = settings.read(request.registry.settings, "backoff")
+        if seconds is not None:
+            new["Backoff"] = str(seconds)
 
-    config.add_subscriber(on_new_response, NewResponse)
-
-
-def add_cors_headers(event: NewResponse) -> None:
-    """Set the CORS headers of every response."""
-    cors.add_headers(event.request, event.response)
+    response_headers.add_part(config, backoff)
 
 
 def setup_version_redirection(config: Configurator) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from pyramid.authentication import BasicAuthAuthenticationPolicy as _PyramidBasicAuthPolicy
 from pyramid.authentication import extract_http_basic_credentials
 from pyramid.authorization import Authenticated, Everyone
-from pyramid.events import NewResponse
 from pyramid.interfaces import IAuthenticationPolicy, ISecurityPolicy
 from pyramid.request import Request
 from pyramid_multiauth import MultiAuthIdentity, MultiAuthPolicySelected, MultiAuthSecurityPolicy
@@ -26,7 +25,6 @@ __all__ = [
     "SecurityPolicy",
     "effective_principals",
     "is_private",
-    "keep_private",
     "on_policy_selected",
     "prefixed_userid",
 ]
@@ -201,22 +199,6 @@ def is_private(request: Request) -> bool:
     # If the principals were never read, the answer does not depend on them.
     principals = request.__dict__.get(_PRINCIPALS)
     return principals is not None and principals != {Everyone}
-
-
-def keep_private(event: NewResponse) -> None:
-    """Keep answers for one client out of shared caches if no ``Authorization`` header marks it.
-
-    With that header, shared caches keep nothing unless a response allows it (RFC 9111 3.5), and
-    ``Vary`` names it. But they do not know that an address, a cookie or the user of a proxy
-    matters. If the application sends ``Cache-Control`` itself, that stays.
-    """
-    request = event.request
-    if (
-        "HTTP_AUTHORIZATION" not in request.environ
-        and request.method in ("GET", "HEAD")
-        and is_private(request)
-    ):
-        event.response.headers.setdefault("Cache-Control", "private")
 
 
 def on_policy_selected(event: MultiAuthPolicySelected) -> None:

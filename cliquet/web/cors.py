@@ -15,14 +15,25 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from cliquet import settings, utils
+from cliquet.web import response_headers
+from cliquet.web.response_headers import NewHeaders
 
-__all__ = ["DEFAULT_EXPOSED_HEADERS", "add_headers", "allows_any", "check_origin", "preflight"]
+__all__ = [
+    "DEFAULT_EXPOSED_HEADERS",
+    "CrossOriginService",
+    "add_headers",
+    "allows_any",
+    "check_origin",
+    "complete",
+    "exposed_text",
+    "preflight",
+]
 
 DEFAULT_EXPOSED_HEADERS = ("Backoff", "Retry-After", "Alert", "Content-Length", "Vary")
 """Headers that scripts of other origins may read in any response (H-29.6)."""
 
 # Responses with these statuses expose no headers, because there is no endpoint behind them.
-_NOT_EXPOSED_STATUSES = (405,)
+_NOT_EXPOSED_STATUSES = ("405",)
 
 
 class CrossOriginService(Protocol):
@@ -47,6 +58,9 @@ class CrossOriginService(Protocol):
 
     def exposed_headers(self, method: str) -> tuple[str, ...]:
         """Return the headers that scripts may read in the responses to a method."""
+
+    def exposed_text(self, method: str, *, has_tag: bool) -> str:
+        """Return the same as a response has it, which may have an ``ETag``."""
 
 
 def _requested_method(request: Request) -> str:
@@ -94,33 +108,51 @@ def add_headers(request: Request, response: Response) -> Response:
 
     It may be called several times for one response.
     """
+    response_headers.write(request, response, (complete,))
+    return response
+
+
+def complete(request: Request, response: Response, new: NewHeaders) -> None:
+    """Say which CORS headers a response has; a part of all of its headers."""
     service = utils.current_service(request)
     if service is not None and not getattr(service, "cors_served", False):
-        return response
+        return
     origins = _origins(request, service)
     # For URLs that match no service, the header repeats the origin, and is never `*` (H-29.9).
     echoes = service is None or "*" not in origins
     if echoes:
         # The response depends on the origin, even if the request has none: caches need `Vary`
         # always (X-12).
-        vary = response.vary or ()
+        vary = _names(new["Vary"]) if "Vary" in new else response.vary or ()
         if "Origin" not in vary and "*" not in vary:
-            response.vary = (*vary, "Origin")
+            new["Vary"] = ", ".join((*vary, "Origin"))
 
-    origin = request.headers.get("Origin")
+    environ = request.environ
+    origin = environ.get("HTTP_ORIGIN")
     if origin and _is_allowed(origin, origins):
-        response.headers["Access-Control-Allow-Origin"] = origin if echoes else "*"
+        new["Access-Control-Allow-Origin"] = origin if echoes else "*"
 
-    if request.method != "OPTIONS" and response.status_code not in _NOT_EXPOSED_STATUSES:
-        exposed = (
-            DEFAULT_EXPOSED_HEADERS if service is None else service.exposed_headers(request.method)
+    method = environ.get("REQUEST_METHOD", "GET")
+    if method != "OPTIONS" and response.status[:3] not in _NOT_EXPOSED_STATUSES:
+        has_tag = "etag" in new.present
+        new["Access-Control-Expose-Headers"] = (
+            exposed_text(DEFAULT_EXPOSED_HEADERS, has_tag=has_tag)
+            if service is None
+            else service.exposed_text(method, has_tag=has_tag)
         )
-        # Conditional writes need the tag of the record that they wrote, or of the one that stopped
-        # them.
-        if "ETag" in response.headers and "ETag" not in exposed:
-            exposed = (*exposed, "ETag", "Last-Modified")
-        response.headers["Access-Control-Expose-Headers"] = ", ".join(exposed)
-    return response
+
+
+def _names(header: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in header.split(",") if name.strip())
+
+
+def exposed_text(exposed: tuple[str, ...], *, has_tag: bool) -> str:
+    """Return the names of headers that scripts may read, as they are written in a response."""
+    # Conditional writes need the tag of the record that they wrote, or of the one that stopped
+    # them.
+    if has_tag and "ETag" not in exposed:
+        exposed = (*exposed, "ETag", "Last-Modified")
+    return ", ".join(exposed)
 
 
 def preflight(service: CrossOriginService, request: Request) -> Response | None:

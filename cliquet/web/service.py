@@ -32,6 +32,7 @@ from cliquet.web import cors, validation
 __all__ = ["Service", "includeme"]
 
 View = TypeVar("View", bound=Callable[..., Any])
+T = TypeVar("T")
 
 # These arguments of a definition are for the service, and not for the view of Pyramid.
 _SERVICE_ARGUMENTS = frozenset(
@@ -70,7 +71,10 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
     def __init__(self, name: str, path: str | None = None, **kwargs: Any) -> None:
         self.cors_served = True
         self._own_origins = _as_tuple(kwargs.get("cors_origins"))
+        # These are kept by method, for the methods that are defined.
+        self._origins_of: dict[str, tuple[str, ...]] = {}
         self._exposed: dict[str, tuple[str, ...]] = {}
+        self._exposed_texts: dict[str, tuple[str, str]] = {}
         # There is one more frame between the module that declares the service and venusian.
         kwargs["depth"] = kwargs.get("depth", 1) + 1
         super().__init__(name, path, **kwargs)
@@ -109,10 +113,16 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
 
     def own_origins(self, method: str) -> tuple[str, ...]:
         """Return the origins that the author of the service gave for a method, if any."""
-        for defined, _, arguments in self.definitions:
-            if defined == method and arguments.get("cors_origins"):
-                return _as_tuple(arguments["cors_origins"])
-        return self._own_origins
+        origins = self._origins_of.get(method)
+        if origins is None:
+            given = (
+                _as_tuple(arguments.get("cors_origins"))
+                for defined, _, arguments in self.definitions
+                if defined == method
+            )
+            origins = next(filter(None, given), self._own_origins)
+            self._remember(self._origins_of, method, origins)
+        return origins
 
     def own_max_age(self, method: str) -> int | None:
         """Return the lifetime of preflights, in seconds, that the author gave, if any."""
@@ -127,10 +137,25 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
         if exposed is None:
             found = self.cors_supported_headers_for(method) or self.default_cors_headers
             exposed = tuple(sorted(found))
-            if method in self.defined_methods:
-                # Methods that clients invent are not kept, because there is no limit of them.
-                self._exposed[method] = exposed
+            self._remember(self._exposed, method, exposed)
         return exposed
+
+    def exposed_text(self, method: str, *, has_tag: bool) -> str:
+        """Return the same as a response has it, which may have an ``ETag``."""
+        texts = self._exposed_texts.get(method)
+        if texts is None:
+            exposed = self.exposed_headers(method)
+            texts = (
+                cors.exposed_text(exposed, has_tag=False),
+                cors.exposed_text(exposed, has_tag=True),
+            )
+            self._remember(self._exposed_texts, method, texts)
+        return texts[has_tag]
+
+    def _remember(self, known: dict[str, T], method: str, value: T) -> None:
+        # Methods that clients invent are not kept, because there is no limit of them.
+        if method in self.defined_methods:
+            known[method] = value
 
 
 def _as_tuple(value: Any) -> tuple[str, ...]:

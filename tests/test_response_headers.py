@@ -1,0 +1,142 @@
+"""Headers of every response, written at once: each of them once, whatever a view has set."""
+
+import pytest
+from pyramid.events import NewResponse
+from pyramid.httpexceptions import HTTPConflict
+from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
+
+from cliquet import Service
+from cliquet.testing.web import make_app
+
+ORIGIN = {"Origin": "https://page.example"}
+OWN = [
+    ("vary", "Accept-Language, Origin"),
+    ("Vary", "Cookie"),
+    ("BACKOFF", "1"),
+    ("x-request-id", "own"),
+    ("access-control-allow-origin", "https://other.example"),
+    ("Access-Control-Expose-Headers", "X-Own"),
+    ("Set-Cookie", "a=1"),
+    ("Set-Cookie", "b=2"),
+]
+WRITTEN = [
+    "vary",
+    "backoff",
+    "x-request-id",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+]
+
+
+def returned(request):
+    return Response(json={}, headerlist=[("Content-Type", "application/json"), *OWN])
+
+
+def raised(request):
+    error = HTTPConflict()
+    error.headers.extend(OWN)
+    raise error
+
+
+def rendered(request):
+    request.response.headers.extend(OWN)
+    return {}
+
+
+def app_of(view, *, settings=None, configure=None):
+    def set_up(config):
+        service = Service(name="own", path="/own")
+        service.add_view("GET", view, permission=NO_PERMISSION_REQUIRED)
+        config.add_cornice_service(service)
+        if configure is not None:
+            configure(config)
+
+    return make_app(settings={"backoff": 7, **(settings or {})}, configure=set_up)
+
+
+@pytest.mark.parametrize("view", [returned, raised, rendered])
+@pytest.mark.clause("H-27.1", "H-29.6", "H-30.6", "E-6.4")
+def test_each_header_is_there_once_whatever_the_view_has_set(view):
+    response = app_of(view).get("/v0/own", headers=ORIGIN, expect_errors=True)
+
+    names = [name.lower() for name, _ in response.headerlist]
+    assert {name: names.count(name) for name in WRITTEN} == dict.fromkeys(WRITTEN, 1)
+    assert response.headers["Backoff"] == "7"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert "X-Own" not in response.headers["Access-Control-Expose-Headers"]
+    assert response.headers["X-Request-Id"] != "own"
+    # Of others there may be several.
+    assert response.headers.getall("Set-Cookie") == ["a=1", "b=2"]
+
+
+@pytest.mark.clause("X-12", "H-30.6")
+@pytest.mark.parametrize(
+    ("origins", "vary"),
+    [("*", ["Authorization"]), ("https://page.example", ["Authorization", "Origin"])],
+)
+def test_what_varies_with_the_origin_says_so_once(origins, vary):
+    app = app_of(lambda request: {}, settings={"cors_origins": origins})
+
+    response = app.get("/v0/own", headers=ORIGIN)
+
+    assert response.headers.getall("Vary") == [", ".join(vary)]
+
+
+def test_subscribers_of_the_application_have_the_last_word():
+    seen = {}
+
+    def on_response(event):
+        seen.update(event.response.headers)
+        event.response.headers["Vary"] = "Cookie"
+        del event.response.headers["Backoff"]
+
+    app = app_of(
+        lambda request: {}, configure=lambda config: config.add_subscriber(on_response, NewResponse)
+    )
+    response = app.get("/v0/own", headers=ORIGIN)
+
+    assert {name.lower() for name in seen} >= set(WRITTEN)
+    assert response.headers.getall("Vary") == ["Cookie"]
+    assert "Backoff" not in response.headers
+
+
+def test_two_applications_write_each_their_own():
+    first = app_of(lambda request: {}, settings={"vary": "Cookie"})
+    second = app_of(lambda request: {}, settings={"backoff": "off", "cors_origins": "none.example"})
+
+    for _ in range(2):
+        ours = first.get("/v0/own", headers=ORIGIN).headers
+        theirs = second.get("/v0/own", headers=ORIGIN, status=400).headers
+
+        assert (ours["Vary"], ours["Backoff"]) == ("Cookie", "7")
+        assert (theirs["Vary"], theirs.get("Backoff")) == ("Authorization, Origin", None)
+        assert "Access-Control-Allow-Origin" in ours
+        assert "Access-Control-Allow-Origin" not in theirs
+
+
+@pytest.mark.clause("H-29.6")
+def test_origins_of_one_method_are_those_of_no_other():
+    service = Service(name="own", path="/own", cors_origins=("https://service.example",))
+    service.add_view("GET", lambda request: {}, permission=NO_PERMISSION_REQUIRED)
+    service.add_view(
+        "POST",
+        lambda request: {},
+        permission=NO_PERMISSION_REQUIRED,
+        cors_origins=("https://page.example",),
+    )
+    app = make_app(configure=lambda config: config.add_cornice_service(service))
+
+    def allowed(method):
+        return app.request("/v0/own", method=method, headers=ORIGIN, status="*").headers.get(
+            "Access-Control-Allow-Origin"
+        )
+
+    assert [allowed(method) for method in ("GET", "POST", "GET", "PUT")] == [
+        None,
+        "https://page.example",
+        None,
+        None,
+    ]
+    assert all(service.own_origins(f"BREW{n}") for n in range(9))
+    assert set(service._origins_of) <= set(service.defined_methods)
