@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import copy
-import hashlib
 import hmac
 import importlib
 import json as _stdlib_json
@@ -180,7 +179,7 @@ def decode64(encoded_content: str | bytes, encoding: str = "utf-8") -> str:
 def hmac_digest(secret: str | bytes, message: str, encoding: str = "utf-8") -> str:
     """Return the hexadecimal HMAC-SHA256 of a message (P-26.9)."""
     key = secret.encode(encoding) if isinstance(secret, str) else secret
-    return hmac.new(key, message.encode(encoding), hashlib.sha256).hexdigest()
+    return hmac.digest(key, message.encode(encoding), "sha256").hex()
 
 
 def random_bytes_hex(bytes_length: int) -> str:

@@ -6,6 +6,7 @@ give text, or write into a mapping of headers such as WebOb's.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import MutableMapping
 from datetime import datetime, timezone
 from email.utils import format_datetime
@@ -38,7 +39,12 @@ def http_date(timestamp: int) -> str:
     Names are English whatever the locale (RFC 9110 5.6.7). A time beyond the year 9999 gives its
     last second: a collection whose timestamp a client pushed to the end must stay readable (D-4).
     """
-    seconds = min(timestamp // 1000, _LAST_SECOND)
+    return _date_of(min(timestamp // 1000, _LAST_SECOND))
+
+
+# The dates of what was read or written last are asked for again and again.
+@functools.lru_cache(maxsize=1024)
+def _date_of(seconds: int) -> str:
     return format_datetime(datetime.fromtimestamp(seconds, timezone.utc), usegmt=True)
 
 

@@ -17,6 +17,7 @@ from cliquet.core.globs import Exact
 from cliquet.monitoring import logs
 from cliquet.security import authorization
 from cliquet.security.ip_policy import IPAuthenticationPolicy
+from cliquet.security.known_users import KnownUsers
 from cliquet.security.principals import names_of_user
 
 __all__ = [
@@ -59,6 +60,7 @@ class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[mi
             return []
 
         super().__init__(any_credentials, *args, **kwargs)
+        self._known = KnownUsers()
 
     def effective_principals(self, request: Request) -> list[str]:
         """Return nothing, because the security policy adds the principals of the user (P-24.4)."""
@@ -77,16 +79,21 @@ class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[mi
         known: tuple[str, str | None] | None = request.__dict__.get("_cliquet_basicauth")
         if known is not None and known[0] == header:
             return known[1]
-        userid = self._userid(request)
+        userid = self._userid(request, header)
         request.__dict__["_cliquet_basicauth"] = (header, userid)
         return userid
 
-    def _userid(self, request: Request) -> str | None:
-        credentials = extract_http_basic_credentials(request)
-        if credentials is None or not credentials.username:
-            return None
+    def _userid(self, request: Request, header: str) -> str | None:
         secret = settings.read(request.registry.settings, "userid_hmac_secret")
-        return utils.hmac_digest(secret, f"{credentials.username}:{credentials.password}")
+        known, digest = self._known, self._known.digest(header, secret)
+        userid = known.get(digest)
+        if userid is None:
+            credentials = extract_http_basic_credentials(request)
+            if credentials is None or not credentials.username:
+                return None
+            userid = utils.hmac_digest(secret, f"{credentials.username}:{credentials.password}")
+            known.add(digest, userid)
+        return userid
 
 
 @implementer(ISecurityPolicy, IAuthenticationPolicy)

@@ -27,7 +27,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.viewderivers import INGRESS
 
 from cliquet import errors, settings
-from cliquet.web import cors, validation
+from cliquet.web import cors, negotiation, validation
 
 __all__ = ["Service", "includeme"]
 
@@ -269,7 +269,7 @@ def negotiated_view(view: Callable[..., Any], info: Any) -> Callable[..., Any]:
     (X-27).
     """
     accept, content_types, further = info.options.get("negotiation") or ((), (), ())
-    accept = [value for value in accept if not callable(value)]
+    accept = tuple(value for value in accept if not callable(value))
     content_types = [value.lower() for value in content_types if not callable(value)]
     # The values of most clients need no parser.
     plain = {"*/*", *accept}
@@ -278,9 +278,9 @@ def negotiated_view(view: Callable[..., Any], info: Any) -> Callable[..., Any]:
 
     def negotiated(context: Any, request: Request) -> Any:
         # An empty header admits everything, like a missing one.
-        asked = accept and request.headers.get("Accept", "").strip()
-        if asked and asked not in plain and not request.accept.acceptable_offers(accept):
-            _refuse(request, "Accept", accept, HTTPNotAcceptable.code)
+        asked = accept and request.environ.get("HTTP_ACCEPT", "").strip()
+        if asked and asked not in plain and not negotiation.admits_any(asked, accept):
+            _refuse(request, "Accept", list(accept), HTTPNotAcceptable.code)
         # A body without a type is not JSON (D-1). A request without a body needs no type.
         if content_types:
             content_type = (request.content_type or "").lower()

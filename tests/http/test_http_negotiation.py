@@ -7,6 +7,7 @@ import pytest
 from testapp import RESOURCES, Mushroom
 
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.web import negotiation
 
 RECORD = "/v0/mushrooms/d1d1d1d1-0000-4000-8000-000000000001"
 UNKNOWN = "/v0/mushrooms/d1d1d1d1-0000-4000-8000-00000000ffff"
@@ -14,6 +15,7 @@ MALFORMED = "/v0/mushrooms/NO"
 COLLECTION = "/v0/mushrooms"
 SPORE = "/v0/spores/d1d1d1d1-0000-4000-8000-000000000001"
 AUTH = basic_auth()
+OFFERS = ("application/json",)
 NAMED = b'{"data": {"name": "cep"}}'
 JSON = {"Content-Type": "application/json"}
 NOT_ACCEPTABLE = "Accept header should be one of ['application/json']"
@@ -454,3 +456,29 @@ def test_a_list_of_media_types_is_bounded(media_range, value, size, status):
     if status == 431:
         assert response.json["errno"] == 107
         assert response.json["message"].endswith("8190 bytes (setting max_url_bytes)")
+
+
+# What is remembered
+
+
+@pytest.mark.clause("H-6.3", "H-6.4")
+def test_a_verdict_is_the_same_the_second_time(app):
+    for accept, status in [("text/*", 406), ("text/*;q=0.5, */*;q=0.1", 200), (";;", 200)] * 2:
+        assert send(app, "GET", COLLECTION, {**AUTH, "Accept": accept}).status_code == status
+
+
+def test_verdicts_are_those_of_each_offer():
+    asked = [negotiation.admits_any("text/plain", (offer,)) for offer in ("text/plain", *OFFERS)]
+
+    assert asked == [True, False]
+
+
+def test_verdicts_are_remembered_of_few_short_texts():
+    negotiation._judged.cache_clear()
+    for number in range(1000):
+        assert not negotiation.admits_any(f"text/x{number}", OFFERS)
+    assert negotiation._judged.cache_info().currsize <= 256
+
+    before = negotiation._judged.cache_info()
+    assert not negotiation.admits_any("text/plain," * 100, OFFERS)
+    assert negotiation._judged.cache_info() == before

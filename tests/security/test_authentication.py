@@ -106,6 +106,40 @@ def test_the_policy_computes_the_hash_once_per_request(monkeypatch):
     assert policy.authenticated_userid(request) != DIGEST
 
 
+@pytest.mark.clause("P-24.3", "S-16.2")
+def test_known_users_are_known_by_their_credentials_and_the_secret():
+    policy = BasicAuthAuthenticationPolicy()
+    pairs = [("mat", "1"), ("mat", "2"), ("mat:1", ""), ("", "1")]
+
+    def ids(secret):
+        requests = [make_request(basic_auth(*pair), secret=secret) for pair in pairs]
+        return [policy.unauthenticated_userid(request) for request in requests]
+
+    first, other, again = ids("a secret"), ids("another"), ids("a secret")
+
+    assert again == first
+    assert first[3] is other[3] is None
+    known = [userid for userid in (*first, *other) if userid]
+    assert len(set(known)) == len(known) == 6
+
+
+def test_known_users_are_bounded_and_their_credentials_not_kept():
+    policy = BasicAuthAuthenticationPolicy()
+    for number in range(3000):
+        headers = basic_auth(f"user{number}", "a password")
+        policy.unauthenticated_userid(make_request(headers))
+
+    kept = vars(policy._known)
+    assert 0 < len(kept["_ids"]) <= 1024
+    for secret in ("user2999", "a password", headers["Authorization"].partition(" ")[2]):
+        assert secret not in repr(kept)
+    # Nobody can find out which one is somebody's: each process has its own digests.
+    again = BasicAuthAuthenticationPolicy()
+    again.unauthenticated_userid(make_request(headers))
+    assert set(kept["_ids"].values()) >= set(again._known._ids.values())
+    assert set(kept["_ids"]).isdisjoint(again._known._ids)
+
+
 @pytest.mark.clause("P-24.4")
 def test_the_policy_adds_no_principal():
     request = make_request(basic_auth("mat", "1"))
