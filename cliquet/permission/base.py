@@ -1,8 +1,8 @@
-"""The contract of a permission backend: who belongs to which group, who may do what on what.
+"""The contract of a permission backend: the groups of users, and their permissions on objects.
 
-A *principal* is a text that names a user, a group or anything; an *object id* is a text, usually a
-URI without version prefix; the pair (object id, permission) is a *bound permission*, and the
-principals attached to it are its *ACE* (B-15.1). None of them is checked against the storage.
+A *principal* is a text that names a user, a group or anything else. An *object id* is a text,
+usually a URI without the version prefix. The pair (object id, permission) is a *bound permission*,
+and its principals are its *ACE*. None of them is checked against the storage.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ __all__ = [
 ]
 
 AUTHENTICATED = "system.Authenticated"
-"""Pseudo-user whose principals every user has (B-21.37)."""
+"""A pseudo-user, whose principals every user has (B-21.37)."""
 
 ANY_OBJECT = "*"
 
 
 class ACEChange(NamedTuple):
-    """The ACEs of one object, as permission to principals, around a change.
+    """The ACEs of one object before and after a change: principals by permission.
 
     .. versionadded:: 3.2
 
     Attributes
     ----------
-    before, after : both belong to the caller.
+    before, after : dictionaries that belong to the caller.
     """
 
     before: dict[str, set[str]]
@@ -52,7 +52,7 @@ class ACEChange(NamedTuple):
         *,
         is_new: bool,
     ) -> ACEChange:
-        """Return what :meth:`PermissionBase.write_object_permissions` makes of some ACEs."""
+        """Return the result of :meth:`PermissionBase.write_object_permissions` for some ACEs."""
         after = {} if is_new else {name: set(given) for name, given in before.items()}
         after.update({name: set(principals) for name, principals in replaced.items()})
         if writer is not None:
@@ -63,7 +63,7 @@ class ACEChange(NamedTuple):
 def granting_permissions(
     object_id: str, permission: str, get_bound_permissions: GetBoundPermissions | None
 ) -> list[BoundPermission]:
-    """Return the bound permissions any of which grants `permission` on the object (B-15.8)."""
+    """Return the bound permissions of which each grants `permission` on the object (B-15.8)."""
     if get_bound_permissions is None:
         return [(object_id, permission)]
     return [
@@ -77,10 +77,10 @@ def accessible_patterns(
     object_id_match: str | None,
     get_bound_permissions: GetBoundPermissions | None,
 ) -> list[BoundPermission]:
-    """Return the (object id pattern, permission) pairs that accessible objects hold (B-15.11).
+    """Return the pairs of an object id pattern and a permission to search for (B-15.11).
 
-    The pairs that the hook returns for other objects than those of the pattern, such as its
-    parents, are left out: what they grant is not tied to one object.
+    Pairs that the hook returns for other objects, such as parents, are left out, because they do
+    not grant anything on a single object of the pattern.
     """
     pattern = ANY_OBJECT if object_id_match is None else object_id_match
     granting = granting_permissions(pattern, permission, get_bound_permissions)
@@ -92,9 +92,9 @@ def accessible_patterns(
 
 
 def _as_given(object_id: str, pattern: str) -> str:
-    """Return a text of a hook, of which the end is as much a pattern as what the hook was given.
+    """Return a text of a hook as a pattern whose end is the pattern that the hook got.
 
-    The hook has made it from the pattern's text, which does not tell what in it is literal.
+    The hook has made it from the text of the pattern, which does not show the literal parts.
     """
     if type(object_id) is not str or type(pattern) is str:
         return object_id
@@ -104,12 +104,12 @@ def _as_given(object_id: str, pattern: str) -> str:
 
 
 def require_principals(principals: Iterable[str]) -> frozenset[str]:
-    """Return the principals as a set, once sure that each is a text.
+    """Return the principals as a set, after checking that each is a text.
 
     Raises
     ------
-    TypeError : one of them is not, as the user id of an anonymous request (B-22.39); or a text
-        was given instead of a collection of them.
+    TypeError : one of them is not a text, for example the user id of an anonymous request
+        (B-22.39); or a text was given instead of a collection.
     """
     if isinstance(principals, str):
         raise TypeError(f"A collection of principals is expected, not the text {principals!r}.")
@@ -121,37 +121,38 @@ def require_principals(principals: Iterable[str]) -> frozenset[str]:
 
 
 class PermissionBase(PermissionSelecting, PermissionTransfer):
-    """What every permission backend offers (B-15).
+    """Base class of all permission backends (B-15).
 
-    Sets and dictionaries returned belong to the caller, who may change them (B-22.8). Every
-    identifier is plain data: only where a method speaks of a pattern has ``*`` a meaning, and
-    nothing else ever has one (B-22.37, B-22.41).
+    Returned sets and dictionaries belong to the caller, who may change them. Identifiers are plain
+    data: ``*`` only has a meaning where a method takes a pattern, and no other character ever has
+    one.
 
     Notes
     -----
-    Inside a request, what is written belongs to the request's transaction (B-18.5, X-18). Every
-    method of a backend that relies on a service raises
-    :class:`~cliquet.storage.exceptions.BackendError` when that service fails (B-2.5).
+    Inside a request, changes belong to the transaction of the request (X-18). If the backend needs
+    a server, every method raises :class:`~cliquet.storage.exceptions.BackendError` when the server
+    fails (B-2.5).
     """
 
     is_written_after_records: bool = False
     """Whether others may see a record before the permissions that were committed with it.
 
-    :meth:`check_permission` then waits for these before it refuses, which reading does not.
+    If so, :meth:`check_permission` waits for these permissions before it refuses. Methods that read
+    do not wait.
 
     .. versionadded:: 3.2
     """
 
-    # Backends define their own arguments (B-15.3).
+    # Backends define their own arguments.
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
     def initialize_schema(self, dry_run: bool = False) -> None:
-        """Prepare the place where permissions are kept. May be called again at any time.
+        """Prepare the place of the permissions. It may be called again at any time.
 
         Parameters
         ----------
-        dry_run : only log what would be done.
+        dry_run : only log the steps, without doing them.
         """
         raise NotImplementedError
 
@@ -160,7 +161,7 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         raise NotImplementedError
 
     def add_user_principal(self, user_id: str, principal: str) -> None:
-        """Give a user one more principal; adding twice is adding once (B-15.5).
+        """Give a user one more principal; a second call changes nothing (B-15.5).
 
         Raises
         ------
@@ -169,7 +170,7 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         raise NotImplementedError
 
     def remove_user_principal(self, user_id: str, principal: str) -> None:
-        """Take a principal from a user, silently if the user does not have it (B-15.5)."""
+        """Take a principal from a user; do nothing if the user does not have it (B-15.5)."""
         raise NotImplementedError
 
     def remove_principal(self, principal: str) -> None:
@@ -177,7 +178,7 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         raise NotImplementedError
 
     def user_principals(self, user_id: str) -> set[str]:
-        """Return the principals given to a user, and those given to every user (B-21.37)."""
+        """Return the principals of a user, and those of every user (B-21.37)."""
         raise NotImplementedError
 
     def add_principal_to_ace(self, object_id: str, permission: str, principal: str) -> None:
@@ -190,7 +191,7 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         raise NotImplementedError
 
     def remove_principal_from_ace(self, object_id: str, permission: str, principal: str) -> None:
-        """Take a permission on an object from a principal, silently if it is not there."""
+        """Take a permission on an object from a principal; do nothing if it is not there."""
         raise NotImplementedError
 
     def object_permission_principals(self, object_id: str, permission: str) -> set[str]:
@@ -204,15 +205,15 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         object_id_match: str | None = None,
         get_bound_permissions: GetBoundPermissions | None = None,
     ) -> set[str]:
-        """Return the ids of the objects on which one of `principals` holds `permission` directly.
+        """Return the ids of the objects on which one of `principals` has `permission` directly.
 
         Parameters
         ----------
-        object_id_match : pattern that limits the ids, be it a plain text; ``None`` for all of
-            them. :class:`~cliquet.core.globs.Exact` is a name, and
-            :meth:`Pattern.of() <cliquet.core.globs.Pattern.of>` tells its own ``*`` from others.
-        get_bound_permissions : called with the pattern and the permission; of the pairs it
-            returns, those whose object id ends with the pattern are looked for (B-15.11).
+        object_id_match : pattern that limits the ids, also as a plain text; ``None`` for all of
+            them. :class:`~cliquet.core.globs.Exact` is a name, and :meth:`Pattern.of()
+            <cliquet.core.globs.Pattern.of>` distinguishes its own ``*`` from others.
+        get_bound_permissions : is called with the pattern and the permission; of the pairs that it
+            returns, those whose object id ends with the pattern count (B-15.11).
         """
         raise NotImplementedError
 
@@ -222,18 +223,18 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         bound_permissions: Iterable[BoundPermission] | None = None,
         with_children: bool = True,
     ) -> dict[str, set[str]]:
-        """Return the objects on which one of `principals` holds permissions, and which (B-21.38).
+        """Return the objects on which one of `principals` has permissions, with these (B-21.38).
 
         Parameters
         ----------
-        bound_permissions : pairs of an object id pattern, as above, and a permission, united;
-            ``None`` for every object and permission; an empty list gives nothing.
-        with_children : keep the ids that have more path segments than the pattern they match.
+        bound_permissions : pairs of an object id pattern, as above, and a permission, of which one
+            must match; ``None`` for every object and permission; an empty list gives nothing.
+        with_children : whether to keep ids that have more path segments than the pattern.
 
         Returns
         -------
         dict
-            Object id to permissions, limited to those of the pairs.
+            The permissions by object id, limited to those of the pairs.
         """
         raise NotImplementedError
 
@@ -247,8 +248,8 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
 
         Parameters
         ----------
-        get_bound_permissions : returns the pairs that grant the requested one; ``None`` means
-            that pair alone. No pair at all authorizes nobody (B-15.8, B-15.9).
+        get_bound_permissions : returns the pairs that grant the requested one; ``None`` means only
+            that pair. Without any pair, nobody is authorized (B-15.8).
         """
         raise NotImplementedError
 
@@ -261,7 +262,7 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
     ) -> bool:
         """Return whether one of `principals` is authorized (B-15.10).
 
-        The groups of a user are not looked up here: they are given among `principals`.
+        The groups of a user are not looked up here, because `principals` contains them.
         """
         authorized = self.object_permission_authorized_principals(
             object_id, permission, get_bound_permissions
@@ -275,12 +276,12 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
 
         Parameters
         ----------
-        permissions : names to limit the answer to; ``None`` for all.
+        permissions : names that limit the answer; ``None`` for all.
 
         Returns
         -------
         dict
-            Permission to principals; a permission without principals is absent.
+            The principals by permission; a permission without principals is absent.
         """
         raise NotImplementedError
 
@@ -289,11 +290,11 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
     ) -> list[dict[str, set[str]]]:
         """Return the ACEs of several objects, in the order of the ids (B-21.37).
 
-        This default asks for one after the other, for the backends that do not know better.
+        This default method asks for one object after the other; backends may have a faster one.
 
         Parameters
         ----------
-        permissions : names to limit the answer to; ``None`` for all.
+        permissions : names that limit the answer; ``None`` for all.
         """
         names = None if permissions is None else list(permissions)
         return [self.object_permissions(object_id, names) for object_id in object_ids]
@@ -301,11 +302,11 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
     def replace_object_permissions(
         self, object_id: str, permissions: Mapping[str, Iterable[str]]
     ) -> None:
-        """Give the listed permissions exactly these principals, all at once (B-15.14, B-15.17).
+        """Give the listed permissions exactly these principals, all at once (B-15.14).
 
         Parameters
         ----------
-        permissions : permission to principals; no principal removes the permission; a
+        permissions : principals by permission. An empty collection removes the permission; a
             permission that is not listed stays as it is.
 
         Raises
@@ -324,21 +325,21 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
     ) -> ACEChange:
         """Replace permissions, let `writer` write, and return all ACEs of the object (B-20.4).
 
-        All at once, for a backend that can do it in one round trip.
+        All of this happens at once, and a backend may do it in one round trip.
 
         .. versionadded:: 3.2
 
         Parameters
         ----------
         permissions : as in :meth:`replace_object_permissions`.
-        writer : principal to add to ``write``; ``None`` for nobody.
-        is_new : the object was just created: what was kept under its id concerned another one, and
-            nothing of it remains (X-30).
+        writer : principal that is added to ``write``; ``None`` for nobody.
+        is_new : whether the object was just created. Entries under its id then belong to a former
+            object, and are removed (X-30).
 
         Returns
         -------
         ACEChange
-            What the object had, and what it then has. Nobody else changes it in between.
+            The ACEs before and after the change. Nobody else changes the object in between.
 
         Raises
         ------
@@ -353,15 +354,15 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         return ACEChange(before, self.object_permissions(object_id))
 
     def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
-        """Remove the ACEs of each object, and return what they were, in the order of the ids.
+        """Remove the ACEs of each object, and return the former ones in the order of the ids.
 
-        All at once, for a backend that can do it in one round trip.
+        All of this happens at once, and a backend may do it in one round trip.
 
         .. versionadded:: 3.2
 
         Parameters
         ----------
-        object_ids : literal ids, whatever characters they hold.
+        object_ids : literal ids, whatever characters they contain.
         """
         before = self.get_objects_permissions(object_ids)
         for object_id, aces in zip(object_ids, before, strict=True):
@@ -370,12 +371,12 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         return before
 
     def delete_object_permissions(self, *object_ids: str) -> None:
-        """Remove the ACEs of each object, silently where there is none (B-15.15).
+        """Remove the ACEs of each object; an object without any is ignored (B-15.15).
 
         Parameters
         ----------
-        object_ids : ids, or patterns with ``*`` that match whole ids (B-21.36), be they plain
-            texts. What may hold a ``*`` of its own, as it came from a request, a policy or a
-            record, is given as :class:`~cliquet.core.globs.Exact` (X-29).
+        object_ids : ids, or patterns with ``*`` that match whole ids, also as plain texts. An id
+            from a request, a policy or a record may itself contain a ``*``, and must be given as
+            :class:`~cliquet.core.globs.Exact` (X-29).
         """
         raise NotImplementedError

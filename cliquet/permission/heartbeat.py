@@ -15,11 +15,11 @@ PRINCIPAL = "alive"
 
 
 def heartbeat(backend: PermissionBase) -> Callable[[Any], bool]:
-    """Return a function that tells whether `backend` works (B-17).
+    """Return a function that checks whether `backend` works (B-17).
 
-    The function takes the request, gives a principal to a user and takes it back; when the
-    setting ``readonly`` is true it only reads. It leaves no trace (B-22.30) and never raises: an
-    exception is logged and answered ``False``.
+    The function takes the request, gives a principal to a user and takes it away again; if the
+    setting ``readonly`` is true, it only reads. It leaves no trace and never raises: it logs an
+    exception and returns ``False``.
     """
 
     def ping(request: Any) -> bool:
@@ -30,7 +30,7 @@ def heartbeat(backend: PermissionBase) -> Callable[[Any], bool]:
                 backend.add_user_principal(USER_ID, PRINCIPAL)
                 backend.remove_user_principal(USER_ID, PRINCIPAL)
         except Exception:
-            # Looked up in the package at each call: tests replace it (B-24).
+            # It is looked up in the package at each call, because tests replace it (B-24).
             permission.logger.exception("Heartbeat Error")
             return False
         return True

@@ -1,6 +1,6 @@
-"""What one request has learnt of permissions, so that it asks the backend once.
+"""The permissions that one request has already read, so that it asks the backend only once.
 
-Knows neither the request nor what its permissions are for.
+The module knows neither the request nor the purpose of the permissions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cliquet.types import BoundPermission, GetBoundPermissions
 __all__ = ["Granted", "KnownPermissions", "checks_what_it_lists", "takes_at_once", "writes_at_once"]
 
 Granted = set[tuple[frozenset[BoundPermission], frozenset[str]]]
-"""Bound permissions and principals, one of which holds one of the permissions."""
+"""Sets of bound permissions and principals: one of the principals has one of the permissions."""
 
 _LISTS = Shortcut(
     "object_permissions",
@@ -32,42 +32,44 @@ _TAKES = Shortcut("take_object_permissions", "delete_object_permissions", "get_o
 
 
 class KnownPermissions:
-    """What is known of the ACEs of objects, until they change.
+    """The known ACEs of objects, until they change.
 
     Parameters
     ----------
-    granted : checks answered by yes; the requests that share it share them. A refusal is not kept:
-        what follows it may well be a grant.
+    granted : checks with the answer yes, which requests may share. A refusal is not kept, because
+        the permission may be granted later.
     """
 
     def __init__(self, granted: Granted | None = None) -> None:
         self._granted: Granted = set() if granted is None else granted
-        # With the timestamp of the record that they were read with, if there was one.
+        # The second value is the timestamp of the record with which they were read, if there was
+        # one.
         self._aces: dict[str, tuple[dict[str, set[str]], int | None]] = {}
-        # What the answers relied on, known still or not.
+        # The ACEs on which the answers were based, whether or not they are still known.
         self._judged: dict[str, dict[str, set[str]]] = {}
-        # The object whose ACEs are those of the moment when it was locked; the backend shows what
-        # the request has made of them since.
+        # The object whose known ACEs are those at the moment of its lock. The backend already shows
+        # the later changes of this request.
         self._settled: str | None = None
 
     def remember(
         self, object_id: str, aces: dict[str, set[str]], timestamp: int | None = None
     ) -> None:
-        """Keep the ACEs of an object, in a copy.
+        """Keep a copy of the ACEs of an object.
 
         Parameters
         ----------
-        timestamp : of the record that was read just before, in ms; ``None`` when none was.
+        timestamp : timestamp of the record that was read just before, in ms; ``None`` if there was
+            none.
         """
         self._aces[object_id] = (_copy(aces), timestamp)
 
     def aces(self, object_id: str, timestamp: int) -> dict[str, set[str]] | None:
-        """Return a copy of the ACEs of an object, or ``None`` when they are not known.
+        """Return a copy of the ACEs of an object, or ``None`` if they are not known.
 
         Parameters
         ----------
-        timestamp : of the record now, in ms. When it is not the one of the record that the ACEs
-            were read with, they are forgotten: who writes a record changes its ACEs.
+        timestamp : present timestamp of the record, in ms. If the ACEs were read with another one,
+            they are forgotten, because a write of a record may change its ACEs.
         """
         known = self._aces.get(object_id)
         if known is None:
@@ -79,7 +81,7 @@ class KnownPermissions:
         return _copy(aces)
 
     def forget(self, object_id: str) -> None:
-        """Forget what is known of an object, whose ACEs change."""
+        """Forget the ACEs of an object, because they change."""
         self._aces.pop(object_id, None)
         self._granted.difference_update(
             {item for item in self._granted if any(pair[0] == object_id for pair in item[0])}
@@ -88,12 +90,12 @@ class KnownPermissions:
     def judge_again(
         self, object_id: str, aces: dict[str, set[str]], judge: Callable[[], bool]
     ) -> bool:
-        """Return the answer of `judge` to what an object had, if a former one relied on others.
+        """Check again with these ACEs, if an earlier answer was based on other ones.
 
         Parameters
         ----------
-        aces : what the object had before it was changed; not what it has.
-        judge : asks :meth:`check` again.
+        aces : ACEs that the object had before its change, not the present ones.
+        judge : function that calls :meth:`check` again.
         """
         if self._judged.get(object_id, aces) == aces:
             return True
@@ -120,13 +122,13 @@ class KnownPermissions:
         *,
         lists_object: bool,
     ) -> bool:
-        """Answer as ``backend.check_permission()`` does, and ask it only for what is not known.
+        """Answer like ``backend.check_permission()``, but only ask it if the answer is not known.
 
         Parameters
         ----------
-        backend : one that :func:`checks_what_it_lists`.
-        lists_object : all the ACEs of the object are wanted as well, to be shown in a response:
-            they are read at once, and judged here.
+        backend : backend for which :func:`checks_what_it_lists` is true.
+        lists_object : whether all the ACEs of the object are needed for a response. They are then
+            read at once, and checked here.
         """
         bound = granting_permissions(object_id, permission, get_bound_permissions)
         if lists_object:
@@ -135,7 +137,7 @@ class KnownPermissions:
             if own and self._holds(backend, object_id, own, principals):
                 return True
             if backend.is_written_after_records and object_id != self._settled:
-                # What was read may be a moment old; its own check waits for those who write.
+                # The ACEs may be a moment old. The check of the backend itself waits for writers.
                 self.forget(object_id)
                 self._judged.pop(object_id, None)
                 bound = granting_permissions(object_id, permission, get_bound_permissions)
@@ -166,24 +168,25 @@ class KnownPermissions:
 
 
 def checks_what_it_lists(backend: object) -> bool:
-    """Whether a backend's checks say no more than the ACEs that it lists (B-15.10).
+    """Return whether the checks of a backend always agree with the ACEs that it lists (B-15.10).
 
-    They may where an application has changed the one and not the other: a subclass that lets
-    administrators do anything, a method replaced in place. Its check is then asked each time.
+    They may differ if an application has changed one and not the other, for example with a subclass
+    that lets administrators do anything, or with a replaced method. Then its check is called each
+    time.
     """
     return _LISTS.is_open(backend)
 
 
 def writes_at_once(backend: object) -> bool:
-    """Whether ``write_object_permissions`` of a backend does what the methods that it joins do.
+    """Return whether ``write_object_permissions`` does the same as the methods that it combines.
 
-    Not where an application has changed one of these, or replaced it in place.
+    It may not, if an application has changed one of these in a subclass, or has replaced it.
     """
     return _WRITES.is_open(backend)
 
 
 def takes_at_once(backend: object) -> bool:
-    """Whether ``take_object_permissions`` of a backend does what the methods that it joins do."""
+    """Return whether ``take_object_permissions`` does the same as the methods it combines."""
     return _TAKES.is_open(backend)
 
 

@@ -1,4 +1,4 @@
-"""The part of the contract of a permission backend that lets a storage look into its tables."""
+"""The part of the permission contract that lets a storage query the tables of permissions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["PermissionSelecting"]
 
 
 class PermissionSelecting:
-    """What a permission backend finds for a storage: by default nothing, and ids travel."""
+    """The query that a permission backend gives to a storage; by default there is none."""
 
     def accessible_ids(
         self,
@@ -21,15 +21,16 @@ class PermissionSelecting:
         *,
         prefix: str,
     ) -> IdQuery | None:
-        """Return what finds the ends of the objects that ``principals_accessible_objects()`` finds.
+        """Return a query for the records that ``principals_accessible_objects()`` would find.
 
-        Only of those that begin with `prefix`, a text, and hold no slash behind it: the ids of the
-        records of a collection. A subclass that overrides the one method overrides the other.
+        It finds the objects that begin with `prefix`, a text, and have no slash after it. Their
+        ends are the ids of the records of a collection. A subclass that overrides one of these
+        methods must override the other too.
 
         .. versionadded:: 3.2
 
         Returns
         -------
-        ``None`` when the backend has no query for a storage to join.
+        ``None`` if the backend has no query that a storage can join.
         """
         return None

@@ -1,7 +1,7 @@
-"""The part of the permission contract that moves everything from one backend to another (E-7.3).
+"""The part of the permission contract that copies everything from one backend to another.
 
-What a backend holds is two sets: that of the principals of users, that of the principals of ACEs.
-A copy walks through the sets of two backends side by side, hence both come in one order.
+The content of a backend is two sets: the principals of users, and the principals of ACEs. A copy
+compares the sets of two backends side by side, so that both must come in the same order.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ Grant = UserPrincipal | ACEPrincipal
 
 
 class PermissionTransfer:
-    """What a permission backend that can be copied from and to overrides; bundled ones do.
+    """The methods of permission backends that can be copied; all bundled backends have them.
 
     .. versionadded:: 3.2
     """
 
     is_transferable: bool = False
-    """Whether the methods below exist."""
+    """Whether the backend has the methods below."""
 
     def export(self) -> Iterator[Grant]:
-        """Return everything that is stored, without the effects that principals have on others.
+        """Return the whole content, without the effects of principals on each other (E-7.3).
 
-        Only committed data are seen. Others may write meanwhile: each grant is one that was stored
-        at some instant, and one that appears after the iteration has passed its place is left out.
+        Only committed data are returned. Others may write meanwhile: each grant was stored at some
+        moment, and a grant that appears after the iteration has passed its place is left out.
 
-        The iteration holds neither a lock nor a transaction between two items, and no more than a
-        page of grants in memory. The caller may :meth:`import_` into the same backend what the
-        iteration has passed. A server that keeps nothing in order may hold the ids of all users
-        and objects, and the grants of one.
+        Between two items, the iteration holds neither a lock nor a transaction, and has at most a
+        page of grants in memory. The caller may :meth:`import_` grants that the iteration has
+        passed into the same backend. If the server keeps no order, the ids of all users and
+        objects, and the grants of one, may be in memory.
 
         Returns
         -------
@@ -58,12 +58,13 @@ class PermissionTransfer:
         raise NotImplementedError
 
     def import_(self, added: Sequence[Grant], removed: Sequence[Grant]) -> None:
-        """Add and remove exactly these grants, all in one step where there are transactions.
+        """Add and remove exactly these grants, in one step if there are transactions.
 
-        Doing it twice is doing it once: what is there already, or no longer, is no error.
+        A second call changes nothing: it is not an error if a grant already exists, or does not
+        exist any more.
 
         Parameters
         ----------
-        added, removed : sorted as :meth:`export` does; no grant is in both.
+        added, removed : grants in the order of :meth:`export`; no grant is in both.
         """
         raise NotImplementedError

@@ -1,7 +1,7 @@
 """Permissions in the memory of the process.
 
-Not shared between processes, and lost with the process: for development and tests. Takes part in
-the request's transaction (X-18).
+Processes do not share them, and they are lost when the process ends: the backend is for development
+and tests. It takes part in the transaction of a request.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ ACEs = Mapping[str, frozenset[str]]
 NO_ACES: ACEs = {}
 
 Held = list[tuple[str, frozenset[str]]]
-"""Object ids and permissions on them; an id is there once for each principal that holds some."""
+"""Object ids and permissions; an id comes once for each principal with permissions on it."""
 
 
 def _objects(held: Held, pattern: str, permission: str) -> Iterator[str]:
-    """Yield the ids that match a pattern and on which the permission is held."""
+    """Yield the ids that match a pattern and have the permission."""
     matches = compile_pattern(as_published(pattern))
     for object_id, permissions in held:
         if permission in permissions and matches(object_id):
@@ -44,10 +44,10 @@ def _objects(held: Held, pattern: str, permission: str) -> Iterator[str]:
 
 
 class _Index(Generic[V]):
-    """What each principal is found in: principal, then key, then value.
+    """An index of principals: a map of keys and values for each principal.
 
-    One map per principal, so that adding an object to a principal who has a hundred thousand of
-    them copies none.
+    There is one map for each principal, so that one more object for a principal with a hundred
+    thousand objects does not copy them.
     """
 
     def __init__(self, store: MemoryStore) -> None:
@@ -94,12 +94,12 @@ class Permission(PermissionBase):
         self._store = MemoryStore("The permission backend")
         self._groups: TransactionalMap[str, frozenset[str]] = TransactionalMap(self._store)
         self._aces: TransactionalMap[str, ACEs] = TransactionalMap(self._store)
-        # The same, seen from the principals: their users; their objects and permissions.
+        # The same data by principal: the users of each, and the objects and permissions of each.
         self._members: _Index[bool] = _Index(self._store)
         self._accessible: _Index[frozenset[str]] = _Index(self._store)
 
     def initialize_schema(self, dry_run: bool = False) -> None:
-        """Do nothing: there is no schema."""
+        """Do nothing, because there is no schema."""
 
     def flush(self) -> None:
         with self._store.write():
@@ -198,7 +198,7 @@ class Permission(PermissionBase):
     def get_objects_permissions(
         self, object_ids: Sequence[str], permissions: Iterable[str] | None = None
     ) -> list[dict[str, set[str]]]:
-        # One consistent view of all of them.
+        # The latch makes the view of all the objects consistent.
         with self._store.latch:
             return super().get_objects_permissions(object_ids, permissions)
 
@@ -262,7 +262,7 @@ class Permission(PermissionBase):
                     self.remove_principal_from_ace(*grant)
 
     def _held_by(self, principals: Iterable[str]) -> Held:
-        """Return what the principals hold, all seen at the same moment."""
+        """Return the permissions of the principals, all at the same moment."""
         names = set(principals)
         with self._store.latch:
             return [item for name in names for item in self._accessible.items(name)]
@@ -280,7 +280,7 @@ class Permission(PermissionBase):
         return self._aces.get(object_id) or NO_ACES
 
     def _set_groups(self, user_id: str, before: frozenset[str], principals: frozenset[str]) -> None:
-        """Change the principals of a user and the index together. The write lock is held."""
+        """Change a user and the index together. The caller holds the write lock."""
         for principal in principals - before:
             self._members.set(principal, user_id, True)
         for principal in before - principals:
@@ -291,7 +291,7 @@ class Permission(PermissionBase):
             self._groups.set(user_id, principals)
 
     def _set_aces(self, object_id: str, wanted: ACEs) -> None:
-        """Change the ACEs of an object and the index together. The write lock is held."""
+        """Change an object and the index together. The caller holds the write lock."""
         before = self._aces_of(object_id)
         aces = {name: principals for name, principals in wanted.items() if principals}
         for name in before.keys() | aces.keys():
@@ -317,6 +317,6 @@ def load_from_config(config: Any) -> Permission:
 
     Parameters
     ----------
-    config : not used, there is nothing to set.
+    config : not used, because there are no settings.
     """
     return Permission()

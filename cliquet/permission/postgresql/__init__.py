@@ -9,7 +9,7 @@ __all__ = ["Permission", "load_from_config"]
 
 
 def load_from_config(config: Any) -> Permission:
-    """Return the permission backend that the settings describe; nothing is connected yet (B-16.4).
+    """Return the permission backend that the settings describe; nothing is connected yet.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The permission backend in PostgreSQL (B-16.4): how it locks, writes and keeps its schema."""
+"""The permission backend in PostgreSQL: its locks, its writes and its schema."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from cliquet.permission.relational.statements import COLUMNS, SQL, Dialect
 
 __all__ = ["Permission"]
 
-# A server holds some thousands of locks for all its clients together.
+# A server has only some thousands of locks for all its clients together.
 _MAX_LOCKS = 100
 
-# Beside what the storage has locked in the same session.
+# It marks our locks, because the storage may have locks in the same session.
 _ACE = object()
 
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
 
-# Each part of the statement sees what was there before it, the last one included. What is there
-# already is not written again (B-23.19).
+# Each part of the statement, also the last one, sees the state before the statement. Rows that
+# already exist are not written again.
 _REPLACE = (
     "WITH wanted AS (SELECT permission, principal FROM {wanted}), "
     "removed AS (DELETE FROM access_control_entries AS ace"
@@ -38,8 +38,8 @@ _REPLACE = (
 )
 _REPLACED = " AND permission = ANY (%s::text[])"
 
-# Locked in one order, whatever plan finds them: two deletions at once do not deadlock. No row is
-# ever updated, hence the place of a row that is locked is the one that was read.
+# Rows are locked in one order, whatever plan finds them, so that two simultaneous deletions do not
+# deadlock. Rows are never updated, so that a locked row is still in the place where it was read.
 _DELETE = (
     "DELETE FROM {table} WHERE ctid = ANY (ARRAY("
     "SELECT ctid FROM {table} WHERE {condition} ORDER BY {key} FOR UPDATE))"
@@ -76,18 +76,18 @@ class Permission(RelationalPermission):
         cliquet.permission_backend = cliquet.permission.postgresql
         cliquet.permission_url = postgresql://user:password@localhost:5432/database
 
-    The schema is made by ``cliquet migrate``. With the URL of the storage, what a request writes
-    in both is one transaction.
+    The command ``cliquet migrate`` creates the schema. If the storage has the same URL, the changes
+    of a request in both are one transaction.
 
     Parameters
     ----------
-    client : lends connections; the storage may have the same.
+    client : lends connections; the storage may have the same client.
 
     Notes
     -----
-    A replacement and a deletion at the same moment, of the same object, happen one after the
-    other. A deletion of more than a hundred objects, or by pattern, takes no lock: it may leave
-    what a replacement that is not committed yet adds.
+    A simultaneous replacement and deletion of the same object happen one after the other. A
+    deletion of more than a hundred objects, or by a pattern, takes no lock: it may leave entries
+    that a replacement adds and has not committed yet.
     """
 
     schema_version = 2
@@ -101,7 +101,7 @@ class Permission(RelationalPermission):
                 self.schema_version,
                 Path(__file__).parent,
                 landmark="access_control_entries",
-                # The first version did not say so (B-21.30).
+                # The first version did not record its number.
                 unversioned=1,
             )
         )
@@ -123,7 +123,8 @@ class Permission(RelationalPermission):
         keys = {_lock_key(object_id) for object_id in object_ids}
         missing = sorted(key for key in keys if (_ACE, key) not in session.locked)
         if missing:
-            # A statement of its own: the one that follows sees what was done before the lock.
+            # The lock is a statement of its own, so that the next statement sees all changes from
+            # before the lock.
             session.defer(_LOCK, (missing,))
             session.locked |= {(_ACE, key) for key in missing}
 
@@ -152,6 +153,6 @@ class Permission(RelationalPermission):
 
 
 def _lock_key(object_id: str) -> int:
-    """Return the number that stands for an object among the locks of the database."""
+    """Return the number of the lock of an object in the database."""
     digest = blake2b(object_id.encode(), digest_size=8, person=b"cliquet ACEs").digest()
     return int.from_bytes(digest, "big", signed=True)

@@ -1,5 +1,5 @@
--- The tables of the permission backend (B-16.4). Texts are compared byte by byte, hence a prefix is
--- a range of an index whatever the collation of the database (B-21.30).
+-- The tables of the permission backend. Texts are compared byte by byte, so that a prefix is a
+-- range of an index, whatever the collation of the database is.
 
 CREATE TABLE user_principals (
     user_id TEXT COLLATE "C" NOT NULL,

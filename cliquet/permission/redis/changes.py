@@ -1,6 +1,6 @@
-"""Changes of permissions, as the script takes them, and what they make of what is there.
+"""Changes of permissions, in the form of the script, and their effect on existing permissions.
 
-Pure: knows nothing of the server.
+The module is pure, and knows nothing of the server.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class UserChange:
     principal: str
 
     def arguments(self) -> list[Any]:
-        """Return the change as the script takes it."""
+        """Return the change in the form of the script."""
         return [self.action, to_bytes(self.user_id), to_bytes(self.principal)]
 
 
@@ -60,7 +60,7 @@ class ObjectChange:
     principals: tuple[str, ...] = ()
 
     def arguments(self) -> list[Any]:
-        """Return the change as the script takes it."""
+        """Return the change in the form of the script."""
         named = [self.action, to_bytes(self.object_id)]
         if self.action == "clear":
             return named
@@ -84,7 +84,7 @@ class ObjectChange:
 
 @dataclass(frozen=True)
 class Flush:
-    """Everything goes."""
+    """The removal of everything."""
 
 
 Change = UserChange | ObjectChange | Flush
@@ -104,14 +104,14 @@ def replacements(object_id: str, permissions: Mapping[str, Iterable[str]]) -> li
 
 
 def changed_objects(changes: Sequence[Change]) -> set[str]:
-    """Return the ids of the objects that are changed, flushes apart."""
+    """Return the ids of the changed objects; flushes do not count."""
     return {change.object_id for change in changes if isinstance(change, ObjectChange)}
 
 
 def change_of_aces(
     changes: Sequence[Change], object_ids: Sequence[str], stored: Sequence[ACEs]
 ) -> list[ACEs]:
-    """Return what changes make of the ACEs of objects, in the order of the ids."""
+    """Return the ACEs of objects after changes, in the order of the ids."""
     wanted: dict[str, ACEs] = {
         object_id: {name: set(given) for name, given in aces.items()}
         for object_id, aces in zip(object_ids, stored, strict=True)
@@ -121,7 +121,7 @@ def change_of_aces(
             wanted = {object_id: {} for object_id in wanted}
         elif isinstance(change, ObjectChange) and change.object_id in wanted:
             change.apply(wanted[change.object_id])
-    # An id may be asked for twice: each answer is the caller's.
+    # An id may be asked for twice, and each answer belongs to the caller.
     return [
         {name: set(given) for name, given in wanted[object_id].items()} for object_id in object_ids
     ]
@@ -130,7 +130,7 @@ def change_of_aces(
 def change_of_principals(
     changes: Sequence[Change], user_id: str, stored: Collection[str]
 ) -> set[str]:
-    """Return what changes make of the principals of a user."""
+    """Return the principals of a user after changes."""
     principals = set(stored)
     for change in changes:
         if isinstance(change, Flush):

@@ -1,9 +1,10 @@
-"""How permissions in Redis take part in the transaction of a request (X-30).
+"""The part of permissions in Redis in the transaction of a request.
 
-What a request changes waits here, and is seen by the request alone. It is written once everything
-else has committed: a server without rollback can only be the last one. Just before anything
-commits, the objects to be changed are locked, so that of two requests which commit one after the
-other the later one writes later; and a server that is down is noticed while nothing is written yet.
+The changes of a request wait here, and only the request itself sees them. They are written after
+everything else has committed, because a server without rollback must be the last one. Just before
+anything commits, the objects are locked: if two requests commit one after the other, they also
+write their permissions in this order, and a server that is down is noticed before anything is
+written.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from cliquet.storage.exceptions import BackendError
 
 __all__ = ["BATCH", "Changes", "wait_for"]
 
-# Changes made by one run of a script: the server does nothing else meanwhile.
+# Number of changes in one run of a script, during which the server does nothing else.
 BATCH = 500
 
-# Between the lock and the change there is the commit of the storage. Who takes longer finds that
-# others went ahead; who dies in between is not waited for beyond it.
+# Lifetime of a lock. The storage commits between the lock and the change. A request that takes
+# longer finds that others have written, and nobody waits longer for a request that has died.
 LEASE_MS = 10_000
 MAX_WAIT_SECONDS = 5.0
 PAUSE_SECONDS = 0.001
@@ -39,11 +40,11 @@ MAX_PAUSE_SECONDS = 0.02
 
 
 def wait_for(attempt: Callable[[], Any]) -> Any:
-    """Return the first answer of a function that is not ``None``.
+    """Call a function until its result is not ``None``, and return the result.
 
     Raises
     ------
-    BackendError : there was none in time; the error is retryable.
+    BackendError : there was no such result in time; the error is retryable.
     """
     deadline = time.monotonic() + MAX_WAIT_SECONDS
     pause_seconds = PAUSE_SECONDS
@@ -52,18 +53,18 @@ def wait_for(attempt: Callable[[], Any]) -> Any:
             raise BackendError(
                 message="The permissions are being changed by another request.", retryable=True
             )
-        # Not all at once.
+        # The pause is random, so that not all try again at the same moment.
         time.sleep(pause_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
         pause_seconds = min(2 * pause_seconds, MAX_PAUSE_SECONDS)
     return answer
 
 
 class Changes:
-    """What the transactions under way want to change, and how it is done in the end.
+    """The changes of the present transactions, and the way to write them at the end.
 
     Parameters
     ----------
-    client : of the server.
+    client : client of the server.
     """
 
     def __init__(self, client: Any) -> None:
@@ -73,7 +74,7 @@ class Changes:
         self._flush = client.register_script(scripts.FLUSH)
 
     def pending(self) -> Sequence[Change]:
-        """Return what the transaction under way has changed so far, that of its request first."""
+        """Return the changes of the present transaction so far, after those of its request."""
         transaction = scope.current()
         if transaction is None:
             return ()
@@ -85,7 +86,7 @@ class Changes:
         return found
 
     def make(self, changes: Sequence[Change]) -> None:
-        """Make changes with the transaction under way; at once where there is none."""
+        """Make changes with the present transaction, or at once if there is none."""
         transaction = scope.current()
         if transaction is None:
             self.write(changes)
@@ -99,7 +100,7 @@ class Changes:
 
     @wrap_redis_error
     def exchange(self, object_ids: Sequence[str], changes: Sequence[ObjectChange]) -> list[Any]:
-        """Change objects at once; return the ACEs that each had, as the server answers them."""
+        """Change objects at once; return their former ACEs in the form of the server."""
         before: list[Any] = []
         for start in range(0, len(object_ids), BATCH):
             some = dict.fromkeys(object_ids[start : start + BATCH])
@@ -124,9 +125,10 @@ class Changes:
 
     @wrap_redis_error
     def lock(self, token: str, object_ids: Sequence[str]) -> None:
-        """Keep others from changing objects, for ten seconds at most.
+        """Keep others from changing objects, for at most ten seconds.
 
-        In the order of the ids: nobody waits in a circle. Without any, it only asks the server.
+        The locks are taken in the order of the ids, so that there is no deadlock. Without any
+        object, this only checks that the server answers.
         """
         names = sorted(map(to_bytes, object_ids))
         for start in range(0, max(1, len(names)), BATCH):
@@ -144,17 +146,17 @@ class Changes:
     def write(
         self, changes: Sequence[Change], token: str = "", guarded: Sequence[str] = ()
     ) -> list[str]:
-        """Make changes at once, and release what was locked for them.
+        """Make changes at once, and release their locks.
 
         Returns
         -------
-        The objects that were left alone, since they were no longer locked by the token.
+        The objects that were left unchanged, because the token did not lock them any more.
         """
         for rank in [n for n, change in enumerate(changes) if isinstance(change, Flush)][-1:]:
             self._flush()
             changes = changes[rank + 1 :]
         lost: list[str] = []
-        # Once more than nothing, to release what is locked.
+        # Without changes, it still runs once to release the locks.
         for start in range(0, max(len(changes), min(1, len(guarded))), BATCH):
             some = [one for one in changes[start : start + BATCH] if not isinstance(one, Flush)]
             is_last = start + BATCH >= len(changes)
@@ -169,14 +171,14 @@ class Changes:
 
 
 class _Part:
-    """The part of the permissions in one transaction."""
+    """The participant of one transaction for the permissions."""
 
     def __init__(self, owner: Changes, transaction: Transaction) -> None:
         self.changes: list[Change] = []
         self._owner = owner
         self._token = ""
         self._guarded: list[str] = []
-        # Part of the IDataManager interface.
+        # The interface IDataManager requires it.
         self.transaction_manager = transaction._manager
 
     def abort(self, transaction: Transaction) -> None:
@@ -184,7 +186,7 @@ class _Part:
         self.changes.clear()
         if self._token:
             token, self._token = self._token, ""
-            # What cannot be released expires.
+            # A lock that cannot be released expires.
             with contextlib.suppress(BackendError):
                 self._owner.unlock(token, self._guarded)
 
@@ -192,7 +194,7 @@ class _Part:
         pass
 
     def commit(self, transaction: Transaction) -> None:
-        # Who adds or removes single principals disturbs nobody.
+        # Additions and removals of single principals need no lock.
         self._guarded = sorted(
             {
                 change.object_id
@@ -205,7 +207,7 @@ class _Part:
             self._owner.lock(self._token, self._guarded)
 
     def tpc_vote(self, transaction: Transaction) -> None:
-        # The last moment when a failure still makes the request fail (B-18.9).
+        # This is the last moment when a failure still makes the request fail.
         token, self._token = self._token, ""
         lost = self._owner.write(self.changes, token, self._guarded) if self.changes else []
         if lost:
@@ -218,7 +220,7 @@ class _Part:
         self.abort(transaction)
 
     def sortKey(self) -> str:  # noqa: N802 - name of the interface
-        # After those of the databases, whose commits come last of all others.
+        # It comes after the databases, whose commits come after all others.
         return "~~~cliquet.redis"
 
     def savepoint(self) -> _Savepoint:

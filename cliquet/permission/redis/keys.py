@@ -1,20 +1,21 @@
 """The names of the keys of the permission backend in Redis.
 
-Below :data:`NAMESPACE`, one kind after the other; lengths are in bytes, and make sure that no two
-names are written alike, whatever characters they hold (B-22.13, B-22.35):
+All keys begin with :data:`NAMESPACE`. Lengths are in bytes, and make sure that two different names
+never give the same key, whatever characters they contain. The kinds are:
 
 ``users``, ``objects``
     Sets of the users that have principals, and of the objects that have ACEs.
 ``user:<user>``, ``members:<principal>``
     Sets of the principals of a user, and of the users that have a principal.
 ``permissions:<object>``
-    Set of the permissions of an object that somebody holds.
+    Set of the permissions of an object that somebody has.
 ``ace:<length of object>:<object>:<permission>``
     Set of the principals of one ACE.
 ``accessible:<principal>``
-    Set of what a principal holds: ``<length of permission>:<permission>:<object>``.
+    Set of the permissions of a principal: ``<length of permission>:<permission>:<object>``.
 ``lock:<object>``
-    Who is about to change an object, from just before the storage commits; expires by itself.
+    Token of the request that will change an object, from just before the storage commits; it
+    expires by itself.
 """
 
 from __future__ import annotations
@@ -50,17 +51,17 @@ MEMBERS: Final = b"members:"
 
 
 def to_bytes(text: str) -> bytes:
-    """Return a text as Redis keeps it; any will do, lone surrogates included."""
+    """Return a text in the form that Redis keeps; it may have lone surrogates."""
     return text.encode("utf-8", "surrogatepass")
 
 
 def from_bytes(name: bytes) -> str:
-    """Return the text that :func:`to_bytes` was given."""
+    """Return the text from the bytes that :func:`to_bytes` has made."""
     return name.decode("utf-8", "surrogatepass")
 
 
 def key_of(kind: bytes, name: str = "") -> bytes:
-    """Return the key of one kind that bears a name."""
+    """Return the key of a kind and a name."""
     return _PREFIX + kind + to_bytes(name)
 
 

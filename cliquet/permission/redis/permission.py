@@ -1,8 +1,9 @@
 """Permissions in Redis.
 
-Within a request, what is changed is written once the request has committed, and seen by the request
-alone before that (X-30); elsewhere each call is applied at once. A call that changes several keys
-is one script of the server; one that reads several reads them at one instant.
+Within a request, changes are written after the request has committed, and only the request itself
+sees them before that (X-30). Outside of requests, each call is applied at once. A call that changes
+several keys is one script in the server, and a call that reads several keys reads them at one
+moment.
 """
 
 from __future__ import annotations
@@ -68,12 +69,13 @@ class Permission(PermissionBase):
         cliquet.permission_backend = cliquet.permission.redis
         cliquet.permission_url = redis://localhost:6379/2
 
-    What one object, or one user, costs does not depend on how many others there are. What a
-    principal can access is listed at the cost of what it can access.
+    The cost of an operation on one object or user does not depend on the number of others. The cost
+    of a list of accessible objects depends on the number of all objects that the principals can
+    access.
 
     Parameters
     ----------
-    client : of the one server, or primary, that keeps the data.
+    client : client of the one server, or primary, that keeps the data.
     """
 
     is_transferable = True
@@ -81,8 +83,8 @@ class Permission(PermissionBase):
 
     def __init__(self, client: redis.Redis) -> None:
         super().__init__()
-        # Not typed: the driver's annotations are those of its synchronous and its asynchronous
-        # client at once.
+        # It is not typed, because the annotations of the driver mix its synchronous and its
+        # asynchronous client.
         self._client: Any = client
         self._changes = Changes(client)
         self._read_aces = client.register_script(scripts.READ_ACES)
@@ -94,11 +96,11 @@ class Permission(PermissionBase):
         return settings_of(self._client)
 
     def pool_status(self) -> PoolStatus | None:
-        """Return how full the pool of connections is; ``None`` where it has no size."""
+        """Return the use of the pool of connections; ``None`` if it has no size."""
         return pool_status(self._client)
 
     def initialize_schema(self, dry_run: bool = False) -> None:
-        """Do nothing: there is no schema."""
+        """Do nothing, because there is no schema."""
 
     @wrap_redis_error
     def flush(self) -> None:
@@ -200,8 +202,8 @@ class Permission(PermissionBase):
         names = {name for name in principals if isinstance(name, str)}
         if not granting or not names:
             return False
-        # Before it refuses, it waits for whoever is about to write the permissions of a record that
-        # others see already (D-54, X-30).
+        # Before a refusal, it waits for requests that are about to write the permissions of a
+        # record that others can already see (D-54).
         if self._changes.pending():
             return any(
                 not self._authorized(granting, is_guarded=waits).isdisjoint(names)
@@ -283,12 +285,12 @@ class Permission(PermissionBase):
     def _read(
         self, object_ids: Sequence[str], names: Sequence[str] | None, *, is_guarded: bool = False
     ) -> list[dict[str, set[str]]]:
-        """Return ACEs of objects, as the transaction under way sees them.
+        """Return ACEs of objects, with the changes of the present transaction.
 
         Parameters
         ----------
-        names : permissions to limit the reading to; the changes of the transaction are not limited.
-        is_guarded : wait until nobody is about to write one of them.
+        names : permissions that limit the read; they do not limit the changes of the transaction.
+        is_guarded : whether to wait until nobody is about to write one of the objects.
         """
         pending = self._changes.pending()
         limits = _texts(*names or ())
@@ -299,7 +301,7 @@ class Permission(PermissionBase):
     def _changing(
         self, object_ids: Sequence[str], changes: Sequence[ObjectChange]
     ) -> list[dict[str, set[str]]]:
-        """Make changes, and return the ACEs of objects before."""
+        """Make changes, and return the former ACEs of objects."""
         if scope.current() is None:
             return [_aces(one) for one in self._changes.exchange(object_ids, changes)]
         before = self._read(object_ids, None, is_guarded=True)
@@ -309,7 +311,7 @@ class Permission(PermissionBase):
     def _authorized(
         self, granting: Sequence[BoundPermission], *, is_guarded: bool = False
     ) -> set[str]:
-        """Return the principals who hold one of the bound permissions."""
+        """Return the principals that have one of the bound permissions."""
         object_ids = list(dict.fromkeys(object_id for object_id, _ in granting))
         known = dict(
             zip(object_ids, self._read(object_ids, None, is_guarded=is_guarded), strict=True)
@@ -344,7 +346,7 @@ class Permission(PermissionBase):
         return sorted(_set(self._client.smembers(key)))
 
     def _held_by(self, principals: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Yield what the principals hold, as permission and object id, all of one instant."""
+        """Yield the permissions and object ids of the principals, all at one moment."""
         names = dict.fromkeys(principals)
         pending = self._changes.pending()
         changed = sorted(changed_objects(pending))
@@ -399,9 +401,9 @@ def _aces(answer: Sequence[Any]) -> dict[str, set[str]]:
 
 
 def load_from_config(config: Any) -> Permission:
-    """Return the permission backend that ``permission_url`` and the like describe (S-11.1).
+    """Return the permission backend that the settings describe (S-11.1).
 
-    The server is not asked anything yet (B-3.10).
+    The server is not contacted yet.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""What the permission backend in Redis runs on the server: Lua, each script one atomic step.
+"""The Lua scripts of the permission backend in Redis, each of which is one atomic step.
 
-The keys are described in :mod:`cliquet.permission.redis.keys`.
+:mod:`cliquet.permission.redis.keys` describes the keys.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ for _, user in ipairs(redis.call('SMEMBERS', namespace .. 'members:' .. principa
 end
 """
 )
-"""Take a principal from all its users."""
+"""Takes a principal from all its users."""
 
 CHANGE: Final = (
     _COMMON
@@ -172,15 +172,13 @@ end
 return {listed, lost}
 """
 )
-"""Change principals of users, and ACEs.
+"""Changes principals of users, and ACEs.
 
-A token; the number of objects that it should have locked, and these; ``1`` to release them in the
-end. Then the changes: ``join`` or ``leave``, a user and a principal; or ``add``, ``remove`` or
-``replace``, an object, a permission, the number of principals and these; or ``clear`` and an
-object. Objects that somebody else may have locked meanwhile are left alone.
-
-``list`` and an object: have all of its ACEs as they then are. Answers these lists, and what was
-left alone.
+The arguments are a token; the number of objects that it should have locked, and these; ``1`` to
+release them at the end. Then come the changes: ``join`` or ``leave``, a user and a principal; or
+``add``, ``remove`` or ``replace``, an object, a permission, the number of principals and these; or
+``clear`` and an object. Objects whose lock the token has lost are left unchanged. ``list`` and an
+object ask for all of its ACEs at that point. The answer is these lists, and the unchanged objects.
 """
 
 LOCK: Final = (
@@ -199,7 +197,7 @@ end
 return 1
 """
 )
-"""Lock objects, all or none: a token, for how many ms, and the objects."""
+"""Locks all the objects or none; the arguments are a token, a time in ms, and the objects."""
 
 UNLOCK: Final = (
     _COMMON
@@ -212,7 +210,7 @@ for rank = cursor + 1, #ARGV do
 end
 """
 )
-"""Release what a token has locked: the token and the objects."""
+"""Releases the locks of a token; the arguments are the token and the objects."""
 
 READ_ACES: Final = (
     _COMMON
@@ -241,8 +239,10 @@ end
 return reply
 """
 )
-"""Read ACEs of objects: number of permissions, the only ones wanted if any; ``1`` to have nothing
-while somebody has locked one of the objects; then the objects."""
+"""Reads ACEs of objects.
+
+The arguments are the number of wanted permissions (0 for all) and these; ``1`` to get nothing while
+somebody has locked one of the objects; then the objects."""
 
 CHECK: Final = """
 local count = tonumber(ARGV[1])
@@ -260,10 +260,10 @@ for rank = count + 2, #ARGV do
 end
 return 0
 """
-"""Tell whether one of the principals is in one of the sets of the keys.
+"""Checks whether one of the principals is in one of the sets of the keys.
 
-The number of principals and these; then keys of locks, while any of which is there the answer is
-nothing rather than no.
+The arguments are the number of principals and these; then keys of locks. If one of these locks
+exists, the answer is nothing instead of no.
 """
 
 FLUSH: Final = (
@@ -279,4 +279,4 @@ for _, object in ipairs(redis.call('SMEMBERS', namespace .. 'objects')) do
 end
 """
 )
-"""Remove every key of the backend, and no other."""
+"""Removes every key of the backend, and no other."""

@@ -1,1 +1,1 @@
-"""What the permission backends in PostgreSQL and SQLite share."""
+"""The common part of the permission backends in PostgreSQL and SQLite."""

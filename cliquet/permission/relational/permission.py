@@ -1,7 +1,7 @@
-"""What the permission backends in PostgreSQL and SQLite share.
+"""The common part of the permission backends in PostgreSQL and SQLite.
 
-The tables are ``user_principals`` and ``access_control_entries`` (B-16.4). How the ACEs of one
-object are replaced is each one's own: one statement for the one, several cheap ones for the other.
+The tables are ``user_principals`` and ``access_control_entries``. Each backend has its own way to
+replace the ACEs of an object: one statement in PostgreSQL, several cheap ones in SQLite.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cliquet.types import BoundPermission, GetBoundPermissions, IdQuery, PoolSta
 
 __all__ = ["RelationalPermission"]
 
-# Read at once by an export.
+# Number of rows that an export reads at once.
 _PAGE_SIZE = 500
 
 
@@ -39,8 +39,8 @@ class RelationalPermission(PermissionBase):
 
     Parameters
     ----------
-    client : lends connections; kept as attribute ``client`` (B-24).
-    dialect : what differs between databases in the text of the statements.
+    client : lends connections; it becomes the attribute ``client`` (B-24).
+    dialect : the differences between databases in the text of the statements.
     """
 
     is_transferable = True
@@ -50,11 +50,11 @@ class RelationalPermission(PermissionBase):
         self.client: Any = client
         self._dialect = dialect
 
-    # What each database does its own way
+    # Steps that each database does in its own way
 
     @abc.abstractmethod
     def _delete(self, session: Session, table: str, condition: SQL) -> None:
-        """Delete rows; those who delete others at the same time do not wait for each other."""
+        """Delete rows, so that simultaneous deletions of other rows do not wait."""
 
     @abc.abstractmethod
     def _lock(self, session: Session, object_ids: Collection[str]) -> None:
@@ -62,7 +62,7 @@ class RelationalPermission(PermissionBase):
 
     @abc.abstractmethod
     def _is_guarded(self, session: Session) -> bool:
-        """Whether the storage keeps others, in the same transaction, from writing the object."""
+        """Return whether a lock of the storage keeps others from writing the object."""
 
     @abc.abstractmethod
     def _replace(
@@ -76,12 +76,12 @@ class RelationalPermission(PermissionBase):
 
         Parameters
         ----------
-        replaced : permissions that no other principal keeps; ``None`` for all.
+        replaced : permissions that lose all other principals; ``None`` for all.
         wanted : permissions and their principals.
 
         Returns
         -------
-        Permissions and principals of the object before.
+        The former permissions and principals of the object.
         """
 
     @abc.abstractmethod
@@ -89,7 +89,7 @@ class RelationalPermission(PermissionBase):
         """Delete the ACEs of objects, and return their rows."""
 
     def pool_status(self) -> PoolStatus | None:
-        """Return how full the pool of connections is; ``None`` where it has no size."""
+        """Return the use of the pool of connections; ``None`` if it has no size."""
         status: PoolStatus | None = self.client.pool_status()
         return status
 
@@ -151,7 +151,7 @@ class RelationalPermission(PermissionBase):
         wanted = accessible_patterns(permission, object_id_match, get_bound_permissions)
         patterns = {literals_of(as_published(pattern)) for pattern, _ in wanted}
         if not names or patterns != {(prefix, "")}:
-            # Nobody, nothing, or objects with other ids as well.
+            # There are no principals or no pairs, or other objects could match too.
             return None
         permissions = sorted({name for _, name in wanted})
         query, condition = self._dialect.ids_below(prefix, permissions, names)
@@ -224,8 +224,8 @@ class RelationalPermission(PermissionBase):
         if writer is not None:
             wanted |= {("write", principal) for principal in require_principals([writer])}
         with self._writing() as session:
-            # Two replacements at once must not mix. What is only added, or new, waits for nobody
-            # where the storage has the lock of the record's collection in the same transaction.
+            # Two simultaneous replacements must not mix. Additions need no lock if the storage has
+            # the lock of the collection in the same transaction.
             if replaced or not self._is_guarded(session):
                 self._lock(session, [object_id])
             names = None if is_new else sorted(replaced)
@@ -265,7 +265,7 @@ class RelationalPermission(PermissionBase):
                     self._delete(session, table, self._dialect.present(table, old))
 
     def _pages(self, table: str) -> Iterator[Any]:
-        """Return all the rows of a table, of which only a page is held."""
+        """Yield all the rows of a table, with only one page in memory."""
         last = None
         while True:
             query = self._dialect.page(table, last, _PAGE_SIZE)
@@ -281,12 +281,12 @@ class RelationalPermission(PermissionBase):
     @contextmanager
     def _writing(self) -> Iterator[Session]:
         with self.client.begin() as session:
-            # Before anything is sent: one statement of several may fail.
+            # It is set before anything is sent, because one statement of several may fail.
             session.has_written = True
             yield session
 
     def _rows(self, query: SQL) -> list[Any]:
-        """Run a query, in the transaction under way if there is one."""
+        """Run a query, in the present transaction if there is one."""
         with self.client.connect(readonly=True) as session:
             rows: list[Any] = session.execute(*query).fetchall()
         return rows
@@ -315,7 +315,7 @@ _GRANTS: dict[str, type[Grant]] = {
 
 
 def _texts(principals: Iterable[str]) -> list[str]:
-    """Return the principals that an ACE may hold: anonymous is none of them (B-22.39)."""
+    """Return the principals for an ACE; an anonymous user is none (B-22.39)."""
     return sorted({principal for principal in principals if isinstance(principal, str)})
 
 
@@ -328,11 +328,11 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
 
 
 def _by_object(object_ids: Sequence[str], rows: Iterable[Any]) -> list[dict[str, set[str]]]:
-    """Return the ACEs that rows are of, in the order of the ids."""
+    """Return the ACEs of rows, in the order of the ids."""
     found: dict[str, dict[str, set[str]]] = {}
     for object_id, permission, principal in rows:
         found.setdefault(object_id, {}).setdefault(permission, set()).add(principal)
-    # An id may be asked for twice: each answer is the caller's.
+    # An id may be asked for twice, and each answer belongs to the caller.
     return [
         {name: set(principals) for name, principals in found.get(object_id, {}).items()}
         for object_id in object_ids

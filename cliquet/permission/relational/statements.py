@@ -1,7 +1,7 @@
-"""The statements of the permission backends, in the words that their databases share.
+"""The statements of the permission backends, in the SQL that both databases understand.
 
-Every value is a bound parameter, lists included; the text of a statement depends on the number of
-patterns at most (B-21.38). Knows nothing of connections.
+Every value is a bound parameter, lists included. The text of a statement only depends on the number
+of patterns. The module knows nothing of connections.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COLUMNS = {
     "user_principals": ("user_id", "principal"),
     "access_control_entries": ("object_id", "permission", "principal"),
 }
-"""The columns of each table, which are its key (B-16.4)."""
+"""The columns of each table, which are also its key."""
 
 ADD_USER = "INSERT INTO user_principals (user_id, principal) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 REMOVE_USER = "DELETE FROM user_principals WHERE user_id = %s AND principal = %s"
@@ -41,7 +41,7 @@ REMOVE_ACE = (
     "DELETE FROM access_control_entries WHERE object_id = %s AND permission = %s AND principal = %s"
 )
 
-# SQLite accepts 500 terms in a union.
+# SQLite accepts at most 500 terms in a union.
 _MAX_PATTERNS = 200
 
 
@@ -54,16 +54,17 @@ class SQL(NamedTuple):
 
 @dataclass(frozen=True)
 class Dialect:
-    """What differs between two databases.
+    """The differences between two databases.
 
     Attributes
     ----------
-    among : condition that the text before it is one of a list.
-    list_of : makes the parameter of `among`.
-    rows : makes a table of some name and columns out of rows of texts.
-    like : operator that compares a whole text with a pattern, letter case included.
-    run : what stands for any run of characters in such a pattern.
-    escape : makes the characters of a text literal in such a pattern.
+    among : condition that the preceding expression is one of a list.
+    list_of : function that makes the parameter of `among`.
+    rows : function that makes a table with a name and columns from rows of texts.
+    like : operator that compares a whole text with a pattern, and distinguishes upper and lower
+        case.
+    run : wildcard for any characters in such a pattern.
+    escape : function that makes a text literal in such a pattern.
     """
 
     among: str
@@ -80,9 +81,9 @@ class Dialect:
         return SQL(f"{column} {self.among}", (self.list_of(values),))
 
     def matching(self, pattern: str) -> SQL:
-        """Return the condition that an object id matches a pattern (B-15.12).
+        """Return the condition that an object id matches a pattern.
 
-        The literal text that a pattern starts with is a range of the index.
+        The literal text at the beginning of a pattern becomes a range of the index.
         """
         if not is_pattern(pattern):
             return SQL("object_id = %s", (str(pattern),))
@@ -109,7 +110,7 @@ class Dialect:
         literal = sorted({str(one) for one in object_ids if not is_pattern(one)})
         if literal:
             texts.append(self.one_of("object_id", literal))
-        # Told apart by what they match: the text of two may be the same.
+        # Patterns are distinguished by their literals, because two may have the same text.
         patterns = {literals_of(one): one for one in object_ids if is_pattern(one)}
         texts += [self.matching(patterns[literals]) for literals in sorted(patterns)]
         for text in texts:
@@ -125,18 +126,18 @@ class Dialect:
     # Statements
 
     def insertion(self, table: str, given: Sequence[Sequence[str]]) -> SQL:
-        """Return the statement that adds the rows that are not there yet."""
+        """Return the statement that adds the rows that do not exist yet."""
         columns = ", ".join(COLUMNS[table])
         rows = self.rows("given", COLUMNS[table], given)
         return SQL(
             f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows.text}"
-            # The condition tells the parser of SQLite that no join follows.
+            # The condition shows the parser of SQLite that no join follows.
             " WHERE TRUE ON CONFLICT DO NOTHING",
             rows.parameters,
         )
 
     def page(self, table: str, last: Sequence[str] | None, size: int) -> SQL:
-        """Return the query for the rows that follow one in the order of the key."""
+        """Return the query for the rows after one in the order of the key."""
         columns = ", ".join(COLUMNS[table])
         after = ""
         parameters: tuple[str, ...] = ()
@@ -149,7 +150,7 @@ class Dialect:
         )
 
     def is_granted(self, granting: Sequence[BoundPermission], principals: Iterable[str]) -> SQL:
-        """Return whether one of the principals holds one of the bound permissions (B-16.5)."""
+        """Return the query for whether a principal has one of the bound permissions."""
         bound = self._bound(granting)
         one_of = self.one_of("ace.principal", principals)
         return SQL(
@@ -158,21 +159,21 @@ class Dialect:
         )
 
     def authorized(self, granting: Sequence[BoundPermission]) -> SQL:
-        """Return the principals who hold one of the bound permissions."""
+        """Return the query for the principals that have one of the bound permissions."""
         bound = self._bound(granting)
         return SQL(f"SELECT DISTINCT ace.principal {bound.text}", bound.parameters)
 
     def _bound(self, granting: Sequence[BoundPermission]) -> SQL:
         rows = self.rows("bound", ("object_id", "permission"), granting)
         return SQL(
-            # The order of the join is that of the text in SQLite: the pairs first, then the index.
+            # SQLite joins in the order of the text: first the pairs, and then the index.
             f"FROM {rows.text} CROSS JOIN access_control_entries AS ace"
             " WHERE ace.object_id = bound.object_id AND ace.permission = bound.permission",
             rows.parameters,
         )
 
     def aces(self, condition: SQL, permissions: Iterable[str] | None) -> SQL:
-        """Return the rows of objects, limited to some permissions."""
+        """Return the query for the rows of objects, limited to some permissions."""
         text = (
             "SELECT object_id, permission, principal FROM access_control_entries"
             f" WHERE {condition.text}"
@@ -189,7 +190,7 @@ class Dialect:
         *,
         with_children: bool,
     ) -> list[SQL]:
-        """Return the queries for the object ids and permissions that principals hold."""
+        """Return the queries for the object ids and permissions of principals."""
         held = self.one_of("principal", principals)
         text = f"SELECT object_id, permission FROM access_control_entries WHERE {held.text}"
         if bound_permissions is None:
@@ -216,11 +217,11 @@ class Dialect:
     def ids_below(
         self, prefix: str, permissions: Iterable[str], principals: Iterable[str]
     ) -> tuple[SQL, SQL]:
-        """Return what finds the objects on which principals hold one of some permissions.
+        """Return the SQL that finds the objects on which principals have one of some permissions.
 
         Parameters
         ----------
-        prefix : what the object ids begin with; the rest, without slash, is the id of a record.
+        prefix : beginning of the object ids; the rest, without a slash, is the id of a record.
 
         Returns
         -------
@@ -235,9 +236,10 @@ class Dialect:
             f" AND {is_held.text} AND {below.text} AND {end} = replace({end}, '/', '')",
             (*by_principal.parameters, *is_held.parameters, *below.parameters),
         )
-        # One look into the key for each record, whatever the database believes of its tables.
-        # PostgreSQL, where it has not counted the entries yet, would read all those of a principal
-        # for each record: as a join, which it makes of IN and EXISTS, or in their index.
+        # This forces one lookup in the key for each record, whatever the statistics of the database
+        # are. As long as PostgreSQL has not counted the entries, it would read all those of a
+        # principal for each record, as a join (into which it turns IN and EXISTS) or in their
+        # index.
         of_record = self.one_of("principal || ''", principals)
         condition = SQL(
             "(records.id = replace(records.id, '/', '') AND ("

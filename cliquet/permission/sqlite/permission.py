@@ -1,7 +1,7 @@
-"""The permission backend in SQLite (E-1): how it writes and keeps its schema.
+"""The permission backend in SQLite: its writes and its schema.
 
-A transaction that writes is alone with the file from its first statement on: nobody changes an
-object while it replaces its ACEs.
+A transaction that writes is the only writer of the file from its first statement on, so that nobody
+changes an object while its ACEs are replaced.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _rows(name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> S
 
 
 def _escape(text: str) -> str:
-    # `]` is special after `[` alone.
+    # `]` is only special after `[`.
     return text.replace("[", "[[]").replace("?", "[?]").replace("*", "[*]")
 
 
@@ -43,7 +43,7 @@ DIALECT = Dialect(
     among="IN (SELECT value FROM json_each(%s))",
     list_of=_list_of,
     rows=_rows,
-    # Tells letter cases apart, unlike LIKE.
+    # GLOB distinguishes upper and lower case, unlike LIKE.
     like="GLOB",
     run="*",
     escape=_escape,
@@ -58,12 +58,12 @@ class Permission(RelationalPermission):
         cliquet.permission_backend = cliquet.permission.sqlite
         cliquet.permission_url = sqlite:////var/lib/service/data.db
 
-    Several processes of one host may share the file. With the URL of the storage, what a request
-    writes in both is one transaction (E-1.5).
+    Several processes of one host may share the file. If the storage has the same URL, the changes
+    of a request in both are one transaction (E-1.5).
 
     Parameters
     ----------
-    client : lends connections; the storage may have the same.
+    client : lends connections; the storage may have the same client.
     """
 
     schema_version = 1
@@ -88,7 +88,7 @@ class Permission(RelationalPermission):
         session.execute(f"DELETE FROM {table} WHERE {condition.text}", condition.parameters)
 
     def _lock(self, session: Session, object_ids: Collection[str]) -> None:
-        """Do nothing: the transaction has the lock of the file."""
+        """Do nothing, because the transaction has the lock of the file."""
 
     def _is_guarded(self, session: Session) -> bool:
         return True
@@ -102,7 +102,7 @@ class Permission(RelationalPermission):
     ) -> list[Any]:
         before = session.execute(_ACES, (object_id,)).fetchall()
         held, kept = set(before), set(wanted)
-        # What is there already is not written again (B-23.19).
+        # Entries that already exist are not written again.
         missing = [(object_id, *ace) for ace in wanted if ace not in held]
         if missing:
             session.execute(*DIALECT.insertion("access_control_entries", missing))

@@ -1,4 +1,5 @@
--- The tables of the permission backend: those of PostgreSQL (see postgresql/schema.sql).
+-- The tables of the permission backend, which are the same as in PostgreSQL (see
+-- postgresql/schema.sql).
 
 CREATE TABLE user_principals (
     user_id TEXT NOT NULL,

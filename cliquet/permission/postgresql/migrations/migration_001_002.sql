@@ -1,4 +1,4 @@
--- Byte order instead of the collation of the database (B-21.30), and the indexes of the lookups.
+-- The keys get byte order instead of the collation of the database, and the lookups get indexes.
 
 ALTER TABLE user_principals
     ALTER COLUMN user_id TYPE TEXT COLLATE "C",
@@ -13,7 +13,8 @@ CREATE INDEX IF NOT EXISTS user_principals_by_principal ON user_principals (prin
 CREATE INDEX IF NOT EXISTS access_control_entries_by_principal
     ON access_control_entries (principal, permission, object_id);
 
--- The indexes on a single column, under whatever name: the key and the index above do their work.
+-- This drops the indexes on a single column, whatever their names are: the key and the index above
+-- replace them.
 DO $$
 DECLARE
     superfluous TEXT;
