@@ -1,12 +1,12 @@
--- The table of the cache (B-14.4). Lost entries cost time, nothing else; the table is logged all the
--- same, since an unlogged one is missing on the standby servers that reads may go to.
+-- The table of the cache. Lost entries only cost time, but the table is logged nevertheless,
+-- because an unlogged table does not exist on standby servers, where reads may go.
 
 CREATE TABLE cache (
-    -- Byte order: a prefix is a range of the index.
+    -- Keys are in byte order, so that a prefix is a range of the index.
     key TEXT COLLATE "C" PRIMARY KEY,
     -- JSON.
     value TEXT NOT NULL,
-    -- When the entry expires, in UTC.
+    -- The time when the entry expires, in UTC.
     ttl TIMESTAMP
 );
 

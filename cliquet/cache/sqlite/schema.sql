@@ -1,10 +1,10 @@
--- The table of the cache: that of PostgreSQL (see postgresql/schema.sql).
+-- The table of the cache, which is the same as in PostgreSQL (see postgresql/schema.sql).
 
 CREATE TABLE cache (
     key TEXT NOT NULL PRIMARY KEY,
     -- JSON.
     value TEXT NOT NULL,
-    -- When the entry expires, in milliseconds since the Epoch.
+    -- The time when the entry expires, in milliseconds since the Epoch.
     ttl INTEGER
 );
 
