@@ -23,7 +23,14 @@ from cliquet.resource.parameters import (
     parse_timestamp,
     timestamp_of,
 )
-from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort, Takes
+from cliquet.storage.query import (
+    COMPARISON,
+    EQUALITY_WITH_SEVERAL,
+    MISSING,
+    Filter,
+    Sort,
+    Takes,
+)
 from cliquet.types import JSONValue
 
 __all__ = [
@@ -77,9 +84,6 @@ _TIME_PARAMETERS: Final = {
     "_before": COMPARISON.LT,
     "_to": COMPARISON.LT,
 }
-_EQUALITY_OPERATORS: Final = frozenset(
-    {COMPARISON.EQ, COMPARISON.NOT, COMPARISON.IN, COMPARISON.EXCLUDE}
-)
 _LISTS: Final = (Takes.VALUES, Takes.MEMBERS)
 
 
@@ -371,7 +375,8 @@ def _widened_filter(
     field: str, operator: COMPARISON, values: list[JSONValue], is_flag: bool
 ) -> Filter:
     """Build a filter over all that the values stand for (X-17); order keeps their type (X-16)."""
-    if operator not in _EQUALITY_OPERATORS:
+    of_several = EQUALITY_WITH_SEVERAL.get(operator)
+    if of_several is None:
         return _exact_filter(field, operator, values)
     widened = []
     for value in values:
@@ -383,10 +388,5 @@ def _widened_filter(
                 widened.append(int(value))  # H-12.10
         elif isinstance(value, int | float) and value in (0, 1):
             widened.append(bool(value))
-    if len(widened) > 1:
-        # Equality with several values, so that one filter still says it (H-12.1 combines by AND).
-        if operator is COMPARISON.EQ:
-            operator = COMPARISON.IN
-        elif operator is COMPARISON.NOT:
-            operator = COMPARISON.EXCLUDE
-    return _exact_filter(field, operator, widened)
+    # One filter still says it, since several combine by AND (H-12.1).
+    return _exact_filter(field, of_several if len(widened) > 1 else operator, widened)

@@ -9,7 +9,16 @@ from __future__ import annotations
 import enum
 from typing import Any, Final, NamedTuple
 
-__all__ = ["COMPARISON", "MISSING", "Filter", "Missing", "PaginationRule", "Sort", "Takes"]
+__all__ = [
+    "COMPARISON",
+    "EQUALITY_WITH_SEVERAL",
+    "MISSING",
+    "Filter",
+    "Missing",
+    "PaginationRule",
+    "Sort",
+    "Takes",
+]
 
 
 class Takes(enum.Enum):
@@ -61,6 +70,15 @@ class COMPARISON(enum.Enum):
     HAS = "has"
     CONTAINS = "contains"
     CONTAINS_ANY = "contains_any"
+
+
+EQUALITY_WITH_SEVERAL: Final = {
+    COMPARISON.EQ: COMPARISON.IN,
+    COMPARISON.NOT: COMPARISON.EXCLUDE,
+    COMPARISON.IN: COMPARISON.IN,
+    COMPARISON.EXCLUDE: COMPARISON.EXCLUDE,
+}
+"""The operators of equality, and what says the same of several values."""
 
 
 class Missing(enum.Enum):
