@@ -19,6 +19,7 @@ from support.services import (  # noqa: E402
     redis_server,  # noqa: F401
     redis_url,  # noqa: F401
 )
+from support.shared_apps import SharedApps  # noqa: E402
 from testapp import RESOURCES  # noqa: E402
 
 from cliquet.testing.web import basic_auth, make_app  # noqa: E402
@@ -61,10 +62,21 @@ def services_of_this_test_alone():
     del cornice.service.SERVICES[before:]
 
 
-@pytest.fixture
-def app():
-    """A client of a fresh application with the resources of `testapp`, on memory backends."""
+@pytest.fixture(scope="session")
+def shared_apps():
+    """The applications that tests of this process use one after the other."""
+    return SharedApps()
+
+
+def make_testapp():
+    """Return a client of a new application with the resources of `testapp`."""
     return make_app(RESOURCES)
+
+
+@pytest.fixture
+def app(shared_apps):
+    """A client of an application with the resources of `testapp`, on empty memory backends."""
+    return shared_apps.fresh(make_testapp)
 
 
 @pytest.fixture

@@ -334,6 +334,7 @@ NUMBERS = st.from_regex(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.clause("D-11", "X-25")
 @given(NUMBERS, st.sampled_from(["%s", "[%s]", '{"a":%s}', '{"a": [1,\t%s ]}']))
 def test_any_number_is_exact_or_refused(number: str, template: str) -> None:

@@ -91,6 +91,7 @@ def make(calls):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.clause("P-34.27", "B-20.5", "B-20.7", "P-35.15")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -16,9 +16,13 @@ LIMIT = 200
 REFUSAL = "The body is larger than 200 bytes (setting max_body_bytes)"
 
 
-@pytest.fixture
-def app():
+def make_limited_app():
     return make_app([Mushroom, Spore], settings={"max_body_bytes": str(LIMIT)})
+
+
+@pytest.fixture
+def app(shared_apps):
+    return shared_apps.fresh(make_limited_app)
 
 
 def body_of(size):

@@ -26,9 +26,13 @@ STORED = 100
 
 CLEAR_REFS = "/proc/self/clear_refs"
 
-pytestmark = pytest.mark.skipif(
-    not os.access(CLEAR_REFS, os.W_OK), reason="the peak of a process's memory cannot be reset here"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not os.access(CLEAR_REFS, os.W_OK),
+        reason="the peak of a process's memory cannot be reset here",
+    ),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -176,6 +176,7 @@ INTERNALS = re.compile(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.clause("D-13")
 @pytest.mark.parametrize(
     "body",

@@ -256,6 +256,7 @@ def everything_works(app, headers, home):
     return latest
 
 
+@pytest.mark.slow
 @pytest.mark.clause("X-28", "X-21", "D-4")
 @pytest.mark.parametrize("timestamp", FAR)
 @pytest.mark.parametrize("is_deletion", [False, True])

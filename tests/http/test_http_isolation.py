@@ -372,6 +372,7 @@ def assert_reveals_nothing(attempt, answer):
 WAYS = {"direct": make_directly, "batch": make_in_a_batch}
 
 
+@pytest.mark.slow
 @pytest.mark.clause(
     "H-5.2", "H-5.4", "H-5.12", "H-5.16", "D-48", "D-49", "D-51", "X-11", "B-22.37", "B-22.43"
 )

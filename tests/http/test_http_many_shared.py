@@ -113,6 +113,7 @@ on_all = pytest.mark.parametrize("pair", FAMILIES, indirect=True)
 joined = pytest.mark.parametrize("pair", JOINED, indirect=True)
 
 
+@pytest.mark.slow
 @pytest.mark.clause("H-5.12", "H-5.13", "H-14.7", "X-34")
 @on_all
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ def test_the_next_page_of_a_deletion_leads_on(app, url):
     assert len(rest) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.clause("H-2.4", "H-2.11", "H-2.13")
 @pytest.mark.parametrize(
     ("path", "leads_to"),
@@ -146,6 +147,7 @@ DOTTED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.clause("H-2.4", "H-2.11", "D-70")
 @pytest.mark.parametrize("path", DOTTED)
 def test_a_url_that_clients_would_shorten_is_written_nowhere(app, url, path):

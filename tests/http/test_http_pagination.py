@@ -88,6 +88,7 @@ def numbered(app, headers):
 # Walks
 
 
+@pytest.mark.slow
 @pytest.mark.clause("H-14.7", "H-14.1", "D-24", "D-25", "D-26", "D-28", "D-71", "H-14.6", "X-26")
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("selection", SELECTIONS)
@@ -119,6 +120,7 @@ def test_items_alike_in_everything_are_neither_lost_nor_repeated(app, headers, s
     assert sorted(item["id"] for item in items(pages)) == sorted(r["id"] for r in imported)
 
 
+@pytest.mark.slow
 @pytest.mark.clause("H-14.10", "H-14.7", "D-71")
 @pytest.mark.parametrize("limit", [1, 2, 7])
 @pytest.mark.parametrize("selection", ["", "_since=0"])

@@ -37,13 +37,17 @@ class Puffball(resource.ShareableResource):
     permissions = ("read", "write", "spore:create")
 
 
-@pytest.fixture
-def app():
-    """An application where any user may create."""
+def make_open_app():
+    """Return a client of an application where any user may create."""
     return make_sharing_app(
         {f"{name}_create_principals": "system.Authenticated" for name in NAMES},
         resources=[Toadstool, Amanita, Puffball],
     )
+
+
+@pytest.fixture
+def app(shared_apps):
+    return shared_apps.fresh(make_open_app)
 
 
 NAMES = ("toadstool", "amanita", "puffball")

@@ -68,6 +68,7 @@ def lists(number):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.clause("X-34")
 @pytest.mark.setting("max_filter_values")
 @pytest.mark.parametrize("kind", lists(2))
@@ -84,6 +85,7 @@ def test_values_of_filters_are_counted(kind, value, number, status):
         refused(response, "max_filter_values")
 
 
+@pytest.mark.slow
 @pytest.mark.clause("X-34")
 @pytest.mark.setting("max_field_depth")
 @pytest.mark.parametrize(

@@ -197,6 +197,7 @@ def assert_cheap(service, query, headers=HEADERS):
     return response
 
 
+@pytest.mark.slow
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", queries())
 def test_the_longest_queries_are_cheap(service, kind):
@@ -267,6 +268,7 @@ def test_patterns_that_a_long_text_begins_to_match_everywhere_are_cheap(service,
         assert seconds < MAX_CPU_SECONDS
 
 
+@pytest.mark.slow
 @pytest.mark.clause("X-34")
 def test_nothing_is_kept_of_the_longest_queries(service):
     pids = ["self", *([service.pid] if service.pid else [])]

@@ -27,8 +27,8 @@ from cliquet.testing.web import basic_auth
 
 
 @pytest.fixture
-def app():
-    return make_sharing_app()
+def app(shared_apps):
+    return shared_apps.fresh(make_sharing_app)
 
 
 @pytest.fixture

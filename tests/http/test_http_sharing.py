@@ -33,8 +33,8 @@ from cliquet.testing.web import basic_auth, make_app
 
 
 @pytest.fixture
-def app():
-    return make_sharing_app()
+def app(shared_apps):
+    return shared_apps.fresh(make_sharing_app)
 
 
 @pytest.fixture

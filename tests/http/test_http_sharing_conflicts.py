@@ -23,8 +23,8 @@ from cliquet.testing.faults import FaultyBackend
 
 
 @pytest.fixture
-def app():
-    return make_sharing_app()
+def app(shared_apps):
+    return shared_apps.fresh(make_sharing_app)
 
 
 @pytest.fixture

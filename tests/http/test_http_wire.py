@@ -19,11 +19,6 @@ RECORD = "/v0/mushrooms/d1d1d1d1-0000-4000-8000-000000000001"
 CEP = {"data": {"name": "cep"}}
 
 
-@pytest.fixture
-def app():
-    return make_app(RESOURCES)
-
-
 def batch(app, *requests, **kwargs):
     responses = app.post_json("/v0/batch", {"requests": requests}, headers=AUTH, **kwargs).json
     return responses["responses"]

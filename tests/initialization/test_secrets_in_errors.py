@@ -107,6 +107,7 @@ def test_a_server_that_cannot_be_reached(said, url):
     assert SECRET not in repr(client) + repr(getattr(client, "engine", ""))
 
 
+@pytest.mark.slow
 @pytest.mark.clause("P-30.3", "E-7.2")
 @pytest.mark.parametrize("percent", ["%40", "%(more)s", "%"])
 def test_a_password_with_a_percent_sign_in_a_file(tmp_path, percent):

@@ -77,6 +77,7 @@ def app(request, tmp_path):
     return app
 
 
+@pytest.mark.slow
 @pytest.mark.clause("S-5.1", "P-3.5", "H-25.12")
 def test_nothing_outside_a_step_needs_what_the_step_sets(app):
     assert app.get("/v0/", headers=HEADERS).json["project_name"] == "testapp"
@@ -124,6 +125,7 @@ def try_batch(app):
     return app.post_json("/v0/batch", body).json["responses"]
 
 
+@pytest.mark.slow
 @pytest.mark.clause("S-5.1", "H-26.11")
 @pytest.mark.parametrize("sequence", SEQUENCES)
 @pytest.mark.parametrize(("error", "status"), [(ValueError("odd"), 500), (BackendError(), 503)])

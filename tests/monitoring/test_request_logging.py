@@ -232,6 +232,7 @@ def test_a_request_knows_nothing_of_the_one_before(app, journal):
         assert name not in summary
 
 
+@pytest.mark.slow
 @pytest.mark.clause("S-18.4")
 @outcomes()
 def test_nothing_is_left_in_the_context_after_a_request(outcomes_app, outcome):

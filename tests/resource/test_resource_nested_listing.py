@@ -268,6 +268,7 @@ def test_sorting_is_the_order_of_the_model(entries, text):
     assert [entry.id for entry in found] == ordered(entries, sorting)
 
 
+@pytest.mark.slow
 @pytest.mark.clause("E-3.2", "H-14.7", "H-14.10", "B-6.20", "B-6.22", "B-21.12", "D-24", "D-26")
 @pytest.mark.parametrize("limit", [1, 2, 7])
 @given(entries=collections(), text=SORTS)
@@ -277,6 +278,7 @@ def test_a_walk_loses_and_repeats_nothing(entries, text, limit):
     assert walk(entries, sorting, limit) == ordered(entries, sorting)
 
 
+@pytest.mark.slow
 @pytest.mark.clause("E-3.2", "H-14.7", "H-14.10", "B-21.12")
 @pytest.mark.parametrize("limit", [1, 2, 7])
 @given(entries=collections(), others=collections(first=100), text=SORTS, data=st.data())

@@ -139,6 +139,7 @@ def test_words_for_the_same_boolean_are_in_conflict_as_text() -> None:
         load({"readonly": "yes", "cliquet.readonly": "true"})
 
 
+@pytest.mark.slow
 @pytest.mark.clause("S-1.6", "S-1.10")
 @pytest.mark.parametrize("value", ["a", 5, ["x", "y"], {"k": []}])
 def test_equal_spellings_are_accepted(value: Any) -> None:

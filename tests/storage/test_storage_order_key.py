@@ -43,6 +43,7 @@ def comparison(left, right):
     return (left > right) - (left < right)
 
 
+@pytest.mark.slow
 @pytest.mark.clause("B-6.15", "B-6.19", "X-26")
 @settings(max_examples=500, deadline=None)
 @given(values | st.just(MISSING), values | st.just(MISSING))

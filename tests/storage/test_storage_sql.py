@@ -251,6 +251,7 @@ def ids(found):
     return [entry.id for entry in found]
 
 
+@pytest.mark.slow
 @pytest.mark.clause("B-6.8", "B-6.14", "B-6.15", "B-21.14", "B-21.16", "B-21.17", "B-21.18", "X-16")
 @pytest.mark.parametrize("indexed", [(), tuple(FIELDS)], ids=["not indexed", "indexed"])
 @pytest.mark.parametrize("times", [1, 3], ids=["few", "many"])
@@ -272,6 +273,7 @@ def test_filters_keep_the_records_that_they_keep_in_python(
     assert sorted(ids(found)) == sorted(ids(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.clause("B-6.17", "B-6.18", "B-6.19", "B-6.21", "B-22.24", "X-26")
 @given(entries, sortings)
 @in_databases
@@ -299,6 +301,7 @@ def test_rules_keep_the_records_that_they_keep_in_python(database, content, rule
     assert sorted(ids(found)) == sorted(ids(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.clause("B-6.20", "B-6.22", "B-21.12", "D-24")
 @pytest.mark.parametrize("indexed", [(), tuple(FIELDS)], ids=["not indexed", "indexed"])
 @given(entries, sortings)

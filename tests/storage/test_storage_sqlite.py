@@ -129,6 +129,7 @@ def test_the_tables_are_those_of_a_plain_file(storage):
 # What is kept of requests
 
 
+@pytest.mark.slow
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize(
     ("operator", "prefix"),
@@ -155,6 +156,7 @@ def test_nothing_is_kept_of_long_operands(storage, operator, prefix):
     assert own_memory() - before < 20 * MEGABYTE
 
 
+@pytest.mark.slow
 @pytest.mark.clause("X-34")
 def test_little_is_kept_of_statements_that_clients_choose(storage):
     create(storage)
