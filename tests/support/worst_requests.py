@@ -20,8 +20,6 @@ class Worst(NamedTuple):
     Attributes
     ----------
     statuses : those that it may be answered.
-    most_megabytes, most_seconds : what it may cost. More than the budget only for what is known to
-        break it.
     """
 
     method: str
@@ -30,8 +28,6 @@ class Worst(NamedTuple):
     headers: dict[str, str] = {}
     content_type: str = "application/json"
     statuses: tuple[int, ...] = (200,)
-    most_megabytes: float = 50
-    most_seconds: float = 1
 
 
 def dumps(value: Any) -> bytes:
