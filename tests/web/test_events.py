@@ -7,7 +7,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from pyramid.httpexceptions import HTTPBadRequest, HTTPInsufficientStorage
+from pyramid.httpexceptions import HTTPBadRequest, HTTPFound, HTTPInsufficientStorage
 from pyramid.security import NO_PERMISSION_REQUIRED
 from testapp import Mushroom, Spore
 
@@ -558,6 +558,17 @@ def test_an_http_error_of_a_subscriber_is_the_response():
 
     client = subscribed(refuse, ResourceChanged)
     client.post_json("/v0/mushrooms", CEP, headers=AUTH, status=507)
+
+
+@pytest.mark.clause("P-21.9", "X-31")
+def test_a_redirection_that_a_subscriber_raises_aborts_as_well():
+    def redirect(event):
+        raise HTTPFound("/elsewhere")
+
+    client = subscribed(redirect, ResourceChanged)
+    client.post_json("/v0/mushrooms", CEP, headers=AUTH, status=302)
+
+    assert client.get("/v0/mushrooms", headers=AUTH).json["data"] == []
 
 
 @pytest.mark.clause("P-21.9", "H-34.5")
