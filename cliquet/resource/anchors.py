@@ -1,8 +1,9 @@
-"""Tokens of pages whose last record has sort values that are too long to travel in a URL.
+"""Tokens of pages whose last record has sort values that are too long for a URL.
 
-Such a token names records at the end of its page, the *anchors*, instead of holding their values:
-by id, timestamp and a digest of the values. Who reads it looks the records up, and knows by the
-digest that one still stands where it stood. Owns the format; knows neither request nor storage.
+Such a token names records at the end of its page, the *anchors*, by their id, their timestamp and a
+digest of their values, instead of containing the values. The reader of a token looks the records
+up, and knows by the digest whether one is still in the same place. This module defines the format,
+and knows neither the request nor the storage.
 """
 
 from __future__ import annotations
@@ -36,21 +37,21 @@ __all__ = [
 ]
 
 MAX_TOKEN_BYTES: Final = 1000
-"""Most bytes of a token, escaped as in a URL: servers take URLs of 8 kB, filters included."""
+"""Greatest number of bytes of an escaped token: servers accept URLs of 8 kB, with filters."""
 
 MAX_OFFSET: Final = 2**63 - 1
 
 _MAX_ANCHORS: Final = 8
-# 128 bits, as base64 without padding.
+# Length of 128 bits as base64 without padding.
 _DIGEST_LENGTH: Final = 22
 
 
 class Anchor(NamedTuple):
-    """A record, and where it stood.
+    """A record, and its former place in the list.
 
     Attributes
     ----------
-    digest : of its sort values, but for id and timestamp.
+    digest : digest of its sort values, without the id and the timestamp.
     """
 
     record_id: str
@@ -59,12 +60,12 @@ class Anchor(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where a page starts.
+    """The place where a page starts.
 
     Attributes
     ----------
-    values : sort fields of a record, by name; those that it lacks are absent.
-    is_included : the page starts with that position, not after it.
+    values : sort fields of a record by name; missing fields are absent.
+    is_included : whether the page starts with this position, and not after it.
     """
 
     values: dict[str, JSONValue]
@@ -73,15 +74,14 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Anchors:
-    """What such a token holds.
+    """The content of such a token.
 
     Parameters
     ----------
-    before : records that the page so far ended with, the last one first; the next page starts
-        after the first of them that stands where it stood. Nothing that has not changed lies
-        between them.
-    following : the record with which the next page begins.
-    offset : number of items delivered by the pages before.
+    before : last records of the previous page, the very last one first. The next page starts after
+        the first of them that is still in its place. There is no unchanged record between them.
+    following : the first record of the next page.
+    offset : number of items on the previous pages.
     """
 
     before: tuple[Anchor, ...]
@@ -90,7 +90,7 @@ class Anchors:
 
     @property
     def in_turn(self) -> list[tuple[Anchor, bool]]:
-        """The anchors, as they are to be tried, and whether the next page starts with each."""
+        """The anchors in the order of the attempts, and whether the next page includes each."""
         following = [] if self.following is None else [(self.following, True)]
         last, *others = [(anchor, False) for anchor in self.before]
         return [last, *following, *others]
@@ -105,8 +105,8 @@ class Reserved:
 
 
 def fits(token: str) -> bool:
-    """Whether a token is short enough for a URL."""
-    # Escapes make it longer by two bytes each; few are needed.
+    """Return whether a token is short enough for a URL."""
+    # Each escape makes it longer by two bytes, and few are needed.
     return len(token) <= MAX_TOKEN_BYTES and len(quote(token, safe="")) <= MAX_TOKEN_BYTES
 
 
@@ -117,12 +117,12 @@ def encode(
     offset: int,
     reserved: Reserved,
 ) -> str:
-    """Write the token of the page that follows `page`, with as many anchors as there is room for.
+    """Return the token of the page after `page`, with as many anchors as there is space for.
 
     Parameters
     ----------
-    sorting : criteria of the listing, complete.
-    page : its records, or at least the last one.
+    sorting : complete sort criteria of the list.
+    page : records of the page, or at least the last one.
     following : the record after the page, if it is known.
     """
 
@@ -156,16 +156,16 @@ def encode(
 
 
 def read(content: Mapping[str, JSONValue], sorting: Iterable[Sort]) -> Anchors:
-    """Return what a token holds.
+    """Return the content of a token.
 
     Parameters
     ----------
     content : the decoded JSON of the token, an object.
-    sorting : criteria of the listing, complete.
+    sorting : complete sort criteria of the list.
 
     Raises
     ------
-    ValueError : it is damaged, forged, or of another listing (D-21).
+    ValueError : it is damaged, forged, or belongs to another list (D-21).
     """
     if content.keys() != {"before", "following", "offset", "order"}:
         raise ValueError("not the members of a token")
@@ -186,11 +186,11 @@ def read(content: Mapping[str, JSONValue], sorting: Iterable[Sort]) -> Anchors:
 def find(
     anchors: Anchors, sorting: Sequence[Sort], records: Iterable[Record], reserved: Reserved
 ) -> Position | None:
-    """Return where the next page starts, ``None`` if no anchor stands where it stood.
+    """Return the place where the next page starts; ``None`` if no anchor is in its former place.
 
     Parameters
     ----------
-    records : those of the anchors that there are, as they are now.
+    records : the records of those anchors that still exist.
     """
     known = {str(record[reserved.id_field]): record for record in records}
     for anchor, is_included in anchors.in_turn:
@@ -202,7 +202,7 @@ def find(
             for item in sorting
             if (value := resolve(record, item.field)) is not MISSING
         }
-        # Other members may have changed since, and the timestamp with them: it stood there.
+        # Other members may have changed, and with them the timestamp: the former one is its place.
         values[reserved.id_field] = anchor.record_id
         values[reserved.modified_field] = anchor.timestamp
         return Position(values, is_included)
@@ -212,14 +212,14 @@ def find(
 def _digest(sorting: Iterable[Sort], record: Mapping[str, JSONValue], reserved: Reserved) -> str:
     own = (reserved.id_field, reserved.modified_field)
     values = [resolve(record, item.field) for item in sorting if item.field not in own]
-    # What is missing is not null.
+    # A missing value differs from null.
     content = jsonio.dumps([[] if value is MISSING else [value] for value in values])
     digest = hashlib.sha256(content).digest()
     return base64.urlsafe_b64encode(digest).decode("ascii")[:_DIGEST_LENGTH]
 
 
 def _order(sorting: Iterable[Sort]) -> int:
-    """Return a number that tells one order of listing from another."""
+    """Return a number that identifies the order of a list."""
     return zlib.crc32(jsonio.dumps([(item.field, item.direction) for item in sorting]))
 
 
@@ -234,6 +234,6 @@ def _read_anchor(value: JSONValue) -> Anchor:
 
 
 def is_integer(value: JSONValue, maximum: int) -> bool:
-    """Whether a value is a number that a token may hold."""
-    # A boolean is an integer in Python, and not in JSON.
+    """Return whether a value is a number that a token may contain."""
+    # A boolean is an integer in Python, but not in JSON.
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= maximum

@@ -1,6 +1,6 @@
-"""What the body of a request gives: a record, changes of one, a timestamp.
+"""The reading of the body of a request: a record, changes of a record, a timestamp.
 
-The methods of :class:`~cliquet.resource.user.UserResource` that shared resources override call
+The methods of :class:`~cliquet.resource.user.UserResource` that shareable resources override call
 these functions.
 """
 
@@ -22,7 +22,7 @@ __all__ = ["given_timestamp", "new_record", "raise_400_if_ahead", "sent_data", "
 
 
 def sent_data(request: Request) -> Record:
-    """Return ``data`` as the client sent it, before the schema dropped anything (H-8.12)."""
+    """Return the ``data`` of the client, before the schema has dropped anything (H-8.12)."""
     try:
         body = json_body(request)
     except ValueError:
@@ -36,11 +36,11 @@ def sent_data(request: Request) -> Record:
 
 
 def new_record(resource: UserResource) -> Record:
-    """Return the validated record of the body, with the client's timestamp (X-5).
+    """Return the validated record of the body, with the timestamp of the client (X-5).
 
     Raises
     ------
-    HTTPBadRequest : the timestamp is none.
+    HTTPBadRequest : the timestamp is not valid.
     """
     record: Record = dict(resource.request.validated["data"])
     set_reserved(resource, record, given_timestamp(resource, resource._body_data()))
@@ -48,11 +48,11 @@ def new_record(resource: UserResource) -> Record:
 
 
 def given_timestamp(resource: UserResource, data: Record) -> int | None:
-    """Return the timestamp that a body gives, if any (D-3, D-4).
+    """Return the timestamp in a body, if there is one (D-3).
 
     Raises
     ------
-    HTTPBadRequest : it is no integer, or negative.
+    HTTPBadRequest : it is not an integer, or it is negative.
     """
     name = resource.model.modified_field
     given = data.get(name)
@@ -67,9 +67,9 @@ def given_timestamp(resource: UserResource, data: Record) -> int | None:
 
 
 def set_reserved(resource: UserResource, record: Record, timestamp: int | None) -> None:
-    """Give a record the client's timestamp, and none of what makes a tombstone."""
+    """Give a record the timestamp of the client, and remove the mark of a tombstone."""
     model = resource.model
-    # A live record has no such member: it would be taken for a tombstone (H-12.19).
+    # A live record must not have this member, or it would be taken for a tombstone (H-12.19).
     record.pop(model.deleted_field, None)
     if timestamp is None:
         record.pop(model.modified_field, None)
@@ -84,13 +84,13 @@ def raise_400_if_ahead(
     *,
     location: str = "body",
 ) -> None:
-    """Refuse a timestamp so far ahead that a collection would be stuck there (X-28).
+    """Refuse a timestamp so far ahead that the timestamps of the collection would be stuck (X-28).
 
     Parameters
     ----------
-    timestamp : that a client gives to what it writes, in ms, if it does.
-    existing : what is replaced. A timestamp that is not later is not used, wherever it lies: a
-        client may send a record as it has got it (H-9.1, D-5).
+    timestamp : timestamp that the client gives to its record, in ms; ``None`` if it gives none.
+    existing : the record that is replaced. A timestamp that is not later than its own is not used,
+        and therefore allowed: a client may send a record back unchanged (D-5).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Bounds on a query string, which are counted before anything is made of it (X-34)."""
+"""The limits of a query string, which are checked before its parts are read."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _DOTS: Final = 100
 
 
 class Bounds(NamedTuple):
-    """What a query string may ask for; ``None`` for no limit.
+    """The limits of a query string; ``None`` for no limit.
 
     Attributes
     ----------
     max_filters : number of filters.
-    max_filter_values : number of values of all the filters together, those inside of arrays and
-        objects included.
-    max_field_depth : parts of a dotted name.
+    max_filter_values : number of values of all the filters together, including those inside arrays
+        and objects.
+    max_field_depth : number of parts of a dotted name.
     """
 
     max_filters: int | None = None
@@ -33,11 +33,11 @@ class Bounds(NamedTuple):
 
     @classmethod
     def from_settings(cls, configured: Mapping[str, Any]) -> Bounds:
-        """Return the bounds that the settings of the same names give."""
+        """Return the limits from the settings with the same names."""
         return cls(*[settings.read(configured, name) for name in cls._fields])
 
     def check_depth(self, name: str | None, path: str) -> None:
-        """Judge a dotted name, given in a parameter.
+        """Check a dotted name in a parameter.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class FilterCount:
         self._values = 0
 
     def add_filter(self, name: str) -> None:
-        """Count a filter, before it is read."""
+        """Count a filter before it is read."""
         self._filters += 1
         limit = self._bounds.max_filters
         if limit is not None and self._filters > limit:
@@ -96,11 +96,11 @@ class FilterCount:
             self._bounds.check_dots(self._dots)
 
     def expect(self, name: str, text: str) -> None:
-        """Judge a list of values between commas, before it is read."""
+        """Check a list of values between commas before it is read."""
         self._judge(name, self._values + text.count(",") + 1)
 
     def add_values(self, name: str, values: Iterable[JSONValue]) -> None:
-        """Count the values of a filter, once they are read."""
+        """Count the values of a filter after they are read."""
         for value in values:
             is_simple = not isinstance(value, (list, dict))
             self._values += 1 if is_simple else jsonio.count_values(value)

@@ -1,4 +1,4 @@
-"""Former names of the resource classes; deriving from one of them warns (P-32)."""
+"""Former names of the resource classes; a subclass of one of them gives a warning (P-32)."""
 
 from __future__ import annotations
 

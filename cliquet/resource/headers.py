@@ -1,7 +1,7 @@
-"""Response headers of resources: validators, caching, listings (sections 9, 14 and 30).
+"""Response headers of resources: validators, caching, lists.
 
-Owns how a value is written in a header. Knows neither the request nor the response: functions
-give text, or write into a mapping of headers such as WebOb's.
+This module defines how values are written in headers. It knows neither the request nor the
+response: functions return text, or write into a mapping of headers, such as that of WebOb.
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ __all__ = [
     "http_date",
 ]
 
-# 9999-12-31T23:59:59Z: neither Python nor an HTTP date goes further.
+# 9999-12-31T23:59:59Z is the last second of dates in Python and in HTTP.
 _LAST_SECOND: Final = 253402300799
 
 
 def etag(timestamp: int) -> str:
-    """Give the entity tag of a timestamp in milliseconds: strong, quotes included (H-9.5)."""
+    """Return the strong entity tag of a timestamp in milliseconds, with its quotes (H-9.5)."""
     return f'"{timestamp}"'
 
 
 def http_date(timestamp: int) -> str:
-    """Give the HTTP date of a timestamp in milliseconds, floored to the second (H-9.6).
+    """Return the HTTP date of a timestamp in milliseconds, rounded down to the second (H-9.6).
 
-    Names are English whatever the locale (RFC 9110 5.6.7). A time beyond the year 9999 gives its
-    last second: a collection whose timestamp a client pushed to the end must stay readable (D-4).
+    Names are English whatever the locale is (RFC 9110 5.6.7). For a time after the year 9999, it is
+    the last second of that year: a collection whose timestamp a client has pushed so far must stay
+    readable (D-4).
     """
     return _date_of(min(timestamp // 1000, _LAST_SECOND))
 
@@ -49,18 +50,18 @@ def _date_of(seconds: int) -> str:
 
 
 def cache_control(expires_seconds: int | None, is_private: bool) -> list[tuple[str, str]]:
-    """Decide how a successful GET, or its 304, may be cached (H-30.1 to H-30.4, D-40, D-69).
+    """Return the headers that say how a successful GET, or its 304, may be cached (H-30.1).
 
     Parameters
     ----------
-    expires_seconds : setting ``<resource>_cache_expires_seconds``; none or 0 when unset.
-    is_private : the request has a user, or principals that not everybody has.
+    expires_seconds : setting ``<resource>_cache_expires_seconds``; ``None`` or 0 if it is not set.
+    is_private : whether the request has a user, or principals that not everybody has.
 
     Returns
     -------
-    Names and values: ``no-cache``, for a private answer with ``private``, which keeps it out of
-    shared caches altogether (RFC 9111 5.2.2.7); or a lifetime in seconds with its end by the
-    server's clock.
+    Names and values: either ``no-cache`` (with ``private`` for a private answer, which keeps it out
+    of shared caches, RFC 9111 5.2.2.7), or a lifetime in seconds with its end by the clock of the
+    server.
     """
     if is_private:
         return [("Cache-Control", "private, no-cache")]
@@ -79,16 +80,16 @@ def add_timestamp_headers(headers: MutableMapping[str, str], timestamp: int) -> 
 def add_cache_headers(
     headers: MutableMapping[str, str], expires_seconds: int | None, is_private: bool
 ) -> None:
-    """Set what :func:`cache_control` decides."""
+    """Set the headers of :func:`cache_control`."""
     for name, value in cache_control(expires_seconds, is_private):
         headers[name] = value
 
 
 def add_total_records(headers: MutableMapping[str, str], total: int) -> None:
-    """Set ``Total-Records``: live records that match, whatever the page (H-11.3)."""
+    """Set ``Total-Records``, the number of matching live records on all pages (H-11.3)."""
     headers["Total-Records"] = str(total)
 
 
 def add_next_page(headers: MutableMapping[str, str], url: str) -> None:
-    """Set ``Next-Page``: the absolute URL of what follows a full page (H-14.5)."""
+    """Set ``Next-Page``, the absolute URL of the page after a full page (H-14.5)."""
     headers["Next-Page"] = url

@@ -1,8 +1,9 @@
-"""Permissions that are judged again, on what was found once nobody else could write (D-62).
+"""Permissions that are checked again under the lock of the collection (D-62).
 
-The request was permitted before: between that and its write, somebody may have deleted the record,
-created it anew, or taken the permission back. Functions of the context of the request; one that was
-made by hand has none of their attributes, and whoever made it has judged (P-35.13).
+The request was permitted before. But between that check and the write, somebody may have deleted
+the record, created it again, or removed the permission. The functions use the context of the
+request. A context that an application has made itself lacks their attributes: then the application
+has checked the permission (P-35.13).
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ __all__ = ["check_list", "check_put", "check_write", "judge_as_locked"]
 
 
 def check_put(resource: ShareableResource, existing: Record | None) -> None:
-    """Judge the permission again, now that nobody else can create or delete.
+    """Check the permission again, now that nobody else can create or delete the record.
 
     Raises
     ------
-    HTTPForbidden : the request was allowed to create, or to replace, and not the other; or to
-        replace another record, which somebody has written or created anew since.
+    HTTPForbidden : the request was only allowed to create, or only to replace; or it was allowed to
+        replace another record, which somebody has written or created again meanwhile.
     """
     required = "create" if existing is None else "write"
     context = resource.context
@@ -39,22 +40,22 @@ def check_put(resource: ShareableResource, existing: Record | None) -> None:
 
 
 def check_write(context: Any) -> None:
-    """Ask the permission backend again where it judged by itself.
+    """Ask the permission backend again, if its own check has decided before.
 
     Raises
     ------
-    HTTPForbidden : it no longer agrees.
+    HTTPForbidden : the request is not permitted any more.
     """
     if _has_asked(context) and not context.require("write"):
         raise HTTPForbidden
 
 
 def check_list(context: Any) -> None:
-    """Find the records again that are shared with the user.
+    """Find the records that are shared with the user again.
 
     Raises
     ------
-    HTTPForbidden : there are none any more.
+    HTTPForbidden : there are no such records any more.
     """
     judge_again = getattr(context, "judge_list_again", None)
     if judge_again is not None and not judge_again():
@@ -62,11 +63,12 @@ def check_list(context: Any) -> None:
 
 
 def judge_as_locked(context: Any, object_id: str, aces: dict[str, set[str]]) -> None:
-    """Judge the permission on what a record had when it was written.
+    """Check the permission with the ACEs that a record had when it was written.
 
     Raises
     ------
-    HTTPForbidden : it is not the record that the permission was judged on, or no longer grants.
+    HTTPForbidden : it is not the record for which the permission was checked, or its ACEs do not
+        grant the permission any more.
     """
     judge_again = getattr(context, "judge_again", None)
     if judge_again is not None and not judge_again(object_id, aces):
@@ -78,7 +80,7 @@ def _has_asked(context: Any) -> bool:
 
 
 def _has_changed(resource: ShareableResource, existing: Record | None) -> bool:
-    """Whether a record is no longer the one that the permission was judged on."""
+    """Return whether a record is not the one for which the permission was checked."""
     context = resource.context
     judged = getattr(context, "current_record", None)
     if existing is None or judged is None or resource.request.context is not context:

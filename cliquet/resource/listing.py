@@ -1,6 +1,6 @@
-"""The endpoints of a collection's list: GET, and DELETE of what matches its filters.
+"""The endpoints of the list of a collection: GET, and DELETE of the matching records.
 
-What the query string asks for is read in :mod:`cliquet.resource.listing_query`.
+:mod:`cliquet.resource.listing_query` reads the query string.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _READONLY_TIMESTAMP = (
     "Collection timestamp cannot be written. "
     "Records endpoint must be hit at least once from a writable instance."
 )
-# The others ask for the timestamp of the collection before a list is read.
+# Resources without this shortcut read the timestamp of the collection before the list.
 _TIMESTAMP_WITH_PAGE = Shortcut(
     "_timestamp_comes_with_page",
     "timestamp",
@@ -53,7 +53,8 @@ def get_list(resource: UserResource) -> dict[str, Any]:
     response = resource.request.response
     comes_with_page = _timestamp_comes_with_page(resource)
     if not comes_with_page:
-        # Before the records: it may be older than they are, never newer (H-9.8).
+        # The timestamp is read before the records: it may be older than they are, but never newer
+        # (H-9.8).
         resource._add_timestamp_header(response)
         resource._add_cache_header(response)
     resource._raise_304_if_not_modified()
@@ -66,7 +67,7 @@ def get_list(resource: UserResource) -> dict[str, Any]:
         partial_fields = resource._extract_partial_fields()
         rules, offset = resource._extract_pagination_rules_from_token(limit, sorting)
     except HTTPException:
-        # A first access is one, even when it is refused (X-22).
+        # The first access gives a collection its timestamp, even if the request is refused (X-22).
         _ = resource.timestamp
         raise
 
@@ -88,7 +89,7 @@ def get_list(resource: UserResource) -> dict[str, Any]:
 def delete_list(resource: UserResource) -> dict[str, Any]:
     """Delete the records that match the filters (H-17)."""
     params = resource.request.GET
-    # A token means the rest of a paged deletion: all of it, without limit (X-15).
+    # A token asks for the rest of a paged deletion; without a limit, for all the rest (X-15).
     paged = bool(params.get("_limit") or params.get("_token"))
 
     def delete() -> list[Record]:
@@ -132,7 +133,7 @@ def _read_page(
     rules: list[PaginationRule],
     limit: int | None,
 ) -> tuple[list[Record], int]:
-    """Return the records of a page and one more, which tells that there is a next page."""
+    """Return the records of a page and one more, which shows that there is a next page."""
     modified_field = resource.model.modified_field
     return resource.model.get_records(
         filters=filters,
@@ -150,7 +151,7 @@ def _cut_page(
     limit: int | None,
     offset: int,
 ) -> list[Record]:
-    """Return the records of a page, and tell the client of the next one if there is any."""
+    """Return the records of a page, and send the URL of the next page, if there is one."""
     if limit is None or len(records) <= limit:
         return records
     page, following = records[:limit], records[limit]
@@ -164,7 +165,7 @@ def _cut_page(
 def page_token(
     resource: UserResource, sorting: list[Sort], last_record: Record, offset: int
 ) -> str:
-    """Return the token of the page that follows `last_record`."""
+    """Return the token of the page after `last_record`."""
     token = pagination.encode_token(sorting, last_record, offset)
     if anchors.fits(token):
         return token
@@ -175,7 +176,7 @@ def page_token(
 
 
 def next_page_url(request: Request, *, limit: int, token: str) -> str:
-    """Return the absolute URL of the page that a token stands for (H-14.5, H-14.12, D-70)."""
+    """Return the absolute URL of the page with a token (H-14.5)."""
     query = pagination.next_page_query(request.GET.items(), limit=limit, token=token)
     return f"{request.path_url}?{query}"
 
@@ -184,13 +185,13 @@ def next_page_url(request: Request, *, limit: int, token: str) -> str:
 
 
 def read_timestamp(request: Request, read: Callable[[], T]) -> T:
-    """Return what a function reads of the timestamp of a collection.
+    """Return the result of a function that reads the timestamp of a collection.
 
     Raises
     ------
     BackendError : the storage failed.
-    HTTPServiceUnavailable : the same in read-only mode, where a collection that was never read
-        has no timestamp and cannot get one (H-26.9).
+    HTTPServiceUnavailable : the same in read-only mode: a collection that was never read has no
+        timestamp, and cannot get one (H-26.9).
     """
     try:
         return read()
@@ -204,10 +205,10 @@ def read_timestamp(request: Request, read: Callable[[], T]) -> T:
 
 
 def _timestamp_comes_with_page(resource: UserResource) -> bool:
-    """Whether a listing can do without asking for the timestamp before it lists.
+    """Return whether a list does not need the timestamp before its records are read.
 
-    Not when a condition may make the list superfluous, nor when the application has a method of
-    its own that may want the timestamp.
+    It does if a condition may make the list unnecessary, or if the application has its own method,
+    which may need the timestamp.
     """
     conditions = resource.request.headers
     if conditions.get("If-Match") or conditions.get("If-None-Match"):
@@ -216,11 +217,12 @@ def _timestamp_comes_with_page(resource: UserResource) -> bool:
 
 
 def _take_timestamp(resource: UserResource, records: list[Record]) -> bool:
-    """Take the timestamp that came with a page, unless one was read before.
+    """Use the timestamp that came with a page, unless one was read before.
 
     Returns
     -------
-    Whether there is one. If not, the page may be older than any that is read from now on.
+    Whether there is a timestamp. If there is none, the page may be older than a timestamp that is
+    read from now on.
     """
     if resource._timestamp is None and isinstance(records, Page):
         timestamp = records.timestamp

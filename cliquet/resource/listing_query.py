@@ -1,8 +1,8 @@
-"""What the query string of a list asks for, by the rules of its resource.
+"""The reading of the query string of a list, with the rules of its resource.
 
-The parsing is in pure modules (``querystring``, ``pagination``, ``anchors``). These functions give
-them what the resource knows, and turn what they refuse into responses. The methods of the same
-purpose that applications override (P-11.7) call them.
+The pure modules ``querystring``, ``pagination`` and ``anchors`` do the parsing. These functions
+give them the data of the resource, and turn their errors into responses. The methods of a resource
+that applications override call these functions.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _LOST = "The records that _token names were modified meanwhile: list again from 
 
 
 def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
-    """Read the filters (H-12).
+    """Read the filters.
 
     Parameters
     ----------
-    queryparams : to read instead of the query string of the request.
+    queryparams : parameters to read instead of the query string of the request.
     """
     params = resource.request.GET if queryparams is None else queryparams
     model = resource.model
@@ -58,7 +58,7 @@ def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
 
 
 def limit(resource: UserResource) -> int | None:
-    """Read ``_limit`` (H-14.1 to H-14.4)."""
+    """Read ``_limit``."""
     request = resource.request
     configured = request.registry.settings
     try:
@@ -72,7 +72,7 @@ def limit(resource: UserResource) -> int | None:
 
 
 def sorting(resource: UserResource) -> list[Sort]:
-    """Read ``_sort``, and complete it to a total order (H-13, D-24)."""
+    """Read ``_sort``, and complete it to a total order."""
     model = resource.model
     try:
         criteria = querystring.parse_sort(
@@ -89,7 +89,7 @@ def sorting(resource: UserResource) -> list[Sort]:
 
 
 def fields(resource: UserResource) -> list[str] | None:
-    """Read ``_fields`` (H-15)."""
+    """Read ``_fields``."""
     wanted = resource.request.GET.get("_fields")
     if not wanted:
         return None
@@ -109,7 +109,7 @@ def fields(resource: UserResource) -> list[str] | None:
 
 
 def start_of_page(resource: UserResource, sorting: list[Sort]) -> tuple[list[PaginationRule], int]:
-    """Read ``_token``: where the page starts, and how many items came before (H-14.9)."""
+    """Read ``_token``: the place where the page starts, and the number of items before it."""
     value = resource.request.GET.get("_token")
     if not value:
         return [], 0
@@ -135,15 +135,15 @@ def reserved_fields(resource: UserResource) -> anchors.Reserved:
 def _rules_from_anchors(
     resource: UserResource, sorting: list[Sort], found: anchors.Anchors
 ) -> list[PaginationRule]:
-    """Look up the records that a token names instead of holding their values.
+    """Look up the records that a token names instead of containing their values.
 
     Raises
     ------
-    HTTPPreconditionFailed : none of them stands where it stood: nobody can tell any more where
-        the page starts.
+    HTTPPreconditionFailed : none of them is in its former place, so that the start of the page is
+        unknown.
     """
     ids = [anchor.record_id for anchor, _ in found.in_turn]
-    # With the filters that the resource sets itself: those that hide what is not shared (D-49).
+    # The filters of the resource itself also apply: they hide records that are not shared (D-49).
     wanted = [
         *resource._extract_filters({}),
         Filter(resource.model.id_field, ids, COMPARISON.IN),
@@ -159,7 +159,7 @@ def _rules_from_anchors(
 
 
 def _is_known_path(resource: UserResource, path: str) -> bool:
-    """Whether a field, or a member of nested objects, can be filtered and sorted on (E-3.2)."""
+    """Return whether a field, or a member of nested objects, may be in filters and sorting."""
     if resource.is_known_field(path):
         return True
     root, *members = path.split(".")
@@ -170,10 +170,10 @@ def _is_known_path(resource: UserResource, path: str) -> bool:
 
 
 def _bounds(resource: UserResource) -> Bounds:
-    """Return the bounds of the query string, which are read once for a request."""
+    """Return the limits of the query string, which are read once for a request."""
     if resource._query_bounds is None:
         request = resource.request
-        # Most requests have nothing to be bounded.
+        # Most requests have nothing to limit.
         resource._query_bounds = (
             Bounds.from_settings(request.registry.settings) if request.GET else Bounds()
         )

@@ -1,4 +1,4 @@
-"""The models under their published address (P-13, P-14): one imports the other, this one both."""
+"""The models under their published address."""
 
 from cliquet.resource.shareable_model import ShareableModel
 from cliquet.resource.user_model import Model

@@ -1,8 +1,8 @@
-"""Pages of a listing: complete sort criteria, tokens, rules, the next page's parameters.
+"""Pages of a list: complete sort criteria, tokens, rules, parameters of the next page.
 
-A page starts strictly after the last item of the one before, by value and not by index (H-14.10).
-Owns the format of the token, which is opaque to clients. Knows neither the request nor the
-storage.
+A page starts strictly after the last item of the previous one, by its values and not by its index
+(H-14.10). This module defines the format of the token, which is opaque for clients. It knows
+neither the request nor the storage.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Token:
-    """Where a page starts.
+    """The place where a page starts.
 
     Parameters
     ----------
-    last_record : sort fields of the last item delivered, by name; those it lacks are absent.
-    offset : number of items delivered by the pages before.
+    last_record : sort fields of the last delivered item, by name; missing fields are absent.
+    offset : number of items on the previous pages.
     """
 
     last_record: dict[str, JSONValue]
@@ -47,10 +47,10 @@ class Token:
 
 
 def complete_sorting(sorting: Sequence[Sort], *, id_field: str, modified_field: str) -> list[Sort]:
-    """Make sort criteria a total order: the timestamp, then the id, break ties.
+    """Make sort criteria a total order, with the timestamp and then the id at the end.
 
-    The timestamp descends (H-13.5). The id goes the way of the criterion before it, so that one
-    index serves both (D-24).
+    The timestamp descends (H-13.5). The id has the direction of the criterion before it, so that
+    one index serves both (D-24).
     """
     completed = list(sorting)
     fields = [item.field for item in completed]
@@ -62,15 +62,15 @@ def complete_sorting(sorting: Sequence[Sort], *, id_field: str, modified_field: 
 
 
 def encode_token(sorting: Iterable[Sort], last_record: Mapping[str, JSONValue], offset: int) -> str:
-    """Write the token of the page that follows `last_record` (H-14.9).
+    """Return the token of the page after `last_record` (H-14.9).
 
-    It is as long as the values: :mod:`cliquet.resource.anchors` has another for long ones.
+    It is as long as the values; :mod:`cliquet.resource.anchors` has another one for long values.
 
     Parameters
     ----------
-    sorting : criteria of the listing, complete.
-    last_record : the last item of the page, whole; a field that it lacks is left out (D-26).
-    offset : number of items delivered so far, this page included.
+    sorting : complete sort criteria of the list.
+    last_record : the last item of the page, whole; a missing field is left out (D-26).
+    offset : number of items so far, including this page.
     """
     values = {}
     for item in sorting:
@@ -84,20 +84,21 @@ def encode_token(sorting: Iterable[Sort], last_record: Mapping[str, JSONValue], 
 def decode_token(
     token: str, *, sorting: Sequence[Sort], id_field: str, modified_field: str
 ) -> Token | Anchors:
-    """Read a token, and refuse what cannot have been written for this listing.
+    """Read a token, and refuse one that cannot belong to this list.
 
     Parameters
     ----------
     token : the parameter ``_token``.
-    sorting : criteria of the listing, complete.
-    id_field, modified_field : every item has them; when sorted on, the token names them.
+    sorting : complete sort criteria of the list.
+    id_field, modified_field : fields that every item has; if they are sort criteria, the token must
+        contain them.
 
     Raises
     ------
-    InvalidParameter : the token is damaged, forged or of another listing (H-14.11, D-21).
+    InvalidParameter : the token is damaged or forged, or belongs to another list (D-21).
     """
     try:
-        # ValueError covers text that is not ASCII, not base64, not JSON, not acceptable.
+        # A ValueError means that the text is not ASCII, not base64, not JSON, or not acceptable.
         content = jsonio.loads_strict(base64.b64decode(token, validate=True))
         if isinstance(content, dict) and "before" in content:
             return anchors.read(content, sorting)
@@ -110,13 +111,13 @@ def decode_token(
 def pagination_rules(
     sorting: Sequence[Sort], last_record: Mapping[str, JSONValue]
 ) -> list[PaginationRule]:
-    """Build the rules that keep what comes strictly after `last_record` (B-6.22).
+    """Return the rules that keep the records strictly after `last_record` (B-6.22).
 
     Parameters
     ----------
-    sorting : criteria of the listing, complete.
-    last_record : the item itself, or the values of a :class:`Token`; a field that it lacks is
-        compared with :data:`MISSING`, which comes after every value (B-6.19, B-21.12).
+    sorting : complete sort criteria of the list.
+    last_record : the item itself, or the values of a :class:`Token`; a missing field is compared as
+        :data:`MISSING`, which comes after every value.
     """
     values = [resolve(last_record, item.field) for item in sorting]
     rules = []
@@ -133,37 +134,37 @@ def pagination_rules(
 
 
 def rule_of(sorting: Sequence[Sort], record: Mapping[str, JSONValue]) -> PaginationRule:
-    """Return the rule that keeps what stands where `record` does: that record alone.
+    """Return the rule that keeps only `record`, by its place in the list.
 
     Parameters
     ----------
-    sorting, record : as :func:`pagination_rules` takes them.
+    sorting, record : the same as for :func:`pagination_rules`.
     """
     return [Filter(item.field, resolve(record, item.field), COMPARISON.EQ) for item in sorting]
 
 
-# RFC 3986 3.4, but for what has a meaning within parameters.
+# Characters of RFC 3986 3.4, except those with a meaning within parameters.
 _PARAMETER_SAFE: Final = "/?:@!$'()*,"
 
 
 def next_page_query(params: Iterable[tuple[str, str]], *, limit: int, token: str) -> str:
-    """Return the query string of the next page: the current one, with limit and token (H-14.5).
+    """Return the query string of the next page: the present one, with limit and token (H-14.5).
 
-    Nothing is escaped that may stand as it is: a URL that a server took is not to grow into one
-    that it refuses.
+    Characters that need no escape stay as they are, so that a URL that a server accepted does not
+    grow into one that it refuses.
 
     Parameters
     ----------
     params : names and values of the current request, decoded.
-    limit : number of items of a page, as applied to the current one.
-    token : written by :func:`encode_token`, or as :mod:`cliquet.resource.anchors` does.
+    limit : number of items of the current page.
+    token : token from :func:`encode_token` or from :mod:`cliquet.resource.anchors`.
     """
     kept = [
         f"{quote_plus(name, safe=_PARAMETER_SAFE)}={quote_plus(value, safe=_PARAMETER_SAFE)}"
         for name, value in params
         if name not in ("_limit", "_token")
     ]
-    # Base64, but for its padding, is escaped at once; else `quote` looks at each character.
+    # Base64 without its padding needs few escapes; otherwise `quote` would look at each character.
     unpadded = token.rstrip("=")
     escaped = quote_plus(unpadded, safe=_PARAMETER_SAFE) + "%3D" * (len(token) - len(unpadded))
     return "&".join((*kept, f"_limit={limit}", f"_token={escaped}"))
@@ -172,11 +173,11 @@ def next_page_query(params: Iterable[tuple[str, str]], *, limit: int, token: str
 def _checked(
     content: JSONValue, sort_fields: set[str], id_field: str, modified_field: str
 ) -> Token:
-    """Make a token of decoded JSON.
+    """Make a token from decoded JSON.
 
     Raises
     ------
-    ValueError : its shape or one of its values is not what a token holds (D-21, X-21).
+    ValueError : its form or one of its values is not that of a token.
     """
     if not isinstance(content, dict) or content.keys() != {"last_record", "offset"}:
         raise ValueError("not the members of a token")

@@ -1,7 +1,7 @@
-"""Parameters that clients send: their values read from text, and how a fault is reported.
+"""Parameters of clients: the reading of values from text, and the error of a wrong one.
 
-Owns how the text of a filter becomes a value, and the form of timestamps. Knows nothing of what a
-value is for.
+This module defines how the text of a filter becomes a value, and the form of timestamps. It does
+not know the purpose of a value.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ __all__ = [
     "timestamp_of",
 ]
 
-# Last millisecond of the year 9998 (X-28): HTTP dates still have room for what comes after.
+# Last millisecond of the year 9998, so that HTTP dates can still represent later timestamps (X-28).
 _END_OF_9998: Final = 253370764799999
 
-# What orjson reads and writes exactly, hence what a stored record may hold (X-25).
+# orjson reads and writes these integers exactly, so that a stored record may contain them (X-25).
 _MIN_INTEGER: Final = -(2**63)
 _MAX_INTEGER: Final = 2**64 - 1
 
 _TIMESTAMP = re.compile(r'("?)(0|[1-9][0-9]{0,15})\1')
-OVERLONG_INTEGER = re.compile(r"[-+]?[1-9][0-9]{20,}")  # 64 bits take 20 digits at most.
+OVERLONG_INTEGER = re.compile(r"[-+]?[1-9][0-9]{20,}")  # 64 bits have at most 20 digits.
 
 
 class InvalidParameter(ValueError):
-    """Something that the client sent is refused with 400 (H-8.2, H-26.4).
+    """A part of the request is refused with 400 (H-8.2).
 
     Parameters
     ----------
-    location : ``querystring``, ``headers`` or ``body``, as published for that fault.
-    name : the parameter at fault; ``None`` where the contract names none.
+    location : ``querystring``, ``headers`` or ``body``, as published for this error.
+    name : the wrong parameter; ``None`` if the contract names none.
     description : sentence for the client.
     """
 
@@ -55,16 +55,16 @@ class InvalidParameter(ValueError):
 
 
 def parse_timestamp(text: str) -> int:
-    """Read a timestamp that a client sent, in milliseconds: ``123`` or ``"123"``.
+    """Read a timestamp of a client, in milliseconds: ``123`` or ``"123"``.
 
-    The one reader of them all: filters, preconditions, ``DELETE ?last_modified`` (H-12.15,
-    H-10.1, H-21.3).
+    All timestamps are read by this function: those of filters, preconditions and
+    ``DELETE ?last_modified``.
 
     Raises
     ------
-    ValueError : anything but ASCII digits without a leading zero, between double quotes or not,
-        from 0 to :data:`~cliquet.storage.timestamps.MAX_TIMESTAMP`: whatever the service may have
-        told is read (X-21, X-28).
+    ValueError : the text is not a number of ASCII digits without a leading zero, with or without
+        double quotes, from 0 to :data:`~cliquet.storage.timestamps.MAX_TIMESTAMP`. Every timestamp
+        that the service may have sent is accepted (X-21).
     """
     match = _TIMESTAMP.fullmatch(text)
     if match is None or (timestamp := int(match[2])) > MAX_TIMESTAMP:
@@ -73,7 +73,7 @@ def parse_timestamp(text: str) -> int:
 
 
 def latest_given(now_ms: int, max_ahead_seconds: int | None) -> int:
-    """Return the latest timestamp that a client may give to what it writes, in ms (D-4, X-28).
+    """Return the latest timestamp that a client may give to a record, in ms (D-4).
 
     Parameters
     ----------
@@ -96,31 +96,32 @@ def timestamp_of(name: str, text: str) -> int:
 
 
 def coerce(name: str, text: str) -> JSONValue:
-    """Read a value by the rules of H-12.8, as JSON types; what JSON has not stays text."""
-    # Before the coercion, which leaves thousands of digits as text: a number however long.
+    """Read a value as a literal with a JSON type; any other text stays text (H-12.8)."""
+    # This comes before the conversion, which would leave thousands of digits as text: it is a
+    # number however long it is.
     if OVERLONG_INTEGER.fullmatch(text.strip()):
         raise invalid_value(name)
     try:
         try:
             return _as_json(utils.native_value(text))
         except TypeError:
-            # Such as a mapping with numbers for keys: no record holds one (H-12.8, last row).
+            # For example, no record contains a mapping with numbers as keys.
             return _as_json(text)
     except ValueError:
         raise invalid_value(name) from None
 
 
 def _as_json(value: object) -> JSONValue:
-    """Give the JSON form of a literal.
+    """Return the JSON form of a literal.
 
     Raises
     ------
-    ValueError : it holds NUL, a lone surrogate or an integer beyond 64 bits: no record can, and
-        some databases fail on them (B-21.20, B-22.27, X-25).
+    ValueError : it contains NUL, a lone surrogate or an integer beyond 64 bits: no record can
+        contain them, and some databases fail on them.
     TypeError : it has no JSON form.
     """
     if isinstance(value, str):
-        # Encoding raises UnicodeEncodeError, a ValueError, on a lone surrogate.
+        # For a lone surrogate, the encoding raises UnicodeEncodeError, which is a ValueError.
         if "\0" in value or not (value.isascii() or value.encode("utf-8")):
             raise ValueError("NUL character")
         return value
@@ -130,7 +131,7 @@ def _as_json(value: object) -> JSONValue:
         if not _MIN_INTEGER <= value <= _MAX_INTEGER:
             raise ValueError("integer beyond 64 bits")
         return value
-    if isinstance(value, float):  # Finite: overflow stays text (S-2.1).
+    if isinstance(value, float):  # It is finite, because an overflow stays text.
         return value
     if isinstance(value, list | tuple):
         return [_as_json(item) for item in value]
@@ -140,11 +141,11 @@ def _as_json(value: object) -> JSONValue:
 
 
 def coerce_list(name: str, text: str) -> list[JSONValue]:
-    """Read several values: a JSON array, or texts between commas (H-12.13, E-3.1).
+    """Read several values: a JSON array, or texts between commas (H-12.13).
 
     Raises
     ------
-    InvalidParameter : a value that no record can hold.
+    InvalidParameter : no record can contain one of the values.
     """
     if text.startswith("[") and text.endswith("]"):
         try:

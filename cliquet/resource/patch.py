@@ -1,6 +1,6 @@
-"""PATCH: what the changes make of a record, and what the response shows of it.
+"""PATCH: the application of changes to a record, and the part of it that the response shows.
 
-Functions of plain values; the resource validates the result and writes it.
+These are functions of plain values; the resource validates the result and writes it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _ABSENT = object()
 
 
 class Plan(NamedTuple):
-    """What a patch does to a record, whatever its format.
+    """The effect of a patch on a record, for all formats.
 
     Attributes
     ----------
-    base : the record, without the members that the patch takes out.
+    base : the record without the members that the patch removes.
     changes : the members that it sets.
-    removed : names of the members that it takes out.
+    removed : names of the members that it removes.
     """
 
     base: Record
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
 
 
 def merge(record: Mapping[str, Any], changes: Mapping[str, Any]) -> Record:
-    """Return a record with `changes` in place of its members, at the root only (H-20.1)."""
+    """Return a record whose members are replaced by `changes`, only at the root (H-20.1)."""
     return {**record, **changes}
 
 
@@ -48,7 +48,7 @@ def find_readonly_change(
 ) -> str | None:
     """Return the first read-only field that `changes` would modify, if any (H-20.7).
 
-    A field that the record lacks may be set; the present value may be sent again.
+    A missing field may be set, and the present value may be sent again.
     """
     for field, value in changes.items():
         if field in record and not json_equal(record[field], value) and is_readonly(field):
@@ -59,24 +59,25 @@ def find_readonly_change(
 def changed_members(
     before: Mapping[str, Any], after: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> list[str]:
-    """Return the members of `changes` whose stored value differs after the merge (H-20.4)."""
+    """Return the members of `changes` whose stored values differ after the merge (H-20.4)."""
     return [name for name in changes if _differ(before, after, name)]
 
 
 def response_behavior(headers: Mapping[str, str]) -> str:
-    """Return the ``Response-Behavior`` that a request asks for, in lower case (H-20.8)."""
+    """Return the ``Response-Behavior`` of a request, in lower case (H-20.8)."""
     return str(headers.get("Response-Behavior", "")).lower()
 
 
 def shown_members(
     behavior: str, stored: Record, changes: Mapping[str, Any], changed: list[str]
 ) -> Record:
-    """Return what the response shows of the stored record (H-20.9, H-20.10, D-8).
+    """Return the part of the stored record that the response shows (H-20.9).
 
     Parameters
     ----------
     behavior : value of the ``Response-Behavior`` header, in lower case: ``light`` shows the changed
-        members, ``diff`` those that were stored otherwise than sent, anything else the record.
+        members, ``diff`` those whose stored values differ from the sent ones (D-8), and any other
+        value the record.
     """
     if behavior == "light":
         return {name: stored[name] for name in changed if name in stored}

@@ -1,7 +1,7 @@
-"""The standard formats of PATCH: JSON Merge Patch (RFC 7396) and JSON Patch (RFC 6902), E-4.
+"""The standard formats of PATCH: JSON Merge Patch (RFC 7396) and JSON Patch (RFC 6902).
 
-Whatever the format, a patch becomes members to take out of the record and members to set, so that
-what an application decides about changes holds for all of them. Functions of plain values.
+A patch of any format becomes members to remove from the record and members to set, so that the
+decisions of an application about changes apply to all formats. These are functions of plain values.
 """
 
 from __future__ import annotations
@@ -37,20 +37,25 @@ __all__ = [
 ]
 
 MAX_OPERATIONS = 1000
-"""Most operations of one JSON Patch."""
+"""Greatest number of operations in one JSON Patch."""
 
 MAX_COPIED_BYTES = 2**22
-"""Most that the ``copy`` operations of one JSON Patch may duplicate, in bytes of JSON: each of them
-can double the document, so that a few hundred characters would fill the memory."""
+"""Greatest size that the ``copy`` operations of one JSON Patch may duplicate, in bytes of JSON.
+
+Each of them can double the document, so that a few hundred characters could fill the memory."""
 
 MAX_COPIED_VALUES = 100_000
-"""Most JSON values that they may duplicate: small ones take up to a hundred times their bytes."""
+"""Greatest number of JSON values that they may duplicate.
+
+Small values take up to a hundred times their bytes in memory."""
 
 MAX_PATH_PARTS = 2 * jsonio.MAX_DEPTH
-"""Most parts of a path of a JSON Patch, and most escapes (RFC 6901 3); an operation may
-nest what the next one takes out again."""
+"""Greatest number of parts, and of escapes (RFC 6901 3), in a path of a JSON Patch.
 
-# Members that an operation needs besides `op` and `path` (RFC 6902 4).
+It is twice the limit of bodies, because an operation may nest a value that the next one takes
+out."""
+
+# The members that an operation needs besides `op` and `path` (RFC 6902 4).
 _NEEDED = {
     "add": "value",
     "replace": "value",
@@ -59,18 +64,18 @@ _NEEDED = {
     "copy": "from",
     "remove": "path",
 }
-# RFC 6901 4: ASCII digits without leading zero. No array is longer than that.
+# An index has ASCII digits without a leading zero (RFC 6901 4). No array is longer than that.
 _INDEX = re.compile(r"0|[1-9][0-9]{0,17}")
 
 _NO_OPERATION = "it is not an operation of RFC 6902"
 
 
 class Difference(NamedTuple):
-    """How one object becomes another, at the root.
+    """The changes from one object to another, at the root.
 
     Attributes
     ----------
-    removed : names of the members that go.
+    removed : names of the members that are removed.
     members : members that are new or have another value.
     """
 
@@ -79,7 +84,7 @@ class Difference(NamedTuple):
 
 
 def difference(before: Mapping[str, JSONValue], after: Mapping[str, JSONValue]) -> Difference:
-    """Return what makes `after` of `before`."""
+    """Return the changes from `before` to `after`."""
     return Difference(
         [name for name in before if name not in after],
         {
@@ -91,7 +96,7 @@ def difference(before: Mapping[str, JSONValue], after: Mapping[str, JSONValue]) 
 
 
 def check_shape(content_type: str, patch: JSONValue) -> None:
-    """Refuse what is no patch, whatever it is applied to.
+    """Refuse a body that is not a patch, whatever the record is.
 
     Parameters
     ----------
@@ -100,9 +105,9 @@ def check_shape(content_type: str, patch: JSONValue) -> None:
 
     Raises
     ------
-    InvalidParameter : a merge patch that is no object, which would replace the record by something
-        else (RFC 7396 2); a JSON Patch that is no array of operations. For a faulty
-        operation, the name is its index.
+    InvalidParameter : a merge patch is not an object, and would replace the record by another type
+        (RFC 7396 2); or a JSON Patch is not an array of operations. For a wrong operation, the name
+        is its index.
     """
     if content_type == MERGE_PATCH:
         if not isinstance(patch, dict):
@@ -121,9 +126,9 @@ def check_shape(content_type: str, patch: JSONValue) -> None:
 
 
 def check_depth(record: Record) -> None:
-    """Refuse a record that a response could not show, nor a client send back (D-12).
+    """Refuse a record that is too deep for a body, so that a client could not send it back (D-12).
 
-    A patch may nest what the limit on bodies would refuse.
+    A patch may nest values more deeply than a body may.
 
     Raises
     ------
@@ -139,17 +144,17 @@ def check_depth(record: Record) -> None:
 
 
 def apply(content_type: str, document: Record, patch: JSONValue) -> Record:
-    """Return the document that a patch makes of `document`; both are left alone.
+    """Return the patched document; `document` and `patch` are not changed.
 
     Parameters
     ----------
     content_type : one of :data:`PATCH_CONTENT_TYPES`.
-    patch : what :func:`check_shape` let pass.
+    patch : patch that :func:`check_shape` has accepted.
 
     Raises
     ------
     InvalidParameter : the patch does not fit the document; for JSON Patch, the name is the index of
-        the operation at fault.
+        the wrong operation.
     """
     patched = _merge(document, patch) if content_type == MERGE_PATCH else _operate(document, patch)
     if not isinstance(patched, dict):
@@ -158,7 +163,7 @@ def apply(content_type: str, document: Record, patch: JSONValue) -> Record:
 
 
 def _merge(target: JSONValue, patch: JSONValue) -> JSONValue:
-    """Apply RFC 7396 2; bounded in depth as bodies are."""
+    """Apply a merge patch (RFC 7396 2); its depth is limited, like that of bodies."""
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
     merged = dict(target) if isinstance(target, dict) else {}
@@ -171,7 +176,7 @@ def _merge(target: JSONValue, patch: JSONValue) -> JSONValue:
 
 
 def _operate(document: Record, operations: Sequence[Record]) -> JSONValue:
-    """Apply RFC 6902, one operation after the other so that the faulty one can be named."""
+    """Apply a JSON Patch (RFC 6902) operation by operation, so that a wrong one can be named."""
     patched: JSONValue = copy.deepcopy(document)
     copied_bytes = copied_values = 0
     for index, operation in enumerate(operations):
@@ -189,16 +194,16 @@ def _operate(document: Record, operations: Sequence[Record]) -> JSONValue:
 
 
 class _RefusedError(Exception):
-    """An operation fails although its paths are right; the text says why."""
+    """An operation fails although its paths are correct; the text says why."""
 
 
 @contextmanager
 def _naming(index: int) -> Iterator[None]:
-    """Tell which operation failed.
+    """Name the operation in the error if it fails.
 
     Raises
     ------
-    InvalidParameter : it did.
+    InvalidParameter : the operation has failed.
     """
     try:
         yield
@@ -208,9 +213,9 @@ def _naming(index: int) -> Iterator[None]:
         jsonpatch.JsonPatchException,
         jsonpointer.JsonPointerException,
         LookupError,
-        # What some releases of the libraries raise as well.
+        # Some releases of the libraries raise this too.
         TypeError,
-        # Of a value that earlier operations nested deeper than Python recurses.
+        # Earlier operations may have nested a value more deeply than the recursion limit of Python.
         RecursionError,
     ):
         reason = "its path does not lead anywhere"
@@ -220,7 +225,7 @@ def _naming(index: int) -> Iterator[None]:
 
 
 def _operated(document: JSONValue, operation: Record) -> JSONValue:
-    """Apply one operation in place, and return the document, which may be another one.
+    """Apply one operation in place; return the document, which may be another object.
 
     Raises
     ------
@@ -230,14 +235,15 @@ def _operated(document: JSONValue, operation: Record) -> JSONValue:
     name, path = operation["op"], operation["path"]
     parts = _parts(path)
     if name == "test":
-        # The library takes true for 1; JSON does not.
+        # The library treats true and 1 as equal, but JSON does not.
         if not json_equal(_find(document, parts), operation["value"]):
             raise _RefusedError("the value tested is another one")
         return document
     if name == "remove":
         return _changed(document, "remove", path)
     if name not in ("move", "copy"):
-        # Later operations may change it, and the patch may be applied again (X-24).
+        # It is a copy, because later operations may change it, and the patch may be applied again
+        # (X-24).
         return _changed(document, name, path, copy.deepcopy(operation["value"]))
     source = _parts(operation["from"])
     value = _find(document, source)
@@ -247,15 +253,15 @@ def _operated(document: JSONValue, operation: Record) -> JSONValue:
         return document
     if parts[: len(source)] == source:
         raise LookupError("moved inside itself")
-    # As it is: a copy would cost as much as the value, at each move.
+    # The value is not copied, because a copy at each move would cost as much as the value.
     return jsonpatch.JsonPatch([operation]).apply(document, in_place=True)
 
 
 def _changed(document: JSONValue, name: str, path: str, value: JSONValue = None) -> JSONValue:
     """Add, replace or remove a value, and return the document.
 
-    Paths are judged here too: releases of the libraries differ in what they let pass, such as the
-    characters of a text taken for its items.
+    Paths are checked here too, because releases of the libraries differ in what they accept: some
+    treat the characters of a text as its items.
     """
     parts = _parts(path)
     if name != "add":
@@ -273,7 +279,7 @@ def _find(document: JSONValue, parts: Sequence[str]) -> JSONValue:
 
     Raises
     ------
-    LookupError : there is none.
+    LookupError : there is no value.
     """
     value = document
     for part in parts:
@@ -287,18 +293,18 @@ def _find(document: JSONValue, parts: Sequence[str]) -> JSONValue:
 
 
 def _parts(pointer: str) -> list[str]:
-    """Return the unescaped members of a path.
+    """Return the unescaped parts of a path.
 
     Raises
     ------
-    jsonpointer.JsonPointerException : it is no JSON Pointer (RFC 6901 3).
+    jsonpointer.JsonPointerException : it is not a JSON Pointer (RFC 6901 3).
     """
     parts: list[str] = jsonpointer.JsonPointer(pointer).parts
     return parts
 
 
 def _has_long_path(operation: JSONValue) -> bool:
-    """Whether a path has more parts than any document has levels, before it is split."""
+    """Return whether a path has more parts than a document has levels, without splitting it."""
     if not isinstance(operation, dict):
         return False
     paths = (operation.get("path"), operation.get("from"))

@@ -1,4 +1,4 @@
-"""What a merge patch or a JSON patch in the body makes of a record (E-4)."""
+"""The application of a merge patch or a JSON Patch in the body to a record."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["check_shape", "patched_document", "patched_record", "planned"]
 
 
 def check_shape(request: Request) -> None:
-    """Refuse what is no patch of its format, before anything is looked up (H-20.13).
+    """Refuse a body that is not a patch of its format, before any record is read (H-20.13).
 
     Raises
     ------
-    HTTPBadRequest : its shape is wrong.
+    HTTPBadRequest : the patch has a wrong form.
     """
     try:
         patch_formats.check_shape(_format(request), request.validated["patch"])
@@ -32,11 +32,11 @@ def check_shape(request: Request) -> None:
 
 
 def planned(resource: UserResource, existing: Record) -> Plan:
-    """Return what a merge patch or a JSON patch does to a record.
+    """Return the effect of a merge patch or a JSON Patch on a record.
 
     Raises
     ------
-    HTTPBadRequest : the patch does not fit the record, or takes a read-only member out.
+    HTTPBadRequest : the patch does not fit the record, or removes a read-only member.
     """
     request = resource.request
     try:
@@ -46,7 +46,7 @@ def planned(resource: UserResource, existing: Record) -> Plan:
         refusals.raise_invalid_parameter(request, error)
     record = resource._bare(existing)
     removed, changes = patch_formats.difference(record, patched)
-    # What makes it a record of the collection cannot be taken out.
+    # The id and the timestamp cannot be removed from a record.
     reserved = (resource.model.id_field, resource.model.modified_field)
     removed = [name for name in removed if name not in reserved]
     for name in removed:
@@ -58,18 +58,18 @@ def planned(resource: UserResource, existing: Record) -> Plan:
 
 
 def patched_record(request: Request, existing: Record) -> Record:
-    """Return the record that the patch of the body makes of another (E-4.1)."""
+    """Return the record after the patch of the body."""
     if _format(request) == patch_formats.MERGE_PATCH:
         return patch_formats.apply(patch_formats.MERGE_PATCH, existing, request.validated["patch"])
     return patched_document(request, {"data": existing})["data"]
 
 
 def patched_document(request: Request, document: Record) -> dict[str, Record]:
-    """Return what the patch makes of a document with the members of a response body.
+    """Return a document, with the members of a response body, after the patch.
 
     Raises
     ------
-    InvalidParameter : the result has other members, or they are no objects.
+    InvalidParameter : the result has other members, or a member is not an object.
     """
     patched = patch_formats.apply(_format(request), document, request.validated["patch"])
     for name in patched:

@@ -1,11 +1,11 @@
 """Conditional requests: when a response is 304 or 412 (RFC 9110 13.1).
 
-Owns the reading of ``If-Match`` and ``If-None-Match`` and the decisions that follow from them.
-Knows neither the request nor the storage: the resource says what the conditions are about and
-answers the client.
+This module reads ``If-Match`` and ``If-None-Match``, and decides on them. It knows neither the
+request nor the storage: the resource gives it the subject of the conditions, and answers the
+client.
 
-Comparisons are by order, not by equality (H-10.2): a timestamp only grows, so a client that has
-seen a later one has seen this one.
+Timestamps are compared by order, and not only for equality (H-10.2): a timestamp only grows, so
+that a client that has seen a later one has also seen this one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class Wildcard(enum.Enum):
-    """Type of :data:`ANY`."""
+    """The type of :data:`ANY`."""
 
     ANY = "*"
 
@@ -43,27 +43,27 @@ ANY: Final = Wildcard.ANY
 """The condition ``*``: any version of the record."""
 
 Match = int | Wildcard
-"""What a precondition names: a timestamp in milliseconds, or :data:`ANY`."""
+"""The value of a precondition: a timestamp in milliseconds, or :data:`ANY`."""
 
 
 class State(enum.Enum):
-    """What is at the address that the request names."""
+    """The kinds of objects at the URL of a request."""
 
     COLLECTION = enum.auto()
-    """A collection: its GET, HEAD and DELETE, and a POST whose id names no live record."""
+    """A collection, for its GET, HEAD and DELETE, and for a POST whose id is not a live record."""
 
     LIVE = enum.auto()
     """A live record."""
 
     TOMBSTONE = enum.auto()
-    """A deleted record, about to be created anew."""
+    """A deleted record that will be created again."""
 
     ABSENT = enum.auto()
-    """No record, and no trace of one: a PUT about to create it."""
+    """No record and no tombstone, for a PUT that will create the record."""
 
 
 class Verdict(enum.Enum):
-    """What becomes of a conditional request."""
+    """The results of a conditional request that is not processed."""
 
     PROCEED = enum.auto()
     NOT_MODIFIED = enum.auto()
@@ -74,15 +74,15 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True)
 class Subject:
-    """What the conditions of a request are compared with (H-10.3).
+    """The object with which the conditions of a request are compared (H-10.3).
 
     Use the constructors :meth:`collection`, :meth:`record` and :meth:`absent`.
 
     Parameters
     ----------
-    state : what is there.
-    read_timestamp : gives its timestamp in milliseconds, called only when a condition needs it;
-        ``None`` when nothing is there.
+    state : kind of the object.
+    read_timestamp : function that returns its timestamp in milliseconds, which is only called if a
+        condition needs it; ``None`` if nothing exists.
     """
 
     state: State
@@ -90,40 +90,40 @@ class Subject:
 
     @classmethod
     def collection(cls, read_timestamp: Callable[[], int]) -> Subject:
-        """Compare with the timestamp of the collection, read if need be."""
+        """Compare with the timestamp of the collection, which is only read if necessary."""
         return cls(State.COLLECTION, read_timestamp)
 
     @classmethod
     def record(
         cls, record: Mapping[str, JSONValue], *, modified_field: str, deleted_field: str
     ) -> Subject:
-        """Compare with a live record or, when it is marked as deleted, with a tombstone."""
+        """Compare with a live record or, if it is marked as deleted, with a tombstone."""
         is_deleted = record.get(deleted_field) is True
         timestamp: int = record[modified_field]
         return cls(State.TOMBSTONE if is_deleted else State.LIVE, lambda: timestamp)
 
     @classmethod
     def absent(cls) -> Subject:
-        """Compare with nothing: the record never existed (X-2)."""
+        """Compare with nothing, because the record has never existed (X-2)."""
         return cls(State.ABSENT, None)
 
 
 def judge(
     subject: Subject, *, is_safe: bool, if_match: str | None, if_none_match: str | None
 ) -> Verdict:
-    """Decide on a conditional request: the whole table of H-10.6.
+    """Decide on a conditional request (H-10.6).
 
     A 304 wins over a 412 (H-10.7), and a header that decides nothing is not validated.
 
     Parameters
     ----------
-    subject : what the conditions are about.
-    is_safe : the method is GET or HEAD, the only ones that 304 answers.
-    if_match, if_none_match : the headers' values, ``None`` when absent.
+    subject : the object with which the conditions are compared.
+    is_safe : whether the method is GET or HEAD; only these are answered with 304.
+    if_match, if_none_match : values of the headers; ``None`` if they are absent.
 
     Raises
     ------
-    InvalidParameter : a header that had to be evaluated is malformed (H-10.4, H-10.5).
+    InvalidParameter : a header that is needed for the decision is malformed.
     """
     if is_safe and is_not_modified(subject, if_none_match):
         return Verdict.NOT_MODIFIED
@@ -133,11 +133,11 @@ def judge(
 
 
 def is_not_modified(subject: Subject, if_none_match: str | None) -> bool:
-    """Tell whether a GET or HEAD is answered 304: nothing newer than what the client has.
+    """Return whether a GET or HEAD is answered with 304, because the client has the newest state.
 
     Raises
     ------
-    InvalidParameter : the header is malformed (H-10.5).
+    InvalidParameter : the header is malformed.
     """
     match = parse_if_none_match(if_none_match, is_safe=True)
     if match is None or match is ANY or subject.read_timestamp is None:
@@ -148,37 +148,37 @@ def is_not_modified(subject: Subject, if_none_match: str | None) -> bool:
 def is_modified_meanwhile(
     subject: Subject, *, if_match: str | None, if_none_match: str | None
 ) -> bool:
-    """Tell whether a request of any method is answered 412 (H-10.6, X-1, X-2, X-14).
+    """Return whether a request of any method is answered with 412 (H-10.6).
 
     Raises
     ------
-    InvalidParameter : ``If-Match`` is malformed, and ``If-None-Match: *`` has not decided
-        before (H-10.4, H-10.7).
+    InvalidParameter : ``If-Match`` is malformed, and ``If-None-Match: *`` has not decided before.
     """
     if parse_if_none_match(if_none_match, is_safe=False) is ANY:
         if subject.state is State.LIVE:
             return True
         if subject.state is State.TOMBSTONE:
-            return False  # Whatever If-Match says (H-10.7).
+            return False  # whatever If-Match says (H-10.7)
     match = parse_if_match(if_match)
     if match is None:
         return False
     if match is ANY:
         return subject.state not in (State.COLLECTION, State.LIVE)
-    # RFC 9110 13.1.1: the condition is false without a current representation (X-2).
+    # The condition is false without a current representation (RFC 9110 13.1.1), so that a missing
+    # record gives 412 (X-2).
     return subject.read_timestamp is None or subject.read_timestamp() > match
 
 
 def parse_if_match(header: str | None) -> Match | None:
-    """Read ``If-Match``: ``"<milliseconds>"`` or ``*`` (H-10.1, X-14).
+    """Read ``If-Match``: ``"<milliseconds>"`` or ``*`` (H-10.1).
 
     Returns
     -------
-    The condition; ``None`` when the header is absent or empty.
+    The condition; ``None`` if the header is absent or empty.
 
     Raises
     ------
-    InvalidParameter : anything else, weak tags and lists included (H-10.4).
+    InvalidParameter : the header has another value, such as a weak tag or a list (H-10.4).
     """
     try:
         return _parse(header)
@@ -194,17 +194,17 @@ def parse_if_none_match(header: str | None, *, is_safe: bool) -> Match | None:
 
     Parameters
     ----------
-    header : the header's value.
-    is_safe : the method is GET or HEAD; with the others only ``*`` has a meaning, and anything
-        else counts as absent (H-10.5).
+    header : value of the header.
+    is_safe : whether the method is GET or HEAD. With other methods only ``*`` has a meaning, and
+        any other value counts as absent (H-10.5).
 
     Returns
     -------
-    The condition; ``None`` when the header is absent or empty.
+    The condition; ``None`` if the header is absent or empty.
 
     Raises
     ------
-    InvalidParameter : malformed, on a safe method (H-10.5).
+    InvalidParameter : the header is malformed, and the method is safe.
     """
     try:
         match = _parse(header)
@@ -217,7 +217,7 @@ def parse_if_none_match(header: str | None, *, is_safe: bool) -> Match | None:
 
 
 def _parse(header: str | None) -> Match | None:
-    # White space around a value is no part of it (RFC 9110 5.5), whoever built the request.
+    # White space around a value is not a part of it (RFC 9110 5.5), whoever has made the request.
     text = (header or "").strip(" \t")
     if not text:
         return None

@@ -1,8 +1,8 @@
-"""The query string of a listing: filters, sort criteria, page size, projected fields.
+"""The query string of a list: filters, sort criteria, page size, selected fields.
 
-Owns the syntax of sections 12 to 15 of the HTTP protocol: text in, typed values out. Knows
-neither the request nor the storage: a fault raises :class:`InvalidParameter`, which the resource
-turns into a 400.
+This module defines the syntax of these parameters, and turns text into typed values. It knows
+neither the request nor the storage: a wrong parameter raises :class:`InvalidParameter`, which the
+resource turns into a 400.
 """
 
 from __future__ import annotations
@@ -50,33 +50,35 @@ __all__ = [
 ]
 
 MAX_SORT_FIELDS: Final = 64
-"""Most criteria of one ``_sort``. Pagination rules grow with its square (B-6.22), and a resource
-that knows every field would otherwise build millions of them for one URL."""
+"""Greatest number of criteria in one ``_sort``.
+
+Pagination rules grow with its square, and a resource that knows every field would otherwise make
+millions of them for one URL."""
 
 MAX_FIELDS: Final = 250
-"""Most fields of one ``_fields``: each is looked for in each record."""
+"""Greatest number of fields in one ``_fields``, because each is looked up in each record."""
 
 MAX_PATTERN_CHARACTERS: Final = 8190
-"""Longest text of a ``like_`` filter: databases take time, or memory, for each character of it."""
+"""Greatest length of a ``like_`` filter, whose characters each cost databases time or memory."""
 
 MAX_PATTERNS: Final = 3
-"""Most ``like_`` filters of one list: each reads the whole text, which may have megabytes."""
+"""Greatest number of ``like_`` filters of a list: each reads a text that may have megabytes."""
 
 MAX_ARRAY_SEARCHES: Final = 10
-"""Most ``contains_`` and ``contains_any_`` filters of one list: each reads the whole array."""
+"""Greatest number of ``contains_`` and ``contains_any_`` filters: each reads a whole array."""
 
 _UNBOUNDED: Final = Bounds()
 
-# Stands for "as many as there are", fits every backend, even with the one item more that tells
-# whether there is a next page (B-21.11).
+# It means "all of them". Every backend accepts it, even plus one for the item that shows whether
+# there is a next page.
 _UNBOUNDED_LIMIT: Final = 10**18
 
 _PREFIXES: Final = {
     member.name.lower(): member for member in COMPARISON if member is not COMPARISON.EQ
 }
-# The longer ones first: `contains_any_` begins with `contains_`.
+# The longer prefixes come first, because `contains_any_` begins with `contains_`.
 _PREFIXED_FIELD = re.compile(rf"({'|'.join(sorted(_PREFIXES, reverse=True))})_(\w.*)", re.DOTALL)
-# A dotted path names a member of nested objects (E-3.2).
+# A path with dots names a member of nested objects.
 _SORT_ITEM = re.compile(r"([-+]?)(\w+(?:\.\w+)*)")
 
 _TIME_PARAMETERS: Final = {
@@ -89,13 +91,14 @@ _LISTS: Final = (Takes.VALUES, Takes.MEMBERS)
 
 @dataclass(frozen=True)
 class FilterSet:
-    """The filters of a query string, and what else it implies.
+    """The filters of a query string, and their further consequences.
 
     Parameters
     ----------
     filters : combined by AND, in the order of the query string.
     modified_field : name of the timestamp field of these records.
-    deprecated_to : ``_to`` was used: the response tells the client to move on (H-12.16).
+    deprecated_to : whether ``_to`` was used, so that the response tells the client that it is
+        deprecated.
     """
 
     filters: list[Filter]
@@ -104,7 +107,7 @@ class FilterSet:
 
     @property
     def targets_modified(self) -> bool:
-        """Whether a filter is on the timestamp, so that tombstones are listed (H-12.17)."""
+        """Whether a filter uses the timestamp, so that tombstones are listed (H-12.17)."""
         return any(item.field == self.modified_field for item in self.filters)
 
 
@@ -120,22 +123,22 @@ def parse_filters(
 ) -> FilterSet:
     """Read the filters of a query string.
 
-    Storage filters are strictly typed, those of the query string are not (X-17): equality with 0,
-    1, a boolean or null becomes an ``IN`` over all that the text stands for.
+    Filters of a storage are strictly typed, but those of a query string are not (X-17): equality
+    with 0, 1, a boolean or null becomes an ``IN`` with all possible values of the text.
 
     Parameters
     ----------
-    params : names and values, decoded, repeated names included.
-    is_known_field : tells whether a name may be filtered (P-11.5).
+    params : decoded names and values, with repeated names.
+    is_known_field : function that says whether a field may be in a filter.
     id_field, modified_field, deleted_field : names of the reserved members.
-    declared_fields : of the schema: a name such as ``min_age`` is a field if it is one of them, and
-        an operator otherwise (E-3.3).
-    bounds : how much there may be of it.
+    declared_fields : fields of the schema. A name such as ``min_age`` is a field if it is one of
+        them, and otherwise an operator with a field.
+    bounds : limits of the query string.
 
     Raises
     ------
-    InvalidParameter : unknown field (H-12.6), or a value that cannot be compared with the field
-        (H-12.12, H-12.15, D-17) or stored in a record (X-25, B-21.20); or more than `bounds` allow.
+    InvalidParameter : a field is unknown (H-12.6); a value cannot be compared with the field
+        (D-17), or cannot be in a record (X-25); or there are more than `bounds` allow.
     """
     filters = []
     count = FilterCount(bounds)
@@ -156,7 +159,7 @@ def parse_filters(
         bounds.check_depth(None, name)
         count.add_name(name)
         field, operator = _split_prefix(name, declared_fields)
-        # No stored name holds NUL, and a database may choke on it (B-21.20).
+        # No stored name contains NUL, and a database may fail on it.
         if "\0" in field or not is_known_field(field):
             raise InvalidParameter("querystring", name, f"Unknown filter field '{name}'")
         if operator.takes is Takes.MEMBERS:
@@ -195,14 +198,14 @@ def parse_sort(
     modified_field: str,
     bounds: Bounds = _UNBOUNDED,
 ) -> list[Sort]:
-    """Read ``_sort``; without it, most recent first (H-11.5).
+    """Read ``_sort``; by default the most recent records come first (H-11.5).
 
-    A field named again is dropped: its first mention decides already.
+    A repeated field is dropped, because its first mention already decides.
 
     Raises
     ------
-    InvalidParameter : unknown field (H-13.4), more than :data:`MAX_SORT_FIELDS`, or a deeper one
-        than `bounds` allow.
+    InvalidParameter : a field is unknown (H-13.4) or deeper than `bounds` allow, or there are more
+        than :data:`MAX_SORT_FIELDS`.
     """
     sorting: dict[str, Sort] = {}
     dots = 0
@@ -216,13 +219,13 @@ def parse_sort(
         bounds.check_dots(dots)
         if not is_known_field(field):
             if "." in field:
-                continue  # As what is not the name of a field (H-13.3).
+                continue  # It is ignored, like a text that is not the name of a field (H-13.3).
             raise InvalidParameter("querystring", None, f"Unknown sort field '{field}'")
         sorting.setdefault(field, Sort(field, -1 if sign == "-" else 1))
         if len(sorting) > MAX_SORT_FIELDS:
             description = f"_sort should have at most {MAX_SORT_FIELDS} fields"
             raise InvalidParameter("querystring", None, description)
-    # Whatever its sign: "-last_modified" names the field too (H-13.5).
+    # The sign does not matter: "-last_modified" names the field too.
     sorting.setdefault(modified_field, Sort(modified_field, -1))
     return list(sorting.values())
 
@@ -234,21 +237,21 @@ def parse_limit(
 
     Parameters
     ----------
-    value : the parameter; empty counts as absent (D-20).
-    paginate_by : default and ceiling of the page, in items; none or 0 when lists are not
-        paginated (H-14.3).
-    max_fetch_size : ceiling of every page, in items; none or 0 for no ceiling (D-29, X-27).
+    value : the parameter; the empty text counts as absent.
+    paginate_by : default and greatest size of a page, in items; ``None`` or 0 if lists have no
+        pages (H-14.3).
+    max_fetch_size : greatest size of every page, in items; ``None`` or 0 for no limit (D-29).
 
     Raises
     ------
-    InvalidParameter : not a positive integer (H-14.2, D-20).
+    InvalidParameter : the value is not a positive integer (D-20).
     """
     candidates = [ceiling for ceiling in (paginate_by, max_fetch_size) if ceiling]
     if value:
         digits = value.lstrip("0")
         if not digits or not digits.isascii() or not digits.isdigit():
             raise InvalidParameter("querystring", None, "_limit should be an integer")
-        # Not int() of any length: Python refuses to convert thousands of digits.
+        # A long text is not given to int(), because Python refuses to convert thousands of digits.
         candidates.append(int(digits) if len(digits) <= 18 else _UNBOUNDED_LIMIT)
     return min(candidates, default=None)
 
@@ -265,13 +268,12 @@ def parse_fields(
 ) -> list[str] | None:
     """Read ``_fields``: the paths to return, ``None`` for whole records.
 
-    The id, the timestamp and, on tombstones, the deletion mark are always returned (H-15.1,
-    D-30).
+    The id, the timestamp and, for tombstones, the deletion mark are always returned (H-15.1).
 
     Raises
     ------
-    InvalidParameter : the root of a path is no known field (H-15.3), unless the resource
-        preserves unknown ones (H-15.4); there are more than :data:`MAX_FIELDS`, or deeper ones than
+    InvalidParameter : the root of a path is not a known field (H-15.3), unless the resource
+        preserves unknown ones; there are more than :data:`MAX_FIELDS`; or one is deeper than
         `bounds` allow.
     """
     if not value:
@@ -279,28 +281,28 @@ def parse_fields(
     if value.count(",") >= MAX_FIELDS:
         description = f"_fields should have at most {MAX_FIELDS} fields"
         raise InvalidParameter("querystring", None, description)
-    # Each once: a repeated path would only be projected again.
+    # Each path is kept once, because a repeated one changes nothing.
     fields = dict.fromkeys(value.split(","))
     for field in fields:
         bounds.check_depth(None, field)
     if not preserve_unknown:
-        # A declared name may itself contain dots: it wins over the nested reading (B-21.13).
+        # A declared name may itself contain dots, and wins over the nested reading (B-21.13).
         roots = dict.fromkeys(
             [field if field in known_fields else field.split(".", 1)[0] for field in fields]
         )
         unknown = [root for root in roots if root not in known_fields]
         if unknown:
             description = f"Fields {','.join(unknown)} do not exist"
-            # Published clients read this location and this name (H-15.3).
+            # Published clients expect this location and this name (H-15.3).
             raise InvalidParameter("body", "Invalid _fields parameter", description)
     return list(fields | dict.fromkeys((id_field, modified_field, deleted_field)))
 
 
 def _split_prefix(name: str, declared_fields: Collection[str]) -> tuple[str, COMPARISON]:
-    """Separate ``min_age`` into its field and its operator (H-12.3, H-12.4, E-3.3)."""
+    """Split ``min_age`` into its field and its operator (H-12.3)."""
 
     def is_declared(path: str) -> bool:
-        # Members of a declared field belong to it: `min_age.unit` is no minimum.
+        # Members of a declared field belong to it: `min_age.unit` is not a minimum.
         return path in declared_fields or path.partition(".")[0] in declared_fields
 
     match = None if is_declared(name) else _PREFIXED_FIELD.fullmatch(name)
@@ -313,7 +315,7 @@ def _split_prefix(name: str, declared_fields: Collection[str]) -> tuple[str, COM
 
 
 def _presence(name: str, text: str) -> bool:
-    """Read the value of ``has_``: whether the field must be there (E-3.1)."""
+    """Read the value of ``has_``: whether the field must exist."""
     value = coerce(name, text)
     if not isinstance(value, bool):
         raise invalid_value(name)
@@ -321,7 +323,7 @@ def _presence(name: str, text: str) -> bool:
 
 
 def _pattern(name: str, text: str, is_timestamp: bool) -> str:
-    """Read the value of ``like_``, which is text (B-21.16)."""
+    """Read the value of ``like_``, which is a text."""
     if len(text) > MAX_PATTERN_CHARACTERS:
         description = f"{name} should have at most {MAX_PATTERN_CHARACTERS} characters"
         raise InvalidParameter("querystring", name, description)
@@ -332,9 +334,9 @@ def _pattern(name: str, text: str, is_timestamp: bool) -> str:
 
 
 def _reserved_values(name: str, text: str, operator: COMPARISON, *, is_id: bool) -> list[JSONValue]:
-    """Read what to compare with an id or a timestamp (H-12.12, D-17)."""
+    """Read the values that are compared with an id or a timestamp (D-17)."""
     if operator.takes is Takes.MEMBERS:
-        # Neither is an array (B-21.17).
+        # Neither of them is an array.
         raise invalid_value(name)
     if operator.takes not in _LISTS:
         return [_id_value(name, text) if is_id else timestamp_of(name, text)]
@@ -352,18 +354,18 @@ def _reserved_values(name: str, text: str, operator: COMPARISON, *, is_id: bool)
 
 
 def _id_value(name: str, text: str) -> JSONValue:
-    """Read a value to compare with an id: a number is compared as its text (B-6.14, B-21.21)."""
+    """Read a value that is compared with an id; a number is compared as text (B-21.21)."""
     if OVERLONG_INTEGER.fullmatch(text.strip()):
-        return text.strip()  # No number reaches the storage: its size does not matter.
+        return text.strip()  # the storage gets no number, so that its size does not matter
     value = coerce(name, text)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        # As the client wrote it: the id "1e5" is not the id "100000.0".
+        # The text stays as the client wrote it: the id "1e5" is not the id "100000.0".
         return text.strip()
     return value
 
 
 def _as_flag(value: JSONValue) -> JSONValue:
-    """Give the boolean that 0 or 1 stands for (H-12.10): the deletion mark is never a number."""
+    """Turn 0 and 1 into booleans, because the deletion mark is never a number (H-12.10)."""
     return bool(value) if isinstance(value, int | float) and value in (0, 1) else value
 
 
@@ -374,7 +376,7 @@ def _exact_filter(field: str, operator: COMPARISON, values: list[JSONValue]) -> 
 def _widened_filter(
     field: str, operator: COMPARISON, values: list[JSONValue], is_flag: bool
 ) -> Filter:
-    """Build a filter over all that the values stand for (X-17); order keeps their type (X-16)."""
+    """Return a filter for all possible types of the values (X-17); an order keeps their type."""
     of_several = EQUALITY_WITH_SEVERAL.get(operator)
     if of_several is None:
         return _exact_filter(field, operator, values)

@@ -1,7 +1,7 @@
-"""What a resource answers where it refuses a request: 304, 400, 404, 409, 412 and 414.
+"""The responses of a resource that refuses a request: 304, 400, 404, 409, 412 and 414.
 
-Whether a condition holds is judged in :mod:`cliquet.resource.preconditions`. The methods that
-applications override (P-11.7) call these functions.
+:mod:`cliquet.resource.preconditions` decides on conditions. The methods of a resource that
+applications override call these functions.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ __all__ = [
     "raise_invalid_parameter",
 ]
 
-# What a 304 repeats of the response it stands for (RFC 9110 15.4.5, D-40).
+# A 304 repeats these headers of the response that it replaces (RFC 9110 15.4.5, D-40).
 _VALIDATOR_HEADERS = ("ETag", "Last-Modified", "Cache-Control", "Expires")
-# What a request line has besides the URL, which servers count too.
+# The length of a request line without the URL, which servers count too.
 _LINE_BYTES = len("DELETE  HTTP/1.1\r\n")
 
 
 def raise_invalid_parameter(request: Request, error: InvalidParameter) -> NoReturn:
-    """Answer 400 for what a pure module has refused."""
+    """Answer 400 for a parameter that a pure module has refused."""
     errors.raise_invalid(
         request, location=error.location, name=error.name, description=error.description
     )
 
 
 def raise_304_if_not_modified(resource: UserResource, record: Record | None) -> None:
-    """Answer 304 when the client has this version already (H-10.8).
+    """Answer 304 if the client already has this version (H-10.8).
 
     Raises
     ------
-    HTTPNotModified : nothing is newer than what the client names.
+    HTTPNotModified : nothing is newer than the version of the client.
     """
     request = resource.request
     value = request.headers.get("If-None-Match")
@@ -72,16 +72,16 @@ def raise_304_if_not_modified(resource: UserResource, record: Record | None) -> 
 
 
 def raise_412_if_modified(resource: UserResource, record: Record | None) -> None:
-    """Answer 412 when a precondition does not hold (H-10.6, H-10.9).
+    """Answer 412 if a precondition is false (H-10.6).
 
     Parameters
     ----------
-    record : the record or tombstone that the request is about; ``None`` where there is none,
-        or on the collection.
+    record : the record or tombstone of the request; ``None`` if there is none, or for the
+        collection.
 
     Raises
     ------
-    HTTPPreconditionFailed : somebody else was faster.
+    HTTPPreconditionFailed : another client has changed it meanwhile.
     """
     headers = resource.request.headers
     try:
@@ -107,7 +107,7 @@ def raise_412_if_modified(resource: UserResource, record: Record | None) -> None
 
 
 def _subject(resource: UserResource, record: Record | None) -> preconditions.Subject:
-    """Return what the conditions of the request are about."""
+    """Return the object with which the conditions of the request are compared."""
     if record is not None:
         return preconditions.Subject.record(
             record,
@@ -124,7 +124,7 @@ def raise_400_if_invalid_id(resource: UserResource, record_id: Any) -> None:
 
     Raises
     ------
-    HTTPBadRequest : `record_id` is no text, or of another form.
+    HTTPBadRequest : `record_id` is not a text, or has another form.
     """
     generator: Any = resource.model.id_generator
     if (
@@ -136,11 +136,11 @@ def raise_400_if_invalid_id(resource: UserResource, record_id: Any) -> None:
 
 
 def raise_400_if_id_mismatch(resource: UserResource, new_id: Any, record_id: Any) -> None:
-    """Refuse a body whose id is not the URL's (H-19.5).
+    """Refuse a body whose id is not that of the URL (H-19.5).
 
     Raises
     ------
-    HTTPBadRequest : they differ.
+    HTTPBadRequest : the ids differ.
     """
     if new_id != record_id:
         errors.raise_invalid(
@@ -151,7 +151,7 @@ def raise_400_if_id_mismatch(resource: UserResource, new_id: Any, record_id: Any
 
 
 def raise_conflict(resource: UserResource, exception: UnicityError) -> NoReturn:
-    """Answer 409 for a unique field that is taken (H-23.5).
+    """Answer 409 for the value of a unique field that another record has (H-23.5).
 
     Raises
     ------
@@ -167,13 +167,13 @@ def raise_conflict(resource: UserResource, exception: UnicityError) -> NoReturn:
 
 
 def raise_414_if_outgrown(request: Request, url: str) -> None:
-    """Refuse a request that a server may take, but not the one for its next page.
+    """Refuse a request if the server could refuse the longer URL of its next page.
 
-    Where the request itself is longer than the setting says, the server takes longer ones.
+    If the request itself is longer than the setting allows, the server accepts longer ones.
 
     Raises
     ------
-    HTTPRequestURITooLong : the client would be told so in the midst of its walk.
+    HTTPRequestURITooLong : the client would get this error later, after some of the pages.
     """
     limit = settings.read(request.registry.settings, "max_url_bytes")
     if not limit or len(url) + _LINE_BYTES <= limit:
@@ -191,7 +191,7 @@ def raise_414_if_outgrown(request: Request, url: str) -> None:
 
 
 def not_found() -> HTTPNotFound:
-    """Return the answer where there is no such record."""
+    """Return the error for a record that does not exist."""
     return errors.http_error(
         HTTPNotFound(),
         errno=errors.ERRORS.MISSING_RESOURCE,

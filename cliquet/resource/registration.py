@@ -1,4 +1,4 @@
-"""From a resource class to the two services that serve it."""
+"""The registration of a resource class, which makes its two services."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ResourceClass = TypeVar("ResourceClass", bound=type)
 
 
 def register(depth: int = 1, **kwargs: Any) -> Callable[[ResourceClass], ResourceClass]:
-    """Decorate a resource class, so that scanning its module serves it (P-8.1).
+    """Decorate a resource class, so that it is served when its module is scanned (P-8.1).
 
     Parameters
     ----------
-    depth : frames between the call and the module to scan.
-    kwargs : ``viewset``, or attributes of the class's viewset such as ``name``,
+    depth : number of frames between the call and the module to scan.
+    kwargs : ``viewset``, or attributes of the viewset of the class, such as ``name``,
         ``collection_path`` or ``record_methods``.
     """
 
@@ -42,12 +42,12 @@ def register_resource(
     depth: int = 1,
     **kwargs: Any,
 ) -> Callable[..., None]:
-    """Have a resource class served once its module is scanned (P-8.2).
+    """Serve a resource class when its module is scanned (P-8.2).
 
     Parameters
     ----------
-    settings : ignored; published.
-    viewset : used instead of the class's ``default_viewset``.
+    settings : ignored, but a part of the published signature.
+    viewset : is used instead of the ``default_viewset`` of the class.
 
     Returns
     -------
@@ -55,20 +55,20 @@ def register_resource(
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : at the scan, without storage backend (S-11.4), or with a
-        path that is no template.
+    pyramid.exceptions.ConfigurationError : at the scan, if there is no storage backend (S-11.4), or
+        if a path is not a template.
     """
     if viewset is None:
         viewset = resource_cls.default_viewset(**kwargs)
     else:
         if kwargs:
-            # Another registration may share the object (P-34.14).
+            # It is a copy, because another registration may share the object.
             viewset = copy.copy(viewset)
         viewset.update(**kwargs)
     resource_name = viewset.get_name(resource_cls)
 
     def register_service(endpoint_type: str, configurator: Configurator) -> Any:
-        # Applications replace the class in this package (P-35.19), so it is looked up there.
+        # Applications replace the class in the package, so that it is looked up there (P-35.19).
         service_class = sys.modules["cliquet.resource"].Service
         paths = {kind: _path(viewset, kind, resource_name) for kind in ("collection", "record")}
         service = service_class(
@@ -116,13 +116,13 @@ def register_resource(
             for option in ("unique_fields", "indexed_fields")
             for field in resource_cls.mapping.get_option(option)
         ]
-        # The collection that an instance takes by default (B-20.3).
+        # This is also the default collection of an instance.
         config.registry.storage.declare_indexes(resource_cls.__name__.lower(), fields)
         for endpoint_type in ("collection", "record"):
             config.add_cornice_service(register_service(endpoint_type, config))
 
-    # Not the whole answer, which the class would keep: the variables of whoever registers it, such
-    # as a configurator and its application, are in it.
+    # Only the module is kept. The whole result contains the variables of the caller, such as a
+    # configurator and its application, and the class would keep them alive.
     module = venusian.attach(resource_cls, callback, category="pyramid", depth=depth).module
     return callback
 

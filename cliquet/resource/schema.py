@@ -1,4 +1,4 @@
-"""Colander schemas of records: what a resource stores, and the field types of the library."""
+"""Colander schemas of records, and the field types of the library."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["URL", "PermissionsSchema", "ResourceSchema", "TimeStamp"]
 class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander has no types
     """The fields of a record (P-17.1).
 
-    ``id`` and ``last_modified`` belong to every record and are not declared. Options are given in
-    an inner class ``Options``, which may define any subset of those below.
+    ``id`` and ``last_modified`` belong to every record and are not declared. An inner class
+    ``Options`` may define any of the options below.
     """
 
     class Options:
@@ -28,14 +28,14 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
 
         Attributes
         ----------
-        unique_fields : names of the fields whose value no two records of a collection share; null
-            and absent values are not compared (P-17.4).
+        unique_fields : names of the fields whose values must differ in all records of a collection;
+            null and absent values are not compared (P-17.4).
         readonly_fields : names of the fields that PATCH may not change (P-17.5).
-        indexed_fields : names of the fields, dotted ones included, that clients filter or sort on:
-            ``cliquet migrate`` makes an index for each, as it does for unique fields, where the
-            storage has indexes (E-10).
-        preserve_unknown : keep the members that the schema does not declare instead of dropping
-            them (P-17.3).
+        indexed_fields : names of the fields, dotted ones included, that clients use in filters and
+            sorting. If the storage has indexes, ``cliquet migrate`` makes one for each of them, and
+            for each unique field.
+        preserve_unknown : whether to keep members that the schema does not declare, instead of
+            dropping them (P-17.3).
         """
 
         unique_fields: tuple[str, ...] = ()
@@ -43,13 +43,13 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
         indexed_fields: tuple[str, ...] = ()
         preserve_unknown: bool = False
 
-    # Found out when a request first asks: to look through a schema costs more than to use it.
+    # The first request finds this out, because examining a schema costs more than using it.
     _needs_binding: bool | None = None
 
     def for_request(self, request: Request) -> ResourceSchema:
-        """Return the schema as the body of a POST is validated with it: bound to the request.
+        """Return the schema bound to the request, with which the body of a POST is validated.
 
-        Where nothing of it depends on the request it is the schema itself, else a copy.
+        If nothing in it depends on the request, it is the schema itself, else a copy.
 
         .. versionadded:: 3.2
         """
@@ -63,11 +63,11 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
         return getattr(self.Options, name, getattr(ResourceSchema.Options, name))
 
     def is_readonly(self, field: str) -> bool:
-        """Whether PATCH may not change `field` (P-17.2)."""
+        """Return whether PATCH must not change `field` (P-17.2)."""
         return field in self.get_option("readonly_fields")
 
     def schema_type(self) -> colander.Mapping:
-        """Return the type of the root node; called by colander."""
+        """Return the type of the root node; colander calls it."""
         preserve = self.get_option("preserve_unknown") is True
         return colander.Mapping(unknown="preserve" if preserve else "ignore")
 
@@ -78,8 +78,8 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
 
         Raises
         ------
-        colander.Invalid : a field does not fit, or holds a number that JSON cannot carry; text is
-            coerced to numbers, so that ``"NaN"`` gets here where ``NaN`` did not (D-10, X-25).
+        colander.Invalid : a field does not fit, or contains a number that JSON lacks. Colander
+            converts text to numbers, so that ``"NaN"`` must be refused here too (D-10).
         """
         record = super().deserialize(_mark_nulls(self, cstruct))
         error = colander.Invalid(self)
@@ -92,7 +92,7 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
 
 
 MAX_PRINCIPALS = 1000
-"""Most principals, names of permissions included, that one body may give permissions to."""
+"""Greatest number of principals and names of permissions in one body."""
 
 
 def _storable(node: Any, principal: str) -> None:
@@ -105,7 +105,7 @@ class PermissionsSchema(colander.SchemaNode):  # type: ignore[misc]  # colander 
 
     Parameters
     ----------
-    permissions : names that are accepted; any, when it is empty.
+    permissions : names that are accepted; if it is empty, all names are.
     """
 
     def __init__(self, *args: Any, permissions: tuple[str, ...] = (), **kwargs: Any) -> None:
@@ -114,7 +114,7 @@ class PermissionsSchema(colander.SchemaNode):  # type: ignore[misc]  # colander 
 
     @staticmethod
     def schema_type() -> colander.Mapping:
-        """Return the type of the node; called by colander."""
+        """Return the type of the node; colander calls it."""
         return colander.Mapping(unknown="preserve")
 
     def deserialize(self, cstruct: Any = colander.null) -> Any:
@@ -122,7 +122,7 @@ class PermissionsSchema(colander.SchemaNode):  # type: ignore[misc]  # colander 
 
         Raises
         ------
-        colander.Invalid : a name is unknown, or a value is no list of texts.
+        colander.Invalid : a name is unknown, or a value is not a list of texts.
         """
         if cstruct is None:
             cstruct = colander.null
@@ -133,14 +133,14 @@ class PermissionsSchema(colander.SchemaNode):  # type: ignore[misc]  # colander 
             if self.known_perms and name not in self.known_perms:
                 allowed = ", ".join(self.known_perms)
                 raise colander.Invalid(self, f'"{name}" is not one of {allowed}')
-        # Before any of them is looked at (X-34).
+        # The number is checked before any of them is validated.
         lists = [value for value in permissions.values() if isinstance(value, list)]
         if len(permissions) + sum(map(len, lists)) > MAX_PRINCIPALS:
             raise colander.Invalid(self, f"More than {MAX_PRINCIPALS} principals")
         error = colander.Invalid(self)
         checked = {}
         for position, (name, principals) in enumerate(permissions.items()):
-            # A node of its own for each call: the instance is shared by requests (P-34.13).
+            # Each call makes its own node, because requests share the instance.
             node = colander.SchemaNode(
                 colander.Sequence(),
                 colander.SchemaNode(colander.String(), validator=_storable),
@@ -156,11 +156,11 @@ class PermissionsSchema(colander.SchemaNode):  # type: ignore[misc]  # colander 
 
 
 class TimeStamp(colander.SchemaNode):  # type: ignore[misc]  # colander has no types
-    """Milliseconds since the epoch, the present time when absent (P-17.7).
+    """Milliseconds since the Epoch; the default is the present time (P-17.7).
 
     Attributes
     ----------
-    auto_now : fill in the present time when the field is absent; default true.
+    auto_now : whether an absent field gets the present time, which is the default.
     """
 
     schema_type = colander.Integer
@@ -178,23 +178,23 @@ class TimeStamp(colander.SchemaNode):  # type: ignore[misc]  # colander has no t
 class URL(colander.SchemaNode):  # type: ignore[misc]  # colander has no types
     """An absolute URL of 1 to 2048 characters; white space around it is removed (P-17.8).
 
-    Hosts without a dot and unusual schemes are accepted (P-35.9), and so are hosts that begin by
-    ``www.`` without scheme.
+    Hosts without a dot and unusual schemes are accepted, and hosts that begin with ``www.`` need no
+    scheme.
     """
 
     schema_type = colander.String
 
     @staticmethod
     def preparer(appstruct: Any) -> Any:
-        """Strip white space; called by colander before validation."""
+        """Strip white space; colander calls it before the validation."""
         return utils.strip_whitespace(appstruct)
 
     def validator(self, node: Any, value: str) -> None:
-        """Check form and length; called by colander.
+        """Check the form and the length; colander calls it.
 
         Raises
         ------
-        colander.Invalid : `value` is no URL, or too long.
+        colander.Invalid : `value` is not a URL, or is too long.
         """
         colander.Length(min=1, max=2048)(node, value)
         if not _URL.fullmatch(value):
@@ -205,7 +205,7 @@ _URL = re.compile(
     r"(?:[a-z][a-z0-9+.-]+:(?:/{1,3}(?!/)|[a-z0-9%])|www\d{0,3}\.)[^\s<>\"]+", re.IGNORECASE
 )
 
-# Types that take null for a value, the text "None", instead of for an absence.
+# These types turn null into the text "None" instead of treating it as absent.
 _NULL_BLIND_TYPES = (
     colander.Boolean,
     colander.List,
@@ -217,9 +217,9 @@ _NULL_BLIND_TYPES = (
 
 
 def _mark_nulls(node: Any, value: Any) -> Any:
-    """Return `value` with colander's own mark where a declared field of such a type is null."""
+    """Return `value` with the null of colander where a declared field of such a type is null."""
     if value is None:
-        # Not their subclasses, which may have a use for it.
+        # Subclasses are left out, because they may handle null themselves.
         return colander.null if type(node.typ) in _NULL_BLIND_TYPES else None
     if isinstance(value, dict) and isinstance(node.typ, colander.Mapping):
         declared = {child.name: child for child in node.children}
@@ -233,7 +233,7 @@ def _mark_nulls(node: Any, value: Any) -> Any:
 
 
 def _is_number_kept(value: Any) -> bool:
-    """Whether every number of a validated value has a JSON form that comes back the same."""
+    """Return whether each number in a validated value has a JSON form that keeps its value."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, int):

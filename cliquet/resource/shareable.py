@@ -1,4 +1,4 @@
-"""The endpoints of a resource whose records can be shared: permissions decide who sees what."""
+"""The published class of resources whose records users share by permissions."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ from cliquet.web import faults
 
 __all__ = ["ShareableResource"]
 
-# Characters, of four bytes at most, of a collection's URI that leaves room for any generated id.
+# If the URI of a collection has at most so many characters, of at most four bytes, any generated id
+# fits.
 _SHORT_URI = utils.MAX_KEY_BYTES // 8
 
 
 class ShareableResource(UserResource):
-    """Records of all users together, each with permissions of its own (P-12, H-5.4).
+    """Records of all users together, each with its own permissions (P-12).
 
     Attributes
     ----------
-    permissions : names that a body may give principals for.
+    permissions : names of the permissions that a body may set.
     """
 
     default_model: type[Model] = ShareableModel
@@ -45,7 +46,7 @@ class ShareableResource(UserResource):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Permissions may change although the record does not (H-20.6).
+        # Permissions may change even if the record does not (H-20.6).
         self.force_patch_update = True
         self.model.permission = getattr(self.request.registry, "permission", None)
         self.model.current_principal = self.request.prefixed_userid
@@ -54,7 +55,8 @@ class ShareableResource(UserResource):
             if isinstance(known, KnownPermissions):
                 self.model.known_permissions = known
             self.model.judge = functools.partial(judging.judge_as_locked, self.context)
-            # Looked up at each call: plug-ins replace the context's method (P-35.13).
+            # The method is looked up at each call, because plugins replace it on the context
+            # (P-35.13).
             self.model.get_permission_object_id = lambda *args, **kwargs: (
                 self.context.get_permission_object_id(self.request, *args, **kwargs)
             )
@@ -62,29 +64,29 @@ class ShareableResource(UserResource):
     # Hooks
 
     def get_parent_id(self, request: Any) -> str:
-        """Return the same parent for everybody (P-12.3)."""
+        """Return the same parent for all users (P-12.3)."""
         return ""
 
     def process_record(self, new: Record, old: Record | None = None) -> Record:
-        """Attach the permissions of the body to the record about to be written (P-12.5)."""
+        """Add the permissions of the body to the record that will be written (P-12.5)."""
         record = dict(super().process_record(new, old=old))
         permissions = self.request.validated.get("permissions")
         if permissions:
             if self.request.method.upper() == "PUT":
-                # A replacement clears what it does not mention (H-24.5).
+                # A replacement removes the permissions that it does not mention (H-24.5).
                 permissions = {**dict.fromkeys(self.permissions, ()), **permissions}
             record[self.model.permissions_field] = permissions
         return record
 
     def apply_changes(self, record: Record, changes: Record) -> Record:
-        """Return what PATCH makes of a record, its permissions left out."""
+        """Return the record after a PATCH, without its permissions."""
         self._refuse_permissions_field(changes)
         return super().apply_changes(self._bare(record), changes=changes)
 
     def postprocess(
         self, result: Any, action: ACTIONS = ACTIONS.READ, old: Record | None = None
     ) -> Body:
-        """Return the body of the response: permissions stand beside the data (P-12.6)."""
+        """Return the body of the response, with the permissions beside the data (P-12.6)."""
         if isinstance(result, list):
             return super().postprocess(result, action=action, old=old)
         permissions = result.get(self.model.permissions_field)
@@ -94,7 +96,8 @@ class ShareableResource(UserResource):
             old=None if old is None else self._bare(old),
         )
         if permissions is not None:
-            # One shape, whatever the backend: who has no principals is not there (D-52).
+            # The form is the same for all backends: a permission without principals is absent
+            # (D-52).
             body["permissions"] = {
                 name: sorted(principals)
                 for name, principals in sorted(permissions.items())
@@ -113,7 +116,7 @@ class ShareableResource(UserResource):
                 description="Provide at least one of data or permissions",
             )
         if "patch" in self.request.validated:
-            # The permissions that it is applied to are those that nobody else can change (D-55).
+            # The patch must be applied to the permissions that are read under the lock (D-55).
             self.model.known_permissions.forget_aces()
         body = super().patch()
         if response_behavior(self.request.headers) in ("light", "diff"):
@@ -123,7 +126,7 @@ class ShareableResource(UserResource):
     # Steps
 
     def _extract_filters(self, queryparams: Any = None) -> list[Filter]:
-        """Read the filters, and keep to the records shared with the user (P-12.4)."""
+        """Read the filters, and limit the list to the records shared with the user (P-12.4)."""
         filters = super()._extract_filters(queryparams)
         shared_ids = self._selected_ids() or getattr(self.context, "shared_ids", None)
         if shared_ids:
@@ -131,7 +134,7 @@ class ShareableResource(UserResource):
         return filters
 
     def _selected_ids(self) -> IdQuery | None:
-        """Return what finds the ids of the shared records in the database, if the storage can."""
+        """Return a query for the ids of the shared records, if the storage can use it."""
         context = self.context
         if not isinstance(context, SharedListing) or context.selected_ids is None:
             return None
@@ -139,7 +142,7 @@ class ShareableResource(UserResource):
         return context.selected_ids if is_joined else None
 
     def _extract_partial_fields(self) -> list[str] | None:
-        """Read ``_fields``, which never asks for permissions (H-15.7)."""
+        """Read ``_fields``, which never selects permissions."""
         fields = super()._extract_partial_fields()
         if fields is None:
             return None
@@ -152,15 +155,15 @@ class ShareableResource(UserResource):
         return data
 
     def _new_record(self) -> Record:
-        # A PUT may give permissions alone (X-33).
+        # A PUT may contain only permissions (X-33).
         return super()._new_record() if "data" in self.request.validated else {}
 
     def _record_to_put(self, given: Record, existing: Record | None) -> Record:
-        """Return what a PUT writes: the attributes that there are, if it gives none (X-33).
+        """Return the record that a PUT writes; without attributes, the existing ones stay (X-33).
 
         Raises
         ------
-        HTTPBadRequest : there is no record, and the schema wants one to have attributes.
+        HTTPBadRequest : there is no record, and the schema requires attributes.
         """
         if "data" in self.request.validated:
             return given
@@ -177,15 +180,15 @@ class ShareableResource(UserResource):
     def _refuse_permissions_field(self, data: Record) -> None:
         name = self.model.permissions_field
         if name in data:
-            # It would be taken for permissions (D-9).
+            # The member would be taken for permissions (D-9).
             errors.raise_invalid(
                 self.request, name=f"data.{name}", description=f"{name} is reserved"
             )
 
     def _patched(self, existing: Record) -> Record:
-        """Return the record that the patch of the body makes of another, and keep its permissions.
+        """Return the record after the patch of the body, and keep its permissions.
 
-        Both formats see the record as its response shows it, beside its permissions (E-4.1).
+        Both formats are applied to the body of a response, with the record and its permissions.
         """
         stored = existing.get(self.model.permissions_field, {})
         before = {name: sorted(principals) for name, principals in stored.items() if principals}
@@ -209,7 +212,7 @@ class ShareableResource(UserResource):
         return {name: value for name, value in record.items() if name != field}
 
     def _creatable(self, record: Record) -> Record:
-        """Return what is about to be created, unless nobody could be given a permission on it.
+        """Return the record that will be created, unless nobody could get a permission on it.
 
         Raises
         ------
@@ -222,7 +225,7 @@ class ShareableResource(UserResource):
             collection = getattr(self.context, "permission_object_id", None)
             if not isinstance(collection, str) or len(collection) <= _SHORT_URI:
                 return record
-            # The one that the storage would make, too late to be judged.
+            # The storage would make the id later, when it cannot be checked any more.
             generator = self.model.id_generator or self.model.storage.id_generator
             record = {**record, id_field: generator()}
         if not utils.is_storable_key(get_object_id(record[id_field])):
@@ -243,7 +246,7 @@ class ShareableResource(UserResource):
         judging.check_list(self.context)
 
     def _disclosed(self, existing: Record) -> Record:
-        """Return what an error body may show of a record: its id, if the user may not read it."""
+        """Return the part of a record for an error: only its id, if the user may not read it."""
         if self._may_read(existing):
             return self._bare(existing)
         return {self.model.id_field: existing[self.model.id_field]}

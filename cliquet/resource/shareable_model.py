@@ -1,4 +1,4 @@
-"""A collection of records that have permissions. Knows nothing of HTTP."""
+"""A collection of records with permissions. The module knows nothing of HTTP."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ T = TypeVar("T")
 
 
 class ShareableModel(Model):
-    """Records that carry who may do what with them (P-14, B-20.4).
+    """The records of a collection, with their permissions (P-14).
 
     Attributes
     ----------
-    permissions_field : member of a record that holds its permissions, on the way in and out; it
-        never reaches the storage.
-    permission : backend that keeps them.
-    get_permission_object_id : gives the URI of a record from its id; without it, permissions are
-        left alone.
-    current_principal : may write what it writes; ``None`` for anonymous users (D-50).
-    known_permissions : what whoever made the model has read of permissions already; they are not
-        asked for again, and forgotten when the model changes them.
-    judge : called with the URI of each record that is replaced or deleted alone, and the
-        permissions that it had once nobody else could write it; what it raises undoes the write
-        (D-62). ``None`` to judge nothing.
+    permissions_field : member of a record that contains its permissions, in arguments and results;
+        it is never stored.
+    permission : backend of the permissions.
+    get_permission_object_id : function that returns the URI of a record for its id; without it,
+        permissions are not changed.
+    current_principal : principal that gets ``write`` on the records that it writes; ``None`` for
+        anonymous users (D-50).
+    known_permissions : permissions that were already read. They are not read again, and are
+        forgotten when the model changes them.
+    judge : is called with the URI of each single record that is replaced or deleted, and with its
+        permissions under the lock; an exception undoes the write (D-62). ``None`` for no check.
     """
 
     permissions_field = "__permissions__"
@@ -48,7 +48,7 @@ class ShareableModel(Model):
 
     @property
     def hands_filters_on(self) -> bool:
-        """Whether the storage is given the filters of lists and deletions as they are."""
+        """Whether the storage gets the filters of lists and deletions unchanged."""
         own_deletion = getattr(self.delete_records, "__func__", None)
         return self._has_own_get_records and own_deletion is ShareableModel.delete_records
 
@@ -63,7 +63,8 @@ class ShareableModel(Model):
         if backend is None:
             return record
         permission, get_object_id = backend
-        # Positional: plug-ins replace it by functions with parameters of other names (P-14.5).
+        # The argument is positional, because plugins replace it by functions with other names of
+        # parameters (P-14.5).
         object_id = get_object_id(record[self.id_field])
         permissions = self.known_permissions.aces(object_id, record[self.modified_field])
         if permissions is None:
@@ -73,7 +74,7 @@ class ShareableModel(Model):
     def _write_permissions(
         self, record_id: str, permissions: dict[str, Any], *, is_new: bool
     ) -> dict[str, set[str]]:
-        """Write the permissions of a record; return all that it then has."""
+        """Write the permissions of a record; return all of its permissions afterwards."""
         backend = self._backend()
         assert backend is not None  # noqa: S101 - the callers have looked
         permission, get_object_id = backend
@@ -89,7 +90,7 @@ class ShareableModel(Model):
         return change.after
 
     def _as_one(self, operation: Callable[[], T], parent_id: str | None) -> T:
-        """Run what writes a record and its permissions; either is kept if and only if both are."""
+        """Run an operation that writes a record and its permissions; both are kept, or none."""
         if self.storage.joins_transactions:
             return operation()
         return self.atomic(operation, parent_id)
@@ -104,14 +105,14 @@ class ShareableModel(Model):
         parent_id: str | None = None,
         unique_fields: Sequence[str] | None = None,
     ) -> Record:
-        """Store a new record and the permissions that it carries, and no other (X-30)."""
+        """Store a new record with exactly the permissions that it contains (X-30)."""
         record = dict(record)
         permissions = record.pop(self.permissions_field, {})
         create = functools.partial(super().create_record, record, parent_id, unique_fields)
         if self._backend() is None:
             return create()
         if not self.storage.joins_transactions and record.get(self.id_field) is None:
-            # The storage would make it while it writes.
+            # The id is needed before the storage would make it.
             record[self.id_field] = (self.id_generator or self.storage.id_generator)()
 
         def write(created: Record | None) -> dict[str, set[str]]:
@@ -119,7 +120,7 @@ class ShareableModel(Model):
             return self._write_permissions(record_id, permissions, is_new=True)
 
         if not isinstance(self.storage.joins_transactions, bool):
-            # A stand-in for a storage, which calls nothing (P-31.1).
+            # The storage is a mock, which does not call the function (P-31.1).
             created = create()
             return {**created, self.permissions_field: write(created)}
         collection = self._collection(parent_id)
@@ -137,7 +138,7 @@ class ShareableModel(Model):
         parent_id: str | None = None,
         unique_fields: Sequence[str] | None = None,
     ) -> Record:
-        """Replace a record, and the permissions that the new one mentions."""
+        """Replace a record, and the permissions that the new one contains."""
         record = dict(record)
         permissions = record.pop(self.permissions_field, {})
         update = functools.partial(super().update_record, record, parent_id, unique_fields)
@@ -157,7 +158,7 @@ class ShareableModel(Model):
         parent_id: str | None = None,
         last_modified: int | None = None,
     ) -> Record:
-        """Delete a record and its permissions (H-5.18, P-34.17)."""
+        """Delete a record and its permissions (H-5.18)."""
         delete = functools.partial(super().delete_record, record, parent_id, last_modified)
         backend = self._backend()
         if backend is None:
@@ -196,12 +197,13 @@ class ShareableModel(Model):
     def _forget(
         self, permission: PermissionBase, object_ids: list[str]
     ) -> list[dict[str, set[str]]]:
-        """Remove the permissions of objects, and return what they were."""
+        """Remove the permissions of objects, and return the former ones."""
         for object_id in object_ids:
             self.known_permissions.forget(object_id)
         if takes_at_once(permission):
             return permission.take_object_permissions(object_ids)
         before = permission.get_objects_permissions(object_ids)
-        # Published with plain texts for patterns (X-29).
+        # The published method takes plain texts for patterns, so that these must be marked as names
+        # (X-29).
         permission.delete_object_permissions(*map(Exact, object_ids))
         return before

@@ -1,4 +1,4 @@
-"""What a request may write: a record in the types of JSON, that is not too large."""
+"""The last check of a record before it is written: its types and its size."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _PLAIN_TYPES: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def storable(request: Any, record: Record) -> Record:
-    """Return a record as JSON holds it.
+    """Return a record with the types of JSON.
 
-    A schema may give dates, decimals or sets: the hooks see them, no storage keeps them.
+    A schema may give dates, decimals or sets. Hooks get them, but storages do not keep them.
 
     Raises
     ------
-    HTTPRequestEntityTooLarge : it is larger than ``max_record_bytes``. A body may be larger than
-        any record: it may be a batch, and what the schema does not know is dropped; and a patch
-        makes a record larger than itself.
+    HTTPRequestEntityTooLarge : it is larger than ``max_record_bytes``. The limit of bodies is not
+        enough: a body may be larger than a record, because it may be a batch or have unknown
+        members, and a small patch can make a large record.
     """
     converted = {
         name: value if type(value) in _PLAIN_TYPES else jsonio.loads(jsonio.dumps(value))
@@ -38,7 +38,7 @@ def storable(request: Any, record: Record) -> Record:
 
 def _limit(request: Any) -> int | None:
     configured = request.registry.settings
-    # Tests of applications have requests of their own making (P-31).
+    # Tests of applications make their own requests, which may lack settings (P-31).
     limit: int | None = settings.read(
         configured if isinstance(configured, Mapping) else {}, "max_record_bytes"
     )

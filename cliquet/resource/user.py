@@ -1,7 +1,7 @@
-"""The published class of resources whose records belong to the user who made them (H-5.1, H-5.2).
+"""The published class of resources whose records belong to the user who made them.
 
-What an endpoint does is in the modules ``listing`` and ``writing`` beside this one. The class holds
-what applications override: hooks, and the steps that the endpoints call through it (P-11).
+The code of the endpoints is in the modules ``listing`` and ``writing`` beside this one. The class
+has the methods that applications override: hooks, and the steps that the endpoints call through it.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ Body = dict[str, Any]
 
 
 class UserResource:
-    """Records that only their owner sees: the class that applications subclass (P-9).
+    """Records that only their owner sees; applications derive from this class (P-9).
 
     Attributes
     ----------
-    default_viewset, default_model : what serves and what stores the records.
-    mapping : an instance of the schema; without fields, nothing of a body is kept.
-    force_patch_update : PATCH writes even when nothing changes.
+    default_viewset, default_model : classes that serve and store the records.
+    mapping : an instance of the schema; if it has no fields, nothing in a body is kept.
+    force_patch_update : whether PATCH writes even if nothing changes.
     """
 
     default_viewset: type[ViewSet] = ViewSet
@@ -59,21 +59,21 @@ class UserResource:
     mapping: ResourceSchema = ResourceSchema()
     force_patch_update = False
 
-    # A list is read before its timestamp, which comes with the page: see `listing`.
+    # The timestamp comes with the page of a list, and is not read before: see `listing`.
     _timestamp_comes_with_page = True
 
-    # What was found out for the request.
+    # Values that were already read for the request.
     _timestamp: int | None = None
     _query_bounds: Bounds | None = None
-    # A mapping, and what it became when it was bound to the request.
+    # A mapping, and the same mapping bound to the request.
     _bound_mapping: tuple[ResourceSchema, ResourceSchema] | None = None
-    # The last page that was cut, and the record after it: the published methods that write its
-    # token are given its last record alone.
+    # The last page that was cut, and the record after it. The published methods that make its token
+    # only get its last record.
     _page_end: tuple[Sequence[Record], Record | None] = ((), None)
 
     def __init__(self, request: Request, context: Any = None) -> None:
-        # First, since an override may set attributes that the rest relies on (P-9.11).
-        # Where nobody is asked who they are, there is one collection for all (S-5.1).
+        # This comes first, because an override may set attributes that the rest needs (P-9.11). If
+        # there is no authentication, all users have the same collection.
         parent_id = self.get_parent_id(request) or ""
         if not _is_storable(parent_id, request):
             raise refusals.not_found()
@@ -92,7 +92,7 @@ class UserResource:
 
     @property
     def collection(self) -> Model:
-        """Former name of ``model`` (P-9.10)."""
+        """The former name of ``model`` (P-9.10)."""
         warnings.warn(
             "``self.collection`` is now deprecated. Please use ``self.model`` instead",
             DeprecationWarning,
@@ -102,7 +102,7 @@ class UserResource:
 
     @property
     def timestamp(self) -> int:
-        """The timestamp of the collection in ms, read once per request (P-9.9, P-9.13).
+        """The timestamp of the collection in ms, which is read once for a request (P-9.9).
 
         Raises
         ------
@@ -116,7 +116,7 @@ class UserResource:
 
     @property
     def _schema(self) -> ResourceSchema:
-        """The schema of the records, with what depends on the request worked out."""
+        """The schema of the records, bound to the request."""
         mapping, bound = self.mapping, self._bound_mapping
         if bound is None or bound[0] is not mapping:
             bound = self._bound_mapping = (mapping, mapping.for_request(self.request))
@@ -165,29 +165,30 @@ class UserResource:
     # Hooks
 
     def get_parent_id(self, request: Request) -> str:
-        """Return the parent of the collection: the user, so that records are theirs (P-11.1)."""
+        """Return the parent of the collection: the user, who owns the records (P-11.1)."""
         userid: str = request.prefixed_userid
         return userid
 
     def process_record(self, new: Record, old: Record | None = None) -> Record:
         """Change or refuse a record before it is written (P-11.2).
 
-        May be called more than once for one request (X-24).
+        It may be called more than once for one request (X-24).
 
         Parameters
         ----------
-        new : the record about to be written.
+        new : the record that will be written.
         old : the stored record, or the tombstone that `new` replaces.
         """
         modified_field = self.model.modified_field
         given = new.get(modified_field)
         if old is not None and given is not None and given <= old.get(modified_field, -1):
-            # Not newer than what is there: the server's timestamp replaces it (H-9.1).
+            # It is not newer than the existing record, so that the server makes the timestamp
+            # (H-9.1).
             return {name: value for name, value in new.items() if name != modified_field}
         return new
 
     def apply_changes(self, record: Record, changes: Record) -> Record:
-        """Return what PATCH makes of a record (P-11.3).
+        """Return the record after a PATCH (P-11.3).
 
         Raises
         ------
@@ -205,16 +206,16 @@ class UserResource:
             field, description = faults.first_of(invalid)
         else:
             return validated
-        # What the schema says of the record as a whole names no field.
+        # An error of the record as a whole has no field.
         name = f"data.{field}" if field else "data"
         errors.raise_invalid(self.request, name=name, description=description)
 
     def postprocess(
         self, result: Any, action: ACTIONS = ACTIONS.READ, old: Record | None = None
     ) -> Body:
-        """Return the body of the response, and tell subscribers what was done (P-11.4)."""
+        """Return the body of the response, and send the event to subscribers (P-11.4)."""
         self.request.notify_resource_event(
-            # After a change it is another one than the response's headers carry (X-10).
+            # After a change, the timestamp differs from that in the headers of the response (X-10).
             timestamp=(
                 self.model.timestamp if action is not ACTIONS.READ else lambda: self.timestamp
             ),
@@ -226,26 +227,26 @@ class UserResource:
         return {"data": result}
 
     def is_known_field(self, field: str) -> bool:
-        """Whether `field` can be filtered and sorted on (P-11.5, H-12.5).
+        """Return whether `field` may be in filters and sorting (P-11.5).
 
-        Overridden by applications whose records have no schema.
+        Applications whose records have no schema override it.
         """
         return field in self._get_known_fields()
 
     def _get_known_fields(self) -> list[str]:
-        """Return the declared fields and the three that every record may have (P-11.6)."""
+        """Return the declared fields and the three that every record may have."""
         declared = [node.name for node in self._schema.children]
         model = self.model
         return [*declared, model.id_field, model.modified_field, model.deleted_field]
 
-    # Steps of the endpoints that applications override as well (P-11.7)
+    # Steps of the endpoints, which are published because applications override them too (P-11.7)
 
     def _get_record_or_404(self, record_id: Any) -> Record:
-        """Return a live record (P-11.8).
+        """Return a live record.
 
         Raises
         ------
-        HTTPNotFound : there is none.
+        HTTPNotFound : there is no such record.
         """
         current: Record | None = getattr(self.context, "current_record", None)
         if current is not None:
@@ -256,25 +257,25 @@ class UserResource:
             raise refusals.not_found() from None
 
     def _extract_filters(self, queryparams: Any = None) -> list[Filter]:
-        """Read the filters of the query string (H-12)."""
+        """Read the filters of the query string."""
         return listing_query.filters(self, queryparams)
 
     def _extract_limit(self) -> int | None:
-        """Read ``_limit`` (H-14.1 to H-14.4)."""
+        """Read ``_limit``."""
         return listing_query.limit(self)
 
     def _extract_sorting(self, limit: int | None) -> list[Sort]:
-        """Read ``_sort``, and complete it to a total order (H-13, D-24)."""
+        """Read ``_sort``, and complete it to a total order."""
         return listing_query.sorting(self)
 
     def _extract_partial_fields(self) -> list[str] | None:
-        """Read ``_fields`` (H-15)."""
+        """Read ``_fields``."""
         return listing_query.fields(self)
 
     def _extract_pagination_rules_from_token(
         self, limit: int | None, sorting: list[Sort]
     ) -> tuple[list[PaginationRule], int]:
-        """Read ``_token``: where the page starts, and how many items came before (H-14.9)."""
+        """Read ``_token``: the place where the page starts, and the number of items before it."""
         return listing_query.start_of_page(self, sorting)
 
     def _build_pagination_rules(
@@ -283,22 +284,22 @@ class UserResource:
         last_record: Mapping[str, Any],
         rules: list[PaginationRule] | None = None,
     ) -> list[PaginationRule]:
-        """Return the rules that keep what follows `last_record` (B-6.22)."""
+        """Return the rules that keep the records after `last_record`."""
         return [*(rules or []), *pagination.pagination_rules(sorting, last_record)]
 
     def _build_pagination_token(self, sorting: list[Sort], last_record: Record, offset: int) -> str:
-        """Return the token of the page that follows `last_record`."""
+        """Return the token of the page after `last_record`."""
         return listing.page_token(self, sorting, last_record, offset)
 
     def _next_page_url(
         self, sorting: list[Sort], limit: int, last_record: Record, offset: int
     ) -> str:
-        """Return the absolute URL of the next page (H-14.5, H-14.12, D-70)."""
+        """Return the absolute URL of the next page."""
         token = self._build_pagination_token(sorting, last_record, offset)
         return listing.next_page_url(self.request, limit=limit, token=token)
 
     def _add_timestamp_header(self, response: Response, timestamp: int | None = None) -> None:
-        """Set ``ETag`` and ``Last-Modified``, of the collection by default (H-9.7)."""
+        """Set ``ETag`` and ``Last-Modified``, by default those of the collection."""
         headers.add_timestamp_headers(
             response.headers, self.timestamp if timestamp is None else timestamp
         )
@@ -312,81 +313,82 @@ class UserResource:
                 self.request.registry.settings, f"{resource_name}_cache_expires_seconds"
             )
         if expires_seconds:
-            # A public view has not asked yet who the user is, whose answer is private (D-69).
+            # A public view has not authenticated the user yet, and the answer for a user is private
+            # (D-69).
             _ = self.request.authenticated_userid
         headers.add_cache_headers(
             response.headers, expires_seconds, authentication.is_private(self.request)
         )
 
     def _raise_304_if_not_modified(self, record: Record | None = None) -> None:
-        """Answer 304 when the client has this version already (H-10.8)."""
+        """Answer 304 if the client already has this version."""
         if self.request.headers.get("If-None-Match"):
             refusals.raise_304_if_not_modified(self, record)
 
     def _raise_412_if_modified(self, record: Record | None = None) -> None:
-        """Answer 412 when a precondition does not hold (H-10.6, H-10.9)."""
+        """Answer 412 if a precondition is false."""
         conditions = self.request.headers
         if conditions.get("If-Match") or conditions.get("If-None-Match"):
             refusals.raise_412_if_modified(self, record)
 
     def _raise_400_if_invalid_id(self, record_id: Any) -> None:
-        """Refuse an id that the generator could not have made (H-7.8)."""
+        """Refuse an id that the generator could not have made."""
         refusals.raise_400_if_invalid_id(self, record_id)
 
     def _raise_400_if_id_mismatch(self, new_id: Any, record_id: Any) -> None:
-        """Refuse a body whose id is not the URL's (H-19.5)."""
+        """Refuse a body whose id is not that of the URL."""
         refusals.raise_400_if_id_mismatch(self, new_id, record_id)
 
     def _raise_conflict(self, exception: UnicityError) -> NoReturn:
-        """Answer 409 for a unique field that is taken (H-23.5)."""
+        """Answer 409 for the value of a unique field that another record has."""
         refusals.raise_conflict(self, exception)
 
-    # What shared resources do otherwise
+    # Steps that shareable resources override
 
     def _body_data(self) -> Record:
-        """Return ``data`` as the client sent it."""
+        """Return the ``data`` of the client."""
         return body.sent_data(self.request)
 
     def _new_record(self) -> Record:
-        """Return the validated record of the body, with the client's timestamp (X-5)."""
+        """Return the validated record of the body, with the timestamp of the client."""
         return body.new_record(self)
 
     def _record_to_put(self, given: Record, existing: Record | None) -> Record:
-        """Return what a PUT writes, from what the body says and what is there."""
+        """Return the record that a PUT writes, from the body and the existing record."""
         return given
 
     def _patched(self, existing: Record) -> Record:
-        """Return the record that the patch of the body makes of another (E-4.1)."""
+        """Return the record after the patch of the body."""
         return patch_reading.patched_record(self.request, existing)
 
     def _bare(self, record: Record) -> Record:
-        """Return a record of the model as clients know it."""
+        """Return a record of the model in the form for clients."""
         return record
 
     def _creatable(self, record: Record) -> Record:
-        """Return what is about to be created, or refuse it for what it would be called."""
+        """Return the record that will be created, or refuse it because of its URI."""
         return record
 
     def _check_put(self, existing: Record | None) -> None:
-        """Make sure that the request may create, or replace, as it turns out to do (D-62)."""
+        """Make sure that the request may create, or may replace, whichever it does (D-62)."""
 
     def _check_write(self) -> None:
-        """Make sure that the request may still write the record (D-62)."""
+        """Make sure that the request may still write the record."""
 
     def _check_list(self) -> None:
-        """Make sure that the request may still write the records of the list (D-62)."""
+        """Make sure that the request may still write the records of the list."""
 
     def _may_read(self, record: Record) -> bool:
-        """Whether the client may see a record that stands in its way; its own it may."""
+        """Return whether the client may see an existing record; owners may see their own."""
         return True
 
     def _disclosed(self, existing: Record) -> Record:
-        """Return what an error body may show of a record (X-11)."""
+        """Return the part of a record that the body of an error may show (X-11)."""
         return existing
 
 
 def _is_storable(parent_id: str, request: Request) -> bool:
-    """Whether records may have such a parent; what has been written in a URL may be anything."""
+    """Return whether records may have such a parent, which may come from a URL."""
     if not utils.is_storable_key(parent_id):
         return False
     variables = (request.matchdict or {}).items()

@@ -1,4 +1,4 @@
-"""A collection of records, as resources, views and scripts handle it. Knows nothing of HTTP."""
+"""A collection of records for resources, views and scripts. It knows nothing of HTTP."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _PAGES_WITH_TIMESTAMP = Shortcut("pages_have_timestamp", "collection_timestamp",
 
 
 class Model:
-    """The records of one parent in one collection (P-13, B-20.1).
+    """The records of one parent in one collection (P-13).
 
     Parameters
     ----------
-    storage : backend that keeps them; or what stands for one in a test, and is only asked what a
-        published storage can answer (P-31.1).
-    id_generator : makes the ids of new records; default the storage's.
-    collection_id, parent_id : which collection. A parent is a name, whatever it holds; only a
-        :class:`~cliquet.core.globs.Pattern` stands for several parents (X-29).
-    auth : ``Authorization`` header of the request, handed to the storage as it is.
+    storage : backend of the records, or a mock in a test, of which only published methods are
+        called (P-31.1).
+    id_generator : function that makes the ids of new records; by default that of the storage.
+    collection_id, parent_id : names of the collection. A parent is a name, whatever characters it
+        contains; only a :class:`~cliquet.core.globs.Pattern` means several parents (X-29).
+    auth : ``Authorization`` header of the request, which the storage gets unchanged.
     """
 
     id_field = DEFAULT_ID_FIELD
@@ -53,17 +53,17 @@ class Model:
         self.storage = storage
         self.id_generator = id_generator
         self.collection_id = collection_id
-        # As what it is, for those who hand it to the storage themselves (X-29).
+        # It has the type of a name, for code that passes it to the storage itself (X-29).
         self.parent_id = exact(parent_id)
         self.auth = auth
 
     def _collection(self, parent_id: str | None) -> dict[str, Any]:
-        # An empty parent is a parent like another (P-34.18).
+        # An empty parent is a normal parent.
         parent_id = self.parent_id if parent_id is None else parent_id
         return {
             "collection_id": self.collection_id,
-            # A plain text is a name to the methods that are called with this, and costs drivers
-            # less than a type of ours.
+            # The methods that get this read a plain text as a name, and it costs the drivers less
+            # than our type.
             "parent_id": str(parent_id) if isinstance(parent_id, Exact) else parent_id,
             "auth": self.auth,
         }
@@ -79,12 +79,12 @@ class Model:
     def atomic(self, operation: Callable[[], T], parent_id: str | None = None) -> T:
         """Run an operation on the collection as one transaction of the storage.
 
-        Nobody else writes to the collection between what `operation` reads and what it writes.
+        Nobody else writes to the collection between the reads and the writes of `operation`.
 
         Parameters
         ----------
-        operation : may be run more than once; what it does in the permission backend is undone
-            each time, whatever else it does must bear that (X-24).
+        operation : function that may run more than once. Its changes in the permission backend are
+            undone each time; its other effects must allow the repetition (X-24).
 
         .. versionadded:: 3.2
         """
@@ -101,9 +101,9 @@ class Model:
     def pages_have_timestamp(self) -> bool:
         """Whether :meth:`get_records` returns a :class:`~cliquet.storage.base.Page`.
 
-        Not with a method of the application's in its place, which may lose it; a subclass whose own
-        returns what its parent's does overrides this property. Nor with a storage whose methods
-        were replaced since its class promised it.
+        It is false if the application has replaced the method, because a new one may lose the page.
+        A subclass whose method returns the result of its parent may override this property. It is
+        also false if methods of the storage were replaced.
 
         .. versionadded:: 3.2
         """
@@ -132,13 +132,13 @@ class Model:
         include_deleted: bool = False,
         parent_id: str | None = None,
     ) -> tuple[list[Record], int]:
-        """Return a page of records, and how many live ones match the filters in all.
+        """Return a page of records, and the number of all live ones that match the filters.
 
         Parameters
         ----------
         filters : all of them must match.
-        sorting : criteria, the most significant first.
-        pagination_rules : lists of filters, one of which must match entirely.
+        sorting : criteria, the most important first.
+        pagination_rules : lists of filters; all filters of one list must match.
         limit : size of the page; ``None`` for no limit.
         include_deleted : whether tombstones are listed with the records.
         """
@@ -160,7 +160,8 @@ class Model:
         return self.storage.delete_all(
             filters=filters,
             collection_id=collection["collection_id"],
-            # Published with plain texts for patterns (X-29).
+            # The published method takes plain texts for patterns, so that this must be marked as a
+            # name (X-29).
             parent_id=exact(collection["parent_id"]),
             auth=collection["auth"],
             **self._all_fields,
@@ -171,17 +172,17 @@ class Model:
 
         Raises
         ------
-        RecordNotFoundError : there is none with this id.
+        RecordNotFoundError : there is no record with this id.
         """
         return self.storage.get(object_id=record_id, **self._collection(parent_id), **self._fields)
 
     def find_tombstone(self, record_id: str, parent_id: str | None = None) -> Record | None:
-        """Return what remains of a deleted record, or ``None``.
+        """Return the tombstone of a deleted record, or ``None``.
 
         .. versionadded:: 3.2
         """
         if not self._has_own_get_records or not isinstance(self.storage, StorageBase):
-            # The application's lists tombstones too, or does not (P-10.5).
+            # A method of the application may or may not list tombstones (P-10.5).
             filters = [
                 Filter(self.id_field, record_id, COMPARISON.EQ),
                 Filter(self.deleted_field, True, COMPARISON.EQ),
@@ -204,7 +205,7 @@ class Model:
 
         Raises
         ------
-        UnicityError : its id or one of `unique_fields` is taken.
+        UnicityError : another record has its id, or the same value of one of `unique_fields`.
         """
         return self.storage.create(
             record=record,
@@ -220,11 +221,11 @@ class Model:
         parent_id: str | None = None,
         unique_fields: Sequence[str] | None = None,
     ) -> Record:
-        """Replace the record of the same id, and return it with its timestamp.
+        """Replace the record with the same id, and return it with its timestamp.
 
         Raises
         ------
-        UnicityError : one of `unique_fields` is taken.
+        UnicityError : another record has the same value of one of `unique_fields`.
         """
         return self.storage.update(
             object_id=record[self.id_field],
@@ -240,11 +241,11 @@ class Model:
         parent_id: str | None = None,
         last_modified: int | None = None,
     ) -> Record:
-        """Delete a record, given as a dictionary that has its id, and return its tombstone.
+        """Delete a record, which is a dictionary with its id, and return its tombstone.
 
         Parameters
         ----------
-        last_modified : timestamp of the tombstone in ms; default a new one.
+        last_modified : timestamp of the tombstone in ms; by default a new one.
 
         Raises
         ------

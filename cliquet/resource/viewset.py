@@ -1,4 +1,4 @@
-"""URLs, methods and view arguments of a resource: what its registration may vary."""
+"""URLs, methods and view arguments of a resource, which its registration may change."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _RECORD_HEADERS = ("Last-Modified", "ETag", "Cache-Control", "Expires", "Pragma"
 
 
 class ViewSet:
-    """How a resource is served (P-15).
+    """The description of the services of a resource (P-15).
 
-    Any class attribute below can be given as keyword to :func:`cliquet.resource.register`.
+    Any class attribute below may be a keyword argument of :func:`cliquet.resource.register`.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class ViewSet:
         ``{endpoint_type}``; variables of the URL are written with doubled braces.
     collection_methods, record_methods : HTTP methods of the two URLs.
     validate_schema_for : methods whose body is validated.
-    readonly_methods : what remains when the setting ``readonly`` is on.
+    readonly_methods : methods that remain if the setting ``readonly`` is on.
     """
 
     service_name = "{resource_name}-{endpoint_type}"
@@ -57,7 +57,7 @@ class ViewSet:
     default_record_arguments: dict[str, Any] = {}
     record_get_arguments: dict[str, Any] = {"cors_headers": _RECORD_HEADERS}
 
-    # A name for the resource; here or as a keyword it wins over the class's own (P-34.15).
+    # A name of the resource, here or as a keyword, wins over that of the class.
     name: str
 
     def __init__(self, **kwargs: Any) -> None:
@@ -78,12 +78,12 @@ class ViewSet:
     def get_view_arguments(
         self, endpoint_type: str, resource_cls: type, method: str
     ) -> dict[str, Any]:
-        """Return the arguments of one view, most general ones first (P-15.3).
+        """Return the arguments of one view (P-15.3).
 
         Parameters
         ----------
         endpoint_type : ``collection`` or ``record``.
-        method : HTTP method, in any case.
+        method : HTTP method, in upper or lower case.
         """
         method = method.lower()
         arguments: dict[str, Any] = {}
@@ -102,30 +102,30 @@ class ViewSet:
         if method.upper() not in self.validate_schema_for:
             return colander.MappingSchema(typ=colander.Mapping(unknown="preserve"))
         if method.upper() == "PATCH":
-            # Its fields are validated once they are merged in the stored record.
+            # Its fields are validated after they are merged into the stored record.
             data = colander.SchemaNode(colander.Mapping(unknown="preserve"))
         else:
             data = record_node(resource_cls.mapping)
         data.name = "data"
-        # Null is no record, even where none is needed (H-8.3, D-7).
+        # Null is not a record, even if the body needs none (H-8.3).
         data.refuse_null = True
         payload = colander.MappingSchema(typ=colander.Mapping(unknown="raise"))
         payload.add(data)
         return payload
 
     def get_view(self, endpoint_type: str, method: str) -> str:
-        """Return the name of the resource's method that serves an HTTP method (P-15.7)."""
+        """Return the name of the method of the resource that serves an HTTP method (P-15.7)."""
         if endpoint_type == "record":
             return method.lower()
         return f"{endpoint_type}_{method.lower()}"
 
     def get_name(self, resource_cls: type) -> str:
-        """Return the name of the resource (P-15.10): given, declared, or made of its class's."""
+        """Return the name of the resource: given, declared, or made from its class (P-15.10)."""
         name = getattr(self, "name", None) or getattr(resource_cls, "name", None)
         return name if isinstance(name, str) else resource_cls.__name__.lower()
 
     def get_service_name(self, endpoint_type: str, resource_cls: type) -> str:
-        """Return the name of a service, which is its route's too (P-35.14)."""
+        """Return the name of a service, which is also that of its route (P-35.14)."""
         return self.service_name.format(
             resource_name=self.get_name(resource_cls), endpoint_type=endpoint_type
         )
@@ -141,7 +141,7 @@ class ViewSet:
         method: str,
         settings_mapping: Mapping[str, Any],
     ) -> bool:
-        """Whether settings leave an endpoint on (S-7).
+        """Return whether the settings leave an endpoint on (S-7).
 
         Parameters
         ----------
@@ -158,7 +158,7 @@ class ViewSet:
 
 
 class ShareableViewSet(ViewSet):
-    """How a resource with permissions is served (P-16)."""
+    """The description of the services of a resource with permissions (P-16)."""
 
     def get_record_schema(self, resource_cls: Any, method: str) -> colander.SchemaNode:
         """Return the schema of the requests of one method, with their permissions (P-16.3)."""
@@ -168,7 +168,7 @@ class ShareableViewSet(ViewSet):
         if method.upper() == "PATCH":
             schema["data"].missing = colander.drop
         elif method.upper() == "PUT":
-            # Who sends permissions alone keeps what the record holds (X-33).
+            # If a client only sends permissions, the record stays (X-33).
             schema["data"].dispensed_by = "permissions"
         schema.add(
             PermissionsSchema(
@@ -199,13 +199,13 @@ class ProtectedViewSet(ShareableViewSet, metaclass=DeprecatedMeta):
 
 
 def record_node(mapping: colander.SchemaNode) -> colander.SchemaNode:
-    """Return a copy of a resource's schema, to be the ``data`` of its requests.
+    """Return a copy of the schema of a resource, for the ``data`` of its requests.
 
-    The copy leaves the shared instance alone (P-34.14).
+    It is a copy, because other code shares the instance.
     """
     data = mapping.clone()
     if validation.needs_binding(mapping):
-        # Whether a member is mandatory may depend on the request (H-8.8).
+        # The request may decide whether a member is required.
         data.may_be_absent = True
         return data
     try:
@@ -213,8 +213,8 @@ def record_node(mapping: colander.SchemaNode) -> colander.SchemaNode:
     except colander.Invalid:
         pass
     else:
-        # No member is mandatory, hence neither is `data` (H-8.8). The defaults are worked out for
-        # each request: some depend on the time.
+        # No member is required, and therefore `data` is not either (H-8.8). Defaults are computed
+        # for each request, because some depend on the time.
         data.missing = {}
         data.defaults_when_absent = True
     return data

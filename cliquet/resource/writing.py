@@ -1,7 +1,7 @@
 """The endpoints that write one record: POST, PUT, PATCH and DELETE.
 
-What reads, judges and writes a record runs as one operation of the storage, so that nobody else
-writes in between (X-24).
+The reads, checks and writes of a record are one operation of the storage, so that nobody else
+writes in between.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def post_record(resource: UserResource) -> dict[str, Any]:
     def create() -> tuple[Record, ACTIONS]:
         existing = _find(resource, new[id_field]) if id_field in new else None
         if existing is None or resource._may_read(existing) or _is_creation_only(resource):
-            # Without a live record the condition is about the collection (H-10.3).
+            # Without a live record, the condition is compared with the collection (H-10.3).
             resource._raise_412_if_modified(record=existing)
         else:
-            # A timestamp to compare with would tell the one of the record (D-49).
+            # A comparison of timestamps would reveal that of the record (D-49).
             resource._raise_conflict(UnicityError(id_field, existing))
         raise_400_if_ahead(resource, new.get(model.modified_field), existing)
         processed = resource._creatable(storable(request, resource.process_record(dict(new))))
@@ -62,7 +62,7 @@ def post_record(resource: UserResource) -> dict[str, Any]:
             return error.record, ACTIONS.READ
         return created, ACTIONS.CREATE
 
-    # A generated id and no condition: nothing is judged that the creation itself does not.
+    # With a generated id and without a condition, the creation itself makes all the checks.
     is_plain = id_field not in new and not request.headers.get("If-Match")
     record, action = create() if is_plain else atomically(resource, create)
     if action is ACTIONS.CREATE:
@@ -109,7 +109,7 @@ def _put(resource: UserResource, new: Record) -> tuple[Record, ACTIONS, Record |
 def patch_record(resource: UserResource) -> dict[str, Any]:
     """Modify members of a record (H-20)."""
     request = resource.request
-    # A patch in a format of its own stands in the body without payload around it (E-4.1).
+    # A patch in its own format is the whole body, without a payload around it.
     given = None
     if "patch" in request.validated:
         patch_reading.check_shape(request)
@@ -122,7 +122,7 @@ def patch_record(resource: UserResource) -> dict[str, Any]:
         request.response, timestamp=record[resource.model.modified_field]
     )
     body = resource.postprocess(record, action=ACTIONS.UPDATE, old=existing)
-    # Subscribers get the whole record; only the client may ask for less (P-34.2).
+    # Subscribers get the whole record, even if the client asks for less.
     body["data"] = patch.shown_members(
         patch.response_behavior(request.headers), body["data"], plan.changes, changed
     )
@@ -144,7 +144,7 @@ def _patch(resource: UserResource, given: Record | None) -> tuple[Record, Record
     resource._raise_400_if_id_mismatch(updated.setdefault(id_field, record_id), record_id)
     updated = storable(resource.request, resource.process_record(updated, old=existing))
 
-    # A timestamp that was sent counts as changed even when it is then ignored (H-20.4).
+    # A timestamp that was sent counts as changed even if it is then ignored (H-20.4).
     intended = {
         **updated,
         modified_field: existing[modified_field] if timestamp is None else timestamp,
@@ -152,7 +152,7 @@ def _patch(resource: UserResource, given: Record | None) -> tuple[Record, Record
     touched = {**plan.changes, **dict.fromkeys(plan.removed)}
     changed = patch.changed_members(existing, intended, touched)
     if not changed and not resource.force_patch_update:
-        # Nothing is written, and the timestamp stays (H-20.5).
+        # Nothing is written, and the timestamp stays the same (H-20.5).
         unchanged = {**updated, modified_field: existing[modified_field]}
         return unchanged, existing, plan, changed
     try:
@@ -186,11 +186,11 @@ def delete_record(resource: UserResource) -> dict[str, Any]:
 
 
 def atomically(resource: UserResource, operation: Callable[[], T]) -> T:
-    """Run what reads, judges and writes, with nobody else writing between (D-53 to D-57)."""
+    """Run an operation that reads, checks and writes, while nobody else writes (X-24)."""
     try:
         return resource.model.atomic(operation)
     except RecordNotFoundError:
-        # Deleted meanwhile, with a storage that does not hold the lock (B-22.16).
+        # The record was deleted meanwhile; this happens with a storage that does not hold the lock.
         raise refusals.not_found() from None
 
 
@@ -206,7 +206,7 @@ def _is_creation_only(resource: UserResource) -> bool:
 
 
 def _deletion_timestamp(resource: UserResource) -> int | None:
-    """Read ``?last_modified`` of DELETE (H-21.3, D-6)."""
+    """Read ``?last_modified`` of a DELETE."""
     name = resource.model.modified_field
     value = resource.request.GET.get(name)
     if value is None:
