@@ -63,7 +63,7 @@ def _warn_of_missing_secret(configured: dict[str, Any]) -> None:
     )
     if is_used and not settings.read(configured, "userid_hmac_secret"):
         logs.logger.warning(
-            "userid_hmac_secret is empty: who reads the ids of users can guess their passwords."
+            "userid_hmac_secret is empty: passwords can be guessed from the ids of users."
         )
 
 
