@@ -51,7 +51,8 @@ def parse(text: str) -> Authority | None:
         return None
     if name is None:
         try:
-            host = f"[{ipaddress.IPv6Address(address)}]"
+            # All eight groups: Python 3.13 shortens some addresses otherwise than Python 3.12.
+            host = f"[{ipaddress.IPv6Address(address).packed.hex(':', 2)}]"
         except ValueError:
             return None
     elif len(name) > _MAX_NAME:
