@@ -77,6 +77,11 @@ class Session(abc.ABC):
     def rollback(self) -> None:
         """Undo all changes that were not committed. This never raises."""
 
+    def wrote(self) -> None:
+        """Take note that something was changed: what was read before may no longer be true."""
+        self.has_written = True
+        self.memo.clear()
+
     @property
     def is_fresh(self) -> bool:
         """Whether nothing was changed yet, and no savepoint was taken."""
@@ -165,13 +170,18 @@ class SQLClient(abc.ABC):
         if transaction is None:
             session: Session | None = getattr(self._own, "session", None)
             return session
-        session = _data(transaction, self)
-        if session is None:
-            session = _data(scope.outer(), self)
-            if session is not None:
-                # A session of its own would wait for the locks of the request around it.
-                transaction.join(_PartOfSession(session, transaction))
-                transaction.set_data(self, session)
+        return _data(transaction, self) or self._session_around(transaction)
+
+    def _session_around(self, transaction: Transaction) -> Session | None:
+        """Let an operation take part in the session of the request around it, if that has one.
+
+        A session of its own would wait for the locks of the request.
+        """
+        outer = scope.outer()
+        session = None if outer is None else _data(outer, self)
+        if session is not None:
+            transaction.join(_PartOfSession(session, transaction))
+            transaction.set_data(self, session)
         return session
 
     @contextmanager
@@ -221,13 +231,14 @@ class SQLClient(abc.ABC):
         Outside of a request, the end of the outermost block commits, or undoes everything if it
         raises.
         """
-        session = self.current()
-        if session is not None:
-            yield session
-            return
         transaction = scope.current()
         if transaction is not None:
-            yield self._join(transaction)
+            session = _data(transaction, self) or self._session_around(transaction)
+            yield session or self._join(transaction)
+            return
+        session = getattr(self._own, "session", None)
+        if session is not None:
+            yield session
             return
         session = self._own.session = self._lend(is_autocommit=False)
         try:
@@ -256,10 +267,8 @@ class SQLClient(abc.ABC):
         self._take_back(session)
 
 
-def _data(transaction: Transaction | None, client: SQLClient) -> Session | None:
+def _data(transaction: Transaction, client: SQLClient) -> Session | None:
     """Return the session of a client in a transaction, if there is one."""
-    if transaction is None:
-        return None
     try:
         session: Session | None = transaction.data(client)
     except KeyError:

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from cliquet.permission.base import PermissionBase
 from cliquet.permission.transfer import Grant, UserPrincipal
 from cliquet.storage.base import StorageBase
-from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.ordering import json_equal
+from cliquet.storage.selection import CollectionKey
 from cliquet.storage.transfer import (
     CollectionTimestamp,
     ExportedCollection,

@@ -20,7 +20,7 @@ from cliquet import utils
 from cliquet.monitoring import logs
 from cliquet.security import object_uris
 from cliquet.security.authorization import RouteFactory
-from cliquet.storage.collection_key import CollectionKey
+from cliquet.storage.selection import CollectionKey
 
 __all__ = ["Place", "SharedObjects", "SharedRecord"]
 

@@ -1,53 +1,53 @@
-"""What the storages share whose writes wait for the end of the request."""
+"""Operations of the storages whose writes wait for the end of the request."""
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cliquet.connections import own_transactions, scope
-from cliquet.storage.atomicity import StorageAtomicity
-from cliquet.storage.collection_key import CollectionKey
+from cliquet.storage.selection import CollectionKey
 
-__all__ = ["JoiningStorage"]
+__all__ = ["JoinedTransactions", "RunLocked"]
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 
-class JoiningStorage(StorageAtomicity):
-    """A storage that joins the transaction of the request.
+class RunLocked(Protocol):
+    """Locks a collection in the transaction under way, and runs an operation."""
+
+    def __call__(self, operation: Callable[[], T], key: CollectionKey) -> T:
+        """Return what the operation returns."""
+
+
+class JoinedTransactions:
+    """Runs the operations of a storage that joins the transaction of the request.
 
     Where there is none, an operation has one of its own, which the other backends join as well.
+
+    Parameters
+    ----------
+    is_under_way : tells whether this thread is in a transaction of the storage, outside any
+        request.
     """
 
-    @abc.abstractmethod
-    def _is_in_transaction(self) -> bool:
-        """Whether this thread is in a transaction of the storage, outside any request."""
+    def __init__(self, is_under_way: Callable[[], bool], run_locked: RunLocked) -> None:
+        self._is_under_way = is_under_way
+        self._run_locked = run_locked
 
-    @abc.abstractmethod
-    def _atomic(self, operation: Callable[[], T], key: CollectionKey) -> T:
-        """Lock a collection in the transaction under way, and run an operation."""
-
-    def atomic(self, operation: Callable[[], T], *, collection_id: str, parent_id: str) -> T:
-        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
-        if scope.current() is None and not self._is_in_transaction():
-            return own_transactions.run(lambda: self._atomic(operation, key))
-        return self._atomic(operation, key)
+    def run(self, operation: Callable[[], T], key: CollectionKey) -> T:
+        if scope.current() is None and not self._is_under_way():
+            return own_transactions.run(lambda: self._run_locked(operation, key))
+        return self._run_locked(operation, key)
 
     def with_effects(
-        self,
-        write: Callable[[], T],
-        effects: Callable[[T | None], U],
-        *,
-        collection_id: str,
-        parent_id: str,
+        self, write: Callable[[], T], effects: Callable[[T | None], U], key: CollectionKey
     ) -> tuple[T, U]:
         def run() -> tuple[T, U]:
             written = write()
             return written, effects(written)
 
         if scope.current() is None:
-            return self.atomic(run, collection_id=collection_id, parent_id=parent_id)
+            return self.run(run, key)
         return run()

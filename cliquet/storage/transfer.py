@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from cliquet.storage.collection_key import CollectionKey
+from cliquet.storage.selection import CollectionKey
 from cliquet.types import Record
 
 __all__ = [

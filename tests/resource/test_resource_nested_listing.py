@@ -23,9 +23,10 @@ from cliquet.resource.pagination import (
 )
 from cliquet.resource.querystring import parse_filters, parse_sort
 from cliquet.storage.listing import evaluation
-from cliquet.storage.listing.evaluation import Entry, Names
+from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import json_equal, resolve
 from cliquet.storage.query import MISSING
+from cliquet.storage.selection import Names
 
 NAMES = Names("id", "last_modified", "deleted")
 ABSENT = object()

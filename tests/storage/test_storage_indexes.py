@@ -60,17 +60,17 @@ def indexes(storage):
 def plan(storage, **options):
     """Return the plan of a listing."""
     statements = []
-    read = storage._rows
+    read = storage._reader.rows
 
     def rows(text, parameters, key):
         statements.append((text, parameters))
         return read(text, parameters, key)
 
-    storage._rows = rows
+    storage._reader.rows = rows
     try:
         storage.list_all(**HOME, **options)
     finally:
-        storage._rows = read
+        storage._reader.rows = read
     ((text, parameters),) = statements
     explain = (
         "EXPLAIN" if storage.client.__class__.__name__.startswith("P") else "EXPLAIN QUERY PLAN"

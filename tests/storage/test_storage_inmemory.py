@@ -3,9 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cliquet.storage.listing import evaluation
-from cliquet.storage.listing.evaluation import Entry, Names
+from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import json_equal
 from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort
+from cliquet.storage.selection import Names
 
 NAMES = Names("id", "last_modified", "deleted")
 VALUES = st.recursive(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from cliquet import utils
 from cliquet.storage import memory
-from cliquet.storage.exceptions import BackendError, RecordNotFoundError
+from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
+from cliquet.storage.memory import collection
 from cliquet.storage.query import Sort
 from cliquet.testing.storage.common import (
     HOME,
@@ -157,7 +158,7 @@ def test_a_failure_to_make_a_timestamp_is_raised_and_writes_nothing(storage, mon
 
 @pytest.mark.clause("X-22", "B-22.9")
 def test_timestamps_of_collections_only_read_are_bounded(storage, clock, monkeypatch):
-    monkeypatch.setattr(memory, "MAX_FIRST_ACCESSES", 3)
+    monkeypatch.setattr(collection, "MAX_FIRST_ACCESSES", 3)
     for name in "abc":
         storage.collection_timestamp("mushroom", name)
     clock.now += 10
@@ -171,7 +172,7 @@ def test_timestamps_of_collections_only_read_are_bounded(storage, clock, monkeyp
 
 @pytest.mark.clause("B-22.9", "B-9.4")
 def test_reading_unknown_collections_leaves_no_trace(storage, monkeypatch):
-    monkeypatch.setattr(memory, "MAX_FIRST_ACCESSES", 10)
+    monkeypatch.setattr(collection, "MAX_FIRST_ACCESSES", 10)
 
     def read(parent_id):
         storage.collection_timestamp("mushroom", parent_id)
@@ -250,13 +251,13 @@ def number_of_objects(storage):
     return sum(
         len(content)
         for content in (
-            storage._first_accesses,
-            storage._collections.items(),
-            storage._counters.items(),
-            storage._collections._committed,
-            storage._counters._committed,
-            storage._store._journal,
-            storage._store._touched,
+            storage._state.first_accesses,
+            storage._state.collections.items(),
+            storage._state.counters.items(),
+            storage._state.collections._committed,
+            storage._state.counters._committed,
+            storage._state.store._journal,
+            storage._state.store._touched,
         )
     )
 
@@ -322,7 +323,7 @@ def change(storage, step, object_id, phone):
             storage.purge_deleted(**HOME)
         else:
             storage.delete(**HOME, object_id=object_id, with_deleted=step == "delete")
-    except (memory.exceptions.UnicityError, RecordNotFoundError):
+    except (UnicityError, RecordNotFoundError):
         pass
 
 
@@ -366,7 +367,7 @@ def test_values_stored_twice_before_they_were_unique_are_found_one_by_one(storag
     storage.create(**HOME, record={"phone": "2"}, **unique)
 
     for _ in range(3):
-        with pytest.raises(memory.exceptions.UnicityError) as caught:
+        with pytest.raises(UnicityError) as caught:
             storage.create(**HOME, record={"phone": "1"}, **unique)
         storage.delete(**HOME, object_id=caught.value.record["id"])
 

@@ -18,11 +18,12 @@ from psycopg2 import extras
 from cliquet import storage
 from cliquet.core.globs import Exact, Pattern, compile_pattern
 from cliquet.resource.pagination import complete_sorting, pagination_rules
-from cliquet.storage.listing.evaluation import Entry, Names, apply_filters, page
+from cliquet.storage.listing.evaluation import Entry, apply_filters, page
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
 from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort
 from cliquet.storage.relational import listing
 from cliquet.storage.relational.order_key import MAX_EXACT_CHARACTERS, exact_key
+from cliquet.storage.selection import Names
 from cliquet.storage.sqlite.dialect import SQLiteDialect
 from cliquet.storage.sqlite.functions import register_functions
 

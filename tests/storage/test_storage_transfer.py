@@ -3,8 +3,8 @@
 import pytest
 
 from cliquet.storage import StorageBase
-from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.memory import Storage
+from cliquet.storage.selection import CollectionKey
 from cliquet.storage.transfer import CollectionTimestamp, ExportedEntry, grouped
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cliquet import resource
 from cliquet.storage import Filter
-from cliquet.storage.collection_key import CollectionKey, Scope
+from cliquet.storage.selection import CollectionKey, Scope
 from cliquet.types import Record
 
 

@@ -13,18 +13,23 @@ from cliquet.core.globs import WILDCARD, Pattern, compile_pattern
 from cliquet.storage.following import Criterion, followed
 from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT, SortKey, resolve, sort_key
 from cliquet.storage.query import COMPARISON, MISSING, Filter, PaginationRule, Sort
+from cliquet.storage.selection import Names, Selection
 from cliquet.storage.values import copy_object
 from cliquet.types import JSONValue, Record
 
 __all__ = [
     "Entry",
-    "Names",
     "Test",
     "apply_filters",
     "apply_pagination_rules",
     "apply_sorting",
     "compile_filter",
+    "live_ones",
+    "matching",
+    "on_page",
     "page",
+    "purgeable",
+    "surplus",
 ]
 
 Test = Callable[["Entry"], bool]
@@ -32,14 +37,6 @@ Test = Callable[["Entry"], bool]
 
 # X-16: the types whose values filters put in order; arrays, objects and null have no place in it.
 _ORDERED_TYPES = (TEXT, NUMBER, BOOLEAN)
-
-
-class Names(NamedTuple):
-    """The names of the three reserved fields, in one call."""
-
-    id_field: str
-    modified_field: str
-    deleted_field: str
 
 
 class Entry(NamedTuple):
@@ -161,6 +158,48 @@ def page(
     kept = apply_pagination_rules(entries, pagination_rules or (), names)
     kept = apply_sorting(kept, sorting or (), names)
     return kept[:limit] if limit else kept
+
+
+def live_ones(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the entries that are no tombstones."""
+    return [entry for entry in entries if entry.data is not None]
+
+
+def matching(entries: Iterable[Entry], selection: Selection) -> list[Entry]:
+    """Return the entries that match the filters."""
+    return apply_filters(entries, selection.filters, selection.names)
+
+
+def on_page(entries: Iterable[Entry], selection: Selection) -> list[Entry]:
+    """Return the page of those that match the filters."""
+    return page(
+        entries,
+        selection.names,
+        sorting=selection.sorting,
+        pagination_rules=selection.pagination_rules,
+        limit=selection.limit,
+    )
+
+
+def surplus(entries: Iterable[Entry], selection: Selection, max_objects: int) -> list[Entry]:
+    """Return all but the most recent records that match, the oldest first."""
+    names = selection.names
+    oldest_last = [Sort(names.modified_field, -1), Sort(names.id_field, -1)]
+    found = apply_sorting(matching(live_ones(entries), selection), oldest_last, names)
+    return found[max_objects:][::-1]
+
+
+def purgeable(
+    entries: Iterable[Entry], before: int | None, max_retained: int | None
+) -> list[Entry]:
+    """Return the tombstones of one collection to forget."""
+    tombstones = [entry for entry in entries if entry.data is None]
+    if before is not None:
+        tombstones = [entry for entry in tombstones if entry.timestamp < before]
+    if max_retained is not None:
+        tombstones.sort(key=lambda entry: (entry.timestamp, entry.id), reverse=True)
+        tombstones = tombstones[max_retained:]
+    return tombstones
 
 
 def _reader(field: str, names: Names) -> Callable[[Entry], Any]:

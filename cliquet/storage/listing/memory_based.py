@@ -16,9 +16,10 @@ from cliquet.storage.base import (
 )
 from cliquet.storage.exceptions import UnicityError
 from cliquet.storage.listing import evaluation
-from cliquet.storage.listing.evaluation import Entry, Names
+from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import resolve
 from cliquet.storage.query import COMPARISON, MISSING, Filter, PaginationRule, Sort
+from cliquet.storage.selection import Names
 from cliquet.types import Record
 
 __all__ = ["MemoryBasedStorage"]

@@ -1,16 +1,27 @@
-"""One collection of the storage in memory: its entries, and the indexes of its unique fields."""
+"""What the storage in memory holds: collections, with their counters, and first accesses."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from cliquet.connections.memory import MemoryStore, TransactionalMap
-from cliquet.storage.collection_key import CollectionKey
+from cliquet.core.globs import compile_pattern
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import SortKey, resolve, sort_key
 from cliquet.storage.query import MISSING
+from cliquet.storage.selection import CollectionKey, Scope
 
-__all__ = ["Collection", "Counter"]
+__all__ = ["Bump", "Collection", "Counter", "State"]
+
+
+Bump = Callable[[int | None, int | None], tuple[int, int]]
+"""Chooses the timestamps of a change, from that of the collection and the one that is wanted."""
+
+# Timestamps of collections that were read and never written: beyond this number, the least
+# recently read are forgotten (X-22).
+MAX_FIRST_ACCESSES = 10_000
 
 
 class Counter(NamedTuple):
@@ -123,3 +134,93 @@ class Collection:
             for field, index in self._indexes.items():
                 if index.is_filled:
                     index.remove(field, previous)
+
+
+class State:
+    """The collections of one storage.
+
+    Attributes
+    ----------
+    first_accesses : timestamps of collections that were read and never written. They stand outside
+        the transactions, unlike the rest (X-22); the latch is held.
+    bump : called before each change; what it raises prevents the change.
+    """
+
+    def __init__(self, store: MemoryStore, bump: Bump) -> None:
+        self.store = store
+        self.bump = bump
+        self.collections: TransactionalMap[CollectionKey, Collection] = TransactionalMap(store)
+        self.counters: TransactionalMap[CollectionKey, Counter] = TransactionalMap(store)
+        self.first_accesses: OrderedDict[CollectionKey, int] = OrderedDict()
+
+    def flush(self) -> None:
+        with self.store.write():
+            self.collections.clear()
+            self.counters.clear()
+            with self.store.latch:
+                self.first_accesses.clear()
+
+    def timestamp(self, key: CollectionKey) -> int | None:
+        """Return the timestamp of a collection, if it was ever touched. The latch is held."""
+        counter = self.counters.get(key)
+        if counter is not None:
+            return counter.timestamp
+        timestamp = self.first_accesses.get(key)
+        if timestamp is not None:
+            self.first_accesses.move_to_end(key)
+        return timestamp
+
+    def access(self, key: CollectionKey) -> int:
+        """Touch a collection for the first time; return its timestamp. The latch is held."""
+        timestamp, _ = self.bump(None, None)
+        pending = self.counters.latest(key)
+        if pending is not None:
+            # The first write of the collection is under way: its timestamp must be later than all
+            # those that were published before it (D-60).
+            timestamp = min(timestamp, pending.timestamp - 1)
+        self.first_accesses[key] = timestamp
+        if len(self.first_accesses) > MAX_FIRST_ACCESSES:
+            self.first_accesses.popitem(last=False)
+        return timestamp
+
+    def matching(self, scope: Scope) -> list[Collection]:
+        """Return the collections that are in scope (B-21.19)."""
+        one = scope.key
+        if one is not None:
+            found = self.collections.get(one)
+            return [] if found is None else [found]
+        matches = compile_pattern(scope.parent_id)
+        return [
+            collection
+            for key, collection in self.collections.items()
+            if scope.collection_id in (None, key.collection_id) and matches(key.parent_id)
+        ]
+
+    def entries(self, scope: Scope, *, include_deleted: bool) -> list[Entry]:
+        """Return all that is in scope, of one instant."""
+        with self.store.latch:
+            return [
+                entry
+                for collection in self.matching(scope)
+                for entry in collection.entries(include_deleted=include_deleted)
+            ]
+
+    def writable(self, key: CollectionKey) -> Collection:
+        """Return a collection, made if need be. The write lock is held."""
+        collection = self.collections.get(key)
+        if collection is None:
+            collection = Collection(self.store, key)
+            self.collections.set(key, collection)
+        return collection
+
+    def advance(self, key: CollectionKey, supplied: int | None, added: int) -> int:
+        """Change the counter of a collection; return the timestamp of the record written."""
+        with self.store.latch:
+            counter = self.counters.get(key)
+            if counter is None:
+                timestamp, latest = self.bump(self.first_accesses.get(key), supplied)
+                self.counters.set(key, Counter(latest, added))
+            else:
+                timestamp, latest = self.bump(counter.timestamp, supplied)
+                self.counters.set(key, Counter(latest, counter.live + added))
+        return timestamp

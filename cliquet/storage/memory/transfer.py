@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
-from cliquet.connections.memory import MemoryStore, TransactionalMap
-from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.listing.evaluation import Entry
-from cliquet.storage.memory.collection import Collection, Counter
+from cliquet.storage.memory.collection import Collection, Counter, State
+from cliquet.storage.selection import CollectionKey
 from cliquet.storage.transfer import (
     CollectionTimestamp,
     ExportedCollection,
@@ -26,14 +24,14 @@ class MemoryTransfer(StorageTransfer):
 
     is_transferable = True
 
-    _store: MemoryStore
-    _collections: TransactionalMap[CollectionKey, Collection]
-    _counters: TransactionalMap[CollectionKey, Counter]
-    _first_accesses: OrderedDict[CollectionKey, int]
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def export_timestamps(self) -> Iterator[CollectionTimestamp]:
-        with self._store.latch:
-            keys = {key for key, _ in self._counters.items()}.union(self._first_accesses)
+        with self._state.store.latch:
+            keys = {key for key, _ in self._state.counters.items()}.union(
+                self._state.first_accesses
+            )
         for key in sorted(keys):
             timestamp = self._timestamp(key)
             if timestamp is not None:
@@ -41,11 +39,11 @@ class MemoryTransfer(StorageTransfer):
 
     def export(self) -> Iterator[ExportedCollection]:
         for timestamp in self.export_timestamps():
-            collection = self._collections.get(timestamp.key)
+            collection = self._state.collections.get(timestamp.key)
             yield ExportedCollection(*timestamp, entries=_export(collection))
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
-        with self._store.write():
+        with self._state.store.write():
             for changes in collections:
                 if changes.timestamp is None:
                     self._forget(changes.key)
@@ -54,35 +52,35 @@ class MemoryTransfer(StorageTransfer):
 
     def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
-        with self._store.write():
+        with self._state.store.write():
             timestamp = self._timestamp(key)
             if timestamp is None or timestamp <= now:
                 return None
-            collection = self._collections.get(key)
+            collection = self._state.collections.get(key)
             entries = [] if collection is None else collection.entries(include_deleted=True)
             ahead = sorted((e for e in entries if e.timestamp > now), key=_age)
             for stamp, entry in enumerate(ahead, now + 1):
                 collection.set(entry._replace(timestamp=stamp))  # type: ignore[union-attr]
             latest = now + max(len(ahead), 1)
-            counter = self._counters.get(key)
+            counter = self._state.counters.get(key)
             if counter is None:
-                with self._store.latch:
-                    self._first_accesses[key] = latest
+                with self._state.store.latch:
+                    self._state.first_accesses[key] = latest
             else:
-                self._counters.set(key, counter._replace(timestamp=latest))
+                self._state.counters.set(key, counter._replace(timestamp=latest))
         return len(ahead)
 
     def forget_untouched(self, before: int) -> int:
-        with self._store.write():
-            with self._store.latch:
+        with self._state.store.write():
+            with self._state.store.latch:
                 # Those that were written since have a counter, which says more.
                 untouched = [
                     key
-                    for key, timestamp in self._first_accesses.items()
-                    if timestamp < before and self._counters.get(key) is None
+                    for key, timestamp in self._state.first_accesses.items()
+                    if timestamp < before and self._state.counters.get(key) is None
                 ]
-            for key, counter in list(self._counters.items()):
-                collection = self._collections.get(key)
+            for key, counter in list(self._state.counters.items()):
+                collection = self._state.collections.get(key)
                 is_empty = collection is None or not collection.entries(include_deleted=True)
                 if counter.timestamp < before and is_empty:
                     untouched.append(key)
@@ -91,25 +89,22 @@ class MemoryTransfer(StorageTransfer):
         return len(untouched)
 
     def _timestamp(self, key: CollectionKey) -> int | None:
-        with self._store.latch:
-            counter = self._counters.get(key)
-            return self._first_accesses.get(key) if counter is None else counter.timestamp
+        with self._state.store.latch:
+            counter = self._state.counters.get(key)
+            return self._state.first_accesses.get(key) if counter is None else counter.timestamp
 
     def _forget(self, key: CollectionKey) -> None:
-        self._collections.delete(key)
-        self._counters.delete(key)
-        with self._store.latch:
-            self._first_accesses.pop(key, None)
+        self._state.collections.delete(key)
+        self._state.counters.delete(key)
+        with self._state.store.latch:
+            self._state.first_accesses.pop(key, None)
 
     def _change(self, changes: ImportedCollection, timestamp: int) -> None:
         key = changes.key
-        counter = self._counters.get(key)
+        counter = self._state.counters.get(key)
         live = 0 if counter is None else counter.live
         if changes.entries or changes.removed_ids:
-            collection = self._collections.get(key)
-            if collection is None:
-                collection = Collection(self._store, key)
-                self._collections.set(key, collection)
+            collection = self._state.writable(key)
             for object_id in changes.removed_ids:
                 live -= collection.live(object_id) is not None
                 collection.forget(object_id)
@@ -117,7 +112,7 @@ class MemoryTransfer(StorageTransfer):
                 live += (data is not None) - (collection.live(object_id) is not None)
                 stored = None if data is None else copy_object(data)
                 collection.set(Entry(object_id, last_modified, stored))
-        self._counters.set(key, Counter(timestamp, live))
+        self._state.counters.set(key, Counter(timestamp, live))
 
 
 def _age(entry: Entry) -> tuple[int, str]:

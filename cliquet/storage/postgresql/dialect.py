@@ -74,6 +74,9 @@ class PostgreSQLDialect(Dialect):
     def text_is_in(self, column: SQL, texts: Sequence[str]) -> SQL:
         return SQL(f"{column.text} = ANY(%s::text[])", ([str.__str__(text) for text in texts],))
 
+    def is_among(self, texts: Sequence[str]) -> SQL:
+        return SQL("= ANY (%s::text[])", (list(texts),))
+
     def integer_is_in(self, column: SQL, numbers: Sequence[int]) -> SQL:
         return SQL(f"{column.text} = ANY(%s::bigint[])", (list(numbers),))
 

@@ -11,7 +11,7 @@ lock: uniqueness is judged on the index, not on the snapshot.
 
 from __future__ import annotations
 
-from cliquet.storage.relational.reading import HOME, NEVER_TOUCHED
+from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 
 __all__ = [

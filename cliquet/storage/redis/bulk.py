@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from cliquet.storage.collection_key import CollectionKey, Scope
 from cliquet.storage.listing import evaluation
-from cliquet.storage.listing.evaluation import Entry, Names
-from cliquet.storage.query import Filter, PaginationRule, Sort
+from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.redis.operation import Operation
-from cliquet.storage.redis.reading import live_ones
+from cliquet.storage.selection import CollectionKey, Scope, Selection
 
 __all__ = ["delete_page", "purge", "trim"]
 
@@ -17,32 +15,16 @@ Deletion = Callable[[CollectionKey, str], Entry]
 """Deletes a record, of which the id is given; returns its tombstone."""
 
 
-def delete_page(
-    operation: Operation,
-    scope: Scope,
-    names: Names,
-    delete: Deletion,
-    *,
-    filters: Sequence[Filter] | None,
-    sorting: Sequence[Sort] | None,
-    pagination_rules: Sequence[PaginationRule] | None,
-    limit: int | None,
-) -> list[Entry]:
-    """Delete the records of a page of a listing; return their tombstones."""
+def delete_page(operation: Operation, selection: Selection, delete: Deletion) -> list[Entry]:
+    """Delete the selected records; return their tombstones."""
     # The same entry may stand in several collections: told apart by identity.
     keys: dict[int, CollectionKey] = {}
     entries = []
-    for key, found in operation.matching(scope, is_loose=True).items():
-        for entry in live_ones(found):
+    for key, found in operation.matching(selection.scope, is_loose=True).items():
+        for entry in evaluation.live_ones(found):
             keys[id(entry)] = key
             entries.append(entry)
-    entries = evaluation.page(
-        evaluation.apply_filters(entries, filters or (), names),
-        names,
-        sorting=sorting or [Sort(names.modified_field, 1)],
-        pagination_rules=pagination_rules,
-        limit=limit,
-    )
+    entries = evaluation.on_page(evaluation.matching(entries, selection), selection)
     return [delete(keys[id(entry)], entry.id) for entry in entries]
 
 
@@ -56,34 +38,19 @@ def purge(
     """Forget tombstones; return how many."""
     purged = 0
     for key, found in operation.matching(scope, is_loose=True).items():
-        tombstones = [entry for entry in found if entry.data is None]
-        if before is not None:
-            tombstones = [entry for entry in tombstones if entry.timestamp < before]
-        if max_retained is not None:
-            tombstones.sort(key=lambda entry: (entry.timestamp, entry.id), reverse=True)
-            tombstones = tombstones[max_retained:]
+        tombstones = evaluation.purgeable(found, before, max_retained)
         for entry in tombstones:
             operation.purge(key, entry.id)
         purged += len(tombstones)
     return purged
 
 
-def trim(
-    operation: Operation,
-    scope: Scope,
-    names: Names,
-    delete: Deletion,
-    *,
-    filters: Sequence[Filter] | None,
-    max_objects: int,
-) -> int:
+def trim(operation: Operation, selection: Selection, max_objects: int, delete: Deletion) -> int:
     """Delete all but the most recent records that match; return how many."""
-    oldest_last = [Sort(names.modified_field, -1), Sort(names.id_field, -1)]
     trimmed = 0
-    for key, found in operation.matching(scope, is_loose=True).items():
-        entries = evaluation.apply_filters(live_ones(found), filters or (), names)
-        entries = evaluation.apply_sorting(entries, oldest_last, names)[max_objects:]
-        for entry in reversed(entries):
+    for key, found in operation.matching(selection.scope, is_loose=True).items():
+        entries = evaluation.surplus(found, selection, max_objects)
+        for entry in entries:
             delete(key, entry.id)
         trimmed += len(entries)
     return trimmed

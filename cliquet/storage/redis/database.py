@@ -16,7 +16,6 @@ import redis
 from cliquet.connections.attempts import ATTEMPTS, attempts
 from cliquet.connections.redis.client import wrap_redis_error
 from cliquet.core.globs import Pattern, compile_pattern
-from cliquet.storage.collection_key import CollectionKey, Scope
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.redis import scripts
@@ -33,6 +32,7 @@ from cliquet.storage.redis.values import (
     shared_key,
     to_bytes,
 )
+from cliquet.storage.selection import CollectionKey, Scope
 from cliquet.types import Record
 
 __all__ = ["Database", "Snapshot"]

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Sequence
 
-from cliquet.storage.collection_key import CollectionKey, Scope
+from cliquet.storage.base import Page
+from cliquet.storage.exceptions import ReadonlyError, RecordNotFoundError
 from cliquet.storage.listing import evaluation
-from cliquet.storage.listing.evaluation import Entry, Names
+from cliquet.storage.listing.evaluation import Entry, live_ones
 from cliquet.storage.query import COMPARISON, Filter
 from cliquet.storage.redis.database import Database
 from cliquet.storage.redis.transactions import Transactions
+from cliquet.storage.selection import CollectionKey, Names, Scope, Selection
+from cliquet.types import Record
 
-__all__ = ["Reader", "live_ones"]
+__all__ = ["Bump", "Reader"]
+
+Bump = Callable[[int | None], tuple[int, str]]
+"""Takes a timestamp that is wanted; returns the clock, and that timestamp as text."""
 
 
 class Reader:
-    """Reads entries."""
+    """Reads entries.
 
-    def __init__(self, database: Database, transactions: Transactions) -> None:
+    Parameters
+    ----------
+    bump : called before a collection is given its first timestamp.
+    is_readonly : whether the service never writes (B-21.7).
+    """
+
+    def __init__(
+        self, database: Database, transactions: Transactions, bump: Bump, *, is_readonly: bool
+    ) -> None:
         self._database = database
         self._transactions = transactions
+        self._bump = bump
+        self._is_readonly = is_readonly
 
     def live(self, key: CollectionKey, object_id: str) -> Entry | None:
         """Return a live record."""
@@ -30,34 +47,68 @@ class Reader:
             return self._database.get(key, object_id).entry
         return next(iter(live_ones(operation.entries(key, [object_id]))), None)
 
-    def timestamp(self, key: CollectionKey) -> int | None:
-        """Return the timestamp of a collection, or ``None`` if it was never touched."""
-        operation = self._transactions.current
-        if operation is None:
-            return self._database.timestamp(key)
-        return operation.timestamp(key)
+    def timestamp(self, key: CollectionKey) -> int:
+        source = self._transactions.current or self._database
+        timestamp = source.timestamp(key)
+        return self._claim(key)[1] if timestamp is None else timestamp
 
-    def listed(
-        self,
-        scope: Scope,
-        filters: Sequence[Filter] | None,
-        names: Names,
-        *,
-        include_deleted: bool,
-    ) -> tuple[list[Entry], int | None]:
+    def timestamps(self, collection_id: str) -> dict[str, int]:
+        return self._database.timestamps(collection_id)
+
+    def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
+        entry = self.live(key, object_id)
+        if entry is None:
+            raise RecordNotFoundError(object_id)
+        return entry.to_record(names)
+
+    def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:
+        named = [
+            Filter(names.id_field, object_id, COMPARISON.EQ),
+            Filter(names.deleted_field, True, COMPARISON.EQ),
+        ]
+        scope = Scope(collection_id=key.collection_id, parent_id=key.parent_id)
+        found = self.records(Selection(scope, names, named, limit=1, include_deleted=True))
+        return found[0] if found else None
+
+    def page(self, selection: Selection) -> tuple[list[Record], int]:
+        entries, timestamp = self._listed(selection)
+        key = selection.scope.key
+        page = Page(
+            entry.to_record(selection.names) for entry in evaluation.on_page(entries, selection)
+        )
+        page.timestamp = timestamp
+        if timestamp is None and key is not None:
+            page.claim = functools.partial(self._claim_alone, key)
+        return page, len(live_ones(entries))
+
+    def records(self, selection: Selection) -> list[Record]:
+        return self.page(selection)[0]
+
+    def count(self, selection: Selection) -> int:
+        key = selection.scope.key
+        is_simple = not selection.filters and not selection.include_deleted
+        if is_simple and key is not None and self._transactions.current is None:
+            return self._database.live_count(key)
+        return len(self._listed(selection)[0])
+
+    def _listed(self, selection: Selection) -> tuple[list[Entry], int | None]:
         """Return what matches the filters, and the collection timestamp of the same instant.
+
         There is no timestamp of several collections.
         """
+        scope, include_deleted = selection.scope, selection.include_deleted
         key = scope.key
-        ids = _wanted_ids(filters or (), names) if key is not None else None
+        ids = None if key is None else _wanted_ids(selection.filters, selection.names)
         operation = self._transactions.current
+        timestamp = None
         if operation is not None:
             if key is not None and ids is not None:
                 entries = operation.entries(key, ids)
             else:
                 groups = operation.matching(scope).values()
                 entries = [entry for group in groups for entry in group]
-            timestamp = operation.known_timestamp(key) if key is not None else None
+            if key is not None:
+                timestamp = operation.known_timestamp(key)
         else:
             if key is not None and ids is not None:
                 snapshots = [self._database.entries(key, ids)]
@@ -65,31 +116,28 @@ class Reader:
                 found = self._database.matching(scope, include_deleted=include_deleted)
                 snapshots = list(found.values())
             entries = [entry for snapshot in snapshots for entry in snapshot.entries()]
-            timestamp = snapshots[0].timestamp if key is not None else None
+            if key is not None:
+                timestamp = snapshots[0].timestamp
         if not include_deleted:
             entries = live_ones(entries)
-        return evaluation.apply_filters(entries, filters or (), names), timestamp
+        return evaluation.matching(entries, selection), timestamp
 
-    def count(
-        self,
-        scope: Scope,
-        filters: Sequence[Filter] | None,
-        names: Names,
-        *,
-        include_deleted: bool,
-    ) -> int:
-        """Return how many entries match the filters."""
-        key = scope.key
-        is_simple = not filters and not include_deleted and self._transactions.current is None
-        if is_simple and key is not None:
-            return self._database.live_count(key)
-        entries, _ = self.listed(scope, filters, names, include_deleted=include_deleted)
-        return len(entries)
+    def _claim(self, key: CollectionKey) -> tuple[bool, int]:
+        """Give an untouched collection its timestamp; tell whether it had none, and which it has.
 
+        Raises
+        ------
+        ReadonlyError : the service never writes, or the server is a replica.
+        """
+        if self._is_readonly:
+            raise ReadonlyError(message="The collection was never touched, and cannot be.")
+        now, _ = self._bump(None)
+        return self._database.claim_timestamp(key, now)
 
-def live_ones(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the entries that are no tombstones."""
-    return [entry for entry in entries if entry.data is not None]
+    def _claim_alone(self, key: CollectionKey) -> int | None:
+        """Do as :meth:`_claim`; return ``None`` if somebody else touched the collection before."""
+        is_new, timestamp = self._claim(key)
+        return timestamp if is_new else None
 
 
 def _wanted_ids(filters: Sequence[Filter], names: Names) -> list[str] | None:

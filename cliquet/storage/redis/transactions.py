@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from cliquet.connections.own_transactions import OwnTransaction
-from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.redis.database import Database
 from cliquet.storage.redis.operation import Operation
+from cliquet.storage.selection import CollectionKey
 
 __all__ = ["Transactions"]
 
@@ -51,7 +51,11 @@ class Transactions:
         return found
 
     def run(self, operation: Callable[[], T], key: CollectionKey) -> T:
-        """Run an operation, again if it was disturbed; return its result.
+        """Run an operation until nobody changes meanwhile what it read, at most 10 times (X-24).
+
+        Its writes are kept back until it ends, and it alone sees them. The timestamp of a record
+        that is read alone is what matters of it: changes of other records do not disturb. After a
+        listing, or the timestamp of the collection, any change of the collection does.
 
         Raises
         ------
@@ -85,7 +89,9 @@ class Transactions:
             message=f"The collection changed during each of {ATTEMPTS} attempts", retryable=True
         )
 
-    def with_effects(self, write: Callable[[], T], effects: Callable[[T | None], U]) -> tuple[T, U]:
+    def with_effects(
+        self, write: Callable[[], T], effects: Callable[[T | None], U], key: CollectionKey
+    ) -> tuple[T, U]:
         """Run a write, and what it changes in other backends, in the operation under way if any."""
         if self.current is not None:
             written = write()

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.redis.commits import EXACT, Change, Part
 from cliquet.storage.redis.database import Database
+from cliquet.storage.selection import CollectionKey
 from cliquet.storage.transfer import (
     CollectionTimestamp,
     ExportedCollection,
     ExportedEntry,
     ImportedCollection,
+    StorageTransfer,
 )
 from cliquet.storage.values import copy_object
 
@@ -24,7 +25,7 @@ T = TypeVar("T")
 BATCH = 500
 
 
-class RedisTransfer:
+class RedisTransfer(StorageTransfer):
     """Reads and writes collections as they are.
 
     Redis keeps nothing in order: the names of all collections, and the ids of one, are held.

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from cliquet.storage.collection_key import CollectionKey
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import resolve, sort_key
 from cliquet.storage.query import MISSING
 from cliquet.storage.redis.scripts import NAMESPACE_BYTES
+from cliquet.storage.selection import CollectionKey
 from cliquet.types import JSONValue
 
 __all__ = [

@@ -6,26 +6,28 @@ to a collection, none disturbs the others (D-57).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
+from typing import TypeVar
 
 from cliquet.storage import exceptions
-from cliquet.storage.collection_key import CollectionKey
-from cliquet.storage.listing.evaluation import Entry, Names
+from cliquet.storage.listing.evaluation import Entry
+from cliquet.storage.redis import bulk
 from cliquet.storage.redis.commits import Change, Part
 from cliquet.storage.redis.database import Database
 from cliquet.storage.redis.operation import Operation
-from cliquet.storage.redis.reading import Reader
+from cliquet.storage.redis.reading import Bump, Reader
 from cliquet.storage.redis.transactions import Transactions
+from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
 from cliquet.types import Record
 
 __all__ = ["Writer"]
 
-Bump = Callable[[int | None], tuple[int, str]]
-"""Takes a timestamp that is wanted; returns the clock, and that timestamp as text."""
+T = TypeVar("T")
 
 
 class Writer:
-    """Writes entries.
+    """Writes entries: single ones, and many at once.
 
     Parameters
     ----------
@@ -40,77 +42,82 @@ class Writer:
         self._reader = reader
         self._bump = bump
 
-    def put(
-        self,
-        key: CollectionKey,
-        object_id: str,
-        data: Record,
-        unique_fields: Sequence[str] | None,
-        names: Names,
-        *,
-        must: str = "",
-    ) -> Record:
-        """Store a live record, whose id was taken out of `data`.
-
-        Parameters
-        ----------
-        must : ``absent`` if there may be no live record with this id.
-
-        Raises
-        ------
-        UnicityError : the id, or a unique value, is taken.
-        TypeError : the id, or the timestamp, is of another type.
-        """
-        if not isinstance(object_id, str):
-            raise TypeError(f"The id of a record is a text, not {object_id!r}.")
-        supplied = data.pop(names.modified_field, None)
-        clock, wanted = self._bump(supplied)
-        fields = [name for name in unique_fields or () if name not in names[:2]]
+    def put(self, draft: Draft) -> Record:
+        key, names = draft.key, draft.names
+        if not isinstance(draft.id, str):
+            raise TypeError(f"The id of a record is a text, not {draft.id!r}.")
+        clock, wanted = self._bump(draft.supplied)
+        fields = [name for name in draft.unique_fields if name not in names[:2]]
         operation = self._transactions.current
         if operation is None:
-            change = Change("put", object_id, wanted, data, fields, must)
-            done = self._database.commit({key: Part(changes={object_id: change})}, clock)
+            must = "absent" if draft.is_new else ""
+            change = Change("put", draft.id, wanted, draft.data, fields, must)
+            done = self._database.commit({key: Part(changes={draft.id: change})}, clock)
             if done.outcome == "taken" and done.existing.entry is not None:
                 field = done.field or names.id_field
                 raise exceptions.UnicityError(field, done.existing.entry.to_record(names))
-            return Entry(object_id, done.timestamps[0], data).to_record(names)
-        existing = self._reader.live(key, object_id) if must else None
+            return Entry(draft.id, done.timestamps[0], draft.data).to_record(names)
+        existing = self._reader.live(key, draft.id) if draft.is_new else None
         if existing is not None:
             raise exceptions.UnicityError(names.id_field, existing.to_record(names))
-        clash = operation.clash(key, object_id, data, fields)
+        clash = operation.clash(key, draft.id, draft.data, fields)
         if clash is not None:
             raise exceptions.UnicityError(clash[0], clash[1].to_record(names))
-        entry = Entry(object_id, operation.advance(key, supplied), data)
+        entry = Entry(draft.id, operation.advance(key, draft.supplied), draft.data)
         operation.put(key, entry, fields)
         return entry.to_record(names)
 
     def delete(
-        self, key: CollectionKey, object_id: str, last_modified: int | None, *, with_deleted: bool
-    ) -> Entry:
-        """Delete a record; return its tombstone.
-
-        Raises
-        ------
-        RecordNotFoundError : there is no live record with this id.
-        """
+        self,
+        key: CollectionKey,
+        object_id: str,
+        names: Names,
+        *,
+        supplied: int | None,
+        with_deleted: bool,
+    ) -> Record:
         operation = self._transactions.current
         if operation is not None:
             if self._reader.live(key, object_id) is None:
                 raise exceptions.RecordNotFoundError(object_id)
-            return self.delete_in(
-                operation, key, object_id, last_modified, with_deleted=with_deleted
-            )
+            return self._delete_in(
+                operation, key, object_id, supplied, with_deleted=with_deleted
+            ).to_record(names)
         if not isinstance(object_id, str):
             raise exceptions.RecordNotFoundError(object_id)
-        clock, wanted = self._bump(last_modified)
+        clock, wanted = self._bump(supplied)
         kind = "bury" if with_deleted else "forget"
         change = Change(kind, object_id, wanted, must="live")
         done = self._database.commit({key: Part(changes={object_id: change})}, clock)
         if done.outcome == "missing":
             raise exceptions.RecordNotFoundError(object_id)
-        return Entry(object_id, done.timestamps[0], None)
+        return Entry(object_id, done.timestamps[0], None).to_record(names)
 
-    def delete_in(
+    def delete_selected(self, selection: Selection, *, with_deleted: bool) -> list[Record]:
+        def delete_each(operation: Operation) -> list[Entry]:
+            delete = functools.partial(self._delete_in, operation, with_deleted=with_deleted)
+            return bulk.delete_page(operation, selection, delete)
+
+        tombstones = self._atomically(delete_each, selection.scope)
+        return [tombstone.to_record(selection.names) for tombstone in tombstones]
+
+    def trim(self, selection: Selection, max_objects: int, *, with_deleted: bool) -> int:
+        def trim(operation: Operation) -> int:
+            delete = functools.partial(self._delete_in, operation, with_deleted=with_deleted)
+            return bulk.trim(operation, selection, max_objects, delete)
+
+        return self._atomically(trim, selection.scope)
+
+    def purge(self, scope: Scope, *, before: int | None, max_retained: int | None) -> int:
+        purge = functools.partial(bulk.purge, scope=scope, before=before, max_retained=max_retained)
+        return self._atomically(purge, scope)
+
+    def _atomically(self, function: Callable[[Operation], T], scope: Scope) -> T:
+        # Who is disturbed waits for the others that change the same collections.
+        key = CollectionKey(collection_id=scope.collection_id or "", parent_id=scope.parent_id)
+        return self._transactions.run_with(function, key)
+
+    def _delete_in(
         self,
         operation: Operation,
         key: CollectionKey,

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.core.globs import WILDCARD, Pattern
-from cliquet.storage.listing.evaluation import Entry, Names, Test, compile_filter
+from cliquet.storage.listing.evaluation import Entry, Test, compile_filter
 from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT
 from cliquet.storage.query import COMPARISON, MISSING, Filter
 from cliquet.storage.relational.dialect import DESCENDING, OPERATORS, Dialect, compared
 from cliquet.storage.relational.order_key import order_key
 from cliquet.storage.relational.text import FALSE, SQL, TRUE, all_of, negated
+from cliquet.storage.selection import Names
 
 __all__ = [
     "DELETED",

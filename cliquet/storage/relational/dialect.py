@@ -48,6 +48,10 @@ class Dialect(abc.ABC):
         """Whether a column holds one of several texts."""
 
     @abc.abstractmethod
+    def is_among(self, texts: Sequence[str]) -> SQL:
+        """Return what follows a column to say that it holds one of any number of texts."""
+
+    @abc.abstractmethod
     def integer_is_in(self, column: SQL, numbers: Sequence[int]) -> SQL:
         """Whether a column holds one of several integers of 64 bits."""
 

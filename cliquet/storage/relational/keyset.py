@@ -11,7 +11,6 @@ from itertools import groupby
 from typing import Final
 
 from cliquet.storage.following import Criterion, followed
-from cliquet.storage.listing.evaluation import Names
 from cliquet.storage.ordering import sort_key
 from cliquet.storage.query import MISSING, Missing, PaginationRule
 from cliquet.storage.relational.conditions import (
@@ -24,6 +23,7 @@ from cliquet.storage.relational.conditions import (
 from cliquet.storage.relational.dialect import Dialect
 from cliquet.storage.relational.order_key import order_key
 from cliquet.storage.relational.text import SQL, all_of, any_of, joined
+from cliquet.storage.selection import Names
 from cliquet.types import JSONValue
 
 __all__ = ["rules_condition"]

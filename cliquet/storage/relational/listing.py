@@ -17,12 +17,12 @@ from typing import Final
 
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.core.globs import Pattern, after_prefix, is_pattern, literals_of
-from cliquet.storage.listing.evaluation import Names
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
 from cliquet.storage.relational.conditions import ID, LIVE, condition, sort_expression
 from cliquet.storage.relational.dialect import Dialect, compared
 from cliquet.storage.relational.keyset import rules_condition
 from cliquet.storage.relational.text import FALSE, SQL, all_of, joined
+from cliquet.storage.selection import Names
 
 __all__ = [
     "SQL",

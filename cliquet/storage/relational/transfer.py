@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cliquet.connections.sql import Session, SQLClient
-from cliquet.storage.collection_key import CollectionKey
-from cliquet.storage.relational.listing import SQL
-from cliquet.storage.relational.reading import HOME, NEVER_TOUCHED
+from cliquet.storage.relational.dialect import Dialect
+from cliquet.storage.relational.queries import SELECT_TIMESTAMP
+from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED, Steps
+from cliquet.storage.selection import CollectionKey
 from cliquet.storage.transfer import (
     CollectionTimestamp,
     ExportedCollection,
@@ -20,10 +20,7 @@ from cliquet.storage.transfer import (
 )
 from cliquet.storage.values import copy_object
 
-__all__ = ["EntryRow", "RelationalTransfer"]
-
-EntryRow = tuple[str, int, bool, str]
-"""Id, timestamp, whether it is a tombstone, JSON text of the data."""
+__all__ = ["RelationalTransfer"]
 
 _PAGE = 500
 _FIRST = CollectionKey(collection_id="", parent_id="")
@@ -51,7 +48,6 @@ _FORGET_UNTOUCHED = (
     " (SELECT 1 FROM records WHERE records.parent_id = timestamps.parent_id"
     " AND records.collection_id = timestamps.collection_id)"
 )
-_SELECT_TIMESTAMP = f"SELECT last_modified FROM timestamps WHERE {HOME}"
 _ADD_LIVE = f"UPDATE timestamps SET live = live + %s WHERE {HOME}"
 
 
@@ -59,31 +55,11 @@ class RelationalTransfer(StorageTransfer):
     """The part of a storage in SQL that is copied from and to."""
 
     is_transferable = True
-    client: SQLClient
 
-    @abc.abstractmethod
-    def _is_in(self, values: Sequence[str]) -> SQL:
-        """Return what follows a column to say that it has one of the values."""
-
-    @abc.abstractmethod
-    def _store_entries(
-        self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]
-    ) -> None:
-        """Write entries as they are, in place of what has their ids."""
-
-    @abc.abstractmethod
-    def _lock(self, session: Session, key: CollectionKey) -> None:
-        """Keep others from writing to a collection until the transaction ends."""
-
-    @abc.abstractmethod
-    def _rewind_entries(self, session: Session, key: CollectionKey, now: int) -> int:
-        """Give the entries later than a time the timestamps that follow it; return how many."""
-
-    @abc.abstractmethod
-    def _dumps(self, data: dict[str, Any]) -> str: ...
-
-    @abc.abstractmethod
-    def _loads(self, data: Any) -> dict[str, Any]: ...
+    def __init__(self, client: SQLClient, dialect: Dialect, steps: Steps) -> None:
+        self._client = client
+        self._dialect = dialect
+        self._steps = steps
 
     def export_timestamps(self) -> Iterator[CollectionTimestamp]:
         for page in self._pages_of_timestamps():
@@ -97,7 +73,7 @@ class RelationalTransfer(StorageTransfer):
             after = last
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
-        with self.client.begin() as session:
+        with self._client.begin() as session:
             for changes in collections:
                 key = changes.key
                 if changes.timestamp is None:
@@ -107,25 +83,23 @@ class RelationalTransfer(StorageTransfer):
                 else:
                     session.execute(_SET_TIMESTAMP, (*key, changes.timestamp))
                     self._change(session, key, changes)
-            session.has_written = True
-            session.memo.clear()
+            session.wrote()
 
     def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
-        with self.client.begin() as session:
-            self._lock(session, key)
-            row = session.execute(_SELECT_TIMESTAMP, key).fetchone()
+        with self._client.begin() as session:
+            self._steps.lock(session, key)
+            row = session.execute(SELECT_TIMESTAMP, key).fetchone()
             # The row of a collection that was never touched is earlier than everything.
             if row is None or row[0] <= now:
                 return None
-            number = self._rewind_entries(session, key, now)
+            number = self._steps.rewind_entries(session, key, now)
             session.execute(_SET_TIMESTAMP, (*key, now + max(number, 1)))
-            session.has_written = True
-            session.memo.clear()
+            session.wrote()
         return number
 
     def forget_untouched(self, before: int) -> int:
-        with self.client.begin() as session:
+        with self._client.begin() as session:
             forgotten: int = session.execute(_FORGET_UNTOUCHED, (before,)).rowcount
             session.memo.clear()
         return forgotten
@@ -136,22 +110,22 @@ class RelationalTransfer(StorageTransfer):
                 entry.id,
                 entry.last_modified,
                 entry.data is None,
-                self._dumps(copy_object(entry.data or {})),
+                self._steps.dumps(copy_object(entry.data or {})),
             )
             for entry in changes.entries
         ]
         touched = [*changes.removed_ids, *(row[0] for row in rows)]
         if not touched:
             return
-        among = self._is_in(touched)
+        among = self._dialect.is_among(touched)
         before = session.execute(
             f"{_COUNT_LIVE}{among.text}", (*key, *among.parameters)
         ).fetchone()[0]
         if changes.removed_ids:
-            removed = self._is_in(changes.removed_ids)
+            removed = self._dialect.is_among(changes.removed_ids)
             session.execute(f"{_REMOVE}{removed.text}", (*key, *removed.parameters))
         if rows:
-            self._store_entries(session, key, rows)
+            self._steps.store_entries(session, key, rows)
         after = sum(not is_tombstone for _, _, is_tombstone, _ in rows)
         session.execute(_ADD_LIVE, (after - before, *key))
 
@@ -180,7 +154,9 @@ class RelationalTransfer(StorageTransfer):
             for parent_id, collection_id, object_id, last_modified, deleted, data in rows:
                 yield (
                     CollectionKey(collection_id=collection_id, parent_id=parent_id),
-                    ExportedEntry(object_id, last_modified, None if deleted else self._loads(data)),
+                    ExportedEntry(
+                        object_id, last_modified, None if deleted else self._steps.loads(data)
+                    ),
                 )
             if len(rows) < _PAGE:
                 return
@@ -188,5 +164,5 @@ class RelationalTransfer(StorageTransfer):
             parameters = tuple(rows[-1][:3])
 
     def _page(self, text: str, parameters: Sequence[Any]) -> list[Any]:
-        with self.client.connect(readonly=True) as session:
+        with self._client.connect(readonly=True) as session:
             return session.execute(text, parameters).fetchall()

@@ -1,109 +1,124 @@
-"""What the storages in PostgreSQL and SQLite write in their own ways: the contract between them.
-
-``relational`` and ``relational_bulk`` build the storage's contract on these steps.
-"""
+"""How the storages in PostgreSQL and SQLite write single records, and lock collections."""
 
 from __future__ import annotations
 
-import abc
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
-from cliquet.connections.sql import Session
-from cliquet.storage.collection_key import CollectionKey
-from cliquet.storage.listing.evaluation import Names
-from cliquet.storage.relational.listing import SQL
-from cliquet.storage.relational.reading import RelationalReader
+from cliquet.connections.sql import SQLClient
+from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
+from cliquet.storage.ordering import resolve
+from cliquet.storage.query import COMPARISON, MISSING, Filter
+from cliquet.storage.relational.bulk import tombstone
+from cliquet.storage.relational.queries import Queries
+from cliquet.storage.relational.reading import record_of
+from cliquet.storage.relational.steps import HOME, Conflict, Steps, Write
+from cliquet.storage.relational.text import SQL
+from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
+from cliquet.storage.timestamps import require_timestamp
 from cliquet.types import Record
 
-__all__ = ["Conflict", "RelationalWriter", "Write", "tombstone"]
+__all__ = ["Writer"]
+
+T = TypeVar("T")
 
 
-class Write(NamedTuple):
-    """A live record about to be written.
+class Writer:
+    """The part of a storage in SQL that writes."""
 
-    Attributes
-    ----------
-    data : JSON text of the record without its id and timestamp.
-    supplied : timestamp that the caller wants, or ``None``.
-    conflicts : query for what stands in the way, or ``None`` when nothing can.
-    """
+    def __init__(self, client: SQLClient, steps: Steps, queries: Queries) -> None:
+        self._client = client
+        self._steps = steps
+        self._queries = queries
 
-    key: CollectionKey
-    id: str
-    data: str
-    supplied: int | None
-    conflicts: SQL | None
+    def run_locked(self, operation: Callable[[], T], key: CollectionKey) -> T:
+        """Lock a collection in the transaction under way, or one of its own; run an operation."""
+        with self._client.begin() as session:
+            if not session.is_fresh:
+                with session.undoing():
+                    self._steps.lock(session, key)
+                    return operation()
+            try:
+                self._steps.lock(session, key)
+                return operation()
+            except BaseException:
+                session.rollback()
+                raise
 
+    def put(self, draft: Draft) -> Record:
+        if draft.has_random_id and not draft.unique_fields and draft.supplied is None:
+            text = self._steps.dumps(draft.data)
+            with self._client.begin() as session:
+                timestamp = self._steps.insert(session, draft.key, draft.id, text)
+                session.wrote()
+            return draft.completed(timestamp)
+        supplied = require_timestamp(draft.supplied)
+        unique = list(_unique_values(draft)) if draft.unique_fields else []
+        write = Write(
+            draft.key,
+            draft.id,
+            self._steps.dumps(draft.data),
+            supplied,
+            self._conflicts(draft, unique) if draft.is_new or unique else None,
+        )
+        with self._client.begin() as session:
+            outcome = self._steps.put(session, write)
+            if isinstance(outcome, Conflict):
+                field = unique[outcome.rank - 1][0] if outcome.rank else draft.names.id_field
+                _, object_id, last_modified, data = outcome
+                record = record_of(self._steps, draft.names, object_id, last_modified, False, data)
+                raise UnicityError(field, record)
+            session.wrote()
+        return draft.completed(outcome)
 
-class Conflict(NamedTuple):
-    """A row of :attr:`Write.conflicts`: the rank of the field, and the record in the way."""
-
-    rank: int
-    id: str
-    last_modified: int
-    data: Any
-
-
-class RelationalWriter(RelationalReader):
-    """The steps of a write, which each database takes its own way."""
-
-    @abc.abstractmethod
-    def _lock(self, session: Session, key: CollectionKey) -> None:
-        """Keep others from writing to a collection until the transaction ends."""
-
-    @abc.abstractmethod
-    def _lock_matching(self, session: Session, scope: SQL) -> list[CollectionKey]:
-        """Lock the collections that a condition names, in one order for all; return them."""
-
-    @abc.abstractmethod
-    def _insert(self, session: Session, key: CollectionKey, object_id: str, data: str) -> int:
-        """Store a record under an id that nobody else can have; return its timestamp."""
-
-    @abc.abstractmethod
-    def _put(self, session: Session, write: Write) -> int | Conflict:
-        """Store or replace a record; return its timestamp, or what stands in its way."""
-
-    @abc.abstractmethod
-    def _remove(
+    def delete(
         self,
-        session: Session,
         key: CollectionKey,
         object_id: str,
-        supplied: int | None,
+        names: Names,
         *,
+        supplied: int | None,
         with_deleted: bool,
-    ) -> int | None:
-        """Delete a live record; return the time of deletion, ``None`` if there is none."""
+    ) -> Record:
+        wanted = require_timestamp(supplied)
+        with self._client.begin() as session:
+            timestamp = self._steps.remove(
+                session, key, object_id, wanted, with_deleted=with_deleted
+            )
+            if timestamp is None:
+                raise RecordNotFoundError(object_id)
+            session.wrote()
+        return tombstone(object_id, timestamp, names)
 
-    @abc.abstractmethod
-    def _remove_many(
-        self, session: Session, key: CollectionKey, object_ids: Sequence[str], *, with_deleted: bool
-    ) -> dict[str, int]:
-        """Delete live records of a locked collection; return the time of each deletion."""
+    def _conflicts(self, draft: Draft, unique: Iterable[tuple[str, Any]]) -> SQL:
+        """Return a query for the live records that stand in the way of another (B-7)."""
+        texts = []
+        parameters: list[Any] = []
+        home = f"FROM records WHERE {HOME} AND"
+        if draft.is_new:
+            texts.append(
+                f"SELECT 0 AS rank, id, last_modified, data {home} id = %s AND NOT deleted"
+            )
+            parameters += [*draft.key, draft.id]
+        scope = Scope(collection_id=draft.key.collection_id, parent_id=draft.key.parent_id)
+        for rank, (field, value) in enumerate(unique, 1):
+            same = Selection(scope, draft.names, [Filter(field, value, COMPARISON.EQ)])
+            equal = self._queries.where(same)
+            texts.append(
+                f"SELECT {rank} AS rank, id, last_modified, data {home} id <> %s AND {equal.text}"
+            )
+            parameters += [*draft.key, draft.id, *equal.parameters]
+        union = " UNION ALL ".join(texts)
+        return SQL(
+            f"SELECT rank, id, last_modified, data FROM ({union}) AS found ORDER BY rank LIMIT 1",
+            tuple(parameters),
+        )
 
-    @abc.abstractmethod
-    def _first_access(self, key: CollectionKey) -> int | None:
-        """Keep the present time for a collection never touched, whatever becomes of the request.
 
-        Returns
-        -------
-        The time, in ms; ``None`` if the collection was touched meanwhile.
-        """
-
-    @abc.abstractmethod
-    def _flushed(self, session: Session) -> None:
-        """Take note that the tables are empty as far as this transaction can see."""
-
-    def _wrote(self, session: Session) -> None:
-        session.has_written = True
-        session.memo.clear()
-
-
-def tombstone(object_id: str, timestamp: int, names: Names) -> Record:
-    """Return what remains of a deleted record (B-1.4)."""
-    return {
-        names.deleted_field: True,
-        names.id_field: object_id,
-        names.modified_field: timestamp,
-    }
+def _unique_values(draft: Draft) -> Iterable[tuple[str, Any]]:
+    """Yield the unique fields that are compared, and their values."""
+    for field in draft.unique_fields:
+        if field not in draft.names[:2]:
+            value = resolve(draft.data, field)
+            if value is not None and value is not MISSING:
+                yield field, value

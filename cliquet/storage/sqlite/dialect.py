@@ -57,6 +57,10 @@ class SQLiteDialect(Dialect):
             return _in_table(column, "CAST(cliquet_unhex(value) AS TEXT)", _hexadecimal(texts))
         return _listed(column, [self.text(text) for text in texts])
 
+    def is_among(self, texts: Sequence[str]) -> SQL:
+        # One parameter for any number of values: SQLite limits how many there may be.
+        return SQL("IN (SELECT value FROM json_each(%s))", (_json(list(texts)),))
+
     def integer_is_in(self, column: SQL, numbers: Sequence[int]) -> SQL:
         if len(numbers) > _MAX_LISTED:
             return _in_table(column, "value", list(numbers))

@@ -15,11 +15,12 @@ import orjson
 
 from cliquet.core import jsonio
 from cliquet.core.globs import Pattern, compile_pattern
-from cliquet.storage.listing.evaluation import Names, compile_filter
+from cliquet.storage.listing.evaluation import compile_filter
 from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT, resolve
 from cliquet.storage.query import COMPARISON, MISSING, Filter
 from cliquet.storage.relational.conditions import like_pattern
 from cliquet.storage.relational.order_key import exact_key, order_key
+from cliquet.storage.selection import Names
 from cliquet.types import JSONValue
 
 __all__ = ["Test", "Together", "plan_of"]

@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from cliquet.core.globs import Pattern
-from cliquet.storage.collection_key import CollectionKey, Scope
+from cliquet.storage.selection import CollectionKey, Scope
 
 
 def test_keys_are_in_the_order_of_the_tables():

@@ -1,0 +1,80 @@
+"""What the storage in memory reads."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from cliquet.storage.base import Page
+from cliquet.storage.exceptions import RecordNotFoundError
+from cliquet.storage.listing import evaluation
+from cliquet.storage.memory.collection import State
+from cliquet.storage.selection import CollectionKey, Names, Selection
+from cliquet.types import Record
+
+__all__ = ["Reader"]
+
+
+class Reader:
+    """The part of the storage in memory that reads."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def timestamp(self, key: CollectionKey) -> int:
+        with self._state.store.latch:
+            timestamp = self._state.timestamp(key)
+            return self._state.access(key) if timestamp is None else timestamp
+
+    def timestamps(self, collection_id: str) -> dict[str, int]:
+        with self._state.store.latch:
+            timestamps = {
+                str(key.parent_id): timestamp
+                for key, timestamp in self._state.first_accesses.items()
+                if key.collection_id == collection_id
+            }
+            for key, counter in self._state.counters.items():
+                if key.collection_id == collection_id:
+                    timestamps[str(key.parent_id)] = counter.timestamp
+        return timestamps
+
+    def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
+        collection = self._state.collections.get(key)
+        entry = None if collection is None else collection.live(object_id)
+        if entry is None:
+            raise RecordNotFoundError(object_id)
+        return entry.to_record(names)
+
+    def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:
+        collection = self._state.collections.get(key)
+        entry = None if collection is None else collection.tombstone(object_id)
+        return None if entry is None else entry.to_record(names)
+
+    def page(self, selection: Selection) -> tuple[list[Record], int]:
+        scope, names = selection.scope, selection.names
+        key = scope.key
+        with self._state.store.latch:
+            timestamp = None if key is None else self._state.timestamp(key)
+            entries = self._state.entries(scope, include_deleted=selection.include_deleted)
+        entries = evaluation.matching(entries, selection)
+        total = len(evaluation.live_ones(entries))
+        listed = Page(entry.to_record(names) for entry in evaluation.on_page(entries, selection))
+        if key is not None:
+            listed.timestamp = timestamp
+            listed.claim = partial(self._claim, key)
+        return listed, total
+
+    def records(self, selection: Selection) -> list[Record]:
+        return self.page(selection)[0]
+
+    def count(self, selection: Selection) -> int:
+        key = selection.scope.key
+        if key is not None and not selection.filters and not selection.include_deleted:
+            counter = self._state.counters.get(key)
+            return 0 if counter is None else counter.live
+        entries = self._state.entries(selection.scope, include_deleted=selection.include_deleted)
+        return len(evaluation.matching(entries, selection))
+
+    def _claim(self, key: CollectionKey) -> int | None:
+        """Touch a collection that nobody has touched meanwhile (:attr:`Page.claim`)."""
+        with self._state.store.latch:
+            return self._state.access(key) if self._state.timestamp(key) is None else None

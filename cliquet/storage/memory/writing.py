@@ -1,0 +1,122 @@
+"""What the storage in memory writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
+from cliquet.storage.listing import evaluation
+from cliquet.storage.listing.evaluation import Entry
+from cliquet.storage.memory.collection import Collection, State
+from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
+from cliquet.types import Record
+
+__all__ = ["Writer"]
+
+T = TypeVar("T")
+
+
+class Writer:
+    """The part of the storage in memory that writes: single records, and many at once."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def run_locked(self, operation: Callable[[], T], key: CollectionKey) -> T:
+        """Run an operation while nobody else writes, whatever the collection."""
+        with self._state.store.write():
+            return operation()
+
+    def put(self, draft: Draft) -> Record:
+        names = draft.names
+        candidate = Entry(draft.id, 0, draft.data)
+        with self._state.store.write():
+            collection = self._state.writable(draft.key)
+            existing = collection.live(draft.id)
+            if draft.is_new and existing is not None:
+                raise UnicityError(names.id_field, existing.to_record(names))
+            for field in draft.unique_fields:
+                if field in names[:2]:
+                    continue
+                other = collection.with_same_value(field, candidate)
+                if other is not None:
+                    raise UnicityError(field, other.to_record(names))
+            added = 1 if existing is None else 0
+            timestamp = self._state.advance(draft.key, draft.supplied, added)
+            entry = candidate._replace(timestamp=timestamp)
+            collection.set(entry)
+        return entry.to_record(names)
+
+    def delete(
+        self,
+        key: CollectionKey,
+        object_id: str,
+        names: Names,
+        *,
+        supplied: int | None,
+        with_deleted: bool,
+    ) -> Record:
+        with self._state.store.write():
+            collection = self._state.collections.get(key)
+            if collection is None or collection.live(object_id) is None:
+                raise RecordNotFoundError(object_id)
+            tombstone = self._delete(collection, object_id, supplied, with_deleted=with_deleted)
+        return tombstone.to_record(names)
+
+    def delete_selected(self, selection: Selection, *, with_deleted: bool) -> list[Record]:
+        names = selection.names
+        with self._state.store.write():
+            # The same entry may stand in several collections: told apart by identity.
+            homes: dict[int, Collection] = {}
+            entries = []
+            for collection in self._state.matching(selection.scope):
+                for entry in collection.entries(include_deleted=False):
+                    homes[id(entry)] = collection
+                    entries.append(entry)
+            entries = evaluation.matching(entries, selection)
+            tombstones = [
+                self._delete(homes[id(entry)], entry.id, None, with_deleted=with_deleted)
+                for entry in evaluation.on_page(entries, selection)
+            ]
+        return [tombstone.to_record(names) for tombstone in tombstones]
+
+    def trim(self, selection: Selection, max_objects: int, *, with_deleted: bool) -> int:
+        trimmed = 0
+        with self._state.store.write():
+            for collection in self._state.matching(selection.scope):
+                entries = evaluation.surplus(
+                    collection.entries(include_deleted=False), selection, max_objects
+                )
+                for entry in entries:
+                    self._delete(collection, entry.id, None, with_deleted=with_deleted)
+                trimmed += len(entries)
+        return trimmed
+
+    def purge(self, scope: Scope, *, before: int | None, max_retained: int | None) -> int:
+        purged = 0
+        with self._state.store.write():
+            for collection in self._state.matching(scope):
+                tombstones = evaluation.purgeable(
+                    collection.entries(include_deleted=True), before, max_retained
+                )
+                for entry in tombstones:
+                    collection.forget(entry.id)
+                purged += len(tombstones)
+        return purged
+
+    def _delete(
+        self,
+        collection: Collection,
+        object_id: str,
+        supplied: int | None,
+        *,
+        with_deleted: bool,
+    ) -> Entry:
+        """Delete a record that is there; return its tombstone. The write lock is held."""
+        tombstone = Entry(object_id, self._state.advance(collection.key, supplied, -1), None)
+        if with_deleted:
+            collection.set(tombstone)
+        else:
+            collection.forget(object_id)
+        return tombstone

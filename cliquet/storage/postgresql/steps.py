@@ -1,0 +1,270 @@
+"""How the storage in PostgreSQL locks and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from cliquet.connections import scope
+from cliquet.connections.attempts import attempts
+from cliquet.connections.postgresql.client import PostgreSQLClient, PostgreSQLSession
+from cliquet.connections.sql import Session
+from cliquet.storage.postgresql import statements
+from cliquet.storage.relational.steps import NEVER_TOUCHED, Conflict, EntryRow, Write
+from cliquet.storage.relational.text import SQL
+from cliquet.storage.selection import CollectionKey
+
+__all__ = ["PostgreSQLSteps"]
+
+# Among the locks of a session: it has emptied the tables, which others do not see yet; the lock of
+# a collection was asked for, and it is known that there was something to lock.
+_FLUSHED = "flushed"
+_HELD = "held"
+_TO_LOCK = "To make and lock the row of a collection"
+
+
+class PostgreSQLSteps:
+    """The steps of PostgreSQL: those of :class:`~cliquet.storage.relational.steps.Steps`."""
+
+    def __init__(self, client: PostgreSQLClient) -> None:
+        self._client = client
+
+    # Locks
+
+    def lock(self, session: Session, key: CollectionKey) -> None:
+        self._lock_contended(session)
+        if key not in session.locked:
+            self._defer_lock(session, key)
+
+    def _lock_contended(self, session: Session) -> None:
+        """Lock first what former attempts of the request held or wanted, in one order for all."""
+        contended = scope.contended()
+        if contended and not any(map(_is_key, session.locked)):
+            for key in sorted(filter(_is_key, contended)):
+                self._defer_lock(session, key)
+
+    def _defer_lock(self, session: Session, key: CollectionKey) -> None:
+        """Lock a collection with the next statement.
+
+        In the order of the keys it waits for others. Against the order it does not, since they may
+        wait for this transaction: the request then begins again, and locks in order what it now
+        knows that it wants. Nobody waits in a circle (B-23.8).
+        """
+        in_order = all(key > other for other in session.locked if _is_key(other))
+        session.locked |= {key}
+        lock = statements.LOCK if in_order else statements.LOCK_NOWAIT
+        _postgresql(session).defer(lock, (_digest(key), *key))
+
+    def lock_matching(self, session: Session, scope: SQL) -> list[CollectionKey]:
+        text = statements.LOCK_MATCHING.format(scope=scope.text)
+        keys = list(map(CollectionKey._make, session.execute(text, scope.parameters).fetchall()))
+        session.locked |= {*keys, *((_HELD, key) for key in keys)}
+        return keys
+
+    def _is_held(self, session: Session, key: CollectionKey) -> tuple[bool, str]:
+        """Return what the statements ask about a lock: whether it is known to be held, its name."""
+        return ((_HELD, key) in session.locked, _digest(key))
+
+    def check_lock(self, session: Session, key: CollectionKey) -> None:
+        if (_HELD, key) in session.locked:
+            return
+        for _ in attempts(_TO_LOCK):
+            (held,) = session.execute(statements.LOCK, (_digest(key), *key)).fetchone()
+            if held:
+                session.locked |= {(_HELD, key)}
+                return
+            self._make_counter(session, key, NEVER_TOUCHED)
+
+    def locked_row(self, session: Session, key: CollectionKey, object_id: str) -> Any:
+        for _ in attempts(_TO_LOCK):
+            is_held = self._is_held(session, key)
+            row = session.execute(statements.LOCKED_ROW, (*is_held, *key, object_id)).fetchone()
+            if row[0]:
+                session.locked |= {(_HELD, key)}
+                return None if row[1] is None else row[1:]
+            # There was nothing to lock.
+            self._make_counter(session, key, NEVER_TOUCHED)
+        return None  # pragma: no cover - the loop ends by returning, or raises
+
+    def _make_counter(self, session: Session, key: CollectionKey, timestamp: int | None) -> None:
+        """Give a collection its row, for all to see, and lock it.
+
+        It is committed at once: were it part of the transaction, whoever reads the timestamp of the
+        new collection would wait for the end of the request.
+
+        Parameters
+        ----------
+        timestamp : of the row, or ``None`` for a time before the present one.
+        """
+        insertion = (statements.ENSURE_COUNTER, (*key, timestamp, *key))
+        if _FLUSHED in session.locked:
+            session.execute(*insertion)
+        elif session.is_fresh and session.locked <= {key}:
+            _postgresql(session).restart(insertion)
+        else:
+            self._client.execute_aside(*insertion)
+        session.locked -= {key}
+        self._defer_lock(session, key)
+
+    def first_access(self, key: CollectionKey) -> int | None:
+        session = self._client.current()
+        if session is None:
+            with self._client.connect(readonly=True) as session:
+                row = session.execute(statements.FIRST_ACCESS, key).fetchone()
+        elif _FLUSHED in session.locked:
+            row = session.execute(statements.FIRST_ACCESS, key).fetchone()
+        elif key in session.locked:
+            # The transaction has the row: its own time goes with it if it fails, and is put back.
+            self.check_lock(session, key)
+            row = session.execute(statements.TOUCH, key).fetchone()
+            if row is not None:
+                _postgresql(session).keep(statements.TOUCH_AGAIN, (row[0], *key))
+        else:
+            row = self._client.execute_aside(statements.FIRST_ACCESS, key)
+        return None if row is None else row[0]
+
+    def flushed(self, session: Session) -> None:
+        session.locked = frozenset({_FLUSHED})
+
+    # Writes
+
+    def insert(self, session: Session, key: CollectionKey, object_id: str, data: str) -> int:
+        parameters = (*key, *key, object_id, data)
+        self._lock_contended(session)
+        if session.locked:
+            self.lock(session, key)
+        else:
+            # The statement locks by itself. The next attempt is to know it, if this one fails.
+            session.locked |= {key}
+        row = session.execute(statements.INSERT, parameters).fetchone()
+        if row is None:
+            self._make_counter(session, key, None)
+            row = session.execute(statements.INSERT, parameters).fetchone()
+        session.locked |= {key, (_HELD, key)}
+        timestamp: int = row[0]
+        return timestamp
+
+    def put(self, session: Session, write: Write) -> int | Conflict:
+        self.lock(session, write.key)
+        key, supplied, conflicts = write.key, write.supplied, write.conflicts
+        text = statements.PUT.format(
+            conflicts=statements.NO_CONFLICTS if conflicts is None else conflicts.text
+        )
+        for _ in attempts(_TO_LOCK):
+            is_held = self._is_held(session, key)
+            row = session.execute(
+                text,
+                (
+                    *(() if conflicts is None else conflicts.parameters),
+                    *key,
+                    *(supplied, supplied),
+                    *(*key, write.id),
+                    *(*key, *is_held),
+                    *(supplied, supplied, supplied),
+                    *(*key, write.id, write.data),
+                    *is_held,
+                ),
+            ).fetchone()
+            if row is not None:
+                break
+            self._make_counter(session, key, None if supplied is None else supplied - 1)
+        session.locked |= {(_HELD, key)}
+        return row[2] if row[0] is None else Conflict(*row)
+
+    def remove(
+        self,
+        session: Session,
+        key: CollectionKey,
+        object_id: str,
+        supplied: int | None,
+        *,
+        with_deleted: bool,
+    ) -> int | None:
+        self.lock(session, key)
+        for _ in attempts(_TO_LOCK):
+            is_held = self._is_held(session, key)
+            held, timestamp = session.execute(
+                statements.REMOVE[with_deleted],
+                (
+                    *(*key, object_id),
+                    *key,
+                    *(supplied, supplied),
+                    *(*key, *is_held),
+                    *(supplied, supplied, supplied),
+                    *(*key, object_id),
+                    *is_held,
+                ),
+            ).fetchone()
+            if held:
+                session.locked |= {(_HELD, key)}
+                deleted_at: int | None = timestamp
+                return deleted_at
+            # Without a row to lock there is no record: but for one written just now.
+            self._make_counter(session, key, NEVER_TOUCHED)
+        return None  # pragma: no cover - the loop ends by returning, or raises
+
+    def remove_many(
+        self, session: Session, key: CollectionKey, object_ids: Sequence[str], *, with_deleted: bool
+    ) -> dict[str, int]:
+        number = len(object_ids)
+        rows = session.execute(
+            statements.REMOVE_MANY[with_deleted],
+            (list(object_ids), number - 1, number - 1, number, *key, number, *key),
+        ).fetchall()
+        return dict(rows)
+
+    def store_entries(self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]) -> None:
+        ids, stamps, deleted, data = zip(*rows, strict=True)
+        session.execute(
+            statements.STORE_ENTRIES, (*key, list(ids), list(stamps), list(deleted), list(data))
+        )
+
+    def rewind_entries(self, session: Session, key: CollectionKey, now: int) -> int:
+        changed: int = session.execute(statements.REWIND, (now, *key, now, *key)).rowcount
+        return changed
+
+    # JSON
+
+    def dumps(self, data: dict[str, Any]) -> str:
+        text = orjson.dumps(data)
+        if b"\\u0000" in text and _holds_nul(data):
+            raise TypeError("PostgreSQL cannot store the character NUL.")
+        return text.decode()
+
+    def loads(self, data: Any) -> dict[str, Any]:
+        # The driver has made it of JSON.
+        loaded: dict[str, Any] = data
+        return loaded
+
+
+def _postgresql(session: Session) -> PostgreSQLSession:
+    assert isinstance(session, PostgreSQLSession)  # noqa: S101 - lent by the client of PostgreSQL
+    return session
+
+
+def _is_key(entry: Any) -> bool:
+    """Whether something that a session has locked is a collection."""
+    return isinstance(entry, CollectionKey)
+
+
+def _digest(key: CollectionKey) -> str:
+    """Return a text that names one collection and no other."""
+    return f"{len(key.parent_id)}:{key.parent_id}:{key.collection_id}"
+
+
+def _holds_nul(value: Any) -> bool:
+    """Whether a JSON value holds NUL, and not only the six characters that stand for it."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            if "\0" in item:
+                return True
+        elif isinstance(item, dict):
+            pending.extend(item)
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+    return False

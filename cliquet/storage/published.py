@@ -1,0 +1,348 @@
+"""The published methods of the bundled storages.
+
+Their signatures are long, since they are those that applications and plug-ins know. They stand here
+once: each makes one value of what it is given, and hands it to the part of the storage that does
+the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from cliquet.core.globs import as_published
+from cliquet.storage import generators
+from cliquet.storage.base import (
+    DEFAULT_DELETED_FIELD,
+    DEFAULT_ID_FIELD,
+    DEFAULT_MODIFIED_FIELD,
+    StorageBase,
+)
+from cliquet.storage.parts import BulkWriting, Reading, Transactions, Writing
+from cliquet.storage.query import Filter, PaginationRule, Sort
+from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
+from cliquet.storage.transfer import (
+    CollectionTimestamp,
+    ExportedCollection,
+    ImportedCollection,
+    StorageTransfer,
+)
+from cliquet.storage.values import copy_object
+from cliquet.types import IdGenerator, Record
+
+__all__ = ["PublishedStorage"]
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class PublishedStorage(StorageBase):
+    """A storage that is made of parts.
+
+    A subclass makes the parts, and needs no more than ``initialize_schema`` and ``flush`` besides.
+    """
+
+    is_transferable = True
+    pages_have_timestamp = True
+
+    def __init__(
+        self,
+        *,
+        reader: Reading,
+        writer: Writing,
+        bulk: BulkWriting,
+        transactions: Transactions,
+        transfer: StorageTransfer,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._bulk = bulk
+        self._transactions = transactions
+        self._transfer = transfer
+
+    # Operations of several calls
+
+    def atomic(self, operation: Callable[[], T], *, collection_id: str, parent_id: str) -> T:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return self._transactions.run(operation, key)
+
+    def with_effects(
+        self,
+        write: Callable[[], T],
+        effects: Callable[[T | None], U],
+        *,
+        collection_id: str,
+        parent_id: str,
+    ) -> tuple[T, U]:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return self._transactions.with_effects(write, effects, key)
+
+    # Reading
+
+    def collection_timestamp(
+        self, collection_id: str, parent_id: str, auth: str | None = None
+    ) -> int:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return self._reader.timestamp(key)
+
+    def all_resources_timestamps(self, collection_id: str) -> dict[str, int]:
+        return self._reader.timestamps(collection_id)
+
+    def get(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_id: str,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        auth: str | None = None,
+    ) -> Record:
+        return self._reader.get(
+            CollectionKey(collection_id=collection_id, parent_id=parent_id),
+            object_id,
+            Names(id_field, modified_field, DEFAULT_DELETED_FIELD),
+        )
+
+    def find_tombstone(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_id: str,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        deleted_field: str = DEFAULT_DELETED_FIELD,
+        auth: str | None = None,
+    ) -> Record | None:
+        return self._reader.find_tombstone(
+            CollectionKey(collection_id=collection_id, parent_id=parent_id),
+            object_id,
+            Names(id_field, modified_field, deleted_field),
+        )
+
+    def get_all(
+        self,
+        collection_id: str,
+        parent_id: str,
+        filters: Sequence[Filter] | None = None,
+        sorting: Sequence[Sort] | None = None,
+        pagination_rules: Sequence[PaginationRule] | None = None,
+        limit: int | None = None,
+        include_deleted: bool = False,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        deleted_field: str = DEFAULT_DELETED_FIELD,
+        auth: str | None = None,
+    ) -> tuple[list[Record], int]:
+        return self._reader.page(
+            Selection(
+                Scope(collection_id=collection_id, parent_id=parent_id),
+                Names(id_field, modified_field, deleted_field),
+                filters or (),
+                sorting or (),
+                pagination_rules or (),
+                limit,
+                include_deleted,
+            )
+        )
+
+    def list_all(
+        self,
+        collection_id: str,
+        parent_id: str,
+        filters: Sequence[Filter] | None = None,
+        sorting: Sequence[Sort] | None = None,
+        pagination_rules: Sequence[PaginationRule] | None = None,
+        limit: int | None = None,
+        include_deleted: bool = False,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        deleted_field: str = DEFAULT_DELETED_FIELD,
+        auth: str | None = None,
+    ) -> list[Record]:
+        return self._reader.records(
+            Selection(
+                Scope(collection_id=collection_id, parent_id=parent_id),
+                Names(id_field, modified_field, deleted_field),
+                filters or (),
+                sorting or (),
+                pagination_rules or (),
+                limit,
+                include_deleted,
+            )
+        )
+
+    def count_all(
+        self,
+        collection_id: str,
+        parent_id: str,
+        filters: Sequence[Filter] | None = None,
+        include_deleted: bool = False,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        deleted_field: str = DEFAULT_DELETED_FIELD,
+        auth: str | None = None,
+    ) -> int:
+        return self._reader.count(
+            Selection(
+                Scope(collection_id=collection_id, parent_id=parent_id),
+                Names(id_field, modified_field, deleted_field),
+                filters or (),
+                include_deleted=include_deleted,
+            )
+        )
+
+    # Writing
+
+    def create(
+        self,
+        collection_id: str,
+        parent_id: str,
+        record: Record,
+        id_generator: IdGenerator | None = None,
+        unique_fields: Sequence[str] | None = None,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        auth: str | None = None,
+    ) -> Record:
+        data = copy_object(record)
+        object_id = data.pop(id_field, None)
+        generator = id_generator or self.id_generator
+        # Nothing can be in the way of a random id; that of another generator may be taken.
+        is_random = object_id is None and type(generator) is generators.UUID4
+        if object_id is None:
+            object_id = generator()
+        if not isinstance(object_id, str):
+            raise TypeError(f"The id of a record is a text, not {object_id!r}.")
+        return self._writer.put(
+            Draft(
+                CollectionKey(collection_id=collection_id, parent_id=parent_id),
+                object_id,
+                data,
+                data.pop(modified_field, None),
+                unique_fields or (),
+                Names(id_field, modified_field, DEFAULT_DELETED_FIELD),
+                is_new=True,
+                has_random_id=is_random,
+            )
+        )
+
+    def update(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_id: str,
+        record: Record,
+        unique_fields: Sequence[str] | None = None,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        auth: str | None = None,
+    ) -> Record:
+        data = copy_object(record)
+        data.pop(id_field, None)
+        return self._writer.put(
+            Draft(
+                CollectionKey(collection_id=collection_id, parent_id=parent_id),
+                object_id,
+                data,
+                data.pop(modified_field, None),
+                unique_fields or (),
+                Names(id_field, modified_field, DEFAULT_DELETED_FIELD),
+            )
+        )
+
+    def delete(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_id: str,
+        with_deleted: bool = True,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        deleted_field: str = DEFAULT_DELETED_FIELD,
+        auth: str | None = None,
+        last_modified: int | None = None,
+    ) -> Record:
+        return self._writer.delete(
+            CollectionKey(collection_id=collection_id, parent_id=parent_id),
+            object_id,
+            Names(id_field, modified_field, deleted_field),
+            supplied=last_modified,
+            with_deleted=with_deleted,
+        )
+
+    def delete_all(
+        self,
+        collection_id: str | None,
+        parent_id: str,
+        filters: Sequence[Filter] | None = None,
+        with_deleted: bool = True,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        deleted_field: str = DEFAULT_DELETED_FIELD,
+        auth: str | None = None,
+        *,
+        sorting: Sequence[Sort] | None = None,
+        pagination_rules: Sequence[PaginationRule] | None = None,
+        limit: int | None = None,
+    ) -> list[Record]:
+        selection = Selection(
+            Scope(collection_id=collection_id, parent_id=as_published(parent_id)),
+            Names(id_field, modified_field, deleted_field),
+            filters or (),
+            sorting or [Sort(modified_field, 1)],
+            pagination_rules or (),
+            limit,
+        )
+        return self._bulk.delete_selected(selection, with_deleted=with_deleted)
+
+    def purge_deleted(
+        self,
+        collection_id: str | None,
+        parent_id: str,
+        before: int | None = None,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        auth: str | None = None,
+        *,
+        max_retained: int | None = None,
+        force_commit: bool = False,
+    ) -> int:
+        if before is not None and max_retained is not None:
+            raise ValueError("`before` and `max_retained` exclude each other.")
+        scope = Scope(collection_id=collection_id, parent_id=as_published(parent_id))
+        return self._bulk.purge(scope, before=before, max_retained=max_retained)
+
+    def trim_objects(
+        self,
+        collection_id: str,
+        parent_id: str,
+        filters: Sequence[Filter] | None,
+        max_objects: int,
+        with_deleted: bool = True,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        auth: str | None = None,
+    ) -> int:
+        selection = Selection(
+            Scope(collection_id=collection_id, parent_id=parent_id),
+            Names(id_field, modified_field, DEFAULT_DELETED_FIELD),
+            filters or (),
+        )
+        return self._bulk.trim(selection, max_objects, with_deleted=with_deleted)
+
+    # Copies
+
+    def export_timestamps(self) -> Iterator[CollectionTimestamp]:
+        return self._transfer.export_timestamps()
+
+    def export(self) -> Iterator[ExportedCollection]:
+        return self._transfer.export()
+
+    def import_(self, collections: Sequence[ImportedCollection]) -> None:
+        self._transfer.import_(collections)
+
+    def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
+        return self._transfer.rewind(collection_id, parent_id, now)
+
+    def forget_untouched(self, before: int) -> int:
+        return self._transfer.forget_untouched(before)

@@ -1,0 +1,150 @@
+"""Selections of records, as SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cliquet.storage.relational import listing
+from cliquet.storage.relational.dialect import Dialect
+from cliquet.storage.relational.steps import HOME
+from cliquet.storage.relational.text import SQL, TRUE, joined
+from cliquet.storage.selection import CollectionKey, Scope, Selection
+
+__all__ = ["SELECT_TIMESTAMP", "Queries"]
+
+SELECT_TIMESTAMP = f"SELECT last_modified FROM timestamps WHERE {HOME}"
+_SELECT_LIVE = f"SELECT live FROM timestamps WHERE {HOME}"
+_COLUMNS = "id, last_modified, deleted, data"
+_NOT_INDEXED: frozenset[str] = frozenset()
+
+
+class Queries:
+    """Writes the queries of a storage.
+
+    Parameters
+    ----------
+    dialect : what differs between databases in the conditions of a listing.
+    indexed : declared fields by collection id.
+    """
+
+    def __init__(self, dialect: Dialect, indexed: Mapping[str, frozenset[str]]) -> None:
+        self.dialect = dialect
+        self._indexed = indexed
+
+    def scope(self, scope: Scope) -> SQL:
+        """Return the condition on collections."""
+        parent = listing.parent_condition(self.dialect, scope.parent_id)
+        if scope.collection_id is None:
+            return parent
+        return SQL(
+            f"{parent.text} AND collection_id = %s", (*parent.parameters, scope.collection_id)
+        )
+
+    def where(self, selection: Selection) -> SQL:
+        """Return the condition of the filters on records, apart from their collection."""
+        return listing.where(
+            self.dialect,
+            selection.names,
+            self._matching(selection),
+            include_deleted=selection.include_deleted,
+        )
+
+    def rows(self, selection: Selection, columns: str = _COLUMNS) -> SQL:
+        """Return the query for the selected rows."""
+        scope = self.scope(selection.scope)
+        return self._rows(columns, scope, self._matching(selection), selection)
+
+    def count(self, selection: Selection) -> SQL:
+        """Return the query for the number of rows that match the filters."""
+        key = selection.scope.key
+        if key is not None and not selection.filters and not selection.include_deleted:
+            return SQL(_SELECT_LIVE, key)
+        return _count(self.scope(selection.scope), self.where(selection))
+
+    def page(self, selection: Selection, key: CollectionKey | None) -> SQL:
+        """Return the query for the selected rows, their total and the timestamp, of one instant.
+
+        The first row bears what is true of the whole, even of an empty page: the timestamp in the
+        place of that of a record and the total in the last column. It is -1 where the rows are all
+        that match. A union has no promised order: ranks are in the first column.
+
+        Parameters
+        ----------
+        key : of the scope.
+        """
+        scope = self.scope(selection.scope)
+        matched = self._matching(selection)
+        rows = self._rows(_COLUMNS, scope, matched, selection)
+        if not selection.filters and key is not None:
+            total = SQL(_SELECT_LIVE, key)
+        elif selection.limit or selection.pagination_rules:
+            total = _count(
+                scope, listing.where(self.dialect, selection.names, matched, include_deleted=False)
+            )
+        else:
+            # Nothing is left out of such a page, whose filters are not asked a second time.
+            total = SQL("SELECT -1")
+        if key is None:
+            timestamp = SQL("SELECT CAST(NULL AS BIGINT)")
+        else:
+            timestamp = SQL(SELECT_TIMESTAMP, key)
+        return SQL(
+            f"SELECT 0 AS n, NULL AS id, ({timestamp.text}) AS last_modified, NULL AS deleted,"
+            f" NULL AS data, ({total.text}) AS total"
+            f" UNION ALL SELECT row_number() OVER () AS n, {_COLUMNS}, 0 AS total"
+            f" FROM ({rows.text}) AS page",
+            (*timestamp.parameters, *total.parameters, *rows.parameters),
+        )
+
+    def _matching(self, selection: Selection) -> list[SQL]:
+        """Return the conditions of the filters, which are made once for a page and its total."""
+        if not selection.filters:
+            return []
+        indexed = self._indexes_of(selection)
+        return listing.matching(self.dialect, selection.names, selection.filters, indexed)
+
+    def _rows(self, columns: str, scope: SQL, matched: Sequence[SQL], selection: Selection) -> SQL:
+        """Return the query for a page of the records for which these conditions hold."""
+        dialect, source, condition = self.dialect, SQL("records"), scope
+        names, sorting, indexed = selection.names, selection.sorting, self._indexes_of(selection)
+        if listing.reads_many_fields(names, sorting, indexed):
+            everything = listing.where(
+                dialect, names, matched, include_deleted=selection.include_deleted, indexed=indexed
+            )
+            dialect, source = dialect.unpacking(
+                _joined("SELECT * FROM records WHERE ", scope, " AND ", everything)
+            )
+            condition = TRUE
+            selection = selection._replace(include_deleted=True)
+            matched = ()
+        where = listing.where(
+            dialect,
+            names,
+            matched,
+            pagination_rules=selection.pagination_rules,
+            include_deleted=selection.include_deleted,
+            indexed=indexed,
+        )
+        pieces: list[str | SQL] = [
+            *(f"SELECT {columns} FROM ", source),
+            *(" WHERE ", condition, " AND ", where),
+        ]
+        if sorting:
+            pieces += [" ORDER BY ", listing.order_by(dialect, names, sorting)]
+        if selection.limit:
+            pieces.append(SQL(" LIMIT %s", (selection.limit,)))
+        return _joined(*pieces)
+
+    def _indexes_of(self, selection: Selection) -> frozenset[str]:
+        return self._indexed.get(selection.scope.collection_id or "", _NOT_INDEXED)
+
+
+def _joined(*pieces: str | SQL) -> SQL:
+    return joined("", [SQL(piece) if isinstance(piece, str) else piece for piece in pieces])
+
+
+def _count(scope: SQL, where: SQL) -> SQL:
+    return SQL(
+        f"SELECT count(*) FROM records WHERE {scope.text} AND {where.text}",
+        (*scope.parameters, *where.parameters),
+    )

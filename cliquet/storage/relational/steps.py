@@ -1,0 +1,127 @@
+"""What each database does its own way: the steps that the storages in SQL are built on.
+
+PostgreSQL writes a record and the counter of its collection in one round trip; SQLite, in several
+cheap statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from cliquet.connections.sql import Session
+from cliquet.storage.relational.text import SQL
+from cliquet.storage.selection import CollectionKey
+
+__all__ = ["HOME", "NEVER_TOUCHED", "SELECT_ONE", "Conflict", "EntryRow", "Steps", "Write"]
+
+NEVER_TOUCHED: Final = -(2**63)
+"""Timestamp of a counter row that was made to be locked, before anything was written (X-22)."""
+
+HOME: Final = "parent_id = %s AND collection_id = %s"
+"""The condition on a collection, whose parameters are a :class:`CollectionKey`."""
+
+SELECT_ONE: Final = f"SELECT last_modified, deleted, data FROM records WHERE {HOME} AND id = %s"
+
+EntryRow = tuple[str, int, bool, str]
+"""Id, timestamp, whether it is a tombstone, JSON text of the data."""
+
+
+class Write(NamedTuple):
+    """A live record about to be written.
+
+    Attributes
+    ----------
+    data : JSON text of the record without its id and timestamp.
+    supplied : timestamp that the caller wants, or ``None``.
+    conflicts : query for what stands in the way, or ``None`` when nothing can.
+    """
+
+    key: CollectionKey
+    id: str
+    data: str
+    supplied: int | None
+    conflicts: SQL | None
+
+
+class Conflict(NamedTuple):
+    """A row of :attr:`Write.conflicts`: the rank of the field, and the record in the way."""
+
+    rank: int
+    id: str
+    last_modified: int
+    data: Any
+
+
+class Steps(Protocol):
+    """The steps of one database."""
+
+    # JSON
+
+    def dumps(self, data: dict[str, Any]) -> str:
+        """Return the JSON text of the data of a record.
+
+        Raises
+        ------
+        TypeError : the database cannot hold it.
+        """
+
+    def loads(self, data: Any) -> dict[str, Any]:
+        """Return the data of a record as the driver gives it, in a dictionary of the caller's."""
+
+    # Locks
+
+    def lock(self, session: Session, key: CollectionKey) -> None:
+        """Keep others from writing to a collection until the transaction ends."""
+
+    def lock_matching(self, session: Session, condition: SQL) -> list[CollectionKey]:
+        """Lock the collections that a condition names, in one order for all; return them."""
+
+    def check_lock(self, session: Session, key: CollectionKey) -> None:
+        """Make sure, before something else is read, that a lock which was asked for is held."""
+
+    def locked_row(self, session: Session, key: CollectionKey, object_id: str) -> Any:
+        """Return the row of a record in a collection that the session has locked."""
+
+    def first_access(self, key: CollectionKey) -> int | None:
+        """Keep the present time for a collection never touched, whatever becomes of the request.
+
+        Returns
+        -------
+        The time, in ms; ``None`` if the collection was touched meanwhile.
+        """
+
+    def flushed(self, session: Session) -> None:
+        """Take note that the tables are empty as far as this transaction can see."""
+
+    # Writes
+
+    def insert(self, session: Session, key: CollectionKey, object_id: str, data: str) -> int:
+        """Store a record under an id that nobody else can have; return its timestamp."""
+
+    def put(self, session: Session, write: Write) -> int | Conflict:
+        """Store or replace a record; return its timestamp, or what stands in its way."""
+
+    def remove(
+        self,
+        session: Session,
+        key: CollectionKey,
+        object_id: str,
+        supplied: int | None,
+        *,
+        with_deleted: bool,
+    ) -> int | None:
+        """Delete a live record; return the time of deletion, ``None`` if there is none."""
+
+    def remove_many(
+        self, session: Session, key: CollectionKey, object_ids: Sequence[str], *, with_deleted: bool
+    ) -> dict[str, int]:
+        """Delete live records of a locked collection; return the time of each deletion."""
+
+    # Copies
+
+    def store_entries(self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]) -> None:
+        """Write entries as they are, in place of what has their ids."""
+
+    def rewind_entries(self, session: Session, key: CollectionKey, now: int) -> int:
+        """Give the entries later than a time the timestamps that follow it; return how many."""

@@ -1,0 +1,123 @@
+"""What a call of a storage is about, as values that travel inside: collections, names, records.
+
+The published methods take two texts for a collection. They make a :class:`CollectionKey`, or a
+:class:`Scope`, of them at once, by keyword: nothing behind them sees two texts that might be
+swapped unnoticed. The type checker refuses a value that is made of positions, and a pair of texts
+in the place of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from cliquet.core.globs import is_pattern
+from cliquet.storage.query import Filter, PaginationRule, Sort
+from cliquet.types import Record
+
+__all__ = ["CollectionKey", "Draft", "Names", "Scope", "Selection"]
+
+
+class _KeyNames(NamedTuple):
+    parent_id: str
+    collection_id: str
+
+
+class CollectionKey(_KeyNames):
+    """The name of one collection: its parent and its id.
+
+    They are in the order of the tables' keys, in which collections are exported and locked.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *, collection_id: str, parent_id: str) -> CollectionKey:
+        return tuple.__new__(cls, (parent_id, collection_id))
+
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]:
+        # Copies and pickles are made by keyword as well.
+        return (), self._asdict()
+
+
+class _ScopeNames(NamedTuple):
+    parent_id: str
+    collection_id: str | None
+
+
+class Scope(_ScopeNames):
+    """One collection, or several: all those of the parents that match a pattern (B-21.19).
+
+    Parameters
+    ----------
+    collection_id : ``None`` for every collection of the parents.
+    parent_id : a name, or a :class:`~cliquet.core.globs.Pattern`.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *, collection_id: str | None, parent_id: str) -> Scope:
+        return tuple.__new__(cls, (parent_id, collection_id))
+
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]:
+        return (), self._asdict()
+
+    @property
+    def key(self) -> CollectionKey | None:
+        """The one collection that it is, or ``None`` if it may be several."""
+        if self.collection_id is None or is_pattern(self.parent_id):
+            return None
+        return CollectionKey(collection_id=self.collection_id, parent_id=self.parent_id)
+
+
+class Names(NamedTuple):
+    """The names of the three reserved fields, in one call."""
+
+    id_field: str
+    modified_field: str
+    deleted_field: str
+
+
+class Selection(NamedTuple):
+    """The records that a listing returns, a deletion deletes or a trimming keeps.
+
+    Attributes
+    ----------
+    limit : greatest number of them; no limit when ``None`` or 0.
+    include_deleted : whether tombstones are among them.
+    """
+
+    scope: Scope
+    names: Names
+    filters: Sequence[Filter] = ()
+    sorting: Sequence[Sort] = ()
+    pagination_rules: Sequence[PaginationRule] = ()
+    limit: int | None = None
+    include_deleted: bool = False
+
+
+class Draft(NamedTuple):
+    """A record that is about to be stored.
+
+    Attributes
+    ----------
+    data : the record without its id and timestamp; a copy that nobody else has.
+    supplied : the timestamp that the caller wants, not yet checked; ``None`` to have one made.
+    unique_fields : whose values no other live record may have; reserved ones may be among them.
+    is_new : whether there may be no live record with this id.
+    has_random_id : whether the id is one that nobody else can have.
+    """
+
+    key: CollectionKey
+    id: str
+    data: dict[str, Any]
+    supplied: Any
+    unique_fields: Sequence[str]
+    names: Names
+    is_new: bool = False
+    has_random_id: bool = False
+
+    def completed(self, timestamp: int) -> Record:
+        """Return the record with its id and timestamp, in the copy."""
+        self.data[self.names.id_field] = self.id
+        self.data[self.names.modified_field] = timestamp
+        return self.data

@@ -1,0 +1,212 @@
+"""How the storage in SQLite locks and writes.
+
+A transaction that writes is alone with the file from its first statement on: everything it reads
+stays true, and each step is a statement of its own, which costs microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from cliquet import utils
+from cliquet.connections.sql import Session
+from cliquet.connections.sqlite.client import SQLiteClient, SQLiteSession
+from cliquet.storage.relational.steps import (
+    HOME,
+    NEVER_TOUCHED,
+    SELECT_ONE,
+    Conflict,
+    EntryRow,
+    Write,
+)
+from cliquet.storage.relational.text import SQL
+from cliquet.storage.selection import CollectionKey
+from cliquet.storage.timestamps import next_timestamp, next_timestamps
+
+__all__ = ["SQLiteSteps"]
+
+_RECORD = f"{HOME} AND id = %s"
+
+_COUNTER = f"SELECT last_modified, live FROM timestamps WHERE {HOME}"
+_NEW_COUNTER = (
+    "INSERT INTO timestamps (parent_id, collection_id, last_modified) VALUES (%s, %s, %s)"
+    " ON CONFLICT DO NOTHING"
+)
+_FIRST_ACCESS = (
+    "INSERT INTO timestamps (parent_id, collection_id, last_modified) VALUES (%s, %s, %s)"
+    " ON CONFLICT (parent_id, collection_id) DO UPDATE SET last_modified = excluded.last_modified"
+    f" WHERE last_modified = {NEVER_TOUCHED}"
+)
+_ADVANCE = (
+    "INSERT INTO timestamps (parent_id, collection_id, last_modified, live) VALUES (%s, %s, %s, %s)"
+    " ON CONFLICT (parent_id, collection_id) DO UPDATE"
+    " SET last_modified = excluded.last_modified, live = live + excluded.live"
+)
+_WRITE = (
+    "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
+    " VALUES (%s, %s, %s, %s, %s)"
+    " ON CONFLICT (parent_id, collection_id, id) DO UPDATE"
+    " SET deleted = 0, last_modified = excluded.last_modified, data = excluded.data"
+)
+_STORE = (
+    "INSERT INTO records (parent_id, collection_id, id, last_modified, deleted, data)"
+    " VALUES (%s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = excluded.deleted,"
+    " last_modified = excluded.last_modified, data = excluded.data"
+)
+_ENTOMB = f"UPDATE records SET deleted = 1, data = '{{}}', last_modified = %s WHERE {_RECORD}"
+# `UPDATE FROM`, which the other database has, came with SQLite 3.33.
+_AHEAD = f"SELECT id FROM records WHERE {HOME} AND last_modified > %s ORDER BY last_modified, id"
+_RESTAMP = f"UPDATE records SET last_modified = %s WHERE {_RECORD}"
+_ERASE = f"DELETE FROM records WHERE {_RECORD}"
+
+
+class SQLiteSteps:
+    """The steps of SQLite: those of :class:`~cliquet.storage.relational.steps.Steps`."""
+
+    def __init__(self, client: SQLiteClient) -> None:
+        self._client = client
+
+    # Locks
+
+    def lock(self, session: Session, key: CollectionKey) -> None:
+        if key not in session.locked:
+            self._make_counter(session, key, NEVER_TOUCHED)
+            session.locked |= {key}
+
+    def lock_matching(self, session: Session, scope: SQL) -> list[CollectionKey]:
+        rows = session.execute(
+            f"SELECT parent_id, collection_id FROM timestamps WHERE {scope.text}", scope.parameters
+        ).fetchall()
+        return list(map(CollectionKey._make, rows))
+
+    def _make_counter(self, session: Session, key: CollectionKey, timestamp: int) -> None:
+        """Give a collection its row, for all to see, if this transaction has not begun to write.
+
+        Otherwise whoever reads the timestamp of the new collection waits for the end of the
+        request.
+        """
+        if session.is_fresh and self._previous(session, key) is None:
+            session.execute(_NEW_COUNTER, (*key, timestamp))
+            session.commit()
+
+    def first_access(self, key: CollectionKey) -> int | None:
+        now = utils.msec_time()
+        parameters = (*key, now)
+        session = self._client.current()
+        if session is not None:
+            assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+            if self._previous(session, key) not in (None, NEVER_TOUCHED):
+                return None
+            session.keep(_FIRST_ACCESS, parameters)
+            return now
+        with self._client.connect(readonly=True) as session:
+            return now if session.execute(_FIRST_ACCESS, parameters).rowcount else None
+
+    def flushed(self, session: Session) -> None:
+        session.locked = frozenset()
+
+    def check_lock(self, session: Session, key: CollectionKey) -> None:
+        pass
+
+    def locked_row(self, session: Session, key: CollectionKey, object_id: str) -> Any:
+        return session.execute(SELECT_ONE, (*key, object_id)).fetchone()
+
+    # Writes
+
+    def insert(self, session: Session, key: CollectionKey, object_id: str, data: str) -> int:
+        self._make_counter(session, key, utils.msec_time() - 1)
+        timestamp = self._advance(session, key, None, 1)
+        session.execute(_WRITE, (*key, object_id, timestamp, data))
+        return timestamp
+
+    def put(self, session: Session, write: Write) -> int | Conflict:
+        if write.key not in session.locked:
+            supplied = write.supplied
+            first = utils.msec_time() - 1 if supplied is None else supplied - 1
+            self._make_counter(session, write.key, first)
+        if write.conflicts is not None:
+            found = session.execute(*write.conflicts).fetchone()
+            if found is not None:
+                return Conflict(*found)
+        row = self._deleted(session, write.key, write.id)
+        timestamp = self._advance(session, write.key, write.supplied, 1 if row != (0,) else 0)
+        session.execute(_WRITE, (*write.key, write.id, timestamp, write.data))
+        return timestamp
+
+    def remove(
+        self,
+        session: Session,
+        key: CollectionKey,
+        object_id: str,
+        supplied: int | None,
+        *,
+        with_deleted: bool,
+    ) -> int | None:
+        if self._deleted(session, key, object_id) != (0,):
+            return None
+        timestamp = self._advance(session, key, supplied, -1)
+        if with_deleted:
+            session.execute(_ENTOMB, (timestamp, *key, object_id))
+        else:
+            session.execute(_ERASE, (*key, object_id))
+        return timestamp
+
+    def remove_many(
+        self, session: Session, key: CollectionKey, object_ids: Sequence[str], *, with_deleted: bool
+    ) -> dict[str, int]:
+        assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+        number = len(object_ids)
+        first = next_timestamp(self._previous(session, key), utils.msec_time(), number)
+        stamps = {object_id: first + n for n, object_id in enumerate(object_ids)}
+        session.execute(_ADVANCE, (*key, first + number - 1, -number))
+        if with_deleted:
+            session.execute_many(_ENTOMB, [(stamp, *key, one) for one, stamp in stamps.items()])
+        else:
+            session.execute_many(_ERASE, [(*key, one) for one in stamps])
+        return stamps
+
+    def store_entries(self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]) -> None:
+        assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+        session.execute_many(_STORE, [(*key, *row) for row in rows])
+
+    def rewind_entries(self, session: Session, key: CollectionKey, now: int) -> int:
+        assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+        rows = session.execute(_AHEAD, (*key, now)).fetchall()
+        stamps: list[Sequence[Any]] = [
+            (stamp, *key, row[0]) for stamp, row in enumerate(rows, now + 1)
+        ]
+        session.execute_many(_RESTAMP, stamps)
+        return len(stamps)
+
+    def _previous(self, session: Session, key: CollectionKey) -> int | None:
+        row = session.execute(_COUNTER, key).fetchone()
+        return None if row is None else row[0]
+
+    def _deleted(self, session: Session, key: CollectionKey, object_id: str) -> Any:
+        return session.execute(
+            f"SELECT deleted FROM records WHERE {_RECORD}", (*key, object_id)
+        ).fetchone()
+
+    def _advance(
+        self, session: Session, key: CollectionKey, supplied: int | None, added: int
+    ) -> int:
+        """Change the counter of a collection; return the timestamp of the record written."""
+        previous = self._previous(session, key)
+        timestamp, latest = next_timestamps(
+            None if previous == NEVER_TOUCHED else previous, supplied, utils.msec_time()
+        )
+        session.execute(_ADVANCE, (*key, latest, added))
+        return timestamp
+
+    # JSON
+
+    def dumps(self, data: dict[str, Any]) -> str:
+        return orjson.dumps(data).decode()
+
+    def loads(self, data: Any) -> dict[str, Any]:
+        loaded: dict[str, Any] = orjson.loads(data)
+        return loaded
