@@ -8,6 +8,12 @@ PORT = 8888
 PYTEST_ARGS =
 BACKENDS = pgbouncer
 
+# What `make coverage` runs: tracing makes tests twice as slow, and those of several processes at once,
+# of every pair of backends, and of times and memory show no other lines.
+MEASURED = tests --ignore tests/concurrency --ignore tests/deployment --ignore tests/effects \
+	--ignore tests/harness --ignore tests/processes --ignore tests/http/test_http_budgets.py \
+	--ignore tests/http/test_http_query_costs.py
+
 # The load test: `make bench SERVER_URL=http://localhost:8888 USERS=50`. The environment gives these
 # to `make bench -e` only, as the others: nobody puts load on a service by mistake.
 SERVER_URL =
@@ -31,7 +37,7 @@ DOCS := $(VENV)/.stamp-docs
 LOADTEST := $(VENV)/.stamp-loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast http majors lint format docs bench bench-compare clean
+.PHONY: help serve test test-fast coverage http majors lint format docs bench bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +50,9 @@ test: $(TEST) ## run the tests (PYTEST_ARGS=...)
 
 test-fast: $(TEST) ## run those that start no server and take below two seconds (PYTEST_ARGS=...)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not server and not slow' $(PYTEST_ARGS)
+
+coverage: $(TEST) ## measure the branch coverage of the library, which fails below 98 %
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov -m 'not slow' $(MEASURED) $(PYTEST_ARGS)
 
 http: $(TEST) ## run the HTTP tests on BACKENDS=sqlite, postgresql, pgbouncer or redis
 	env CLIQUET_TEST_HTTP_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist worksteal tests/http $(PYTEST_ARGS)

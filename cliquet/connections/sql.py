@@ -29,11 +29,11 @@ class Cursor(Protocol):
     """The methods of a cursor that the backends use."""
 
     @property
-    def rowcount(self) -> int: ...  # pragma: no cover - a protocol has no body
+    def rowcount(self) -> int: ...
 
-    def fetchone(self) -> Any: ...  # pragma: no cover
+    def fetchone(self) -> Any: ...
 
-    def fetchall(self) -> list[Any]: ...  # pragma: no cover
+    def fetchall(self) -> list[Any]: ...
 
 
 class Session(abc.ABC):

@@ -49,12 +49,12 @@ class Parser(Protocol):
     @property
     def allowed(self) -> str:
         """Description of the accepted values, for errors and for the reference page."""
-        ...  # pragma: no cover - a protocol has no body
+        ...
 
     @property
     def is_text(self) -> bool:
         """Whether loading keeps the value as text instead of converting it."""
-        ...  # pragma: no cover - a protocol has no body
+        ...
 
     def __call__(self, value: Any) -> Any: ...
 

@@ -25,7 +25,9 @@ def test_the_fixture_of_processes_marks(processes: None, request: pytest.Fixture
 
 
 @pytest.mark.parametrize(
-    "parameter", ["redis", "postgresql_url", ("sqlite", "memcached", True)], ids=str
+    "parameter",
+    ["redis", "redis_server", "postgresql_module_url", ("sqlite", "memcached", True)],
+    ids=str,
 )
 def test_a_parameter_that_names_a_server_marks(
     parameter: object, request: pytest.FixtureRequest

@@ -58,7 +58,8 @@ def needs_processes(item):
 
 def _names_a_server(value):
     if isinstance(value, str):
-        return value in FAMILIES or value.removesuffix("_url") in FAMILIES
+        is_fixture = value.endswith(("_database", "_server", "_url"))
+        return (value.partition("_")[0] if is_fixture else value) in FAMILIES
     return isinstance(value, (tuple, list)) and any(map(_names_a_server, value))
 
 
