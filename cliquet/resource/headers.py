@@ -43,7 +43,7 @@ def http_date(timestamp: int) -> str:
     return _date_of(min(timestamp // 1000, _LAST_SECOND))
 
 
-# The dates of what was read or written last are asked for again and again.
+# The dates of recently read or written objects are needed many times.
 @functools.lru_cache(maxsize=1024)
 def _date_of(seconds: int) -> str:
     return format_datetime(datetime.fromtimestamp(seconds, timezone.utc), usegmt=True)

@@ -1,4 +1,4 @@
-"""How the commands of the program are declared, and how they load a service."""
+"""The declaration of commands, and the loading of a service for them."""
 
 from __future__ import annotations
 

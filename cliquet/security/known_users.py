@@ -1,4 +1,4 @@
-"""Whom credentials stand for, remembered without them."""
+"""The users of credentials, which are remembered without the credentials."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _KEY_BYTES = 64
 class KnownUsers:
     """Ids of users by digests of the credentials that they have sent.
 
-    To read credentials and to work out the HMAC of a user costs several times the digest. Neither
-    credentials nor what they could be guessed from is kept: a random key, which leaves the process
-    as little as they do, is part of what is digested.
+    To read credentials and to compute the HMAC of a user costs several times the digest. Neither
+    the credentials nor anything from which they could be guessed is kept: the digest includes a
+    random key, which never leaves the process.
     """
 
     def __init__(self) -> None:
@@ -24,22 +24,22 @@ class KnownUsers:
         self._ids: dict[bytes, str] = {}
 
     def digest(self, header: str, secret: str) -> bytes:
-        """Return what stands for credentials.
+        """Return the digest of credentials.
 
         Parameters
         ----------
-        header : the value of ``Authorization``.
-        secret : with which the ids are worked out: with another one, the id is another one.
+        header : value of ``Authorization``.
+        secret : secret from which the ids are computed; with another secret, the id is another one.
         """
         text = f"{len(secret)} {secret}{header}"
         return sha256(self._key + text.encode("utf-8", "surrogatepass")).digest()
 
     def get(self, digest: bytes) -> str | None:
-        """Return the id of a user that was added."""
+        """Return the id of a user that was added; ``None`` if there is none."""
         return self._ids.get(digest)
 
     def add(self, digest: bytes, userid: str) -> None:
-        """Remember a user; when there are many, all are forgotten and begin anew."""
+        """Remember a user; if there are too many, all the former ones are forgotten."""
         if len(self._ids) >= _MAX_USERS:
             self._ids.clear()
         self._ids[digest] = userid

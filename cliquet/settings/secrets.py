@@ -1,4 +1,4 @@
-"""Which values of settings are secrets, and what is shown in their place.
+"""The recognition of secrets in settings, and the texts that are shown instead of them.
 
 A secret is recognised by its name (``client_secret``, ``aws.secret_key``), by the words in front of
 it within a value (``password=``, ``Bearer``), or by its form (a private key, a JSON web token, a

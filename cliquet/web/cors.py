@@ -60,7 +60,7 @@ class CrossOriginService(Protocol):
         """Return the headers that scripts may read in the responses to a method."""
 
     def exposed_text(self, method: str, *, has_tag: bool) -> str:
-        """Return the same as a response has it, which may have an ``ETag``."""
+        """Return them as the value of a header, for a response with or without ``ETag``."""
 
 
 def _requested_method(request: Request) -> str:
@@ -113,7 +113,7 @@ def add_headers(request: Request, response: Response) -> Response:
 
 
 def complete(request: Request, response: Response, new: NewHeaders) -> None:
-    """Say which CORS headers a response has; a part of all of its headers."""
+    """Add the CORS headers; this is a part of the headers of all responses (H-29)."""
     service = utils.current_service(request)
     if service is not None and not getattr(service, "cors_served", False):
         return
@@ -147,7 +147,7 @@ def _names(header: str) -> tuple[str, ...]:
 
 
 def exposed_text(exposed: tuple[str, ...], *, has_tag: bool) -> str:
-    """Return the names of headers that scripts may read, as they are written in a response."""
+    """Return the value of the header that names the headers that scripts may read."""
     # Conditional writes need the tag of the record that they wrote, or of the one that stopped
     # them.
     if has_tag and "ETag" not in exposed:

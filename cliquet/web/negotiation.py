@@ -1,4 +1,4 @@
-"""What a client takes, judged once for each text of ``Accept``."""
+"""Content negotiation, which is decided once for each text of ``Accept``."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from webob.acceptparse import create_accept_header
 
 __all__ = ["admits_any"]
 
-# Few clients write more; what is longer is judged each time.
+# Few clients send more; a longer header is examined each time.
 _MAX_KEPT_CHARACTERS = 300
 
 
 def admits_any(accept: str, offers: tuple[str, ...]) -> bool:
-    """Whether a client takes one of the media types that are offered.
+    """Return whether a client accepts one of the offered media types.
 
     Parameters
     ----------
-    accept : the header. One that is no list of media ranges admits everything.
+    accept : value of the header. If it is not a list of media ranges, it admits everything.
     """
     judge = _judged if len(accept) <= _MAX_KEPT_CHARACTERS else _judge
     return judge(accept, offers)
@@ -27,5 +27,5 @@ def _judge(accept: str, offers: tuple[str, ...]) -> bool:
     return bool(create_accept_header(accept).acceptable_offers(list(offers)))
 
 
-# Some 200 kB at most, since clients may write what they like.
+# It keeps at most about 200 kB, because clients may send any texts.
 _judged = functools.lru_cache(maxsize=256)(_judge)

@@ -1,7 +1,7 @@
 """Classes of requests with the methods and properties that an application adds to them.
 
-Pyramid adds them to each request anew, and makes a class for it: half of what a short request
-costs. Here each class of requests gets them once.
+Pyramid adds them to each request again, and makes a class for it, which is half of the cost of a
+short request. Here each class of requests gets them only once.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from pyramid.request import Request, apply_request_extensions
 
 __all__ = ["SharedExtensions", "extend", "includeme"]
 
-# An application may make a class of requests whenever it likes.
+# The number is limited, because an application may make a new class of requests at any time.
 _MAX_CLASSES = 32
 
 
 class SharedExtensions:
-    """Request extensions, as Pyramid applies them, that are a matter of the request's class.
+    """Request extensions of Pyramid that belong to the class of a request instead of the request.
 
-    A request becomes an instance of a subclass of its own class, whoever made it and whatever that
-    class is. What is added to one request alone (``request.set_property``) stays its own.
+    A request becomes an instance of a subclass of its own class, whatever this class is. Additions
+    to one request (``request.set_property``) stay with that request.
 
     Parameters
     ----------
-    extensions : those of the application (``IRequestExtensions``), which it may add to at any time.
+    extensions : the extensions of the application (``IRequestExtensions``), which may grow at any
+        time.
     """
 
     def __init__(self, extensions: Any) -> None:
@@ -36,7 +37,7 @@ class SharedExtensions:
         self._classes: dict[type, type] = {}
         extensions.descriptors = _Watched(extensions.descriptors, self._classes.clear)
         extensions.methods = _Watched(extensions.methods, self._classes.clear)
-        # Pyramid binds each method to the request, and sets it as an attribute: this one is the
+        # Pyramid binds each method to the request and sets it as an attribute. This one becomes the
         # class of the request.
         self.methods = {"__class__": self}
         self.descriptors: dict[str, Any] = {}
@@ -47,20 +48,20 @@ class SharedExtensions:
     def _extended(self, owner: type) -> type:
         attributes = dict(self._extensions.descriptors)
         for name, method in self._extensions.methods.items():
-            # As if the method were an attribute of the request itself.
+            # The method behaves like an attribute of the request itself.
             if not isdatadescriptor(attributes.get(name)):
                 attributes[name] = method
         attributes.setdefault("__module__", owner.__module__)
         extended = type(owner.__name__, (owner,), attributes)
         if len(self._classes) >= _MAX_CLASSES:
             self._classes.clear()
-        # A request within another is told twice what it is.
+        # The extensions may be applied twice to a request within another one.
         self._classes[owner] = self._classes[extended] = extended
         return extended
 
 
 class _Watched(dict[str, Any]):
-    """A dictionary that tells when something is added."""
+    """A dictionary that calls a function when something is added."""
 
     def __init__(self, items: dict[str, Any], on_change: Callable[[], None]) -> None:
         super().__init__(items)
@@ -72,7 +73,7 @@ class _Watched(dict[str, Any]):
 
 
 def includeme(config: Configurator) -> None:
-    """Have the requests of the application share their classes."""
+    """Make the requests of the application share their classes."""
     config.add_subscriber(_share, ApplicationCreated)
 
 
@@ -84,5 +85,5 @@ def _share(event: ApplicationCreated) -> None:
 
 
 def extend(request: Request) -> None:
-    """Give a request that was made by hand what those of its application have."""
+    """Give a request that code has made itself the extensions of its application."""
     apply_request_extensions(request, getattr(request.registry, "shared_extensions", None))

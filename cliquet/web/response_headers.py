@@ -1,7 +1,7 @@
-"""Headers that every response has, whoever made it: worked out in parts, and written at once.
+"""Headers of all responses, which several functions compute, and which are written at once.
 
-A step of the initialization adds a part. The parts are asked in the order in which they were added,
-before any subscriber to ``NewResponse`` of the application, which has the last word.
+A step of the initialization adds such a function. They are called in the order in which they were
+added, before any subscriber of the application to ``NewResponse``, which may change the result.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ __all__ = ["NewHeaders", "Part", "add_part", "write"]
 
 
 class NewHeaders(dict[str, str]):
-    """What is going to be written: values by name, which replace those of the response.
+    """The headers that will be written: values by name, which replace those of the response.
 
     Parameters
     ----------
-    response : to be written to.
+    response : response that gets the headers.
 
     Attributes
     ----------
-    present : names of the headers that the response has already, in lower case.
+    present : names of the headers that the response already has, in lower case.
     """
 
     __slots__ = ("present",)
@@ -34,7 +34,7 @@ class NewHeaders(dict[str, str]):
         self.present = {name.lower() for name, _ in response.headerlist}
 
     def write(self, response: Response) -> None:
-        """Put the headers on the response."""
+        """Write the headers to the response."""
         headers: list[tuple[str, str]] = response.headerlist
         if self.present:
             replaced = self.present.intersection(name.lower() for name in self)
@@ -44,11 +44,11 @@ class NewHeaders(dict[str, str]):
 
 
 Part = Callable[[Request, Response, NewHeaders], None]
-"""Adds what it knows of to the new headers; the response is only looked at."""
+"""Adds its headers to the new ones; it must not change the response itself."""
 
 
 def add_part(config: Configurator, part: Part) -> None:
-    """Have the headers of all responses of an application completed by a function."""
+    """Add a function that adds headers to all responses of an application."""
     registry = config.registry
     parts: list[Part] | None = getattr(registry, "response_header_parts", None)
     if parts is None:
@@ -62,7 +62,7 @@ def _write(event: NewResponse) -> None:
 
 
 def write(request: Request, response: Response, parts: Iterable[Part]) -> None:
-    """Complete a response by what the parts say."""
+    """Add the headers of all parts to a response."""
     new = NewHeaders(response)
     for part in parts:
         part(request, response, new)

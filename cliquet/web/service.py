@@ -141,7 +141,7 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
         return exposed
 
     def exposed_text(self, method: str, *, has_tag: bool) -> str:
-        """Return the same as a response has it, which may have an ``ETag``."""
+        """Return them as the value of a header, for a response with or without ``ETag``."""
         texts = self._exposed_texts.get(method)
         if texts is None:
             exposed = self.exposed_headers(method)

@@ -19,8 +19,8 @@ __all__ = ["Cache", "load_from_config"]
 NO_EXPIRY_SECONDS = -1.0
 DEFAULT_MAX_SIZE_BYTES: int = settings.DEFAULT_SETTINGS["cache_max_size_bytes"]
 
-# The size of an entry beside its text, and the part of the quota that is left after an eviction
-# (B-21.33).
+# The weight of a key, the further size of an entry, and the part of the quota that stays full after
+# an eviction (B-21.33).
 KEY_WEIGHT = 3
 ENTRY_OVERHEAD_BYTES = 48
 EVICTION_TARGET = 0.8
