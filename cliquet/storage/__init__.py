@@ -1,4 +1,4 @@
-"""Storages: the contract, and the backends in submodules of the same name as their server."""
+"""Storages: the contract, and the backends in submodules with the names of their servers."""
 
 import random
 

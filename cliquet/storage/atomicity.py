@@ -1,4 +1,4 @@
-"""The part of a storage's contract that is about operations of several calls."""
+"""The part of the storage contract for operations of several calls."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ U = TypeVar("U")
 
 
 class StorageAtomicity:
-    """What is done together, and what belongs to it elsewhere."""
+    """Operations of several calls, and their effects in other backends."""
 
     joins_transactions: bool = True
-    """Whether what is written within a request is committed, or undone, with the request.
+    """Whether the writes of a request are committed, or undone, together with the request.
 
-    A storage of which that is not so overrides :meth:`atomic` and :meth:`with_effects`, so that
-    what a write changes elsewhere, permissions above all, is kept if and only if the write is.
+    If this is false, the storage overrides :meth:`atomic` and :meth:`with_effects`, so that the
+    effects of a write in other backends, mostly on permissions, are kept if and only if the write
+    is kept.
 
     .. versionadded:: 3.2
     """
@@ -26,19 +27,19 @@ class StorageAtomicity:
     def atomic(self, operation: Callable[[], T], *, collection_id: str, parent_id: str) -> T:
         """Run `operation` as one storage transaction on a collection, and return its result.
 
-        What `operation` reads of the collection stays true until what it writes is visible: nobody
-        else writes the collection in between. A precondition, a merge or a choice between creation
-        and replacement is judged in it (B-22.15, B-22.17, D-53 to D-56, X-24). When it raises,
-        nothing that it wrote remains. Calls may be nested.
+        Everything that `operation` reads in the collection stays true until its writes are visible,
+        because nobody else writes to the collection in between. Preconditions, merges and the
+        choice between creation and replacement must be decided inside it (X-24). If it raises an
+        error, all its writes are undone. Calls may be nested.
 
-        It may be run several times. What it does in other backends of this library is undone with
-        it, and kept once the storage has committed; it must have no other effect.
+        It may run several times. Its changes in other backends of this library are undone with it,
+        and kept after the storage has committed. It must not have other effects.
 
         A backend that does not override this method runs `operation` without any protection.
 
         Parameters
         ----------
-        operation : calls the other methods of this storage on the same collection.
+        operation : function that calls the other methods of this storage for the same collection.
 
         Raises
         ------
@@ -54,22 +55,22 @@ class StorageAtomicity:
         collection_id: str,
         parent_id: str,
     ) -> tuple[T, U]:
-        """Run a write that needs no lock, and what it changes in other backends.
+        """Run a write that needs no lock, and its effects in other backends.
 
-        The effects are kept if the write is, and not before it (X-30). Calls may be made within
+        The effects are kept if the write is kept, and not before it (X-30). It may be called within
         :meth:`atomic`.
 
         .. versionadded:: 3.2
 
         Parameters
         ----------
-        write : makes one call of this storage.
-        effects : called with what `write` returned; or, by a storage that does not join
-            transactions, with ``None`` before it.
+        write : function that calls one method of this storage.
+        effects : is called with the result of `write`; a storage that does not join transactions
+            calls it with ``None`` before `write`.
 
         Returns
         -------
-        What both return.
+        The results of both.
         """
         written = write()
         return written, effects(written)

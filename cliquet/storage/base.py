@@ -1,7 +1,7 @@
-"""The contract of a storage: what every backend does, and what callers may rely on.
+"""The contract of a storage: the methods of all backends, and their promises.
 
-Knows nothing of HTTP. What the methods promise is proved by the suite of
-:mod:`cliquet.testing.storage`, which backends written elsewhere can run too.
+The module knows nothing of HTTP. The tests in :mod:`cliquet.testing.storage` prove the promises;
+backends of other projects can run them too.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ DEFAULT_DELETED_FIELD: Final = "deleted"
 
 
 class Page(list[Record]):
-    """The records of a listing, with the collection timestamp of the same instant.
+    """The records of a list, with the collection timestamp at the same moment.
 
-    A response needs both. A storage that reads them together spares a question, and the race
-    between the two: with a timestamp that is later than the records, a client would miss a change
-    for good.
+    A response needs both. A storage that reads them together saves a query, and avoids a race: if
+    the timestamp were later than the records, a client would miss a change for ever.
 
     .. versionadded:: 3.2
 
     Attributes
     ----------
-    timestamp : of the collection in ms; ``None`` when the collection was never touched, or when
-        the storage does not tell.
-    claim : for a collection that was never touched: keeps the present time as its timestamp
-        (B-4.2) and returns it, unless somebody else touched the collection meanwhile. It then
-        returns ``None``, and the list may be out of date. ``None`` when the storage does not tell.
+    timestamp : timestamp of the collection in ms; ``None`` if the collection was never touched, or
+        if the storage does not read it.
+    claim : function for a collection that was never touched. It stores the present time as the
+        timestamp and returns it. If somebody else has touched the collection meanwhile, it returns
+        ``None``, and the list may be out of date. The attribute is ``None`` if the storage does not
+        support this.
     """
 
     timestamp: int | None = None
@@ -53,42 +53,43 @@ class Page(list[Record]):
 
 
 class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
-    """Base class of every storage backend (B-3.1, B-19.2).
+    """Base class of all storage backends (B-3.1).
 
-    Parameters that mean the same in all methods:
+    These parameters have the same meaning in all methods:
 
-    collection_id, parent_id : name the collection together; any text, the empty one included.
-        Nothing has to be created first (B-1.2). A parent is a name, whatever it holds; only a
-        :class:`~cliquet.core.globs.Pattern` stands for several (X-29).
-    id_field, modified_field, deleted_field : names under which this call reads and returns the id,
-        the timestamp and the mark of tombstones; nothing is remembered (B-3.11).
-    auth : raw ``Authorization`` header of the request, for backends that need it (B-3.7).
+    collection_id, parent_id : name of the collection; any texts, which may be empty. Nothing has to
+        be created first (B-1.2). A parent is a name, whatever characters it contains; only a
+        :class:`~cliquet.core.globs.Pattern` means several parents (X-29).
+    id_field, modified_field, deleted_field : names of the id, the timestamp and the mark of
+        tombstones in the arguments and results of this call; they are not remembered (B-3.11).
+    auth : raw ``Authorization`` header of the request, for backends that need it.
 
-    Timestamps are integer milliseconds since the Unix epoch, not before it, none later than
-    ``cliquet.storage.timestamps.MAX_TIMESTAMP``: a caller that supplies one gets a
-    ``ValueError``, and a collection that has come to it goes on from the clock (X-28). Each call is
-    atomic (B-5.20): other callers see what was before it or what is after it. Within a request, the
-    backends whose data can be rolled back commit when the request does; outside, each call commits
-    by itself.
+    Timestamps are integer milliseconds since the Unix Epoch, not before it, and not later than
+    ``cliquet.storage.timestamps.MAX_TIMESTAMP``. A caller that gives another one gets a
+    ``ValueError``, and a collection that has reached the maximum goes on from the clock (X-28).
 
-    Every method raises :class:`~cliquet.storage.exceptions.BackendError` when the service behind
-    the backend fails (B-2.5).
+    Each call is atomic (B-5.20): other callers see the state before it or the state after it.
+    Within a request, backends with rollback commit together with the request; outside, each call
+    commits by itself.
+
+    Every method raises :class:`~cliquet.storage.exceptions.BackendError` when the server of the
+    backend fails (B-2.5).
     """
 
     id_generator: IdGenerator = generators.UUID4()
-    """Makes the ids of :meth:`create` when it is given no generator (B-3.2)."""
+    """Makes the ids for :meth:`create` if the call gives no generator (B-3.2)."""
 
     pages_have_timestamp: bool = False
     """Whether :meth:`get_all` returns a :class:`~cliquet.storage.base.Page`.
 
-    It does not for a pattern of parents.
+    For a pattern of parents it never does.
 
-    A subclass that overrides :meth:`get_all` or :meth:`collection_timestamp` sets it again, if that
-    is still so.
+    A subclass that overrides :meth:`get_all` or :meth:`collection_timestamp` must set it again, if
+    it is still true.
     """
 
     def initialize_schema(self, dry_run: bool = False) -> None:
-        """Create what the backend needs; do nothing where it exists (B-3.8).
+        """Create the schema of the backend; do nothing if it exists (B-3.8).
 
         Parameters
         ----------
@@ -99,50 +100,51 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
     def run_migrations(
         self, name: str, steps: Sequence[Callable[[Any], None]], dry_run: bool = False
     ) -> None:
-        """Run the migrations of a plugin that this storage has not seen yet (B-21.30).
+        """Run the migrations of a plugin that have not been run on this storage yet (B-21.30).
 
-        See :func:`cliquet.initialization.migrations.add_migrations`. A storage that has no place
-        to record them runs none.
+        See :func:`cliquet.initialization.migrations.add_migrations`. A storage that cannot record
+        them runs none.
 
         .. versionadded:: 3.2
 
         Parameters
         ----------
-        name : of the plugin.
-        steps : in order, each called with this storage. One that fails leaves nothing.
-        dry_run : only log what would be done.
+        name : name of the plugin.
+        steps : functions in their order, each of which is called with this storage. The changes of
+            a failed one are undone.
+        dry_run : only log the steps, without doing them.
         """
         logs.logger.info("migration.without_effect", migration=name)
 
     def flush(self, auth: str | None = None) -> None:
-        """Remove every record, tombstone and timestamp of every collection (B-3.9, B-22.28)."""
+        """Remove every record, tombstone and timestamp of every collection (B-3.9)."""
         raise NotImplementedError
 
     def collection_timestamp(
         self, collection_id: str, parent_id: str, auth: str | None = None
     ) -> int:
-        """Return the highest timestamp given in the collection so far (B-4.1).
+        """Return the highest timestamp in the collection so far (B-4.1).
 
-        A collection never touched gets the present time, which is kept until the first write
-        (B-4.2, H-9.3). Keeping it belongs to no request: it survives a rollback (X-22).
+        A collection that was never touched gets the present time, which is kept until the first
+        write (B-4.2). It belongs to no request, and survives a rollback (X-22).
 
         Raises
         ------
-        ReadonlyError : the collection was never touched and nothing can be kept (B-21.7).
+        ReadonlyError : the collection was never touched, and nothing can be written.
         """
         raise NotImplementedError
 
     def declare_indexes(self, collection_id: str, fields: Sequence[str]) -> None:
-        """Take note of the fields that clients filter and sort a collection on (E-10.1).
+        """Declare the fields of a collection that clients use in filters and sorting (E-10.1).
 
-        :meth:`initialize_schema` then creates the indexes that are missing. A backend without
-        indexes ignores it.
+        :meth:`initialize_schema` then creates the missing indexes. A backend without indexes
+        ignores it.
 
         .. versionadded:: 3.2
 
         Parameters
         ----------
-        fields : names, dotted ones included; unique fields among them.
+        fields : names, also dotted ones, including the unique fields.
         """
 
     def missing_indexes(self) -> list[str]:
@@ -153,7 +155,7 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         return []
 
     def all_resources_timestamps(self, collection_id: str) -> dict[str, int]:
-        """Return the timestamps of a collection by parent, for the parents that have one (B-21.3).
+        """Return the timestamps of a collection by parent, for all parents that have one (B-21.3).
 
         .. versionadded:: 3.2
         """
@@ -170,19 +172,20 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         auth: str | None = None,
     ) -> Record:
-        """Store a new record and return it with its id and timestamp (B-5.1 to B-5.5).
+        """Store a new record and return it with its id and timestamp (B-5.1).
 
         Parameters
         ----------
-        record : is not modified. Its id is kept, or made by `id_generator` when it has none; its
-            timestamp follows B-4.7. A tombstone with the same id disappears.
-        unique_fields : fields whose value no other live record may have (B-7); null and missing
+        record : the record, which is not modified. If it has no id, `id_generator` makes one. If it
+            has a timestamp, this is used unless it equals that of the collection (B-4.7). A
+            tombstone with the same id disappears.
+        unique_fields : fields whose values no other live record may have (B-7); null and missing
             values are not compared.
 
         Raises
         ------
-        UnicityError : the id or a unique value is taken; nothing was written.
-        TypeError : the record holds something that is not JSON (B-1.8).
+        UnicityError : another record has the id or a unique value; nothing was written.
+        TypeError : the record contains a value without a JSON form (B-1.8).
         """
         raise NotImplementedError
 
@@ -199,7 +202,7 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
 
         Raises
         ------
-        RecordNotFoundError : there is none with this id.
+        RecordNotFoundError : there is no live record with this id.
         """
         raise NotImplementedError
 
@@ -213,7 +216,7 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         deleted_field: str = DEFAULT_DELETED_FIELD,
         auth: str | None = None,
     ) -> Record | None:
-        """Return what remains of a deleted record, or ``None`` (B-1.4, B-20.6).
+        """Return the tombstone of a deleted record, or ``None`` (B-1.4).
 
         .. versionadded:: 3.2
         """
@@ -242,18 +245,18 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         auth: str | None = None,
     ) -> Record:
-        """Replace a record, or create it with this id; return it as stored (B-5.7 to B-5.11).
+        """Replace a record, or create it with this id; return the stored record (B-5.7).
 
         Parameters
         ----------
-        object_id : wins over an id inside `record`.
-        record : the whole new record; is not modified.
+        object_id : id of the record, which wins over an id inside `record`.
+        record : the whole new record, which is not modified.
         unique_fields : as in :meth:`create`.
 
         Raises
         ------
-        UnicityError : a unique value is taken by another record; nothing was written.
-        TypeError : the record holds something that is not JSON (B-1.8).
+        UnicityError : another record has a unique value; nothing was written.
+        TypeError : the record contains a value without a JSON form (B-1.8).
         """
         raise NotImplementedError
 
@@ -269,12 +272,13 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         auth: str | None = None,
         last_modified: int | None = None,
     ) -> Record:
-        """Delete a record; return its id, the time of deletion and the mark (B-5.12 to B-5.15).
+        """Delete a record; return its id, the time of deletion and the mark (B-5.12).
 
         Parameters
         ----------
-        with_deleted : leave a tombstone. The collection timestamp advances either way (B-4.13).
-        last_modified : timestamp of the deletion (B-4.7); made by the backend when ``None``.
+        with_deleted : whether to leave a tombstone. The collection timestamp grows in both cases
+            (B-4.13).
+        last_modified : timestamp of the deletion; ``None`` to let the backend make it.
 
         Raises
         ------
@@ -297,16 +301,16 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         pagination_rules: Sequence[PaginationRule] | None = None,
         limit: int | None = None,
     ) -> list[Record]:
-        """Delete the live records that match; return one tombstone for each (B-5.16 to B-5.18).
+        """Delete the live records that match; return one tombstone for each (B-5.16).
 
-        Each gets its own timestamp (B-4.12), whether or not a tombstone is kept.
+        Each deletion has its own timestamp, whether or not a tombstone is kept.
 
         Parameters
         ----------
         collection_id : ``None`` for every collection of the parents (B-21.19).
-        parent_id : may be a pattern, be it a plain text with ``*`` for any run of characters
-            (B-21.19); :class:`~cliquet.core.globs.Exact` is a name (X-29).
-        sorting, pagination_rules, limit : delete only that page of the listing (B-21.23).
+        parent_id : a name or a pattern. A plain text with ``*`` is a pattern too (B-21.19);
+            :class:`~cliquet.core.globs.Exact` is always a name (X-29).
+        sorting, pagination_rules, limit : only delete this page of the list (B-21.23).
         """
         raise NotImplementedError
 
@@ -322,17 +326,15 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         max_retained: int | None = None,
         force_commit: bool = False,
     ) -> int:
-        """Forget tombstones and return how many (B-5.19); no timestamp changes (B-4.14).
+        """Delete tombstones and return their number (B-5.19); no timestamp changes (B-4.14).
 
         Parameters
         ----------
-        collection_id, parent_id : as in :meth:`delete_all`.
-        before : only the tombstones strictly older; all when ``None``.
-        max_retained : only those that are not among that many most recent ones of their
-            collection (B-21.24).
-        force_commit : for scripts whose transaction nobody commits. Here, a call made outside a
-            request always commits, and one made inside commits with the request: the flag changes
-            nothing.
+        collection_id, parent_id : the same as in :meth:`delete_all`.
+        before : only delete older tombstones; ``None`` for all.
+        max_retained : keep that many of each collection, the most recent ones (B-21.24).
+        force_commit : a part of the published signature, without effect: a call outside of a
+            request always commits, and a call inside commits with the request.
 
         Raises
         ------
@@ -351,14 +353,14 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         auth: str | None = None,
     ) -> int:
-        """Delete all but the most recent live records that match; return how many (B-21.25).
+        """Delete all matching live records but the most recent ones; return the number (B-21.25).
 
         .. versionadded:: 3.2
 
         Parameters
         ----------
         max_objects : number of matching records to keep, 0 or more.
-        with_deleted : leave tombstones, as :meth:`delete_all` does.
+        with_deleted : whether to leave tombstones, as in :meth:`delete_all`.
         """
         raise NotImplementedError
 
@@ -378,23 +380,25 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
     ) -> tuple[list[Record], int]:
         """Return a page and the number of live records that match the filters (B-6).
 
-        The page may be a :class:`~cliquet.storage.base.Page`. Both are of the same instant. Ask
-        :meth:`~cliquet.storage.base.StorageBase.list_all` or
-        :meth:`~cliquet.storage.base.StorageBase.count_all` for one alone.
+        Both belong to the same moment. The page may be a :class:`~cliquet.storage.base.Page`. If
+        only one of them is needed, :meth:`~cliquet.storage.base.StorageBase.list_all` or
+        :meth:`~cliquet.storage.base.StorageBase.count_all` is cheaper.
 
         Parameters
         ----------
-        parent_id : may be a :class:`~cliquet.core.globs.Pattern` (B-21.19).
-        filters : all of them must match; order operators compare values of one type (X-16).
-        sorting : criteria, the most significant first; no promised order without (B-6.17).
-        pagination_rules : at least one of these lists of filters must match, if there is any;
-            order operators follow the total order of JSON values (B-6.19). The count ignores them.
-        limit : greatest number of items returned; no limit when ``None`` or 0.
-        include_deleted : return tombstones as well; they never count (B-6.2).
+        parent_id : a name, or a :class:`~cliquet.core.globs.Pattern` (B-21.19).
+        filters : all of them must match; order operators only compare values of the same type
+            (X-16).
+        sorting : criteria, the most important first; without any, the order is not defined.
+        pagination_rules : lists of filters; if there are any, all filters of one list must match.
+            Order operators follow the total order of JSON values (B-6.19). The count ignores these
+            rules.
+        limit : greatest number of returned items; ``None`` or 0 for no limit.
+        include_deleted : whether to return tombstones too; they never count (B-6.2).
 
         Raises
         ------
-        ValueError : a filter's value does not suit its operator (B-21.12).
+        ValueError : the value of a filter does not fit its operator (B-21.12).
         """
         raise NotImplementedError
 
@@ -412,10 +416,11 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         deleted_field: str = DEFAULT_DELETED_FIELD,
         auth: str | None = None,
     ) -> list[Record]:
-        """Return the page of :meth:`get_all`, without counting (B-21.10).
+        """Return the page of :meth:`get_all` without the count (B-21.10).
 
-        Backends written for the published interface have :meth:`get_all` only: this method and
-        :meth:`count_all` then rely on it.
+        Backends for the interface of the original library only have :meth:`get_all`, which this
+        method and
+        :meth:`count_all` then use.
 
         .. versionadded:: 3.2
         """
@@ -449,7 +454,7 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
 
         Parameters
         ----------
-        include_deleted : count the matching tombstones as well.
+        include_deleted : whether to count the matching tombstones too.
         """
         records, total = self.get_all(
             collection_id,

@@ -1,17 +1,17 @@
-"""What backends may raise, whatever their kind.
+"""The errors that backends of all kinds may raise.
 
 ::
 
     Exception
-     ├── BackendError              the service behind the backend failed: 503
+     ├── BackendError              the server of the backend failed: 503
      │    ├── ReadonlyError        it accepts no write
      │    └── TimeLimitError       it took longer than a setting allows
      ├── RecordNotFoundError       no live record has this id: 404
-     │    └── ObjectNotFoundError  the same, under its more recent name
+     │    └── ObjectNotFoundError  the same under its newer name
      └── IntegrityError
-          └── UnicityError         a unique field is taken: 409, or 200 on POST
+          └── UnicityError         another record has a unique value: 409, or 200 on POST
 
-Drivers' own errors never leave a backend: they are kept as ``original``.
+Errors of drivers never leave a backend: they become the attribute ``original``.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = [
 
 
 class BackendError(Exception):
-    """The service behind a backend cannot be reached, or refused the operation (B-2.2, B-2.5).
+    """The server of a backend cannot be reached, or has refused the operation (B-2.2).
 
     Parameters
     ----------
-    original : the driver's exception, if there is one.
-    message : replaces the default text, which is the class name and the text of `original`.
-    retryable : the same request may succeed when it is run again from its start, as after a
-        deadlock.
+    original : the exception of the driver, if there is one.
+    message : text instead of the default one, which is the class name and the text of `original`.
+    retryable : whether the same request may succeed if it is run again from its start, for example
+        after a deadlock.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class BackendError(Exception):
 
 
 class ReadonlyError(BackendError):
-    """The backend is read-only and the operation needs a write (B-21.7)."""
+    """The backend is read-only, and the operation needs a write (B-21.7)."""
 
 
 class TimeLimitError(BackendError):
-    """An operation took, or waited, longer than a setting allows, and was given up (X-34).
+    """An operation ran or waited longer than a setting allows, and was given up (X-34).
 
     Parameters
     ----------
@@ -78,15 +78,15 @@ class TimeLimitError(BackendError):
 
 
 class RecordNotFoundError(Exception):
-    """No live record has the id given as argument (B-2.3)."""
+    """No live record has the given id (B-2.3)."""
 
 
 class ObjectNotFoundError(RecordNotFoundError):
-    """Recent name of :class:`RecordNotFoundError` (B-21.30)."""
+    """The newer name of :class:`RecordNotFoundError`."""
 
 
 class IntegrityError(Exception):
-    """A rule on the stored data would be broken (B-2.4)."""
+    """A rule of the stored data would be broken (B-2.4)."""
 
 
 class UnicityError(IntegrityError):
@@ -94,7 +94,7 @@ class UnicityError(IntegrityError):
 
     Parameters
     ----------
-    field : name of the clashing field.
+    field : name of the unique field.
     record : the existing record, complete.
     """
 

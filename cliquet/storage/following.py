@@ -1,8 +1,8 @@
-"""Pagination rules that mean "what follows this record in the order of the listing" (B-6.22).
+"""Pagination rules that mean "the records after this one in the order of the list".
 
-Rules are as many as the criteria of the order, and grow as long: to evaluate them as they are
-written costs the square of that number for each record. Recognised, they are one comparison, which
-ends at the first difference.
+There are as many rules as criteria, and the rules also grow with their number. An evaluation as
+they are written costs the square of that number for each record. When they are recognised, they
+become one comparison, which ends at the first difference.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Criterion", "followed"]
 
 
 class Criterion(NamedTuple):
-    """One criterion of the order, and its value in the record that is followed."""
+    """One criterion of the order, and its value in the record before the page."""
 
     field: str
     value: JSONValue | Missing
@@ -26,9 +26,9 @@ class Criterion(NamedTuple):
 
 
 def followed(rules: Sequence[PaginationRule]) -> list[Criterion]:
-    """Return the criteria of the order that `rules` follow, none if they follow no order.
+    """Return the criteria of the order that `rules` follow; an empty list if they follow none.
 
-    For criteria s1 to sn the rules are n lists: for k from n down to 1, equality on s1 to s(k-1),
+    For criteria s1 to sn, the rules are n lists: for k from n down to 1, equality on s1 to s(k-1),
     and ``GT`` or ``LT`` on sk.
     """
     longest = rules[0]
@@ -48,10 +48,10 @@ def followed(rules: Sequence[PaginationRule]) -> list[Criterion]:
 
 
 def _is_equality(item: Filter, other: Filter) -> bool:
-    """Whether two filters are the same equality: that of Python takes 1 for true."""
+    """Return whether two filters are the same equality; for Python, 1 and True are equal."""
     return (
         item.operator is other.operator is COMPARISON.EQ
         and item.field == other.field
-        # Most often it is the same value of one record.
+        # Mostly it is the same value of one record.
         and (item.value is other.value or json_equal(item.value, other.value))
     )

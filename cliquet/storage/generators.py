@@ -1,4 +1,4 @@
-"""Record ids: how they are made, and which ones are acceptable."""
+"""The generators of record ids, which also decide which ids are acceptable."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ __all__ = ["UUID4", "Generator"]
 
 
 class Generator:
-    """Base of the id generators (P-18.1, B-8.1).
+    """Base class of the id generators (P-18.1).
 
-    The class named by the setting ``id_generator`` is instantiated at start-up without argument.
+    The class that the setting ``id_generator`` names is instantiated at start-up without arguments.
 
     Parameters
     ----------
-    config : kept as attribute, for subclasses that need it.
+    config : becomes an attribute, for subclasses that need it.
 
     Raises
     ------
-    AssertionError : an id that it made is not one that it accepts (P-18.2).
-    NotImplementedError : on the base class itself, which makes no id.
+    AssertionError : the generator does not accept an id that it has made (P-18.2).
+    NotImplementedError : it is the base class itself, which makes no ids.
     """
 
     regexp = r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$"
-    """Which ids are acceptable: the whole text must match."""
+    """Pattern of acceptable ids, which the whole text must match."""
 
     def __init__(self, config: Any = None) -> None:
         self.config = config
         self._compiled = re.compile(self.regexp)
         if not self.match(self()):
-            # Raised by hand: an `assert` statement disappears under `python -O` (B-8.3).
+            # It is raised here because an `assert` statement disappears with `python -O`.
             raise AssertionError("Generated record id does comply with regexp.")
 
     def match(self, record_id: str) -> bool:
-        """Return whether `record_id` is acceptable, as a whole.
+        """Return whether the whole `record_id` is acceptable.
 
-        `$` alone would let a final newline through (P-34.16).
+        A pattern that ends with `$` would also accept a final newline.
         """
         return self._compiled.fullmatch(record_id) is not None
 
@@ -47,7 +47,7 @@ class Generator:
 
 
 class UUID4(Generator):
-    """Random UUIDs, in lower case and with hyphens (B-8.4, P-18.3)."""
+    """Random UUIDs, in lower case and with hyphens (P-18.3)."""
 
     regexp = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 

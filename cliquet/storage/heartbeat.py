@@ -17,11 +17,11 @@ DELETION_RATE = 0.6
 
 
 def heartbeat(backend: StorageBase) -> Callable[[Any], bool]:
-    """Return a function that tells whether `backend` works (B-17, P-6.5).
+    """Return a function that checks whether `backend` works (B-17).
 
-    The function takes the request, and writes to a collection of its own, or only reads it when
-    the setting ``readonly`` is true. It never raises: an exception is logged and answered
-    ``False``. It leaves no record and no tombstone (B-22.30).
+    The function takes the request, and writes to a collection of its own, or only reads it if the
+    setting ``readonly`` is true. It never raises: it logs an exception and returns ``False``. It
+    leaves no record and no tombstone.
     """
 
     def read(**common: Any) -> None:
@@ -35,13 +35,14 @@ def heartbeat(backend: StorageBase) -> Callable[[Any], bool]:
         try:
             backend.delete(object_id=record[DEFAULT_ID_FIELD], with_deleted=False, **common)
         except RecordNotFoundError:
-            # Another process, or thread, has just emptied the collection.
+            # Another process or thread has just emptied the collection.
             return
 
     def ping(request: Any) -> bool:
         check: Callable[..., None]
         try:
-            # `random` and `logger` are looked up in the package at each call (B-24, P-35.19).
+            # `random` and `logger` are looked up in the package at each call, where tests replace
+            # them (B-24).
             if settings.read(request.registry.settings, "readonly"):
                 check = read
             elif storage.random.random() < DELETION_RATE:

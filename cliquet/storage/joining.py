@@ -1,4 +1,4 @@
-"""Operations of the storages whose writes wait for the end of the request."""
+"""Operations of storages whose writes wait for the end of the request."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ U = TypeVar("U")
 
 
 class RunLocked(Protocol):
-    """Locks a collection in the transaction under way, and runs an operation."""
+    """Locks a collection in the present transaction, and runs an operation."""
 
     def __call__(self, operation: Callable[[], T], key: CollectionKey) -> T:
-        """Return what the operation returns."""
+        """Return the result of the operation."""
 
 
 class JoinedTransactions:
     """Runs the operations of a storage that joins the transaction of the request.
 
-    Where there is none, an operation has one of its own, which the other backends join as well.
+    If there is no request, an operation has its own transaction, which the other backends join too.
 
     Parameters
     ----------
-    is_under_way : tells whether this thread is in a transaction of the storage, outside any
-        request.
+    is_under_way : function that says whether this thread is in a transaction of the storage outside
+        of requests.
     """
 
     def __init__(self, is_under_way: Callable[[], bool], run_locked: RunLocked) -> None:

@@ -1,7 +1,7 @@
-"""The one reading of field paths, and the one order of JSON values (B-6.19, X-26, design 4).
+"""The only reading of field paths, and the only order of JSON values.
 
-Filters, sorting and pagination tokens use them alike. SQL backends do the same in SQL; a property
-test proves them equal.
+Filters, sorting and page tokens use both. The backends in SQL do the same in SQL, and a test with
+generated records proves that both are equal (see "One order" in ``docs/architecture.rst``).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from cliquet.types import JSONValue
 __all__ = ["SortKey", "json_equal", "resolve", "sort_key"]
 
 SortKey = tuple[Any, ...]
-"""Compares, and hashes, like the JSON value that it stands for."""
+"""A value that compares and hashes like the JSON value that it represents."""
 
-# Ranks of the types, ascending (B-6.19).
+# Ranks of the types, in ascending order.
 NULL: Final = 0
 TEXT: Final = 1
 NUMBER: Final = 2
@@ -35,8 +35,8 @@ def resolve(record: Mapping[str, JSONValue], path: str) -> JSONValue | Missing:
 
     Parameters
     ----------
-    path : the name of a field; with dots, that of a member of nested objects, unless the record
-        has a key which itself contains the dots (B-21.13). Arrays have no members.
+    path : name of a field. With dots, it is the name of a member of nested objects, unless the
+        record has a key that itself contains the dots (B-21.13). Arrays have no members.
     """
     if path in record:
         return record[path]
@@ -44,7 +44,7 @@ def resolve(record: Mapping[str, JSONValue], path: str) -> JSONValue | Missing:
         return MISSING
     value: JSONValue = record
     for name in path.split("."):
-        # The question to the abstract class costs more than all the rest of a step.
+        # The check against the abstract class costs more than all the rest of a step.
         if type(value) is not dict and not isinstance(value, Mapping):
             return MISSING
         if name not in value:
@@ -54,20 +54,20 @@ def resolve(record: Mapping[str, JSONValue], path: str) -> JSONValue | Missing:
 
 
 def sort_key(value: JSONValue | Missing) -> SortKey:
-    """Return what to compare instead of `value`.
+    """Return a key that is compared instead of `value` (B-6.19, X-26).
 
-    Ascending: null, text, numbers, booleans, arrays, objects, then the absence of a value. Within
-    a type: text by code point; numbers by exact value, whole or not; false before true; arrays by
-    length, then item by item; objects by number of members, then their sorted names, then the
-    values in the order of the names (X-26).
+    The ascending order is null, text, numbers, booleans, arrays, objects, and then a missing value.
+    Within a type: text by code point; numbers by exact value, whole or not; false before true;
+    arrays by length, then item by item; objects by number of members, then their sorted names, then
+    the values in the order of the names.
 
-    The key is flat: each value is written as its rank, its size where it has one, and its content.
-    No such sequence is the beginning of another, hence comparing them place by place is comparing
-    the values, however deep, without recursion.
+    The key is flat: each value is its rank, its size if it has one, and its content. No such
+    sequence is the beginning of another, so that a comparison item by item compares the values,
+    however deep they are, without recursion.
 
     Raises
     ------
-    TypeError : not a JSON value.
+    TypeError : it is not a JSON value.
     """
     rank = _SCALAR_RANKS.get(type(value))
     if rank is not None:
@@ -103,9 +103,9 @@ def json_equal(left: JSONValue | Missing, right: JSONValue | Missing) -> bool:
     """Return whether two values are the same JSON value.
 
     Numbers are equal by value (``1`` and ``1.0``); a boolean is never a number; arrays and objects
-    are equal when they are so at every depth (B-6.14, B-6.15).
+    are equal if they are equal at every depth (B-6.14).
     """
-    # Stops at the first difference: a client may have a large value compared with a small one.
+    # It stops at the first difference, because a client may compare a large value with a small one.
     pending: list[tuple[Any, Any]] = [(left, right)]
     while pending:
         one, other = pending.pop()

@@ -1,8 +1,8 @@
-"""The parts that a storage is made of, behind its published methods.
+"""The parts of a storage behind its published methods.
 
-Each bundled storage puts them together in its ``Storage`` class. They take the values of
-:mod:`cliquet.storage.selection`, and promise what the methods of
-:class:`~cliquet.storage.base.StorageBase` of the same purpose do.
+The ``Storage`` class of each bundled storage puts them together. They take the values of
+:mod:`cliquet.storage.selection`, and make the same promises as the corresponding methods of
+:class:`~cliquet.storage.base.StorageBase`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ U = TypeVar("U")
 
 
 class Reading(Protocol):
-    """What reads."""
+    """The part that reads."""
 
     def timestamp(self, key: CollectionKey) -> int:
-        """Return the timestamp of a collection, which is given the present time if it has none."""
+        """Return the timestamp of a collection, which gets the present time if it has none."""
 
     def timestamps(self, collection_id: str) -> dict[str, int]:
         """Return the timestamps of a collection by parent."""
@@ -32,23 +32,23 @@ class Reading(Protocol):
         """Return a live record."""
 
     def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:
-        """Return what remains of a deleted record, or ``None``."""
+        """Return the tombstone of a deleted record, or ``None``."""
 
     def page(self, selection: Selection) -> tuple[list[Record], int]:
         """Return a page, and the number of live records that match its filters."""
 
     def records(self, selection: Selection) -> list[Record]:
-        """Return a page alone."""
+        """Return a page without the count."""
 
     def count(self, selection: Selection) -> int:
-        """Return the number of records that match the filters, without the rest."""
+        """Return the number of records that match the filters."""
 
 
 class Writing(Protocol):
-    """What writes single records."""
+    """The part that writes single records."""
 
     def put(self, draft: Draft) -> Record:
-        """Store a record; return it as stored."""
+        """Store a record; return the stored record."""
 
     def delete(
         self,
@@ -64,30 +64,30 @@ class Writing(Protocol):
         Parameters
         ----------
         supplied : the timestamp that the caller wants for the deletion, not yet checked.
-        with_deleted : leave the tombstone.
+        with_deleted : whether to leave a tombstone.
         """
 
 
 class BulkWriting(Protocol):
-    """What deletes many records at once, and purges."""
+    """The part that deletes many records at once, and purges."""
 
     def delete_selected(self, selection: Selection, *, with_deleted: bool) -> list[Record]:
-        """Delete live records in their order; return their tombstones."""
+        """Delete live records in the order of the selection; return their tombstones."""
 
     def trim(self, selection: Selection, max_objects: int, *, with_deleted: bool) -> int:
-        """Delete all but the most recent of the live records that match; return how many."""
+        """Delete all matching live records except the most recent ones; return their number."""
 
     def purge(self, scope: Scope, *, before: int | None, max_retained: int | None) -> int:
-        """Forget tombstones; return how many."""
+        """Delete tombstones; return their number."""
 
 
 class Transactions(Protocol):
-    """What runs operations of several calls."""
+    """The part that runs operations of several calls."""
 
     def run(self, operation: Callable[[], T], key: CollectionKey) -> T:
-        """Do what :meth:`~cliquet.storage.base.StorageBase.atomic` promises."""
+        """Do the same as :meth:`~cliquet.storage.base.StorageBase.atomic`."""
 
     def with_effects(
         self, write: Callable[[], T], effects: Callable[[T | None], U], key: CollectionKey
     ) -> tuple[T, U]:
-        """Do what :meth:`~cliquet.storage.base.StorageBase.with_effects` promises."""
+        """Do the same as :meth:`~cliquet.storage.base.StorageBase.with_effects`."""

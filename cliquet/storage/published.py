@@ -1,8 +1,8 @@
 """The published methods of the bundled storages.
 
-Their signatures are long, since they are those that applications and plug-ins know. They stand here
-once: each makes one value of what it is given, and hands it to the part of the storage that does
-the work.
+Their signatures are long, because applications and plugins know them. They are only here: each
+method makes one value of its arguments, and passes it to the part of the storage that does the
+work.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ U = TypeVar("U")
 
 
 class PublishedStorage(StorageBase):
-    """A storage that is made of parts.
+    """A storage that consists of parts.
 
-    A subclass makes the parts, and needs no more than ``initialize_schema`` and ``flush`` besides.
+    A subclass makes the parts, and only needs ``initialize_schema`` and ``flush`` besides.
     """
 
     is_transferable = True
@@ -207,7 +207,7 @@ class PublishedStorage(StorageBase):
         data = copy_object(record)
         object_id = data.pop(id_field, None)
         generator = id_generator or self.id_generator
-        # Nothing can be in the way of a random id; that of another generator may be taken.
+        # No other record can have a random id, but it may have an id of another generator.
         is_random = object_id is None and type(generator) is generators.UUID4
         if object_id is None:
             object_id = generator()

@@ -1,7 +1,7 @@
-"""The vocabulary of a listing: comparison operators, filters, sort criteria.
+"""The types for queries of lists: comparison operators, filters, sort criteria.
 
-Knows nothing of HTTP (query strings are read in ``resource/querystring.py``) nor of how a backend
-evaluates a query.
+The module knows neither HTTP (``resource/querystring.py`` reads query strings) nor the evaluation
+of a query in a backend.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class Takes(enum.Enum):
-    """What an operator compares a field with, hence how a query string is read."""
+    """The kinds of operands of an operator, which decide how a query string is read."""
 
     VALUE = "one value"
     VALUES = "several values, of which the field is one or none"
@@ -31,7 +31,7 @@ class Takes(enum.Enum):
     PRESENCE = "whether the field is to be there"
 
 
-# Of the operators that do not take one value.
+# The operators that do not take exactly one value.
 _TAKEN: Final = {
     "in": Takes.VALUES,
     "exclude": Takes.VALUES,
@@ -43,14 +43,13 @@ _TAKEN: Final = {
 
 
 class COMPARISON(enum.Enum):
-    """Operators of a :class:`Filter` (B-1.10, B-21.15).
+    """Operators of a :class:`Filter` (B-1.10).
 
-    The name of each, in lower case, is the prefix by which a query string asks for it; ``EQ`` has
-    none.
+    The name of each, in lower case, is its prefix in a query string; ``EQ`` has none.
 
     Attributes
     ----------
-    takes : what it compares a field with.
+    takes : kind of its operand.
     """
 
     takes: Takes
@@ -82,7 +81,7 @@ EQUALITY_WITH_SEVERAL: Final = {
 
 
 class Missing(enum.Enum):
-    """Type of :data:`MISSING`: an enumeration, so that identity survives copies and pickling."""
+    """The type of :data:`MISSING`; an enumeration keeps its identity in copies and pickles."""
 
     MISSING = "missing"
 
@@ -91,20 +90,20 @@ class Missing(enum.Enum):
 
 
 MISSING: Final = Missing.MISSING
-"""Stands for "the field is absent" (B-21.12).
+"""The value of an absent field (B-21.12).
 
-Accepted as the value of ``EQ``, ``LT``, ``MAX``, ``MIN`` and ``GT`` in pagination rules, where it
-compares above every JSON value, and as a member of the list of ``IN`` and ``EXCLUDE``, with which
-the HTTP layer widens ``field=None`` to records that lack the field (X-17).
+It may be the value of ``EQ``, ``LT``, ``MAX``, ``MIN`` and ``GT`` in pagination rules, where it is
+greater than every JSON value. It may also be in the list of ``IN`` and ``EXCLUDE``, with which the
+HTTP layer makes ``field=None`` match records that lack the field (X-17).
 """
 
 
 class Filter(NamedTuple):
-    """Keep the records whose `field` stands in the relation `operator` to `value` (B-1.9).
+    """Keeps the records whose `field` has the relation `operator` to `value` (B-1.9).
 
     Parameters
     ----------
-    field : the id, modified or deleted field, or a path into the record (B-21.13).
+    field : the id, the timestamp or the deletion mark, or a path into the record (B-21.13).
     value : a JSON value; a list, tuple or set for the operators that take several.
     operator : a member of :class:`COMPARISON`.
     """
@@ -115,11 +114,11 @@ class Filter(NamedTuple):
 
 
 class Sort(NamedTuple):
-    """Order by `field`: `direction` is 1 (ascending) or -1 (descending) (B-1.9, B-6.17)."""
+    """Sorts by `field`; `direction` is 1 (ascending) or -1 (descending) (B-1.9)."""
 
     field: str
     direction: int
 
 
 PaginationRule = list[Filter]
-"""Filters combined by AND; the rules of a listing combine by OR (B-6.8)."""
+"""Filters that are combined by AND; the rules of a list are combined by OR (B-6.8)."""

@@ -1,4 +1,4 @@
-"""The part of the contract of a storage that lets it look for ids in another backend's tables."""
+"""The part of the storage contract for queries that find ids in tables of another backend."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ __all__ = ["StorageSelecting"]
 
 
 class StorageSelecting:
-    """What a storage can join with its listings: by default nothing, and ids travel."""
+    """Says which queries for ids a storage can join; by default none, and ids are transferred."""
 
     def can_join(self, ids: IdQuery) -> bool:
         """Return whether `ids` may be the value of a filter ``IN`` on the id.
 
-        Of :meth:`get_all`, :meth:`list_all`, :meth:`count_all` and :meth:`delete_all`. A subclass
-        that overrides one of them overrides this method too, if that is still so.
+        This is about the filters of :meth:`get_all`, :meth:`list_all`, :meth:`count_all` and
+        :meth:`delete_all`. A subclass that overrides one of them must override this method too, if
+        it still supports such a value.
 
         .. versionadded:: 3.2
 
         Parameters
         ----------
-        ids : from ``accessible_ids()`` of a permission backend.
+        ids : query from ``accessible_ids()`` of a permission backend.
         """
         return False

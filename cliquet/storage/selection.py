@@ -1,9 +1,9 @@
-"""What a call of a storage is about, as values that travel inside: collections, names, records.
+"""The values inside the storages: collections, names, selections and records.
 
-The published methods take two texts for a collection. They make a :class:`CollectionKey`, or a
-:class:`Scope`, of them at once, by keyword: nothing behind them sees two texts that might be
-swapped unnoticed. The type checker refuses a value that is made of positions, and a pair of texts
-in the place of one.
+The published methods take two texts for a collection. They make a :class:`CollectionKey` or a
+:class:`Scope` from them at once, by keyword, so that no code behind them can swap the two texts
+unnoticed. The type checker refuses positional arguments, and a pair of texts instead of such a
+value.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _KeyNames(NamedTuple):
 class CollectionKey(_KeyNames):
     """The name of one collection: its parent and its id.
 
-    They are in the order of the tables' keys, in which collections are exported and locked.
+    They have the order of the keys of the tables, in which collections are exported and locked.
     """
 
     __slots__ = ()
@@ -35,7 +35,7 @@ class CollectionKey(_KeyNames):
         return tuple.__new__(cls, (parent_id, collection_id))
 
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]:
-        # Copies and pickles are made by keyword as well.
+        # Copies and pickles are made by keyword too.
         return (), self._asdict()
 
 
@@ -45,7 +45,7 @@ class _ScopeNames(NamedTuple):
 
 
 class Scope(_ScopeNames):
-    """One collection, or several: all those of the parents that match a pattern (B-21.19).
+    """One collection, or all those of the parents that match a pattern (B-21.19).
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ class Scope(_ScopeNames):
 
     @property
     def key(self) -> CollectionKey | None:
-        """The one collection that it is, or ``None`` if it may be several."""
+        """The only collection of the scope, or ``None`` if there may be several."""
         if self.collection_id is None or is_pattern(self.parent_id):
             return None
         return CollectionKey(collection_id=self.collection_id, parent_id=self.parent_id)
 
 
 class Names(NamedTuple):
-    """The names of the three reserved fields, in one call."""
+    """The names of the three reserved fields in one call."""
 
     id_field: str
     modified_field: str
@@ -78,12 +78,12 @@ class Names(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """The records that a listing returns, a deletion deletes or a trimming keeps.
+    """The records that a list returns or a deletion deletes.
 
     Attributes
     ----------
-    limit : greatest number of them; no limit when ``None`` or 0.
-    include_deleted : whether tombstones are among them.
+    limit : greatest number of records; ``None`` or 0 for no limit.
+    include_deleted : whether tombstones are included.
     """
 
     scope: Scope
@@ -96,15 +96,16 @@ class Selection(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """A record that is about to be stored.
+    """A record that will be stored.
 
     Attributes
     ----------
-    data : the record without its id and timestamp; a copy that nobody else has.
-    supplied : the timestamp that the caller wants, not yet checked; ``None`` to have one made.
-    unique_fields : whose values no other live record may have; reserved ones may be among them.
-    is_new : whether there may be no live record with this id.
-    has_random_id : whether the id is one that nobody else can have.
+    data : the record without its id and timestamp, in a copy that nobody else has.
+    supplied : the timestamp that the caller wants, not yet checked; ``None`` to make one.
+    unique_fields : fields whose values no other live record may have; they may include reserved
+        ones.
+    is_new : whether a live record with this id is an error.
+    has_random_id : whether nobody else can have the id.
     """
 
     key: CollectionKey
@@ -117,7 +118,7 @@ class Draft(NamedTuple):
     has_random_id: bool = False
 
     def completed(self, timestamp: int) -> Record:
-        """Return the record with its id and timestamp, in the copy."""
+        """Return the copy with its id and timestamp."""
         self.data[self.names.id_field] = self.id
         self.data[self.names.modified_field] = timestamp
         return self.data

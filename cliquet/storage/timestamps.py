@@ -1,4 +1,4 @@
-"""The rule that gives a change its timestamp, for the storages that apply it in Python (B-4.7)."""
+"""The rule for the timestamp of a change, for the storages that apply it in Python (B-4.7)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any, Final
 __all__ = ["MAX_TIMESTAMP", "next_timestamp", "next_timestamps", "require_timestamp"]
 
 MAX_TIMESTAMP: Final = 2**53 - 1
-"""The last timestamp that there is, in ms: the last integer that JSON carries to every client
-(X-28).
+"""The last timestamp, in ms: the greatest integer that all JSON clients read exactly (X-28).
 
-Nothing later is stored or told. A collection that has come to it, which takes a server's own doing,
-goes on from the clock: its next change is earlier than its last, once. Were it later, no client
-could name it; were it the same, no client would see it, nor any change after it.
+No later timestamp is stored or sent. Only the server itself can bring a collection to it. Then the
+collection goes on from the clock, so that its next change is, once, earlier than its last one. If
+it were later, no client could name it; if it were equal, no client would see it, or any later
+change.
 """
 
 
 def require_timestamp(supplied: Any) -> int | None:
-    """Return the timestamp that a caller wants for a record, once sure that it is one.
+    """Return the timestamp that a caller wants for a record, after checking it.
 
     Raises
     ------
     TypeError : it is neither an integer nor ``None``.
-    ValueError : it is before the Epoch or beyond :data:`MAX_TIMESTAMP`: the service would tell what
-        it does not take back (X-28).
+    ValueError : it is before the Epoch or beyond :data:`MAX_TIMESTAMP`, so that the service would
+        send a timestamp that it does not accept.
     """
     if supplied is None:
         return None
@@ -35,13 +35,14 @@ def require_timestamp(supplied: Any) -> int | None:
 
 
 def next_timestamp(previous: int | None, now: int, number: int = 1) -> int:
-    """Return the first of a number of timestamps in a row, for changes of a collection.
+    """Return the first of several consecutive timestamps, for changes of a collection.
 
     Parameters
     ----------
-    previous : timestamp of the collection, or ``None`` if it was never touched.
-    now : reading of the clock. Both in milliseconds since the Epoch.
-    number : of changes made together.
+    previous : timestamp of the collection, in ms since the Epoch, or ``None`` if it was never
+        touched.
+    now : time of the clock, in ms since the Epoch.
+    number : number of changes that are made together.
     """
     if previous is None or previous > MAX_TIMESTAMP - number:
         return now
@@ -53,17 +54,19 @@ def next_timestamps(previous: int | None, supplied: int | None, now: int) -> tup
 
     Parameters
     ----------
-    previous : timestamp of the collection, or ``None`` if it was never touched.
-    supplied : timestamp that the caller wants for the record.
-    now : reading of the clock. All in milliseconds since the Epoch.
+    previous : timestamp of the collection, in ms since the Epoch, or ``None`` if it was never
+        touched.
+    supplied : timestamp that the caller wants for the record, in ms since the Epoch.
+    now : time of the clock, in ms since the Epoch.
 
     Returns
     -------
-    tuple : timestamp of the record, and the new one of the collection, which is always greater
-        than the previous one (X-19), but for what :data:`MAX_TIMESTAMP` says.
+    tuple : timestamp of the record, and the new one of the collection, which is always greater than
+        the previous one (X-19), except after :data:`MAX_TIMESTAMP`.
     """
     if supplied is not None and (previous is None or supplied > previous):
         return supplied, supplied
     latest = next_timestamp(previous, now)
-    # One equal to the collection's is not kept: it would hide the change (B-21.5).
+    # A wanted timestamp that equals that of the collection is not used, because it would hide the
+    # change (B-21.5).
     return latest if supplied is None or supplied == previous else supplied, latest

@@ -1,7 +1,7 @@
-"""The part of the storage's contract for commands: copies from one backend to another (E-7.3).
+"""The part of the storage contract for commands: copies from one backend to another, and repairs.
 
-A copy walks through two storages side by side, hence everything comes in one order, whatever the
-backend. It writes nothing twice: what one side has and the other has not is all that is imported.
+A copy compares two storages side by side, so that all backends must export in the same order. It
+only imports the differences.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class CollectionTimestamp(NamedTuple):
 class ExportedEntry(NamedTuple):
     """A record or a tombstone.
 
-    Its data stand apart: callers choose the names of the id and of the timestamp (B-3.11), and a
-    record may hold a field of one of these names.
+    Its data is separate from the id and the timestamp, because callers choose the names of these
+    fields (B-3.11), and the data may have a member with such a name.
 
     Attributes
     ----------
-    last_modified : in ms.
+    last_modified : timestamp in ms.
     data : the record without its id and its timestamp; ``None`` for a tombstone.
     """
 
@@ -54,13 +54,13 @@ class ExportedEntry(NamedTuple):
 
 
 class ExportedCollection(NamedTuple):
-    """A collection and what is in it.
+    """A collection and its entries.
 
     Attributes
     ----------
-    timestamp : of the collection in ms, read before any of the entries.
-    entries : records and tombstones, sorted by id; to be read before the next collection is asked
-        for, or not at all.
+    timestamp : timestamp of the collection in ms, which was read before the entries.
+    entries : records and tombstones, sorted by id; they must be read before the next collection, or
+        not at all.
     """
 
     parent_id: str
@@ -79,12 +79,12 @@ class ImportedCollection(NamedTuple):
 
     Attributes
     ----------
-    timestamp : that the collection then has, in ms, exactly, be it lower than before; not below
-        that of an entry. ``None`` to forget the collection whole, as
-        :meth:`~cliquet.storage.base.StorageBase.flush` forgets them all.
-    entries : records and tombstones to store as they are, in place of what has their ids.
-    removed_ids : of records and tombstones to remove without a trace, silently where there is
-        none.
+    timestamp : exact timestamp that the collection gets, in ms, even if it is lower than before; it
+        is not below that of an entry. ``None`` to forget the whole collection, as
+        :meth:`~cliquet.storage.base.StorageBase.flush` does with all of them.
+    entries : records and tombstones to store without changes; they replace entries with the same
+        ids.
+    removed_ids : ids of records and tombstones to remove without a trace; unknown ids are ignored.
     """
 
     parent_id: str
@@ -100,95 +100,98 @@ class ImportedCollection(NamedTuple):
 
 
 class StorageTransfer:
-    """What a storage that can be copied from and to overrides; bundled ones do.
+    """The methods of storages that can be copied; all bundled storages have them.
 
     .. versionadded:: 3.2
     """
 
     is_transferable: bool = False
-    """Whether the methods below exist."""
+    """Whether the storage has the methods below."""
 
     def export_timestamps(self) -> Iterator[CollectionTimestamp]:
-        """Return the timestamps of the collections that have one, the empty ones included.
+        """Return the timestamps of all collections that have one, also of empty ones.
 
-        Those of collections that were read and never written are among them (B-4.2).
+        This includes collections that were read and never written.
 
         Returns
         -------
-        Sorted by parent id, then collection id, by code point. Others may write meanwhile.
+        Timestamps sorted by parent id, then collection id, by code point. Others may write
+        meanwhile.
         """
         raise NotImplementedError
 
     def export(self) -> Iterator[ExportedCollection]:
-        """Return everything that is stored.
+        """Return the whole content (E-7.3).
 
-        Only committed data are seen. Others may write meanwhile: each entry is one that was
-        stored at some instant after the timestamp of its collection was read. A collection that
-        appears after the iteration has passed its place is left out.
+        Only committed data are returned. Others may write meanwhile: each entry was stored at some
+        moment after the timestamp of its collection was read. A collection that appears after the
+        iteration has passed its place is left out.
 
-        The iteration holds neither a lock nor a transaction between two items, and no more than a
-        page of entries in memory: the caller may take hours. The caller may :meth:`import_` into
-        the same storage what the iteration has passed. A server that keeps nothing in order may
-        hold the ids of all collections, and those of the entries of one.
+        Between two items, the iteration holds neither a lock nor a transaction, and has at most a
+        page of entries in memory: the caller may take hours. The caller may :meth:`import_`
+        collections that the iteration has passed into the same storage. If the server keeps no
+        order, the ids of all collections, and those of the entries of one, may be in memory.
 
         Returns
         -------
-        Sorted by parent id, then collection id, by code point.
+        Collections sorted by parent id, then collection id, by code point.
         """
         raise NotImplementedError
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
-        """Store, and remove, exactly what is given.
+        """Store and remove exactly the given entries.
 
-        Each collection changes in one step, its number of live records included; all of them do
-        where the storage has transactions. Doing it twice is doing it once. No unique field is
-        checked.
+        Each collection changes in one step, with its number of live records; if the storage has
+        transactions, all collections change in one step. A second call changes nothing. Unique
+        fields are not checked.
 
         Parameters
         ----------
-        collections : each at most once, sorted by parent id, then collection id.
+        collections : changes, at most one of each collection, sorted by parent id, then collection
+            id.
 
         Raises
         ------
-        TypeError : this storage cannot hold a value; nothing of its collection was changed.
+        TypeError : this storage cannot store a value; its collection was not changed.
         """
         raise NotImplementedError
 
     def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
-        """Bring the timestamps of a collection that ran ahead of the clock back to it (X-28).
+        """Set the timestamps of a collection that are ahead of the clock back to the clock (X-28).
 
-        Records and tombstones later than `now` get the timestamps that follow it, each its own, in
-        the order in which they are; the collection has the last of these, or the one after `now`
-        if there are none. All is one step, and nobody writes meanwhile. Clients that hold an
-        earlier timestamp see each of these changes once more; those that hold one of the future
-        have to start again, which only they can know until collections have an epoch.
+        Records and tombstones later than `now` get the timestamps after it, each its own, in their
+        present order. The collection gets the last of these, or the one after `now` if there are
+        none. All this is one step, and nobody writes meanwhile. Clients with an earlier timestamp
+        see each of these changes once more. Clients with one of the future must start again, and
+        the service cannot tell them.
 
         Parameters
         ----------
-        now : reading of the clock, in ms.
+        now : time of the clock, in ms.
 
         Returns
         -------
-        How many records and tombstones were changed; ``None`` if the collection is not later than
-        `now`, or was never touched, and nothing was changed.
+        The number of changed records and tombstones; ``None`` if nothing was changed, because the
+        collection is not later than `now`, or was never touched.
         """
         raise NotImplementedError
 
     def forget_untouched(self, before: int) -> int:
-        """Forget the timestamps of collections that hold nothing: no record, no tombstone.
+        """Forget the timestamps of collections without records and tombstones.
 
-        They are mostly those of first accesses (B-4.2), one for each user who has ever asked. Who
-        asks again is given the present time, later than the one that was forgotten: a client that
-        still has that one sees its collection change once, and nothing in it.
+        Most of them come from first accesses, one for each user who has ever read the collection.
+        The next read gets the present time, which is later than the forgotten one: a client that
+        still has that one sees its collection change once, without any changed record.
 
         Parameters
         ----------
-        before : only timestamps strictly lower, in ms. It lies in the past, by more than the clocks
-            of the service may differ: what is written next must be later than what was told.
+        before : only forget lower timestamps, in ms. It must be in the past, by more than the
+            clocks of the service may differ, because the next write must be later than any
+            timestamp that was sent.
 
         Returns
         -------
-        How many were forgotten.
+        The number of forgotten timestamps.
         """
         raise NotImplementedError
 
@@ -197,14 +200,14 @@ def grouped(
     timestamps: Iterable[CollectionTimestamp],
     entries: Iterable[tuple[CollectionKey, ExportedEntry]],
 ) -> Iterator[ExportedCollection]:
-    """Put entries under their collections, for :meth:`StorageTransfer.export`.
+    """Group entries by their collections, for :meth:`StorageTransfer.export`.
 
-    Entries of collections without timestamp are left out, and those that the caller did not read.
-    The first of `entries` is asked for after the first of `timestamps`.
+    Entries of collections without a timestamp are left out, and so are those that the caller does
+    not read. The first of `entries` is read after the first of `timestamps`.
 
     Parameters
     ----------
-    timestamps, entries : sorted by parent id, then collection id; then id.
+    timestamps, entries : iterators sorted by parent id, then collection id; entries then by id.
     """
     remaining = itertools.groupby(entries, key=lambda pair: pair[0])
     found: tuple[CollectionKey, Iterator[tuple[CollectionKey, ExportedEntry]]] | None = None

@@ -1,4 +1,4 @@
-"""What may be stored: JSON values, copied so that nothing is shared with the caller."""
+"""Copies of JSON values for storages, which share nothing with the caller."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["copy_json", "copy_object"]
 
 
 def copy_json(value: JSONValue) -> JSONValue:
-    """Return a copy that shares nothing with `value`, made of plain Python types.
+    """Return a copy that shares nothing with `value`, with plain types of Python.
 
     Raises
     ------
-    TypeError : JSON cannot carry the value, or something in it (B-1.8).
+    TypeError : the value, or a value in it, has no JSON form (B-1.8).
     """
     kind = type(value)
     if kind is str or kind is int or value is None or kind is bool:
@@ -28,7 +28,7 @@ def copy_json(value: JSONValue) -> JSONValue:
         if not math.isfinite(value):
             raise TypeError(f"JSON has no number {value!r}.")
         return float(value)
-    # Subclasses become the type that a reader gets back: an enumeration's text, plain text.
+    # A subclass becomes the type that a reader gets: the text of an enumeration becomes plain text.
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
@@ -41,14 +41,14 @@ def copy_json(value: JSONValue) -> JSONValue:
 
 
 def copy_object(value: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
-    """Return a copy of an object, whose members are in the one order that storages keep.
+    """Return a copy of an object, with its members in the order that all storages keep.
 
-    It is that of PostgreSQL's ``jsonb``: the shorter names first, in UTF-8, then by code point.
-    All storages answer the same text thereby.
+    It is that of ``jsonb`` in PostgreSQL: shorter names in UTF-8 come first, then the order is by
+    code point. Thus all storages return the same text.
 
     Raises
     ------
-    TypeError : as in :func:`copy_json`, or a name is no text.
+    TypeError : the same as in :func:`copy_json`, or a name is not a text.
     """
     try:
         names = sorted(value, key=_rank)
@@ -61,5 +61,5 @@ def copy_object(value: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
 
 
 def _rank(name: str) -> tuple[int, str]:
-    # Code points are in the order of their UTF-8 bytes.
+    # Code points have the same order as their UTF-8 bytes.
     return (len(name) if name.isascii() else len(name.encode("utf-8", "surrogatepass"))), name

@@ -1,1 +1,1 @@
-"""Filters, sorting and pages of a listing, evaluated in Python."""
+"""Filters, sorting and pages of a list, evaluated in Python."""

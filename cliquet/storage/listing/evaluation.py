@@ -1,7 +1,7 @@
-"""Filters, sorting and pages of a listing, evaluated in Python.
+"""Filters, sorting and pages of a list, evaluated in Python.
 
-Functions of plain values, shared by the backends whose server cannot do it. Every value goes
-through :mod:`cliquet.storage.ordering`, so that all backends agree.
+These are functions of plain values for backends whose server cannot do this. All values are
+compared with :mod:`cliquet.storage.ordering`, so that all backends agree.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ __all__ = [
 ]
 
 Test = Callable[["Entry"], bool]
-"""Whether an entry is kept."""
+"""A function that says whether an entry is kept."""
 
-# X-16: the types whose values filters put in order; arrays, objects and null have no place in it.
+# Filters with an order only compare values of these types, and not arrays, objects and null (X-16).
 _ORDERED_TYPES = (TEXT, NUMBER, BOOLEAN)
 
 
 class Entry(NamedTuple):
-    """What a collection holds for one id.
+    """The record or tombstone of one id in a collection.
 
     Parameters
     ----------
-    timestamp : of the last change, in milliseconds since the Epoch.
+    timestamp : time of the last change, in milliseconds since the Epoch.
     data : the record without its id and timestamp, or ``None`` for a tombstone.
     """
 
@@ -54,7 +54,7 @@ class Entry(NamedTuple):
 
     @classmethod
     def from_record(cls, record: Mapping[str, JSONValue], names: Names) -> Entry:
-        """Read an entry written as a record or tombstone."""
+        """Return the entry for a record or tombstone."""
         data = dict(record)
         object_id = data.pop(names.id_field)
         timestamp = data.pop(names.modified_field)
@@ -62,7 +62,7 @@ class Entry(NamedTuple):
         return cls(object_id, timestamp, None if is_tombstone else data)
 
     def to_record(self, names: Names) -> Record:
-        """Return a new record, or a new tombstone (B-1.4)."""
+        """Return a new record, or a new tombstone."""
         record: Record = (
             {names.deleted_field: True} if self.data is None else copy_object(self.data)
         )
@@ -72,11 +72,11 @@ class Entry(NamedTuple):
 
 
 def apply_filters(entries: Iterable[Entry], filters: Sequence[Filter], names: Names) -> list[Entry]:
-    """Return the entries that match all `filters` (B-6.8 to B-6.14, X-16).
+    """Return the entries that match all `filters` (B-6.8).
 
     Raises
     ------
-    ValueError : a value does not suit its operator.
+    ValueError : a value does not fit its operator.
     """
     tests = [compile_filter(item, names, in_rule=False) for item in filters]
     if not tests:
@@ -93,7 +93,7 @@ def apply_pagination_rules(
 
     Raises
     ------
-    ValueError : a value does not suit its operator.
+    ValueError : a value does not fit its operator.
     """
     if not rules:
         return list(entries)
@@ -107,7 +107,7 @@ def apply_pagination_rules(
 
 
 def _follows(criteria: Sequence[Criterion], names: Names) -> Test:
-    """Return whether an entry follows a record, which the first difference decides."""
+    """Return a test for whether an entry follows a record; the first difference decides."""
     steps = [
         (_reader(field, names), sort_key(_operand(value, field, names)), ascends)
         for field, value, ascends in criteria
@@ -124,11 +124,11 @@ def _follows(criteria: Sequence[Criterion], names: Names) -> Test:
 
 
 def apply_sorting(entries: list[Entry], sorting: Sequence[Sort], names: Names) -> list[Entry]:
-    """Return the entries in the order of `sorting` (B-6.17 to B-6.19)."""
+    """Return the entries in the order of `sorting` (B-6.17)."""
     if not sorting:
         return entries
-    # Python's sort keeps the order of equals: the least significant criteria come first. Those
-    # that go the same way make one key, which saves a pass.
+    # The sort of Python keeps the order of equal items, so that the least important criteria come
+    # first. Criteria with the same direction become one key, which saves a pass.
     groups: list[tuple[bool, list[str]]] = []
     for field, direction in sorting:
         descends = direction < 0
@@ -153,7 +153,7 @@ def page(
 
     Parameters
     ----------
-    limit : greatest number of entries; no limit when ``None`` or 0 (B-6.4).
+    limit : greatest number of entries; ``None`` or 0 for no limit.
     """
     kept = apply_pagination_rules(entries, pagination_rules or (), names)
     kept = apply_sorting(kept, sorting or (), names)
@@ -161,7 +161,7 @@ def page(
 
 
 def live_ones(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the entries that are no tombstones."""
+    """Return the entries that are not tombstones."""
     return [entry for entry in entries if entry.data is not None]
 
 
@@ -171,7 +171,7 @@ def matching(entries: Iterable[Entry], selection: Selection) -> list[Entry]:
 
 
 def on_page(entries: Iterable[Entry], selection: Selection) -> list[Entry]:
-    """Return the page of those that match the filters."""
+    """Return the page of the entries that match the filters."""
     return page(
         entries,
         selection.names,
@@ -182,7 +182,7 @@ def on_page(entries: Iterable[Entry], selection: Selection) -> list[Entry]:
 
 
 def surplus(entries: Iterable[Entry], selection: Selection, max_objects: int) -> list[Entry]:
-    """Return all but the most recent records that match, the oldest first."""
+    """Return all matching records except the most recent ones, the oldest first."""
     names = selection.names
     oldest_last = [Sort(names.modified_field, -1), Sort(names.id_field, -1)]
     found = apply_sorting(matching(live_ones(entries), selection), oldest_last, names)
@@ -192,7 +192,7 @@ def surplus(entries: Iterable[Entry], selection: Selection, max_objects: int) ->
 def purgeable(
     entries: Iterable[Entry], before: int | None, max_retained: int | None
 ) -> list[Entry]:
-    """Return the tombstones of one collection to forget."""
+    """Return the tombstones of one collection that a purge deletes."""
     tombstones = [entry for entry in entries if entry.data is None]
     if before is not None:
         tombstones = [entry for entry in tombstones if entry.timestamp < before]
@@ -203,13 +203,13 @@ def purgeable(
 
 
 def _reader(field: str, names: Names) -> Callable[[Entry], Any]:
-    """Return a function giving the value of a field, or `MISSING`."""
+    """Return a function that gives the value of a field, or `MISSING`."""
     if field == names.id_field:
         return lambda entry: entry.id
     if field == names.modified_field:
         return lambda entry: entry.timestamp
     if field == names.deleted_field:
-        # Whatever a live record holds under that name, it is not deleted (B-6.10).
+        # A live record is not deleted, whatever member it has with this name (B-6.10).
         return lambda entry: True if entry.data is None else MISSING
     return lambda entry: MISSING if entry.data is None else resolve(entry.data, field)
 
@@ -226,7 +226,7 @@ def _sort_key_reader(fields: Sequence[str], names: Names) -> Callable[[Entry], A
 
 def _key_reader(field: str, names: Names) -> Callable[[Entry], Any]:
     read = _reader(field, names)
-    # All ids are text and all timestamps integers: they need no rank to be compared.
+    # All ids are text and all timestamps are integers, so that the comparison needs no rank.
     if field in (names.id_field, names.modified_field):
         return read
     return lambda entry: sort_key(read(entry))
@@ -237,12 +237,12 @@ def compile_filter(item: Filter, names: Names, *, in_rule: bool) -> Test:
 
     Parameters
     ----------
-    in_rule : the filter belongs to a pagination rule, where order operators follow the total
-        order and `MISSING` is a value like another (X-16, B-21.12).
+    in_rule : whether the filter belongs to a pagination rule, where order operators follow the
+        total order, and `MISSING` is a normal value (X-16).
 
     Raises
     ------
-    ValueError : the value does not suit the operator.
+    ValueError : the value does not fit the operator.
     TypeError : the value is not JSON.
     """
     field, value, operator = item.field, item.value, item.operator
@@ -285,7 +285,7 @@ _ORDER: dict[COMPARISON, Callable[[SortKey, SortKey], bool]] = {
 
 
 def _operand(value: Any, field: str, names: Names) -> Any:
-    """Return what to compare the field with: ids are text, and so are numbers given for them."""
+    """Return the value for the comparison; ids are text, and numbers for them become text."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return str(value) if is_number and field == names.id_field else value
 
@@ -303,7 +303,7 @@ def _unsuitable(item: Filter, wanted: str) -> ValueError:
 
 
 def _like(item: Filter, read: Callable[[Entry], Any]) -> Test:
-    """`*` is any run of characters; without any, the text is looked for anywhere (B-21.16)."""
+    """Compare with a pattern with `*`; without a star, the text may be anywhere (B-21.16)."""
     if not isinstance(item.value, str):
         raise _unsuitable(item, "a text")
     text = item.value.lower()

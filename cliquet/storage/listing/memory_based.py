@@ -1,6 +1,6 @@
-"""A base for storages whose server neither filters nor sorts: Python does it for them (B-9.2).
+"""A base class for storages whose server neither filters nor sorts, so that Python does it.
 
-The bundled backends do not derive from it; those written elsewhere may.
+The bundled backends do not derive from it; those of other projects may.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ __all__ = ["MemoryBasedStorage"]
 
 
 class MemoryBasedStorage(StorageBase):
-    """What can be built on :meth:`get_all`, :meth:`delete` and :meth:`_bump_timestamp`.
+    """Methods that only need :meth:`get_all`, :meth:`delete` and :meth:`_bump_timestamp` (B-9.2).
 
-    A subclass provides these three and the rest of the contract. Its :meth:`get_all` fetches the
+    A subclass provides these three and the rest of the contract. Its :meth:`get_all` reads the
     records, and gives them to :meth:`extract_record_set`.
     """
 
     def _bump_timestamp(
         self, collection_id: str, parent_id: str, last_modified: int | None = None
     ) -> int:
-        """Advance a collection, and return the timestamp of what is written in it (B-4.7, B-9.3).
+        """Increase the timestamp of a collection, and return that of the written record (B-9.3).
 
         Parameters
         ----------
@@ -50,7 +50,7 @@ class MemoryBasedStorage(StorageBase):
         record: Record,
         modified_field: str = DEFAULT_MODIFIED_FIELD,
     ) -> Record:
-        """Write in `record` the timestamp of its change; return it."""
+        """Set the timestamp of the change in `record`; return the timestamp."""
         supplied = record.get(modified_field)
         record[modified_field] = self._bump_timestamp(collection_id, parent_id, supplied)
         return record
@@ -62,7 +62,7 @@ class MemoryBasedStorage(StorageBase):
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         deleted_field: str = DEFAULT_DELETED_FIELD,
     ) -> Record:
-        """Return the tombstone of `record` (B-1.4)."""
+        """Return the tombstone of `record`."""
         return {
             id_field: record[id_field],
             modified_field: record[modified_field],
@@ -80,15 +80,15 @@ class MemoryBasedStorage(StorageBase):
         for_creation: bool = False,
         auth: str | None = None,
     ) -> None:
-        """Refuse `record` if one of its unique values is taken by another live record (B-7).
+        """Refuse `record` if another live record has one of its unique values (B-7).
 
         Parameters
         ----------
-        for_creation : the id must be free as well (B-7.4).
+        for_creation : whether the id must be free too.
 
         Raises
         ------
-        UnicityError : names the field and the existing record.
+        UnicityError : another record has a unique value; the error has the field and that record.
         """
         object_id = record.get(id_field)
         fields = [field for field in unique_fields or () if field != id_field]
@@ -148,7 +148,7 @@ class MemoryBasedStorage(StorageBase):
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         deleted_field: str = DEFAULT_DELETED_FIELD,
     ) -> tuple[list[Record], int]:
-        """Return what :meth:`get_all` returns, from all the records and tombstones (B-6.1)."""
+        """Return the result of :meth:`get_all` from all the records and tombstones (B-6.1)."""
         names = Names(id_field, modified_field, deleted_field)
         entries = [Entry.from_record(record, names) for record in records]
         entries = evaluation.apply_filters(entries, filters or (), names)
@@ -173,11 +173,11 @@ class MemoryBasedStorage(StorageBase):
         pagination_rules: Sequence[PaginationRule] | None = None,
         limit: int | None = None,
     ) -> list[Record]:
-        """Delete the records of one collection one by one; no pattern is understood.
+        """Delete the records of one collection one by one; patterns are not supported.
 
         Raises
         ------
-        ValueError : no collection is named.
+        ValueError : there is no name of a collection.
         """
         if collection_id is None:
             raise ValueError(f"{type(self).__name__} deletes from one collection at a time.")

@@ -1,4 +1,4 @@
-"""What the storage in memory holds: collections, with their counters, and first accesses."""
+"""The content of the storage in memory: collections with their counters, and first accesses."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ __all__ = ["Bump", "Collection", "Counter", "State"]
 
 
 Bump = Callable[[int | None, int | None], tuple[int, int]]
-"""Chooses the timestamps of a change, from that of the collection and the one that is wanted."""
+"""Chooses the timestamps of a change, from that of the collection and a wanted one."""
 
-# Timestamps of collections that were read and never written: beyond this number, the least
-# recently read are forgotten (X-22).
+# Greatest number of timestamps of collections that were read and never written. Beyond it, the
+# least recently read ones are forgotten (X-22).
 MAX_FIRST_ACCESSES = 10_000
 
 
 class Counter(NamedTuple):
-    """What a collection keeps for good, whatever is deleted or purged from it."""
+    """The values of a collection that stay for ever, even if all is deleted or purged."""
 
     timestamp: int
     live: int
 
 
 class Index:
-    """Finds the live entries that have a value in one field.
+    """Finds the live entries with a value in one field.
 
-    Filled at the first question. Whether it was filled is written in the map as well, hence
+    It is filled at the first lookup. The map also contains whether it was filled, so that this is
     undone with the rest if the request is rolled back.
     """
 
     _FILLED: SortKey = ("filled",)
 
     def __init__(self, store: MemoryStore) -> None:
-        # The key of a value, to the ids that have it: several for what was stored before the field
-        # was declared unique.
+        # The ids by the key of their value. There may be several, if they were stored before the
+        # field was declared unique.
         self._ids: TransactionalMap[SortKey, tuple[str, ...]] = TransactionalMap(store)
 
     @property
@@ -73,22 +73,23 @@ class Index:
 
 
 def _unique_key(field: str, entry: Entry) -> SortKey | None:
-    """Return what to look for in an index; ``None`` for what is not compared (B-7.2)."""
+    """Return the key for an index; ``None`` for a value that is not compared (B-7.2)."""
     value = MISSING if entry.data is None else resolve(entry.data, field)
     return None if value is None or value is MISSING else sort_key(value)
 
 
 class Collection:
-    """The entries of one collection, live and deleted, and the indexes of its unique fields.
+    """The live and deleted entries of one collection, and the indexes of its unique fields.
 
-    The number of entries visited to read or write one does not depend on how many there are
-    (B-22.12). All methods that change something need the write lock.
+    The cost of a read or a write of one entry does not depend on the number of entries. All methods
+    that change something need the write lock.
     """
 
     def __init__(self, store: MemoryStore, key: CollectionKey) -> None:
         self.key = key
         self._store = store
-        # One map for both kinds: an id is never live and deleted at once (B-1.5, D-61).
+        # Both kinds are in one map, because an id is never live and deleted at the same time
+        # (B-1.5).
         self._entries: TransactionalMap[str, Entry] = TransactionalMap(store)
         self._indexes: dict[str, Index] = {}
 
@@ -116,7 +117,7 @@ class Collection:
         self._entries.delete(object_id)
 
     def with_same_value(self, field: str, entry: Entry) -> Entry | None:
-        """Return a live entry, other than `entry`, that has the same value in `field`."""
+        """Return another live entry with the same value in `field` as `entry`."""
         key = _unique_key(field, entry)
         if key is None:
             return None
@@ -141,9 +142,9 @@ class State:
 
     Attributes
     ----------
-    first_accesses : timestamps of collections that were read and never written. They stand outside
-        the transactions, unlike the rest (X-22); the latch is held.
-    bump : called before each change; what it raises prevents the change.
+    first_accesses : timestamps of collections that were read and never written. They are outside of
+        the transactions, unlike the rest (X-22); the caller holds the latch.
+    bump : is called before each change; an exception prevents the change.
     """
 
     def __init__(self, store: MemoryStore, bump: Bump) -> None:
@@ -161,7 +162,7 @@ class State:
                 self.first_accesses.clear()
 
     def timestamp(self, key: CollectionKey) -> int | None:
-        """Return the timestamp of a collection, if it was ever touched. The latch is held."""
+        """Return the timestamp of a collection, if it has one. The caller holds the latch."""
         counter = self.counters.get(key)
         if counter is not None:
             return counter.timestamp
@@ -171,12 +172,12 @@ class State:
         return timestamp
 
     def access(self, key: CollectionKey) -> int:
-        """Touch a collection for the first time; return its timestamp. The latch is held."""
+        """Give a collection its first timestamp and return it. The caller holds the latch."""
         timestamp, _ = self.bump(None, None)
         pending = self.counters.latest(key)
         if pending is not None:
-            # The first write of the collection is under way: its timestamp must be later than all
-            # those that were published before it (D-60).
+            # The first write of the collection has not committed yet. Its timestamp must be later
+            # than all those that were published before it (D-60).
             timestamp = min(timestamp, pending.timestamp - 1)
         self.first_accesses[key] = timestamp
         if len(self.first_accesses) > MAX_FIRST_ACCESSES:
@@ -184,7 +185,7 @@ class State:
         return timestamp
 
     def matching(self, scope: Scope) -> list[Collection]:
-        """Return the collections that are in scope (B-21.19)."""
+        """Return the collections of the scope."""
         one = scope.key
         if one is not None:
             found = self.collections.get(one)
@@ -197,7 +198,7 @@ class State:
         ]
 
     def entries(self, scope: Scope, *, include_deleted: bool) -> list[Entry]:
-        """Return all that is in scope, of one instant."""
+        """Return all entries of the scope at one moment."""
         with self.store.latch:
             return [
                 entry
@@ -206,7 +207,7 @@ class State:
             ]
 
     def writable(self, key: CollectionKey) -> Collection:
-        """Return a collection, made if need be. The write lock is held."""
+        """Return a collection, which is created if necessary. The caller holds the write lock."""
         collection = self.collections.get(key)
         if collection is None:
             collection = Collection(self.store, key)

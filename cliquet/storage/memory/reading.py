@@ -1,4 +1,4 @@
-"""What the storage in memory reads."""
+"""The reads of the storage in memory."""
 
 from __future__ import annotations
 
@@ -75,6 +75,6 @@ class Reader:
         return len(evaluation.matching(entries, selection))
 
     def _claim(self, key: CollectionKey) -> int | None:
-        """Touch a collection that nobody has touched meanwhile (:attr:`Page.claim`)."""
+        """Give a collection its first timestamp, if it still has none (:attr:`Page.claim`)."""
         with self._state.store.latch:
             return self._state.access(key) if self._state.timestamp(key) is None else None

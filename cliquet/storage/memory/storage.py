@@ -1,7 +1,7 @@
 """A storage in the memory of the process.
 
-Not shared between processes, and lost with the process: for development, tests and services that
-run as one process. Takes part in the request's transaction and its savepoints (X-18).
+Processes do not share it, and it is lost when its process ends: it is for development, tests and
+services with a single process. It takes part in the transaction of a request and its savepoints.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class Storage(PublishedStorage):
 
         cliquet.storage_backend = cliquet.storage.memory
 
-    One request writes at a time, from its first write until it ends; the others read meanwhile,
-    and see what was last committed.
+    Only one request writes at a time, from its first write until its end. The others read
+    meanwhile, and see the last committed state.
     """
 
     def __init__(self) -> None:
         store = MemoryStore("Storage in memory", commits_last=True)
         state = State(
             store,
-            # Looked up at each call, since tests replace it.
+            # It is looked up at each call, because tests replace it.
             lambda previous, supplied: self._bump_timestamp(previous, supplied),
         )
         writer = Writer(state)
@@ -51,7 +51,7 @@ class Storage(PublishedStorage):
         self._state = state
 
     def initialize_schema(self, dry_run: bool = False) -> None:
-        """Do nothing: there is no schema."""
+        """Do nothing, because there is no schema."""
 
     def flush(self, auth: str | None = None) -> None:
         self._state.flush()
@@ -62,7 +62,7 @@ class Storage(PublishedStorage):
         Parameters
         ----------
         previous : timestamp of the collection, or ``None`` if it was never touched.
-        supplied : timestamp that the caller wants for the record (B-4.7).
+        supplied : timestamp that the caller wants for the record.
 
         Returns
         -------
@@ -73,5 +73,5 @@ class Storage(PublishedStorage):
 
 
 def load_from_config(config: Any) -> Storage:
-    """Return a new, empty storage; no setting is read (B-9.1, S-11.1)."""
+    """Return a new, empty storage; no setting is read (B-9.1)."""
     return Storage()

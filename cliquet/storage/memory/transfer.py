@@ -1,4 +1,4 @@
-"""Copies from and to the storage in memory (E-7.3): its part of the contract in ``transfer``."""
+"""Copies from and to the storage in memory, by the contract in ``cliquet.storage.transfer``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["MemoryTransfer"]
 
 
 class MemoryTransfer(StorageTransfer):
-    """The part of the storage in memory that is copied from and to."""
+    """The part of the storage in memory for copies."""
 
     is_transferable = True
 
@@ -73,7 +73,7 @@ class MemoryTransfer(StorageTransfer):
     def forget_untouched(self, before: int) -> int:
         with self._state.store.write():
             with self._state.store.latch:
-                # Those that were written since have a counter, which says more.
+                # Collections that were written meanwhile have a counter, whose timestamp counts.
                 untouched = [
                     key
                     for key, timestamp in self._state.first_accesses.items()
@@ -120,7 +120,7 @@ def _age(entry: Entry) -> tuple[int, str]:
 
 
 def _export(collection: Collection | None) -> Iterator[ExportedEntry]:
-    # The entries never change: they are not copied to be sorted.
+    # The entries never change, so that they need not be copied for sorting.
     entries = [] if collection is None else collection.entries(include_deleted=True)
     for object_id, last_modified, data in sorted(entries, key=lambda entry: entry.id):
         yield ExportedEntry(object_id, last_modified, None if data is None else copy_object(data))

@@ -1,4 +1,4 @@
-"""What the storage in memory writes."""
+"""The writes of the storage in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Writer:
         self._state = state
 
     def run_locked(self, operation: Callable[[], T], key: CollectionKey) -> T:
-        """Run an operation while nobody else writes, whatever the collection."""
+        """Run an operation while nobody else writes to any collection."""
         with self._state.store.write():
             return operation()
 
@@ -67,7 +67,8 @@ class Writer:
     def delete_selected(self, selection: Selection, *, with_deleted: bool) -> list[Record]:
         names = selection.names
         with self._state.store.write():
-            # The same entry may stand in several collections: told apart by identity.
+            # Equal entries may be in several collections, so that they are distinguished by
+            # identity.
             homes: dict[int, Collection] = {}
             entries = []
             for collection in self._state.matching(selection.scope):
@@ -113,7 +114,7 @@ class Writer:
         *,
         with_deleted: bool,
     ) -> Entry:
-        """Delete a record that is there; return its tombstone. The write lock is held."""
+        """Delete an existing record; return its tombstone. The caller holds the write lock."""
         tombstone = Entry(object_id, self._state.advance(collection.key, supplied, -1), None)
         if with_deleted:
             collection.set(tombstone)

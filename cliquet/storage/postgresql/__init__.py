@@ -10,7 +10,7 @@ __all__ = ["Storage", "load_from_config"]
 
 
 def load_from_config(config: Any) -> Storage:
-    """Return the storage that the settings describe; nothing is connected yet (B-3.10, B-12.1).
+    """Return the storage that the settings describe; nothing is connected yet (B-12.1).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Clients of PostgreSQL, under their published address (P-29.5, B-0.4)."""
+"""Clients of PostgreSQL under their published address (P-29.5)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from cliquet.connections.postgresql.client import PostgreSQLClient
 
 __all__ = ["PostgreSQLClient", "create_from_config", "sqlalchemy"]
 
-# Tests of applications set it to None, as it is when the package is missing (B-24).
+# Tests of applications set it to None, as if the package were missing (B-24).
 sqlalchemy = client.sqlalchemy
 
 
 def create_from_config(config: Any, prefix: str = "") -> PostgreSQLClient:
-    """Return the client that the settings describe (B-11.2).
+    """Return the client that the settings describe.
 
     Parameters
     ----------
-    prefix : of the settings ``url``, ``pool_size`` and so on, such as ``storage_``.
+    prefix : prefix of the settings ``url``, ``pool_size`` and so on, such as ``storage_``.
 
     Raises
     ------
-    ImportWarning : SQLAlchemy or psycopg2 is not installed (B-11.1, S-12.4).
+    ImportWarning : SQLAlchemy or psycopg2 is not installed (S-12.4).
     """
     if sqlalchemy is None:
         raise ImportWarning(postgresql_config.MISSING_EXTRA)

@@ -1,8 +1,8 @@
-"""Listings in the words of PostgreSQL.
+"""Lists in the SQL of PostgreSQL.
 
-Equality is that of ``jsonb``: typed, at every depth, of numbers by value. Order is that of the keys
-which ``functions.sql`` computes. The driver writes parameters into the statement, hence the planner
-sees the names of fields as the constants that they are in the indexes.
+Equality is that of ``jsonb``: it compares types at every depth, and numbers by value. The order is
+that of the keys that ``functions.sql`` computes. The driver writes parameters into the statement,
+so that the planner sees the names of fields as constants, like in the indexes.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ __all__ = ["PostgreSQLDialect"]
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 _EXPRESSION_ESCAPES: Final = str.maketrans({mark: f"\\{mark}" for mark in "\\.[](){}*+?^$|"})
 
-# What a comparison by LIKE may cost, in pairs of characters.
+# Greatest cost of a comparison by LIKE, in pairs of characters.
 _MAX_PAIRS: Final = 100_000
-# Longer ones are too complex to be regular expressions.
+# A longer pattern would be too complex as a regular expression.
 _MAX_EXPRESSION: Final = 10_000
 
-# Beyond, integers and floats differ, and neither fits an integer of 64 bits.
+# Beyond this, integers and floats may differ.
 _INEXACT: Final = 2.0**53
 _BEYOND: Final = 2.0**64
-# The greatest number that a float stands for, and then some.
+# It is beyond the greatest float.
 _TOO_BIG: Final = 10**400
 
 
 class PostgreSQLDialect(Dialect):
-    """What PostgreSQL has of its own: ``jsonb``, arrays as parameters, no NUL nor surrogates.
+    """The dialect of PostgreSQL: ``jsonb``, arrays as parameters, no NUL and no surrogates.
 
     Parameters
     ----------
-    data : column that holds the data of a record.
+    data : column with the data of a record.
     """
 
     def __init__(self, data: str = "data") -> None:
@@ -58,7 +58,7 @@ class PostgreSQLDialect(Dialect):
         return True
 
     def as_stored(self, value: Any) -> Any:
-        # Numbers are decimal there, and 9.223372036854776e18 comes back as an integer.
+        # In PostgreSQL numbers are decimal, and 9.223372036854776e18 comes back as an integer.
         if isinstance(value, float):
             if _INEXACT <= abs(value) <= _BEYOND:
                 return int(Decimal(repr(float(value))))
@@ -112,28 +112,28 @@ class PostgreSQLDialect(Dialect):
         found = any_of(conditions)
         if not is_indexed:
             return found
-        # The index finds the candidates; long values that begin alike are told apart.
+        # The index finds the candidates, and then long values with the same beginning are compared.
         keys = [order_key(item) for item, _ in held] + [order_key(MISSING)] * or_missing
         return all_of([_one_of(self.order_key(field), keys, "text"), found])
 
     def is_like(self, field: str, pattern: Pattern) -> SQL:
-        """Compare with LIKE what is short, and with a regular expression what is not.
+        """Compare short texts with LIKE, and long ones with a regular expression.
 
         The time of LIKE is the length of the text times that of the longest literal, and nothing
-        interrupts it, no timeout either: a text of 10 MB and a pattern of 4 kB, which such a text
-        begins to match at each place, took a minute. A regular expression without choices nor
-        repetitions of a given number is a deterministic automaton, which reads the text once; but
-        it costs more to begin with, for each text: the square of the number of stars.
+        can interrupt it, not even a timeout: a text of 10 MB and a pattern of 4 kB that almost
+        matched at each place took a minute. A regular expression without alternatives and counted
+        repetitions is a deterministic automaton, which reads the text once. But its start costs
+        more for each text: the square of the number of stars.
         """
         lowered = self._lowered(field)
         like, expression = _like(pattern), _expression(pattern)
         sizes = [len(literal) for literal in pattern.literals]
         if sum(sizes) > _MAX_EXPRESSION:
             return SQL(f"{lowered.text} LIKE cliquet_lower(%s)", (*lowered.parameters, like))
-        # Each place of the text is compared with one literal, of which there is no more than text.
+        # Each place of the text is compared with one literal, which is not longer than the text.
         longest = max(_MAX_PAIRS // max(*sizes, 1), math.isqrt(_MAX_PAIRS))
         return SQL(
-            # OFFSET: the text is unpacked, and lowered, once.
+            # Because of OFFSET, the text is unpacked and converted to lower case only once.
             f"(SELECT CASE WHEN octet_length(held) <= {longest} THEN held LIKE cliquet_lower(%s)"
             " ELSE held ~ cliquet_lower(%s) END"
             f" FROM (SELECT {lowered.text} AS held OFFSET 0) AS text)",
@@ -150,8 +150,9 @@ class PostgreSQLDialect(Dialect):
         if not texts if is_any else len(texts) < len(values):
             return FALSE
         texts = list(dict.fromkeys(texts))
-        # One plan for all the values: one for each takes megabytes of the server for a URL of
-        # ordinary length. Values that differ as texts may be equal: the server counts both sides.
+        # All the values have one plan. A plan for each would take megabytes of the server for a URL
+        # of normal length. Values that differ as texts may be equal, so that the server counts both
+        # sides.
         found = (
             f"FROM jsonb_array_elements({value.text}) AS item(held) WHERE held = ANY(%s::jsonb[])"
         )
@@ -163,7 +164,8 @@ class PostgreSQLDialect(Dialect):
                 " = (SELECT count(DISTINCT wanted) FROM unnest(%s::jsonb[]) AS given(wanted))",
                 (*value.parameters, texts, texts),
             )
-        # Functions on arrays raise errors on what is none; only CASE is sure to come first.
+        # Functions for arrays raise errors for other values, and only CASE is always evaluated
+        # first.
         return SQL(
             f"CASE WHEN jsonb_typeof({value.text}) = 'array' THEN {test.text} ELSE FALSE END",
             (*value.parameters, *test.parameters),
@@ -175,7 +177,8 @@ class PostgreSQLDialect(Dialect):
         return held.within(condition)
 
     def unpacking(self, selection: SQL) -> tuple[Dialect, SQL]:
-        # With nothing added it is the same, and unpacked. OFFSET: it is not worked out again above.
+        # The addition of an empty object changes nothing, but the result is unpacked. Because of
+        # OFFSET, it is not computed again in the outer query.
         unpacked = (
             f"SELECT *, data || '{{}}'::jsonb AS unpacked FROM ({selection.text}) AS selected"
         )
@@ -189,7 +192,7 @@ class PostgreSQLDialect(Dialect):
         return _value(field, self._data)
 
     def _lowered(self, field: str) -> SQL:
-        """Return the text of a field in small letters; NULL for what is no text."""
+        """Return the text of a field in lower case; NULL for another type."""
         value = self._value(field)
         return SQL(
             f"CASE WHEN jsonb_typeof({value.text}) = 'string'"
@@ -198,7 +201,7 @@ class PostgreSQLDialect(Dialect):
         )
 
     def _json(self, value: Any) -> str | None:
-        """Return the JSON text of a value, or ``None`` if no record can hold it."""
+        """Return the JSON text of a value, or ``None`` if no record can contain it."""
         return jsonio.dumps(value).decode() if self._can_hold_value(value) else None
 
     def _can_hold_value(self, value: Any) -> bool:
@@ -214,11 +217,10 @@ class PostgreSQLDialect(Dialect):
 
 
 class _HeldDialect(PostgreSQLDialect):
-    """Conditions on columns, each of which is worked out once for a record.
+    """Conditions on columns, each of which is computed once for a record.
 
-    The columns are those of queries within each other: the data of the record is unpacked by the
-    innermost one, the values of fields are found by the next, and what is made of them by the
-    outermost.
+    The columns belong to nested queries: the innermost one unpacks the data of the record, the next
+    one finds the values of fields, and the outermost one computes with these values.
     """
 
     def __init__(self) -> None:
@@ -233,9 +235,9 @@ class _HeldDialect(PostgreSQLDialect):
         return _named(self._made, "order", field, self._scalar_key)
 
     def _scalar_key(self, field: str) -> SQL:
-        """Return the key of a value that filters put in order; a short one for all others (X-16).
+        """Return the key of a value that filters can order; a short key for all others (X-16).
 
-        That of an array or an object takes as long as all that it holds.
+        The key of an array or an object would take time for its whole content.
         """
         value, key = self._value(field), super().order_key(field)
         return SQL(
@@ -248,8 +250,8 @@ class _HeldDialect(PostgreSQLDialect):
         return _named(self._made, "lowered", field, super()._lowered)
 
     def within(self, condition: SQL) -> SQL:
-        """Return the condition with the queries that it reads."""
-        # With nothing added it is the same, and unpacked.
+        """Return the condition with the queries for its columns."""
+        # The addition of an empty object changes nothing, but the result is unpacked.
         inner = SQL("(SELECT data || '{}'::jsonb AS data OFFSET 0) AS unpacked")
         for columns in (self._values, self._made):
             inner = _selected(columns, inner)
@@ -288,22 +290,24 @@ def _like(pattern: Pattern) -> str:
 
 
 def _expression(pattern: Pattern) -> str:
-    """Return a regular expression, which needs no more of them than is sure to mean the same."""
+    """Return a regular expression for a pattern, with only syntax that is certainly the same."""
     first, *others = pattern.literals
-    # One run of any characters is as good as several.
+    # Several stars in a row mean the same as one.
     kept = [first, *(part for part in others[:-1] if part), *others[-1:]]
     return f"^{'.*'.join(part.translate(_EXPRESSION_ESCAPES) for part in kept)}$"
 
 
 def _value(field: str, data: str = "data") -> SQL:
-    """Return the value of a field: a key that contains the dots wins (B-21.13).
+    """Return the value of a field; a key that contains the dots wins (B-21.13).
 
-    ``->`` with a name finds nothing in arrays and other values, and the null of JSON is not that of
-    SQL. A chain of them would copy what each step finds, which may be most of the record.
+    ``->`` with a name finds nothing in arrays and other values, and the null of JSON differs from
+    that of SQL. A chain of them would copy the result of each step, which may be most of the
+    record.
     """
     if "." not in field:
         return SQL(f"({data}->%s)", (field,))
-    # `#>` would take names for places in arrays; a strict path does not, nor looks into items.
+    # `#>` would also read names as places in arrays. A strict path does not, and does not look into
+    # items.
     path = "strict $" + "".join(f".{jsonio.dumps(name).decode()}" for name in field.split("."))
     nested = f"jsonb_path_query_first({data}, %s::jsonpath, '{{}}', TRUE)"
     return SQL(f"coalesce({data}->%s, {nested})", (field, path))

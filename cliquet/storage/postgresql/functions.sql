@@ -1,9 +1,9 @@
--- What listings compare (see cliquet/storage/order_key.py, whose keys these are).
+-- The keys that lists compare, which are the same as in cliquet/storage/relational/order_key.py.
 --
--- The names used here are those of PostgreSQL itself: an index is rebuilt under another search path.
+-- Only names of PostgreSQL itself are used, because an index is rebuilt under another search path.
 
--- A text to be compared byte by byte, COLLATE "C", instead of a JSON value; that of NULL is the key
--- of a missing field. Immutable: a change must come with new indexes.
+-- Returns a text that is compared byte by byte, COLLATE "C", instead of a JSON value. The text for
+-- NULL is the key of a missing field. It is immutable: a change must come with new indexes.
 CREATE OR REPLACE FUNCTION cliquet_order_key(value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -93,9 +93,9 @@ BEGIN
 END
 $$;
 
--- Texts whose difference is one of case become the same. ICU knows all scripts, as Python does,
--- whatever the collation of the database; where the server was built without it, something that
--- knows most of them.
+-- Texts that only differ in upper and lower case become the same. ICU knows all scripts, like
+-- Python, whatever the collation of the database is. If the server was built without it, another
+-- collation is used that knows most scripts.
 DO $do$
 DECLARE
     known text;

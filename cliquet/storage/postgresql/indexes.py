@@ -1,4 +1,4 @@
-"""Indexes on fields in PostgreSQL (E-10.2)."""
+"""Indexes on fields in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["PostgreSQLIndexes"]
 
 
 class PostgreSQLIndexes(FieldIndexes):
-    """Makes indexes while others write: outside any transaction."""
+    """Creates indexes outside of transactions, so that others can write meanwhile."""
 
     def existing(self, session: Session) -> dict[str, bool]:
         rows = session.execute(

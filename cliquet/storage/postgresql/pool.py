@@ -1,4 +1,4 @@
-"""The pool of connections, under its published address (B-11.3, B-11.12)."""
+"""The pool of connections under its published address (B-11.3)."""
 
 from cliquet.connections.postgresql.pool import QueuePoolWithMaxBacklog
 

@@ -1,6 +1,6 @@
--- The version of the tables when no row tells it: the former flush emptied the table of versions, and
--- the schema may have been loaded by hand. Told from what the migrations rely on: of versions that are
--- alike for them, the lowest. NULL: tables of another program.
+-- The version of the tables if no row has it: the former flush emptied the table of versions, and
+-- the schema may have been loaded by hand. It follows from the columns that the migrations need; of
+-- versions that are the same for them, it is the lowest. NULL means tables of another program.
 SELECT CASE
     WHEN types ->> 'deleted' = 'boolean' AND types ->> 'last_modified' = 'bigint' THEN 12
     WHEN to_regclass('deleted') IS NULL THEN NULL

@@ -1,6 +1,6 @@
--- The tables of the storage. Keys are compared byte by byte, hence ids are
--- in the order of their code points whatever the collation of the database (B-21.29). Every key
--- starts with the parent: the tables can be distributed by it (E-9.3).
+-- The tables of the storage. Keys are compared byte by byte, so that ids are in the order of their
+-- code points, whatever the collation of the database is. Every key begins with the parent, so that
+-- the tables can be distributed by it.
 
 CREATE TABLE records (
     parent_id TEXT COLLATE "C" NOT NULL,
@@ -8,34 +8,34 @@ CREATE TABLE records (
     id TEXT COLLATE "C" NOT NULL,
     -- In milliseconds since the Epoch.
     last_modified BIGINT NOT NULL,
-    -- A tombstone: its data is an empty object.
+    -- Whether it is a tombstone, whose data is an empty object.
     deleted BOOLEAN NOT NULL DEFAULT FALSE,
-    -- Without the id and the timestamp.
+    -- The record without its id and its timestamp.
     data JSONB NOT NULL DEFAULT '{}',
     PRIMARY KEY (parent_id, collection_id, id)
 );
 
--- Everything, for clients that synchronise; the live records alone, for all other listings, whose
--- cost must not grow with the number of tombstones.
+-- The first index has all rows, for clients that synchronise. The second one only has live records,
+-- for all other lists, whose cost must not grow with the number of tombstones.
 CREATE INDEX records_by_time
     ON records (parent_id, collection_id, last_modified DESC, id DESC);
 CREATE INDEX records_live_by_time
     ON records (parent_id, collection_id, last_modified DESC, id DESC)
     WHERE NOT deleted;
 
--- One row per collection: its lock, its timestamp and the number of its live records.
+-- A collection has one row, which is its lock, its timestamp and the number of its live records.
 CREATE TABLE timestamps (
     parent_id TEXT COLLATE "C" NOT NULL,
     collection_id TEXT COLLATE "C" NOT NULL,
     last_modified BIGINT NOT NULL,
     live BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (parent_id, collection_id)
--- Each write of a record updates this row: room for its next version in the same page.
+-- Each write of a record updates this row, which needs space for its next version in the same page.
 ) WITH (fillfactor = 50);
 
 CREATE INDEX timestamps_by_collection ON timestamps (collection_id, parent_id);
 
--- Versions of the schemas, shared with the other backends; rows accumulate.
+-- The versions of the schemas, also of the other backends. Old rows stay.
 CREATE TABLE IF NOT EXISTS metadata (
     name VARCHAR(128) NOT NULL,
     value VARCHAR(512) NOT NULL

@@ -1,12 +1,12 @@
-"""The statements with which the storage in PostgreSQL writes.
+"""The statements that write in the storage in PostgreSQL.
 
-Each locks, or is sent after the lock of, the row of the collection in ``timestamps``; the timestamp
-is raised while the lock is held, hence the order of commits is that of the timestamps (D-60).
+Each of them locks the row of the collection in ``timestamps``, or is sent after that lock. The
+timestamp grows while the lock is held, so that commits have the order of the timestamps (D-60).
 
-In READ COMMITTED a statement that waits for a lock keeps, for every other table, the snapshot of
-before it waited: what has to be seen after the lock is read by a later statement, sent in the same
-round trip. Only an insertion under an id that nobody else can have fits in one statement with its
-lock: uniqueness is judged on the index, not on the snapshot.
+In READ COMMITTED, a statement that waits for a lock keeps, for all other tables, the snapshot from
+before the wait. Data that must be seen after the lock is therefore read by a later statement, which
+is sent in the same round trip. Only an insertion with an id that nobody else can have fits in one
+statement with its lock, because its uniqueness is checked in the index and not in the snapshot.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ __all__ = [
     "TOUCH_AGAIN",
 ]
 
-# Rounded down: a timestamp is never in the future (B-22.1).
+# It is rounded down, so that a timestamp is never in the future.
 CLOCK = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 _RECORD = f"{HOME} AND id = %s"
 
-# What the last lock was obtained on, for the statements of the same round trip, to which its result
-# is not known otherwise. Were there no row to lock, another transaction could make it and write
-# before the next statement. Local to the transaction, as PgBouncer wants it.
+# The collection of the last lock, for later statements of the same round trip, which do not know
+# the result of the lock otherwise. If there were no row to lock, another transaction could create
+# it and write before the next statement. It is local to the transaction, because of PgBouncer.
 _HELD = "current_setting('cliquet.held', TRUE) = %s"
 
 _LOCK = (
@@ -50,11 +50,11 @@ LOCK_NOWAIT = _LOCK.format(nowait=" NOWAIT")
 
 LOCK_MATCHING = (
     "SELECT parent_id, collection_id FROM timestamps WHERE {scope}"
-    # One order for all who lock several collections.
+    # All transactions that lock several collections use the same order.
     " ORDER BY parent_id, collection_id FOR NO KEY UPDATE"
 )
 
-# Whether the lock is held, and the record.
+# This reads whether the lock is held, and the record.
 LOCKED_ROW = (
     f"SELECT (%s OR {_HELD}) AS is_held, last_modified, deleted, data"
     f" FROM (SELECT 1) AS always LEFT JOIN records ON {_RECORD}"
@@ -63,8 +63,8 @@ LOCKED_ROW = (
 ENSURE_COUNTER = (
     "INSERT INTO timestamps (parent_id, collection_id, last_modified)"
     f" SELECT %s, %s, coalesce(%s, {CLOCK} - 1)"
-    # `ON CONFLICT` waits for whoever is updating the row; its transaction may wait for this one,
-    # by another connection, where PostgreSQL sees no deadlock.
+    # `ON CONFLICT` waits for a transaction that is updating the row. That transaction may wait for
+    # this one on another connection, and PostgreSQL does not see this deadlock.
     f" WHERE NOT EXISTS (SELECT 1 FROM timestamps WHERE {HOME})"
     " ON CONFLICT (parent_id, collection_id) DO NOTHING"
 )
@@ -77,14 +77,15 @@ FIRST_ACCESS = (
     " RETURNING last_modified"
 )
 
-# The same under the lock; put back, with that time, when the transaction is undone (X-22). Whoever
-# writes in between gets a later one: it is that of the past millisecond.
+# This does the same under the lock. If the transaction is undone, it is sent again with the same
+# time (X-22). A write in between gets a later timestamp, because this one is of the past
+# millisecond.
 _UNTOUCHED = f"WHERE {HOME} AND last_modified = {NEVER_TOUCHED}"
 TOUCH = f"UPDATE timestamps SET last_modified = {CLOCK} - 1 {_UNTOUCHED} RETURNING last_modified"
 TOUCH_AGAIN = f"UPDATE timestamps SET last_modified = %s {_UNTOUCHED}"
 
-# As `cliquet.storage.timestamps.next_timestamp`; formatted with how many timestamps are taken, less
-# one. The clock is read once the row is locked: `SET` is evaluated then.
+# The same as `cliquet.storage.timestamps.next_timestamp`. It is formatted with the number of
+# timestamps minus one. The clock is read after the row is locked, when `SET` is evaluated.
 _FIRST = (
     f"CASE WHEN last_modified < {MAX_TIMESTAMP}{{less}}"
     f" THEN greatest(last_modified + 1, {CLOCK}) ELSE {CLOCK} END"
@@ -99,14 +100,16 @@ INSERT = (
     " SELECT %s, %s, %s, last_modified, %s::jsonb FROM counter RETURNING last_modified"
 )
 
-# From here on the lock is held: the snapshot of the statement sees what the last writer did.
+# The following statements run under the lock, so that their snapshots see the last write.
 
 _PREVIOUS = f"previous AS (SELECT last_modified FROM timestamps WHERE {HOME})"
 
-# B-4.7: one later than the collection's becomes the collection's.
+# A given timestamp that is later than that of the collection also becomes that of the collection
+# (B-4.7).
 _ADVANCED = f"CASE WHEN %s > last_modified THEN %s ELSE {_NEXT} END"
 
-# B-21.5: one equal to the collection's is not kept, it would hide the change.
+# A given timestamp that equals that of the collection is not used, because it would hide the change
+# (B-21.5).
 _STAMP = (
     "stamp AS (SELECT CASE WHEN %s IS NULL OR %s = previous.last_modified"
     " THEN counter.last_modified ELSE %s END AS last_modified FROM counter, previous)"
@@ -128,7 +131,7 @@ PUT = (
     " last_modified = EXCLUDED.last_modified, data = EXCLUDED.data RETURNING last_modified)"
     " SELECT NULL::integer, NULL, last_modified, NULL FROM written"
     " UNION ALL SELECT rank, id, last_modified, data FROM conflict"
-    # One without the lock may be out of date.
+    # A row that is read without the lock may be out of date.
     f" WHERE (%s OR {_HELD})"
 )
 
@@ -137,7 +140,7 @@ NO_CONFLICTS = (
     " WHERE FALSE"
 )
 
-# Formatted with what becomes of the record.
+# It is formatted with the statement that removes the record or makes it a tombstone.
 _ENTOMB = (
     "UPDATE records SET deleted = TRUE, data = '{}', last_modified = stamp.last_modified"
     " FROM stamp WHERE "
@@ -168,7 +171,7 @@ _REMOVE_MANY = (
     " SELECT id, last_modified FROM stamp"
 )
 
-# By whether a tombstone is left.
+# The key is whether a tombstone is left.
 REMOVE = {True: _REMOVE.format(removal=_ENTOMB), False: _REMOVE.format(removal=_ERASE)}
 REMOVE_MANY = {
     True: _REMOVE_MANY.format(removal=_ENTOMB),

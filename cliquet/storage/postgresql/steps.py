@@ -1,4 +1,4 @@
-"""How the storage in PostgreSQL locks and writes."""
+"""The locks and writes of the storage in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from cliquet.storage.selection import CollectionKey
 
 __all__ = ["PostgreSQLSteps"]
 
-# Among the locks of a session: it has emptied the tables, which others do not see yet; the lock of
-# a collection was asked for, and it is known that there was something to lock.
+# Marks among the locks of a session: it has emptied the tables, which others do not see yet; or it
+# has asked for the lock of a collection, whose row is known to exist.
 _FLUSHED = "flushed"
 _HELD = "held"
 _TO_LOCK = "To make and lock the row of a collection"
 
 
 class PostgreSQLSteps:
-    """The steps of PostgreSQL: those of :class:`~cliquet.storage.relational.steps.Steps`."""
+    """The implementation of :class:`~cliquet.storage.relational.steps.Steps` in PostgreSQL."""
 
     def __init__(self, client: PostgreSQLClient) -> None:
         self._client = client
@@ -39,18 +39,18 @@ class PostgreSQLSteps:
             self._defer_lock(session, key)
 
     def _lock_contended(self, session: Session) -> None:
-        """Lock first what former attempts of the request held or wanted, in one order for all."""
+        """First take, in one order, the locks that earlier attempts held or wanted."""
         contended = scope.contended()
         if contended and not any(map(_is_key, session.locked)):
             for key in sorted(filter(_is_key, contended)):
                 self._defer_lock(session, key)
 
     def _defer_lock(self, session: Session, key: CollectionKey) -> None:
-        """Lock a collection with the next statement.
+        """Lock a collection together with the next statement.
 
-        In the order of the keys it waits for others. Against the order it does not, since they may
-        wait for this transaction: the request then begins again, and locks in order what it now
-        knows that it wants. Nobody waits in a circle (B-23.8).
+        If the locks are in the order of the keys, it waits for other transactions. Otherwise it
+        does not wait, because the other transaction may wait for this one: the request then begins
+        again, and takes the locks that it needs in the right order. Thus there is no deadlock.
         """
         in_order = all(key > other for other in session.locked if _is_key(other))
         session.locked |= {key}
@@ -64,7 +64,7 @@ class PostgreSQLSteps:
         return keys
 
     def _is_held(self, session: Session, key: CollectionKey) -> tuple[bool, str]:
-        """Return what the statements ask about a lock: whether it is known to be held, its name."""
+        """Return the parameters about a lock: whether it is known to be held, and its name."""
         return ((_HELD, key) in session.locked, _digest(key))
 
     def check_lock(self, session: Session, key: CollectionKey) -> None:
@@ -84,19 +84,19 @@ class PostgreSQLSteps:
             if row[0]:
                 session.locked |= {(_HELD, key)}
                 return None if row[1] is None else row[1:]
-            # There was nothing to lock.
+            # There was no row to lock.
             self._make_counter(session, key, NEVER_TOUCHED)
         return None  # pragma: no cover - the loop ends by returning, or raises
 
     def _make_counter(self, session: Session, key: CollectionKey, timestamp: int | None) -> None:
-        """Give a collection its row, for all to see, and lock it.
+        """Create the row of a collection, visible for all, and lock it.
 
-        It is committed at once: were it part of the transaction, whoever reads the timestamp of the
-        new collection would wait for the end of the request.
+        The row is committed at once. If it were a part of the transaction, a request that reads the
+        timestamp of the new collection would wait for the end of this one.
 
         Parameters
         ----------
-        timestamp : of the row, or ``None`` for a time before the present one.
+        timestamp : timestamp of the row, or ``None`` for a time before the present one.
         """
         insertion = (statements.ENSURE_COUNTER, (*key, timestamp, *key))
         if _FLUSHED in session.locked:
@@ -116,7 +116,8 @@ class PostgreSQLSteps:
         elif _FLUSHED in session.locked:
             row = session.execute(statements.FIRST_ACCESS, key).fetchone()
         elif key in session.locked:
-            # The transaction has the row: its own time goes with it if it fails, and is put back.
+            # The transaction has the row. If it fails, its timestamp is undone too, and is then
+            # restored.
             self.check_lock(session, key)
             row = session.execute(statements.TOUCH, key).fetchone()
             if row is not None:
@@ -136,7 +137,8 @@ class PostgreSQLSteps:
         if session.locked:
             self.lock(session, key)
         else:
-            # The statement locks by itself. The next attempt is to know it, if this one fails.
+            # The statement itself takes the lock. If this attempt fails, the next one must know the
+            # lock.
             session.locked |= {key}
         row = session.execute(statements.INSERT, parameters).fetchone()
         if row is None:
@@ -201,7 +203,7 @@ class PostgreSQLSteps:
                 session.locked |= {(_HELD, key)}
                 deleted_at: int | None = timestamp
                 return deleted_at
-            # Without a row to lock there is no record: but for one written just now.
+            # Without a row to lock, there is no record, unless it was written just now.
             self._make_counter(session, key, NEVER_TOUCHED)
         return None  # pragma: no cover - the loop ends by returning, or raises
 
@@ -234,7 +236,7 @@ class PostgreSQLSteps:
         return text.decode()
 
     def loads(self, data: Any) -> dict[str, Any]:
-        # The driver has made it of JSON.
+        # The driver has made it from JSON.
         loaded: dict[str, Any] = data
         return loaded
 
@@ -245,17 +247,17 @@ def _postgresql(session: Session) -> PostgreSQLSession:
 
 
 def _is_key(entry: Any) -> bool:
-    """Whether something that a session has locked is a collection."""
+    """Return whether a lock of a session is that of a collection."""
     return isinstance(entry, CollectionKey)
 
 
 def _digest(key: CollectionKey) -> str:
-    """Return a text that names one collection and no other."""
+    """Return a text that identifies one collection."""
     return f"{len(key.parent_id)}:{key.parent_id}:{key.collection_id}"
 
 
 def _holds_nul(value: Any) -> bool:
-    """Whether a JSON value holds NUL, and not only the six characters that stand for it."""
+    """Return whether a JSON value contains NUL, and not only the six characters of its escape."""
     pending = [value]
     while pending:
         item = pending.pop()

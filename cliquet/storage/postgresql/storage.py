@@ -1,4 +1,4 @@
-"""The storage in PostgreSQL (B-12): how it keeps its schema."""
+"""The storage in PostgreSQL, and its schema."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ class Storage(RelationalStorage):
         cliquet.storage_backend = cliquet.storage.postgresql
         cliquet.storage_url = postgresql://user:password@localhost:5432/database
 
-    The schema is made by ``cliquet migrate``. Timestamps come from the clock of the server (B-4.6).
+    The command ``cliquet migrate`` creates the schema. Timestamps come from the clock of the server
+    (B-4.6).
 
     Parameters
     ----------
-    client : lends connections; another storage may have the same.
+    client : lends connections; another storage may have the same client.
     is_readonly : whether the service never writes.
     """
 
@@ -62,11 +63,11 @@ class Storage(RelationalStorage):
         return self._indexes.missing() if self._indexed else []
 
     def _get_installed_version(self) -> int | None:
-        """Return the version of the schema that is there (B-24)."""
+        """Return the version of the schema in the database (B-24)."""
         with self.client.connect(readonly=True) as session:
             return self._migrations.installed_version(session)
 
     def _execute_sql_file(self, path: str) -> None:
-        """Run a file of this folder and commit (B-24.1)."""
+        """Run a file of this folder, and commit (B-24.1)."""
         with self.client.connect(force_commit=True) as session:
             self._migrations.run_file(session, path)

@@ -10,9 +10,9 @@ __all__ = ["Storage", "create_from_config", "load_from_config", "wrap_redis_erro
 
 
 def load_from_config(config: Any) -> Storage:
-    """Return the storage that ``storage_url`` and the like describe (B-10.2, S-11.1).
+    """Return the storage that the settings describe (B-10.2).
 
-    The server is not asked anything yet (B-3.10).
+    The server is not contacted yet.
 
     Raises
     ------

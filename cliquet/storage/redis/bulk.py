@@ -1,4 +1,4 @@
-"""Changes of many entries at once, as parts of an operation."""
+"""Changes of many entries at once within an operation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cliquet.storage.selection import CollectionKey, Scope, Selection
 __all__ = ["delete_page", "purge", "trim"]
 
 Deletion = Callable[[CollectionKey, str], Entry]
-"""Deletes a record, of which the id is given; returns its tombstone."""
+"""Deletes the record with an id; returns its tombstone."""
 
 
 def delete_page(operation: Operation, selection: Selection, delete: Deletion) -> list[Entry]:
     """Delete the selected records; return their tombstones."""
-    # The same entry may stand in several collections: told apart by identity.
+    # Equal entries may be in several collections, so that they are distinguished by identity.
     keys: dict[int, CollectionKey] = {}
     entries = []
     for key, found in operation.matching(selection.scope, is_loose=True).items():
@@ -35,7 +35,7 @@ def purge(
     before: int | None,
     max_retained: int | None,
 ) -> int:
-    """Forget tombstones; return how many."""
+    """Delete tombstones; return their number."""
     purged = 0
     for key, found in operation.matching(scope, is_loose=True).items():
         tombstones = evaluation.purgeable(found, before, max_retained)
@@ -46,7 +46,7 @@ def purge(
 
 
 def trim(operation: Operation, selection: Selection, max_objects: int, delete: Deletion) -> int:
-    """Delete all but the most recent records that match; return how many."""
+    """Delete all matching records except the most recent ones; return their number."""
     trimmed = 0
     for key, found in operation.matching(selection.scope, is_loose=True).items():
         entries = evaluation.surplus(found, selection, max_objects)

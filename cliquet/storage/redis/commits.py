@@ -1,4 +1,4 @@
-"""What a commit is made of, and how the script takes and answers it."""
+"""The parts of a commit, and its form in the arguments and the answer of the script."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Change:
     Attributes
     ----------
     kind : ``put`` a record, ``bury`` it under a tombstone, ``forget`` it, or ``purge`` a tombstone.
-    must : what there has to be, ``absent`` or ``live``; empty when it does not matter.
-    timestamp : of the record; empty to have one made.
-    data : of a record that is put.
-    unique_fields : whose values no other record may have.
+    must : required state of the record, ``absent`` or ``live``; empty if it does not matter.
+    timestamp : timestamp of the record; empty to let the script make one.
+    data : data of a record that is put.
+    unique_fields : fields whose values no other record may have.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Change:
     must: str = ""
 
     def arguments(self, indexed_fields: Iterable[str]) -> list[Any]:
-        """Return the change as the script takes it."""
+        """Return the change in the form of the script."""
         is_put = self.kind == "put"
         arguments: list[Any] = [self.kind, self.must, to_bytes(self.object_id), self.timestamp]
         arguments.append(encode(self.data) if is_put else b"")
@@ -50,14 +50,14 @@ class Change:
 
 @dataclass
 class Part:
-    """What a commit does to one collection, and what it relies on there.
+    """The changes of one collection in a commit, and the reads on which they are based.
 
     Attributes
     ----------
-    revisions : of the entries that were read, by id.
-    collection_revision : of the collection when all of it was read; else ``None``.
-    first, latest : timestamps chosen beforehand, of the first change and of the last; empty to have
-        them made. The first one is :data:`EXACT` to keep those given whatever was there.
+    revisions : revisions of the entries that were read, by id.
+    collection_revision : revision of the collection if all of it was read; else ``None``.
+    first, latest : timestamps of the first and of the last change that were chosen before; empty to
+        let the script make them. The first one is :data:`EXACT` to keep the given ones in any case.
     """
 
     revisions: dict[str, bytes] = field(default_factory=dict)
@@ -72,8 +72,8 @@ class Commit(NamedTuple):
 
     Attributes
     ----------
-    timestamps : of the records written, when done.
-    field, existing : the unique field whose value is taken, empty for the id, and by what.
+    timestamps : timestamps of the written records, for ``done``.
+    field, existing : the unique field, or empty for the id, and the other record with its value.
     """
 
     outcome: str
@@ -85,7 +85,7 @@ class Commit(NamedTuple):
 def arguments_of(
     parts: Mapping[CollectionKey, Part], indexed: Mapping[CollectionKey, Iterable[str]], clock: int
 ) -> list[Any]:
-    """Return a commit as the script takes it."""
+    """Return a commit in the form of the script."""
     arguments: list[Any] = [clock, len(parts)]
     entries: list[Any] = []
     collections: list[Any] = []

@@ -1,7 +1,7 @@
-"""The commands that the storage in Redis sends: reading collections, committing changes.
+"""The commands of the storage in Redis, which read collections and commit changes.
 
-Knows how things are kept, not what the storage promises. Errors of the driver become those of
-backends here.
+The module knows the layout of the data, and not the promises of the storage. It turns errors of the
+driver into those of backends.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ __all__ = ["Database", "Snapshot"]
 
 COLLECTIONS = scripts.NAMESPACE_BYTES + b"collections"
 
-# Records sent to an index at once, while it is built: the server does nothing else meanwhile.
+# Number of records that are added to an index at once, during which the server does nothing else.
 FILL_BATCH = 500
 
-# A list of collections that grows while it is read is read again.
+# If a list of collections grows while it is read, it is read again, so many times.
 LISTING_ATTEMPTS = 10
 
 
 class Snapshot(NamedTuple):
-    """A collection at one instant.
+    """A collection at one moment.
 
     Attributes
     ----------
-    timestamp : ``None`` when the collection was never touched.
-    revision : of its last change; empty when nothing was ever written in it.
+    timestamp : timestamp of the collection; ``None`` if it was never touched.
+    revision : revision of its last change; empty if nothing was ever written to it.
     is_locked : whether somebody repeats an operation on it.
-    stored : by id: what was asked for, nothing included.
+    stored : the wanted entries by id, including those that do not exist.
     """
 
     timestamp: int | None
@@ -63,21 +63,21 @@ class Snapshot(NamedTuple):
     stored: dict[str, Stored]
 
     def entries(self) -> list[Entry]:
-        """Return the records and tombstones that are there."""
+        """Return the existing records and tombstones."""
         return [stored.entry for stored in self.stored.values() if stored.entry is not None]
 
 
 class Database:
-    """The storage's part of a Redis database.
+    """The part of a Redis database that belongs to the storage.
 
     Parameters
     ----------
-    client : without decoding of the answers.
+    client : client that does not decode answers.
     """
 
     def __init__(self, client: redis.Redis) -> None:
-        # Not typed: the driver's annotations are those of its two clients at once, of which the
-        # other answers with awaitables.
+        # It is not typed, because the annotations of the driver mix its synchronous and its
+        # asynchronous client.
         self.client: Any = client
         self._commit = client.register_script(scripts.COMMIT)
         self._lookup = client.register_script(scripts.LOOKUP)
@@ -97,7 +97,7 @@ class Database:
 
     @wrap_redis_error
     def entries(self, key: CollectionKey, ids: Sequence[str]) -> Snapshot:
-        """Return what there is for some ids."""
+        """Return the entries with some ids."""
         names = [to_bytes(object_id) for object_id in ids]
         pipe = self.client.pipeline()
         self._ask_state(pipe, key)
@@ -113,14 +113,14 @@ class Database:
         return Snapshot(_integer(timestamp), revision or b"", lock is not None, stored)
 
     def snapshot(self, key: CollectionKey, *, include_deleted: bool) -> Snapshot:
-        """Return all that a collection holds."""
+        """Return all entries of a collection."""
         return self.snapshots([key], include_deleted=include_deleted)[key]
 
     @wrap_redis_error
     def snapshots(
         self, keys: Sequence[CollectionKey], *, include_deleted: bool
     ) -> dict[CollectionKey, Snapshot]:
-        """Return all that some collections hold, at one instant."""
+        """Return all entries of some collections at one moment."""
         pipe = self.client.pipeline()
         for key in keys:
             self._ask(pipe, key, include_deleted=include_deleted)
@@ -128,11 +128,11 @@ class Database:
 
     @wrap_redis_error
     def matching(self, scope: Scope, *, include_deleted: bool) -> dict[CollectionKey, Snapshot]:
-        """Return what one or several collections hold, at one instant (B-21.19).
+        """Return all entries of one or several collections at one moment.
 
         Raises
         ------
-        BackendError : collections appear all the time; the error is retryable.
+        BackendError : new collections appear all the time; the error is retryable.
         """
         one = scope.key
         if one is not None:
@@ -146,13 +146,13 @@ class Database:
             for key in keys:
                 self._ask(pipe, key, include_deleted=include_deleted)
             answers = pipe.execute()
-            # One that appeared in between could hold what the instant of the list should show.
+            # A collection that appeared in between could contain entries that the list should have.
             if answers[: len(known)] == known:
                 return _snapshots(keys, answers[len(known) :])
         raise BackendError(message="Collections appear faster than they are listed", retryable=True)
 
     def _keys(self, scope: Scope) -> tuple[list[str], list[CollectionKey], list[int]]:
-        """Return the ids of collections, the keys that are in scope, and the numbers of both."""
+        """Return the ids of collections, the keys in the scope, and the numbers of both."""
         members = self.client.smembers(COLLECTIONS)
         collections = [from_bytes(name) for name in members]
         if scope.collection_id is not None:
@@ -188,7 +188,7 @@ class Database:
 
     @wrap_redis_error
     def claim_timestamp(self, key: CollectionKey, timestamp: int) -> tuple[bool, int]:
-        """Give a collection its first timestamp; tell whether it had none, and which it has now."""
+        """Give a collection its first timestamp; return whether it had none, and the timestamp."""
         collection, parent = names_of(key)
         pipe = self.client.pipeline()
         pipe.hsetnx(shared_key("timestamps", key.collection_id), parent, timestamp)
@@ -201,7 +201,7 @@ class Database:
     def holders(
         self, key: CollectionKey, data: Record, unique_fields: Sequence[str]
     ) -> dict[str, list[Stored]]:
-        """Return the live records that have the same values, by unique field."""
+        """Return the live records with the same values, by unique field."""
         arguments: list[Any] = [*names_of(key), len(unique_fields)]
         for name in unique_fields:
             arguments += [to_bytes(name), digest_of(name, data)]
@@ -223,7 +223,7 @@ class Database:
 
     @wrap_redis_error
     def keys(self) -> list[CollectionKey]:
-        """Return all collections, in no order."""
+        """Return all collections in any order."""
         return self._keys(Scope(collection_id=None, parent_id=Pattern("*")))[1]
 
     @wrap_redis_error
@@ -247,18 +247,18 @@ class Database:
 
     @wrap_redis_error
     def commit(self, parts: dict[CollectionKey, Part], clock: int = 0) -> Commit:
-        """Apply changes if what they rely on still holds, all at once.
+        """Apply all changes at once, if the reads on which they are based are still true.
 
         Parameters
         ----------
-        clock : reading in ms, for the timestamps to be made.
+        clock : time in ms, for the new timestamps.
         """
         keys = list(parts)
         indexed: dict[CollectionKey, set[str]] = {key: set() for key in keys}
         asked: Counter[tuple[Any, ...]] = Counter()
         while True:
             outcome, *details = self._commit(args=arguments_of(parts, indexed, clock))
-            # There are only so many fields to be asked for.
+            # The loop ends, because the number of fields is limited.
             question = (outcome, *details)
             asked[question] += 1
             if asked[question] > ATTEMPTS:
@@ -277,17 +277,17 @@ class Database:
 
     @wrap_redis_error
     def build_index(self, key: CollectionKey, name: str) -> None:
-        """Make a unique field ready to be looked up.
+        """Build the index of a unique field.
 
-        From the first step on, whoever writes a record maintains the index; what was there before
-        is then added. Several may do it at once, and one that stops in the middle leaves the rest
-        to the next.
+        From the first step on, each write of a record maintains the index. Then the existing
+        records are added. Several processes may do this at once, and if one stops in the middle,
+        the next one does the rest.
         """
         field_name = to_bytes(name)
         self.client.hsetnx(key_of(key, "fields"), field_name, "building")
         found: list[Any] = []
         for object_id, stored in self.snapshot(key, include_deleted=False).stored.items():
-            # Only live records were asked for.
+            # Only live records were read.
             digest = digest_of(name, stored.entry.data)  # type: ignore[union-attr,arg-type]
             if digest:
                 found.append((to_bytes(object_id), stored.revision, digest))
@@ -310,24 +310,24 @@ class Database:
 
     @wrap_redis_error
     def forget_untouched(self, key: CollectionKey, before: int) -> bool:
-        """Forget a collection that holds nothing since a time; tell whether it was one."""
+        """Forget a collection that has been empty since a time; return whether it has."""
         return bool(self._forget_untouched(args=[*names_of(key), before]))
 
     @wrap_redis_error
     def rewind(self, key: CollectionKey, now: int) -> int:
-        """Bring the timestamps of a collection back to the clock; return how many, -1 for none."""
+        """Set the timestamps of a collection back to the clock; return their number, or -1."""
         return int(self._rewind(args=[*names_of(key), now]))
 
-    # The lock of those who repeat an operation
+    # The lock for repeated operations
 
     @wrap_redis_error
     def acquire(self, key: CollectionKey, token: str, lease_ms: int) -> bool:
-        """Take the lock of a collection if it is free; tell whether it was."""
+        """Take the lock of a collection if it is free; return whether it was."""
         return bool(self.client.set(key_of(key, "lock"), token, nx=True, px=lease_ms))
 
     @wrap_redis_error
     def release(self, key: CollectionKey, token: str) -> None:
-        """Give the lock back, if it still is ours."""
+        """Release the lock, if it still is ours."""
         self._release(keys=[key_of(key, "lock")], args=[token])
 
     def _hget(self, key: bytes, name: str) -> bytes | None:
@@ -340,10 +340,10 @@ class Database:
         pipe.get(key_of(key, "lock"))
 
     def _ask(self, pipe: Any, key: CollectionKey, *, include_deleted: bool) -> None:
-        """Ask for a snapshot: as many questions as :func:`_snapshots` takes answers."""
+        """Send the commands for a snapshot, whose answers :func:`_snapshots` reads."""
         self._ask_state(pipe, key)
         pipe.hgetall(key_of(key, "records"))
-        # Answered by nothing, at no cost, where tombstones are not wanted.
+        # If tombstones are not wanted, this key does not exist, and the command costs nothing.
         pipe.hgetall(key_of(key, "tombstones" if include_deleted else "none"))
 
 

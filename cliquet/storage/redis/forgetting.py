@@ -1,4 +1,4 @@
-"""What forgets a collection of Redis that holds nothing: one atomic script."""
+"""The script that forgets an empty collection in Redis, in one atomic step."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ remove(home.collection, home.parent)
 return 1
 """
 )
-"""Remove a collection that holds nothing and was not changed since a time; tell whether it was."""
+"""Removes a collection that is empty and was not changed since a time; answers whether it did."""

@@ -1,7 +1,7 @@
-"""An operation on collections in Redis: what it has read, and what it wants to write (X-24).
+"""An operation on collections in Redis: its reads, and its pending writes.
 
-Nothing is locked while it runs. In the end one script checks that all it read still holds, and
-writes all or nothing; when something changed, the operation is to be run again.
+Nothing is locked while it runs. At the end, one script checks that all its reads are still true,
+and writes all or nothing. If something has changed, the operation must run again.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ NEVER_TOUCHED = Snapshot(None, b"", False, {})
 
 @dataclass
 class _View:
-    """A collection as the operation sees it.
+    """The view of a collection within the operation.
 
     Attributes
     ----------
-    stored : what was read, by id; everything there is, once `is_whole`.
-    written : what the operation left, by id; ``None`` where nothing remains.
-    timestamp : the latest known; ``None`` when the collection was never touched.
+    stored : entries that were read, by id; if `is_whole`, these are all entries.
+    written : entries that the operation has changed, by id; ``None`` for a removed one.
+    timestamp : latest known timestamp; ``None`` if the collection was never touched.
     """
 
     part: Part = field(default_factory=Part)
@@ -49,12 +49,12 @@ class _View:
         return self.stored.get(object_id, NOTHING).entry
 
     def note(self, object_id: str, stored: Stored) -> None:
-        """Rely on an entry: its first reading counts."""
+        """Remember that an entry was read; the first read counts."""
         self.stored.setdefault(object_id, stored)
         self.part.revisions.setdefault(object_id, self.stored[object_id].revision)
 
     def note_collection(self, snapshot: Snapshot) -> None:
-        """Rely on all of the collection: its first reading counts."""
+        """Remember that the whole collection was read; the first read counts."""
         if self.part.collection_revision is None:
             self.part.collection_revision = snapshot.revision
 
@@ -64,10 +64,10 @@ class Operation:
 
     Parameters
     ----------
-    slack_ms : added to the first timestamp. It is given before the commit, by when another change
-        may have overtaken it: the next run looks further ahead.
-    may_disturb : whether somebody who repeats an operation on the same collection is not waited
-        for: the caller was disturbed as well, and has waited already.
+    slack_ms : time that is added to the first timestamp. The timestamp is chosen before the commit,
+        and another change may overtake it meanwhile: the next run looks further ahead.
+    may_disturb : whether not to wait for somebody who repeats an operation on the same collection,
+        because the caller was disturbed too, and has already waited.
     """
 
     def __init__(self, database: Database, *, slack_ms: int = 0, may_disturb: bool = False) -> None:
@@ -76,13 +76,13 @@ class Operation:
         self._may_disturb = may_disturb
         self._views: dict[CollectionKey, _View] = {}
         self._reads = 0
-        # Whether somebody else repeats an operation on what was read, and should come first.
+        # Whether somebody else repeats an operation on the same data, and should come first.
         self._is_disturbing = False
 
     # Reading
 
     def entries(self, key: CollectionKey, ids: Sequence[str]) -> list[Entry]:
-        """Return the records and tombstones that have one of the ids."""
+        """Return the records and tombstones with these ids."""
         view = self._view(key)
         ids = list(dict.fromkeys(ids))
         known = view.written.keys() | view.stored.keys()
@@ -102,8 +102,8 @@ class Operation:
 
         Parameters
         ----------
-        is_loose : rely only on the entries that are then changed; else any change of one of the
-            collections disturbs.
+        is_loose : whether only the entries that are then changed must stay the same; otherwise any
+            change of one of the collections disturbs the operation.
         """
         snapshots = self._database.matching(scope, include_deleted=True)
         matches = compile_pattern(scope.parent_id)
@@ -119,7 +119,7 @@ class Operation:
         view = self._view(key)
         if not view.is_whole:
             self._see(view, snapshot)
-            # What was read before comes first: it was noted, and must still hold in the end.
+            # Earlier reads win, because they were noted, and must still be true at the end.
             view.stored = {**snapshot.stored, **view.stored}
             if not is_loose:
                 view.note_collection(snapshot)
@@ -135,13 +135,13 @@ class Operation:
         return view.timestamp
 
     def known_timestamp(self, key: CollectionKey) -> int | None:
-        """Return the timestamp of a collection that was read, as it was then."""
+        """Return the timestamp of a collection at the time when it was read."""
         return self._view(key).timestamp
 
     def clash(
         self, key: CollectionKey, object_id: str, data: Record, unique_fields: Sequence[str]
     ) -> tuple[str, Entry] | None:
-        """Return the first unique field whose value another live record has, and that record."""
+        """Return the first unique field with a value of another live record, and that record."""
         if not unique_fields:
             return None
         self._reads += 1
@@ -164,13 +164,13 @@ class Operation:
     # Writing
 
     def advance(self, key: CollectionKey, supplied: int | None) -> int:
-        """Take a timestamp of the collection for a change; return it."""
+        """Choose a timestamp of the collection for a change, and return it."""
         view = self._view(key)
         if not view.is_seen:
             self._see(view, self._database.entries(key, []))
         clock = utils.msec_time()
         if not view.part.first:
-            # Timestamps may run ahead of the clock: the slack is on top of them.
+            # Timestamps may be ahead of the clock, so that the slack is added to them.
             earliest = next_timestamp(view.timestamp, clock)
             clock = min(earliest + self._slack_ms, MAX_TIMESTAMP)
         timestamp, latest = next_timestamps(view.timestamp, supplied, clock)
@@ -186,13 +186,13 @@ class Operation:
         self._write(key, change, entry)
 
     def delete(self, key: CollectionKey, tombstone: Entry, *, with_deleted: bool) -> None:
-        """Replace a record by its tombstone, or by nothing."""
+        """Replace a record by its tombstone, or remove it."""
         kind = "bury" if with_deleted else "forget"
         change = Change(kind, tombstone.id, str(tombstone.timestamp))
         self._write(key, change, tombstone if with_deleted else None)
 
     def purge(self, key: CollectionKey, object_id: str) -> None:
-        """Leave nothing of a tombstone; no timestamp changes (B-4.14)."""
+        """Remove a tombstone; no timestamp changes (B-4.14)."""
         former = self._view(key).part.changes.get(object_id)
         if former is not None:
             self._write(key, Change("forget", object_id, former.timestamp), None)
@@ -210,23 +210,23 @@ class Operation:
     # The end
 
     def commit(self, *, has_effects: bool = False) -> Commit:
-        """Write everything, if all that was read still holds.
+        """Write everything, if all reads are still true.
 
         Parameters
         ----------
-        has_effects : whether something changes elsewhere because of what was read.
+        has_effects : whether the operation has changed something in other backends.
         """
         if self._is_disturbing and not self._may_disturb:
             return Commit("conflict")
         parts = {key: view.part for key, view in self._views.items()}
         writes = has_effects or any(part.changes for part in parts.values())
         if self._reads < 2 and not writes:
-            # What was read at one instant was true then.
+            # A single read at one moment was true at that moment.
             return Commit("done")
         return self._database.commit(parts)
 
     def is_valid(self) -> bool:
-        """Tell whether all that was read still holds; write nothing."""
+        """Return whether all reads are still true; write nothing."""
         if self._reads < 2:
             return True
         parts = {

@@ -1,4 +1,4 @@
-"""What the storage in Redis reads: of the operation under way, if there is one, else at once."""
+"""The reads of the storage in Redis, within the present operation if there is one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cliquet.types import Record
 __all__ = ["Bump", "Reader"]
 
 Bump = Callable[[int | None], tuple[int, str]]
-"""Takes a timestamp that is wanted; returns the clock, and that timestamp as text."""
+"""Takes a wanted timestamp; returns the time of the clock, and the timestamp as text."""
 
 
 class Reader:
@@ -26,8 +26,8 @@ class Reader:
 
     Parameters
     ----------
-    bump : called before a collection is given its first timestamp.
-    is_readonly : whether the service never writes (B-21.7).
+    bump : is called before a collection gets its first timestamp.
+    is_readonly : whether the service never writes.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class Reader:
         return len(self._listed(selection)[0])
 
     def _listed(self, selection: Selection) -> tuple[list[Entry], int | None]:
-        """Return what matches the filters, and the collection timestamp of the same instant.
+        """Return the matching entries, and the collection timestamp at the same moment.
 
-        There is no timestamp of several collections.
+        Several collections have no common timestamp.
         """
         scope, include_deleted = selection.scope, selection.include_deleted
         key = scope.key
@@ -123,7 +123,7 @@ class Reader:
         return evaluation.matching(entries, selection), timestamp
 
     def _claim(self, key: CollectionKey) -> tuple[bool, int]:
-        """Give an untouched collection its timestamp; tell whether it had none, and which it has.
+        """Give a collection its first timestamp; return whether it is new, and the timestamp.
 
         Raises
         ------
@@ -135,15 +135,15 @@ class Reader:
         return self._database.claim_timestamp(key, now)
 
     def _claim_alone(self, key: CollectionKey) -> int | None:
-        """Do as :meth:`_claim`; return ``None`` if somebody else touched the collection before."""
+        """Do the same as :meth:`_claim`; return ``None`` if somebody else was faster."""
         is_new, timestamp = self._claim(key)
         return timestamp if is_new else None
 
 
 def _wanted_ids(filters: Sequence[Filter], names: Names) -> list[str] | None:
-    """Return the only ids that filters let through, to read no others; ``None`` if they may be any.
+    """Return the only ids that the filters allow, so that no others are read; ``None`` for any.
 
-    Whoever looks for a tombstone, or for the shared records of a user, names the ids.
+    A search for a tombstone, or for the shared records of a user, names the ids.
     """
     for item in filters:
         if item.field != names.id_field:
@@ -152,7 +152,7 @@ def _wanted_ids(filters: Sequence[Filter], names: Names) -> list[str] | None:
             return [item.value]
         is_list = isinstance(item.value, (list, tuple, set, frozenset))
         if item.operator is COMPARISON.IN and is_list:
-            # A number stands for its text there: left to the filter.
+            # A number would be compared as text, which is left to the filter.
             if not all(isinstance(member, str) for member in item.value):
                 return None
             return list(dict.fromkeys(item.value))

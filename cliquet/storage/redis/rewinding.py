@@ -1,4 +1,4 @@
-"""What brings the timestamps of a collection in Redis back to the clock: one atomic script."""
+"""The script that sets the timestamps of a collection in Redis back to the clock."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ redis.call('HSET', home.timestamps, home.parent, string.format('%.0f', now + num
 return #ahead
 """
 )
-"""Give what is later than a time the timestamps that follow it.
+"""Gives entries that are later than a time the timestamps after this time.
 
-Each entry gets a new revision too: whoever has read it before repeats the operation. The answer is
-how many they are, -1 if the collection is not later.
+Each entry also gets a new revision, so that an operation that has read it before is repeated. The
+answer is the number of entries, or -1 if the collection is not later.
 """

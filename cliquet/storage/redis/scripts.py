@@ -1,11 +1,11 @@
-"""What the storage in Redis runs on the server: Lua, each script one atomic step.
+"""The Lua scripts of the storage in Redis, each of which is one atomic step.
 
-Where things are, below :data:`NAMESPACE`. A *home* is a (collection, parent) pair, written
-``<length of the collection id>:<collection id>:<parent id>``, with lengths in bytes: no two pairs
-are written alike, whatever characters they hold (B-22.13).
+All keys begin with :data:`NAMESPACE`. A *home* is a pair of a collection and a parent, written as
+``<length of the collection id>:<collection id>:<parent id>``. Lengths are in bytes, so that
+different pairs never give the same text, whatever characters they contain. The keys are:
 
 ``collections``
-    Set of all collection ids; with the following, it names every other key.
+    Set of all collection ids; with the next ones, it gives the names of all other keys.
 ``timestamps:<collection>``, ``revisions:<collection>``, ``live:<collection>``
     Hashes by parent: the timestamp; the number of the last change; the number of live records.
 ``records:<home>``, ``tombstones:<home>``
@@ -15,13 +15,13 @@ are written alike, whatever characters they hold (B-22.13).
 ``unique:<length of home>:<home>:<field>``
     The index: a sorted set, in byte order, of the digest of a value followed by an id.
 ``values:<length of home>:<home>:<field>``
-    The same, from the id to the digest: what to take out of the index when the record changes.
+    The digest by id, which is removed from the index when the record changes.
 ``lock:<home>``
-    Who repeats an operation that others disturbed; expires by itself.
+    Token of somebody who repeats a disturbed operation; it expires by itself.
 
-A *revision* is given once: it starts at the server's clock in microseconds, hence grows over a
-``flush`` as well, and two states that look alike are told apart. Timestamps are compared and
-increased as decimal texts, since Lua's only numbers have 53 bits.
+A *revision* is used only once. It starts at the clock of the server in microseconds, so that it
+also grows over a ``flush``, and two equal states have different revisions. Timestamps are compared
+and increased as decimal texts, because the numbers of Lua have only 53 bits.
 """
 
 from __future__ import annotations
@@ -298,7 +298,7 @@ end
 return reply
 """
 )
-"""Apply changes if what they were decided on still holds; or say why not, and change nothing."""
+"""Applies changes if the reads for them are still true; or answers why not, without a change."""
 
 LOOKUP: Final = (
     COMMON
@@ -319,7 +319,7 @@ end
 return {tostring(redis.call('HLEN', home.records)), reply}
 """
 )
-"""Find the live records that have a value in unique fields; tell the state of the indexes."""
+"""Finds the live records with a value in unique fields; answers the state of the indexes too."""
 
 FILL: Final = (
     COMMON
@@ -343,7 +343,7 @@ end
 return 'filled'
 """
 )
-"""Put records in the index of a field that is being built; declare it ready after the last."""
+"""Adds records to the index of a field that is being built; it is ready after the last one."""
 
 REMOVAL: Final = """
 local function remove(collection, parent)
@@ -375,14 +375,14 @@ for _, collection in ipairs(redis.call('SMEMBERS', namespace .. 'collections')) 
 end
 """
 )
-"""Remove every key of the storage, and no other."""
+"""Removes every key of the storage, and no other."""
 
 FORGET: Final = COMMON + REMOVAL + "remove(take(), take())"
-"""Remove every trace of one collection."""
+"""Removes every trace of one collection."""
 
 RELEASE: Final = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   redis.call('DEL', KEYS[1])
 end
 """
-"""Give up a lock, unless it has expired and belongs to somebody else."""
+"""Releases a lock, unless it has expired and belongs to somebody else."""

@@ -1,8 +1,9 @@
-"""A storage in Redis, for low loads: the server neither filters nor sorts (B-10.1).
+"""A storage in Redis, for low loads, because the server neither filters nor sorts.
 
-Each call is applied at once, and is not undone when the request fails (X-18). A call, or an
-operation given to :meth:`Storage.atomic`, is one script of the server: killed at any point, a
-process leaves what was before it or what is after it (B-22.10).
+Each call is applied at once, and is not undone if the request fails (X-18). A call, or an operation
+of
+:meth:`Storage.atomic`, is one script in the server: a process that is killed at any moment leaves
+the state before it or the state after it.
 """
 
 from __future__ import annotations
@@ -33,25 +34,26 @@ class Storage(PublishedStorage):
         cliquet.storage_backend = cliquet.storage.redis
         cliquet.storage_url = redis://localhost:6379/1
 
-    Reading, writing or deleting one record costs the same however many there are, unicity included;
-    a listing reads its collection. The clock is that of the application's host (B-4.6).
+    The cost of reading, writing or deleting one record, with its unique fields, does not depend on
+    the number of records. A list reads its whole collection. The clock is that of the host of the
+    application (B-4.6).
 
     Parameters
     ----------
-    client : of the one server, or primary, that keeps the data.
-    is_readonly : whether the service never writes: no first timestamp is made (B-21.7).
+    client : client of the one server, or primary, that keeps the data.
+    is_readonly : whether the service never writes, so that no first timestamp is made (B-21.7).
 
     Notes
     -----
-    The server must not evict keys (``maxmemory-policy noeviction``), and keeps on its disk what its
-    own configuration says (``appendonly``, ``appendfsync``).
+    The server must not evict keys (``maxmemory-policy noeviction``). Its own configuration decides
+    what is kept on disk (``appendonly``, ``appendfsync``).
     """
 
     joins_transactions = False
 
     def __init__(self, client: redis.Redis, *, is_readonly: bool = False) -> None:
         def bump(supplied: int | None) -> tuple[int, str]:
-            # Looked up at each call, since tests replace it.
+            # It is looked up at each call, because tests replace it.
             return self._bump_timestamp(supplied)
 
         database = Database(client)
@@ -75,21 +77,21 @@ class Storage(PublishedStorage):
         return settings_of(self._client)
 
     def pool_status(self) -> PoolStatus | None:
-        """Return how full the pool of connections is; ``None`` where it has no size."""
+        """Return the use of the pool of connections; ``None`` if it has no size."""
         return pool_status(self._client)
 
     def initialize_schema(self, dry_run: bool = False) -> None:
-        """Do nothing: there is no schema."""
+        """Do nothing, because there is no schema."""
 
     def flush(self, auth: str | None = None) -> None:
-        """Remove what the storage keeps; other keys of the database stay (B-22.28)."""
+        """Remove all keys of the storage; other keys of the database stay."""
         self._database.flush()
 
     def _bump_timestamp(self, supplied: int | None) -> tuple[int, str]:
-        """Return the clock and the timestamp wanted, from which the server makes timestamps.
+        """Return the time and the wanted timestamp, from which the server makes timestamps.
 
-        Called for each change, and for the first access of a collection; tests replace it to make
-        the backend fail (B-9.3).
+        It is called for each change, and for the first access to a collection. Tests replace it to
+        make the backend fail (B-9.3).
         """
         wanted = require_timestamp(supplied)
         return utils.msec_time(), "" if wanted is None else str(wanted)

@@ -1,4 +1,4 @@
-"""Running operations until nobody disturbs them (X-24)."""
+"""The operations of the storage in Redis, which run again until nobody disturbs them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ U = TypeVar("U")
 
 ATTEMPTS = 10
 
-# Those who were disturbed queue up on a lock, which newcomers see at their first read. It makes
-# disturbances rare, and is no guarantee: that is the comparison at the end. Hence it may expire
-# under a slow operation, or be waited for in vain, without harm.
+# Operations that were disturbed wait for a lock, which other operations see at their first read.
+# The lock only makes disturbances rare. The guarantee is the comparison at the end, so that it does
+# no harm if the lock expires during a slow operation, or if somebody waits for it in vain.
 LEASE_MS = 2000
 MAX_WAIT_SECONDS = 5.0
 PAUSE_SECONDS = 0.001
@@ -34,11 +34,11 @@ MAX_PAUSE_SECONDS = 0.02
 
 
 class _DisturbedError(Exception):
-    """Somebody changed what an operation had read."""
+    """Somebody has changed data that an operation had read."""
 
 
 class Transactions:
-    """The operations under way, one for each thread."""
+    """The present operations, one for each thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -46,16 +46,16 @@ class Transactions:
 
     @property
     def current(self) -> Operation | None:
-        """The operation that this thread is in."""
+        """The present operation of this thread."""
         found: Operation | None = getattr(self._local, "operation", None)
         return found
 
     def run(self, operation: Callable[[], T], key: CollectionKey) -> T:
-        """Run an operation until nobody changes meanwhile what it read, at most 10 times (X-24).
+        """Run an operation again until nobody changes its data meanwhile, at most 10 times.
 
-        Its writes are kept back until it ends, and it alone sees them. The timestamp of a record
-        that is read alone is what matters of it: changes of other records do not disturb. After a
-        listing, or the timestamp of the collection, any change of the collection does.
+        Its writes are kept back until its end, and only the operation itself sees them. If it only
+        reads single records, changes of other records do not disturb it. If it reads a list, or the
+        timestamp of the collection, any change of the collection does.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class Transactions:
         return self.run_with(lambda _: operation(), key)
 
     def run_with(self, function: Callable[[Operation], T], key: CollectionKey) -> T:
-        """Do as :meth:`run` does, with a function that takes the operation it belongs to."""
+        """Do the same as :meth:`run`, with a function that takes its operation."""
         if self.current is not None:
             return function(self.current)
         token = uuid.uuid4().hex
@@ -75,14 +75,14 @@ class Transactions:
             for attempt in range(ATTEMPTS):
                 if attempt == 1:
                     owns_lock = self._acquire(key, token)
-                # One millisecond more, then two, four...: see `Operation`.
+                # The slack is one millisecond, then two, then four, and so on (see `Operation`).
                 slack_ms = 1 << (attempt - 1) if attempt else 0
                 run = Operation(self._database, slack_ms=slack_ms, may_disturb=attempt > 0)
                 with contextlib.suppress(_DisturbedError):
                     return self._attempt(function, run)
         finally:
             if owns_lock:
-                # What was committed is: the lock that cannot be given back expires.
+                # The commit is done, and a lock that cannot be released expires.
                 with contextlib.suppress(BackendError):
                     self._database.release(key, token)
         raise BackendError(
@@ -92,22 +92,22 @@ class Transactions:
     def with_effects(
         self, write: Callable[[], T], effects: Callable[[T | None], U], key: CollectionKey
     ) -> tuple[T, U]:
-        """Run a write, and what it changes in other backends, in the operation under way if any."""
+        """Run a write and its effects in other backends, within an operation if there is one."""
         if self.current is not None:
             written = write()
             return written, effects(written)
-        # Prepared first: nobody who writes the record afterwards is overtaken by them.
+        # The effects are prepared first, so that they cannot overtake a later write of the record.
         own = OwnTransaction()
         with own.entered():
             prepared = effects(None)
         return own.commit(write), prepared
 
     def _attempt(self, function: Callable[[Operation], T], run: Operation) -> T:
-        """Run a function and commit what it did, here and in other backends, or nothing of it.
+        """Run a function, and commit all its changes, here and in other backends, or none.
 
         Raises
         ------
-        _DisturbedError : what it has read is no longer so.
+        _DisturbedError : the data that it has read have changed.
         """
         own = OwnTransaction()
         try:
@@ -118,7 +118,7 @@ class Transactions:
                 finally:
                     self._local.operation = None
         except Exception as error:
-            # What it was decided on may never have been true at one instant.
+            # The error may come from data that were never true at the same moment.
             if run.is_valid():
                 raise
             raise _DisturbedError from error
@@ -126,13 +126,13 @@ class Transactions:
         return result
 
     def _acquire(self, key: CollectionKey, token: str) -> bool:
-        """Wait for the lock of a collection; tell whether it was had."""
+        """Wait for the lock of a collection; return whether it was obtained."""
         deadline = time.monotonic() + MAX_WAIT_SECONDS
         pause_seconds = PAUSE_SECONDS
         while not self._database.acquire(key, token, LEASE_MS):
             if time.monotonic() > deadline:
                 return False
-            # Not all at once.
+            # The pause is random, so that not all try again at the same moment.
             time.sleep(pause_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             pause_seconds = min(2 * pause_seconds, MAX_PAUSE_SECONDS)
         return True

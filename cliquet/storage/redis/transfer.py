@@ -1,4 +1,4 @@
-"""Copies from and to the storage in Redis (E-7.3): its part of the contract in ``transfer``."""
+"""Copies from and to the storage in Redis, by the contract in ``cliquet.storage.transfer``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["RedisTransfer"]
 
 T = TypeVar("T")
 
-# Entries, or collections, asked for at once.
+# Number of entries or collections that are read at once.
 BATCH = 500
 
 
 class RedisTransfer(StorageTransfer):
-    """Reads and writes collections as they are.
+    """Reads and writes collections without changes.
 
-    Redis keeps nothing in order: the names of all collections, and the ids of one, are held.
+    Redis keeps no order, so that the names of all collections, and the ids of one, are in memory.
     """
 
     def __init__(self, database: Database) -> None:
@@ -71,7 +71,7 @@ class RedisTransfer(StorageTransfer):
 
     def _entries(self, key: CollectionKey) -> Iterator[ExportedEntry]:
         for batch in _batches(sorted(self._database.ids(key))):
-            # One that has vanished meanwhile is left out.
+            # An entry that has vanished meanwhile is left out.
             for stored in self._database.entries(key, batch).stored.values():
                 if stored.entry is not None:
                     object_id, timestamp, data = stored.entry

@@ -1,6 +1,6 @@
-"""How records are written in Redis, and the names of their keys.
+"""The form of records in Redis, and the names of their keys.
 
-The layout is described in :mod:`cliquet.storage.redis.scripts`.
+:mod:`cliquet.storage.redis.scripts` describes the layout.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ __all__ = [
 
 _DIGEST_BYTES = 16
 
-# In front of the JSON that orjson cannot carry without loss: integers beyond 64 bits, lone
-# surrogates, great depth. The standard library writes and reads those.
+# This prefix marks JSON that orjson cannot represent exactly: integers beyond 64 bits, lone
+# surrogates, great depth. The standard library writes and reads it.
 _IN_FULL = b"!"
 
 
 def to_bytes(text: str) -> bytes:
-    """Return a name or id as Redis keeps it; any text will do, lone surrogates included."""
+    """Return a name or id in the form that Redis keeps; it may have lone surrogates."""
     return text.encode("utf-8", "surrogatepass")
 
 
 def from_bytes(name: bytes) -> str:
-    """Return the text that :func:`to_bytes` was given."""
+    """Return the text from the bytes that :func:`to_bytes` has made."""
     return name.decode("utf-8", "surrogatepass")
 
 
 def names_of(key: CollectionKey) -> tuple[bytes, bytes]:
-    """Return the collection and the parent, as scripts take them."""
+    """Return the collection and the parent in the form of the scripts."""
     return to_bytes(key.collection_id), to_bytes(key.parent_id)
 
 
 def key_of(key: CollectionKey, kind: str) -> bytes:
-    """Return the key of what belongs to one collection alone, such as its ``records``."""
+    """Return a key that belongs to one collection, such as that of its ``records``."""
     collection, parent = names_of(key)
     return b"%s%s:%d:%s:%s" % (
         NAMESPACE_BYTES,
@@ -71,9 +71,9 @@ def shared_key(kind: str, collection_id: str) -> bytes:
 
 
 class _Data(Mapping[str, JSONValue]):
-    """The members of a stored record, decoded when one is asked for.
+    """The members of a stored record, which are decoded at the first use.
 
-    A listing that filters and sorts on ids and timestamps decodes its page only.
+    A list with filters and sorting only on ids and timestamps thus only decodes its page.
     """
 
     __slots__ = ("_members", "_text")
@@ -103,11 +103,11 @@ class _Data(Mapping[str, JSONValue]):
 
 
 class Stored(NamedTuple):
-    """What a collection held for one id when it was read.
+    """The entry of one id in a collection when it was read.
 
     Attributes
     ----------
-    revision : number of the change that wrote it; empty when there was nothing.
+    revision : number of the change that wrote it; empty if there was nothing.
     entry : the record or tombstone, or ``None``.
     """
 
@@ -116,7 +116,7 @@ class Stored(NamedTuple):
 
 
 def read(object_id: str, record: bytes | None, tombstone: bytes | None = None) -> Stored:
-    """Return what is stored, from the values of both hashes."""
+    """Return the stored entry from the values of both hashes."""
     stored = tombstone if record is None else record
     if stored is None:
         return Stored()
@@ -126,7 +126,7 @@ def read(object_id: str, record: bytes | None, tombstone: bytes | None = None) -
 
 
 def encode(data: Mapping[str, JSONValue]) -> bytes:
-    """Return the JSON of what :func:`~cliquet.storage.values.copy_object` gave."""
+    """Return the JSON of an object from :func:`~cliquet.storage.values.copy_object`."""
     try:
         return orjson.dumps(data)
     except TypeError:
@@ -134,9 +134,9 @@ def encode(data: Mapping[str, JSONValue]) -> bytes:
 
 
 def digest_of(field: str, data: Mapping[str, JSONValue]) -> bytes:
-    """Return what stands for the value of a field in an index; empty for none (B-7.2, B-7.5).
+    """Return the digest of the value of a field for an index; empty for no value (B-7.2).
 
-    Equal values have one digest, whatever the way they were written: ``1`` and ``1.0``.
+    Equal values have the same digest, however they were written: ``1`` and ``1.0``.
     """
     value = resolve(data, field)
     if value is None or value is MISSING:

@@ -1,7 +1,7 @@
-"""What the storage in Redis writes: in the operation under way, if there is one, else at once.
+"""The writes of the storage in Redis, within the present operation if there is one.
 
-A call that stands alone is one script, in which the server makes the timestamp: however many write
-to a collection, none disturbs the others (D-57).
+A single call is one script, in which the server makes the timestamp. Therefore any number of
+clients may write to a collection without disturbing each other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Writer:
 
     Parameters
     ----------
-    bump : called before each change; what it raises prevents the change.
+    bump : is called before each change; an exception prevents the change.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Writer:
         return self._atomically(purge, scope)
 
     def _atomically(self, function: Callable[[Operation], T], scope: Scope) -> T:
-        # Who is disturbed waits for the others that change the same collections.
+        # A disturbed operation waits for others that change the same collections.
         key = CollectionKey(collection_id=scope.collection_id or "", parent_id=scope.parent_id)
         return self._transactions.run_with(function, key)
 
@@ -126,7 +126,7 @@ class Writer:
         *,
         with_deleted: bool,
     ) -> Entry:
-        """Delete a record that is known to be there, in an operation; return its tombstone."""
+        """Delete an existing record within an operation; return its tombstone."""
         self._bump(last_modified)
         tombstone = Entry(object_id, operation.advance(key, last_modified), None)
         operation.delete(key, tombstone, with_deleted=with_deleted)

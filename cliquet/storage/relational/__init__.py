@@ -1,1 +1,1 @@
-"""What the storages in PostgreSQL and SQLite share."""
+"""The common part of the storages in PostgreSQL and SQLite."""

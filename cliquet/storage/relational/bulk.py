@@ -15,7 +15,7 @@ __all__ = ["BulkWriter", "tombstone"]
 
 
 def tombstone(object_id: str, timestamp: int, names: Names) -> Record:
-    """Return what remains of a deleted record (B-1.4)."""
+    """Return the tombstone of a deleted record."""
     return {
         names.deleted_field: True,
         names.id_field: object_id,
@@ -59,12 +59,12 @@ class BulkWriter:
                 rows = session.execute(
                     f"SELECT id FROM records WHERE {HOME} AND "
                     f"{where.text} ORDER BY last_modified DESC, id DESC"
-                    # All of them, in the words of both databases.
+                    # Both databases understand this as "all of them".
                     f" LIMIT {2**63 - 1} OFFSET %s",
                     (*key, *where.parameters, max_objects),
                 ).fetchall()
                 if rows:
-                    # The oldest first.
+                    # The oldest record comes first.
                     ids = [row[0] for row in reversed(rows)]
                     self._steps.remove_many(session, key, ids, with_deleted=with_deleted)
                     session.wrote()
@@ -79,7 +79,7 @@ class BulkWriter:
         return purged
 
     def _lock(self, session: Session, scope: Scope) -> list[CollectionKey]:
-        """Lock the collections that are in scope; return them."""
+        """Lock the collections of the scope; return them."""
         key = scope.key
         if key is None:
             return self._steps.lock_matching(session, self._queries.scope(scope))
@@ -88,11 +88,11 @@ class BulkWriter:
 
 
 def _purge(condition: SQL, before: int | None, max_retained: int | None) -> SQL:
-    """Return the statement that forgets tombstones.
+    """Return the statement that deletes tombstones.
 
     Parameters
     ----------
-    condition : on their collections.
+    condition : condition on their collections.
     """
     text = f"DELETE FROM records WHERE {condition.text} AND deleted"
     parameters: list[Any] = list(condition.parameters)

@@ -1,4 +1,4 @@
-"""One filter, as a condition in SQL."""
+"""A filter as a condition in SQL."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ ID: Final = SQL("id")
 MODIFIED: Final = SQL("last_modified")
 
 TIMESTAMPS: Final = range(-(2**63), 2**63)
-"""What the column holds."""
+"""The values that the column can contain."""
 
-# What a condition that is the same for all ids, timestamps or records is found out with.
+# A sample for conditions that have the same result for all ids, timestamps or records.
 _ANY_RECORD: Final = Entry("", 0, {})
 _ANY_TOMBSTONE: Final = Entry("", 0, None)
 
 
 def sort_expression(dialect: Dialect, names: Names, field: str) -> SQL | None:
-    """Return what to sort by, if records may differ in it."""
+    """Return the expression to sort by, if records can differ in it."""
     if field == names.id_field:
         return ID
     if field == names.modified_field:
@@ -58,18 +58,18 @@ def condition(
     Parameters
     ----------
     indexed : fields with an index on their keys.
-    in_rule : the filter belongs to a pagination rule, where order operators follow the total
-        order and `MISSING` is a value like another (X-16, B-21.12).
+    in_rule : whether the filter belongs to a pagination rule, where order operators follow the
+        total order, and `MISSING` is a normal value (X-16).
 
     Raises
     ------
-    ValueError : the value does not suit the operator.
+    ValueError : the value does not fit the operator.
     TypeError : the value is not JSON.
     """
     field = item.field
     if isinstance(item.value, SelectedIds):
         return _selected_condition(names, item.value, item)
-    # Refuses what does not suit, as it does there, before anything is sent.
+    # It refuses wrong values, as in Python, before anything is sent.
     keeps = compile_filter(item, names, in_rule=in_rule)
     if field == names.id_field:
         return _id_condition(dialect, item, keeps)
@@ -81,13 +81,13 @@ def condition(
             return for_records
         return LIVE if for_records == TRUE else DELETED
     if not dialect.can_hold(field):
-        # No record has such a field: all are like the empty one.
+        # No record can have such a field, so that all are like the empty record.
         return _constant(keeps)
     return _field_condition(dialect, item, field in indexed, in_rule=in_rule)
 
 
 def _constant(keeps: Test, entry: Entry = _ANY_RECORD) -> SQL:
-    """Return the answer of a filter that is the same for all entries, from what it is for one."""
+    """Return the result of a filter that is the same for all entries."""
     return TRUE if keeps(entry) else FALSE
 
 
@@ -96,7 +96,7 @@ def _id_condition(dialect: Dialect, item: Filter, keeps: Test) -> SQL:
 
     Parameters
     ----------
-    keeps : the filter in Python, asked where the answer is the same for all ids.
+    keeps : the filter in Python, which is used if the result is the same for all ids.
     """
     operator, value = item.operator, item.value
     if operator in (COMPARISON.IN, COMPARISON.EXCLUDE):
@@ -132,7 +132,7 @@ def _modified_condition(dialect: Dialect, item: Filter, keeps: Test) -> SQL:
 
     Parameters
     ----------
-    keeps : the filter in Python, asked where the answer is the same for all timestamps.
+    keeps : the filter in Python, which is used if the result is the same for all timestamps.
     """
     operator, value = item.operator, item.value
     if operator in (COMPARISON.IN, COMPARISON.EXCLUDE):
@@ -144,7 +144,7 @@ def _modified_condition(dialect: Dialect, item: Filter, keeps: Test) -> SQL:
         return _constant(keeps)
     floor = math.floor(value)
     if floor != value:
-        # Between two integers.
+        # The number is between two integers.
         if operator in (COMPARISON.EQ, COMPARISON.NOT):
             return _constant(keeps)
         operator = COMPARISON.MAX if operator in DESCENDING else COMPARISON.GT
@@ -197,7 +197,7 @@ def _order_condition(
     rank = int(key[0])
     if rank not in (TEXT, NUMBER, BOOLEAN) or value != value:
         return FALSE
-    # X-16: a key begins with the rank of its type.
+    # Only values of the same type are compared: a key begins with the rank of its type (X-16).
     if operator in DESCENDING:
         bound = compared(dialect, expression, COMPARISON.MIN, str(rank), is_key=True)
     else:
@@ -206,5 +206,5 @@ def _order_condition(
 
 
 def like_pattern(value: str) -> Pattern:
-    """Return the pattern of a filter ``like_``: any text around one that has no star (B-21.16)."""
+    """Return the pattern of a ``like_`` filter; without a star, it may match anywhere (B-21.16)."""
     return Pattern(value) if WILDCARD in value else Pattern.of("", value, "")

@@ -1,4 +1,4 @@
-"""What differs between databases in the conditions of a listing, and comparisons in any of them."""
+"""The differences between databases in the conditions of lists, and common comparisons."""
 
 from __future__ import annotations
 
@@ -20,92 +20,93 @@ OPERATORS: Final = {
     COMPARISON.EQ: "=",
     COMPARISON.NOT: "<>",
 }
-"""The operators between two values that SQL has as well."""
+"""The operators between two values that SQL has too."""
 
 DESCENDING: Final = (COMPARISON.LT, COMPARISON.MAX)
 
 
 class Dialect(abc.ABC):
-    """What differs between databases.
+    """The differences between databases.
 
-    Conditions on a field are given a name of :meth:`can_hold`, and values of :meth:`as_stored`.
+    Conditions on a field only get names for which :meth:`can_hold` is true, and values from
+    :meth:`as_stored`.
     """
 
     @abc.abstractmethod
     def can_hold(self, text: str) -> bool:
-        """Whether a record may contain this text, be it as the name of a field."""
+        """Return whether a record may contain this text, also as the name of a field."""
 
     @abc.abstractmethod
     def as_stored(self, value: Any) -> Any:
-        """Return a JSON value as it is read back once it was stored."""
+        """Return a JSON value in the form in which it is read after it was stored."""
 
     @abc.abstractmethod
     def text(self, text: str) -> SQL:
-        """Return an operand to be compared with a column."""
+        """Return an operand for a comparison with a column."""
 
     @abc.abstractmethod
     def text_is_in(self, column: SQL, texts: Sequence[str]) -> SQL:
-        """Whether a column holds one of several texts."""
+        """Return the condition that a column has one of several texts."""
 
     @abc.abstractmethod
     def is_among(self, texts: Sequence[str]) -> SQL:
-        """Return what follows a column to say that it holds one of any number of texts."""
+        """Return the condition after a column that it has one of any number of texts."""
 
     @abc.abstractmethod
     def integer_is_in(self, column: SQL, numbers: Sequence[int]) -> SQL:
-        """Whether a column holds one of several integers of 64 bits."""
+        """Return the condition that a column has one of several integers of 64 bits."""
 
     @abc.abstractmethod
     def text_matches(self, column: SQL, pattern: Pattern) -> SQL:
-        """Whether the text of a column matches a pattern."""
+        """Return the condition that the text of a column matches a pattern."""
 
     @abc.abstractmethod
     def text_is_like(self, column: SQL, pattern: Pattern) -> SQL:
-        """Whether the text of a column matches a pattern, whatever the case."""
+        """Return the condition that the text of a column matches a pattern in any case."""
 
     @abc.abstractmethod
     def order_key(self, field: str) -> SQL:
-        """Return the key of a value, or of its absence (`cliquet.storage.relational.order_key`)."""
+        """Return the key of a field or its absence (`cliquet.storage.relational.order_key`)."""
 
     @abc.abstractmethod
     def key(self, key: str) -> SQL:
-        """Return an operand to be compared with :meth:`order_key`."""
+        """Return an operand for a comparison with :meth:`order_key`."""
 
     @abc.abstractmethod
     def is_in(
         self, field: str, values: Sequence[Any], *, or_missing: bool, is_indexed: bool
     ) -> SQL:
-        """Whether a field has one of several values.
+        """Return the condition that a field has one of several values.
 
         Parameters
         ----------
-        or_missing : whether its absence is one of them.
+        or_missing : whether the field may also be absent.
         is_indexed : whether there is an index on its keys (:func:`index`).
         """
 
     @abc.abstractmethod
     def is_like(self, field: str, pattern: Pattern) -> SQL:
-        """Whether a field has a text that matches a pattern, whatever the case."""
+        """Return the condition that the text of a field matches a pattern in any case."""
 
     @abc.abstractmethod
     def is_there(self, field: str) -> SQL:
-        """Whether there is such a field."""
+        """Return the condition that a field exists."""
 
     @abc.abstractmethod
     def contains(self, field: str, values: Sequence[Any], *, is_any: bool) -> SQL:
-        """Whether a field has an array which holds all of several values, or any of them."""
+        """Return the condition that an array contains all of several values, or any of them."""
 
     @abc.abstractmethod
     def reading_once(self, filters: Sequence[Filter], build: Callable[[Dialect], SQL]) -> SQL:
-        """Return the condition of filters on fields, for which the data of a record is read once.
+        """Return the condition of filters on fields that reads the data of a record only once.
 
-        Else each field unpacks the whole of it, and what it has unpacked stays until the next
-        record: a hundred filters on a record of 10 MB were two gigabytes.
+        Otherwise each field unpacks the whole data, which stays in memory until the next record: a
+        hundred filters on a record of 10 MB took two gigabytes.
 
         Parameters
         ----------
-        filters : whose fields are none of the reserved ones.
-        build : makes their condition, with the words of the dialect that it is given.
+        filters : filters whose fields are not reserved ones.
+        build : function that makes their condition with a given dialect.
         """
 
     @abc.abstractmethod
@@ -118,7 +119,7 @@ class Dialect(abc.ABC):
 
     @abc.abstractmethod
     def literal(self, text: str) -> SQL:
-        """Return a text for a statement that defines something, which SQLite binds nothing to."""
+        """Return a literal for the definition of an index, where SQLite allows no parameters."""
 
 
 def compared(
@@ -139,10 +140,10 @@ def compared(
 
 
 def _nearest(dialect: Dialect, text: str, operator: COMPARISON) -> tuple[str, COMPARISON]:
-    """Replace a text which the database cannot hold, in a comparison with those that it can.
+    """Replace a text that the database cannot store, in a comparison with stored texts.
 
-    Such are NUL, which comes before all characters, and the surrogates, of which those that follow
-    begin at U+E000.
+    These are texts with NUL, which comes before all characters, or with surrogates, after which
+    U+E000 is the next character.
     """
     place = next(n for n, character in enumerate(text) if not dialect.can_hold(character))
     before = operator in DESCENDING

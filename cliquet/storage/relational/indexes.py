@@ -1,4 +1,4 @@
-"""Indexes on the fields that schemas declare (E-10), made and dropped by ``initialize_schema``."""
+"""Indexes on the fields that schemas declare; ``initialize_schema`` creates and drops them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ INDEX_PREFIX = "records_on_"
 
 
 class FieldIndexes(abc.ABC):
-    """Compares the indexes that a database has with those that are declared.
+    """Compares the indexes of a database with the declared ones.
 
-    An index is recognised by its name, which is a digest of what it is on; those that no schema
+    An index is recognised by its name, which is a digest of its definition. Indexes that no schema
     declares any more are dropped.
 
     Parameters
@@ -37,7 +37,7 @@ class FieldIndexes(abc.ABC):
 
     @abc.abstractmethod
     def existing(self, session: Session) -> dict[str, bool]:
-        """Return the names of the indexes on fields, and whether each can be used."""
+        """Return the names of the indexes on fields, with whether each can be used."""
 
     @abc.abstractmethod
     def create(self, session: Session, name: str, definition: SQL) -> None:
@@ -48,7 +48,7 @@ class FieldIndexes(abc.ABC):
         """Drop an index."""
 
     def missing(self) -> list[str]:
-        """Return the declared fields that have none, as ``collection: field``."""
+        """Return the declared fields without an index, as ``collection: field``."""
         with self.client.connect(readonly=True) as session:
             existing = self.existing(session)
         return [
@@ -58,17 +58,17 @@ class FieldIndexes(abc.ABC):
         ]
 
     def update(self, *, dry_run: bool) -> None:
-        """Create what is missing and drop what is not declared, and say so.
+        """Create the missing indexes, drop those that are not declared, and log this.
 
         Parameters
         ----------
-        dry_run : only say what would be done.
+        dry_run : only log the steps, without doing them.
         """
         declared = {name: (collection, field) for name, collection, field in self._declared()}
         with self.client.connect(readonly=True) as session:
             existing = self.existing(session)
             for name, is_valid in existing.items():
-                # One that is not valid is what an interrupted creation leaves.
+                # An interrupted creation leaves an index that is not valid.
                 if name not in declared or not is_valid:
                     logs.logger.info("index.drop", index=name, dry_run=dry_run)
                     if not dry_run:
@@ -84,14 +84,14 @@ class FieldIndexes(abc.ABC):
                         )
 
     def create_all(self, session: Session) -> None:
-        """Create all indexes, in tables that have just been made."""
+        """Create all indexes in new tables."""
         for name, collection_id, field in self._declared():
             self.create(session, name, listing.index(self._dialect, collection_id, field))
 
     def _declared(self) -> Iterator[tuple[str, str, str]]:
         for collection_id in sorted(self._fields):
             for field in sorted(self._fields[collection_id]):
-                # Of what it is on: another expression is another index.
+                # The digest is that of the definition, so that another expression is another index.
                 text = repr((field, *listing.index(self._dialect, collection_id, field)))
                 digest = hashlib.sha256(text.encode()).hexdigest()[:32]
                 yield f"{INDEX_PREFIX}{digest}", collection_id, field

@@ -1,7 +1,7 @@
-"""Pagination rules, as a condition in SQL.
+"""Pagination rules as a condition in SQL.
 
-Those that mean "what follows this record in the order of the listing" (B-6.22) are written so that
-a page is found in an index, however deep.
+Rules that mean "the records after this one in the order of the list" get a form with which a
+database finds a page in an index, however deep the page is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cliquet.types import JSONValue
 __all__ = ["rules_condition"]
 
 Sides = tuple[SQL, SQL]
-"""What is compared for one criterion: that of a record, and that of the record followed."""
+"""The two sides of a comparison: the criterion of a record, and that of the record before it."""
 
 
 def rules_condition(
@@ -38,11 +38,11 @@ def rules_condition(
     rules: Sequence[PaginationRule],
     indexed: frozenset[str],
 ) -> SQL:
-    """Return the condition of rules, which combine by OR (B-6.8).
+    """Return the condition of rules, which are combined by OR (B-6.8).
 
     Raises
     ------
-    ValueError : a value does not suit its operator.
+    ValueError : a value does not fit its operator.
     TypeError : a value is not JSON.
     """
     criteria = followed(rules)
@@ -56,15 +56,16 @@ def rules_condition(
 
 
 def _following(criteria: Sequence[Criterion], sides: Sequence[Sides]) -> SQL:
-    """Return the condition of what follows a record, in a form that finds its way in an index.
+    """Return the condition for the records after one, in a form that can use an index.
 
-    That of an OR is not found. Criteria that go the same way make one comparison of rows. Where the
-    way changes first, what comes before it bounds what has to be looked at, and is not compared for
-    equality again: whatever is within the bound, and follows by the rest, follows.
+    An OR cannot use an index. Criteria with the same direction become one comparison of rows. If
+    the direction changes, the criteria before the first change limit the range that is read, and
+    are not compared for equality again: a record within this limit that follows by the rest
+    follows.
     """
     groups = _same_way(criteria, sides)
     first, sign = groups[0]
-    # SQLite finds rows of columns in an index, and not those that begin with an expression.
+    # SQLite can use an index for rows of columns, but not for rows that begin with an expression.
     is_found = len(first) == 1 or first[0][0] in (ID, MODIFIED)
     bounds = [] if is_found else [_compared_rows(first[:1], f"{sign}=")]
     after = _compared_rows(first, sign)
@@ -77,7 +78,7 @@ def _following(criteria: Sequence[Criterion], sides: Sequence[Sides]) -> SQL:
 def _same_way(
     criteria: Sequence[Criterion], sides: Sequence[Sides]
 ) -> list[tuple[list[Sides], str]]:
-    """Return the sides of criteria that go the same way together, and the sign of that way."""
+    """Return the sides of criteria grouped by direction, each group with its operator."""
     return [
         ([pair for _, pair in group], ">" if ascends else "<")
         for ascends, group in groupby(
@@ -87,10 +88,10 @@ def _same_way(
 
 
 def _following_in_turn(groups: Sequence[tuple[list[Sides], str]]) -> SQL:
-    """Return the condition of what follows, decided by the first group that differs.
+    """Return the condition for the records after one; the first group that differs decides.
 
-    It is flat: an order of 64 criteria, each the other way, is no deeper an expression than one
-    of two.
+    It is flat: an order of 64 criteria with alternating directions is not a deeper expression than
+    one of two.
     """
     pieces = []
     for sides, sign in groups:
@@ -113,11 +114,11 @@ def _compared_rows(sides: Sequence[Sides], sign: str) -> SQL:
 
 
 def _row_sides(dialect: Dialect, names: Names, criterion: Criterion) -> Sides | None:
-    """Return the two sides of a comparison, if plain columns or keys can be compared."""
+    """Return the two sides of a comparison, if it can be one of plain columns or keys."""
     field, value = criterion.field, criterion.value
     expression = sort_expression(dialect, names, field)
     if expression is None:
-        # Tombstones hold true, and live records nothing (B-6.18).
+        # The field is true in tombstones, and absent in live records (B-6.18).
         is_mark = field == names.deleted_field
         text = f"(CASE WHEN deleted THEN {_TRUE} ELSE {_ABSENT} END)" if is_mark else f"{_ABSENT}"
         return SQL(text), SQL("%s", (_place(value),))
@@ -133,13 +134,13 @@ def _row_sides(dialect: Dialect, names: Names, criterion: Criterion) -> Sides | 
     return (expression, dialect.key(key)) if dialect.can_hold(key) else None
 
 
-# The places of true and of absence in the order of all values.
+# The places of true and of an absent value in the order of all values.
 _TRUE: Final = 1
 _ABSENT: Final = 3
 
 
 def _place(value: JSONValue | Missing) -> int:
-    """Return the place of a value among true and absence, or before, or between them."""
+    """Return the place of a value relative to true and to an absent value."""
     if value is MISSING:
         return _ABSENT
     key, mark = sort_key(value), sort_key(True)

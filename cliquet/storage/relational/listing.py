@@ -1,12 +1,12 @@
-"""Filters, sorting and pages of a listing, as SQL for PostgreSQL and SQLite.
+"""Filters, sorting and pages of a list as SQL for PostgreSQL and SQLite.
 
-Pure functions of plain values; they say in SQL what :mod:`cliquet.storage.listing.evaluation` says
-in Python, and a property test proves them equal. What differs between the databases is a
-:class:`Dialect`.
+These are pure functions of plain values. They do in SQL the same as
+:mod:`cliquet.storage.listing.evaluation` does in Python, and a test with generated records proves
+that both are equal. A :class:`Dialect` has the differences between the databases.
 
-What a caller gives is never part of the text: values are parameters, and so are the names of
-fields, which SQLite has as hexadecimal digits (see its dialect). All placeholders are ``%s``. The
-conditions read the columns of the table ``records`` by their names.
+Data of a caller is never a part of the text: values are parameters, and the names of fields are
+too, except in SQLite, which has them as hexadecimal digits (see its dialect). All placeholders are
+``%s``. The conditions use the names of the columns of the table ``records``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 
 
 _MAX_APART: Final = 2
-"""Filters on the data of a record up to which each reads it for itself, which costs less then."""
+"""Up to this number of filters, each reads the data of a record by itself, which is cheaper."""
 
 
 def matching(
@@ -46,7 +46,7 @@ def matching(
     filters: Sequence[Filter],
     indexed: frozenset[str] = frozenset(),
 ) -> list[SQL]:
-    """Return the conditions of filters, all of which must hold.
+    """Return the conditions of filters, all of which must be true.
 
     They are made once for a page and its total.
 
@@ -56,7 +56,7 @@ def matching(
 
     Raises
     ------
-    ValueError : a value does not suit its operator.
+    ValueError : a value does not fit its operator.
     TypeError : a value is not JSON.
     """
     apart, together = _split(names, filters, indexed)
@@ -82,18 +82,18 @@ def where(
     include_deleted: bool,
     indexed: frozenset[str] = frozenset(),
 ) -> SQL:
-    """Return the condition that a listing puts to records, apart from their collection.
+    """Return the condition of a list on records, without that on their collection.
 
     Parameters
     ----------
-    matched : the conditions of its filters, from :func:`matching`.
-    pagination_rules : an empty sequence means none (B-6.25).
+    matched : conditions of the filters, from :func:`matching`.
+    pagination_rules : rules of the page; an empty sequence means none.
     include_deleted : whether tombstones are listed too.
     indexed : fields with an index on their keys (:func:`index`).
 
     Raises
     ------
-    ValueError : a value of a rule does not suit its operator.
+    ValueError : a value of a rule does not fit its operator.
     TypeError : a value of a rule is not JSON.
     """
     conditions = [*matched] if include_deleted else [LIVE, *matched]
@@ -105,7 +105,7 @@ def where(
 def _split(
     names: Names, filters: Sequence[Filter], indexed: frozenset[str]
 ) -> tuple[Sequence[Filter], Sequence[Filter]]:
-    """Tell filters that an index or a column may answer from those that read the data together."""
+    """Separate filters that can use an index or a column from those that read the data together."""
     if len(filters) <= _MAX_APART:
         return filters, ()
     apart: list[Filter] = []
@@ -114,7 +114,7 @@ def _split(
     for item in filters:
         uses[item.field] += 1
         is_column = item.field in names or isinstance(item.value, SelectedIds)
-        # Two find a range in an index; what is more only narrows it.
+        # Two filters find a range in an index, and more of them only make it smaller.
         is_found = item.field in indexed and uses[item.field] <= _MAX_APART
         (apart if is_column or is_found else together).append(item)
     return (apart, together) if len(together) > _MAX_APART else (filters, ())
@@ -130,12 +130,12 @@ def reads_many_fields(names: Names, sorting: Sequence[Sort], indexed: frozenset[
 
 
 def order_by(dialect: Dialect, names: Names, sorting: Sequence[Sort]) -> SQL:
-    """Return the list that follows ``ORDER BY``; it is never empty (B-6.17 to B-6.19)."""
+    """Return the list after ``ORDER BY``, which is never empty."""
     items = []
     for field, direction in sorting:
         descends = direction < 0
         if field == names.deleted_field:
-            # Tombstones hold a boolean, which comes before what records do not hold (B-6.18).
+            # Tombstones have a boolean, which comes before the missing value of records (B-6.18).
             items.append(SQL("deleted ASC" if descends else "deleted DESC"))
         elif (expression := sort_expression(dialect, names, field)) is not None:
             way = "DESC" if descends else "ASC"
@@ -144,7 +144,7 @@ def order_by(dialect: Dialect, names: Names, sorting: Sequence[Sort]) -> SQL:
 
 
 def parent_condition(dialect: Dialect, parent_id: str) -> SQL:
-    """Return the condition on the parent: an id, or a pattern of them (B-21.19, B-22.43)."""
+    """Return the condition on the parent, which is an id or a pattern."""
     column = SQL("parent_id")
     if not is_pattern(parent_id):
         return compared(dialect, column, COMPARISON.EQ, parent_id)
@@ -162,18 +162,18 @@ def parent_condition(dialect: Dialect, parent_id: str) -> SQL:
 
 
 def index(dialect: Dialect, collection_id: str, field: str) -> SQL:
-    """Return what follows ``CREATE INDEX <name> ON records`` for the index on a field (E-10).
+    """Return the SQL after ``CREATE INDEX <name> ON records`` for the index on a field.
 
-    It serves equality, ranges, and sorting on the field of the live records.
+    The index serves equality, ranges, and sorting by the field of live records.
 
     Parameters
     ----------
-    field : a name, dotted or not; not one of the reserved ones.
+    field : a name, with or without dots, that is not reserved.
     """
     key = dialect.order_key(field)
     collection = dialect.literal(collection_id)
-    # Without a column for the collection: PostgreSQL drops a condition that the index implies, and
-    # would look for the key through all the entries of a parent.
+    # There is no column for the collection: PostgreSQL drops a condition that the index implies,
+    # and would search all the entries of a parent for the key.
     return SQL(
         f"(parent_id, ({key.text}), last_modified DESC, id DESC)"
         f" WHERE NOT deleted AND collection_id = {collection.text}",

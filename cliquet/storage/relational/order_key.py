@@ -1,15 +1,15 @@
-"""The order of JSON values as text, for databases (B-6.19, X-26).
+"""The order of JSON values as text, for databases.
 
-A key compares, character by character, hence byte by byte in UTF-8, as
-:func:`cliquet.storage.ordering.sort_key` does; two values have the same key when they are equal.
-PostgreSQL computes the same keys (``postgresql/functions.sql``), and SQLite calls this module.
+A comparison of keys character by character, and therefore byte by byte in UTF-8, gives the same
+order as :func:`cliquet.storage.ordering.sort_key`. Equal values have the same key. PostgreSQL
+computes the same keys (``postgresql/functions.sql``), and SQLite calls this module.
 
 Differences from the exact order:
 
-- Keys beyond 400 characters are cut, since the row of an index has a greatest size, and end with
-  a digest of the whole: values alike up to there are in the order of their digests. It is the same
-  in filters, sorting and pages; equality has to be checked on the values.
-- Integers beyond 64 bits, which no record holds, differ from a float, but not from each other.
+- Keys beyond 400 characters are cut, because the size of an index row is limited, and end with a
+  digest of the whole. Values with the same beginning are in the order of their digests. This is the
+  same in filters, sorting and pages. Equality must be checked with the values.
+- Integers beyond 64 bits, which no record contains, differ from a float, but not from each other.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from cliquet.types import JSONValue
 __all__ = ["MAX_EXACT_CHARACTERS", "exact_key", "order_key"]
 
 MAX_EXACT_CHARACTERS: Final = 400
-"""Length of the longest key that stands for one value only."""
+"""Length of the longest key that belongs to only one value."""
 
 _TEXT_RANK: Final = str(TEXT)
 
-# From here on a float leaves integers out, so that its bits do not tell them apart; and the least
-# float that no integer of 64 bits is rounded to, apart from itself.
+# From the first number on, floats cannot represent all integers. The second one is the least float
+# to which no integer of 64 bits is rounded, except the same number.
 _FIRST_TIE: Final = 2.0**53
 _LAST_TIE: Final = 2.0**64
-# Makes them all positive, with 20 or 21 digits.
+# With this offset, all are positive and have 20 or 21 digits.
 _TIE_OFFSET: Final = 10**20
 
 _SIGN: Final = 1 << 63
@@ -42,11 +42,11 @@ _ALL_BITS: Final = (1 << 64) - 1
 
 
 def order_key(value: JSONValue | Missing) -> str:
-    """Return the text to compare instead of `value`.
+    """Return the text that is compared instead of `value`.
 
     Raises
     ------
-    TypeError : not a JSON value.
+    TypeError : it is not a JSON value.
     """
     key = exact_key(value)
     if len(key) <= MAX_EXACT_CHARACTERS:
@@ -56,11 +56,11 @@ def order_key(value: JSONValue | Missing) -> str:
 
 
 def exact_key(value: JSONValue | Missing) -> str:
-    """Return a key of any length, which no other value has.
+    """Return a key of any length that no other value has.
 
     Raises
     ------
-    TypeError : not a JSON value.
+    TypeError : it is not a JSON value.
     """
     if isinstance(value, str):
         return _TEXT_RANK + value
@@ -94,16 +94,16 @@ def exact_key(value: JSONValue | Missing) -> str:
 
 
 def _terminated(text: str) -> str:
-    """Return a text that no other begins with, in the order of the texts."""
+    """Return the text with an end, so that no other one begins with it; the order stays."""
     if "\1" in text or "\0" in text:
         text = text.replace("\1", "\1\3").replace("\0", "\1\2")
-    # Not formatted: that of an enumeration is its name.
+    # The text is not formatted, because the formatted text of an enumeration is its name.
     return text + "\1\1"
 
 
 def _number(value: float) -> str:
     try:
-        # Zero has one form: there is no -0 to JSON numbers.
+        # Zero has only one form, because JSON numbers have no -0.
         rounded = float(value) + 0.0
     except OverflowError:
         rounded = float("inf") if value > 0 else float("-inf")
@@ -114,5 +114,5 @@ def _number(value: float) -> str:
         return f"{bits:016x}"
     if magnitude <= _LAST_TIE:
         return f"{bits:016x}{int(value) + _TIE_OFFSET:021}"
-    # Of such numbers a record holds floats only.
+    # A record can contain such numbers only as floats.
     return f"{bits:016x}{1 + (value > rounded) - (value < rounded)}"

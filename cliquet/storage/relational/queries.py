@@ -1,4 +1,4 @@
-"""Selections of records, as SQL."""
+"""Selections of records as SQL."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NOT_INDEXED: frozenset[str] = frozenset()
 
 
 class Queries:
-    """Writes the queries of a storage.
+    """Makes the queries of a storage.
 
     Parameters
     ----------
-    dialect : what differs between databases in the conditions of a listing.
+    dialect : differences between databases in the conditions of lists.
     indexed : declared fields by collection id.
     """
 
@@ -41,7 +41,7 @@ class Queries:
         )
 
     def where(self, selection: Selection) -> SQL:
-        """Return the condition of the filters on records, apart from their collection."""
+        """Return the condition of the filters on records, without that on their collection."""
         return listing.where(
             self.dialect,
             selection.names,
@@ -62,15 +62,15 @@ class Queries:
         return _count(self.scope(selection.scope), self.where(selection))
 
     def page(self, selection: Selection, key: CollectionKey | None) -> SQL:
-        """Return the query for the selected rows, their total and the timestamp, of one instant.
+        """Return the query for the selected rows, their total and the timestamp at one moment.
 
-        The first row bears what is true of the whole, even of an empty page: the timestamp in the
-        place of that of a record and the total in the last column. It is -1 where the rows are all
-        that match. A union has no promised order: ranks are in the first column.
+        The first row has the values of the whole list, even for an empty page: the timestamp in the
+        place of that of a record, and the total in the last column. The total is -1 if the rows are
+        all that match. A union has no defined order, so that the first column has ranks.
 
         Parameters
         ----------
-        key : of the scope.
+        key : collection of the scope.
         """
         scope = self.scope(selection.scope)
         matched = self._matching(selection)
@@ -82,7 +82,7 @@ class Queries:
                 scope, listing.where(self.dialect, selection.names, matched, include_deleted=False)
             )
         else:
-            # Nothing is left out of such a page, whose filters are not asked a second time.
+            # Such a page contains all records, so that the filters need not be evaluated again.
             total = SQL("SELECT -1")
         if key is None:
             timestamp = SQL("SELECT CAST(NULL AS BIGINT)")
@@ -104,7 +104,7 @@ class Queries:
         return listing.matching(self.dialect, selection.names, selection.filters, indexed)
 
     def _rows(self, columns: str, scope: SQL, matched: Sequence[SQL], selection: Selection) -> SQL:
-        """Return the query for a page of the records for which these conditions hold."""
+        """Return the query for a page of the records for which these conditions are true."""
         dialect, source, condition = self.dialect, SQL("records"), scope
         names, sorting, indexed = selection.names, selection.sorting, self._indexes_of(selection)
         if listing.reads_many_fields(names, sorting, indexed):

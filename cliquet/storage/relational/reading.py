@@ -1,6 +1,7 @@
-"""How the storages in PostgreSQL and SQLite read: one record, pages, counts, timestamps.
+"""The reads of the storages in PostgreSQL and SQLite: records, pages, counts, timestamps.
 
-A page, its total and the timestamp of the collection come from one statement, hence of one instant.
+A page, its total and the timestamp of the collection come from one statement, and therefore belong
+to one moment.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Reader:
 
     Parameters
     ----------
-    is_readonly : whether the service never writes (B-21.7).
+    is_readonly : whether the service never writes.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Reader:
         if self._is_readonly:
             raise ReadonlyError(message="The collection was never touched, and cannot be.")
         for _ in attempts("To give a collection its first timestamp"):
-            # Again when somebody else was faster.
+            # If somebody else was faster, the timestamp is read again.
             timestamp = self._steps.first_access(key) or self._timestamp(key)
             if timestamp is not None:
                 break
@@ -91,11 +92,11 @@ class Reader:
         return rows[0][0] if rows else 0
 
     def rows(self, text: str, parameters: Sequence[Any], key: CollectionKey | None) -> list[Any]:
-        """Run a query, in the transaction under way if there is one.
+        """Run a query, in the present transaction if there is one.
 
         Parameters
         ----------
-        key : of the collection that it is about; ``None`` if these may be several.
+        key : collection of the query; ``None`` if there may be several.
         """
         session = self._client.current()
         if session is None:
@@ -108,8 +109,8 @@ class Reader:
     def _row(self, key: CollectionKey, object_id: str) -> Any:
         """Return the row of a record or tombstone, or ``None``.
 
-        Under the lock of the collection, the absence of a live record is found out once: whether
-        there is a tombstone instead costs no further question.
+        Under the lock of the collection, the row is read only once: if there is no live record, a
+        search for its tombstone costs no further query.
         """
         if not self._queries.dialect.can_hold(object_id):
             return None
@@ -135,7 +136,7 @@ class Reader:
 def record_of(
     steps: Steps, names: Names, object_id: str, last_modified: int, deleted: Any, data: Any
 ) -> Record:
-    """Return the record, or tombstone, of a row."""
+    """Return the record or tombstone of a row."""
     record: Record = {names.deleted_field: True} if deleted else steps.loads(data)
     record[names.id_field] = object_id
     record[names.modified_field] = last_modified

@@ -1,4 +1,4 @@
-"""What each database does its own way: the steps that the storages in SQL are built on.
+"""The steps of storages in SQL that each database does in its own way.
 
 PostgreSQL writes a record and the counter of its collection in one round trip; SQLite, in several
 cheap statements.
@@ -16,7 +16,7 @@ from cliquet.storage.selection import CollectionKey
 __all__ = ["HOME", "NEVER_TOUCHED", "SELECT_ONE", "Conflict", "EntryRow", "Steps", "Write"]
 
 NEVER_TOUCHED: Final = -(2**63)
-"""Timestamp of a counter row that was made to be locked, before anything was written (X-22)."""
+"""Timestamp of a counter row that was created for its lock, before anything was written (X-22)."""
 
 HOME: Final = "parent_id = %s AND collection_id = %s"
 """The condition on a collection, whose parameters are a :class:`CollectionKey`."""
@@ -24,17 +24,17 @@ HOME: Final = "parent_id = %s AND collection_id = %s"
 SELECT_ONE: Final = f"SELECT last_modified, deleted, data FROM records WHERE {HOME} AND id = %s"
 
 EntryRow = tuple[str, int, bool, str]
-"""Id, timestamp, whether it is a tombstone, JSON text of the data."""
+"""The id, the timestamp, whether it is a tombstone, and the JSON text of the data."""
 
 
 class Write(NamedTuple):
-    """A live record about to be written.
+    """A live record that will be written.
 
     Attributes
     ----------
     data : JSON text of the record without its id and timestamp.
     supplied : timestamp that the caller wants, or ``None``.
-    conflicts : query for what stands in the way, or ``None`` when nothing can.
+    conflicts : query for records in the way, or ``None`` if there cannot be any.
     """
 
     key: CollectionKey
@@ -63,11 +63,11 @@ class Steps(Protocol):
 
         Raises
         ------
-        TypeError : the database cannot hold it.
+        TypeError : the database cannot store it.
         """
 
     def loads(self, data: Any) -> dict[str, Any]:
-        """Return the data of a record as the driver gives it, in a dictionary of the caller's."""
+        """Return the data of a record in a dictionary that belongs to the caller."""
 
     # Locks
 
@@ -75,16 +75,16 @@ class Steps(Protocol):
         """Keep others from writing to a collection until the transaction ends."""
 
     def lock_matching(self, session: Session, condition: SQL) -> list[CollectionKey]:
-        """Lock the collections that a condition names, in one order for all; return them."""
+        """Lock the collections for which a condition is true, in a fixed order; return them."""
 
     def check_lock(self, session: Session, key: CollectionKey) -> None:
-        """Make sure, before something else is read, that a lock which was asked for is held."""
+        """Make sure, before anything else is read, that a requested lock is held."""
 
     def locked_row(self, session: Session, key: CollectionKey, object_id: str) -> Any:
         """Return the row of a record in a collection that the session has locked."""
 
     def first_access(self, key: CollectionKey) -> int | None:
-        """Keep the present time for a collection never touched, whatever becomes of the request.
+        """Store the present time for an untouched collection, even if the request fails.
 
         Returns
         -------
@@ -92,15 +92,15 @@ class Steps(Protocol):
         """
 
     def flushed(self, session: Session) -> None:
-        """Take note that the tables are empty as far as this transaction can see."""
+        """Remember that the tables are empty for this transaction."""
 
     # Writes
 
     def insert(self, session: Session, key: CollectionKey, object_id: str, data: str) -> int:
-        """Store a record under an id that nobody else can have; return its timestamp."""
+        """Store a record with an id that nobody else can have; return its timestamp."""
 
     def put(self, session: Session, write: Write) -> int | Conflict:
-        """Store or replace a record; return its timestamp, or what stands in its way."""
+        """Store or replace a record; return its timestamp, or a record that is in the way."""
 
     def remove(
         self,
@@ -111,7 +111,7 @@ class Steps(Protocol):
         *,
         with_deleted: bool,
     ) -> int | None:
-        """Delete a live record; return the time of deletion, ``None`` if there is none."""
+        """Delete a live record; return the time of deletion, ``None`` if there is no record."""
 
     def remove_many(
         self, session: Session, key: CollectionKey, object_ids: Sequence[str], *, with_deleted: bool
@@ -121,7 +121,7 @@ class Steps(Protocol):
     # Copies
 
     def store_entries(self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]) -> None:
-        """Write entries as they are, in place of what has their ids."""
+        """Write entries without changes; they replace entries with the same ids."""
 
     def rewind_entries(self, session: Session, key: CollectionKey, now: int) -> int:
-        """Give the entries later than a time the timestamps that follow it; return how many."""
+        """Give entries later than a time the timestamps after that time; return the number."""

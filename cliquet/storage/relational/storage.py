@@ -1,7 +1,7 @@
-"""What the storages in PostgreSQL and SQLite do alike.
+"""The common part of the storages in PostgreSQL and SQLite.
 
-They share a schema, and the statements of this folder. How a record and the counter of its
-collection are written together is each one's own: its ``Steps``.
+They share a schema, and the statements in this folder. Each has its own ``Steps``, which write a
+record together with the counter of its collection.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class RelationalStorage(PublishedStorage):
 
     Parameters
     ----------
-    client : lends connections; kept as attribute ``client`` (B-24).
-    dialect : what differs between databases in the conditions of a listing.
-    steps : what else each database does its own way.
-    is_readonly : whether the service never writes (B-21.7).
+    client : lends connections; it becomes the attribute ``client`` (B-24).
+    dialect : differences between databases in the conditions of lists.
+    steps : the other steps that each database does in its own way.
+    is_readonly : whether the service never writes.
     """
 
     _migrations: Migrations
@@ -68,7 +68,7 @@ class RelationalStorage(PublishedStorage):
         self._migrations.run_steps(self.client, name, bound, dry_run=dry_run)
 
     def pool_status(self) -> PoolStatus | None:
-        """Return how full the pool of connections is; ``None`` where it has no size."""
+        """Return the use of the pool of connections; ``None`` if it has no size."""
         status: PoolStatus | None = self.client.pool_status()
         return status
 

@@ -1,7 +1,7 @@
-"""Pieces of SQL statements, and how they are put together.
+"""Parts of SQL statements, and functions that combine them.
 
-All placeholders are ``%s``, and the text holds no other ``%``. A condition that is null is as good
-as false: what is negated is so by ``IS NOT TRUE``.
+All placeholders are ``%s``, and the text contains no other ``%``. A condition that is null counts
+as false, so that the negation is ``IS NOT TRUE``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ __all__ = ["FALSE", "SQL", "TRUE", "all_of", "any_of", "joined", "negated"]
 
 
 class SQL(NamedTuple):
-    """A piece of a statement, and the values of its placeholders in their order."""
+    """A part of a statement, and the values of its placeholders in their order."""
 
     text: str
     parameters: tuple[Any, ...] = ()
 
 
-# Far below the depth of expression that SQLite accepts (1000), however many conditions there are.
+# The depth of an expression stays far below the limit of SQLite (1000), whatever the number of
+# conditions is.
 _MAX_WIDTH: Final = 50
 
 TRUE: Final = SQL("TRUE")
@@ -27,7 +28,7 @@ FALSE: Final = SQL("FALSE")
 
 
 def joined(separator: str, parts: Iterable[SQL]) -> SQL:
-    """Put pieces one after the other."""
+    """Join parts with a separator."""
     parts = list(parts)
     return SQL(
         separator.join(part.text for part in parts),
@@ -54,7 +55,7 @@ def any_of(conditions: Iterable[SQL]) -> SQL:
 
 
 def _combined(operator: str, conditions: list[SQL]) -> SQL:
-    """Combine conditions in a tree: of a chain, SQLite makes one as deep as the chain is long."""
+    """Combine conditions in a tree, because SQLite makes a chain as deep as it is long."""
     while len(conditions) > _MAX_WIDTH:
         conditions = [
             _in_parentheses(joined(operator, conditions[start : start + _MAX_WIDTH]))
@@ -68,7 +69,7 @@ def _in_parentheses(condition: SQL) -> SQL:
 
 
 def negated(condition: SQL) -> SQL:
-    """Return the opposite of a condition, which may be null: what a missing field compares to."""
+    """Return the negation of a condition, which may be null for a missing field."""
     if condition == FALSE:
         return TRUE
     return SQL(f"({condition.text}) IS NOT TRUE", condition.parameters)

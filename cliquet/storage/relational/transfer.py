@@ -1,4 +1,4 @@
-"""Copies from and to the storages in PostgreSQL and SQLite (E-7.3), and what repairs them."""
+"""Copies from and to the storages in PostgreSQL and SQLite, and the repair of timestamps."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _ENTRIES = (
 )
 _COUNT_LIVE = f"SELECT count(*) FROM records WHERE {HOME} AND NOT deleted AND id "
 _REMOVE = f"DELETE FROM records WHERE {HOME} AND id "
-# First of all: it locks the collection.
+# This comes first, because it locks the collection.
 _SET_TIMESTAMP = (
     "INSERT INTO timestamps (parent_id, collection_id, last_modified) VALUES (%s, %s, %s)"
     " ON CONFLICT (parent_id, collection_id) DO UPDATE SET last_modified = EXCLUDED.last_modified"
 )
-# Whoever writes meanwhile has raised the timestamp once this has waited for the lock.
+# If somebody writes while this waits for the lock, the timestamp is later afterwards.
 _FORGET_UNTOUCHED = (
     "DELETE FROM timestamps WHERE last_modified < %s AND live = 0 AND NOT EXISTS"
     " (SELECT 1 FROM records WHERE records.parent_id = timestamps.parent_id"
@@ -52,7 +52,7 @@ _ADD_LIVE = f"UPDATE timestamps SET live = live + %s WHERE {HOME}"
 
 
 class RelationalTransfer(StorageTransfer):
-    """The part of a storage in SQL that is copied from and to."""
+    """The part of a storage in SQL for copies."""
 
     is_transferable = True
 
@@ -77,7 +77,7 @@ class RelationalTransfer(StorageTransfer):
             for changes in collections:
                 key = changes.key
                 if changes.timestamp is None:
-                    # The counter first, as everybody who locks.
+                    # The counter comes first, in the same order as in all transactions that lock.
                     session.execute(f"DELETE FROM timestamps WHERE {HOME}", key)
                     session.execute(f"DELETE FROM records WHERE {HOME}", key)
                 else:
@@ -90,7 +90,7 @@ class RelationalTransfer(StorageTransfer):
         with self._client.begin() as session:
             self._steps.lock(session, key)
             row = session.execute(SELECT_TIMESTAMP, key).fetchone()
-            # The row of a collection that was never touched is earlier than everything.
+            # The row of an untouched collection has the earliest timestamp.
             if row is None or row[0] <= now:
                 return None
             number = self._steps.rewind_entries(session, key, now)
@@ -143,11 +143,12 @@ class RelationalTransfer(StorageTransfer):
     def _entries_until(
         self, after_key: CollectionKey, last_key: CollectionKey
     ) -> Iterator[tuple[CollectionKey, ExportedEntry]]:
-        """Yield the entries of the collections that come after one, up to another."""
+        """Yield the entries of the collections after one, up to another."""
         after = "(parent_id, collection_id) > (%s, %s)"
         parameters: tuple[str, ...] = after_key
         if after_key == _FIRST:
-            # The first page: nothing comes before a pair of empty texts, but that pair itself.
+            # On the first page, the pair of empty texts itself is included, because nothing comes
+            # before it.
             after = after.replace(">", ">=")
         while True:
             rows = self._page(_ENTRIES.format(after=after), (*parameters, *last_key))

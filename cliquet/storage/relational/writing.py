@@ -1,4 +1,4 @@
-"""How the storages in PostgreSQL and SQLite write single records, and lock collections."""
+"""The writes of single records, and the locks, of the storages in PostgreSQL and SQLite."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Writer:
         self._queries = queries
 
     def run_locked(self, operation: Callable[[], T], key: CollectionKey) -> T:
-        """Lock a collection in the transaction under way, or one of its own; run an operation."""
+        """Lock a collection in the present transaction, or in a new one; run an operation."""
         with self._client.begin() as session:
             if not session.is_fresh:
                 with session.undoing():
@@ -91,7 +91,7 @@ class Writer:
         return tombstone(object_id, timestamp, names)
 
     def _conflicts(self, draft: Draft, unique: Iterable[tuple[str, Any]]) -> SQL:
-        """Return a query for the live records that stand in the way of another (B-7)."""
+        """Return a query for live records with the same id or unique values (B-7)."""
         texts = []
         parameters: list[Any] = []
         home = f"FROM records WHERE {HOME} AND"

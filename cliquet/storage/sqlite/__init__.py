@@ -10,7 +10,7 @@ __all__ = ["Storage", "load_from_config"]
 
 
 def load_from_config(config: Any) -> Storage:
-    """Return the storage that the settings describe; the file is not opened yet (B-3.10, E-1.2).
+    """Return the storage that the settings describe; the file is not opened yet (E-1.2).
 
     Raises
     ------

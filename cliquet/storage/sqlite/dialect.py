@@ -1,10 +1,10 @@
-"""Listings in the words of SQLite.
+"""Lists in the SQL of SQLite.
 
-What SQL cannot say of JSON is asked from the functions of ``functions.py``. Keys are blobs, which
-are compared byte by byte whatever they contain.
+The functions of ``functions.py`` do for JSON what SQL cannot do. Keys are blobs, which are compared
+byte by byte whatever they contain.
 
-A parameter is not an expression that an index is on, so that the names of fields are part of the
-statement: as blobs, whose hexadecimal digits can be nothing else.
+An index cannot be used for an expression with a parameter, so that the names of fields are a part
+of the statement: as blobs, whose hexadecimal digits cannot contain any SQL.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from cliquet.storage.sqlite.together import plan_of
 
 __all__ = ["SQLiteDialect"]
 
-# Each operand of a list makes the compiled statement larger by a hundred bytes and more; a longer
-# list is one parameter, which the database makes a table of.
+# Each operand of a list makes the compiled statement larger by at least a hundred bytes. A longer
+# list is one parameter, from which the database makes a table.
 _MAX_LISTED: Final = 20
 
 
 class SQLiteDialect(Dialect):
-    """What SQLite has of its own: JSON is text, and functions are Python's.
+    """The dialect of SQLite: JSON is text, and functions are those of Python.
 
     Parameters
     ----------
-    data : what holds the data of a record, for the functions that read fields.
+    data : expression of the data of a record, for the functions that read fields.
     """
 
     def __init__(self, data: str = "data") -> None:
@@ -48,7 +48,7 @@ class SQLiteDialect(Dialect):
         try:
             text.encode()
         except UnicodeEncodeError:
-            # The driver would refuse half of a surrogate pair.
+            # The driver would refuse half of a surrogate pair in a text.
             return SQL("CAST(%s AS TEXT)", (_blob(text),))
         return SQL("%s", (str.__str__(text),))
 
@@ -58,7 +58,7 @@ class SQLiteDialect(Dialect):
         return _listed(column, [self.text(text) for text in texts])
 
     def is_among(self, texts: Sequence[str]) -> SQL:
-        # One parameter for any number of values: SQLite limits how many there may be.
+        # All values are one parameter, because SQLite limits the number of parameters.
         return SQL("IN (SELECT value FROM json_each(%s))", (_json(list(texts)),))
 
     def integer_is_in(self, column: SQL, numbers: Sequence[int]) -> SQL:
@@ -111,8 +111,8 @@ class SQLiteDialect(Dialect):
         return SQL("cliquet_accepts(data, %s)", (plan_of(filters),))
 
     def unpacking(self, selection: SQL) -> tuple[Dialect, SQL]:
-        # The number by which the functions know the open record. With a limit the query is not made
-        # part of the one around it, which would open the record for each field.
+        # It is the number of the open record for the functions. Because of the limit, SQLite does
+        # not merge the query with the outer one, which would open the record for each field.
         opened = f"SELECT *, cliquet_opened(data) AS opened FROM ({selection.text})"
         table = SQL(f"({opened} LIMIT -1 OFFSET 0) AS records", selection.parameters)
         return SQLiteDialect("opened"), table
@@ -143,12 +143,12 @@ def _json(value: list[Any]) -> str:
 
 
 def _hexadecimal(texts: Sequence[str]) -> list[str]:
-    # The functions of SQLite that read JSON end a text at NUL.
+    # The JSON functions of SQLite end a text at NUL.
     return [_blob(text).hex() for text in texts]
 
 
 def _in_table(expression: SQL, member: str, values: list[Any]) -> SQL:
-    """Return whether an expression is one of many values, without a parameter for each."""
+    """Return the condition that an expression is one of many values, with a single parameter."""
     return SQL(
         f"{expression.text} IN (SELECT {member} FROM json_each(%s))",
         (*expression.parameters, _json(values)),

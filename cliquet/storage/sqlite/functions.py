@@ -1,7 +1,7 @@
 """The functions that :mod:`cliquet.storage.sqlite.dialect` calls in SQL.
 
-The data of a record is a JSON text, and operands are JSON texts or blobs in UTF-8, so that they may
-contain anything.
+The data of a record is a JSON text. Operands are JSON texts or blobs in UTF-8, so that they may
+contain any characters.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from cliquet.types import JSONValue
 
 __all__ = ["register_functions"]
 
-# What most records answer to a filter on a field that few have.
+# Most records give this key for a filter on a field that few records have.
 _ABSENT_KEY: Final = order_key(MISSING).encode()
 
 
 def register_functions(connection: sqlite3.Connection) -> Callable[[], None]:
-    """Give a connection what the statements of a listing, and indexes on fields, need.
+    """Give a connection the functions for the statements of lists and for indexes on fields.
 
     Returns
     -------
-    A function that lets go of what the functions keep of the statements sent so far.
+    A function that releases the data that the functions have kept for the statements so far.
     """
     reader = _Reader()
     functions: list[tuple[str, int, Callable[..., Any]]] = [
@@ -52,19 +52,20 @@ def register_functions(connection: sqlite3.Connection) -> Callable[[], None]:
 
 
 class _Reader:
-    """Reads fields for one connection, which several threads never use at once.
+    """Reads fields for one connection, which several threads never use at the same time.
 
-    The functions of one statement read the same record one after the other: it is parsed once. They
-    are asked for every record with the same operands, which are read once as well. Clients choose
-    the records and the operands, and how long they are: nothing of them is kept for the next
-    request (see :meth:`forget`), nor what is made of a record for the next one.
+    The functions of one statement read the same record one after the other, so that it is parsed
+    once. They are called for every record with the same operands, which are read once too. Clients
+    choose the records and operands, and their length. Therefore nothing of them is kept for the
+    next request (see
+    :meth:`forget`), and nothing computed from a record is kept for the next record.
     """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Let go of the last record, and of all operands."""
+        """Release the last record and all operands."""
         self._text: str | int = ""
         self._open = 0
         self._data: dict[str, JSONValue] = {}
@@ -97,7 +98,7 @@ class _Reader:
         return resolve(self._data, name)
 
     def _once(self, text: str | int, path: bytes, make: Callable[[Any], Any]) -> Any:
-        """Return what a function makes of a field, once for the record: the field may be long."""
+        """Return the result of a function for a field, computed once for the record."""
         if text != self._text:
             self._read(str(text), text)
         key = (make, path)
@@ -130,7 +131,8 @@ class _Reader:
         return self._pattern(pattern)(text.lower())
 
     def order_key(self, text: str | int, path: bytes) -> bytes:
-        # As `_once` does, without its question: most filters end here, for every record.
+        # This is the same as in `_once`, without its call, because most filters end here for every
+        # record.
         if text != self._text:
             self._read(str(text), text)
         key = self._order_keys.get(path)

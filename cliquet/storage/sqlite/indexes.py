@@ -1,4 +1,4 @@
-"""Indexes on fields in SQLite (E-10.2)."""
+"""Indexes on fields in SQLite."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["SQLiteIndexes"]
 
 
 class SQLiteIndexes(FieldIndexes):
-    """Makes indexes; writers wait meanwhile."""
+    """Creates indexes, while writers wait."""
 
     def existing(self, session: Session) -> dict[str, bool]:
         rows = session.execute(

@@ -1,4 +1,5 @@
--- The tables of the storage: those of PostgreSQL (see postgresql/schema.sql), with JSON as text.
+-- The tables of the storage, which are the same as in PostgreSQL (see postgresql/schema.sql), with
+-- JSON as text.
 
 CREATE TABLE records (
     parent_id TEXT NOT NULL,

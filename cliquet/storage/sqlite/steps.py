@@ -1,7 +1,7 @@
-"""How the storage in SQLite locks and writes.
+"""The locks and writes of the storage in SQLite.
 
-A transaction that writes is alone with the file from its first statement on: everything it reads
-stays true, and each step is a statement of its own, which costs microseconds.
+A transaction that writes is the only writer of the file from its first statement on. All its reads
+stay true, and each step is a statement of its own, which costs microseconds.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ _STORE = (
     " last_modified = excluded.last_modified, data = excluded.data"
 )
 _ENTOMB = f"UPDATE records SET deleted = 1, data = '{{}}', last_modified = %s WHERE {_RECORD}"
-# `UPDATE FROM`, which the other database has, came with SQLite 3.33.
+# `UPDATE FROM`, which PostgreSQL has, only exists since SQLite 3.33.
 _AHEAD = f"SELECT id FROM records WHERE {HOME} AND last_modified > %s ORDER BY last_modified, id"
 _RESTAMP = f"UPDATE records SET last_modified = %s WHERE {_RECORD}"
 _ERASE = f"DELETE FROM records WHERE {_RECORD}"
 
 
 class SQLiteSteps:
-    """The steps of SQLite: those of :class:`~cliquet.storage.relational.steps.Steps`."""
+    """The implementation of :class:`~cliquet.storage.relational.steps.Steps` in SQLite."""
 
     def __init__(self, client: SQLiteClient) -> None:
         self._client = client
@@ -84,10 +84,10 @@ class SQLiteSteps:
         return list(map(CollectionKey._make, rows))
 
     def _make_counter(self, session: Session, key: CollectionKey, timestamp: int) -> None:
-        """Give a collection its row, for all to see, if this transaction has not begun to write.
+        """Create the row of a collection, visible for all, if this transaction has not written yet.
 
-        Otherwise whoever reads the timestamp of the new collection waits for the end of the
-        request.
+        Otherwise, a request that reads the timestamp of the new collection waits for the end of
+        this one.
         """
         if session.is_fresh and self._previous(session, key) is None:
             session.execute(_NEW_COUNTER, (*key, timestamp))

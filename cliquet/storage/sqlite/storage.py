@@ -1,4 +1,4 @@
-"""The storage in SQLite (E-1): how it keeps its schema."""
+"""The storage in SQLite, and its schema."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Storage", "prepare"]
 
 
 class _MigrationsWithIndexes(SQLiteMigrations):
-    """Makes the declared indexes together with the tables of a new file."""
+    """Creates the declared indexes together with the tables of a new file."""
 
     indexes: SQLiteIndexes
 
@@ -39,7 +39,7 @@ class Storage(RelationalStorage):
 
     Parameters
     ----------
-    client : lends connections; another storage may have the same.
+    client : lends connections; another storage may have the same client.
     is_readonly : whether the service never writes.
     """
 
@@ -63,7 +63,7 @@ class Storage(RelationalStorage):
             self._indexes.update(dry_run=dry_run)
 
     def missing_indexes(self) -> list[str]:
-        # To connect would make the file, with all of them.
+        # A connection would create the file, with all the indexes.
         if not self._indexed or not self.client.path.exists():
             return []
         return self._indexes.missing()

@@ -1,8 +1,8 @@
-"""Many filters on the data of a record, asked of Python with one call for each record.
+"""Many filters on the data of a record, evaluated in Python with one call for each record.
 
-A call costs more than most comparisons: a hundred filters were a hundred calls. The filters travel
-as a JSON text, in the form in which they are compared: keys, and patterns in small letters. They
-mean what the conditions mean that :mod:`cliquet.storage.sqlite.dialect` makes of a few.
+A call costs more than most comparisons, and a hundred filters would be a hundred calls. The filters
+are one JSON text, in the form in which they are compared: keys, and patterns in lower case. They
+mean the same as the conditions that :mod:`cliquet.storage.sqlite.dialect` makes for a few filters.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from cliquet.types import JSONValue
 __all__ = ["Test", "Together", "plan_of"]
 
 Made = dict[Callable[[Any], Any], Any]
-"""What was made of the value of a field: it may be long, and several filters want it."""
+"""Results for the value of a field, which may be long, and which several filters may need."""
 
 Test = Callable[[Any, Made], bool]
 
-# Of what is no field of the data, no filter comes here.
+# Filters on the reserved fields are never evaluated here.
 _NO_NAMES: Final = Names("", "", "")
 
 _ABSENT: Final = exact_key(MISSING)
@@ -44,21 +44,21 @@ _SIGNS: Final = {
 
 
 def plan_of(filters: Sequence[Filter]) -> str:
-    """Return what :class:`Together` makes tests of.
+    """Return the text from which :class:`Together` makes tests.
 
     Raises
     ------
-    ValueError : a value does not suit its operator.
+    ValueError : a value does not fit its operator.
     TypeError : a value is not JSON.
     """
     for item in filters:
-        # Refuses what does not suit, as everywhere, before anything is sent.
+        # It refuses wrong values, as everywhere, before anything is sent.
         compile_filter(item, _NO_NAMES, in_rule=False)
     return jsonio.dumps([(item.field, *_step(item)) for item in filters]).decode()
 
 
 def _step(item: Filter) -> tuple[str, Any]:
-    """Return the name of a test, and what it compares with."""
+    """Return the name of a test, and its operand."""
     value, comparison = item.value, item.operator
     if comparison in (COMPARISON.EQ, COMPARISON.IN):
         return "in", _exact_keys(item, COMPARISON.EQ)
@@ -71,7 +71,7 @@ def _step(item: Filter) -> tuple[str, Any]:
     if comparison in (COMPARISON.CONTAINS, COMPARISON.CONTAINS_ANY):
         return comparison.value, list(map(exact_key, value))
     key = order_key(value)
-    # What has no place in an order is on no side of another.
+    # A value without a place in the order is neither greater nor smaller than another.
     return (comparison.value, key) if key[0] in _ORDERED and value == value else ("in", [])
 
 
@@ -89,7 +89,7 @@ class Together:
         self._tests = list(tests.items())
 
     def accepts(self, text: str) -> bool:
-        """Whether the data of a record, as JSON, passes all of them."""
+        """Return whether the data of a record, as JSON, passes all tests."""
         data: Mapping[str, JSONValue] = orjson.loads(text)
         for field, tests in self._tests:
             value = resolve(data, field)
@@ -113,7 +113,7 @@ def _membership(kind: str, keys: list[str]) -> Test:
 
     def test(value: Any, made: Made) -> bool:
         if value is MISSING:
-            # What most records answer to a filter on a field that few have.
+            # Most records have this result for a filter on a field that few records have.
             return is_absence_accepted
         return (_once(value, made, exact_key) in accepted) is is_wanted
 

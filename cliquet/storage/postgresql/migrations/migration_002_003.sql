@@ -1,4 +1,4 @@
--- The unique constraints on four columns made room for an ordered unique index on the timestamp.
--- Migration 011_012 drops that index, and sees to the unicity by itself.
+-- In this version, an ordered unique index on the timestamp replaced the unique constraints on four
+-- columns. Migration 011_012 drops that index, and makes the timestamps unique itself.
 
 INSERT INTO metadata (name, value) VALUES ('storage_schema_version', '3');

@@ -1,5 +1,5 @@
--- Composite primary keys. So far only the timestamp was part of what had to be unique: of several
--- rows with one id the last one counts.
+-- The tables get composite primary keys. Before, only the timestamp had to be unique: of several
+-- rows with one id, the last one counts.
 
 DELETE FROM records AS former USING records AS latter
     WHERE (former.user_id, former.resource_name, former.id)
@@ -14,6 +14,6 @@ DELETE FROM deleted AS former USING deleted AS latter
 ALTER TABLE records ADD PRIMARY KEY (id, user_id, resource_name);
 ALTER TABLE deleted ADD PRIMARY KEY (id, user_id, resource_name);
 
--- Indexes on a single column went too; migration 011_012 drops those that are left.
+-- This version also dropped indexes on a single column; migration 011_012 drops the remaining ones.
 
 INSERT INTO metadata (name, value) VALUES ('storage_schema_version', '5');

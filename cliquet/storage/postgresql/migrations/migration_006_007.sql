@@ -1,4 +1,5 @@
--- The names of the successor. The function that knows the former ones is dropped by 011_012.
+-- The columns get the names of the successor. Migration 011_012 drops the function that knows the
+-- former names.
 
 ALTER TABLE records RENAME COLUMN user_id TO parent_id;
 ALTER TABLE records RENAME COLUMN resource_name TO collection_id;

@@ -1,4 +1,4 @@
--- A conversion from milliseconds, and triggers that keep the timestamps which callers supply: all of
--- them are dropped by 011_012.
+-- This version had a conversion from milliseconds, and triggers that keep the timestamps of
+-- callers. Migration 011_012 drops all of them.
 
 INSERT INTO metadata (name, value) VALUES ('storage_schema_version', '9');

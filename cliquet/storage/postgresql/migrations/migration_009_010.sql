@@ -1,5 +1,5 @@
--- The timestamps of collections, including those of empty ones. It stays empty: 011_012 computes
--- what is missing from the records and their tombstones.
+-- The table of the timestamps of collections, also of empty ones. It stays empty: 011_012 computes
+-- the missing timestamps from the records and their tombstones.
 
 CREATE TABLE timestamps (
     parent_id TEXT NOT NULL,

@@ -1,11 +1,11 @@
--- One table for records and tombstones, integer milliseconds, keys compared byte by byte, and the
--- number of live records beside the timestamp of their collection. The tables are altered, not
--- replaced: their owner and the rights granted on them stay as they are.
+-- Records and tombstones get one table, timestamps become integer milliseconds, keys are compared
+-- byte by byte, and the timestamp of a collection is stored with the number of its live records.
+-- The tables are altered and not replaced, so that their owner and privileges stay as they are.
 
--- What others write from here on would be lost.
+-- Writes of other clients after this point would be lost.
 LOCK TABLE records, deleted, timestamps IN ACCESS EXCLUSIVE MODE;
 
--- All constraints, indexes and triggers: they have various names, after so many steps.
+-- This drops all constraints, indexes and triggers, which have various names after so many steps.
 DO $$
 DECLARE
     tables CONSTANT regclass[] := ARRAY['records', 'timestamps'];
@@ -27,7 +27,7 @@ BEGIN
 END
 $$;
 
--- Where both are there, the record was made again under the id of the tombstone.
+-- If both exist, the record was created again with the id of the tombstone.
 ALTER TABLE records ADD COLUMN deleted BOOLEAN NOT NULL DEFAULT FALSE;
 INSERT INTO records (parent_id, collection_id, id, last_modified, deleted, data)
     SELECT parent_id, collection_id, id, last_modified, TRUE, '{}' FROM deleted
@@ -37,8 +37,8 @@ INSERT INTO records (parent_id, collection_id, id, last_modified, deleted, data)
             = (deleted.parent_id, deleted.collection_id, deleted.id)
     );
 
--- Several may have been written in the same millisecond, or round to it: each is later than the one
--- before it, nevertheless. Clients that hold the first know nothing of the others.
+-- Several may have been written in the same millisecond, or are rounded to it. Each gets a later
+-- timestamp than the one before it, because clients that have the first do not have the others.
 CREATE TEMPORARY TABLE cliquet_postponed ON COMMIT DROP AS
     SELECT parent_id, collection_id, id, place + lead AS last_modified
     FROM (
@@ -56,7 +56,7 @@ CREATE TEMPORARY TABLE cliquet_postponed ON COMMIT DROP AS
     ) AS separated
     WHERE place + lead <> rounded;
 
--- The data may hold copies of the id and of a former timestamp.
+-- The data may contain copies of the id and of a former timestamp.
 ALTER TABLE records
     ALTER COLUMN parent_id TYPE TEXT COLLATE "C",
     ALTER COLUMN collection_id TYPE TEXT COLLATE "C",
@@ -106,7 +106,7 @@ INSERT INTO timestamps (parent_id, collection_id, last_modified, live)
 
 DROP TABLE deleted;
 
--- The functions of former versions, with whatever parameters.
+-- This drops the functions of former versions, whatever their parameters are.
 DO $$
 DECLARE
     former regprocedure;
