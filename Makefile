@@ -69,6 +69,7 @@ lint: $(TEST) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict cliquet tests/typing docs/example
+	$(BIN)/mypy --config-file tests/mypy.ini tests
 
 format: $(TEST) ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .

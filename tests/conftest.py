@@ -1,9 +1,12 @@
 """Fixtures shared by the tests."""
 
 import gc
+from collections.abc import Iterator
+from typing import Any
 
 import cornice.service
 import pytest
+from webtest import TestApp
 
 # Before its first import: the assertions of the contract suites explain themselves.
 pytest.register_assert_rewrite("cliquet.testing")
@@ -25,37 +28,37 @@ from testapp import RESOURCES  # noqa: E402
 from cliquet.testing.web import basic_auth, make_app  # noqa: E402
 
 
-def pytest_configure(config):
+def pytest_configure(config: Any) -> None:
     """Let nothing that the tests start outlive this process."""
     config.add_cleanup(start_watchdog())
 
 
-def pytest_itemcollected(item):
+def pytest_itemcollected(item: Any) -> None:
     """Mark the tests that need servers, for those who want to leave them out."""
     if needs_processes(item):
         item.add_marker("server")
 
 
-def pytest_runtest_setup(item):
+def pytest_runtest_setup(item: Any) -> None:
     """See to it that the mark is true."""
     allow_processes(item.get_closest_marker("server") is not None)
 
 
-def pytest_collection_finish():
+def pytest_collection_finish() -> None:
     """Keep the many thousand tests out of garbage collections, which they make last for seconds."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
-def logs_of_this_test_alone():
+def logs_of_this_test_alone() -> Iterator[None]:
     """Leave to each test nothing of what others have configured in the logs."""
     with fresh_logs():
         yield
 
 
 @pytest.fixture(autouse=True)
-def services_of_this_test_alone():
+def services_of_this_test_alone() -> Iterator[None]:
     """Leave no application behind in Cornice's list of all services, which keeps each one alive."""
     before = len(cornice.service.SERVICES)
     yield
@@ -63,29 +66,29 @@ def services_of_this_test_alone():
 
 
 @pytest.fixture(scope="session")
-def shared_apps():
+def shared_apps() -> Any:
     """The applications that tests of this process use one after the other."""
     return SharedApps()
 
 
-def make_testapp():
+def make_testapp() -> TestApp:
     """Return a client of a new application with the resources of `testapp`."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def app(shared_apps):
+def app(shared_apps: Any) -> Any:
     """A client of an application with the resources of `testapp`, on empty memory backends."""
     return shared_apps.fresh(make_testapp)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     """Headers of a user."""
     return basic_auth("mat", "1")
 
 
 @pytest.fixture
-def other_headers():
+def other_headers() -> dict[str, str]:
     """Headers of another user."""
     return basic_auth("alice", "2")

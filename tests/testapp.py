@@ -1,5 +1,7 @@
 """Resources that the tests of the HTTP protocol use."""
 
+from typing import Any
+
 import colander
 
 from cliquet import resource
@@ -34,7 +36,7 @@ class Lichen(resource.UserResource):
 
     mapping = LichenSchema()
 
-    def is_known_field(self, field):
+    def is_known_field(self, field: Any) -> bool:
         return True
 
 

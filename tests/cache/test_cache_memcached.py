@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 
 import pymemcache
 import pytest
@@ -14,7 +16,7 @@ from servers.processes import ServerProcess, unprivileged_user
 from support.services import free_port, running_memcached
 
 from cliquet import utils
-from cliquet.cache import memcached
+from cliquet.cache import CacheBase, memcached
 from cliquet.connections.memcached import Servers, parse_host
 from cliquet.settings import SettingError
 from cliquet.storage.exceptions import BackendError
@@ -23,17 +25,17 @@ from cliquet.testing.cache import CacheContract
 DAY_SECONDS = 24 * 3600
 
 
-def load(hosts, **settings):
+def load(hosts: Any, **settings: Any) -> Any:
     given = {"cache_hosts": hosts, **settings}
     return memcached.load_from_config(SimpleNamespace(get_settings=lambda: given))
 
 
 @pytest.fixture
-def open_cache():
+def open_cache() -> Iterator[Any]:
     """Load caches whose connections are closed in the end."""
     caches = []
 
-    def load_cache(*args, **settings):
+    def load_cache(*args: Any, **settings: Any) -> Any:
         caches.append(load(*args, **settings))
         return caches[-1]
 
@@ -43,14 +45,14 @@ def open_cache():
 
 
 @pytest.fixture
-def cache(memcached_server, open_cache):
+def cache(memcached_server: str, open_cache: Any) -> Any:
     cache = open_cache(memcached_server)
     cache.flush()
     return cache
 
 
 @contextlib.contextmanager
-def stoppable_memcached():
+def stoppable_memcached() -> Iterator[Any]:
     port = free_port()
     command = [shutil.which("memcached"), "-l", "127.0.0.1", "-p", str(port), "-U", "0"]
     server = ServerProcess(command, port, user=unprivileged_user())
@@ -62,7 +64,7 @@ def stoppable_memcached():
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Move the clock of the application away from that of the server."""
     clock = SimpleNamespace(offset_ms=0)
     real = utils.msec_time
@@ -78,7 +80,7 @@ class TestCache(CacheContract):
 
 
 @pytest.mark.clause("B-21.34", "B-3.10", "E-2.1")
-def test_the_configuration_names_servers_which_are_not_asked_yet():
+def test_the_configuration_names_servers_which_are_not_asked_yet() -> None:
     cache = load("nowhere.example 10.0.0.1:7000\n[::1]:7001")
 
     assert isinstance(cache, memcached.Cache)
@@ -98,7 +100,7 @@ def test_the_configuration_names_servers_which_are_not_asked_yet():
         ("[::1]", ("::1", 11211)),
     ],
 )
-def test_an_address_is_a_host_and_perhaps_a_port(text, expected):
+def test_an_address_is_a_host_and_perhaps_a_port(text: str, expected: Any) -> None:
     assert parse_host(text) == expected
 
 
@@ -106,7 +108,7 @@ def test_an_address_is_a_host_and_perhaps_a_port(text, expected):
 @pytest.mark.parametrize(
     "hosts", ["", " ", "host:port", "host:99999", ":7000", "memcached://host", "user@host", "[::1"]
 )
-def test_another_form_fails_at_the_start_and_names_the_setting(hosts):
+def test_another_form_fails_at_the_start_and_names_the_setting(hosts: str) -> None:
     with pytest.raises(SettingError, match="cache_hosts"):
         load(hosts)
 
@@ -129,7 +131,7 @@ except ImportError as error:
 
 
 @pytest.mark.clause("E-2.1", "S-11.1")
-def test_the_module_can_be_imported_without_the_library_and_names_the_extra():
+def test_the_module_can_be_imported_without_the_library_and_names_the_extra() -> None:
     run = subprocess.run(
         [sys.executable, "-c", WITHOUT_THE_LIBRARY], capture_output=True, text=True, check=True
     )
@@ -141,7 +143,7 @@ def test_the_module_can_be_imported_without_the_library_and_names_the_extra():
 
 
 @pytest.mark.clause("B-14.1", "B-21.34")
-def test_keys_that_differ_only_where_the_server_is_blind_are_different(cache):
+def test_keys_that_differ_only_where_the_server_is_blind_are_different(cache: CacheBase) -> None:
     keys = ["k" * 249, "k" * 250, "k" * 251, "k" * 999, "a b", "a  b", "a\tb", "é", "e\u0301"]
     keys += ["\ud800", "\ud801", "\x00", "\x7f", ""]
     for key in keys:
@@ -151,7 +153,9 @@ def test_keys_that_differ_only_where_the_server_is_blind_are_different(cache):
 
 
 @pytest.mark.clause("B-22.28", "B-13.7", "S-11.6")
-def test_a_flush_leaves_the_entries_of_other_prefixes(memcached_server, open_cache):
+def test_a_flush_leaves_the_entries_of_other_prefixes(
+    memcached_server: str, open_cache: Any
+) -> None:
     prefixes = ["", "a", "ab", "a:b", "1:a", "é " * 200]
     caches = [open_cache(memcached_server, cache_prefix=prefix) for prefix in prefixes]
     for cache in caches:
@@ -167,7 +171,9 @@ def test_a_flush_leaves_the_entries_of_other_prefixes(memcached_server, open_cac
 
 
 @pytest.mark.clause("B-22.28", "B-13.6")
-def test_what_was_flushed_never_comes_back(cache, memcached_server, open_cache):
+def test_what_was_flushed_never_comes_back(
+    cache: Any, memcached_server: Any, open_cache: Any
+) -> None:
     other = open_cache(memcached_server)
     cache.set("key", "value", 3600)
     cache.flush()
@@ -184,7 +190,7 @@ def test_what_was_flushed_never_comes_back(cache, memcached_server, open_cache):
 
 
 @pytest.mark.clause("B-21.34", "B-13.6")
-def test_entries_are_lost_with_the_generation_of_their_prefix(cache):
+def test_entries_are_lost_with_the_generation_of_their_prefix(cache: Any) -> None:
     cache.set("key", "value")
     cache._client.delete(cache._generation_key)
 
@@ -196,7 +202,7 @@ def test_entries_are_lost_with_the_generation_of_their_prefix(cache):
 
 
 @pytest.mark.clause("B-13.3", "B-21.34")
-def test_fractions_of_seconds_count(cache, clock):
+def test_fractions_of_seconds_count(cache: CacheBase, clock: Any) -> None:
     cache.set("key", "value", 1.5)
     clock.offset_ms = 1_400
     assert 0 < cache.ttl("key") <= 0.1
@@ -208,7 +214,7 @@ def test_fractions_of_seconds_count(cache, clock):
 
 
 @pytest.mark.clause("B-13.3", "B-21.34")
-def test_the_server_drops_an_entry_after_its_expiry_and_not_before(cache):
+def test_the_server_drops_an_entry_after_its_expiry_and_not_before(cache: Any) -> None:
     cache.set("short", "value", 0.2)
     cache.set("long", "value", 2.2)
     cache.set("lasting", "value")
@@ -224,7 +230,7 @@ def test_the_server_drops_an_entry_after_its_expiry_and_not_before(cache):
 
 @pytest.mark.clause("B-13.5", "B-21.34")
 @pytest.mark.parametrize("days", [29.999, 30, 31, 400])
-def test_a_delay_of_more_than_a_month_is_no_date(cache, days):
+def test_a_delay_of_more_than_a_month_is_no_date(cache: CacheBase, days: float) -> None:
     cache.set("set", "value", days * DAY_SECONDS)
     cache.set("expire", "value")
     cache.expire("expire", days * DAY_SECONDS)
@@ -238,7 +244,7 @@ def test_a_delay_of_more_than_a_month_is_no_date(cache, days):
 
 
 @pytest.mark.clause("B-21.31", "B-13.6")
-def test_one_of_those_who_delete_an_entry_is_given_it(cache):
+def test_one_of_those_who_delete_an_entry_is_given_it(cache: CacheBase) -> None:
     with ThreadPoolExecutor(8) as pool:
         for n in range(20):
             cache.set("key", n)
@@ -247,7 +253,7 @@ def test_one_of_those_who_delete_an_entry_is_given_it(cache):
 
 
 @pytest.mark.clause("B-13.8", "B-13.4")
-def test_changing_an_expiry_never_brings_an_older_value_back(cache):
+def test_changing_an_expiry_never_brings_an_older_value_back(cache: CacheBase) -> None:
     with ThreadPoolExecutor(4) as pool:
         for n in range(50):
             cache.set("key", n)
@@ -261,7 +267,7 @@ def test_changing_an_expiry_never_brings_an_older_value_back(cache):
 # Failures
 
 
-def every_call(cache):
+def every_call(cache: Any) -> dict[str, Any]:
     return {
         "get": lambda: cache.get("key"),
         "set": lambda: cache.set("key", 1),
@@ -274,7 +280,7 @@ def every_call(cache):
 
 
 @pytest.mark.clause("B-2.5", "B-3.10")
-def test_every_call_fails_each_time_while_the_server_is_down(open_cache):
+def test_every_call_fails_each_time_while_the_server_is_down(open_cache: Any) -> None:
     cache = open_cache(f"127.0.0.1:{free_port()}")
 
     # The driver would answer nothing at all for a while, after the first failure.
@@ -286,7 +292,7 @@ def test_every_call_fails_each_time_while_the_server_is_down(open_cache):
 
 @pytest.mark.clause("B-2.5", "B-21.34")
 @pytest.mark.usefixtures("memcached_server")
-def test_a_server_that_was_started_again_is_used_at_once(open_cache):
+def test_a_server_that_was_started_again_is_used_at_once(open_cache: Any) -> None:
     with stoppable_memcached() as server:
         cache = open_cache(f"127.0.0.1:{server.port}")
         with ThreadPoolExecutor(4) as pool:
@@ -305,7 +311,7 @@ def test_a_server_that_was_started_again_is_used_at_once(open_cache):
 
 @pytest.mark.clause("B-2.5", "B-21.34")
 @pytest.mark.usefixtures("memcached_server")
-def test_connections_that_the_server_has_closed_are_replaced(open_cache):
+def test_connections_that_the_server_has_closed_are_replaced(open_cache: Any) -> None:
     with stoppable_memcached() as server:
         cache = open_cache(f"127.0.0.1:{server.port}")
         with ThreadPoolExecutor(4) as pool:
@@ -317,7 +323,7 @@ def test_connections_that_the_server_has_closed_are_replaced(open_cache):
         assert cache.get("key") == "value"
 
 
-def _fails(cache, number):
+def _fails(cache: Any, number: Any) -> bool:
     try:
         cache.set(str(number), number)
     except BackendError:
@@ -327,7 +333,7 @@ def _fails(cache, number):
 
 @pytest.mark.clause("B-2.5", "B-21.34")
 @pytest.mark.usefixtures("processes")
-def test_the_keys_of_a_server_that_is_down_do_not_move(open_cache):
+def test_the_keys_of_a_server_that_is_down_do_not_move(open_cache: Any) -> None:
     with running_memcached() as address:
         cache = open_cache(f"{address} 127.0.0.1:{free_port()}")
         client = cache._client
@@ -350,7 +356,7 @@ def test_the_keys_of_a_server_that_is_down_do_not_move(open_cache):
 
 
 @pytest.mark.clause("B-2.5", "B-21.34")
-def test_a_value_beyond_the_limit_of_the_server_is_a_backend_error(cache):
+def test_a_value_beyond_the_limit_of_the_server_is_a_backend_error(cache: CacheBase) -> None:
     with pytest.raises(BackendError) as raised:
         cache.set("key", "x" * 2_000_000)
 
@@ -361,7 +367,9 @@ def test_a_value_beyond_the_limit_of_the_server_is_a_backend_error(cache):
 
 @pytest.mark.clause("B-21.35", "B-2.5")
 @pytest.mark.setting("cache_pool_size", "{component}_pool_timeout")
-def test_threads_wait_for_a_connection_and_not_for_ever(memcached_server, open_cache):
+def test_threads_wait_for_a_connection_and_not_for_ever(
+    memcached_server: str, open_cache: Any
+) -> None:
     cache = open_cache(memcached_server, cache_pool_size=1, cache_pool_timeout=10)
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda n: cache.set(str(n), n), range(80))) == [None] * 80

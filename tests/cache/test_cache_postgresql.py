@@ -34,7 +34,7 @@ def load(url: str, **configured: Any) -> Cache:
 def run(cache: Cache, statement: str, parameters: Any = ()) -> list[Any]:
     with cache.client.autocommit() as session:
         cursor = session.execute(statement, parameters)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.description else []  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_connections_are_its_own_even_with_the_url_of_the_storage(postgresql_url
         warnings.simplefilter("error")
         cache = postgresql.load_from_config(config)
     assert cache.client is not storage_client
-    assert cache.client.engine.pool.size() == 3
+    assert cache.client.engine.pool.size() == 3  # type: ignore[attr-defined]
 
 
 @pytest.mark.clause("S-11.6", "B-13.9")
@@ -372,8 +372,8 @@ def test_lookups_flush_and_purge_use_the_indexes(
 
     def explained(session: Any, statement: str, parameters: Any) -> bytes:
         with cache.client.autocommit() as other:
-            other._cursor.execute(b"EXPLAIN " + bound(session, statement, parameters))
-            plans.append("\n".join(line for (line,) in other._cursor.fetchall()))
+            other._cursor.execute(b"EXPLAIN " + bound(session, statement, parameters))  # type: ignore[attr-defined]
+            plans.append("\n".join(line for (line,) in other._cursor.fetchall()))  # type: ignore[attr-defined]
         return bound(session, statement, parameters)
 
     own = Cache(cache.client, cache_prefix="p7_")

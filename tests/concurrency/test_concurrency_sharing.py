@@ -3,6 +3,8 @@
 import json
 import sys
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import colander
 import pytest
@@ -38,13 +40,13 @@ class Morel(resource.ShareableResource):
     mapping = MorelSchema()
 
     @classmethod
-    def run_meanwhile(cls, name):
+    def run_meanwhile(cls, name: Any) -> None:
         if name == "slow" and cls.meanwhile:
             in_another_thread(cls.meanwhile.pop())
 
 
 @pytest.fixture
-def meanwhile():
+def meanwhile() -> Iterator[Any]:
     """Functions that another client runs while the body of a record named `slow` is validated."""
     Morel.meanwhile.clear()
     yield Morel.meanwhile
@@ -52,17 +54,17 @@ def meanwhile():
 
 
 @pytest.fixture
-def app():
+def app() -> TestApp:
     return make_app([Morel])
 
 
 @pytest.fixture
-def url():
+def url() -> str:
     return f"{URL}/{uuid.uuid4()}"
 
 
 @pytest.fixture
-def frequent_switches():
+def frequent_switches() -> Iterator[None]:
     """Let threads interrupt each other a thousand times more often than usual."""
     interval_seconds = sys.getswitchinterval()
     sys.setswitchinterval(interval_seconds / 1000)
@@ -70,26 +72,26 @@ def frequent_switches():
     sys.setswitchinterval(interval_seconds)
 
 
-def client(app):
+def client(app: TestApp) -> TestApp:
     """Return a client for one thread: each keeps cookies of its own."""
     return TestApp(app.app)
 
 
-def body(name, **members):
+def body(name: Any, **members: Any) -> dict[str, Any]:
     return {"data": {"name": name, **members}}
 
 
-def uri_of(url):
+def uri_of(url: Any) -> Any:
     return url.removeprefix("/v0")
 
 
-def owner_creates(app, url, **kwargs):
+def owner_creates(app: TestApp, url: Any, **kwargs: Any) -> Any:
     grant(app, COLLECTION, "morel:create", user_id(app, OWNER))
     return client(app).put_json(url, {**body("theirs"), **kwargs}, headers=OWNER, status=201)
 
 
 @pytest.mark.clause("D-62", "H-5.4")
-def test_a_put_allowed_to_replace_does_not_create(app, url, meanwhile):
+def test_a_put_allowed_to_replace_does_not_create(app: TestApp, url: str, meanwhile: Any) -> None:
     owner_creates(app, url, permissions={"write": [user_id(app, USER)]})
     meanwhile.append(lambda: client(app).delete(url, headers=OWNER, status=200))
 
@@ -102,7 +104,7 @@ def test_a_put_allowed_to_replace_does_not_create(app, url, meanwhile):
 
 
 @pytest.mark.clause("D-62", "H-5.4")
-def test_a_put_allowed_to_create_does_not_replace(app, url, meanwhile):
+def test_a_put_allowed_to_create_does_not_replace(app: TestApp, url: str, meanwhile: Any) -> None:
     grant(app, COLLECTION, "morel:create", user_id(app, USER))
     meanwhile.append(lambda: owner_creates(app, url))
 
@@ -115,7 +117,9 @@ def test_a_put_allowed_to_create_does_not_replace(app, url, meanwhile):
 
 
 @pytest.mark.clause("D-62", "H-5.16")
-def test_an_anonymous_put_allowed_to_create_does_not_replace(app, url, meanwhile):
+def test_an_anonymous_put_allowed_to_create_does_not_replace(
+    app: TestApp, url: str, meanwhile: Any
+) -> None:
     grant(app, COLLECTION, "morel:create", "system.Everyone")
     meanwhile.append(lambda: owner_creates(app, url))
 
@@ -126,7 +130,9 @@ def test_an_anonymous_put_allowed_to_create_does_not_replace(app, url, meanwhile
 
 
 @pytest.mark.clause("D-62")
-def test_a_put_allowed_to_do_both_creates_anew_what_was_deleted(app, url, meanwhile):
+def test_a_put_allowed_to_do_both_creates_anew_what_was_deleted(
+    app: TestApp, url: str, meanwhile: Any
+) -> None:
     me = user_id(app, USER)
     grant(app, COLLECTION, "morel:create", me)
     owner_creates(app, url, permissions={"write": [me], "read": ["group:friends"]})
@@ -139,7 +145,9 @@ def test_a_put_allowed_to_do_both_creates_anew_what_was_deleted(app, url, meanwh
 
 
 @pytest.mark.clause("D-62")
-def test_a_put_allowed_to_do_both_replaces_what_was_created(app, url, meanwhile):
+def test_a_put_allowed_to_do_both_replaces_what_was_created(
+    app: TestApp, url: str, meanwhile: Any
+) -> None:
     me = user_id(app, USER)
     grant(app, COLLECTION, "morel:create", me)
     meanwhile.append(lambda: owner_creates(app, url, permissions={"write": [me]}))
@@ -152,12 +160,12 @@ def test_a_put_allowed_to_do_both_replaces_what_was_created(app, url, meanwhile)
 
 @pytest.mark.clause("D-62", "H-5.18")
 def test_a_put_allowed_to_replace_does_not_replace_what_another_has_created_anew(
-    app, url, meanwhile
-):
+    app: TestApp, url: str, meanwhile: Any
+) -> None:
     me = user_id(app, USER)
     owner_creates(app, url, permissions={"write": [me]})
 
-    def create_anew():
+    def create_anew() -> None:
         client(app).delete(url, headers=OWNER, status=200)
         client(app).put_json(url, body("anew"), headers=OWNER, status=201)
 
@@ -173,7 +181,9 @@ def test_a_put_allowed_to_replace_does_not_replace_what_another_has_created_anew
 
 
 @pytest.mark.clause("D-62", "D-55")
-def test_a_put_replaces_what_another_has_changed_where_it_still_may(app, url, meanwhile):
+def test_a_put_replaces_what_another_has_changed_where_it_still_may(
+    app: TestApp, url: str, meanwhile: Any
+) -> None:
     me = user_id(app, USER)
     owner_creates(app, url, permissions={"write": [me]})
     meanwhile.append(lambda: client(app).patch_json(url, body("other"), headers=OWNER, status=200))
@@ -184,9 +194,11 @@ def test_a_put_replaces_what_another_has_changed_where_it_still_may(app, url, me
 
 
 @pytest.mark.clause("D-62", "P-16.3")
-def test_a_put_that_needs_no_permission_is_not_judged_by_another(url, meanwhile):
+def test_a_put_that_needs_no_permission_is_not_judged_by_another(url: str, meanwhile: Any) -> None:
     class OpenViewSet(resource.ShareableViewSet):
-        def get_view_arguments(self, endpoint_type, resource_cls, method):
+        def get_view_arguments(
+            self, endpoint_type: Any, resource_cls: Any, method: str
+        ) -> dict[Any, Any]:
             arguments = super().get_view_arguments(endpoint_type, resource_cls, method)
             return {**arguments, "permission": NO_PERMISSION_REQUIRED}
 
@@ -197,10 +209,12 @@ def test_a_put_that_needs_no_permission_is_not_judged_by_another(url, meanwhile)
 
 
 @pytest.mark.clause("D-55", "E-4.1", "H-24.6")
-def test_json_patches_of_permissions_are_all_preserved(app, url, frequent_switches):
+def test_json_patches_of_permissions_are_all_preserved(
+    app: TestApp, url: str, frequent_switches: None
+) -> None:
     owner_creates(app, url, permissions={"read": ["group:first"]})
 
-    def add(rank):
+    def add(rank: Any) -> Any:
         operation = {"op": "add", "path": "/permissions/read/-", "value": f"group:{rank}"}
         return client(app).patch(
             url,
@@ -217,7 +231,9 @@ def test_json_patches_of_permissions_are_all_preserved(app, url, frequent_switch
 
 @pytest.mark.clause("D-62", "D-54", "D-49")
 @pytest.mark.parametrize("condition", [{}, {"If-None-Match": "*"}])
-def test_of_several_creators_of_one_record_one_has_it(app, frequent_switches, condition):
+def test_of_several_creators_of_one_record_one_has_it(
+    app: TestApp, frequent_switches: Any, condition: Any
+) -> None:
     users = [basic_auth(f"user{rank}") for rank in range(THREADS)]
     names = {user_id(app, user): f"name{rank}" for rank, user in enumerate(users)}
     grant(app, COLLECTION, "morel:create", "system.Authenticated")
@@ -225,7 +241,7 @@ def test_of_several_creators_of_one_record_one_has_it(app, frequent_switches, co
     for _ in range(5):
         url = f"{URL}/{uuid.uuid4()}"
 
-        def create(rank, url=url):
+        def create(rank: Any, url: Any = url) -> Any:
             return client(app).put_json(
                 url, body(f"name{rank}"), headers={**users[rank], **condition}, status="*"
             )
@@ -244,11 +260,13 @@ def test_of_several_creators_of_one_record_one_has_it(app, frequent_switches, co
 
 
 @pytest.mark.clause("D-56", "D-49")
-def test_of_several_creators_with_one_unique_value_one_has_it(app, frequent_switches):
+def test_of_several_creators_with_one_unique_value_one_has_it(
+    app: TestApp, frequent_switches: Any
+) -> None:
     users = [basic_auth(f"user{rank}") for rank in range(THREADS)]
     grant(app, COLLECTION, "morel:create", "system.Authenticated")
 
-    def create(rank):
+    def create(rank: Any) -> Any:
         return client(app).post_json(
             URL, body(f"name{rank}", code="x"), headers=users[rank], status="*"
         )
@@ -265,15 +283,15 @@ def test_of_several_creators_with_one_unique_value_one_has_it(app, frequent_swit
 
 @pytest.mark.clause("D-62", "D-61", "H-5.18", "B-15.17")
 def test_a_record_that_is_replaced_while_it_is_deleted_leaves_no_permissions(
-    app, frequent_switches
-):
+    app: TestApp, frequent_switches: None
+) -> None:
     me = user_id(app, USER)
 
     for _ in range(10):
         url = f"{URL}/{uuid.uuid4()}"
         owner_creates(app, url, permissions={"write": [me]})
 
-        def run(rank, url=url):
+        def run(rank: Any, url: Any = url) -> Any:
             if rank == 0:
                 return client(app).delete(url, headers=OWNER, status="*").status_code
             send = client(app).put_json if rank % 2 else client(app).patch_json
@@ -290,13 +308,15 @@ def test_a_record_that_is_replaced_while_it_is_deleted_leaves_no_permissions(
 
 
 @pytest.mark.clause("B-15.17", "H-24.7")
-def test_all_who_write_at_once_may_write_from_then_on(app, url, frequent_switches):
+def test_all_who_write_at_once_may_write_from_then_on(
+    app: TestApp, url: str, frequent_switches: None
+) -> None:
     users = [basic_auth(f"user{rank}") for rank in range(THREADS)]
     for user in users:
         app.app.registry.permission.add_user_principal(user_id(app, user), "group:writers")
     owner_creates(app, url, permissions={"write": ["group:writers"]})
 
-    def write(rank):
+    def write(rank: Any) -> Any:
         return client(app).patch_json(
             url, {"data": {"name": f"name{rank}"}}, headers=users[rank], status=200
         )

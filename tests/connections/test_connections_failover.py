@@ -2,7 +2,9 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import psycopg2
 import pytest
@@ -16,13 +18,13 @@ from cliquet.testing.storage.common import HOME, OTHER_PARENT, create
 POOL_SIZE = 5
 
 
-def make_storage(url, **settings):
+def make_storage(url: Any, **settings: Any) -> Any:
     configured = {"storage_url": url, "storage_pool_size": POOL_SIZE, **settings}
     config = SimpleNamespace(get_settings=lambda: configured)
     return storage_module.load_from_config(config)
 
 
-def administer(url, *statements):
+def administer(url: Any, *statements: Any) -> None:
     with contextlib.closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
         for statement in statements:
@@ -31,16 +33,16 @@ def administer(url, *statements):
             connection.cursor().execute(statement)
 
 
-def set_readonly(url, value):
+def set_readonly(url: Any, value: Any) -> None:
     name = url.rpartition("/")[2]
     administer(url, f"ALTER DATABASE {name} SET default_transaction_read_only = {value}")
 
 
-def fill_pool(client):
+def fill_pool(client: Any) -> None:
     """Open all the connections that the pool keeps."""
     all_open = threading.Barrier(POOL_SIZE)
 
-    def use():
+    def use() -> None:
         with client.connect(readonly=True) as session:
             session.execute("SELECT 1")
             all_open.wait(20)
@@ -53,13 +55,13 @@ def fill_pool(client):
     assert client.engine.pool.checkedin() == POOL_SIZE
 
 
-def pids(client):
+def pids(client: Any) -> Any:
     with client.connect(readonly=True) as session:
         return session.execute("SELECT pg_backend_pid()").fetchone()[0]
 
 
 @pytest.fixture(params=["direct", "pgbouncer"])
-def url(request, postgresql_url):
+def url(request: pytest.FixtureRequest, postgresql_url: str) -> Iterator[Any]:
     if request.param == "direct":
         yield postgresql_url
     else:
@@ -68,7 +70,7 @@ def url(request, postgresql_url):
 
 
 @pytest.mark.clause("B-21.7", "B-2.5")
-def test_one_failure_drops_all_connections_that_take_no_writes(postgresql_url):
+def test_one_failure_drops_all_connections_that_take_no_writes(postgresql_url: str) -> None:
     storage = make_storage(postgresql_url)
     storage.initialize_schema()
     set_readonly(postgresql_url, "on")
@@ -90,7 +92,7 @@ def test_one_failure_drops_all_connections_that_take_no_writes(postgresql_url):
     [lambda storage: storage.flush(), lambda storage: storage.collection_timestamp(**OTHER_PARENT)],
     ids=["in a transaction", "in autocommit"],
 )
-def test_whatever_the_request_that_finds_it(postgresql_url, fails_first):
+def test_whatever_the_request_that_finds_it(postgresql_url: str, fails_first: Any) -> None:
     """Also what is written in autocommit, and beside the transaction."""
     storage = make_storage(postgresql_url)
     storage.initialize_schema()
@@ -110,13 +112,15 @@ def test_whatever_the_request_that_finds_it(postgresql_url, fails_first):
 
 
 @pytest.mark.clause("B-2.5", "E-9.2")
-def test_after_the_server_ended_its_connections_the_next_request_succeeds(url, postgresql_url):
+def test_after_the_server_ended_its_connections_the_next_request_succeeds(
+    url: Any, postgresql_url: str
+) -> None:
     storage = make_storage(url)
     storage.initialize_schema()
     fill_pool(storage.client)
     failed = threading.Event()
 
-    def be_ended():
+    def be_ended() -> None:
         with pytest.raises(BackendError), storage.client.begin() as session:
             session.execute("SELECT 'ended', pg_sleep(20)")
         failed.set()
@@ -137,7 +141,7 @@ def test_after_the_server_ended_its_connections_the_next_request_succeeds(url, p
 
 
 @pytest.mark.clause("B-21.7", "S-7.6")
-def test_a_service_that_only_reads_keeps_its_connections(postgresql_url):
+def test_a_service_that_only_reads_keeps_its_connections(postgresql_url: str) -> None:
     writer = make_storage(postgresql_url)
     writer.initialize_schema()
     create(writer)

@@ -1,5 +1,7 @@
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 from transaction.interfaces import TransactionFailedError
@@ -16,7 +18,7 @@ class BlockError(Exception):
 
 
 @contextmanager
-def failing(block):
+def failing(block: Any) -> Iterator[Any]:
     """Make a block fail when it ends."""
     with suppress(BlockError), block as value:
         yield value
@@ -24,19 +26,19 @@ def failing(block):
 
 
 @pytest.fixture
-def store():
+def store() -> Any:
     return MemoryStore("The store", lock_timeout_seconds=20)
 
 
 @pytest.fixture
-def values(store):
+def values(store: Any) -> Any:
     values = TransactionalMap(store)
     with store.write():
         values.set("old", 1)
     return values
 
 
-def test_a_write_is_visible_when_its_block_has_ended(store, values):
+def test_a_write_is_visible_when_its_block_has_ended(store: Any, values: Any) -> None:
     with store.write():
         values.set("new", 2)
         assert in_another_thread(lambda: values.get("new")) is None
@@ -44,7 +46,7 @@ def test_a_write_is_visible_when_its_block_has_ended(store, values):
     assert in_another_thread(lambda: values.get("new")) == 2
 
 
-def test_the_writer_sees_its_changes_and_the_readers_do_not(store, values):
+def test_the_writer_sees_its_changes_and_the_readers_do_not(store: Any, values: Any) -> None:
     with store.write():
         values.set("old", 2)
         values.set("new", 3)
@@ -59,7 +61,7 @@ def test_the_writer_sees_its_changes_and_the_readers_do_not(store, values):
         assert in_another_thread(lambda: len(values)) == 1
 
 
-def test_readers_still_see_what_is_being_deleted(store, values):
+def test_readers_still_see_what_is_being_deleted(store: Any, values: Any) -> None:
     with store.write():
         values.delete("old")
 
@@ -71,7 +73,7 @@ def test_readers_still_see_what_is_being_deleted(store, values):
     assert in_another_thread(lambda: values.get("old")) is None
 
 
-def test_the_latest_value_includes_what_others_have_not_committed(store, values):
+def test_the_latest_value_includes_what_others_have_not_committed(store: Any, values: Any) -> None:
     with store.write():
         values.set("old", 2)
 
@@ -79,7 +81,7 @@ def test_the_latest_value_includes_what_others_have_not_committed(store, values)
         assert in_another_thread(lambda: values.latest("unknown")) is None
 
 
-def test_a_copy_of_the_items_does_not_change(store, values):
+def test_a_copy_of_the_items_does_not_change(store: Any, values: Any) -> None:
     items = values.items()
 
     with store.write():
@@ -89,7 +91,7 @@ def test_a_copy_of_the_items_does_not_change(store, values):
 
 
 @pytest.mark.clause("B-5.20")
-def test_a_block_that_raises_is_undone(store, values):
+def test_a_block_that_raises_is_undone(store: Any, values: Any) -> None:
     with failing(store.write()):
         values.set("old", 2)
         values.set("old", 3)
@@ -101,7 +103,7 @@ def test_a_block_that_raises_is_undone(store, values):
     assert in_another_thread(values.items) == [("old", 1)]
 
 
-def test_an_inner_block_that_raises_is_undone_alone(store, values):
+def test_an_inner_block_that_raises_is_undone_alone(store: Any, values: Any) -> None:
     with store.write():
         values.set("before", 2)
         with failing(store.write()):
@@ -113,14 +115,14 @@ def test_an_inner_block_that_raises_is_undone_alone(store, values):
     assert sorted(in_another_thread(values.items)) == expected
 
 
-def test_an_inner_block_does_not_commit_the_outer_one(store, values):
+def test_an_inner_block_does_not_commit_the_outer_one(store: Any, values: Any) -> None:
     with store.write():
         with store.write():
             values.set("new", 2)
         assert in_another_thread(lambda: values.get("new")) is None
 
 
-def test_clearing_can_be_undone(store, values):
+def test_clearing_can_be_undone(store: Any, values: Any) -> None:
     with failing(store.write()):
         values.clear()
         assert values.items() == []
@@ -128,23 +130,25 @@ def test_clearing_can_be_undone(store, values):
     assert values.items() == [("old", 1)]
 
 
-def test_a_change_outside_a_write_block_is_refused(values):
+def test_a_change_outside_a_write_block_is_refused(values: Any) -> None:
     with pytest.raises(RuntimeError, match="The store"):
         values.set("new", 2)
 
     assert values.items() == [("old", 1)]
 
 
-def test_a_change_by_a_thread_that_does_not_hold_the_lock_is_refused(store, values):
+def test_a_change_by_a_thread_that_does_not_hold_the_lock_is_refused(
+    store: Any, values: Any
+) -> None:
     with store.write(), pytest.raises(RuntimeError):
         in_another_thread(lambda: values.set("new", 2))
 
 
 @pytest.mark.clause("B-2.5")
-def test_a_lock_that_is_not_obtained_in_time_is_an_error_worth_a_retry():
+def test_a_lock_that_is_not_obtained_in_time_is_an_error_worth_a_retry() -> None:
     store = MemoryStore("The store", lock_timeout_seconds=0.01)
 
-    def write():
+    def write() -> None:
         with store.write():
             pass
 
@@ -155,11 +159,11 @@ def test_a_lock_that_is_not_obtained_in_time_is_an_error_worth_a_retry():
     in_another_thread(write)
 
 
-def test_a_request_that_does_not_get_the_lock_can_still_be_ended():
+def test_a_request_that_does_not_get_the_lock_can_still_be_ended() -> None:
     store = MemoryStore("The store", lock_timeout_seconds=0.01)
     values = TransactionalMap(store)
 
-    def write():
+    def write() -> None:
         with request_transaction(), store.write():
             values.set("new", 1)
 
@@ -171,7 +175,7 @@ def test_a_request_that_does_not_get_the_lock_can_still_be_ended():
 
 
 @pytest.mark.clause("X-18")
-def test_in_a_request_the_writes_are_visible_after_its_commit(store, values):
+def test_in_a_request_the_writes_are_visible_after_its_commit(store: Any, values: Any) -> None:
     with request_transaction():
         with store.write():
             values.set("new", 2)
@@ -184,14 +188,16 @@ def test_in_a_request_the_writes_are_visible_after_its_commit(store, values):
 
 
 @pytest.mark.clause("X-18")
-def test_a_request_that_fails_is_undone_and_lets_the_next_writer_in(store, values):
+def test_a_request_that_fails_is_undone_and_lets_the_next_writer_in(
+    store: Any, values: Any
+) -> None:
     with failing(request_transaction()), store.write():
         values.set("old", 2)
 
     assert values.items() == [("old", 1)]
     assert not in_another_thread(lambda: store.is_owner)
 
-    def write():
+    def write() -> None:
         with store.write():
             values.set("old", 3)
 
@@ -200,14 +206,14 @@ def test_a_request_that_fails_is_undone_and_lets_the_next_writer_in(store, value
 
 
 @pytest.mark.clause("X-18")
-def test_a_request_that_only_reads_takes_no_lock(store, values):
+def test_a_request_that_only_reads_takes_no_lock(store: Any, values: Any) -> None:
     with request_transaction():
         assert values.get("old") == 1
         assert not store.is_owner
 
 
 @pytest.mark.clause("X-18")
-def test_a_block_that_raises_in_a_request_is_undone_at_once(store, values):
+def test_a_block_that_raises_in_a_request_is_undone_at_once(store: Any, values: Any) -> None:
     with request_transaction():
         with store.write():
             values.set("kept", 2)
@@ -219,8 +225,8 @@ def test_a_block_that_raises_in_a_request_is_undone_at_once(store, values):
 
 
 @pytest.mark.clause("X-23")
-def test_savepoints_can_be_nested(store, values):
-    def write(key, value):
+def test_savepoints_can_be_nested(store: Any, values: Any) -> None:
+    def write(key: Any, value: Any) -> None:
         with store.write():
             values.set(key, value)
 
@@ -242,7 +248,7 @@ def test_savepoints_can_be_nested(store, values):
 
 
 @pytest.mark.clause("X-23")
-def test_a_savepoint_can_be_rolled_back_twice(store, values):
+def test_a_savepoint_can_be_rolled_back_twice(store: Any, values: Any) -> None:
     with request_transaction() as transaction:
         with store.write():
             values.set("a", 1)
@@ -255,7 +261,7 @@ def test_a_savepoint_can_be_rolled_back_twice(store, values):
 
 
 @pytest.mark.clause("X-23")
-def test_rolling_back_to_before_the_first_write_releases_the_lock(store, values):
+def test_rolling_back_to_before_the_first_write_releases_the_lock(store: Any, values: Any) -> None:
     with request_transaction() as transaction:
         savepoint = transaction.savepoint()
         with store.write():
@@ -271,22 +277,22 @@ def test_rolling_back_to_before_the_first_write_releases_the_lock(store, values)
 
 
 @pytest.mark.clause("X-18", "B-18.9")
-def test_a_commit_that_fails_elsewhere_is_undone(store, values):
+def test_a_commit_that_fails_elsewhere_is_undone(store: Any, values: Any) -> None:
     class FailingDataManager:
         transaction_manager = None
 
-        def abort(self, transaction):
+        def abort(self, transaction: Any) -> None:
             pass
 
         tpc_begin = commit = tpc_finish = tpc_abort = abort
 
-        def tpc_vote(self, transaction):
+        def tpc_vote(self, transaction: Any) -> None:
             raise BlockError
 
-        def sortKey(self):  # noqa: N802 - name of the interface
+        def sortKey(self) -> str:  # noqa: N802 - name of the interface
             return "zzz"
 
-    def request():
+    def request() -> None:
         with request_transaction() as transaction, store.write():
             values.set("old", 2)
             transaction.join(FailingDataManager())
@@ -298,8 +304,8 @@ def test_a_commit_that_fails_elsewhere_is_undone(store, values):
     assert not store.is_owner
 
 
-def test_a_write_in_a_hook_after_the_commit_commits_itself(store, values):
-    def after_commit(status):
+def test_a_write_in_a_hook_after_the_commit_commits_itself(store: Any, values: Any) -> None:
+    def after_commit(status: int | str) -> None:
         with store.write():
             values.set("hook", 1)
 
@@ -312,8 +318,10 @@ def test_a_write_in_a_hook_after_the_commit_commits_itself(store, values):
     assert in_another_thread(lambda: values.get("hook")) == 1
 
 
-def test_a_write_in_a_hook_before_the_commit_belongs_to_the_request(store, values):
-    def before_commit():
+def test_a_write_in_a_hook_before_the_commit_belongs_to_the_request(
+    store: Any, values: Any
+) -> None:
+    def before_commit() -> None:
         with store.write():
             values.set("hook", 1)
 
@@ -324,7 +332,9 @@ def test_a_write_in_a_hook_before_the_commit_belongs_to_the_request(store, value
     assert not store.is_owner
 
 
-def test_requests_that_come_one_after_the_other_in_a_thread_are_independent(store, values):
+def test_requests_that_come_one_after_the_other_in_a_thread_are_independent(
+    store: Any, values: Any
+) -> None:
     for n in range(3):
         with request_transaction(), store.write():
             values.set("old", n)
@@ -332,8 +342,8 @@ def test_requests_that_come_one_after_the_other_in_a_thread_are_independent(stor
 
 
 @pytest.mark.clause("B-9.4", "B-22.6")
-def test_increments_by_several_threads_are_all_kept(store, values):
-    def increment(rank):
+def test_increments_by_several_threads_are_all_kept(store: Any, values: Any) -> None:
+    def increment(rank: Any) -> None:
         for _ in range(50):
             if rank % 2:
                 with request_transaction(), store.write():
@@ -347,11 +357,11 @@ def test_increments_by_several_threads_are_all_kept(store, values):
 
 
 @pytest.mark.clause("B-5.20")
-def test_readers_see_the_maps_of_a_store_change_together(store):
+def test_readers_see_the_maps_of_a_store_change_together(store: Any) -> None:
     left, right = TransactionalMap(store), TransactionalMap(store)
     done = threading.Event()
 
-    def write():
+    def write() -> None:
         n = 0
         while not done.is_set():
             n += 1
@@ -370,7 +380,7 @@ def test_readers_see_the_maps_of_a_store_change_together(store):
         writer.join(30)
 
 
-def test_stores_can_be_used_together_in_one_request(store, values):
+def test_stores_can_be_used_together_in_one_request(store: Any, values: Any) -> None:
     other = MemoryStore("Another store")
     others = TransactionalMap(other)
 
@@ -384,27 +394,27 @@ def test_stores_can_be_used_together_in_one_request(store, values):
     assert others.items() == []
 
 
-def test_deleting_what_is_not_there_changes_nothing(store, values):
+def test_deleting_what_is_not_there_changes_nothing(store: Any, values: Any) -> None:
     with store.write():
         values.delete("unknown")
 
     assert values.items() == [("old", 1)]
 
 
-def test_a_transaction_that_can_no_longer_be_joined_keeps_no_lock(store, values):
+def test_a_transaction_that_can_no_longer_be_joined_keeps_no_lock(store: Any, values: Any) -> None:
     class FailingDataManager:
-        def abort(self, transaction):
+        def abort(self, transaction: Any) -> None:
             pass
 
         commit = tpc_finish = tpc_vote = tpc_abort = abort
 
-        def tpc_begin(self, transaction):
+        def tpc_begin(self, transaction: Any) -> None:
             raise BlockError
 
-        def sortKey(self):  # noqa: N802 - name of the interface
+        def sortKey(self) -> str:  # noqa: N802 - name of the interface
             return "zzz"
 
-    def write():
+    def write() -> None:
         with store.write():
             values.set("new", 2)
 

@@ -6,8 +6,10 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy
@@ -23,14 +25,14 @@ from cliquet.testing.transactions import request_transaction
 ROOT = Path(__file__).parents[2]
 
 
-def make_client(url, start="storage_", /, **options):
+def make_client(url: Any, start: str = "storage_", /, **options: Any) -> Any:
     configured = {f"{start}{name}": value for name, value in options.items()}
     config = SimpleNamespace(get_settings=lambda: {f"{start}url": url, **configured})
     return published.create_from_config(config, start)
 
 
 @pytest.fixture
-def client(postgresql_url):
+def client(postgresql_url: str) -> Iterator[Any]:
     client = make_client(postgresql_url)
     with client.connect() as session:
         session.execute("CREATE TABLE things (name text PRIMARY KEY)")
@@ -38,19 +40,19 @@ def client(postgresql_url):
     client.dispose()
 
 
-def add(client, name):
+def add(client: Any, name: Any) -> None:
     with client.connect() as session:
         session.execute("INSERT INTO things VALUES (%s)", (name,))
         session.has_written = True
 
 
-def names(client):
+def names(client: Any) -> list[Any]:
     with client.connect(readonly=True) as session:
         rows = session.execute("SELECT name FROM things ORDER BY name").fetchall()
     return [row[0] for row in rows]
 
 
-def in_another_thread(function):
+def in_another_thread(function: Any) -> Any:
     results = []
     thread = threading.Thread(target=lambda: results.append(function()))
     thread.start()
@@ -62,7 +64,7 @@ def in_another_thread(function):
 
 
 @pytest.mark.clause("B-11.5", "P-35.20", "S-11.7")
-def test_both_schemes_mean_psycopg2(postgresql_url):
+def test_both_schemes_mean_psycopg2(postgresql_url: str) -> None:
     former = postgresql_url.replace("postgresql://", "postgres://")
 
     with pytest.warns(DeprecationWarning, match="postgres://"):
@@ -78,7 +80,7 @@ def test_both_schemes_mean_psycopg2(postgresql_url):
 @pytest.mark.parametrize(
     "url", ["", "nonsense", "mysql://localhost/x", "postgresql+asyncpg://u:secret@localhost/x"]
 )
-def test_an_url_of_another_kind_is_refused_without_showing_the_password(url):
+def test_an_url_of_another_kind_is_refused_without_showing_the_password(url: str) -> None:
     with pytest.raises(settings.SettingError) as caught:
         make_client(url)
 
@@ -87,7 +89,7 @@ def test_an_url_of_another_kind_is_refused_without_showing_the_password(url):
 
 
 @pytest.mark.clause("B-11.6", "S-12.3")
-def test_the_same_url_gives_the_same_client_and_a_warning(postgresql_url):
+def test_the_same_url_gives_the_same_client_and_a_warning(postgresql_url: str) -> None:
     first = make_client(postgresql_url)
 
     message = r"^Reuse existing PostgreSQL connection\. Parameters cache_\* will be ignored\.$"
@@ -98,7 +100,7 @@ def test_the_same_url_gives_the_same_client_and_a_warning(postgresql_url):
 
 
 @pytest.mark.clause("B-11.6")
-def test_transaction_per_request_makes_another_client(postgresql_url):
+def test_transaction_per_request_makes_another_client(postgresql_url: str) -> None:
     first = make_client(postgresql_url)
     config = SimpleNamespace(
         get_settings=lambda: {"storage_url": postgresql_url, "transaction_per_request": False}
@@ -108,7 +110,7 @@ def test_transaction_per_request_makes_another_client(postgresql_url):
 
 
 @pytest.mark.clause("B-11.3", "S-12.1", "B-21.27")
-def test_options_reach_the_pool(postgresql_url):
+def test_options_reach_the_pool(postgresql_url: Any) -> None:
     client = make_client(
         postgresql_url,
         pool_size="3",
@@ -123,18 +125,18 @@ def test_options_reach_the_pool(postgresql_url):
 
     pool = client.engine.pool
     assert isinstance(pool, QueuePoolWithMaxBacklog)
-    assert (pool.size(), pool._max_overflow, pool._pool.max_backlog) == (3, 4, 5)
+    assert (pool.size(), pool._max_overflow, pool._pool.max_backlog) == (3, 4, 5)  # type: ignore[attr-defined]
     assert (pool._recycle, pool._timeout) == (6, 7)
 
 
 @pytest.mark.clause("B-21.27", "S-12")
-def test_the_default_pool_keeps_25_connections(postgresql_url):
+def test_the_default_pool_keeps_25_connections(postgresql_url: str) -> None:
     assert make_client(postgresql_url).engine.pool.size() == 25
 
 
 @pytest.mark.clause("S-12.2", "B-11.4", "S-23.17")
 @pytest.mark.parametrize("former", ["maxoverflow", "pool_maxoverflow"])
-def test_former_spellings_of_the_overflow_are_understood(postgresql_url, former):
+def test_former_spellings_of_the_overflow_are_understood(postgresql_url: str, former: str) -> None:
     with pytest.warns(DeprecationWarning, match="storage_max_overflow"):
         client = make_client(postgresql_url, **{former: 3})
 
@@ -142,20 +144,20 @@ def test_former_spellings_of_the_overflow_are_understood(postgresql_url, former)
 
 
 @pytest.mark.clause("S-12.1", "B-11.3", "S-22")
-def test_an_unknown_option_fails_at_start(postgresql_url):
+def test_an_unknown_option_fails_at_start(postgresql_url: str) -> None:
     with pytest.raises(TypeError, match="max_bakclog"):
         make_client(postgresql_url, max_bakclog=3)
 
 
 @pytest.mark.clause("S-22")
-def test_an_option_that_is_no_number_fails_at_start(postgresql_url):
+def test_an_option_that_is_no_number_fails_at_start(postgresql_url: str) -> None:
     with pytest.raises(ValueError, match="storage_max_overflow"):
         make_client(postgresql_url, max_overflow="many")
 
 
 @pytest.mark.clause("B-11.15", "B-21.27")
 @pytest.mark.parametrize("name", ["NullPool", "StaticPool"])
-def test_other_pools_need_no_size(postgresql_url, name):
+def test_other_pools_need_no_size(postgresql_url: str, name: str) -> None:
     client = make_client(postgresql_url, poolclass=f"sqlalchemy.pool.{name}", pool_size=25)
 
     assert isinstance(client.engine.pool, getattr(toolkit_pools, name))
@@ -165,7 +167,7 @@ def test_other_pools_need_no_size(postgresql_url, name):
 
 
 @pytest.mark.clause("S-12.4", "B-11.1", "B-24")
-def test_a_missing_package_is_named(monkeypatch, postgresql_url):
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, postgresql_url: str) -> None:
     monkeypatch.setattr(published, "sqlalchemy", None)
 
     with pytest.raises(ImportWarning, match="PostgreSQL SQLAlchemy dependency missing"):
@@ -173,7 +175,7 @@ def test_a_missing_package_is_named(monkeypatch, postgresql_url):
 
 
 @pytest.mark.clause("B-11.1", "S-12.4")
-def test_modules_import_without_the_packages():
+def test_modules_import_without_the_packages() -> None:
     program = (
         "import sys\n"
         "sys.modules['sqlalchemy'] = sys.modules['psycopg2'] = None\n"
@@ -194,8 +196,10 @@ def test_modules_import_without_the_packages():
 
 
 @pytest.mark.clause("B-2.5", "B-11.5")
-def test_a_server_that_is_gone_is_not_waited_for_for_ever(postgresql_url, monkeypatch):
-    def parameters(url):
+def test_a_server_that_is_gone_is_not_waited_for_for_ever(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parameters(url: Any) -> Any:
         client = make_client(url)
         connection = client.engine.raw_connection()
         found = connection.dbapi_connection.info.dsn_parameters
@@ -211,7 +215,7 @@ def test_a_server_that_is_gone_is_not_waited_for_for_ever(postgresql_url, monkey
 
 
 @pytest.mark.clause("B-2.5")
-def test_a_server_that_does_not_answer_is_given_up():
+def test_a_server_that_does_not_answer_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         # The driver waits for two seconds at least.
         url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=2"
@@ -226,15 +230,15 @@ def test_a_server_that_does_not_answer_is_given_up():
 
 
 @pytest.mark.clause("B-11.8")
-def test_outside_a_request_a_block_commits(client):
+def test_outside_a_request_a_block_commits(client: Any) -> None:
     add(client, "a")
 
     assert in_another_thread(lambda: names(client)) == ["a"]
 
 
 @pytest.mark.clause("B-11.8")
-def test_a_block_that_raises_commits_nothing(client):
-    def block():
+def test_a_block_that_raises_commits_nothing(client: Any) -> None:
+    def block() -> None:
         with client.connect() as session:
             session.execute("INSERT INTO things VALUES ('a')")
             raise KeyError
@@ -246,7 +250,7 @@ def test_a_block_that_raises_commits_nothing(client):
 
 
 @pytest.mark.clause("B-11.8", "B-2.5")
-def test_an_error_of_the_database_is_a_backend_error(client):
+def test_an_error_of_the_database_is_a_backend_error(client: Any) -> None:
     with pytest.raises(BackendError) as caught, client.connect() as session:
         session.execute("SELECT nonsense")
 
@@ -256,7 +260,7 @@ def test_an_error_of_the_database_is_a_backend_error(client):
 
 
 @pytest.mark.clause("B-18.2", "B-18.4", "B-11.8")
-def test_a_request_commits_at_its_end(client):
+def test_a_request_commits_at_its_end(client: Any) -> None:
     with request_transaction():
         add(client, "a")
         assert names(client) == ["a"]
@@ -266,7 +270,7 @@ def test_a_request_commits_at_its_end(client):
 
 
 @pytest.mark.clause("B-18.2")
-def test_a_request_that_fails_leaves_nothing(client):
+def test_a_request_that_fails_leaves_nothing(client: Any) -> None:
     with failing_request():
         add(client, "a")
 
@@ -275,7 +279,7 @@ def test_a_request_that_fails_leaves_nothing(client):
 
 
 @pytest.mark.clause("X-23")
-def test_savepoints_undo_what_followed(client):
+def test_savepoints_undo_what_followed(client: Any) -> None:
     with request_transaction() as transaction:
         add(client, "a")
         mark = transaction.savepoint()
@@ -291,7 +295,7 @@ def test_savepoints_undo_what_followed(client):
 
 
 @pytest.mark.clause("X-23", "B-11.10")
-def test_a_savepoint_mends_a_transaction_that_failed(client):
+def test_a_savepoint_mends_a_transaction_that_failed(client: Any) -> None:
     with request_transaction() as transaction:
         add(client, "a")
         mark = transaction.savepoint()
@@ -306,8 +310,8 @@ def test_a_savepoint_mends_a_transaction_that_failed(client):
 
 
 @pytest.mark.clause("B-11.10", "B-18.9", "H-34.7")
-def test_a_transaction_that_failed_cannot_be_committed(client):
-    def request():
+def test_a_transaction_that_failed_cannot_be_committed(client: Any) -> None:
+    def request() -> None:
         with request_transaction():
             add(client, "a")
             with pytest.raises(BackendError):
@@ -320,7 +324,7 @@ def test_a_transaction_that_failed_cannot_be_committed(client):
 
 
 @pytest.mark.clause("B-11.8", "B-11.9")
-def test_force_commit_commits_what_was_done(client):
+def test_force_commit_commits_what_was_done(client: Any) -> None:
     with failing_request():
         add(client, "a")
         with client.connect(force_commit=True) as session:
@@ -331,7 +335,7 @@ def test_force_commit_commits_what_was_done(client):
 
 
 @pytest.mark.clause("B-18.2")
-def test_reading_opens_no_transaction(client):
+def test_reading_opens_no_transaction(client: Any) -> None:
     with request_transaction() as transaction:
         names(client)
         assert transaction._resources == []
@@ -339,7 +343,7 @@ def test_reading_opens_no_transaction(client):
 
 
 @pytest.mark.clause("B-18.7")
-def test_the_commit_comes_after_the_vote_of_the_others(client):
+def test_the_commit_comes_after_the_vote_of_the_others(client: Any) -> None:
     with request_transaction() as transaction:
         add(client, "a")
         (manager,) = transaction._resources
@@ -347,13 +351,13 @@ def test_the_commit_comes_after_the_vote_of_the_others(client):
 
 
 @pytest.mark.clause("X-23", "B-23.8")
-def test_a_deadlock_is_retryable(client):
+def test_a_deadlock_is_retryable(client: Any) -> None:
     add(client, "a")
     add(client, "b")
     both = threading.Barrier(2)
     outcomes = []
 
-    def update(first, second):
+    def update(first: Any, second: Any) -> None:
         statement = "UPDATE things SET name = name WHERE name = %s"
         try:
             with client.connect() as session:
@@ -378,12 +382,12 @@ def test_a_deadlock_is_retryable(client):
 
 
 @pytest.mark.clause("B-11.12", "B-11.13", "S-12.5")
-def test_only_so_many_threads_wait(postgresql_url):
+def test_only_so_many_threads_wait(postgresql_url: str) -> None:
     client = make_client(postgresql_url, pool_size=2, max_overflow=1, max_backlog=2, pool_timeout=1)
     held = [client.engine.raw_connection() for _ in range(3)]
     delays = []
 
-    def ask():
+    def ask() -> None:
         started = time.monotonic()
         with pytest.raises(BackendError) as caught, client.connect(readonly=True):
             pass
@@ -408,15 +412,15 @@ def test_only_so_many_threads_wait(postgresql_url):
 
 
 @pytest.mark.clause("B-11.14", "B-24")
-def test_a_recreated_pool_is_like_the_first(postgresql_url):
+def test_a_recreated_pool_is_like_the_first(postgresql_url: Any) -> None:
     pool = make_client(postgresql_url, pool_size=2, max_backlog=4).engine.pool.recreate()
 
     assert isinstance(pool, QueuePoolWithMaxBacklog)
-    assert (pool.size(), pool._pool.max_backlog) == (2, 4)
+    assert (pool.size(), pool._pool.max_backlog) == (2, 4)  # type: ignore[attr-defined]
 
 
 @pytest.mark.clause("B-2.5")
-def test_connections_that_the_server_closed_are_replaced(client):
+def test_connections_that_the_server_closed_are_replaced(client: Any) -> None:
     names(client)
     with client.aside().connect(readonly=True) as session:
         session.execute(
@@ -436,7 +440,7 @@ def test_connections_that_the_server_closed_are_replaced(client):
 
 
 @pytest.mark.clause("E-9.1")
-def test_a_forked_process_does_not_use_its_parents_connections(postgresql_url):
+def test_a_forked_process_does_not_use_its_parents_connections(postgresql_url: str) -> None:
     program = (
         "import os, sys\n"
         "from types import SimpleNamespace\n"
@@ -466,7 +470,7 @@ def test_a_forked_process_does_not_use_its_parents_connections(postgresql_url):
 
 
 @pytest.mark.clause("B-3.10")
-def test_making_a_client_connects_to_nothing():
+def test_making_a_client_connects_to_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         client = make_client("postgresql://localhost:1/never_used_elsewhere")

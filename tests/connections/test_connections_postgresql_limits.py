@@ -4,8 +4,10 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psycopg2
 import pytest
@@ -24,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 SLEEP = "SELECT pg_sleep(20)"
 
 
-def make_config(url, **settings):
+def make_config(url: Any, **settings: Any) -> Any:
     configured = {
         **{f"{kind}_url": url for kind in ("storage", "permission", "cache")},
         **settings,
@@ -32,12 +34,12 @@ def make_config(url, **settings):
     return SimpleNamespace(get_settings=lambda: configured)
 
 
-def make_client(url, **settings):
+def make_client(url: Any, **settings: Any) -> Any:
     return published.create_from_config(make_config(url, **settings), "storage_")
 
 
 @pytest.fixture(params=["direct", "pgbouncer"])
-def url(request, postgresql_url):
+def url(request: pytest.FixtureRequest, postgresql_url: str) -> Iterator[Any]:
     """URL of an empty database, directly or through PgBouncer in transaction mode."""
     if request.param == "direct":
         yield postgresql_url
@@ -47,13 +49,13 @@ def url(request, postgresql_url):
 
 
 @pytest.fixture
-def client(url):
+def client(url: Any) -> Iterator[Any]:
     client = make_client(url, statement_timeout_seconds="0.2", lock_timeout_seconds="0.3")
     yield client
     client.dispose()
 
 
-def running(url, text):
+def running(url: Any, text: Any) -> Any:
     """Return how many statements with a text run on the server."""
     with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute(
@@ -61,13 +63,15 @@ def running(url, text):
             " AND pid <> pg_backend_pid() AND query LIKE %s",
             (f"%{text}%",),
         )
-        return cursor.fetchone()[0]
+        return cursor.fetchone()[0]  # type: ignore[index]
 
 
 @pytest.mark.clause("X-34", "E-9.2")
 @pytest.mark.setting("statement_timeout_seconds")
 @pytest.mark.parametrize("readonly", [True, False])
-def test_a_statement_that_takes_too_long_is_given_up_by_the_server(client, url, readonly):
+def test_a_statement_that_takes_too_long_is_given_up_by_the_server(
+    client: Any, url: Any, readonly: bool
+) -> None:
     started = time.monotonic()
     with pytest.raises(TimeLimitError) as caught, client.connect(readonly=readonly) as session:
         session.execute(SLEEP)
@@ -83,14 +87,14 @@ def test_a_statement_that_takes_too_long_is_given_up_by_the_server(client, url, 
 
 
 @pytest.mark.clause("X-34")
-def test_each_statement_has_the_whole_time(client):
+def test_each_statement_has_the_whole_time(client: Any) -> None:
     with client.begin() as session:
         for _ in range(4):
             session.execute("SELECT pg_sleep(0.1)")
 
 
 @pytest.mark.clause("X-34", "E-9.2")
-def test_the_limits_end_with_the_transaction(client, url):
+def test_the_limits_end_with_the_transaction(client: Any, url: Any) -> None:
     with client.begin() as session:
         session.execute("SELECT 1")
     with client.connect(readonly=True) as session:
@@ -106,7 +110,7 @@ def test_the_limits_end_with_the_transaction(client, url):
 
 
 @pytest.fixture
-def locked_row(client, postgresql_url):
+def locked_row(client: Any, postgresql_url: str) -> Iterator[None]:
     """A row of the table `things` that another transaction has locked."""
     with client.begin() as session:
         session.execute("CREATE TABLE things (name text PRIMARY KEY)")
@@ -120,7 +124,7 @@ def locked_row(client, postgresql_url):
 @pytest.mark.setting("lock_timeout_seconds")
 @pytest.mark.parametrize("readonly", [True, False])
 @pytest.mark.usefixtures("locked_row")
-def test_a_lock_is_not_waited_for_longer(url, readonly):
+def test_a_lock_is_not_waited_for_longer(url: Any, readonly: bool) -> None:
     client = make_client(f"{url}?application_name=other", lock_timeout_seconds="0.3")
     started = time.monotonic()
     with pytest.raises(TimeLimitError) as caught, client.connect(readonly=readonly) as session:
@@ -135,7 +139,7 @@ def test_a_lock_is_not_waited_for_longer(url, readonly):
 
 @pytest.mark.clause("X-34", "X-22")
 @pytest.mark.usefixtures("locked_row")
-def test_a_lock_that_is_not_waited_for_at_all_is_retryable(client):
+def test_a_lock_that_is_not_waited_for_at_all_is_retryable(client: Any) -> None:
     with pytest.raises(BackendError) as caught, client.begin() as session:
         session.execute("SELECT 1 FROM things FOR UPDATE NOWAIT")
 
@@ -143,11 +147,11 @@ def test_a_lock_that_is_not_waited_for_at_all_is_retryable(client):
 
 
 @pytest.mark.clause("X-34")
-def test_a_statement_that_an_administrator_cancels_is_no_limit(url):
+def test_a_statement_that_an_administrator_cancels_is_no_limit(url: Any) -> None:
     client = make_client(url)
     outcomes = []
 
-    def sleep():
+    def sleep() -> None:
         with pytest.raises(BackendError) as caught, client.connect(readonly=True) as session:
             session.execute(SLEEP)
         outcomes.append(caught.value)
@@ -172,7 +176,7 @@ def test_a_statement_that_an_administrator_cancels_is_no_limit(url):
 
 
 @pytest.mark.clause("X-34")
-def test_the_limits_are_not_those_of_migrations_and_commands(client):
+def test_the_limits_are_not_those_of_migrations_and_commands(client: Any) -> None:
     with scope.without_time_limits():
         for readonly in (True, False):
             with client.connect(readonly=readonly) as session:
@@ -180,7 +184,7 @@ def test_the_limits_are_not_those_of_migrations_and_commands(client):
 
 
 @pytest.mark.clause("X-34", "B-14.4")
-def test_every_backend_has_the_limits(postgresql_url):
+def test_every_backend_has_the_limits(postgresql_url: str) -> None:
     config = make_config(postgresql_url, statement_timeout_seconds=7, lock_timeout_seconds=3)
     storage = storage_module.load_from_config(config)
     with pytest.warns(UserWarning, match="Reuse existing"):
@@ -201,7 +205,7 @@ def test_every_backend_has_the_limits(postgresql_url):
 
 @pytest.mark.clause("D-53", "B-11.16", "B-23.8")
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
-def test_the_level_is_the_one_that_the_locks_rely_on(postgresql_url, level):
+def test_the_level_is_the_one_that_the_locks_rely_on(postgresql_url: str, level: str) -> None:
     name = postgresql_url.rpartition("/")[2]
     with contextlib.closing(psycopg2.connect(postgresql_url)) as connection:
         connection.autocommit = True
@@ -221,7 +225,7 @@ def test_the_level_is_the_one_that_the_locks_rely_on(postgresql_url, level):
     storage.create("mushroom", "alice", {"id": "a", "n": 0})
     done = []
 
-    def write():
+    def write() -> None:
         for n in range(25):
             with request_transaction():
                 storage.update("mushroom", "alice", "a", {"n": n})
@@ -253,7 +257,7 @@ with client.connect(readonly=True) as session:
 
 
 @pytest.mark.clause("X-34")
-def test_nothing_runs_on_when_the_service_is_gone(postgresql_url):
+def test_nothing_runs_on_when_the_service_is_gone(postgresql_url: str) -> None:
     service = start_process([sys.executable, "-c", SLEEPER, postgresql_url], cwd=ROOT)
     try:
         assert wait_until(lambda: running(postgresql_url, "pg_sleep(20)") == 1)
@@ -264,7 +268,7 @@ def test_nothing_runs_on_when_the_service_is_gone(postgresql_url):
     assert wait_until(lambda: running(postgresql_url, "pg_sleep(20)") == 0)
 
 
-def wait_until(condition):
+def wait_until(condition: Any) -> Any:
     deadline = time.monotonic() + 8
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -2,6 +2,7 @@
 
 import threading
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis
@@ -18,7 +19,7 @@ from cliquet.settings import SettingError
 from cliquet.storage.exceptions import BackendError, ReadonlyError
 
 
-def client_of(prefix="storage_", **settings):
+def client_of(prefix: str = "storage_", **settings: Any) -> Any:
     config = SimpleNamespace(
         get_settings=lambda: {f"{prefix}{name}": value for name, value in settings.items()}
     )
@@ -46,7 +47,7 @@ def client_of(prefix="storage_", **settings):
         ("redis://example.org/3?timeout=4", Address("example.org", 6379, 3)),
     ],
 )
-def test_the_parts_of_a_url_are_used(url, expected):
+def test_the_parts_of_a_url_are_used(url: str, expected: Any) -> None:
     assert parse_url(url) == expected
 
 
@@ -68,13 +69,13 @@ BAD_URLS = [
 
 @pytest.mark.clause("S-22", "S-23.17")
 @pytest.mark.parametrize("url", BAD_URLS)
-def test_another_form_fails_at_the_start_and_names_the_setting(url):
+def test_another_form_fails_at_the_start_and_names_the_setting(url: Any) -> None:
     with pytest.raises(ValueError, match=r"^Setting 'storage_url'"):
         client_of(url=url, pool_size=25)
 
 
 @pytest.mark.clause("S-22")
-def test_the_error_does_not_tell_the_password():
+def test_the_error_does_not_tell_the_password() -> None:
     with pytest.raises(SettingError) as raised:
         client_of(url="redis://mat:secret@localhost/one", pool_size=25)
 
@@ -88,7 +89,7 @@ def test_the_error_does_not_tell_the_password():
 
 
 @pytest.mark.clause("B-10.4", "S-13.1")
-def test_the_client_has_the_address_of_the_url():
+def test_the_client_has_the_address_of_the_url() -> None:
     options = client_of(url="redis://mat:secret@example.org:7000/3").connection_pool
     kwargs = options.connection_kwargs
 
@@ -98,13 +99,13 @@ def test_the_client_has_the_address_of_the_url():
 
 
 @pytest.mark.clause("S-23.17")
-def test_tls_is_used_where_the_scheme_asks_for_it():
+def test_tls_is_used_where_the_scheme_asks_for_it() -> None:
     pool = client_of(url="rediss://example.org").connection_pool
     assert issubclass(pool.connection_class, redis.SSLConnection)
 
 
 @pytest.mark.clause("S-13.2", "B-10.4")
-def test_the_pool_has_the_size_of_the_setting_and_lets_threads_wait():
+def test_the_pool_has_the_size_of_the_setting_and_lets_threads_wait() -> None:
     pool = client_of(url="", pool_size="3").connection_pool
 
     assert isinstance(pool, redis.BlockingConnectionPool)
@@ -114,7 +115,7 @@ def test_the_pool_has_the_size_of_the_setting_and_lets_threads_wait():
 @pytest.mark.clause("S-13.2", "S-22")
 @pytest.mark.parametrize("prefix", ["storage_", "event_listeners.redis.", "woodland_"])
 @pytest.mark.parametrize("size", ["many", "0", "-1", "1.5"])
-def test_a_size_that_is_none_fails_at_the_start(prefix, size):
+def test_a_size_that_is_none_fails_at_the_start(prefix: str, size: str) -> None:
     with pytest.raises(ValueError, match=f"{prefix}pool_size"):
         client_of(prefix=prefix, url="", pool_size=size)
 
@@ -124,7 +125,7 @@ def test_a_size_that_is_none_fails_at_the_start(prefix, size):
     "prefix",
     ["storage_", "cache_", "permission_", "event_listeners.queue.", "woodland_", ""],
 )
-def test_any_prefix_will_do(prefix):
+def test_any_prefix_will_do(prefix: str) -> None:
     pool = client_of(prefix=prefix, url="redis://example.org", pool_size="7").connection_pool
 
     assert pool.connection_kwargs["host"] == "example.org"
@@ -133,14 +134,16 @@ def test_any_prefix_will_do(prefix):
 
 @pytest.mark.clause("B-10.2")
 @pytest.mark.parametrize("given", [{"url": ""}, {"pool_size": 25}])
-def test_a_plugin_that_lacks_one_of_the_two_settings_is_told_so(given):
+def test_a_plugin_that_lacks_one_of_the_two_settings_is_told_so(given: dict[str, Any]) -> None:
     with pytest.raises(KeyError, match="woodland_"):
         client_of(prefix="woodland_", **given)
 
 
 @pytest.mark.clause("B-10.3", "S-23.17")
 @pytest.mark.parametrize("path", ["", "/", "/1"])
-def test_the_database_of_the_url_is_the_one_written_to(redis_server, redis_url, path):
+def test_the_database_of_the_url_is_the_one_written_to(
+    redis_server: str, redis_url: str, path: str
+) -> None:
     number = int(path.strip("/") or 0)
     with client_of(url=f"{redis_server}{path}") as client:
         client.set("cliquet-test", "x")
@@ -154,7 +157,7 @@ def test_the_database_of_the_url_is_the_one_written_to(redis_server, redis_url, 
 
 @pytest.mark.clause("S-13.1", "S-23.17")
 @pytest.mark.usefixtures("processes")
-def test_user_and_password_are_sent():
+def test_user_and_password_are_sent() -> None:
     with running_redis() as url:
         address = url.removeprefix("redis://")
         with redis.Redis.from_url(url) as administrator:
@@ -169,7 +172,7 @@ def test_user_and_password_are_sent():
 
 
 @pytest.mark.clause("S-13.2", "B-10.4")
-def test_a_thread_waits_for_a_connection_in_use(redis_url):
+def test_a_thread_waits_for_a_connection_in_use(redis_url: str) -> None:
     with client_of(url=redis_url, pool_size=1) as client:
         answers = []
         thread = threading.Thread(target=lambda: answers.append(client.ping()))
@@ -196,7 +199,9 @@ def test_a_thread_waits_for_a_connection_in_use(redis_url):
         ("woodland_", {"pool_size": 1}, 20),
     ],
 )
-def test_a_thread_waits_for_a_connection_as_long_as_the_setting_says(prefix, given, expected):
+def test_a_thread_waits_for_a_connection_as_long_as_the_setting_says(
+    prefix: str, given: Any, expected: float
+) -> None:
     pool = client_of(prefix=prefix, url="", **given).connection_pool
 
     assert pool.timeout == expected
@@ -206,11 +211,11 @@ def test_a_thread_waits_for_a_connection_as_long_as_the_setting_says(prefix, giv
 
 
 @pytest.mark.clause("P-29.5", "B-2.5")
-def test_errors_of_the_driver_become_those_of_backends():
+def test_errors_of_the_driver_become_those_of_backends() -> None:
     original = redis.ConnectionError("refused")
 
     @wrap_redis_error
-    def method():
+    def method() -> None:
         raise original
 
     with pytest.raises(BackendError, match="ConnectionError: refused") as raised:
@@ -230,9 +235,9 @@ def test_errors_of_the_driver_become_those_of_backends():
         redis.ResponseError("Error running script: -READONLY You can't write against a replica"),
     ],
 )
-def test_a_server_that_takes_no_write_is_told_apart(error):
+def test_a_server_that_takes_no_write_is_told_apart(error: Any) -> None:
     @wrap_redis_error
-    def method():
+    def method() -> None:
         raise error
 
     with pytest.raises(ReadonlyError) as raised:
@@ -242,9 +247,9 @@ def test_a_server_that_takes_no_write_is_told_apart(error):
 
 
 @pytest.mark.clause("E-9.4", "B-2.5")
-def test_errors_about_clusters_become_those_of_backends_too():
+def test_errors_about_clusters_become_those_of_backends_too() -> None:
     @wrap_redis_error
-    def method():
+    def method() -> None:
         raise redis.exceptions.RedisClusterException("no node")
 
     with pytest.raises(BackendError, match="no node"):
@@ -252,9 +257,9 @@ def test_errors_about_clusters_become_those_of_backends_too():
 
 
 @pytest.mark.clause("P-29.5")
-def test_other_errors_stay_as_they_are():
+def test_other_errors_stay_as_they_are() -> None:
     @wrap_redis_error
-    def method():
+    def method() -> None:
         raise KeyError("x")
 
     with pytest.raises(KeyError):
@@ -262,9 +267,9 @@ def test_other_errors_stay_as_they_are():
 
 
 @pytest.mark.clause("B-2.5")
-def test_an_error_of_the_driver_is_logged():
+def test_an_error_of_the_driver_is_logged() -> None:
     @wrap_redis_error
-    def method():
+    def method() -> None:
         raise redis.TimeoutError("too slow")
 
     with capture_logs() as entries, pytest.raises(BackendError):
@@ -275,9 +280,9 @@ def test_an_error_of_the_driver_is_logged():
 
 
 @pytest.mark.clause("P-29.5")
-def test_a_wrapped_method_keeps_its_name_its_arguments_and_its_result():
+def test_a_wrapped_method_keeps_its_name_its_arguments_and_its_result() -> None:
     @wrap_redis_error
-    def method(number, *, factor):
+    def method(number: Any, *, factor: Any) -> Any:
         """Multiply."""
         return number * factor
 

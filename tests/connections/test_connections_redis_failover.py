@@ -4,7 +4,10 @@ import ssl
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis
@@ -22,7 +25,7 @@ POOL_SIZE = 5
 
 
 @pytest.fixture(scope="module")
-def servers(processes):
+def servers(processes: None) -> Iterator[Any]:
     """A primary and its replica."""
     with (
         redis_process() as primary,
@@ -46,7 +49,7 @@ BACKENDS = {
 }
 
 
-def make_backend(kind, port):
+def make_backend(kind: Any, port: Any) -> Any:
     settings = {
         f"{kind}_url": f"redis://127.0.0.1:{port}/3",
         f"{kind}_pool_size": POOL_SIZE,
@@ -55,11 +58,11 @@ def make_backend(kind, port):
     return BACKENDS[kind][0].load_from_config(SimpleNamespace(get_settings=lambda: settings))
 
 
-def client_of(backend):
+def client_of(backend: Any) -> Any:
     return backend._database.client if hasattr(backend, "_database") else backend._client
 
 
-def fill_pool(client):
+def fill_pool(client: Any) -> None:
     """Open all the connections of the pool."""
     pool = client.connection_pool
     connections = [pool.get_connection() for _ in range(POOL_SIZE)]
@@ -69,7 +72,7 @@ def fill_pool(client):
 
 @pytest.mark.clause("B-21.7", "B-2.5")
 @pytest.mark.parametrize("kind", list(BACKENDS))
-def test_after_a_failover_one_write_fails_and_the_next_succeeds(servers, kind):
+def test_after_a_failover_one_write_fails_and_the_next_succeeds(servers: Any, kind: Any) -> None:
     with forwarding(servers.replica) as address:
         backend = make_backend(kind, address.port)
         write = BACKENDS[kind][1]
@@ -77,15 +80,15 @@ def test_after_a_failover_one_write_fails_and_the_next_succeeds(servers, kind):
         address.target = servers.primary
 
         with pytest.raises(ReadonlyError):
-            write(backend)
+            write(backend)  # type: ignore[operator]
         for _ in range(3 * POOL_SIZE):
-            write(backend)
+            write(backend)  # type: ignore[operator]
 
         client_of(backend).close()
 
 
 @pytest.mark.clause("B-2.5")
-def test_a_replica_that_has_lost_its_primary_is_left(servers):
+def test_a_replica_that_has_lost_its_primary_is_left(servers: Any) -> None:
     with (
         redis_process("--replicaof", "127.0.0.1", "1", "--replica-serve-stale-data", "no") as lost,
         forwarding(lost.port) as address,
@@ -103,10 +106,10 @@ def test_a_replica_that_has_lost_its_primary_is_left(servers):
 
 
 @pytest.mark.clause("B-21.7")
-def test_who_only_reads_from_a_replica_keeps_the_connection(servers):
+def test_who_only_reads_from_a_replica_keeps_the_connection(servers: Any) -> None:
     storage = make_backend("storage", servers.replica)
 
-    def name():
+    def name() -> Any:
         return client_of(storage).client_id()
 
     before = name()
@@ -118,7 +121,7 @@ def test_who_only_reads_from_a_replica_keeps_the_connection(servers):
 
 
 @pytest.mark.clause("B-21.35")
-def test_all_threads_get_a_connection_after_a_failover(servers):
+def test_all_threads_get_a_connection_after_a_failover(servers: Any) -> None:
     with forwarding(servers.replica) as address:
         cache = make_backend("cache", address.port)
         fill_pool(client_of(cache))
@@ -127,7 +130,7 @@ def test_all_threads_get_a_connection_after_a_failover(servers):
         address.target = servers.primary
         done = []
 
-        def write():
+        def write() -> None:
             for n in range(10):
                 cache.set(f"key-{n}", n)
                 done.append(n)
@@ -146,10 +149,10 @@ def test_all_threads_get_a_connection_after_a_failover(servers):
 
 
 @pytest.fixture
-def certificate(tmp_path, monkeypatch):
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Make a certificate of a host, which this process trusts; return the context of a server."""
 
-    def make(host):
+    def make(host: Any) -> Any:
         key, path = tmp_path / "key.pem", tmp_path / "certificate.pem"
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
         names = ["-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"]
@@ -168,7 +171,9 @@ def certificate(tmp_path, monkeypatch):
 
 @pytest.mark.clause("S-13.1")
 @pytest.mark.parametrize(("host", "is_trusted"), [("localhost", True), ("redis.example", False)])
-def test_the_certificate_must_be_that_of_the_host(servers, certificate, host, is_trusted):
+def test_the_certificate_must_be_that_of_the_host(
+    servers: Any, certificate: Any, host: str, is_trusted: bool
+) -> None:
     with forwarding(servers.primary, certificate(host)) as address:
         settings = {"url": f"rediss://localhost:{address.port}/3", "pool_size": 1}
         client = create_from_config(SimpleNamespace(get_settings=lambda: settings))

@@ -5,8 +5,10 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from servers.starting import start_process
@@ -22,7 +24,7 @@ from cliquet.testing.transactions import request_transaction
 ROOT = Path(__file__).parents[2]
 
 
-def make_client(url, start="storage_", /, **options):
+def make_client(url: Any, start: str = "storage_", /, **options: Any) -> Any:
     configured = {f"{start}url": url, **options}
     return sqlite_config.create_from_config(SimpleNamespace(get_settings=lambda: configured), start)
 
@@ -30,41 +32,41 @@ def make_client(url, start="storage_", /, **options):
 class Things:
     """A schema of one table."""
 
-    def is_missing(self, session):
+    def is_missing(self, session: Any) -> bool:
         found = session.execute("SELECT 1 FROM sqlite_master WHERE name = 'things'")
         return found.fetchone() is None
 
-    def create(self, session):
+    def create(self, session: Any) -> None:
         session.execute("CREATE TABLE things (name TEXT PRIMARY KEY)")
 
 
-def with_table(client):
+def with_table(client: Any) -> Any:
     client.on_first_use(Things())
     return client
 
 
 @pytest.fixture
-def client(tmp_path):
+def client(tmp_path: Path) -> Iterator[Any]:
     client = with_table(SQLiteClient(tmp_path / "data.db", busy_timeout_seconds=0.2))
     yield client
     client.dispose()
 
 
-def add(client, name):
+def add(client: Any, name: Any) -> None:
     with client.connect() as session:
         session.execute("INSERT INTO things VALUES (%s)", (name,))
         session.has_written = True
 
 
-def names(client):
+def names(client: Any) -> list[Any]:
     with client.connect(readonly=True) as session:
         return [row[0] for row in session.execute("SELECT name FROM things ORDER BY name")]
 
 
-def in_another_thread(function):
+def in_another_thread(function: Any) -> Any:
     outcomes = []
 
-    def run():
+    def run() -> None:
         try:
             outcomes.append(function())
         except BackendError as error:
@@ -80,7 +82,7 @@ def in_another_thread(function):
 
 
 @pytest.mark.clause("E-1.2")
-def test_relative_and_absolute_urls(tmp_path, monkeypatch):
+def test_relative_and_absolute_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     relative = make_client("sqlite:///data.db")
@@ -91,7 +93,7 @@ def test_relative_and_absolute_urls(tmp_path, monkeypatch):
 
 
 @pytest.mark.clause("E-1.2")
-def test_a_private_file_vanishes_with_its_client():
+def test_a_private_file_vanishes_with_its_client() -> None:
     client = with_table(make_client("sqlite://"))
     add(client, "a")
     folder = client.path.parent
@@ -121,7 +123,9 @@ def test_a_private_file_vanishes_with_its_client():
         "sqlite:///data.db?timeout=5",
     ],
 )
-def test_an_url_of_another_kind_is_refused(url, tmp_path, monkeypatch):
+def test_an_url_of_another_kind_is_refused(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(settings.SettingError, match="storage_url"):
@@ -131,7 +135,7 @@ def test_an_url_of_another_kind_is_refused(url, tmp_path, monkeypatch):
 
 
 @pytest.mark.clause("E-1.2")
-def test_a_folder_that_cannot_be_used_is_named(tmp_path):
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing" / "data.db"
 
     with pytest.raises(settings.SettingError, match=str(missing)):
@@ -141,7 +145,7 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path):
 
 
 @pytest.mark.clause("E-1.4")
-def test_the_busy_timeout_is_a_setting(tmp_path):
+def test_the_busy_timeout_is_a_setting(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/data.db"
 
     assert make_client(url, storage_busy_timeout_seconds="0.5").busy_timeout_seconds == 0.5
@@ -150,7 +154,7 @@ def test_the_busy_timeout_is_a_setting(tmp_path):
 
 
 @pytest.mark.clause("E-1.5")
-def test_backends_of_one_file_share_a_client_and_the_cache_has_another_file(tmp_path):
+def test_backends_of_one_file_share_a_client_and_the_cache_has_another_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/data.db"
     config = SimpleNamespace(get_settings=lambda: {"cache_url": url})
 
@@ -166,7 +170,7 @@ def test_backends_of_one_file_share_a_client_and_the_cache_has_another_file(tmp_
 
 
 @pytest.mark.clause("E-1.3")
-def test_the_file_is_made_at_the_first_use(client):
+def test_the_file_is_made_at_the_first_use(client: Any) -> None:
     assert not client.path.exists()
 
     assert names(client) == []
@@ -175,7 +179,7 @@ def test_the_file_is_made_at_the_first_use(client):
 
 
 @pytest.mark.clause("E-1.4")
-def test_commits_reach_the_disk_and_the_log_is_written_ahead(client):
+def test_commits_reach_the_disk_and_the_log_is_written_ahead(client: Any) -> None:
     add(client, "a")
 
     with client.connect(readonly=True) as session:
@@ -184,7 +188,7 @@ def test_commits_reach_the_disk_and_the_log_is_written_ahead(client):
 
 
 @pytest.mark.clause("B-18.2", "B-18.4", "E-1.5")
-def test_a_request_commits_at_its_end(client):
+def test_a_request_commits_at_its_end(client: Any) -> None:
     with request_transaction():
         add(client, "a")
         assert names(client) == ["a"]
@@ -194,7 +198,7 @@ def test_a_request_commits_at_its_end(client):
 
 
 @pytest.mark.clause("B-18.2")
-def test_a_request_that_fails_leaves_nothing_and_no_lock(client):
+def test_a_request_that_fails_leaves_nothing_and_no_lock(client: Any) -> None:
     with failing_request():
         add(client, "a")
 
@@ -204,7 +208,7 @@ def test_a_request_that_fails_leaves_nothing_and_no_lock(client):
 
 
 @pytest.mark.clause("X-23")
-def test_savepoints_undo_what_followed(client):
+def test_savepoints_undo_what_followed(client: Any) -> None:
     with request_transaction() as transaction:
         add(client, "a")
         mark = transaction.savepoint()
@@ -217,7 +221,7 @@ def test_savepoints_undo_what_followed(client):
 
 @pytest.mark.clause("X-22")
 @pytest.mark.parametrize("to_savepoint", [False, True])
-def test_what_is_kept_outlives_a_failure(client, to_savepoint):
+def test_what_is_kept_outlives_a_failure(client: Any, to_savepoint: bool) -> None:
     keep = "INSERT INTO things VALUES (%s) ON CONFLICT DO NOTHING"
 
     with failing_request() as transaction:
@@ -233,7 +237,7 @@ def test_what_is_kept_outlives_a_failure(client, to_savepoint):
 
 
 @pytest.mark.clause("B-2.5")
-def test_an_error_of_the_database_is_a_backend_error(client):
+def test_an_error_of_the_database_is_a_backend_error(client: Any) -> None:
     with pytest.raises(BackendError) as caught, client.connect() as session:
         session.execute("SELECT nonsense")
 
@@ -242,7 +246,7 @@ def test_an_error_of_the_database_is_a_backend_error(client):
 
 
 @pytest.mark.clause("B-2.5", "E-1.3")
-def test_a_file_of_another_kind_is_a_backend_error(tmp_path):
+def test_a_file_of_another_kind_is_a_backend_error(tmp_path: Path) -> None:
     path = tmp_path / "data.db"
     path.write_text("no database, but long enough to be taken for one\n" * 100)
     client = with_table(SQLiteClient(path))
@@ -252,7 +256,7 @@ def test_a_file_of_another_kind_is_a_backend_error(tmp_path):
 
 
 @pytest.mark.clause("B-21.7")
-def test_a_file_that_cannot_be_written_is_readonly(client, tmp_path):
+def test_a_file_that_cannot_be_written_is_readonly(client: Any, tmp_path: Path) -> None:
     add(client, "a")
     with client.connect(readonly=True) as session:
         session.execute("PRAGMA query_only = ON")
@@ -267,7 +271,7 @@ def test_a_file_that_cannot_be_written_is_readonly(client, tmp_path):
 
 
 @pytest.mark.clause("E-1.4")
-def test_a_lock_that_is_not_obtained_in_time_is_a_backend_error(client):
+def test_a_lock_that_is_not_obtained_in_time_is_a_backend_error(client: Any) -> None:
     with request_transaction():
         add(client, "a")
         started = time.monotonic()
@@ -279,7 +283,7 @@ def test_a_lock_that_is_not_obtained_in_time_is_a_backend_error(client):
 
 
 @pytest.mark.clause("E-1.4")
-def test_a_lock_of_another_process_is_waited_for_and_not_for_ever(client):
+def test_a_lock_of_another_process_is_waited_for_and_not_for_ever(client: Any) -> None:
     add(client, "a")
     other = sqlite3.connect(client.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -297,7 +301,7 @@ def test_a_lock_of_another_process_is_waited_for_and_not_for_ever(client):
 
 
 @pytest.mark.clause("E-1.4", "S-22")
-def test_the_longest_wait_that_a_setting_may_ask_for_is_one(tmp_path):
+def test_the_longest_wait_that_a_setting_may_ask_for_is_one(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/data.db"
     with pytest.raises(settings.SettingError, match="up to 2147483, or nothing"):
         make_client(url, storage_busy_timeout_seconds="2147484")
@@ -317,12 +321,12 @@ def test_the_longest_wait_that_a_setting_may_ask_for_is_one(tmp_path):
 
 
 @pytest.mark.clause("E-1.4", "X-34")
-def test_the_wait_for_ones_own_process_and_for_the_others_is_one(tmp_path):
+def test_the_wait_for_ones_own_process_and_for_the_others_is_one(tmp_path: Path) -> None:
     client = with_table(SQLiteClient(tmp_path / "data.db", busy_timeout_seconds=1))
     add(client, "a")
     delays = []
 
-    def write():
+    def write() -> None:
         started = time.monotonic()
         with pytest.raises(TimeLimitError):
             add(client, "b")
@@ -346,7 +350,7 @@ def test_the_wait_for_ones_own_process_and_for_the_others_is_one(tmp_path):
 
 
 @pytest.mark.clause("E-1.4")
-def test_commands_wait_as_long_as_it_takes(client):
+def test_commands_wait_as_long_as_it_takes(client: Any) -> None:
     add(client, "a")
     other = sqlite3.connect(client.path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -362,7 +366,7 @@ def test_commands_wait_as_long_as_it_takes(client):
 
 
 @pytest.mark.clause("E-1.4", "E-1.3")
-def test_the_first_use_of_an_existing_file_waits_for_no_writer(client):
+def test_the_first_use_of_an_existing_file_waits_for_no_writer(client: Any) -> None:
     add(client, "a")
     other = with_table(SQLiteClient(client.path, busy_timeout_seconds=0.2))
     with client.begin() as session:
@@ -397,7 +401,7 @@ for _ in range(100):
 
 @pytest.mark.clause("E-1.4", "B-5.20")
 @pytest.mark.usefixtures("processes")
-def test_processes_share_the_file_from_its_creation_on(tmp_path):
+def test_processes_share_the_file_from_its_creation_on(tmp_path: Path) -> None:
     path = tmp_path / "data.db"
     writers = [start_process([sys.executable, "-c", WRITER, str(path)], cwd=ROOT) for _ in range(4)]
 
@@ -410,7 +414,7 @@ def test_processes_share_the_file_from_its_creation_on(tmp_path):
 
 
 @pytest.mark.clause("E-1.4")
-def test_a_process_that_is_killed_leaves_no_lock(tmp_path):
+def test_a_process_that_is_killed_leaves_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "data.db"
     client = with_table(SQLiteClient(path))
     add(client, "a")
@@ -429,7 +433,7 @@ def test_a_process_that_is_killed_leaves_no_lock(tmp_path):
 
 
 @pytest.mark.clause("E-9.1")
-def test_a_forked_process_opens_the_file_itself(client):
+def test_a_forked_process_opens_the_file_itself(client: Any) -> None:
     add(client, "a")
     child = os.fork()
     if child == 0:

@@ -4,7 +4,9 @@ import os
 import shutil
 import sqlite3
 import stat
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -19,12 +21,12 @@ from cliquet.testing.web import make_app
 BACKENDS = {"storage": storage_module, "permission": permission_module, "cache": cache_module}
 
 
-def make_backend(kind, folder):
+def make_backend(kind: Any, folder: Any) -> Any:
     settings = {f"{kind}_url": f"sqlite:///{folder}/data.db", "cache_prefix": ""}
     return BACKENDS[kind].load_from_config(SimpleNamespace(get_settings=lambda: settings))
 
 
-def use(kind, backend):
+def use(kind: Any, backend: Any) -> None:
     """Write, so that the log is there as well."""
     if kind == "storage":
         create(backend)
@@ -35,11 +37,11 @@ def use(kind, backend):
 
 
 @pytest.fixture(params=list(BACKENDS))
-def kind(request):
+def kind(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def modes(folder):
+def modes(folder: Any) -> dict[Any, Any]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
 
 
@@ -47,7 +49,7 @@ def modes(folder):
 
 
 @pytest.mark.clause("E-1.3")
-def test_new_files_are_for_their_owner_alone(kind, tmp_path):
+def test_new_files_are_for_their_owner_alone(kind: Any, tmp_path: Path) -> None:
     backend = make_backend(kind, tmp_path)
     former = os.umask(0o022)
     try:
@@ -61,7 +63,7 @@ def test_new_files_are_for_their_owner_alone(kind, tmp_path):
 
 
 @pytest.mark.clause("E-1.3")
-def test_the_mode_of_a_file_that_is_there_is_left_alone(tmp_path):
+def test_the_mode_of_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "data.db"
     path.touch()
     path.chmod(0o660)
@@ -74,7 +76,7 @@ def test_the_mode_of_a_file_that_is_there_is_left_alone(tmp_path):
 
 
 @pytest.mark.clause("E-1.2", "B-2.5")
-def test_a_folder_that_was_removed_is_a_backend_error(tmp_path):
+def test_a_folder_that_was_removed_is_a_backend_error(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     storage = make_backend("storage", folder)
@@ -87,7 +89,7 @@ def test_a_folder_that_was_removed_is_a_backend_error(tmp_path):
 # Whether it is still the one in use
 
 
-def backup(source, target):
+def backup(source: Any, target: Any) -> None:
     with sqlite3.connect(source) as opened, sqlite3.connect(target) as copy:
         opened.backup(copy)
     opened.close()
@@ -95,7 +97,7 @@ def backup(source, target):
 
 
 @pytest.mark.clause("E-1.4", "B-2.5")
-def test_a_file_that_takes_its_place_is_the_one_in_use_from_then_on(tmp_path):
+def test_a_file_that_takes_its_place_is_the_one_in_use_from_then_on(tmp_path: Path) -> None:
     path = tmp_path / "data.db"
     storage = make_backend("storage", tmp_path)
     create(storage, id="before")
@@ -118,7 +120,7 @@ def test_a_file_that_takes_its_place_is_the_one_in_use_from_then_on(tmp_path):
 
 
 @pytest.mark.clause("E-1.4")
-def test_each_process_follows_and_none_takes_the_log_of_another(tmp_path):
+def test_each_process_follows_and_none_takes_the_log_of_another(tmp_path: Path) -> None:
     """Clients of two processes: each has connections of its own to the former file."""
     path = tmp_path / "data.db"
     first, second = SQLiteClient(path), SQLiteClient(path)
@@ -139,7 +141,9 @@ def test_each_process_follows_and_none_takes_the_log_of_another(tmp_path):
 
 
 @pytest.mark.clause("E-1.4", "B-2.5")
-def test_a_write_to_a_file_that_was_removed_is_refused_until_one_is_there(kind, tmp_path):
+def test_a_write_to_a_file_that_was_removed_is_refused_until_one_is_there(
+    kind: Any, tmp_path: Path
+) -> None:
     backend = make_backend(kind, tmp_path)
     use(kind, backend)
     path = backend.client.path
@@ -157,7 +161,7 @@ def test_a_write_to_a_file_that_was_removed_is_refused_until_one_is_there(kind, 
 
 
 @pytest.mark.clause("E-1.3", "B-2.5")
-def test_a_file_without_tables_is_refused_and_left_alone(tmp_path):
+def test_a_file_without_tables_is_refused_and_left_alone(tmp_path: Path) -> None:
     storage = make_backend("storage", tmp_path)
     create(storage)
     path = storage.client.path
@@ -172,7 +176,7 @@ def test_a_file_without_tables_is_refused_and_left_alone(tmp_path):
 
 @pytest.mark.clause("S-7.5", "H-26.8", "B-2.5")
 @pytest.mark.parametrize("readonly", ["false", "true"])
-def test_the_heartbeat_and_the_next_request_tell(tmp_path, readonly):
+def test_the_heartbeat_and_the_next_request_tell(tmp_path: Path, readonly: str) -> None:
     settings = {
         "storage_backend": "cliquet.storage.sqlite",
         "storage_url": f"sqlite:///{tmp_path}/data.db",

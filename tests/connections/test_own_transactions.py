@@ -1,6 +1,9 @@
 """Operations whose storage does not wait for the end of the request around them."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,43 +22,43 @@ class OperationError(Exception):
 class InMemory:
     """A backend in memory."""
 
-    def __init__(self, tmp_path):
+    def __init__(self, tmp_path: Any) -> None:
         self.store = MemoryStore("The store", lock_timeout_seconds=20)
         self.values = TransactionalMap(self.store)
 
-    def add(self, name):
+    def add(self, name: Any) -> None:
         with self.store.write():
             self.values.set(name, True)
 
-    def names(self):
+    def names(self) -> list[Any]:
         return sorted(name for name, _ in self.values.items())
 
 
 class InSQL:
     """A backend in a database."""
 
-    def __init__(self, tmp_path):
+    def __init__(self, tmp_path: Any) -> None:
         self.client = SQLiteClient(tmp_path / "file.db", busy_timeout_seconds=1)
         with self.client.begin() as session:
             session.execute("CREATE TABLE names (name TEXT)")
 
-    def add(self, name):
+    def add(self, name: Any) -> None:
         with self.client.begin() as session:
             session.has_written = True
             session.execute("INSERT INTO names VALUES (%s)", (name,))
 
-    def names(self):
+    def names(self) -> list[Any]:
         with self.client.connect(readonly=True) as session:
             return sorted(name for (name,) in session.execute("SELECT name FROM names").fetchall())
 
 
 @pytest.fixture(params=[InMemory, InSQL])
-def backend(request, tmp_path):
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return request.param(tmp_path)
 
 
 @contextmanager
-def operation():
+def operation() -> Iterator[Any]:
     """Make the block an operation, whose storage then commits."""
     own = OwnTransaction()
     with own.entered():
@@ -64,13 +67,13 @@ def operation():
 
 
 @contextmanager
-def failing():
+def failing() -> Iterator[None]:
     with pytest.raises(OperationError):
         yield
 
 
 @pytest.mark.clause("X-30")
-def test_what_an_operation_did_is_kept_although_the_request_fails(backend):
+def test_what_an_operation_did_is_kept_although_the_request_fails(backend: Any) -> None:
     with request_transaction() as request:
         with operation():
             backend.add("kept")
@@ -83,7 +86,7 @@ def test_what_an_operation_did_is_kept_although_the_request_fails(backend):
 
 
 @pytest.mark.clause("X-30")
-def test_what_an_operation_did_is_undone_when_it_raises(backend):
+def test_what_an_operation_did_is_undone_when_it_raises(backend: Any) -> None:
     with request_transaction():
         with failing(), operation():
             backend.add("undone")
@@ -94,8 +97,8 @@ def test_what_an_operation_did_is_undone_when_it_raises(backend):
 
 
 @pytest.mark.clause("X-30")
-def test_what_an_operation_did_is_undone_when_its_storage_does_not_commit(backend):
-    def decide():
+def test_what_an_operation_did_is_undone_when_its_storage_does_not_commit(backend: Any) -> None:
+    def decide() -> None:
         assert in_another_thread(backend.names) == []
         raise OperationError
 
@@ -109,7 +112,7 @@ def test_what_an_operation_did_is_undone_when_its_storage_does_not_commit(backen
 
 
 @pytest.mark.clause("X-30")
-def test_an_operation_does_not_wait_for_the_request_that_it_is_a_part_of(backend):
+def test_an_operation_does_not_wait_for_the_request_that_it_is_a_part_of(backend: Any) -> None:
     with request_transaction() as request:
         backend.add("of the request")
         with failing(), operation():
@@ -127,7 +130,7 @@ def test_an_operation_does_not_wait_for_the_request_that_it_is_a_part_of(backend
 
 
 @pytest.mark.clause("X-30")
-def test_what_the_request_had_done_is_undone_with_it(backend):
+def test_what_the_request_had_done_is_undone_with_it(backend: Any) -> None:
     with request_transaction() as request:
         backend.add("of the request")
         with operation():
@@ -138,7 +141,7 @@ def test_what_the_request_had_done_is_undone_with_it(backend):
     assert backend.names() == ["of another"]
 
 
-def test_the_decision_is_returned_and_nobody_needs_to_join():
+def test_the_decision_is_returned_and_nobody_needs_to_join() -> None:
     own = OwnTransaction()
     with own.entered():
         assert scope.current() is not None
@@ -146,11 +149,11 @@ def test_the_decision_is_returned_and_nobody_needs_to_join():
     assert own.commit(lambda: 5) == 5
 
 
-def test_a_function_can_be_an_operation(backend):
+def test_a_function_can_be_an_operation(backend: Any) -> None:
     assert own_transactions.run(lambda: backend.add("kept")) is None
     assert in_another_thread(backend.names) == ["kept"]
 
-    def fail():
+    def fail() -> None:
         backend.add("undone")
         raise OperationError
 
@@ -161,7 +164,9 @@ def test_a_function_can_be_an_operation(backend):
 
 @pytest.mark.clause("X-30", "B-18.9")
 @pytest.mark.parametrize("is_first", [True, False])
-def test_of_two_databases_the_one_of_the_records_commits_first(tmp_path, is_first):
+def test_of_two_databases_the_one_of_the_records_commits_first(
+    tmp_path: Path, is_first: Any
+) -> None:
     clients = [SQLiteClient(tmp_path / f"{n}.db") for n in range(2)]
     records, permissions = clients if is_first else reversed(clients)
     records.holds_records = True
@@ -169,7 +174,7 @@ def test_of_two_databases_the_one_of_the_records_commits_first(tmp_path, is_firs
     with request_transaction() as request:
         for client in clients:
             with client.begin() as session:
-                session.commit = lambda client=client: committed.append(client)
+                session.commit = lambda client=client: committed.append(client)  # type: ignore[misc]
         request.commit()
 
     assert committed == [records, permissions]

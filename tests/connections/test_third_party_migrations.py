@@ -4,6 +4,8 @@ import os
 import subprocess
 import threading
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pyramid.exceptions import ConfigurationError
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.clause("B-21.30")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def settings(request, tmp_path):
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Settings of a service whose storage and permissions share one new database."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/data.db"
@@ -32,11 +34,11 @@ def settings(request, tmp_path):
 
 
 @pytest.fixture
-def migrate(settings, recwarn):
+def migrate(settings: Any, recwarn: pytest.WarningsRecorder) -> Any:
     """Run ``cliquet migrate`` on a new service with the migrations given; return its storage."""
 
-    def run(migrations, *, dry_run=False):
-        def configure(config):
+    def run(migrations: Any, *, dry_run: bool = False) -> Any:
+        def configure(config: Any) -> None:
             for name, steps in migrations.items():
                 config.add_migrations(name, steps)
 
@@ -47,57 +49,57 @@ def migrate(settings, recwarn):
     return run
 
 
-def create_links(storage):
+def create_links(storage: Any) -> None:
     with storage.client.connect() as session:
         session.execute("CREATE TABLE links (target VARCHAR(10))")
         session.execute("INSERT INTO links VALUES (%s)", ("a",))
 
 
-def add_a_link(storage):
+def add_a_link(storage: Any) -> None:
     with storage.client.connect() as session:
         session.execute("INSERT INTO links VALUES (%s)", ("b",))
 
 
-def fail(storage):
+def fail(storage: Any) -> None:
     add_a_link(storage)
     storage.create("mushroom", "user", {"name": "of a failed migration"})
     raise LookupError("no such mushroom")
 
 
-def targets(storage):
+def targets(storage: Any) -> list[Any]:
     with storage.client.connect(readonly=True) as session:
         rows = session.execute("SELECT target FROM links ORDER BY target").fetchall()
     return [target for (target,) in rows]
 
 
-def has_links(storage):
+def has_links(storage: Any) -> Any:
     with storage.client.connect(readonly=True) as session:
         return storage._migrations.has_table(session, "links")
 
 
-def test_migrations_are_run_in_order_and_once(migrate):
+def test_migrations_are_run_in_order_and_once(migrate: Any) -> None:
     migrate({"linker": [create_links, add_a_link]})
     storage = migrate({"linker": [create_links, add_a_link]})
 
     assert targets(storage) == ["a", "b"]
 
 
-def test_a_new_release_of_a_plugin_runs_the_new_ones(migrate):
+def test_a_new_release_of_a_plugin_runs_the_new_ones(migrate: Any) -> None:
     migrate({"linker": [create_links]})
     storage = migrate({"linker": [create_links, add_a_link]})
 
     assert targets(storage) == ["a", "b"]
 
 
-def test_each_plugin_has_versions_of_its_own(migrate):
+def test_each_plugin_has_versions_of_its_own(migrate: Any) -> None:
     migrate({"linker": [create_links]})
     storage = migrate({"linker": [create_links], "other_1": [add_a_link]})
 
     assert targets(storage) == ["a", "b"]
 
 
-def test_they_come_after_the_schemas_of_the_backends(migrate):
-    def count_grants(storage):
+def test_they_come_after_the_schemas_of_the_backends(migrate: Any) -> None:
+    def count_grants(storage: Any) -> None:
         with storage.client.connect() as session:
             found.append(session.execute("SELECT * FROM access_control_entries").fetchall())
         found.append(storage.count_all("mushroom", "user"))
@@ -109,8 +111,8 @@ def test_they_come_after_the_schemas_of_the_backends(migrate):
     assert found == [[], 0]
 
 
-def test_a_migration_writes_records_through_the_storage(migrate):
-    def add_a_record(storage):
+def test_a_migration_writes_records_through_the_storage(migrate: Any) -> None:
+    def add_a_record(storage: Any) -> None:
         create_links(storage)
         storage.create("mushroom", "user", {"name": "boletus"})
 
@@ -119,7 +121,7 @@ def test_a_migration_writes_records_through_the_storage(migrate):
     assert [record["name"] for record in storage.list_all("mushroom", "user")] == ["boletus"]
 
 
-def test_one_that_fails_is_named_and_leaves_nothing(migrate):
+def test_one_that_fails_is_named_and_leaves_nothing(migrate: Any) -> None:
     with pytest.raises(BackendError) as caught:
         migrate({"linker": [create_links, fail, add_a_link], "other": [add_a_link]})
     assert str(caught.value) == "Migration 2 of linker failed: LookupError: no such mushroom"
@@ -129,7 +131,7 @@ def test_one_that_fails_is_named_and_leaves_nothing(migrate):
     assert storage.list_all("mushroom", "user") == []
 
 
-def test_one_that_failed_is_run_again_by_the_next_run(migrate):
+def test_one_that_failed_is_run_again_by_the_next_run(migrate: Any) -> None:
     with pytest.raises(BackendError):
         migrate({"linker": [create_links, fail]})
     storage = migrate({"linker": [create_links, add_a_link]})
@@ -137,7 +139,7 @@ def test_one_that_failed_is_run_again_by_the_next_run(migrate):
     assert targets(storage) == ["a", "b"]
 
 
-def test_a_dry_run_says_what_would_be_run(migrate, tmp_path):
+def test_a_dry_run_says_what_would_be_run(migrate: Any, tmp_path: Path) -> None:
     migrate({"linker": [create_links]})
 
     with capture_logs() as entries:
@@ -148,7 +150,7 @@ def test_a_dry_run_says_what_would_be_run(migrate, tmp_path):
     assert targets(storage) == ["a"]
 
 
-def test_a_dry_run_touches_nothing_that_is_new(migrate, settings, tmp_path):
+def test_a_dry_run_touches_nothing_that_is_new(migrate: Any, settings: Any, tmp_path: Path) -> None:
     with capture_logs() as entries:
         storage = migrate({"linker": [create_links]}, dry_run=True)
 
@@ -157,13 +159,13 @@ def test_a_dry_run_touches_nothing_that_is_new(migrate, settings, tmp_path):
     assert not has_links(storage)
 
 
-def test_flushing_the_storage_does_not_make_them_run_again(migrate):
+def test_flushing_the_storage_does_not_make_them_run_again(migrate: Any) -> None:
     migrate({"linker": [create_links]}).flush()
 
     assert targets(migrate({"linker": [create_links]})) == ["a"]
 
 
-def test_a_read_only_service_runs_none(migrate, settings):
+def test_a_read_only_service_runs_none(migrate: Any, settings: Any) -> None:
     settings["readonly"] = True
 
     with pytest.warns(UserWarning, match="readonly"):
@@ -172,7 +174,7 @@ def test_a_read_only_service_runs_none(migrate, settings):
     assert not has_links(storage)
 
 
-def test_a_storage_that_cannot_record_them_says_that_it_runs_none():
+def test_a_storage_that_cannot_record_them_says_that_it_runs_none() -> None:
     calls = []
     app = make_app(configure=lambda config: config.add_migrations("linker", [calls.append]))
 
@@ -185,7 +187,7 @@ def test_a_storage_that_cannot_record_them_says_that_it_runs_none():
     ].items()
 
 
-def test_migrations_need_a_storage():
+def test_migrations_need_a_storage() -> None:
     app = make_app(
         settings={"storage_backend": ""},
         configure=lambda config: config.add_migrations("linker", [create_links]),
@@ -195,13 +197,13 @@ def test_migrations_need_a_storage():
 
 
 @pytest.mark.parametrize("name", ["storage", "permission", "cache", "", "a b", "A", "x" * 65])
-def test_names_that_cannot_be_recorded_are_refused(name):
+def test_names_that_cannot_be_recorded_are_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="Invalid name of migrations"):
         make_app(configure=lambda config: config.add_migrations(name, []))
 
 
-def test_two_plugins_cannot_have_one_name():
-    def configure(config):
+def test_two_plugins_cannot_have_one_name() -> None:
+    def configure(config: Any) -> None:
         config.add_migrations("linker", [])
         config.add_migrations("linker", [])
 
@@ -210,8 +212,10 @@ def test_two_plugins_cannot_have_one_name():
 
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
-def test_a_command_that_waited_for_another_finds_the_migration_done(settings, recwarn):
-    def create_links_meanwhile(storage):
+def test_a_command_that_waited_for_another_finds_the_migration_done(
+    settings: Any, recwarn: pytest.WarningsRecorder
+) -> None:
+    def create_links_meanwhile(storage: Any) -> None:
         create_links(storage)
         other.start()
         with storage.client.connect() as session:
@@ -219,7 +223,7 @@ def test_a_command_that_waited_for_another_finds_the_migration_done(settings, re
             while session.execute(WAITING).fetchone() is None and time.monotonic() < deadline:
                 time.sleep(0.01)
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.add_migrations("linker", [create_links_meanwhile])
 
     first, second = (make_app(settings=settings, configure=configure) for _ in range(2))
@@ -258,7 +262,7 @@ def includeme(config):
 
 
 @pytest.fixture
-def ini(settings, tmp_path, monkeypatch):
+def ini(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """File of a service that includes a plugin with a migration."""
     plugins = tmp_path / "plugins"
     plugins.mkdir()
@@ -269,7 +273,7 @@ def ini(settings, tmp_path, monkeypatch):
 
 @pytest.mark.clause("P-30.3", "E-7.2")
 @pytest.mark.usefixtures("processes")
-def test_two_commands_at_once_run_a_migration_once(ini, migrate):
+def test_two_commands_at_once_run_a_migration_once(ini: Any, migrate: Any) -> None:
     command = [*PROGRAM, "migrate", "--ini", ini]
     environment = {**os.environ, "TOGETHER": "2"}
     runs = [start_process(command, env=environment, stderr=subprocess.PIPE) for _ in range(2)]
@@ -280,7 +284,9 @@ def test_two_commands_at_once_run_a_migration_once(ini, migrate):
 
 
 @pytest.mark.clause("P-30.3", "E-7.2")
-def test_the_command_that_fails_says_in_which_migration(ini, migrate, monkeypatch):
+def test_the_command_that_fails_says_in_which_migration(
+    ini: Any, migrate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FAIL", "1")
 
     outcome = run_process("migrate", "--ini", ini)

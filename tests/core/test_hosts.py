@@ -1,5 +1,7 @@
 """Hosts of URLs, and the patterns of the setting ``allowed_hosts``."""
 
+from typing import Any
+
 import pytest
 
 from cliquet.core import hosts
@@ -68,13 +70,13 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("text", AUTHORITIES)
-def test_an_authority_has_one_comparable_form(text):
+def test_an_authority_has_one_comparable_form(text: Any) -> None:
     assert hosts.parse(text) == AUTHORITIES[text]
     assert hosts.is_authority(text)
 
 
 @pytest.mark.parametrize("text", OTHERS)
-def test_anything_else_is_no_authority(text):
+def test_anything_else_is_no_authority(text: Any) -> None:
     assert hosts.parse(text) is None
     assert not hosts.is_authority(text)
 
@@ -103,7 +105,9 @@ def test_anything_else_is_no_authority(text):
         ("a.c", ["http://a.c"], ["http://abc"]),
     ],
 )
-def test_a_pattern_is_a_host_or_all_below_one(pattern, matches, others):
+def test_a_pattern_is_a_host_or_all_below_one(
+    pattern: str, matches: list[Any], others: list[Any]
+) -> None:
     assert hosts.is_pattern(pattern)
     allowed = hosts.allowed(["other.example", pattern])
     for url, is_allowed in [(url, True) for url in matches] + [(url, False) for url in others]:
@@ -112,5 +116,5 @@ def test_a_pattern_is_a_host_or_all_below_one(pattern, matches, others):
 
 
 @pytest.mark.parametrize("text", ["", "**", "*.*", "a*", "*a.example", "http://a", "a:*", "*:80"])
-def test_other_wildcards_are_no_pattern(text):
+def test_other_wildcards_are_no_pattern(text: str) -> None:
     assert not hosts.is_pattern(text)

@@ -492,7 +492,7 @@ def test_sqlalchemy_is_the_module_or_none() -> None:
     try:
         import sqlalchemy
     except ImportError:
-        sqlalchemy = None
+        sqlalchemy = None  # type: ignore[assignment]
 
     assert utils.sqlalchemy is sqlalchemy
 

@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from pyramid.events import NewResponse
 
@@ -18,7 +19,7 @@ from cliquet.storage.exceptions import BackendError
 PATIENCE_SECONDS = 15
 
 
-def linger(event):
+def linger(event: Any) -> None:
     if not any(change.get("new", {}).get("name") == "slow" for change in event.impacted_records):
         return
     folder = Path(os.environ["DEPLOYMENT_FOLDER"])
@@ -30,11 +31,11 @@ def linger(event):
         time.sleep(0.01)
 
 
-def sign(event):
+def sign(event: Any) -> None:
     event.response.headers["X-Worker"] = str(os.getpid())
 
 
-def includeme(config):
+def includeme(config: Any) -> None:
     config.add_subscriber(linger, ResourceChanged)
     config.add_subscriber(sign, NewResponse)
     # As plugins do that ask the storage when they start: a server that loads the application before

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from processes.client import Client
 from servers.processes import ServerProcess, free_port, temporary_folder
@@ -50,7 +51,7 @@ class Server(NamedTuple):
     ready: str = "mushrooms 1.0 starting."
     stopping: str = "Handling signal: term"
 
-    def alone(self):
+    def alone(self) -> Any:
         """Return the same server with one process."""
         return self._replace(command=(*self.command, "--workers", "1"), processes=1)
 
@@ -87,7 +88,7 @@ class Service(ServerProcess):
     environment : settings, by the names of their environment variables.
     """
 
-    def __init__(self, folder, server, environment):
+    def __init__(self, folder: Any, server: Any, environment: Any) -> None:
         port = free_port()
         self.server = server
         self.folder = Path(folder)
@@ -97,7 +98,7 @@ class Service(ServerProcess):
             [*self._prefix(), str(BIN / words[0]), *words[1:]], port, log_path=f"{folder}/log"
         )
 
-    def _prefix(self):
+    def _prefix(self) -> list[Any]:
         variables = {
             **self.environment,
             "DEPLOYMENT_FOLDER": str(self.folder),
@@ -106,59 +107,59 @@ class Service(ServerProcess):
         pairs = [f"{name}={value}" for name, value in variables.items()]
         return [shutil.which("env"), f"--chdir={self.folder}", *pairs]
 
-    def wait_until_ready(self):
+    def wait_until_ready(self) -> None:
         super().wait_until_ready()
         wait_until(lambda: self.log().count(self.server.ready) >= self.server.processes)
 
-    def migrate(self):
+    def migrate(self) -> None:
         command = [*self._prefix(), str(BIN / "cliquet"), "--ini", "production.ini", "migrate"]
         subprocess.run(command, check=True, capture_output=True)
 
-    def client(self, *, user=USER):
+    def client(self, *, user: Any = USER) -> Any:
         """Return a client, with a connection of its own."""
         return Client(self.port, user)
 
-    def send(self, *request, **kwargs):
+    def send(self, *request: Any, **kwargs: Any) -> Any:
         """Send one request on a connection of its own."""
         with contextlib.closing(self.client(**kwargs)) as client:
             return client.send(*request)
 
-    def create(self, name):
+    def create(self, name: Any) -> Any:
         """Create a record, by a connection of its own."""
         return self.send("POST", MUSHROOMS, {"data": {"name": name}})
 
-    def names(self):
+    def names(self) -> list[Any]:
         """Return the names of the records that the service lists."""
         return sorted(record["name"] for record in self.send("GET", MUSHROOMS).data)
 
-    def stored_names(self):
+    def stored_names(self) -> list[Any]:
         """Return the names of the records in the file, whether or not the service runs."""
         with contextlib.closing(sqlite3.connect(self.folder / "data.db")) as connection:
             rows = connection.execute("SELECT data FROM records WHERE NOT deleted").fetchall()
         return sorted(json.loads(data)["name"] for (data,) in rows)
 
-    def log(self):
+    def log(self) -> Any:
         """Return what the server and the service printed."""
         return Path(self.log_path).read_text()
 
-    def signal(self, number):
-        self.process.send_signal(number)
+    def signal(self, number: Any) -> None:
+        self.process.send_signal(number)  # type: ignore[attr-defined]
 
-    def wait_for_end(self):
+    def wait_for_end(self) -> Any:
         """Return the exit code."""
-        return self.process.wait(PATIENCE_SECONDS)
+        return self.process.wait(PATIENCE_SECONDS)  # type: ignore[attr-defined]
 
-    def has_begun(self):
+    def has_begun(self) -> Any:
         """Return the id of the process that serves the slow request, ``None`` before it does."""
         path = self.folder / "begun"
         return int(path.read_text()) if path.exists() else None
 
-    def release(self):
+    def release(self) -> None:
         """Let the slow request finish."""
         (self.folder / "released").touch()
 
 
-def wait_until(condition):
+def wait_until(condition: Any) -> Any:
     """Return what a condition gives, once that is true."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := condition()):
@@ -167,7 +168,7 @@ def wait_until(condition):
     return found
 
 
-def on_sqlite(folder):
+def on_sqlite(folder: Any) -> dict[Any, Any]:
     """Return settings of a service that keeps everything in a file."""
     settings = {"CLIQUET_USERID_HMAC_SECRET": "secret-of-the-tests"}
     for kind in ("STORAGE", "PERMISSION", "CACHE"):
@@ -176,7 +177,7 @@ def on_sqlite(folder):
     return {**settings, "CLIQUET_INCLUDES": "lingering"}
 
 
-def on_postgresql(url):
+def on_postgresql(url: Any) -> Any:
     """Return the function of the folder for a service that keeps everything in a database."""
     settings = {
         "CLIQUET_USERID_HMAC_SECRET": "secret-of-the-tests",
@@ -189,7 +190,7 @@ def on_postgresql(url):
 
 
 @contextlib.contextmanager
-def deployed(server, settings=on_sqlite, *, migrates=False):
+def deployed(server: Any, settings: Any = on_sqlite, *, migrates: bool = False) -> Iterator[Any]:
     """Put the files of the service into a folder, serve it, and stop it.
 
     Parameters
@@ -212,14 +213,14 @@ def deployed(server, settings=on_sqlite, *, migrates=False):
 
 
 @contextlib.contextmanager
-def slow_request(service):
+def slow_request(service: Any) -> Iterator[Any]:
     """Send the creation of a record named ``slow``; give the list that its outcome comes to.
 
     The outcome is the answer, or what the client met instead of one.
     """
     outcomes = []
 
-    def send():
+    def send() -> None:
         try:
             outcomes.append(service.create("slow"))
         except (OSError, http.client.HTTPException) as error:

@@ -1,8 +1,10 @@
 """What a large body costs the service under each of the servers that the documentation names."""
 
 import http.client
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ MOST_MEGABYTES = 50
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def service(processes, request):
+def service(processes: None, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The service in one process, which has served a request."""
     server = SERVERS[request.param]
     with deployed(server if server.processes == 1 else server.alone()) as running:
@@ -22,7 +24,7 @@ def service(processes, request):
         yield running
 
 
-def peak_megabytes(service):
+def peak_megabytes(service: Any) -> Any:
     """Return the most that the processes of a service have held so far, together."""
     pid = service.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -36,7 +38,7 @@ def peak_megabytes(service):
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("is_told", [True, False], ids=["length", "chunks"])
-def test_a_body_of_25_megabytes_is_refused_and_never_held(service, is_told):
+def test_a_body_of_25_megabytes_is_refused_and_never_held(service: Any, is_told: bool) -> None:
     before = peak_megabytes(service)
 
     with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=15)) as connection:

@@ -5,6 +5,7 @@ import itertools
 import os
 import signal
 import threading
+from typing import Any
 
 import pytest
 from processes.client import at_once
@@ -20,7 +21,7 @@ from deployment.service import (
 )
 
 
-def answering_processes(service):
+def answering_processes(service: Any) -> set[Any]:
     """Return the ids of the processes that answer several requests at once."""
     answers = at_once([lambda: service.send("GET", "/v1/")] * 6)
     return {int(answer.headers["x-worker"]) for answer in answers}
@@ -28,11 +29,11 @@ def answering_processes(service):
 
 @pytest.mark.clause("E-9.1")
 @pytest.mark.usefixtures("processes")
-def test_a_reload_answers_every_request():
+def test_a_reload_answers_every_request() -> None:
     with deployed(SERVERS["gunicorn sync"]) as service:
         answers, is_over = [], threading.Event()
 
-        def keep_creating():
+        def keep_creating() -> None:
             while not is_over.is_set():
                 answers.append(service.create("Morel"))
 
@@ -53,7 +54,7 @@ def test_a_reload_answers_every_request():
 
 @pytest.mark.clause("H-34.1", "E-1.4")
 @pytest.mark.usefixtures("processes")
-def test_a_process_that_is_killed_loses_its_request_and_nothing_that_was_acknowledged():
+def test_a_process_that_is_killed_loses_its_request_and_nothing_that_was_acknowledged() -> None:
     with deployed(SERVERS["gunicorn sync"]) as service:
         assert service.create("before").status == 201
         with slow_request(service) as outcomes:
@@ -68,13 +69,15 @@ def test_a_process_that_is_killed_loses_its_request_and_nothing_that_was_acknowl
 
 
 @pytest.mark.clause("E-9.1")
-def test_processes_do_not_share_connections_that_were_opened_before_the_fork(postgresql_url):
+def test_processes_do_not_share_connections_that_were_opened_before_the_fork(
+    postgresql_url: str,
+) -> None:
     server = GUNICORN._replace(
         command=(*GUNICORN.command, "--preload"), ready="Booting worker with pid"
     )
     with deployed(server, on_postgresql(postgresql_url), migrates=True) as service:
 
-        def creations():
+        def creations() -> list[Any]:
             return [service.create("Cep") for _ in range(10)]
 
         answers = list(itertools.chain(*at_once([creations] * 6)))

@@ -4,6 +4,8 @@ import contextlib
 import http.client
 import json
 import ssl
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from processes.client import Answer
@@ -26,11 +28,13 @@ PUBLIC = f"https://{HOST}"
 class Proxy:
     """nginx in front of a service; requests to it name the public host."""
 
-    def __init__(self, tls_port, plain_port):
+    def __init__(self, tls_port: Any, plain_port: Any) -> None:
         self.tls_port = tls_port
         self.plain_port = plain_port
 
-    def send(self, method, path, body=None, *, is_encrypted=True, **headers):
+    def send(
+        self, method: str, path: str, body: Any = None, *, is_encrypted: bool = True, **headers: Any
+    ) -> Any:
         content = None if body is None else json.dumps(body)
         connection = http.client.HTTPConnection("127.0.0.1", self.plain_port, timeout=15)
         if is_encrypted:
@@ -47,7 +51,7 @@ class Proxy:
         connection.close()
         return answer
 
-    def public_urls(self):
+    def public_urls(self) -> set[Any]:
         """Return the scheme and host of each kind of URL that the service writes."""
         for _ in range(2):
             self.send("POST", MUSHROOMS, {"data": {"name": "Morel"}})
@@ -65,7 +69,7 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def running_proxy(port, replacements=()):
+def running_proxy(port: Any, replacements: Any = ()) -> Iterator[Any]:
     """Start nginx with the site file in front of a port, and give a `Proxy`."""
     site = (DEPLOY / "nginx.conf").read_text()
     upstream = {"server 127.0.0.1:8000;": f"server 127.0.0.1:{port};"}
@@ -74,24 +78,24 @@ def running_proxy(port, replacements=()):
 
 
 @pytest.fixture(scope="module")
-def service(processes):
+def service(processes: None) -> Iterator[Any]:
     with deployed(GUNICORN.alone()) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def proxy(service):
+def proxy(service: Any) -> Iterator[Any]:
     with running_proxy(service.port) as running:
         yield running
 
 
 @pytest.mark.clause("H-32.1", "H-14.12", "S-8.8", "S-8.9")
-def test_urls_are_those_of_the_proxy(proxy):
+def test_urls_are_those_of_the_proxy(proxy: Any) -> None:
     assert proxy.public_urls() == {PUBLIC}
 
 
 @pytest.mark.clause("H-14.12")
-def test_pages_are_followed_through_the_proxy(proxy):
+def test_pages_are_followed_through_the_proxy(proxy: Any) -> None:
     for name in "abc":
         proxy.send("POST", MUSHROOMS, {"data": {"name": name}})
     found, url = [], f"{PUBLIC}{MUSHROOMS}?_limit=2&in_name=a,b,c"
@@ -102,25 +106,25 @@ def test_pages_are_followed_through_the_proxy(proxy):
     assert sorted(found) == ["a", "b", "c"]
 
 
-def test_what_comes_unencrypted_is_sent_to_the_encrypted_service(proxy):
+def test_what_comes_unencrypted_is_sent_to_the_encrypted_service(proxy: Any) -> None:
     answer = proxy.send("GET", f"{MUSHROOMS}?_limit=1", is_encrypted=False)
     assert (answer.status, answer.headers["location"]) == (308, f"{PUBLIC}{MUSHROOMS}?_limit=1")
 
 
-def test_a_client_does_not_choose_the_scheme(proxy):
+def test_a_client_does_not_choose_the_scheme(proxy: Any) -> None:
     answer = proxy.send("GET", "/v1/", **{"X-Forwarded-Proto": "http"})
     assert answer.json["url"] == f"{PUBLIC}/v1/"
 
 
 @pytest.mark.clause("H-9.5")
-def test_etags_come_through_unharmed(proxy):
+def test_etags_come_through_unharmed(proxy: Any) -> None:
     # Something to compress.
     proxy.send("POST", MUSHROOMS, {"data": {"name": "x" * 1000}})
     etag = proxy.send("GET", MUSHROOMS, **{"Accept-Encoding": "gzip"}).headers["etag"]
     assert proxy.send("GET", MUSHROOMS, **{"If-None-Match": etag}).status == 304
 
 
-def test_large_bodies_and_long_urls_come_through(proxy):
+def test_large_bodies_and_long_urls_come_through(proxy: Any) -> None:
     # The schema drops what it does not know, which is much longer than a record may be.
     body = {"data": {"name": "x" * 1_000_000, "unknown": "x" * 5_000_000}}
     large = proxy.send("POST", MUSHROOMS, body)
@@ -131,16 +135,16 @@ def test_large_bodies_and_long_urls_come_through(proxy):
 
 
 @pytest.mark.clause("H-26.1")
-def test_a_body_that_is_too_large_is_refused_as_the_service_would(proxy):
+def test_a_body_that_is_too_large_is_refused_as_the_service_would(proxy: Any) -> None:
     answer = proxy.send("POST", MUSHROOMS, {"data": {"name": "x" * 11_000_000}})
     assert (answer.status, answer.json["errno"]) == (413, 113)
 
 
-def test_metrics_are_not_for_the_public(proxy):
+def test_metrics_are_not_for_the_public(proxy: Any) -> None:
     assert proxy.send("GET", "/__metrics__").status == 404
 
 
-def assert_unavailable(answer):
+def assert_unavailable(answer: Any) -> None:
     assert answer.status == 503
     assert (answer.json["code"], answer.json["errno"]) == (503, 201)
     assert answer.headers["retry-after"] == "30"
@@ -150,13 +154,13 @@ def assert_unavailable(answer):
 
 @pytest.mark.clause("H-26.8", "H-27.3")
 @pytest.mark.usefixtures("processes")
-def test_a_service_that_is_down_is_answered_for():
+def test_a_service_that_is_down_is_answered_for() -> None:
     with running_proxy(free_port()) as proxy:
         assert_unavailable(proxy.send("GET", MUSHROOMS))
 
 
 @pytest.mark.clause("H-26.8", "H-27.3")
-def test_a_service_that_is_slow_is_answered_for(service):
+def test_a_service_that_is_slow_is_answered_for(service: Any) -> None:
     with running_proxy(
         service.port, {"proxy_read_timeout 60s;": "proxy_read_timeout 200ms;"}
     ) as proxy:
@@ -167,7 +171,7 @@ def test_a_service_that_is_slow_is_answered_for(service):
 @pytest.mark.clause("S-8.4", "H-32.2")
 @pytest.mark.setting("http_scheme", "http_host")
 @pytest.mark.usefixtures("processes")
-def test_settings_stand_in_for_a_proxy_that_names_neither_host_nor_scheme():
+def test_settings_stand_in_for_a_proxy_that_names_neither_host_nor_scheme() -> None:
     lost = ("Host $host", "X-Forwarded-Proto $scheme")
     names = {"CLIQUET_HTTP_HOST": HOST, "CLIQUET_HTTP_SCHEME": "https"}
     with (

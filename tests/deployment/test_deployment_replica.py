@@ -3,6 +3,8 @@
 import contextlib
 import subprocess
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from servers.forwarding import forwarding
@@ -10,6 +12,7 @@ from servers.postgresql import PostgreSQLProcess, new_database, running_postgres
 from servers.postgresql_binaries import default_bindir
 from servers.processes import free_port, identity, temporary_folder, unprivileged_user
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 from deployment.service import GUNICORN, MUSHROOMS, USER, deployed, on_postgresql, wait_until
@@ -25,14 +28,14 @@ GRANTS = (
 
 
 @pytest.fixture(scope="module")
-def primary(processes):
+def primary(processes: None) -> Iterator[Any]:
     """A PostgreSQL of one's own, since a standby copies all the databases of a server."""
     with running_postgresql() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def database(primary):
+def database(primary: Any) -> Iterator[Any]:
     """URL of a database with the tables of the service, and a role that may only read them."""
     import psycopg2
 
@@ -45,7 +48,7 @@ def database(primary):
         storage.client.dispose()
 
 
-def writing_application(url):
+def writing_application(url: Any) -> Any:
     """Return a client of the service that may write, in this process; create its tables."""
     app = application(url)
     app.app.registry.storage.initialize_schema()
@@ -53,7 +56,7 @@ def writing_application(url):
     return app
 
 
-def application(url):
+def application(url: Any) -> TestApp:
     """Return a client of the service that may write, in this process."""
     settings = {"userid_hmac_secret": SECRET, "cache_backend": ""}
     for kind in ("storage", "permission"):
@@ -63,7 +66,7 @@ def application(url):
 
 
 @contextlib.contextmanager
-def running_standby(primary):
+def running_standby(primary: Any) -> Iterator[Any]:
     """Start a standby of a PostgreSQL, and give its process."""
     bindir, user, port = default_bindir(), unprivileged_user(), free_port()
     with temporary_folder("standby", user, in_memory=True) as folder:
@@ -88,7 +91,7 @@ def running_standby(primary):
 
 
 @pytest.fixture(scope="module", params=["role", "standby"])
-def reader(request, primary, database):
+def reader(request: pytest.FixtureRequest, primary: Any, database: Any) -> Iterator[Any]:
     """The service with ``readonly``, as a role that may only read, or on a standby."""
     with contextlib.ExitStack() as stack:
         if request.param == "role":
@@ -106,7 +109,7 @@ def reader(request, primary, database):
 
 @pytest.mark.clause("S-7.4", "H-31.1", "E-9.1")
 @pytest.mark.setting("readonly")
-def test_it_serves_what_the_primary_wrote_and_refuses_to_write(reader, database):
+def test_it_serves_what_the_primary_wrote_and_refuses_to_write(reader: Any, database: Any) -> None:
     writer = writing_application(database)
     name = uuid.uuid4().hex
     created = writer.post_json("/v0/mushrooms", {"data": {"name": name}}, headers=USER)
@@ -124,19 +127,19 @@ def test_it_serves_what_the_primary_wrote_and_refuses_to_write(reader, database)
     writer.app.registry.storage.client.dispose()
 
 
-def found(service, object_id):
+def found(service: Any, object_id: Any) -> Any:
     answer = service.send("GET", f"{MUSHROOMS}/{object_id}")
     return answer if answer.status == 200 else None
 
 
 @pytest.mark.clause("S-7.5")
-def test_it_is_well(reader):
+def test_it_is_well(reader: Any) -> None:
     answer = reader.send("GET", "/v1/__heartbeat__")
     assert (answer.status, answer.json) == (200, {"storage": True, "permission": True})
 
 
 @pytest.mark.clause("S-7.6", "H-26.9", "B-4.15")
-def test_a_collection_that_nobody_has_touched_explains_itself(reader):
+def test_a_collection_that_nobody_has_touched_explains_itself(reader: Any) -> None:
     answer = reader.send("GET", MUSHROOMS, user=basic_auth(uuid.uuid4().hex))
 
     assert (answer.status, answer.json["errno"], answer.headers["retry-after"]) == (503, 201, "30")
@@ -147,7 +150,9 @@ def test_a_collection_that_nobody_has_touched_explains_itself(reader):
 
 
 @pytest.mark.clause("B-21.7", "B-2.5", "H-26.8")
-def test_after_a_failover_one_write_fails_and_the_next_succeeds(primary, database):
+def test_after_a_failover_one_write_fails_and_the_next_succeeds(
+    primary: Any, database: Any
+) -> None:
     """The address of the primary led to a standby when the connections were made."""
     with running_standby(primary) as standby, forwarding(standby.port) as address:
         url = database.replace(str(primary.port), str(address.port))

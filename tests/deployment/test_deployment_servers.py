@@ -2,6 +2,8 @@
 
 import itertools
 import signal
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from processes.client import at_once
@@ -18,21 +20,21 @@ CLIENTS = 6
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def service(processes, request):
+def service(processes: None, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The service on SQLite, in two processes where the server has them."""
     with deployed(SERVERS[request.param]) as running:
         yield running
 
 
 @pytest.fixture
-def client(service):
+def client(service: Any) -> Iterator[Any]:
     made = service.client()
     yield made
     made.close()
 
 
 @pytest.mark.clause("H-10.1")
-def test_a_record_is_created_read_modified_under_conditions_and_deleted(client):
+def test_a_record_is_created_read_modified_under_conditions_and_deleted(client: Any) -> None:
     created = client.send("POST", MUSHROOMS, {"data": {"name": "Morel"}})
     path = f"{MUSHROOMS}/{created.data['id']}"
     read = client.send("GET", path)
@@ -50,8 +52,8 @@ def test_a_record_is_created_read_modified_under_conditions_and_deleted(client):
 
 
 @pytest.mark.clause("E-1.4", "E-9.1")
-def test_simultaneous_creations_are_all_kept_at_times_of_their_own(service):
-    def creations():
+def test_simultaneous_creations_are_all_kept_at_times_of_their_own(service: Any) -> None:
+    def creations() -> list[Any]:
         return [service.create("Cep") for _ in range(5)]
 
     answers = list(itertools.chain(*at_once([creations] * CLIENTS)))
@@ -64,11 +66,11 @@ def test_simultaneous_creations_are_all_kept_at_times_of_their_own(service):
 
 
 @pytest.mark.clause("E-9.1", "H-9.5")
-def test_processes_agree_on_etags(service):
+def test_processes_agree_on_etags(service: Any) -> None:
     written = service.create("Truffle")
     answers = {}
 
-    def everybody_answered():
+    def everybody_answered() -> bool:
         read = at_once([lambda: service.send("GET", MUSHROOMS)] * CLIENTS)
         answers.update((answer.headers["x-worker"], answer) for answer in read)
         return len(answers) == service.server.processes
@@ -80,7 +82,7 @@ def test_processes_agree_on_etags(service):
 
 
 @pytest.mark.clause("S-5.5", "S-18.1")
-def test_the_logging_section_of_the_file_is_in_force(service):
+def test_the_logging_section_of_the_file_is_in_force(service: Any) -> None:
     service.create("Chanterelle")
     lines = wait_until(
         lambda: [line for line in service.log().splitlines() if '"method":"POST"' in line]
@@ -92,7 +94,7 @@ def test_the_logging_section_of_the_file_is_in_force(service):
 @pytest.mark.clause("H-34.1")
 @pytest.mark.parametrize("name", ["gunicorn sync", "gunicorn gthread", "granian"])
 @pytest.mark.usefixtures("processes")
-def test_a_request_under_way_is_finished_before_the_server_stops(name):
+def test_a_request_under_way_is_finished_before_the_server_stops(name: str) -> None:
     server = SERVERS[name].alone()
     with deployed(server) as service, slow_request(service) as outcomes:
         wait_until(service.has_begun)

@@ -5,11 +5,14 @@ permission backend.
 """
 
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import colander
 import pytest
 from support.combinations import running_combination
 from support.sharing import grant, permissions_of, user_id
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.resource import ShareableModel
@@ -26,7 +29,7 @@ class MorelModel(ShareableModel):
 
     meanwhile = []
 
-    def atomic(self, operation, parent_id=None):
+    def atomic(self, operation: Any, parent_id: Any = None) -> Any:
         if self.meanwhile:
             in_another_thread(self.meanwhile.pop())
         return super().atomic(operation, parent_id)
@@ -42,14 +45,14 @@ class Morel(resource.ShareableResource):
 
 
 @pytest.fixture(scope="module")
-def combined_app(combination, request):
+def combined_app(combination: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     settings = {"morel_create_principals": "system.Authenticated"}
     with running_combination(combination, request, resources=[Morel], **settings) as app:
         yield app
 
 
 @pytest.fixture
-def meanwhile():
+def meanwhile() -> Iterator[Any]:
     """Functions that another client runs."""
     MorelModel.meanwhile.clear()
     yield MorelModel.meanwhile
@@ -57,34 +60,34 @@ def meanwhile():
 
 
 @pytest.fixture
-def me(app):
+def me(app: Any) -> Any:
     return user_id(app, USER)
 
 
 @pytest.fixture
-def url(app, me):
+def url(app: Any, me: Any) -> Any:
     """A record of the owner, that the user may write."""
     url = f"{URL}/{uuid.uuid4()}"
     app.put_json(url, body("theirs", write=[me]), headers=OWNER, status=201)
     return url
 
 
-def body(name, **permissions):
+def body(name: Any, **permissions: Any) -> dict[str, Any]:
     return {"data": {"name": name}, "permissions": permissions}
 
 
-def uri_of(url):
+def uri_of(url: Any) -> Any:
     return url.removeprefix("/v0")
 
 
-def send(app, method, url, headers=USER, status="*"):
+def send(app: TestApp, method: str, url: Any, headers: Any = USER, status: int | str = "*") -> Any:
     if method == "DELETE":
         return app.delete(url, headers=headers, status=status)
     content = body("mine", read=["system.Everyone"])
     return getattr(app, f"{method.lower()}_json")(url, content, headers=headers, status=status)
 
 
-def send_in_batch(app, method, url):
+def send_in_batch(app: TestApp, method: str, url: Any) -> Any:
     request = {"method": method, "path": url}
     if method != "DELETE":
         request["body"] = body("mine", read=["system.Everyone"])
@@ -93,10 +96,10 @@ def send_in_batch(app, method, url):
     return answer
 
 
-def recreated(app, url, **given):
+def recreated(app: TestApp, url: Any, **given: Any) -> Any:
     """Let the owner delete a record and create another one of the same id, for nobody else."""
 
-    def recreate():
+    def recreate() -> None:
         app.delete(url, headers=OWNER, status=200)
         data = {"name": "anew", "id": url.rsplit("/", 1)[1], **given}
         content = {"data": data, "permissions": {"read": ["group:new"]}}
@@ -113,8 +116,8 @@ METHODS = ["PUT", "PATCH", "DELETE"]
 @pytest.mark.parametrize("has_same_timestamp", [False, True])
 @pytest.mark.parametrize("is_in_batch", [False, True])
 def test_what_was_created_anew_is_not_written_by_who_may_no_longer(
-    app, url, meanwhile, method, has_same_timestamp, is_in_batch
-):
+    app: Any, url: Any, meanwhile: Any, method: Any, has_same_timestamp: bool, is_in_batch: bool
+) -> None:
     former = app.get(url, headers=OWNER).json["data"]
     data = {"last_modified": former["last_modified"]} if has_same_timestamp else {}
     meanwhile.append(recreated(app, url, **data))
@@ -137,7 +140,9 @@ def test_what_was_created_anew_is_not_written_by_who_may_no_longer(
 
 @pytest.mark.clause("D-62", "X-30")
 @pytest.mark.parametrize("method", METHODS)
-def test_who_has_lost_the_permission_meanwhile_is_refused(app, url, meanwhile, method):
+def test_who_has_lost_the_permission_meanwhile_is_refused(
+    app: Any, url: Any, meanwhile: Any, method: Any
+) -> None:
     owner = user_id(app, OWNER)
     meanwhile.append(
         lambda: app.patch_json(url, {"permissions": {"write": []}}, headers=OWNER, status=200)
@@ -152,7 +157,9 @@ def test_who_has_lost_the_permission_meanwhile_is_refused(app, url, meanwhile, m
 @pytest.mark.clause("D-62", "D-55")
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("change", [{"data": {"name": "other"}}, {"permissions": {"read": ["x"]}}])
-def test_who_still_has_the_permission_is_not(app, url, meanwhile, method, change):
+def test_who_still_has_the_permission_is_not(
+    app: Any, url: Any, meanwhile: Any, method: Any, change: dict[str, Any]
+) -> None:
     meanwhile.append(lambda: app.patch_json(url, change, headers=OWNER, status=200))
 
     send(app, method, url, status=200)
@@ -160,7 +167,9 @@ def test_who_still_has_the_permission_is_not(app, url, meanwhile, method, change
 
 @pytest.mark.clause("D-62", "X-11", "D-49")
 @pytest.mark.parametrize("method", METHODS)
-def test_a_412_shows_nothing_of_what_was_created_anew(app, url, meanwhile, method):
+def test_a_412_shows_nothing_of_what_was_created_anew(
+    app: Any, url: Any, meanwhile: Any, method: Any
+) -> None:
     etag = app.get(url, headers=OWNER).headers["ETag"]
     meanwhile.append(recreated(app, url))
 
@@ -172,7 +181,9 @@ def test_a_412_shows_nothing_of_what_was_created_anew(app, url, meanwhile, metho
 
 
 @pytest.mark.clause("D-62", "H-5.12")
-def test_what_was_created_anew_is_not_deleted_with_what_is_shared(app, url, me, meanwhile):
+def test_what_was_created_anew_is_not_deleted_with_what_is_shared(
+    app: Any, url: Any, me: Any, meanwhile: Any
+) -> None:
     shared = f"{URL}/{uuid.uuid4()}"
     app.put_json(shared, body("shared", write=[me]), headers=OWNER, status=201)
     meanwhile.append(recreated(app, url))
@@ -184,7 +195,9 @@ def test_what_was_created_anew_is_not_deleted_with_what_is_shared(app, url, me, 
 
 
 @pytest.mark.clause("D-62", "H-5.12")
-def test_a_list_of_which_nothing_is_shared_any_more_is_refused(app, url, meanwhile):
+def test_a_list_of_which_nothing_is_shared_any_more_is_refused(
+    app: Any, url: Any, meanwhile: Any
+) -> None:
     meanwhile.append(recreated(app, url))
 
     app.delete(URL, headers=USER, status=403)
@@ -196,10 +209,12 @@ def test_a_list_of_which_nothing_is_shared_any_more_is_refused(app, url, meanwhi
 
 
 @pytest.fixture
-def asked_app():
+def asked_app() -> Any:
     """An application whose permission backend judges by itself, and the users that it lets in."""
 
-    def check(object_id, permission, principals, get_bound_permissions=None):
+    def check(
+        object_id: Any, permission: Any, principals: Any, get_bound_permissions: Any = None
+    ) -> bool:
         return not allowed.isdisjoint(principals)
 
     app = make_app([Morel], settings={"morel_create_principals": "system.Authenticated"})
@@ -211,7 +226,9 @@ def asked_app():
 @pytest.mark.clause("D-62", "B-15.10", "P-25.4")
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("is_revoked", [True, False])
-def test_a_backend_that_judges_by_itself_is_asked_again(asked_app, meanwhile, method, is_revoked):
+def test_a_backend_that_judges_by_itself_is_asked_again(
+    asked_app: Any, meanwhile: Any, method: Any, is_revoked: bool
+) -> None:
     app, allowed = asked_app
     url = f"{URL}/{uuid.uuid4()}"
     app.put_json(url, body("theirs"), headers=OWNER, status=201)
@@ -226,7 +243,7 @@ def test_a_backend_that_judges_by_itself_is_asked_again(asked_app, meanwhile, me
 
 @pytest.mark.clause("D-62", "X-3")
 @pytest.mark.parametrize("method", METHODS)
-def test_what_a_setting_allows_is_not_judged_by_permissions(meanwhile, method):
+def test_what_a_setting_allows_is_not_judged_by_permissions(meanwhile: Any, method: Any) -> None:
     app = make_app([Morel], settings={"morel_write_principals": "system.Authenticated"})
     grant(app, "/morels", "morel:create", user_id(app, OWNER))
     url = f"{URL}/{uuid.uuid4()}"
@@ -237,7 +254,9 @@ def test_what_a_setting_allows_is_not_judged_by_permissions(meanwhile, method):
 
 
 @pytest.mark.clause("D-62", "P-14.5", "B-15.15")
-def test_permissions_that_an_application_deletes_itself_are_judged_too(me_only_app, meanwhile):
+def test_permissions_that_an_application_deletes_itself_are_judged_too(
+    me_only_app: Any, meanwhile: Any
+) -> None:
     app, url, deleted = me_only_app
     meanwhile.append(recreated(app, url))
 
@@ -248,7 +267,7 @@ def test_permissions_that_an_application_deletes_itself_are_judged_too(me_only_a
 
 
 @pytest.fixture
-def me_only_app():
+def me_only_app() -> Any:
     """An application that has replaced a method of its backend, and a record that a user may write.
 
     The third: what the method was called with.
@@ -258,7 +277,7 @@ def me_only_app():
     delete = permission.delete_object_permissions
     deleted = []
 
-    def noting(*object_ids):
+    def noting(*object_ids: Any) -> None:
         deleted.append(object_ids)
         delete(*object_ids)
 

@@ -1,12 +1,15 @@
 """A request that is refused, or undone, changes no permission, wherever permissions are kept."""
 
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import colander
 import pytest
 from pyramid.httpexceptions import HTTPForbidden
 from support.combinations import running_combination
 from support.sharing import permissions_of, user_id
+from webtest import TestApp
 
 from cliquet import events, resource
 from cliquet.testing.storage.common import in_another_thread
@@ -28,12 +31,12 @@ class Morel(resource.ShareableResource):
 
     mapping = MorelSchema()
 
-    def process_record(self, new, old=None):
+    def process_record(self, new: Any, old: Any = None) -> Any:
         if new["name"] == "slow" and self.meanwhile:
             in_another_thread(self.meanwhile.pop())
         return super().process_record(new, old)
 
-    def postprocess(self, result, action=events.ACTIONS.READ, old=None):
+    def postprocess(self, result: Any, action: Any = events.ACTIONS.READ, old: Any = None) -> Any:
         if not isinstance(result, list) and action is not events.ACTIONS.READ:
             name = self.request.headers.get("X-Fails")
             if name == "refused":
@@ -46,22 +49,22 @@ class Morel(resource.ShareableResource):
 class _Objecting:
     """A data manager that keeps a transaction from being committed."""
 
-    def __init__(self, manager):
+    def __init__(self, manager: Any) -> None:
         self.transaction_manager = manager
 
-    def tpc_vote(self, transaction):
+    def tpc_vote(self, transaction: Any) -> None:
         raise RuntimeError("objection")
 
-    def sortKey(self):  # noqa: N802
+    def sortKey(self) -> str:  # noqa: N802
         return "an application's"
 
-    def ignore(self, transaction):
+    def ignore(self, transaction: Any) -> None:
         pass
 
     abort = tpc_begin = commit = tpc_finish = tpc_abort = ignore
 
 
-def fail_before_commit(event):
+def fail_before_commit(event: Any) -> None:
     if event.request.headers.get("X-Fails") == "subscriber":
         raise RuntimeError("subscriber")
     if event.request.headers.get("X-Fails") == "objection":
@@ -69,8 +72,8 @@ def fail_before_commit(event):
 
 
 @pytest.fixture(scope="module")
-def combined_app(combination, request):
-    def configure(config):
+def combined_app(combination: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    def configure(config: Any) -> None:
         config.add_subscriber(fail_before_commit, events.ResourceChanged)
 
     settings = {"morel_create_principals": "system.Authenticated"}
@@ -81,24 +84,24 @@ def combined_app(combination, request):
 
 
 @pytest.fixture
-def url():
+def url() -> str:
     return f"{URL}/{uuid.uuid4()}"
 
 
 @pytest.fixture
-def me(app):
+def me(app: Any) -> Any:
     return user_id(app, OWNER)
 
 
-def uri_of(url):
+def uri_of(url: Any) -> Any:
     return url.removeprefix("/v0")
 
 
-def body(name="truffle", **permissions):
+def body(name: str = "truffle", **permissions: Any) -> dict[str, Any]:
     return {"data": {"name": name}, "permissions": permissions}
 
 
-def everything(app):
+def everything(app: TestApp) -> Any:
     """Return the records and what there is of permissions."""
     registry = app.app.registry
     records, _ = registry.storage.get_all("morel", "")
@@ -108,15 +111,15 @@ def everything(app):
     return sorted(records, key=lambda record: record["id"]), permissions_by_object(app, ids), held
 
 
-def permissions_by_object(app, uris):
+def permissions_by_object(app: TestApp, uris: Any) -> dict[str, Any]:
     return dict(zip(uris, app.app.registry.permission.get_objects_permissions(uris), strict=True))
 
 
-def joins(app):
+def joins(app: TestApp) -> Any:
     return app.app.registry.storage.joins_transactions
 
 
-def changes(app):
+def changes(app: TestApp) -> dict[str, Any]:
     """Return requests that change permissions, on records that are made for them."""
     made = [f"{URL}/{uuid.uuid4()}" for _ in range(3)]
     for url in made:
@@ -131,7 +134,9 @@ def changes(app):
     }
 
 
-def send(app, method, url, content, headers, status="*"):
+def send(
+    app: TestApp, method: str, url: Any, content: Any, headers: Any, status: int | str = "*"
+) -> Any:
     if content is None:
         return app.request(url, method=method, headers=headers, status=status)
     return getattr(app, f"{method.lower()}_json")(url, content, headers=headers, status=status)
@@ -143,7 +148,7 @@ CHANGES = ["POST", "PUT of a new record", "PUT", "PATCH", "DELETE", "DELETE of a
 @pytest.mark.clause("X-30", "B-18.5", "X-18")
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("how", ["crash", "refused", "subscriber", "objection"])
-def test_what_is_undone_changes_no_permission(app, me, name, how):
+def test_what_is_undone_changes_no_permission(app: Any, me: Any, name: Any, how: str) -> None:
     method, url, content = changes(app)[name]
     if name == "DELETE of a list":
         for permission in ("read", "write"):
@@ -172,7 +177,9 @@ def test_what_is_undone_changes_no_permission(app, me, name, how):
 @pytest.mark.clause("X-30", "X-23", "X-18")
 @pytest.mark.parametrize("name", CHANGES[:-1])
 @pytest.mark.parametrize("how", ["crash", "refused"])
-def test_what_is_undone_in_a_batch_changes_no_permission(app, me, name, how):
+def test_what_is_undone_in_a_batch_changes_no_permission(
+    app: Any, me: Any, name: Any, how: str
+) -> None:
     method, url, content = changes(app)[name]
     before = everything(app)
     requests = [
@@ -199,7 +206,7 @@ def test_what_is_undone_in_a_batch_changes_no_permission(app, me, name, how):
 
 @pytest.mark.clause("X-30", "H-10.6")
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_a_failed_precondition_changes_no_permission(app, url, method):
+def test_a_failed_precondition_changes_no_permission(app: Any, url: str, method: str) -> None:
     app.put_json(url, body(read=["group:friends"]), headers=OWNER, status=201)
     before = everything(app)
     content = None if method == "DELETE" else body(read=["system.Everyone"])
@@ -217,7 +224,7 @@ def test_a_failed_precondition_changes_no_permission(app, url, method):
 
 
 @pytest.fixture
-def meanwhile(app):
+def meanwhile(app: Any) -> Iterator[Any]:
     """Functions that another client runs before a record named `slow` is written.
 
     On a storage with locks nobody else can write then.
@@ -231,7 +238,9 @@ def meanwhile(app):
 
 @pytest.mark.clause("X-30", "D-62", "X-24")
 @pytest.mark.parametrize("how", ["PUT", "PUT if absent", "POST"])
-def test_who_comes_second_has_no_right_on_the_record_of_the_first(app, url, meanwhile, how):
+def test_who_comes_second_has_no_right_on_the_record_of_the_first(
+    app: Any, url: str, meanwhile: Any, how: str
+) -> None:
     other = user_id(app, OTHER)
     meanwhile.append(lambda: app.put_json(url, body("first"), headers=OTHER, status=201))
     headers = {**OWNER, "If-None-Match": "*"} if how == "PUT if absent" else OWNER
@@ -247,7 +256,7 @@ def test_who_comes_second_has_no_right_on_the_record_of_the_first(app, url, mean
 
 
 @pytest.mark.clause("X-30", "D-53", "X-24")
-def test_a_patch_that_is_overtaken_makes_nothing_public(app, url, meanwhile):
+def test_a_patch_that_is_overtaken_makes_nothing_public(app: Any, url: str, meanwhile: Any) -> None:
     app.put_json(url, body(write=["system.Authenticated"]), headers=OWNER, status=201)
     etag = app.get(url, headers=OWNER).headers["ETag"]
     meanwhile.append(

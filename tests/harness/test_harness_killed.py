@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers.starting import MEMORY_FOLDER, start_process
@@ -57,7 +58,7 @@ def folders_of(pids: set[int]) -> list[Path]:
     ]
 
 
-def wait_until(condition, run) -> None:
+def wait_until(condition: Any, run: Any) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline

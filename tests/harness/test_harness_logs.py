@@ -2,6 +2,8 @@
 
 import logging
 import logging.config
+from pathlib import Path
+from typing import Any
 
 import pytest
 from support.logged import capture_logs, fresh_logs
@@ -33,7 +35,7 @@ args = ()
 """
 
 
-def configured_by_a_file(tmp_path):
+def configured_by_a_file(tmp_path: Any) -> None:
     path = tmp_path / "hostile.ini"
     path.write_text(HOSTILE)
     before = logging.getLogger().handlers[:]
@@ -41,15 +43,15 @@ def configured_by_a_file(tmp_path):
     logging.getLogger().handlers[:] = before
 
 
-def disabled(tmp_path):
+def disabled(tmp_path: Any) -> None:
     logging.getLogger("cliquet").disabled = True
 
 
-def disabled_for_all(tmp_path):
+def disabled_for_all(tmp_path: Any) -> None:
     logging.disable(logging.CRITICAL)
 
 
-def in_the_context_of_a_request_made_by_hand(tmp_path):
+def in_the_context_of_a_request_made_by_hand(tmp_path: Any) -> None:
     logs.begin(renderer=lambda *args: "of another application")
 
 
@@ -62,7 +64,9 @@ def in_the_context_of_a_request_made_by_hand(tmp_path):
         in_the_context_of_a_request_made_by_hand,
     ],
 )
-def test_entries_are_captured_after(spoil, tmp_path, caplog):
+def test_entries_are_captured_after(
+    spoil: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     level = logging.getLogger().level
     spoil(tmp_path)
 

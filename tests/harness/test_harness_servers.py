@@ -2,6 +2,8 @@
 
 import socket
 import time
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -20,7 +22,7 @@ from support.services import (
 )
 
 
-def ask(url, statement, *parameters):
+def ask(url: Any, statement: Any, *parameters: Any) -> Any:
     """Return the rows that a statement of its own transaction gives, and the driver's errors."""
     connection = psycopg2.connect(url)
     connection.autocommit = True
@@ -32,13 +34,13 @@ def ask(url, statement, *parameters):
         connection.close()
 
 
-def is_open(port):
+def is_open(port: Any) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module", params=["newest", "oldest"])
-def postgresql(processes, request):
+def postgresql(processes: None, request: pytest.FixtureRequest) -> Iterator[Any]:
     bindirs = postgresql_bindirs()
     if request.param == "oldest" and len(bindirs) < 2:
         pytest.skip("one major version of PostgreSQL only")
@@ -47,17 +49,19 @@ def postgresql(processes, request):
         yield server
 
 
-def test_a_database_is_empty_in_utf8_and_in_universal_time(postgresql_url):
+def test_a_database_is_empty_in_utf8_and_in_universal_time(postgresql_url: str) -> None:
     assert ask(postgresql_url, "SHOW timezone") == [("UTC",)]
     assert ask(postgresql_url, "SHOW server_encoding") == [("UTF8",)]
     assert ask(postgresql_url, "SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
 
 
-def test_each_test_has_a_database_of_its_own(postgresql_url, postgresql_module_url):
+def test_each_test_has_a_database_of_its_own(
+    postgresql_url: str, postgresql_module_url: str
+) -> None:
     assert postgresql_url != postgresql_module_url
 
 
-def test_a_database_vanishes_though_somebody_is_connected(postgresql_server):
+def test_a_database_vanishes_though_somebody_is_connected(postgresql_server: str) -> None:
     with new_database(postgresql_server) as url:
         connection = psycopg2.connect(url)
 
@@ -67,14 +71,16 @@ def test_a_database_vanishes_though_somebody_is_connected(postgresql_server):
 
 
 @pytest.mark.parametrize("collation", [COLLATIONS[-1], None])
-def test_a_database_has_the_collation_that_is_asked_for(postgresql_server, collation):
+def test_a_database_has_the_collation_that_is_asked_for(
+    postgresql_server: str, collation: Any
+) -> None:
     with new_database(postgresql_server, collation=collation) as url:
         assert ask(url, "SELECT 'B' < 'a' COLLATE \"C\"") == [(True,)]
         if collation is not None:
             assert ask(url, "SELECT 'B' < 'a'") == [(True,)]
 
 
-def test_postgresql_crashes_and_comes_back_with_what_was_committed(postgresql):
+def test_postgresql_crashes_and_comes_back_with_what_was_committed(postgresql: Any) -> None:
     with new_database(postgresql.url) as url:
         ask(url, "CREATE TABLE kept (id int)")
         ask(url, "INSERT INTO kept VALUES (1)")
@@ -86,7 +92,7 @@ def test_postgresql_crashes_and_comes_back_with_what_was_committed(postgresql):
         assert ask(url, "SELECT id FROM kept") == [(1,)]
 
 
-def test_postgresql_is_of_the_major_version_that_was_chosen(postgresql):
+def test_postgresql_is_of_the_major_version_that_was_chosen(postgresql: Any) -> None:
     [(number,)] = ask(f"{postgresql.url}/postgres", "SHOW server_version_num")
 
     bindirs = postgresql_bindirs()
@@ -94,7 +100,7 @@ def test_postgresql_is_of_the_major_version_that_was_chosen(postgresql):
 
 
 @pytest.mark.usefixtures("processes")
-def test_postgresql_takes_settings_of_its_own():
+def test_postgresql_takes_settings_of_its_own() -> None:
     with running_postgresql("max_connections=17") as server:
         assert ask(f"{server.url}/postgres", "SHOW max_connections") == [("17",)]
         port = server.port
@@ -102,7 +108,7 @@ def test_postgresql_takes_settings_of_its_own():
     assert not is_open(port)
 
 
-def test_pgbouncer_shares_connections_between_transactions(postgresql_url):
+def test_pgbouncer_shares_connections_between_transactions(postgresql_url: Any) -> None:
     with running_pgbouncer(postgresql_url, pool_size=1) as url:
         clients = [psycopg2.connect(url) for _ in range(3)]
         pids = []
@@ -110,7 +116,7 @@ def test_pgbouncer_shares_connections_between_transactions(postgresql_url):
             client.autocommit = True
             with client.cursor() as cursor:
                 cursor.execute("SELECT pg_backend_pid()")
-                pids += cursor.fetchone()
+                pids += cursor.fetchone()  # type: ignore[arg-type]
             # Stays connected: the next one gets the same connection to the server all the same.
         for client in clients:
             client.close()
@@ -120,7 +126,7 @@ def test_pgbouncer_shares_connections_between_transactions(postgresql_url):
 
 
 @pytest.mark.usefixtures("processes")
-def test_a_durable_redis_comes_back_with_what_it_acknowledged():
+def test_a_durable_redis_comes_back_with_what_it_acknowledged() -> None:
     with running_durable_redis() as server:
         with redis.Redis.from_url(server.url) as client:
             client.set("kept", "1")
@@ -133,7 +139,7 @@ def test_a_durable_redis_comes_back_with_what_it_acknowledged():
             assert client.get("kept") == b"1"
 
 
-def test_memcached_keeps_what_it_is_given(memcached_server):
+def test_memcached_keeps_what_it_is_given(memcached_server: str) -> None:
     client = pymemcache.Client(memcached_server)
     key = f"services-{time.time_ns()}"
 
@@ -143,6 +149,6 @@ def test_memcached_keeps_what_it_is_given(memcached_server):
     client.close()
 
 
-def test_servers_keep_away_from_the_ports_of_clients(redis_url):
+def test_servers_keep_away_from_the_ports_of_clients(redis_url: Any) -> None:
     with socket.create_connection(("127.0.0.1", urlsplit(redis_url).port)) as client:
         assert client.getsockname()[1] > HIGHEST_PORT

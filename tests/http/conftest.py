@@ -5,7 +5,9 @@
 """
 
 import os
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from servers.pgbouncer import running_pgbouncer
@@ -19,7 +21,7 @@ BACKENDS = os.environ.get("CLIQUET_TEST_HTTP_BACKENDS", "memory")
 if BACKENDS != "memory":
 
     @pytest.fixture(scope="session")
-    def backends_url(request):
+    def backends_url(request: pytest.FixtureRequest) -> Iterator[Any]:
         """URL of the database of this worker."""
         if BACKENDS == "sqlite":
             with temporary_folder("sqlite", in_memory=True) as folder:
@@ -35,7 +37,7 @@ if BACKENDS != "memory":
                 yield url
 
     @pytest.fixture(scope="session")
-    def backends(backends_url):
+    def backends(backends_url: Any) -> Any:
         """The backends of this worker, ready for use, and the settings that describe them."""
         family = "postgresql" if BACKENDS == "pgbouncer" else BACKENDS
         settings = {}
@@ -48,7 +50,7 @@ if BACKENDS != "memory":
         return SimpleNamespace(settings=settings, registry=registry)
 
     @pytest.fixture(autouse=True)
-    def on_these_backends(backends, monkeypatch):
+    def on_these_backends(backends: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let each test begin with empty backends of that family."""
         backends.registry.storage.flush()
         backends.registry.permission.flush()

@@ -3,10 +3,12 @@
 import base64
 import hashlib
 import hmac
+from typing import Any
 
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet import Service, utils
 from cliquet.testing.web import basic_auth, make_app
@@ -48,21 +50,21 @@ NO_CREDENTIALS = {
 class TokenPolicy:
     """Knows the user that the header `Token` names."""
 
-    def __init__(self, challenge=""):
+    def __init__(self, challenge: str = "") -> None:
         self.challenge = challenge
 
-    def authenticated_userid(self, request):
+    def authenticated_userid(self, request: Any) -> Any:
         return request.headers.get("Token")
 
     unauthenticated_userid = authenticated_userid
 
-    def effective_principals(self, request):
+    def effective_principals(self, request: Any) -> list[Any]:
         return []
 
-    def remember(self, request, userid, **kwargs):
+    def remember(self, request: Any, userid: Any, **kwargs: Any) -> list[Any]:
         return []
 
-    def forget(self, request):
+    def forget(self, request: Any) -> Any:
         return [("WWW-Authenticate", self.challenge)] if self.challenge else []
 
 
@@ -72,19 +74,19 @@ TWO_POLICIES = {
 }
 
 
-def authorization(credentials, scheme="Basic"):
+def authorization(credentials: Any, scheme: str = "Basic") -> dict[str, Any]:
     """Return the headers of credentials given as bytes."""
     return {"Authorization": f"{scheme} {base64.b64encode(credentials).decode()}"}
 
 
-def user_of(app, **kwargs):
+def user_of(app: TestApp, **kwargs: Any) -> Any:
     """Return the user that the service recognises in a request, or None."""
     user = app.get("/v0/", status=200, **kwargs).json.get("user")
     return user and user["id"]
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     return make_app([Mushroom])
 
 
@@ -92,7 +94,7 @@ def app():
 
 
 @pytest.mark.clause("H-4.1", "H-4.2", "H-4.3", "S-16.4", "S-16.9", "P-5.1", "P-5.2")
-def test_the_first_policy_that_knows_the_user_wins_and_names_the_id():
+def test_the_first_policy_that_knows_the_user_wins_and_names_the_id() -> None:
     both = {**basic_auth("mat", "1"), "Token": "mat"}
     first = make_app(settings=TWO_POLICIES)
     last = make_app(settings={**TWO_POLICIES, "multiauth.policies": "basicauth\n Token"})
@@ -104,7 +106,7 @@ def test_the_first_policy_that_knows_the_user_wins_and_names_the_id():
 
 
 @pytest.mark.clause("H-4.3", "S-16.4")
-def test_the_same_person_under_two_policies_is_two_users():
+def test_the_same_person_under_two_policies_is_two_users() -> None:
     app = make_app([Mushroom], settings=TWO_POLICIES)
     app.put_json(RECORD, NAMED, headers={"Token": "mat"}, status=201)
     app.get(RECORD, headers=basic_auth("mat", "1"), status=404)
@@ -113,7 +115,7 @@ def test_the_same_person_under_two_policies_is_two_users():
 
 @pytest.mark.clause("H-4.3", "S-16.1")
 @pytest.mark.setting("multiauth.policies", "multiauth.policy.{name}.use")
-def test_a_policy_may_have_another_name():
+def test_a_policy_may_have_another_name() -> None:
     app = make_app(
         settings={
             "multiauth.policies": "Local",
@@ -126,7 +128,7 @@ def test_a_policy_may_have_another_name():
 
 @pytest.mark.clause("H-4.1", "S-16.1")
 @pytest.mark.setting("multiauth.policies")
-def test_policies_that_are_not_listed_are_refused():
+def test_policies_that_are_not_listed_are_refused() -> None:
     app = make_app([Mushroom], settings={**TWO_POLICIES, "multiauth.policies": "Token"})
     app.get("/v0/mushrooms", headers=basic_auth(), status=401)
     app.get("/v0/mushrooms", headers={"Token": "mat"}, status=200)
@@ -152,14 +154,16 @@ def test_policies_that_are_not_listed_are_refused():
         ),
     ],
 )
-def test_the_user_id_is_the_hmac_of_the_credentials(app, credentials, digest):
+def test_the_user_id_is_the_hmac_of_the_credentials(
+    app: TestApp, credentials: Any, digest: str
+) -> None:
     assert user_of(app, headers=authorization(credentials)) == f"basicauth:{digest}"
 
 
 @pytest.mark.clause("H-4.5", "S-16.3", "S-23.5")
 @pytest.mark.setting("userid_hmac_secret")
 @pytest.mark.parametrize("secret", ["b4c96a8692291d88fe5a97dd91846eb4", "été", "123456", "12e4"])
-def test_the_secret_of_the_settings_is_the_key(secret):
+def test_the_secret_of_the_settings_is_the_key(secret: str) -> None:
     app = make_app(settings={"userid_hmac_secret": secret})
     digest = hmac.new(secret.encode(), b"mat:1", hashlib.sha256).hexdigest()
     assert user_of(app, headers=basic_auth("mat", "1")) == f"basicauth:{digest}"
@@ -167,14 +171,14 @@ def test_the_secret_of_the_settings_is_the_key(secret):
 
 @pytest.mark.clause("H-4.4")
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC", "bAsIc"])
-def test_the_scheme_has_no_case(app, scheme):
+def test_the_scheme_has_no_case(app: TestApp, scheme: str) -> None:
     assert user_of(app, headers=authorization(b"mat:1", scheme)) == user_of(
         app, headers=basic_auth("mat", "1")
     )
 
 
 @pytest.mark.clause("H-4.4", "H-4.12", "P-24.2")
-def test_any_user_name_and_password_designate_a_user_of_their_own(app):
+def test_any_user_name_and_password_designate_a_user_of_their_own(app: TestApp) -> None:
     pairs = [b"mat:1", b"mat:2", b"mat:", b"mat: ", b"alice:1", b"mat:1:", "é:1".encode()]
     users = {user_of(app, headers=authorization(pair)) for pair in pairs}
     assert None not in users
@@ -182,7 +186,7 @@ def test_any_user_name_and_password_designate_a_user_of_their_own(app):
 
 
 @pytest.mark.clause("H-4.12")
-def test_another_password_is_another_user(app):
+def test_another_password_is_another_user(app: TestApp) -> None:
     app.put_json(RECORD, NAMED, headers=basic_auth("bob", "old"), status=201)
     app.get(RECORD, headers=basic_auth("bob", "new"), status=404)
 
@@ -192,14 +196,16 @@ def test_another_password_is_another_user(app):
 
 @pytest.mark.clause("H-4.8", "H-4.9", "P-24.5", "P-20.1")
 @pytest.mark.parametrize("value", NO_CREDENTIALS.values(), ids=NO_CREDENTIALS)
-def test_unusable_credentials_are_no_credentials(app, value):
+def test_unusable_credentials_are_no_credentials(app: TestApp, value: Any) -> None:
     response = app.get("/v0/mushrooms", headers={"Authorization": value}, status=401)
     assert response.json == UNAUTHORIZED
 
 
 @pytest.mark.clause("H-4.9", "H-5.1", "P-24.5")
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_every_endpoint_of_a_user_resource_requires_a_user(app, method, path):
+def test_every_endpoint_of_a_user_resource_requires_a_user(
+    app: TestApp, method: Any, path: Any
+) -> None:
     response = app.request(path, method=method, status=401)
     assert response.content_type == "application/json"
     if method != "HEAD":
@@ -209,7 +215,7 @@ def test_every_endpoint_of_a_user_resource_requires_a_user(app, method, path):
 
 @pytest.mark.clause("H-4.10", "S-16.2")
 @pytest.mark.setting("multiauth.policy.{name}.{option}")
-def test_the_realm_is_a_setting():
+def test_the_realm_is_a_setting() -> None:
     app = make_app([Mushroom], settings={"multiauth.policy.basicauth.realm": "Forest"})
     response = app.get("/v0/mushrooms", status=401)
     assert response.headers["WWW-Authenticate"] == 'Basic realm="Forest"'
@@ -223,7 +229,7 @@ def test_the_realm_is_a_setting():
         ("Token", ["Token", 'Basic realm="Realm"']),
     ],
 )
-def test_the_challenges_of_every_policy_are_sent(challenge, sent):
+def test_the_challenges_of_every_policy_are_sent(challenge: str, sent: list[Any]) -> None:
     settings = {**TWO_POLICIES, "multiauth.policy.Token.challenge": challenge}
     response = make_app([Mushroom], settings=settings).get("/v0/mushrooms", status=401)
     assert response.headers.getall("WWW-Authenticate") == sent
@@ -231,7 +237,7 @@ def test_the_challenges_of_every_policy_are_sent(challenge, sent):
 
 @pytest.mark.clause("H-4.11")
 @pytest.mark.parametrize("value", NO_CREDENTIALS.values(), ids=NO_CREDENTIALS)
-def test_bad_credentials_on_a_public_endpoint_are_those_of_nobody(app, value):
+def test_bad_credentials_on_a_public_endpoint_are_those_of_nobody(app: TestApp, value: Any) -> None:
     assert user_of(app, headers={"Authorization": value}) is None
 
 
@@ -240,11 +246,13 @@ def test_bad_credentials_on_a_public_endpoint_are_those_of_nobody(app, value):
 
 @pytest.mark.clause("H-4.13", "P-24.6")
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_hash_is_computed_once_for_a_new_user(app, monkeypatch, method):
+def test_the_hash_is_computed_once_for_a_new_user(
+    app: TestApp, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
     calls = []
     hmac_digest = utils.hmac_digest
 
-    def counting(*args, **kwargs):
+    def counting(*args: Any, **kwargs: Any) -> Any:
         calls.append(args)
         return hmac_digest(*args, **kwargs)
 
@@ -258,15 +266,17 @@ def test_the_hash_is_computed_once_for_a_new_user(app, monkeypatch, method):
 
 
 @pytest.mark.clause("H-4.13", "P-25.2")
-def test_the_groups_of_a_user_are_looked_up_once_per_request(monkeypatch):
-    def ask_twice(request):
+def test_the_groups_of_a_user_are_looked_up_once_per_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ask_twice(request: Any) -> dict[str, Any]:
         first, second = request.effective_principals, request.effective_principals
         # As a sub-request, or a plug-in, would.
         subrequest = utils.build_request(request, {"path": "/"})
         request.invoke_subrequest(subrequest, use_tweens=False)
         return {"same": first == second, "sub": sorted(subrequest.effective_principals)}
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="asks", path="/asks")
         service.add_view("GET", ask_twice, permission=NO_PERMISSION_REQUIRED)
         config.add_cornice_service(service)
@@ -278,7 +288,7 @@ def test_the_groups_of_a_user_are_looked_up_once_per_request(monkeypatch):
         user_of(app, headers=basic_auth()), "group:pickers"
     )
 
-    def counting(user_id):
+    def counting(user_id: Any) -> Any:
         calls.append(user_id)
         return user_principals(user_id)
 
@@ -293,7 +303,7 @@ def test_the_groups_of_a_user_are_looked_up_once_per_request(monkeypatch):
 
 
 @pytest.mark.clause("H-5.1")
-def test_a_user_needs_nothing_more_than_to_be_one(app):
+def test_a_user_needs_nothing_more_than_to_be_one(app: TestApp) -> None:
     headers = basic_auth("carol", "1")
     app.put_json(RECORD, NAMED, headers=headers, status=201)
     app.get(RECORD, headers=headers, status=200)
@@ -305,7 +315,7 @@ def test_a_user_needs_nothing_more_than_to_be_one(app):
 
 
 @pytest.mark.clause("H-5.2")
-def test_records_and_timestamps_belong_to_one_user(app):
+def test_records_and_timestamps_belong_to_one_user(app: TestApp) -> None:
     mat, alice = basic_auth("mat", "isolated"), basic_auth("alice", "isolated")
     untouched = app.get("/v0/mushrooms", headers=alice).headers["ETag"]
 
@@ -322,14 +332,14 @@ def test_records_and_timestamps_belong_to_one_user(app):
 
 
 @pytest.mark.clause("H-5.3")
-def test_user_resources_work_without_permission_backend():
+def test_user_resources_work_without_permission_backend() -> None:
     app = make_app([Mushroom], settings={"permission_backend": ""})
     app.put_json(RECORD, NAMED, headers=basic_auth(), status=201)
     assert list(app.get(RECORD, headers=basic_auth()).json) == ["data"]
 
 
 @pytest.mark.clause("H-5.3", "P-25.11")
-def test_user_resources_do_not_ask_the_permission_backend(monkeypatch):
+def test_user_resources_do_not_ask_the_permission_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     app = make_app([Mushroom])
     for operation in (
         "user_principals",
@@ -347,7 +357,7 @@ def test_user_resources_do_not_ask_the_permission_backend(monkeypatch):
 
 @pytest.mark.clause("H-5.3", "H-8.6")
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
-def test_user_resources_refuse_permissions(app, method):
+def test_user_resources_refuse_permissions(app: TestApp, method: str) -> None:
     headers = basic_auth("dave", "1")
     app.put_json(RECORD, NAMED, headers=headers)
     path = "/v0/mushrooms" if method == "POST" else RECORD

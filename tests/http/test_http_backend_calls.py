@@ -4,6 +4,8 @@ The storage and the permissions are wrapped. Entering a storage transaction is f
 comes with what is first read in it; so is looking for the tombstone of the record just missed.
 """
 
+from typing import Any
+
 import pytest
 from pyramid.httpexceptions import HTTPConflict
 from pyramid.interfaces import IAuthorizationPolicy
@@ -26,11 +28,11 @@ from cliquet.storage.base import Page
 from cliquet.web import requests
 
 
-def counting(base, backend, calls):
+def counting(base: Any, backend: Any, calls: Any) -> Any:
     """Return a backend that writes down each call, and leaves the answer to another."""
 
-    def forward(name):
-        def call(self, *args, **kwargs):
+    def forward(name: Any) -> Any:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             calls.append((name, kwargs.get("object_id")))
             answer = getattr(backend, name)(*args, **kwargs)
             if name == "get_all" and answer[0].claim is not None:
@@ -48,11 +50,11 @@ def counting(base, backend, calls):
         if not name.startswith("_") and callable(getattr(base, name)) and name != "id_generator"
     ]
     wrapped = type("Counting", (base,), {name: forward(name) for name in names})
-    wrapped.pages_have_timestamp = getattr(backend, "pages_have_timestamp", False)
+    wrapped.pages_have_timestamp = getattr(backend, "pages_have_timestamp", False)  # type: ignore[attr-defined]
     return wrapped()
 
 
-def cost(calls):
+def cost(calls: Any) -> Any:
     """Return the calls that make a round trip."""
     paid = []
     for number, (name, object_id) in enumerate(calls):
@@ -71,19 +73,19 @@ def cost(calls):
 
 
 @pytest.fixture
-def calls():
+def calls() -> list[Any]:
     return []
 
 
 @pytest.fixture
-def make(calls):
+def make(calls: list[Any]) -> Any:
     """Return a function that makes a site whose calls are counted."""
 
-    def connect(registry):
+    def connect(registry: Any) -> None:
         registry.storage = counting(StorageBase, registry.storage, calls)
         registry.permission = counting(PermissionBase, registry.permission, calls)
 
-    def make(kind="shareable", **options):
+    def make(kind: str = "shareable", **options: Any) -> Any:
         site = make_site(kind, connect=connect, **options)
         calls.clear()
         return site
@@ -95,7 +97,9 @@ def make(calls):
 @pytest.mark.clause("P-34.27", "B-20.5", "B-20.7", "P-35.15")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_no_request_asks_more_than_the_table_allows(make, calls, name, kind):
+def test_no_request_asks_more_than_the_table_allows(
+    make: Any, calls: list[Any], name: Any, kind: Any
+) -> None:
     scenario = SCENARIOS[name]
     site = make(kind)
     scenario.prepare(site)
@@ -114,7 +118,9 @@ def test_no_request_asks_more_than_the_table_allows(make, calls, name, kind):
         ("shareable", ["user_principals", "check_permission", "get_all", "claim"]),
     ],
 )
-def test_a_first_access_asks_once_more(make, calls, kind, paid):
+def test_a_first_access_asks_once_more(
+    make: Any, calls: list[Any], kind: str, paid: list[Any]
+) -> None:
     site = make(kind)
     site.app.app.registry.storage.flush()
     calls.clear()
@@ -128,7 +134,7 @@ def test_a_first_access_asks_once_more(make, calls, kind, paid):
 
 
 @pytest.mark.clause("H-5.12", "B-20.8")
-def test_a_shared_listing_asks_once_more(make, calls):
+def test_a_shared_listing_asks_once_more(make: Any, calls: list[Any]) -> None:
     site = make()
     grant(site.app, site.record_url.removeprefix("/v0"), "read", user_id(site.app, STRANGER))
     calls.clear()
@@ -157,7 +163,9 @@ def test_a_shared_listing_asks_once_more(make, calls):
         ),
     ],
 )
-def test_what_a_setting_allows_is_not_asked(make, calls, name, paid):
+def test_what_a_setting_allows_is_not_asked(
+    make: Any, calls: list[Any], name: str, paid: list[Any]
+) -> None:
     allowed = {f"bolete_{p}_principals": "system.Authenticated" for p in ("write", "create")}
     site = make(settings=allowed)
 
@@ -168,7 +176,7 @@ def test_what_a_setting_allows_is_not_asked(make, calls, name, paid):
 
 @pytest.mark.clause("H-5.1", "H-5.3")
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_anonymous_user_has_no_groups_to_look_up(make, calls, kind):
+def test_an_anonymous_user_has_no_groups_to_look_up(make: Any, calls: list[Any], kind: Any) -> None:
     site = make(kind)
 
     site.send("GET", site.url, headers={}, status=401)
@@ -178,8 +186,10 @@ def test_an_anonymous_user_has_no_groups_to_look_up(make, calls, kind):
 
 @pytest.mark.clause("P-9.11", "X-10")
 @pytest.mark.parametrize("listens", [False, True])
-def test_the_timestamp_of_an_event_is_read_where_somebody_listens(make, calls, listens):
-    def configure(config):
+def test_the_timestamp_of_an_event_is_read_where_somebody_listens(
+    make: Any, calls: list[Any], listens: bool
+) -> None:
+    def configure(config: Any) -> None:
         if listens:
             config.add_subscriber(lambda event: None, events.ResourceChanged)
 
@@ -191,7 +201,9 @@ def test_the_timestamp_of_an_event_is_read_where_somebody_listens(make, calls, l
 
 
 @pytest.mark.clause("P-25.4", "H-5.11")
-def test_the_permissions_of_other_objects_are_asked_where_its_own_do_not_grant(make, calls):
+def test_the_permissions_of_other_objects_are_asked_where_its_own_do_not_grant(
+    make: Any, calls: list[Any]
+) -> None:
     site = make()
     policy = site.app.app.registry.queryUtility(IAuthorizationPolicy)
     policy.get_bound_permissions = lambda object_id, permission: [
@@ -214,7 +226,7 @@ def test_the_permissions_of_other_objects_are_asked_where_its_own_do_not_grant(m
 
 
 @pytest.mark.clause("X-23", "H-25.12", "H-24.8")
-def test_in_a_batch_permissions_that_a_request_changes_are_asked_again(make):
+def test_in_a_batch_permissions_that_a_request_changes_are_asked_again(make: Any) -> None:
     site = make()
     record = {"path": site.record_url, "headers": STRANGER}
     shared = {"permissions": {"read": [user_id(site.app, STRANGER)]}}
@@ -232,7 +244,7 @@ def test_in_a_batch_permissions_that_a_request_changes_are_asked_again(make):
     assert [answer["status"] for answer in answers] == [403, 200, 200, 200, 403]
 
 
-def add_service(config, path, **views):
+def add_service(config: Any, path: str, **views: Any) -> None:
     service = Service(name=path, path=path)
     for method, view in views.items():
         service.add_view(method, view, permission=NO_PERMISSION_REQUIRED)
@@ -240,15 +252,15 @@ def add_service(config, path, **views):
 
 
 @pytest.mark.clause("X-23", "H-25.12")
-def test_in_a_batch_permissions_that_a_service_changes_are_asked_again(make):
-    def configure(config):
+def test_in_a_batch_permissions_that_a_service_changes_are_asked_again(make: Any) -> None:
+    def configure(config: Any) -> None:
         permission = config.registry.permission
 
-        def give(request):
+        def give(request: Any) -> dict[Any, Any]:
             permission.add_principal_to_ace("/boletes", "bolete:create", stranger)
             return {}
 
-        def take(request):
+        def take(request: Any) -> dict[Any, Any]:
             permission.remove_principal_from_ace("/boletes", "bolete:create", stranger)
             return {}
 
@@ -272,9 +284,9 @@ def test_in_a_batch_permissions_that_a_service_changes_are_asked_again(make):
 
 
 @pytest.mark.clause("X-23")
-def test_what_was_granted_by_a_request_that_is_undone_is_asked_again(make):
-    def configure(config):
-        def give_use_and_fail(request):
+def test_what_was_granted_by_a_request_that_is_undone_is_asked_again(make: Any) -> None:
+    def configure(config: Any) -> None:
+        def give_use_and_fail(request: Any) -> None:
             permission = config.registry.permission
             permission.add_principal_to_ace("/boletes", "bolete:create", stranger)
             response, _ = requests.follow_subrequest(
@@ -296,7 +308,7 @@ def test_what_was_granted_by_a_request_that_is_undone_is_asked_again(make):
 
 
 @pytest.mark.clause("X-3", "H-5.9", "B-15.10")
-def test_a_check_that_an_application_has_replaced_is_the_one_that_is_asked(make):
+def test_a_check_that_an_application_has_replaced_is_the_one_that_is_asked(make: Any) -> None:
     site = make()
     registry = site.app.app.registry
     registry.permission.check_permission = lambda *args, **kwargs: True
@@ -309,7 +321,7 @@ def test_a_check_that_an_application_has_replaced_is_the_one_that_is_asked(make)
 
 
 @pytest.mark.clause("P-14.3", "B-20.4")
-def test_a_method_of_the_backend_that_an_application_has_replaced_is_called(make):
+def test_a_method_of_the_backend_that_an_application_has_replaced_is_called(make: Any) -> None:
     site = make()
     permission = site.app.app.registry.permission
     replaced = []

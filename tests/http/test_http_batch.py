@@ -1,12 +1,14 @@
 """Several requests in one: what is asked, and what is answered (H-25)."""
 
 import json
+from typing import Any
 
 import pytest
 from pyramid.response import Response
 from support.batches import creation, names, send, statuses
 from support.sharing import make_sharing_app
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet import errors
 from cliquet.testing.web import basic_auth, make_app
@@ -15,11 +17,11 @@ UNKNOWN_ID = "404404ff-0000-4000-8000-000000000001"
 MISSING = [{"location": "body", "name": "requests", "description": "requests is missing"}]
 
 
-def spore(app, id=UNKNOWN_ID):
+def spore(app: TestApp, id: Any = UNKNOWN_ID) -> Any:
     return app.get(f"/v0/spores/{id}", headers=basic_auth()).json["data"]
 
 
-def put_spore(**body):
+def put_spore(**body: Any) -> dict[str, Any]:
     return {"method": "PUT", "path": f"/spores/{UNKNOWN_ID}", "body": body}
 
 
@@ -27,7 +29,7 @@ def put_spore(**body):
 
 
 @pytest.mark.clause("H-25.1")
-def test_batch_is_open_to_anonymous_users_and_each_request_is_checked(app):
+def test_batch_is_open_to_anonymous_users_and_each_request_is_checked(app: TestApp) -> None:
     responses = send(app, [{"path": "/"}, {"path": "/mushrooms"}], headers={})
 
     assert statuses(responses) == [200, 401]
@@ -35,14 +37,14 @@ def test_batch_is_open_to_anonymous_users_and_each_request_is_checked(app):
 
 @pytest.mark.clause("H-25.1")
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_only_post_is_allowed(app, method):
+def test_only_post_is_allowed(app: TestApp, method: str) -> None:
     response = app.request("/v0/batch", method=method, status=405)
 
     assert set(response.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
 
 
 @pytest.mark.clause("H-25.2")
-def test_unknown_root_members_are_ignored(app):
+def test_unknown_root_members_are_ignored(app: TestApp) -> None:
     body = {"requests": [{"path": "/"}], "unknown": 1}
 
     response = app.post_json("/v0/batch", body)
@@ -52,7 +54,7 @@ def test_unknown_root_members_are_ignored(app):
 
 @pytest.mark.clause("H-25.3")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "TRACE", "POST", "PUT", "PATCH"])
-def test_methods_that_are_accepted(app, method):
+def test_methods_that_are_accepted(app: TestApp, method: str) -> None:
     [response] = send(app, [{"path": "/mushrooms", "method": method}])
 
     direct = app.request("/v0/mushrooms", method=method, headers=basic_auth(), status="*")
@@ -61,7 +63,7 @@ def test_methods_that_are_accepted(app, method):
 
 @pytest.mark.clause("H-25.3")
 @pytest.mark.parametrize("item", [{}, {"method": None}, {"headers": None}, {"body": None}])
-def test_what_is_absent_or_null_has_its_default(app, item):
+def test_what_is_absent_or_null_has_its_default(app: TestApp, item: Any) -> None:
     app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=basic_auth())
 
     [response] = send(app, [{"path": "/mushrooms", **item}])
@@ -70,7 +72,7 @@ def test_what_is_absent_or_null_has_its_default(app, item):
 
 
 @pytest.mark.clause("H-25.3")
-def test_unknown_members_are_dropped(app):
+def test_unknown_members_are_dropped(app: TestApp) -> None:
     responses = send(app, [{"path": "/", "x": 1}], defaults={"y": 2})
 
     assert statuses(responses) == [200]
@@ -103,7 +105,9 @@ NO_METHOD = "is not one of GET, HEAD, DELETE, TRACE, POST, PUT, PATCH"
         (["/"], "", f"\"['/']\" {NO_MAPPING}"),
     ],
 )
-def test_an_invalid_request_is_named(app, defaults, item, name, description):
+def test_an_invalid_request_is_named(
+    app: TestApp, defaults: dict[str, Any] | None, item: Any, name: str, description: str
+) -> None:
     error = send(app, [{"path": "/"}, item], defaults=defaults, status=400)
 
     name = f"requests.1{name}"
@@ -114,7 +118,7 @@ def test_an_invalid_request_is_named(app, defaults, item, name, description):
 
 @pytest.mark.clause("H-25.3", "H-25.5")
 @pytest.mark.parametrize("value", [3, None, ["a"], {}])
-def test_header_values_must_be_texts(app, value):
+def test_header_values_must_be_texts(app: TestApp, value: Any) -> None:
     error = send(app, [{"path": "/", "headers": {"Accept": value}}], status=400)
 
     [detail] = error["details"]
@@ -128,7 +132,9 @@ def test_header_values_must_be_texts(app, value):
     [(None, "Required"), (3, '"3" is not iterable'), ({}, '"{}" is not iterable')],
 )
 @pytest.mark.parametrize("defaults", [None, {"path": "/"}])
-def test_requests_must_be_a_list(app, requests, description, defaults):
+def test_requests_must_be_a_list(
+    app: TestApp, requests: Any, description: str, defaults: dict[str, Any] | None
+) -> None:
     error = send(app, requests, defaults=defaults, status=400)
 
     assert error["details"] == [
@@ -137,7 +143,7 @@ def test_requests_must_be_a_list(app, requests, description, defaults):
 
 
 @pytest.mark.clause("H-25.5")
-def test_requests_are_mandatory(app):
+def test_requests_are_mandatory(app: TestApp) -> None:
     error = app.post_json("/v0/batch", {"defaults": {}}, status=400).json
 
     assert (error["message"], error["details"]) == ("requests is missing", MISSING)
@@ -155,7 +161,7 @@ def test_requests_are_mandatory(app):
         ({"body": 3}, "defaults.body"),
     ],
 )
-def test_invalid_defaults_are_named(app, defaults, name):
+def test_invalid_defaults_are_named(app: TestApp, defaults: Any, name: str) -> None:
     own = {"path": "/", "method": "GET", "headers": {}, "body": {}}
 
     error = send(app, [own], defaults=defaults, status=400)
@@ -164,7 +170,7 @@ def test_invalid_defaults_are_named(app, defaults, name):
 
 
 @pytest.mark.clause("H-25.5")
-def test_one_invalid_request_refuses_all(app):
+def test_one_invalid_request_refuses_all(app: TestApp) -> None:
     send(app, [creation(name="cep"), {"path": "nowhere"}], status=400)
 
     assert names(app) == []
@@ -172,7 +178,7 @@ def test_one_invalid_request_refuses_all(app):
 
 @pytest.mark.clause("H-25.6")
 @pytest.mark.parametrize("content_type", ["text/plain", "application/merge-patch+json"])
-def test_a_body_of_another_type_counts_as_empty(app, content_type):
+def test_a_body_of_another_type_counts_as_empty(app: TestApp, content_type: str) -> None:
     body = json.dumps({"requests": [{"path": "/"}]})
 
     response = app.post("/v0/batch", body, content_type=content_type, status=400)
@@ -181,7 +187,7 @@ def test_a_body_of_another_type_counts_as_empty(app, content_type):
 
 
 @pytest.mark.clause("H-25.7")
-def test_defaults_are_merged_into_each_request_at_every_level(app):
+def test_defaults_are_merged_into_each_request_at_every_level(app: TestApp) -> None:
     defaults = {
         "method": "PUT",
         "path": f"/spores/{UNKNOWN_ID}",
@@ -201,7 +207,7 @@ def test_defaults_are_merged_into_each_request_at_every_level(app):
 
 
 @pytest.mark.clause("H-25.7")
-def test_defaults_are_not_changed_by_the_requests_they_complete(app):
+def test_defaults_are_not_changed_by_the_requests_they_complete(app: TestApp) -> None:
     defaults = {"method": "POST", "path": "/spores", "body": {"data": {"o": {"a": 1}}}}
 
     responses = send(app, [{"body": {"data": {"o": {"b": 2}}}}, {}], defaults=defaults)
@@ -211,7 +217,7 @@ def test_defaults_are_not_changed_by_the_requests_they_complete(app):
 
 @pytest.mark.clause("H-25.7")
 @pytest.mark.parametrize("name", ["If-Match", "if-match"])
-def test_own_headers_win_over_defaults_however_they_are_written(app, name):
+def test_own_headers_win_over_defaults_however_they_are_written(app: TestApp, name: str) -> None:
     past, future = '"1"', '"253402300799999"'
     own = {"path": "/mushrooms", "headers": {name: future}}
 
@@ -225,14 +231,16 @@ def test_own_headers_win_over_defaults_however_they_are_written(app, name):
     ("own", "default"),
     [({"body": 3}, {"body": {"data": {}}}), ({"headers": "x"}, {"headers": {"a": "b"}})],
 )
-def test_defaults_of_another_type_do_not_hide_an_invalid_request(app, own, default):
+def test_defaults_of_another_type_do_not_hide_an_invalid_request(
+    app: TestApp, own: dict[str, Any], default: dict[str, Any]
+) -> None:
     error = send(app, [{"path": "/", **own}], defaults=default, status=400)
 
     assert [d["name"] for d in error["details"]] == [f"requests.0.{next(iter(own))}"]
 
 
 @pytest.mark.clause("H-25.8")
-def test_nothing_asked_nothing_answered(app):
+def test_nothing_asked_nothing_answered(app: TestApp) -> None:
     response = app.post_json("/v0/batch", {"requests": []})
 
     assert response.json == {"responses": []}
@@ -241,7 +249,7 @@ def test_nothing_asked_nothing_answered(app):
 @pytest.mark.clause("H-25.9", "S-6.1")
 @pytest.mark.setting("batch_max_requests")
 @pytest.mark.parametrize(("limit", "configured"), [(25, {}), (2, {"batch_max_requests": "2"})])
-def test_the_number_of_requests_is_limited(limit, configured):
+def test_the_number_of_requests_is_limited(limit: int, configured: Any) -> None:
     app = make_app([Mushroom], settings=configured)
     requests = [creation(name="cep")] * limit
 
@@ -258,7 +266,7 @@ def test_the_number_of_requests_is_limited(limit, configured):
 
 @pytest.mark.clause("H-25.9", "S-6.1")
 @pytest.mark.parametrize("limit", ["", "0", 0, None])
-def test_the_limit_can_be_lifted(limit):
+def test_the_limit_can_be_lifted(limit: int | str | None) -> None:
     app = make_app(settings={"batch_max_requests": limit})
 
     responses = send(app, [{"path": "/"}] * 30)
@@ -267,7 +275,7 @@ def test_the_limit_can_be_lifted(limit):
 
 
 @pytest.mark.clause("S-6.1")
-def test_the_limit_is_public():
+def test_the_limit_is_public() -> None:
     app = make_app(settings={"batch_max_requests": 7})
 
     assert app.get("/v0/").json["settings"]["batch_max_requests"] == 7
@@ -283,7 +291,9 @@ RECURSIVE = "Recursive call on /batch endpoint is forbidden."
     "path",
     ["/batch", "/%62atch", "/%62%61%74%63%68", "/batch/", "/batch//", "/batch%2F", "/batch?x=1"],
 )
-def test_a_path_that_leads_to_batch_refuses_all(app, prefix, path, method):
+def test_a_path_that_leads_to_batch_refuses_all(
+    app: TestApp, prefix: str, path: str, method: str
+) -> None:
     nested = {"path": prefix + path, "method": method, "body": {"requests": []}}
 
     error = send(app, [creation(name="cep"), nested], status=400)
@@ -307,14 +317,16 @@ def test_a_path_that_leads_to_batch_refuses_all(app, prefix, path, method):
         ("/Batch", 404),
     ],
 )
-def test_a_path_that_only_looks_like_batch_is_processed(app, path, status):
+def test_a_path_that_only_looks_like_batch_is_processed(
+    app: TestApp, path: str, status: int
+) -> None:
     [response] = send(app, [{"path": path}])
 
     assert response["status"] == status
 
 
 @pytest.mark.clause("D-22", "H-2.14")
-def test_without_redirection_a_trailing_slash_leads_nowhere():
+def test_without_redirection_a_trailing_slash_leads_nowhere() -> None:
     app = make_app(settings={"trailing_slash_redirect_enabled": False})
 
     [response] = send(app, [{"path": "/batch/"}])
@@ -323,7 +335,7 @@ def test_without_redirection_a_trailing_slash_leads_nowhere():
 
 
 @pytest.mark.clause("H-25.11")
-def test_size_is_checked_before_recursion(app):
+def test_size_is_checked_before_recursion(app: TestApp) -> None:
     error = send(app, [{"path": "/batch"}] * 26, status=400)
 
     assert error["message"] == "Number of requests is limited to 25"
@@ -333,7 +345,7 @@ def test_size_is_checked_before_recursion(app):
 
 
 @pytest.mark.clause("H-25.12", "H-34.2", "B-18.3")
-def test_each_request_sees_what_the_previous_ones_did(app):
+def test_each_request_sees_what_the_previous_ones_did(app: TestApp) -> None:
     url = f"/mushrooms/{UNKNOWN_ID}"
     responses = send(
         app,
@@ -365,14 +377,14 @@ def test_each_request_sees_what_the_previous_ones_did(app):
         ("/v0items", "/v0/v0items"),
     ],
 )
-def test_the_version_prefix_is_added_unless_it_is_there(app, path, used):
+def test_the_version_prefix_is_added_unless_it_is_there(app: TestApp, path: str, used: str) -> None:
     [response] = send(app, [{"path": path}])
 
     assert response["path"] == used
 
 
 @pytest.mark.clause("H-25.14")
-def test_headers_of_the_batch_are_inherited(app):
+def test_headers_of_the_batch_are_inherited(app: TestApp) -> None:
     headers = {
         **basic_auth(),
         "If-None-Match": "*",
@@ -391,7 +403,9 @@ def test_headers_of_the_batch_are_inherited(app):
     ("header", "status"),
     [({"Accept": "text/css"}, 406), ({"If-Match": '"1"'}, 412), ({"If-None-Match": "x"}, 400)],
 )
-def test_negotiation_and_preconditions_are_inherited(app, header, status):
+def test_negotiation_and_preconditions_are_inherited(
+    app: TestApp, header: dict[str, Any], status: int
+) -> None:
     [response] = send(app, [{"path": "/mushrooms"}], headers={**basic_auth(), **header})
 
     assert response["status"] == status
@@ -399,7 +413,7 @@ def test_negotiation_and_preconditions_are_inherited(app, header, status):
 
 @pytest.mark.clause("H-25.14")
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])
-def test_own_headers_override_by_name(app, name):
+def test_own_headers_override_by_name(app: TestApp, name: str) -> None:
     alice = basic_auth("alice")["Authorization"]
 
     send(app, [{**creation(name="cep"), "headers": {name: alice}}])
@@ -417,7 +431,9 @@ def test_own_headers_override_by_name(app, name):
         ({"Origin": "http://refused.example"}, 400),
     ],
 )
-def test_an_empty_value_cancels_an_inherited_header(inherited, refused):
+def test_an_empty_value_cancels_an_inherited_header(
+    inherited: dict[str, Any], refused: int
+) -> None:
     app = make_app([Mushroom], settings={"cors_origins": "http://allowed.example"})
     [name] = inherited
     items = [
@@ -433,7 +449,7 @@ def test_an_empty_value_cancels_an_inherited_header(inherited, refused):
 
 
 @pytest.mark.clause("H-25.14")
-def test_an_empty_authorization_makes_a_request_anonymous(app):
+def test_an_empty_authorization_makes_a_request_anonymous(app: TestApp) -> None:
     responses = send(
         app, [{"path": "/mushrooms"}, {"path": "/mushrooms", "headers": {"Authorization": ""}}]
     )
@@ -442,7 +458,7 @@ def test_an_empty_authorization_makes_a_request_anonymous(app):
 
 
 @pytest.mark.clause("H-25.15")
-def test_a_body_is_json_whatever_type_is_given(app):
+def test_a_body_is_json_whatever_type_is_given(app: TestApp) -> None:
     item = {**creation(name="cep"), "headers": {"content-type": "text/plain"}}
 
     [response] = send(app, [item])
@@ -452,7 +468,7 @@ def test_a_body_is_json_whatever_type_is_given(app):
 
 @pytest.mark.clause("H-25.15", "P-34.10")
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "5"}, {"Transfer-Encoding": "chunked"}])
-def test_a_body_has_its_own_length(app, headers):
+def test_a_body_has_its_own_length(app: TestApp, headers: Any) -> None:
     responses = send(
         app,
         [
@@ -467,7 +483,7 @@ def test_a_body_has_its_own_length(app, headers):
 
 
 @pytest.mark.clause("P-34.10")
-def test_an_empty_object_is_a_body(app):
+def test_an_empty_object_is_a_body(app: TestApp) -> None:
     responses = send(
         app,
         [
@@ -483,7 +499,7 @@ def test_an_empty_object_is_a_body(app):
 
 @pytest.mark.clause("H-25.16")
 @pytest.mark.parametrize("query", ["name=cèpe", "name=c%C3%A8pe"])
-def test_query_strings_may_hold_any_character(app, query):
+def test_query_strings_may_hold_any_character(app: TestApp, query: str) -> None:
     send(app, [creation(name="cèpe"), creation(name="morel")])
 
     [response] = send(app, [{"path": f"/mushrooms?{query}"}])
@@ -492,7 +508,7 @@ def test_query_strings_may_hold_any_character(app, query):
 
 
 @pytest.mark.clause("H-25.17")
-def test_redirections_are_followed_with_method_headers_and_body(app):
+def test_redirections_are_followed_with_method_headers_and_body(app: TestApp) -> None:
     alice = basic_auth("alice")
     item = {**creation("/mushrooms/", name="cep"), "headers": alice}
 
@@ -503,7 +519,7 @@ def test_redirections_are_followed_with_method_headers_and_body(app):
 
 
 @pytest.mark.clause("H-25.17", "D-70")
-def test_redirections_keep_the_query_string(app):
+def test_redirections_keep_the_query_string(app: TestApp) -> None:
     send(app, [creation(name="cep"), creation(name="morel")])
 
     [response] = send(app, [{"path": "/mushrooms/?name=morel"}])
@@ -512,7 +528,7 @@ def test_redirections_keep_the_query_string(app):
 
 
 @pytest.mark.clause("H-25.17")
-def test_redirections_are_followed_whatever_host_the_request_names(app):
+def test_redirections_are_followed_whatever_host_the_request_names(app: TestApp) -> None:
     [response] = send(app, [{"path": "/mushrooms/", "headers": {"Host": "other.example"}}])
 
     assert (response["status"], response["path"]) == (200, "/v0/mushrooms")
@@ -522,7 +538,7 @@ def test_redirections_are_followed_whatever_host_the_request_names(app):
 
 
 @pytest.mark.clause("H-25.18", "P-26.19")
-def test_responses_tell_path_status_headers_and_body(app):
+def test_responses_tell_path_status_headers_and_body(app: TestApp) -> None:
     responses = send(
         app,
         [
@@ -546,8 +562,8 @@ def test_responses_tell_path_status_headers_and_body(app):
 @pytest.mark.parametrize(
     ("raw", "body"), [(b"caf\xc3\xa9", "café"), (b"\xff", "\N{REPLACEMENT CHARACTER}"), (b"", "")]
 )
-def test_a_body_that_is_not_json_is_a_text(raw, body):
-    def configure(config):
+def test_a_body_that_is_not_json_is_a_text(raw: bytes, body: str) -> None:
+    def configure(config: Any) -> None:
         config.add_route("raw", "/raw")
         config.add_view(lambda request: Response(raw, content_type="text/plain"), route_name="raw")
 
@@ -557,7 +573,7 @@ def test_a_body_that_is_not_json_is_a_text(raw, body):
 
 
 @pytest.mark.clause("H-25.18")
-def test_responses_have_the_order_of_the_requests(app):
+def test_responses_have_the_order_of_the_requests(app: TestApp) -> None:
     paths = ["/mushrooms", "/nowhere", "/", "/mushrooms"]
 
     responses = send(app, [{"path": path} for path in paths])
@@ -566,7 +582,7 @@ def test_responses_have_the_order_of_the_requests(app):
 
 
 @pytest.mark.clause("H-25.22", "H-27.1", "D-39")
-def test_backoff_is_on_the_batch_and_on_each_response():
+def test_backoff_is_on_the_batch_and_on_each_response() -> None:
     app = make_app([Mushroom], settings={"backoff": 10})
     body = {"requests": [{"path": "/mushrooms"}, {"path": "/mushrooms/x"}, {"path": "/x"}]}
 
@@ -577,7 +593,7 @@ def test_backoff_is_on_the_batch_and_on_each_response():
 
 
 @pytest.mark.clause("H-25.22")
-def test_the_end_of_service_is_told_once():
+def test_the_end_of_service_is_told_once() -> None:
     app = make_app([Mushroom], settings={"eos": "2100-01-01"})
 
     response = app.post_json("/v0/batch", {"requests": [{"path": "/"}]})
@@ -587,9 +603,9 @@ def test_the_end_of_service_is_told_once():
 
 
 @pytest.mark.clause("H-25.22")
-def test_an_alert_of_a_request_is_in_its_own_headers():
-    def configure(config):
-        def view(request):
+def test_an_alert_of_a_request_is_in_its_own_headers() -> None:
+    def configure(config: Any) -> None:
+        def view(request: Any) -> dict[Any, Any]:
             errors.send_alert(request, "Moved soon.")
             return {}
 
@@ -609,7 +625,9 @@ def test_an_alert_of_a_request_is_in_its_own_headers():
 @pytest.mark.parametrize(
     "precondition", [{"If-Match": '"1"'}, {"If-None-Match": "*"}, {"If-Match": "malformed"}]
 )
-def test_preconditions_are_not_those_of_the_batch(app, precondition):
+def test_preconditions_are_not_those_of_the_batch(
+    app: TestApp, precondition: dict[str, Any]
+) -> None:
     body = {"requests": [{"path": "/"}]}
 
     response = app.post_json("/v0/batch", body, headers=precondition, status=200)
@@ -618,7 +636,7 @@ def test_preconditions_are_not_those_of_the_batch(app, precondition):
 
 
 @pytest.mark.clause("H-29.14")
-def test_responses_have_the_cors_headers_of_their_endpoint(app):
+def test_responses_have_the_cors_headers_of_their_endpoint(app: TestApp) -> None:
     headers = {**basic_auth(), "Origin": "http://browser.example"}
 
     responses = send(app, [{"path": "/mushrooms"}, {"path": "/x"}], headers=headers)
@@ -635,27 +653,27 @@ def test_responses_have_the_cors_headers_of_their_endpoint(app):
 class Counted:
     """A backend that counts the calls of its methods."""
 
-    def __init__(self, backend):
+    def __init__(self, backend: Any) -> None:
         self._backend = backend
         self.calls = []
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: Any) -> Any:
         value = getattr(self._backend, name)
         if not callable(value):
             return value
 
-        def counting(*args, **kwargs):
+        def counting(*args: Any, **kwargs: Any) -> Any:
             self.calls.append((name, args))
             return value(*args, **kwargs)
 
         return counting
 
-    def number(self, name):
+    def number(self, name: Any) -> Any:
         return [called for called, _ in self.calls].count(name)
 
 
 @pytest.mark.clause("P-35.15")
-def test_a_batch_of_creations_costs_one_create_each(app):
+def test_a_batch_of_creations_costs_one_create_each(app: TestApp) -> None:
     storage = app.app.registry.storage = Counted(app.app.registry.storage)
 
     responses = send(app, [creation(name=f"n{i}") for i in range(25)])
@@ -666,7 +684,7 @@ def test_a_batch_of_creations_costs_one_create_each(app):
 
 
 @pytest.mark.clause("H-4.13", "B-20.7")
-def test_groups_are_looked_up_once_per_user():
+def test_groups_are_looked_up_once_per_user() -> None:
     app = make_sharing_app({"toadstool_create_principals": "system.Authenticated"})
     permission = app.app.registry.permission = Counted(app.app.registry.permission)
     users = ["mat", "alice", "bob"]

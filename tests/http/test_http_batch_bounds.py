@@ -2,10 +2,12 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 from support.batches import creation, names, send, statuses
 from testapp import Lichen, Mushroom, Spore
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.testing.web import basic_auth, make_app
@@ -13,15 +15,15 @@ from cliquet.testing.web import basic_auth, make_app
 AUTH = basic_auth()
 
 
-def make(configure=None, **settings):
+def make(configure: Any = None, **settings: Any) -> TestApp:
     return make_app([Mushroom, Spore, Lichen], settings=settings, configure=configure)
 
 
-def post(app, body, status=200):
+def post(app: TestApp, body: Any, status: int | str = 200) -> Any:
     return app.post_json("/v0/batch", body, headers=AUTH, status=status).json
 
 
-def refused_in_place(answer, setting):
+def refused_in_place(answer: Any, setting: Any) -> bool:
     assert (answer["status"], answer["body"]["code"]) == (503, 503)
     assert answer["body"]["errno"] == 201
     assert setting in answer["body"]["message"]
@@ -33,7 +35,7 @@ def refused_in_place(answer, setting):
 
 
 @pytest.mark.clause("X-34", "H-25.9")
-def test_requests_are_counted_before_anything_is_done_for_each():
+def test_requests_are_counted_before_anything_is_done_for_each() -> None:
     # Each of them would be a fault of its own.
     body = {"defaults": {"body": 3}, "requests": [{"path": 0}] * 26}
 
@@ -56,7 +58,7 @@ def test_requests_are_counted_before_anything_is_done_for_each():
     ],
     ids=["bytes", "too many bytes", "prose", "values", "too many values"],
 )
-def test_what_defaults_come_to_is_bounded(filler, status):
+def test_what_defaults_come_to_is_bounded(filler: Any, status: int) -> None:
     body = {
         "defaults": {"method": "PUT", "path": "/v0/", "body": {"data": filler}},
         "requests": [{}] * 25,
@@ -73,7 +75,7 @@ def test_what_defaults_come_to_is_bounded(filler, status):
 
 
 @pytest.mark.clause("X-34")
-def test_defaults_are_not_bounded_where_bodies_are_not():
+def test_defaults_are_not_bounded_where_bodies_are_not() -> None:
     app = make(max_body_bytes="")
     body = {"defaults": {"path": "/v0/", "body": {"a": "a" * 420_000}}, "requests": [{}] * 25}
 
@@ -81,7 +83,7 @@ def test_defaults_are_not_bounded_where_bodies_are_not():
 
 
 @pytest.mark.clause("X-34", "H-25.7")
-def test_what_one_request_makes_of_shared_defaults_does_not_reach_the_next():
+def test_what_one_request_makes_of_shared_defaults_does_not_reach_the_next() -> None:
     app = make()
     defaults = {"method": "POST", "path": "/spores", "body": {"data": {"a": {"b": [1]}}}}
     requests = [{"body": {"data": {"a": {"c": 2}}}}, {}, {"body": {"data": {"a": {"b": 3}}}}]
@@ -109,7 +111,7 @@ def test_what_one_request_makes_of_shared_defaults_does_not_reach_the_next():
         ("/" + "é" * 1_000_000, None, 414),
     ],
 )
-def test_the_url_of_a_request_is_bounded(path, limit, status):
+def test_the_url_of_a_request_is_bounded(path: str, limit: str | None, status: int) -> None:
     app = make() if limit is None else make(max_url_bytes=limit)
 
     answer, other = send(app, [{"path": path}, {"path": "/mushrooms"}])
@@ -124,7 +126,7 @@ def test_the_url_of_a_request_is_bounded(path, limit, status):
 
 
 @pytest.mark.clause("X-34")
-def test_a_long_url_that_begins_as_the_batch_is_no_recursion():
+def test_a_long_url_that_begins_as_the_batch_is_no_recursion() -> None:
     answers = send(make(), [{"path": "/batch?" + "a" * 9_000}])
 
     assert statuses(answers) == [414]
@@ -143,7 +145,7 @@ def test_a_long_url_that_begins_as_the_batch_is_no_recursion():
     ],
 )
 @pytest.mark.parametrize("is_default", [False, True])
-def test_the_headers_of_a_request_are_bounded(headers, status, is_default):
+def test_the_headers_of_a_request_are_bounded(headers: Any, status: int, is_default: bool) -> None:
     item = {"path": "/mushrooms"}
     defaults = {"headers": headers} if is_default else None
 
@@ -164,7 +166,7 @@ def test_the_headers_of_a_request_are_bounded(headers, status, is_default):
 
 @pytest.mark.clause("X-34", "H-20.9")
 @pytest.mark.setting("max_response_bytes")
-def test_no_request_begins_once_the_records_that_are_replaced_are_large_enough():
+def test_no_request_begins_once_the_records_that_are_replaced_are_large_enough() -> None:
     app = make(max_response_bytes="1200")
     body = {"data": {"a": "a" * 500}}
     url = app.post_json("/v0/spores", body, headers=AUTH).json["data"]["id"]
@@ -183,7 +185,7 @@ def test_no_request_begins_once_the_records_that_are_replaced_are_large_enough()
 
 @pytest.mark.clause("X-34")
 @pytest.mark.setting("max_response_bytes")
-def test_no_request_begins_once_the_answer_is_large_enough():
+def test_no_request_begins_once_the_answer_is_large_enough() -> None:
     app = make(max_response_bytes="600")
     app.post_json("/v0/spores", {"data": {"a": "a" * 500}}, headers=AUTH)
     listing = {"path": "/spores"}
@@ -202,7 +204,7 @@ def test_no_request_begins_once_the_answer_is_large_enough():
 
 
 @pytest.mark.clause("X-34")
-def test_what_was_written_before_the_answer_was_large_enough_stays():
+def test_what_was_written_before_the_answer_was_large_enough_stays() -> None:
     app = make(max_response_bytes="1")
 
     answers = send(app, [creation(name="first"), creation(name="second")])
@@ -213,7 +215,7 @@ def test_what_was_written_before_the_answer_was_large_enough_stays():
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("value", ["", "0"])
-def test_answers_are_not_bounded_without_the_setting(value):
+def test_answers_are_not_bounded_without_the_setting(value: str) -> None:
     app = make(max_response_bytes=value)
 
     assert set(statuses(send(app, [creation(name="a" * 1000)] * 3))) == {201}
@@ -222,8 +224,8 @@ def test_answers_are_not_bounded_without_the_setting(value):
 # Time
 
 
-def with_slow_service(config):
-    def wait(request):
+def with_slow_service(config: Any) -> None:
+    def wait(request: Any) -> dict[Any, Any]:
         time.sleep(0.06)
         return {}
 
@@ -235,7 +237,7 @@ def with_slow_service(config):
 @pytest.mark.clause("X-34")
 @pytest.mark.setting("batch_timeout_seconds")
 @pytest.mark.parametrize(("seconds", "late"), [("0.05", 503), ("30", 201), ("", 201), ("0", 201)])
-def test_no_request_begins_after_the_time_of_the_batch(seconds, late):
+def test_no_request_begins_after_the_time_of_the_batch(seconds: str, late: int) -> None:
     app = make(with_slow_service, batch_timeout_seconds=seconds)
 
     answers = send(app, [creation(name="first"), {"path": "/slow"}, creation(name="late")])
@@ -248,7 +250,7 @@ def test_no_request_begins_after_the_time_of_the_batch(seconds, late):
 
 
 @pytest.mark.clause("X-34", "S-23.23")
-def test_a_refusal_leaves_nothing_in_the_log_of_the_batch(caplog):
+def test_a_refusal_leaves_nothing_in_the_log_of_the_batch(caplog: pytest.LogCaptureFixture) -> None:
     app = make(logging_renderer="cliquet.logs.MozillaHekaRenderer", max_response_bytes="1")
     with caplog.at_level("INFO", logger="cliquet"):
         send(app, [{"path": "/mushrooms"}, {"path": "/mushrooms"}, {"path": "/" + "a" * 9_000}])

@@ -1,5 +1,7 @@
 """What happens to a batch when one of its requests fails (H-25.19 to H-25.24, D-34 to D-39)."""
 
+from typing import Any
+
 import pytest
 from pyramid import httpexceptions
 from pyramid.response import Response
@@ -8,6 +10,7 @@ from support.batches import creation, names, send, statuses
 from support.outcomes import OUTCOMES, make_outcomes_app
 from support.sharing import make_sharing_app
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.authorization import groupfinder
@@ -29,23 +32,23 @@ _EMBEDDED = [
 _EACH_TIME = {"last_modified", "X-Request-Id", "ETag", "Last-Modified", "Content-Length"}
 
 
-def item_of(outcome):
+def item_of(outcome: Any) -> Any:
     item = {"path": outcome.path, "method": outcome.method, "headers": outcome.headers}
     return item if outcome.body is None else {**item, "body": outcome.body}
 
 
-def by_name(outcomes):
+def by_name(outcomes: Any) -> Any:
     return pytest.mark.parametrize("outcome", outcomes, ids=lambda outcome: outcome.name)
 
 
-def headers_of(headers):
+def headers_of(headers: Any) -> dict[Any, Any]:
     """Return headers in a form that can be compared: without order, without moments."""
     return {
         name: sorted(value.split(", ")) for name, value in headers.items() if name not in _EACH_TIME
     }
 
 
-def without_moments(body):
+def without_moments(body: Any) -> Any:
     """Return the body of an error, a record in it without the moment of its change."""
     details = body.get("details")
     existing = details.get("existing") if isinstance(details, dict) else None
@@ -60,7 +63,7 @@ def without_moments(body):
 
 @pytest.mark.clause("H-25.19", "D-34", "D-39", "D-76")
 @by_name(_EMBEDDED)
-def test_an_error_is_embedded_as_it_is_answered_directly(outcome):
+def test_an_error_is_embedded_as_it_is_answered_directly(outcome: Any) -> None:
     client = make_outcomes_app({"backoff": "30"})
     if outcome.prepare is not None:
         outcome.prepare(client)
@@ -74,7 +77,7 @@ def test_an_error_is_embedded_as_it_is_answered_directly(outcome):
 
 
 @pytest.mark.clause("H-25.19")
-def test_an_error_does_not_affect_the_other_requests(app):
+def test_an_error_does_not_affect_the_other_requests(app: TestApp) -> None:
     requests = [creation(name="cep"), creation(), {"path": "/x"}, creation(name="morel")]
 
     responses = send(app, requests)
@@ -84,7 +87,7 @@ def test_an_error_does_not_affect_the_other_requests(app):
 
 
 @pytest.mark.clause("D-76")
-def test_a_conflict_tells_what_it_is_about():
+def test_a_conflict_tells_what_it_is_about() -> None:
     client = make_outcomes_app()
     body = {"data": {"name": "black", "email": "t@example.org"}}
     urls = [f"/truffles/{UNKNOWN_ID[:-1]}{i}" for i in range(2)]
@@ -97,7 +100,7 @@ def test_a_conflict_tells_what_it_is_about():
 
 
 @pytest.mark.clause("D-76", "P-12.7")
-def test_a_failed_precondition_tells_no_permission():
+def test_a_failed_precondition_tells_no_permission() -> None:
     client = make_sharing_app({"toadstool_create_principals": "system.Authenticated"})
     item = {
         "method": "PUT",
@@ -113,7 +116,7 @@ def test_a_failed_precondition_tells_no_permission():
 
 
 @pytest.mark.clause("D-34")
-def test_not_modified_is_embedded_without_body(app):
+def test_not_modified_is_embedded_without_body(app: TestApp) -> None:
     [listing] = send(app, [{"path": "/mushrooms"}])
     unchanged = {"If-None-Match": listing["headers"]["ETag"]}
 
@@ -145,7 +148,7 @@ def test_not_modified_is_embedded_without_body(app):
         ("/%00", 404, "/v0/\x00"),
     ],
 )
-def test_a_strange_path_fails_alone(app, path, status, used):
+def test_a_strange_path_fails_alone(app: TestApp, path: str, status: int, used: str) -> None:
     responses = send(app, [{"path": path}, {"path": "/"}])
 
     assert statuses(responses) == [status, 200]
@@ -169,7 +172,7 @@ def test_a_strange_path_fails_alone(app, path, status, used):
         ("X", "a\r\nb", 200),
     ],
 )
-def test_a_strange_header_fails_alone(app, name, value, status):
+def test_a_strange_header_fails_alone(app: TestApp, name: str, value: str, status: int) -> None:
     responses = send(app, [{"path": "/mushrooms", "headers": {name: value}}, {"path": "/"}])
 
     assert statuses(responses) == [status, 200]
@@ -186,8 +189,8 @@ def test_a_strange_header_fails_alone(app, name, value, status):
     ],
 )
 def test_an_error_after_a_redirection_is_that_of_the_direct_request(
-    app, path, headers, status, used
-):
+    app: TestApp, path: str, headers: Any, status: int, used: str
+) -> None:
     redirected, direct = send(
         app,
         [
@@ -202,7 +205,7 @@ def test_an_error_after_a_redirection_is_that_of_the_direct_request(
 
 
 @pytest.mark.clause("D-37", "H-4.9", "H-4.10")
-def test_a_redirected_anonymous_request_is_challenged(app):
+def test_a_redirected_anonymous_request_is_challenged(app: TestApp) -> None:
     [response] = send(app, [{"path": "/mushrooms/"}], headers={})
 
     assert response["headers"]["WWW-Authenticate"] == 'Basic realm="Realm"'
@@ -211,15 +214,15 @@ def test_a_redirected_anonymous_request_is_challenged(app):
 
 
 @pytest.mark.clause("D-39", "H-4.10")
-def test_every_challenge_is_embedded():
+def test_every_challenge_is_embedded() -> None:
     class Tokens:
-        def __getattr__(self, name):
+        def __getattr__(self, name: Any) -> Any:
             return lambda *args, **kwargs: None
 
-        def forget(self, request):
+        def forget(self, request: Any) -> list[Any]:
             return [("WWW-Authenticate", 'Bearer realm="tokens"')]
 
-        def effective_principals(self, request):
+        def effective_principals(self, request: Any) -> list[Any]:
             return []
 
     app = make_app(
@@ -268,10 +271,12 @@ RAISED = {
 }
 
 
-def make_failing_app(settings=None, on_change=None, after_change=None):
+def make_failing_app(
+    settings: Any = None, on_change: Any = None, after_change: Any = None
+) -> TestApp:
     """Return a client of an application whose `/raises/…` raises, after it has stored a record."""
 
-    def view(request):
+    def view(request: Any) -> Any:
         storage = request.registry.storage
         storage.create("mushroom", request.prefixed_userid, {"name": "of a failure"})
         if request.matchdict["error"] == "unavailable":
@@ -280,7 +285,7 @@ def make_failing_app(settings=None, on_change=None, after_change=None):
             return httpexceptions.HTTPGone()
         raise RAISED[request.matchdict["error"]]()
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="raises", path="/raises/{error}")
         service.add_view("GET", view, permission="private")
         config.add_cornice_service(service)
@@ -312,14 +317,16 @@ def make_failing_app(settings=None, on_change=None, after_change=None):
         ("spoiled", 499, {"code": 499, "errno": 999, "error": "Unknown Client Error"}),
     ],
 )
-def test_what_the_application_makes_of_its_errors_is_embedded(error, status, body):
+def test_what_the_application_makes_of_its_errors_is_embedded(
+    error: str, status: int, body: dict[str, Any]
+) -> None:
     [response] = send(make_failing_app(), [{"path": f"/raises/{error}"}])
 
     assert (response["status"], response["body"]) == (status, body)
 
 
 @pytest.mark.clause("P-34.26", "H-26.1")
-def test_a_bare_http_error_has_a_json_body_directly_and_in_a_batch():
+def test_a_bare_http_error_has_a_json_body_directly_and_in_a_batch() -> None:
     app = make_failing_app()
 
     direct = app.get("/v0/raises/conflict", headers=basic_auth(), status=409)
@@ -331,7 +338,7 @@ def test_a_bare_http_error_has_a_json_body_directly_and_in_a_batch():
 
 @pytest.mark.clause("H-25.17", "P-34.30")
 @pytest.mark.parametrize("error", ["loop", "ring"])
-def test_endless_redirections_fail_alone(error):
+def test_endless_redirections_fail_alone(error: str) -> None:
     responses = send(make_failing_app(), [{"path": f"/raises/{error}"}, {"path": "/"}])
 
     assert statuses(responses) == [400, 200]
@@ -339,7 +346,7 @@ def test_endless_redirections_fail_alone(error):
 
 
 @pytest.mark.clause("H-25.17")
-def test_a_redirection_to_another_site_is_left_to_the_client():
+def test_a_redirection_to_another_site_is_left_to_the_client() -> None:
     [response] = send(make_failing_app(), [{"path": "/raises/elsewhere"}])
 
     assert response["status"] == 302
@@ -359,7 +366,9 @@ def test_a_redirection_to_another_site_is_left_to_the_client():
         ("storage-full", 507, 999),
     ],
 )
-def test_a_raised_5xx_fails_the_batch_and_keeps_nothing(error, status, errno):
+def test_a_raised_5xx_fails_the_batch_and_keeps_nothing(
+    error: str, status: int, errno: int
+) -> None:
     app = make_failing_app()
     app.post_json("/v0/mushrooms", {"data": {"name": "before"}}, headers=basic_auth())
     etag = app.get("/v0/mushrooms", headers=basic_auth()).headers["ETag"]
@@ -375,7 +384,7 @@ def test_a_raised_5xx_fails_the_batch_and_keeps_nothing(error, status, errno):
 
 @pytest.mark.clause("H-25.20", "H-26.10")
 @pytest.mark.parametrize("error", ["backend", "maintenance"])
-def test_an_unavailable_service_says_when_to_come_back(error):
+def test_an_unavailable_service_says_when_to_come_back(error: str) -> None:
     app = make_failing_app({"retry_after_seconds": 7})
     body = {"requests": [{"path": f"/raises/{error}"}]}
 
@@ -385,7 +394,7 @@ def test_an_unavailable_service_says_when_to_come_back(error):
 
 
 @pytest.mark.clause("H-25.21", "X-23")
-def test_a_returned_5xx_is_embedded_and_keeps_what_was_done():
+def test_a_returned_5xx_is_embedded_and_keeps_what_was_done() -> None:
     app = make_failing_app()
 
     responses = send(app, [creation(name="cep"), {"path": "/raises/unavailable"}])
@@ -396,7 +405,7 @@ def test_a_returned_5xx_is_embedded_and_keeps_what_was_done():
 
 @pytest.mark.clause("H-25.21")
 @by_name([outcome for outcome in OUTCOMES if outcome.name == "heartbeat"])
-def test_a_failing_heartbeat_is_embedded(outcome):
+def test_a_failing_heartbeat_is_embedded(outcome: Any) -> None:
     [response] = send(make_outcomes_app(), [item_of(outcome)])
 
     assert response["status"] == 503
@@ -405,7 +414,7 @@ def test_a_failing_heartbeat_is_embedded(outcome):
 
 @pytest.mark.clause("X-23", "S-14.2", "H-25.24")
 @pytest.mark.parametrize("error", ["conflict", "boxed", "spoiled"])
-def test_a_raised_4xx_undoes_its_own_request_only(error):
+def test_a_raised_4xx_undoes_its_own_request_only(error: str) -> None:
     app = make_failing_app()
     requests = [creation(name="cep"), {"path": f"/raises/{error}"}, creation(name="morel")]
 
@@ -417,7 +426,7 @@ def test_a_raised_4xx_undoes_its_own_request_only(error):
 
 @pytest.mark.clause("X-23")
 @pytest.mark.parametrize(("error", "status"), [("gone", 410), ("odd", 202)])
-def test_a_returned_response_keeps_what_was_done(error, status):
+def test_a_returned_response_keeps_what_was_done(error: str, status: int) -> None:
     app = make_failing_app()
 
     [response] = send(app, [{"path": f"/raises/{error}"}])
@@ -427,7 +436,7 @@ def test_a_returned_response_keeps_what_was_done(error, status):
 
 
 @pytest.mark.clause("X-23")
-def test_a_request_that_is_undone_first_leaves_no_trace():
+def test_a_request_that_is_undone_first_leaves_no_trace() -> None:
     app = make_failing_app()
 
     responses = send(app, [{"path": "/raises/conflict"}, creation(name="cep")])
@@ -437,7 +446,7 @@ def test_a_request_that_is_undone_first_leaves_no_trace():
 
 
 @pytest.mark.clause("S-14.3", "H-34.3")
-def test_without_transactions_nothing_is_undone():
+def test_without_transactions_nothing_is_undone() -> None:
     app = make_failing_app({"transaction_per_request": False})
 
     send(app, [creation(name="cep"), {"path": "/raises/crash"}], status=500)
@@ -446,7 +455,7 @@ def test_without_transactions_nothing_is_undone():
 
 
 @pytest.mark.clause("X-23", "H-25.24")
-def test_every_acknowledged_response_is_true_afterwards():
+def test_every_acknowledged_response_is_true_afterwards() -> None:
     app = make_failing_app()
     url = f"/mushrooms/{UNKNOWN_ID}"
     requests = []
@@ -467,7 +476,7 @@ def test_every_acknowledged_response_is_true_afterwards():
 
 
 @pytest.mark.clause("X-23", "X-9")
-def test_events_tell_what_was_kept():
+def test_events_tell_what_was_kept() -> None:
     seen = []
     app = make_sharing_app(
         {"toadstool_create_principals": "system.Authenticated"},
@@ -494,7 +503,7 @@ def test_events_tell_what_was_kept():
 class Brittle(Mushroom):
     """Raises once everything is done, for records of some names."""
 
-    def postprocess(self, result, **kwargs):
+    def postprocess(self, result: Any, **kwargs: Any) -> Any:
         body = super().postprocess(result, **kwargs)
         if isinstance(result, dict) and result["name"].startswith("broken"):
             raise httpexceptions.HTTPConflict
@@ -502,7 +511,7 @@ class Brittle(Mushroom):
 
 
 @pytest.mark.clause("X-23")
-def test_events_of_a_request_that_is_undone_are_forgotten():
+def test_events_of_a_request_that_is_undone_are_forgotten() -> None:
     seen = []
     app = make_app(
         [Brittle], configure=lambda config: config.add_subscriber(seen.append, ResourceChanged)
@@ -518,16 +527,16 @@ def test_events_of_a_request_that_is_undone_are_forgotten():
 
 
 @pytest.mark.clause("X-23")
-def test_principals_that_are_undone_are_forgotten():
-    def join(request):
+def test_principals_that_are_undone_are_forgotten() -> None:
+    def join(request: Any) -> None:
         request.registry.permission.add_user_principal(request.prefixed_userid, "pickers")
         assert groupfinder(request.prefixed_userid, request) == ["pickers"]
         raise httpexceptions.HTTPConflict
 
-    def show(request):
+    def show(request: Any) -> dict[str, Any]:
         return {"groups": groupfinder(request.prefixed_userid, request)}
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="groups", path="/groups")
         service.add_view("PUT", join, permission="private")
         service.add_view("GET", show, permission="private")
@@ -542,7 +551,7 @@ def test_principals_that_are_undone_are_forgotten():
 
 
 @pytest.mark.clause("X-9", "P-34.4")
-def test_requests_on_two_parents_make_two_events():
+def test_requests_on_two_parents_make_two_events() -> None:
     seen = []
     app = make_sharing_app(
         {"cap_create_principals": "system.Authenticated"},
@@ -558,7 +567,7 @@ def test_requests_on_two_parents_make_two_events():
 
 @pytest.mark.clause("D-38", "P-22.2")
 @pytest.mark.parametrize("error", ["crash", "storage-full"])
-def test_a_failed_batch_sends_no_event(error):
+def test_a_failed_batch_sends_no_event(error: str) -> None:
     seen = []
     app = make_failing_app(on_change=seen.append, after_change=seen.append)
     requests = [creation(name="cep"), {"path": f"/raises/{error}"}]
@@ -569,8 +578,8 @@ def test_a_failed_batch_sends_no_event(error):
 
 
 @pytest.mark.clause("H-34.5")
-def test_a_subscriber_that_raises_fails_the_batch_as_a_whole():
-    def refuse(event):
+def test_a_subscriber_that_raises_fails_the_batch_as_a_whole() -> None:
+    def refuse(event: Any) -> None:
         raise httpexceptions.HTTPInsufficientStorage
 
     app = make_failing_app(on_change=refuse)
@@ -585,7 +594,7 @@ def test_a_subscriber_that_raises_fails_the_batch_as_a_whole():
 
 @pytest.mark.clause("D-38", "S-18.6")
 @pytest.mark.parametrize("error", ["crash", "backend"])
-def test_a_failure_is_logged_once(error, caplog):
+def test_a_failure_is_logged_once(error: str, caplog: pytest.LogCaptureFixture) -> None:
     app = make_failing_app()
     caplog.clear()
 

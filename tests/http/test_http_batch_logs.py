@@ -1,26 +1,28 @@
 """What a batch logs (S-18.5, S-23.23)."""
 
 import logging
+from typing import Any
 
 import pytest
 from support.batches import creation
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 
 
 @pytest.fixture
-def journal(caplog):
+def journal(caplog: pytest.LogCaptureFixture) -> list[Any]:
     caplog.set_level(logging.INFO, logger="cliquet")
     return []
 
 
 @pytest.fixture
-def app(journal):
+def app(journal: list[Any]) -> Any:
     """A client of an application that keeps its log entries in `journal`."""
 
-    def renderer(settings=None):
-        def render(logger, name, entry):
+    def renderer(settings: Any = None) -> Any:
+        def render(logger: Any, name: Any, entry: Any) -> Any:
             journal.append({**entry, "level": name})
             return entry["event"]
 
@@ -31,13 +33,15 @@ def app(journal):
     return app
 
 
-def send(app, requests, **kwargs):
+def send(app: TestApp, requests: Any, **kwargs: Any) -> None:
     headers = {"User-Agent": "sync/1", **kwargs.pop("headers", {})}
     app.post_json("/v0/batch", {"requests": requests}, headers=headers, **kwargs)
 
 
 @pytest.mark.clause("S-18.5", "P-26.26")
-def test_each_request_has_a_line_and_the_batch_has_its_summary(app, journal):
+def test_each_request_has_a_line_and_the_batch_has_its_summary(
+    app: Any, journal: list[Any]
+) -> None:
     requests = [
         creation(name="cep"),
         {"path": "/mushrooms/?_limit=1"},
@@ -58,7 +62,9 @@ def test_each_request_has_a_line_and_the_batch_has_its_summary(app, journal):
 
 
 @pytest.mark.clause("S-18.3", "S-18.5")
-def test_the_summary_tells_the_size_of_the_batch_and_its_agent(app, journal):
+def test_the_summary_tells_the_size_of_the_batch_and_its_agent(
+    app: Any, journal: list[Any]
+) -> None:
     send(app, [{"path": "/", "headers": {"User-Agent": "other/2"}}] * 4)
 
     summary = journal[-1]
@@ -67,7 +73,9 @@ def test_the_summary_tells_the_size_of_the_batch_and_its_agent(app, journal):
 
 
 @pytest.mark.clause("S-23.23")
-def test_what_the_last_request_was_does_not_leak_in_the_summary(app, journal):
+def test_what_the_last_request_was_does_not_leak_in_the_summary(
+    app: Any, journal: list[Any]
+) -> None:
     failing = {"path": "/mushrooms?_limit=x", "headers": basic_auth()}
 
     send(app, [{"path": "/mushrooms", "headers": basic_auth()}, failing])
@@ -81,7 +89,7 @@ def test_what_the_last_request_was_does_not_leak_in_the_summary(app, journal):
 
 @pytest.mark.clause("S-18.5")
 @pytest.mark.parametrize("path", ["/batch", "nowhere"])
-def test_a_refused_batch_has_only_its_summary(app, journal, path):
+def test_a_refused_batch_has_only_its_summary(app: Any, journal: list[Any], path: str) -> None:
     send(app, [{"path": "/"}, {"path": path}], status=400)
 
     [summary] = journal

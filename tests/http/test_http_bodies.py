@@ -2,10 +2,12 @@
 
 import json
 import uuid
+from typing import Any
 
 import colander
 import pytest
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet import resource, utils
 from cliquet.resource.schema import TimeStamp
@@ -45,7 +47,7 @@ class Harvest(resource.UserResource):
         count = colander.SchemaNode(colander.Integer())
         wet = colander.SchemaNode(colander.Boolean(), missing=colander.drop)
 
-        def validator(self, node, value):
+        def validator(self, node: Any, value: Any) -> None:
             if value["count"] == 13:
                 raise colander.Invalid(node, "Thirteen is unlucky")
 
@@ -63,21 +65,21 @@ class Imported(resource.UserResource):
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app([*RESOURCES, Basket, Harvest, Imported])
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture
-def send(app, headers):
+def send(app: TestApp, headers: Any) -> Any:
     """Send a body as it is, text or bytes; expect a status if one is given."""
 
-    def send(method, path, body, status=None):
+    def send(method: Any, path: Any, body: Any, status: Any = None) -> Any:
         return app.request(
             f"/v0{path}",
             method=method,
@@ -90,16 +92,16 @@ def send(app, headers):
 
 
 @pytest.fixture
-def create(app, headers):
+def create(app: TestApp, headers: Any) -> Any:
     """Store a record and return it."""
 
-    def create(path, data):
+    def create(path: Any, data: Any) -> Any:
         return app.post_json(f"/v0{path}", {"data": data}, headers=headers).json["data"]
 
     return create
 
 
-def check_refused(response, message, *items):
+def check_refused(response: Any, message: Any, *items: Any) -> None:
     """Check the whole body of a 400; items are (location, name, description)."""
     members = ("location", "name", "description")
     assert response.status_code == 400
@@ -112,7 +114,7 @@ def check_refused(response, message, *items):
     }
 
 
-def every_write(create, path, data):
+def every_write(create: Any, path: str, data: Any) -> list[Any]:
     """Return what to send a body to: creation, replacement and modification."""
     existing = create(path, data)
     return [
@@ -156,15 +158,15 @@ def every_write(create, path, data):
     ],
 )
 def test_a_body_without_object_in_data_is_refused_by_every_method(
-    send, create, body, message, items
-):
+    send: Any, create: Any, body: str, message: str, items: list[Any]
+) -> None:
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
         check_refused(send(method, path, body), message, *items)
 
 
 @pytest.mark.clause("H-8.3")
 @pytest.mark.parametrize("value", ["[]", '"text"', "5", "true"])
-def test_data_that_is_no_object_is_refused(send, create, value):
+def test_data_that_is_no_object_is_refused(send: Any, create: Any, value: str) -> None:
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
         response = send(method, path, f'{{"data": {value}}}', 400)
 
@@ -177,7 +179,9 @@ def test_data_that_is_no_object_is_refused(send, create, value):
 @pytest.mark.clause("H-8.3", "H-8.5")
 @pytest.mark.parametrize("data", ["{}", '{"name": null}', '{"name": ""}'])
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_a_mandatory_field_absent_null_or_empty_is_required(send, method, data):
+def test_a_mandatory_field_absent_null_or_empty_is_required(
+    send: Any, method: str, data: str
+) -> None:
     path = "/mushrooms" if method == "POST" else f"/mushrooms/{uuid.uuid4()}"
 
     response = send(method, path, f'{{"data": {data}}}')
@@ -186,7 +190,7 @@ def test_a_mandatory_field_absent_null_or_empty_is_required(send, method, data):
 
 
 @pytest.mark.clause("H-8.3")
-def test_a_field_of_the_wrong_type_is_shown(send, create):
+def test_a_field_of_the_wrong_type_is_shown(send: Any, create: Any) -> None:
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
         check_refused(
             send(method, path, '{"data": {"name": 42}}'),
@@ -197,7 +201,7 @@ def test_a_field_of_the_wrong_type_is_shown(send, create):
 
 @pytest.mark.clause("H-8.3", "H-8.6")
 @pytest.mark.parametrize("member", ["datta", "permissions"])
-def test_other_root_members_are_refused(send, create, member):
+def test_other_root_members_are_refused(send: Any, create: Any, member: str) -> None:
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
         check_refused(
             send(method, path, f'{{"data": {{"name": "a"}}, "{member}": {{}}}}'),
@@ -216,7 +220,7 @@ def test_other_root_members_are_refused(send, create, member):
         ('{"data": {}} {}', "Extra data: line 1 column 14 (char 13)"),
     ],
 )
-def test_the_parser_says_what_is_wrong_and_where(send, body, detail):
+def test_the_parser_says_what_is_wrong_and_where(send: Any, body: str, detail: str) -> None:
     response = send("POST", "/mushrooms", body, 400)
 
     assert response.json["message"].startswith(f"body: {NOT_JSON}")
@@ -225,7 +229,7 @@ def test_the_parser_says_what_is_wrong_and_where(send, body, detail):
 
 @pytest.mark.clause("H-8.5")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_all_failing_fields_are_reported_together_each_once(send, method):
+def test_all_failing_fields_are_reported_together_each_once(send: Any, method: str) -> None:
     path = "/harvests" if method == "POST" else f"/harvests/{uuid.uuid4()}"
 
     response = send(method, path, '{"data": {"place": 5, "count": "x"}}')
@@ -236,7 +240,9 @@ def test_all_failing_fields_are_reported_together_each_once(send, method):
 
 
 @pytest.mark.clause("H-8.7")
-def test_query_parameters_of_a_write_are_refused_except_those_named_as_the_body_s(send, create):
+def test_query_parameters_of_a_write_are_refused_except_those_named_as_the_body_s(
+    send: Any, create: Any
+) -> None:
     body = '{"data": {"name": "a"}}'
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
         check_refused(
@@ -250,7 +256,9 @@ def test_query_parameters_of_a_write_are_refused_except_those_named_as_the_body_
 
 @pytest.mark.clause("H-8.7")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
-def test_unknown_query_parameters_of_a_record_are_ignored(app, headers, create, method):
+def test_unknown_query_parameters_of_a_record_are_ignored(
+    app: TestApp, headers: dict[str, str], create: Any, method: str
+) -> None:
     record = create("/mushrooms", {"name": "cep"})
 
     response = app.request(
@@ -263,7 +271,9 @@ def test_unknown_query_parameters_of_a_record_are_ignored(app, headers, create, 
 @pytest.mark.clause("H-8.8", "P-15.5")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("body", ["", "{}", '{"data": {}}'])
-def test_without_mandatory_field_data_is_optional_and_defaults_apply(send, method, body):
+def test_without_mandatory_field_data_is_optional_and_defaults_apply(
+    send: Any, method: str, body: str
+) -> None:
     path = "/baskets" if method == "POST" else f"/baskets/{uuid.uuid4()}"
 
     response = send(method, path, body, 201)
@@ -280,7 +290,7 @@ def test_without_mandatory_field_data_is_optional_and_defaults_apply(send, metho
 
 @pytest.mark.clause("H-8.8")
 @pytest.mark.parametrize("path", ["/baskets", "/spores"])
-def test_null_data_is_refused_even_where_data_is_optional(send, path):
+def test_null_data_is_refused_even_where_data_is_optional(send: Any, path: str) -> None:
     response = send("POST", path, '{"data": null}')
 
     check_refused(response, "data in body: Required", ("body", "data", "Required"))
@@ -288,7 +298,7 @@ def test_null_data_is_refused_even_where_data_is_optional(send, path):
 
 @pytest.mark.clause("H-8.9")
 @pytest.mark.parametrize("body", ["", "{}"])
-def test_patch_needs_data_even_where_it_is_optional(send, create, body):
+def test_patch_needs_data_even_where_it_is_optional(send: Any, create: Any, body: str) -> None:
     record = create("/baskets", {})
 
     response = send("PATCH", f"/baskets/{record['id']}", body)
@@ -297,7 +307,9 @@ def test_patch_needs_data_even_where_it_is_optional(send, create, body):
 
 
 @pytest.mark.clause("H-8.9")
-def test_patch_with_empty_data_changes_nothing(app, send, headers, create):
+def test_patch_with_empty_data_changes_nothing(
+    app: TestApp, send: Any, headers: dict[str, str], create: Any
+) -> None:
     record = create("/mushrooms", {"name": "cep"})
 
     response = send("PATCH", f"/mushrooms/{record['id']}", '{"data": {}}', 200)
@@ -307,7 +319,7 @@ def test_patch_with_empty_data_changes_nothing(app, send, headers, create):
 
 
 @pytest.mark.clause("H-8.10", "P-17.3")
-def test_undeclared_fields_are_dropped_in_silence(send, create):
+def test_undeclared_fields_are_dropped_in_silence(send: Any, create: Any) -> None:
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
         response = send(method, path, '{"data": {"name": "a", "size": 3}}')
 
@@ -315,7 +327,9 @@ def test_undeclared_fields_are_dropped_in_silence(send, create):
 
 
 @pytest.mark.clause("H-8.10", "P-17.3")
-def test_undeclared_fields_are_kept_as_sent_where_the_schema_preserves_them(send, create):
+def test_undeclared_fields_are_kept_as_sent_where_the_schema_preserves_them(
+    send: Any, create: Any
+) -> None:
     sent = {"n": None, "t": " x ", "list": [1, {"a": [False]}], "o": {"é": {}}, "": 1, "x": 2.5}
     for method, path in every_write(create, "/spores", {}):
         stored = send(method, path, json.dumps({"data": sent})).json["data"]
@@ -326,7 +340,9 @@ def test_undeclared_fields_are_kept_as_sent_where_the_schema_preserves_them(send
 
 @pytest.mark.clause("H-8.11")
 @pytest.mark.parametrize("collection", ["/mushrooms", "/spores"])
-def test_deleted_is_no_field_of_a_live_record(app, send, headers, create, collection):
+def test_deleted_is_no_field_of_a_live_record(
+    app: TestApp, send: Any, headers: dict[str, str], create: Any, collection: str
+) -> None:
     for method, path in every_write(create, collection, {"name": "cep"}):
         response = send(method, path, '{"data": {"name": "a", "deleted": true}}')
 
@@ -337,7 +353,9 @@ def test_deleted_is_no_field_of_a_live_record(app, send, headers, create, collec
 
 @pytest.mark.clause("H-8.11")
 @pytest.mark.parametrize("value", ['"abc"', "null", "4", '"6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50"'])
-def test_an_undeclared_id_in_a_body_is_dropped_and_the_url_s_is_used(send, create, value):
+def test_an_undeclared_id_in_a_body_is_dropped_and_the_url_s_is_used(
+    send: Any, create: Any, value: str
+) -> None:
     record = create("/mushrooms", {"name": "cep"})
 
     for method in ("PUT", "PATCH"):
@@ -350,7 +368,7 @@ def test_an_undeclared_id_in_a_body_is_dropped_and_the_url_s_is_used(send, creat
 
 @pytest.mark.clause("H-8.12")
 @pytest.mark.parametrize("path", ["/mushrooms", "/spores", "/importeds"])
-def test_post_reads_the_id_of_the_body_whatever_the_schema(create, path):
+def test_post_reads_the_id_of_the_body_whatever_the_schema(create: Any, path: str) -> None:
     record_id = str(uuid.uuid4())
 
     record = create(path, {"id": record_id, "name": "cep"})
@@ -360,7 +378,9 @@ def test_post_reads_the_id_of_the_body_whatever_the_schema(create, path):
 
 @pytest.mark.clause("X-5", "H-8.11", "H-8.13")
 @pytest.mark.parametrize("path", ["/mushrooms", "/spores", "/importeds"])
-def test_the_timestamp_of_a_body_is_honoured_declared_or_not(send, create, path):
+def test_the_timestamp_of_a_body_is_honoured_declared_or_not(
+    send: Any, create: Any, path: str
+) -> None:
     for number, (method, url) in enumerate(every_write(create, path, {"name": "cep"})):
         future = utils.msec_time() + 1_000_000 + number
 
@@ -375,7 +395,9 @@ def test_the_timestamp_of_a_body_is_honoured_declared_or_not(send, create, path)
     "value",
     ['"abc"', '"1448323200123"', "true", "1.5", "1e3", "2.0", "[]", "{}", "-1", LAST_GIVEN + 1],
 )
-def test_a_timestamp_that_is_no_instant_is_refused(app, send, headers, create, path, value):
+def test_a_timestamp_that_is_no_instant_is_refused(
+    app: TestApp, send: Any, headers: dict[str, str], create: Any, path: str, value: Any
+) -> None:
     targets = every_write(create, path, {"name": "cep"})
     before = app.get(f"/v0{path}", headers=headers)
 
@@ -389,7 +411,7 @@ def test_a_timestamp_that_is_no_instant_is_refused(app, send, headers, create, p
 
 
 @pytest.mark.clause("D-3")
-def test_a_null_timestamp_counts_as_absent(send, create):
+def test_a_null_timestamp_counts_as_absent(send: Any, create: Any) -> None:
     for number, (method, path) in enumerate(every_write(create, "/spores", {"a": -1})):
         before = utils.msec_time()
         # Another value each time: a change that changes nothing keeps the timestamp.
@@ -403,7 +425,9 @@ def test_a_null_timestamp_counts_as_absent(send, create):
 @pytest.mark.clause("D-5")
 @pytest.mark.parametrize("path", ["/mushrooms", "/spores"])
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_a_timestamp_of_zero_is_ignored_like_any_that_is_not_newer(send, create, path, method):
+def test_a_timestamp_of_zero_is_ignored_like_any_that_is_not_newer(
+    send: Any, create: Any, path: str, method: str
+) -> None:
     record = create(path, {"name": "cep"})
 
     response = send(
@@ -415,7 +439,7 @@ def test_a_timestamp_of_zero_is_ignored_like_any_that_is_not_newer(send, create,
 
 @pytest.mark.clause("H-8.14", "H-8.3")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_null_counts_as_absent_for_fields_of_any_type(send, method):
+def test_null_counts_as_absent_for_fields_of_any_type(send: Any, method: str) -> None:
     path = "/baskets" if method == "POST" else f"/baskets/{uuid.uuid4()}"
     nulls = dict.fromkeys(("label", "size", "full", "weight", "tags", "place"))
 
@@ -427,7 +451,7 @@ def test_null_counts_as_absent_for_fields_of_any_type(send, method):
 
 
 @pytest.mark.clause("H-8.14")
-def test_null_counts_as_absent_inside_declared_objects(create):
+def test_null_counts_as_absent_inside_declared_objects(create: Any) -> None:
     assert create("/baskets", {"place": {"shady": None}})["place"] == {"shady": False}
 
 
@@ -435,7 +459,9 @@ def test_null_counts_as_absent_inside_declared_objects(create):
 @pytest.mark.parametrize(
     ("sent", "stored"), [("12", 12), (12.7, 12), (-0.5, 0), (True, 1), (False, 0), (5, 5)]
 )
-def test_integer_fields_take_what_can_be_read_as_a_number(create, sent, stored):
+def test_integer_fields_take_what_can_be_read_as_a_number(
+    create: Any, sent: Any, stored: int
+) -> None:
     size = create("/baskets", {"size": sent})["size"]
 
     assert size == stored
@@ -444,14 +470,16 @@ def test_integer_fields_take_what_can_be_read_as_a_number(create, sent, stored):
 
 @pytest.mark.clause("H-8.15")
 @pytest.mark.parametrize("value", [42, True, 1.5, [], {"a": 1}, ["a"]])
-def test_string_fields_take_strings_only(send, value):
+def test_string_fields_take_strings_only(send: Any, value: Any) -> None:
     response = send("POST", "/mushrooms", json.dumps({"data": {"name": value}}), 400)
 
     assert response.json["details"][0]["name"] == "data.name"
 
 
 @pytest.mark.clause("H-8.16", "P-17.7")
-def test_a_timestamp_field_is_filled_with_the_present_time(send, create, monkeypatch):
+def test_a_timestamp_field_is_filled_with_the_present_time(
+    send: Any, create: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     targets = every_write(create, "/psilos", {"edible": True})[:3]
     now = utils.msec_time() + 60_000
     monkeypatch.setattr(utils, "msec_time", lambda: now)
@@ -463,7 +491,9 @@ def test_a_timestamp_field_is_filled_with_the_present_time(send, create, monkeyp
 
 @pytest.mark.clause("H-8.16", "P-17.7")
 @pytest.mark.parametrize(("sent", "stored"), [(1_448_323_200_123, 1_448_323_200_123), (None, None)])
-def test_a_timestamp_field_keeps_what_was_sent(create, sent, stored):
+def test_a_timestamp_field_keeps_what_was_sent(
+    create: Any, sent: int | None, stored: int | None
+) -> None:
     assert create("/psilos", {"picked_at": sent})["picked_at"] == stored
 
 
@@ -476,7 +506,9 @@ def test_a_timestamp_field_keeps_what_was_sent(create, sent, stored):
         ("ftp://example.org/" + "x" * 2030, "ftp://example.org/" + "x" * 2030),
     ],
 )
-def test_a_url_field_takes_absolute_urls_and_trims_them(create, sent, stored):
+def test_a_url_field_takes_absolute_urls_and_trims_them(
+    create: Any, sent: str, stored: str
+) -> None:
     assert create("/psilos", {"link": sent})["link"] == stored
 
 
@@ -484,14 +516,14 @@ def test_a_url_field_takes_absolute_urls_and_trims_them(create, sent, stored):
 @pytest.mark.parametrize(
     "value", ["example", "example/path", "/path", "   ", "http://", "http://a b", 4]
 )
-def test_a_url_field_refuses_the_rest(send, value):
+def test_a_url_field_refuses_the_rest(send: Any, value: int | str) -> None:
     response = send("POST", "/psilos", json.dumps({"data": {"link": value}}), 400)
 
     assert response.json["details"][0]["name"] == "data.link"
 
 
 @pytest.mark.clause("H-8.16")
-def test_a_url_field_takes_2048_characters_at_most(send):
+def test_a_url_field_takes_2048_characters_at_most(send: Any) -> None:
     link = "http://example.org/" + "x" * 2030
 
     response = send("POST", "/psilos", json.dumps({"data": {"link": link}}), 400)
@@ -500,7 +532,7 @@ def test_a_url_field_takes_2048_characters_at_most(send):
 
 
 @pytest.mark.clause("H-8.17", "P-17.5")
-def test_put_may_change_a_read_only_field(send, create):
+def test_put_may_change_a_read_only_field(send: Any, create: Any) -> None:
     record = create("/truffles", {"name": "black", "age": 1})
 
     response = send(
@@ -511,7 +543,7 @@ def test_put_may_change_a_read_only_field(send, create):
 
 
 @pytest.mark.clause("H-8.18")
-def test_patch_reports_a_single_error(send, create):
+def test_patch_reports_a_single_error(send: Any, create: Any) -> None:
     record = create("/harvests", {"place": "wood", "count": 1})
 
     response = send("PATCH", f"/harvests/{record['id']}", '{"data": {"place": 5, "count": "x"}}')
@@ -520,7 +552,7 @@ def test_patch_reports_a_single_error(send, create):
 
 
 @pytest.mark.clause("H-8.2", "H-8.18")
-def test_a_rule_on_the_whole_record_names_data(send, create):
+def test_a_rule_on_the_whole_record_names_data(send: Any, create: Any) -> None:
     for method, path in every_write(create, "/harvests", {"place": "wood", "count": 1}):
         check_refused(
             send(method, path, '{"data": {"place": "wood", "count": 13}}'),
@@ -532,8 +564,13 @@ def test_a_rule_on_the_whole_record_names_data(send, create):
 @pytest.mark.clause("D-9")
 @pytest.mark.parametrize("value", [{"write": ["system.Everyone"]}, "text", None, [1]])
 def test_a_member_named_like_an_internal_one_is_plain_data(
-    app, send, headers, other_headers, create, value
-):
+    app: TestApp,
+    send: Any,
+    headers: dict[str, str],
+    other_headers: dict[str, str],
+    create: Any,
+    value: Any,
+) -> None:
     body = json.dumps({"data": {"__permissions__": value}})
     for method, path in every_write(create, "/spores", {}):
         response = send(method, path, body)
@@ -548,7 +585,7 @@ def test_a_member_named_like_an_internal_one_is_plain_data(
 
 @pytest.mark.clause("D-10")
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
-def test_numbers_that_json_does_not_know_are_400(send, create, number):
+def test_numbers_that_json_does_not_know_are_400(send: Any, create: Any, number: str) -> None:
     for method, path in every_write(create, "/spores", {}):
         response = send(method, path, f'{{"data": {{"n": {number}}}}}', 400)
 
@@ -567,7 +604,9 @@ def test_numbers_that_json_does_not_know_are_400(send, create, number):
         ("size", "9" * 30),
     ],
 )
-def test_text_that_is_coerced_to_such_a_number_is_400_too(send, create, field, text):
+def test_text_that_is_coerced_to_such_a_number_is_400_too(
+    send: Any, create: Any, field: str, text: str
+) -> None:
     for method, path in every_write(create, "/baskets", {}):
         response = send(method, path, json.dumps({"data": {field: text}}))
 
@@ -592,7 +631,9 @@ def test_text_that_is_coerced_to_such_a_number_is_400_too(send, create, field, t
         "-0.5",
     ],
 )
-def test_an_accepted_number_comes_back_exactly(app, headers, send, number):
+def test_an_accepted_number_comes_back_exactly(
+    app: TestApp, headers: dict[str, str], send: Any, number: str
+) -> None:
     record_id = uuid.uuid4()
 
     send("PUT", f"/spores/{record_id}", f'{{"data": {{"n": {number}}}}}', 201)
@@ -621,8 +662,8 @@ def test_an_accepted_number_comes_back_exactly(app, headers, send, number):
     ],
 )
 def test_a_number_that_would_not_come_back_is_400_and_its_place_named(
-    send, create, number, body, place
-):
+    send: Any, create: Any, number: str, body: str, place: str
+) -> None:
     # Mandatory fields do not hide the fault: what they hold is known to be there.
     for path, data in (("/spores", {}), ("/mushrooms", {"name": "cep"})):
         for method, url in every_write(create, path, data):
@@ -635,7 +676,7 @@ def test_a_number_that_would_not_come_back_is_400_and_its_place_named(
 
 
 @pytest.mark.clause("X-25")
-def test_a_float_of_integral_value_keeps_its_value(create):
+def test_a_float_of_integral_value_keeps_its_value(create: Any) -> None:
     assert create("/spores", {"n": 1.0})["n"] == 1
 
 
@@ -654,7 +695,9 @@ def test_a_float_of_integral_value_keeps_its_value(create):
     ],
     ids=["surrogate", "low", "name", "nul", "nul name", "arrays", "objects", "deep"],
 )
-def test_text_and_nesting_that_not_every_backend_can_keep_are_400(send, create, data):
+def test_text_and_nesting_that_not_every_backend_can_keep_are_400(
+    send: Any, create: Any, data: str
+) -> None:
     for method, path in every_write(create, "/spores", {}):
         response = send(method, path, f'{{"data": {data}}}', 400)
 
@@ -662,7 +705,9 @@ def test_text_and_nesting_that_not_every_backend_can_keep_are_400(send, create, 
 
 
 @pytest.mark.clause("D-12")
-def test_surrogate_pairs_and_reasonable_nesting_are_kept(app, headers, send):
+def test_surrogate_pairs_and_reasonable_nesting_are_kept(
+    app: TestApp, headers: dict[str, str], send: Any
+) -> None:
     record_id = uuid.uuid4()
     nested = "[" * 50 + "]" * 50
 
@@ -690,7 +735,7 @@ def test_surrogate_pairs_and_reasonable_nesting_are_kept(app, headers, send):
         ("/mushrooms", '{"data": {"name": \x00}}'),
     ],
 )
-def test_messages_show_nothing_of_the_language(send, path, body):
+def test_messages_show_nothing_of_the_language(send: Any, path: str, body: str) -> None:
     text = send("POST", path, body, 400).text
 
     for internal in ("<class", "<built-in", "object at", "Error", "NoneType", "locals", "colander"):

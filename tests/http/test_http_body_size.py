@@ -4,11 +4,12 @@ import gc
 import io
 import json
 import tracemalloc
+from typing import Any
 
 import pytest
 from testapp import Mushroom, Spore
 from webob.request import DisconnectionError
-from webtest import TestRequest
+from webtest import TestApp, TestRequest
 
 from cliquet.testing.web import basic_auth, make_app
 
@@ -16,16 +17,16 @@ LIMIT = 200
 REFUSAL = "The body is larger than 200 bytes (setting max_body_bytes)"
 
 
-def make_limited_app():
+def make_limited_app() -> TestApp:
     return make_app([Mushroom, Spore], settings={"max_body_bytes": str(LIMIT)})
 
 
 @pytest.fixture
-def app(shared_apps):
+def app(shared_apps: Any) -> Any:
     return shared_apps.fresh(make_limited_app)
 
 
-def body_of(size):
+def body_of(size: Any) -> Any:
     """Return the body of a creation, of so many bytes."""
     empty = b'{"data": {"name": ""}}'
     return empty[:-3] + b"a" * (size - len(empty)) + empty[-3:]
@@ -36,13 +37,20 @@ class Stream(io.BytesIO):
 
     given = 0
 
-    def read(self, size=-1):
+    def read(self, size: Any = -1) -> Any:
         piece = super().read(size)
         self.given += len(piece)
         return piece
 
 
-def send(app, stream, *, length=None, path="/v0/mushrooms", method="POST"):
+def send(
+    app: TestApp,
+    stream: Any,
+    *,
+    length: Any = None,
+    path: str = "/v0/mushrooms",
+    method: str = "POST",
+) -> Any:
     """Send a body, in chunks unless its length is told."""
     headers = {**basic_auth(), "Content-Type": "application/json"}
     request = TestRequest.blank(path, method=method, headers=headers)
@@ -59,7 +67,7 @@ def send(app, stream, *, length=None, path="/v0/mushrooms", method="POST"):
 @pytest.mark.setting("max_body_bytes")
 @pytest.mark.parametrize("is_told", [True, False], ids=["length", "chunks"])
 @pytest.mark.parametrize(("size", "status"), [(LIMIT, 201), (LIMIT + 1, 413)])
-def test_a_body_beyond_the_limit_is_413(app, size, status, is_told):
+def test_a_body_beyond_the_limit_is_413(app: Any, size: Any, status: int, is_told: bool) -> None:
     response = send(app, Stream(body_of(size)), length=size if is_told else None)
 
     assert response.status_code == status
@@ -75,7 +83,7 @@ def test_a_body_beyond_the_limit_is_413(app, size, status, is_told):
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("length", ["999999999999", "0" * 30 + "201", "9" * 4000])
-def test_a_declared_length_is_judged_before_the_body_is_read(app, length):
+def test_a_declared_length_is_judged_before_the_body_is_read(app: Any, length: str) -> None:
     stream = Stream(b"a" * 10_000)
 
     assert send(app, stream, length=length).status_code == 413
@@ -84,7 +92,7 @@ def test_a_declared_length_is_judged_before_the_body_is_read(app, length):
 
 
 @pytest.mark.clause("X-34")
-def test_chunks_are_counted_while_they_are_read(app):
+def test_chunks_are_counted_while_they_are_read(app: Any) -> None:
     stream = Stream(b"a" * 10_000)
 
     assert send(app, stream).status_code == 413
@@ -94,7 +102,7 @@ def test_chunks_are_counted_while_they_are_read(app):
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/v0/mushrooms", "/v0/", "/v0/batch", "/nowhere"])
-def test_no_endpoint_takes_a_larger_body(app, method, path):
+def test_no_endpoint_takes_a_larger_body(app: Any, method: str, path: str) -> None:
     response = send(app, Stream(b"a" * 300), length=300, path=path, method=method)
 
     assert (response.status_code, response.json["errno"]) == (413, 113)
@@ -102,7 +110,7 @@ def test_no_endpoint_takes_a_larger_body(app, method, path):
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("value", ["", "0"])
-def test_without_the_setting_any_body_is_taken(value):
+def test_without_the_setting_any_body_is_taken(value: str) -> None:
     app = make_app([Mushroom], settings={"max_body_bytes": value})
 
     assert send(app, Stream(body_of(20_000)), length=20_000).status_code == 201
@@ -111,7 +119,7 @@ def test_without_the_setting_any_body_is_taken(value):
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("is_told", [True, False], ids=["length", "chunks"])
-def test_a_body_is_held_in_memory_rather_than_in_a_file(is_told):
+def test_a_body_is_held_in_memory_rather_than_in_a_file(is_told: bool) -> None:
     app = make_app([Mushroom])
 
     # Where a file is left to the garbage collector, warnings are errors.
@@ -122,7 +130,7 @@ def test_a_body_is_held_in_memory_rather_than_in_a_file(is_told):
 
 
 @pytest.mark.clause("X-34")
-def test_a_body_that_ends_early_is_not_taken_for_a_whole_one():
+def test_a_body_that_ends_early_is_not_taken_for_a_whole_one() -> None:
     app = make_app([Mushroom])
 
     with pytest.raises(DisconnectionError):
@@ -131,7 +139,7 @@ def test_a_body_that_ends_early_is_not_taken_for_a_whole_one():
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("in_batch", [False, True])
-def test_a_large_body_is_freed_when_its_request_is_over(in_batch):
+def test_a_large_body_is_freed_when_its_request_is_over(in_batch: Any) -> None:
     app = make_app([Mushroom])
     # Ignored, hence not stored.
     item = {
@@ -142,7 +150,7 @@ def test_a_large_body_is_freed_when_its_request_is_over(in_batch):
     path, body = (
         ("/v0/batch", {"requests": [item] * 2}) if in_batch else (item["path"], item["body"])
     )
-    request = (f"/v0{path.removeprefix('/v0')}", json.dumps(body).encode())
+    request = (f"/v0{path.removeprefix('/v0')}", json.dumps(body).encode())  # type: ignore[attr-defined]
     headers = {**basic_auth(), "Content-Type": "application/json"}
     app.post(*request, headers=headers)
     gc.collect()
@@ -182,7 +190,9 @@ CROWDS = {
         ("PATCH", "application/json-patch+json", '[{"op": "add", "path": "/a", "value": %s}]'),
     ],
 )
-def test_many_small_values_are_400(method, content_type, template, crowd):
+def test_many_small_values_are_400(
+    method: str, content_type: str, template: str, crowd: Any
+) -> None:
     app = make_app([Spore])
     url = app.post_json("/v0/spores", {}, headers=basic_auth()).json["data"]["id"]
     path = "/v0/spores" if method == "POST" else f"/v0/spores/{url}"
@@ -196,7 +206,7 @@ def test_many_small_values_are_400(method, content_type, template, crowd):
 
 
 @pytest.mark.clause("X-34")
-def test_marks_in_texts_are_no_values():
+def test_marks_in_texts_are_no_values() -> None:
     app = make_app([Spore])
     text = ',[{"\\' * 60_000
 
@@ -206,7 +216,7 @@ def test_marks_in_texts_are_no_values():
 
 
 @pytest.mark.clause("X-34")
-def test_larger_bodies_may_hold_more_values():
+def test_larger_bodies_may_hold_more_values() -> None:
     app = make_app([Spore], settings={"max_body_bytes": "40000000"})
     body = {"data": {"a": [1] * 200_000}}
 

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 import time
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -25,6 +26,7 @@ from support.process_costs import (
 from support.request_costs import Bolete
 from support.worst_requests import CROWDED, SPORE, VALUES, WORST, Worst, data, members
 from testapp import Lichen, Mushroom, Spore
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 
@@ -47,12 +49,12 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def apart():
+def apart() -> None:
     keep_apart()
 
 
 @pytest.fixture
-def app():
+def app() -> Any:
     """An application with some records to list."""
     settings = {"bolete_create_principals": "system.Everyone"}
     made = make_app([Mushroom, Spore, Lichen, Bolete], settings=settings).app
@@ -63,7 +65,7 @@ def app():
     return made
 
 
-def send(app, worst):
+def send(app: TestApp, worst: Any) -> int:
     """Call the application as a server would, and return the status.
 
     Clients for tests would add to the cost.
@@ -93,7 +95,7 @@ def send(app, worst):
     return int(statuses[0][:3])
 
 
-def database_pids(app):
+def database_pids(app: TestApp) -> list[Any]:
     """Return the processes of this machine that work for the application, besides its own."""
     configured = app.registry.settings
     family = configured["storage_backend"].rpartition(".")[2]
@@ -112,13 +114,13 @@ def database_pids(app):
     return []
 
 
-def megabytes(line):
+def megabytes(line: Any) -> Any:
     with open("/proc/self/status") as status:
         (kilobytes,) = [row.split()[1] for row in status if row.startswith(line)]
     return int(kilobytes) / 1024
 
 
-def resting_megabytes():
+def resting_megabytes() -> Any:
     """Return what the process holds once everything that can be freed is."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
@@ -127,7 +129,7 @@ def resting_megabytes():
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", WORST)
-def test_the_worst_request_of_a_kind_keeps_to_its_budget(app, kind):
+def test_the_worst_request_of_a_kind_keeps_to_its_budget(app: Any, kind: Any) -> None:
     pids = database_pids(app)
     before = resting_megabytes()
     for pid in ("self", *pids):
@@ -148,8 +150,8 @@ def test_the_worst_request_of_a_kind_keeps_to_its_budget(app, kind):
 
 
 @pytest.mark.clause("X-34")
-def test_memory_returns_after_many_of_them(app):
-    def send_all():
+def test_memory_returns_after_many_of_them(app: Any) -> None:
+    def send_all() -> None:
         for worst in WORST.values():
             send(app, worst)
         # The records that stay are those of before.
@@ -165,7 +167,7 @@ def test_memory_returns_after_many_of_them(app):
 
 
 @pytest.mark.clause("X-34")
-def test_memory_returns_after_a_thousand_short_ones(app):
+def test_memory_returns_after_a_thousand_short_ones(app: Any) -> None:
     # Neither those that leave records, nor those that are many requests in one.
     short = [w for w in WORST.values() if not w.body and len(w.path) < 20_000]
     for worst in short:

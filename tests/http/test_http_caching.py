@@ -2,11 +2,13 @@
 
 from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.outcomes import FUTURE_ETAG, make_outcomes_app, outcomes
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet import resource, utils
 from cliquet.testing.web import basic_auth, make_app
@@ -21,16 +23,16 @@ NOW_MS = 1_767_225_600_999
 class Poster(resource.UserResource):
     """Records that anybody reads: the case of a shareable resource, reduced to what matters."""
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> str:
         return "the wall"
 
 
-def poster_context(request):
+def poster_context(request: Any) -> Any:
     """Name the resource, as the context of a shareable one does."""
     return SimpleNamespace(resource_name="poster")
 
 
-def make_poster_app(**settings):
+def make_poster_app(**settings: Any) -> TestApp:
     kwargs = {
         "default_arguments": {"permission": NO_PERMISSION_REQUIRED, "accept": ["application/json"]},
         "service_arguments": {"factory": poster_context},
@@ -38,23 +40,23 @@ def make_poster_app(**settings):
     return make_app([(Poster, kwargs)], settings=settings)
 
 
-def create_poster(app):
+def create_poster(app: TestApp) -> Any:
     """Return the path of a new record."""
     return "/v0/posters/" + app.post_json("/v0/posters", {}).json["data"]["id"]
 
 
-def cache_headers(response):
+def cache_headers(response: Any) -> dict[Any, Any]:
     """Return those of the headers of caches that the response has."""
     return {name: response.headers[name] for name in CACHE_HEADERS & set(response.headers)}
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     return make_outcomes_app()
 
 
 @pytest.fixture
-def frozen(monkeypatch):
+def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the clock."""
     monkeypatch.setattr(utils, "msec_time", lambda: NOW_MS)
 
@@ -64,7 +66,7 @@ def frozen(monkeypatch):
 
 @pytest.mark.clause("H-30.1", "D-69")
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_what_a_user_reads_is_not_to_be_cached(app, method):
+def test_what_a_user_reads_is_not_to_be_cached(app: TestApp, method: str) -> None:
     created = app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=AUTH)
     for path in ("/v0/mushrooms", f"/v0/mushrooms/{created.json['data']['id']}"):
         response = getattr(app, method)(path, headers=AUTH)
@@ -73,13 +75,15 @@ def test_what_a_user_reads_is_not_to_be_cached(app, method):
 
 @pytest.mark.clause("H-30.5")
 @outcomes(*READS)
-def test_errors_redirects_writes_and_utility_endpoints_say_nothing_of_caches(app, outcome):
+def test_errors_redirects_writes_and_utility_endpoints_say_nothing_of_caches(
+    app: TestApp, outcome: Any
+) -> None:
     assert cache_headers(outcome(app)) == {}
 
 
 @pytest.mark.clause("H-30.5")
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-def test_writes_of_a_record_say_nothing_of_caches(app, method):
+def test_writes_of_a_record_say_nothing_of_caches(app: TestApp, method: str) -> None:
     created = app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=AUTH)
     path = f"/v0/mushrooms/{created.json['data']['id']}"
     send = getattr(app, f"{method}_json")
@@ -88,7 +92,7 @@ def test_writes_of_a_record_say_nothing_of_caches(app, method):
 
 
 @pytest.mark.clause("D-40", "H-30.5")
-def test_a_304_says_of_caches_what_the_200_would_have_said(app):
+def test_a_304_says_of_caches_what_the_200_would_have_said(app: TestApp) -> None:
     created = app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=AUTH)
     for path in ("/v0/mushrooms", f"/v0/mushrooms/{created.json['data']['id']}"):
         headers = {**AUTH, "If-None-Match": FUTURE_ETAG}
@@ -98,7 +102,7 @@ def test_a_304_says_of_caches_what_the_200_would_have_said(app):
 
 @pytest.mark.clause("H-30.4")
 @outcomes()
-def test_pragma_is_never_sent(app, outcome):
+def test_pragma_is_never_sent(app: TestApp, outcome: Any) -> None:
     assert "Pragma" not in outcome(app).headers
 
 
@@ -109,7 +113,9 @@ def test_pragma_is_never_sent(app, outcome):
 @pytest.mark.setting("{resource_name}_cache_expires_seconds")
 @pytest.mark.parametrize("seconds", [3600, "3600"])
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_what_anybody_reads_may_be_cached_for_a_while(frozen, seconds, method):
+def test_what_anybody_reads_may_be_cached_for_a_while(
+    frozen: None, seconds: int | str, method: str
+) -> None:
     app = make_poster_app(poster_cache_expires_seconds=seconds)
     for path in ("/v0/posters", create_poster(app)):
         response = getattr(app, method)(path)
@@ -121,7 +127,7 @@ def test_what_anybody_reads_may_be_cached_for_a_while(frozen, seconds, method):
 
 
 @pytest.mark.clause("D-40", "H-30.2")
-def test_the_304_of_what_anybody_reads_renews_its_lifetime(frozen):
+def test_the_304_of_what_anybody_reads_renews_its_lifetime(frozen: None) -> None:
     app = make_poster_app(poster_cache_expires_seconds=3600)
     for path in ("/v0/posters", create_poster(app)):
         expected = cache_headers(app.get(path))
@@ -130,7 +136,7 @@ def test_the_304_of_what_anybody_reads_renews_its_lifetime(frozen):
 
 
 @pytest.mark.clause("H-30.3", "D-69", "S-10.2")
-def test_the_same_read_by_a_user_is_not_to_be_cached():
+def test_the_same_read_by_a_user_is_not_to_be_cached() -> None:
     app = make_poster_app(poster_cache_expires_seconds=3600)
     for path in ("/v0/posters", create_poster(app)):
         assert cache_headers(app.get(path, headers=AUTH)) == PRIVATE
@@ -138,20 +144,20 @@ def test_the_same_read_by_a_user_is_not_to_be_cached():
 
 @pytest.mark.clause("H-30.3", "S-10.2")
 @pytest.mark.parametrize("settings", [{}, {"poster_cache_expires_seconds": 0}])
-def test_without_a_lifetime_nothing_is_to_be_cached(settings):
+def test_without_a_lifetime_nothing_is_to_be_cached(settings: Any) -> None:
     app = make_poster_app(**settings)
     for path in ("/v0/posters", create_poster(app)):
         assert cache_headers(app.get(path)) == {"Cache-Control": "no-cache"}
 
 
 @pytest.mark.clause("H-30.3", "S-10.2")
-def test_an_empty_lifetime_is_none():
+def test_an_empty_lifetime_is_none() -> None:
     app = make_poster_app(poster_cache_expires_seconds="")
     assert cache_headers(app.get("/v0/posters")) == {"Cache-Control": "no-cache"}
 
 
 @pytest.mark.clause("S-10.3")
-def test_a_lifetime_means_nothing_to_a_resource_that_only_users_read():
+def test_a_lifetime_means_nothing_to_a_resource_that_only_users_read() -> None:
     app = make_app([Mushroom], settings={"mushroom_cache_expires_seconds": 3600})
     response = app.get("/v0/mushrooms", headers=AUTH)
     assert cache_headers(response) == PRIVATE
@@ -162,31 +168,33 @@ def test_a_lifetime_means_nothing_to_a_resource_that_only_users_read():
 
 @pytest.mark.clause("H-30.6", "S-8.5", "D-69")
 @outcomes()
-def test_every_response_says_that_it_depends_on_the_user(app, outcome):
+def test_every_response_says_that_it_depends_on_the_user(app: TestApp, outcome: Any) -> None:
     assert "Authorization" in outcome(app).headers["Vary"].split(", ")
 
 
 @pytest.mark.clause("H-30.6", "S-8.5")
 @outcomes("version-redirect", "slash-redirect", "unknown-url", "unknown-version", "invalid-escape")
-def test_every_response_of_a_service_that_allows_all_origins_says_just_that(app, outcome):
+def test_every_response_of_a_service_that_allows_all_origins_says_just_that(
+    app: TestApp, outcome: Any
+) -> None:
     assert outcome(app).headers.getall("Vary") == ["Authorization"]
 
 
 @pytest.mark.clause("H-30.6", "S-8.5")
 @pytest.mark.setting("vary")
 @outcomes()
-def test_a_setting_replaces_the_list(accepting_app, outcome):
+def test_a_setting_replaces_the_list(accepting_app: TestApp, outcome: Any) -> None:
     names = outcome(accepting_app).headers["Vary"].split(", ")
     assert set(names) - {"Origin"} == {"Accept-Language", "Accept"}
     assert names.index("Accept-Language") < names.index("Accept")
 
 
 @pytest.fixture(scope="module")
-def accepting_app():
+def accepting_app() -> TestApp:
     return make_outcomes_app({"vary": "Accept-Language\n Accept"})
 
 
 @pytest.mark.clause("H-30.6")
-def test_the_answer_after_the_end_of_service_depends_on_the_user():
+def test_the_answer_after_the_end_of_service_depends_on_the_user() -> None:
     app = make_app(settings={"eos": "2000-01-01"})
     assert "Authorization" in app.get("/v0/", status=410).headers["Vary"].split(", ")

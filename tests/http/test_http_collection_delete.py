@@ -4,38 +4,42 @@ What a plain collection deletion answers is in test_http_delete.py.
 """
 
 import uuid
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from support.listings import GROWTHS, LICHENS, listed, state, store
 from testapp import RESOURCES, Lichen
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture
-def numbered(app, headers):
+def numbered(app: TestApp, headers: dict[str, str]) -> Any:
     """Store five records, numbered from 0 in order of creation."""
     return store(app, headers, LICHENS, *({"n": n} for n in range(5)))
 
 
-def left(app, headers):
+def left(app: TestApp, headers: Any) -> Any:
     return listed(app, headers, f"{LICHENS}?_sort=n", "n")
 
 
 @pytest.mark.clause("H-17.1", "H-5.2")
-def test_the_records_of_other_users_and_resources_stay(app, headers, numbered):
+def test_the_records_of_other_users_and_resources_stay(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
     stranger = basic_auth(uuid.uuid4().hex)
     store(app, stranger, LICHENS, {"n": 9})
     store(app, headers, "/v0/growths", {"number": 8})
@@ -59,7 +63,9 @@ def test_the_records_of_other_users_and_resources_stay(app, headers, numbered):
         ("n=None", [0, 1, 2, 3, 4]),
     ],
 )
-def test_all_sorts_of_filters_choose(app, headers, numbered, query, expected):
+def test_all_sorts_of_filters_choose(
+    app: TestApp, headers: dict[str, str], numbered: Any, query: str, expected: list[Any]
+) -> None:
     query = query.format(*(record["last_modified"] for record in numbered))
 
     app.delete(f"{LICHENS}?{query}", headers=headers, status=200)
@@ -79,7 +85,9 @@ def test_all_sorts_of_filters_choose(app, headers, numbered, query, expected):
         ("", {"Accept": "text/html"}, 406),
     ],
 )
-def test_a_refused_deletion_deletes_nothing(app, headers, numbered, query, more, status):
+def test_a_refused_deletion_deletes_nothing(
+    app: TestApp, headers: dict[str, str], numbered: Any, query: str, more: Any, status: int
+) -> None:
     before = state(app, headers, LICHENS)
 
     app.delete(LICHENS + query, headers={**headers, **more}, status=status)
@@ -101,7 +109,9 @@ def test_a_refused_deletion_deletes_nothing(app, headers, numbered, query, more,
         ("_limit=9", []),
     ],
 )
-def test_a_limit_deletes_the_first_of_the_order(app, headers, numbered, query, expected):
+def test_a_limit_deletes_the_first_of_the_order(
+    app: TestApp, headers: dict[str, str], numbered: Any, query: str, expected: list[Any]
+) -> None:
     listing = app.get(f"{LICHENS}?{query}", headers=headers)
 
     deletion = app.delete(f"{LICHENS}?{query}", headers=headers)
@@ -115,7 +125,9 @@ def test_a_limit_deletes_the_first_of_the_order(app, headers, numbered, query, e
 
 
 @pytest.mark.clause("X-15")
-def test_a_token_deletes_the_page_that_follows(app, headers, numbered):
+def test_a_token_deletes_the_page_that_follows(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
     listing = app.get(f"{LICHENS}?_limit=2&_sort=n", headers=headers)
 
     app.delete(listing.headers["Next-Page"], headers=headers)
@@ -125,7 +137,9 @@ def test_a_token_deletes_the_page_that_follows(app, headers, numbered):
 
 @pytest.mark.clause("X-15", "H-17.2")
 @pytest.mark.parametrize("limit", [1, 2, 5])
-def test_following_the_next_pages_deletes_everything_once(app, headers, numbered, limit):
+def test_following_the_next_pages_deletes_everything_once(
+    app: TestApp, headers: dict[str, str], numbered: Any, limit: int
+) -> None:
     (gone, *_rest) = numbered
     app.delete(f"{LICHENS}/{gone['id']}", headers=headers)
     url, deleted = f"{LICHENS}?_since=0&_limit={limit}", []
@@ -139,7 +153,7 @@ def test_following_the_next_pages_deletes_everything_once(app, headers, numbered
 
 
 @pytest.mark.clause("X-15")
-def test_a_limit_beyond_the_ceiling_of_pages_is_lowered(headers):
+def test_a_limit_beyond_the_ceiling_of_pages_is_lowered(headers: dict[str, str]) -> None:
     app = make_app([Lichen], settings={"paginate_by": "2"})
     store(app, headers, LICHENS, *({"n": n} for n in range(5)))
 
@@ -151,7 +165,9 @@ def test_a_limit_beyond_the_ceiling_of_pages_is_lowered(headers):
 
 
 @pytest.mark.clause("D-29", "X-27", "X-15")
-def test_every_record_deleted_is_reported_whatever_the_fetch_ceiling(headers):
+def test_every_record_deleted_is_reported_whatever_the_fetch_ceiling(
+    headers: dict[str, str],
+) -> None:
     app = make_app([Lichen], settings={"storage_max_fetch_size": "3"})
     stored = store(app, headers, LICHENS, *({"n": n} for n in range(8)))
 
@@ -163,14 +179,16 @@ def test_every_record_deleted_is_reported_whatever_the_fetch_ceiling(headers):
 
 @pytest.mark.clause("D-75")
 @pytest.mark.parametrize("query", ["", "?n=1", "?_limit=1", "?_since=0"])
-def test_deleting_a_collection_that_was_never_used_succeeds(app, headers, query):
+def test_deleting_a_collection_that_was_never_used_succeeds(
+    app: TestApp, headers: dict[str, str], query: str
+) -> None:
     response = app.delete(LICHENS + query, headers=headers, status=200)
 
     assert response.json == {"data": []}
 
 
 @pytest.mark.clause("X-15")
-def test_a_token_without_limit_deletes_the_rest_only(app, headers):
+def test_a_token_without_limit_deletes_the_rest_only(app: TestApp, headers: dict[str, str]) -> None:
     store(app, headers, GROWTHS, *({"number": n} for n in range(5)))
     page = app.get(f"{GROWTHS}?_limit=2&_sort=number", headers=headers)
     token = parse_qs(urlsplit(page.headers["Next-Page"]).query)["_token"][0]
@@ -184,7 +202,9 @@ def test_a_token_without_limit_deletes_the_rest_only(app, headers):
 
 
 @pytest.mark.clause("X-15", "D-21")
-def test_an_invalid_token_without_limit_deletes_nothing(app, headers):
+def test_an_invalid_token_without_limit_deletes_nothing(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     store(app, headers, GROWTHS, {"number": 1})
 
     app.delete(f"{GROWTHS}?_token=abc", headers=headers, status=400)

@@ -1,9 +1,12 @@
 """What browsers let scripts of other origins do (H-29)."""
 
+from typing import Any
+
 import pytest
 from support.origins import ORIGIN, allowed_origin, preflight
 from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
 from testapp import RESOURCES, Mushroom
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.testing.web import basic_auth, make_app
@@ -19,23 +22,23 @@ RECORD_READ = COMMON | {"Last-Modified", "ETag", "Cache-Control", "Expires", "Pr
 COLLECTION_READ = RECORD_READ | {"Next-Page", "Total-Records"}
 
 
-def listed(response, header):
+def listed(response: Any, header: Any) -> set[Any]:
     """Return the set of names in a header."""
     return {name.strip() for name in response.headers[header].split(",")}
 
 
-def exposed(response):
+def exposed(response: Any) -> Any:
     return listed(response, "Access-Control-Expose-Headers")
 
 
 @pytest.fixture(scope="module")
-def open_app():
+def open_app() -> TestApp:
     """Any origin is allowed."""
     return make_outcomes_app()
 
 
 @pytest.fixture(scope="module")
-def choosy_app():
+def choosy_app() -> TestApp:
     """One origin and one pattern are allowed."""
     return make_outcomes_app({"cors_origins": f"{ORIGIN} *.daybed.example"})
 
@@ -44,7 +47,7 @@ def choosy_app():
 
 
 @pytest.mark.clause("H-29.1")
-def test_any_origin_is_allowed_by_default(open_app):
+def test_any_origin_is_allowed_by_default(open_app: TestApp) -> None:
     assert allowed_origin(open_app.get("/v0/", headers={"Origin": "null"})) == "*"
 
 
@@ -62,14 +65,16 @@ def test_any_origin_is_allowed_by_default(open_app):
         ("http://axexample", False),
     ],
 )
-def test_origins_are_matched_by_pattern_and_by_case(choosy_app, origin, is_allowed):
+def test_origins_are_matched_by_pattern_and_by_case(
+    choosy_app: TestApp, origin: Any, is_allowed: bool
+) -> None:
     response = choosy_app.get("/v0/", headers={"Origin": origin}, status="*")
     assert response.status_code == (200 if is_allowed else 400)
     assert allowed_origin(response) == (origin if is_allowed else None)
 
 
 @pytest.mark.clause("H-29.1")
-def test_the_brackets_of_an_address_are_no_pattern():
+def test_the_brackets_of_an_address_are_no_pattern() -> None:
     app = make_app(settings={"cors_origins": "http://[::1]:8000"})
     response = app.get("/v0/", headers={"Origin": "http://[::1]:8000"}, status=200)
     assert allowed_origin(response) == "http://[::1]:8000"
@@ -87,7 +92,7 @@ def test_the_brackets_of_an_address_are_no_pattern():
         ("http://*", ORIGIN),
     ],
 )
-def test_a_known_url_allows_all_or_the_origin_itself(setting, sent):
+def test_a_known_url_allows_all_or_the_origin_itself(setting: Any, sent: Any) -> None:
     app = make_app([Mushroom], settings={"cors_origins": setting})
     assert allowed_origin(app.get("/v0/", headers=FROM_ORIGIN)) == sent
     response = app.get("/v0/mushrooms", headers={**AUTH, **FROM_ORIGIN})
@@ -97,7 +102,9 @@ def test_a_known_url_allows_all_or_the_origin_itself(setting, sent):
 @pytest.mark.clause("H-29.9", "D-42", "S-9.1")
 @pytest.mark.parametrize("setting", ["*", ORIGIN, "http://*.example"])
 @pytest.mark.parametrize("path", ["/v0/nothing", "/v9/", "/mushrooms", "/v0/mushrooms/", "/v0"])
-def test_unknown_urls_and_redirects_echo_the_origin_that_a_pattern_allows(setting, path):
+def test_unknown_urls_and_redirects_echo_the_origin_that_a_pattern_allows(
+    setting: Any, path: str
+) -> None:
     app = make_app([Mushroom], settings={"cors_origins": setting})
     response = app.get(path, headers=FROM_ORIGIN, status="*")
     assert response.status_code in (307, 404)
@@ -106,14 +113,16 @@ def test_unknown_urls_and_redirects_echo_the_origin_that_a_pattern_allows(settin
 
 @pytest.mark.clause("H-29.9")
 @pytest.mark.parametrize("path", ["/v0/nothing", "/v9/", "/mushrooms", "/v0/mushrooms/"])
-def test_unknown_urls_and_redirects_tell_other_origins_nothing(choosy_app, path):
+def test_unknown_urls_and_redirects_tell_other_origins_nothing(
+    choosy_app: TestApp, path: str
+) -> None:
     response = choosy_app.get(path, headers={"Origin": "http://b.example"}, status="*")
     assert response.status_code in (307, 404)
     assert allowed_origin(response) is None
 
 
 @pytest.mark.clause("S-9.1")
-def test_the_origins_of_unknown_urls_are_read_at_request_time():
+def test_the_origins_of_unknown_urls_are_read_at_request_time() -> None:
     app = make_app(settings={"cors_origins": "http://b.example"})
     app.app.registry.settings["cors_origins"] = ORIGIN
     response = app.get("/v0/nothing", headers=FROM_ORIGIN, status=404)
@@ -125,7 +134,7 @@ def test_the_origins_of_unknown_urls_are_read_at_request_time():
 
 @pytest.mark.clause("H-29.2")
 @outcomes()
-def test_without_origin_only_the_exposed_headers_are_told(open_app, outcome):
+def test_without_origin_only_the_exposed_headers_are_told(open_app: TestApp, outcome: Any) -> None:
     response = outcome(open_app)
     sent = {name for name in response.headers if name.startswith("Access-Control-")}
     expected = set() if outcome.status == 405 else {"Access-Control-Expose-Headers"}
@@ -133,7 +142,7 @@ def test_without_origin_only_the_exposed_headers_are_told(open_app, outcome):
 
 
 @pytest.mark.clause("H-29.2")
-def test_responses_to_options_expose_nothing(open_app):
+def test_responses_to_options_expose_nothing(open_app: TestApp) -> None:
     assert "Access-Control-Expose-Headers" not in preflight(open_app, "/v0/mushrooms").headers
 
 
@@ -142,20 +151,22 @@ def test_responses_to_options_expose_nothing(open_app):
 
 @pytest.mark.clause("H-29.8", "D-73")
 @outcomes()
-def test_scripts_of_allowed_origins_can_read_every_response(choosy_app, outcome):
+def test_scripts_of_allowed_origins_can_read_every_response(
+    choosy_app: TestApp, outcome: Any
+) -> None:
     assert allowed_origin(outcome(choosy_app, Origin=ORIGIN)) == ORIGIN
 
 
 @pytest.mark.clause("H-29.5")
 @outcomes()
-def test_credentials_are_never_allowed(choosy_app, outcome):
+def test_credentials_are_never_allowed(choosy_app: TestApp, outcome: Any) -> None:
     response = outcome(choosy_app, Origin=ORIGIN)
     assert "Access-Control-Allow-Credentials" not in response.headers
 
 
 @pytest.mark.clause("X-12")
 @outcomes()
-def test_a_response_that_depends_on_the_origin_says_so(choosy_app, outcome):
+def test_a_response_that_depends_on_the_origin_says_so(choosy_app: TestApp, outcome: Any) -> None:
     with_origin = outcome(choosy_app, Origin=ORIGIN)
     without = outcome(choosy_app)
     assert "Origin" in listed(with_origin, "Vary")
@@ -164,13 +175,15 @@ def test_a_response_that_depends_on_the_origin_says_so(choosy_app, outcome):
 
 @pytest.mark.clause("X-12")
 @outcomes()
-def test_a_response_that_allows_all_origins_does_not_depend_on_them(open_app, outcome):
+def test_a_response_that_allows_all_origins_does_not_depend_on_them(
+    open_app: TestApp, outcome: Any
+) -> None:
     depends = not outcome.endpoint
     assert ("Origin" in listed(outcome(open_app, Origin=ORIGIN), "Vary")) is depends
 
 
 @pytest.mark.clause("X-12")
-def test_a_refused_origin_is_told_that_the_response_depends_on_it(choosy_app):
+def test_a_refused_origin_is_told_that_the_response_depends_on_it(choosy_app: TestApp) -> None:
     response = choosy_app.get("/v0/", headers={"Origin": "http://b.example"}, status=400)
     assert "Origin" in listed(response, "Vary")
 
@@ -179,7 +192,7 @@ def test_a_refused_origin_is_told_that_the_response_depends_on_it(choosy_app):
 
 
 @pytest.mark.clause("H-29.4", "X-6", "S-9.5")
-def test_a_disallowed_origin_is_refused(choosy_app):
+def test_a_disallowed_origin_is_refused(choosy_app: TestApp) -> None:
     response = choosy_app.get("/v0/", headers={"Origin": "http://b.example"}, status=400)
     assert response.json == {
         "code": 400,
@@ -195,7 +208,7 @@ def test_a_disallowed_origin_is_refused(choosy_app):
 
 @pytest.mark.clause("H-29.4", "X-6", "S-9.5")
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_nothing_is_executed_for_a_disallowed_origin(method):
+def test_nothing_is_executed_for_a_disallowed_origin(method: str) -> None:
     app = make_app([Mushroom], settings={"cors_origins": ORIGIN})
     app.put_json(RECORD, {"data": {"name": "cep"}}, headers=AUTH)
     before = app.get("/v0/mushrooms", headers=AUTH)
@@ -212,7 +225,7 @@ def test_nothing_is_executed_for_a_disallowed_origin(method):
 
 
 @pytest.mark.clause("X-6", "H-29.4")
-def test_a_preflight_from_a_disallowed_origin_is_refused(choosy_app):
+def test_a_preflight_from_a_disallowed_origin_is_refused(choosy_app: TestApp) -> None:
     response = preflight(choosy_app, "/v0/mushrooms", Origin="http://b.example", status=400)
     assert response.json["details"] == [
         {"location": "header", "name": "Origin", "description": "http://b.example not allowed"}
@@ -222,7 +235,9 @@ def test_a_preflight_from_a_disallowed_origin_is_refused(choosy_app):
 
 @pytest.mark.clause("H-29.4")
 @pytest.mark.parametrize("name", ["anonymous", "bad-method", "not-acceptable", "media-type"])
-def test_an_error_that_comes_first_is_returned_without_the_header(choosy_app, name):
+def test_an_error_that_comes_first_is_returned_without_the_header(
+    choosy_app: TestApp, name: str
+) -> None:
     response = OUTCOME[name](choosy_app, Origin="http://b.example")
     assert response.json["message"] != "Origin in header: http://b.example not allowed"
     assert allowed_origin(response) is None
@@ -246,7 +261,7 @@ def test_an_error_that_comes_first_is_returned_without_the_header(choosy_app, na
         ("heartbeat", COMMON),
     ],
 )
-def test_headers_exposed_by_kind_of_request(open_app, name, expected):
+def test_headers_exposed_by_kind_of_request(open_app: TestApp, name: str, expected: Any) -> None:
     assert exposed(OUTCOME[name](open_app, Origin=ORIGIN)) == expected
 
 
@@ -261,7 +276,7 @@ def test_headers_exposed_by_kind_of_request(open_app, name, expected):
         ("DELETE", COMMON),
     ],
 )
-def test_headers_exposed_of_a_record(open_app, method, expected):
+def test_headers_exposed_of_a_record(open_app: TestApp, method: str, expected: Any) -> None:
     headers = {**AUTH, **FROM_ORIGIN}
     body = {"data": {"name": "cep"}}
     open_app.put_json(RECORD, body, headers=AUTH)
@@ -274,7 +289,9 @@ def test_headers_exposed_of_a_record(open_app, method, expected):
 
 @pytest.mark.clause("D-43")
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
-def test_a_failed_precondition_exposes_the_tag_that_stood_in_the_way(open_app, method):
+def test_a_failed_precondition_exposes_the_tag_that_stood_in_the_way(
+    open_app: TestApp, method: str
+) -> None:
     open_app.put_json(RECORD, {"data": {"name": "cep"}}, headers=AUTH)
     path = "/v0/mushrooms" if method == "POST" else RECORD
     headers = {**AUTH, **FROM_ORIGIN, "If-Match": '"1"'}
@@ -306,7 +323,9 @@ def test_a_failed_precondition_exposes_the_tag_that_stood_in_the_way(open_app, m
         ("backend-failure", COMMON),
     ],
 )
-def test_errors_expose_what_the_endpoint_exposes(open_app, name, expected):
+def test_errors_expose_what_the_endpoint_exposes(
+    open_app: TestApp, name: str, expected: Any
+) -> None:
     assert exposed(OUTCOME[name](open_app, Origin=ORIGIN)) == expected
 
 
@@ -324,7 +343,9 @@ def test_errors_expose_what_the_endpoint_exposes(open_app, name, expected):
         ("/v0/mushrooms/not-a-valid-id", {"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"}),
     ],
 )
-def test_a_preflight_of_any_known_url_succeeds_without_credentials(open_app, path, methods):
+def test_a_preflight_of_any_known_url_succeeds_without_credentials(
+    open_app: TestApp, path: Any, methods: set[Any]
+) -> None:
     response = preflight(open_app, path, Accept="text/html", Content_Type="text/plain")
     assert response.json is None
     assert response.body == b"null"
@@ -335,7 +356,7 @@ def test_a_preflight_of_any_known_url_succeeds_without_credentials(open_app, pat
 
 
 @pytest.mark.clause("H-29.12")
-def test_a_preflight_allows_every_requested_header_as_requested(open_app):
+def test_a_preflight_allows_every_requested_header_as_requested(open_app: TestApp) -> None:
     response = preflight(
         open_app, "/v0/mushrooms", "POST", Access_Control_Request_Headers="X-Any, authorization"
     )
@@ -343,18 +364,18 @@ def test_a_preflight_allows_every_requested_header_as_requested(open_app):
 
 
 @pytest.mark.clause("H-29.12")
-def test_a_preflight_allows_the_exposed_headers_of_the_method(open_app):
+def test_a_preflight_allows_the_exposed_headers_of_the_method(open_app: TestApp) -> None:
     response = preflight(open_app, "/v0/mushrooms", "GET")
     assert listed(response, "Access-Control-Allow-Headers") == COLLECTION_READ
 
 
 @pytest.mark.clause("H-29.12")
-def test_a_preflight_echoes_an_origin_of_the_list(choosy_app):
+def test_a_preflight_echoes_an_origin_of_the_list(choosy_app: TestApp) -> None:
     assert allowed_origin(preflight(choosy_app, "/v0/mushrooms")) == ORIGIN
 
 
 @pytest.mark.clause("H-29.10", "X-27")
-def test_a_preflight_must_name_the_method(open_app):
+def test_a_preflight_must_name_the_method(open_app: TestApp) -> None:
     response = open_app.options("/v0/mushrooms", headers=FROM_ORIGIN, status=400)
     assert response.json["details"] == [
         {
@@ -369,7 +390,9 @@ def test_a_preflight_must_name_the_method(open_app):
 @pytest.mark.parametrize(
     ("path", "method"), [("/v0/mushrooms", "PATCH"), (RECORD, "POST"), ("/v0/", "DELETE")]
 )
-def test_a_preflight_for_an_unsupported_method_is_refused(open_app, path, method):
+def test_a_preflight_for_an_unsupported_method_is_refused(
+    open_app: TestApp, path: Any, method: str
+) -> None:
     response = preflight(open_app, path, method, status=400)
     assert response.json["errno"] == 107
     assert response.json["details"] == [
@@ -382,7 +405,7 @@ def test_a_preflight_for_an_unsupported_method_is_refused(open_app, path, method
 
 
 @pytest.mark.clause("H-29.11", "H-29.12")
-def test_a_preflight_for_a_disabled_method_is_refused():
+def test_a_preflight_for_a_disabled_method_is_refused() -> None:
     app = make_app([Mushroom], settings={"collection_mushroom_delete_enabled": False})
     preflight(app, "/v0/mushrooms", "DELETE", status=400)
     response = preflight(app, "/v0/mushrooms")
@@ -395,14 +418,14 @@ def test_a_preflight_for_a_disabled_method_is_refused():
 @pytest.mark.parametrize(
     ("value", "sent"), [(None, "3600"), ("60", "60"), (7, "7"), ("0", None), ("", None)]
 )
-def test_the_lifetime_of_a_preflight(value, sent):
+def test_the_lifetime_of_a_preflight(value: int | str | None, sent: str | None) -> None:
     settings = {} if value is None else {"cors_max_age_seconds": value}
     app = make_app(settings=settings)
     assert preflight(app, "/v0/").headers.get("Access-Control-Max-Age") == sent
 
 
 @pytest.mark.clause("S-9.2")
-def test_a_lifetime_that_is_no_number_refuses_to_start():
+def test_a_lifetime_that_is_no_number_refuses_to_start() -> None:
     with pytest.raises(ValueError, match="cors_max_age_seconds"):
         make_app(settings={"cors_max_age_seconds": "an hour"})
 
@@ -411,8 +434,8 @@ def test_a_lifetime_that_is_no_number_refuses_to_start():
 
 
 @pytest.mark.clause("S-9.4")
-def test_the_services_of_plug_ins_have_the_same_configuration():
-    def configure(config):
+def test_the_services_of_plug_ins_have_the_same_configuration() -> None:
+    def configure(config: Any) -> None:
         service = Service(name="plugged", path="/plugged")
         service.add_view("POST", lambda request: {})
         config.add_cornice_service(service)
@@ -426,14 +449,14 @@ def test_the_services_of_plug_ins_have_the_same_configuration():
 
 
 @pytest.mark.clause("S-9.4", "S-5.4")
-def test_the_views_of_a_setting_includes_have_the_same_configuration():
+def test_the_views_of_a_setting_includes_have_the_same_configuration() -> None:
     settings = {"cors_origins": ORIGIN, "includes": __name__}
     app = make_app(settings=settings)
     app.get("/v0/included", headers={"Origin": "http://b.example"}, status=400)
     assert allowed_origin(app.get("/v0/included", headers=FROM_ORIGIN)) == ORIGIN
 
 
-def includeme(config):
+def includeme(config: Any) -> None:
     """Add a service, as a plug-in does."""
     service = Service(name="included", path="/included")
     service.add_view("GET", lambda request: {})
@@ -441,7 +464,7 @@ def includeme(config):
 
 
 @pytest.mark.clause("D-47", "S-23.21")
-def test_two_applications_of_a_process_keep_their_own_origins_and_lifetime():
+def test_two_applications_of_a_process_keep_their_own_origins_and_lifetime() -> None:
     first = make_app(RESOURCES, settings={"cors_origins": ORIGIN, "cors_max_age_seconds": 5})
     second = make_app(
         RESOURCES, settings={"cors_origins": "http://b.example", "cors_max_age_seconds": 9}

@@ -1,9 +1,11 @@
 """Creation of records: POST on a collection (H-16)."""
 
 import uuid
+from typing import Any
 
 import pytest
 from testapp import RESOURCES, Mushroom
+from webtest import TestApp
 
 from cliquet import utils
 from cliquet.storage.exceptions import BackendError
@@ -15,24 +17,26 @@ CEP = {"data": {"name": "cep"}}
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
-def listed(app, headers):
+def listed(app: TestApp, headers: Any) -> Any:
     """Return the records, the most recent first, and the collection's tag."""
     response = app.get(URL, headers=headers)
     return response.json["data"], response.headers["ETag"]
 
 
 @pytest.mark.clause("H-16.1", "H-9.7")
-def test_a_creation_is_201_with_the_record_and_no_location(app, headers):
+def test_a_creation_is_201_with_the_record_and_no_location(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     response = app.post_json(URL, CEP, headers=headers)
 
     assert response.status_code == 201
@@ -44,7 +48,9 @@ def test_a_creation_is_201_with_the_record_and_no_location(app, headers):
 
 
 @pytest.mark.clause("H-16.2")
-def test_the_server_makes_an_id_where_the_body_has_none(app, headers):
+def test_the_server_makes_an_id_where_the_body_has_none(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     ids = {app.post_json(URL, CEP, headers=headers).json["data"]["id"] for _ in range(3)}
 
     assert len(ids) == 3
@@ -52,7 +58,7 @@ def test_the_server_makes_an_id_where_the_body_has_none(app, headers):
 
 
 @pytest.mark.clause("H-16.2")
-def test_the_id_of_the_body_is_kept(app, headers):
+def test_the_id_of_the_body_is_kept(app: TestApp, headers: dict[str, str]) -> None:
     record_id = str(uuid.uuid4())
 
     response = app.post_json(URL, {"data": {"id": record_id, "name": "cep"}}, headers=headers)
@@ -66,7 +72,9 @@ def test_the_id_of_the_body_is_kept(app, headers):
 @pytest.mark.parametrize(
     "record_id", ["", "abc", None, 5, 1.5, True, [], {}, "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50\n"]
 )
-def test_a_malformed_id_in_the_body_is_400(app, headers, path, record_id):
+def test_a_malformed_id_in_the_body_is_400(
+    app: TestApp, headers: dict[str, str], path: Any, record_id: Any
+) -> None:
     body = {"data": {"id": record_id, "name": "cep"}}
 
     response = app.post_json(path, body, headers=headers, status=400)
@@ -81,7 +89,9 @@ def test_a_malformed_id_in_the_body_is_400(app, headers, path, record_id):
 
 
 @pytest.mark.clause("H-16.3")
-def test_the_id_of_a_live_record_gives_that_record_and_writes_nothing(app, headers):
+def test_the_id_of_a_live_record_gives_that_record_and_writes_nothing(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     stored = app.post_json(URL, CEP, headers=headers).json["data"]
     before = listed(app, headers)
 
@@ -95,7 +105,9 @@ def test_the_id_of_a_live_record_gives_that_record_and_writes_nothing(app, heade
 
 
 @pytest.mark.clause("H-16.3", "P-17.4")
-def test_a_unique_field_that_is_taken_gives_the_record_that_has_it(app, headers):
+def test_a_unique_field_that_is_taken_gives_the_record_that_has_it(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     stored = app.post_json(
         "/v0/truffles", {"data": {"name": "black", "email": "a@b"}}, headers=headers
     ).json["data"]
@@ -110,7 +122,7 @@ def test_a_unique_field_that_is_taken_gives_the_record_that_has_it(app, headers)
 
 
 @pytest.mark.clause("H-16.5", "H-22.3")
-def test_the_id_of_a_tombstone_is_created_anew(app, headers):
+def test_the_id_of_a_tombstone_is_created_anew(app: TestApp, headers: dict[str, str]) -> None:
     record = app.post_json(URL, CEP, headers=headers).json["data"]
     tombstone = app.delete(f"{URL}/{record['id']}", headers=headers).json["data"]
 
@@ -126,8 +138,8 @@ def test_the_id_of_a_tombstone_is_created_anew(app, headers):
 @pytest.mark.clause("H-16.6")
 @pytest.mark.parametrize("offset_ms", [-1_000_000, 1_000_000])
 def test_the_timestamp_of_the_body_is_the_record_s_and_the_collection_advances(
-    app, headers, offset_ms
-):
+    app: TestApp, headers: dict[str, str], offset_ms: Any
+) -> None:
     app.post_json(URL, CEP, headers=headers)
     _, before = listed(app, headers)
     given = utils.msec_time() + offset_ms
@@ -141,7 +153,9 @@ def test_the_timestamp_of_the_body_is_the_record_s_and_the_collection_advances(
 
 
 @pytest.mark.clause("H-16.6")
-def test_a_timestamp_over_a_tombstone_is_taken_without_comparison(app, headers):
+def test_a_timestamp_over_a_tombstone_is_taken_without_comparison(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     record = app.post_json(URL, CEP, headers=headers).json["data"]
     app.delete(f"{URL}/{record['id']}", headers=headers)
 
@@ -153,7 +167,7 @@ def test_a_timestamp_over_a_tombstone_is_taken_without_comparison(app, headers):
 
 
 @pytest.mark.clause("H-16.6")
-def test_a_failed_condition_creates_nothing(app, headers):
+def test_a_failed_condition_creates_nothing(app: TestApp, headers: dict[str, str]) -> None:
     app.post_json(URL, CEP, headers=headers)
     before = listed(app, headers)
 
@@ -165,14 +179,14 @@ def test_a_failed_condition_creates_nothing(app, headers):
 class Refuse:
     """An authorization policy of an application that lets nobody in."""
 
-    def permits(self, context, principals, permission):
+    def permits(self, context: Any, principals: Any, permission: Any) -> bool:
         return False
 
-    def principals_allowed_by_permission(self, context, permission):
+    def principals_allowed_by_permission(self, context: Any, permission: Any) -> None:
         raise NotImplementedError
 
 
-def fail_to_create(**_):
+def fail_to_create(**_: Any) -> None:
     raise BackendError(original=OSError("out of order"))
 
 
@@ -188,7 +202,9 @@ def fail_to_create(**_):
         (415, {"Content-Type": "text/plain"}, b'{"data": {"name": "cep"}}'),
     ],
 )
-def test_what_a_creation_may_be_answered(app, headers, status, changes, body):
+def test_what_a_creation_may_be_answered(
+    app: TestApp, headers: dict[str, str], status: int, changes: Any, body: bytes
+) -> None:
     headers = {**headers, "Content-Type": "application/json", **changes}
 
     response = app.post(URL, body, headers=headers, expect_errors=True)
@@ -204,15 +220,17 @@ def test_what_a_creation_may_be_answered(app, headers, status, changes, body):
         (405, {"collection_mushroom_post_enabled": "false"}),
     ],
 )
-def test_what_an_application_s_settings_make_of_a_creation(headers, status, settings):
+def test_what_an_application_s_settings_make_of_a_creation(
+    headers: dict[str, str], status: int, settings: dict[str, Any]
+) -> None:
     app = make_app([Mushroom], settings=settings)
 
     app.post_json(URL, CEP, headers=headers, status=status)
 
 
 @pytest.mark.clause("H-16.7", "H-26.8")
-def test_a_creation_without_storage_is_503(headers):
-    def configure(config):
+def test_a_creation_without_storage_is_503(headers: dict[str, str]) -> None:
+    def configure(config: Any) -> None:
         config.registry.storage = FaultyBackend(config.registry.storage, create=fail_to_create)
 
     app = make_app([Mushroom], configure=configure)

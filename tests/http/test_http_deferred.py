@@ -1,7 +1,10 @@
 """Schemas whose parts depend on the request: every method binds them alike."""
 
+from typing import Any
+
 import colander
 import pytest
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
@@ -12,18 +15,18 @@ JSON_PATCH = {**HEADERS, "Content-Type": "application/json-patch+json"}
 
 
 @colander.deferred
-def known_shelf(node, kw):
+def known_shelf(node: Any, kw: Any) -> Any:
     """Only the shelves that a header names."""
     return colander.OneOf(kw["request"].headers.get("Shelves", "a,b").split(","))
 
 
 @colander.deferred
-def asking_user(node, kw):
+def asking_user(node: Any, kw: Any) -> Any:
     return kw["request"].prefixed_userid
 
 
 @colander.deferred
-def upper(node, kw):
+def upper(node: Any, kw: Any) -> Any:
     assert kw["request"].method
     return lambda value: value.upper() if isinstance(value, str) else value
 
@@ -34,7 +37,7 @@ class JarSchema(resource.ResourceSchema):
     label = colander.SchemaNode(colander.String(), preparer=upper, missing=colander.drop)
     kind = colander.SchemaNode(colander.String(), default=asking_user, missing=colander.drop)
 
-    def after_bind(self, node, kw):
+    def after_bind(self, node: Any, kw: Any) -> None:
         if "Weighed" in kw["request"].headers:
             self.add(colander.SchemaNode(colander.Integer(), name="weight", missing=colander.drop))
 
@@ -48,12 +51,12 @@ class Crate(resource.ShareableResource):
 
 
 @pytest.fixture(params=[Jar, Crate])
-def app(request):
+def app(request: pytest.FixtureRequest) -> TestApp:
     return make_app([request.param], settings={"crate_create_principals": "system.Authenticated"})
 
 
 @pytest.fixture
-def jar(app):
+def jar(app: TestApp) -> str:
     path = "/v0/jars" if "jar-record" in routes(app) else "/v0/crates"
     created = app.post_json(path, {"data": {"label": "plums"}}, headers=HEADERS).json["data"]
     assert (created["shelf"], created["label"]) == ("a", "PLUMS")
@@ -61,11 +64,11 @@ def jar(app):
     return f"{path}/{created['id']}"
 
 
-def routes(app):
+def routes(app: TestApp) -> set[Any]:
     return {service.name for service in app.app.registry.cornice_services.values()}
 
 
-def patches(changes):
+def patches(changes: Any) -> list[Any]:
     """Give the same changes in the three formats: arguments of a request."""
     operations = [{"op": "add", "path": f"/data/{n}", "value": v} for n, v in changes.items()]
     return [
@@ -75,7 +78,7 @@ def patches(changes):
     ]
 
 
-def send(app, url, body, headers, status=None):
+def send(app: TestApp, url: Any, body: Any, headers: Any, status: Any = None) -> Any:
     if "merge-patch" in headers.get("Content-Type", "") and "/crates/" not in url:
         # The record itself is what a patch of a user resource is merged in (E-4.1).
         body = body["data"]
@@ -84,7 +87,7 @@ def send(app, url, body, headers, status=None):
 
 @pytest.mark.clause("P-11.3", "P-17.1", "E-4.1")
 @pytest.mark.parametrize("form", range(3))
-def test_patch_binds_the_schema_as_post_does(app, jar, form):
+def test_patch_binds_the_schema_as_post_does(app: TestApp, jar: str, form: Any) -> None:
     body, headers = patches({"shelf": "b", "label": "pears"})[form]
 
     data = send(app, jar, body, headers).json["data"]
@@ -95,7 +98,7 @@ def test_patch_binds_the_schema_as_post_does(app, jar, form):
 
 @pytest.mark.clause("P-11.3", "E-4.1")
 @pytest.mark.parametrize("form", range(3))
-def test_a_deferred_validator_refuses_in_patch(app, jar, form):
+def test_a_deferred_validator_refuses_in_patch(app: TestApp, jar: str, form: Any) -> None:
     body, headers = patches({"shelf": "z"})[form]
 
     refused = send(app, jar, body, headers, status=400)
@@ -106,7 +109,7 @@ def test_a_deferred_validator_refuses_in_patch(app, jar, form):
 
 
 @pytest.mark.clause("P-11.3")
-def test_a_field_that_binding_adds_is_kept_and_known(app, jar):
+def test_a_field_that_binding_adds_is_kept_and_known(app: TestApp, jar: str) -> None:
     weighed = {**HEADERS, "Weighed": "1"}
     collection = jar.rpartition("/")[0]
 
@@ -117,7 +120,9 @@ def test_a_field_that_binding_adds_is_kept_and_known(app, jar):
 
 
 @pytest.mark.clause("H-8.8")
-def test_data_may_be_left_out_where_the_bound_schema_asks_for_nothing(app, jar):
+def test_data_may_be_left_out_where_the_bound_schema_asks_for_nothing(
+    app: TestApp, jar: str
+) -> None:
     collection = jar.rpartition("/")[0]
 
     created = app.post_json(collection, {}, headers=HEADERS, status=201).json["data"]
@@ -127,13 +132,13 @@ def test_data_may_be_left_out_where_the_bound_schema_asks_for_nothing(app, jar):
 
 
 @colander.deferred
-def required_on_thursdays(node, kw):
+def required_on_thursdays(node: Any, kw: Any) -> Any:
     return colander.required if "Thursday" in kw["request"].headers else colander.drop
 
 
 @colander.deferred
-def whole(node, kw):
-    def check(node, value):
+def whole(node: Any, kw: Any) -> Any:
+    def check(node: Any, value: Any) -> None:
         if value.get("name", "") == kw["request"].headers.get("Forbidden"):
             raise colander.Invalid(node, "This name is taken")
 
@@ -147,7 +152,7 @@ class LidSchema(resource.ResourceSchema):
     class Options:
         readonly_fields = ("name",)
 
-    def is_readonly(self, field):
+    def is_readonly(self, field: Any) -> Any:
         # Asked of the schema that is bound, and with whatever rule the application has.
         return "Thursday" in self.bindings["request"].headers and field != "free"
 
@@ -157,12 +162,12 @@ class Lid(resource.UserResource):
 
 
 @pytest.fixture
-def lids():
+def lids() -> TestApp:
     return make_app([Lid])
 
 
 @pytest.mark.clause("H-8.3", "H-8.8")
-def test_whether_data_may_be_left_out_is_judged_for_each_request(lids):
+def test_whether_data_may_be_left_out_is_judged_for_each_request(lids: TestApp) -> None:
     lids.post_json("/v0/lids", {}, headers=HEADERS, status=201)
     thursday = {**HEADERS, "Thursday": "1"}
 
@@ -172,7 +177,7 @@ def test_whether_data_may_be_left_out_is_judged_for_each_request(lids):
 
 
 @pytest.mark.clause("P-11.3")
-def test_a_deferred_validator_of_the_record_as_a_whole(lids):
+def test_a_deferred_validator_of_the_record_as_a_whole(lids: TestApp) -> None:
     forbidden = {**HEADERS, "Forbidden": "x"}
     lids.post_json("/v0/lids", {"data": {"name": "x"}}, headers=forbidden, status=400)
     url = "/v0/lids/" + lids.post_json("/v0/lids", {}, headers=HEADERS).json["data"]["id"]
@@ -185,7 +190,7 @@ def test_a_deferred_validator_of_the_record_as_a_whole(lids):
 
 @pytest.mark.clause("P-17.2", "H-20.7", "E-4.1")
 @pytest.mark.parametrize("form", range(3))
-def test_the_application_decides_what_is_read_only(lids, form):
+def test_the_application_decides_what_is_read_only(lids: TestApp, form: Any) -> None:
     created = lids.post_json("/v0/lids", {"data": {"name": "x"}}, headers=HEADERS).json["data"]
     url = f"/v0/lids/{created['id']}"
     body, headers = patches({"name": "y"})[form]

@@ -1,9 +1,11 @@
 """Deletion of one record and of many (sections 21 and 17 of the protocol)."""
 
 import uuid
+from typing import Any
 
 import pytest
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet import utils
 from cliquet.testing.web import basic_auth, make_app
@@ -14,23 +16,23 @@ MAX_TIMESTAMP = 2**53 - 1
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture
-def record(app, headers):
+def record(app: TestApp, headers: dict[str, str]) -> Any:
     return app.post_json(URL, {"data": {"name": "cep"}}, headers=headers).json["data"]
 
 
 @pytest.fixture
-def growths(app, headers):
+def growths(app: TestApp, headers: dict[str, str]) -> list[Any]:
     """Store five records, numbered from 0 in order of creation."""
     return [
         app.post_json(GROWTHS, {"data": {"number": n, "title": "x"}}, headers=headers).json["data"]
@@ -38,13 +40,13 @@ def growths(app, headers):
     ]
 
 
-def state(app, headers, path=URL):
+def state(app: TestApp, headers: Any, path: Any = URL) -> Any:
     """Return all that a client can see of a collection."""
     response = app.get(f"{path}?_since=0", headers=headers)
     return response.json["data"], response.headers["ETag"]
 
 
-def numbers(app, headers):
+def numbers(app: TestApp, headers: Any) -> list[Any]:
     return [
         record["number"]
         for record in app.get(f"{GROWTHS}?_sort=number", headers=headers).json["data"]
@@ -55,7 +57,9 @@ def numbers(app, headers):
 
 
 @pytest.mark.clause("H-21.1", "H-9.7", "H-22.1")
-def test_a_deletion_answers_a_bare_tombstone(app, headers, record):
+def test_a_deletion_answers_a_bare_tombstone(
+    app: TestApp, headers: dict[str, str], record: Any
+) -> None:
     response = app.delete(f"{URL}/{record['id']}", headers=headers, status=200)
 
     tombstone = response.json["data"]
@@ -72,7 +76,9 @@ def test_a_deletion_answers_a_bare_tombstone(app, headers, record):
 
 
 @pytest.mark.clause("H-21.2")
-def test_an_unknown_or_deleted_record_is_404(app, headers, record):
+def test_an_unknown_or_deleted_record_is_404(
+    app: TestApp, headers: dict[str, str], record: Any
+) -> None:
     app.delete(f"{URL}/{record['id']}", headers=headers)
     before = state(app, headers)
 
@@ -85,7 +91,9 @@ def test_an_unknown_or_deleted_record_is_404(app, headers, record):
 
 @pytest.mark.clause("H-21.3", "P-10.7")
 @pytest.mark.parametrize("quote", ["", "%22", '"'])
-def test_a_newer_timestamp_is_given_to_the_tombstone(app, headers, record, quote):
+def test_a_newer_timestamp_is_given_to_the_tombstone(
+    app: TestApp, headers: dict[str, str], record: Any, quote: str
+) -> None:
     given = utils.msec_time() + 1_000_000
 
     response = app.delete(
@@ -98,7 +106,9 @@ def test_a_newer_timestamp_is_given_to_the_tombstone(app, headers, record, quote
 
 @pytest.mark.clause("H-21.3", "P-10.7")
 @pytest.mark.parametrize("offset_ms", [0, -5, None])
-def test_a_timestamp_that_is_not_newer_is_ignored(app, headers, record, offset_ms):
+def test_a_timestamp_that_is_not_newer_is_ignored(
+    app: TestApp, headers: dict[str, str], record: Any, offset_ms: Any
+) -> None:
     given = 0 if offset_ms is None else record["last_modified"] + offset_ms
     later = app.post_json(URL, {"data": {"name": "morel"}}, headers=headers).json["data"]
 
@@ -121,7 +131,9 @@ def test_a_timestamp_that_is_not_newer_is_ignored(app, headers, record, offset_m
         ("%D9%A1", "\N{ARABIC-INDIC DIGIT ONE}"),
     ],
 )
-def test_what_is_no_timestamp_is_400_and_deletes_nothing(app, headers, record, query, shown):
+def test_what_is_no_timestamp_is_400_and_deletes_nothing(
+    app: TestApp, headers: dict[str, str], record: Any, query: str, shown: str
+) -> None:
     before = state(app, headers)
 
     response = app.delete(
@@ -145,7 +157,9 @@ def test_what_is_no_timestamp_is_400_and_deletes_nothing(app, headers, record, q
 
 
 @pytest.mark.clause("H-21.4")
-def test_the_timestamp_is_looked_at_after_existence_and_conditions(app, headers, record):
+def test_the_timestamp_is_looked_at_after_existence_and_conditions(
+    app: TestApp, headers: dict[str, str], record: Any
+) -> None:
     app.delete(f"{URL}/{uuid.uuid4()}?last_modified=abc", headers=headers, status=404)
     app.delete(
         f"{URL}/{record['id']}?last_modified=abc",
@@ -156,7 +170,9 @@ def test_the_timestamp_is_looked_at_after_existence_and_conditions(app, headers,
 
 
 @pytest.mark.clause("H-21.4", "H-8.7")
-def test_other_parameters_of_a_deletion_are_ignored(app, headers, record):
+def test_other_parameters_of_a_deletion_are_ignored(
+    app: TestApp, headers: dict[str, str], record: Any
+) -> None:
     query = "_limit=x&_sort=unknown&colour=red&_since=abc"
 
     app.delete(f"{URL}/{record['id']}?{query}", headers=headers, status=200)
@@ -166,7 +182,9 @@ def test_other_parameters_of_a_deletion_are_ignored(app, headers, record):
 
 
 @pytest.mark.clause("H-17.1", "H-9.4", "H-17.3")
-def test_all_records_are_deleted_each_with_its_tombstone(app, headers, growths):
+def test_all_records_are_deleted_each_with_its_tombstone(
+    app: TestApp, headers: dict[str, str], growths: list[Any]
+) -> None:
     response = app.delete(GROWTHS, headers=headers, status=200)
 
     tombstones = response.json["data"]
@@ -190,7 +208,9 @@ def test_all_records_are_deleted_each_with_its_tombstone(app, headers, growths):
         ("number=9", [0, 1, 2, 3, 4]),
     ],
 )
-def test_filters_choose_what_is_deleted(app, headers, growths, query, left):
+def test_filters_choose_what_is_deleted(
+    app: TestApp, headers: dict[str, str], growths: list[Any], query: str, left: list[Any]
+) -> None:
     response = app.delete(f"{GROWTHS}?{query}", headers=headers, status=200)
 
     assert numbers(app, headers) == left
@@ -200,7 +220,9 @@ def test_filters_choose_what_is_deleted(app, headers, growths, query, left):
 
 @pytest.mark.clause("H-17.2")
 @pytest.mark.parametrize("query", ["_fields=number", "_sort=-number", "_sort=number&_fields=title"])
-def test_fields_are_ignored_and_an_order_alone_limits_nothing(app, headers, growths, query):
+def test_fields_are_ignored_and_an_order_alone_limits_nothing(
+    app: TestApp, headers: dict[str, str], growths: list[Any], query: str
+) -> None:
     response = app.delete(f"{GROWTHS}?{query}", headers=headers)
 
     assert len(response.json["data"]) == 5
@@ -208,7 +230,9 @@ def test_fields_are_ignored_and_an_order_alone_limits_nothing(app, headers, grow
 
 
 @pytest.mark.clause("H-17.2", "X-15")
-def test_a_limit_deletes_that_many_in_the_order_asked_for_page_by_page(app, headers, growths):
+def test_a_limit_deletes_that_many_in_the_order_asked_for_page_by_page(
+    app: TestApp, headers: dict[str, str], growths: list[Any]
+) -> None:
     first = app.delete(f"{GROWTHS}?_limit=2&_sort=-number", headers=headers)
     left_after_first = numbers(app, headers)
     second = app.delete(first.headers["Next-Page"], headers=headers)
@@ -222,7 +246,9 @@ def test_a_limit_deletes_that_many_in_the_order_asked_for_page_by_page(app, head
 
 
 @pytest.mark.clause("X-15")
-def test_a_limit_counts_the_records_that_match(app, headers, growths):
+def test_a_limit_counts_the_records_that_match(
+    app: TestApp, headers: dict[str, str], growths: list[Any]
+) -> None:
     response = app.delete(f"{GROWTHS}?_limit=2&_sort=number&min_number=3", headers=headers)
 
     assert numbers(app, headers) == [0, 1, 2]
@@ -230,7 +256,9 @@ def test_a_limit_counts_the_records_that_match(app, headers, growths):
 
 
 @pytest.mark.clause("X-15")
-def test_a_limit_on_nothing_deletes_nothing(app, headers, growths):
+def test_a_limit_on_nothing_deletes_nothing(
+    app: TestApp, headers: dict[str, str], growths: list[Any]
+) -> None:
     before = state(app, headers, GROWTHS)
 
     response = app.delete(f"{GROWTHS}?_limit=2&number=9", headers=headers)
@@ -240,7 +268,7 @@ def test_a_limit_on_nothing_deletes_nothing(app, headers, growths):
 
 
 @pytest.mark.clause("X-15", "H-17.2")
-def test_without_limit_the_size_of_pages_is_ignored(headers):
+def test_without_limit_the_size_of_pages_is_ignored(headers: dict[str, str]) -> None:
     app = make_app(RESOURCES, settings={"paginate_by": "2"})
     for n in range(5):
         app.post_json(GROWTHS, {"data": {"number": n}}, headers=headers)
@@ -253,7 +281,9 @@ def test_without_limit_the_size_of_pages_is_ignored(headers):
 
 @pytest.mark.clause("X-15", "D-20")
 @pytest.mark.parametrize("limit", ["0", "-1", "abc"])
-def test_a_limit_that_is_none_deletes_nothing(app, headers, growths, limit):
+def test_a_limit_that_is_none_deletes_nothing(
+    app: TestApp, headers: dict[str, str], growths: list[Any], limit: str
+) -> None:
     app.delete(f"{GROWTHS}?_limit={limit}", headers=headers, status=400)
 
     assert numbers(app, headers) == [0, 1, 2, 3, 4]
@@ -261,7 +291,9 @@ def test_a_limit_that_is_none_deletes_nothing(app, headers, growths, limit):
 
 @pytest.mark.clause("H-17.2")
 @pytest.mark.parametrize("query", ["", "?_since=0", "?deleted=true", "?_limit=10&_since=0"])
-def test_tombstones_are_not_deleted_again(app, headers, growths, query):
+def test_tombstones_are_not_deleted_again(
+    app: TestApp, headers: dict[str, str], growths: list[Any], query: str
+) -> None:
     tombstone = app.delete(f"{GROWTHS}/{growths[0]['id']}", headers=headers).json["data"]
 
     response = app.delete(f"{GROWTHS}{query}", headers=headers)
@@ -271,7 +303,9 @@ def test_tombstones_are_not_deleted_again(app, headers, growths, query):
 
 
 @pytest.mark.clause("H-17.5", "D-75")
-def test_deleting_nothing_leaves_the_timestamp(app, headers, growths):
+def test_deleting_nothing_leaves_the_timestamp(
+    app: TestApp, headers: dict[str, str], growths: list[Any]
+) -> None:
     app.delete(GROWTHS, headers=headers)
     before = state(app, headers, GROWTHS)
 
@@ -282,7 +316,9 @@ def test_deleting_nothing_leaves_the_timestamp(app, headers, growths):
 
 
 @pytest.mark.clause("H-17.6")
-def test_a_timestamp_is_a_filter_here(app, headers, growths):
+def test_a_timestamp_is_a_filter_here(
+    app: TestApp, headers: dict[str, str], growths: list[Any]
+) -> None:
     third = growths[2]
 
     nothing = app.delete(f"{GROWTHS}?last_modified={MAX_TIMESTAMP}", headers=headers)

@@ -2,9 +2,11 @@
 
 import json
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
+from webtest import TestApp
 
 from cliquet import Service, errors, utils
 from cliquet.testing.web import make_app
@@ -13,33 +15,33 @@ FUTURE, PAST = "2999-01-01", "2000-01-01"
 ORIGIN = {"Origin": "http://a.example"}
 
 
-def alert(response):
+def alert(response: Any) -> Any:
     return json.loads(response.headers["Alert"])
 
 
 @pytest.fixture(scope="module")
-def announced():
+def announced() -> TestApp:
     settings = {"eos": FUTURE, "eos_message": "Change é", "eos_url": "http://eos.example/"}
     return make_outcomes_app(settings)
 
 
 @pytest.fixture(scope="module")
-def ended():
+def ended() -> TestApp:
     settings = {"eos": PAST, "eos_message": "Too late", "project_docs": "http://docs.example/"}
     return make_outcomes_app(settings)
 
 
 @pytest.fixture(scope="module")
-def eternal():
+def eternal() -> TestApp:
     return make_outcomes_app()
 
 
-def alerting_app(settings=None, **alert_arguments):
-    def view(request):
+def alerting_app(settings: Any = None, **alert_arguments: Any) -> TestApp:
+    def view(request: Any) -> dict[Any, Any]:
         errors.send_alert(request, **alert_arguments)
         return {}
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="alerting", path="/alerting")
         service.add_view("GET", view)
         config.add_cornice_service(service)
@@ -52,12 +54,12 @@ def alerting_app(settings=None, **alert_arguments):
 
 @pytest.mark.clause("H-28.1")
 @outcomes()
-def test_without_a_date_there_is_no_alert(eternal, outcome):
+def test_without_a_date_there_is_no_alert(eternal: TestApp, outcome: Any) -> None:
     assert "Alert" not in outcome(eternal).headers
 
 
 @pytest.mark.clause("S-8.6")
-def test_an_empty_date_is_none():
+def test_an_empty_date_is_none() -> None:
     response = make_app(settings={"eos": ""}).get("/v0/", status=200)
     assert "Alert" not in response.headers
     assert "eos" not in response.json
@@ -69,7 +71,9 @@ def test_an_empty_date_is_none():
 @pytest.mark.clause("H-28.2", "S-8.7")
 @pytest.mark.setting("eos", "eos_message", "eos_url")
 @outcomes()
-def test_before_the_date_requests_work_and_every_response_alerts(announced, outcome):
+def test_before_the_date_requests_work_and_every_response_alerts(
+    announced: TestApp, outcome: Any
+) -> None:
     assert alert(outcome(announced)) == {
         "code": "soft-eol",
         "message": "Change é",
@@ -79,7 +83,7 @@ def test_before_the_date_requests_work_and_every_response_alerts(announced, outc
 
 @pytest.mark.clause("H-28.2", "S-8.7")
 @pytest.mark.setting("project_docs")
-def test_the_alert_leads_to_the_documentation_and_says_nothing_by_default():
+def test_the_alert_leads_to_the_documentation_and_says_nothing_by_default() -> None:
     app = make_app(settings={"eos": FUTURE, "project_docs": "http://docs.example/"})
     assert alert(app.get("/v0/")) == {
         "code": "soft-eol",
@@ -89,12 +93,12 @@ def test_the_alert_leads_to_the_documentation_and_says_nothing_by_default():
 
 
 @pytest.mark.clause("S-8.6")
-def test_the_hello_view_shows_the_date(announced):
+def test_the_hello_view_shows_the_date(announced: TestApp) -> None:
     assert announced.get("/v0/").json["eos"] == FUTURE
 
 
 @pytest.mark.clause("S-8.7")
-def test_a_date_that_is_set_in_the_running_service_is_effective_at_the_next_request():
+def test_a_date_that_is_set_in_the_running_service_is_effective_at_the_next_request() -> None:
     app = make_app()
     app.app.registry.settings["eos"] = PAST
     app.get("/v0/", status=410)
@@ -105,7 +109,7 @@ def test_a_date_that_is_set_in_the_running_service_is_effective_at_the_next_requ
 
 @pytest.mark.clause("H-28.3", "S-8.7")
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.name)
-def test_after_the_date_every_request_is_answered_410(ended, outcome):
+def test_after_the_date_every_request_is_answered_410(ended: TestApp, outcome: Any) -> None:
     method = outcome.method.lower()
     response = getattr(ended, method)(outcome.path, headers=outcome.headers, status=410)
 
@@ -126,17 +130,17 @@ def test_after_the_date_every_request_is_answered_410(ended, outcome):
 
 @pytest.mark.clause("H-28.3")
 @pytest.mark.parametrize("method", ["OPTIONS", "DELETE", "PATCH", "PUT", "TRACE"])
-def test_after_the_date_every_method_is_answered_410(ended, method):
+def test_after_the_date_every_method_is_answered_410(ended: TestApp, method: str) -> None:
     ended.request("/v0/mushrooms", method=method, status=410)
 
 
 @pytest.mark.clause("S-8.7")
-def test_after_the_date_no_view_is_run():
+def test_after_the_date_no_view_is_run() -> None:
     calls = []
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="counting", path="/counting")
-        service.add_view("GET", lambda request: calls.append(request) or {})
+        service.add_view("GET", lambda request: calls.append(request) or {})  # type: ignore[func-returns-value]
         config.add_cornice_service(service)
 
     app = make_app(settings={"eos": PAST}, configure=configure)
@@ -146,7 +150,7 @@ def test_after_the_date_no_view_is_run():
 
 @pytest.mark.clause("D-41", "S-23.10")
 @outcomes()
-def test_scripts_of_other_origins_can_read_the_alert_of_a_410(ended, outcome):
+def test_scripts_of_other_origins_can_read_the_alert_of_a_410(ended: TestApp, outcome: Any) -> None:
     method = outcome.method.lower()
     headers = {**outcome.headers, **ORIGIN}
     response = getattr(ended, method)(outcome.path, headers=headers, status=410)
@@ -157,7 +161,7 @@ def test_scripts_of_other_origins_can_read_the_alert_of_a_410(ended, outcome):
 
 
 @pytest.mark.clause("D-41", "H-29.4")
-def test_scripts_of_an_origin_that_is_not_allowed_cannot_read_a_410():
+def test_scripts_of_an_origin_that_is_not_allowed_cannot_read_a_410() -> None:
     app = make_app(settings={"eos": PAST, "cors_origins": "http://b.example"})
     response = app.get("/v0/", headers=ORIGIN, status=410)
     assert "Access-Control-Allow-Origin" not in response.headers
@@ -168,7 +172,9 @@ def test_scripts_of_an_origin_that_is_not_allowed_cannot_read_a_410():
 
 @pytest.mark.clause("H-28.4")
 @pytest.mark.parametrize(("late_ms", "status"), [(-1, 200), (0, 410), (1, 410)])
-def test_the_date_is_compared_with_the_clock_of_each_request(monkeypatch, late_ms, status):
+def test_the_date_is_compared_with_the_clock_of_each_request(
+    monkeypatch: pytest.MonkeyPatch, late_ms: Any, status: int
+) -> None:
     end = datetime(2031, 1, 22, 18, tzinfo=timezone.utc)
     app = make_app(settings={"eos": end.isoformat()})
     app.get("/v0/", status=200)
@@ -190,7 +196,9 @@ def test_the_date_is_compared_with_the_clock_of_each_request(monkeypatch, late_m
         ("2069-12-25T18:30:15-0500", "2069-12-25T23:30:15+00:00"),
     ],
 )
-def test_dates_and_times_with_or_without_zone_are_that_instant(monkeypatch, text, instant):
+def test_dates_and_times_with_or_without_zone_are_that_instant(
+    monkeypatch: pytest.MonkeyPatch, text: str, instant: str
+) -> None:
     app = make_app(settings={"eos": text})
     end_ms = int(datetime.fromisoformat(instant).timestamp() * 1000)
     monkeypatch.setattr(utils, "msec_time", lambda: end_ms - 1)
@@ -201,7 +209,7 @@ def test_dates_and_times_with_or_without_zone_are_that_instant(monkeypatch, text
 
 @pytest.mark.clause("D-44", "S-23.8")
 @pytest.mark.parametrize("text", ["tomorrow", "2069", "2069-13-01", "2069-12-25T99:00", "12/25/69"])
-def test_a_date_that_is_none_refuses_to_start(text):
+def test_a_date_that_is_none_refuses_to_start(text: str) -> None:
     with pytest.raises(ValueError, match=r"Setting 'eos' is .*ISO 8601"):
         make_app(settings={"eos": text})
 
@@ -210,7 +218,7 @@ def test_a_date_that_is_none_refuses_to_start(text):
 
 
 @pytest.mark.clause("H-28.6")
-def test_applications_alert_with_a_default_code_and_url():
+def test_applications_alert_with_a_default_code_and_url() -> None:
     app = alerting_app({"project_docs": "http://docs.example/"}, message="Change soon")
     assert alert(app.get("/v0/alerting")) == {
         "code": "soft-eol",
@@ -220,7 +228,7 @@ def test_applications_alert_with_a_default_code_and_url():
 
 
 @pytest.mark.clause("H-28.6")
-def test_applications_choose_the_code_message_and_url_of_an_alert():
+def test_applications_choose_the_code_message_and_url_of_an_alert() -> None:
     app = alerting_app(message="m", url="http://u.example/", code="hard-eol")
     assert alert(app.get("/v0/alerting")) == {
         "code": "hard-eol",
@@ -230,7 +238,7 @@ def test_applications_choose_the_code_message_and_url_of_an_alert():
 
 
 @pytest.mark.clause("H-28.5")
-def test_the_alert_of_the_end_of_service_is_the_only_one():
+def test_the_alert_of_the_end_of_service_is_the_only_one() -> None:
     app = alerting_app({"eos": FUTURE}, message="mine")
     response = app.get("/v0/alerting")
     assert len(response.headers.getall("Alert")) == 1
@@ -238,7 +246,9 @@ def test_the_alert_of_the_end_of_service_is_the_only_one():
 
 
 @pytest.mark.clause("H-28.5")
-def test_the_alert_of_the_end_of_service_replaces_that_of_a_deprecated_parameter(announced):
+def test_the_alert_of_the_end_of_service_replaces_that_of_a_deprecated_parameter(
+    announced: TestApp,
+) -> None:
     headers = OUTCOMES[1].headers
     response = announced.get("/v0/mushrooms?_to=1", headers=headers)
     assert len(response.headers.getall("Alert")) == 1

@@ -1,8 +1,11 @@
 """The answer to invalid input is no larger than somebody can read (X-34)."""
 
+from typing import Any
+
 import colander
 import pytest
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
@@ -28,17 +31,19 @@ class Basket(resource.ShareableResource):
     mapping = BasketSchema()
 
 
-def make(**settings):
+def make(**settings: Any) -> TestApp:
     settings = {"basket_create_principals": "system.Authenticated", **settings}
     return make_app([Mushroom, Basket], settings=settings)
 
 
-def send(app, method, path, body, status=400, **headers):
+def send(
+    app: TestApp, method: str, path: str, body: Any, status: int | str = 400, **headers: Any
+) -> Any:
     headers = {**AUTH, **{name.replace("_", "-"): value for name, value in headers.items()}}
     return getattr(app, f"{method.lower()}_json")(path, body, headers=headers, status=status).json
 
 
-def patched(app, body, content_type="application/json"):
+def patched(app: TestApp, body: Any, content_type: str = "application/json") -> Any:
     record = send(app, "POST", "/v0/baskets", {"data": {}}, 201)["data"]
     path = f"/v0/baskets/{record['id']}"
     return app.patch_json(
@@ -64,7 +69,7 @@ FAULTS = {
 @pytest.mark.setting("max_error_details")
 @pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize(("value", "limit"), [(None, 100), ("3", 3), ("1", 1)])
-def test_faults_are_told_up_to_a_number(kind, value, limit):
+def test_faults_are_told_up_to_a_number(kind: Any, value: str | None, limit: int) -> None:
     settings = {"batch_max_requests": "0"}
     app = make(**settings) if value is None else make(max_error_details=value, **settings)
     method, path, body = FAULTS[kind]
@@ -86,7 +91,7 @@ def test_faults_are_told_up_to_a_number(kind, value, limit):
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize(("value", "number"), [(None, 100), ("", 5_000), ("0", 5_000)])
-def test_so_many_faults_are_told_in_full(value, number):
+def test_so_many_faults_are_told_in_full(value: str | None, number: int) -> None:
     app = make() if value is None else make(max_error_details=value)
 
     error = send(app, "POST", "/v0/baskets", {"data": {"tags": [{}] * number}})
@@ -110,7 +115,7 @@ TEXTS = {
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", TEXTS)
-def test_what_a_fault_repeats_is_cut(kind):
+def test_what_a_fault_repeats_is_cut(kind: Any) -> None:
     app = make(cors_origins="https://example.com")
     method, path, body = TEXTS[kind]
     headers = {**AUTH, "Origin": "a" * 100_000} if kind == "origin" else AUTH
@@ -122,7 +127,7 @@ def test_what_a_fault_repeats_is_cut(kind):
 
 
 @pytest.mark.clause("X-34")
-def test_a_patch_tells_its_first_fault_only():
+def test_a_patch_tells_its_first_fault_only() -> None:
     error = patched(make(), {"data": {"tags": [{}] * 5_000}})
 
     assert [item["name"] for item in error["details"]] == ["data.tags.0"]
@@ -130,7 +135,7 @@ def test_a_patch_tells_its_first_fault_only():
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize(("number", "status"), [(999, 201), (1000, 400)])
-def test_principals_are_counted_before_they_are_looked_at(number, status):
+def test_principals_are_counted_before_they_are_looked_at(number: int, status: int) -> None:
     principals = [f"user:{n}" for n in range(number)]
 
     answer = send(make(), "POST", "/v0/baskets", {"permissions": {"read": principals}}, status)
@@ -141,7 +146,7 @@ def test_principals_are_counted_before_they_are_looked_at(number, status):
 
 
 @pytest.mark.clause("X-34")
-def test_a_json_patch_may_not_add_more_principals_either():
+def test_a_json_patch_may_not_add_more_principals_either() -> None:
     operation = {"op": "add", "path": "/permissions/read", "value": ["a"] * 1000}
 
     error = patched(make(), [operation], "application/json-patch+json")

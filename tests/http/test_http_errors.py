@@ -1,6 +1,7 @@
 """What error bodies say (H-26)."""
 
 import re
+from typing import Any
 
 import pytest
 from pyramid import httpexceptions
@@ -8,6 +9,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.outcomes import OUTCOMES, RAISED, make_outcomes_app, outcomes
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.errors import http_error
@@ -44,13 +46,13 @@ class MappedError(Exception):
     """An error that the application answers itself."""
 
 
-def raising(error, configure=None, settings=None):
+def raising(error: Any, configure: Any = None, settings: Any = None) -> TestApp:
     """Return a client of an application whose URL `/fails` raises what `error` returns."""
 
-    def fail(request):
+    def fail(request: Any) -> None:
         raise error()
 
-    def configure_both(config):
+    def configure_both(config: Any) -> None:
         service = Service(name="fails", path="/fails")
         service.add_view("GET", fail, permission=NO_PERMISSION_REQUIRED)
         config.add_cornice_service(service)
@@ -61,7 +63,7 @@ def raising(error, configure=None, settings=None):
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     return make_outcomes_app()
 
 
@@ -70,7 +72,7 @@ def app():
 
 @pytest.mark.clause("H-26.1", "H-26.2", "P-19.2")
 @errors
-def test_every_error_has_its_number_and_its_members(app, outcome):
+def test_every_error_has_its_number_and_its_members(app: TestApp, outcome: Any) -> None:
     response = outcome(app)
     body = response.json
     assert body["code"] == response.status_code
@@ -88,19 +90,19 @@ def test_every_error_has_its_number_and_its_members(app, outcome):
 
 @pytest.mark.clause("H-26.1", "H-1.1", "P-35.7")
 @errors
-def test_every_error_is_json_in_utf_8(app, outcome):
+def test_every_error_is_json_in_utf_8(app: TestApp, outcome: Any) -> None:
     assert outcome(app).headers["Content-Type"] == "application/json; charset=UTF-8"
 
 
 @pytest.mark.clause("H-26.2", "H-28.3")
-def test_the_end_of_the_service_has_a_number():
+def test_the_end_of_the_service_has_a_number() -> None:
     body = make_app(settings={"eos": "2000-01-01"}).get("/v0/", status=410).json
     assert (body["code"], body["errno"], body["error"]) == (410, 202, "Gone")
 
 
 @pytest.mark.clause("H-26.12", "D-73", "P-20.6", "P-19.6")
 @outcomes("bad-method")
-def test_every_response_has_cors_headers(app, outcome):
+def test_every_response_has_cors_headers(app: TestApp, outcome: Any) -> None:
     response = outcome(app, **ORIGIN)
     assert response.headers["Access-Control-Allow-Origin"] in ("*", ORIGIN["Origin"])
     assert "Alert" in response.headers["Access-Control-Expose-Headers"]
@@ -109,14 +111,14 @@ def test_every_response_has_cors_headers(app, outcome):
 # Validation errors
 
 
-def validated(*items):
+def validated(*items: Any) -> Any:
     """Return the response to a request whose validator adds some errors."""
 
-    def refuse(request, **kwargs):
+    def refuse(request: Any, **kwargs: Any) -> None:
         for location, name, description in items:
             request.errors.add(location, name, description)
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="refuses", path="/refuses")
         service.add_view(
             "GET", lambda request: {}, validators=(refuse,), permission=NO_PERMISSION_REQUIRED
@@ -140,7 +142,7 @@ def validated(*items):
         ([("body", "é", "1"), ("body", "z", "2")], "z in body: 2"),
     ],
 )
-def test_the_message_describes_the_first_item_by_name(items, message):
+def test_the_message_describes_the_first_item_by_name(items: list[Any], message: str) -> None:
     body = validated(*items).json
     assert body == {
         "code": 400,
@@ -164,7 +166,9 @@ def test_the_message_describes_the_first_item_by_name(items, message):
         ("/v0/mushrooms", {"If-Match": "x"}, "headers", "If-Match"),
     ],
 )
-def test_the_location_says_where_the_fault_is(app, path, headers, location, name):
+def test_the_location_says_where_the_fault_is(
+    app: TestApp, path: str, headers: Any, location: str, name: str | None
+) -> None:
     response = app.get(path, headers={**AUTH, **headers}, status=(400, 406))
     item = response.json["details"][0]
     assert item["location"] == location
@@ -203,7 +207,7 @@ INTERNALS = re.compile(
     ],
 )
 @pytest.mark.parametrize("path", ["/v0/mushrooms", "/v0/psilos"])
-def test_errors_speak_the_language_of_the_client(path, body):
+def test_errors_speak_the_language_of_the_client(path: str, body: bytes) -> None:
     app = make_app(RESOURCES)
     headers = {**AUTH, "Content-Type": "application/json"}
     response = app.post(path, body, headers=headers, status="*")
@@ -226,7 +230,7 @@ def test_errors_speak_the_language_of_the_client(path, body):
         ({"error_info_link": "https://help.example/"}, "https://help.example/"),
     ],
 )
-def test_a_crash_says_nothing_but_where_to_report_it(settings, info):
+def test_a_crash_says_nothing_but_where_to_report_it(settings: Any, info: str) -> None:
     response = raising(RAISED["crash"], settings=settings).get("/v0/fails", status=500)
     assert response.json == {
         "code": 500,
@@ -250,11 +254,11 @@ UNAVAILABLE = {
 
 @pytest.mark.clause("H-26.8", "P-20.3", "P-20.5")
 @pytest.mark.parametrize("kind", ["storage", "cache", "permission"])
-def test_the_failure_of_a_backend_is_unavailability(kind):
-    def fail(*args, **kwargs):
+def test_the_failure_of_a_backend_is_unavailability(kind: str) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
         raise BackendError(original=RuntimeError("a secret"))
 
-    def configure(config):
+    def configure(config: Any) -> None:
         setattr(config.registry, kind, fail)
         service = Service(name="fails", path="/fails")
         service.add_view(
@@ -273,7 +277,7 @@ def test_the_failure_of_a_backend_is_unavailability(kind):
 @pytest.mark.parametrize(
     "error", [httpexceptions.HTTPServiceUnavailable, RAISED["backend"], RAISED["maintenance"]]
 )
-def test_the_delay_before_a_retry_is_a_setting(error):
+def test_the_delay_before_a_retry_is_a_setting(error: Any) -> None:
     app = raising(error, settings={"retry_after_seconds": "77"})
     assert app.get("/v0/fails", status=503).headers["Retry-After"] == "77"
 
@@ -293,7 +297,7 @@ def test_the_delay_before_a_retry_is_a_setting(error):
         httpexceptions.HTTPInsufficientStorage,
     ],
 )
-def test_the_json_body_of_an_application_is_kept(error):
+def test_the_json_body_of_an_application_is_kept(error: Any) -> None:
     app = raising(lambda: http_error(error(), errno=42, message="My own."))
     response = app.get("/v0/fails", status=error.code)
     assert response.json["errno"] == 42
@@ -314,8 +318,10 @@ def test_the_json_body_of_an_application_is_kept(error):
     ],
 )
 @pytest.mark.parametrize("own_body", [False, True])
-def test_a_raised_404_or_403_has_the_standard_body(error, errno, message, own_body):
-    def make():
+def test_a_raised_404_or_403_has_the_standard_body(
+    error: Any, errno: int, message: str, own_body: bool
+) -> None:
+    def make() -> Any:
         return http_error(error(), errno=42, message="My own.") if own_body else error("My own.")
 
     response = raising(make).get("/v0/fails", headers=AUTH, status=error.code)
@@ -324,7 +330,7 @@ def test_a_raised_404_or_403_has_the_standard_body(error, errno, message, own_bo
 
 
 @pytest.mark.clause("H-26.10", "P-20.1")
-def test_a_raised_403_is_401_for_an_anonymous_user():
+def test_a_raised_403_is_401_for_an_anonymous_user() -> None:
     app = raising(httpexceptions.HTTPForbidden)
     response = app.get("/v0/fails", status=401)
     assert response.json["errno"] == 104
@@ -332,8 +338,8 @@ def test_a_raised_403_is_401_for_an_anonymous_user():
 
 
 @pytest.mark.clause("H-26.11", "P-20.7")
-def test_an_application_may_map_its_own_exceptions():
-    def configure(config):
+def test_an_application_may_map_its_own_exceptions() -> None:
+    def configure(config: Any) -> None:
         config.add_view(
             lambda context, request: Response("Mapped", status=418), context=MappedError
         )
@@ -355,7 +361,7 @@ def test_an_application_may_map_its_own_exceptions():
         (httpexceptions.HTTPInsufficientStorage, 999),
     ],
 )
-def test_other_http_errors_keep_their_status_and_are_json(error, errno):
+def test_other_http_errors_keep_their_status_and_are_json(error: Any, errno: int) -> None:
     response = raising(error).get("/v0/fails", headers=ORIGIN, status=error.code)
     assert response.json["code"] == error.code
     assert response.json["errno"] == errno
@@ -364,14 +370,14 @@ def test_other_http_errors_keep_their_status_and_are_json(error, errno):
 
 
 @pytest.mark.clause("H-26.12")
-def test_a_raised_redirection_is_one():
+def test_a_raised_redirection_is_one() -> None:
     app = raising(lambda: httpexceptions.HTTPFound("http://localhost/elsewhere"))
     assert app.get("/v0/fails", status=302).location == "http://localhost/elsewhere"
 
 
 @pytest.mark.clause("H-26.13")
 @pytest.mark.parametrize("path", ["/v0/fails", "/v0/nothing", "/v9/"])
-def test_errors_of_head_have_the_headers_of_get(path):
+def test_errors_of_head_have_the_headers_of_get(path: str) -> None:
     app = raising(RAISED["crash"])
     got, head = app.get(path, status="*"), app.head(path, status="*")
     assert head.status_code == got.status_code

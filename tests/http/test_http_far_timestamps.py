@@ -2,12 +2,15 @@
 
 import json
 import uuid
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from processes.backends import FAMILIES, fresh_backends
 from support.sharing import grant
 from testapp import Spore
+from webtest import TestApp
 
 from cliquet import resource, utils
 from cliquet.events import AfterResourceChanged
@@ -31,7 +34,7 @@ class Puffball(resource.ShareableResource):
     mapping = PuffballSchema()
 
 
-def app_on(backends, **settings):
+def app_on(backends: Any, **settings: Any) -> Any:
     EVENTS.clear()
     client = make_app(
         [Spore, Puffball],
@@ -44,8 +47,8 @@ def app_on(backends, **settings):
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
-def app(request):
-    def postgresql_server():
+def app(request: pytest.FixtureRequest) -> Iterator[Any]:
+    def postgresql_server() -> Any:
         return request.getfixturevalue("postgresql_server")
 
     with fresh_backends(request.param, postgresql_server) as backends:
@@ -53,19 +56,19 @@ def app(request):
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture
-def home(app, headers):
+def home(app: Any, headers: dict[str, str]) -> dict[str, Any]:
     """The collection of the user, for the storage."""
     parent_id = app.get("/v0/", headers=headers).json["user"]["id"]
     return {"collection_id": "spore", "parent_id": parent_id}
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Stop the clock at the time that it gives."""
     now = utils.msec_time()
     monkeypatch.setattr(utils, "msec_time", lambda: now)
@@ -75,7 +78,7 @@ def clock(monkeypatch):
 # What clients may give
 
 
-def gives(send, record_id, timestamp):
+def gives(send: Any, record_id: Any, timestamp: Any) -> Iterator[Any]:
     """Yield the ways to give a timestamp to a record of this id, which was never used."""
     body = {"data": {"last_modified": timestamp}}
     url = f"{URL}/{record_id}"
@@ -91,8 +94,10 @@ def gives(send, record_id, timestamp):
     yield "querystring", lambda **kw: send("DELETE", f"{url}?last_modified={timestamp}", **kw)
 
 
-def sender(app, headers):
-    def send(method, url, body=None, more=None, *, status=None):
+def sender(app: TestApp, headers: Any) -> Any:
+    def send(
+        method: Any, url: Any, body: Any = None, more: Any = None, *, status: Any = None
+    ) -> Any:
         content = b"" if body is None else json.dumps(body).encode()
         sent = {**headers, **({"Content-Type": "application/json"} if body is not None else {})}
         return app.request(
@@ -102,8 +107,10 @@ def sender(app, headers):
     return send
 
 
-def in_batch(app, headers):
-    def send(method, url, body=None, more=None, *, status=None):
+def in_batch(app: TestApp, headers: Any) -> Any:
+    def send(
+        method: Any, url: Any, body: Any = None, more: Any = None, *, status: Any = None
+    ) -> Any:
         item = {"method": method, "path": url, "headers": dict(more or {})}
         if body is not None:
             item["body"] = body
@@ -128,8 +135,13 @@ def in_batch(app, headers):
     ],
 )
 def test_a_timestamp_may_lie_ahead_of_the_clock_up_to_a_bound(
-    headers, clock, make_sender, seconds, latest, bound
-):
+    headers: dict[str, str],
+    clock: Any,
+    make_sender: Any,
+    seconds: str | None,
+    latest: Any,
+    bound: str,
+) -> None:
     settings = {} if seconds is None else {"timestamp_max_ahead_seconds": seconds}
     app = app_on({}, **settings)
     send = make_sender(app, headers)
@@ -167,7 +179,7 @@ def test_a_timestamp_may_lie_ahead_of_the_clock_up_to_a_bound(
 
 @pytest.mark.clause("X-28", "X-34")
 @pytest.mark.parametrize("value", ["-1", "tomorrow", "1.5"])
-def test_a_bound_that_is_none_is_refused_at_the_start(value):
+def test_a_bound_that_is_none_is_refused_at_the_start(value: str) -> None:
     with pytest.raises(ValueError, match="timestamp_max_ahead_seconds"):
         app_on({}, timestamp_max_ahead_seconds=value)
 
@@ -175,7 +187,7 @@ def test_a_bound_that_is_none_is_refused_at_the_start(value):
 # What the service has told
 
 
-def everything_works(app, headers, home):
+def everything_works(app: TestApp, headers: Any, home: Any) -> Any:
     """Use a collection in every way that takes or gives a timestamp; return its timestamp.
 
     Webtest fails on each status that is not expected.
@@ -260,7 +272,9 @@ def everything_works(app, headers, home):
 @pytest.mark.clause("X-28", "X-21", "D-4")
 @pytest.mark.parametrize("timestamp", FAR)
 @pytest.mark.parametrize("is_deletion", [False, True])
-def test_a_collection_that_ran_ahead_works_as_any_other(app, headers, home, timestamp, is_deletion):
+def test_a_collection_that_ran_ahead_works_as_any_other(
+    app: Any, headers: dict[str, str], home: dict[str, Any], timestamp: Any, is_deletion: bool
+) -> None:
     storage = app.app.registry.storage
     if is_deletion:
         storage.create(**home, record={"id": "a"})
@@ -278,7 +292,9 @@ def test_a_collection_that_ran_ahead_works_as_any_other(app, headers, home, time
 
 @pytest.mark.clause("X-28", "X-21")
 @pytest.mark.parametrize("room", [0, 1, 3])
-def test_a_collection_at_the_last_timestamp_goes_on(app, headers, home, room):
+def test_a_collection_at_the_last_timestamp_goes_on(
+    app: Any, headers: dict[str, str], home: dict[str, Any], room: int
+) -> None:
     before = utils.msec_time()
     supplied = {"id": str(uuid.uuid4()), "last_modified": MAX_TIMESTAMP - room}
     app.app.registry.storage.create(**home, record=supplied)
@@ -296,7 +312,9 @@ def test_a_collection_at_the_last_timestamp_goes_on(app, headers, home, room):
 
 
 @pytest.mark.clause("X-28")
-def test_a_shared_record_that_ran_ahead_can_be_written_by_all_who_may(app, headers):
+def test_a_shared_record_that_ran_ahead_can_be_written_by_all_who_may(
+    app: Any, headers: dict[str, str]
+) -> None:
     record_id = str(uuid.uuid4())
     url = f"/v0/puffballs/{record_id}"
     app.app.registry.storage.create("puffball", "", {"id": record_id, "last_modified": FAR[-1]})

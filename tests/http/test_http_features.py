@@ -1,9 +1,11 @@
 """Settings of features and redirections (S-6, S-8), versions, and timestamps of events."""
 
 import random
+from typing import Any
 
 import pytest
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet.events import ResourceChanged
 from cliquet.storage.generators import Generator
@@ -18,7 +20,7 @@ class Planets(Generator):
 
     regexp = r"^(mercury|mars)$"
 
-    def __call__(self):
+    def __call__(self) -> Any:
         return random.choice(["mercury", "mars"])
 
 
@@ -27,11 +29,11 @@ class Contradiction(Generator):
 
     regexp = r"^b$"
 
-    def __call__(self):
+    def __call__(self) -> str:
         return "a"
 
 
-def create(app, path=COLLECTION):
+def create(app: TestApp, path: Any = COLLECTION) -> Any:
     return app.post_json(path, {"data": {"name": "cep"}}, headers=AUTH, status=201)
 
 
@@ -40,7 +42,7 @@ def create(app, path=COLLECTION):
 
 @pytest.mark.clause("S-6.1", "H-3.3")
 @pytest.mark.parametrize(("settings", "shown"), [({}, 25), ({"batch_max_requests": "5"}, 5)])
-def test_the_hello_view_shows_how_much_a_batch_may_hold(settings, shown):
+def test_the_hello_view_shows_how_much_a_batch_may_hold(settings: Any, shown: int) -> None:
     assert make_app(settings=settings).get("/v0/").json["settings"]["batch_max_requests"] == shown
 
 
@@ -50,7 +52,7 @@ def test_the_hello_view_shows_how_much_a_batch_may_hold(settings, shown):
 @pytest.mark.clause("S-6.2", "H-14.3")
 @pytest.mark.setting("paginate_by")
 @pytest.mark.parametrize(("query", "size"), [("", 2), ("?_limit=1", 1), ("?_limit=50", 2)])
-def test_pages_have_the_size_of_the_setting_at_most(query, size):
+def test_pages_have_the_size_of_the_setting_at_most(query: str, size: int) -> None:
     app = make_app([Mushroom], settings={"paginate_by": "2"})
     for _ in range(3):
         create(app)
@@ -61,7 +63,7 @@ def test_pages_have_the_size_of_the_setting_at_most(query, size):
 
 @pytest.mark.clause("S-6.2", "H-14.4")
 @pytest.mark.parametrize("value", [None, 0, "0", ""])
-def test_without_the_setting_lists_have_no_pages(value):
+def test_without_the_setting_lists_have_no_pages(value: int | str | None) -> None:
     app = make_app([Mushroom], settings={"paginate_by": value})
     for _ in range(3):
         create(app)
@@ -71,7 +73,7 @@ def test_without_the_setting_lists_have_no_pages(value):
 
 
 @pytest.mark.clause("S-6.2")
-def test_a_page_size_that_is_no_number_refuses_to_start():
+def test_a_page_size_that_is_no_number_refuses_to_start() -> None:
     with pytest.raises(ValueError, match="paginate_by"):
         make_app(settings={"paginate_by": "many"})
 
@@ -80,7 +82,7 @@ def test_a_page_size_that_is_no_number_refuses_to_start():
 
 
 @pytest.mark.clause("S-6.3", "H-7.7")
-def test_a_generator_makes_and_recognises_ids():
+def test_a_generator_makes_and_recognises_ids() -> None:
     settings = {"id_generator": f"{__name__}.Planets"}
     app = make_app([Mushroom], settings=settings)
     assert create(app).json["data"]["id"] in ("mercury", "mars")
@@ -90,14 +92,14 @@ def test_a_generator_makes_and_recognises_ids():
 
 
 @pytest.mark.clause("S-6.3")
-def test_there_is_a_generator_without_storage():
+def test_there_is_a_generator_without_storage() -> None:
     settings = {"id_generator": f"{__name__}.Planets", "storage_backend": ""}
     app = make_app(settings=settings)
     assert isinstance(app.app.registry.id_generator, Planets)
 
 
 @pytest.mark.clause("S-6.3", "H-7.7")
-def test_a_generator_that_refuses_what_it_makes_refuses_to_start():
+def test_a_generator_that_refuses_what_it_makes_refuses_to_start() -> None:
     with pytest.raises(AssertionError):
         make_app(settings={"id_generator": f"{__name__}.Contradiction"})
 
@@ -107,14 +109,14 @@ def test_a_generator_that_refuses_what_it_makes_refuses_to_start():
 
 @pytest.mark.clause("S-8.8")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_a_url_without_version_leads_to_the_current_one(method):
+def test_a_url_without_version_leads_to_the_current_one(method: str) -> None:
     app = make_app([Mushroom])
     response = app.request("/mushrooms?a=1&b=%C3%A9", method=method, status=307)
     assert response.location == "http://localhost/v0/mushrooms?a=1&b=%C3%A9"
 
 
 @pytest.mark.clause("S-8.8")
-def test_a_url_without_version_is_unknown_when_the_setting_says_so():
+def test_a_url_without_version_is_unknown_when_the_setting_says_so() -> None:
     app = make_app([Mushroom], settings={"version_prefix_redirect_enabled": "false"})
     assert app.get("/mushrooms", headers=AUTH, status=404).json["code"] == 404
 
@@ -129,20 +131,20 @@ def test_a_url_without_version_is_unknown_when_the_setting_says_so():
         ("/v0", "/v0/"),
     ],
 )
-def test_a_final_slash_leads_to_the_same_url_without_it(path, target):
+def test_a_final_slash_leads_to_the_same_url_without_it(path: str, target: str) -> None:
     response = make_app([Mushroom]).get(path, status=307)
     assert response.location == f"http://localhost{target}"
 
 
 @pytest.mark.clause("S-8.9")
 @pytest.mark.parametrize("path", ["/v0/mushrooms/", "/v0"])
-def test_a_final_slash_is_unknown_when_the_setting_says_so(path):
+def test_a_final_slash_is_unknown_when_the_setting_says_so(path: str) -> None:
     app = make_app([Mushroom], settings={"trailing_slash_redirect_enabled": "false"})
     assert app.get(path, headers=AUTH, status=404).json["errno"] == 111
 
 
 @pytest.mark.clause("S-8.9")
-def test_a_url_that_has_a_final_slash_is_served():
+def test_a_url_that_has_a_final_slash_is_served() -> None:
     make_app().get("/v0/", status=200)
 
 
@@ -150,7 +152,7 @@ def test_a_url_that_has_a_final_slash_is_served():
 
 
 @pytest.mark.clause("D-46", "S-23.5")
-def test_versions_are_text():
+def test_versions_are_text() -> None:
     app = make_app(settings={"project_version": "3.10", "http_api_version": "1.10"})
     hello = app.get("/v1/").json
     assert hello["project_version"] == "3.10"
@@ -162,7 +164,7 @@ def test_versions_are_text():
 
 @pytest.mark.clause("X-10")
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_an_event_has_the_timestamp_of_the_collection_after_the_change(method):
+def test_an_event_has_the_timestamp_of_the_collection_after_the_change(method: str) -> None:
     timestamps = []
     app = make_app(
         [Mushroom],

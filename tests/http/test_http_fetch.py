@@ -1,9 +1,11 @@
 """Fetching one record: GET and HEAD (H-18)."""
 
 import uuid
+from typing import Any
 
 import pytest
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 
@@ -13,24 +15,26 @@ TIMESTAMP = 1_456_998_185_724
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture
-def record(app, headers):
+def record(app: TestApp, headers: dict[str, str]) -> Any:
     body = {"data": {"name": "cep", "last_modified": TIMESTAMP}}
     return app.post_json(URL, body, headers=headers).json["data"]
 
 
 @pytest.mark.clause("H-18.1", "H-9.6", "H-9.7")
-def test_a_record_comes_with_its_own_tag_and_date(app, headers, record):
+def test_a_record_comes_with_its_own_tag_and_date(
+    app: TestApp, headers: dict[str, str], record: Any
+) -> None:
     app.post_json(URL, {"data": {"name": "a later one"}}, headers=headers)
 
     response = app.get(f"{URL}/{record['id']}", headers=headers, status=200)
@@ -44,7 +48,9 @@ def test_a_record_comes_with_its_own_tag_and_date(app, headers, record):
 
 
 @pytest.mark.clause("H-18.1")
-def test_head_has_the_headers_of_get_and_no_body(app, headers, record):
+def test_head_has_the_headers_of_get_and_no_body(
+    app: TestApp, headers: dict[str, str], record: Any
+) -> None:
     fetched = app.get(f"{URL}/{record['id']}", headers=headers)
 
     response = app.head(f"{URL}/{record['id']}", headers=headers, status=200)
@@ -69,8 +75,15 @@ def test_head_has_the_headers_of_get_and_no_body(app, headers, record):
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_the_first_failing_check_decides(
-    app, headers, record, method, record_id, conditions, query, status
-):
+    app: TestApp,
+    headers: dict[str, str],
+    record: Any,
+    method: str,
+    record_id: str,
+    conditions: dict[str, Any],
+    query: str,
+    status: int,
+) -> None:
     ids = {"known": record["id"], "unknown": uuid.uuid4()}
 
     response = app.request(
@@ -87,7 +100,9 @@ def test_the_first_failing_check_decides(
 
 
 @pytest.mark.clause("H-18.3", "H-22.2")
-def test_nothing_tells_a_deleted_record_from_an_unknown_one(app, headers, record):
+def test_nothing_tells_a_deleted_record_from_an_unknown_one(
+    app: TestApp, headers: dict[str, str], record: Any
+) -> None:
     app.delete(f"{URL}/{record['id']}", headers=headers)
 
     deleted = app.get(f"{URL}/{record['id']}", headers=headers, status=404)
@@ -101,5 +116,7 @@ def test_nothing_tells_a_deleted_record_from_an_unknown_one(app, headers, record
 
 
 @pytest.mark.clause("H-18.3")
-def test_a_record_of_another_user_is_unknown(app, other_headers, record):
+def test_a_record_of_another_user_is_unknown(
+    app: TestApp, other_headers: dict[str, str], record: Any
+) -> None:
     app.get(f"{URL}/{record['id']}", headers=other_headers, status=404)

@@ -2,11 +2,13 @@
 
 import json
 import uuid
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, listed, store
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 
@@ -15,26 +17,26 @@ PREFIXES = ("", "min_", "max_", "lt_", "gt_", "not_", "in_", "exclude_")
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
-def found(app, headers, query, *, url=LICHENS):
+def found(app: TestApp, headers: Any, query: Any, *, url: Any = LICHENS) -> list[Any]:
     """Return the names of the records that match, sorted; a dash stands for a tombstone."""
     return sorted(listed(app, headers, f"{url}?{query}", "name"))
 
 
-def kept(app, headers, parameter, text):
+def kept(app: TestApp, headers: Any, parameter: Any, text: Any) -> Any:
     return found(app, headers, f"{quote(parameter)}={quote(text, safe='')}")
 
 
-def refused(app, headers, query, *, url=LICHENS):
+def refused(app: TestApp, headers: Any, query: Any, *, url: Any = LICHENS) -> Any:
     """Return the body of the 400 that a list gives, which no other method treats otherwise."""
     response = app.get(f"{url}?{query}", headers=headers, status=400)
     app.head(f"{url}?{query}", headers=headers, status=400)
@@ -43,7 +45,7 @@ def refused(app, headers, query, *, url=LICHENS):
 
 
 @pytest.fixture(scope="module")
-def numbered(app):
+def numbered(app: TestApp) -> Any:
     """Give the headers of a user who has records numbered from 1 to 10, named by letters."""
     headers = basic_auth(uuid.uuid4().hex)
     letters = "abcdefghij"
@@ -66,7 +68,7 @@ def numbered(app):
         ("exclude_n=1,10", "bcdefghi"),
     ],
 )
-def test_each_form_of_filter(app, numbered, query, names):
+def test_each_form_of_filter(app: TestApp, numbered: Any, query: str, names: str) -> None:
     # Numbers are compared as numbers: 9 comes before 10.
     assert found(app, numbered, query) == list(names)
 
@@ -83,23 +85,23 @@ def test_each_form_of_filter(app, numbered, query, names):
         ("not_n=1&not_n=2&max_n=4", "cd"),
     ],
 )
-def test_all_filters_must_match(app, numbered, query, names):
+def test_all_filters_must_match(app: TestApp, numbered: Any, query: str, names: str) -> None:
     assert found(app, numbered, query) == list(names)
 
 
 @pytest.mark.clause("H-12.2")
 @pytest.mark.parametrize("name", ["%20n", "n%20", "++n++", "%20min_n"])
-def test_spaces_around_the_name_are_ignored(app, numbered, name):
+def test_spaces_around_the_name_are_ignored(app: TestApp, numbered: Any, name: str) -> None:
     assert found(app, numbered, f"{name}=10") == ["j"]
 
 
 @pytest.mark.clause("H-12.2")
-def test_spaces_around_a_recognised_parameter_are_ignored(app, numbered):
+def test_spaces_around_a_recognised_parameter_are_ignored(app: TestApp, numbered: Any) -> None:
     assert found(app, numbered, f"%20_since%20={MAX_TIMESTAMP}") == []
 
 
 @pytest.mark.clause("H-12.4")
-def test_a_prefix_is_removed_once(app, headers):
+def test_a_prefix_is_removed_once(app: TestApp, headers: dict[str, str]) -> None:
     store(app, headers, LICHENS, {"name": "a", "min_n": 5}, {"name": "b", "n": 5})
 
     assert found(app, headers, "min_min_n=4") == ["a"]
@@ -112,7 +114,9 @@ def test_a_prefix_is_removed_once(app, headers):
     "parameter",
     ["madmax_status", "MIN_number", "min", "min_", "max-number", "mint_number", "minnumber"],
 )
-def test_what_is_no_prefix_belongs_to_the_name_of_the_field(app, headers, parameter):
+def test_what_is_no_prefix_belongs_to_the_name_of_the_field(
+    app: TestApp, headers: dict[str, str], parameter: str
+) -> None:
     message = f"Unknown filter field '{parameter}'"
 
     assert refused(app, headers, f"{parameter}=1", url=GROWTHS) == invalid(
@@ -125,7 +129,9 @@ def test_what_is_no_prefix_belongs_to_the_name_of_the_field(app, headers, parame
     "field", ["title", "number", "is_wild", "address", "id", "last_modified", "deleted"]
 )
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_declared_fields_and_three_more_are_known(app, headers, prefix, field):
+def test_declared_fields_and_three_more_are_known(
+    app: TestApp, headers: dict[str, str], prefix: Any, field: str
+) -> None:
     value = "1" if field == "last_modified" else "a"
 
     app.get(f"{GROWTHS}?{prefix}{field}={value}", headers=headers, status=200)
@@ -134,7 +140,9 @@ def test_declared_fields_and_three_more_are_known(app, headers, prefix, field):
 @pytest.mark.clause("H-12.5", "H-12.6")
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("url", ["/v0/growths", "/v0/spores", "/v0/mushrooms"])
-def test_other_fields_are_unknown_even_when_they_are_preserved(app, headers, url, prefix):
+def test_other_fields_are_unknown_even_when_they_are_preserved(
+    app: TestApp, headers: dict[str, str], url: str, prefix: Any
+) -> None:
     store(app, headers, url, {"name": "a", "colour": "red"})
     parameter = f"{prefix}colour"
     message = f"Unknown filter field '{parameter}'"
@@ -145,7 +153,7 @@ def test_other_fields_are_unknown_even_when_they_are_preserved(app, headers, url
 
 
 @pytest.mark.clause("H-12.6")
-def test_each_list_reports_the_first_unknown_field(app, headers):
+def test_each_list_reports_the_first_unknown_field(app: TestApp, headers: dict[str, str]) -> None:
     body = refused(app, headers, "number=1&colour=red&shape=round", url=GROWTHS)
 
     assert [item["name"] for item in body["details"]] == ["colour"]
@@ -153,7 +161,9 @@ def test_each_list_reports_the_first_unknown_field(app, headers):
 
 @pytest.mark.clause("H-12.7", "E-3.2")
 @pytest.mark.parametrize("name", ["colour.street", "min_colour.street"])
-def test_a_nested_name_whose_root_is_unknown_is_refused(app, headers, name):
+def test_a_nested_name_whose_root_is_unknown_is_refused(
+    app: TestApp, headers: dict[str, str], name: str
+) -> None:
     message = f"Unknown filter field '{name}'"
 
     assert refused(app, headers, f"{name}=a", url=GROWTHS) == invalid(
@@ -162,7 +172,7 @@ def test_a_nested_name_whose_root_is_unknown_is_refused(app, headers, name):
 
 
 @pytest.mark.clause("H-12.7", "E-3.2")
-def test_members_of_a_known_field_are_filtered(app, headers):
+def test_members_of_a_known_field_are_filtered(app: TestApp, headers: dict[str, str]) -> None:
     store(app, headers, GROWTHS, {"address": {"n": 9}}, {"address": {"n": 10}}, {"address": {}})
 
     matched = app.get(f"{GROWTHS}?min_address.n=10", headers=headers).json["data"]
@@ -203,7 +213,7 @@ ALL = {*VALUES, "missing"}
 
 
 @pytest.fixture(scope="module")
-def valued(app):
+def valued(app: TestApp) -> Any:
     """Give the headers of a user who has a record for each of VALUES, and one without value."""
     headers = basic_auth(uuid.uuid4().hex)
     store(app, headers, LICHENS, *({"name": name, "v": v} for name, v in VALUES.items()))
@@ -254,7 +264,9 @@ EQUALITIES = [
 
 @pytest.mark.clause("H-12.8", "H-12.9", "H-12.10", "H-12.11", "X-17", "D-18", "D-31")
 @pytest.mark.parametrize(("text", "names"), EQUALITIES, ids=[text[:9] for text, _ in EQUALITIES])
-def test_values_are_read_whatever_the_schema_says(app, valued, text, names):
+def test_values_are_read_whatever_the_schema_says(
+    app: TestApp, valued: Any, text: Any, names: Any
+) -> None:
     assert kept(app, valued, "v", text) == sorted(names)
     assert kept(app, valued, "not_v", text) == sorted(ALL - names)
     # In lists, the comma separates, and brackets are a JSON array (E-3.1).
@@ -264,7 +276,9 @@ def test_values_are_read_whatever_the_schema_says(app, valued, text, names):
 
 
 @pytest.mark.clause("H-12.9")
-def test_a_text_that_looks_like_a_number_is_found_between_quotes(app, headers):
+def test_a_text_that_looks_like_a_number_is_found_between_quotes(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     store(app, headers, GROWTHS, {"title": "1"})
 
     assert listed(app, headers, f"{GROWTHS}?title=1", "title") == []
@@ -289,7 +303,9 @@ def test_a_text_that_looks_like_a_number_is_found_between_quotes(app, headers):
         ('["a,b", "abc"]', {"text-abc"}),
     ],
 )
-def test_items_of_lists_are_read_one_by_one(app, valued, text, names):
+def test_items_of_lists_are_read_one_by_one(
+    app: TestApp, valued: Any, text: str, names: set[Any]
+) -> None:
     assert kept(app, valued, "in_v", text) == sorted(names)
     assert kept(app, valued, "exclude_v", text) == sorted(ALL - names)
 
@@ -302,10 +318,10 @@ COMPARED = [
     ("lt_v", "1", {n for n, v in NUMBERS.items() if v < 1}),
     ("max_v", "3.14", {n for n, v in NUMBERS.items() if v <= 3.14}),
     ("min_v", "7.0", {"seven", "whole"}),
-    ("gt_v", "abc", {n for n, v in TEXTS.items() if v > "abc"}),
-    ("min_v", "abc", {n for n, v in TEXTS.items() if v >= "abc"}),
-    ("lt_v", "abc", {n for n, v in TEXTS.items() if v < "abc"}),
-    ("max_v", '"7"', {n for n, v in TEXTS.items() if v <= "7"}),
+    ("gt_v", "abc", {n for n, v in TEXTS.items() if v > "abc"}),  # type: ignore[operator]
+    ("min_v", "abc", {n for n, v in TEXTS.items() if v >= "abc"}),  # type: ignore[operator]
+    ("lt_v", "abc", {n for n, v in TEXTS.items() if v < "abc"}),  # type: ignore[operator]
+    ("max_v", '"7"', {n for n, v in TEXTS.items() if v <= "7"}),  # type: ignore[operator]
     ("min_v", "", set(TEXTS)),
     ("max_v", "", {"text-empty"}),
     ("gt_v", "false", {"true"}),
@@ -320,14 +336,18 @@ COMPARED = [
 
 @pytest.mark.clause("D-15", "D-31", "X-16")
 @pytest.mark.parametrize(("parameter", "text", "names"), COMPARED)
-def test_order_is_only_among_values_of_one_type(app, valued, parameter, text, names):
+def test_order_is_only_among_values_of_one_type(
+    app: TestApp, valued: Any, parameter: Any, text: Any, names: Any
+) -> None:
     assert kept(app, valued, parameter, text) == sorted(names)
 
 
 @pytest.mark.clause("D-16", "X-16")
 @pytest.mark.parametrize("prefix", ["gt_", "min_", "lt_", "max_"])
 @pytest.mark.parametrize(("text", "name"), [("5", "number"), ("m", "text"), ("true", "boolean")])
-def test_order_filters_leave_tombstones_out(app, headers, prefix, text, name):
+def test_order_filters_leave_tombstones_out(
+    app: TestApp, headers: dict[str, str], prefix: str, text: str, name: str
+) -> None:
     stored = store(
         app,
         headers,
@@ -370,7 +390,7 @@ def test_order_filters_leave_tombstones_out(app, headers, prefix, text, name):
     ],
 )
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_no_value_makes_a_list_fail(app, valued, prefix, text):
+def test_no_value_makes_a_list_fail(app: TestApp, valued: Any, prefix: Any, text: str) -> None:
     app.get(f"{LICHENS}?{prefix}v={quote(text, safe='')}", headers=valued, status=200)
 
 
@@ -378,7 +398,7 @@ def test_no_value_makes_a_list_fail(app, valued, prefix, text):
 
 
 @pytest.mark.clause("H-12.12", "H-12.3")
-def test_lists_of_ids(app, headers):
+def test_lists_of_ids(app: TestApp, headers: dict[str, str]) -> None:
     a, _, c = store(app, headers, LICHENS, *({"name": name} for name in "abc"))
 
     assert found(app, headers, f"id={a['id']}") == ["a"]
@@ -407,7 +427,9 @@ def test_lists_of_ids(app, headers):
         ("last_modified", "None"),
     ],
 )
-def test_lists_of_the_wrong_type_are_400(app, headers, prefix, field, text):
+def test_lists_of_the_wrong_type_are_400(
+    app: TestApp, headers: dict[str, str], prefix: str, field: str, text: str
+) -> None:
     message = f"Invalid value for {prefix}{field}"
 
     assert refused(app, headers, f"{prefix}{field}={text}") == invalid(
@@ -419,7 +441,7 @@ def test_lists_of_the_wrong_type_are_400(app, headers, prefix, field, text):
 
 
 @pytest.fixture
-def dated(app, headers):
+def dated(app: TestApp, headers: dict[str, str]) -> Any:
     """Store records of the instants 100 to 103, named by letters."""
     letters = enumerate("abcd", 100)
     return store(app, headers, LICHENS, *({"name": c, "last_modified": n} for n, c in letters))
@@ -445,14 +467,16 @@ def dated(app, headers):
         ("exclude_last_modified={}101{},{}103{}", "ac"),
     ],
 )
-def test_timestamps_are_integers_with_or_without_quotes(app, headers, dated, query, names, quotes):
+def test_timestamps_are_integers_with_or_without_quotes(
+    app: TestApp, headers: dict[str, str], dated: Any, query: str, names: str, quotes: str
+) -> None:
     query = query.replace("{}", quotes)
 
     assert found(app, headers, query) == list(names)
 
 
 @pytest.mark.clause("H-12.15")
-def test_an_etag_can_be_pasted_as_it_is(app, headers, dated):
+def test_an_etag_can_be_pasted_as_it_is(app: TestApp, headers: dict[str, str], dated: Any) -> None:
     etag = app.get(LICHENS, headers=headers).headers["ETag"]
     (new,) = store(app, headers, LICHENS, {"name": "new"})
 
@@ -471,7 +495,9 @@ NO_TIMESTAMPS = ["abc", "", '"1', "9" * 20]
     "parameter",
     ["_since", "_before", "_to", *(f"{prefix}last_modified" for prefix in PREFIXES)],
 )
-def test_what_is_no_timestamp_is_400(app, headers, parameter, text):
+def test_what_is_no_timestamp_is_400(
+    app: TestApp, headers: dict[str, str], parameter: Any, text: Any
+) -> None:
     message = f"Invalid value for {parameter}"
 
     assert refused(app, headers, f"{parameter}={quote(text)}") == invalid(
@@ -480,7 +506,9 @@ def test_what_is_no_timestamp_is_400(app, headers, parameter, text):
 
 
 @pytest.mark.clause("H-12.16")
-def test_the_deprecated_synonym_gives_an_alert(app, headers, dated):
+def test_the_deprecated_synonym_gives_an_alert(
+    app: TestApp, headers: dict[str, str], dated: Any
+) -> None:
     deprecated = app.get(f"{LICHENS}?_to=102", headers=headers)
     current = app.get(f"{LICHENS}?_before=102", headers=headers)
 
@@ -497,7 +525,7 @@ def test_the_deprecated_synonym_gives_an_alert(app, headers, dated):
 
 
 @pytest.fixture
-def with_tombstone(app, headers):
+def with_tombstone(app: TestApp, headers: dict[str, str]) -> Any:
     """Store a record of the instant 100 that stays, and one deleted at the instant 201."""
     kept_, gone = store(
         app,
@@ -526,12 +554,16 @@ def with_tombstone(app, headers):
         "exclude_last_modified=1",
     ],
 )
-def test_a_filter_on_the_timestamp_brings_tombstones(app, headers, with_tombstone, query):
+def test_a_filter_on_the_timestamp_brings_tombstones(
+    app: TestApp, headers: dict[str, str], with_tombstone: Any, query: str
+) -> None:
     assert found(app, headers, query) == ["-", "kept"]
 
 
 @pytest.mark.clause("H-12.17")
-def test_a_tombstone_is_found_by_its_own_timestamp(app, headers, with_tombstone):
+def test_a_tombstone_is_found_by_its_own_timestamp(
+    app: TestApp, headers: dict[str, str], with_tombstone: Any
+) -> None:
     response = app.get(f"{LICHENS}?last_modified=201", headers=headers)
 
     assert response.json["data"] == [
@@ -541,7 +573,9 @@ def test_a_tombstone_is_found_by_its_own_timestamp(app, headers, with_tombstone)
 
 @pytest.mark.clause("H-12.17")
 @pytest.mark.parametrize("query", ["", "deleted=true", "not_n=9", "deleted=1", "n=None"])
-def test_otherwise_tombstones_are_not_listed(app, headers, with_tombstone, query):
+def test_otherwise_tombstones_are_not_listed(
+    app: TestApp, headers: dict[str, str], with_tombstone: Any, query: str
+) -> None:
     assert "-" not in found(app, headers, query)
 
 
@@ -562,12 +596,16 @@ def test_otherwise_tombstones_are_not_listed(app, headers, with_tombstone, query
         ("in_deleted=true,false", ["-"]),
     ],
 )
-def test_tombstones_pass_through_the_other_filters(app, headers, with_tombstone, query, names):
+def test_tombstones_pass_through_the_other_filters(
+    app: TestApp, headers: dict[str, str], with_tombstone: Any, query: str, names: list[Any]
+) -> None:
     assert found(app, headers, f"_since=0&{query}") == names
 
 
 @pytest.mark.clause("H-12.19")
-def test_live_records_have_no_deletion_mark(app, headers, with_tombstone):
+def test_live_records_have_no_deletion_mark(
+    app: TestApp, headers: dict[str, str], with_tombstone: Any
+) -> None:
     assert found(app, headers, "not_deleted=true") == ["kept"]
     assert found(app, headers, "deleted=false") == []
     assert found(app, headers, "deleted=None") == ["kept"]
@@ -577,7 +615,9 @@ def test_live_records_have_no_deletion_mark(app, headers, with_tombstone):
 
 
 @pytest.mark.clause("H-12.20")
-def test_filters_apply_to_lists_and_collection_deletions(app, numbered, headers):
+def test_filters_apply_to_lists_and_collection_deletions(
+    app: TestApp, numbered: Any, headers: dict[str, str]
+) -> None:
     store(app, headers, LICHENS, *({"name": c, "n": n} for n, c in enumerate("abc")))
 
     head = app.head(f"{LICHENS}?min_n=1", headers=headers)
@@ -590,7 +630,9 @@ def test_filters_apply_to_lists_and_collection_deletions(app, numbered, headers)
 @pytest.mark.clause("H-12.20")
 @pytest.mark.parametrize("query", ["n=9", "unknown=1", "_since=abc", "_limit=a", "_sort=x"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
-def test_filters_are_ignored_by_a_record(app, headers, method, query):
+def test_filters_are_ignored_by_a_record(
+    app: TestApp, headers: dict[str, str], method: str, query: str
+) -> None:
     (record,) = store(app, headers, GROWTHS, {"number": 1})
 
     url = f"{GROWTHS}/{record['id']}?{query}"

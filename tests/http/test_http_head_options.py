@@ -1,5 +1,7 @@
 """HEAD and OPTIONS (H-33)."""
 
+from typing import Any
+
 import pytest
 from support.outcomes import FUTURE_ETAG
 from testapp import Mushroom
@@ -14,7 +16,7 @@ PER_REQUEST = {"X-Request-Id", "Date"}
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> Any:
     app = make_app([Mushroom], settings={"backoff": 5, "eos": "2999-01-01"})
     for name in ("cep", "morel", "chanterelle"):
         app.post_json("/v0/mushrooms", {"data": {"name": name}}, headers=AUTH)
@@ -22,13 +24,13 @@ def app():
 
 
 @pytest.fixture(scope="module")
-def record(app):
+def record(app: Any) -> str:
     """The path of a record."""
     listed = app.get("/v0/mushrooms", headers=AUTH).json["data"]
     return f"/v0/mushrooms/{listed[0]['id']}"
 
 
-def headers_of(response):
+def headers_of(response: Any) -> dict[Any, Any]:
     return {n: v for n, v in response.headers.items() if n not in PER_REQUEST}
 
 
@@ -44,7 +46,7 @@ def headers_of(response):
         "/v0/mushrooms?name=cep",
     ],
 )
-def test_head_has_the_status_and_headers_of_get_and_no_body(app, path):
+def test_head_has_the_status_and_headers_of_get_and_no_body(app: Any, path: str) -> None:
     headers = {**AUTH, "Origin": "http://a.example"}
     get, head = app.get(path, headers=headers), app.head(path, headers=headers)
     assert head.status_code == get.status_code == 200
@@ -54,7 +56,7 @@ def test_head_has_the_status_and_headers_of_get_and_no_body(app, path):
 
 
 @pytest.mark.clause("H-33.1")
-def test_head_of_a_record_has_the_headers_of_get(app, record):
+def test_head_of_a_record_has_the_headers_of_get(app: Any, record: str) -> None:
     headers = {**AUTH, "Origin": "http://a.example"}
     get, head = app.get(record, headers=headers), app.head(record, headers=headers)
     assert head.body == b""
@@ -63,7 +65,7 @@ def test_head_of_a_record_has_the_headers_of_get(app, record):
 
 
 @pytest.mark.clause("H-33.1")
-def test_head_of_a_page_tells_the_total_and_the_next_page(app):
+def test_head_of_a_page_tells_the_total_and_the_next_page(app: Any) -> None:
     head = app.head("/v0/mushrooms?_limit=2", headers=AUTH)
     assert head.headers["Total-Records"] == "3"
     page = app.get(head.headers["Next-Page"], headers=AUTH)
@@ -80,7 +82,9 @@ def test_head_of_a_page_tells_the_total_and_the_next_page(app):
         ("If-Match", FUTURE_ETAG, 200),
     ],
 )
-def test_head_honours_conditions(app, record, condition, value, status):
+def test_head_honours_conditions(
+    app: Any, record: str, condition: str, value: Any, status: int
+) -> None:
     for path in ("/v0/mushrooms", record):
         headers = {**AUTH, condition: value}
         get = app.get(path, headers=headers, status=status)
@@ -102,7 +106,9 @@ def test_head_honours_conditions(app, record, condition, value, status):
         ("/v9/", {}, 404),
     ],
 )
-def test_errors_to_head_have_the_headers_of_get_and_no_body(app, path, headers, status):
+def test_errors_to_head_have_the_headers_of_get_and_no_body(
+    app: Any, path: Any, headers: Any, status: int
+) -> None:
     get = app.get(path, headers=headers, status=status)
     head = app.head(path, headers=headers, status=status)
     assert head.body == b""
@@ -112,12 +118,12 @@ def test_errors_to_head_have_the_headers_of_get_and_no_body(app, path, headers, 
 
 @pytest.mark.clause("H-33.1")
 @pytest.mark.parametrize("path", ["/mushrooms", "/v0/mushrooms/"])
-def test_redirects_of_head_lead_where_those_of_get_do(app, path):
+def test_redirects_of_head_lead_where_those_of_get_do(app: Any, path: str) -> None:
     assert app.head(path, status=307).location == app.get(path, status=307).location
 
 
 @pytest.mark.clause("H-33.2")
-def test_head_is_there_exactly_when_get_is():
+def test_head_is_there_exactly_when_get_is() -> None:
     app = make_app([Mushroom], settings={"record_mushroom_get_enabled": False})
     app.head("/v0/mushrooms", headers=AUTH, status=200)
     app.get(UNKNOWN, headers=AUTH, status=405)
@@ -125,7 +131,7 @@ def test_head_is_there_exactly_when_get_is():
 
 
 @pytest.mark.clause("H-33.2")
-def test_head_needs_the_same_user_as_get(app):
+def test_head_needs_the_same_user_as_get(app: Any) -> None:
     other = basic_auth("alice", "2")
     head = app.head("/v0/mushrooms", headers=other)
     assert head.headers["Total-Records"] == "0"
@@ -148,14 +154,16 @@ def test_head_needs_the_same_user_as_get(app):
     [{}, {"Access-Control-Request-Method": "PATCH"}, {"Accept": "text/html"}],
     ids=["plain", "method-only", "html"],
 )
-def test_options_without_origin_lists_the_methods(app, path, methods, headers):
+def test_options_without_origin_lists_the_methods(
+    app: Any, path: Any, methods: set[Any], headers: Any
+) -> None:
     response = app.options(path, headers=headers, status=200)
     assert response.body == b""
     assert sorted(response.headers["Allow"].split(", ")) == sorted(methods)
 
 
 @pytest.mark.clause("X-13")
-def test_options_lists_what_settings_leave():
+def test_options_lists_what_settings_leave() -> None:
     settings = {"collection_mushroom_delete_enabled": False}
     app = make_app([Mushroom], settings=settings)
     response = app.options("/v0/mushrooms", status=200)
@@ -167,7 +175,7 @@ def test_options_lists_what_settings_leave():
 
 @pytest.mark.clause("X-27", "H-29.10", "H-33.3")
 @pytest.mark.parametrize("path", ["/v0/", "/v0/mushrooms", UNKNOWN])
-def test_options_with_origin_must_be_a_preflight(app, path):
+def test_options_with_origin_must_be_a_preflight(app: Any, path: Any) -> None:
     response = app.options(path, headers={"Origin": "http://a.example"}, status=400)
     assert response.json["message"] == (
         "Access-Control-Request-Method in header: this header is mandatory"
@@ -175,13 +183,13 @@ def test_options_with_origin_must_be_a_preflight(app, path):
 
 
 @pytest.mark.clause("H-33.3")
-def test_options_of_an_unknown_url_is_not_found(app):
+def test_options_of_an_unknown_url_is_not_found(app: Any) -> None:
     assert app.options("/v0/nothing", status=404).json["errno"] == 111
 
 
 @pytest.mark.clause("X-13")
-def test_a_service_without_preflight_does_not_list_options():
-    def configure(config):
+def test_a_service_without_preflight_does_not_list_options() -> None:
+    def configure(config: Any) -> None:
         service = Service(name="closed", path="/closed", cors_enabled=False)
         service.add_view("GET", lambda request: {})
         config.add_cornice_service(service)

@@ -3,6 +3,8 @@
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,13 +15,13 @@ NO_BACKENDS = {"storage_backend": "", "cache_backend": "", "permission_backend":
 DEADLINE_SECONDS = 10
 
 
-def make_checked_app(checks, **settings):
+def make_checked_app(checks: Any, **settings: Any) -> Any:
     app = make_app(settings={**NO_BACKENDS, **settings})
     app.app.registry.heartbeats.update(checks)
     return app
 
 
-def in_threads(count, function):
+def in_threads(count: Any, function: Any) -> Any:
     """Call a function in as many threads, and return what they gave."""
     results = []
     threads = [threading.Thread(target=lambda: results.append(function())) for _ in range(count)]
@@ -31,7 +33,7 @@ def in_threads(count, function):
 
 
 @pytest.fixture
-def gate():
+def gate() -> Iterator[Any]:
     """Give what a check may wait for; it is opened at the end, whatever happened."""
     gate = threading.Event()
     yield gate
@@ -39,7 +41,7 @@ def gate():
 
 
 @pytest.mark.clause("B-21.39", "E-6.6")
-def test_checks_run_in_parallel():
+def test_checks_run_in_parallel() -> None:
     meeting = threading.Barrier(3, timeout=DEADLINE_SECONDS)
     checks = dict.fromkeys("abc", lambda request: meeting.wait() >= 0)
     assert make_checked_app(checks).get(HEARTBEAT, status=200).json == dict.fromkeys("abc", True)
@@ -47,7 +49,9 @@ def test_checks_run_in_parallel():
 
 @pytest.mark.clause("B-21.39", "E-6.6")
 @pytest.mark.setting("heartbeat_timeout_seconds")
-def test_a_late_check_counts_as_failed_and_is_logged(gate, caplog):
+def test_a_late_check_counts_as_failed_and_is_logged(
+    gate: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.ERROR, logger="cliquet")
     checks = {"slow": lambda request: gate.wait(DEADLINE_SECONDS), "quick": lambda request: True}
     app = make_checked_app(checks, heartbeat_timeout_seconds=0.5)
@@ -60,10 +64,10 @@ def test_a_late_check_counts_as_failed_and_is_logged(gate, caplog):
 
 
 @pytest.mark.clause("B-21.39", "E-6.6")
-def test_a_check_that_hangs_is_not_started_again_nor_waited_for_again(gate):
+def test_a_check_that_hangs_is_not_started_again_nor_waited_for_again(gate: Any) -> None:
     calls = []
 
-    def hang(request):
+    def hang(request: Any) -> Any:
         calls.append(1)
         return gate.wait(DEADLINE_SECONDS)
 
@@ -83,10 +87,10 @@ def test_a_check_that_hangs_is_not_started_again_nor_waited_for_again(gate):
 
 
 @pytest.mark.clause("B-21.39", "E-6.6")
-def test_requests_at_the_same_time_all_get_the_result():
+def test_requests_at_the_same_time_all_get_the_result() -> None:
     entered = threading.Semaphore(0)
 
-    def check(request):
+    def check(request: Any) -> bool:
         # Long enough for the others to find it under way.
         entered.acquire(timeout=0.2)
         return True
@@ -98,11 +102,13 @@ def test_requests_at_the_same_time_all_get_the_result():
 
 
 @pytest.mark.clause("B-21.39", "E-6.6", "H-3.11")
-def test_a_check_that_raises_counts_as_failed_and_is_logged(caplog):
+def test_a_check_that_raises_counts_as_failed_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.ERROR, logger="cliquet")
     app = make_checked_app({"oven": lambda request: 1 / 0})
 
     assert app.get(HEARTBEAT, status=503).json == {"oven": False}
 
     (record,) = caplog.records
-    assert record.exc_info[0] is ZeroDivisionError
+    assert record.exc_info[0] is ZeroDivisionError  # type: ignore[index]

@@ -1,8 +1,11 @@
 """The header ``Host``: what may be one, and which ones a service is known by (RFC 9112 3.2)."""
 
+from typing import Any
+
 import pytest
 from support.served import ask, serving
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
@@ -36,11 +39,11 @@ class Toadstool(resource.ShareableResource):
     """Records that are shared."""
 
 
-def asking(host, scheme="http"):
+def asking(host: Any, scheme: str = "http") -> dict[str, Any]:
     return {"HTTP_HOST": host, "wsgi.url_scheme": scheme}
 
 
-def refused(response, description):
+def refused(response: Any, description: Any) -> None:
     assert response.status_code == 400
     assert response.json == {
         "code": 400,
@@ -52,7 +55,7 @@ def refused(response, description):
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     return make_app([*RESOURCES, Toadstool])
 
 
@@ -73,7 +76,9 @@ def app():
         ("GET", "/v0/__lbheartbeat__"),
     ],
 )
-def test_what_is_no_authority_is_400_before_it_enters_a_url(app, method, path, host):
+def test_what_is_no_authority_is_400_before_it_enters_a_url(
+    app: TestApp, method: str, path: str, host: Any
+) -> None:
     headers = {**AUTH, "Origin": "http://a.example", "Access-Control-Request-Method": "GET"}
     environ = asking(host.encode().decode("latin-1"))
     response = app.request(path, method=method, headers=headers, environ=environ, status=400)
@@ -95,7 +100,7 @@ def test_what_is_no_authority_is_400_before_it_enters_a_url(app, method, path, h
         ("a.example:", "http://a.example"),
     ],
 )
-def test_an_authority_is_the_one_of_every_url(app, host, base):
+def test_an_authority_is_the_one_of_every_url(app: TestApp, host: str, base: str) -> None:
     headers = basic_auth(host)
     for _ in range(2):
         app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=headers)
@@ -111,17 +116,17 @@ def test_an_authority_is_the_one_of_every_url(app, host, base):
 
 
 @pytest.mark.clause("H-25.14", "H-32.1")
-def test_a_request_of_a_batch_stays_on_its_host(app):
+def test_a_request_of_a_batch_stays_on_its_host(app: TestApp) -> None:
     for name in ("Host", "host"):
         for host in ("evil.example", "a b", ""):
             body = {"requests": [{"path": "/", "headers": {name: host}}]}
-            body["defaults"] = {"headers": {"HOST": "evil.example"}}
+            body["defaults"] = {"headers": {"HOST": "evil.example"}}  # type: ignore[assignment]
             (answer,) = app.post_json("/v0/batch", body).json["responses"]
             assert answer["body"]["url"] == "http://localhost/v0/"
 
 
 @pytest.mark.clause("H-32.1")
-def test_one_host_has_to_be_named_on_the_wire(app):
+def test_one_host_has_to_be_named_on_the_wire(app: TestApp) -> None:
     with serving(app.app) as port:
         assert ask(port, "GET /v0/ HTTP/1.1", "Host: a.example").status == 200
         for lines in (
@@ -144,7 +149,7 @@ PUBLIC = "api.example.com, *.mushrooms.example\n localhost:8000 [::1]"
 
 
 @pytest.fixture(scope="module")
-def known():
+def known() -> TestApp:
     return make_app([*RESOURCES, Toadstool], settings={"allowed_hosts": PUBLIC})
 
 
@@ -165,7 +170,9 @@ def known():
         ("127.0.0.1:8000", False),
     ],
 )
-def test_other_hosts_than_the_allowed_ones_are_400(known, host, is_allowed):
+def test_other_hosts_than_the_allowed_ones_are_400(
+    known: TestApp, host: str, is_allowed: bool
+) -> None:
     for path in ("/v0/", "/v0/mushrooms", "/", "/v0/nothing", "/v0/__version__"):
         response = known.get(path, headers=AUTH, extra_environ=asking(host), status="*")
         if is_allowed:
@@ -177,14 +184,14 @@ def test_other_hosts_than_the_allowed_ones_are_400(known, host, is_allowed):
 
 @pytest.mark.setting("allowed_hosts")
 @pytest.mark.parametrize("settings", [{}, {"allowed_hosts": ""}, {"allowed_hosts": "*"}])
-def test_any_host_is_allowed_by_default(settings):
+def test_any_host_is_allowed_by_default(settings: Any) -> None:
     app = make_app(settings=settings)
     app.get("/v0/", extra_environ=asking("evil.example"), status=200)
     app.get("/v0/", extra_environ=asking("a b"), status=400)
 
 
 @pytest.mark.setting("allowed_hosts")
-def test_load_balancers_and_collectors_ask_by_address(caplog):
+def test_load_balancers_and_collectors_ask_by_address(caplog: pytest.LogCaptureFixture) -> None:
     settings = {"allowed_hosts": "api.example.com", "prometheus_enabled": "true"}
     app = make_app(settings=settings)
     environ = asking("10.0.0.7:8000")
@@ -197,7 +204,7 @@ def test_load_balancers_and_collectors_ask_by_address(caplog):
 
 
 @pytest.mark.setting("allowed_hosts")
-def test_without_a_host_the_one_of_the_server_is_judged(known):
+def test_without_a_host_the_one_of_the_server_is_judged(known: TestApp) -> None:
     with serving(known.app) as port:
         assert ask(port, "GET /v0/ HTTP/1.0").status == 400
         assert ask(port, "GET /v0/__heartbeat__ HTTP/1.0").status == 200
@@ -205,13 +212,13 @@ def test_without_a_host_the_one_of_the_server_is_judged(known):
 
 
 @pytest.mark.setting("allowed_hosts")
-def test_what_an_application_sends_itself_is_not_judged():
-    def relay(request):
+def test_what_an_application_sends_itself_is_not_judged() -> None:
+    def relay(request: Any) -> list[Any]:
         sent = request.blank("/v0/")
         built = build_request(request, {"path": "/"})
         return [request.invoke_subrequest(item).json["url"] for item in (sent, built)]
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.add_route("relay", "/relay")
         config.add_view(relay, route_name="relay", renderer="json")
 
@@ -224,7 +231,7 @@ def test_what_an_application_sends_itself_is_not_judged():
 
 
 @pytest.mark.setting("allowed_hosts", "http_host")
-def test_the_host_of_the_client_is_judged_and_not_the_one_that_a_setting_gives():
+def test_the_host_of_the_client_is_judged_and_not_the_one_that_a_setting_gives() -> None:
     settings = {"allowed_hosts": "internal.example", "http_host": "public.example"}
     app = make_app(settings=settings)
     found = app.get("/v0/", extra_environ=asking("internal.example")).json
@@ -237,6 +244,6 @@ def test_the_host_of_the_client_is_judged_and_not_the_one_that_a_setting_gives()
 
 @pytest.mark.setting("allowed_hosts")
 @pytest.mark.parametrize("value", ["http://api.example.com", "api example.com/x", "a*", "a:b"])
-def test_what_is_no_host_is_refused_at_start_up(value):
+def test_what_is_no_host_is_refused_at_start_up(value: str) -> None:
     with pytest.raises(ValueError, match="Setting 'allowed_hosts' is"):
         make_app(settings={"allowed_hosts": value})

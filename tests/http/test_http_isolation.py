@@ -10,11 +10,14 @@ import base64
 import itertools
 import json
 import re
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from support.sharing import CAP, Amanita, Toadstool, grant, user_id
 from testapp import Truffle
+from webtest import TestApp
 
 from cliquet.resource.headers import http_date
 from cliquet.testing.web import basic_auth, make_app
@@ -50,7 +53,7 @@ WORLDS = {
 class World:
     """An application with hidden records, and what is kept of them."""
 
-    def __init__(self, settings):
+    def __init__(self, settings: Any) -> None:
         self.app = make_app([Toadstool, Amanita, CAP, Truffle], settings=settings)
         self.is_open = bool(settings)
         registry = self.app.app.registry
@@ -63,7 +66,7 @@ class World:
             "truffle": (self.owner, "/truffles"),
         }
 
-    def reset(self):
+    def reset(self) -> Any:
         self.storage.flush()
         self.permission.flush()
         for name, (parent_id, uri) in self.places.items():
@@ -84,12 +87,12 @@ class World:
         self.permission.add_user_principal(self.owner, f"group:{SECRET}")
         return self
 
-    def records(self, name):
+    def records(self, name: Any) -> dict[Any, Any]:
         parent_id, _ = self.places[name]
         found, _ = self.storage.get_all(name, parent_id, include_deleted=True)
         return {record["id"]: record for record in found}
 
-    def kept(self):
+    def kept(self) -> Any:
         """Return what no attempt may change."""
         hidden = {}
         for name, (parent_id, uri) in self.places.items():
@@ -101,11 +104,11 @@ class World:
                 hidden[name] = self.storage.collection_timestamp(name, parent_id)
             for record_id in watched:
                 permissions = self.permission.object_permissions(f"{uri}/{record_id}")
-                hidden[name, record_id] = records.get(record_id), permissions
+                hidden[name, record_id] = records.get(record_id), permissions  # type: ignore[index]
             hidden[uri] = self.permission.object_permissions(uri)
         return hidden, self.permission.user_principals(self.owner)
 
-    def number_of_others(self, name):
+    def number_of_others(self, name: Any) -> Any:
         """Return how many live records are neither hidden nor deleted."""
         return sum(
             "deleted" not in record and record_id not in HIDDEN_TIMES
@@ -114,21 +117,21 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def worlds():
+def worlds() -> dict[Any, Any]:
     """Start one application for each kind of world; `reset` makes it new."""
     return {name: World(settings) for name, settings in WORLDS.items()}
 
 
-def step(method, path, body=None, **headers):
+def step(method: str, path: str, body: Any = None, **headers: Any) -> Any:
     return method, path, body, {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-def token(**last_record):
+def token(**last_record: Any) -> Any:
     content = json.dumps({"last_record": last_record, "offset": 0})
     return base64.b64encode(content.encode()).decode().replace("+", "%2B").replace("=", "%3D")
 
 
-def data(**members):
+def data(**members: Any) -> dict[str, Any]:
     return {"data": {"name": "x", **members}}
 
 
@@ -136,7 +139,7 @@ EVERYBODY = ["system.Everyone", "system.Authenticated", "group:mine"]
 TAKEN_OVER = {"read": EVERYBODY, "write": EVERYBODY}
 
 
-def attempts_on_a_record(url):
+def attempts_on_a_record(url: Any) -> Iterator[Any]:
     """Return attempts on one URL of a hidden record, or of what is left of one."""
     yield step("GET", url)
     yield step("HEAD", url)
@@ -164,7 +167,7 @@ def attempts_on_a_record(url):
     yield step("DELETE", url + "?last_modified=253402300799998")
 
 
-def attempts_on_a_collection(url):
+def attempts_on_a_collection(url: Any) -> Iterator[Any]:
     """Return attempts to list, to filter, to order, to page, to delete."""
     for query in (
         "",
@@ -208,7 +211,7 @@ def attempts_on_a_collection(url):
     yield step("DELETE", url, If_Match='"253402300799999"')
 
 
-def attempts_to_collide(url):
+def attempts_to_collide(url: Any) -> Iterator[Any]:
     """Return creations whose id or unique value is taken by a hidden record."""
     for record_id in (HIDDEN, HIDDEN_TOO, BURIED):
         yield step("POST", url, data(id=record_id))
@@ -224,7 +227,7 @@ def attempts_to_collide(url):
     yield step("PUT", f"{url}/{MINE}", data(code=GUESSED))
 
 
-def attempts_of_several_steps(url):
+def attempts_of_several_steps(url: Any) -> Iterator[list[Any]]:
     """Return attempts that begin with a record of one's own, where that is allowed."""
     mine = f"{url}/{MINE}"
     create = step("PUT", mine, data())
@@ -247,7 +250,7 @@ def attempts_of_several_steps(url):
     yield [step("PUT", f"{url}/{HIDDEN}", data()), step("GET", f"{url}/{HIDDEN}")]
 
 
-def attempts_at_odd_addresses():
+def attempts_at_odd_addresses() -> Iterator[Any]:
     """Return attempts through other spellings of URLs, and through what is no URL."""
     base = "/v0/toadstools"
     for path in (
@@ -300,7 +303,7 @@ def attempts_at_odd_addresses():
             yield [create, step("GET", path), step("DELETE", path)]
 
 
-def all_attempts():
+def all_attempts() -> Iterator[Any]:
     for url in (*RESOURCES.values(), CAPS, TRUFFLES):
         for record_id in (HIDDEN, BURIED):
             yield from attempts_on_a_record(f"{url}/{record_id}")
@@ -313,7 +316,7 @@ def all_attempts():
 ATTEMPTS = [attempt if isinstance(attempt, list) else [attempt] for attempt in all_attempts()]
 
 
-def group_of(attempt):
+def group_of(attempt: Any) -> str:
     """Attempts are run in groups: a thousand test cases would cost more than what they do."""
     method, path, _, _ = attempt[-1]
     resource = re.split(r"[/?]", path.removeprefix("/v0/"))[0]
@@ -326,7 +329,7 @@ GROUPS = {
 }
 
 
-def make_directly(app, attempt, user):
+def make_directly(app: TestApp, attempt: Any, user: Any) -> Any:
     """Make the requests of an attempt; return their statuses, headers and texts."""
     answers = []
     for method, path, body, headers in attempt:
@@ -341,7 +344,7 @@ def make_directly(app, attempt, user):
     return answers
 
 
-def make_in_a_batch(app, attempt, user):
+def make_in_a_batch(app: TestApp, attempt: Any, user: Any) -> Any:
     requests = []
     for method, path, body, headers in attempt:
         request = {"method": method, "path": path, "headers": headers}
@@ -355,13 +358,13 @@ def make_in_a_batch(app, attempt, user):
     return answers
 
 
-def decoded_token(headers):
+def decoded_token(headers: Any) -> Any:
     """Return what a client reads in the token of the next page."""
     query = parse_qs(urlsplit(headers.get("Next-Page", "")).query)
     return "".join(base64.b64decode(value).decode() for value in query.get("_token", []))
 
 
-def assert_reveals_nothing(attempt, answer):
+def assert_reveals_nothing(attempt: Any, answer: Any) -> None:
     status, headers, text = answer
     shown = f"{headers} {text} {decoded_token(headers)}"
     assert status < 500, (attempt, answer)
@@ -380,7 +383,9 @@ WAYS = {"direct": make_directly, "batch": make_in_a_batch}
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("group", GROUPS)
-def test_an_attempt_reveals_and_changes_nothing(worlds, group, world, user, way):
+def test_an_attempt_reveals_and_changes_nothing(
+    worlds: dict[Any, Any], group: Any, world: Any, user: Any, way: Any
+) -> None:
     for attempt in GROUPS[group]:
         world_ = worlds[world].reset()
         before = world_.kept()
@@ -395,7 +400,9 @@ def test_an_attempt_reveals_and_changes_nothing(worlds, group, world, user, way)
 @pytest.mark.clause("H-5.13", "H-11.3")
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("name", [*RESOURCES, "cap"])
-def test_totals_and_pages_count_visible_records_only(worlds, name, user):
+def test_totals_and_pages_count_visible_records_only(
+    worlds: dict[Any, Any], name: Any, user: Any
+) -> None:
     url = {**RESOURCES, "cap": CAPS}[name]
     listings = [attempt[0] for attempt in ATTEMPTS if len(attempt) == 1]
     listings = [
@@ -418,7 +425,9 @@ def test_totals_and_pages_count_visible_records_only(worlds, name, user):
 @pytest.mark.clause("H-5.17", "H-18.3")
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("url", [*RESOURCES.values(), CAPS])
-def test_a_hidden_record_looks_like_one_that_never_was(worlds, url, user):
+def test_a_hidden_record_looks_like_one_that_never_was(
+    worlds: dict[Any, Any], url: Any, user: Any
+) -> None:
     world = worlds["closed"].reset()
 
     for hidden, unused in zip(
@@ -435,7 +444,9 @@ def test_a_hidden_record_looks_like_one_that_never_was(worlds, url, user):
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("url", [*RESOURCES.values(), CAPS])
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
-def test_conditions_do_not_tell_the_timestamp_of_a_hidden_record(worlds, url, user, name):
+def test_conditions_do_not_tell_the_timestamp_of_a_hidden_record(
+    worlds: dict[Any, Any], url: Any, user: Any, name: str
+) -> None:
     world = worlds["open"].reset()
     time = HIDDEN_TIMES[HIDDEN]
     attempts = {
@@ -472,11 +483,13 @@ PATCHES = {
 @pytest.mark.parametrize("world_name", WORLDS)
 @pytest.mark.parametrize("url", [*RESOURCES.values(), CAPS])
 @pytest.mark.parametrize("content_type", PATCHES)
-def test_no_format_of_patch_gets_around_permissions(worlds, content_type, url, world_name, user):
+def test_no_format_of_patch_gets_around_permissions(
+    worlds: Any, content_type: Any, url: Any, world_name: Any, user: Any
+) -> None:
     world = worlds[world_name].reset()
     before = world.kept()
 
-    for patch in PATCHES[content_type]:
+    for patch in PATCHES[content_type]:  # type: ignore[attr-defined]
         headers = {**USERS[user], "Content-Type": content_type}
         body = json.dumps(patch)
         response = world.app.patch(f"{url}/{HIDDEN}", body, headers=headers, status="*")
@@ -487,7 +500,7 @@ def test_no_format_of_patch_gets_around_permissions(worlds, content_type, url, w
 
 
 @pytest.mark.clause("H-5.2", "H-23.1")
-def test_the_records_of_another_user_take_no_id_and_no_unique_value(worlds):
+def test_the_records_of_another_user_take_no_id_and_no_unique_value(worlds: dict[Any, Any]) -> None:
     world = worlds["open"].reset()
     user = USERS["second-user"]
     body = {"data": {"id": HIDDEN, "name": "mine", "code": 7, "email": GUESSED}}
@@ -498,14 +511,14 @@ def test_the_records_of_another_user_take_no_id_and_no_unique_value(worlds):
     assert world.app.get(TRUFFLES, headers=user).headers["Total-Records"] == "1"
 
 
-def test_there_are_enough_attempts():
+def test_there_are_enough_attempts() -> None:
     assert len(ATTEMPTS) >= 200
     methods = {method for attempt in ATTEMPTS for method, *_ in attempt}
     assert methods == {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 
 
 @pytest.mark.clause("H-5.4")
-def test_the_owner_sees_what_the_attempts_look_for(worlds):
+def test_the_owner_sees_what_the_attempts_look_for(worlds: dict[Any, Any]) -> None:
     """Otherwise every attempt would succeed in revealing nothing."""
     world = worlds["closed"].reset()
     for url in (*RESOURCES.values(), CAPS, TRUFFLES):

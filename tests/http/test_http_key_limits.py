@@ -1,9 +1,11 @@
 """What cannot be the key of anything that is stored is refused before a backend is asked."""
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from support.sharing import BODY, UNKNOWN_ID, make_sharing_app
+from webtest import TestApp
 
 from cliquet import resource, utils
 from cliquet.testing.web import basic_auth, make_app
@@ -16,12 +18,12 @@ IMPOSSIBLE = ["x" * (LIMIT + 1), "%C3%A9" * (LIMIT // 2 + 1), "a%00b"]
 class Leaf(resource.UserResource):
     """Records below a parent that the URL names."""
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> str:
         return f"{super().get_parent_id(request)}:{request.matchdict['tree']}"
 
 
 @pytest.fixture
-def trees():
+def trees() -> TestApp:
     paths = {
         "collection_path": "/trees/{{tree}}/leaves",
         "record_path": "/trees/{{tree}}/leaves/{{id}}",
@@ -31,7 +33,7 @@ def trees():
 
 @pytest.mark.clause("D-14", "B-22.27", "P-11.1")
 @pytest.mark.parametrize("tree", IMPOSSIBLE)
-def test_a_parent_that_cannot_be_stored_is_not_found(trees, tree):
+def test_a_parent_that_cannot_be_stored_is_not_found(trees: TestApp, tree: Any) -> None:
     url = f"/v0/trees/{tree}/leaves"
 
     trees.get(url, headers=HEADERS, status=404)
@@ -40,7 +42,7 @@ def test_a_parent_that_cannot_be_stored_is_not_found(trees, tree):
 
 
 @pytest.mark.clause("D-14", "P-11.1")
-def test_a_long_parent_is_one_like_the_others(trees):
+def test_a_long_parent_is_one_like_the_others(trees: TestApp) -> None:
     url = f"/v0/trees/{'x' * (LIMIT - 100)}/leaves"
 
     created = trees.post_json(url, {"data": {}}, headers=HEADERS, status=201).json["data"]
@@ -51,16 +53,16 @@ def test_a_long_parent_is_one_like_the_others(trees):
 class AnyId:
     """A generator that takes every id."""
 
-    def __call__(self):
+    def __call__(self) -> str:
         return "a"
 
-    def match(self, record_id):
+    def match(self, record_id: Any) -> bool:
         return True
 
 
 @pytest.mark.clause("H-7.8", "B-22.27")
 @pytest.mark.parametrize("record_id", IMPOSSIBLE)
-def test_an_id_that_cannot_be_stored_is_invalid(trees, record_id):
+def test_an_id_that_cannot_be_stored_is_invalid(trees: TestApp, record_id: Any) -> None:
     trees.app.registry.id_generator = AnyId()
     url = f"/v0/trees/oak/leaves/{record_id}"
 
@@ -72,7 +74,7 @@ def test_an_id_that_cannot_be_stored_is_invalid(trees, record_id):
 
 @pytest.mark.clause("D-48", "B-22.37", "H-5.17")
 @pytest.mark.parametrize("forest", IMPOSSIBLE)
-def test_nobody_has_been_given_anything_on_an_impossible_object(forest):
+def test_nobody_has_been_given_anything_on_an_impossible_object(forest: Any) -> None:
     app = make_sharing_app()
 
     for method in ("get", "delete"):
@@ -83,7 +85,7 @@ def test_nobody_has_been_given_anything_on_an_impossible_object(forest):
 
 
 @pytest.mark.clause("H-24.2", "B-22.37")
-def test_a_principal_that_cannot_be_stored_is_refused():
+def test_a_principal_that_cannot_be_stored_is_refused() -> None:
     app = make_sharing_app({"cap_create_principals": "system.Authenticated"})
     body = {"data": {"name": "x"}, "permissions": {"read": ["x" * (LIMIT + 1)]}}
 
@@ -104,7 +106,7 @@ AROUND = len("/forests/") + len("/caps/") + len(UNKNOWN_ID)
 
 @pytest.mark.clause("B-22.37", "H-5.10")
 @pytest.mark.parametrize("character", ["x", "é"])
-def test_a_record_that_nobody_could_be_given_is_not_created(character):
+def test_a_record_that_nobody_could_be_given_is_not_created(character: str) -> None:
     app = make_sharing_app(OPEN)
     size = len(character.encode())
     longest = character * ((LIMIT - AROUND) // size)
@@ -141,7 +143,7 @@ def test_a_record_that_nobody_could_be_given_is_not_created(character):
 
 
 @pytest.mark.clause("B-22.37", "H-25.12")
-def test_in_a_batch_it_is_refused_alone():
+def test_in_a_batch_it_is_refused_alone() -> None:
     app = make_sharing_app(OPEN)
     requests = [
         {"method": "POST", "path": f"/forests/{forest}/caps", "body": BODY}

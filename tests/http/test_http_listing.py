@@ -1,10 +1,12 @@
 """GET and HEAD of a collection (H-11)."""
 
 import uuid
+from typing import Any
 
 import pytest
 from support.listings import LICHENS, listed, store
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend
@@ -14,18 +16,18 @@ FUTURE = '"253402300799999"'
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture
-def records(app, headers):
+def records(app: TestApp, headers: dict[str, str]) -> Any:
     """Store four records, numbered in order of creation, and delete the last one."""
     stored = store(app, headers, LICHENS, *({"n": n, "o": {"p": n}} for n in range(4)))
     app.delete(f"{LICHENS}/{stored[3]['id']}", headers=headers)
@@ -33,14 +35,18 @@ def records(app, headers):
 
 
 @pytest.mark.clause("H-11.1", "H-11.5")
-def test_a_list_holds_the_full_records_the_latest_first(app, headers, records):
+def test_a_list_holds_the_full_records_the_latest_first(
+    app: TestApp, headers: dict[str, str], records: Any
+) -> None:
     response = app.get(LICHENS, headers=headers, status=200)
 
     assert response.json == {"data": records[::-1]}
 
 
 @pytest.mark.clause("H-11.5")
-def test_the_order_is_that_of_changes_not_of_creations(app, headers, records):
+def test_the_order_is_that_of_changes_not_of_creations(
+    app: TestApp, headers: dict[str, str], records: Any
+) -> None:
     app.patch_json(f"{LICHENS}/{records[0]['id']}", {"data": {"m": 1}}, headers=headers)
     store(app, headers, LICHENS, {"n": "old", "last_modified": 1})
 
@@ -49,7 +55,9 @@ def test_the_order_is_that_of_changes_not_of_creations(app, headers, records):
 
 @pytest.mark.clause("H-11.2")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_the_headers_of_a_list(app, headers, records, method):
+def test_the_headers_of_a_list(
+    app: TestApp, headers: dict[str, str], records: Any, method: str
+) -> None:
     response = app.request(LICHENS, method=method, headers=headers)
     page = app.request(f"{LICHENS}?_limit=2", method=method, headers=headers)
 
@@ -76,12 +84,16 @@ def test_the_headers_of_a_list(app, headers, records, method):
         ("?_since=0&not_deleted=true", 3),
     ],
 )
-def test_the_total_counts_live_records_that_match(app, headers, records, query, total):
+def test_the_total_counts_live_records_that_match(
+    app: TestApp, headers: dict[str, str], records: Any, query: str, total: int
+) -> None:
     assert app.get(LICHENS + query, headers=headers).headers["Total-Records"] == str(total)
 
 
 @pytest.mark.clause("H-11.3")
-def test_the_total_does_not_depend_on_the_page(app, headers, records):
+def test_the_total_does_not_depend_on_the_page(
+    app: TestApp, headers: dict[str, str], records: Any
+) -> None:
     first = app.get(f"{LICHENS}?_limit=2&min_n=0", headers=headers)
 
     second = app.get(first.headers["Next-Page"], headers=headers)
@@ -92,7 +104,9 @@ def test_the_total_does_not_depend_on_the_page(app, headers, records):
 
 @pytest.mark.clause("H-11.4")
 @pytest.mark.parametrize("query", ["_unknown=1", "_min_n=2", "__n=9", "_=a", "_Since=abc"])
-def test_other_parameters_that_start_with_an_underscore_are_ignored(app, headers, records, query):
+def test_other_parameters_that_start_with_an_underscore_are_ignored(
+    app: TestApp, headers: dict[str, str], records: Any, query: str
+) -> None:
     assert listed(app, headers, f"{LICHENS}?{query}", "n") == [2, 1, 0]
 
 
@@ -108,7 +122,9 @@ def test_other_parameters_that_start_with_an_underscore_are_ignored(app, headers
         ("n=1", [1]),
     ],
 )
-def test_the_recognised_parameters(app, headers, records, query, expected):
+def test_the_recognised_parameters(
+    app: TestApp, headers: dict[str, str], records: Any, query: str, expected: list[Any]
+) -> None:
     query = query.format(*(record["last_modified"] for record in records))
 
     # The tombstone that a filter on the timestamp brings along has no number.
@@ -119,7 +135,7 @@ def test_the_recognised_parameters(app, headers, records, query, expected):
 
 @pytest.mark.clause("H-11.6")
 @pytest.mark.parametrize("query", ["", "?n=1", "?_limit=1", "?_since=0"])
-def test_an_empty_list(app, headers, query):
+def test_an_empty_list(app: TestApp, headers: dict[str, str], query: str) -> None:
     response = app.get(LICHENS + query, headers=headers, status=200)
 
     assert response.json == {"data": []}
@@ -140,14 +156,24 @@ def test_an_empty_list(app, headers, query):
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_the_statuses_of_a_list(app, headers, records, method, status, query, more):
+def test_the_statuses_of_a_list(
+    app: TestApp,
+    headers: dict[str, str],
+    records: Any,
+    method: str,
+    status: int,
+    query: str,
+    more: Any,
+) -> None:
     app.request(LICHENS + query, method=method, headers={**headers, **more}, status=status)
 
 
 @pytest.mark.clause("H-11.7")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_list_that_is_disabled_is_405_and_one_without_storage_503(headers, method):
-    def fail(**_kwargs):
+def test_a_list_that_is_disabled_is_405_and_one_without_storage_503(
+    headers: dict[str, str], method: str
+) -> None:
+    def fail(**_kwargs: Any) -> None:
         raise BackendError(message="out of order")
 
     disabled = make_app(RESOURCES, settings={"collection_lichen_get_enabled": "false"})
@@ -162,7 +188,9 @@ def test_a_list_that_is_disabled_is_405_and_one_without_storage_503(headers, met
 
 @pytest.mark.clause("H-11.8")
 @pytest.mark.parametrize("query", ["", "?_limit=1", "?min_n=1", "?_since=0&_limit=2"])
-def test_head_has_the_headers_of_get_and_no_body(app, headers, records, query):
+def test_head_has_the_headers_of_get_and_no_body(
+    app: TestApp, headers: dict[str, str], records: Any, query: str
+) -> None:
     headers = {**headers, "X-Request-Id": "same"}
     complete = app.get(LICHENS + query, headers=headers)
 

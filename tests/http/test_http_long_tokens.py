@@ -5,11 +5,13 @@ import itertools
 import json
 import random
 import uuid
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import pytest
 from support.listings import LICHENS, items, store, walk
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
@@ -23,21 +25,21 @@ MAX_TOKEN = 1_000
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
-def long_title(n, size=LONG):
+def long_title(n: Any, size: Any = LONG) -> str:
     """Return a long text; all are alike but for their end."""
     return f"{'t' * size}{n:03}"
 
 
-def store_directly(app, headers, *records):
+def store_directly(app: TestApp, headers: Any, *records: Any) -> None:
     """Store records without sending them: WebOb leaves the temporary files of large bodies open."""
     user = app.get("/v0/", headers=headers).json["user"]["id"]
     for record in records:
@@ -45,24 +47,24 @@ def store_directly(app, headers, *records):
 
 
 @pytest.fixture
-def titled(app, headers):
+def titled(app: TestApp, headers: dict[str, str]) -> Any:
     """Store twelve records with long titles, in pairs."""
     return store(app, headers, LICHENS, *({"t": long_title(n // 2), "n": n} for n in range(12)))
 
 
-def token_of(response):
+def token_of(response: Any) -> Any:
     return parse_qs(urlsplit(response.headers["Next-Page"]).query)["_token"][0]
 
 
-def numbers(response):
+def numbers(response: Any) -> list[Any]:
     return [item["n"] for item in response.json["data"]]
 
 
-def edit(app, headers, record, **changes):
+def edit(app: TestApp, headers: Any, record: Any, **changes: Any) -> None:
     app.patch_json(f"{LICHENS}/{record['id']}", {"data": changes}, headers=headers)
 
 
-def delete(app, headers, record):
+def delete(app: TestApp, headers: Any, record: Any) -> None:
     app.delete(f"{LICHENS}/{record['id']}", headers=headers)
 
 
@@ -73,7 +75,9 @@ def delete(app, headers, record):
 @pytest.mark.parametrize("size", [500, LONG, VERY_LONG])
 @pytest.mark.parametrize("sort", ["t", "-t", "t,-n", "o.t,t", "-l,t", "m,t"])
 @pytest.mark.parametrize("limit", [1, 3])
-def test_a_walk_by_long_values_is_whole_and_its_urls_are_short(app, headers, size, sort, limit):
+def test_a_walk_by_long_values_is_whole_and_its_urls_are_short(
+    app: TestApp, headers: dict[str, str], size: Any, sort: str, limit: int
+) -> None:
     texts = [long_title(n, size) for n in (3, 1, 2, 1)]
     records = [{"n": n, "t": t, "o": {"t": t}, "l": [t, None]} for n, t in enumerate(texts)]
     store_directly(app, headers, *records, {"t": None}, {"t": {"a": texts[0]}}, {})
@@ -88,7 +92,9 @@ def test_a_walk_by_long_values_is_whole_and_its_urls_are_short(app, headers, siz
 
 
 @pytest.mark.clause("H-14.9")
-def test_the_plain_token_is_written_as_long_as_it_is_short(app, headers):
+def test_the_plain_token_is_written_as_long_as_it_is_short(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     store(app, headers, LICHENS, *({"t": long_title(n, 300)} for n in range(2)))
     first = app.get(f"{LICHENS}?_sort=t&_limit=1", headers=headers)
     (record,) = first.json["data"]
@@ -100,7 +106,9 @@ def test_the_plain_token_is_written_as_long_as_it_is_short(app, headers):
 
 
 @pytest.mark.clause("H-14.7")
-def test_as_many_fields_as_can_be_sorted_on_fit_a_token(app, headers):
+def test_as_many_fields_as_can_be_sorted_on_fit_a_token(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     fields = [f"f{n}" for n in range(63)]
     for _ in range(4):
         store_directly(app, headers, dict.fromkeys(fields, "v" * 300))
@@ -111,7 +119,9 @@ def test_as_many_fields_as_can_be_sorted_on_fit_a_token(app, headers):
 
 
 @pytest.mark.clause("H-14.8")
-def test_a_page_asked_for_again_has_the_same_next_page(app, headers, titled):
+def test_a_page_asked_for_again_has_the_same_next_page(
+    app: TestApp, headers: dict[str, str], titled: Any
+) -> None:
     url = f"{LICHENS}?_sort=t&_limit=2"
     found = {app.get(url, headers=headers).headers["Next-Page"] for _ in range(2)}
     assert len(found) == 1
@@ -141,17 +151,19 @@ CHANGES = {
 @pytest.mark.clause("H-14.10", "H-14.7")
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("sort", ["t", "-t", "t,last_modified", "t,id", "o,-t"])
-def test_what_did_not_change_is_neither_skipped_nor_repeated(app, headers, titled, change, sort):
+def test_what_did_not_change_is_neither_skipped_nor_repeated(
+    app: TestApp, headers: Any, titled: Any, change: Any, sort: Any
+) -> None:
     whole = app.get(f"{LICHENS}?_sort={sort}", headers=headers).json["data"]
     first = app.get(f"{LICHENS}?_sort={sort}&_limit=4", headers=headers)
     changed = CHANGES[change](whole[:4], whole[4])
-    for function, record, changes in changed:
+    for function, record, changes in changed:  # type: ignore[attr-defined]
         function(app, headers, record, **changes)
     store(app, headers, LICHENS, {"t": long_title(2), "n": 100}, {"t": "z", "n": 101})
 
     pages = [first, *walk(app, headers, first.headers["Next-Page"])]
 
-    touched = {record["id"] for _, record, _ in changed}
+    touched = {record["id"] for _, record, _ in changed}  # type: ignore[attr-defined]
     kept = {record["id"] for record in whole} - touched
     found = [item["id"] for item in items(pages)]
     unchanged = [record["id"] for record in whole if record["id"] in kept]
@@ -160,13 +172,15 @@ def test_what_did_not_change_is_neither_skipped_nor_repeated(app, headers, title
 
 @pytest.mark.clause("H-14.10", "H-14.7")
 @pytest.mark.parametrize("sort", ["t", "-t", "n,-t"])
-def test_a_walk_bears_an_edit_before_each_of_its_pages(app, headers, titled, sort):
+def test_a_walk_bears_an_edit_before_each_of_its_pages(
+    app: TestApp, headers: dict[str, str], titled: Any, sort: str
+) -> None:
     chance = random.Random(3)
     whole = app.get(f"{LICHENS}?_sort={sort}", headers=headers).json["data"]
     lasting = {record["id"] for record in whole[1::3]}
     others = [record for record in whole if record["id"] not in lasting]
 
-    def write(pages):
+    def write(pages: Any) -> None:
         if others:
             record = others.pop(chance.randrange(len(others)))
             if chance.random() < 0.5:
@@ -182,8 +196,8 @@ def test_a_walk_bears_an_edit_before_each_of_its_pages(app, headers, titled, sor
 
 @pytest.mark.clause("H-14.11", "H-14.13")
 def test_a_position_that_nobody_knows_any_more_is_412_and_the_client_begins_again(
-    app, headers, titled
-):
+    app: TestApp, headers: dict[str, str], titled: Any
+) -> None:
     url = f"{LICHENS}?_sort=t&_limit=2"
     whole = app.get(f"{LICHENS}?_sort=t", headers=headers).json["data"]
     first = app.get(url, headers=headers)
@@ -197,7 +211,9 @@ def test_a_position_that_nobody_knows_any_more_is_412_and_the_client_begins_agai
 
 @pytest.mark.clause("X-15")
 @pytest.mark.parametrize("sort", ["t", "-t"])
-def test_a_deletion_page_by_page_deletes_all(app, headers, titled, sort):
+def test_a_deletion_page_by_page_deletes_all(
+    app: TestApp, headers: dict[str, str], titled: Any, sort: str
+) -> None:
     url = f"{LICHENS}?_sort={sort}&_limit=5"
     deleted = []
     while url:
@@ -210,7 +226,9 @@ def test_a_deletion_page_by_page_deletes_all(app, headers, titled, sort):
 
 
 @pytest.mark.clause("H-12.17", "H-14.7")
-def test_tombstones_are_walked_with_records_of_long_values(app, headers, titled):
+def test_tombstones_are_walked_with_records_of_long_values(
+    app: TestApp, headers: dict[str, str], titled: Any
+) -> None:
     for record in titled[::3]:
         delete(app, headers, record)
     url = f"{LICHENS}?_since=0&_sort=-t"
@@ -221,12 +239,14 @@ def test_tombstones_are_walked_with_records_of_long_values(app, headers, titled)
 # Tokens
 
 
-def pack(content):
+def pack(content: Any) -> Any:
     return base64.b64encode(json.dumps(content).encode()).decode()
 
 
 @pytest.mark.clause("D-21", "H-14.11")
-def test_a_damaged_token_of_long_values_is_400(app, headers, titled):
+def test_a_damaged_token_of_long_values_is_400(
+    app: TestApp, headers: dict[str, str], titled: Any
+) -> None:
     token = token_of(app.get(f"{LICHENS}?_sort=t&_limit=2", headers=headers))
     content = json.loads(base64.b64decode(token))
     anchor = content["before"][0]
@@ -256,14 +276,18 @@ def test_a_damaged_token_of_long_values_is_400(app, headers, titled):
 
 @pytest.mark.clause("D-21")
 @pytest.mark.parametrize("sort", ["", "-t", "n", "t,n"])
-def test_a_token_of_another_order_is_400(app, headers, titled, sort):
+def test_a_token_of_another_order_is_400(
+    app: TestApp, headers: dict[str, str], titled: Any, sort: str
+) -> None:
     token = token_of(app.get(f"{LICHENS}?_sort=t&_limit=2", headers=headers))
     app.get(f"{LICHENS}?_sort={sort}&_token={quote(token)}", headers=headers, status=400)
 
 
 @pytest.mark.clause("D-21")
 @pytest.mark.parametrize("record_id", ["unknown", "", "*", "é", "x" * 500])
-def test_a_forged_anchor_finds_nothing(app, headers, titled, record_id):
+def test_a_forged_anchor_finds_nothing(
+    app: TestApp, headers: dict[str, str], titled: Any, record_id: str
+) -> None:
     token = token_of(app.get(f"{LICHENS}?_sort=t&_limit=2", headers=headers))
     content = json.loads(base64.b64decode(token))
     digest = content["before"][0][2]
@@ -280,19 +304,19 @@ class Toadstool(resource.ShareableResource):
 
     mapping = ToadstoolSchema()
 
-    def is_known_field(self, field):
+    def is_known_field(self, field: Any) -> bool:
         return True
 
 
 @pytest.mark.clause("D-49", "H-14.7", "H-5.12")
-def test_a_shared_listing_is_walked_and_its_token_tells_nothing_of_other_records():
+def test_a_shared_listing_is_walked_and_its_token_tells_nothing_of_other_records() -> None:
     app = make_app([Toadstool], settings={"toadstool_create_principals": "system.Everyone"})
     url = "/v0/toadstools"
     ids = []
     for n in range(6):
         body = {"data": {"t": long_title(n)}}
         if n % 2:
-            body["permissions"] = {"read": ["system.Authenticated"]}
+            body["permissions"] = {"read": ["system.Authenticated"]}  # type: ignore[dict-item]
         ids.append(app.post_json(url, body, headers=ALICE).json["data"]["id"])
 
     pages = walk(app, BOB, f"{url}?_sort=t&_limit=1")
@@ -324,7 +348,9 @@ def test_a_shared_listing_is_walked_and_its_token_tells_nothing_of_other_records
         [("not_x", "a b" * 500), ("not_y", "é+%" * 100)],
     ],
 )
-def test_the_next_page_is_no_longer_than_its_request_but_for_the_token(app, headers, params):
+def test_the_next_page_is_no_longer_than_its_request_but_for_the_token(
+    app: TestApp, headers: dict[str, str], params: list[Any]
+) -> None:
     records = [{"x": 7, "t": long_title(n)} for n in range(2)]
     store(app, headers, LICHENS, *records, {"x": "007"}, {"x": "008"})
     # As a client escapes that escapes as little as it may.
@@ -340,7 +366,9 @@ def test_the_next_page_is_no_longer_than_its_request_but_for_the_token(app, head
 
 
 @pytest.mark.clause("H-14.7")
-def test_long_values_of_any_kind_of_character_are_walked(app, headers):
+def test_long_values_of_any_kind_of_character_are_walked(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     alphabet = ["\u00e9", "\U0001f344", '"', "\\", "\n", "a"]
     texts = ["".join(chars) * 500 for chars in itertools.permutations(alphabet, 2)]
     store_directly(app, headers, *({"t": text} for text in texts))
@@ -363,7 +391,9 @@ def test_long_values_of_any_kind_of_character_are_walked(app, headers):
         (8_100, "", 200),
     ],
 )
-def test_a_request_is_refused_at_once_where_its_next_page_would_be(headers, size, limit, status):
+def test_a_request_is_refused_at_once_where_its_next_page_would_be(
+    headers: dict[str, str], size: int, limit: str, status: int
+) -> None:
     app = make_app(RESOURCES, settings={"max_url_bytes": limit})
     store(app, headers, LICHENS, *({"t": long_title(n)} for n in range(12)))
     url = f"{LICHENS}?_sort=t&_limit=10&_comment="

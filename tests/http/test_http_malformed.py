@@ -8,9 +8,11 @@ import base64
 import io
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 
@@ -31,13 +33,13 @@ class Case:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
 
-    def __str__(self):
+    def __str__(self) -> Any:
         parts = (self.method, self.path, self.query, self.body, *self.headers.values())
         shown = [part if isinstance(part, str) else repr(part)[2:-1] for part in parts if part]
         return " ".join(shown).encode("unicode_escape").decode()[:90]
 
 
-def send(app, case):
+def send(app: TestApp, case: Any) -> Any:
     """Call the application as PEP 3333 says; return status, headers and body."""
     environ = {
         "REQUEST_METHOD": case.method,
@@ -63,7 +65,7 @@ def send(app, case):
 
     sent = []
 
-    def start_response(status, headers, exc_info=None):
+    def start_response(status: Any, headers: Any, exc_info: Any = None) -> None:
         sent.append((int(status[:3]), headers))
 
     body = b"".join(app.app(environ, start_response))
@@ -75,7 +77,7 @@ def send(app, case):
     return status, dict(headers), body
 
 
-def contents(app):
+def contents(app: TestApp) -> Any:
     """Return every record, tombstone and timestamp of the storage."""
     storage = app.app.registry.storage
     found = {}
@@ -89,7 +91,7 @@ def contents(app):
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> Any:
     """An application with a record and a tombstone in each collection that is addressed."""
     app = make_app(RESOURCES)
     for name in ("mushrooms", "spores", "psilos"):
@@ -100,7 +102,7 @@ def app():
     return app
 
 
-def paths(name):
+def paths(name: Any) -> dict[str, Any]:
     return {
         "POST": f"/v0/{name}".encode(),
         "PUT": f"/v0/{name}/{ID}".encode(),
@@ -108,7 +110,7 @@ def paths(name):
     }
 
 
-def writes(bodies, name="spores", methods=("POST", "PUT", "PATCH")):
+def writes(bodies: Any, name: str = "spores", methods: Any = ("POST", "PUT", "PATCH")) -> list[Any]:
     """Return a case for each body and each method."""
     return [
         Case(400, method, paths(name)[method], headers=JSON, body=body)
@@ -117,7 +119,7 @@ def writes(bodies, name="spores", methods=("POST", "PUT", "PATCH")):
     ]
 
 
-def data(text):
+def data(text: Any) -> Any:
     """Return the body whose field `n` has a JSON text as value."""
     return b'{"data": {"n": %s}}' % (text if isinstance(text, bytes) else text.encode())
 
@@ -258,13 +260,15 @@ BODIES = [
 ]
 
 
-def token(value):
+def token(value: Any) -> Any:
     """Return a token that holds a JSON value, or bytes."""
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.b64encode(raw)
 
 
-def queries(*texts, status=400, method="GET", path=b"/v0/mushrooms"):
+def queries(
+    *texts: Any, status: Any = 400, method: Any = "GET", path: Any = b"/v0/mushrooms"
+) -> Any:
     return [
         Case(status, method, path, text if isinstance(text, bytes) else text.encode())
         for text in texts
@@ -490,7 +494,7 @@ OF_THE_LANGUAGE = (
 
 @pytest.mark.clause("D-13", "D-4", "D-10", "D-11", "D-12", "D-14", "D-17", "D-20", "D-21", "H-26.1")
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_malformed_request_is_refused_in_json_and_changes_nothing(app, case):
+def test_a_malformed_request_is_refused_in_json_and_changes_nothing(app: Any, case: Any) -> None:
     before = contents(app)
 
     status, headers, body = send(app, case)
@@ -558,7 +562,7 @@ ODD = [
 
 @pytest.mark.clause("D-18", "D-23", "H-6.3")
 @pytest.mark.parametrize("case", ODD, ids=str)
-def test_an_odd_request_is_served_and_changes_nothing(app, case):
+def test_an_odd_request_is_served_and_changes_nothing(app: Any, case: Any) -> None:
     before = contents(app)
 
     status, headers, body = send(app, case)

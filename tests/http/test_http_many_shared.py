@@ -1,5 +1,7 @@
 """Lists of many shared records, which the storage finds itself where it can (H-5.12)."""
 
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -24,6 +26,7 @@ from support.sharing import (
     user_id,
 )
 from support.statements import counted, record
+from webtest import TestApp
 
 from cliquet import resource, storage
 from cliquet.authorization import RouteFactory
@@ -35,7 +38,7 @@ JOINED = FAMILIES[:2]
 
 
 @pytest.fixture(scope="module")
-def pair(request):
+def pair(request: pytest.FixtureRequest) -> Any:
     """Settings of the pair of a family."""
     family = getattr(request, "param", "sqlite")
     names, more = (family, family), {}
@@ -58,17 +61,17 @@ def pair(request):
 
 
 @pytest.fixture(scope="module")
-def folder():
+def folder() -> Iterator[Any]:
     with temporary_folder("shared", in_memory=True) as folder:
         yield folder
 
 
 @pytest.fixture
-def make(pair, monkeypatch):
+def make(pair: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that makes an application whose lists of three are long ones."""
     monkeypatch.setattr(shared_listing, "MAX_TRAVELLING", 2)
 
-    def make(settings=None, **options):
+    def make(settings: Any = None, **options: Any) -> Any:
         app = make_sharing_app({**pair, **(settings or {})}, **options)
         registry = app.app.registry
         for backend in (registry.storage, registry.permission):
@@ -80,17 +83,17 @@ def make(pair, monkeypatch):
 
 
 @pytest.fixture
-def app(make):
+def app(make: Any) -> Any:
     return make()
 
 
 @pytest.fixture
-def shared(app, headers):
+def shared(app: Any, headers: dict[str, str]) -> Any:
     """Store eight records of which six are shared with the user, and return these."""
     return share_six(app, user_id(app, headers))
 
 
-def share_six(app, me, permission="read"):
+def share_six(app: TestApp, me: Any, permission: str = "read") -> Any:
     records = [store(app, name=f"n{n}", code=f"{n}") for n in range(8)]
     for number, entry in enumerate(records[:6]):
         principals = [me, "system.Authenticated"] if number % 2 else [me]
@@ -98,7 +101,7 @@ def share_six(app, me, permission="read"):
     return records[:6]
 
 
-def pages(app, url, headers):
+def pages(app: TestApp, url: Any, headers: Any) -> Any:
     """Return the records of all pages, and the totals that each has told."""
     records, totals = [], set()
     while url:
@@ -129,7 +132,9 @@ joined = pytest.mark.parametrize("pair", JOINED, indirect=True)
         ("?_sort=deleted,name&_limit=2", "012345"),
     ],
 )
-def test_a_long_shared_list_is_as_a_short_one(app, headers, shared, query, names):
+def test_a_long_shared_list_is_as_a_short_one(
+    app: Any, headers: dict[str, str], shared: Any, query: str, names: str
+) -> None:
     timestamp = contents(app)[1]
 
     listed, totals = pages(app, URL + query, headers)
@@ -146,7 +151,9 @@ def test_a_long_shared_list_is_as_a_short_one(app, headers, shared, query, names
 @pytest.mark.clause("H-5.12", "H-17.4", "X-15", "H-5.18")
 @on_all
 @pytest.mark.parametrize("query", ["", "?in_name=n1,n2,n3,n7", "?_sort=name&_limit=2"])
-def test_a_long_shared_deletion_deletes_what_is_shared(app, headers, query):
+def test_a_long_shared_deletion_deletes_what_is_shared(
+    app: Any, headers: dict[str, str], query: str
+) -> None:
     me = user_id(app, headers)
     records = share_six(app, me, "write")
     expected = {"": "012345", "?in_name=n1,n2,n3,n7": "123"}.get(query, "01")
@@ -164,7 +171,9 @@ def test_a_long_shared_deletion_deletes_what_is_shared(app, headers, query):
 
 @pytest.mark.clause("H-5.14")
 @on_all
-def test_who_shares_nothing_is_refused(app, headers, other_headers, shared):
+def test_who_shares_nothing_is_refused(
+    app: Any, headers: dict[str, str], other_headers: dict[str, str], shared: Any
+) -> None:
     app.get(URL, headers=headers, status=200)
     assert error(app.delete(URL, headers=headers, status=403)) == FORBIDDEN
     # Three are shared with everybody who is known.
@@ -174,7 +183,9 @@ def test_who_shares_nothing_is_refused(app, headers, other_headers, shared):
 
 @pytest.mark.clause("D-48", "D-51", "B-15.12")
 @on_all
-def test_what_resembles_a_record_is_not_shared(app, headers, shared):
+def test_what_resembles_a_record_is_not_shared(
+    app: Any, headers: dict[str, str], shared: Any
+) -> None:
     me = user_id(app, headers)
     hidden = store(app, name="hidden")
     uri = object_id(hidden["url"])
@@ -199,7 +210,9 @@ def test_what_resembles_a_record_is_not_shared(app, headers, shared):
 @pytest.mark.clause("D-48", "D-51")
 @on_all
 @pytest.mark.parametrize("forest", ["oak", "o'k", "%25", "_", "%C3%A9"])
-def test_the_records_of_one_parent_are_not_those_of_another(app, headers, forest):
+def test_the_records_of_one_parent_are_not_those_of_another(
+    app: Any, headers: dict[str, str], forest: str
+) -> None:
     me = user_id(app, headers)
     url, decoy = f"/v0/forests/{forest}/caps", "/forests/elm/caps"
     parent = unquote(url.removeprefix("/v0").removesuffix("/caps"))
@@ -227,7 +240,9 @@ def test_the_records_of_one_parent_are_not_those_of_another(app, headers, forest
         lambda uri, permission: [(uri, "own"), (f"/elsewhere{uri}", "own")],
     ],
 )
-def test_a_rule_of_inheritance_grants_shared_records(make, headers, bound):
+def test_a_rule_of_inheritance_grants_shared_records(
+    make: Any, headers: dict[str, str], bound: Any
+) -> None:
     app = make()
     app.app.registry.queryUtility(IAuthorizationPolicy).get_bound_permissions = bound
     shared = share_six(app, user_id(app, headers), "own")
@@ -246,11 +261,11 @@ def test_a_rule_of_inheritance_grants_shared_records(make, headers, bound):
 
 @pytest.mark.clause("P-25.9", "P-25.6")
 @joined
-def test_who_asks_for_the_ids_gets_them(make, headers):
+def test_who_asks_for_the_ids_gets_them(make: Any, headers: dict[str, str]) -> None:
     seen = []
 
     class Reading(Toadstool):
-        def _extract_filters(self, queryparams=None):
+        def _extract_filters(self, queryparams: Any = None) -> Any:
             seen.append(sorted(self.context.shared_ids))
             return super()._extract_filters(queryparams)
 
@@ -264,22 +279,24 @@ def test_who_asks_for_the_ids_gets_them(make, headers):
     assert seen == [["0", "1", "2", "3"]]
 
 
-def through(factory):
+def through(factory: Any) -> list[Any]:
     """Return the resources, of which the first has a context of the application's."""
 
     class OwnViewSet(resource.ShareableViewSet):
-        def get_service_arguments(self):
+        def get_service_arguments(self) -> dict[Any, Any]:
             return {**super().get_service_arguments(), "factory": factory}
 
     return [(Toadstool, {"viewset": OwnViewSet()}), Amanita, CAP]
 
 
-def only_first(found):
+def only_first(found: Any) -> Any:
     return sorted(found)[:1]
 
 
 class OwnFetch(RouteFactory):
-    def fetch_shared_records(self, perm, principals, get_bound_permissions=None):
+    def fetch_shared_records(
+        self, perm: Any, principals: Any, get_bound_permissions: Any = None
+    ) -> Any:
         self.shared_ids = only_first(
             super().fetch_shared_records(perm, principals, get_bound_permissions)
         )
@@ -287,7 +304,7 @@ class OwnFetch(RouteFactory):
 
 
 class OwnSearch(RouteFactory):
-    def __init__(self, request):
+    def __init__(self, request: Any) -> None:
         super().__init__(request)
         search = self.get_shared_ids
         if search is not None:
@@ -295,14 +312,16 @@ class OwnSearch(RouteFactory):
 
 
 class OwnEnd(RouteFactory):
-    def extract_object_id(self, object_uri):
+    def extract_object_id(self, object_uri: Any) -> Any:
         return super().extract_object_id(object_uri).replace("-", "_")
 
 
 @pytest.mark.clause("P-25.9", "P-25.6")
 @joined
 @pytest.mark.parametrize(("factory", "number"), [(OwnFetch, 1), (OwnSearch, 1), (OwnEnd, 0)])
-def test_an_application_may_find_them_in_its_own_way(make, headers, factory, number):
+def test_an_application_may_find_them_in_its_own_way(
+    make: Any, headers: dict[str, str], factory: Any, number: int
+) -> None:
     app = make(resources=through(factory))
     share_six(app, user_id(app, headers))
 
@@ -314,9 +333,9 @@ def test_an_application_may_find_them_in_its_own_way(make, headers, factory, num
 
 @pytest.mark.clause("P-25.6")
 @joined
-def test_an_application_may_say_which_they_are(make, headers):
+def test_an_application_may_say_which_they_are(make: Any, headers: dict[str, str]) -> None:
     class Saying(RouteFactory):
-        def select_shared_records(self, *args, **options):
+        def select_shared_records(self, *args: Any, **options: Any) -> Any:
             is_found = super().select_shared_records(*args, **options)
             self.shared_ids = sorted(self.shared_ids)[:2]
             return is_found
@@ -327,7 +346,7 @@ def test_an_application_may_say_which_they_are(make, headers):
     assert len(app.get(URL, headers=headers, status=200).json["data"]) == 2
 
 
-def are_lists(filters):
+def are_lists(filters: Any) -> bool:
     return all(isinstance(item.value, list) for item in filters if item.field == "id")
 
 
@@ -336,14 +355,16 @@ class Listening(resource.ShareableModel):
 
     seen = []
 
-    def get_records(self, filters=None, **options):
+    def get_records(self, filters: Any = None, **options: Any) -> Any:
         self.seen.append(are_lists(filters))
         return super().get_records(filters=filters, **options)
 
 
 @pytest.mark.clause("P-14", "B-6.12")
 @joined
-def test_models_that_see_the_filters_see_ids(make, headers, monkeypatch):
+def test_models_that_see_the_filters_see_ids(
+    make: Any, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Toadstool, "default_model", Listening)
     monkeypatch.setattr(Listening, "seen", [])
     app = make()
@@ -355,13 +376,15 @@ def test_models_that_see_the_filters_see_ids(make, headers, monkeypatch):
 
 
 @pytest.mark.clause("B-6.12")
-def test_storages_that_see_the_filters_see_ids(make, headers, monkeypatch):
+def test_storages_that_see_the_filters_see_ids(
+    make: Any, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
 
     app = make()
     get_all = app.app.registry.storage.get_all
 
-    def listening(*args, filters=None, **options):
+    def listening(*args: Any, filters: Any = None, **options: Any) -> Any:
         seen.append(are_lists(filters))
         return get_all(*args, filters=filters, **options)
 
@@ -374,7 +397,7 @@ def test_storages_that_see_the_filters_see_ids(make, headers, monkeypatch):
 
 
 @pytest.mark.clause("B-6.12")
-def test_a_query_is_no_operand_of_other_filters(make, headers):
+def test_a_query_is_no_operand_of_other_filters(make: Any, headers: dict[str, str]) -> None:
     app = make()
     registry = app.app.registry
     selected = registry.permission.accessible_ids(
@@ -394,10 +417,10 @@ def test_a_query_is_no_operand_of_other_filters(make, headers):
 @pytest.mark.clause("H-5.12", "H-5.14")
 @joined
 @pytest.mark.parametrize("is_read", [False, True])
-def test_what_is_taken_back_meanwhile_opens_nothing(make, headers, is_read):
+def test_what_is_taken_back_meanwhile_opens_nothing(make: Any, headers: Any, is_read: Any) -> None:
     class Late(Toadstool):
-        def _extract_filters(self, queryparams=None):
-            app.app.registry.permission.flush()
+        def _extract_filters(self, queryparams: Any = None) -> Any:
+            app.app.registry.permission.flush()  # type: ignore[attr-defined]
             return [] if is_read and not self.context.shared_ids else super()._extract_filters()
 
     app = make(resources=[(Late, {"name": "toadstool"}), Amanita, CAP])
@@ -418,8 +441,8 @@ def test_what_is_taken_back_meanwhile_opens_nothing(make, headers, is_read):
 @pytest.mark.parametrize("pair", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("travels", [False, True])
 def test_a_long_shared_list_sends_no_more_than_a_short_one(
-    app, headers, shared, monkeypatch, travels
-):
+    app: Any, headers: dict[str, str], shared: Any, monkeypatch: pytest.MonkeyPatch, travels: bool
+) -> None:
     monkeypatch.setattr(shared_listing, "MAX_TRAVELLING", 100 if travels else 2)
     sent = record(app.app.registry.storage.client, monkeypatch)
 
@@ -433,7 +456,9 @@ def test_a_long_shared_list_sends_no_more_than_a_short_one(
 
 @pytest.mark.clause("X-34")
 @on_all
-def test_creating_and_sharing_in_one_batch_is_seen_by_its_list(make, headers):
+def test_creating_and_sharing_in_one_batch_is_seen_by_its_list(
+    make: Any, headers: dict[str, str]
+) -> None:
     app = make({"toadstool_create_principals": "system.Authenticated"})
     share = {"method": "POST", "path": COLLECTION, "body": BODY}
     listing = {"method": "GET", "path": f"{COLLECTION}?_limit=3"}

@@ -1,6 +1,7 @@
 """A service below a path of its site: every URL that it writes leads back to it."""
 
 import http.client
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -23,11 +24,11 @@ class Toadstool(resource.ShareableResource):
     """Records that are shared."""
 
 
-def mounted(application, mount):
+def mounted(application: Any, mount: Any) -> Any:
     """Serve an application below a path, as paste's ``urlmap`` and others do (PEP 3333)."""
     prefix = mount.encode().decode("latin-1")
 
-    def serve(environ, start_response):
+    def serve(environ: Any, start_response: Any) -> Any:
         path = environ["PATH_INFO"]
         if path != prefix and not path.startswith(f"{prefix}/"):
             start_response("404 Not Found", [("Content-Type", "text/plain")])
@@ -40,18 +41,18 @@ def mounted(application, mount):
 
 
 @pytest.fixture(params=MOUNTS)
-def mount(request):
+def mount(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
 @pytest.fixture
-def events():
+def events() -> list[Any]:
     return []
 
 
 @pytest.fixture
-def app(mount, events):
-    def configure(config):
+def app(mount: Any, events: list[Any]) -> TestApp:
+    def configure(config: Any) -> None:
         for event_class in (ResourceChanged, AfterResourceChanged):
             config.add_subscriber(lambda event: events.append(event.payload["uri"]), event_class)
 
@@ -61,22 +62,22 @@ def app(mount, events):
 
 
 @pytest.fixture
-def url(mount):
+def url(mount: Any) -> Any:
     """Return the URL of a path of the service."""
     return lambda path: quote(mount) + path
 
 
-def batch(app, url, *requests):
+def batch(app: TestApp, url: Any, *requests: Any) -> Any:
     body = {"requests": [{"path": item} if isinstance(item, str) else item for item in requests]}
     return app.post_json(url("/v0/batch"), body, headers=AUTH).json["responses"]
 
 
-def store(app, url, path="/v0/mushrooms", number=3):
+def store(app: TestApp, url: Any, path: str = "/v0/mushrooms", number: int = 3) -> None:
     for n in range(number):
         app.post_json(url(path), {"data": {"name": f"n{n}"}}, headers=AUTH, status=201)
 
 
-def followed(app, first):
+def followed(app: TestApp, first: Any) -> Any:
     """Return the names of a walk that begins with the URL of a page."""
     names, next_page = [], first
     while next_page:
@@ -87,7 +88,7 @@ def followed(app, first):
 
 
 @pytest.mark.clause("H-3.1", "H-32.1")
-def test_hello_tells_its_own_url(app, url):
+def test_hello_tells_its_own_url(app: TestApp, url: Any) -> None:
     found = [app.get(url("/v0/")).json["url"]]
     found += [answer["body"]["url"] for answer in batch(app, url, "/", "/v0/", "/v0")]
     assert set(found) == {f"http://localhost{url('/v0/')}"}
@@ -95,7 +96,7 @@ def test_hello_tells_its_own_url(app, url):
 
 
 @pytest.mark.clause("H-14.5", "H-14.12")
-def test_next_pages_lead_on_whoever_wrote_them(app, url):
+def test_next_pages_lead_on_whoever_wrote_them(app: TestApp, url: Any) -> None:
     store(app, url)
     path = "/mushrooms?_limit=1&_sort=name"
     direct = app.get(url(f"/v0{path}"), headers=AUTH).headers["Next-Page"]
@@ -110,7 +111,7 @@ def test_next_pages_lead_on_whoever_wrote_them(app, url):
 
 
 @pytest.mark.clause("X-15")
-def test_the_next_page_of_a_deletion_leads_on(app, url):
+def test_the_next_page_of_a_deletion_leads_on(app: TestApp, url: Any) -> None:
     store(app, url)
     item = {"method": "DELETE", "path": "/mushrooms?_limit=2&_sort=name"}
     (answer,) = batch(app, url, item)
@@ -130,7 +131,9 @@ def test_the_next_page_of_a_deletion_leads_on(app, url):
         ("", "/v0/"),
     ],
 )
-def test_redirections_stay_below_the_mount(app, url, path, leads_to):
+def test_redirections_stay_below_the_mount(
+    app: TestApp, url: Any, path: str, leads_to: str
+) -> None:
     location = app.get(url(path), headers=AUTH, status=307).location
     assert location == f"http://localhost{url(leads_to)}"
     app.get(location, headers=AUTH, status=200)
@@ -150,7 +153,9 @@ DOTTED = [
 @pytest.mark.slow
 @pytest.mark.clause("H-2.4", "H-2.11", "D-70")
 @pytest.mark.parametrize("path", DOTTED)
-def test_a_url_that_clients_would_shorten_is_written_nowhere(app, url, path):
+def test_a_url_that_clients_would_shorten_is_written_nowhere(
+    app: TestApp, url: Any, path: Any
+) -> None:
     refused = app.get(url("") + path, headers=AUTH, status=400)
     (answer,) = batch(app, url, path)
 
@@ -163,13 +168,13 @@ def test_a_url_that_clients_would_shorten_is_written_nowhere(app, url, path):
 
 @pytest.mark.clause("H-2.4")
 @pytest.mark.parametrize("path", ["/...", "/.hidden", "/a..", "/a.b/..c"])
-def test_other_dots_are_characters(app, url, path):
+def test_other_dots_are_characters(app: TestApp, url: Any, path: str) -> None:
     location = app.get(url(path), headers=AUTH, status=307).location
     assert location == f"http://localhost{url('/v0')}{path}"
 
 
 @pytest.mark.clause("H-25.13", "H-25.17", "H-25.18")
-def test_paths_of_a_batch_may_have_the_version_and_the_mount(app, url):
+def test_paths_of_a_batch_may_have_the_version_and_the_mount(app: TestApp, url: Any) -> None:
     store(app, url, number=1)
     paths = ["/mushrooms", "/v0/mushrooms", url("/v0/mushrooms"), "/mushrooms/", "/v0/mushrooms/"]
     paths.append(url("/v0/mushrooms/"))
@@ -180,7 +185,9 @@ def test_paths_of_a_batch_may_have_the_version_and_the_mount(app, url):
 
 
 @pytest.mark.clause("H-25.13", "D-22")
-def test_a_path_that_only_looks_like_the_mount_is_of_the_service(app, url, mount):
+def test_a_path_that_only_looks_like_the_mount_is_of_the_service(
+    app: TestApp, url: Any, mount: Any
+) -> None:
     unknown = [f"{mount}", f"{mount}/mushrooms", f"{mount}x/v0/mushrooms", "/v1/mushrooms"]
     if mount == "/v0":
         unknown = ["/v1/mushrooms"]
@@ -191,7 +198,9 @@ def test_a_path_that_only_looks_like_the_mount_is_of_the_service(app, url, mount
 
 
 @pytest.mark.clause("P-21.3", "P-25.8")
-def test_events_and_permissions_name_objects_alike_from_wherever_they_are_written(app, url, events):
+def test_events_and_permissions_name_objects_alike_from_wherever_they_are_written(
+    app: TestApp, url: Any, events: list[Any]
+) -> None:
     record_id = "d1d1d1d1-0000-4000-8000-000000000001"
     path = f"/toadstools/{record_id}"
     body = {"data": {}, "permissions": {"read": ["system.Everyone"]}}
@@ -206,8 +215,8 @@ def test_events_and_permissions_name_objects_alike_from_wherever_they_are_writte
 
 
 @pytest.mark.clause("H-25.17")
-def test_a_redirection_to_another_application_of_the_site_is_the_clients():
-    def configure(config):
+def test_a_redirection_to_another_application_of_the_site_is_the_clients() -> None:
+    def configure(config: Any) -> None:
         for name, location in (("in", "/api/v0/"), ("out", "/other/v0/"), ("beside", "/apis/v0/")):
             config.add_route(name, f"/{name}")
             config.add_view(lambda request, to=location: HTTPTemporaryRedirect(to), route_name=name)
@@ -219,11 +228,11 @@ def test_a_redirection_to_another_application_of_the_site_is_the_clients():
 
 
 @pytest.mark.clause("H-32.1", "H-14.5")
-def test_the_prefix_that_a_server_is_told_of_is_a_mount():
+def test_the_prefix_that_a_server_is_told_of_is_a_mount() -> None:
     app = make_app(RESOURCES)
     with serving(app.app, url_prefix=MOUNT) as port:
 
-        def get(address):
+        def get(address: Any) -> Any:
             parts = urlsplit(address)
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
             try:

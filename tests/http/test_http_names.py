@@ -1,6 +1,8 @@
 """Users, URLs and records whose names look like patterns, or like nothing, on every backend."""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import colander
@@ -10,6 +12,7 @@ from servers.postgresql import new_database
 from cliquet import Service, resource
 from cliquet.authorization import PRIVATE
 from cliquet.events import ResourceChanged
+from cliquet.permission import PermissionBase
 from cliquet.testing.web import make_app
 
 pytestmark = pytest.mark.clause("X-29", "D-48")
@@ -41,7 +44,7 @@ class Cap(resource.ShareableResource):
 
     mapping = Schema()
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> str:
         return f"/forests/{request.matchdict['forest_id']}"
 
 
@@ -50,11 +53,11 @@ class Leaf(resource.UserResource):
 
     mapping = Schema()
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> str:
         return f"{request.prefixed_userid}/{request.matchdict['forest_id']}"
 
 
-def below(name):
+def below(name: Any) -> dict[str, Any]:
     """Return where a resource below a forest is registered."""
     path = f"/forests/{{{{forest_id}}}}/{name}"
     return {"collection_path": path, "record_path": f"{path}/{{{{id}}}}"}
@@ -64,11 +67,11 @@ RESOURCES = (Note, Tale, (Cap, below("caps")), (Leaf, below("leaves")))
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite", "postgresql", "redis"])
-def urls(request, tmp_path_factory):
+def urls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Settings of the storage and permission backends of a family."""
     family = request.param
 
-    def settings(url):
+    def settings(url: Any) -> dict[Any, Any]:
         return {
             f"{kind}_{name}": value
             for kind in ("storage", "permission")
@@ -85,14 +88,14 @@ def urls(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def service(urls):
-    def leave(request):
+def service(urls: Any) -> Any:
+    def leave(request: Any) -> dict[str, Any]:
         """Delete all that a user has, as an application would."""
         registry = request.registry
         deleted = registry.storage.delete_all(None, request.prefixed_userid)
         return {"deleted": len(deleted)}
 
-    def forget(event):
+    def forget(event: Any) -> None:
         """Delete what belongs to the record, by what the event says, as an application would."""
         if event.payload["action"] == "delete" and "cap_id" in event.payload:
             registry = event.request.registry
@@ -100,7 +103,7 @@ def service(urls):
             registry.storage.delete_all("spore", event.payload["forest_id"])
             registry.storage.purge_deleted("spore", event.payload["forest_id"])
 
-    def configure(config):
+    def configure(config: Any) -> None:
         leaving = Service(name="leaving", path="/leaving")
         leaving.add_view("POST", leave, permission=PRIVATE)
         config.add_cornice_service(leaving)
@@ -113,10 +116,12 @@ def service(urls):
 
 
 @pytest.fixture(params=["alone", "in a batch"])
-def send(service, request):
+def send(service: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """Sends a request for a user, by itself or in a batch; returns the body of the response."""
 
-    def send_alone(user, method, url, body=None, *, status=200):
+    def send_alone(
+        user: Any, method: str, url: Any, body: Any = None, *, status: int | str = 200
+    ) -> Any:
         response = service.request(
             quote(url, safe="/?&=*"),
             method=method,
@@ -127,7 +132,9 @@ def send(service, request):
         )
         return response.json
 
-    def send_in_batch(user, method, url, body=None, *, status=200):
+    def send_in_batch(
+        user: Any, method: str, url: Any, body: Any = None, *, status: int | str = 200
+    ) -> Any:
         item = {"method": method, "path": quote(url, safe="/?&=*"), "body": body or {}}
         (answer,) = send_alone(user, "POST", "/v0/batch", {"requests": [item]})["responses"]
         assert answer["status"] == status, answer
@@ -139,16 +146,16 @@ def send(service, request):
 
 
 @pytest.fixture
-def permission(service):
+def permission(service: Any) -> Any:
     return service.app.registry.permission
 
 
-def names(answer):
+def names(answer: Any) -> list[Any]:
     return [record["name"] for record in answer["data"]]
 
 
 @pytest.mark.parametrize("url", ["/v0/notes", "/v0/forests/oak/leaves", "/v0/forests/*/leaves"])
-def test_a_user_called_by_a_star_lists_and_deletes_what_is_theirs(send, url):
+def test_a_user_called_by_a_star_lists_and_deletes_what_is_theirs(send: Any, url: str) -> None:
     for user in USERS:
         send(user, "POST", url, {"data": {"name": user}}, status=201)
 
@@ -166,7 +173,7 @@ def test_a_user_called_by_a_star_lists_and_deletes_what_is_theirs(send, url):
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_a_user_called_by_a_star_reaches_no_record_of_another(send, method):
+def test_a_user_called_by_a_star_reaches_no_record_of_another(send: Any, method: str) -> None:
     record = send("alice", "POST", "/v0/notes", {"data": {"name": "x"}}, status=201)["data"]
 
     send("*", method, f"/v0/notes/{record['id']}", {"data": {"name": "y"}}, status=404)
@@ -174,7 +181,7 @@ def test_a_user_called_by_a_star_reaches_no_record_of_another(send, method):
     assert names(send("alice", "GET", "/v0/notes")) == ["x"]
 
 
-def test_a_segment_of_the_url_is_one_name(send):
+def test_a_segment_of_the_url_is_one_name(send: Any) -> None:
     urls = [f"/v0/forests/{forest}/leaves" for forest in FORESTS]
     for url in urls:
         send("alice", "POST", url, {"data": {"name": url}}, status=201)
@@ -187,7 +194,9 @@ def test_a_segment_of_the_url_is_one_name(send):
     assert left == [[], *listed[1:]]
 
 
-def test_shared_records_of_another_parent_do_not_answer_for_a_star(send, permission):
+def test_shared_records_of_another_parent_do_not_answer_for_a_star(
+    send: Any, permission: PermissionBase
+) -> None:
     for forest in FORESTS[1:]:
         permission.add_principal_to_ace(f"/forests/{forest}/caps", "cap:create", "remote:bob")
         body = {"data": {"name": forest}, "permissions": {"read": ["remote:*"]}}
@@ -198,7 +207,9 @@ def test_shared_records_of_another_parent_do_not_answer_for_a_star(send, permiss
     send("alice", "GET", "/v0/forests/oak/caps", status=403)
 
 
-def test_shared_records_of_a_star_are_listed_and_deleted_by_themselves(send, permission):
+def test_shared_records_of_a_star_are_listed_and_deleted_by_themselves(
+    send: Any, permission: PermissionBase
+) -> None:
     made = {}
     for forest in FORESTS:
         permission.add_principal_to_ace(f"/forests/{forest}/caps", "cap:create", "remote:*")
@@ -215,7 +226,9 @@ def test_shared_records_of_a_star_are_listed_and_deleted_by_themselves(send, per
     assert kept[1:] == [{"read": {"remote:alice"}, "write": {"remote:*"}}] * len(FORESTS[1:])
 
 
-def test_a_record_below_a_star_is_deleted_with_its_permissions_alone(send, permission):
+def test_a_record_below_a_star_is_deleted_with_its_permissions_alone(
+    send: Any, permission: PermissionBase
+) -> None:
     for forest in FORESTS:
         permission.add_principal_to_ace(f"/forests/{forest}/caps", "cap:create", "remote:alice")
         send("alice", "PUT", f"/v0/forests/{forest}/caps/{RECORD_ID}", {"data": {}}, status=201)
@@ -226,7 +239,7 @@ def test_a_record_below_a_star_is_deleted_with_its_permissions_alone(send, permi
     assert kept == [{}, *[{"write": {"remote:alice"}}] * len(FORESTS[1:])]
 
 
-def test_a_user_called_by_a_star_has_no_right_of_others(send):
+def test_a_user_called_by_a_star_has_no_right_of_others(send: Any) -> None:
     body = {"data": {"name": "x"}, "permissions": {"read": ["remote:alice", "remote:*s"]}}
     tale = send("bob", "POST", "/v0/tales", body, status=201)["data"]
 
@@ -252,14 +265,14 @@ def test_a_user_called_by_a_star_has_no_right_of_others(send):
         ("GET", "/v0/forests/oak/leaves"),
     ],
 )
-def test_an_id_that_cannot_be_stored_is_nobody(send, user, method, url):
+def test_an_id_that_cannot_be_stored_is_nobody(send: Any, user: str, method: str, url: str) -> None:
     send(user, method, url, {"data": {}} if method.startswith("P") else None, status=401)
 
 
 @pytest.mark.parametrize(
     "user", ["\n", " ", "a/b", "é", "\U0001f344", "a:b", "'", "%s", "{x}", "..", "\\"]
 )
-def test_any_other_id_is_a_user(send, user):
+def test_any_other_id_is_a_user(send: Any, user: str) -> None:
     note = send(user, "POST", "/v0/notes", {"data": {"name": "x"}}, status=201)["data"]
     tale = send(user, "POST", "/v0/tales", {"data": {"name": "x"}}, status=201)
 
@@ -268,7 +281,7 @@ def test_any_other_id_is_a_user(send, user):
     assert len(send(user, "DELETE", "/v0/tales")["data"]) == 1
 
 
-def test_an_application_that_deletes_what_a_user_has_means_that_user(send):
+def test_an_application_that_deletes_what_a_user_has_means_that_user(send: Any) -> None:
     for user in USERS:
         send(user, "POST", "/v0/notes", {"data": {"name": user}}, status=201)
 
@@ -279,8 +292,8 @@ def test_an_application_that_deletes_what_a_user_has_means_that_user(send):
 
 @pytest.mark.clause("P-21.3")
 def test_an_application_that_deletes_what_an_event_names_means_that_object(
-    send, service, permission
-):
+    send: Any, service: Any, permission: PermissionBase
+) -> None:
     storage = service.app.registry.storage
     for forest in FORESTS:
         permission.add_principal_to_ace(f"/forests/{forest}/caps", "cap:create", "remote:alice")

@@ -2,9 +2,11 @@
 (sections 1 and 6)."""
 
 import json
+from typing import Any
 
 import pytest
 from testapp import RESOURCES, Mushroom
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 from cliquet.web import negotiation
@@ -25,19 +27,26 @@ READS = [("GET", COLLECTION), ("GET", RECORD), ("HEAD", RECORD), ("DELETE", RECO
 
 
 @pytest.fixture(scope="module")
-def shared_app():
+def shared_app() -> TestApp:
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def app(shared_app):
+def app(shared_app: TestApp) -> Any:
     """The same application for all, with one record of each of two resources."""
     shared_app.put_json(RECORD, {"data": {"name": "cep"}}, headers=AUTH)
     shared_app.put_json(SPORE, {"data": {"kept": 1}}, headers=AUTH)
     return shared_app
 
 
-def send(app, method, path, headers=None, body=b"", status="*"):
+def send(
+    app: TestApp,
+    method: str,
+    path: str,
+    headers: Any = None,
+    body: Any = b"",
+    status: int | str = "*",
+) -> Any:
     """Send exactly these headers: no `Content-Type` of the client's own."""
     environ = {"REQUEST_METHOD": method, "CONTENT_LENGTH": str(len(body)) if body else ""}
     for name, value in (headers or {}).items():
@@ -66,7 +75,7 @@ def send(app, method, path, headers=None, body=b"", status="*"):
         ("PUT", RECORD, 200),
     ],
 )
-def test_bodies_are_json_in_utf_8(app, method, path, status):
+def test_bodies_are_json_in_utf_8(app: Any, method: str, path: Any, status: int) -> None:
     response = send(app, method, path, {**AUTH, **JSON}, NAMED if method == "PUT" else b"")
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/json; charset=UTF-8"
@@ -74,7 +83,7 @@ def test_bodies_are_json_in_utf_8(app, method, path, status):
 
 
 @pytest.mark.clause("H-1.1")
-def test_a_304_has_neither_body_nor_type(app):
+def test_a_304_has_neither_body_nor_type(app: Any) -> None:
     etag = app.get(RECORD, headers=AUTH).headers["ETag"]
     response = app.get(RECORD, headers={**AUTH, "If-None-Match": etag}, status=304)
     assert response.body == b""
@@ -82,7 +91,7 @@ def test_a_304_has_neither_body_nor_type(app):
 
 
 @pytest.mark.clause("H-1.2", "H-1.3", "P-26.24")
-def test_text_comes_back_as_it_was_sent(app):
+def test_text_comes_back_as_it_was_sent(app: Any) -> None:
     name = 'a/b "é" \N{GRINNING FACE} \\ \t'
     body = json.dumps({"data": {"name": name}}, ensure_ascii=False).encode()
     response = send(app, "PUT", RECORD, {**AUTH, **JSON}, body, 200)
@@ -94,7 +103,7 @@ def test_text_comes_back_as_it_was_sent(app):
 @pytest.mark.parametrize(
     ("path", "status"), [("/v0/", 200), (COLLECTION, 200), (RECORD, 200), (UNKNOWN, 404)]
 )
-def test_head_is_get_without_body(app, path, status):
+def test_head_is_get_without_body(app: Any, path: Any, status: int) -> None:
     got = app.get(path, headers=AUTH, status=status)
     head = app.head(path, headers=AUTH, status=status)
     assert head.body == b""
@@ -105,7 +114,7 @@ def test_head_is_get_without_body(app, path, status):
 
 
 @pytest.mark.clause("H-1.5")
-def test_resources_answer_an_object_with_data(app):
+def test_resources_answer_an_object_with_data(app: Any) -> None:
     assert isinstance(app.get(RECORD, headers=AUTH).json["data"], dict)
     assert isinstance(app.get(COLLECTION, headers=AUTH).json["data"], list)
     assert isinstance(app.post_json(COLLECTION, json.loads(NAMED), headers=AUTH).json["data"], dict)
@@ -120,14 +129,14 @@ def test_resources_answer_an_object_with_data(app):
         b'{"data": {"name": "first", "na\\u006de": "last"}}',
     ],
 )
-def test_of_repeated_members_the_last_one_wins(app, body):
+def test_of_repeated_members_the_last_one_wins(app: Any, body: bytes) -> None:
     response = send(app, "PUT", RECORD, {**AUTH, **JSON}, body, 200)
     assert response.json["data"]["name"] == "last"
 
 
 @pytest.mark.clause("H-1.7")
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_a_byte_order_mark_is_tolerated(app, method, path):
+def test_a_byte_order_mark_is_tolerated(app: Any, method: Any, path: Any) -> None:
     response = send(app, method, path, {**AUTH, **JSON}, b"\xef\xbb\xbf" + NAMED)
     assert response.status_code in (200, 201)
     assert response.json["data"]["name"] == "cep"
@@ -150,7 +159,7 @@ def test_a_byte_order_mark_is_tolerated(app, method, path):
         "text/html, */*;q=0.01",
     ],
 )
-def test_accept_may_be_anything_that_admits_json(app, accept):
+def test_accept_may_be_anything_that_admits_json(app: Any, accept: str | None) -> None:
     headers = AUTH if accept is None else {**AUTH, "Accept": accept}
     assert send(app, "GET", COLLECTION, headers).status_code == 200
 
@@ -160,7 +169,9 @@ def test_accept_may_be_anything_that_admits_json(app, accept):
 @pytest.mark.parametrize(
     "accept", ["text/html", "text/*", "application/xml", "application/json;q=0"]
 )
-def test_another_media_type_is_not_acceptable(app, method, path, accept):
+def test_another_media_type_is_not_acceptable(
+    app: Any, method: Any, path: Any, accept: str
+) -> None:
     response = send(app, method, path, {**AUTH, **JSON, "Accept": accept}, status=406)
     if method == "HEAD":
         return
@@ -176,7 +187,9 @@ def test_another_media_type_is_not_acceptable(app, method, path, accept):
 @pytest.mark.clause("H-6.9")
 @pytest.mark.parametrize("path", ["/v0/", "/v0/__heartbeat__", "/v0/__lbheartbeat__"])
 @pytest.mark.parametrize("accept", ["text/html", "image/png", "text/plain"])
-def test_utility_endpoints_answer_json_whatever_is_accepted(app, path, accept):
+def test_utility_endpoints_answer_json_whatever_is_accepted(
+    app: Any, path: str, accept: str
+) -> None:
     response = send(app, "GET", path, {"Accept": accept}, status=200)
     assert isinstance(json.loads(response.body), dict)
 
@@ -196,7 +209,9 @@ def test_utility_endpoints_answer_json_whatever_is_accepted(app, path, accept):
         "application/json; charset=utf-8; x=y",
     ],
 )
-def test_writes_take_json_in_any_case_and_with_parameters(app, method, path, content_type):
+def test_writes_take_json_in_any_case_and_with_parameters(
+    app: Any, method: Any, path: Any, content_type: str
+) -> None:
     response = send(app, method, path, {**AUTH, "Content-Type": content_type}, NAMED)
     assert response.status_code in (200, 201)
     assert response.json["data"]["name"] == "cep"
@@ -216,7 +231,9 @@ def test_writes_take_json_in_any_case_and_with_parameters(app, method, path, con
     ],
 )
 @pytest.mark.parametrize("body", [NAMED, b""], ids=["body", "empty"])
-def test_another_media_type_is_not_supported(app, method, path, content_type, body):
+def test_another_media_type_is_not_supported(
+    app: Any, method: Any, path: Any, content_type: str, body: Any
+) -> None:
     response = send(app, method, path, {**AUTH, "Content-Type": content_type}, body, 415)
     assert response.json == {
         "code": 415,
@@ -230,14 +247,16 @@ def test_another_media_type_is_not_supported(app, method, path, content_type, bo
 @pytest.mark.clause("H-6.7")
 @pytest.mark.parametrize(("method", "path"), READS)
 @pytest.mark.parametrize("content_type", ["text/plain", "image/png", "nonsense"])
-def test_reads_and_deletions_take_any_media_type(app, method, path, content_type):
+def test_reads_and_deletions_take_any_media_type(
+    app: Any, method: Any, path: Any, content_type: str
+) -> None:
     response = send(app, method, path, {**AUTH, "Content-Type": content_type}, b"what{ever")
     assert response.status_code == 200
 
 
 @pytest.mark.clause("D-1", "H-6.8")
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_a_body_without_media_type_is_not_supported(app, method, path):
+def test_a_body_without_media_type_is_not_supported(app: Any, method: Any, path: Any) -> None:
     before = app.get(RECORD, headers=AUTH).json
     response = send(app, method, path, AUTH, NAMED, 415)
     assert response.json["message"] == UNSUPPORTED
@@ -246,20 +265,20 @@ def test_a_body_without_media_type_is_not_supported(app, method, path):
 
 @pytest.mark.clause("H-6.8")
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_without_body_no_media_type_is_needed(app, method, path):
+def test_without_body_no_media_type_is_needed(app: Any, method: Any, path: Any) -> None:
     # The body that lacks is the fault, not its type.
     assert send(app, method, path, AUTH).status_code == 400
 
 
 @pytest.mark.clause("D-1")
-def test_a_body_without_media_type_does_not_wipe_a_record_without_schema(app):
+def test_a_body_without_media_type_does_not_wipe_a_record_without_schema(app: Any) -> None:
     send(app, "PUT", SPORE, AUTH, b'{"data": {"other": 2}}', 415)
     assert app.get(SPORE, headers=AUTH).json["data"]["kept"] == 1
 
 
 @pytest.mark.clause("H-6.10")
 @pytest.mark.parametrize("charset", ["latin-1", "utf-16", "nonsense"])
-def test_bodies_are_utf_8_whatever_charset_they_name(app, charset):
+def test_bodies_are_utf_8_whatever_charset_they_name(app: Any, charset: str) -> None:
     headers = {**AUTH, "Content-Type": f"application/json; charset={charset}"}
     response = send(app, "PUT", RECORD, headers, '{"data": {"name": "cèpe"}}'.encode(), 200)
     assert response.json["data"]["name"] == "cèpe"
@@ -274,8 +293,8 @@ def test_bodies_are_utf_8_whatever_charset_they_name(app, charset):
     [(b"{nonsense", 400), (b"[1]", 400), (b'"text"', 400), (b'{"data": {"name": 1}}', 200)],
 )
 def test_the_json_body_of_reads_and_deletions_is_parsed_then_ignored(
-    app, method, path, body, status
-):
+    app: Any, method: Any, path: Any, body: bytes, status: int
+) -> None:
     response = send(app, method, path, {**AUTH, **JSON}, body, status)
     if status == 400:
         assert response.json["errno"] == 107
@@ -297,7 +316,9 @@ FAULTS = [
 @pytest.mark.clause("H-6.1", "H-6.2", "P-10.6")
 @pytest.mark.parametrize("first", range(len(FAULTS)), ids=[name for name, _ in FAULTS])
 @pytest.mark.parametrize(("method", "path"), [("POST", COLLECTION), ("PUT", MALFORMED)])
-def test_the_first_fault_in_the_order_of_processing_decides(app, first, method, path):
+def test_the_first_fault_in_the_order_of_processing_decides(
+    app: Any, first: Any, method: str, path: Any
+) -> None:
     present = {name for name, _ in FAULTS[first:]}
     headers = {
         "Accept": "text/html" if "accept" in present else "*/*",
@@ -309,19 +330,19 @@ def test_the_first_fault_in_the_order_of_processing_decides(app, first, method, 
 
 
 @pytest.mark.clause("H-6.1")
-def test_the_end_of_service_comes_before_the_method():
+def test_the_end_of_service_comes_before_the_method() -> None:
     app = make_app([Mushroom], settings={"eos": "2000-01-01"})
     send(app, "PATCH", COLLECTION, status=410)
 
 
 @pytest.mark.clause("H-6.1", "H-6.2")
-def test_the_method_comes_before_negotiation_and_the_user(app):
+def test_the_method_comes_before_negotiation_and_the_user(app: Any) -> None:
     headers = {"Accept": "text/html", "Content-Type": "text/plain"}
     send(app, "PATCH", COLLECTION, headers, b"{", 405)
 
 
 @pytest.mark.clause("H-6.1")
-def test_faults_of_body_query_string_and_origin_are_collected():
+def test_faults_of_body_query_string_and_origin_are_collected() -> None:
     app = make_app([Mushroom], settings={"cors_origins": "http://a.example"})
     headers = {**AUTH, **JSON, "Origin": "http://b.example"}
     response = send(app, "POST", COLLECTION, headers, INVALID_BODY, 400)
@@ -333,7 +354,7 @@ def test_faults_of_body_query_string_and_origin_are_collected():
 
 @pytest.mark.clause("X-6", "H-29.4")
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_an_origin_that_is_not_allowed_is_refused(method):
+def test_an_origin_that_is_not_allowed_is_refused(method: str) -> None:
     app = make_app([Mushroom], settings={"cors_origins": "http://a.example"})
     headers = {**AUTH, **JSON, "Origin": "http://b.example"}
     if method == "OPTIONS":
@@ -382,7 +403,9 @@ ANOTHER_ID = b'{"data": {"id": "other"}}'
         ("PATCH", SPORE, {}, ANOTHER_ID, 400, "Record id does not match existing record"),
     ],
 )
-def test_later_steps_come_in_order(app, method, path, headers, body, status, says):
+def test_later_steps_come_in_order(
+    app: Any, method: str, path: Any, headers: Any, body: Any, status: int, says: str
+) -> None:
     response = send(app, method, path, {**AUTH, **JSON, **headers}, body, status)
     if status != 304:
         assert says in json.dumps(response.json)
@@ -397,7 +420,7 @@ def test_later_steps_come_in_order(app, method, path, headers, body, status, say
         ({"email": "taken@example.org"}, 409),
     ],
 )
-def test_unicity_comes_last(app, data, status):
+def test_unicity_comes_last(app: Any, data: dict[str, Any], status: int) -> None:
     first, second = (f"/v0/truffles/d1d1d1d1-0000-4000-8000-00000000000{n}" for n in (1, 2))
     body = {"data": {"name": "black", "email": "taken@example.org", "age": 1}}
     app.put_json(first, body, headers=AUTH)
@@ -406,7 +429,7 @@ def test_unicity_comes_last(app, data, status):
 
 
 @pytest.mark.clause("H-6.2")
-def test_negotiation_needs_no_user_but_the_body_does(app):
+def test_negotiation_needs_no_user_but_the_body_does(app: Any) -> None:
     send(app, "POST", COLLECTION, {"Accept": "text/html", **JSON}, NAMED, 406)
     send(app, "POST", COLLECTION, {"Content-Type": "text/plain"}, NAMED, 415)
     send(app, "POST", COLLECTION, JSON, b"{nonsense", 401)
@@ -430,7 +453,9 @@ def test_negotiation_needs_no_user_but_the_body_does(app):
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "OPTIONS"])
-def test_urls_that_are_not_utf_8_are_refused_as_any_request(app, method, path, query):
+def test_urls_that_are_not_utf_8_are_refused_as_any_request(
+    app: Any, method: str, path: str, query: str
+) -> None:
     url = f"{path}?{query}" if query else path
     response = send(app, method, url, {**AUTH, "Origin": "http://a.example"})
     assert response.status_code in (400, 404)
@@ -446,7 +471,9 @@ def test_urls_that_are_not_utf_8_are_refused_as_any_request(app, method, path, q
 @pytest.mark.parametrize(
     ("value", "size", "status"), [(None, 8190, 200), (None, 8191, 431), ("", 20_000, 200)]
 )
-def test_a_list_of_media_types_is_bounded(media_range, value, size, status):
+def test_a_list_of_media_types_is_bounded(
+    media_range: str, value: str | None, size: int, status: int
+) -> None:
     app = make_app(RESOURCES, settings={} if value is None else {"max_url_bytes": value})
     accept = media_range * (size // len(media_range))
     accept = "*/*, " + accept[: size - 5].rstrip(", ") + "," * 20
@@ -462,18 +489,18 @@ def test_a_list_of_media_types_is_bounded(media_range, value, size, status):
 
 
 @pytest.mark.clause("H-6.3", "H-6.4")
-def test_a_verdict_is_the_same_the_second_time(app):
+def test_a_verdict_is_the_same_the_second_time(app: Any) -> None:
     for accept, status in [("text/*", 406), ("text/*;q=0.5, */*;q=0.1", 200), (";;", 200)] * 2:
         assert send(app, "GET", COLLECTION, {**AUTH, "Accept": accept}).status_code == status
 
 
-def test_verdicts_are_those_of_each_offer():
+def test_verdicts_are_those_of_each_offer() -> None:
     asked = [negotiation.admits_any("text/plain", (offer,)) for offer in ("text/plain", *OFFERS)]
 
     assert asked == [True, False]
 
 
-def test_verdicts_are_remembered_of_few_short_texts():
+def test_verdicts_are_remembered_of_few_short_texts() -> None:
     negotiation._judged.cache_clear()
     for number in range(1000):
         assert not negotiation.admits_any(f"text/x{number}", OFFERS)

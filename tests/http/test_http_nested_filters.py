@@ -2,12 +2,14 @@
 
 import json
 import uuid
+from typing import Any
 from urllib.parse import quote
 
 import colander
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, items, listed, store, walk
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
@@ -36,27 +38,27 @@ class Fungus(resource.UserResource):
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app([*RESOURCES, (Fungus, {"collection_path": "/fungi"})])
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
-def url_of(url, **params):
+def url_of(url: Any, **params: Any) -> str:
     query = "&".join(f"{name}={quote(value)}" for name, value in params.items())
     return f"{url}?{query}"
 
 
-def kept(app, headers, name, text, url=LICHENS):
+def kept(app: TestApp, headers: Any, name: Any, text: Any, url: Any = LICHENS) -> list[Any]:
     """Return the names of the records that a filter keeps, sorted."""
     return sorted(listed(app, headers, f"{url}?{name}={quote(text)}", "name"))
 
 
-def refused(app, headers, query, url=LICHENS):
+def refused(app: TestApp, headers: Any, query: Any, url: Any = LICHENS) -> Any:
     return app.get(f"{url}?{query}", headers=headers, status=400).json
 
 
@@ -80,7 +82,7 @@ LISTS = {"none", "one", "mixed", "texts"}
 
 
 @pytest.fixture(scope="module")
-def valued(app):
+def valued(app: TestApp) -> Any:
     """Give the headers of a user who has a record for each of VALUES, and one without value."""
     headers = basic_auth(uuid.uuid4().hex)
     store(app, headers, LICHENS, *({"name": name, "v": v} for name, v in VALUES.items()))
@@ -109,13 +111,15 @@ def valued(app):
         ("_", set()),
     ],
 )
-def test_like_searches_texts(app, valued, text, names):
+def test_like_searches_texts(app: TestApp, valued: Any, text: str, names: set[Any]) -> None:
     assert kept(app, valued, "like_v", text) == sorted(names)
 
 
 @pytest.mark.clause("B-21.16")
 @pytest.mark.parametrize("text", ["12", "1.5", "true", "None", "[1]", '{"a": 1}'])
-def test_like_of_what_is_no_text_is_refused(app, headers, text):
+def test_like_of_what_is_no_text_is_refused(
+    app: TestApp, headers: dict[str, str], text: str
+) -> None:
     message = "Invalid value for like_v"
 
     assert refused(app, headers, f"like_v={quote(text)}") == invalid(
@@ -124,14 +128,14 @@ def test_like_of_what_is_no_text_is_refused(app, headers, text):
 
 
 @pytest.mark.clause("E-3.1", "B-21.15")
-def test_has_tells_null_from_absence(app, valued):
+def test_has_tells_null_from_absence(app: TestApp, valued: Any) -> None:
     assert kept(app, valued, "has_v", "true") == sorted(VALUES)
     assert kept(app, valued, "has_v", "false") == ["missing"]
 
 
 @pytest.mark.clause("E-3.1")
 @pytest.mark.parametrize("text", ["1", "0", "", "maybe", "None", '"true"'])
-def test_has_takes_nothing_but_a_boolean(app, headers, text):
+def test_has_takes_nothing_but_a_boolean(app: TestApp, headers: dict[str, str], text: str) -> None:
     assert refused(app, headers, f"has_v={quote(text)}")["details"] == [
         {"location": "querystring", "name": "has_v", "description": "Invalid value for has_v"}
     ]
@@ -155,7 +159,9 @@ def test_has_takes_nothing_but_a_boolean(app, headers, text):
         ("[[1]]", set(), set()),
     ],
 )
-def test_contains_compares_members_of_arrays(app, valued, text, every, some):
+def test_contains_compares_members_of_arrays(
+    app: TestApp, valued: Any, text: str, every: Any, some: set[Any]
+) -> None:
     assert kept(app, valued, "contains_v", text) == sorted(every)
     assert kept(app, valued, "contains_any_v", text) == sorted(some)
 
@@ -164,7 +170,9 @@ def test_contains_compares_members_of_arrays(app, valued, text, every, some):
 @pytest.mark.parametrize("field", ["id", "last_modified"])
 @pytest.mark.parametrize("prefix", ["contains_", "contains_any_"])
 @pytest.mark.parametrize("text", ["12", "abc", "[1]"])
-def test_id_and_timestamp_contain_nothing(app, headers, prefix, field, text):
+def test_id_and_timestamp_contain_nothing(
+    app: TestApp, headers: dict[str, str], prefix: str, field: str, text: str
+) -> None:
     name = prefix + field
     message = f"Invalid value for {name}"
 
@@ -172,11 +180,11 @@ def test_id_and_timestamp_contain_nothing(app, headers, prefix, field, text):
 
 
 @pytest.mark.clause("E-3.1", "H-12.17")
-def test_operators_on_reserved_members(app, headers):
+def test_operators_on_reserved_members(app: TestApp, headers: dict[str, str]) -> None:
     kept_one, gone = store(app, headers, LICHENS, {"name": "a"}, {"name": "b"})
     app.delete(f"{LICHENS}/{gone['id']}", headers=headers)
 
-    def ids(query):
+    def ids(query: Any) -> Any:
         return listed(app, headers, f"{LICHENS}?{query}")
 
     assert ids(f"like_id={kept_one['id'][1:9].upper()}") == [kept_one["id"]]
@@ -188,14 +196,14 @@ def test_operators_on_reserved_members(app, headers):
 
 
 @pytest.mark.clause("B-21.16", "H-12.15")
-def test_a_timestamp_is_like_no_text(app, headers):
+def test_a_timestamp_is_like_no_text(app: TestApp, headers: dict[str, str]) -> None:
     assert refused(app, headers, "like_last_modified=abc")["details"][0]["description"] == (
         "Invalid value for like_last_modified"
     )
 
 
 @pytest.mark.clause("E-3.1", "H-12.12")
-def test_lists_of_ids_and_timestamps_may_be_json(app, headers):
+def test_lists_of_ids_and_timestamps_may_be_json(app: TestApp, headers: dict[str, str]) -> None:
     one, two, three = store(app, headers, LICHENS, {}, {}, {})
     ids = json.dumps([one["id"], two["id"]])
     times = json.dumps([one["last_modified"], str(three["last_modified"])])
@@ -214,7 +222,9 @@ def test_lists_of_ids_and_timestamps_may_be_json(app, headers):
 
 
 @pytest.mark.clause("E-3.1", "X-25")
-def test_an_array_with_a_number_beyond_64_bits_is_refused(app, headers):
+def test_an_array_with_a_number_beyond_64_bits_is_refused(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     assert refused(app, headers, "in_v=[18446744073709551616]")["details"] == [
         {"location": "querystring", "name": "in_v", "description": "Invalid value for in_v"}
     ]
@@ -222,7 +232,9 @@ def test_an_array_with_a_number_beyond_64_bits_is_refused(app, headers):
 
 @pytest.mark.clause("E-3.1", "H-12.6")
 @pytest.mark.parametrize("prefix", ["like", "has", "contains", "contains_any"])
-def test_operators_on_unknown_fields_are_refused(app, headers, prefix):
+def test_operators_on_unknown_fields_are_refused(
+    app: TestApp, headers: dict[str, str], prefix: str
+) -> None:
     message = f"Unknown filter field '{prefix}_colour'"
 
     assert refused(app, headers, f"{prefix}_colour=true", url=GROWTHS) == invalid(
@@ -231,7 +243,7 @@ def test_operators_on_unknown_fields_are_refused(app, headers, prefix):
 
 
 @pytest.mark.clause("B-21.18")
-def test_equality_with_an_array_or_object_is_exact(app, valued):
+def test_equality_with_an_array_or_object_is_exact(app: TestApp, valued: Any) -> None:
     assert kept(app, valued, "v", "[1]") == ["one"]
     assert kept(app, valued, "v", "[]") == ["none"]
     assert kept(app, valued, "v", "['red']") == []
@@ -239,7 +251,7 @@ def test_equality_with_an_array_or_object_is_exact(app, valued):
 
 
 @pytest.mark.clause("E-3.1", "H-12.20", "X-15")
-def test_operators_choose_what_a_deletion_takes(app, headers):
+def test_operators_choose_what_a_deletion_takes(app: TestApp, headers: dict[str, str]) -> None:
     store(app, headers, GROWTHS, {"title": "red cap"}, {"title": "blue cap"}, {"number": 1})
 
     app.delete(f"{GROWTHS}?like_title=red*", headers=headers)
@@ -251,7 +263,7 @@ def test_operators_choose_what_a_deletion_takes(app, headers):
 
 
 @pytest.mark.clause("E-3.3", "X-27")
-def test_a_declared_field_wins_over_an_operator(app, headers):
+def test_a_declared_field_wins_over_an_operator(app: TestApp, headers: dict[str, str]) -> None:
     store(
         app,
         headers,
@@ -260,7 +272,7 @@ def test_a_declared_field_wins_over_an_operator(app, headers):
         {"age": 9, "like_count": 6, "count": "5", "in_colours": "red,blue"},
     )
 
-    def ages(query):
+    def ages(query: Any) -> Any:
         return listed(app, headers, f"{FUNGI}?{query}", "age")
 
     assert ages("like_count=5") == [1]
@@ -275,7 +287,7 @@ def test_a_declared_field_wins_over_an_operator(app, headers):
 
 
 @pytest.mark.clause("E-3.3", "E-3.2")
-def test_members_of_a_declared_field_win_too(app, headers):
+def test_members_of_a_declared_field_win_too(app: TestApp, headers: dict[str, str]) -> None:
     store(
         app,
         headers,
@@ -284,7 +296,7 @@ def test_members_of_a_declared_field_win_too(app, headers):
         {"age": 4, "min_age": {"unit": 2}},
     )
 
-    def ages(query):
+    def ages(query: Any) -> Any:
         return listed(app, headers, f"{FUNGI}?{query}", "age")
 
     assert ages("min_age.unit=day") == [3]
@@ -292,7 +304,9 @@ def test_members_of_a_declared_field_win_too(app, headers):
 
 
 @pytest.mark.clause("E-3.3", "X-27")
-def test_a_field_that_the_schema_does_not_declare_does_not_win(app, headers):
+def test_a_field_that_the_schema_does_not_declare_does_not_win(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     store(app, headers, LICHENS, {"name": "a", "min_age": 9, "age": 1}, {"name": "b", "age": 12})
 
     assert kept(app, headers, "min_age", "9") == ["b"]
@@ -311,11 +325,11 @@ PEOPLE = [
     {"name": "dotted", "person.age": 18, "person": {"age": 99}},
     {"name": "missing"},
 ]
-EVERYBODY = {record["name"] for record in PEOPLE}
+EVERYBODY = {record["name"] for record in PEOPLE}  # type: ignore[index]
 
 
 @pytest.fixture(scope="module")
-def people(app):
+def people(app: TestApp) -> Any:
     """Give the headers of a user whose records have, or lack, nested members."""
     headers = basic_auth(uuid.uuid4().hex)
     store(app, headers, LICHENS, *PEOPLE)
@@ -347,12 +361,16 @@ def people(app):
         ("person.0.age", "30", set()),
     ],
 )
-def test_nested_members_are_filtered(app, people, name, text, names):
+def test_nested_members_are_filtered(
+    app: TestApp, people: Any, name: str, text: str, names: Any
+) -> None:
     assert kept(app, people, quote(name), text) == sorted(names)
 
 
 @pytest.mark.clause("E-3.2", "H-12.5", "H-12.7")
-def test_any_root_does_where_unknown_fields_are_preserved(app, headers):
+def test_any_root_does_where_unknown_fields_are_preserved(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     store(app, headers, SPORES, {"n": {"m": 1}, "name": "a"}, {"n": {"m": 2}, "name": "b"})
 
     assert listed(app, headers, f"{SPORES}?n.m=1", "name") == ["a"]
@@ -364,7 +382,9 @@ def test_any_root_does_where_unknown_fields_are_preserved(app, headers):
 
 @pytest.mark.clause("E-3.2", "H-12.7")
 @pytest.mark.parametrize("name", [".", "..", "address.", ".street", "address..street", "x.y"])
-def test_what_is_no_path_of_a_known_field_is_refused(app, headers, name):
+def test_what_is_no_path_of_a_known_field_is_refused(
+    app: TestApp, headers: dict[str, str], name: str
+) -> None:
     message = f"Unknown filter field '{name}'"
 
     assert refused(app, headers, f"{name}=1", url=GROWTHS) == invalid(
@@ -373,7 +393,7 @@ def test_what_is_no_path_of_a_known_field_is_refused(app, headers, name):
 
 
 @pytest.mark.clause("E-3.2", "B-6.19", "H-13.7")
-def test_nested_members_are_sorted_on(app, people):
+def test_nested_members_are_sorted_on(app: TestApp, people: Any) -> None:
     ascending = listed(app, people, f"{LICHENS}?_sort=person.age,name", "name")
     descending = listed(app, people, f"{LICHENS}?_sort=-person.age,name", "name")
 
@@ -383,7 +403,7 @@ def test_nested_members_are_sorted_on(app, people):
 
 
 @pytest.mark.clause("E-3.2", "B-21.13", "H-15.2")
-def test_projection_follows_the_same_paths(app, people):
+def test_projection_follows_the_same_paths(app: TestApp, people: Any) -> None:
     url = f"{LICHENS}?_fields=name,person.age&in_name=nested,dotted,scalar,missing&_sort=name"
 
     records = app.get(url, headers=people).json["data"]
@@ -399,7 +419,7 @@ def test_projection_follows_the_same_paths(app, people):
 
 
 @pytest.mark.clause("E-3.2", "H-15.3")
-def test_projection_of_an_unknown_root_is_refused(app, headers):
+def test_projection_of_an_unknown_root_is_refused(app: TestApp, headers: dict[str, str]) -> None:
     body = refused(app, headers, "_fields=x.y", url=GROWTHS)
 
     assert body["details"][0]["description"] == "Fields x do not exist"
@@ -409,7 +429,7 @@ def test_projection_of_an_unknown_root_is_refused(app, headers):
 
 
 @pytest.fixture(scope="module")
-def mixed(app):
+def mixed(app: TestApp) -> Any:
     """Give the headers of a user with records of mixed types, equal timestamps and tombstones."""
     headers = basic_auth(uuid.uuid4().hex)
     records = store(
@@ -443,7 +463,9 @@ def mixed(app):
 @pytest.mark.parametrize(
     ("query", "number"), [("_since=0", 16), ("has_name=true", 13), ("has_person.age=false", 4)]
 )
-def test_pages_give_the_list_each_item_once(app, mixed, query, number, sort, limit):
+def test_pages_give_the_list_each_item_once(
+    app: TestApp, mixed: Any, query: str, number: int, sort: str, limit: int
+) -> None:
     url = f"{LICHENS}?{query}&_sort={sort}"
     whole = app.get(url, headers=mixed).json["data"]
 
@@ -457,13 +479,15 @@ def test_pages_give_the_list_each_item_once(app, mixed, query, number, sort, lim
 @pytest.mark.clause("E-3.2", "H-14.7", "H-14.10")
 @pytest.mark.parametrize("limit", [1, 2, 7])
 @pytest.mark.parametrize("sort", ["person.age", "-person.age,name"])
-def test_writes_of_others_in_between_disturb_no_pages(app, headers, sort, limit):
+def test_writes_of_others_in_between_disturb_no_pages(
+    app: TestApp, headers: dict[str, str], sort: str, limit: int
+) -> None:
     store(app, headers, LICHENS, *PEOPLE)
     url = f"{LICHENS}?_sort={sort}"
     whole = app.get(url, headers=headers).json["data"]
     others = []
 
-    def write(pages):
+    def write(pages: Any) -> None:
         if others:
             app.delete(f"{LICHENS}/{others.pop()['id']}", headers=headers)
         added = [{"name": "other", "person": {"age": age}} for age in (None, 17, "30", 99)]

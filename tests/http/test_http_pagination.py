@@ -4,11 +4,13 @@ import base64
 import json
 import random
 import uuid
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, items, listed, store, walk
 from testapp import RESOURCES, Lichen
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
@@ -41,9 +43,9 @@ VALUES = [1, 1, 1.0, 10, 9, "1", "a", "a", "B", None, None, True, False, [1], [1
 VALUES += [{"a": None}, "\u00e9", 0, -3.5]
 
 
-def _mixed_records():
+def _mixed_records() -> Any:
     records = [{"w": n % 3, "v": value, "o": {"p": n % 2}} for n, value in enumerate(VALUES)]
-    records += [{"w": n} for n in (1, 2)] + [{"v": 1}, {}, {"w": "text"}, {"w": None}]
+    records += [{"w": n} for n in (1, 2)] + [{"v": 1}, {}, {"w": "text"}, {"w": None}]  # type: ignore[arg-type]
     random.Random(1).shuffle(records)
     # A third imported with the same two timestamps.
     for n, record in enumerate(records):
@@ -52,7 +54,7 @@ def _mixed_records():
     return [{"w": "first"}, *records]
 
 
-def mixed(app, headers):
+def mixed(app: TestApp, headers: Any) -> Any:
     """Store records of all sorts, several tombstones among them; return how many of both."""
     stored = store(app, headers, LICHENS, *_mixed_records())
     for record in stored[1::6]:
@@ -61,18 +63,18 @@ def mixed(app, headers):
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture(scope="module")
-def mixed_user(app):
+def mixed_user(app: TestApp) -> Any:
     """Give the headers of a user with records and tombstones of all sorts, only read."""
     headers = basic_auth(uuid.uuid4().hex)
     mixed(app, headers)
@@ -80,7 +82,7 @@ def mixed_user(app):
 
 
 @pytest.fixture
-def numbered(app, headers):
+def numbered(app: TestApp, headers: dict[str, str]) -> Any:
     """Store five records, numbered from 0 in order of creation."""
     return store(app, headers, LICHENS, *({"n": n} for n in range(5)))
 
@@ -94,8 +96,8 @@ def numbered(app, headers):
 @pytest.mark.parametrize("selection", SELECTIONS)
 @pytest.mark.parametrize("sort", SORTS)
 def test_a_walk_gives_each_item_once_in_the_order_of_the_whole_list(
-    app, mixed_user, sort, selection, limit
-):
+    app: TestApp, mixed_user: Any, sort: Any, selection: Any, limit: Any
+) -> None:
     url = f"{LICHENS}?_sort={sort}&{selection}"
     whole = app.get(url, headers=mixed_user)
 
@@ -111,7 +113,9 @@ def test_a_walk_gives_each_item_once_in_the_order_of_the_whole_list(
 
 @pytest.mark.clause("D-24")
 @pytest.mark.parametrize("sort", ["", "n", "-n", "last_modified"])
-def test_items_alike_in_everything_are_neither_lost_nor_repeated(app, headers, sort):
+def test_items_alike_in_everything_are_neither_lost_nor_repeated(
+    app: TestApp, headers: dict[str, str], sort: str
+) -> None:
     store(app, headers, LICHENS, {"n": "recent"})
     imported = store(app, headers, LICHENS, *[{"n": 1, "last_modified": 1000}] * 4)
 
@@ -126,8 +130,8 @@ def test_items_alike_in_everything_are_neither_lost_nor_repeated(app, headers, s
 @pytest.mark.parametrize("selection", ["", "_since=0"])
 @pytest.mark.parametrize("sort", ["", "v", "-v", "w,-v", "last_modified", "id", "-deleted,v"])
 def test_writes_of_other_records_neither_hide_nor_repeat_items(
-    app, headers, sort, selection, limit
-):
+    app: TestApp, headers: dict[str, str], sort: str, selection: str, limit: int
+) -> None:
     chance = random.Random(2)
     lasting = mixed(app, headers)
     others = store(app, headers, LICHENS, *({"v": value, "w": 1} for value in VALUES[::2]))
@@ -135,7 +139,7 @@ def test_writes_of_other_records_neither_hide_nor_repeat_items(
     url = f"{LICHENS}?_sort={sort}&{selection}"
     expected = [i for i in app.get(url, headers=headers).json["data"] if i["id"] in lasting_ids]
 
-    def write(pages):
+    def write(pages: Any) -> None:
         if len(pages) > 8:
             return  # In order of change, writing faster than reading never ends.
         body = {"data": {"v": chance.choice(VALUES), "w": chance.choice([1, 2, None])}}
@@ -154,7 +158,9 @@ def test_writes_of_other_records_neither_hide_nor_repeat_items(
 
 
 @pytest.mark.clause("H-14.10")
-def test_a_page_starts_after_the_last_item_even_when_that_is_gone(app, headers, numbered):
+def test_a_page_starts_after_the_last_item_even_when_that_is_gone(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
     first = app.get(f"{LICHENS}?_limit=2&_sort=n", headers=headers)
     for record in numbered[:2]:
         app.delete(f"{LICHENS}/{record['id']}", headers=headers)
@@ -167,7 +173,9 @@ def test_a_page_starts_after_the_last_item_even_when_that_is_gone(app, headers, 
 
 @pytest.mark.clause("D-27", "H-11.6")
 @pytest.mark.parametrize("sort", ["n", "-n", ""])
-def test_a_page_beyond_the_end_is_empty(app, headers, numbered, sort):
+def test_a_page_beyond_the_end_is_empty(
+    app: TestApp, headers: dict[str, str], numbered: Any, sort: str
+) -> None:
     first = app.get(f"{LICHENS}?_limit=3&_sort={sort}", headers=headers)
     kept = {item["id"] for item in first.json["data"]}
     for record in numbered:
@@ -196,7 +204,9 @@ def test_a_page_beyond_the_end_is_empty(app, headers, numbered, sort):
         ("9" * 40, 5, False),
     ],
 )
-def test_a_limit_is_the_maximal_size_of_the_page(app, headers, numbered, limit, size, has_next):
+def test_a_limit_is_the_maximal_size_of_the_page(
+    app: TestApp, headers: dict[str, str], numbered: Any, limit: str, size: int, has_next: bool
+) -> None:
     response = app.get(f"{LICHENS}?_limit={limit}", headers=headers)
 
     assert len(response.json["data"]) == size
@@ -206,7 +216,9 @@ def test_a_limit_is_the_maximal_size_of_the_page(app, headers, numbered, limit, 
 @pytest.mark.clause("H-14.2", "D-20")
 @pytest.mark.parametrize("limit", ["abc", "1.5", "0", "-1", "00", "+", "1e3", "None", "%D9%A1"])
 @pytest.mark.parametrize("paginate_by", [None, "2"])
-def test_what_is_no_positive_integer_is_400(headers, limit, paginate_by):
+def test_what_is_no_positive_integer_is_400(
+    headers: dict[str, str], limit: str, paginate_by: str | None
+) -> None:
     settings = {"paginate_by": paginate_by} if paginate_by else {}
     app = make_app([Lichen], settings=settings)
     description = "_limit should be an integer"
@@ -229,7 +241,9 @@ def test_what_is_no_positive_integer_is_400(headers, limit, paginate_by):
         (f"?_limit={'9' * 40}", 3),
     ],
 )
-def test_the_operator_sets_default_and_ceiling(headers, query, size):
+def test_the_operator_sets_default_and_ceiling(
+    headers: dict[str, str], query: str, size: int
+) -> None:
     app = make_app([Lichen], settings={"paginate_by": "3"})
     store(app, headers, LICHENS, *({"n": n} for n in range(7)))
 
@@ -245,7 +259,7 @@ def test_the_operator_sets_default_and_ceiling(headers, query, size):
 
 @pytest.mark.clause("H-14.4", "D-20")
 @pytest.mark.parametrize("query", ["", "?_limit="])
-def test_without_limit_a_list_is_whole(app, headers, query):
+def test_without_limit_a_list_is_whole(app: TestApp, headers: dict[str, str], query: str) -> None:
     store(app, headers, LICHENS, *({"n": n} for n in range(60)))
 
     response = app.get(LICHENS + query, headers=headers)
@@ -257,7 +271,9 @@ def test_without_limit_a_list_is_whole(app, headers, query):
 @pytest.mark.clause("D-29", "X-27")
 @pytest.mark.setting("storage_max_fetch_size")
 @pytest.mark.parametrize("query", ["", "?_limit=100", "?_sort=n&_since=0"])
-def test_a_list_cut_by_the_fetch_ceiling_has_a_next_page(headers, query):
+def test_a_list_cut_by_the_fetch_ceiling_has_a_next_page(
+    headers: dict[str, str], query: str
+) -> None:
     app = make_app([Lichen], settings={"storage_max_fetch_size": "3"})
     store(app, headers, LICHENS, *({"n": n} for n in range(7)))
 
@@ -272,7 +288,9 @@ def test_a_list_cut_by_the_fetch_ceiling_has_a_next_page(headers, query):
 
 
 @pytest.mark.clause("H-14.5")
-def test_the_next_page_is_the_same_request_with_limit_and_token(app, headers, numbered):
+def test_the_next_page_is_the_same_request_with_limit_and_token(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
     params = [
         ("_sort", "-n"),
         ("_since", "0"),
@@ -298,7 +316,9 @@ def test_the_next_page_is_the_same_request_with_limit_and_token(app, headers, nu
 
 
 @pytest.mark.clause("H-14.5")
-def test_the_token_is_replaced_on_each_page(app, headers, numbered):
+def test_the_token_is_replaced_on_each_page(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
     pages = walk(app, headers, f"{LICHENS}?_limit=1")
 
     queries = [parse_qs(urlsplit(page.headers["Next-Page"]).query) for page in pages[:-1]]
@@ -308,7 +328,9 @@ def test_the_token_is_replaced_on_each_page(app, headers, numbered):
 
 @pytest.mark.clause("H-14.6")
 @pytest.mark.parametrize("limit", [1, 2, 3, 6])
-def test_an_exact_multiple_has_no_empty_page_at_the_end(app, headers, limit):
+def test_an_exact_multiple_has_no_empty_page_at_the_end(
+    app: TestApp, headers: dict[str, str], limit: int
+) -> None:
     store(app, headers, LICHENS, *({"n": n} for n in range(6)))
 
     pages = walk(app, headers, f"{LICHENS}?_limit={limit}")
@@ -317,7 +339,9 @@ def test_an_exact_multiple_has_no_empty_page_at_the_end(app, headers, limit):
 
 
 @pytest.mark.clause("H-14.8")
-def test_a_repeated_request_gives_the_same_next_page(app, headers, numbered):
+def test_a_repeated_request_gives_the_same_next_page(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
     first = [app.get(f"{LICHENS}?_limit=2&_sort=n", headers=headers) for _ in range(2)]
     second = [app.get(first[0].headers["Next-Page"], headers=headers) for _ in range(2)]
 
@@ -340,7 +364,9 @@ class Tree(resource.UserResource):
         ("api.example:80", "https", "https://api.example:80"),
     ],
 )
-def test_the_next_page_keeps_scheme_host_port_and_path_variables(headers, host, scheme, base):
+def test_the_next_page_keeps_scheme_host_port_and_path_variables(
+    headers: dict[str, str], host: str, scheme: str, base: str
+) -> None:
     paths = {
         "collection_path": "/forests/{{forest}}/trees",
         "record_path": "/forests/{{forest}}/trees/{{id}}",
@@ -357,7 +383,9 @@ def test_the_next_page_keeps_scheme_host_port_and_path_variables(headers, host, 
 
 
 @pytest.mark.clause("H-14.13")
-def test_conditions_detect_changes_while_paging(app, headers, numbered):
+def test_conditions_detect_changes_while_paging(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
     first = app.get(f"{LICHENS}?_limit=2", headers=headers)
     etag, url = first.headers["ETag"], first.headers["Next-Page"]
 
@@ -372,14 +400,16 @@ def test_conditions_detect_changes_while_paging(app, headers, numbered):
 # Tokens
 
 
-def token_of(app, headers, url):
+def token_of(app: TestApp, headers: Any, url: Any) -> Any:
     """Return the token of the second page."""
     next_page = app.get(url, headers=headers).headers["Next-Page"]
     return parse_qs(urlsplit(next_page).query)["_token"][0]
 
 
 @pytest.mark.clause("H-14.9")
-def test_a_token_holds_the_sort_values_of_the_last_item_and_the_offset(app, headers, numbered):
+def test_a_token_holds_the_sort_values_of_the_last_item_and_the_offset(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
     token = token_of(app, headers, f"{LICHENS}?_limit=2&_sort=-n")
 
     content = json.loads(base64.b64decode(token, validate=True))
@@ -392,7 +422,7 @@ def test_a_token_holds_the_sort_values_of_the_last_item_and_the_offset(app, head
 GOOD = {"n": 1, "last_modified": 1000, "id": "a"}
 
 
-def encoded(content):
+def encoded(content: Any) -> Any:
     return base64.b64encode(json.dumps(content).encode()).decode()
 
 
@@ -436,7 +466,9 @@ def encoded(content):
     ],
 )
 @pytest.mark.parametrize("limit", ["", "&_limit=2"])
-def test_a_token_that_cannot_have_been_given_is_400(app, headers, numbered, token, limit):
+def test_a_token_that_cannot_have_been_given_is_400(
+    app: TestApp, headers: dict[str, str], numbered: Any, token: Any, limit: str
+) -> None:
     description = "_token has invalid content"
 
     url = f"{LICHENS}?_sort=n{limit}&_token={quote(token)}"
@@ -446,7 +478,9 @@ def test_a_token_that_cannot_have_been_given_is_400(app, headers, numbered, toke
 
 
 @pytest.mark.clause("D-21")
-def test_a_token_of_another_order_is_400(app, headers, numbered):
+def test_a_token_of_another_order_is_400(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
     token = token_of(app, headers, f"{LICHENS}?_limit=2&_sort=n")
 
     app.get(f"{LICHENS}?_limit=2&_sort=m&_token={quote(token)}", headers=headers, status=400)
@@ -455,7 +489,9 @@ def test_a_token_of_another_order_is_400(app, headers, numbered):
 
 @pytest.mark.clause("D-21", "D-26")
 @pytest.mark.parametrize("value", [1, "a", None, True, [1], {"a": [None]}, 2**53 + 1])
-def test_a_token_carries_values_of_any_type(app, headers, value):
+def test_a_token_carries_values_of_any_type(
+    app: TestApp, headers: dict[str, str], value: Any
+) -> None:
     stored = store(app, headers, LICHENS, {"n": value}, {"n": value}, {"n": value})
 
     pages = walk(app, headers, f"{LICHENS}?_limit=1&_sort=n")
@@ -464,19 +500,23 @@ def test_a_token_carries_values_of_any_type(app, headers, value):
 
 
 @pytest.mark.clause("H-14.11")
-def test_an_empty_token_is_ignored(app, headers, numbered):
+def test_an_empty_token_is_ignored(app: TestApp, headers: dict[str, str], numbered: Any) -> None:
     assert listed(app, headers, f"{LICHENS}?_limit=2&_token=", "n") == [4, 3]
 
 
 @pytest.mark.clause("H-14.10", "H-14.4")
-def test_a_token_without_limit_gives_all_that_follows(app, headers, numbered):
+def test_a_token_without_limit_gives_all_that_follows(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
     token = token_of(app, headers, f"{LICHENS}?_limit=2&_sort=n")
 
     assert listed(app, headers, f"{LICHENS}?_sort=n&_token={quote(token)}", "n") == [2, 3, 4]
 
 
 @pytest.mark.clause("H-14.7")
-def test_a_schema_with_optional_fields_is_walked_on_any_of_them(app, headers):
+def test_a_schema_with_optional_fields_is_walked_on_any_of_them(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     store(
         app, headers, GROWTHS, {"number": 2}, {}, {"title": "a"}, {"number": 10}, {}, {"number": 9}
     )

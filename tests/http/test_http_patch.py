@@ -1,10 +1,12 @@
 """Modification by PATCH (H-20)."""
 
 import uuid
+from typing import Any
 
 import colander
 import pytest
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet import events, resource
 from cliquet.testing.web import basic_auth, make_app
@@ -35,7 +37,7 @@ class Mossy(resource.UserResource):
 
     mapping = MossySchema()
 
-    def process_record(self, new, old=None):
+    def process_record(self, new: Any, old: Any = None) -> Any:
         new = super().process_record(new, old)
         new.pop("secret", None)
         if "title" in new:
@@ -44,13 +46,13 @@ class Mossy(resource.UserResource):
 
 
 @pytest.fixture(scope="module")
-def seen():
+def seen() -> list[Any]:
     """Return the list to which the events of changes are added."""
     return []
 
 
 @pytest.fixture(scope="module")
-def app(seen):
+def app(seen: list[Any]) -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(
         [*RESOURCES, Badge, Mossy],
@@ -59,37 +61,41 @@ def app(seen):
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture
-def stored(app, headers):
+def stored(app: TestApp, headers: dict[str, str]) -> Any:
     """Store a record, and return it and its URL."""
 
-    def stored(path, data):
+    def stored(path: str, data: Any) -> Any:
         record = app.post_json(f"/v0{path}", {"data": data}, headers=headers).json["data"]
         return record, f"/v0{path}/{record['id']}"
 
     return stored
 
 
-def patch(app, url, headers, data, behavior=None, status=200):
+def patch(
+    app: TestApp, url: Any, headers: Any, data: Any, behavior: Any = None, status: int | str = 200
+) -> Any:
     if behavior is not None:
         headers = {**headers, "Response-Behavior": behavior}
     return app.patch_json(url, {"data": data}, headers=headers, status=status)
 
 
-def fetch(app, url, headers):
+def fetch(app: TestApp, url: Any, headers: Any) -> Any:
     return app.get(url, headers=headers).json["data"]
 
 
-def collection_etag(app, url, headers):
+def collection_etag(app: TestApp, url: Any, headers: Any) -> Any:
     return app.get(url.rpartition("/")[0], headers=headers).headers["ETag"]
 
 
 @pytest.mark.clause("H-20.1")
-def test_members_are_merged_at_the_root_only(app, headers, stored):
+def test_members_are_merged_at_the_root_only(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     record, url = stored("/spores", {"a": 1, "o": {"x": 1, "y": 2}})
 
     response = patch(app, url, headers, {"o": {"z": 3}, "b": [1]})
@@ -110,7 +116,9 @@ def test_members_are_merged_at_the_root_only(app, headers, stored):
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/xml", "application/json-seq", "application/jsonx"]
 )
-def test_other_media_types_are_415_as_for_put(app, headers, stored, content_type):
+def test_other_media_types_are_415_as_for_put(
+    app: TestApp, headers: dict[str, str], stored: Any, content_type: str
+) -> None:
     _, url = stored("/spores", {"a": 1})
 
     response = app.patch(
@@ -131,7 +139,9 @@ def test_other_media_types_are_415_as_for_put(app, headers, stored, content_type
 
 
 @pytest.mark.clause("H-20.1")
-def test_a_list_of_operations_is_no_body_of_type_json(app, headers, stored):
+def test_a_list_of_operations_is_no_body_of_type_json(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     record, url = stored("/spores", {"a": 1})
 
     operations = [{"op": "remove", "path": "/a"}]
@@ -150,7 +160,15 @@ def test_a_list_of_operations_is_no_body_of_type_json(app, headers, stored):
         ("/psilos", {}, {"rank": "first"}, 'data.rank in body: "first" is not a number'),
     ],
 )
-def test_the_merged_record_must_fit_the_schema(app, headers, stored, path, data, changes, message):
+def test_the_merged_record_must_fit_the_schema(
+    app: TestApp,
+    headers: dict[str, str],
+    stored: Any,
+    path: str,
+    data: Any,
+    changes: dict[str, Any],
+    message: str,
+) -> None:
     record, url = stored(path, data)
 
     response = patch(app, url, headers, changes, status=400)
@@ -162,7 +180,9 @@ def test_the_merged_record_must_fit_the_schema(app, headers, stored, path, data,
 
 
 @pytest.mark.clause("H-20.2")
-def test_null_restores_the_default_of_a_field(app, headers, stored):
+def test_null_restores_the_default_of_a_field(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     for path, sent, field, default in [
         ("/psilos", {"edible": True}, "edible", False),
         ("/badges", {"label": "gold"}, "label", "none"),
@@ -173,7 +193,9 @@ def test_null_restores_the_default_of_a_field(app, headers, stored):
 
 
 @pytest.mark.clause("H-20.2")
-def test_null_removes_a_field_that_is_dropped_when_missing(app, headers, stored):
+def test_null_removes_a_field_that_is_dropped_when_missing(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     _, url = stored("/psilos", {"rank": 3})
 
     assert "rank" not in patch(app, url, headers, {"rank": None}).json["data"]
@@ -181,7 +203,9 @@ def test_null_removes_a_field_that_is_dropped_when_missing(app, headers, stored)
 
 
 @pytest.mark.clause("H-20.2")
-def test_null_is_stored_where_unknown_fields_are(app, headers, stored):
+def test_null_is_stored_where_unknown_fields_are(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     _, url = stored("/spores", {"a": 1})
 
     patch(app, url, headers, {"a": None, "b": None})
@@ -191,7 +215,9 @@ def test_null_is_stored_where_unknown_fields_are(app, headers, stored):
 
 
 @pytest.mark.clause("H-20.2")
-def test_undeclared_fields_are_dropped_from_a_patch(app, headers, stored):
+def test_undeclared_fields_are_dropped_from_a_patch(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     record, url = stored("/mushrooms", {"name": "cep"})
 
     assert patch(app, url, headers, {"colour": "brown"}).json["data"] == record
@@ -208,7 +234,14 @@ def test_undeclared_fields_are_dropped_from_a_patch(app, headers, stored):
         ("/mossys", {"title": "a"}, {"title": "A"}),
     ],
 )
-def test_a_patch_that_changes_nothing_writes_nothing(app, headers, stored, path, data, changes):
+def test_a_patch_that_changes_nothing_writes_nothing(
+    app: TestApp,
+    headers: dict[str, str],
+    stored: Any,
+    path: str,
+    data: dict[str, Any],
+    changes: Any,
+) -> None:
     record, url = stored(path, data)
     before = collection_etag(app, url, headers)
 
@@ -221,7 +254,9 @@ def test_a_patch_that_changes_nothing_writes_nothing(app, headers, stored, path,
 
 @pytest.mark.clause("H-20.4")
 @pytest.mark.parametrize(("before", "after"), [(1, True), (0, False), ("1", 1), (None, 0)])
-def test_values_of_different_types_differ(app, headers, stored, before, after):
+def test_values_of_different_types_differ(
+    app: TestApp, headers: dict[str, str], stored: Any, before: int | str | None, after: bool | int
+) -> None:
     record, url = stored("/spores", {"a": before})
 
     modified = patch(app, url, headers, {"a": after}).json["data"]
@@ -232,7 +267,9 @@ def test_values_of_different_types_differ(app, headers, stored, before, after):
 
 @pytest.mark.clause("H-20.4")
 @pytest.mark.parametrize("path", ["/mushrooms", "/spores"])
-def test_another_timestamp_is_a_change_even_if_it_is_ignored(app, headers, stored, path):
+def test_another_timestamp_is_a_change_even_if_it_is_ignored(
+    app: TestApp, headers: dict[str, str], stored: Any, path: str
+) -> None:
     record, url = stored(path, {"name": "cep"})
 
     older = patch(app, url, headers, {"last_modified": record["last_modified"] - 5}).json["data"]
@@ -243,7 +280,9 @@ def test_another_timestamp_is_a_change_even_if_it_is_ignored(app, headers, store
 
 
 @pytest.mark.clause("H-20.7", "P-11.3", "P-17.5")
-def test_a_read_only_field_cannot_be_changed(app, headers, stored):
+def test_a_read_only_field_cannot_be_changed(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     record, url = stored("/badges", {"serial": 7})
 
     # The label does not fit, but the read-only field is looked at first.
@@ -260,7 +299,9 @@ def test_a_read_only_field_cannot_be_changed(app, headers, stored):
 
 
 @pytest.mark.clause("H-20.7")
-def test_only_the_first_read_only_field_is_reported(app, headers, stored):
+def test_only_the_first_read_only_field_is_reported(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     _, url = stored("/badges", {"serial": 7, "maker": "me"})
 
     response = patch(app, url, headers, {"maker": "you", "serial": 8}, status=400)
@@ -269,7 +310,9 @@ def test_only_the_first_read_only_field_is_reported(app, headers, stored):
 
 
 @pytest.mark.clause("H-20.7", "P-11.3")
-def test_a_read_only_field_may_be_repeated_or_set_where_it_was_not(app, headers, stored):
+def test_a_read_only_field_may_be_repeated_or_set_where_it_was_not(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     _, url = stored("/badges", {"serial": 7})
 
     modified = patch(app, url, headers, {"serial": 7, "maker": "me", "label": "x"}).json["data"]
@@ -280,7 +323,9 @@ def test_a_read_only_field_may_be_repeated_or_set_where_it_was_not(app, headers,
 
 @pytest.mark.clause("H-20.8")
 @pytest.mark.parametrize("record_id", [UUID, None, 5, ""])
-def test_another_id_is_400_where_the_schema_keeps_it(app, headers, stored, record_id):
+def test_another_id_is_400_where_the_schema_keeps_it(
+    app: TestApp, headers: dict[str, str], stored: Any, record_id: Any
+) -> None:
     record, url = stored("/spores", {"a": 1})
 
     response = patch(app, url, headers, {"id": record_id, "a": 2}, status=400)
@@ -294,7 +339,9 @@ def test_another_id_is_400_where_the_schema_keeps_it(app, headers, stored, recor
 
 
 @pytest.mark.clause("H-20.8", "H-23.5", "P-17.4")
-def test_a_unique_field_that_is_taken_is_409(app, headers, stored):
+def test_a_unique_field_that_is_taken_is_409(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     holder, _ = stored("/truffles", {"name": "black", "code": 5})
     record, url = stored("/truffles", {"name": "white"})
 
@@ -325,7 +372,13 @@ def test_a_unique_field_that_is_taken_is_409(app, headers, stored):
         ("DIFF", {"title": "new"}),
     ],
 )
-def test_the_client_chooses_what_the_response_shows(app, headers, stored, behavior, shown):
+def test_the_client_chooses_what_the_response_shows(
+    app: TestApp,
+    headers: dict[str, str],
+    stored: Any,
+    behavior: str | None,
+    shown: dict[str, Any] | None,
+) -> None:
     # `a` does not change, `b` is stored as sent, `title` is stored otherwise.
     _, url = stored("/mossys", {"title": "old", "a": 1, "b": 1})
 
@@ -338,7 +391,9 @@ def test_the_client_chooses_what_the_response_shows(app, headers, stored, behavi
 
 @pytest.mark.clause("H-20.10")
 @pytest.mark.parametrize("behavior", ["light", "diff"])
-def test_nothing_changed_shows_nothing(app, headers, stored, behavior):
+def test_nothing_changed_shows_nothing(
+    app: TestApp, headers: dict[str, str], stored: Any, behavior: str
+) -> None:
     _, url = stored("/spores", {"a": 1})
 
     assert patch(app, url, headers, {"a": 1}, behavior).json == {"data": {}}
@@ -347,7 +402,9 @@ def test_nothing_changed_shows_nothing(app, headers, stored, behavior):
 @pytest.mark.clause("H-20.10")
 @pytest.mark.parametrize("behavior", ["light", "diff"])
 @pytest.mark.parametrize("path", ["/mushrooms", "/spores"])
-def test_a_timestamp_that_was_ignored_is_corrected(app, headers, stored, path, behavior):
+def test_a_timestamp_that_was_ignored_is_corrected(
+    app: TestApp, headers: dict[str, str], stored: Any, path: str, behavior: str
+) -> None:
     record, url = stored(path, {"name": "cep"})
     older = record["last_modified"] - 5
 
@@ -359,7 +416,9 @@ def test_a_timestamp_that_was_ignored_is_corrected(app, headers, stored, path, b
 
 
 @pytest.mark.clause("H-20.10")
-def test_a_timestamp_that_was_taken_is_no_difference(app, headers, stored):
+def test_a_timestamp_that_was_taken_is_no_difference(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     record, url = stored("/spores", {"a": 1})
     newer = record["last_modified"] + 1_000_000
 
@@ -371,7 +430,9 @@ def test_a_timestamp_that_was_taken_is_no_difference(app, headers, stored):
 
 @pytest.mark.clause("D-8")
 @pytest.mark.parametrize("behavior", ["light", "diff"])
-def test_a_member_that_is_gone_is_not_shown(app, headers, stored, behavior):
+def test_a_member_that_is_gone_is_not_shown(
+    app: TestApp, headers: dict[str, str], stored: Any, behavior: str
+) -> None:
     _, psilo = stored("/psilos", {"rank": 3})
     _, mossy = stored("/mossys", {"title": "a"})
 
@@ -386,7 +447,9 @@ def test_a_member_that_is_gone_is_not_shown(app, headers, stored, behavior):
 @pytest.mark.clause("H-20.12", "H-9.7")
 @pytest.mark.parametrize("behavior", ["full", "light", "diff"])
 @pytest.mark.parametrize("changes", [{"a": 1}, {"a": 2}])
-def test_the_tag_of_the_resulting_version_is_always_there(app, headers, stored, behavior, changes):
+def test_the_tag_of_the_resulting_version_is_always_there(
+    app: TestApp, headers: dict[str, str], stored: Any, behavior: str, changes: dict[str, Any]
+) -> None:
     _, url = stored("/spores", {"a": 1})
 
     response = patch(app, url, headers, changes, behavior)
@@ -398,7 +461,7 @@ def test_the_tag_of_the_resulting_version_is_always_there(app, headers, stored, 
 
 @pytest.mark.clause("H-20.13")
 @pytest.mark.parametrize("state", ["unknown", "deleted"])
-def test_a_bad_body_comes_before_the_404(app, headers, state):
+def test_a_bad_body_comes_before_the_404(app: TestApp, headers: dict[str, str], state: str) -> None:
     url = f"/v0/mushrooms/{UUID}"
     if state == "deleted":
         app.put_json(url, {"data": {"name": "cep"}}, headers=headers)
@@ -412,7 +475,7 @@ def test_a_bad_body_comes_before_the_404(app, headers, state):
 
 
 @pytest.mark.clause("D-72")
-def test_an_empty_body_is_400(app, headers, stored):
+def test_an_empty_body_is_400(app: TestApp, headers: dict[str, str], stored: Any) -> None:
     _, url = stored("/spores", {"a": 1})
 
     for content_type in ({"Content-Type": "application/json"}, {}):
@@ -423,7 +486,7 @@ def test_an_empty_body_is_400(app, headers, stored):
 
 
 @pytest.mark.clause("D-72")
-def test_if_match_alone_is_enough(app, headers, stored):
+def test_if_match_alone_is_enough(app: TestApp, headers: dict[str, str], stored: Any) -> None:
     record, url = stored("/spores", {"a": 1})
     tag = {"If-Match": f'"{record["last_modified"]}"'}
 
@@ -436,8 +499,8 @@ def test_if_match_alone_is_enough(app, headers, stored):
 @pytest.mark.clause("P-34.2")
 @pytest.mark.parametrize("behavior", ["full", "light", "diff"])
 def test_subscribers_get_the_whole_record_whatever_the_client_asked_for(
-    app, headers, stored, seen, behavior
-):
+    app: TestApp, headers: dict[str, str], stored: Any, seen: list[Any], behavior: str
+) -> None:
     record, url = stored("/mossys", {"title": "old", "a": 1})
 
     patch(app, url, headers, {"title": "NEW"}, behavior)

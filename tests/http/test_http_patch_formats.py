@@ -2,11 +2,13 @@
 
 import json
 import uuid
+from typing import Any
 
 import colander
 import pytest
 from support.sharing import Amanita
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet import events, resource
 from cliquet.testing.web import basic_auth, make_app
@@ -33,7 +35,7 @@ class Bracket(resource.UserResource):
 
     mapping = BracketSchema()
 
-    def apply_changes(self, record, changes):
+    def apply_changes(self, record: Any, changes: Any) -> Any:
         seen = dict(record)
         if "LOUD" in changes.values():
             seen["name"] = record["name"].upper()
@@ -43,13 +45,13 @@ class Bracket(resource.UserResource):
 
 
 @pytest.fixture(scope="module")
-def seen():
+def seen() -> list[Any]:
     """Return the list to which the events of changes are added."""
     return []
 
 
 @pytest.fixture(scope="module")
-def app(seen):
+def app(seen: list[Any]) -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(
         [*RESOURCES, Bracket, Amanita],
@@ -59,15 +61,15 @@ def app(seen):
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture
-def stored(app, headers):
+def stored(app: TestApp, headers: dict[str, str]) -> Any:
     """Store a record, and return it and its URL."""
 
-    def stored(path, data, **members):
+    def stored(path: str, data: Any, **members: Any) -> Any:
         body = {"data": data, **members}
         record = app.post_json(f"/v0{path}", body, headers=headers).json["data"]
         return record, f"/v0{path}/{record['id']}"
@@ -75,27 +77,39 @@ def stored(app, headers):
     return stored
 
 
-def patch(app, url, headers, content_type, body, status=200, **more):
+def patch(
+    app: TestApp,
+    url: Any,
+    headers: Any,
+    content_type: Any,
+    body: Any,
+    status: int | str = 200,
+    **more: Any,
+) -> Any:
     text = body if isinstance(body, str) else json.dumps(body)
     headers = {**headers, **more, "Content-Type": content_type}
     return app.patch(url, text, headers=headers, status=status)
 
 
-def merge(app, url, headers, body, status=200, **more):
+def merge(
+    app: TestApp, url: Any, headers: Any, body: Any, status: int | str = 200, **more: Any
+) -> Any:
     return patch(app, url, headers, MERGE_PATCH, body, status, **more)
 
 
-def operate(app, url, headers, *operations, status=200, **more):
+def operate(
+    app: TestApp, url: Any, headers: Any, *operations: Any, status: int | str = 200, **more: Any
+) -> Any:
     return patch(app, url, headers, JSON_PATCH, list(operations), status, **more)
 
 
-def details(response):
+def details(response: Any) -> list[Any]:
     return [
         (item["location"], item["name"], item["description"]) for item in response.json["details"]
     ]
 
 
-def content(record):
+def content(record: Any) -> dict[Any, Any]:
     return {name: value for name, value in record.items() if name not in ("id", "last_modified")}
 
 
@@ -103,7 +117,9 @@ def content(record):
 
 
 @pytest.mark.clause("E-4.1")
-def test_merge_patch_merges_at_every_depth_and_null_removes(app, headers, stored):
+def test_merge_patch_merges_at_every_depth_and_null_removes(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     record, url = stored("/spores", {"a": {"b": 1, "c": 2}, "d": [1, 2], "e": "x", "f": None})
 
     response = merge(
@@ -118,7 +134,9 @@ def test_merge_patch_merges_at_every_depth_and_null_removes(app, headers, stored
 
 
 @pytest.mark.clause("E-4.1")
-def test_merge_patch_has_no_envelope_on_user_resources(app, headers, stored):
+def test_merge_patch_has_no_envelope_on_user_resources(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     _, url = stored("/spores", {"a": 1})
 
     merge(app, url, headers, {"data": {"a": 2}})
@@ -127,7 +145,9 @@ def test_merge_patch_has_no_envelope_on_user_resources(app, headers, stored):
 
 
 @pytest.mark.clause("E-4.1")
-def test_json_patch_applies_its_operations_in_order(app, headers, stored):
+def test_json_patch_applies_its_operations_in_order(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     _, url = stored("/spores", {"a": {"b": 1}, "l": [1, 2], "gone": 1, "old": "x"})
 
     response = operate(
@@ -161,8 +181,8 @@ def test_json_patch_applies_its_operations_in_order(app, headers, stored):
     ],
 )
 def test_a_failing_operation_is_named_and_nothing_is_written(
-    app, headers, stored, operation, reason
-):
+    app: TestApp, headers: dict[str, str], stored: Any, operation: dict[str, Any], reason: str
+) -> None:
     record, url = stored("/spores", {"a": 1})
     change = {"op": "replace", "path": "/data/a", "value": 1}
 
@@ -176,7 +196,9 @@ def test_a_failing_operation_is_named_and_nothing_is_written(
 
 @pytest.mark.clause("E-4.1")
 @pytest.mark.parametrize("path", ["/permissions", "/other"])
-def test_json_patch_of_a_user_resource_has_data_only(app, headers, stored, path):
+def test_json_patch_of_a_user_resource_has_data_only(
+    app: TestApp, headers: dict[str, str], stored: Any, path: str
+) -> None:
     _, url = stored("/spores", {"a": 1})
 
     response = operate(app, url, headers, {"op": "add", "path": path, "value": {}}, status=400)
@@ -193,7 +215,9 @@ def test_json_patch_of_a_user_resource_has_data_only(app, headers, stored, path)
         {"op": "replace", "path": "", "value": {}},
     ],
 )
-def test_data_stays_an_object(app, headers, stored, operation):
+def test_data_stays_an_object(
+    app: TestApp, headers: dict[str, str], stored: Any, operation: dict[str, Any]
+) -> None:
     _, url = stored("/spores", {"a": 1})
 
     response = operate(app, url, headers, operation, status=400)
@@ -202,7 +226,7 @@ def test_data_stays_an_object(app, headers, stored, operation):
 
 
 @pytest.mark.clause("E-4.1")
-def test_the_whole_data_may_be_replaced(app, headers, stored):
+def test_the_whole_data_may_be_replaced(app: TestApp, headers: dict[str, str], stored: Any) -> None:
     record, url = stored("/spores", {"a": 1, "b": 2})
 
     operate(app, url, headers, {"op": "replace", "path": "/data", "value": {"c": 3}})
@@ -219,7 +243,9 @@ def test_the_whole_data_may_be_replaced(app, headers, stored):
 @pytest.mark.clause("E-4.1")
 @pytest.mark.parametrize("text", ["", "{", "[1", '{"a": NaN}', '{"a": 18446744073709551616}'])
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
-def test_body_is_strict_json(app, headers, stored, content_type, text):
+def test_body_is_strict_json(
+    app: TestApp, headers: dict[str, str], stored: Any, content_type: Any, text: str
+) -> None:
     _, url = stored("/spores", {"a": 1})
 
     response = patch(app, url, headers, content_type, text, 400)
@@ -243,7 +269,9 @@ def test_body_is_strict_json(app, headers, stored, content_type, text):
         ),
     ],
 )
-def test_shape_is_judged_before_the_record_is_looked_up(app, headers, content_type, body, fault):
+def test_shape_is_judged_before_the_record_is_looked_up(
+    app: TestApp, headers: dict[str, str], content_type: Any, body: Any, fault: Any
+) -> None:
     for record_id in (OTHER_ID, "not-an-id"):
         response = patch(app, f"/v0/spores/{record_id}", headers, content_type, body, 400)
 
@@ -251,7 +279,9 @@ def test_shape_is_judged_before_the_record_is_looked_up(app, headers, content_ty
 
 
 @pytest.mark.clause("E-4.1", "H-20.13")
-def test_a_fitting_patch_of_an_unknown_record_finds_nothing(app, headers):
+def test_a_fitting_patch_of_an_unknown_record_finds_nothing(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     merge(app, f"/v0/spores/{OTHER_ID}", headers, {}, 404)
     operate(app, f"/v0/spores/{OTHER_ID}", headers, status=404)
 
@@ -259,7 +289,9 @@ def test_a_fitting_patch_of_an_unknown_record_finds_nothing(app, headers):
 @pytest.mark.clause("E-4.1")
 @pytest.mark.parametrize("suffix", ["; charset=utf-8", ";charset=latin-1"])
 @pytest.mark.parametrize("change", [str, str.upper, str.title])
-def test_media_types_are_compared_as_such(app, headers, stored, change, suffix):
+def test_media_types_are_compared_as_such(
+    app: TestApp, headers: dict[str, str], stored: Any, change: Any, suffix: str
+) -> None:
     _, url = stored("/spores", {"a": "é"})
 
     patch(app, url, headers, change(MERGE_PATCH) + suffix, json.dumps({"b": "è"}))
@@ -270,7 +302,9 @@ def test_media_types_are_compared_as_such(app, headers, stored, change, suffix):
 
 @pytest.mark.clause("E-4.1")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
-def test_query_parameters_are_refused_as_with_json(app, headers, stored, content_type):
+def test_query_parameters_are_refused_as_with_json(
+    app: TestApp, headers: dict[str, str], stored: Any, content_type: Any
+) -> None:
     _, url = stored("/spores", {"a": 1})
     body = {} if content_type == MERGE_PATCH else []
 
@@ -283,7 +317,9 @@ def test_query_parameters_are_refused_as_with_json(app, headers, stored, content
 
 
 @pytest.mark.clause("E-4.1")
-def test_id_and_timestamp_cannot_be_patched_away(app, headers, stored):
+def test_id_and_timestamp_cannot_be_patched_away(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     record, url = stored("/spores", {"a": 1})
 
     merge(app, url, headers, {"id": None, "last_modified": None})
@@ -301,7 +337,9 @@ def test_id_and_timestamp_cannot_be_patched_away(app, headers, stored):
 
 @pytest.mark.clause("E-4.1", "H-19.5", "H-20.8")
 @pytest.mark.parametrize("new_id", [OTHER_ID, 3, ""])
-def test_id_cannot_be_changed(app, headers, stored, new_id):
+def test_id_cannot_be_changed(
+    app: TestApp, headers: dict[str, str], stored: Any, new_id: Any
+) -> None:
     _, url = stored("/spores", {"a": 1})
     operation = {"op": "replace", "path": "/data/id", "value": new_id}
 
@@ -313,7 +351,7 @@ def test_id_cannot_be_changed(app, headers, stored, new_id):
 
 
 @pytest.mark.clause("E-4.1", "X-5", "H-9.1")
-def test_timestamp_may_be_given(app, headers, stored):
+def test_timestamp_may_be_given(app: TestApp, headers: dict[str, str], stored: Any) -> None:
     record, url = stored("/spores", {"a": 1})
     later = record["last_modified"] + 100_000
 
@@ -330,7 +368,9 @@ def test_timestamp_may_be_given(app, headers, stored):
 
 @pytest.mark.clause("E-4.1", "D-3", "D-4")
 @pytest.mark.parametrize("value", ["12", 1.5, True, -1, {}])
-def test_timestamp_must_be_one(app, headers, stored, value):
+def test_timestamp_must_be_one(
+    app: TestApp, headers: dict[str, str], stored: Any, value: Any
+) -> None:
     _, url = stored("/spores", {"a": 1})
     operation = {"op": "replace", "path": "/data/last_modified", "value": value}
 
@@ -341,7 +381,9 @@ def test_timestamp_must_be_one(app, headers, stored, value):
 
 
 @pytest.mark.clause("E-4.1", "H-12.19")
-def test_no_patch_makes_a_record_look_deleted(app, headers, stored):
+def test_no_patch_makes_a_record_look_deleted(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     _, url = stored("/spores", {"a": 1})
 
     merge(app, url, headers, {"deleted": True})
@@ -354,7 +396,9 @@ def test_no_patch_makes_a_record_look_deleted(app, headers, stored):
 
 @pytest.mark.clause("E-4.1", "H-20.7")
 @pytest.mark.parametrize("value", [None, 2])
-def test_read_only_members_are_neither_changed_nor_removed(app, headers, stored, value):
+def test_read_only_members_are_neither_changed_nor_removed(
+    app: TestApp, headers: Any, stored: Any, value: Any
+) -> None:
     record, url = stored("/brackets", {"serial": 1, "name": "a"})
     operation = {"op": "remove", "path": "/data/serial"}
     if value is not None:
@@ -369,7 +413,9 @@ def test_read_only_members_are_neither_changed_nor_removed(app, headers, stored,
 
 
 @pytest.mark.clause("E-4.1", "H-20.7")
-def test_read_only_members_may_be_sent_again_or_set_once(app, headers, stored):
+def test_read_only_members_may_be_sent_again_or_set_once(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     _, url = stored("/brackets", {"name": "a"})
 
     merge(app, url, headers, {"serial": 1})
@@ -379,7 +425,7 @@ def test_read_only_members_may_be_sent_again_or_set_once(app, headers, stored):
 
 
 @pytest.mark.clause("E-4.1", "H-20.2", "H-8.18")
-def test_result_must_fit_the_schema(app, headers, stored):
+def test_result_must_fit_the_schema(app: TestApp, headers: dict[str, str], stored: Any) -> None:
     _, url = stored("/brackets", {"name": "a", "label": "x"})
 
     for response in (
@@ -392,7 +438,7 @@ def test_result_must_fit_the_schema(app, headers, stored):
 
 
 @pytest.mark.clause("E-4.1", "H-20.2")
-def test_removal_restores_the_default(app, headers, stored):
+def test_removal_restores_the_default(app: TestApp, headers: dict[str, str], stored: Any) -> None:
     _, url = stored("/brackets", {"name": "a", "label": "x"})
 
     response = operate(app, url, headers, {"op": "remove", "path": "/data/label"})
@@ -401,7 +447,9 @@ def test_removal_restores_the_default(app, headers, stored):
 
 
 @pytest.mark.clause("E-4.1", "H-20.2")
-def test_unknown_members_are_dropped_or_kept_as_the_schema_says(app, headers, stored):
+def test_unknown_members_are_dropped_or_kept_as_the_schema_says(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     _, bracket = stored("/brackets", {"name": "a"})
     _, spore = stored("/spores", {"name": "a"})
 
@@ -412,7 +460,9 @@ def test_unknown_members_are_dropped_or_kept_as_the_schema_says(app, headers, st
 
 
 @pytest.mark.clause("E-4.1", "H-23.5")
-def test_a_unique_value_that_is_taken_is_a_conflict(app, headers, stored):
+def test_a_unique_value_that_is_taken_is_a_conflict(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     stored("/brackets", {"name": "a", "code": "x"})
     _, url = stored("/brackets", {"name": "b"})
 
@@ -420,7 +470,9 @@ def test_a_unique_value_that_is_taken_is_a_conflict(app, headers, stored):
 
 
 @pytest.mark.clause("E-4.1", "P-11.3")
-def test_the_hook_of_applications_decides_about_every_format(app, headers, stored):
+def test_the_hook_of_applications_decides_about_every_format(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     for send in (
         lambda url: app.patch_json(url, {"data": {"label": "LOUD"}}, headers=headers),
         lambda url: merge(app, url, headers, {"label": "LOUD"}),
@@ -436,7 +488,9 @@ def test_the_hook_of_applications_decides_about_every_format(app, headers, store
 
 
 @pytest.mark.clause("E-4.1", "P-11.3")
-def test_the_hook_sees_which_record_it_is_whatever_is_patched_away(app, headers, stored):
+def test_the_hook_sees_which_record_it_is_whatever_is_patched_away(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     record, url = stored("/brackets", {"name": "a"})
 
     merge(app, url, headers, {"id": None, "last_modified": None, "label": "SIGNED"})
@@ -447,7 +501,9 @@ def test_the_hook_sees_which_record_it_is_whatever_is_patched_away(app, headers,
 
 
 @pytest.mark.clause("E-4.1", "D-12")
-def test_no_patch_makes_a_record_that_cannot_be_sent_back(app, headers, stored):
+def test_no_patch_makes_a_record_that_cannot_be_sent_back(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     deep = {}
     for _ in range(97):
         deep = {"a": deep}
@@ -472,7 +528,9 @@ def test_no_patch_makes_a_record_that_cannot_be_sent_back(app, headers, stored):
 
 @pytest.mark.clause("E-4.1", "H-20.5")
 @pytest.mark.parametrize("body", [{}, {"a": 1.0}, {"zz": None}, {"b": {"c": None}}])
-def test_a_merge_patch_without_effect_writes_nothing(app, headers, stored, seen, body):
+def test_a_merge_patch_without_effect_writes_nothing(
+    app: TestApp, headers: dict[str, str], stored: Any, seen: list[Any], body: Any
+) -> None:
     record, url = stored("/spores", {"a": 1, "b": {}})
     etag = app.get(url, headers=headers).headers["ETag"]
     seen.clear()
@@ -489,7 +547,9 @@ def test_a_merge_patch_without_effect_writes_nothing(app, headers, stored, seen,
     ("behavior", "shown"),
     [("light", {"name": "b", "label": "none"}), ("diff", {"label": "none"})],
 )
-def test_response_may_be_less(app, headers, stored, behavior, shown):
+def test_response_may_be_less(
+    app: TestApp, headers: dict[str, str], stored: Any, behavior: str, shown: dict[str, Any]
+) -> None:
     _, url = stored("/brackets", {"name": "a", "label": "x", "serial": 1, "code": "y"})
     operations = [
         {"op": "replace", "path": "/data/name", "value": "b"},
@@ -505,7 +565,9 @@ def test_response_may_be_less(app, headers, stored, behavior, shown):
 
 @pytest.mark.clause("E-4.1", "P-21.3")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
-def test_subscribers_are_told_before_and_after(app, headers, stored, seen, content_type):
+def test_subscribers_are_told_before_and_after(
+    app: TestApp, headers: dict[str, str], stored: Any, seen: list[Any], content_type: Any
+) -> None:
     record, url = stored("/spores", {"a": 1, "b": 2})
     bodies = {MERGE_PATCH: {"a": None}, JSON_PATCH: [{"op": "remove", "path": "/data/a"}]}
     seen.clear()
@@ -520,7 +582,9 @@ def test_subscribers_are_told_before_and_after(app, headers, stored, seen, conte
 
 @pytest.mark.clause("E-4.1", "H-10.6")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
-def test_preconditions_hold_before_the_patch_is_applied(app, headers, stored, content_type):
+def test_preconditions_hold_before_the_patch_is_applied(
+    app: TestApp, headers: dict[str, str], stored: Any, content_type: Any
+) -> None:
     _, url = stored("/spores", {"a": 1})
     bodies = {MERGE_PATCH: {"a": 2}, JSON_PATCH: [{"op": "remove", "path": "/data/zz"}]}
 
@@ -533,7 +597,7 @@ def test_preconditions_hold_before_the_patch_is_applied(app, headers, stored, co
 
 
 @pytest.fixture
-def shared(app, headers, stored):
+def shared(app: TestApp, headers: dict[str, str], stored: Any) -> Any:
     """Store a shared record, and return it, its URL, and the id of its owner."""
     record, url = stored("/amanitas", {"a": 1}, permissions={"read": ["x", "y"]})
     owner = app.get("/v0/", headers=headers).json["user"]["id"]
@@ -541,7 +605,9 @@ def shared(app, headers, stored):
 
 
 @pytest.mark.clause("E-4.1")
-def test_merge_patch_has_data_and_permissions_on_shareable_resources(app, headers, shared):
+def test_merge_patch_has_data_and_permissions_on_shareable_resources(
+    app: TestApp, headers: dict[str, str], shared: Any
+) -> None:
     _, url, owner = shared
 
     response = merge(
@@ -554,7 +620,9 @@ def test_merge_patch_has_data_and_permissions_on_shareable_resources(app, header
 
 
 @pytest.mark.clause("E-4.1", "H-20.6")
-def test_either_member_of_a_merge_patch_may_be_absent(app, headers, shared):
+def test_either_member_of_a_merge_patch_may_be_absent(
+    app: TestApp, headers: dict[str, str], shared: Any
+) -> None:
     record, url, owner = shared
 
     response = merge(app, url, headers, {"data": {"b": 2}})
@@ -570,7 +638,9 @@ def test_either_member_of_a_merge_patch_may_be_absent(app, headers, shared):
 
 
 @pytest.mark.clause("E-4.1", "D-52")
-def test_json_patch_sees_permissions_as_responses_show_them(app, headers, shared):
+def test_json_patch_sees_permissions_as_responses_show_them(
+    app: TestApp, headers: dict[str, str], shared: Any
+) -> None:
     _, url, owner = shared
     assert app.get(url, headers=headers).json["permissions"]["read"] == ["x", "y"]
 
@@ -591,7 +661,9 @@ def test_json_patch_sees_permissions_as_responses_show_them(app, headers, shared
 
 
 @pytest.mark.clause("E-4.1")
-def test_a_removed_permission_is_nobodys(app, headers, shared):
+def test_a_removed_permission_is_nobodys(
+    app: TestApp, headers: dict[str, str], shared: Any
+) -> None:
     _, url, owner = shared
 
     operate(app, url, headers, {"op": "remove", "path": "/permissions/read"})
@@ -601,7 +673,9 @@ def test_a_removed_permission_is_nobodys(app, headers, shared):
 
 @pytest.mark.clause("E-4.1", "H-24.1")
 @pytest.mark.parametrize("permissions", [{"fly": ["x"]}, {"read": "x"}, {"read": [["x"]]}])
-def test_permissions_are_checked_as_in_other_bodies(app, headers, shared, permissions):
+def test_permissions_are_checked_as_in_other_bodies(
+    app: TestApp, headers: dict[str, str], shared: Any, permissions: dict[str, Any]
+) -> None:
     _, url, _ = shared
     before = app.get(url, headers=headers).json
     name, value = next(iter(permissions.items()))
@@ -627,14 +701,18 @@ def test_permissions_are_checked_as_in_other_bodies(app, headers, shared, permis
         ),
     ],
 )
-def test_merge_target_of_shareable_resources_keeps_its_shape(app, headers, shared, body, fault):
+def test_merge_target_of_shareable_resources_keeps_its_shape(
+    app: TestApp, headers: dict[str, str], shared: Any, body: dict[str, Any], fault: Any
+) -> None:
     _, url, _ = shared
 
     assert details(merge(app, url, headers, body, 400)) == [fault]
 
 
 @pytest.mark.clause("E-4.1", "D-9")
-def test_permissions_cannot_be_smuggled_into_data(app, headers, shared):
+def test_permissions_cannot_be_smuggled_into_data(
+    app: TestApp, headers: dict[str, str], shared: Any
+) -> None:
     _, url, _ = shared
     path = "/data/__permissions__"
 
@@ -646,7 +724,9 @@ def test_permissions_cannot_be_smuggled_into_data(app, headers, shared):
 
 
 @pytest.mark.clause("E-4.1", "H-20.11")
-def test_light_responses_have_no_permissions(app, headers, shared):
+def test_light_responses_have_no_permissions(
+    app: TestApp, headers: dict[str, str], shared: Any
+) -> None:
     _, url, _ = shared
     body = {"data": {"b": 2}, "permissions": {"read": None}}
 
@@ -657,7 +737,9 @@ def test_light_responses_have_no_permissions(app, headers, shared):
 
 @pytest.mark.clause("E-4.1", "H-24.8")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
-def test_patches_need_permission_to_write(app, headers, shared, content_type):
+def test_patches_need_permission_to_write(
+    app: TestApp, headers: dict[str, str], shared: Any, content_type: Any
+) -> None:
     _, url, _ = shared
     stranger = basic_auth(uuid.uuid4().hex)
     body = {} if content_type == MERGE_PATCH else []
@@ -675,8 +757,8 @@ def test_patches_need_permission_to_write(app, headers, shared, content_type):
     "content_type", ["text/plain", "application/xml", "application/patch+json"]
 )
 def test_another_type_is_refused_with_the_published_text_and_the_three_types(
-    app, headers, path, content_type
-):
+    app: TestApp, headers: dict[str, str], path: str, content_type: str
+) -> None:
     response = patch(app, f"/v0{path}/{OTHER_ID}", headers, content_type, {}, 415)
 
     text = "Content-Type header should be one of ['application/json']"
@@ -687,7 +769,9 @@ def test_another_type_is_refused_with_the_published_text_and_the_three_types(
 
 @pytest.mark.clause("E-4.1", "H-6.5")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
-def test_patches_are_for_patch_alone(app, headers, content_type):
+def test_patches_are_for_patch_alone(
+    app: TestApp, headers: dict[str, str], content_type: Any
+) -> None:
     typed = {**headers, "Content-Type": content_type}
 
     for response in (
@@ -698,7 +782,7 @@ def test_patches_are_for_patch_alone(app, headers, content_type):
 
 
 @pytest.mark.clause("E-4.1", "X-13")
-def test_options_lists_the_three_types(app):
+def test_options_lists_the_three_types(app: TestApp) -> None:
     url = f"/v0/spores/{OTHER_ID}"
     preflight = {"Origin": "http://a.example", "Access-Control-Request-Method": "PATCH"}
 
@@ -709,7 +793,7 @@ def test_options_lists_the_three_types(app):
 
 
 @pytest.mark.clause("E-4.1")
-def test_options_lists_nothing_where_patch_is_disabled():
+def test_options_lists_nothing_where_patch_is_disabled() -> None:
     app = make_app(RESOURCES, settings={"record_spore_patch_enabled": "false"})
 
     assert "Accept-Patch" not in app.options(f"/v0/spores/{OTHER_ID}").headers
@@ -719,7 +803,9 @@ def test_options_lists_nothing_where_patch_is_disabled():
 # Batch
 
 
-def batch(app, headers, *requests, status=200, **members):
+def batch(
+    app: TestApp, headers: Any, *requests: Any, status: int | str = 200, **members: Any
+) -> Any:
     body = {"requests": list(requests), **members}
     return app.post_json("/v0/batch", body, headers=headers, status=status)
 
@@ -727,7 +813,9 @@ def batch(app, headers, *requests, status=200, **members):
 @pytest.mark.clause("E-4.1", "H-25.15")
 @pytest.mark.parametrize("name", ["Content-Type", "content-type", "CONTENT-TYPE"])
 @pytest.mark.parametrize("suffix", ["", "; charset=utf-8"])
-def test_both_formats_work_inside_a_batch(app, headers, stored, name, suffix):
+def test_both_formats_work_inside_a_batch(
+    app: TestApp, headers: dict[str, str], stored: Any, name: str, suffix: str
+) -> None:
     _, url = stored("/spores", {"a": {"b": 1, "c": 2}, "d": 1})
 
     response = batch(
@@ -756,7 +844,9 @@ def test_both_formats_work_inside_a_batch(app, headers, stored, name, suffix):
 
 
 @pytest.mark.clause("E-4.1", "H-25.7")
-def test_type_and_method_may_be_defaults_of_the_batch(app, headers, stored):
+def test_type_and_method_may_be_defaults_of_the_batch(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     urls = [stored("/spores", {"a": n})[1] for n in range(2)]
 
     batch(
@@ -770,7 +860,9 @@ def test_type_and_method_may_be_defaults_of_the_batch(app, headers, stored):
 
 
 @pytest.mark.clause("E-4.1", "H-25.19", "X-23")
-def test_a_failing_operation_is_embedded(app, headers, stored):
+def test_a_failing_operation_is_embedded(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     _, url = stored("/spores", {"a": 1})
     typed = {"method": "PATCH", "path": url, "headers": {"Content-Type": JSON_PATCH}}
 
@@ -788,7 +880,9 @@ def test_a_failing_operation_is_embedded(app, headers, stored):
 
 
 @pytest.mark.clause("E-4.1")
-def test_shareable_resources_take_patches_in_a_batch(app, headers, shared):
+def test_shareable_resources_take_patches_in_a_batch(
+    app: TestApp, headers: dict[str, str], shared: Any
+) -> None:
     _, url, owner = shared
     typed = {"method": "PATCH", "path": url, "headers": {"Content-Type": MERGE_PATCH}}
 
@@ -798,7 +892,9 @@ def test_shareable_resources_take_patches_in_a_batch(app, headers, shared):
 
 
 @pytest.mark.clause("E-4.1", "P-34.30")
-def test_patches_survive_a_redirection_inside_a_batch(app, headers, stored):
+def test_patches_survive_a_redirection_inside_a_batch(
+    app: TestApp, headers: dict[str, str], stored: Any
+) -> None:
     _, url = stored("/spores", {"a": 1, "b": 2})
     typed = {"method": "PATCH", "path": f"{url}/", "headers": {"Content-Type": JSON_PATCH}}
 
@@ -809,7 +905,9 @@ def test_patches_survive_a_redirection_inside_a_batch(app, headers, stored):
 
 @pytest.mark.clause("H-25.15")
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
-def test_any_other_type_of_a_sub_request_is_overridden(app, headers, stored, content_type):
+def test_any_other_type_of_a_sub_request_is_overridden(
+    app: TestApp, headers: dict[str, str], stored: Any, content_type: str
+) -> None:
     _, url = stored("/spores", {"a": 1})
     typed = {"path": url, "headers": {"Content-Type": content_type}, "body": {"data": {"b": 1}}}
 
@@ -820,7 +918,9 @@ def test_any_other_type_of_a_sub_request_is_overridden(app, headers, stored, con
 
 @pytest.mark.clause("H-25.15")
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_patch_types_of_other_methods_are_overridden(app, headers, stored, method):
+def test_patch_types_of_other_methods_are_overridden(
+    app: TestApp, headers: dict[str, str], stored: Any, method: str
+) -> None:
     _, url = stored("/spores", {"a": 1})
     path = url if method == "PUT" else "/spores"
     typed = {"method": method, "path": path, "headers": {"Content-Type": MERGE_PATCH}}
@@ -833,7 +933,9 @@ def test_patch_types_of_other_methods_are_overridden(app, headers, stored, metho
 
 @pytest.mark.clause("H-25.3", "H-25.5", "E-4.1")
 @pytest.mark.parametrize("typed", [{}, {"Content-Type": JSON}, {"Content-Type": MERGE_PATCH}])
-def test_an_array_is_no_body_without_its_type(app, headers, typed):
+def test_an_array_is_no_body_without_its_type(
+    app: TestApp, headers: dict[str, str], typed: Any
+) -> None:
     item = {"method": "PATCH", "path": "/spores/x", "headers": typed, "body": []}
 
     response = batch(app, headers, {"path": "/"}, item, status=400)

@@ -1,5 +1,7 @@
 """The ``permissions`` member of bodies (H-24)."""
 
+from typing import Any
+
 import colander
 import pytest
 from support.sharing import (
@@ -16,6 +18,7 @@ from support.sharing import (
     store,
     user_id,
 )
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.faults import FaultyBackend
@@ -37,7 +40,7 @@ class Puffball(resource.ShareableResource):
     permissions = ("read", "write", "spore:create")
 
 
-def make_open_app():
+def make_open_app() -> Any:
     """Return a client of an application where any user may create."""
     return make_sharing_app(
         {f"{name}_create_principals": "system.Authenticated" for name in NAMES},
@@ -46,7 +49,7 @@ def make_open_app():
 
 
 @pytest.fixture
-def app(shared_apps):
+def app(shared_apps: Any) -> Any:
     return shared_apps.fresh(make_open_app)
 
 
@@ -54,19 +57,19 @@ NAMES = ("toadstool", "amanita", "puffball")
 
 
 @pytest.fixture
-def me(app, headers):
+def me(app: Any, headers: dict[str, str]) -> Any:
     return user_id(app, headers)
 
 
 @pytest.fixture
-def url(app, headers):
+def url(app: Any, headers: dict[str, str]) -> str:
     """Store a record that friends may read, and return its URL."""
     body = {**BODY, "permissions": {"read": ["group:friends"]}}
     created = app.post_json(URL, body, headers=headers, status=201).json
     return f"{URL}/{created['data']['id']}"
 
 
-def as_sets(response):
+def as_sets(response: Any) -> dict[Any, Any]:
     """Return the permissions of a body, whose order means nothing; each principal is there once."""
     permissions = response.json["permissions"]
     for principals in permissions.values():
@@ -74,7 +77,7 @@ def as_sets(response):
     return {name: set(principals) for name, principals in permissions.items()}
 
 
-def send(app, method, url, body, headers, status):
+def send(app: TestApp, method: str, url: Any, body: Any, headers: Any, status: int | str) -> Any:
     return getattr(app, f"{method.lower()}_json")(url, body, headers=headers, status=status)
 
 
@@ -82,7 +85,7 @@ METHODS = ["POST", "PUT", "PATCH"]
 SUCCESS = {"POST": 201, "PUT": 200, "PATCH": 200}
 
 
-def target(method, url):
+def target(method: str, url: Any) -> Any:
     return URL if method == "POST" else url
 
 
@@ -92,7 +95,9 @@ def target(method, url):
 @pytest.mark.clause("H-24.1", "P-16.3", "H-8.1")
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["create", "toadstool:create", "admin", "", "READ", "a:create"])
-def test_an_unknown_permission_is_refused(app, headers, url, method, name):
+def test_an_unknown_permission_is_refused(
+    app: Any, headers: dict[str, str], url: str, method: Any, name: str
+) -> None:
     before = contents(app)
     # Reported alone, before the other checks (H-24.2).
     body = {**BODY, "permissions": {"read": "book", name: ["group:friends"]}}
@@ -109,7 +114,9 @@ def test_an_unknown_permission_is_refused(app, headers, url, method, name):
 
 
 @pytest.mark.clause("H-24.1", "P-12.1")
-def test_a_resource_may_accept_other_permissions(app, headers, me):
+def test_a_resource_may_accept_other_permissions(
+    app: Any, headers: dict[str, str], me: Any
+) -> None:
     body = {"data": {}, "permissions": {"spore:create": ["group:friends"]}}
 
     created = app.post_json("/v0/puffballs", body, headers=headers, status=201)
@@ -139,7 +146,15 @@ def test_a_resource_may_accept_other_permissions(app, headers, me):
         ({"read": ["a", "b", ""]}, "permissions.read.2", "Required"),
     ],
 )
-def test_principals_are_a_list_of_texts(app, headers, url, method, permissions, name, description):
+def test_principals_are_a_list_of_texts(
+    app: Any,
+    headers: dict[str, str],
+    url: str,
+    method: Any,
+    permissions: dict[str, Any],
+    name: str,
+    description: str | None,
+) -> None:
     before = contents(app), permissions_of(app, object_id(url))
     body = {**BODY, "permissions": permissions}
 
@@ -154,7 +169,7 @@ def test_principals_are_a_list_of_texts(app, headers, url, method, permissions, 
 
 
 @pytest.mark.clause("H-24.2", "H-8.5")
-def test_all_wrong_principals_are_reported_together(app, headers):
+def test_all_wrong_principals_are_reported_together(app: Any, headers: dict[str, str]) -> None:
     body = {"data": {"name": 42}, "permissions": {"read": "book", "write": ["a", ""]}}
 
     response = app.post_json(URL, body, headers=headers, status=400)
@@ -165,7 +180,7 @@ def test_all_wrong_principals_are_reported_together(app, headers):
 
 @pytest.mark.clause("H-24.1", "H-24.2")
 @pytest.mark.parametrize("permissions", [[], "read", 42, True, ["read"]])
-def test_permissions_are_an_object(app, headers, permissions):
+def test_permissions_are_an_object(app: Any, headers: dict[str, str], permissions: Any) -> None:
     body = {**BODY, "permissions": permissions}
 
     response = app.post_json(URL, body, headers=headers, status=400)
@@ -174,7 +189,9 @@ def test_permissions_are_an_object(app, headers, permissions):
 
 
 @pytest.mark.clause("P-34.13")
-def test_names_of_permissions_are_not_kept_from_one_request_to_the_next(app, headers, me):
+def test_names_of_permissions_are_not_kept_from_one_request_to_the_next(
+    app: Any, headers: dict[str, str], me: Any
+) -> None:
     for permissions in ({"read": ["a"]}, {"write": ["b"]}, {"read": ["c"]}, {}):
         created = app.post_json(
             URL, {**BODY, "permissions": permissions}, headers=headers, status=201
@@ -190,7 +207,9 @@ def test_names_of_permissions_are_not_kept_from_one_request_to_the_next(app, hea
 @pytest.mark.clause("H-24.3", "H-24.7")
 @pytest.mark.parametrize("body", [{}, {"permissions": None}, {"permissions": {}}])
 @pytest.mark.parametrize("method", METHODS)
-def test_without_permissions_those_stored_are_left(app, headers, me, url, method, body):
+def test_without_permissions_those_stored_are_left(
+    app: Any, headers: dict[str, str], me: Any, url: str, method: Any, body: Any
+) -> None:
     response = send(
         app,
         method,
@@ -206,7 +225,9 @@ def test_without_permissions_those_stored_are_left(app, headers, me, url, method
 
 @pytest.mark.clause("H-24.4", "H-24.7", "H-24.9")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_a_creation_stores_permissions_as_given(app, headers, me, method):
+def test_a_creation_stores_permissions_as_given(
+    app: Any, headers: dict[str, str], me: Any, method: str
+) -> None:
     permissions = {"read": ["group:friends", "system.Everyone"], "write": ["group:o'neil"]}
     body = {**BODY, "permissions": permissions}
     path = URL if method == "POST" else f"{URL}/{UNKNOWN_ID}"
@@ -229,7 +250,9 @@ def test_a_creation_stores_permissions_as_given(app, headers, me, method):
         ({"read": ["a"], "write": ["b"]}, {"read": {"a"}, "write": {"b"}}),
     ],
 )
-def test_put_replaces_all_entries(app, headers, me, url, given, expected):
+def test_put_replaces_all_entries(
+    app: Any, headers: dict[str, str], me: Any, url: str, given: dict[str, Any], expected: Any
+) -> None:
     grant(app, object_id(url), "write", "group:writers")
     expected.setdefault("write", set()).add(me)
 
@@ -240,7 +263,9 @@ def test_put_replaces_all_entries(app, headers, me, url, given, expected):
 
 
 @pytest.mark.clause("H-24.5")
-def test_put_leaves_entries_of_permissions_that_bodies_do_not_know(app, headers, me, url):
+def test_put_leaves_entries_of_permissions_that_bodies_do_not_know(
+    app: Any, headers: dict[str, str], me: Any, url: str
+) -> None:
     grant(app, object_id(url), "toadstool:taste", "group:chefs")
 
     response = app.put_json(
@@ -262,7 +287,15 @@ def test_put_leaves_entries_of_permissions_that_bodies_do_not_know(app, headers,
     ],
 )
 @pytest.mark.parametrize("data", [{}, {"data": {"name": "x"}}])
-def test_patch_replaces_the_entries_it_mentions(app, headers, me, url, given, expected, data):
+def test_patch_replaces_the_entries_it_mentions(
+    app: Any,
+    headers: dict[str, str],
+    me: Any,
+    url: str,
+    given: dict[str, Any],
+    expected: dict[str, Any],
+    data: Any,
+) -> None:
     grant(app, object_id(url), "write", "group:writers")
     wanted = {name: set(principals) for name, principals in expected.items()}
     wanted.setdefault("write", set()).add(me)
@@ -275,7 +308,9 @@ def test_patch_replaces_the_entries_it_mentions(app, headers, me, url, given, ex
 
 @pytest.mark.clause("H-24.7")
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_whoever_writes_may_write_from_then_on(app, headers, other_headers, me, url, method):
+def test_whoever_writes_may_write_from_then_on(
+    app: Any, headers: dict[str, str], other_headers: dict[str, str], me: Any, url: str, method: str
+) -> None:
     other = user_id(app, other_headers)
     app.app.registry.permission.add_user_principal(other, "group:writers")
     grant(app, object_id(url), "write", "group:writers")
@@ -286,7 +321,7 @@ def test_whoever_writes_may_write_from_then_on(app, headers, other_headers, me, 
 
 
 @pytest.mark.clause("H-24.7")
-def test_an_anonymous_change_adds_no_principal(app, me, url):
+def test_an_anonymous_change_adds_no_principal(app: Any, me: Any, url: str) -> None:
     grant(app, object_id(url), "write", "system.Everyone")
 
     response = app.patch_json(url, BODY, status=200)
@@ -296,7 +331,9 @@ def test_an_anonymous_change_adds_no_principal(app, me, url):
 
 @pytest.mark.clause("H-24.8")
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_changing_permissions_needs_write(app, other_headers, url, method):
+def test_changing_permissions_needs_write(
+    app: Any, other_headers: dict[str, str], url: str, method: str
+) -> None:
     other = user_id(app, other_headers)
     grant(app, object_id(url), "read", other)
     grant(app, COLLECTION, "write", other)
@@ -310,7 +347,9 @@ def test_changing_permissions_needs_write(app, other_headers, url, method):
 
 @pytest.mark.clause("D-65", "B-22.38", "H-24.9")
 @pytest.mark.parametrize("method", METHODS)
-def test_empty_lists_and_repeated_principals_do_no_harm(app, headers, me, url, method):
+def test_empty_lists_and_repeated_principals_do_no_harm(
+    app: Any, headers: dict[str, str], me: Any, url: str, method: Any
+) -> None:
     body = {**BODY, "permissions": {"read": ["a", "a", "b", "a"], "write": []}}
 
     response = send(app, method, target(method, url), body, headers, SUCCESS[method])
@@ -322,7 +361,9 @@ def test_empty_lists_and_repeated_principals_do_no_harm(app, headers, me, url, m
 
 
 @pytest.mark.clause("H-24.9", "H-1.5", "H-16.1", "H-18.1", "H-19.3", "P-12.6", "P-14.2")
-def test_responses_about_one_record_have_its_permissions(app, headers, me, url):
+def test_responses_about_one_record_have_its_permissions(
+    app: Any, headers: dict[str, str], me: Any, url: str
+) -> None:
     expected = {"read": {"group:friends"}, "write": {me}}
 
     assert as_sets(app.get(url, headers=headers)) == expected
@@ -335,7 +376,9 @@ def test_responses_about_one_record_have_its_permissions(app, headers, me, url):
 
 
 @pytest.mark.clause("D-52", "H-24.9")
-def test_a_permission_without_principals_is_not_shown(app, headers, me, url):
+def test_a_permission_without_principals_is_not_shown(
+    app: Any, headers: dict[str, str], me: Any, url: str
+) -> None:
     cleared = {"permissions": {"read": []}}
 
     for response in (
@@ -348,10 +391,12 @@ def test_a_permission_without_principals_is_not_shown(app, headers, me, url):
 
 
 @pytest.mark.clause("D-52", "H-24.9")
-def test_the_shape_does_not_depend_on_the_backend(app, headers, url):
+def test_the_shape_does_not_depend_on_the_backend(
+    app: Any, headers: dict[str, str], url: str
+) -> None:
     backend = app.app.registry.permission
 
-    def object_permissions(object_id, permissions=None):
+    def object_permissions(object_id: Any, permissions: Any = None) -> dict[Any, Any]:
         # As a backend of somebody else may answer.
         return {"read": set(), **backend.object_permissions(object_id, permissions), "taste": []}
 
@@ -362,7 +407,9 @@ def test_the_shape_does_not_depend_on_the_backend(app, headers, url):
 
 
 @pytest.mark.clause("H-24.10", "H-11.1", "H-17.3", "H-21.1", "P-12.6")
-def test_no_permissions_in_lists_deletions_and_errors(app, headers, me, url):
+def test_no_permissions_in_lists_deletions_and_errors(
+    app: Any, headers: dict[str, str], me: Any, url: str
+) -> None:
     grant(app, COLLECTION, "read", me)
     grant(app, COLLECTION, "write", me)
     body = {"data": {"name": "x", "code": "1"}}
@@ -389,7 +436,9 @@ def test_no_permissions_in_lists_deletions_and_errors(app, headers, me, url):
 
 
 @pytest.mark.clause("H-24.11")
-def test_a_reader_sees_all_permissions(app, other_headers, me, url):
+def test_a_reader_sees_all_permissions(
+    app: Any, other_headers: dict[str, str], me: Any, url: str
+) -> None:
     other = user_id(app, other_headers)
     app.app.registry.permission.add_user_principal(other, "group:friends")
 
@@ -402,7 +451,9 @@ def test_a_reader_sees_all_permissions(app, other_headers, me, url):
 @pytest.mark.parametrize(
     "fields", ["name", "id", "__permissions__", "permissions", "__permissions__.read"]
 )
-def test_a_partial_record_has_no_permissions(app, headers, fields):
+def test_a_partial_record_has_no_permissions(
+    app: Any, headers: dict[str, str], fields: str
+) -> None:
     created = app.post_json(AMANITAS, {"data": {"name": "x"}}, headers=headers).json["data"]
     url = f"{AMANITAS}/{created['id']}"
 
@@ -419,14 +470,16 @@ def test_a_partial_record_has_no_permissions(app, headers, fields):
 @pytest.mark.parametrize(
     "body", [{}, {"data": {}}, {"permissions": {}}, {"permissions": {"read": ["a"]}}, BODY]
 )
-def test_patch_takes_data_or_permissions_or_both(app, headers, url, body):
+def test_patch_takes_data_or_permissions_or_both(
+    app: Any, headers: dict[str, str], url: str, body: Any
+) -> None:
     name = body.get("data", {}).get("name", "death cap")
 
     assert app.patch_json(url, body, headers=headers, status=200).json["data"]["name"] == name
 
 
 @pytest.mark.clause("H-20.3", "D-72")
-def test_patch_with_an_empty_body_is_refused(app, headers, url):
+def test_patch_with_an_empty_body_is_refused(app: Any, headers: dict[str, str], url: str) -> None:
     json = {**headers, "Content-Type": "application/json"}
 
     response = app.patch(url, "", headers=json, status=400)
@@ -439,7 +492,7 @@ def test_patch_with_an_empty_body_is_refused(app, headers, url):
 
 
 @pytest.mark.clause("D-7")
-def test_patch_with_null_data_is_refused(app, headers, url):
+def test_patch_with_null_data_is_refused(app: Any, headers: dict[str, str], url: str) -> None:
     for body in ({"data": None}, {"data": None, "permissions": {"read": []}}):
         response = app.patch_json(url, body, headers=headers, status=400)
         assert response.json["message"] == "data in body: Required"
@@ -449,7 +502,7 @@ def test_patch_with_null_data_is_refused(app, headers, url):
 @pytest.mark.parametrize(
     "body", [{}, {"data": {}}, BODY, {"permissions": {"read": ["group:friends"]}}]
 )
-def test_patch_always_writes(app, headers, url, body):
+def test_patch_always_writes(app: Any, headers: dict[str, str], url: str, body: Any) -> None:
     before = app.get(url, headers=headers).json["data"]
 
     after = app.patch_json(url, body, headers=headers, status=200)
@@ -461,7 +514,9 @@ def test_patch_always_writes(app, headers, url, body):
 
 @pytest.mark.clause("H-20.11", "H-20.9", "H-20.10")
 @pytest.mark.parametrize(("behavior", "data"), [("light", {"name": "x"}), ("diff", {})])
-def test_a_short_response_has_no_permissions(app, headers, url, behavior, data):
+def test_a_short_response_has_no_permissions(
+    app: Any, headers: dict[str, str], url: str, behavior: str, data: Any
+) -> None:
     body = {"data": {"name": "x"}, "permissions": {"read": ["a"]}}
     short = {**headers, "Response-Behavior": behavior}
 
@@ -477,7 +532,9 @@ def test_a_short_response_has_no_permissions(app, headers, url, behavior, data):
 @pytest.mark.clause("D-9")
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("value", [{"read": ["system.Everyone"]}, "x", None, [], {}])
-def test_data_never_changes_permissions(app, headers, me, method, value):
+def test_data_never_changes_permissions(
+    app: Any, headers: dict[str, str], me: Any, method: Any, value: Any
+) -> None:
     created = app.post_json(AMANITAS, {"data": {"name": "x"}}, headers=headers).json["data"]
     url = f"{AMANITAS}/{created['id']}"
     before = contents(app, "amanita")
@@ -491,7 +548,9 @@ def test_data_never_changes_permissions(app, headers, me, method, value):
 
 
 @pytest.mark.clause("D-9")
-def test_a_member_of_data_may_be_called_permissions(app, headers, me):
+def test_a_member_of_data_may_be_called_permissions(
+    app: Any, headers: dict[str, str], me: Any
+) -> None:
     data = {"permissions": {"read": ["system.Everyone"]}}
 
     created = app.post_json(AMANITAS, {"data": data}, headers=headers, status=201)
@@ -501,7 +560,7 @@ def test_a_member_of_data_may_be_called_permissions(app, headers, me):
 
 
 @pytest.mark.clause("B-20.4", "P-14.2")
-def test_permissions_never_reach_the_storage(app, headers, url):
+def test_permissions_never_reach_the_storage(app: Any, headers: dict[str, str], url: str) -> None:
     app.put_json(url, {**BODY, "permissions": {"read": ["a"]}}, headers=headers, status=200)
     app.patch_json(url, {"permissions": {"read": ["b"]}}, headers=headers, status=200)
 
@@ -511,7 +570,9 @@ def test_permissions_never_reach_the_storage(app, headers, url):
 
 @pytest.mark.clause("H-24.9")
 @pytest.mark.clause("H-24.9")
-def test_permissions_of_a_record_made_without_user_are_shown_to_readers(app, headers, me):
+def test_permissions_of_a_record_made_without_user_are_shown_to_readers(
+    app: Any, headers: dict[str, str], me: Any
+) -> None:
     record = store(app)
     grant(app, object_id(record["url"]), "read", me)
 

@@ -1,11 +1,14 @@
 """Conditional requests (H-10)."""
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from support.listings import invalid, state
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 
@@ -22,7 +25,7 @@ IF_NONE_MATCH_FAULT = "Invalid value for If-None-Match"
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES, settings={"timestamp_max_ahead_seconds": ""})
 
@@ -37,7 +40,7 @@ class Collection:
     tombstone: str
     never: str
 
-    def send(self, request, conditions, **kwargs):
+    def send(self, request: Any, conditions: Any, **kwargs: Any) -> Any:
         """Send a request of the table with more headers."""
         method, target = request.split(" ", 1)
         method = method.lower()
@@ -55,16 +58,16 @@ class Collection:
             )
         return getattr(self.app, method)(url, headers=headers, **kwargs)
 
-    def state(self):
+    def state(self) -> Any:
         return state(self.app, self.headers, URL)
 
 
 @pytest.fixture
-def collection(app):
+def collection(app: TestApp) -> Any:
     headers = basic_auth(uuid.uuid4().hex)
     live, tombstone, latest, never = (str(uuid.uuid4()) for _ in range(4))
 
-    def put(record_id, timestamp):
+    def put(record_id: Any, timestamp: Any) -> None:
         data = {"name": "old", "last_modified": timestamp}
         app.put_json(f"{URL}/{record_id}", {"data": data}, headers=headers, status=201)
 
@@ -106,7 +109,7 @@ ON_NOTHING = [
 ]
 
 
-def _cells():
+def _cells() -> Iterator[Any]:
     tables = [
         (ON_COLLECTION, COLLECTION_MS),
         (ON_RECORD, RECORD_MS),
@@ -131,7 +134,9 @@ def _cells():
 
 @pytest.mark.clause("H-10.6", "H-10.1", "H-10.2", "H-10.3", "H-10.11", "X-1", "X-2", "X-14")
 @pytest.mark.parametrize(("request_", "header", "value", "status"), list(_cells()))
-def test_the_table_of_preconditions(collection, request_, header, value, status):
+def test_the_table_of_preconditions(
+    collection: Any, request_: Any, header: Any, value: Any, status: Any
+) -> None:
     before = collection.state()
 
     response = collection.send(request_, {header: value}, status=status)
@@ -145,7 +150,7 @@ def test_the_table_of_preconditions(collection, request_, header, value, status)
 
 
 @pytest.mark.clause("X-14")
-def test_if_match_star_on_a_collection_that_was_never_used_holds(app):
+def test_if_match_star_on_a_collection_that_was_never_used_holds(app: TestApp) -> None:
     headers = {**basic_auth(uuid.uuid4().hex), "If-Match": "*"}
 
     app.get(URL, headers=headers, status=200)
@@ -155,12 +160,12 @@ def test_if_match_star_on_a_collection_that_was_never_used_holds(app):
 @pytest.mark.clause("H-10.1")
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
 @pytest.mark.parametrize("request_", ["GET collection", "GET live", "PUT live", "DELETE live"])
-def test_an_empty_header_counts_as_absent(collection, header, request_):
+def test_an_empty_header_counts_as_absent(collection: Any, header: str, request_: str) -> None:
     collection.send(request_, {header: ""}, status=200)
 
 
 @pytest.mark.clause("D-63")
-def test_a_creation_with_if_none_match_star_succeeds_again_and_again(collection):
+def test_a_creation_with_if_none_match_star_succeeds_again_and_again(collection: Any) -> None:
     first = collection.send("POST no id", {"If-None-Match": "*"}, status=201)
     second = collection.send("POST no id", {"If-None-Match": "*"}, status=201)
 
@@ -168,7 +173,7 @@ def test_a_creation_with_if_none_match_star_succeeds_again_and_again(collection)
 
 
 @pytest.mark.clause("D-64", "H-22.3")
-def test_if_none_match_star_puts_a_record_over_its_tombstone(collection):
+def test_if_none_match_star_puts_a_record_over_its_tombstone(collection: Any) -> None:
     collection.send("PUT tombstone", {"If-None-Match": "*"}, status=201)
 
     entries = [item for item in collection.state()[0] if item["id"] == collection.tombstone]
@@ -186,7 +191,9 @@ EVALUATED = [row[0] for row in (*ON_COLLECTION, *ON_RECORD)] + ["PUT never"]
 @pytest.mark.clause("H-10.4", "H-10.1", "X-14", "X-2", "X-21", "D-4")
 @pytest.mark.parametrize("value", MALFORMED)
 @pytest.mark.parametrize("request_", [row for row in EVALUATED if not row.startswith("HEAD")])
-def test_a_malformed_if_match_is_400_wherever_it_is_evaluated(collection, request_, value):
+def test_a_malformed_if_match_is_400_wherever_it_is_evaluated(
+    collection: Any, request_: Any, value: Any
+) -> None:
     before = collection.state()
 
     response = collection.send(request_, {"If-Match": value}, status=400)
@@ -200,7 +207,9 @@ def test_a_malformed_if_match_is_400_wherever_it_is_evaluated(collection, reques
 @pytest.mark.clause("H-10.5", "H-10.1", "X-21", "D-4")
 @pytest.mark.parametrize("value", MALFORMED)
 @pytest.mark.parametrize("request_", ["GET collection", "GET live"])
-def test_a_malformed_if_none_match_is_400_when_reading(collection, request_, value):
+def test_a_malformed_if_none_match_is_400_when_reading(
+    collection: Any, request_: str, value: Any
+) -> None:
     response = collection.send(request_, {"If-None-Match": value}, status=400)
 
     assert response.json == invalid(
@@ -211,7 +220,7 @@ def test_a_malformed_if_none_match_is_400_when_reading(collection, request_, val
 @pytest.mark.clause("H-10.4", "H-10.5")
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
 @pytest.mark.parametrize("request_", ["HEAD collection", "HEAD live"])
-def test_malformed_headers_are_400_on_head(collection, request_, header):
+def test_malformed_headers_are_400_on_head(collection: Any, request_: str, header: str) -> None:
     collection.send(request_, {header: "abc"}, status=400)
 
 
@@ -229,14 +238,18 @@ def test_malformed_headers_are_400_on_head(collection, request_, header):
         ("DELETE collection", 200),
     ],
 )
-def test_a_malformed_if_none_match_is_ignored_when_writing(collection, request_, status, value):
+def test_a_malformed_if_none_match_is_ignored_when_writing(
+    collection: Any, request_: str, status: int, value: Any
+) -> None:
     collection.send(request_, {"If-None-Match": value}, status=status)
 
 
 @pytest.mark.clause("H-10.6")
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
 @pytest.mark.parametrize("request_", ["GET never", "PATCH tombstone", "DELETE never"])
-def test_a_missing_record_is_404_before_its_conditions_are_read(collection, request_, header):
+def test_a_missing_record_is_404_before_its_conditions_are_read(
+    collection: Any, request_: str, header: str
+) -> None:
     collection.send(request_, {header: "abc"}, status=404)
 
 
@@ -267,7 +280,9 @@ def test_a_missing_record_is_404_before_its_conditions_are_read(collection, requ
         ("PUT live", FUTURE, '"1"', 200),
     ],
 )
-def test_both_headers(collection, request_, if_match, if_none_match, status):
+def test_both_headers(
+    collection: Any, request_: str, if_match: Any, if_none_match: Any, status: int
+) -> None:
     conditions = {"If-Match": if_match, "If-None-Match": if_none_match}
 
     collection.send(request_, conditions, status=status)
@@ -282,7 +297,9 @@ def test_both_headers(collection, request_, if_match, if_none_match, status):
     ("target", "timestamp", "date"),
     [("collection", COLLECTION_MS, COLLECTION_DATE), ("live", RECORD_MS, RECORD_DATE)],
 )
-def test_a_304_has_the_headers_of_the_200_and_no_body(collection, method, target, timestamp, date):
+def test_a_304_has_the_headers_of_the_200_and_no_body(
+    collection: Any, method: str, target: str, timestamp: Any, date: Any
+) -> None:
     conditions = {"If-None-Match": FUTURE, "Origin": "http://a.example"}
     complete = collection.send(f"{method} {target}", {"Origin": "http://a.example"}, status=200)
 
@@ -302,7 +319,7 @@ def test_a_304_has_the_headers_of_the_200_and_no_body(collection, method, target
 
 
 @pytest.mark.clause("H-10.8")
-def test_a_304_has_backoff_and_alert_when_they_are_configured(headers):
+def test_a_304_has_backoff_and_alert_when_they_are_configured(headers: dict[str, str]) -> None:
     app = make_app(RESOURCES, settings={"backoff": "10", "eos": "2100-01-01"})
 
     response = app.get(URL, headers={**headers, "If-None-Match": FUTURE}, status=304)
@@ -311,7 +328,7 @@ def test_a_304_has_backoff_and_alert_when_they_are_configured(headers):
     assert '"soft-eol"' in response.headers["Alert"]
 
 
-def _precondition_failed(details):
+def _precondition_failed(details: Any) -> dict[str, Any]:
     return {
         "code": 412,
         "errno": 114,
@@ -326,7 +343,7 @@ def _precondition_failed(details):
     "request_",
     [row[0] for row in ON_COLLECTION if not row[0].startswith("HEAD")] + ["PUT never"],
 )
-def test_the_412_of_a_collection_shows_its_timestamp(collection, request_):
+def test_the_412_of_a_collection_shows_its_timestamp(collection: Any, request_: Any) -> None:
     response = collection.send(request_, {"If-Match": '"1"'}, status=412)
 
     assert response.json == _precondition_failed({})
@@ -347,7 +364,9 @@ def test_the_412_of_a_collection_shows_its_timestamp(collection, request_):
         ("PUT tombstone", {"If-Match": "*"}),
     ],
 )
-def test_the_412_of_a_record_shows_the_owner_what_exists(collection, request_, conditions):
+def test_the_412_of_a_record_shows_the_owner_what_exists(
+    collection: Any, request_: Any, conditions: Any
+) -> None:
     response = collection.send(request_, conditions, status=412)
 
     if "tombstone" in request_:
@@ -361,7 +380,9 @@ def test_the_412_of_a_record_shows_the_owner_what_exists(collection, request_, c
 
 
 @pytest.mark.clause("X-11")
-def test_the_412_of_another_user_shows_nothing_of_the_record(collection, other_headers):
+def test_the_412_of_another_user_shows_nothing_of_the_record(
+    collection: Any, other_headers: dict[str, str]
+) -> None:
     url = f"{URL}/{collection.live}"
 
     by_id = collection.app.put_json(url, NAMED, headers={**other_headers, "If-None-Match": "*"})
@@ -380,7 +401,9 @@ def test_the_412_of_another_user_shows_nothing_of_the_record(collection, other_h
 
 @pytest.mark.clause("X-21")
 @pytest.mark.parametrize("request_", ["GET collection", "GET live"])
-def test_the_etag_that_was_given_is_accepted_in_both_headers(collection, request_):
+def test_the_etag_that_was_given_is_accepted_in_both_headers(
+    collection: Any, request_: str
+) -> None:
     etag = collection.send(request_, {}).headers["ETag"]
 
     collection.send(request_, {"If-Match": etag}, status=200)

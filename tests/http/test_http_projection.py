@@ -1,10 +1,12 @@
 """Partial responses (H-15)."""
 
 import uuid
+from typing import Any
 
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, items, listed, store, walk
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 
@@ -18,17 +20,17 @@ NESTED = {
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
-def projections(app, headers, url, record, fields):
+def projections(app: TestApp, headers: Any, url: Any, record: Any, fields: Any) -> Any:
     """Return what both endpoints keep of a record, without the members always there."""
     (in_list,) = app.get(f"{url}?_fields={fields}", headers=headers).json["data"]
     alone = app.get(f"{url}/{record['id']}?_fields={fields}", headers=headers).json["data"]
@@ -49,7 +51,9 @@ def projections(app, headers, url, record, fields):
         ("is_wild", {}),
     ],
 )
-def test_only_the_fields_asked_for_are_returned(app, headers, fields, expected):
+def test_only_the_fields_asked_for_are_returned(
+    app: TestApp, headers: dict[str, str], fields: str, expected: Any
+) -> None:
     growth = {"title": "a", "number": 1, "address": {"street": "x"}}
     (record,) = store(app, headers, GROWTHS, growth)
 
@@ -58,7 +62,9 @@ def test_only_the_fields_asked_for_are_returned(app, headers, fields, expected):
 
 @pytest.mark.clause("H-15.1", "H-11.8")
 @pytest.mark.parametrize("of_record", [False, True])
-def test_head_has_the_length_of_the_projection(app, headers, of_record):
+def test_head_has_the_length_of_the_projection(
+    app: TestApp, headers: dict[str, str], of_record: bool
+) -> None:
     (record,) = store(app, headers, GROWTHS, {"title": "a", "number": 1})
     url = f"{GROWTHS}/{record['id']}" if of_record else GROWTHS
 
@@ -88,14 +94,16 @@ def test_head_has_the_length_of_the_projection(app, headers, of_record):
         ("zz.x", {}),
     ],
 )
-def test_paths_select_inside_objects(app, headers, fields, expected):
+def test_paths_select_inside_objects(
+    app: TestApp, headers: dict[str, str], fields: str, expected: Any
+) -> None:
     (record,) = store(app, headers, LICHENS, NESTED)
 
     assert projections(app, headers, LICHENS, record, fields) == expected
 
 
 @pytest.mark.clause("H-15.2")
-def test_paths_select_inside_declared_fields(app, headers):
+def test_paths_select_inside_declared_fields(app: TestApp, headers: dict[str, str]) -> None:
     (record,) = store(app, headers, GROWTHS, {"address": {"street": "x", "town": "y"}})
 
     found = projections(app, headers, GROWTHS, record, "address.street")
@@ -115,7 +123,9 @@ def test_paths_select_inside_declared_fields(app, headers):
     ],
 )
 @pytest.mark.parametrize("of_record", [False, True])
-def test_unknown_roots_are_400(app, headers, of_record, fields, unknown):
+def test_unknown_roots_are_400(
+    app: TestApp, headers: dict[str, str], of_record: bool, fields: str, unknown: str
+) -> None:
     (record,) = store(app, headers, GROWTHS, {"title": "a"})
     url = f"{GROWTHS}/{record['id']}" if of_record else GROWTHS
     description = f"Fields {unknown} do not exist"
@@ -130,7 +140,9 @@ def test_unknown_roots_are_400(app, headers, of_record, fields, unknown):
 
 @pytest.mark.clause("H-15.4")
 @pytest.mark.parametrize("fields", ["zz", "zz,n", "n,zz.y", ",n", ".n,n", "n,%20title"])
-def test_unknown_fields_of_a_schemaless_record_are_skipped(app, headers, fields):
+def test_unknown_fields_of_a_schemaless_record_are_skipped(
+    app: TestApp, headers: dict[str, str], fields: str
+) -> None:
     (record,) = store(app, headers, LICHENS, NESTED)
 
     expected = {"n": 1} if "n" in fields.split(",") else {}
@@ -138,7 +150,7 @@ def test_unknown_fields_of_a_schemaless_record_are_skipped(app, headers, fields)
 
 
 @pytest.mark.clause("H-15.5")
-def test_empty_fields_mean_the_whole_record(app, headers):
+def test_empty_fields_mean_the_whole_record(app: TestApp, headers: dict[str, str]) -> None:
     (record,) = store(app, headers, LICHENS, NESTED)
 
     assert app.get(f"{LICHENS}?_fields=", headers=headers).json["data"] == [record]
@@ -148,14 +160,18 @@ def test_empty_fields_mean_the_whole_record(app, headers):
 
 @pytest.mark.clause("H-15.5")
 @pytest.mark.parametrize("fields", [",", "title,", ",title", ".title", "title,%20number", "title+"])
-def test_items_are_not_trimmed_and_an_empty_name_is_unknown(app, headers, fields):
+def test_items_are_not_trimmed_and_an_empty_name_is_unknown(
+    app: TestApp, headers: dict[str, str], fields: str
+) -> None:
     response = app.get(f"{GROWTHS}?_fields={fields}", headers=headers, status=400)
 
     assert response.json["details"][0]["name"] == "Invalid _fields parameter"
 
 
 @pytest.mark.clause("H-15.6")
-def test_a_projection_changes_neither_selection_nor_order_nor_headers(app, headers):
+def test_a_projection_changes_neither_selection_nor_order_nor_headers(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     store(app, headers, GROWTHS, *({"number": n, "title": "x"} for n in (3, 1, 2, 9)))
     query = "max_number=3&_sort=number"
 
@@ -171,7 +187,9 @@ def test_a_projection_changes_neither_selection_nor_order_nor_headers(app, heade
 
 
 @pytest.mark.clause("H-15.6")
-def test_a_projection_holds_on_every_page_even_without_the_sort_field(app, headers):
+def test_a_projection_holds_on_every_page_even_without_the_sort_field(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     store(app, headers, GROWTHS, *({"number": n, "title": "x"} for n in (3, 1, 2, 9, 4)))
 
     pages = walk(app, headers, f"{GROWTHS}?_fields=title&_limit=2&_sort=number")
@@ -183,7 +201,7 @@ def test_a_projection_holds_on_every_page_even_without_the_sort_field(app, heade
 
 @pytest.mark.clause("H-15.8", "D-30")
 @pytest.mark.parametrize("fields", ["title", "deleted", "number,title"])
-def test_tombstones_keep_their_mark(app, headers, fields):
+def test_tombstones_keep_their_mark(app: TestApp, headers: dict[str, str], fields: str) -> None:
     kept, gone = store(app, headers, GROWTHS, {"title": "kept"}, {"title": "gone"})
     tombstone = app.delete(f"{GROWTHS}/{gone['id']}", headers=headers).json["data"]
 

@@ -1,6 +1,7 @@
 """What anonymous users may keep of shareable resources (H-30)."""
 
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
@@ -14,11 +15,11 @@ NOW = 1430222877724
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(utils, "msec_time", lambda: NOW)
 
 
-def public_app(expires=None):
+def public_app(expires: Any = None) -> Any:
     """Return an application where everybody reads, and the URLs of a collection and a record."""
     settings = {"toadstool_read_principals": "system.Everyone"}
     if expires is not None:
@@ -29,7 +30,9 @@ def public_app(expires=None):
 
 @pytest.mark.clause("H-30.2", "S-10.1")
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_an_anonymous_response_may_be_kept_for_the_configured_time(clock, method):
+def test_an_anonymous_response_may_be_kept_for_the_configured_time(
+    clock: None, method: str
+) -> None:
     app, urls = public_app("3600")
 
     for url in urls:
@@ -41,7 +44,7 @@ def test_an_anonymous_response_may_be_kept_for_the_configured_time(clock, method
 
 
 @pytest.mark.clause("H-30.2", "H-5.15")
-def test_a_listing_shared_with_everyone_may_be_kept(clock):
+def test_a_listing_shared_with_everyone_may_be_kept(clock: None) -> None:
     app = make_sharing_app({"toadstool_cache_expires_seconds": "60"})
     record = store(app)
     grant(app, object_id(record["url"]), "read", "system.Everyone")
@@ -51,7 +54,7 @@ def test_a_listing_shared_with_everyone_may_be_kept(clock):
 
 @pytest.mark.clause("H-30.3", "S-10.2", "D-69")
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_an_authenticated_response_is_not_kept(headers, method):
+def test_an_authenticated_response_is_not_kept(headers: dict[str, str], method: str) -> None:
     app, urls = public_app("3600")
 
     for url in urls:
@@ -63,13 +66,17 @@ def test_an_authenticated_response_is_not_kept(headers, method):
 class PublicViewSet(ShareableViewSet):
     """Asks nobody who they are."""
 
-    def get_view_arguments(self, endpoint_type, resource_cls, method):
+    def get_view_arguments(
+        self, endpoint_type: Any, resource_cls: Any, method: str
+    ) -> dict[Any, Any]:
         arguments = super().get_view_arguments(endpoint_type, resource_cls, method)
         return {**arguments, "permission": NO_PERMISSION_REQUIRED}
 
 
 @pytest.mark.clause("D-69", "H-30.3")
-def test_a_view_that_asks_for_no_permission_knows_its_user_all_the_same(headers):
+def test_a_view_that_asks_for_no_permission_knows_its_user_all_the_same(
+    headers: dict[str, str],
+) -> None:
     app = make_sharing_app(
         {"toadstool_cache_expires_seconds": "3600"},
         resources=[(Toadstool, {"viewset": PublicViewSet()})],
@@ -81,7 +88,7 @@ def test_a_view_that_asks_for_no_permission_knows_its_user_all_the_same(headers)
 
 
 @pytest.mark.clause("H-30.2", "H-4.11")
-def test_bad_credentials_are_anonymous():
+def test_bad_credentials_are_anonymous() -> None:
     app, urls = public_app("3600")
 
     response = app.get(urls[0], headers={"Authorization": "Basic !"}, status=200)
@@ -91,7 +98,7 @@ def test_bad_credentials_are_anonymous():
 
 @pytest.mark.clause("H-30.1", "H-30.3", "S-10.2")
 @pytest.mark.parametrize("expires", [None, "0", ""])
-def test_without_the_setting_nothing_is_kept(headers, expires):
+def test_without_the_setting_nothing_is_kept(headers: dict[str, str], expires: str | None) -> None:
     app, urls = public_app(expires)
 
     for url in urls:
@@ -102,7 +109,7 @@ def test_without_the_setting_nothing_is_kept(headers, expires):
 
 
 @pytest.mark.clause("D-40")
-def test_a_304_repeats_what_the_200_says(clock, headers):
+def test_a_304_repeats_what_the_200_says(clock: None, headers: dict[str, str]) -> None:
     app, urls = public_app("3600")
 
     for url in urls:
@@ -116,7 +123,7 @@ def test_a_304_repeats_what_the_200_says(clock, headers):
 
 
 @pytest.mark.clause("H-30.5")
-def test_errors_and_writes_may_not_be_kept():
+def test_errors_and_writes_may_not_be_kept() -> None:
     settings = {
         "toadstool_cache_expires_seconds": "3600",
         "toadstool_write_principals": "system.Everyone",
@@ -142,7 +149,7 @@ def test_errors_and_writes_may_not_be_kept():
 
 
 @pytest.mark.clause("H-30.6")
-def test_caches_are_told_that_the_response_depends_on_the_user(headers):
+def test_caches_are_told_that_the_response_depends_on_the_user(headers: dict[str, str]) -> None:
     app, urls = public_app("3600")
 
     for user in ({}, headers):
@@ -150,7 +157,7 @@ def test_caches_are_told_that_the_response_depends_on_the_user(headers):
 
 
 @pytest.mark.clause("S-10.3")
-def test_the_setting_is_the_one_of_the_resource(clock):
+def test_the_setting_is_the_one_of_the_resource(clock: None) -> None:
     app = make_sharing_app(
         {
             "toadstool_read_principals": "system.Everyone",
@@ -169,7 +176,7 @@ WORLD = {"REMOTE_ADDR": "192.0.2.1"}
 
 
 @pytest.fixture(params=[None, "lan-user"])
-def network_app(request):
+def network_app(request: pytest.FixtureRequest) -> Any:
     """Return an application that the clients of a network may read, named or not."""
     settings = {
         "toadstool_cache_expires_seconds": "3600",
@@ -185,7 +192,7 @@ def network_app(request):
 
 
 @pytest.mark.clause("D-69", "H-30.3")
-def test_what_a_network_may_read_is_for_no_shared_cache(network_app):
+def test_what_a_network_may_read_is_for_no_shared_cache(network_app: Any) -> None:
     url = store(network_app)["url"]
 
     for path in (url, URL):
@@ -196,7 +203,7 @@ def test_what_a_network_may_read_is_for_no_shared_cache(network_app):
 
 
 @pytest.mark.clause("D-69")
-def test_nor_is_what_a_network_is_refused(network_app):
+def test_nor_is_what_a_network_is_refused(network_app: Any) -> None:
     for path, status in ((f"{URL}/5c1a5ba7-7d2b-4a7b-8a2b-5ba77d2b4a7b", 404), (f"{URL}?a=1", 400)):
         refused = network_app.get(path, extra_environ=LAN, status=status)
         assert refused.headers["Cache-Control"] == "private"
@@ -205,7 +212,7 @@ def test_nor_is_what_a_network_is_refused(network_app):
 
 
 @pytest.mark.clause("D-69", "H-30.2")
-def test_what_everyone_may_read_is_public_where_nothing_else_was_judged(network_app):
+def test_what_everyone_may_read_is_public_where_nothing_else_was_judged(network_app: Any) -> None:
     record = store(network_app)
     grant(network_app, object_id(record["url"]), "read", "system.Everyone")
 
@@ -218,7 +225,7 @@ def test_what_everyone_may_read_is_public_where_nothing_else_was_judged(network_
 
 
 @pytest.mark.clause("D-69", "H-3.5")
-def test_who_the_service_says_that_one_is_is_for_no_shared_cache():
+def test_who_the_service_says_that_one_is_is_for_no_shared_cache() -> None:
     settings = {
         "multiauth.policies": "remote basicauth",
         "multiauth.policy.remote.use": "pyramid.authentication.RemoteUserAuthenticationPolicy",
@@ -232,9 +239,9 @@ def test_who_the_service_says_that_one_is_is_for_no_shared_cache():
 
 
 @pytest.mark.clause("D-69")
-def test_an_application_that_sends_the_header_knows_what_it_does():
-    def configure(config):
-        def view(request):
+def test_an_application_that_sends_the_header_knows_what_it_does() -> None:
+    def configure(config: Any) -> None:
+        def view(request: Any) -> Any:
             request.response.headers["Cache-Control"] = "public, max-age=5"
             request.response.text = str(request.authenticated_userid)
             return request.response

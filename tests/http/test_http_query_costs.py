@@ -6,6 +6,8 @@ hundred records. What is linear in their number is in ``docs/reference/limits.rs
 
 import os
 import time
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -18,6 +20,7 @@ from support.process_costs import (
     own_memory,
     peak_memory,
 )
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
@@ -44,7 +47,7 @@ class Heap(resource.UserResource):
 
     mapping = HeapSchema()
 
-    def is_known_field(self, field):
+    def is_known_field(self, field: Any) -> bool:
         return True
 
 
@@ -56,21 +59,21 @@ class Service:
     pid : of the process of the database that does, if there is one of its own.
     """
 
-    def __init__(self, app, pid=None):
+    def __init__(self, app: TestApp, pid: Any = None) -> None:
         self.app = app
         self.pid = pid
 
-    def fill(self, headers, number):
+    def fill(self, headers: Any, number: Any) -> None:
         storage = self.app.app.registry.storage
         parent = self.app.get("/v0/", headers=headers).json["user"]["id"]
         nested = 1
         for _ in range(98):
-            nested = {"a": nested}
+            nested = {"a": nested}  # type: ignore[assignment]
         for n in range(number):
             record = {"n": n, "tags": list(range(n % 30)), "text": "ab" * 100, "a": nested}
             storage.create("heap", parent, record)
 
-    def cost(self, query, headers=HEADERS):
+    def cost(self, query: Any, headers: Any = HEADERS) -> Any:
         """Return what a query costs the service, and the database: seconds, bytes at the peak."""
         pids = ["self", *([self.pid] if self.pid else [])]
         before = []
@@ -89,7 +92,9 @@ class Service:
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite", "postgresql", "redis"])
-def service(request, tmp_path_factory):
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     family, url, pid = request.param, "", None
     keep_apart()
     if family == "sqlite":
@@ -99,7 +104,7 @@ def service(request, tmp_path_factory):
     elif family == "redis":
         url = f"{request.getfixturevalue('redis_server')}/4"
         address = urlsplit(url)
-        with Redis(address.hostname, address.port) as client:
+        with Redis(address.hostname, address.port) as client:  # type: ignore[arg-type]
             pid = client.info("server")["process_id"]
     settings = {"storage_backend": f"cliquet.storage.{family}", "storage_url": url}
     app = make_app(
@@ -123,7 +128,7 @@ def service(request, tmp_path_factory):
         storage.create("heap", parent, {"text": LARGE_TEXT})
     deep = {"text": LARGE_TEXT}
     for _ in range(98):
-        deep = {"a": deep}
+        deep = {"a": deep}  # type: ignore[dict-item]
     parent = app.get("/v0/", headers=DEEP).json["user"]["id"]
     storage.create("heap", parent, deep)
     # What is made once.
@@ -134,7 +139,7 @@ def service(request, tmp_path_factory):
         storage.client.dispose()
 
 
-def joined(*parameters):
+def joined(*parameters: Any) -> Any:
     """Return as many of the parameters as a request line has room for."""
     kept, size = [], len(URL) + 1
     for parameter in parameters:
@@ -145,15 +150,15 @@ def joined(*parameters):
     return "&".join(kept)
 
 
-def listed(prefix, first, number):
+def listed(prefix: Any, first: Any, number: Any) -> Any:
     return f"{prefix}=" + ",".join(str(n) for n in range(first, first + number))
 
 
-def path(number):
+def path(number: Any) -> Any:
     return ".".join(["a"] * 98 + [f"{number}"])
 
 
-def queries(salt=0):
+def queries(salt: int = 0) -> dict[str, Any]:
     """Return the longest queries of each kind, by name; others for another salt."""
     sorting = ",".join(f"{'-' if n % 2 else ''}x{n + salt}" for n in range(60))
     return {
@@ -182,7 +187,7 @@ def queries(salt=0):
     }
 
 
-def assert_cheap(service, query, headers=HEADERS):
+def assert_cheap(service: Any, query: Any, headers: Any = HEADERS) -> Any:
     """Make sure that a query is cheap at one of three times, and return its response.
 
     The time of a processor that others use as well is up to half as much again.
@@ -200,7 +205,7 @@ def assert_cheap(service, query, headers=HEADERS):
 @pytest.mark.slow
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", queries())
-def test_the_longest_queries_are_cheap(service, kind):
+def test_the_longest_queries_are_cheap(service: Any, kind: Any) -> None:
     response = assert_cheap(service, queries()[kind])
 
     following = response.headers.get("Next-Page")
@@ -222,7 +227,7 @@ LARGE_QUERIES = {
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", LARGE_QUERIES)
-def test_many_filters_read_a_large_record_once(service, kind):
+def test_many_filters_read_a_large_record_once(service: Any, kind: Any) -> None:
     costs, response = service.cost(LARGE_QUERIES[kind], LARGE)
 
     assert response.json["data"] == []
@@ -235,7 +240,7 @@ SIXTY = ",".join(f"{'-' if n % 2 else ''}x{n}" for n in range(60))
 
 
 @pytest.mark.clause("X-34")
-def test_an_order_of_many_fields_unpacks_a_large_record_once(service):
+def test_an_order_of_many_fields_unpacks_a_large_record_once(service: Any) -> None:
     response = assert_cheap(service, f"_limit=1&_sort={SIXTY}", LARGE)
 
     assert_cheap(service, urlsplit(response.headers["Next-Page"]).query, LARGE)
@@ -252,7 +257,7 @@ DEEP_QUERIES = {
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", DEEP_QUERIES)
-def test_paths_through_a_large_record_do_not_copy_it(service, kind):
+def test_paths_through_a_large_record_do_not_copy_it(service: Any, kind: Any) -> None:
     assert_cheap(service, DEEP_QUERIES[kind], DEEP)
 
 
@@ -260,7 +265,9 @@ def test_paths_through_a_large_record_do_not_copy_it(service, kind):
 @pytest.mark.parametrize(
     "pattern", ["a" * 4000 + "b", "*a" * 3000 + "b*", "b" + "a" * 4000, "*ab" * 2000 + "*"]
 )
-def test_patterns_that_a_long_text_begins_to_match_everywhere_are_cheap(service, pattern):
+def test_patterns_that_a_long_text_begins_to_match_everywhere_are_cheap(
+    service: Any, pattern: str
+) -> None:
     costs, response = service.cost(f"like_text={pattern}", LARGE)
 
     assert response.json["data"] == []
@@ -270,10 +277,10 @@ def test_patterns_that_a_long_text_begins_to_match_everywhere_are_cheap(service,
 
 @pytest.mark.slow
 @pytest.mark.clause("X-34")
-def test_nothing_is_kept_of_the_longest_queries(service):
+def test_nothing_is_kept_of_the_longest_queries(service: Any) -> None:
     pids = ["self", *([service.pid] if service.pid else [])]
 
-    def send(salt):
+    def send(salt: Any) -> None:
         for query in queries(salt).values():
             service.app.get(f"{URL}?{query}", headers=SHORT, status=200)
 

@@ -1,7 +1,10 @@
 """Services that only read, and endpoints that are switched off (H-31)."""
 
+from typing import Any
+
 import pytest
 from testapp import RESOURCES, Mushroom
+from webtest import TestApp
 
 from cliquet import Service, resource
 from cliquet.storage.exceptions import BackendError
@@ -25,7 +28,7 @@ METHOD_NOT_ALLOWED = {
 SWITCHES = [(kind, method) for kind, methods in ALL.items() for method in methods]
 
 
-def send(app, method, path, **kwargs):
+def send(app: TestApp, method: str, path: str, **kwargs: Any) -> Any:
     """Send a request that would succeed if its method were there."""
     kwargs.setdefault("headers", AUTH)
     if method in ("POST", "PUT", "PATCH"):
@@ -33,18 +36,18 @@ def send(app, method, path, **kwargs):
     return getattr(app, method.lower())(path, **kwargs)
 
 
-def allowed(response):
+def allowed(response: Any) -> set[Any]:
     return set(response.headers["Allow"].split(", "))
 
 
-def preflighted(app, path, method="GET", **kwargs):
+def preflighted(app: TestApp, path: str, method: str = "GET", **kwargs: Any) -> set[Any]:
     headers = {"Origin": "http://a.example", "Access-Control-Request-Method": method}
     response = app.options(path, headers=headers, **kwargs)
     return set(response.headers["Access-Control-Allow-Methods"].split(","))
 
 
 @pytest.fixture(scope="module")
-def readonly_app():
+def readonly_app() -> TestApp:
     return make_app(RESOURCES, settings={"readonly": "true"})
 
 
@@ -54,14 +57,16 @@ def readonly_app():
 @pytest.mark.clause("H-31.1", "S-7.4", "X-13")
 @pytest.mark.setting("readonly")
 @pytest.mark.parametrize(("kind", "method"), [switch for switch in SWITCHES if switch[1] != "GET"])
-def test_a_read_only_service_refuses_writes_and_lists_what_is_left(readonly_app, kind, method):
+def test_a_read_only_service_refuses_writes_and_lists_what_is_left(
+    readonly_app: TestApp, kind: Any, method: Any
+) -> None:
     response = send(readonly_app, method, PATHS[kind], status=405)
     assert response.json == METHOD_NOT_ALLOWED
     assert allowed(response) == {"GET", "HEAD", "OPTIONS"}
 
 
 @pytest.mark.clause("H-31.1", "S-7.4")
-def test_a_read_only_service_serves_reads(readonly_app):
+def test_a_read_only_service_serves_reads(readonly_app: TestApp) -> None:
     send(readonly_app, "GET", COLLECTION, status=200)
     send(readonly_app, "HEAD", COLLECTION, status=200)
     send(readonly_app, "GET", RECORD, status=404)
@@ -70,14 +75,14 @@ def test_a_read_only_service_serves_reads(readonly_app):
 
 
 @pytest.mark.clause("S-7.4")
-def test_read_only_wins_over_an_endpoint_that_is_switched_on():
+def test_read_only_wins_over_an_endpoint_that_is_switched_on() -> None:
     settings = {"readonly": True, "collection_mushroom_post_enabled": True}
     app = make_app([Mushroom], settings=settings)
     send(app, "POST", COLLECTION, status=405)
 
 
 @pytest.mark.clause("S-7.4")
-def test_a_viewset_names_the_methods_that_stay_in_a_read_only_service():
+def test_a_viewset_names_the_methods_that_stay_in_a_read_only_service() -> None:
     class Viewset(resource.ViewSet):
         readonly_methods = (*resource.ViewSet.readonly_methods, "POST")
 
@@ -87,8 +92,8 @@ def test_a_viewset_names_the_methods_that_stay_in_a_read_only_service():
 
 
 @pytest.mark.clause("S-7.4", "H-31.2")
-def test_services_that_are_no_resources_are_not_affected():
-    def configure(config):
+def test_services_that_are_no_resources_are_not_affected() -> None:
+    def configure(config: Any) -> None:
         service = Service(name="orders", path="/orders")
         service.add_view("POST", lambda request: {"done": True})
         config.add_cornice_service(service)
@@ -101,16 +106,16 @@ def test_services_that_are_no_resources_are_not_affected():
 
 @pytest.mark.clause("H-31.3", "S-7.7")
 @pytest.mark.parametrize("value", [True, False])
-def test_the_hello_view_shows_whether_the_service_only_reads(value):
+def test_the_hello_view_shows_whether_the_service_only_reads(value: bool) -> None:
     app = make_app(settings={"readonly": value})
     assert app.get("/v0/").json["settings"]["readonly"] is value
 
 
 @pytest.mark.clause("S-7.5")
-def test_the_heartbeats_of_a_read_only_service_read_records_and_permissions_and_write_the_cache():
+def test_heartbeats_of_a_read_only_service_read_all_backends_and_write_the_cache() -> None:
     written = []
 
-    def heartbeat(readonly):
+    def heartbeat(readonly: Any) -> set[Any]:
         app = make_app(settings={"readonly": readonly})
         registry = app.app.registry
         writes = {
@@ -126,8 +131,8 @@ def test_the_heartbeats_of_a_read_only_service_read_records_and_permissions_and_
         assert set(app.get("/v0/__heartbeat__", status=200).json.values()) == {True}
         return set(written)
 
-    def spy(name, method):
-        def spied(*args, **kwargs):
+    def spy(name: Any, method: Any) -> Any:
+        def spied(*args: Any, **kwargs: Any) -> Any:
             written.append(name)
             return method(*args, **kwargs)
 
@@ -138,7 +143,7 @@ def test_the_heartbeats_of_a_read_only_service_read_records_and_permissions_and_
 
 
 @pytest.mark.clause("S-7.5")
-def test_a_read_only_service_without_cache_has_no_heartbeat_of_it():
+def test_a_read_only_service_without_cache_has_no_heartbeat_of_it() -> None:
     app = make_app(settings={"readonly": True, "cache_backend": ""})
     assert app.get("/v0/__heartbeat__", status=200).json == {"storage": True, "permission": True}
 
@@ -158,8 +163,10 @@ def test_a_read_only_service_without_cache_has_no_heartbeat_of_it():
         ),
     ],
 )
-def test_a_collection_without_timestamp_explains_itself_when_read_only(readonly, message):
-    def fail(*args, **kwargs):
+def test_a_collection_without_timestamp_explains_itself_when_read_only(
+    readonly: bool, message: str
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
         raise BackendError(original=RuntimeError("read-only connection"))
 
     app = make_app([Mushroom], settings={"readonly": readonly})
@@ -179,7 +186,7 @@ def test_a_collection_without_timestamp_explains_itself_when_read_only(readonly,
 @pytest.mark.setting("{endpoint_type}_{resource_name}_{method}_enabled")
 @pytest.mark.parametrize(("kind", "method"), SWITCHES)
 @pytest.mark.parametrize("value", ["false", False])
-def test_a_setting_removes_one_endpoint(kind, method, value):
+def test_a_setting_removes_one_endpoint(kind: Any, method: Any, value: bool | str) -> None:
     app = make_app([Mushroom], settings={f"{kind}_mushroom_{method.lower()}_enabled": value})
 
     response = send(app, method, PATHS[kind], status=405)
@@ -194,7 +201,7 @@ def test_a_setting_removes_one_endpoint(kind, method, value):
 
 @pytest.mark.clause("H-31.4", "S-7.1")
 @pytest.mark.parametrize(("kind", "method"), SWITCHES)
-def test_a_setting_leaves_the_other_endpoints(kind, method):
+def test_a_setting_leaves_the_other_endpoints(kind: Any, method: Any) -> None:
     app = make_app([Mushroom], settings={f"{kind}_mushroom_{method.lower()}_enabled": False})
     for other_kind, other in SWITCHES:
         if (other_kind, other) != (kind, method):
@@ -203,14 +210,14 @@ def test_a_setting_leaves_the_other_endpoints(kind, method):
 
 @pytest.mark.clause("H-31.4", "S-7.3")
 @pytest.mark.parametrize("kind", ["collection", "record"])
-def test_without_get_there_is_no_head(kind):
+def test_without_get_there_is_no_head(kind: str) -> None:
     app = make_app([Mushroom], settings={f"{kind}_mushroom_get_enabled": False})
     response = send(app, "HEAD", PATHS[kind], status=405)
     assert allowed(response) == {*ALL[kind], "OPTIONS"} - {"GET"}
 
 
 @pytest.mark.clause("S-7.1")
-def test_the_setting_has_the_name_that_the_resource_was_registered_with():
+def test_the_setting_has_the_name_that_the_resource_was_registered_with() -> None:
     kwargs = {"name": "fungus", "collection_path": "/fungi", "record_path": "/fungi/{{id}}"}
     settings = {
         "collection_fungus_post_enabled": False,
@@ -222,7 +229,7 @@ def test_the_setting_has_the_name_that_the_resource_was_registered_with():
 
 
 @pytest.mark.clause("S-7.2")
-def test_endpoints_are_removed_at_start_up_not_per_request():
+def test_endpoints_are_removed_at_start_up_not_per_request() -> None:
     app = make_app([Mushroom])
     app.app.registry.settings["collection_mushroom_post_enabled"] = False
     app.app.registry.settings["readonly"] = True

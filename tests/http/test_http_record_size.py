@@ -1,9 +1,11 @@
 """No record is larger than the service wants to read again (X-34)."""
 
 import json
+from typing import Any
 
 import pytest
 from testapp import Mushroom, Spore
+from webtest import TestApp
 
 from cliquet.testing.web import make_app
 
@@ -20,17 +22,17 @@ pytestmark = [pytest.mark.clause("X-34"), pytest.mark.setting("max_record_bytes"
 
 
 @pytest.fixture
-def app():
+def app() -> TestApp:
     return make_app([Mushroom, Spore], settings={"max_record_bytes": str(LIMIT)})
 
 
-def sized(record, size=LIMIT):
+def sized(record: Any, size: Any = LIMIT) -> dict[Any, Any]:
     """Return a record completed by a text, so that it has so many bytes of JSON."""
     empty = len(json.dumps({**record, "text": ""}, separators=(",", ":")))
     return {**record, "text": "a" * (size - empty)}
 
 
-def test_a_record_beyond_the_limit_is_not_created(app, headers):
+def test_a_record_beyond_the_limit_is_not_created(app: TestApp, headers: dict[str, str]) -> None:
     app.post_json("/v0/spores", {"data": sized({})}, headers=headers, status=201)
 
     response = app.post_json(
@@ -41,7 +43,7 @@ def test_a_record_beyond_the_limit_is_not_created(app, headers):
     assert len(app.get("/v0/spores", headers=headers).json["data"]) == 1
 
 
-def test_the_id_is_a_part_of_the_record(app, headers):
+def test_the_id_is_a_part_of_the_record(app: TestApp, headers: dict[str, str]) -> None:
     record = {"id": RECORD.rpartition("/")[2]}
     app.put_json(RECORD, {"data": sized(record)}, headers=headers, status=201)
 
@@ -50,7 +52,7 @@ def test_the_id_is_a_part_of_the_record(app, headers):
     assert response.json == REFUSAL
 
 
-def test_a_patch_makes_no_record_beyond_the_limit(app, headers):
+def test_a_patch_makes_no_record_beyond_the_limit(app: TestApp, headers: dict[str, str]) -> None:
     half = "a" * (LIMIT // 2)
     app.put_json(RECORD, {"data": {"a": half}}, headers=headers)
 
@@ -60,13 +62,15 @@ def test_a_patch_makes_no_record_beyond_the_limit(app, headers):
     assert "b" not in app.get(RECORD, headers=headers).json["data"]
 
 
-def test_what_the_schema_does_not_keep_does_not_count(app, headers):
+def test_what_the_schema_does_not_keep_does_not_count(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     record = sized({"name": "a"}, LIMIT + 1)
 
     app.post_json("/v0/mushrooms", {"data": record}, headers=headers, status=201)
 
 
-def test_of_a_batch_only_the_record_is_refused(app, headers):
+def test_of_a_batch_only_the_record_is_refused(app: TestApp, headers: dict[str, str]) -> None:
     requests = [
         {"method": "POST", "path": "/v0/spores", "body": {"data": sized({}, LIMIT + number)}}
         for number in (0, 1)
@@ -80,14 +84,14 @@ def test_of_a_batch_only_the_record_is_refused(app, headers):
     assert refused["body"] == REFUSAL
 
 
-def test_without_a_limit_the_one_of_bodies_holds(headers):
+def test_without_a_limit_the_one_of_bodies_holds(headers: dict[str, str]) -> None:
     app = make_app([Spore], settings={"max_record_bytes": "", "max_body_bytes": "3000000"})
     text = "a" * 2_900_000
 
     app.post_json("/v0/spores", {"data": {"text": text}}, headers=headers, status=201)
 
 
-def test_by_default_a_record_has_two_mebibytes(headers):
+def test_by_default_a_record_has_two_mebibytes(headers: dict[str, str]) -> None:
     app = make_app([Spore])
 
     app.post_json("/v0/spores", {"data": sized({}, 2**21)}, headers=headers, status=201)

@@ -1,9 +1,11 @@
 """Creation and replacement by PUT (H-19)."""
 
 import uuid
+from typing import Any
 
 import pytest
 from testapp import RESOURCES, Mushroom
+from webtest import TestApp
 
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend
@@ -15,18 +17,18 @@ UUID = "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50"
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.mark.clause("H-19.1", "H-19.3")
-def test_put_creates_the_record_of_the_url(app, headers):
+def test_put_creates_the_record_of_the_url(app: TestApp, headers: dict[str, str]) -> None:
     response = app.put_json(f"{URL}/{UUID}", CEP, headers=headers, status=201)
 
     assert response.json["data"]["id"] == UUID
@@ -37,7 +39,9 @@ def test_put_creates_the_record_of_the_url(app, headers):
 
 
 @pytest.mark.clause("H-19.1", "H-22.3", "D-74")
-def test_put_over_a_tombstone_creates_and_the_tombstone_is_gone(app, headers):
+def test_put_over_a_tombstone_creates_and_the_tombstone_is_gone(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     app.put_json(f"{URL}/{UUID}", CEP, headers=headers)
     tombstone = app.delete(f"{URL}/{UUID}", headers=headers).json["data"]
 
@@ -51,7 +55,7 @@ def test_put_over_a_tombstone_creates_and_the_tombstone_is_gone(app, headers):
 
 
 @pytest.mark.clause("H-19.1", "H-19.3")
-def test_put_replaces_a_live_record(app, headers):
+def test_put_replaces_a_live_record(app: TestApp, headers: dict[str, str]) -> None:
     created = app.put_json(f"{URL}/{UUID}", CEP, headers=headers).json["data"]
 
     response = app.put_json(f"{URL}/{UUID}", {"data": {"name": "morel"}}, headers=headers)
@@ -66,7 +70,7 @@ def test_put_replaces_a_live_record(app, headers):
 
 
 @pytest.mark.clause("H-19.2")
-def test_fields_that_are_not_sent_are_gone(app, headers):
+def test_fields_that_are_not_sent_are_gone(app: TestApp, headers: dict[str, str]) -> None:
     app.put_json(f"/v0/spores/{UUID}", {"data": {"a": 1, "b": {"c": 2}}}, headers=headers)
 
     response = app.put_json(f"/v0/spores/{UUID}", {"data": {"b": {"d": 3}}}, headers=headers)
@@ -76,7 +80,9 @@ def test_fields_that_are_not_sent_are_gone(app, headers):
 
 
 @pytest.mark.clause("H-19.2")
-def test_fields_that_are_not_sent_get_the_schema_s_defaults(app, headers):
+def test_fields_that_are_not_sent_get_the_schema_s_defaults(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     app.put_json(f"/v0/psilos/{UUID}", {"data": {"edible": True, "rank": 3}}, headers=headers)
 
     record = app.put_json(f"/v0/psilos/{UUID}", {"data": {}}, headers=headers).json["data"]
@@ -86,7 +92,7 @@ def test_fields_that_are_not_sent_get_the_schema_s_defaults(app, headers):
 
 
 @pytest.mark.clause("H-19.4")
-def test_the_same_content_again_is_a_new_version(app, headers):
+def test_the_same_content_again_is_a_new_version(app: TestApp, headers: dict[str, str]) -> None:
     first = app.put_json(f"{URL}/{UUID}", CEP, headers=headers).json["data"]
 
     second = app.put_json(f"{URL}/{UUID}", CEP, headers=headers).json["data"]
@@ -101,7 +107,9 @@ def test_the_same_content_again_is_a_new_version(app, headers):
 @pytest.mark.parametrize(
     "record_id", ["7d3f0a4e-6f0b-4c3e-9a55-2b8f7a1c0d9e", UUID.upper(), "", None, 5, [UUID]]
 )
-def test_another_id_in_the_body_is_400_where_the_schema_keeps_it(app, headers, record_id, state):
+def test_another_id_in_the_body_is_400_where_the_schema_keeps_it(
+    app: TestApp, headers: dict[str, str], record_id: Any, state: str
+) -> None:
     if state != "unknown":
         app.put_json(f"/v0/spores/{UUID}", {"data": {"a": 1}}, headers=headers)
     if state == "deleted":
@@ -124,7 +132,9 @@ def test_another_id_in_the_body_is_400_where_the_schema_keeps_it(app, headers, r
 
 
 @pytest.mark.clause("H-19.5", "H-8.13")
-def test_the_id_of_the_url_may_be_repeated_in_the_body(app, headers):
+def test_the_id_of_the_url_may_be_repeated_in_the_body(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     response = app.put_json(f"/v0/spores/{UUID}", {"data": {"id": UUID, "a": 1}}, headers=headers)
 
     assert response.status_code == 201
@@ -133,7 +143,9 @@ def test_the_id_of_the_url_may_be_repeated_in_the_body(app, headers):
 
 @pytest.mark.clause("H-19.6", "H-23.5", "P-17.4", "P-10.8")
 @pytest.mark.parametrize("state", ["unknown", "live"])
-def test_a_unique_field_that_is_taken_is_409(app, headers, state):
+def test_a_unique_field_that_is_taken_is_409(
+    app: TestApp, headers: dict[str, str], state: str
+) -> None:
     holder = app.post_json(
         "/v0/truffles", {"data": {"name": "black", "email": "a@b"}}, headers=headers
     ).json["data"]
@@ -160,7 +172,7 @@ def test_a_unique_field_that_is_taken_is_409(app, headers, state):
 
 
 @pytest.mark.clause("H-19.7")
-def test_a_bad_body_on_a_bad_id_reports_the_body(app, headers):
+def test_a_bad_body_on_a_bad_id_reports_the_body(app: TestApp, headers: dict[str, str]) -> None:
     bad_body = app.put_json(f"{URL}/abc", {"data": {}}, headers=headers, status=400)
     good_body = app.put_json(f"{URL}/abc", CEP, headers=headers, status=400)
 
@@ -171,14 +183,14 @@ def test_a_bad_body_on_a_bad_id_reports_the_body(app, headers):
 class Refuse:
     """An authorization policy of an application that lets nobody in."""
 
-    def permits(self, context, principals, permission):
+    def permits(self, context: Any, principals: Any, permission: Any) -> bool:
         return False
 
-    def principals_allowed_by_permission(self, context, permission):
+    def principals_allowed_by_permission(self, context: Any, permission: Any) -> None:
         raise NotImplementedError
 
 
-def fail_to_create(**_):
+def fail_to_create(**_: Any) -> None:
     raise BackendError(original=OSError("out of order"))
 
 
@@ -194,7 +206,9 @@ def fail_to_create(**_):
         (415, {"Content-Type": "text/plain"}, b'{"data": {"name": "cep"}}'),
     ],
 )
-def test_what_put_may_be_answered(app, headers, status, changes, body):
+def test_what_put_may_be_answered(
+    app: TestApp, headers: dict[str, str], status: int, changes: Any, body: bytes
+) -> None:
     headers = {**headers, "Content-Type": "application/json", **changes}
 
     response = app.put(f"{URL}/{UUID}", body, headers=headers, expect_errors=True)
@@ -210,15 +224,17 @@ def test_what_put_may_be_answered(app, headers, status, changes, body):
         (405, {"record_mushroom_put_enabled": "false"}),
     ],
 )
-def test_what_an_application_s_settings_make_of_put(headers, status, settings):
+def test_what_an_application_s_settings_make_of_put(
+    headers: dict[str, str], status: int, settings: dict[str, Any]
+) -> None:
     app = make_app([Mushroom], settings=settings)
 
     app.put_json(f"{URL}/{UUID}", CEP, headers=headers, status=status)
 
 
 @pytest.mark.clause("H-19.8")
-def test_put_without_storage_is_503(headers):
-    def configure(config):
+def test_put_without_storage_is_503(headers: dict[str, str]) -> None:
+    def configure(config: Any) -> None:
         config.registry.storage = FaultyBackend(config.registry.storage, create=fail_to_create)
 
     app = make_app([Mushroom], configure=configure)

@@ -3,9 +3,11 @@
 import json
 import re
 import uuid
+from typing import Any
 
 import pytest
 from testapp import RESOURCES, Mushroom, Spore
+from webtest import TestApp
 
 from cliquet.storage.generators import Generator
 from cliquet.testing.web import basic_auth, make_app
@@ -29,43 +31,45 @@ INVALID_ID = {
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 class Slugs(Generator):
     """Ids of the generic pattern."""
 
-    def __call__(self):
+    def __call__(self) -> str:
         return f"slug_{uuid.uuid4().hex}-A"
 
 
 class Careless(Generator):
     """Makes ids that its own pattern refuses."""
 
-    def __call__(self):
+    def __call__(self) -> str:
         return "no spaces please"
 
 
-def call(app, method, path, headers, data=None):
+def call(app: TestApp, method: Any, path: Any, headers: Any, data: Any = None) -> Any:
     """Send a request with `data` as the record of the body, if there is any."""
     body = b"" if data is None else json.dumps({"data": data}).encode()
     headers = {**headers, "Content-Type": "application/json"}
     return app.request(path, method=method, headers=headers, body=body, expect_errors=True)
 
 
-def allowed(response):
+def allowed(response: Any) -> set[Any]:
     return {name.strip() for name in response.headers["Allow"].split(",")}
 
 
 @pytest.mark.clause("H-7.1")
-def test_a_resource_is_served_under_its_lower_cased_name_and_an_s(app, headers):
+def test_a_resource_is_served_under_its_lower_cased_name_and_an_s(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     record = app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=headers).json["data"]
 
     response = app.get(f"/v0/mushrooms/{record['id']}", headers=headers)
@@ -74,7 +78,9 @@ def test_a_resource_is_served_under_its_lower_cased_name_and_an_s(app, headers):
 
 
 @pytest.mark.clause("H-7.1")
-def test_an_application_chooses_urls_with_variables_and_several_of_them(headers):
+def test_an_application_chooses_urls_with_variables_and_several_of_them(
+    headers: dict[str, str],
+) -> None:
     woods = {
         "name": "wood",
         "collection_path": "/forests/{{forest}}/mushrooms",
@@ -107,7 +113,9 @@ def test_an_application_chooses_urls_with_variables_and_several_of_them(headers)
         ("OPTIONS", f"/v0/spores/{UUID}", 200),
     ],
 )
-def test_both_urls_serve_their_methods_by_default(app, headers, method, path, status):
+def test_both_urls_serve_their_methods_by_default(
+    app: TestApp, headers: dict[str, str], method: str, path: str, status: int
+) -> None:
     app.put_json(f"/v0/spores/{UUID}", {"data": {}}, headers=headers)
     data = {} if method in ("POST", "PUT", "PATCH") else None
 
@@ -132,8 +140,13 @@ def test_both_urls_serve_their_methods_by_default(app, headers, method, path, st
     ],
 )
 def test_any_other_verb_is_405_and_told_what_is_allowed(
-    app, headers, method, path, methods, authenticated
-):
+    app: TestApp,
+    headers: dict[str, str],
+    method: str,
+    path: str,
+    methods: set[Any],
+    authenticated: bool,
+) -> None:
     response = call(app, method, path, headers if authenticated else {})
 
     assert response.status_code == 405
@@ -147,7 +160,9 @@ def test_any_other_verb_is_405_and_told_what_is_allowed(
 
 
 @pytest.mark.clause("H-7.5")
-def test_a_record_has_an_id_and_a_timestamp_and_a_tombstone_says_deleted(app, headers):
+def test_a_record_has_an_id_and_a_timestamp_and_a_tombstone_says_deleted(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     record = app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=headers).json["data"]
     tombstone = app.delete(f"/v0/mushrooms/{record['id']}", headers=headers).json["data"]
 
@@ -159,7 +174,9 @@ def test_a_record_has_an_id_and_a_timestamp_and_a_tombstone_says_deleted(app, he
 
 
 @pytest.mark.clause("H-7.6")
-def test_generated_ids_are_random_uuids_in_lower_case(app, headers):
+def test_generated_ids_are_random_uuids_in_lower_case(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     ids = [
         app.post_json("/v0/spores", {"data": {}}, headers=headers).json["data"]["id"]
         for _ in range(5)
@@ -179,7 +196,9 @@ def test_generated_ids_are_random_uuids_in_lower_case(app, headers):
         "ffffffff-ffff-ffff-ffff-ffffffffffff",
     ],
 )
-def test_any_version_of_uuid_is_an_id(app, headers, record_id):
+def test_any_version_of_uuid_is_an_id(
+    app: TestApp, headers: dict[str, str], record_id: str
+) -> None:
     response = app.put_json(f"/v0/spores/{record_id}", {"data": {}}, headers=headers)
 
     assert response.status_code == 201
@@ -199,7 +218,7 @@ def test_any_version_of_uuid_is_an_id(app, headers, record_id):
         "%D9%A0" + UUID[1:],  # a digit, but not an ASCII one
     ],
 )
-def test_ids_of_another_form_are_400(app, headers, record_id):
+def test_ids_of_another_form_are_400(app: TestApp, headers: dict[str, str], record_id: Any) -> None:
     response = app.get(f"/v0/spores/{record_id}", headers=headers, status=400)
 
     assert response.json == INVALID_ID
@@ -207,7 +226,7 @@ def test_ids_of_another_form_are_400(app, headers, record_id):
 
 @pytest.mark.clause("P-34.16")
 @pytest.mark.parametrize("end", ["%0A", "%0D%0A", "%20"])
-def test_an_id_does_not_end_by_white_space(app, headers, end):
+def test_an_id_does_not_end_by_white_space(app: TestApp, headers: dict[str, str], end: str) -> None:
     app.put_json(f"/v0/spores/{UUID}", {"data": {}}, headers=headers)
 
     response = app.get(f"/v0/spores/{UUID}{end}", headers=headers, status=400)
@@ -217,7 +236,9 @@ def test_an_id_does_not_end_by_white_space(app, headers, end):
 
 @pytest.mark.clause("H-7.8")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
-def test_every_method_refuses_an_id_of_another_form(app, headers, method):
+def test_every_method_refuses_an_id_of_another_form(
+    app: TestApp, headers: dict[str, str], method: str
+) -> None:
     data = {"name": "cep"} if method in ("PUT", "PATCH") else None
 
     response = call(app, method, "/v0/mushrooms/abc", headers, data)
@@ -230,7 +251,7 @@ def test_every_method_refuses_an_id_of_another_form(app, headers, method):
 @pytest.mark.clause("H-7.7")
 @pytest.mark.setting("id_generator")
 @pytest.mark.parametrize("record_id", ["a", "Boletus_edulis-2", "0", UUID])
-def test_an_application_replaces_the_generator(headers, record_id):
+def test_an_application_replaces_the_generator(headers: dict[str, str], record_id: Any) -> None:
     app = make_app([Spore], settings={"id_generator": f"{__name__}.Slugs"})
 
     generated = app.post_json("/v0/spores", {"data": {}}, headers=headers).json["data"]["id"]
@@ -242,7 +263,9 @@ def test_an_application_replaces_the_generator(headers, record_id):
 
 @pytest.mark.clause("H-7.7")
 @pytest.mark.parametrize("record_id", ["-a", "_a", "a.b", "a%20b", "%C3%A9", "a%0A"])
-def test_the_generic_pattern_refuses_what_it_does_not_know(headers, record_id):
+def test_the_generic_pattern_refuses_what_it_does_not_know(
+    headers: dict[str, str], record_id: str
+) -> None:
     app = make_app([Spore], settings={"id_generator": f"{__name__}.Slugs"})
 
     response = app.get(f"/v0/spores/{record_id}", headers=headers, status=400)
@@ -251,7 +274,7 @@ def test_the_generic_pattern_refuses_what_it_does_not_know(headers, record_id):
 
 
 @pytest.mark.clause("H-7.7")
-def test_a_generator_that_its_own_pattern_refuses_prevents_the_start():
+def test_a_generator_that_its_own_pattern_refuses_prevents_the_start() -> None:
     with pytest.raises(AssertionError):
         make_app([Spore], settings={"id_generator": f"{__name__}.Careless"})
 
@@ -259,7 +282,9 @@ def test_a_generator_that_its_own_pattern_refuses_prevents_the_start():
 @pytest.mark.clause("H-7.9")
 @pytest.mark.parametrize("path", ["a/b", "a%2Fb", f"{UUID}/x", f"{UUID}%2F{UUID}"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_a_slash_inside_an_id_matches_no_url(app, headers, method, path):
+def test_a_slash_inside_an_id_matches_no_url(
+    app: TestApp, headers: dict[str, str], method: str, path: str
+) -> None:
     data = {"name": "cep"} if method in ("PUT", "PATCH") else None
 
     response = call(app, method, f"/v0/mushrooms/{path}", headers, data)
@@ -271,7 +296,9 @@ def test_a_slash_inside_an_id_matches_no_url(app, headers, method, path):
 @pytest.mark.clause("H-7.10")
 @pytest.mark.parametrize("state", ["unknown", "deleted"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PATCH", "DELETE"])
-def test_an_unknown_record_and_a_deleted_one_are_the_same_404(app, headers, method, state):
+def test_an_unknown_record_and_a_deleted_one_are_the_same_404(
+    app: TestApp, headers: dict[str, str], method: str, state: str
+) -> None:
     if state == "deleted":
         app.put_json(f"/v0/mushrooms/{UUID}", {"data": {"name": "cep"}}, headers=headers)
         app.delete(f"/v0/mushrooms/{UUID}", headers=headers)

@@ -1,7 +1,10 @@
 """The scheme and the host of the URLs that the service writes (H-32)."""
 
+from typing import Any
+
 import pytest
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 from cliquet.web.requests import build_request
@@ -9,11 +12,11 @@ from cliquet.web.requests import build_request
 AUTH = basic_auth()
 
 
-def environ(scheme="http", host="localhost:80"):
+def environ(scheme: str = "http", host: str = "localhost:80") -> dict[str, Any]:
     return {"wsgi.url_scheme": scheme, "HTTP_HOST": host}
 
 
-def urls(app, **request):
+def urls(app: TestApp, **request: Any) -> dict[str, Any]:
     """Return the URL of the hello view, of a next page and of a redirection, without their ends."""
     extra = environ(**request)
     hello = app.get("/v0/", extra_environ=extra).json["url"]
@@ -30,7 +33,7 @@ def urls(app, **request):
     }
 
 
-def make_filled_app(**settings):
+def make_filled_app(**settings: Any) -> Any:
     app = make_app([Mushroom], settings=settings)
     for _ in range(2):
         app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=AUTH)
@@ -50,31 +53,33 @@ def make_filled_app(**settings):
         ("http", "api.example:443", "http://api.example:443"),
     ],
 )
-def test_urls_follow_the_request_by_default(settings, scheme, host, expected):
+def test_urls_follow_the_request_by_default(
+    settings: Any, scheme: str, host: str, expected: str
+) -> None:
     app = make_filled_app(**settings)
     assert set(urls(app, scheme=scheme, host=host).values()) == {expected}
 
 
 @pytest.mark.clause("H-32.2", "S-8.4")
 @pytest.mark.setting("http_scheme", "http_host")
-def test_settings_replace_scheme_and_host_of_every_url():
+def test_settings_replace_scheme_and_host_of_every_url() -> None:
     app = make_filled_app(http_scheme="https", http_host="prod.example:7777")
     assert set(urls(app).values()) == {"https://prod.example:7777"}
     assert app.get("/v0/").json["url"] == "https://prod.example:7777/v0/"
 
 
 @pytest.mark.clause("H-32.2", "S-8.4")
-def test_the_host_alone_keeps_the_scheme_of_the_request():
+def test_the_host_alone_keeps_the_scheme_of_the_request() -> None:
     app = make_filled_app(http_host="prod.example")
     assert set(urls(app, scheme="https").values()) == {"https://prod.example"}
 
 
 @pytest.mark.clause("H-32.2")
-def test_settings_replace_scheme_and_host_of_subrequests():
-    def relay(request):
+def test_settings_replace_scheme_and_host_of_subrequests() -> None:
+    def relay(request: Any) -> Any:
         return request.invoke_subrequest(build_request(request, {"path": "/"})).json
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.add_route("relay", "/relay")
         config.add_view(relay, route_name="relay", renderer="json")
 
@@ -93,6 +98,8 @@ def test_settings_replace_scheme_and_host_of_subrequests():
         ("localhost:443", "https", "https://localhost"),
     ],
 )
-def test_the_scheme_alone_keeps_the_port_of_the_request(host, scheme, expected):
+def test_the_scheme_alone_keeps_the_port_of_the_request(
+    host: str, scheme: str, expected: str
+) -> None:
     app = make_filled_app(http_scheme=scheme)
     assert set(urls(app, host=host).values()) == {expected}

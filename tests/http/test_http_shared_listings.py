@@ -1,6 +1,7 @@
 """Lists, deletions and odd URLs of shareable resources (H-5)."""
 
 import uuid
+from typing import Any
 
 import pytest
 from support.sharing import (
@@ -27,17 +28,17 @@ from cliquet.testing.web import basic_auth
 
 
 @pytest.fixture
-def app(shared_apps):
+def app(shared_apps: Any) -> Any:
     return shared_apps.fresh(make_sharing_app)
 
 
 @pytest.fixture
-def me(app, headers):
+def me(app: Any, headers: dict[str, str]) -> Any:
     return user_id(app, headers)
 
 
 @pytest.fixture
-def record(app):
+def record(app: Any) -> Any:
     return store(app)
 
 
@@ -45,7 +46,7 @@ def record(app):
 
 
 @pytest.fixture
-def shared(app, me):
+def shared(app: Any, me: Any) -> list[Any]:
     """Store five records of which three are shared with the user, and return these."""
     records = [store(app, name=f"n{n}", code=str(n)) for n in range(5)]
     grant(app, object_id(records[0]["url"]), "read", me)
@@ -55,7 +56,9 @@ def shared(app, me):
 
 
 @pytest.mark.clause("H-5.12", "H-5.13", "P-12.4", "B-20.8", "H-9.8")
-def test_a_shared_listing_has_the_shared_records_only(app, headers, shared):
+def test_a_shared_listing_has_the_shared_records_only(
+    app: Any, headers: dict[str, str], shared: list[Any]
+) -> None:
     whole_timestamp = contents(app)[1]
 
     response = app.get(URL, headers=headers, status=200)
@@ -81,7 +84,9 @@ def test_a_shared_listing_has_the_shared_records_only(app, headers, shared):
         ("_sort=name&_limit=3", {"n0", "n2", "n4"}),
     ],
 )
-def test_query_filters_apply_on_top_of_sharing(app, headers, shared, query, names):
+def test_query_filters_apply_on_top_of_sharing(
+    app: Any, headers: dict[str, str], shared: list[Any], query: str, names: set[Any]
+) -> None:
     response = app.get(f"{URL}?{query}", headers=headers, status=200)
 
     assert {record["name"] for record in response.json["data"]} == names
@@ -90,7 +95,9 @@ def test_query_filters_apply_on_top_of_sharing(app, headers, shared, query, name
 
 
 @pytest.mark.clause("H-5.12", "H-5.13", "H-14.7")
-def test_a_shared_listing_is_paginated(app, headers, shared):
+def test_a_shared_listing_is_paginated(
+    app: Any, headers: dict[str, str], shared: list[Any]
+) -> None:
     url, names, totals = f"{URL}?_sort=name&_limit=2", [], []
     while url:
         response = app.get(url, headers=headers, status=200)
@@ -103,7 +110,9 @@ def test_a_shared_listing_is_paginated(app, headers, shared):
 
 
 @pytest.mark.clause("H-5.12", "H-17.4", "H-17.3")
-def test_a_shared_deletion_deletes_what_the_user_may_write(app, headers, me, shared):
+def test_a_shared_deletion_deletes_what_the_user_may_write(
+    app: Any, headers: dict[str, str], me: Any, shared: list[Any]
+) -> None:
     another = store(app, name="n5")
     grant(app, object_id(another["url"]), "write", me)
 
@@ -121,13 +130,15 @@ def test_a_shared_deletion_deletes_what_the_user_may_write(app, headers, me, sha
 
 @pytest.mark.clause("H-5.14")
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_without_a_shared_record_there_is_no_listing(app, headers, record, method):
+def test_without_a_shared_record_there_is_no_listing(
+    app: Any, headers: dict[str, str], record: Any, method: str
+) -> None:
     assert error(send(app, method, URL, headers)) == FORBIDDEN
     assert error(send(app, method, URL)) == UNAUTHORIZED
 
 
 @pytest.mark.clause("H-5.15")
-def test_an_anonymous_request_lists_what_everyone_may_read(app, record):
+def test_an_anonymous_request_lists_what_everyone_may_read(app: Any, record: Any) -> None:
     hidden = store(app)
     grant(app, object_id(record["url"]), "read", "system.Everyone")
     grant(app, object_id(hidden["url"]), "read", "system.Authenticated")
@@ -140,14 +151,18 @@ def test_an_anonymous_request_lists_what_everyone_may_read(app, record):
 
 
 @pytest.mark.clause("D-75")
-def test_an_allowed_deletion_of_nothing_succeeds(app, headers, me):
+def test_an_allowed_deletion_of_nothing_succeeds(
+    app: Any, headers: dict[str, str], me: Any
+) -> None:
     grant(app, COLLECTION, "write", me)
 
     assert app.delete(URL, headers=headers, status=200).json == {"data": []}
 
 
 @pytest.mark.clause("D-51", "B-16.1")
-def test_objects_with_similar_uris_or_permissions_are_not_shared(app, headers, me):
+def test_objects_with_similar_uris_or_permissions_are_not_shared(
+    app: Any, headers: dict[str, str], me: Any
+) -> None:
     hidden = store(app)
     uri = object_id(hidden["url"])
     for other_uri in (uri + "0", uri + "/parts/2", "/x" + uri, uri[:-1], uri.upper(), "/*", "*"):
@@ -163,7 +178,7 @@ def test_objects_with_similar_uris_or_permissions_are_not_shared(app, headers, m
 
 
 @pytest.mark.clause("D-48", "D-51", "X-29")
-def test_a_star_in_the_url_is_no_pattern(headers):
+def test_a_star_in_the_url_is_no_pattern(headers: dict[str, str]) -> None:
     app = make_sharing_app({"cap_create_principals": "system.Authenticated"})
     cap_id = str(uuid.uuid4())
     app.app.registry.storage.create(
@@ -194,7 +209,7 @@ def test_a_star_in_the_url_is_no_pattern(headers):
 
 
 @pytest.mark.clause("D-48", "X-29")
-def test_a_star_in_the_url_of_a_resource_open_to_all_is_a_name(headers):
+def test_a_star_in_the_url_of_a_resource_open_to_all_is_a_name(headers: dict[str, str]) -> None:
     app = make_sharing_app({"cap_write_principals": "system.Authenticated"})
     app.app.registry.storage.create("cap", "/forests/oak", {"name": "a cap"})
 
@@ -213,7 +228,9 @@ def test_a_star_in_the_url_of_a_resource_open_to_all_is_a_name(headers):
 @pytest.mark.parametrize(
     "odd", [":b", "a'b", "%27%20OR%201=1--", "%25", "*", "%00", ".", "_", "a:b:c", "%C3%A9", "{id}"]
 )
-def test_an_odd_id_is_data(app, headers, me, record, method, odd):
+def test_an_odd_id_is_data(
+    app: Any, headers: dict[str, str], me: Any, record: Any, method: str, odd: str
+) -> None:
     grant(app, object_id(record["url"]), "read", me)
     grant(app, object_id(record["url"]), "write", me)
     before = contents(app)
@@ -226,7 +243,9 @@ def test_an_odd_id_is_data(app, headers, me, record, method, odd):
 
 
 @pytest.mark.clause("H-5.17", "H-7.8")
-def test_the_permission_is_checked_before_the_id_and_the_existence(app, headers, me):
+def test_the_permission_is_checked_before_the_id_and_the_existence(
+    app: Any, headers: dict[str, str], me: Any
+) -> None:
     unknown, malformed = f"{URL}/{UNKNOWN_ID}", f"{URL}/not-an-id"
     for method in ("GET", "PATCH", "DELETE"):
         for url in (unknown, malformed):
@@ -247,7 +266,9 @@ def test_the_permission_is_checked_before_the_id_and_the_existence(app, headers,
 
 @pytest.mark.clause("H-5.18", "P-14.4", "B-20.4")
 @pytest.mark.parametrize("target", ["record", "collection"])
-def test_permissions_go_away_with_their_record(app, headers, me, target):
+def test_permissions_go_away_with_their_record(
+    app: Any, headers: dict[str, str], me: Any, target: str
+) -> None:
     grant(app, COLLECTION, "write", me)
     deleted, kept = store(app, name="deleted"), store(app, name="kept")
     for record in (deleted, kept):
@@ -263,7 +284,9 @@ def test_permissions_go_away_with_their_record(app, headers, me, target):
 
 
 @pytest.mark.clause("B-15.2", "H-5.17")
-def test_permissions_know_nothing_of_the_storage(app, headers, me, record):
+def test_permissions_know_nothing_of_the_storage(
+    app: Any, headers: dict[str, str], me: Any, record: Any
+) -> None:
     grant(app, object_id(record["url"]), "read", me, "basicauth:nobody")
     grant(app, f"{COLLECTION}/{UNKNOWN_ID}", "read", me)
 
@@ -276,7 +299,9 @@ def test_permissions_know_nothing_of_the_storage(app, headers, me, record):
 
 
 @pytest.mark.clause("H-5.18", "H-19.1", "B-20.6")
-def test_a_re_created_record_starts_with_fresh_permissions(app, headers, other_headers):
+def test_a_re_created_record_starts_with_fresh_permissions(
+    app: Any, headers: dict[str, str], other_headers: dict[str, str]
+) -> None:
     grant(app, COLLECTION, "toadstool:create", "system.Authenticated")
     url = f"{URL}/{UNKNOWN_ID}"
     friends = {**BODY, "permissions": {"read": ["system.Everyone"]}}
@@ -291,7 +316,9 @@ def test_a_re_created_record_starts_with_fresh_permissions(app, headers, other_h
 
 
 @pytest.mark.clause("H-22.5")
-def test_tombstones_of_shared_records_are_not_seen_by_those_they_were_shared_with(app, headers, me):
+def test_tombstones_of_shared_records_are_not_seen_by_those_they_were_shared_with(
+    app: Any, headers: dict[str, str], me: Any
+) -> None:
     gone, kept = store(app), store(app)
     for record in (gone, kept):
         grant(app, object_id(record["url"]), "read", me)

@@ -1,5 +1,7 @@
 """Who may do what on shareable resources (H-5)."""
 
+from typing import Any
+
 import pytest
 from pyramid.exceptions import ConfigurationError
 from pyramid.interfaces import IAuthorizationPolicy
@@ -25,6 +27,7 @@ from support.sharing import (
     target_url,
     user_id,
 )
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.authorization import AuthorizationPolicy, RouteFactory
@@ -33,17 +36,17 @@ from cliquet.testing.web import basic_auth, make_app
 
 
 @pytest.fixture
-def app(shared_apps):
+def app(shared_apps: Any) -> Any:
     return shared_apps.fresh(make_sharing_app)
 
 
 @pytest.fixture
-def me(app, headers):
+def me(app: Any, headers: dict[str, str]) -> Any:
     return user_id(app, headers)
 
 
 @pytest.fixture
-def record(app):
+def record(app: Any) -> Any:
     return store(app)
 
 
@@ -74,7 +77,7 @@ SHARED_LISTINGS = {
 }
 
 
-def grant_all(app, grants, record_url, principal):
+def grant_all(app: TestApp, grants: Any, record_url: Any, principal: Any) -> None:
     for kind, permission in grants:
         uri = COLLECTION if kind == "collection" else object_id(record_url)
         grant(app, uri, permission, principal)
@@ -89,7 +92,15 @@ def grant_all(app, grants, record_url, principal):
         for sufficient in all_sufficient
     ],
 )
-def test_one_permission_allows_a_request(app, headers, me, method, target, status, sufficient):
+def test_one_permission_allows_a_request(
+    app: Any,
+    headers: dict[str, str],
+    me: Any,
+    method: Any,
+    target: Any,
+    status: Any,
+    sufficient: Any,
+) -> None:
     url = target_url(app, target)
     grant_all(app, [sufficient], url, me)
 
@@ -101,8 +112,14 @@ def test_one_permission_allows_a_request(app, headers, me, method, target, statu
 @pytest.mark.clause("H-5.4", "H-5.10", "H-5.16")
 @pytest.mark.parametrize(("method", "target", "status", "sufficient"), TABLE)
 def test_all_other_permissions_do_not_allow_it(
-    app, headers, me, method, target, status, sufficient
-):
+    app: Any,
+    headers: dict[str, str],
+    me: Any,
+    method: Any,
+    target: Any,
+    status: Any,
+    sufficient: Any,
+) -> None:
     url = target_url(app, target)
     shared = SHARED_LISTINGS.get(method, []) if target == "collection" else []
     others = [pair for pair in ALL_GRANTS if pair not in (*sufficient, *shared)]
@@ -124,8 +141,8 @@ def test_all_other_permissions_do_not_allow_it(
 @pytest.mark.clause("H-5.16", "H-4.9")
 @pytest.mark.parametrize(("method", "target", "status", "sufficient"), TABLE)
 def test_an_anonymous_request_without_permission_is_asked_to_authenticate(
-    app, method, target, status, sufficient
-):
+    app: Any, method: Any, target: Any, status: Any, sufficient: Any
+) -> None:
     url = target_url(app, target)
     before = contents(app)
 
@@ -139,7 +156,7 @@ def test_an_anonymous_request_without_permission_is_asked_to_authenticate(
 
 
 @pytest.mark.clause("H-5.4")
-def test_what_does_not_reach_the_resource_needs_no_permission(app, record):
+def test_what_does_not_reach_the_resource_needs_no_permission(app: Any, record: Any) -> None:
     assert app.options(URL, status=200).headers["Allow"]
     assert app.options(record["url"], status=200).headers["Allow"]
     app.put_json(URL, BODY, status=405)
@@ -149,7 +166,7 @@ def test_what_does_not_reach_the_resource_needs_no_permission(app, record):
 
 
 @pytest.mark.clause("H-5.4", "H-33.3", "D-72")
-def test_a_preflight_needs_no_permission(app, record):
+def test_a_preflight_needs_no_permission(app: Any, record: Any) -> None:
     asked = {"Origin": "http://a.example", "Access-Control-Request-Method": "PUT"}
 
     response = app.options(record["url"], headers=asked, status=200)
@@ -158,7 +175,9 @@ def test_a_preflight_needs_no_permission(app, record):
 
 
 @pytest.mark.clause("H-5.4", "P-12.3", "B-20.3")
-def test_all_users_share_one_collection_and_its_timestamp(app, headers, other_headers):
+def test_all_users_share_one_collection_and_its_timestamp(
+    app: Any, headers: dict[str, str], other_headers: dict[str, str]
+) -> None:
     grant(app, COLLECTION, "read", "system.Authenticated")
     grant(app, COLLECTION, "toadstool:create", "system.Authenticated")
     mine = app.post_json(URL, BODY, headers=headers).json["data"]
@@ -171,7 +190,7 @@ def test_all_users_share_one_collection_and_its_timestamp(app, headers, other_he
 
 
 @pytest.mark.clause("H-5.5", "P-25.8")
-def test_the_uri_of_an_object_does_not_tell_the_version(headers):
+def test_the_uri_of_an_object_does_not_tell_the_version(headers: dict[str, str]) -> None:
     app = make_app([Toadstool], version="3.1")
     me = app.get("/v3/", headers=headers).json["user"]["id"]
     grant(app, COLLECTION, "toadstool:create", me)
@@ -183,7 +202,9 @@ def test_the_uri_of_an_object_does_not_tell_the_version(headers):
 
 
 @pytest.mark.clause("H-5.5", "P-25.8")
-def test_the_uri_of_an_object_does_not_tell_where_the_service_is_mounted(app, headers, me):
+def test_the_uri_of_an_object_does_not_tell_where_the_service_is_mounted(
+    app: Any, headers: dict[str, str], me: Any
+) -> None:
     grant(app, COLLECTION, "toadstool:create", me)
     mounted = {"SCRIPT_NAME": "/app"}
 
@@ -198,7 +219,7 @@ def test_the_uri_of_an_object_does_not_tell_where_the_service_is_mounted(app, he
 
 
 @pytest.mark.clause("P-25.7")
-def test_a_url_variable_with_a_pattern_names_the_collection_too(headers):
+def test_a_url_variable_with_a_pattern_names_the_collection_too(headers: dict[str, str]) -> None:
     caps = (
         CAP[0],
         {
@@ -230,7 +251,15 @@ def test_a_url_variable_with_a_pattern_names_the_collection_too(headers):
         ("group:others", 401, 403),
     ],
 )
-def test_principals_of_a_request(app, headers, me, record, principal, anonymous_status, status):
+def test_principals_of_a_request(
+    app: Any,
+    headers: dict[str, str],
+    me: Any,
+    record: Any,
+    principal: str,
+    anonymous_status: int,
+    status: int,
+) -> None:
     app.app.registry.permission.add_user_principal(me, "group:pickers")
     policy, hashed = me.split(":")
     grant(app, object_id(record["url"]), "read", principal.format(policy=policy, hash=hashed))
@@ -240,7 +269,7 @@ def test_principals_of_a_request(app, headers, me, record, principal, anonymous_
 
 
 @pytest.mark.clause("H-4.11", "H-5.15")
-def test_bad_credentials_leave_what_is_public(app, record):
+def test_bad_credentials_leave_what_is_public(app: Any, record: Any) -> None:
     grant(app, object_id(record["url"]), "read", "system.Everyone")
 
     app.get(record["url"], headers={"Authorization": "Basic !"}, status=200)
@@ -248,11 +277,13 @@ def test_bad_credentials_leave_what_is_public(app, record):
 
 
 @pytest.mark.clause("B-20.7", "P-25.2", "H-4.13")
-def test_groups_are_looked_up_once_for_a_batch(app, headers, me, record):
+def test_groups_are_looked_up_once_for_a_batch(
+    app: Any, headers: dict[str, str], me: Any, record: Any
+) -> None:
     asked = []
     backend = app.app.registry.permission
 
-    def user_principals(user):
+    def user_principals(user: Any) -> set[Any]:
         asked.append(user)
         return {"group:pickers"}
 
@@ -268,7 +299,9 @@ def test_groups_are_looked_up_once_for_a_batch(app, headers, me, record):
 
 @pytest.mark.clause("D-48", "B-22.37")
 @pytest.mark.parametrize("group", ["group:o'neil", "group:%", "group:*", 'group:"', "group:a_b.c"])
-def test_a_user_is_served_whatever_the_names_of_its_groups(app, headers, me, record, group):
+def test_a_user_is_served_whatever_the_names_of_its_groups(
+    app: Any, headers: dict[str, str], me: Any, record: Any, group: str
+) -> None:
     app.app.registry.permission.add_user_principal(me, group)
     other = store(app)
     grant(app, object_id(record["url"]), "read", group)
@@ -298,7 +331,9 @@ def test_a_user_is_served_whatever_the_names_of_its_groups(app, headers, me, rec
         ("create", "PUT", "deleted", 201),
     ],
 )
-def test_a_setting_grants_a_permission_on_all_records(headers, permission, method, target, status):
+def test_a_setting_grants_a_permission_on_all_records(
+    headers: dict[str, str], permission: str, method: str, target: str, status: int
+) -> None:
     setting = f"toadstool_{permission}_principals"
     app = make_sharing_app({setting: "system.Authenticated"})
     url = target_url(app, target)
@@ -309,7 +344,9 @@ def test_a_setting_grants_a_permission_on_all_records(headers, permission, metho
 
 @pytest.mark.clause("D-45", "X-7", "S-17.4", "S-23.12")
 @pytest.mark.parametrize("separator", [" ", ",", ", ", "\n", "\n    ", " ,\n"])
-def test_principals_of_a_setting_are_separated_by_commas_or_white_space(headers, separator):
+def test_principals_of_a_setting_are_separated_by_commas_or_white_space(
+    headers: dict[str, str], separator: str
+) -> None:
     anybody = make_sharing_app()
     me = user_id(anybody, headers)
     app = make_sharing_app(
@@ -324,7 +361,7 @@ def test_principals_of_a_setting_are_separated_by_commas_or_white_space(headers,
 
 
 @pytest.mark.clause("H-5.8", "X-3", "S-17.3", "S-23.11")
-def test_a_setting_that_does_not_match_leaves_stored_permissions(headers):
+def test_a_setting_that_does_not_match_leaves_stored_permissions(headers: dict[str, str]) -> None:
     app = make_sharing_app({"toadstool_read_principals": "group:admins"})
     shared, hidden = store(app), store(app)
     grant(app, object_id(shared["url"]), "read", user_id(app, headers))
@@ -335,7 +372,7 @@ def test_a_setting_that_does_not_match_leaves_stored_permissions(headers):
 
 
 @pytest.mark.clause("X-3")
-def test_a_setting_that_matches_does_not_ask_the_backend(headers):
+def test_a_setting_that_matches_does_not_ask_the_backend(headers: dict[str, str]) -> None:
     app = make_sharing_app({"toadstool_read_principals": "system.Authenticated"})
     record = store(app)
     asked = []
@@ -353,7 +390,7 @@ def test_a_setting_that_matches_does_not_ask_the_backend(headers):
 
 
 @pytest.mark.clause("X-20")
-def test_a_setting_that_lets_write_lets_read(headers):
+def test_a_setting_that_lets_write_lets_read(headers: dict[str, str]) -> None:
     app = make_sharing_app({"toadstool_write_principals": "system.Authenticated"})
     record = store(app)
 
@@ -363,7 +400,7 @@ def test_a_setting_that_lets_write_lets_read(headers):
 
 
 @pytest.mark.clause("S-17.5")
-def test_settings_are_read_at_each_request(app, headers, record):
+def test_settings_are_read_at_each_request(app: Any, headers: dict[str, str], record: Any) -> None:
     app.get(record["url"], headers=headers, status=403)
 
     app.app.registry.settings["toadstool_read_principals"] = "system.Authenticated"
@@ -375,7 +412,9 @@ def test_settings_are_read_at_each_request(app, headers, record):
 
 
 @pytest.mark.clause("H-5.10", "X-4")
-def test_a_creator_reads_what_it_created(app, headers, other_headers):
+def test_a_creator_reads_what_it_created(
+    app: Any, headers: dict[str, str], other_headers: dict[str, str]
+) -> None:
     grant(app, COLLECTION, "toadstool:create", "system.Authenticated")
     created = app.post_json(URL, BODY, headers=headers, status=201).json
 
@@ -389,32 +428,32 @@ def test_a_creator_reads_what_it_created(app, headers, other_headers):
 @pytest.mark.clause("H-5.10")
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 def test_a_permission_on_the_collection_does_not_extend_to_records(
-    app, headers, me, record, method
-):
+    app: Any, headers: dict[str, str], me: Any, record: Any, method: str
+) -> None:
     for permission in ("read", "write"):
         grant(app, COLLECTION, permission, me)
 
     assert error(send(app, method, record["url"], headers)) == FORBIDDEN
 
 
-def owned_by_oak(uri, permission):
+def owned_by_oak(uri: Any, permission: Any) -> list[Any]:
     """Let whoever has a permission on the oak have it on every object."""
     return [(uri, permission), ("/trees/oak", permission)]
 
 
 class OakPolicy(AuthorizationPolicy):
-    def get_bound_permissions(self, object_id, permission):
+    def get_bound_permissions(self, object_id: Any, permission: Any) -> Any:
         return owned_by_oak(object_id, permission)
 
 
-def set_on_instance(config):
+def set_on_instance(config: Any) -> None:
     config.commit()
     config.registry.queryUtility(IAuthorizationPolicy).get_bound_permissions = owned_by_oak
 
 
 @pytest.mark.clause("H-5.11", "P-25.4", "P-35.2", "X-4", "X-20")
 @pytest.mark.parametrize("way", ["instance", "method"])
-def test_an_application_plugs_its_own_inheritance(headers, way):
+def test_an_application_plugs_its_own_inheritance(headers: dict[str, str], way: str) -> None:
     if way == "instance":
         app = make_sharing_app(configure=set_on_instance)
     else:
@@ -435,13 +474,13 @@ def test_an_application_plugs_its_own_inheritance(headers, way):
     app.patch_json(record["url"], BODY, headers=headers, status=403)
 
 
-def read_by_pickers(uri, permission):
+def read_by_pickers(uri: Any, permission: Any) -> list[Any]:
     return [(uri, permission), (uri, "pick")]
 
 
 @pytest.mark.clause("H-5.11", "H-5.12")
-def test_inheritance_extends_shared_listings(headers):
-    def configure(config):
+def test_inheritance_extends_shared_listings(headers: dict[str, str]) -> None:
+    def configure(config: Any) -> None:
         config.commit()
         policy = config.registry.queryUtility(IAuthorizationPolicy)
         policy.get_bound_permissions = read_by_pickers
@@ -456,13 +495,13 @@ def test_inheritance_extends_shared_listings(headers):
 class ClosedPolicy(AuthorizationPolicy):
     """Refuses whatever the settings and the permissions grant."""
 
-    def permits(self, context, principals, permission):
+    def permits(self, context: Any, principals: Any, permission: Any) -> Any:
         principals.append("a fresh list")
         return super().permits(context, principals, permission) and "group:open" in principals
 
 
 @pytest.mark.clause("X-20", "P-35.2")
-def test_the_policy_of_the_application_is_always_asked(headers):
+def test_the_policy_of_the_application_is_always_asked(headers: dict[str, str]) -> None:
     app = make_sharing_app(
         {
             "multiauth.authorization_policy": f"{__name__}.ClosedPolicy",
@@ -481,19 +520,21 @@ def test_the_policy_of_the_application_is_always_asked(headers):
 
 
 @pytest.mark.clause("S-23.18")
-def test_a_shareable_resource_without_permission_backend_does_not_start():
+def test_a_shareable_resource_without_permission_backend_does_not_start() -> None:
     with pytest.raises(ConfigurationError, match=r"permission .* toadstool"):
         make_app([Toadstool], settings={"permission_backend": ""})
 
 
 @pytest.mark.clause("P-34.24", "P-25.6", "P-35.13")
-def test_the_context_of_a_service_that_is_no_resource_needs_no_permission_backend(headers):
+def test_the_context_of_a_service_that_is_no_resource_needs_no_permission_backend(
+    headers: dict[str, str],
+) -> None:
     contexts = []
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="weather", path="/weather", factory=RouteFactory)
 
-        def get_weather(request):
+        def get_weather(request: Any) -> dict[Any, Any]:
             contexts.append(request.context)
             return {}
 
@@ -516,7 +557,7 @@ def test_the_context_of_a_service_that_is_no_resource_needs_no_permission_backen
 
 
 class WeatherContext(RouteFactory):
-    def __init__(self, request):
+    def __init__(self, request: Any) -> None:
         super().__init__(request)
         self.resource_name = "weather"
         self.permission_object_id = "/stations/oslo"
@@ -524,8 +565,8 @@ class WeatherContext(RouteFactory):
 
 
 @pytest.mark.clause("P-25.10", "P-25.3")
-def test_a_custom_service_sets_its_requirement_by_hand(headers):
-    def configure(config):
+def test_a_custom_service_sets_its_requirement_by_hand(headers: dict[str, str]) -> None:
+    def configure(config: Any) -> None:
         service = Service(name="weather", path="/weather", factory=WeatherContext)
         service.add_view("POST", lambda request: {}, permission="dynamic", schema=None)
         config.add_cornice_service(service)

@@ -1,5 +1,7 @@
 """What a refused or failed write tells and leaves on shareable resources."""
 
+from typing import Any
+
 import pytest
 from support.sharing import (
     BODY,
@@ -16,6 +18,7 @@ from support.sharing import (
     store,
     user_id,
 )
+from webtest import TestApp
 
 from cliquet.authorization import AuthorizationPolicy
 from cliquet.storage.exceptions import BackendError
@@ -23,17 +26,17 @@ from cliquet.testing.faults import FaultyBackend
 
 
 @pytest.fixture
-def app(shared_apps):
+def app(shared_apps: Any) -> Any:
     return shared_apps.fresh(make_sharing_app)
 
 
 @pytest.fixture
-def me(app, headers):
+def me(app: Any, headers: dict[str, str]) -> Any:
     return user_id(app, headers)
 
 
 @pytest.fixture
-def record(app):
+def record(app: Any) -> Any:
     return store(app)
 
 
@@ -42,7 +45,7 @@ def record(app):
 
 @pytest.mark.clause("D-50", "B-22.39")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_an_anonymous_creation_gives_nobody_the_write_permission(app, method):
+def test_an_anonymous_creation_gives_nobody_the_write_permission(app: Any, method: str) -> None:
     grant(app, COLLECTION, "toadstool:create", "system.Everyone")
     url = URL if method == "POST" else f"{URL}/{UNKNOWN_ID}"
 
@@ -55,7 +58,7 @@ def test_an_anonymous_creation_gives_nobody_the_write_permission(app, method):
 
 
 @pytest.fixture
-def colliding(app, me):
+def colliding(app: Any, me: Any) -> Any:
     """Store a record that the user knows nothing of, and let the user create others."""
     grant(app, COLLECTION, "toadstool:create", me)
     return store(app, name="a secret", code="taken")
@@ -64,8 +67,8 @@ def colliding(app, me):
 @pytest.mark.clause("D-49", "P-34.19", "X-11", "H-23.5")
 @pytest.mark.parametrize("field", ["id", "code"])
 def test_a_creation_that_collides_with_a_hidden_record_is_a_bare_conflict(
-    app, headers, colliding, field
-):
+    app: Any, headers: dict[str, str], colliding: Any, field: str
+) -> None:
     body = {"data": {"name": "mine", field: colliding[field]}}
     before = contents(app)
 
@@ -82,8 +85,8 @@ def test_a_creation_that_collides_with_a_hidden_record_is_a_bare_conflict(
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize("mine", ["mine", "new"])
 def test_a_write_that_collides_with_a_hidden_record_is_a_bare_conflict(
-    app, headers, colliding, method, mine
-):
+    app: Any, headers: dict[str, str], colliding: Any, method: str, mine: str
+) -> None:
     url = f"{URL}/{UNKNOWN_ID}"
     if mine == "mine" or method == "PATCH":
         app.put_json(url, BODY, headers=headers, status=201)
@@ -101,8 +104,8 @@ def test_a_write_that_collides_with_a_hidden_record_is_a_bare_conflict(
 @pytest.mark.clause("H-23.5", "H-24.10", "H-16.3", "H-16.4", "D-49")
 @pytest.mark.parametrize("permission", ["read", "write"])
 def test_a_collision_with_a_record_that_may_be_read_shows_it(
-    app, headers, me, colliding, permission
-):
+    app: Any, headers: dict[str, str], me: Any, colliding: Any, permission: str
+) -> None:
     grant(app, object_id(colliding["url"]), permission, me)
     existing = {name: value for name, value in colliding.items() if name != "url"}
     body = {"data": {"name": "mine", "code": "taken"}}
@@ -117,8 +120,8 @@ def test_a_collision_with_a_record_that_may_be_read_shows_it(
 @pytest.mark.clause("X-11", "D-49")
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
 def test_a_conditional_creation_does_not_tell_the_version_of_a_hidden_record(
-    app, headers, colliding, name
-):
+    app: Any, headers: dict[str, str], colliding: Any, name: str
+) -> None:
     body = {"data": {"name": "mine", "id": colliding["id"]}}
     statuses = set()
     for value in ('"1"', f'"{colliding["last_modified"]}"', '"253402300799999"', "*"):
@@ -136,7 +139,9 @@ def test_a_conditional_creation_does_not_tell_the_version_of_a_hidden_record(
 
 @pytest.mark.clause("H-10.9", "H-10.10", "P-12.7", "D-76", "H-24.10")
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "GET"])
-def test_a_412_shows_the_bare_record(app, headers, me, record, method):
+def test_a_412_shows_the_bare_record(
+    app: Any, headers: dict[str, str], me: Any, record: Any, method: str
+) -> None:
     grant(app, object_id(record["url"]), "write", me)
     stale = {**headers, "If-Match": f'"{record["last_modified"] - 1}"'}
 
@@ -148,7 +153,9 @@ def test_a_412_shows_the_bare_record(app, headers, me, record, method):
 
 
 @pytest.mark.clause("X-11", "D-49")
-def test_a_412_on_a_tombstone_tells_a_stranger_its_id_only(app, headers, me):
+def test_a_412_on_a_tombstone_tells_a_stranger_its_id_only(
+    app: Any, headers: dict[str, str], me: Any
+) -> None:
     grant(app, COLLECTION, "toadstool:create", me)
     record = store(app)
     deleted = app.app.registry.storage.delete("toadstool", "", record["id"])
@@ -161,12 +168,12 @@ def test_a_412_on_a_tombstone_tells_a_stranger_its_id_only(app, headers, me):
 
 
 class WriteOnlyPolicy(AuthorizationPolicy):
-    def get_bound_permissions(self, object_id, permission):
+    def get_bound_permissions(self, object_id: Any, permission: Any) -> list[Any]:
         return [(object_id, permission)]
 
 
 @pytest.mark.clause("X-11")
-def test_a_412_to_a_user_who_may_write_and_not_read_is_bare(headers):
+def test_a_412_to_a_user_who_may_write_and_not_read_is_bare(headers: dict[str, str]) -> None:
     policy = f"{__name__}.WriteOnlyPolicy"
     app = make_sharing_app({"multiauth.authorization_policy": policy})
     record = store(app)
@@ -181,7 +188,9 @@ def test_a_412_to_a_user_who_may_write_and_not_read_is_bare(headers):
 
 @pytest.mark.clause("B-18.5", "H-26.8")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_a_record_whose_permissions_cannot_be_written_is_not_created(headers, method):
+def test_a_record_whose_permissions_cannot_be_written_is_not_created(
+    headers: dict[str, str], method: str
+) -> None:
     app = make_sharing_app({"toadstool_create_principals": "system.Authenticated"})
     before = contents(app)
     app.app.registry.permission = out_of_order(app, "add_principal_to_ace")
@@ -194,7 +203,9 @@ def test_a_record_whose_permissions_cannot_be_written_is_not_created(headers, me
 
 @pytest.mark.clause("B-18.5")
 @pytest.mark.parametrize("target", ["record", "collection"])
-def test_a_record_whose_permissions_cannot_be_deleted_is_kept(headers, target):
+def test_a_record_whose_permissions_cannot_be_deleted_is_kept(
+    headers: dict[str, str], target: str
+) -> None:
     app = make_sharing_app({"toadstool_write_principals": "system.Authenticated"})
     record = store(app)
     before = contents(app)
@@ -207,7 +218,7 @@ def test_a_record_whose_permissions_cannot_be_deleted_is_kept(headers, target):
 
 
 @pytest.mark.clause("B-18.5", "X-18")
-def test_permissions_of_a_request_whose_storage_fails_are_not_kept(headers):
+def test_permissions_of_a_request_whose_storage_fails_are_not_kept(headers: dict[str, str]) -> None:
     app = make_sharing_app({"toadstool_create_principals": "system.Authenticated"})
     before = contents(app)
     app.app.registry.storage = FaultyBackend(app.app.registry.storage, update=fail)
@@ -225,10 +236,10 @@ def test_permissions_of_a_request_whose_storage_fails_are_not_kept(headers):
     assert bool(permissions_of(app, object_id(url))) is is_kept
 
 
-def fail(*_args, **_kwargs):
+def fail(*_args: Any, **_kwargs: Any) -> None:
     raise BackendError(message="out of order")
 
 
-def out_of_order(app, method):
+def out_of_order(app: TestApp, method: str) -> Any:
     """Return the permission backend of an application, with a method that fails."""
     return FaultyBackend(app.app.registry.permission, **{method: fail})

@@ -2,10 +2,12 @@
 
 import random
 import uuid
+from typing import Any
 
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, listed, store
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 
@@ -49,22 +51,22 @@ ORDERED = [
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
-def names(app, headers, query):
+def names(app: TestApp, headers: Any, query: Any) -> Any:
     return "".join(listed(app, headers, f"{LICHENS}?{query}", "name"))
 
 
 @pytest.fixture(scope="module")
-def sorted_user(app):
+def sorted_user(app: TestApp) -> Any:
     """Give the headers of a user with records, named in order of creation."""
     headers = basic_auth(uuid.uuid4().hex)
     store(
@@ -95,7 +97,9 @@ def sorted_user(app):
         ("_sort=-m&_sort=n", "ceadb"),
     ],
 )
-def test_the_criteria_apply_in_turn(app, sorted_user, query, expected):
+def test_the_criteria_apply_in_turn(
+    app: TestApp, sorted_user: Any, query: str, expected: str
+) -> None:
     assert names(app, sorted_user, query) == expected
 
 
@@ -103,19 +107,21 @@ def test_the_criteria_apply_in_turn(app, sorted_user, query, expected):
 @pytest.mark.parametrize(
     "query", ["_sort=+n", "_sort=%20n%20", "_sort=n%20,%20m", "_sort=%20,%20n", "_sort=+%2Bn+"]
 )
-def test_spaces_and_raw_plus_signs_are_harmless(app, sorted_user, query):
+def test_spaces_and_raw_plus_signs_are_harmless(app: TestApp, sorted_user: Any, query: str) -> None:
     assert names(app, sorted_user, query) == "ceadb"
 
 
 @pytest.mark.clause("H-13.3")
 @pytest.mark.parametrize("item", ["--n", "n-", "-", "%2B-n", "", "n%20m", "n%00", "%2B"])
-def test_what_is_no_name_is_ignored(app, sorted_user, item):
+def test_what_is_no_name_is_ignored(app: TestApp, sorted_user: Any, item: str) -> None:
     assert names(app, sorted_user, f"_sort={item}") == "edcba"
     assert names(app, sorted_user, f"_sort={item},n") == "ceadb"
 
 
 @pytest.mark.clause("H-13.3", "E-3.2")
-def test_a_dotted_name_sorts_on_the_member_of_a_known_field_and_is_else_ignored(app, headers):
+def test_a_dotted_name_sorts_on_the_member_of_a_known_field_and_is_else_ignored(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     (a, b, c) = store(app, headers, GROWTHS, *({"address": {"n": n}} for n in (10, 9, 11)))
 
     assert listed(app, headers, f"{GROWTHS}?_sort=address.n") == [b["id"], a["id"], c["id"]]
@@ -125,7 +131,9 @@ def test_a_dotted_name_sorts_on_the_member_of_a_known_field_and_is_else_ignored(
 @pytest.mark.clause("H-13.4")
 @pytest.mark.parametrize("value", ["colour", "-colour", "%2Bcolour", "number,colour", "colour,--x"])
 @pytest.mark.parametrize("url", ["/v0/growths", "/v0/spores"])
-def test_an_unknown_field_is_400(app, headers, url, value):
+def test_an_unknown_field_is_400(
+    app: TestApp, headers: dict[str, str], url: str, value: str
+) -> None:
     value = value if url == GROWTHS else value.replace("number", "id")
     description = "Unknown sort field 'colour'"
 
@@ -136,7 +144,9 @@ def test_an_unknown_field_is_400(app, headers, url, value):
 
 @pytest.mark.clause("H-13.4", "H-12.5")
 @pytest.mark.parametrize("field", ["title", "number", "address", "id", "last_modified", "deleted"])
-def test_declared_fields_and_three_more_are_known(app, headers, field):
+def test_declared_fields_and_three_more_are_known(
+    app: TestApp, headers: dict[str, str], field: str
+) -> None:
     app.get(f"{GROWTHS}?_sort={field},-{field}", headers=headers, status=200)
 
 
@@ -154,13 +164,13 @@ def test_declared_fields_and_three_more_are_known(app, headers, field):
     ],
 )
 def test_the_latest_comes_first_among_equals_unless_asked_otherwise(
-    app, sorted_user, query, expected
-):
+    app: TestApp, sorted_user: Any, query: str, expected: str
+) -> None:
     assert names(app, sorted_user, query) == expected
 
 
 @pytest.mark.clause("H-13.6")
-def test_false_comes_before_true(app, headers):
+def test_false_comes_before_true(app: TestApp, headers: dict[str, str]) -> None:
     flags = [True, False, True, False]
     records = zip("abcd", flags, strict=True)
     store(app, headers, LICHENS, *({"name": name, "flag": flag} for name, flag in records))
@@ -170,7 +180,9 @@ def test_false_comes_before_true(app, headers):
 
 
 @pytest.mark.clause("D-24", "H-13.6")
-def test_records_alike_in_everything_have_a_steady_order(app, headers):
+def test_records_alike_in_everything_have_a_steady_order(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     # Imported in the past, so that the collection's own timestamp is another one (X-19).
     store(app, headers, LICHENS, {"n": 0})
     stored = store(app, headers, LICHENS, *[{"n": 1, "last_modified": 1000}] * 5)
@@ -183,7 +195,9 @@ def test_records_alike_in_everything_have_a_steady_order(app, headers):
 
 @pytest.mark.clause("D-19", "X-26", "H-13.7", "D-31")
 @pytest.mark.parametrize("seed", range(4))
-def test_values_of_all_types_have_one_order(app, headers, seed):
+def test_values_of_all_types_have_one_order(
+    app: TestApp, headers: dict[str, str], seed: Any
+) -> None:
     ranks = list(range(len(ORDERED) + 1))
     random.Random(seed).shuffle(ranks)
     records = [
@@ -200,9 +214,11 @@ def test_values_of_all_types_have_one_order(app, headers, seed):
 
 @pytest.mark.clause("H-13.7", "D-32")
 @pytest.mark.parametrize("order", ["axby", "xyab", "abxy", "bxay"])
-def test_records_without_the_field_stand_together_whoever_comes_first(app, headers, order):
+def test_records_without_the_field_stand_together_whoever_comes_first(
+    app: TestApp, headers: Any, order: Any
+) -> None:
     fields = {"a": {"v": 1}, "b": {"v": "text"}, "x": {}, "y": {}}
-    store(app, headers, LICHENS, *({"name": name, **fields[name]} for name in order))
+    store(app, headers, LICHENS, *({"name": name, **fields[name]} for name in order))  # type: ignore[dict-item]
 
     ascending = names(app, headers, "_sort=v")
     descending = names(app, headers, "_sort=-v")
@@ -215,7 +231,9 @@ def test_records_without_the_field_stand_together_whoever_comes_first(app, heade
 
 
 @pytest.mark.clause("H-13.7", "D-19")
-def test_tombstones_are_sorted_as_records_without_the_field(app, headers):
+def test_tombstones_are_sorted_as_records_without_the_field(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     a, gone, b = store(app, headers, LICHENS, {"n": 1}, {"n": 0}, {"n": 2})
     app.delete(f"{LICHENS}/{gone['id']}", headers=headers)
 

@@ -4,10 +4,13 @@ A statement more in a request is a test that fails.
 """
 
 import itertools
+from collections.abc import Iterator
+from typing import Any
 
 import colander
 import pytest
 from support.statements import counted, record
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
@@ -44,7 +47,7 @@ class Toadstool(resource.ShareableResource):
 
 
 @pytest.fixture(scope="module")
-def shared_app(postgresql_module_url):
+def shared_app(postgresql_module_url: str) -> Iterator[Any]:
     backends = {
         f"{kind}_{name}": value
         for kind in ("storage", "permission")
@@ -64,19 +67,19 @@ def shared_app(postgresql_module_url):
 
 
 @pytest.fixture
-def app(shared_app):
+def app(shared_app: Any) -> Any:
     shared_app.app.registry.storage.flush()
     shared_app.app.registry.permission.flush()
     return shared_app
 
 
 @pytest.fixture
-def sent(app, monkeypatch):
+def sent(app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return record(app.app.registry.storage.client, monkeypatch)
 
 
 @pytest.fixture(params=["ferns", "toadstools"])
-def kind(request):
+def kind(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
@@ -98,7 +101,7 @@ BUDGET = {
 }
 
 
-def requests(app, kind):
+def requests(app: TestApp, kind: Any) -> dict[str, Any]:
     """Return, by name, functions that send one request each."""
     url = f"/v0/{kind}"
     # Who may read all of them: the listing is not one of shared records.
@@ -133,7 +136,7 @@ def requests(app, kind):
 
 @pytest.mark.clause("B-23.1", "B-23.5", "B-23.11", "B-23.19", "B-20.7", "X-3")
 @pytest.mark.parametrize("name", [name for name in BUDGET if "first access" not in name])
-def test_a_request_sends_no_more_than_its_budget(app, sent, kind, name):
+def test_a_request_sends_no_more_than_its_budget(app: Any, sent: Any, kind: Any, name: Any) -> None:
     send = requests(app, kind)[name]
     allowed = BUDGET[name][kind == "toadstools"]
     sent.clear()
@@ -144,7 +147,7 @@ def test_a_request_sends_no_more_than_its_budget(app, sent, kind, name):
 
 
 @pytest.mark.clause("B-23.11", "H-9.3")
-def test_the_first_access_of_a_list_sends_one_more(app, sent, kind):
+def test_the_first_access_of_a_list_sends_one_more(app: Any, sent: Any, kind: Any) -> None:
     permission = app.app.registry.permission
     permission.add_principal_to_ace("/toadstools", "read", "system.Authenticated")
     sent.clear()
@@ -157,8 +160,8 @@ def test_the_first_access_of_a_list_sends_one_more(app, sent, kind):
 @pytest.mark.clause("H-14.9", "B-23.5")
 @pytest.mark.parametrize(("length", "more"), [(10, 0), (3_000, 1)])
 def test_a_further_page_sends_no_more_unless_its_values_are_too_long_to_travel(
-    app, sent, kind, length, more
-):
+    app: Any, sent: Any, kind: Any, length: int, more: int
+) -> None:
     permission = app.app.registry.permission
     permission.add_principal_to_ace("/toadstools", "read", "system.Authenticated")
     for n in range(4):
@@ -174,7 +177,7 @@ def test_a_further_page_sends_no_more_unless_its_values_are_too_long_to_travel(
 
 
 @pytest.mark.clause("B-23.5")
-def test_unique_fields_cost_one_more(app, sent):
+def test_unique_fields_cost_one_more(app: Any, sent: Any) -> None:
     app.post_json("/v0/mosss", {"data": {"code": 1}}, headers=HEADERS, status=201)
     sent.clear()
 
@@ -184,7 +187,7 @@ def test_unique_fields_cost_one_more(app, sent):
 
 
 @pytest.mark.clause("B-23.16", "H-5.12")
-def test_a_shared_listing_sends_one_more(app, sent):
+def test_a_shared_listing_sends_one_more(app: Any, sent: Any) -> None:
     body = {"data": {}, "permissions": {"read": ["system.Authenticated"]}}
     app.post_json("/v0/toadstools", body, headers=HEADERS, status=201)
     sent.clear()
@@ -196,7 +199,9 @@ def test_a_shared_listing_sends_one_more(app, sent):
 
 @pytest.mark.clause("B-23.7", "B-20.7", "H-4.13")
 @pytest.mark.parametrize(("kind", "allowed"), [("ferns", 25), ("toadstools", 60)])
-def test_a_batch_of_25_creations_keeps_to_its_budget(app, sent, kind, allowed):
+def test_a_batch_of_25_creations_keeps_to_its_budget(
+    app: Any, sent: Any, kind: str, allowed: int
+) -> None:
     app.post_json(f"/v0/{kind}", {"data": {}}, headers=HEADERS, status=201)
     sent.clear()
     request = {"method": "POST", "path": f"/{kind}", "body": {"data": {"name": "a"}}}
@@ -208,7 +213,7 @@ def test_a_batch_of_25_creations_keeps_to_its_budget(app, sent, kind, allowed):
 
 
 @pytest.mark.clause("B-11.8", "B-18.2")
-def test_a_request_that_only_reads_needs_no_transaction(app, sent, kind):
+def test_a_request_that_only_reads_needs_no_transaction(app: Any, sent: Any, kind: Any) -> None:
     send = requests(app, kind)
     sent.clear()
 
@@ -219,7 +224,7 @@ def test_a_request_that_only_reads_needs_no_transaction(app, sent, kind):
 
 
 @pytest.mark.clause("E-9.3")
-def test_no_statement_on_records_speaks_of_several_parents(app, sent, kind):
+def test_no_statement_on_records_speaks_of_several_parents(app: Any, sent: Any, kind: Any) -> None:
     for send in requests(app, kind).values():
         send()
 
@@ -231,6 +236,6 @@ def test_no_statement_on_records_speaks_of_several_parents(app, sent, kind):
         assert len(parents) == 1, text
 
 
-def _parents(text):
+def _parents(text: Any) -> Iterator[Any]:
     for piece in text.split("parent_id = ")[1:]:
         yield piece.split("'")[1]

@@ -3,6 +3,9 @@
 import contextlib
 import sqlite3
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import colander
 import psycopg2
@@ -22,7 +25,7 @@ class Lichen(resource.UserResource):
 
     mapping = LichenSchema()
 
-    def collection_get(self):
+    def collection_get(self) -> Any:
         if "Slow" in self.request.headers:
             with self.request.registry.storage.client.connect(readonly=True) as session:
                 session.execute("SELECT pg_sleep(20)")
@@ -30,7 +33,7 @@ class Lichen(resource.UserResource):
 
 
 @pytest.fixture
-def app(postgresql_url):
+def app(postgresql_url: str) -> Iterator[Any]:
     settings = {
         "storage_backend": "cliquet.storage.postgresql",
         "storage_url": postgresql_url,
@@ -44,7 +47,7 @@ def app(postgresql_url):
     app.app.registry.storage.client.dispose()
 
 
-def assert_given_up(answer, setting):
+def assert_given_up(answer: Any, setting: Any) -> None:
     assert answer.status_int == 503
     assert answer.json["errno"] == 201
     assert setting in answer.json["message"]
@@ -53,7 +56,7 @@ def assert_given_up(answer, setting):
 
 @pytest.mark.clause("X-34", "H-26.8", "H-27.3")
 @pytest.mark.setting("statement_timeout_seconds")
-def test_a_statement_that_takes_too_long_is_503(app):
+def test_a_statement_that_takes_too_long_is_503(app: Any) -> None:
     started = time.monotonic()
     slow = app.get("/v0/lichens", headers={**HEADERS, "Slow": "yes"}, status="*")
 
@@ -63,7 +66,7 @@ def test_a_statement_that_takes_too_long_is_503(app):
 
 
 @pytest.mark.clause("X-34", "D-38")
-def test_in_a_batch_it_is_503_for_all_and_nothing_remains(app):
+def test_in_a_batch_it_is_503_for_all_and_nothing_remains(app: Any) -> None:
     requests = [
         {"method": "POST", "path": "/v0/lichens", "body": {"data": {"name": "lost"}}},
         {"path": "/v0/lichens", "headers": {"Slow": "yes"}},
@@ -76,7 +79,7 @@ def test_in_a_batch_it_is_503_for_all_and_nothing_remains(app):
 
 @pytest.mark.clause("X-34", "H-26.8", "H-27.3")
 @pytest.mark.setting("lock_timeout_seconds")
-def test_a_lock_that_is_not_obtained_is_503_after_one_wait(app, postgresql_url):
+def test_a_lock_that_is_not_obtained_is_503_after_one_wait(app: Any, postgresql_url: str) -> None:
     with contextlib.closing(psycopg2.connect(postgresql_url)) as other:
         other.cursor().execute("SELECT 1 FROM timestamps FOR UPDATE")
         started = time.monotonic()
@@ -104,7 +107,9 @@ def test_a_lock_that_is_not_obtained_is_503_after_one_wait(app, postgresql_url):
         ),
     ],
 )
-def test_the_lock_of_a_file_is_waited_for_as_long(tmp_path, given, setting):
+def test_the_lock_of_a_file_is_waited_for_as_long(
+    tmp_path: Path, given: dict[str, Any], setting: str
+) -> None:
     url = f"sqlite:///{tmp_path}/data.db"
     settings = {"storage_backend": "cliquet.storage.sqlite", "storage_url": url, **given}
     app = make_app([Lichen], settings=settings)

@@ -2,11 +2,13 @@
 
 import re
 import uuid
+from typing import Any
 
 import colander
 import pytest
 from support.listings import listed, state, store
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet import resource, utils
 from cliquet.resource.model import Model
@@ -21,37 +23,37 @@ DATE = "Tue, 28 Apr 2015 12:07:57 GMT"
 class Clock:
     """Stands still until it is moved."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = NOW
 
-    def __call__(self):
+    def __call__(self) -> Any:
         return self.now
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     clock = Clock()
     monkeypatch.setattr(utils, "msec_time", clock)
     return clock
 
 
-def collection_timestamp(app, headers, url=URL):
+def collection_timestamp(app: TestApp, headers: Any, url: Any = URL) -> int:
     """Return the timestamp of a collection, from its ETag."""
     return int(app.head(url, headers=headers).headers["ETag"].strip('"'))
 
 
-def put(app, headers, record_id, body=BODY, **kwargs):
+def put(app: TestApp, headers: Any, record_id: Any, body: Any = BODY, **kwargs: Any) -> Any:
     return app.put_json(f"{URL}/{record_id}", body, headers=headers, **kwargs)
 
 
@@ -59,7 +61,9 @@ def put(app, headers, record_id, body=BODY, **kwargs):
 
 
 @pytest.mark.clause("H-9.1", "H-9.2")
-def test_each_change_advances_record_and_collection_together(app, headers, clock):
+def test_each_change_advances_record_and_collection_together(
+    app: TestApp, headers: dict[str, str], clock: Any
+) -> None:
     record_id = str(uuid.uuid4())
     url = f"{URL}/{record_id}"
     changes = [
@@ -81,7 +85,9 @@ def test_each_change_advances_record_and_collection_together(app, headers, clock
 
 
 @pytest.mark.clause("H-9.2")
-def test_within_one_millisecond_the_timestamps_run_ahead_of_the_clock(app, headers, clock):
+def test_within_one_millisecond_the_timestamps_run_ahead_of_the_clock(
+    app: TestApp, headers: dict[str, str], clock: Any
+) -> None:
     first, second, third = store(app, headers, URL, *[{"name": "cep"}] * 3)
     deleted = app.delete(f"{URL}/{first['id']}", headers=headers).json["data"]
 
@@ -91,7 +97,9 @@ def test_within_one_millisecond_the_timestamps_run_ahead_of_the_clock(app, heade
 
 
 @pytest.mark.clause("H-9.1", "H-9.2")
-def test_a_clock_that_goes_back_does_not_take_the_timestamp_along(app, headers, clock):
+def test_a_clock_that_goes_back_does_not_take_the_timestamp_along(
+    app: TestApp, headers: dict[str, str], clock: Any
+) -> None:
     (first,) = store(app, headers, URL, {"name": "cep"})
     clock.now -= 60_000
 
@@ -102,7 +110,9 @@ def test_a_clock_that_goes_back_does_not_take_the_timestamp_along(app, headers, 
 
 
 @pytest.mark.clause("H-9.2")
-def test_a_patch_without_effect_advances_nothing(app, headers, clock):
+def test_a_patch_without_effect_advances_nothing(
+    app: TestApp, headers: dict[str, str], clock: Any
+) -> None:
     (record,) = store(app, headers, URL, {"name": "cep"})
     before = state(app, headers, URL)
     clock.now += 1000
@@ -113,7 +123,9 @@ def test_a_patch_without_effect_advances_nothing(app, headers, clock):
 
 
 @pytest.mark.clause("H-9.3")
-def test_the_first_access_gives_now_which_stays_until_the_first_change(app, headers, clock):
+def test_the_first_access_gives_now_which_stays_until_the_first_change(
+    app: TestApp, headers: dict[str, str], clock: Any
+) -> None:
     first = collection_timestamp(app, headers)
     clock.now += 5000
     app.get(f"{URL}/{uuid.uuid4()}", headers=headers, status=404)
@@ -139,8 +151,14 @@ def test_the_first_access_gives_now_which_stays_until_the_first_change(app, head
     ],
 )
 def test_the_first_access_counts_even_when_it_is_refused(
-    app, headers, clock, method, url, condition, status
-):
+    app: TestApp,
+    headers: dict[str, str],
+    clock: Any,
+    method: str,
+    url: Any,
+    condition: Any,
+    status: int,
+) -> None:
     send = getattr(app, f"{method.lower()}_json", None) if method in ("POST", "PUT") else None
     arguments = {"headers": {**headers, **condition}, "status": status}
 
@@ -152,7 +170,9 @@ def test_the_first_access_counts_even_when_it_is_refused(
 
 
 @pytest.mark.clause("H-9.4")
-def test_records_deleted_together_have_distinct_timestamps(app, headers, clock):
+def test_records_deleted_together_have_distinct_timestamps(
+    app: TestApp, headers: dict[str, str], clock: Any
+) -> None:
     store(app, headers, URL, *[{"name": "cep"}] * 4)
     before = collection_timestamp(app, headers)
 
@@ -167,7 +187,9 @@ def test_records_deleted_together_have_distinct_timestamps(app, headers, clock):
 
 
 @pytest.mark.clause("H-9.5", "H-9.6", "H-9.7")
-def test_the_headers_of_a_record_are_its_timestamp_as_etag_and_as_date(app, headers, clock):
+def test_the_headers_of_a_record_are_its_timestamp_as_etag_and_as_date(
+    app: TestApp, headers: dict[str, str], clock: Any
+) -> None:
     (record,) = store(app, headers, URL, {"name": "cep"})
     clock.now += 5000
     store(app, headers, URL, {"name": "later"})
@@ -187,7 +209,9 @@ def test_the_headers_of_a_record_are_its_timestamp_as_etag_and_as_date(app, head
         (1_430_222_878_000, "Tue, 28 Apr 2015 12:07:58 GMT"),
     ],
 )
-def test_the_date_is_floored_to_the_second(app, headers, clock, milliseconds, date):
+def test_the_date_is_floored_to_the_second(
+    app: TestApp, headers: dict[str, str], clock: Any, milliseconds: int, date: Any
+) -> None:
     body = {"data": {"name": "cep", "last_modified": milliseconds}}
 
     response = put(app, headers, uuid.uuid4(), body, status=201)
@@ -204,7 +228,9 @@ def test_the_date_is_floored_to_the_second(app, headers, clock, milliseconds, da
         ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:01 GMT"),
     ],
 )
-def test_conditions_by_date_are_ignored(app, headers, header, date):
+def test_conditions_by_date_are_ignored(
+    app: TestApp, headers: dict[str, str], header: str, date: str
+) -> None:
     (record,) = store(app, headers, URL, {"name": "cep"})
     conditional = {**headers, header: date}
 
@@ -218,8 +244,8 @@ def test_conditions_by_date_are_ignored(app, headers, header, date):
 @pytest.mark.parametrize("of_record", [False, True])
 @pytest.mark.parametrize("is_known", [False, True])
 def test_reading_gives_the_timestamp_of_what_is_read(
-    app, headers, clock, method, of_record, is_known
-):
+    app: TestApp, headers: dict[str, str], clock: Any, method: str, of_record: bool, is_known: bool
+) -> None:
     (record,) = store(app, headers, URL, {"name": "cep"})
     clock.now += 5000
     (latest,) = store(app, headers, URL, {"name": "later"})
@@ -240,7 +266,9 @@ def test_reading_gives_the_timestamp_of_what_is_read(
 
 
 @pytest.mark.clause("H-9.7")
-def test_writing_a_record_gives_the_timestamp_that_it_is_stored_with(app, headers, clock):
+def test_writing_a_record_gives_the_timestamp_that_it_is_stored_with(
+    app: TestApp, headers: dict[str, str], clock: Any
+) -> None:
     record_id = str(uuid.uuid4())
     url = f"{URL}/{record_id}"
     created = put(app, headers, record_id, status=201)
@@ -259,7 +287,9 @@ def test_writing_a_record_gives_the_timestamp_that_it_is_stored_with(app, header
 
 
 @pytest.mark.clause("H-9.7")
-def test_creations_deletions_and_other_errors_have_no_timestamp(app, headers):
+def test_creations_deletions_and_other_errors_have_no_timestamp(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     created = app.post_json(URL, BODY, headers=headers, status=201)
     record = created.json["data"]
     url = f"{URL}/{record['id']}"
@@ -289,7 +319,7 @@ def test_creations_deletions_and_other_errors_have_no_timestamp(app, headers):
 class MeanwhileModel(Model):
     """Somebody writes just before the records are read."""
 
-    def get_records(self, *args, **kwargs):
+    def get_records(self, *args: Any, **kwargs: Any) -> Any:
         self.create_record({"name": "meanwhile"})
         return super().get_records(*args, **kwargs)
 
@@ -304,7 +334,7 @@ class Meanwhile(resource.UserResource):
 
 
 @pytest.mark.clause("H-9.8")
-def test_the_etag_of_a_list_is_never_newer_than_its_records(headers):
+def test_the_etag_of_a_list_is_never_newer_than_its_records(headers: dict[str, str]) -> None:
     app = make_app([Meanwhile])
     store(app, headers, "/v0/meanwhiles", {"name": "before"})
 
@@ -317,7 +347,9 @@ def test_the_etag_of_a_list_is_never_newer_than_its_records(headers):
 
 @pytest.mark.clause("H-9.8", "H-9.5")
 @pytest.mark.parametrize("query", ["", "?name=cep", "?_limit=1", "?_sort=name", "?_since=0"])
-def test_the_etag_of_a_list_ignores_filters_and_limits(app, headers, query):
+def test_the_etag_of_a_list_ignores_filters_and_limits(
+    app: TestApp, headers: dict[str, str], query: str
+) -> None:
     *_, last = store(app, headers, URL, *({"name": name} for name in ("cep", "a", "b")))
 
     etag = app.get(f"{URL}{query}", headers=headers).headers["ETag"]
@@ -330,7 +362,7 @@ def test_the_etag_of_a_list_ignores_filters_and_limits(app, headers, query):
 
 
 @pytest.fixture
-def stamps(app, headers, clock):
+def stamps(app: TestApp, headers: dict[str, str], clock: Any) -> dict[str, Any]:
     """Make a collection whose timestamp is NOW + 1000, with a clock a little later.
 
     Gives the ids of a live record and of a tombstone, both of NOW, and of neither.
@@ -396,7 +428,16 @@ SUPPLIED = [
 
 @pytest.mark.clause("H-9.1", "H-9.2", "H-9.9", "H-9.10", "X-5", "X-19", "D-5")
 @pytest.mark.parametrize(("method", "target", "given", "record", "collection"), SUPPLIED)
-def test_a_supplied_timestamp(app, headers, stamps, method, target, given, record, collection):
+def test_a_supplied_timestamp(
+    app: TestApp,
+    headers: dict[str, str],
+    stamps: dict[str, Any],
+    method: Any,
+    target: Any,
+    given: Any,
+    record: Any,
+    collection: Any,
+) -> None:
     # The schema of mushrooms does not declare the member (X-5).
     data = {"name": "new", "last_modified": given}
     if method == "POST":
@@ -419,8 +460,8 @@ def test_a_supplied_timestamp(app, headers, stamps, method, target, given, recor
 @pytest.mark.clause("H-9.9")
 @pytest.mark.parametrize("clock_ms", [-60_000, 0, 1000])
 def test_a_past_timestamp_makes_the_collection_larger_than_it_was(
-    app, headers, stamps, clock, clock_ms
-):
+    app: TestApp, headers: dict[str, str], stamps: dict[str, Any], clock: Any, clock_ms: Any
+) -> None:
     clock.now = NOW + clock_ms
     before = collection_timestamp(app, headers)
 
@@ -430,7 +471,9 @@ def test_a_past_timestamp_makes_the_collection_larger_than_it_was(
 
 
 @pytest.mark.clause("H-9.11", "D-58")
-def test_several_records_may_have_the_same_past_timestamp(app, headers):
+def test_several_records_may_have_the_same_past_timestamp(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     same = {"name": "imported", "last_modified": NOW}
     store(app, headers, URL, {"name": "recent"})
 
@@ -443,7 +486,9 @@ def test_several_records_may_have_the_same_past_timestamp(app, headers):
 
 
 @pytest.mark.clause("H-9.12")
-def test_an_old_record_is_not_polled_although_the_etag_changes(app, headers):
+def test_an_old_record_is_not_polled_although_the_etag_changes(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     store(app, headers, URL, {"name": "recent"})
     etag = app.get(URL, headers=headers).headers["ETag"]
 

@@ -1,10 +1,12 @@
 """What deletions leave behind (H-22)."""
 
 import uuid
+from typing import Any
 
 import pytest
 from support.listings import LICHENS, listed, state, store, walk
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 
@@ -12,18 +14,18 @@ TRUFFLES = "/v0/truffles"
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app(RESOURCES)
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture
-def tombstone(app, headers):
+def tombstone(app: TestApp, headers: dict[str, str]) -> Any:
     """Store a record and delete it."""
     (record,) = store(app, headers, LICHENS, {"name": "a", "secret": {"b": 1}})
     return app.delete(f"{LICHENS}/{record['id']}", headers=headers).json["data"]
@@ -31,7 +33,9 @@ def tombstone(app, headers):
 
 @pytest.mark.clause("H-22.1")
 @pytest.mark.parametrize("whole_collection", [False, True])
-def test_a_tombstone_keeps_nothing_of_the_record(app, headers, whole_collection):
+def test_a_tombstone_keeps_nothing_of_the_record(
+    app: TestApp, headers: dict[str, str], whole_collection: bool
+) -> None:
     (record,) = store(app, headers, LICHENS, {"name": "a", "secret": {"b": 1}})
 
     app.delete(LICHENS if whole_collection else f"{LICHENS}/{record['id']}", headers=headers)
@@ -44,7 +48,9 @@ def test_a_tombstone_keeps_nothing_of_the_record(app, headers, whole_collection)
 
 
 @pytest.mark.clause("H-22.2")
-def test_tombstones_are_neither_listed_counted_nor_fetched(app, headers, tombstone):
+def test_tombstones_are_neither_listed_counted_nor_fetched(
+    app: TestApp, headers: dict[str, str], tombstone: Any
+) -> None:
     plain = app.get(LICHENS, headers=headers)
     polled = app.get(f"{LICHENS}?_since=0", headers=headers)
 
@@ -56,7 +62,9 @@ def test_tombstones_are_neither_listed_counted_nor_fetched(app, headers, tombsto
 
 @pytest.mark.clause("H-22.2", "H-23.1")
 @pytest.mark.parametrize("method", ["post_json", "put_json"])
-def test_tombstones_take_no_part_in_unicity(app, headers, method):
+def test_tombstones_take_no_part_in_unicity(
+    app: TestApp, headers: dict[str, str], method: str
+) -> None:
     (record,) = store(app, headers, TRUFFLES, {"name": "black", "email": "a@b", "code": 1})
     app.delete(f"{TRUFFLES}/{record['id']}", headers=headers)
     url = TRUFFLES if method == "post_json" else f"{TRUFFLES}/{uuid.uuid4()}"
@@ -67,7 +75,9 @@ def test_tombstones_take_no_part_in_unicity(app, headers, method):
 
 @pytest.mark.clause("H-22.3", "D-74")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_the_record_made_anew_replaces_its_tombstone(app, headers, tombstone, method):
+def test_the_record_made_anew_replaces_its_tombstone(
+    app: TestApp, headers: dict[str, str], tombstone: Any, method: str
+) -> None:
     data = {"name": "new", "id": tombstone["id"]}
     if method == "POST":
         response = app.post_json(LICHENS, {"data": data}, headers=headers, status=201)
@@ -84,7 +94,7 @@ def test_the_record_made_anew_replaces_its_tombstone(app, headers, tombstone, me
 
 
 @pytest.mark.clause("D-74", "D-61", "H-22.3")
-def test_a_record_may_come_and_go_many_times(app, headers):
+def test_a_record_may_come_and_go_many_times(app: TestApp, headers: dict[str, str]) -> None:
     url = f"{LICHENS}/{uuid.uuid4()}"
 
     for _ in range(3):
@@ -98,7 +108,9 @@ def test_a_record_may_come_and_go_many_times(app, headers):
 
 
 @pytest.mark.clause("H-22.4")
-def test_a_purge_removes_tombstones_and_leaves_the_timestamp(app, headers, tombstone):
+def test_a_purge_removes_tombstones_and_leaves_the_timestamp(
+    app: TestApp, headers: dict[str, str], tombstone: Any
+) -> None:
     (record,) = store(app, headers, LICHENS, {"name": "live"})
     (gone,) = store(app, headers, LICHENS, {"name": "gone"})
     app.delete(f"{LICHENS}/{gone['id']}", headers=headers)
@@ -112,7 +124,9 @@ def test_a_purge_removes_tombstones_and_leaves_the_timestamp(app, headers, tombs
 
 
 @pytest.mark.clause("H-22.4")
-def test_without_a_purge_tombstones_stay(app, headers, tombstone):
+def test_without_a_purge_tombstones_stay(
+    app: TestApp, headers: dict[str, str], tombstone: Any
+) -> None:
     store(app, headers, LICHENS, *({"n": n} for n in range(5)))
     app.delete(LICHENS, headers=headers)
     store(app, headers, LICHENS, {"n": 9})
@@ -122,7 +136,7 @@ def test_without_a_purge_tombstones_stay(app, headers, tombstone):
 
 @pytest.mark.clause("D-25", "H-22.2")
 @pytest.mark.parametrize("limit", [1, 2, 3])
-def test_paging_reaches_all_tombstones(app, headers, limit):
+def test_paging_reaches_all_tombstones(app: TestApp, headers: dict[str, str], limit: int) -> None:
     store(app, headers, LICHENS, *({"n": n} for n in range(6)))
     app.delete(f"{LICHENS}?min_n=1", headers=headers)
 

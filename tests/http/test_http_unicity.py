@@ -1,11 +1,13 @@
 """Unique fields (H-23)."""
 
 import uuid
+from typing import Any
 
 import colander
 import pytest
 from support.listings import state, store
 from testapp import Truffle
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
@@ -28,29 +30,29 @@ class Labelled(resource.UserResource):
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app([Truffle, Labelled])
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture
-def black(app, headers):
+def black(app: TestApp, headers: dict[str, str]) -> Any:
     (record,) = store(app, headers, URL, {"name": "black", "email": "black@x.org", "code": 1})
     return record
 
 
 @pytest.fixture
-def white(app, headers, black):
+def white(app: TestApp, headers: dict[str, str], black: Any) -> Any:
     (record,) = store(app, headers, URL, {"name": "white", "email": "white@x.org", "code": 2})
     return record
 
 
-def conflict(field, existing):
+def conflict(field: Any, existing: Any) -> dict[str, Any]:
     return {
         "code": 409,
         "errno": 122,
@@ -61,19 +63,21 @@ def conflict(field, existing):
 
 
 @pytest.mark.clause("H-23.1")
-def test_the_scope_is_the_collection_of_the_user(app, black, other_headers):
+def test_the_scope_is_the_collection_of_the_user(
+    app: TestApp, black: Any, other_headers: dict[str, str]
+) -> None:
     (other,) = store(app, other_headers, URL, {"name": "grey", "email": black["email"]})
 
     assert other["id"] != black["id"]
 
 
 @pytest.mark.clause("H-23.1", "H-23.4")
-def test_only_declared_fields_are_unique(app, headers, black):
+def test_only_declared_fields_are_unique(app: TestApp, headers: dict[str, str], black: Any) -> None:
     store(app, headers, URL, {"name": black["name"]})
 
 
 @pytest.mark.clause("H-23.1")
-def test_a_value_given_up_is_free_again(app, headers, black):
+def test_a_value_given_up_is_free_again(app: TestApp, headers: dict[str, str], black: Any) -> None:
     body = {"data": {"email": "new@x.org", "code": 7}}
     app.patch_json(f"{URL}/{black['id']}", body, headers=headers)
 
@@ -82,7 +86,9 @@ def test_a_value_given_up_is_free_again(app, headers, black):
 
 @pytest.mark.clause("H-23.2")
 @pytest.mark.parametrize("data", [{}, {"label": None}])
-def test_null_and_absent_values_never_conflict(app, headers, data):
+def test_null_and_absent_values_never_conflict(
+    app: TestApp, headers: dict[str, str], data: Any
+) -> None:
     first, second, third = store(app, headers, LABELLED, data, data, {"label": None})
 
     assert len({first["id"], second["id"], third["id"]}) == 3
@@ -92,7 +98,9 @@ def test_null_and_absent_values_never_conflict(app, headers, data):
 
 @pytest.mark.clause("H-23.2", "H-23.4", "H-23.5")
 @pytest.mark.parametrize("value", ["", 0, False, [], {}, "a", 9, True, [1, {"a": None}]])
-def test_other_values_conflict_empty_or_not(app, headers, value):
+def test_other_values_conflict_empty_or_not(
+    app: TestApp, headers: dict[str, str], value: Any
+) -> None:
     body = {"data": {"label": value}}
     (first,) = store(app, headers, LABELLED, {"label": value})
 
@@ -104,7 +112,7 @@ def test_other_values_conflict_empty_or_not(app, headers, value):
 
 
 @pytest.mark.clause("H-23.2")
-def test_values_of_other_types_do_not_conflict(app, headers):
+def test_values_of_other_types_do_not_conflict(app: TestApp, headers: dict[str, str]) -> None:
     values = [0, "0", False, "", 1, True, "1", [1], ["1"]]
 
     records = store(app, headers, LABELLED, *({"label": value} for value in values))
@@ -113,7 +121,7 @@ def test_values_of_other_types_do_not_conflict(app, headers):
 
 
 @pytest.mark.clause("H-23.3", "H-23.4")
-def test_the_id_is_unique_on_creation(app, headers, black):
+def test_the_id_is_unique_on_creation(app: TestApp, headers: dict[str, str], black: Any) -> None:
     before = state(app, headers, URL)
     data = {"id": black["id"], "name": "white", "code": 5}
 
@@ -135,7 +143,9 @@ def test_the_id_is_unique_on_creation(app, headers, black):
         {"code": 1, "id": str(uuid.uuid4())},
     ],
 )
-def test_a_creation_that_conflicts_gives_the_existing_record(app, headers, black, data):
+def test_a_creation_that_conflicts_gives_the_existing_record(
+    app: TestApp, headers: dict[str, str], black: Any, data: dict[str, Any]
+) -> None:
     before = state(app, headers, URL)
 
     response = app.post_json(URL, {"data": {"name": "new", **data}}, headers=headers, status=200)
@@ -149,7 +159,15 @@ def test_a_creation_that_conflicts_gives_the_existing_record(app, headers, black
     ("field", "data"), [("email", {"email": "black@x.org"}), ("code", {"code": 1})]
 )
 @pytest.mark.parametrize("request_", ["PUT new", "PUT live", "PUT tombstone", "PATCH live"])
-def test_a_write_that_conflicts_is_409(app, headers, black, white, request_, field, data):
+def test_a_write_that_conflicts_is_409(
+    app: TestApp,
+    headers: dict[str, str],
+    black: Any,
+    white: Any,
+    request_: str,
+    field: str,
+    data: dict[str, Any],
+) -> None:
     method, target = request_.split()
     gone, _ = store(app, headers, URL, {"name": "gone"}, {"name": "kept"})
     app.delete(f"{URL}/{gone['id']}", headers=headers)
@@ -167,7 +185,9 @@ def test_a_write_that_conflicts_is_409(app, headers, black, white, request_, fie
 
 @pytest.mark.clause("H-23.6")
 @pytest.mark.parametrize("method", ["put_json", "patch_json"])
-def test_a_record_does_not_conflict_with_itself(app, headers, black, method):
+def test_a_record_does_not_conflict_with_itself(
+    app: TestApp, headers: dict[str, str], black: Any, method: str
+) -> None:
     data = {"name": "still black", "email": black["email"], "code": black["code"]}
 
     response = getattr(app, method)(f"{URL}/{black['id']}", {"data": data}, headers=headers)
@@ -178,7 +198,9 @@ def test_a_record_does_not_conflict_with_itself(app, headers, black, method):
 
 @pytest.mark.clause("H-23.7")
 @pytest.mark.parametrize("method", ["put_json", "patch_json"])
-def test_one_of_several_conflicting_fields_is_reported(app, headers, black, white, method):
+def test_one_of_several_conflicting_fields_is_reported(
+    app: TestApp, headers: dict[str, str], black: Any, white: Any, method: str
+) -> None:
     (third,) = store(app, headers, URL, {"name": "third"})
     data = {"name": "third", "email": black["email"], "code": white["code"]}
 
@@ -190,7 +212,9 @@ def test_one_of_several_conflicting_fields_is_reported(app, headers, black, whit
 
 
 @pytest.mark.clause("H-23.8")
-def test_a_creation_in_conflict_with_two_records_gives_one_of_them(app, headers, black, white):
+def test_a_creation_in_conflict_with_two_records_gives_one_of_them(
+    app: TestApp, headers: dict[str, str], black: Any, white: Any
+) -> None:
     before = state(app, headers, URL)
     data = {"name": "x", "id": black["id"], "code": white["code"]}
 
@@ -201,7 +225,9 @@ def test_a_creation_in_conflict_with_two_records_gives_one_of_them(app, headers,
 
 
 @pytest.mark.clause("H-23.4", "H-10.6")
-def test_a_conflict_of_a_unique_field_is_not_a_matter_of_if_none_match(app, headers, black):
+def test_a_conflict_of_a_unique_field_is_not_a_matter_of_if_none_match(
+    app: TestApp, headers: dict[str, str], black: Any
+) -> None:
     # The condition is about the record of the id, and none is given (H-10.3).
     body = {"data": {"name": "new", "code": 1}}
 

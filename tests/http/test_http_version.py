@@ -2,8 +2,11 @@
 
 import json
 import logging
+from pathlib import Path
+from typing import Any
 
 import pytest
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.testing.web import make_app
@@ -17,18 +20,18 @@ VERSION = {
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Any:
     return tmp_path / "version.json"
 
 
 @pytest.fixture
-def app(path):
+def app(path: Any) -> TestApp:
     return make_app(settings={"cliquet.version_json_path": str(path)})
 
 
 @pytest.mark.clause("E-6.5")
 @pytest.mark.setting("version_json_path")
-def test_the_version_is_the_content_of_the_file_for_anybody(app, path):
+def test_the_version_is_the_content_of_the_file_for_anybody(app: TestApp, path: Any) -> None:
     path.write_text(json.dumps(VERSION, indent=2))
 
     response = app.get("/v0/__version__", status=200)
@@ -38,7 +41,7 @@ def test_the_version_is_the_content_of_the_file_for_anybody(app, path):
 
 
 @pytest.mark.clause("E-6.5")
-def test_without_the_file_there_is_no_version_until_it_is_written(app, path):
+def test_without_the_file_there_is_no_version_until_it_is_written(app: TestApp, path: Any) -> None:
     assert app.get("/v0/__version__", status=404).json["errno"] == 111
 
     for commit in ("1", "2"):
@@ -48,14 +51,14 @@ def test_without_the_file_there_is_no_version_until_it_is_written(app, path):
 
 @pytest.mark.clause("E-6.5")
 @pytest.mark.parametrize("value", [None, "", "false"])
-def test_without_the_setting_there_is_no_version(value):
+def test_without_the_setting_there_is_no_version(value: str | None) -> None:
     app = make_app(settings={} if value is None else {"version_json_path": value})
     assert app.get("/v0/__version__", status=404).json["errno"] == 111
 
 
 @pytest.mark.clause("E-6.5")
-def test_without_the_setting_an_application_may_use_the_address():
-    def configure(config):
+def test_without_the_setting_an_application_may_use_the_address() -> None:
+    def configure(config: Any) -> None:
         service = Service(name="version", path="/__version__")
         service.add_view("GET", lambda request: {"of": "the application"})
         config.add_cornice_service(service)
@@ -65,7 +68,9 @@ def test_without_the_setting_an_application_may_use_the_address():
 
 @pytest.mark.clause("E-6.5")
 @pytest.mark.parametrize("content", [b"", b"version = 1", b"\xff\xfe{}", None])
-def test_a_file_that_is_no_json_is_told_in_the_logs_alone(app, path, caplog, content):
+def test_a_file_that_is_no_json_is_told_in_the_logs_alone(
+    app: TestApp, path: Any, caplog: pytest.LogCaptureFixture, content: bytes | None
+) -> None:
     caplog.set_level(logging.ERROR, logger="cliquet")
     if content is None:
         path.mkdir()
@@ -82,7 +87,7 @@ def test_a_file_that_is_no_json_is_told_in_the_logs_alone(app, path, caplog, con
 
 @pytest.mark.clause("E-6.5", "H-3.8")
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_the_version_refuses_other_methods(app, path, method):
+def test_the_version_refuses_other_methods(app: TestApp, path: Any, method: str) -> None:
     path.write_text("{}")
     response = app.request("/v0/__version__", method=method, status=405)
     assert response.json["errno"] == 115
@@ -92,7 +97,9 @@ def test_the_version_refuses_other_methods(app, path, method):
 
 @pytest.mark.clause("E-6.5")
 @pytest.mark.parametrize("exists", [True, False])
-def test_scripts_of_other_origins_may_read_the_version(app, path, exists):
+def test_scripts_of_other_origins_may_read_the_version(
+    app: TestApp, path: Any, exists: bool
+) -> None:
     if exists:
         path.write_text("{}")
     status = 200 if exists else 404

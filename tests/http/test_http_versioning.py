@@ -1,9 +1,12 @@
 """The version in the URL, and the redirections to it (H-2)."""
 
+from typing import Any
+
 import pytest
 from pyramid.exceptions import ConfigurationError
 from support.outcomes import make_outcomes_app
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.testing.web import basic_auth, make_app
@@ -25,13 +28,13 @@ VERSION_NOT_AVAILABLE = {
 }
 
 
-def redirects_to(app, path, location, method="GET", **kwargs):
+def redirects_to(app: TestApp, path: str, location: Any, method: str = "GET", **kwargs: Any) -> Any:
     response = app.request(path, method=method, status=307, **kwargs)
     assert response.headers["Location"] == HOST + location
     return response
 
 
-def refused(app, path, body, method="GET", **kwargs):
+def refused(app: TestApp, path: str, body: Any, method: str = "GET", **kwargs: Any) -> Any:
     response = app.request(path, method=method, status=404, **kwargs)
     assert response.content_type == "application/json"
     assert response.json == body
@@ -39,12 +42,12 @@ def refused(app, path, body, method="GET", **kwargs):
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> TestApp:
     return make_app([Mushroom])
 
 
 @pytest.fixture(scope="module")
-def strict_app():
+def strict_app() -> TestApp:
     """Redirects nothing."""
     return make_app(
         [Mushroom],
@@ -69,7 +72,9 @@ def strict_app():
         ("12.3.4.5", "12.3", "v12"),
     ],
 )
-def test_the_api_version_is_the_start_of_the_project_version(project_version, api_version, prefix):
+def test_the_api_version_is_the_start_of_the_project_version(
+    project_version: str, api_version: str, prefix: str
+) -> None:
     app = make_app([Mushroom], version=project_version)
 
     hello = app.get(f"/{prefix}/", status=200)
@@ -85,7 +90,7 @@ def test_the_api_version_is_the_start_of_the_project_version(project_version, ap
 @pytest.mark.parametrize(
     ("setting", "shown", "prefix"), [("7.5", "7.5", "v7"), ("7", "7", "v7"), ("", "0.0", "v0")]
 )
-def test_the_setting_of_the_api_version_wins(setting, shown, prefix):
+def test_the_setting_of_the_api_version_wins(setting: str, shown: str, prefix: str) -> None:
     app = make_app(settings={"http_api_version": setting}, version="0.0.1")
     assert app.get(f"/{prefix}/", status=200).json["http_api_version"] == shown
 
@@ -93,20 +98,22 @@ def test_the_setting_of_the_api_version_wins(setting, shown, prefix):
 @pytest.mark.clause("D-46", "S-3.3", "S-3.4")
 @pytest.mark.parametrize("name", ["project_version", "http_api_version"])
 @pytest.mark.parametrize("prefix", ["", "cliquet.", "testapp."])
-def test_versions_are_text_not_numbers(name, prefix):
+def test_versions_are_text_not_numbers(name: str, prefix: str) -> None:
     app = make_app(settings={prefix + name: "1.10"}, version="1.0.0")
     assert app.get("/v1/").json[name] == "1.10"
 
 
 @pytest.mark.clause("D-46", "S-3.4")
-def test_the_api_version_drawn_from_a_setting_keeps_its_zeros():
+def test_the_api_version_drawn_from_a_setting_keeps_its_zeros() -> None:
     app = make_app(settings={"project_version": "1.10"}, version=None)
     assert app.get("/v1/").json["http_api_version"] == "1.10"
 
 
 @pytest.mark.clause("H-2.3", "S-3.3")
 @pytest.mark.parametrize(("shown", "prefix"), [("3.1.4", "v3"), ("hidden", "vhidden")])
-def test_the_setting_of_the_project_version_wins_over_the_application(shown, prefix):
+def test_the_setting_of_the_project_version_wins_over_the_application(
+    shown: str, prefix: str
+) -> None:
     app = make_app([Mushroom], settings={"project_version": shown}, version="2.0.0")
 
     assert app.get(f"/{prefix}/", status=200).json["project_version"] == shown
@@ -118,7 +125,9 @@ def test_the_setting_of_the_project_version_wins_over_the_application(shown, pre
 @pytest.mark.parametrize(
     ("settings", "version"), [({}, None), ({"project_version": ""}, None), ({}, "")]
 )
-def test_without_project_version_the_service_refuses_to_start(settings, version):
+def test_without_project_version_the_service_refuses_to_start(
+    settings: Any, version: str | None
+) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         make_app(settings=settings, version=version)
     assert str(refusal.value) == f"Invalid project version: {version}"
@@ -151,19 +160,23 @@ def test_without_project_version_the_service_refuses_to_start(settings, version)
         ("/V0/", "/v0/V0/"),
     ],
 )
-def test_a_path_without_version_is_redirected_to_the_version(app, path, location):
+def test_a_path_without_version_is_redirected_to_the_version(
+    app: TestApp, path: str, location: str
+) -> None:
     redirects_to(app, path, location)
 
 
 @pytest.mark.clause("H-2.4", "H-2.6")
 @pytest.mark.parametrize("method", METHODS)
-def test_the_redirection_holds_for_every_method_and_needs_no_user(app, method):
+def test_the_redirection_holds_for_every_method_and_needs_no_user(
+    app: TestApp, method: Any
+) -> None:
     body = {} if method in ("GET", "HEAD", "TRACE") else {"body": b'{"data": {}}'}
     redirects_to(app, "/mushrooms", "/v0/mushrooms", method=method, **body)
 
 
 @pytest.mark.clause("H-2.6")
-def test_the_request_replayed_at_the_location_is_served(app):
+def test_the_request_replayed_at_the_location_is_served(app: TestApp) -> None:
     body = {"data": {"name": "cep"}}
     location = app.post_json("/mushrooms", body, headers=basic_auth(), status=307).location
     created = app.post_json(location, body, headers=basic_auth(), status=201)
@@ -172,13 +185,15 @@ def test_the_request_replayed_at_the_location_is_served(app):
 
 @pytest.mark.clause("H-2.7")
 @pytest.mark.parametrize("path", ["/", "/mushrooms", "/items/", "/version"])
-def test_without_redirection_a_path_without_version_is_of_an_unknown_version(strict_app, path):
+def test_without_redirection_a_path_without_version_is_of_an_unknown_version(
+    strict_app: TestApp, path: str
+) -> None:
     refused(strict_app, path, VERSION_NOT_AVAILABLE)
 
 
 @pytest.mark.clause("H-2.10")
 @pytest.mark.parametrize("path", ["/mushrooms", "/v0/mushrooms/", "/v0"])
-def test_redirections_have_the_headers_of_any_response(path):
+def test_redirections_have_the_headers_of_any_response(path: str) -> None:
     app = make_outcomes_app({"backoff": "7", "eos": "2099-01-01", "eos_message": "Bye"})
     response = app.get(path, headers={"Origin": "http://a.example"}, status=307)
     assert response.headers["Backoff"] == "7"
@@ -194,13 +209,15 @@ def test_redirections_have_the_headers_of_any_response(path):
 @pytest.mark.clause("H-2.8")
 @pytest.mark.parametrize("path", ["/v1/", "/v1", "/v1abc/", "/v1/mushrooms", "/v12/", "/v9?a=b"])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_another_version_is_not_available_nor_one_slash_away(app, path, method):
+def test_another_version_is_not_available_nor_one_slash_away(
+    app: TestApp, path: str, method: str
+) -> None:
     refused(app, path, VERSION_NOT_AVAILABLE, method=method)
 
 
 @pytest.mark.clause("H-2.9", "P-34.9")
 @pytest.mark.parametrize("path", ["/v01", "/v01/", "/v0abc", "/v0abc/", "/v01/mushrooms"])
-def test_only_a_whole_segment_is_the_version(app, path):
+def test_only_a_whole_segment_is_the_version(app: TestApp, path: str) -> None:
     refused(app, path, VERSION_NOT_AVAILABLE)
 
 
@@ -217,14 +234,16 @@ def test_only_a_whole_segment_is_the_version(app, path):
         ("/v0/mushrooms/?_since=42&x=%22", "/v0/mushrooms?_since=42&x=%22"),
     ],
 )
-def test_trailing_slashes_are_removed_by_a_redirection(app, path, location):
+def test_trailing_slashes_are_removed_by_a_redirection(
+    app: TestApp, path: str, location: str
+) -> None:
     redirects_to(app, path, location)
 
 
 @pytest.mark.clause("H-2.12")
 @pytest.mark.parametrize("path", ["/v0/", "/v0/static/"])
-def test_a_url_that_ends_by_a_slash_is_served_as_it_is(path):
-    def configure(config):
+def test_a_url_that_ends_by_a_slash_is_served_as_it_is(path: str) -> None:
+    def configure(config: Any) -> None:
         static = Service(name="static", path="/static/")
         static.add_view("GET", lambda request: {}, permission="__no_permission_required__")
         config.add_cornice_service(static)
@@ -234,19 +253,21 @@ def test_a_url_that_ends_by_a_slash_is_served_as_it_is(path):
 
 @pytest.mark.clause("H-2.13", "D-68", "D-70")
 @pytest.mark.parametrize(("path", "location"), [("/v0", "/v0/"), ("/v0?a=b", "/v0/?a=b")])
-def test_the_bare_version_is_redirected_to_the_hello_page(app, path, location):
+def test_the_bare_version_is_redirected_to_the_hello_page(
+    app: TestApp, path: str, location: str
+) -> None:
     response = redirects_to(app, path, location)
     assert response.follow().json["url"] == f"{HOST}/v0/"
 
 
 @pytest.mark.clause("H-2.13")
-def test_the_bare_version_is_unknown_without_redirection(strict_app):
+def test_the_bare_version_is_unknown_without_redirection(strict_app: TestApp) -> None:
     refused(strict_app, "/v0", MISSING_RESOURCE)
 
 
 @pytest.mark.clause("H-2.14")
 @pytest.mark.parametrize("path", ["/v0/mushrooms/", "/v0/items//"])
-def test_trailing_slashes_are_unknown_without_redirection(strict_app, path):
+def test_trailing_slashes_are_unknown_without_redirection(strict_app: TestApp, path: str) -> None:
     refused(strict_app, path, MISSING_RESOURCE)
 
 
@@ -255,7 +276,7 @@ def test_trailing_slashes_are_unknown_without_redirection(strict_app, path):
     "path", ["/v0/nothing", "/v0/mushrooms/a/b", "/v0//mushrooms", "/v0/Batch"]
 )
 @pytest.mark.parametrize("method", ["GET", "PUT", "OPTIONS"])
-def test_an_unknown_path_is_missing_whoever_asks(app, path, method):
+def test_an_unknown_path_is_missing_whoever_asks(app: TestApp, path: str, method: str) -> None:
     refused(app, path, MISSING_RESOURCE, method=method)
 
 
@@ -268,7 +289,9 @@ def test_an_unknown_path_is_missing_whoever_asks(app, path, method):
         ("trailing_slash_redirect_enabled", "/items", "/v0/items/"),
     ],
 )
-def test_each_redirection_is_on_by_default_and_has_its_own_switch(app, setting, kept, given_up):
+def test_each_redirection_is_on_by_default_and_has_its_own_switch(
+    app: TestApp, setting: str, kept: str, given_up: str
+) -> None:
     app.get(given_up, status=307)
     switched = make_app(settings={setting: "false"})
     switched.get(given_up, status=404)
@@ -277,7 +300,7 @@ def test_each_redirection_is_on_by_default_and_has_its_own_switch(app, setting, 
 
 @pytest.mark.clause("D-73")
 @pytest.mark.parametrize("path", ["/v0/nothing", "/v9/"])
-def test_unknown_urls_have_cors_headers(app, path):
+def test_unknown_urls_have_cors_headers(app: TestApp, path: str) -> None:
     response = app.get(path, headers={"Origin": "http://a.example"}, status=404)
     assert response.headers["Access-Control-Allow-Origin"] == "http://a.example"
     exposed = response.headers["Access-Control-Expose-Headers"]
@@ -305,18 +328,20 @@ def test_unknown_urls_have_cors_headers(app, path):
         ("/v0/caf\xc3\xa9/", "/v0/caf%C3%A9"),
     ],
 )
-def test_the_location_is_escaped_and_stays_on_this_host(app, path_info, location):
+def test_the_location_is_escaped_and_stays_on_this_host(
+    app: TestApp, path_info: str, location: str
+) -> None:
     redirects_to(app, "/x", location, environ={"PATH_INFO": path_info})
 
 
 @pytest.mark.clause("D-23")
-def test_a_raw_query_string_is_escaped_in_the_location(app):
+def test_a_raw_query_string_is_escaped_in_the_location(app: TestApp) -> None:
     environ = {"QUERY_STRING": 'a=\xc3\xa9 "<b>\r\nX: y'}
     redirects_to(app, "/x", "/v0/x?a=%C3%A9%20%22%3Cb%3E%0D%0AX:%20y", environ=environ)
 
 
 @pytest.mark.clause("H-2.4")
-def test_the_location_keeps_the_host_and_the_mount_point(app):
+def test_the_location_keeps_the_host_and_the_mount_point(app: TestApp) -> None:
     environ = {"HTTP_HOST": "api.example:8080", "SCRIPT_NAME": "/mounted", "PATH_INFO": "/x"}
     response = app.request("/x", environ=environ, status=307)
     assert response.headers["Location"] == "http://api.example:8080/mounted/v0/x"

@@ -2,12 +2,14 @@
 preflights of URLs that redirect."""
 
 import json
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from support.origins import ORIGIN, allowed_origin, preflight
 from support.served import ask, serving
 from testapp import RESOURCES, Mushroom
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.testing.web import basic_auth, make_app
@@ -19,7 +21,7 @@ RECORD = "/v0/mushrooms/d1d1d1d1-0000-4000-8000-000000000001"
 CEP = {"data": {"name": "cep"}}
 
 
-def batch(app, *requests, **kwargs):
+def batch(app: TestApp, *requests: Any, **kwargs: Any) -> Any:
     responses = app.post_json("/v0/batch", {"requests": requests}, headers=AUTH, **kwargs).json
     return responses["responses"]
 
@@ -38,7 +40,7 @@ JSON_BODIES = [
 
 @pytest.mark.clause("H-6.5")
 @pytest.mark.parametrize("content_type", JSON_BODIES)
-def test_a_body_is_json_however_its_type_is_written(app, content_type):
+def test_a_body_is_json_however_its_type_is_written(app: Any, content_type: Any) -> None:
     headers = {**AUTH, "Content-Type": content_type}
     for method in ("PUT", "PATCH"):
         response = app.request(
@@ -56,7 +58,7 @@ def test_a_body_is_json_however_its_type_is_written(app, content_type):
     "content_type",
     ["application/merge-patch+json ; charset=utf-8", "Application/Merge-Patch+JSON"],
 )
-def test_a_patch_has_its_format_however_that_is_written(app, content_type):
+def test_a_patch_has_its_format_however_that_is_written(app: Any, content_type: str) -> None:
     app.put_json(RECORD, CEP, headers=AUTH)
     headers = {**AUTH, "Content-Type": content_type}
     response = app.patch(RECORD, '{"name": "morel"}', headers=headers)
@@ -82,7 +84,7 @@ JSON_ACCEPTED = [
 
 @pytest.mark.clause("H-6.3")
 @pytest.mark.parametrize("accept", JSON_ACCEPTED)
-def test_a_media_range_with_parameters_admits_json(app, accept):
+def test_a_media_range_with_parameters_admits_json(app: Any, accept: Any) -> None:
     app.get(COLLECTION, headers={**AUTH, "Accept": accept}, status=200)
     (answer,) = batch(app, {"path": COLLECTION, "headers": {"Accept": accept}})
     assert answer["status"] == 200
@@ -100,14 +102,14 @@ def test_a_media_range_with_parameters_admits_json(app, accept):
         "application/jsonx; charset=utf-8",
     ],
 )
-def test_parameters_do_not_make_json_of_another_type(app, accept):
+def test_parameters_do_not_make_json_of_another_type(app: Any, accept: str) -> None:
     app.get(COLLECTION, headers={**AUTH, "Accept": accept}, status=406)
     (answer,) = batch(app, {"path": COLLECTION, "headers": {"Accept": accept}})
     assert answer["status"] == 406
 
 
 @pytest.mark.clause("H-6.3")
-def test_several_accept_headers_are_one_list(app):
+def test_several_accept_headers_are_one_list(app: Any) -> None:
     credentials = f"Authorization: {AUTH['Authorization']}"
     lines = [f"GET {COLLECTION} HTTP/1.1", "Host: localhost", credentials]
     with serving(app.app) as port:
@@ -117,8 +119,8 @@ def test_several_accept_headers_are_one_list(app):
 
 
 @pytest.mark.clause("H-6.3", "H-6.5", "P-7")
-def test_services_with_a_view_per_type_compare_types_alike():
-    def configure(config):
+def test_services_with_a_view_per_type_compare_types_alike() -> None:
+    def configure(config: Any) -> None:
         service = Service(name="typed", path="/typed")
         for accept, content_type in (
             ("application/json", "application/json"),
@@ -148,17 +150,17 @@ def test_services_with_a_view_per_type_compare_types_alike():
 # Parameters
 
 
-def named(app, *names):
+def named(app: TestApp, *names: Any) -> None:
     for name in names:
         app.post_json(COLLECTION, {"data": {"name": name}}, headers=AUTH)
 
 
-def names(app):
+def names(app: TestApp) -> list[Any]:
     return sorted(item["name"] for item in app.get(COLLECTION, headers=AUTH).json["data"])
 
 
 @pytest.mark.clause("H-12.1", "H-17.1")
-def test_a_semicolon_is_a_character_of_its_parameter(app):
+def test_a_semicolon_is_a_character_of_its_parameter(app: Any) -> None:
     named(app, "a", "a;", "b;name=a")
     for value in ("a;", "b;name=a"):
         (found,) = app.get(f"{COLLECTION}?name={value}", headers=AUTH).json["data"]
@@ -168,7 +170,9 @@ def test_a_semicolon_is_a_character_of_its_parameter(app):
 
 
 @pytest.mark.clause("H-25.16", "H-12.1")
-def test_a_semicolon_is_a_character_in_the_paths_of_a_batch_and_after_redirections(app):
+def test_a_semicolon_is_a_character_in_the_paths_of_a_batch_and_after_redirections(
+    app: Any,
+) -> None:
     named(app, "a", "a;", "a;b")
     answers = batch(
         app,
@@ -184,7 +188,7 @@ def test_a_semicolon_is_a_character_in_the_paths_of_a_batch_and_after_redirectio
 
 
 @pytest.mark.clause("H-14.5")
-def test_the_next_page_keeps_a_semicolon(app):
+def test_the_next_page_keeps_a_semicolon(app: Any) -> None:
     named(app, "a;b", "a;b", "a")
     first = app.get(f"{COLLECTION}?name=a;b&_limit=1", headers=AUTH)
     query = urlsplit(first.headers["Next-Page"]).query
@@ -196,7 +200,9 @@ def test_the_next_page_keeps_a_semicolon(app):
 
 @pytest.mark.clause("S-18.3")
 @pytest.mark.parametrize(("eos", "status"), [("", 200), ("2000-01-01", 410)])
-def test_the_log_has_the_parameters_of_the_views(caplog, eos, status):
+def test_the_log_has_the_parameters_of_the_views(
+    caplog: pytest.LogCaptureFixture, eos: str, status: int
+) -> None:
     settings = {"eos": eos, "logging_renderer": "cliquet.logs.MozillaHekaRenderer"}
     app = make_app(settings=settings)
     caplog.set_level("INFO")
@@ -208,11 +214,11 @@ def test_the_log_has_the_parameters_of_the_views(caplog, eos, status):
 # Headers of plug-ins
 
 
-def relaying(make_subrequest):
-    def relay(request):
+def relaying(make_subrequest: Any) -> Any:
+    def relay(request: Any) -> Any:
         return request.invoke_subrequest(make_subrequest(request)).json
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.add_route("relay", "/relay")
         config.add_view(relay, route_name="relay", renderer="json")
 
@@ -230,33 +236,33 @@ BYTES_HEADERS = {
 }
 
 
-def given(request):
+def given(request: Any) -> Any:
     return build_request(request, {"path": COLLECTION, "headers": BYTES_HEADERS})
 
 
-def set_afterwards(request):
+def set_afterwards(request: Any) -> Any:
     subrequest = build_request(request, {"path": COLLECTION})
     for name, value in BYTES_HEADERS.items():
-        subrequest.headers[name if isinstance(name, str) else name.decode()] = value
+        subrequest.headers[name if isinstance(name, str) else name.decode()] = value  # type: ignore[attr-defined]
     return subrequest
 
 
-def inherited(request):
+def inherited(request: Any) -> Any:
     request.headers["Authorization"] = BYTES_HEADERS["Authorization"]
     return build_request(request, {"path": COLLECTION})
 
 
 @pytest.mark.clause("P-26.21", "P-26.15", "P-35.10")
 @pytest.mark.parametrize("make_subrequest", [given, set_afterwards, inherited])
-def test_headers_of_a_sub_request_may_be_bytes(make_subrequest):
+def test_headers_of_a_sub_request_may_be_bytes(make_subrequest: Any) -> None:
     app = relaying(make_subrequest)
     (record,) = app.get("/v0/relay").json["data"]
     assert record["name"] == "cep"
 
 
 @pytest.mark.clause("P-26.21", "E-4.1")
-def test_the_format_of_a_patch_may_be_given_in_bytes():
-    headers = {**AUTH, b"content-type": b"application/merge-patch+json ; a=b"}
+def test_the_format_of_a_patch_may_be_given_in_bytes() -> None:
+    headers = {**AUTH, b"content-type": b"application/merge-patch+json ; a=b"}  # type: ignore[misc]
     item = {"path": RECORD, "method": "PATCH", "body": {"name": "morel"}, "headers": headers}
     app = relaying(lambda request: build_request(request, item))
     assert app.get("/v0/relay").json["data"]["name"] == "morel"
@@ -282,8 +288,8 @@ def test_the_format_of_a_patch_may_be_given_in_bytes():
 )
 @pytest.mark.parametrize("origin", [ORIGIN, "http://b.example"])
 def test_a_preflight_is_answered_for_where_its_request_will_be_redirected(
-    path, leads_to, method, origin
-):
+    path: Any, leads_to: Any, method: str, origin: Any
+) -> None:
     app = make_app(RESOURCES, settings={"cors_origins": ORIGIN})
     expected = preflight(app, leads_to, method, status="*", Origin=origin)
     found = preflight(app, path, method, status="*", Origin=origin)
@@ -295,7 +301,7 @@ def test_a_preflight_is_answered_for_where_its_request_will_be_redirected(
 
 
 @pytest.mark.clause("X-32")
-def test_the_request_after_a_preflight_is_redirected_and_may_be_followed(app):
+def test_the_request_after_a_preflight_is_redirected_and_may_be_followed(app: Any) -> None:
     headers = {**AUTH, "Origin": ORIGIN}
     for path in ("/mushrooms", "/v0/mushrooms/"):
         assert preflight(app, path, "POST").status_code == 200
@@ -306,7 +312,7 @@ def test_the_request_after_a_preflight_is_redirected_and_may_be_followed(app):
 
 
 @pytest.mark.clause("X-32", "H-2.4", "H-2.7", "H-2.14")
-def test_what_is_no_preflight_and_what_does_not_redirect_stay_as_they_are(app):
+def test_what_is_no_preflight_and_what_does_not_redirect_stay_as_they_are(app: Any) -> None:
     assert app.options("/mushrooms", status=307).location.endswith(COLLECTION)
     app.options("/mushrooms", headers={"Origin": ORIGIN}, status=307)
     settings = dict.fromkeys(

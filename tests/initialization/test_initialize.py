@@ -5,6 +5,7 @@ import logging
 import sys
 import types
 import warnings
+from typing import Any
 
 import pytest
 import webob.request
@@ -41,7 +42,9 @@ SEQUENCE = (
 )
 
 
-def initialized(settings=None, version="0.0.1", project_name="kitchen", **kwargs):
+def initialized(
+    settings: Any = None, version: Any = "0.0.1", project_name: Any = "kitchen", **kwargs: Any
+) -> Any:
     """Return a configurator after `initialize`."""
     config = Configurator(settings=dict(settings or {}))
     cliquet.initialize(config, version, project_name, **kwargs)
@@ -49,10 +52,10 @@ def initialized(settings=None, version="0.0.1", project_name="kitchen", **kwargs
 
 
 @pytest.fixture
-def make_module(monkeypatch):
+def make_module(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Make a module that lasts as long as the test, and return its name."""
 
-    def make(name, **attributes):
+    def make(name: Any, **attributes: Any) -> Any:
         module = types.ModuleType(name)
         vars(module).update(attributes)
         monkeypatch.setitem(sys.modules, name, module)
@@ -61,7 +64,7 @@ def make_module(monkeypatch):
     return make
 
 
-def add_view(config, name, view):
+def add_view(config: Any, name: Any, view: Any) -> None:
     service = Service(name=name, path=f"/{name}")
     service.add_view("GET", view, permission=NO_PERMISSION_REQUIRED)
     config.add_cornice_service(service)
@@ -71,15 +74,15 @@ def add_view(config, name, view):
 
 
 @pytest.mark.clause("P-2.1")
-def test_initialize_modifies_the_configurator_and_returns_nothing():
+def test_initialize_modifies_the_configurator_and_returns_nothing() -> None:
     config = Configurator(settings={})
-    assert cliquet.initialize(config, version="1.0", project_name="kitchen") is None
+    assert cliquet.initialize(config, version="1.0", project_name="kitchen") is None  # type: ignore[func-returns-value]
     assert TestApp(config.make_wsgi_app()).get("/v1/").json["project_name"] == "kitchen"
 
 
 @pytest.mark.clause("P-2.2")
-def test_what_the_application_adds_afterwards_is_under_the_prefix():
-    def plugin(config):
+def test_what_the_application_adds_afterwards_is_under_the_prefix() -> None:
+    def plugin(config: Any) -> None:
         config.add_route("plugin", "/plugin")
         config.add_view(lambda request: {}, route_name="plugin", renderer="json")
 
@@ -96,7 +99,7 @@ def test_what_the_application_adds_afterwards_is_under_the_prefix():
 
 @pytest.mark.clause("P-2.5", "S-3.3", "S-3.4")
 @pytest.mark.parametrize("settings", [{}, {"project_version": 2.1, "http_api_version": 3}])
-def test_the_identity_of_the_project_is_text(settings):
+def test_the_identity_of_the_project_is_text(settings: Any) -> None:
     configured = initialized(settings).get_settings()
     for name in ("project_name", "project_version", "http_api_version"):
         assert isinstance(configured[name], str)
@@ -113,7 +116,7 @@ def test_the_identity_of_the_project_is_text(settings):
         ({"cliquet.project_name": ""}, "c", "c"),
     ],
 )
-def test_the_name_of_the_project(settings, argument, name):
+def test_the_name_of_the_project(settings: Any, argument: str, name: str) -> None:
     configured = initialized(settings, project_name=argument).get_settings()
     assert configured["project_name"] == name
     assert "cliquet.project_name" not in configured
@@ -123,27 +126,29 @@ def test_the_name_of_the_project(settings, argument, name):
 @pytest.mark.parametrize(
     "variable", ["CLIQUET_PROJECT_NAME", "KITCHEN_PROJECT_NAME", "PROJECT_NAME"]
 )
-def test_the_environment_may_replace_the_name(monkeypatch, variable):
+def test_the_environment_may_replace_the_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
     monkeypatch.setenv(variable, "garden")
     assert initialized().get_settings()["project_name"] == "garden"
 
 
 @pytest.mark.clause("P-2.3", "S-3.2", "S-22")
-def test_without_name_there_is_only_a_warning():
+def test_without_name_there_is_only_a_warning() -> None:
     with pytest.warns(UserWarning, match="project_name") as caught:
         initialized(project_name="")
     assert [str(warning.message) for warning in caught] == ["No value specified for `project_name`"]
 
 
 @pytest.mark.clause("P-2.4", "S-3.3", "S-22")
-def test_without_version_there_is_no_service():
+def test_without_version_there_is_no_service() -> None:
     with pytest.raises(ConfigurationError) as refusal:
         initialized(version=None)
     assert str(refusal.value) == "Invalid project version: None"
 
 
 @pytest.mark.clause("P-2.6")
-def test_subscribers_may_be_added_before():
+def test_subscribers_may_be_added_before() -> None:
     paths = []
     config = Configurator(settings={})
     config.add_subscriber(lambda event: paths.append(event.request.path), NewRequest)
@@ -154,14 +159,14 @@ def test_subscribers_may_be_added_before():
 
 
 @pytest.mark.clause("P-2.7")
-def test_the_defaults_of_the_library_are_never_modified():
+def test_the_defaults_of_the_library_are_never_modified() -> None:
     before = dict(DEFAULT_SETTINGS)
     initialized({"readonly": "true"}, default_settings={"paginate_by": 4})
     assert before == DEFAULT_SETTINGS
 
 
 @pytest.mark.clause("P-2.8")
-def test_the_former_name_warns():
+def test_the_former_name_warns() -> None:
     config = Configurator(settings={})
     message = (
         'cliquet.initialize_cliquet is now deprecated. Please use "cliquet.initialize" instead'
@@ -183,7 +188,9 @@ def test_the_former_name_warns():
         ({}, {}, None),
     ],
 )
-def test_settings_win_over_the_applications_defaults_over_the_librarys(settings, defaults, value):
+def test_settings_win_over_the_applications_defaults_over_the_librarys(
+    settings: Any, defaults: Any, value: int | None
+) -> None:
     configured = initialized(settings, default_settings=defaults).get_settings()
     assert configured["paginate_by"] == value
 
@@ -192,7 +199,7 @@ def test_settings_win_over_the_applications_defaults_over_the_librarys(settings,
 
 
 @pytest.mark.clause("P-3.3")
-def test_the_library_may_be_included_directly():
+def test_the_library_may_be_included_directly() -> None:
     config = Configurator(settings={**MEMORY_BACKENDS, "project_name": "kitchen"})
     cliquet.load_default_settings(config, DEFAULT_SETTINGS)
     config.add_settings(project_version="0.1", http_api_version="0.1")
@@ -204,7 +211,7 @@ def test_the_library_may_be_included_directly():
 
 
 @pytest.mark.clause("P-3.1", "P-5.3", "P-5.8", "P-5.9", "P-5.10", "P-5.11")
-def test_requests_have_the_helpers_of_the_library():
+def test_requests_have_the_helpers_of_the_library() -> None:
     found = []
     names = (
         "get_resource_events",
@@ -221,7 +228,7 @@ def test_requests_have_the_helpers_of_the_library():
         "tm",
     )
 
-    def look(request):
+    def look(request: Any) -> dict[Any, Any]:
         found.extend(name for name in names if hasattr(request, name))
         return {}
 
@@ -230,7 +237,7 @@ def test_requests_have_the_helpers_of_the_library():
 
 
 @pytest.mark.clause("P-3.4")
-def test_the_order_of_tweens():
+def test_the_order_of_tweens() -> None:
     app = make_app()
     order = [name for name, _ in app.app.registry.queryUtility(ITweens).implicit()]
     wanted = [
@@ -242,7 +249,7 @@ def test_the_order_of_tweens():
 
 
 @pytest.mark.clause("P-3.4")
-def test_attempts_of_the_transaction_manager_are_those_of_the_retry_with_a_warning():
+def test_attempts_of_the_transaction_manager_are_those_of_the_retry_with_a_warning() -> None:
     with pytest.warns(DeprecationWarning, match=r"tm\.attempts"):
         app = make_app(settings={"tm.attempts": "5"})
     assert app.app.registry.settings["retry.attempts"] == 5
@@ -250,7 +257,7 @@ def test_attempts_of_the_transaction_manager_are_those_of_the_retry_with_a_warni
 
 @pytest.mark.clause("P-3.5")
 @pytest.mark.parametrize("step", SEQUENCE)
-def test_each_step_takes_the_configurator_alone(step):
+def test_each_step_takes_the_configurator_alone(step: Any) -> None:
     config = Configurator(settings={"project_name": "kitchen"})
     cliquet.load_default_settings(config, DEFAULT_SETTINGS)
     config.get_settings().update(project_version="0.1", http_api_version="0.1")
@@ -263,13 +270,13 @@ def test_each_step_takes_the_configurator_alone(step):
 
 
 @pytest.mark.clause("S-5.1", "P-3.1")
-def test_the_default_sequence():
+def test_the_default_sequence() -> None:
     assert DEFAULT_SETTINGS["initialization_sequence"] == SEQUENCE
 
 
 @pytest.mark.clause("S-5.1")
 @pytest.mark.parametrize("missing", SEQUENCE)
-def test_the_application_starts_without_any_one_step(missing):
+def test_the_application_starts_without_any_one_step(missing: Any) -> None:
     kept = [step for step in SEQUENCE if step != missing]
     app = make_app(settings={"initialization_sequence": kept})
     app.get("/v0/__lbheartbeat__", status=200)
@@ -288,7 +295,7 @@ def test_the_application_starts_without_any_one_step(missing):
         ("setup_logging", {}, "X-Request-Id"),
     ],
 )
-def test_without_its_step_a_feature_is_absent(step, settings, header):
+def test_without_its_step_a_feature_is_absent(step: str, settings: Any, header: str) -> None:
     assert header in make_app(settings=settings).get("/v0/").headers
     kept = [name for name in SEQUENCE if not name.endswith(step)]
     without = make_app(settings={**settings, "initialization_sequence": kept})
@@ -297,7 +304,7 @@ def test_without_its_step_a_feature_is_absent(step, settings, header):
 
 @pytest.mark.clause("S-5.2")
 @pytest.mark.parametrize("shape", [tuple, list, " ".join, "\n".join])
-def test_the_sequence_may_hold_functions_of_the_application(make_module, shape):
+def test_the_sequence_may_hold_functions_of_the_application(make_module: Any, shape: Any) -> None:
     calls = []
     module = make_module("own_steps", first=calls.append, last=calls.append)
     steps = [f"{module}.first", *SEQUENCE, f"{module}.last"]
@@ -308,7 +315,7 @@ def test_the_sequence_may_hold_functions_of_the_application(make_module, shape):
 
 @pytest.mark.clause("S-5.2")
 @pytest.mark.setting("initialization_sequence")
-def test_the_setting_replaces_the_whole_sequence():
+def test_the_setting_replaces_the_whole_sequence() -> None:
     names = [name for name in SEQUENCE if not name.endswith("setup_storage")]
     app = make_app(settings={"initialization_sequence": names})
     assert not hasattr(app.app.registry, "storage")
@@ -319,17 +326,17 @@ def test_the_setting_replaces_the_whole_sequence():
 
 @pytest.mark.clause("S-5.4", "P-3.1", "P-3.2")
 @pytest.mark.setting("includes")
-def test_plugins_are_included_in_order_once_the_library_is_set_up(make_module):
+def test_plugins_are_included_in_order_once_the_library_is_set_up(make_module: Any) -> None:
     order = []
 
-    def first(config):
+    def first(config: Any) -> None:
         order.append(("first", config.registry.storage is not None, config.route_prefix))
         config.add_api_capability("first")
         config.registry.heartbeats["first"] = lambda request: True
         # The library's own is committed: no conflict.
         config.add_request_method(lambda request: {"id": "me"}, name="get_user_info")
 
-    def second(config):
+    def second(config: Any) -> None:
         order.append(("second", "first" in config.registry.api_capabilities, config.route_prefix))
         add_view(config, "second", lambda request: {"plugin": 2})
 
@@ -364,7 +371,7 @@ def test_plugins_are_included_in_order_once_the_library_is_set_up(make_module):
     ],
     ids=str,
 )
-def test_an_unknown_name_is_refused(settings):
+def test_an_unknown_name_is_refused(settings: dict[str, Any]) -> None:
     ((setting, value),) = settings.items()
 
     with pytest.raises(ImportError, match=f"^Setting '{setting}' (is|has) '{value}': No module"):
@@ -373,7 +380,7 @@ def test_an_unknown_name_is_refused(settings):
 
 @pytest.mark.clause("S-11.3", "S-22")
 @pytest.mark.parametrize("kind", ["storage", "cache", "permission"])
-def test_a_backend_of_a_wrong_class_is_refused(make_module, kind):
+def test_a_backend_of_a_wrong_class_is_refused(make_module: Any, kind: str) -> None:
     name = make_module("wrong_backend", load_from_config=lambda config: "a text")
     with pytest.raises(ConfigurationError) as refusal:
         make_app(settings={f"{kind}_backend": name})
@@ -381,7 +388,7 @@ def test_a_backend_of_a_wrong_class_is_refused(make_module, kind):
 
 
 @pytest.mark.clause("S-22")
-def test_a_resource_without_storage_is_refused():
+def test_a_resource_without_storage_is_refused() -> None:
     with pytest.raises(ConfigurationError) as refusal:
         make_app([Mushroom], settings={"storage_backend": ""})
     assert str(refusal.value) == "Mandatory storage backend is missing from configuration."
@@ -400,13 +407,13 @@ def test_a_resource_without_storage_is_refused():
     ],
     ids=str,
 )
-def test_a_bad_setting_is_refused_by_name(settings, error, says):
+def test_a_bad_setting_is_refused_by_name(settings: dict[str, Any], error: Any, says: str) -> None:
     with pytest.raises(error, match=says):
         make_app(settings=settings)
 
 
 @pytest.mark.clause("S-22")
-def test_a_listener_of_unknown_actions_is_refused(make_module):
+def test_a_listener_of_unknown_actions_is_refused(make_module: Any) -> None:
     name = make_module("a_listener", load_from_config=lambda config, prefix: print)
     settings = {"event_listeners": name, f"event_listeners.{name}.actions": "explode"}
     with pytest.raises(ValueError, match=r"'explode' is not a valid ACTIONS"):
@@ -414,11 +421,11 @@ def test_a_listener_of_unknown_actions_is_refused(make_module):
 
 
 @pytest.mark.clause("S-22", "S-6.3")
-def test_an_id_generator_that_does_not_match_itself_is_refused(make_module):
+def test_an_id_generator_that_does_not_match_itself_is_refused(make_module: Any) -> None:
     class Odd(Generator):
         regexp = "^[a-z]+$"
 
-        def __call__(self):
+        def __call__(self) -> str:
             return "123"
 
     make_module("odd_generators", Odd=Odd)
@@ -430,7 +437,7 @@ def test_an_id_generator_that_does_not_match_itself_is_refused(make_module):
 
 
 @pytest.mark.clause("S-5.5", "P-3.1")
-def test_the_start_is_logged(caplog):
+def test_the_start_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         make_app(version="1.2.3", project_name="kitchen")
     assert [r.levelname for r in caplog.records if "kitchen 1.2.3 starting." in r.getMessage()] == [
@@ -439,7 +446,9 @@ def test_the_start_is_logged(caplog):
 
 
 @pytest.mark.clause("S-23.7")
-def test_variables_of_the_environment_that_were_applied_are_logged(caplog, monkeypatch):
+def test_variables_of_the_environment_that_were_applied_are_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTP_HOST", "cgi.example")
     monkeypatch.setenv("UNRELATED", "1")
     with caplog.at_level(logging.INFO):
@@ -450,14 +459,16 @@ def test_variables_of_the_environment_that_were_applied_are_logged(caplog, monke
 
 
 @pytest.mark.clause("S-23.7")
-def test_without_such_variables_nothing_is_said(caplog):
+def test_without_such_variables_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         make_app()
     assert not [r for r in caplog.records if "environment" in r.getMessage()]
 
 
 @pytest.mark.clause("S-23.10", "D-41")
-def test_the_answer_after_the_end_has_cors_headers_and_its_own_path_in_the_logs(caplog):
+def test_the_answer_after_the_end_has_cors_headers_and_its_own_path_in_the_logs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     app = make_app(settings={"eos": "2000-01-01"})
     with caplog.at_level(logging.INFO):
         app.get("/v0/first", status=410)
@@ -475,7 +486,7 @@ def test_the_answer_after_the_end_has_cors_headers_and_its_own_path_in_the_logs(
 
 
 @pytest.mark.clause("P-34.29", "D-47")
-def test_two_applications_keep_their_settings_resources_and_registry():
+def test_two_applications_keep_their_settings_resources_and_registry() -> None:
     first = make_app(
         [Mushroom], settings={"readonly": "true", "userid_hmac_secret": "a"}, version="1.0"
     )
@@ -506,7 +517,7 @@ def test_two_applications_keep_their_settings_resources_and_registry():
 
 @pytest.mark.clause("P-34.29", "D-47", "S-23.21")
 @pytest.mark.parametrize("path", ["/v0/", "/v0/mushrooms", "/v0/nothing"])
-def test_two_applications_keep_their_own_cors_rules(path):
+def test_two_applications_keep_their_own_cors_rules(path: str) -> None:
     apps = {
         origin: make_app([Mushroom], settings={"cors_origins": origin})
         for origin in ("http://a.example", "http://b.example")
@@ -521,19 +532,21 @@ def test_two_applications_keep_their_own_cors_rules(path):
 
 @pytest.mark.clause("P-34.29", "S-23.21")
 @pytest.mark.setting("logging_renderer")
-def test_two_applications_keep_their_own_renderers(make_module, caplog):
+def test_two_applications_keep_their_own_renderers(
+    make_module: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     class Renderer:
-        def __init__(self, settings):
+        def __init__(self, settings: Any) -> None:
             self.name = settings["project_name"]
 
-        def __call__(self, logger, name, event_dict):
+        def __call__(self, logger: Any, name: Any, event_dict: Any) -> str:
             return f"{self.name}: {event_dict['event']}"
 
     make_module("own_renderers", Renderer=Renderer)
     # Without the secret, they would warn that it is missing.
     settings = {"logging_renderer": "own_renderers.Renderer", "userid_hmac_secret": "b4c96a"}
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.add_renderer("json", lambda info: lambda value, system: '"mine"')
 
     first = make_app(settings=settings, project_name="first", configure=configure)
@@ -549,14 +562,14 @@ def test_two_applications_keep_their_own_renderers(make_module, caplog):
 
 
 @pytest.mark.clause("P-34.29")
-def test_setting_up_changes_no_other_library():
+def test_setting_up_changes_no_other_library() -> None:
     before = (webob.request.json, json.dumps, json.loads)
     make_app([Mushroom]).get("/v0/mushrooms", headers=basic_auth())
     assert (webob.request.json, json.dumps, json.loads) == before
 
 
 @pytest.mark.clause("P-34.29")
-def test_setting_up_emits_no_warning():
+def test_setting_up_emits_no_warning() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         initialized()

@@ -2,12 +2,16 @@
 
 import importlib
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 from testapp import Mushroom, Spore
+from webtest import TestApp
 
 from cliquet.events import (
     ACTIONS,
@@ -47,12 +51,12 @@ def load_from_config(config, prefix):
 
 
 @pytest.fixture
-def write_module(tmp_path, monkeypatch):
+def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return a function that makes a module of a source, until the end of the test."""
     monkeypatch.syspath_prepend(tmp_path)
     tops = set()
 
-    def write(name, source):
+    def write(name: Any, source: Any) -> None:
         *packages, module = name.split(".")
         folder = tmp_path
         for package in packages:
@@ -69,20 +73,20 @@ def write_module(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def listener(write_module):
+def listener(write_module: Any) -> Any:
     """The module of a listener, `woodland.journal`."""
     write_module("woodland.journal", LISTENER)
     return importlib.import_module("woodland.journal")
 
 
-def make_listening_app(**settings):
+def make_listening_app(**settings: Any) -> TestApp:
     return make_app(
         [Mushroom, Spore],
         settings={name.replace("__", "."): value for name, value in settings.items()},
     )
 
 
-def listened_to(**options):
+def listened_to(**options: Any) -> TestApp:
     """Return a client of an application whose only listener has these options."""
     return make_app(
         [Mushroom, Spore],
@@ -93,7 +97,7 @@ def listened_to(**options):
     )
 
 
-def act(client):
+def act(client: Any) -> None:
     """Create, read, update and delete a record of each resource."""
     for path, body in (
         ("/v0/mushrooms", {"data": {"name": "cep"}}),
@@ -106,11 +110,11 @@ def act(client):
         client.delete(uri, headers=AUTH)
 
 
-def actions(events):
+def actions(events: Any) -> set[Any]:
     return {event.payload["action"] for event in events}
 
 
-def names(events):
+def names(events: Any) -> set[Any]:
     return {event.payload["resource_name"] for event in events}
 
 
@@ -118,7 +122,7 @@ def names(events):
 
 
 @pytest.mark.clause("S-15.1", "S-15.2", "P-23.2")
-def test_a_dotted_module_has_the_settings_of_its_last_component(listener):
+def test_a_dotted_module_has_the_settings_of_its_last_component(listener: Any) -> None:
     act(listened_to())
 
     assert listener.prefixes == ["event_listeners.journal."]
@@ -127,7 +131,7 @@ def test_a_dotted_module_has_the_settings_of_its_last_component(listener):
 
 @pytest.mark.clause("S-15.2")
 @pytest.mark.setting("event_listeners", "event_listeners.{name}.use")
-def test_an_alias_has_the_settings_of_its_own_name(listener):
+def test_an_alias_has_the_settings_of_its_own_name(listener: Any) -> None:
     client = make_app(
         [Mushroom, Spore],
         settings={
@@ -145,7 +149,7 @@ def test_an_alias_has_the_settings_of_its_own_name(listener):
 
 @pytest.mark.clause("S-15.2")
 @pytest.mark.parametrize("alias", ["json", "woodland"])
-def test_an_alias_may_be_the_name_of_a_package(listener, alias):
+def test_an_alias_may_be_the_name_of_a_package(listener: Any, alias: str) -> None:
     client = make_app(
         [Mushroom, Spore],
         settings={"event_listeners": alias, f"event_listeners.{alias}.use": "woodland.journal"},
@@ -160,7 +164,7 @@ def test_an_alias_may_be_the_name_of_a_package(listener, alias):
 @pytest.mark.parametrize(
     "value", ["woodland.journal other", "woodland.journal\nother", ("woodland.journal", "other")]
 )
-def test_several_listeners_may_be_given(listener, value):
+def test_several_listeners_may_be_given(listener: Any, value: Any) -> None:
     client = make_app(
         [Mushroom],
         settings={"event_listeners": value, "event_listeners.other.use": "woodland.journal"},
@@ -172,13 +176,13 @@ def test_several_listeners_may_be_given(listener, value):
 
 
 @pytest.mark.clause("S-15.1")
-def test_the_name_that_the_published_page_mentions_has_no_effect(listener):
+def test_the_name_that_the_published_page_mentions_has_no_effect(listener: Any) -> None:
     act(make_app([Mushroom, Spore], settings={"event_handlers": "woodland.journal"}))
     assert listener.told == []
 
 
 @pytest.mark.clause("S-23.13")
-def test_listeners_after_one_that_reads_only_are_set_up(listener):
+def test_listeners_after_one_that_reads_only_are_set_up(listener: Any) -> None:
     client = make_app(
         [Mushroom, Spore],
         settings={
@@ -199,13 +203,13 @@ def test_listeners_after_one_that_reads_only_are_set_up(listener):
 
 @pytest.mark.clause("S-15.2", "S-22")
 @pytest.mark.parametrize("name", ["diary", "json", "woodland.diary"])
-def test_an_alias_that_stands_for_nothing_fails_at_the_start(listener, name):
+def test_an_alias_that_stands_for_nothing_fails_at_the_start(listener: Any, name: str) -> None:
     with pytest.raises(KeyError, match=rf"event_listeners\.{name}\.use"):
         make_app(settings={"event_listeners": name})
 
 
 @pytest.mark.clause("S-22")
-def test_an_alias_of_an_unknown_module_fails_at_the_start():
+def test_an_alias_of_an_unknown_module_fails_at_the_start() -> None:
     settings = {"event_listeners": "diary", "event_listeners.diary.use": "woodland.nowhere"}
     with pytest.raises(ImportError, match="woodland"):
         make_app(settings=settings)
@@ -213,7 +217,7 @@ def test_an_alias_of_an_unknown_module_fails_at_the_start():
 
 @pytest.mark.clause("S-23.14")
 @pytest.mark.parametrize("error", ["AttributeError", "ImportError", "KeyError"])
-def test_an_error_of_a_listener_is_told_as_it_is(write_module, error):
+def test_an_error_of_a_listener_is_told_as_it_is(write_module: Any, error: str) -> None:
     write_module(
         "woodland.broken", f"def load_from_config(config, prefix):\n    raise {error}('mine')\n"
     )
@@ -222,14 +226,16 @@ def test_an_error_of_a_listener_is_told_as_it_is(write_module, error):
 
 
 @pytest.mark.clause("S-23.14")
-def test_an_import_that_a_listener_lacks_is_told_as_it_is(write_module):
+def test_an_import_that_a_listener_lacks_is_told_as_it_is(write_module: Any) -> None:
     write_module("woodland.broken", "import woodland_driver\n")
     with pytest.raises(ImportError, match="woodland_driver"):
         make_app(settings={"event_listeners": "woodland.broken"})
 
 
 @pytest.mark.clause("S-15.2")
-def test_an_alias_may_be_the_name_of_a_package_that_cannot_be_imported(listener, write_module):
+def test_an_alias_may_be_the_name_of_a_package_that_cannot_be_imported(
+    listener: Any, write_module: Any
+) -> None:
     write_module("woodland_client", "import woodland_driver\n")
     settings = {
         "event_listeners": "woodland_client",
@@ -244,7 +250,9 @@ def test_an_alias_may_be_the_name_of_a_package_that_cannot_be_imported(listener,
 @pytest.mark.parametrize(
     "value", ["woodland.journal journal", "journal woodland.journal", "woodland.journal b.journal"]
 )
-def test_two_listeners_do_not_share_their_settings(listener, write_module, value):
+def test_two_listeners_do_not_share_their_settings(
+    listener: Any, write_module: Any, value: str
+) -> None:
     write_module("b.journal", LISTENER)
     settings = {"event_listeners": value, "event_listeners.journal.use": "woodland.journal"}
 
@@ -256,7 +264,7 @@ def test_two_listeners_do_not_share_their_settings(listener, write_module, value
 
 
 @pytest.mark.clause("S-15.4", "S-22")
-def test_an_unknown_action_fails_at_the_start(listener):
+def test_an_unknown_action_fails_at_the_start(listener: Any) -> None:
     with pytest.raises(ValueError, match="'burn' is not a valid ACTIONS"):
         listened_to(actions="create burn")
 
@@ -265,7 +273,7 @@ def test_an_unknown_action_fails_at_the_start(listener):
 
 
 @pytest.mark.clause("S-15.4")
-def test_by_default_changes_are_told(listener):
+def test_by_default_changes_are_told(listener: Any) -> None:
     act(listened_to())
     assert actions(listener.told) == {"create", "update", "delete"}
 
@@ -275,7 +283,7 @@ def test_by_default_changes_are_told(listener):
 @pytest.mark.parametrize(
     "expected", [{"create"}, {"read"}, {"read", "delete"}, {"create", "update", "delete", "read"}]
 )
-def test_the_actions_asked_for_are_told(listener, expected):
+def test_the_actions_asked_for_are_told(listener: Any, expected: set[Any]) -> None:
     act(listened_to(actions=" ".join(expected)))
     assert actions(listener.told) == expected
 
@@ -291,19 +299,21 @@ def test_the_actions_asked_for_are_told(listener, expected):
         ("lichen", set()),
     ],
 )
-def test_the_resources_asked_for_are_told(listener, resources, expected):
+def test_the_resources_asked_for_are_told(
+    listener: Any, resources: str, expected: set[Any]
+) -> None:
     act(listened_to(resources=resources, actions="create read"))
     assert names(listener.told) == expected
 
 
 @pytest.mark.clause("S-15.3")
-def test_a_listener_is_told_before_the_commit(listener):
+def test_a_listener_is_told_before_the_commit(listener: Any) -> None:
     act(listened_to(actions="create read"))
     assert {type(event) for event in listener.told} == {ResourceChanged, ResourceRead}
 
 
 @pytest.mark.clause("P-34.6")
-def test_a_listener_that_acts_outside_the_transaction_is_told_after_it(write_module):
+def test_a_listener_that_acts_outside_the_transaction_is_told_after_it(write_module: Any) -> None:
     write_module("woodland.journal", OUTSIDE_LISTENER)
     act(listened_to(actions="create read"))
 
@@ -313,7 +323,7 @@ def test_a_listener_that_acts_outside_the_transaction_is_told_after_it(write_mod
 
 @pytest.mark.clause("P-34.6")
 @pytest.mark.setting("event_listeners.{name}.before_commit")
-def test_a_listener_that_acts_outside_may_be_told_before_the_commit(write_module):
+def test_a_listener_that_acts_outside_may_be_told_before_the_commit(write_module: Any) -> None:
     write_module("woodland.journal", OUTSIDE_LISTENER)
     act(listened_to(actions="create read", before_commit="true"))
 
@@ -325,7 +335,7 @@ def test_a_listener_that_acts_outside_may_be_told_before_the_commit(write_module
 
 
 @pytest.mark.clause("P-23.1")
-def test_the_base_class_takes_anything_and_does_nothing():
+def test_the_base_class_takes_anything_and_does_nothing() -> None:
     listener = ListenerBase(1, two=2)
 
     with pytest.raises(NotImplementedError):
@@ -336,13 +346,13 @@ def test_the_base_class_takes_anything_and_does_nothing():
 # Predicates
 
 
-def event_of(**payload):
+def event_of(**payload: Any) -> Any:
     return SimpleNamespace(payload=payload)
 
 
 @pytest.mark.clause("P-21.12")
-def test_actions_may_be_given_as_members_or_as_words():
-    predicate = EventActionFilter(iter([ACTIONS.CREATE, "read"]), None)
+def test_actions_may_be_given_as_members_or_as_words() -> None:
+    predicate = EventActionFilter(iter([ACTIONS.CREATE, "read"]), None)  # type: ignore[arg-type]
 
     assert predicate(event_of(action="create"))
     assert predicate(event_of(action="read"))
@@ -350,20 +360,20 @@ def test_actions_may_be_given_as_members_or_as_words():
 
 
 @pytest.mark.clause("P-21.12")
-def test_no_name_of_a_resource_means_all():
+def test_no_name_of_a_resource_means_all() -> None:
     assert EventResourceFilter([], None)(event_of(resource_name="mushroom"))
     assert not EventResourceFilter(["spore"], None)(event_of(resource_name="mushroom"))
 
 
 @pytest.mark.clause("P-21.12")
-def test_events_that_do_not_say_pass():
+def test_events_that_do_not_say_pass() -> None:
     assert EventActionFilter(["create"], None)(event_of())
     assert EventResourceFilter(["spore"], None)(event_of())
 
 
 @pytest.mark.clause("P-21.12")
 @pytest.mark.parametrize("predicate", [EventActionFilter, EventResourceFilter])
-def test_predicates_say_what_they_are(predicate):
+def test_predicates_say_what_they_are(predicate: Any) -> None:
     one, same, other = (predicate(words, None) for words in (["read"], ["read"], ["create"]))
 
     assert one.phash() == same.phash() != other.phash()
@@ -372,7 +382,7 @@ def test_predicates_say_what_they_are(predicate):
 
 
 @pytest.mark.clause("P-21.12")
-def test_a_subscriber_may_use_both_predicates():
+def test_a_subscriber_may_use_both_predicates() -> None:
     told = []
     client = make_app(
         [Mushroom, Spore],
@@ -390,7 +400,7 @@ def test_a_subscriber_may_use_both_predicates():
 
 
 @pytest.mark.clause("P-21.13", "P-2.6")
-def test_a_subscriber_that_uses_them_may_be_added_before_they_exist():
+def test_a_subscriber_that_uses_them_may_be_added_before_they_exist() -> None:
     config = Configurator(settings=MEMORY_BACKENDS)
     config.add_subscriber(lambda event: None, ResourceChanged, for_actions=("create",))
 
@@ -398,7 +408,7 @@ def test_a_subscriber_that_uses_them_may_be_added_before_they_exist():
 
 
 @pytest.mark.clause("P-21.13")
-def test_a_subscriber_that_uses_them_cannot_be_committed_before_they_exist():
+def test_a_subscriber_that_uses_them_cannot_be_committed_before_they_exist() -> None:
     config = Configurator(settings=MEMORY_BACKENDS)
     config.add_subscriber(lambda event: None, ResourceChanged, for_actions=("create",))
 

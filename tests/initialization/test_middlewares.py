@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pyramid.config import Configurator
@@ -28,11 +29,11 @@ BIN = Path(sys.executable).parent
 class Wrapped:
     """What a middleware made of an application."""
 
-    def __init__(self, app, **kwargs):
+    def __init__(self, app: TestApp, **kwargs: Any) -> None:
         self.app = app
         self.kwargs = kwargs
 
-    def __call__(self, environ, start_response):
+    def __call__(self, environ: Any, start_response: Any) -> Any:
         return self.app(environ, start_response)
 
 
@@ -45,7 +46,7 @@ class Profiler(Wrapped):
 
 
 @pytest.fixture
-def agent(monkeypatch):
+def agent(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Stand in for the packages of both middlewares; give the calls that set the agent up."""
     calls = []
     newrelic = SimpleNamespace(
@@ -58,7 +59,7 @@ def agent(monkeypatch):
     return calls
 
 
-def app(environ, start_response):
+def app(environ: Any, start_response: Any) -> list[Any]:
     start_response("200 OK", [])
     return []
 
@@ -74,13 +75,15 @@ def app(environ, start_response):
         {"newrelic_env": "prod", "profiler_dir": "/var/profiles"},
     ],
 )
-def test_without_the_settings_the_application_is_returned_unchanged(agent, settings):
+def test_without_the_settings_the_application_is_returned_unchanged(
+    agent: Any, settings: Any
+) -> None:
     assert cliquet.install_middlewares(app, settings) is app
     assert agent == []
 
 
 @pytest.mark.clause("S-21.1")
-def test_the_settings_alone_wrap_nothing(agent):
+def test_the_settings_alone_wrap_nothing(agent: Any) -> None:
     client = make_app(settings={"newrelic_config": "/etc/nr.ini", "profiler_enabled": True})
     client.get("/v0/", status=200)
     assert agent == []
@@ -88,7 +91,9 @@ def test_the_settings_alone_wrap_nothing(agent):
 
 @pytest.mark.clause("S-21.2", "P-2.12")
 @pytest.mark.parametrize(("env", "expected"), [({}, "dev"), ({"newrelic_env": "prod"}, "prod")])
-def test_new_relic_is_initialised_and_wraps_the_application(agent, env, expected):
+def test_new_relic_is_initialised_and_wraps_the_application(
+    agent: Any, env: Any, expected: str
+) -> None:
     wrapped = cliquet.install_middlewares(app, {"newrelic_config": "/etc/nr.ini", **env})
     assert agent == [("/etc/nr.ini", expected)]
     assert isinstance(wrapped, NewRelic)
@@ -99,7 +104,7 @@ def test_new_relic_is_initialised_and_wraps_the_application(agent, env, expected
 @pytest.mark.parametrize(
     ("folder", "expected"), [({}, "/tmp"), ({"profiler_dir": "/var/p"}, "/var/p")]
 )
-def test_the_profiler_wraps_the_application(agent, folder, expected):
+def test_the_profiler_wraps_the_application(agent: Any, folder: Any, expected: str) -> None:
     wrapped = cliquet.install_middlewares(app, {"profiler_enabled": "true", **folder})
     assert isinstance(wrapped, Profiler)
     assert wrapped.app is app
@@ -110,7 +115,7 @@ def test_the_profiler_wraps_the_application(agent, folder, expected):
 
 
 @pytest.mark.clause("S-21.4")
-def test_the_profiler_is_outside_of_new_relic(agent):
+def test_the_profiler_is_outside_of_new_relic(agent: Any) -> None:
     settings = {"newrelic_config": "/etc/nr.ini", "profiler_enabled": True}
     wrapped = cliquet.install_middlewares(app, settings)
     assert isinstance(wrapped, Profiler)
@@ -120,7 +125,7 @@ def test_the_profiler_is_outside_of_new_relic(agent):
 
 @pytest.mark.clause("S-21.1", "S-23.16")
 @pytest.mark.parametrize("prefix", ["", "cliquet.", "kiosk."])
-def test_raw_settings_of_main_are_read_under_every_spelling(agent, prefix):
+def test_raw_settings_of_main_are_read_under_every_spelling(agent: Any, prefix: str) -> None:
     settings = {
         "cliquet.project_name": "kiosk",
         f"{prefix}newrelic_config": "/etc/nr.ini",
@@ -133,7 +138,7 @@ def test_raw_settings_of_main_are_read_under_every_spelling(agent, prefix):
     assert wrapped.kwargs["profile_dir"] == "/var/p"
 
 
-def application(given, **kwargs):
+def application(given: Any, **kwargs: Any) -> Any:
     """Do what the published `main` does, with a name given in code."""
     config = Configurator(settings=given)
     cliquet.initialize(config, version="0.1", project_name="kiosk", **kwargs)
@@ -141,7 +146,7 @@ def application(given, **kwargs):
 
 
 @pytest.mark.clause("S-1.2", "S-23.16", "P-2.1")
-def test_the_prefix_counts_where_the_application_names_the_project(agent):
+def test_the_prefix_counts_where_the_application_names_the_project(agent: Any) -> None:
     settings = {"kiosk.newrelic_config": "/etc/nr.ini", "kiosk.profiler_enabled": "true"}
 
     wrapped = cliquet.install_middlewares(application(settings), settings)
@@ -151,7 +156,7 @@ def test_the_prefix_counts_where_the_application_names_the_project(agent):
 
 
 @pytest.mark.clause("S-1.3", "P-2.11", "P-2.12")
-def test_defaults_of_the_application_count_and_lose_to_the_settings(agent):
+def test_defaults_of_the_application_count_and_lose_to_the_settings(agent: Any) -> None:
     settings = {"newrelic_env": "prod"}
     defaults = {"newrelic_config": "/etc/nr.ini", "kiosk.newrelic_env": "stage"}
 
@@ -161,7 +166,9 @@ def test_defaults_of_the_application_count_and_lose_to_the_settings(agent):
 
 
 @pytest.mark.clause("S-1.9", "S-23.16")
-def test_the_environment_renames_the_project_and_not_its_prefix(agent, monkeypatch):
+def test_the_environment_renames_the_project_and_not_its_prefix(
+    agent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PROJECT_NAME", "shown")
     settings = {"kiosk.newrelic_config": "/etc/nr.ini", "kiosk.paginate_by": "7"}
     made = application(settings)
@@ -176,7 +183,9 @@ def test_the_environment_renames_the_project_and_not_its_prefix(agent, monkeypat
 
 
 @pytest.mark.clause("S-23.16", "S-1.3")
-def test_the_environment_overrides_the_settings(agent, monkeypatch):
+def test_the_environment_overrides_the_settings(
+    agent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CLIQUET_NEWRELIC_ENV", "stage")
     cliquet.install_middlewares(app, {"newrelic_config": "/etc/nr.ini", "newrelic_env": "dev"})
     assert agent == [("/etc/nr.ini", "stage")]
@@ -190,7 +199,9 @@ def test_the_environment_overrides_the_settings(agent, monkeypatch):
         ("werkzeug", {"profiler_enabled": True}, "werkzeug"),
     ],
 )
-def test_a_missing_package_is_named_in_a_clear_error(monkeypatch, module, settings, package):
+def test_a_missing_package_is_named_in_a_clear_error(
+    monkeypatch: pytest.MonkeyPatch, module: str, settings: dict[str, Any], package: str
+) -> None:
     for name in list(sys.modules):
         if name.partition(".")[0] == module:
             monkeypatch.delitem(sys.modules, name)
@@ -219,7 +230,7 @@ app_name = kiosk (stage)
 
 @pytest.mark.clause("S-21.1", "S-21.2", "P-2.12")
 @pytest.mark.setting("newrelic_config", "newrelic_env")
-def test_new_relic_records_the_requests_of_a_service(tmp_path):
+def test_new_relic_records_the_requests_of_a_service(tmp_path: Path) -> None:
     config = tmp_path / "newrelic.ini"
     config.write_text(NEWRELIC_INI.format(folder=tmp_path))
     service = tmp_path / "service.ini"
@@ -240,7 +251,7 @@ def test_new_relic_records_the_requests_of_a_service(tmp_path):
 
 
 @pytest.fixture
-def profiled(tmp_path):
+def profiled(tmp_path: Path) -> Any:
     """Give a client of a service whose requests are profiled, and the folder of the profiles."""
     folder = tmp_path / "new" / "profiling"
     settings = {"cliquet.profiler_enabled": "true", "cliquet.profiler_dir": str(folder)}
@@ -250,7 +261,7 @@ def profiled(tmp_path):
 
 @pytest.mark.clause("S-21.3")
 @pytest.mark.setting("profiler_enabled", "profiler_dir")
-def test_each_request_has_a_profile_named_by_method_path_duration_and_time(profiled):
+def test_each_request_has_a_profile_named_by_method_path_duration_and_time(profiled: Any) -> None:
     client, folder = profiled
     for _ in range(5):
         client.get("/v0/__lbheartbeat__", status=200)
@@ -266,13 +277,15 @@ def test_each_request_has_a_profile_named_by_method_path_duration_and_time(profi
 
 
 @pytest.mark.clause("S-21.3")
-def test_profiles_show_the_functions_of_the_library_and_nothing_is_printed(profiled, capfd):
+def test_profiles_show_the_functions_of_the_library_and_nothing_is_printed(
+    profiled: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     client, folder = profiled
     client.get("/v0/", status=200)
     assert capfd.readouterr() == ("", "")
 
     (path,) = folder.iterdir()
-    called = {function for _, _, function in pstats.Stats(str(path)).stats}
+    called = {function for _, _, function in pstats.Stats(str(path)).stats}  # type: ignore[attr-defined]
     assert "get_hello" in called
 
 
@@ -280,17 +293,17 @@ def test_profiles_show_the_functions_of_the_library_and_nothing_is_printed(profi
 @pytest.mark.parametrize(
     "path", ["/v0/" + "x" * 300, "/v0/%00", "/v0/..%2f..%2fetc", "/v0/%ff", ""]
 )
-def test_any_path_can_be_profiled(profiled, path):
+def test_any_path_can_be_profiled(profiled: Any, path: str) -> None:
     client, folder = profiled
     client.get(path, status="*")
     assert len(list(folder.iterdir())) == 1
 
 
 @pytest.mark.clause("S-21.3")
-def test_requests_are_profiled_one_after_the_other(tmp_path):
+def test_requests_are_profiled_one_after_the_other(tmp_path: Path) -> None:
     running, most = [], []
 
-    def slow(environ, start_response):
+    def slow(environ: Any, start_response: Any) -> Any:
         running.append(1)
         most.append(len(running))
         time.sleep(0.02)
@@ -310,7 +323,7 @@ def test_requests_are_profiled_one_after_the_other(tmp_path):
 
 
 @pytest.mark.clause("S-21.3")
-def test_a_folder_that_cannot_be_made_is_an_error_at_the_start(tmp_path):
+def test_a_folder_that_cannot_be_made_is_an_error_at_the_start(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     settings = {"profiler_enabled": True, "profiler_dir": str(file)}
@@ -319,7 +332,9 @@ def test_a_folder_that_cannot_be_made_is_an_error_at_the_start(tmp_path):
 
 
 @pytest.mark.clause("S-21.3")
-def test_a_folder_that_cannot_be_written_to_is_an_error_at_the_start(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_to_is_an_error_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # Root may write everywhere.
     settings = {"profiler_enabled": True, "profiler_dir": str(tmp_path)}
     with pytest.raises(ConfigurationError, match=rf"profiler_dir = {tmp_path}.*written"):
@@ -327,7 +342,7 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_at_the_start(tmp_path, m
 
 
 @pytest.mark.clause("S-21.3")
-def test_the_published_command_draws_a_profile(profiled):
+def test_the_published_command_draws_a_profile(profiled: Any) -> None:
     if shutil.which("dot") is None:
         missing("dot, of GraphViz, is not installed")
     client, folder = profiled

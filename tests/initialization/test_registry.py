@@ -1,5 +1,7 @@
 """What the library puts on the registry and on requests (P-4, P-5, P-6)."""
 
+from typing import Any
+
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
 from testapp import Mushroom
@@ -15,15 +17,15 @@ BASES = {"storage": StorageBase, "cache": CacheBase, "permission": PermissionBas
 NO_BACKENDS = {f"{kind}_backend": "" for kind in BASES}
 
 
-def within(function, path="/v0/look", **kwargs):
+def within(function: Any, path: str = "/v0/look", **kwargs: Any) -> Any:
     """Call a function with a request, inside of an application; return its result."""
     results = []
 
-    def look(request):
+    def look(request: Any) -> dict[Any, Any]:
         results.append(function(request))
         return {}
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="look", path="/look")
         service.add_view("GET", look, permission=NO_PERMISSION_REQUIRED)
         config.add_cornice_service(service)
@@ -37,13 +39,13 @@ def within(function, path="/v0/look", **kwargs):
 
 @pytest.mark.clause("P-4.1", "P-4.2", "P-4.3")
 @pytest.mark.parametrize("kind", BASES)
-def test_a_configured_backend_is_on_the_registry(kind):
+def test_a_configured_backend_is_on_the_registry(kind: Any) -> None:
     assert isinstance(getattr(make_app().app.registry, kind), BASES[kind])
 
 
 @pytest.mark.clause("P-4.1", "P-4.2", "P-4.3")
 @pytest.mark.parametrize("kind", BASES)
-def test_a_backend_that_is_not_configured_is_absent(kind):
+def test_a_backend_that_is_not_configured_is_absent(kind: Any) -> None:
     registry = make_app(settings=NO_BACKENDS).app.registry
     assert not hasattr(registry, kind)
     assert kind not in registry.heartbeats
@@ -51,14 +53,14 @@ def test_a_backend_that_is_not_configured_is_absent(kind):
 
 @pytest.mark.clause("P-4.4", "S-6.3")
 @pytest.mark.parametrize("settings", [{}, NO_BACKENDS])
-def test_the_id_generator_is_there_without_storage_too(settings):
+def test_the_id_generator_is_there_without_storage_too(settings: Any) -> None:
     registry = make_app(settings=settings).app.registry
     assert isinstance(registry.id_generator, Generator)
     assert type(registry.id_generator) is UUID4
 
 
 @pytest.mark.clause("P-4.5", "P-4.6", "P-4.7", "P-4.8", "P-4.9", "P-4.11")
-def test_the_registry_of_a_service():
+def test_the_registry_of_a_service() -> None:
     registry = make_app(version="3.2.1").app.registry
     assert sorted(registry.heartbeats) == ["cache", "permission", "storage"]
     assert all(callable(check) for check in registry.heartbeats.values())
@@ -79,14 +81,14 @@ def test_the_registry_of_a_service():
         ("/v0/", "hello"),
     ],
 )
-def test_services_are_found_by_the_pattern_of_their_route(path, name):
+def test_services_are_found_by_the_pattern_of_their_route(path: str, name: str) -> None:
     found = []
 
-    def remember(event):
+    def remember(event: Any) -> None:
         request = event.request
         found.append(request.registry.cornice_services[request.matched_route.pattern].name)
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.add_subscriber(remember, "pyramid.events.ContextFound")
 
     app = make_app([Mushroom], configure=configure)
@@ -95,8 +97,8 @@ def test_services_are_found_by_the_pattern_of_their_route(path, name):
 
 
 @pytest.mark.clause("P-4.12")
-def test_names_may_be_added_before_and_after_the_application_is_made():
-    def configure(config):
+def test_names_may_be_added_before_and_after_the_application_is_made() -> None:
+    def configure(config: Any) -> None:
         config.registry.heartbeats["before"] = lambda request: True
         config.registry.public_settings.add("paginate_by")
 
@@ -115,10 +117,10 @@ def test_names_may_be_added_before_and_after_the_application_is_made():
 
 
 @pytest.mark.clause("P-6.1")
-def test_a_capability_is_there_at_once_with_every_member():
+def test_a_capability_is_there_at_once_with_every_member() -> None:
     seen = []
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.add_api_capability("a", description="d", url="u", extra=[1])
         seen.append(dict(config.registry.api_capabilities))
 
@@ -127,8 +129,8 @@ def test_a_capability_is_there_at_once_with_every_member():
 
 
 @pytest.mark.clause("P-6.2")
-def test_a_capability_registered_by_the_registry_counts():
-    def configure(config):
+def test_a_capability_registered_by_the_registry_counts() -> None:
+    def configure(config: Any) -> None:
         config.registry.api_capabilities["a"] = {"description": "", "url": ""}
         with pytest.raises(ValueError, match="already registered"):
             config.add_api_capability("a")
@@ -140,8 +142,8 @@ def test_a_capability_registered_by_the_registry_counts():
 
 
 @pytest.mark.clause("P-5.4")
-def test_data_bound_to_a_request_is_an_empty_dictionary_that_lasts_as_long():
-    def look(request):
+def test_data_bound_to_a_request_is_an_empty_dictionary_that_lasts_as_long() -> None:
+    def look(request: Any) -> Any:
         first = request.bound_data
         first["a"] = 1
         return first, request.bound_data, request
@@ -154,8 +156,8 @@ def test_data_bound_to_a_request_is_an_empty_dictionary_that_lasts_as_long():
 
 
 @pytest.mark.clause("P-5.12", "P-35.12")
-def test_what_cornice_adds_to_requests_is_there():
-    def look(request):
+def test_what_cornice_adds_to_requests_is_there() -> None:
+    def look(request: Any) -> Any:
         request.validated = {"mine": 1}
         return request.errors, request.errors.status, request.validated, request.info
 
@@ -168,7 +170,7 @@ def test_what_cornice_adds_to_requests_is_there():
 
 @pytest.mark.clause("P-5.13")
 @pytest.mark.parametrize("headers", [{}, basic_auth()])
-def test_the_legacy_names_of_authentication_are_usable(headers):
+def test_the_legacy_names_of_authentication_are_usable(headers: Any) -> None:
     userid, principals = within(
         lambda request: (request.authenticated_userid, request.effective_principals),
         headers=headers,
@@ -178,12 +180,14 @@ def test_the_legacy_names_of_authentication_are_usable(headers):
 
 
 @pytest.mark.clause("P-5.15")
-def test_the_storage_is_given_the_credentials_as_they_were_sent(monkeypatch):
+def test_the_storage_is_given_the_credentials_as_they_were_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     app = make_app([Mushroom])
     given = []
     create = app.app.registry.storage.create
 
-    def watched(*args, **kwargs):
+    def watched(*args: Any, **kwargs: Any) -> Any:
         given.append(kwargs.get("auth"))
         return create(*args, **kwargs)
 

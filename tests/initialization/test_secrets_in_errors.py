@@ -3,7 +3,10 @@
 import io
 import logging
 import traceback
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
 
 import pytest
 from scripts.command_line import run_process, write_ini
@@ -35,13 +38,13 @@ WRONG = [
 ]
 
 
-def backend_settings(component, family, url):
+def backend_settings(component: Any, family: Any, url: Any) -> dict[Any, Any]:
     name = "cache_hosts" if family == "memcached" else f"{component}_url"
     return {f"{component}_backend": f"cliquet.{component}.{family}", name: url}
 
 
 @pytest.fixture
-def said():
+def said() -> Iterator[Any]:
     """All that is written to the standard streams and to the log."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
@@ -53,7 +56,7 @@ def said():
 
 @pytest.mark.clause("S-22", "E-7.2")
 @pytest.mark.parametrize(("component", "family", "url"), WRONG)
-def test_an_address_that_cannot_be_used(said, component, family, url):
+def test_an_address_that_cannot_be_used(said: Any, component: Any, family: Any, url: Any) -> None:
     with pytest.raises(SettingError) as caught:
         make_app(settings=backend_settings(component, family, url))
 
@@ -71,7 +74,7 @@ def test_an_address_that_cannot_be_used(said, component, family, url):
         ("eos", f"password={SECRET}"),
     ],
 )
-def test_another_setting(said, name, value):
+def test_another_setting(said: Any, name: str, value: str) -> None:
     with pytest.raises(Exception, match=name) as caught:
         make_app(settings={name: value})
 
@@ -92,7 +95,7 @@ def test_another_setting(said, name, value):
         "rediss://:{secret}@127.0.0.1:{port}/0",
     ],
 )
-def test_a_server_that_cannot_be_reached(said, url):
+def test_a_server_that_cannot_be_reached(said: Any, url: str) -> None:
     url = url.format(secret=SECRET, port=free_port())
     family = "postgresql" if url.startswith("postgresql") else "redis"
     app = make_app(settings=backend_settings("storage", family, url))
@@ -110,7 +113,7 @@ def test_a_server_that_cannot_be_reached(said, url):
 @pytest.mark.slow
 @pytest.mark.clause("P-30.3", "E-7.2")
 @pytest.mark.parametrize("percent", ["%40", "%(more)s", "%"])
-def test_a_password_with_a_percent_sign_in_a_file(tmp_path, percent):
+def test_a_password_with_a_percent_sign_in_a_file(tmp_path: Path, percent: Any) -> None:
     url = f"postgresql://u:{SECRET}{percent}{SECRET}@host/db"
     ini = write_ini(tmp_path / "a.ini", {"storage_url": url})
 

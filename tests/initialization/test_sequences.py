@@ -1,7 +1,11 @@
 """A service whose ``initialization_sequence`` lacks steps: their features are absent, no more."""
 
+from pathlib import Path
+from typing import Any
+
 import colander
 import pytest
+from webtest import TestApp
 
 from cliquet import DEFAULT_SETTINGS, resource
 from cliquet.storage.exceptions import BackendError
@@ -31,7 +35,7 @@ class Toadstool(resource.ShareableResource):
     mapping = Mushroom.mapping
 
 
-def sqlite_settings(tmp_path):
+def sqlite_settings(tmp_path: Any) -> dict[Any, Any]:
     return {
         f"{kind}_{option}": value
         for kind in ("storage", "permission", "cache")
@@ -51,7 +55,7 @@ CASES = [
 
 
 @pytest.fixture(params=CASES, ids=" on ".join)
-def app(request, tmp_path):
+def app(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """A service with the resources that the steps of a sequence allow."""
     name, backends = request.param
     settings = MEMORY_BACKENDS if backends == "memory" else sqlite_settings(tmp_path)
@@ -60,7 +64,7 @@ def app(request, tmp_path):
     if "setup_storage" in steps:
         resources.append(Mushroom)
         if "setup_permission" in steps:
-            resources.append(Toadstool)
+            resources.append(Toadstool)  # type: ignore[arg-type]
     app = make_app(
         resources,
         settings={
@@ -79,7 +83,7 @@ def app(request, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.clause("S-5.1", "P-3.5", "H-25.12")
-def test_nothing_outside_a_step_needs_what_the_step_sets(app):
+def test_nothing_outside_a_step_needs_what_the_step_sets(app: Any) -> None:
     assert app.get("/v0/", headers=HEADERS).json["project_name"] == "testapp"
     assert app.get("/v0/__lbheartbeat__").json == {}
     app.get("/v0/__heartbeat__", status=200)
@@ -96,7 +100,7 @@ def test_nothing_outside_a_step_needs_what_the_step_sets(app):
     assert {answer["status"] for answer in answers[2:]} <= {200, 201}
 
 
-def try_records(app, path):
+def try_records(app: TestApp, path: str) -> None:
     """Create, read, change and delete records, and make mistakes."""
     created = app.post_json(path, {"data": {"name": "cep"}}, headers=HEADERS, status=201)
     url = f"{path}/{created.json['data']['id']}"
@@ -114,10 +118,10 @@ def try_records(app, path):
     assert app.delete(path, headers=HEADERS).json["data"] == []
 
 
-def try_batch(app):
+def try_batch(app: TestApp) -> Any:
     requests = [{"path": "/v0/"}, {"path": "/nothing"}]
     requests += [
-        {"method": method, "path": path, "body": {"data": {"name": "cep"}}}
+        {"method": method, "path": path, "body": {"data": {"name": "cep"}}}  # type: ignore[dict-item]
         for path in app.paths
         for method in ("POST", "DELETE")
     ]
@@ -129,9 +133,9 @@ def try_batch(app):
 @pytest.mark.clause("S-5.1", "H-26.11")
 @pytest.mark.parametrize("sequence", SEQUENCES)
 @pytest.mark.parametrize(("error", "status"), [(ValueError("odd"), 500), (BackendError(), 503)])
-def test_failures_are_answered_without_the_steps(sequence, error, status):
-    def configure(config):
-        def fail(request):
+def test_failures_are_answered_without_the_steps(sequence: Any, error: Any, status: int) -> None:
+    def configure(config: Any) -> None:
+        def fail(request: Any) -> None:
             raise error
 
         config.add_route("fail", "/fail")

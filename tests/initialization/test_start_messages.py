@@ -1,5 +1,7 @@
 """What a service says when it starts."""
 
+from typing import Any
+
 import pytest
 from support.logged import capture_logs
 
@@ -8,10 +10,10 @@ from cliquet.testing.web import make_app
 
 
 @pytest.fixture
-def warnings():
+def warnings() -> Any:
     """Start a service, and give the texts of its warnings."""
 
-    def started(settings):
+    def started(settings: Any) -> list[Any]:
         with capture_logs() as entries:
             make_app(settings=settings)
         return [entry for entry in entries if entry["log_level"] == "warning"]
@@ -20,7 +22,7 @@ def warnings():
 
 
 @pytest.mark.clause("E-7.2")
-def test_unknown_settings_are_told_with_the_nearest_name(warnings):
+def test_unknown_settings_are_told_with_the_nearest_name(warnings: Any) -> None:
     (warning,) = warnings({"cliquet.pagniate_by": 5, "cliquet.userid_hmac_secret": "b4c96a"})
 
     assert warning["settings"] == [
@@ -29,7 +31,7 @@ def test_unknown_settings_are_told_with_the_nearest_name(warnings):
 
 
 @pytest.mark.clause("E-7.2")
-def test_known_settings_and_those_of_the_application_are_not(warnings):
+def test_known_settings_and_those_of_the_application_are_not(warnings: Any) -> None:
     settings = {
         "cliquet.paginate_by": 5,
         "cliquet.record_mushroom_put_enabled": False,
@@ -42,7 +44,7 @@ def test_known_settings_and_those_of_the_application_are_not(warnings):
 
 @pytest.mark.clause("S-16.3")
 @pytest.mark.setting("userid_hmac_secret")
-def test_basic_auth_without_secret_is_told(warnings):
+def test_basic_auth_without_secret_is_told(warnings: Any) -> None:
     (warning,) = warnings({"userid_hmac_secret": ""})
 
     assert "userid_hmac_secret is empty" in warning["event"]
@@ -56,7 +58,7 @@ def test_basic_auth_without_secret_is_told(warnings):
         {"multiauth.policy.basicauth.use": f"{__name__}.Nobody"},
     ],
 )
-def test_other_policies_need_no_secret(warnings, settings):
+def test_other_policies_need_no_secret(warnings: Any, settings: dict[str, Any]) -> None:
     assert warnings({"userid_hmac_secret": "", **settings}) == []
 
 
@@ -80,7 +82,9 @@ NETWORK = {
         {"multiauth.policy.lan.use": "pyramid_ipauth.IPAuthentictionPolicy"},
     ],
 )
-def test_networks_whose_pages_may_come_from_anywhere_are_told_once(warnings, settings):
+def test_networks_whose_pages_may_come_from_anywhere_are_told_once(
+    warnings: Any, settings: Any
+) -> None:
     (warning,) = warnings({**NETWORK, **settings})
 
     assert "Any web page that somebody within the networks" in warning["event"]
@@ -97,27 +101,31 @@ def test_networks_whose_pages_may_come_from_anywhere_are_told_once(warnings, set
         {"multiauth.policies": "basicauth"},
     ],
 )
-def test_networks_whose_pages_are_named_and_other_policies_are_not(warnings, settings):
+def test_networks_whose_pages_are_named_and_other_policies_are_not(
+    warnings: Any, settings: dict[str, Any]
+) -> None:
     assert warnings({**NETWORK, **settings}) == []
 
 
 class Nobody:
     """A policy that knows no user."""
 
-    def authenticated_userid(self, request):
+    def authenticated_userid(self, request: Any) -> None:
         return None
 
     unauthenticated_userid = authenticated_userid
 
-    def effective_principals(self, request):
+    def effective_principals(self, request: Any) -> list[Any]:
         return []
 
-    def forget(self, request):
+    def forget(self, request: Any) -> list[Any]:
         return []
 
 
 @pytest.fixture(scope="module")
-def urls(tmp_path_factory, redis_server, postgresql_module_url):
+def urls(
+    tmp_path_factory: pytest.TempPathFactory, redis_server: str, postgresql_module_url: str
+) -> dict[str, Any]:
     """URLs of two databases of each kind."""
     folder = tmp_path_factory.mktemp("databases")
     return {
@@ -129,7 +137,7 @@ def urls(tmp_path_factory, redis_server, postgresql_module_url):
     }
 
 
-def backends(urls, storage, permission, rank):
+def backends(urls: Any, storage: Any, permission: Any, rank: Any) -> Any:
     settings = {"userid_hmac_secret": "b4c96a"}
     for kind, family, number in (("storage", storage, 0), ("permission", permission, rank)):
         settings[f"{kind}_backend"] = f"cliquet.{kind}.{family}"
@@ -152,8 +160,8 @@ FAMILIES = ("memory", "sqlite", "postgresql", "redis")
     ],
 )
 def test_backends_that_do_not_commit_together_are_told_once(
-    warnings, urls, storage, permission, rank
-):
+    warnings: Any, urls: dict[str, Any], storage: Any, permission: Any, rank: Any
+) -> None:
     (warning,) = warnings(backends(urls, storage, permission, rank))
 
     assert "a crash in between leaves permissions without record" in warning["event"]
@@ -167,7 +175,9 @@ def test_backends_that_do_not_commit_together_are_told_once(
 @pytest.mark.clause("X-30")
 @pytest.mark.parametrize("family", ["memory", "sqlite", "postgresql"])
 @pytest.mark.parametrize("more", [{}, {"statsd_url": "udp://localhost:8125"}])
-def test_backends_of_one_database_are_not(warnings, urls, family, more):
+def test_backends_of_one_database_are_not(
+    warnings: Any, urls: dict[str, Any], family: str, more: Any
+) -> None:
     assert warnings({**backends(urls, family, family, 0), **more}) == []
 
 
@@ -175,11 +185,11 @@ class OtherPermission(PermissionBase):
     """A backend of another origin."""
 
 
-def load_from_config(config):
+def load_from_config(config: Any) -> Any:
     return OtherPermission()
 
 
 @pytest.mark.clause("X-30")
 @pytest.mark.parametrize("name", ["", __name__])
-def test_nothing_is_said_of_backends_of_other_origins(warnings, name):
+def test_nothing_is_said_of_backends_of_other_origins(warnings: Any, name: Any) -> None:
     assert warnings({"permission_backend": name, "userid_hmac_secret": "b4c96a"}) == []

@@ -5,12 +5,15 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis
 from structlog.testing import capture_logs
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet.listeners.breaker import CircuitBreaker
 from cliquet.listeners.redis import MAX_FAILURES, load_from_config
@@ -25,21 +28,21 @@ PREFIX = "event_listeners.redis."
 class Clock:
     now = 100.0
 
-    def __call__(self):
+    def __call__(self) -> Any:
         return self.now
 
 
 @pytest.fixture
-def clock():
+def clock() -> Any:
     return Clock()
 
 
 @pytest.fixture
-def breaker(clock):
+def breaker(clock: Any) -> Any:
     return CircuitBreaker(max_failures=3, pause_seconds=10, clock=clock)
 
 
-def test_failures_in_a_row_begin_a_pause(breaker):
+def test_failures_in_a_row_begin_a_pause(breaker: Any) -> None:
     assert [breaker.fail(), breaker.fail()] == [False, False]
     assert breaker.succeed() is None
     assert [breaker.fail(), breaker.fail()] == [False, False]
@@ -49,7 +52,7 @@ def test_failures_in_a_row_begin_a_pause(breaker):
     assert breaker.fail() is False
 
 
-def test_one_call_is_let_through_after_each_pause(breaker, clock):
+def test_one_call_is_let_through_after_each_pause(breaker: Any, clock: Any) -> None:
     for _ in range(3):
         breaker.fail()
     clock.now += 9.9
@@ -67,7 +70,7 @@ def test_one_call_is_let_through_after_each_pause(breaker, clock):
     assert breaker.allows() is True
 
 
-def test_success_ends_the_pause_and_tells_what_was_left_out(breaker, clock):
+def test_success_ends_the_pause_and_tells_what_was_left_out(breaker: Any, clock: Any) -> None:
     for _ in range(3):
         breaker.fail()
     assert not any(breaker.allows() for _ in range(4))
@@ -81,14 +84,14 @@ def test_success_ends_the_pause_and_tells_what_was_left_out(breaker, clock):
     assert breaker.fail() is False
 
 
-def test_one_thread_of_many_makes_the_trial(breaker, clock):
+def test_one_thread_of_many_makes_the_trial(breaker: Any, clock: Any) -> None:
     for _ in range(3):
         breaker.fail()
     clock.now += 10
     barrier = threading.Barrier(16)
     answers = []
 
-    def ask():
+    def ask() -> None:
         barrier.wait()
         answers.append(breaker.allows())
 
@@ -105,7 +108,7 @@ def test_one_thread_of_many_makes_the_trial(breaker, clock):
 
 
 @pytest.fixture
-def hung_url():
+def hung_url() -> Iterator[str]:
     """A server that takes connections and never answers."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -114,12 +117,12 @@ def hung_url():
 
 
 @pytest.fixture
-def server(redis_url):
+def server(redis_url: str) -> Iterator[Any]:
     with redis.Redis.from_url(redis_url) as client:
         yield client
 
 
-def listening_app(url, **options):
+def listening_app(url: Any, **options: Any) -> TestApp:
     return make_app(
         [Mushroom],
         settings={
@@ -131,16 +134,16 @@ def listening_app(url, **options):
     )
 
 
-def make_listener(url, **options):
+def make_listener(url: Any, **options: Any) -> Any:
     given = {f"{PREFIX}url": url, **{f"{PREFIX}{n}": value for n, value in options.items()}}
     return load_from_config(SimpleNamespace(get_settings=lambda: given), PREFIX)
 
 
-def event(**payload):
+def event(**payload: Any) -> Any:
     return SimpleNamespace(payload=payload)
 
 
-def post(client):
+def post(client: Any) -> Any:
     return client.post_json("/v0/mushrooms", CEP, headers=AUTH, status=201)
 
 
@@ -148,8 +151,8 @@ def post(client):
 @pytest.mark.setting("event_listeners.{name}.timeout_seconds")
 @pytest.mark.parametrize("before_commit", ["true", "false"])
 def test_a_hung_server_costs_some_writes_a_moment_and_the_others_nothing(
-    hung_url, before_commit, caplog
-):
+    hung_url: str, before_commit: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.ERROR, logger="cliquet")
     client = listening_app(hung_url, timeout_seconds="0.2", before_commit=before_commit)
     durations = []
@@ -169,7 +172,7 @@ def test_a_hung_server_costs_some_writes_a_moment_and_the_others_nothing(
 
 
 @pytest.mark.clause("P-23.5", "X-34")
-def test_threads_do_not_wait_for_each_other_at_a_hung_server(hung_url):
+def test_threads_do_not_wait_for_each_other_at_a_hung_server(hung_url: str) -> None:
     # One connection: the others would wait 20 s for it.
     listener = make_listener(hung_url, timeout_seconds="0.2", pool_size="1")
     threads = [threading.Thread(target=listener, args=(event(a=1),)) for _ in range(12)]
@@ -185,7 +188,9 @@ def test_threads_do_not_wait_for_each_other_at_a_hung_server(hung_url):
 
 
 @pytest.mark.clause("P-23.5")
-def test_two_applications_know_nothing_of_each_others_failures(hung_url, redis_url, server):
+def test_two_applications_know_nothing_of_each_others_failures(
+    hung_url: str, redis_url: str, server: Any
+) -> None:
     away = make_listener(hung_url, timeout_seconds="0.05")
     here = make_listener(redis_url)
     for _ in range(MAX_FAILURES):
@@ -197,7 +202,7 @@ def test_two_applications_know_nothing_of_each_others_failures(hung_url, redis_u
 
 
 @pytest.mark.clause("P-23.5")
-def test_a_server_that_is_back_is_told_of_again(server, redis_url):
+def test_a_server_that_is_back_is_told_of_again(server: Any, redis_url: str) -> None:
     listener = make_listener(redis_url)
     listener.breaker = CircuitBreaker(max_failures=2, pause_seconds=0.3)
     server.set("cliquet.events", "no list")
@@ -218,7 +223,7 @@ def test_a_server_that_is_back_is_told_of_again(server, redis_url):
 
 @pytest.mark.clause("P-23.4", "X-34")
 @pytest.mark.setting("event_listeners.{name}.listmaxsize")
-def test_the_list_keeps_the_newest_events(server, redis_url):
+def test_the_list_keeps_the_newest_events(server: Any, redis_url: str) -> None:
     listener = make_listener(redis_url, listmaxsize="3")
     with capture_logs() as entries:
         for number in range(6):
@@ -233,7 +238,9 @@ def test_the_list_keeps_the_newest_events(server, redis_url):
 @pytest.mark.clause("P-23.4")
 @pytest.mark.setting("event_listeners.{name}.listmaxsize")
 @pytest.mark.parametrize(("given", "bound"), [("", None), ("0", None), (None, 1_000_000)])
-def test_the_list_may_have_no_bound_and_has_a_large_one(redis_url, server, given, bound):
+def test_the_list_may_have_no_bound_and_has_a_large_one(
+    redis_url: str, server: Any, given: str | None, bound: int | None
+) -> None:
     listener = make_listener(redis_url, **({} if given is None else {"listmaxsize": given}))
     listener(event(a=1))
 
@@ -243,6 +250,6 @@ def test_the_list_may_have_no_bound_and_has_a_large_one(redis_url, server, given
 
 @pytest.mark.setting("event_listeners.{name}.timeout_seconds")
 @pytest.mark.parametrize("option", ["timeout_seconds", "listmaxsize"])
-def test_a_bad_bound_stops_the_start(option):
+def test_a_bad_bound_stops_the_start(option: str) -> None:
     with pytest.raises(SettingError, match=rf"event_listeners\.redis\.{option}"):
         listening_app("redis://localhost", **{option: "-1"})

@@ -3,7 +3,9 @@
 import json
 import logging
 import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis
@@ -11,6 +13,7 @@ from pyramid.httpexceptions import HTTPInsufficientStorage
 from structlog.testing import capture_logs
 from support.services import free_port
 from testapp import Mushroom, Spore
+from webtest import TestApp
 
 from cliquet.events import AfterResourceChanged, ResourceChanged
 from cliquet.listeners import ListenerBase
@@ -24,17 +27,17 @@ CEP = {"data": {"name": "cep"}}
 
 
 @pytest.fixture
-def server(redis_url):
+def server(redis_url: str) -> Iterator[Any]:
     """A client of an empty database."""
     with redis.Redis.from_url(redis_url) as client:
         yield client
 
 
 @pytest.fixture
-def make_listening_app(redis_url):
+def make_listening_app(redis_url: str) -> Any:
     """Return a maker of applications that feed the database."""
 
-    def make(*, configure=None, **options):
+    def make(*, configure: Any = None, **options: Any) -> TestApp:
         return make_app(
             [Mushroom, Spore],
             settings={
@@ -49,18 +52,18 @@ def make_listening_app(redis_url):
     return make
 
 
-def queue(server, name="cliquet.events"):
+def queue(server: Any, name: str = "cliquet.events") -> list[Any]:
     """Return what the list holds, oldest first."""
     return [json.loads(item) for item in reversed(server.lrange(name, 0, -1))]
 
 
-def post(client, **kwargs):
+def post(client: Any, **kwargs: Any) -> Any:
     kwargs.setdefault("status", 201)
     return client.post_json("/v0/mushrooms", CEP, headers=AUTH, **kwargs)
 
 
 @pytest.mark.clause("P-23.4", "S-15.6")
-def test_the_payload_of_a_change_is_pushed_as_json(make_listening_app, server):
+def test_the_payload_of_a_change_is_pushed_as_json(make_listening_app: Any, server: Any) -> None:
     record = post(make_listening_app()).json["data"]
 
     assert queue(server) == [
@@ -75,7 +78,9 @@ def test_the_payload_of_a_change_is_pushed_as_json(make_listening_app, server):
 
 
 @pytest.mark.clause("P-23.4")
-def test_consumers_at_the_right_end_get_events_in_order(make_listening_app, server):
+def test_consumers_at_the_right_end_get_events_in_order(
+    make_listening_app: Any, server: Any
+) -> None:
     client = make_listening_app()
     for number in range(3):
         client.put_json(
@@ -88,7 +93,7 @@ def test_consumers_at_the_right_end_get_events_in_order(make_listening_app, serv
 
 @pytest.mark.clause("S-15.6", "S-15.2")
 @pytest.mark.setting("event_listeners.{name}.url", "event_listeners.{name}.listname")
-def test_the_published_example_works(make_listening_app, server):
+def test_the_published_example_works(make_listening_app: Any, server: Any) -> None:
     client = make_listening_app(
         pool_size="5", listname="queue", actions="create", resources="article mushroom"
     )
@@ -101,7 +106,7 @@ def test_the_published_example_works(make_listening_app, server):
 
 
 @pytest.mark.clause("S-15.6")
-def test_the_dotted_name_works_too(redis_url, server):
+def test_the_dotted_name_works_too(redis_url: str, server: Any) -> None:
     settings = {
         "event_listeners": "cliquet.listeners.redis",
         "event_listeners.redis.url": redis_url,
@@ -112,7 +117,7 @@ def test_the_dotted_name_works_too(redis_url, server):
 
 
 @pytest.mark.clause("S-15.6", "S-13.3")
-def test_nothing_but_defaults_is_needed():
+def test_nothing_but_defaults_is_needed() -> None:
     config = SimpleNamespace(get_settings=dict)
     listener = load_from_config(config, "event_listeners.redis.")
 
@@ -123,7 +128,7 @@ def test_nothing_but_defaults_is_needed():
 
 
 @pytest.mark.clause("P-23.3", "P-23.1")
-def test_the_listener_is_made_of_a_client_and_a_name(server):
+def test_the_listener_is_made_of_a_client_and_a_name(server: Any) -> None:
     listener = Listener(server, "queue")
     listener(SimpleNamespace(payload={"a": "é"}))
 
@@ -136,14 +141,14 @@ def test_the_listener_is_made_of_a_client_and_a_name(server):
 
 
 @pytest.mark.clause("P-34.6")
-def test_the_list_is_fed_after_the_commit(make_listening_app, server):
+def test_the_list_is_fed_after_the_commit(make_listening_app: Any, server: Any) -> None:
     lengths = []
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.add_subscriber(look, ResourceChanged)
         config.add_subscriber(look, AfterResourceChanged)
 
-    def look(event):
+    def look(event: Any) -> None:
         lengths.append(server.llen("cliquet.events"))
 
     post(make_listening_app(configure=configure))
@@ -152,10 +157,10 @@ def test_the_list_is_fed_after_the_commit(make_listening_app, server):
 
 
 @pytest.mark.clause("P-34.6")
-def test_a_setting_has_the_list_fed_before_the_commit(make_listening_app, server):
+def test_a_setting_has_the_list_fed_before_the_commit(make_listening_app: Any, server: Any) -> None:
     lengths = []
 
-    def look(event):
+    def look(event: Any) -> None:
         lengths.append(server.llen("cliquet.events"))
 
     post(
@@ -170,8 +175,8 @@ def test_a_setting_has_the_list_fed_before_the_commit(make_listening_app, server
 
 
 @pytest.mark.clause("P-34.6", "P-22.2")
-def test_a_request_that_is_rolled_back_feeds_nothing(make_listening_app, server):
-    def refuse(event):
+def test_a_request_that_is_rolled_back_feeds_nothing(make_listening_app: Any, server: Any) -> None:
+    def refuse(event: Any) -> None:
         raise HTTPInsufficientStorage
 
     client = make_listening_app(
@@ -183,10 +188,12 @@ def test_a_request_that_is_rolled_back_feeds_nothing(make_listening_app, server)
 
 
 @pytest.mark.clause("P-34.6", "X-23")
-def test_a_request_that_is_run_again_feeds_the_list_once(make_listening_app, server):
+def test_a_request_that_is_run_again_feeds_the_list_once(
+    make_listening_app: Any, server: Any
+) -> None:
     failures = [1, 2]
 
-    def fail_at_first(event):
+    def fail_at_first(event: Any) -> None:
         if failures:
             failures.pop()
             raise BackendError(ValueError("deadlock"), retryable=True)
@@ -203,7 +210,7 @@ def test_a_request_that_is_run_again_feeds_the_list_once(make_listening_app, ser
 
 
 @pytest.fixture
-def errors(caplog):
+def errors(caplog: pytest.LogCaptureFixture) -> Any:
     """What was logged as an error."""
     caplog.set_level(logging.ERROR, logger="cliquet")
     return caplog
@@ -212,8 +219,8 @@ def errors(caplog):
 @pytest.mark.clause("P-23.5", "S-18.6")
 @pytest.mark.parametrize("before_commit", ["true", "false"])
 def test_a_server_that_is_away_is_logged_and_fails_no_request(
-    make_listening_app, errors, before_commit
-):
+    make_listening_app: Any, errors: Any, before_commit: str
+) -> None:
     url = f"redis://127.0.0.1:{free_port()}/0"
     client = make_listening_app(url=url, before_commit=before_commit)
 
@@ -226,7 +233,9 @@ def test_a_server_that_is_away_is_logged_and_fails_no_request(
 
 
 @pytest.mark.clause("P-23.5", "S-18.6")
-def test_a_server_that_refuses_is_logged_and_fails_no_request(make_listening_app, server, errors):
+def test_a_server_that_refuses_is_logged_and_fails_no_request(
+    make_listening_app: Any, server: Any, errors: Any
+) -> None:
     server.set("cliquet.events", "no list")
 
     post(make_listening_app())
@@ -237,7 +246,9 @@ def test_a_server_that_refuses_is_logged_and_fails_no_request(make_listening_app
 
 
 @pytest.mark.clause("P-23.5")
-def test_a_host_name_that_cannot_be_is_logged_and_fails_no_request(make_listening_app, errors):
+def test_a_host_name_that_cannot_be_is_logged_and_fails_no_request(
+    make_listening_app: Any, errors: Any
+) -> None:
     post(make_listening_app(url=f"redis://{'a' * 64}.example/0"))
 
     (entry,) = errors.records
@@ -246,7 +257,7 @@ def test_a_host_name_that_cannot_be_is_logged_and_fails_no_request(make_listenin
 
 @pytest.mark.clause("P-23.5", "S-18.6")
 @pytest.mark.parametrize("value", [object(), float("nan"), {1}])
-def test_a_payload_without_json_form_is_logged_and_not_sent(server, value):
+def test_a_payload_without_json_form_is_logged_and_not_sent(server: Any, value: Any) -> None:
     listener = Listener(server, "queue")
     with capture_logs() as entries:
         listener(SimpleNamespace(payload={"value": value}))
@@ -257,7 +268,7 @@ def test_a_payload_without_json_form_is_logged_and_not_sent(server, value):
 
 
 @pytest.mark.clause("P-23.5")
-def test_a_server_that_was_away_is_found_again(make_listening_app, server):
+def test_a_server_that_was_away_is_found_again(make_listening_app: Any, server: Any) -> None:
     client = make_listening_app()
     post(client)
     # The pool keeps a connection that the server no longer knows.
@@ -270,7 +281,9 @@ def test_a_server_that_was_away_is_found_again(make_listening_app, server):
 
 
 @pytest.mark.clause("S-13.2", "S-13.3")
-def test_more_threads_than_connections_wait_for_one(make_listening_app, server, errors):
+def test_more_threads_than_connections_wait_for_one(
+    make_listening_app: Any, server: Any, errors: Any
+) -> None:
     client = make_listening_app(pool_size="1")
     threads = [threading.Thread(target=post, args=(client,)) for _ in range(8)]
     for thread in threads:

@@ -1,6 +1,7 @@
 """Objects whose calls are observed, and that stay what they are for everybody else."""
 
 import copy
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -9,7 +10,7 @@ from cliquet.monitoring.calls import observe_object
 
 
 class Base:
-    def inherited(self):
+    def inherited(self) -> str:
         return "inherited"
 
 
@@ -18,59 +19,59 @@ class Backend(Base):
 
     flag = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.state = 1
 
-    def read(self, number=2):
+    def read(self, number: int = 2) -> Any:
         return number * self.state
 
-    def read_twice(self):
+    def read_twice(self) -> Any:
         return self.read() + self.read()
 
-    def fail(self):
+    def fail(self) -> None:
         raise KeyError("secret")
 
     @classmethod
-    def of_class(cls):
+    def of_class(cls) -> Any:
         return cls.flag
 
     @staticmethod
-    def of_nobody():
+    def of_nobody() -> str:
         return "static"
 
     @property
-    def costly(self):
+    def costly(self) -> None:
         raise RuntimeError("evaluated")
 
-    def _private(self):
+    def _private(self) -> str:
         return "private"
 
 
 @pytest.fixture
-def calls():
+def calls() -> list[Any]:
     return []
 
 
 @pytest.fixture
-def backend():
+def backend() -> Any:
     return Backend()
 
 
 @pytest.fixture
-def observed(backend, calls):
-    def observer(kind, owner, method, function):
-        def noted(*args, **kwargs):
+def observed(backend: Any, calls: Any) -> Any:
+    def observer(kind: Any, owner: Any, method: Any, function: Any) -> Any:
+        def noted(*args: Any, **kwargs: Any) -> Any:
             calls.append((kind, owner, method))
             return function(*args, **kwargs)
 
-        noted.__wrapped__ = function
+        noted.__wrapped__ = function  # type: ignore[attr-defined]
         return noted
 
     return observe_object(backend, [observer], kind="storage", owner="me")
 
 
 @pytest.mark.clause("S-20.3", "B-19.10")
-def test_public_methods_are_observed_and_nothing_else(observed, calls):
+def test_public_methods_are_observed_and_nothing_else(observed: Any, calls: list[Any]) -> None:
     assert observed.read(number=5) == 5
     assert observed.inherited() == "inherited"
     assert observed.of_class() is True
@@ -83,26 +84,26 @@ def test_public_methods_are_observed_and_nothing_else(observed, calls):
 
 
 @pytest.mark.clause("P-34.25")
-def test_properties_are_evaluated_when_they_are_asked_for(observed):
+def test_properties_are_evaluated_when_they_are_asked_for(observed: Any) -> None:
     with pytest.raises(RuntimeError, match="evaluated"):
         _ = observed.costly
 
 
-def test_what_an_object_calls_on_itself_is_not_observed(observed, calls):
+def test_what_an_object_calls_on_itself_is_not_observed(observed: Any, calls: list[Any]) -> None:
     assert observed.read_twice() == 4
 
     assert [method for _, _, method in calls] == ["read_twice"]
 
 
 @pytest.mark.clause("P-4.1")
-def test_it_passes_for_an_instance_of_its_class(observed, backend):
+def test_it_passes_for_an_instance_of_its_class(observed: Any, backend: Any) -> None:
     assert isinstance(observed, Backend)
     assert observed.__class__ is Backend
     assert repr(backend) in repr(observed)
     assert copy.copy(observed).read() == 2
 
 
-def test_attributes_are_those_of_the_object(observed, backend):
+def test_attributes_are_those_of_the_object(observed: Any, backend: Any) -> None:
     observed.state = 3
     observed.new = "new"
 
@@ -111,7 +112,9 @@ def test_attributes_are_those_of_the_object(observed, backend):
     assert not hasattr(backend, "new")
 
 
-def test_methods_can_be_replaced_and_put_back(observed, backend, calls):
+def test_methods_can_be_replaced_and_put_back(
+    observed: Any, backend: Any, calls: list[Any]
+) -> None:
     with mock.patch.object(observed, "read", return_value="replaced"):
         assert observed.read() == "replaced"
     with mock.patch.object(observed, "_private", return_value="replaced"):

@@ -1,6 +1,7 @@
 """Crashes that are told to Sentry, by its SDK or by raven (E-6.1, S-19)."""
 
 import sys
+from typing import Any
 
 import pytest
 from pyramid.exceptions import ConfigurationError
@@ -59,10 +60,10 @@ format = %(message)s
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Run the service that fails in every way; give what a collector received of it."""
 
-    def run(settings, *, check=True):
+    def run(settings: Any, *, check: bool = True) -> Any:
         with collector.running_collector() as received:
             ini = tmp_path_factory.mktemp("service") / "service.ini"
             ini.write_text(SERVICE_INI + settings.format(port=received.port))
@@ -73,16 +74,16 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def sentry(run):
+def sentry(run: Any) -> Any:
     return run(SENTRY_INI)
 
 
 @pytest.fixture(scope="module")
-def raven(run):
+def raven(run: Any) -> Any:
     return run(RAVEN_INI)
 
 
-def exceptions(event):
+def exceptions(event: Any) -> list[Any]:
     return [(one["type"], one["value"]) for one in event.get("exception", {}).get("values", [])]
 
 
@@ -91,14 +92,14 @@ def exceptions(event):
 
 @pytest.mark.clause("E-6.1", "S-19.1")
 @pytest.mark.setting("sentry_dsn")
-def test_sentry_is_told_of_the_start(sentry):
+def test_sentry_is_told_of_the_start(sentry: Any) -> None:
     first = sentry.events[0]
     assert (first["level"], first["message"]) == ("info", "kiosk 0.3.1 starting.")
 
 
 @pytest.mark.clause("E-6.1", "S-19.1")
 @pytest.mark.setting("sentry_dsn")
-def test_sentry_is_told_once_of_each_crash_and_of_nothing_else(sentry):
+def test_sentry_is_told_once_of_each_crash_and_of_nothing_else(sentry: Any) -> None:
     # Of all outcomes, refusals of requests included; the last one is a crash in a batch.
     assert [(event["level"], exceptions(event)) for event in sentry.events[1:]] == [
         ("error", [("RuntimeError", "a secret")]),
@@ -108,7 +109,7 @@ def test_sentry_is_told_once_of_each_crash_and_of_nothing_else(sentry):
 
 
 @pytest.mark.clause("E-6.1", "S-19.1")
-def test_sentry_is_told_where_the_crash_was(sentry):
+def test_sentry_is_told_where_the_crash_was(sentry: Any) -> None:
     for event in sentry.events[1:]:
         (exception,) = event["exception"]["values"]
         frame = exception["stacktrace"]["frames"][-1]
@@ -122,19 +123,19 @@ def test_sentry_is_told_where_the_crash_was(sentry):
 
 @pytest.mark.clause("E-6.1")
 @pytest.mark.setting("sentry_env", "project_version")
-def test_sentry_files_crashes_under_the_release_and_the_environment(sentry):
+def test_sentry_files_crashes_under_the_release_and_the_environment(sentry: Any) -> None:
     for event in sentry.events:
         assert (event["release"], event["environment"]) == ("kiosk@0.3.1", "stage")
 
 
 @pytest.mark.clause("E-6.1")
-def test_messages_in_sentry_have_no_colours_nor_fields(sentry):
+def test_messages_in_sentry_have_no_colours_nor_fields(sentry: Any) -> None:
     crash, failure, _ = sentry.events[1:]
     assert crash["logentry"]["message"] == failure["logentry"]["message"] == "a secret"
 
 
 @pytest.mark.clause("E-6.1")
-def test_sentry_is_told_no_secrets(sentry):
+def test_sentry_is_told_no_secrets(sentry: Any) -> None:
     received = "".join(sentry.bodies)
     assert "kiosk" in received
     for secret in (CREDENTIALS, "s3cr3t-of-the-users", '"vars"'):
@@ -145,7 +146,7 @@ def test_sentry_is_told_no_secrets(sentry):
 
 
 @pytest.mark.clause("E-6.1")
-def test_sentry_is_told_of_a_service_that_does_not_start(run):
+def test_sentry_is_told_of_a_service_that_does_not_start(run: Any) -> None:
     received = run(SENTRY_INI + "cliquet.initialization_sequence = nowhere.setup\n", check=False)
     (event,) = received.events
     told = "Setting 'initialization_sequence' has 'nowhere.setup': No module named 'nowhere'"
@@ -155,13 +156,13 @@ def test_sentry_is_told_of_a_service_that_does_not_start(run):
 
 @pytest.mark.clause("E-6.1")
 @pytest.mark.parametrize("dsn", ["sentry.example.com/7", "https://sentry.example.com/7", "x://y"])
-def test_an_address_that_is_none_is_named_in_a_clear_error(dsn):
+def test_an_address_that_is_none_is_named_in_a_clear_error(dsn: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^sentry_dsn: .*Expected https://KEY@"):
         make_app(settings={"sentry_dsn": dsn})
 
 
 @pytest.mark.clause("E-6.1")
-def test_a_missing_package_is_named_in_a_clear_error(monkeypatch):
+def test_a_missing_package_is_named_in_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentry_sdk", None)
     with pytest.raises(ConfigurationError, match=r"sentry_dsn.*sentry-sdk.*cliquet\[monitoring\]"):
         make_app(settings={"sentry_dsn": "https://key@sentry.example.com/7"})
@@ -171,14 +172,14 @@ def test_a_missing_package_is_named_in_a_clear_error(monkeypatch):
 
 
 @pytest.mark.clause("E-6.1", "S-19.1")
-def test_raven_sends_the_start(raven):
+def test_raven_sends_the_start(raven: Any) -> None:
     first = raven.events[0]
     assert "kiosk 0.3.1 starting." in first["message"]
     assert first["level"] == 20
 
 
 @pytest.mark.clause("E-6.1", "S-19.1")
-def test_raven_sends_each_crash_once_with_its_traceback(raven):
+def test_raven_sends_each_crash_once_with_its_traceback(raven: Any) -> None:
     failures = [event for event in raven.events if event["level"] > 20]
     assert [exceptions(event)[-1] for event in failures] == [
         ("RuntimeError", "a secret"),

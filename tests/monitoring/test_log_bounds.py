@@ -2,11 +2,13 @@
 
 import json
 import logging
+from typing import Any
 
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.batches import send
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.monitoring import field_bounds, logs
@@ -18,10 +20,10 @@ SLACK = 20
 
 
 @pytest.fixture
-def journal(caplog):
+def journal(caplog: pytest.LogCaptureFixture) -> Any:
     """The fields of the entries that are logged from now on, by event."""
 
-    def read():
+    def read() -> list[Any]:
         lines = [json.loads(record.message) for record in caplog.records]
         return [(line["Type"], line["Fields"]) for line in lines if "starting" not in line["Type"]]
 
@@ -30,14 +32,14 @@ def journal(caplog):
     return read
 
 
-def make(configure=None, **settings):
+def make(configure: Any = None, **settings: Any) -> TestApp:
     renderer = "cliquet.logs.MozillaHekaRenderer"
     return make_app(
         [Mushroom], settings={"logging_renderer": renderer, **settings}, configure=configure
     )
 
 
-def get(app, caplog, path, **headers):
+def get(app: TestApp, caplog: Any, path: Any, **headers: Any) -> None:
     caplog.clear()
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     app.get(path, headers={**basic_auth(), **headers}, status="*")
@@ -46,7 +48,9 @@ def get(app, caplog, path, **headers):
 @pytest.mark.clause("X-34")
 @pytest.mark.setting("max_log_field_bytes")
 @pytest.mark.parametrize("value", [None, "50"])
-def test_what_a_client_sends_is_cut(journal, caplog, value):
+def test_what_a_client_sends_is_cut(
+    journal: Any, caplog: pytest.LogCaptureFixture, value: str | None
+) -> None:
     app = make() if value is None else make(max_log_field_bytes=value)
     limit = 1024 if value is None else 50
     long = "a" * 5_000
@@ -63,7 +67,9 @@ def test_what_a_client_sends_is_cut(journal, caplog, value):
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("value", ["", "0"])
-def test_nothing_is_cut_without_the_setting(journal, caplog, value):
+def test_nothing_is_cut_without_the_setting(
+    journal: Any, caplog: pytest.LogCaptureFixture, value: str
+) -> None:
     app = make(max_log_field_bytes=value)
 
     get(app, caplog, f"/v0/?a={'a' * 5_000}", User_Agent="a" * 5_000)
@@ -74,7 +80,9 @@ def test_nothing_is_cut_without_the_setting(journal, caplog, value):
 
 
 @pytest.mark.clause("X-34", "S-18.3")
-def test_parameters_up_to_the_bound_are_told_with_the_last_of_their_values(journal, caplog):
+def test_parameters_up_to_the_bound_are_told_with_the_last_of_their_values(
+    journal: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     app = make()
 
     get(app, caplog, "/v0/?a=1&b=&a=2&c=%C3%A9")
@@ -90,7 +98,9 @@ def test_parameters_up_to_the_bound_are_told_with_the_last_of_their_values(journ
 
 
 @pytest.mark.clause("X-34")
-def test_62_000_parameters_are_counted_and_not_told(journal, caplog):
+def test_62_000_parameters_are_counted_and_not_told(
+    journal: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     app = make()
 
     get(app, caplog, "/v0/?" + "&".join(["a"] * 62_000))
@@ -101,7 +111,7 @@ def test_62_000_parameters_are_counted_and_not_told(journal, caplog):
 
 
 @pytest.mark.clause("X-34")
-def test_paths_of_sub_requests_are_cut(journal, caplog):
+def test_paths_of_sub_requests_are_cut(journal: Any, caplog: pytest.LogCaptureFixture) -> None:
     app = make()
     caplog.clear()
 
@@ -112,11 +122,13 @@ def test_paths_of_sub_requests_are_cut(journal, caplog):
 
 
 @pytest.mark.clause("X-34")
-def test_a_crash_keeps_more_of_its_traceback_than_of_its_message(journal, caplog):
-    def crash(request):
+def test_a_crash_keeps_more_of_its_traceback_than_of_its_message(
+    journal: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash(request: Any) -> None:
         raise ValueError("x" * 200_000)
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="crash", path="/crash")
         service.add_view("GET", crash, permission=NO_PERMISSION_REQUIRED)
         config.add_cornice_service(service)
@@ -126,7 +138,7 @@ def test_a_crash_keeps_more_of_its_traceback_than_of_its_message(journal, caplog
 
     record = caplog.records[0]
     line = json.loads(record.message)
-    assert line["Type"] == record.cliquet_event == "x" * 1024 + CUT
+    assert line["Type"] == record.cliquet_event == "x" * 1024 + CUT  # type: ignore[attr-defined]
     assert line["Fields"]["exception"].startswith("Traceback")
     assert 10_000 < len(line["Fields"]["exception"]) <= 64 * 1024 + 1
 
@@ -149,7 +161,7 @@ def test_a_crash_keeps_more_of_its_traceback_than_of_its_message(journal, caplog
         ({"a": ["b" * 20]}, {"…": "…"}),
     ],
 )
-def test_values_of_any_type_are_bounded(value, bounded):
+def test_values_of_any_type_are_bounded(value: Any, bounded: Any) -> None:
     entry = {"field": value}
 
     field_bounds.bound(entry, 10)
@@ -157,7 +169,7 @@ def test_values_of_any_type_are_bounded(value, bounded):
     assert entry == {"field": bounded}
 
 
-def test_a_new_context_keeps_the_bound(caplog):
+def test_a_new_context_keeps_the_bound(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="cliquet")
     token = logs.begin(renderer=lambda *args: str(args[-1]["field"]), max_field_bytes=5)
     try:

@@ -4,6 +4,7 @@ import http.client
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers.processes import ServerProcess, free_port
@@ -46,7 +47,7 @@ def main(global_config, **settings):
 
 
 @pytest.fixture(scope="module")
-def lines(processes, tmp_path_factory):
+def lines(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Give what a service printed, from its start to its end."""
     folder = tmp_path_factory.mktemp("heka")
     (folder / "kiosk_service.py").write_text(SERVICE)
@@ -79,13 +80,13 @@ def lines(processes, tmp_path_factory):
     return output.read_text().removesuffix("\n").split("\n")
 
 
-def of(lines, kind):
+def of(lines: Any, kind: Any) -> list[Any]:
     return [entry for entry in map(json.loads, lines) if entry["Type"] == kind]
 
 
 @pytest.mark.clause("S-18.8", "S-18.9", "S-5.5")
 @pytest.mark.setting("logging_renderer")
-def test_every_line_is_one_json_object_with_the_standard_members(lines):
+def test_every_line_is_one_json_object_with_the_standard_members(lines: Any) -> None:
     for line in lines:
         entry = json.loads(line)
         assert set(entry) == {
@@ -104,7 +105,7 @@ def test_every_line_is_one_json_object_with_the_standard_members(lines):
 
 
 @pytest.mark.clause("S-18.5", "S-18.9")
-def test_every_request_has_one_summary(lines):
+def test_every_request_has_one_summary(lines: Any) -> None:
     summaries = of(lines, "request.summary")
     assert [entry["Fields"]["code"] for entry in summaries] == [200, 500, 200, 404, 400]
     # The start, a crash and the service's own entry are the only other ones.
@@ -112,7 +113,7 @@ def test_every_request_has_one_summary(lines):
 
 
 @pytest.mark.clause("S-18.8", "S-18.9", "S-19.1")
-def test_a_traceback_does_not_break_the_line(lines):
+def test_a_traceback_does_not_break_the_line(lines: Any) -> None:
     (entry,) = of(lines, "several\nlines, \u2028 and\r\nmore")
     assert entry["Severity"] == 2
     assert entry["Fields"]["exception"].startswith("Traceback (most recent call last):\n")
@@ -120,7 +121,7 @@ def test_a_traceback_does_not_break_the_line(lines):
 
 
 @pytest.mark.clause("S-18.8", "S-23.19")
-def test_values_are_flattened_or_shown_as_text(lines):
+def test_values_are_flattened_or_shown_as_text(lines: Any) -> None:
     (entry,) = of(lines, "chat")
     fields = entry["Fields"]
     assert fields["nested"] == '{"a":{"b":[1,{"c":null}]}}'

@@ -5,6 +5,8 @@ import os
 import sys
 import types
 import uuid
+from pathlib import Path
+from typing import Any
 
 import pytest
 from processes.site import running_site
@@ -12,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter
 from prometheus_client.parser import text_string_to_metric_families
 from pyramid.exceptions import ConfigurationError
 from testapp import RESOURCES, Mushroom
+from webtest import TestApp
 
 from cliquet.connections.postgresql.pool import QueuePoolWithMaxBacklog
 from cliquet.storage.exceptions import BackendError
@@ -25,7 +28,7 @@ ON = {"prometheus_enabled": "true"}
 UNKNOWN = f"/v0/mushrooms/{uuid.UUID(int=1, version=4)}"
 
 
-def parsed(text):
+def parsed(text: Any) -> dict[Any, Any]:
     """Return the value of each series, by its name and the values of its labels in their order."""
     return {
         (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
@@ -34,11 +37,11 @@ def parsed(text):
     }
 
 
-def scrape(client):
+def scrape(client: Any) -> Any:
     return parsed(client.get("/__metrics__").text)
 
 
-def requests(series):
+def requests(series: Any) -> dict[Any, Any]:
     """Return the requests by method, service and status, those of the scrapes left out."""
     return {
         labels: value
@@ -47,14 +50,14 @@ def requests(series):
     }
 
 
-def make(resources=RESOURCES, **kwargs):
+def make(resources: Any = RESOURCES, **kwargs: Any) -> TestApp:
     return make_app(resources, settings={**ON, **kwargs.pop("settings", {})}, **kwargs)
 
 
-def with_view(view):
+def with_view(view: Any) -> Any:
     """Return a function that serves a view at /v0/view."""
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="view", path="/view")
         service.add_view("GET", view, permission="__no_permission_required__")
         config.add_cornice_service(service)
@@ -64,7 +67,7 @@ def with_view(view):
 
 @pytest.mark.clause("E-6.2")
 @pytest.mark.setting("prometheus_enabled")
-def test_requests_are_counted_and_timed_by_service_method_and_status():
+def test_requests_are_counted_and_timed_by_service_method_and_status() -> None:
     client = make()
 
     client.post_json("/v0/mushrooms", NEW, headers=AUTH)
@@ -80,15 +83,16 @@ def test_requests_are_counted_and_timed_by_service_method_and_status():
     }
     duration = "cliquet_request_duration_seconds"
     labels = ("GET", "mushroom-collection", "200")
-    assert series[(f"{duration}_count", *labels)] == 2
-    assert 0 < series[(f"{duration}_sum", *labels)] < 60
+    count, total = (f"{duration}_count", *labels), (f"{duration}_sum", *labels)
     # Sorted, the label `le` comes first.
-    assert series[(f"{duration}_bucket", "+Inf", *labels)] == 2
+    bucket = (f"{duration}_bucket", "+Inf", *labels)
+    assert series[count] == series[bucket] == 2
+    assert 0 < series[total] < 60
 
 
 @pytest.mark.clause("E-6.2", "S-8.8")
 @pytest.mark.parametrize("redirects", ["true", "false"])
-def test_metrics_are_served_outside_of_the_version_without_user(redirects):
+def test_metrics_are_served_outside_of_the_version_without_user(redirects: str) -> None:
     client = make(settings={"version_prefix_redirect_enabled": redirects})
 
     response = client.get("/__metrics__", headers={"Origin": "http://evil"}, status=200)
@@ -100,7 +104,7 @@ def test_metrics_are_served_outside_of_the_version_without_user(redirects):
 
 
 @pytest.mark.clause("E-6.2")
-def test_a_scrape_is_no_error_in_the_log(caplog):
+def test_a_scrape_is_no_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     client = make()
 
     with caplog.at_level("INFO"):
@@ -114,7 +118,7 @@ def test_a_scrape_is_no_error_in_the_log(caplog):
 
 @pytest.mark.clause("E-6.2")
 @pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
-def test_labels_have_few_values_whatever_clients_send():
+def test_labels_have_few_values_whatever_clients_send() -> None:
     client = make()
 
     for number in range(3):
@@ -134,10 +138,10 @@ def test_labels_have_few_values_whatever_clients_send():
 
 
 @pytest.mark.clause("E-6.2", "S-23.10")
-def test_errors_are_counted():
+def test_errors_are_counted() -> None:
     errors = iter([ValueError("bug"), BackendError(message="down")])
 
-    def view(request):
+    def view(request: Any) -> None:
         raise next(errors)
 
     client = make(configure=with_view(view))
@@ -157,10 +161,10 @@ def test_errors_are_counted():
 
 
 @pytest.mark.clause("E-6.2", "X-23")
-def test_a_request_that_is_tried_again_counts_once_with_its_parts():
+def test_a_request_that_is_tried_again_counts_once_with_its_parts() -> None:
     attempts = itertools.count()
 
-    def view(request):
+    def view(request: Any) -> dict[Any, Any]:
         if next(attempts) == 0:
             raise BackendError(retryable=True)
         return {}
@@ -179,8 +183,8 @@ def test_a_request_that_is_tried_again_counts_once_with_its_parts():
     }
 
 
-def test_a_request_that_the_application_sends_itself_is_part_of_another():
-    def view(request):
+def test_a_request_that_the_application_sends_itself_is_part_of_another() -> None:
+    def view(request: Any) -> dict[Any, Any]:
         subrequest = type(request).blank("/v0/__lbheartbeat__")
         request.invoke_subrequest(subrequest, use_tweens=False)
         return {}
@@ -192,7 +196,7 @@ def test_a_request_that_the_application_sends_itself_is_part_of_another():
 
 
 @pytest.mark.clause("E-6.2")
-def test_calls_of_backends_are_timed_by_method():
+def test_calls_of_backends_are_timed_by_method() -> None:
     client = make()
 
     client.post_json("/v0/mushrooms", NEW, headers=AUTH)
@@ -208,7 +212,7 @@ def test_calls_of_backends_are_timed_by_method():
 
 
 @pytest.mark.clause("E-6.2", "B-21.31")
-def test_hits_and_misses_of_the_cache_are_counted():
+def test_hits_and_misses_of_the_cache_are_counted() -> None:
     client = make()
     cache = client.app.registry.cache
 
@@ -221,12 +225,12 @@ def test_hits_and_misses_of_the_cache_are_counted():
 
 
 @pytest.mark.clause("E-6.2", "S-15.8")
-def test_listeners_are_timed(monkeypatch):
-    def fail(event):
+def test_listeners_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(event: Any) -> None:
         raise ValueError("listener")
 
     module = types.ModuleType("failing_listener")
-    module.load_from_config = lambda config, prefix: fail
+    module.load_from_config = lambda config, prefix: fail  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "failing_listener", module)
     client = make(settings={"event_listeners": "failing_listener"})
 
@@ -237,8 +241,8 @@ def test_listeners_are_timed(monkeypatch):
 
 
 @pytest.mark.clause("E-6.2")
-def test_applications_of_a_process_count_apart_and_add_their_own_metrics():
-    def configure(config):
+def test_applications_of_a_process_count_apart_and_add_their_own_metrics() -> None:
+    def configure(config: Any) -> None:
         collectors = config.registry.prometheus.collectors
         Counter("sold", "Mushrooms sold.", registry=collectors).inc(3)
 
@@ -251,7 +255,7 @@ def test_applications_of_a_process_count_apart_and_add_their_own_metrics():
 
 
 @pytest.mark.clause("E-6.2")
-def test_switched_off_it_costs_nothing():
+def test_switched_off_it_costs_nothing() -> None:
     client = make_app([Mushroom])
 
     assert type(client.app.registry.storage) is Storage
@@ -260,7 +264,7 @@ def test_switched_off_it_costs_nothing():
 
 
 @pytest.mark.clause("E-6.2")
-def test_what_is_missing_is_said_at_startup(monkeypatch):
+def test_what_is_missing_is_said_at_startup(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nowhere")
     with pytest.raises(ConfigurationError, match="PROMETHEUS_MULTIPROC_DIR = /nowhere"):
         make()
@@ -275,7 +279,7 @@ def test_what_is_missing_is_said_at_startup(monkeypatch):
 
 
 @pytest.mark.clause("E-6.2")
-def test_pools_of_sqlite_tell_how_full_they_are(tmp_path):
+def test_pools_of_sqlite_tell_how_full_they_are(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/service.db"
     backends = {f"{kind}_backend": f"cliquet.{kind}.sqlite" for kind in ("storage", "cache")}
     client = make(settings={**backends, "storage_url": url, "cache_url": url})
@@ -292,7 +296,7 @@ def test_pools_of_sqlite_tell_how_full_they_are(tmp_path):
 
 
 @pytest.mark.clause("E-6.2")
-def test_pools_of_redis_tell_how_full_they_are(redis_url):
+def test_pools_of_redis_tell_how_full_they_are(redis_url: str) -> None:
     settings = {}
     for kind in ("storage", "cache", "permission"):
         settings[f"{kind}_backend"] = f"cliquet.{kind}.redis"
@@ -313,7 +317,7 @@ def test_pools_of_redis_tell_how_full_they_are(redis_url):
 
 
 @pytest.mark.clause("E-6.2")
-def test_a_cluster_of_redis_has_no_pool_of_its_own():
+def test_a_cluster_of_redis_has_no_pool_of_its_own() -> None:
     settings = {
         "cache_backend": "cliquet.cache.redis",
         "cache_url": "redis+cluster://127.0.0.1:1",
@@ -330,7 +334,9 @@ def test_a_cluster_of_redis_has_no_pool_of_its_own():
         ("sqlalchemy.pool.NullPool", None),
     ],
 )
-def test_pools_of_postgresql_tell_how_full_they_are(postgresql_url, pool, size):
+def test_pools_of_postgresql_tell_how_full_they_are(
+    postgresql_url: str, pool: str, size: int | None
+) -> None:
     settings = {
         "storage_backend": "cliquet.storage.postgresql",
         "storage_url": postgresql_url,
@@ -354,7 +360,7 @@ def test_pools_of_postgresql_tell_how_full_they_are(postgresql_url, pool, size):
 
 @pytest.mark.clause("E-6.2")
 @pytest.mark.usefixtures("processes")
-def test_any_worker_shows_the_sum_of_all(tmp_path, monkeypatch):
+def test_any_worker_shows_the_sum_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "metrics"
     folder.mkdir()
     settings = dict(ON)

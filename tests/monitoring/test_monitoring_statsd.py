@@ -2,6 +2,8 @@
 
 import re
 import threading
+from collections.abc import Iterator
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -29,7 +31,7 @@ PREFIX = "testapp."
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[Any]:
     server = StatsDServer()
     yield server
     server.close()
@@ -39,21 +41,21 @@ class Listener:
     """Takes the place of a module of listeners."""
 
     @staticmethod
-    def load_from_config(config, prefix):
+    def load_from_config(config: Any, prefix: Any) -> Any:
         return lambda event: None
 
 
 load_from_config = Listener.load_from_config
 
 
-def make(server, resources=RESOURCES, **kwargs):
+def make(server: Any, resources: Any = RESOURCES, **kwargs: Any) -> Any:
     settings = {"statsd_url": server.url, **kwargs.pop("settings", {})}
     client = make_app(resources, settings=settings, **kwargs)
     server.received()
     return client
 
 
-def sent(server):
+def sent(server: Any) -> dict[Any, Any]:
     """Return the names of metrics sent since, without prefix, each with what it measures."""
     return {
         name.removeprefix(PREFIX): (value if kind == "s" else kind)
@@ -63,7 +65,7 @@ def sent(server):
 
 @pytest.mark.clause("S-20.1", "S-20.2", "S-20.3", "B-19.10", "S-16.1")
 @pytest.mark.setting("statsd_url", "project_name")
-def test_a_request_is_measured_from_all_sides(server):
+def test_a_request_is_measured_from_all_sides(server: Any) -> None:
     client = make(server)
 
     client.post_json("/v0/mushrooms", NEW, headers=AUTH)
@@ -85,7 +87,7 @@ def test_a_request_is_measured_from_all_sides(server):
 @pytest.mark.clause("S-20.2")
 @pytest.mark.setting("statsd_prefix")
 @pytest.mark.filterwarnings("ignore:No value specified")
-def test_the_prefix_is_that_of_the_settings_where_the_project_has_no_name(server):
+def test_the_prefix_is_that_of_the_settings_where_the_project_has_no_name(server: Any) -> None:
     client = make(server, settings={"statsd_prefix": "given"}, project_name="")
 
     client.get("/v0/__lbheartbeat__")
@@ -94,7 +96,7 @@ def test_the_prefix_is_that_of_the_settings_where_the_project_has_no_name(server
 
 
 @pytest.mark.clause("S-20.3", "B-19.10", "B-21.31")
-def test_the_three_backends_are_timed_and_hits_counted(server):
+def test_the_three_backends_are_timed_and_hits_counted(server: Any) -> None:
     client = make(server)
     registry = client.app.registry
 
@@ -114,7 +116,7 @@ def test_the_three_backends_are_timed_and_hits_counted(server):
 
 
 @pytest.mark.clause("S-20.3", "S-15.8")
-def test_listeners_are_timed_under_their_names(server):
+def test_listeners_are_timed_under_their_names(server: Any) -> None:
     settings = {
         "event_listeners": "journal",
         "event_listeners.journal.use": "monitoring.test_monitoring_statsd",
@@ -129,28 +131,28 @@ def test_listeners_are_timed_under_their_names(server):
 class SecurityPolicy:
     """A policy of the application, in place of those of settings."""
 
-    def identity(self, request):
+    def identity(self, request: Any) -> None:
         return None
 
-    def authenticated_userid(self, request):
+    def authenticated_userid(self, request: Any) -> None:
         return None
 
-    def permits(self, request, context, permission):
+    def permits(self, request: Any, context: Any, permission: Any) -> bool:
         return True
 
-    def remember(self, request, userid, **kwargs):
+    def remember(self, request: Any, userid: Any, **kwargs: Any) -> list[Any]:
         return []
 
-    def forget(self, request, **kwargs):
+    def forget(self, request: Any, **kwargs: Any) -> list[Any]:
         return []
 
 
-def without(*steps):
+def without(*steps: Any) -> list[Any]:
     sequence = DEFAULT_SETTINGS["initialization_sequence"]
     return [step for step in sequence if step.rpartition(".")[2] not in steps]
 
 
-def app_with_policy(server, set_policy):
+def app_with_policy(server: Any, set_policy: Any) -> Any:
     config = Configurator(
         settings={
             "statsd_url": server.url,
@@ -167,7 +169,7 @@ def app_with_policy(server, set_policy):
 
 
 @pytest.mark.clause("S-20.3", "S-5.1")
-def test_a_policy_that_is_not_of_settings_is_timed_under_its_class(server):
+def test_a_policy_that_is_not_of_settings_is_timed_under_its_class(server: Any) -> None:
     registry = app_with_policy(server, lambda c: c.set_security_policy(SecurityPolicy()))
 
     policy = registry.getUtility(ISecurityPolicy)
@@ -179,19 +181,19 @@ def test_a_policy_that_is_not_of_settings_is_timed_under_its_class(server):
 class AuthenticationPolicy:
     """A policy of Pyramid 1."""
 
-    def authenticated_userid(self, request):
+    def authenticated_userid(self, request: Any) -> str:
         return "bob"
 
 
 class AuthorizationPolicy:
-    def permits(self, context, principals, permission):
+    def permits(self, context: Any, principals: Any, permission: Any) -> bool:
         return True
 
 
 @pytest.mark.clause("S-20.3")
 @pytest.mark.filterwarnings("ignore:Authentication and authorization policies:DeprecationWarning")
-def test_a_former_authentication_policy_is_timed_under_its_class(server):
-    def set_policies(config):
+def test_a_former_authentication_policy_is_timed_under_its_class(server: Any) -> None:
+    def set_policies(config: Any) -> None:
         config.set_authorization_policy(AuthorizationPolicy())
         config.set_authentication_policy(AuthenticationPolicy())
 
@@ -203,7 +205,7 @@ def test_a_former_authentication_policy_is_timed_under_its_class(server):
 
 
 @pytest.mark.clause("S-20.3")
-def test_policies_keep_their_names_and_classes_for_applications(server):
+def test_policies_keep_their_names_and_classes_for_applications(server: Any) -> None:
     client = make(server)
 
     policy = client.app.registry.getUtility(ISecurityPolicy)
@@ -215,7 +217,7 @@ def test_policies_keep_their_names_and_classes_for_applications(server):
 
 
 @pytest.mark.clause("S-20.3")
-def test_a_request_without_user_counts_its_service_alone(server):
+def test_a_request_without_user_counts_its_service_alone(server: Any) -> None:
     client = make(server)
 
     client.get("/v0/__heartbeat__")
@@ -234,7 +236,9 @@ def test_a_request_without_user_counts_its_service_alone(server):
         ({"eos": "2015-01-22"}, "/v0/mushrooms", 410),
     ],
 )
-def test_what_reaches_no_service_is_not_counted_and_does_not_fail(server, settings, path, status):
+def test_what_reaches_no_service_is_not_counted_and_does_not_fail(
+    server: Any, settings: Any, path: str, status: int
+) -> None:
     client = make(server, settings=settings)
 
     client.get(path, status=status)
@@ -244,7 +248,7 @@ def test_what_reaches_no_service_is_not_counted_and_does_not_fail(server, settin
 
 @pytest.mark.clause("S-23.15")
 @pytest.mark.parametrize("kind", ["storage", "cache", "permission"])
-def test_a_missing_backend_does_not_prevent_startup(server, kind):
+def test_a_missing_backend_does_not_prevent_startup(server: Any, kind: str) -> None:
     client = make(server, resources=(), settings={f"{kind}_backend": ""})
 
     client.get("/v0/")
@@ -253,7 +257,7 @@ def test_a_missing_backend_does_not_prevent_startup(server, kind):
 
 
 @pytest.mark.clause("S-20.4")
-def test_parts_of_a_batch_are_counted_unless_they_fail(server):
+def test_parts_of_a_batch_are_counted_unless_they_fail(server: Any) -> None:
     client = make(server)
     requests = [
         {"path": "/mushrooms"},
@@ -272,11 +276,11 @@ def test_parts_of_a_batch_are_counted_unless_they_fail(server):
 
 
 @pytest.mark.clause("X-23", "S-20.3")
-def test_a_request_that_is_tried_again_is_counted_once(server):
+def test_a_request_that_is_tried_again_is_counted_once(server: Any) -> None:
     attempts = []
 
-    def configure(config):
-        def view(request):
+    def configure(config: Any) -> None:
+        def view(request: Any) -> Any:
             attempts.append(request)
             if len(attempts) == 1:
                 raise BackendError(retryable=True)
@@ -294,7 +298,7 @@ def test_a_request_that_is_tried_again_is_counted_once(server):
 
 
 @pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
-def test_methods_that_clients_make_up_are_counted_together(server):
+def test_methods_that_clients_make_up_are_counted_together(server: Any) -> None:
     client = make(server)
 
     client.request("/v0/__lbheartbeat__", method="EVIL:1|c", status=405)
@@ -302,7 +306,7 @@ def test_methods_that_clients_make_up_are_counted_together(server):
     assert list(sent(server)) == ["view.lbheartbeat.other"]
 
 
-def test_metrics_of_one_request_leave_together(server):
+def test_metrics_of_one_request_leave_together(server: Any) -> None:
     client = make(server)
 
     client.get("/v0/mushrooms", headers=AUTH)
@@ -313,33 +317,33 @@ def test_metrics_of_one_request_leave_together(server):
     assert len(server.datagrams[0]) <= 512
 
 
-def test_metrics_outside_a_request_leave_at_once(server):
+def test_metrics_outside_a_request_leave_at_once(server: Any) -> None:
     client = make(server)
     statsd_client = client.app.registry.statsd
 
-    def view(event):
+    def view(event: Any) -> None:
         # In a thread of its own, which may outlive the request.
         thread = threading.Thread(target=statsd_client.count, args=("aside",))
         thread.start()
         thread.join()
-        view.seen = [name for name, *_ in server.received()]
+        view.seen = [name for name, *_ in server.received()]  # type: ignore[attr-defined]
 
     client.app.registry.registerHandler(view, (ResourceChanged,))
     client.post_json("/v0/mushrooms", NEW, headers=AUTH)
 
-    assert "testapp.aside" in view.seen
+    assert "testapp.aside" in view.seen  # type: ignore[attr-defined]
     statsd_client._client.gauge("plugin.gauge", 3)
     assert server.received()[-1] == ("testapp.plugin.gauge", "3", "g")
 
 
 @pytest.mark.clause("S-20.5", "P-28.2")
-def test_code_of_the_application_counts_too(server):
-    def view(request):
+def test_code_of_the_application_counts_too(server: Any) -> None:
+    def view(request: Any) -> Any:
         statsd.statsd_count(request, "custom")
         with request.registry.statsd.timer("custom.timer"):
             return Response()
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.add_route("view", "/view")
         config.add_view(view, route_name="view")
 
@@ -348,7 +352,7 @@ def test_code_of_the_application_counts_too(server):
     assert sent(server) == {"custom": "c", "custom.timer": "ms"}
 
 
-def test_user_ids_that_the_protocol_cannot_carry_are_escaped(server):
+def test_user_ids_that_the_protocol_cannot_carry_are_escaped(server: Any) -> None:
     client = make(server)
 
     client.app.registry.statsd.count("users", unique="bearer:zoé|1\n#")
@@ -357,7 +361,9 @@ def test_user_ids_that_the_protocol_cannot_carry_are_escaped(server):
 
 
 @pytest.mark.clause("P-28.4", "P-35.19")
-def test_tests_of_applications_replace_the_client(server, monkeypatch):
+def test_tests_of_applications_replace_the_client(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = make(server)
     with mock.patch.object(client.app.registry.statsd, "_client") as replaced:
         client.get("/v0/mushrooms", headers=AUTH)
@@ -378,7 +384,7 @@ def test_tests_of_applications_replace_the_client(server, monkeypatch):
 
 @pytest.mark.clause("P-4.8", "S-20.1", "P-3.5")
 @pytest.mark.parametrize("url", [None, "", "false"])
-def test_without_url_nothing_is_wrapped_and_nothing_is_sent(server, url):
+def test_without_url_nothing_is_wrapped_and_nothing_is_sent(server: Any, url: str | None) -> None:
     client = make_app([Mushroom], settings={"statsd_url": url})
     registry = client.app.registry
 
@@ -390,7 +396,7 @@ def test_without_url_nothing_is_wrapped_and_nothing_is_sent(server, url):
 
 
 @pytest.mark.clause("P-3.5", "P-4.8")
-def test_the_step_returns_the_client(server):
+def test_the_step_returns_the_client(server: Any) -> None:
     config = Configurator(settings={**DEFAULT_SETTINGS, "statsd_url": server.url})
 
     client = initialization.setup_statsd(config)
@@ -400,7 +406,7 @@ def test_the_step_returns_the_client(server):
 
 
 @pytest.mark.clause("P-4.1")
-def test_observed_backends_pass_for_backends(server):
+def test_observed_backends_pass_for_backends(server: Any) -> None:
     registry = make(server).app.registry
 
     assert isinstance(registry.storage, StorageBase)
@@ -408,7 +414,9 @@ def test_observed_backends_pass_for_backends(server):
 
 
 @pytest.mark.clause("S-23.15")
-def test_without_the_package_startup_says_what_to_install(server, monkeypatch):
+def test_without_the_package_startup_says_what_to_install(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(statsd, "statsd_module", None)
 
     with pytest.raises(ConfigurationError, match=r"pip install cliquet\[monitoring\]"):

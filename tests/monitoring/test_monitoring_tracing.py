@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ print(json.dumps({
 """
 
 
-def run(program):
+def run(program: Any) -> Any:
     process = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
@@ -77,14 +78,14 @@ def run(program):
 
 
 @pytest.fixture(scope="module")
-def traced():
+def traced() -> Any:
     spans, errors = run(PROGRAM.replace("UNKNOWN", repr(UNKNOWN)))
     assert "opentelemetry" not in errors.lower()
     return spans
 
 
 @pytest.mark.clause("E-6.3")
-def test_backend_calls_and_listeners_are_children_of_the_span_of_the_request(traced):
+def test_backend_calls_and_listeners_are_children_of_the_span_of_the_request(traced: Any) -> None:
     names = [span["name"] for span in traced["write"]]
 
     assert names[0] == "storage.create"
@@ -94,7 +95,7 @@ def test_backend_calls_and_listeners_are_children_of_the_span_of_the_request(tra
 
 
 @pytest.mark.clause("E-6.3")
-def test_exceptions_are_recorded(traced):
+def test_exceptions_are_recorded(traced: Any) -> None:
     call, request = traced["missing"]
 
     assert (call["name"], call["status"]) == ("storage.get", "ERROR")
@@ -103,14 +104,14 @@ def test_exceptions_are_recorded(traced):
 
 
 @pytest.mark.clause("E-6.3")
-def test_parts_of_a_batch_are_traced_within_it(traced):
+def test_parts_of_a_batch_are_traced_within_it(traced: Any) -> None:
     listing = [span for span in traced["batch"] if span["name"] == "storage.get_all"]
 
     assert [span["parent"] for span in listing] == ["v0/batch", "v0/batch"]
 
 
 @pytest.mark.clause("E-6.3")
-def test_calls_outside_of_a_request_make_no_span(traced):
+def test_calls_outside_of_a_request_make_no_span(traced: Any) -> None:
     assert traced["outside"] == []
 
 
@@ -127,7 +128,7 @@ print(json.dumps([name for name in sys.modules if name.startswith(optional)]))
 
 
 @pytest.mark.clause("E-6.3")
-def test_nothing_is_imported_unless_the_application_did():
+def test_nothing_is_imported_unless_the_application_did() -> None:
     imported, _ = run(WITHOUT.replace("SETTINGS", "{}"))
 
     assert imported == []

@@ -4,6 +4,7 @@ import logging
 import re
 import threading
 from datetime import datetime
+from typing import Any
 
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
@@ -24,32 +25,32 @@ OUTCOME = {outcome.name: outcome for outcome in OUTCOMES}
 class Journal(list):
     """The entries that an application logged, and the renderer class that fills it."""
 
-    def renderer(self, settings=None):
+    def renderer(self, settings: Any = None) -> Any:
         """Build a renderer, as the setting ``logging_renderer`` does."""
 
-        def render(logger, name, entry):
+        def render(logger: Any, name: Any, entry: Any) -> str:
             self.append({**entry, "level": name})
             return f"{entry.get('event')}"
 
         return render
 
-    def named(self, event):
+    def named(self, event: Any) -> list[Any]:
         return [entry for entry in self if entry["event"] == event]
 
     @property
-    def summary(self):
+    def summary(self) -> Any:
         """The only summary."""
         (summary,) = self.named("request.summary")
         return summary
 
 
 @pytest.fixture
-def journal(caplog):
+def journal(caplog: pytest.LogCaptureFixture) -> Any:
     caplog.set_level(logging.DEBUG, logger="cliquet")
     return Journal()
 
 
-def make_logged_app(journal, *args, settings=None, **kwargs):
+def make_logged_app(journal: Any, *args: Any, settings: Any = None, **kwargs: Any) -> Any:
     """Return a client of an application whose start is not in the journal."""
     app = make_app(
         *args, settings={**(settings or {}), "logging_renderer": journal.renderer}, **kwargs
@@ -59,21 +60,21 @@ def make_logged_app(journal, *args, settings=None, **kwargs):
 
 
 @pytest.fixture
-def app(journal):
+def app(journal: Any) -> Any:
     return make_logged_app(journal, RESOURCES)
 
 
 @pytest.fixture
-def outcomes_app(journal):
+def outcomes_app(journal: Any) -> Any:
     app = make_outcomes_app({"logging_renderer": journal.renderer})
     journal.clear()
     return app
 
 
-def view_app(journal, view, **kwargs):
+def view_app(journal: Any, view: Any, **kwargs: Any) -> Any:
     """Return a client of an application with one public view at /v0/view."""
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="view", path="/view")
         service.add_view("GET", view, permission=NO_PERMISSION_REQUIRED)
         config.add_cornice_service(service)
@@ -86,14 +87,18 @@ def view_app(journal, view, **kwargs):
 
 @pytest.mark.clause("S-18.5")
 @outcomes("conflict")
-def test_every_request_has_one_summary_at_level_info(outcomes_app, journal, outcome):
+def test_every_request_has_one_summary_at_level_info(
+    outcomes_app: Any, journal: Any, outcome: Any
+) -> None:
     outcome(outcomes_app)
     assert journal.summary["level"] == "info"
 
 
 @pytest.mark.clause("S-18.3", "S-23.23")
 @outcomes("conflict")
-def test_the_summary_has_path_method_status_and_duration(outcomes_app, journal, outcome):
+def test_the_summary_has_path_method_status_and_duration(
+    outcomes_app: Any, journal: Any, outcome: Any
+) -> None:
     outcome(outcomes_app)
     summary = journal.summary
     assert summary["path"] == outcome.path.partition("?")[0]
@@ -105,7 +110,7 @@ def test_the_summary_has_path_method_status_and_duration(outcomes_app, journal, 
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_tells_what_the_client_said_of_itself(app, journal):
+def test_the_summary_tells_what_the_client_said_of_itself(app: Any, journal: Any) -> None:
     headers = {"User-Agent": "curl/8 é".encode().decode("latin-1"), "Accept-Language": "fr-FR"}
     app.get("/v0/?a=1&b=2&a=3", headers=headers)
     assert journal.summary["agent"] == headers["User-Agent"]
@@ -114,7 +119,9 @@ def test_the_summary_tells_what_the_client_said_of_itself(app, journal):
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_an_anonymous_request_says_that_nothing_is_known(app, journal):
+def test_the_summary_of_an_anonymous_request_says_that_nothing_is_known(
+    app: Any, journal: Any
+) -> None:
     app.get("/v0/__lbheartbeat__")
     summary = journal.summary
     expected = dict.fromkeys(("agent", "lang", "uid", "authn_type", "errno"))
@@ -123,7 +130,9 @@ def test_the_summary_of_an_anonymous_request_says_that_nothing_is_known(app, jou
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_a_user_has_the_id_without_policy_and_the_policy(app, journal):
+def test_the_summary_of_a_user_has_the_id_without_policy_and_the_policy(
+    app: Any, journal: Any
+) -> None:
     app.get("/v0/mushrooms", headers=AUTH)
     assert (journal.summary["uid"], journal.summary["authn_type"]) == (UID, "basicauth")
 
@@ -145,13 +154,15 @@ def test_the_summary_of_a_user_has_the_id_without_policy_and_the_policy(app, jou
         ("backend-failure", 201),
     ],
 )
-def test_the_summary_has_the_number_of_the_error(outcomes_app, journal, name, errno):
+def test_the_summary_has_the_number_of_the_error(
+    outcomes_app: Any, journal: Any, name: str, errno: int | None
+) -> None:
     OUTCOME[name](outcomes_app)
     assert journal.summary["errno"] == errno
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_a_list_tells_its_page(app, journal):
+def test_the_summary_of_a_list_tells_its_page(app: Any, journal: Any) -> None:
     for _ in range(3):
         app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=AUTH)
     journal.clear()
@@ -165,27 +176,29 @@ def test_the_summary_of_a_list_tells_its_page(app, journal):
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_an_empty_list_counts_nothing(app, journal):
+def test_the_summary_of_an_empty_list_counts_nothing(app: Any, journal: Any) -> None:
     app.get("/v0/mushrooms", headers=AUTH)
     assert journal.summary["nb_records"] == 0
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_a_list_tells_the_limit_of_the_service(journal):
+def test_the_summary_of_a_list_tells_the_limit_of_the_service(journal: Any) -> None:
     app = make_logged_app(journal, [Mushroom], settings={"paginate_by": 5})
     app.get("/v0/mushrooms?_limit=50", headers=AUTH)
     assert journal.summary["limit"] == 5
 
 
 @pytest.mark.clause("S-18.3", "P-9.11")
-def test_the_timestamp_of_the_collection_is_told_only_when_it_was_read(app, journal):
+def test_the_timestamp_of_the_collection_is_told_only_when_it_was_read(
+    app: Any, journal: Any
+) -> None:
     app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=AUTH)
     assert journal.summary["collection_id"] == "mushroom"
     assert "collection_timestamp" not in journal.summary
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_time_of_the_response_is_local_and_has_no_zone(app, journal):
+def test_the_time_of_the_response_is_local_and_has_no_zone(app: Any, journal: Any) -> None:
     before = datetime.now()
     app.get("/v0/")
     after = datetime.now()
@@ -195,7 +208,7 @@ def test_the_time_of_the_response_is_local_and_has_no_zone(app, journal):
 
 
 @pytest.mark.clause("S-18.3")
-def test_without_level_info_nothing_is_rendered(caplog):
+def test_without_level_info_nothing_is_rendered(caplog: pytest.LogCaptureFixture) -> None:
     journal = Journal()
     app = make_logged_app(journal, RESOURCES)
     caplog.set_level(logging.WARNING, logger="cliquet")
@@ -204,8 +217,8 @@ def test_without_level_info_nothing_is_rendered(caplog):
 
 
 @pytest.mark.clause("S-18.5")
-def test_a_subrequest_has_no_summary_of_its_own(journal):
-    def view(request):
+def test_a_subrequest_has_no_summary_of_its_own(journal: Any) -> None:
+    def view(request: Any) -> dict[Any, Any]:
         subrequest = build_request(request, {"path": "/__lbheartbeat__"})
         follow_subrequest(request, subrequest)
         return {}
@@ -218,7 +231,7 @@ def test_a_subrequest_has_no_summary_of_its_own(journal):
 
 
 @pytest.mark.clause("S-18.4")
-def test_a_request_knows_nothing_of_the_one_before(app, journal):
+def test_a_request_knows_nothing_of_the_one_before(app: Any, journal: Any) -> None:
     app.get("/v0/mushrooms?_limit=1", headers={**AUTH, "User-Agent": "curl"})
     app.get("/v0/mushrooms?_limit=x", headers=AUTH, status=400)
     journal.clear()
@@ -235,7 +248,7 @@ def test_a_request_knows_nothing_of_the_one_before(app, journal):
 @pytest.mark.slow
 @pytest.mark.clause("S-18.4")
 @outcomes()
-def test_nothing_is_left_in_the_context_after_a_request(outcomes_app, outcome):
+def test_nothing_is_left_in_the_context_after_a_request(outcomes_app: Any, outcome: Any) -> None:
     token = logs.begin()
     outcome(outcomes_app)
     left = logs.fields()
@@ -244,11 +257,11 @@ def test_nothing_is_left_in_the_context_after_a_request(outcomes_app, outcome):
 
 
 @pytest.mark.clause("S-18.4")
-def test_nothing_is_left_in_the_context_after_a_request_that_has_no_response(journal):
+def test_nothing_is_left_in_the_context_after_a_request_that_has_no_response(journal: Any) -> None:
     class Failure(BaseException):
         """Not an error of the application: no view answers for it."""
 
-    def view(request):
+    def view(request: Any) -> None:
         raise Failure
 
     app = view_app(journal, view)
@@ -261,7 +274,7 @@ def test_nothing_is_left_in_the_context_after_a_request_that_has_no_response(jou
 
 
 @pytest.mark.clause("S-18.4")
-def test_nothing_is_left_in_the_context_after_the_end_of_service(journal):
+def test_nothing_is_left_in_the_context_after_the_end_of_service(journal: Any) -> None:
     app = make_logged_app(journal, settings={"eos": "2000-01-01"})
     token = logs.begin()
     app.get("/v0/", status=410)
@@ -271,10 +284,10 @@ def test_nothing_is_left_in_the_context_after_the_end_of_service(journal):
 
 
 @pytest.mark.clause("S-18.4")
-def test_requests_of_several_threads_keep_their_own_context(journal):
+def test_requests_of_several_threads_keep_their_own_context(journal: Any) -> None:
     meeting = threading.Barrier(2, timeout=10)
 
-    def view(request):
+    def view(request: Any) -> dict[Any, Any]:
         logs.bind(who=request.GET["who"])
         meeting.wait()
         logs.logger.info("inside")
@@ -300,7 +313,9 @@ def test_requests_of_several_threads_keep_their_own_context(journal):
 
 
 @pytest.mark.clause("S-18.6", "S-23.23", "H-26.7")
-def test_an_unexpected_exception_is_an_error_with_its_traceback(outcomes_app, journal):
+def test_an_unexpected_exception_is_an_error_with_its_traceback(
+    outcomes_app: Any, journal: Any
+) -> None:
     OUTCOME["crash"](outcomes_app)
     (entry,) = journal.named("a secret")
     assert entry["level"] == "error"
@@ -310,7 +325,9 @@ def test_an_unexpected_exception_is_an_error_with_its_traceback(outcomes_app, jo
 
 
 @pytest.mark.clause("S-18.6", "S-23.23", "H-26.8")
-def test_a_backend_failure_is_critical_with_the_error_of_the_driver(outcomes_app, journal):
+def test_a_backend_failure_is_critical_with_the_error_of_the_driver(
+    outcomes_app: Any, journal: Any
+) -> None:
     OUTCOME["backend-failure"](outcomes_app)
     (entry,) = journal.named("a secret")
     assert entry["level"] == "critical"
@@ -320,22 +337,24 @@ def test_a_backend_failure_is_critical_with_the_error_of_the_driver(outcomes_app
 
 @pytest.mark.clause("S-19.1")
 @pytest.mark.parametrize(("name", "level"), [("crash", "ERROR"), ("backend-failure", "CRITICAL")])
-def test_collectors_of_errors_get_the_exception(outcomes_app, caplog, name, level):
+def test_collectors_of_errors_get_the_exception(
+    outcomes_app: Any, caplog: pytest.LogCaptureFixture, name: Any, level: Any
+) -> None:
     OUTCOME[name](outcomes_app)
     (record,) = [record for record in caplog.records if record.exc_info]
     assert record.levelname == level
-    assert isinstance(record.exc_info[1], Exception)
+    assert isinstance(record.exc_info[1], Exception)  # type: ignore[index]
 
 
 @pytest.mark.clause("S-18.6")
 @pytest.mark.parametrize("name", ["list", "invalid-query", "anonymous", "unknown-url"])
-def test_a_client_error_is_no_entry_of_its_own(outcomes_app, journal, name):
+def test_a_client_error_is_no_entry_of_its_own(outcomes_app: Any, journal: Any, name: str) -> None:
     OUTCOME[name](outcomes_app)
     assert [entry["event"] for entry in journal] == ["request.summary"]
 
 
 @pytest.mark.clause("S-5.5", "S-18.6")
-def test_the_start_is_an_entry(journal):
+def test_the_start_is_an_entry(journal: Any) -> None:
     settings = {"logging_renderer": journal.renderer, "project_name": "kiosk"}
     make_app(settings=settings, version="3.1.4")
     (entry,) = journal.named("kiosk 3.1.4 starting.")
@@ -343,7 +362,7 @@ def test_the_start_is_an_entry(journal):
 
 
 @pytest.mark.clause("S-15.7", "S-18.6")
-def test_a_listener_that_is_set_up_is_an_entry(journal):
+def test_a_listener_that_is_set_up_is_an_entry(journal: Any) -> None:
     settings = {
         "logging_renderer": journal.renderer,
         "event_listeners": "quiet",
@@ -355,14 +374,14 @@ def test_a_listener_that_is_set_up_is_an_entry(journal):
     assert entry["level"] == "info"
 
 
-def load_from_config(config, prefix=""):
+def load_from_config(config: Any, prefix: str = "") -> Any:
     """Return a listener that does nothing."""
     return lambda event: None
 
 
 @pytest.mark.clause("S-18.6")
-def test_a_subscriber_that_fails_after_the_commit_is_an_error(journal):
-    def fail(event):
+def test_a_subscriber_that_fails_after_the_commit_is_an_error(journal: Any) -> None:
+    def fail(event: Any) -> None:
         raise RuntimeError("out of order")
 
     app = make_logged_app(
@@ -377,8 +396,8 @@ def test_a_subscriber_that_fails_after_the_commit_is_an_error(journal):
 
 
 @pytest.mark.clause("S-18.6")
-def test_a_check_that_raises_is_an_entry(journal):
-    def fail(request):
+def test_a_check_that_raises_is_an_entry(journal: Any) -> None:
+    def fail(request: Any) -> None:
         raise RuntimeError("out of order")
 
     app = make_logged_app(journal)
@@ -393,7 +412,7 @@ def test_a_check_that_raises_is_an_entry(journal):
 
 
 @pytest.mark.clause("S-23.10")
-def test_the_answer_after_the_end_of_service_is_logged_with_its_own_path(journal):
+def test_the_answer_after_the_end_of_service_is_logged_with_its_own_path(journal: Any) -> None:
     app = make_logged_app(journal, [Mushroom])
     app.get("/v0/mushrooms?_limit=1", headers={**AUTH, "User-Agent": "curl"})
     app.app.registry.settings["eos"] = "2000-01-01"
@@ -414,7 +433,9 @@ def test_the_answer_after_the_end_of_service_is_logged_with_its_own_path(journal
 @pytest.mark.parametrize(
     "path", ["/v0/?a=%ff", "/v0/mushrooms?a=%ff", "/v0/nothing?%c3=1", "/v0/?a=%c3%28&b"]
 )
-def test_a_query_string_that_is_no_text_is_refused_and_logged(app, journal, path):
+def test_a_query_string_that_is_no_text_is_refused_and_logged(
+    app: Any, journal: Any, path: str
+) -> None:
     response = app.get(path, headers=AUTH, status=400)
     assert response.json["errno"] == 107
     assert journal.summary["code"] == 400
@@ -422,14 +443,18 @@ def test_a_query_string_that_is_no_text_is_refused_and_logged(app, journal, path
 
 
 @pytest.mark.clause("S-23.20")
-def test_a_query_string_that_is_no_text_does_not_disturb_the_answer_after_the_end(journal):
+def test_a_query_string_that_is_no_text_does_not_disturb_the_answer_after_the_end(
+    journal: Any,
+) -> None:
     app = make_logged_app(journal, settings={"eos": "2000-01-01"})
     app.get("/v0/?a=%ff", status=410)
     assert journal.summary["code"] == 410
 
 
 @pytest.mark.clause("S-23.21")
-def test_two_applications_of_a_process_keep_their_own_renderer(caplog):
+def test_two_applications_of_a_process_keep_their_own_renderer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO, logger="cliquet")
     journals = Journal(), Journal()
     apps = [make_logged_app(journal) for journal in journals]
@@ -441,7 +466,7 @@ def test_two_applications_of_a_process_keep_their_own_renderer(caplog):
 
 
 @pytest.mark.clause("S-23.21")
-def test_the_default_renderer_writes_lines_of_text(caplog):
+def test_the_default_renderer_writes_lines_of_text(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="cliquet")
     make_app().get("/v0/?a=1")
     line = re.sub(r"\x1b\[\d+m", "", caplog.messages[-1])
@@ -453,7 +478,9 @@ def test_the_default_renderer_writes_lines_of_text(caplog):
 
 @pytest.mark.clause("E-6.4")
 @outcomes("conflict")
-def test_every_response_and_its_entries_have_the_id_of_the_request(outcomes_app, journal, outcome):
+def test_every_response_and_its_entries_have_the_id_of_the_request(
+    outcomes_app: Any, journal: Any, outcome: Any
+) -> None:
     response = outcome(outcomes_app)
     (request_id,) = response.headers.getall("X-Request-Id")
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", request_id)
@@ -463,7 +490,7 @@ def test_every_response_and_its_entries_have_the_id_of_the_request(outcomes_app,
 
 @pytest.mark.clause("E-6.4")
 @pytest.mark.parametrize("given", ["a", "0", "Abc-1.2_3", "x" * 128])
-def test_the_id_that_the_client_gives_is_taken(app, journal, given):
+def test_the_id_that_the_client_gives_is_taken(app: Any, journal: Any, given: str) -> None:
     response = app.get("/v0/", headers={"X-Request-Id": given})
     assert response.headers["X-Request-Id"] == given
     assert journal.summary["request_id"] == given
@@ -471,7 +498,7 @@ def test_the_id_that_the_client_gives_is_taken(app, journal, given):
 
 @pytest.mark.clause("E-6.4")
 @pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a\tb", "é", "a/b", "<script>", "a,b"])
-def test_an_id_of_another_form_is_replaced(app, journal, given):
+def test_an_id_of_another_form_is_replaced(app: Any, journal: Any, given: str) -> None:
     response = app.get("/v0/", headers={"X-Request-Id": given})
     assert response.headers["X-Request-Id"] != given
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", response.headers["X-Request-Id"])
@@ -479,13 +506,13 @@ def test_an_id_of_another_form_is_replaced(app, journal, given):
 
 
 @pytest.mark.clause("E-6.4")
-def test_generated_ids_differ(app):
+def test_generated_ids_differ(app: Any) -> None:
     ids = {app.get("/v0/").headers["X-Request-Id"] for _ in range(5)}
     assert len(ids) == 5
 
 
 @pytest.mark.clause("E-6.4")
-def test_the_answer_after_the_end_of_service_has_the_id_of_the_request(journal):
+def test_the_answer_after_the_end_of_service_has_the_id_of_the_request(journal: Any) -> None:
     app = make_logged_app(journal, settings={"eos": "2000-01-01"})
     response = app.get("/v0/", headers={"X-Request-Id": "abc"}, status=410)
     assert response.headers["X-Request-Id"] == "abc"
@@ -493,8 +520,8 @@ def test_the_answer_after_the_end_of_service_has_the_id_of_the_request(journal):
 
 
 @pytest.mark.clause("E-6.4")
-def test_what_a_view_logs_has_the_id_of_the_request(journal):
-    def view(request):
+def test_what_a_view_logs_has_the_id_of_the_request(journal: Any) -> None:
+    def view(request: Any) -> dict[Any, Any]:
         logs.logger.warning("inside")
         return {}
 
@@ -504,7 +531,7 @@ def test_what_a_view_logs_has_the_id_of_the_request(journal):
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_a_conflict_has_its_number(journal):
+def test_the_summary_of_a_conflict_has_its_number(journal: Any) -> None:
     app = make_logged_app(journal, [Truffle])
     path = "/v0/truffles/d1d1d1d1-0000-4000-8000-00000000000"
     body = {"data": {"name": "black", "code": 1}}

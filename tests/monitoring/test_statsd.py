@@ -2,6 +2,7 @@
 
 import functools
 import types
+from typing import Any
 
 import pytest
 from pyramid.config import Configurator
@@ -14,32 +15,32 @@ from cliquet.settings import DEFAULT_SETTINGS
 class Sent(list):
     """Takes the place of the client of the package; lists what it would send."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
         self.args = (*args, kwargs)
 
-    def timing(self, key, milliseconds, rate=1):
+    def timing(self, key: Any, milliseconds: Any, rate: int = 1) -> None:
         assert milliseconds >= 0
         self.append(("timing", key))
 
-    def incr(self, key, count=1, rate=1):
+    def incr(self, key: Any, count: int = 1, rate: int = 1) -> None:
         self.append(("incr", key, count))
 
-    def set(self, key, value, rate=1):
+    def set(self, key: Any, value: Any, rate: int = 1) -> None:
         self.append(("set", key, value))
 
-    def close(self):
+    def close(self) -> None:
         """Nothing is open."""
 
 
 @pytest.fixture
-def client(monkeypatch):
+def client(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(statsd, "statsd_module", types.SimpleNamespace(StatsClient=Sent))
     return statsd.Client("host", 1234, "prefix")
 
 
 @pytest.fixture
-def sent(client):
+def sent(client: Any) -> Any:
     return client._client._client
 
 
@@ -48,42 +49,42 @@ class Backend:
 
     state = 0
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.own = self.read
         self.callable = functools.partial(int, "3")
 
-    def read(self, number=2):
+    def read(self, number: int = 2) -> Any:
         return number
 
-    def fail(self):
+    def fail(self) -> None:
         raise KeyError("secret")
 
-    def recurse(self, depth):
+    def recurse(self, depth: Any) -> Any:
         return depth and self.recurse(depth - 1)
 
     @classmethod
-    def of_class(cls):
+    def of_class(cls) -> Any:
         return cls.state
 
     @staticmethod
-    def of_nobody():
+    def of_nobody() -> str:
         return "static"
 
     @property
-    def costly(self):
+    def costly(self) -> None:
         raise AssertionError("a property is not to be evaluated")
 
-    def _private(self):
+    def _private(self) -> str:
         return "private"
 
 
 @pytest.mark.clause("P-28.1", "P-35.17")
-def test_a_client_has_an_address_and_a_prefix(client, sent):
+def test_a_client_has_an_address_and_a_prefix(client: Any, sent: Any) -> None:
     assert sent.args == ("host", 1234, {"prefix": "prefix"})
 
 
 @pytest.mark.clause("P-28.1", "P-28.4")
-def test_counts_are_increments_or_members_of_a_set(client, sent):
+def test_counts_are_increments_or_members_of_a_set(client: Any, sent: Any) -> None:
     client.count("users")
     client.count("users", unique="bob")
 
@@ -91,9 +92,9 @@ def test_counts_are_increments_or_members_of_a_set(client, sent):
 
 
 @pytest.mark.clause("P-28.1", "P-28.4")
-def test_a_timer_is_a_context_manager_and_a_decorator(client, sent):
+def test_a_timer_is_a_context_manager_and_a_decorator(client: Any, sent: Any) -> None:
     @client.timer("function")
-    def double(number):
+    def double(number: Any) -> Any:
         """Double."""
         return 2 * number
 
@@ -105,7 +106,7 @@ def test_a_timer_is_a_context_manager_and_a_decorator(client, sent):
 
 
 @pytest.mark.clause("P-28.1")
-def test_overlapping_calls_are_timed_apart(client, monkeypatch):
+def test_overlapping_calls_are_timed_apart(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = []
     monkeypatch.setattr(
         client._client, "timing", lambda key, milliseconds: sent.append(milliseconds)
@@ -114,7 +115,7 @@ def test_overlapping_calls_are_timed_apart(client, monkeypatch):
     monkeypatch.setattr("cliquet.monitoring.statsd.time", clock)
 
     @client.timer("function")
-    def recurse(depth):
+    def recurse(depth: Any) -> Any:
         return depth and recurse(depth - 1)
 
     recurse(1)
@@ -123,7 +124,7 @@ def test_overlapping_calls_are_timed_apart(client, monkeypatch):
 
 
 @pytest.mark.clause("P-28.1", "P-34.25")
-def test_public_methods_of_a_watched_object_are_timed(client, sent):
+def test_public_methods_of_a_watched_object_are_timed(client: Any, sent: Any) -> None:
     backend = Backend()
 
     client.watch_execution_time(backend, prefix="storage")
@@ -145,7 +146,7 @@ def test_public_methods_of_a_watched_object_are_timed(client, sent):
 
 
 @pytest.mark.clause("P-28.1")
-def test_only_the_watched_instance_is_timed(client, sent):
+def test_only_the_watched_instance_is_timed(client: Any, sent: Any) -> None:
     watched = Backend()
 
     client.watch_execution_time(watched, classname="other")
@@ -156,7 +157,7 @@ def test_only_the_watched_instance_is_timed(client, sent):
 
 
 @pytest.mark.clause("P-28.2", "S-20.5")
-def test_code_counts_through_the_request_if_metrics_are_on(client, sent):
+def test_code_counts_through_the_request_if_metrics_are_on(client: Any, sent: Any) -> None:
     on = types.SimpleNamespace(registry=types.SimpleNamespace(statsd=client))
     off = types.SimpleNamespace(registry=types.SimpleNamespace(statsd=None))
     without = types.SimpleNamespace(registry=types.SimpleNamespace())
@@ -167,7 +168,7 @@ def test_code_counts_through_the_request_if_metrics_are_on(client, sent):
     assert sent == [("incr", "plugin.called", 1)]
 
 
-def config(**settings):
+def config(**settings: Any) -> Any:
     return Configurator(settings={**DEFAULT_SETTINGS, **settings})
 
 
@@ -181,7 +182,9 @@ def config(**settings):
         ({"statsd_url": "udp://u:p@metrics/path?a=b"}, ("metrics", 8125, "cliquet")),
     ],
 )
-def test_settings_describe_the_client(monkeypatch, settings, expected):
+def test_settings_describe_the_client(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], expected: Any
+) -> None:
     # Tests of applications replace the class.
     monkeypatch.setattr(statsd, "Client", lambda *args: args)
 
@@ -192,13 +195,13 @@ def test_settings_describe_the_client(monkeypatch, settings, expected):
 
 @pytest.mark.clause("S-20.1")
 @pytest.mark.parametrize("url", ["metrics:99", "udp://metrics:port", "udp://:99"])
-def test_a_url_without_server_is_refused(url):
+def test_a_url_without_server_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="statsd_url"):
         statsd.load_from_config(config(statsd_url=url))
 
 
 @pytest.mark.clause("P-28.3", "P-35.17", "S-20.1")
-def test_without_the_package_a_client_says_what_to_install(monkeypatch):
+def test_without_the_package_a_client_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statsd, "statsd_module", None)
 
     with pytest.raises(ConfigurationError, match=r"pip install cliquet\[monitoring\]"):

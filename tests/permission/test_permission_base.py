@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
@@ -124,5 +125,5 @@ class InParts(Permission):
 
 class TestInParts(PermissionChangesContract):
     @pytest.fixture
-    def permission(self):
+    def permission(self) -> Any:
         return InParts()

@@ -1,5 +1,7 @@
 """What a request knows of permissions already."""
 
+from typing import Any
+
 import pytest
 
 from cliquet.monitoring.statsd import Timer
@@ -16,21 +18,23 @@ from cliquet.testing.faults import FaultyBackend
 class Watched(Permission):
     """Writes down what it is asked."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.asked = []
 
-    def object_permissions(self, object_id, permissions=None):
+    def object_permissions(self, object_id: Any, permissions: Any = None) -> Any:
         self.asked.append("list")
         return super().object_permissions(object_id, permissions)
 
-    def check_permission(self, object_id, permission, principals, get_bound_permissions=None):
+    def check_permission(
+        self, object_id: Any, permission: Any, principals: Any, get_bound_permissions: Any = None
+    ) -> Any:
         self.asked.append("check")
         return super().check_permission(object_id, permission, principals, get_bound_permissions)
 
 
 @pytest.fixture
-def backend():
+def backend() -> Any:
     backend = Watched()
     backend.add_principal_to_ace("/o", "read", "alice")
     backend.add_principal_to_ace("/parent", "write", "bob")
@@ -38,15 +42,17 @@ def backend():
 
 
 @pytest.fixture
-def known():
+def known() -> Any:
     return KnownPermissions()
 
 
-def inherited(object_id, permission):
+def inherited(object_id: Any, permission: Any) -> list[Any]:
     return [(object_id, permission), ("/parent", "write")]
 
 
-def check(known, backend, principal, *, bound=None, lists_object=True):
+def check(
+    known: Any, backend: Any, principal: Any, *, bound: Any = None, lists_object: bool = True
+) -> Any:
     return known.check(backend, "/o", "read", [principal], bound, lists_object=lists_object)
 
 
@@ -54,7 +60,9 @@ def check(known, backend, principal, *, bound=None, lists_object=True):
 @pytest.mark.parametrize("lists_object", [False, True])
 @pytest.mark.parametrize("bound", [None, inherited, lambda *_: [], lambda *_: [("/parent", "x")]])
 @pytest.mark.parametrize("principal", ["alice", "bob", "carol"])
-def test_the_answer_is_that_of_the_backend(backend, known, lists_object, bound, principal):
+def test_the_answer_is_that_of_the_backend(
+    backend: Any, known: Any, lists_object: bool, bound: Any, principal: str
+) -> None:
     expected = backend.check_permission("/o", "read", [principal], bound)
 
     for _ in range(2):
@@ -73,7 +81,9 @@ def test_the_answer_is_that_of_the_backend(backend, known, lists_object, bound, 
         ("carol", False, ["check", "check"]),
     ],
 )
-def test_what_is_known_is_not_asked_again(backend, known, principal, lists_object, asked):
+def test_what_is_known_is_not_asked_again(
+    backend: Any, known: Any, principal: str, lists_object: bool, asked: list[Any]
+) -> None:
     for _ in range(2):
         check(known, backend, principal, bound=inherited, lists_object=lists_object)
 
@@ -81,7 +91,7 @@ def test_what_is_known_is_not_asked_again(backend, known, principal, lists_objec
 
 
 @pytest.mark.clause("B-20.7")
-def test_what_was_granted_to_others_or_by_another_rule_is_asked(backend, known):
+def test_what_was_granted_to_others_or_by_another_rule_is_asked(backend: Any, known: Any) -> None:
     assert check(known, backend, "alice", lists_object=False)
 
     assert not check(known, backend, "bob", lists_object=False)
@@ -91,7 +101,7 @@ def test_what_was_granted_to_others_or_by_another_rule_is_asked(backend, known):
 
 @pytest.mark.clause("X-23")
 @pytest.mark.parametrize("changed", ["/o", "/parent"])
-def test_what_concerns_a_changed_object_is_forgotten(backend, changed):
+def test_what_concerns_a_changed_object_is_forgotten(backend: Any, changed: str) -> None:
     granted = set()
     known, sibling = KnownPermissions(granted), KnownPermissions(granted)
     check(known, backend, "alice", bound=inherited, lists_object=False)
@@ -106,7 +116,7 @@ def test_what_concerns_a_changed_object_is_forgotten(backend, changed):
 
 
 @pytest.mark.clause("D-62", "P-14.2")
-def test_aces_are_those_of_the_record_that_they_were_read_with(known):
+def test_aces_are_those_of_the_record_that_they_were_read_with(known: Any) -> None:
     known.remember("/o", {"read": {"alice"}}, timestamp=5)
 
     assert known.aces("/o", 5) == {"read": {"alice"}}
@@ -117,7 +127,7 @@ def test_aces_are_those_of_the_record_that_they_were_read_with(known):
 
 
 @pytest.mark.clause("P-14.2")
-def test_aces_that_were_read_alone_serve_any_version_until_they_are_forgotten(known):
+def test_aces_that_were_read_alone_serve_any_version_until_they_are_forgotten(known: Any) -> None:
     for forget in (lambda: known.forget("/o"), known.forget_aces):
         known.remember("/o", {})
         assert known.aces("/o", 1) == known.aces("/o", 2) == {}
@@ -140,9 +150,9 @@ def test_aces_that_were_read_alone_serve_any_version_until_they_are_forgotten(kn
     ],
 )
 def test_an_answer_is_judged_again_on_other_aces_than_it_relied_on(
-    backend, known, had, answer, is_asked
-):
-    def ask():
+    backend: Any, known: Any, had: Any, answer: bool, is_asked: bool
+) -> None:
+    def ask() -> Any:
         asked.append(True)
         return known.check(backend, "/o", "read", ["alice"], None, lists_object=True)
 
@@ -158,7 +168,7 @@ def test_an_answer_is_judged_again_on_other_aces_than_it_relied_on(
 
 
 @pytest.mark.clause("D-62", "X-3")
-def test_what_no_answer_relied_on_is_not_judged_again(known):
+def test_what_no_answer_relied_on_is_not_judged_again(known: Any) -> None:
     assert known.judge_again("/o", {"read": {"bob"}}, lambda: False)
 
 
@@ -166,21 +176,23 @@ def test_what_no_answer_relied_on_is_not_judged_again(known):
 
 
 class Administrable(Permission):
-    def check_permission(self, object_id, permission, principals, get_bound_permissions=None):
+    def check_permission(
+        self, object_id: Any, permission: Any, principals: Any, get_bound_permissions: Any = None
+    ) -> bool:
         return "admin" in principals
 
 
 class Discreet(Permission):
-    def object_permissions(self, object_id, permissions=None):
+    def object_permissions(self, object_id: Any, permissions: Any = None) -> dict[Any, Any]:
         return {}
 
 
 class Audited(Permission):
-    def add_principal_to_ace(self, object_id, permission, principal):
+    def add_principal_to_ace(self, object_id: Any, permission: Any, principal: Any) -> None:
         super().add_principal_to_ace(object_id, permission, principal)
 
 
-def timed(backend):
+def timed(backend: Any) -> Any:
     """Wrap methods as the metrics do."""
     for name in ("check_permission", "object_permissions", "write_object_permissions"):
         timer = Timer(lambda milliseconds: None)
@@ -188,7 +200,7 @@ def timed(backend):
     return backend
 
 
-def replaced(name):
+def replaced(name: Any) -> Any:
     backend = Permission()
     setattr(backend, name, lambda *args, **kwargs: None)
     return backend
@@ -213,7 +225,9 @@ def replaced(name):
         (object(), False),
     ],
 )
-def test_what_is_listed_is_judged_unless_the_check_may_say_more(backend, expected):
+def test_what_is_listed_is_judged_unless_the_check_may_say_more(
+    backend: Any, expected: bool
+) -> None:
     assert checks_what_it_lists(backend) is expected
 
 
@@ -230,7 +244,9 @@ def test_what_is_listed_is_judged_unless_the_check_may_say_more(backend, expecte
         (FaultyBackend(Permission()), False),
     ],
 )
-def test_permissions_are_written_at_once_unless_a_part_was_changed(backend, expected):
+def test_permissions_are_written_at_once_unless_a_part_was_changed(
+    backend: Any, expected: bool
+) -> None:
     assert writes_at_once(backend) is expected
 
 
@@ -245,5 +261,7 @@ def test_permissions_are_written_at_once_unless_a_part_was_changed(backend, expe
         (FaultyBackend(Permission()), False),
     ],
 )
-def test_permissions_are_taken_at_once_unless_a_part_was_changed(backend, expected):
+def test_permissions_are_taken_at_once_unless_a_part_was_changed(
+    backend: Any, expected: bool
+) -> None:
     assert takes_at_once(backend) is expected

@@ -78,7 +78,7 @@ def counted(permission: Permission) -> Iterator[list[str]]:
 def run(permission: Permission, statement: str, parameters: Any = ()) -> list[Any]:
     with permission.client.autocommit() as session:
         cursor = session.execute(statement, parameters)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.description else []  # type: ignore[attr-defined]
 
 
 def wait_for_waiters(permission: Permission) -> None:
@@ -467,8 +467,8 @@ def test_lookups_use_the_indexes(
     def explained(session: Any, statement: str, parameters: Any) -> bytes:
         if not statement.startswith("SELECT pg_advisory"):
             with populated.client.autocommit() as other:
-                other._cursor.execute(b"EXPLAIN " + bound(session, statement, parameters))
-                plans.append("\n".join(line for (line,) in other._cursor.fetchall()))
+                other._cursor.execute(b"EXPLAIN " + bound(session, statement, parameters))  # type: ignore[attr-defined]
+                plans.append("\n".join(line for (line,) in other._cursor.fetchall()))  # type: ignore[attr-defined]
         return bound(session, statement, parameters)
 
     monkeypatch.setattr(connections.PostgreSQLSession, "_bound", explained)

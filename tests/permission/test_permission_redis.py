@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis as driver
@@ -14,7 +16,7 @@ from support.redis_support import keys_of, watching_commands
 from support.services import running_redis
 
 from cliquet.cache import redis as cache_redis
-from cliquet.permission import redis
+from cliquet.permission import PermissionBase, redis
 from cliquet.permission.transfer import UserPrincipal
 from cliquet.storage import redis as storage_redis
 from cliquet.storage.exceptions import BackendError
@@ -23,19 +25,19 @@ from cliquet.testing.permission import PermissionContract
 NAMESPACE = "cliquet:permission:"
 
 
-def load(url, **settings):
+def load(url: Any, **settings: Any) -> Any:
     given = {"permission_url": url, **settings}
     return redis.load_from_config(SimpleNamespace(get_settings=lambda: given))
 
 
 @pytest.fixture
-def client(redis_url):
+def client(redis_url: str) -> Iterator[Any]:
     with driver.Redis.from_url(redis_url) as client:
         yield client
 
 
 @pytest.fixture
-def permission(client):
+def permission(client: Any) -> Any:
     return redis.Permission(client)
 
 
@@ -44,7 +46,7 @@ class TestPermission(PermissionContract):
 
 
 @pytest.mark.clause("B-16.3", "B-3.10", "S-11.1", "B-10.4")
-def test_the_configuration_names_the_server_which_is_not_asked_yet():
+def test_the_configuration_names_the_server_which_is_not_asked_yet() -> None:
     permission = load("redis://:secret@nowhere.example:7000/3")
 
     assert isinstance(permission, redis.Permission)
@@ -60,7 +62,9 @@ def test_the_configuration_names_the_server_which_is_not_asked_yet():
 
 
 @pytest.mark.clause("B-22.28", "B-15.16")
-def test_a_flush_removes_all_that_is_its_own_and_nothing_else(permission, client):
+def test_a_flush_removes_all_that_is_its_own_and_nothing_else(
+    permission: PermissionBase, client: Any
+) -> None:
     client.set("foreign", 1)
     cache_redis.Cache(client).set("key", "value")
     storage_redis.Storage(client).create("mushroom", "alice", {})
@@ -75,7 +79,7 @@ def test_a_flush_removes_all_that_is_its_own_and_nothing_else(permission, client
 
 
 @pytest.mark.clause("B-22.29", "B-15.5")
-def test_what_is_taken_back_leaves_no_key(permission, client):
+def test_what_is_taken_back_leaves_no_key(permission: PermissionBase, client: Any) -> None:
     permission.add_user_principal("alice", "group")
     permission.add_user_principal("bob", "group")
     permission.add_principal_to_ace("/o/1", "read", "alice")
@@ -94,7 +98,9 @@ ODD_NAMES = ["", ":", "1:", "a:b", "1:a:b", "a", "b", "é", "\x00", "\ud800", "*
 
 
 @pytest.mark.clause("B-22.35", "B-22.13", "B-22.41", "B-15.13")
-def test_objects_and_permissions_never_interfere_whatever_their_names(permission):
+def test_objects_and_permissions_never_interfere_whatever_their_names(
+    permission: PermissionBase,
+) -> None:
     expected = {}
     for object_id in ODD_NAMES:
         for name in ODD_NAMES:
@@ -110,7 +116,9 @@ def test_objects_and_permissions_never_interfere_whatever_their_names(permission
 
 
 @pytest.mark.clause("B-22.35", "B-21.37")
-def test_users_and_principals_never_interfere_whatever_their_names(permission):
+def test_users_and_principals_never_interfere_whatever_their_names(
+    permission: PermissionBase,
+) -> None:
     for user in ODD_NAMES:
         for principal in ODD_NAMES:
             permission.add_user_principal(user, f"{user}|{principal}")
@@ -123,7 +131,7 @@ def test_users_and_principals_never_interfere_whatever_their_names(permission):
 # Costs
 
 
-def fill(permission, number):
+def fill(permission: Any, number: Any) -> None:
     permission.flush()
     for n in range(number):
         permission.add_principal_to_ace(f"/o/{n}", "read", f"user {n}")
@@ -132,7 +140,7 @@ def fill(permission, number):
     permission.add_principal_to_ace("/o/1", "read", "alice")
 
 
-def one_of_each(permission):
+def one_of_each(permission: Any) -> None:
     permission.add_user_principal("alice", "group")
     permission.user_principals("alice")
     permission.add_principal_to_ace("/o/1", "write", "alice")
@@ -149,7 +157,9 @@ def one_of_each(permission):
 
 
 @pytest.mark.clause("B-22.12", "B-23.13")
-def test_what_one_object_or_user_costs_does_not_depend_on_the_others(permission, client):
+def test_what_one_object_or_user_costs_does_not_depend_on_the_others(
+    permission: PermissionBase, client: Any
+) -> None:
     runs = []
     # The first time, scripts are loaded.
     for number in (5, 5, 200):
@@ -185,7 +195,7 @@ BOUND = [("/o/1", "write"), ("/o/1", "read"), ("/o", "write")]
         lambda one: one.remove_principal("group"),
     ],
 )
-def test_each_call_is_one_round_trip(permission, client, call):
+def test_each_call_is_one_round_trip(permission: PermissionBase, client: Any, call: Any) -> None:
     fill(permission, 3)
     call(permission)
 
@@ -196,7 +206,7 @@ def test_each_call_is_one_round_trip(permission, client, call):
 
 
 @pytest.mark.clause("B-20.4")
-def test_the_aces_returned_by_a_write_are_those_that_are_stored(permission):
+def test_the_aces_returned_by_a_write_are_those_that_are_stored(permission: Any) -> None:
     permission.replace_object_permissions("/o/1", {"read": ["alice"], "x": ["bob"]})
 
     written = permission.write_object_permissions(
@@ -216,7 +226,7 @@ def test_the_aces_returned_by_a_write_are_those_that_are_stored(permission):
 
 @pytest.mark.clause("B-2.5", "B-22.40", "B-2.6")
 @pytest.mark.usefixtures("processes")
-def test_every_call_fails_as_a_backend_does_when_the_server_is_down():
+def test_every_call_fails_as_a_backend_does_when_the_server_is_down() -> None:
     with running_redis() as url:
         pass
     permission = load(url)
@@ -277,8 +287,8 @@ for n in itertools.count():
 
 @pytest.mark.clause("B-5.20", "B-15.17")
 def test_a_process_killed_at_any_point_leaves_both_directions_in_agreement(
-    permission, client, redis_url
-):
+    permission: PermissionBase, client: Any, redis_url: str
+) -> None:
     process = start_process(
         [sys.executable, "-c", CHURN, redis_url], stdout=subprocess.PIPE, text=True
     )
@@ -311,7 +321,7 @@ def test_a_process_killed_at_any_point_leaves_both_directions_in_agreement(
 
 
 @pytest.mark.clause("B-10.4", "B-21.35", "B-2.5")
-def test_a_thread_that_waits_too_long_for_a_connection_gets_a_backend_error(redis_url):
+def test_a_thread_that_waits_too_long_for_a_connection_gets_a_backend_error(redis_url: str) -> None:
     permission = load(redis_url, permission_pool_size=1, permission_pool_timeout=0.05)
 
     with permission._client.client(), pytest.raises(BackendError):

@@ -1,6 +1,8 @@
 """Permissions in Redis as a part of a request's transaction: the last one to write."""
 
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis as driver
@@ -8,6 +10,7 @@ from support.logged import capture_logs
 from support.services import running_redis
 
 from cliquet.connections.own_transactions import OwnTransaction
+from cliquet.permission import PermissionBase
 from cliquet.permission.known_permissions import KnownPermissions
 from cliquet.permission.redis import Permission, joining
 from cliquet.permission.redis.joining import BATCH
@@ -17,28 +20,28 @@ from cliquet.testing.transactions import request_transaction
 
 
 @pytest.fixture
-def client(redis_url):
+def client(redis_url: str) -> Iterator[Any]:
     with driver.Redis.from_url(redis_url) as client:
         yield client
 
 
 @pytest.fixture
-def permission(client):
+def permission(client: Any) -> Any:
     return Permission(client)
 
 
 class Other:
     """Another part of a transaction, that commits last but one, as a database does."""
 
-    def __init__(self, transaction, vote):
+    def __init__(self, transaction: Any, vote: Any) -> None:
         self.transaction_manager = transaction._manager
         self.tpc_vote = lambda transaction: vote()
         transaction.join(self)
 
-    def sortKey(self):  # noqa: N802
+    def sortKey(self) -> str:  # noqa: N802
         return "~~cliquet.sql"
 
-    def ignore(self, transaction):
+    def ignore(self, transaction: Any) -> None:
         pass
 
     abort = tpc_begin = commit = tpc_finish = tpc_abort = ignore
@@ -48,16 +51,18 @@ class Refusal(Exception):
     pass
 
 
-def refuse():
+def refuse() -> None:
     raise Refusal
 
 
-def locks(client):
+def locks(client: Any) -> Any:
     return client.keys("cliquet:permission:lock:*")
 
 
 @pytest.mark.clause("X-30")
-def test_nothing_is_written_before_all_others_have_committed(permission, client):
+def test_nothing_is_written_before_all_others_have_committed(
+    permission: PermissionBase, client: Any
+) -> None:
     seen = []
     with request_transaction() as request:
         permission.write_object_permissions("/o", {"read": ["alice"]}, "bob")
@@ -70,7 +75,9 @@ def test_nothing_is_written_before_all_others_have_committed(permission, client)
 
 
 @pytest.mark.clause("X-30")
-def test_nothing_is_written_when_another_does_not_commit(permission, client):
+def test_nothing_is_written_when_another_does_not_commit(
+    permission: PermissionBase, client: Any
+) -> None:
     with request_transaction() as request:
         permission.write_object_permissions("/o", {"read": ["alice"]}, "bob")
         permission.add_user_principal("alice", "group")
@@ -90,7 +97,7 @@ def test_nothing_is_written_when_another_does_not_commit(permission, client):
         lambda permission: permission.add_user_principal("alice", "group"),
     ],
 )
-def test_a_server_that_is_down_is_noticed_before_anything_is_committed(change):
+def test_a_server_that_is_down_is_noticed_before_anything_is_committed(change: Any) -> None:
     committed = []
     with running_redis() as url, driver.Redis.from_url(url) as client:
         permission = Permission(client)
@@ -105,11 +112,13 @@ def test_a_server_that_is_down_is_noticed_before_anything_is_committed(change):
 
 
 @pytest.mark.clause("X-30")
-def test_of_two_requests_the_one_that_commits_later_writes_later(permission, client):
+def test_of_two_requests_the_one_that_commits_later_writes_later(
+    permission: PermissionBase, client: Any
+) -> None:
     has_committed, may_go_on = threading.Event(), threading.Event()
 
-    def first():
-        def vote():
+    def first() -> None:
+        def vote() -> None:
             has_committed.set()
             assert may_go_on.wait(10)
 
@@ -118,7 +127,7 @@ def test_of_two_requests_the_one_that_commits_later_writes_later(permission, cli
             Other(request, vote)
             request.commit()
 
-    def second():
+    def second() -> Any:
         with request_transaction():
             change = permission.write_object_permissions("/o", {"a": ["b"]}, "second", is_new=True)
         return change.before
@@ -144,7 +153,9 @@ def test_of_two_requests_the_one_that_commits_later_writes_later(permission, cli
 
 
 @pytest.mark.clause("X-30", "B-22.10")
-def test_who_dies_before_writing_is_not_waited_for_for_ever(permission, monkeypatch):
+def test_who_dies_before_writing_is_not_waited_for_for_ever(
+    permission: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(joining, "LEASE_MS", 200)
     permission._changes.lock("of a process that is no more", ["/o"])
 
@@ -156,10 +167,12 @@ def test_who_dies_before_writing_is_not_waited_for_for_ever(permission, monkeypa
 
 @pytest.mark.clause("X-30")
 @pytest.mark.parametrize("is_released", [True, False])
-def test_who_is_overtaken_after_the_commit_writes_nothing(permission, monkeypatch, is_released):
+def test_who_is_overtaken_after_the_commit_writes_nothing(
+    permission: Any, monkeypatch: pytest.MonkeyPatch, is_released: Any
+) -> None:
     monkeypatch.setattr(joining, "LEASE_MS", 100)
 
-    def overtake():
+    def overtake() -> None:
         # Waits until the lease is over.
         with request_transaction():
             permission.write_object_permissions("/o", {"read": ["second"]}, "second", is_new=True)
@@ -181,8 +194,8 @@ def test_who_is_overtaken_after_the_commit_writes_nothing(permission, monkeypatc
 
 @pytest.mark.clause("X-30")
 def test_an_object_that_stays_locked_makes_the_request_fail_before_the_commit(
-    permission, monkeypatch
-):
+    permission: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(joining, "MAX_WAIT_SECONDS", 0.05)
     committed = []
     with request_transaction() as request:
@@ -204,7 +217,7 @@ def test_an_object_that_stays_locked_makes_the_request_fail_before_the_commit(
 
 
 @pytest.mark.clause("X-30", "B-23.19")
-def test_many_changes_are_made_in_runs(permission, client):
+def test_many_changes_are_made_in_runs(permission: PermissionBase, client: Any) -> None:
     ids = [f"/o/{n}" for n in range(2 * BATCH + 1)]
     with request_transaction():
         for object_id in ids:
@@ -219,7 +232,7 @@ def test_many_changes_are_made_in_runs(permission, client):
 
 
 @pytest.mark.clause("X-18")
-def test_a_flush_comes_before_what_follows_it(permission, client):
+def test_a_flush_comes_before_what_follows_it(permission: PermissionBase, client: Any) -> None:
     permission.add_principal_to_ace("/former", "read", "alice")
     with request_transaction():
         permission.replace_object_permissions("/lost", {"read": ["alice"]})
@@ -235,13 +248,13 @@ def test_a_flush_comes_before_what_follows_it(permission, client):
 
 @pytest.mark.clause("X-30")
 @pytest.mark.usefixtures("processes")
-def test_what_cannot_be_released_expires(monkeypatch):
+def test_what_cannot_be_released_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     with running_redis() as url, driver.Redis.from_url(url) as client:
         permission = Permission(client)
         with request_transaction() as request:
             permission.replace_object_permissions("/o", {"read": ["alice"]})
 
-            def vote():
+            def vote() -> None:
                 client.shutdown(nosave=True)
                 raise Refusal
 
@@ -251,7 +264,9 @@ def test_what_cannot_be_released_expires(monkeypatch):
 
 
 @pytest.mark.clause("X-30", "X-23")
-def test_a_request_all_of_whose_changes_are_undone_asks_nothing(permission, client):
+def test_a_request_all_of_whose_changes_are_undone_asks_nothing(
+    permission: PermissionBase, client: Any
+) -> None:
     with request_transaction() as request:
         permission.add_principal_to_ace("/o", "read", "alice")
         savepoint = request.savepoint(optimistic=True)
@@ -272,7 +287,9 @@ def test_a_request_all_of_whose_changes_are_undone_asks_nothing(permission, clie
 
 
 @pytest.mark.clause("X-30")
-def test_an_operation_sees_what_its_request_has_changed_and_keeps_its_own(permission):
+def test_an_operation_sees_what_its_request_has_changed_and_keeps_its_own(
+    permission: PermissionBase,
+) -> None:
     with request_transaction() as request:
         permission.add_principal_to_ace("/o", "read", "of the request")
         own = OwnTransaction()
@@ -291,14 +308,14 @@ def test_an_operation_sees_what_its_request_has_changed_and_keeps_its_own(permis
 @pytest.mark.parametrize("is_in_a_transaction", [False, True])
 @pytest.mark.parametrize("knows_before", [False, True])
 def test_nobody_is_refused_what_a_commit_is_about_to_give(
-    permission, is_in_a_transaction, knows_before
-):
+    permission: PermissionBase, is_in_a_transaction: bool, knows_before: bool
+) -> None:
     answers = []
 
-    def check():
+    def check() -> None:
         known = KnownPermissions()
 
-        def ask():
+        def ask() -> Any:
             return known.check(permission, "/o", "read", ["alice"], None, lists_object=knows_before)
 
         if not is_in_a_transaction:
@@ -310,7 +327,7 @@ def test_nobody_is_refused_what_a_commit_is_about_to_give(
 
     checking = threading.Thread(target=check)
 
-    def record_is_there():
+    def record_is_there() -> None:
         # Whoever sees it now asks for permissions that are not written yet.
         checking.start()
         checking.join(0.1)

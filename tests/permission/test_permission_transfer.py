@@ -6,7 +6,7 @@ from cliquet.permission import PermissionBase
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_backend_of_the_published_interface_cannot_be_copied():
+def test_a_backend_of_the_published_interface_cannot_be_copied() -> None:
     permission = PermissionBase()
 
     assert not permission.is_transferable

@@ -3,6 +3,8 @@
 It uses public names only. Its settings begin with ``bearer.``.
 """
 
+from typing import Any
+
 from pyramid.authentication import CallbackAuthenticationPolicy
 from pyramid.exceptions import ConfigurationError
 from pyramid.interfaces import IAuthenticationPolicy
@@ -16,7 +18,7 @@ whoami = Service(name="whoami", path="/whoami", description="Principals of the u
 
 
 @whoami.get(permission="private")
-def get_whoami(request):
+def get_whoami(request: Any) -> dict[str, Any]:
     return {"principals": request.effective_principals, "id": request.prefixed_userid}
 
 
@@ -24,10 +26,10 @@ def get_whoami(request):
 class BearerPolicy(CallbackAuthenticationPolicy):
     """Recognises the users that the provider recognises."""
 
-    def __init__(self, realm="Realm"):
+    def __init__(self, realm: str = "Realm") -> None:
         self.realm = realm
 
-    def unauthenticated_userid(self, request):
+    def unauthenticated_userid(self, request: Any) -> Any:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer":
             return None
@@ -40,27 +42,27 @@ class BearerPolicy(CallbackAuthenticationPolicy):
                 cache.set(f"bearer:{token}", userid, ttl)
         return userid
 
-    def forget(self, request):
+    def forget(self, request: Any) -> list[Any]:
         return [("WWW-Authenticate", f'Bearer realm="{self.realm}"')]
 
 
 class Provider:
     """What a server elsewhere would answer."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.is_well = True
         self.asked = []
 
-    def verify(self, token):
+    def verify(self, token: Any) -> Any:
         self.asked.append(token)
         return token.removeprefix("token-") if token.startswith("token-") else None
 
 
-def get_user_info(request):
+def get_user_info(request: Any) -> dict[str, Any]:
     return {"id": request.prefixed_userid, "plan": "free"}
 
 
-def includeme(config):
+def includeme(config: Any) -> None:
     registry = config.registry
     if not hasattr(registry, "heartbeats"):
         raise ConfigurationError("cliquet must be initialized before cliquet_bearer")

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 class Provider:
@@ -18,7 +20,7 @@ class Provider:
 
     client_id, client_secret = "0123456789", "12e4"
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.tokens = {
             "of-ann": ("ann", ["profile", "sync"]),
             "of-bob": ("bob", ["profile"]),
@@ -29,11 +31,11 @@ class Provider:
         self.asked = []
         self.uri = None
 
-    def verified(self):
+    def verified(self) -> list[Any]:
         """Return the tokens that it was asked to verify."""
         return [body["token"] for path, body in self.asked if path == "/v1/verify"]
 
-    def answer(self, path, body):
+    def answer(self, path: str, body: Any) -> Any:
         self.asked.append((path, body))
         if not self.is_well:
             return 503, {"errno": 201}
@@ -52,18 +54,18 @@ class Provider:
 
 
 @contextlib.contextmanager
-def running_provider():
+def running_provider() -> Iterator[Any]:
     """Give a provider that listens at its `uri`."""
     provider = Provider()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
+        def do_GET(self) -> None:
             self._answer(None)
 
-        def do_POST(self):
+        def do_POST(self) -> None:
             self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
-        def _answer(self, body):
+        def _answer(self, body: Any) -> None:
             status, answer = provider.answer(self.path, body)
             content = json.dumps(answer).encode()
             self.send_response(status)
@@ -72,11 +74,11 @@ def running_provider():
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *args):
+        def log_message(self, *args: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    provider.uri = f"http://127.0.0.1:{server.server_port}"
+    provider.uri = f"http://127.0.0.1:{server.server_port}"  # type: ignore[assignment]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

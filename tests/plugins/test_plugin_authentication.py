@@ -1,9 +1,12 @@
 """A plug-in that brings an authentication policy, a heartbeat, a capability and a setting."""
 
+from typing import Any
+
 import bearer
 import pytest
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.authorization import AuthorizationPolicy
@@ -25,18 +28,18 @@ class Basket(resource.ShareableResource):
     pass
 
 
-def as_(user):
+def as_(user: Any) -> dict[str, Any]:
     return {"Authorization": f"Bearer token-{user}"}
 
 
 @pytest.fixture
-def app():
+def app() -> TestApp:
     settings = {**SETTINGS, "basket_create_principals": "system.Authenticated"}
     return make_app([Mushroom, Basket], settings=settings)
 
 
 @pytest.mark.clause("S-16.8", "S-16.9")
-def test_users_of_the_policy_have_records_of_their_own(app):
+def test_users_of_the_policy_have_records_of_their_own(app: TestApp) -> None:
     created = app.post_json("/v0/mushrooms", {"data": {}}, headers=as_("alice")).json["data"]
 
     assert app.get("/v0/mushrooms", headers=as_("alice")).json["data"] == [created]
@@ -47,7 +50,7 @@ def test_users_of_the_policy_have_records_of_their_own(app):
 
 
 @pytest.mark.clause("S-16.8")
-def test_a_token_is_checked_once_then_found_in_the_cache(app):
+def test_a_token_is_checked_once_then_found_in_the_cache(app: TestApp) -> None:
     for _ in range(3):
         app.get("/v0/mushrooms", headers=as_("alice"))
 
@@ -55,7 +58,7 @@ def test_a_token_is_checked_once_then_found_in_the_cache(app):
 
 
 @pytest.mark.clause("S-16.8")
-def test_without_cache_backend_the_provider_is_asked():
+def test_without_cache_backend_the_provider_is_asked() -> None:
     app = make_app([Mushroom], settings={**SETTINGS, "cache_backend": ""})
 
     app.get("/v0/mushrooms", headers=as_("alice"))
@@ -66,7 +69,7 @@ def test_without_cache_backend_the_provider_is_asked():
 
 
 @pytest.mark.clause("P-20.1", "S-16.8")
-def test_a_token_that_is_not_recognised_gets_the_challenges_of_all_policies(app):
+def test_a_token_that_is_not_recognised_gets_the_challenges_of_all_policies(app: TestApp) -> None:
     response = app.get("/v0/mushrooms", headers={"Authorization": "Bearer forged"}, status=401)
 
     assert response.headers.getall("WWW-Authenticate") == [
@@ -76,7 +79,7 @@ def test_a_token_that_is_not_recognised_gets_the_challenges_of_all_policies(app)
 
 
 @pytest.mark.clause("P-3.2", "P-5.8", "P-35.12")
-def test_an_included_plugin_replaces_what_the_root_says_of_the_user(app):
+def test_an_included_plugin_replaces_what_the_root_says_of_the_user(app: TestApp) -> None:
     described = app.get("/v0/", headers=as_("alice")).json
 
     assert described["user"] == {"id": "bearer:alice", "plan": "free"}
@@ -84,7 +87,7 @@ def test_an_included_plugin_replaces_what_the_root_says_of_the_user(app):
 
 @pytest.mark.clause("P-4.5", "P-6.4", "S-16.8")
 @pytest.mark.parametrize(("is_well", "status"), [(True, 200), (False, 503)])
-def test_a_heartbeat_is_added(app, is_well, status):
+def test_a_heartbeat_is_added(app: TestApp, is_well: bool, status: int) -> None:
     app.app.registry.provider.is_well = is_well
 
     response = app.get("/v0/__heartbeat__", status=status)
@@ -94,7 +97,7 @@ def test_a_heartbeat_is_added(app, is_well, status):
 
 
 @pytest.mark.clause("P-6.1", "P-35.18")
-def test_a_capability_may_have_members_that_are_any_iterable(app):
+def test_a_capability_may_have_members_that_are_any_iterable(app: TestApp) -> None:
     expected = {
         "description": "Bearer tokens",
         "url": "https://bearer.example",
@@ -108,7 +111,7 @@ def test_a_capability_may_have_members_that_are_any_iterable(app):
 
 
 @pytest.mark.clause("P-6.3", "P-4.6", "P-4.12")
-def test_settings_become_public_under_the_names_that_were_given(app):
+def test_settings_become_public_under_the_names_that_were_given(app: TestApp) -> None:
     shown = app.get("/v0/").json["settings"]
 
     assert shown["bearer.scope"] == "profile"
@@ -117,7 +120,7 @@ def test_settings_become_public_under_the_names_that_were_given(app):
 
 
 @pytest.mark.clause("S-16.8")
-def test_the_plugin_cannot_come_before_the_library():
+def test_the_plugin_cannot_come_before_the_library() -> None:
     config = Configurator(settings=dict(MEMORY_BACKENDS))
 
     with pytest.raises(ConfigurationError, match="must be initialized before"):
@@ -125,7 +128,7 @@ def test_the_plugin_cannot_come_before_the_library():
 
 
 @pytest.mark.clause("P-35.1", "P-5.13")
-def test_principals_of_the_request_are_all_listed(app):
+def test_principals_of_the_request_are_all_listed(app: TestApp) -> None:
     app.app.registry.permission.add_user_principal("bearer:alice", "group:pickers")
 
     told = app.get("/v0/whoami", headers=as_("alice")).json
@@ -141,7 +144,7 @@ def test_principals_of_the_request_are_all_listed(app):
 
 
 @pytest.mark.clause("S-16.8", "P-25.2")
-def test_a_group_of_a_user_of_the_policy_may_read_what_is_shared_with_it(app):
+def test_a_group_of_a_user_of_the_policy_may_read_what_is_shared_with_it(app: TestApp) -> None:
     shared = {"data": {}, "permissions": {"read": ["group:pickers"]}}
     record = app.post_json("/v0/baskets", shared, headers=as_("alice")).json["data"]
     url = f"/v0/baskets/{record['id']}"
@@ -157,7 +160,7 @@ class GreedyPolicy(AuthorizationPolicy):
 
     seen: list = []
 
-    def permits(self, context, principals, permission):
+    def permits(self, context: Any, principals: Any, permission: Any) -> Any:
         assert type(principals) is list
         self.seen.append(sorted(principals))
         allowed = super().permits(context, principals, permission)
@@ -165,12 +168,12 @@ class GreedyPolicy(AuthorizationPolicy):
         principals.append("system.Nobody")
         return allowed
 
-    def get_bound_permissions(self, object_uri, permission):
+    def get_bound_permissions(self, object_uri: Any, permission: Any) -> list[Any]:
         return [(object_uri, permission), ("/baskets", "admin")]
 
 
 @pytest.mark.clause("P-35.2", "P-25.4", "S-16.6")
-def test_a_policy_may_change_the_principals_and_inherit_permissions():
+def test_a_policy_may_change_the_principals_and_inherit_permissions() -> None:
     policy = f"{__name__}.GreedyPolicy"
     app = make_app([Basket], settings={**SETTINGS, "multiauth.authorization_policy": policy})
     permission = app.app.registry.permission
@@ -189,7 +192,7 @@ def test_a_policy_may_change_the_principals_and_inherit_permissions():
     assert len(GreedyPolicy.seen) == 4
 
 
-def test_the_plugin_s_own_defaults_do_not_win_over_settings():
+def test_the_plugin_s_own_defaults_do_not_win_over_settings() -> None:
     app = make_app(settings={**SETTINGS, "bearer.scope": "all"})
 
     assert app.get("/v0/").json["settings"]["bearer.scope"] == "all"

@@ -1,6 +1,8 @@
 """A plug-in whose users a provider elsewhere knows, as those of Firefox Accounts (S-16.8)."""
 
 import time
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,6 +11,7 @@ from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 from servers.processes import free_port
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet.testing.web import MEMORY_BACKENDS, basic_auth, make_app
 
@@ -18,11 +21,11 @@ URL = "/v0/mushrooms"
 BODY = {"data": {"name": "cep"}}
 
 
-def as_(token):
+def as_(token: Any) -> dict[str, Any]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def settings_of(provider, **more):
+def settings_of(provider: Any, **more: Any) -> dict[Any, Any]:
     return {
         "includes": "oauth_accounts",
         "multiauth.policies": "fxa",
@@ -36,19 +39,19 @@ def settings_of(provider, **more):
 
 
 @pytest.fixture
-def provider():
+def provider() -> Iterator[Any]:
     with running_provider() as provider:
         yield provider
 
 
 @pytest.fixture
-def app(provider):
+def app(provider: Any) -> TestApp:
     return make_app([Mushroom], settings=settings_of(provider))
 
 
 @pytest.mark.clause("S-16.4", "H-5.2", "H-4.10", "S-16.1")
 @pytest.mark.setting("includes", "multiauth.policies")
-def test_users_of_the_provider_have_records_of_their_own(app):
+def test_users_of_the_provider_have_records_of_their_own(app: TestApp) -> None:
     created = app.post_json(URL, BODY, headers=as_("of-ann"), status=201).json["data"]
 
     assert app.get(URL, headers=as_("of-ann")).json["data"] == [created]
@@ -60,7 +63,9 @@ def test_users_of_the_provider_have_records_of_their_own(app):
 
 
 @pytest.mark.parametrize("token", ["forged", "of-mail", "of-nothing", "é"])
-def test_a_token_that_is_refused_or_of_another_scope_is_no_credential(app, provider, token):
+def test_a_token_that_is_refused_or_of_another_scope_is_no_credential(
+    app: TestApp, provider: Any, token: str
+) -> None:
     headers = {"Authorization": f"Bearer {token}".encode().decode("latin-1")}
 
     refused = app.get(URL, headers=headers, status=401)
@@ -71,13 +76,15 @@ def test_a_token_that_is_refused_or_of_another_scope_is_no_credential(app, provi
 
 
 @pytest.mark.parametrize(("scope", "status"), [("profile sync", 200), ("profile mail", 401)])
-def test_the_required_scope_is_a_setting_of_the_plugin(provider, scope, status):
+def test_the_required_scope_is_a_setting_of_the_plugin(
+    provider: Any, scope: str, status: int
+) -> None:
     app = make_app([Mushroom], settings=settings_of(provider, required_scope=scope))
 
     app.get(URL, headers=as_("of-ann"), status=status)
 
 
-def test_a_verification_is_kept_in_the_cache_until_it_expires(provider):
+def test_a_verification_is_kept_in_the_cache_until_it_expires(provider: Any) -> None:
     app = make_app([Mushroom], settings=settings_of(provider, cache_ttl_seconds=0.3))
 
     app.get(URL, headers=as_("of-ann"))
@@ -96,7 +103,7 @@ def test_a_verification_is_kept_in_the_cache_until_it_expires(provider):
 
 
 @pytest.mark.parametrize("backend", ["cliquet.cache.memory", ""])
-def test_a_request_has_its_token_verified_once_at_most(provider, backend):
+def test_a_request_has_its_token_verified_once_at_most(provider: Any, backend: str) -> None:
     settings = {**settings_of(provider), "cache_backend": backend}
     app = make_app([Mushroom], settings=settings)
 
@@ -105,7 +112,7 @@ def test_a_request_has_its_token_verified_once_at_most(provider, backend):
     assert provider.verified() == ["of-ann"]
 
 
-def test_a_batch_has_each_token_verified_once(app, provider):
+def test_a_batch_has_each_token_verified_once(app: TestApp, provider: Any) -> None:
     requests = [{"path": "/", "headers": as_(f"of-{user}")} for user in ("ann", "bob") * 3]
     requests.append({"path": "/"})
 
@@ -119,7 +126,7 @@ def test_a_batch_has_each_token_verified_once(app, provider):
 @pytest.mark.clause("H-26.10", "P-20.3", "D-38")
 @pytest.mark.setting("retry_after_seconds")
 @pytest.mark.parametrize("way", ["answers 503", "is not there"])
-def test_while_the_provider_is_down_clients_are_told_to_come_back(provider, way):
+def test_while_the_provider_is_down_clients_are_told_to_come_back(provider: Any, way: str) -> None:
     settings = {**settings_of(provider), "retry_after_seconds": 7}
     if way == "is not there":
         settings["fxa-oauth.oauth_uri"] = f"http://127.0.0.1:{free_port()}"
@@ -147,7 +154,9 @@ def test_while_the_provider_is_down_clients_are_told_to_come_back(provider, way)
 
 @pytest.mark.clause("P-4.5", "P-6.4")
 @pytest.mark.parametrize("is_well", [True, False])
-def test_the_heartbeat_tells_how_the_provider_is(app, provider, is_well):
+def test_the_heartbeat_tells_how_the_provider_is(
+    app: TestApp, provider: Any, is_well: bool
+) -> None:
     provider.is_well = is_well
 
     told = app.get("/v0/__heartbeat__", status=200 if is_well else 503).json
@@ -156,14 +165,16 @@ def test_the_heartbeat_tells_how_the_provider_is(app, provider, is_well):
     assert told["storage"] is True
 
 
-def test_the_heartbeat_notices_a_provider_that_is_not_there(provider):
+def test_the_heartbeat_notices_a_provider_that_is_not_there(provider: Any) -> None:
     settings = settings_of(provider, oauth_uri=f"http://127.0.0.1:{free_port()}")
 
     assert make_app(settings=settings).get("/v0/__heartbeat__", status=503).json["oauth"] is False
 
 
 @pytest.mark.clause("S-1.12", "S-23.3", "S-2.5", "S-23.5", "P-2.9")
-def test_its_settings_have_defaults_and_keep_what_looks_like_a_number(app, provider):
+def test_its_settings_have_defaults_and_keep_what_looks_like_a_number(
+    app: TestApp, provider: Any
+) -> None:
     settings = app.app.registry.settings
 
     assert settings["fxa-oauth.cache_ttl_seconds"] == 300
@@ -173,7 +184,9 @@ def test_its_settings_have_defaults_and_keep_what_looks_like_a_number(app, provi
 
 
 @pytest.mark.clause("S-1.4", "S-1.12")
-def test_the_environment_reaches_its_settings(monkeypatch, provider):
+def test_the_environment_reaches_its_settings(
+    monkeypatch: pytest.MonkeyPatch, provider: Any
+) -> None:
     monkeypatch.setenv("FXA_OAUTH_CLIENT_SECRET", "007")
     monkeypatch.setenv("CLIQUET_FXA_OAUTH_RELIER_ENABLED", "false")
 
@@ -184,7 +197,7 @@ def test_the_environment_reaches_its_settings(monkeypatch, provider):
     assert "fxa" not in app.get("/v0/").json["capabilities"]
 
 
-def test_it_refuses_to_be_included_before_the_library(provider):
+def test_it_refuses_to_be_included_before_the_library(provider: Any) -> None:
     config = Configurator(settings={**MEMORY_BACKENDS, **settings_of(provider)})
 
     with pytest.raises(ConfigurationError, match="must be initialized before"):
@@ -195,7 +208,9 @@ def test_it_refuses_to_be_included_before_the_library(provider):
 
 
 @pytest.mark.clause("P-35.3", "P-35.4")
-def test_a_user_logs_in_at_the_provider_and_comes_back_with_a_token(app, provider):
+def test_a_user_logs_in_at_the_provider_and_comes_back_with_a_token(
+    app: TestApp, provider: Any
+) -> None:
     back = {"redirect": "https://app.example.org/#token="}
 
     sent = app.get("/v0/fxa-oauth/login", params=back, status=302).location
@@ -227,13 +242,15 @@ def test_a_user_logs_in_at_the_provider_and_comes_back_with_a_token(app, provide
         ("token", {"code": "good", "state": "a"}, "state in querystring: unknown or expired"),
     ],
 )
-def test_faults_of_its_views_are_answered_as_those_of_the_library(app, path, params, message):
+def test_faults_of_its_views_are_answered_as_those_of_the_library(
+    app: TestApp, path: str, params: Any, message: str
+) -> None:
     answer = app.get(f"/v0/fxa-oauth/{path}", params=params, status=400).json
 
     assert (answer["errno"], answer["message"]) == (107, message)
 
 
-def test_its_parameters_are_shown(app, provider):
+def test_its_parameters_are_shown(app: TestApp, provider: Any) -> None:
     shown = app.get("/v0/fxa-oauth/params").json
 
     assert shown == {"client_id": "0123456789", "oauth_uri": provider.uri}

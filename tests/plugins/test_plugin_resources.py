@@ -5,6 +5,7 @@ Its views make the application's resources by hand, as published plug-ins do.
 
 import json
 import uuid
+from typing import Any
 
 import colander
 import pytest
@@ -29,25 +30,25 @@ class File(resource.ShareableResource):
 
     mapping = FileSchema()
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> str:
         # Called from the constructor, before the request is set.
         assert not hasattr(self, "request")
         self.shelf = request.matchdict["shelf"]
         return f"/shelves/{self.shelf}"
 
 
-def uri_of(request):
+def uri_of(request: Any) -> str:
     return f"/shelves/{request.matchdict['shelf']}/files/{request.matchdict['id']}"
 
 
-def make_by_hand(request):
+def make_by_hand(request: Any) -> Any:
     context = RouteFactory(request)
-    context.get_permission_object_id = lambda request, id=None: uri_of(request)
+    context.get_permission_object_id = lambda request, id=None: uri_of(request)  # type: ignore[assignment]
     request.current_resource_name = "file"
     return File(request, context)
 
 
-def save(request):
+def save(request: Any) -> Any:
     """Patch the record, or create it."""
     document = {"data": {"attachment": {"location": "/files/1"}}}
     backup = request.body, request.validated, request.matched_route.pattern
@@ -62,13 +63,13 @@ def save(request):
         request.body, request.validated, request.matched_route.pattern = backup
 
 
-def show(request):
+def show(request: Any) -> Any:
     by_hand = make_by_hand(request)
     assert by_hand.record_id == request.matchdict["id"]
     return by_hand.get()
 
 
-def log(request):
+def log(request: Any) -> Any:
     """Write beside the record, without endpoint."""
     by_hand = make_by_hand(request)
     created = by_hand.model.create_record({"id": request.matchdict["id"], "log": True})
@@ -76,7 +77,7 @@ def log(request):
 
 
 @pytest.fixture(params=["json", "multipart", "no body"])
-def body(request):
+def body(request: pytest.FixtureRequest) -> Any:
     """What a client may send to the plug-in."""
     boundary = b"--x\r\nContent-Disposition: form-data; name=f\r\n\r\n1\r\n--x--"
     return {
@@ -87,14 +88,14 @@ def body(request):
 
 
 @pytest.fixture(params=[None, colander.MappingSchema], ids=["no schema", "schema"])
-def app(request):
+def app(request: pytest.FixtureRequest) -> Any:
     service = Service("attachment", "/shelves/{shelf}/files/{id}/attachment")
     service.add_view("POST", save, permission="private", schema=request.param)
     service.add_view("GET", show, permission="private")
     service.add_view("PUT", log, permission="private")
     seen = []
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.add_cornice_service(service)
         config.add_subscriber(seen.append, events.ResourceChanged)
 
@@ -112,7 +113,7 @@ def app(request):
 
 
 @pytest.mark.clause("P-35.13", "P-9.11", "P-11.1")
-def test_a_resource_by_hand_patches_a_record(app, body):
+def test_a_resource_by_hand_patches_a_record(app: Any, body: Any) -> None:
     files = "/v0/shelves/a/files"
     record = app.post_json(files, {"data": {"title": "t"}}, headers=BOB).json["data"]
     content, content_type = body
@@ -129,7 +130,7 @@ def test_a_resource_by_hand_patches_a_record(app, body):
 
 
 @pytest.mark.clause("P-35.13", "P-14.5")
-def test_a_resource_by_hand_creates_a_record_and_its_permissions(app, body):
+def test_a_resource_by_hand_creates_a_record_and_its_permissions(app: Any, body: Any) -> None:
     record_id = str(uuid.uuid4())
     content, content_type = body
 
@@ -144,7 +145,7 @@ def test_a_resource_by_hand_creates_a_record_and_its_permissions(app, body):
 
 
 @pytest.mark.clause("P-35.13", "P-21.3")
-def test_a_resource_by_hand_reads_a_record(app):
+def test_a_resource_by_hand_reads_a_record(app: Any) -> None:
     record = app.post_json("/v0/shelves/a/files", {"data": {"title": "t"}}, headers=BOB).json
 
     response = app.get(URL.format(**record["data"]), headers=BOB)
@@ -156,7 +157,7 @@ def test_a_resource_by_hand_reads_a_record(app):
 
 
 @pytest.mark.clause("P-35.13", "P-35.12", "P-11.4")
-def test_the_model_and_the_event_of_a_resource_by_hand(app):
+def test_the_model_and_the_event_of_a_resource_by_hand(app: Any) -> None:
     record_id = str(uuid.uuid4())
 
     answer = app.put(URL.format(id=record_id), headers=BOB).json
@@ -173,19 +174,19 @@ def test_the_model_and_the_event_of_a_resource_by_hand(app):
 class JudgedByHand(RouteFactory):
     """Asks for what it wants, on a service that is no resource."""
 
-    def __init__(self, request):
+    def __init__(self, request: Any) -> None:
         super().__init__(request)
         self.required_permission = "write"
 
-    def get_permission_object_id(self, request, record_id=None):
+    def get_permission_object_id(self, request: Any, record_id: Any = None) -> Any:
         return uri_of(request)
 
 
 @pytest.mark.clause("P-35.13", "P-25.10")
-def test_a_context_that_was_judged_by_hand_is_not_judged_again(app):
+def test_a_context_that_was_judged_by_hand_is_not_judged_again(app: Any) -> None:
     record_id = str(uuid.uuid4())
 
-    def view(request):
+    def view(request: Any) -> Any:
         request.validated = {"data": {"title": "made"}}
         request.current_resource_name = "file"
         return File(request, JudgedByHand(request)).put()
@@ -201,10 +202,10 @@ def test_a_context_that_was_judged_by_hand_is_not_judged_again(app):
 
 
 @pytest.mark.clause("P-35.12", "P-5.6")
-def test_the_service_follows_the_pattern_of_the_matched_route():
+def test_the_service_follows_the_pattern_of_the_matched_route() -> None:
     from cliquet import utils
 
-    def view(request):
+    def view(request: Any) -> dict[str, Any]:
         # Routes belong to the application: what is changed is put back.
         pattern = request.matched_route.pattern
         request.matched_route.pattern = "v0/mushrooms/{id}"
@@ -224,13 +225,13 @@ def test_the_service_follows_the_pattern_of_the_matched_route():
 
 
 @pytest.mark.clause("P-35.14", "P-4.10")
-def test_routes_and_services_have_the_name_of_the_resource():
+def test_routes_and_services_have_the_name_of_the_resource() -> None:
     names = []
 
     class Mushroom(resource.UserResource):
         pass
 
-    def view(request):
+    def view(request: Any) -> dict[Any, Any]:
         names.append(request.route_path("mushroom-collection"))
         names.append(request.route_path("mushroom-record", id="a"))
         names.extend(request.registry.cornice_services)
@@ -248,7 +249,7 @@ def test_routes_and_services_have_the_name_of_the_resource():
 
 
 @pytest.mark.clause("P-35.15")
-def test_backends_take_positional_arguments():
+def test_backends_take_positional_arguments() -> None:
     registry = make_app().app.registry
 
     created = registry.storage.create("", "__attachments__", {"location": "/files/1"})
@@ -266,7 +267,7 @@ def test_backends_take_positional_arguments():
 
 
 @pytest.mark.clause("P-35.17")
-def test_a_memory_cache_needs_no_argument():
+def test_a_memory_cache_needs_no_argument() -> None:
     from cliquet.cache.memory import Cache
 
     cache = Cache()
@@ -278,13 +279,13 @@ def test_a_memory_cache_needs_no_argument():
 
 
 @pytest.mark.clause("P-35.18")
-def test_listeners_may_be_given_as_a_tuple(monkeypatch):
+def test_listeners_may_be_given_as_a_tuple(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
     import types
 
     seen = []
     module = types.ModuleType("recording_listener")
-    module.load_from_config = lambda config, prefix: seen.append
+    module.load_from_config = lambda config, prefix: seen.append  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "recording_listener", module)
 
     class Mushroom(resource.UserResource):

@@ -2,10 +2,12 @@
 
 import datetime
 import decimal
+from typing import Any
 
 import colander
 import cornice
 import pytest
+from webtest import TestApp
 
 from cliquet import Service, utils
 from cliquet.authorization import RouteFactory
@@ -16,15 +18,15 @@ BOB = basic_auth("mat", "1")
 BOB_ID = "basicauth:9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"
 
 
-def serve(*services, **kwargs):
-    def configure(config):
+def serve(*services: Any, **kwargs: Any) -> TestApp:
+    def configure(config: Any) -> None:
         for service in services:
             config.add_cornice_service(service)
 
     return make_app(configure=configure, **kwargs)
 
 
-def attachment_service(factory):
+def attachment_service(factory: Any) -> Any:
     service = Service("attachment", "/files/{id}/attachment", factory=factory)
     service.add_view("POST", lambda request: {"stored": True}, permission="attach")
     return service
@@ -33,7 +35,7 @@ def attachment_service(factory):
 class AttachmentFactory(RouteFactory):
     """Says by hand what the permission is on."""
 
-    def __init__(self, request):
+    def __init__(self, request: Any) -> None:
         super().__init__(request)
         self.resource_name = "file"
         self.permission_object_id = f"/files/{request.matchdict['id']}"
@@ -43,7 +45,7 @@ class AttachmentFactory(RouteFactory):
 @pytest.mark.clause("P-7.7")
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), (BOB, 403)])
 @pytest.mark.parametrize("settings", [{}, {"permission_backend": ""}], ids=["backend", "none"])
-def test_a_permission_that_nobody_has_is_refused(headers, status, settings):
+def test_a_permission_that_nobody_has_is_refused(headers: Any, status: int, settings: Any) -> None:
     app = serve(attachment_service(RouteFactory), settings=settings)
 
     app.post("/v0/files/a/attachment", headers=headers, status=status)
@@ -51,7 +53,7 @@ def test_a_permission_that_nobody_has_is_refused(headers, status, settings):
 
 @pytest.mark.clause("P-7.7", "P-25.10")
 @pytest.mark.parametrize("permission", ["attach", "dynamic"])
-def test_a_permission_on_what_the_context_names_is_granted_to_who_has_it(permission):
+def test_a_permission_on_what_the_context_names_is_granted_to_who_has_it(permission: str) -> None:
     service = Service("attachment", "/files/{id}/attachment", factory=AttachmentFactory)
     service.add_view("POST", lambda request: {"stored": True}, permission=permission)
     app = serve(service)
@@ -63,10 +65,10 @@ def test_a_permission_on_what_the_context_names_is_granted_to_who_has_it(permiss
 
 
 @pytest.mark.clause("P-34.24", "P-35.13")
-def test_a_context_on_what_is_no_resource_keeps_its_defaults():
+def test_a_context_on_what_is_no_resource_keeps_its_defaults() -> None:
     contexts = []
 
-    def view(request):
+    def view(request: Any) -> Any:
         contexts.append(RouteFactory(request))
         return {}
 
@@ -83,15 +85,15 @@ def test_a_context_on_what_is_no_resource_keeps_its_defaults():
     assert context.check_permission("read", ["system.Everyone"]) is False
 
 
-def refuse(request):
+def refuse(request: Any) -> None:
     """Add a fault, as validators of Cornice 1 did."""
     request.errors.add("querystring", "size", "too large")
 
 
 @pytest.mark.clause("P-35.4", "P-19.6")
 @pytest.mark.parametrize("argument", ["request", "errors"])
-def test_a_plain_cornice_service_may_answer_with_the_json_errors(argument):
-    def handler(request):
+def test_a_plain_cornice_service_may_answer_with_the_json_errors(argument: str) -> None:
+    def handler(request: Any) -> Any:
         return json_error_handler(request if argument == "request" else request.errors)
 
     service = cornice.Service("plain", "/plain", error_handler=handler)
@@ -114,7 +116,7 @@ LOCATIONS = ["body", "querystring", "url", "header", "headers", "path", "cookies
 
 @pytest.mark.clause("P-35.5", "P-35.7")
 @pytest.mark.parametrize("location", LOCATIONS)
-def test_a_fault_anywhere_is_a_400(location):
+def test_a_fault_anywhere_is_a_400(location: Any) -> None:
     service = Service("plain", "/plain")
     service.add_view("GET", lambda r: raise_invalid(r, location=location, name="a", code=3))
 
@@ -127,7 +129,7 @@ def test_a_fault_anywhere_is_a_400(location):
 
 
 @pytest.mark.clause("P-35.6", "P-34.12")
-def test_a_description_may_be_bytes():
+def test_a_description_may_be_bytes() -> None:
     service = Service("plain", "/plain")
     service.add_view("GET", lambda r: raise_invalid(r, name="a", description="é".encode()))
 
@@ -137,7 +139,7 @@ def test_a_description_may_be_bytes():
 
 
 class Thing:
-    def __str__(self):
+    def __str__(self) -> str:
         return "a thing"
 
 
@@ -155,7 +157,9 @@ class Thing:
     ],
     ids=lambda value: type(value.get("a")).__name__,
 )
-def test_views_may_return_what_has_no_json_form(value, shown):
+def test_views_may_return_what_has_no_json_form(
+    value: dict[str, Any], shown: dict[str, Any]
+) -> None:
     service = Service("plain", "/plain")
     service.add_view("GET", lambda request: value)
 
@@ -182,7 +186,7 @@ class Query(colander.MappingSchema):
 
 
 @pytest.mark.clause("P-35.3")
-def test_a_schema_of_the_query_string_and_the_headers():
+def test_a_schema_of_the_query_string_and_the_headers() -> None:
     service = Service("search", "/search")
     service.add_view("GET", lambda request: request.validated, schema=Query)
     app = serve(service)
@@ -198,24 +202,24 @@ def test_a_schema_of_the_query_string_and_the_headers():
 class Searches:
     """Views of a class, with a validator among its methods."""
 
-    def __init__(self, request, context=None):
+    def __init__(self, request: Any, context: Any = None) -> None:
         self.request = request
 
-    def alone(self, request):
+    def alone(self, request: Any) -> None:
         request.validated["seen"] = ["method"]
 
-    def keywords(self, request, **kwargs):
+    def keywords(self, request: Any, **kwargs: Any) -> None:
         request.validated["seen"] = [sorted(kwargs["schema"].__name__)[0]]
 
-    def get(self):
+    def get(self) -> Any:
         return {"seen": self.request.validated["seen"]}
 
 
-def alone(request):
+def alone(request: Any) -> None:
     request.validated["seen"] = ["function"]
 
 
-def with_keywords(request, **kwargs):
+def with_keywords(request: Any, **kwargs: Any) -> None:
     request.validated["seen"] = ["keywords", kwargs["renderer"]]
 
 
@@ -229,7 +233,7 @@ def with_keywords(request, **kwargs):
         ("keywords", ["Q"]),
     ],
 )
-def test_validators_take_the_request_alone_or_keywords_too(validator, seen):
+def test_validators_take_the_request_alone_or_keywords_too(validator: Any, seen: list[Any]) -> None:
     service = Service("search", "/search")
     service.add_view("GET", "get", klass=Searches, validators=(validator,), schema=Query)
 
@@ -237,7 +241,7 @@ def test_validators_take_the_request_alone_or_keywords_too(validator, seen):
 
 
 @pytest.mark.clause("P-35.3", "P-35.6")
-def test_validators_of_several_views_of_one_method_too():
+def test_validators_of_several_views_of_one_method_too() -> None:
     service = Service("search", "/search")
     for media_type in ("application/json", "text/csv"):
         service.add_view(
@@ -256,7 +260,7 @@ def test_validators_of_several_views_of_one_method_too():
 
 
 @pytest.mark.clause("P-35.3")
-def test_validators_run_after_the_schema_and_even_where_it_found_faults():
+def test_validators_run_after_the_schema_and_even_where_it_found_faults() -> None:
     service = Service("search", "/search")
     service.add_view("GET", lambda request: {}, schema=Query, validators=(refuse,))
 
@@ -270,13 +274,13 @@ def test_validators_run_after_the_schema_and_even_where_it_found_faults():
 
 @pytest.mark.clause("P-35.10")
 @pytest.mark.parametrize("value", [b"caf\xc3\xa9", "café"])
-def test_header_values_may_be_bytes_or_text(value):
+def test_header_values_may_be_bytes_or_text(value: bytes | str) -> None:
     assert utils.decode_header(value) == "café"
     assert utils.encode_header(value) == "café"
 
 
-def echo_service():
-    def view(request):
+def echo_service() -> Any:
+    def view(request: Any) -> Any:
         return {
             "body": request.body.decode(),
             "type": request.content_type,
@@ -300,8 +304,10 @@ def echo_service():
         ({}, ""),
     ],
 )
-def test_the_body_of_a_subrequest_is_a_dictionary_text_bytes_or_absent(given, body):
-    def view(request):
+def test_the_body_of_a_subrequest_is_a_dictionary_text_bytes_or_absent(
+    given: Any, body: str
+) -> None:
+    def view(request: Any) -> Any:
         subrequest = utils.build_request(
             request, {"method": "POST", "path": "/echo", "headers": {"X-Name": b"caf\xc3"}, **given}
         )
@@ -320,15 +326,15 @@ def test_the_body_of_a_subrequest_is_a_dictionary_text_bytes_or_absent(given, bo
 
 
 @pytest.mark.clause("P-35.12", "P-5.14")
-def test_attributes_of_requests_and_subrequests_can_be_assigned():
-    def view(request):
+def test_attributes_of_requests_and_subrequests_can_be_assigned() -> None:
+    def view(request: Any) -> Any:
         subrequest = utils.build_request(request, {"path": "/echo"})
         seen = {"shared": subrequest.bound_data is request.bound_data}
         for number, target in enumerate((request, subrequest)):
             target.validated = {"a": number}
             target.current_resource_name = f"mushroom-{number}"
             target.bound_data = {"buckets": number}
-        seen["assigned"] = [
+        seen["assigned"] = [  # type: ignore[assignment]
             [target.validated, target.current_resource_name, target.bound_data]
             for target in (request, subrequest)
         ]

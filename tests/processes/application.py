@@ -2,9 +2,11 @@
 
 import itertools
 import warnings
+from typing import Any
 
 from support.sharing import Amanita, Toadstool
 from testapp import RESOURCES
+from webtest import TestApp
 
 from cliquet.storage import generators
 from cliquet.testing.web import make_app
@@ -24,7 +26,7 @@ SETTINGS = {
 }
 
 
-def make_application(settings):
+def make_application(settings: Any) -> TestApp:
     """Return a WebTest client of an application on the backends that the settings name."""
     with warnings.catch_warnings():
         # The three kinds of backends share a database here, and say so.
@@ -37,9 +39,9 @@ class OrderedIds(generators.Generator):
 
     regexp = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
-    def __init__(self, config=None):
+    def __init__(self, config: Any = None) -> None:
         self.numbers = itertools.count()
         super().__init__(config)
 
-    def __call__(self):
+    def __call__(self) -> str:
         return f"0d000000-0000-4000-8000-{next(self.numbers):012x}"

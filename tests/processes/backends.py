@@ -1,6 +1,8 @@
 """Settings of an application on each of the bundled families of backends."""
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 from servers.postgresql import new_database
 from servers.processes import temporary_folder
@@ -11,7 +13,7 @@ from cliquet.testing.web import MEMORY_BACKENDS
 FAMILIES = ("memory", "redis", "sqlite", "postgresql")
 
 
-def backend_settings(family, url):
+def backend_settings(family: Any, url: Any) -> Any:
     """Return the settings that name the storage, cache and permission backends of a family."""
     settings = {}
     for kind in ("storage", "cache", "permission"):
@@ -20,7 +22,7 @@ def backend_settings(family, url):
     return settings
 
 
-def redis_settings(server_url):
+def redis_settings(server_url: Any) -> Any:
     """Return the settings of a Redis, with a database for each kind."""
     settings = backend_settings("redis", server_url)
     for number, kind in enumerate(("storage", "cache", "permission"), start=2):
@@ -29,7 +31,7 @@ def redis_settings(server_url):
 
 
 @contextlib.contextmanager
-def fresh_backends(family, postgresql_server):
+def fresh_backends(family: Any, postgresql_server: Any) -> Iterator[Any]:
     """Give the settings of empty backends, and remove what they hold afterwards.
 
     Parameters

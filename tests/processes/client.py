@@ -3,7 +3,7 @@
 import http.client
 import json
 import threading
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 TIMEOUT_SECONDS = 30
 PATIENCE_SECONDS = 60
@@ -22,26 +22,26 @@ class Answer(NamedTuple):
     body: bytes
 
     @property
-    def json(self):
+    def json(self) -> Any:
         return json.loads(self.body)
 
     @property
-    def data(self):
+    def data(self) -> Any:
         return self.json["data"]
 
     @property
-    def is_error(self):
+    def is_error(self) -> bool:
         return self.status >= 500
 
 
 class Client:
     """One user on one connection, for one thread."""
 
-    def __init__(self, port, headers):
+    def __init__(self, port: Any, headers: Any) -> None:
         self.headers = headers
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
 
-    def send(self, method, path, body=None, **headers):
+    def send(self, method: str, path: str, body: Any = None, **headers: Any) -> Any:
         """Send a request and return its response.
 
         Raises
@@ -66,7 +66,7 @@ class Client:
         lowered = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, lowered, read)
 
-    def batch(self, requests):
+    def batch(self, requests: Any) -> Any:
         """Send a batch of triples (method, path, data)."""
         entries = [
             {"method": method, "path": path, "body": {"data": data}}
@@ -74,21 +74,21 @@ class Client:
         ]
         return self.send("POST", "/v0/batch", {"requests": entries})
 
-    def close(self):
+    def close(self) -> None:
         self.connection.close()
 
 
-def at_once(functions):
+def at_once(functions: Any) -> Any:
     """Call functions in a thread each, from the same instant on; return what they return."""
     barrier = threading.Barrier(len(functions))
     outcomes = [None] * len(functions)
 
-    def run(rank, function):
+    def run(rank: Any, function: Any) -> None:
         try:
             barrier.wait(PATIENCE_SECONDS)
             outcomes[rank] = function()
         except Exception as error:
-            outcomes[rank] = error
+            outcomes[rank] = error  # type: ignore[call-overload]
 
     threads = [
         threading.Thread(target=run, args=pair, daemon=True) for pair in enumerate(functions)
@@ -104,7 +104,7 @@ def at_once(functions):
     return outcomes
 
 
-def everyone(clients, methods, path, data=None, **headers):
+def everyone(clients: Any, methods: Any, path: str, data: Any = None, **headers: Any) -> Any:
     """Let each client send the same request at once, and return the responses.
 
     Parameters
@@ -115,7 +115,7 @@ def everyone(clients, methods, path, data=None, **headers):
     if isinstance(methods, str):
         methods = [methods] * len(clients)
 
-    def request(rank, client, method):
+    def request(rank: Any, client: Any, method: str) -> Any:
         has_body = method in ("POST", "PUT", "PATCH")
         body = {"data": {**(data or {}), "rank": rank}} if has_body else None
         return lambda: client.send(method, path, body, **headers)

@@ -5,6 +5,8 @@ import http.client
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 from processes.application import LICHENS, SPORES
 
@@ -32,7 +34,7 @@ class Actor:
     broken : number of requests without any answer.
     """
 
-    def __init__(self, client, *, is_patient=False):
+    def __init__(self, client: Any, *, is_patient: bool = False) -> None:
         self.client = client
         self.is_patient = is_patient
         self.changes = []
@@ -43,7 +45,7 @@ class Actor:
         self.refused_at = []
         self.broken = 0
 
-    def attempt(self, send):
+    def attempt(self, send: Any) -> Any:
         """Return the answer of a request that succeeds; ``None`` for one that the fault took."""
         try:
             answer = send()
@@ -61,14 +63,14 @@ class Actor:
         self.served_at.append(time.monotonic())
         return answer
 
-    def send(self, method, path, data=None):
+    def send(self, method: str, path: str, data: Any = None) -> Any:
         body = None if data is None else {"data": data}
         return self.attempt(lambda: self.client.send(method, path, body))
 
-    def note(self, record):
+    def note(self, record: Any) -> None:
         self.changes.append((record["id"], record["last_modified"]))
 
-    def note_creation(self, record):
+    def note_creation(self, record: Any) -> None:
         self.created.add(record["id"])
         self.note(record)
 
@@ -81,17 +83,17 @@ class Writer(Actor):
     n : the last acknowledged value of the member `n` of the record `kept_id`.
     """
 
-    def __init__(self, client, **kwargs):
+    def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
         self.kept_id = str(uuid.uuid4())
         self.count = self.n = 0
         self.note_creation(self.client.send("PUT", self.kept_url, {"data": {"n": 0}}).data)
 
     @property
-    def kept_url(self):
+    def kept_url(self) -> str:
         return f"{LICHENS}/{self.kept_id}"
 
-    def step(self):
+    def step(self) -> None:
         self.count += 1
         created = self.send("POST", LICHENS, {"count": self.count})
         if created is not None:
@@ -103,7 +105,7 @@ class Writer(Actor):
             self.n = self.count
             self.note(patched.data)
 
-    def _delete(self, record_id):
+    def _delete(self, record_id: Any) -> None:
         deletion = self.send("DELETE", f"{LICHENS}/{record_id}")
         if deletion is None:
             self.doubtful.add(record_id)
@@ -121,12 +123,12 @@ class Batcher(Actor):
     tokens : the acknowledged batches.
     """
 
-    def __init__(self, client, **kwargs):
+    def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
         self.spores = set()
         self.tokens = set()
 
-    def step(self):
+    def step(self) -> None:
         token = str(uuid.uuid4())
         lichens = [("POST", "/lichens", {"token": token})] * LICHENS_PER_BATCH
         spores = [("POST", "/spores", {"token": token})] * SPORES_PER_BATCH
@@ -143,7 +145,7 @@ class Batcher(Actor):
             if response["status"] == 201:
                 self._note_response(response)
 
-    def _note_response(self, response):
+    def _note_response(self, response: Any) -> None:
         record = response["body"]["data"]
         if "/spores" in response["path"]:
             self.spores.add(record["id"])
@@ -152,12 +154,12 @@ class Batcher(Actor):
 
 
 @contextlib.contextmanager
-def under_load(actors):
+def under_load(actors: Any) -> Iterator[None]:
     """Let actors work in a thread each while the block runs; raise the first of their errors."""
     stop = threading.Event()
     errors = []
 
-    def work(actor):
+    def work(actor: Any) -> None:
         try:
             while not stop.is_set():
                 actor.step()
@@ -178,7 +180,7 @@ def under_load(actors):
         raise error
 
 
-def walk(client, url):
+def walk(client: Any, url: Any) -> Any:
     """Return the items of a listing, page after page."""
     items = []
     while url is not None:
@@ -190,7 +192,7 @@ def walk(client, url):
     return items
 
 
-def check_kept(client, actors):
+def check_kept(client: Any, actors: Any) -> Any:
     """Check that everything acknowledged is there, and each batch as a whole or not at all."""
     lichens = {item["id"]: item for item in walk(client, LICHENS)}
     spores = {item["id"]: item for item in walk(client, SPORES)}
@@ -205,7 +207,7 @@ def check_kept(client, actors):
     return lichens, spores
 
 
-def torn_batches(lichens, spores):
+def torn_batches(lichens: Any, spores: Any) -> dict[Any, Any]:
     """Return the tokens of the batches of which a part only is there."""
     found = {}
     for rank, items in enumerate((lichens, spores)):

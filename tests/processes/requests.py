@@ -1,6 +1,7 @@
 """Generated requests: each depends on a seed, and on what the first application has answered."""
 
 import json
+from typing import Any
 from urllib.parse import quote
 
 from processes import values
@@ -11,7 +12,7 @@ USERS = ("mat", "alice")
 FIXED_IDS = tuple(f"f1000000-0000-4000-8000-00000000000{n}" for n in range(4))
 LIST_PARAMETERS = ("filter", "filter", "sort", "limit", "fields", "since", "prefix")
 PREFIXES = ("", "not_", "min_", "max_", "lt_", "gt_", "in_", "exclude_", "like_", "has_")
-PREFIXES += ("contains_", "contains_any_")
+PREFIXES += ("contains_", "contains_any_")  # type: ignore[assignment]
 FIELDS = {
     "lichens": ("n", "title", "a", "é", "longer name", "x.y", "address.a"),
     "truffles": ("name", "email", "code"),
@@ -32,39 +33,39 @@ class Requests:
     transcript : of the first application: what can be referred to.
     """
 
-    def __init__(self, random, transcript):
+    def __init__(self, random: Any, transcript: Any) -> None:
         self.random = random
         self.transcript = transcript
 
-    def next(self):
+    def next(self) -> Any:
         makers = [self.write] * 12 + [self.listing] * 8 + [self.record] * 3
         makers += [self.malformed] * 3 + [self.batch] * 2 + [self.page] * 2 + [self.clearing]
         return self.random.choice(makers)()
 
     # Of what requests are made
 
-    def _place(self):
+    def _place(self) -> Any:
         collection = self.random.choice(COLLECTIONS)
         return collection, self.random.choice(USERS), f"/v0/{collection}"
 
-    def _id(self, url, user):
+    def _id(self, url: Any, user: Any) -> Any:
         # One that the collection has named, rather the later ones; or one of another collection.
         named = self.transcript.id_ranks.get(context_of(url, user))
         if named and self.random.random() < 0.9:
             return f"@id::{self._late(named)}@"
         return self.random.choice(FIXED_IDS)
 
-    def _late(self, items):
+    def _late(self, items: Any) -> Any:
         return items[max(self.random.randrange(len(items)) for _ in range(3))]
 
-    def _stamp(self, url, user):
+    def _stamp(self, url: Any, user: Any) -> str:
         context = context_of(url, user)
         stamps = self.transcript.stamps.get(context)
         if not stamps:
             return "1000"
         return f"@stamp:{context}:{self._late(range(len(stamps)))}@"
 
-    def _condition(self, url, user):
+    def _condition(self, url: Any, user: Any) -> dict[Any, Any]:
         chance = self.random.random()
         if chance < 0.6:
             return {}
@@ -73,7 +74,15 @@ class Requests:
             return {name: "*"}
         return {name: f'"{self._stamp(url, user)}"'}
 
-    def _step(self, method, url, user, body=None, headers=None, parts=()):
+    def _step(
+        self,
+        method: str,
+        url: Any,
+        user: Any,
+        body: Any = None,
+        headers: Any = None,
+        parts: Any = (),
+    ) -> Any:
         sent = dict(headers or {})
         text = body
         if body is not None:
@@ -84,7 +93,7 @@ class Requests:
 
     # Requests
 
-    def write(self):
+    def write(self) -> Any:
         collection, user, base = self._place()
         method = self.random.choice(("POST", "PUT", "PATCH") * 2 + ("DELETE",))
         url = base if method == "POST" else f"{base}/{self._id(base, user)}"
@@ -109,7 +118,7 @@ class Requests:
             body["permissions"] = self._permissions()
         return self._step(method, url, user, body, headers)
 
-    def _permissions(self):
+    def _permissions(self) -> dict[Any, Any]:
         principals = ("system.Everyone", "system.Authenticated", "friend", "é")
         names = self.random.sample(("read", "write"), self.random.randrange(3))
         return {
@@ -117,7 +126,7 @@ class Requests:
             for name in names
         }
 
-    def _other_patch(self, url, user, data, headers):
+    def _other_patch(self, url: Any, user: Any, data: Any, headers: Any) -> Any:
         if self.random.random() < 0.5:
             return self._step("PATCH", url, user, data, {**headers, "Content-Type": MERGE_PATCH})
         operations = [
@@ -128,25 +137,25 @@ class Requests:
         operations.append({"op": self.random.choice(("remove", "test")), "path": "/data/n"})
         return self._step("PATCH", url, user, operations, {**headers, "Content-Type": JSON_PATCH})
 
-    def record(self):
+    def record(self) -> Any:
         _, user, base = self._place()
         url = f"{base}/{self._id(base, user)}"
         query = self.random.choice(("", "", "?_fields=n,title,name"))
         method = self.random.choice(("GET", "GET", "HEAD"))
         return self._step(method, url + query, user, headers=self._condition(url, user))
 
-    def listing(self):
+    def listing(self) -> Any:
         collection, user, base = self._place()
         query = self._query(collection, base, user)
         method = self.random.choice(("GET", "GET", "GET", "HEAD"))
         headers = self._condition(base, user) if self.random.random() < 0.3 else {}
         return self._step(method, f"{base}?{query}" if query else base, user, headers=headers)
 
-    def _query(self, collection, base, user):
+    def _query(self, collection: Any, base: Any, user: Any) -> Any:
         kinds = self.random.sample(LIST_PARAMETERS, self.random.randrange(4))
         return "&".join(self._parameter(kind, collection, base, user) for kind in kinds)
 
-    def _parameter(self, kind, collection, base, user):
+    def _parameter(self, kind: Any, collection: Any, base: Any, user: Any) -> str:
         names = FIELDS[collection]
         if kind == "limit":
             return f"_limit={self.random.randrange(1, 4)}"
@@ -161,7 +170,7 @@ class Requests:
         prefix = self.random.choice(PREFIXES) if kind == "prefix" else ""
         return f"{quote(prefix + self.random.choice(names))}={quote(self._operand(prefix))}"
 
-    def _operand(self, prefix):
+    def _operand(self, prefix: Any) -> Any:
         if prefix == "has_":
             return self.random.choice(("true", "false"))
         made = [values.value(self.random) for _ in range(2)]
@@ -170,20 +179,20 @@ class Requests:
         texts = [item if isinstance(item, str) else json.dumps(item) for item in made]
         return ",".join(texts) if prefix in ("in_", "exclude_") else texts[0]
 
-    def page(self):
+    def page(self) -> Any:
         pages = self.transcript.pages
         if not pages:
             return self.listing()
         rank = len(pages) - 1
         return self._step("GET", f"@next::{rank}@", self.transcript.page_users[rank])
 
-    def clearing(self):
+    def clearing(self) -> Any:
         collection, user, base = self._place()
         query = self._query(collection, base, user)
         # A few, so that something is left to list.
         return self._step("DELETE", f"{base}?{query}&_limit=2" if query else base, user)
 
-    def malformed(self):
+    def malformed(self) -> Any:
         _, user, base = self._place()
         kind = self.random.choice(("body", "body", "query", "condition", "id", "type", "method"))
         if kind == "body":
@@ -202,7 +211,7 @@ class Requests:
             return self._step("POST", base, user, "{}", {"Content-Type": "text/plain"})
         return self._step("PUT", base, user, {"data": {}})
 
-    def batch(self):
+    def batch(self) -> Any:
         user = self.random.choice(USERS)
         made = []
         while len(made) < 4:

@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from servers.processes import START_TIMEOUT_SECONDS, free_port, temporary_folder
 from servers.starting import start_process
@@ -35,7 +37,7 @@ class Site:
     pids : process ids of the workers, the oldest first.
     """
 
-    def __init__(self, settings, folder, *, workers=4, threads=4):
+    def __init__(self, settings: Any, folder: Any, *, workers: int = 4, threads: int = 4) -> None:
         self.log_path = Path(folder, "log")
         self.port = free_port()
         # Open as long as the site is: a connection waits for the next worker.
@@ -59,7 +61,7 @@ class Site:
             self.stop()
             raise
 
-    def _start(self, number):
+    def _start(self, number: Any) -> None:
         self.starter.stdin.write(b"." * number)
         self.starter.stdin.flush()
         for _ in range(number):
@@ -69,19 +71,19 @@ class Site:
                 raise RuntimeError(self.log())
             self.pids.append(pid)
 
-    def stop(self):
+    def stop(self) -> None:
         for pid in self.pids:
             os.kill(pid, signal.SIGKILL)
         self.starter.kill()
         self.starter.communicate()
         self.listening.close()
 
-    def kill_one(self):
+    def kill_one(self) -> None:
         """End the oldest worker by SIGKILL, and let another one take its place."""
         os.kill(self.pids.pop(0), signal.SIGKILL)
         self._start(1)
 
-    def clients(self, number, headers):
+    def clients(self, number: Any, headers: Any) -> Any:
         """Return that many clients with a connection each, which together reach every worker."""
         found = {}
         spare = []
@@ -99,13 +101,13 @@ class Site:
                 client.close()
         return chosen
 
-    def log(self):
+    def log(self) -> Any:
         """Return what the workers printed."""
         return self.log_path.read_text()
 
 
 @contextlib.contextmanager
-def running_site(settings, **kwargs):
+def running_site(settings: Any, **kwargs: Any) -> Iterator[Any]:
     """Create what the backends need, start the workers, and stop them in the end."""
     migrate(settings)
     with temporary_folder("site") as folder:
@@ -116,7 +118,7 @@ def running_site(settings, **kwargs):
             site.stop()
 
 
-def migrate(settings):
+def migrate(settings: Any) -> None:
     """Do what the command ``cliquet migrate`` does."""
     registry = make_application(settings).app.registry
     for backend in (registry.storage, registry.permission, registry.cache):

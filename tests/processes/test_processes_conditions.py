@@ -2,6 +2,7 @@
 
 import uuid
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -13,27 +14,27 @@ ROUNDS = 30
 MIXED = ["PUT", "PATCH", "DELETE", "PUT", "PATCH", "DELETE", "PUT", "PATCH"]
 
 
-def new_url():
+def new_url() -> str:
     return f"{LICHENS}/{uuid.uuid4()}"
 
 
-def statuses(answers):
+def statuses(answers: Any) -> Any:
     return Counter(answer.status for answer in answers)
 
 
-def winner(answers, status):
+def winner(answers: Any, status: int | str) -> Any:
     (found,) = [answer for answer in answers if answer.status == status]
     return found
 
 
-def somebody():
+def somebody() -> dict[str, str]:
     """Return the credentials of a user who has nothing yet."""
     return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.mark.clause("D-53", "B-22.15", "X-24")
 @pytest.mark.parametrize("methods", ["PUT", "PATCH", "DELETE", MIXED], ids=str)
-def test_one_of_the_writes_with_the_same_condition_succeeds(clients, methods):
+def test_one_of_the_writes_with_the_same_condition_succeeds(clients: Any, methods: Any) -> None:
     for _ in range(ROUNDS):
         url = new_url()
         etag = clients[0].send("PUT", url, {"data": {}}).headers["etag"]
@@ -52,7 +53,7 @@ def test_one_of_the_writes_with_the_same_condition_succeeds(clients, methods):
 
 @pytest.mark.clause("D-54", "B-22.15", "X-24")
 @pytest.mark.parametrize("over_tombstone", [False, True])
-def test_if_none_match_star_creates_once(clients, over_tombstone):
+def test_if_none_match_star_creates_once(clients: Any, over_tombstone: bool) -> None:
     for _ in range(ROUNDS):
         url = new_url()
         if over_tombstone:
@@ -66,7 +67,7 @@ def test_if_none_match_star_creates_once(clients, over_tombstone):
 
 
 @pytest.mark.clause("D-54", "B-5.20")
-def test_of_puts_without_condition_one_creates_and_the_others_replace(clients):
+def test_of_puts_without_condition_one_creates_and_the_others_replace(clients: Any) -> None:
     for _ in range(ROUNDS):
         url = new_url()
 
@@ -78,7 +79,7 @@ def test_of_puts_without_condition_one_creates_and_the_others_replace(clients):
 
 
 @pytest.mark.clause("D-54", "B-5.21", "H-16.3")
-def test_of_posts_with_the_same_id_one_creates(clients):
+def test_of_posts_with_the_same_id_one_creates(clients: Any) -> None:
     for _ in range(ROUNDS):
         record_id = str(uuid.uuid4())
         answers = everyone(clients, "POST", LICHENS, {"id": record_id})
@@ -88,7 +89,7 @@ def test_of_posts_with_the_same_id_one_creates(clients):
 
 
 @pytest.mark.clause("D-53", "D-61", "B-22.16")
-def test_of_deletions_one_deletes(clients):
+def test_of_deletions_one_deletes(clients: Any) -> None:
     for _ in range(ROUNDS):
         url = new_url()
         clients[0].send("PUT", url, {"data": {}})
@@ -99,7 +100,7 @@ def test_of_deletions_one_deletes(clients):
 
 
 @pytest.mark.clause("D-57", "D-59", "B-22.1", "B-22.3")
-def test_first_writes_of_a_collection_all_succeed_with_distinct_timestamps(clients):
+def test_first_writes_of_a_collection_all_succeed_with_distinct_timestamps(clients: Any) -> None:
     for _ in range(ROUNDS):
         answers = everyone(clients, "POST", LICHENS, **somebody())
 
@@ -108,7 +109,7 @@ def test_first_writes_of_a_collection_all_succeed_with_distinct_timestamps(clien
 
 
 @pytest.mark.clause("D-59", "B-22.3", "B-22.7")
-def test_first_reads_of_a_collection_agree_on_its_timestamp(clients):
+def test_first_reads_of_a_collection_agree_on_its_timestamp(clients: Any) -> None:
     for _ in range(ROUNDS):
         answers = everyone(clients, "GET", LICHENS, **somebody())
 
@@ -117,7 +118,7 @@ def test_first_reads_of_a_collection_agree_on_its_timestamp(clients):
 
 
 @pytest.mark.clause("D-61", "B-22.11")
-def test_a_record_is_never_both_live_and_deleted(clients):
+def test_a_record_is_never_both_live_and_deleted(clients: Any) -> None:
     url = new_url()
     for _ in range(ROUNDS):
         answers = everyone(clients, ["PUT", "DELETE"] * 4, url)

@@ -4,6 +4,8 @@ import contextlib
 import os
 import random
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ SEEDS = range(30) if os.environ.get("CLIQUET_TEST_FULL") else (0, 8, 26)
 class Subject:
     """One application and its transcript."""
 
-    def __init__(self, family, settings):
+    def __init__(self, family: Any, settings: Any) -> None:
         self.family = family
         self.client = make_application(
             {**settings, "id_generator": "processes.application.OrderedIds"}
@@ -32,7 +34,7 @@ class Subject:
             backend.flush()
         self.transcript = Transcript()
 
-    def answer(self, step):
+    def answer(self, step: Any) -> Any:
         """Send a request, and return its response, normalised."""
         resolve = self.transcript.resolve
         headers = {name: resolve(value) for name, value in step.headers.items()}
@@ -50,10 +52,10 @@ class Subject:
 
 
 @pytest.fixture(scope="module")
-def subjects(request):
+def subjects(request: pytest.FixtureRequest) -> Iterator[Any]:
     """One application on each family of backends."""
 
-    def postgresql_server():
+    def postgresql_server() -> Any:
         return request.getfixturevalue("postgresql_server")
 
     with contextlib.ExitStack() as stack:
@@ -66,7 +68,7 @@ def subjects(request):
 
 @pytest.mark.clause("B-6.19", "X-16", "X-22", "X-26", "D-31", "D-67")
 @pytest.mark.parametrize("seed", SEEDS)
-def test_all_storages_answer_the_same(subjects, seed):
+def test_all_storages_answer_the_same(subjects: Any, seed: Any) -> None:
     reference, *others = subjects()
     requests = Requests(random.Random(seed), reference.transcript)
     statuses = Counter()

@@ -3,6 +3,8 @@
 import contextlib
 import time
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from servers.postgresql import new_database, running_postgresql
@@ -24,12 +26,12 @@ KILLED_WORKERS = 3
 
 
 @pytest.fixture
-def headers():
+def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
 
 
 @contextlib.contextmanager
-def durable_backends(family):
+def durable_backends(family: Any) -> Iterator[Any]:
     """Give a server whose commits reach the disk, and the settings of backends on it."""
     if family == "redis":
         with running_durable_redis() as server:
@@ -40,18 +42,18 @@ def durable_backends(family):
 
 
 @contextlib.contextmanager
-def patient_actors(site, headers):
+def patient_actors(site: Any, headers: Any) -> Iterator[Any]:
     """Give the writers and batchers of one user, and a client that looks at what they did."""
     looking, *clients = site.clients(1 + WRITERS + BATCHERS, headers)
     with contextlib.ExitStack() as stack:
         for client in (looking, *clients):
             stack.callback(client.close)
         actors = [Writer(client, is_patient=True) for client in clients[:WRITERS]]
-        actors += [Batcher(client, is_patient=True) for client in clients[WRITERS:]]
+        actors += [Batcher(client, is_patient=True) for client in clients[WRITERS:]]  # type: ignore[misc]
         yield actors, looking
 
 
-def let_them_work(actors, seconds):
+def let_them_work(actors: Any, seconds: Any) -> None:
     """Return after a time in which each of the actors was served; longer on a busy machine."""
     start = time.monotonic()
     time.sleep(seconds)
@@ -63,7 +65,9 @@ def let_them_work(actors, seconds):
 @pytest.mark.clause("H-27.3", "B-5.20", "X-23", "X-18", "H-34.1")
 @pytest.mark.parametrize("family", ["redis", "postgresql"])
 @pytest.mark.usefixtures("processes")
-def test_a_server_crashes_under_load_and_no_acknowledged_write_is_lost(family, headers):
+def test_a_server_crashes_under_load_and_no_acknowledged_write_is_lost(
+    family: str, headers: dict[str, str]
+) -> None:
     with (
         durable_backends(family) as (server, settings),
         running_site(settings) as site,
@@ -94,8 +98,10 @@ def test_a_server_crashes_under_load_and_no_acknowledged_write_is_lost(family, h
 @pytest.mark.clause("B-5.20", "B-22.10", "X-23", "X-18")
 @pytest.mark.parametrize("family", ["redis", "sqlite", "postgresql"])
 @pytest.mark.usefixtures("processes")
-def test_workers_are_killed_under_load_and_no_acknowledged_write_is_lost(request, family, headers):
-    def postgresql_server():
+def test_workers_are_killed_under_load_and_no_acknowledged_write_is_lost(
+    request: pytest.FixtureRequest, family: str, headers: dict[str, str]
+) -> None:
+    def postgresql_server() -> Any:
         return request.getfixturevalue("postgresql_server")
 
     with (

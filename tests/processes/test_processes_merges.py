@@ -3,6 +3,7 @@
 import itertools
 import uuid
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -12,22 +13,22 @@ from processes.client import at_once, everyone
 ROUNDS = 30
 
 
-def new_url(collection=LICHENS):
+def new_url(collection: Any = LICHENS) -> str:
     return f"{collection}/{uuid.uuid4()}"
 
 
-def statuses(answers):
+def statuses(answers: Any) -> Any:
     return Counter(answer.status for answer in answers)
 
 
 @pytest.mark.clause("D-55", "B-22.17", "X-24")
 @pytest.mark.parametrize("collection", [LICHENS, AMANITAS])
-def test_patches_of_different_members_are_all_kept(clients, collection):
+def test_patches_of_different_members_are_all_kept(clients: Any, collection: Any) -> None:
     url = new_url(collection)
     clients[0].send("PUT", url, {"data": {}})
 
-    def patch(rank, client):
-        def send():
+    def patch(rank: Any, client: Any) -> Any:
+        def send() -> list[Any]:
             bodies = [{"data": {f"m{rank}_{n}": n}} for n in range(ROUNDS)]
             return [client.send("PATCH", url, body).status for body in bodies]
 
@@ -42,12 +43,12 @@ def test_patches_of_different_members_are_all_kept(clients, collection):
 
 
 @pytest.mark.clause("D-53", "B-22.15", "X-24")
-def test_no_update_is_lost_under_if_match(clients):
+def test_no_update_is_lost_under_if_match(clients: Any) -> None:
     url = new_url()
     clients[0].send("PUT", url, {"data": {"n": 0}})
     each = 5
 
-    def increment(client):
+    def increment(client: Any) -> None:
         for _ in range(each):
             status = 412
             while status == 412:
@@ -62,7 +63,7 @@ def test_no_update_is_lost_under_if_match(clients):
 
 
 @pytest.mark.clause("D-57", "B-22.1")
-def test_posts_all_succeed_with_distinct_timestamps(clients):
+def test_posts_all_succeed_with_distinct_timestamps(clients: Any) -> None:
     stamps = []
     for _ in range(ROUNDS):
         answers = everyone(clients, "POST", LICHENS)
@@ -76,7 +77,7 @@ def test_posts_all_succeed_with_distinct_timestamps(clients):
 
 
 @pytest.mark.clause("D-56", "B-22.4", "H-23.4")
-def test_equal_unique_fields_make_one_record(clients):
+def test_equal_unique_fields_make_one_record(clients: Any) -> None:
     for n in range(ROUNDS):
         answers = everyone(clients, "POST", TRUFFLES, {"name": "black", "email": f"{n}@x.org"})
 
@@ -88,7 +89,7 @@ def test_equal_unique_fields_make_one_record(clients):
 
 @pytest.mark.clause("D-56", "H-23.5")
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_one_of_the_records_gets_a_unique_value(clients, method):
+def test_one_of_the_records_gets_a_unique_value(clients: Any, method: str) -> None:
     urls = [new_url(TRUFFLES) for _ in clients]
     for url in urls:
         clients[0].send("PUT", url, {"data": {"name": "white"}})
@@ -108,7 +109,7 @@ def test_one_of_the_records_gets_a_unique_value(clients, method):
 
 
 @pytest.mark.clause("D-54", "D-62")
-def test_of_puts_of_a_shared_record_one_creates(clients):
+def test_of_puts_of_a_shared_record_one_creates(clients: Any) -> None:
     for _ in range(ROUNDS):
         url = new_url(AMANITAS)
 
@@ -124,12 +125,12 @@ def test_of_puts_of_a_shared_record_one_creates(clients):
 @pytest.mark.clause("X-18", "X-23", "H-25.21", "B-5.20")
 @pytest.mark.parametrize("number", [2, 8])
 def test_batches_that_meet_in_opposite_orders_all_succeed_and_are_never_torn(
-    clients, number, is_transactional
-):
+    clients: Any, number: int, is_transactional: bool
+) -> None:
     urls = [new_url(collection) for collection in (LICHENS, LICHENS, SPORES, SPORES)]
     paths = [url.removeprefix("/v0") for url in urls]
 
-    def batch(rank, client, token):
+    def batch(rank: Any, client: Any, token: Any) -> Any:
         order = paths if rank % 2 else paths[::-1]
         return lambda: client.batch([("PUT", path, {"token": token}) for path in order])
 

@@ -3,6 +3,8 @@
 import os
 import time
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -26,13 +28,13 @@ class Poller(Actor):
     etags : timestamps of the collection, in the order in which they were given.
     """
 
-    def __init__(self, client):
+    def __init__(self, client: Any) -> None:
         super().__init__(client)
         self.replica = {}
         self.seen = set()
         self.etags = [0]
 
-    def step(self):
+    def step(self) -> None:
         since = self.etags[-1]
         answer = self.send("GET", f'{LICHENS}?_since="{since}"')
         etag = int(answer.headers["etag"].strip('"'))
@@ -45,7 +47,7 @@ class Poller(Actor):
 
 
 @pytest.fixture
-def clients(site):
+def clients(site: Any) -> Iterator[Any]:
     made = site.clients(WRITERS + BATCHERS + 1, basic_auth(uuid.uuid4().hex))
     yield made
     for client in made:
@@ -53,7 +55,7 @@ def clients(site):
 
 
 @pytest.mark.clause("D-57", "D-60", "H-9.8", "B-22.1", "B-22.2", "X-23")
-def test_every_change_is_seen_and_every_acknowledged_one_is_kept(clients):
+def test_every_change_is_seen_and_every_acknowledged_one_is_kept(clients: Any) -> None:
     writers = [Writer(client) for client in clients[:WRITERS]]
     batchers = [Batcher(client) for client in clients[WRITERS:-1]]
     actors = [*writers, *batchers]
@@ -81,7 +83,7 @@ def test_every_change_is_seen_and_every_acknowledged_one_is_kept(clients):
     assert all(actor.changes for actor in actors)
 
 
-def unseen(changes, seen):
+def unseen(changes: Any, seen: Any) -> list[Any]:
     """Return the changes that the poller was not told, nor a later one of the same record."""
     latest = {}
     for record_id, stamp in seen:
@@ -89,5 +91,5 @@ def unseen(changes, seen):
     return [change for change in changes if latest.get(change[0], 0) < change[1]]
 
 
-def test_the_check_knows_a_change_that_was_missed():
+def test_the_check_knows_a_change_that_was_missed() -> None:
     assert unseen([("a", 2), ("b", 3)], {("a", 1), ("b", 4)}) == [("a", 2)]

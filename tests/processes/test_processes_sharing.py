@@ -8,6 +8,8 @@ import os
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from servers.postgresql import new_database
@@ -34,13 +36,13 @@ COMBINATIONS = [
 
 
 @contextlib.contextmanager
-def combined_backends(storage, permission, postgresql_server):
+def combined_backends(storage: Any, permission: Any, postgresql_server: Any) -> Iterator[Any]:
     """Give the settings of two empty backends, each in a database of its own."""
     with contextlib.ExitStack() as stack:
         redis_url = stack.enter_context(running_redis())
         folder = stack.enter_context(temporary_folder("sqlite"))
 
-        def url(kind, family):
+        def url(kind: Any, family: Any) -> Any:
             if family == "redis":
                 return f"{redis_url}/{1 if kind == 'storage' else 2}"
             if family == "sqlite":
@@ -58,10 +60,10 @@ def combined_backends(storage, permission, postgresql_server):
 
 
 @pytest.fixture(scope="module", params=COMBINATIONS, ids="-".join)
-def site(processes, request):
+def site(processes: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     server = request.getfixturevalue("postgresql_server")
     with (
-        combined_backends(*request.param, server) as settings,
+        combined_backends(*request.param, server) as settings,  # type: ignore[call-arg]
         running_site(settings, workers=4, threads=2) as running,
     ):
         running.settings = settings
@@ -69,7 +71,7 @@ def site(processes, request):
 
 
 @pytest.fixture
-def users(site):
+def users(site: Any) -> Iterator[Any]:
     """Three users, each with a connection, and their ids."""
     with contextlib.ExitStack() as stack:
         clients = []
@@ -82,42 +84,42 @@ def users(site):
 
 
 @pytest.fixture
-def ids(users):
+def ids(users: Any) -> list[Any]:
     return [client.send("GET", "/v0/").json["user"]["id"] for client in users]
 
 
-def public(rank):
+def public(rank: Any) -> dict[str, Any]:
     return {"data": {"rank": rank}, "permissions": {"read": [f"group:{rank}"]}}
 
 
 PUBLISHED = {"permissions": {"read": ["system.Everyone"]}}
 
 
-def put(client, record_id, body):
+def put(client: Any, record_id: Any, body: Any) -> Any:
     return client.send("PUT", f"{AMANITAS}/{record_id}", body)
 
 
-def put_if_absent(client, record_id, body):
+def put_if_absent(client: Any, record_id: Any, body: Any) -> Any:
     return client.send("PUT", f"{AMANITAS}/{record_id}", body, If_None_Match="*")
 
 
-def post(client, record_id, body):
+def post(client: Any, record_id: Any, body: Any) -> Any:
     return client.send("POST", AMANITAS, {**body, "data": {**body["data"], "id": record_id}})
 
 
-def batch_of_put(client, record_id, body):
+def batch_of_put(client: Any, record_id: Any, body: Any) -> Any:
     request = {"method": "PUT", "path": f"/amanitas/{record_id}", "body": body}
     answer = client.send("POST", "/v0/batch", {"requests": [request]})
     return answer._replace(status=answer.json["responses"][0]["status"])
 
 
-def sees(client, record_id):
+def sees(client: Any, record_id: Any) -> Any:
     return client.send("GET", f"{AMANITAS}/{record_id}").status
 
 
 @pytest.mark.clause("X-30", "D-54", "D-62", "X-24")
 @pytest.mark.parametrize("create", [put, put_if_absent, post, batch_of_put])
-def test_of_several_creators_one_alone_has_rights(users, ids, create):
+def test_of_several_creators_one_alone_has_rights(users: Any, ids: list[Any], create: Any) -> None:
     for _ in range(ROUNDS):
         record_id = str(uuid.uuid4())
 
@@ -142,7 +144,7 @@ def test_of_several_creators_one_alone_has_rights(users, ids, create):
 
 
 @pytest.mark.clause("X-30", "D-53", "D-62", "X-24")
-def test_a_patch_that_fails_has_changed_no_permission(users, ids):
+def test_a_patch_that_fails_has_changed_no_permission(users: Any, ids: list[Any]) -> None:
     owner, one, other = users
     is_public = []
     for _ in range(ROUNDS):
@@ -171,14 +173,14 @@ def test_a_patch_that_fails_has_changed_no_permission(users, ids):
 
 
 @pytest.mark.clause("X-30", "D-55", "B-15.17")
-def test_patches_of_different_permissions_are_all_kept(users, ids):
+def test_patches_of_different_permissions_are_all_kept(users: Any, ids: list[Any]) -> None:
     owner = users[0]
     for _ in range(ROUNDS // 2):
         record_id = str(uuid.uuid4())
         url = f"{AMANITAS}/{record_id}"
         put(owner, record_id, {"data": {}, "permissions": {"write": ids[1:]}})
 
-        def patch(rank, client, url=url):
+        def patch(rank: Any, client: Any, url: Any = url) -> Any:
             change = {} if rank == 1 else {"read": [f"group:{rank}"]}
             return client.send("PATCH", url, {"data": {f"m{rank}": 1}, "permissions": change})
 
@@ -195,14 +197,14 @@ def test_patches_of_different_permissions_are_all_kept(users, ids):
 
 
 @pytest.mark.clause("X-30", "D-62", "H-5.18")
-def test_who_creates_anew_what_another_deletes_has_it_alone(users, ids):
+def test_who_creates_anew_what_another_deletes_has_it_alone(users: Any, ids: list[Any]) -> None:
     owner = users[0]
     for _ in range(ROUNDS // 2):
         record_id = str(uuid.uuid4())
         url = f"{AMANITAS}/{record_id}"
         put(owner, record_id, {"data": {"rank": 0}, "permissions": {"write": ids[1:]}})
 
-        def write(rank, client, url=url, record_id=record_id):
+        def write(rank: Any, client: Any, url: Any = url, record_id: Any = record_id) -> Any:
             if rank == 0:
                 return client.send("DELETE", url)
             body = public(rank)
@@ -230,7 +232,7 @@ def test_who_creates_anew_what_another_deletes_has_it_alone(users, ids):
 # Processes that end between the record and its permissions
 
 
-def write_until(stop, client, record_ids):
+def write_until(stop: Any, client: Any, record_ids: Any) -> Any:
     """Create and delete records again and again, whatever becomes of the requests."""
     for turn in itertools.count():
         if stop.is_set():
@@ -245,11 +247,13 @@ def write_until(stop, client, record_ids):
 
 
 @pytest.mark.clause("X-30", "B-22.10")
-def test_processes_that_are_killed_leave_nothing_that_a_repair_does_not_find(site, users, ids):
+def test_processes_that_are_killed_leave_nothing_that_a_repair_does_not_find(
+    site: Any, users: Any, ids: list[Any]
+) -> None:
     stop = threading.Event()
     record_ids = [str(uuid.uuid4()) for _ in range(12)]
 
-    def kill():
+    def kill() -> None:
         for _ in range(KILLS):
             time.sleep(0.3)
             site.kill_one()

@@ -6,7 +6,7 @@ Two applications that behave alike have equal transcripts, whatever their ids an
 import base64
 import email.utils
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 import orjson
@@ -46,7 +46,7 @@ class Response(NamedTuple):
     body: str
 
 
-def context_of(path, user):
+def context_of(path: str, user: Any) -> Any:
     """Name the collection that a path belongs to: its timestamps are told apart by it."""
     name = urlsplit(path).path.removeprefix("/v0").strip("/").split("/")[0]
     return name if name in SHARED else f"{name}|{user}"
@@ -62,14 +62,14 @@ class Transcript:
     pages, page_users : URLs of next pages, and who was given them.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.ids = []
         self.id_ranks = {}
         self.stamps = {}
         self.pages = []
         self.page_users = []
 
-    def resolve(self, text, *, in_json=False):
+    def resolve(self, text: Any, *, in_json: bool = False) -> Any:
         """Replace references by the values of this application.
 
         Parameters
@@ -77,7 +77,7 @@ class Transcript:
         in_json : a timestamp is a number there, and not text.
         """
 
-        def value(match):
+        def value(match: Any) -> str:
             kind, context, rank = match.groups()
             values = {"id": self.ids, "next": self.pages}.get(kind)
             if values is None:
@@ -88,7 +88,7 @@ class Transcript:
             text = re.sub(r'"(@stamp:[^@]*:\d+@)"', r"\1", text)
         return REFERENCE.sub(value, text)
 
-    def read(self, step, status, headers, body):
+    def read(self, step: Any, status: Any, headers: Any, body: Any) -> Any:
         """Normalise a response, and remember what it names."""
         context = context_of(step.url, step.user)
         kept = [
@@ -102,7 +102,7 @@ class Transcript:
             return Response(status, tuple(sorted(kept)), self._batch(step, body))
         return Response(status, tuple(sorted(kept)), self._normal(body, context))
 
-    def _batch(self, step, body):
+    def _batch(self, step: Any, body: Any) -> Any:
         """Normalise each sub-response with the timestamps of its own collection."""
         content = orjson.loads(body)
         # Nothing is lost by reading and writing it.
@@ -116,28 +116,28 @@ class Transcript:
             self._normal(piece, context) for piece, context in zip(pieces, contexts, strict=True)
         )
 
-    def _header(self, name, value, headers, context):
+    def _header(self, name: Any, value: Any, headers: Any, context: Any) -> Any:
         if name == "X-Request-Id":
             return "<an id>"
         if name == "Last-Modified":
             return _date(headers)
         return self._normal(value, context)
 
-    def _normal(self, text, context):
+    def _normal(self, text: Any, context: Any) -> Any:
         text = TOKEN.sub(lambda match: self._token(match.group(), context), text)
         text = ID.sub(lambda match: f"<id {self._id_rank(match.group(), context)}>", text)
         stamps = self.stamps.setdefault(context, [])
         return STAMP.sub(lambda match: f"<stamp {_rank(stamps, int(match.group()))}>", text)
 
-    def _token(self, token, context):
+    def _token(self, token: Any, context: Any) -> str:
         return quote(self._normal(base64.b64decode(unquote(token)).decode(), context), safe="<> ")
 
-    def _id_rank(self, value, context):
+    def _id_rank(self, value: Any, context: Any) -> Any:
         rank = _rank(self.ids, value)
         _rank(self.id_ranks.setdefault(context, []), rank)
         return rank
 
-    def order(self):
+    def order(self) -> dict[Any, Any]:
         """Return the ranks of the timestamps of each collection, in ascending order."""
         return {
             context: sorted(range(len(stamps)), key=stamps.__getitem__)
@@ -145,13 +145,13 @@ class Transcript:
         }
 
 
-def _rank(values, value):
+def _rank(values: Any, value: Any) -> Any:
     if value not in values:
         values.append(value)
     return values.index(value)
 
 
-def _date(headers):
+def _date(headers: Any) -> Any:
     """Compare the date of a response, in seconds, with its ETag."""
     moment = email.utils.parsedate_to_datetime(headers["Last-Modified"])
     seconds = int(headers["ETag"].strip('"')) // 1000

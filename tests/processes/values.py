@@ -1,5 +1,7 @@
 """Generated values: what records hold, and what clients send by mistake."""
 
+from typing import Any
+
 TEXTS = (
     "",
     "a",
@@ -77,7 +79,7 @@ BROKEN_CONDITIONS = ("1", '"one"', "W/*", '"-1"', '"', "", '"1", "2"')
 BROKEN_IDS = ("not-an-id!", "%20", "UPPER", "404404ff", "a" * 300)
 
 
-def value(random, depth=2):
+def value(random: Any, depth: int = 2) -> Any:
     """Return any JSON value, but no `1.0`: it may come back as 1 (X-25)."""
     kind = random.choice("tnbztn" + ("ao" if depth else ""))
     if kind == "t":
@@ -93,13 +95,13 @@ def value(random, depth=2):
     return None
 
 
-def fields(random, depth=2):
+def fields(random: Any, depth: int = 2) -> dict[Any, Any]:
     """Return members with any names and values."""
     names = random.sample(NAMES, random.randrange(5))
     return {name: value(random, depth) for name in names}
 
 
-def data(random, collection):
+def data(random: Any, collection: Any) -> Any:
     """Return what a record of a collection may hold, valid in most cases."""
     if collection in ("lichens", "amanitas", "spores"):
         return fields(random)

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import traceback
+from typing import Any
 
 import waitress.server
 from servers.starting import end_with_parent
@@ -21,12 +22,12 @@ WORKER_HEADER = "X-Worker"
 FAILED = 0
 
 
-def naming_itself(application):
+def naming_itself(application: Any) -> Any:
     """Say in each response which process sent it."""
     name = str(os.getpid())
 
-    def serve(environ, start_response):
-        def start(status, headers, exc_info=None):
+    def serve(environ: Any, start_response: Any) -> Any:
+        def start(status: int | str, headers: Any, exc_info: Any = None) -> Any:
             return start_response(status, [*headers, (WORKER_HEADER, name)], exc_info)
 
         return application(environ, start)
@@ -34,7 +35,7 @@ def naming_itself(application):
     return serve
 
 
-def work(number, threads, settings):
+def work(number: Any, threads: Any, settings: Any) -> None:
     """Be a worker."""
     end_with_parent(signal.SIGKILL)
     # The pipe is for process ids; the library writes its logs there.
@@ -55,7 +56,7 @@ def work(number, threads, settings):
     server.run()
 
 
-def main(number, threads, settings):
+def main(number: Any, threads: Any, settings: Any) -> None:
     settings = json.loads(settings)
     # The drivers too.
     for name in settings:

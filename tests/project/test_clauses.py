@@ -28,8 +28,8 @@ def tools() -> dict[str, ModuleType]:
     """The modules of ``docs/_ext`` that read clauses and their citations."""
     sys.path.insert(0, str(ROOT / "docs" / "_ext"))
     try:
-        import clause_marks  # type: ignore[import-not-found]
-        import clause_texts  # type: ignore[import-not-found]
+        import clause_marks
+        import clause_texts
     finally:
         sys.path.pop(0)
     return {"marks": clause_marks, "texts": clause_texts}

@@ -1,7 +1,9 @@
 """What the package depends on: nothing that is known to be unsafe, and nothing without a reason."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -26,7 +28,7 @@ LAST_UNSAFE = {
 REQUIREMENT = re.compile(r"""^ +["']([A-Za-z][\w.-]*(?:\[[\w,]+\])?[^"'\[\]]*)["'],(.*)$""")
 
 
-def requirements():
+def requirements() -> Iterator[Any]:
     """Give the requirements of the file, with whether a reason stands beside or above each."""
     section = PYPROJECT[PYPROJECT.index("dependencies = [") : PYPROJECT.index("[tool.")]
     above = ""
@@ -40,14 +42,14 @@ def requirements():
 
 
 @pytest.mark.parametrize("name", LAST_UNSAFE)
-def test_releases_with_known_faults_are_not_accepted(name):
+def test_releases_with_known_faults_are_not_accepted(name: Any) -> None:
     accepted = [one for one, _ in requirements() if canonicalize_name(one.name) == name]
 
     assert accepted
     assert not any(LAST_UNSAFE[name] in one.specifier for one in accepted)
 
 
-def test_every_requirement_has_a_lower_bound():
+def test_every_requirement_has_a_lower_bound() -> None:
     unbounded = [
         str(one)
         for one, _ in requirements()
@@ -57,7 +59,7 @@ def test_every_requirement_has_a_lower_bound():
     assert unbounded == []
 
 
-def test_every_requirement_of_users_says_why_it_is_there():
+def test_every_requirement_of_users_says_why_it_is_there() -> None:
     users = PYPROJECT.index("\ntest = [")
     needless = [
         str(one)

@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from typing import Any
 
 import colander
 import pytest
@@ -15,7 +16,7 @@ from cliquet.testing.support import DummyRequest
 from cliquet.testing.web import MEMORY_BACKENDS, make_app
 
 
-def _derive(base):
+def _derive(base: Any) -> Any:
     """Return a subclass, defined with a warning."""
     with pytest.warns(DeprecationWarning, match="is deprecated") as caught:
         derived = type(base)("Derived", (base,), {})
@@ -33,7 +34,7 @@ def _derive(base):
     ],
     ids=lambda cls: cls.__name__,
 )
-def test_a_former_class_warns_whoever_derives_from_it(deprecated, replacement):
+def test_a_former_class_warns_whoever_derives_from_it(deprecated: Any, replacement: Any) -> None:
     derived, messages = _derive(deprecated)
 
     assert issubclass(derived, replacement)
@@ -41,7 +42,7 @@ def test_a_former_class_warns_whoever_derives_from_it(deprecated, replacement):
 
 
 @pytest.mark.clause("P-26.23")
-def test_the_warning_points_at_the_class_that_derives():
+def test_the_warning_points_at_the_class_that_derives() -> None:
     with pytest.warns(DeprecationWarning, match="BaseResource") as caught:
 
         class Old(resource.BaseResource):
@@ -53,7 +54,7 @@ def test_the_warning_points_at_the_class_that_derives():
 
 @pytest.mark.clause("P-32")
 @pytest.mark.parametrize("base", [resource.BaseResource, resource.ProtectedResource])
-def test_a_resource_of_a_former_class_is_served(base):
+def test_a_resource_of_a_former_class_is_served(base: Any) -> None:
     derived, _ = _derive(base)
     app = make_app(
         [(derived, {"name": "old"})], settings={"old_create_principals": "system.Everyone"}
@@ -67,7 +68,7 @@ def test_a_resource_of_a_former_class_is_served(base):
 
 
 @pytest.mark.clause("P-17.9", "P-32")
-def test_a_schema_at_its_former_address_warns_once_and_works():
+def test_a_schema_at_its_former_address_warns_once_and_works() -> None:
     class FungusSchema(cliquet.schema.ResourceSchema):
         name = colander.SchemaNode(colander.String())
 
@@ -91,7 +92,7 @@ def test_a_schema_at_its_former_address_warns_once_and_works():
 
 
 @pytest.mark.clause("P-17.9")
-def test_a_copy_of_a_former_schema_has_children_of_its_own():
+def test_a_copy_of_a_former_schema_has_children_of_its_own() -> None:
     with pytest.warns(DeprecationWarning, match="cliquet.schema"):
         schema = cliquet.schema.ResourceSchema(
             colander.SchemaNode(colander.String(), name="name"),
@@ -104,7 +105,7 @@ def test_a_copy_of_a_former_schema_has_children_of_its_own():
 
 
 @pytest.mark.clause("P-9.10", "P-32")
-def test_the_model_of_a_resource_under_its_former_name():
+def test_the_model_of_a_resource_under_its_former_name() -> None:
     mushrooms = resource.UserResource(DummyRequest())
 
     with pytest.warns(DeprecationWarning, match="collection") as caught:
@@ -117,7 +118,7 @@ def test_the_model_of_a_resource_under_its_former_name():
 
 
 @pytest.mark.clause("P-2.8", "P-32")
-def test_initialize_under_its_former_name():
+def test_initialize_under_its_former_name() -> None:
     config = Configurator(settings=dict(MEMORY_BACKENDS))
 
     with pytest.warns(DeprecationWarning, match="initialize") as caught:
@@ -131,7 +132,7 @@ def test_initialize_under_its_former_name():
 
 
 @pytest.mark.clause("P-32")
-def test_present_names_do_not_warn():
+def test_present_names_do_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
 
@@ -140,13 +141,13 @@ def test_present_names_do_not_warn():
             default_viewset = type("V", (viewset.ShareableViewSet,), {})
             mapping = resource.ResourceSchema()
 
-    assert Mushroom.default_model.permissions_field == "__permissions__"
+    assert Mushroom.default_model.permissions_field == "__permissions__"  # type: ignore[attr-defined]
 
 
 @pytest.mark.clause("P-32.1")
 @pytest.mark.parametrize(
     "name", ["storage_pool_maxconn", "basic_auth_enabled", "sentry_url", "session_backend"]
 )
-def test_settings_removed_long_before_are_not_there(name):
+def test_settings_removed_long_before_are_not_there(name: str) -> None:
     assert name not in cliquet.DEFAULT_SETTINGS
     assert not hasattr(resource, "crud")

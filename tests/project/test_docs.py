@@ -21,7 +21,7 @@ def clause_marks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The module that the table of clauses is made with."""
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
     monkeypatch.delitem(sys.modules, "clause_marks", raising=False)
-    import clause_marks  # type: ignore[import-not-found]
+    import clause_marks
 
     return clause_marks
 

@@ -193,7 +193,7 @@ def test_first_resource_of_the_readme_serves_what_it_says(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "readme_library", raising=False)
 
-    import readme_library  # type: ignore[import-not-found]
+    import readme_library
 
     app = TestApp(readme_library.main({}, **{"cliquet.storage_backend": "cliquet.storage.memory"}))
     created = app.post_json("/v1/books", {"data": {"title": "Dune"}}, headers=basic_auth())

@@ -2,6 +2,7 @@
 
 import importlib
 import random
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -13,12 +14,12 @@ from cliquet.testing.web import basic_auth, make_app
 
 @pytest.mark.clause("P-1.2")
 @pytest.mark.parametrize("name", cliquet.__all__)
-def test_the_package_has_its_public_names(name):
+def test_the_package_has_its_public_names(name: Any) -> None:
     assert getattr(cliquet, name) is not None
 
 
 @pytest.mark.clause("P-1.2")
-def test_public_names_are_those_of_their_modules():
+def test_public_names_are_those_of_their_modules() -> None:
     from cliquet import initialization, logs
     from cliquet.web import service
 
@@ -41,7 +42,7 @@ views.errors views.heartbeat views.hello tests.support tests.testapp
 
 @pytest.mark.clause("P-1.3", "P-31")
 @pytest.mark.parametrize("name", MODULES.split())
-def test_published_modules_can_be_imported(name):
+def test_published_modules_can_be_imported(name: Any) -> None:
     assert importlib.import_module(f"cliquet.{name}")
 
 
@@ -63,14 +64,14 @@ def test_published_modules_can_be_imported(name):
         ("cliquet.utils", "COMPARISON DeprecatedMeta build_request build_response json"),
     ],
 )
-def test_published_modules_have_their_names(module, names):
+def test_published_modules_have_their_names(module: str, names: str) -> None:
     imported = importlib.import_module(module)
 
     assert [name for name in names.split() if not hasattr(imported, name)] == []
 
 
 @pytest.mark.clause("P-34.31")
-def test_the_operators_are_the_same_everywhere():
+def test_the_operators_are_the_same_everywhere() -> None:
     from cliquet import storage
 
     assert resource.COMPARISON is utils.COMPARISON
@@ -83,7 +84,7 @@ class Mushroom(resource.UserResource):
 
 
 @pytest.mark.clause("P-35.19")
-def test_the_clock_is_looked_up_at_each_call():
+def test_the_clock_is_looked_up_at_each_call() -> None:
     app = make_app([Mushroom])
     # Far ahead, where the present time cannot have got.
     with mock.patch("cliquet.utils.msec_time", return_value=9_000_000_000_000):
@@ -93,7 +94,7 @@ def test_the_clock_is_looked_up_at_each_call():
 
 
 @pytest.mark.clause("P-35.19")
-def test_the_current_service_is_looked_up_at_each_call():
+def test_the_current_service_is_looked_up_at_each_call() -> None:
     request = mock.MagicMock()
     service = mock.MagicMock()
     service.viewset.get_name.return_value = "puffball"
@@ -104,11 +105,11 @@ def test_the_current_service_is_looked_up_at_each_call():
 
 
 @pytest.mark.clause("P-35.19")
-def test_the_service_class_of_resources_is_looked_up_at_each_registration():
+def test_the_service_class_of_resources_is_looked_up_at_each_registration() -> None:
     made = []
 
     class Recording(cliquet.Service):
-        def __init__(self, name, *args, **kwargs):
+        def __init__(self, name: Any, *args: Any, **kwargs: Any) -> None:
             made.append(name)
             super().__init__(name, *args, **kwargs)
 
@@ -120,7 +121,9 @@ def test_the_service_class_of_resources_is_looked_up_at_each_registration():
 
 @pytest.mark.clause("P-35.19")
 @pytest.mark.parametrize(("drawn", "method"), [(0.1, "delete_all"), (0.9, "create")])
-def test_chance_in_the_heartbeat_of_the_storage_is_looked_up_at_each_call(drawn, method):
+def test_chance_in_the_heartbeat_of_the_storage_is_looked_up_at_each_call(
+    drawn: float, method: str
+) -> None:
     from cliquet import storage
 
     backend = mock.MagicMock()
@@ -135,7 +138,7 @@ def test_chance_in_the_heartbeat_of_the_storage_is_looked_up_at_each_call(drawn,
 
 
 @pytest.mark.clause("P-35.19")
-def test_the_logger_of_the_storage_is_looked_up_at_each_call():
+def test_the_logger_of_the_storage_is_looked_up_at_each_call() -> None:
     from cliquet import storage
 
     backend = mock.MagicMock()

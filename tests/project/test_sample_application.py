@@ -3,6 +3,7 @@
 import ast
 import importlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sample
@@ -20,7 +21,7 @@ GROUP = f"{BUCKET}/groups/gardeners"
 NAMES = ("bucket", "collection", "group", "record")
 
 
-def badge(name):
+def badge(name: Any) -> dict[str, Any]:
     return {"Authorization": f"Badge {name}"}
 
 
@@ -30,23 +31,27 @@ ANN, BOB, EVE = badge("ann"), badge("bob"), badge("eve")
 class Client:
     """Sends JSON to the application, under its version."""
 
-    def __init__(self, **settings):
+    def __init__(self, **settings: Any) -> None:
         self.web = TestApp(sample.main({}, **{**MEMORY_BACKENDS, **settings}))
         self.registry = self.web.app.registry
 
-    def __call__(self, method, path, body=None, user=ANN, status=None):
+    def __call__(
+        self, method: Any, path: Any, body: Any = None, user: Any = ANN, status: Any = None
+    ) -> Any:
         send = getattr(self.web, method.lower() if body is None else f"{method.lower()}_json")
         args = () if body is None else (body,)
         return send(f"/v1{path}", *args, headers=dict(user or {}), status=status)
 
-    def status(self, *args, **kwargs):
-        return self(*args, status="*", **kwargs).status_int
+    def status(self, *args: Any, **kwargs: Any) -> Any:
+        return self(*args, status="*", **kwargs).status_int  # type: ignore[misc]
 
-    def batch(self, *requests, user=ANN, status=200, **defaults):
+    def batch(
+        self, *requests: Any, user: Any = ANN, status: int | str = 200, **defaults: Any
+    ) -> Any:
         body = {"requests": list(requests), "defaults": defaults}
         return self("POST", "/batch", body, user=user, status=status).json.get("responses")
 
-    def stored(self):
+    def stored(self) -> Any:
         """Return the URIs of everything that is stored, tombstones included."""
         found = set()
         for name in NAMES:
@@ -55,14 +60,14 @@ class Client:
                 found.add((name, record["id"], record.get("deleted", False)))
         return found
 
-    def objects_with_permissions(self):
+    def objects_with_permissions(self) -> set[Any]:
         everything = self.registry.permission.get_accessible_objects(
             ["badge:ann", "badge:bob", "badge:eve", GROUP, "system.Everyone"]
         )
         return set(everything)
 
 
-def put(path, permissions=None, **data):
+def put(path: str, permissions: Any = None, **data: Any) -> dict[str, Any]:
     body = {"data": data}
     if permissions:
         body["permissions"] = permissions
@@ -70,7 +75,7 @@ def put(path, permissions=None, **data):
 
 
 @pytest.fixture
-def client():
+def client() -> Any:
     """A client of an application where ann has a garden."""
     client = Client()
     responses = client.batch(put(BUCKET), put(COLLECTION), put(RECORD, height=30), put(GROUP))
@@ -78,7 +83,7 @@ def client():
     return client
 
 
-def add_to_group(client, *members, user=ANN):
+def add_to_group(client: Any, *members: Any, user: Any = ANN) -> None:
     client("PUT", GROUP, {"data": {"members": list(members)}}, user=user, status=200)
 
 
@@ -87,7 +92,7 @@ def add_to_group(client, *members, user=ANN):
 
 @pytest.mark.clause("P-8.1", "P-15.13")
 @pytest.mark.parametrize("path", [BUCKET, COLLECTION, GROUP, RECORD])
-def test_nested_urls_serve_their_resource(client, path):
+def test_nested_urls_serve_their_resource(client: Any, path: Any) -> None:
     parent, _, object_id = path.rpartition("/")
 
     assert client("GET", path).json["data"]["id"] == object_id
@@ -95,7 +100,7 @@ def test_nested_urls_serve_their_resource(client, path):
 
 
 @pytest.mark.clause("P-18.1", "P-18.4")
-def test_ids_are_those_of_the_application(client):
+def test_ids_are_those_of_the_application(client: Any) -> None:
     created = client("POST", RECORDS, {"data": {}}, status=201).json["data"]
 
     assert len(created["id"]) == 8
@@ -106,7 +111,7 @@ def test_ids_are_those_of_the_application(client):
     "path", ["/buckets/x/collections/a", "/buckets/x/groups/a", f"{BUCKET}/collections/x/records/a"]
 )
 @pytest.mark.clause("P-25.7", "H-5.17")
-def test_what_is_above_must_exist(path):
+def test_what_is_above_must_exist(path: str) -> None:
     client = Client(bucket_write_principals="badge:ann")
     client("PUT", BUCKET, {"data": {}}, status=201)
 
@@ -116,7 +121,7 @@ def test_what_is_above_must_exist(path):
 
 
 @pytest.mark.clause("H-5.4", "P-12.3")
-def test_siblings_share_nothing(client):
+def test_siblings_share_nothing(client: Any) -> None:
     other = "/buckets/orchard"
     client.batch(put(other), put(f"{other}/collections/herbs"), user=BOB)
 
@@ -129,7 +134,7 @@ def test_siblings_share_nothing(client):
 
 @pytest.mark.clause("H-5.11", "P-25.4", "P-35.2")
 @pytest.mark.parametrize("above", [BUCKET, COLLECTION, RECORD])
-def test_permissions_hold_for_what_is_below(client, above):
+def test_permissions_hold_for_what_is_below(client: Any, above: Any) -> None:
     assert client.status("GET", RECORD, user=BOB) == 403
     client("PATCH", above, {"permissions": {"read": ["badge:bob"]}})
     assert client.status("GET", RECORD, user=BOB) == 200
@@ -141,7 +146,7 @@ def test_permissions_hold_for_what_is_below(client, above):
 
 
 @pytest.mark.clause("H-5.11", "H-5.12")
-def test_permissions_below_do_not_hold_above(client):
+def test_permissions_below_do_not_hold_above(client: Any) -> None:
     client("PATCH", RECORD, {"permissions": {"write": ["badge:bob"]}})
 
     assert client.status("GET", COLLECTION, user=BOB) == 403
@@ -161,7 +166,9 @@ def test_permissions_below_do_not_hold_above(client):
         (COLLECTION, "record:create", RECORDS, f"{BUCKET}/collections"),
     ],
 )
-def test_what_may_be_created_is_said_above(client, holder, permission, path, refused):
+def test_what_may_be_created_is_said_above(
+    client: Any, holder: Any, permission: str, path: Any, refused: str
+) -> None:
     client("PATCH", holder, {"permissions": {permission: ["badge:bob"]}}, status=200)
 
     assert client.status("POST", path, {"data": {}}, user=BOB) == 201
@@ -171,7 +178,7 @@ def test_what_may_be_created_is_said_above(client, holder, permission, path, ref
 
 
 @pytest.mark.clause("D-62", "H-5.4")
-def test_who_may_create_may_not_replace(client):
+def test_who_may_create_may_not_replace(client: Any) -> None:
     client("PATCH", COLLECTION, {"permissions": {"record:create": ["badge:bob"]}})
 
     assert client.status("PUT", RECORD, {"data": {}}, user=BOB) == 403
@@ -179,7 +186,7 @@ def test_who_may_create_may_not_replace(client):
 
 
 @pytest.mark.clause("P-25.6", "X-3")
-def test_administrators_may_do_everything():
+def test_administrators_may_do_everything() -> None:
     client = Client(bucket_write_principals="badge:root, badge:eve")
     client.batch(put(BUCKET), put(COLLECTION), put(RECORD))
 
@@ -190,7 +197,7 @@ def test_administrators_may_do_everything():
 
 
 @pytest.mark.clause("H-5.15", "D-50")
-def test_anonymous_users_may_be_let_in(client):
+def test_anonymous_users_may_be_let_in(client: Any) -> None:
     assert client.status("GET", RECORD, user=None) == 401
     everyone = ["system.Everyone"]
     client("PATCH", COLLECTION, {"permissions": {"read": everyone, "record:create": everyone}})
@@ -201,7 +208,7 @@ def test_anonymous_users_may_be_let_in(client):
 
 
 @pytest.mark.clause("P-25.10")
-def test_a_service_that_is_no_resource_has_its_context(client):
+def test_a_service_that_is_no_resource_has_its_context(client: Any) -> None:
     assert client("GET", f"{BUCKET}/summary").json == {"collection": 1, "group": 1, "record": 1}
     assert client.status("GET", f"{BUCKET}/summary", user=BOB) == 403
     client("PATCH", BUCKET, {"permissions": {"read": ["badge:bob"]}})
@@ -212,7 +219,7 @@ def test_a_service_that_is_no_resource_has_its_context(client):
 
 
 @pytest.mark.clause("S-16.9", "H-4.3", "H-4.10")
-def test_a_policy_of_its_own_stands_beside_the_built_in_one(client):
+def test_a_policy_of_its_own_stands_beside_the_built_in_one(client: Any) -> None:
     assert client("GET", "/", user=BOB).json["user"]["id"] == "badge:bob"
     assert client("GET", "/", user=basic_auth()).json["user"]["id"].startswith("basicauth:")
     challenges = client("GET", RECORD, user=None, status=401).headers.getall("WWW-Authenticate")
@@ -220,7 +227,7 @@ def test_a_policy_of_its_own_stands_beside_the_built_in_one(client):
 
 
 @pytest.mark.clause("P-3.2", "P-5.8", "P-35.12")
-def test_a_plugin_tells_more_of_the_user(client):
+def test_a_plugin_tells_more_of_the_user(client: Any) -> None:
     add_to_group(client, "badge:bob")
 
     assert client("GET", "/", user=BOB).json["user"] == {"id": "badge:bob", "groups": [GROUP]}
@@ -231,7 +238,7 @@ def test_a_plugin_tells_more_of_the_user(client):
 
 
 @pytest.mark.clause("H-5.6", "P-21.11", "P-21.12")
-def test_members_of_a_group_have_its_permissions(client):
+def test_members_of_a_group_have_its_permissions(client: Any) -> None:
     client("PATCH", COLLECTION, {"permissions": {"read": [GROUP]}})
     assert client.status("GET", RECORD, user=BOB) == 403
 
@@ -245,7 +252,7 @@ def test_members_of_a_group_have_its_permissions(client):
 
 @pytest.mark.clause("P-21.4", "P-21.12")
 @pytest.mark.parametrize("path", [GROUP, f"{BUCKET}/groups", BUCKET, "/buckets"])
-def test_members_lose_a_group_that_is_deleted(client, path):
+def test_members_lose_a_group_that_is_deleted(client: Any, path: Any) -> None:
     add_to_group(client, "badge:bob")
 
     client("DELETE", path, status=200)
@@ -254,7 +261,7 @@ def test_members_lose_a_group_that_is_deleted(client, path):
 
 
 @pytest.mark.clause("P-21.5")
-def test_a_refused_group_changes_no_principal(client):
+def test_a_refused_group_changes_no_principal(client: Any) -> None:
     body = {"data": {"members": ["badge:bob", "/buckets/garden/groups/other"]}}
 
     error = client("PUT", GROUP, body, status=400).json
@@ -267,7 +274,7 @@ def test_a_refused_group_changes_no_principal(client):
 
 
 @pytest.mark.clause("P-21.11", "H-5.18", "B-21.36")
-def test_a_deleted_bucket_takes_all_below_with_it(client):
+def test_a_deleted_bucket_takes_all_below_with_it(client: Any) -> None:
     client.batch(put("/buckets/gardens"), put("/buckets/gardens/collections/herbs"))
     client("DELETE", BUCKET, status=200)
 
@@ -284,7 +291,7 @@ def test_a_deleted_bucket_takes_all_below_with_it(client):
 
 @pytest.mark.clause("P-21.11", "H-5.18")
 @pytest.mark.parametrize("path", [COLLECTION, f"{BUCKET}/collections"])
-def test_a_deleted_collection_takes_its_records_with_it(client, path):
+def test_a_deleted_collection_takes_its_records_with_it(client: Any, path: Any) -> None:
     client("DELETE", path, status=200)
 
     assert client.stored() == {
@@ -301,7 +308,7 @@ def test_a_deleted_collection_takes_its_records_with_it(client, path):
 
 
 @pytest.mark.clause("P-35.13", "P-35.15", "P-25.10")
-def test_a_plugin_writes_to_records(client):
+def test_a_plugin_writes_to_records(client: Any) -> None:
     url = f"{RECORD}/attachment"
     response = client.web.post(f"/v1{url}", b"\x89PNG", headers=ANN)
 
@@ -317,7 +324,7 @@ def test_a_plugin_writes_to_records(client):
 
 
 @pytest.mark.clause("P-35.13")
-def test_a_plugin_creates_records(client):
+def test_a_plugin_creates_records(client: Any) -> None:
     response = client.web.post(f"/v1{RECORDS}/mint/attachment", b"x", headers=ANN)
 
     stored = client("GET", f"{RECORDS}/mint").json
@@ -327,14 +334,14 @@ def test_a_plugin_creates_records(client):
 
 @pytest.mark.clause("P-25.10", "P-35.13")
 @pytest.mark.parametrize(("user", "status"), [(BOB, 403), ({}, 401)])
-def test_a_plugin_asks_for_permission(client, user, status):
+def test_a_plugin_asks_for_permission(client: Any, user: Any, status: int) -> None:
     client.web.post(f"/v1{RECORD}/attachment", b"x", headers=user, status=status)
 
     assert client.registry.storage.get_all("", "__attachments__") == ([], 0)
 
 
 @pytest.mark.clause("P-6.1", "P-6.3")
-def test_a_plugin_tells_of_itself(client):
+def test_a_plugin_tells_of_itself(client: Any) -> None:
     root = client("GET", "/").json
 
     assert root["settings"]["sample.attachments_url"] == "https://files.example"
@@ -347,7 +354,7 @@ def test_a_plugin_tells_of_itself(client):
 
 
 @pytest.mark.clause("H-25.7", "H-25.12", "X-23")
-def test_a_batch_builds_a_bucket_and_fills_it():
+def test_a_batch_builds_a_bucket_and_fills_it() -> None:
     client = Client()
 
     responses = client.batch(
@@ -365,7 +372,7 @@ def test_a_batch_builds_a_bucket_and_fills_it():
 
 
 @pytest.mark.clause("H-25.14", "H-4.13")
-def test_a_batch_of_several_users(client):
+def test_a_batch_of_several_users(client: Any) -> None:
     item = {"path": RECORD}
 
     responses = client.batch(
@@ -378,7 +385,7 @@ def test_a_batch_of_several_users(client):
 
 
 @pytest.mark.clause("X-9", "X-23", "P-21.12")
-def test_groups_of_a_batch_have_their_members(client):
+def test_groups_of_a_batch_have_their_members(client: Any) -> None:
     other = "/buckets/orchard"
     responses = client.batch(
         put(GROUP, members=["badge:bob"]),
@@ -395,10 +402,12 @@ def test_groups_of_a_batch_have_their_members(client):
 
 
 @pytest.mark.clause("D-38", "H-25.24", "X-18")
-def test_a_batch_that_fails_changes_neither_records_nor_principals(client, monkeypatch):
+def test_a_batch_that_fails_changes_neither_records_nor_principals(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = client.stored(), client.objects_with_permissions()
 
-    def crash(*args, **kwargs):
+    def crash(*args: Any, **kwargs: Any) -> None:
         raise OSError
 
     # Deletions of permissions happen last, in the cascade.
@@ -417,11 +426,11 @@ def test_a_batch_that_fails_changes_neither_records_nor_principals(client, monke
 # The application itself
 
 
-def test_it_uses_public_names_only():
+def test_it_uses_public_names_only() -> None:
     for path in Path(sample.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cliquet"):
-                module = importlib.import_module(node.module)
+                module = importlib.import_module(node.module)  # type: ignore[arg-type]
                 for alias in node.names:
                     submodule = f"{node.module}.{alias.name}"
                     assert alias.name in module.__all__ or importlib.import_module(submodule)

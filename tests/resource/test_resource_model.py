@@ -1,6 +1,7 @@
 """A collection of records without HTTP."""
 
 import inspect
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ UUID = "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50"
 class Slugs(Generator):
     count = 0
 
-    def __call__(self):
+    def __call__(self) -> str:
         self.count += 1
         return f"slug-{self.count}"
 
@@ -26,11 +27,11 @@ class Slugs(Generator):
 class Recorder:
     """A storage of a third party: takes keywords only, in an order of its own."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.calls = []
 
-    def __getattr__(self, name):
-        def method(**kwargs):
+    def __getattr__(self, name: Any) -> Any:
+        def method(**kwargs: Any) -> str:
             self.calls.append((name, kwargs))
             return f"result of {name}"
 
@@ -38,14 +39,14 @@ class Recorder:
 
 
 @pytest.fixture
-def model():
+def model() -> Any:
     return resource.Model(
         Storage(), id_generator=Slugs(), collection_id="mushroom", parent_id="alice"
     )
 
 
 @pytest.mark.clause("P-13.1")
-def test_a_model_keeps_what_it_is_made_of():
+def test_a_model_keeps_what_it_is_made_of() -> None:
     storage, generator = Storage(), Slugs()
 
     model = resource.Model(storage, generator, "mushroom", "alice", "Basic x")
@@ -67,7 +68,7 @@ def test_a_model_keeps_what_it_is_made_of():
 
 
 @pytest.mark.clause("P-13.1")
-def test_a_model_needs_no_request():
+def test_a_model_needs_no_request() -> None:
     model = resource.Model(Storage())
     created = model.create_record({"name": "cep"})
 
@@ -169,13 +170,13 @@ def test_a_model_needs_no_request():
     ("parent", "expected"), [({}, "alice"), ({"parent_id": "bob"}, "bob")], ids=["own", "other"]
 )
 def test_methods_call_the_storage_with_keywords(
-    method, arguments, storage_method, given, parent, expected
-):
+    method: Any, arguments: Any, storage_method: Any, given: Any, parent: Any, expected: Any
+) -> None:
     class Renamed(resource.Model):
         id_field, modified_field, deleted_field = "i", "m", "d"
 
     recorder = Recorder()
-    model = Renamed(recorder, "generator", "mushroom", "alice", "Basic x")
+    model = Renamed(recorder, "generator", "mushroom", "alice", "Basic x")  # type: ignore[arg-type]
 
     result = getattr(model, method)(**arguments, **parent)
 
@@ -185,7 +186,7 @@ def test_methods_call_the_storage_with_keywords(
 
 
 @pytest.mark.clause("P-13.2")
-def test_fields_have_their_published_names():
+def test_fields_have_their_published_names() -> None:
     assert resource.Model.id_field == "id"
     assert resource.Model.modified_field == "last_modified"
     assert resource.Model.deleted_field == "deleted"
@@ -207,12 +208,14 @@ def test_fields_have_their_published_names():
         ("delete_record", ["record", "parent_id", "last_modified"]),
     ],
 )
-def test_methods_take_their_arguments_in_the_published_order(method, parameters):
+def test_methods_take_their_arguments_in_the_published_order(
+    method: str, parameters: list[Any]
+) -> None:
     assert list(inspect.signature(getattr(resource.Model, method)).parameters)[1:] == parameters
 
 
 @pytest.mark.clause("P-13.3")
-def test_records_live_through_the_model(model):
+def test_records_live_through_the_model(model: Any) -> None:
     created = model.create_record({"name": "cep"})
     updated = model.update_record({**created, "name": "morel"})
     found, total = model.get_records(
@@ -232,7 +235,7 @@ def test_records_live_through_the_model(model):
 
 
 @pytest.mark.clause("P-13.3", "P-17.4")
-def test_unique_fields_are_judged_on_creation_and_update(model):
+def test_unique_fields_are_judged_on_creation_and_update(model: Any) -> None:
     first = model.create_record({"code": 1})
     second = model.create_record({"code": 2}, unique_fields=("code",))
 
@@ -245,7 +248,7 @@ def test_unique_fields_are_judged_on_creation_and_update(model):
 
 
 @pytest.mark.clause("P-13.3")
-def test_records_are_deleted_by_filters(model):
+def test_records_are_deleted_by_filters(model: Any) -> None:
     records = [model.create_record({"n": n}) for n in range(3)]
 
     tombstones = model.delete_records(filters=[Filter("n", 0, COMPARISON.GT)])
@@ -255,7 +258,7 @@ def test_records_are_deleted_by_filters(model):
 
 
 @pytest.mark.clause("P-13.4")
-def test_a_deletion_takes_the_record_not_its_id(model):
+def test_a_deletion_takes_the_record_not_its_id(model: Any) -> None:
     record = model.create_record({"name": "cep"})
 
     with pytest.raises(TypeError):
@@ -266,9 +269,11 @@ def test_a_deletion_takes_the_record_not_its_id(model):
 
 
 @pytest.mark.clause("P-13.6")
-def test_an_application_extends_the_model_of_its_resource():
+def test_an_application_extends_the_model_of_its_resource() -> None:
     class Stamped(resource.Model):
-        def create_record(self, record, parent_id=None, unique_fields=None):
+        def create_record(
+            self, record: Any, parent_id: Any = None, unique_fields: Any = None
+        ) -> Any:
             return super().create_record({**record, "stamp": True}, parent_id, unique_fields)
 
     class Plant(resource.UserResource):
@@ -282,7 +287,7 @@ def test_an_application_extends_the_model_of_its_resource():
 
 
 @pytest.mark.clause("P-34.18")
-def test_an_empty_parent_is_a_parent_like_another(model):
+def test_an_empty_parent_is_a_parent_like_another(model: Any) -> None:
     mine = model.create_record({"whose": "alice"})
     nobodys = model.create_record({"whose": "nobody"}, parent_id="")
 
@@ -294,8 +299,8 @@ def test_an_empty_parent_is_a_parent_like_another(model):
 
 
 @pytest.mark.clause("D-53", "X-24")
-def test_an_operation_that_fails_leaves_nothing(model):
-    def operation():
+def test_an_operation_that_fails_leaves_nothing(model: Any) -> None:
+    def operation() -> None:
         model.create_record({"name": "cep"})
         raise RuntimeError("changed my mind")
 

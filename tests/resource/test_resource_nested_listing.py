@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ PATHS = st.sampled_from(["a", "b", "a.b", "a.b.c", "a.a", "b.a", "b.b.c", "a.c",
 
 
 @st.composite
-def collections(draw, max_size=9, first=0):
+def collections(draw: Any, max_size: int = 9, first: int = 0) -> list[Any]:
     """Draw entries whose timestamps may be equal (X-19), a few of them tombstones."""
     contents = draw(st.lists(CONTENTS | CONTENTS | st.none(), max_size=max_size))
     return [
@@ -61,7 +62,7 @@ def collections(draw, max_size=9, first=0):
 # The model
 
 
-def look(entry, path):
+def look(entry: Any, path: str) -> Any:
     """Return what a path leads to."""
     if path == "id":
         return entry.id
@@ -79,7 +80,7 @@ def look(entry, path):
     return value
 
 
-def kind(value):
+def kind(value: Any) -> Any:
     kinds = [type(None), str, (int, float), bool, list, dict]
     if value is ABSENT:
         return len(kinds)
@@ -88,11 +89,11 @@ def kind(value):
     )
 
 
-def type_is(value, kinds):
+def type_is(value: Any, kinds: Any) -> Any:
     return isinstance(value, kinds) and not isinstance(value, bool)
 
 
-def compare(left, right):
+def compare(left: Any, right: Any) -> Any:
     """Return -1, 0 or 1 in the order of B-6.19 and X-26."""
     if kind(left) != kind(right):
         return -1 if kind(left) < kind(right) else 1
@@ -114,11 +115,11 @@ def compare(left, right):
     return next((result for one, two in pairs if (result := compare(one, two))), 0)
 
 
-def same(left, right):
+def same(left: Any, right: Any) -> bool:
     return compare(left, right) == 0
 
 
-def stands_for(value):
+def stands_for(value: Any) -> list[Any]:
     """Return all that a value of a query string equals (X-17)."""
     if value is None:
         return [None, ABSENT]
@@ -127,7 +128,7 @@ def stands_for(value):
     return [value]
 
 
-def keeps(prefix, found, value):
+def keeps(prefix: Any, found: Any, value: Any) -> Any:
     """Whether a filter keeps what was found."""
     if prefix in ("", "not_", "in_", "exclude_"):
         values = value if prefix in ("in_", "exclude_") else [value]
@@ -151,10 +152,10 @@ def keeps(prefix, found, value):
     return {"lt_": result < 0, "max_": result <= 0, "min_": result >= 0, "gt_": result > 0}[prefix]
 
 
-def ordered(entries, sorting):
+def ordered(entries: Any, sorting: Any) -> list[Any]:
     """Return the ids of entries, sorted by criteria in order."""
 
-    def compare_entries(one, two):
+    def compare_entries(one: Any, two: Any) -> Any:
         for field, direction in sorting:
             result = compare(look(one, field), look(two, field))
             if result:
@@ -167,7 +168,7 @@ def ordered(entries, sorting):
 # What is judged
 
 
-def written(value):
+def written(value: Any) -> Any:
     """Return a value as a query string says it (H-12.8)."""
     return "None" if value is None else json.dumps(value, ensure_ascii=False)
 
@@ -177,7 +178,7 @@ PREFIXES += ["in_", "exclude_", "like_", "has_", "contains_", "contains_any_"]
 
 
 @st.composite
-def filter_parameters(draw):
+def filter_parameters(draw: Any) -> Any:
     """Draw the prefix, path and value of a filter, and the text of that value."""
     path = draw(PATHS)
     prefix = draw(st.sampled_from(PREFIXES))
@@ -194,7 +195,7 @@ def filter_parameters(draw):
     return prefix, path, value, written(value)
 
 
-def read_filters(*params):
+def read_filters(*params: Any) -> Any:
     return parse_filters(
         params,
         is_known_field=lambda path: True,
@@ -204,7 +205,7 @@ def read_filters(*params):
     ).filters
 
 
-def read_sorting(text):
+def read_sorting(text: Any) -> Any:
     sorting = parse_sort(text, is_known_field=lambda path: True, modified_field="last_modified")
     return complete_sorting(sorting, id_field="id", modified_field="last_modified")
 
@@ -215,7 +216,7 @@ SORTS = st.lists(
 ).map(lambda items: ",".join(sign + path for sign, path in items))
 
 
-def walk(entries, sorting, limit, *, before_next=None):
+def walk(entries: Any, sorting: Any, limit: Any, *, before_next: Any = None) -> Any:
     """Go through a collection as a client does, and return the ids of all pages."""
     rules, walked, offset = [], [], 0
     while True:
@@ -247,7 +248,7 @@ def walk(entries, sorting, limit, *, before_next=None):
     "X-17",
 )
 @given(collections(), st.lists(filter_parameters(), min_size=1, max_size=2))
-def test_filters_keep_what_the_model_keeps(entries, parameters):
+def test_filters_keep_what_the_model_keeps(entries: Any, parameters: Any) -> None:
     filters = read_filters(*((prefix + path, text) for prefix, path, _, text in parameters))
 
     kept = evaluation.apply_filters(entries, filters, NAMES)
@@ -261,7 +262,7 @@ def test_filters_keep_what_the_model_keeps(entries, parameters):
 
 @pytest.mark.clause("E-3.2", "B-6.17", "B-6.19", "B-21.13", "X-26", "H-13.7")
 @given(collections(), SORTS)
-def test_sorting_is_the_order_of_the_model(entries, text):
+def test_sorting_is_the_order_of_the_model(entries: Any, text: Any) -> None:
     sorting = read_sorting(text)
 
     found = evaluation.apply_sorting(entries, sorting, NAMES)
@@ -273,7 +274,7 @@ def test_sorting_is_the_order_of_the_model(entries, text):
 @pytest.mark.clause("E-3.2", "H-14.7", "H-14.10", "B-6.20", "B-6.22", "B-21.12", "D-24", "D-26")
 @pytest.mark.parametrize("limit", [1, 2, 7])
 @given(entries=collections(), text=SORTS)
-def test_a_walk_loses_and_repeats_nothing(entries, text, limit):
+def test_a_walk_loses_and_repeats_nothing(entries: Any, text: Any, limit: int) -> None:
     sorting = read_sorting(text)
 
     assert walk(entries, sorting, limit) == ordered(entries, sorting)
@@ -283,12 +284,14 @@ def test_a_walk_loses_and_repeats_nothing(entries, text, limit):
 @pytest.mark.clause("E-3.2", "H-14.7", "H-14.10", "B-21.12")
 @pytest.mark.parametrize("limit", [1, 2, 7])
 @given(entries=collections(), others=collections(first=100), text=SORTS, data=st.data())
-def test_writes_of_other_records_disturb_no_walk(entries, others, text, limit, data):
+def test_writes_of_other_records_disturb_no_walk(
+    entries: Any, others: Any, text: Any, limit: int, data: Any
+) -> None:
     """Others come and go in between; they may be seen or not, once at most."""
     sorting = read_sorting(text)
     numbers = st.sets(st.integers(0, len(others)))
 
-    def before_next(_):
+    def before_next(_: Any) -> list[Any]:
         chosen = data.draw(numbers)
         return [*entries, *(entry for n, entry in enumerate(others) if n in chosen)]
 
@@ -302,7 +305,9 @@ def test_writes_of_other_records_disturb_no_walk(entries, others, text, limit, d
 @pytest.mark.clause("E-3.2", "H-14.7")
 @pytest.mark.parametrize("limit", [1, 2])
 @given(entries=collections(), parameter=filter_parameters(), text=SORTS)
-def test_a_filtered_walk_gives_what_matches(entries, parameter, text, limit):
+def test_a_filtered_walk_gives_what_matches(
+    entries: Any, parameter: Any, text: Any, limit: int
+) -> None:
     prefix, path, value, written_value = parameter
     sorting = read_sorting(text)
     matching = evaluation.apply_filters(
@@ -316,7 +321,7 @@ def test_a_filtered_walk_gives_what_matches(entries, parameter, text, limit):
 
 @pytest.mark.clause("E-3.2", "B-21.13", "H-15.2")
 @given(CONTENTS, PATHS)
-def test_a_projection_keeps_what_filters_and_sorting_see(record, path):
+def test_a_projection_keeps_what_filters_and_sorting_see(record: Any, path: Any) -> None:
     found = resolve(record, path)
 
     projected = utils.dict_subset(record, [path])
@@ -329,5 +334,5 @@ def test_a_projection_keeps_what_filters_and_sorting_see(record, path):
 
 @pytest.mark.clause("B-6.15", "B-21.14", "X-26")
 @given(VALUES, VALUES)
-def test_equality_is_that_of_the_order(left, right):
+def test_equality_is_that_of_the_order(left: Any, right: Any) -> None:
     assert json_equal(left, right) == same(left, right)

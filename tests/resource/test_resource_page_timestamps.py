@@ -1,6 +1,9 @@
 """The timestamp of a list: with the records or before them, never after (H-9.8)."""
 
+from typing import Any
+
 import pytest
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.core.globs import Pattern
@@ -16,16 +19,16 @@ class Recording(Storage):
 
     pages_have_timestamp = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.asked = []
         self.meanwhile = []
 
-    def collection_timestamp(self, *args, **kwargs):
+    def collection_timestamp(self, *args: Any, **kwargs: Any) -> Any:
         self.asked.append("timestamp")
         return super().collection_timestamp(*args, **kwargs)
 
-    def get_all(self, **kwargs):
+    def get_all(self, **kwargs: Any) -> Any:
         self.asked.append("list")
         answer = super().get_all(**kwargs)
         if self.meanwhile:
@@ -39,7 +42,7 @@ class Older(Recording):
 
     pages_have_timestamp = False
 
-    def get_all(self, **kwargs):
+    def get_all(self, **kwargs: Any) -> Any:
         records, total = super().get_all(**kwargs)
         return list(records), total
 
@@ -47,7 +50,7 @@ class Older(Recording):
 class Unpromised(Recording):
     """A storage of an application, which wants to know of every timestamp."""
 
-    def collection_timestamp(self, *args, **kwargs):
+    def collection_timestamp(self, *args: Any, **kwargs: Any) -> Any:
         return super().collection_timestamp(*args, **kwargs)
 
 
@@ -56,7 +59,7 @@ class Spore(resource.UserResource):
 
 
 class LosingModel(resource.Model):
-    def get_records(self, *args, **kwargs):
+    def get_records(self, *args: Any, **kwargs: Any) -> Any:
         records, total = super().get_records(*args, **kwargs)
         return [{**record, "seen": True} for record in records], total
 
@@ -64,7 +67,7 @@ class LosingModel(resource.Model):
 class KeepingModel(resource.Model):
     pages_have_timestamp = True
 
-    def get_records(self, *args, **kwargs):
+    def get_records(self, *args: Any, **kwargs: Any) -> Any:
         return super().get_records(*args, **kwargs)
 
 
@@ -74,7 +77,7 @@ class UnawareModel(LosingModel):
     pages_have_timestamp = True
 
 
-def using(model):
+def using(model: Any) -> Any:
     class Used(Spore):
         default_model = model
 
@@ -83,40 +86,40 @@ def using(model):
 
 class OwnTimestamp(Spore):
     @property
-    def timestamp(self):
+    def timestamp(self) -> Any:
         return super().timestamp
 
 
 class OwnHeader(Spore):
-    def _add_timestamp_header(self, response, timestamp=None):
+    def _add_timestamp_header(self, response: Any, timestamp: Any = None) -> None:
         super()._add_timestamp_header(response, timestamp or self.model.timestamp())
 
 
 class OwnCondition(Spore):
-    def _raise_304_if_not_modified(self, record=None):
+    def _raise_304_if_not_modified(self, record: Any = None) -> None:
         assert "ETag" in self.request.response.headers
         super()._raise_304_if_not_modified(record)
 
 
 class EveryParent(Spore):
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> Any:
         return Pattern("*")
 
 
 class ReadBefore(Spore):
-    def _extract_limit(self):
+    def _extract_limit(self) -> Any:
         assert self.timestamp > 0
         return super()._extract_limit()
 
 
-def make(cls, storage):
-    def use(config):
+def make(cls: Any, storage: Any) -> TestApp:
+    def use(config: Any) -> None:
         config.registry.storage = storage
 
     return make_app([(cls, {"name": "spore"})], configure=use)
 
 
-def parent_of(app):
+def parent_of(app: TestApp) -> Any:
     return app.get("/v0/", headers=HEADERS).json["user"]["id"]
 
 
@@ -137,7 +140,9 @@ def parent_of(app):
         (ReadBefore, Recording, ["timestamp", "list"]),
     ],
 )
-def test_no_record_older_than_the_timestamp_is_missing(cls, storage_class, asked):
+def test_no_record_older_than_the_timestamp_is_missing(
+    cls: Any, storage_class: Any, asked: list[Any]
+) -> None:
     storage = storage_class()
     app = make(cls, storage)
     app.post_json(URL, {"data": {}}, headers=HEADERS)
@@ -155,7 +160,7 @@ def test_no_record_older_than_the_timestamp_is_missing(cls, storage_class, asked
 
 
 @pytest.mark.clause("H-9.3", "H-9.8", "D-60")
-def test_a_list_is_read_again_when_its_collection_was_touched_meanwhile():
+def test_a_list_is_read_again_when_its_collection_was_touched_meanwhile() -> None:
     storage = Recording()
     app = make(Spore, storage)
     storage.meanwhile = [{"id": "meanwhile"}]
@@ -169,7 +174,7 @@ def test_a_list_is_read_again_when_its_collection_was_touched_meanwhile():
 
 
 @pytest.mark.clause("H-9.3")
-def test_the_first_list_gives_the_timestamp_of_the_first_access():
+def test_the_first_list_gives_the_timestamp_of_the_first_access() -> None:
     storage = Recording()
     app = make(Spore, storage)
 
@@ -181,7 +186,7 @@ def test_the_first_list_gives_the_timestamp_of_the_first_access():
 
 @pytest.mark.clause("H-9.7", "H-11.2")
 @pytest.mark.parametrize("query", ["", "?_limit=1"])
-def test_the_headers_are_in_the_same_order_with_and_without_a_condition(query):
+def test_the_headers_are_in_the_same_order_with_and_without_a_condition(query: str) -> None:
     app = make(Spore, Recording())
     for _ in range(2):
         app.post_json(URL, {"data": {}}, headers=HEADERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ JSON_VALUES = st.recursive(
 
 @pytest.mark.clause("E-3.1")
 @given(st.lists(JSON_VALUES, max_size=4))
-def test_a_json_array_is_read_as_it_is(array):
+def test_a_json_array_is_read_as_it_is(array: Any) -> None:
     assert json_equal(coerce_list("in_a", json.dumps(array)), array)
 
 
@@ -56,7 +57,7 @@ def test_a_json_array_is_read_as_it_is(array):
         ('{"a": 1}', [{"a": 1}]),
     ],
 )
-def test_a_list_is_a_json_array_or_texts_between_commas(text, values):
+def test_a_list_is_a_json_array_or_texts_between_commas(text: str, values: list[Any]) -> None:
     assert json_equal(coerce_list("in_a", text), values)
 
 
@@ -65,7 +66,7 @@ def test_a_list_is_a_json_array_or_texts_between_commas(text, values):
     "text",
     ["[18446744073709551616]", '[1, {"a": [-9223372036854775809]}]', '["\\u0000"]', "[1e999]"],
 )
-def test_an_array_with_a_value_that_no_record_holds_is_refused(text):
+def test_an_array_with_a_value_that_no_record_holds_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         coerce_list("in_a", text)
 
@@ -74,14 +75,14 @@ def test_an_array_with_a_value_that_no_record_holds_is_refused(text):
 
 
 @pytest.mark.clause("H-12.8", "X-25")
-def test_a_number_beyond_64_bits_is_refused_and_others_are_read():
+def test_a_number_beyond_64_bits_is_refused_and_others_are_read() -> None:
     assert coerce("a", "18446744073709551615") == 2**64 - 1
     with pytest.raises(InvalidParameter, match="Invalid value for a"):
         coerce("a", "18446744073709551616")
 
 
 @pytest.mark.clause("X-21", "X-28")
-def test_a_timestamp_that_is_read_has_the_upper_bound_of_those_that_are_told():
+def test_a_timestamp_that_is_read_has_the_upper_bound_of_those_that_are_told() -> None:
     assert MAX_TIMESTAMP == 2**53 - 1
     assert parse_timestamp(f'"{MAX_TIMESTAMP}"') == MAX_TIMESTAMP
     with pytest.raises(InvalidParameter) as caught:
@@ -91,7 +92,7 @@ def test_a_timestamp_that_is_read_has_the_upper_bound_of_those_that_are_told():
 
 @pytest.mark.clause("H-12.8", "B-21.20")
 @given(st.text(st.characters(exclude_categories=()), max_size=20))
-def test_any_text_is_a_list_or_refused(text):
+def test_any_text_is_a_list_or_refused(text: Any) -> None:
     try:
         values = coerce_list("a", text)
     except InvalidParameter:
@@ -110,5 +111,7 @@ def test_any_text_is_a_list_or_refused(text):
         (253370764799999, 60, 253370764799999),
     ],
 )
-def test_the_latest_timestamp_of_a_client_is_near_the_clock(now_ms, max_ahead_seconds, latest):
+def test_the_latest_timestamp_of_a_client_is_near_the_clock(
+    now_ms: int, max_ahead_seconds: int | None, latest: int
+) -> None:
     assert latest_given(now_ms, max_ahead_seconds) == latest

@@ -1,5 +1,7 @@
 """What PATCH makes of a record, as functions of plain values."""
 
+from typing import Any
+
 import pytest
 
 from cliquet.resource import patch
@@ -17,7 +19,7 @@ ONE = {"id": "x", "last_modified": 5, "a": 1, "o": {"p": {"q": 1}, "r": 2}}
         ({"o": {"r": 3}}, {**ONE, "o": {"r": 3}}),
     ],
 )
-def test_members_replace_those_of_the_root(changes, merged):
+def test_members_replace_those_of_the_root(changes: Any, merged: Any) -> None:
     before = {**ONE}
 
     assert patch.merge(before, changes) == merged
@@ -39,7 +41,7 @@ def test_members_replace_those_of_the_root(changes, merged):
         ({"o": {"r": 2, "p": {"q": 1}}}, None),
     ],
 )
-def test_the_first_read_only_field_that_changes(changes, found):
+def test_the_first_read_only_field_that_changes(changes: Any, found: str | None) -> None:
     record = {**ONE, "free": 0}
 
     assert patch.find_readonly_change(record, changes, ("a", "o", "new").__contains__) == found
@@ -59,7 +61,7 @@ def test_the_first_read_only_field_that_changes(changes, found):
         ({**ONE, "last_modified": 4}, {"last_modified": 4}, ["last_modified"]),
     ],
 )
-def test_members_whose_stored_value_differs(after, changes, changed):
+def test_members_whose_stored_value_differs(after: Any, changes: Any, changed: list[Any]) -> None:
     assert patch.changed_members(ONE, after, changes) == changed
 
 
@@ -74,7 +76,7 @@ def test_members_whose_stored_value_differs(after, changes, changed):
         ("diff", {"t": "x"}),
     ],
 )
-def test_what_each_behaviour_shows(behavior, shown):
+def test_what_each_behaviour_shows(behavior: str, shown: dict[str, Any]) -> None:
     stored = {"a": 2, "t": "x", "z": 0}
     changes = {"a": 2, "t": "X", "z": 0, "gone": 1}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,17 +43,17 @@ OPERATIONS = st.fixed_dictionaries(
 )
 
 
-def merged(document, patch):
+def merged(document: Any, patch: Any) -> Any:
     check_shape(MERGE_PATCH, patch)
     return apply(MERGE_PATCH, document, patch)
 
 
-def operated(document, *operations):
+def operated(document: Any, *operations: Any) -> Any:
     check_shape(JSON_PATCH, list(operations))
     return apply(JSON_PATCH, document, list(operations))
 
 
-def refusal(function, *args):
+def refusal(function: Any, *args: Any) -> Any:
     with pytest.raises(InvalidParameter) as caught:
         function(*args)
     assert caught.value.location == "body"
@@ -82,19 +83,19 @@ def refusal(function, *args):
         ({}, {"a": [None]}, {"a": [None]}),
     ],
 )
-def test_a_merge_patch_applies_as_its_rfc_says(document, patch, expected):
+def test_a_merge_patch_applies_as_its_rfc_says(document: Any, patch: Any, expected: Any) -> None:
     assert merged(document, patch) == expected
 
 
 @pytest.mark.clause("E-4.1")
 @pytest.mark.parametrize("patch", [[], ["a"], "a", 1, None, True])
-def test_a_merge_patch_of_a_record_is_an_object(patch):
+def test_a_merge_patch_of_a_record_is_an_object(patch: Any) -> None:
     assert refusal(merged, {"a": 1}, patch) == (None, "A merge patch of a record is an object")
 
 
 @pytest.mark.clause("E-4.1")
 @given(OBJECTS, OBJECTS)
-def test_a_merge_patch_leaves_both_alone_and_applies_once(document, patch):
+def test_a_merge_patch_leaves_both_alone_and_applies_once(document: Any, patch: Any) -> None:
     before = copy.deepcopy((document, patch))
 
     once = merged(document, patch)
@@ -145,7 +146,9 @@ def test_a_merge_patch_leaves_both_alone_and_applies_once(document, patch):
         ({"a": 1}, [], {"a": 1}),
     ],
 )  # fmt: skip
-def test_operations_apply_as_their_rfc_says(document, operations, expected):
+def test_operations_apply_as_their_rfc_says(
+    document: Any, operations: list[Any], expected: Any
+) -> None:
     assert operated(document, *operations) == expected
 
 
@@ -186,7 +189,7 @@ def test_operations_apply_as_their_rfc_says(document, operations, expected):
     ],
     ids=lambda operation: f"{operation['op']} {operation['path']}"[:20],
 )
-def test_a_path_that_leads_nowhere_is_refused_with_the_index(operation):
+def test_a_path_that_leads_nowhere_is_refused_with_the_index(operation: dict[str, Any]) -> None:
     document = {"a": {"x": 1}, "l": [1, 2], "text": "text", "nothing": None}
     harmless = {"op": "add", "path": "/b", "value": 1}
 
@@ -202,7 +205,7 @@ def test_a_path_that_leads_nowhere_is_refused_with_the_index(operation):
     [("/n", 2), ("/n", "1"), ("/n", True), ("/l", [True, None]), ("/l", [1]), ("/o", {}),
      ("/o", {"x": 1}), ("/o", [1]), ("/o/x", None), ("/n", [1]), ("/l", {"0": 1})],
 )  # fmt: skip
-def test_a_test_of_another_value_is_refused_with_the_index(path, value):
+def test_a_test_of_another_value_is_refused_with_the_index(path: str, value: Any) -> None:
     document = {"n": 1, "l": [1, None], "o": {"x": False}}
     holds = {"op": "test", "path": "/n", "value": 1}
 
@@ -229,7 +232,7 @@ def test_a_test_of_another_value_is_refused_with_the_index(path, value):
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_no_operation_is_refused_with_the_index(operation):
+def test_what_is_no_operation_is_refused_with_the_index(operation: Any) -> None:
     harmless = {"op": "remove", "path": "/a"}
 
     assert refusal(check_shape, JSON_PATCH, [harmless, operation]) == (
@@ -240,7 +243,7 @@ def test_what_is_no_operation_is_refused_with_the_index(operation):
 
 @pytest.mark.clause("E-4.1")
 @pytest.mark.parametrize("patch", [{}, {"op": "remove", "path": "/a"}, "a", 1, None])
-def test_a_json_patch_is_an_array(patch):
+def test_a_json_patch_is_an_array(patch: Any) -> None:
     assert refusal(check_shape, JSON_PATCH, patch) == (
         None,
         "A JSON patch is an array of operations",
@@ -248,7 +251,7 @@ def test_a_json_patch_is_an_array(patch):
 
 
 @pytest.mark.clause("E-4.1")
-def test_a_document_that_is_no_object_any_more_is_refused():
+def test_a_document_that_is_no_object_any_more_is_refused() -> None:
     assert refusal(operated, {"a": 1}, {"op": "replace", "path": "", "value": [1]}) == (
         None,
         "The result of the patch is not an object",
@@ -256,7 +259,7 @@ def test_a_document_that_is_no_object_any_more_is_refused():
 
 
 @pytest.mark.clause("E-4.1")
-def test_number_of_operations_is_bounded():
+def test_number_of_operations_is_bounded() -> None:
     operations = [{"op": "test", "path": "", "value": {}}] * MAX_OPERATIONS
 
     assert operated({}, *operations) == {}
@@ -267,7 +270,7 @@ def test_number_of_operations_is_bounded():
 
 
 @pytest.mark.clause("E-4.1")
-def test_copies_of_copies_are_bounded():
+def test_copies_of_copies_are_bounded() -> None:
     doubling = [{"op": "copy", "from": "/a", "path": f"/a/{n}"} for n in range(60)]
 
     name, description = refusal(operated, {"a": {"text": "x" * 1000}}, *doubling)
@@ -284,7 +287,7 @@ def test_copies_of_copies_are_bounded():
     ("parts", "reason"), [(200, "it is not"), (201, "a path has more than 200")]
 )
 @pytest.mark.parametrize("path", ["{0}", "/b{1}"])
-def test_the_parts_of_a_path_are_counted(member, parts, reason, path):
+def test_the_parts_of_a_path_are_counted(member: str, parts: int, reason: str, path: str) -> None:
     path = path.format("/a" * parts, "~1" * parts)
     operation = {"op": "none", "path": "/a", "from": "/a", member: path}
 
@@ -295,7 +298,7 @@ def test_the_parts_of_a_path_are_counted(member, parts, reason, path):
 
 
 @pytest.mark.clause("E-4.1", "X-34")
-def test_copies_of_many_small_values_are_bounded():
+def test_copies_of_many_small_values_are_bounded() -> None:
     doubling = [{"op": "copy", "from": "/a", "path": f"/a/{n}"} for n in range(60)]
 
     name, description = refusal(operated, {"a": {"list": [[]] * 1000}}, *doubling)
@@ -308,7 +311,7 @@ def test_copies_of_many_small_values_are_bounded():
 
 
 @pytest.mark.clause("E-4.1", "X-24")
-def test_a_patch_may_be_applied_again():
+def test_a_patch_may_be_applied_again() -> None:
     operations = [
         {"op": "add", "path": "/a", "value": []},
         {"op": "add", "path": "/a/-", "value": {}},
@@ -320,12 +323,12 @@ def test_a_patch_may_be_applied_again():
 
 @pytest.mark.clause("E-4.1")
 @given(OBJECTS, st.lists(OPERATIONS | VALUES, max_size=4))
-def test_any_patch_gives_an_object_or_is_refused(document, operations):
+def test_any_patch_gives_an_object_or_is_refused(document: Any, operations: Any) -> None:
     before = copy.deepcopy((document, operations))
     try:
         name, result = "0", operated(document, *operations)
     except InvalidParameter as error:
-        name, result = error.name, {}
+        name, result = error.name, {}  # type: ignore[assignment]
     assert isinstance(result, dict)
     assert name is None or 0 <= int(name) <= len(operations)
     assert (document, operations) == before
@@ -334,7 +337,7 @@ def test_any_patch_gives_an_object_or_is_refused(document, operations):
 # Results
 
 
-def nested(levels):
+def nested(levels: Any) -> Any:
     """Return a record with so many levels, itself included."""
     record = {}
     for _ in range(levels - 1):
@@ -343,7 +346,7 @@ def nested(levels):
 
 
 @pytest.mark.clause("E-4.1", "D-12")
-def test_depth_of_a_record_is_what_a_body_can_hold():
+def test_depth_of_a_record_is_what_a_body_can_hold() -> None:
     deepest = nested(jsonio.MAX_DEPTH - 1)
     check_depth(deepest)
     assert jsonio.loads_strict(json.dumps({"data": deepest}).encode())
@@ -358,7 +361,7 @@ def test_depth_of_a_record_is_what_a_body_can_hold():
 
 
 @pytest.mark.clause("E-4.1", "D-12")
-def test_depth_counts_arrays_as_well():
+def test_depth_counts_arrays_as_well() -> None:
     lists = []
     for _ in range(jsonio.MAX_DEPTH):
         lists = [lists]
@@ -368,7 +371,7 @@ def test_depth_counts_arrays_as_well():
 
 
 @pytest.mark.clause("E-4.1", "D-12")
-def test_no_nesting_exhausts_the_interpreter():
+def test_no_nesting_exhausts_the_interpreter() -> None:
     """Each move doubles the depth: Python's own recursion would not survive it."""
     deep = "/a" * 90
     operations = []
@@ -387,7 +390,7 @@ def test_no_nesting_exhausts_the_interpreter():
 
 @pytest.mark.clause("E-4.1")
 @given(OBJECTS, OBJECTS)
-def test_difference_makes_one_object_of_another(before, after):
+def test_difference_makes_one_object_of_another(before: Any, after: Any) -> None:
     removed, members = difference(before, after)
 
     kept = {name: value for name, value in before.items() if name not in removed}

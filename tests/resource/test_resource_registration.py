@@ -3,12 +3,14 @@
 import gc
 import types
 import weakref
+from typing import Any
 
 import colander
 import cornice.service
 import pytest
 from pyramid.exceptions import ConfigurationConflictError, ConfigurationError
 from testapp import Mushroom, Psilo
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.storage.generators import UUID4, Generator
@@ -42,22 +44,22 @@ exec(
     "    resource.register_resource(resource_cls, settings={'ignored': 1}, depth=depth)\n",
     PLUGIN,
 )
-PLUGIN["register"](Algae, depth=2)
-PLUGIN["register"](Seaweed, depth=1)
+PLUGIN["register"](Algae, depth=2)  # type: ignore[operator]
+PLUGIN["register"](Seaweed, depth=1)  # type: ignore[operator]
 
 
-def serve_this_module(config):
+def serve_this_module(config: Any) -> None:
     config.scan(__name__)
 
 
-def services(app):
+def services(app: TestApp) -> list[Any]:
     """Return the services of the resources of an application, in order of registration."""
     registered = app.app.registry.cornice_services.values()
     return [service for service in registered if hasattr(service, "viewset")]
 
 
 @pytest.mark.clause("P-8.1", "P-8.2")
-def test_the_decorator_returns_the_class_and_serves_it_once_its_module_is_scanned():
+def test_the_decorator_returns_the_class_and_serves_it_once_its_module_is_scanned() -> None:
     unscanned = make_app()
     scanned = make_app(configure=serve_this_module)
 
@@ -67,7 +69,7 @@ def test_the_decorator_returns_the_class_and_serves_it_once_its_module_is_scanne
 
 
 @pytest.mark.clause("P-8.1", "P-8.3")
-def test_keywords_of_the_decorator_are_those_of_the_viewset():
+def test_keywords_of_the_decorator_are_those_of_the_viewset() -> None:
     app = make_app(configure=serve_this_module)
 
     app.get("/v0/moss", headers=HEADERS, status=200)
@@ -76,7 +78,7 @@ def test_keywords_of_the_decorator_are_those_of_the_viewset():
 
 
 @pytest.mark.clause("P-8.2")
-def test_depth_says_which_module_is_scanned_for_the_class():
+def test_depth_says_which_module_is_scanned_for_the_class() -> None:
     app = make_app(configure=serve_this_module)
 
     app.get("/v0/algaes", headers=HEADERS, status=200)
@@ -84,24 +86,24 @@ def test_depth_says_which_module_is_scanned_for_the_class():
 
 
 @pytest.mark.clause("P-8.2")
-def test_register_resource_returns_the_callback_that_the_scan_runs():
+def test_register_resource_returns_the_callback_that_the_scan_runs() -> None:
     class Lone(resource.UserResource):
         pass
 
     callback = resource.register_resource(Lone, {"settings": "are ignored"})
 
-    def configure(config):
+    def configure(config: Any) -> None:
         callback(types.SimpleNamespace(config=config), "Lone", Lone)
 
     make_app(configure=configure).get("/v0/lones", headers=HEADERS, status=200)
 
 
 @pytest.mark.clause("P-8.3")
-def test_keywords_make_the_default_viewset_of_the_class():
+def test_keywords_make_the_default_viewset_of_the_class() -> None:
     made = []
 
     class Recorded(resource.ViewSet):
-        def __init__(self, **kwargs):
+        def __init__(self, **kwargs: Any) -> None:
             made.append(kwargs)
             super().__init__(**kwargs)
 
@@ -116,11 +118,11 @@ def test_keywords_make_the_default_viewset_of_the_class():
 
 @pytest.mark.clause("P-8.3")
 @pytest.mark.parametrize("kwargs", [{}, {"name": "green"}])
-def test_a_viewset_that_is_given_is_updated_with_the_keywords(kwargs):
+def test_a_viewset_that_is_given_is_updated_with_the_keywords(kwargs: Any) -> None:
     updates = []
 
     class Recorded(resource.ViewSet):
-        def update(self, **kwargs):
+        def update(self, **kwargs: Any) -> None:
             updates.append(kwargs)
             super().update(**kwargs)
 
@@ -136,7 +138,7 @@ def test_a_viewset_that_is_given_is_updated_with_the_keywords(kwargs):
 
 
 @pytest.mark.clause("P-8.4", "S-11.4")
-def test_without_storage_a_resource_cannot_be_served():
+def test_without_storage_a_resource_cannot_be_served() -> None:
     with pytest.raises(ConfigurationError) as caught:
         make_app([Mushroom], settings={"storage_backend": ""})
 
@@ -144,9 +146,9 @@ def test_without_storage_a_resource_cannot_be_served():
 
 
 @pytest.mark.clause("P-8.4", "P-8.7", "P-35.14", "P-15.8", "P-15.9")
-def test_two_services_are_added_the_collection_first():
+def test_two_services_are_added_the_collection_first() -> None:
     class Described(resource.ViewSet):
-        def get_service_arguments(self):
+        def get_service_arguments(self) -> dict[Any, Any]:
             return {**super().get_service_arguments(), "description": "All of them"}
 
     app = make_app([(Mushroom, {"viewset": Described()})])
@@ -158,7 +160,7 @@ def test_two_services_are_added_the_collection_first():
 
 
 @pytest.mark.clause("P-8.4")
-def test_paths_are_formatted_with_the_name_of_the_resource():
+def test_paths_are_formatted_with_the_name_of_the_resource() -> None:
     kwargs = {
         "name": "cap",
         "collection_path": "/{resource_name}/all",
@@ -176,7 +178,9 @@ def test_paths_are_formatted_with_the_name_of_the_resource():
     "variable", ["{forest_id}", "{}", "{0}", "{forest_id", "{resource_name.id}"]
 )
 @pytest.mark.parametrize("kind", ["collection", "record"])
-def test_a_path_that_is_no_template_is_refused_with_the_way_to_write_it(kind, variable):
+def test_a_path_that_is_no_template_is_refused_with_the_way_to_write_it(
+    kind: str, variable: str
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         make_app([(Psilo, {f"{kind}_path": f"/forests/{variable}/psilos"})])
 
@@ -205,7 +209,9 @@ def test_a_path_that_is_no_template_is_refused_with_the_way_to_write_it(kind, va
         ),
     ],
 )
-def test_methods_are_those_of_the_viewset_that_settings_leave_on(kwargs, settings, refused):
+def test_methods_are_those_of_the_viewset_that_settings_leave_on(
+    kwargs: Any, settings: Any, refused: list[Any]
+) -> None:
     app = make_app([(Psilo, kwargs)], settings=settings)
     path = f"/v0/{kwargs.get('name', 'psilo')}s"
 
@@ -222,16 +228,16 @@ def test_methods_are_those_of_the_viewset_that_settings_leave_on(kwargs, setting
 
 
 @pytest.mark.clause("P-8.5", "P-15.7")
-def test_views_are_the_methods_that_the_viewset_names():
+def test_views_are_the_methods_that_the_viewset_names() -> None:
     class Renamed(resource.ViewSet):
-        def get_view(self, endpoint_type, method):
+        def get_view(self, endpoint_type: Any, method: str) -> str:
             return f"my_{endpoint_type}_{method}"
 
     class Plant(resource.UserResource):
-        def my_collection_get(self):
+        def my_collection_get(self) -> dict[str, Any]:
             return {"mine": "collection"}
 
-        def my_record_get(self):
+        def my_record_get(self) -> dict[str, Any]:
             return {"mine": "record"}
 
     kwargs = {"collection_methods": ("GET",), "record_methods": ("GET",)}
@@ -242,15 +248,15 @@ def test_views_are_the_methods_that_the_viewset_names():
 
 
 @pytest.mark.clause("P-8.6")
-def test_the_class_is_instantiated_for_each_request_without_context():
+def test_the_class_is_instantiated_for_each_request_without_context() -> None:
     made = []
 
     class Plant(resource.UserResource):
-        def __init__(self, **kwargs):
+        def __init__(self, **kwargs: Any) -> None:
             made.append(kwargs)
             super().__init__(**kwargs)
 
-        def collection_get(self):
+        def collection_get(self) -> dict[str, Any]:
             return {"context": repr(self.context)}
 
     app = make_app([Plant])
@@ -264,17 +270,17 @@ def test_the_class_is_instantiated_for_each_request_without_context():
 
 
 @pytest.mark.clause("P-8.6")
-def test_the_class_gets_the_context_of_a_service_that_has_a_factory():
+def test_the_class_gets_the_context_of_a_service_that_has_a_factory() -> None:
     class Context:
-        def __init__(self, request):
+        def __init__(self, request: Any) -> None:
             self.word = "made by the factory"
 
     class WithFactory(resource.ViewSet):
-        def get_service_arguments(self):
+        def get_service_arguments(self) -> dict[Any, Any]:
             return {**super().get_service_arguments(), "factory": Context}
 
     class Plant(resource.UserResource):
-        def collection_get(self):
+        def collection_get(self) -> dict[str, Any]:
             return {"context": self.context.word}
 
     app = make_app([(Plant, {"viewset": WithFactory()})])
@@ -283,15 +289,15 @@ def test_the_class_gets_the_context_of_a_service_that_has_a_factory():
 
 
 @pytest.mark.clause("P-8.7")
-def test_names_of_resources_are_unique():
+def test_names_of_resources_are_unique() -> None:
     with pytest.raises(ConfigurationConflictError):
         make_app([Psilo, (Psilo, {"collection_path": "/caps", "record_path": "/caps/{{id}}"})])
 
 
 @pytest.mark.clause("P-8.8")
-def test_variables_of_paths_arrive_in_the_matchdict():
+def test_variables_of_paths_arrive_in_the_matchdict() -> None:
     class Plant(resource.UserResource):
-        def get_parent_id(self, request):
+        def get_parent_id(self, request: Any) -> Any:
             return request.matchdict["forest"]
 
     kwargs = {
@@ -307,7 +313,7 @@ def test_variables_of_paths_arrive_in_the_matchdict():
 
 
 @pytest.mark.clause("P-34.14")
-def test_registration_leaves_the_shared_schema_alone():
+def test_registration_leaves_the_shared_schema_alone() -> None:
     class OptionalSchema(resource.ResourceSchema):
         size = colander.SchemaNode(colander.Integer(), missing=colander.drop)
 
@@ -325,7 +331,7 @@ def test_registration_leaves_the_shared_schema_alone():
 
 
 @pytest.mark.clause("P-34.14")
-def test_registration_leaves_a_shared_viewset_alone():
+def test_registration_leaves_a_shared_viewset_alone() -> None:
     viewset = resource.ViewSet(collection_methods=("GET",))
 
     app = make_app(
@@ -353,7 +359,7 @@ def test_registration_leaves_a_shared_viewset_alone():
     ],
     ids=["none", "text", "property", "method"],
 )
-def test_the_name_of_a_class_is_its_attribute_if_that_is_text(class_name, path):
+def test_the_name_of_a_class_is_its_attribute_if_that_is_text(class_name: Any, path: str) -> None:
     attributes = {} if class_name is None else {"name": class_name}
     plant = type("Plant", (resource.UserResource,), attributes)
 
@@ -363,7 +369,7 @@ def test_the_name_of_a_class_is_its_attribute_if_that_is_text(class_name, path):
 
 
 @pytest.mark.clause("P-34.15")
-def test_the_name_of_a_viewset_class_is_honoured():
+def test_the_name_of_a_viewset_class_is_honoured() -> None:
     class Named(resource.ViewSet):
         name = "herb"
 
@@ -374,7 +380,7 @@ def test_the_name_of_a_viewset_class_is_honoured():
 
 
 @pytest.mark.clause("P-15.10")
-def test_the_name_given_at_registration_wins():
+def test_the_name_given_at_registration_wins() -> None:
     class Plant(resource.UserResource):
         name = "herb"
 
@@ -385,11 +391,11 @@ def test_the_name_given_at_registration_wins():
 
 
 @pytest.mark.clause("P-18.1")
-def test_a_generator_of_one_s_own_has_the_generic_pattern_and_keeps_its_config():
+def test_a_generator_of_one_s_own_has_the_generic_pattern_and_keeps_its_config() -> None:
     class Numbers(Generator):
         count = 0
 
-        def __call__(self):
+        def __call__(self) -> str:
             self.count += 1
             return f"n{self.count}"
 
@@ -405,17 +411,17 @@ def test_a_generator_of_one_s_own_has_the_generic_pattern_and_keeps_its_config()
 
 
 @pytest.mark.clause("P-18.1")
-def test_the_base_generator_makes_no_id():
+def test_the_base_generator_makes_no_id() -> None:
     with pytest.raises(NotImplementedError):
         Generator()
 
 
 @pytest.mark.clause("P-18.2")
-def test_a_generator_refuses_to_start_when_its_ids_do_not_match():
+def test_a_generator_refuses_to_start_when_its_ids_do_not_match() -> None:
     class Careless(Generator):
         regexp = "^[0-9]+$"
 
-        def __call__(self):
+        def __call__(self) -> str:
             return "12a"
 
     with pytest.raises(AssertionError):
@@ -423,7 +429,7 @@ def test_a_generator_refuses_to_start_when_its_ids_do_not_match():
 
 
 @pytest.mark.clause("P-18.3")
-def test_the_default_generator_makes_uuids():
+def test_the_default_generator_makes_uuids() -> None:
     generator = UUID4()
 
     made = generator()
@@ -438,9 +444,9 @@ def test_the_default_generator_makes_uuids():
 
 @pytest.mark.clause("P-34.16")
 @pytest.mark.parametrize("end", ["\n", "\r\n", " ", "\x00"])
-def test_generators_match_whole_texts(end):
+def test_generators_match_whole_texts(end: str) -> None:
     class Slugs(Generator):
-        def __call__(self):
+        def __call__(self) -> str:
             return "slug"
 
     for generator in (UUID4(), Slugs()):
@@ -450,16 +456,16 @@ def test_generators_match_whole_texts(end):
 
 
 @pytest.mark.clause("P-18.4")
-def test_the_generator_of_the_application_makes_and_judges_ids():
+def test_the_generator_of_the_application_makes_and_judges_ids() -> None:
     class Numbers(Generator):
         regexp = "^[0-9]+$"
         count = 100
 
-        def __call__(self):
+        def __call__(self) -> str:
             self.count += 1
             return str(self.count)
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.registry.id_generator = Numbers()
         add_resource(config, Psilo)
 
@@ -475,7 +481,7 @@ def test_the_generator_of_the_application_makes_and_judges_ids():
     ]
 
 
-def test_a_class_keeps_no_application_that_served_it():
+def test_a_class_keeps_no_application_that_served_it() -> None:
     known = len(cornice.service.SERVICES)
     app = make_app([Mushroom])
     app.get("/v0/mushrooms", headers=HEADERS)

@@ -1,5 +1,7 @@
 """Schemas of records, and the types of the library."""
 
+from typing import Any
+
 import colander
 import pytest
 
@@ -36,14 +38,14 @@ class Partial(ResourceSchema):
         (Partial, ((), ("serial",), False)),
     ],
 )
-def test_options_are_those_of_the_schema_or_the_defaults(schema, options):
+def test_options_are_those_of_the_schema_or_the_defaults(schema: Any, options: Any) -> None:
     names = ("unique_fields", "readonly_fields", "preserve_unknown")
 
     assert tuple(schema().get_option(name) for name in names) == options
 
 
 @pytest.mark.clause("P-17.1")
-def test_options_need_not_inherit():
+def test_options_need_not_inherit() -> None:
     assert not issubclass(Partial.Options, ResourceSchema.Options)
     assert ResourceSchema.Options.unique_fields == ()
     assert ResourceSchema.Options.readonly_fields == ()
@@ -51,14 +53,14 @@ def test_options_need_not_inherit():
 
 
 @pytest.mark.clause("P-17.2")
-def test_read_only_fields_are_known():
+def test_read_only_fields_are_known() -> None:
     assert Partial().is_readonly("serial") is True
     assert Partial().is_readonly("name") is False
     assert Plain().is_readonly("name") is False
 
 
 @pytest.mark.clause("P-17.3")
-def test_unknown_members_are_dropped_or_preserved():
+def test_unknown_members_are_dropped_or_preserved() -> None:
     sent = {"name": "a", "code": 1, "more": [None], "id": "x", "last_modified": 5}
 
     assert Plain().deserialize(sent) == {"name": "a"}
@@ -67,7 +69,7 @@ def test_unknown_members_are_dropped_or_preserved():
 
 @pytest.mark.clause("P-17.3")
 @pytest.mark.parametrize("value", [1, "yes", "true"])
-def test_only_true_preserves(value):
+def test_only_true_preserves(value: int | str) -> None:
     class Sloppy(ResourceSchema):
         class Options:
             preserve_unknown = value
@@ -76,7 +78,7 @@ def test_only_true_preserves(value):
 
 
 @pytest.mark.clause("H-8.14", "H-8.3")
-def test_null_is_an_absence_in_declared_fields_only():
+def test_null_is_an_absence_in_declared_fields_only() -> None:
     class Garden(ResourceSchema):
         class Options:
             preserve_unknown = True
@@ -101,7 +103,7 @@ def test_null_is_an_absence_in_declared_fields_only():
 
 
 @pytest.mark.clause("H-8.3")
-def test_null_in_a_mandatory_field_of_any_type_is_required():
+def test_null_in_a_mandatory_field_of_any_type_is_required() -> None:
     class Strict(ResourceSchema):
         open = colander.SchemaNode(colander.Boolean())
         tags = colander.SchemaNode(colander.Sequence(), colander.SchemaNode(colander.String()))
@@ -124,7 +126,7 @@ def test_null_in_a_mandatory_field_of_any_type_is_required():
     ],
 )
 @pytest.mark.parametrize("nested", [False, True])
-def test_text_cannot_bring_in_a_number_that_json_has_not(typ, text, nested):
+def test_text_cannot_bring_in_a_number_that_json_has_not(typ: Any, text: str, nested: bool) -> None:
     class Heap(ResourceSchema):
         n = colander.SchemaNode(typ, missing=colander.drop)
         items = colander.SchemaNode(
@@ -140,7 +142,7 @@ def test_text_cannot_bring_in_a_number_that_json_has_not(typ, text, nested):
 
 
 @pytest.mark.clause("X-25")
-def test_extreme_integers_are_kept():
+def test_extreme_integers_are_kept() -> None:
     class Heap(ResourceSchema):
         n = colander.SchemaNode(colander.Integer())
         o = colander.SchemaNode(colander.Mapping(unknown="preserve"))
@@ -156,7 +158,7 @@ def test_extreme_integers_are_kept():
     [{}, {"read": ["a", "b"]}, {"anything": []}],
     ids=["none", "some", "empty"],
 )
-def test_permissions_are_lists_of_text_by_name(permissions):
+def test_permissions_are_lists_of_text_by_name(permissions: Any) -> None:
     schema = PermissionsSchema()
 
     assert schema.known_perms == ()
@@ -166,7 +168,7 @@ def test_permissions_are_lists_of_text_by_name(permissions):
 @pytest.mark.clause("P-17.6")
 @pytest.mark.parametrize("mark", [colander.null, colander.drop], ids=["null", "drop"])
 @pytest.mark.parametrize("absent", [colander.null, None], ids=["absent", "none"])
-def test_absent_permissions_are_what_the_node_says(mark, absent):
+def test_absent_permissions_are_what_the_node_says(mark: Any, absent: Any) -> None:
     schema = PermissionsSchema(missing=mark, permissions=("read",))
 
     assert schema.deserialize(absent) is mark
@@ -182,7 +184,9 @@ def test_absent_permissions_are_what_the_node_says(mark, absent):
         ({"read": ["a", ""]}, {"permissions.read.1": "Required"}),
     ],
 )
-def test_permissions_of_another_form_are_invalid(permissions, errors):
+def test_permissions_of_another_form_are_invalid(
+    permissions: dict[str, Any], errors: dict[str, Any]
+) -> None:
     schema = PermissionsSchema(name="permissions", permissions=("read", "write"))
 
     with pytest.raises(colander.Invalid) as caught:
@@ -193,7 +197,7 @@ def test_permissions_of_another_form_are_invalid(permissions, errors):
 
 @pytest.mark.clause("P-17.6")
 @pytest.mark.parametrize("principals", [[5], [None], [["a"]]])
-def test_principals_are_text(principals):
+def test_principals_are_text(principals: list[Any]) -> None:
     schema = PermissionsSchema(permissions=("read",))
 
     with pytest.raises(colander.Invalid):
@@ -201,7 +205,7 @@ def test_principals_are_text(principals):
 
 
 @pytest.mark.clause("P-34.13")
-def test_a_permissions_schema_keeps_nothing_from_one_call_to_the_next():
+def test_a_permissions_schema_keeps_nothing_from_one_call_to_the_next() -> None:
     schema = PermissionsSchema(permissions=("read", "write"))
 
     assert schema.deserialize({"read": ["a"]}) == {"read": ["a"]}
@@ -210,7 +214,7 @@ def test_a_permissions_schema_keeps_nothing_from_one_call_to_the_next():
 
 
 @pytest.mark.clause("P-17.7")
-def test_a_missing_timestamp_is_now(monkeypatch):
+def test_a_missing_timestamp_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(utils, "msec_time", lambda: 1_448_323_200_123)
 
     assert TimeStamp().deserialize() == 1_448_323_200_123
@@ -219,13 +223,13 @@ def test_a_missing_timestamp_is_now(monkeypatch):
 
 
 @pytest.mark.clause("P-17.7")
-def test_a_timestamp_may_be_left_alone():
+def test_a_timestamp_may_be_left_alone() -> None:
     assert TimeStamp(auto_now=False).deserialize() is None
     assert TimeStamp(auto_now=False, missing=5).deserialize() == 5
 
 
 @pytest.mark.clause("P-17.7")
-def test_attributes_of_a_timestamp():
+def test_attributes_of_a_timestamp() -> None:
     node = TimeStamp()
 
     assert node.title == "Epoch timestamp"
@@ -249,12 +253,12 @@ def test_attributes_of_a_timestamp():
         "http://exämple.org/é",
     ],
 )
-def test_urls_are_absolute_with_any_scheme_and_any_host(url):
+def test_urls_are_absolute_with_any_scheme_and_any_host(url: str) -> None:
     assert URL().deserialize(url) == url
 
 
 @pytest.mark.clause("P-17.8")
-def test_white_space_around_a_url_is_removed_before_it_is_judged():
+def test_white_space_around_a_url_is_removed_before_it_is_judged() -> None:
     assert URL().deserialize(" \t\nhttp://server/path\n ") == "http://server/path"
     assert URL().deserialize(" http://s/" + "x" * 2039) == "http://s/" + "x" * 2039
 
@@ -264,17 +268,17 @@ def test_white_space_around_a_url_is_removed_before_it_is_judged():
     "url",
     ["host/path", "host", "/path", "//host/path", "http://", "http://a b", "   ", "http:<x>"],
 )
-def test_what_is_no_url_is_invalid(url):
+def test_what_is_no_url_is_invalid(url: str) -> None:
     with pytest.raises(colander.Invalid):
         URL().deserialize(url)
 
 
 @pytest.mark.clause("P-17.8")
-def test_a_url_is_at_most_2048_characters_long():
+def test_a_url_is_at_most_2048_characters_long() -> None:
     with pytest.raises(colander.Invalid):
         URL().deserialize("http://s/" + "x" * 2040)
 
 
 @pytest.mark.clause("P-17.8")
-def test_a_url_may_be_optional():
+def test_a_url_may_be_optional() -> None:
     assert URL(missing=colander.drop).deserialize() is colander.drop

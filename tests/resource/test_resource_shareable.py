@@ -1,5 +1,7 @@
 """The class of shareable resources, its model and its viewset, as applications use them."""
 
+from typing import Any
+
 import colander
 import pytest
 from pyramid.request import Request, apply_request_extensions
@@ -14,6 +16,7 @@ from support.sharing import (
     store,
     user_id,
 )
+from webtest import TestApp
 
 from cliquet import events, resource
 from cliquet.authorization import RouteFactory
@@ -32,7 +35,7 @@ BODY = {"data": {"name": "death cap"}}
 
 
 @pytest.fixture
-def model():
+def model() -> Any:
     model = ShareableModel(
         Storage(), id_generator=generators.UUID4(), collection_id="toadstool", parent_id=""
     )
@@ -44,7 +47,7 @@ def model():
 
 
 @pytest.mark.clause("P-14.1")
-def test_a_new_model_has_no_permission_backend_object_nor_principal():
+def test_a_new_model_has_no_permission_backend_object_nor_principal() -> None:
     model = ShareableModel(Storage())
 
     assert issubclass(ShareableModel, Model)
@@ -56,7 +59,7 @@ def test_a_new_model_has_no_permission_backend_object_nor_principal():
 
 
 @pytest.mark.clause("P-14.1")
-def test_without_permission_backend_records_have_no_permissions():
+def test_without_permission_backend_records_have_no_permissions() -> None:
     model = ShareableModel(Storage(), id_generator=generators.UUID4())
 
     created = model.create_record({"name": "x", "__permissions__": {"read": ["a"]}})
@@ -68,7 +71,7 @@ def test_without_permission_backend_records_have_no_permissions():
 
 
 @pytest.mark.clause("P-14.2", "P-14.3", "B-20.4", "H-24.7")
-def test_a_creation_writes_the_permissions_of_the_record(model):
+def test_a_creation_writes_the_permissions_of_the_record(model: Any) -> None:
     record = {"name": "x", "__permissions__": {"read": ["a"], "write": ["b"]}}
 
     created = model.create_record(record)
@@ -84,7 +87,7 @@ def test_a_creation_writes_the_permissions_of_the_record(model):
 
 
 @pytest.mark.clause("P-14.3", "B-20.4")
-def test_an_update_replaces_the_permissions_mentioned(model):
+def test_an_update_replaces_the_permissions_mentioned(model: Any) -> None:
     created = model.create_record({"name": "x", "__permissions__": {"read": ["a"]}})
     model.current_principal = "basicauth:eve"
 
@@ -100,7 +103,7 @@ def test_an_update_replaces_the_permissions_mentioned(model):
 
 
 @pytest.mark.clause("P-14.2")
-def test_permissions_of_a_record_belong_to_the_caller(model):
+def test_permissions_of_a_record_belong_to_the_caller(model: Any) -> None:
     created = model.create_record({"name": "x"})
 
     created["__permissions__"]["write"].clear()
@@ -109,7 +112,7 @@ def test_permissions_of_a_record_belong_to_the_caller(model):
 
 
 @pytest.mark.clause("D-50", "P-14.3")
-def test_without_current_principal_nobody_is_added(model):
+def test_without_current_principal_nobody_is_added(model: Any) -> None:
     model.current_principal = None
 
     created = model.create_record({"name": "x"})
@@ -119,7 +122,7 @@ def test_without_current_principal_nobody_is_added(model):
 
 
 @pytest.mark.clause("P-14.3", "B-20.4")
-def test_a_creation_that_fails_writes_no_permissions(model):
+def test_a_creation_that_fails_writes_no_permissions(model: Any) -> None:
     model.create_record({"id": UNKNOWN_ID, "name": "x"})
     model.current_principal = "basicauth:eve"
 
@@ -131,10 +134,10 @@ def test_a_creation_that_fails_writes_no_permissions(model):
 
 
 @pytest.mark.clause("P-14.4", "P-34.17", "H-5.18")
-def test_a_deletion_deletes_the_permissions_of_the_record_deleted(model):
+def test_a_deletion_deletes_the_permissions_of_the_record_deleted(model: Any) -> None:
     asked = []
 
-    def get_permission_object_id(record_id):
+    def get_permission_object_id(record_id: Any) -> str:
         asked.append(record_id)
         return f"/toadstools/{record_id}"
 
@@ -152,7 +155,7 @@ def test_a_deletion_deletes_the_permissions_of_the_record_deleted(model):
 
 
 @pytest.mark.clause("P-14.4", "B-20.4", "H-5.18")
-def test_a_deletion_in_bulk_deletes_the_permissions_of_what_it_deleted(model):
+def test_a_deletion_in_bulk_deletes_the_permissions_of_what_it_deleted(model: Any) -> None:
     records = [model.create_record({"name": name}) for name in "xxy"]
     by_name = resource.Filter("name", "x", resource.COMPARISON.EQ)
 
@@ -164,10 +167,10 @@ def test_a_deletion_in_bulk_deletes_the_permissions_of_what_it_deleted(model):
 
 
 @pytest.mark.clause("P-14.5")
-def test_how_the_object_id_is_asked_for(model):
+def test_how_the_object_id_is_asked_for(model: Any) -> None:
     calls = []
 
-    def get_permission_object_id(*args, **kwargs):
+    def get_permission_object_id(*args: Any, **kwargs: Any) -> str:
         calls.append((args, kwargs))
         return "/x"
 
@@ -183,7 +186,7 @@ def test_how_the_object_id_is_asked_for(model):
 
 
 @pytest.mark.clause("D-48", "B-22.41")
-def test_a_star_in_the_uri_of_a_deleted_record_is_no_pattern(model):
+def test_a_star_in_the_uri_of_a_deleted_record_is_no_pattern(model: Any) -> None:
     model.permission.add_principal_to_ace("/forests/oak/caps/1", "read", "a")
     model.get_permission_object_id = lambda record_id: "/forests/*/caps/1"
     created = model.create_record({"name": "x"})
@@ -199,7 +202,7 @@ def test_a_star_in_the_uri_of_a_deleted_record_is_no_pattern(model):
 
 
 @pytest.mark.clause("P-16.1", "P-16.2")
-def test_every_view_asks_the_context(headers):
+def test_every_view_asks_the_context(headers: dict[str, str]) -> None:
     viewset = resource.ShareableViewSet()
 
     assert isinstance(viewset, ViewSet)
@@ -215,7 +218,7 @@ def test_every_view_asks_the_context(headers):
 
 @pytest.mark.clause("P-16.3", "P-15.6")
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
-def test_validated_methods_take_permissions(method):
+def test_validated_methods_take_permissions(method: str) -> None:
     schema = resource.ShareableViewSet().get_record_schema(Toadstool, method)
 
     assert [node.name for node in schema.children] == ["data", "permissions"]
@@ -228,7 +231,7 @@ def test_validated_methods_take_permissions(method):
 
 
 @pytest.mark.clause("P-16.3")
-def test_the_permissions_are_those_of_the_resource():
+def test_the_permissions_are_those_of_the_resource() -> None:
     class Own(Toadstool):
         permissions = ("read", "record:create")
 
@@ -239,7 +242,7 @@ def test_the_permissions_are_those_of_the_resource():
 
 @pytest.mark.clause("P-16.3")
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_other_methods_take_any_body(method):
+def test_other_methods_take_any_body(method: str) -> None:
     schema = resource.ShareableViewSet().get_record_schema(Toadstool, method)
 
     assert schema.children == []
@@ -250,7 +253,7 @@ def test_other_methods_take_any_body(method):
 
 
 @pytest.mark.clause("P-12.1", "P-12.3")
-def test_what_a_shareable_resource_is():
+def test_what_a_shareable_resource_is() -> None:
     shareable = resource.ShareableResource
 
     assert issubclass(shareable, resource.UserResource)
@@ -260,13 +263,13 @@ def test_what_a_shareable_resource_is():
 
 
 @pytest.fixture
-def changes():
+def changes() -> list[Any]:
     return []
 
 
 @pytest.fixture
-def app(changes):
-    def configure(config):
+def app(changes: list[Any]) -> Any:
+    def configure(config: Any) -> None:
         config.add_subscriber(changes.append, events.ResourceChanged)
 
     settings = {
@@ -276,7 +279,7 @@ def app(changes):
     return make_sharing_app(settings, configure=configure)
 
 
-def request_for(app, url, headers, method="GET"):
+def request_for(app: TestApp, url: Any, headers: Any, method: str = "GET") -> Any:
     """Make a request as plug-ins do, authenticated and matched to its route."""
     request = Request.blank(url, method=method, headers=headers)
     request.registry = app.app.registry
@@ -288,7 +291,7 @@ def request_for(app, url, headers, method="GET"):
 
 
 @pytest.mark.clause("P-12.2", "P-12.3")
-def test_a_resource_gives_its_model_what_permissions_need(app, headers):
+def test_a_resource_gives_its_model_what_permissions_need(app: Any, headers: Any) -> None:
     record = store(app)
     request = request_for(app, record["url"], headers)
 
@@ -298,12 +301,14 @@ def test_a_resource_gives_its_model_what_permissions_need(app, headers):
     assert made.model.permission is app.app.registry.permission
     assert made.model.current_principal == user_id(app, headers)
     assert made.model.parent_id == "" == made.get_parent_id(request)
-    assert made.model.get_permission_object_id(record["id"]) == f"{COLLECTION}/{record['id']}"
+    assert made.model.get_permission_object_id(record["id"]) == f"{COLLECTION}/{record['id']}"  # type: ignore[misc]
     assert Toadstool.force_patch_update is False
 
 
 @pytest.mark.clause("P-12.2")
-def test_a_resource_without_context_leaves_permissions_alone(app, headers):
+def test_a_resource_without_context_leaves_permissions_alone(
+    app: Any, headers: dict[str, str]
+) -> None:
     made = Toadstool(request_for(app, URL, headers, method="POST"))
 
     created = made.model.create_record({"name": "x"})
@@ -314,13 +319,13 @@ def test_a_resource_without_context_leaves_permissions_alone(app, headers):
 
 
 @pytest.mark.clause("P-35.13", "P-14.5", "P-25.9")
-def test_a_resource_made_by_hand_with_another_object_id(app, headers):
+def test_a_resource_made_by_hand_with_another_object_id(app: Any, headers: Any) -> None:
     me = user_id(app, headers)
     request = request_for(app, f"{URL}/{UNKNOWN_ID}", headers, method="PUT")
     context = RouteFactory(request)
     made = Toadstool(request, context)
     # Plug-ins give the parameter another name, and may do so once the resource is made.
-    context.get_permission_object_id = lambda request, id=None: "/attachments/1"
+    context.get_permission_object_id = lambda request, id=None: "/attachments/1"  # type: ignore[assignment]
     request.validated = {"data": {"name": "x"}}
 
     record = made.model.create_record(made.process_record({"name": "x"}))
@@ -334,7 +339,9 @@ def test_a_resource_made_by_hand_with_another_object_id(app, headers):
 
 @pytest.mark.clause("P-12.4")
 @pytest.mark.parametrize(("shared_ids", "number"), [(["a", "b"], 2), ([], 1)])
-def test_the_filter_of_a_shared_listing_comes_first(app, headers, shared_ids, number):
+def test_the_filter_of_a_shared_listing_comes_first(
+    app: Any, headers: dict[str, str], shared_ids: list[Any], number: int
+) -> None:
     request = request_for(app, f"{URL}?name=x", headers)
     context = RouteFactory(request)
     context.shared_ids = shared_ids
@@ -358,7 +365,9 @@ def test_the_filter_of_a_shared_listing_comes_first(app, headers, shared_ids, nu
         ("PUT", None, None),
     ],
 )
-def test_process_record_attaches_the_permissions_of_the_body(app, headers, method, given, attached):
+def test_process_record_attaches_the_permissions_of_the_body(
+    app: Any, headers: dict[str, str], method: str, given: Any, attached: dict[str, Any] | None
+) -> None:
     request = request_for(app, f"{URL}/{UNKNOWN_ID}", headers)
     made = Toadstool(request, RouteFactory(request))
     request.method = method
@@ -375,7 +384,7 @@ def test_process_record_attaches_the_permissions_of_the_body(app, headers, metho
 
 
 @pytest.mark.clause("P-12.6", "H-24.10")
-def test_events_tell_no_permissions(app, changes, headers):
+def test_events_tell_no_permissions(app: Any, changes: list[Any], headers: dict[str, str]) -> None:
     body = {**BODY, "permissions": {"read": ["group:friends"]}}
     created = app.post_json(URL, body, headers=headers, status=201).json["data"]
     url = f"{URL}/{created['id']}"
@@ -392,11 +401,13 @@ def test_events_tell_no_permissions(app, changes, headers):
 
 
 @pytest.mark.clause("P-11.2", "P-12.5")
-def test_an_override_of_process_record_sees_no_permissions_in_old(app, headers):
+def test_an_override_of_process_record_sees_no_permissions_in_old(
+    app: Any, headers: dict[str, str]
+) -> None:
     seen = []
 
     class Watched(Toadstool):
-        def process_record(self, new, old=None):
+        def process_record(self, new: Any, old: Any = None) -> Any:
             seen.append((dict(new), old))
             return super().process_record(new, old=old)
 
@@ -412,14 +423,16 @@ def test_an_override_of_process_record_sees_no_permissions_in_old(app, headers):
 
 
 @pytest.mark.clause("H-20.6", "P-12.2")
-def test_other_resources_do_not_write_without_a_change(app):
+def test_other_resources_do_not_write_without_a_change(app: Any) -> None:
     assert resource.UserResource.force_patch_update is False
     assert resource.ShareableResource.force_patch_update is False
     assert contents(app)[0] == []
 
 
 @pytest.mark.clause("P-12.7", "D-76")
-def test_what_stands_in_the_way_is_shown_without_permissions(app, headers):
+def test_what_stands_in_the_way_is_shown_without_permissions(
+    app: Any, headers: dict[str, str]
+) -> None:
     record = store(app)
     grant(app, f"{COLLECTION}/{record['id']}", "read", "group:friends")
     request = request_for(app, record["url"], {**headers, "If-Match": '"1"'})

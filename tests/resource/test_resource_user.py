@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import uuid
 from types import SimpleNamespace
+from typing import Any
 
 import colander
 import pytest
@@ -11,6 +12,7 @@ from pyramid.events import NewRequest
 from pyramid.httpexceptions import HTTPConflict, HTTPNotFound
 from pyramid.request import Request, apply_request_extensions
 from testapp import RESOURCES, Mushroom, Spore, Truffle
+from webtest import TestApp
 
 from cliquet import errors, events, resource
 from cliquet.events import ACTIONS
@@ -52,11 +54,11 @@ STORAGE_CALLS = (
 )
 
 
-def traced(base, names, calls):
+def traced(base: Any, names: Any, calls: Any) -> Any:
     """Return a subclass whose methods note their calls: (name, positional, keywords)."""
 
-    def override(name):
-        def method(self, *args, **kwargs):
+    def override(name: Any) -> Any:
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
             calls.append((name, args, kwargs))
             return getattr(super(cls, self), name)(*args, **kwargs)
 
@@ -67,13 +69,13 @@ def traced(base, names, calls):
 
 
 @pytest.fixture
-def calls():
+def calls() -> list[Any]:
     """Return what the steps of the resource `trace` and of its model were called with."""
     return []
 
 
 @pytest.fixture
-def trace(calls):
+def trace(calls: list[Any]) -> TestApp:
     """Return a client of an application whose resource, under `/truffles`, is traced."""
     model = traced(resource.Model, STORAGE_CALLS, calls)
     truffle = traced(Truffle, STEPS, calls)
@@ -81,11 +83,17 @@ def trace(calls):
     return make_app([truffle])
 
 
-def names(calls):
+def names(calls: Any) -> list[Any]:
     return [name for name, _, _ in calls]
 
 
-def request_of(app, path="/v0/mushrooms", method="GET", data=None, **matchdict):
+def request_of(
+    app: TestApp,
+    path: str = "/v0/mushrooms",
+    method: str = "GET",
+    data: Any = None,
+    **matchdict: Any,
+) -> Any:
     """Make a request by hand, as scripts and plug-ins do."""
     keywords = {} if data is None else {"json": {"data": data}}
     request = Request.blank(path, method=method, headers=HEADERS, **keywords)
@@ -104,7 +112,7 @@ def request_of(app, path="/v0/mushrooms", method="GET", data=None, **matchdict):
 
 
 @pytest.mark.clause("P-9.1", "P-9.2", "P-9.3", "P-9.8")
-def test_defaults_of_the_class():
+def test_defaults_of_the_class() -> None:
     cls = resource.UserResource
 
     assert cls.default_viewset is resource.ViewSet
@@ -114,7 +122,7 @@ def test_defaults_of_the_class():
 
 
 @pytest.mark.clause("P-9.3")
-def test_without_schema_nothing_of_a_body_is_stored():
+def test_without_schema_nothing_of_a_body_is_stored() -> None:
     class Plant(resource.UserResource):
         pass
 
@@ -126,7 +134,7 @@ def test_without_schema_nothing_of_a_body_is_stored():
 
 
 @pytest.mark.clause("P-9.4", "P-9.12")
-def test_the_collection_is_named_after_the_class_whatever_the_name_of_the_resource():
+def test_the_collection_is_named_after_the_class_whatever_the_name_of_the_resource() -> None:
     class Plant(resource.UserResource):
         name = "herb"
 
@@ -140,7 +148,7 @@ def test_the_collection_is_named_after_the_class_whatever_the_name_of_the_resour
 
 
 @pytest.mark.clause("P-9.5", "P-9.6", "P-9.7")
-def test_an_instance_has_its_request_context_model_and_record_id(app):
+def test_an_instance_has_its_request_context_model_and_record_id(app: TestApp) -> None:
     request, context = request_of(app, id=UUID), SimpleNamespace()
 
     instance = Mushroom(request, context)
@@ -154,11 +162,11 @@ def test_an_instance_has_its_request_context_model_and_record_id(app):
 
 
 @pytest.mark.clause("P-9.11", "P-35.13")
-def test_the_parent_is_asked_for_before_anything_else(app):
+def test_the_parent_is_asked_for_before_anything_else(app: TestApp) -> None:
     had_request = []
 
     class Forest(resource.UserResource):
-        def get_parent_id(self, request):
+        def get_parent_id(self, request: Any) -> str:
             had_request.append(hasattr(self, "request"))
             self.forest = request.matchdict["forest"]
             return f"/forests/{self.forest}"
@@ -171,11 +179,11 @@ def test_the_parent_is_asked_for_before_anything_else(app):
 
 
 @pytest.mark.clause("P-9.11")
-def test_the_model_is_made_of_keywords(app):
+def test_the_model_is_made_of_keywords(app: TestApp) -> None:
     made = []
 
     class Recorded(resource.Model):
-        def __init__(self, **kwargs):
+        def __init__(self, **kwargs: Any) -> None:
             made.append(kwargs)
             super().__init__(**kwargs)
 
@@ -197,11 +205,11 @@ def test_the_model_is_made_of_keywords(app):
 
 
 @pytest.mark.clause("P-9.11")
-def test_the_log_line_has_the_collection_and_its_timestamp_once_it_was_read():
+def test_the_log_line_has_the_collection_and_its_timestamp_once_it_was_read() -> None:
     found = {}
 
     class Plant(resource.UserResource):
-        def postprocess(self, *args, **kwargs):
+        def postprocess(self, *args: Any, **kwargs: Any) -> Any:
             found[self.request.method, self.record_id is None] = logs.fields()
             return super().postprocess(*args, **kwargs)
 
@@ -217,7 +225,7 @@ def test_the_log_line_has_the_collection_and_its_timestamp_once_it_was_read():
 
 
 @pytest.mark.clause("P-9.8")
-def test_a_patch_that_changes_nothing_is_written_where_the_class_says_so():
+def test_a_patch_that_changes_nothing_is_written_where_the_class_says_so() -> None:
     class Eager(Spore):
         force_patch_update = True
 
@@ -245,11 +253,13 @@ def test_a_patch_that_changes_nothing_is_written_where_the_class_says_so():
         ("DELETE", f"/v0/spores/{UUID}", {}, 0),
     ],
 )
-def test_the_timestamp_is_read_once_and_only_where_it_is_needed(method, path, conditions, readings):
+def test_the_timestamp_is_read_once_and_only_where_it_is_needed(
+    method: str, path: str, conditions: Any, readings: int
+) -> None:
     class Counting(Storage):
         count = 0
 
-        def collection_timestamp(self, *args, **kwargs):
+        def collection_timestamp(self, *args: Any, **kwargs: Any) -> Any:
             self.count += 1
             return super().collection_timestamp(*args, **kwargs)
 
@@ -271,7 +281,7 @@ def test_the_timestamp_is_read_once_and_only_where_it_is_needed(method, path, co
 
 
 @pytest.mark.clause("P-9.10")
-def test_collection_is_the_former_name_of_model(app):
+def test_collection_is_the_former_name_of_model(app: TestApp) -> None:
     instance = Mushroom(request_of(app))
 
     message = "``self.collection`` is now deprecated. Please use ``self.model`` instead"
@@ -296,11 +306,11 @@ def test_collection_is_the_former_name_of_model(app):
         ),
     ],
 )
-def test_a_timestamp_that_cannot_be_had_is_503(readonly, message):
-    def out_of_order(**_):
+def test_a_timestamp_that_cannot_be_had_is_503(readonly: str, message: str) -> None:
+    def out_of_order(**_: Any) -> None:
         raise BackendError(original=OSError("out of order"))
 
-    def configure(config):
+    def configure(config: Any) -> None:
         registry = config.registry
         registry.storage = FaultyBackend(registry.storage, collection_timestamp=out_of_order)
 
@@ -313,13 +323,13 @@ def test_a_timestamp_that_cannot_be_had_is_503(readonly, message):
 
 
 @pytest.mark.clause("P-9.14")
-def test_a_subclass_may_change_the_generator_of_its_model():
+def test_a_subclass_may_change_the_generator_of_its_model() -> None:
     class Slugs(Generator):
-        def __call__(self):
+        def __call__(self) -> str:
             return f"slug-{uuid.uuid4().hex}"
 
     class Plant(resource.UserResource):
-        def __init__(self, *args, **kwargs):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.model.id_generator = Slugs()
 
@@ -336,7 +346,7 @@ def test_a_subclass_may_change_the_generator_of_its_model():
 
 
 @pytest.mark.clause("P-10.1", "P-11.7")
-def test_steps_of_a_listing(trace, calls):
+def test_steps_of_a_listing(trace: TestApp, calls: list[Any]) -> None:
     for n in range(3):
         trace.post_json("/v0/truffles", {"data": {"name": "a", "code": n}}, headers=HEADERS)
     calls.clear()
@@ -372,7 +382,9 @@ def test_steps_of_a_listing(trace, calls):
 @pytest.mark.parametrize(
     "query", ["_since=0", "_before=9", "last_modified=5", "gt_last_modified=5"]
 )
-def test_tombstones_are_asked_for_where_a_filter_is_on_the_timestamp(trace, calls, query):
+def test_tombstones_are_asked_for_where_a_filter_is_on_the_timestamp(
+    trace: TestApp, calls: list[Any], query: str
+) -> None:
     trace.get(f"/v0/truffles?{query}", headers=HEADERS)
 
     (given,) = (kwargs for name, _, kwargs in calls if name == "get_records")
@@ -380,7 +392,7 @@ def test_tombstones_are_asked_for_where_a_filter_is_on_the_timestamp(trace, call
 
 
 @pytest.mark.clause("P-10.2")
-def test_steps_of_a_creation_with_an_id(trace, calls):
+def test_steps_of_a_creation_with_an_id(trace: TestApp, calls: list[Any]) -> None:
     trace.post_json("/v0/truffles", {"data": {"id": UUID, "name": "a"}}, headers=HEADERS)
 
     assert names(calls) == [
@@ -399,7 +411,9 @@ def test_steps_of_a_creation_with_an_id(trace, calls):
 
 
 @pytest.mark.clause("P-10.2")
-def test_a_creation_that_conflicts_is_a_reading_of_what_exists(trace, calls):
+def test_a_creation_that_conflicts_is_a_reading_of_what_exists(
+    trace: TestApp, calls: list[Any]
+) -> None:
     body = {"data": {"id": UUID, "name": "a"}}
     trace.post_json("/v0/truffles", body, headers=HEADERS, status=201)
     calls.clear()
@@ -412,7 +426,9 @@ def test_a_creation_that_conflicts_is_a_reading_of_what_exists(trace, calls):
 
 @pytest.mark.clause("P-10.3")
 @pytest.mark.parametrize(("query", "action"), [("", ACTIONS.DELETE), ("name=x", ACTIONS.READ)])
-def test_steps_of_a_deletion_of_many(trace, calls, query, action):
+def test_steps_of_a_deletion_of_many(
+    trace: TestApp, calls: list[Any], query: str, action: Any
+) -> None:
     trace.post_json("/v0/truffles", {"data": {"name": "a"}}, headers=HEADERS)
     calls.clear()
 
@@ -429,7 +445,7 @@ def test_steps_of_a_deletion_of_many(trace, calls, query, action):
 
 
 @pytest.mark.clause("P-10.4")
-def test_steps_of_a_fetch(trace, calls):
+def test_steps_of_a_fetch(trace: TestApp, calls: list[Any]) -> None:
     record = trace.post_json("/v0/truffles", {"data": {"name": "a"}}, headers=HEADERS).json["data"]
     calls.clear()
 
@@ -451,7 +467,7 @@ def test_steps_of_a_fetch(trace, calls):
 
 @pytest.mark.clause("P-10.5", "P-34.1", "D-62")
 @pytest.mark.parametrize("state", ["unknown", "live", "deleted"])
-def test_steps_of_put(trace, calls, state):
+def test_steps_of_put(trace: TestApp, calls: list[Any], state: str) -> None:
     url, body = f"/v0/truffles/{UUID}", {"data": {"name": "a"}}
     if state != "unknown":
         previous = trace.put_json(url, body, headers=HEADERS).json["data"]
@@ -486,7 +502,7 @@ def test_steps_of_put(trace, calls, state):
 
 @pytest.mark.clause("P-10.6")
 @pytest.mark.parametrize("changed", [True, False])
-def test_steps_of_patch(trace, calls, changed):
+def test_steps_of_patch(trace: TestApp, calls: list[Any], changed: bool) -> None:
     record = trace.post_json("/v0/truffles", {"data": {"name": "a"}}, headers=HEADERS).json["data"]
     calls.clear()
 
@@ -512,7 +528,7 @@ def test_steps_of_patch(trace, calls, changed):
 
 
 @pytest.mark.clause("P-10.7")
-def test_steps_of_a_deletion(trace, calls):
+def test_steps_of_a_deletion(trace: TestApp, calls: list[Any]) -> None:
     record = trace.post_json("/v0/truffles", {"data": {"name": "a"}}, headers=HEADERS).json["data"]
     newer = record["last_modified"] + 1000
     calls.clear()
@@ -532,7 +548,7 @@ def test_steps_of_a_deletion(trace, calls):
 
 
 @pytest.mark.clause("P-10.8")
-def test_endpoints_raise_the_exceptions_of_pyramid(app):
+def test_endpoints_raise_the_exceptions_of_pyramid(app: TestApp) -> None:
     request = request_of(app, id=UUID)
 
     with pytest.raises(HTTPNotFound):
@@ -540,7 +556,7 @@ def test_endpoints_raise_the_exceptions_of_pyramid(app):
 
 
 @pytest.mark.clause("P-10.8")
-def test_a_conflict_tells_the_field_and_the_record(app):
+def test_a_conflict_tells_the_field_and_the_record(app: TestApp) -> None:
     holder = Truffle(request_of(app)).model.create_record({"name": "a", "code": 5})
     request = request_of(app, method="PUT", data={"name": "b", "code": 5}, id=UUID)
 
@@ -552,7 +568,7 @@ def test_a_conflict_tells_the_field_and_the_record(app):
 
 
 @pytest.mark.clause("P-34.1", "H-19.1")
-def test_put_over_a_tombstone_is_told_as_a_creation():
+def test_put_over_a_tombstone_is_told_as_a_creation() -> None:
     seen = []
     app = make_app(
         RESOURCES,
@@ -572,7 +588,9 @@ def test_put_over_a_tombstone_is_told_as_a_creation():
 
 
 @pytest.mark.clause("P-11.1")
-def test_records_belong_to_their_user_by_default(app, headers, other_headers):
+def test_records_belong_to_their_user_by_default(
+    app: TestApp, headers: dict[str, str], other_headers: dict[str, str]
+) -> None:
     app.put_json(f"/v0/spores/{UUID}", {"data": {"a": 1}}, headers=headers)
     app.put_json(f"/v0/spores/{UUID}", {"data": {"a": 2}}, headers=other_headers, status=201)
 
@@ -583,9 +601,9 @@ def test_records_belong_to_their_user_by_default(app, headers, other_headers):
 
 
 @pytest.mark.clause("P-11.2")
-def test_process_record_changes_what_every_write_stores_or_refuses_it():
+def test_process_record_changes_what_every_write_stores_or_refuses_it() -> None:
     class Stamped(Spore):
-        def process_record(self, new, old=None):
+        def process_record(self, new: Any, old: Any = None) -> dict[Any, Any]:
             new = super().process_record(new, old)
             if new.get("bad"):
                 errors.raise_invalid(self.request, name="bad", description="Refused")
@@ -593,7 +611,7 @@ def test_process_record_changes_what_every_write_stores_or_refuses_it():
 
     app = make_app([Stamped])
 
-    def write(method, path, data, status):
+    def write(method: str, path: str, data: Any, status: int | str) -> Any:
         body = {"data": data}
         return getattr(app, f"{method}_json")(path, body, headers=HEADERS, status=status)
 
@@ -620,7 +638,9 @@ def test_process_record_changes_what_every_write_stores_or_refuses_it():
         ({"last_modified": 5}, {"last_modified": 6}, False),
     ],
 )
-def test_a_timestamp_that_is_not_newer_is_dropped(app, new, old, kept):
+def test_a_timestamp_that_is_not_newer_is_dropped(
+    app: TestApp, new: dict[str, Any], old: Any, kept: bool
+) -> None:
     instance = Mushroom(request_of(app))
 
     processed = instance.process_record({"name": "cep", **new}, old=old)
@@ -629,15 +649,15 @@ def test_a_timestamp_that_is_not_newer_is_dropped(app, new, old, kept):
 
 
 @pytest.mark.clause("X-24")
-def test_process_record_bears_being_run_again():
+def test_process_record_bears_being_run_again() -> None:
     class Again(Exception):
         pass
 
     class Repeating(Storage):
         """Loses its first attempt at every operation, as a storage does that compares and sets."""
 
-        def atomic(self, operation, **collection):
-            def attempt():
+        def atomic(self, operation: Any, **collection: Any) -> Any:
+            def attempt() -> None:
                 operation()
                 raise Again
 
@@ -648,12 +668,12 @@ def test_process_record_bears_being_run_again():
     seen, processed = [], []
 
     class Plant(Spore):
-        def process_record(self, new, old=None):
+        def process_record(self, new: Any, old: Any = None) -> Any:
             processed.append((dict(new), old))
             new["extra"] = 1
             return super().process_record(new, old)
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.registry.storage = Repeating()
         config.add_subscriber(seen.append, events.ResourceChanged)
 
@@ -677,11 +697,11 @@ def test_process_record_bears_being_run_again():
     assert actions == ["create", "update", "delete", "create"]
     assert all(len(event.impacted_records) == 1 for event in seen)
     # Applications are told.
-    assert "more than once" in resource.UserResource.process_record.__doc__
+    assert "more than once" in resource.UserResource.process_record.__doc__  # type: ignore[operator]
 
 
 @pytest.mark.clause("P-11.3")
-def test_apply_changes_returns_the_validated_merge(app):
+def test_apply_changes_returns_the_validated_merge(app: TestApp) -> None:
     instance = Mushroom(request_of(app))
 
     merged = instance.apply_changes({"id": UUID, "name": "a"}, changes={"name": "b", "x": 1})
@@ -690,14 +710,14 @@ def test_apply_changes_returns_the_validated_merge(app):
 
 
 @pytest.mark.clause("P-11.3")
-def test_an_application_overrides_how_changes_apply():
+def test_an_application_overrides_how_changes_apply() -> None:
     class Counter(resource.UserResource):
         class CounterSchema(resource.ResourceSchema):
             n = colander.SchemaNode(colander.Integer(), missing=0)
 
         mapping = CounterSchema()
 
-        def apply_changes(self, record, changes):
+        def apply_changes(self, record: Any, changes: Any) -> Any:
             return super().apply_changes(record, {"n": record["n"] + changes["n"]})
 
     app = make_app([Counter])
@@ -710,7 +730,7 @@ def test_an_application_overrides_how_changes_apply():
 
 
 @pytest.mark.clause("P-11.4")
-def test_postprocess_wraps_the_result_and_notifies(app):
+def test_postprocess_wraps_the_result_and_notifies(app: TestApp) -> None:
     request = request_of(app)
     instance = Mushroom(request)
 
@@ -724,7 +744,7 @@ def test_postprocess_wraps_the_result_and_notifies(app):
 
 
 @pytest.mark.clause("P-11.4")
-def test_postprocess_is_a_reading_by_default_and_keeps_the_former_version(app):
+def test_postprocess_is_a_reading_by_default_and_keeps_the_former_version(app: TestApp) -> None:
     read, updated = request_of(app), request_of(app)
 
     Mushroom(read).postprocess([{"id": UUID}])
@@ -737,7 +757,7 @@ def test_postprocess_is_a_reading_by_default_and_keeps_the_former_version(app):
 
 
 @pytest.mark.clause("P-34.28")
-def test_events_of_a_reading_share_no_list_with_the_response(app):
+def test_events_of_a_reading_share_no_list_with_the_response(app: TestApp) -> None:
     request = request_of(app)
     records = [{"id": UUID}]
 
@@ -752,7 +772,7 @@ def test_events_of_a_reading_share_no_list_with_the_response(app):
 
 
 @pytest.mark.clause("P-11.5", "P-11.6")
-def test_known_fields_are_those_of_the_schema_and_three_more(app):
+def test_known_fields_are_those_of_the_schema_and_three_more(app: TestApp) -> None:
     instance = Truffle(request_of(app))
 
     known = {"name", "email", "code", "age", "id", "last_modified", "deleted"}
@@ -763,7 +783,9 @@ def test_known_fields_are_those_of_the_schema_and_three_more(app):
 
 
 @pytest.mark.clause("P-11.5")
-def test_an_application_without_schema_may_know_every_field(app, headers):
+def test_an_application_without_schema_may_know_every_field(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     app.post_json("/v0/lichens", {"data": {"colour": "red"}}, headers=headers)
     app.post_json("/v0/spores", {"data": {"colour": "red"}}, headers=headers)
 
@@ -774,9 +796,9 @@ def test_an_application_without_schema_may_know_every_field(app, headers):
 
 
 @pytest.mark.clause("P-11.6")
-def test_known_fields_may_be_overridden():
+def test_known_fields_may_be_overridden() -> None:
     class Hidden(Truffle):
-        def _get_known_fields(self):
+        def _get_known_fields(self) -> list[Any]:
             return [*super()._get_known_fields(), "colour"]
 
     app = make_app([Hidden])
@@ -806,7 +828,7 @@ def test_known_fields_may_be_overridden():
         ("_build_pagination_rules", "sorting, last_record, rules=None"),
     ],
 )
-def test_helpers_that_subclasses_know_keep_name_and_signature(name, parameters):
+def test_helpers_that_subclasses_know_keep_name_and_signature(name: str, parameters: str) -> None:
     signature = inspect.signature(getattr(resource.UserResource, name))
 
     _self, *found = (
@@ -819,7 +841,7 @@ def test_helpers_that_subclasses_know_keep_name_and_signature(name, parameters):
 
 
 @pytest.mark.clause("P-11.8")
-def test_a_record_that_the_context_has_is_not_fetched_again(app):
+def test_a_record_that_the_context_has_is_not_fetched_again(app: TestApp) -> None:
     current = {"id": UUID, "last_modified": 5, "name": "of the context"}
     request = request_of(app, id=UUID)
 
@@ -832,14 +854,14 @@ def test_a_record_that_the_context_has_is_not_fetched_again(app):
 
 
 @pytest.mark.clause("P-11.9")
-def test_endpoints_may_be_overridden_and_have_the_response_at_hand():
+def test_endpoints_may_be_overridden_and_have_the_response_at_hand() -> None:
     class Plant(Spore):
-        def collection_get(self):
+        def collection_get(self) -> dict[Any, Any]:
             body = super().collection_get()
             self.request.response.headers["X-Plants"] = "many"
             return {**body, "mine": True}
 
-        def put(self):
+        def put(self) -> Any:
             body = super().put()
             body["data"]["shown"] = True
             return body
@@ -859,7 +881,7 @@ def test_endpoints_may_be_overridden_and_have_the_response_at_hand():
 
 
 @pytest.mark.clause("P-35.13")
-def test_a_resource_made_by_hand_works(app):
+def test_a_resource_made_by_hand_works(app: TestApp) -> None:
     created = Spore(request_of(app)).model.create_record({"a": 1})
     record_id = created["id"]
 

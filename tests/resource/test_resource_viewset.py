@@ -1,10 +1,12 @@
 """URLs, methods and view arguments of a resource."""
 
 import copy
+from typing import Any
 
 import colander
 import pytest
 from testapp import Mushroom, Psilo, Spore
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
@@ -14,7 +16,7 @@ RECORD_HEADERS = {"Last-Modified", "ETag", "Cache-Control", "Expires", "Pragma"}
 CONTENT_TYPE = {"content_type": ["application/json"]}
 
 
-def payload(method, resource_cls=Mushroom):
+def payload(method: str, resource_cls: Any = Mushroom) -> Any:
     return resource.ViewSet().get_record_schema(resource_cls, method)
 
 
@@ -38,22 +40,22 @@ def payload(method, resource_cls=Mushroom):
         ("default_record_arguments", {}),
     ],
 )
-def test_defaults(name, value):
+def test_defaults(name: str, value: Any) -> None:
     assert getattr(resource.ViewSet, name) == value
     assert getattr(resource.ViewSet(), name) == value
 
 
 @pytest.mark.clause("P-15.1")
-def test_keywords_become_attributes_of_the_instance():
+def test_keywords_become_attributes_of_the_instance() -> None:
     viewset = resource.ViewSet(collection_path="/a", anything=1)
     viewset.update(collection_path="/b", more=2)
 
-    assert (viewset.collection_path, viewset.anything, viewset.more) == ("/b", 1, 2)
+    assert (viewset.collection_path, viewset.anything, viewset.more) == ("/b", 1, 2)  # type: ignore[attr-defined]
     assert resource.ViewSet().collection_path == "/{resource_name}s"
 
 
 @pytest.mark.clause("P-15.1", "P-15.2")
-def test_headers_that_scripts_may_read():
+def test_headers_that_scripts_may_read() -> None:
     viewset = resource.ViewSet()
 
     collection = viewset.collection_arguments(Mushroom, "GET")["cors_headers"]
@@ -65,7 +67,7 @@ def test_headers_that_scripts_may_read():
 
 @pytest.mark.clause("P-15.3")
 @pytest.mark.parametrize("method", ["get", "GET", "Get"])
-def test_the_more_particular_argument_wins(method):
+def test_the_more_particular_argument_wins(method: str) -> None:
     levels = {
         "default_arguments": {"a": 1, "b": 1, "c": 1, "d": 1, "schema": "replaced"},
         "default_record_arguments": {"b": 2, "c": 2, "d": 2},
@@ -84,7 +86,7 @@ def test_the_more_particular_argument_wins(method):
 
 
 @pytest.mark.clause("P-15.3")
-def test_arguments_are_new_at_each_call_and_missing_attributes_are_empty():
+def test_arguments_are_new_at_each_call_and_missing_attributes_are_empty() -> None:
     viewset = resource.ViewSet()
 
     first = viewset.get_view_arguments("collection", Mushroom, "TRACE")
@@ -96,7 +98,7 @@ def test_arguments_are_new_at_each_call_and_missing_attributes_are_empty():
 
 
 @pytest.mark.clause("P-15.4")
-def test_arguments_of_each_type():
+def test_arguments_of_each_type() -> None:
     viewset = resource.ViewSet(
         default_collection_arguments={"which": "collection"},
         default_record_arguments={"which": "record"},
@@ -108,12 +110,12 @@ def test_arguments_of_each_type():
 
 @pytest.mark.clause("P-15.5")
 @pytest.mark.parametrize("method", ["GET", "DELETE", "get", "OPTIONS"])
-def test_other_methods_have_a_schema_that_refuses_nothing(method):
+def test_other_methods_have_a_schema_that_refuses_nothing(method: str) -> None:
     assert payload(method).deserialize({"a": {"b": 1}}) == {"a": {"b": 1}}
 
 
 @pytest.mark.clause("P-15.5")
-def test_methods_to_validate_may_be_chosen():
+def test_methods_to_validate_may_be_chosen() -> None:
     viewset = resource.ViewSet(validate_schema_for=("GET",))
 
     with pytest.raises(colander.Invalid):
@@ -123,7 +125,7 @@ def test_methods_to_validate_may_be_chosen():
 
 @pytest.mark.clause("P-15.5", "P-15.6")
 @pytest.mark.parametrize("method", ["POST", "PUT", "post"])
-def test_creation_and_replacement_take_the_record_of_the_mapping(method):
+def test_creation_and_replacement_take_the_record_of_the_mapping(method: str) -> None:
     schema = payload(method)
 
     assert schema.children[0].name == "data"
@@ -136,7 +138,7 @@ def test_creation_and_replacement_take_the_record_of_the_mapping(method):
 
 
 @pytest.mark.clause("P-15.5", "P-15.6")
-def test_patch_takes_any_mapping():
+def test_patch_takes_any_mapping() -> None:
     schema = payload("PATCH")
 
     assert schema.children[0].name == "data"
@@ -150,17 +152,19 @@ def test_patch_takes_any_mapping():
 @pytest.mark.parametrize(
     ("resource_cls", "required"), [(Mushroom, True), (Psilo, False), (Spore, False)]
 )
-def test_data_is_optional_where_the_mapping_accepts_nothing(resource_cls, required):
+def test_data_is_optional_where_the_mapping_accepts_nothing(
+    resource_cls: Any, required: bool
+) -> None:
     assert payload("POST", resource_cls).children[0].required is required
     assert payload("PATCH", resource_cls).children[0].required is True
 
 
 @pytest.mark.clause("P-15.5")
-def test_defaults_of_an_absent_record_are_validated_data():
+def test_defaults_of_an_absent_record_are_validated_data() -> None:
     found = []
 
     class Plant(Psilo):
-        def collection_post(self):
+        def collection_post(self) -> Any:
             found.append(dict(self.request.validated["data"]))
             return super().collection_post()
 
@@ -175,7 +179,7 @@ def test_defaults_of_an_absent_record_are_validated_data():
 
 
 @pytest.mark.clause("P-15.7")
-def test_views_are_named_after_methods():
+def test_views_are_named_after_methods() -> None:
     viewset = resource.ViewSet()
 
     assert viewset.get_view("record", "GET") == "get"
@@ -184,7 +188,7 @@ def test_views_are_named_after_methods():
 
 
 @pytest.mark.clause("P-15.8")
-def test_the_name_of_a_service_is_formatted():
+def test_the_name_of_a_service_is_formatted() -> None:
     viewset = resource.ViewSet(service_name="{endpoint_type} of {resource_name}")
 
     assert resource.ViewSet().get_service_name("record", Mushroom) == "mushroom-record"
@@ -192,7 +196,7 @@ def test_the_name_of_a_service_is_formatted():
 
 
 @pytest.mark.clause("P-15.9")
-def test_arguments_of_the_service_are_a_copy():
+def test_arguments_of_the_service_are_a_copy() -> None:
     viewset = resource.ViewSet()
 
     viewset.get_service_arguments()["description"] = "changed"
@@ -201,17 +205,17 @@ def test_arguments_of_the_service_are_a_copy():
 
 
 @pytest.mark.clause("P-15.10", "P-34.15")
-def test_the_name_of_a_resource():
+def test_the_name_of_a_resource() -> None:
     class Named(resource.UserResource):
         name = "herb"
 
     class Computed(resource.UserResource):
         @property
-        def name(self):
+        def name(self) -> str:
             return "herb"
 
     class Callable(resource.UserResource):
-        def name(self):
+        def name(self) -> str:
             return "herb"
 
     class NamedViewSet(resource.ViewSet):
@@ -246,7 +250,7 @@ def test_the_name_of_a_resource():
         ({"readonly": "true", "record_cap_get_enabled": "false"}, ("record", "get"), False),
     ],
 )
-def test_settings_switch_endpoints_off(settings, endpoint, enabled):
+def test_settings_switch_endpoints_off(settings: Any, endpoint: Any, enabled: bool) -> None:
     endpoint_type, method = endpoint
 
     found = resource.ViewSet().is_endpoint_enabled(endpoint_type, "cap", method, settings)
@@ -255,7 +259,7 @@ def test_settings_switch_endpoints_off(settings, endpoint, enabled):
 
 
 @pytest.mark.clause("P-15.11")
-def test_methods_left_in_read_only_mode_may_be_chosen():
+def test_methods_left_in_read_only_mode_may_be_chosen() -> None:
     viewset = resource.ViewSet(readonly_methods=("GET", "DELETE"))
 
     assert viewset.is_endpoint_enabled("record", "cap", "delete", {"readonly": "true"})
@@ -273,7 +277,9 @@ def test_methods_left_in_read_only_mode_may_be_chosen():
         ("PATCH", {"Content-Type": "text/plain"}, 415),
     ],
 )
-def test_media_types_are_negotiated(app, headers, method, header, status):
+def test_media_types_are_negotiated(
+    app: TestApp, headers: dict[str, str], method: str, header: dict[str, Any], status: int
+) -> None:
     path = "/v0/mushrooms" if method in ("GET", "POST") else "/v0/mushrooms/x"
 
     response = app.request(
@@ -296,18 +302,18 @@ def test_media_types_are_negotiated(app, headers, method, header, status):
 
 
 @pytest.mark.clause("P-15.13")
-def test_a_subclass_customizes_schema_views_and_service():
+def test_a_subclass_customizes_schema_views_and_service() -> None:
     class Capital(colander.MappingSchema):
         data = colander.SchemaNode(colander.Mapping(unknown="preserve"))
         reason = colander.SchemaNode(colander.String())
 
     class Custom(resource.ViewSet):
-        def get_record_schema(self, resource_cls, method):
+        def get_record_schema(self, resource_cls: Any, method: str) -> Any:
             if method.lower() == "post":
                 return Capital()
             return super().get_record_schema(resource_cls, method)
 
-        def get_view_arguments(self, endpoint_type, resource_cls, method):
+        def get_view_arguments(self, endpoint_type: Any, resource_cls: Any, method: str) -> Any:
             arguments = super().get_view_arguments(endpoint_type, resource_cls, method)
             if method.lower() == "get":
                 arguments["accept"] = ["application/json", "text/html"]

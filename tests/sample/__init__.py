@@ -3,6 +3,8 @@
 Written as applications of the library are, with its public names only.
 """
 
+from typing import Any
+
 from pyramid.config import Configurator
 
 import cliquet
@@ -19,7 +21,7 @@ DEFAULT_SETTINGS = {
 }
 
 
-def main(global_config=None, config=None, **settings):
+def main(global_config: Any = None, config: Any = None, **settings: Any) -> Any:
     """Return the WSGI application."""
     config = config or Configurator(settings=settings)
     cliquet.initialize(

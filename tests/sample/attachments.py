@@ -1,6 +1,7 @@
 """A plug-in that writes to records of the application what is not in a request's JSON."""
 
 import json
+from typing import Any
 
 from pyramid.httpexceptions import HTTPNotFound
 
@@ -16,25 +17,25 @@ attachment = Service(
 )
 
 
-def includeme(config):
+def includeme(config: Any) -> None:
     config.registry.public_settings.add("sample.attachments_url")
     config.get_settings().setdefault("attachments_url", "https://files.example")
     config.add_api_capability("attachments", description="Files beside records", url="")
     config.add_cornice_service(attachment)
 
 
-def make_resource(request):
+def make_resource(request: Any) -> Any:
     """Make the resource of the record by hand."""
     from .views import Record
 
     context = RouteFactory(request)
-    context.get_permission_object_id = lambda request, id=None: record_uri(request)
+    context.get_permission_object_id = lambda request, id=None: record_uri(request)  # type: ignore[assignment]
     request.current_resource_name = "record"
     return Record(request, context)
 
 
 @attachment.post(permission="dynamic")
-def post_attachment(request):
+def post_attachment(request: Any) -> Any:
     """Attach the body to the record, which is created if need be."""
     storage = request.registry.storage
     base_url = request.registry.settings["attachments_url"]
@@ -50,7 +51,7 @@ def post_attachment(request):
 
 
 @attachment.delete(permission="dynamic")
-def delete_attachment(request):
+def delete_attachment(request: Any) -> Any:
     """Take the attachment off the record."""
     record = make_resource(request)
     existing = record.model.get_record(record.record_id)

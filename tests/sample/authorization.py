@@ -1,5 +1,7 @@
 """Who may do what: permissions on an object hold for what is below it."""
 
+from typing import Any
+
 from pyramid.settings import aslist
 
 from cliquet import authorization
@@ -8,7 +10,7 @@ from cliquet import authorization
 LEVELS = {2: "bucket", 4: "collection", 6: "record"}
 
 
-def ancestors(object_uri):
+def ancestors(object_uri: Any) -> list[Any]:
     """Return the URIs of an object and of those above it, the object first.
 
     The URI of a list stands for the object that it belongs to.
@@ -21,7 +23,7 @@ def ancestors(object_uri):
 class AuthorizationPolicy(authorization.AuthorizationPolicy):
     """``write`` gives every permission on the object and below it; ``read``, that of reading."""
 
-    def get_bound_permissions(self, object_uri, permission):
+    def get_bound_permissions(self, object_uri: Any, permission: Any) -> Any:
         pairs = [(object_uri, permission), (object_uri, "write")]
         for uri in ancestors(object_uri):
             pairs += [(uri, permission), (uri, "write")]
@@ -31,7 +33,7 @@ class AuthorizationPolicy(authorization.AuthorizationPolicy):
 class RouteFactory(authorization.RouteFactory):
     """Whoever may write all buckets, by the settings, may do anything below them."""
 
-    def __init__(self, request):
+    def __init__(self, request: Any) -> None:
         super().__init__(request)
         if self.resource_name is None:
             return
@@ -46,7 +48,7 @@ class RouteFactory(authorization.RouteFactory):
 class BucketContext(RouteFactory):
     """The context of services about one bucket that are no resource."""
 
-    def __init__(self, request):
+    def __init__(self, request: Any) -> None:
         super().__init__(request)
         self.resource_name = "bucket"
         self.required_permission = "read"
@@ -56,13 +58,13 @@ class BucketContext(RouteFactory):
 class RecordContext(RouteFactory):
     """The context of services about one record that are no resource."""
 
-    def __init__(self, request):
+    def __init__(self, request: Any) -> None:
         super().__init__(request)
         self.resource_name = "record"
         self.required_permission = "write"
         self.permission_object_id = record_uri(request)
 
 
-def record_uri(request):
+def record_uri(request: Any) -> Any:
     uri = "/buckets/{bucket_id}/collections/{collection_id}/records/{id}"
     return uri.format(**request.matchdict)

@@ -1,9 +1,11 @@
 """What follows from a change: principals of members, and the deletion of what was below."""
 
+from typing import Any
+
 from cliquet.events import ACTIONS, ResourceChanged
 
 
-def includeme(config):
+def includeme(config: Any) -> None:
     changes = (ACTIONS.CREATE, ACTIONS.UPDATE)
     config.add_subscriber(
         on_groups_changed, ResourceChanged, for_actions=changes, for_resources=("group",)
@@ -16,7 +18,7 @@ def includeme(config):
     config.add_subscriber(on_buckets_deleted, ResourceChanged, for_resources=["bucket"], **deletion)
 
 
-def on_groups_changed(event):
+def on_groups_changed(event: Any) -> None:
     permission = event.request.registry.permission
     for change in event.impacted_records:
         uri = f"/buckets/{event.payload['bucket_id']}/groups/{change['new']['id']}"
@@ -28,20 +30,20 @@ def on_groups_changed(event):
             permission.add_user_principal(user, uri)
 
 
-def on_groups_deleted(event):
+def on_groups_deleted(event: Any) -> None:
     for change in event.impacted_records:
         uri = f"/buckets/{event.payload['bucket_id']}/groups/{change['old']['id']}"
         event.request.registry.permission.remove_principal(uri)
 
 
-def on_collections_deleted(event):
+def on_collections_deleted(event: Any) -> None:
     for change in event.impacted_records:
         uri = f"/buckets/{event.payload['bucket_id']}/collections/{change['old']['id']}"
         _forget(event.request.registry, "record", uri)
         event.request.registry.permission.delete_object_permissions(f"{uri}/*")
 
 
-def on_buckets_deleted(event):
+def on_buckets_deleted(event: Any) -> None:
     registry = event.request.registry
     for change in event.impacted_records:
         uri = f"/buckets/{change['old']['id']}"
@@ -54,7 +56,7 @@ def on_buckets_deleted(event):
         registry.permission.delete_object_permissions(f"{uri}/*")
 
 
-def _forget(registry, name, parent_id):
+def _forget(registry: Any, name: Any, parent_id: Any) -> None:
     """Delete records without leaving a trace."""
     registry.storage.delete_all(name, parent_id, with_deleted=False)
     registry.storage.purge_deleted(name, parent_id)

@@ -1,5 +1,7 @@
 """The four resources, and a summary of a bucket."""
 
+from typing import Any
+
 import colander
 from pyramid.httpexceptions import HTTPNotFound
 
@@ -13,17 +15,17 @@ from .authorization import BucketContext, RouteFactory
 class NestedViewSet(resource.ShareableViewSet):
     """Serves resources with the contexts of this application."""
 
-    def get_service_arguments(self):
+    def get_service_arguments(self) -> dict[Any, Any]:
         return {**super().get_service_arguments(), "factory": RouteFactory}
 
 
-def register(name, path):
+def register(name: Any, path: str) -> Any:
     """Serve a resource class at `path`, in which variables are between double braces."""
     viewset = NestedViewSet(name=name, collection_path=path, record_path=path + "/{{id}}")
     return resource.register(viewset=viewset, depth=1)
 
 
-def require_object(request, name, parent_id, object_id):
+def require_object(request: Any, name: Any, parent_id: Any, object_id: Any) -> Any:
     """Answer 404 if an object above the requested one does not exist, asking once a request."""
     known = request.bound_data.setdefault("objects", {})
     key = (name, parent_id, object_id)
@@ -55,11 +57,11 @@ class Bucket(resource.ShareableResource):
 class InBucket(resource.ShareableResource):
     """Belongs to a bucket that must exist."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         require_object(self.request, "bucket", "", self.request.matchdict["bucket_id"])
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> Any:
         return "/buckets/{bucket_id}".format(**request.matchdict)
 
 
@@ -83,7 +85,7 @@ class Group(InBucket):
 
     mapping = GroupSchema()
 
-    def process_record(self, new, old=None):
+    def process_record(self, new: Any, old: Any = None) -> Any:
         record = super().process_record(new, old=old)
         if any(member.startswith("/buckets/") for member in record.get("members", ())):
             errors.raise_invalid(
@@ -98,7 +100,7 @@ class Record(InBucket):
 
     mapping = FreeSchema()
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         matchdict = self.request.matchdict
         require_object(
@@ -108,10 +110,10 @@ class Record(InBucket):
             matchdict["collection_id"],
         )
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> str:
         return f"{super().get_parent_id(request)}/collections/{request.matchdict['collection_id']}"
 
-    def is_known_field(self, field):
+    def is_known_field(self, field: Any) -> bool:
         return True
 
 
@@ -119,7 +121,7 @@ summary = Service(name="summary", path="/buckets/{bucket_id}/summary", factory=B
 
 
 @summary.get(permission="dynamic")
-def get_summary(request):
+def get_summary(request: Any) -> dict[Any, Any]:
     """Count what a bucket holds."""
     bucket_id = request.matchdict["bucket_id"]
     require_object(request, "bucket", "", bucket_id)

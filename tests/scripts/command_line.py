@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from cliquet.scripts.cliquet import main
 
@@ -24,7 +25,7 @@ class Outcome:
     err: str
 
 
-def write_ini(path, settings, use="call:cliquet.testing.testapp:main"):
+def write_ini(path: Any, settings: Any, use: Any = "call:cliquet.testing.testapp:main") -> Any:
     """Write the file of a service, and return its path as text."""
     lines = ["[app:main]", f"use = {use}"]
     lines += [f"cliquet.{name} = {value}" for name, value in settings.items()]
@@ -32,19 +33,19 @@ def write_ini(path, settings, use="call:cliquet.testing.testapp:main"):
     return str(path)
 
 
-def run(monkeypatch, capsys, *arguments):
+def run(monkeypatch: Any, capsys: Any, *arguments: Any) -> Any:
     """Run the program in this process."""
     monkeypatch.setattr(sys, "argv", ["cliquet", *arguments])
     code = 0
     try:
-        assert main() is None
+        assert main() is None  # type: ignore[func-returns-value]
     except SystemExit as error:
-        code = error.code
+        code = error.code  # type: ignore[assignment]
     captured = capsys.readouterr()
     return Outcome(code, captured.out, captured.err)
 
 
-def run_process(*arguments, options=(), **kwargs):
+def run_process(*arguments: Any, options: Any = (), **kwargs: Any) -> Any:
     """Run the program in a process of its own."""
     command = [PROGRAM[0], *options, *PROGRAM[1:], *arguments]
     done = subprocess.run(

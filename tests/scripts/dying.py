@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from typing import Any
 
 import transaction
 
@@ -26,22 +27,22 @@ class Death:
 
     transaction_manager = transaction.manager
 
-    def sortKey(self):  # noqa: N802 - name of the interface
+    def sortKey(self) -> str:  # noqa: N802 - name of the interface
         return "~~~b"
 
-    def tpc_vote(self, transaction):
+    def tpc_vote(self, transaction: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def _nothing(self, transaction):
+    def _nothing(self, transaction: Any) -> None:
         pass
 
     abort = tpc_begin = commit = tpc_finish = tpc_abort = _nothing
 
 
-def main(settings, method, path, lease_ms):
+def main(settings: Any, method: str, path: str, lease_ms: Any) -> None:
     joining.LEASE_MS = int(lease_ms)
 
-    def die(event):
+    def die(event: Any) -> None:
         event.request.tm.get().join(Death())
 
     client = make_app(

@@ -2,7 +2,9 @@
 
 import json
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from servers.processes import ServerProcess, free_port
 
@@ -10,7 +12,7 @@ from cliquet.testing.web import basic_auth
 from scripts.command_line import PROGRAM
 
 
-def send(url, body=None):
+def send(url: Any, body: Any = None) -> Any:
     headers = {**basic_auth(), "Content-Type": "application/json"}
     request = urllib.request.Request(url, data=body, headers=headers)
     with urllib.request.urlopen(request, timeout=5) as response:
@@ -18,7 +20,7 @@ def send(url, body=None):
 
 
 @contextmanager
-def served(ini):
+def served(ini: Any) -> Iterator[Any]:
     """Serve what a file describes, and give its URL and the file of what it prints."""
     port = free_port()
     log = ini.with_suffix(".log")

@@ -4,6 +4,7 @@ import configparser
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,38 +20,38 @@ FILE = ROOT / "config" / "production.ini"
 COMMENTED_OUT = re.compile(r"^# (?=[\w.]+ =|    \S)", re.MULTILINE)
 
 
-def app_settings(text):
+def app_settings(text: Any) -> Any:
     """Return the settings of a file, as the loaders of Paste read them."""
     parser = configparser.ConfigParser({"here": "/here"})
-    parser.optionxform = str
+    parser.optionxform = str  # type: ignore[assignment]
     parser.read_string(text)
     given = dict(parser["app:main"])
     del given["use"], given["here"]
     return given
 
 
-def uncommented(text):
+def uncommented(text: Any) -> Any:
     """Return the settings of a file whose commented-out ones take effect."""
     start = text.index("[app:main]")
     end = text.index("[server:main]")
     return app_settings(COMMENTED_OUT.sub("", text[start:end]))
 
 
-def resolve(given):
+def resolve(given: Any) -> Any:
     return settings.resolve(
         given, settings.DEFAULT_SETTINGS, project_name="mushrooms", environment={}
     ).values
 
 
 @pytest.mark.clause("E-7.1")
-def test_the_file_is_what_the_table_of_settings_gives():
+def test_the_file_is_what_the_table_of_settings_gives() -> None:
     assert FILE.read_text() == production_ini("mushrooms", "mushroom"), (
         "run: python -m cliquet.scripts.production_ini mushrooms mushroom > config/production.ini"
     )
 
 
 @pytest.mark.clause("E-7.1")
-def test_every_setting_appears_once():
+def test_every_setting_appears_once() -> None:
     names = uncommented(FILE.read_text())  # The parser refuses a name that is there twice.
     rows = [settings.find(name.removeprefix("cliquet.")) for name in names]
 
@@ -58,7 +59,7 @@ def test_every_setting_appears_once():
 
 
 @pytest.mark.clause("E-7.1")
-def test_what_is_commented_out_is_the_default():
+def test_what_is_commented_out_is_the_default() -> None:
     text = FILE.read_text()
     chosen = app_settings(text)
     in_force = resolve(uncommented(text))
@@ -75,7 +76,7 @@ def test_what_is_commented_out_is_the_default():
 
 
 @pytest.mark.clause("E-7.1", "S-22")
-def test_all_settings_can_be_uncommented(monkeypatch):
+def test_all_settings_can_be_uncommented(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "example"))
     import mushrooms
     from webtest import TestApp
@@ -92,8 +93,8 @@ def test_all_settings_can_be_uncommented(monkeypatch):
 
 @pytest.mark.clause("E-7.1", "S-1.4")
 def test_the_file_starts_the_service_with_addresses_and_secret_of_the_environment(
-    monkeypatch, tmp_path, postgresql_url, redis_url
-):
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, postgresql_url: str, redis_url: str
+) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "docs" / "example"))
     monkeypatch.setenv("CLIQUET_USERID_HMAC_SECRET", "of the test")
     monkeypatch.setenv("CLIQUET_STORAGE_URL", postgresql_url)

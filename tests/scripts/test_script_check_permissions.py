@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sample
@@ -42,32 +44,32 @@ class Tree(resource.ShareableResource):
 
     mapping = OpenSchema()
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> Any:
         return "forest of " + request.matchdict["forest_id"]
 
 
 class Leaf(resource.ShareableResource):
     """Whose parent has two variables of the URL, the other way round."""
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> Any:
         return "{tree_id}/{forest_id}/{tree_id}".format(**request.matchdict)
 
 
 class Diary(resource.ShareableResource):
     """Each user has their own: the URL does not tell whose record is meant."""
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> Any:
         return request.prefixed_userid or "nobody"
 
 
 class Root(resource.ShareableResource):
     """Whose URL does not follow from what is stored."""
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> str:
         return str(len(request.matchdict["forest_id"]))
 
 
-def nested(cls, path):
+def nested(cls: Any, path: str) -> Any:
     return cls, {"collection_path": path, "record_path": path + "/{{id}}"}
 
 
@@ -88,10 +90,10 @@ HOMES = {
 
 
 @pytest.fixture(scope="module")
-def backends_of(request):
+def backends_of(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Return the settings of a family, started when it is first asked for."""
 
-    def postgresql_server():
+    def postgresql_server() -> Any:
         return request.getfixturevalue("postgresql_server")
 
     with contextlib.ExitStack() as stack:
@@ -105,7 +107,7 @@ def backends_of(request):
     params=[(one, other) for one in FAMILIES for other in FAMILIES],
     ids=lambda pair: "-".join(pair),
 )
-def combination(backends_of, request):
+def combination(backends_of: Any, request: pytest.FixtureRequest) -> dict[Any, Any]:
     """Settings of a storage of one family, and of permissions of another."""
     one, other = map(backends_of, request.param)
     kept = {name: value for name, value in one.items() if not name.startswith("permission_")}
@@ -113,11 +115,11 @@ def combination(backends_of, request):
 
 
 @pytest.fixture
-def registry(combination):
+def registry(combination: dict[Any, Any]) -> Any:
     return fresh(combination)
 
 
-def fresh(settings, resources=RESOURCES):
+def fresh(settings: Any, resources: Any = RESOURCES) -> Any:
     registry = make_app(resources, settings=settings).app.registry
     for kind in ("storage", "permission"):
         getattr(registry, kind).initialize_schema()
@@ -126,11 +128,11 @@ def fresh(settings, resources=RESOURCES):
 
 
 @pytest.fixture
-def in_memory():
+def in_memory() -> Any:
     return fresh(MEMORY_BACKENDS)
 
 
-def put(registry, path, record_id, **aces):
+def put(registry: Any, path: str, record_id: Any, **aces: Any) -> Any:
     """Store a record, or only its permissions if the path has no home; return its URI."""
     object_id = path.format(record_id)
     if path in HOMES:
@@ -140,28 +142,28 @@ def put(registry, path, record_id, **aces):
     return object_id
 
 
-def grant(registry, object_id, **aces):
+def grant(registry: Any, object_id: Any, **aces: Any) -> Any:
     for permission, principal in aces.items():
         registry.permission.add_principal_to_ace(object_id, permission, principal)
     return object_id
 
 
-def permissions(registry, *object_ids):
+def permissions(registry: Any, *object_ids: Any) -> Any:
     return registry.permission.get_objects_permissions(object_ids)
 
 
-def grants(registry):
+def grants(registry: Any) -> list[Any]:
     return list(registry.permission.export())
 
 
-def told(registry, **kwargs):
+def told(registry: Any, **kwargs: Any) -> Any:
     """Return the findings, and what was told of which object."""
     faults = []
     findings = check(registry, tell=lambda *fault: faults.append(fault), **kwargs)
     return findings, faults
 
 
-def sound(registry):
+def sound(registry: Any) -> int:
     """Fill a service as it is without any fault; return the number of shared records."""
     for path in HOMES:
         for record_id in ("a", "b*"):
@@ -177,7 +179,7 @@ def sound(registry):
     return 2 * len(HOMES)
 
 
-def test_a_sound_service_has_no_fault(registry):
+def test_a_sound_service_has_no_fault(registry: Any) -> None:
     number = sound(registry)
 
     for kwargs in ({}, {"repairs": True, "owner": "eve"}):
@@ -186,7 +188,7 @@ def test_a_sound_service_has_no_fault(registry):
         assert grants(registry) == before
 
 
-def test_entries_without_record_are_told_and_removed(registry):
+def test_entries_without_record_are_told_and_removed(registry: Any) -> None:
     number = sound(registry)
     orphans = [
         grant(registry, path.format(record_id), read="eve", write="mallory")
@@ -212,7 +214,7 @@ def test_entries_without_record_are_told_and_removed(registry):
     assert told(registry) == (Findings(objects=number, records=number), [])
 
 
-def test_records_without_owner_are_told_and_given(registry):
+def test_records_without_owner_are_told_and_given(registry: Any) -> None:
     number = sound(registry)
     lost = [put(registry, path, "lost") for path in HOMES]
     lost += [put(registry, path, "read only", read="bob") for path in HOMES]
@@ -234,7 +236,7 @@ def test_records_without_owner_are_told_and_given(registry):
     assert told(registry)[0].remaining == 0
 
 
-def test_what_no_shareable_resource_serves_is_counted_and_left_alone(registry):
+def test_what_no_shareable_resource_serves_is_counted_and_left_alone(registry: Any) -> None:
     foreign = [
         "/unknown/a",
         "/mushrooms/a",
@@ -260,7 +262,7 @@ def test_what_no_shareable_resource_serves_is_counted_and_left_alone(registry):
     assert grants(registry) == before
 
 
-def test_more_than_one_page_is_checked(registry, monkeypatch):
+def test_more_than_one_page_is_checked(registry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permission_checking, "BATCH", 3)
     for number in range(8):
         put(registry, "/toadstools/{}", f"r{number}", **({"write": "ann"} if number % 2 else {}))
@@ -277,11 +279,11 @@ def test_more_than_one_page_is_checked(registry, monkeypatch):
 # While the service goes on
 
 
-def interrupted(registry, monkeypatch, method, act):
+def interrupted(registry: Any, monkeypatch: Any, method: str, act: Any) -> None:
     """Have something done by another client just before the first call of a storage's method."""
     original = getattr(registry.storage, method)
 
-    def called(*args, **kwargs):
+    def called(*args: Any, **kwargs: Any) -> Any:
         monkeypatch.setattr(registry.storage, method, original)
         thread = threading.Thread(target=act)
         thread.start()
@@ -292,10 +294,12 @@ def interrupted(registry, monkeypatch, method, act):
 
 
 @pytest.mark.parametrize("repairs", [False, True])
-def test_a_record_that_is_created_meanwhile_keeps_its_own(registry, monkeypatch, repairs):
+def test_a_record_that_is_created_meanwhile_keeps_its_own(
+    registry: Any, monkeypatch: pytest.MonkeyPatch, repairs: bool
+) -> None:
     object_id = grant(registry, "/toadstools/a", write="mallory")
 
-    def create():
+    def create() -> None:
         registry.storage.create("toadstool", "", {"id": "a"})
         registry.permission.delete_object_permissions(object_id)
         grant(registry, object_id, write="ann")
@@ -309,10 +313,12 @@ def test_a_record_that_is_created_meanwhile_keeps_its_own(registry, monkeypatch,
 
 
 @pytest.mark.parametrize("repairs", [False, True])
-def test_a_record_that_is_deleted_meanwhile_gets_no_owner(registry, monkeypatch, repairs):
+def test_a_record_that_is_deleted_meanwhile_gets_no_owner(
+    registry: Any, monkeypatch: pytest.MonkeyPatch, repairs: bool
+) -> None:
     object_id = put(registry, "/toadstools/{}", "a")
 
-    def delete():
+    def delete() -> None:
         registry.storage.delete("toadstool", "", "a")
 
     interrupted(registry, monkeypatch, "atomic" if repairs else "get", delete)
@@ -322,7 +328,9 @@ def test_a_record_that_is_deleted_meanwhile_gets_no_owner(registry, monkeypatch,
     assert permissions(registry, object_id) == [{}]
 
 
-def test_repairs_and_creations_at_once_leave_each_record_to_its_owner(combination):
+def test_repairs_and_creations_at_once_leave_each_record_to_its_owner(
+    combination: dict[Any, Any],
+) -> None:
     """Several users create again what has entries without record, while these are removed."""
     settings = {**combination, "toadstool_create_principals": "system.Authenticated"}
     client = make_app(RESOURCES, settings=settings)
@@ -337,7 +345,7 @@ def test_repairs_and_creations_at_once_leave_each_record_to_its_owner(combinatio
     users = [basic_auth(name) for name in ("ann", "bob")]
     statuses = []
 
-    def create(headers, order):
+    def create(headers: Any, order: Any) -> None:
         own = TestApp(client.app)
         for record_id in order:
             answer = own.put_json(
@@ -365,7 +373,7 @@ def test_repairs_and_creations_at_once_leave_each_record_to_its_owner(combinatio
     assert told(registry)[0].remaining == 0
 
 
-def die_between_commits(settings, method, record_id, lease_ms):
+def die_between_commits(settings: Any, method: str, record_id: Any, lease_ms: Any) -> None:
     """Make a request whose process is killed once the records are committed."""
     program = Path(__file__).with_name("dying.py")
     arguments = [json.dumps(settings), method, f"/v0/toadstools/{record_id}", str(lease_ms)]
@@ -376,7 +384,9 @@ def die_between_commits(settings, method, record_id, lease_ms):
 
 # The first one: its locks are still there when the repair has waited for them once.
 @pytest.mark.parametrize(("family", "lease_ms"), [("sqlite", 7000), ("postgresql", 500)])
-def test_what_a_kill_between_the_commits_leaves_is_repaired(backends_of, family, lease_ms):
+def test_what_a_kill_between_the_commits_leaves_is_repaired(
+    backends_of: Any, family: str, lease_ms: int
+) -> None:
     elsewhere = backends_of("redis")
     settings = {
         **backends_of(family),
@@ -403,17 +413,19 @@ def test_what_a_kill_between_the_commits_leaves_is_repaired(backends_of, family,
 class Locked:
     """Refuses a number of times, as a collection that others keep locked."""
 
-    def __init__(self, atomic, times, *, retryable=True):
+    def __init__(self, atomic: Any, times: Any, *, retryable: bool = True) -> None:
         self.atomic, self.left, self.retryable = atomic, times, retryable
 
-    def __call__(self, operation, **home):
+    def __call__(self, operation: Any, **home: Any) -> Any:
         if self.left:
             self.left -= 1
             raise BackendError(message="locked", retryable=self.retryable)
         return self.atomic(operation, **home)
 
 
-def test_a_lock_is_waited_for_several_times_and_not_for_ever(in_memory, monkeypatch):
+def test_a_lock_is_waited_for_several_times_and_not_for_ever(
+    in_memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     object_id = grant(in_memory, "/toadstools/gone", write="eve")
     atomic = in_memory.storage.atomic
     for times, retryable in ((4, True), (1, False)):
@@ -429,7 +441,7 @@ def test_a_lock_is_waited_for_several_times_and_not_for_ever(in_memory, monkeypa
 # An application of objects within objects
 
 
-def test_objects_below_others_are_found_also_when_those_are_gone():
+def test_objects_below_others_are_found_also_when_those_are_gone() -> None:
     app = sample.main({}, **MEMORY_BACKENDS)
     registry = app.registry
     storage = registry.storage
@@ -462,7 +474,7 @@ class Elsewhere(PermissionBase):
     """A permission backend of another origin."""
 
 
-def ini_on_files(tmp_path, **settings):
+def ini_on_files(tmp_path: Any, **settings: Any) -> Any:
     url = f"sqlite:///{tmp_path}/file.db"
     backends = {}
     for kind in ("storage", "permission", "cache"):
@@ -472,7 +484,7 @@ def ini_on_files(tmp_path, **settings):
 
 
 @pytest.fixture
-def service(tmp_path, capsys):
+def service(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     """A service with one fault of each kind: its file, and its registry in this process."""
     ini, backends = ini_on_files(tmp_path)
     registry = fresh(backends, [Toadstool])
@@ -484,7 +496,7 @@ def service(tmp_path, capsys):
     return ini, registry
 
 
-def test_what_is_found_and_not_repaired_is_exit_code_1(cliquet, service):
+def test_what_is_found_and_not_repaired_is_exit_code_1(cliquet: Any, service: Any) -> None:
     ini, _ = service
 
     outcome = cliquet("--ini", ini, "check-permissions")
@@ -500,7 +512,9 @@ def test_what_is_found_and_not_repaired_is_exit_code_1(cliquet, service):
     assert "2 faults found and not repaired: see --repair" in outcome.err
 
 
-def test_repairing_without_owner_leaves_the_records_without_owner(cliquet, service):
+def test_repairing_without_owner_leaves_the_records_without_owner(
+    cliquet: Any, service: Any
+) -> None:
     ini, registry = service
 
     outcome = cliquet("check-permissions", "--repair", "--ini", ini)
@@ -511,7 +525,7 @@ def test_repairing_without_owner_leaves_the_records_without_owner(cliquet, servi
     assert permissions(registry, "/toadstools/gone\n") == [{}]
 
 
-def test_repairing_all_is_exit_code_0_and_so_is_what_follows(cliquet, service):
+def test_repairing_all_is_exit_code_0_and_so_is_what_follows(cliquet: Any, service: Any) -> None:
     ini, registry = service
 
     repaired = cliquet("--ini", ini, "check-permissions", "--repair", "--owner", "basicauth:ann")
@@ -522,7 +536,7 @@ def test_repairing_all_is_exit_code_0_and_so_is_what_follows(cliquet, service):
     assert permissions(registry, "/toadstools/lost") == [{"write": {"basicauth:ann"}}]
 
 
-def test_collections_that_cannot_be_checked_are_told(cliquet, tmp_path):
+def test_collections_that_cannot_be_checked_are_told(cliquet: Any, tmp_path: Path) -> None:
     ini, backends = ini_on_files(tmp_path)
     registry = fresh(backends, [Toadstool])
     registry.storage.import_([ImportedCollection("elsewhere", "toadstool", 5)])
@@ -542,7 +556,9 @@ def test_collections_that_cannot_be_checked_are_told(cliquet, tmp_path):
         (["--repair", "--owner", "a" * 513], "cannot be a principal"),
     ],
 )
-def test_a_wrong_command_line_is_exit_code_2(cliquet, service, arguments, message):
+def test_a_wrong_command_line_is_exit_code_2(
+    cliquet: Any, service: Any, arguments: list[Any], message: str
+) -> None:
     outcome = cliquet("--ini", service[0], "check-permissions", *arguments)
 
     assert outcome.code == 2
@@ -557,7 +573,9 @@ def test_a_wrong_command_line_is_exit_code_2(cliquet, service, arguments, messag
         ({"readonly": "true"}, "its setting readonly is true"),
     ],
 )
-def test_a_service_that_cannot_be_repaired_is_refused(cliquet, tmp_path, settings, message):
+def test_a_service_that_cannot_be_repaired_is_refused(
+    cliquet: Any, tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
     ini, _ = ini_on_files(tmp_path, **settings)
 
     outcome = cliquet("--ini", ini, "check-permissions", "--repair")
@@ -566,7 +584,9 @@ def test_a_service_that_cannot_be_repaired_is_refused(cliquet, tmp_path, setting
     assert message in outcome.err
 
 
-def test_a_backend_of_another_origin_without_export_is_refused(in_memory, monkeypatch):
+def test_a_backend_of_another_origin_without_export_is_refused(
+    in_memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(command, "is_in_memory", lambda backend: False)
     in_memory.permission = Elsewhere()
 

@@ -1,6 +1,8 @@
 """The command line: usage, versions, exit codes, messages."""
 
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from scripts.command_line import MEMORY, run_process, write_ini
 
 @pytest.mark.clause("P-1.1", "P-30.2", "B-19.7")
 @pytest.mark.parametrize("option", ["-v", "--version"])
-def test_version_is_printed_without_a_file(cliquet, option):
+def test_version_is_printed_without_a_file(cliquet: Any, option: str) -> None:
     outcome = cliquet(option)
 
     assert (outcome.code, outcome.out) == (0, f"{version('cliquet')}\n")
@@ -42,7 +44,7 @@ def test_version_is_printed_without_a_file(cliquet, option):
         ["flush-cache"],
     ],
 )
-def test_wrong_command_lines_give_the_usage_and_2(cliquet, arguments):
+def test_wrong_command_lines_give_the_usage_and_2(cliquet: Any, arguments: list[Any]) -> None:
     outcome = cliquet(*arguments)
 
     assert outcome.code == 2
@@ -51,7 +53,7 @@ def test_wrong_command_lines_give_the_usage_and_2(cliquet, arguments):
 
 
 @pytest.mark.clause("P-30.1")
-def test_help_lists_the_commands(cliquet):
+def test_help_lists_the_commands(cliquet: Any) -> None:
     outcome = cliquet("--help")
 
     assert outcome.code == 0
@@ -60,14 +62,14 @@ def test_help_lists_the_commands(cliquet):
 
 
 @pytest.mark.clause("P-30.1")
-def test_the_file_is_named_before_or_after_the_command(cliquet, ini):
+def test_the_file_is_named_before_or_after_the_command(cliquet: Any, ini: Any) -> None:
     assert cliquet("--ini", ini, "migrate") == cliquet("migrate", "--ini", ini)
     assert cliquet("--ini", "nowhere.ini", "migrate", "--ini", ini).code == 0
 
 
 @pytest.mark.clause("P-30.3")
 @pytest.mark.parametrize("with_section", [False, True])
-def test_a_missing_file_is_named(cliquet, tmp_path, with_section):
+def test_a_missing_file_is_named(cliquet: Any, tmp_path: Path, with_section: bool) -> None:
     missing = str(tmp_path / "missing.ini")
     given = f"{missing}#main" if with_section else missing
 
@@ -111,7 +113,9 @@ def test_a_missing_file_is_named(cliquet, tmp_path, with_section):
         ("\ufeff", "codec"),
     ],
 )
-def test_a_wrong_file_is_explained_in_one_line(cliquet, tmp_path, content, told):
+def test_a_wrong_file_is_explained_in_one_line(
+    cliquet: Any, tmp_path: Path, content: str, told: str
+) -> None:
     path = tmp_path / "wrong.ini"
     path.write_text(content, encoding="utf-16" if content == "\ufeff" else "utf-8")
 
@@ -125,7 +129,9 @@ def test_a_wrong_file_is_explained_in_one_line(cliquet, tmp_path, content, told)
 
 @pytest.mark.clause("P-30.3", "S-12.4")
 @pytest.mark.parametrize("kind", ["storage", "permission", "cache"])
-def test_missing_packages_are_told_in_one_line(cliquet, tmp_path, monkeypatch, kind):
+def test_missing_packages_are_told_in_one_line(
+    cliquet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
     monkeypatch.setattr(client, "sqlalchemy", None)
     monkeypatch.setattr(postgresql, "sqlalchemy", None)
     backend = {f"{kind}_backend": f"cliquet.{kind}.postgresql", f"{kind}_url": "postgresql:///x"}
@@ -139,7 +145,7 @@ def test_missing_packages_are_told_in_one_line(cliquet, tmp_path, monkeypatch, k
 
 @pytest.mark.clause("P-30.3")
 @pytest.mark.parametrize("name", ["", ".", "service", "service.txt", "https://example.com"])
-def test_what_is_no_file_of_a_service_is_told(cliquet, name):
+def test_what_is_no_file_of_a_service_is_told(cliquet: Any, name: str) -> None:
     outcome = cliquet("--ini", name, "migrate")
 
     assert outcome.code == 1
@@ -147,7 +153,7 @@ def test_what_is_no_file_of_a_service_is_told(cliquet, name):
 
 
 @pytest.mark.clause("P-30.3")
-def test_a_folder_is_no_file(cliquet, tmp_path):
+def test_a_folder_is_no_file(cliquet: Any, tmp_path: Path) -> None:
     (tmp_path / "folder.ini").mkdir()
 
     outcome = cliquet("--ini", str(tmp_path / "folder.ini"), "migrate")
@@ -157,7 +163,7 @@ def test_a_folder_is_no_file(cliquet, tmp_path):
 
 
 @pytest.mark.clause("E-7.1")
-def test_what_start_serves_can_be_loaded_by_all_commands(cliquet, ini):
+def test_what_start_serves_can_be_loaded_by_all_commands(cliquet: Any, ini: Any) -> None:
     with open(ini, "a") as file:
         file.write("cliquet.http_host = localhost:%(http_port)s\n")
 
@@ -168,8 +174,10 @@ def test_what_start_serves_can_be_loaded_by_all_commands(cliquet, ini):
 
 
 @pytest.mark.clause("P-30.3")
-def test_a_failing_server_is_explained_in_one_line(cliquet, ini, monkeypatch):
-    def fail(environment, dry_run):
+def test_a_failing_server_is_explained_in_one_line(
+    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(environment: Any, dry_run: Any) -> None:
         raise BackendError(OSError("no answer\nfrom the server"))
 
     monkeypatch.setattr(migrate, "init_schema", fail)
@@ -181,8 +189,10 @@ def test_a_failing_server_is_explained_in_one_line(cliquet, ini, monkeypatch):
 
 
 @pytest.mark.clause("P-30.3")
-def test_an_error_without_words_is_named(cliquet, ini, monkeypatch):
-    def fail(environment, dry_run):
+def test_an_error_without_words_is_named(
+    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(environment: Any, dry_run: Any) -> None:
         raise BackendError(message="")
 
     monkeypatch.setattr(migrate, "init_schema", fail)
@@ -191,8 +201,10 @@ def test_an_error_without_words_is_named(cliquet, ini, monkeypatch):
 
 
 @pytest.mark.clause("E-7.3")
-def test_an_interruption_is_no_traceback(cliquet, ini, monkeypatch):
-    def interrupt(environment, dry_run):
+def test_an_interruption_is_no_traceback(
+    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(environment: Any, dry_run: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(migrate, "init_schema", interrupt)
@@ -204,7 +216,7 @@ def test_an_interruption_is_no_traceback(cliquet, ini, monkeypatch):
 
 
 @pytest.mark.clause("P-30.3")
-def test_a_defect_keeps_its_traceback(tmp_path):
+def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
     (tmp_path / "defective.py").write_text("def main(*args, **settings):\n    return 1 / 0\n")
     ini = write_ini(tmp_path / "defective.ini", MEMORY, use="call:defective:main")
 
@@ -217,7 +229,7 @@ def test_a_defect_keeps_its_traceback(tmp_path):
 
 
 @pytest.mark.clause("P-30.8")
-def test_logs_of_a_command_are_on_standard_error(ini):
+def test_logs_of_a_command_are_on_standard_error(ini: Any) -> None:
     outcome = run_process("--ini", ini, "migrate")
 
     assert outcome.code == 0
@@ -226,7 +238,7 @@ def test_logs_of_a_command_are_on_standard_error(ini):
 
 
 @pytest.mark.clause("P-30.8")
-def test_logs_have_the_level_debug(tmp_path):
+def test_logs_have_the_level_debug(tmp_path: Path) -> None:
     (tmp_path / "chatty.py").write_text(
         "import logging\n"
         "from cliquet.testing.testapp import main as testapp\n"
@@ -240,8 +252,10 @@ def test_logs_have_the_level_debug(tmp_path):
 
 
 @pytest.mark.clause("P-30.8")
-def test_the_library_logs_with_the_renderer_of_the_service(cliquet, ini, monkeypatch, caplog):
-    def log(environment, dry_run):
+def test_the_library_logs_with_the_renderer_of_the_service(
+    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def log(environment: Any, dry_run: Any) -> None:
         try:
             int("no number")
         except ValueError:
@@ -259,8 +273,10 @@ def test_the_library_logs_with_the_renderer_of_the_service(cliquet, ini, monkeyp
 
 
 @pytest.mark.clause("P-30.3")
-def test_a_broken_pipe_is_no_traceback(cliquet, ini, monkeypatch):
-    def fail(environment, dry_run):
+def test_a_broken_pipe_is_no_traceback(
+    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(environment: Any, dry_run: Any) -> None:
         raise BrokenPipeError
 
     closed = []
@@ -274,5 +290,5 @@ def test_a_broken_pipe_is_no_traceback(cliquet, ini, monkeypatch):
 
 
 @pytest.mark.clause("P-30.7")
-def test_init_schema_is_found_where_other_packages_import_it():
+def test_init_schema_is_found_where_other_packages_import_it() -> None:
     assert program.init_schema is migrate.init_schema

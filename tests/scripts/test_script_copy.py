@@ -3,7 +3,10 @@
 import contextlib
 import subprocess
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from processes.backends import fresh_backends
@@ -26,7 +29,7 @@ PAIRS = [(one, other) for one in FAMILIES for other in FAMILIES if one != other]
 PATIENCE_SECONDS = 30
 
 
-def registry(*, readonly=False, **backends):
+def registry(*, readonly: bool = False, **backends: Any) -> Any:
     chosen = {"storage": Storage(), "permission": Permission(), **backends}
     return SimpleNamespace(
         settings={"readonly": readonly},
@@ -34,13 +37,13 @@ def registry(*, readonly=False, **backends):
     )
 
 
-def content(services):
+def content(services: Any) -> Any:
     """Return all that the backends of a registry hold."""
     records = [(one[:3], list(one.entries)) for one in services.storage.export()]
     return records, list(services.permission.export())
 
 
-def fill(services, collections=6):
+def fill(services: Any, collections: int = 6) -> None:
     for n in range(collections):
         home = {"collection_id": f"c{n % 2}", "parent_id": f"user{n // 2}"}
         for _ in range(3):
@@ -56,7 +59,7 @@ def fill(services, collections=6):
 
 
 @pytest.mark.clause("E-7.3")
-def test_records_and_permissions_are_copied(capsys):
+def test_records_and_permissions_are_copied(capsys: pytest.CaptureFixture[str]) -> None:
     source, target = registry(), registry()
     fill(source)
 
@@ -70,7 +73,7 @@ def test_records_and_permissions_are_copied(capsys):
 
 
 @pytest.mark.clause("E-7.3")
-def test_what_the_source_has_not_is_left_alone(capsys):
+def test_what_the_source_has_not_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
     source, target = registry(permission=None), registry()
     source.storage.create("c", "p", {})
     target.permission.add_user_principal("alice", "group")
@@ -115,7 +118,7 @@ class IncompletePermission(Permission):
         ({}, {"permission": IncompletePermission()}, "the permission backend scripts.test_sc"),
     ],
 )
-def test_what_cannot_be_copied_is_refused(source, target, told):
+def test_what_cannot_be_copied_is_refused(source: Any, target: Any, told: str) -> None:
     source, target = registry(**source), registry(**target)
     before = {kind: vars(target).get(kind) for kind in ("storage", "permission")}
 
@@ -127,7 +130,7 @@ def test_what_cannot_be_copied_is_refused(source, target, told):
 
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize("kind", ["storage", "permission"])
-def test_a_place_is_not_copied_to_itself(kind):
+def test_a_place_is_not_copied_to_itself(kind: str) -> None:
     source, target = registry(), registry()
     setattr(target, kind, getattr(source, kind))
     fill(source)
@@ -141,7 +144,7 @@ def test_a_place_is_not_copied_to_itself(kind):
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_target_in_service_is_not_emptied():
+def test_a_target_in_service_is_not_emptied() -> None:
     source, target = registry(), registry()
     fill(target)
     before = content(target)
@@ -155,9 +158,9 @@ def test_a_target_in_service_is_not_emptied():
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_moving_source_is_told():
+def test_a_moving_source_is_told() -> None:
     class Busy(Storage):
-        def export(self):
+        def export(self) -> Iterator[Any]:
             for one in super().export():
                 yield one
                 self.create("c0", "user0", {})
@@ -172,9 +175,9 @@ def test_a_moving_source_is_told():
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_record_that_the_target_refuses_is_told():
+def test_a_record_that_the_target_refuses_is_told() -> None:
     class Picky(Storage):
-        def import_(self, collections):
+        def import_(self, collections: Any) -> None:
             if any(one.entries for one in collections):
                 raise TypeError("no")
             super().import_(collections)
@@ -187,7 +190,9 @@ def test_a_record_that_the_target_refuses_is_told():
 
 
 @pytest.mark.clause("E-7.3")
-def test_progress_is_shown(monkeypatch, capsys):
+def test_progress_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("cliquet.scripts.progress._LINE_INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr(copying, "BATCH", 9)
     source, target = registry(), registry()
@@ -203,7 +208,7 @@ def test_progress_is_shown(monkeypatch, capsys):
 
 
 @pytest.mark.clause("E-7.3")
-def test_the_files_are_those_given(cliquet, tmp_path, ini):
+def test_the_files_are_those_given(cliquet: Any, tmp_path: Path, ini: Any) -> None:
     other = write_ini(tmp_path / "other.ini", MEMORY)
 
     for arguments in (["--from-ini", ini], ["--ini", ini]):
@@ -221,16 +226,16 @@ several_backends = pytest.mark.filterwarnings("ignore:Reuse existing PostgreSQL 
 
 
 @pytest.fixture
-def service(request, tmp_path):
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     """Make a service on fresh backends of a family: its file, and its registry."""
     names = iter("abcd")
 
-    def postgresql_server():
+    def postgresql_server() -> Any:
         return request.getfixturevalue("postgresql_server")
 
     with contextlib.ExitStack() as stack:
 
-        def make(family):
+        def make(family: Any) -> Any:
             settings = stack.enter_context(fresh_backends(family, postgresql_server))
             settings = {k: v for k, v in settings.items() if not k.startswith("cache_")}
             ini = write_ini(tmp_path / f"{next(names)}.ini", settings)
@@ -246,7 +251,7 @@ def service(request, tmp_path):
 @several_backends
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize(("from_family", "to_family"), PAIRS)
-def test_any_backend_is_copied_to_any_other(service, from_family, to_family):
+def test_any_backend_is_copied_to_any_other(service: Any, from_family: Any, to_family: Any) -> None:
     from_ini, source = service(from_family)
     to_ini, target = service(to_family)
     fill(source)
@@ -275,7 +280,7 @@ def test_any_backend_is_copied_to_any_other(service, from_family, to_family):
 @several_backends
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize("family", FAMILIES)
-def test_two_files_of_one_place_are_noticed(service, family, tmp_path):
+def test_two_files_of_one_place_are_noticed(service: Any, family: Any, tmp_path: Path) -> None:
     ini, source = service(family)
     fill(source)
     before = content(source)
@@ -289,7 +294,7 @@ def test_two_files_of_one_place_are_noticed(service, family, tmp_path):
     assert content(source) == before
 
 
-def until(condition):
+def until(condition: Any) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline
@@ -303,7 +308,7 @@ def until(condition):
     [("sqlite", "postgresql"), ("postgresql", "redis"), ("redis", "sqlite")],
 )
 @pytest.mark.usefixtures("processes")
-def test_a_copy_that_is_killed_goes_on(service, from_family, to_family):
+def test_a_copy_that_is_killed_goes_on(service: Any, from_family: str, to_family: str) -> None:
     from_ini, source = service(from_family)
     to_ini, target = service(to_family)
     for n in range(20):
@@ -313,7 +318,7 @@ def test_a_copy_that_is_killed_goes_on(service, from_family, to_family):
         source.permission.import_(grants, [])
     arguments = ["copy", "--from-ini", from_ini, "--to-ini", to_ini]
 
-    def seen(parent_id):
+    def seen(parent_id: Any) -> Any:
         return lambda: target.storage.count_all("c", parent_id) > 0
 
     for parent_id in ("user00", "user05"):
@@ -336,7 +341,7 @@ def test_a_copy_that_is_killed_goes_on(service, from_family, to_family):
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_server_that_is_not_there_is_explained(service, tmp_path):
+def test_a_server_that_is_not_there_is_explained(service: Any, tmp_path: Path) -> None:
     from_ini, _ = service("sqlite")
     url = "postgresql://nobody@127.0.0.1:1/nothing"
     to_ini = write_ini(

@@ -2,6 +2,8 @@
 
 import itertools
 import random
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ NOTHING = copying.Copied()
 
 
 @pytest.fixture(autouse=True)
-def small_batches(monkeypatch):
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make several batches of a few changes."""
     monkeypatch.setattr(copying, "BATCH", 7)
 
@@ -28,12 +30,12 @@ class KilledError(Exception):
 class FragileStorage(Storage):
     """Dies at one of the writes of a copy, before or after it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.dies_at = None
         self.imports = []
 
-    def import_(self, collections):
+    def import_(self, collections: Any) -> None:
         self.imports.append(collections)
         if self.dies_at == (len(self.imports), "before"):
             raise KilledError
@@ -42,14 +44,14 @@ class FragileStorage(Storage):
             raise KilledError
 
 
-def content(backend):
+def content(backend: Any) -> list[Any]:
     """Return everything that a backend exports."""
     if isinstance(backend, Permission):
         return list(backend.export())
     return [(one[:3], list(one.entries)) for one in backend.export()]
 
 
-def fill(storage, seed=0, collections=9):
+def fill(storage: Any, seed: int = 0, collections: int = 9) -> None:
     """Store records, tombstones and timestamps of all kinds."""
     chosen = random.Random(seed)
     for n in range(collections):
@@ -65,14 +67,14 @@ def fill(storage, seed=0, collections=9):
 
 
 @pytest.fixture
-def source():
+def source() -> Any:
     storage = Storage()
     fill(storage)
     return storage
 
 
 @pytest.fixture
-def target():
+def target() -> Any:
     return FragileStorage()
 
 
@@ -80,7 +82,7 @@ def target():
 
 
 @pytest.mark.clause("E-7.3")
-def test_the_target_becomes_equal(source, target):
+def test_the_target_becomes_equal(source: Any, target: Any) -> None:
     before = content(source)
 
     copied = copying.copy_records(source, target)
@@ -95,14 +97,14 @@ def test_the_target_becomes_equal(source, target):
 
 
 @pytest.mark.clause("E-7.3")
-def test_changes_go_on_in_the_target(source, target):
+def test_changes_go_on_in_the_target(source: Any, target: Any) -> None:
     copying.copy_records(source, target)
 
     assert target.create("ahead", "p1", {})["last_modified"] == FUTURE + 2
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_second_run_writes_nothing(source, target):
+def test_a_second_run_writes_nothing(source: Any, target: Any) -> None:
     first = copying.copy_records(source, target)
     target.imports.clear()
 
@@ -113,7 +115,7 @@ def test_a_second_run_writes_nothing(source, target):
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_second_run_copies_what_changed(source, target):
+def test_a_second_run_copies_what_changed(source: Any, target: Any) -> None:
     copying.copy_records(source, target)
     target.imports.clear()
     kept = source.create("c0", "p0", {"id": "new", "n": 1})
@@ -130,7 +132,9 @@ def test_a_second_run_copies_what_changed(source, target):
 
 @pytest.mark.clause("E-7.3", "B-4.10")
 @pytest.mark.parametrize(("old", "new"), [(1, 2), (True, 1), ([0], [False]), ({"a": 1}, {"b": 1})])
-def test_data_that_changed_at_one_timestamp_are_copied(source, target, old, new):
+def test_data_that_changed_at_one_timestamp_are_copied(
+    source: Any, target: Any, old: Any, new: Any
+) -> None:
     source.update("c0", "p0", "past", {"n": old, "last_modified": 5})
     copying.copy_records(source, target)
     source.update("c0", "p0", "past", {"n": new, "last_modified": 5})
@@ -142,7 +146,7 @@ def test_data_that_changed_at_one_timestamp_are_copied(source, target, old, new)
 
 
 @pytest.mark.clause("E-7.3")
-def test_what_vanished_from_the_source_vanishes(source, target):
+def test_what_vanished_from_the_source_vanishes(source: Any, target: Any) -> None:
     copying.copy_records(source, target)
     source.flush()
     source.create("c0", "p0", {"id": "only", "last_modified": 3})
@@ -154,7 +158,7 @@ def test_what_vanished_from_the_source_vanishes(source, target):
 
 
 @pytest.mark.clause("E-7.3")
-def test_what_the_target_held_is_replaced(source, target):
+def test_what_the_target_held_is_replaced(source: Any, target: Any) -> None:
     fill(target, seed=1, collections=12)
     target.create("c0", "p0", {"id": "r1", "last_modified": FUTURE})
 
@@ -164,7 +168,7 @@ def test_what_the_target_held_is_replaced(source, target):
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_copy_that_is_killed_anywhere_is_finished_by_another(source, target):
+def test_a_copy_that_is_killed_anywhere_is_finished_by_another(source: Any, target: Any) -> None:
     reference = FragileStorage()
     copying.copy_records(source, reference)
     deaths = list(itertools.product(range(1, len(reference.imports) + 1), ("before", "after")))
@@ -186,23 +190,23 @@ def test_a_copy_that_is_killed_anywhere_is_finished_by_another(source, target):
 
 
 @pytest.mark.clause("E-7.3")
-def test_no_more_than_a_batch_is_held(source, target):
+def test_no_more_than_a_batch_is_held(source: Any, target: Any) -> None:
     entries = [(f"{n:03}", n, {"n": n}) for n in range(100)]
-    source.import_([ImportedCollection("big", "c", 1_000, entries)])
+    source.import_([ImportedCollection("big", "c", 1_000, entries)])  # type: ignore[arg-type]
     live = []
 
     class Counting(Storage):
-        def export(self):
+        def export(self) -> Iterator[Any]:
             for one in source.export():
                 yield one._replace(entries=self._counted(one.entries))
 
-        def _counted(self, entries):
+        def _counted(self, entries: Any) -> Iterator[Any]:
             for entry in entries:
                 live.append(entry)
                 yield entry
 
     class Writing(FragileStorage):
-        def import_(self, collections):
+        def import_(self, collections: Any) -> None:
             super().import_(collections)
             assert len(live) <= copying.BATCH + len(collections) * 2
             live.clear()
@@ -217,33 +221,33 @@ def test_no_more_than_a_batch_is_held(source, target):
 class BusyStorage(Storage):
     """Somebody writes to it while it is exported."""
 
-    def __init__(self, write):
+    def __init__(self, write: Any) -> None:
         super().__init__()
         self.write = write
 
-    def export(self):
+    def export(self) -> Iterator[Any]:
         for collection in super().export():
             yield collection._replace(entries=self._busy(collection))
 
-    def _busy(self, collection):
+    def _busy(self, collection: Any) -> Iterator[Any]:
         for n, entry in enumerate(collection.entries):
             self.write(self, collection, n)
             yield entry
 
 
-def behind(storage, collection, n):
+def behind(storage: Any, collection: Any, n: Any) -> None:
     """Write where the copy has been."""
     if n == 3:
         storage.update("c0", "p0", "000", {"late": True})
 
 
-def ahead(storage, collection, n):
+def ahead(storage: Any, collection: Any, n: Any) -> None:
     """Write a new collection where the copy is going."""
     if n == 3:
         storage.update("d", "p1", "x", {"late": True})
 
 
-def deletion(storage, collection, n):
+def deletion(storage: Any, collection: Any, n: Any) -> None:
     """Delete where the copy has been."""
     if n == 3 and collection.collection_id == "c0":
         storage.delete("c0", "p0", "000")
@@ -251,7 +255,9 @@ def deletion(storage, collection, n):
 
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize("write", [behind, deletion])
-def test_changes_during_the_copy_are_noticed_and_copied_by_the_next(write, target):
+def test_changes_during_the_copy_are_noticed_and_copied_by_the_next(
+    write: Any, target: Any
+) -> None:
     source = BusyStorage(write)
     for n in range(20):
         source.create("c0", "p0", {"id": f"{n:03}"})
@@ -273,10 +279,10 @@ def test_changes_during_the_copy_are_noticed_and_copied_by_the_next(write, targe
 
 
 @pytest.mark.clause("E-7.3", "D-60")
-def test_a_change_is_noticed_though_a_later_one_was_copied(target):
+def test_a_change_is_noticed_though_a_later_one_was_copied(target: Any) -> None:
     """The timestamps are equal in the end, but the first change was missed."""
 
-    def write(storage, collection, n):
+    def write(storage: Any, collection: Any, n: Any) -> None:
         if n == 3:
             storage.update("c0", "p0", "000", {"late": 1})
             storage.update("c0", "p0", "019", {"late": 2})
@@ -284,12 +290,12 @@ def test_a_change_is_noticed_though_a_later_one_was_copied(target):
     class ReadsLate(BusyStorage):
         """Reads each entry when it is asked for it, as servers do page by page."""
 
-        def _busy(self, collection):
+        def _busy(self, collection: Any) -> Iterator[Any]:
             for n in range(20):
                 self.write(self, collection, n)
                 yield copying.ExportedEntry(*self._read(f"{n:03}"))
 
-        def _read(self, record_id):
+        def _read(self, record_id: Any) -> Any:
             record = self.get("c0", "p0", record_id)
             return record.pop("id"), record.pop("last_modified"), record
 
@@ -306,7 +312,7 @@ def test_a_change_is_noticed_though_a_later_one_was_copied(target):
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_new_collection_is_noticed(target):
+def test_a_new_collection_is_noticed(target: Any) -> None:
     source = BusyStorage(ahead)
     for n in range(20):
         source.create("c0", "p0", {"id": f"{n:03}"})
@@ -317,10 +323,10 @@ def test_a_new_collection_is_noticed(target):
 
 
 @pytest.mark.clause("E-7.3")
-def test_progress_is_told_while_records_are_compared(source, target):
+def test_progress_is_told_while_records_are_compared(source: Any, target: Any) -> None:
     told = []
 
-    def tell(copied):
+    def tell(copied: Any) -> None:
         told.append((copied.entries, copied.written))
 
     copying.copy_records(source, target, tell)
@@ -334,7 +340,7 @@ def test_progress_is_told_while_records_are_compared(source, target):
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_target_that_was_written_to_is_found(source, target):
+def test_a_target_that_was_written_to_is_found(source: Any, target: Any) -> None:
     copying.copy_records(source, target)
     assert copying.find_newer_collection(source, target) is None
 
@@ -350,17 +356,17 @@ def test_a_target_that_was_written_to_is_found(source, target):
     assert copying.find_newer_collection(source, target) is None
 
     target.update("c0", "p0", "x", {})
-    assert copying.find_newer_collection(source, target)[:2] == ("p0", "c0")
+    assert copying.find_newer_collection(source, target)[:2] == ("p0", "c0")  # type: ignore[index]
 
 
 @pytest.mark.clause("E-7.3")
-def test_an_order_unlike_the_contracts_is_refused(source, target):
+def test_an_order_unlike_the_contracts_is_refused(source: Any, target: Any) -> None:
     class Disordered(Storage):
-        def export(self):
+        def export(self) -> Any:
             return reversed([one._replace(entries=list(one.entries)) for one in source.export()])
 
     class Repeating(Storage):
-        def export(self):
+        def export(self) -> Iterator[Any]:
             for one in source.export():
                 entry = copying.ExportedEntry("x", 1, {})
                 yield one._replace(entries=[entry, entry])
@@ -371,9 +377,9 @@ def test_an_order_unlike_the_contracts_is_refused(source, target):
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_record_that_cannot_be_stored_is_named(source):
+def test_a_record_that_cannot_be_stored_is_named(source: Any) -> None:
     class Picky(Storage):
-        def import_(self, collections):
+        def import_(self, collections: Any) -> None:
             for one in collections:
                 if any(entry.data and "\0" in str(entry.data.get("t")) for entry in one.entries):
                     raise TypeError("no NUL here")
@@ -389,9 +395,9 @@ def test_a_record_that_cannot_be_stored_is_named(source):
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_refusal_that_is_of_no_record_is_passed_on(source):
+def test_a_refusal_that_is_of_no_record_is_passed_on(source: Any) -> None:
     class Closed(Storage):
-        def import_(self, collections):
+        def import_(self, collections: Any) -> None:
             if len(collections) > 1:
                 raise TypeError("one at a time")
             super().import_(collections)
@@ -403,14 +409,14 @@ def test_a_refusal_that_is_of_no_record_is_passed_on(source):
 # Permissions
 
 
-def grant(permission):
+def grant(permission: Any) -> None:
     for n in range(30):
         permission.add_user_principal(f"user{n}", f"group{n % 4}")
         permission.add_principal_to_ace(f"/o/{n % 7}", f"p{n % 2}", f"user{n}")
 
 
 @pytest.mark.clause("E-7.3")
-def test_principals_are_copied_then_only_what_changed():
+def test_principals_are_copied_then_only_what_changed() -> None:
     source, target = Permission(), Permission()
     grant(source)
     target.add_user_principal("stranger", "group1")
@@ -432,7 +438,7 @@ def test_principals_are_copied_then_only_what_changed():
 
 
 @pytest.mark.clause("E-7.3")
-def test_progress_is_told_while_principals_are_compared():
+def test_progress_is_told_while_principals_are_compared() -> None:
     source, target = Permission(), Permission()
     grant(source)
     copying.copy_grants(source, target)
@@ -444,9 +450,9 @@ def test_progress_is_told_while_principals_are_compared():
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_principal_that_cannot_be_stored_is_no_traceback():
+def test_a_principal_that_cannot_be_stored_is_no_traceback() -> None:
     class Picky(Permission):
-        def import_(self, added, removed):
+        def import_(self, added: Any, removed: Any) -> None:
             raise TypeError("no NUL here")
 
     source = Permission()
@@ -457,7 +463,7 @@ def test_a_principal_that_cannot_be_stored_is_no_traceback():
 
 
 @pytest.mark.clause("E-7.3")
-def test_users_and_objects_of_the_same_name_are_not_confused():
+def test_users_and_objects_of_the_same_name_are_not_confused() -> None:
     source, target = Permission(), Permission()
     source.import_([ACEPrincipal("a", "b", "c")], [])
     target.import_([UserPrincipal("a", "b")], [])

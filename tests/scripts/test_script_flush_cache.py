@@ -1,6 +1,9 @@
 """``cliquet flush-cache`` on every cache that a command can reach."""
 
 import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from processes.backends import fresh_backends
@@ -14,7 +17,7 @@ WITHOUT = {name: value for name, value in MEMORY.items() if name != "cache_backe
 
 
 @contextlib.contextmanager
-def cache_settings(family):
+def cache_settings(family: Any) -> Iterator[dict[Any, Any]]:
     """Give the settings of an empty cache."""
     if family == "memcached":
         with running_memcached() as host:
@@ -25,7 +28,7 @@ def cache_settings(family):
 
 
 @contextlib.contextmanager
-def loaded(settings):
+def loaded(settings: Any) -> Iterator[Any]:
     """Give a cache, and close its connections in the end where collectors do not."""
     config = Configurator(settings=dict(settings))
     initialize(config, version="1.0", project_name="service")
@@ -38,7 +41,7 @@ def loaded(settings):
 
 @pytest.mark.clause("B-21.40", "E-7.2")
 @pytest.mark.parametrize("family", ["redis", "memcached"])
-def test_the_cache_is_emptied(tmp_path, family):
+def test_the_cache_is_emptied(tmp_path: Path, family: Any) -> None:
     with cache_settings(family) as settings, loaded(settings) as cache:
         cache.set("key", "value", ttl=60)
 
@@ -52,7 +55,9 @@ def test_the_cache_is_emptied(tmp_path, family):
 
 @pytest.mark.clause("B-21.40", "E-7.2", "B-22.28")
 @pytest.mark.setting("cache_prefix")
-def test_the_entries_of_another_prefix_stay(cliquet, tmp_path, capsys):
+def test_the_entries_of_another_prefix_stay(
+    cliquet: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with cache_settings("sqlite") as settings:
         ours, theirs = {**settings, "cache_prefix": "a"}, {**settings, "cache_prefix": "b"}
         with loaded(ours) as our_cache, loaded(theirs) as their_cache:
@@ -75,7 +80,9 @@ def test_the_entries_of_another_prefix_stay(cliquet, tmp_path, capsys):
         (MEMORY, "the cache is in the memory of each process of the service: start them again"),
     ],
 )
-def test_what_cannot_be_emptied_is_told(cliquet, tmp_path, settings, told):
+def test_what_cannot_be_emptied_is_told(
+    cliquet: Any, tmp_path: Path, settings: Any, told: Any
+) -> None:
     outcome = cliquet("flush-cache", "--ini", write_ini(tmp_path / "f.ini", settings))
 
     assert (outcome.code, outcome.out) == (1, "")

@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,12 +27,12 @@ FILES = [
 ]
 
 
-def files_in(folder):
+def files_in(folder: Any) -> list[Any]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.fixture
-def demo(cliquet, tmp_path):
+def demo(cliquet: Any, tmp_path: Path) -> Any:
     """The folder of a new service, whose module can be imported by processes."""
     folder = tmp_path / "demo"
     assert cliquet("init", str(folder)).code == 0
@@ -38,12 +40,12 @@ def demo(cliquet, tmp_path):
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_new_service_has_what_it_takes(demo):
+def test_a_new_service_has_what_it_takes(demo: Any) -> None:
     assert files_in(demo) == FILES
 
 
 @pytest.mark.clause("E-7.1")
-def test_gunicorn_takes_urls_as_long_as_those_of_pages(demo):
+def test_gunicorn_takes_urls_as_long_as_those_of_pages(demo: Any) -> None:
     texts = [(demo / name).read_text() for name in ("README.rst", "config/production.ini")]
     longest = f"--limit-request-line {SETTINGS['max_url_bytes'].default}"
 
@@ -54,7 +56,7 @@ def test_gunicorn_takes_urls_as_long_as_those_of_pages(demo):
 
 
 @pytest.mark.clause("E-7.1")
-def test_tests_of_a_new_service_pass(demo):
+def test_tests_of_a_new_service_pass(demo: Any) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=demo,
@@ -71,7 +73,7 @@ def test_tests_of_a_new_service_pass(demo):
 
 @pytest.mark.clause("E-7.1")
 @pytest.mark.usefixtures("processes")
-def test_a_new_service_serves_its_resource(demo, monkeypatch):
+def test_a_new_service_serves_its_resource(demo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(demo))
     ini = demo / "config" / "development.ini"
     migrated = run_process("migrate", "--ini", str(ini))
@@ -89,7 +91,7 @@ def test_a_new_service_serves_its_resource(demo, monkeypatch):
 
 
 @pytest.mark.clause("E-7.1")
-def test_each_development_file_has_a_secret_of_its_own(cliquet, tmp_path):
+def test_each_development_file_has_a_secret_of_its_own(cliquet: Any, tmp_path: Path) -> None:
     secrets = set()
     for name in ("one", "two"):
         cliquet("init", str(tmp_path / name))
@@ -100,7 +102,7 @@ def test_each_development_file_has_a_secret_of_its_own(cliquet, tmp_path):
 
 
 @pytest.mark.clause("E-7.1")
-def test_settings_are_for_their_owner_alone(demo):
+def test_settings_are_for_their_owner_alone(demo: Any) -> None:
     """They hold secrets, or will; the code is for everybody."""
     modes = {path.suffix: path.stat().st_mode & 0o777 for path in demo.rglob("*.*")}
 
@@ -111,7 +113,9 @@ def test_settings_are_for_their_owner_alone(demo):
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_new_service_tells_that_production_lacks_a_secret(cliquet, tmp_path, monkeypatch):
+def test_a_new_service_tells_that_production_lacks_a_secret(
+    cliquet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Another name than in other tests: this process keeps the module.
     folder = tmp_path / "keyless"
     cliquet("init", str(folder))
@@ -129,7 +133,9 @@ def test_a_new_service_tells_that_production_lacks_a_secret(cliquet, tmp_path, m
 
 
 @pytest.mark.clause("E-7.1")
-def test_what_to_do_next_is_printed(cliquet, tmp_path, monkeypatch):
+def test_what_to_do_next_is_printed(
+    cliquet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
 
     outcome = cliquet("init", "my demo")
@@ -140,7 +146,9 @@ def test_what_to_do_next_is_printed(cliquet, tmp_path, monkeypatch):
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_service_is_made_in_the_current_folder(cliquet, tmp_path, monkeypatch):
+def test_a_service_is_made_in_the_current_folder(
+    cliquet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -152,14 +160,14 @@ def test_a_service_is_made_in_the_current_folder(cliquet, tmp_path, monkeypatch)
 
 
 @pytest.mark.clause("E-7.1")
-def test_missing_parents_of_the_folder_are_made(cliquet, tmp_path):
+def test_missing_parents_of_the_folder_are_made(cliquet: Any, tmp_path: Path) -> None:
     assert cliquet("init", str(tmp_path / "services" / "demo")).code == 0
     assert files_in(tmp_path / "services" / "demo") == FILES
 
 
 @pytest.mark.clause("E-7.1")
 @pytest.mark.parametrize("name", ["my-tasks", "My Tasks", "my.tasks", "my_tasks"])
-def test_the_module_is_named_after_the_folder(cliquet, tmp_path, name):
+def test_the_module_is_named_after_the_folder(cliquet: Any, tmp_path: Path, name: str) -> None:
     assert cliquet("init", str(tmp_path / name)).code == 0
 
     assert (tmp_path / name / "my_tasks" / "__init__.py").exists()
@@ -179,7 +187,9 @@ def test_the_module_is_named_after_the_folder(cliquet, tmp_path, name):
         ("redis", "there is a Python module named 'redis' already"),
     ],
 )
-def test_a_name_that_cannot_be_a_module_is_refused(cliquet, tmp_path, name, told):
+def test_a_name_that_cannot_be_a_module_is_refused(
+    cliquet: Any, tmp_path: Path, name: str, told: str
+) -> None:
     outcome = cliquet("init", str(tmp_path / name))
 
     assert outcome.code == 1
@@ -188,7 +198,7 @@ def test_a_name_that_cannot_be_a_module_is_refused(cliquet, tmp_path, name, told
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_folder_with_files_is_left_alone(cliquet, tmp_path):
+def test_a_folder_with_files_is_left_alone(cliquet: Any, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
@@ -201,7 +211,7 @@ def test_a_folder_with_files_is_left_alone(cliquet, tmp_path):
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_file_is_no_folder(cliquet, tmp_path):
+def test_a_file_is_no_folder(cliquet: Any, tmp_path: Path) -> None:
     (tmp_path / "demo").write_text("mine")
 
     outcome = cliquet("init", str(tmp_path / "demo"))
@@ -211,7 +221,7 @@ def test_a_file_is_no_folder(cliquet, tmp_path):
 
 
 @pytest.mark.clause("E-7.1")
-def test_nothing_is_left_when_a_file_cannot_be_written(cliquet, tmp_path):
+def test_nothing_is_left_when_a_file_cannot_be_written(cliquet: Any, tmp_path: Path) -> None:
     # So deep that the system accepts the path of README.rst, and not config/development.ini.
     length = os.pathconf("/", "PC_PATH_MAX") - len("/README.rst\0")
     folder = tmp_path / "services"
@@ -250,8 +260,13 @@ def test_nothing_is_left_when_a_file_cannot_be_written(cliquet, tmp_path):
     ],
 )
 def test_a_new_service_requires_the_cliquet_that_made_it(
-    cliquet, tmp_path, monkeypatch, origin, requirement, with_postgresql
-):
+    cliquet: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    origin: dict[str, Any] | None,
+    requirement: str,
+    with_postgresql: str,
+) -> None:
     # As pip leaves them; found before the real ones.
     metadata = tmp_path / "site" / "cliquet-3.9.1.dist-info"
     metadata.mkdir(parents=True)
@@ -268,7 +283,7 @@ def test_a_new_service_requires_the_cliquet_that_made_it(
 
 
 @pytest.mark.clause("E-7.1", "P-30.4")
-def test_a_folder_and_a_file_are_not_given_together(cliquet, ini, tmp_path):
+def test_a_folder_and_a_file_are_not_given_together(cliquet: Any, ini: Any, tmp_path: Path) -> None:
     outcome = cliquet("--ini", ini, "init", str(tmp_path / "demo"))
 
     assert outcome.code == 2
@@ -277,7 +292,7 @@ def test_a_folder_and_a_file_are_not_given_together(cliquet, ini, tmp_path):
 
 
 @pytest.mark.clause("E-7.1", "P-30.6")
-def test_the_missing_folder_is_asked_for(cliquet):
+def test_the_missing_folder_is_asked_for(cliquet: Any) -> None:
     outcome = cliquet("init")
 
     assert outcome.code == 2

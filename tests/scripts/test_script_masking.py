@@ -1,6 +1,7 @@
 """Values of settings, as anybody may see them."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ from cliquet.scripts.settings import MASK, shown
         "stripe.key",
     ],
 )
-def test_secrets_are_never_shown(name):
+def test_secrets_are_never_shown(name: str) -> None:
     assert shown(name, "s3cr3t") == MASK
     assert shown(name, ["s3cr3t"]) == MASK
 
@@ -76,17 +77,17 @@ def test_secrets_are_never_shown(name):
         "tokenizer.use",
     ],
 )
-def test_what_is_about_secrets_or_only_sounds_like_one_is_shown(name):
+def test_what_is_about_secrets_or_only_sounds_like_one_is_shown(name: str) -> None:
     assert shown(name, "Plain words") == "Plain words"
 
 
 @pytest.mark.clause("E-7.2")
-def test_a_switch_is_no_secret():
+def test_a_switch_is_no_secret() -> None:
     assert shown("shop.require_token", True) == "true"
 
 
 @pytest.mark.clause("E-7.2")
-def test_a_secret_that_is_missing_is_seen_to_be():
+def test_a_secret_that_is_missing_is_seen_to_be() -> None:
     assert shown("userid_hmac_secret", "") == ""
 
 
@@ -133,7 +134,7 @@ def test_a_secret_that_is_missing_is_seen_to_be():
         ("wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY", MASK),
     ],
 )
-def test_passwords_inside_values_are_masked(value, expected):
+def test_passwords_inside_values_are_masked(value: Any, expected: Any) -> None:
     assert shown("event_listeners.redis.url", value) == expected
 
 
@@ -158,12 +159,12 @@ def test_passwords_inside_values_are_masked(value, expected):
         "group:readers group:writers",
     ],
 )
-def test_the_harmless_is_shown(value):
+def test_the_harmless_is_shown(value: str) -> None:
     assert shown("event_listeners.redis.url", value) == value
 
 
 @pytest.mark.clause("E-7.2")
-def test_a_long_value_takes_no_long_time():
+def test_a_long_value_takes_no_long_time() -> None:
     started = time.perf_counter()
 
     for text in ("a" * 100_000, "a.+" * 30_000, "://a:" * 2_000, "key" * 30_000, "=" * 100_000):
@@ -177,5 +178,5 @@ def test_a_long_value_takes_no_long_time():
     ("value", "expected"),
     [(None, ""), (True, "true"), (10, "10"), (("a", "b"), "a b"), ("a\n  b", "a b")],
 )
-def test_values_are_written_in_one_line_as_in_files(value, expected):
+def test_values_are_written_in_one_line_as_in_files(value: Any, expected: str) -> None:
     assert shown("includes", value) == expected

@@ -3,7 +3,9 @@
 import sqlite3
 import sys
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from servers.processes import free_port
@@ -34,21 +36,23 @@ def main(global_config, **settings):
 class Recorder:
     """A backend that notes when its schema is initialized."""
 
-    def __init__(self, name, calls):
+    def __init__(self, name: Any, calls: Any) -> None:
         self._name = name
         self._calls = calls
 
-    def initialize_schema(self, **options):
+    def initialize_schema(self, **options: Any) -> None:
         self._calls.append((self._name, options))
 
 
-def environment(calls, *, kinds=("storage", "cache", "permission"), **settings):
+def environment(
+    calls: Any, *, kinds: Any = ("storage", "cache", "permission"), **settings: Any
+) -> dict[str, Any]:
     backends = {kind: Recorder(kind, calls) for kind in kinds}
     return {"registry": SimpleNamespace(settings=settings, **backends)}
 
 
 @pytest.mark.clause("P-30.3", "P-30.7", "B-19.7")
-def test_schemas_are_initialized_in_order():
+def test_schemas_are_initialized_in_order() -> None:
     calls = []
 
     init_schema(environment(calls))
@@ -57,7 +61,7 @@ def test_schemas_are_initialized_in_order():
 
 
 @pytest.mark.clause("P-30.3", "B-19.7")
-def test_backends_that_are_not_configured_are_skipped():
+def test_backends_that_are_not_configured_are_skipped() -> None:
     calls = []
 
     init_schema(environment(calls, kinds=["permission"]))
@@ -67,7 +71,7 @@ def test_backends_that_are_not_configured_are_skipped():
 
 
 @pytest.mark.clause("E-7.2")
-def test_a_dry_run_is_one_for_all_backends():
+def test_a_dry_run_is_one_for_all_backends() -> None:
     calls = []
 
     init_schema(environment(calls), dry_run=True)
@@ -76,7 +80,7 @@ def test_a_dry_run_is_one_for_all_backends():
 
 
 @pytest.mark.clause("P-30.5", "B-19.8", "S-7.6")
-def test_a_read_only_service_migrates_its_cache_alone():
+def test_a_read_only_service_migrates_its_cache_alone() -> None:
     calls = []
 
     with pytest.warns(UserWarning, match="readonly") as caught:
@@ -90,7 +94,7 @@ def test_a_read_only_service_migrates_its_cache_alone():
 
 
 @pytest.mark.clause("P-30.5", "B-19.8")
-def test_nothing_is_said_of_backends_that_a_read_only_service_has_not():
+def test_nothing_is_said_of_backends_that_a_read_only_service_has_not() -> None:
     calls = []
 
     with warnings.catch_warnings():
@@ -101,7 +105,7 @@ def test_nothing_is_said_of_backends_that_a_read_only_service_has_not():
 
 
 @pytest.mark.clause("P-30.4", "B-19.7")
-def test_init_is_a_deprecated_synonym(cliquet, ini):
+def test_init_is_a_deprecated_synonym(cliquet: Any, ini: Any) -> None:
     message = '"cliquet init" is deprecated. Use "cliquet migrate" instead.'
 
     with pytest.warns(DeprecationWarning, match="init") as caught:
@@ -112,7 +116,7 @@ def test_init_is_a_deprecated_synonym(cliquet, ini):
 
 
 @pytest.mark.clause("P-30.4")
-def test_the_user_of_init_is_told(ini):
+def test_the_user_of_init_is_told(ini: Any) -> None:
     outcome = run_process("--ini", ini, "init")
 
     assert outcome.code == 0
@@ -120,7 +124,7 @@ def test_the_user_of_init_is_told(ini):
 
 
 @pytest.mark.clause("P-30.4")
-def test_warnings_of_the_user_win(ini):
+def test_warnings_of_the_user_win(ini: Any) -> None:
     outcome = run_process("--ini", ini, "init", options=["-W", "ignore"])
 
     assert outcome.code == 0
@@ -130,8 +134,8 @@ def test_warnings_of_the_user_win(ini):
 @pytest.mark.clause("P-30.4")
 @pytest.mark.parametrize(("options", "is_changed"), [([], True), (["ignore"], False)])
 def test_filters_of_warnings_are_set_for_users_who_set_none(
-    cliquet, ini, monkeypatch, options, is_changed
-):
+    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch, options: list[Any], is_changed: bool
+) -> None:
     monkeypatch.setattr(sys, "warnoptions", options)
     before = list(warnings.filters)
 
@@ -141,7 +145,7 @@ def test_filters_of_warnings_are_set_for_users_who_set_none(
 
 
 @pytest.mark.clause("P-30.5")
-def test_the_user_is_told_of_what_is_skipped(tmp_path):
+def test_the_user_is_told_of_what_is_skipped(tmp_path: Path) -> None:
     ini = write_ini(tmp_path / "readonly.ini", {**MEMORY, "readonly": "true"})
 
     outcome = run_process("--ini", ini, "migrate")
@@ -152,7 +156,7 @@ def test_the_user_is_told_of_what_is_skipped(tmp_path):
 
 
 @pytest.mark.clause("P-30.3", "E-7.2")
-def test_a_server_that_is_down_is_told_without_traceback(tmp_path):
+def test_a_server_that_is_down_is_told_without_traceback(tmp_path: Path) -> None:
     (tmp_path / "indexed.py").write_text(INDEXED)
     settings = {
         "storage_backend": "cliquet.storage.postgresql",
@@ -168,7 +172,7 @@ def test_a_server_that_is_down_is_told_without_traceback(tmp_path):
 
 
 @pytest.mark.clause("P-30.3", "E-7.2", "E-1.1")
-def test_a_new_user_gets_tables(tmp_path):
+def test_a_new_user_gets_tables(tmp_path: Path) -> None:
     (tmp_path / "indexed.py").write_text(INDEXED)
     file = tmp_path / "data.db"
     settings = {

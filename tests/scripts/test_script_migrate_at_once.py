@@ -5,6 +5,8 @@ import os
 import re
 import sqlite3
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -40,14 +42,14 @@ def main(global_config, **settings):
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
-def url(request, tmp_path):
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/data.db"
     return request.getfixturevalue("postgresql_url")
 
 
 @pytest.fixture
-def migrate_together(url, tmp_path):
+def migrate_together(url: Any, tmp_path: Path) -> Any:
     """Start the program several times at once; return what they answered."""
     kind = url.partition(":")[0]
     settings = {
@@ -58,7 +60,7 @@ def migrate_together(url, tmp_path):
     (tmp_path / "together.py").write_text(APPLICATION)
     ini = write_ini(tmp_path / "app.ini", settings, use="call:together:main")
 
-    def migrate():
+    def migrate() -> Any:
         path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
         started = [
             start_process(
@@ -76,7 +78,7 @@ def migrate_together(url, tmp_path):
     return migrate
 
 
-def rows(url, path, statement):
+def rows(url: Any, path: Any, statement: Any) -> Any:
     """Return what a database answers; with SQLite, the file at a path."""
     opened = sqlite3.connect(path) if url.startswith("sqlite") else psycopg2.connect(url)
     with contextlib.closing(opened) as connection:
@@ -87,7 +89,9 @@ def rows(url, path, statement):
 
 @pytest.mark.clause("B-12.11", "E-1.3", "P-30.3")
 @pytest.mark.parametrize("attempt", range(3))
-def test_one_works_and_the_others_wait(migrate_together, url, tmp_path, attempt):
+def test_one_works_and_the_others_wait(
+    migrate_together: Any, url: Any, tmp_path: Path, attempt: Any
+) -> None:
     codes, outputs = migrate_together()
 
     assert codes == [0] * TOGETHER, "\n".join(outputs)
@@ -110,7 +114,7 @@ def test_one_works_and_the_others_wait(migrate_together, url, tmp_path, attempt)
 
 
 @pytest.mark.clause("E-10.2", "B-12.11")
-def test_indexes_are_made_once(migrate_together, url, tmp_path):
+def test_indexes_are_made_once(migrate_together: Any, url: Any, tmp_path: Path) -> None:
     codes, outputs = migrate_together()
 
     assert codes == [0] * TOGETHER, "\n".join(outputs)

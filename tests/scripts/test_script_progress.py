@@ -2,6 +2,7 @@
 
 import io
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -9,17 +10,17 @@ from cliquet.scripts.progress import Progress
 
 
 class Terminal(io.StringIO):
-    def isatty(self):
+    def isatty(self) -> bool:
         return True
 
 
 @pytest.fixture
-def clock():
+def clock() -> Any:
     """Seconds, that the test moves."""
     return SimpleNamespace(now=0.0)
 
 
-def shown(stream, clock, steps, total):
+def shown(stream: Any, clock: Any, steps: Any, total: Any) -> Any:
     """Return what is written when the work is one step further each second."""
     with Progress(stream, clock=lambda: clock.now) as progress:
         for done in range(1, steps + 1):
@@ -29,12 +30,12 @@ def shown(stream, clock, steps, total):
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_file_gets_a_line_from_time_to_time(clock):
+def test_a_file_gets_a_line_from_time_to_time(clock: Any) -> None:
     assert shown(io.StringIO(), clock, 12, 12) == " 42% 5 of 12\n 83% 10 of 12\n"
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_terminal_gets_a_bar_that_is_erased_in_the_end(clock):
+def test_a_terminal_gets_a_bar_that_is_erased_in_the_end(clock: Any) -> None:
     erase = "\r\x1b[K"
     assert shown(Terminal(), clock, 2, 2) == (
         f"{erase}[############            ]  50% 1 of 2"
@@ -45,12 +46,12 @@ def test_a_terminal_gets_a_bar_that_is_erased_in_the_end(clock):
 
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize("total", [0, 1])
-def test_there_may_be_more_to_do_than_was_known(clock, total):
+def test_there_may_be_more_to_do_than_was_known(clock: Any, total: int) -> None:
     assert "100% 3 of" in shown(Terminal(), clock, 3, total)
 
 
 @pytest.mark.clause("E-7.3")
-def test_without_a_total_there_is_no_bar(clock):
+def test_without_a_total_there_is_no_bar(clock: Any) -> None:
     for stream, line in ((Terminal(), "\r\x1b[Ksome\r\x1b[K"), (io.StringIO(), "some\n")):
         with Progress(stream, clock=lambda: clock.now) as progress:
             clock.now += 5
@@ -59,7 +60,7 @@ def test_without_a_total_there_is_no_bar(clock):
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_line_never_wraps(clock, monkeypatch):
+def test_a_line_never_wraps(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     stream = Terminal()
 

@@ -2,6 +2,9 @@
 
 import contextlib
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from processes.backends import fresh_backends
@@ -12,6 +15,7 @@ from cliquet.initialization import initialize
 from cliquet.scripts import purge_deleted as command
 from cliquet.scripts.command import CommandError
 from cliquet.scripts.purge_deleted import Limit, parse_before, purge
+from cliquet.storage import StorageBase
 from cliquet.storage.memory import Storage
 from scripts.command_line import write_ini
 
@@ -19,7 +23,7 @@ DAY_MS = 86_400_000
 NOW_MS = 1_800_000_000_000
 
 
-def fill(storage, now_ms):
+def fill(storage: Any, now_ms: Any) -> None:
     """Store a record, and tombstones of 0 to 4 days ago, in two collections of two users."""
     for parent_id in ("user1", "us*r1"):
         for collection_id in ("book", "shelf"):
@@ -32,7 +36,7 @@ def fill(storage, now_ms):
             storage.create(**home, record={"id": "live"})
 
 
-def remaining(storage):
+def remaining(storage: Any) -> dict[Any, Any]:
     """Return the ids under each collection and parent."""
     return {
         (one.collection_id, one.parent_id): [entry.id for entry in one.entries]
@@ -40,11 +44,11 @@ def remaining(storage):
     }
 
 
-def timestamps(storage):
+def timestamps(storage: Any) -> list[Any]:
     return list(storage.export_timestamps())
 
 
-def everywhere(*ids):
+def everywhere(*ids: Any) -> dict[Any, Any]:
     return {
         (collection_id, parent_id): list(ids)
         for parent_id in ("us*r1", "user1")
@@ -53,7 +57,7 @@ def everywhere(*ids):
 
 
 @pytest.fixture
-def storage():
+def storage() -> Any:
     storage = Storage()
     fill(storage, NOW_MS)
     return storage
@@ -71,7 +75,7 @@ def storage():
         (Limit(), []),
     ],
 )
-def test_tombstones_beyond_the_limit_go(storage, limit, kept):
+def test_tombstones_beyond_the_limit_go(storage: StorageBase, limit: Any, kept: list[Any]) -> None:
     before = timestamps(storage)
     expected = dict.fromkeys(["book", "shelf"], 2 * (5 - len(kept)))
 
@@ -86,18 +90,18 @@ def test_tombstones_beyond_the_limit_go(storage, limit, kept):
 class Recording(Storage):
     """Remembers each purge, and how many tombstones it removed."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.purges = []
 
-    def purge_deleted(self, collection_id, parent_id, *args, **kwargs):
+    def purge_deleted(self, collection_id: Any, parent_id: Any, *args: Any, **kwargs: Any) -> Any:
         purged = super().purge_deleted(collection_id, parent_id, *args, **kwargs)
         self.purges.append((collection_id, parent_id, purged))
         return purged
 
 
 @pytest.mark.clause("E-7.2", "X-29")
-def test_a_parent_called_by_a_star_is_purged_alone():
+def test_a_parent_called_by_a_star_is_purged_alone() -> None:
     storage = Recording()
     fill(storage, NOW_MS)
 
@@ -111,7 +115,7 @@ def test_a_parent_called_by_a_star_is_purged_alone():
 
 
 @pytest.mark.clause("B-21.40", "E-7.2")
-def test_other_collections_than_those_named_stay(storage):
+def test_other_collections_than_those_named_stay(storage: StorageBase) -> None:
     assert purge(storage, Limit(), ["book"]) == {"book": 10}
 
     left = remaining(storage)
@@ -120,7 +124,9 @@ def test_other_collections_than_those_named_stay(storage):
 
 
 @pytest.mark.clause("E-7.2")
-def test_a_collection_that_does_not_exist_is_refused_before_anything_is_done(storage):
+def test_a_collection_that_does_not_exist_is_refused_before_anything_is_done(
+    storage: StorageBase,
+) -> None:
     before = remaining(storage)
 
     with pytest.raises(CommandError, match="is named 'books'; there are: book, shelf"):
@@ -147,7 +153,7 @@ def test_a_collection_that_does_not_exist_is_refused_before_anything_is_done(sto
         ("2026-11-14T01:00:00+01:00", 1_794_614_400_000),
     ],
 )
-def test_the_limit_is_an_age_a_date_or_a_timestamp(text, expected_ms):
+def test_the_limit_is_an_age_a_date_or_a_timestamp(text: str, expected_ms: Any) -> None:
     assert parse_before(text, NOW_MS) == expected_ms
 
 
@@ -168,7 +174,7 @@ def test_the_limit_is_an_age_a_date_or_a_timestamp(text, expected_ms):
         ["--keep", "1", "--before", "1d"],
     ],
 )
-def test_wrong_limits_give_the_usage(cliquet, ini, arguments):
+def test_wrong_limits_give_the_usage(cliquet: Any, ini: Any, arguments: list[Any]) -> None:
     outcome = cliquet("purge-deleted", "--ini", ini, *arguments)
 
     assert outcome.code == 2
@@ -177,10 +183,10 @@ def test_wrong_limits_give_the_usage(cliquet, ini, arguments):
 
 
 @contextlib.contextmanager
-def stored(request, family):
+def stored(request: Any, family: Any) -> Iterator[Any]:
     """Give the settings of a service, and its storage, with tombstones up to now."""
 
-    def postgresql_server():
+    def postgresql_server() -> Any:
         return request.getfixturevalue("postgresql_server")
 
     with fresh_backends(family, postgresql_server) as settings:
@@ -194,7 +200,7 @@ def stored(request, family):
 
 @pytest.mark.clause("B-21.40", "E-7.2")
 @pytest.mark.parametrize("family", ["sqlite", "redis", "postgresql"])
-def test_every_storage_is_purged(request, family):
+def test_every_storage_is_purged(request: pytest.FixtureRequest, family: str) -> None:
     with stored(request, family) as (_, storage):
         limits = [Limit(before_ms=utils.msec_time() - 2 * DAY_MS), Limit(max_retained=1)]
         foreseen = [purge(storage, limit, dry_run=True) for limit in limits]
@@ -210,7 +216,9 @@ def test_every_storage_is_purged(request, family):
 
 
 @pytest.mark.clause("B-21.40", "E-7.2")
-def test_the_command_prints_what_it_removes_of_each_collection(cliquet, request, tmp_path, capsys):
+def test_the_command_prints_what_it_removes_of_each_collection(
+    cliquet: Any, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with stored(request, "sqlite") as (settings, storage):
         ini = write_ini(tmp_path / "service.ini", settings)
         arguments = ["purge-deleted", "--ini", ini, "--before", "2d"]
@@ -235,25 +243,25 @@ def test_the_command_prints_what_it_removes_of_each_collection(cliquet, request,
 
 
 @contextlib.contextmanager
-def loaded(registry):
+def loaded(registry: Any) -> Iterator[Any]:
     yield registry
 
 
 @pytest.fixture
-def service(cliquet, ini, monkeypatch, storage):
+def service(cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch, storage: Any) -> Any:
     """Run the command on a storage of the test."""
 
     class Registry:
         settings = {"readonly": False}
 
-    Registry.storage = storage
+    Registry.storage = storage  # type: ignore[attr-defined]
     monkeypatch.setattr(command, "application", lambda ini: loaded(Registry))
     monkeypatch.setattr(command, "is_in_memory", lambda storage: False)
 
-    def run(*arguments):
+    def run(*arguments: Any) -> Any:
         return cliquet("purge-deleted", "--ini", ini, *arguments)
 
-    run.registry = Registry
+    run.registry = Registry  # type: ignore[attr-defined]
     return run
 
 
@@ -263,8 +271,13 @@ def service(cliquet, ini, monkeypatch, storage):
     [("y", 0, ["live"]), ("n", 1, ["live", "r0", "r1", "r2", "r3", "r4"])],
 )
 def test_who_types_the_command_without_limit_is_asked(
-    service, storage, monkeypatch, answer, code, ids
-):
+    service: Any,
+    storage: StorageBase,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    code: int,
+    ids: list[Any],
+) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: answer)
 
@@ -277,14 +290,18 @@ def test_who_types_the_command_without_limit_is_asked(
 
 @pytest.mark.clause("E-7.2")
 @pytest.mark.parametrize("arguments", [["--dry-run"], ["--keep", "0"], ["--before", "0s"]])
-def test_nobody_is_asked_when_the_limit_is_given(service, monkeypatch, arguments):
+def test_nobody_is_asked_when_the_limit_is_given(
+    service: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[Any]
+) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
 
     assert service(*arguments).code == 0
 
 
 @pytest.mark.clause("E-7.2")
-def test_a_program_that_calls_the_command_is_not_asked(service, storage, monkeypatch):
+def test_a_program_that_calls_the_command_is_not_asked(
+    service: Any, storage: StorageBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
 
     assert service().code == 0
@@ -292,7 +309,7 @@ def test_a_program_that_calls_the_command_is_not_asked(service, storage, monkeyp
 
 
 @pytest.mark.clause("E-7.2", "S-7.6")
-def test_a_read_only_service_is_not_purged(service, storage):
+def test_a_read_only_service_is_not_purged(service: Any, storage: StorageBase) -> None:
     service.registry.settings = {"readonly": True}
 
     outcome = service("--keep", "0")
@@ -303,14 +320,14 @@ def test_a_read_only_service_is_not_purged(service, storage):
 
 
 @pytest.mark.clause("E-7.2")
-def test_a_storage_of_another_origin_says_what_it_lacks(service):
+def test_a_storage_of_another_origin_says_what_it_lacks(service: Any) -> None:
     service.registry.storage.is_transferable = False
 
     assert "it has no export_timestamps()" in service("--keep", "0").err
 
 
 @pytest.mark.clause("E-7.2")
-def test_a_service_without_storage_is_told_so(service):
+def test_a_service_without_storage_is_told_so(service: Any) -> None:
     del service.registry.storage
 
     assert service("--keep", "0").err == (
@@ -319,7 +336,7 @@ def test_a_service_without_storage_is_told_so(service):
 
 
 @pytest.mark.clause("E-7.2")
-def test_tombstones_in_the_memory_of_a_service_are_out_of_reach(cliquet, ini):
+def test_tombstones_in_the_memory_of_a_service_are_out_of_reach(cliquet: Any, ini: Any) -> None:
     outcome = cliquet("purge-deleted", "--ini", ini, "--keep", "0")
 
     assert (outcome.code, outcome.out) == (1, "")

@@ -1,5 +1,8 @@
 """``cliquet purge-untouched``: first accesses are forgotten, and nothing else."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import webtest
 from pyramid.config import Configurator
@@ -18,7 +21,7 @@ DAY_MS = 86_400_000
 
 
 @pytest.fixture
-def service(tmp_path):
+def service(tmp_path: Path) -> Any:
     """A service on SQLite: its client, and the arguments that name its file."""
     settings = {
         "storage_backend": "cliquet.storage.sqlite",
@@ -34,7 +37,7 @@ def service(tmp_path):
 
 
 @pytest.mark.clause("X-22", "E-7.2")
-def test_who_comes_back_sees_an_empty_list_once_more(service):
+def test_who_comes_back_sees_an_empty_list_once_more(service: Any) -> None:
     storage, path = service.app.registry.storage, "/v1/mushrooms"
     told = service.get(path, headers=basic_auth("ann"))
     for number in range(5):
@@ -60,7 +63,9 @@ def test_who_comes_back_sees_an_empty_list_once_more(service):
 
 @pytest.mark.clause("X-22", "E-7.2")
 @pytest.mark.parametrize("age", ["", "30", "23h", "0d", "2031-01-01"])
-def test_what_is_younger_than_a_day_is_not_to_be_forgotten(monkeypatch, capsys, age):
+def test_what_is_younger_than_a_day_is_not_to_be_forgotten(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], age: str
+) -> None:
     outcome = run(monkeypatch, capsys, "purge-untouched", "--before", age)
 
     assert outcome.code == 2
@@ -68,7 +73,12 @@ def test_what_is_younger_than_a_day_is_not_to_be_forgotten(monkeypatch, capsys, 
 
 
 @pytest.mark.clause("X-22", "E-7.2")
-def test_the_command_tells_how_many_went(service, tmp_path, monkeypatch, capsys):
+def test_the_command_tells_how_many_went(
+    service: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     storage = service.app.registry.storage
     ini = write_ini(
         tmp_path / "service.ini",
@@ -81,7 +91,7 @@ def test_the_command_tells_how_many_went(service, tmp_path, monkeypatch, capsys)
     )
     service.get("/v1/mushrooms", headers=basic_auth("ann"))
 
-    def forget(age):
+    def forget(age: Any) -> Any:
         return run(monkeypatch, capsys, "--ini", ini, "purge-untouched", "--before", age)
 
     assert forget("30d").out == "0 collections without records forgotten\n"
@@ -92,7 +102,7 @@ def test_the_command_tells_how_many_went(service, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.clause("X-22")
-def test_a_storage_of_another_origin_may_not_have_it():
+def test_a_storage_of_another_origin_may_not_have_it() -> None:
     class Other(Storage):
         forget_untouched = StorageBase.forget_untouched
 

@@ -1,5 +1,9 @@
 """``cliquet repair-timestamps``: collections that ran ahead come back to the clock."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 from processes.backends import FAMILIES, fresh_backends
 from testapp import Spore
@@ -8,6 +12,7 @@ from cliquet import utils
 from cliquet.scripts import repair_timestamps as command
 from cliquet.scripts.command import CommandError
 from cliquet.scripts.repair_timestamps import repair
+from cliquet.storage import StorageBase
 from cliquet.storage.memory import Storage
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 from cliquet.testing.web import basic_auth, make_app
@@ -21,7 +26,7 @@ NOW_MS = 1_800_000_000_000
 
 
 @pytest.fixture
-def storage(monkeypatch):
+def storage(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Collections at present, an hour, two days and 8000 years ahead, in memory."""
     monkeypatch.setattr(utils, "msec_time", lambda: NOW_MS)
     storage = Storage()
@@ -33,18 +38,18 @@ def storage(monkeypatch):
     ):
         for collection_id in ("book", "shelf"):
             home = {"collection_id": collection_id, "parent_id": parent_id}
-            storage.create(**home, record={"id": "a", "last_modified": timestamp})
-            storage.create(**home, record={"id": "b"})
+            storage.create(**home, record={"id": "a", "last_modified": timestamp})  # type: ignore[arg-type]
+            storage.create(**home, record={"id": "b"})  # type: ignore[arg-type]
     return storage
 
 
-def timestamps(storage):
+def timestamps(storage: Any) -> dict[Any, Any]:
     return {
         (one.collection_id, one.parent_id): one.timestamp for one in storage.export_timestamps()
     }
 
 
-def repaired(storage, **kwargs):
+def repaired(storage: Any, **kwargs: Any) -> set[Any]:
     return {(one.collection_id, one.parent_id) for one in repair(storage, **kwargs)}
 
 
@@ -59,7 +64,9 @@ def repaired(storage, **kwargs):
         ({"max_ahead_ms": DAY_MS, "collection_ids": ["book"]}, {"*", "days"}),
     ],
 )
-def test_collections_that_are_further_ahead_are_brought_back(storage, kwargs, parents):
+def test_collections_that_are_further_ahead_are_brought_back(
+    storage: StorageBase, kwargs: dict[str, Any], parents: set[Any]
+) -> None:
     before = timestamps(storage)
     collections = kwargs.get("collection_ids", ["book", "shelf"])
     chosen = {(collection, parent) for collection in collections for parent in parents}
@@ -80,19 +87,23 @@ def test_collections_that_are_further_ahead_are_brought_back(storage, kwargs, pa
     assert all(NOW_MS < after[home] <= NOW_MS + 2 for home in chosen)
 
 
-def test_a_collection_that_is_not_there_is_an_error(storage):
+def test_a_collection_that_is_not_there_is_an_error(storage: StorageBase) -> None:
     with pytest.raises(CommandError, match="no collection is named 'bok'"):
         list(repair(storage, max_ahead_ms=0, collection_ids=["bok"]))
 
 
-def test_a_collection_that_somebody_else_repaired_is_not_told(storage, monkeypatch):
+def test_a_collection_that_somebody_else_repaired_is_not_told(
+    storage: StorageBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(storage, "rewind", lambda *_: None)
 
     assert list(repair(storage, max_ahead_ms=0)) == []
 
 
-def test_a_storage_of_another_origin_without_rewind_is_an_error(storage, monkeypatch):
-    def rewind(*_):
+def test_a_storage_of_another_origin_without_rewind_is_an_error(
+    storage: StorageBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rewind(*_: Any) -> None:
         raise NotImplementedError
 
     monkeypatch.setattr(storage, "rewind", rewind)
@@ -105,8 +116,8 @@ def test_a_storage_of_another_origin_without_rewind_is_an_error(storage, monkeyp
 
 
 @pytest.fixture(params=[family for family in FAMILIES if family != "memory"])
-def backends(request):
-    def postgresql_server():
+def backends(request: pytest.FixtureRequest) -> Iterator[Any]:
+    def postgresql_server() -> Any:
         return request.getfixturevalue("postgresql_server")
 
     with fresh_backends(request.param, postgresql_server) as settings:
@@ -115,7 +126,9 @@ def backends(request):
 
 @pytest.mark.setting("timestamp_max_ahead_seconds")
 @pytest.mark.parametrize("far", [FAR, MAX_TIMESTAMP - 3])
-def test_clients_go_on_after_a_repair(cliquet, tmp_path, backends, far):
+def test_clients_go_on_after_a_repair(
+    cliquet: Any, tmp_path: Path, backends: Any, far: Any
+) -> None:
     settings = {"storage_pool_size": 2, "permission_pool_size": 2, **backends}
     ini = write_ini(tmp_path / "service.ini", settings)
     client = make_app([Spore], settings=settings)
@@ -168,7 +181,7 @@ def test_clients_go_on_after_a_repair(cliquet, tmp_path, backends, far):
     assert again.out.splitlines()[-1].startswith("all: 0 collections with 0 records")
 
 
-def sqlite_ini(tmp_path, **settings):
+def sqlite_ini(tmp_path: Any, **settings: Any) -> Any:
     url = f"sqlite:///{tmp_path}/file.db"
     backends = {}
     for kind in ("storage", "permission", "cache"):
@@ -196,7 +209,9 @@ def sqlite_ini(tmp_path, **settings):
         ({}, ["--collection", "book"], 1),
     ],
 )
-def test_options_and_the_setting_say_which(cliquet, tmp_path, settings, arguments, number):
+def test_options_and_the_setting_say_which(
+    cliquet: Any, tmp_path: Path, settings: Any, arguments: list[Any], number: int
+) -> None:
     ini = sqlite_ini(tmp_path, **settings)
 
     outcome = cliquet("--ini", ini, "repair-timestamps", *arguments)
@@ -208,7 +223,7 @@ def test_options_and_the_setting_say_which(cliquet, tmp_path, settings, argument
 
 
 @pytest.mark.parametrize("text", ["1", "d", "-1d", "1y", "soon"])
-def test_an_age_that_is_none_is_exit_code_2(cliquet, tmp_path, text):
+def test_an_age_that_is_none_is_exit_code_2(cliquet: Any, tmp_path: Path, text: str) -> None:
     outcome = cliquet("--ini", "service.ini", "repair-timestamps", f"--ahead={text}")
 
     assert outcome.code == 2
@@ -223,7 +238,9 @@ def test_an_age_that_is_none_is_exit_code_2(cliquet, tmp_path, text):
         ({}, ["--collection", "bok"], "no collection is named 'bok'"),
     ],
 )
-def test_what_cannot_be_done_is_exit_code_1(cliquet, tmp_path, settings, arguments, message):
+def test_what_cannot_be_done_is_exit_code_1(
+    cliquet: Any, tmp_path: Path, settings: Any, arguments: list[Any], message: str
+) -> None:
     ini = sqlite_ini(tmp_path, **settings)
 
     outcome = cliquet("--ini", ini, "repair-timestamps", *arguments)
@@ -232,13 +249,15 @@ def test_what_cannot_be_done_is_exit_code_1(cliquet, tmp_path, settings, argumen
     assert message in outcome.err
 
 
-def test_a_service_that_is_read_only_may_be_looked_at(cliquet, tmp_path):
+def test_a_service_that_is_read_only_may_be_looked_at(cliquet: Any, tmp_path: Path) -> None:
     ini = sqlite_ini(tmp_path, readonly="true")
 
     assert cliquet("--ini", ini, "repair-timestamps", "--dry-run").code == 0
 
 
-def test_a_storage_that_does_not_list_its_collections_is_refused(monkeypatch):
+def test_a_storage_that_does_not_list_its_collections_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     registry = make_app().app.registry
     monkeypatch.setattr(command, "is_in_memory", lambda backend: False)
     monkeypatch.setattr(registry.storage, "is_transferable", False)

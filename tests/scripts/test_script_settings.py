@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers.starting import start_process
@@ -29,12 +30,12 @@ def plain(global_config, **settings):
 
 
 @pytest.fixture
-def ini(tmp_path, monkeypatch):
+def ini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Write the file of a service that has defaults of its own."""
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "shop_service.py").write_text(SERVICE)
 
-    def write(settings=(), more=""):
+    def write(settings: Any = (), more: Any = "") -> Any:
         path = tmp_path / "shop.ini"
         write_ini(path, {**MEMORY, **dict(settings)}, use="call:shop_service:main")
         path.write_text(path.read_text() + more)
@@ -44,7 +45,9 @@ def ini(tmp_path, monkeypatch):
 
 
 @pytest.mark.clause("E-7.2", "S-1.3", "S-23.7")
-def test_each_setting_is_printed_with_its_source(cliquet, ini, monkeypatch):
+def test_each_setting_is_printed_with_its_source(
+    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SHOP_BACKOFF", "12")
 
     outcome = cliquet("settings", "--ini", ini({"userid_hmac_secret": "s3cr3t"}, "shop.plain=1"))
@@ -68,7 +71,7 @@ def test_each_setting_is_printed_with_its_source(cliquet, ini, monkeypatch):
 
 
 @pytest.mark.clause("E-7.2")
-def test_settings_are_chosen_by_any_of_their_names(cliquet, ini):
+def test_settings_are_chosen_by_any_of_their_names(cliquet: Any, ini: Any) -> None:
     names = ["shop.readonly", "cliquet.batch_max_requests", "mushroom_create_principals"]
 
     outcome = cliquet("settings", *names, "--ini", ini({"readonly": "true"}))
@@ -85,7 +88,9 @@ def test_settings_are_chosen_by_any_of_their_names(cliquet, ini):
     ("name", "hint"),
     [("paginate", "; did you mean paginate_by?"), ("zzz", "")],
 )
-def test_a_setting_that_does_not_exist_is_refused(cliquet, ini, name, hint):
+def test_a_setting_that_does_not_exist_is_refused(
+    cliquet: Any, ini: Any, name: str, hint: str
+) -> None:
     outcome = cliquet("settings", name, "--ini", ini())
 
     assert (outcome.code, outcome.out) == (1, "")
@@ -93,7 +98,7 @@ def test_a_setting_that_does_not_exist_is_refused(cliquet, ini, name, hint):
 
 
 @pytest.mark.clause("E-7.2")
-def test_unknown_names_are_reported_with_the_nearest(cliquet, ini):
+def test_unknown_names_are_reported_with_the_nearest(cliquet: Any, ini: Any) -> None:
     file = ini({"paginate_bye": "1", "plugin_size": "2"}, "shop.own = 1\nshop.storag_url = 1\n")
 
     outcome = cliquet("settings", "--ini", file)
@@ -115,7 +120,7 @@ def test_unknown_names_are_reported_with_the_nearest(cliquet, ini):
         ("cliquet.backoff = 1\nbackoff = 2", "are in conflict."),
     ],
 )
-def test_bad_values_are_reported_by_name(cliquet, ini, more, told):
+def test_bad_values_are_reported_by_name(cliquet: Any, ini: Any, more: str, told: str) -> None:
     outcome = cliquet("settings", "--ini", ini({}, more))
 
     assert (outcome.code, outcome.out) == (1, "")
@@ -124,7 +129,7 @@ def test_bad_values_are_reported_by_name(cliquet, ini, more, told):
 
 
 @pytest.mark.clause("E-7.2")
-def test_no_server_is_needed(cliquet, ini, tmp_path):
+def test_no_server_is_needed(cliquet: Any, ini: Any, tmp_path: Path) -> None:
     servers = {
         "storage_backend": "cliquet.storage.postgresql",
         "storage_url": "postgresql://user:s3cr3t@127.0.0.1:1/db",
@@ -143,7 +148,9 @@ def test_no_server_is_needed(cliquet, ini, tmp_path):
 
 
 @pytest.mark.clause("E-7.2")
-def test_the_settings_of_a_pipeline_are_those_of_its_application(cliquet, tmp_path, ini):
+def test_the_settings_of_a_pipeline_are_those_of_its_application(
+    cliquet: Any, tmp_path: Path, ini: Any
+) -> None:
     path = tmp_path / "pipeline.ini"
     content = Path(ini({"readonly": "true"})).read_text()
     path.write_text(f"{content}\n[pipeline:both]\npipeline = main\n")
@@ -154,7 +161,7 @@ def test_the_settings_of_a_pipeline_are_those_of_its_application(cliquet, tmp_pa
 
 
 @pytest.mark.clause("E-7.2")
-def test_another_application_is_refused(cliquet, ini, tmp_path):
+def test_another_application_is_refused(cliquet: Any, ini: Any, tmp_path: Path) -> None:
     file = ini()
     path = tmp_path / "shop.ini"
     path.write_text(path.read_text().replace(":main", ":plain", 2).replace("app:plain", "app:main"))
@@ -167,7 +174,7 @@ def test_another_application_is_refused(cliquet, ini, tmp_path):
 
 @pytest.mark.clause("P-30.3")
 @pytest.mark.usefixtures("processes")
-def test_a_reader_that_has_seen_enough_gets_no_traceback(ini, tmp_path):
+def test_a_reader_that_has_seen_enough_gets_no_traceback(ini: Any, tmp_path: Path) -> None:
     file = ini({f"x{n}": "y" * 1000 for n in range(100)})
     with start_process(
         [*PROGRAM, "settings", "--ini", file],

@@ -10,6 +10,9 @@ import subprocess
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from servers.processes import free_port
@@ -62,7 +65,7 @@ format = FROM THE FILE %(message)s
 class Running:
     """The program at work, and what it has written so far."""
 
-    def __init__(self, folder, *arguments):
+    def __init__(self, folder: Any, *arguments: Any) -> None:
         self._log = folder / "log"
         with self._log.open("w") as output:
             self.process = start_process(
@@ -73,39 +76,39 @@ class Running:
             )
 
     @property
-    def log(self):
+    def log(self) -> Any:
         return self._log.read_text()
 
-    def address(self):
+    def address(self) -> Any:
         """Return the last address that it has announced."""
         return self.wait_for(r"Serving on (http://\S+)")
 
-    def wait_for(self, pattern, *, times=1):
-        def found():
+    def wait_for(self, pattern: Any, *, times: int = 1) -> Any:
+        def found() -> Any:
             return re.findall(pattern, self.log)
 
         self.until(lambda: len(found()) >= times)
         return found()[-1]
 
-    def until(self, condition):
+    def until(self, condition: Any) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not condition():
             assert self.process.poll() is None, self.log
             assert time.monotonic() < deadline, self.log
             time.sleep(0.02)
 
-    def end(self, number=signal.SIGTERM):
+    def end(self, number: Any = signal.SIGTERM) -> Any:
         """Send a signal to its own group, as a terminal does, and return the exit code."""
         os.killpg(self.process.pid, number)
         return self.process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture
-def started(processes, tmp_path):
+def started(processes: None, tmp_path: Path) -> Iterator[Any]:
     """Start the program in the folder of the test."""
     with contextlib.ExitStack() as stack:
 
-        def begin(*arguments):
+        def begin(*arguments: Any) -> Any:
             running = Running(tmp_path, *arguments)
             stack.callback(kill, running.process)
             return running
@@ -113,17 +116,17 @@ def started(processes, tmp_path):
         yield begin
 
 
-def kill(process):
+def kill(process: Any) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 @pytest.fixture
-def service(tmp_path):
+def service(tmp_path: Path) -> Any:
     """Write the module of a service, and its file with more sections."""
 
-    def write(more="", name="first"):
+    def write(more: Any = "", name: Any = "first") -> Any:
         (tmp_path / "service.py").write_text(SERVICE.replace("NAME", name))
         ini = write_ini(tmp_path / "service.ini", MEMORY, use="call:service:main")
         with open(ini, "a") as file:
@@ -133,13 +136,15 @@ def service(tmp_path):
     return write
 
 
-def get(url):
+def get(url: Any) -> Any:
     with urllib.request.urlopen(url, timeout=10) as response:
         return json.load(response)
 
 
 @pytest.mark.clause("E-7.1", "P-30.8")
-def test_a_file_without_server_is_served_until_the_user_interrupts(service, started):
+def test_a_file_without_server_is_served_until_the_user_interrupts(
+    service: Any, started: Any
+) -> None:
     running = started("--ini", service(), "--port", "0")
 
     assert get(f"{running.address()}/v1/")["project_name"] == "first"
@@ -151,7 +156,7 @@ def test_a_file_without_server_is_served_until_the_user_interrupts(service, star
 
 
 @pytest.mark.clause("E-7.1")
-def test_the_port_of_the_command_line_wins_and_is_a_variable(service, started):
+def test_the_port_of_the_command_line_wins_and_is_a_variable(service: Any, started: Any) -> None:
     port = free_port()
     section = "[server:main]\nuse = egg:waitress#main\nlisten = localhost:%(http_port)s\n"
     running = started("--port", str(port), "--ini", service(section + LOGGING))
@@ -164,7 +169,9 @@ def test_the_port_of_the_command_line_wins_and_is_a_variable(service, started):
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_request_under_way_is_answered_before_the_end(service, started, tmp_path):
+def test_a_request_under_way_is_answered_before_the_end(
+    service: Any, started: Any, tmp_path: Path
+) -> None:
     running = started("--ini", service(), "--port", "0")
     answers = []
     url = f"{running.address()}/v1/wait"
@@ -179,13 +186,13 @@ def test_a_request_under_way_is_answered_before_the_end(service, started, tmp_pa
 
 
 @pytest.mark.clause("E-7.1")
-def test_changed_code_is_served_after_a_moment(service, started, tmp_path):
+def test_changed_code_is_served_after_a_moment(service: Any, started: Any, tmp_path: Path) -> None:
     running = started("--ini", service(), "--port", "0", "--reload")
     assert get(f"{running.address()}/v1/")["project_name"] == "first"
 
     service(name="second")
     # A change that comes before files are watched is seen with the next one.
-    running.until(lambda: os.utime(tmp_path / "service.py") or "reloading" in running.log)
+    running.until(lambda: os.utime(tmp_path / "service.py") or "reloading" in running.log)  # type: ignore[func-returns-value]
 
     running.wait_for("second 1.0 starting.")
     running.wait_for(r"Serving on (\S+)", times=2)
@@ -195,12 +202,12 @@ def test_changed_code_is_served_after_a_moment(service, started, tmp_path):
 
 
 @pytest.fixture
-def in_process(cliquet, monkeypatch):
+def in_process(cliquet: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the command in this process, without its effects on signals and logs."""
     monkeypatch.setattr(start.signal, "signal", lambda *arguments: None)
     monkeypatch.setattr(start.waitress, "create_server", FakeServer)
 
-    def run(ini, *arguments):
+    def run(ini: Any, *arguments: Any) -> Any:
         FakeServer.options = None
         return cliquet("start", "--ini", ini, *arguments)
 
@@ -212,17 +219,17 @@ class FakeServer:
 
     options = None
 
-    def __init__(self, application, **options):
-        FakeServer.options = options
+    def __init__(self, application: Any, **options: Any) -> None:
+        FakeServer.options = options  # type: ignore[assignment]
 
-    def print_listen(self, text):
+    def print_listen(self, text: Any) -> None:
         pass
 
-    def run(self):
+    def run(self) -> None:
         pass
 
 
-def with_sections(ini, *sections):
+def with_sections(ini: Any, *sections: Any) -> Any:
     with open(ini, "a") as file:
         file.write("\n".join(sections))
     return ini
@@ -250,7 +257,9 @@ def with_sections(ini, *sections):
         ),
     ],
 )
-def test_the_server_has_the_options_of_the_file(in_process, ini, section, arguments, expected):
+def test_the_server_has_the_options_of_the_file(
+    in_process: Any, ini: Any, section: str, arguments: list[Any], expected: Any
+) -> None:
     outcome = in_process(with_sections(ini, section), *arguments)
 
     assert outcome.code == 0, outcome.err
@@ -258,7 +267,9 @@ def test_the_server_has_the_options_of_the_file(in_process, ini, section, argume
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_section_of_the_application_may_have_a_server_of_its_own(in_process, ini):
+def test_a_section_of_the_application_may_have_a_server_of_its_own(
+    in_process: Any, ini: Any
+) -> None:
     section = "[app:other]\nuse = main\n[server:other]\nuse = egg:waitress\nport = 5"
 
     outcome = in_process(with_sections(ini, section) + "#other")
@@ -277,7 +288,7 @@ def test_a_section_of_the_application_may_have_a_server_of_its_own(in_process, i
         ("localhost:1\nlocalhost:3", "localhost:2"),
     ],
 )
-def test_the_port_of_every_address_is_replaced(listen, expected):
+def test_the_port_of_every_address_is_replaced(listen: str, expected: str) -> None:
     assert with_port({"listen": listen, "threads": "1"}, 2) == {
         "listen": expected,
         "threads": "1",
@@ -285,7 +296,9 @@ def test_the_port_of_every_address_is_replaced(listen, expected):
 
 
 @pytest.mark.clause("E-7.1")
-def test_another_server_is_started_as_the_file_says(in_process, ini, tmp_path, monkeypatch):
+def test_another_server_is_started_as_the_file_says(
+    in_process: Any, ini: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "another_server.py").write_text(
         "def serve(application, global_config, **options):\n    raise OSError(f'no {options}')\n"
@@ -306,7 +319,9 @@ def test_another_server_is_started_as_the_file_says(in_process, ini, tmp_path, m
         ("[loggers]\nkeys = root, missing", "logging: "),
     ],
 )
-def test_wrong_sections_are_told_in_one_line(in_process, ini, section, told):
+def test_wrong_sections_are_told_in_one_line(
+    in_process: Any, ini: Any, section: str, told: str
+) -> None:
     outcome = in_process(with_sections(ini, section))
 
     assert outcome.code == 1
@@ -316,7 +331,9 @@ def test_wrong_sections_are_told_in_one_line(in_process, ini, section, told):
 
 
 @pytest.mark.clause("E-7.1", "P-30.3")
-def test_unknown_options_of_the_server_are_told(cliquet, ini, monkeypatch):
+def test_unknown_options_of_the_server_are_told(
+    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(start.signal, "signal", lambda *arguments: None)
     section = "[server:main]\nuse = egg:waitress\nthreadz = 3"
 
@@ -327,7 +344,7 @@ def test_unknown_options_of_the_server_are_told(cliquet, ini, monkeypatch):
 
 
 @pytest.mark.clause("E-7.1", "P-30.3")
-def test_a_port_in_use_is_told_in_one_line(ini):
+def test_a_port_in_use_is_told_in_one_line(ini: Any) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -344,7 +361,7 @@ def test_a_port_in_use_is_told_in_one_line(ini):
 
 @pytest.mark.clause("E-7.1", "P-30.6")
 @pytest.mark.parametrize("port", ["many", "65536", "80.5"])
-def test_wrong_ports_give_the_usage(in_process, ini, port):
+def test_wrong_ports_give_the_usage(in_process: Any, ini: Any, port: str) -> None:
     outcome = in_process(ini, "--port", port)
 
     assert outcome.code == 2
@@ -352,7 +369,7 @@ def test_wrong_ports_give_the_usage(in_process, ini, port):
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_file_that_does_not_exist_is_not_waited_for(in_process, tmp_path):
+def test_a_file_that_does_not_exist_is_not_waited_for(in_process: Any, tmp_path: Path) -> None:
     outcome = in_process(str(tmp_path / "missing.ini"), "--reload")
 
     assert outcome.code == 1
@@ -360,8 +377,10 @@ def test_a_file_that_does_not_exist_is_not_waited_for(in_process, tmp_path):
 
 
 @pytest.mark.clause("E-7.1")
-def test_an_interruption_while_loading_is_an_end_in_good_order(in_process, ini, monkeypatch):
-    def interrupt(*arguments, **options):
+def test_an_interruption_while_loading_is_an_end_in_good_order(
+    in_process: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(start, "serve", interrupt)
@@ -370,8 +389,10 @@ def test_an_interruption_while_loading_is_an_end_in_good_order(in_process, ini, 
 
 
 @pytest.mark.clause("E-7.1")
-def test_the_code_of_a_killed_process_is_not_that_of_the_command(in_process, ini, monkeypatch):
-    def end(path, **options):
+def test_the_code_of_a_killed_process_is_not_that_of_the_command(
+    in_process: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(path: str, **options: Any) -> None:
         raise SystemExit(-9)
 
     monkeypatch.setattr(start.hupper, "start_reloader", end)
@@ -380,7 +401,7 @@ def test_the_code_of_a_killed_process_is_not_that_of_the_command(in_process, ini
 
 
 @pytest.mark.clause("E-7.1")
-def test_the_file_is_watched(in_process, ini, monkeypatch):
+def test_the_file_is_watched(in_process: Any, ini: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = []
     monkeypatch.setattr(start.hupper, "is_active", lambda: True)
     monkeypatch.setattr(start.hupper, "get_reloader", lambda: Watcher(watched))
@@ -390,11 +411,11 @@ def test_the_file_is_watched(in_process, ini, monkeypatch):
 
 
 class Watcher:
-    def __init__(self, watched):
+    def __init__(self, watched: Any) -> None:
         self.watch_files = watched.extend
 
 
-def test_a_signal_ends_the_program():
+def test_a_signal_ends_the_program() -> None:
     with pytest.raises(SystemExit) as ended:
         start._stop(signal.SIGTERM, None)
 

@@ -1,13 +1,15 @@
 """Fixtures of the tests of authentication."""
 
+from typing import Any
+
 import pytest
 
 
 class Lines(list):
     """What an application logs, one dictionary per line, when given `renderer` as its setting."""
 
-    def renderer(self, settings):
-        def render(logger, name, entry):
+    def renderer(self, settings: Any) -> Any:
+        def render(logger: Any, name: Any, entry: Any) -> Any:
             self.append(entry)
             return entry["event"]
 
@@ -15,6 +17,6 @@ class Lines(list):
 
 
 @pytest.fixture
-def log_lines(caplog):
+def log_lines(caplog: pytest.LogCaptureFixture) -> Any:
     caplog.set_level("INFO")
     return Lines()

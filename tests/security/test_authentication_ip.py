@@ -3,12 +3,15 @@
 import ipaddress
 import json
 import urllib.request
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pyramid.interfaces import IAuthenticationPolicy
 from pyramid.request import Request
 from support.sharing import Toadstool
 from testapp import Mushroom
+from webtest import TestApp
 from webtest.http import StopableWSGIServer
 from zope.interface.verify import verifyObject
 
@@ -29,11 +32,11 @@ MAT = "basicauth:9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b
 INSIDE, OUTSIDE = {"REMOTE_ADDR": "192.168.0.7"}, {"REMOTE_ADDR": "10.0.0.7"}
 
 
-def request_from(address):
+def request_from(address: Any) -> Any:
     return Request.blank("/", environ={} if address is None else {"REMOTE_ADDR": address})
 
 
-def is_known(ipaddrs, address):
+def is_known(ipaddrs: Any, address: Any) -> bool:
     policy = IPAuthenticationPolicy(ipaddrs, userid="LAN-user")
     return policy.authenticated_userid(request_from(address)) == "LAN-user"
 
@@ -62,7 +65,9 @@ def is_known(ipaddrs, address):
     ],
     ids=str,
 )
-def test_addresses_networks_ranges_and_patterns(ipaddrs, inside, outside):
+def test_addresses_networks_ranges_and_patterns(
+    ipaddrs: Any, inside: list[Any], outside: list[Any]
+) -> None:
     assert [address for address in inside if not is_known(ipaddrs, address)] == []
     assert [address for address in outside if is_known(ipaddrs, address)] == []
 
@@ -76,13 +81,13 @@ def test_addresses_networks_ranges_and_patterns(ipaddrs, inside, outside):
         *("", " , ", [], None),
     ],
 )
-def test_what_is_no_address_is_refused(ipaddrs):
+def test_what_is_no_address_is_refused(ipaddrs: Any) -> None:
     with pytest.raises(ValueError, match=r"^ipaddrs has "):
         IPAuthenticationPolicy(ipaddrs)
 
 
 @pytest.mark.parametrize("address", [None, "", "localhost", "unix:", "10.0.0.1:80", "é", "10.0.0"])
-def test_a_client_without_usable_address_is_not_known(address):
+def test_a_client_without_usable_address_is_not_known(address: str | None) -> None:
     policy = IPAuthenticationPolicy("*.*.*.*, ::/0", "LAN-user", "trusted")
 
     assert policy.authenticated_userid(request_from(address)) is None
@@ -100,7 +105,7 @@ def test_a_client_without_usable_address_is_not_known(address):
         (42, ["42"]),
     ],
 )
-def test_principals_are_text_or_a_list(principals, expected):
+def test_principals_are_text_or_a_list(principals: Any, expected: list[Any]) -> None:
     policy = IPAuthenticationPolicy("10.0.0.1", principals=principals)
 
     assert policy.effective_principals(request_from("10.0.0.1")) == expected
@@ -110,14 +115,14 @@ def test_principals_are_text_or_a_list(principals, expected):
 @pytest.mark.parametrize(
     ("userid", "expected"), [(None, None), ("", None), (False, None), (42, "42"), ("ann", "ann")]
 )
-def test_the_user_is_text_or_absent(userid, expected):
+def test_the_user_is_text_or_absent(userid: Any, expected: str | None) -> None:
     policy = IPAuthenticationPolicy("10.0.0.1", userid=userid)
 
     assert policy.authenticated_userid(request_from("10.0.0.1")) == expected
     assert policy.unauthenticated_userid(request_from("10.0.0.1")) == expected
 
 
-def test_it_is_a_policy_of_pyramid_that_sends_no_headers():
+def test_it_is_a_policy_of_pyramid_that_sends_no_headers() -> None:
     policy = IPAuthenticationPolicy("10.0.0.1", "ann")
 
     assert verifyObject(IAuthenticationPolicy, policy)
@@ -128,13 +133,13 @@ def test_it_is_a_policy_of_pyramid_that_sends_no_headers():
 # In a service
 
 
-def user_of(app, environ, headers=None):
+def user_of(app: TestApp, environ: Any, headers: Any = None) -> Any:
     user = app.get("/v0/", headers=headers, extra_environ=environ, status=200).json.get("user")
     return user and user["id"]
 
 
 @pytest.fixture(scope="module")
-def lan_app():
+def lan_app() -> TestApp:
     return make_app(
         [Mushroom, Toadstool], settings={**LAN, "toadstool_create_principals": "trusted"}
     )
@@ -142,7 +147,9 @@ def lan_app():
 
 @pytest.mark.clause("S-16.4", "H-4.2", "H-4.3")
 @pytest.mark.setting("multiauth.policies", "multiauth.policy.{name}.{option}")
-def test_clients_of_the_network_are_one_user_unless_another_policy_knows_them(lan_app):
+def test_clients_of_the_network_are_one_user_unless_another_policy_knows_them(
+    lan_app: TestApp,
+) -> None:
     assert user_of(lan_app, INSIDE) == "ipauth:LAN-user"
     assert user_of(lan_app, OUTSIDE) is None
     assert user_of(lan_app, INSIDE, basic_auth("mat", "1")) == MAT
@@ -151,7 +158,7 @@ def test_clients_of_the_network_are_one_user_unless_another_policy_knows_them(la
 
 
 @pytest.mark.clause("S-16.4", "H-5.2")
-def test_clients_of_the_network_share_their_records(lan_app):
+def test_clients_of_the_network_share_their_records(lan_app: TestApp) -> None:
     record = lan_app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, extra_environ=INSIDE)
     url = f"/v0/mushrooms/{record.json['data']['id']}"
 
@@ -164,7 +171,7 @@ def test_clients_of_the_network_share_their_records(lan_app):
 
 @pytest.mark.clause("H-5.6", "S-17.2")
 @pytest.mark.setting("multiauth.policy.{name}.{option}")
-def test_its_principals_are_those_of_every_request_from_the_network(lan_app):
+def test_its_principals_are_those_of_every_request_from_the_network(lan_app: TestApp) -> None:
     body = {"data": {"name": "fly agaric"}}
     mat = basic_auth("mat", "1")
 
@@ -175,7 +182,7 @@ def test_its_principals_are_those_of_every_request_from_the_network(lan_app):
 
 
 @pytest.mark.clause("H-5.16")
-def test_principals_without_user_let_in_without_making_anybody_a_user():
+def test_principals_without_user_let_in_without_making_anybody_a_user() -> None:
     settings = {
         **LAN,
         "multiauth.policy.ipauth.userid": "",
@@ -191,7 +198,7 @@ def test_principals_without_user_let_in_without_making_anybody_a_user():
 
 
 @pytest.mark.clause("H-25.14")
-def test_the_requests_of_a_batch_come_from_where_the_batch_does(lan_app):
+def test_the_requests_of_a_batch_come_from_where_the_batch_does(lan_app: TestApp) -> None:
     batch = {
         "requests": [
             {"path": "/"},
@@ -213,7 +220,7 @@ def test_the_requests_of_a_batch_come_from_where_the_batch_does(lan_app):
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Client-IP"])
-def test_no_header_of_a_client_is_believed(lan_app, header):
+def test_no_header_of_a_client_is_believed(lan_app: TestApp, header: str) -> None:
     value = "for=192.168.0.7" if header == "Forwarded" else "192.168.0.7"
 
     assert user_of(lan_app, OUTSIDE, {header: value}) is None
@@ -221,7 +228,9 @@ def test_no_header_of_a_client_is_believed(lan_app, header):
 
 @pytest.mark.parametrize("name", ["IPAuthentictionPolicy", "IPAuthenticationPolicy"])
 @pytest.mark.setting("multiauth.policy.{name}.use")
-def test_the_class_of_pyramid_ipauth_is_ours_where_that_package_cannot_be_imported(name):
+def test_the_class_of_pyramid_ipauth_is_ours_where_that_package_cannot_be_imported(
+    name: str,
+) -> None:
     app = make_app(settings={**LAN, "multiauth.policy.ipauth.use": f"pyramid_ipauth.{name}"})
 
     assert user_of(app, INSIDE) == "ipauth:LAN-user"
@@ -229,7 +238,9 @@ def test_the_class_of_pyramid_ipauth_is_ours_where_that_package_cannot_be_import
     assert app.app.registry.settings["multiauth.policy.ipauth.use"] == f"pyramid_ipauth.{name}"
 
 
-def test_the_class_of_pyramid_ipauth_is_its_own_where_it_can_be_imported(tmp_path, monkeypatch):
+def test_the_class_of_pyramid_ipauth_is_its_own_where_it_can_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tmp_path.joinpath("pyramid_ipauth.py").write_text(
         "from cliquet.authentication import IPAuthenticationPolicy as Ours\n"
         "class IPAuthentictionPolicy(Ours):\n"
@@ -256,7 +267,9 @@ def test_the_class_of_pyramid_ipauth_is_its_own_where_it_can_be_imported(tmp_pat
     ],
     ids=["no proxy", "trusted proxy"],
 )
-def test_the_server_says_which_proxy_may_give_the_address(trusted, user):
+def test_the_server_says_which_proxy_may_give_the_address(
+    trusted: Any, user: dict[str, Any] | None
+) -> None:
     app = make_app(settings=LAN).app
     server = StopableWSGIServer.create(app, clear_untrusted_proxy_headers=True, **trusted)
     try:

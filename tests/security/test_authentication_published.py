@@ -7,7 +7,9 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers.processes import ServerProcess, free_port
@@ -70,7 +72,7 @@ format = %(message)s
 class Service(ServerProcess):
     """`pserve` with the published lines in its file."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Any) -> None:
         port = free_port()
         path = folder / "published.ini"
         path.write_text(INI.format(published=PUBLISHED, port=port))
@@ -78,7 +80,16 @@ class Service(ServerProcess):
         command = [sys.executable, "-c", program, str(path)]
         super().__init__(command, port, log_path=folder / "log")
 
-    def send(self, method, path, *, body=None, form=None, headers=None, address="10.0.0.7"):
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        form: Any = None,
+        headers: Any = None,
+        address: str = "10.0.0.7",
+    ) -> Any:
         """Return the status, the headers and the body of an answer to a client elsewhere."""
         headers = {"X-Forwarded-For": address, **(headers or {})}
         data = None
@@ -97,12 +108,12 @@ class Service(ServerProcess):
             with error:
                 return error.code, error.headers, json.load(error)
 
-    def user_id(self, **kwargs):
+    def user_id(self, **kwargs: Any) -> Any:
         return self.send("GET", "/v1/", **kwargs)[2].get("user", {}).get("id")
 
 
 @pytest.fixture(scope="module")
-def service(processes, tmp_path_factory):
+def service(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("published")
     python_path = [HERE / "stand_ins", HERE.parents[1] / "docs" / "example", os.getcwd()]
     with pytest.MonkeyPatch.context() as patch:
@@ -116,7 +127,7 @@ def service(processes, tmp_path_factory):
 
 @pytest.mark.clause("S-16.7", "S-16.4", "S-16.1")
 @pytest.mark.setting("multiauth.policies", "multiauth.policy.{name}.use")
-def test_each_policy_of_the_list_knows_its_users(service):
+def test_each_policy_of_the_list_knows_its_users(service: Any) -> None:
     assert service.user_id() is None
     assert service.user_id(headers=basic_auth("mat", "1")) == MAT
     assert service.user_id(address="192.168.0.7") == "ipauth:LAN-user"
@@ -124,7 +135,7 @@ def test_each_policy_of_the_list_knows_its_users(service):
 
 
 @pytest.mark.clause("S-16.7", "S-16.1")
-def test_the_module_brings_its_views_with_its_policy(service):
+def test_the_module_brings_its_views_with_its_policy(service: Any) -> None:
     status, headers, _ = service.send("POST", "/v1/login", form={"assertion": "ann@example.org"})
     assert status == 200
     cookie = {"Cookie": headers.get_all("Set-Cookie")[0].partition(";")[0]}
@@ -142,7 +153,7 @@ def test_the_module_brings_its_views_with_its_policy(service):
 
 
 @pytest.mark.clause("S-16.7", "S-17.1", "H-5.6")
-def test_the_network_is_trusted_and_others_are_not(service):
+def test_the_network_is_trusted_and_others_are_not(service: Any) -> None:
     body = {"data": {"name": "fly agaric", "is_deadly": False}}
 
     status, _, created = service.send("POST", "/v1/toadstools", body=body, address="192.168.0.7")
@@ -156,7 +167,7 @@ def test_the_network_is_trusted_and_others_are_not(service):
 
 
 @pytest.mark.clause("S-16.9", "S-18.3")
-def test_lines_of_the_log_name_the_user_and_the_policy(service):
+def test_lines_of_the_log_name_the_user_and_the_policy(service: Any) -> None:
     service.send("GET", "/v1/toadstools", address="192.168.0.42")
 
     # The renderer has coloured it.

@@ -1,5 +1,7 @@
 """Policies, group finder and authorization policy of the settings, and what is wrong with them."""
 
+from typing import Any
+
 import pytest
 from pyramid.exceptions import ConfigurationError
 from support.sharing import Toadstool
@@ -22,18 +24,18 @@ USE = "multiauth.policy.basicauth.use"
 class Accounts(BasicAuthAuthenticationPolicy):
     """Basic Auth that knows one account."""
 
-    def __init__(self, realm="Realm", password=""):
+    def __init__(self, realm: str = "Realm", password: str = "") -> None:
         super().__init__(realm=realm)
         self.password = password
 
-    def unauthenticated_userid(self, request):
+    def unauthenticated_userid(self, request: Any) -> Any:
         given = request.authorization and request.authorization.params
         return "mat" if given == basic_auth("mat", self.password)["Authorization"][6:] else None
 
 
 @pytest.mark.clause("S-16.2", "H-4.10")
 @pytest.mark.setting("multiauth.policy.basicauth.use", "multiauth.policy.{name}.{option}")
-def test_basic_auth_may_be_another_class_with_options_of_its_own():
+def test_basic_auth_may_be_another_class_with_options_of_its_own() -> None:
     app = make_app(
         [Mushroom],
         settings={
@@ -50,7 +52,7 @@ def test_basic_auth_may_be_another_class_with_options_of_its_own():
     assert refused.headers["WWW-Authenticate"] == 'Basic realm="Forest"'
 
 
-def only_mat(userid, request):
+def only_mat(userid: Any, request: Any) -> Any:
     """Refuse everybody else, by the id that the policy gave or by the public one."""
     assert request.prefixed_userid == f"basicauth:{userid}"
     return ["group:pickers", "group:pickers"] if request.prefixed_userid == MAT else None
@@ -58,7 +60,7 @@ def only_mat(userid, request):
 
 @pytest.mark.clause("S-16.5", "S-17.2")
 @pytest.mark.setting("multiauth.groupfinder")
-def test_a_group_finder_gives_principals():
+def test_a_group_finder_gives_principals() -> None:
     app = make_app(
         [Toadstool],
         settings={
@@ -74,7 +76,7 @@ def test_a_group_finder_gives_principals():
 
 @pytest.mark.clause("S-16.5", "P-5.1", "P-5.2", "H-5.6", "S-18.3")
 @pytest.mark.setting("multiauth.groupfinder")
-def test_whom_the_group_finder_refuses_is_nobody(log_lines):
+def test_whom_the_group_finder_refuses_is_nobody(log_lines: Any) -> None:
     app = make_app(
         [Toadstool],
         settings={
@@ -97,12 +99,12 @@ def test_whom_the_group_finder_refuses_is_nobody(log_lines):
     app.get(url, headers=AS_MAT, status=200)
 
 
-def refuse_basic_auth(userid, request):
+def refuse_basic_auth(userid: Any, request: Any) -> Any:
     return None if request.authn_type == "basicauth" else []
 
 
 @pytest.mark.clause("S-16.5", "H-4.2")
-def test_after_a_refusal_the_next_policy_is_asked():
+def test_after_a_refusal_the_next_policy_is_asked() -> None:
     app = make_app(
         [Mushroom],
         settings={
@@ -119,7 +121,7 @@ def test_after_a_refusal_the_next_policy_is_asked():
 
 
 @pytest.mark.clause("S-16.2", "S-16.5", "S-16.6")
-def test_empty_settings_stand_for_what_the_library_has():
+def test_empty_settings_stand_for_what_the_library_has() -> None:
     empty = dict.fromkeys((USE, "multiauth.groupfinder", "multiauth.authorization_policy"), "")
     app = make_app([Toadstool], settings={**empty, "toadstool_create_principals": "group:pickers"})
     app.app.registry.permission.add_user_principal(MAT, "group:pickers")
@@ -131,13 +133,13 @@ def test_empty_settings_stand_for_what_the_library_has():
 class Inheriting(AuthorizationPolicy):
     """Whoever may administer the collection may do everything with its records."""
 
-    def get_bound_permissions(self, object_uri, permission):
+    def get_bound_permissions(self, object_uri: Any, permission: Any) -> list[Any]:
         return [(object_uri, permission), ("/toadstools", "admin")]
 
 
 @pytest.mark.clause("S-16.6", "P-25.4", "P-35.2", "H-5.11")
 @pytest.mark.setting("multiauth.authorization_policy")
-def test_an_authorization_policy_may_inherit_permissions():
+def test_an_authorization_policy_may_inherit_permissions() -> None:
     settings = {"toadstool_create_principals": "system.Authenticated"}
     inheriting = {"multiauth.authorization_policy": f"{__name__}.Inheriting"}
     for given, status in ((settings, 403), ({**settings, **inheriting}, 200)):
@@ -151,7 +153,7 @@ def test_an_authorization_policy_may_inherit_permissions():
 
 
 @pytest.mark.clause("S-16.5", "S-16.6")
-def test_settings_take_objects_as_well_as_their_names():
+def test_settings_take_objects_as_well_as_their_names() -> None:
     app = make_app(
         [Mushroom],
         settings={
@@ -172,15 +174,15 @@ def test_settings_take_objects_as_well_as_their_names():
 class NoPolicy:
     """A class of Pyramid 2, which cannot be one of several."""
 
-    def identity(self, request):
+    def identity(self, request: Any) -> None:
         return None
 
 
-def failing(realm=""):
+def failing(realm: str = "") -> None:
     raise ValueError("the file is missing")
 
 
-def includeme(config):
+def includeme(config: Any) -> None:
     """Set something up, but no policy."""
     config.registry.included = True
 
@@ -270,14 +272,16 @@ MISTAKES = {
 
 @pytest.mark.clause("S-16.1", "S-16.5", "S-16.6", "S-22")
 @pytest.mark.parametrize(("settings", "error", "message"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_stops_the_start_and_names_the_setting(settings, error, message):
+def test_a_mistake_stops_the_start_and_names_the_setting(
+    settings: Any, error: Any, message: Any
+) -> None:
     with pytest.raises(error, match=message) as raised:
         make_app(settings=settings)
     assert type(raised.value) is error
 
 
 @pytest.mark.clause("S-16.1", "S-22")
-def test_a_module_that_brings_no_policy_stops_the_start():
+def test_a_module_that_brings_no_policy_stops_the_start() -> None:
     missing = rf"'multiauth\.policies' has '{__name__}'.* 'multiauth\.policy\.{__name__}\.use'"
 
     with pytest.raises(ConfigurationError, match=missing):

@@ -2,6 +2,7 @@
 
 import sys
 import types
+from typing import Any
 
 import pytest
 from pyramid.authentication import RemoteUserAuthenticationPolicy
@@ -9,6 +10,7 @@ from pyramid.interfaces import IAuthenticationPolicy, IAuthorizationPolicy
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.sharing import Toadstool
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.authentication import BasicAuthAuthenticationPolicy
@@ -32,25 +34,25 @@ ANN, LAN = {"REMOTE_USER": "ann"}, {"REMOTE_ADDR": "10.0.0.7"}
 class Challenging:
     """Knows nobody, and asks for a token."""
 
-    def authenticated_userid(self, request):
+    def authenticated_userid(self, request: Any) -> None:
         return None
 
     unauthenticated_userid = authenticated_userid
 
-    def effective_principals(self, request):
+    def effective_principals(self, request: Any) -> list[Any]:
         return []
 
-    def remember(self, request, userid, **kwargs):
+    def remember(self, request: Any, userid: Any, **kwargs: Any) -> list[Any]:
         return [("X-Token", userid)]
 
-    def forget(self, request):
+    def forget(self, request: Any) -> list[Any]:
         return [("WWW-Authenticate", 'Bearer realm="Forest"')]
 
 
-def asked(settings, function):
+def asked(settings: Any, function: Any) -> TestApp:
     """Return a client of an application whose URL `/asks` answers what the function returns."""
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="asks", path="/asks")
         service.add_view("GET", function, permission=NO_PERMISSION_REQUIRED)
         config.add_cornice_service(service)
@@ -59,11 +61,11 @@ def asked(settings, function):
 
 
 @pytest.fixture(scope="module")
-def app():
+def app() -> Any:
     return asked(THREE, lambda request: {"principals": sorted(request.effective_principals)})
 
 
-def user_of(app, **kwargs):
+def user_of(app: TestApp, **kwargs: Any) -> Any:
     user = app.get("/v0/", status=200, **kwargs).json.get("user")
     return user and user["id"]
 
@@ -78,7 +80,7 @@ def user_of(app, **kwargs):
         (["sso", "ipauth", "basicauth"], ["sso:ann", "sso:ann", "ipauth:LAN-user"]),
     ],
 )
-def test_the_first_of_the_list_that_knows_the_user_wins(order, users):
+def test_the_first_of_the_list_that_knows_the_user_wins(order: Any, users: list[Any]) -> None:
     app = make_app(settings={**THREE, "multiauth.policies": order})
 
     assert [
@@ -89,7 +91,7 @@ def test_the_first_of_the_list_that_knows_the_user_wins(order, users):
 
 
 @pytest.mark.clause("H-5.6", "S-16.4")
-def test_only_the_id_of_the_policy_that_won_is_a_principal(app):
+def test_only_the_id_of_the_policy_that_won_is_a_principal(app: Any) -> None:
     everything = {"REMOTE_USER": "group:admins", **LAN}
 
     as_mat = app.get("/v0/asks", headers=AS_MAT, extra_environ=everything).json["principals"]
@@ -104,10 +106,10 @@ def test_only_the_id_of_the_policy_that_won_is_a_principal(app):
 class Trusting(Challenging):
     """Takes any id, those that Pyramid's policies refuse included."""
 
-    def authenticated_userid(self, request):
+    def authenticated_userid(self, request: Any) -> Any:
         return request.environ.get("REMOTE_USER")
 
-    def effective_principals(self, request):
+    def effective_principals(self, request: Any) -> list[Any]:
         return ["system.Everyone", "system.Authenticated", self.authenticated_userid(request)]
 
 
@@ -128,7 +130,7 @@ LOOKS_LIKE = (
 
 @pytest.mark.clause("H-5.6", "X-29")
 @pytest.mark.parametrize("userid", LOOKS_LIKE)
-def test_an_id_is_never_a_principal_of_others(userid):
+def test_an_id_is_never_a_principal_of_others(userid: Any) -> None:
     settings = {
         "multiauth.policies": "staff administration basicauth",
         "multiauth.policy.staff.use": f"{__name__}.Trusting",
@@ -143,14 +145,16 @@ def test_an_id_is_never_a_principal_of_others(userid):
     assert set(found) - own == {"system.Everyone", "system.Authenticated"}
 
 
-def groups_of(userid, request):
+def groups_of(userid: Any, request: Any) -> list[Any]:
     return ["ann", "group:pickers"]
 
 
 @pytest.mark.clause("X-29", "H-4.2", "S-16.5")
 @pytest.mark.parametrize("userid", ["", "a\0", "\udfff"], ids=ascii)
 @pytest.mark.parametrize("groupfinder", ["cliquet.authorization.groupfinder", None])
-def test_who_has_an_unusable_id_may_be_known_to_the_next_policy(userid, groupfinder):
+def test_who_has_an_unusable_id_may_be_known_to_the_next_policy(
+    userid: str, groupfinder: str | None
+) -> None:
     settings = {
         "multiauth.policies": "sso ipauth",
         "multiauth.policy.sso.use": f"{__name__}.Trusting",
@@ -166,7 +170,7 @@ def test_who_has_an_unusable_id_may_be_known_to_the_next_policy(userid, groupfin
 
 
 @pytest.mark.clause("H-5.6")
-def test_a_user_keeps_a_group_of_the_same_name():
+def test_a_user_keeps_a_group_of_the_same_name() -> None:
     settings = {**THREE, "multiauth.groupfinder": f"{__name__}.groups_of"}
     body = {"data": {"name": "cep"}}
     granted = {**settings, "toadstool_create_principals": "ann"}
@@ -177,7 +181,7 @@ def test_a_user_keeps_a_group_of_the_same_name():
 
 
 @pytest.mark.clause("H-5.6", "H-5.16")
-def test_an_id_that_looks_like_the_user_of_another_policy_opens_nothing(app):
+def test_an_id_that_looks_like_the_user_of_another_policy_opens_nothing(app: Any) -> None:
     body = {"data": {"name": "cep"}, "permissions": {"read": ["group:admins"]}}
     app.app.registry.permission.add_principal_to_ace("/toadstools", "toadstool:create", MAT)
     record = app.post_json("/v0/toadstools", body, headers=AS_MAT).json["data"]
@@ -193,7 +197,7 @@ def test_an_id_that_looks_like_the_user_of_another_policy_opens_nothing(app):
 @pytest.mark.parametrize(
     "names", ["basicauth basicauth", "BasicAuth basicauth", ["a:b", "basicauth"]]
 )
-def test_names_that_would_mix_users_up_are_refused_at_start(names):
+def test_names_that_would_mix_users_up_are_refused_at_start(names: Any) -> None:
     settings = {f"multiauth.policy.{name}.use": "x" for name in ("BasicAuth", "a:b")}
 
     with pytest.raises(ValueError, match=r"Setting 'multiauth\.policies' is .*differ by more"):
@@ -212,7 +216,9 @@ def test_names_that_would_mix_users_up_are_refused_at_start(names):
         ("sso group", "'group'"),
     ],
 )
-def test_names_of_which_two_users_are_one_principal_are_refused_at_start(names, both):
+def test_names_of_which_two_users_are_one_principal_are_refused_at_start(
+    names: Any, both: str
+) -> None:
     every = names if isinstance(names, list) else names.split()
     uses = {
         f"multiauth.policy.{name}.use": "pyramid.authentication.RemoteUserAuthenticationPolicy"
@@ -225,7 +231,7 @@ def test_names_of_which_two_users_are_one_principal_are_refused_at_start(names, 
 
 @pytest.mark.clause("S-16.4")
 @pytest.mark.parametrize("names", ["staff staffadmin", "staff_a staff_b", "group_a sso", "a_b b"])
-def test_other_names_may_be_much_alike(names):
+def test_other_names_may_be_much_alike(names: str) -> None:
     uses = {
         f"multiauth.policy.{name}.use": "pyramid.authentication.RemoteUserAuthenticationPolicy"
         for name in names.split()
@@ -236,7 +242,7 @@ def test_other_names_may_be_much_alike(names):
 
 @pytest.mark.clause("H-4.10", "P-24.5", "S-16.2")
 @pytest.mark.setting("multiauth.policy.{name}.{option}")
-def test_a_401_has_the_challenges_of_all_policies_in_their_order(app):
+def test_a_401_has_the_challenges_of_all_policies_in_their_order(app: Any) -> None:
     settings = {
         **THREE,
         "multiauth.policies": "sso bearer ipauth basicauth",
@@ -256,7 +262,7 @@ def test_a_401_has_the_challenges_of_all_policies_in_their_order(app):
 
 
 @pytest.mark.clause("H-25.14", "H-25.19", "H-4.13")
-def test_each_request_of_a_batch_is_judged_by_all_policies(app):
+def test_each_request_of_a_batch_is_judged_by_all_policies(app: Any) -> None:
     batch = {
         "requests": [
             {"path": "/"},
@@ -265,10 +271,10 @@ def test_each_request_of_a_batch_is_judged_by_all_policies(app):
         ]
     }
 
-    def answers(**environ):
+    def answers(**environ: Any) -> Any:
         return app.post_json("/v0/batch", batch, extra_environ=environ).json["responses"]
 
-    def users(found):
+    def users(found: Any) -> list[Any]:
         return [answer["body"].get("user", {}).get("id") for answer in found[:2]]
 
     as_ann, as_lan, as_nobody = answers(**ANN), answers(**LAN), answers(REMOTE_ADDR="")
@@ -292,7 +298,9 @@ def test_each_request_of_a_batch_is_judged_by_all_policies(app):
         ({"REMOTE_ADDR": ""}, {}, (None, None)),
     ],
 )
-def test_log_lines_have_the_id_without_policy_and_the_policy(log_lines, environ, headers, expected):
+def test_log_lines_have_the_id_without_policy_and_the_policy(
+    log_lines: Any, environ: Any, headers: Any, expected: Any
+) -> None:
     app = make_app([Mushroom], settings={**THREE, "logging_renderer": log_lines.renderer})
     app.get("/v0/mushrooms", headers=headers, extra_environ=environ, status=[200, 401])
 
@@ -300,8 +308,8 @@ def test_log_lines_have_the_id_without_policy_and_the_policy(log_lines, environ,
 
 
 @pytest.mark.clause("P-5.13", "S-16.1")
-def test_plugins_find_the_policies_under_the_interface_of_pyramid():
-    def look(request):
+def test_plugins_find_the_policies_under_the_interface_of_pyramid() -> None:
+    def look(request: Any) -> dict[str, Any]:
         policy = request.registry.getUtility(IAuthenticationPolicy)
         return {
             "names": [name for name, _ in policy.get_policies()],
@@ -332,18 +340,20 @@ def test_plugins_find_the_policies_under_the_interface_of_pyramid():
 @pytest.mark.clause("S-16.1", "S-16.6", "P-25.4")
 @pytest.mark.filterwarnings("ignore:Authentication and authorization policies:DeprecationWarning")
 @pytest.mark.parametrize("commits", [False, True])
-def test_modules_may_bring_authorization_policies_which_give_way(monkeypatch, commits):
+def test_modules_may_bring_authorization_policies_which_give_way(
+    monkeypatch: pytest.MonkeyPatch, commits: Any
+) -> None:
     for number in "12":
         name, key = f"module_with_both_{number}", f"USER_{number}"
 
-        def includeme(config, key=key):
+        def includeme(config: Any, key: Any = key) -> None:
             config.set_authorization_policy(object())
             config.set_authentication_policy(RemoteUserAuthenticationPolicy(key))
             if commits:
                 config.commit()
 
         module = types.ModuleType(name)
-        module.includeme = includeme
+        module.includeme = includeme  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, name, module)
 
     names = "basicauth module_with_both_1 module_with_both_2"

@@ -3,6 +3,7 @@
 import itertools
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pyramid.events import ContextFound
 from support.sharing import CAP, COLLECTION, URL, Toadstool, grant, make_sharing_app, store, user_id
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet.authorization import (
     DYNAMIC,
@@ -37,7 +39,14 @@ class Context:
     required_permission = "read"
     resource_name = "toadstool"
 
-    def __init__(self, userid=USER, allowed_principals=(), granted=False, shared=(), **attributes):
+    def __init__(
+        self,
+        userid: Any = USER,
+        allowed_principals: Any = (),
+        granted: bool = False,
+        shared: Any = (),
+        **attributes: Any,
+    ) -> None:
         self.get_prefixed_userid = lambda: userid
         self.allowed_principals = list(allowed_principals)
         self.granted = granted
@@ -46,21 +55,30 @@ class Context:
         self.fetched = []
         self.__dict__.update(attributes)
 
-    def check_permission(self, permission, principals, get_bound_permissions=None):
+    def check_permission(
+        self, permission: Any, principals: Any, get_bound_permissions: Any = None
+    ) -> Any:
         self.checked.append((permission, principals, get_bound_permissions))
         return self.granted
 
-    def fetch_shared_records(self, permission, principals, get_bound_permissions=None):
+    def fetch_shared_records(
+        self, permission: Any, principals: Any, get_bound_permissions: Any = None
+    ) -> Any:
         self.fetched.append((permission, principals, get_bound_permissions))
         return self.shared
 
 
-def permits(context, permission=DYNAMIC, principals=("system.Everyone",), policy=None):
+def permits(
+    context: Any,
+    permission: Any = DYNAMIC,
+    principals: Any = ("system.Everyone",),
+    policy: Any = None,
+) -> Any:
     return (policy or AuthorizationPolicy()).permits(context, list(principals), permission)
 
 
 @pytest.mark.clause("P-25.1")
-def test_the_names_of_the_two_permissions():
+def test_the_names_of_the_two_permissions() -> None:
     assert (authorization.DYNAMIC, authorization.PRIVATE) == ("dynamic", "private")
 
 
@@ -68,7 +86,7 @@ def test_the_names_of_the_two_permissions():
 
 
 @pytest.fixture
-def group_request():
+def group_request() -> Any:
     permission = Permission()
     permission.add_user_principal(USER, "group:pickers")
     permission.add_user_principal("b0b", "group:unprefixed")
@@ -78,7 +96,7 @@ def group_request():
 
 
 @pytest.mark.clause("P-25.2")
-def test_without_permission_backend_there_are_no_groups():
+def test_without_permission_backend_there_are_no_groups() -> None:
     request = SimpleNamespace(registry=SimpleNamespace(), prefixed_userid=USER, bound_data={})
 
     assert groupfinder("b0b", request) == []
@@ -88,14 +106,16 @@ def test_without_permission_backend_there_are_no_groups():
 @pytest.mark.parametrize(
     ("prefixed", "groups"), [(USER, ["group:pickers"]), (None, ["group:unprefixed"])]
 )
-def test_groups_are_those_of_the_prefixed_id_when_there_is_one(group_request, prefixed, groups):
+def test_groups_are_those_of_the_prefixed_id_when_there_is_one(
+    group_request: Any, prefixed: Any, groups: list[Any]
+) -> None:
     group_request.prefixed_userid = prefixed
 
     assert groupfinder("b0b", group_request) == groups
 
 
 @pytest.mark.clause("P-25.2", "B-20.7")
-def test_groups_are_fetched_once_per_user_and_request(group_request):
+def test_groups_are_fetched_once_per_user_and_request(group_request: Any) -> None:
     before = groupfinder("b0b", group_request)
     group_request.registry.permission.add_user_principal(USER, "group:late")
     group_request.registry.permission.add_user_principal("basicauth:eve", "group:eve")
@@ -111,13 +131,13 @@ def test_groups_are_fetched_once_per_user_and_request(group_request):
 
 @pytest.mark.clause("P-25.3")
 @pytest.mark.parametrize("principals", [["system.Everyone"], ["system.Everyone", USER]])
-def test_private_wants_a_user_and_does_not_look_at_the_context(principals):
+def test_private_wants_a_user_and_does_not_look_at_the_context(principals: list[Any]) -> None:
     assert permits(None, PRIVATE, principals) is False
     assert permits(None, PRIVATE, [*principals, "system.Authenticated"]) is True
 
 
 @pytest.mark.clause("P-25.3", "H-5.6")
-def test_the_user_is_a_principal_in_the_prefixed_forms_only():
+def test_the_user_is_a_principal_in_the_prefixed_forms_only() -> None:
     context = Context()
     principals = ["system.Everyone", "b0b", "group:pickers"]
 
@@ -132,7 +152,7 @@ def test_the_user_is_a_principal_in_the_prefixed_forms_only():
 
 @pytest.mark.clause("P-25.3", "H-5.6")
 @pytest.mark.parametrize("userid", [None, "", "b0b"])
-def test_without_prefix_principals_are_left_alone(userid):
+def test_without_prefix_principals_are_left_alone(userid: str | None) -> None:
     context = Context(userid=userid)
 
     permits(context, principals=["system.Everyone", "b0b"])
@@ -141,7 +161,7 @@ def test_without_prefix_principals_are_left_alone(userid):
 
 
 @pytest.mark.clause("H-5.6", "X-29")
-def test_an_id_with_a_colon_has_no_older_form():
+def test_an_id_with_a_colon_has_no_older_form() -> None:
     context = Context(userid="staff:admin:root")
 
     permits(context, principals=[])
@@ -152,7 +172,7 @@ def test_an_id_with_a_colon_has_no_older_form():
 
 @pytest.mark.clause("H-5.6")
 @pytest.mark.parametrize("name", ["system.Everyone", "system.Authenticated", "group:pickers"])
-def test_a_user_keeps_the_principals_that_the_id_looks_like(name):
+def test_a_user_keeps_the_principals_that_the_id_looks_like(name: str) -> None:
     principals = ["system.Everyone", "system.Authenticated", "group:pickers"]
     given = [*principals, f"remote:{name}"]
 
@@ -166,7 +186,7 @@ IDS = st.text("ab_:/*", min_size=1, max_size=6)
 
 @pytest.mark.clause("H-5.6", "S-16.4", "X-29")
 @given(POLICY_NAMES, st.data())
-def test_two_users_have_no_name_in_common(policies, data):
+def test_two_users_have_no_name_in_common(policies: Any, data: Any) -> None:
     try:
         check_names(policies, {"multiauth.policies": policies})
     except ValueError:
@@ -179,7 +199,7 @@ def test_two_users_have_no_name_in_common(policies, data):
 
 @pytest.mark.clause("H-5.6", "X-29")
 @given(IDS)
-def test_a_user_has_no_name_without_that_of_the_policy(userid):
+def test_a_user_has_no_name_without_that_of_the_policy(userid: Any) -> None:
     assert all(re.match("remote[:_]", name) for name in names_of_user(f"remote:{userid}"))
 
 
@@ -195,7 +215,7 @@ def test_a_user_has_no_name_without_that_of_the_policy(userid):
         ("taste", "read", "taste"),
     ],
 )
-def test_which_permission_is_asked_for(permission, required, asked):
+def test_which_permission_is_asked_for(permission: Any, required: str, asked: str) -> None:
     context = Context(required_permission=required)
 
     permits(context, permission)
@@ -204,7 +224,7 @@ def test_which_permission_is_asked_for(permission, required, asked):
 
 
 @pytest.mark.clause("P-25.3", "P-25.7")
-def test_a_method_that_requires_nothing_known_is_refused():
+def test_a_method_that_requires_nothing_known_is_refused() -> None:
     context = Context(required_permission=None, granted=True)
 
     assert permits(context) is False
@@ -222,7 +242,7 @@ def test_a_method_that_requires_nothing_known_is_refused():
         ([USER], False, True),
     ],
 )
-def test_settings_widen_what_is_stored(allowed, granted, expected):
+def test_settings_widen_what_is_stored(allowed: list[Any], granted: bool, expected: bool) -> None:
     context = Context(allowed_principals=allowed, granted=granted)
 
     assert permits(context, principals=["system.Everyone", "group:a"]) is expected
@@ -240,15 +260,15 @@ def test_settings_widen_what_is_stored(allowed, granted, expected):
     ],
 )
 def test_a_collection_is_allowed_where_a_record_is_shared(
-    on_collection, required, shared, expected
-):
+    on_collection: bool, required: str, shared: list[Any], expected: bool
+) -> None:
     context = Context(on_collection=on_collection, required_permission=required, shared=shared)
 
     assert permits(context) is expected
 
 
 @pytest.mark.clause("X-4", "X-20", "P-25.4")
-def test_by_default_write_grants_read():
+def test_by_default_write_grants_read() -> None:
     context = Context(on_collection=True)
     policy = AuthorizationPolicy()
 
@@ -262,12 +282,12 @@ def test_by_default_write_grants_read():
 
 
 @pytest.mark.clause("P-25.4", "X-20")
-def test_the_hook_of_an_application_replaces_the_default():
-    def on_instance(object_id, permission):
+def test_the_hook_of_an_application_replaces_the_default() -> None:
+    def on_instance(object_id: Any, permission: Any) -> list[Any]:
         return []
 
     class OwnPolicy(AuthorizationPolicy):
-        def get_bound_permissions(self, object_id, permission):
+        def get_bound_permissions(self, object_id: Any, permission: Any) -> list[Any]:
             return [("method", permission)]
 
     context = Context()
@@ -282,7 +302,7 @@ def test_the_hook_of_an_application_replaces_the_default():
 
 
 @pytest.mark.clause("P-25.5")
-def test_who_is_allowed_is_not_answered():
+def test_who_is_allowed_is_not_answered() -> None:
     with pytest.raises(NotImplementedError):
         AuthorizationPolicy().principals_allowed_by_permission(None, "read")
 
@@ -291,13 +311,13 @@ def test_who_is_allowed_is_not_answered():
 
 
 @pytest.fixture
-def contexts():
+def contexts() -> list[Any]:
     return []
 
 
 @pytest.fixture
-def app(contexts):
-    def configure(config):
+def app(contexts: list[Any]) -> Any:
+    def configure(config: Any) -> None:
         config.add_subscriber(
             lambda event: contexts.append((event.request, event.request.context)), ContextFound
         )
@@ -311,7 +331,7 @@ def app(contexts):
     return make_sharing_app(settings, resources=resources, configure=configure)
 
 
-def context_of(app, contexts, method, url):
+def context_of(app: TestApp, contexts: Any, method: str, url: Any) -> Any:
     contexts.clear()
     if method in ("POST", "PUT", "PATCH"):
         getattr(app, f"{method.lower()}_json")(url, BODY, status="*")
@@ -339,7 +359,14 @@ def context_of(app, contexts, method, url):
         ("TRACE", "record", None, []),
     ],
 )
-def test_what_a_request_requires(app, contexts, method, target, required, principals):
+def test_what_a_request_requires(
+    app: Any,
+    contexts: list[Any],
+    method: str,
+    target: str,
+    required: str | None,
+    principals: list[Any],
+) -> None:
     record = store(app)
     record_url = record["url"] if target == "record" else f"{URL}/{UNKNOWN_ID}"
     url = URL if target == "collection" else record_url
@@ -364,7 +391,7 @@ def test_what_a_request_requires(app, contexts, method, target, required, princi
 
 
 @pytest.mark.clause("P-25.6")
-def test_the_permissions_of_methods_are_published():
+def test_the_permissions_of_methods_are_published() -> None:
     assert RouteFactory.method_permissions == {
         "head": "read",
         "get": "read",
@@ -375,7 +402,7 @@ def test_the_permissions_of_methods_are_published():
 
 
 @pytest.mark.clause("P-25.6", "H-5.6")
-def test_the_context_knows_the_user(app, contexts, headers):
+def test_the_context_knows_the_user(app: Any, contexts: list[Any], headers: dict[str, str]) -> None:
     app.get(URL, headers=headers, status=403)
     assert contexts.pop()[1].get_prefixed_userid() == user_id(app, headers)
 
@@ -392,7 +419,9 @@ def test_the_context_knows_the_user(app, contexts, headers):
         ("/v0/forests/o%C3%A9k/caps", "/forests/oék/caps", "/forests/oék/caps/{}"),
     ],
 )
-def test_object_ids_on_a_collection(app, contexts, url, own, of_record):
+def test_object_ids_on_a_collection(
+    app: Any, contexts: list[Any], url: Any, own: str, of_record: str
+) -> None:
     context_of(app, contexts, "GET", url)
     ((request, context),) = contexts
 
@@ -405,7 +434,9 @@ def test_object_ids_on_a_collection(app, contexts, url, own, of_record):
 
 @pytest.mark.clause("P-25.9", "P-25.8", "D-48")
 @pytest.mark.parametrize("record_id", [UNKNOWN_ID, "a'b", ":b", "a%2Ab"])
-def test_the_object_id_on_a_record_is_the_one_of_the_url(app, contexts, record_id):
+def test_the_object_id_on_a_record_is_the_one_of_the_url(
+    app: Any, contexts: list[Any], record_id: Any
+) -> None:
     context_of(app, contexts, "GET", f"{URL}/{record_id}")
     ((request, context),) = contexts
 
@@ -415,7 +446,7 @@ def test_the_object_id_on_a_record_is_the_one_of_the_url(app, contexts, record_i
 
 
 @pytest.mark.clause("P-25.9", "B-20.8")
-def test_shared_records_are_found_by_their_ids(app, contexts):
+def test_shared_records_are_found_by_their_ids(app: Any, contexts: list[Any]) -> None:
     context = context_of(app, contexts, "GET", URL)
     for uri in ("/toadstools/a", "/toadstools/b", "/toadstools/a/parts/c", "/amanitas/d"):
         grant(app, uri, "read", "group:pickers")
@@ -428,7 +459,9 @@ def test_shared_records_are_found_by_their_ids(app, contexts):
 
 
 @pytest.mark.clause("H-5.12", "P-12.4")
-def test_a_later_question_does_not_lift_the_limits_of_a_shared_listing(app, contexts):
+def test_a_later_question_does_not_lift_the_limits_of_a_shared_listing(
+    app: Any, contexts: list[Any]
+) -> None:
     context = context_of(app, contexts, "GET", URL)
     grant(app, "/toadstools/a", "read", "group:pickers")
     context.fetch_shared_records("read", ["group:pickers"], None)
@@ -440,12 +473,14 @@ def test_a_later_question_does_not_lift_the_limits_of_a_shared_listing(app, cont
 
 
 @pytest.mark.clause("P-25.9", "H-5.11")
-def test_permissions_are_checked_on_the_object_of_the_request(app, contexts):
+def test_permissions_are_checked_on_the_object_of_the_request(
+    app: Any, contexts: list[Any]
+) -> None:
     context = context_of(app, contexts, "GET", URL)
     grant(app, "/toadstools", "read", "group:pickers")
     grant(app, "/forests", "read", "group:foresters")
 
-    def also_forests(object_id, permission):
+    def also_forests(object_id: Any, permission: Any) -> list[Any]:
         return [(object_id, permission), ("/forests", permission)]
 
     assert context.check_permission("read", ["group:pickers"]) is True
@@ -455,10 +490,10 @@ def test_permissions_are_checked_on_the_object_of_the_request(app, contexts):
 
 
 @pytest.mark.clause("P-25.6", "P-35.13")
-def test_the_context_may_be_the_root_factory():
+def test_the_context_may_be_the_root_factory() -> None:
     seen = []
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.set_root_factory(RouteFactory)
         config.add_subscriber(lambda event: seen.append(event.request.context), ContextFound)
 
@@ -472,18 +507,22 @@ def test_the_context_may_be_the_root_factory():
 
 
 @pytest.mark.clause("P-25.11")
-def test_user_resources_have_no_such_context(app, contexts, headers):
+def test_user_resources_have_no_such_context(
+    app: Any, contexts: list[Any], headers: dict[str, str]
+) -> None:
     app.get("/v0/mushrooms", headers=headers, status=200)
 
     assert not isinstance(contexts[0][1], RouteFactory)
 
 
 @pytest.mark.clause("P-25.9", "P-35.13")
-def test_methods_of_a_context_can_be_assigned(app, contexts, headers):
-    def everything_is_the_forest(request, record_id=None):
+def test_methods_of_a_context_can_be_assigned(
+    app: Any, contexts: list[Any], headers: dict[str, str]
+) -> None:
+    def everything_is_the_forest(request: Any, record_id: Any = None) -> str:
         return "/forests/oak"
 
-    def open_to_all(event):
+    def open_to_all(event: Any) -> None:
         event.request.context.check_permission = lambda *args, **kwargs: True
         event.request.context.get_permission_object_id = everything_is_the_forest
 

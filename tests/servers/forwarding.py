@@ -3,6 +3,8 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 
 class Forwarder:
@@ -14,7 +16,7 @@ class Forwarder:
     tls : context of an encrypted port; ``None`` for one that is not.
     """
 
-    def __init__(self, target, tls=None):
+    def __init__(self, target: Any, tls: Any = None) -> None:
         self.target = target
         self._tls = tls
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -22,16 +24,16 @@ class Forwarder:
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
-    def port(self):
+    def port(self) -> Any:
         return self._listening.getsockname()[1]
 
-    def _accept(self):
+    def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
-    def _serve(self, client):
+    def _serve(self, client: Any) -> None:
         # Clients end what they do not trust.
         with contextlib.suppress(OSError):
             if self._tls is not None:
@@ -41,14 +43,14 @@ class Forwarder:
             threading.Thread(target=_copy, args=(server, client), daemon=True).start()
             _copy(client, server)
 
-    def close(self):
+    def close(self) -> None:
         for opened in (self._listening, *self._open):
             with contextlib.suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
             opened.close()
 
 
-def _copy(source, sink):
+def _copy(source: Any, sink: Any) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
@@ -57,7 +59,7 @@ def _copy(source, sink):
 
 
 @contextlib.contextmanager
-def forwarding(target, tls=None):
+def forwarding(target: Any, tls: Any = None) -> Iterator[Any]:
     """Give a :class:`Forwarder` to a port of this host, and close it with all its connections."""
     forwarder = Forwarder(target, tls)
     try:

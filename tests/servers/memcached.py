@@ -2,6 +2,8 @@
 
 import contextlib
 import shutil
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ from servers.processes import ServerProcess, free_port, missing, unprivileged_us
 
 
 @contextlib.contextmanager
-def running_memcached(*arguments):
+def running_memcached(*arguments: Any) -> Iterator[str]:
     """Start a Memcached, give its ``host:port``, and stop it."""
     executable = shutil.which("memcached")
     if executable is None:
@@ -25,7 +27,7 @@ def running_memcached(*arguments):
 
 
 @pytest.fixture(scope="session")
-def memcached_server(processes):
+def memcached_server(processes: None) -> Iterator[Any]:
     """``host:port`` of a Memcached of this worker; tests share it, and choose their own keys."""
     with running_memcached() as address:
         yield address

@@ -4,7 +4,9 @@ import contextlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from servers.processes import ServerProcess, free_port, missing, temporary_folder
 
@@ -29,14 +31,14 @@ http {{
 """
 
 
-def nginx_executable():
+def nginx_executable() -> Any:
     """Return the path of ``nginx``, which ordinary users often have outside their PATH."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
     return shutil.which("nginx", path=path)
 
 
 @contextlib.contextmanager
-def running_nginx(site, replacements):
+def running_nginx(site: Any, replacements: Any) -> Iterator[Any]:
     """Start nginx with a site file, give its TLS port, and stop it.
 
     Its certificate is made on the spot.
@@ -76,7 +78,7 @@ def running_nginx(site, replacements):
             server.stop()
 
 
-def _make_certificate(folder):
+def _make_certificate(folder: Any) -> None:
     options = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
     files = ["-keyout", f"{folder}/mushrooms.key", "-out", f"{folder}/mushrooms.crt"]
     subprocess.run(

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from servers.processes import (
@@ -29,14 +31,14 @@ max_client_conn = 500
 """
 
 
-def pgbouncer_executable():
+def pgbouncer_executable() -> Any:
     """Return the path of ``pgbouncer``, which ordinary users often have outside their PATH."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
     return shutil.which("pgbouncer", path=path)
 
 
 @contextlib.contextmanager
-def running_pgbouncer(postgresql_url, *, pool_size=20):
+def running_pgbouncer(postgresql_url: Any, *, pool_size: int = 20) -> Iterator[str]:
     """Start a PgBouncer and give the URL of the same database through it.
 
     Parameters
@@ -64,7 +66,7 @@ def running_pgbouncer(postgresql_url, *, pool_size=20):
             server.kill()
 
 
-def _target(url):
+def _target(url: Any) -> str:
     # An empty password is refused.
     password = f" password={url.password}" if url.password else ""
     return f"host={url.hostname} port={url.port or 5432} user={url.username}{password}"

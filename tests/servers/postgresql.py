@@ -10,7 +10,9 @@ import signal
 import subprocess
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -71,23 +73,23 @@ class PostgreSQLProcess(ServerProcess):
     parent_death_signal = signal.SIGQUIT
 
     @property
-    def url(self):
+    def url(self) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}"
 
-    def crash(self):
+    def crash(self) -> None:
         """End it as ``pg_ctl stop -m immediate`` does, which sends this signal."""
         self._end(signal.SIGQUIT)
 
-    def wait_until_ready(self):
+    def wait_until_ready(self) -> None:
         super().wait_until_ready()
         # It answers before it is ready: "the database system is starting up".
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self._is_ready():
-            if time.monotonic() > deadline or self.process.poll() is not None:
+            if time.monotonic() > deadline or self.process.poll() is not None:  # type: ignore[attr-defined]
                 raise RuntimeError(Path(self.log_path).read_text())
             time.sleep(0.02)
 
-    def _is_ready(self):
+    def _is_ready(self) -> bool:
         import psycopg2
 
         with contextlib.suppress(psycopg2.OperationalError):
@@ -97,7 +99,9 @@ class PostgreSQLProcess(ServerProcess):
 
 
 @contextlib.contextmanager
-def running_postgresql(*options, bindir=None, is_durable=False):
+def running_postgresql(
+    *options: Any, bindir: Any = None, is_durable: bool = False
+) -> Iterator[Any]:
     """Start a PostgreSQL of one's own, give its process, and stop it.
 
     Parameters
@@ -135,7 +139,7 @@ def running_postgresql(*options, bindir=None, is_durable=False):
 
 
 @contextlib.contextmanager
-def _cursor(server_url):
+def _cursor(server_url: Any) -> Iterator[Any]:
     """Give a cursor whose statements commit by themselves."""
     try:
         import psycopg2
@@ -148,7 +152,7 @@ def _cursor(server_url):
 
 
 @contextlib.contextmanager
-def new_database(server_url, *, collation=None):
+def new_database(server_url: Any, *, collation: Any = None) -> Iterator[str]:
     """Create an empty database, give its URL, and drop it.
 
     Parameters
@@ -169,7 +173,7 @@ def new_database(server_url, *, collation=None):
             cursor.execute(f"DROP DATABASE IF EXISTS {name}")
 
 
-def _create(server_url, name, collations):
+def _create(server_url: Any, name: Any, collations: Any) -> None:
     import psycopg2
 
     refusals = []
@@ -184,7 +188,7 @@ def _create(server_url, name, collations):
 
 
 @contextlib.contextmanager
-def _noted(errors):
+def _noted(errors: Any) -> Iterator[None]:
     try:
         yield
     except Exception as error:
@@ -192,13 +196,13 @@ def _noted(errors):
         raise
 
 
-def _server_url(given):
+def _server_url(given: Any) -> Any:
     """Return a URL without database nor slash at its end."""
     return given[: -len(urlsplit(given).path)] if urlsplit(given).path else given
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(processes, tmp_path_factory):
+def postgresql_server(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """URL of a PostgreSQL that all workers share, without database nor slash at its end."""
     given = os.environ.get("CLIQUET_TEST_POSTGRESQL_URL")
     if given:
@@ -209,14 +213,14 @@ def postgresql_server(processes, tmp_path_factory):
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server):
+def postgresql_url(postgresql_server: Any) -> Iterator[Any]:
     """URL of an empty database, dropped after the test."""
     with new_database(postgresql_server) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def postgresql_module_url(postgresql_server):
+def postgresql_module_url(postgresql_server: Any) -> Iterator[Any]:
     """URL of a database that the tests of a module share, and empty themselves."""
     with new_database(postgresql_server) as url:
         yield url

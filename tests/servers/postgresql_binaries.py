@@ -10,11 +10,12 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from servers.processes import identity, missing
 
 
-def postgresql_bindirs():
+def postgresql_bindirs() -> list[Any]:
     """Return the folders of binaries to be had, one for each major version, the newest first.
 
     The machine's come before the package's of the same version.
@@ -34,7 +35,7 @@ def postgresql_bindirs():
     return [by_version[version] for version in sorted(by_version, reverse=True)]
 
 
-def major_version(bindir):
+def major_version(bindir: Any) -> Any:
     """Return 15 for the binaries of PostgreSQL 15.4."""
     said = subprocess.run(
         [bindir / "postgres", "--version"], check=True, capture_output=True, text=True
@@ -42,7 +43,7 @@ def major_version(bindir):
     return int(re.search(r"(\d+)", said).group())
 
 
-def default_bindir():
+def default_bindir() -> Any:
     """Return the binaries that the tests run with: the machine's newest, else the package's."""
     chosen = os.environ.get("CLIQUET_TEST_POSTGRESQL_BINDIR")
     if chosen:
@@ -54,7 +55,7 @@ def default_bindir():
     return (from_the_machine or found)[0]
 
 
-def runnable_bindir(bindir, user, folder):
+def runnable_bindir(bindir: Any, user: Any, folder: Any) -> Any:
     """Return a folder of binaries that a user can reach: a copy of those below a home."""
     if user is None:
         return bindir

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -26,14 +28,14 @@ LOWEST_PORT, HIGHEST_PORT = 15000, 32000
 MIN_MEMORY_BYTES = 2**30
 
 
-def missing(reason):
+def missing(reason: Any) -> None:
     """Skip what needs a server that cannot be had; on a CI server that is a failure."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
 
 
-def free_port(*, highest=HIGHEST_PORT):
+def free_port(*, highest: Any = HIGHEST_PORT) -> Any:
     """Return a TCP port that nobody listens to."""
     # Not the generator of the tests, which they may seed: two workers would pick the same ports.
     generator = random.SystemRandom()
@@ -45,7 +47,7 @@ def free_port(*, highest=HIGHEST_PORT):
     raise RuntimeError(f"no free port from {LOWEST_PORT} to {highest}")
 
 
-def wait_until_open(port, process):
+def wait_until_open(port: Any, process: Any) -> None:
     """Return once a server answers on a port."""
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
@@ -57,7 +59,7 @@ def wait_until_open(port, process):
     raise RuntimeError(f"{process.args[0]} does not answer on port {port}")
 
 
-def unprivileged_user():
+def unprivileged_user() -> Any:
     """Return whom to run a server as that refuses root; ``None`` for who runs the tests."""
     if os.geteuid() != 0:
         return None
@@ -67,7 +69,7 @@ def unprivileged_user():
     raise RuntimeError("running as root, and neither postgres nor nobody exists")
 
 
-def identity(user):
+def identity(user: Any) -> Any:
     """Return the arguments of `subprocess` that run a command as a user of `pwd`."""
     if user is None:
         return {}
@@ -75,7 +77,7 @@ def identity(user):
 
 
 @contextlib.contextmanager
-def temporary_folder(name, user=None, *, in_memory=False):
+def temporary_folder(name: Any, user: Any = None, *, in_memory: bool = False) -> Iterator[Any]:
     """Give a folder that belongs to a user of `pwd`, and remove it afterwards.
 
     Parameters
@@ -94,7 +96,7 @@ def temporary_folder(name, user=None, *, in_memory=False):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _has_memory_folder():
+def _has_memory_folder() -> Any:
     # Containers often have 64 MiB of it.
     return (
         os.access(MEMORY_FOLDER, os.W_OK)
@@ -121,13 +123,13 @@ class ServerProcess:
 
     def __init__(
         self,
-        command,
-        port,
+        command: Any,
+        port: Any,
         *,
-        user=None,
-        stop_signal=signal.SIGTERM,
-        log_path=None,
-    ):
+        user: Any = None,
+        stop_signal: Any = signal.SIGTERM,
+        log_path: Any = None,
+    ) -> None:
         self.command = command
         self.port = port
         self.user = user
@@ -135,11 +137,11 @@ class ServerProcess:
         self.log_path = log_path
         self.process = None
 
-    def start(self):
+    def start(self) -> None:
         with contextlib.ExitStack() as stack:
             output = subprocess.DEVNULL
             if self.log_path is not None:
-                output = stack.enter_context(open(self.log_path, "ab"))
+                output = stack.enter_context(open(self.log_path, "ab"))  # type: ignore[assignment]
             self.process = start_process(
                 self.command,
                 parent_death_signal=self.parent_death_signal,
@@ -154,18 +156,18 @@ class ServerProcess:
             self.kill()
             raise
 
-    def wait_until_ready(self):
+    def wait_until_ready(self) -> None:
         wait_until_open(self.port, self.process)
 
-    def stop(self):
+    def stop(self) -> None:
         """End it in good order."""
         self._end(self.stop_signal)
 
-    def kill(self):
+    def kill(self) -> None:
         """End it as a crash does."""
         self._end(signal.SIGKILL)
 
-    def _end(self, number):
+    def _end(self, number: Any) -> None:
         if self.process is None:
             return
         self.process.send_signal(number)

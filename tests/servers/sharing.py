@@ -5,11 +5,13 @@ import fcntl
 import os
 import socket
 import time
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 
 @contextlib.contextmanager
-def shared_by_workers(tmp_path_factory, name, running):
+def shared_by_workers(tmp_path_factory: Any, name: Any, running: Any) -> Iterator[Any]:
     """Give the URL of a server that the first worker to need it starts, and stops.
 
     The first waits for the others before it stops the server. Each holds a lock on a file as long
@@ -42,14 +44,14 @@ def shared_by_workers(tmp_path_factory, name, running):
 
 
 @contextlib.contextmanager
-def _locked(path):
+def _locked(path: str) -> Iterator[None]:
     with open(path, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 @contextlib.contextmanager
-def _until_unused(prefix, users):
+def _until_unused(prefix: Any, users: Any) -> Iterator[None]:
     yield
     while True:
         with _locked(f"{prefix}.gate"), contextlib.suppress(BlockingIOError):
@@ -59,19 +61,19 @@ def _until_unused(prefix, users):
         time.sleep(0.05)
 
 
-def _answers(url):
+def _answers(url: Any) -> bool:
     parts = urlsplit(url)
     with contextlib.suppress(OSError), socket.create_connection((parts.hostname, parts.port), 1):
         return True
     return False
 
 
-def _read(path):
+def _read(path: str) -> Any:
     with contextlib.suppress(FileNotFoundError), open(path) as file:
         return file.read()
     return ""
 
 
-def _write(path, text):
+def _write(path: str, text: Any) -> None:
     with open(path, "w") as file:
         file.write(text)

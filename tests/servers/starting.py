@@ -14,6 +14,7 @@ import sys
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ class _Permission:
 
 
 @pytest.fixture(scope="session")
-def processes():
+def processes() -> None:
     """Say that a test starts processes; without it, directly or indirectly, starting one fails.
 
     Thereby ``make test-fast`` knows what to leave out: tests that carry the mark ``server``, which
@@ -44,7 +45,7 @@ def processes():
     """
 
 
-def needs_processes(item):
+def needs_processes(item: Any) -> Any:
     """Return whether a test was collected that needs a process beside the tests.
 
     One of its fixtures asks for `processes`; or one of its parameters names a server, for the
@@ -56,19 +57,19 @@ def needs_processes(item):
     return callspec is not None and any(map(_names_a_server, callspec.params.values()))
 
 
-def _names_a_server(value):
+def _names_a_server(value: Any) -> Any:
     if isinstance(value, str):
         is_fixture = value.endswith(("_database", "_server", "_url"))
         return (value.partition("_")[0] if is_fixture else value) in FAMILIES
     return isinstance(value, (tuple, list)) and any(map(_names_a_server, value))
 
 
-def allow_processes(is_given):
+def allow_processes(is_given: Any) -> None:
     """Let the test that runs next start processes, or fail if it does."""
     _Permission.is_given = is_given
 
 
-def start_process(command, *, parent_death_signal=signal.SIGKILL, **kwargs):
+def start_process(command: Any, *, parent_death_signal: Any = signal.SIGKILL, **kwargs: Any) -> Any:
     """Start a program that runs beside the tests, and return its `Popen`.
 
     It ends when the *thread* that started it does, however that ends.
@@ -81,7 +82,7 @@ def start_process(command, *, parent_death_signal=signal.SIGKILL, **kwargs):
     if not _Permission.is_given:
         pytest.fail("a test that starts processes asks for the fixture `processes`")
 
-    def prepare():
+    def prepare() -> None:
         end_with_parent(parent_death_signal)
         # A shell that runs the tests in the background ignores it, and so would the program.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -90,7 +91,7 @@ def start_process(command, *, parent_death_signal=signal.SIGKILL, **kwargs):
     return subprocess.Popen(command, preexec_fn=prepare, start_new_session=True, **kwargs)
 
 
-def end_with_parent(number):
+def end_with_parent(number: Any) -> None:
     """Let the system send this process a signal when the thread that started it ends.
 
     A change of user undoes it.
@@ -99,12 +100,12 @@ def end_with_parent(number):
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(number))
 
 
-def folder_prefix(name):
+def folder_prefix(name: Any) -> str:
     """Return how the names of temporary folders of this process begin."""
     return f"cliquet-{name}-{os.getpid()}-"
 
 
-def start_watchdog():
+def start_watchdog() -> Any:
     """Let nothing that this process starts from now on outlive it; return what stops the watchdog.
 
     Each process of the tests has its own: pytest, and each worker of pytest-xdist.
@@ -129,7 +130,7 @@ def start_watchdog():
     # A fork that does not become another program must not hold the pipe.
     os.register_at_fork(after_in_child=watchdog.stdin.close)
 
-    def stop():
+    def stop() -> None:
         # A fork that returns from here is not the process that is watched.
         if os.getpid() == owner:
             watchdog.communicate()
@@ -137,6 +138,6 @@ def start_watchdog():
     return stop
 
 
-def temporary_parents():
+def temporary_parents() -> list[Any]:
     """Return the folders in which temporary ones are made."""
     return [tempfile.gettempdir(), MEMORY_FOLDER]

@@ -15,13 +15,14 @@ import shutil
 import signal
 import sys
 import time
+from typing import Any
 
 # A process may start others while it is looked for: one more look, until nothing is found.
 MAX_LOOKS = 1000
 SECONDS_BETWEEN_LOOKS = 0.01
 
 
-def marked(mark):
+def marked(mark: Any) -> Any:
     """Return the ids of the living processes whose environment holds an entry."""
     found = []
     for name in os.listdir("/proc"):
@@ -32,12 +33,12 @@ def marked(mark):
     return found
 
 
-def _environment(name):
+def _environment(name: Any) -> Any:
     with open(f"/proc/{name}/environ", "rb") as file:
         return file.read()
 
 
-def kill_marked(mark):
+def kill_marked(mark: Any) -> None:
     for _ in range(MAX_LOOKS):
         pids = marked(mark)
         if not pids:
@@ -48,7 +49,7 @@ def kill_marked(mark):
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
-def main(mark, *patterns):
+def main(mark: Any, *patterns: Any) -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
     # Other systems tell nobody the environment of a process.

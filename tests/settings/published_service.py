@@ -1,5 +1,7 @@
 """The service of ``published.ini``: its ``main`` is the one of the published page."""
 
+from typing import Any
+
 from pyramid.authentication import BasicAuthAuthenticationPolicy
 from pyramid.config import Configurator
 
@@ -25,17 +27,17 @@ class Bucket(resource.ShareableResource):
 class BasicAuthPolicy(BasicAuthAuthenticationPolicy):
     """Another policy for the same credentials."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(lambda name, password, request: [])
 
-    def unauthenticated_userid(self, request):
+    def unauthenticated_userid(self, request: Any) -> Any:
         found = super().unauthenticated_userid(request)
         return found and f"custom-{found}"
 
     authenticated_userid = unauthenticated_userid
 
 
-def main(global_config, **settings):
+def main(global_config: Any, **settings: Any) -> Any:
     config = Configurator(settings=settings)
     cliquet.initialize(config, __version__)
     for cls in (Article, Mushroom, Bucket):

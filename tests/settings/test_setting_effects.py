@@ -1,6 +1,7 @@
 """What single settings change, as far as the tests of their features do not show it."""
 
 import threading
+from typing import Any
 
 import pytest
 import redis
@@ -15,7 +16,7 @@ AUTH = basic_auth("mat", "1")
 USER_ID = "9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"
 
 
-def post(client, user="mat"):
+def post(client: Any, user: str = "mat") -> Any:
     body = {"data": {"name": "cep"}}
     return client.post_json("/v0/mushrooms", body, headers=basic_auth(user, "1"), status=201)
 
@@ -26,7 +27,7 @@ def post(client, user="mat"):
 @pytest.mark.clause("B-21.39", "E-6.6")
 @pytest.mark.setting("heartbeat_timeout_seconds")
 @pytest.mark.parametrize(("seconds", "status"), [("0.05", 503), (None, 200)])
-def test_a_check_of_the_heartbeat_has_so_much_time(seconds, status):
+def test_a_check_of_the_heartbeat_has_so_much_time(seconds: str | None, status: int) -> None:
     done = threading.Event()
     settings = {} if seconds is None else {"heartbeat_timeout_seconds": seconds}
     app = make_app(settings=settings)
@@ -44,8 +45,8 @@ def test_a_check_of_the_heartbeat_has_so_much_time(seconds, status):
 @pytest.mark.clause("S-14.4")
 @pytest.mark.setting("tm.annotate_user")
 @pytest.mark.parametrize(("value", "user"), [("true", USER_ID), ("false", "")])
-def test_transactions_may_be_labelled_with_the_user(value, user):
-    def configure(config):
+def test_transactions_may_be_labelled_with_the_user(value: str, user: Any) -> None:
+    def configure(config: Any) -> None:
         service = Service(name="label", path="/label")
         service.add_view("GET", lambda request: {"user": request.tm.get().user.strip()})
         config.add_cornice_service(service)
@@ -60,8 +61,8 @@ def test_transactions_may_be_labelled_with_the_user(value, user):
 
 @pytest.mark.clause("B-21.34", "E-2.1")
 @pytest.mark.setting("cache_hosts", "cache_backend")
-def test_the_cache_in_memcached_is_on_the_hosts_of_the_setting(memcached_server):
-    def is_well(hosts):
+def test_the_cache_in_memcached_is_on_the_hosts_of_the_setting(memcached_server: str) -> None:
+    def is_well(hosts: Any) -> Any:
         settings = {"cache_backend": "cliquet.cache.memcached", "cache_hosts": hosts}
         app = make_app(settings=settings)
         try:
@@ -76,7 +77,7 @@ def test_the_cache_in_memcached_is_on_the_hosts_of_the_setting(memcached_server)
 @pytest.mark.clause("B-21.33")
 @pytest.mark.setting("cache_max_size_bytes")
 @pytest.mark.parametrize(("size", "first"), [("1000", None), ("15000", "x"), ("", "x")])
-def test_the_cache_in_memory_fills_so_many_bytes(size, first):
+def test_the_cache_in_memory_fills_so_many_bytes(size: str, first: str | None) -> None:
     cache = make_app(settings={"cache_max_size_bytes": size}).app.registry.cache
 
     cache.set("first", "x", 60)
@@ -95,7 +96,9 @@ def test_the_cache_in_memory_fills_so_many_bytes(size, first):
 @pytest.mark.parametrize(
     ("size", "seconds", "told"), [("1", "0.05", 1), ("2", "0.05", 2), ("1", "20", 2)]
 )
-def test_the_listener_has_so_many_connections(redis_url, size, seconds, told):
+def test_the_listener_has_so_many_connections(
+    redis_url: str, size: str, seconds: str, told: int
+) -> None:
     app = make_app(
         [Mushroom],
         settings={

@@ -5,9 +5,13 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
+from webtest import TestApp
 
 from cliquet.testing.web import make_app
 
@@ -17,13 +21,13 @@ RELEASE_SECONDS = 0.15
 on_each_component = pytest.mark.parametrize("component", COMPONENTS)
 
 
-def is_well(app, component):
+def is_well(app: TestApp, component: Any) -> Any:
     """Whether a request that needs the backend gets it."""
     return app.get("/v0/__heartbeat__", status="*").json[component]
 
 
 @contextlib.contextmanager
-def released_meanwhile(held):
+def released_meanwhile(held: Any) -> Iterator[None]:
     """Close an `ExitStack` while the block is under way."""
     timer = threading.Timer(RELEASE_SECONDS, held.close)
     timer.start()
@@ -37,11 +41,11 @@ def released_meanwhile(held):
 
 
 @pytest.fixture
-def service(postgresql_module_url, component):
+def service(postgresql_module_url: str, component: Any) -> Iterator[Any]:
     """Make a service with a backend in PostgreSQL, whose connections bear a name of their own."""
     backends = []
 
-    def make(**options):
+    def make(**options: Any) -> Any:
         name = f"test-{uuid.uuid4().hex}"
         settings = {
             f"{component}_backend": f"cliquet.{component}.postgresql",
@@ -61,7 +65,7 @@ def service(postgresql_module_url, component):
 
 
 @contextlib.contextmanager
-def taken(app, number):
+def taken(app: TestApp, number: Any) -> Iterator[Any]:
     """Hold connections of the pool, as other requests do."""
     with contextlib.ExitStack() as held:
         for _ in range(number):
@@ -70,12 +74,12 @@ def taken(app, number):
 
 
 @pytest.fixture
-def connections(postgresql_module_url):
+def connections(postgresql_module_url: str) -> Iterator[Any]:
     """Return the process ids of the server for the connections of a service."""
     with contextlib.closing(psycopg2.connect(postgresql_module_url)) as connection:
         connection.autocommit = True
 
-        def of(app):
+        def of(app: TestApp) -> set[Any]:
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT pid FROM pg_stat_activity WHERE application_name = %s",
@@ -86,7 +90,7 @@ def connections(postgresql_module_url):
         yield of
 
 
-def wait_for(number, connections, app):
+def wait_for(number: Any, connections: Any, app: TestApp) -> bool:
     """Wait until the server has so many connections of a service: it ends them by and by."""
     deadline = time.monotonic() + 10
     while len(connections(app)) != number and time.monotonic() < deadline:
@@ -98,7 +102,7 @@ def wait_for(number, connections, app):
 @pytest.mark.clause("S-12", "B-11.3")
 @pytest.mark.setting("storage_pool_size", "permission_pool_size", "cache_pool_size")
 @pytest.mark.parametrize("size", [1, 2])
-def test_the_pool_keeps_so_many_connections_open(service, connections, size):
+def test_the_pool_keeps_so_many_connections_open(service: Any, connections: Any, size: int) -> None:
     app = service(pool_size=str(size), max_overflow="3")
 
     with taken(app, 3):
@@ -112,7 +116,9 @@ def test_the_pool_keeps_so_many_connections_open(service, connections, size):
 @pytest.mark.clause("S-12", "B-11.3")
 @pytest.mark.setting("{component}_max_overflow")
 @pytest.mark.parametrize(("overflow", "expected"), [("1", False), ("2", True), ("-1", True)])
-def test_a_busy_service_opens_so_many_connections_more(service, component, overflow, expected):
+def test_a_busy_service_opens_so_many_connections_more(
+    service: Any, component: Any, overflow: str, expected: bool
+) -> None:
     app = service(pool_size="1", max_overflow=overflow, pool_timeout="0.05")
 
     with taken(app, 2):
@@ -123,7 +129,9 @@ def test_a_busy_service_opens_so_many_connections_more(service, component, overf
 @pytest.mark.clause("S-12", "S-12.5", "B-11.3")
 @pytest.mark.setting("{component}_pool_timeout")
 @pytest.mark.parametrize(("seconds", "expected"), [("0.05", False), ("20", True)])
-def test_a_request_waits_so_long_for_a_connection(service, component, seconds, expected):
+def test_a_request_waits_so_long_for_a_connection(
+    service: Any, component: Any, seconds: str, expected: bool
+) -> None:
     app = service(pool_size="1", max_overflow="0", pool_timeout=seconds)
 
     with taken(app, 1) as held, released_meanwhile(held):
@@ -134,7 +142,9 @@ def test_a_request_waits_so_long_for_a_connection(service, component, seconds, e
 @pytest.mark.clause("S-12", "S-12.5", "B-11.12")
 @pytest.mark.setting("{component}_max_backlog")
 @pytest.mark.parametrize(("backlog", "expected"), [("0", False), ("1", True)])
-def test_so_many_requests_wait_for_a_connection(service, component, backlog, expected):
+def test_so_many_requests_wait_for_a_connection(
+    service: Any, component: Any, backlog: str, expected: bool
+) -> None:
     app = service(pool_size="1", max_overflow="0", max_backlog=backlog)
 
     with taken(app, 1) as held, released_meanwhile(held):
@@ -145,10 +155,10 @@ def test_so_many_requests_wait_for_a_connection(service, component, backlog, exp
 @pytest.mark.clause("S-12", "B-11.3")
 @pytest.mark.setting("{component}_pool_recycle")
 @pytest.mark.parametrize(("seconds", "is_kept"), [("0", False), ("3600", True)])
-def test_connections_of_that_age_are_replaced(service, seconds, is_kept):
+def test_connections_of_that_age_are_replaced(service: Any, seconds: str, is_kept: bool) -> None:
     app = service(pool_size="1", pool_recycle=seconds)
 
-    def process():
+    def process() -> Any:
         with app.backend.client.autocommit() as session:
             return session.execute("SELECT pg_backend_pid()").fetchone()
 
@@ -161,7 +171,9 @@ def test_connections_of_that_age_are_replaced(service, seconds, is_kept):
 @pytest.mark.parametrize(
     ("name", "kept"), [("sqlalchemy.pool.NullPool", 0), ("sqlalchemy.pool.QueuePool", 1)]
 )
-def test_another_class_of_pool_keeps_what_it_likes(service, connections, name, kept):
+def test_another_class_of_pool_keeps_what_it_likes(
+    service: Any, connections: Any, name: str, kept: int
+) -> None:
     app = service(poolclass=name)
 
     with taken(app, 1):
@@ -177,7 +189,9 @@ def test_another_class_of_pool_keeps_what_it_likes(service, connections, name, k
 @pytest.mark.clause("S-13.2", "B-10.4")
 @pytest.mark.setting("storage_pool_size", "permission_pool_size", "cache_pool_size")
 @pytest.mark.parametrize(("size", "expected"), [("1", False), ("2", True)])
-def test_redis_has_so_many_connections(redis_url, component, size, expected):
+def test_redis_has_so_many_connections(
+    redis_url: str, component: Any, size: str, expected: bool
+) -> None:
     app = redis_service(redis_url, component, pool_size=size, pool_timeout="0.05")
 
     with getattr(app.app.registry, component)._client.client():
@@ -188,7 +202,9 @@ def test_redis_has_so_many_connections(redis_url, component, size, expected):
 @pytest.mark.clause("S-13.2", "B-10.4", "B-21.35")
 @pytest.mark.setting("{component}_pool_timeout")
 @pytest.mark.parametrize(("seconds", "expected"), [("0.05", False), ("20", True)])
-def test_a_request_waits_so_long_for_redis(redis_url, component, seconds, expected):
+def test_a_request_waits_so_long_for_redis(
+    redis_url: str, component: Any, seconds: str, expected: bool
+) -> None:
     app = redis_service(redis_url, component, pool_size="1", pool_timeout=seconds)
 
     with contextlib.ExitStack() as held:
@@ -197,7 +213,7 @@ def test_a_request_waits_so_long_for_redis(redis_url, component, seconds, expect
             assert is_well(app, component) is expected
 
 
-def redis_service(url, component, **options):
+def redis_service(url: Any, component: Any, **options: Any) -> TestApp:
     return make_app(
         settings={
             f"{component}_backend": f"cliquet.{component}.redis",
@@ -216,7 +232,9 @@ def redis_service(url, component, **options):
     "storage_busy_timeout_seconds", "permission_busy_timeout_seconds", "cache_busy_timeout_seconds"
 )
 @pytest.mark.parametrize(("seconds", "expected"), [("0.05", False), ("20", True)])
-def test_a_request_waits_so_long_for_the_lock_of_the_file(tmp_path, component, seconds, expected):
+def test_a_request_waits_so_long_for_the_lock_of_the_file(
+    tmp_path: Path, component: Any, seconds: str, expected: bool
+) -> None:
     file = tmp_path / "data.db"
     app = make_app(
         settings={

@@ -17,7 +17,7 @@ def marked() -> dict[str, set[str]]:
     """The tests that bear the mark of each setting."""
     sys.path.insert(0, str(ROOT / "docs" / "_ext"))
     try:
-        import clause_marks  # type: ignore[import-not-found]
+        import clause_marks
     finally:
         sys.path.pop(0)
     found: dict[str, set[str]] = clause_marks.collect(ROOT, "setting")

@@ -1,19 +1,21 @@
 """Names that nobody knows, and the known ones that they resemble."""
 
+from typing import Any
+
 import pytest
 
 from cliquet.settings import DEFAULT_SETTINGS, resolve
 from cliquet.settings.unknown import UnknownSetting, find_unknown, nearest_name
 
 
-def unknown(settings, defaults=None, previous=None):
+def unknown(settings: Any, defaults: Any = None, previous: Any = None) -> Any:
     defaults = {**DEFAULT_SETTINGS, **(defaults or {})}
     resolution = resolve(settings, defaults, project_name="shop", environment={}, previous=previous)
     return find_unknown(resolution)
 
 
 @pytest.mark.clause("E-7.2")
-def test_unknown_names_of_the_library_are_found_with_the_nearest():
+def test_unknown_names_of_the_library_are_found_with_the_nearest() -> None:
     assert unknown({"cliquet.paginate_bye": "1", "cliquet.zzz": "1", "cliquet.readonly": "1"}) == [
         UnknownSetting("cliquet.paginate_bye", "cliquet.paginate_by"),
         UnknownSetting("cliquet.zzz", None),
@@ -21,7 +23,7 @@ def test_unknown_names_of_the_library_are_found_with_the_nearest():
 
 
 @pytest.mark.clause("E-7.2")
-def test_names_of_the_project_are_found_when_they_resemble_a_known_one():
+def test_names_of_the_project_are_found_when_they_resemble_a_known_one() -> None:
     settings = {
         "shop.storag_url": "1",
         "shop.basket_size": "1",
@@ -36,12 +38,12 @@ def test_names_of_the_project_are_found_when_they_resemble_a_known_one():
 
 
 @pytest.mark.clause("E-7.2")
-def test_names_without_prefix_belong_to_anybody():
+def test_names_without_prefix_belong_to_anybody() -> None:
     assert unknown({"paginate_bye": "1", "pyramid.paginate_by": "1"}) == []
 
 
 @pytest.mark.clause("E-7.2", "S-1.12")
-def test_names_that_an_application_or_a_plugin_declares_are_known():
+def test_names_that_an_application_or_a_plugin_declares_are_known() -> None:
     settings = {"cliquet.basket": "1", "cliquet.shelf": "2"}
     first = resolve(settings, {"basket": 0}, project_name="shop", environment={})
 
@@ -69,7 +71,7 @@ def test_names_that_an_application_or_a_plugin_declares_are_known():
         ("", None),
     ],
 )
-def test_the_nearest_name_may_be_of_a_family(given, nearest):
+def test_the_nearest_name_may_be_of_a_family(given: str, nearest: str | None) -> None:
     assert nearest_name(given) == nearest
 
 
@@ -81,5 +83,5 @@ def test_the_nearest_name_may_be_of_a_family(given, nearest):
         ("cliquet.y", "unknown setting cliquet.x; did you mean cliquet.y?"),
     ],
 )
-def test_an_unknown_setting_is_told_in_words(nearest, text):
+def test_an_unknown_setting_is_told_in_words(nearest: str | None, text: str) -> None:
     assert str(UnknownSetting("cliquet.x", nearest)) == text

@@ -1,11 +1,13 @@
 """Loops of the storages that others keep from ending, by what they do meanwhile: they end."""
 
 import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from cliquet.storage import postgresql
+from cliquet.storage import StorageBase, postgresql
 from cliquet.storage import redis as redis_module
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.storage.common import HOME, create
@@ -17,7 +19,7 @@ VANISHING = (
 
 
 @pytest.fixture
-def storage(postgresql_url):
+def storage(postgresql_url: str) -> Iterator[Any]:
     """A storage whose rows of collections vanish, as if somebody purged them each time."""
     config = SimpleNamespace(get_settings=lambda: {"storage_url": postgresql_url})
     storage = postgresql.load_from_config(config)
@@ -32,11 +34,11 @@ def storage(postgresql_url):
     storage.client.dispose()
 
 
-def outcome_of(function):
+def outcome_of(function: Any) -> Any:
     """Return what a function raises, within a time that it does not need."""
     outcomes = []
 
-    def run():
+    def run() -> None:
         try:
             outcomes.append(function())
         except BackendError as error:
@@ -49,7 +51,7 @@ def outcome_of(function):
     return outcomes[0]
 
 
-def judge(storage, operation):
+def judge(storage: Any, operation: Any) -> Any:
     return lambda: storage.atomic(lambda: operation(storage), **HOME)
 
 
@@ -65,7 +67,9 @@ def judge(storage, operation):
     ],
     ids=["update", "delete", "timestamp", "get under the lock", "list under the lock"],
 )
-def test_what_others_undo_is_attempted_so_often_and_may_be_run_again(storage, operation):
+def test_what_others_undo_is_attempted_so_often_and_may_be_run_again(
+    storage: StorageBase, operation: Any
+) -> None:
     error = outcome_of(lambda: operation(storage))
 
     assert isinstance(error, BackendError)
@@ -73,7 +77,7 @@ def test_what_others_undo_is_attempted_so_often_and_may_be_run_again(storage, op
 
 
 @pytest.mark.clause("B-2.2", "B-22.3")
-def test_redis_makes_an_index_so_often(redis_url, monkeypatch):
+def test_redis_makes_an_index_so_often(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"storage_url": redis_url, "storage_pool_size": 5}
     storage = redis_module.load_from_config(SimpleNamespace(get_settings=lambda: settings))
     create(storage, phone=1)

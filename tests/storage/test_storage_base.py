@@ -1,4 +1,5 @@
 import inspect
+from typing import Any
 
 import pytest
 
@@ -28,13 +29,13 @@ from cliquet.storage.memory import Storage
         ("count_all", ("c", "p")),
     ],
 )
-def test_the_base_implements_nothing(method, arguments):
+def test_the_base_implements_nothing(method: str, arguments: Any) -> None:
     with pytest.raises(NotImplementedError):
         getattr(StorageBase(), method)(*arguments)
 
 
 @pytest.mark.clause("B-3.2")
-def test_the_default_generator_makes_uuids():
+def test_the_default_generator_makes_uuids() -> None:
     assert isinstance(StorageBase.id_generator, UUID4)
 
 
@@ -60,7 +61,9 @@ QUERY = ["filters", "sorting", "pagination_rules", "limit", "include_deleted"]
         ("get_all", [*PLACE, *QUERY, *MARKED, "auth"]),
     ],
 )
-def test_parameters_have_the_documented_names_and_order(backend, method, names):
+def test_parameters_have_the_documented_names_and_order(
+    backend: Any, method: str, names: list[Any]
+) -> None:
     parameters = inspect.signature(getattr(backend, method)).parameters.values()
 
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -68,12 +71,12 @@ def test_parameters_have_the_documented_names_and_order(backend, method, names):
 
 
 @pytest.mark.clause("X-24")
-def test_a_backend_without_transactions_runs_the_operation():
+def test_a_backend_without_transactions_runs_the_operation() -> None:
     assert StorageBase().atomic(lambda: "result", collection_id="c", parent_id="p") == "result"
 
 
 @pytest.mark.clause("P-29.1", "B-1.1", "B-1.9", "B-2.1")
-def test_the_names_of_the_package():
+def test_the_names_of_the_package() -> None:
     assert storage_package.DEFAULT_ID_FIELD == "id"
     assert storage_package.DEFAULT_MODIFIED_FIELD == "last_modified"
     assert storage_package.DEFAULT_DELETED_FIELD == "deleted"
@@ -84,7 +87,7 @@ def test_the_names_of_the_package():
 
 
 @pytest.mark.clause("B-1.10", "B-21.15")
-def test_the_operators_and_their_values():
+def test_the_operators_and_their_values() -> None:
     assert {member.name: member.value for member in storage_package.COMPARISON} == {
         "LT": "<",
         "MIN": ">=",

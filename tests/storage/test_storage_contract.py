@@ -1,5 +1,7 @@
 """The storage in memory passes the contract."""
 
+from typing import Any
+
 import pytest
 
 from cliquet.storage.memory import Storage
@@ -8,5 +10,5 @@ from cliquet.testing.storage import StorageContract
 
 class TestMemoryStorage(StorageContract):
     @pytest.fixture
-    def storage(self):
+    def storage(self) -> Any:
         return Storage()

@@ -4,7 +4,7 @@ from cliquet.storage import exceptions
 
 
 @pytest.mark.clause("B-2.1", "B-2.3", "B-2.4", "B-21.7", "P-29.2")
-def test_the_tree_of_exceptions():
+def test_the_tree_of_exceptions() -> None:
     assert exceptions.BackendError.__bases__ == (Exception,)
     assert exceptions.ReadonlyError.__bases__ == (exceptions.BackendError,)
     assert exceptions.RecordNotFoundError.__bases__ == (Exception,)
@@ -14,7 +14,7 @@ def test_the_tree_of_exceptions():
 
 
 @pytest.mark.clause("B-2.2", "P-29.2")
-def test_a_backend_error_says_what_the_driver_said():
+def test_a_backend_error_says_what_the_driver_said() -> None:
     original = ValueError("Pool Error")
 
     error = exceptions.BackendError(original)
@@ -25,7 +25,7 @@ def test_a_backend_error_says_what_the_driver_said():
 
 
 @pytest.mark.clause("B-2.2", "P-29.2")
-def test_the_message_of_a_backend_error_can_be_given():
+def test_the_message_of_a_backend_error_can_be_given() -> None:
     error = exceptions.BackendError(ValueError("Pool Error"), message="No room.")
 
     assert str(error) == "No room."
@@ -34,7 +34,7 @@ def test_the_message_of_a_backend_error_can_be_given():
 
 
 @pytest.mark.clause("B-2.4", "P-29.2")
-def test_a_unicity_error_names_the_field_and_the_record():
+def test_a_unicity_error_names_the_field_and_the_record() -> None:
     record = {"id": "mine", "phone": "1"}
 
     error = exceptions.UnicityError("phone", record)

@@ -8,18 +8,18 @@ from cliquet.storage.generators import UUID4, Generator
 
 
 class Sequential(Generator):
-    def __call__(self):
+    def __call__(self) -> str:
         return "id-1"
 
 
 @pytest.mark.clause("P-18.1", "B-8.1", "B-8.3")
-def test_the_base_class_makes_no_id():
+def test_the_base_class_makes_no_id() -> None:
     with pytest.raises(NotImplementedError):
         Generator()
 
 
 @pytest.mark.clause("P-18.1", "B-8.1")
-def test_a_generator_keeps_its_configuration():
+def test_a_generator_keeps_its_configuration() -> None:
     config = object()
 
     assert Sequential(config).config is config
@@ -44,15 +44,15 @@ def test_a_generator_keeps_its_configuration():
         ("a" * 500, True),
     ],
 )
-def test_the_default_pattern_accepts_ascii_words(record_id, accepted):
+def test_the_default_pattern_accepts_ascii_words(record_id: str, accepted: bool) -> None:
     assert bool(Sequential().match(record_id)) is accepted
     assert Generator.regexp == r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$"
 
 
 @pytest.mark.clause("P-18.2", "B-8.3", "S-6.3")
-def test_a_generator_whose_ids_do_not_match_is_refused():
+def test_a_generator_whose_ids_do_not_match_is_refused() -> None:
     class Stars(Generator):
-        def __call__(self):
+        def __call__(self) -> str:
             return "*" * 80
 
     with pytest.raises(AssertionError, match=r"^Generated record id does comply with regexp\.$"):
@@ -60,7 +60,7 @@ def test_a_generator_whose_ids_do_not_match_is_refused():
 
 
 @pytest.mark.clause("B-8.3")
-def test_the_check_survives_optimised_mode():
+def test_the_check_survives_optimised_mode() -> None:
     code = (
         "from cliquet.storage.generators import Generator\n"
         "class Stars(Generator):\n"
@@ -75,11 +75,11 @@ def test_the_check_survives_optimised_mode():
 
 
 @pytest.mark.clause("P-18.1")
-def test_a_subclass_has_its_own_pattern():
+def test_a_subclass_has_its_own_pattern() -> None:
     class Digits(Generator):
         regexp = "[0-9]+"
 
-        def __call__(self):
+        def __call__(self) -> str:
             return "42"
 
     assert Digits().match("7")
@@ -87,7 +87,7 @@ def test_a_subclass_has_its_own_pattern():
 
 
 @pytest.mark.clause("P-18.3", "B-8.4")
-def test_uuids_are_random_lower_case_and_hyphenated():
+def test_uuids_are_random_lower_case_and_hyphenated() -> None:
     made = {UUID4()() for _ in range(50)}
 
     assert len(made) == 50
@@ -108,5 +108,5 @@ def test_uuids_are_random_lower_case_and_hyphenated():
         ("472be9ec-26fe-461b-8282-9c4e4b207ab", False),
     ],
 )
-def test_uuids_of_any_version_are_accepted(record_id, accepted):
+def test_uuids_of_any_version_are_accepted(record_id: str, accepted: bool) -> None:
     assert bool(UUID4().match(record_id)) is accepted

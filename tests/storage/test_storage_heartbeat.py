@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,46 +15,46 @@ PLACE = {"collection_id": "__heartbeat__", "parent_id": "__heartbeat__"}
 class Spy(Storage):
     """Notes the calls, and fails in the methods named."""
 
-    def __init__(self, *failing):
+    def __init__(self, *failing: Any) -> None:
         super().__init__()
         self.calls = []
         self.failing = failing
 
-    def _note(self, name, options):
+    def _note(self, name: Any, options: Any) -> None:
         self.calls.append((name, options))
         if name in self.failing:
             raise BackendError(ValueError("down"))
 
-    def get_all(self, **options):
+    def get_all(self, **options: Any) -> Any:
         self._note("get_all", options)
         return super().get_all(**options)
 
-    def create(self, **options):
+    def create(self, **options: Any) -> Any:
         self._note("create", options)
         return super().create(**options)
 
-    def delete(self, **options):
+    def delete(self, **options: Any) -> Any:
         self._note("delete", options)
         return super().delete(**options)
 
-    def delete_all(self, **options):
+    def delete_all(self, **options: Any) -> Any:
         self._note("delete_all", options)
         return super().delete_all(**options)
 
     @property
-    def names(self):
+    def names(self) -> list[Any]:
         return [name for name, _ in self.calls]
 
 
 @pytest.fixture
-def request_():
+def request_() -> Any:
     registry = SimpleNamespace(settings={"readonly": False})
     return SimpleNamespace(registry=registry, headers={"Authorization": "Basic bWF0OjE="})
 
 
 @pytest.fixture
-def draw(monkeypatch):
-    def set_draw(value):
+def draw(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def set_draw(value: Any) -> None:
         monkeypatch.setattr(storage_package, "random", SimpleNamespace(random=lambda: value))
 
     return set_draw
@@ -63,7 +64,9 @@ def draw(monkeypatch):
 @pytest.mark.parametrize(
     ("value", "names"), [(DELETES, ["delete_all"]), (CREATES, ["create", "delete"])]
 )
-def test_the_draw_decides_what_is_tried(request_, draw, value, names):
+def test_the_draw_decides_what_is_tried(
+    request_: Any, draw: Any, value: Any, names: list[Any]
+) -> None:
     draw(value)
     storage = Spy()
 
@@ -76,7 +79,7 @@ def test_the_draw_decides_what_is_tried(request_, draw, value, names):
 
 
 @pytest.mark.clause("B-17.3", "P-6.5")
-def test_the_record_written_has_one_true_field(request_, draw):
+def test_the_record_written_has_one_true_field(request_: Any, draw: Any) -> None:
     draw(CREATES)
     storage = Spy()
 
@@ -87,7 +90,7 @@ def test_the_record_written_has_one_true_field(request_, draw):
 
 @pytest.mark.clause("B-17.2", "B-17.4", "P-6.5")
 @pytest.mark.parametrize("readonly", [True, "true", "1"])
-def test_a_read_only_service_only_reads(request_, draw, readonly):
+def test_a_read_only_service_only_reads(request_: Any, draw: Any, readonly: bool | str) -> None:
     draw(CREATES)
     request_.registry.settings["readonly"] = readonly
     storage = Spy()
@@ -98,7 +101,7 @@ def test_a_read_only_service_only_reads(request_, draw, readonly):
 
 
 @pytest.mark.clause("B-17.4")
-def test_the_setting_is_read_at_each_call(request_, draw):
+def test_the_setting_is_read_at_each_call(request_: Any, draw: Any) -> None:
     draw(DELETES)
     storage = Spy()
     ping = heartbeat(storage)
@@ -123,8 +126,13 @@ def test_the_setting_is_read_at_each_call(request_, draw):
     ],
 )
 def test_a_failure_is_logged_and_answered_false(
-    request_, draw, monkeypatch, failing, value, readonly
-):
+    request_: Any,
+    draw: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: str,
+    value: Any,
+    readonly: bool,
+) -> None:
     draw(value)
     request_.registry.settings["readonly"] = readonly
     logged = []
@@ -136,7 +144,7 @@ def test_a_failure_is_logged_and_answered_false(
 
 
 @pytest.mark.clause("B-17.1")
-def test_a_request_that_cannot_be_read_is_answered_false(monkeypatch):
+def test_a_request_that_cannot_be_read_is_answered_false(monkeypatch: pytest.MonkeyPatch) -> None:
     logged = []
     monkeypatch.setattr(storage_package, "logger", SimpleNamespace(exception=logged.append))
 
@@ -146,7 +154,7 @@ def test_a_request_that_cannot_be_read_is_answered_false(monkeypatch):
 
 @pytest.mark.clause("B-22.30", "B-17.7", "B-21.39", "H-3.13")
 @pytest.mark.parametrize("value", [DELETES, CREATES])
-def test_a_hundred_heartbeats_leave_no_trace(request_, draw, value):
+def test_a_hundred_heartbeats_leave_no_trace(request_: Any, draw: Any, value: Any) -> None:
     storage = Storage()
     storage.create("mushroom", "alice", {"id": "mine"})
     before = storage.collection_timestamp("mushroom", "alice")
@@ -154,26 +162,26 @@ def test_a_hundred_heartbeats_leave_no_trace(request_, draw, value):
 
     assert all(heartbeat(storage)(request_) for _ in range(100))
 
-    assert storage.get_all(**PLACE, include_deleted=True) == ([], 0)
+    assert storage.get_all(**PLACE, include_deleted=True) == ([], 0)  # type: ignore[arg-type]
     assert storage.collection_timestamp("mushroom", "alice") == before
     assert storage.count_all("mushroom", "alice") == 1
 
 
 @pytest.mark.clause("B-22.30", "B-21.39")
-def test_records_left_by_a_process_that_died_are_erased(request_, draw):
+def test_records_left_by_a_process_that_died_are_erased(request_: Any, draw: Any) -> None:
     draw(DELETES)
     storage = Storage()
-    storage.create(**PLACE, record={"__heartbeat__": True})
+    storage.create(**PLACE, record={"__heartbeat__": True})  # type: ignore[arg-type]
 
     heartbeat(storage)(request_)
 
-    assert storage.get_all(**PLACE, include_deleted=True) == ([], 0)
+    assert storage.get_all(**PLACE, include_deleted=True) == ([], 0)  # type: ignore[arg-type]
 
 
 @pytest.mark.clause("B-17.7")
-def test_the_record_may_be_deleted_by_another_process(request_, draw):
+def test_the_record_may_be_deleted_by_another_process(request_: Any, draw: Any) -> None:
     class Emptied(Storage):
-        def delete(self, **options):
+        def delete(self, **options: Any) -> None:
             raise RecordNotFoundError(options["object_id"])
 
     draw(CREATES)

@@ -2,7 +2,10 @@
 
 import logging
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import colander
 import pytest
@@ -29,18 +32,18 @@ class Mushroom(resource.UserResource):
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
-def backend(request, tmp_path):
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     """Settings of an empty database, and a function that makes storages on it."""
     if request.param == "postgresql":
         url = request.getfixturevalue("postgresql_url")
         module = postgresql
     else:
         url = f"sqlite:///{tmp_path}/data.db"
-        module = sqlite
+        module = sqlite  # type: ignore[misc]
     settings = {"storage_backend": module.__name__, "storage_url": url}
     made = []
 
-    def make(**fields):
+    def make(**fields: Any) -> Any:
         storage = module.load_from_config(SimpleNamespace(get_settings=lambda: settings))
         for collection_id, names in fields.items():
             storage.declare_indexes(collection_id, names)
@@ -52,17 +55,17 @@ def backend(request, tmp_path):
         storage.client.dispose()
 
 
-def indexes(storage):
+def indexes(storage: Any) -> set[Any]:
     with storage.client.connect(readonly=True) as session:
         return set(storage._indexes.existing(session))
 
 
-def plan(storage, **options):
+def plan(storage: Any, **options: Any) -> Any:
     """Return the plan of a listing."""
     statements = []
     read = storage._reader.rows
 
-    def rows(text, parameters, key):
+    def rows(text: Any, parameters: Any, key: Any) -> Any:
         statements.append((text, parameters))
         return read(text, parameters, key)
 
@@ -81,7 +84,7 @@ def plan(storage, **options):
 
 
 @pytest.mark.clause("E-1.3", "E-7.2")
-def test_to_ask_what_is_missing_makes_no_file(tmp_path):
+def test_to_ask_what_is_missing_makes_no_file(tmp_path: Path) -> None:
     settings = {"storage_url": f"sqlite:///{tmp_path}/data.db"}
     storage = sqlite.load_from_config(SimpleNamespace(get_settings=lambda: settings))
     storage.declare_indexes("mushroom", ["rank"])
@@ -93,7 +96,7 @@ def test_to_ask_what_is_missing_makes_no_file(tmp_path):
 
 
 @pytest.mark.clause("E-10.2")
-def test_migration_makes_what_is_declared_and_drops_what_is_not(backend):
+def test_migration_makes_what_is_declared_and_drops_what_is_not(backend: Any) -> None:
     first = backend.make(mushroom=["rank", "code"], moss=["rank"])
     first.initialize_schema()
     create(first, rank=1)
@@ -113,7 +116,7 @@ def test_migration_makes_what_is_declared_and_drops_what_is_not(backend):
 
 
 @pytest.mark.clause("E-10.2")
-def test_migration_says_what_it_does(backend):
+def test_migration_says_what_it_does(backend: Any) -> None:
     backend.make(mushroom=["rank"]).initialize_schema()
     storage = backend.make(mushroom=["habitat"])
 
@@ -126,7 +129,7 @@ def test_migration_says_what_it_does(backend):
 
 @pytest.mark.clause("E-10.3", "E-10.1")
 @pytest.mark.parametrize("field", ["rank", "origin.country", HOSTILE])
-def test_equality_ranges_and_sorting_use_the_index(backend, field):
+def test_equality_ranges_and_sorting_use_the_index(backend: Any, field: Any) -> None:
     storage = backend.make(mushroom=[field])
     storage.initialize_schema()
     parent, _, child = field.partition(".")
@@ -148,7 +151,7 @@ def test_equality_ranges_and_sorting_use_the_index(backend, field):
 
 
 @pytest.mark.clause("E-10.2")
-def test_writers_are_not_blocked_meanwhile(postgresql_url):
+def test_writers_are_not_blocked_meanwhile(postgresql_url: str) -> None:
     settings = {"storage_url": postgresql_url}
     storage = postgresql.load_from_config(SimpleNamespace(get_settings=lambda: settings))
     storage.initialize_schema()
@@ -158,7 +161,7 @@ def test_writers_are_not_blocked_meanwhile(postgresql_url):
     done = threading.Event()
     written = []
 
-    def write():
+    def write() -> None:
         while not done.is_set():
             written.append(create(storage, rank=-1))
 
@@ -176,7 +179,7 @@ def test_writers_are_not_blocked_meanwhile(postgresql_url):
 
 
 @pytest.mark.clause("E-10.2")
-def test_what_an_interrupted_creation_left_is_made_again(postgresql_url):
+def test_what_an_interrupted_creation_left_is_made_again(postgresql_url: str) -> None:
     settings = {"storage_url": postgresql_url}
     storage = postgresql.load_from_config(SimpleNamespace(get_settings=lambda: settings))
     storage.declare_indexes("mushroom", ["rank"])
@@ -196,7 +199,9 @@ def test_what_an_interrupted_creation_left_is_made_again(postgresql_url):
 
 
 @pytest.mark.clause("E-10.2", "E-10.1")
-def test_a_service_says_at_its_start_what_is_missing(backend, caplog):
+def test_a_service_says_at_its_start_what_is_missing(
+    backend: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     backend.make().initialize_schema()
 
     with caplog.at_level(logging.WARNING):
@@ -213,7 +218,7 @@ def test_a_service_says_at_its_start_what_is_missing(backend, caplog):
 
 
 @pytest.mark.clause("E-10.2")
-def test_a_service_starts_while_the_server_is_down(caplog):
+def test_a_service_starts_while_the_server_is_down(caplog: pytest.LogCaptureFixture) -> None:
     settings = {
         "storage_backend": "cliquet.storage.postgresql",
         "storage_url": "postgresql://localhost:1/nowhere",
@@ -223,7 +228,7 @@ def test_a_service_starts_while_the_server_is_down(caplog):
 
 
 @pytest.mark.clause("E-10.2")
-def test_memory_ignores_the_option():
+def test_memory_ignores_the_option() -> None:
     storage = memory.Storage()
     storage.declare_indexes("mushroom", ["rank"])
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ CUTS = VALUES | st.just(MISSING)
 
 
 @st.composite
-def collections(draw):
+def collections(draw: Any) -> list[Any]:
     """Draw entries, of which some lack the field ``x`` and some are tombstones."""
     contents = draw(
         st.lists(st.none() | st.fixed_dictionaries({}, optional={"x": VALUES}), max_size=8)
@@ -29,14 +31,14 @@ def collections(draw):
     return [Entry(f"id{n}", 1000 + n // 2, data) for n, data in enumerate(contents)]
 
 
-def cut(entries, operator, value, sorting):
+def cut(entries: Any, operator: Any, value: Any, sorting: Any) -> Any:
     rules = [[Filter("x", value, operator)]]
     return evaluation.page(entries, NAMES, sorting=sorting, pagination_rules=rules, limit=None)
 
 
 @pytest.mark.clause("B-6.20", "B-21.12", "X-16")
 @given(collections(), CUTS)
-def test_any_value_cuts_the_sorted_list_in_two(entries, value):
+def test_any_value_cuts_the_sorted_list_in_two(entries: Any, value: Any) -> None:
     sorting = [Sort("x", 1), Sort("id", 1)]
     ordered = evaluation.apply_sorting(entries, sorting, NAMES)
 
@@ -52,7 +54,7 @@ def test_any_value_cuts_the_sorted_list_in_two(entries, value):
 
 @pytest.mark.clause("B-6.19")
 @given(collections())
-def test_descending_is_the_reverse_of_ascending(entries):
+def test_descending_is_the_reverse_of_ascending(entries: Any) -> None:
     ascending = evaluation.apply_sorting(entries, [Sort("x", 1), Sort("id", 1)], NAMES)
     descending = evaluation.apply_sorting(entries, [Sort("x", -1), Sort("id", -1)], NAMES)
 
@@ -61,8 +63,8 @@ def test_descending_is_the_reverse_of_ascending(entries):
 
 @pytest.mark.clause("B-6.14", "X-16")
 @given(collections(), VALUES)
-def test_opposite_filters_share_the_entries_out(entries, value):
-    def kept(operator, operand):
+def test_opposite_filters_share_the_entries_out(entries: Any, value: Any) -> None:
+    def kept(operator: Any, operand: Any) -> Any:
         return evaluation.apply_filters(entries, [Filter("x", operand, operator)], NAMES)
 
     equal, different = kept(COMPARISON.EQ, value), kept(COMPARISON.NOT, value)
@@ -78,14 +80,14 @@ def test_opposite_filters_share_the_entries_out(entries, value):
 @pytest.mark.clause("B-1.4", "B-3.11")
 @pytest.mark.parametrize("names", [NAMES, Names("uid", "rev", "gone")])
 @pytest.mark.parametrize("data", [None, {}, {"n": [1]}, {"deleted": True, "n": 1}])
-def test_an_entry_is_read_back_as_it_was_written(names, data):
+def test_an_entry_is_read_back_as_it_was_written(names: Any, data: Any) -> None:
     entry = Entry("mine", 12, data)
 
     assert Entry.from_record(entry.to_record(names), names) == entry
 
 
 @pytest.mark.clause("B-22.8")
-def test_a_record_made_from_an_entry_shares_nothing_with_it():
+def test_a_record_made_from_an_entry_shares_nothing_with_it() -> None:
     entry = Entry("mine", 12, {"deep": {"tags": ["a"]}})
 
     entry.to_record(NAMES)["deep"]["tags"].append("b")
@@ -94,7 +96,7 @@ def test_a_record_made_from_an_entry_shares_nothing_with_it():
 
 
 @pytest.mark.clause("B-6.10")
-def test_a_field_named_like_the_mark_does_not_make_a_live_record_deleted():
+def test_a_field_named_like_the_mark_does_not_make_a_live_record_deleted() -> None:
     entry = Entry("mine", 12, {"deleted": True})
 
     deleted = [Filter("deleted", True, COMPARISON.EQ)]

@@ -3,13 +3,14 @@
 import gc
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cliquet import utils
-from cliquet.storage import memory
+from cliquet.storage import StorageBase, memory
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
 from cliquet.storage.memory import collection
 from cliquet.storage.query import Sort
@@ -26,12 +27,12 @@ from cliquet.testing.transactions import request_transaction
 
 
 @pytest.fixture
-def storage():
+def storage() -> Any:
     return memory.Storage()
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Stop the clock; the test moves it."""
     clock = SimpleNamespace(now=1_448_000_000_000)
     monkeypatch.setattr(utils, "msec_time", lambda: clock.now)
@@ -39,7 +40,7 @@ def clock(monkeypatch):
 
 
 @pytest.mark.clause("B-9.1", "B-3.10", "S-11.1")
-def test_each_storage_made_from_a_configuration_is_empty():
+def test_each_storage_made_from_a_configuration_is_empty() -> None:
     config = SimpleNamespace(get_settings=dict)
     first = memory.load_from_config(config)
     create(first)
@@ -51,7 +52,9 @@ def test_each_storage_made_from_a_configuration_is_empty():
 
 
 @pytest.mark.clause("B-4.4", "B-4.6", "P-35.19")
-def test_timestamps_come_from_the_clock_of_the_application(storage, clock):
+def test_timestamps_come_from_the_clock_of_the_application(
+    storage: StorageBase, clock: Any
+) -> None:
     first = create(storage)
     clock.now += 50
 
@@ -62,7 +65,9 @@ def test_timestamps_come_from_the_clock_of_the_application(storage, clock):
 
 
 @pytest.mark.clause("B-4.4", "H-9.2")
-def test_a_burst_within_one_millisecond_runs_ahead_of_the_clock(storage, clock):
+def test_a_burst_within_one_millisecond_runs_ahead_of_the_clock(
+    storage: StorageBase, clock: Any
+) -> None:
     stamps = [create(storage)["last_modified"] for _ in range(3)]
 
     assert stamps == [clock.now, clock.now + 1, clock.now + 2]
@@ -70,7 +75,9 @@ def test_a_burst_within_one_millisecond_runs_ahead_of_the_clock(storage, clock):
 
 @pytest.mark.clause("B-4.4", "B-4.6")
 @pytest.mark.parametrize("past", [1_447_999_999_999, 0, -5])
-def test_a_clock_set_back_does_not_set_the_timestamps_back(storage, clock, past):
+def test_a_clock_set_back_does_not_set_the_timestamps_back(
+    storage: StorageBase, clock: Any, past: Any
+) -> None:
     before = create(storage)["last_modified"]
     clock.now = past
 
@@ -79,7 +86,9 @@ def test_a_clock_set_back_does_not_set_the_timestamps_back(storage, clock, past)
 
 
 @pytest.mark.clause("B-4.2", "H-9.3", "B-4.3")
-def test_the_first_access_takes_the_time_and_the_first_write_is_later(storage, clock):
+def test_the_first_access_takes_the_time_and_the_first_write_is_later(
+    storage: StorageBase, clock: Any
+) -> None:
     assert timestamp(storage) == clock.now
     clock.now -= 10
     assert timestamp(storage) == clock.now + 10
@@ -88,7 +97,9 @@ def test_the_first_access_takes_the_time_and_the_first_write_is_later(storage, c
 
 
 @pytest.mark.clause("X-19", "H-9.9")
-def test_a_past_timestamp_takes_the_collection_to_the_present(storage, clock):
+def test_a_past_timestamp_takes_the_collection_to_the_present(
+    storage: StorageBase, clock: Any
+) -> None:
     create(storage)
     clock.now += 1000
 
@@ -98,7 +109,9 @@ def test_a_past_timestamp_takes_the_collection_to_the_present(storage, clock):
 
 
 @pytest.mark.clause("D-60")
-def test_a_first_access_during_the_first_write_is_earlier_within_one_millisecond(storage, clock):
+def test_a_first_access_during_the_first_write_is_earlier_within_one_millisecond(
+    storage: StorageBase, clock: Any
+) -> None:
     with request_transaction():
         create(storage)
         read = in_another_thread(lambda: timestamp(storage))
@@ -110,7 +123,7 @@ def test_a_first_access_during_the_first_write_is_earlier_within_one_millisecond
 
 @pytest.mark.clause("B-4.7")
 @pytest.mark.parametrize("supplied", ["12", 12.0, True, [12]])
-def test_a_timestamp_that_is_no_integer_is_refused(storage, supplied):
+def test_a_timestamp_that_is_no_integer_is_refused(storage: StorageBase, supplied: Any) -> None:
     with pytest.raises(TypeError):
         create(storage, last_modified=supplied)
 
@@ -118,7 +131,7 @@ def test_a_timestamp_that_is_no_integer_is_refused(storage, supplied):
 
 
 @pytest.mark.clause("B-5.2")
-def test_a_null_id_or_timestamp_is_made_by_the_storage(storage):
+def test_a_null_id_or_timestamp_is_made_by_the_storage(storage: Any) -> None:
     record = create(storage, id=None, last_modified=None)
 
     assert storage.id_generator.match(record["id"])
@@ -126,7 +139,7 @@ def test_a_null_id_or_timestamp_is_made_by_the_storage(storage):
 
 
 @pytest.mark.clause("B-1.1")
-def test_an_id_that_is_no_text_is_refused(storage):
+def test_an_id_that_is_no_text_is_refused(storage: StorageBase) -> None:
     with pytest.raises(TypeError):
         create(storage, id=5)
 
@@ -134,10 +147,12 @@ def test_an_id_that_is_no_text_is_refused(storage):
 
 
 @pytest.mark.clause("B-9.3", "B-4.15", "B-24")
-def test_a_failure_to_make_a_timestamp_is_raised_and_writes_nothing(storage, monkeypatch):
+def test_a_failure_to_make_a_timestamp_is_raised_and_writes_nothing(
+    storage: StorageBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record = create(storage, n=1)
 
-    def fail(*_):
+    def fail(*_: Any) -> None:
         raise BackendError(ValueError("down"))
 
     with monkeypatch.context() as patch:
@@ -157,7 +172,9 @@ def test_a_failure_to_make_a_timestamp_is_raised_and_writes_nothing(storage, mon
 
 
 @pytest.mark.clause("X-22", "B-22.9")
-def test_timestamps_of_collections_only_read_are_bounded(storage, clock, monkeypatch):
+def test_timestamps_of_collections_only_read_are_bounded(
+    storage: StorageBase, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(collection, "MAX_FIRST_ACCESSES", 3)
     for name in "abc":
         storage.collection_timestamp("mushroom", name)
@@ -171,10 +188,12 @@ def test_timestamps_of_collections_only_read_are_bounded(storage, clock, monkeyp
 
 
 @pytest.mark.clause("B-22.9", "B-9.4")
-def test_reading_unknown_collections_leaves_no_trace(storage, monkeypatch):
+def test_reading_unknown_collections_leaves_no_trace(
+    storage: StorageBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(collection, "MAX_FIRST_ACCESSES", 10)
 
-    def read(parent_id):
+    def read(parent_id: Any) -> None:
         storage.collection_timestamp("mushroom", parent_id)
         storage.get_all("mushroom", parent_id, include_deleted=True)
         storage.count_all("mushroom", parent_id)
@@ -195,8 +214,8 @@ def test_reading_unknown_collections_leaves_no_trace(storage, monkeypatch):
 
 
 @pytest.mark.clause("B-22.9", "X-18")
-def test_refused_writes_to_unknown_collections_leave_no_trace(storage):
-    def refused(parent_id):
+def test_refused_writes_to_unknown_collections_leave_no_trace(storage: StorageBase) -> None:
+    def refused(parent_id: Any) -> None:
         with pytest.raises(TypeError):
             storage.create("mushroom", parent_id, {"last_modified": "x"}, unique_fields=("n",))
 
@@ -211,11 +230,11 @@ def test_refused_writes_to_unknown_collections_leave_no_trace(storage):
 
 @pytest.mark.clause("B-22.12")
 @pytest.mark.parametrize("operation", ["get", "create", "update", "delete", "timestamp", "count"])
-def test_the_work_for_one_record_does_not_depend_on_the_others(operation):
+def test_the_work_for_one_record_does_not_depend_on_the_others(operation: str) -> None:
     assert calls_for(operation, 10) == calls_for(operation, 1000)
 
 
-def calls_for(operation, size):
+def calls_for(operation: Any, size: Any) -> Any:
     """Count the functions called by one operation on a collection of that size."""
     storage = memory.Storage()
     for n in range(size):
@@ -223,15 +242,15 @@ def calls_for(operation, size):
     unique = {"unique_fields": ("phone",)}
     operations = {
         "get": lambda: storage.get(**HOME, object_id="3"),
-        "create": lambda: storage.create(**HOME, record={"id": "x", "phone": -1}, **unique),
-        "update": lambda: storage.update(**HOME, object_id="3", record={"phone": 3}, **unique),
+        "create": lambda: storage.create(**HOME, record={"id": "x", "phone": -1}, **unique),  # type: ignore[arg-type]
+        "update": lambda: storage.update(**HOME, object_id="3", record={"phone": 3}, **unique),  # type: ignore[arg-type]
         "delete": lambda: storage.delete(**HOME, object_id="3"),
         "timestamp": lambda: timestamp(storage),
         "count": lambda: storage.count_all(**HOME),
     }
     count = 0
 
-    def profile(frame, event, argument):
+    def profile(frame: Any, event: Any, argument: Any) -> None:
         nonlocal count
         # The garbage collector may call anything at any time.
         count += event == "call"
@@ -246,7 +265,7 @@ def calls_for(operation, size):
     return count
 
 
-def number_of_objects(storage):
+def number_of_objects(storage: Any) -> Any:
     """Count the objects reachable from the dictionaries of the storage."""
     return sum(
         len(content)
@@ -263,7 +282,7 @@ def number_of_objects(storage):
 
 
 @pytest.mark.clause("X-18")
-def test_a_batch_of_refused_writes_leaves_unique_values_exact(storage):
+def test_a_batch_of_refused_writes_leaves_unique_values_exact(storage: Any) -> None:
     unique = {"unique_fields": ("phone",)}
     storage.create(**HOME, record={"id": "a", "phone": 1}, **unique)
     with request_transaction() as transaction:
@@ -287,7 +306,7 @@ STEPS = st.lists(
 
 @pytest.mark.clause("X-18", "X-23", "B-7.1", "B-1.5", "B-21.10")
 @given(STEPS, st.booleans())
-def test_any_history_leaves_the_storage_consistent(steps, commits):
+def test_any_history_leaves_the_storage_consistent(steps: Any, commits: Any) -> None:
     storage = memory.Storage()
     create(storage, id="a", phone=1)
     initial = storage.list_all(**HOME, include_deleted=True)
@@ -312,7 +331,7 @@ def test_any_history_leaves_the_storage_consistent(steps, commits):
         assert storage.list_all(**HOME, include_deleted=True) == initial
 
 
-def change(storage, step, object_id, phone):
+def change(storage: Any, step: Any, object_id: Any, phone: Any) -> None:
     record = {"id": object_id, "phone": phone}
     try:
         if step == "create":
@@ -327,7 +346,7 @@ def change(storage, step, object_id, phone):
         pass
 
 
-def check_consistency(storage):
+def check_consistency(storage: Any) -> None:
     everything = storage.list_all(**HOME, include_deleted=True, sorting=[Sort("id", 1)])
     live = [record for record in everything if "deleted" not in record]
     phones = [record["phone"] for record in live if record["phone"] is not None]
@@ -336,20 +355,20 @@ def check_consistency(storage):
     assert storage.count_all(**HOME) == len(live)
 
 
-def by_id(records):
+def by_id(records: Any) -> dict[Any, Any]:
     return {record["id"]: record for record in records}
 
 
 @pytest.mark.clause("B-1.7", "B-22.8")
 @pytest.mark.parametrize("value", [(1, 2), {"a": (1,)}])
-def test_a_tuple_comes_back_as_an_array(storage, value):
+def test_a_tuple_comes_back_as_an_array(storage: StorageBase, value: Any) -> None:
     record = create(storage, value=value)
 
     assert record["value"] in ([1, 2], {"a": [1]})
 
 
 @pytest.mark.clause("B-5.16")
-def test_records_are_deleted_in_the_order_of_their_last_changes(storage):
+def test_records_are_deleted_in_the_order_of_their_last_changes(storage: StorageBase) -> None:
     first, second, third = create_each(storage, "n", range(3))
     storage.update(**HOME, object_id=first["id"], record={})
 
@@ -360,7 +379,7 @@ def test_records_are_deleted_in_the_order_of_their_last_changes(storage):
 
 
 @pytest.mark.clause("B-7.2")
-def test_values_stored_twice_before_they_were_unique_are_found_one_by_one(storage):
+def test_values_stored_twice_before_they_were_unique_are_found_one_by_one(storage: Any) -> None:
     for object_id in "abc":
         create(storage, id=object_id, phone="1")
     unique = {"unique_fields": ("phone",)}
@@ -375,7 +394,7 @@ def test_values_stored_twice_before_they_were_unique_are_found_one_by_one(storag
 
 
 @pytest.mark.clause("B-7.1", "D-58")
-def test_the_reserved_fields_are_not_compared_as_unique_ones(storage):
+def test_the_reserved_fields_are_not_compared_as_unique_ones(storage: Any) -> None:
     unique = {"unique_fields": ("id", "last_modified")}
     create(storage, last_modified=5)
 

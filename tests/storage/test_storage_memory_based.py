@@ -1,7 +1,10 @@
 """A storage as small as possible, built on the base."""
 
+from typing import Any
+
 import pytest
 
+from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.memory import MemoryBasedStorage
 from cliquet.storage.query import COMPARISON, Filter, Sort
@@ -11,25 +14,42 @@ PLACE = {"collection_id": "mushroom", "parent_id": "alice"}
 
 
 class SmallStorage(MemoryBasedStorage):
-    def __init__(self):
+    def __init__(self) -> None:
         self.records = []
         self.clock = 0
 
-    def _bump_timestamp(self, collection_id, parent_id, last_modified=None):
+    def _bump_timestamp(self, collection_id: Any, parent_id: Any, last_modified: Any = None) -> Any:
         self.clock += 1
         return last_modified or self.clock
 
-    def create(self, collection_id, parent_id, record, unique_fields=None, **_):
+    def create(
+        self, collection_id: Any, parent_id: Any, record: Any, unique_fields: Any = None, **_: Any
+    ) -> Any:
         record = {"id": self.id_generator(), **record}
         self.check_unicity(collection_id, parent_id, record, unique_fields, for_creation=True)
         self.records.append(self.set_record_timestamp(collection_id, parent_id, record))
         return record
 
-    def get_all(self, collection_id, parent_id, include_deleted=False, auth=None, **options):
+    def get_all(
+        self,
+        collection_id: Any,
+        parent_id: Any,
+        include_deleted: Any = False,
+        auth: Any = None,
+        **options: Any,
+    ) -> Any:
         records = [r for r in self.records if include_deleted or "deleted" not in r]
         return self.extract_record_set(records, **options)
 
-    def delete(self, collection_id, parent_id, object_id, with_deleted=True, auth=None, **names):
+    def delete(
+        self,
+        collection_id: Any,
+        parent_id: Any,
+        object_id: Any,
+        with_deleted: Any = True,
+        auth: Any = None,
+        **names: Any,
+    ) -> Any:
         for record in self.records:
             if record["id"] == object_id and "deleted" not in record:
                 self.records.remove(record)
@@ -42,7 +62,7 @@ class SmallStorage(MemoryBasedStorage):
 
 
 @pytest.fixture
-def storage():
+def storage() -> Any:
     storage = SmallStorage()
     for n in range(4):
         storage.create(**PLACE, record={"id": str(n), "n": n})
@@ -50,7 +70,7 @@ def storage():
 
 
 @pytest.mark.clause("B-9.2")
-def test_records_are_filtered_sorted_and_cut(storage):
+def test_records_are_filtered_sorted_and_cut(storage: Any) -> None:
     page, total = storage.get_all(
         **PLACE,
         filters=where("n", "MIN", 1),
@@ -64,7 +84,7 @@ def test_records_are_filtered_sorted_and_cut(storage):
 
 
 @pytest.mark.clause("B-21.10")
-def test_lists_and_counts_rely_on_the_published_method(storage):
+def test_lists_and_counts_rely_on_the_published_method(storage: Any) -> None:
     storage.delete(**PLACE, object_id="0")
 
     assert storage.list_all(**PLACE, sorting=[Sort("n", 1)], limit=1)[0]["id"] == "1"
@@ -75,7 +95,7 @@ def test_lists_and_counts_rely_on_the_published_method(storage):
 
 @pytest.mark.clause("B-9.2", "B-5.16", "B-5.17")
 @pytest.mark.parametrize(("with_deleted", "left"), [(True, 4), (False, 2)])
-def test_records_can_be_deleted_together(storage, with_deleted, left):
+def test_records_can_be_deleted_together(storage: Any, with_deleted: Any, left: Any) -> None:
     result = storage.delete_all(**PLACE, filters=where("n", "LT", 2), with_deleted=with_deleted)
 
     assert result == [
@@ -86,13 +106,13 @@ def test_records_can_be_deleted_together(storage, with_deleted, left):
 
 
 @pytest.mark.clause("B-21.19")
-def test_deleting_from_all_collections_is_refused(storage):
+def test_deleting_from_all_collections_is_refused(storage: StorageBase) -> None:
     with pytest.raises(ValueError, match="SmallStorage"):
         storage.delete_all(None, "alice")
 
 
 @pytest.mark.clause("B-9.2", "B-7.1", "B-7.2", "B-7.4")
-def test_unique_values_are_checked(storage):
+def test_unique_values_are_checked(storage: Any) -> None:
     storage.create(**PLACE, record={"n": None}, unique_fields=["n"])
 
     with pytest.raises(UnicityError) as caught:
@@ -108,7 +128,7 @@ def test_unique_values_are_checked(storage):
 
 
 @pytest.mark.clause("B-9.2")
-def test_lists_of_dictionaries_can_be_filtered_and_sorted(storage):
+def test_lists_of_dictionaries_can_be_filtered_and_sorted(storage: Any) -> None:
     records = [
         {"id": "a", "last_modified": 2, "n": 1},
         {"id": "b", "last_modified": 1, "deleted": True},
@@ -122,6 +142,6 @@ def test_lists_of_dictionaries_can_be_filtered_and_sorted(storage):
 
 
 @pytest.mark.clause("B-9.2", "B-3.1")
-def test_the_base_alone_makes_no_timestamp():
+def test_the_base_alone_makes_no_timestamp() -> None:
     with pytest.raises(NotImplementedError):
         MemoryBasedStorage().set_record_timestamp("c", "p", {})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 import itertools
 from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
 
 import orjson
 import psycopg2
@@ -39,7 +41,7 @@ values = st.recursive(
 )
 
 
-def comparison(left, right):
+def comparison(left: Any, right: Any) -> Any:
     return (left > right) - (left < right)
 
 
@@ -57,7 +59,7 @@ def comparison(left, right):
 @example(1, 1.0)
 @example(True, 1)
 @example(10**30, 1e30)
-def test_keys_compare_as_the_values_do(left, right):
+def test_keys_compare_as_the_values_do(left: Any, right: Any) -> None:
     expected = comparison(sort_key(left), sort_key(right))
 
     assert comparison(exact_key(left), exact_key(right)) == expected
@@ -65,7 +67,7 @@ def test_keys_compare_as_the_values_do(left, right):
 
 @pytest.mark.clause("B-6.21", "X-26")
 @given(texts, texts)
-def test_keys_compare_byte_by_byte_as_they_do_by_character(left, right):
+def test_keys_compare_byte_by_byte_as_they_do_by_character(left: Any, right: Any) -> None:
     one, other = (exact_key([text]) for text in (left, right))
     bytes_of = [key.encode("utf-8", "surrogatepass") for key in (one, other)]
 
@@ -73,7 +75,7 @@ def test_keys_compare_byte_by_byte_as_they_do_by_character(left, right):
 
 
 @pytest.mark.clause("X-26")
-def test_a_key_has_a_greatest_length_and_still_one_value():
+def test_a_key_has_a_greatest_length_and_still_one_value() -> None:
     alike = ["x" * 1000 + end for end in "ab"]
     lists = [[text, text] for text in alike]
 
@@ -84,7 +86,7 @@ def test_a_key_has_a_greatest_length_and_still_one_value():
 
 
 @pytest.mark.clause("X-26")
-def test_what_begins_a_cut_key_comes_before_it():
+def test_what_begins_a_cut_key_comes_before_it() -> None:
     shorter, longer = "x" * (MAX_EXACT_CHARACTERS - 1), "x" * MAX_EXACT_CHARACTERS
 
     assert order_key(shorter) < order_key(longer) < order_key("y")
@@ -92,13 +94,13 @@ def test_what_begins_a_cut_key_comes_before_it():
 
 @pytest.mark.clause("B-1.8")
 @pytest.mark.parametrize("value", [b"x", {1}, [object()]])
-def test_what_is_not_json_has_no_key(value):
+def test_what_is_not_json_has_no_key(value: Any) -> None:
     with pytest.raises(TypeError, match="not a JSON type"):
         order_key(value)
 
 
 @pytest.mark.clause("B-6.14")
-def test_other_types_of_python_have_the_keys_of_the_json_types():
+def test_other_types_of_python_have_the_keys_of_the_json_types() -> None:
     class Text(str, enum.Enum):
         A = "a"
 
@@ -108,7 +110,7 @@ def test_other_types_of_python_have_the_keys_of_the_json_types():
 
 
 @pytest.fixture(scope="module")
-def cursor(postgresql_module_url):
+def cursor(postgresql_module_url: str) -> Iterator[Any]:
     connection = psycopg2.connect(postgresql_module_url)
     connection.autocommit = True
     path = dialect.__file__.replace("dialect.py", "functions.sql")
@@ -138,7 +140,7 @@ plain_values = st.recursive(
 @settings(deadline=None)
 @given(st.lists(plain_values, min_size=10, max_size=10))
 @example(["\1", ["\1"], {"\1": "\1"}, [], {}, [[]], "x" * 399, "x" * 400, ["x" * 400], {"a": {}}])
-def test_postgresql_computes_the_same_keys(cursor, values):
+def test_postgresql_computes_the_same_keys(cursor: Any, values: Any) -> None:
     cursor.execute(
         "SELECT cliquet_order_key(item) FROM jsonb_array_elements(%s::jsonb) AS item",
         (orjson.dumps(values).decode(),),
@@ -158,21 +160,23 @@ def test_postgresql_computes_the_same_keys(cursor, values):
         ("1e299", order_key(1e299)),
     ],
 )
-def test_numbers_that_others_stored_do_not_break_a_listing_in_postgresql(cursor, number, key):
+def test_numbers_that_others_stored_do_not_break_a_listing_in_postgresql(
+    cursor: Any, number: str, key: Any
+) -> None:
     cursor.execute("SELECT cliquet_order_key(%s::jsonb)", (number,))
 
     assert cursor.fetchone() == (key,)
 
 
 @pytest.mark.clause("B-21.12")
-def test_what_is_missing_has_a_key_in_postgresql(cursor):
+def test_what_is_missing_has_a_key_in_postgresql(cursor: Any) -> None:
     cursor.execute("SELECT cliquet_order_key(NULL)")
 
     assert cursor.fetchone() == (order_key(MISSING),)
 
 
 @pytest.mark.clause("D-12")
-def test_depth_costs_postgresql_no_recursion(cursor):
+def test_depth_costs_postgresql_no_recursion(cursor: Any) -> None:
     nested = orjson.loads(b"[" * 250 + b"]" * 250)
     cursor.execute("SELECT cliquet_order_key(%s::jsonb)", (orjson.dumps(nested).decode(),))
 
@@ -180,7 +184,7 @@ def test_depth_costs_postgresql_no_recursion(cursor):
 
 
 @pytest.mark.clause("X-26")
-def test_an_index_takes_the_longest_keys_of_postgresql(cursor):
+def test_an_index_takes_the_longest_keys_of_postgresql(cursor: Any) -> None:
     cursor.execute('CREATE TEMPORARY TABLE held (id text COLLATE "C", data jsonb)')
     cursor.execute('CREATE INDEX held_by_key ON held (id, (cliquet_order_key(data) COLLATE "C"))')
 
@@ -192,7 +196,7 @@ def test_an_index_takes_the_longest_keys_of_postgresql(cursor):
 
 
 @pytest.mark.clause("E-10.2")
-def test_the_functions_of_postgresql_need_no_search_path(cursor):
+def test_the_functions_of_postgresql_need_no_search_path(cursor: Any) -> None:
     # As when an index is rebuilt, or a dump restored.
     cursor.execute("SET search_path = pg_catalog")
     try:

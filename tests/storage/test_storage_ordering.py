@@ -1,5 +1,6 @@
 import functools
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,7 @@ SMALL_VALUES = st.recursive(
 ANY_VALUES = VALUES | SMALL_VALUES | st.just(MISSING)
 
 
-def compare(left, right):
+def compare(left: Any, right: Any) -> Any:
     """Compare as X-26 says it, with recursion: -1, 0 or 1."""
     ranks = [rank(left), rank(right)]
     if ranks[0] != ranks[1]:
@@ -57,31 +58,31 @@ def compare(left, right):
     return (left > right) - (left < right)
 
 
-def first_difference(*comparisons):
+def first_difference(*comparisons: Any) -> Any:
     return next((sign for sign in itertools.chain(*comparisons) if sign), 0)
 
 
-def rank(value):
+def rank(value: Any) -> Any:
     types = [type(None), str, (int, float), bool, list, dict, type(MISSING)]
     if isinstance(value, bool):
         return 3
-    return next(n for n, kind in enumerate(types) if isinstance(value, kind))
+    return next(n for n, kind in enumerate(types) if isinstance(value, kind))  # type: ignore[arg-type]
 
 
-def compare_keys(left, right):
+def compare_keys(left: Any, right: Any) -> Any:
     left, right = sort_key(left), sort_key(right)
     return (left > right) - (left < right)
 
 
 @pytest.mark.clause("B-6.19", "X-26")
 @given(ANY_VALUES, ANY_VALUES)
-def test_keys_compare_as_the_values_do(left, right):
+def test_keys_compare_as_the_values_do(left: Any, right: Any) -> None:
     assert compare_keys(left, right) == compare(left, right)
 
 
 @pytest.mark.clause("B-6.19", "X-26")
 @given(st.lists(ANY_VALUES, max_size=8))
-def test_sorting_by_key_is_sorting_by_the_order(values):
+def test_sorting_by_key_is_sorting_by_the_order(values: Any) -> None:
     expected = sorted(values, key=functools.cmp_to_key(compare))
 
     assert all(json_equal(*pair) for pair in zip(sorted(values, key=sort_key), expected))  # noqa: B905
@@ -89,7 +90,7 @@ def test_sorting_by_key_is_sorting_by_the_order(values):
 
 @pytest.mark.clause("B-6.19")
 @given(ANY_VALUES, ANY_VALUES, ANY_VALUES)
-def test_the_order_is_total_and_transitive(first, second, third):
+def test_the_order_is_total_and_transitive(first: Any, second: Any, third: Any) -> None:
     low, middle, high = sorted([first, second, third], key=sort_key)
 
     assert compare_keys(low, middle) <= 0
@@ -100,14 +101,14 @@ def test_the_order_is_total_and_transitive(first, second, third):
 
 @pytest.mark.clause("B-7.5")
 @given(SMALL_VALUES, SMALL_VALUES)
-def test_equal_values_have_keys_with_one_hash(left, right):
+def test_equal_values_have_keys_with_one_hash(left: Any, right: Any) -> None:
     if json_equal(left, right):
         assert hash(sort_key(left)) == hash(sort_key(right))
 
 
 @pytest.mark.clause("B-6.20", "B-21.12")
 @given(st.lists(ANY_VALUES, max_size=8), ANY_VALUES)
-def test_a_value_cuts_a_sorted_list_in_two(values, cut):
+def test_a_value_cuts_a_sorted_list_in_two(values: Any, cut: Any) -> None:
     ordered = sorted(map(sort_key, values))
     key = sort_key(cut)
 
@@ -116,7 +117,7 @@ def test_a_value_cuts_a_sorted_list_in_two(values, cut):
 
 
 @pytest.mark.clause("B-6.19", "X-26")
-def test_the_published_examples_are_in_order():
+def test_the_published_examples_are_in_order() -> None:
     shuffled = [MISSING, *reversed(ORDERED)]
 
     assert sorted(shuffled, key=sort_key) == [*ORDERED, MISSING]
@@ -141,13 +142,13 @@ def test_the_published_examples_are_in_order():
         ((1, 2), [1, 2], True),
     ],
 )
-def test_equality_is_typed_and_deep(left, right, expected):
+def test_equality_is_typed_and_deep(left: Any, right: Any, expected: bool) -> None:
     assert json_equal(left, right) is expected
 
 
 @pytest.mark.clause("X-26")
-def test_values_nested_deeper_than_python_recurses_can_be_compared():
-    def nested(leaf):
+def test_values_nested_deeper_than_python_recurses_can_be_compared() -> None:
+    def nested(leaf: Any) -> Any:
         value = leaf
         for depth in range(5000):
             value = [value] if depth % 2 else {"a": value}
@@ -159,7 +160,7 @@ def test_values_nested_deeper_than_python_recurses_can_be_compared():
 
 @pytest.mark.clause("B-1.8")
 @pytest.mark.parametrize("value", [b"bytes", {1, 2}, object()])
-def test_what_is_not_json_has_no_place_in_the_order(value):
+def test_what_is_not_json_has_no_place_in_the_order(value: Any) -> None:
     with pytest.raises(TypeError):
         sort_key([value])
 
@@ -187,7 +188,7 @@ def test_what_is_not_json_has_no_place_in_the_order(value):
         ("person.", MISSING),
     ],
 )
-def test_a_path_is_resolved(path, expected):
+def test_a_path_is_resolved(path: str, expected: Any) -> None:
     record = {
         "n": 1,
         "null": None,

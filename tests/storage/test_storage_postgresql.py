@@ -2,14 +2,16 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support.statements import counted, record
 from transaction import TransactionManager
 
 from cliquet.connections import scope
-from cliquet.storage import postgresql
+from cliquet.storage import StorageBase, postgresql
 from cliquet.storage.exceptions import BackendError, ReadonlyError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.testing.storage import StorageContract
@@ -17,13 +19,13 @@ from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, in_anothe
 from cliquet.testing.transactions import request_transaction
 
 
-def make_storage(url, **more):
+def make_storage(url: Any, **more: Any) -> Any:
     configured = {"storage_url": url, **more}
     return postgresql.load_from_config(SimpleNamespace(get_settings=lambda: configured))
 
 
 @pytest.fixture(scope="module")
-def shared_storage(postgresql_module_url):
+def shared_storage(postgresql_module_url: str) -> Iterator[Any]:
     storage = make_storage(postgresql_module_url)
     storage.initialize_schema()
     yield storage
@@ -31,7 +33,7 @@ def shared_storage(postgresql_module_url):
 
 
 @pytest.fixture
-def storage(shared_storage):
+def storage(shared_storage: Any) -> Any:
     shared_storage.flush()
     return shared_storage
 
@@ -41,14 +43,14 @@ class TestPostgreSQLStorage(StorageContract):
 
 
 @pytest.fixture
-def sent(storage, monkeypatch):
+def sent(storage: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return record(storage.client, monkeypatch)
 
 
 @pytest.mark.clause("B-4.6", "B-22.1")
 def test_timestamps_come_from_the_clock_of_the_server_and_never_from_the_future(
-    storage, monkeypatch
-):
+    storage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cliquet.utils.msec_time", lambda: 5)
     for _ in range(50):
         record = create(storage)
@@ -61,12 +63,12 @@ def test_timestamps_come_from_the_clock_of_the_server_and_never_from_the_future(
 
 
 @pytest.mark.clause("B-22.1", "B-21.1")
-def test_300_creations_have_300_timestamps(storage):
+def test_300_creations_have_300_timestamps(storage: StorageBase) -> None:
     assert len({create(storage)["last_modified"] for _ in range(300)}) == 300
 
 
 @pytest.mark.clause("B-21.29", "B-6.21")
-def test_ids_are_in_code_point_order_whatever_the_collation(storage):
+def test_ids_are_in_code_point_order_whatever_the_collation(storage: StorageBase) -> None:
     for name in ("b", "B", "a", "-a", "é", "A"):
         create(storage, id=name)
 
@@ -76,7 +78,7 @@ def test_ids_are_in_code_point_order_whatever_the_collation(storage):
 
 
 @pytest.mark.clause("B-12.8", "B-21.26")
-def test_ids_and_timestamps_are_not_stored_twice(storage):
+def test_ids_and_timestamps_are_not_stored_twice(storage: Any) -> None:
     create(storage, id="a", n=1)
 
     with storage.client.connect(readonly=True) as session:
@@ -84,7 +86,7 @@ def test_ids_and_timestamps_are_not_stored_twice(storage):
 
 
 @pytest.mark.clause("B-22.27")
-def test_nul_is_refused_and_what_only_looks_like_it_is_kept(storage):
+def test_nul_is_refused_and_what_only_looks_like_it_is_kept(storage: StorageBase) -> None:
     for value in ("\0", {"a": ["\0"]}, {"\0": 1}):
         with pytest.raises(TypeError, match="NUL"):
             create(storage, value=value)
@@ -94,7 +96,7 @@ def test_nul_is_refused_and_what_only_looks_like_it_is_kept(storage):
 
 
 @pytest.mark.clause("B-21.7", "B-4.15")
-def test_a_readonly_instance_attempts_no_write(postgresql_url, storage):
+def test_a_readonly_instance_attempts_no_write(postgresql_url: str, storage: StorageBase) -> None:
     with pytest.raises(ReadonlyError):
         make_readonly(storage).collection_timestamp(**HOME)
     record = create(storage)
@@ -102,12 +104,12 @@ def test_a_readonly_instance_attempts_no_write(postgresql_url, storage):
     assert make_readonly(storage).collection_timestamp(**HOME) == record["last_modified"]
 
 
-def make_readonly(storage):
+def make_readonly(storage: Any) -> Any:
     return postgresql.Storage(storage.client, is_readonly=True)
 
 
 @pytest.mark.clause("B-21.7", "B-4.15")
-def test_a_server_that_accepts_no_write_is_readonly(postgresql_url):
+def test_a_server_that_accepts_no_write_is_readonly(postgresql_url: str) -> None:
     storage = make_storage(postgresql_url)
     storage.initialize_schema()
     create(storage)
@@ -123,7 +125,7 @@ def test_a_server_that_accepts_no_write_is_readonly(postgresql_url):
 
 
 @pytest.mark.clause("B-2.5", "B-3.10")
-def test_a_server_that_is_down_is_noticed_at_the_first_use():
+def test_a_server_that_is_down_is_noticed_at_the_first_use() -> None:
     storage = make_storage("postgresql://localhost:1/nowhere")
 
     with pytest.raises(BackendError):
@@ -133,7 +135,7 @@ def test_a_server_that_is_down_is_noticed_at_the_first_use():
 
 
 @pytest.mark.clause("D-60", "B-22.3", "X-22")
-def test_a_second_new_collection_of_a_request_can_be_read_meanwhile(storage):
+def test_a_second_new_collection_of_a_request_can_be_read_meanwhile(storage: StorageBase) -> None:
     with request_transaction():
         create(storage)
         record = storage.create(**OTHER_PARENT, record={})
@@ -143,7 +145,7 @@ def test_a_second_new_collection_of_a_request_can_be_read_meanwhile(storage):
 
 
 @pytest.mark.clause("B-22.28", "B-3.9")
-def test_a_request_may_write_after_it_flushed(storage):
+def test_a_request_may_write_after_it_flushed(storage: StorageBase) -> None:
     create(storage)
 
     with request_transaction():
@@ -156,12 +158,12 @@ def test_a_request_may_write_after_it_flushed(storage):
 
 
 @pytest.mark.clause("X-24", "D-54")
-def test_the_first_write_of_a_collection_is_judged_under_its_lock(storage):
+def test_the_first_write_of_a_collection_is_judged_under_its_lock(storage: StorageBase) -> None:
     start = threading.Barrier(8)
     created = []
 
-    def put(parent_id):
-        def operation():
+    def put(parent_id: Any) -> None:
+        def operation() -> bool:
             if storage.list_all("mushroom", parent_id):
                 return False
             storage.update("mushroom", parent_id, "same", {})
@@ -181,12 +183,14 @@ def test_the_first_write_of_a_collection_is_judged_under_its_lock(storage):
 
 
 @pytest.mark.clause("B-23.8", "X-23")
-def test_a_lock_against_the_order_is_not_waited_for_and_taken_in_order_next_time(storage, sent):
+def test_a_lock_against_the_order_is_not_waited_for_and_taken_in_order_next_time(
+    storage: Any, sent: Any
+) -> None:
     for parent_id in ("a", "b"):
         storage.create("mushroom", parent_id, {})
     held, done = threading.Event(), threading.Event()
 
-    def hold():
+    def hold() -> None:
         with request_transaction():
             storage.create("mushroom", "a", {})
             held.set()
@@ -226,7 +230,7 @@ def test_a_lock_against_the_order_is_not_waited_for_and_taken_in_order_next_time
 
 
 @pytest.mark.clause("B-23.1", "B-23.11")
-def test_reading_takes_one_round_trip(storage, sent):
+def test_reading_takes_one_round_trip(storage: Any, sent: Any) -> None:
     create(storage, id="a", n=1)
     storage.get(**HOME, object_id="a")
     storage.get_all(**HOME, filters=[Filter("n", 1, COMPARISON.EQ)], limit=10)
@@ -245,7 +249,7 @@ def test_reading_takes_one_round_trip(storage, sent):
 
 
 @pytest.mark.clause("B-21.22", "B-23.5")
-def test_writing_takes_one_round_trip_and_the_commit(storage, sent):
+def test_writing_takes_one_round_trip_and_the_commit(storage: Any, sent: Any) -> None:
     unique = {"unique_fields": ("phone",)}
     create(storage, id="a")
     writes = [
@@ -264,11 +268,11 @@ def test_writing_takes_one_round_trip_and_the_commit(storage, sent):
 
 
 @pytest.mark.clause("X-24", "B-20.6")
-def test_judging_and_writing_takes_two_round_trips(storage, sent):
+def test_judging_and_writing_takes_two_round_trips(storage: StorageBase, sent: Any) -> None:
     create(storage, id="a")
 
-    def put(object_id):
-        def operation():
+    def put(object_id: Any) -> None:
+        def operation() -> None:
             try:
                 storage.get(**HOME, object_id=object_id)
             except RecordNotFoundError:
@@ -284,14 +288,14 @@ def test_judging_and_writing_takes_two_round_trips(storage, sent):
 
 
 @pytest.mark.clause("B-22.3")
-def test_the_first_write_of_a_collection_takes_one_more(storage, sent):
+def test_the_first_write_of_a_collection_takes_one_more(storage: StorageBase, sent: Any) -> None:
     create(storage)
 
     assert len(counted(sent)) == 2
 
 
 @pytest.mark.clause("E-9.3")
-def test_every_statement_on_records_names_one_parent(storage, sent):
+def test_every_statement_on_records_names_one_parent(storage: StorageBase, sent: Any) -> None:
     everything(storage)
 
     for text in sent:
@@ -302,7 +306,7 @@ def test_every_statement_on_records_names_one_parent(storage, sent):
             )
 
 
-def everything(storage):
+def everything(storage: Any) -> None:
     """Do all that does not speak of several parents."""
     unique = {"unique_fields": ("phone",)}
     create(storage, id="a")
@@ -327,7 +331,7 @@ def everything(storage):
 
 
 @pytest.mark.clause("B-2.5", "B-12.11")
-def test_without_the_schema_the_error_says_what_to_do(postgresql_url):
+def test_without_the_schema_the_error_says_what_to_do(postgresql_url: str) -> None:
     storage = make_storage(postgresql_url)
 
     with pytest.raises(BackendError, match="was `cliquet migrate` run"):
@@ -337,7 +341,7 @@ def test_without_the_schema_the_error_says_what_to_do(postgresql_url):
 
 
 @pytest.mark.clause("B-12.11", "B-3.8", "B-24")
-def test_the_schema_is_created_once(postgresql_url):
+def test_the_schema_is_created_once(postgresql_url: str) -> None:
     storage = make_storage(postgresql_url)
     assert storage._get_installed_version() is None
 
@@ -353,11 +357,11 @@ def test_the_schema_is_created_once(postgresql_url):
 
 
 @pytest.mark.clause("B-12.11")
-def test_several_processes_may_create_it_at_once(postgresql_url):
+def test_several_processes_may_create_it_at_once(postgresql_url: str) -> None:
     storage = make_storage(postgresql_url)
     outcomes = []
 
-    def initialize():
+    def initialize() -> None:
         storage.initialize_schema()
         outcomes.append(storage._get_installed_version())
 
@@ -372,7 +376,7 @@ def test_several_processes_may_create_it_at_once(postgresql_url):
 
 
 @pytest.mark.clause("B-22.28", "B-12.16", "B-21.30")
-def test_a_flush_keeps_the_history_of_the_schema(storage):
+def test_a_flush_keeps_the_history_of_the_schema(storage: Any) -> None:
     storage.flush()
 
     with storage.client.connect(readonly=True) as session:
@@ -381,7 +385,7 @@ def test_a_flush_keeps_the_history_of_the_schema(storage):
 
 
 @pytest.mark.clause("B-12.12", "S-11.8")
-def test_another_time_zone_is_a_warning(postgresql_url):
+def test_another_time_zone_is_a_warning(postgresql_url: str) -> None:
     storage = make_storage(postgresql_url)
     with storage.client.connect() as session:
         name = storage.client.engine.url.database
@@ -396,7 +400,7 @@ def test_another_time_zone_is_a_warning(postgresql_url):
 
 
 @pytest.mark.clause("B-12.12", "S-11.8")
-def test_another_encoding_is_refused(postgresql_server):
+def test_another_encoding_is_refused(postgresql_server: str) -> None:
     import psycopg2
 
     connection = psycopg2.connect(f"{postgresql_server}/postgres")

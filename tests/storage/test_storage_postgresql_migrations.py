@@ -4,18 +4,20 @@ import random
 import re
 import threading
 import uuid
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from support.logged import capture_logs
 
 from cliquet.core.globs import Pattern
-from cliquet.storage import postgresql
+from cliquet.storage import StorageBase, postgresql
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.testing.transactions import request_transaction
@@ -41,63 +43,65 @@ A, B, C, D, E, Z = (f"0000000{n}-0000-4000-8000-00000000000{n}" for n in (5, 4, 
 
 
 @pytest.fixture
-def storage(postgresql_url):
+def storage(postgresql_url: str) -> Iterator[Any]:
     storage = make_storage(postgresql_url)
     yield storage
     storage.client.dispose()
 
 
-def make_storage(url):
+def make_storage(url: Any) -> Any:
     settings = {"storage_url": url}
     return postgresql.load_from_config(SimpleNamespace(get_settings=lambda: settings))
 
 
 @pytest.fixture
-def database(postgresql_url):
+def database(postgresql_url: str) -> Iterator[Any]:
     """A cursor of its own, as of a privileged user; each statement commits."""
     with closing(psycopg2.connect(postgresql_url)) as connection:
         connection.autocommit = True
         yield connection.cursor()
 
 
-def rows(database, statement, *parameters):
+def rows(database: Any, statement: Any, *parameters: Any) -> Any:
     database.execute(statement, parameters or None)
     return database.fetchall()
 
 
-def shipped(name):
+def shipped(name: Any) -> Any:
     return resources.files("cliquet.storage.postgresql").joinpath(name).read_text("utf-8")
 
 
 # Former installations
 
 
-def steps():
+def steps() -> dict[Any, Any]:
     """Return the statements of each step, by the version that it leads to."""
     pieces = re.split(r"^-- (\d+)$", (FORMER / "steps.sql").read_text(), flags=re.MULTILINE)
     return {int(number): text for number, text in zip(pieces[1::2], pieces[2::2], strict=True)}
 
 
-def install_1(database):
+def install_1(database: Any) -> None:
     has_extension = rows(database, "SELECT 1 FROM pg_available_extensions WHERE name = 'uuid-ossp'")
     database.execute(EXTENSION if has_extension else SUBSTITUTE)
     database.execute((FORMER / "version_001.sql").read_text())
 
 
-def advance(database, version):
+def advance(database: Any, version: Any) -> None:
     """Bring an installation of version 1 with data to another one, as the releases did."""
     for number in range(2, version + 1):
         database.execute(steps()[number])
         database.execute("INSERT INTO metadata VALUES ('storage_schema_version', %s)", (number,))
 
 
-def install_11(database):
+def install_11(database: Any) -> None:
     database.execute((FORMER / "version_011.sql").read_text())
     step_10, step_11 = steps()[10], steps()[11]
     database.execute(step_10[step_10.rindex("CREATE FUNCTION") :] + step_11)
 
 
-def insert(database, table, where, object_id, microseconds, data=None):
+def insert(
+    database: Any, table: Any, where: Any, object_id: Any, microseconds: Any, data: Any = None
+) -> None:
     """Write a row as it was, whatever the triggers say."""
     columns = ["id", *_key_columns(database), "last_modified"]
     values = [object_id, where["parent_id"], where["collection_id"], moment(microseconds)]
@@ -113,7 +117,7 @@ def insert(database, table, where, object_id, microseconds, data=None):
     )
 
 
-def _key_columns(database):
+def _key_columns(database: Any) -> Any:
     names = rows(
         database,
         "SELECT attname FROM pg_attribute WHERE attrelid = 'records'::regclass AND attnum > 0",
@@ -122,11 +126,11 @@ def _key_columns(database):
     return ["user_id", "resource_name"] if is_first else ["parent_id", "collection_id"]
 
 
-def moment(microseconds):
+def moment(microseconds: Any) -> Any:
     return NOON + timedelta(microseconds=microseconds)
 
 
-def fill(database):
+def fill(database: Any) -> None:
     """Write what `check_contents` looks for."""
     stale = f'{{"id": "{A}", "last_modified": 12, "name": "é", "deep": {{"id": 1, "n": [1.5]}}}}'
     insert(database, "records", ALICE, A, 0, stale)
@@ -136,7 +140,7 @@ def fill(database):
     insert(database, "deleted", BOB, E, 40_000)
 
 
-def check_contents(storage):
+def check_contents(storage: Any) -> None:
     by_time = {"sorting": [Sort("last_modified", 1)]}
     records = [
         {"name": "é", "deep": {"n": [1.5], "id": 1}, "id": A, "last_modified": NOON_MS},
@@ -159,7 +163,7 @@ def check_contents(storage):
     assert storage.collection_timestamp(**BOB) == NOON_MS + 40
 
 
-def check_use(storage):
+def check_use(storage: Any) -> None:
     """Write into collections that were there before."""
     before = storage.collection_timestamp(**ALICE)
     created = storage.create(**ALICE, record={"n": 4})
@@ -180,7 +184,7 @@ def check_use(storage):
     assert storage.count_all(**ALICE) == 0
 
 
-def schema_of(database):
+def schema_of(database: Any) -> dict[str, Any]:
     """Return all that makes up the tables and functions, but for the order of columns."""
     return {
         "columns": sorted(
@@ -221,7 +225,7 @@ def schema_of(database):
 
 
 @pytest.fixture
-def new_schema(postgresql_server):
+def new_schema(postgresql_server: str) -> Iterator[Any]:
     """What is made in a database that was empty."""
     from support.services import new_database
 
@@ -239,8 +243,8 @@ def new_schema(postgresql_server):
 @pytest.mark.clause("B-12.11", "B-12.15", "B-12.17", "B-12.4", "B-12.8")
 @pytest.mark.parametrize("version", range(1, 12))
 def test_what_former_releases_left_is_brought_to_the_present_schema(
-    storage, database, new_schema, version
-):
+    storage: Any, database: Any, new_schema: Any, version: Any
+) -> None:
     install_1(database)
     fill(database)
     advance(database, version)
@@ -256,8 +260,8 @@ def test_what_former_releases_left_is_brought_to_the_present_schema(
 
 @pytest.mark.clause("B-12.2", "B-12.3", "B-12.5", "B-12.6")
 def test_what_was_created_at_version_11_is_brought_to_the_present_schema(
-    storage, database, new_schema
-):
+    storage: StorageBase, database: Any, new_schema: Any
+) -> None:
     install_11(database)
     fill(database)
 
@@ -269,7 +273,7 @@ def test_what_was_created_at_version_11_is_brought_to_the_present_schema(
 
 
 @pytest.mark.clause("B-12.6", "B-12.17")
-def test_records_that_the_triggers_dated_are_found_again(storage, database):
+def test_records_that_the_triggers_dated_are_found_again(storage: Any, database: Any) -> None:
     install_11(database)
     for n in range(50):
         database.execute(
@@ -293,7 +297,7 @@ def test_records_that_the_triggers_dated_are_found_again(storage, database):
 
 
 @pytest.mark.clause("B-12.15", "B-12.17")
-def test_ids_that_the_server_made_are_kept(storage, database):
+def test_ids_that_the_server_made_are_kept(storage: StorageBase, database: Any) -> None:
     install_1(database)
     database.execute("INSERT INTO records (user_id, resource_name) VALUES ('u', 'r') RETURNING id")
     ((made,),) = database.fetchall()
@@ -305,7 +309,9 @@ def test_ids_that_the_server_made_are_kept(storage, database):
 
 
 @pytest.mark.clause("B-12.15")
-def test_the_extension_stays_if_something_else_relies_on_it(storage, database):
+def test_the_extension_stays_if_something_else_relies_on_it(
+    storage: StorageBase, database: Any
+) -> None:
     install_1(database)
     database.execute("CREATE TABLE other (id uuid DEFAULT uuid_generate_v4())")
     fill(database)
@@ -318,7 +324,7 @@ def test_the_extension_stays_if_something_else_relies_on_it(storage, database):
 
 
 @pytest.mark.clause("B-12.4", "B-22.1", "B-21.1")
-def test_those_of_one_millisecond_are_set_apart_in_their_order(storage, database):
+def test_those_of_one_millisecond_are_set_apart_in_their_order(storage: Any, database: Any) -> None:
     install_11(database)
     # C and D round to the millisecond that B takes; E comes later anyway.
     insert(database, "records", ALICE, A, 100, "{}")
@@ -344,7 +350,9 @@ def test_those_of_one_millisecond_are_set_apart_in_their_order(storage, database
 
 @pytest.mark.clause("B-21.2", "B-22.1")
 @pytest.mark.parametrize("seed", range(3))
-def test_timestamps_are_unique_in_each_collection_and_keep_their_order(storage, database, seed):
+def test_timestamps_are_unique_in_each_collection_and_keep_their_order(
+    storage: StorageBase, database: Any, seed: Any
+) -> None:
     choose = random.Random(seed)
     written = {}
     install_11(database)
@@ -382,7 +390,9 @@ def test_timestamps_are_unique_in_each_collection_and_keep_their_order(storage, 
 
 
 @pytest.mark.clause("B-21.2")
-def test_a_collection_is_at_least_as_late_as_what_was_postponed(storage, database):
+def test_a_collection_is_at_least_as_late_as_what_was_postponed(
+    storage: StorageBase, database: Any
+) -> None:
     install_11(database)
     for n in range(5):
         insert(database, "records", ALICE, f"{n}", n, "{}")
@@ -397,7 +407,7 @@ def test_a_collection_is_at_least_as_late_as_what_was_postponed(storage, databas
 
 
 @pytest.mark.clause("B-22.11", "B-21.28")
-def test_a_record_counts_more_than_a_tombstone_with_its_id(storage, database):
+def test_a_record_counts_more_than_a_tombstone_with_its_id(storage: Any, database: Any) -> None:
     install_11(database)
     insert(database, "deleted", ALICE, A, 5_000)
     insert(database, "records", ALICE, A, 4_000, '{"n": 1}')
@@ -413,7 +423,7 @@ def test_a_record_counts_more_than_a_tombstone_with_its_id(storage, database):
 
 
 @pytest.mark.clause("B-12.15", "B-22.11")
-def test_of_several_tombstones_with_one_id_the_last_counts(storage, database):
+def test_of_several_tombstones_with_one_id_the_last_counts(storage: Any, database: Any) -> None:
     install_1(database)
     for microseconds in (2_000, 3_000, 1_000):
         insert(database, "deleted", ALICE, A, microseconds)
@@ -426,7 +436,7 @@ def test_of_several_tombstones_with_one_id_the_last_counts(storage, database):
 
 
 @pytest.mark.clause("B-12.15", "B-21.2")
-def test_timestamps_of_empty_collections_are_kept(storage, database):
+def test_timestamps_of_empty_collections_are_kept(storage: Any, database: Any) -> None:
     install_11(database)
     database.execute(
         "INSERT INTO timestamps VALUES (%s, %s, %s)",
@@ -440,7 +450,7 @@ def test_timestamps_of_empty_collections_are_kept(storage, database):
 
 
 @pytest.mark.clause("B-12.3")
-def test_the_time_zone_of_the_database_does_not_matter(storage, database):
+def test_the_time_zone_of_the_database_does_not_matter(storage: Any, database: Any) -> None:
     name = storage.client.engine.url.database
     database.execute(f"ALTER DATABASE {name} SET timezone = 'America/Lima'")
     install_1(database)
@@ -452,7 +462,7 @@ def test_the_time_zone_of_the_database_does_not_matter(storage, database):
 
 
 @pytest.mark.clause("B-12.8", "B-21.26")
-def test_stale_copies_within_the_data_are_removed(storage, database):
+def test_stale_copies_within_the_data_are_removed(storage: StorageBase, database: Any) -> None:
     install_11(database)
     fill(database)
 
@@ -466,7 +476,9 @@ def test_stale_copies_within_the_data_are_removed(storage, database):
 
 
 @pytest.mark.clause("B-12.11")
-def test_a_step_that_fails_is_undone_and_those_before_it_are_kept(storage, database):
+def test_a_step_that_fails_is_undone_and_those_before_it_are_kept(
+    storage: Any, database: Any
+) -> None:
     install_1(database)
     fill(database)
     insert(database, "records", BOB, Z, 0, r'{"n": "\u0000"}')
@@ -482,7 +494,7 @@ def test_a_step_that_fails_is_undone_and_those_before_it_are_kept(storage, datab
 
 
 @pytest.mark.clause("B-12.14", "B-12.15")
-def test_each_step_adds_one_row(storage, database):
+def test_each_step_adds_one_row(storage: StorageBase, database: Any) -> None:
     install_1(database)
 
     storage.initialize_schema()
@@ -494,7 +506,7 @@ def test_each_step_adds_one_row(storage, database):
 
 
 @pytest.mark.clause("B-12.14")
-def test_the_creation_says_when_and_what(storage, database):
+def test_the_creation_says_when_and_what(storage: StorageBase, database: Any) -> None:
     storage.initialize_schema()
 
     assert rows(database, "SELECT name FROM metadata ORDER BY 1") == [
@@ -506,8 +518,8 @@ def test_the_creation_says_when_and_what(storage, database):
 @pytest.mark.clause("B-12.14")
 @pytest.mark.parametrize("start", [3, 5])
 def test_a_migration_from_another_version_than_the_installed_one_is_refused(
-    storage, database, start
-):
+    storage: Any, database: Any, start: Any
+) -> None:
     install_1(database)
     advance(database, 4)
 
@@ -518,7 +530,7 @@ def test_a_migration_from_another_version_than_the_installed_one_is_refused(
 
 
 @pytest.mark.clause("B-24.1", "B-24")
-def test_the_files_can_be_run_one_by_one(storage, database, new_schema):
+def test_the_files_can_be_run_one_by_one(storage: Any, database: Any, new_schema: Any) -> None:
     install_1(database)
     fill(database)
 
@@ -531,12 +543,12 @@ def test_the_files_can_be_run_one_by_one(storage, database, new_schema):
 
 
 @pytest.mark.clause("B-12.11")
-def test_several_processes_may_migrate_at_once(storage, database):
+def test_several_processes_may_migrate_at_once(storage: Any, database: Any) -> None:
     install_1(database)
     fill(database)
     outcomes = []
 
-    def migrate():
+    def migrate() -> None:
         storage.initialize_schema()
         outcomes.append(storage._get_installed_version())
 
@@ -555,7 +567,7 @@ def test_several_processes_may_migrate_at_once(storage, database):
 
 
 @pytest.mark.clause("B-21.30", "P-30.3")
-def test_a_dry_run_only_says_what_would_be_done(storage, database):
+def test_a_dry_run_only_says_what_would_be_done(storage: StorageBase, database: Any) -> None:
     install_1(database)
     advance(database, 9)
     before = schema_of(database)
@@ -572,7 +584,7 @@ def test_a_dry_run_only_says_what_would_be_done(storage, database):
 
 
 @pytest.mark.clause("B-12.11")
-def test_a_later_version_is_left_alone(storage, database):
+def test_a_later_version_is_left_alone(storage: Any, database: Any) -> None:
     storage.initialize_schema()
     database.execute("INSERT INTO metadata VALUES ('storage_schema_version', '13')")
 
@@ -585,14 +597,14 @@ def test_a_later_version_is_left_alone(storage, database):
 
 
 @pytest.mark.clause("B-12.13")
-def test_rows_without_version_are_of_the_first_release(storage, database):
+def test_rows_without_version_are_of_the_first_release(storage: Any, database: Any) -> None:
     assert storage._get_installed_version() is None
     install_1(database)
     assert storage._get_installed_version() == 1
 
 
 @pytest.mark.clause("B-12.13")
-def test_the_highest_number_counts(storage, database):
+def test_the_highest_number_counts(storage: Any, database: Any) -> None:
     storage.initialize_schema()
     database.execute("INSERT INTO metadata VALUES ('storage_schema_version', '9')")
 
@@ -600,7 +612,9 @@ def test_the_highest_number_counts(storage, database):
 
 
 @pytest.mark.clause("B-12.13", "B-12.16")
-def test_without_any_row_the_present_version_is_assumed_with_a_warning(storage, database):
+def test_without_any_row_the_present_version_is_assumed_with_a_warning(
+    storage: Any, database: Any
+) -> None:
     storage.initialize_schema()
     database.execute("DELETE FROM metadata")
 
@@ -621,7 +635,9 @@ def test_without_any_row_the_present_version_is_assumed_with_a_warning(storage, 
 
 @pytest.mark.clause("B-12.16", "B-22.28")
 @pytest.mark.parametrize("version", range(1, 12))
-def test_a_former_flush_does_not_make_migrations_skipped(storage, database, new_schema, version):
+def test_a_former_flush_does_not_make_migrations_skipped(
+    storage: Any, database: Any, new_schema: Any, version: Any
+) -> None:
     install_1(database)
     advance(database, version)
     # What the former flush did; then something was written.
@@ -636,7 +652,7 @@ def test_a_former_flush_does_not_make_migrations_skipped(storage, database, new_
 
 
 @pytest.mark.clause("B-12.16", "B-22.28")
-def test_a_flush_keeps_the_versions(storage, database):
+def test_a_flush_keeps_the_versions(storage: Any, database: Any) -> None:
     install_11(database)
     fill(database)
     storage.initialize_schema()
@@ -654,7 +670,9 @@ def test_a_flush_keeps_the_versions(storage, database):
     "columns", ["number integer", "id uuid, data json", "id text, parent_id text"]
 )
 @pytest.mark.parametrize("has_metadata", [False, True])
-def test_tables_of_another_program_are_left_alone(storage, database, columns, has_metadata):
+def test_tables_of_another_program_are_left_alone(
+    storage: StorageBase, database: Any, columns: str, has_metadata: bool
+) -> None:
     database.execute(f"CREATE TABLE records ({columns})")
     if has_metadata:
         database.execute("CREATE TABLE metadata (name text, value text)")
@@ -672,7 +690,7 @@ RIGHTS = "SELECT, INSERT, UPDATE, DELETE"
 
 
 @pytest.fixture
-def application(postgresql_url, database):
+def application(postgresql_url: str, database: Any) -> Iterator[Any]:
     """A storage as a user of the database who owns nothing, and the name of that user."""
     name = f"application_{uuid.uuid4().hex}"
     database.execute(f"CREATE ROLE {name} LOGIN")
@@ -686,7 +704,9 @@ def application(postgresql_url, database):
 
 
 @pytest.mark.clause("B-12.18")
-def test_the_application_needs_to_select_insert_update_and_delete_only(database, application):
+def test_the_application_needs_to_select_insert_update_and_delete_only(
+    database: Any, application: Any
+) -> None:
     storage, name = application
     database.execute(shipped("schema.sql"))
     database.execute(shipped("functions.sql"))
@@ -718,7 +738,9 @@ def test_the_application_needs_to_select_insert_update_and_delete_only(database,
 
 
 @pytest.mark.clause("B-12.18", "B-12.13")
-def test_a_schema_loaded_by_hand_is_recognised_beside_those_of_other_backends(storage, database):
+def test_a_schema_loaded_by_hand_is_recognised_beside_those_of_other_backends(
+    storage: Any, database: Any
+) -> None:
     database.execute(shipped("schema.sql"))
     database.execute(shipped("functions.sql"))
     database.execute("DELETE FROM metadata")
@@ -732,7 +754,9 @@ def test_a_schema_loaded_by_hand_is_recognised_beside_those_of_other_backends(st
 
 
 @pytest.mark.clause("B-12.18")
-def test_a_migration_keeps_the_rights_of_the_application(storage, database, application):
+def test_a_migration_keeps_the_rights_of_the_application(
+    storage: StorageBase, database: Any, application: Any
+) -> None:
     unprivileged, name = application
     install_11(database)
     fill(database)

@@ -7,8 +7,10 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis as driver
@@ -23,7 +25,7 @@ from cliquet.core.globs import Pattern
 from cliquet.permission import redis as permission_redis
 from cliquet.permission.memory import Permission
 from cliquet.settings import SettingError
-from cliquet.storage import redis
+from cliquet.storage import StorageBase, redis
 from cliquet.storage.exceptions import (
     BackendError,
     ReadonlyError,
@@ -49,24 +51,24 @@ from cliquet.testing.storage.common import (
 NAMESPACE = "cliquet:storage:"
 
 
-def load(url, **settings):
+def load(url: Any, **settings: Any) -> Any:
     given = {"storage_url": url, **settings}
     return redis.load_from_config(SimpleNamespace(get_settings=lambda: given))
 
 
 @pytest.fixture
-def client(redis_url):
+def client(redis_url: str) -> Iterator[Any]:
     with driver.Redis.from_url(redis_url) as client:
         yield client
 
 
 @pytest.fixture
-def storage(client):
+def storage(client: Any) -> Any:
     return redis.Storage(client)
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Stop the clock; the test moves it."""
     clock = SimpleNamespace(now=1_448_000_000_000)
     monkeypatch.setattr(utils, "msec_time", lambda: clock.now)
@@ -81,7 +83,7 @@ class TestStorage(UntransactedStorageContract):
 
 
 @pytest.mark.clause("B-10.2", "B-3.10", "S-11.1", "B-10.4")
-def test_the_configuration_names_the_server_which_is_not_asked_yet():
+def test_the_configuration_names_the_server_which_is_not_asked_yet() -> None:
     storage = load("redis://:secret@nowhere.example:7000/3")
 
     assert isinstance(storage, redis.Storage)
@@ -95,7 +97,7 @@ def test_the_configuration_names_the_server_which_is_not_asked_yet():
 
 @pytest.mark.clause("E-9.4")
 @pytest.mark.parametrize("module", [redis, permission_redis])
-def test_a_cluster_is_refused_at_the_start(module):
+def test_a_cluster_is_refused_at_the_start(module: Any) -> None:
     url = "redis+cluster://:secret@example.org:7000"
     settings = {"storage_url": url, "permission_url": url}
 
@@ -107,7 +109,7 @@ def test_a_cluster_is_refused_at_the_start(module):
 
 @pytest.mark.clause("P-29.5")
 @pytest.mark.parametrize("module", [redis, permission_redis, cache_redis])
-def test_the_published_names_are_there(module):
+def test_the_published_names_are_there(module: Any) -> None:
     assert callable(module.create_from_config)
     assert callable(module.wrap_redis_error)
 
@@ -134,7 +136,7 @@ PAIRS = [
 
 
 @pytest.mark.clause("B-22.13", "B-10.10", "B-1.2", "B-22.27")
-def test_collections_never_interfere_whatever_their_names(storage):
+def test_collections_never_interfere_whatever_their_names(storage: StorageBase) -> None:
     for rank, (collection, parent) in enumerate(PAIRS):
         for object_id in ("c", "records", "id:1", "\ud800\x00é"):
             record = {"id": object_id, "rank": rank, "f:g": object_id}
@@ -148,7 +150,7 @@ def test_collections_never_interfere_whatever_their_names(storage):
 
 
 @pytest.mark.clause("B-7.1", "B-22.13")
-def test_indexes_never_interfere_whatever_the_names(storage):
+def test_indexes_never_interfere_whatever_the_names(storage: StorageBase) -> None:
     names = [("a", "b", "c:d"), ("a", "b:c", "d"), ("a:b", "c", "d"), ("a", "b", "c")]
     for collection, parent, field in names:
         storage.create(collection, parent, {field: 1}, unique_fields=(field,))
@@ -165,7 +167,7 @@ def test_indexes_never_interfere_whatever_the_names(storage):
     [2**64, -(10**30), "\ud800", "\x00", 1.0, -0.0, 1e300, 5e-324, {"\udfff": ["\ud800", 2**70]}],
     ids=repr,
 )
-def test_what_fast_json_cannot_carry_comes_back_as_it_was(storage, value):
+def test_what_fast_json_cannot_carry_comes_back_as_it_was(storage: StorageBase, value: Any) -> None:
     record = create(storage, value=value)
 
     read = storage.get(**HOME, object_id=record["id"])["value"]
@@ -175,7 +177,9 @@ def test_what_fast_json_cannot_carry_comes_back_as_it_was(storage, value):
 
 
 @pytest.mark.clause("B-22.28", "B-10.9")
-def test_a_flush_removes_all_that_is_the_storages_and_nothing_else(storage, client):
+def test_a_flush_removes_all_that_is_the_storages_and_nothing_else(
+    storage: StorageBase, client: Any
+) -> None:
     client.set("foreign", 1)
     cache = cache_redis.Cache(client)
     cache.set("key", "value")
@@ -198,7 +202,9 @@ def test_a_flush_removes_all_that_is_the_storages_and_nothing_else(storage, clie
 
 
 @pytest.mark.clause("B-22.29", "B-10.10")
-def test_what_is_deleted_without_trace_leaves_no_key_behind(storage, client):
+def test_what_is_deleted_without_trace_leaves_no_key_behind(
+    storage: StorageBase, client: Any
+) -> None:
     create(storage, id="kept", phone=0)
     before = keys_of(client)
     for n in range(1, 4):
@@ -219,7 +225,7 @@ def test_what_is_deleted_without_trace_leaves_no_key_behind(storage, client):
 
 
 @pytest.mark.clause("E-7.3", "B-22.29")
-def test_a_collection_that_is_forgotten_leaves_no_key(storage, client):
+def test_a_collection_that_is_forgotten_leaves_no_key(storage: StorageBase, client: Any) -> None:
     storage.create(**HOME, record={"phone": 1}, unique_fields=("phone",))
 
     storage.import_([ImportedCollection(HOME["parent_id"], COLLECTION, None)])
@@ -230,7 +236,7 @@ def test_a_collection_that_is_forgotten_leaves_no_key(storage, client):
 # Costs
 
 
-def fill(storage, number):
+def fill(storage: Any, number: Any) -> None:
     storage.flush()
     for n in range(number):
         record = {"id": f"{n:05}", "phone": n}
@@ -241,7 +247,7 @@ def fill(storage, number):
         storage.create(COLLECTION, f"parent {n}", {})
 
 
-def one_of_each(storage):
+def one_of_each(storage: Any) -> None:
     unique = {"unique_fields": ("phone",)}
     storage.create(**HOME, record={"id": "new", "phone": "new"}, **unique)
     storage.get(**HOME, object_id="new")
@@ -255,7 +261,7 @@ def one_of_each(storage):
     storage.find_tombstone(**HOME, object_id="x0")
     storage.list_all(**HOME, filters=where("id", "IN", ["00001", "00002"]))
 
-    def merge():
+    def merge() -> None:
         record = storage.get(**HOME, object_id="new")
         record["more"] = True
         storage.update(**HOME, object_id="new", record=record, **unique)
@@ -266,7 +272,9 @@ def one_of_each(storage):
 
 @pytest.mark.clause("B-22.12", "B-23.12", "B-10.7")
 @pytest.mark.usefixtures("clock")
-def test_what_one_record_costs_does_not_depend_on_their_number(storage, client):
+def test_what_one_record_costs_does_not_depend_on_their_number(
+    storage: StorageBase, client: Any
+) -> None:
     runs = []
     # The first time, scripts are loaded.
     for number in (10, 10, 300):
@@ -285,7 +293,7 @@ READ_WHOLE = {"KEYS", "SCAN", "HSCAN", "HGETALL", "HVALS", "HKEYS", "SMEMBERS", 
 
 
 @pytest.mark.clause("B-22.12")
-def test_one_call_on_one_record_is_one_round_trip(storage, client):
+def test_one_call_on_one_record_is_one_round_trip(storage: Any, client: Any) -> None:
     unique = {"unique_fields": ("phone",)}
     storage.create(**HOME, record={"id": "a", "phone": 1}, **unique)
 
@@ -300,10 +308,12 @@ def test_one_call_on_one_record_is_one_round_trip(storage, client):
 
 
 @pytest.mark.clause("X-24")
-def test_an_operation_that_nobody_disturbs_is_two_round_trips(storage, client):
+def test_an_operation_that_nobody_disturbs_is_two_round_trips(
+    storage: StorageBase, client: Any
+) -> None:
     create(storage, id="a")
 
-    def merge():
+    def merge() -> None:
         record = storage.get(**HOME, object_id="a")
         storage.update(**HOME, object_id="a", record=record)
 
@@ -315,7 +325,7 @@ def test_an_operation_that_nobody_disturbs_is_two_round_trips(storage, client):
 
 
 @pytest.mark.clause("B-6.1", "B-23.12")
-def test_only_the_records_of_the_page_are_decoded(storage, client):
+def test_only_the_records_of_the_page_are_decoded(storage: StorageBase, client: Any) -> None:
     for n in range(5):
         create(storage, id=str(n), n=n)
     # What is not JSON would raise.
@@ -330,7 +340,9 @@ def test_only_the_records_of_the_page_are_decoded(storage, client):
 
 
 @pytest.mark.clause("B-4.4", "B-4.6", "P-35.19")
-def test_timestamps_come_from_the_clock_of_the_application(storage, clock):
+def test_timestamps_come_from_the_clock_of_the_application(
+    storage: StorageBase, clock: Any
+) -> None:
     first = create(storage)
     clock.now += 50
 
@@ -343,7 +355,9 @@ def test_timestamps_come_from_the_clock_of_the_application(storage, clock):
 @pytest.mark.clause("B-4.4", "B-4.6")
 @pytest.mark.parametrize("past", [1_447_999_999_999, 9, 0, -5])
 @pytest.mark.parametrize("is_atomic", [False, True])
-def test_a_clock_set_back_does_not_set_the_timestamps_back(storage, clock, past, is_atomic):
+def test_a_clock_set_back_does_not_set_the_timestamps_back(
+    storage: StorageBase, clock: Any, past: Any, is_atomic: bool
+) -> None:
     before = create(storage)["last_modified"]
     clock.now = past
 
@@ -354,7 +368,7 @@ def test_a_clock_set_back_does_not_set_the_timestamps_back(storage, clock, past,
 
 
 @pytest.mark.clause("B-4.4", "B-4.6")
-def test_the_clock_may_be_before_the_epoch(storage, clock):
+def test_the_clock_may_be_before_the_epoch(storage: StorageBase, clock: Any) -> None:
     clock.now = -12
 
     stamps = [create(storage)["last_modified"] for _ in range(14)]
@@ -366,7 +380,9 @@ def test_the_clock_may_be_before_the_epoch(storage, clock):
 
 @pytest.mark.clause("B-4.7", "B-4.9")
 @pytest.mark.parametrize("future", [2**53 - 4, 2**52 + 1])
-def test_timestamps_at_the_end_of_the_numbers_of_lua_are_exact(storage, future):
+def test_timestamps_at_the_end_of_the_numbers_of_lua_are_exact(
+    storage: StorageBase, future: int
+) -> None:
     create(storage, last_modified=future)
 
     stamps = [create(storage)["last_modified"] for _ in range(2)]
@@ -378,8 +394,10 @@ def test_timestamps_at_the_end_of_the_numbers_of_lua_are_exact(storage, future):
 @pytest.mark.clause("B-4.7")
 @pytest.mark.parametrize("supplied", ["12", 12.0, True, [12]])
 @pytest.mark.parametrize("is_atomic", [False, True])
-def test_a_timestamp_that_is_no_integer_is_refused(storage, supplied, is_atomic):
-    def write():
+def test_a_timestamp_that_is_no_integer_is_refused(
+    storage: StorageBase, supplied: Any, is_atomic: bool
+) -> None:
+    def write() -> Any:
         return create(storage, last_modified=supplied)
 
     with pytest.raises(TypeError):
@@ -389,11 +407,13 @@ def test_a_timestamp_that_is_no_integer_is_refused(storage, supplied, is_atomic)
 
 
 @pytest.mark.clause("B-9.3", "B-24")
-def test_a_storage_that_cannot_make_timestamps_writes_nothing(storage, client, monkeypatch):
+def test_a_storage_that_cannot_make_timestamps_writes_nothing(
+    storage: StorageBase, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     create(storage, id="old")
     before = client.dump("cliquet:storage:records:8:mushroom:alice")
 
-    def fail(*_args):
+    def fail(*_args: Any) -> None:
         raise BackendError(message="out of order")
 
     monkeypatch.setattr(storage, "_bump_timestamp", fail)
@@ -417,7 +437,7 @@ def test_a_storage_that_cannot_make_timestamps_writes_nothing(storage, client, m
 
 
 @pytest.mark.clause("B-4.2", "B-6.2", "D-59")
-def test_a_page_comes_with_the_timestamp_of_its_instant(storage):
+def test_a_page_comes_with_the_timestamp_of_its_instant(storage: Any) -> None:
     page, _ = storage.get_all(**HOME)
     assert page.timestamp is None
     claimed = page.claim()
@@ -434,14 +454,14 @@ def test_a_page_comes_with_the_timestamp_of_its_instant(storage):
 
 
 @pytest.mark.clause("B-5.20", "B-21.19")
-def test_a_list_over_several_parents_is_of_one_instant(storage):
+def test_a_list_over_several_parents_is_of_one_instant(storage: StorageBase) -> None:
     done = threading.Event()
 
-    def create_three():
+    def create_three() -> None:
         for parent_id in ("a", "b", "c"):
             storage.create(COLLECTION, parent_id, {})
 
-    def write():
+    def write() -> None:
         while not done.is_set():
             storage.atomic(create_three, collection_id=COLLECTION, parent_id="a")
             storage.delete_all(COLLECTION, "*")
@@ -461,11 +481,11 @@ def test_a_list_over_several_parents_is_of_one_instant(storage):
 # Operations
 
 
-def count_runs(storage, operation):
+def count_runs(storage: Any, operation: Any) -> Any:
     """Run an operation; return its result, and how often it was run."""
     runs = []
 
-    def counted():
+    def counted() -> Any:
         runs.append(None)
         return operation(len(runs))
 
@@ -473,10 +493,10 @@ def count_runs(storage, operation):
 
 
 @pytest.mark.clause("X-24", "D-57")
-def test_changes_of_other_records_do_not_disturb(storage):
+def test_changes_of_other_records_do_not_disturb(storage: StorageBase) -> None:
     create(storage, id="mine", n=0)
 
-    def operation(_):
+    def operation(_: Any) -> Any:
         record = storage.get(**HOME, object_id="mine")
         in_another_thread(lambda: [create(storage) for _ in range(3)])
         time.sleep(0.005)
@@ -491,10 +511,10 @@ def test_changes_of_other_records_do_not_disturb(storage):
 
 @pytest.mark.clause("X-24", "D-53", "D-55", "B-22.17")
 @pytest.mark.parametrize("change", ["update", "delete", "touch"])
-def test_a_change_of_the_record_read_disturbs(storage, change):
+def test_a_change_of_the_record_read_disturbs(storage: StorageBase, change: str) -> None:
     create(storage, id="mine", n=0)
 
-    def disturb():
+    def disturb() -> None:
         if change == "delete":
             storage.delete(**HOME, object_id="mine")
         elif change == "touch":
@@ -505,7 +525,7 @@ def test_a_change_of_the_record_read_disturbs(storage, change):
         else:
             storage.update(**HOME, object_id="mine", record={"n": 10})
 
-    def operation(run):
+    def operation(run: Any) -> Any:
         try:
             n = storage.get(**HOME, object_id="mine")["n"]
         except RecordNotFoundError:
@@ -521,14 +541,16 @@ def test_a_change_of_the_record_read_disturbs(storage, change):
     assert storage.list_all(**HOME, include_deleted=True) == [record]
 
 
-def _collection(entries):
+def _collection(entries: Any) -> Any:
     entries = [ExportedEntry(*entry) for entry in entries]
     return ImportedCollection(HOME["parent_id"], COLLECTION, 9_000_000_000_000, entries)
 
 
 @pytest.mark.clause("X-24", "D-54")
 @pytest.mark.parametrize("read", ["list", "timestamp", "count"])
-def test_any_change_disturbs_after_the_whole_collection_was_read(storage, read):
+def test_any_change_disturbs_after_the_whole_collection_was_read(
+    storage: StorageBase, read: str
+) -> None:
     create(storage, id="mine")
     reads = {
         "list": lambda: len(storage.list_all(**HOME)),
@@ -536,7 +558,7 @@ def test_any_change_disturbs_after_the_whole_collection_was_read(storage, read):
         "count": lambda: storage.count_all(**HOME),
     }
 
-    def operation(run):
+    def operation(run: Any) -> Any:
         seen = reads[read]()
         if run == 1:
             in_another_thread(lambda: create(storage))
@@ -552,8 +574,8 @@ def test_any_change_disturbs_after_the_whole_collection_was_read(storage, read):
 
 
 @pytest.mark.clause("X-24", "D-54")
-def test_the_appearance_of_a_record_that_was_absent_disturbs(storage):
-    def operation(run):
+def test_the_appearance_of_a_record_that_was_absent_disturbs(storage: StorageBase) -> None:
+    def operation(run: Any) -> Any:
         if run == 1:
             assert storage.find_tombstone(**HOME, object_id="mine") is None
             with pytest.raises(RecordNotFoundError):
@@ -567,10 +589,10 @@ def test_the_appearance_of_a_record_that_was_absent_disturbs(storage):
 
 
 @pytest.mark.clause("X-24", "D-56")
-def test_the_appearance_of_a_unique_value_disturbs(storage):
+def test_the_appearance_of_a_unique_value_disturbs(storage: Any) -> None:
     unique = {"unique_fields": ("phone",)}
 
-    def operation(run):
+    def operation(run: Any) -> Any:
         try:
             return storage.create(**HOME, record={"phone": 1}, **unique)
         except UnicityError as error:
@@ -588,10 +610,10 @@ def test_the_appearance_of_a_unique_value_disturbs(storage):
 
 
 @pytest.mark.clause("X-24", "D-60")
-def test_a_timestamp_that_was_overtaken_is_chosen_again(storage):
+def test_a_timestamp_that_was_overtaken_is_chosen_again(storage: StorageBase) -> None:
     create(storage)
 
-    def operation(run):
+    def operation(run: Any) -> Any:
         record = create(storage)
         if run == 1:
             in_another_thread(lambda: create(storage, last_modified=record["last_modified"] + 5))
@@ -606,11 +628,13 @@ def test_a_timestamp_that_was_overtaken_is_chosen_again(storage):
 
 
 @pytest.mark.clause("X-24")
-def test_an_operation_that_is_disturbed_ten_times_gives_up(storage, client):
+def test_an_operation_that_is_disturbed_ten_times_gives_up(
+    storage: StorageBase, client: Any
+) -> None:
     create(storage, id="mine", n=0)
     runs = []
 
-    def operation():
+    def operation() -> None:
         runs.append(None)
         storage.get(**HOME, object_id="mine")
         in_another_thread(lambda: storage.update(**HOME, object_id="mine", record={"n": len(runs)}))
@@ -626,12 +650,12 @@ def test_an_operation_that_is_disturbed_ten_times_gives_up(storage, client):
 
 
 @pytest.mark.clause("X-24")
-def test_newcomers_let_those_pass_who_were_disturbed(storage, client):
+def test_newcomers_let_those_pass_who_were_disturbed(storage: StorageBase, client: Any) -> None:
     create(storage, id="mine", n=0)
     key = b"cliquet:storage:lock:8:mushroom:alice"
     client.set(key, "somebody", px=200)
 
-    def operation(_):
+    def operation(_: Any) -> Any:
         n = storage.get(**HOME, object_id="mine")["n"]
         return storage.update(**HOME, object_id="mine", record={"n": n + 1})
 
@@ -643,13 +667,15 @@ def test_newcomers_let_those_pass_who_were_disturbed(storage, client):
 
 
 @pytest.mark.clause("X-24")
-def test_a_lock_that_is_not_given_back_blocks_nobody(storage, client, monkeypatch):
+def test_a_lock_that_is_not_given_back_blocks_nobody(
+    storage: StorageBase, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(transactions, "MAX_WAIT_SECONDS", 0.05)
     create(storage, id="mine", n=0)
     key = b"cliquet:storage:lock:8:mushroom:alice"
     client.set(key, "somebody", px=60_000)
 
-    def operation(_):
+    def operation(_: Any) -> Any:
         n = storage.get(**HOME, object_id="mine")["n"]
         return storage.update(**HOME, object_id="mine", record={"n": n + 1})
 
@@ -662,8 +688,8 @@ def test_a_lock_that_is_not_given_back_blocks_nobody(storage, client, monkeypatc
 @pytest.mark.clause("B-2.3", "B-5.2")
 @pytest.mark.parametrize("is_atomic", [False, True])
 @pytest.mark.parametrize("object_id", [None, 5, b"a"])
-def test_an_id_that_is_no_text_is_no_ones(storage, is_atomic, object_id):
-    def run(call):
+def test_an_id_that_is_no_text_is_no_ones(storage: Any, is_atomic: Any, object_id: Any) -> None:
+    def run(call: Any) -> Any:
         return storage.atomic(call, **HOME) if is_atomic else call()
 
     with pytest.raises(RecordNotFoundError):
@@ -676,16 +702,16 @@ def test_an_id_that_is_no_text_is_no_ones(storage, is_atomic, object_id):
 
 
 @pytest.mark.clause("X-24")
-def test_an_error_decided_on_what_has_changed_is_not_raised(storage):
+def test_an_error_decided_on_what_has_changed_is_not_raised(storage: StorageBase) -> None:
     """Read at two instants, of which no single one had both."""
     create(storage, id="a", n=1)
     create(storage, id="b", n=1)
 
-    def operation(run):
+    def operation(run: Any) -> Any:
         first = storage.get(**HOME, object_id="a")["n"]
         if run == 1:
 
-            def change():
+            def change() -> None:
                 storage.update(**HOME, object_id="a", record={"n": 2})
                 storage.update(**HOME, object_id="b", record={"n": 2})
 
@@ -698,13 +724,15 @@ def test_an_error_decided_on_what_has_changed_is_not_raised(storage):
 
 
 @pytest.mark.clause("X-24", "B-5.20")
-def test_an_operation_sees_all_its_writes_and_commits_their_last_state(storage, client):
+def test_an_operation_sees_all_its_writes_and_commits_their_last_state(
+    storage: Any, client: Any
+) -> None:
     create(storage, id="old", phone=1)
     create(storage, id="dead")
     storage.delete(**HOME, object_id="dead")
     unique = {"unique_fields": ("phone",)}
 
-    def operation():
+    def operation() -> Any:
         storage.update(**HOME, object_id="old", record={"phone": 2}, **unique)
         storage.create(**HOME, record={"id": "new", "phone": 1}, **unique)
         with pytest.raises(UnicityError) as raised:
@@ -732,12 +760,12 @@ def test_an_operation_sees_all_its_writes_and_commits_their_last_state(storage, 
 
 
 @pytest.mark.clause("X-24", "D-57")
-def test_many_deletions_succeed_while_others_write(storage):
+def test_many_deletions_succeed_while_others_write(storage: Any) -> None:
     for n in range(200):
         create(storage, n=n)
     done = threading.Event()
 
-    def write(rank):
+    def write(rank: Any) -> Any:
         if rank:
             while not done.is_set():
                 create(storage, kept=True)
@@ -750,7 +778,7 @@ def test_many_deletions_succeed_while_others_write(storage):
     deleted, *others = in_threads(3, write)
 
     assert others == [None, None]
-    assert len(deleted) == 200
+    assert len(deleted) == 200  # type: ignore[arg-type]
     assert storage.list_all(**HOME, filters=where("n", "MIN", 0)) == []
 
 
@@ -758,7 +786,9 @@ def test_many_deletions_succeed_while_others_write(storage):
 
 
 @pytest.mark.clause("B-7.2", "B-7.7", "B-22.10")
-def test_an_index_whose_builder_died_is_built_by_the_next(storage, client):
+def test_an_index_whose_builder_died_is_built_by_the_next(
+    storage: StorageBase, client: Any
+) -> None:
     for n in range(3):
         create(storage, id=str(n), phone=n)
     # Where the builder stopped: others maintain the index, and nothing older is in it.
@@ -773,11 +803,11 @@ def test_an_index_whose_builder_died_is_built_by_the_next(storage, client):
 
 
 @pytest.mark.clause("B-7.2", "B-7.7")
-def test_a_large_collection_is_indexed_while_others_write(storage):
+def test_a_large_collection_is_indexed_while_others_write(storage: StorageBase) -> None:
     entries = [(f"{n:05}", n, {"phone": n}) for n in range(1_203)]
     storage.import_([_collection(entries)])
 
-    def act(rank):
+    def act(rank: Any) -> None:
         if rank == 0:
             storage.create(**HOME, record={"phone": "x"}, unique_fields=("phone",))
         for n in range(rank, 1_203, 40):
@@ -796,7 +826,9 @@ def test_a_large_collection_is_indexed_while_others_write(storage):
 @pytest.mark.parametrize(
     ("first", "second"), [(1, 1.0), (0, -0.0), (2**53 + 2, float(2**53 + 2)), ([1], [1.0])]
 )
-def test_equal_numbers_clash_however_they_are_written(storage, first, second):
+def test_equal_numbers_clash_however_they_are_written(
+    storage: StorageBase, first: Any, second: Any
+) -> None:
     storage.create(**HOME, record={"phone": first}, unique_fields=("phone",))
 
     with pytest.raises(UnicityError):
@@ -841,7 +873,7 @@ while True:
 
 
 @contextmanager
-def running(code, *arguments):
+def running(code: Any, *arguments: Any) -> Iterator[Any]:
     process = start_process(
         [sys.executable, "-c", WORKER + code, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -856,7 +888,7 @@ def running(code, *arguments):
 
 
 @pytest.mark.clause("D-55", "B-22.17", "X-24")
-def test_merges_of_several_processes_are_all_kept(storage, redis_url):
+def test_merges_of_several_processes_are_all_kept(storage: StorageBase, redis_url: str) -> None:
     create(storage, id="same")
 
     with running(MERGE, redis_url, "a", 100) as one, running(MERGE, redis_url, "b", 100) as other:
@@ -866,7 +898,9 @@ def test_merges_of_several_processes_are_all_kept(storage, redis_url):
 
 
 @pytest.mark.clause("B-22.10", "B-5.20", "D-61")
-def test_a_process_killed_at_any_point_leaves_everything_consistent(storage, client, redis_url):
+def test_a_process_killed_at_any_point_leaves_everything_consistent(
+    storage: StorageBase, client: Any, redis_url: str
+) -> None:
     for _ in range(3):
         storage.flush()
         with running(CHURN, redis_url) as process:
@@ -893,7 +927,7 @@ def test_a_process_killed_at_any_point_leaves_everything_consistent(storage, cli
 # Failures
 
 
-def every_call(storage):
+def every_call(storage: Any) -> dict[str, Any]:
     """Return all public methods of a storage, ready to be called."""
     return {
         "flush": storage.flush,
@@ -924,7 +958,7 @@ def every_call(storage):
 
 @pytest.mark.clause("B-2.5", "B-3.10")
 @pytest.mark.usefixtures("processes")
-def test_every_call_fails_as_a_backend_does_when_the_server_is_down():
+def test_every_call_fails_as_a_backend_does_when_the_server_is_down() -> None:
     with running_redis() as url:
         pass
     storage = load(url)
@@ -937,7 +971,7 @@ def test_every_call_fails_as_a_backend_does_when_the_server_is_down():
 
 @pytest.mark.clause("B-2.5")
 @pytest.mark.usefixtures("processes")
-def test_a_server_that_was_started_again_is_used_again():
+def test_a_server_that_was_started_again_is_used_again() -> None:
     with redis_process() as server:
         storage = load(server.url)
         create(storage)
@@ -950,7 +984,9 @@ def test_a_server_that_was_started_again_is_used_again():
 
 
 @pytest.mark.clause("B-2.5", "B-10.5")
-def test_a_foreign_value_under_one_of_its_keys_is_a_backend_error(storage, client):
+def test_a_foreign_value_under_one_of_its_keys_is_a_backend_error(
+    storage: StorageBase, client: Any
+) -> None:
     client.set("cliquet:storage:records:8:mushroom:alice", "foreign")
 
     for call in (lambda: create(storage), lambda: listed(storage)):
@@ -961,7 +997,7 @@ def test_a_foreign_value_under_one_of_its_keys_is_a_backend_error(storage, clien
 
 @pytest.mark.clause("B-21.7", "B-4.15")
 @pytest.mark.usefixtures("processes")
-def test_a_replica_gives_known_timestamps_and_refuses_to_make_new_ones():
+def test_a_replica_gives_known_timestamps_and_refuses_to_make_new_ones() -> None:
     with running_redis() as primary_url:
         storage = load(primary_url)
         record = create(storage, id="known")
@@ -981,7 +1017,9 @@ def test_a_replica_gives_known_timestamps_and_refuses_to_make_new_ones():
 
 
 @pytest.mark.clause("B-21.7", "B-4.15")
-def test_a_service_that_never_writes_makes_no_timestamp(storage, client, redis_url):
+def test_a_service_that_never_writes_makes_no_timestamp(
+    storage: StorageBase, client: Any, redis_url: str
+) -> None:
     record = create(storage)
     before = keys_of(client)
     reader = load(redis_url, readonly="true")
@@ -1005,7 +1043,7 @@ READS = {"HGET", "HGETALL", "GET", "MULTI", "EXEC", "SELECT", "HELLO", "CLIENT"}
 
 
 @pytest.mark.clause("B-10.4", "S-13.2", "B-21.35")
-def test_threads_wait_for_a_connection(redis_url):
+def test_threads_wait_for_a_connection(redis_url: str) -> None:
     storage = load(redis_url, storage_pool_size=1)
 
     outcomes = in_threads(8, lambda n: [create(storage, n=n) for _ in range(10)])
@@ -1015,7 +1053,7 @@ def test_threads_wait_for_a_connection(redis_url):
 
 
 @pytest.mark.clause("B-10.4", "B-21.35", "B-2.5")
-def test_a_thread_that_waits_too_long_gets_a_backend_error(redis_url):
+def test_a_thread_that_waits_too_long_gets_a_backend_error(redis_url: str) -> None:
     storage = load(redis_url, storage_pool_size=1, storage_pool_timeout=0.05)
 
     with storage._client.client():
@@ -1031,18 +1069,20 @@ def test_a_thread_that_waits_too_long_gets_a_backend_error(redis_url):
 
 @pytest.mark.clause("B-21.35", "S-22")
 @pytest.mark.parametrize("seconds", ["-1", "soon", "inf"])
-def test_a_wait_that_is_none_fails_at_the_start(seconds):
+def test_a_wait_that_is_none_fails_at_the_start(seconds: str) -> None:
     with pytest.raises(SettingError, match="storage_pool_timeout"):
         load("", storage_pool_timeout=seconds)
 
 
 @pytest.mark.clause("X-30", "X-24")
-def test_what_an_operation_read_must_still_hold_when_it_changes_something_elsewhere(storage):
+def test_what_an_operation_read_must_still_hold_when_it_changes_something_elsewhere(
+    storage: StorageBase,
+) -> None:
     permission = Permission()
     permission.add_principal_to_ace("/a", "write", "ann")
     found = []
 
-    def remove_permissions_without_record():
+    def remove_permissions_without_record() -> None:
         try:
             storage.get(**HOME, object_id="a")
         except RecordNotFoundError:

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from cliquet.core.globs import Pattern
 from cliquet.storage.selection import CollectionKey, Scope
 
 
-def test_keys_are_in_the_order_of_the_tables():
+def test_keys_are_in_the_order_of_the_tables() -> None:
     keys = [
         CollectionKey(collection_id="a", parent_id="y"),
         CollectionKey(collection_id="b", parent_id="x"),
@@ -19,14 +20,14 @@ def test_keys_are_in_the_order_of_the_tables():
 
 
 @pytest.mark.parametrize("named", [CollectionKey, Scope])
-def test_names_are_given_by_keyword_alone(named):
+def test_names_are_given_by_keyword_alone(named: Any) -> None:
     with pytest.raises(TypeError):
         named("a", "b")
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
 @pytest.mark.parametrize("named", [CollectionKey, Scope])
-def test_copies_are_the_same(named, duplicate):
+def test_copies_are_the_same(named: Any, duplicate: Any) -> None:
     names = named(collection_id="a", parent_id="b")
 
     copied = duplicate(names)
@@ -34,7 +35,7 @@ def test_copies_are_the_same(named, duplicate):
     assert (type(copied), copied) == (named, names)
 
 
-def test_a_scope_of_one_collection_has_its_key():
+def test_a_scope_of_one_collection_has_its_key() -> None:
     scope = Scope(collection_id="a", parent_id="b*")
 
     assert scope.key == CollectionKey(collection_id="a", parent_id="b*")
@@ -43,5 +44,7 @@ def test_a_scope_of_one_collection_has_its_key():
 @pytest.mark.parametrize(
     ("collection_id", "parent_id"), [(None, "b"), ("a", Pattern("b*")), (None, Pattern("*"))]
 )
-def test_a_scope_of_several_collections_has_no_key(collection_id, parent_id):
+def test_a_scope_of_several_collections_has_no_key(
+    collection_id: str | None, parent_id: Any
+) -> None:
     assert Scope(collection_id=collection_id, parent_id=parent_id).key is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,15 @@ class Database:
     def loads(self, data: Any) -> Any:
         return orjson.loads(data)
 
-    def listing(self, filters, rules=(), sorting=(), *, include_deleted=True, indexed=()):
+    def listing(
+        self,
+        filters: Any,
+        rules: Any = (),
+        sorting: Any = (),
+        *,
+        include_deleted: bool = True,
+        indexed: Any = (),
+    ) -> Any:
         where = listing.where(
             self.dialect,
             NAMES,
@@ -80,7 +89,7 @@ class Database:
             f"{where.text} ORDER BY {order.text}", (*where.parameters, *order.parameters)
         )
 
-    def plan_of_page(self, filters=(), sorting=(), after=None) -> str:
+    def plan_of_page(self, filters: Any = (), sorting: Any = (), after: Any = None) -> str:
         """Return the plan of the statement for a page of live records."""
         sorting = complete_sorting(sorting, id_field="id", modified_field="last_modified")
         where = listing.where(
@@ -110,10 +119,10 @@ class SQLiteDatabase(Database):
         register_functions(self.connection)
         self.connection.executescript((FOLDER / "sqlite/schema.sql").read_text())
 
-    def execute(self, text, parameters=()):
+    def execute(self, text: Any, parameters: Any = ()) -> Any:
         return self.connection.execute(text.replace("%s", "?"), parameters).fetchall()
 
-    def plan(self, text, parameters=()):
+    def plan(self, text: Any, parameters: Any = ()) -> Any:
         rows = self.execute(f"EXPLAIN QUERY PLAN {text}", parameters)
         return "\n".join(row[3] for row in rows)
 
@@ -127,31 +136,31 @@ class PostgreSQLDatabase(Database):
         for name in ("schema.sql", "functions.sql"):
             self.execute((FOLDER / "postgresql" / name).read_text())
 
-    def execute(self, text, parameters=()):
+    def execute(self, text: Any, parameters: Any = ()) -> Any:
         with self.connection.cursor() as cursor:
             cursor.execute(text, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
-    def loads(self, data):
+    def loads(self, data: Any) -> Any:
         return orjson.loads(orjson.dumps(data))
 
-    def plan(self, text, parameters=()):
+    def plan(self, text: Any, parameters: Any = ()) -> Any:
         return "\n".join(row[0] for row in self.execute(f"EXPLAIN {text}", parameters))
 
 
-def _dumps(data):
+def _dumps(data: Any) -> Any:
     return orjson.dumps(data).decode()
 
 
 @pytest.fixture(scope="module")
-def sqlite_database():
+def sqlite_database() -> Iterator[Any]:
     database = SQLiteDatabase()
     with closing(database.connection):
         yield database
 
 
 @pytest.fixture(scope="module")
-def postgresql_database(postgresql_module_url):
+def postgresql_database(postgresql_module_url: str) -> Iterator[Any]:
     database = PostgreSQLDatabase(postgresql_module_url)
     with closing(database.connection):
         # JSON as the storage reads it.
@@ -160,7 +169,7 @@ def postgresql_database(postgresql_module_url):
 
 
 @pytest.fixture(params=["sqlite_database", "postgresql_database"])
-def database(request):
+def database(request: pytest.FixtureRequest) -> Any:
     database = request.getfixturevalue(request.param)
     database.execute("DROP INDEX IF EXISTS i")
     return database
@@ -232,7 +241,7 @@ in_databases = settings(
 )
 
 
-def as_compared(items, database):
+def as_compared(items: Any, database: Any) -> list[Any]:
     """Give floats the values that they have in the database."""
     return [
         item
@@ -242,13 +251,13 @@ def as_compared(items, database):
     ]
 
 
-def as_stored(value, dialect):
+def as_stored(value: Any, dialect: Any) -> Any:
     if isinstance(value, list):
         return [as_stored(member, dialect) for member in value]
     return dialect.as_stored(value)
 
 
-def ids(found):
+def ids(found: Any) -> list[Any]:
     return [entry.id for entry in found]
 
 
@@ -259,8 +268,8 @@ def ids(found):
 @given(entries, st.lists(filters, min_size=1, max_size=2), st.booleans())
 @in_databases
 def test_filters_keep_the_records_that_they_keep_in_python(
-    database, indexed, times, content, wanted, include_deleted
-):
+    database: Any, indexed: Any, times: int, content: Any, wanted: Any, include_deleted: Any
+) -> None:
     stored = database.fill(content)
     expected = [
         entry
@@ -278,7 +287,7 @@ def test_filters_keep_the_records_that_they_keep_in_python(
 @pytest.mark.clause("B-6.17", "B-6.18", "B-6.19", "B-6.21", "B-22.24", "X-26")
 @given(entries, sortings)
 @in_databases
-def test_records_are_in_the_order_of_python(database, content, sorting):
+def test_records_are_in_the_order_of_python(database: Any, content: Any, sorting: Any) -> None:
     sorting = [*sorting, Sort("id", 1)]
     stored = database.fill(content)
 
@@ -292,7 +301,9 @@ def test_records_are_in_the_order_of_python(database, content, sorting):
 @pytest.mark.clause("B-6.8", "B-21.12", "X-16")
 @given(entries, st.lists(st.lists(rule_items, min_size=1, max_size=3), min_size=1, max_size=3))
 @in_databases
-def test_rules_keep_the_records_that_they_keep_in_python(database, content, rules):
+def test_rules_keep_the_records_that_they_keep_in_python(
+    database: Any, content: Any, rules: Any
+) -> None:
     stored = database.fill(content)
     compared = [as_compared(rule, database) for rule in rules]
     expected = page(stored, NAMES, sorting=None, pagination_rules=compared, limit=None)
@@ -307,7 +318,9 @@ def test_rules_keep_the_records_that_they_keep_in_python(database, content, rule
 @pytest.mark.parametrize("indexed", [(), tuple(FIELDS)], ids=["not indexed", "indexed"])
 @given(entries, sortings)
 @in_databases
-def test_what_follows_a_record_is_the_rest_of_the_listing(database, indexed, content, sorting):
+def test_what_follows_a_record_is_the_rest_of_the_listing(
+    database: Any, indexed: Any, content: Any, sorting: Any
+) -> None:
     sorting = complete_sorting(sorting, id_field="id", modified_field="last_modified")
     stored = database.fill(content)
     ordered = page(stored, NAMES, sorting=sorting, pagination_rules=None, limit=None)
@@ -327,7 +340,7 @@ def test_what_follows_a_record_is_the_rest_of_the_listing(database, indexed, con
 
 
 @pytest.mark.clause("B-6.22", "B-21.12")
-def test_what_follows_a_record_may_be_asked_of_odd_fields(database):
+def test_what_follows_a_record_may_be_asked_of_odd_fields(database: Any) -> None:
     content = [Entry("a", 1, {}), Entry("b", 1, {"f": 1}), Entry("c", 1, None)]
     stored = database.fill(content)
     sorting = [Sort("deleted", 1), Sort("a\0", -1), Sort("f", 1), Sort("id", 1)]
@@ -365,7 +378,9 @@ def test_what_follows_a_record_may_be_asked_of_odd_fields(database):
         ],
     ],
 )
-def test_rules_that_resemble_a_place_in_the_listing_are_no_such_place(database, rules):
+def test_rules_that_resemble_a_place_in_the_listing_are_no_such_place(
+    database: Any, rules: list[Any]
+) -> None:
     content = [Entry(name, n, {"f": name, "g": n}) for n, name in enumerate("abc")]
     stored = database.fill(content)
     expected = page(stored, NAMES, sorting=None, pagination_rules=rules, limit=None)
@@ -409,7 +424,7 @@ def test_rules_that_resemble_a_place_in_the_listing_are_no_such_place(database, 
         ("f", 10**500, COMPARISON.NOT),
     ],
 )
-def test_values_that_no_record_has_are_operands(database, wanted):
+def test_values_that_no_record_has_are_operands(database: Any, wanted: Any) -> None:
     content = [Entry("", 0, {}), Entry("a", 1, {"f": [1]}), Entry("b", 2, {"f": 1, "g": True})]
     stored = database.fill(content)
     item = Filter(*wanted)
@@ -422,7 +437,7 @@ def test_values_that_no_record_has_are_operands(database, wanted):
 @pytest.mark.clause("B-6.12", "B-21.21")
 @pytest.mark.parametrize("operator", [COMPARISON.IN, COMPARISON.EXCLUDE])
 @pytest.mark.parametrize("field", ["id", "last_modified", "f"])
-def test_lists_may_be_long_and_be_sets(database, field, operator):
+def test_lists_may_be_long_and_be_sets(database: Any, field: str, operator: Any) -> None:
     content = [Entry(str(n), n, {"f": n}) for n in range(5)]
     stored = database.fill(content)
     wanted = [Filter(field, {*range(3, 5000)}, operator)]
@@ -433,7 +448,7 @@ def test_lists_may_be_long_and_be_sets(database, field, operator):
 
 
 @pytest.mark.clause("B-7.5", "B-21.18")
-def test_long_values_that_begin_alike_are_told_apart(database):
+def test_long_values_that_begin_alike_are_told_apart(database: Any) -> None:
     one, other = ("x" * 5000 + end for end in "ab")
     database.fill([Entry("1", 1, {"f": one}), Entry("2", 2, {"f": other})])
 
@@ -447,7 +462,7 @@ def test_long_values_that_begin_alike_are_told_apart(database):
 @pytest.mark.clause("B-6.14")
 @pytest.mark.parametrize("operator", [COMPARISON.EQ, COMPARISON.NOT, *ORDERS])
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_numbers_that_json_lacks_are_operands(database, number, operator):
+def test_numbers_that_json_lacks_are_operands(database: Any, number: Any, operator: Any) -> None:
     stored = database.fill([Entry("a", 1, {"f": 1}), Entry("b", 2, {"f": "x"})])
     wanted = [Filter("f", number, operator)]
 
@@ -460,7 +475,7 @@ def test_numbers_that_json_lacks_are_operands(database, number, operator):
 @pytest.mark.parametrize(
     "text", ["\u00c9T\u00c9", "\u00e9t\u00e9", "\u041c\u0418\u0420", "\u00c9*\u00e9"]
 )
-def test_the_case_of_all_scripts_is_ignored(database, text):
+def test_the_case_of_all_scripts_is_ignored(database: Any, text: str) -> None:
     stored = database.fill(
         [
             Entry(str(n), n, {"f": t})
@@ -475,7 +490,7 @@ def test_the_case_of_all_scripts_is_ignored(database, text):
 
 
 @pytest.mark.clause("B-21.16")
-def test_ids_match_whatever_the_case(database):
+def test_ids_match_whatever_the_case(database: Any) -> None:
     database.fill([Entry("Ab_c", 1, {}), Entry("abxc", 2, None), Entry("b", 3, {})])
 
     assert ids(database.listing([Filter("id", "aB_C", COMPARISON.LIKE)])) == ["Ab_c"]
@@ -499,7 +514,9 @@ def test_ids_match_whatever_the_case(database):
         (COMPARISON.NOT, MISSING),
     ],
 )
-def test_what_does_not_suit_is_refused_before_anything_is_sent(field, operator, value):
+def test_what_does_not_suit_is_refused_before_anything_is_sent(
+    field: str, operator: Any, value: Any
+) -> None:
     for dialect in (SQLiteDialect(), PostgreSQLDialect()):
         with pytest.raises(ValueError, match=f"{operator.name} of the field"):
             listing.matching(dialect, NAMES, [Filter(field, value, operator)])
@@ -507,14 +524,14 @@ def test_what_does_not_suit_is_refused_before_anything_is_sent(field, operator, 
 
 @pytest.mark.clause("B-6.17")
 @pytest.mark.parametrize("sorting", [[], [Sort("deleted", 1)], [Sort("a\0", 1)]])
-def test_any_criteria_make_an_order(database, sorting):
+def test_any_criteria_make_an_order(database: Any, sorting: list[Any]) -> None:
     database.fill([Entry("a", 1, {})])
 
     assert ids(database.listing([], sorting=sorting)) == ["a"]
 
 
 @pytest.mark.clause("B-22.27")
-def test_sqlite_holds_and_finds_nul(sqlite_database):
+def test_sqlite_holds_and_finds_nul(sqlite_database: Any) -> None:
     stored = sqlite_database.fill([Entry("a\0", 1, {"f\0": "x\0y"}), Entry("a", 2, {"f\0": "x"})])
     wanted = [
         Filter("f\0", "x\0y", COMPARISON.EQ),
@@ -541,7 +558,7 @@ ATTEMPTS = [
 
 @pytest.mark.clause("B-7.5", "B-22.41", "B-22.43")
 @pytest.mark.parametrize("text", ATTEMPTS)
-def test_nothing_given_becomes_part_of_a_statement(database, text):
+def test_nothing_given_becomes_part_of_a_statement(database: Any, text: Any) -> None:
     database.fill([Entry("1", 1, {text: text}), Entry("2", 2, {}), Entry(text, 3, {"g": [text]})])
 
     for indexed in ((), (text,)):
@@ -585,7 +602,7 @@ PATTERNS += ["a\0", "a\0*", "\ud800", "\ud800*"]
 
 
 @pytest.fixture
-def parents(database):
+def parents(database: Any) -> Iterator[Any]:
     database.execute("DELETE FROM records")
     for parent_id in PARENTS:
         database.execute(
@@ -611,7 +628,7 @@ def parents(database):
     ],
     ids=repr,
 )
-def test_parents_match_as_in_python(parents, pattern):
+def test_parents_match_as_in_python(parents: Any, pattern: Any) -> None:
     condition = listing.parent_condition(parents.dialect, pattern)
 
     rows = parents.execute(f"SELECT parent_id FROM records WHERE {condition.text}", condition[1])
@@ -630,7 +647,7 @@ RECORDS = [
 
 
 @pytest.fixture(scope="module", params=["sqlite_database", "postgresql_database"])
-def filled(request):
+def filled(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Databases with indexes, and enough records for these to be worth their while."""
     database = request.getfixturevalue(request.param)
     database.fill([Entry.from_record(record, NAMES) for record in RECORDS])
@@ -673,7 +690,7 @@ def is_searched_for_a_key(plan: str, name: str) -> bool:
         ([], [("p.q", 1)]),
     ],
 )
-def test_indexes_on_fields_are_used(filled, filters, sorting):
+def test_indexes_on_fields_are_used(filled: Any, filters: list[Any], sorting: list[Any]) -> None:
     field = (filters or sorting)[0][0]
 
     plan = filled.plan_of_page(
@@ -688,14 +705,16 @@ def test_indexes_on_fields_are_used(filled, filters, sorting):
 
 @pytest.mark.clause("D-24", "E-10.3", "B-6.22")
 @pytest.mark.parametrize("sorting", [[("f", 1)], [("f", -1)], [("p.q", 1)], [("p.q", -1)]])
-def test_a_deep_page_on_an_indexed_field_begins_in_the_index(filled, sorting):
+def test_a_deep_page_on_an_indexed_field_begins_in_the_index(
+    filled: Any, sorting: list[Any]
+) -> None:
     plan = filled.plan_of_page(sorting=[Sort(*item) for item in sorting], after=RECORDS[1234])
 
     assert is_searched_for_a_key(plan, INDEXES[sorting[0][0]]), plan
 
 
 @pytest.mark.clause("D-24", "B-6.22")
-def test_a_deep_page_in_the_order_of_time_begins_in_the_index(filled):
+def test_a_deep_page_in_the_order_of_time_begins_in_the_index(filled: Any) -> None:
     plan = filled.plan_of_page(after=RECORDS[1234])
 
     condition = searched(plan, "records_live_by_time")

@@ -2,14 +2,16 @@
 
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from servers.starting import start_process
 from support.process_costs import MEGABYTE, own_memory
 
-from cliquet.storage import sqlite
+from cliquet.storage import StorageBase, sqlite
 from cliquet.storage.exceptions import ReadonlyError
 from cliquet.storage.query import COMPARISON, Filter
 from cliquet.testing.storage import StorageContract
@@ -19,13 +21,13 @@ from cliquet.testing.storage.transactions import failing_request
 ROOT = Path(__file__).parents[2]
 
 
-def make_storage(path, **more):
+def make_storage(path: Any, **more: Any) -> Any:
     configured = {"storage_url": f"sqlite:///{path}", **more}
     return sqlite.load_from_config(SimpleNamespace(get_settings=lambda: configured))
 
 
 @pytest.fixture
-def storage(tmp_path):
+def storage(tmp_path: Path) -> Iterator[Any]:
     storage = make_storage(tmp_path / "data.db")
     yield storage
     storage.client.dispose()
@@ -36,7 +38,7 @@ class TestSQLiteStorage(StorageContract):
 
 
 @pytest.mark.clause("E-1.3", "B-3.10")
-def test_the_schema_is_created_at_the_first_use(storage):
+def test_the_schema_is_created_at_the_first_use(storage: Any) -> None:
     assert not storage.client.path.exists()
 
     record = create(storage)
@@ -46,14 +48,16 @@ def test_the_schema_is_created_at_the_first_use(storage):
 
 
 @pytest.mark.clause("E-1.3", "B-12.11")
-def test_a_rehearsed_migration_makes_no_file(storage):
+def test_a_rehearsed_migration_makes_no_file(storage: Any) -> None:
     storage.initialize_schema(dry_run=True)
 
     assert not storage.client.path.exists()
 
 
 @pytest.mark.clause("B-4.6")
-def test_timestamps_come_from_the_clock_of_the_host(storage, monkeypatch):
+def test_timestamps_come_from_the_clock_of_the_host(
+    storage: StorageBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cliquet.utils.msec_time", lambda: 1_448_000_000_000)
 
     assert create(storage)["last_modified"] == 1_448_000_000_000
@@ -61,7 +65,7 @@ def test_timestamps_come_from_the_clock_of_the_host(storage, monkeypatch):
 
 
 @pytest.mark.clause("B-21.7")
-def test_a_readonly_instance_attempts_no_write(storage):
+def test_a_readonly_instance_attempts_no_write(storage: Any) -> None:
     readonly = sqlite.Storage(storage.client, is_readonly=True)
 
     with pytest.raises(ReadonlyError):
@@ -71,7 +75,9 @@ def test_a_readonly_instance_attempts_no_write(storage):
 
 
 @pytest.mark.clause("X-22", "H-9.3")
-def test_a_first_access_after_a_write_survives_the_failure_of_the_request(storage):
+def test_a_first_access_after_a_write_survives_the_failure_of_the_request(
+    storage: StorageBase,
+) -> None:
     first = None
     with failing_request():
         create(storage)
@@ -102,7 +108,7 @@ for _ in range(50):
 
 @pytest.mark.clause("E-1.4", "D-55", "D-57", "B-4.5")
 @pytest.mark.usefixtures("processes")
-def test_processes_share_the_file(storage):
+def test_processes_share_the_file(storage: Any) -> None:
     create(storage, id="counter", n=0)
     url = f"sqlite:///{storage.client.path}"
     writers = [start_process([sys.executable, "-c", WRITER, url], cwd=ROOT) for _ in range(4)]
@@ -116,7 +122,7 @@ def test_processes_share_the_file(storage):
 
 
 @pytest.mark.clause("E-1.3")
-def test_the_tables_are_those_of_a_plain_file(storage):
+def test_the_tables_are_those_of_a_plain_file(storage: Any) -> None:
     create(storage, id="a", n=1)
 
     with sqlite3.connect(storage.client.path) as connection:
@@ -141,10 +147,10 @@ def test_the_tables_are_those_of_a_plain_file(storage):
         (COMPARISON.CONTAINS_ANY, ""),
     ],
 )
-def test_nothing_is_kept_of_long_operands(storage, operator, prefix):
+def test_nothing_is_kept_of_long_operands(storage: StorageBase, operator: Any, prefix: str) -> None:
     create(storage, id="a", f=["a"])
 
-    def send(number):
+    def send(number: Any) -> None:
         values = [f"{prefix}{number}-{n}" for n in range(400_000 // (len(prefix) + 10))]
         storage.list_all(**HOME, filters=[Filter("f", values, operator)])
 
@@ -158,10 +164,10 @@ def test_nothing_is_kept_of_long_operands(storage, operator, prefix):
 
 @pytest.mark.slow
 @pytest.mark.clause("X-34")
-def test_little_is_kept_of_statements_that_clients_choose(storage):
+def test_little_is_kept_of_statements_that_clients_choose(storage: StorageBase) -> None:
     create(storage)
 
-    def send(first, size):
+    def send(first: Any, size: Any) -> None:
         filters = [Filter(f"f{n}", [*range(20)], COMPARISON.IN) for n in range(first, first + size)]
         storage.list_all(**HOME, filters=filters)
 
@@ -176,7 +182,7 @@ def test_little_is_kept_of_statements_that_clients_choose(storage):
     assert own_memory() - before < 60 * MEGABYTE
 
 
-def test_a_connection_that_keeps_much_makes_room_for_another(storage):
+def test_a_connection_that_keeps_much_makes_room_for_another(storage: Any) -> None:
     create(storage)
     with storage.client.connect(readonly=True) as session:
         first = session.connection

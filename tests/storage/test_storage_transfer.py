@@ -1,5 +1,7 @@
 """The contract of copies: what a storage without them does, and how entries find their places."""
 
+from typing import Any
+
 import pytest
 
 from cliquet.storage import StorageBase
@@ -9,7 +11,7 @@ from cliquet.storage.transfer import CollectionTimestamp, ExportedEntry, grouped
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_storage_of_the_published_interface_cannot_be_copied():
+def test_a_storage_of_the_published_interface_cannot_be_copied() -> None:
     storage = StorageBase()
 
     assert not storage.is_transferable
@@ -21,11 +23,11 @@ def test_a_storage_of_the_published_interface_cannot_be_copied():
         storage.import_([])
 
 
-def timestamps(*names):
+def timestamps(*names: Any) -> list[Any]:
     return [CollectionTimestamp("p", name, 1) for name in names]
 
 
-def entries(*names):
+def entries(*names: Any) -> list[Any]:
     return [
         (CollectionKey(collection_id=name, parent_id="p"), ExportedEntry(str(n), 1, None))
         for n, name in enumerate(names)
@@ -46,7 +48,9 @@ def entries(*names):
         ("d", "aab", [("d", "")]),
     ],
 )
-def test_entries_are_put_under_their_collections(of_timestamps, of_entries, expected):
+def test_entries_are_put_under_their_collections(
+    of_timestamps: str, of_entries: str, expected: list[Any]
+) -> None:
     found = grouped(timestamps(*of_timestamps), entries(*of_entries))
 
     ids = [(one.collection_id, "".join(entry.id for entry in one.entries)) for one in found]
@@ -54,7 +58,7 @@ def test_entries_are_put_under_their_collections(of_timestamps, of_entries, expe
 
 
 @pytest.mark.clause("E-7.3")
-def test_entries_that_are_not_read_are_passed():
+def test_entries_that_are_not_read_are_passed() -> None:
     found = list(grouped(timestamps(*"abc"), entries(*"aabbc")))
 
     # Too late for these.
@@ -62,7 +66,7 @@ def test_entries_that_are_not_read_are_passed():
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_collection_that_vanishes_from_memory_meanwhile_is_left_out():
+def test_a_collection_that_vanishes_from_memory_meanwhile_is_left_out() -> None:
     storage = Storage()
     for name in "abc":
         storage.create(name, "p", {})

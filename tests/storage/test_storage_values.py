@@ -1,5 +1,6 @@
 import enum
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ class Decimal(float):
         (2**80, 2**80),
     ],
 )
-def test_subclasses_become_plain_json_values(value, expected):
+def test_subclasses_become_plain_json_values(value: Any, expected: Any) -> None:
     copied = copy_json(value)
 
     assert copied == expected
@@ -43,13 +44,13 @@ def test_subclasses_become_plain_json_values(value, expected):
 @pytest.mark.parametrize(
     "value", [b"", bytearray(), {1}, 1j, object(), {1: 2}, [{"a": b""}], float("nan"), ...]
 )
-def test_other_values_are_refused(value):
+def test_other_values_are_refused(value: Any) -> None:
     with pytest.raises(TypeError):
         copy_json(value)
 
 
 @pytest.mark.clause("B-22.8")
-def test_a_copy_shares_nothing():
+def test_a_copy_shares_nothing() -> None:
     value = {"list": [{"a": [1]}]}
 
     copied = copy_json(value)

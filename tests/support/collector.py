@@ -6,7 +6,9 @@ import importlib
 import json
 import threading
 import zlib
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 class Collector:
@@ -18,17 +20,17 @@ class Collector:
     port : where it listens, on 127.0.0.1.
     """
 
-    def __init__(self, port):
+    def __init__(self, port: Any) -> None:
         self.port = port
         self.bodies = []
 
     @property
-    def events(self):
+    def events(self) -> list[Any]:
         """The events of the envelopes of Sentry, and those that raven sent."""
         return [event for body in self.bodies for event in _events(body)]
 
 
-def _events(body):
+def _events(body: Any) -> Any:
     lines = [json.loads(line) for line in body.splitlines() if line.strip()]
     if len(lines) == 1:
         return lines
@@ -39,7 +41,7 @@ def _events(body):
     ]
 
 
-def _unpacked(body, encoding):
+def _unpacked(body: Any, encoding: Any) -> Any:
     if encoding == "br":
         # What sentry-sdk prefers where another package has brought it in.
         return importlib.import_module("brotli").decompress(body)
@@ -51,11 +53,11 @@ def _unpacked(body, encoding):
 
 
 @contextlib.contextmanager
-def running_collector():
+def running_collector() -> Iterator[Any]:
     """Give a `Collector` that listens."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             collector.bodies.append(_unpacked(body, self.headers["Content-Encoding"]).decode())
             self.send_response(200)
@@ -63,7 +65,7 @@ def running_collector():
             self.end_headers()
             self.wfile.write(b"{}")
 
-        def log_message(self, *args):
+        def log_message(self, *args: Any) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

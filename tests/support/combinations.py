@@ -2,6 +2,8 @@
 
 import contextlib
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 from servers.postgresql import new_database
 from servers.processes import temporary_folder
@@ -16,18 +18,18 @@ APART = [(storage, permission, False) for storage in FAMILIES for permission in 
 COMBINATIONS = [*TOGETHER, *(pair for pair in APART if pair[:2] != ("memory", "memory"))]
 
 
-def name_of(combination):
+def name_of(combination: Any) -> str:
     storage, permission, is_together = combination
     return f"{storage}-{permission}{'-together' if is_together else ''}"
 
 
 @contextlib.contextmanager
-def backend_settings(combination, request):
+def backend_settings(combination: Any, request: Any) -> Iterator[dict[str, Any]]:
     """Give the settings of empty backends."""
     storage, permission, is_together = combination
     with contextlib.ExitStack() as stack:
 
-        def url(kind, family):
+        def url(kind: Any, family: Any) -> Any:
             if family == "postgresql":
                 server = request.getfixturevalue("postgresql_server")
                 return stack.enter_context(new_database(server))
@@ -50,8 +52,13 @@ def backend_settings(combination, request):
 
 @contextlib.contextmanager
 def running_combination(
-    combination, request, *, resources=(Toadstool,), configure=None, **settings
-):
+    combination: Any,
+    request: Any,
+    *,
+    resources: Any = (Toadstool,),
+    configure: Any = None,
+    **settings: Any,
+) -> Iterator[Any]:
     """Give a client of an application on such backends, whose schemas are made."""
     with backend_settings(combination, request) as backends:
         configured = {

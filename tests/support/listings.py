@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from webtest import TestApp
+
 LICHENS = "/v0/lichens"
 GROWTHS = "/v0/growths"
 
 
-def store(app, headers, url, *records):
+def store(app: TestApp, headers: Any, url: Any, *records: Any) -> list[Any]:
     """Store records, the first one first, and return them as they are stored."""
     return [
         app.post_json(url, {"data": record}, headers=headers, status=201).json["data"]
@@ -14,18 +16,18 @@ def store(app, headers, url, *records):
     ]
 
 
-def listed(app, headers, url, field="id"):
+def listed(app: TestApp, headers: Any, url: Any, field: str = "id") -> list[Any]:
     """Return one field of each item of a list; a dash stands for none."""
     return [item.get(field, "-") for item in app.get(url, headers=headers).json["data"]]
 
 
-def state(app, headers, url):
+def state(app: TestApp, headers: Any, url: Any) -> Any:
     """Return all that a client can see of a collection: records, tombstones, ETag."""
     response = app.get(f"{url}?min_last_modified=0", headers=headers)
     return response.json["data"], response.headers["ETag"]
 
 
-def walk(app, headers, url, *, before_next=None):
+def walk(app: TestApp, headers: Any, url: Any, *, before_next: Any = None) -> Any:
     """Follow ``Next-Page`` to the end, and return the responses.
 
     Parameters
@@ -42,7 +44,7 @@ def walk(app, headers, url, *, before_next=None):
     return pages
 
 
-def items(pages):
+def items(pages: Any) -> list[Any]:
     """Return the items of all pages."""
     return [item for page in pages for item in page.json["data"]]
 

@@ -2,13 +2,15 @@
 
 import contextlib
 import logging
+from collections.abc import Iterator
+from typing import Any
 from unittest import mock
 
 from cliquet.monitoring import logs
 
 
 @contextlib.contextmanager
-def fresh_logs():
+def fresh_logs() -> Iterator[None]:
     """Run the block as if nothing had logged before, nor configured how.
 
     A context that was never ended, as after a request made by hand, has a renderer that wins over
@@ -26,18 +28,18 @@ def fresh_logs():
 
 
 class _Recorder:
-    def __init__(self, entries):
+    def __init__(self, entries: Any) -> None:
         self._entries = entries
 
-    def __getattr__(self, level):
-        def log(event, *_args, **fields):
+    def __getattr__(self, level: Any) -> Any:
+        def log(event: Any, *_args: Any, **fields: Any) -> None:
             self._entries.append({"event": event, "log_level": level, **fields})
 
         return log
 
 
 @contextlib.contextmanager
-def capture_logs():
+def capture_logs() -> Iterator[Any]:
     """Give a list, to which the entries of the block are added."""
     entries = []
     with mock.patch.object(logs, "logger", _Recorder(entries)):

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from pyramid.paster import get_app, setup_logging
 from webtest import TestApp
@@ -19,13 +20,13 @@ from cliquet.testing.web import basic_auth
 from support.outcomes import OUTCOMES, make_outcomes_app
 
 
-def main(global_config, **settings):
+def main(global_config: Any, **settings: Any) -> Any:
     """Return the WSGI application that the .ini file describes."""
     app = make_outcomes_app(settings).app
     return cliquet.install_middlewares(app, settings)
 
 
-def send_requests(app):
+def send_requests(app: TestApp) -> None:
     """Let requests end in every way: a crash inside a batch, too."""
     client = TestApp(app)
     for outcome in OUTCOMES:
@@ -34,7 +35,7 @@ def send_requests(app):
     client.post_json("/v0/batch", {"requests": [crash]}, headers=basic_auth(), status=500)
 
 
-def run_service(ini, *, check=True):
+def run_service(ini: Any, *, check: bool = True) -> Any:
     """Run this program on a file, in a process of its own, and return what it printed."""
     return subprocess.run(
         [sys.executable, __file__, str(ini)],

@@ -8,6 +8,7 @@ import pytest
 from pyramid import httpexceptions
 from pyramid.security import NO_PERMISSION_REQUIRED
 from testapp import Mushroom, Truffle
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.errors import http_error
@@ -28,11 +29,11 @@ RAISED = {
 }
 
 
-def _raise(request):
+def _raise(request: Any) -> None:
     raise RAISED[request.matchdict["error"]]()
 
 
-def _configure(config):
+def _configure(config: Any) -> None:
     service = Service(name="raises", path="/raises/{error}")
     for method in ("GET", "PUT"):
         service.add_view(method, _raise, permission=NO_PERMISSION_REQUIRED)
@@ -40,7 +41,7 @@ def _configure(config):
     config.registry.heartbeats["sick"] = lambda request: False
 
 
-def make_outcomes_app(settings=None):
+def make_outcomes_app(settings: Any = None) -> TestApp:
     """Return a client of an application that knows every outcome below."""
     return make_app([Mushroom, Truffle], settings=settings, configure=_configure)
 
@@ -59,7 +60,7 @@ class Outcome:
     endpoint: bool = True
     """Whether a service is known to be addressed."""
 
-    def __call__(self, client, **headers):
+    def __call__(self, client: Any, **headers: Any) -> Any:
         """Send the request, with more headers, and return its response."""
         if self.prepare is not None:
             self.prepare(client)
@@ -71,7 +72,7 @@ class Outcome:
         return getattr(client, method)(self.path, **kwargs)
 
 
-def _take_email(client):
+def _take_email(client: Any) -> None:
     body = {"data": {"name": "black", "email": "t@example.org"}}
     client.put_json(f"/v0/truffles/{UNKNOWN_ID}", body, headers=basic_auth())
 
@@ -129,7 +130,7 @@ OUTCOMES = (
 )
 
 
-def outcomes(*excluded):
+def outcomes(*excluded: Any) -> Any:
     """Return the parametrization of a test with every outcome but those named."""
     kept = [outcome for outcome in OUTCOMES if outcome.name not in excluded]
     return pytest.mark.parametrize("outcome", kept, ids=lambda outcome: outcome.name)

@@ -3,12 +3,13 @@
 import gc
 import os
 from pathlib import Path
+from typing import Any
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 MEGABYTE = 1024 * 1024
 
 
-def keep_apart():
+def keep_apart() -> None:
     """Keep what other tests have left out of the garbage collections of those that follow.
 
     To look through it would be most of what a request seems to cost.
@@ -17,28 +18,28 @@ def keep_apart():
     gc.freeze()
 
 
-def own_memory(pid="self"):
+def own_memory(pid: str = "self") -> Any:
     """Return the memory that a process shares with nobody, in bytes."""
     return _status(pid, "RssAnon")
 
 
-def peak_memory(pid="self"):
+def peak_memory(pid: str = "self") -> Any:
     """Return the most that has been resident since :func:`forget_peak`, in bytes."""
     return _status(pid, "VmHWM")
 
 
-def forget_peak(pid="self"):
+def forget_peak(pid: str = "self") -> None:
     """Have the peak of a process be what is resident now."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-def cpu_seconds(pid="self"):
+def cpu_seconds(pid: str = "self") -> Any:
     """Return the time that a process has spent so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
-def _status(pid, name):
+def _status(pid: Any, name: Any) -> Any:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024

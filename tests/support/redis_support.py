@@ -1,7 +1,8 @@
 """What the tests of the Redis backends share."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _FIRST, _LAST = "cliquet-test-first-command", "cliquet-test-last-command"
 
@@ -21,13 +22,13 @@ class Command(NamedTuple):
     is_of_a_script: bool
 
 
-def keys_of(client):
+def keys_of(client: Any) -> set[Any]:
     """Return all the keys of a database."""
     return set(client.scan_iter(count=1000))
 
 
 @contextmanager
-def watching_commands(client):
+def watching_commands(client: Any) -> Iterator[Any]:
     """Give a list which, after the block, has the commands executed in it."""
     commands = []
     with client.monitor() as monitor:

@@ -57,7 +57,16 @@ class Site(NamedTuple):
     url: str
     record_url: str
 
-    def send(self, method, url, *, body=None, status=200, headers=HEADERS, **conditions):
+    def send(
+        self,
+        method: Any,
+        url: Any,
+        *,
+        body: Any = None,
+        status: Any = 200,
+        headers: Any = HEADERS,
+        **conditions: Any,
+    ) -> Any:
         headers = {**headers, **{name.replace("_", "-"): v for name, v in conditions.items()}}
         if body is None:
             return self.app.request(url, method=method, headers=headers, status=status)
@@ -81,7 +90,9 @@ class Scenario(NamedTuple):
     prepare: Callable[[Site], Any] = lambda site: None
 
 
-def make_site(kind, *, settings=None, connect=lambda registry: None, configure=None):
+def make_site(
+    kind: Any, *, settings: Any = None, connect: Any = lambda registry: None, configure: Any = None
+) -> Any:
     """Return a site whose user may list and create.
 
     Parameters
@@ -89,7 +100,7 @@ def make_site(kind, *, settings=None, connect=lambda registry: None, configure=N
     connect : called with the registry, to replace its backends.
     """
 
-    def set_up(config):
+    def set_up(config: Any) -> None:
         connect(config.registry)
         if configure is not None:
             configure(config)
@@ -104,23 +115,23 @@ def make_site(kind, *, settings=None, connect=lambda registry: None, configure=N
     return Site(app, url, f"{url}/{record['id']}")
 
 
-def new_url(site):
+def new_url(site: Any) -> str:
     return f"{site.url}/{NEW_ID}"
 
 
-def make_tombstone(site):
+def make_tombstone(site: Any) -> None:
     site.send("PUT", new_url(site), body={"data": {}}, status=201)
     site.send("DELETE", new_url(site))
 
 
-def batch(site, *requests):
+def batch(site: Any, *requests: Any) -> Any:
     return site.send("POST", "/v0/batch", body={"requests": list(requests)})
 
 
-def batch_of(method, path, body=None):
+def batch_of(method: Any, path: Any, body: Any = None) -> Any:
     """Return what sends a batch of one request, repeated."""
 
-    def send(site):
+    def send(site: Any) -> None:
         request = {"method": method, "path": path(site)}
         if body is not None:
             request["body"] = body

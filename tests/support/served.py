@@ -3,13 +3,16 @@
 import http.client
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import waitress.server
+from webtest import TestApp
 
 
 @contextmanager
-def serving(app, **options):
+def serving(app: TestApp, **options: Any) -> Iterator[Any]:
     """Serve an application with waitress on a free port, which is given."""
     server = waitress.server.create_server(app, host="127.0.0.1", port=0, threads=2, **options)
     thread = threading.Thread(target=server.run)
@@ -22,11 +25,11 @@ def serving(app, **options):
         server.task_dispatcher.shutdown()
 
 
-def ask(port, *lines):
+def ask(port: Any, *lines: Any) -> Any:
     """Send a request without body, line by line; return the response with its body read."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1"))
         response = http.client.HTTPResponse(connection)
         response.begin()
-        response.body = response.read()
+        response.body = response.read()  # type: ignore[attr-defined]
         return response

@@ -4,6 +4,8 @@ Making an application takes fifty times as long as an ordinary request: tests th
 own spent most of their time so.
 """
 
+from typing import Any
+
 from cliquet.testing.web import MEMORY_BACKENDS
 
 BACKENDS = ("storage", "permission", "cache")
@@ -16,10 +18,10 @@ class SharedApps:
     backends and not put them back, or when the tests run on other backends than before.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._made = {}
 
-    def fresh(self, make):
+    def fresh(self, make: Any) -> Any:
         """Return a client without cookies, of an application that nobody has used.
 
         Parameters
@@ -37,7 +39,7 @@ class SharedApps:
         return client
 
 
-def state_of(client):
+def state_of(client: Any) -> Any:
     """Return what requests do not change, and tests put back."""
     registry = client.app.registry
     methods = {

@@ -1,6 +1,9 @@
 """Shareable resources, and what tests of permissions need around them."""
 
+from typing import Any
+
 import colander
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import make_app
@@ -43,7 +46,7 @@ class Cap(resource.ShareableResource):
 
     mapping = CapSchema()
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> str:
         return f"/forests/{request.matchdict['forest_id']}"
 
 
@@ -56,31 +59,33 @@ CAP = (
 )
 
 
-def make_sharing_app(settings=None, *, resources=(Toadstool, Amanita, CAP), configure=None):
+def make_sharing_app(
+    settings: Any = None, *, resources: Any = (Toadstool, Amanita, CAP), configure: Any = None
+) -> TestApp:
     """Return a client of an application with the resources above."""
     return make_app(resources, settings=settings, configure=configure)
 
 
-def user_id(app, headers):
+def user_id(app: TestApp, headers: Any) -> Any:
     """Return the prefixed id of a user."""
     return app.get("/v0/", headers=headers).json["user"]["id"]
 
 
-def object_id(url):
+def object_id(url: Any) -> Any:
     """Return the URI that permissions of a URL are kept under."""
     return url.removeprefix("/v0")
 
 
-def grant(app, uri, permission, *principals):
+def grant(app: TestApp, uri: Any, permission: Any, *principals: Any) -> None:
     for principal in principals:
         app.app.registry.permission.add_principal_to_ace(uri, permission, principal)
 
 
-def permissions_of(app, uri):
+def permissions_of(app: TestApp, uri: Any) -> Any:
     return app.app.registry.permission.object_permissions(uri)
 
 
-def store(app, url=URL, **fields):
+def store(app: TestApp, url: Any = URL, **fields: Any) -> dict[Any, Any]:
     """Store a record on which nobody has any permission, and return it with its URL."""
     name = url.rsplit("/", 1)[1].removesuffix("s")
     parent_id = object_id(url).rpartition("/")[0]
@@ -88,7 +93,7 @@ def store(app, url=URL, **fields):
     return {**record, "url": f"{url}/{record['id']}"}
 
 
-def contents(app, name="toadstool", parent_id=""):
+def contents(app: TestApp, name: str = "toadstool", parent_id: str = "") -> Any:
     """Return every record and tombstone of a collection, and its timestamp."""
     storage = app.app.registry.storage
     records, _ = storage.get_all(name, parent_id, include_deleted=True)
@@ -96,11 +101,11 @@ def contents(app, name="toadstool", parent_id=""):
     return sorted(records, key=lambda record: record["id"]), timestamp
 
 
-def ids(response):
+def ids(response: Any) -> set[Any]:
     return {record["id"] for record in response.json["data"]}
 
 
-def error(response):
+def error(response: Any) -> Any:
     """Return what tells one refusal from another."""
     return tuple(response.json.get(member) for member in ("code", "errno", "error", "message"))
 
@@ -115,14 +120,16 @@ UNAUTHORIZED = (
 NOT_FOUND = (404, 111, "Not Found", "The resource you are looking for could not be found.")
 
 
-def send(app, method, url, headers=None, body=None, status=None):
+def send(
+    app: TestApp, method: Any, url: Any, headers: Any = None, body: Any = None, status: Any = None
+) -> Any:
     kwargs = {"headers": headers or {}, "status": status or "*"}
     if method in ("POST", "PUT", "PATCH"):
         return getattr(app, f"{method.lower()}_json")(url, body or BODY, **kwargs)
     return getattr(app, method.lower())(url, **kwargs)
 
 
-def target_url(app, target):
+def target_url(app: TestApp, target: Any) -> Any:
     """Return the URL of a target of the table, made for the occasion."""
     if target == "unknown":
         return f"{URL}/{UNKNOWN_ID}"

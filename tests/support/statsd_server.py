@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+from typing import Any
 
 
 class StatsDServer:
@@ -13,13 +14,13 @@ class StatsDServer:
     datagrams : texts received so far by :meth:`received`.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"udp://127.0.0.1:{self._socket.getsockname()[1]}"
         self.datagrams = []
 
-    def received(self):
+    def received(self) -> list[Any]:
         """Return the metrics that were sent since the last call, as name, value and type."""
         # On one machine a datagram is there when `sendto()` returns.
         self._socket.setblocking(False)
@@ -29,11 +30,11 @@ class StatsDServer:
                 self.datagrams.append(self._socket.recv(65536).decode("ascii"))
         return [parsed(line) for text in self.datagrams for line in text.split("\n")]
 
-    def close(self):
+    def close(self) -> None:
         self._socket.close()
 
 
-def parsed(line):
+def parsed(line: Any) -> Any:
     name, _, rest = line.partition(":")
     value, _, kind = rest.rpartition("|")
     return name, value, kind

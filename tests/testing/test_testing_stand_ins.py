@@ -5,6 +5,7 @@ rest to be mocks: what they answer stands for nothing that a client sent.
 """
 
 import unittest
+from typing import Any
 from unittest import mock
 
 import colander
@@ -38,7 +39,7 @@ class ResourceTest:
 
     resource_class = resource.UserResource
 
-    def setUp(self):
+    def setUp(self) -> None:
         self.storage = Storage()
         self.permission = Permission()
         self.resource = self.resource_class(request=self.get_request(), context=self.get_context())
@@ -47,27 +48,27 @@ class ResourceTest:
         self.request = self.resource.request
         known = mock.patch.object(self.resource, "is_known_field", return_value=True)
         known.start()
-        self.addCleanup(known.stop)
+        self.addCleanup(known.stop)  # type: ignore[attr-defined]
 
-    def get_request(self):
+    def get_request(self) -> Any:
         request = DummyRequest()
         request.registry.storage = self.storage
         request.registry.permission = self.permission
         return request
 
-    def get_context(self):
+    def get_context(self) -> Any:
         context = mock.MagicMock()
         context.current_record = None
         context.shared_ids = None
         context.get_permission_object_id = lambda request, record_id=None: f"/things/{record_id}"
         return context
 
-    def send(self, **body):
+    def send(self, **body: Any) -> None:
         """Set what the validation of a request would have left."""
         self.request.json = dict(body)
         self.request.validated = {"data": {}, **body}
 
-    def test_records_are_created_and_listed(self):
+    def test_records_are_created_and_listed(self) -> None:
         self.send(data={"name": "a"})
         created = self.resource.collection_post()["data"]
 
@@ -78,7 +79,7 @@ class ResourceTest:
         assert headers["ETag"] == f'"{created["last_modified"]}"'
         assert self.request.notify_resource_event.called
 
-    def test_lists_are_filtered_sorted_and_paged(self):
+    def test_lists_are_filtered_sorted_and_paged(self) -> None:
         for age in (1, 2, 3):
             self.model.create_record({"age": age})
         self.request.GET = {"min_age": "2", "_sort": "-age", "_limit": "1", "_fields": "age"}
@@ -89,7 +90,7 @@ class ResourceTest:
         with pytest.raises(httpexceptions.HTTPBadRequest):
             self.resource.collection_get()
 
-    def test_conditions_are_judged(self):
+    def test_conditions_are_judged(self) -> None:
         self.resource.record_id = None
         record = self.model.create_record({"name": "a"})
         self.request.headers["If-None-Match"] = f'"{record["last_modified"]}"'
@@ -105,7 +106,7 @@ class ResourceTest:
             with pytest.raises(httpexceptions.HTTPPreconditionFailed):
                 getattr(self.resource, method)()
 
-    def test_a_record_is_put_patched_and_deleted(self):
+    def test_a_record_is_put_patched_and_deleted(self) -> None:
         self.resource.record_id = UUID
         self.send(data={"name": "a", "age": 3})
         self.request.method = "PUT"
@@ -122,7 +123,7 @@ class ResourceTest:
             with pytest.raises(httpexceptions.HTTPNotFound):
                 getattr(self.resource, method)()
 
-    def test_a_collection_is_deleted(self):
+    def test_a_collection_is_deleted(self) -> None:
         self.model.create_record({"name": "a"})
         self.model.create_record({"name": "b"})
         self.request.GET = {"name": "b"}
@@ -130,7 +131,7 @@ class ResourceTest:
         assert len(self.resource.collection_delete()["data"]) == 1
         assert self.model.get_records()[1] == 1
 
-    def test_ids_and_bodies_are_judged(self):
+    def test_ids_and_bodies_are_judged(self) -> None:
         self.resource.record_id = "a*b"
         self.send(data={})
         for method in ("get", "put", "patch", "delete"):
@@ -141,7 +142,7 @@ class ResourceTest:
         with pytest.raises(httpexceptions.HTTPBadRequest):
             self.resource.put()
 
-    def test_hooks_are_replaced_on_the_instance(self):
+    def test_hooks_are_replaced_on_the_instance(self) -> None:
         self.resource.process_record = mock.MagicMock(side_effect=lambda new, old=None: new)
         self.resource.postprocess = mock.MagicMock(return_value={"made": True})
         self.send(data={"name": "a"})
@@ -155,14 +156,14 @@ class UserResourceTest(ResourceTest, unittest.TestCase):
 
 
 class UserResourceWithoutContextTest(ResourceTest, unittest.TestCase):
-    def get_context(self):
+    def get_context(self) -> None:
         return None
 
 
 class ShareableResourceTest(ResourceTest, unittest.TestCase):
     resource_class = resource.ShareableResource
 
-    def test_permissions_are_written_and_shown(self):
+    def test_permissions_are_written_and_shown(self) -> None:
         self.send(data={"name": "a"}, permissions={"read": ["basicauth:alice"]})
         created = self.resource.collection_post()
 
@@ -173,7 +174,7 @@ class ShareableResourceTest(ResourceTest, unittest.TestCase):
         self.resource.record_id = created["data"]["id"]
         assert self.resource.get()["permissions"] == expected
 
-    def test_lists_are_limited_to_the_ids_of_the_context(self):
+    def test_lists_are_limited_to_the_ids_of_the_context(self) -> None:
         shared = self.model.create_record({"name": "a"})
         self.model.create_record({"name": "b"})
         self.resource.context.shared_ids = [shared["id"]]
@@ -186,7 +187,7 @@ class ShareableResourceTest(ResourceTest, unittest.TestCase):
 class ShareableResourceWithoutContextTest(ResourceTest, unittest.TestCase):
     resource_class = resource.ShareableResource
 
-    def get_context(self):
+    def get_context(self) -> None:
         return None
 
 
@@ -194,10 +195,10 @@ class MockedResourceTest(ResourceTest, unittest.TestCase):
     """Hooks that give mocks: the parent of the records, the user, the URL's variables."""
 
     class resource_class(resource.UserResource):  # noqa: N801 - takes the place of an attribute
-        def get_parent_id(self, request):
+        def get_parent_id(self, request: Any) -> Any:
             return mock.sentinel.parent
 
-    def get_request(self):
+    def get_request(self) -> Any:
         request = super().get_request()
         request.prefixed_userid = mock.sentinel.userid
         request.matchdict = {"bucket_id": mock.sentinel.bucket, "id": UUID}
@@ -205,14 +206,14 @@ class MockedResourceTest(ResourceTest, unittest.TestCase):
 
 
 @pytest.mark.parametrize("parent", [mock.sentinel.parent, mock.MagicMock(), mock.Mock()])
-def test_a_parent_may_be_a_mock(parent):
+def test_a_parent_may_be_a_mock(parent: Any) -> None:
     request = DummyRequest()
     request.prefixed_userid = parent
 
     assert resource.UserResource(request).model.parent_id is parent
 
 
-def test_a_user_resource_takes_a_bare_mock():
+def test_a_user_resource_takes_a_bare_mock() -> None:
     request = mock.MagicMock(headers={})
 
     made = resource.UserResource(request, context=mock.MagicMock())
@@ -221,7 +222,7 @@ def test_a_user_resource_takes_a_bare_mock():
     assert resource.ShareableResource(request, mock.MagicMock()).model.parent_id == ""
 
 
-def test_a_mocked_storage_answers_for_itself():
+def test_a_mocked_storage_answers_for_itself() -> None:
     request = DummyRequest()
     storage = request.registry.storage
     storage.get.side_effect = exceptions.RecordNotFoundError
@@ -246,7 +247,7 @@ def test_a_mocked_storage_answers_for_itself():
 # The context of a route
 
 
-def resolved(method, uri="/foo/bar", *, found=True, **attributes):
+def resolved(method: str, uri: str = "/foo/bar", *, found: bool = True, **attributes: Any) -> Any:
     """Return the context of a request to a mocked resource."""
     with mock.patch("cliquet.utils.current_service") as current_service:
         made = mock.MagicMock(record_id=1)
@@ -277,7 +278,9 @@ def resolved(method, uri="/foo/bar", *, found=True, **attributes):
         ("PUT", False, "create", "/buckets/abc"),
     ],
 )
-def test_the_permission_follows_from_the_method(method, found, permission, uri):
+def test_the_permission_follows_from_the_method(
+    method: str, found: bool, permission: str, uri: str
+) -> None:
     context = resolved(method, found=found)
 
     assert (context.required_permission, context.permission_object_id) == (permission, uri)
@@ -286,7 +289,7 @@ def test_the_permission_follows_from_the_method(method, found, permission, uri):
 
 
 @pytest.mark.clause("P-25.6", "P-31.1")
-def test_settings_give_principals_to_a_mocked_request():
+def test_settings_give_principals_to_a_mocked_request() -> None:
     settings = {"toadstool_read_principals": "fxa:user"}
 
     context = resolved(
@@ -300,7 +303,7 @@ def test_settings_give_principals_to_a_mocked_request():
 
 
 @pytest.mark.clause("P-25.6", "P-25.9", "P-31.1")
-def test_shared_ids_come_from_a_mocked_backend():
+def test_shared_ids_come_from_a_mocked_backend() -> None:
     request = DummyRequest(method="get")
     request.route_path = mock.MagicMock(return_value="/v1/buckets/%2A")
     service = mock.MagicMock(type="collection")
@@ -320,7 +323,7 @@ def test_shared_ids_come_from_a_mocked_backend():
 
 
 @pytest.mark.clause("P-25.9", "P-31.1")
-def test_the_context_asks_a_mocked_backend():
+def test_the_context_asks_a_mocked_backend() -> None:
     context = resolved("get")
     backend = context._request.registry.permission
     backend.check_permission.return_value = False
@@ -340,7 +343,7 @@ def test_the_context_asks_a_mocked_backend():
         lambda: Request.blank("/"),
     ],
 )
-def test_attributes_keep_their_defaults_outside_of_resources(request_of):
+def test_attributes_keep_their_defaults_outside_of_resources(request_of: Any) -> None:
     context = authorization.RouteFactory(request_of())
 
     assert context.resource_name is None
@@ -355,7 +358,7 @@ def test_attributes_keep_their_defaults_outside_of_resources(request_of):
 @pytest.mark.parametrize("make", [mock.MagicMock, mock.Mock])
 @pytest.mark.parametrize("kind", ["collection", "record", None])
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", None])
-def test_a_context_takes_a_bare_mock(make, kind, method):
+def test_a_context_takes_a_bare_mock(make: Any, kind: str | None, method: str | None) -> None:
     request = make(matchdict={})
     if method:
         request.method = method
@@ -368,7 +371,7 @@ def test_a_context_takes_a_bare_mock(make, kind, method):
 
 
 @pytest.mark.clause("P-25.3", "P-31.1")
-def test_the_policy_takes_a_mocked_context():
+def test_the_policy_takes_a_mocked_context() -> None:
     policy = authorization.AuthorizationPolicy()
     context = mock.MagicMock(allowed_principals=[], required_permission="read")
     context.get_prefixed_userid.return_value = "fxa:user"
@@ -381,7 +384,7 @@ def test_the_policy_takes_a_mocked_context():
 
 
 @pytest.mark.clause("P-25.2", "P-31.1")
-def test_groups_are_found_for_a_mocked_request():
+def test_groups_are_found_for_a_mocked_request() -> None:
     request = DummyRequest()
     request.registry.permission.user_principals.return_value = ["group"]
 
@@ -391,9 +394,9 @@ def test_groups_are_found_for_a_mocked_request():
 
 
 @pytest.mark.clause("P-14.2", "P-31.1")
-def test_a_model_takes_mocked_backends():
+def test_a_model_takes_mocked_backends() -> None:
     model = ShareableModel(storage=mock.MagicMock(), collection_id="thing")
-    model.storage.create.return_value = {"id": "a", "last_modified": 1}
+    model.storage.create.return_value = {"id": "a", "last_modified": 1}  # type: ignore[attr-defined]
     model.permission = mock.MagicMock()
     model.permission.object_permissions.return_value = {"read": {"alice"}}
     model.get_permission_object_id = mock.MagicMock(return_value="/things/a")
@@ -406,7 +409,7 @@ def test_a_model_takes_mocked_backends():
 
 
 @pytest.mark.clause("P-31.1")
-def test_arguments_of_a_dummy_request_win_over_its_defaults():
+def test_arguments_of_a_dummy_request_win_over_its_defaults() -> None:
     request = DummyRequest(method="put", path="/v1/buckets", matchdict={"id": "a"})
 
     assert (request.method, request.path, request.matchdict) == ("put", "/v1/buckets", {"id": "a"})

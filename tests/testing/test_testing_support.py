@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyramid.authorization import Authenticated
@@ -28,42 +29,42 @@ pytestmark = pytest.mark.clause("P-31", "P-31.1", "P-35.16")
 class MushroomTest(BaseWebTest, FormattedErrorMixin, unittest.TestCase):
     """A test case in the style of published plug-ins."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         # Published suites do not call their parent's.
         self.record = self.app.post_json(
             self.collection_url, {"data": {"name": "bolete"}}, headers=self.headers
         ).json["data"]
 
-    def get_app_settings(self, additional_settings=None):
+    def get_app_settings(self, additional_settings: Any = None) -> Any:
         app_settings = super().get_app_settings(additional_settings)
         app_settings["paginate_by"] = 7
         return app_settings
 
-    def test_paths_need_no_version(self):
+    def test_paths_need_no_version(self) -> None:
         found = self.app.get(self.get_item_url(), headers=self.headers).json
 
         assert found["data"] == self.record
 
-    def test_the_path_of_a_given_record(self):
+    def test_the_path_of_a_given_record(self) -> None:
         assert self.get_item_url("abc") == "/mushrooms/abc"
 
-    def test_backends_are_those_of_the_application(self):
+    def test_backends_are_those_of_the_application(self) -> None:
         assert self.storage is self.app.app.registry.storage
         assert self.cache is self.app.app.registry.cache
         assert self.permission is self.app.app.registry.permission
         assert self.storage.get("mushroom", self.principal, self.record["id"]) == self.record
 
-    def test_another_application_takes_the_place_of_the_first(self):
+    def test_another_application_takes_the_place_of_the_first(self) -> None:
         before = self.storage
         self.app = self.make_app({"readonly": True})
 
         assert self.storage is not before
         self.app.post_json(self.collection_url, {}, headers=self.headers, status=405)
 
-    def test_settings_can_be_changed(self):
+    def test_settings_can_be_changed(self) -> None:
         assert self.app.app.registry.settings["paginate_by"] == 7
 
-    def test_errors_are_checked(self):
+    def test_errors_are_checked(self) -> None:
         response = self.app.get("/unknown", status=404)
 
         self.assertFormattedError(response, 404, ERRORS.MISSING_RESOURCE, "Not Found")
@@ -78,7 +79,7 @@ class MushroomTest(BaseWebTest, FormattedErrorMixin, unittest.TestCase):
             with pytest.raises(AssertionError):
                 self.assertFormattedError(response, *wrong)
 
-    def test_a_configurator_may_be_prepared(self):
+    def test_a_configurator_may_be_prepared(self) -> None:
         seen = []
         config = Configurator(settings={"project_docs": "http://docs", "readonly": "no"})
         config.add_subscriber(seen.append, events.ResourceChanged)
@@ -89,24 +90,24 @@ class MushroomTest(BaseWebTest, FormattedErrorMixin, unittest.TestCase):
         assert len(seen) == 1
         assert config.get_settings()["paginate_by"] == 7
 
-    def test_the_policy_can_be_made_to_refuse_users(self):
+    def test_the_policy_can_be_made_to_refuse_users(self) -> None:
         with authorize(permits=False):
             self.app.get(self.collection_url, headers=self.headers, status=403)
 
         self.app.get(self.collection_url, headers=self.headers, status=200)
 
-    def test_the_policy_can_be_made_to_accept_anybody(self):
+    def test_the_policy_can_be_made_to_accept_anybody(self) -> None:
         self.app.get("/toadstools/abc", headers=self.headers, status=403)
 
         with authorize():
             self.app.get("/toadstools", headers=self.headers, status=200)
 
     @authorize(permits=False, authz_class="cliquet.authorization.AuthorizationPolicy")
-    def test_a_decorated_test_takes_no_argument_more(self):
+    def test_a_decorated_test_takes_no_argument_more(self) -> None:
         self.app.get(self.collection_url, headers=self.headers, status=403)
 
 
-def test_a_policy_may_be_given_as_a_class():
+def test_a_policy_may_be_given_as_a_class() -> None:
     class Policy(AuthorizationPolicy):
         pass
 
@@ -130,18 +131,18 @@ def test_a_policy_may_be_given_as_a_class():
         (None, "/mushrooms", "http://localhost/mushrooms"),
     ],
 )
-def test_requests_get_the_version(prefix, path, url):
+def test_requests_get_the_version(prefix: str | None, path: str, url: str) -> None:
     assert get_request_class(prefix).blank(path).url == url
 
 
-def test_classes_of_different_versions_do_not_mix():
+def test_classes_of_different_versions_do_not_mix() -> None:
     one, two = get_request_class("v1"), get_request_class("v2")
 
     assert one.blank("/a").path == "/v1/a"
     assert two.blank("/a").path == "/v2/a"
 
 
-def test_a_dummy_request_has_the_attributes_of_a_request():
+def test_a_dummy_request_has_the_attributes_of_a_request() -> None:
     request = DummyRequest()
 
     assert request.prefixed_userid == "basicauth:bob"
@@ -155,7 +156,7 @@ def test_a_dummy_request_has_the_attributes_of_a_request():
     assert request.route_url("hello") == "http://localhost/v0/hello"
 
 
-def test_a_resource_takes_a_dummy_request():
+def test_a_resource_takes_a_dummy_request() -> None:
     class Mushroom(resource.UserResource):
         pass
 
@@ -183,7 +184,7 @@ def test_a_resource_takes_a_dummy_request():
 
 
 @pytest.mark.parametrize("name", ["toadstool", "moisture", "psilo", "spore"])
-def test_the_sample_application_shares_four_resources(name):
+def test_the_sample_application_shares_four_resources(name: str) -> None:
     app = BaseWebTest().make_app({f"{name}_create_principals": "system.Authenticated"})
 
     created = app.post_json(
@@ -193,13 +194,13 @@ def test_the_sample_application_shares_four_resources(name):
     assert created.json["permissions"] == {"write": [BaseWebTest.principal]}
 
 
-def test_the_sample_application_takes_settings_as_paste_gives_them():
+def test_the_sample_application_takes_settings_as_paste_gives_them() -> None:
     application = testapp.main({"here": "/tmp"}, **BaseWebTest().get_app_settings())
 
     assert application.registry.route_prefix == "v0"
 
 
-def test_the_published_module_has_the_published_names():
+def test_the_published_module_has_the_published_names() -> None:
     assert set(support.__all__) == {
         "BaseWebTest",
         "DEFAULT_SETTINGS",
@@ -211,7 +212,7 @@ def test_the_published_module_has_the_published_names():
     }
 
 
-def test_what_only_tests_need_is_not_imported_by_the_library():
+def test_what_only_tests_need_is_not_imported_by_the_library() -> None:
     code = (
         "import sys, cliquet.initialization, cliquet.resource, cliquet.schema;"
         "print({'webtest', 'unittest.mock', 'cliquet.testing'} & set(sys.modules))"

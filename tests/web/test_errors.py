@@ -2,12 +2,14 @@
 
 import enum
 import json
+from typing import Any
 
 import cornice
 import pytest
 from cornice.errors import Errors
 from pyramid import httpexceptions, testing
 from pyramid.security import NO_PERMISSION_REQUIRED
+from webtest import TestApp
 
 from cliquet import Service, errors
 from cliquet.errors import ERRORS, http_error, json_error_handler, raise_invalid, send_alert
@@ -38,14 +40,14 @@ TABLE = [
 
 
 @pytest.fixture
-def request_():
+def request_() -> Any:
     """A request as Cornice prepares it."""
     request = testing.DummyRequest()
     request.errors = Errors()
     return request
 
 
-def invalid(request, *args, **kwargs):
+def invalid(request: Any, *args: Any, **kwargs: Any) -> Any:
     """Return the response that `raise_invalid` raises."""
     with pytest.raises(httpexceptions.HTTPBadRequest) as raised:
         raise_invalid(request, *args, **kwargs)
@@ -56,21 +58,21 @@ def invalid(request, *args, **kwargs):
 
 
 @pytest.mark.clause("P-19.1", "H-26.2", "H-26.3", "P-34.26", "P-34.31")
-def test_the_table_of_numbers():
+def test_the_table_of_numbers() -> None:
     assert issubclass(ERRORS, enum.Enum)
     assert [(error.name, error.value, error.status) for error in ERRORS] == TABLE
 
 
 @pytest.mark.clause("P-34.31")
-def test_a_member_is_found_by_its_number():
-    assert ERRORS(104) is ERRORS.MISSING_AUTH_TOKEN
+def test_a_member_is_found_by_its_number() -> None:
+    assert ERRORS(104) is ERRORS.MISSING_AUTH_TOKEN  # type: ignore[call-arg]
 
 
 # http_error
 
 
 @pytest.mark.clause("P-19.2")
-def test_an_http_error_is_the_same_exception_with_a_json_body():
+def test_an_http_error_is_the_same_exception_with_a_json_body() -> None:
     exception = httpexceptions.HTTPConflict()
     response = http_error(exception, errno=ERRORS.CONSTRAINT_VIOLATED)
     assert response is exception
@@ -80,7 +82,7 @@ def test_an_http_error_is_the_same_exception_with_a_json_body():
 
 
 @pytest.mark.clause("P-19.2", "H-26.1")
-def test_every_member_of_an_http_error_can_be_given():
+def test_every_member_of_an_http_error_can_be_given() -> None:
     members = {
         "errno": 4711,
         "code": 499,
@@ -89,21 +91,21 @@ def test_every_member_of_an_http_error_can_be_given():
         "info": "http://info.example/",
         "details": {"a": [1]},
     }
-    assert http_error(httpexceptions.HTTPBadRequest(), **members).json == members
+    assert http_error(httpexceptions.HTTPBadRequest(), **members).json == members  # type: ignore[arg-type]
 
 
 @pytest.mark.clause("P-19.2")
 @pytest.mark.parametrize(
     ("errno", "number"), [(None, 999), (0, 999), (42, 42), (ERRORS.BACKEND, 201)]
 )
-def test_the_number_is_a_member_or_an_integer(errno, number):
+def test_the_number_is_a_member_or_an_integer(errno: Any, number: int) -> None:
     assert http_error(httpexceptions.HTTPConflict(), errno=errno).json["errno"] == number
 
 
 @pytest.mark.clause("P-19.2")
 @pytest.mark.parametrize("is_raised", [True, False])
-def test_an_http_error_can_be_returned_or_raised(is_raised):
-    def view(request):
+def test_an_http_error_can_be_returned_or_raised(is_raised: bool) -> None:
+    def view(request: Any) -> Any:
         error = http_error(httpexceptions.HTTPConflict(), errno=42)
         if is_raised:
             raise error
@@ -112,8 +114,8 @@ def test_an_http_error_can_be_returned_or_raised(is_raised):
     assert _app(view).get("/v0/view", status=409).json["errno"] == 42
 
 
-def _app(view, service_class=Service, **kwargs):
-    def configure(config):
+def _app(view: Any, service_class: Any = Service, **kwargs: Any) -> TestApp:
+    def configure(config: Any) -> None:
         service = service_class(name="view", path="/view")
         service.add_view("GET", view, permission=NO_PERMISSION_REQUIRED, **kwargs)
         config.add_cornice_service(service)
@@ -125,7 +127,7 @@ def _app(view, service_class=Service, **kwargs):
 
 
 @pytest.mark.clause("P-19.3")
-def test_raise_invalid_describes_the_fault(request_):
+def test_raise_invalid_describes_the_fault(request_: Any) -> None:
     response = invalid(request_, "querystring", "size", "Too large.", limit=5)
     item = {"location": "querystring", "name": "size", "description": "Too large.", "limit": 5}
     assert response.json == {
@@ -142,7 +144,7 @@ def test_raise_invalid_describes_the_fault(request_):
 @pytest.mark.parametrize(
     "location", ["body", "querystring", "path", "header", "headers", "url", "cookies", "method", ""]
 )
-def test_raise_invalid_takes_every_location(request_, location):
+def test_raise_invalid_takes_every_location(request_: Any, location: str) -> None:
     response = invalid(request_, location=location, name="If-Match", description="Bad.")
     assert response.json["details"][0]["location"] == location
 
@@ -159,14 +161,16 @@ def test_raise_invalid_takes_every_location(request_, location):
         ({}, "body: ", ""),
     ],
 )
-def test_raise_invalid_takes_any_description(request_, kwargs, message, description):
+def test_raise_invalid_takes_any_description(
+    request_: Any, kwargs: Any, message: str, description: str
+) -> None:
     body = invalid(request_, **kwargs).json
     assert body["message"] == message
     assert body["details"][0]["description"] == description
 
 
 @pytest.mark.clause("P-19.3", "P-34.12", "P-35.5")
-def test_raise_invalid_works_in_a_view():
+def test_raise_invalid_works_in_a_view() -> None:
     app = _app(lambda request: raise_invalid(request, location="headers", name="X"))
     response = app.get("/v0/view", headers={"Origin": "http://a.example"}, status=400)
     assert response.json["details"] == [{"location": "headers", "name": "X", "description": ""}]
@@ -178,7 +182,7 @@ def test_raise_invalid_works_in_a_view():
 
 @pytest.mark.clause("P-35.4", "P-19.6")
 @pytest.mark.parametrize("status", [400, 406, 415])
-def test_the_handler_takes_a_request_or_its_errors(request_, status):
+def test_the_handler_takes_a_request_or_its_errors(request_: Any, status: int) -> None:
     request_.errors.add("header", "Accept", "Bad Accept.")
     request_.errors.status = status
     for argument in (request_, request_.errors):
@@ -194,7 +198,7 @@ def test_the_handler_takes_a_request_or_its_errors(request_, status):
 
 
 @pytest.mark.clause("P-35.6", "H-26.5")
-def test_the_handler_takes_bytes(request_):
+def test_the_handler_takes_bytes(request_: Any) -> None:
     request_.errors.add("header", "Accept", b"Accept should be json")
     assert json_error_handler(request_).json["message"] == "Accept should be json"
 
@@ -210,7 +214,9 @@ def test_the_handler_takes_bytes(request_):
         (["None", "a"], "None"),
     ],
 )
-def test_the_first_error_by_the_text_of_its_name_is_described(request_, names, first):
+def test_the_first_error_by_the_text_of_its_name_is_described(
+    request_: Any, names: list[Any], first: str | None
+) -> None:
     for name in names:
         request_.errors.add("body", name, f"about {name}!")
     body = json_error_handler(request_).json
@@ -219,8 +225,8 @@ def test_the_first_error_by_the_text_of_its_name_is_described(request_, names, f
 
 
 @pytest.mark.clause("P-35.4")
-def test_a_plain_cornice_service_may_use_the_handler():
-    def refuse(request, **kwargs):
+def test_a_plain_cornice_service_may_use_the_handler() -> None:
+    def refuse(request: Any, **kwargs: Any) -> None:
         request.errors.add("body", "size", "Too large.")
 
     app = _app(
@@ -238,7 +244,9 @@ def test_a_plain_cornice_service_may_use_the_handler():
     ("body", "message"),
     [({"datta": {}, "data": {}}, "datta is not allowed"), ({}, "data is missing")],
 )
-def test_messages_about_members_of_the_body(body, message, app, headers):
+def test_messages_about_members_of_the_body(
+    body: Any, message: str, app: TestApp, headers: dict[str, str]
+) -> None:
     response = app.post_json("/v0/mushrooms", body, headers=headers, status=400)
     assert message in [item["description"] for item in response.json["details"]]
     assert response.json["message"] in (message, "data.name in body: Required")
@@ -258,8 +266,8 @@ def test_messages_about_members_of_the_body(body, message, app, headers):
         ),
     ],
 )
-def test_an_alert_is_json_in_a_header(kwargs, alert):
-    def view(request):
+def test_an_alert_is_json_in_a_header(kwargs: Any, alert: dict[str, Any]) -> None:
+    def view(request: Any) -> dict[Any, Any]:
         send_alert(request, **kwargs)
         return {}
 
@@ -270,8 +278,8 @@ def test_an_alert_is_json_in_a_header(kwargs, alert):
 
 @pytest.mark.clause("H-28.6", "X-34")
 @pytest.mark.parametrize("character", ["a", "\u00e9", "\U0001f344", '"'])
-def test_an_alert_is_no_longer_than_clients_take_a_header(character):
-    def view(request):
+def test_an_alert_is_no_longer_than_clients_take_a_header(character: str) -> None:
+    def view(request: Any) -> dict[Any, Any]:
         send_alert(request, message=character * 20_000)
         return {}
 
@@ -285,8 +293,8 @@ def test_an_alert_is_no_longer_than_clients_take_a_header(character):
 
 
 @pytest.mark.clause("P-20.3")
-def test_plugins_may_call_the_view_of_503():
-    def view(request):
+def test_plugins_may_call_the_view_of_503() -> None:
+    def view(request: Any) -> Any:
         return service_unavailable(httpexceptions.HTTPServiceUnavailable(), request)
 
     response = _app(view).get("/v0/view", status=503)

@@ -5,11 +5,13 @@ import json
 import logging
 import threading
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pyramid.httpexceptions import HTTPBadRequest, HTTPFound, HTTPInsufficientStorage
 from pyramid.security import NO_PERMISSION_REQUIRED
 from testapp import Mushroom, Spore
+from webtest import TestApp
 
 from cliquet import Service, resource
 from cliquet.events import (
@@ -38,7 +40,7 @@ class Grove(resource.UserResource):
 
     mapping = GroveSchema()
 
-    def get_parent_id(self, request):
+    def get_parent_id(self, request: Any) -> Any:
         return "/".join(request.matchdict[name] for name in ("wood", "action"))
 
 
@@ -55,45 +57,45 @@ GROVE = (
 class Told(list):
     """The events sent, in order."""
 
-    def of(self, event_class):
+    def of(self, event_class: Any) -> list[Any]:
         return [event for event in self if type(event) is event_class]
 
-    def only(self, event_class):
+    def only(self, event_class: Any) -> Any:
         (event,) = self.of(event_class)
         return event
 
 
 @pytest.fixture
-def told():
+def told() -> Any:
     return Told()
 
 
 @pytest.fixture
-def client(told):
+def client(told: Any) -> TestApp:
     """An application where everything is listened to, in the order in which it is sent."""
 
-    def configure(config):
+    def configure(config: Any) -> None:
         for event_class in EVENT_CLASSES:
             config.add_subscriber(told.append, event_class)
 
     return make_app([Mushroom, Spore, GROVE], configure=configure)
 
 
-def subscribed(subscriber, *event_classes, **kwargs):
+def subscribed(subscriber: Any, *event_classes: Any, **kwargs: Any) -> TestApp:
     """Return a client of an application with one more subscriber."""
 
-    def configure(config):
+    def configure(config: Any) -> None:
         for event_class in event_classes:
             config.add_subscriber(subscriber, event_class)
 
     return make_app([Mushroom, Spore, GROVE], configure=configure, **kwargs)
 
 
-def created(client, path="/v0/mushrooms", body=CEP):
+def created(client: Any, path: str = "/v0/mushrooms", body: Any = CEP) -> Any:
     return client.post_json(path, body, headers=AUTH, status=201).json["data"]
 
 
-def batch(client, *requests, **kwargs):
+def batch(client: Any, *requests: Any, **kwargs: Any) -> Any:
     body = {
         "requests": [dict(zip(("method", "path", "body"), item, strict=False)) for item in requests]
     }
@@ -104,7 +106,7 @@ def batch(client, *requests, **kwargs):
 
 
 @pytest.mark.clause("P-21.1", "P-34.31")
-def test_actions_are_an_enumeration_of_words():
+def test_actions_are_an_enumeration_of_words() -> None:
     assert issubclass(ACTIONS, enum.Enum)
     assert {action.name: action.value for action in ACTIONS} == {
         "CREATE": "create",
@@ -115,12 +117,12 @@ def test_actions_are_an_enumeration_of_words():
 
 
 @pytest.mark.clause("P-21.1")
-def test_actions_are_made_of_their_values_and_of_themselves():
+def test_actions_are_made_of_their_values_and_of_themselves() -> None:
     assert ACTIONS.from_string_list(["read", ACTIONS.UPDATE]) == (ACTIONS.READ, ACTIONS.UPDATE)
 
 
 @pytest.mark.clause("P-21.1")
-def test_an_unknown_action_is_an_error_that_names_it():
+def test_an_unknown_action_is_an_error_that_names_it() -> None:
     with pytest.raises(ValueError, match="'burn' is not a valid ACTIONS"):
         ACTIONS.from_string_list(["create", "burn"])
 
@@ -138,7 +140,9 @@ def test_an_unknown_action_is_an_error_that_names_it():
         (AfterResourceChanged, "impacted_records"),
     ],
 )
-def test_an_event_is_made_of_action_timestamp_records_and_request(event_class, attribute):
+def test_an_event_is_made_of_action_timestamp_records_and_request(
+    event_class: Any, attribute: str
+) -> None:
     request = SimpleNamespace(
         matchdict={},
         current_resource_name="mushroom",
@@ -156,7 +160,7 @@ def test_an_event_is_made_of_action_timestamp_records_and_request(event_class, a
 
 
 @pytest.mark.clause("P-21.3")
-def test_the_payload_of_a_creation_tells_of_the_collection(client, told):
+def test_the_payload_of_a_creation_tells_of_the_collection(client: TestApp, told: Any) -> None:
     record = created(client)
 
     assert told.only(ResourceChanged).payload == {
@@ -169,7 +173,9 @@ def test_the_payload_of_a_creation_tells_of_the_collection(client, told):
 
 
 @pytest.mark.clause("P-21.3")
-def test_the_payload_on_a_record_has_its_id_under_the_name_of_the_resource(client, told):
+def test_the_payload_on_a_record_has_its_id_under_the_name_of_the_resource(
+    client: TestApp, told: Any
+) -> None:
     client.put_json(f"/v0/mushrooms/{ID}", CEP, headers=AUTH, status=201)
 
     payload = told.only(ResourceChanged).payload
@@ -179,7 +185,9 @@ def test_the_payload_on_a_record_has_its_id_under_the_name_of_the_resource(clien
 
 
 @pytest.mark.clause("P-21.3", "P-34.5")
-def test_variables_of_the_url_are_in_the_payload_but_take_nobodys_place(client, told):
+def test_variables_of_the_url_are_in_the_payload_but_take_nobodys_place(
+    client: TestApp, told: Any
+) -> None:
     created(client, "/v0/woods/north/burn/groves", {"data": {}})
 
     payload = told.only(ResourceChanged).payload
@@ -188,14 +196,16 @@ def test_variables_of_the_url_are_in_the_payload_but_take_nobodys_place(client, 
 
 
 @pytest.mark.clause("P-21.4")
-def test_a_creation_tells_the_new_record(client, told):
+def test_a_creation_tells_the_new_record(client: TestApp, told: Any) -> None:
     record = created(client)
     assert told.only(ResourceChanged).impacted_records == [{"new": record}]
 
 
 @pytest.mark.clause("P-21.4")
 @pytest.mark.parametrize("method", ["put_json", "patch_json"])
-def test_an_update_tells_the_record_before_and_after(client, told, method):
+def test_an_update_tells_the_record_before_and_after(
+    client: TestApp, told: Any, method: str
+) -> None:
     old = created(client)
     told.clear()
 
@@ -209,7 +219,9 @@ def test_an_update_tells_the_record_before_and_after(client, told, method):
 
 @pytest.mark.clause("P-34.2")
 @pytest.mark.parametrize("behavior", ["full", "light", "diff"])
-def test_an_update_tells_the_whole_record_whatever_the_client_wants_to_see(client, told, behavior):
+def test_an_update_tells_the_whole_record_whatever_the_client_wants_to_see(
+    client: TestApp, told: Any, behavior: str
+) -> None:
     old = created(client, "/v0/spores", {"data": {"a": 1, "b": 2}})
     told.clear()
 
@@ -222,7 +234,7 @@ def test_an_update_tells_the_whole_record_whatever_the_client_wants_to_see(clien
 
 
 @pytest.mark.clause("P-21.4")
-def test_a_deletion_tells_the_tombstone(client, told):
+def test_a_deletion_tells_the_tombstone(client: TestApp, told: Any) -> None:
     record = created(client)
     told.clear()
 
@@ -235,7 +247,7 @@ def test_a_deletion_tells_the_tombstone(client, told):
 
 
 @pytest.mark.clause("P-21.4")
-def test_the_deletion_of_a_collection_tells_each_tombstone(client, told):
+def test_the_deletion_of_a_collection_tells_each_tombstone(client: TestApp, told: Any) -> None:
     created(client)
     created(client)
     told.clear()
@@ -247,7 +259,7 @@ def test_the_deletion_of_a_collection_tells_each_tombstone(client, told):
 
 
 @pytest.mark.clause("P-34.1")
-def test_a_put_on_a_deleted_id_is_a_creation(client, told):
+def test_a_put_on_a_deleted_id_is_a_creation(client: TestApp, told: Any) -> None:
     client.put_json(f"/v0/mushrooms/{ID}", CEP, headers=AUTH, status=201)
     client.delete(f"/v0/mushrooms/{ID}", headers=AUTH)
     told.clear()
@@ -260,7 +272,7 @@ def test_a_put_on_a_deleted_id_is_a_creation(client, told):
 
 
 @pytest.mark.clause("P-21.4")
-def test_a_read_tells_the_records_as_the_client_sees_them(client, told):
+def test_a_read_tells_the_records_as_the_client_sees_them(client: TestApp, told: Any) -> None:
     record = created(client, "/v0/spores", {"data": {"a": 1, "b": 2}})
     told.clear()
 
@@ -274,7 +286,7 @@ def test_a_read_tells_the_records_as_the_client_sees_them(client, told):
 
 
 @pytest.mark.clause("P-34.28")
-def test_a_subscriber_that_empties_the_list_of_records_changes_no_response():
+def test_a_subscriber_that_empties_the_list_of_records_changes_no_response() -> None:
     client = subscribed(lambda event: event.read_records.clear(), ResourceRead)
     record = created(client)
 
@@ -285,7 +297,7 @@ def test_a_subscriber_that_empties_the_list_of_records_changes_no_response():
 
 
 @pytest.mark.clause("P-21.5")
-def test_the_creation_of_a_record_that_exists_is_a_read(client, told):
+def test_the_creation_of_a_record_that_exists_is_a_read(client: TestApp, told: Any) -> None:
     record = created(client)
     told.clear()
 
@@ -296,7 +308,7 @@ def test_the_creation_of_a_record_that_exists_is_a_read(client, told):
 
 
 @pytest.mark.clause("P-21.5")
-def test_the_deletion_of_nothing_is_a_read(client, told):
+def test_the_deletion_of_nothing_is_a_read(client: TestApp, told: Any) -> None:
     client.delete("/v0/mushrooms", headers=AUTH)
 
     assert told.only(ResourceRead).read_records == []
@@ -314,7 +326,9 @@ def test_the_deletion_of_nothing_is_a_read(client, told):
         ("GET", "/v0/mushrooms", None, {"If-None-Match": '"253402300799999"'}, 304),
     ],
 )
-def test_a_request_that_is_refused_tells_nothing(client, told, method, path, body, headers, status):
+def test_a_request_that_is_refused_tells_nothing(
+    client: TestApp, told: Any, method: str, path: str, body: Any, headers: Any, status: int
+) -> None:
     client.put_json(f"/v0/mushrooms/{ID}", CEP, headers=AUTH)
     told.clear()
 
@@ -329,14 +343,14 @@ def test_a_request_that_is_refused_tells_nothing(client, told, method, path, bod
 
 
 @pytest.mark.clause("X-10", "P-34.3")
-def test_the_timestamp_is_that_of_the_change(client, told):
+def test_the_timestamp_is_that_of_the_change(client: TestApp, told: Any) -> None:
     for _ in range(2):
         record = created(client)
         assert told[-1].payload["timestamp"] == record["last_modified"]
 
 
 @pytest.mark.clause("X-10", "P-34.3")
-def test_the_timestamp_of_a_batch_covers_all_its_changes(client, told):
+def test_the_timestamp_of_a_batch_covers_all_its_changes(client: TestApp, told: Any) -> None:
     responses = batch(client, *[("POST", "/mushrooms", CEP)] * 3).json["responses"]
 
     latest = max(response["body"]["data"]["last_modified"] for response in responses)
@@ -344,14 +358,14 @@ def test_the_timestamp_of_a_batch_covers_all_its_changes(client, told):
 
 
 @pytest.mark.clause("X-10")
-def test_the_timestamp_after_the_commit_is_that_of_the_request(told):
-    def write_meanwhile(event):
+def test_the_timestamp_after_the_commit_is_that_of_the_request(told: Any) -> None:
+    def write_meanwhile(event: Any) -> None:
         # After the commit: a write of its own.
         event.request.registry.storage.create("mushroom", USER, {"name": "late"})
 
     client = make_app(
         [Mushroom],
-        configure=lambda config: [
+        configure=lambda config: [  # type: ignore[arg-type]
             config.add_subscriber(subscriber, AfterResourceChanged)
             for subscriber in (write_meanwhile, told.append)
         ],
@@ -362,9 +376,9 @@ def test_the_timestamp_after_the_commit_is_that_of_the_request(told):
 
 
 @pytest.mark.clause("X-10", "P-34.3")
-def test_events_looked_at_early_do_not_fix_the_timestamp(told):
+def test_events_looked_at_early_do_not_fix_the_timestamp(told: Any) -> None:
     class Early(Mushroom):
-        def postprocess(self, result, *args, **kwargs):
+        def postprocess(self, result: Any, *args: Any, **kwargs: Any) -> Any:
             body = super().postprocess(result, *args, **kwargs)
             self.request.get_resource_events()
             return body
@@ -380,13 +394,13 @@ def test_events_looked_at_early_do_not_fix_the_timestamp(told):
 
 
 @pytest.mark.clause("P-9.11")
-def test_without_subscriber_the_timestamp_is_not_read():
+def test_without_subscriber_the_timestamp_is_not_read() -> None:
     client = make_app([Mushroom])
     storage = client.app.registry.storage
     reads = []
 
     class Counting:
-        def __getattr__(self, name):
+        def __getattr__(self, name: Any) -> Any:
             if name == "collection_timestamp":
                 reads.append(name)
             return getattr(storage, name)
@@ -401,7 +415,9 @@ def test_without_subscriber_the_timestamp_is_not_read():
 
 
 @pytest.mark.clause("X-9", "P-21.6", "P-21.7")
-def test_changes_of_one_kind_are_one_event_with_the_uri_of_the_first(client, told):
+def test_changes_of_one_kind_are_one_event_with_the_uri_of_the_first(
+    client: TestApp, told: Any
+) -> None:
     first, _, _ = batch(
         client,
         ("PUT", f"/mushrooms/{ID}", CEP),
@@ -416,7 +432,7 @@ def test_changes_of_one_kind_are_one_event_with_the_uri_of_the_first(client, tol
 
 
 @pytest.mark.clause("X-9", "P-34.4")
-def test_two_parents_are_two_events(client, told):
+def test_two_parents_are_two_events(client: TestApp, told: Any) -> None:
     batch(
         client,
         ("POST", "/woods/north/x/groves", {"data": {"n": 1}}),
@@ -434,7 +450,9 @@ def test_two_parents_are_two_events(client, told):
 
 
 @pytest.mark.clause("X-9", "P-21.7")
-def test_resources_and_actions_are_told_apart_in_order_of_first_occurrence(client, told):
+def test_resources_and_actions_are_told_apart_in_order_of_first_occurrence(
+    client: TestApp, told: Any
+) -> None:
     batch(
         client,
         ("PUT", f"/mushrooms/{ID}", CEP),
@@ -450,7 +468,7 @@ def test_resources_and_actions_are_told_apart_in_order_of_first_occurrence(clien
 class Picky(Mushroom):
     """Refuses poison, after it was written and told of."""
 
-    def postprocess(self, result, *args, **kwargs):
+    def postprocess(self, result: Any, *args: Any, **kwargs: Any) -> Any:
         body = super().postprocess(result, *args, **kwargs)
         if result["name"] == "poison":
             raise HTTPBadRequest
@@ -458,7 +476,7 @@ class Picky(Mushroom):
 
 
 @pytest.fixture
-def picky_client(told):
+def picky_client(told: Any) -> TestApp:
     return make_app(
         [(Picky, {"name": "mushroom"})],
         configure=lambda config: config.add_subscriber(told.append, ResourceChanged),
@@ -466,7 +484,7 @@ def picky_client(told):
 
 
 @pytest.mark.clause("X-23")
-def test_a_subrequest_that_is_rolled_back_tells_nothing(picky_client, told):
+def test_a_subrequest_that_is_rolled_back_tells_nothing(picky_client: TestApp, told: Any) -> None:
     poison = ("POST", "/mushrooms", {"data": {"name": "poison"}})
     responses = batch(picky_client, ("POST", "/mushrooms", CEP), poison).json["responses"]
 
@@ -476,7 +494,9 @@ def test_a_subrequest_that_is_rolled_back_tells_nothing(picky_client, told):
 
 
 @pytest.mark.clause("X-23")
-def test_a_subrequest_that_is_rolled_back_does_not_name_the_event(picky_client, told):
+def test_a_subrequest_that_is_rolled_back_does_not_name_the_event(
+    picky_client: TestApp, told: Any
+) -> None:
     batch(
         picky_client,
         ("PUT", f"/mushrooms/{ID}", {"data": {"name": "poison"}}),
@@ -490,7 +510,7 @@ def test_a_subrequest_that_is_rolled_back_does_not_name_the_event(picky_client, 
 
 
 @pytest.mark.clause("P-22.1", "P-22.4")
-def test_events_are_sent_before_then_after_the_commit(client, told):
+def test_events_are_sent_before_then_after_the_commit(client: TestApp, told: Any) -> None:
     created(client)
     client.get("/v0/mushrooms", headers=AUTH)
 
@@ -503,7 +523,7 @@ def test_events_are_sent_before_then_after_the_commit(client, told):
 
 
 @pytest.mark.clause("P-22.1")
-def test_both_events_of_a_change_tell_the_same(client, told):
+def test_both_events_of_a_change_tell_the_same(client: TestApp, told: Any) -> None:
     created(client)
 
     before, after = told
@@ -512,11 +532,11 @@ def test_both_events_of_a_change_tell_the_same(client, told):
 
 
 @pytest.mark.clause("P-22.1", "P-22.3", "B-18.8")
-def test_other_requests_see_the_change_after_the_commit_only():
+def test_other_requests_see_the_change_after_the_commit_only() -> None:
     seen = []
 
-    def look(event):
-        def read():
+    def look(event: Any) -> None:
+        def read() -> None:
             storage = event.request.registry.storage
             _, total = storage.get_all("mushroom", USER)
             seen.append(total)
@@ -532,11 +552,11 @@ def test_other_requests_see_the_change_after_the_commit_only():
 
 
 @pytest.mark.clause("P-22.1")
-def test_subrequests_tell_at_the_end_of_their_parent():
+def test_subrequests_tell_at_the_end_of_their_parent() -> None:
     journal = []
 
     class Talking(Mushroom):
-        def postprocess(self, *args, **kwargs):
+        def postprocess(self, *args: Any, **kwargs: Any) -> Any:
             journal.append("view")
             return super().postprocess(*args, **kwargs)
 
@@ -552,8 +572,8 @@ def test_subrequests_tell_at_the_end_of_their_parent():
 
 
 @pytest.mark.clause("P-21.9", "H-34.5", "B-18.8")
-def test_an_http_error_of_a_subscriber_is_the_response():
-    def refuse(event):
+def test_an_http_error_of_a_subscriber_is_the_response() -> None:
+    def refuse(event: Any) -> None:
         raise HTTPInsufficientStorage
 
     client = subscribed(refuse, ResourceChanged)
@@ -561,8 +581,8 @@ def test_an_http_error_of_a_subscriber_is_the_response():
 
 
 @pytest.mark.clause("P-21.9", "X-31")
-def test_a_redirection_that_a_subscriber_raises_aborts_as_well():
-    def redirect(event):
+def test_a_redirection_that_a_subscriber_raises_aborts_as_well() -> None:
+    def redirect(event: Any) -> None:
         raise HTTPFound("/elsewhere")
 
     client = subscribed(redirect, ResourceChanged)
@@ -572,8 +592,8 @@ def test_a_redirection_that_a_subscriber_raises_aborts_as_well():
 
 
 @pytest.mark.clause("P-21.9", "H-34.5")
-def test_any_other_error_of_a_subscriber_is_a_500():
-    def fail(event):
+def test_any_other_error_of_a_subscriber_is_a_500() -> None:
+    def fail(event: Any) -> None:
         raise RuntimeError("out of order")
 
     client = subscribed(fail, ResourceChanged)
@@ -583,11 +603,11 @@ def test_any_other_error_of_a_subscriber_is_a_500():
 
 
 @pytest.mark.clause("P-21.9", "P-22.2")
-def test_after_a_subscriber_that_fails_nobody_else_is_told(told):
-    def fail(event):
+def test_after_a_subscriber_that_fails_nobody_else_is_told(told: Any) -> None:
+    def fail(event: Any) -> None:
         raise RuntimeError("out of order")
 
-    def configure(config):
+    def configure(config: Any) -> None:
         config.add_subscriber(fail, ResourceChanged)
         for event_class in (ResourceChanged, AfterResourceChanged):
             config.add_subscriber(told.append, event_class)
@@ -599,8 +619,10 @@ def test_after_a_subscriber_that_fails_nobody_else_is_told(told):
 
 
 @pytest.mark.clause("P-21.10", "H-34.6", "B-18.8")
-def test_an_error_after_the_commit_is_logged_and_changes_nothing(caplog):
-    def fail(event):
+def test_an_error_after_the_commit_is_logged_and_changes_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(event: Any) -> None:
         raise HTTPInsufficientStorage
 
     client = subscribed(fail, AfterResourceChanged)
@@ -611,15 +633,15 @@ def test_an_error_after_the_commit_is_logged_and_changes_nothing(caplog):
     assert client.get(f"/v0/mushrooms/{record['id']}", headers=AUTH).json["data"] == record
     (entry,) = caplog.records
     assert "Unable to notify" in entry.getMessage()
-    assert entry.exc_info[0] is HTTPInsufficientStorage
+    assert entry.exc_info[0] is HTTPInsufficientStorage  # type: ignore[index]
 
 
 @pytest.mark.clause("P-21.10")
-def test_an_error_after_the_commit_keeps_nothing_from_other_subscribers(told):
-    def fail(event):
+def test_an_error_after_the_commit_keeps_nothing_from_other_subscribers(told: Any) -> None:
+    def fail(event: Any) -> None:
         raise RuntimeError("out of order")
 
-    def configure(config):
+    def configure(config: Any) -> None:
         for subscriber in (fail, told.append):
             config.add_subscriber(subscriber, AfterResourceChanged)
 
@@ -630,8 +652,8 @@ def test_an_error_after_the_commit_keeps_nothing_from_other_subscribers(told):
 
 
 @pytest.mark.clause("P-21.11", "B-18.8")
-def test_a_subscriber_may_write_in_the_transaction_of_the_request():
-    def journalize(event):
+def test_a_subscriber_may_write_in_the_transaction_of_the_request() -> None:
+    def journalize(event: Any) -> None:
         event.request.registry.storage.create("spore", USER, {"of": event.payload["uri"]})
 
     client = subscribed(journalize, ResourceChanged)
@@ -642,8 +664,8 @@ def test_a_subscriber_may_write_in_the_transaction_of_the_request():
 
 
 @pytest.mark.clause("P-21.11", "B-18.8")
-def test_what_a_subscriber_wrote_is_undone_with_the_request():
-    def journalize(event):
+def test_what_a_subscriber_wrote_is_undone_with_the_request() -> None:
+    def journalize(event: Any) -> None:
         event.request.registry.storage.create("spore", USER, {})
         raise HTTPInsufficientStorage
 
@@ -655,7 +677,7 @@ def test_what_a_subscriber_wrote_is_undone_with_the_request():
 
 
 @pytest.mark.clause("P-22.1")
-def test_an_application_without_the_step_sends_nothing(told):
+def test_an_application_without_the_step_sends_nothing(told: Any) -> None:
     sequence = [
         step
         for step in make_app().app.registry.settings["initialization_sequence"]
@@ -670,10 +692,10 @@ def test_an_application_without_the_step_sends_nothing(told):
 # The request's own methods
 
 
-def service_app(view, *subscribers):
+def service_app(view: Any, *subscribers: Any) -> TestApp:
     """Return a client of an application with one public view at /v0/custom/{id}."""
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="custom", path="/custom/{id}")
         service.add_view("POST", view, permission=NO_PERMISSION_REQUIRED)
         config.add_cornice_service(service)
@@ -684,8 +706,8 @@ def service_app(view, *subscribers):
 
 
 @pytest.mark.clause("P-21.6", "P-34.20")
-def test_a_service_of_the_application_may_tell_of_its_own_changes(told):
-    def view(request):
+def test_a_service_of_the_application_may_tell_of_its_own_changes(told: Any) -> None:
+    def view(request: Any) -> dict[Any, Any]:
         request.notify_resource_event(42, {"id": "a"}, ACTIONS.CREATE)
         return {}
 
@@ -704,8 +726,8 @@ def test_a_service_of_the_application_may_tell_of_its_own_changes(told):
 
 
 @pytest.mark.clause("P-21.6")
-def test_a_service_may_give_the_resource_its_name(told):
-    def view(request):
+def test_a_service_may_give_the_resource_its_name(told: Any) -> None:
+    def view(request: Any) -> dict[Any, Any]:
         request.current_resource_name = "thing"
         request.notify_resource_event(42, {"id": "a"}, ACTIONS.UPDATE, old={"id": "a", "was": 1})
         return {}
@@ -718,10 +740,10 @@ def test_a_service_may_give_the_resource_its_name(told):
 
 
 @pytest.mark.clause("P-21.8")
-def test_what_will_be_told_can_be_looked_at():
+def test_what_will_be_told_can_be_looked_at() -> None:
     looks = []
 
-    def view(request):
+    def view(request: Any) -> dict[Any, Any]:
         request.notify_resource_event(42, [{"id": "a"}], ACTIONS.DELETE)
         request.notify_resource_event(43, [{"id": "b"}], ACTIONS.DELETE)
         request.notify_resource_event(44, {"id": "c"}, ACTIONS.READ)
@@ -742,10 +764,10 @@ def test_what_will_be_told_can_be_looked_at():
 
 
 @pytest.mark.clause("P-5.14", "P-21.6")
-def test_what_is_stacked_is_in_the_data_bound_to_the_request():
+def test_what_is_stacked_is_in_the_data_bound_to_the_request() -> None:
     stacks = []
 
-    def view(request):
+    def view(request: Any) -> dict[Any, Any]:
         request.notify_resource_event(42, {"id": "a"}, ACTIONS.READ)
         stacks.append(request.bound_data["resource_events"])
         return {}

@@ -1,8 +1,11 @@
 """What an application adds to requests: as Pyramid promises it, in one class for all of them."""
 
+from typing import Any
+
 import pytest
 from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
+from webtest import TestApp
 
 from cliquet.testing.web import make_app
 from cliquet.web.request_classes import SharedExtensions
@@ -11,16 +14,16 @@ from cliquet.web.request_classes import SharedExtensions
 class OwnRequest(Request):
     """A request that an application makes, with an attribute of its own."""
 
-    def __init__(self, environ, **kwargs):
+    def __init__(self, environ: Any, **kwargs: Any) -> None:
         super().__init__(environ, **kwargs)
         self.origin = "class"
 
 
-def from_function(environ):
+def from_function(environ: Any) -> Any:
     return OwnRequest(environ)
 
 
-def of_new_class(environ):
+def of_new_class(environ: Any) -> Any:
     return type("Fleeting", (OwnRequest,), {})(environ)
 
 
@@ -35,12 +38,12 @@ FACTORIES = {
 class Additions:
     """Request methods of an application, and how often each was asked."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asked = []
 
-    def add_to(self, config):
-        def note(name):
-            def function(request, *args):
+    def add_to(self, config: Any) -> None:
+        def note(name: Any) -> Any:
+            def function(request: Any, *args: Any) -> str:
                 self.asked.append(name)
                 return f"{name} of {request.path}"
 
@@ -57,7 +60,7 @@ class Additions:
         config.add_request_method(note("anew as method"), "anew")
 
 
-def asked_of(request):
+def asked_of(request: Any) -> list[Any]:
     """Return what a request answers, to all that may be asked of it."""
     answers = [
         request.called(),
@@ -73,15 +76,15 @@ def asked_of(request):
     return [*answers, request.own, isinstance(request, Request), type(request).__name__]
 
 
-def service(*, factory=None, ask=asked_of, configure=None):
+def service(*, factory: Any = None, ask: Any = asked_of, configure: Any = None) -> Any:
     """Return an application with a view that asks its request, and the answers that it got."""
     answers = []
 
-    def view(request):
+    def view(request: Any) -> dict[Any, Any]:
         answers.append(ask(request))
         return {}
 
-    def set_up(config):
+    def set_up(config: Any) -> None:
         if factory is not None:
             config.set_request_factory(factory)
         if configure is not None:
@@ -94,18 +97,18 @@ def service(*, factory=None, ask=asked_of, configure=None):
     return make_app(configure=set_up), answers
 
 
-def as_pyramid_does(app):
+def as_pyramid_does(app: TestApp) -> Any:
     """Have an application add to each request anew, as if the library left it alone."""
     app.app.request_extensions = app.app.request_extensions._extensions
     app.app.registry.shared_extensions = None
     return app
 
 
-def in_batch(app):
+def in_batch(app: TestApp) -> None:
     app.post_json("/v0/batch", {"requests": [{"path": "/probe"}, {"path": "/probe"}]})
 
 
-def by_hand(app):
+def by_hand(app: TestApp) -> None:
     """Have a view send a request that was made by hand, and one of a class of its own."""
     for cls in (Request, OwnRequest):
         app.app.invoke_subrequest(cls.blank("/v0/probe"))
@@ -117,7 +120,7 @@ ORIGINS = {"client": lambda app: app.get("/v0/probe"), "batch": in_batch, "hand"
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize("factory", FACTORIES)
 @pytest.mark.clause("P-5", "P-3.2")
-def test_requests_have_what_pyramid_would_add_to_each(factory, origin):
+def test_requests_have_what_pyramid_would_add_to_each(factory: Any, origin: Any) -> None:
     shared, apart = Additions(), Additions()
     app, answers = service(factory=FACTORIES[factory], configure=shared.add_to)
     other, expected = service(factory=FACTORIES[factory], configure=apart.add_to)
@@ -130,8 +133,8 @@ def test_requests_have_what_pyramid_would_add_to_each(factory, origin):
     assert "once of /v0/probe" in expected[0]
 
 
-def test_a_property_that_replaces_a_method_is_one():
-    def configure(config):
+def test_a_property_that_replaces_a_method_is_one() -> None:
+    def configure(config: Any) -> None:
         config.add_request_method(lambda request: "method", "replaced")
         config.commit()
         config.add_request_method(property(lambda request: "property"), "replaced", property=True)
@@ -143,7 +146,7 @@ def test_a_property_that_replaces_a_method_is_one():
     assert answers == ["property"] * 3
 
 
-def test_requests_of_one_class_share_what_is_added():
+def test_requests_of_one_class_share_what_is_added() -> None:
     app, classes = service(ask=type)
 
     app.get("/v0/probe")
@@ -155,8 +158,8 @@ def test_requests_of_one_class_share_what_is_added():
     assert (classes[0].__module__, classes[0].__name__) == ("pyramid.request", "Request")
 
 
-def test_what_is_added_to_one_request_is_not_added_to_the_others():
-    def ask(request):
+def test_what_is_added_to_one_request_is_not_added_to_the_others() -> None:
+    def ask(request: Any) -> Any:
         had = hasattr(request, "own")
         request.set_property(lambda request: "its own", "own", reify=True)
         return had, request.own
@@ -169,10 +172,10 @@ def test_what_is_added_to_one_request_is_not_added_to_the_others():
 
 
 @pytest.mark.parametrize("is_property", [True, False], ids=["property", "method"])
-def test_what_is_added_to_a_running_application_counts(is_property):
+def test_what_is_added_to_a_running_application_counts(is_property: bool) -> None:
     kept = []
 
-    def configure(config):
+    def configure(config: Any) -> None:
         kept.append(config)
         config.add_request_method(lambda request: "before", "added", property=is_property)
         config.add_route("probe", "/probe")
@@ -192,7 +195,7 @@ def test_what_is_added_to_a_running_application_counts(is_property):
     assert app.get("/v0/probe").json == {"added": "after"}
 
 
-def test_two_applications_add_each_their_own():
+def test_two_applications_add_each_their_own() -> None:
     first, answers = service(
         configure=Additions().add_to, ask=lambda request: request.get_user_info()
     )
@@ -209,7 +212,7 @@ def test_two_applications_add_each_their_own():
     assert others == [{"id": None}] * 2
 
 
-def test_classes_of_requests_that_come_and_go_are_not_kept():
+def test_classes_of_requests_that_come_and_go_are_not_kept() -> None:
     app, _ = service(factory=of_new_class, ask=type)
 
     for _ in range(100):

@@ -1,5 +1,7 @@
 """Requests seen from within, and sub-requests (P-5, P-26.12 to P-26.22)."""
 
+from typing import Any
+
 import pytest
 from pyramid.httpexceptions import (
     HTTPBadRequest,
@@ -27,7 +29,7 @@ class MappedError(Exception):
     """Answered by a view of the application."""
 
 
-def echo(request):
+def echo(request: Any) -> dict[str, Any]:
     return {
         "method": request.method,
         "body": request.text,
@@ -38,7 +40,7 @@ def echo(request):
     }
 
 
-def fail(request):
+def fail(request: Any) -> None:
     raise {
         "conflict": lambda: http_error(HTTPConflict(), errno=42, message="Short."),
         "mapped": MappedError,
@@ -49,15 +51,23 @@ def fail(request):
     }[request.matchdict["error"]]()
 
 
-def within(function, *, path="/v0/probe", method="GET", settings=None, headers=None, **kwargs):
+def within(
+    function: Any,
+    *,
+    path: str = "/v0/probe",
+    method: str = "GET",
+    settings: Any = None,
+    headers: Any = None,
+    **kwargs: Any,
+) -> Any:
     """Call a function with a request, inside of an application, and return its result."""
     results = []
 
-    def probe(request):
+    def probe(request: Any) -> dict[Any, Any]:
         results.append(function(request))
         return {}
 
-    def configure(config):
+    def configure(config: Any) -> None:
         for name, route, view in (
             ("probe", "/probe", probe),
             ("echo", "/echo/{item}", echo),
@@ -79,15 +89,15 @@ def within(function, *, path="/v0/probe", method="GET", settings=None, headers=N
     return result
 
 
-def built(description, **kwargs):
+def built(description: Any, **kwargs: Any) -> Any:
     """Return the sub-request that `build_request` makes in a request."""
     return within(lambda request: requests.build_request(request, description), **kwargs)
 
 
-def followed(description, **kwargs):
+def followed(description: Any, **kwargs: Any) -> Any:
     """Return the response to a sub-request and the request that it answers, or what it raised."""
 
-    def follow(request):
+    def follow(request: Any) -> Any:
         subrequest = requests.build_request(request, description)
         try:
             return request.follow_subrequest(subrequest, use_tweens=False)
@@ -112,7 +122,7 @@ def followed(description, **kwargs):
         "follow_subrequest",
     ],
 )
-def test_the_helpers_are_published_by_utils(name):
+def test_the_helpers_are_published_by_utils(name: str) -> None:
     assert callable(getattr(utils, name))
     if name in cliquet.__all__:
         assert getattr(cliquet, name) is getattr(utils, name)
@@ -122,21 +132,21 @@ def test_the_helpers_are_published_by_utils(name):
 
 
 @pytest.mark.clause("P-26.13", "P-5.6")
-def test_the_service_is_the_one_of_the_matched_route():
+def test_the_service_is_the_one_of_the_matched_route() -> None:
     service, attribute = within(lambda r: (utils.current_service(r), r.current_service))
     assert service.name == "probe"
     assert attribute is service
 
 
 @pytest.mark.clause("P-26.13")
-def test_a_request_that_matched_nothing_has_no_service():
+def test_a_request_that_matched_nothing_has_no_service() -> None:
     assert (
         within(lambda r: utils.current_service(requests.build_request(r, {"path": "/x"}))) is None
     )
 
 
 @pytest.mark.clause("P-34.20", "P-5.7", "P-26.14")
-def test_outside_of_resources_there_is_no_resource_name():
+def test_outside_of_resources_there_is_no_resource_name() -> None:
     assert within(lambda r: (r.current_resource_name, utils.current_resource_name(r))) == (
         None,
         None,
@@ -144,11 +154,11 @@ def test_outside_of_resources_there_is_no_resource_name():
 
 
 @pytest.mark.clause("P-5.7", "P-26.14")
-def test_the_resource_name_is_the_one_of_the_viewset():
+def test_the_resource_name_is_the_one_of_the_viewset() -> None:
     names = []
 
     class Watched(Mushroom):
-        def postprocess(self, *args, **kwargs):
+        def postprocess(self, *args: Any, **kwargs: Any) -> Any:
             names.append(
                 (self.request.current_resource_name, utils.current_resource_name(self.request))
             )
@@ -160,8 +170,8 @@ def test_the_resource_name_is_the_one_of_the_viewset():
 
 
 @pytest.mark.clause("P-5.7", "P-5.6", "P-35.12")
-def test_the_service_and_the_resource_name_are_assignable():
-    def assign(request):
+def test_the_service_and_the_resource_name_are_assignable() -> None:
+    def assign(request: Any) -> Any:
         request.current_resource_name = "other"
         request.current_service = "service"
         request.bound_data = {"a": 1}
@@ -174,7 +184,7 @@ def test_the_service_and_the_resource_name_are_assignable():
 
 
 @pytest.mark.clause("P-26.12")
-def test_cors_headers_are_put_on_any_response():
+def test_cors_headers_are_put_on_any_response() -> None:
     response = within(
         lambda request: requests.reapply_cors(request, Response()),
         headers={"Origin": "http://a.example"},
@@ -187,8 +197,10 @@ def test_cors_headers_are_put_on_any_response():
 @pytest.mark.parametrize(
     ("origins", "allowed"), [("*", True), ("http://a.example", True), ("http://b.example", False)]
 )
-def test_without_service_the_origin_is_echoed_if_a_setting_allows_it(origins, allowed):
-    def reapply(request):
+def test_without_service_the_origin_is_echoed_if_a_setting_allows_it(
+    origins: str, allowed: bool
+) -> None:
+    def reapply(request: Any) -> Any:
         lost = requests.build_request(
             request, {"path": "/x", "headers": {"Origin": "http://a.example"}}
         )
@@ -221,14 +233,14 @@ def test_without_service_the_origin_is_echoed_if_a_setting_allows_it(origins, al
         ("/a b", "/v0/a%20b"),
     ],
 )
-def test_the_path_gets_the_prefix_and_is_escaped(path, url):
+def test_the_path_gets_the_prefix_and_is_escaped(path: str, url: str) -> None:
     request = built({"path": path})
     assert request.path_qs == url
     assert request.url == f"http://localhost{url}"
 
 
 @pytest.mark.clause("P-26.21")
-def test_the_method_is_get_unless_given():
+def test_the_method_is_get_unless_given() -> None:
     assert built({"path": "/"}).method == "GET"
     assert built({"path": "/", "method": "PATCH"}).method == "PATCH"
 
@@ -246,7 +258,7 @@ def test_the_method_is_get_unless_given():
         (None, b""),
     ],
 )
-def test_the_body_is_an_object_bytes_text_or_nothing(body, sent):
+def test_the_body_is_an_object_bytes_text_or_nothing(body: Any, sent: Any) -> None:
     request = built({"path": "/", "method": "POST", "body": body})
     assert request.body == sent
     if isinstance(body, dict):
@@ -254,7 +266,7 @@ def test_the_body_is_an_object_bytes_text_or_nothing(body, sent):
 
 
 @pytest.mark.clause("P-26.21", "P-35.10")
-def test_given_headers_replace_those_of_the_original_in_any_case():
+def test_given_headers_replace_those_of_the_original_in_any_case() -> None:
     request = built(
         {"path": "/", "headers": {"x-KEPT": b"caf\xc3\xa9", "X-New": "1"}},
         headers={"X-Kept": "old", "X-Other": "2"},
@@ -266,7 +278,7 @@ def test_given_headers_replace_those_of_the_original_in_any_case():
 
 
 @pytest.mark.clause("P-26.21", "P-35.10")
-def test_inherited_headers_stay_the_same_bytes():
+def test_inherited_headers_stay_the_same_bytes() -> None:
     request = within(
         lambda request: requests.build_request(request, {"path": "/"}),
         extra_environ={"HTTP_X_KEPT": "caf\xc3\xa9"},
@@ -275,15 +287,15 @@ def test_inherited_headers_stay_the_same_bytes():
 
 
 @pytest.mark.clause("P-34.10")
-def test_the_length_of_the_original_is_not_inherited():
+def test_the_length_of_the_original_is_not_inherited() -> None:
     request = built({"path": "/"}, method="POST", body=b'{"a": "long"}')
     assert not request.content_length
     assert request.body == b""
 
 
 @pytest.mark.clause("P-26.21", "P-5.3", "P-5.4", "P-5.5", "P-5.8")
-def test_a_sub_request_belongs_to_its_original():
-    def look(request):
+def test_a_sub_request_belongs_to_its_original() -> None:
+    def look(request: Any) -> Any:
         request.bound_data["a"] = 1
         subrequest = requests.build_request(request, {"path": "/"})
         return (
@@ -315,7 +327,7 @@ def test_a_sub_request_belongs_to_its_original():
         (b"", ""),
     ],
 )
-def test_a_response_is_described_as_json_can_carry_it(body, described):
+def test_a_response_is_described_as_json_can_carry_it(body: bytes, described: Any) -> None:
     request = Request.blank("/v0/caf%C3%A9?a=b")
     response = Response(body, status=201, headers={"X-A": "b"})
     description = requests.build_response(response, request)
@@ -326,7 +338,7 @@ def test_a_response_is_described_as_json_can_carry_it(body, described):
 
 
 @pytest.mark.clause("P-26.19")
-def test_the_response_to_head_has_no_body():
+def test_the_response_to_head_has_no_body() -> None:
     request = Request.blank("/", method="HEAD")
     assert requests.build_response(Response(b"{}"), request)["body"] == ""
 
@@ -335,7 +347,7 @@ def test_the_response_to_head_has_no_body():
 
 
 @pytest.mark.clause("P-26.22", "P-5.9")
-def test_the_response_and_the_request_are_returned():
+def test_the_response_and_the_request_are_returned() -> None:
     response, request = followed(
         {"path": "/echo/a?b=c", "method": "POST", "body": {"d": 1}}, method="POST", body=b"{}"
     )
@@ -349,8 +361,8 @@ def test_the_response_and_the_request_are_returned():
 @pytest.mark.parametrize(
     ("path", "target"), [("/echo/a/", "/v0/echo/a"), ("/fails/moved", "/v0/echo/here")]
 )
-def test_a_redirection_is_followed_with_method_headers_and_body(path, target):
-    def follow(request):
+def test_a_redirection_is_followed_with_method_headers_and_body(path: str, target: str) -> None:
+    def follow(request: Any) -> Any:
         request.bound_data["seen"] = True
         subrequest = requests.build_request(
             request, {"path": path, "method": "PUT", "body": {"d": 1}, "headers": {"X-A": "b"}}
@@ -368,7 +380,7 @@ def test_a_redirection_is_followed_with_method_headers_and_body(path, target):
 
 
 @pytest.mark.clause("P-34.30")
-def test_a_loop_of_redirections_ends_in_an_error():
+def test_a_loop_of_redirections_ends_in_an_error() -> None:
     raised = followed({"path": "/fails/loop"})
     assert isinstance(raised, HTTPBadRequest)
     assert raised.json["errno"] == 107
@@ -379,7 +391,9 @@ def test_a_loop_of_redirections_ends_in_an_error():
     ("path", "status", "errno"),
     [("/fails/conflict", 409, 42), ("/mushrooms", 401, 104), ("/nothing", 404, 111)],
 )
-def test_an_error_is_raised_as_the_views_of_the_application_answer_it(path, status, errno):
+def test_an_error_is_raised_as_the_views_of_the_application_answer_it(
+    path: str, status: int, errno: int
+) -> None:
     raised = followed({"path": path})
     assert isinstance(raised, HTTPException)
     assert raised.code == status
@@ -387,7 +401,7 @@ def test_an_error_is_raised_as_the_views_of_the_application_answer_it(path, stat
 
 
 @pytest.mark.clause("P-26.22", "P-20.7")
-def test_an_exception_that_the_application_maps_is_raised_as_its_response():
+def test_an_exception_that_the_application_maps_is_raised_as_its_response() -> None:
     raised = followed({"path": "/fails/mapped"})
     assert isinstance(raised, HTTPException)
     assert raised.status_code == 418
@@ -395,9 +409,9 @@ def test_an_exception_that_the_application_maps_is_raised_as_its_response():
 
 
 @pytest.mark.clause("P-26.22")
-def test_an_error_of_500_or_more_is_raised_as_it_was():
+def test_an_error_of_500_or_more_is_raised_as_it_was() -> None:
     # The application around answers 500.
-    def follow(request):
+    def follow(request: Any) -> str:
         subrequest = requests.build_request(request, {"path": "/fails/crash"})
         with pytest.raises(RuntimeError, match="a secret"):
             request.follow_subrequest(subrequest, use_tweens=False)
@@ -420,5 +434,5 @@ def test_an_error_of_500_or_more_is_raised_as_it_was():
         ("/v0beta", "/v0beta"),
     ],
 )
-def test_only_a_whole_segment_is_a_prefix(path, stripped):
+def test_only_a_whole_segment_is_a_prefix(path: str, stripped: str) -> None:
     assert utils.strip_uri_prefix(path) == stripped

@@ -1,10 +1,13 @@
 """Headers of every response, written at once: each of them once, whatever a view has set."""
 
+from typing import Any
+
 import pytest
 from pyramid.events import NewResponse
 from pyramid.httpexceptions import HTTPConflict
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.testing.web import make_app
@@ -29,23 +32,23 @@ WRITTEN = [
 ]
 
 
-def returned(request):
+def returned(request: Any) -> Any:
     return Response(json={}, headerlist=[("Content-Type", "application/json"), *OWN])
 
 
-def raised(request):
+def raised(request: Any) -> None:
     error = HTTPConflict()
     error.headers.extend(OWN)
     raise error
 
 
-def rendered(request):
+def rendered(request: Any) -> dict[Any, Any]:
     request.response.headers.extend(OWN)
     return {}
 
 
-def app_of(view, *, settings=None, configure=None):
-    def set_up(config):
+def app_of(view: Any, *, settings: Any = None, configure: Any = None) -> TestApp:
+    def set_up(config: Any) -> None:
         service = Service(name="own", path="/own")
         service.add_view("GET", view, permission=NO_PERMISSION_REQUIRED)
         config.add_cornice_service(service)
@@ -57,7 +60,7 @@ def app_of(view, *, settings=None, configure=None):
 
 @pytest.mark.parametrize("view", [returned, raised, rendered])
 @pytest.mark.clause("H-27.1", "H-29.6", "H-30.6", "E-6.4")
-def test_each_header_is_there_once_whatever_the_view_has_set(view):
+def test_each_header_is_there_once_whatever_the_view_has_set(view: Any) -> None:
     response = app_of(view).get("/v0/own", headers=ORIGIN, expect_errors=True)
 
     names = [name.lower() for name, _ in response.headerlist]
@@ -75,7 +78,7 @@ def test_each_header_is_there_once_whatever_the_view_has_set(view):
     ("origins", "vary"),
     [("*", ["Authorization"]), ("https://page.example", ["Authorization", "Origin"])],
 )
-def test_what_varies_with_the_origin_says_so_once(origins, vary):
+def test_what_varies_with_the_origin_says_so_once(origins: str, vary: list[Any]) -> None:
     app = app_of(lambda request: {}, settings={"cors_origins": origins})
 
     response = app.get("/v0/own", headers=ORIGIN)
@@ -83,10 +86,10 @@ def test_what_varies_with_the_origin_says_so_once(origins, vary):
     assert response.headers.getall("Vary") == [", ".join(vary)]
 
 
-def test_subscribers_of_the_application_have_the_last_word():
+def test_subscribers_of_the_application_have_the_last_word() -> None:
     seen = {}
 
-    def on_response(event):
+    def on_response(event: Any) -> None:
         seen.update(event.response.headers)
         event.response.headers["Vary"] = "Cookie"
         del event.response.headers["Backoff"]
@@ -101,7 +104,7 @@ def test_subscribers_of_the_application_have_the_last_word():
     assert "Backoff" not in response.headers
 
 
-def test_two_applications_write_each_their_own():
+def test_two_applications_write_each_their_own() -> None:
     first = app_of(lambda request: {}, settings={"vary": "Cookie"})
     second = app_of(lambda request: {}, settings={"backoff": "off", "cors_origins": "none.example"})
 
@@ -116,7 +119,7 @@ def test_two_applications_write_each_their_own():
 
 
 @pytest.mark.clause("H-29.6")
-def test_origins_of_one_method_are_those_of_no_other():
+def test_origins_of_one_method_are_those_of_no_other() -> None:
     service = Service(name="own", path="/own", cors_origins=("https://service.example",))
     service.add_view("GET", lambda request: {}, permission=NO_PERMISSION_REQUIRED)
     service.add_view(
@@ -127,7 +130,7 @@ def test_origins_of_one_method_are_those_of_no_other():
     )
     app = make_app(configure=lambda config: config.add_cornice_service(service))
 
-    def allowed(method):
+    def allowed(method: str) -> Any:
         return app.request("/v0/own", method=method, headers=ORIGIN, status="*").headers.get(
             "Access-Control-Allow-Origin"
         )

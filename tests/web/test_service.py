@@ -3,12 +3,14 @@
 import datetime
 import decimal
 import uuid
+from typing import Any
 
 import colander
 import cornice
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.authorization import RouteFactory
@@ -17,10 +19,16 @@ from cliquet.testing.web import basic_auth, make_app
 PUBLIC = {"permission": NO_PERMISSION_REQUIRED}
 
 
-def serving(view, method="GET", path="/things/{id}", service_arguments=None, **view_arguments):
+def serving(
+    view: Any,
+    method: str = "GET",
+    path: str = "/things/{id}",
+    service_arguments: Any = None,
+    **view_arguments: Any,
+) -> TestApp:
     """Return a client of an application with one service, at `/v0/things/{id}`."""
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service = Service(name="things", path=path, **(service_arguments or {}))
         service.add_view(method, view, **{**PUBLIC, **view_arguments})
         config.add_cornice_service(service)
@@ -28,7 +36,7 @@ def serving(view, method="GET", path="/things/{id}", service_arguments=None, **v
     return make_app([Mushroom], configure=configure)
 
 
-def show_validated(request):
+def show_validated(request: Any) -> dict[str, Any]:
     return {"validated": request.validated}
 
 
@@ -36,22 +44,22 @@ def show_validated(request):
 
 
 @pytest.mark.clause("P-7.1")
-def test_a_service_is_one_of_cornice():
+def test_a_service_is_one_of_cornice() -> None:
     service = Service(name="a", path="/a", description="About a", cors_enabled=False)
     assert isinstance(service, cornice.Service)
     assert (service.name, service.path, service.description) == ("a", "/a", "About a")
 
 
 @pytest.mark.clause("P-7.1")
-def test_views_are_declared_with_decorators(monkeypatch):
+def test_views_are_declared_with_decorators(monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service(name="things", path="/things")
 
     @service.get(**PUBLIC)
-    def get_things(request):
+    def get_things(request: Any) -> dict[str, Any]:
         return {"method": "get"}
 
     @service.post(**PUBLIC)
-    def post_things(request):
+    def post_things(request: Any) -> dict[str, Any]:
         return {"method": "post"}
 
     app = make_app(configure=lambda config: config.add_cornice_service(service))
@@ -62,7 +70,7 @@ def test_views_are_declared_with_decorators(monkeypatch):
 
 
 @pytest.mark.clause("X-34")
-def test_nothing_is_kept_of_methods_that_clients_make_up():
+def test_nothing_is_kept_of_methods_that_clients_make_up() -> None:
     service = Service(name="things", path="/things")
     service.add_view("GET", show_validated, **PUBLIC)
     expected = service.exposed_headers("GET")
@@ -72,15 +80,15 @@ def test_nothing_is_kept_of_methods_that_clients_make_up():
 
 
 @pytest.mark.clause("P-7.1")
-def test_the_views_of_a_class_are_its_methods():
+def test_the_views_of_a_class_are_its_methods() -> None:
     class Things:
-        def __init__(self, request, context=None):
+        def __init__(self, request: Any, context: Any = None) -> None:
             self.request = request
 
-        def show(self):
+        def show(self) -> dict[str, Any]:
             return {"id": self.request.matchdict["id"]}
 
-        def check(self, request, **kwargs):
+        def check(self, request: Any, **kwargs: Any) -> None:
             if request.matchdict["id"] == "bad":
                 request.errors.add("path", "id", "Bad.")
 
@@ -90,7 +98,7 @@ def test_the_views_of_a_class_are_its_methods():
 
 
 @pytest.mark.clause("P-7.2")
-def test_the_default_cors_headers():
+def test_the_default_cors_headers() -> None:
     assert tuple(Service.default_cors_headers) == (
         "Backoff",
         "Retry-After",
@@ -106,7 +114,7 @@ def test_the_default_cors_headers():
 
 @pytest.mark.clause("P-7.3")
 @pytest.mark.parametrize(("age", "expected"), [("60", 60), ("", None), (None, None)])
-def test_cors_attributes_come_from_settings(age, expected):
+def test_cors_attributes_come_from_settings(age: str | None, expected: int | None) -> None:
     class OwnService(Service):
         pass
 
@@ -118,8 +126,8 @@ def test_cors_attributes_come_from_settings(age, expected):
 
 
 @pytest.mark.clause("P-7.4", "P-19.6")
-def test_errors_of_a_view_are_json():
-    def view(request):
+def test_errors_of_a_view_are_json() -> None:
+    def view(request: Any) -> None:
         request.errors.add("body", "size", "Too large.")
 
     body = serving(view).get("/v0/things/a", status=400).json
@@ -128,14 +136,14 @@ def test_errors_of_a_view_are_json():
 
 
 @pytest.mark.clause("P-7.4")
-def test_the_handler_is_given_the_request():
+def test_the_handler_is_given_the_request() -> None:
     given = []
 
-    def handler(request):
+    def handler(request: Any) -> Any:
         given.append(request)
-        return Service.default_error_handler(None, request)
+        return Service.default_error_handler(None, request)  # type: ignore[arg-type]
 
-    def view(request):
+    def view(request: Any) -> None:
         request.errors.add("body", "size", "Too large.")
 
     app = serving(view, error_handler=handler)
@@ -145,7 +153,7 @@ def test_the_handler_is_given_the_request():
 
 
 @pytest.mark.clause("P-7.5", "P-4.10")
-def test_built_in_services_are_registered_under_their_routes():
+def test_built_in_services_are_registered_under_their_routes() -> None:
     registry = make_app([Mushroom]).app.registry
     names = {pattern: service.name for pattern, service in registry.cornice_services.items()}
     for pattern, name in {
@@ -160,10 +168,10 @@ def test_built_in_services_are_registered_under_their_routes():
 
 
 @pytest.mark.clause("P-4.10", "P-7.6")
-def test_services_are_found_by_the_pattern_of_the_route():
+def test_services_are_found_by_the_pattern_of_the_route() -> None:
     found = []
 
-    def view(request):
+    def view(request: Any) -> dict[Any, Any]:
         services = request.registry.cornice_services
         found.append(services[request.matched_route.pattern].name)
         return {}
@@ -174,7 +182,7 @@ def test_services_are_found_by_the_pattern_of_the_route():
 
 @pytest.mark.clause("P-7.6")
 @pytest.mark.parametrize("kind", ["collection", "record"])
-def test_services_of_resources_say_what_they_serve(kind):
+def test_services_of_resources_say_what_they_serve(kind: str) -> None:
     services = make_app([Mushroom]).app.registry.cornice_services.values()
     (service,) = (s for s in services if s.name == f"mushroom-{kind}")
     assert service.type == kind
@@ -186,7 +194,7 @@ def test_services_of_resources_say_what_they_serve(kind):
 
 @pytest.mark.clause("P-7.7", "P-34.24")
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), (basic_auth(), 403)])
-def test_a_permission_that_nobody_has_is_refused(headers, status):
+def test_a_permission_that_nobody_has_is_refused(headers: Any, status: int) -> None:
     app = serving(
         lambda request: {},
         service_arguments={"factory": RouteFactory},
@@ -213,7 +221,7 @@ class Thing(colander.MappingSchema):
 
 @pytest.mark.clause("P-35.3")
 @pytest.mark.parametrize("schema", [Thing, Thing()], ids=["class", "instance"])
-def test_a_schema_describes_every_part_of_the_request(schema):
+def test_a_schema_describes_every_part_of_the_request(schema: Any) -> None:
     app = serving(show_validated, "POST", schema=schema)
     response = app.post_json(
         "/v0/things/7?limit=3&other=1", {"size": "2", "extra": 1}, headers={"X-Token": "abc"}
@@ -228,7 +236,7 @@ def test_a_schema_describes_every_part_of_the_request(schema):
 
 
 @pytest.mark.clause("P-35.3", "H-26.4")
-def test_the_faults_of_every_part_are_told():
+def test_the_faults_of_every_part_are_told() -> None:
     app = serving(show_validated, "POST", schema=Thing)
     response = app.post_json("/v0/things/x?limit=y", {"size": "z"}, status=400)
     assert {(item["location"], item["name"]) for item in response.json["details"]} == {
@@ -247,7 +255,9 @@ def test_the_faults_of_every_part_are_told():
         ("raise", None),
     ],
 )
-def test_unknown_members_are_dropped_kept_or_refused(unknown, validated):
+def test_unknown_members_are_dropped_kept_or_refused(
+    unknown: str, validated: dict[str, Any] | None
+) -> None:
     schema = colander.SchemaNode(colander.Mapping(unknown=unknown))
     for node in Thing().children[:2]:
         schema.add(node.clone())
@@ -263,11 +273,11 @@ def test_unknown_members_are_dropped_kept_or_refused(unknown, validated):
 
 
 @pytest.mark.clause("P-35.3")
-def test_a_schema_may_unflatten_the_body():
+def test_a_schema_may_unflatten_the_body() -> None:
     class Flat(colander.MappingSchema):
         size = colander.SchemaNode(colander.Integer())
 
-        def unflatten(self, fstruct):
+        def unflatten(self, fstruct: Any) -> dict[str, Any]:
             return {"size": fstruct["thing.size"]}
 
     app = serving(show_validated, "POST", schema=Flat)
@@ -275,13 +285,13 @@ def test_a_schema_may_unflatten_the_body():
 
 
 @pytest.mark.clause("P-35.3")
-def test_validators_take_the_request_alone_or_with_keywords():
+def test_validators_take_the_request_alone_or_with_keywords() -> None:
     calls = []
 
-    def alone(request):
+    def alone(request: Any) -> None:
         calls.append("alone")
 
-    def with_keywords(request, **kwargs):
+    def with_keywords(request: Any, **kwargs: Any) -> None:
         calls.append("with keywords")
 
     serving(lambda request: {}, validators=(alone, with_keywords)).get("/v0/things/7")
@@ -289,8 +299,8 @@ def test_validators_take_the_request_alone_or_with_keywords():
 
 
 @pytest.mark.clause("P-35.3")
-def test_validators_see_what_the_schema_validated():
-    def check(request):
+def test_validators_see_what_the_schema_validated() -> None:
+    def check(request: Any) -> None:
         if request.validated.get("size", 0) > 5:
             request.errors.add("body", "size", "Too large.")
 
@@ -303,7 +313,7 @@ def test_validators_see_what_the_schema_validated():
 
 
 @pytest.mark.clause("P-35.3")
-def test_a_shared_schema_keeps_nothing_from_one_request_to_the_next():
+def test_a_shared_schema_keeps_nothing_from_one_request_to_the_next() -> None:
     app = serving(show_validated, "POST", schema=Thing())
     first = app.post_json("/v0/things/7?limit=3", {"size": 1, "shape": "flat"})
     app.post_json("/v0/things/7", {}, status=400)
@@ -316,7 +326,7 @@ def test_a_shared_schema_keeps_nothing_from_one_request_to_the_next():
 
 
 class Odd:
-    def __str__(self):
+    def __str__(self) -> str:
         return "an odd object"
 
 
@@ -340,15 +350,15 @@ class Odd:
         (2**70, 2**70),
     ],
 )
-def test_a_view_may_return_almost_anything(value, shown):
+def test_a_view_may_return_almost_anything(value: Any, shown: Any) -> None:
     response = serving(lambda request: {"value": value}).get("/v0/things/7")
     assert response.json == {"value": shown}
     assert response.headers["Content-Type"] == "application/json; charset=UTF-8"
 
 
 @pytest.mark.clause("P-35.8")
-def test_the_application_may_replace_the_renderer():
-    def configure(config):
+def test_the_application_may_replace_the_renderer() -> None:
+    def configure(config: Any) -> None:
         config.add_renderer("json", lambda info: lambda value, system: '{"mine": true}')
 
     assert make_app(configure=configure).get("/v0/").text == '{"mine": true}'

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from typing import Any
 
 import pytest
 import transaction
@@ -12,6 +13,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from testapp import Mushroom, Spore
+from webtest import TestApp
 
 from cliquet import Service, resource
 from cliquet.connections import scope
@@ -37,18 +39,18 @@ class Shared(resource.ShareableResource):
     mapping = SharedSchema()
 
 
-def write(request, name="cep"):
+def write(request: Any, name: str = "cep") -> Any:
     """Create a mushroom, with the storage and not through HTTP."""
     return request.registry.storage.create("mushroom", USER, {"name": name})
 
 
-def service(config, view, path="/view", method="POST"):
+def service(config: Any, view: Any, path: str = "/view", method: str = "POST") -> None:
     added = Service(name=path.strip("/"), path=path)
     added.add_view(method, view, permission=NO_PERMISSION_REQUIRED)
     config.add_cornice_service(added)
 
 
-def view_app(view, *, subscribers=(), settings=None):
+def view_app(view: Any, *, subscribers: Any = (), settings: Any = None) -> TestApp:
     """Return a client of an application with a view at /v0/view.
 
     Parameters
@@ -56,7 +58,7 @@ def view_app(view, *, subscribers=(), settings=None):
     subscribers : pairs of a function and the event that it subscribes to.
     """
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service(config, view)
         for subscriber, event_class in subscribers:
             config.add_subscriber(subscriber, event_class)
@@ -64,20 +66,20 @@ def view_app(view, *, subscribers=(), settings=None):
     return make_app([Mushroom, Spore, Shared], configure=configure, settings=settings)
 
 
-def names(client):
+def names(client: Any) -> list[Any]:
     """Return the names of the mushrooms that other requests see."""
     records = client.get("/v0/mushrooms?_sort=last_modified", headers=AUTH).json["data"]
     return [record["name"] for record in records]
 
 
-def batch(client, *requests, status=200):
+def batch(client: Any, *requests: Any, status: int | str = 200) -> Any:
     body = {
         "requests": [dict(zip(("method", "path", "body"), item, strict=False)) for item in requests]
     }
     return client.post_json("/v0/batch", body, headers=AUTH, status=status)
 
 
-def in_another_thread(function):
+def in_another_thread(function: Any) -> Any:
     """Return what a function returns in a thread of its own."""
     results = []
     thread = threading.Thread(target=lambda: results.append(function()))
@@ -90,35 +92,35 @@ def in_another_thread(function):
 class DataManager:
     """What an application of its own has take part in transactions; without savepoints."""
 
-    def __init__(self, name="z", failure=None):
+    def __init__(self, name: str = "z", failure: Any = None) -> None:
         self.name = name
         self.failure = failure
         self.outcome = None
         self.transaction_manager = transaction.manager
 
-    def join(self, request):
+    def join(self, request: Any) -> None:
         request.tm.get().join(self)
 
-    def abort(self, transaction):
-        self.outcome = self.outcome or "aborted"
+    def abort(self, transaction: Any) -> None:
+        self.outcome = self.outcome or "aborted"  # type: ignore[assignment]
 
-    def tpc_begin(self, transaction):
+    def tpc_begin(self, transaction: Any) -> None:
         pass
 
-    def commit(self, transaction):
+    def commit(self, transaction: Any) -> None:
         pass
 
-    def tpc_vote(self, transaction):
+    def tpc_vote(self, transaction: Any) -> None:
         if self.failure is not None:
             raise self.failure
 
-    def tpc_finish(self, transaction):
-        self.outcome = "committed"
+    def tpc_finish(self, transaction: Any) -> None:
+        self.outcome = "committed"  # type: ignore[assignment]
 
-    def tpc_abort(self, transaction):
-        self.outcome = "aborted"
+    def tpc_abort(self, transaction: Any) -> None:
+        self.outcome = "aborted"  # type: ignore[assignment]
 
-    def sortKey(self):  # noqa: N802 - name of the interface
+    def sortKey(self) -> Any:  # noqa: N802 - name of the interface
         return self.name
 
 
@@ -136,8 +138,8 @@ class DataManager:
         (RuntimeError("x"), 500),
     ],
 )
-def test_what_a_request_wrote_is_undone_when_it_raises(error, status):
-    def view(request):
+def test_what_a_request_wrote_is_undone_when_it_raises(error: Any, status: int) -> None:
+    def view(request: Any) -> None:
         write(request)
         raise error
 
@@ -149,8 +151,8 @@ def test_what_a_request_wrote_is_undone_when_it_raises(error, status):
 
 @pytest.mark.clause("S-14.2", "B-18.2")
 @pytest.mark.parametrize("status", [200, 404, 503])
-def test_what_a_request_wrote_is_kept_when_it_returns(status):
-    def view(request):
+def test_what_a_request_wrote_is_kept_when_it_returns(status: int) -> None:
+    def view(request: Any) -> Any:
         write(request)
         return Response(status=status)
 
@@ -161,7 +163,7 @@ def test_what_a_request_wrote_is_kept_when_it_returns(status):
 
 
 @pytest.mark.clause("H-34.2", "B-18.4")
-def test_a_request_sees_what_it_wrote():
+def test_a_request_sees_what_it_wrote() -> None:
     client = make_app([Mushroom])
 
     _, listed = batch(client, ("POST", "/mushrooms", CEP), ("GET", "/mushrooms")).json["responses"]
@@ -170,10 +172,10 @@ def test_a_request_sees_what_it_wrote():
 
 
 @pytest.mark.clause("X-18")
-def test_other_requests_do_not_see_what_is_not_committed():
+def test_other_requests_do_not_see_what_is_not_committed() -> None:
     seen = []
 
-    def view(request):
+    def view(request: Any) -> Any:
         write(request)
         storage = request.registry.storage
         seen.append(in_another_thread(lambda: storage.get_all("mushroom", USER)[1]))
@@ -187,7 +189,7 @@ def test_other_requests_do_not_see_what_is_not_committed():
 
 
 @pytest.mark.clause("B-18.5", "X-18")
-def test_a_failing_permission_backend_undoes_the_record():
+def test_a_failing_permission_backend_undoes_the_record() -> None:
     client = make_app([Shared], settings={"shared_create_principals": "system.Authenticated"})
     registry = client.app.registry
     working = registry.permission
@@ -203,13 +205,13 @@ def test_a_failing_permission_backend_undoes_the_record():
     assert registry.storage.get_all("shared", "")[1] == 1
 
 
-def _break_down(*args, **kwargs):
+def _break_down(*args: Any, **kwargs: Any) -> None:
     raise BackendError(ValueError("out of order"))
 
 
 @pytest.mark.clause("B-18.5", "X-18")
-def test_permissions_are_undone_with_the_request():
-    def view(request):
+def test_permissions_are_undone_with_the_request() -> None:
+    def view(request: Any) -> None:
         request.registry.permission.add_principal_to_ace("/object", "read", "somebody")
         raise HTTPConflict
 
@@ -221,8 +223,8 @@ def test_permissions_are_undone_with_the_request():
 
 
 @pytest.mark.clause("B-18.10")
-def test_what_a_health_check_wrote_is_kept_although_another_one_fails():
-    def configure(config):
+def test_what_a_health_check_wrote_is_kept_although_another_one_fails() -> None:
+    def configure(config: Any) -> None:
         config.registry.heartbeats["writes"] = lambda request: bool(write(request))
         config.registry.heartbeats["sick"] = lambda request: False
 
@@ -237,7 +239,9 @@ def test_what_a_health_check_wrote_is_kept_although_another_one_fails():
     ("headers", "status"),
     [({"If-None-Match": '"253402300799999"'}, 304), ({"If-Match": '"1"'}, 412)],
 )
-def test_the_timestamp_of_a_first_access_survives_the_refusal_of_the_request(headers, status):
+def test_the_timestamp_of_a_first_access_survives_the_refusal_of_the_request(
+    headers: dict[str, Any], status: int
+) -> None:
     client = make_app([Mushroom])
 
     refused = client.get("/v0/mushrooms", headers={**AUTH, **headers}, status=status)
@@ -246,10 +250,10 @@ def test_the_timestamp_of_a_first_access_survives_the_refusal_of_the_request(hea
 
 
 @pytest.mark.clause("X-22")
-def test_the_timestamp_of_a_first_access_survives_a_failure():
+def test_the_timestamp_of_a_first_access_survives_a_failure() -> None:
     timestamps = []
 
-    def view(request):
+    def view(request: Any) -> None:
         timestamps.append(request.registry.storage.collection_timestamp("mushroom", USER))
         raise RuntimeError
 
@@ -266,8 +270,8 @@ def test_the_timestamp_of_a_first_access_survives_a_failure():
 @pytest.mark.clause("S-14.3", "H-34.3", "B-18.6")
 @pytest.mark.setting("transaction_per_request")
 @pytest.mark.parametrize("error", [HTTPConflict, RuntimeError])
-def test_without_transaction_per_request_earlier_operations_stay(error):
-    def view(request):
+def test_without_transaction_per_request_earlier_operations_stay(error: Any) -> None:
+    def view(request: Any) -> None:
         write(request, "first")
         write(request, "second")
         raise error
@@ -279,8 +283,8 @@ def test_without_transaction_per_request_earlier_operations_stay(error):
 
 
 @pytest.mark.clause("B-18.6")
-def test_without_transaction_per_request_a_failing_batch_keeps_its_records():
-    def view(request):
+def test_without_transaction_per_request_a_failing_batch_keeps_its_records() -> None:
+    def view(request: Any) -> None:
         raise RuntimeError
 
     client = view_app(view, settings=EACH_ON_ITS_OWN)
@@ -291,9 +295,9 @@ def test_without_transaction_per_request_a_failing_batch_keeps_its_records():
 
 
 @pytest.mark.clause("X-24")
-def test_without_transaction_per_request_one_operation_is_still_undone_as_a_whole():
+def test_without_transaction_per_request_one_operation_is_still_undone_as_a_whole() -> None:
     class Fatal(Mushroom):
-        def process_record(self, new, old=None):
+        def process_record(self, new: Any, old: Any = None) -> None:
             self.model.storage.create("mushroom", USER, {"name": "by the hook"})
             raise RuntimeError
 
@@ -306,12 +310,12 @@ def test_without_transaction_per_request_one_operation_is_still_undone_as_a_whol
 
 @pytest.mark.clause("P-22.4", "S-14.3")
 @pytest.mark.parametrize("settings", [EACH_ON_ITS_OWN, {"tm.activate_hook": f"{__name__}.never"}])
-def test_events_are_sent_without_transaction_too(settings):
+def test_events_are_sent_without_transaction_too(settings: Any) -> None:
     told = []
     client = make_app(
         [Mushroom],
         settings=settings,
-        configure=lambda config: [
+        configure=lambda config: [  # type: ignore[arg-type]
             config.add_subscriber(lambda event: told.append(type(event)), event_class)
             for event_class in (ResourceChanged, AfterResourceChanged)
         ],
@@ -321,7 +325,7 @@ def test_events_are_sent_without_transaction_too(settings):
     assert told == [ResourceChanged, AfterResourceChanged]
 
 
-def never(request):
+def never(request: Any) -> bool:
     """Switch the transaction manager off."""
     return False
 
@@ -329,12 +333,12 @@ def never(request):
 # Subscribers and the commit
 
 
-def refuse(event):
+def refuse(event: Any) -> None:
     raise HTTPInsufficientStorage
 
 
 @pytest.mark.clause("H-34.5", "P-21.9", "B-18.8")
-def test_a_failing_subscriber_fails_the_batch_as_a_whole():
+def test_a_failing_subscriber_fails_the_batch_as_a_whole() -> None:
     client = view_app(lambda request: {}, subscribers=[(refuse, ResourceChanged)])
 
     response = batch(client, ("POST", "/mushrooms", CEP), ("POST", "/spores"), status=507)
@@ -344,7 +348,7 @@ def test_a_failing_subscriber_fails_the_batch_as_a_whole():
 
 
 @pytest.mark.clause("H-34.5")
-def test_the_error_of_a_subscriber_has_a_json_body():
+def test_the_error_of_a_subscriber_has_a_json_body() -> None:
     client = view_app(lambda request: {}, subscribers=[(refuse, ResourceChanged)])
 
     response = client.post_json("/v0/mushrooms", CEP, headers=AUTH, status=507)
@@ -357,16 +361,16 @@ def test_the_error_of_a_subscriber_has_a_json_body():
 @pytest.mark.parametrize(
     ("failure", "status"), [(ValueError("x"), 500), (BackendError(ValueError("x")), 503)]
 )
-def test_a_commit_that_fails_is_an_error_and_undoes_everything(failure, status):
+def test_a_commit_that_fails_is_an_error_and_undoes_everything(failure: Any, status: int) -> None:
     told = []
 
-    def view(request):
+    def view(request: Any) -> Any:
         DataManager(failure=failure).join(request)
         write(request)
         request.notify_resource_event(1, {}, ACTIONS.CREATE)
         return {}
 
-    def subscriber(event):
+    def subscriber(event: Any) -> None:
         event.request.registry.storage.create("spore", USER, {})
 
     client = view_app(
@@ -385,10 +389,10 @@ def test_a_commit_that_fails_is_an_error_and_undoes_everything(failure, status):
 
 
 @pytest.mark.clause("P-22.2")
-def test_a_request_that_raises_sends_no_event():
+def test_a_request_that_raises_sends_no_event() -> None:
     told = []
 
-    def view(request):
+    def view(request: Any) -> None:
         request.notify_resource_event(1, {}, ACTIONS.CREATE)
         raise HTTPConflict
 
@@ -400,10 +404,10 @@ def test_a_request_that_raises_sends_no_event():
 
 @pytest.mark.clause("P-22.2", "S-14.4")
 @pytest.mark.parametrize("settings", [{}, {"tm.commit_veto": "pyramid_tm.default_commit_veto"}])
-def test_a_request_that_will_not_be_committed_sends_no_event(settings):
+def test_a_request_that_will_not_be_committed_sends_no_event(settings: Any) -> None:
     told = []
 
-    def view(request):
+    def view(request: Any) -> Any:
         write(request)
         request.notify_resource_event(1, {}, ACTIONS.CREATE)
         if not settings:
@@ -418,15 +422,15 @@ def test_a_request_that_will_not_be_committed_sends_no_event(settings):
     assert names(client) == []
 
 
-def veto_nothing(request, response):
+def veto_nothing(request: Any, response: Any) -> bool:
     """Let everything be committed."""
     return False
 
 
 @pytest.mark.clause("S-14.4", "P-3.4")
 @pytest.mark.parametrize("name", ["tm.commit_veto", "pyramid_tm.commit_veto"])
-def test_with_a_veto_an_error_that_is_raised_undoes_all_the_same(name):
-    def view(request):
+def test_with_a_veto_an_error_that_is_raised_undoes_all_the_same(name: str) -> None:
+    def view(request: Any) -> None:
         write(request)
         raise HTTPConflict
 
@@ -438,7 +442,7 @@ def test_with_a_veto_an_error_that_is_raised_undoes_all_the_same(name):
 
 @pytest.mark.clause("S-14.4", "P-3.4")
 @pytest.mark.setting("tm.{option}")
-def test_with_a_veto_the_error_of_a_subscriber_undoes_all_the_same():
+def test_with_a_veto_the_error_of_a_subscriber_undoes_all_the_same() -> None:
     settings = {"tm.commit_veto": f"{__name__}.veto_nothing"}
     client = view_app(
         lambda request: {}, subscribers=[(refuse, ResourceChanged)], settings=settings
@@ -449,8 +453,8 @@ def test_with_a_veto_the_error_of_a_subscriber_undoes_all_the_same():
 
 
 @pytest.mark.clause("S-14.4")
-def test_with_a_veto_what_it_allows_is_committed():
-    def view(request):
+def test_with_a_veto_what_it_allows_is_committed() -> None:
+    def view(request: Any) -> Any:
         write(request)
         return {}
 
@@ -461,10 +465,10 @@ def test_with_a_veto_what_it_allows_is_committed():
 
 
 @pytest.mark.clause("B-18.9", "X-18")
-def test_a_hook_of_the_application_that_fails_before_the_commit_undoes_everything():
+def test_a_hook_of_the_application_that_fails_before_the_commit_undoes_everything() -> None:
     manager = DataManager()
 
-    def view(request):
+    def view(request: Any) -> Any:
         manager.join(request)
         write(request)
         request.tm.get().addBeforeCommitHook(fail)
@@ -481,10 +485,10 @@ def test_a_hook_of_the_application_that_fails_before_the_commit_undoes_everythin
 
 @pytest.mark.clause("X-18")
 @pytest.mark.parametrize("outcome", ["return", "raise"])
-def test_the_transaction_is_forgotten_at_the_end_of_the_request(outcome):
+def test_the_transaction_is_forgotten_at_the_end_of_the_request(outcome: str) -> None:
     during = []
 
-    def view(request):
+    def view(request: Any) -> Any:
         during.append(scope.current())
         if outcome == "raise":
             raise HTTPConflict
@@ -498,8 +502,8 @@ def test_the_transaction_is_forgotten_at_the_end_of_the_request(outcome):
 
 
 @pytest.mark.clause("P-22.1", "X-18")
-def test_what_is_written_after_the_commit_is_committed_by_itself():
-    def journalize(event):
+def test_what_is_written_after_the_commit_is_committed_by_itself() -> None:
+    def journalize(event: Any) -> None:
         event.request.registry.storage.create("mushroom", USER, {"name": "late"})
 
     client = view_app(lambda request: {}, subscribers=[(journalize, AfterResourceChanged)])
@@ -512,8 +516,8 @@ def test_what_is_written_after_the_commit_is_committed_by_itself():
 
 
 @pytest.mark.clause("B-18.3", "X-23")
-def test_a_subrequest_that_is_refused_is_undone_and_keeps_the_others():
-    def view(request):
+def test_a_subrequest_that_is_refused_is_undone_and_keeps_the_others() -> None:
+    def view(request: Any) -> None:
         write(request, "half")
         raise HTTPConflict
 
@@ -526,8 +530,8 @@ def test_a_subrequest_that_is_refused_is_undone_and_keeps_the_others():
 
 
 @pytest.mark.clause("X-23")
-def test_a_subrequest_that_returns_an_error_keeps_its_effects():
-    def view(request):
+def test_a_subrequest_that_returns_an_error_keeps_its_effects() -> None:
+    def view(request: Any) -> Any:
         write(request)
         return Response(status=404)
 
@@ -543,8 +547,8 @@ def test_a_subrequest_that_returns_an_error_keeps_its_effects():
     ("error", "status"),
     [(BackendError(ValueError("x")), 503), (HTTPInsufficientStorage(), 507), (KeyError("x"), 500)],
 )
-def test_a_subrequest_that_fails_undoes_the_batch(error, status):
-    def view(request):
+def test_a_subrequest_that_fails_undoes_the_batch(error: Any, status: int) -> None:
+    def view(request: Any) -> None:
         raise error
 
     client = view_app(view)
@@ -555,12 +559,12 @@ def test_a_subrequest_that_fails_undoes_the_batch(error, status):
 
 
 @pytest.mark.clause("X-23")
-def test_a_data_manager_without_savepoints_does_not_break_a_batch():
+def test_a_data_manager_without_savepoints_does_not_break_a_batch() -> None:
     manager = DataManager()
 
-    def view(request):
+    def view(request: Any) -> Any:
         if manager.outcome is None:
-            manager.outcome = "joined"
+            manager.outcome = "joined"  # type: ignore[assignment]
             manager.join(request)
             return {}
         write(request, "half")
@@ -578,10 +582,10 @@ def test_a_data_manager_without_savepoints_does_not_break_a_batch():
 
 @pytest.mark.clause("S-14.1", "P-22.1")
 @pytest.mark.parametrize("has_parent", [True, False])
-def test_a_request_within_a_request_is_part_of_its_transaction(has_parent):
+def test_a_request_within_a_request_is_part_of_its_transaction(has_parent: bool) -> None:
     told = []
 
-    def view(request):
+    def view(request: Any) -> Any:
         write(request, "outer")
         if has_parent:
             inner = build_request(request, {"method": "POST", "path": "/inner"})
@@ -593,12 +597,12 @@ def test_a_request_within_a_request_is_part_of_its_transaction(has_parent):
             raise HTTPConflict
         return {}
 
-    def inner_view(request):
+    def inner_view(request: Any) -> dict[Any, Any]:
         write(request, "inner")
         request.notify_resource_event(1, {}, ACTIONS.CREATE)
         return {}
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service(config, view)
         service(config, inner_view, path="/inner")
         config.add_subscriber(told.append, AfterResourceChanged)
@@ -615,20 +619,20 @@ def test_a_request_within_a_request_is_part_of_its_transaction(has_parent):
 
 
 @pytest.mark.clause("X-23")
-def test_a_request_within_a_request_that_fails_is_undone_alone():
+def test_a_request_within_a_request_that_fails_is_undone_alone() -> None:
     statuses = []
 
-    def view(request):
+    def view(request: Any) -> Any:
         write(request, "outer")
         inner = build_request(request, {"method": "POST", "path": "/inner"})
         statuses.append(request.invoke_subrequest(inner, use_tweens=True).status_code)
         return {}
 
-    def inner_view(request):
+    def inner_view(request: Any) -> None:
         write(request, "inner")
         raise HTTPConflict
 
-    def configure(config):
+    def configure(config: Any) -> None:
         service(config, view)
         service(config, inner_view, path="/inner")
 
@@ -645,15 +649,15 @@ def test_a_request_within_a_request_that_fails_is_undone_alone():
 class Deadlock(BackendError):
     """An error that another attempt may avoid."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(ValueError("deadlock"), retryable=True)
 
 
-def failing(attempts, view=lambda request: {}):
+def failing(attempts: Any, view: Any = lambda request: {}) -> Any:
     """Return a view that writes and then ends in a deadlock, a number of times."""
     left = [attempts]
 
-    def view_that_fails(request):
+    def view_that_fails(request: Any) -> Any:
         write(request)
         if left[0]:
             left[0] -= 1
@@ -663,19 +667,19 @@ def failing(attempts, view=lambda request: {}):
     return view_that_fails
 
 
-def logged(caplog, event):
+def logged(caplog: Any, event: Any) -> list[Any]:
     return [record for record in caplog.records if f" {event} " in record.getMessage()]
 
 
 @pytest.fixture
-def log(caplog):
+def log(caplog: pytest.LogCaptureFixture) -> Any:
     caplog.set_level(logging.INFO, logger="cliquet")
     return caplog
 
 
 @pytest.mark.clause("X-23", "S-14.4")
 @pytest.mark.parametrize("failures", [1, 2])
-def test_a_request_that_ends_in_a_deadlock_is_run_again(failures, log):
+def test_a_request_that_ends_in_a_deadlock_is_run_again(failures: int, log: Any) -> None:
     client = view_app(failing(failures))
     log.clear()
     client.post("/v0/view", status=200)
@@ -689,7 +693,7 @@ def test_a_request_that_ends_in_a_deadlock_is_run_again(failures, log):
 
 
 @pytest.mark.clause("X-23", "S-14.4")
-def test_after_three_attempts_the_answer_is_503(log):
+def test_after_three_attempts_the_answer_is_503(log: Any) -> None:
     attempts = []
     client = view_app(failing(100), subscribers=[(attempts.append, NewRequest)])
     log.clear()
@@ -705,10 +709,10 @@ def test_after_three_attempts_the_answer_is_503(log):
 
 
 @pytest.mark.clause("X-23")
-def test_the_body_can_be_read_by_every_attempt():
+def test_the_body_can_be_read_by_every_attempt() -> None:
     bodies = []
 
-    def view(request):
+    def view(request: Any) -> Any:
         bodies.append(request.json)
         if len(bodies) < 3:
             raise Deadlock
@@ -720,7 +724,7 @@ def test_the_body_can_be_read_by_every_attempt():
 
 
 @pytest.mark.clause("X-23")
-def test_a_subrequest_that_ends_in_a_deadlock_has_the_batch_run_again(log):
+def test_a_subrequest_that_ends_in_a_deadlock_has_the_batch_run_again(log: Any) -> None:
     client = view_app(failing(1))
     log.clear()
     responses = batch(client, ("POST", "/mushrooms", CEP), ("POST", "/view")).json["responses"]
@@ -734,10 +738,10 @@ def test_a_subrequest_that_ends_in_a_deadlock_has_the_batch_run_again(log):
 
 @pytest.mark.clause("X-23")
 @pytest.mark.parametrize("when", ["subscriber", "commit"])
-def test_a_deadlock_at_the_end_of_the_request_has_it_run_again(when):
+def test_a_deadlock_at_the_end_of_the_request_has_it_run_again(when: str) -> None:
     attempts = []
 
-    def view(request):
+    def view(request: Any) -> Any:
         write(request)
         request.notify_resource_event(1, {}, ACTIONS.CREATE)
         attempts.append(request)
@@ -745,7 +749,7 @@ def test_a_deadlock_at_the_end_of_the_request_has_it_run_again(when):
             DataManager(failure=Deadlock()).join(request)
         return {}
 
-    def subscriber(event):
+    def subscriber(event: Any) -> None:
         if when == "subscriber" and len(attempts) == 1:
             raise Deadlock
 
@@ -757,10 +761,10 @@ def test_a_deadlock_at_the_end_of_the_request_has_it_run_again(when):
 
 
 @pytest.mark.clause("X-23", "P-34.6")
-def test_who_acts_outside_the_transaction_is_told_once():
+def test_who_acts_outside_the_transaction_is_told_once() -> None:
     told = []
 
-    def view(request):
+    def view(request: Any) -> Any:
         request.notify_resource_event(1, {}, ACTIONS.CREATE)
         return failing_view(request)
 
@@ -772,8 +776,8 @@ def test_who_acts_outside_the_transaction_is_told_once():
 
 
 @pytest.mark.clause("X-23")
-def test_another_failure_of_a_backend_is_not_run_again(log):
-    def view(request):
+def test_another_failure_of_a_backend_is_not_run_again(log: Any) -> None:
+    def view(request: Any) -> None:
         raise BackendError(ValueError("x"))
 
     client = view_app(view)
@@ -785,7 +789,7 @@ def test_another_failure_of_a_backend_is_not_run_again(log):
 
 @pytest.mark.clause("X-23", "S-14.4")
 @pytest.mark.setting("retry.attempts")
-def test_the_number_of_attempts_is_a_setting(log):
+def test_the_number_of_attempts_is_a_setting(log: Any) -> None:
     client = view_app(failing(100), settings={"retry.attempts": "5"})
     log.clear()
     client.post("/v0/view", status=503)
@@ -794,7 +798,7 @@ def test_the_number_of_attempts_is_a_setting(log):
 
 
 @pytest.mark.clause("S-14.4", "P-3.4")
-def test_the_former_setting_of_attempts_is_mapped_with_a_warning(log):
+def test_the_former_setting_of_attempts_is_mapped_with_a_warning(log: Any) -> None:
     with pytest.warns(DeprecationWarning, match=r"tm\.attempts.*retry\.attempts"):
         client = view_app(failing(100), settings={"tm.attempts": "2"})
     log.clear()
@@ -804,7 +808,7 @@ def test_the_former_setting_of_attempts_is_mapped_with_a_warning(log):
 
 
 @pytest.mark.clause("S-14.4")
-def test_a_number_of_attempts_that_is_none_fails_at_the_start():
+def test_a_number_of_attempts_that_is_none_fails_at_the_start() -> None:
     with pytest.raises(ValueError, match=r"retry\.attempts.*'many'"):
         make_app(settings={"retry.attempts": "many"})
 
@@ -813,7 +817,7 @@ def test_a_number_of_attempts_that_is_none_fails_at_the_start():
 
 
 @pytest.mark.clause("P-3.4")
-def test_the_transaction_is_around_the_exception_views():
+def test_the_transaction_is_around_the_exception_views() -> None:
     tweens = make_app().app.registry.queryUtility(ITweens)
     order = [name for name, _ in tweens.implicit()]
 
@@ -828,10 +832,10 @@ def test_the_transaction_is_around_the_exception_views():
 
 
 @pytest.mark.clause("S-14.4")
-def test_the_transaction_authenticates_nobody():
+def test_the_transaction_authenticates_nobody() -> None:
     users = []
 
-    def view(request):
+    def view(request: Any) -> Any:
         users.append(request.tm.get().user)
         return {}
 

@@ -1,6 +1,8 @@
 """Responses below 400 commit what their request did, raised as well as returned (X-31)."""
 
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from processes.backends import FAMILIES, fresh_backends
@@ -21,13 +23,13 @@ RAISED = [HTTPNoContent, HTTPCreated, HTTPFound, HTTPNotModified]
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
-def family(request):
+def family(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def backends(family, request):
-    def postgresql_server():
+def backends(family: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    def postgresql_server() -> Any:
         return request.getfixturevalue("postgresql_server")
 
     with fresh_backends(family, postgresql_server) as settings:
@@ -35,15 +37,17 @@ def backends(family, request):
 
 
 @pytest.fixture
-def parent_id():
+def parent_id() -> Any:
     """A user whose records no other test has seen."""
     return uuid.uuid4().hex
 
 
-def view_app(backends, view, *, subscribers=(), settings=None, configure=None):
+def view_app(
+    backends: Any, view: Any, *, subscribers: Any = (), settings: Any = None, configure: Any = None
+) -> Any:
     """Return a client of an application with a view at /v0/view."""
 
-    def configured(config):
+    def configured(config: Any) -> None:
         service(config, "view", view)
         for subscriber, event_class in subscribers:
             config.add_subscriber(subscriber, event_class)
@@ -56,16 +60,16 @@ def view_app(backends, view, *, subscribers=(), settings=None, configure=None):
     return client
 
 
-def service(config, name, view):
+def service(config: Any, name: Any, view: Any) -> None:
     added = Service(name=name, path=f"/{name}")
     added.add_view("POST", view, permission=NO_PERMISSION_REQUIRED)
     config.add_cornice_service(added)
 
 
-def writing(parent_id, error_class, told=True):
+def writing(parent_id: Any, error_class: Any, told: bool = True) -> Any:
     """Return a view that writes a record and gives a permission, then raises."""
 
-    def view(request):
+    def view(request: Any) -> None:
         request.registry.storage.create("spore", parent_id, {"id": "a"})
         request.registry.permission.add_principal_to_ace(f"/{parent_id}", "read", "me")
         if told:
@@ -75,7 +79,7 @@ def writing(parent_id, error_class, told=True):
     return view
 
 
-def written(client, parent_id):
+def written(client: Any, parent_id: Any) -> Any:
     """Return whether the record, and the permission, are there for other requests."""
     registry = client.app.registry
     return (
@@ -87,8 +91,8 @@ def written(client, parent_id):
 @pytest.mark.clause("X-31")
 @pytest.mark.parametrize("error_class", RAISED)
 def test_what_a_request_wrote_is_kept_when_it_raises_a_response_below_400(
-    backends, parent_id, error_class
-):
+    backends: Any, parent_id: Any, error_class: Any
+) -> None:
     client = view_app(backends, writing(parent_id, error_class))
 
     client.post("/v0/view", status=error_class.code)
@@ -98,7 +102,7 @@ def test_what_a_request_wrote_is_kept_when_it_raises_a_response_below_400(
 
 @pytest.mark.clause("X-31", "X-23")
 @pytest.mark.parametrize("error_class", [HTTPNoContent, HTTPCreated, HTTPNotModified])
-def test_it_is_kept_in_a_batch_too(backends, parent_id, error_class):
+def test_it_is_kept_in_a_batch_too(backends: Any, parent_id: Any, error_class: Any) -> None:
     client = view_app(backends, writing(parent_id, error_class))
 
     (response,) = client.post_json(
@@ -110,8 +114,10 @@ def test_it_is_kept_in_a_batch_too(backends, parent_id, error_class):
 
 
 @pytest.mark.clause("X-31", "X-23")
-def test_a_redirection_that_is_raised_in_a_batch_keeps_what_came_before(backends, parent_id):
-    def redirecting(request):
+def test_a_redirection_that_is_raised_in_a_batch_keeps_what_came_before(
+    backends: Any, parent_id: Any
+) -> None:
+    def redirecting(request: Any) -> None:
         request.registry.storage.create("spore", parent_id, {"id": "a"})
         raise HTTPFound("/v0/other")
 
@@ -130,7 +136,9 @@ def test_a_redirection_that_is_raised_in_a_batch_keeps_what_came_before(backends
 
 
 @pytest.mark.clause("X-31")
-def test_what_an_error_of_400_and_more_wrote_is_undone_as_before(backends, family, parent_id):
+def test_what_an_error_of_400_and_more_wrote_is_undone_as_before(
+    backends: Any, family: Any, parent_id: Any
+) -> None:
     client = view_app(backends, writing(parent_id, httpexceptions.HTTPConflict))
 
     client.post("/v0/view", status=409)
@@ -140,8 +148,8 @@ def test_what_an_error_of_400_and_more_wrote_is_undone_as_before(backends, famil
 
 
 @pytest.mark.clause("X-31", "P-22.1")
-def test_events_are_those_of_a_response_that_is_returned(parent_id):
-    def returning(request):
+def test_events_are_those_of_a_response_that_is_returned(parent_id: Any) -> None:
+    def returning(request: Any) -> Any:
         try:
             raised_view(request)
         except HTTPNoContent as response:
@@ -169,7 +177,7 @@ def test_events_are_those_of_a_response_that_is_returned(parent_id):
 asked = []
 
 
-def veto(request, response):
+def veto(request: Any, response: Any) -> bool:
     """Note the response that is judged, and let what is no creation be committed."""
     asked.append(response.status_code)
     return response.status_code == 201
@@ -178,7 +186,9 @@ def veto(request, response):
 @pytest.mark.clause("X-31", "S-14.4")
 @pytest.mark.setting("tm.{option}")
 @pytest.mark.parametrize(("error_class", "is_kept"), [(HTTPNoContent, True), (HTTPCreated, False)])
-def test_the_veto_is_asked_about_what_is_raised(parent_id, error_class, is_kept):
+def test_the_veto_is_asked_about_what_is_raised(
+    parent_id: Any, error_class: Any, is_kept: bool
+) -> None:
     asked.clear()
     told = []
     client = view_app(
@@ -197,8 +207,10 @@ def test_the_veto_is_asked_about_what_is_raised(parent_id, error_class, is_kept)
 
 @pytest.mark.clause("X-31")
 @pytest.mark.parametrize("has_parent", [True, False])
-def test_a_request_within_a_request_that_raises_a_success_keeps_what_it_did(parent_id, has_parent):
-    def outer(request):
+def test_a_request_within_a_request_that_raises_a_success_keeps_what_it_did(
+    parent_id: Any, has_parent: bool
+) -> None:
+    def outer(request: Any) -> dict[str, Any]:
         inner = (
             build_request(request, {"method": "POST", "path": "/inner"})
             if has_parent
@@ -223,7 +235,9 @@ class Interrupted(Exception):
 
 @pytest.mark.clause("X-31", "P-22.2")
 @pytest.mark.parametrize("error", [Interrupted, httpexceptions.HTTPGone])
-def test_an_error_that_is_answered_with_a_redirection_is_undone_all_the_same(parent_id, error):
+def test_an_error_that_is_answered_with_a_redirection_is_undone_all_the_same(
+    parent_id: Any, error: Any
+) -> None:
     client = view_app(
         {},
         writing(parent_id, error),
@@ -238,7 +252,7 @@ def test_an_error_that_is_answered_with_a_redirection_is_undone_all_the_same(par
 
 
 @pytest.mark.clause("X-31", "P-22.2")
-def test_a_success_that_an_application_answers_with_an_error_is_undone(parent_id):
+def test_a_success_that_an_application_answers_with_an_error_is_undone(parent_id: Any) -> None:
     client = view_app(
         {},
         writing(parent_id, HTTPNoContent),

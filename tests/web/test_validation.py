@@ -2,11 +2,13 @@
 
 import json
 import types
+from typing import Any
 
 import colander
 import pytest
 from pyramid.exceptions import ConfigurationError
 from pyramid.request import Request
+from webtest import TestApp
 
 from cliquet.testing.web import make_app
 from cliquet.web import validation
@@ -23,46 +25,54 @@ class Search(colander.MappingSchema):
     extra = colander.SchemaNode(colander.String(), missing=colander.drop)
 
 
-def schema_of(unknown):
+def schema_of(unknown: Any) -> Any:
     """Return a schema of one optional text, that treats other members as `unknown` says."""
     schema = colander.MappingSchema(typ=colander.Mapping(unknown=unknown))
     schema.add(colander.SchemaNode(colander.String(), name="text", missing=colander.drop))
     return schema
 
 
-def serve(schema, *, method="POST", **arguments):
+def serve(schema: Any, *, method: str = "POST", **arguments: Any) -> TestApp:
     """Return a client of an application whose service `/shelves/{shelf}` echoes what is valid."""
     service = Service("shelves", "/shelves/{shelf}")
     service.add_view(method, lambda request: dict(request.validated), schema=schema, **arguments)
     return make_app(configure=lambda config: config.add_cornice_service(service))
 
 
-def items(response):
+def items(response: Any) -> list[Any]:
     return [tuple(item.values()) for item in response.json["details"]]
 
 
-def post(app, body, *, query="", content_type="application/json", status=200, **headers):
+def post(
+    app: TestApp,
+    body: Any,
+    *,
+    query: str = "",
+    content_type: str = "application/json",
+    status: int | str = 200,
+    **headers: Any,
+) -> Any:
     headers = {"Content-Type": content_type, "X-Token": "secret", **headers}
     return app.post(f"/v0/shelves/3{query}", body, headers=headers, status=status)
 
 
 @pytest.mark.clause("P-35.3")
 @pytest.mark.parametrize("schema", [Search, Search()], ids=["class", "instance"])
-def test_values_come_from_where_the_schema_says(schema):
+def test_values_come_from_where_the_schema_says(schema: Any) -> None:
     response = post(serve(schema), '{"text": "a"}', query="?size=5")
 
     assert response.json == {"text": "a", "size": 5, "X-Token": "secret", "shelf": 3}
 
 
 @pytest.mark.clause("P-35.3")
-def test_missing_values_get_their_default_or_are_dropped():
+def test_missing_values_get_their_default_or_are_dropped() -> None:
     response = post(serve(Search), '{"text": "a", "other": 1}')
 
     assert response.json == {"text": "a", "size": 10, "X-Token": "secret", "shelf": 3}
 
 
 @pytest.mark.clause("H-6.1", "H-26.4")
-def test_faults_of_all_places_are_reported_together():
+def test_faults_of_all_places_are_reported_together() -> None:
     response = post(serve(Search), "{}", query="?size=x", status=400)
 
     assert items(response) == [
@@ -76,14 +86,14 @@ def test_faults_of_all_places_are_reported_together():
     ("unknown", "validated"),
     [("ignore", {"text": "a"}), ("preserve", {"text": "a", "more": {"b": [1]}})],
 )
-def test_unknown_members_are_dropped_or_kept(unknown, validated):
+def test_unknown_members_are_dropped_or_kept(unknown: str, validated: dict[str, Any]) -> None:
     response = post(serve(schema_of(unknown)), '{"text": "a", "more": {"b": [1]}}')
 
     assert response.json == validated
 
 
 @pytest.mark.clause("P-35.3", "H-8.7")
-def test_unknown_members_and_parameters_are_refused_where_the_schema_says_so():
+def test_unknown_members_and_parameters_are_refused_where_the_schema_says_so() -> None:
     response = post(serve(schema_of("raise")), '{"more": 1}', query="?page=2&text=b", status=400)
 
     assert items(response) == [
@@ -93,7 +103,7 @@ def test_unknown_members_and_parameters_are_refused_where_the_schema_says_so():
 
 
 @pytest.mark.clause("P-35.3")
-def test_a_schema_without_member_may_refuse_everything():
+def test_a_schema_without_member_may_refuse_everything() -> None:
     empty = colander.MappingSchema(typ=colander.Mapping(unknown="raise"))
 
     app = serve(empty)
@@ -103,7 +113,7 @@ def test_a_schema_without_member_may_refuse_everything():
 
 
 @pytest.mark.clause("P-35.3")
-def test_a_schema_keeps_nothing_from_one_request_to_the_next():
+def test_a_schema_keeps_nothing_from_one_request_to_the_next() -> None:
     app = serve(schema_of("preserve"))
 
     post(app, '{"text": "a", "more": 1}')
@@ -117,7 +127,9 @@ def test_a_schema_keeps_nothing_from_one_request_to_the_next():
 @pytest.mark.parametrize(
     ("body", "status"), [(b"", 200), (b"{}", 200), (b"{bad", 400), (b"[]", 400)]
 )
-def test_a_json_body_must_be_an_object_whatever_the_method(schema, method, body, status):
+def test_a_json_body_must_be_an_object_whatever_the_method(
+    schema: Any, method: str, body: bytes, status: int
+) -> None:
     app = serve(schema, method=method)
 
     app.request(
@@ -129,27 +141,27 @@ def test_a_json_body_must_be_an_object_whatever_the_method(schema, method, body,
     )
 
 
-def test_without_schema_the_body_is_the_view_s_business():
+def test_without_schema_the_body_is_the_view_s_business() -> None:
     assert post(serve(None), "{bad").json == {}
 
 
 @pytest.mark.clause("H-25.6")
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
-def test_a_body_of_another_type_counts_as_empty(content_type):
+def test_a_body_of_another_type_counts_as_empty(content_type: str) -> None:
     response = post(serve(schema_of("ignore")), '{"text": "a"}', content_type=content_type)
 
     assert response.json == {}
 
 
 @pytest.mark.clause("D-2")
-def test_media_types_compare_whatever_their_case():
+def test_media_types_compare_whatever_their_case() -> None:
     response = post(serve(schema_of("ignore")), '{"text": "a"}', content_type="Application/JSON")
 
     assert response.json == {"text": "a"}
 
 
 @pytest.mark.clause("H-8.3")
-def test_a_long_value_is_cut_in_the_message():
+def test_a_long_value_is_cut_in_the_message() -> None:
     body = "[" + ", ".join(["1"] * 1000) + "]"
 
     ((_, name, description),) = items(post(serve(schema_of("ignore")), body, status=400))
@@ -161,7 +173,7 @@ def test_a_long_value_is_cut_in_the_message():
 
 
 @pytest.mark.clause("X-25", "D-11")
-def test_a_value_at_fault_is_the_only_thing_told_of_a_body():
+def test_a_value_at_fault_is_the_only_thing_told_of_a_body() -> None:
     # What the body holds otherwise is not known, hence not judged.
     ((_, name, description),) = items(
         post(serve(Search), '{"other": [1e999]}', query="?size=x", status=400)
@@ -172,7 +184,7 @@ def test_a_value_at_fault_is_the_only_thing_told_of_a_body():
 
 
 @pytest.mark.clause("H-8.3")
-def test_null_is_an_absence_where_an_optional_object_is_expected():
+def test_null_is_an_absence_where_an_optional_object_is_expected() -> None:
     schema = colander.MappingSchema()
     schema.add(colander.SchemaNode(colander.Mapping(), name="place", missing=colander.drop))
 
@@ -189,11 +201,11 @@ def test_null_is_an_absence_where_an_optional_object_is_expected():
     ids=["none", "json", "double"],
 )
 @pytest.mark.clause("P-35.13")
-def test_the_body_of_a_request_made_by_hand_is_read(request_, body):
+def test_the_body_of_a_request_made_by_hand_is_read(request_: Any, body: Any) -> None:
     assert validation.json_body(request_) == body
 
 
-def test_a_body_by_hand_that_is_not_json_is_an_error():
+def test_a_body_by_hand_that_is_not_json_is_an_error() -> None:
     with pytest.raises(ValueError, match="Expecting"):
         validation.json_body(Request.blank("/", method="POST", body=b"{bad"))
 
@@ -207,7 +219,7 @@ class Address(colander.MappingSchema):
     )
 
 
-def place_schema(location, **kwargs):
+def place_schema(location: Any, **kwargs: Any) -> Any:
     schema = colander.MappingSchema(**kwargs)
     schema.add(Address(name="address", location=location, missing=colander.drop))
     return schema
@@ -225,7 +237,9 @@ def place_schema(location, **kwargs):
         ({"other.street": "a"}, {}),
     ],
 )
-def test_flat_names_of_the_body_and_of_the_query_string_are_nested(names, validated):
+def test_flat_names_of_the_body_and_of_the_query_string_are_nested(
+    names: dict[str, Any], validated: Any
+) -> None:
     query = "?" + "&".join(f"{name}={value}" for name, value in names.items())
 
     assert post(serve(place_schema("body")), json.dumps(names)).json == validated
@@ -245,7 +259,7 @@ def test_flat_names_of_the_body_and_of_the_query_string_are_nested(names, valida
     ],
     ids=lambda names: next(iter(names)),
 )
-def test_flat_names_that_fit_no_schema_count_as_unknown(names):
+def test_flat_names_that_fit_no_schema_count_as_unknown(names: dict[str, Any]) -> None:
     ((name, value),) = names.items()
 
     assert post(serve(place_schema("body")), json.dumps(names)).json == {}
@@ -253,7 +267,7 @@ def test_flat_names_that_fit_no_schema_count_as_unknown(names):
 
 
 @pytest.mark.clause("P-35.3", "H-8.7")
-def test_flat_names_are_refused_where_unknown_ones_are():
+def test_flat_names_are_refused_where_unknown_ones_are() -> None:
     schema = place_schema("body", typ=colander.Mapping(unknown="raise"))
     schema["address"].missing = colander.required
 
@@ -271,7 +285,7 @@ class Unflattening(colander.MappingSchema):
     text = colander.SchemaNode(colander.String(), missing=colander.drop)
     size = colander.SchemaNode(colander.Integer(), location="querystring", missing=colander.drop)
 
-    def unflatten(self, fstruct):
+    def unflatten(self, fstruct: Any) -> dict[Any, Any]:
         values = dict(fstruct)
         if "bad" in values:
             raise KeyError("bad")
@@ -279,7 +293,7 @@ class Unflattening(colander.MappingSchema):
 
 
 @pytest.mark.clause("P-35.3")
-def test_the_schema_s_own_unflatten_reads_the_body_and_the_query_string():
+def test_the_schema_s_own_unflatten_reads_the_body_and_the_query_string() -> None:
     app = serve(Unflattening)
 
     assert post(app, '{"t": "a"}', query="?s=3").json == {"text": "a", "size": 3}
@@ -289,7 +303,7 @@ def test_the_schema_s_own_unflatten_reads_the_body_and_the_query_string():
 
 
 @pytest.mark.clause("P-35.3")
-def test_a_parameter_may_be_repeated_where_the_schema_has_a_list():
+def test_a_parameter_may_be_repeated_where_the_schema_has_a_list() -> None:
     schema = colander.MappingSchema()
     schema.add(
         colander.SchemaNode(
@@ -306,7 +320,7 @@ def test_a_parameter_may_be_repeated_where_the_schema_has_a_list():
 
 
 @pytest.mark.clause("P-35.3")
-def test_a_node_with_a_default_is_not_missing():
+def test_a_node_with_a_default_is_not_missing() -> None:
     schema = colander.MappingSchema()
     schema.add(colander.SchemaNode(colander.Integer(), name="size", default=5))
 
@@ -315,7 +329,7 @@ def test_a_node_with_a_default_is_not_missing():
 
 
 @pytest.mark.clause("P-35.3")
-def test_null_is_an_absence_whatever_the_type():
+def test_null_is_an_absence_whatever_the_type() -> None:
     schema = colander.MappingSchema()
     schema.add(colander.SchemaNode(colander.Boolean(), name="a", missing=colander.drop))
     schema.add(colander.SchemaNode(colander.Boolean(), name="b"))
@@ -332,13 +346,13 @@ class Deferring(colander.MappingSchema):
         colander.String(), missing=colander.deferred(lambda node, kw: kw["request"].path)
     )
 
-    def after_bind(self, node, kw):
+    def after_bind(self, node: Any, kw: Any) -> None:
         for name in kw["request"].GET:
             self.add(colander.SchemaNode(colander.String(), name=name))
 
 
 @pytest.mark.clause("P-35.3")
-def test_what_depends_on_the_request_is_worked_out_for_each():
+def test_what_depends_on_the_request_is_worked_out_for_each() -> None:
     app = serve(Deferring)
 
     refused = post(app, "{}", query="?extra=1", status=400)
@@ -353,13 +367,13 @@ class Counting(colander.SchemaNode):
     schema_type = colander.String
     missing = colander.drop
 
-    def deserialize(self, cstruct=colander.null):
+    def deserialize(self, cstruct: Any = colander.null) -> Any:
         self.seen = [*getattr(self, "seen", []), cstruct]
         return self.seen
 
 
 @pytest.mark.clause("P-35.3")
-def test_a_node_that_keeps_state_does_not_keep_it_for_the_next_request():
+def test_a_node_that_keeps_state_does_not_keep_it_for_the_next_request() -> None:
     schema = colander.MappingSchema()
     schema.add(Counting(name="text"))
     app = serve(schema)
@@ -370,19 +384,19 @@ def test_a_node_that_keeps_state_does_not_keep_it_for_the_next_request():
 
 
 @pytest.mark.clause("P-35.3")
-def test_a_schema_may_be_given_by_its_dotted_name():
+def test_a_schema_may_be_given_by_its_dotted_name() -> None:
     assert post(serve(f"{__name__}.Unflattening"), '{"text": "a"}').json == {"text": "a"}
 
 
 @pytest.mark.parametrize("schema", [colander.SchemaNode(colander.String()), object()])
-def test_a_schema_that_is_no_mapping_is_refused_at_start_up(schema):
+def test_a_schema_that_is_no_mapping_is_refused_at_start_up(schema: Any) -> None:
     with pytest.raises(ConfigurationError, match="must be a mapping"):
         serve(schema)
 
 
 @pytest.mark.clause("P-35.13")
-def test_a_body_that_was_replaced_is_read_again():
-    def view(request):
+def test_a_body_that_was_replaced_is_read_again() -> None:
+    def view(request: Any) -> list[Any]:
         before = validation.json_body(request)
         request.body = b'{"text": "b"}'
         return [before, validation.json_body(request)]

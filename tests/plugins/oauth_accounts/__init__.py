@@ -3,6 +3,8 @@
 It uses public names of the library only, and its settings begin with ``fxa-oauth.``.
 """
 
+from typing import Any
+
 from pyramid.exceptions import ConfigurationError
 
 import cliquet
@@ -22,7 +24,7 @@ DEFAULT_SETTINGS = {
 }
 
 
-def oauth_heartbeat(request):
+def oauth_heartbeat(request: Any) -> Any:
     """Whether the provider answers in time."""
     settings = request.registry.settings
     try:
@@ -36,7 +38,7 @@ def oauth_heartbeat(request):
     return status == 200
 
 
-def includeme(config):
+def includeme(config: Any) -> None:
     if not hasattr(config.registry, "heartbeats"):
         raise ConfigurationError("cliquet must be initialized before oauth_accounts is included")
     cliquet.load_default_settings(config, DEFAULT_SETTINGS)

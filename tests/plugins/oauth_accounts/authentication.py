@@ -1,6 +1,7 @@
 """The policy: a token is worth what the provider says of it, for a while."""
 
 import hashlib
+from typing import Any
 
 from pyramid.authentication import CallbackAuthenticationPolicy
 from pyramid.httpexceptions import HTTPServiceUnavailable
@@ -17,10 +18,10 @@ KEY = "oauth_accounts:token:{}"
 class FxAOAuthAuthenticationPolicy(CallbackAuthenticationPolicy):
     """Knows the users of the tokens that the provider vouches for."""
 
-    def __init__(self, realm="Realm"):
+    def __init__(self, realm: str = "Realm") -> None:
         self.realm = realm
 
-    def unauthenticated_userid(self, request):
+    def unauthenticated_userid(self, request: Any) -> Any:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             return None
@@ -29,13 +30,13 @@ class FxAOAuthAuthenticationPolicy(CallbackAuthenticationPolicy):
             known[token] = self._cached(request, token)
         return known[token]
 
-    def remember(self, request, userid, **kwargs):
+    def remember(self, request: Any, userid: Any, **kwargs: Any) -> list[Any]:
         return []
 
-    def forget(self, request):
+    def forget(self, request: Any) -> list[Any]:
         return [("WWW-Authenticate", f'Bearer realm="{self.realm}"')]
 
-    def _cached(self, request, token):
+    def _cached(self, request: Any, token: Any) -> Any:
         cache = getattr(request.registry, "cache", None)
         if cache is None:
             return self._verified(request, token)
@@ -49,7 +50,7 @@ class FxAOAuthAuthenticationPolicy(CallbackAuthenticationPolicy):
                 cache.set(key, userid, ttl)
         return userid
 
-    def _verified(self, request, token):
+    def _verified(self, request: Any, token: Any) -> Any:
         """Return the user of a token, `None` if the provider refuses it or its scope is not ours.
 
         A provider that does not answer has refused nothing: the client is to come back with the

@@ -2,6 +2,7 @@
 
 import uuid
 from fnmatch import fnmatch
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import colander
@@ -30,7 +31,7 @@ class TokenSchema(colander.MappingSchema):
     state = colander.SchemaNode(colander.String(), location="querystring")
 
 
-def authorized_redirect(request):
+def authorized_redirect(request: Any) -> None:
     """Refuse to send tokens to sites that the deployer did not list (a validator)."""
     redirect = request.validated.get("redirect")
     domains = str(request.registry.settings["fxa-oauth.webapp.authorized_domains"]).split()
@@ -40,7 +41,7 @@ def authorized_redirect(request):
 
 
 @login.get(schema=LoginSchema, validators=(authorized_redirect,), permission=NO_PERMISSION_REQUIRED)
-def get_login(request):
+def get_login(request: Any) -> Any:
     settings = request.registry.settings
     state = uuid.uuid4().hex
     ttl = float(settings["fxa-oauth.state.ttl_seconds"])
@@ -55,7 +56,7 @@ def get_login(request):
 
 
 @token.get(schema=TokenSchema, permission=NO_PERMISSION_REQUIRED)
-def get_token(request):
+def get_token(request: Any) -> Any:
     settings = request.registry.settings
     key = STATE.format(request.validated["state"])
     redirect = request.registry.cache.get(key)
@@ -81,6 +82,6 @@ def get_token(request):
 
 
 @params.get(permission=NO_PERMISSION_REQUIRED)
-def get_params(request):
+def get_params(request: Any) -> dict[Any, Any]:
     settings = request.registry.settings
     return {name: settings[f"fxa-oauth.{name}"] for name in ("client_id", "oauth_uri")}
