@@ -215,7 +215,7 @@ def weigh_replaced(request: Request) -> int:
         for record in stacked.records[stacked.weighed :]:
             # The records of an application may be any values.
             with contextlib.suppress(TypeError):
-                size += len(jsonio.dumps(record.get("old")))
+                size += jsonio.memory_bytes(jsonio.dumps(record.get("old")))
         stacked.weighed = len(stacked.records)
     return size
 

@@ -18,7 +18,15 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["MAX_DEPTH", "JSONError", "count_values", "dumps", "loads", "loads_strict"]
+__all__ = [
+    "MAX_DEPTH",
+    "JSONError",
+    "count_values",
+    "dumps",
+    "loads",
+    "loads_strict",
+    "memory_bytes",
+]
 
 MAX_DEPTH: Final = 100
 """Number of containers inside containers that a body may have (D-12)."""
@@ -180,7 +188,9 @@ def loads(text: str | bytes) -> Any:
     return json.loads(text)
 
 
-def loads_strict(body: bytes, *, max_values: int | None = None) -> Any:
+def loads_strict(
+    body: bytes, *, max_values: int | None = None, max_memory_bytes: int | None = None
+) -> Any:
     """Parse the JSON body of a request.
 
     A leading byte order mark is ignored, and the last of repeated members wins. Whatever is
@@ -191,16 +201,26 @@ def loads_strict(body: bytes, *, max_values: int | None = None) -> Any:
     max_values : greatest number of values, where arrays and objects and all their members count;
         ``None`` for no limit.
 
+    max_memory_bytes : greatest memory for the texts (:func:`memory_bytes`); ``None`` for no limit.
+
     Raises
     ------
     JSONError : the body has invalid UTF-8 (H-6.10); invalid JSON, NaN and infinities included
         (D-10); an integer outside -2**63 to 2**64 - 1, or a decimal that no float represents
         (X-25); U+0000 or half a surrogate pair in a text, or more than `MAX_DEPTH` levels (D-12);
-        or more than `max_values` values (X-34).
+        or more than `max_values` values, or `max_memory_bytes` of memory (X-34).
     """
     # This comes before the parsers, because one of them is recursive, and both make objects of
     # everything that they read.
     _check_shape(body, max_values)
+    if (
+        max_memory_bytes is not None
+        # No text is wider than this.
+        and 4 * len(body) > max_memory_bytes
+        and memory_bytes(body) > max(max_memory_bytes, len(body))
+    ):
+        message = f"Its texts take more than {max_memory_bytes} bytes of memory"
+        raise JSONError(f"{message} (setting max_body_bytes)")
     if body.startswith(b"\xef\xbb\xbf"):
         body = body[3:]
     if _has_suspect_number(body) or b"\\u0000" in body:
@@ -287,8 +307,52 @@ def _position(body: bytes, start: int) -> str:
     return f"line {line} column {column} (char {len(before)})"
 
 
-_MARK_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|,|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
-_BRACKET_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
+# Of texts without escaped quotes.
+_MARK_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|,|"[^"]*(?:"|\Z)')
+_BRACKET_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|"[^"]*(?:"|\Z)')
+
+_WIDE_ESCAPE: Final = re.compile(rb"\\u(?!00)")
+_WIDEST_ESCAPE: Final = re.compile(rb"\\u[dD][89abAB]")
+# The bytes of a character but its first one.
+_CONTINUATIONS: Final = bytes(range(0x80, 0xC0))
+
+
+def memory_bytes(body: bytes) -> int:
+    """Return how much memory the texts of a JSON text take once they are parsed, at most.
+
+    Python gives each character of a text as many bytes as the widest of them needs: one emoji makes
+    a long text four times as large.
+    """
+    if body.isascii() and b"\\u" not in body:
+        return len(body)
+    plain = _without_escaped_marks(body)
+    size, end = 0, -1
+    while (start := plain.find(b'"', end + 1)) >= 0:
+        end = plain.find(b'"', start + 1)
+        end = len(plain) if end < 0 else end
+        size += _text_memory_bytes(plain[start : end + 1])
+    return size
+
+
+def _without_escaped_marks(body: bytes) -> bytes:
+    """Return a JSON text of the same length, where each quote begins or ends a text.
+
+    A regular expression that steps over escapes keeps a mark for each of them: 250 MB for a body
+    that has nothing else.
+    """
+    return body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+
+
+def _text_memory_bytes(text: bytes) -> int:
+    first = 0 if text.isascii() else max(text)
+    # From U+10000 on, and from U+0100 on.
+    width = 4 if first >= 0xF0 else 2 if first >= 0xC4 else 1
+    characters = len(text.translate(None, _CONTINUATIONS)) if first else len(text)
+    escapes = text.count(b"\\u")
+    if escapes:
+        escaped = 4 if _WIDEST_ESCAPE.search(text) else 2 if _WIDE_ESCAPE.search(text) else 1
+        return max(width, escaped) * (characters - 5 * escapes)
+    return width * characters
 
 
 def count_values(value: Any) -> int:
@@ -314,8 +378,9 @@ def _check_shape(body: bytes, max_values: int | None) -> None:
     if brackets <= MAX_DEPTH and not is_crowded:
         return
     depth, values = 0, 1
+    plain = _without_escaped_marks(body)
     # Most bodies have few values, so that their commas need not be found.
-    for match in (_MARK_OR_TEXT if is_crowded else _BRACKET_OR_TEXT).finditer(body):
+    for match in (_MARK_OR_TEXT if is_crowded else _BRACKET_OR_TEXT).finditer(plain):
         token = match[0]
         if token in b"[{":
             depth += 1

@@ -18,7 +18,7 @@ from cliquet.views.batch_reading import validate_batch
 from cliquet.web import requests as http
 from cliquet.web import transactions, urls
 from cliquet.web.service import Service
-from cliquet.web.validation import forget_body
+from cliquet.web.validation import forget_body, forget_parsed
 
 __all__ = ["batch", "validate_batch"]
 
@@ -40,14 +40,20 @@ def post_batch(request: Request) -> dict[str, Any]:
         # A batch within this batch was reached through a redirection. The given paths are checked
         # below.
         errors.raise_invalid(request, name="requests", description=_RECURSIVE)
-    requests = map(_without_host, request.validated["requests"])
+    requests = map(_without_host, request.validated.pop("requests"))
     items = [(item, refusal_of(request, item)) for item in requests]
     for item, refusal in items:
         if refusal is None and _addresses_batch(request, item):
             errors.raise_invalid(request, name="requests", description=_RECURSIVE)
 
+    # What was read goes as it is answered: by then its sub-request, the events and the answer have
+    # copies of their own.
+    forget_parsed(request)
+    del requests
+    items.reverse()
     responses = []
-    for item, own_refusal in items:
+    while items:
+        item, own_refusal = items.pop()
         refusal = budget.refusal() or own_refusal
         # The request is only made when it is processed, because its body is another text in memory.
         subrequest = http.build_request(request, item if refusal is None else shortened(item))

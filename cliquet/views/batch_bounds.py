@@ -16,6 +16,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from cliquet import errors, events, settings
+from cliquet.core import jsonio
 
 __all__ = ["Budget", "Refusal", "refusal_of", "shortened"]
 
@@ -108,7 +109,7 @@ class Budget:
     def spend(self, response: Response) -> None:
         """Count the body of a response, and the further data in the events of its request."""
         if self._max_bytes is not None:
-            self._bytes += len(response.body) + events.weigh_replaced(self._request)
+            self._bytes += jsonio.memory_bytes(response.body) + events.weigh_replaced(self._request)
 
     def refusal(self) -> Refusal | None:
         """Return a refusal of the next sub-request if nothing is left."""

@@ -109,7 +109,9 @@ def _bound_body(environ: dict[str, Any], limit: int | None) -> int:
         size = bound + 1
     else:
         return 0
-    body = b"".join(_pieces(environ["wsgi.input"], size))
+    # A body of known length is read at once if the server has it: pieces would be a second copy.
+    piece_bytes = size if length else _PIECE_BYTES
+    body = b"".join(_pieces(environ["wsgi.input"], size, piece_bytes))
     if len(body) > bound:
         _drop_body(environ, bound)
         return 0
@@ -132,9 +134,9 @@ def _replace_body(environ: dict[str, Any], body: bytes, length: str) -> None:
     environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), length
 
 
-def _pieces(stream: Any, size: int) -> Iterator[bytes]:
+def _pieces(stream: Any, size: int, piece_bytes: int = _PIECE_BYTES) -> Iterator[bytes]:
     """Read at most `size` bytes of a stream."""
-    while size > 0 and (piece := stream.read(min(size, _PIECE_BYTES))):
+    while size > 0 and (piece := stream.read(min(size, piece_bytes))):
         size -= len(piece)
         yield piece
 

@@ -15,13 +15,14 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 
-from cliquet import utils
+from cliquet import settings, utils
 from cliquet.core import jsonio
 from cliquet.web import faults, limits
 
 __all__ = [
     "PreparedSchema",
     "forget_body",
+    "forget_parsed",
     "json_body",
     "needs_binding",
     "read_body",
@@ -53,6 +54,11 @@ def forget_body(request: Request) -> None:
         request.body = b""
 
 
+def forget_parsed(request: Request) -> None:
+    """Free what a body was parsed to; whoever asks for it parses the body again."""
+    request.__dict__.pop(_BODY, None)
+
+
 def _remember(request: Request, body: Any) -> None:
     # The stream belongs to the body: it is another object after the body was set again.
     request.__dict__[_BODY] = (request.environ["wsgi.input"], body)
@@ -69,7 +75,7 @@ def read_body(request: Request) -> dict[str, Any] | None:
     # other endpoints, such as batch, they count as empty (H-25.6).
     if request.content_type.lower() == "application/json" and (raw := request.body):
         try:
-            body = jsonio.loads_strict(raw, max_values=_max_values(request))
+            body = _parsed(request, raw)
         except jsonio.JSONError as error:
             description = f"Invalid JSON request body: {error.message}"
             faults.add(request, "body", error.path, description)
@@ -92,8 +98,13 @@ def read_body(request: Request) -> dict[str, Any] | None:
     return body  # type: ignore[no-any-return]  # narrowed above
 
 
-def _max_values(request: Request) -> int | None:
-    return limits.max_json_values(request.registry.settings)
+def _parsed(request: Request, body: bytes) -> Any:
+    configured = request.registry.settings
+    return jsonio.loads_strict(
+        body,
+        max_values=limits.max_json_values(configured),
+        max_memory_bytes=settings.read(configured, "max_body_bytes"),
+    )
 
 
 class PreparedSchema:
@@ -240,9 +251,7 @@ def _is_patch_document(request: Request) -> bool:
 
 def _read_patch(request: Request) -> None:
     try:
-        request.validated["patch"] = jsonio.loads_strict(
-            request.body, max_values=_max_values(request)
-        )
+        request.validated["patch"] = _parsed(request, request.body)
     except jsonio.JSONError as error:
         faults.add(request, "body", error.path, f"Invalid JSON request body: {error.message}")
     for name in request.GET:

@@ -496,3 +496,30 @@ def test_default_function_comes_first_and_may_decline() -> None:
 
     assert jsonio.dumps([{1, 2}, 1j], default=default) == b'[[2,1],"1j"]'
     assert jsonio.dumps([{1, 2}, 2**70], default=default) == b"[[2,1],1180591620717411303424]"
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.parametrize(
+    ("body", "size"),
+    [
+        (b'{"a": "aaaa"}', 13),
+        ('["éé"]'.encode(), 4),
+        ('["€aa", "aaa"]'.encode(), 2 * 5 + 5),
+        ('["😀aa", "aaa"]'.encode(), 4 * 5 + 5),
+        (b'["\\u20ac", "aaa"]', 2 * 3 + 5),
+        (b'["\\u00e9\\u00e9"]', 4),
+        (b'["\\ud83d\\ude00"]', 4 * 4),
+        (b'["\\\\u\\""]', 7),
+    ],
+)
+def test_a_text_takes_the_memory_of_its_widest_character(body, size):
+    assert jsonio.memory_bytes(body) == size
+
+
+@pytest.mark.clause("X-34")
+def test_texts_that_take_more_memory_than_there_may_be_are_refused():
+    assert jsonio.loads_strict('["😀aaaaa"]'.encode(), max_memory_bytes=32) == ["😀aaaaa"]
+    with pytest.raises(jsonio.JSONError, match="more than 31 bytes of memory"):
+        jsonio.loads_strict('["😀aaaaa"]'.encode(), max_memory_bytes=31)
+    # One that is only long is judged elsewhere.
+    assert jsonio.loads_strict(b'["aaaaa"]', max_memory_bytes=5) == ["aaaaa"]

@@ -56,6 +56,19 @@ def repeated(item: dict[str, Any]) -> Worst:
     return Worst("POST", "/v0/batch", dumps({"defaults": item, "requests": [{}] * 25}))
 
 
+def batch_of_texts(size: int, character: str = "", status: int = 200) -> Worst:
+    """Return a batch whose requests have each a text of their own, with one such character."""
+    items = [
+        {
+            "method": "PUT",
+            "path": SPORE,
+            "body": {"data": {"a": "a" * (size // 25) + character + f"{n}"}},
+        }
+        for n in range(25)
+    ]
+    return Worst("POST", "/v0/batch", wide({"requests": items}), statuses=(status,))
+
+
 TEXT = "a" * (RECORD_BYTES - 100)
 NUMBERS = "1234567890123456.5"
 MANY = list(range(VALUES - 20))
@@ -230,6 +243,23 @@ WORST = {
     "batch of long texts": repeated(
         {"method": "PUT", "path": SPORE, "body": {"data": {"a": "a" * 400_000}}}
     ),
+    "batch of texts": batch_of_texts(BODY_BYTES - 5000),
+    "batch of fairly wide texts": batch_of_texts(BODY_BYTES // 2 - 5000, "€"),
+    "batch of wide texts": batch_of_texts(BODY_BYTES // 4 - 5000, "😀"),
+    "batch of texts that are too wide": batch_of_texts(BODY_BYTES - 5000, "😀", 400),
+    "POST of brackets and escapes": Worst(
+        "POST",
+        "/v0/spores",
+        b'{"data":{"a":[' + b"[]," * 200 + b'"' + b"\\n" * (BODY_BYTES // 2 - 500) + b'"]}}',
+        statuses=(413,),
+    ),
+    "POST of a wide escape": Worst(
+        "POST",
+        "/v0/mushrooms",
+        b'{"data":{"a":"' + b"a" * (BODY_BYTES - 100) + b'\\ud83d\\ude00"}}',
+        statuses=(400,),
+    ),
+    "batch that reads wide texts": batch({"path": SPORE}),
     "batch of many members": repeated(
         {"method": "PUT", "path": SPORE, "body": {"data": members(2_600)}}
     ),
