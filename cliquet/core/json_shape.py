@@ -1,0 +1,105 @@
+"""What a JSON text holds, counted before it is parsed (X-34).
+
+Parsers make objects of everything that they read, and one of them is recursive.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["MAX_DEPTH", "JSONError", "check_shape", "memory_bytes"]
+
+MAX_DEPTH: Final = 100
+"""Number of containers inside containers that a body may have (D-12)."""
+
+# Of texts without escaped quotes.
+_MARK_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|,|"[^"]*(?:"|\Z)')
+_BRACKET_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|"[^"]*(?:"|\Z)')
+
+_WIDE_ESCAPE: Final = re.compile(rb"\\u(?!00)")
+_WIDEST_ESCAPE: Final = re.compile(rb"\\u[dD][89abAB]")
+# The bytes of a character but its first one.
+_CONTINUATIONS: Final = bytes(range(0x80, 0xC0))
+
+
+class JSONError(ValueError):
+    """A body is not JSON, or contains a value that could not be returned unchanged.
+
+    Parameters
+    ----------
+    message : the fault and its place, in words of the JSON language.
+    path : dotted path of the wrong value (``data.list.0``); ``None`` if the syntax is wrong or if
+        the whole body is that value.
+    """
+
+    def __init__(self, message: str, path: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+def check_shape(body: bytes, max_values: int | None) -> None:
+    """Refuse a body that is too deep, or has too many values, without parsing it.
+
+    Texts may contain the same characters: only bodies that have many of them are examined closely.
+    """
+    brackets = body.count(b"[") + body.count(b"{")
+    is_crowded = max_values is not None and 1 + brackets + body.count(b",") > max_values
+    if brackets <= MAX_DEPTH and not is_crowded:
+        return
+    depth, values = 0, 1
+    plain = _without_escaped_marks(body)
+    # Most bodies have few values, so that their commas need not be found.
+    for match in (_MARK_OR_TEXT if is_crowded else _BRACKET_OR_TEXT).finditer(plain):
+        token = match[0]
+        if token in b"[{":
+            depth += 1
+            values += 1
+            if depth > MAX_DEPTH:
+                place = f"byte {match.start()}"
+                raise JSONError(f"More than {MAX_DEPTH} levels of nesting: {place}")
+        elif token == b",":
+            values += 1
+        elif token in b"]}":
+            depth -= 1
+        if max_values is not None and values > max_values:
+            raise JSONError(f"More than {max_values} values (setting max_body_bytes)")
+
+
+def memory_bytes(body: bytes) -> int:
+    """Return how much memory the texts of a JSON text take once they are parsed, at most.
+
+    Python gives each character of a text as many bytes as the widest of them needs: one emoji makes
+    a long text four times as large.
+    """
+    if body.isascii() and b"\\u" not in body:
+        return len(body)
+    plain = _without_escaped_marks(body)
+    size, end = 0, -1
+    while (start := plain.find(b'"', end + 1)) >= 0:
+        end = plain.find(b'"', start + 1)
+        end = len(plain) if end < 0 else end
+        size += _text_memory_bytes(plain[start : end + 1])
+    return size
+
+
+def _without_escaped_marks(body: bytes) -> bytes:
+    """Return a JSON text of the same length, where each quote begins or ends a text.
+
+    A regular expression that steps over escapes keeps a mark for each of them: 250 MB for a body
+    that has nothing else.
+    """
+    return body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+
+
+def _text_memory_bytes(text: bytes) -> int:
+    first = 0 if text.isascii() else max(text)
+    # From U+10000 on, and from U+0100 on.
+    width = 4 if first >= 0xF0 else 2 if first >= 0xC4 else 1
+    characters = len(text.translate(None, _CONTINUATIONS)) if first else len(text)
+    escapes = text.count(b"\\u")
+    if escapes:
+        escaped = 4 if _WIDEST_ESCAPE.search(text) else 2 if _WIDE_ESCAPE.search(text) else 1
+        return max(width, escaped) * (characters - 5 * escapes)
+    return width * characters
