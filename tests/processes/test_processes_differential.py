@@ -52,7 +52,7 @@ class Subject:
 
 
 @pytest.fixture(scope="module")
-def subjects(request: pytest.FixtureRequest) -> Iterator[Any]:
+def subjects(processes: None, request: pytest.FixtureRequest) -> Iterator[Any]:
     """One application on each family of backends."""
 
     def postgresql_server() -> Any:

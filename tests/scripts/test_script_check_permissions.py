@@ -383,6 +383,7 @@ def die_between_commits(settings: Any, method: str, record_id: Any, lease_ms: An
 
 
 # The first one: its locks are still there when the repair has waited for them once.
+@pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(("family", "lease_ms"), [("sqlite", 7000), ("postgresql", 500)])
 def test_what_a_kill_between_the_commits_leaves_is_repaired(
     backends_of: Any, family: str, lease_ms: int

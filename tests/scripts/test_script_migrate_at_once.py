@@ -49,7 +49,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def migrate_together(url: Any, tmp_path: Path) -> Any:
+def migrate_together(processes: None, url: Any, tmp_path: Path) -> Any:
     """Start the program several times at once; return what they answered."""
     kind = url.partition(":")[0]
     settings = {
