@@ -345,14 +345,14 @@ def current_service(request: Any) -> Any:
 def current_resource_name(request: Any) -> str | None:
     """Return the name of the resource of the request, or ``None`` (P-34.20)."""
     service = current_service(request)
-    # Decided when the resource was registered.
+    # The name was decided when the resource was registered.
     name = getattr(service, "resource_name", None)
     if isinstance(name, str):
         return name
     viewset = getattr(service, "viewset", None)
     if viewset is None:
         return None
-    # A service that was put together by hand, or what stands for one in a test.
+    # An application has made the service itself, or it is the mock of a test.
     made: str = viewset.get_name(service.resource)
     return made
 

@@ -78,7 +78,7 @@ class Session(abc.ABC):
         """Undo all changes that were not committed. This never raises."""
 
     def wrote(self) -> None:
-        """Take note that something was changed: what was read before may no longer be true."""
+        """Remember that something was changed, so that earlier reads may not be true any more."""
         self.has_written = True
         self.memo.clear()
 

@@ -51,7 +51,8 @@ def parse(text: str) -> Authority | None:
         return None
     if name is None:
         try:
-            # All eight groups: Python 3.13 shortens some addresses otherwise than Python 3.12.
+            # All eight groups are written, because Python 3.13 shortens some addresses in another
+            # way than Python 3.12.
             host = f"[{ipaddress.IPv6Address(address).packed.hex(':', 2)}]"
         except ValueError:
             return None

@@ -37,7 +37,7 @@ class PostgreSQLMigrations(Migrations):
 
         Parameters
         ----------
-        dry_run : only log what would be done.
+        dry_run : only log the steps, without doing them.
 
         Raises
         ------

@@ -192,7 +192,7 @@ class Migrations(abc.ABC):
         name : name under which the version is recorded, beside that of the schema.
         steps : migrations in their order; the first one leads to version 1. All statements that one
             sends through `client` are one transaction, which ends with the record of its version.
-        dry_run : only log what would be done.
+        dry_run : only log the steps, without doing them.
 
         Raises
         ------

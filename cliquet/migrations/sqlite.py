@@ -26,7 +26,7 @@ class SQLiteMigrations(Migrations):
 
         Parameters
         ----------
-        dry_run : only log what would be done.
+        dry_run : only log the steps, without doing them.
 
         Raises
         ------

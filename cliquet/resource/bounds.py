@@ -13,7 +13,7 @@ from cliquet.types import JSONValue
 __all__ = ["Bounds", "FilterCount"]
 
 _DOTS: Final = 100
-"""So many dots are too many in the names of one query string, unless one name may have more."""
+"""This number of dots is too much in the names of a query string, unless one name may have more."""
 
 
 class Bounds(NamedTuple):
@@ -51,13 +51,14 @@ class Bounds(NamedTuple):
             raise InvalidParameter("querystring", name, description)
 
     def check_dots(self, number: int) -> None:
-        """Judge the dots in the names of a query string, together.
+        """Check the number of dots in all the names of a query string together.
 
         Each name may lead through the same objects, which are as large as their record.
 
         Raises
         ------
-        InvalidParameter : they are as many as :data:`_DOTS`, or as the parts of one name may be.
+        InvalidParameter : there are at least :data:`_DOTS` dots, and at least as many as the parts
+            that one name may have.
         """
         if self.max_field_depth is None or number < _DOTS:
             return
@@ -90,7 +91,7 @@ class FilterCount:
             raise InvalidParameter("querystring", name, description)
 
     def add_name(self, name: str) -> None:
-        """Count the dots of a name, once the name itself is judged."""
+        """Count the dots of a name after the name itself was checked."""
         self._dots += name.count(".")
         if self._dots:
             self._bounds.check_dots(self._dots)

@@ -390,5 +390,5 @@ def _widened_filter(
                 widened.append(int(value))  # H-12.10
         elif isinstance(value, int | float) and value in (0, 1):
             widened.append(bool(value))
-    # One filter still says it, since several combine by AND (H-12.1).
+    # Several values become one filter, because several filters are combined by AND (H-12.1).
     return _exact_filter(field, of_several if len(widened) > 1 else operator, widened)

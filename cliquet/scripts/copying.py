@@ -269,7 +269,7 @@ def copy_grants(
 
     Parameters
     ----------
-    progress : called from time to time with what is returned in the end.
+    progress : called from time to time with the same object that is returned in the end.
 
     Raises
     ------

@@ -93,7 +93,7 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
 
         Parameters
         ----------
-        dry_run : only log what would be done.
+        dry_run : only log the steps, without doing them.
         """
         raise NotImplementedError
 

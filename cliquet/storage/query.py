@@ -77,7 +77,7 @@ EQUALITY_WITH_SEVERAL: Final = {
     COMPARISON.IN: COMPARISON.IN,
     COMPARISON.EXCLUDE: COMPARISON.EXCLUDE,
 }
-"""The operators of equality, and what says the same of several values."""
+"""The operators of equality, with those that mean the same for several values."""
 
 
 class Missing(enum.Enum):

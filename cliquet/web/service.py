@@ -71,7 +71,7 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
     def __init__(self, name: str, path: str | None = None, **kwargs: Any) -> None:
         self.cors_served = True
         self._own_origins = _as_tuple(kwargs.get("cors_origins"))
-        # These are kept by method, for the methods that are defined.
+        # They are kept for each method that the service defines.
         self._origins_of: dict[str, tuple[str, ...]] = {}
         self._exposed: dict[str, tuple[str, ...]] = {}
         self._exposed_texts: dict[str, tuple[str, str]] = {}

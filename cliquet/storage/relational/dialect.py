@@ -111,10 +111,10 @@ class Dialect(abc.ABC):
 
     @abc.abstractmethod
     def unpacking(self, selection: SQL) -> tuple[Dialect, SQL]:
-        """Return a table with the columns of a query, and a dialect whose words suit this table.
+        """Return a table with the columns of a query, and a dialect for this table.
 
-        The data of a record is unpacked once there, however many fields an order has, and however
-        often a page asks for them.
+        The table unpacks the data of a record once, whatever the number of fields in an order is,
+        and however often a page needs them.
         """
 
     @abc.abstractmethod

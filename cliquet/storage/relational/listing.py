@@ -121,9 +121,9 @@ def _split(
 
 
 def reads_many_fields(names: Names, sorting: Sequence[Sort], indexed: frozenset[str]) -> bool:
-    """Whether an order reads so many fields that the record should be unpacked beforehand.
+    """Return whether an order reads so many fields that the record should be unpacked before.
 
-    Not if an index on one of them may give the order.
+    It should not be if an index on one of them may give the order.
     """
     fields = {field for field, _ in sorting if field not in names}
     return len(fields) > _MAX_APART and fields.isdisjoint(indexed)

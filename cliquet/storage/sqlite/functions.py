@@ -77,9 +77,9 @@ class _Reader:
         self._plans: dict[str, Together] = {}
 
     def opened(self, text: str) -> int:
-        """Read a record, and return what the other functions take for its text.
+        """Read a record, and return a number that the other functions take instead of its text.
 
-        The text may be long, and the database makes a copy for each function that is given it.
+        The text may be long, and the database makes a copy of it for each function that gets it.
         """
         self._open += 1
         self._read(text, self._open)
