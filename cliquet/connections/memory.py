@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 from transaction import Transaction
 
 from cliquet.connections import scope
+from cliquet.connections.data_manager import DataManager
 from cliquet.storage.exceptions import BackendError
 
 __all__ = ["MemoryStore", "TransactionalMap"]
@@ -161,7 +162,7 @@ class MemoryStore:
             self._journal.clear()
 
 
-class _MemoryDataManager:
+class _MemoryDataManager(DataManager):
     """Takes part in a transaction for a :class:`MemoryStore`."""
 
     def __init__(
@@ -170,8 +171,7 @@ class _MemoryDataManager:
         self._store: MemoryStore | None = store
         self._former = former
         self._mark = store.mark()
-        self._sort_key = f"cliquet.memory:{store.commits_last:d}:{id(store)}"
-        # The interface IDataManager requires it.
+        self.sort_key = f"cliquet.memory:{store.commits_last:d}:{id(store)}"
         self.transaction_manager = transaction._manager
 
     def _end(self, *, rollback: bool) -> None:
@@ -183,23 +183,8 @@ class _MemoryDataManager:
     def abort(self, transaction: Transaction) -> None:
         self._end(rollback=True)
 
-    def tpc_begin(self, transaction: Transaction) -> None:
-        pass
-
-    def commit(self, transaction: Transaction) -> None:
-        pass
-
-    def tpc_vote(self, transaction: Transaction) -> None:
-        pass
-
     def tpc_finish(self, transaction: Transaction) -> None:
         self._end(rollback=False)
-
-    def tpc_abort(self, transaction: Transaction) -> None:
-        self._end(rollback=True)
-
-    def sortKey(self) -> str:  # noqa: N802 - name of the interface
-        return self._sort_key
 
     def savepoint(self) -> _MemorySavepoint:
         assert self._store is not None  # noqa: S101 - the transaction is still active

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from transaction import Transaction, TransactionManager
 
 from cliquet.connections import scope
+from cliquet.connections.data_manager import DataManager
 
 __all__ = ["OwnTransaction", "run"]
 
@@ -68,33 +69,16 @@ def run(operation: Callable[[], T]) -> T:
     return own.commit(lambda: result)
 
 
-class _Decision:
+class _Decision(DataManager):
     """The participant of a transaction that decides whether it is committed."""
+
+    # The participant with the empty key comes before all others.
+    sort_key = ""
 
     def __init__(self, decide: Callable[[], Any], transaction: Transaction) -> None:
         self._decide = decide
         self.outcome: Any = None
-        # The interface IDataManager requires it.
         self.transaction_manager = transaction._manager
-
-    def abort(self, transaction: Transaction) -> None:
-        pass
-
-    def tpc_begin(self, transaction: Transaction) -> None:
-        pass
-
-    def commit(self, transaction: Transaction) -> None:
-        pass
 
     def tpc_vote(self, transaction: Transaction) -> None:
         self.outcome = self._decide()
-
-    def tpc_finish(self, transaction: Transaction) -> None:
-        pass
-
-    def tpc_abort(self, transaction: Transaction) -> None:
-        pass
-
-    def sortKey(self) -> str:  # noqa: N802 - name of the interface
-        # The participant with the empty key comes before all others.
-        return ""

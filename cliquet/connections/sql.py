@@ -14,15 +14,23 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from transaction import Transaction
 
 from cliquet.connections import scope
+from cliquet.connections.data_manager import DataManager
 
-__all__ = ["Cursor", "SQLClient", "Session"]
+__all__ = ["SQL", "Cursor", "SQLClient", "Session"]
 
 Parameters = Sequence[Any]
+
+
+class SQL(NamedTuple):
+    """A statement or a piece of one, and the values of its placeholders in their order."""
+
+    text: str
+    parameters: tuple[Any, ...] = ()
 
 
 class Cursor(Protocol):
@@ -276,18 +284,17 @@ def _data(transaction: Transaction, client: SQLClient) -> Session | None:
     return session
 
 
-class _SQLDataManager:
+class _SQLDataManager(DataManager):
     """Takes part in a transaction for a client."""
 
     def __init__(self, client: SQLClient, session: Session, transaction: Transaction) -> None:
         self._client = client
         self._session: Session | None = session
         self._transaction = transaction
-        # Part of the IDataManager interface.
         self.transaction_manager = transaction._manager
         # A commit here cannot be undone, unlike those of the others, so that it comes last. Of
         # several databases, the one of the records comes first.
-        self._sort_key = f"~~cliquet.sql:{not client.holds_records:d}:{id(client):x}"
+        self.sort_key = f"~~cliquet.sql:{not client.holds_records:d}:{id(client):x}"
 
     def _end(self, *, rollback: bool) -> None:
         # The transaction may call abort() and tpc_abort() for one failure.
@@ -303,12 +310,6 @@ class _SQLDataManager:
     def abort(self, transaction: Transaction) -> None:
         self._end(rollback=True)
 
-    def tpc_begin(self, transaction: Transaction) -> None:
-        pass
-
-    def commit(self, transaction: Transaction) -> None:
-        pass
-
     def tpc_vote(self, transaction: Transaction) -> None:
         # This is the last moment when a failure still makes the request fail.
         if self._session is not None:
@@ -317,26 +318,21 @@ class _SQLDataManager:
     def tpc_finish(self, transaction: Transaction) -> None:
         self._end(rollback=False)
 
-    def tpc_abort(self, transaction: Transaction) -> None:
-        self._end(rollback=True)
-
-    def sortKey(self) -> str:  # noqa: N802 - name of the interface
-        return self._sort_key
-
     def savepoint(self) -> Savepoint:
         assert self._session is not None  # noqa: S101 - the transaction is still active
         return self._session.savepoint()
 
 
-class _PartOfSession:
+class _PartOfSession(DataManager):
     """Takes part in the transaction of an operation with the session of the request around it.
 
     The changes of the operation are undone with the operation, and committed with the request.
     """
 
+    sort_key = "~~cliquet.sql"
+
     def __init__(self, session: Session, transaction: Transaction) -> None:
         self._mark: Savepoint | None = session.savepoint()
-        # Part of the IDataManager interface.
         self.transaction_manager = transaction._manager
 
     def abort(self, transaction: Transaction) -> None:
@@ -345,20 +341,5 @@ class _PartOfSession:
         if mark is not None:
             mark.rollback()
 
-    def tpc_begin(self, transaction: Transaction) -> None:
-        pass
-
-    def commit(self, transaction: Transaction) -> None:
-        pass
-
-    def tpc_vote(self, transaction: Transaction) -> None:
-        pass
-
     def tpc_finish(self, transaction: Transaction) -> None:
         self._mark = None
-
-    def tpc_abort(self, transaction: Transaction) -> None:
-        self.abort(transaction)
-
-    def sortKey(self) -> str:  # noqa: N802 - name of the interface
-        return "~~cliquet.sql"

@@ -21,6 +21,7 @@ from cliquet.connections.redis.client import (
     wrap_redis_error,
 )
 from cliquet.connections.redis.cluster import LazyCluster
+from cliquet.connections.redis.names import to_bytes
 from cliquet.types import JSONValue, PoolStatus
 
 __all__ = ["Cache", "create_from_config", "load_from_config", "wrap_redis_error"]
@@ -133,11 +134,11 @@ class Cache(CacheBase):
         return _value(self._client.eval(_DELETE, 1, self._key(key)))
 
     def _key(self, key: str) -> bytes:
-        return _to_bytes(f"{NAMESPACE}{self.prefix}{key}")
+        return to_bytes(f"{NAMESPACE}{self.prefix}{key}")
 
     def _keys(self) -> Iterator[bytes]:
         """Yield the keys with the prefix; some may come twice."""
-        pattern = _to_bytes(f"{NAMESPACE}{self.prefix}".translate(_ESCAPED)) + b"*"
+        pattern = to_bytes(f"{NAMESPACE}{self.prefix}".translate(_ESCAPED)) + b"*"
         found: Iterator[bytes] = self._client.scan_iter(match=pattern, count=FLUSH_BATCH)
         return found
 
@@ -147,10 +148,6 @@ class Cache(CacheBase):
         for key in keys:
             pipe.unlink(key)
         pipe.execute()
-
-
-def _to_bytes(key: str) -> bytes:
-    return key.encode("utf-8", "surrogatepass")
 
 
 def _value(text: bytes | None) -> JSONValue:

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cliquet.connections.redis.names import to_bytes
 from cliquet.permission.base import require_principals
-from cliquet.permission.redis.keys import to_bytes
 
 __all__ = [
     "ACEs",

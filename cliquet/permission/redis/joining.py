@@ -19,11 +19,12 @@ from typing import Any
 from transaction import Transaction
 
 from cliquet.connections import scope
+from cliquet.connections.data_manager import DataManager
 from cliquet.connections.redis.client import wrap_redis_error
+from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.monitoring import logs
 from cliquet.permission.redis import scripts
 from cliquet.permission.redis.changes import Change, Flush, ObjectChange
-from cliquet.permission.redis.keys import from_bytes, to_bytes
 from cliquet.storage.exceptions import BackendError
 
 __all__ = ["BATCH", "Changes", "wait_for"]
@@ -170,15 +171,17 @@ class Changes:
         return lost
 
 
-class _Part:
+class _Part(DataManager):
     """The participant of one transaction for the permissions."""
+
+    # It comes after the databases, whose commits come after all others.
+    sort_key = "~~~cliquet.redis"
 
     def __init__(self, owner: Changes, transaction: Transaction) -> None:
         self.changes: list[Change] = []
         self._owner = owner
         self._token = ""
         self._guarded: list[str] = []
-        # The interface IDataManager requires it.
         self.transaction_manager = transaction._manager
 
     def abort(self, transaction: Transaction) -> None:
@@ -189,9 +192,6 @@ class _Part:
             # A lock that cannot be released expires.
             with contextlib.suppress(BackendError):
                 self._owner.unlock(token, self._guarded)
-
-    def tpc_begin(self, transaction: Transaction) -> None:
-        pass
 
     def commit(self, transaction: Transaction) -> None:
         # Additions and removals of single principals need no lock.
@@ -215,13 +215,6 @@ class _Part:
 
     def tpc_finish(self, transaction: Transaction) -> None:
         transaction.set_data(self._owner, None)
-
-    def tpc_abort(self, transaction: Transaction) -> None:
-        self.abort(transaction)
-
-    def sortKey(self) -> str:  # noqa: N802 - name of the interface
-        # It comes after the databases, whose commits come after all others.
-        return "~~~cliquet.redis"
 
     def savepoint(self) -> _Savepoint:
         return _Savepoint(self)

@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from cliquet.connections.redis.names import from_bytes, to_bytes
+
 __all__ = [
     "ACCESSIBLE",
     "LOCK",
@@ -32,10 +34,8 @@ __all__ = [
     "USER",
     "USERS",
     "ace_key",
-    "from_bytes",
     "key_of",
     "read_held",
-    "to_bytes",
 ]
 
 NAMESPACE: Final = "cliquet:permission:"
@@ -48,16 +48,6 @@ LOCK: Final = b"lock:"
 PERMISSIONS: Final = b"permissions:"
 ACCESSIBLE: Final = b"accessible:"
 MEMBERS: Final = b"members:"
-
-
-def to_bytes(text: str) -> bytes:
-    """Return a text in the form that Redis keeps; it may have lone surrogates."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def from_bytes(name: bytes) -> str:
-    """Return the text from the bytes that :func:`to_bytes` has made."""
-    return name.decode("utf-8", "surrogatepass")
 
 
 def key_of(kind: bytes, name: str = "") -> bytes:

@@ -20,6 +20,7 @@ from cliquet.connections.redis.client import (
     settings_of,
     wrap_redis_error,
 )
+from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.core.globs import as_published, compile_pattern, is_pattern
 from cliquet.permission.base import (
     AUTHENTICATED,
@@ -50,10 +51,8 @@ from cliquet.permission.redis.keys import (
     USER,
     USERS,
     ace_key,
-    from_bytes,
     key_of,
     read_held,
-    to_bytes,
 )
 from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
 from cliquet.types import BoundPermission, GetBoundPermissions, PoolStatus

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from cliquet.connections.sql import SQL
 from cliquet.core.globs import Pattern, after_prefix, as_published, is_pattern, literals_of
 from cliquet.types import BoundPermission
 
@@ -43,13 +44,6 @@ REMOVE_ACE = (
 
 # SQLite accepts at most 500 terms in a union.
 _MAX_PATTERNS = 200
-
-
-class SQL(NamedTuple):
-    """A statement, or a part of one, and the values of its placeholders."""
-
-    text: str
-    parameters: tuple[Any, ...]
 
 
 @dataclass(frozen=True)

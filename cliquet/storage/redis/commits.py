@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from cliquet.storage.redis.values import Stored, digest_of, encode, names_of, to_bytes
+from cliquet.connections.redis.names import to_bytes
+from cliquet.storage.redis.values import Stored, digest_of, encode, names_of
 from cliquet.storage.selection import CollectionKey
 from cliquet.types import Record
 

@@ -15,6 +15,7 @@ import redis
 
 from cliquet.connections.attempts import ATTEMPTS, attempts
 from cliquet.connections.redis.client import wrap_redis_error
+from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.core.globs import Pattern, compile_pattern
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.listing.evaluation import Entry
@@ -22,16 +23,7 @@ from cliquet.storage.redis import scripts
 from cliquet.storage.redis.commits import Commit, Part, arguments_of
 from cliquet.storage.redis.forgetting import FORGET_UNTOUCHED
 from cliquet.storage.redis.rewinding import REWIND
-from cliquet.storage.redis.values import (
-    Stored,
-    digest_of,
-    from_bytes,
-    key_of,
-    names_of,
-    read,
-    shared_key,
-    to_bytes,
-)
+from cliquet.storage.redis.values import Stored, digest_of, key_of, names_of, read, shared_key
 from cliquet.storage.selection import CollectionKey, Scope
 from cliquet.types import Record
 

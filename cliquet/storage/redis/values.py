@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from cliquet.connections.redis.names import to_bytes
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import resolve, sort_key
 from cliquet.storage.query import MISSING
@@ -23,12 +24,10 @@ __all__ = [
     "Stored",
     "digest_of",
     "encode",
-    "from_bytes",
     "key_of",
     "names_of",
     "read",
     "shared_key",
-    "to_bytes",
 ]
 
 _DIGEST_BYTES = 16
@@ -36,16 +35,6 @@ _DIGEST_BYTES = 16
 # This prefix marks JSON that orjson cannot represent exactly: integers beyond 64 bits, lone
 # surrogates, great depth. The standard library writes and reads it.
 _IN_FULL = b"!"
-
-
-def to_bytes(text: str) -> bytes:
-    """Return a name or id in the form that Redis keeps; it may have lone surrogates."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def from_bytes(name: bytes) -> str:
-    """Return the text from the bytes that :func:`to_bytes` has made."""
-    return name.decode("utf-8", "surrogatepass")
 
 
 def names_of(key: CollectionKey) -> tuple[bytes, bytes]:

@@ -7,16 +7,11 @@ as false, so that the negation is ``IS NOT TRUE``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final
+
+from cliquet.connections.sql import SQL
 
 __all__ = ["FALSE", "SQL", "TRUE", "all_of", "any_of", "joined", "negated"]
-
-
-class SQL(NamedTuple):
-    """A part of a statement, and the values of its placeholders in their order."""
-
-    text: str
-    parameters: tuple[Any, ...] = ()
 
 
 # The depth of an expression stays far below the limit of SQLite (1000), whatever the number of
