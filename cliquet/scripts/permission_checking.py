@@ -20,6 +20,7 @@ from cliquet.scripts.shared_objects import Place, SharedObjects, SharedRecord
 from cliquet.storage.base import StorageBase
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter
+from cliquet.storage.transfer import ExportedCollection
 
 __all__ = ["WRITE", "Findings", "check"]
 
@@ -170,16 +171,15 @@ class _Checker:
         for collection in self._storage.export():
             self._check_collection(collection)
 
-    def _check_collection(self, collection: Any) -> None:
-        home = (collection.collection_id, collection.parent_id)
+    def _check_collection(self, collection: ExportedCollection) -> None:
         ids = (entry.id for entry in collection.entries if entry.data is not None)
         make: Callable[[str], str] | None = None
         while batch := list(itertools.islice(ids, BATCH)):
             if make is None:
-                make = self._shared.path_maker(*home, batch[0])
+                make = self._shared.path_maker(collection.key, batch[0])
             if make is None:
                 # The remaining entries of the collection are not read.
-                self.findings.unknown_collections += self._shared.stores(home[0])
+                self.findings.unknown_collections += self._shared.stores(collection.collection_id)
                 return
             self._check_records_of([(make(one), one) for one in batch])
             self.progress(self.findings)

@@ -15,9 +15,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cliquet import settings, utils
+from cliquet import utils
 from cliquet.core.globs import Exact
-from cliquet.initialization.backends import is_in_memory, module_of
+from cliquet.scripts.changeable_storage import changeable_storage
 from cliquet.scripts.command import (
     Command,
     CommandError,
@@ -158,20 +158,7 @@ def purgeable(registry: Any) -> StorageBase:
     ------
     CommandError : the storage cannot be purged.
     """
-    storage = getattr(registry, "storage", None)
-    if storage is None:
-        raise CommandError("the service has no storage: its setting storage_backend is empty")
-    if is_in_memory(storage):
-        raise CommandError("the storage is in the memory of the service, which alone can purge it")
-    if settings.read(registry.settings, "readonly"):
-        raise CommandError("the service is read-only: its setting readonly is true")
-    if not storage.is_transferable:
-        raise CommandError(
-            f"the storage backend {module_of(storage)} does not list its collections: it has"
-            " no export_timestamps()"
-        )
-    checked: StorageBase = storage
-    return checked
+    return changeable_storage(registry, in_memory=", which alone can purge it")
 
 
 def _is_confirmed() -> bool:

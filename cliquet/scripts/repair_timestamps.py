@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from cliquet import settings, utils
 from cliquet.core.globs import exact
-from cliquet.initialization.backends import is_in_memory, module_of
+from cliquet.initialization.backends import module_of
+from cliquet.scripts.changeable_storage import changeable_storage
 from cliquet.scripts.command import (
     Command,
     CommandError,
@@ -89,9 +90,8 @@ def repair(
 
 
 def _rewind(storage: StorageBase, found: CollectionTimestamp, now: int) -> Repaired | None:
-    home = (found.collection_id, found.parent_id)
     try:
-        number = storage.rewind(*home, now)
+        number = storage.rewind(found.collection_id, found.parent_id, now)
     except NotImplementedError:
         raise CommandError(
             f"the storage backend {module_of(storage)} cannot bring a collection back: it has no"
@@ -101,7 +101,8 @@ def _rewind(storage: StorageBase, found: CollectionTimestamp, now: int) -> Repai
         # Another process has repaired it meanwhile.
         return None
     # The contract of the storage defines this value. Later writes may have increased it already.
-    return Repaired(*home, found.timestamp, now + max(number, 1), number)
+    latest = now + max(number, 1)
+    return Repaired(found.collection_id, found.parent_id, found.timestamp, latest, number)
 
 
 def _count(storage: StorageBase, found: CollectionTimestamp, now: int) -> Repaired:
@@ -112,31 +113,6 @@ def _count(storage: StorageBase, found: CollectionTimestamp, now: int) -> Repair
         include_deleted=True,
     )
     return Repaired(found.collection_id, found.parent_id, found.timestamp, None, number)
-
-
-def _check(registry: Any, *, dry_run: bool) -> StorageBase:
-    """Return the storage of a service, if it can be repaired.
-
-    Raises
-    ------
-    CommandError : the storage cannot be repaired.
-    """
-    storage = getattr(registry, "storage", None)
-    if storage is None:
-        raise CommandError("the service has no storage: its setting storage_backend is empty")
-    if is_in_memory(storage):
-        raise CommandError(
-            "the storage is in the memory of the service: start it again, with an empty one"
-        )
-    if not storage.is_transferable:
-        raise CommandError(
-            f"the storage backend {module_of(storage)} does not list its collections: it has"
-            " no export_timestamps()"
-        )
-    if settings.read(registry.settings, "readonly") and not dry_run:
-        raise CommandError("the service is read-only: its setting readonly is true")
-    checked: StorageBase = storage
-    return checked
 
 
 def _max_ahead_ms(configured: Any) -> int:
@@ -187,7 +163,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     collections = entries = 0
     with application(require_file(arguments, parser)) as registry:
-        storage = _check(registry, dry_run=arguments.dry_run)
+        storage = changeable_storage(
+            registry,
+            in_memory=": start it again, with an empty one",
+            writes=not arguments.dry_run,
+        )
         ahead = arguments.ahead
         found = repair(
             storage,

@@ -95,7 +95,7 @@ class SharedObjects:
         with logs.scope():
             return self._record(service, request, object_id)
 
-    def path_maker(self, collection_id: str, parent_id: str, record_id: str) -> Any:
+    def path_maker(self, key: CollectionKey, record_id: str) -> Any:
         """Return a function that gives the object ids of the records of a collection.
 
         Parameters
@@ -108,16 +108,12 @@ class SharedObjects:
         collection.
         """
         for service in self._services:
-            variables = self._variables(service, parent_id)
+            variables = self._variables(service, key.parent_id)
             if variables is None:
                 continue
             make: Callable[[str], str] = functools.partial(_path, service, variables)
             found = self.record_of(make(record_id))
-            if isinstance(found, SharedRecord) and found[:3] == (
-                collection_id,
-                parent_id,
-                record_id,
-            ):
+            if isinstance(found, SharedRecord) and (found.key, found.record_id) == (key, record_id):
                 return make
         return None
 

@@ -12,6 +12,7 @@ from pyramid.config import Configurator
 
 from cliquet import utils
 from cliquet.initialization import initialize
+from cliquet.scripts import changeable_storage
 from cliquet.scripts import purge_deleted as command
 from cliquet.scripts.command import CommandError
 from cliquet.scripts.purge_deleted import Limit, parse_before, purge
@@ -256,7 +257,7 @@ def service(cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch, storage: An
 
     Registry.storage = storage  # type: ignore[attr-defined]
     monkeypatch.setattr(command, "application", lambda ini: loaded(Registry))
-    monkeypatch.setattr(command, "is_in_memory", lambda storage: False)
+    monkeypatch.setattr(changeable_storage, "is_in_memory", lambda storage: False)
 
     def run(*arguments: Any) -> Any:
         return cliquet("purge-deleted", "--ini", ini, *arguments)

@@ -9,7 +9,7 @@ from processes.backends import FAMILIES, fresh_backends
 from testapp import Spore
 
 from cliquet import utils
-from cliquet.scripts import repair_timestamps as command
+from cliquet.scripts import changeable_storage
 from cliquet.scripts.command import CommandError
 from cliquet.scripts.repair_timestamps import repair
 from cliquet.storage import StorageBase
@@ -259,12 +259,12 @@ def test_a_storage_that_does_not_list_its_collections_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     registry = make_app().app.registry
-    monkeypatch.setattr(command, "is_in_memory", lambda backend: False)
+    monkeypatch.setattr(changeable_storage, "is_in_memory", lambda backend: False)
     monkeypatch.setattr(registry.storage, "is_transferable", False)
 
     with pytest.raises(CommandError, match=r"it has no export_timestamps\(\)"):
-        command._check(registry, dry_run=True)
+        changeable_storage.changeable_storage(registry, in_memory="")
 
     registry.storage = None
     with pytest.raises(CommandError, match="its setting storage_backend is empty"):
-        command._check(registry, dry_run=True)
+        changeable_storage.changeable_storage(registry, in_memory="")
