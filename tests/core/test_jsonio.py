@@ -512,12 +512,12 @@ def test_default_function_comes_first_and_may_decline() -> None:
         (b'["\\\\u\\""]', 7),
     ],
 )
-def test_a_text_takes_the_memory_of_its_widest_character(body, size):
+def test_a_text_takes_the_memory_of_its_widest_character(body: bytes, size: int) -> None:
     assert jsonio.memory_bytes(body) == size
 
 
 @pytest.mark.clause("X-34")
-def test_texts_that_take_more_memory_than_there_may_be_are_refused():
+def test_texts_that_take_more_memory_than_there_may_be_are_refused() -> None:
     assert jsonio.loads_strict('["😀aaaaa"]'.encode(), max_memory_bytes=32) == ["😀aaaaa"]
     with pytest.raises(jsonio.JSONError, match="more than 31 bytes of memory"):
         jsonio.loads_strict('["😀aaaaa"]'.encode(), max_memory_bytes=31)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ WAIT_SECONDS = 1
 
 # Granian answers 500 by itself to a client that left before the end, which does not read it.
 @pytest.fixture(scope="module", params=[name for name in SERVERS if name != "granian"])
-def service(processes, request):
+def service(processes: Any, request: Any) -> Any:
     """The service in one process."""
     server = SERVERS[request.param]
     with deployed(server if server.processes == 1 else server.alone()) as running:
@@ -21,7 +22,7 @@ def service(processes, request):
         yield running
 
 
-def exchange(service, headers, *pieces, close=False):
+def exchange(service: Any, headers: Any, *pieces: Any, close: bool = False) -> Any:
     """Send the head of a POST and pieces of its body; return what comes until nothing does."""
     head = {"Host": "localhost", "Content-Type": "application/json", **USER, **headers}
     lines = [f"POST {MUSHROOMS} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
@@ -40,12 +41,12 @@ def exchange(service, headers, *pieces, close=False):
     return answer
 
 
-def statuses(answer):
+def statuses(answer: Any) -> Any:
     return [int(line.split()[1]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.")]
 
 
 @pytest.mark.clause("X-34")
-def test_a_body_that_is_waited_for_is_asked_for(service):
+def test_a_body_that_is_waited_for_is_asked_for(service: Any) -> None:
     headers = {"Expect": "100-continue", "Content-Length": len(BODY), "Connection": "close"}
 
     assert statuses(exchange(service, headers, BODY))[-1] == 201
@@ -55,7 +56,9 @@ def test_a_body_that_is_waited_for_is_asked_for(service):
 @pytest.mark.parametrize(
     ("length", "close"), [(len(BODY) + 10, True), (len(BODY) + 10, False), (len(BODY) - 2, True)]
 )
-def test_a_length_that_is_a_lie_is_no_error_of_the_service(service, length, close):
+def test_a_length_that_is_a_lie_is_no_error_of_the_service(
+    service: Any, length: Any, close: bool
+) -> None:
     answer = exchange(service, {"Content-Length": length}, BODY, close=close)
 
     assert all(400 <= status < 500 for status in statuses(answer)), answer
@@ -66,7 +69,9 @@ def test_a_length_that_is_a_lie_is_no_error_of_the_service(service, length, clos
 @pytest.mark.parametrize(
     "pieces", [[b"zz\r\n"], [b"5\r\nab"], [b"%x\r\n%s\r\n" % (len(BODY), BODY)]]
 )
-def test_chunks_that_are_none_or_end_early_are_no_error_of_the_service(service, pieces):
+def test_chunks_that_are_none_or_end_early_are_no_error_of_the_service(
+    service: Any, pieces: Any
+) -> None:
     answer = exchange(service, {"Transfer-Encoding": "chunked"}, *pieces, close=True)
 
     assert all(status < 500 for status in statuses(answer))
@@ -74,7 +79,7 @@ def test_chunks_that_are_none_or_end_early_are_no_error_of_the_service(service, 
 
 
 @pytest.mark.clause("X-34")
-def test_bodies_that_do_not_come_leave_others_their_threads(service, request):
+def test_bodies_that_do_not_come_leave_others_their_threads(service: Any, request: Any) -> None:
     if "sync" in request.node.callspec.params["service"]:
         pytest.skip("a process without threads waits, behind a proxy that holds bodies back")
     head = f"POST {MUSHROOMS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{"
