@@ -17,7 +17,7 @@ class StorageAtomicity:
     joins_transactions: bool = True
     """Whether the writes of a request are committed, or undone, together with the request.
 
-    If this is false, the storage overrides :meth:`atomic` and :meth:`with_effects`, so that the
+    If this is false, the storage overrides `atomic()` and `with_effects()`, so that the
     effects of a write in other backends, mostly on permissions, are kept if and only if the write
     is kept.
 
