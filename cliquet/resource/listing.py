@@ -18,7 +18,7 @@ from cliquet import errors, settings, utils
 from cliquet.core.shortcuts import Shortcut
 from cliquet.events import ACTIONS
 from cliquet.monitoring import logs
-from cliquet.resource import anchors, headers, pagination, refusals
+from cliquet.resource import anchors, headers, pagination, refusals, totals
 from cliquet.resource.listing_query import reserved_fields
 from cliquet.resource.writing import atomically
 from cliquet.storage import Filter, Sort
@@ -71,6 +71,7 @@ def get_list(resource: UserResource) -> dict[str, Any]:
         _ = resource.timestamp
         raise
 
+    rules = totals.continued(resource, filters, rules)
     records, total = _read_page(resource, filters, sorting, rules, limit)
     if comes_with_page:
         if not _take_timestamp(resource, records):
@@ -78,6 +79,8 @@ def get_list(resource: UserResource) -> dict[str, Any]:
             records, total = _read_page(resource, filters, sorting, rules, limit)
         resource._add_timestamp_header(response)
         resource._add_cache_header(response)
+    if limit is not None and len(records) > limit:
+        resource._counted = totals.counted(resource, filters, records, total)
     records = _cut_page(resource, records, sorting, limit, offset)
     headers.add_total_records(response.headers, total)
     logs.bind(nb_records=len(records), limit=limit)
@@ -166,7 +169,7 @@ def page_token(
     resource: UserResource, sorting: list[Sort], last_record: Record, offset: int
 ) -> str:
     """Return the token of the page after `last_record`."""
-    token = pagination.encode_token(sorting, last_record, offset)
+    token = pagination.encode_token(sorting, last_record, offset, resource._counted)
     if anchors.fits(token):
         return token
     page, following = resource._page_end

@@ -124,6 +124,7 @@ def start_of_page(resource: UserResource, sorting: list[Sort]) -> tuple[list[Pag
         refusals.raise_invalid_parameter(resource.request, error)
     if isinstance(token, anchors.Anchors):
         return _rules_from_anchors(resource, sorting, token), token.offset
+    resource._counted = token.counted
     return resource._build_pagination_rules(sorting, token.last_record), token.offset
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote_plus
 
 from cliquet.core import jsonio
 from cliquet.resource import anchors
 from cliquet.resource.anchors import MAX_OFFSET, Anchors, is_integer
 from cliquet.resource.parameters import MAX_TIMESTAMP, InvalidParameter
+from cliquet.resource.totals import Counted
 from cliquet.storage.ordering import resolve
 from cliquet.storage.query import COMPARISON, MISSING, Filter, PaginationRule, Sort
 from cliquet.types import JSONValue
@@ -40,10 +41,12 @@ class Token:
     ----------
     last_record : sort fields of the last delivered item, by name; missing fields are absent.
     offset : number of items on the previous pages.
+    counted : the total of the list, if an earlier page has counted it.
     """
 
     last_record: dict[str, JSONValue]
     offset: int
+    counted: Counted | None = None
 
 
 def complete_sorting(sorting: Sequence[Sort], *, id_field: str, modified_field: str) -> list[Sort]:
@@ -61,7 +64,12 @@ def complete_sorting(sorting: Sequence[Sort], *, id_field: str, modified_field: 
     return completed
 
 
-def encode_token(sorting: Iterable[Sort], last_record: Mapping[str, JSONValue], offset: int) -> str:
+def encode_token(
+    sorting: Iterable[Sort],
+    last_record: Mapping[str, JSONValue],
+    offset: int,
+    counted: Counted | None = None,
+) -> str:
     """Return the token of the page after `last_record` (H-14.9).
 
     It is as long as the values; :mod:`cliquet.resource.anchors` has another one for long values.
@@ -71,14 +79,17 @@ def encode_token(sorting: Iterable[Sort], last_record: Mapping[str, JSONValue], 
     sorting : complete sort criteria of the list.
     last_record : the last item of the page, whole; a missing field is left out (D-26).
     offset : number of items so far, including this page.
+    counted : the total of the list.
     """
     values = {}
     for item in sorting:
         value = resolve(last_record, item.field)
         if value is not MISSING:
             values[item.field] = value
-    content = jsonio.dumps({"last_record": values, "offset": offset})
-    return base64.b64encode(content).decode("ascii")
+    content: dict[str, Any] = {"last_record": values, "offset": offset}
+    if counted is not None:
+        content["total"] = counted
+    return base64.b64encode(jsonio.dumps(content)).decode("ascii")
 
 
 def decode_token(
@@ -179,6 +190,9 @@ def _checked(
     ------
     ValueError : its form or one of its values is not that of a token.
     """
+    counted = None
+    if isinstance(content, dict) and "total" in content:
+        counted = _counted(content.pop("total"))
     if not isinstance(content, dict) or content.keys() != {"last_record", "offset"}:
         raise ValueError("not the members of a token")
     last_record, offset = content["last_record"], content["offset"]
@@ -192,4 +206,14 @@ def _checked(
         raise ValueError("not a timestamp")
     if id_field in sort_fields and not isinstance(last_record.get(id_field), str):
         raise ValueError("not an id")
-    return Token(last_record, offset)
+    return Token(last_record, offset, counted)
+
+
+def _counted(value: JSONValue) -> Counted:
+    if not isinstance(value, list) or len(value) != 3:
+        raise ValueError("not a total")
+    timestamp, total, digest = value
+    is_total = is_integer(timestamp, MAX_TIMESTAMP) and is_integer(total, MAX_OFFSET)
+    if not is_total or not isinstance(digest, str):
+        raise ValueError("not a timestamp, a total and a digest")
+    return Counted(timestamp, total, digest)

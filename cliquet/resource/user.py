@@ -31,6 +31,7 @@ from cliquet.resource import (
 from cliquet.resource.bounds import Bounds
 from cliquet.resource.model import Model
 from cliquet.resource.schema import ResourceSchema
+from cliquet.resource.totals import Counted
 from cliquet.resource.viewset import ViewSet
 from cliquet.security import authentication
 from cliquet.storage import Filter, Sort
@@ -65,6 +66,8 @@ class UserResource:
     # Values that were already read for the request.
     _timestamp: int | None = None
     _query_bounds: Bounds | None = None
+    # The total that the token of this page carries, then that of the next one.
+    _counted: Counted | None = None
     # A mapping, and the same mapping bound to the request.
     _bound_mapping: tuple[ResourceSchema, ResourceSchema] | None = None
     # The last page that was cut, and the record after it. The published methods that make its token

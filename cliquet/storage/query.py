@@ -7,13 +7,16 @@ of a query in a backend.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 __all__ = [
     "COMPARISON",
     "EQUALITY_WITH_SEVERAL",
     "MISSING",
+    "Continuation",
     "Filter",
+    "KnownTotal",
     "Missing",
     "PaginationRule",
     "Sort",
@@ -122,3 +125,29 @@ class Sort(NamedTuple):
 
 PaginationRule = list[Filter]
 """Filters that are combined by AND; the rules of a list are combined by OR (B-6.8)."""
+
+
+class KnownTotal(NamedTuple):
+    """How many records matched the filters of a list when an earlier page of it was read.
+
+    Attributes
+    ----------
+    timestamp : of the collection at that time, in milliseconds.
+    """
+
+    timestamp: int
+    total: int
+
+
+class Continuation(list[PaginationRule]):
+    """The pagination rules of a later page, with the total that an earlier one had.
+
+    While the collection has the same timestamp, a storage may return that total instead of counting
+    again. To all others it is the list of the rules.
+
+    .. versionadded:: 3.2
+    """
+
+    def __init__(self, rules: Iterable[PaginationRule], known_total: KnownTotal) -> None:
+        super().__init__(rules)
+        self.known_total = known_total

@@ -18,15 +18,20 @@ from cliquet.testing import web
 
 BACKENDS = os.environ.get("CLIQUET_TEST_HTTP_BACKENDS", "memory")
 
-if BACKENDS != "memory":
+if BACKENDS == "sqlite":
 
     @pytest.fixture(scope="session")
-    def backends_url(request: pytest.FixtureRequest) -> Iterator[Any]:
+    def backends_url() -> Iterator[str]:
         """URL of the database of this worker."""
-        if BACKENDS == "sqlite":
-            with temporary_folder("sqlite", in_memory=True) as folder:
-                yield f"sqlite:///{folder}/data.db"
-        elif BACKENDS == "redis":
+        with temporary_folder("sqlite", in_memory=True) as folder:
+            yield f"sqlite:///{folder}/data.db"
+
+elif BACKENDS != "memory":
+
+    @pytest.fixture(scope="session")
+    def backends_url(request: pytest.FixtureRequest, processes: None) -> Iterator[str]:
+        """URL of the database of this worker."""
+        if BACKENDS == "redis":
             yield f"{request.getfixturevalue('redis_server')}/2"
         elif BACKENDS == "postgresql":
             with new_database(request.getfixturevalue("postgresql_server")) as url:
@@ -35,6 +40,9 @@ if BACKENDS != "memory":
             server = request.getfixturevalue("postgresql_server")
             with new_database(server) as direct, running_pgbouncer(direct) as url:
                 yield url
+
+
+if BACKENDS != "memory":
 
     @pytest.fixture(scope="session")
     def backends(backends_url: Any) -> Any:

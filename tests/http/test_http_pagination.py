@@ -5,7 +5,7 @@ import json
 import random
 import uuid
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, items, listed, store, walk
@@ -463,6 +463,13 @@ def encoded(content: Any) -> Any:
         encoded({"last_record": {**GOOD, "last_modified": None}, "offset": 1}),
         encoded({"last_record": {**GOOD, "id": 1}, "offset": 1}),
         encoded({"last_record": {**GOOD, "id": None}, "offset": 1}),
+        encoded({"last_record": GOOD, "offset": 1, "total": None}),
+        encoded({"last_record": GOOD, "offset": 1, "total": 3}),
+        encoded({"last_record": GOOD, "offset": 1, "total": [1, 2]}),
+        encoded({"last_record": GOOD, "offset": 1, "total": [1, -2, "a"]}),
+        encoded({"last_record": GOOD, "offset": 1, "total": [1, 10**30, "a"]}),
+        encoded({"last_record": GOOD, "offset": 1, "total": [True, 2, "a"]}),
+        encoded({"last_record": GOOD, "offset": 1, "total": [1, 2, 3]}),
     ],
 )
 @pytest.mark.parametrize("limit", ["", "&_limit=2"])
@@ -527,3 +534,75 @@ def test_a_schema_with_optional_fields_is_walked_on_any_of_them(
         assert [item["id"] for item in items(pages)] == listed(
             app, headers, f"{GROWTHS}?_sort={sort}"
         )
+
+
+# Totals on later pages
+
+
+def second_page(app: TestApp, headers: Any, query: Any) -> str:
+    """Return the address of the second page of a list."""
+    url = urlsplit(app.get(f"{LICHENS}?{query}&_limit=2", headers=headers).headers["Next-Page"])
+    return f"{url.path}?{url.query}"
+
+
+def with_total(url: Any, total: Any) -> str:
+    """Return the address of a page whose token carries another total."""
+    parts = urlsplit(url)
+    parameters = dict(parse_qsl(parts.query))
+    content = json.loads(base64.b64decode(parameters["_token"]))
+    content["total"][1] = total
+    parameters["_token"] = encoded(content)
+    return f"{parts.path}?{urlencode(parameters)}"
+
+
+def total(app: TestApp, headers: Any, url: Any) -> int:
+    return int(app.get(url, headers=headers).headers["Total-Records"])
+
+
+@pytest.mark.clause("H-14.9", "H-11.3")
+@pytest.mark.parametrize("query", ["_since=0", "min_n=1", "in_n=1,2,3,4,5", "_since=0&_sort=n"])
+def test_the_total_is_counted_once_while_nothing_changes(
+    app: TestApp, headers: dict[str, str], numbered: Any, query: str
+) -> None:
+    url = second_page(app, headers, query)
+
+    assert total(app, headers, url) == total(app, headers, f"{LICHENS}?{query}")
+    if app.app.registry.settings["storage_backend"].endswith(("sqlite", "postgresql")):
+        # A total that nobody has counted shows whether one was counted.
+        assert total(app, headers, with_total(url, 1000)) == 1000
+
+
+@pytest.mark.clause("H-14.9", "H-11.3")
+@pytest.mark.parametrize("query", ["_since=0", "min_n=1"])
+def test_the_total_is_counted_again_after_each_change(
+    app: TestApp, headers: dict[str, str], numbered: Any, query: str
+) -> None:
+    url = with_total(second_page(app, headers, query), 1000)
+    before = total(app, headers, f"{LICHENS}?{query}")
+
+    app.post_json(LICHENS, {"data": {"n": 3}}, headers=headers)
+    assert total(app, headers, url) == before + 1
+    app.delete(f"{LICHENS}/{numbered[0]['id']}", headers=headers)
+    assert total(app, headers, url) == total(app, headers, f"{LICHENS}?{query}")
+
+
+@pytest.mark.clause("H-14.9", "H-11.3")
+def test_the_total_of_other_filters_or_of_another_user_is_not_taken(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
+    url = with_total(second_page(app, headers, "min_n=1"), 1000)
+    other = basic_auth("somebody", "else")
+    app.post_json(LICHENS, {"data": {"n": 3}}, headers=other)
+
+    assert total(app, headers, url.replace("min_n=1", "min_n=2")) < 1000
+    assert total(app, headers, f"{url}&m=1") < 1000
+    assert total(app, other, url) == 1
+
+
+@pytest.mark.clause("H-14.9")
+def test_a_list_without_filters_needs_no_total_in_its_token(
+    app: TestApp, headers: dict[str, str], numbered: Any
+) -> None:
+    content = json.loads(base64.b64decode(token_of(app, headers, f"{LICHENS}?_limit=2")))
+
+    assert "total" not in content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cliquet.storage.query import Continuation, KnownTotal
 from cliquet.storage.relational import listing
 from cliquet.storage.relational.dialect import Dialect
 from cliquet.storage.relational.steps import HOME
@@ -81,6 +82,8 @@ class Queries:
             total = _count(
                 scope, listing.where(self.dialect, selection.names, matched, include_deleted=False)
             )
+            if isinstance(selection.pagination_rules, Continuation) and key is not None:
+                total = _unless_known(total, selection.pagination_rules.known_total, key)
         else:
             # Such a page contains all records, so that the filters need not be evaluated again.
             total = SQL("SELECT -1")
@@ -141,6 +144,15 @@ class Queries:
 
 def _joined(*pieces: str | SQL) -> SQL:
     return joined("", [SQL(piece) if isinstance(piece, str) else piece for piece in pieces])
+
+
+def _unless_known(count: SQL, known: KnownTotal, key: CollectionKey) -> SQL:
+    """Return the query for a total that is known, if the collection is as it was then."""
+    # Neither database runs the branch that it does not take.
+    return SQL(
+        f"SELECT CASE WHEN ({SELECT_TIMESTAMP}) = %s THEN %s ELSE ({count.text}) END",
+        (*key, known.timestamp, known.total, *count.parameters),
+    )
 
 
 def _count(scope: SQL, where: SQL) -> SQL:

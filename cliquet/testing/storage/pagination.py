@@ -8,7 +8,15 @@ import pytest
 
 from cliquet.storage import StorageBase
 from cliquet.storage.ordering import json_equal, resolve
-from cliquet.storage.query import COMPARISON, MISSING, Filter, PaginationRule, Sort
+from cliquet.storage.query import (
+    COMPARISON,
+    MISSING,
+    Continuation,
+    Filter,
+    KnownTotal,
+    PaginationRule,
+    Sort,
+)
 from cliquet.testing.storage.common import HOME, clause, create, create_each, listed, rule
 from cliquet.testing.storage.sorting import ORDERED
 
@@ -164,3 +172,23 @@ class PaginationTests:
             rules = [itself, *rules_after(record, sorting)]
             found = storage.list_all(**HOME, sorting=sorting, pagination_rules=rules, limit=2)
             assert json_equal(found, everything[position : position + 2])
+
+    @clause("H-14.9", "B-6.1")
+    def test_a_total_that_is_known_is_that_of_its_timestamp(self, storage: StorageBase) -> None:
+        """A later page has the total of an earlier one, or the right one if something changed."""
+        create_each(storage, "x", [1, 2, 3, 4])
+        sorting = [Sort("x", 1), Sort("id", 1)]
+        wanted: dict[str, Any] = {
+            "filters": [Filter("x", 2, COMPARISON.MIN)],
+            "sorting": sorting,
+            "limit": 1,
+        }
+        (record,), counted = storage.get_all(**HOME, **wanted)
+        timestamp = storage.collection_timestamp(**HOME)
+        rules = Continuation(rules_after(record, sorting), KnownTotal(timestamp, counted))
+
+        following, total = storage.get_all(**HOME, **wanted, pagination_rules=rules)
+        assert ([one["x"] for one in following], total, counted) == ([3], 3, 3)
+        create_each(storage, "x", [9])
+        following, total = storage.get_all(**HOME, **wanted, pagination_rules=rules)
+        assert ([one["x"] for one in following], total) == ([3], 4)

@@ -1,0 +1,88 @@
+"""Totals of lists that go from page to page, so that each of them is counted once.
+
+The total of a filtered list costs as much as all the records that match. A client that reads a list
+page by page, as every client that synchronises does, would cause that cost for each page. Therefore
+the token of the next page carries the total, with the timestamp of the collection and a digest of
+the filters. While both are the same, the number is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cliquet.core import jsonio
+from cliquet.storage import Filter
+from cliquet.storage.base import Page
+from cliquet.storage.query import Continuation, KnownTotal, PaginationRule
+from cliquet.types import Record
+
+if TYPE_CHECKING:
+    from cliquet.resource.user import UserResource
+
+__all__ = ["Counted", "continued", "counted"]
+
+# Filters with more values are rather those that share records, and take long to digest.
+_MAX_VALUES: Final = 100
+_PLAIN: Final = (str, int, float, bool, type(None))
+
+
+class Counted(NamedTuple):
+    """A total, as a token carries it.
+
+    Attributes
+    ----------
+    timestamp : of the collection when it was counted, in milliseconds.
+    digest : of the collection and the filters.
+    """
+
+    timestamp: int
+    total: int
+    digest: str
+
+
+def counted(
+    resource: UserResource, filters: Sequence[Filter], records: Sequence[Record], total: int
+) -> Counted | None:
+    """Return the total of a page for the token of the next one, or ``None``.
+
+    There is none where the total is known without counting, nor where it is not the storage's own
+    count of these filters at the timestamp of the page.
+    """
+    if not filters or not isinstance(records, Page) or records.timestamp is None:
+        return None
+    if not resource.model.pages_have_timestamp:
+        return None
+    digest = _digest(resource, filters)
+    return None if digest is None else Counted(records.timestamp, total, digest)
+
+
+def continued(
+    resource: UserResource, filters: Sequence[Filter], rules: list[PaginationRule]
+) -> list[PaginationRule]:
+    """Return the rules of a page with the total that its token carries, if it is of this list."""
+    found = resource._counted
+    if found is None or not rules or not resource.model.pages_have_timestamp:
+        return rules
+    if found.digest != _digest(resource, filters):
+        return rules
+    return Continuation(rules, KnownTotal(found.timestamp, found.total))
+
+
+def _digest(resource: UserResource, filters: Sequence[Filter]) -> str | None:
+    if not all(_is_plain(item.value) for item in filters):
+        return None
+    model = resource.model
+    content = [
+        *(model.collection_id, str(model.parent_id)),
+        *((item.field, item.operator.name, item.value) for item in filters),
+    ]
+    return hashlib.blake2b(jsonio.dumps(content), digest_size=8).hexdigest()
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is wholly written in JSON, and not long."""
+    if isinstance(value, (list, tuple)):
+        return len(value) <= _MAX_VALUES and all(type(one) in _PLAIN for one in value)
+    return type(value) in _PLAIN
