@@ -1,4 +1,4 @@
-"""What a JSON text holds, counted before it is parsed (X-34).
+"""The size of the content of a JSON text, which is counted before the text is parsed.
 
 Parsers make objects of everything that they read, and one of them is recursive.
 """
@@ -13,13 +13,13 @@ __all__ = ["MAX_DEPTH", "JSONError", "check_shape", "memory_bytes"]
 MAX_DEPTH: Final = 100
 """Number of containers inside containers that a body may have (D-12)."""
 
-# Of texts without escaped quotes.
+# These patterns are for texts without escaped quotes.
 _MARK_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|,|"[^"]*(?:"|\Z)')
 _BRACKET_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|"[^"]*(?:"|\Z)')
 
 _WIDE_ESCAPE: Final = re.compile(rb"\\u(?!00)")
 _WIDEST_ESCAPE: Final = re.compile(rb"\\u[dD][89abAB]")
-# The bytes of a character but its first one.
+# The bytes of a character after its first one.
 _CONTINUATIONS: Final = bytes(range(0x80, 0xC0))
 
 
@@ -68,10 +68,10 @@ def check_shape(body: bytes, max_values: int | None) -> None:
 
 
 def memory_bytes(body: bytes) -> int:
-    """Return how much memory the texts of a JSON text take once they are parsed, at most.
+    """Return the greatest memory that the texts in a JSON text take after they are parsed.
 
-    Python gives each character of a text as many bytes as the widest of them needs: one emoji makes
-    a long text four times as large.
+    Python gives each character of a text as many bytes as the widest one needs: one emoji makes a
+    long text four times as large.
     """
     if body.isascii() and b"\\u" not in body:
         return len(body)
@@ -85,17 +85,17 @@ def memory_bytes(body: bytes) -> int:
 
 
 def _without_escaped_marks(body: bytes) -> bytes:
-    """Return a JSON text of the same length, where each quote begins or ends a text.
+    """Return a JSON text of the same length in which each quote begins or ends a text.
 
-    A regular expression that steps over escapes keeps a mark for each of them: 250 MB for a body
-    that has nothing else.
+    A regular expression that skips escapes keeps a mark for each of them, which takes 250 MB for a
+    body that consists of escapes.
     """
     return body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
 
 
 def _text_memory_bytes(text: bytes) -> int:
     first = 0 if text.isascii() else max(text)
-    # From U+10000 on, and from U+0100 on.
+    # Characters from U+10000 on need 4 bytes, and those from U+0100 on need 2.
     width = 4 if first >= 0xF0 else 2 if first >= 0xC4 else 1
     characters = len(text.translate(None, _CONTINUATIONS)) if first else len(text)
     escapes = text.count(b"\\u")
