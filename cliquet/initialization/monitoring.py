@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -15,7 +16,7 @@ from pyramid.response import Response
 
 from cliquet import settings
 from cliquet.initialization import references
-from cliquet.monitoring import field_bounds, logs, request_facts
+from cliquet.monitoring import field_bounds, logs, request_facts, request_ids
 from cliquet.web import response_headers, wire
 from cliquet.web.response_headers import NewHeaders
 
@@ -86,6 +87,9 @@ def _on_new_response(event: NewResponse) -> None:
         # Only the last attempt of a request has a summary.
         logs.logger.info("request.retry")
         return
+    if not logs.logger.writes(logging.INFO):
+        # Nothing of the summary is computed in vain.
+        return
     logs.logger.info(
         "request.summary",
         code=response.status_code,
@@ -98,7 +102,7 @@ def _request_id(request: Request) -> str:
     # It is kept in the WSGI environment, which all attempts of a request share.
     key = "cliquet.request_id"
     if key not in request.environ:
-        request.environ[key] = logs.request_id(request.headers.get("X-Request-Id"))
+        request.environ[key] = request_ids.request_id(request.environ.get("HTTP_X_REQUEST_ID"))
     request_id: str = request.environ[key]
     return request_id
 

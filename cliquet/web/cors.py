@@ -64,9 +64,10 @@ class CrossOriginService(Protocol):
 
 
 def _requested_method(request: Request) -> str:
-    method: str = request.method
+    environ = request.environ
+    method: str = environ.get("REQUEST_METHOD", "GET")
     if method == "OPTIONS":
-        method = request.headers.get("Access-Control-Request-Method", method)
+        method = environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD", method)
     return method
 
 
@@ -93,7 +94,7 @@ def allows_any(configured: Mapping[str, Any]) -> bool:
 
 def check_origin(request: Request, **kwargs: Any) -> None:
     """Refuse a request whose ``Origin`` is not allowed (H-29.4); this is a service validator."""
-    origin = request.headers.get("Origin")
+    origin = request.environ.get("HTTP_ORIGIN")
     if not origin:
         return
     service = utils.current_service(request)

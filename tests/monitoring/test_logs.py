@@ -25,7 +25,7 @@ import structlog
 
 from cliquet import utils
 from cliquet.logs import ClassicLogRenderer, MozillaHekaRenderer, logger
-from cliquet.monitoring import logs
+from cliquet.monitoring import logs, request_ids
 
 NOW_MS = 1_448_323_200_123
 
@@ -340,6 +340,7 @@ def test_an_entry_below_the_level_is_dropped_before_anything_is_built(
     logs.begin(request_fields, render)
     logger.info("below")
     below = calls[:]
+    assert [logger.writes(logging.INFO), logger.writes(logging.WARNING)] == [False, True]
     logger.warning("above")
 
     assert below == []
@@ -566,6 +567,7 @@ def test_before_set_up_the_logger_works_with_structlog_defaults(
 
     logger.debug("event %s", "one", y=2)
 
+    assert logger.writes(logging.DEBUG)
     out = capsys.readouterr().out
     assert "event one" in out
     assert "x=1" in out
@@ -938,13 +940,13 @@ def test_decode_value_gives_text_that_can_be_written(value: Any, expected: str) 
 @pytest.mark.clause("E-6.4")
 @pytest.mark.parametrize("value", ["a", "A-b_c.9", "x" * 128])
 def test_an_acceptable_request_id_is_kept(value: str) -> None:
-    assert logs.request_id(value) == value
+    assert request_ids.request_id(value) == value
 
 
 @pytest.mark.clause("E-6.4")
 @pytest.mark.parametrize("value", [None, "", "x" * 129, "a b", "a\n", "é", "٣", "a/b"])
 def test_another_request_id_is_replaced_by_a_generated_one(value: str | None) -> None:
-    first, second = logs.request_id(value), logs.request_id(value)
+    first, second = request_ids.request_id(value), request_ids.request_id(value)
 
     assert first != second
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", first)
