@@ -100,7 +100,7 @@ bench-compare: $(LOADTEST) $(TEST) ## compare with kinto.core, Django REST frame
 	$(BIN)/python -m benchmarks.compare --http $(if $(OUTPUT),--output '$(OUTPUT)')
 
 clean: ## remove all that the other targets made
-	rm -rf $(VENV) benchmarks/.environments build dist docs/_build cliquet.egg-info htmlcov .coverage
+	rm -rf $(VENV) .venv-bench build dist docs/_build cliquet.egg-info htmlcov .coverage
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .tox
 	find cliquet tests docs benchmarks loadtests -name __pycache__ -type d -exec rm -rf {} +
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["PEERS", "python_of"]
 
-FOLDER = Path(__file__).resolve().parents[1] / ".environments"
+FOLDER = Path(__file__).resolve().parents[2] / ".venv-bench"
 
 # The peers in the order of the tables, with what is installed for them. Those without a list run in
 # the environment of the project.
