@@ -146,13 +146,32 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         return next((userid for userid in found if userid is not None), None)
 
     def permits(self, request: Request, context: Any, permission: str) -> Any:
-        """Ask the authorization policy, unless it is the built-in one and its answer is obvious."""
-        if (
-            permission == authorization.PRIVATE
-            and getattr(self._helper.permits, "__func__", None) is _BUILT_IN_PERMITS
-        ):
-            return self.identity(request) is not None
+        """Ask the authorization policy, unless it is the built-in one and its answer is obvious.
+
+        It is obvious if settings permit the request to everybody, to all users or to this user:
+        the answer of the built-in policy does not need the groups of the user then.
+        """
+        if getattr(self._helper.permits, "__func__", None) is _BUILT_IN_PERMITS:
+            if permission == authorization.PRIVATE:
+                return self.identity(request) is not None
+            if self._is_permitted_by_settings(request, context, permission):
+                return True
         return self._helper.permits(context, list(self.effective_principals(request)), permission)
+
+    def _is_permitted_by_settings(self, request: Request, context: Any, permission: str) -> bool:
+        if request.__dict__.get(_PRINCIPALS) is not None:
+            # They are known already.
+            return False
+        if permission == authorization.DYNAMIC and context.required_permission is None:
+            return False
+        allowed = context.allowed_principals
+        if not allowed:
+            return False
+        identity = self.identity(request)
+        if Everyone in allowed or (identity is not None and Authenticated in allowed):
+            return True
+        userid = request.prefixed_userid
+        return bool(userid) and any(name in allowed for name in names_of_user(userid))
 
 
 def _is_usable(userid: Any) -> bool:

@@ -154,12 +154,12 @@ def test_a_shared_listing_asks_once_more(make: Any, calls: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "paid"),
     [
-        ("GET list", ["user_principals", "get_all"]),
-        ("GET record", ["user_principals", "get", "object_permissions"]),
-        ("POST", ["user_principals", "create", "write_object_permissions"]),
+        ("GET list", ["get_all"]),
+        ("GET record", ["get", "object_permissions"]),
+        ("POST", ["create", "write_object_permissions"]),
         (
             "PATCH",
-            ["user_principals", "get", "object_permissions", "update", "write_object_permissions"],
+            ["get", "object_permissions", "update", "write_object_permissions"],
         ),
     ],
 )

@@ -46,6 +46,10 @@ class Toadstool(resource.ShareableResource):
     mapping = ToadstoolSchema()
 
 
+class Bolete(Toadstool):
+    """Shared records that settings open to all users."""
+
+
 @pytest.fixture(scope="module")
 def shared_app(postgresql_module_url: str) -> Iterator[Any]:
     backends = {
@@ -57,7 +61,9 @@ def shared_app(postgresql_module_url: str) -> Iterator[Any]:
         )
     }
     settings = {**backends, "toadstool_create_principals": "system.Authenticated"}
-    app = make_app([Moss, Fern, Toadstool], settings=settings)
+    for name in ("read", "write", "create"):
+        settings[f"bolete_{name}_principals"] = "system.Authenticated"
+    app = make_app([Moss, Fern, Toadstool, Bolete], settings=settings)
     registry = app.app.registry
     assert registry.permission.client is registry.storage.client
     registry.storage.initialize_schema()
@@ -144,6 +150,30 @@ def test_a_request_sends_no_more_than_its_budget(app: Any, sent: Any, kind: Any,
     send()
 
     assert len(counted(sent)) <= allowed, "\n".join(sent)
+
+
+# The same for shared records that settings open: nobody asks for the groups of the user.
+OPENED = {
+    "GET record": 2,
+    "GET list": 1,
+    "GET list, 304": 1,
+    "POST": 2,
+    "PUT": 5,
+    "PUT of a new record": 4,
+    "PATCH": 4,
+    "DELETE": 4,
+}
+
+
+@pytest.mark.clause("X-3", "B-23.1")
+@pytest.mark.parametrize("name", OPENED)
+def test_records_that_settings_open_cost_less(app: Any, sent: Any, name: Any) -> None:
+    send = requests(app, "boletes")[name]
+    sent.clear()
+
+    send()
+
+    assert len(counted(sent)) <= OPENED[name], "\n".join(sent)
 
 
 @pytest.mark.clause("B-23.11", "H-9.3")
