@@ -36,7 +36,7 @@ PARENT, COLLECTION = "parent", "collection"
 class Database:
     """A table of records, filled from entries, and asked in SQL."""
 
-    dialect: listing.Dialect
+    dialect: listing.ListingDialect
     schema: tuple[str, ...]
 
     def execute(self, text: str, parameters: tuple[Any, ...] = ()) -> list[Any]:

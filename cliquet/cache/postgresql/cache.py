@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cliquet.cache.relational.cache import Dialect, RelationalCache
+from cliquet.cache.relational.cache import CacheDialect, RelationalCache
 from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
@@ -14,7 +14,7 @@ __all__ = ["Cache"]
 # The column has no time zone, like that of the original library.
 _CLOCK = "(clock_timestamp() AT TIME ZONE 'UTC')"
 
-DIALECT = Dialect(
+DIALECT = CacheDialect(
     clock=_CLOCK,
     later=f"{_CLOCK} + %s::float8 * interval '1 millisecond'",
     remaining=f"extract(epoch FROM ttl - {_CLOCK})::float8",

@@ -22,7 +22,7 @@ from cliquet.core.globs import after_prefix
 from cliquet.storage.exceptions import BackendError
 from cliquet.types import JSONValue, PoolStatus
 
-__all__ = ["MAX_KEY_LENGTH", "MAX_PREFIX_LENGTH", "Dialect", "RelationalCache"]
+__all__ = ["MAX_KEY_LENGTH", "MAX_PREFIX_LENGTH", "CacheDialect", "RelationalCache"]
 
 NO_EXPIRY_SECONDS = -1.0
 # About three thousand years: databases cannot count much further.
@@ -42,7 +42,7 @@ _refused = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class Dialect:
+class CacheDialect:
     """The differences between two databases.
 
     Attributes
@@ -82,7 +82,7 @@ class RelationalCache(CacheBase):
     databases refuse, is stored as its beginning and its SHA-256 digest.
     """
 
-    def __init__(self, client: SQLClient, dialect: Dialect, *, cache_prefix: str) -> None:
+    def __init__(self, client: SQLClient, dialect: CacheDialect, *, cache_prefix: str) -> None:
         if len(cache_prefix) > MAX_PREFIX_LENGTH or _refused.search(cache_prefix):
             raise settings.SettingError(
                 "cache_prefix", cache_prefix, f"at most {MAX_PREFIX_LENGTH} characters of UTF-8"
@@ -180,7 +180,7 @@ class RelationalCache(CacheBase):
                 self._purge_at_seconds = now
 
 
-def _flush(dialect: Dialect, prefix: str) -> tuple[str, list[str]]:
+def _flush(dialect: CacheDialect, prefix: str) -> tuple[str, list[str]]:
     """Return the statement that removes the entries of a prefix, and its parameters."""
     conditions = [f"{dialect.ordered_key} >= %s"]
     parameters = [prefix]

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from cliquet import utils
-from cliquet.cache.relational.cache import Dialect, RelationalCache
+from cliquet.cache.relational.cache import CacheDialect, RelationalCache
 from cliquet.cache.values import decode
 from cliquet.connections.sqlite.client import SQLiteClient
 from cliquet.migrations.schemas import Schema
@@ -18,7 +18,7 @@ __all__ = ["Cache", "prepare"]
 # It is the clock of the host, which tests replace.
 _CLOCK = "cliquet_msec_time()"
 
-DIALECT = Dialect(
+DIALECT = CacheDialect(
     clock=_CLOCK,
     later=f"{_CLOCK} + %s",
     remaining=f"(ttl - {_CLOCK}) / 1000.0",

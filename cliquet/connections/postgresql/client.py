@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from cliquet.connections import scope
-from cliquet.connections.postgresql.session import PostgreSQLSession, translating
+from cliquet.connections.postgresql.session import PostgreSQLSession, translated_errors
 from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
 from cliquet.connections.sql import Parameters, Session, SQLClient
 from cliquet.types import PoolStatus
@@ -117,7 +117,7 @@ class PostgreSQLClient(SQLClient):
         ------
         BackendError : the server cannot be reached, or the pool is exhausted.
         """
-        with translating():
+        with translated_errors():
             connection = self.engine.raw_connection()
         limits = self.limits
         if not (limits.retries_locks or scope.has_time_limits()):

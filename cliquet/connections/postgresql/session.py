@@ -23,7 +23,7 @@ try:
 except ImportError:  # pragma: no cover - `create_from_config` says that the extra is missing
     sqlalchemy = None  # type: ignore[assignment]
 
-__all__ = ["PostgreSQLSession", "translating"]
+__all__ = ["PostgreSQLSession", "translated_errors"]
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _DEADLOCK = "40P01"
@@ -41,7 +41,7 @@ _USELESS = frozenset({_READ_ONLY_TRANSACTION, "57P01", "57P02", "57P03"})
 
 
 @contextmanager
-def translating() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Turn the errors of psycopg2 and SQLAlchemy into those of backends (B-2.5).
 
     Raises
@@ -105,7 +105,7 @@ class PostgreSQLSession(Session):
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
         started = time.monotonic()
         try:
-            with translating():
+            with translated_errors():
                 text = self._bound(statement, parameters)
                 if self._pending:
                     text = b";".join((*self._pending, text))
@@ -124,7 +124,7 @@ class PostgreSQLSession(Session):
 
     def execute_alone(self, statement: str, parameters: Parameters = ()) -> None:
         """Send a statement that cannot be in a transaction, in autocommit and without a limit."""
-        with translating():
+        with translated_errors():
             self._cursor.execute(self._bound(statement, parameters))
 
     def _note(self, error: BackendError) -> None:
@@ -164,7 +164,7 @@ class PostgreSQLSession(Session):
     def commit(self) -> None:
         if not self.is_autocommit and not self._is_unused():
             try:
-                with translating():
+                with translated_errors():
                     # A waiting statement may undo a part of the transaction.
                     self._cursor.execute(b";".join((*self._pending, b"COMMIT")))
                     if self._cursor.statusmessage != "COMMIT":

@@ -30,7 +30,7 @@ from cliquet.connections.sqlite.file import (
     identities_of_companions,
     identity,
 )
-from cliquet.connections.sqlite.session import SQLiteSession, translating
+from cliquet.connections.sqlite.session import SQLiteSession, translated_errors
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError, TimeLimitError
 from cliquet.types import PoolStatus
@@ -164,7 +164,7 @@ class SQLiteClient(SQLClient):
             raise TimeLimitError(self.timeout_setting)
         try:
             connection = self._connection()
-            with _closing_on_error(connection), translating(self.timeout_setting):
+            with _closing_on_error(connection), translated_errors(self.timeout_setting):
                 # The time of the wait for other threads of this process counts too.
                 connection.be_patient(max(0.0, deadline - time.monotonic()))
                 session = SQLiteSession(connection, is_autocommit=False)
@@ -191,7 +191,7 @@ class SQLiteClient(SQLClient):
         try:
             return self._idle.pop()
         except IndexError:
-            with translating():
+            with translated_errors():
                 return self._connect()
 
     def _connect(self) -> Connection:

@@ -12,11 +12,11 @@ from cliquet.connections.sqlite.connection import Connection
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
 
-__all__ = ["SQLiteSession", "translating"]
+__all__ = ["SQLiteSession", "translated_errors"]
 
 
 @contextmanager
-def translating(timeout_setting: str | None = None) -> Iterator[None]:
+def translated_errors(timeout_setting: str | None = None) -> Iterator[None]:
     """Turn the errors of the driver into those of backends (B-2.5).
 
     Parameters
@@ -54,14 +54,14 @@ class SQLiteSession(Session):
         self._has_begun = False
 
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
-        with translating(self.connection.timeout_setting):
+        with translated_errors(self.connection.timeout_setting):
             if not self.is_autocommit and not self._has_begun:
                 self._begin()
             return self.connection.execute(self.connection.translated(statement), parameters)
 
     def execute_many(self, statement: str, rows: list[Parameters]) -> None:
         """Send one statement for each row of parameters."""
-        with translating(self.connection.timeout_setting):
+        with translated_errors(self.connection.timeout_setting):
             if not self.is_autocommit and not self._has_begun:
                 self._begin()
             self.connection.executemany(self.connection.translated(statement), rows)
@@ -78,7 +78,7 @@ class SQLiteSession(Session):
 
     def commit(self) -> None:
         if self._has_begun:
-            with translating(self.connection.timeout_setting):
+            with translated_errors(self.connection.timeout_setting):
                 self.connection.execute("COMMIT")
         self._end()
 
@@ -113,7 +113,7 @@ class SQLiteSession(Session):
 
     def _undo_to(self, name: str) -> None:
         self.execute(f"ROLLBACK TO {name}")
-        with translating(self.connection.timeout_setting):
+        with translated_errors(self.connection.timeout_setting):
             self._send_kept()
 
     def _forget_savepoint(self, name: str) -> None:

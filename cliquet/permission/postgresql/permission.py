@@ -13,7 +13,7 @@ from cliquet.core.globs import is_pattern
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
 from cliquet.permission.relational.permission import RelationalPermission
-from cliquet.permission.relational.statements import COLUMNS, SQL, Dialect
+from cliquet.permission.relational.statements import COLUMNS, SQL, PermissionDialect
 
 __all__ = ["Permission"]
 
@@ -58,7 +58,7 @@ def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-DIALECT = Dialect(
+DIALECT = PermissionDialect(
     among="= ANY (%s::text[])",
     list_of=list,
     rows=_rows,

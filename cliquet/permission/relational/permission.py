@@ -45,7 +45,7 @@ class RelationalPermission(PermissionBase):
 
     is_transferable = True
 
-    def __init__(self, client: SQLClient, dialect: statements.Dialect) -> None:
+    def __init__(self, client: SQLClient, dialect: statements.PermissionDialect) -> None:
         super().__init__()
         self.client: Any = client
         self._dialect = dialect

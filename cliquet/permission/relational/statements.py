@@ -22,7 +22,7 @@ __all__ = [
     "REMOVE_USER",
     "SQL",
     "USER_PRINCIPALS",
-    "Dialect",
+    "PermissionDialect",
 ]
 
 COLUMNS = {
@@ -47,7 +47,7 @@ _MAX_PATTERNS = 200
 
 
 @dataclass(frozen=True)
-class Dialect:
+class PermissionDialect:
     """The differences between two databases.
 
     Attributes

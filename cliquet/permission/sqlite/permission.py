@@ -16,7 +16,7 @@ from cliquet.connections.sqlite.client import SQLiteClient
 from cliquet.migrations.schemas import Schema
 from cliquet.migrations.sqlite import SQLiteMigrations
 from cliquet.permission.relational.permission import RelationalPermission
-from cliquet.permission.relational.statements import SQL, Dialect
+from cliquet.permission.relational.statements import SQL, PermissionDialect
 
 __all__ = ["Permission"]
 
@@ -39,7 +39,7 @@ def _escape(text: str) -> str:
     return text.replace("[", "[[]").replace("?", "[?]").replace("*", "[*]")
 
 
-DIALECT = Dialect(
+DIALECT = PermissionDialect(
     among="IN (SELECT value FROM json_each(%s))",
     list_of=_list_of,
     rows=_rows,

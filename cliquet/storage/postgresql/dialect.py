@@ -16,7 +16,7 @@ from cliquet.core import jsonio
 from cliquet.core.globs import Pattern
 from cliquet.storage.ordering import ARRAY
 from cliquet.storage.query import MISSING, Filter
-from cliquet.storage.relational.dialect import Dialect
+from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.order_key import order_key
 from cliquet.storage.relational.text import FALSE, SQL, all_of, any_of, joined
 
@@ -37,7 +37,7 @@ _BEYOND: Final = 2.0**64
 _TOO_BIG: Final = 10**400
 
 
-class PostgreSQLDialect(Dialect):
+class PostgreSQLDialect(ListingDialect):
     """The dialect of PostgreSQL: ``jsonb``, arrays as parameters, no NUL and no surrogates.
 
     Parameters
@@ -171,12 +171,14 @@ class PostgreSQLDialect(Dialect):
             (*value.parameters, *test.parameters),
         )
 
-    def reading_once(self, filters: Sequence[Filter], build: Callable[[Dialect], SQL]) -> SQL:
+    def reading_once(
+        self, filters: Sequence[Filter], build: Callable[[ListingDialect], SQL]
+    ) -> SQL:
         held = _HeldDialect()
         condition = build(held)
         return held.within(condition)
 
-    def unpacking(self, selection: SQL) -> tuple[Dialect, SQL]:
+    def unpacking(self, selection: SQL) -> tuple[ListingDialect, SQL]:
         # The addition of an empty object changes nothing, but the result is unpacked. Because of
         # OFFSET, it is not computed again in the outer query.
         unpacked = (

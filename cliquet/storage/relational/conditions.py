@@ -10,7 +10,7 @@ from cliquet.core.globs import WILDCARD, Pattern
 from cliquet.storage.listing.evaluation import Entry, Test, compile_filter
 from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT
 from cliquet.storage.query import COMPARISON, MISSING, Filter
-from cliquet.storage.relational.dialect import DESCENDING, OPERATORS, Dialect, compared
+from cliquet.storage.relational.dialect import DESCENDING, OPERATORS, ListingDialect, compared
 from cliquet.storage.relational.order_key import order_key
 from cliquet.storage.relational.text import FALSE, SQL, TRUE, all_of, negated
 from cliquet.storage.selection import Names
@@ -39,7 +39,7 @@ _ANY_RECORD: Final = Entry("", 0, {})
 _ANY_TOMBSTONE: Final = Entry("", 0, None)
 
 
-def sort_expression(dialect: Dialect, names: Names, field: str) -> SQL | None:
+def sort_expression(dialect: ListingDialect, names: Names, field: str) -> SQL | None:
     """Return the expression to sort by, if records can differ in it."""
     if field == names.id_field:
         return ID
@@ -51,7 +51,7 @@ def sort_expression(dialect: Dialect, names: Names, field: str) -> SQL | None:
 
 
 def condition(
-    dialect: Dialect, names: Names, item: Filter, indexed: frozenset[str], *, in_rule: bool
+    dialect: ListingDialect, names: Names, item: Filter, indexed: frozenset[str], *, in_rule: bool
 ) -> SQL:
     """Return the condition of a filter.
 
@@ -91,7 +91,7 @@ def _constant(keeps: Test, entry: Entry = _ANY_RECORD) -> SQL:
     return TRUE if keeps(entry) else FALSE
 
 
-def _id_condition(dialect: Dialect, item: Filter, keeps: Test) -> SQL:
+def _id_condition(dialect: ListingDialect, item: Filter, keeps: Test) -> SQL:
     """Compare ids, which are all text, with text or numbers (B-6.10).
 
     Parameters
@@ -127,7 +127,7 @@ def _as_id(value: Any) -> str | None:
     return str(value) if is_number else None
 
 
-def _modified_condition(dialect: Dialect, item: Filter, keeps: Test) -> SQL:
+def _modified_condition(dialect: ListingDialect, item: Filter, keeps: Test) -> SQL:
     """Compare timestamps, which are all integers of 64 bits, with numbers (B-6.10).
 
     Parameters
@@ -159,7 +159,9 @@ def _is_near_timestamps(value: Any) -> bool:
     )
 
 
-def _field_condition(dialect: Dialect, item: Filter, is_indexed: bool, *, in_rule: bool) -> SQL:
+def _field_condition(
+    dialect: ListingDialect, item: Filter, is_indexed: bool, *, in_rule: bool
+) -> SQL:
     field, value, operator = item.field, item.value, item.operator
     if operator is COMPARISON.HAS:
         is_there = dialect.is_there(field)
@@ -187,7 +189,7 @@ def _in(operator: COMPARISON, condition: SQL) -> SQL:
 
 
 def _order_condition(
-    dialect: Dialect, field: str, operator: COMPARISON, value: Any, *, in_rule: bool
+    dialect: ListingDialect, field: str, operator: COMPARISON, value: Any, *, in_rule: bool
 ) -> SQL:
     key = order_key(dialect.as_stored(value))
     expression = dialect.order_key(field)

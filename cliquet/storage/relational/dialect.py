@@ -10,7 +10,7 @@ from cliquet.core.globs import Pattern
 from cliquet.storage.query import COMPARISON, Filter
 from cliquet.storage.relational.text import FALSE, SQL, TRUE
 
-__all__ = ["DESCENDING", "OPERATORS", "Dialect", "compared"]
+__all__ = ["DESCENDING", "OPERATORS", "ListingDialect", "compared"]
 
 OPERATORS: Final = {
     COMPARISON.LT: "<",
@@ -25,7 +25,7 @@ OPERATORS: Final = {
 DESCENDING: Final = (COMPARISON.LT, COMPARISON.MAX)
 
 
-class Dialect(abc.ABC):
+class ListingDialect(abc.ABC):
     """The differences between databases.
 
     Conditions on a field only get names for which :meth:`can_hold` is true, and values from
@@ -97,7 +97,9 @@ class Dialect(abc.ABC):
         """Return the condition that an array contains all of several values, or any of them."""
 
     @abc.abstractmethod
-    def reading_once(self, filters: Sequence[Filter], build: Callable[[Dialect], SQL]) -> SQL:
+    def reading_once(
+        self, filters: Sequence[Filter], build: Callable[[ListingDialect], SQL]
+    ) -> SQL:
         """Return the condition of filters on fields that reads the data of a record only once.
 
         Otherwise each field unpacks the whole data, which stays in memory until the next record: a
@@ -110,7 +112,7 @@ class Dialect(abc.ABC):
         """
 
     @abc.abstractmethod
-    def unpacking(self, selection: SQL) -> tuple[Dialect, SQL]:
+    def unpacking(self, selection: SQL) -> tuple[ListingDialect, SQL]:
         """Return a table with the columns of a query, and a dialect for this table.
 
         The table unpacks the data of a record once, whatever the number of fields in an order is,
@@ -123,7 +125,12 @@ class Dialect(abc.ABC):
 
 
 def compared(
-    dialect: Dialect, expression: SQL, operator: COMPARISON, text: str, *, is_key: bool = False
+    dialect: ListingDialect,
+    expression: SQL,
+    operator: COMPARISON,
+    text: str,
+    *,
+    is_key: bool = False,
 ) -> SQL:
     """Compare a column or a key with a text, in the order of code points."""
     if not dialect.can_hold(text):
@@ -139,7 +146,7 @@ def compared(
     )
 
 
-def _nearest(dialect: Dialect, text: str, operator: COMPARISON) -> tuple[str, COMPARISON]:
+def _nearest(dialect: ListingDialect, text: str, operator: COMPARISON) -> tuple[str, COMPARISON]:
     """Replace a text that the database cannot store, in a comparison with stored texts.
 
     These are texts with NUL, which comes before all characters, or with surrogates, after which

@@ -29,7 +29,10 @@ class FieldIndexes(abc.ABC):
     """
 
     def __init__(
-        self, client: SQLClient, dialect: listing.Dialect, fields: Mapping[str, frozenset[str]]
+        self,
+        client: SQLClient,
+        dialect: listing.ListingDialect,
+        fields: Mapping[str, frozenset[str]],
     ) -> None:
         self.client: Any = client
         self._dialect = dialect

@@ -20,7 +20,7 @@ from cliquet.storage.relational.conditions import (
     condition,
     sort_expression,
 )
-from cliquet.storage.relational.dialect import Dialect
+from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.order_key import order_key
 from cliquet.storage.relational.text import SQL, all_of, any_of, joined
 from cliquet.storage.selection import Names
@@ -33,7 +33,7 @@ Sides = tuple[SQL, SQL]
 
 
 def rules_condition(
-    dialect: Dialect,
+    dialect: ListingDialect,
     names: Names,
     rules: Sequence[PaginationRule],
     indexed: frozenset[str],
@@ -113,7 +113,7 @@ def _compared_rows(sides: Sequence[Sides], sign: str) -> SQL:
     return SQL(f"({left.text}) {sign} ({right.text})", parameters)
 
 
-def _row_sides(dialect: Dialect, names: Names, criterion: Criterion) -> Sides | None:
+def _row_sides(dialect: ListingDialect, names: Names, criterion: Criterion) -> Sides | None:
     """Return the two sides of a comparison, if it can be one of plain columns or keys."""
     field, value = criterion.field, criterion.value
     expression = sort_expression(dialect, names, field)

@@ -2,7 +2,7 @@
 
 These are pure functions of plain values. They do in SQL the same as
 :mod:`cliquet.storage.listing.evaluation` does in Python, and a test with generated records proves
-that both are equal. A :class:`Dialect` has the differences between the databases.
+that both are equal. A :class:`ListingDialect` has the differences between the databases.
 
 Data of a caller is never a part of the text: values are parameters, and the names of fields are
 too, except in SQLite, which has them as hexadecimal digits (see its dialect). All placeholders are
@@ -19,14 +19,14 @@ from cliquet.connections.selected_ids import SelectedIds
 from cliquet.core.globs import Pattern, after_prefix, is_pattern, literals_of
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
 from cliquet.storage.relational.conditions import ID, LIVE, condition, sort_expression
-from cliquet.storage.relational.dialect import Dialect, compared
+from cliquet.storage.relational.dialect import ListingDialect, compared
 from cliquet.storage.relational.keyset import rules_condition
 from cliquet.storage.relational.text import FALSE, SQL, all_of, joined
 from cliquet.storage.selection import Names
 
 __all__ = [
     "SQL",
-    "Dialect",
+    "ListingDialect",
     "index",
     "matching",
     "order_by",
@@ -41,7 +41,7 @@ _MAX_APART: Final = 2
 
 
 def matching(
-    dialect: Dialect,
+    dialect: ListingDialect,
     names: Names,
     filters: Sequence[Filter],
     indexed: frozenset[str] = frozenset(),
@@ -74,7 +74,7 @@ def matching(
 
 
 def where(
-    dialect: Dialect,
+    dialect: ListingDialect,
     names: Names,
     matched: Sequence[SQL],
     *,
@@ -129,7 +129,7 @@ def reads_many_fields(names: Names, sorting: Sequence[Sort], indexed: frozenset[
     return len(fields) > _MAX_APART and fields.isdisjoint(indexed)
 
 
-def order_by(dialect: Dialect, names: Names, sorting: Sequence[Sort]) -> SQL:
+def order_by(dialect: ListingDialect, names: Names, sorting: Sequence[Sort]) -> SQL:
     """Return the list after ``ORDER BY``, which is never empty."""
     items = []
     for field, direction in sorting:
@@ -143,7 +143,7 @@ def order_by(dialect: Dialect, names: Names, sorting: Sequence[Sort]) -> SQL:
     return joined(", ", items or [ID])
 
 
-def parent_condition(dialect: Dialect, parent_id: str) -> SQL:
+def parent_condition(dialect: ListingDialect, parent_id: str) -> SQL:
     """Return the condition on the parent, which is an id or a pattern."""
     column = SQL("parent_id")
     if not is_pattern(parent_id):
@@ -161,7 +161,7 @@ def parent_condition(dialect: Dialect, parent_id: str) -> SQL:
     return all_of(conditions)
 
 
-def index(dialect: Dialect, collection_id: str, field: str) -> SQL:
+def index(dialect: ListingDialect, collection_id: str, field: str) -> SQL:
     """Return the SQL after ``CREATE INDEX <name> ON records`` for the index on a field.
 
     The index serves equality, ranges, and sorting by the field of live records.

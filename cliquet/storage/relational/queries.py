@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cliquet.storage.query import Continuation, KnownTotal
 from cliquet.storage.relational import listing
-from cliquet.storage.relational.dialect import Dialect
+from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.steps import HOME
 from cliquet.storage.relational.text import SQL, TRUE, joined
 from cliquet.storage.selection import CollectionKey, Scope, Selection
@@ -28,7 +28,7 @@ class Queries:
     indexed : declared fields by collection id.
     """
 
-    def __init__(self, dialect: Dialect, indexed: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, dialect: ListingDialect, indexed: Mapping[str, frozenset[str]]) -> None:
         self.dialect = dialect
         self._indexed = indexed
 

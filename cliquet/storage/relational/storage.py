@@ -16,7 +16,7 @@ from cliquet.migrations.schemas import Migrations
 from cliquet.storage.joining import JoinedTransactions
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.relational.bulk import BulkWriter
-from cliquet.storage.relational.dialect import Dialect
+from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.queries import Queries
 from cliquet.storage.relational.reading import Reader
 from cliquet.storage.relational.steps import Steps
@@ -41,7 +41,7 @@ class RelationalStorage(PublishedStorage):
     _migrations: Migrations
 
     def __init__(
-        self, client: SQLClient, dialect: Dialect, steps: Steps, *, is_readonly: bool = False
+        self, client: SQLClient, dialect: ListingDialect, steps: Steps, *, is_readonly: bool = False
     ) -> None:
         indexed: dict[str, frozenset[str]] = {}
         queries = Queries(dialect, indexed)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cliquet.connections.sql import Session, SQLClient
-from cliquet.storage.relational.dialect import Dialect
+from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.queries import SELECT_TIMESTAMP
 from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED, Steps
 from cliquet.storage.selection import CollectionKey
@@ -56,7 +56,7 @@ class RelationalTransfer(StorageTransfer):
 
     is_transferable = True
 
-    def __init__(self, client: SQLClient, dialect: Dialect, steps: Steps) -> None:
+    def __init__(self, client: SQLClient, dialect: ListingDialect, steps: Steps) -> None:
         self._client = client
         self._dialect = dialect
         self._steps = steps

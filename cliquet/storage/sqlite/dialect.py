@@ -15,7 +15,7 @@ from typing import Any, Final
 from cliquet.core import jsonio
 from cliquet.core.globs import Pattern
 from cliquet.storage.query import MISSING, Filter
-from cliquet.storage.relational.dialect import Dialect
+from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.order_key import MAX_EXACT_CHARACTERS, exact_key, order_key
 from cliquet.storage.relational.text import SQL, all_of
 from cliquet.storage.sqlite.together import plan_of
@@ -27,7 +27,7 @@ __all__ = ["SQLiteDialect"]
 _MAX_LISTED: Final = 20
 
 
-class SQLiteDialect(Dialect):
+class SQLiteDialect(ListingDialect):
     """The dialect of SQLite: JSON is text, and functions are those of Python.
 
     Parameters
@@ -107,10 +107,12 @@ class SQLiteDialect(Dialect):
         exact_keys = _json(list(dict.fromkeys(map(exact_key, values))))
         return SQL(f"{function}({self._data}, {_path(field)}, %s)", (exact_keys,))
 
-    def reading_once(self, filters: Sequence[Filter], build: Callable[[Dialect], SQL]) -> SQL:
+    def reading_once(
+        self, filters: Sequence[Filter], build: Callable[[ListingDialect], SQL]
+    ) -> SQL:
         return SQL("cliquet_accepts(data, %s)", (plan_of(filters),))
 
-    def unpacking(self, selection: SQL) -> tuple[Dialect, SQL]:
+    def unpacking(self, selection: SQL) -> tuple[ListingDialect, SQL]:
         # It is the number of the open record for the functions. Because of the limit, SQLite does
         # not merge the query with the outer one, which would open the record for each field.
         opened = f"SELECT *, cliquet_opened(data) AS opened FROM ({selection.text})"
