@@ -18,6 +18,8 @@ __all__ = ["SharedExtensions", "extend", "includeme"]
 
 # The number is limited, because an application may make a new class of requests at any time.
 _MAX_CLASSES = 32
+# The attributes of a class where zope.interface keeps what it has found out.
+_INTERFACES = ("__implemented__", "__provides__")
 
 
 class SharedExtensions:
@@ -53,6 +55,11 @@ class SharedExtensions:
                 attributes[name] = method
         attributes.setdefault("__module__", owner.__module__)
         extended = type(owner.__name__, (owner,), attributes)
+        # As in Pyramid, the interfaces of a class are not worked out anew for its subclass. Their
+        # registry would keep it for ever, and an application may make a class for each request.
+        for name in _INTERFACES:
+            if hasattr(owner, name):
+                setattr(extended, name, getattr(owner, name))
         if len(self._classes) >= _MAX_CLASSES:
             self._classes.clear()
         # The extensions may be applied twice to a request within another one.

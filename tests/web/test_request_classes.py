@@ -1,5 +1,8 @@
 """What an application adds to requests: as Pyramid promises it, in one class for all of them."""
 
+import gc
+import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -221,3 +224,20 @@ def test_classes_of_requests_that_come_and_go_are_not_kept() -> None:
     shared = app.app.registry.shared_extensions
     assert isinstance(shared, SharedExtensions)
     assert len(shared._classes) <= 64
+
+
+def test_classes_of_requests_that_were_looked_up_are_freed() -> None:
+    """What Pyramid looks up for a request does not keep its class alive."""
+    root = SimpleNamespace(__name__="", __parent__=None)
+
+    def ask(request: Any) -> Any:
+        assert request.resource_url(root) == "http://localhost/"
+        return weakref.ref(type(request))
+
+    app, classes = service(factory=of_new_class, ask=ask)
+
+    for _ in range(100):
+        app.get("/v0/probe")
+
+    gc.collect()
+    assert sum(cls() is not None for cls in classes) <= 64
