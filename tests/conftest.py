@@ -11,17 +11,23 @@ from webtest import TestApp
 # Before its first import: the assertions of the contract suites explain themselves.
 pytest.register_assert_rewrite("cliquet.testing")
 
-from servers.starting import allow_processes, needs_processes, start_watchdog  # noqa: E402
-from support.logged import fresh_logs  # noqa: E402
-from support.services import (  # noqa: E402
-    memcached_server,  # noqa: F401
+from servers.memcached import memcached_server  # noqa: E402, F401
+from servers.postgresql import (  # noqa: E402
     postgresql_module_url,  # noqa: F401
     postgresql_server,  # noqa: F401
     postgresql_url,  # noqa: F401
-    processes,  # noqa: F401
+)
+from servers.redis import (  # noqa: E402
     redis_server,  # noqa: F401
     redis_url,  # noqa: F401
 )
+from servers.starting import (  # noqa: E402
+    allow_processes,
+    needs_processes,
+    processes,  # noqa: F401
+    start_watchdog,
+)
+from support.logged import fresh_logs  # noqa: E402
 from support.shared_apps import SharedApps  # noqa: E402
 from testapp import RESOURCES  # noqa: E402
 

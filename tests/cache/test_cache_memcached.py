@@ -12,8 +12,8 @@ from typing import Any
 
 import pymemcache
 import pytest
-from servers.processes import ServerProcess, unprivileged_user
-from support.services import free_port, running_memcached
+from servers.memcached import running_memcached
+from servers.processes import ServerProcess, free_port, unprivileged_user
 
 from cliquet import utils
 from cliquet.cache import CacheBase, memcached

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.services import running_postgresql
+from servers.postgresql import running_postgresql
 
 from cliquet import settings
 from cliquet.cache import postgresql

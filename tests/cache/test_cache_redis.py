@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 import redis as driver
-from servers.redis import free_cluster_port
+from servers.redis import free_cluster_port, running_redis
 from support.redis_support import keys_of, watching_commands
-from support.services import running_redis
 
 from cliquet.cache import CacheBase, redis
 from cliquet.permission import redis as permission_redis

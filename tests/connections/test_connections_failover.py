@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from support.services import running_pgbouncer
+from servers.pgbouncer import running_pgbouncer
 
 from cliquet.storage import postgresql as storage_module
 from cliquet.storage.exceptions import BackendError, ReadonlyError

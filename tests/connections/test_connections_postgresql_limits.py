@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg2
 import pytest
+from servers.pgbouncer import running_pgbouncer
 from servers.starting import start_process
-from support.services import running_pgbouncer
 
 from cliquet.cache import postgresql as cache_module
 from cliquet.connections import scope

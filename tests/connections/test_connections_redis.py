@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import redis
+from servers.redis import running_redis
 from structlog.testing import capture_logs
-from support.services import running_redis
 
 from cliquet.connections.redis.client import (
     Address,

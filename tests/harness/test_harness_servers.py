@@ -10,16 +10,11 @@ import psycopg2
 import pymemcache
 import pytest
 import redis
-from servers.postgresql import COLLATIONS
-from servers.postgresql_binaries import major_version
+from servers.pgbouncer import running_pgbouncer
+from servers.postgresql import COLLATIONS, new_database, running_postgresql
+from servers.postgresql_binaries import major_version, postgresql_bindirs
 from servers.processes import HIGHEST_PORT
-from support.services import (
-    new_database,
-    postgresql_bindirs,
-    running_durable_redis,
-    running_pgbouncer,
-    running_postgresql,
-)
+from servers.redis import running_durable_redis
 
 
 def ask(url: Any, statement: Any, *parameters: Any) -> Any:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import redis
 from pyramid.httpexceptions import HTTPInsufficientStorage
+from servers.processes import free_port
 from structlog.testing import capture_logs
-from support.services import free_port
 from testapp import Mushroom, Spore
 from webtest import TestApp
 

@@ -14,7 +14,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.services import new_database, running_pgbouncer, running_postgresql
+from servers.pgbouncer import running_pgbouncer
+from servers.postgresql import new_database, running_postgresql
 
 from cliquet.connections.postgresql import client as connections
 from cliquet.connections.postgresql import config as postgresql_config

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import redis as driver
+from servers.redis import running_redis
 from support.logged import capture_logs
-from support.services import running_redis
 
 from cliquet.connections.own_transactions import OwnTransaction
 from cliquet.permission import PermissionBase

@@ -227,7 +227,7 @@ def schema_of(database: Any) -> dict[str, Any]:
 @pytest.fixture
 def new_schema(postgresql_server: str) -> Iterator[Any]:
     """What is made in a database that was empty."""
-    from support.services import new_database
+    from servers.postgresql import new_database
 
     with new_database(postgresql_server) as url:
         storage = make_storage(url)

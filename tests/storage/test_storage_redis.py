@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 import redis as driver
-from servers.redis import redis_process
+from servers.redis import redis_process, running_redis
 from servers.starting import start_process
 from support.redis_support import keys_of, watching_commands
-from support.services import running_redis
 
 from cliquet import utils
 from cliquet.cache import redis as cache_redis
