@@ -3,6 +3,8 @@
 What a plain collection deletion answers is in test_http_delete.py.
 """
 
+import base64
+import json
 import uuid
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -30,6 +32,17 @@ def headers() -> dict[str, str]:
 def numbered(app: TestApp, headers: dict[str, str]) -> Any:
     """Store five records, numbered from 0 in order of creation."""
     return store(app, headers, LICHENS, *({"n": n} for n in range(5)))
+
+
+def next_page(response: Any) -> Any:
+    """Return the address of the next page, read, without the total that only lists have."""
+    url = urlsplit(response.headers.get("Next-Page", ""))
+    parameters = parse_qs(url.query)
+    if "_token" in parameters:
+        token = json.loads(base64.b64decode(parameters.pop("_token")[0]))
+        token.pop("total", None)
+        return url.path, parameters, token
+    return url.path, parameters
 
 
 def left(app: TestApp, headers: Any) -> Any:
@@ -121,7 +134,7 @@ def test_a_limit_deletes_the_first_of_the_order(
     assert {item["id"] for item in deletion.json["data"]} == {
         item["id"] for item in listing.json["data"]
     }
-    assert deletion.headers.get("Next-Page") == listing.headers.get("Next-Page")
+    assert next_page(deletion) == next_page(listing)
 
 
 @pytest.mark.clause("X-15")
