@@ -20,12 +20,16 @@ class Databases:
 
     Parameters
     ----------
-    server_url : of a PostgreSQL with ``pg_stat_statements``, or ``None`` when no peer needs one.
+    server_url : of a PostgreSQL, or ``None`` when no peer needs one.
     folder : of the files of SQLite.
+    counts_statements : whether the server has ``pg_stat_statements``.
     """
 
-    def __init__(self, server_url: str | None, folder: Path) -> None:
+    def __init__(
+        self, server_url: str | None, folder: Path, *, counts_statements: bool = False
+    ) -> None:
         self._server_url = server_url
+        self.counts_statements = counts_statements
         self._folder = folder
 
     def url(self, peer: str, backend: str) -> str:
@@ -63,22 +67,28 @@ def running_databases(*, with_postgresql: bool) -> Iterator[Databases]:
     """Start what is needed, give the databases, and stop it."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cliquet-bench-"))
-        url = None
+        url, counts_statements = None, False
         if with_postgresql:
             # The server of the tests: it needs no configuration of the machine.
             sys.path.insert(0, str(ROOT / "tests"))
             from servers.postgresql import running_postgresql
+            from servers.postgresql_binaries import default_bindir
 
+            # A package of binaries without the extensions serves as well, and counts nothing.
+            library = Path(default_bindir()).parent / "lib" / "pg_stat_statements.so"
+            counts_statements = library.exists()
+            options = (
+                "shared_preload_libraries=pg_stat_statements",
+                "pg_stat_statements.track=top",
+                "pg_stat_statements.track_utility=off",
+                "pg_stat_statements.max=10000",
+            )
             server = stack.enter_context(
-                running_postgresql(
-                    "shared_preload_libraries=pg_stat_statements",
-                    "pg_stat_statements.track=top",
-                    "pg_stat_statements.track_utility=off",
-                    "pg_stat_statements.max=10000",
-                )
+                running_postgresql(*(options if counts_statements else ()))
             )
             url = server.url
-            databases = Databases(url, Path(folder))
+        databases = Databases(url, Path(folder), counts_statements=counts_statements)
+        if counts_statements:
             with databases._connection("postgres") as connection, connection.cursor() as cursor:
                 cursor.execute("CREATE EXTENSION pg_stat_statements")
-        yield Databases(url, Path(folder))
+        yield databases

@@ -98,7 +98,7 @@ def compare(
             for one in offering:
                 # Caches fill, and connections are made.
                 one.run(operation.name)
-                if backend == "postgresql":
+                if backend == "postgresql" and databases.counts_statements:
                     _count_statements(one, operation.name, operation.calls, databases)
             for turn in range(rounds):
                 for one in offering if turn % 2 else reversed(offering):
