@@ -27,7 +27,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.viewderivers import INGRESS
 
 from cliquet import errors, settings
-from cliquet.web import cors, negotiation, validation
+from cliquet.web import cors, method_views, negotiation, validation
 
 __all__ = ["Service", "includeme"]
 
@@ -204,6 +204,7 @@ def register_service(config: Configurator, service: Any) -> None:
         services[prefix + service.path] = service
         config.add_route(route_name, service.path, **_route_arguments(config, service))
 
+    method_views.add(config, route_name)
     with_context = hasattr(service, "factory")
     route_predicates = _route_predicates(config)
     for method, view, arguments in service.definitions:
