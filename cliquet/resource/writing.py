@@ -51,7 +51,7 @@ def post_record(resource: UserResource) -> dict[str, Any]:
             # A comparison of timestamps would reveal that of the record (D-49).
             resource._raise_conflict(UnicityError(id_field, existing))
         raise_400_if_ahead(resource, new.get(model.modified_field), existing)
-        processed = resource._creatable(storable(request, resource.process_record(dict(new))))
+        processed = resource._creatable(storable(resource, resource.process_record(dict(new))))
         try:
             created = model.create_record(
                 processed, unique_fields=resource.mapping.get_option("unique_fields")
@@ -93,7 +93,7 @@ def _put(resource: UserResource, new: Record) -> tuple[Record, ACTIONS, Record |
     resource._raise_412_if_modified(record=previous)
 
     resource._raise_400_if_id_mismatch(new.setdefault(model.id_field, record_id), record_id)
-    new = storable(resource.request, resource.process_record(new, old=previous))
+    new = storable(resource, resource.process_record(new, old=previous), previous)
     unique_fields = resource.mapping.get_option("unique_fields")
     try:
         if existing is None:
@@ -142,7 +142,7 @@ def _patch(resource: UserResource, given: Record | None) -> tuple[Record, Record
     updated = dict(resource.apply_changes(plan.base, changes=plan.changes))
     set_reserved(resource, updated, timestamp)
     resource._raise_400_if_id_mismatch(updated.setdefault(id_field, record_id), record_id)
-    updated = storable(resource.request, resource.process_record(updated, old=existing))
+    updated = storable(resource, resource.process_record(updated, old=existing), existing)
 
     # A timestamp that was sent counts as changed even if it is then ignored (H-20.4).
     intended = {

@@ -7,6 +7,7 @@ import pytest
 from testapp import Mushroom, Spore
 from webtest import TestApp
 
+from cliquet import resource
 from cliquet.testing.web import make_app
 
 LIMIT = 300
@@ -18,12 +19,20 @@ REFUSAL = {
     "message": "The record is larger than 300 bytes (setting max_record_bytes)",
 }
 
+
+class Fern(resource.ShareableResource):
+    """A record with any fields, and with permissions."""
+
+    mapping = Spore.mapping
+
+
 pytestmark = [pytest.mark.clause("X-34"), pytest.mark.setting("max_record_bytes")]
 
 
 @pytest.fixture
 def app() -> TestApp:
-    return make_app([Mushroom, Spore], settings={"max_record_bytes": str(LIMIT)})
+    settings = {"max_record_bytes": str(LIMIT), "fern_create_principals": "system.Authenticated"}
+    return make_app([Mushroom, Spore, Fern], settings=settings)
 
 
 def sized(record: Any, size: Any = LIMIT) -> dict[Any, Any]:
@@ -68,6 +77,61 @@ def test_what_the_schema_does_not_keep_does_not_count(
     record = sized({"name": "a"}, LIMIT + 1)
 
     app.post_json("/v0/mushrooms", {"data": record}, headers=headers, status=201)
+
+
+@pytest.fixture(params=["spores", "ferns"])
+def large(request: Any, app: TestApp, headers: dict[str, str]) -> str:
+    """Return the URL of a record that was written before there was a limit."""
+    url = RECORD.replace("spores", request.param)
+    configured = app.app.registry.settings
+    before, configured["max_record_bytes"] = configured["max_record_bytes"], None
+    app.put_json(url, {"data": {"text": "a" * LIMIT, "more": "b" * LIMIT}}, headers=headers)
+    configured["max_record_bytes"] = before
+    return url
+
+
+def test_a_record_that_was_larger_may_shrink(
+    app: TestApp, large: str, headers: dict[str, str]
+) -> None:
+    record = {"text": "a" * LIMIT, "more": "c" * LIMIT}
+    app.put_json(large, {"data": record}, headers=headers, status=200)
+    app.patch_json(large, {"data": {"more": "c"}}, headers=headers, status=200)
+
+    assert app.get(large, headers=headers).json["data"]["text"] == "a" * LIMIT
+
+
+def test_a_record_that_was_larger_does_not_grow(
+    app: TestApp, large: str, headers: dict[str, str]
+) -> None:
+    grown = {"data": {"more": "b" * (LIMIT + 1)}}
+
+    assert app.patch_json(large, grown, headers=headers, status=413).json == REFUSAL
+    grown["data"]["text"] = "a" * LIMIT
+    assert app.put_json(large, grown, headers=headers, status=413).json == REFUSAL
+    app.delete(large, headers=headers)
+    assert app.put_json(large, grown, headers=headers, status=413).json == REFUSAL
+
+
+@pytest.mark.parametrize("large", ["ferns"], indirect=True)
+def test_permissions_of_a_record_that_was_larger_can_be_withdrawn(
+    app: TestApp, large: str, headers: dict[str, str]
+) -> None:
+    shared = {"permissions": {"read": ["system.Everyone"]}}
+    app.patch_json(large, shared, headers=headers, status=200)
+    app.get(large, status=200)
+    app.put_json(large, {"permissions": {"read": []}}, headers=headers, status=200)
+
+    app.get(large, status=401)
+
+
+def test_permissions_do_not_count(app: TestApp, headers: dict[str, str]) -> None:
+    url = RECORD.replace("spores", "ferns")
+    record = sized({"id": RECORD.rpartition("/")[2]})
+    principals = [f"basicauth:{number}" for number in range(LIMIT)]
+
+    app.put_json(
+        url, {"data": record, "permissions": {"read": principals}}, headers=headers, status=201
+    )
 
 
 def test_of_a_batch_only_the_record_is_refused(app: TestApp, headers: dict[str, str]) -> None:
