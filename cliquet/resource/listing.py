@@ -169,9 +169,11 @@ def page_token(
     resource: UserResource, sorting: list[Sort], last_record: Record, offset: int
 ) -> str:
     """Return the token of the page after `last_record`."""
-    token = pagination.encode_token(sorting, last_record, offset, resource._counted)
-    if anchors.fits(token):
-        return token
+    # A total is not worth a token that must look records up.
+    for counted in dict.fromkeys((resource._counted, None)):
+        token = pagination.encode_token(sorting, last_record, offset, counted)
+        if anchors.fits(token):
+            return token
     page, following = resource._page_end
     if not page or page[-1] is not last_record:
         page, following = [last_record], None

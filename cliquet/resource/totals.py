@@ -52,7 +52,7 @@ def counted(
     """
     if not filters or not isinstance(records, Page) or records.timestamp is None:
         return None
-    if not resource.model.pages_have_timestamp:
+    if not _is_of_storage(resource):
         return None
     digest = _digest(resource, filters)
     return None if digest is None else Counted(records.timestamp, total, digest)
@@ -63,11 +63,21 @@ def continued(
 ) -> list[PaginationRule]:
     """Return the rules of a page with the total that its token carries, if it is of this list."""
     found = resource._counted
-    if found is None or not rules or not resource.model.pages_have_timestamp:
+    if found is None or not rules or not _is_of_storage(resource):
         return rules
     if found.digest != _digest(resource, filters):
         return rules
     return Continuation(rules, KnownTotal(found.timestamp, found.total))
+
+
+def _is_of_storage(resource: UserResource) -> bool:
+    """Return whether the total of a page is what the storage has counted for these filters.
+
+    A model with a method of its own may add filters, such as one on the present time, or change the
+    total, even if it keeps the page with its timestamp.
+    """
+    model = resource.model
+    return model.pages_have_timestamp and model._has_own_get_records
 
 
 def _digest(resource: UserResource, filters: Sequence[Filter]) -> str | None:

@@ -4,6 +4,7 @@ import base64
 import json
 import random
 import uuid
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
@@ -13,6 +14,8 @@ from testapp import RESOURCES, Lichen
 from webtest import TestApp
 
 from cliquet import resource
+from cliquet.storage import Filter
+from cliquet.storage.query import COMPARISON
 from cliquet.testing.web import basic_auth, make_app
 
 SORTS = (
@@ -606,3 +609,54 @@ def test_a_list_without_filters_needs_no_total_in_its_token(
     content = json.loads(base64.b64decode(token_of(app, headers, f"{LICHENS}?_limit=2")))
 
     assert "total" not in content
+
+
+class Fading(resource.Model):
+    """A model that hides old records, and says that its pages still have a timestamp."""
+
+    pages_have_timestamp = True
+    hidden = 0
+
+    def get_records(self, filters: Any = (), **kwargs: Any) -> Any:
+        return super().get_records([*filters, Filter("n", self.hidden, COMPARISON.MIN)], **kwargs)
+
+
+class Petal(Lichen):
+    """Records of which the model adds a filter to each list."""
+
+    default_model = Fading
+
+
+@pytest.mark.clause("H-14.9", "H-11.3")
+def test_the_total_of_a_model_with_its_own_lists_is_counted_on_each_page(
+    tmp_path: Path, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/petals.db"
+    app = make_app(
+        [Petal], settings={"storage_backend": "cliquet.storage.sqlite", "storage_url": url}
+    )
+    app.app.registry.storage.initialize_schema()
+    store(app, headers, "/v0/petals", *({"n": n} for n in range(5)))
+    first = app.get("/v0/petals?_since=0&_sort=-n&_limit=2", headers=headers)
+    monkeypatch.setattr(Fading, "hidden", 1)
+
+    second = app.get(first.headers["Next-Page"], headers=headers)
+
+    assert first.headers["Total-Records"] == "5"
+    assert second.headers["Total-Records"] == "4"
+
+
+@pytest.mark.clause("H-14.9")
+def test_a_token_rather_has_its_values_than_the_total(
+    app: TestApp, headers: dict[str, str]
+) -> None:
+    """Without them, nothing would follow records that were deleted meanwhile."""
+    stored = store(app, headers, LICHENS, *({"n": n, "v": f"{n}{'v' * 620}"} for n in range(4)))
+    first = app.get(f"{LICHENS}?_sort=v&min_n=0&_limit=2", headers=headers)
+    for record in stored[:3]:
+        app.delete(f"{LICHENS}/{record['id']}", headers=headers)
+
+    second = app.get(first.headers["Next-Page"], headers=headers)
+
+    assert [item["n"] for item in items([second])] == [3]
+    assert second.headers["Total-Records"] == "1"
