@@ -71,7 +71,8 @@ def get_list(resource: UserResource) -> dict[str, Any]:
         _ = resource.timestamp
         raise
 
-    rules = totals.continued(resource, filters, rules)
+    has_total = totals.is_wanted(resource)
+    rules = totals.continued(resource, filters, rules, is_total_wanted=has_total)
     records, total = _read_page(resource, filters, sorting, rules, limit)
     if comes_with_page:
         if not _take_timestamp(resource, records):
@@ -79,10 +80,14 @@ def get_list(resource: UserResource) -> dict[str, Any]:
             records, total = _read_page(resource, filters, sorting, rules, limit)
         resource._add_timestamp_header(response)
         resource._add_cache_header(response)
-    if limit is not None and len(records) > limit:
+    resource._counted = None
+    if has_total and limit is not None and len(records) > limit:
         resource._counted = totals.counted(resource, filters, records, total)
     records = _cut_page(resource, records, sorting, limit, offset)
-    headers.add_total_records(response.headers, total)
+    if has_total:
+        headers.add_total_records(response.headers, total)
+    else:
+        totals.add_preference(resource.request, response.headers)
     logs.bind(nb_records=len(records), limit=limit)
     if partial_fields is not None:
         records = [utils.dict_subset(record, partial_fields) for record in records]

@@ -9,9 +9,13 @@ the filters. While both are the same, the number is the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pyramid.request import Request
+
+from cliquet import settings
 from cliquet.core import jsonio
 from cliquet.storage import Filter
 from cliquet.storage.base import Page
@@ -21,10 +25,14 @@ from cliquet.types import Record
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = ["Counted", "continued", "counted"]
+__all__ = ["Counted", "add_preference", "continued", "counted", "is_wanted"]
 
 # Filters with more values are rather those that share records, and take long to digest.
 _MAX_VALUES: Final = 100
+# Preferences are separated by commas, and have parameters after semicolons.
+_NO_COUNT: Final = re.compile(
+    r"(?:\A|,)\s*count\s*=\s*(?:none|\"none\")\s*(?=[,;]|\Z)", re.IGNORECASE
+)
 _PLAIN: Final = (str, int, float, bool, type(None))
 
 
@@ -58,10 +66,43 @@ def counted(
     return None if digest is None else Counted(records.timestamp, total, digest)
 
 
+def is_wanted(resource: UserResource) -> bool:
+    """Return whether a list has a total: settings and clients may say no (H-11.9)."""
+    request = resource.request
+    name = getattr(request, "current_resource_name", None)
+    if isinstance(name, str) and name:
+        policy = settings.read(request.registry.settings, f"{name}_total_records")
+        if policy == "head" and request.method != "HEAD":
+            return False
+        if policy == "first-page" and request.GET.get("_token"):
+            return False
+    return not _is_count_refused(request)
+
+
+def add_preference(request: Request, response_headers: MutableMapping[str, str]) -> None:
+    """Tell a client that wants no total that there is none for this reason (RFC 7240 3)."""
+    if _is_count_refused(request):
+        response_headers["Preference-Applied"] = "count=none"
+        # A cache must not give this answer to clients without the preference.
+        response_headers["Cache-Control"] = "no-store"
+        response_headers.pop("Expires", None)
+
+
+def _is_count_refused(request: Request) -> bool:
+    asked = request.headers.get("Prefer")
+    return bool(asked) and _NO_COUNT.search(asked) is not None
+
+
 def continued(
-    resource: UserResource, filters: Sequence[Filter], rules: list[PaginationRule]
+    resource: UserResource,
+    filters: Sequence[Filter],
+    rules: list[PaginationRule],
+    *,
+    is_total_wanted: bool,
 ) -> list[PaginationRule]:
     """Return the rules of a page with the total that its token carries, if it is of this list."""
+    if not is_total_wanted:
+        return Continuation(rules, is_counted=False)
     found = resource._counted
     if found is None or not rules or not _is_of_storage(resource):
         return rules

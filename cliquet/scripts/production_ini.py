@@ -76,6 +76,7 @@ _EXAMPLES: Final[Mapping[str, tuple[str, str | None]]] = {
         "false",
     ),
     "{resource_name}_cache_expires_seconds": ("{resource}_cache_expires_seconds", "3600"),
+    "{resource_name}_total_records": ("{resource}_total_records", None),
     "{resource_name}_{permission}_principals": (
         "{resource}_create_principals",
         "system.Authenticated",

@@ -8,7 +8,16 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from cliquet.settings.model import Setting
-from cliquet.settings.parsers import Anything, Boolean, Integer, List, Number, Reference, Text
+from cliquet.settings.parsers import (
+    Anything,
+    Boolean,
+    Choice,
+    Integer,
+    List,
+    Number,
+    Reference,
+    Text,
+)
 from cliquet.settings.table import ROWS
 
 __all__ = ["SETTINGS", "find", "read", "validate"]
@@ -36,6 +45,14 @@ FAMILIES: Final = (
         "How long anonymous users may keep what they read of a resource.",
         unit="seconds",
         in_defaults=False,
+    ),
+    Setting(
+        "{resource_name}_total_records",
+        Choice(("exact", "first-page", "head")),
+        "exact",
+        "Which lists have a total: all of a resource, their first pages, or answers to HEAD alone.",
+        in_defaults=False,
+        version_added="3.2",
     ),
     Setting(
         "{resource_name}_{permission}_principals",

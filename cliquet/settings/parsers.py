@@ -17,7 +17,18 @@ import iso8601
 
 from cliquet.core import hosts
 
-__all__ = ["Anything", "Boolean", "Date", "Hosts", "Integer", "List", "Number", "Reference", "Text"]
+__all__ = [
+    "Anything",
+    "Boolean",
+    "Choice",
+    "Date",
+    "Hosts",
+    "Integer",
+    "List",
+    "Number",
+    "Reference",
+    "Text",
+]
 
 _TRUE_WORDS: Final = frozenset({"t", "true", "y", "yes", "on", "1"})
 # A deployer may write these words to switch an optional setting off. Loading turns them into False.
@@ -175,6 +186,29 @@ class Text:
         if self.optional and value == "":
             return None
         return value if isinstance(value, str) else str(value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words.
+
+    Parameters
+    ----------
+    words : the words, in lower case.
+    """
+
+    words: tuple[str, ...]
+    is_text: bool = True
+
+    @property
+    def allowed(self) -> str:
+        return ", ".join(self.words[:-1]) + f" or {self.words[-1]}"
+
+    def __call__(self, value: Any) -> str:
+        word = str(value).strip().lower()
+        if word not in self.words:
+            raise ValueError(word)
+        return word
 
 
 @dataclass(frozen=True)

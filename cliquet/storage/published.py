@@ -139,7 +139,7 @@ class PublishedStorage(StorageBase):
                 Names(id_field, modified_field, deleted_field),
                 filters or (),
                 sorting or (),
-                pagination_rules or (),
+                () if pagination_rules is None else pagination_rules,
                 limit,
                 include_deleted,
             )
@@ -165,7 +165,7 @@ class PublishedStorage(StorageBase):
                 Names(id_field, modified_field, deleted_field),
                 filters or (),
                 sorting or (),
-                pagination_rules or (),
+                () if pagination_rules is None else pagination_rules,
                 limit,
                 include_deleted,
             )
@@ -290,7 +290,7 @@ class PublishedStorage(StorageBase):
             Names(id_field, modified_field, deleted_field),
             filters or (),
             sorting or [Sort(modified_field, 1)],
-            pagination_rules or (),
+            () if pagination_rules is None else pagination_rules,
             limit,
         )
         return self._bulk.delete_selected(selection, with_deleted=with_deleted)

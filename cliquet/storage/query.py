@@ -140,14 +140,27 @@ class KnownTotal(NamedTuple):
 
 
 class Continuation(list[PaginationRule]):
-    """The pagination rules of a later page, with the total that an earlier one had.
+    """The pagination rules of a page, with what is known of its total.
 
-    While the collection has the same timestamp, a storage may return that total instead of counting
-    again. To all others it is the list of the rules.
+    A storage may make use of that instead of counting. For all others, this is the list of the
+    rules.
+
+    Parameters
+    ----------
+    known_total : total that an earlier page had. It holds while the collection has the same
+        timestamp.
+    is_counted : whether the caller needs the total at all; if not, any number may be returned.
 
     .. versionadded:: 3.2
     """
 
-    def __init__(self, rules: Iterable[PaginationRule], known_total: KnownTotal) -> None:
+    def __init__(
+        self,
+        rules: Iterable[PaginationRule],
+        known_total: KnownTotal | None = None,
+        *,
+        is_counted: bool = True,
+    ) -> None:
         super().__init__(rules)
         self.known_total = known_total
+        self.is_counted = is_counted

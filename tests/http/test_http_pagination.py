@@ -14,6 +14,7 @@ from testapp import RESOURCES, Lichen
 from webtest import TestApp
 
 from cliquet import resource
+from cliquet.settings import SettingError
 from cliquet.storage import Filter
 from cliquet.storage.query import COMPARISON
 from cliquet.testing.web import basic_auth, make_app
@@ -537,6 +538,71 @@ def test_a_schema_with_optional_fields_is_walked_on_any_of_them(
         assert [item["id"] for item in items(pages)] == listed(
             app, headers, f"{GROWTHS}?_sort={sort}"
         )
+
+
+# Totals that nobody needs
+
+
+@pytest.mark.clause("H-11.9")
+@pytest.mark.parametrize(
+    "prefer", ["count=none", "return=minimal, Count = none", 'count="none"; x=1', "a,count=none,b"]
+)
+@pytest.mark.parametrize("query", ["", "?n=1", "?_limit=2", "?_since=0&_limit=2"])
+def test_a_client_can_do_without_the_total(
+    app: TestApp, headers: dict[str, str], numbered: Any, query: str, prefer: str
+) -> None:
+    counted = app.get(f"{LICHENS}{query}", headers=headers)
+
+    response = app.get(f"{LICHENS}{query}", headers={**headers, "Prefer": prefer})
+
+    assert response.json == counted.json
+    assert "Total-Records" not in response.headers
+    assert response.headers["Preference-Applied"] == "count=none"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["ETag"] == counted.headers["ETag"]
+    assert ("Next-Page" in response.headers) == ("Next-Page" in counted.headers)
+
+
+@pytest.mark.clause("H-11.9")
+@pytest.mark.parametrize("prefer", ["count=exact", "discount=none", "count=nonesuch", "count", ";"])
+def test_other_preferences_change_nothing(
+    app: TestApp, headers: dict[str, str], numbered: Any, prefer: str
+) -> None:
+    response = app.get(f"{LICHENS}?min_n=1", headers={**headers, "Prefer": prefer})
+
+    assert int(response.headers["Total-Records"]) > 0
+    assert "Preference-Applied" not in response.headers
+
+
+@pytest.mark.clause("H-11.9")
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("exact", {"first": True, "second": True, "HEAD": True}),
+        ("first-page", {"first": True, "second": False, "HEAD": True}),
+        ("head", {"first": False, "second": False, "HEAD": True}),
+    ],
+)
+@pytest.mark.setting("{resource_name}_total_records")
+def test_the_operator_says_which_lists_have_a_total(policy: str, expected: dict[str, bool]) -> None:
+    app = make_app(RESOURCES, settings={"lichen_total_records": policy})
+    headers = basic_auth()
+    store(app, headers, LICHENS, {"n": 1}, {"n": 2}, {"n": 3})
+
+    url = f"{LICHENS}?min_n=1&_limit=1"
+    first = app.get(url, headers=headers)
+    second = app.get(first.headers["Next-Page"], headers=headers)
+    head = app.head(url, headers=headers)
+
+    answers = {"first": first, "second": second, "HEAD": head}
+    assert {name: "Total-Records" in one.headers for name, one in answers.items()} == expected
+    assert len(second.json["data"]) == 1
+
+
+@pytest.mark.clause("H-11.9")
+def test_another_word_for_totals_is_refused_at_the_start() -> None:
+    with pytest.raises(SettingError, match=r"lichen_total_records.*exact, first-page or head"):
+        make_app(RESOURCES, settings={"lichen_total_records": "none"})
 
 
 # Totals on later pages

@@ -206,6 +206,21 @@ def test_a_further_page_sends_no_more_unless_its_values_are_too_long_to_travel(
     assert len(counted(sent)) <= BUDGET["GET list"][kind == "toadstools"] + more, sent
 
 
+@pytest.mark.clause("H-11.9", "H-14.9")
+def test_a_total_that_nobody_needs_is_not_counted(app: Any, sent: Any) -> None:
+    url = "/v0/ferns?min_name=a"
+    for name in ("a", "b", "c"):
+        app.post_json("/v0/ferns", {"data": {"name": name}}, headers=HEADERS)
+    sent.clear()
+    app.get(url + "&_limit=2", headers=HEADERS)
+    counting = "\n".join(counted(sent))
+    sent.clear()
+    app.get(url + "&_limit=2", headers={**HEADERS, "Prefer": "count=none"})
+
+    assert "count(*)" in counting
+    assert "count(*)" not in "\n".join(counted(sent))
+
+
 @pytest.mark.clause("B-23.5")
 def test_unique_fields_cost_one_more(app: Any, sent: Any) -> None:
     app.post_json("/v0/mosss", {"data": {"code": 1}}, headers=HEADERS, status=201)

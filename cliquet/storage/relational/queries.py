@@ -67,7 +67,8 @@ class Queries:
 
         The first row has the values of the whole list, even for an empty page: the timestamp in the
         place of that of a record, and the total in the last column. The total is -1 if the rows are
-        all that match. A union has no defined order, so that the first column has ranks.
+        all that match, or if nobody needs it. A union has no defined order, so that the first
+        column has ranks.
 
         Parameters
         ----------
@@ -82,8 +83,12 @@ class Queries:
             total = _count(
                 scope, listing.where(self.dialect, selection.names, matched, include_deleted=False)
             )
-            if isinstance(selection.pagination_rules, Continuation) and key is not None:
-                total = _unless_known(total, selection.pagination_rules.known_total, key)
+            rules = selection.pagination_rules
+            if isinstance(rules, Continuation):
+                if not rules.is_counted:
+                    total = SQL("SELECT -1")
+                elif rules.known_total is not None and key is not None:
+                    total = _unless_known(total, rules.known_total, key)
         else:
             # Such a page contains all records, so that the filters need not be evaluated again.
             total = SQL("SELECT -1")
