@@ -14,6 +14,7 @@ import pymemcache
 import pytest
 from servers.memcached import running_memcached
 from servers.processes import ServerProcess, free_port, unprivileged_user
+from support.configured import loading
 
 from cliquet import utils
 from cliquet.cache import CacheBase, memcached
@@ -23,11 +24,7 @@ from cliquet.storage.exceptions import BackendError
 from cliquet.testing.cache import CacheContract
 
 DAY_SECONDS = 24 * 3600
-
-
-def load(hosts: Any, **settings: Any) -> Any:
-    given = {"cache_hosts": hosts, **settings}
-    return memcached.load_from_config(SimpleNamespace(get_settings=lambda: given))
+load = loading(memcached, "cache")
 
 
 @pytest.fixture

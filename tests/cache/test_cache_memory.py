@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.configured import config_of
 
 from cliquet import utils
 from cliquet.cache import memory
@@ -38,10 +38,6 @@ def _computed_size_bytes(cache: Cache) -> int:
     return sum(3 * len(key) + len(text) + 48 for key, text in cache._store.items())
 
 
-def _config(**settings: Any) -> Any:
-    return SimpleNamespace(get_settings=lambda: settings)
-
-
 class TestMemoryCache(CacheContract, CachePrefixContract):
     @pytest.fixture
     def cache(self) -> Cache:
@@ -66,7 +62,7 @@ def test_prefix_may_be_left_out() -> None:
 
 @pytest.mark.clause("S-11.1", "B-13.9", "S-11.6", "B-21.33")
 def test_loaded_with_default_settings() -> None:
-    cache = memory.load_from_config(_config())
+    cache = memory.load_from_config(config_of({}))
     assert isinstance(cache, Cache)
     assert (cache.prefix, cache.max_size_bytes) == ("", 524288)
 
@@ -76,7 +72,9 @@ def test_loaded_with_default_settings() -> None:
     ("written", "expected"), [("1000", 1000), (0, 0), (None, None), ("", None)]
 )
 def test_loaded_with_prefix_and_quota(written: Any, expected: int | None) -> None:
-    cache = memory.load_from_config(_config(cache_prefix="p_", cache_max_size_bytes=written))
+    cache = memory.load_from_config(
+        config_of({"cache_prefix": "p_", "cache_max_size_bytes": written})
+    )
     assert (cache.prefix, cache.max_size_bytes) == ("p_", expected)
 
 

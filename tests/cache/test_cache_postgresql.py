@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from servers.postgresql import running_postgresql
+from support.configured import config_of, loading
 
 from cliquet import settings
 from cliquet.cache import postgresql
@@ -24,11 +24,7 @@ from cliquet.testing.cache import PREFIX, CacheContract, CachePrefixContract
 from cliquet.testing.transactions import request_transaction
 
 EXPIRED = "clock_timestamp() AT TIME ZONE 'UTC' - interval '1 second'"
-
-
-def load(url: str, **configured: Any) -> Cache:
-    values = {"cache_url": url, **configured}
-    return postgresql.load_from_config(SimpleNamespace(get_settings=lambda: values))
+load = loading(postgresql, "cache")
 
 
 def run(cache: Cache, statement: str, parameters: Any = ()) -> list[Any]:
@@ -97,7 +93,7 @@ def test_a_missing_extra_is_named_at_start(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.clause("B-21.32", "B-22.33", "S-12.3", "B-14.4")
 def test_connections_are_its_own_even_with_the_url_of_the_storage(postgresql_url: str) -> None:
     values = {"storage_url": postgresql_url, "cache_url": postgresql_url, "cache_pool_size": 3}
-    config = SimpleNamespace(get_settings=lambda: values)
+    config = config_of(values)
     storage_client = postgresql_config.create_from_config(config, "storage_")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -125,7 +121,7 @@ def test_a_prefix_that_cannot_be_stored_is_refused_at_start(prefix: str) -> None
 @pytest.mark.clause("B-21.32", "B-22.33", "B-18.7")
 def test_an_entry_set_in_a_request_whose_connection_failed_remains(cache: Cache) -> None:
     url = cache.client.engine.url.render_as_string(hide_password=False)
-    config = SimpleNamespace(get_settings=lambda: {"storage_url": url})
+    config = config_of({"storage_url": url})
     client = postgresql_config.create_from_config(config, "storage_")
     with request_transaction() as request:
         with client.begin() as session:

@@ -3,12 +3,12 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis as driver
 from servers.redis import free_cluster_port, running_redis
+from support.configured import loading
 from support.redis_support import keys_of, watching_commands
 
 from cliquet.cache import CacheBase, redis
@@ -18,10 +18,7 @@ from cliquet.storage import redis as storage_redis
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.cache import PREFIX, CacheContract, CachePrefixContract
 
-
-def load(url: Any, **settings: Any) -> Any:
-    given = {"cache_url": url, **settings}
-    return redis.load_from_config(SimpleNamespace(get_settings=lambda: given))
+load = loading(redis, "cache")
 
 
 @pytest.fixture

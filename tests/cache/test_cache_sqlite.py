@@ -6,11 +6,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from servers.starting import start_process
+from support.configured import config_of, loading
 
 from cliquet import settings, utils
 from cliquet.cache import sqlite
@@ -20,10 +19,7 @@ from cliquet.storage.exceptions import BackendError
 from cliquet.testing.cache import PREFIX, CacheContract, CachePrefixContract
 from cliquet.testing.transactions import request_transaction
 
-
-def load(url: str, **configured: Any) -> Cache:
-    values = {"cache_url": url, **configured}
-    return sqlite.load_from_config(SimpleNamespace(get_settings=lambda: values))
+load = loading(sqlite, "cache")
 
 
 def keys(cache: Cache) -> list[str]:
@@ -80,7 +76,7 @@ def test_entries_are_in_a_file_beside_that_of_the_url(tmp_path: Path) -> None:
 def test_an_entry_set_in_a_request_that_has_the_lock_of_the_file_remains(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/data.db"
     values = {"storage_url": url, "cache_url": url, "cache_busy_timeout_seconds": 0.1}
-    config = SimpleNamespace(get_settings=lambda: values)
+    config = config_of(values)
     client = sqlite_config.create_from_config(config, "storage_")
     cache = sqlite.load_from_config(config)
     with request_transaction() as request:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg2
 import pytest
 from servers.pgbouncer import running_pgbouncer
+from support.configured import config_of
 
 from cliquet.storage import postgresql as storage_module
 from cliquet.storage.exceptions import BackendError, ReadonlyError
@@ -20,7 +21,7 @@ POOL_SIZE = 5
 
 def make_storage(url: Any, **settings: Any) -> Any:
     configured = {"storage_url": url, "storage_pool_size": POOL_SIZE, **settings}
-    config = SimpleNamespace(get_settings=lambda: configured)
+    config = config_of(configured)
     return storage_module.load_from_config(config)
 
 

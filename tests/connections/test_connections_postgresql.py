@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 from sqlalchemy import pool as toolkit_pools
+from support.configured import config_of
 
 from cliquet import settings
 from cliquet.connections.postgresql.pool import QueuePoolWithMaxBacklog
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 def make_client(url: Any, start: str = "storage_", /, **options: Any) -> Any:
     configured = {f"{start}{name}": value for name, value in options.items()}
-    config = SimpleNamespace(get_settings=lambda: {f"{start}url": url, **configured})
+    config = config_of({f"{start}url": url, **configured})
     return published.create_from_config(config, start)
 
 

@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg2
 import pytest
 from servers.pgbouncer import running_pgbouncer
 from servers.starting import start_process
+from support.configured import config_of
 
 from cliquet.cache import postgresql as cache_module
 from cliquet.connections import scope
@@ -31,7 +31,7 @@ def make_config(url: Any, **settings: Any) -> Any:
         **{f"{kind}_url": url for kind in ("storage", "permission", "cache")},
         **settings,
     }
-    return SimpleNamespace(get_settings=lambda: configured)
+    return config_of(configured)
 
 
 def make_client(url: Any, **settings: Any) -> Any:

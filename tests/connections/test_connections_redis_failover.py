@@ -13,6 +13,7 @@ import pytest
 import redis
 from servers.forwarding import forwarding
 from servers.redis import redis_process
+from support.configured import config_of
 
 from cliquet.cache import redis as cache_module
 from cliquet.connections.redis.client import create_from_config
@@ -55,7 +56,7 @@ def make_backend(kind: Any, port: Any) -> Any:
         f"{kind}_pool_size": POOL_SIZE,
         "cache_prefix": "",
     }
-    return BACKENDS[kind][0].load_from_config(SimpleNamespace(get_settings=lambda: settings))
+    return BACKENDS[kind][0].load_from_config(config_of(settings))
 
 
 def client_of(backend: Any) -> Any:
@@ -176,7 +177,7 @@ def test_the_certificate_must_be_that_of_the_host(
 ) -> None:
     with forwarding(servers.primary, certificate(host)) as address:
         settings = {"url": f"rediss://localhost:{address.port}/3", "pool_size": 1}
-        client = create_from_config(SimpleNamespace(get_settings=lambda: settings))
+        client = create_from_config(config_of(settings))
 
         if is_trusted:
             assert client.ping()

@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from servers.starting import start_process
+from support.configured import config_of
 
 from cliquet import settings
 from cliquet.connections import scope
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 def make_client(url: Any, start: str = "storage_", /, **options: Any) -> Any:
     configured = {f"{start}url": url, **options}
-    return sqlite_config.create_from_config(SimpleNamespace(get_settings=lambda: configured), start)
+    return sqlite_config.create_from_config(config_of(configured), start)
 
 
 class Things:
@@ -156,7 +156,7 @@ def test_the_busy_timeout_is_a_setting(tmp_path: Path) -> None:
 @pytest.mark.clause("E-1.5")
 def test_backends_of_one_file_share_a_client_and_the_cache_has_another_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/data.db"
-    config = SimpleNamespace(get_settings=lambda: {"cache_url": url})
+    config = config_of({"cache_url": url})
 
     storage = make_client(url)
     permission = make_client(url, "permission_")

@@ -5,10 +5,10 @@ import shutil
 import sqlite3
 import stat
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.configured import config_of
 
 from cliquet.cache import sqlite as cache_module
 from cliquet.connections.sqlite.client import SQLiteClient
@@ -23,7 +23,7 @@ BACKENDS = {"storage": storage_module, "permission": permission_module, "cache":
 
 def make_backend(kind: Any, folder: Any) -> Any:
     settings = {f"{kind}_url": f"sqlite:///{folder}/data.db", "cache_prefix": ""}
-    return BACKENDS[kind].load_from_config(SimpleNamespace(get_settings=lambda: settings))
+    return BACKENDS[kind].load_from_config(config_of(settings))
 
 
 def use(kind: Any, backend: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 from structlog.testing import capture_logs
+from support.configured import config_of
 from testapp import Mushroom
 from webtest import TestApp
 
@@ -136,7 +137,7 @@ def listening_app(url: Any, **options: Any) -> TestApp:
 
 def make_listener(url: Any, **options: Any) -> Any:
     given = {f"{PREFIX}url": url, **{f"{PREFIX}{n}": value for n, value in options.items()}}
-    return load_from_config(SimpleNamespace(get_settings=lambda: given), PREFIX)
+    return load_from_config(config_of(given), PREFIX)
 
 
 def event(**payload: Any) -> Any:

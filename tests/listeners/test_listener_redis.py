@@ -12,6 +12,7 @@ import redis
 from pyramid.httpexceptions import HTTPInsufficientStorage
 from servers.processes import free_port
 from structlog.testing import capture_logs
+from support.configured import config_of
 from testapp import Mushroom, Spore
 from webtest import TestApp
 
@@ -118,7 +119,7 @@ def test_the_dotted_name_works_too(redis_url: str, server: Any) -> None:
 
 @pytest.mark.clause("S-15.6", "S-13.3")
 def test_nothing_but_defaults_is_needed() -> None:
-    config = SimpleNamespace(get_settings=dict)
+    config = config_of({})
     listener = load_from_config(config, "event_listeners.redis.")
 
     pool = listener._client.connection_pool

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.configured import config_of
 
 from cliquet.connections.memory import TransactionalMap
 from cliquet.permission import memory
@@ -29,7 +29,7 @@ class TestMemoryPermission(PermissionContract):
 
 @pytest.mark.clause("S-11.1", "B-0.4")
 def test_loaded_from_config() -> None:
-    config = SimpleNamespace(get_settings=dict)
+    config = config_of({})
     assert isinstance(memory.load_from_config(config), Permission)
 
 

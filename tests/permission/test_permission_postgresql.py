@@ -6,16 +6,15 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from servers.pgbouncer import running_pgbouncer
 from servers.postgresql import new_database, running_postgresql
+from support.configured import config_of, loading
 
 from cliquet.connections.postgresql import client as connections
 from cliquet.connections.postgresql import config as postgresql_config
@@ -25,13 +24,7 @@ from cliquet.storage.exceptions import BackendError
 from cliquet.testing.permission import PermissionContract
 from cliquet.testing.transactions import request_transaction
 
-
-def load(url: str, **settings: Any) -> Permission:
-    configured = {"permission_url": url, **settings}
-    with warnings.catch_warnings():
-        # Of the clients that tests share.
-        warnings.simplefilter("ignore", UserWarning)
-        return postgresql.load_from_config(SimpleNamespace(get_settings=lambda: configured))
+load = loading(postgresql, "permission")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +111,7 @@ def test_modules_import_without_the_extra() -> None:
 @pytest.mark.clause("S-12.3", "B-11.6", "B-24")
 def test_the_url_of_the_storage_shares_its_client(postgresql_url: str) -> None:
     settings = {"storage_url": postgresql_url, "permission_url": postgresql_url}
-    config = SimpleNamespace(get_settings=lambda: settings)
+    config = config_of(settings)
     client = postgresql_config.create_from_config(config, "storage_")
 
     with pytest.warns(UserWarning, match="Reuse existing") as caught:

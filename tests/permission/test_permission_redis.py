@@ -6,13 +6,13 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis as driver
 from servers.redis import running_redis
 from servers.starting import start_process
+from support.configured import loading
 from support.redis_support import keys_of, watching_commands
 
 from cliquet.cache import redis as cache_redis
@@ -23,11 +23,7 @@ from cliquet.storage.exceptions import BackendError
 from cliquet.testing.permission import PermissionContract
 
 NAMESPACE = "cliquet:permission:"
-
-
-def load(url: Any, **settings: Any) -> Any:
-    given = {"permission_url": url, **settings}
-    return redis.load_from_config(SimpleNamespace(get_settings=lambda: given))
+load = loading(redis, "permission")
 
 
 @pytest.fixture

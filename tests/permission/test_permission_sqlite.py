@@ -6,11 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from servers.starting import start_process
+from support.configured import config_of, loading
 
 from cliquet import settings
 from cliquet.connections.sqlite import config as sqlite_config
@@ -20,10 +20,7 @@ from cliquet.storage.exceptions import BackendError
 from cliquet.testing.permission import PermissionContract
 from cliquet.testing.transactions import request_transaction
 
-
-def load(url: str, **configured: Any) -> Permission:
-    values = {"permission_url": url, **configured}
-    return sqlite.load_from_config(SimpleNamespace(get_settings=lambda: values))
+load = loading(sqlite, "permission")
 
 
 @pytest.fixture
@@ -74,7 +71,7 @@ def test_flush_leaves_the_history_of_the_schema(permission: Permission) -> None:
 @pytest.mark.clause("E-1.5", "B-18.5")
 def test_one_transaction_with_the_storage_of_the_same_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/data.db"
-    config = SimpleNamespace(get_settings=lambda: {"storage_url": url, "permission_url": url})
+    config = config_of({"storage_url": url, "permission_url": url})
     client = sqlite_config.create_from_config(config, "storage_")
     backend = sqlite.load_from_config(config)
     assert backend.client is client

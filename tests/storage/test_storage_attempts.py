@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.configured import config_of
 
 from cliquet.storage import StorageBase, postgresql
 from cliquet.storage import redis as redis_module
@@ -21,7 +21,7 @@ VANISHING = (
 @pytest.fixture
 def storage(postgresql_url: str) -> Iterator[Any]:
     """A storage whose rows of collections vanish, as if somebody purged them each time."""
-    config = SimpleNamespace(get_settings=lambda: {"storage_url": postgresql_url})
+    config = config_of({"storage_url": postgresql_url})
     storage = postgresql.load_from_config(config)
     storage.initialize_schema()
     with storage.client.connect() as session:
@@ -79,7 +79,7 @@ def test_what_others_undo_is_attempted_so_often_and_may_be_run_again(
 @pytest.mark.clause("B-2.2", "B-22.3")
 def test_redis_makes_an_index_so_often(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"storage_url": redis_url, "storage_pool_size": 5}
-    storage = redis_module.load_from_config(SimpleNamespace(get_settings=lambda: settings))
+    storage = redis_module.load_from_config(config_of(settings))
     create(storage, phone=1)
     # Somebody empties the database each time, as it were.
     monkeypatch.setattr(storage._database, "build_index", lambda home, name: None)

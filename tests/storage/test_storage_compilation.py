@@ -6,10 +6,11 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType, SimpleNamespace
+from types import FrameType
 from typing import Any
 
 import pytest
+from support.configured import config_of
 
 from cliquet.storage.base import StorageBase
 from cliquet.storage.listing.evaluation import compile_filter
@@ -27,7 +28,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageB
     url = urls[kind] if kind in urls else request.getfixturevalue(f"{kind}_url")
     module = importlib.import_module(f"cliquet.storage.{kind}")
     settings = {"storage_backend": module.__name__, "storage_url": url}
-    made = module.load_from_config(SimpleNamespace(get_settings=lambda: settings))
+    made = module.load_from_config(config_of(settings))
     made.initialize_schema()
     yield made
     if hasattr(made, "client"):

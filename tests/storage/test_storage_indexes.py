@@ -9,6 +9,7 @@ from typing import Any
 
 import colander
 import pytest
+from support.configured import config_of
 from support.logged import capture_logs
 
 from cliquet import resource
@@ -44,7 +45,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     made = []
 
     def make(**fields: Any) -> Any:
-        storage = module.load_from_config(SimpleNamespace(get_settings=lambda: settings))
+        storage = module.load_from_config(config_of(settings))
         for collection_id, names in fields.items():
             storage.declare_indexes(collection_id, names)
         made.append(storage)
@@ -86,7 +87,7 @@ def plan(storage: Any, **options: Any) -> Any:
 @pytest.mark.clause("E-1.3", "E-7.2")
 def test_to_ask_what_is_missing_makes_no_file(tmp_path: Path) -> None:
     settings = {"storage_url": f"sqlite:///{tmp_path}/data.db"}
-    storage = sqlite.load_from_config(SimpleNamespace(get_settings=lambda: settings))
+    storage = sqlite.load_from_config(config_of(settings))
     storage.declare_indexes("mushroom", ["rank"])
 
     assert storage.missing_indexes() == []
@@ -153,7 +154,7 @@ def test_equality_ranges_and_sorting_use_the_index(backend: Any, field: Any) -> 
 @pytest.mark.clause("E-10.2")
 def test_writers_are_not_blocked_meanwhile(postgresql_url: str) -> None:
     settings = {"storage_url": postgresql_url}
-    storage = postgresql.load_from_config(SimpleNamespace(get_settings=lambda: settings))
+    storage = postgresql.load_from_config(config_of(settings))
     storage.initialize_schema()
     for n in range(500):
         create(storage, rank=n)
@@ -181,7 +182,7 @@ def test_writers_are_not_blocked_meanwhile(postgresql_url: str) -> None:
 @pytest.mark.clause("E-10.2")
 def test_what_an_interrupted_creation_left_is_made_again(postgresql_url: str) -> None:
     settings = {"storage_url": postgresql_url}
-    storage = postgresql.load_from_config(SimpleNamespace(get_settings=lambda: settings))
+    storage = postgresql.load_from_config(config_of(settings))
     storage.declare_indexes("mushroom", ["rank"])
     storage.initialize_schema()
     (name,) = indexes(storage)

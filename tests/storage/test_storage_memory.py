@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.configured import config_of
 
 from cliquet import utils
 from cliquet.storage import StorageBase, memory
@@ -41,7 +42,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.clause("B-9.1", "B-3.10", "S-11.1")
 def test_each_storage_made_from_a_configuration_is_empty() -> None:
-    config = SimpleNamespace(get_settings=dict)
+    config = config_of({})
     first = memory.load_from_config(config)
     create(first)
 

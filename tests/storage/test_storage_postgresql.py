@@ -3,10 +3,10 @@
 import threading
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.configured import loading
 from support.statements import counted, record
 from transaction import TransactionManager
 
@@ -18,10 +18,7 @@ from cliquet.testing.storage import StorageContract
 from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, in_another_thread, timestamp
 from cliquet.testing.transactions import request_transaction
 
-
-def make_storage(url: Any, **more: Any) -> Any:
-    configured = {"storage_url": url, **more}
-    return postgresql.load_from_config(SimpleNamespace(get_settings=lambda: configured))
+make_storage = loading(postgresql, "storage")
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from support.configured import loading
 from support.logged import capture_logs
 
 from cliquet.core.globs import Pattern
@@ -41,17 +41,14 @@ EMPTY = {"collection_id": "basket", "parent_id": "basicauth:alice"}
 
 A, B, C, D, E, Z = (f"0000000{n}-0000-4000-8000-00000000000{n}" for n in (5, 4, 3, 2, 1, 0))
 
+make_storage = loading(postgresql, "storage")
+
 
 @pytest.fixture
 def storage(postgresql_url: str) -> Iterator[Any]:
     storage = make_storage(postgresql_url)
     yield storage
     storage.client.dispose()
-
-
-def make_storage(url: Any) -> Any:
-    settings = {"storage_url": url}
-    return postgresql.load_from_config(SimpleNamespace(get_settings=lambda: settings))
 
 
 @pytest.fixture

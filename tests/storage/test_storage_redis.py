@@ -16,6 +16,7 @@ import pytest
 import redis as driver
 from servers.redis import redis_process, running_redis
 from servers.starting import start_process
+from support.configured import config_of, loading
 from support.redis_support import keys_of, watching_commands
 
 from cliquet import utils
@@ -48,11 +49,7 @@ from cliquet.testing.storage.common import (
 )
 
 NAMESPACE = "cliquet:storage:"
-
-
-def load(url: Any, **settings: Any) -> Any:
-    given = {"storage_url": url, **settings}
-    return redis.load_from_config(SimpleNamespace(get_settings=lambda: given))
+load = loading(redis, "storage")
 
 
 @pytest.fixture
@@ -101,7 +98,7 @@ def test_a_cluster_is_refused_at_the_start(module: Any) -> None:
     settings = {"storage_url": url, "permission_url": url}
 
     with pytest.raises(SettingError, match="a cluster is for the cache alone") as raised:
-        module.load_from_config(SimpleNamespace(get_settings=lambda: settings))
+        module.load_from_config(config_of(settings))
 
     assert "secret" not in str(raised.value)
 

@@ -4,11 +4,11 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from servers.starting import start_process
+from support.configured import config_of
 from support.process_costs import MEGABYTE, own_memory
 
 from cliquet.storage import StorageBase, sqlite
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 def make_storage(path: Any, **more: Any) -> Any:
     configured = {"storage_url": f"sqlite:///{path}", **more}
-    return sqlite.load_from_config(SimpleNamespace(get_settings=lambda: configured))
+    return sqlite.load_from_config(config_of(configured))
 
 
 @pytest.fixture
