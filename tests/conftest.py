@@ -28,10 +28,12 @@ from servers.starting import (  # noqa: E402
     processes,  # noqa: F401
     start_watchdog,
 )
+from support.clocks import NOW_MS, Clock  # noqa: E402
 from support.logged import fresh_logs  # noqa: E402
 from support.shared_apps import SharedApps  # noqa: E402
 from testapp import RESOURCES  # noqa: E402
 
+from cliquet import utils  # noqa: E402
 from cliquet.testing.web import basic_auth, make_app  # noqa: E402
 
 
@@ -99,3 +101,11 @@ def headers() -> dict[str, str]:
 def other_headers() -> dict[str, str]:
     """Headers of another user."""
     return basic_auth("alice", "2")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the library, in milliseconds, stopped; the test moves it."""
+    clock = Clock(NOW_MS)
+    monkeypatch.setattr(utils, "msec_time", clock)
+    return clock

@@ -7,9 +7,9 @@ import random
 from typing import Any
 
 import pytest
+from support.clocks import Clock
 from support.configured import config_of
 
-from cliquet import utils
 from cliquet.cache import memory
 from cliquet.cache.memory import Cache
 from cliquet.testing.cache import PREFIX, CacheContract, CachePrefixContract
@@ -17,21 +17,6 @@ from cliquet.testing.cache import PREFIX, CacheContract, CachePrefixContract
 EVERYTHING = None
 ENTRY_BYTES = 3 * 1 + 3 + 48
 """A key of one character, a text of one character between quotes."""
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_ms = 1_500_000_000_000
-
-    def __call__(self) -> int:
-        return self.now_ms
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    replacement = Clock()
-    monkeypatch.setattr(utils, "msec_time", replacement)
-    return replacement
 
 
 def _computed_size_bytes(cache: Cache) -> int:
@@ -93,9 +78,9 @@ def test_dictionaries_are_keyed_with_the_prefix() -> None:
 def test_entry_vanishes_at_the_millisecond(clock: Clock) -> None:
     cache = Cache()
     cache.set("key", "value", 0.01)
-    clock.now_ms += 9
+    clock.now += 9
     assert cache.get("key") == "value"
-    clock.now_ms += 1
+    clock.now += 1
     assert cache.get("key") is None
 
 
@@ -104,9 +89,9 @@ def test_ttl_counts_down_to_the_millisecond(clock: Clock) -> None:
     cache = Cache()
     cache.set("key", "value", 90.5)
     assert cache.ttl("key") == 90.5
-    clock.now_ms += 30_001
+    clock.now += 30_001
     assert cache.ttl("key") == 60.499
-    clock.now_ms += 60_499
+    clock.now += 60_499
     assert cache.ttl("key") < 0
 
 
@@ -114,9 +99,9 @@ def test_ttl_counts_down_to_the_millisecond(clock: Clock) -> None:
 def test_expire_counts_from_now(clock: Clock) -> None:
     cache = Cache()
     cache.set("key", "value", 10)
-    clock.now_ms += 9_000
+    clock.now += 9_000
     cache.expire("key", 10)
-    clock.now_ms += 9_000
+    clock.now += 9_000
     assert cache.get("key") == "value"
     assert cache.ttl("key") == 1.0
 
@@ -125,7 +110,7 @@ def test_expire_counts_from_now(clock: Clock) -> None:
 def test_expire_does_not_revive_an_entry_that_time_took(clock: Clock) -> None:
     cache = Cache()
     cache.set("key", "value", 1)
-    clock.now_ms += 1_000
+    clock.now += 1_000
     cache.expire("key", 10)
     assert cache.get("key") is None
     assert cache.ttl("key") < 0
@@ -135,7 +120,7 @@ def test_expire_does_not_revive_an_entry_that_time_took(clock: Clock) -> None:
 def test_delete_does_not_return_what_time_took(clock: Clock) -> None:
     cache = Cache()
     cache.set("key", "value", 1)
-    clock.now_ms += 1_000
+    clock.now += 1_000
     assert cache.delete("key") is None
 
 
@@ -157,7 +142,7 @@ def test_reading_unknown_keys_leaves_no_trace() -> None:
 def test_expired_entry_leaves_no_trace_once_read(clock: Clock) -> None:
     cache = Cache()
     cache.set("key", "value", 1)
-    clock.now_ms += 1_000
+    clock.now += 1_000
     cache.get("key")
     assert (cache._store, cache._ttl, cache._store.size_bytes) == ({}, {}, 0)
 
@@ -188,7 +173,7 @@ def test_reading_one_entry_visits_no_other(clock: Clock) -> None:
     cache._ttl = Counting()
     for number in range(100):
         cache.set(f"key-{number}", "value", 1)
-    clock.now_ms += 1_000
+    clock.now += 1_000
     cache.get("key-7")
     cache.ttl("key-8")
     assert Counting.visited == 0
@@ -210,7 +195,7 @@ def test_expired_entries_do_not_accumulate_even_without_quota(clock: Clock) -> N
     cache = Cache(cache_max_size_bytes=EVERYTHING)
     for number in range(10_000):
         cache.set(f"key-{number}", "value", 1)
-        clock.now_ms += 10
+        clock.now += 10
     assert len(cache._store) <= 2_000
 
 
@@ -259,7 +244,7 @@ def test_full_cache_drops_the_expired_first(clock: Clock) -> None:
         cache.set(key, "v")
     for key in "hij":
         cache.set(key, "v", 1)
-    clock.now_ms += 1_000
+    clock.now += 1_000
     cache.set("k", "v")
     assert "".join(cache._store) == "abcdefgk"
 
@@ -333,7 +318,7 @@ def test_size_is_exact_after_any_sequence(clock: Clock, seed: int) -> None:
             cache.expire(key, dice.choice([0, 0.005, 10]))
         elif dice.random() < 0.05:
             cache.flush()
-        clock.now_ms += dice.randrange(4)
+        clock.now += dice.randrange(4)
         assert cache._store.size_bytes == _computed_size_bytes(cache)
         assert cache._ttl.keys() <= cache._store.keys()
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from servers.starting import start_process
+from support.clocks import Clock
 from support.configured import config_of, loading
 
-from cliquet import settings, utils
+from cliquet import settings
 from cliquet.cache import sqlite
 from cliquet.cache.sqlite import Cache
 from cliquet.connections.sqlite import config as sqlite_config
@@ -36,21 +37,6 @@ def cache(tmp_path: Path) -> Cache:
 @pytest.fixture
 def prefixed_cache(cache: Cache) -> Cache:
     return Cache(cache.client, cache_prefix=PREFIX)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_ms = 1_500_000_000_000
-
-    def __call__(self) -> int:
-        return self.now_ms
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    replacement = Clock()
-    monkeypatch.setattr(utils, "msec_time", replacement)
-    return replacement
 
 
 class TestSQLiteCache(CacheContract, CachePrefixContract):
@@ -123,10 +109,10 @@ def test_a_file_that_is_no_database_is_a_backend_error(tmp_path: Path) -> None:
 @pytest.mark.clause("B-13.3", "B-13.6", "B-24")
 def test_an_entry_vanishes_at_the_millisecond(cache: Cache, clock: Clock) -> None:
     cache.set("key", "value", 0.01)
-    clock.now_ms += 9
+    clock.now += 9
     assert cache.get("key") == "value"
     assert cache.ttl("key") == 0.001
-    clock.now_ms += 1
+    clock.now += 1
     assert cache.get("key") is None
     assert cache.ttl("key") < 0
     cache.expire("key", 10)
@@ -137,7 +123,7 @@ def test_an_entry_vanishes_at_the_millisecond(cache: Cache, clock: Clock) -> Non
 @pytest.mark.clause("B-13.4", "B-13.5", "B-22.32")
 def test_expire_counts_from_now(cache: Cache, clock: Clock) -> None:
     cache.set("key", "value", 90.5)
-    clock.now_ms += 30_001
+    clock.now += 30_001
     assert cache.ttl("key") == 60.499
     cache.expire("key", 10)
     assert cache.ttl("key") == 10
@@ -150,7 +136,7 @@ def test_expire_counts_from_now(cache: Cache, clock: Clock) -> None:
 def test_writers_purge_now_and_then_and_readers_never(cache: Cache, clock: Clock) -> None:
     cache.set("old", 1, 1)
     cache.set("lasting", 1)
-    clock.now_ms += 1_000
+    clock.now += 1_000
     cache.get("old")
     cache.ttl("old")
     cache.set("a", 1)

@@ -5,18 +5,11 @@ from typing import Any
 
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.clocks import NOW_MS, Clock
 from support.sharing import URL, Toadstool, grant, make_sharing_app, object_id, store
 
-from cliquet import utils
 from cliquet.resource import ShareableViewSet
 from cliquet.testing.web import make_app
-
-NOW = 1430222877724
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(utils, "msec_time", lambda: NOW)
 
 
 def public_app(expires: Any = None) -> Any:
@@ -31,7 +24,7 @@ def public_app(expires: Any = None) -> Any:
 @pytest.mark.clause("H-30.2", "S-10.1")
 @pytest.mark.parametrize("method", ["get", "head"])
 def test_an_anonymous_response_may_be_kept_for_the_configured_time(
-    clock: None, method: str
+    clock: Clock, method: str
 ) -> None:
     app, urls = public_app("3600")
 
@@ -39,12 +32,12 @@ def test_an_anonymous_response_may_be_kept_for_the_configured_time(
         response = getattr(app, method)(url, status=200)
         assert response.headers["Cache-Control"] == "max-age=3600"
         expires = parsedate_to_datetime(response.headers["Expires"])
-        assert expires.timestamp() == NOW // 1000 + 3600
+        assert expires.timestamp() == NOW_MS // 1000 + 3600
         assert "Pragma" not in response.headers
 
 
 @pytest.mark.clause("H-30.2", "H-5.15")
-def test_a_listing_shared_with_everyone_may_be_kept(clock: None) -> None:
+def test_a_listing_shared_with_everyone_may_be_kept(clock: Clock) -> None:
     app = make_sharing_app({"toadstool_cache_expires_seconds": "60"})
     record = store(app)
     grant(app, object_id(record["url"]), "read", "system.Everyone")
@@ -109,7 +102,7 @@ def test_without_the_setting_nothing_is_kept(headers: dict[str, str], expires: s
 
 
 @pytest.mark.clause("D-40")
-def test_a_304_repeats_what_the_200_says(clock: None, headers: dict[str, str]) -> None:
+def test_a_304_repeats_what_the_200_says(clock: Clock, headers: dict[str, str]) -> None:
     app, urls = public_app("3600")
 
     for url in urls:
@@ -157,7 +150,7 @@ def test_caches_are_told_that_the_response_depends_on_the_user(headers: dict[str
 
 
 @pytest.mark.clause("S-10.3")
-def test_the_setting_is_the_one_of_the_resource(clock: None) -> None:
+def test_the_setting_is_the_one_of_the_resource(clock: Clock) -> None:
     app = make_sharing_app(
         {
             "toadstool_read_principals": "system.Everyone",

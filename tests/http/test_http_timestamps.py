@@ -6,28 +6,18 @@ from typing import Any
 
 import colander
 import pytest
+from support.clocks import NOW_MS, Clock
 from support.listings import listed, state, store
 from testapp import RESOURCES
 from webtest import TestApp
 
-from cliquet import resource, utils
+from cliquet import resource
 from cliquet.resource.model import Model
 from cliquet.testing.web import basic_auth, make_app
 
 URL = "/v0/mushrooms"
 BODY = {"data": {"name": "cep"}}
-NOW = 1_430_222_877_724
 DATE = "Tue, 28 Apr 2015 12:07:57 GMT"
-
-
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> Any:
-        return self.now
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +29,6 @@ def app() -> TestApp:
 @pytest.fixture
 def headers() -> dict[str, str]:
     return basic_auth(uuid.uuid4().hex)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
-    clock = Clock()
-    monkeypatch.setattr(utils, "msec_time", clock)
-    return clock
 
 
 def collection_timestamp(app: TestApp, headers: Any, url: Any = URL) -> int:
@@ -62,7 +45,7 @@ def put(app: TestApp, headers: Any, record_id: Any, body: Any = BODY, **kwargs: 
 
 @pytest.mark.clause("H-9.1", "H-9.2")
 def test_each_change_advances_record_and_collection_together(
-    app: TestApp, headers: dict[str, str], clock: Any
+    app: TestApp, headers: dict[str, str], clock: Clock
 ) -> None:
     record_id = str(uuid.uuid4())
     url = f"{URL}/{record_id}"
@@ -80,25 +63,25 @@ def test_each_change_advances_record_and_collection_together(
         stamp = change().json["data"]["last_modified"]
         seen.append((stamp, collection_timestamp(app, headers)))
 
-    expected = [NOW + 1000 * n for n in range(1, 6)]
+    expected = [NOW_MS + 1000 * n for n in range(1, 6)]
     assert seen == [(stamp, stamp) for stamp in expected]
 
 
 @pytest.mark.clause("H-9.2")
 def test_within_one_millisecond_the_timestamps_run_ahead_of_the_clock(
-    app: TestApp, headers: dict[str, str], clock: Any
+    app: TestApp, headers: dict[str, str], clock: Clock
 ) -> None:
     first, second, third = store(app, headers, URL, *[{"name": "cep"}] * 3)
     deleted = app.delete(f"{URL}/{first['id']}", headers=headers).json["data"]
 
     stamps = [item["last_modified"] for item in (first, second, third, deleted)]
-    assert stamps == [NOW, NOW + 1, NOW + 2, NOW + 3]
-    assert collection_timestamp(app, headers) == NOW + 3
+    assert stamps == [NOW_MS, NOW_MS + 1, NOW_MS + 2, NOW_MS + 3]
+    assert collection_timestamp(app, headers) == NOW_MS + 3
 
 
 @pytest.mark.clause("H-9.1", "H-9.2")
 def test_a_clock_that_goes_back_does_not_take_the_timestamp_along(
-    app: TestApp, headers: dict[str, str], clock: Any
+    app: TestApp, headers: dict[str, str], clock: Clock
 ) -> None:
     (first,) = store(app, headers, URL, {"name": "cep"})
     clock.now -= 60_000
@@ -111,7 +94,7 @@ def test_a_clock_that_goes_back_does_not_take_the_timestamp_along(
 
 @pytest.mark.clause("H-9.2")
 def test_a_patch_without_effect_advances_nothing(
-    app: TestApp, headers: dict[str, str], clock: Any
+    app: TestApp, headers: dict[str, str], clock: Clock
 ) -> None:
     (record,) = store(app, headers, URL, {"name": "cep"})
     before = state(app, headers, URL)
@@ -124,7 +107,7 @@ def test_a_patch_without_effect_advances_nothing(
 
 @pytest.mark.clause("H-9.3")
 def test_the_first_access_gives_now_which_stays_until_the_first_change(
-    app: TestApp, headers: dict[str, str], clock: Any
+    app: TestApp, headers: dict[str, str], clock: Clock
 ) -> None:
     first = collection_timestamp(app, headers)
     clock.now += 5000
@@ -134,15 +117,15 @@ def test_the_first_access_gives_now_which_stays_until_the_first_change(
     clock.now += 5000
     app.get(f"{URL}/{record['id']}", headers=headers)
 
-    assert (first, later) == (NOW, NOW)
-    assert collection_timestamp(app, headers) == record["last_modified"] == NOW + 5000
+    assert (first, later) == (NOW_MS, NOW_MS)
+    assert collection_timestamp(app, headers) == record["last_modified"] == NOW_MS + 5000
 
 
 @pytest.mark.clause("H-9.3", "X-22")
 @pytest.mark.parametrize(
     ("method", "url", "condition", "status"),
     [
-        ("GET", URL, {"If-None-Match": f'"{NOW}"'}, 304),
+        ("GET", URL, {"If-None-Match": f'"{NOW_MS}"'}, 304),
         ("GET", URL, {"If-Match": '"1"'}, 412),
         ("POST", URL, {"If-Match": '"1"'}, 412),
         ("DELETE", URL, {"If-Match": '"1"'}, 412),
@@ -153,7 +136,7 @@ def test_the_first_access_gives_now_which_stays_until_the_first_change(
 def test_the_first_access_counts_even_when_it_is_refused(
     app: TestApp,
     headers: dict[str, str],
-    clock: Any,
+    clock: Clock,
     method: str,
     url: Any,
     condition: Any,
@@ -165,13 +148,13 @@ def test_the_first_access_counts_even_when_it_is_refused(
     refused = send(url, BODY, **arguments) if send else app.request(url, method=method, **arguments)
     clock.now += 5000
 
-    assert status == 400 or refused.headers["ETag"] == f'"{NOW}"'
-    assert collection_timestamp(app, headers) == NOW
+    assert status == 400 or refused.headers["ETag"] == f'"{NOW_MS}"'
+    assert collection_timestamp(app, headers) == NOW_MS
 
 
 @pytest.mark.clause("H-9.4")
 def test_records_deleted_together_have_distinct_timestamps(
-    app: TestApp, headers: dict[str, str], clock: Any
+    app: TestApp, headers: dict[str, str], clock: Clock
 ) -> None:
     store(app, headers, URL, *[{"name": "cep"}] * 4)
     before = collection_timestamp(app, headers)
@@ -188,7 +171,7 @@ def test_records_deleted_together_have_distinct_timestamps(
 
 @pytest.mark.clause("H-9.5", "H-9.6", "H-9.7")
 def test_the_headers_of_a_record_are_its_timestamp_as_etag_and_as_date(
-    app: TestApp, headers: dict[str, str], clock: Any
+    app: TestApp, headers: dict[str, str], clock: Clock
 ) -> None:
     (record,) = store(app, headers, URL, {"name": "cep"})
     clock.now += 5000
@@ -196,7 +179,7 @@ def test_the_headers_of_a_record_are_its_timestamp_as_etag_and_as_date(
 
     response = app.get(f"{URL}/{record['id']}", headers=headers)
 
-    assert response.headers["ETag"] == f'"{NOW}"'
+    assert response.headers["ETag"] == f'"{NOW_MS}"'
     assert response.headers["Last-Modified"] == DATE
 
 
@@ -210,7 +193,7 @@ def test_the_headers_of_a_record_are_its_timestamp_as_etag_and_as_date(
     ],
 )
 def test_the_date_is_floored_to_the_second(
-    app: TestApp, headers: dict[str, str], clock: Any, milliseconds: int, date: Any
+    app: TestApp, headers: dict[str, str], clock: Clock, milliseconds: int, date: Any
 ) -> None:
     body = {"data": {"name": "cep", "last_modified": milliseconds}}
 
@@ -244,7 +227,12 @@ def test_conditions_by_date_are_ignored(
 @pytest.mark.parametrize("of_record", [False, True])
 @pytest.mark.parametrize("is_known", [False, True])
 def test_reading_gives_the_timestamp_of_what_is_read(
-    app: TestApp, headers: dict[str, str], clock: Any, method: str, of_record: bool, is_known: bool
+    app: TestApp,
+    headers: dict[str, str],
+    clock: Clock,
+    method: str,
+    of_record: bool,
+    is_known: bool,
 ) -> None:
     (record,) = store(app, headers, URL, {"name": "cep"})
     clock.now += 5000
@@ -267,7 +255,7 @@ def test_reading_gives_the_timestamp_of_what_is_read(
 
 @pytest.mark.clause("H-9.7")
 def test_writing_a_record_gives_the_timestamp_that_it_is_stored_with(
-    app: TestApp, headers: dict[str, str], clock: Any
+    app: TestApp, headers: dict[str, str], clock: Clock
 ) -> None:
     record_id = str(uuid.uuid4())
     url = f"{URL}/{record_id}"
@@ -279,7 +267,7 @@ def test_writing_a_record_gives_the_timestamp_that_it_is_stored_with(
     clock.now += 1000
     unchanged = app.patch_json(url, {"data": {"name": "x"}}, headers=headers)
 
-    stamps = [NOW, NOW + 1000, NOW + 2000, NOW + 2000]
+    stamps = [NOW_MS, NOW_MS + 1000, NOW_MS + 2000, NOW_MS + 2000]
     responses = [created, replaced, patched, unchanged]
     assert [response.headers["ETag"] for response in responses] == [f'"{s}"' for s in stamps]
     assert [response.json["data"]["last_modified"] for response in responses] == stamps
@@ -362,24 +350,24 @@ def test_the_etag_of_a_list_ignores_filters_and_limits(
 
 
 @pytest.fixture
-def stamps(app: TestApp, headers: dict[str, str], clock: Any) -> dict[str, Any]:
-    """Make a collection whose timestamp is NOW + 1000, with a clock a little later.
+def stamps(app: TestApp, headers: dict[str, str], clock: Clock) -> dict[str, Any]:
+    """Make a collection whose timestamp is NOW_MS + 1000, with a clock a little later.
 
-    Gives the ids of a live record and of a tombstone, both of NOW, and of neither.
+    Gives the ids of a live record and of a tombstone, both of NOW_MS, and of neither.
     """
     live, tombstone, never = (str(uuid.uuid4()) for _ in range(3))
-    old = {"data": {"name": "old", "last_modified": NOW}}
+    old = {"data": {"name": "old", "last_modified": NOW_MS}}
     put(app, headers, live, old)
-    put(app, headers, tombstone, {"data": {"name": "old", "last_modified": NOW - 1}})
-    app.delete(f"{URL}/{tombstone}?last_modified={NOW}", headers=headers)
-    put(app, headers, uuid.uuid4(), {"data": {"name": "last", "last_modified": NOW + 1000}})
+    put(app, headers, tombstone, {"data": {"name": "old", "last_modified": NOW_MS - 1}})
+    app.delete(f"{URL}/{tombstone}?last_modified={NOW_MS}", headers=headers)
+    put(app, headers, uuid.uuid4(), {"data": {"name": "last", "last_modified": NOW_MS + 1000}})
     # The server's next timestamp is the clock's, which tells it from the others.
-    clock.now = NOW + 9000
+    clock.now = NOW_MS + 9000
     return {"live": live, "tombstone": tombstone, "never": never}
 
 
-SERVER = NOW + 9000
-FUTURE = NOW + 50_000
+SERVER = NOW_MS + 9000
+FUTURE = NOW_MS + 50_000
 
 # Request, client's timestamp, what the record gets, what the collection becomes.
 SUPPLIED = [
@@ -392,30 +380,30 @@ SUPPLIED = [
     ("PATCH", "live", FUTURE, FUTURE, FUTURE),
     ("DELETE", "live", FUTURE, FUTURE, FUTURE),
     # Later than the record's and not than the collection's.
-    ("POST", None, NOW + 500, NOW + 500, SERVER),
-    ("PUT", "never", NOW + 500, NOW + 500, SERVER),
-    ("PUT", "tombstone", NOW + 500, NOW + 500, SERVER),
-    ("POST", "tombstone", NOW + 500, NOW + 500, SERVER),
-    ("PUT", "live", NOW + 500, NOW + 500, SERVER),
-    ("PATCH", "live", NOW + 500, NOW + 500, SERVER),
-    ("DELETE", "live", NOW + 500, NOW + 500, SERVER),
+    ("POST", None, NOW_MS + 500, NOW_MS + 500, SERVER),
+    ("PUT", "never", NOW_MS + 500, NOW_MS + 500, SERVER),
+    ("PUT", "tombstone", NOW_MS + 500, NOW_MS + 500, SERVER),
+    ("POST", "tombstone", NOW_MS + 500, NOW_MS + 500, SERVER),
+    ("PUT", "live", NOW_MS + 500, NOW_MS + 500, SERVER),
+    ("PATCH", "live", NOW_MS + 500, NOW_MS + 500, SERVER),
+    ("DELETE", "live", NOW_MS + 500, NOW_MS + 500, SERVER),
     # The collection's: it would hide the change (X-19).
-    ("POST", None, NOW + 1000, SERVER, SERVER),
-    ("PUT", "live", NOW + 1000, SERVER, SERVER),
-    ("PATCH", "live", NOW + 1000, SERVER, SERVER),
-    ("DELETE", "live", NOW + 1000, SERVER, SERVER),
+    ("POST", None, NOW_MS + 1000, SERVER, SERVER),
+    ("PUT", "live", NOW_MS + 1000, SERVER, SERVER),
+    ("PATCH", "live", NOW_MS + 1000, SERVER, SERVER),
+    ("DELETE", "live", NOW_MS + 1000, SERVER, SERVER),
     # The record's, and earlier.
-    ("PUT", "tombstone", NOW, SERVER, SERVER),
-    ("POST", "tombstone", NOW, NOW, SERVER),
-    ("PUT", "live", NOW, SERVER, SERVER),
-    ("PATCH", "live", NOW - 5, SERVER, SERVER),
-    ("DELETE", "live", NOW, SERVER, SERVER),
-    ("POST", None, NOW - 5, NOW - 5, SERVER),
-    ("PUT", "never", NOW - 5, NOW - 5, SERVER),
-    ("PUT", "tombstone", NOW - 5, SERVER, SERVER),
-    ("POST", "tombstone", NOW - 5, NOW - 5, SERVER),
-    ("PUT", "live", NOW - 5, SERVER, SERVER),
-    ("DELETE", "live", NOW - 5, SERVER, SERVER),
+    ("PUT", "tombstone", NOW_MS, SERVER, SERVER),
+    ("POST", "tombstone", NOW_MS, NOW_MS, SERVER),
+    ("PUT", "live", NOW_MS, SERVER, SERVER),
+    ("PATCH", "live", NOW_MS - 5, SERVER, SERVER),
+    ("DELETE", "live", NOW_MS, SERVER, SERVER),
+    ("POST", None, NOW_MS - 5, NOW_MS - 5, SERVER),
+    ("PUT", "never", NOW_MS - 5, NOW_MS - 5, SERVER),
+    ("PUT", "tombstone", NOW_MS - 5, SERVER, SERVER),
+    ("POST", "tombstone", NOW_MS - 5, NOW_MS - 5, SERVER),
+    ("PUT", "live", NOW_MS - 5, SERVER, SERVER),
+    ("DELETE", "live", NOW_MS - 5, SERVER, SERVER),
     # 0 is a timestamp like another (D-5).
     ("POST", None, 0, 0, SERVER),
     ("PUT", "never", 0, 0, SERVER),
@@ -460,12 +448,12 @@ def test_a_supplied_timestamp(
 @pytest.mark.clause("H-9.9")
 @pytest.mark.parametrize("clock_ms", [-60_000, 0, 1000])
 def test_a_past_timestamp_makes_the_collection_larger_than_it_was(
-    app: TestApp, headers: dict[str, str], stamps: dict[str, Any], clock: Any, clock_ms: Any
+    app: TestApp, headers: dict[str, str], stamps: dict[str, Any], clock: Clock, clock_ms: Any
 ) -> None:
-    clock.now = NOW + clock_ms
+    clock.now = NOW_MS + clock_ms
     before = collection_timestamp(app, headers)
 
-    put(app, headers, stamps["never"], {"data": {"name": "x", "last_modified": NOW - 5}})
+    put(app, headers, stamps["never"], {"data": {"name": "x", "last_modified": NOW_MS - 5}})
 
     assert collection_timestamp(app, headers) == before + 1
 
@@ -474,13 +462,13 @@ def test_a_past_timestamp_makes_the_collection_larger_than_it_was(
 def test_several_records_may_have_the_same_past_timestamp(
     app: TestApp, headers: dict[str, str]
 ) -> None:
-    same = {"name": "imported", "last_modified": NOW}
+    same = {"name": "imported", "last_modified": NOW_MS}
     store(app, headers, URL, {"name": "recent"})
 
     records = store(app, headers, URL, same, same, same)
 
-    assert [record["last_modified"] for record in records] == [NOW] * 3
-    assert sorted(listed(app, headers, f"{URL}?last_modified={NOW}")) == sorted(
+    assert [record["last_modified"] for record in records] == [NOW_MS] * 3
+    assert sorted(listed(app, headers, f"{URL}?last_modified={NOW_MS}")) == sorted(
         record["id"] for record in records
     )
 
@@ -492,7 +480,7 @@ def test_an_old_record_is_not_polled_although_the_etag_changes(
     store(app, headers, URL, {"name": "recent"})
     etag = app.get(URL, headers=headers).headers["ETag"]
 
-    (old,) = store(app, headers, URL, {"name": "old", "last_modified": NOW})
+    (old,) = store(app, headers, URL, {"name": "old", "last_modified": NOW_MS})
 
     polled = app.get(f"{URL}?_since={etag}", headers=headers)
     assert polled.json["data"] == []

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 from structlog.testing import capture_logs
+from support.clocks import Clock
 from support.configured import config_of
 from testapp import Mushroom
 from webtest import TestApp
@@ -26,20 +27,14 @@ CEP = {"data": {"name": "cep"}}
 PREFIX = "event_listeners.redis."
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> Any:
-        return self.now
+@pytest.fixture
+def clock() -> Clock:
+    """Seconds, that the test moves."""
+    return Clock(100.0)
 
 
 @pytest.fixture
-def clock() -> Any:
-    return Clock()
-
-
-@pytest.fixture
-def breaker(clock: Any) -> Any:
+def breaker(clock: Clock) -> Any:
     return CircuitBreaker(max_failures=3, pause_seconds=10, clock=clock)
 
 
@@ -53,7 +48,7 @@ def test_failures_in_a_row_begin_a_pause(breaker: Any) -> None:
     assert breaker.fail() is False
 
 
-def test_one_call_is_let_through_after_each_pause(breaker: Any, clock: Any) -> None:
+def test_one_call_is_let_through_after_each_pause(breaker: Any, clock: Clock) -> None:
     for _ in range(3):
         breaker.fail()
     clock.now += 9.9
@@ -71,7 +66,7 @@ def test_one_call_is_let_through_after_each_pause(breaker: Any, clock: Any) -> N
     assert breaker.allows() is True
 
 
-def test_success_ends_the_pause_and_tells_what_was_left_out(breaker: Any, clock: Any) -> None:
+def test_success_ends_the_pause_and_tells_what_was_left_out(breaker: Any, clock: Clock) -> None:
     for _ in range(3):
         breaker.fail()
     assert not any(breaker.allows() for _ in range(4))
@@ -85,7 +80,7 @@ def test_success_ends_the_pause_and_tells_what_was_left_out(breaker: Any, clock:
     assert breaker.fail() is False
 
 
-def test_one_thread_of_many_makes_the_trial(breaker: Any, clock: Any) -> None:
+def test_one_thread_of_many_makes_the_trial(breaker: Any, clock: Clock) -> None:
     for _ in range(3):
         breaker.fail()
     clock.now += 10

@@ -1,10 +1,10 @@
 """The bar on a terminal, and the lines elsewhere."""
 
 import io
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.clocks import Clock
 
 from cliquet.scripts.progress import Progress
 
@@ -15,14 +15,14 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def clock() -> Any:
+def clock() -> Clock:
     """Seconds, that the test moves."""
-    return SimpleNamespace(now=0.0)
+    return Clock(0.0)
 
 
-def shown(stream: Any, clock: Any, steps: Any, total: Any) -> Any:
+def shown(stream: Any, clock: Clock, steps: Any, total: Any) -> Any:
     """Return what is written when the work is one step further each second."""
-    with Progress(stream, clock=lambda: clock.now) as progress:
+    with Progress(stream, clock=clock) as progress:
         for done in range(1, steps + 1):
             clock.now += 1
             progress.tell(f"{done} of {total}", done, total)
@@ -30,12 +30,12 @@ def shown(stream: Any, clock: Any, steps: Any, total: Any) -> Any:
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_file_gets_a_line_from_time_to_time(clock: Any) -> None:
+def test_a_file_gets_a_line_from_time_to_time(clock: Clock) -> None:
     assert shown(io.StringIO(), clock, 12, 12) == " 42% 5 of 12\n 83% 10 of 12\n"
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_terminal_gets_a_bar_that_is_erased_in_the_end(clock: Any) -> None:
+def test_a_terminal_gets_a_bar_that_is_erased_in_the_end(clock: Clock) -> None:
     erase = "\r\x1b[K"
     assert shown(Terminal(), clock, 2, 2) == (
         f"{erase}[############            ]  50% 1 of 2"
@@ -46,25 +46,25 @@ def test_a_terminal_gets_a_bar_that_is_erased_in_the_end(clock: Any) -> None:
 
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize("total", [0, 1])
-def test_there_may_be_more_to_do_than_was_known(clock: Any, total: int) -> None:
+def test_there_may_be_more_to_do_than_was_known(clock: Clock, total: int) -> None:
     assert "100% 3 of" in shown(Terminal(), clock, 3, total)
 
 
 @pytest.mark.clause("E-7.3")
-def test_without_a_total_there_is_no_bar(clock: Any) -> None:
+def test_without_a_total_there_is_no_bar(clock: Clock) -> None:
     for stream, line in ((Terminal(), "\r\x1b[Ksome\r\x1b[K"), (io.StringIO(), "some\n")):
-        with Progress(stream, clock=lambda: clock.now) as progress:
+        with Progress(stream, clock=clock) as progress:
             clock.now += 5
             progress.tell("some")
         assert stream.getvalue() == line
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_line_never_wraps(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_never_wraps(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     stream = Terminal()
 
-    with Progress(stream, clock=lambda: clock.now) as progress:
+    with Progress(stream, clock=clock) as progress:
         clock.now += 1
         progress.tell("x" * 100)
 

@@ -9,17 +9,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis as driver
 from servers.redis import redis_process, running_redis
 from servers.starting import start_process
+from support.clocks import NOW_MS, Clock
 from support.configured import config_of, loading
 from support.redis_support import keys_of, watching_commands
 
-from cliquet import utils
 from cliquet.cache import redis as cache_redis
 from cliquet.core.globs import Pattern
 from cliquet.permission import redis as permission_redis
@@ -55,14 +54,6 @@ load = loading(redis, "storage")
 @pytest.fixture
 def storage(redis_client: Any) -> Any:
     return redis.Storage(redis_client)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Stop the clock; the test moves it."""
-    clock = SimpleNamespace(now=1_448_000_000_000)
-    monkeypatch.setattr(utils, "msec_time", lambda: clock.now)
-    return clock
 
 
 class TestStorage(UntransactedStorageContract):
@@ -335,7 +326,7 @@ def test_only_the_records_of_the_page_are_decoded(storage: StorageBase, redis_cl
 
 @pytest.mark.clause("B-4.4", "B-4.6", "P-35.19")
 def test_timestamps_come_from_the_clock_of_the_application(
-    storage: StorageBase, clock: Any
+    storage: StorageBase, clock: Clock
 ) -> None:
     first = create(storage)
     clock.now += 50
@@ -347,10 +338,10 @@ def test_timestamps_come_from_the_clock_of_the_application(
 
 
 @pytest.mark.clause("B-4.4", "B-4.6")
-@pytest.mark.parametrize("past", [1_447_999_999_999, 9, 0, -5])
+@pytest.mark.parametrize("past", [NOW_MS - 1, 9, 0, -5])
 @pytest.mark.parametrize("is_atomic", [False, True])
 def test_a_clock_set_back_does_not_set_the_timestamps_back(
-    storage: StorageBase, clock: Any, past: Any, is_atomic: bool
+    storage: StorageBase, clock: Clock, past: Any, is_atomic: bool
 ) -> None:
     before = create(storage)["last_modified"]
     clock.now = past
@@ -362,7 +353,7 @@ def test_a_clock_set_back_does_not_set_the_timestamps_back(
 
 
 @pytest.mark.clause("B-4.4", "B-4.6")
-def test_the_clock_may_be_before_the_epoch(storage: StorageBase, clock: Any) -> None:
+def test_the_clock_may_be_before_the_epoch(storage: StorageBase, clock: Clock) -> None:
     clock.now = -12
 
     stamps = [create(storage)["last_modified"] for _ in range(14)]

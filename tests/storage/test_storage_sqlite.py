@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from servers.starting import start_process
+from support.clocks import Clock
 from support.configured import config_of
 from support.process_costs import MEGABYTE, own_memory
 
@@ -55,13 +56,9 @@ def test_a_rehearsed_migration_makes_no_file(storage: Any) -> None:
 
 
 @pytest.mark.clause("B-4.6")
-def test_timestamps_come_from_the_clock_of_the_host(
-    storage: StorageBase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cliquet.utils.msec_time", lambda: 1_448_000_000_000)
-
-    assert create(storage)["last_modified"] == 1_448_000_000_000
-    assert create(storage)["last_modified"] == 1_448_000_000_001
+def test_timestamps_come_from_the_clock_of_the_host(storage: StorageBase, clock: Clock) -> None:
+    assert create(storage)["last_modified"] == clock.now
+    assert create(storage)["last_modified"] == clock.now + 1
 
 
 @pytest.mark.clause("B-21.7")
