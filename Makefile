@@ -62,7 +62,7 @@ majors: $(TEST) ## run the tests of PostgreSQL on each major version that the ma
 		from servers.postgresql_binaries import postgresql_bindirs; print(*postgresql_bindirs())"); do \
 		"$$bindir/postgres" --version; \
 		env CLIQUET_TEST_POSTGRESQL_BINDIR="$$bindir" $(BIN)/python -m pytest -n 2 --dist worksteal -k postgresql \
-			tests/connections tests/storage tests/permission tests/cache $(PYTEST_ARGS) || exit 1; \
+			tests/connections tests/migrations tests/storage tests/permission tests/cache $(PYTEST_ARGS) || exit 1; \
 	done
 
 lint: $(TEST) ## check style and types

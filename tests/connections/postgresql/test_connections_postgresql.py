@@ -23,7 +23,7 @@ from cliquet.storage.postgresql import client as published
 from cliquet.testing.storage.transactions import failing_request
 from cliquet.testing.transactions import request_transaction
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def make_client(url: Any, start: str = "storage_", /, **options: Any) -> Any:

@@ -22,7 +22,7 @@ from cliquet.storage.exceptions import BackendError, TimeLimitError
 from cliquet.storage.postgresql import client as published
 from cliquet.testing.transactions import request_transaction
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SLEEP = "SELECT pg_sleep(20)"
 
 
