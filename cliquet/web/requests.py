@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from pyramid.events import NewResponse
 from pyramid.httpexceptions import (
@@ -86,11 +86,7 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
         url += "?" + quote(query_string, safe=urls.QUERY_SAFE)
 
     # Names are in lower case, so that the given headers win however they are written (H-25.14).
-    headers = {
-        # A plugin may have set bytes on the original request.
-        name.lower(): wire.on_the_wire(value) if isinstance(value, bytes) else value
-        for name, value in original.headers.items()
-    }
+    headers = wire.headers_of(original)
     own_headers = dict_obj.get("headers") or {}
     for name, value in own_headers.items():
         headers[utils.encode_header(name).lower()] = wire.on_the_wire(value)
@@ -146,13 +142,13 @@ def build_response(response: Response, request: Request) -> dict[str, Any]:
     body: Any = ""
     if request.method != "HEAD" and response.body:
         try:
-            body = response.json
+            body = jsonio.loads(response.body.decode("utf-8"))
         except ValueError:
             body = response.body.decode("utf-8", "replace")
     return {
         # The path has the form of a batch, which does not depend on the mount point of the
-        # application.
-        "path": unquote(urls.escaped_path(request).removeprefix(urls.mount(request))),
+        # application. WSGI gives bytes as latin-1 text (PEP 3333), and they may not be UTF-8.
+        "path": request.environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
         "status": response.status_code,
         "headers": _as_object(response.headers.items()),
         "body": body,

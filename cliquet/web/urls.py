@@ -71,12 +71,10 @@ def path_with_other_slashes(request: Request) -> str | None:
 
 def escaped_path(request: Request) -> str:
     """Return the path of a request in the form of its URL, even if it is not UTF-8 (D-36)."""
-    try:
-        path: str = request.path
-    except UnicodeDecodeError:
-        # WSGI gives bytes as latin-1 text (PEP 3333).
-        return quote(request.environ.get("PATH_INFO", "").encode("latin-1"))
-    return path
+    environ = request.environ
+    # WSGI gives bytes as latin-1 text (PEP 3333).
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return wire.escaped(path.encode("latin-1"))
 
 
 def mount(request: Request) -> str:

@@ -13,13 +13,14 @@ from pyramid.httpexceptions import (
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
+from pyramid.testing import DummyRequest
 from testapp import Mushroom
 
 import cliquet
 from cliquet import Service, utils
 from cliquet.errors import http_error
 from cliquet.testing.web import basic_auth, make_app
-from cliquet.web import requests
+from cliquet.web import requests, wire
 
 PUBLIC = {"permission": NO_PERMISSION_REQUIRED}
 MAT = "basicauth:9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"
@@ -314,6 +315,28 @@ def test_a_sub_request_belongs_to_its_original() -> None:
     assert within(look) == (True, True, True, True, False, True, True, True, None, {"id": None})
 
 
+@pytest.mark.clause("P-26.21")
+def test_all_headers_are_inherited_under_the_names_that_webob_gives_them() -> None:
+    request = Request.blank("/", headers={"X-Own-Name": "a", "Accept": "b"}, POST=b"{}")
+    request.environ["HTTP_CONTENT_TYPE"] = "text/odd"
+    request.environ["HTTP_X_BYTES"] = "café".encode()
+
+    found = wire.headers_of(request)
+
+    assert found.pop("x-bytes") == "cafÃ©"
+    named = {name.lower(): value for name, value in request.headers.items()}
+    del named["x-bytes"]
+    assert found == named
+    assert {"x-own-name", "accept", "content-type", "content_type"} < set(found)
+
+
+@pytest.mark.clause("P-26.21")
+def test_the_headers_of_a_mock_are_inherited_too() -> None:
+    mock = DummyRequest(headers={"X-Own-Name": "a", "X-Bytes": b"b"})
+
+    assert wire.headers_of(mock) == {"x-own-name": "a", "x-bytes": "b"}
+
+
 # build_response
 
 
@@ -335,6 +358,18 @@ def test_a_response_is_described_as_json_can_carry_it(body: bytes, described: An
     assert description["status"] == 201
     assert description["headers"]["X-A"] == "b"
     assert description["body"] == described
+
+
+@pytest.mark.clause("P-26.19", "D-36")
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("/a%2Fb%40?c=d", "/a/b@"), ("/caf%E9/%C3%A9", "/caf\ufffd/é"), ("/%F0%9F%90é", "/\ufffdé")],
+)
+def test_a_path_is_described_without_escapes_and_mount_point(url: str, path: str) -> None:
+    request = Request.blank(url.replace("é", "%C3%A9"))
+    request.environ["SCRIPT_NAME"] = "/mounted"
+
+    assert requests.build_response(Response(b""), request)["path"] == path
 
 
 @pytest.mark.clause("P-26.19")
