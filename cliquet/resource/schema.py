@@ -11,7 +11,7 @@ import colander
 from pyramid.request import Request
 
 from cliquet import utils
-from cliquet.web import validation
+from cliquet.web import acceptance, validation
 
 __all__ = ["URL", "PermissionsSchema", "ResourceSchema", "TimeStamp"]
 
@@ -45,6 +45,8 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
 
     # The first request finds this out, because examining a schema costs more than using it.
     _needs_binding: bool | None = None
+    # A copy of the schema makes one of its own.
+    _acceptance: acceptance.Acceptance | None = None
 
     def for_request(self, request: Request) -> ResourceSchema:
         """Return the schema bound to the request, with which the body of a POST is validated.
@@ -71,6 +73,7 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
         preserve = self.get_option("preserve_unknown") is True
         return colander.Mapping(unknown="preserve" if preserve else "ignore")
 
+    @acceptance.keeps_exact_values
     def deserialize(self, cstruct: Any = colander.null) -> Any:
         """Return the validated record.
 
@@ -81,6 +84,14 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
         colander.Invalid : a field does not fit, or contains a number that JSON lacks. Colander
             converts text to numbers, so that ``"NaN"`` must be refused here too (D-10).
         """
+        if cstruct:
+            # The registration asks with nothing; what it asks leaves the shared schema as it was.
+            accept = self._acceptance
+            if accept is None or accept.node is not self:
+                accept = self._acceptance = acceptance.Acceptance(self, ResourceSchema)
+            record = accept(cstruct)
+            if record is not acceptance.DOUBT:
+                return record
         record = super().deserialize(_mark_nulls(self, cstruct))
         error = colander.Invalid(self)
         for position, node in enumerate(self.children):
@@ -168,6 +179,7 @@ class TimeStamp(colander.SchemaNode):  # type: ignore[misc]  # colander has no t
     auto_now = True
     missing = None
 
+    @acceptance.keeps_exact_values
     def deserialize(self, cstruct: Any = colander.null) -> Any:
         """Return an integer, or ``None``."""
         if cstruct is colander.null and self.auto_now:
@@ -175,6 +187,7 @@ class TimeStamp(colander.SchemaNode):  # type: ignore[misc]  # colander has no t
         return super().deserialize(cstruct)
 
 
+@acceptance.runs_no_other_code
 class URL(colander.SchemaNode):  # type: ignore[misc]  # colander has no types
     """An absolute URL of 1 to 2048 characters; white space around it is removed (P-17.8).
 

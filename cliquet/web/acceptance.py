@@ -1,0 +1,245 @@
+"""Accepts a value that already has the JSON types of a colander schema, without asking colander.
+
+Most records that clients send fit, and what colander then returns is known beforehand: the declared
+members in the order of the schema, then the unknown ones. Everything else is doubtful: colander
+decides about it and words the errors. No code of an application runs here, so that nothing of it
+runs twice when colander is asked afterwards.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import colander
+
+from cliquet.web.exact_types import COMPILERS, Accept, DoubtError, copied
+
+__all__ = ["DOUBT", "Acceptance", "keeps_exact_values", "runs_no_other_code"]
+
+DOUBT = object()
+"""The answer about a value that colander has to judge."""
+
+_Class = TypeVar("_Class", bound=type)
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def keeps_exact_values(deserialize: _Function) -> _Function:
+    """Mark a ``deserialize`` that adds nothing to that of colander for values accepted here.
+
+    For an absent member it is called, unless the member is dropped.
+    """
+    deserialize._keeps_exact_values = True  # type: ignore[attr-defined]  # a mark of this module
+    return deserialize
+
+
+def runs_no_other_code(cls: _Class) -> _Class:
+    """Mark a class of nodes that colander is asked about for each value, because that is safe."""
+    cls._runs_no_other_code = True  # type: ignore[attr-defined]  # a mark of this module
+    return cls
+
+
+class Acceptance:
+    """What is accepted for one mapping node; it is compiled when the node is used again.
+
+    If the application changes an attribute of a node or of its type, it is compiled anew.
+
+    Parameters
+    ----------
+    node : the node.
+    owner : the class whose ``deserialize`` asks; those that override it have already run.
+    """
+
+    def __init__(self, node: Any = None, owner: type | None = None) -> None:
+        self.node = node
+        self._owner = owner
+        # A schema that is copied for each request is not worth the time.
+        self._is_used = False
+        self._accept: Accept | None = None
+        self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copied or pickled schema begins anew, because the compiled functions know the old nodes.
+        return Acceptance, ()
+
+    def __call__(self, value: Any) -> Any:
+        """Return what colander would return, or :data:`DOUBT`."""
+        accept = self._accept
+        if accept is None:
+            if not self._is_used:
+                self._is_used = True
+                return DOUBT
+            accept = self._accept = self._compile()
+        for present, compiled in self._attributes:
+            if present != compiled:
+                self._accept, self._is_used = None, False
+                return DOUBT
+        try:
+            return accept(value)
+        except (DoubtError, colander.Invalid):
+            return DOUBT
+
+    def _compile(self) -> Accept:
+        classes = type(self.node).__mro__
+        start = classes.index(self._owner) if self._owner else 0
+        try:
+            accept = _compiled(self.node, classes[start:])
+        except DoubtError:
+            self._attributes = []
+            return lambda value: DOUBT
+        self._attributes = _attributes(self.node)
+        return accept
+
+
+def _attributes(node: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the attributes of a tree of nodes and of their types, and copies of them."""
+    kept = vars(node), vars(node.typ)
+    copies = {**kept[0], "children": list(node.children)}, dict(kept[1])
+    below = [pair for child in node.children for pair in _attributes(child)]
+    return [*zip(kept, copies, strict=True), *below]
+
+
+def _is_exact(classes: tuple[type, ...]) -> bool:
+    overrides = (vars(cls)["deserialize"] for cls in classes if "deserialize" in vars(cls))
+    return all(
+        override is colander.SchemaNode.deserialize or hasattr(override, "_keeps_exact_values")
+        for override in overrides
+    )
+
+
+def _compiled(node: Any, classes: tuple[type, ...] | None = None) -> Accept:
+    """Return the function that accepts the values of a node.
+
+    Parameters
+    ----------
+    classes : the classes of which one is asked to deserialize; by default, all of the node.
+
+    Raises
+    ------
+    DoubtError : only colander knows what the node does.
+    """
+    typ = _static(node, "typ")
+    compile_type = _COMPILERS.get(type(typ))
+    if compile_type is None or "deserialize" in vars(typ):
+        raise DoubtError
+    for name in ("missing", "after_bind", "bindings"):
+        # The result may depend on the request.
+        _static(node, name)
+    if node.after_bind or node.bindings:
+        raise DoubtError
+    accept = compile_type(node, typ)
+    if _is_own(node):
+        return lambda value: node.deserialize(accept(value))
+
+    validator = _static(node, "validator")
+    is_overridden = "deserialize" in vars(node) or not _is_exact(classes or type(node).__mro__)
+    if is_overridden or _static(node, "preparer") is not None or not _is_known(validator):
+        raise DoubtError
+    if validator is None:
+        return accept
+
+    def accept_valid(value: Any) -> Any:
+        accepted = accept(value)
+        validator(node, accepted)
+        return accepted
+
+    return accept_valid
+
+
+def _static(node: Any, name: str) -> Any:
+    """Return an attribute, unless it is computed by a method or a property, or deferred."""
+    found = inspect.getattr_static(node, name)
+    if hasattr(type(found), "__get__") or isinstance(found, colander.deferred):
+        raise DoubtError
+    return found
+
+
+def _is_own(node: Any) -> bool:
+    """Return whether the class is marked, not its parent, and the instance replaces nothing."""
+    replaced = {"deserialize", "preparer", "validator", "after_bind"} & vars(node).keys()
+    return "_runs_no_other_code" in vars(type(node)) and not replaced
+
+
+def _is_known(validator: Any) -> bool:
+    if type(validator) in (colander.All, colander.Any):
+        return all(map(_is_known, validator.validators))
+    return validator is None or type(validator) in _VALIDATORS
+
+
+_VALIDATORS = (
+    colander.Length,
+    colander.Range,
+    colander.OneOf,
+    colander.NoneOf,
+    colander.ContainsOnly,
+    colander.Regex,
+    colander.Email,
+)
+
+
+def _sequence(node: Any, typ: Any) -> Accept:
+    if len(node.children) != 1:
+        raise DoubtError
+    accept_item = _compiled(node.children[0])
+
+    def accept(value: Any) -> Any:
+        if type(value) is list:
+            return [accept_item(item) for item in value]
+        raise DoubtError
+
+    return accept
+
+
+def _mapping(node: Any, typ: Any) -> Accept:
+    members = [
+        (child.name, child, _is_blank_absent(child.typ), _compiled(child))
+        for child in node.children
+    ]
+    names = frozenset(child.name for child in node.children)
+    if len(names) != len(members):
+        raise DoubtError
+    unknown = typ.unknown
+
+    def accept(value: Any) -> Any:
+        if type(value) is not dict:
+            raise DoubtError
+        result = {}
+        given = 0
+        for name, child, is_blank_absent, accept_member in members:
+            if name in value:
+                given += 1
+                item = value[name]
+                if item or not is_blank_absent:
+                    result[name] = accept_member(item)
+                    continue
+            if child.missing is not colander.drop:
+                result[name] = _absent(child)
+        if given != len(value) and unknown != "ignore":
+            if unknown == "raise":
+                raise DoubtError
+            for name, item in value.items():
+                if name not in names:
+                    result[name] = copied(item)
+        return result
+
+    return accept
+
+
+def _is_blank_absent(typ: Any) -> bool:
+    """Return whether colander takes the empty text, null and the like for an absent member."""
+    return type(typ) is colander.String and not typ.allow_empty
+
+
+def _absent(node: Any) -> Any:
+    """Return the value of an absent member; colander does not copy it."""
+    value = node.deserialize(colander.null)
+    copied(value)
+    return value
+
+
+_CONTAINERS: dict[type, Callable[[Any, Any], Accept]] = {
+    colander.Sequence: _sequence,
+    colander.Mapping: _mapping,
+}
+_COMPILERS = {**COMPILERS, **_CONTAINERS}
