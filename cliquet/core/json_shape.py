@@ -44,6 +44,8 @@ def check_shape(body: bytes, max_values: int | None) -> None:
 
     Texts may contain the same characters: only bodies that have many of them are examined closely.
     """
+    if max_values is not None and _has_too_many_texts(body, max_values):
+        raise _too_many(max_values)
     brackets = body.count(b"[") + body.count(b"{")
     is_crowded = max_values is not None and 1 + brackets + body.count(b",") > max_values
     if brackets <= MAX_DEPTH and not is_crowded:
@@ -63,8 +65,25 @@ def check_shape(body: bytes, max_values: int | None) -> None:
             values += 1
         elif token in b"]}":
             depth -= 1
+            if depth < 0:
+                # No parser reads on here, and there may be millions of closing brackets.
+                return
         if max_values is not None and values > max_values:
-            raise JSONError(f"More than {max_values} values (setting max_body_bytes)")
+            raise _too_many(max_values)
+
+
+def _has_too_many_texts(body: bytes, max_values: int) -> bool:
+    """Return whether a body has more texts than so many values and their names.
+
+    Such a body is no JSON unless it has too many values, but to look at each of millions of texts
+    would take seconds.
+    """
+    max_quotes = 4 * max_values
+    return body.count(b'"') > max_quotes and _without_escaped_marks(body).count(b'"') > max_quotes
+
+
+def _too_many(max_values: int) -> JSONError:
+    return JSONError(f"More than {max_values} values (setting max_body_bytes)")
 
 
 def memory_bytes(body: bytes) -> int:

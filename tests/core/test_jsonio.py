@@ -9,6 +9,7 @@ import decimal
 import enum
 import json
 import math
+import re
 import types
 import uuid
 from typing import Any
@@ -523,3 +524,26 @@ def test_texts_that_take_more_memory_than_there_may_be_are_refused() -> None:
         jsonio.loads_strict('["😀aaaaa"]'.encode(), max_memory_bytes=31)
     # One that is only long is judged elsewhere.
     assert jsonio.loads_strict(b'["aaaaa"]', max_memory_bytes=5) == ["aaaaa"]
+
+
+@pytest.mark.clause("X-34")
+def test_more_texts_than_values_and_their_names_are_refused() -> None:
+    """Each text would be looked at, although no parser accepts texts beside each other."""
+    refusal = r"^More than 2 values \(setting max_body_bytes\)$"
+    for body in (b'"a"' * 5, '"é"'.encode() * 5, b'{"a" "b" "c" "d" "e"'):
+        with pytest.raises(jsonio.JSONError, match=refusal):
+            jsonio.loads_strict(body, max_values=2, max_memory_bytes=1)
+
+    assert jsonio.loads_strict(b'{"a":"b"}', max_values=2) == {"a": "b"}
+    assert jsonio.loads_strict(b'{"a":{"b":"c"}}', max_values=3) == {"a": {"b": "c"}}
+    quotes = '"' * 9
+    assert jsonio.loads_strict(jsonio.dumps([quotes]), max_values=2) == [quotes]
+
+
+@pytest.mark.clause("X-34")
+def test_nothing_is_counted_where_more_is_closed_than_opened() -> None:
+    array = b"[" + b",".join([b"[]"] * 101) + b"]"
+    place = f"line 1 column {len(array) + 1} (char {len(array)})"
+    for rest in (b"]" * 1000, b"}" + b"[" * 1000, b"]" + b"[]," * 1000):
+        with pytest.raises(jsonio.JSONError, match=re.escape(f"Extra data: {place}")):
+            jsonio.loads_strict(array + rest, max_values=500)

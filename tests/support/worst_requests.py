@@ -113,6 +113,12 @@ WORST = {
     "POST of commas": Worst(
         "POST", "/v0/spores", b"[" + b"1," * (BODY_BYTES // 2 - 1), statuses=(400,)
     ),
+    "POST of closing brackets": Worst(
+        "POST", "/v0/spores", b"[]" * 101 + b"]" * (BODY_BYTES - 202), statuses=(400,)
+    ),
+    "POST of empty texts": Worst(
+        "POST", "/v0/spores", wide("é") + b'""' * (BODY_BYTES // 2 - 10), statuses=(400,)
+    ),
     "POST of escapes": Worst(
         "POST",
         "/v0/spores",
