@@ -11,6 +11,7 @@ patterns; they read them with :func:`as_published`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import methodcaller
 from typing import Final
 
 __all__ = [
@@ -124,6 +125,9 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
         return str(pattern).__eq__
     first, *middle, last = literals_of(pattern)
     parts = [part for part in middle if part]
+    if not parts and not last:
+        # This is the frequent case, and the function is one of the interpreter.
+        return methodcaller("startswith", first)
     shortest = len(first) + len(last)
 
     def matches(text: str) -> bool:

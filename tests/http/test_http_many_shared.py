@@ -1,11 +1,14 @@
 """Lists of many shared records, which the storage finds itself where it can (H-5.12)."""
 
+import gc
+import sys
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from pyramid.interfaces import IAuthorizationPolicy
+from pyramid.request import Request
 from servers.processes import temporary_folder
 from support.sharing import (
     BODY,
@@ -468,3 +471,35 @@ def test_creating_and_sharing_in_one_batch_is_seen_by_its_list(
     answer = response.json["responses"][-1]
     assert answer["status"] == 200
     assert (len(answer["body"]["data"]), answer["headers"]["Total-Records"]) == (3, "4")
+
+
+def test_a_shared_record_in_memory_costs_few_calls(headers: dict[str, str]) -> None:
+    app = make_sharing_app()
+    me = user_id(app, headers)
+
+    def calls_with(number: int) -> int:
+        """Return the number of Python calls of a list when `number` more records are shared."""
+        for _ in range(number):
+            grant(app, object_id(store(app)["url"]), "read", me)
+        request = Request.blank(f"{URL}?_limit=1&_sort=-last_modified", headers=headers)
+        calls = 0
+
+        def profile(frame: Any, event: Any, argument: Any) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        gc.disable()
+        sys.setprofile(profile)
+        try:
+            response = request.get_response(app.app)
+        finally:
+            sys.setprofile(None)
+            gc.enable()
+        assert response.status_code == 200
+        return calls
+
+    calls_with(10)
+    before = calls_with(10)
+
+    # The URI becomes an id, the filter has it as a value, and the record is compared with it.
+    assert calls_with(100) - before <= 4 * 100

@@ -35,12 +35,14 @@ Held = list[tuple[str, frozenset[str]]]
 """Object ids and permissions; an id comes once for each principal with permissions on it."""
 
 
-def _objects(held: Held, pattern: str, permission: str) -> Iterator[str]:
-    """Yield the ids that match a pattern and have the permission."""
+def _objects(held: Held, pattern: str, permission: str) -> list[str]:
+    """Return the ids that match a pattern and have the permission."""
     matches = compile_pattern(as_published(pattern))
-    for object_id, permissions in held:
-        if permission in permissions and matches(object_id):
-            yield object_id
+    return [
+        object_id
+        for object_id, permissions in held
+        if permission in permissions and matches(object_id)
+    ]
 
 
 class _Index(Generic[V]):

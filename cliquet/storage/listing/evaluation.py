@@ -7,6 +7,7 @@ compared with :mod:`cliquet.storage.ordering`, so that all backends agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 from cliquet.core.globs import WILDCARD, Pattern, compile_pattern
@@ -204,17 +205,27 @@ def purgeable(
 
 def _reader(field: str, names: Names) -> Callable[[Entry], Any]:
     """Return a function that gives the value of a field, or `MISSING`."""
-    if field == names.id_field:
-        return lambda entry: entry.id
-    if field == names.modified_field:
-        return lambda entry: entry.timestamp
+    attribute = _attribute(field, names)
+    if attribute is not None:
+        return attrgetter(attribute)
     if field == names.deleted_field:
         # A live record is not deleted, whatever member it has with this name (B-6.10).
         return lambda entry: True if entry.data is None else MISSING
     return lambda entry: MISSING if entry.data is None else resolve(entry.data, field)
 
 
+def _attribute(field: str, names: Names) -> str | None:
+    """Return the attribute of an entry that has the value of a field, if there is one."""
+    if field == names.id_field:
+        return "id"
+    return "timestamp" if field == names.modified_field else None
+
+
 def _sort_key_reader(fields: Sequence[str], names: Names) -> Callable[[Entry], Any]:
+    # All ids are text and all timestamps are integers, so that the comparison needs no rank.
+    attributes = [name for field in fields if (name := _attribute(field, names))]
+    if len(attributes) == len(fields):
+        return attrgetter(*attributes)
     readers = [_key_reader(field, names) for field in fields]
     if len(readers) == 1:
         return readers[0]
@@ -226,8 +237,7 @@ def _sort_key_reader(fields: Sequence[str], names: Names) -> Callable[[Entry], A
 
 def _key_reader(field: str, names: Names) -> Callable[[Entry], Any]:
     read = _reader(field, names)
-    # All ids are text and all timestamps are integers, so that the comparison needs no rank.
-    if field in (names.id_field, names.modified_field):
+    if _attribute(field, names) is not None:
         return read
     return lambda entry: sort_key(read(entry))
 
@@ -248,10 +258,14 @@ def compile_filter(item: Filter, names: Names, *, in_rule: bool) -> Test:
     field, value, operator = item.field, item.value, item.operator
     read = _reader(field, names)
     if operator in (COMPARISON.IN, COMPARISON.EXCLUDE):
+        # There may be thousands of members, most of them ids, and each function takes its time.
         keys = {
-            sort_key(_operand(member, field, names)) for member in _members(item, (set, frozenset))
+            (TEXT, member) if type(member) is str else sort_key(_operand(member, field, names))
+            for member in _members(item, (set, frozenset))
         }
         is_wanted = operator is COMPARISON.IN
+        if field == names.id_field:
+            return lambda entry: ((TEXT, entry.id) in keys) is is_wanted
         return lambda entry: (sort_key(read(entry)) in keys) is is_wanted
     if operator in _OF_ONE_VALUE:
         return _OF_ONE_VALUE[operator](item, read)
