@@ -1,6 +1,7 @@
 """Fixtures shared by the tests."""
 
 import gc
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -93,8 +94,8 @@ def app(shared_apps: Any) -> Any:
 
 @pytest.fixture
 def headers() -> dict[str, str]:
-    """Headers of a user."""
-    return basic_auth("mat", "1")
+    """Headers of a user, another one in each test: applications of a module are used by many."""
+    return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture

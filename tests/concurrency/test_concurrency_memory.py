@@ -37,11 +37,6 @@ def app(request: pytest.FixtureRequest) -> TestApp:
     return make_app(RESOURCES, settings={"transaction_per_request": request.param})
 
 
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
-
-
 def at_once(app: TestApp, function: Any) -> Any:
     """Call `function` in each thread with a client of its own; return what they return."""
     outcomes = in_threads(THREADS, lambda rank: function(TestApp(app.app), rank))

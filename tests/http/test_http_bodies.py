@@ -11,7 +11,7 @@ from webtest import TestApp
 
 from cliquet import resource, utils
 from cliquet.resource.schema import TimeStamp
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import make_app
 
 MISSING = ("body", "data", "data is missing")
 NOT_AN_OBJECT = "Invalid JSON: Should be a JSON object, got "
@@ -68,11 +68,6 @@ class Imported(resource.UserResource):
 def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app([*RESOURCES, Basket, Harvest, Imported])
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture

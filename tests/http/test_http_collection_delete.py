@@ -11,21 +11,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from support.listings import GROWTHS, LICHENS, listed, state, store
-from testapp import RESOURCES, Lichen
+from testapp import Lichen
 from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
-
-
-@pytest.fixture(scope="module")
-def app() -> TestApp:
-    """One application for all: each test is another user, whose records nobody else sees."""
-    return make_app(RESOURCES)
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture

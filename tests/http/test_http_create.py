@@ -4,27 +4,16 @@ import uuid
 from typing import Any
 
 import pytest
-from testapp import RESOURCES, Mushroom
+from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import utils
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import make_app
 
 URL = "/v0/mushrooms"
 CEP = {"data": {"name": "cep"}}
-
-
-@pytest.fixture(scope="module")
-def app() -> TestApp:
-    """One application for all: each test is another user, whose records nobody else sees."""
-    return make_app(RESOURCES)
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 def listed(app: TestApp, headers: Any) -> Any:

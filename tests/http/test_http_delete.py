@@ -8,22 +8,11 @@ from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import utils
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import make_app
 
 URL = "/v0/mushrooms"
 GROWTHS = "/v0/growths"
 MAX_TIMESTAMP = 2**53 - 1
-
-
-@pytest.fixture(scope="module")
-def app() -> TestApp:
-    """One application for all: each test is another user, whose records nobody else sees."""
-    return make_app(RESOURCES)
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from webtest import TestApp
 from cliquet import resource, utils
 from cliquet.events import AfterResourceChanged
 from cliquet.storage.timestamps import MAX_TIMESTAMP
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import make_app
 
 URL = "/v0/spores"
 END_OF_9998 = 253370764799999
@@ -53,11 +53,6 @@ def app(request: pytest.FixtureRequest) -> Iterator[Any]:
 
     with fresh_backends(request.param, postgresql_server) as backends:
         yield app_on(backends)
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture

@@ -4,25 +4,11 @@ import uuid
 from typing import Any
 
 import pytest
-from testapp import RESOURCES
 from webtest import TestApp
-
-from cliquet.testing.web import basic_auth, make_app
 
 URL = "/v0/mushrooms"
 HTTP_DATE = "Thu, 03 Mar 2016 09:43:05 GMT"
 TIMESTAMP = 1_456_998_185_724
-
-
-@pytest.fixture(scope="module")
-def app() -> TestApp:
-    """One application for all: each test is another user, whose records nobody else sees."""
-    return make_app(RESOURCES)
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture

@@ -22,11 +22,6 @@ def app() -> TestApp:
     return make_app(RESOURCES)
 
 
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
-
-
 def found(app: TestApp, headers: Any, query: Any, *, url: Any = LICHENS) -> list[Any]:
     """Return the names of the records that match, sorted; a dash stands for a tombstone."""
     return sorted(listed(app, headers, f"{url}?{query}", "name"))

@@ -1,6 +1,5 @@
 """GET and HEAD of a collection (H-11)."""
 
-import uuid
 from typing import Any
 
 import pytest
@@ -10,20 +9,9 @@ from webtest import TestApp
 
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import make_app
 
 FUTURE = '"253402300799999"'
-
-
-@pytest.fixture(scope="module")
-def app() -> TestApp:
-    """One application for all: each test is another user, whose records nobody else sees."""
-    return make_app(RESOURCES)
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import base64
 import itertools
 import json
 import random
-import uuid
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
@@ -22,16 +21,6 @@ MAY_STAND = "/?:@!$'()*,[]"
 LONG = 6_000
 VERY_LONG = 60_000
 MAX_TOKEN = 1_000
-
-
-@pytest.fixture(scope="module")
-def app() -> TestApp:
-    return make_app(RESOURCES)
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 def long_title(n: Any, size: Any = LONG) -> str:

@@ -43,11 +43,6 @@ def app() -> TestApp:
     return make_app([*RESOURCES, (Fungus, {"collection_path": "/fungi"})])
 
 
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
-
-
 def url_of(url: Any, **params: Any) -> str:
     query = "&".join(f"{name}={quote(value)}" for name, value in params.items())
     return f"{url}?{query}"

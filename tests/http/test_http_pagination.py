@@ -72,11 +72,6 @@ def app() -> TestApp:
     return make_app(RESOURCES)
 
 
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
-
-
 @pytest.fixture(scope="module")
 def mixed_user(app: TestApp) -> Any:
     """Give the headers of a user with records and tombstones of all sorts, only read."""

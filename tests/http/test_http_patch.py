@@ -1,6 +1,5 @@
 """Modification by PATCH (H-20)."""
 
-import uuid
 from typing import Any
 
 import colander
@@ -9,7 +8,7 @@ from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import events, resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import make_app
 
 UUID = "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50"
 
@@ -58,11 +57,6 @@ def app(seen: list[Any]) -> TestApp:
         [*RESOURCES, Badge, Mossy],
         configure=lambda config: config.add_subscriber(seen.append, events.ResourceChanged),
     )
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture

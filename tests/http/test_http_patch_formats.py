@@ -61,11 +61,6 @@ def app(seen: list[Any]) -> TestApp:
 
 
 @pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
-
-
-@pytest.fixture
 def stored(app: TestApp, headers: dict[str, str]) -> Any:
     """Store a record, and return it and its URL."""
 

@@ -1,14 +1,10 @@
 """Partial responses (H-15)."""
 
-import uuid
 from typing import Any
 
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, items, listed, store, walk
-from testapp import RESOURCES
 from webtest import TestApp
-
-from cliquet.testing.web import basic_auth, make_app
 
 NESTED = {
     "n": 1,
@@ -17,17 +13,6 @@ NESTED = {
     "null": None,
     "list": [{"x": 1}],
 }
-
-
-@pytest.fixture(scope="module")
-def app() -> TestApp:
-    """One application for all: each test is another user, whose records nobody else sees."""
-    return make_app(RESOURCES)
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 def projections(app: TestApp, headers: Any, url: Any, record: Any, fields: Any) -> Any:

@@ -1,30 +1,18 @@
 """Creation and replacement by PUT (H-19)."""
 
-import uuid
 from typing import Any
 
 import pytest
-from testapp import RESOURCES, Mushroom
+from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import make_app
 
 URL = "/v0/mushrooms"
 CEP = {"data": {"name": "cep"}}
 UUID = "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50"
-
-
-@pytest.fixture(scope="module")
-def app() -> TestApp:
-    """One application for all: each test is another user, whose records nobody else sees."""
-    return make_app(RESOURCES)
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.mark.clause("H-19.1", "H-19.3")

@@ -6,11 +6,11 @@ import uuid
 from typing import Any
 
 import pytest
-from testapp import RESOURCES, Mushroom, Spore
+from testapp import Mushroom, Spore
 from webtest import TestApp
 
 from cliquet.storage.generators import Generator
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import make_app
 
 UUID = "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50"
 UUID_4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -28,17 +28,6 @@ INVALID_ID = {
     "message": "path: Invalid record id",
     "details": [{"location": "path", "name": None, "description": "Invalid record id"}],
 }
-
-
-@pytest.fixture(scope="module")
-def app() -> TestApp:
-    """One application for all: each test is another user, whose records nobody else sees."""
-    return make_app(RESOURCES)
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 class Slugs(Generator):

@@ -56,11 +56,6 @@ def app() -> TestApp:
     return make_app(RESOURCES)
 
 
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
-
-
 def names(app: TestApp, headers: Any, query: Any) -> Any:
     return "".join(listed(app, headers, f"{LICHENS}?{query}", "name"))
 

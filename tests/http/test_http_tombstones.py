@@ -5,23 +5,9 @@ from typing import Any
 
 import pytest
 from support.listings import LICHENS, listed, state, store, walk
-from testapp import RESOURCES
 from webtest import TestApp
 
-from cliquet.testing.web import basic_auth, make_app
-
 TRUFFLES = "/v0/truffles"
-
-
-@pytest.fixture(scope="module")
-def app() -> TestApp:
-    """One application for all: each test is another user, whose records nobody else sees."""
-    return make_app(RESOURCES)
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from testapp import Truffle
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import make_app
 
 URL = "/v0/truffles"
 LABELLED = "/v0/labelleds"
@@ -33,11 +33,6 @@ class Labelled(resource.UserResource):
 def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
     return make_app([Truffle, Labelled])
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 @pytest.fixture

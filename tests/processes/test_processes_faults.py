@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from servers.postgresql import new_database, running_postgresql
 from servers.redis import running_durable_redis
 
-from cliquet.testing.web import basic_auth
 from processes.application import LICHENS
 from processes.backends import backend_settings, fresh_backends, redis_settings
 from processes.load import Batcher, Writer, check_kept, torn_batches, under_load
@@ -23,11 +21,6 @@ DOWN_SECONDS = 0.5
 RECOVERY_SECONDS = 1.5
 PATIENCE_SECONDS = 30
 KILLED_WORKERS = 3
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    return basic_auth(uuid.uuid4().hex)
 
 
 @contextlib.contextmanager
