@@ -26,22 +26,6 @@ from support.sharing import (
 
 from cliquet.testing.web import basic_auth
 
-
-@pytest.fixture
-def app(shared_apps: Any) -> Any:
-    return shared_apps.fresh(make_sharing_app)
-
-
-@pytest.fixture
-def me(app: Any, headers: dict[str, str]) -> Any:
-    return user_id(app, headers)
-
-
-@pytest.fixture
-def record(app: Any) -> Any:
-    return store(app)
-
-
 # Shared listings (H-5.12 to H-5.15)
 
 

@@ -34,22 +34,6 @@ from cliquet.authorization import AuthorizationPolicy, RouteFactory
 from cliquet.testing.faults import FaultyBackend
 from cliquet.testing.web import basic_auth, make_app
 
-
-@pytest.fixture
-def app(shared_apps: Any) -> Any:
-    return shared_apps.fresh(make_sharing_app)
-
-
-@pytest.fixture
-def me(app: Any, headers: dict[str, str]) -> Any:
-    return user_id(app, headers)
-
-
-@pytest.fixture
-def record(app: Any) -> Any:
-    return store(app)
-
-
 # The table of H-5.4
 
 COLLECTION_WIDE = [("collection", name) for name in ("read", "write", "toadstool:create")]

@@ -6,7 +6,9 @@ import colander
 import pytest
 from support.sharing import (
     AMANITAS,
+    BODY,
     COLLECTION,
+    UNKNOWN_ID,
     URL,
     Amanita,
     Toadstool,
@@ -23,8 +25,7 @@ from webtest import TestApp
 from cliquet import resource
 from cliquet.testing.faults import FaultyBackend
 
-BODY = {"data": {"name": "death cap"}}
-UNKNOWN_ID = "00000000-0000-4000-8000-000000000001"
+NAMES = ("toadstool", "amanita", "puffball")
 
 
 class Puffball(resource.ShareableResource):
@@ -51,14 +52,6 @@ def make_open_app() -> Any:
 @pytest.fixture
 def app(shared_apps: Any) -> Any:
     return shared_apps.fresh(make_open_app)
-
-
-NAMES = ("toadstool", "amanita", "puffball")
-
-
-@pytest.fixture
-def me(app: Any, headers: dict[str, str]) -> Any:
-    return user_id(app, headers)
 
 
 @pytest.fixture

@@ -24,22 +24,6 @@ from cliquet.authorization import AuthorizationPolicy
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend
 
-
-@pytest.fixture
-def app(shared_apps: Any) -> Any:
-    return shared_apps.fresh(make_sharing_app)
-
-
-@pytest.fixture
-def me(app: Any, headers: dict[str, str]) -> Any:
-    return user_id(app, headers)
-
-
-@pytest.fixture
-def record(app: Any) -> Any:
-    return store(app)
-
-
 # Preconditions, conflicts and failures
 
 

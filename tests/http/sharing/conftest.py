@@ -1,0 +1,24 @@
+"""What tests of shareable resources begin with."""
+
+from typing import Any
+
+import pytest
+from support.sharing import make_sharing_app, store, user_id
+
+
+@pytest.fixture
+def app(shared_apps: Any) -> Any:
+    """A client of an application with the resources of `support.sharing`, emptied."""
+    return shared_apps.fresh(make_sharing_app)
+
+
+@pytest.fixture
+def me(app: Any, headers: dict[str, str]) -> Any:
+    """The principal of the user."""
+    return user_id(app, headers)
+
+
+@pytest.fixture
+def record(app: Any) -> Any:
+    """A record on which nobody has any permission, and its URL."""
+    return store(app)
