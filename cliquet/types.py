@@ -44,6 +44,21 @@ class IdQuery(Protocol):
         """Yield all the ids."""
 
 
+class ACEQuery(Protocol):
+    """The ACEs of one object, which a permission backend can find, and has not read yet.
+
+    A storage in the same database may read them together with the record.
+    """
+
+    def read(self) -> dict[str, set[str]]:
+        """Return the principals by permission.
+
+        Raises
+        ------
+        BackendError : the server of the backend failed.
+        """
+
+
 class PoolStatus(NamedTuple):
     """The use of a pool of connections.
 

@@ -50,19 +50,22 @@ class Shortcut:
         # Observers wrap an instance without changing its behaviour.
         while (wrapped := getattr(target, "__wrapped__", None)) is not None:
             target = wrapped
-        cls = type(target)
+        return self.is_open_in(type(target)) and not (
+            self._is_replaced(target, target)
+            or (instance is not target and self._is_replaced(instance, target))
+        )
+
+    def is_open_in(self, cls: type) -> bool:
+        """Return the same for the instances of a class that have no attributes of their own."""
         try:
             attributes = self._attributes_of(cls)
         except AttributeError:
             # The object passes the calls on, like a proxy, and their effect there is unknown.
             return False
-        decision = cls.__dict__.get(self._key)
+        decision: _Decision | None = cls.__dict__.get(self._key)
         if decision is None or decision.attributes != attributes:
             decision = self._decide(cls, attributes)
-        return decision.is_open and not (
-            self._is_replaced(target, target)
-            or (instance is not target and self._is_replaced(instance, target))
-        )
+        return decision.is_open
 
     def _decide(self, cls: type, attributes: tuple[Any, ...]) -> _Decision:
         own, *others = (self._rank(cls, name) for name in self._names)

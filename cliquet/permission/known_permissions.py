@@ -11,7 +11,14 @@ from cliquet.core.shortcuts import Shortcut
 from cliquet.permission.base import PermissionBase, granting_permissions
 from cliquet.types import BoundPermission, GetBoundPermissions
 
-__all__ = ["Granted", "KnownPermissions", "checks_what_it_lists", "takes_at_once", "writes_at_once"]
+__all__ = [
+    "Granted",
+    "KnownPermissions",
+    "checks_what_it_lists",
+    "selects_what_it_lists",
+    "takes_at_once",
+    "writes_at_once",
+]
 
 Granted = set[tuple[frozenset[BoundPermission], frozenset[str]]]
 """Sets of bound permissions and principals: one of the principals has one of the permissions."""
@@ -28,6 +35,7 @@ _WRITES = Shortcut(
     "add_principal_to_ace",
     "object_permissions",
 )
+_SELECTS = Shortcut("select_aces", "object_permissions")
 _TAKES = Shortcut("take_object_permissions", "delete_object_permissions", "get_objects_permissions")
 
 
@@ -80,6 +88,10 @@ class KnownPermissions:
             return None
         return _copy(aces)
 
+    def has_aces(self, object_id: str) -> bool:
+        """Return whether ACEs of an object are known, perhaps of another version of it."""
+        return object_id in self._aces
+
     def forget(self, object_id: str) -> None:
         """Forget the ACEs of an object, because they change."""
         self._aces.pop(object_id, None)
@@ -121,6 +133,7 @@ class KnownPermissions:
         get_bound_permissions: GetBoundPermissions | None,
         *,
         lists_object: bool,
+        read_ahead: Callable[[], None] | None = None,
     ) -> bool:
         """Answer like ``backend.check_permission()``, but only ask it if the answer is not known.
 
@@ -129,12 +142,14 @@ class KnownPermissions:
         backend : backend for which :func:`checks_what_it_lists` is true.
         lists_object : whether all the ACEs of the object are needed for a response. They are then
             read at once, and checked here.
+        read_ahead : function that may read the ACEs together with the object, and have them
+            remembered; it is called if they are not known.
         """
         bound = granting_permissions(object_id, permission, get_bound_permissions)
         if lists_object:
             own = [name for granting_id, name in bound if granting_id == object_id]
             bound = [pair for pair in bound if pair[0] != object_id]
-            if own and self._holds(backend, object_id, own, principals):
+            if own and self._holds(backend, object_id, own, principals, read_ahead):
                 return True
             if backend.is_written_after_records and object_id != self._settled:
                 # The ACEs may be a moment old. The check of the backend itself waits for writers.
@@ -159,7 +174,10 @@ class KnownPermissions:
         object_id: str,
         permissions: list[str],
         principals: Collection[str],
+        read_ahead: Callable[[], None] | None,
     ) -> bool:
+        if object_id not in self._aces and read_ahead is not None:
+            read_ahead()
         if object_id not in self._aces:
             self.remember(object_id, backend.object_permissions(object_id))
         aces, _ = self._aces[object_id]
@@ -175,6 +193,11 @@ def checks_what_it_lists(backend: object) -> bool:
     time.
     """
     return _LISTS.is_open(backend)
+
+
+def selects_what_it_lists(backend: object) -> bool:
+    """Return whether the query for the ACEs of an object finds those that the backend lists."""
+    return _SELECTS.is_open(backend)
 
 
 def writes_at_once(backend: object) -> bool:

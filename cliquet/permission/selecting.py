@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from cliquet.types import GetBoundPermissions, IdQuery
+from cliquet.types import ACEQuery, GetBoundPermissions, IdQuery
 
 __all__ = ["PermissionSelecting"]
 
 
 class PermissionSelecting:
-    """The query that a permission backend gives to a storage; by default there is none."""
+    """The queries that a permission backend gives to a storage; by default it can join none."""
+
+    object_permissions: Callable[..., dict[str, set[str]]]
+
+    def select_aces(self, object_id: str) -> ACEQuery:
+        """Return a query for the ACEs that ``object_permissions()`` would find.
+
+        By default it calls this method. A subclass that overrides one of them must override the
+        other too.
+
+        .. versionadded:: 3.2
+        """
+        return _Asked(self.object_permissions, object_id)
 
     def accessible_ids(
         self,
@@ -34,3 +46,14 @@ class PermissionSelecting:
         ``None`` if the backend has no query that a storage can join.
         """
         return None
+
+
+class _Asked:
+    """The ACEs for which a backend is asked when somebody reads them."""
+
+    def __init__(self, ask: Callable[[str], dict[str, set[str]]], object_id: str) -> None:
+        self._ask = ask
+        self._object_id = object_id
+
+    def read(self) -> dict[str, set[str]]:
+        return self._ask(self._object_id)

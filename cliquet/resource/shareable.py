@@ -44,6 +44,9 @@ class ShareableResource(UserResource):
     permissions: tuple[str, ...] = ("read", "write")
     model: ShareableModel
 
+    # Whether a record may be read before the request is permitted to see it: see `RouteFactory`.
+    _may_be_made_ahead = True
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Permissions may change even if the record does not (H-20.6).

@@ -7,15 +7,25 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from cliquet.core.globs import Exact
+from cliquet.core.shortcuts import Shortcut
 from cliquet.permission import PermissionBase
-from cliquet.permission.known_permissions import KnownPermissions, takes_at_once, writes_at_once
+from cliquet.permission.known_permissions import (
+    KnownPermissions,
+    selects_what_it_lists,
+    takes_at_once,
+    writes_at_once,
+)
 from cliquet.resource.user_model import Model
-from cliquet.storage import Filter
-from cliquet.types import Record
+from cliquet.storage import Filter, StorageBase
+from cliquet.storage.exceptions import RecordNotFoundError
+from cliquet.types import ACEQuery, Record
 
 __all__ = ["ShareableModel"]
 
 T = TypeVar("T")
+
+_FINDS = Shortcut("find_with_aces", "get")
+_READS_AHEAD = Shortcut("read_ahead", "get_record")
 
 
 class ShareableModel(Model):
@@ -97,7 +107,66 @@ class ShareableModel(Model):
 
     def get_record(self, record_id: str, parent_id: str | None = None) -> Record:
         """Return a live record and its permissions."""
-        return self._annotated(super().get_record(record_id, parent_id=parent_id))
+        joint = self._joint(record_id, parent_id)
+        if joint is None:
+            return self._annotated(super().get_record(record_id, parent_id=parent_id))
+        record, aces = self._find(record_id, joint[1], parent_id)
+        if record is None:
+            raise RecordNotFoundError(record_id)
+        return {**record, self.permissions_field: aces}
+
+    def read_ahead(self, record_id: str, object_id: str) -> Record | None:
+        """Read the permissions of a record for their check, and the record too if that is free.
+
+        The permissions are remembered, also those of a record that does not exist. Nothing is read
+        if storage and permissions are not in one database, or if the application has replaced a
+        method that would read them.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        object_id : URI of the record.
+
+        Returns
+        -------
+        The record, like :meth:`get_record`; ``None`` if it does not exist, or was not read.
+        """
+        joint = self._joint(record_id, None) if _READS_AHEAD.is_open(self) else None
+        if joint is None or joint[0] != object_id:
+            return None
+        record, aces = self._find(record_id, joint[1], None)
+        self.known_permissions.remember(
+            object_id, aces, None if record is None else record[self.modified_field]
+        )
+        return None if record is None else {**record, self.permissions_field: aces}
+
+    def _joint(self, record_id: str, parent_id: str | None) -> tuple[str, ACEQuery] | None:
+        """Return the URI of a record, and a query for its ACEs that the storage can join."""
+        backend = self._backend()
+        if backend is None or not isinstance(self.storage, StorageBase):
+            return None
+        permission, get_object_id = backend
+        if not (
+            isinstance(permission, PermissionBase)
+            and selects_what_it_lists(permission)
+            and _FINDS.is_open(self.storage)
+        ):
+            return None
+        object_id = get_object_id(record_id)
+        if self.known_permissions.has_aces(object_id):
+            return None
+        aces = permission.select_aces(object_id)
+        collection = self._collection(parent_id)
+        del collection["auth"]
+        return (object_id, aces) if self.storage.can_join_aces(aces, **collection) else None
+
+    def _find(
+        self, record_id: str, aces: ACEQuery, parent_id: str | None
+    ) -> tuple[Record | None, dict[str, set[str]]]:
+        return self.storage.find_with_aces(
+            object_id=record_id, aces=aces, **self._collection(parent_id), **self._fields
+        )
 
     def create_record(
         self,

@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from cliquet import settings, utils
 from cliquet.core.globs import WILDCARD
+from cliquet.core.shortcuts import Shortcut
 from cliquet.permission.known_permissions import KnownPermissions, checks_what_it_lists
 from cliquet.security import object_uris
 from cliquet.security.principals import with_prefixed_userid
@@ -58,6 +59,10 @@ def groupfinder(userid: str, request: Request) -> list[str]:
 
 
 _GRANTED = "granted_permissions"
+
+# The resource is made twice, and the first time is before the check: code of an application in one
+# of these must run only once, and for nobody who may not see the record.
+_IS_MADE_AHEAD = Shortcut("_may_be_made_ahead", "__init__", "get_parent_id", "default_model")
 
 
 def forget_granted(bound_data: dict[str, Any]) -> None:
@@ -152,7 +157,7 @@ class RouteFactory(SharedListing):
     required_permission : ``read``, ``write`` or ``create``, depending on the method.
     allowed_principals : principals to whom settings grant that permission.
     permission_object_id : URI of the object of this permission.
-    current_record : the record that a PUT will replace.
+    current_record : the record that a PUT will replace, or that was read together with its ACEs.
     has_asked : whether the answer came from the backend, and not from the ACEs that it lists.
     known_permissions : answers of the backend so far, which the resource of the request uses too.
     """
@@ -222,6 +227,24 @@ class RouteFactory(SharedListing):
             timestamp = record[resource.model.modified_field]
             self.known_permissions.remember(object_id, aces, timestamp)
         return "write"
+
+    def _read_ahead(self) -> None:
+        """Read the record of a GET with the ACEs by which the request is judged, if that is free.
+
+        Nothing of the record is shown unless the request turns out to be permitted (H-5.17).
+        """
+        request, cls = self._request, self._service.resource
+        object_id = self.permission_object_id
+        # Within a process, a statement costs no more than to make the resource twice.
+        is_worth_it = getattr(request.registry.storage, "makes_round_trips", False)
+        if object_id is None or not is_worth_it or not _IS_MADE_AHEAD.is_open_in(cls):
+            return
+        try:
+            resource = cls(request=request, context=self)
+        except HTTPNotFound:
+            # The resource will raise this error again, for users who may know of it.
+            return
+        self.current_record = resource.model.read_ahead(resource.record_id, object_id)
 
     def _set_requirement(self, permission: str | None) -> None:
         """Require a permission on the object to which it belongs."""
@@ -341,6 +364,14 @@ class RouteFactory(SharedListing):
             return False
         return self._check(self.permission_object_id, permission, principals, get_bound_permissions)
 
+    def _reads_shown(self, object_id: str) -> bool:
+        """Return whether the request only reads the record with this URI."""
+        return (
+            object_id == self._shown_object_id
+            and self.required_permission == "read"
+            and self.current_record is None
+        )
+
     def _check(
         self,
         object_id: str,
@@ -360,6 +391,7 @@ class RouteFactory(SharedListing):
                 list(principals),
                 get_bound_permissions,
                 lists_object=object_id == self._shown_object_id,
+                read_ahead=self._read_ahead if self._reads_shown(object_id) else None,
             )
         self.has_asked = True
         granted: bool = backend.check_permission(

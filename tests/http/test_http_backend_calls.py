@@ -54,14 +54,16 @@ def counting(base: Any, backend: Any, calls: Any) -> Any:
     return wrapped()
 
 
+# They ask nobody.
+FREE = ("atomic", "with_effects", "can_join", "can_join_aces", "select_aces")
+
+
 def cost(calls: Any) -> Any:
     """Return the calls that make a round trip."""
     paid = []
     for number, (name, object_id) in enumerate(calls):
         follows_get = number > 0 and calls[number - 1] == ("get", object_id)
-        if name in ("atomic", "with_effects", "can_join") or (
-            name == "find_tombstone" and follows_get
-        ):
+        if name in FREE or (name == "find_tombstone" and follows_get):
             continue
         if name == "accessible_ids":
             # Where it does not know, it asks nobody.

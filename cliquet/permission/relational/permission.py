@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from cliquet.connections.selected_aces import SelectedACEs, grouped
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.core.globs import as_published, literals_of
@@ -26,7 +27,7 @@ from cliquet.permission.base import (
 from cliquet.permission.relational import statements
 from cliquet.permission.relational.statements import SQL
 from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
-from cliquet.types import BoundPermission, GetBoundPermissions, IdQuery, PoolStatus
+from cliquet.types import ACEQuery, BoundPermission, GetBoundPermissions, IdQuery, PoolStatus
 
 __all__ = ["RelationalPermission"]
 
@@ -157,15 +158,16 @@ class RelationalPermission(PermissionBase):
         query, condition = self._dialect.ids_below(prefix, permissions, names)
         return SelectedIds(self.client, *query, *condition)
 
+    def select_aces(self, object_id: str) -> ACEQuery:
+        return SelectedACEs(self.client, statements.ACES, (object_id,))
+
     def get_accessible_objects(
         self,
         principals: Iterable[str],
         bound_permissions: Iterable[BoundPermission] | None = None,
         with_children: bool = True,
     ) -> dict[str, set[str]]:
-        return _grouped(
-            self._accessible(principals, bound_permissions, with_children=with_children)
-        )
+        return grouped(self._accessible(principals, bound_permissions, with_children=with_children))
 
     def object_permission_authorized_principals(
         self,
@@ -194,7 +196,7 @@ class RelationalPermission(PermissionBase):
     ) -> dict[str, set[str]]:
         names = None if permissions is None else list(permissions)
         rows = self._rows(self._dialect.aces(SQL("object_id = %s", (object_id,)), names))
-        return _grouped((permission, principal) for _, permission, principal in rows)
+        return grouped((permission, principal) for _, permission, principal in rows)
 
     def get_objects_permissions(
         self, object_ids: Sequence[str], permissions: Iterable[str] | None = None
@@ -229,7 +231,7 @@ class RelationalPermission(PermissionBase):
             if replaced or not self._is_guarded(session):
                 self._lock(session, [object_id])
             names = None if is_new else sorted(replaced)
-            before = _grouped(self._replace(session, object_id, names, sorted(wanted)))
+            before = grouped(self._replace(session, object_id, names, sorted(wanted)))
         return ACEChange.of(before, replaced, writer, is_new=is_new)
 
     def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
@@ -317,14 +319,6 @@ _GRANTS: dict[str, type[Grant]] = {
 def _texts(principals: Iterable[str]) -> list[str]:
     """Return the principals for an ACE; an anonymous user is none (B-22.39)."""
     return sorted({principal for principal in principals if isinstance(principal, str)})
-
-
-def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
-    """Return the second members of pairs by their first ones."""
-    grouped: dict[str, set[str]] = {}
-    for first, second in pairs:
-        grouped.setdefault(first, set()).add(second)
-    return grouped
 
 
 def _by_object(object_ids: Sequence[str], rows: Iterable[Any]) -> list[dict[str, set[str]]]:

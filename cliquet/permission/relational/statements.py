@@ -15,6 +15,7 @@ from cliquet.core.globs import Pattern, after_prefix, as_published, is_pattern, 
 from cliquet.types import BoundPermission
 
 __all__ = [
+    "ACES",
     "ADD_ACE",
     "ADD_USER",
     "COLUMNS",
@@ -34,6 +35,7 @@ COLUMNS = {
 ADD_USER = "INSERT INTO user_principals (user_id, principal) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 REMOVE_USER = "DELETE FROM user_principals WHERE user_id = %s AND principal = %s"
 USER_PRINCIPALS = "SELECT principal FROM user_principals WHERE user_id IN (%s, %s)"
+ACES = "SELECT permission, principal FROM access_control_entries WHERE object_id = %s"
 ADD_ACE = (
     "INSERT INTO access_control_entries (object_id, permission, principal) VALUES (%s, %s, %s)"
     " ON CONFLICT DO NOTHING"

@@ -32,6 +32,7 @@ class Storage(RelationalStorage):
     is_readonly : whether the service never writes.
     """
 
+    makes_round_trips = True
     schema_version = 12
     client: PostgreSQLClient
     _migrations: PostgreSQLMigrations

@@ -11,19 +11,27 @@ from functools import partial
 from typing import Any
 
 from cliquet.connections.attempts import attempts
+from cliquet.connections.selected_aces import SelectedACEs, grouped
 from cliquet.connections.sql import SQLClient
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import ReadonlyError, RecordNotFoundError
 from cliquet.storage.relational.queries import SELECT_TIMESTAMP, Queries
-from cliquet.storage.relational.steps import NEVER_TOUCHED, SELECT_ONE, Steps
+from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED, SELECT_ONE, Steps
 from cliquet.storage.selection import CollectionKey, Names, Selection
-from cliquet.types import Record
+from cliquet.types import ACEQuery, Record
 
 __all__ = ["Reader", "record_of"]
 
 _TIMESTAMPS = (
     "SELECT parent_id, last_modified FROM timestamps"
     " WHERE collection_id = %s AND last_modified > %s"
+)
+
+# The row of the record, if there is one, and one for each principal. A join would repeat the data.
+_WITH_ACES = (
+    "SELECT last_modified, deleted, data, NULL AS permission, NULL AS principal FROM records"
+    f" WHERE {HOME} AND id = %s"
+    " UNION ALL SELECT NULL, NULL, NULL, permission, principal FROM ("
 )
 
 
@@ -65,6 +73,36 @@ class Reader:
         if row is None or row[1]:
             raise RecordNotFoundError(object_id)
         return record_of(self._steps, names, object_id, *row)
+
+    def find_with_aces(
+        self,
+        key: CollectionKey,
+        object_id: str,
+        names: Names,
+        aces: ACEQuery,
+    ) -> tuple[Record | None, dict[str, set[str]]]:
+        """Return a live record, or ``None``, and ACEs."""
+        if (
+            isinstance(aces, SelectedACEs)
+            and aces.client is self._client
+            and not self.is_locked(key)
+            and self._queries.dialect.can_hold(object_id)
+        ):
+            text = f"{_WITH_ACES}{aces.query}) AS aces"
+            rows = self.rows(text, (*key, object_id, *aces.parameters), key)
+            row = next((row[:3] for row in rows if row[0] is not None), None)
+            found = grouped(row[3:] for row in rows if row[0] is None)
+        else:
+            row = self._row(key, object_id)
+            found = aces.read()
+        if row is None or row[1]:
+            return None, found
+        return record_of(self._steps, names, object_id, *row), found
+
+    def is_locked(self, key: CollectionKey) -> bool:
+        """Return whether the present transaction has locked a collection, or will do so."""
+        session = self._client.current()
+        return session is not None and key in session.locked
 
     def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:
         row = self._row(key, object_id)

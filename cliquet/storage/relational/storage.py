@@ -10,9 +10,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from cliquet.connections.selected_aces import SelectedACEs
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.connections.sql import SQLClient
 from cliquet.migrations.schemas import Migrations
+from cliquet.storage.base import (
+    DEFAULT_DELETED_FIELD,
+    DEFAULT_ID_FIELD,
+    DEFAULT_MODIFIED_FIELD,
+)
 from cliquet.storage.joining import JoinedTransactions
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.relational.bulk import BulkWriter
@@ -22,7 +28,8 @@ from cliquet.storage.relational.reading import Reader
 from cliquet.storage.relational.steps import Steps
 from cliquet.storage.relational.transfer import RelationalTransfer
 from cliquet.storage.relational.writing import Writer
-from cliquet.types import IdQuery, PoolStatus
+from cliquet.storage.selection import CollectionKey, Names
+from cliquet.types import ACEQuery, IdQuery, PoolStatus, Record
 
 __all__ = ["RelationalStorage"]
 
@@ -46,8 +53,9 @@ class RelationalStorage(PublishedStorage):
         indexed: dict[str, frozenset[str]] = {}
         queries = Queries(dialect, indexed)
         writer = Writer(client, steps, queries)
+        self._joint_reader = reader = Reader(client, steps, queries, is_readonly=is_readonly)
         super().__init__(
-            reader=Reader(client, steps, queries, is_readonly=is_readonly),
+            reader=reader,
             writer=writer,
             bulk=BulkWriter(client, steps, queries),
             transactions=JoinedTransactions(
@@ -74,6 +82,29 @@ class RelationalStorage(PublishedStorage):
 
     def can_join(self, ids: IdQuery) -> bool:
         return isinstance(ids, SelectedIds) and ids.client is self.client
+
+    def can_join_aces(self, aces: ACEQuery, *, collection_id: str, parent_id: str) -> bool:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return (
+            isinstance(aces, SelectedACEs)
+            and aces.client is self.client
+            and not self._joint_reader.is_locked(key)
+        )
+
+    def find_with_aces(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_id: str,
+        aces: ACEQuery,
+        *,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        auth: str | None = None,
+    ) -> tuple[Record | None, dict[str, set[str]]]:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
+        return self._joint_reader.find_with_aces(key, object_id, names, aces)
 
     def declare_indexes(self, collection_id: str, fields: Sequence[str]) -> None:
         if fields:

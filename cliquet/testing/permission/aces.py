@@ -256,3 +256,16 @@ class ACEsContract:
         answer = permission.get_objects_permissions(ids, permissions=iter(["read"]))
         assert answer == [{"read": {"alice"}}, {"read": {"carol"}}]
         assert permission.get_objects_permissions(ids, []) == [{}, {}]
+
+    @pytest.mark.clause("B-15.13", "B-23.22")
+    @pytest.mark.parametrize("object_id", CLOSE_IDS, ids=repr)
+    def test_the_query_for_aces_finds_those_of_the_object(
+        self, permission: PermissionBase, object_id: str
+    ) -> None:
+        for one in CLOSE_IDS:
+            permission.add_principal_to_ace(one, "read", f"reader of {one}")
+        aces = permission.select_aces(object_id)
+        assert aces.read() == {"read": {f"reader of {object_id}"}}
+        permission.add_principal_to_ace(object_id, "write", "alice")
+        assert aces.read() == permission.object_permissions(object_id)
+        assert permission.select_aces("/unknown").read() == {}

@@ -23,6 +23,7 @@ from cliquet.testing.storage.deletion import DeletionTests
 from cliquet.testing.storage.extremes import ExtremeQueryTests
 from cliquet.testing.storage.filters import FilterTests
 from cliquet.testing.storage.forgetting import ForgettingTests
+from cliquet.testing.storage.joint import JointReadTests
 from cliquet.testing.storage.listing import ListingTests
 from cliquet.testing.storage.names import NameTests
 from cliquet.testing.storage.pages import PageTests
@@ -42,6 +43,7 @@ __all__ = [
     "ExtremeQueryTests",
     "FilterTests",
     "ForgettingTests",
+    "JointReadTests",
     "ListingTests",
     "NameTests",
     "PageTests",
@@ -62,6 +64,7 @@ __all__ = [
 class UntransactedStorageContract(
     RecordTests,
     TimestampTests,
+    JointReadTests,
     ListingTests,
     NameTests,
     PageTests,

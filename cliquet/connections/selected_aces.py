@@ -1,0 +1,47 @@
+"""The ACEs of an object, which one backend finds, and another reads in its own statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from cliquet.connections.sql import SQLClient
+
+__all__ = ["SelectedACEs", "grouped"]
+
+
+@dataclass(frozen=True)
+class SelectedACEs:
+    """SQL that gives the permissions and principals of an object, for statements of one client.
+
+    The placeholders of the text are ``%s``.
+
+    Parameters
+    ----------
+    client : client of the backend that has made the text; the ACEs are those of its transaction.
+    query : query for the columns ``permission`` and ``principal``.
+    parameters : the values of its placeholders.
+    """
+
+    client: SQLClient
+    query: str
+    parameters: tuple[Any, ...]
+
+    def read(self) -> dict[str, set[str]]:
+        """Return the principals by permission.
+
+        Raises
+        ------
+        BackendError : the database cannot be reached.
+        """
+        with self.client.connect(readonly=True) as session:
+            return grouped(session.execute(self.query, self.parameters).fetchall())
+
+
+def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """Return the second members of pairs by their first ones."""
+    groups: dict[str, set[str]] = {}
+    for first, second in pairs:
+        groups.setdefault(first, set()).add(second)
+    return groups
