@@ -685,7 +685,11 @@ def test_a_batch_of_creations_costs_one_create_each(app: TestApp) -> None:
 
 @pytest.mark.clause("H-4.13", "B-20.7")
 def test_groups_are_looked_up_once_per_user() -> None:
-    app = make_sharing_app({"toadstool_create_principals": "system.Authenticated"})
+    app = make_sharing_app({})
+    # By an ACE: where settings permit it, nobody asks for groups.
+    app.app.registry.permission.add_principal_to_ace(
+        "/toadstools", "toadstool:create", "system.Authenticated"
+    )
     permission = app.app.registry.permission = Counted(app.app.registry.permission)
     users = ["mat", "alice", "bob"]
 
