@@ -6,12 +6,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from servers.postgresql import running_postgresql
 from support.configured import config_of, loading
+from support.statements import run, texts_sent
 
 from cliquet import settings
 from cliquet.cache import postgresql
@@ -25,12 +25,6 @@ from cliquet.testing.transactions import request_transaction
 
 EXPIRED = "clock_timestamp() AT TIME ZONE 'UTC' - interval '1 second'"
 load = loading(postgresql, "cache")
-
-
-def run(cache: Cache, statement: str, parameters: Any = ()) -> list[Any]:
-    with cache.client.autocommit() as session:
-        cursor = session.execute(statement, parameters)
-        return cursor.fetchall() if cursor.description else []  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -54,30 +48,6 @@ def prefixed_cache(cache: Cache) -> Cache:
 
 class TestPostgreSQLCache(CacheContract, CachePrefixContract):
     pass
-
-
-@contextmanager
-def counted(cache: Cache) -> Iterator[list[str]]:
-    """Give the statements sent meanwhile: one per round trip."""
-    statements: list[str] = []
-    lend = cache.client.session_factory
-
-    def factory(**options: Any) -> Any:
-        session = lend(**options)
-        execute = session.execute
-
-        def counting(statement: str, parameters: Any = ()) -> Any:
-            statements.append(statement)
-            return execute(statement, parameters)
-
-        session.execute = counting
-        return session
-
-    cache.client.session_factory = factory
-    try:
-        yield statements
-    finally:
-        del cache.client.session_factory
 
 
 # Construction
@@ -178,7 +148,7 @@ def test_a_server_that_stops_is_a_backend_error() -> None:
 )
 def test_each_method_sends_one_statement(cache: Cache, call: Callable[[Cache], Any]) -> None:
     cache.set("key", "value")
-    with counted(cache) as statements:
+    with texts_sent(cache.client) as statements:
         call(cache)
     assert len(statements) == 1
 
@@ -233,7 +203,7 @@ def test_writers_purge_now_and_then(cache: Cache) -> None:
     assert run(cache, "SELECT key FROM cache") == [("a",)]
 
     run(cache, f"INSERT INTO cache VALUES ('old', '1', {EXPIRED})")
-    with counted(writer) as statements:
+    with texts_sent(writer.client) as statements:
         writer.set("b", 1, 10)
     assert len(statements) == 1
     assert ("old",) in run(cache, "SELECT key FROM cache")

@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from servers.pgbouncer import running_pgbouncer
 from servers.postgresql import new_database, running_postgresql
 from support.configured import config_of, loading
+from support.statements import run, texts_sent
 
 from cliquet.connections.postgresql import client as connections
 from cliquet.connections.postgresql import config as postgresql_config
@@ -43,36 +43,6 @@ def permission(installed: Permission) -> Permission:
 
 class TestPostgreSQLPermission(PermissionContract):
     pass
-
-
-@contextmanager
-def counted(permission: Permission) -> Iterator[list[str]]:
-    """Give the statements sent meanwhile: one per round trip."""
-    statements: list[str] = []
-    lend = permission.client.session_factory
-
-    def factory(**options: Any) -> Any:
-        session = lend(**options)
-        execute = session.execute
-
-        def counting(statement: str, parameters: Any = ()) -> Any:
-            statements.append(statement)
-            return execute(statement, parameters)
-
-        session.execute = counting
-        return session
-
-    permission.client.session_factory = factory
-    try:
-        yield statements
-    finally:
-        del permission.client.session_factory
-
-
-def run(permission: Permission, statement: str, parameters: Any = ()) -> list[Any]:
-    with permission.client.autocommit() as session:
-        cursor = session.execute(statement, parameters)
-        return cursor.fetchall() if cursor.description else []  # type: ignore[attr-defined]
 
 
 def wait_for_waiters(permission: Permission) -> None:
@@ -241,7 +211,7 @@ def _bound(object_id: str, permission: str) -> list[tuple[str, str]]:
 def test_each_method_sends_one_statement(
     permission: Permission, call: Callable[[Permission], Any], is_in_request: bool
 ) -> None:
-    with counted(permission) as statements:
+    with texts_sent(permission.client) as statements:
         if is_in_request:
             with request_transaction():
                 call(permission)
@@ -252,7 +222,7 @@ def test_each_method_sends_one_statement(
 
 @pytest.mark.clause("B-22.38")
 def test_nothing_is_asked_about_nothing(permission: Permission) -> None:
-    with counted(permission) as statements:
+    with texts_sent(permission.client) as statements:
         permission.check_permission("/o", "read", [])
         permission.check_permission("/o", "read", [None])  # type: ignore[list-item]
         permission.check_permission("/o", "read", ["a"], lambda *_: [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -44,3 +46,34 @@ def _record(client: Any, sent: list[str], monkeypatch: Any) -> None:
 def counted(sent: list[str]) -> list[str]:
     """Leave out what is not counted: the ends of transactions."""
     return [text for text in sent if text.rpartition(";")[2] not in ("COMMIT", "ROLLBACK")]
+
+
+@contextmanager
+def texts_sent(client: Any) -> Iterator[list[str]]:
+    """Give the statements that a client sends meanwhile for its caller: one per round trip."""
+    statements: list[str] = []
+    lend = client.session_factory
+
+    def factory(**options: Any) -> Any:
+        session = lend(**options)
+        execute = session.execute
+
+        def counting(statement: str, parameters: Any = ()) -> Any:
+            statements.append(statement)
+            return execute(statement, parameters)
+
+        session.execute = counting
+        return session
+
+    client.session_factory = factory
+    try:
+        yield statements
+    finally:
+        del client.session_factory
+
+
+def run(backend: Any, statement: str, parameters: Any = ()) -> list[Any]:
+    """Execute a statement beside all transactions, and return the rows that it gives."""
+    with backend.client.autocommit() as session:
+        cursor = session.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
