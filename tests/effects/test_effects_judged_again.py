@@ -11,7 +11,7 @@ from typing import Any
 import colander
 import pytest
 from support.combinations import running_combination
-from support.sharing import grant, permissions_of, user_id
+from support.sharing import grant, object_id, permissions_of, send_content, user_id
 from webtest import TestApp
 
 from cliquet import resource
@@ -76,15 +76,9 @@ def body(name: Any, **permissions: Any) -> dict[str, Any]:
     return {"data": {"name": name}, "permissions": permissions}
 
 
-def uri_of(url: Any) -> Any:
-    return url.removeprefix("/v0")
-
-
 def send(app: TestApp, method: str, url: Any, headers: Any = USER, status: int | str = "*") -> Any:
-    if method == "DELETE":
-        return app.delete(url, headers=headers, status=status)
-    content = body("mine", read=["system.Everyone"])
-    return getattr(app, f"{method.lower()}_json")(url, content, headers=headers, status=status)
+    content = None if method == "DELETE" else body("mine", read=["system.Everyone"])
+    return send_content(app, method, url, content, headers, status)
 
 
 def send_in_batch(app: TestApp, method: str, url: Any) -> Any:
@@ -133,7 +127,7 @@ def test_what_was_created_anew_is_not_written_by_who_may_no_longer(
     found = app.get(url, headers=OWNER).json
     assert found["data"]["name"] == "anew"
     owner = user_id(app, OWNER)
-    assert permissions_of(app, uri_of(url)) == {"write": {owner}, "read": {"group:new"}}
+    assert permissions_of(app, object_id(url)) == {"write": {owner}, "read": {"group:new"}}
     if has_same_timestamp:
         assert found["data"]["last_modified"] == former["last_modified"]
 
@@ -151,7 +145,7 @@ def test_who_has_lost_the_permission_meanwhile_is_refused(
     send(app, method, url, status=403)
 
     assert app.get(url, headers=OWNER).json["data"]["name"] == "theirs"
-    assert permissions_of(app, uri_of(url)) == {"write": {owner}}
+    assert permissions_of(app, object_id(url)) == {"write": {owner}}
 
 
 @pytest.mark.clause("D-62", "D-55")

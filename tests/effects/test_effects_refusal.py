@@ -8,7 +8,7 @@ import colander
 import pytest
 from pyramid.httpexceptions import HTTPForbidden
 from support.combinations import running_combination
-from support.sharing import permissions_of, user_id
+from support.sharing import object_id, permissions_of, send_content, user_id
 from webtest import TestApp
 
 from cliquet import events, resource
@@ -93,10 +93,6 @@ def me(app: Any) -> Any:
     return user_id(app, OWNER)
 
 
-def uri_of(url: Any) -> Any:
-    return url.removeprefix("/v0")
-
-
 def body(name: str = "truffle", **permissions: Any) -> dict[str, Any]:
     return {"data": {"name": name}, "permissions": permissions}
 
@@ -134,14 +130,6 @@ def changes(app: TestApp) -> dict[str, Any]:
     }
 
 
-def send(
-    app: TestApp, method: str, url: Any, content: Any, headers: Any, status: int | str = "*"
-) -> Any:
-    if content is None:
-        return app.request(url, method=method, headers=headers, status=status)
-    return getattr(app, f"{method.lower()}_json")(url, content, headers=headers, status=status)
-
-
 CHANGES = ["POST", "PUT of a new record", "PUT", "PATCH", "DELETE", "DELETE of a list"]
 
 
@@ -157,7 +145,7 @@ def test_what_is_undone_changes_no_permission(app: Any, me: Any, name: Any, how:
             how = "subscriber"
     before = everything(app)
 
-    send(
+    send_content(
         app,
         method,
         url,
@@ -211,7 +199,7 @@ def test_a_failed_precondition_changes_no_permission(app: Any, url: str, method:
     before = everything(app)
     content = None if method == "DELETE" else body(read=["system.Everyone"])
 
-    send(app, method, url, content, {**OWNER, "If-Match": '"1"'}, status=412)
+    send_content(app, method, url, content, {**OWNER, "If-Match": '"1"'}, status=412)
     requests = [{"method": method, "path": url, "headers": {"If-Match": '"1"'}}]
     if content is not None:
         requests[0]["body"] = content
@@ -252,7 +240,7 @@ def test_who_comes_second_has_no_right_on_the_record_of_the_first(
     else:
         app.put_json(url, content, headers=headers, status=403)
 
-    assert permissions_of(app, uri_of(url)) == {"write": {other}}
+    assert permissions_of(app, object_id(url)) == {"write": {other}}
 
 
 @pytest.mark.clause("X-30", "D-53", "X-24")
@@ -266,5 +254,5 @@ def test_a_patch_that_is_overtaken_makes_nothing_public(app: Any, url: str, mean
 
     app.patch_json(url, content, headers={**OWNER, "If-Match": etag}, status=412)
 
-    assert "read" not in permissions_of(app, uri_of(url))
+    assert "read" not in permissions_of(app, object_id(url))
     app.get(url, status=401)

@@ -120,13 +120,21 @@ UNAUTHORIZED = (
 NOT_FOUND = (404, 111, "Not Found", "The resource you are looking for could not be found.")
 
 
+def send_content(
+    app: TestApp, method: str, url: Any, content: Any, headers: Any, status: int | str = "*"
+) -> Any:
+    """Send a body in JSON; or none, if there is no content."""
+    if content is None:
+        return app.request(url, method=method, headers=headers, status=status)
+    return getattr(app, f"{method.lower()}_json")(url, content, headers=headers, status=status)
+
+
 def send(
     app: TestApp, method: Any, url: Any, headers: Any = None, body: Any = None, status: Any = None
 ) -> Any:
-    kwargs = {"headers": headers or {}, "status": status or "*"}
-    if method in ("POST", "PUT", "PATCH"):
-        return getattr(app, f"{method.lower()}_json")(url, body or BODY, **kwargs)
-    return getattr(app, method.lower())(url, **kwargs)
+    """Send a request, with a body that is valid unless it is given, if the method has one."""
+    content = (body or BODY) if method in ("POST", "PUT", "PATCH") else None
+    return send_content(app, method, url, content, headers or {}, status or "*")
 
 
 def target_url(app: TestApp, target: Any) -> Any:

@@ -17,10 +17,10 @@ from support.sharing import (
     make_sharing_app,
     object_id,
     permissions_of,
+    send_content,
     store,
     user_id,
 )
-from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.faults import FaultyBackend
@@ -70,10 +70,6 @@ def as_sets(response: Any) -> dict[Any, Any]:
     return {name: set(principals) for name, principals in permissions.items()}
 
 
-def send(app: TestApp, method: str, url: Any, body: Any, headers: Any, status: int | str) -> Any:
-    return getattr(app, f"{method.lower()}_json")(url, body, headers=headers, status=status)
-
-
 METHODS = ["POST", "PUT", "PATCH"]
 SUCCESS = {"POST": 201, "PUT": 200, "PATCH": 200}
 
@@ -95,7 +91,7 @@ def test_an_unknown_permission_is_refused(
     # Reported alone, before the other checks (H-24.2).
     body = {**BODY, "permissions": {"read": "book", name: ["group:friends"]}}
 
-    response = send(app, method, target(method, url), body, headers, 400)
+    response = send_content(app, method, target(method, url), body, headers, 400)
 
     description = f'"{name}" is not one of read, write'
     assert response.json["errno"] == 107
@@ -151,7 +147,7 @@ def test_principals_are_a_list_of_texts(
     before = contents(app), permissions_of(app, object_id(url))
     body = {**BODY, "permissions": permissions}
 
-    response = send(app, method, target(method, url), body, headers, 400)
+    response = send_content(app, method, target(method, url), body, headers, 400)
 
     (detail,) = response.json["details"]
     assert (detail["location"], detail["name"]) == ("body", name)
@@ -203,7 +199,7 @@ def test_names_of_permissions_are_not_kept_from_one_request_to_the_next(
 def test_without_permissions_those_stored_are_left(
     app: Any, headers: dict[str, str], me: Any, url: str, method: Any, body: Any
 ) -> None:
-    response = send(
+    response = send_content(
         app,
         method,
         target(method, url),
@@ -225,7 +221,7 @@ def test_a_creation_stores_permissions_as_given(
     body = {**BODY, "permissions": permissions}
     path = URL if method == "POST" else f"{URL}/{UNKNOWN_ID}"
 
-    created = send(app, method, path, body, headers, 201)
+    created = send_content(app, method, path, body, headers, 201)
 
     expected = {"read": {"group:friends", "system.Everyone"}, "write": {"group:o'neil", me}}
     assert as_sets(created) == expected
@@ -308,7 +304,7 @@ def test_whoever_writes_may_write_from_then_on(
     app.app.registry.permission.add_user_principal(other, "group:writers")
     grant(app, object_id(url), "write", "group:writers")
 
-    response = send(app, method, url, BODY, other_headers, 200)
+    response = send_content(app, method, url, BODY, other_headers, 200)
 
     assert as_sets(response)["write"] == {me, "group:writers", other}
 
@@ -333,7 +329,7 @@ def test_changing_permissions_needs_write(
     before = permissions_of(app, object_id(url))
 
     body = {**BODY, "permissions": {"write": [other]}}
-    send(app, method, url, body, other_headers, 403)
+    send_content(app, method, url, body, other_headers, 403)
 
     assert permissions_of(app, object_id(url)) == before
 
@@ -345,7 +341,7 @@ def test_empty_lists_and_repeated_principals_do_no_harm(
 ) -> None:
     body = {**BODY, "permissions": {"read": ["a", "a", "b", "a"], "write": []}}
 
-    response = send(app, method, target(method, url), body, headers, SUCCESS[method])
+    response = send_content(app, method, target(method, url), body, headers, SUCCESS[method])
 
     assert as_sets(response) == {"read": {"a", "b"}, "write": {me}}
 
@@ -533,7 +529,7 @@ def test_data_never_changes_permissions(
     before = contents(app, "amanita")
 
     path = AMANITAS if method == "POST" else url
-    response = send(app, method, path, {"data": {"__permissions__": value}}, headers, 400)
+    response = send_content(app, method, path, {"data": {"__permissions__": value}}, headers, 400)
 
     assert response.json["details"][0]["name"] == "data.__permissions__"
     assert permissions_of(app, object_id(url)) == {"write": {me}}
