@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from pyramid.request import Request
@@ -18,6 +18,16 @@ from cliquet import utils
 from cliquet.core.globs import Pattern
 
 __all__ = ["filled", "of_collection", "of_record", "of_records", "of_request"]
+
+_AROUND_IDS = "_cliquet_around_ids"
+
+
+class _AroundId(NamedTuple):
+    """The texts before and after an id, for the values of the variables of a URL."""
+
+    variables: dict[str, str]
+    texts: list[str]
+
 
 # A variable of a path with its own pattern, as in `{id:[a-z]+}`.
 _VARIABLE_PATTERN = re.compile(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}")
@@ -52,11 +62,9 @@ def of_record(request: Request, route_name: str, record_id: str) -> str:
     ----------
     route_name : name of the route of records.
     """
-    variables = {**request.matchdict, "id": record_id}
     if _is_real(request):
-        path = request.route_url(route_name, _app_url="", **variables)
-    else:
-        path = str(request.route_path(route_name, **variables))
+        return str(record_id).join(_around_id(request, route_name))
+    path = str(request.route_path(route_name, **{**request.matchdict, "id": record_id}))
     return utils.strip_uri_prefix(unquote(path))
 
 
@@ -65,7 +73,25 @@ def of_records(request: Request, route_name: str) -> Pattern:
     if not _is_real(request):
         return Pattern(of_record(request, route_name, "*"))
     # The rest of the URL may itself contain a `*` (X-29).
-    return Pattern.of(*of_record(request, route_name, "\0").split("\0", 1))
+    return Pattern.of(*_around_id(request, route_name))
+
+
+def _around_id(request: Request, route_name: str) -> list[str]:
+    """Return the texts before and after the id in the URIs of the records of a route.
+
+    If the path of the route has no id, it is the only text.
+
+    The route makes them once for each request, because a request may have many records.
+    """
+    known: dict[str, _AroundId] = request.__dict__.setdefault(_AROUND_IDS, {})
+    found = known.get(route_name)
+    if found is None or found.variables != request.matchdict:
+        variables = dict(request.matchdict)
+        # No key of a storage has this character, so that nothing is found for a URL that has it.
+        path = request.route_url(route_name, _app_url="", **{**variables, "id": "\0"})
+        around = utils.strip_uri_prefix(unquote(path)).rsplit("\0", 1)
+        found = known[route_name] = _AroundId(variables, around)
+    return found.texts
 
 
 def _is_real(request: Request) -> bool:

@@ -432,6 +432,27 @@ def test_object_ids_on_a_collection(
         assert context.get_permission_object_id(request, record_id=record_id) == expected
 
 
+@pytest.mark.clause("P-25.9", "P-25.8")
+def test_a_route_makes_the_uris_of_all_records_of_a_request_at_once(
+    app: Any, contexts: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context_of(app, contexts, "GET", "/v0/forests/oak/caps")
+    ((request, context),) = contexts
+    made: list[Any] = []
+    monkeypatch.setattr(request, "route_url", lambda *args, **kwargs: made.append(args))
+
+    for number in range(3):
+        uri = context.get_permission_object_id(request, f"{number}%2F*")
+        assert uri == f"/forests/oak/caps/{number}%2F*"
+    assert made == []
+
+    monkeypatch.undo()
+    # An application may serve the collection of another forest.
+    variable = next(iter(request.matchdict))
+    request.matchdict[variable] = "elm"
+    assert context.get_permission_object_id(request, "1") == "/forests/elm/caps/1"
+
+
 @pytest.mark.clause("P-25.9", "P-25.8", "D-48")
 @pytest.mark.parametrize("record_id", [UNKNOWN_ID, "a'b", ":b", "a%2Ab"])
 def test_the_object_id_on_a_record_is_the_one_of_the_url(
