@@ -19,6 +19,9 @@ _BRACKET_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|"[^"]*(?:"|\Z)')
 
 _WIDE_ESCAPE: Final = re.compile(rb"\\u(?!00)")
 _WIDEST_ESCAPE: Final = re.compile(rb"\\u[dD][89abAB]")
+# The first byte, in UTF-8, of characters from U+0100 on.
+_FIRST_OF_WIDE: Final = 0xC4
+_NARROW: Final = bytes(range(_FIRST_OF_WIDE))
 # The bytes of a character after its first one.
 _CONTINUATIONS: Final = bytes(range(0x80, 0xC0))
 
@@ -87,13 +90,17 @@ def _too_many(max_values: int) -> JSONError:
 
 
 def memory_bytes(body: bytes) -> int:
-    """Return the greatest memory that the texts in a JSON text take after they are parsed.
+    """Return an upper bound of the memory that the texts in a JSON text take when parsed.
 
     Python gives each character of a text as many bytes as the widest one needs: one emoji makes a
     long text four times as large.
     """
     if body.isascii() and b"\\u" not in body:
         return len(body)
+    # Each text is looked at only if it makes a difference: most languages of Europe need one byte
+    # for each character.
+    if b"\\u" not in body and not body.translate(None, _NARROW):
+        return len(body.translate(None, _CONTINUATIONS))
     plain = _without_escaped_marks(body)
     size, end = 0, -1
     while (start := plain.find(b'"', end + 1)) >= 0:
@@ -115,7 +122,7 @@ def _without_escaped_marks(body: bytes) -> bytes:
 def _text_memory_bytes(text: bytes) -> int:
     first = 0 if text.isascii() else max(text)
     # Characters from U+10000 on need 4 bytes, and those from U+0100 on need 2.
-    width = 4 if first >= 0xF0 else 2 if first >= 0xC4 else 1
+    width = 4 if first >= 0xF0 else 2 if first >= _FIRST_OF_WIDE else 1
     characters = len(text.translate(None, _CONTINUATIONS)) if first else len(text)
     escapes = text.count(b"\\u")
     if escapes:
