@@ -19,6 +19,7 @@ from cliquet.resource.user_model import Model
 from cliquet.storage import Filter, StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.types import ACEQuery, Record
+from cliquet.utils import is_storable_key
 
 __all__ = ["ShareableModel"]
 
@@ -154,7 +155,7 @@ class ShareableModel(Model):
         ):
             return None
         object_id = get_object_id(record_id)
-        if self.known_permissions.has_aces(object_id):
+        if self.known_permissions.has_aces(object_id) or not is_storable_key(object_id):
             return None
         aces = permission.select_aces(object_id)
         collection = self._collection(parent_id)

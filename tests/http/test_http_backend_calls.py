@@ -109,7 +109,9 @@ def test_no_request_asks_more_than_the_table_allows(
 
     scenario.send(site)
 
-    assert len(cost(calls)) == getattr(scenario, kind), calls
+    paid, most = cost(calls), getattr(scenario, kind)
+    # Backends of one database may read a record together with its permissions.
+    assert most - paid.count("find_with_aces") <= len(paid) <= most, calls
 
 
 @pytest.mark.clause("H-9.3", "H-9.8")
@@ -173,7 +175,8 @@ def test_what_a_setting_allows_is_not_asked(
 
     SCENARIOS[name].send(site)
 
-    assert cost(calls) == paid
+    together = {"find_with_aces": ["get", "object_permissions"]}
+    assert [one for call in cost(calls) for one in together.get(call, [call])] == paid
 
 
 @pytest.mark.clause("H-5.1", "H-5.3")

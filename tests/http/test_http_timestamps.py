@@ -8,15 +8,28 @@ import colander
 import pytest
 from support.clocks import NOW_MS, Clock
 from support.listings import listed, state, store
+from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import resource
 from cliquet.resource.model import Model
-from cliquet.testing.web import make_app
+from cliquet.testing.web import basic_auth, make_app
 
 URL = "/v0/mushrooms"
 BODY = {"data": {"name": "cep"}}
 DATE = "Tue, 28 Apr 2015 12:07:57 GMT"
+
+
+@pytest.fixture(scope="module")
+def app() -> TestApp:
+    """One application for all, in memory whatever the backends: databases have their own clock."""
+    return make_app(RESOURCES)
+
+
+@pytest.fixture
+def headers() -> dict[str, str]:
+    """Each test is another user, whose records nobody else sees."""
+    return basic_auth(uuid.uuid4().hex)
 
 
 def collection_timestamp(app: TestApp, headers: Any, url: Any = URL) -> int:
