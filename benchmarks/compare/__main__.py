@@ -17,10 +17,10 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import http_load  # noqa: E402 (found through the path, as in the peers' own processes)
-import in_process  # noqa: E402
-import report  # noqa: E402
-from databases import running_databases  # noqa: E402
-from environments import PEERS, version_of  # noqa: E402
+import in_process  # noqa: E402 (as above)
+import report  # noqa: E402 (as above)
+from databases import running_databases  # noqa: E402 (as above)
+from environments import PEERS, version_of  # noqa: E402 (as above)
 
 
 def arguments() -> argparse.Namespace:

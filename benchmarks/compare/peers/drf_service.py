@@ -147,7 +147,7 @@ def _define() -> None:
             return time.time_ns() // 1_000_000
 
         def perform_create(self, serializer: Any) -> None:
-            serializer.save(owner=self.request.user.identifier, last_modified=self.now())  # type: ignore[attr-defined]
+            serializer.save(owner=self.request.user.identifier, last_modified=self.now())
 
         def perform_update(self, serializer: Any) -> None:
             serializer.save(last_modified=self.now())
