@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import decimal
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -23,6 +24,7 @@ from cliquet.core.json_shape import MAX_DEPTH, JSONError, check_shape, memory_by
 __all__ = [
     "MAX_DEPTH",
     "JSONError",
+    "copied",
     "count_values",
     "dumps",
     "loads",
@@ -150,6 +152,27 @@ def _renderable_integer(value: int) -> int | str:
     except ValueError:  # it has more digits than the interpreter agrees to write
         return hex(value)
     return value
+
+
+def copied(value: Any) -> Any:
+    """Return what reading the written JSON of a value would give; texts are not copied.
+
+    Raises
+    ------
+    TypeError : the value has members that are converted when they are written (:func:`dumps`).
+    """
+    kind = type(value)
+    if kind is str or kind is int or value is None or kind is bool:
+        return value
+    if kind is dict:
+        if not all(type(name) is str for name in value):
+            raise TypeError("Names that are no texts are converted")
+        return {name: copied(item) for name, item in value.items()}
+    if kind is list:
+        return [copied(item) for item in value]
+    if kind is float and math.isfinite(value):
+        return value
+    raise TypeError(f"{kind.__name__} is converted")
 
 
 # Reading

@@ -14,7 +14,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from cliquet import errors, settings
 from cliquet.core import jsonio
 from cliquet.security import authentication
-from cliquet.web import response_headers, urls
+from cliquet.web import requests, response_headers, urls
 from cliquet.web.response_headers import NewHeaders
 
 __all__ = [
@@ -65,7 +65,10 @@ def _json_renderer(info: Any) -> Any:
         request = system.get("request")
         if request is not None:
             request.response.headers["Content-Type"] = errors.JSON_CONTENT_TYPE
-        return jsonio.dumps(value)
+        text = jsonio.dumps(value)
+        if getattr(request, "parent", None) is not None:
+            requests.remember_rendered(request, value, text)
+        return text
 
     return render
 

@@ -37,12 +37,16 @@ __all__ = [
     "media_type",
     "reapply_cors",
     "refuse",
+    "remember_rendered",
 ]
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 PATCH_CONTENT_TYPES = (MERGE_PATCH, JSON_PATCH)
 """Media types of the bodies of PATCH on resources, besides ``application/json``."""
+
+# What the renderer wrote for a sub-request.
+_RENDERED = "_cliquet_rendered"
 
 # Variables of the environment that sub-requests inherit.
 _INHERITED = (
@@ -139,20 +143,38 @@ def media_type(headers: Mapping[str, Any]) -> str:
 
 def build_response(response: Response, request: Request) -> dict[str, Any]:
     """Describe the response of a sub-request with values that JSON has (P-26.19)."""
-    body: Any = ""
-    if request.method != "HEAD" and response.body:
-        try:
-            body = jsonio.loads(response.body.decode("utf-8"))
-        except ValueError:
-            body = response.body.decode("utf-8", "replace")
     return {
         # The path has the form of a batch, which does not depend on the mount point of the
         # application. WSGI gives bytes as latin-1 text (PEP 3333), and they may not be UTF-8.
         "path": request.environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
         "status": response.status_code,
         "headers": _as_object(response.headers.items()),
-        "body": body,
+        "body": "" if request.method == "HEAD" else _body_value(response, request),
     }
+
+
+def remember_rendered(request: Request, value: Any, text: bytes) -> None:
+    """Keep the value that a sub-request is answered with, which is rendered again in the batch."""
+    request.__dict__[_RENDERED] = value, text
+
+
+def _body_value(response: Response, request: Request) -> Any:
+    text = response.body
+    if not text:
+        return ""
+    value, rendered = request.__dict__.pop(_RENDERED, (None, None))
+    if text is rendered:
+        # Nothing has replaced the body since. The texts are in memory once, which is most of what
+        # a batch of long records takes. Arrays and objects are copied, because the view may change
+        # them for the next sub-request.
+        try:
+            return jsonio.copied(value)
+        except (TypeError, RecursionError):
+            pass
+    try:
+        return jsonio.loads(text.decode("utf-8"))
+    except ValueError:
+        return text.decode("utf-8", "replace")
 
 
 def _as_object(headers: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -548,3 +548,59 @@ def test_nothing_is_counted_where_more_is_closed_than_opened() -> None:
     for rest in (b"]" * 1000, b"}" + b"[" * 1000, b"]" + b"[]," * 1000):
         with pytest.raises(jsonio.JSONError, match=re.escape(f"Extra data: {place}")):
             jsonio.loads_strict(array + rest, max_values=500)
+
+
+# Copies
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_a_copy_is_what_reading_the_written_value_gives(value: Any) -> None:
+    try:
+        copied = jsonio.copied(value)
+    except TypeError:
+        assert not all(map(math.isfinite, floats_of(value)))
+        return
+    written = jsonio.dumps(copied)
+    assert written == jsonio.dumps(value)
+    assert jsonio.loads(written) == copied
+
+
+def floats_of(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [number for item in value for number in floats_of(item)]
+    return [value] if isinstance(value, float) else []
+
+
+def test_a_copy_shares_texts_but_no_containers() -> None:
+    value = {"a": [{"b": "c" * 1000}]}
+
+    copied = jsonio.copied(value)
+
+    assert copied["a"] is not value["a"]
+    assert copied["a"][0] is not value["a"][0]
+    assert copied["a"][0]["b"] is value["a"][0]["b"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        math.inf,
+        decimal.Decimal(1),
+        {1: 2},
+        (1,),
+        iter([1]),
+        datetime.date(2020, 1, 1),
+        collections.OrderedDict(),
+        {"a": [b"b"]},
+    ],
+)
+def test_what_is_converted_is_not_copied(value: Any) -> None:
+    with pytest.raises(TypeError):
+        jsonio.copied(value)

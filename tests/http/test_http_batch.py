@@ -1,9 +1,11 @@
 """Several requests in one: what is asked, and what is answered (H-25)."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from pyramid.events import NewResponse
 from pyramid.response import Response
 from support.batches import creation, names, send, statuses
 from support.sharing import make_sharing_app
@@ -570,6 +572,54 @@ def test_a_body_that_is_not_json_is_a_text(raw: bytes, body: str) -> None:
     [response] = send(make_app(configure=configure), [{"path": "/raw"}])
 
     assert response["body"] == body
+
+
+@pytest.mark.clause("H-25.18")
+def test_an_answer_does_not_follow_later_changes_of_its_value() -> None:
+    def configure(config: Any) -> None:
+        seen: dict[str, list[int]] = {"numbers": []}
+
+        def view(request: Any) -> dict[str, list[int]]:
+            seen["numbers"].append(len(seen["numbers"]))
+            return seen
+
+        config.add_route("counting", "/counting")
+        config.add_view(view, route_name="counting", renderer="json")
+
+    responses = send(make_app(configure=configure), [{"path": "/counting"}] * 3)
+
+    assert [r["body"]["numbers"] for r in responses] == [[0], [0, 1], [0, 1, 2]]
+
+
+@pytest.mark.clause("H-25.18")
+def test_an_answer_is_the_body_that_a_subscriber_puts_in_its_place() -> None:
+    def configure(config: Any) -> None:
+        def replace(event: NewResponse) -> None:
+            if event.request.path == "/v0/replaced":
+                event.response.body = b'{"b": 2}'
+
+        config.add_subscriber(replace, NewResponse)
+        config.add_route("replaced", "/replaced")
+        config.add_view(lambda request: {"a": 1}, route_name="replaced", renderer="json")
+
+    [response] = send(make_app(configure=configure), [{"path": "/replaced"}])
+
+    assert response["body"] == {"b": 2}
+
+
+@pytest.mark.clause("H-25.18", "P-35.8")
+def test_an_answer_has_the_converted_values() -> None:
+    def configure(config: Any) -> None:
+        config.add_route("odd", "/odd")
+        config.add_view(
+            lambda request: {"a": iter([1, 2]), "b": Decimal("1.5")},
+            route_name="odd",
+            renderer="json",
+        )
+
+    [response] = send(make_app(configure=configure), [{"path": "/odd"}])
+
+    assert response["body"] == {"a": [1, 2], "b": 1.5}
 
 
 @pytest.mark.clause("H-25.18")
