@@ -23,14 +23,8 @@ from cliquet.resource.parameters import (
     parse_timestamp,
     timestamp_of,
 )
-from cliquet.storage.query import (
-    COMPARISON,
-    EQUALITY_WITH_SEVERAL,
-    MISSING,
-    Filter,
-    Sort,
-    Takes,
-)
+from cliquet.storage.operators import COMPARISON, EQUALITY_WITH_SEVERAL, Takes
+from cliquet.storage.query import MISSING, Filter, Sort
 from cliquet.types import JSONValue
 
 __all__ = [
@@ -78,6 +72,9 @@ _PREFIXES: Final = {
 }
 # The longer prefixes come first, because `contains_any_` begins with `contains_`.
 _PREFIXED_FIELD = re.compile(rf"({'|'.join(sorted(_PREFIXES, reverse=True))})_(\w.*)", re.DOTALL)
+_BEGIN_WITH_ANOTHER: Final = {
+    prefix: [other for other in _PREFIXES if prefix.startswith(f"{other}_")] for prefix in _PREFIXES
+}
 # A path with dots names a member of nested objects.
 _SORT_ITEM = re.compile(r"([-+]?)(\w+(?:\.\w+)*)")
 
@@ -309,8 +306,11 @@ def _split_prefix(name: str, declared_fields: Collection[str]) -> tuple[str, COM
     if match is None:
         return name, COMPARISON.EQ
     prefix, field = match.groups()
-    if prefix == "contains_any" and is_declared(f"any_{field}"):
-        return f"any_{field}", COMPARISON.CONTAINS
+    for shorter in _BEGIN_WITH_ANOTHER[prefix]:
+        # `contains_any_of` is `contains_` for a declared field `any_of`.
+        rest = name[len(shorter) + 1 :]
+        if is_declared(rest):
+            return rest, _PREFIXES[shorter]
     return field, _PREFIXES[prefix]
 
 

@@ -6,13 +6,32 @@ generated records proves that both are equal (see "One order" in ``docs/architec
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cliquet.storage.query import MISSING, Missing
 from cliquet.types import JSONValue
 
-__all__ = ["SortKey", "json_equal", "resolve", "sort_key"]
+__all__ = ["MISSING", "Missing", "SortKey", "json_equal", "resolve", "sort_key"]
+
+
+class Missing(enum.Enum):
+    """The type of :data:`MISSING`; an enumeration keeps its identity in copies and pickles."""
+
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing.MISSING
+"""The value of an absent field.
+
+It may be the value of ``EQ``, ``LT``, ``MAX``, ``MIN`` and ``GT`` in pagination rules, where it is
+greater than every JSON value. It may also be in the list of ``IN`` and ``EXCLUDE``, with which the
+HTTP layer makes ``field=None`` match records that lack the field (X-17).
+"""
+
 
 SortKey = tuple[Any, ...]
 """A value that compares and hashes like the JSON value that it represents."""
@@ -31,7 +50,7 @@ _SCALAR_RANKS: Final[dict[type, int]] = {str: TEXT, int: NUMBER, float: NUMBER, 
 
 
 def resolve(record: Mapping[str, JSONValue], path: str) -> JSONValue | Missing:
-    """Return the value of a field, or :data:`~cliquet.storage.query.MISSING`.
+    """Return the value of a field, or :data:`MISSING`.
 
     Parameters
     ----------

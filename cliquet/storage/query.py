@@ -1,4 +1,4 @@
-"""The types for queries of lists: comparison operators, filters, sort criteria.
+"""The types for queries of lists: filters, sort criteria, pagination rules.
 
 The module knows neither HTTP (``resource/querystring.py`` reads query strings) nor the evaluation
 of a query in a backend.
@@ -6,13 +6,14 @@ of a query in a backend.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
+
+from cliquet.storage.operators import COMPARISON
+from cliquet.storage.ordering import MISSING, Missing
 
 __all__ = [
     "COMPARISON",
-    "EQUALITY_WITH_SEVERAL",
     "MISSING",
     "Continuation",
     "Filter",
@@ -20,85 +21,7 @@ __all__ = [
     "Missing",
     "PaginationRule",
     "Sort",
-    "Takes",
 ]
-
-
-class Takes(enum.Enum):
-    """The kinds of operands of an operator, which decide how a query string is read."""
-
-    VALUE = "one value"
-    VALUES = "several values, of which the field is one or none"
-    MEMBERS = "several values, which the field is an array of"
-    PATTERN = "a text with wildcards"
-    PRESENCE = "whether the field is to be there"
-
-
-# The operators that do not take exactly one value.
-_TAKEN: Final = {
-    "in": Takes.VALUES,
-    "exclude": Takes.VALUES,
-    "like": Takes.PATTERN,
-    "has": Takes.PRESENCE,
-    "contains": Takes.MEMBERS,
-    "contains_any": Takes.MEMBERS,
-}
-
-
-class COMPARISON(enum.Enum):
-    """Operators of a :class:`Filter` (B-1.10).
-
-    The name of each, in lower case, is its prefix in a query string; ``EQ`` has none.
-
-    Attributes
-    ----------
-    takes : kind of its operand.
-    """
-
-    takes: Takes
-
-    def __init__(self, sign: str) -> None:
-        self.takes = _TAKEN.get(sign, Takes.VALUE)
-
-    LT = "<"
-    MIN = ">="
-    MAX = "<="
-    NOT = "!="
-    EQ = "=="
-    GT = ">"
-    IN = "in"
-    EXCLUDE = "exclude"
-    LIKE = "like"
-    HAS = "has"
-    CONTAINS = "contains"
-    CONTAINS_ANY = "contains_any"
-
-
-EQUALITY_WITH_SEVERAL: Final = {
-    COMPARISON.EQ: COMPARISON.IN,
-    COMPARISON.NOT: COMPARISON.EXCLUDE,
-    COMPARISON.IN: COMPARISON.IN,
-    COMPARISON.EXCLUDE: COMPARISON.EXCLUDE,
-}
-"""The operators of equality, with those that mean the same for several values."""
-
-
-class Missing(enum.Enum):
-    """The type of :data:`MISSING`; an enumeration keeps its identity in copies and pickles."""
-
-    MISSING = "missing"
-
-    def __repr__(self) -> str:
-        return "MISSING"
-
-
-MISSING: Final = Missing.MISSING
-"""The value of an absent field (B-21.12).
-
-It may be the value of ``EQ``, ``LT``, ``MAX``, ``MIN`` and ``GT`` in pagination rules, where it is
-greater than every JSON value. It may also be in the list of ``IN`` and ``EXCLUDE``, with which the
-HTTP layer makes ``field=None`` match records that lack the field (X-17).
-"""
 
 
 class Filter(NamedTuple):

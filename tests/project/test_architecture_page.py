@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from cliquet.storage.query import COMPARISON
-
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "cliquet"
 PAGE = (ROOT / "docs" / "architecture.rst").read_text("utf-8")
@@ -81,16 +79,3 @@ def test_the_files_to_change_are_there() -> None:
         if not (PACKAGE / path).exists() and not (ROOT / path).exists()
     }
     assert missing == set()
-
-
-@pytest.mark.parametrize("operator", ["HAS", "CONTAINS_ANY", "EXCLUDE", "LIKE"])
-def test_an_operator_of_filters_is_nowhere_else(operator: str) -> None:
-    named = {
-        path.relative_to(PACKAGE).as_posix()
-        for path in PACKAGE.rglob("*.py")
-        if re.search(rf"\bCOMPARISON\.{operator}\b", path.read_text("utf-8"))
-        and PACKAGE / "testing" not in path.parents
-    }
-
-    assert COMPARISON[operator].name == operator
-    assert named <= set(rows()["An operator of filters"])

@@ -6,14 +6,14 @@ compared with :mod:`cliquet.storage.ordering`, so that all backends agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeVar
 
-from cliquet.core.globs import WILDCARD, Pattern, compile_pattern
 from cliquet.storage.following import Criterion, followed
-from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT, SortKey, resolve, sort_key
-from cliquet.storage.query import COMPARISON, MISSING, Filter, PaginationRule, Sort
+from cliquet.storage.operators import Field, Keys
+from cliquet.storage.ordering import MISSING, SortKey, resolve, sort_key
+from cliquet.storage.query import Filter, PaginationRule, Sort
 from cliquet.storage.selection import Names, Selection
 from cliquet.storage.values import copy_object
 from cliquet.types import JSONValue, Record
@@ -36,8 +36,7 @@ __all__ = [
 Test = Callable[["Entry"], bool]
 """A function that says whether an entry is kept."""
 
-# Filters with an order only compare values of these types, and not arrays, objects and null (X-16).
-_ORDERED_TYPES = (TEXT, NUMBER, BOOLEAN)
+Made = TypeVar("Made")
 
 
 class Entry(NamedTuple):
@@ -110,7 +109,7 @@ def apply_pagination_rules(
 def _follows(criteria: Sequence[Criterion], names: Names) -> Test:
     """Return a test for whether an entry follows a record; the first difference decides."""
     steps = [
-        (_reader(field, names), sort_key(_operand(value, field, names)), ascends)
+        (_reader(field, names), _keys(field, names).place(value), ascends)
         for field, value, ascends in criteria
     ]
 
@@ -248,116 +247,63 @@ def compile_filter(item: Filter, names: Names, *, in_rule: bool) -> Test:
     Parameters
     ----------
     in_rule : whether the filter belongs to a pagination rule, where order operators follow the
-        total order, and `MISSING` is a normal value (X-16).
+        total order, and `MISSING` is a normal value.
 
     Raises
     ------
     ValueError : the value does not fit the operator.
     TypeError : the value is not JSON.
     """
-    field, value, operator = item.field, item.value, item.operator
-    read = _reader(field, names)
-    if operator in (COMPARISON.IN, COMPARISON.EXCLUDE):
-        # There may be thousands of members, most of them ids, and each function takes its time.
-        keys = {
-            (TEXT, member) if type(member) is str else sort_key(_operand(member, field, names))
-            for member in _members(item, (set, frozenset))
-        }
-        is_wanted = operator is COMPARISON.IN
-        if field == names.id_field:
-            return lambda entry: ((TEXT, entry.id) in keys) is is_wanted
-        return lambda entry: (sort_key(read(entry)) in keys) is is_wanted
-    if operator in _OF_ONE_VALUE:
-        return _OF_ONE_VALUE[operator](item, read)
-    if value is MISSING and not (in_rule and operator is not COMPARISON.NOT):
-        raise _unsuitable(item, "a JSON value")
-    operand = sort_key(_operand(value, field, names))
-    if operator is COMPARISON.EQ:
-        return lambda entry: sort_key(read(entry)) == operand
-    if operator is COMPARISON.NOT:
-        return lambda entry: sort_key(read(entry)) != operand
-    compare = _ORDER[operator]
-    if in_rule:
-        return lambda entry: compare(sort_key(read(entry)), operand)
-    rank = operand[0]
-    if rank not in _ORDERED_TYPES:
-        return lambda entry: False
-
-    def is_ordered(entry: Entry) -> bool:
-        key = sort_key(read(entry))
-        return bool(key[0] == rank) and compare(key, operand)
-
-    return is_ordered
+    name, value, operator = item
+    operator.check(name, value, in_rule=in_rule)
+    field, meaning = _EntryField(name, names), operator.meaning
+    return meaning.test(field, meaning.operand(field.keys, value, in_rule=in_rule), in_rule=in_rule)
 
 
-_ORDER: dict[COMPARISON, Callable[[SortKey, SortKey], bool]] = {
-    COMPARISON.LT: lambda left, right: left < right,
-    COMPARISON.MAX: lambda left, right: left <= right,
-    COMPARISON.MIN: lambda left, right: left >= right,
-    COMPARISON.GT: lambda left, right: left > right,
-}
+class _EntryField(Field[Entry]):
+    """A field of entries, whose ids are all text and whose timestamps are all integers."""
+
+    def __init__(self, name: str, names: Names) -> None:
+        self._read = _reader(name, names)
+        self.keys = _keys(name, names)
+
+    def value(self) -> Callable[[Entry], Any]:
+        return self._read
+
+    def made(self, make: Callable[[Any], Made]) -> Callable[[Entry], Made]:
+        read = self._read
+        if self.keys is _ID_KEYS and make is _id_key:
+            # An id is its own key, so that no function is called for each entry.
+            return read
+        return lambda entry: make(read(entry))
 
 
-def _operand(value: Any, field: str, names: Names) -> Any:
-    """Return the value for the comparison; ids are text, and numbers for them become text."""
+def _keys(name: str, names: Names) -> Keys:
+    return _ID_KEYS if name == names.id_field else _KEYS
+
+
+class _IdKeys(Keys):
+    """Keys of what is compared with ids: ids are texts, and numbers become texts."""
+
+    def each(self, values: Iterable[Any]) -> frozenset[Hashable]:
+        # There may be thousands of ids, and each call of a function takes its time.
+        return frozenset([value if type(value) is str else _id_key(value) for value in values])
+
+
+def _id_key(value: Any) -> Hashable:
+    """Return a key that only equal values have; a text is its own."""
+    value = _as_id(value)
+    return str(value) if isinstance(value, str) else sort_key(value)
+
+
+def _id_place(value: Any) -> SortKey:
+    return sort_key(_as_id(value))
+
+
+def _as_id(value: Any) -> Any:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return str(value) if is_number and field == names.id_field else value
+    return str(value) if is_number else value
 
 
-def _members(item: Filter, more_types: tuple[type, ...] = ()) -> Iterable[Any]:
-    if not isinstance(item.value, (list, tuple, *more_types)):
-        raise _unsuitable(item, "a list")
-    return cast("Iterable[Any]", item.value)
-
-
-def _unsuitable(item: Filter, wanted: str) -> ValueError:
-    return ValueError(
-        f"{item.operator.name} of the field {item.field!r} needs {wanted}, not {item.value!r}."
-    )
-
-
-def _like(item: Filter, read: Callable[[Entry], Any]) -> Test:
-    """Compare with a pattern with `*`; without a star, the text may be anywhere (B-21.16)."""
-    if not isinstance(item.value, str):
-        raise _unsuitable(item, "a text")
-    text = item.value.lower()
-    matches = compile_pattern(Pattern(text) if WILDCARD in text else Pattern.of("", text, ""))
-
-    def is_like(entry: Entry) -> bool:
-        value = read(entry)
-        return isinstance(value, str) and matches(value.lower())
-
-    return is_like
-
-
-def _has(item: Filter, read: Callable[[Entry], Any]) -> Test:
-    if not isinstance(item.value, bool):
-        raise _unsuitable(item, "a boolean")
-    is_wanted = item.value
-    return lambda entry: (read(entry) is not MISSING) is is_wanted
-
-
-def _contains(item: Filter, read: Callable[[Entry], Any]) -> Test:
-    """Compare members with typed deep equality (B-21.17)."""
-    members = list(_members(item))
-    if any(member is MISSING for member in members):
-        raise _unsuitable(item, "JSON values")
-    wanted = {sort_key(member) for member in members}
-    is_any = item.operator is COMPARISON.CONTAINS_ANY
-
-    def contains(entry: Entry) -> bool:
-        value = read(entry)
-        if not isinstance(value, list):
-            return False
-        held = {sort_key(member) for member in value}
-        return not held.isdisjoint(wanted) if is_any else held >= wanted
-
-    return contains
-
-
-_OF_ONE_VALUE: dict[COMPARISON, Callable[[Filter, Callable[[Entry], Any]], Test]] = {
-    COMPARISON.LIKE: _like,
-    COMPARISON.HAS: _has,
-    COMPARISON.CONTAINS: _contains,
-    COMPARISON.CONTAINS_ANY: _contains,
-}
+_KEYS: Final = Keys(exact=sort_key, place=sort_key)
+_ID_KEYS: Final = _IdKeys(exact=_id_key, place=_id_place)

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from cliquet.core.globs import Pattern
-from cliquet.storage.query import COMPARISON, Filter
+from cliquet.storage.query import Filter
 from cliquet.storage.relational.text import FALSE, SQL, TRUE
 
-__all__ = ["DESCENDING", "OPERATORS", "ListingDialect", "compared"]
+__all__ = ["DESCENDING", "ListingDialect", "Sign", "compared"]
 
-OPERATORS: Final = {
-    COMPARISON.LT: "<",
-    COMPARISON.MAX: "<=",
-    COMPARISON.MIN: ">=",
-    COMPARISON.GT: ">",
-    COMPARISON.EQ: "=",
-    COMPARISON.NOT: "<>",
-}
-"""The operators between two values that SQL has too."""
+Sign = Literal["<", "<=", ">=", ">", "=", "<>"]
+"""A comparison of two values that SQL has."""
 
-DESCENDING: Final = (COMPARISON.LT, COMPARISON.MAX)
+DESCENDING: Final = ("<", "<=")
 
 
 class ListingDialect(abc.ABC):
@@ -127,33 +120,33 @@ class ListingDialect(abc.ABC):
 def compared(
     dialect: ListingDialect,
     expression: SQL,
-    operator: COMPARISON,
+    sign: Sign,
     text: str,
     *,
     is_key: bool = False,
 ) -> SQL:
     """Compare a column or a key with a text, in the order of code points."""
     if not dialect.can_hold(text):
-        if operator is COMPARISON.EQ:
+        if sign == "=":
             return FALSE
-        if operator is COMPARISON.NOT:
+        if sign == "<>":
             return TRUE
-        text, operator = _nearest(dialect, text, operator)
+        text, sign = _nearest(dialect, text, sign)
     operand = dialect.key(text) if is_key else dialect.text(text)
     return SQL(
-        f"{expression.text} {OPERATORS[operator]} {operand.text}",
+        f"{expression.text} {sign} {operand.text}",
         (*expression.parameters, *operand.parameters),
     )
 
 
-def _nearest(dialect: ListingDialect, text: str, operator: COMPARISON) -> tuple[str, COMPARISON]:
+def _nearest(dialect: ListingDialect, text: str, sign: Sign) -> tuple[str, Sign]:
     """Replace a text that the database cannot store, in a comparison with stored texts.
 
     These are texts with NUL, which comes before all characters, or with surrogates, after which
     U+E000 is the next character.
     """
     place = next(n for n, character in enumerate(text) if not dialect.can_hold(character))
-    before = operator in DESCENDING
+    before = sign in DESCENDING
     if text[place] == "\0":
-        return text[:place], COMPARISON.MAX if before else COMPARISON.GT
-    return text[:place] + "\ue000", COMPARISON.LT if before else COMPARISON.MIN
+        return text[:place], "<=" if before else ">"
+    return text[:place] + "\ue000", "<" if before else ">="

@@ -13,14 +13,9 @@ from typing import Final
 from cliquet.storage.following import Criterion, followed
 from cliquet.storage.ordering import sort_key
 from cliquet.storage.query import MISSING, Missing, PaginationRule
-from cliquet.storage.relational.conditions import (
-    ID,
-    MODIFIED,
-    TIMESTAMPS,
-    condition,
-    sort_expression,
-)
+from cliquet.storage.relational.conditions import condition, sort_expression
 from cliquet.storage.relational.dialect import ListingDialect
+from cliquet.storage.relational.operators import ID, MODIFIED, TIMESTAMPS
 from cliquet.storage.relational.order_key import order_key
 from cliquet.storage.relational.text import SQL, all_of, any_of, joined
 from cliquet.storage.selection import Names

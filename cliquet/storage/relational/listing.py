@@ -17,10 +17,11 @@ from typing import Final
 
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.core.globs import Pattern, after_prefix, is_pattern, literals_of
-from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
-from cliquet.storage.relational.conditions import ID, LIVE, condition, sort_expression
+from cliquet.storage.query import Filter, PaginationRule, Sort
+from cliquet.storage.relational.conditions import LIVE, condition, sort_expression
 from cliquet.storage.relational.dialect import ListingDialect, compared
 from cliquet.storage.relational.keyset import rules_condition
+from cliquet.storage.relational.operators import ID
 from cliquet.storage.relational.text import FALSE, SQL, all_of, joined
 from cliquet.storage.selection import Names
 
@@ -147,15 +148,15 @@ def parent_condition(dialect: ListingDialect, parent_id: str) -> SQL:
     """Return the condition on the parent, which is an id or a pattern."""
     column = SQL("parent_id")
     if not is_pattern(parent_id):
-        return compared(dialect, column, COMPARISON.EQ, parent_id)
+        return compared(dialect, column, "=", parent_id)
     if not dialect.can_hold(parent_id):
         return FALSE
     prefix, *rest = literals_of(parent_id)
     conditions = []
     if prefix:
-        conditions.append(compared(dialect, column, COMPARISON.MIN, prefix))
+        conditions.append(compared(dialect, column, ">=", prefix))
         if (end := after_prefix(prefix)) is not None:
-            conditions.append(compared(dialect, column, COMPARISON.LT, end))
+            conditions.append(compared(dialect, column, "<", end))
     if any(rest):
         conditions.append(dialect.text_matches(column, Pattern(parent_id)))
     return all_of(conditions)
