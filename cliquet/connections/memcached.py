@@ -6,15 +6,13 @@ be imported without the driver too.
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cliquet import settings
-from cliquet.monitoring import logs
-from cliquet.storage.exceptions import BackendError
+from cliquet.connections.translated_errors import TranslatedErrors
 
 try:
     import pymemcache  # type: ignore[import-untyped]
@@ -23,10 +21,7 @@ except ImportError:  # pragma: no cover - in another process of the tests
     pymemcache = None
     HashClient = object
 
-__all__ = ["ALLOWED_HOSTS", "Servers", "create_from_config", "parse_host", "wrap_memcached_error"]
-
-P = ParamSpec("P")
-T = TypeVar("T")
+__all__ = ["ALLOWED_HOSTS", "Servers", "create_from_config", "parse_host", "translated_errors"]
 
 ALLOWED_HOSTS: Final = "one or more of host, host:port or [IPv6 address]:port, between spaces"
 DEFAULT_PORT: Final = 11211
@@ -147,20 +142,7 @@ def create_from_config(config: Any) -> Servers:
     )
 
 
-def wrap_memcached_error(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a method of a backend, so that errors of the driver become a `BackendError` (B-2.5).
-
-    Raises
-    ------
-    BackendError : the driver raised an error, which is logged, and is the attribute ``original``.
-    """
-
-    @functools.wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return function(*args, **kwargs)
-        except (pymemcache.MemcacheError, OSError) as error:
-            logs.logger.error(str(error), exc_info=True)
-            raise BackendError(original=error) from error
-
-    return wrapped
+# The driver lets errors of the network through.
+translated_errors = TranslatedErrors(
+    *([] if pymemcache is None else [pymemcache.MemcacheError, OSError])
+)

@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple
 from cliquet import settings, utils
 from cliquet.cache.base import CacheBase
 from cliquet.cache.values import decode, encode, milliseconds
-from cliquet.connections.memcached import Servers, create_from_config, wrap_memcached_error
+from cliquet.connections.memcached import Servers, create_from_config, translated_errors
 from cliquet.storage.exceptions import BackendError
 from cliquet.types import JSONValue
 
@@ -95,18 +95,18 @@ class Cache(CacheBase):
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Do nothing, because there is no schema."""
 
-    @wrap_memcached_error
+    @translated_errors
     def flush(self) -> None:
         self._client.set(self._generation_key, _new_generation())
 
-    @wrap_memcached_error
+    @translated_errors
     def ttl(self, key: str) -> float:
         entry = self._live(key)
         if entry is None or entry.expires_ms is None:
             return NO_EXPIRY_SECONDS
         return (entry.expires_ms - utils.msec_time()) / 1000
 
-    @wrap_memcached_error
+    @translated_errors
     def expire(self, key: str, ttl: float) -> None:
         delay_ms = milliseconds(ttl)
 
@@ -117,7 +117,7 @@ class Cache(CacheBase):
 
         self._change(key, postpone)
 
-    @wrap_memcached_error
+    @translated_errors
     def set(self, key: str, value: JSONValue, ttl: float | None = None) -> None:
         text = encode(value).encode()
         delay_ms = None if ttl is None else milliseconds(ttl)
@@ -129,12 +129,12 @@ class Cache(CacheBase):
         entry = _Entry(self._generation(), expires_ms, text)
         self._client.set(server_key, entry.written(), expire=_server_delay(expires_ms))
 
-    @wrap_memcached_error
+    @translated_errors
     def get(self, key: str) -> JSONValue:
         entry = self._live(key)
         return None if entry is None else decode(entry.text.decode())
 
-    @wrap_memcached_error
+    @translated_errors
     def delete(self, key: str) -> JSONValue:
         entry = self._change(key, lambda _: None)
         return None if entry is None else decode(entry.text.decode())

@@ -18,13 +18,13 @@ from cliquet.connections.redis.client import (
     pool_status,
     read_options,
     settings_of,
-    wrap_redis_error,
+    translated_errors,
 )
 from cliquet.connections.redis.cluster import LazyCluster
 from cliquet.connections.redis.names import to_bytes
 from cliquet.types import JSONValue, PoolStatus
 
-__all__ = ["Cache", "create_from_config", "load_from_config", "wrap_redis_error"]
+__all__ = ["Cache", "create_from_config", "load_from_config"]
 
 NAMESPACE: Final = "cliquet:cache:"
 
@@ -87,7 +87,7 @@ class Cache(CacheBase):
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Do nothing, because there is no schema."""
 
-    @wrap_redis_error
+    @translated_errors
     def flush(self) -> None:
         """Remove every entry whose key starts with the prefix, and nothing else (B-22.28).
 
@@ -101,14 +101,14 @@ class Cache(CacheBase):
                 batch = []
         self._remove(batch)
 
-    @wrap_redis_error
+    @translated_errors
     def ttl(self, key: str) -> float:
         remaining_ms: int = self._client.pttl(self._key(key))
         # Redis answers -1 without an expiry and -2 for an unknown key; both stay negative in
         # seconds.
         return remaining_ms / 1000
 
-    @wrap_redis_error
+    @translated_errors
     def expire(self, key: str, ttl: float) -> None:
         delay_ms = milliseconds(ttl)
         if delay_ms:
@@ -116,7 +116,7 @@ class Cache(CacheBase):
         else:
             self._client.delete(self._key(key))
 
-    @wrap_redis_error
+    @translated_errors
     def set(self, key: str, value: JSONValue, ttl: float | None = None) -> None:
         text = encode(value)
         delay_ms = None if ttl is None else milliseconds(ttl)
@@ -125,11 +125,11 @@ class Cache(CacheBase):
         else:
             self._client.set(self._key(key), text, px=delay_ms)
 
-    @wrap_redis_error
+    @translated_errors
     def get(self, key: str) -> JSONValue:
         return _value(self._client.get(self._key(key)))
 
-    @wrap_redis_error
+    @translated_errors
     def delete(self, key: str) -> JSONValue:
         return _value(self._client.eval(_DELETE, 1, self._key(key)))
 

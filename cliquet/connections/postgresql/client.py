@@ -117,7 +117,7 @@ class PostgreSQLClient(SQLClient):
         ------
         BackendError : the server cannot be reached, or the pool is exhausted.
         """
-        with translated_errors():
+        with translated_errors:
             connection = self.engine.raw_connection()
         limits = self.limits
         if not (limits.retries_locks or scope.has_time_limits()):

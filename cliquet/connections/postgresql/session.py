@@ -7,13 +7,12 @@ SQLAlchemy costs more than most of the queries.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from cliquet.connections import scope
 from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
 from cliquet.connections.sql import Cursor, Parameters, Session
+from cliquet.connections.translated_errors import TranslatedErrors
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
 
@@ -40,20 +39,6 @@ _UNDEFINED_TABLE = "42P01"
 _USELESS = frozenset({_READ_ONLY_TRANSACTION, "57P01", "57P02", "57P03"})
 
 
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Turn the errors of psycopg2 and SQLAlchemy into those of backends (B-2.5).
-
-    Raises
-    ------
-    BackendError : there was an error, which is logged, and is the attribute ``original``.
-    """
-    try:
-        yield
-    except (psycopg2.Error, sqlalchemy.exc.SQLAlchemyError) as error:
-        raise _translated(error) from error
-
-
 def _translated(error: Exception) -> BackendError:
     code = getattr(error, "pgcode", None)
     if code in _RETRYABLE:
@@ -70,6 +55,12 @@ def _translated(error: Exception) -> BackendError:
     if code == _READ_ONLY_TRANSACTION:
         return ReadonlyError(original=error)
     return BackendError(original=error)
+
+
+translated_errors = TranslatedErrors(
+    *([] if sqlalchemy is None else [psycopg2.Error, sqlalchemy.exc.SQLAlchemyError]),
+    translate=_translated,
+)
 
 
 class PostgreSQLSession(Session):
@@ -105,7 +96,7 @@ class PostgreSQLSession(Session):
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
         started = time.monotonic()
         try:
-            with translated_errors():
+            with translated_errors:
                 text = self._bound(statement, parameters)
                 if self._pending:
                     text = b";".join((*self._pending, text))
@@ -124,7 +115,7 @@ class PostgreSQLSession(Session):
 
     def execute_alone(self, statement: str, parameters: Parameters = ()) -> None:
         """Send a statement that cannot be in a transaction, in autocommit and without a limit."""
-        with translated_errors():
+        with translated_errors:
             self._cursor.execute(self._bound(statement, parameters))
 
     def _note(self, error: BackendError) -> None:
@@ -164,7 +155,7 @@ class PostgreSQLSession(Session):
     def commit(self) -> None:
         if not self.is_autocommit and not self._is_unused():
             try:
-                with translated_errors():
+                with translated_errors:
                     # A waiting statement may undo a part of the transaction.
                     self._cursor.execute(b";".join((*self._pending, b"COMMIT")))
                     if self._cursor.statusmessage != "COMMIT":

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import redis
@@ -13,6 +12,7 @@ from redis.retry import Retry
 
 from cliquet import settings
 from cliquet.connections.redis.pool import Connection, Pool, TLSConnection, takes_no_write
+from cliquet.connections.translated_errors import TranslatedErrors
 from cliquet.monitoring import logs
 from cliquet.settings.parsers import Integer, Number, Text
 from cliquet.settings.secrets import without_credentials
@@ -28,11 +28,8 @@ __all__ = [
     "pool_status",
     "read_options",
     "settings_of",
-    "wrap_redis_error",
+    "translated_errors",
 ]
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 ALLOWED_URL = "redis://[[user]:password@]host[:port][/database], rediss:// for TLS, or nothing"
 
@@ -41,9 +38,6 @@ ALLOWED_URL = "redis://[[user]:password@]host[:port][/database], rediss:// for T
 TIMEOUT_SECONDS = 5.0
 
 CLUSTER_SCHEME = "redis+cluster"
-
-# Errors of clusters have a base class of their own.
-_ERRORS = (redis.RedisError, redis.exceptions.RedisClusterException)
 
 # Time for which a thread waits for a connection if no row of the table of settings gives it. It is
 # the default of the driver.
@@ -227,22 +221,14 @@ def pool_status(client: redis.Redis) -> PoolStatus | None:
     return PoolStatus(pool.max_connections - pool.pool.qsize(), pool.max_connections)
 
 
-def wrap_redis_error(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a method of a backend, so that errors of the driver become a `BackendError` (B-2.5).
+def _translated(error: Exception) -> BackendError:
+    logs.logger.error(str(error), exc_info=True)
+    # A replica for example accepts no writes.
+    kind = ReadonlyError if takes_no_write(error) else BackendError
+    return kind(original=error)
 
-    Raises
-    ------
-    BackendError : the driver raised an error, which is logged, and is the attribute ``original``.
-    ReadonlyError : the server accepts no writes, because it is a replica for example.
-    """
 
-    @functools.wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return function(*args, **kwargs)
-        except _ERRORS as error:
-            logs.logger.error(str(error), exc_info=True)
-            kind = ReadonlyError if takes_no_write(error) else BackendError
-            raise kind(original=error) from error
-
-    return wrapped
+# Errors of clusters have a base class of their own.
+translated_errors = TranslatedErrors(
+    redis.RedisError, redis.exceptions.RedisClusterException, translate=_translated
+)

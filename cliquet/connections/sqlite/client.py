@@ -22,7 +22,13 @@ from typing import Protocol
 
 from cliquet.connections import scope
 from cliquet.connections.sql import Session, SQLClient
-from cliquet.connections.sqlite.connection import CACHED_STATEMENTS, Connection, Prepare
+from cliquet.connections.sqlite.connection import (
+    CACHED_STATEMENTS,
+    Connection,
+    Prepare,
+    errors_within,
+    translated_errors,
+)
 from cliquet.connections.sqlite.file import (
     Identity,
     create_private,
@@ -30,7 +36,7 @@ from cliquet.connections.sqlite.file import (
     identities_of_companions,
     identity,
 )
-from cliquet.connections.sqlite.session import SQLiteSession, translated_errors
+from cliquet.connections.sqlite.session import SQLiteSession
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError, TimeLimitError
 from cliquet.types import PoolStatus
@@ -90,6 +96,7 @@ class SQLiteClient(SQLClient):
         self.path = path
         self.busy_timeout_seconds = busy_timeout_seconds
         self.timeout_setting = timeout_setting
+        self._translated_errors = errors_within(timeout_setting)
         self._prepare = [] if prepare is None else [prepare]
         self._idle: deque[Connection] = deque()
         self._lent: set[Connection] = set()
@@ -164,7 +171,7 @@ class SQLiteClient(SQLClient):
             raise TimeLimitError(self.timeout_setting)
         try:
             connection = self._connection()
-            with _closing_on_error(connection), translated_errors(self.timeout_setting):
+            with _closing_on_error(connection), self._translated_errors:
                 # The time of the wait for other threads of this process counts too.
                 connection.be_patient(max(0.0, deadline - time.monotonic()))
                 session = SQLiteSession(connection, is_autocommit=False)
@@ -191,7 +198,7 @@ class SQLiteClient(SQLClient):
         try:
             return self._idle.pop()
         except IndexError:
-            with translated_errors():
+            with translated_errors:
                 return self._connect()
 
     def _connect(self) -> Connection:
@@ -211,7 +218,7 @@ class SQLiteClient(SQLClient):
             connection.forget = [
                 forget for prepare in self._prepare if (forget := prepare(connection)) is not None
             ]
-        connection.timeout_setting = self.timeout_setting
+        connection.translated_errors = self._translated_errors
         connection.identity = identity(self.path)
         # All connections have the same log, which exists as long as one of them is open.
         self._companions = identities_of_companions(self.path)

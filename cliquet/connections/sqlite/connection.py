@@ -1,4 +1,4 @@
-"""A connection to SQLite that bounds the memory of its prepared statements.
+"""A connection to SQLite: the memory of its prepared statements, and its errors.
 
 Clients choose the filters of lists, and therefore the text of statements. The memory that these
 statements keep is bounded, whatever clients send.
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from cliquet.connections.sqlite.file import Identity
+from cliquet.connections.translated_errors import TranslatedErrors
+from cliquet.monitoring import logs
+from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
 
-__all__ = ["CACHED_STATEMENTS", "Connection", "Prepare"]
+__all__ = ["CACHED_STATEMENTS", "Connection", "Prepare", "errors_within", "translated_errors"]
 
 CACHED_STATEMENTS: Final = 128
 """Greatest number of prepared statements that one connection keeps."""
@@ -27,6 +30,24 @@ _SHORT_CHARACTERS: Final = 2_000
 _MAX_LONG_CHARACTERS: Final = 100_000
 
 
+def _translated_error(error: Exception, timeout_setting: str | None = None) -> BackendError:
+    logs.logger.error(str(error), exc_info=True)
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY" or "readonly" in str(error):
+        return ReadonlyError(original=error)
+    if timeout_setting is not None and "database is locked" in str(error):
+        return TimeLimitError(timeout_setting, error)
+    return BackendError(original=error)
+
+
+def errors_within(timeout_setting: str | None) -> TranslatedErrors:
+    """Return the translation of errors where a setting limits the wait for locks."""
+    translate = partial(_translated_error, timeout_setting=timeout_setting)
+    return TranslatedErrors(sqlite3.Error, sqlite3.Warning, translate=translate)
+
+
+translated_errors = errors_within(None)
+
+
 class Connection(sqlite3.Connection):
     """A connection that knows how much memory it keeps.
 
@@ -34,14 +55,14 @@ class Connection(sqlite3.Connection):
     ----------
     forget : functions that are called when the connection is not in use for now.
     identity : identity of the file that it has opened.
-    timeout_setting : name of the setting for its wait for locks.
+    translated_errors : translates the errors of its statements, and knows its limits of time.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.forget: list[Callable[[], None]] = []
         self.identity: Identity | None = None
-        self.timeout_setting: str | None = None
+        self.translated_errors = translated_errors
         self._patience_seconds = -1.0
         self._long_characters = 0
 

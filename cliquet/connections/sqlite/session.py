@@ -1,42 +1,15 @@
-"""The session of one transaction of SQLite, and the translation of errors."""
+"""The session of one transaction of SQLite."""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from cliquet.connections.sql import Cursor, Parameters, Session
 from cliquet.connections.sqlite.connection import Connection
 from cliquet.monitoring import logs
-from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
 
-__all__ = ["SQLiteSession", "translated_errors"]
-
-
-@contextmanager
-def translated_errors(timeout_setting: str | None = None) -> Iterator[None]:
-    """Turn the errors of the driver into those of backends (B-2.5).
-
-    Parameters
-    ----------
-    timeout_setting : name of the setting for the wait for locks.
-
-    Raises
-    ------
-    BackendError : there was an error, which is logged, and is the attribute ``original``.
-    TimeLimitError : the same, if the wait for a lock took too long.
-    """
-    try:
-        yield
-    except (sqlite3.Error, sqlite3.Warning) as error:
-        logs.logger.error(str(error), exc_info=True)
-        if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY" or "readonly" in str(error):
-            raise ReadonlyError(original=error) from error
-        if timeout_setting is not None and "database is locked" in str(error):
-            raise TimeLimitError(timeout_setting, error) from error
-        raise BackendError(original=error) from error
+__all__ = ["SQLiteSession"]
 
 
 class SQLiteSession(Session):
@@ -54,14 +27,14 @@ class SQLiteSession(Session):
         self._has_begun = False
 
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
-        with translated_errors(self.connection.timeout_setting):
+        with self.connection.translated_errors:
             if not self.is_autocommit and not self._has_begun:
                 self._begin()
             return self.connection.execute(self.connection.translated(statement), parameters)
 
     def execute_many(self, statement: str, rows: list[Parameters]) -> None:
         """Send one statement for each row of parameters."""
-        with translated_errors(self.connection.timeout_setting):
+        with self.connection.translated_errors:
             if not self.is_autocommit and not self._has_begun:
                 self._begin()
             self.connection.executemany(self.connection.translated(statement), rows)
@@ -78,7 +51,7 @@ class SQLiteSession(Session):
 
     def commit(self) -> None:
         if self._has_begun:
-            with translated_errors(self.connection.timeout_setting):
+            with self.connection.translated_errors:
                 self.connection.execute("COMMIT")
         self._end()
 
@@ -113,7 +86,7 @@ class SQLiteSession(Session):
 
     def _undo_to(self, name: str) -> None:
         self.execute(f"ROLLBACK TO {name}")
-        with translated_errors(self.connection.timeout_setting):
+        with self.connection.translated_errors:
             self._send_kept()
 
     def _forget_savepoint(self, name: str) -> None:

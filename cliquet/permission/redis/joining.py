@@ -20,7 +20,7 @@ from transaction import Transaction
 
 from cliquet.connections import scope
 from cliquet.connections.data_manager import DataManager
-from cliquet.connections.redis.client import wrap_redis_error
+from cliquet.connections.redis.client import translated_errors
 from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.monitoring import logs
 from cliquet.permission.redis import scripts
@@ -99,7 +99,7 @@ class Changes:
             transaction.set_data(self, part)
         part.changes += changes
 
-    @wrap_redis_error
+    @translated_errors
     def exchange(self, object_ids: Sequence[str], changes: Sequence[ObjectChange]) -> list[Any]:
         """Change objects at once; return their former ACEs in the form of the server."""
         before: list[Any] = []
@@ -124,7 +124,7 @@ class Changes:
             return None
         return part
 
-    @wrap_redis_error
+    @translated_errors
     def lock(self, token: str, object_ids: Sequence[str]) -> None:
         """Keep others from changing objects, for at most ten seconds.
 
@@ -136,14 +136,14 @@ class Changes:
             some = names[start : start + BATCH]
             wait_for(lambda some=some: self._lock(args=[token, LEASE_MS, *some]) or None)  # type: ignore[misc]
 
-    @wrap_redis_error
+    @translated_errors
     def unlock(self, token: str, object_ids: Sequence[str]) -> None:
         """Let others change objects again."""
         for start in range(0, len(object_ids), BATCH):
             some = object_ids[start : start + BATCH]
             self._unlock(args=[token, *map(to_bytes, some)])
 
-    @wrap_redis_error
+    @translated_errors
     def write(
         self, changes: Sequence[Change], token: str = "", guarded: Sequence[str] = ()
     ) -> list[str]:

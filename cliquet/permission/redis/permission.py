@@ -18,7 +18,7 @@ from cliquet.connections.redis.client import (
     create_from_config,
     pool_status,
     settings_of,
-    wrap_redis_error,
+    translated_errors,
 )
 from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.core.globs import as_published, compile_pattern, is_pattern
@@ -57,7 +57,7 @@ from cliquet.permission.redis.keys import (
 from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
 from cliquet.types import BoundPermission, GetBoundPermissions, PoolStatus
 
-__all__ = ["Permission", "create_from_config", "load_from_config", "wrap_redis_error"]
+__all__ = ["Permission", "create_from_config", "load_from_config"]
 
 
 class Permission(PermissionBase):
@@ -101,22 +101,22 @@ class Permission(PermissionBase):
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Do nothing, because there is no schema."""
 
-    @wrap_redis_error
+    @translated_errors
     def flush(self) -> None:
         self._changes.make([Flush()])
 
     # Users
 
-    @wrap_redis_error
+    @translated_errors
     def add_user_principal(self, user_id: str, principal: str) -> None:
         require_principals([principal])
         self._changes.make([UserChange("join", user_id, principal)])
 
-    @wrap_redis_error
+    @translated_errors
     def remove_user_principal(self, user_id: str, principal: str) -> None:
         self._changes.make([UserChange("leave", user_id, principal)])
 
-    @wrap_redis_error
+    @translated_errors
     def remove_principal(self, principal: str) -> None:
         members = _set(self._client.smembers(key_of(MEMBERS, principal)))
         for change in self._changes.pending():
@@ -124,7 +124,7 @@ class Permission(PermissionBase):
                 members.add(change.user_id)
         self._changes.make([UserChange("leave", user_id, principal) for user_id in members])
 
-    @wrap_redis_error
+    @translated_errors
     def user_principals(self, user_id: str) -> set[str]:
         pending = self._changes.pending()
         if not pending:
@@ -137,20 +137,20 @@ class Permission(PermissionBase):
 
     # Objects
 
-    @wrap_redis_error
+    @translated_errors
     def add_principal_to_ace(self, object_id: str, permission: str, principal: str) -> None:
         require_principals([principal])
         self._changes.make([ObjectChange("add", object_id, permission, (principal,))])
 
-    @wrap_redis_error
+    @translated_errors
     def remove_principal_from_ace(self, object_id: str, permission: str, principal: str) -> None:
         self._changes.make([ObjectChange("remove", object_id, permission, (principal,))])
 
-    @wrap_redis_error
+    @translated_errors
     def object_permission_principals(self, object_id: str, permission: str) -> set[str]:
         return self.object_permission_authorized_principals(object_id, permission)
 
-    @wrap_redis_error
+    @translated_errors
     def principals_accessible_objects(
         self,
         principals: Iterable[str],
@@ -161,7 +161,7 @@ class Permission(PermissionBase):
         wanted = accessible_patterns(permission, object_id_match, get_bound_permissions)
         return set(self._accessible(principals, wanted))
 
-    @wrap_redis_error
+    @translated_errors
     def get_accessible_objects(
         self,
         principals: Iterable[str],
@@ -175,7 +175,7 @@ class Permission(PermissionBase):
             return accessible
         return self._accessible(principals, bound_permissions, with_children=with_children)
 
-    @wrap_redis_error
+    @translated_errors
     def object_permission_authorized_principals(
         self,
         object_id: str,
@@ -189,7 +189,7 @@ class Permission(PermissionBase):
             return self._authorized(granting)
         return _set(self._client.sunion([ace_key(*bound) for bound in granting]))
 
-    @wrap_redis_error
+    @translated_errors
     def check_permission(
         self,
         object_id: str,
@@ -213,13 +213,13 @@ class Permission(PermissionBase):
         arguments: list[Any] = [len(names), *_texts(*names), *locks]
         return bool(wait_for(lambda: self._check(keys=keys, args=arguments)))
 
-    @wrap_redis_error
+    @translated_errors
     def object_permissions(
         self, object_id: str, permissions: Iterable[str] | None = None
     ) -> dict[str, set[str]]:
         return self.get_objects_permissions([object_id], permissions)[0]
 
-    @wrap_redis_error
+    @translated_errors
     def get_objects_permissions(
         self, object_ids: Sequence[str], permissions: Iterable[str] | None = None
     ) -> list[dict[str, set[str]]]:
@@ -231,7 +231,7 @@ class Permission(PermissionBase):
             return found
         return [{name: aces[name] for name in names if name in aces} for aces in found]
 
-    @wrap_redis_error
+    @translated_errors
     def replace_object_permissions(
         self, object_id: str, permissions: Mapping[str, Iterable[str]]
     ) -> None:
@@ -239,7 +239,7 @@ class Permission(PermissionBase):
         if changes:
             self._changes.make(changes)
 
-    @wrap_redis_error
+    @translated_errors
     def write_object_permissions(
         self,
         object_id: str,
@@ -257,7 +257,7 @@ class Permission(PermissionBase):
         (before,) = self._changing([object_id], changes)
         return ACEChange.of(before, permissions, writer, is_new=is_new)
 
-    @wrap_redis_error
+    @translated_errors
     def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
         if not object_ids:
             return []
@@ -266,7 +266,7 @@ class Permission(PermissionBase):
         by_id = dict(zip(ids, taken, strict=True))
         return [{**by_id[object_id]} for object_id in object_ids]
 
-    @wrap_redis_error
+    @translated_errors
     def delete_object_permissions(self, *object_ids: str) -> None:
         given = [as_published(object_id) for object_id in object_ids]
         patterns = [object_id for object_id in given if is_pattern(object_id)]
@@ -328,7 +328,7 @@ class Permission(PermissionBase):
                 for principal in self._sorted(ace_key(object_id, permission)):
                     yield ACEPrincipal(object_id, permission, principal)
 
-    @wrap_redis_error
+    @translated_errors
     def import_(self, added: Sequence[Grant], removed: Sequence[Grant]) -> None:
         changes: list[Change] = []
         for grants, names in ((added, ("join", "add")), (removed, ("leave", "remove"))):
@@ -340,7 +340,7 @@ class Permission(PermissionBase):
                     changes.append(ObjectChange(names[1], *ace))
         self._changes.make(changes)
 
-    @wrap_redis_error
+    @translated_errors
     def _sorted(self, key: bytes) -> list[str]:
         return sorted(_set(self._client.smembers(key)))
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from cliquet import settings
-from cliquet.connections.redis.client import create_from_config, wrap_redis_error
+from cliquet.connections.redis.client import create_from_config
+from cliquet.connections.redis.client import translated_errors as wrap_redis_error
 from cliquet.storage.redis.storage import Storage
 
 __all__ = ["Storage", "create_from_config", "load_from_config", "wrap_redis_error"]

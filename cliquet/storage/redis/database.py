@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 import redis
 
 from cliquet.connections.attempts import ATTEMPTS, attempts
-from cliquet.connections.redis.client import wrap_redis_error
+from cliquet.connections.redis.client import translated_errors
 from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.core.globs import Pattern, compile_pattern
 from cliquet.storage.exceptions import BackendError
@@ -82,12 +82,12 @@ class Database:
 
     # Reading
 
-    @wrap_redis_error
+    @translated_errors
     def get(self, key: CollectionKey, object_id: str) -> Stored:
         """Return a live record."""
         return read(object_id, self._hget(key_of(key, "records"), object_id))
 
-    @wrap_redis_error
+    @translated_errors
     def entries(self, key: CollectionKey, ids: Sequence[str]) -> Snapshot:
         """Return the entries with some ids."""
         names = [to_bytes(object_id) for object_id in ids]
@@ -108,7 +108,7 @@ class Database:
         """Return all entries of a collection."""
         return self.snapshots([key], include_deleted=include_deleted)[key]
 
-    @wrap_redis_error
+    @translated_errors
     def snapshots(
         self, keys: Sequence[CollectionKey], *, include_deleted: bool
     ) -> dict[CollectionKey, Snapshot]:
@@ -118,7 +118,7 @@ class Database:
             self._ask(pipe, key, include_deleted=include_deleted)
         return _snapshots(keys, pipe.execute())
 
-    @wrap_redis_error
+    @translated_errors
     def matching(self, scope: Scope, *, include_deleted: bool) -> dict[CollectionKey, Snapshot]:
         """Return all entries of one or several collections at one moment.
 
@@ -162,23 +162,23 @@ class Database:
             ]
         return collections, keys, known
 
-    @wrap_redis_error
+    @translated_errors
     def live_count(self, key: CollectionKey) -> int:
         """Return the number of live records."""
         return int(self._hget(shared_key("live", key.collection_id), key.parent_id) or 0)
 
-    @wrap_redis_error
+    @translated_errors
     def timestamp(self, key: CollectionKey) -> int | None:
         """Return the timestamp of a collection, or ``None`` if it was never touched."""
         return _integer(self._hget(shared_key("timestamps", key.collection_id), key.parent_id))
 
-    @wrap_redis_error
+    @translated_errors
     def timestamps(self, collection_id: str) -> dict[str, int]:
         """Return the timestamps of a collection by parent."""
         found = self.client.hgetall(shared_key("timestamps", collection_id))
         return {from_bytes(parent): int(timestamp) for parent, timestamp in found.items()}
 
-    @wrap_redis_error
+    @translated_errors
     def claim_timestamp(self, key: CollectionKey, timestamp: int) -> tuple[bool, int]:
         """Give a collection its first timestamp; return whether it had none, and the timestamp."""
         collection, parent = names_of(key)
@@ -189,7 +189,7 @@ class Database:
         is_new, _, kept = pipe.execute()
         return bool(is_new), int(kept)
 
-    @wrap_redis_error
+    @translated_errors
     def holders(
         self, key: CollectionKey, data: Record, unique_fields: Sequence[str]
     ) -> dict[str, list[Stored]]:
@@ -213,12 +213,12 @@ class Database:
             for name, (_, *found) in zip(unique_fields, answers, strict=True)
         }
 
-    @wrap_redis_error
+    @translated_errors
     def keys(self) -> list[CollectionKey]:
         """Return all collections in any order."""
         return self._keys(Scope(collection_id=None, parent_id=Pattern("*")))[1]
 
-    @wrap_redis_error
+    @translated_errors
     def timestamps_of(self, keys: Sequence[CollectionKey]) -> list[int | None]:
         """Return the timestamps of some collections."""
         pipe = self.client.pipeline(transaction=False)
@@ -226,7 +226,7 @@ class Database:
             pipe.hget(shared_key("timestamps", key.collection_id), names_of(key)[1])
         return [_integer(timestamp) for timestamp in pipe.execute()]
 
-    @wrap_redis_error
+    @translated_errors
     def ids(self, key: CollectionKey) -> set[str]:
         """Return the ids of the records and tombstones of a collection."""
         pipe = self.client.pipeline()
@@ -237,7 +237,7 @@ class Database:
 
     # Writing
 
-    @wrap_redis_error
+    @translated_errors
     def commit(self, parts: dict[CollectionKey, Part], clock: int = 0) -> Commit:
         """Apply all changes at once, if the reads on which they are based are still true.
 
@@ -267,7 +267,7 @@ class Database:
             return Commit("taken", (), from_bytes(name), read(from_bytes(object_id), record))
         return Commit(outcome.decode(), [int(timestamp) for timestamp in details])
 
-    @wrap_redis_error
+    @translated_errors
     def build_index(self, key: CollectionKey, name: str) -> None:
         """Build the index of a unique field.
 
@@ -290,34 +290,34 @@ class Database:
             if not found:
                 return
 
-    @wrap_redis_error
+    @translated_errors
     def flush(self) -> None:
         """Remove everything."""
         self._flush()
 
-    @wrap_redis_error
+    @translated_errors
     def forget(self, key: CollectionKey) -> None:
         """Remove every trace of a collection."""
         self._forget(args=names_of(key))
 
-    @wrap_redis_error
+    @translated_errors
     def forget_untouched(self, key: CollectionKey, before: int) -> bool:
         """Forget a collection that has been empty since a time; return whether it has."""
         return bool(self._forget_untouched(args=[*names_of(key), before]))
 
-    @wrap_redis_error
+    @translated_errors
     def rewind(self, key: CollectionKey, now: int) -> int:
         """Set the timestamps of a collection back to the clock; return their number, or -1."""
         return int(self._rewind(args=[*names_of(key), now]))
 
     # The lock for repeated operations
 
-    @wrap_redis_error
+    @translated_errors
     def acquire(self, key: CollectionKey, token: str, lease_ms: int) -> bool:
         """Take the lock of a collection if it is free; return whether it was."""
         return bool(self.client.set(key_of(key, "lock"), token, nx=True, px=lease_ms))
 
-    @wrap_redis_error
+    @translated_errors
     def release(self, key: CollectionKey, token: str) -> None:
         """Release the lock, if it still is ours."""
         self._release(keys=[key_of(key, "lock")], args=[token])

