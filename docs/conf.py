@@ -61,7 +61,7 @@ nitpick_ignore = [
     ("py:class", "pyramid.request.Request"),
     ("py:class", "pyramid_multiauth.MultiAuthPolicySelected"),
     # Parts of a backend, in a module of their own.
-    ("py:class", "cliquet.storage.memory.transfer.MemoryTransfer"),
+    ("py:class", "cliquet.storage.memory.copying_entries.MemoryTransfer"),
     ("py:class", "cliquet.permission.selecting.PermissionSelecting"),
     ("py:class", "cliquet.security.shared_listing.SharedListing"),
     ("py:class", "cliquet.storage.atomicity.StorageAtomicity"),

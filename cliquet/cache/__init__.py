@@ -3,7 +3,7 @@
 import random
 
 from cliquet.cache.base import CacheBase
-from cliquet.cache.heartbeat import heartbeat
+from cliquet.cache.cache_heartbeat import heartbeat
 from cliquet.monitoring.logs import logger
 
 __all__ = ["CacheBase", "heartbeat", "logger", "random"]

@@ -4,6 +4,6 @@ import random
 
 from cliquet.monitoring.logs import logger
 from cliquet.permission.base import PermissionBase
-from cliquet.permission.heartbeat import heartbeat
+from cliquet.permission.permission_heartbeat import heartbeat
 
 __all__ = ["PermissionBase", "heartbeat", "logger", "random"]

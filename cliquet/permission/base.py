@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cliquet.core.globs import Pattern, exact, literals_of
+from cliquet.permission.grants import PermissionTransfer
 from cliquet.permission.selecting import PermissionSelecting
-from cliquet.permission.transfer import PermissionTransfer
 from cliquet.types import BoundPermission, GetBoundPermissions
 
 __all__ = [

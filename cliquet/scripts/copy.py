@@ -10,7 +10,7 @@ from typing import Any
 from cliquet import settings
 from cliquet.initialization.backends import module_of
 from cliquet.permission.base import PermissionBase
-from cliquet.permission.transfer import UserPrincipal
+from cliquet.permission.grants import UserPrincipal
 from cliquet.scripts import copying
 from cliquet.scripts.command import Command, CommandError, application
 from cliquet.scripts.copying import Copied

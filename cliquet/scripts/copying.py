@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cliquet.permission.base import PermissionBase
-from cliquet.permission.transfer import Grant, UserPrincipal
+from cliquet.permission.grants import Grant, UserPrincipal
 from cliquet.storage.base import StorageBase
 from cliquet.storage.ordering import json_equal
 from cliquet.storage.selection import CollectionKey

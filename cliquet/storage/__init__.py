@@ -12,8 +12,8 @@ from cliquet.storage.base import (
     Page,
     StorageBase,
 )
-from cliquet.storage.heartbeat import heartbeat
 from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort
+from cliquet.storage.storage_heartbeat import heartbeat
 
 __all__ = [
     "COMPARISON",

@@ -16,7 +16,7 @@ from support.redis_support import keys_of, watching_commands
 
 from cliquet.cache import redis as cache_redis
 from cliquet.permission import PermissionBase, redis
-from cliquet.permission.transfer import UserPrincipal
+from cliquet.permission.grants import UserPrincipal
 from cliquet.storage import redis as storage_redis
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.permission import PermissionContract

@@ -12,6 +12,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -241,6 +242,24 @@ def test_modules_are_short() -> None:
     assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}
     long = {name for name, count in lines.items() if count > 400}
     assert long <= set(LONG_MODULES), "say in LONG_MODULES why the module is not cut"
+
+
+# What more than two modules may be named: the parts that every backend has.
+NAMES_OF_PARTS = {
+    *("base", "cache", "permission", "storage"),
+    *("client", "pool"),
+    *("dialect", "indexes", "reading", "steps", "values", "writing"),
+}
+
+
+def test_the_name_of_a_module_says_what_it_holds_without_its_path() -> None:
+    names = Counter(
+        path.stem
+        for module, path in PATHS.items()
+        if path.name != "__init__.py" and layer_of(module) != "testing"
+    )
+
+    assert {name for name, number in names.items() if number > 2} == NAMES_OF_PARTS
 
 
 # Published with plain texts for patterns, and the place of the arguments that are read so.

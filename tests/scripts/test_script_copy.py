@@ -14,8 +14,8 @@ from pyramid.config import Configurator
 from servers.starting import start_process
 
 from cliquet.initialization import initialize
+from cliquet.permission.grants import UserPrincipal
 from cliquet.permission.memory import Permission
-from cliquet.permission.transfer import UserPrincipal
 from cliquet.scripts import copy as command
 from cliquet.scripts import copying
 from cliquet.scripts.command import CommandError

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from cliquet.permission.grants import ACEPrincipal, UserPrincipal
 from cliquet.permission.memory import Permission
-from cliquet.permission.transfer import ACEPrincipal, UserPrincipal
 from cliquet.scripts import copying
 from cliquet.storage.memory import Storage
 from cliquet.storage.transfer import ImportedCollection

@@ -19,7 +19,7 @@ from cliquet.permission.base import (
     granting_permissions,
     require_principals,
 )
-from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
+from cliquet.permission.grants import ACEPrincipal, Grant, UserPrincipal
 from cliquet.types import BoundPermission, GetBoundPermissions
 
 __all__ = ["Permission", "load_from_config"]

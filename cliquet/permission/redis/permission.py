@@ -30,6 +30,7 @@ from cliquet.permission.base import (
     granting_permissions,
     require_principals,
 )
+from cliquet.permission.grants import ACEPrincipal, Grant, UserPrincipal
 from cliquet.permission.redis import scripts
 from cliquet.permission.redis.changes import (
     Change,
@@ -54,7 +55,6 @@ from cliquet.permission.redis.keys import (
     key_of,
     read_held,
 )
-from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
 from cliquet.types import BoundPermission, GetBoundPermissions, PoolStatus
 
 __all__ = ["Permission", "create_from_config", "load_from_config"]

@@ -24,9 +24,9 @@ from cliquet.permission.base import (
     granting_permissions,
     require_principals,
 )
+from cliquet.permission.grants import ACEPrincipal, Grant, UserPrincipal
 from cliquet.permission.relational import statements
 from cliquet.permission.relational.statements import SQL
-from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
 from cliquet.types import ACEQuery, BoundPermission, GetBoundPermissions, IdQuery, PoolStatus
 
 __all__ = ["RelationalPermission"]

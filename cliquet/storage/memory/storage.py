@@ -13,8 +13,8 @@ from cliquet.connections.memory import MemoryStore
 from cliquet.storage.joining import JoinedTransactions
 from cliquet.storage.listing.memory_based import MemoryBasedStorage
 from cliquet.storage.memory.collection import State
+from cliquet.storage.memory.copying_entries import MemoryTransfer
 from cliquet.storage.memory.reading import Reader
-from cliquet.storage.memory.transfer import MemoryTransfer
 from cliquet.storage.memory.writing import Writer
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.timestamps import next_timestamps, require_timestamp

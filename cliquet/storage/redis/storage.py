@@ -15,10 +15,10 @@ import redis
 from cliquet import utils
 from cliquet.connections.redis.client import pool_status, settings_of
 from cliquet.storage.published import PublishedStorage
+from cliquet.storage.redis.copying_hashes import RedisTransfer
 from cliquet.storage.redis.database import Database
 from cliquet.storage.redis.reading import Reader
 from cliquet.storage.redis.transactions import Transactions
-from cliquet.storage.redis.transfer import RedisTransfer
 from cliquet.storage.redis.writing import Writer
 from cliquet.storage.timestamps import require_timestamp
 from cliquet.types import PoolStatus

@@ -22,11 +22,11 @@ from cliquet.storage.base import (
 from cliquet.storage.joining import JoinedTransactions
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.relational.bulk import BulkWriter
+from cliquet.storage.relational.copying_rows import RelationalTransfer
 from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.queries import Queries
 from cliquet.storage.relational.reading import Reader
 from cliquet.storage.relational.steps import Steps
-from cliquet.storage.relational.transfer import RelationalTransfer
 from cliquet.storage.relational.writing import Writer
 from cliquet.storage.selection import CollectionKey, Names
 from cliquet.types import ACEQuery, IdQuery, PoolStatus, Record

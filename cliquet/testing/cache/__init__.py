@@ -14,10 +14,10 @@
 ``cache_prefix`` is :data:`PREFIX`.
 """
 
+from cliquet.testing.cache.cache_heartbeat_contract import CacheHeartbeatContract
 from cliquet.testing.cache.concurrency import CacheConcurrencyContract
 from cliquet.testing.cache.entries import EntriesContract
 from cliquet.testing.cache.expiry import ExpiryContract
-from cliquet.testing.cache.heartbeat import CacheHeartbeatContract
 from cliquet.testing.cache.prefix import PREFIX, CachePrefixContract
 
 __all__ = ["PREFIX", "CacheContract", "CachePrefixContract"]

@@ -14,9 +14,9 @@ from cliquet.testing.permission.accessible import AccessibleObjectsContract
 from cliquet.testing.permission.aces import ACEsContract
 from cliquet.testing.permission.changes import PermissionChangesContract
 from cliquet.testing.permission.concurrency import PermissionConcurrencyContract
-from cliquet.testing.permission.heartbeat import PermissionHeartbeatContract
+from cliquet.testing.permission.copying_grants import PermissionTransferContract
+from cliquet.testing.permission.permission_heartbeat_contract import PermissionHeartbeatContract
 from cliquet.testing.permission.principals import PrincipalsContract
-from cliquet.testing.permission.transfer import PermissionTransferContract
 
 __all__ = ["PermissionContract"]
 

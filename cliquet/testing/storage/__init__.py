@@ -23,6 +23,7 @@ from cliquet.testing.storage.deletion import DeletionTests
 from cliquet.testing.storage.extremes import ExtremeQueryTests
 from cliquet.testing.storage.filters import FilterTests
 from cliquet.testing.storage.forgetting import ForgettingTests
+from cliquet.testing.storage.imports import TransactedTransferTests, TransferTests
 from cliquet.testing.storage.joint import JointReadTests
 from cliquet.testing.storage.listing import ListingTests
 from cliquet.testing.storage.names import NameTests
@@ -33,7 +34,6 @@ from cliquet.testing.storage.rewinding import RewindTests
 from cliquet.testing.storage.sorting import SortingTests
 from cliquet.testing.storage.timestamps import TimestampTests
 from cliquet.testing.storage.transactions import AtomicTests, TransactionTests
-from cliquet.testing.storage.transfer import TransactedTransferTests, TransferTests
 from cliquet.testing.storage.unicity import UnicityTests
 
 __all__ = [

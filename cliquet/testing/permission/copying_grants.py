@@ -6,7 +6,7 @@ import pytest
 
 from cliquet.permission import PermissionBase
 from cliquet.permission.base import AUTHENTICATED
-from cliquet.permission.transfer import ACEPrincipal, Grant, UserPrincipal
+from cliquet.permission.grants import ACEPrincipal, Grant, UserPrincipal
 
 __all__ = ["PermissionTransferContract"]
 
