@@ -16,7 +16,7 @@ __all__ = ["MISSING", "Missing", "SortKey", "json_equal", "resolve", "sort_key"]
 
 
 class Missing(enum.Enum):
-    """The type of :data:`MISSING`; an enumeration keeps its identity in copies and pickles."""
+    """The type of ``MISSING``; an enumeration keeps its identity in copies and pickles."""
 
     MISSING = "missing"
 
