@@ -1,4 +1,4 @@
-"""Authentication: Basic Auth, and the security policy that asks several policies in turn."""
+"""Authentication policies, and the security policy that asks several of them in turn."""
 
 from cliquet.security.authentication import (
     BasicAuthAuthenticationPolicy,
@@ -9,10 +9,12 @@ from cliquet.security.authentication import (
     on_policy_selected,
     prefixed_userid,
 )
+from cliquet.security.jwt_policy import JWTPolicy
 
 __all__ = [
     "BasicAuthAuthenticationPolicy",
     "IPAuthenticationPolicy",
+    "JWTPolicy",
     "SecurityPolicy",
     "effective_principals",
     "is_private",

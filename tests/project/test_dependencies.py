@@ -16,6 +16,7 @@ PYPROJECT = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
 LAST_UNSAFE = {
     "gunicorn": "22.0.0",  # CVE-2024-6827
     "orjson": "3.9.14",  # CVE-2024-27454
+    "pyjwt": "2.11.0",  # CVE-2026-32597
     "pyramid": "2.0.1",  # CVE-2023-40587
     "redis": "4.5.4",  # CVE-2023-28859
     "sentry-sdk": "2.7.1",  # CVE-2024-40647
