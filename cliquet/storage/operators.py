@@ -4,7 +4,7 @@ A new operator is a member of :class:`COMPARISON`, and a condition in
 ``cliquet/storage/relational/operators.py``, which is what it means in SQL. Nothing else knows
 single operators: a query string is read by what an operator takes.
 
-The meanings know no record. They read what they judge by a :class:`Field`, so that the same code
+The meanings know no record. They read what they judge by a ``Field``, so that the same code
 filters entries of a collection, and the records that SQLite hands to Python.
 """
 
