@@ -37,7 +37,7 @@ DOCS := $(VENV)/.stamp-docs
 LOADTEST := $(VENV)/.stamp-loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast coverage http majors lint format docs bench bench-compare clean
+.PHONY: help serve test test-fast coverage http uncompiled majors lint format docs bench bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ coverage: $(TEST) ## measure the branch coverage of the library, which fails bel
 
 http: $(TEST) ## run the HTTP tests on BACKENDS=sqlite, postgresql, pgbouncer or redis
 	env CLIQUET_TEST_HTTP_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist worksteal tests/http $(PYTEST_ARGS)
+
+uncompiled: $(TEST) ## run the tests on the layers of Pyramid, without compiled endpoints (PYTEST_ARGS=...)
+	env CLIQUET_COMPILED_ENDPOINTS=false $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 majors: $(TEST) ## run the tests of PostgreSQL on each major version that the machine has
 	for bindir in $$($(BIN)/python -c "import sys; sys.path.insert(0, 'tests'); \

@@ -119,8 +119,10 @@ def includeme(config: Configurator) -> None:
     crashes.setup_sentry(config)
     # Our error views handle the exceptions that Cornice would handle.
     configured.setdefault("handle_exceptions", False)
+    config.include("cliquet.web.registrations")
     config.include("cornice")
     config.include("cliquet.web.service")
+    config.include("cliquet.web.dispatch")
     config.include("cliquet.web.transactions")
     config.include("cliquet.web.limits")
     config.include("cliquet.web.request_classes")

@@ -11,10 +11,9 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from cliquet import errors, settings
-from cliquet.core import jsonio
+from cliquet import settings
 from cliquet.security import authentication
-from cliquet.web import requests, response_headers, urls
+from cliquet.web import rendering, response_headers, urls
 from cliquet.web.response_headers import NewHeaders
 
 __all__ = [
@@ -57,20 +56,7 @@ def _route_prefix(config: Configurator) -> str:
 
 def setup_json_serializer(config: Configurator) -> None:
     """Render the results of views with :mod:`cliquet.core.jsonio` (P-35.7)."""
-    config.add_renderer("json", _json_renderer)
-
-
-def _json_renderer(info: Any) -> Any:
-    def render(value: Any, system: dict[str, Any]) -> bytes:
-        request = system.get("request")
-        if request is not None:
-            request.response.headers["Content-Type"] = errors.JSON_CONTENT_TYPE
-        text = jsonio.dumps(value)
-        if getattr(request, "parent", None) is not None:
-            requests.remember_rendered(request, value, text)
-        return text
-
-    return render
+    config.add_renderer("json", rendering.json_renderer)
 
 
 def setup_requests_scheme(config: Configurator) -> None:

@@ -100,6 +100,14 @@ _FEATURES = (
         "Class that makes record ids and recognises them.",
     ),
     Setting("readonly", _FLAG, False, "Refuse every method that would change a resource."),
+    Setting(
+        "compiled_endpoints",
+        _FLAG,
+        True,
+        "Whether requests take the short way to the endpoints of services; without it they go "
+        "through all layers of Pyramid, with the same answers.",
+        version_added="3.2",
+    ),
 )
 
 _DEPLOYMENT = (

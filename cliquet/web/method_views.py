@@ -6,16 +6,20 @@ method. It fills this collection of views instead of its own, because it finds i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from pyramid.config import Configurator
-from pyramid.config.views import MultiView
+from pyramid.config.views import MultiView, attr_wrapped_view, predicated_view
 from pyramid.interfaces import IMultiView, IRouteRequest, IViewClassifier
 from pyramid.predicates import RequestMethodPredicate
 from pyramid.request import Request
 from zope.interface import Interface
 
-__all__ = ["add"]
+from cliquet.web import registrations
+
+__all__ = ["MethodViews", "add"]
 
 # Pyramid makes the interface of a route at -10, and adds views at 0.
 _AFTER_ROUTES = -5
@@ -25,11 +29,22 @@ class MethodViews(MultiView):  # type: ignore[misc]  # Pyramid has no types
     """The views of one URL, of which only those for the method of a request are tried.
 
     Their order, their other predicates, and views that the application adds, work as in Pyramid.
+
+    Parameters
+    ----------
+    registry : registry of the application.
+
+    Attributes
+    ----------
+    direct : the views that are the first to try for a method, and that ask for nothing else, so
+        that nothing is left to choose.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, registry: Any) -> None:
         super().__init__(name)
+        self._registry = registry
         self._views_of: dict[str, list[tuple[Any, ...]]] = {}
+        self.direct: dict[str, Callable[..., Any]] = {}
 
     def add(self, *args: Any, **kwargs: Any) -> None:
         """Add a view, as Pyramid does."""
@@ -46,6 +61,19 @@ class MethodViews(MultiView):  # type: ignore[misc]  # Pyramid has no types
             ]
             for method in methods
         }
+        found = {method: _without_choice(views[0][1]) for method, views in self._views_of.items()}
+        self.direct = {
+            method: view
+            for method, view in found.items()
+            if view is not None and registrations.are_endpoints_compiled(self._registry)
+        }
+        if self.accepts:
+            self.direct.clear()
+
+    def __call__(self, context: Any, request: Request) -> Any:
+        """Answer a request."""
+        view = self.direct.get(request.method)
+        return super().__call__(context, request) if view is None else view(context, request)
 
     def get_views(self, request: Request) -> list[tuple[Any, ...]]:
         """Return the views to try for a request; Pyramid then asks all their predicates."""
@@ -62,6 +90,18 @@ def _tested(view: Any) -> list[tuple[str, ...]]:
     ]
 
 
+def _without_choice(view: Any) -> Callable[..., Any] | None:
+    """Return the part of a view that Pyramid calls when its method fits, if nothing else must."""
+    if not all(isinstance(p, RequestMethodPredicate) for p in getattr(view, "__predicates__", ())):
+        return None
+    for layer in (attr_wrapped_view, predicated_view):
+        # A tool that observes views has put a function of its own around it.
+        if type(view) is not FunctionType or view.__code__ not in layer.__code__.co_consts:
+            return None
+        view = view.__wraps__  # type: ignore[attr-defined]  # Pyramid sets it
+    return view  # type: ignore[no-any-return]  # as above
+
+
 def add(config: Configurator, route_name: str) -> None:
     """Let the views of a route be chosen by the method of the request."""
     registry = config.registry
@@ -70,6 +110,6 @@ def add(config: Configurator, route_name: str) -> None:
         request_iface = registry.getUtility(IRouteRequest, name=route_name)
         place = (IViewClassifier, request_iface, Interface)
         if registry.adapters.registered(place, IMultiView) is None:
-            registry.registerAdapter(MethodViews(""), place, IMultiView)
+            registry.registerAdapter(MethodViews("", registry), place, IMultiView)
 
     config.action(None, register, order=_AFTER_ROUTES)

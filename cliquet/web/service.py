@@ -16,18 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import cornice
 from cornice.pyramidhook import register_service_views
 from pyramid.config import Configurator
-from pyramid.httpexceptions import (
-    HTTPMethodNotAllowed,
-    HTTPNotAcceptable,
-    HTTPUnsupportedMediaType,
-)
+from pyramid.httpexceptions import HTTPMethodNotAllowed
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
-from pyramid.viewderivers import INGRESS
 
 from cliquet import errors, settings
-from cliquet.web import cors, method_views, negotiation, validation
+from cliquet.web import cors, endpoints, method_views, validation
 
 __all__ = ["Service", "includeme"]
 
@@ -165,13 +160,9 @@ def _as_tuple(value: Any) -> tuple[str, ...]:
 
 
 def includeme(config: Configurator) -> None:
-    """Add services and their content negotiation to Pyramid."""
+    """Add services to Pyramid."""
     config.add_directive("add_cornice_service", register_service)
-    # Negotiation comes before the permission check: a request that cannot be served is refused for
-    # that reason, whoever sends it (H-6.2).
-    config.add_view_deriver(
-        negotiated_view, name="negotiated_view", under=INGRESS, over="secured_view"
-    )
+    config.include("cliquet.web.endpoints")
 
 
 def register_service(config: Configurator, service: Any) -> None:
@@ -262,58 +253,6 @@ def _route_arguments(config: Configurator, service: Service) -> dict[str, Any]:
     }
 
 
-def negotiated_view(view: Callable[..., Any], info: Any) -> Callable[..., Any]:
-    """Refuse requests whose ``Accept`` or ``Content-Type`` the view does not support (H-6.3).
-
-    This is a view deriver of Pyramid. Its option ``negotiation`` has three tuples of media types:
-    those of responses, those of bodies, and further ones of bodies that the refusal does not name
-    (X-27).
-    """
-    accept, content_types, further = info.options.get("negotiation") or ((), (), ())
-    accept = tuple(value for value in accept if not callable(value))
-    content_types = [value.lower() for value in content_types if not callable(value)]
-    # The values of most clients need no parser.
-    plain = {"*/*", *accept}
-    if not accept and not content_types:
-        return view
-
-    def negotiated(context: Any, request: Request) -> Any:
-        # An empty header admits everything, like a missing one.
-        asked = accept and request.environ.get("HTTP_ACCEPT", "").strip()
-        if asked and asked not in plain and not negotiation.admits_any(asked, accept):
-            _refuse(request, "Accept", list(accept), HTTPNotAcceptable.code)
-        # A body without a type is not JSON (D-1). A request without a body needs no type.
-        if content_types:
-            content_type = (request.content_type or "").lower()
-            accepted = content_type in content_types or content_type in further
-            if not accepted and (content_type or _has_body(request)):
-                _refuse(
-                    request, "Content-Type", content_types, HTTPUnsupportedMediaType.code, further
-                )
-        return view(context, request)
-
-    return negotiated
-
-
-negotiated_view.options = ("negotiation",)  # type: ignore[attr-defined]  # Pyramid's protocol
-
-
-def _has_body(request: Request) -> bool:
-    return bool(request.content_length) or bool(request.is_body_readable and request.body)
-
-
-def _refuse(
-    request: Request, header: str, offers: list[str], status: int, further: tuple[str, ...] = ()
-) -> None:
-    request.errors.add("header", header, f"{header} header should be one of {offers}")
-    request.errors.status = status
-    refusal = errors.json_error_handler(request)
-    if further:
-        # The header names the types that PATCH would have accepted (RFC 5789 3.1).
-        refusal.headers["Accept-Patch"] = ", ".join((*offers, *further))
-    raise refusal
-
-
 def _view(
     view: Any, arguments: Mapping[str, Any], *, with_context: bool
 ) -> Callable[[Request], Any]:
@@ -360,6 +299,7 @@ def _view(
     # New Relic, OpenTelemetry and profiles distinguish views by these names.
     for attribute in ("__module__", "__name__", "__qualname__"):
         setattr(validated_view, attribute, getattr(view, attribute, None) or "view")
+    endpoints.mark(validated_view)
     return validated_view
 
 

@@ -80,6 +80,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "batch_timeout_seconds": 30,
     "cache_hosts": "",
     "cache_max_size_bytes": 524288,
+    "compiled_endpoints": True,
     "heartbeat_timeout_seconds": 10,
     "allowed_hosts": (),
     "max_body_bytes": 10485760,

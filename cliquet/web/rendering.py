@@ -1,0 +1,86 @@
+"""The renderer of JSON, and the response that it makes of the value of a view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyramid.interfaces import IResponse
+from pyramid.renderers import RendererHelper
+from pyramid.request import Request
+from pyramid.response import Response
+
+from cliquet.core import jsonio
+from cliquet.errors import JSON_CONTENT_TYPE
+from cliquet.web import registrations, requests
+
+__all__ = ["json_renderer", "response_of"]
+
+_PYRAMID_RESPONSE = Request.response
+# A new body replaces these headers of a response.
+_HEADERS_OF_BODY = ("content-type", "content-length", "content-md5")
+
+
+def json_renderer(info: Any) -> Any:
+    """Return the renderer of JSON (P-35.7), which is a factory of renderers of Pyramid."""
+
+    def render(value: Any, system: dict[str, Any]) -> bytes:
+        request = system.get("request")
+        if request is not None:
+            request.response.headers["Content-Type"] = JSON_CONTENT_TYPE
+        return _text(request, value)
+
+    return render
+
+
+def response_of(value: Any, request: Request, info: Any) -> Any:
+    """Return the response with the JSON of the value of a view, as Pyramid would.
+
+    Parameters
+    ----------
+    value : a dictionary, a response, or anything that the application makes a response of.
+    info : what Pyramid tells view derivers of the view (``IViewDeriverInfo``).
+    """
+    registry = info.registry
+    attributes = request.__dict__
+    if value.__class__ is dict:
+        if (
+            registrations.of(registry).renderer is json_renderer
+            and "override_renderer" not in attributes
+        ):
+            response = attributes.get("response")
+            if response.__class__ is Response:
+                return _filled(response, _text(request, value))
+            if response is None and getattr(type(request), "response", None) is _PYRAMID_RESPONSE:
+                text = _text(request, value)
+                headers = [
+                    ("Content-Type", JSON_CONTENT_TYPE),
+                    ("Content-Length", str(len(text))),
+                ]
+                # It is the response of the request for whoever comes later.
+                attributes["response"] = response = Response(headerlist=headers, app_iter=[text])
+                return response
+    elif value.__class__ is Response:
+        return value
+    response = registry.queryAdapterOrSelf(value, IResponse)
+    if response is not None:
+        return response
+    name = attributes.pop("override_renderer", info.options["renderer"].name)
+    renderer = RendererHelper(name=name, package=info.package, registry=registry)
+    view = attributes.pop("__view__", info.original_view)
+    return renderer.render_view(request, value, view, attributes["context"])
+
+
+def _text(request: Any, value: Any) -> bytes:
+    text = jsonio.dumps(value)
+    if getattr(request, "parent", None) is not None:
+        requests.remember_rendered(request, value, text)
+    return text
+
+
+def _filled(response: Response, text: bytes) -> Response:
+    """Return a response with a JSON text instead of its body."""
+    response.app_iter = [text]
+    headers = response.headerlist
+    headers[:] = [item for item in headers if item[0].lower() not in _HEADERS_OF_BODY]
+    headers += (("Content-Type", JSON_CONTENT_TYPE), ("Content-Length", str(len(text))))
+    return response
