@@ -78,6 +78,11 @@ class ERRORS(enum.Enum):
     CLIENT_REACHED_CAPACITY = 117, 429
     FORBIDDEN = 121, 403, "This user cannot access this resource."
     CONSTRAINT_VIOLATED = 122, 409
+    SYNC_TOKEN_OUTDATED = (
+        131,
+        410,
+        "The changes since then can no longer be told in full: start again from the whole list.",
+    )
     BACKEND = (
         201,
         503,

@@ -17,6 +17,7 @@ from cliquet import utils
 __all__ = [
     "add_cache_headers",
     "add_next_page",
+    "add_sync_horizon",
     "add_timestamp_headers",
     "add_total_records",
     "cache_control",
@@ -88,6 +89,11 @@ def add_cache_headers(
 def add_total_records(headers: MutableMapping[str, str], total: int) -> None:
     """Set ``Total-Records``, the number of matching live records on all pages (H-11.3)."""
     headers["Total-Records"] = str(total)
+
+
+def add_sync_horizon(headers: MutableMapping[str, str], position: int) -> None:
+    """Set ``Sync-Horizon``, the timestamp of the latest deletion that was forgotten (E-13.2)."""
+    headers["Sync-Horizon"] = f'"{position}"'
 
 
 def add_next_page(headers: MutableMapping[str, str], url: str) -> None:

@@ -18,7 +18,7 @@ from cliquet import errors, settings, utils
 from cliquet.core.shortcuts import Shortcut
 from cliquet.events import ACTIONS
 from cliquet.monitoring import logs
-from cliquet.resource import anchors, headers, pagination, refusals, totals
+from cliquet.resource import anchors, headers, horizon, pagination, refusals, totals
 from cliquet.resource.listing_query import reserved_fields
 from cliquet.resource.writing import atomically
 from cliquet.storage import Filter, Sort
@@ -80,6 +80,9 @@ def get_list(resource: UserResource) -> dict[str, Any]:
             records, total = _read_page(resource, filters, sorting, rules, limit)
         resource._add_timestamp_header(response)
         resource._add_cache_header(response)
+    # Only lists with tombstones have a history, if the storage knows it.
+    if isinstance(records, Page) and records.history is not None:
+        horizon.tell(resource, filters, records.history)
     resource._counted = None
     if has_total and limit is not None and len(records) > limit:
         resource._counted = totals.counted(resource, filters, records, total)

@@ -9,7 +9,6 @@ the filters. While both are the same, the number is the same.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,6 +16,7 @@ from pyramid.request import Request
 
 from cliquet import settings
 from cliquet.core import jsonio
+from cliquet.resource.preferences import NO_COUNT
 from cliquet.storage import Filter
 from cliquet.storage.base import Page
 from cliquet.storage.query import Continuation, KnownTotal, PaginationRule
@@ -29,10 +29,6 @@ __all__ = ["Counted", "add_preference", "continued", "counted", "is_wanted"]
 
 # Filters with more values are rather those that share records, and take long to digest.
 _MAX_VALUES: Final = 100
-# Preferences are separated by commas, and have parameters after semicolons.
-_NO_COUNT: Final = re.compile(
-    r"(?:\A|,)\s*count\s*=\s*(?:none|\"none\")\s*(?=[,;]|\Z)", re.IGNORECASE
-)
 _PLAIN: Final = (str, int, float, bool, type(None))
 
 
@@ -82,7 +78,7 @@ def is_wanted(resource: UserResource) -> bool:
 def add_preference(request: Request, response_headers: MutableMapping[str, str]) -> None:
     """Tell a client that wants no total that there is none for this reason (RFC 7240 3)."""
     if _is_count_refused(request):
-        response_headers["Preference-Applied"] = "count=none"
+        NO_COUNT.add_applied(response_headers)
         # A cache must not give this answer to clients without the preference.
         response_headers["Cache-Control"] = "no-store"
         response_headers.pop("Expires", None)
@@ -90,7 +86,7 @@ def add_preference(request: Request, response_headers: MutableMapping[str, str])
 
 def _is_count_refused(request: Request) -> bool:
     asked = request.headers.get("Prefer")
-    return bool(asked) and _NO_COUNT.search(asked) is not None
+    return bool(asked) and NO_COUNT.is_in(asked)
 
 
 def continued(

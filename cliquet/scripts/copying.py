@@ -202,16 +202,35 @@ class _StorageCopy:
                 self._removed_ids.append(other.id)
                 self._copied.removed += 1
             if self._size + len(self._entries) + len(self._removed_ids) >= BATCH:
-                self._close(source, timestamp)
+                self._close(source, target, timestamp)
                 self._write()
             elif one is not None and self._copied.entries % BATCH == 0:
                 self._progress(self._copied)
-        if self._entries or self._removed_ids or target is None or target.timestamp != timestamp:
-            self._close(source, timestamp)
+        if (
+            self._entries
+            or self._removed_ids
+            or target is None
+            # An epoch that alone differs is that of restored data.
+            or (target.timestamp, target.purged) != (timestamp, source.purged)
+        ):
+            self._close(source, target, timestamp)
 
-    def _close(self, source: ExportedCollection, timestamp: int) -> None:
+    def _close(
+        self, source: ExportedCollection, target: ExportedCollection | None, timestamp: int
+    ) -> None:
         """Put the changes of the collection that is being copied into the batch."""
-        self._add(ImportedCollection(*_name(source), timestamp, self._entries, self._removed_ids))
+        # What replaces newer data is restored, and the target gives it a new epoch.
+        is_restored = target is not None and target.timestamp > timestamp
+        self._add(
+            ImportedCollection(
+                *_name(source),
+                timestamp,
+                self._entries,
+                self._removed_ids,
+                source.purged,
+                None if is_restored else source.epoch or None,
+            )
+        )
         self._entries, self._removed_ids = [], []
 
     def _add(self, changes: ImportedCollection) -> None:

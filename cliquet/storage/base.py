@@ -12,6 +12,7 @@ from typing import Any, Final
 from cliquet.monitoring import logs
 from cliquet.storage import generators
 from cliquet.storage.atomicity import StorageAtomicity
+from cliquet.storage.history import History
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
 from cliquet.storage.selecting import StorageSelecting
 from cliquet.storage.transfer import StorageTransfer
@@ -46,10 +47,13 @@ class Page(list[Record]):
         timestamp and returns it. If somebody else has touched the collection meanwhile, it returns
         ``None``, and the list may be out of date. The attribute is ``None`` if the storage does not
         support this.
+    history : what the collection still knows of its past; ``None`` if the storage does not read it.
+        The bundled storages read it for the list of one collection with `include_deleted`.
     """
 
     timestamp: int | None = None
     claim: Callable[[], int | None] | None = None
+    history: History | None = None
 
 
 class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
@@ -117,7 +121,10 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         logs.logger.info("migration.without_effect", migration=name)
 
     def flush(self, auth: str | None = None) -> None:
-        """Remove every record, tombstone and timestamp of every collection (B-3.9)."""
+        """Remove every record, tombstone and timestamp of every collection (B-3.9).
+
+        All collections get a new epoch (E-13.1).
+        """
         raise NotImplementedError
 
     def collection_timestamp(
@@ -133,6 +140,17 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         ReadonlyError : the collection was never touched, and nothing can be written.
         """
         raise NotImplementedError
+
+    def collection_history(
+        self, collection_id: str, parent_id: str, auth: str | None = None
+    ) -> History:
+        """Return the horizon and the epoch of a collection, at one moment (E-13.1).
+
+        A storage that does not override this forgets nothing that it knows of.
+
+        .. versionadded:: 3.2
+        """
+        return History()
 
     def declare_indexes(self, collection_id: str, fields: Sequence[str]) -> None:
         """Declare the fields of a collection that clients use in filters and sorting (E-10.1).
@@ -277,7 +295,7 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         Parameters
         ----------
         with_deleted : whether to leave a tombstone. The collection timestamp grows in both cases
-            (B-4.13).
+            (B-4.13). Without one, it is also the horizon of the collection (E-13.1).
         last_modified : timestamp of the deletion; ``None`` to let the backend make it.
 
         Raises
@@ -327,6 +345,9 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
         force_commit: bool = False,
     ) -> int:
         """Delete tombstones and return their number (B-5.19); no timestamp changes (B-4.14).
+
+        The horizon of their collections becomes the latest timestamp of them, unless it is later
+        (E-13.1).
 
         Parameters
         ----------

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from cliquet.storage.history import History
 from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
 from cliquet.types import Record
 
@@ -27,6 +28,9 @@ class Reading(Protocol):
 
     def timestamps(self, collection_id: str) -> dict[str, int]:
         """Return the timestamps of a collection by parent."""
+
+    def history(self, key: CollectionKey) -> History:
+        """Return the horizon and the epoch of a collection."""
 
     def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
         """Return a live record."""

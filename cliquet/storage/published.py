@@ -18,6 +18,7 @@ from cliquet.storage.base import (
     DEFAULT_MODIFIED_FIELD,
     StorageBase,
 )
+from cliquet.storage.history import History
 from cliquet.storage.parts import BulkWriting, Reading, Transactions, Writing
 from cliquet.storage.query import Filter, PaginationRule, Sort
 from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
@@ -84,6 +85,12 @@ class PublishedStorage(StorageBase):
     ) -> int:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         return self._reader.timestamp(key)
+
+    def collection_history(
+        self, collection_id: str, parent_id: str, auth: str | None = None
+    ) -> History:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return self._reader.history(key)
 
     def all_resources_timestamps(self, collection_id: str) -> dict[str, int]:
         return self._reader.timestamps(collection_id)

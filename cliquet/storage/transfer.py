@@ -61,12 +61,16 @@ class ExportedCollection(NamedTuple):
     timestamp : timestamp of the collection in ms, which was read before the entries.
     entries : records and tombstones, sorted by id; they must be read before the next collection, or
         not at all.
+    purged, epoch : the :class:`~cliquet.storage.history.History` of the collection, which was read
+        before the entries; the defaults if the storage does not know it.
     """
 
     parent_id: str
     collection_id: str
     timestamp: int
     entries: Iterable[ExportedEntry]
+    purged: int = 0
+    epoch: str = ""
 
     @property
     def key(self) -> CollectionKey:
@@ -85,6 +89,10 @@ class ImportedCollection(NamedTuple):
     entries : records and tombstones to store without changes; they replace entries with the same
         ids.
     removed_ids : ids of records and tombstones to remove without a trace; unknown ids are ignored.
+    purged : horizon that the collection gets; ``None`` to keep the present one, which becomes the
+        given timestamp if something is removed.
+    epoch : epoch that the collection gets; ``None`` to keep the present one. If its timestamp
+        becomes lower, it is restored from former data, and ``None`` stands for a new epoch.
     """
 
     parent_id: str
@@ -92,6 +100,8 @@ class ImportedCollection(NamedTuple):
     timestamp: int | None
     entries: Sequence[ExportedEntry] = ()
     removed_ids: Sequence[str] = ()
+    purged: int | None = None
+    epoch: str | None = None
 
     @property
     def key(self) -> CollectionKey:
@@ -161,9 +171,10 @@ class StorageTransfer:
 
         Records and tombstones later than `now` get the timestamps after it, each its own, in their
         present order. The collection gets the last of these, or the one after `now` if there are
-        none. All this is one step, and nobody writes meanwhile. Clients with an earlier timestamp
-        see each of these changes once more. Clients with one of the future must start again, and
-        the service cannot tell them.
+        none, and a new epoch; its horizon is not later than that. All this is one step, and nobody
+        writes meanwhile. Clients with an earlier timestamp see each of these changes once more.
+        Clients with one of the future must start again, and the service cannot tell those that only
+        send a timestamp.
 
         Parameters
         ----------
@@ -181,7 +192,8 @@ class StorageTransfer:
 
         Most of them come from first accesses, one for each user who has ever read the collection.
         The next read gets the present time, which is later than the forgotten one: a client that
-        still has that one sees its collection change once, without any changed record.
+        still has that one sees its collection change once, without any changed record. A collection
+        with a horizon is kept, because its clients must learn of it.
 
         Parameters
         ----------

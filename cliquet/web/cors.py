@@ -32,6 +32,9 @@ __all__ = [
 DEFAULT_EXPOSED_HEADERS = ("Backoff", "Retry-After", "Alert", "Content-Length", "Vary")
 """Headers that scripts of other origins may read in any response (H-29.6)."""
 
+# Only the lists of collections that have forgotten deletions have these.
+_WITH_HORIZON = "Sync-Horizon, Preference-Applied, Link"
+
 # Responses with these statuses expose no headers, because there is no endpoint behind them.
 _NOT_EXPOSED_STATUSES = ("405",)
 
@@ -136,10 +139,13 @@ def complete(request: Request, response: Response, new: NewHeaders) -> None:
     method = environ.get("REQUEST_METHOD", "GET")
     if method != "OPTIONS" and response.status[:3] not in _NOT_EXPOSED_STATUSES:
         has_tag = "etag" in new.present
-        new["Access-Control-Expose-Headers"] = (
+        exposed = (
             exposed_text(DEFAULT_EXPOSED_HEADERS, has_tag=has_tag)
             if service is None
             else service.exposed_text(method, has_tag=has_tag)
+        )
+        new["Access-Control-Expose-Headers"] = (
+            f"{exposed}, {_WITH_HORIZON}" if "sync-horizon" in new.present else exposed
         )
 
 

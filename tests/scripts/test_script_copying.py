@@ -96,6 +96,38 @@ def test_the_target_becomes_equal(source: Any, target: Any) -> None:
         assert target.count_all(*home) == source.count_all(*home) == len(target.list_all(*home))
 
 
+@pytest.mark.clause("E-13.1", "E-7.3")
+def test_horizons_and_epochs_are_copied(source: Any, target: Any) -> None:
+    source.purge_deleted(None, "*", max_retained=1)
+
+    copying.copy_records(source, target)
+
+    for one in source.export_timestamps():
+        home = (one.collection_id, one.parent_id)
+        assert target.collection_history(*home) == source.collection_history(*home)
+    # A purge alone changes no timestamp.
+    source.purge_deleted("c0", "p0")
+    before = source.collection_history("c0", "p0")
+    copying.copy_records(source, target)
+    assert target.collection_history("c0", "p0") == before
+
+
+@pytest.mark.clause("E-13.1")
+def test_data_that_replace_newer_ones_begin_a_new_epoch(source: Any, target: Any) -> None:
+    copying.copy_records(source, target)
+    history = target.collection_history("c0", "p0")
+    assert history == source.collection_history("c0", "p0")
+    target.create("c0", "p0", {"id": "later"})
+
+    copying.copy_records(source, target)
+
+    restored = target.collection_history("c0", "p0")
+    assert restored.epoch not in ("", history.epoch)
+    assert restored.purged == history.purged
+    copying.copy_records(source, target)
+    assert target.collection_history("c0", "p0") == restored
+
+
 @pytest.mark.clause("E-7.3")
 def test_changes_go_on_in_the_target(source: Any, target: Any) -> None:
     copying.copy_records(source, target)

@@ -41,6 +41,8 @@ EMPTY = {"collection_id": "basket", "parent_id": "basicauth:alice"}
 
 A, B, C, D, E, Z = (f"0000000{n}-0000-4000-8000-00000000000{n}" for n in (5, 4, 3, 2, 1, 0))
 
+PRESENT = postgresql.Storage.schema_version
+
 make_storage = loading(postgresql, "storage")
 
 
@@ -249,7 +251,7 @@ def test_what_former_releases_left_is_brought_to_the_present_schema(
 
     storage.initialize_schema()
 
-    assert storage._get_installed_version() == storage.schema_version == 12
+    assert storage._get_installed_version() == PRESENT
     assert schema_of(database) == new_schema
     check_contents(storage)
     check_use(storage)
@@ -490,6 +492,30 @@ def test_a_step_that_fails_is_undone_and_those_before_it_are_kept(
     check_contents(storage)
 
 
+@pytest.mark.clause("E-13.1")
+def test_present_collections_get_one_epoch_and_new_ones_their_own(
+    storage: Any, database: Any, new_schema: Any
+) -> None:
+    install_11(database)
+    fill(database)
+    storage._execute_sql_file("migrations/migration_011_012.sql")
+    database.execute("DELETE FROM metadata")
+    assert storage._get_installed_version() == 12
+
+    storage.initialize_schema()
+
+    assert schema_of(database) == new_schema
+    present = [storage.collection_history(**home) for home in (ALICE, BOB)]
+    assert re.fullmatch("[0-9a-f]{8}", present[0].epoch)
+    assert present[0] == present[1]
+    assert present[0].purged == 0
+    new = []
+    for name in ("one", "two"):
+        storage.collection_timestamp(name, "new")
+        new.append(storage.collection_history(name, "new").epoch)
+    assert len({present[0].epoch, *new}) == 3
+
+
 @pytest.mark.clause("B-12.14", "B-12.15")
 def test_each_step_adds_one_row(storage: StorageBase, database: Any) -> None:
     install_1(database)
@@ -498,7 +524,7 @@ def test_each_step_adds_one_row(storage: StorageBase, database: Any) -> None:
     storage.initialize_schema()
 
     assert rows(database, "SELECT value FROM metadata WHERE name = 'storage_schema_version'") == [
-        (f"{version}",) for version in range(2, 13)
+        (f"{version}",) for version in range(2, PRESENT + 1)
     ]
 
 
@@ -531,7 +557,7 @@ def test_the_files_can_be_run_one_by_one(storage: Any, database: Any, new_schema
     install_1(database)
     fill(database)
 
-    for version in range(1, 12):
+    for version in range(1, PRESENT):
         storage._execute_sql_file(f"migrations/migration_{version:03}_{version + 1:03}.sql")
         assert storage._get_installed_version() == version + 1
 
@@ -555,11 +581,11 @@ def test_several_processes_may_migrate_at_once(storage: Any, database: Any) -> N
     for thread in threads:
         thread.join(60)
 
-    assert outcomes == [12] * 5
+    assert outcomes == [PRESENT] * 5
     assert rows(
         database,
         "SELECT count(*) FROM metadata WHERE name = 'storage_schema_version'",
-    ) == [(11,)]
+    ) == [(PRESENT - 1,)]
     check_contents(storage)
 
 
@@ -576,6 +602,7 @@ def test_a_dry_run_only_says_what_would_be_done(storage: StorageBase, database: 
         "migrations/migration_009_010.sql",
         "migrations/migration_010_011.sql",
         "migrations/migration_011_012.sql",
+        "migrations/migration_012_013.sql",
     ]
     assert schema_of(database) == before
 
@@ -583,11 +610,11 @@ def test_a_dry_run_only_says_what_would_be_done(storage: StorageBase, database: 
 @pytest.mark.clause("B-12.11")
 def test_a_later_version_is_left_alone(storage: Any, database: Any) -> None:
     storage.initialize_schema()
-    database.execute("INSERT INTO metadata VALUES ('storage_schema_version', '13')")
+    database.execute("INSERT INTO metadata VALUES ('storage_schema_version', '99')")
 
     storage.initialize_schema()
 
-    assert storage._get_installed_version() == 13
+    assert storage._get_installed_version() == 99
 
 
 # Detection
@@ -605,7 +632,7 @@ def test_the_highest_number_counts(storage: Any, database: Any) -> None:
     storage.initialize_schema()
     database.execute("INSERT INTO metadata VALUES ('storage_schema_version', '9')")
 
-    assert storage._get_installed_version() == 12
+    assert storage._get_installed_version() == PRESENT
 
 
 @pytest.mark.clause("B-12.13", "B-12.16")
@@ -616,14 +643,14 @@ def test_without_any_row_the_present_version_is_assumed_with_a_warning(
     database.execute("DELETE FROM metadata")
 
     with capture_logs() as entries:
-        assert storage._get_installed_version() == 12
+        assert storage._get_installed_version() == PRESENT
     storage.initialize_schema()
 
     assert entries == [
         {
             "event": "schema.no_version",
             "schema": "storage",
-            "assumed": 12,
+            "assumed": PRESENT,
             "log_level": "warning",
         }
     ]
@@ -643,7 +670,7 @@ def test_a_former_flush_does_not_make_migrations_skipped(
 
     storage.initialize_schema()
 
-    assert storage._get_installed_version() == 12
+    assert storage._get_installed_version() == PRESENT
     assert schema_of(database) == new_schema
     check_contents(storage)
 
@@ -657,7 +684,7 @@ def test_a_flush_keeps_the_versions(storage: Any, database: Any) -> None:
     storage.flush()
     storage.initialize_schema()
 
-    assert storage._get_installed_version() == 12
+    assert storage._get_installed_version() == PRESENT
     assert storage.list_all(**ALICE, include_deleted=True) == []
     assert storage.create(**ALICE, record={})
 
@@ -728,7 +755,7 @@ def test_the_application_needs_to_select_insert_update_and_delete_only(
     assert len(ordered) == 1
     storage.flush()
 
-    assert storage._get_installed_version() == 12
+    assert storage._get_installed_version() == PRESENT
     assert storage.list_all("mushroom", Pattern("*"), include_deleted=True) == []
     with pytest.raises(BackendError, match="permission denied"):
         storage._execute_sql_file("schema.sql")
@@ -743,9 +770,9 @@ def test_a_schema_loaded_by_hand_is_recognised_beside_those_of_other_backends(
     database.execute("DELETE FROM metadata")
     database.execute("INSERT INTO metadata VALUES ('cache_schema_version', '1')")
 
-    assert storage._get_installed_version() == 12
+    assert storage._get_installed_version() == PRESENT
     database.execute("DROP TABLE metadata")
-    assert storage._get_installed_version() == 12
+    assert storage._get_installed_version() == PRESENT
     storage.initialize_schema()
     assert storage.create(**ALICE, record={})
 

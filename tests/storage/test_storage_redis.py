@@ -1,6 +1,7 @@
 """The storage in Redis: the contract's suite, and what is particular to it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,12 +26,14 @@ from cliquet.permission import redis as permission_redis
 from cliquet.permission.memory import Permission
 from cliquet.settings import SettingError
 from cliquet.storage import StorageBase, redis
+from cliquet.storage.base import Page
 from cliquet.storage.exceptions import (
     BackendError,
     ReadonlyError,
     RecordNotFoundError,
     UnicityError,
 )
+from cliquet.storage.history import History
 from cliquet.storage.query import Sort
 from cliquet.storage.redis import transactions
 from cliquet.storage.transfer import ExportedEntry, ImportedCollection
@@ -58,6 +61,28 @@ def storage(redis_client: Any) -> Any:
 
 class TestStorage(UntransactedStorageContract):
     pass
+
+
+@pytest.mark.clause("E-13.1", "E-13.3")
+def test_data_of_before_have_no_horizon_and_get_an_epoch(
+    storage: StorageBase, redis_client: Any
+) -> None:
+    (stamp,) = (storage.delete(**HOME, object_id=create(storage)["id"])["last_modified"],)
+    redis_client.delete(f"{NAMESPACE}epochs:{COLLECTION}")
+
+    page, _ = storage.get_all(**HOME, include_deleted=True)
+    assert isinstance(page, Page)
+    assert page.history == History()
+    readonly = redis.Storage(redis_client, is_readonly=True)
+    assert readonly.collection_history(**HOME) == History()
+    create(storage)
+    first = storage.collection_history(**HOME)
+
+    assert re.fullmatch("[0-9a-f]{8}", first.epoch)
+    assert storage.collection_history(**HOME) == first
+    storage.purge_deleted(**HOME)
+    assert storage.collection_history(**HOME) == History(stamp, first.epoch)
+    assert readonly.collection_history(**HOME) == History(stamp, first.epoch)
 
 
 # Configuration
@@ -195,8 +220,10 @@ def test_what_is_deleted_without_trace_leaves_no_key_behind(
     create(storage, id="same")
     storage.delete(**HOME, object_id="same", with_deleted=False)
 
-    # The index of the unique field is new, and holds one record.
-    left = {key for key in keys_of(redis_client) - before if b":fields:" not in key}
+    # The index of the unique field is new, and holds one record. The horizon is one text for the
+    # whole collection.
+    own = (b":fields:", b":purged:")
+    left = {key for key in keys_of(redis_client) - before if not any(one in key for one in own)}
     assert {key.split(b":")[2] for key in left} == {b"unique", b"values"}
     assert {redis_client.type(key) for key in left} == {b"zset", b"hash"}
     assert with_tombstone - keys_of(redis_client) == {

@@ -1,5 +1,6 @@
 """The storage in SQLite: the contract, and what is particular to it."""
 
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from cliquet.storage import StorageBase, sqlite
 from cliquet.storage.exceptions import ReadonlyError
 from cliquet.storage.query import COMPARISON, Filter
 from cliquet.testing.storage import StorageContract
-from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, timestamp
+from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, timestamp, tombstones
 from cliquet.testing.storage.transactions import failing_request
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,52 @@ def test_a_rehearsed_migration_makes_no_file(storage: Any) -> None:
     storage.initialize_schema(dry_run=True)
 
     assert not storage.client.path.exists()
+
+
+@pytest.mark.clause("E-1.3", "E-13.1")
+def test_a_file_of_the_first_version_is_migrated(storage: Any) -> None:
+    record = create(storage)
+    storage.delete(**HOME, object_id=create(storage)["id"])
+    before = (timestamp(storage), tombstones(storage))
+    schema = _schema_of(storage)
+    with storage.client.begin() as session:
+        session.execute("ALTER TABLE timestamps RENAME TO later")
+        session.execute(
+            "CREATE TABLE timestamps (parent_id TEXT NOT NULL, collection_id TEXT NOT NULL,"
+            " last_modified INTEGER NOT NULL, live INTEGER NOT NULL DEFAULT 0,"
+            " PRIMARY KEY (parent_id, collection_id)) WITHOUT ROWID"
+        )
+        session.execute(
+            "INSERT INTO timestamps SELECT parent_id, collection_id, last_modified, live FROM later"
+        )
+        session.execute("DROP TABLE later")
+        session.execute("DELETE FROM metadata WHERE name = 'storage_schema_version'")
+        session.execute("INSERT INTO metadata VALUES ('storage_schema_version', '1')")
+        session.wrote()
+    storage.client.dispose()
+
+    migrated = make_storage(storage.client.path)
+    # Until then, what needs no horizon works.
+    assert migrated.list_all(**HOME) == [record]
+    assert create(migrated, id="more")["last_modified"] > before[0]
+    migrated.delete(**HOME, object_id="more")
+    migrated.initialize_schema()
+    migrated.initialize_schema()
+
+    assert _schema_of(migrated) == schema
+    assert migrated.list_all(**HOME) == [record]
+    assert tombstones(migrated)[:1] == before[1]
+    assert migrated.count_all(**HOME) == 1
+    assert re.fullmatch("[0-9a-f]{8}", migrated.collection_history(**HOME).epoch)
+    assert migrated.purge_deleted(**HOME) == 2
+    assert migrated.collection_history(**HOME).purged == timestamp(migrated)
+
+
+def _schema_of(storage: Any) -> list[Any]:
+    with storage.client.connect(readonly=True) as session:
+        return session.execute(
+            "SELECT type, name, replace(sql, '\"', '') FROM sqlite_master ORDER BY 1, 2"
+        ).fetchall()
 
 
 @pytest.mark.clause("B-4.6")

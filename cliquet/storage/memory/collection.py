@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cliquet.connections.memory import MemoryStore, TransactionalMap
 from cliquet.core.globs import compile_pattern
+from cliquet.storage.history import History, new_epoch
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import SortKey, resolve, sort_key
 from cliquet.storage.query import MISSING
@@ -29,6 +30,13 @@ class Counter(NamedTuple):
 
     timestamp: int
     live: int
+    purged: int
+    epoch: str
+
+    @classmethod
+    def started(cls, timestamp: int, live: int = 0) -> Counter:
+        """Return the counter of a collection that had none."""
+        return cls(timestamp, live, 0, new_epoch())
 
 
 class Index:
@@ -112,9 +120,12 @@ class Collection:
             if index.is_filled:
                 index.add(field, entry)
 
-    def forget(self, object_id: str) -> None:
+    def forget(self, object_id: str) -> bool:
+        """Remove a record or a tombstone; return whether there was one."""
+        is_there = self._entries.get(object_id) is not None
         self._unindex(object_id)
         self._entries.delete(object_id)
+        return is_there
 
     def with_same_value(self, field: str, entry: Entry) -> Entry | None:
         """Return another live entry with the same value in `field` as `entry`."""
@@ -142,7 +153,7 @@ class State:
 
     Attributes
     ----------
-    first_accesses : timestamps of collections that were read and never written. They are outside of
+    first_accesses : counters of collections that were read and never written. They are outside of
         the transactions, unlike the rest (X-22); the caller holds the latch.
     bump : is called before each change; an exception prevents the change.
     """
@@ -152,7 +163,7 @@ class State:
         self.bump = bump
         self.collections: TransactionalMap[CollectionKey, Collection] = TransactionalMap(store)
         self.counters: TransactionalMap[CollectionKey, Counter] = TransactionalMap(store)
-        self.first_accesses: OrderedDict[CollectionKey, int] = OrderedDict()
+        self.first_accesses: OrderedDict[CollectionKey, Counter] = OrderedDict()
 
     def flush(self) -> None:
         with self.store.write():
@@ -166,20 +177,40 @@ class State:
         counter = self.counters.get(key)
         if counter is not None:
             return counter.timestamp
-        timestamp = self.first_accesses.get(key)
-        if timestamp is not None:
-            self.first_accesses.move_to_end(key)
-        return timestamp
+        counter = self.first_accesses.get(key)
+        if counter is None:
+            return None
+        self.first_accesses.move_to_end(key)
+        return counter.timestamp
+
+    def history(self, key: CollectionKey) -> History:
+        """Return the horizon and the epoch of a collection. The caller holds the latch."""
+        counter = self.counters.get(key) or self.first_accesses.get(key)
+        return History() if counter is None else History(counter.purged, counter.epoch)
+
+    def purge_until(self, key: CollectionKey, position: int | None) -> None:
+        """Move the horizon of a collection forward. The caller holds the write lock.
+
+        Parameters
+        ----------
+        position : the new horizon, if it is later; ``None`` for the timestamp of the collection.
+        """
+        counter = self.counters.get(key)
+        if counter is not None:
+            purged = counter.timestamp if position is None else max(counter.purged, position)
+            self.counters.set(key, counter._replace(purged=purged))
 
     def access(self, key: CollectionKey) -> int:
         """Give a collection its first timestamp and return it. The caller holds the latch."""
         timestamp, _ = self.bump(None, None)
         pending = self.counters.latest(key)
+        counter = Counter.started(timestamp)
         if pending is not None:
             # The first write of the collection has not committed yet. Its timestamp must be later
             # than all those that were published before it (D-60).
             timestamp = min(timestamp, pending.timestamp - 1)
-        self.first_accesses[key] = timestamp
+            counter = Counter(timestamp, 0, 0, pending.epoch)
+        self.first_accesses[key] = counter
         if len(self.first_accesses) > MAX_FIRST_ACCESSES:
             self.first_accesses.popitem(last=False)
         return timestamp
@@ -218,10 +249,12 @@ class State:
         """Change the counter of a collection; return the timestamp of the record written."""
         with self.store.latch:
             counter = self.counters.get(key)
+            counter = counter or self.first_accesses.get(key)
             if counter is None:
-                timestamp, latest = self.bump(self.first_accesses.get(key), supplied)
-                self.counters.set(key, Counter(latest, added))
+                timestamp, latest = self.bump(None, supplied)
+                counter = Counter.started(latest, added)
             else:
                 timestamp, latest = self.bump(counter.timestamp, supplied)
-                self.counters.set(key, Counter(latest, counter.live + added))
+                counter = counter._replace(timestamp=latest, live=counter.live + added)
+            self.counters.set(key, counter)
         return timestamp

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cliquet.storage.history import new_epoch
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.memory.collection import Collection, Counter, State
 from cliquet.storage.selection import CollectionKey
@@ -40,7 +41,9 @@ class MemoryTransfer(StorageTransfer):
     def export(self) -> Iterator[ExportedCollection]:
         for timestamp in self.export_timestamps():
             collection = self._state.collections.get(timestamp.key)
-            yield ExportedCollection(*timestamp, entries=_export(collection))
+            with self._state.store.latch:
+                history = self._state.history(timestamp.key)
+            yield ExportedCollection(*timestamp, _export(collection), *history)
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
         with self._state.store.write():
@@ -65,9 +68,10 @@ class MemoryTransfer(StorageTransfer):
             counter = self._state.counters.get(key)
             if counter is None:
                 with self._state.store.latch:
-                    self._state.first_accesses[key] = latest
+                    self._state.first_accesses[key] = Counter.started(latest)
             else:
-                self._state.counters.set(key, counter._replace(timestamp=latest))
+                purged = min(counter.purged, latest)
+                self._state.counters.set(key, Counter(latest, counter.live, purged, new_epoch()))
         return len(ahead)
 
     def forget_untouched(self, before: int) -> int:
@@ -76,13 +80,13 @@ class MemoryTransfer(StorageTransfer):
                 # Collections that were written meanwhile have a counter, whose timestamp counts.
                 untouched = [
                     key
-                    for key, timestamp in self._state.first_accesses.items()
-                    if timestamp < before and self._state.counters.get(key) is None
+                    for key, counter in self._state.first_accesses.items()
+                    if counter.timestamp < before and self._state.counters.get(key) is None
                 ]
             for key, counter in list(self._state.counters.items()):
                 collection = self._state.collections.get(key)
                 is_empty = collection is None or not collection.entries(include_deleted=True)
-                if counter.timestamp < before and is_empty:
+                if counter.timestamp < before and not counter.purged and is_empty:
                     untouched.append(key)
             for key in untouched:
                 self._forget(key)
@@ -90,8 +94,8 @@ class MemoryTransfer(StorageTransfer):
 
     def _timestamp(self, key: CollectionKey) -> int | None:
         with self._state.store.latch:
-            counter = self._state.counters.get(key)
-            return self._state.first_accesses.get(key) if counter is None else counter.timestamp
+            counter = self._state.counters.get(key) or self._state.first_accesses.get(key)
+            return None if counter is None else counter.timestamp
 
     def _forget(self, key: CollectionKey) -> None:
         self._state.collections.delete(key)
@@ -101,18 +105,27 @@ class MemoryTransfer(StorageTransfer):
 
     def _change(self, changes: ImportedCollection, timestamp: int) -> None:
         key = changes.key
-        counter = self._state.counters.get(key)
-        live = 0 if counter is None else counter.live
+        present = self._state.counters.get(key)
+        with self._state.store.latch:
+            counter = present or self._state.first_accesses.get(key) or Counter.started(timestamp)
+        live, has_removed = counter.live, False
         if changes.entries or changes.removed_ids:
             collection = self._state.writable(key)
             for object_id in changes.removed_ids:
                 live -= collection.live(object_id) is not None
-                collection.forget(object_id)
+                has_removed = collection.forget(object_id) or has_removed
             for object_id, last_modified, data in changes.entries:
                 live += (data is not None) - (collection.live(object_id) is not None)
                 stored = None if data is None else copy_object(data)
                 collection.set(Entry(object_id, last_modified, stored))
-        self._state.counters.set(key, Counter(timestamp, live))
+        if changes.purged is not None:
+            purged = changes.purged
+        else:
+            purged = timestamp if has_removed else min(counter.purged, timestamp)
+        epoch = changes.epoch
+        if epoch is None:
+            epoch = new_epoch() if timestamp < counter.timestamp else counter.epoch
+        self._state.counters.set(key, Counter(timestamp, live, purged, epoch))
 
 
 def _age(entry: Entry) -> tuple[int, str]:

@@ -6,6 +6,7 @@ from functools import partial
 
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import RecordNotFoundError
+from cliquet.storage.history import History
 from cliquet.storage.listing import evaluation
 from cliquet.storage.memory.collection import State
 from cliquet.storage.selection import CollectionKey, Names, Selection
@@ -28,14 +29,18 @@ class Reader:
     def timestamps(self, collection_id: str) -> dict[str, int]:
         with self._state.store.latch:
             timestamps = {
-                str(key.parent_id): timestamp
-                for key, timestamp in self._state.first_accesses.items()
+                str(key.parent_id): counter.timestamp
+                for key, counter in self._state.first_accesses.items()
                 if key.collection_id == collection_id
             }
             for key, counter in self._state.counters.items():
                 if key.collection_id == collection_id:
                     timestamps[str(key.parent_id)] = counter.timestamp
         return timestamps
+
+    def history(self, key: CollectionKey) -> History:
+        with self._state.store.latch:
+            return self._state.history(key)
 
     def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
         collection = self._state.collections.get(key)
@@ -54,6 +59,9 @@ class Reader:
         key = scope.key
         with self._state.store.latch:
             timestamp = None if key is None else self._state.timestamp(key)
+            history = None
+            if key is not None and selection.include_deleted:
+                history = self._state.history(key)
             entries = self._state.entries(scope, include_deleted=selection.include_deleted)
         entries = evaluation.matching(entries, selection)
         total = len(evaluation.live_ones(entries))
@@ -61,6 +69,7 @@ class Reader:
         if key is not None:
             listed.timestamp = timestamp
             listed.claim = partial(self._claim, key)
+            listed.history = history
         return listed, total
 
     def records(self, selection: Selection) -> list[Record]:

@@ -103,6 +103,7 @@ class Writer:
                 )
                 for entry in tombstones:
                     collection.forget(entry.id)
+                    self._state.purge_until(collection.key, entry.timestamp)
                 purged += len(tombstones)
         return purged
 
@@ -120,4 +121,6 @@ class Writer:
             collection.set(tombstone)
         else:
             collection.forget(object_id)
+            # A deletion with a timestamp of the past happens now all the same.
+            self._state.purge_until(collection.key, None)
         return tombstone

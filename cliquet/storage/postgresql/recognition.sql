@@ -2,7 +2,11 @@
 -- the schema may have been loaded by hand. It follows from the columns that the migrations need; of
 -- versions that are the same for them, it is the lowest. NULL means tables of another program.
 SELECT CASE
-    WHEN types ->> 'deleted' = 'boolean' AND types ->> 'last_modified' = 'bigint' THEN 12
+    WHEN types ->> 'deleted' = 'boolean' AND types ->> 'last_modified' = 'bigint' THEN
+        CASE WHEN EXISTS (
+            SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('timestamps')
+            AND attname = 'epoch' AND NOT attisdropped
+        ) THEN 13 ELSE 12 END
     WHEN to_regclass('deleted') IS NULL THEN NULL
     WHEN types ? 'parent_id' AND types ? 'collection_id' THEN
         CASE WHEN to_regclass('timestamps') IS NULL THEN 7 ELSE 10 END

@@ -23,12 +23,15 @@ CREATE INDEX records_live_by_time
     ON records (parent_id, collection_id, last_modified DESC, id DESC)
     WHERE NOT deleted;
 
--- A collection has one row, which is its lock, its timestamp and the number of its live records.
+-- A collection has one row, which is its lock, its timestamp and the number of its live records. It
+-- also has the latest deletion that was forgotten, and the name of this life of its data.
 CREATE TABLE timestamps (
     parent_id TEXT COLLATE "C" NOT NULL,
     collection_id TEXT COLLATE "C" NOT NULL,
     last_modified BIGINT NOT NULL,
     live BIGINT NOT NULL DEFAULT 0,
+    purged BIGINT NOT NULL DEFAULT 0,
+    epoch TEXT NOT NULL DEFAULT lpad(to_hex(floor(random() * 4294967296)::bigint), 8, '0'),
     PRIMARY KEY (parent_id, collection_id)
 -- Each write of a record updates this row, which needs space for its next version in the same page.
 ) WITH (fillfactor = 50);
@@ -43,4 +46,4 @@ CREATE TABLE IF NOT EXISTS metadata (
 
 INSERT INTO metadata (name, value) VALUES
     ('created_at', now()::text),
-    ('storage_schema_version', '12');
+    ('storage_schema_version', '13');

@@ -151,7 +151,7 @@ _REMOVE = (
     f"WITH target AS (SELECT 1 FROM records WHERE {_RECORD} AND NOT deleted), "
     f"{_PREVIOUS}, "
     "counter AS ("
-    f"UPDATE timestamps SET last_modified = {_ADVANCED}, live = live - 1"
+    "UPDATE timestamps SET {advance}, live = live - 1"
     f" WHERE {HOME} AND (%s OR {_HELD}) AND EXISTS (SELECT 1 FROM target)"
     " RETURNING last_modified), "
     f"{_STAMP}, "
@@ -162,7 +162,7 @@ _REMOVE = (
 _REMOVE_MANY = (
     "WITH wanted AS (SELECT id, n FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (id, n)), "
     "counter AS ("
-    f"UPDATE timestamps SET last_modified = {_FIRST.format(less=' - %s')} + %s, live = live - %s"
+    "UPDATE timestamps SET {advance}, live = live - %s"
     f" WHERE {HOME}"
     " RETURNING last_modified), "
     "stamp AS (SELECT wanted.id, counter.last_modified - %s + wanted.n AS last_modified"
@@ -171,11 +171,21 @@ _REMOVE_MANY = (
     " SELECT id, last_modified FROM stamp"
 )
 
+_AFTER_ALL = f"{_FIRST.format(less=' - %s')} + %s"
+
+# It is formatted with the next timestamp. Without a tombstone, that is the horizon too. The clock
+# is read once, because a subquery with a volatile function is evaluated as it is written.
+_ADVANCE = "last_modified = {stamp}"
+_ADVANCE_ALL = "(last_modified, purged) = (SELECT stamp, stamp FROM (SELECT {stamp} AS stamp) AS s)"
+
 # The key is whether a tombstone is left.
-REMOVE = {True: _REMOVE.format(removal=_ENTOMB), False: _REMOVE.format(removal=_ERASE)}
+REMOVE = {
+    True: _REMOVE.format(advance=_ADVANCE.format(stamp=_ADVANCED), removal=_ENTOMB),
+    False: _REMOVE.format(advance=_ADVANCE_ALL.format(stamp=_ADVANCED), removal=_ERASE),
+}
 REMOVE_MANY = {
-    True: _REMOVE_MANY.format(removal=_ENTOMB),
-    False: _REMOVE_MANY.format(removal=_ERASE),
+    True: _REMOVE_MANY.format(advance=_ADVANCE.format(stamp=_AFTER_ALL), removal=_ENTOMB),
+    False: _REMOVE_MANY.format(advance=_ADVANCE_ALL.format(stamp=_AFTER_ALL), removal=_ERASE),
 }
 
 STORE_ENTRIES = (

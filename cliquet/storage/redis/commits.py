@@ -59,12 +59,15 @@ class Part:
     collection_revision : revision of the collection if all of it was read; else ``None``.
     first, latest : timestamps of the first and of the last change that were chosen before; empty to
         let the script make them. The first one is :data:`EXACT` to keep the given ones in any case.
+    horizon, epoch : those that the collection gets; empty to let the script choose them.
     """
 
     revisions: dict[str, bytes] = field(default_factory=dict)
     collection_revision: bytes | None = None
     first: str = ""
     latest: str = ""
+    horizon: str = ""
+    epoch: str = ""
     changes: dict[str, Change] = field(default_factory=dict)
 
 
@@ -92,7 +95,7 @@ def arguments_of(
     collections: list[Any] = []
     changes: list[Any] = []
     for rank, (key, part) in enumerate(parts.items(), start=1):
-        arguments += [*names_of(key), part.first, part.latest]
+        arguments += [*names_of(key), part.first, part.latest, part.horizon, part.epoch]
         for object_id, revision in part.revisions.items():
             entries += [rank, to_bytes(object_id), revision]
         if part.collection_revision is not None:

@@ -45,7 +45,8 @@ class RedisTransfer(StorageTransfer):
     def export(self) -> Iterator[ExportedCollection]:
         for timestamp in self.export_timestamps():
             key = timestamp.key
-            yield ExportedCollection(*timestamp, entries=self._entries(key))
+            history = self._database.history(key)
+            yield ExportedCollection(*timestamp, self._entries(key), *history)
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
         for given in collections:
@@ -57,7 +58,13 @@ class RedisTransfer(StorageTransfer):
             changes = {one: Change("forget", one, latest) for one in given.removed_ids}
             for entry in given.entries:
                 changes[entry.id] = _change(entry)
-            part = Part(first=EXACT, latest=latest, changes=changes)
+            part = Part(
+                first=EXACT,
+                latest=latest,
+                horizon="" if given.purged is None else str(given.purged),
+                epoch=given.epoch or "",
+                changes=changes,
+            )
             self._database.commit({key: part})
 
     def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import redis
 
@@ -18,16 +18,17 @@ from cliquet.connections.redis.client import translated_errors
 from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.core.globs import Pattern, compile_pattern
 from cliquet.storage.exceptions import BackendError
-from cliquet.storage.listing.evaluation import Entry
+from cliquet.storage.history import History, new_epoch
 from cliquet.storage.redis import scripts
 from cliquet.storage.redis.commits import Commit, Part, arguments_of
-from cliquet.storage.redis.forgetting import FORGET_UNTOUCHED
+from cliquet.storage.redis.forgetting import FLUSH, FORGET, FORGET_UNTOUCHED
 from cliquet.storage.redis.rewinding import REWIND
+from cliquet.storage.redis.snapshots import Snapshot, history_of, integer, snapshots_of
 from cliquet.storage.redis.values import Stored, digest_of, key_of, names_of, read, shared_key
 from cliquet.storage.selection import CollectionKey, Scope
 from cliquet.types import Record
 
-__all__ = ["Database", "Snapshot"]
+__all__ = ["Database"]
 
 COLLECTIONS = scripts.NAMESPACE_BYTES + b"collections"
 
@@ -36,27 +37,6 @@ FILL_BATCH = 500
 
 # If a list of collections grows while it is read, it is read again, so many times.
 LISTING_ATTEMPTS = 10
-
-
-class Snapshot(NamedTuple):
-    """A collection at one moment.
-
-    Attributes
-    ----------
-    timestamp : timestamp of the collection; ``None`` if it was never touched.
-    revision : revision of its last change; empty if nothing was ever written to it.
-    is_locked : whether somebody repeats an operation on it.
-    stored : the wanted entries by id, including those that do not exist.
-    """
-
-    timestamp: int | None
-    revision: bytes
-    is_locked: bool
-    stored: dict[str, Stored]
-
-    def entries(self) -> list[Entry]:
-        """Return the existing records and tombstones."""
-        return [stored.entry for stored in self.stored.values() if stored.entry is not None]
 
 
 class Database:
@@ -74,8 +54,8 @@ class Database:
         self._commit = client.register_script(scripts.COMMIT)
         self._lookup = client.register_script(scripts.LOOKUP)
         self._fill = client.register_script(scripts.FILL)
-        self._flush = client.register_script(scripts.FLUSH)
-        self._forget = client.register_script(scripts.FORGET)
+        self._flush = client.register_script(FLUSH)
+        self._forget = client.register_script(FORGET)
         self._forget_untouched = client.register_script(FORGET_UNTOUCHED)
         self._rewind = client.register_script(REWIND)
         self._release = client.register_script(scripts.RELEASE)
@@ -88,21 +68,29 @@ class Database:
         return read(object_id, self._hget(key_of(key, "records"), object_id))
 
     @translated_errors
-    def entries(self, key: CollectionKey, ids: Sequence[str]) -> Snapshot:
+    def entries(
+        self, key: CollectionKey, ids: Sequence[str], *, with_history: bool = False
+    ) -> Snapshot:
         """Return the entries with some ids."""
         names = [to_bytes(object_id) for object_id in ids]
         pipe = self.client.pipeline()
         self._ask_state(pipe, key)
+        if with_history:
+            self._ask_history(pipe, key)
         if names:
             pipe.hmget(key_of(key, "records"), names)
             pipe.hmget(key_of(key, "tombstones"), names)
         timestamp, revision, lock, *found = pipe.execute()
+        history = None
+        if with_history:
+            purged, epoch, *found = found
+            history = history_of(timestamp, purged, epoch)
         records, tombstones = found or ([], [])
         stored = {
             object_id: read(object_id, record, tombstone)
             for object_id, record, tombstone in zip(ids, records, tombstones, strict=True)
         }
-        return Snapshot(_integer(timestamp), revision or b"", lock is not None, stored)
+        return Snapshot(integer(timestamp), revision or b"", lock is not None, stored, history)
 
     def snapshot(self, key: CollectionKey, *, include_deleted: bool) -> Snapshot:
         """Return all entries of a collection."""
@@ -116,7 +104,7 @@ class Database:
         pipe = self.client.pipeline()
         for key in keys:
             self._ask(pipe, key, include_deleted=include_deleted)
-        return _snapshots(keys, pipe.execute())
+        return snapshots_of(keys, pipe.execute(), include_deleted=include_deleted)
 
     @translated_errors
     def matching(self, scope: Scope, *, include_deleted: bool) -> dict[CollectionKey, Snapshot]:
@@ -140,7 +128,7 @@ class Database:
             answers = pipe.execute()
             # A collection that appeared in between could contain entries that the list should have.
             if answers[: len(known)] == known:
-                return _snapshots(keys, answers[len(known) :])
+                return snapshots_of(keys, answers[len(known) :], include_deleted=include_deleted)
         raise BackendError(message="Collections appear faster than they are listed", retryable=True)
 
     def _keys(self, scope: Scope) -> tuple[list[str], list[CollectionKey], list[int]]:
@@ -170,7 +158,7 @@ class Database:
     @translated_errors
     def timestamp(self, key: CollectionKey) -> int | None:
         """Return the timestamp of a collection, or ``None`` if it was never touched."""
-        return _integer(self._hget(shared_key("timestamps", key.collection_id), key.parent_id))
+        return integer(self._hget(shared_key("timestamps", key.collection_id), key.parent_id))
 
     @translated_errors
     def timestamps(self, collection_id: str) -> dict[str, int]:
@@ -184,10 +172,25 @@ class Database:
         collection, parent = names_of(key)
         pipe = self.client.pipeline()
         pipe.hsetnx(shared_key("timestamps", key.collection_id), parent, timestamp)
+        pipe.hsetnx(shared_key("epochs", key.collection_id), parent, new_epoch())
         pipe.sadd(COLLECTIONS, collection)
         pipe.hget(shared_key("timestamps", key.collection_id), parent)
-        is_new, _, kept = pipe.execute()
+        is_new, _, _, kept = pipe.execute()
         return bool(is_new), int(kept)
+
+    @translated_errors
+    def history(self, key: CollectionKey) -> History:
+        """Return the horizon and the epoch of a collection."""
+        pipe = self.client.pipeline()
+        pipe.hget(shared_key("timestamps", key.collection_id), names_of(key)[1])
+        self._ask_history(pipe, key)
+        return history_of(*pipe.execute())
+
+    @translated_errors
+    def start_epoch(self, key: CollectionKey) -> None:
+        """Give a collection of a former version, which has no epoch, one."""
+        parent = names_of(key)[1]
+        self.client.hsetnx(shared_key("epochs", key.collection_id), parent, new_epoch())
 
     @translated_errors
     def holders(
@@ -224,7 +227,7 @@ class Database:
         pipe = self.client.pipeline(transaction=False)
         for key in keys:
             pipe.hget(shared_key("timestamps", key.collection_id), names_of(key)[1])
-        return [_integer(timestamp) for timestamp in pipe.execute()]
+        return [integer(timestamp) for timestamp in pipe.execute()]
 
     @translated_errors
     def ids(self, key: CollectionKey) -> set[str]:
@@ -331,31 +334,16 @@ class Database:
         pipe.hget(shared_key("revisions", key.collection_id), parent)
         pipe.get(key_of(key, "lock"))
 
+    def _ask_history(self, pipe: Any, key: CollectionKey) -> None:
+        _, parent = names_of(key)
+        pipe.hget(shared_key("purged", key.collection_id), parent)
+        pipe.hget(shared_key("epochs", key.collection_id), parent)
+
     def _ask(self, pipe: Any, key: CollectionKey, *, include_deleted: bool) -> None:
-        """Send the commands for a snapshot, whose answers :func:`_snapshots` reads."""
+        """Send the commands for a snapshot, whose answers `snapshots_of` reads."""
         self._ask_state(pipe, key)
         pipe.hgetall(key_of(key, "records"))
-        # If tombstones are not wanted, this key does not exist, and the command costs nothing.
-        pipe.hgetall(key_of(key, "tombstones" if include_deleted else "none"))
-
-
-def _snapshots(
-    keys: Iterable[CollectionKey], answers: Sequence[Any]
-) -> dict[CollectionKey, Snapshot]:
-    """Read the answers to :meth:`Database._ask`."""
-    snapshots = {}
-    for rank, key in enumerate(keys):
-        timestamp, revision, lock, records, tombstones = answers[5 * rank : 5 * rank + 5]
-        stored = {}
-        for name, value in tombstones.items():
-            object_id = from_bytes(name)
-            stored[object_id] = read(object_id, None, value)
-        for name, value in records.items():
-            object_id = from_bytes(name)
-            stored[object_id] = read(object_id, value)
-        snapshots[key] = Snapshot(_integer(timestamp), revision or b"", lock is not None, stored)
-    return snapshots
-
-
-def _integer(text: bytes | None) -> int | None:
-    return None if text is None else int(text)
+        # Only those who ask for tombstones ask from when on there are all of them.
+        if include_deleted:
+            pipe.hgetall(key_of(key, "tombstones"))
+            self._ask_history(pipe, key)

@@ -13,7 +13,8 @@ from cliquet import utils
 from cliquet.core.globs import compile_pattern
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.redis.commits import Change, Commit, Part
-from cliquet.storage.redis.database import Database, Snapshot
+from cliquet.storage.redis.database import Database
+from cliquet.storage.redis.snapshots import Snapshot
 from cliquet.storage.redis.values import Stored, digest_of
 from cliquet.storage.selection import CollectionKey, Scope
 from cliquet.storage.timestamps import MAX_TIMESTAMP, next_timestamp, next_timestamps

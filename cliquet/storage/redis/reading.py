@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import ReadonlyError, RecordNotFoundError
+from cliquet.storage.history import History
 from cliquet.storage.listing import evaluation
 from cliquet.storage.listing.evaluation import Entry, live_ones
 from cliquet.storage.query import COMPARISON, Filter
@@ -55,6 +56,13 @@ class Reader:
     def timestamps(self, collection_id: str) -> dict[str, int]:
         return self._database.timestamps(collection_id)
 
+    def history(self, key: CollectionKey) -> History:
+        history = self._database.history(key)
+        if history.epoch or self._is_readonly or self._database.timestamp(key) is None:
+            return history
+        self._database.start_epoch(key)
+        return self._database.history(key)
+
     def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
         entry = self.live(key, object_id)
         if entry is None:
@@ -71,12 +79,13 @@ class Reader:
         return found[0] if found else None
 
     def page(self, selection: Selection) -> tuple[list[Record], int]:
-        entries, timestamp = self._listed(selection)
+        entries, timestamp, history = self._listed(selection)
         key = selection.scope.key
         page = Page(
             entry.to_record(selection.names) for entry in evaluation.on_page(entries, selection)
         )
         page.timestamp = timestamp
+        page.history = history
         if timestamp is None and key is not None:
             page.claim = functools.partial(self._claim_alone, key)
         return page, len(live_ones(entries))
@@ -91,16 +100,17 @@ class Reader:
             return self._database.live_count(key)
         return len(self._listed(selection)[0])
 
-    def _listed(self, selection: Selection) -> tuple[list[Entry], int | None]:
-        """Return the matching entries, and the collection timestamp at the same moment.
+    def _listed(self, selection: Selection) -> tuple[list[Entry], int | None, History | None]:
+        """Return the matching entries, and timestamp and history of the collection at that moment.
 
-        Several collections have no common timestamp.
+        Several collections have no common ones. An operation, which writes, asks for no history,
+        and neither does a list without tombstones.
         """
         scope, include_deleted = selection.scope, selection.include_deleted
         key = scope.key
         ids = None if key is None else _wanted_ids(selection.filters, selection.names)
         operation = self._transactions.current
-        timestamp = None
+        timestamp = history = None
         if operation is not None:
             if key is not None and ids is not None:
                 entries = operation.entries(key, ids)
@@ -111,16 +121,16 @@ class Reader:
                 timestamp = operation.known_timestamp(key)
         else:
             if key is not None and ids is not None:
-                snapshots = [self._database.entries(key, ids)]
+                snapshots = [self._database.entries(key, ids, with_history=include_deleted)]
             else:
                 found = self._database.matching(scope, include_deleted=include_deleted)
                 snapshots = list(found.values())
             entries = [entry for snapshot in snapshots for entry in snapshot.entries()]
             if key is not None:
-                timestamp = snapshots[0].timestamp
+                timestamp, history = snapshots[0].timestamp, snapshots[0].history
         if not include_deleted:
             entries = live_ones(entries)
-        return evaluation.matching(entries, selection), timestamp
+        return evaluation.matching(entries, selection), timestamp, history
 
     def _claim(self, key: CollectionKey) -> tuple[bool, int]:
         """Give a collection its first timestamp; return whether it is new, and the timestamp.

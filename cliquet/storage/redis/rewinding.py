@@ -40,6 +40,8 @@ end
 local number = math.max(#ahead, 1)
 redis.call('HSET', home.revisions, home.parent, string.format('%.0f', revision + number))
 redis.call('HSET', home.timestamps, home.parent, string.format('%.0f', now + number))
+lower_horizon(home, string.format('%.0f', now + number))
+start_epoch(home)
 return #ahead
 """
 )

@@ -8,6 +8,8 @@ different pairs never give the same text, whatever characters they contain. The 
     Set of all collection ids; with the next ones, it gives the names of all other keys.
 ``timestamps:<collection>``, ``revisions:<collection>``, ``live:<collection>``
     Hashes by parent: the timestamp; the number of the last change; the number of live records.
+``purged:<collection>``, ``epochs:<collection>``
+    Hashes by parent: the horizon and the epoch, which data of former versions do not have.
 ``records:<home>``, ``tombstones:<home>``
     Hashes by id: ``<revision>:<timestamp>:<JSON>``, and ``<revision>:<timestamp>:``.
 ``fields:<home>``
@@ -34,8 +36,6 @@ __all__ = [
     "COMMIT",
     "COMMON",
     "FILL",
-    "FLUSH",
-    "FORGET",
     "LOOKUP",
     "NAMESPACE",
     "NAMESPACE_BYTES",
@@ -73,6 +73,8 @@ local function read_home()
     timestamps = namespace .. 'timestamps:' .. collection,
     revisions = namespace .. 'revisions:' .. collection,
     live = namespace .. 'live:' .. collection,
+    purged = namespace .. 'purged:' .. collection,
+    epochs = namespace .. 'epochs:' .. collection,
   }}
 end
 
@@ -97,6 +99,27 @@ local function last_revision(home)
   return math.max(previous, time[1] * 1000000 + time[2])
 end
 
+local function start_epoch(home)
+  local time = redis.call('TIME')
+  local name = home.records .. time[1] .. '.' .. time[2]
+  redis.call('HSET', home.epochs, home.parent, redis.sha1hex(name):sub(1, 8))
+end
+
+-- A horizon is never later than the timestamp.
+local function lower_horizon(home, latest)
+  local purged = redis.call('HGET', home.purged, home.parent)
+  if purged and is_less(latest, purged) then
+    redis.call('HSET', home.purged, home.parent, latest)
+  end
+end
+
+local function purge_until(home, position)
+  local purged = redis.call('HGET', home.purged, home.parent)
+  if not purged or is_less(purged, position) then
+    redis.call('HSET', home.purged, home.parent, position)
+  end
+end
+
 -- The members of an index that hold a digest.
 local function ids_with(home, field, digest)
   local members = redis.call(
@@ -118,7 +141,7 @@ for number = 1, count() do
   local home = read_home()
   -- Timestamps chosen by the caller: of its first change, and of its last. Empty: chosen here.
   -- The first one 'exact': those given are kept, whatever was there.
-  home.first, home.latest = take(), take()
+  home.first, home.latest, home.horizon, home.epoch = take(), take(), take(), take()
   home.changed, home.added_fields = {}, {}
   homes[number] = home
 end
@@ -140,6 +163,7 @@ for _ = 1, count() do
 end
 for _, home in ipairs(homes) do
   local current = redis.call('HGET', home.timestamps, home.parent)
+  home.before = current
   local is_chosen = home.first ~= '' and home.first ~= 'exact'
   -- After the last timestamp that there is, what was chosen comes from the clock.
   local may_go_on = not current or is_less(current, last_timestamp)
@@ -262,7 +286,11 @@ for _, change in ipairs(changes) do
   local home, id = change.home, change.id
   local revision = next_revision(home)
   if change.kind == 'purge' then
-    redis.call('HDEL', home.tombstones, id)
+    local tombstone = redis.call('HGET', home.tombstones, id)
+    if tombstone then
+      purge_until(home, tombstone:match('^%d+:(-?%d+):'))
+      redis.call('HDEL', home.tombstones, id)
+    end
   else
     local timestamp = change.timestamp
     if home.first == '' then
@@ -278,7 +306,8 @@ for _, change in ipairs(changes) do
     if change.kind == 'bury' then
       redis.call('HSET', home.tombstones, id, stored)
     else
-      redis.call('HDEL', home.tombstones, id)
+      local number = redis.call('HDEL', home.tombstones, id)
+      home.forgets = home.forgets or change.kind == 'forget' and (change.was_live or number > 0)
     end
     if is_live ~= change.was_live then
       redis.call('HINCRBY', home.live, home.parent, is_live and 1 or -1)
@@ -293,6 +322,24 @@ for _, home in ipairs(homes) do
       next_revision(home)
     end
     redis.call('HSET', home.timestamps, home.parent, home.latest)
+  end
+  if home.forgets then
+    -- A deletion without tombstone, even with a timestamp of the past, happens now.
+    purge_until(home, redis.call('HGET', home.timestamps, home.parent))
+  end
+  if home.horizon ~= '' then
+    redis.call('HSET', home.purged, home.parent, home.horizon)
+  end
+  -- If the timestamp becomes lower, the data are restored from former ones.
+  local is_restored = home.before and home.latest ~= '' and is_less(home.latest, home.before)
+  if home.epoch ~= '' then
+    redis.call('HSET', home.epochs, home.parent, home.epoch)
+  elseif is_restored
+      or not home.before and redis.call('HEXISTS', home.timestamps, home.parent) == 1 then
+    start_epoch(home)
+  end
+  if is_restored then
+    lower_horizon(home, home.latest)
   end
 end
 return reply
@@ -344,41 +391,6 @@ return 'filled'
 """
 )
 """Adds records to the index of a field that is being built; it is ready after the last one."""
-
-REMOVAL: Final = """
-local function remove(collection, parent)
-  local name = #collection .. ':' .. collection .. ':' .. parent
-  for _, field in ipairs(redis.call('HKEYS', namespace .. 'fields:' .. name)) do
-    redis.call('DEL', namespace .. 'unique:' .. #name .. ':' .. name .. ':' .. field)
-    redis.call('DEL', namespace .. 'values:' .. #name .. ':' .. name .. ':' .. field)
-  end
-  for _, kind in ipairs({'records:', 'tombstones:', 'fields:', 'lock:'}) do
-    redis.call('DEL', namespace .. kind .. name)
-  end
-  for _, kind in ipairs({'timestamps:', 'revisions:', 'live:'}) do
-    redis.call('HDEL', namespace .. kind .. collection, parent)
-  end
-  if redis.call('EXISTS', namespace .. 'timestamps:' .. collection) == 0 then
-    redis.call('SREM', namespace .. 'collections', collection)
-  end
-end
-"""
-
-FLUSH: Final = (
-    COMMON
-    + REMOVAL
-    + """
-for _, collection in ipairs(redis.call('SMEMBERS', namespace .. 'collections')) do
-  for _, parent in ipairs(redis.call('HKEYS', namespace .. 'timestamps:' .. collection)) do
-    remove(collection, parent)
-  end
-end
-"""
-)
-"""Removes every key of the storage, and no other."""
-
-FORGET: Final = COMMON + REMOVAL + "remove(take(), take())"
-"""Removes every trace of one collection."""
 
 RELEASE: Final = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then

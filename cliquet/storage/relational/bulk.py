@@ -6,12 +6,20 @@ from typing import Any
 
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.storage.relational.queries import Queries
-from cliquet.storage.relational.steps import HOME, Steps
+from cliquet.storage.relational.steps import HOME, PURGE_UNTIL, Steps
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey, Names, Scope, Selection
 from cliquet.types import Record
 
 __all__ = ["BulkWriter", "tombstone"]
+
+# Both databases understand this limit as "all of them".
+_ALL = 2**63 - 1
+
+_HOLDS_TOMBSTONES = (
+    " AND EXISTS (SELECT 1 FROM records WHERE records.parent_id = timestamps.parent_id"
+    " AND records.collection_id = timestamps.collection_id AND records.deleted)"
+)
 
 
 def tombstone(object_id: str, timestamp: int, names: Names) -> Record:
@@ -59,8 +67,7 @@ class BulkWriter:
                 rows = session.execute(
                     f"SELECT id FROM records WHERE {HOME} AND "
                     f"{where.text} ORDER BY last_modified DESC, id DESC"
-                    # Both databases understand this as "all of them".
-                    f" LIMIT {2**63 - 1} OFFSET %s",
+                    f" LIMIT {_ALL} OFFSET %s",
                     (*key, *where.parameters, max_objects),
                 ).fetchall()
                 if rows:
@@ -72,40 +79,50 @@ class BulkWriter:
         return trimmed
 
     def purge(self, scope: Scope, *, before: int | None, max_retained: int | None) -> int:
-        statement = _purge(self._queries.scope(scope), before, max_retained)
+        purged = 0
         with self._client.begin() as session:
-            purged: int = session.execute(*statement).rowcount
-            session.wrote()
+            # The locks come first, in the same order as in all transactions: a record that is
+            # created again locks its collection before its tombstone.
+            for key in self._lock(session, scope, holding=_HOLDS_TOMBSTONES):
+                condition = _purgeable(key, before, max_retained)
+                (latest,) = session.execute(
+                    f"SELECT max(last_modified) FROM records WHERE {condition.text}",
+                    condition.parameters,
+                ).fetchone()
+                if latest is not None:
+                    purged += session.execute(
+                        f"DELETE FROM records WHERE {condition.text}", condition.parameters
+                    ).rowcount
+                    session.execute(PURGE_UNTIL, (latest, latest, *key))
+                    session.wrote()
         return purged
 
-    def _lock(self, session: Session, scope: Scope) -> list[CollectionKey]:
-        """Lock the collections of the scope; return them."""
+    def _lock(self, session: Session, scope: Scope, holding: str = "") -> list[CollectionKey]:
+        """Lock the collections of the scope; return them.
+
+        Parameters
+        ----------
+        holding : another condition on them if there may be several.
+        """
         key = scope.key
         if key is None:
-            return self._steps.lock_matching(session, self._queries.scope(scope))
+            text, parameters = self._queries.scope(scope)
+            return self._steps.lock_matching(session, SQL(text + holding, parameters))
         self._steps.lock(session, key)
         return [key]
 
 
-def _purge(condition: SQL, before: int | None, max_retained: int | None) -> SQL:
-    """Return the statement that deletes tombstones.
-
-    Parameters
-    ----------
-    condition : condition on their collections.
-    """
-    text = f"DELETE FROM records WHERE {condition.text} AND deleted"
-    parameters: list[Any] = list(condition.parameters)
+def _purgeable(key: CollectionKey, before: int | None, max_retained: int | None) -> SQL:
+    """Return the condition on the tombstones of a collection that a purge deletes."""
+    text = f"{HOME} AND deleted"
+    parameters: list[Any] = [*key]
     if before is not None:
         text += " AND last_modified < %s"
         parameters.append(before)
     if max_retained is not None:
         text += (
-            " AND (parent_id, collection_id, id) IN (SELECT parent_id, collection_id, id"
-            " FROM (SELECT parent_id, collection_id, id, row_number() OVER ("
-            "PARTITION BY parent_id, collection_id ORDER BY last_modified DESC, id DESC"
-            f") AS rank FROM records WHERE {condition.text} AND deleted) AS ranked"
-            " WHERE rank > %s)"
+            f" AND id IN (SELECT id FROM records WHERE {HOME} AND deleted"
+            f" ORDER BY last_modified DESC, id DESC LIMIT {_ALL} OFFSET %s)"
         )
-        parameters += [*condition.parameters, max_retained]
+        parameters += [*key, max_retained]
     return SQL(text, tuple(parameters))

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cliquet.connections.sql import Session, SQLClient
+from cliquet.storage.history import History, new_epoch
 from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.queries import SELECT_TIMESTAMP
-from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED, Steps
+from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED, PURGE_UNTIL, Steps
 from cliquet.storage.selection import CollectionKey
 from cliquet.storage.transfer import (
     CollectionTimestamp,
@@ -26,7 +27,7 @@ _PAGE = 500
 _FIRST = CollectionKey(collection_id="", parent_id="")
 
 _TIMESTAMPS = (
-    "SELECT parent_id, collection_id, last_modified FROM timestamps"
+    "SELECT parent_id, collection_id, last_modified, purged, epoch FROM timestamps"
     " WHERE {after} AND last_modified > %s"
     f" ORDER BY parent_id, collection_id LIMIT {_PAGE}"
 )
@@ -37,14 +38,23 @@ _ENTRIES = (
 )
 _COUNT_LIVE = f"SELECT count(*) FROM records WHERE {HOME} AND NOT deleted AND id "
 _REMOVE = f"DELETE FROM records WHERE {HOME} AND id "
-# This comes first, because it locks the collection.
+# This comes first, because it locks the collection. The given epoch is for data that are restored
+# from former ones, and a horizon is never later than the timestamp.
 _SET_TIMESTAMP = (
-    "INSERT INTO timestamps (parent_id, collection_id, last_modified) VALUES (%s, %s, %s)"
-    " ON CONFLICT (parent_id, collection_id) DO UPDATE SET last_modified = EXCLUDED.last_modified"
+    "INSERT INTO timestamps (parent_id, collection_id, last_modified, epoch)"
+    " VALUES (%s, %s, %s, %s)"
+    " ON CONFLICT (parent_id, collection_id) DO UPDATE SET last_modified = EXCLUDED.last_modified,"
+    " epoch = CASE WHEN timestamps.last_modified > EXCLUDED.last_modified"
+    " THEN EXCLUDED.epoch ELSE timestamps.epoch END,"
+    " purged = CASE WHEN timestamps.purged > EXCLUDED.last_modified"
+    " THEN EXCLUDED.last_modified ELSE timestamps.purged END"
+)
+_SET_HISTORY = (
+    f"UPDATE timestamps SET purged = coalesce(%s, purged), epoch = coalesce(%s, epoch) WHERE {HOME}"
 )
 # If somebody writes while this waits for the lock, the timestamp is later afterwards.
 _FORGET_UNTOUCHED = (
-    "DELETE FROM timestamps WHERE last_modified < %s AND live = 0 AND NOT EXISTS"
+    "DELETE FROM timestamps WHERE last_modified < %s AND live = 0 AND purged = 0 AND NOT EXISTS"
     " (SELECT 1 FROM records WHERE records.parent_id = timestamps.parent_id"
     " AND records.collection_id = timestamps.collection_id)"
 )
@@ -62,14 +72,19 @@ class RelationalTransfer(StorageTransfer):
         self._steps = steps
 
     def export_timestamps(self) -> Iterator[CollectionTimestamp]:
-        for page in self._pages_of_timestamps():
-            yield from page
+        for page in self._pages_of_counters():
+            for timestamp, _ in page:
+                yield timestamp
 
     def export(self) -> Iterator[ExportedCollection]:
         after = _FIRST
-        for page in self._pages_of_timestamps():
-            last = page[-1].key
-            yield from grouped(page, self._entries_until(after, last))
+        for page in self._pages_of_counters():
+            timestamps, histories = zip(*page, strict=True)
+            last = timestamps[-1].key
+            # Each collection of the page is there once, in the same order.
+            collections = grouped(timestamps, self._entries_until(after, last))
+            for collection, history in zip(collections, histories, strict=True):
+                yield collection._replace(purged=history.purged, epoch=history.epoch)
             after = last
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
@@ -81,8 +96,10 @@ class RelationalTransfer(StorageTransfer):
                     session.execute(f"DELETE FROM timestamps WHERE {HOME}", key)
                     session.execute(f"DELETE FROM records WHERE {HOME}", key)
                 else:
-                    session.execute(_SET_TIMESTAMP, (*key, changes.timestamp))
+                    session.execute(_SET_TIMESTAMP, (*key, changes.timestamp, new_epoch()))
                     self._change(session, key, changes)
+                    if changes.purged is not None or changes.epoch is not None:
+                        session.execute(_SET_HISTORY, (changes.purged, changes.epoch, *key))
             session.wrote()
 
     def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
@@ -94,7 +111,7 @@ class RelationalTransfer(StorageTransfer):
             if row is None or row[0] <= now:
                 return None
             number = self._steps.rewind_entries(session, key, now)
-            session.execute(_SET_TIMESTAMP, (*key, now + max(number, 1)))
+            session.execute(_SET_TIMESTAMP, (*key, now + max(number, 1), new_epoch()))
             session.wrote()
         return number
 
@@ -123,20 +140,22 @@ class RelationalTransfer(StorageTransfer):
         ).fetchone()[0]
         if changes.removed_ids:
             removed = self._dialect.is_among(changes.removed_ids)
-            session.execute(f"{_REMOVE}{removed.text}", (*key, *removed.parameters))
+            found = session.execute(f"{_REMOVE}{removed.text}", (*key, *removed.parameters))
+            if found.rowcount:
+                session.execute(PURGE_UNTIL, (changes.timestamp, changes.timestamp, *key))
         if rows:
             self._steps.store_entries(session, key, rows)
         after = sum(not is_tombstone for _, _, is_tombstone, _ in rows)
         session.execute(_ADD_LIVE, (after - before, *key))
 
-    def _pages_of_timestamps(self) -> Iterator[list[CollectionTimestamp]]:
+    def _pages_of_counters(self) -> Iterator[list[tuple[CollectionTimestamp, History]]]:
         # The comparison of rows follows the index.
         after, parameters = "(parent_id, collection_id) >= (%s, %s)", _FIRST
         while True:
             rows = self._page(_TIMESTAMPS.format(after=after), (*parameters, NEVER_TOUCHED))
             if not rows:
                 return
-            yield [CollectionTimestamp(*row) for row in rows]
+            yield [(CollectionTimestamp(*row[:3]), History(*row[3:])) for row in rows]
             after = "(parent_id, collection_id) > (%s, %s)"
             parameters = CollectionKey._make(rows[-1][:2])
 

@@ -11,9 +11,10 @@ from cliquet.storage.relational.steps import HOME
 from cliquet.storage.relational.text import SQL, TRUE, joined
 from cliquet.storage.selection import CollectionKey, Scope, Selection
 
-__all__ = ["SELECT_TIMESTAMP", "Queries"]
+__all__ = ["SELECT_HISTORY", "SELECT_TIMESTAMP", "Queries"]
 
 SELECT_TIMESTAMP = f"SELECT last_modified FROM timestamps WHERE {HOME}"
+SELECT_HISTORY = f"SELECT last_modified, purged, epoch FROM timestamps WHERE {HOME}"
 _SELECT_LIVE = f"SELECT live FROM timestamps WHERE {HOME}"
 _COLUMNS = "id, last_modified, deleted, data"
 _NOT_INDEXED: frozenset[str] = frozenset()
@@ -68,7 +69,7 @@ class Queries:
         The first row has the values of the whole list, even for an empty page: the timestamp in the
         place of that of a record, and the total in the last column. The total is -1 if the rows are
         all that match, or if nobody needs it. A union has no defined order, so that the first
-        column has ranks.
+        column has ranks. If the list has tombstones, two more columns have the history.
 
         Parameters
         ----------
@@ -94,6 +95,8 @@ class Queries:
             total = SQL("SELECT -1")
         if key is None:
             timestamp = SQL("SELECT CAST(NULL AS BIGINT)")
+        elif selection.include_deleted:
+            return _with_history(key, total, rows)
         else:
             timestamp = SQL(SELECT_TIMESTAMP, key)
         return SQL(
@@ -149,6 +152,18 @@ class Queries:
 
 def _joined(*pieces: str | SQL) -> SQL:
     return joined("", [SQL(piece) if isinstance(piece, str) else piece for piece in pieces])
+
+
+def _with_history(key: CollectionKey, total: SQL, rows: SQL) -> SQL:
+    """Return the query for a page, its total, and all that its collection says of itself."""
+    return SQL(
+        "SELECT 0 AS n, NULL AS id, counter.last_modified, NULL AS deleted, NULL AS data,"
+        f" ({total.text}) AS total, counter.purged, counter.epoch"
+        f" FROM (SELECT 1) AS always LEFT JOIN ({SELECT_HISTORY}) AS counter ON TRUE"
+        f" UNION ALL SELECT row_number() OVER () AS n, {_COLUMNS}, 0 AS total, 0, ''"
+        f" FROM ({rows.text}) AS page",
+        (*total.parameters, *key, *rows.parameters),
+    )
 
 
 def _unless_known(count: SQL, known: KnownTotal, key: CollectionKey) -> SQL:

@@ -15,7 +15,8 @@ from cliquet.connections.selected_aces import SelectedACEs, grouped
 from cliquet.connections.sql import SQLClient
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import ReadonlyError, RecordNotFoundError
-from cliquet.storage.relational.queries import SELECT_TIMESTAMP, Queries
+from cliquet.storage.history import History
+from cliquet.storage.relational.queries import SELECT_HISTORY, SELECT_TIMESTAMP, Queries
 from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED, SELECT_ONE, Steps
 from cliquet.storage.selection import CollectionKey, Names, Selection
 from cliquet.types import ACEQuery, Record
@@ -68,6 +69,10 @@ class Reader:
     def timestamps(self, collection_id: str) -> dict[str, int]:
         return dict(self.rows(_TIMESTAMPS, (collection_id, NEVER_TOUCHED), None))
 
+    def history(self, key: CollectionKey) -> History:
+        rows = self.rows(SELECT_HISTORY, key, key)
+        return _history(*rows[0]) if rows else History()
+
     def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
         row = self._row(key, object_id)
         if row is None or row[1]:
@@ -118,6 +123,8 @@ class Reader:
         if key is not None:
             page.timestamp = _touched(whole[2])
             page.claim = partial(self._steps.first_access, key)
+            if selection.include_deleted:
+                page.history = _history(whole[2], *whole[6:])
         total = whole[5] or 0
         return page, total if total >= 0 else sum(not deleted for _, _, _, deleted, *_ in entries)
 
@@ -183,6 +190,10 @@ def record_of(
 
 def _rank(row: Sequence[Any]) -> Any:
     return row[0]
+
+
+def _history(timestamp: int | None, purged: int, epoch: str) -> History:
+    return History() if _touched(timestamp) is None else History(purged, epoch)
 
 
 def _touched(timestamp: int | None) -> int | None:

@@ -13,7 +13,16 @@ from cliquet.connections.sql import Session
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey
 
-__all__ = ["HOME", "NEVER_TOUCHED", "SELECT_ONE", "Conflict", "EntryRow", "Steps", "Write"]
+__all__ = [
+    "HOME",
+    "NEVER_TOUCHED",
+    "PURGE_UNTIL",
+    "SELECT_ONE",
+    "Conflict",
+    "EntryRow",
+    "Steps",
+    "Write",
+]
 
 NEVER_TOUCHED: Final = -(2**63)
 """Timestamp of a counter row that was created for its lock, before anything was written (X-22)."""
@@ -22,6 +31,11 @@ HOME: Final = "parent_id = %s AND collection_id = %s"
 """The condition on a collection, whose parameters are a :class:`CollectionKey`."""
 
 SELECT_ONE: Final = f"SELECT last_modified, deleted, data FROM records WHERE {HOME} AND id = %s"
+
+PURGE_UNTIL: Final = (
+    f"UPDATE timestamps SET purged = CASE WHEN purged < %s THEN %s ELSE purged END WHERE {HOME}"
+)
+"""Moves the horizon of a collection forward; the timestamp comes twice before the key."""
 
 EntryRow = tuple[str, int, bool, str]
 """The id, the timestamp, whether it is a tombstone, and the JSON text of the data."""

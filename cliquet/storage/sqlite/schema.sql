@@ -22,6 +22,8 @@ CREATE TABLE timestamps (
     collection_id TEXT NOT NULL,
     last_modified INTEGER NOT NULL,
     live INTEGER NOT NULL DEFAULT 0,
+    purged INTEGER NOT NULL DEFAULT 0,
+    epoch TEXT NOT NULL DEFAULT (lower(hex(randomblob(4)))),
     PRIMARY KEY (parent_id, collection_id)
 ) WITHOUT ROWID;
 

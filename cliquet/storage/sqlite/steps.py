@@ -61,6 +61,8 @@ _ENTOMB = f"UPDATE records SET deleted = 1, data = '{{}}', last_modified = %s WH
 # `UPDATE FROM`, which PostgreSQL has, only exists since SQLite 3.33.
 _AHEAD = f"SELECT id FROM records WHERE {HOME} AND last_modified > %s ORDER BY last_modified, id"
 _RESTAMP = f"UPDATE records SET last_modified = %s WHERE {_RECORD}"
+# A deletion without tombstone, even with a timestamp of the past, happens at the present one.
+_PURGE_ALL = f"UPDATE timestamps SET purged = last_modified WHERE {HOME}"
 _ERASE = f"DELETE FROM records WHERE {_RECORD}"
 
 
@@ -153,6 +155,7 @@ class SQLiteSteps:
             session.execute(_ENTOMB, (timestamp, *key, object_id))
         else:
             session.execute(_ERASE, (*key, object_id))
+            session.execute(_PURGE_ALL, key)
         return timestamp
 
     def remove_many(
@@ -167,6 +170,7 @@ class SQLiteSteps:
             session.execute_many(_ENTOMB, [(stamp, *key, one) for one, stamp in stamps.items()])
         else:
             session.execute_many(_ERASE, [(*key, one) for one in stamps])
+            session.execute(_PURGE_ALL, key)
         return stamps
 
     def store_entries(self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]) -> None:

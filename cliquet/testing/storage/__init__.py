@@ -23,6 +23,7 @@ from cliquet.testing.storage.deletion import DeletionTests
 from cliquet.testing.storage.extremes import ExtremeQueryTests
 from cliquet.testing.storage.filters import FilterTests
 from cliquet.testing.storage.forgetting import ForgettingTests
+from cliquet.testing.storage.history import HistoryTests, TransactedHistoryTests
 from cliquet.testing.storage.imports import TransactedTransferTests, TransferTests
 from cliquet.testing.storage.joint import JointReadTests
 from cliquet.testing.storage.listing import ListingTests
@@ -43,6 +44,7 @@ __all__ = [
     "ExtremeQueryTests",
     "FilterTests",
     "ForgettingTests",
+    "HistoryTests",
     "JointReadTests",
     "ListingTests",
     "NameTests",
@@ -53,6 +55,7 @@ __all__ = [
     "SortingTests",
     "StorageContract",
     "TimestampTests",
+    "TransactedHistoryTests",
     "TransactedTransferTests",
     "TransactionTests",
     "TransferTests",
@@ -75,6 +78,7 @@ class UntransactedStorageContract(
     UnicityTests,
     DeletionTests,
     ForgettingTests,
+    HistoryTests,
     ConcurrencyTests,
     AtomicTests,
     TransferTests,
@@ -83,5 +87,7 @@ class UntransactedStorageContract(
     """The behaviour of every storage."""
 
 
-class StorageContract(TransactedTransferTests, UntransactedStorageContract, TransactionTests):
+class StorageContract(
+    TransactedTransferTests, TransactedHistoryTests, UntransactedStorageContract, TransactionTests
+):
     """The behaviour of a storage that takes part in the transaction of a request."""
