@@ -1,5 +1,6 @@
 """Authentication policies, and the security policy that asks several of them in turn."""
 
+from cliquet.security.api_key_policy import APIKeyPolicy
 from cliquet.security.authentication import (
     BasicAuthAuthenticationPolicy,
     IPAuthenticationPolicy,
@@ -12,6 +13,7 @@ from cliquet.security.authentication import (
 from cliquet.security.jwt_policy import JWTPolicy
 
 __all__ = [
+    "APIKeyPolicy",
     "BasicAuthAuthenticationPolicy",
     "IPAuthenticationPolicy",
     "JWTPolicy",

@@ -12,13 +12,16 @@ from cliquet.storage.base import StorageBase
 __all__ = ["changeable_storage"]
 
 
-def changeable_storage(registry: Any, *, in_memory: str, writes: bool = True) -> StorageBase:
+def changeable_storage(
+    registry: Any, *, in_memory: str, writes: bool = True, lists: bool = True
+) -> StorageBase:
     """Return the storage of a service, if a command can change it.
 
     Parameters
     ----------
     in_memory : what to tell if the storage is in the memory of the service.
     writes : whether the command changes something this time.
+    lists : whether the command has to know which collections there are.
 
     Raises
     ------
@@ -29,7 +32,7 @@ def changeable_storage(registry: Any, *, in_memory: str, writes: bool = True) ->
         raise CommandError("the service has no storage: its setting storage_backend is empty")
     if is_in_memory(storage):
         raise CommandError(f"the storage is in the memory of the service{in_memory}")
-    if not storage.is_transferable:
+    if lists and not storage.is_transferable:
         raise CommandError(
             f"the storage backend {module_of(storage)} does not list its collections: it has"
             " no export_timestamps()"

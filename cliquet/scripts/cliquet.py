@@ -18,6 +18,7 @@ from cliquet.scripts import (
     copy,
     flush_cache,
     init,
+    keys,
     migrate,
     purge_deleted,
     purge_untouched,
@@ -40,6 +41,7 @@ COMMANDS = (
     check_permissions.COMMAND,
     repair_timestamps.COMMAND,
     flush_cache.COMMAND,
+    keys.COMMAND,
     copy.COMMAND,
     init.COMMAND,
 )

@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from cliquet import utils
 from cliquet.monitoring import logs
+from cliquet.security import policy_options
 from cliquet.security.issuer_keys import IssuerKeys, KeysUnavailableError
 from cliquet.security.key_sets import ALGORITHMS
 
@@ -100,27 +101,33 @@ class JWTPolicy:
         realm: str = "Realm",
     ) -> None:
         self._jwt = _library()
-        self._issuer = _text("issuer", issuer)
-        self._audience = _items("audience", audience)
-        self._secret = None if secret is None else _text("secret", secret).encode()
+        self._issuer = policy_options.text("issuer", issuer)
+        self._audience = policy_options.items("audience", audience)
+        self._secret = None if secret is None else policy_options.text("secret", secret).encode()
         if (keys is None) == (self._secret is None):
             raise ValueError("one of the options 'keys' and 'secret' must be given, and only one")
         default = ("RS256", "ES256") if self._secret is None else ("HS256",)
-        self._algorithms = default if algorithms is None else _items("algorithms", algorithms)
+        self._algorithms = (
+            default if algorithms is None else policy_options.items("algorithms", algorithms)
+        )
         _check_algorithms(self._algorithms, self._secret)
-        self._leeway_seconds = _number("leeway_seconds", leeway_seconds, 0, 600)
-        self._token_type = None if token_type is None else _text("token_type", token_type).lower()
-        self._userid_claim = _text("userid_claim", userid_claim)
+        self._leeway_seconds = policy_options.number("leeway_seconds", leeway_seconds, 0, 600)
+        self._token_type = (
+            None if token_type is None else policy_options.text("token_type", token_type).lower()
+        )
+        self._userid_claim = policy_options.text("userid_claim", userid_claim)
         self._principals_claim = principals_claim or None
         # Without a beginning of their own, the names could be users or `system.Everyone`.
-        self._principals_prefix = _text("principals_prefix", principals_prefix)
-        self._challenge = f'Bearer realm="{_quotable("realm", realm)}"'
-        refresh = _number("refresh_seconds", refresh_seconds, 1, 2**31)
-        timeout = _number("timeout_seconds", timeout_seconds, 0.1, 60)
+        self._principals_prefix = policy_options.text("principals_prefix", principals_prefix)
+        self._challenge = f'Bearer realm="{policy_options.quotable("realm", realm)}"'
+        refresh = policy_options.number("refresh_seconds", refresh_seconds, 1, 2**31)
+        timeout = policy_options.number("timeout_seconds", timeout_seconds, 0.1, 60)
         self._keys = (
             None
             if keys is None
-            else IssuerKeys(_text("keys", keys), refresh_seconds=refresh, timeout_seconds=timeout)
+            else IssuerKeys(
+                policy_options.text("keys", keys), refresh_seconds=refresh, timeout_seconds=timeout
+            )
         )
         self._known: dict[bytes, _Verified] = {}
         self._known_of = 0
@@ -287,36 +294,6 @@ def _token(request: Request) -> str | None:
 
 def _media_type(kind: Any) -> Any:
     return kind.lower().removeprefix("application/") if isinstance(kind, str) else None
-
-
-def _text(option: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"the option {option!r} must be a text")
-    return value
-
-
-def _quotable(option: str, value: Any) -> str:
-    text = _text(option, str(value))
-    if not text.isascii() or not text.isprintable() or '"' in text or "\\" in text:
-        raise ValueError(f"the option {option!r} must be printable ASCII without quotes")
-    return text
-
-
-def _items(option: str, value: Any) -> tuple[str, ...]:
-    items = tuple(str(value).split() if isinstance(value, str) else map(str, value))
-    if not items:
-        raise ValueError(f"the option {option!r} must not be empty")
-    return items
-
-
-def _number(option: str, value: Any, least: float, most: float) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not least <= number <= most:
-        raise ValueError(f"the option {option!r} must be a number from {least} to {most}")
-    return number
 
 
 def _check_algorithms(algorithms: Iterable[str], secret: bytes | None) -> None:
