@@ -2,48 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from cliquet.connections.sql import SQLClient
+from cliquet.connections.sql import SQL, SQLClient
 
-__all__ = ["SelectedIds"]
+__all__ = ["FEW", "SelectedIds"]
+
+FEW: Final = 1_000
+"""Up to this number of ids, it is cheaper to find all of their records than to ask each record.
+
+To sort a page out of a thousand records takes milliseconds. Where more of them may be listed, a
+page of the list soon has enough.
+"""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class SelectedIds:
     """SQL that gives the ids of some records of a collection, for statements of one client.
 
-    The placeholders of both texts are ``%s``.
+    The placeholders of the texts are ``%s``.
 
     Parameters
     ----------
     client : client of the backend that has made the texts; the ids are those of its transaction.
-    query : query for the ids, without a limit.
-    query_parameters : the values of its placeholders.
-    condition : condition that is true if ``records.id`` is one of them.
-    condition_parameters : the values of its placeholders.
+    query : query for the ids, of which some may come twice.
+    search : function that makes the query for at most a given number of them. Its second column
+        says how many these are. It reads no more, whatever the database expects to find.
+    is_member : condition that is true if ``records.id`` is one of them. It asks each record.
+    is_found : the same condition, which finds the ids first, and then their records.
+
+    Attributes
+    ----------
+    are_few : whether there are no more than `FEW`, as far as :meth:`first` has seen.
     """
 
     client: SQLClient
-    query: str
-    query_parameters: tuple[Any, ...]
-    condition: str
-    condition_parameters: tuple[Any, ...]
+    query: SQL
+    search: Callable[[int], SQL]
+    is_member: SQL
+    is_found: SQL
+    are_few: bool = False
+
+    @property
+    def condition(self) -> str:
+        """The condition on a record that fits the number of ids."""
+        return self._condition.text
+
+    @property
+    def condition_parameters(self) -> tuple[Any, ...]:
+        """The values of the placeholders of the condition."""
+        return self._condition.parameters
+
+    @property
+    def _condition(self) -> SQL:
+        return self.is_found if self.are_few else self.is_member
 
     def first(self, number: int) -> list[str]:
-        """Return that many of the ids.
+        """Return that many of the ids, and find out whether there are many.
 
         Raises
         ------
         BackendError : the database cannot be reached.
         """
-        return self._ids(f"{self.query} LIMIT %s", (*self.query_parameters, number))
+        text, parameters = self.search(max(number, FEW + 1))
+        rows = self._rows(f"{text} LIMIT %s", (*parameters, number))
+        self.are_few = not rows or rows[0][1] <= FEW
+        return [row[0] for row in rows]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._ids(self.query, self.query_parameters))
+        return iter(dict.fromkeys(row[0] for row in self._rows(*self.query)))
 
-    def _ids(self, text: str, parameters: tuple[Any, ...]) -> list[str]:
+    def _rows(self, text: str, parameters: tuple[Any, ...]) -> list[Any]:
         with self.client.connect(readonly=True) as session:
-            return [row[0] for row in session.execute(text, parameters).fetchall()]
+            return session.execute(text, parameters).fetchall()

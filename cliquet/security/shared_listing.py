@@ -117,7 +117,8 @@ class SharedListing:
         if len(found) > MAX_TRAVELLING:
             self._shared_ids, self.selected_ids = None, selected
         elif found:
-            self.shared_ids = found
+            # An id comes once for each principal and permission.
+            self.shared_ids = list(dict.fromkeys(found))
         return bool(found)
 
     def _is_searching_as_published(self) -> bool:

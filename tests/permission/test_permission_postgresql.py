@@ -18,6 +18,7 @@ from support.statements import run, texts_sent
 
 from cliquet.connections.postgresql import client as connections
 from cliquet.connections.postgresql import config as postgresql_config
+from cliquet.connections.selected_ids import SelectedIds
 from cliquet.permission import postgresql
 from cliquet.permission.postgresql import Permission
 from cliquet.storage.exceptions import BackendError
@@ -452,6 +453,36 @@ def test_a_prefix_is_a_range_of_the_index(populated: Permission) -> None:
     condition = next(line for line in plan.splitlines() if "Index Cond" in line)
     assert "object_id >= '/c/7/o/'" in condition
     assert "object_id < '/c/7/o0'" in condition
+
+
+@pytest.mark.clause("B-23.16", "H-5.12")
+def test_the_first_ids_are_read_from_the_index_even_if_most_entries_fit(
+    populated: Permission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(
+        populated,
+        "INSERT INTO access_control_entries SELECT '/c/7/o/x' || n, 'read', 'most'"
+        " FROM generate_series(1, 20000) AS n",
+    )
+    run(populated, "ANALYZE")
+    selected = populated.accessible_ids(["most", "u57"], "read", "/c/7/o/*", prefix="/c/7/o/")
+    assert isinstance(selected, SelectedIds)
+    plans = []
+    execute = connections.PostgreSQLSession.execute
+
+    def explained(session: Any, statement: str, parameters: Any = ()) -> Any:
+        plans.extend(execute(session, f"EXPLAIN {statement}", parameters).fetchall())
+        return execute(session, statement, parameters)
+
+    monkeypatch.setattr(connections.PostgreSQLSession, "execute", explained)
+    found = selected.first(7)
+
+    assert len(found) == 7
+    assert not selected.are_few
+    plan = "\n".join(line for (line,) in plans)
+    assert "access_control_entries_by_principal" in plan
+    # No entry is read beyond those that are wanted.
+    assert not any(word in plan for word in ("Seq Scan", "Sort", "Bitmap", "Unique", "Hash"))
 
 
 # Injection

@@ -65,6 +65,9 @@ DIALECT = PermissionDialect(
     like="LIKE",
     run="%",
     escape=_escape,
+    # An array, because PostgreSQL turns IN into a join, in any order.
+    among_query="= ANY (ARRAY({}))",
+    searches_each=True,
 )
 
 

@@ -155,8 +155,7 @@ class RelationalPermission(PermissionBase):
             # There are no principals or no pairs, or other objects could match too.
             return None
         permissions = sorted({name for _, name in wanted})
-        query, condition = self._dialect.ids_below(prefix, permissions, names)
-        return SelectedIds(self.client, *query, *condition)
+        return SelectedIds(self.client, *self._dialect.ids_below(prefix, permissions, names))
 
     def select_aces(self, object_id: str) -> ACEQuery:
         return SelectedACEs(self.client, statements.ACES, (object_id,))

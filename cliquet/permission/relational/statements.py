@@ -6,9 +6,10 @@ of patterns. The module knows nothing of connections.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cliquet.connections.sql import SQL
 from cliquet.core.globs import Pattern, after_prefix, as_published, is_pattern, literals_of
@@ -48,6 +49,15 @@ REMOVE_ACE = (
 _MAX_PATTERNS = 200
 
 
+class IdTexts(NamedTuple):
+    """The SQL about some ids, for `cliquet.connections.selected_ids.SelectedIds`."""
+
+    query: SQL
+    search: Callable[[int], SQL]
+    is_member: SQL
+    is_found: SQL
+
+
 @dataclass(frozen=True)
 class PermissionDialect:
     """The differences between two databases.
@@ -61,6 +71,9 @@ class PermissionDialect:
         case.
     run : wildcard for any characters in such a pattern.
     escape : function that makes a text literal in such a pattern.
+    among_query : condition that the preceding expression is one of the results of a query, which
+        runs once and before anything else.
+    searches_each : whether a search for a few entries must name one principal at a time.
     """
 
     among: str
@@ -69,6 +82,8 @@ class PermissionDialect:
     like: str
     run: str
     escape: Callable[[str], str]
+    among_query: str
+    searches_each: bool
 
     # Conditions
 
@@ -212,38 +227,58 @@ class PermissionDialect:
 
     def ids_below(
         self, prefix: str, permissions: Iterable[str], principals: Iterable[str]
-    ) -> tuple[SQL, SQL]:
+    ) -> IdTexts:
         """Return the SQL that finds the objects on which principals have one of some permissions.
 
         Parameters
         ----------
         prefix : beginning of the object ids; the rest, without a slash, is the id of a record.
-
-        Returns
-        -------
-        The query for these ids, and the condition that the id of a record is one of them.
         """
+        permissions, principals = list(permissions), list(principals)
         is_held = self.one_of("permission", permissions)
-        below = self.matching(Pattern.of(prefix, ""))
         by_principal = self.one_of("principal", principals)
+        below = self.matching(Pattern.of(prefix, ""))
         end = f"substr(object_id, {len(prefix) + 1})"
+        whole = f"length({end}) <= length(replace({end}, '/', ''))"
+        is_below = SQL(f"{below.text} AND {whole}", below.parameters)
         query = SQL(
-            f"SELECT DISTINCT {end} FROM access_control_entries WHERE {by_principal.text}"
-            f" AND {is_held.text} AND {below.text} AND {end} = replace({end}, '/', '')",
-            (*by_principal.parameters, *is_held.parameters, *below.parameters),
+            f"SELECT {end} AS id FROM access_control_entries WHERE {by_principal.text}"
+            f" AND {is_held.text} AND {is_below.text}",
+            (*by_principal.parameters, *is_held.parameters, *is_below.parameters),
         )
+
+        def search(number: int) -> SQL:
+            text, parameters = query
+            if self.searches_each:
+                # PostgreSQL reads the whole table if it expects to meet enough entries soon. It
+                # goes through the index for one principal and one permission in its order.
+                pairs = list(itertools.product(principals, permissions))
+                held = self.rows("held", ("principal", "permission"), pairs)
+                text = (
+                    f"SELECT {end} AS id FROM {held.text} CROSS JOIN LATERAL"
+                    " (SELECT object_id FROM access_control_entries AS ace"
+                    " WHERE ace.principal = held.principal AND ace.permission = held.permission"
+                    f" AND {is_below.text} ORDER BY object_id LIMIT %s) AS one"
+                )
+                parameters = (*held.parameters, *is_below.parameters, number)
+            return SQL(
+                f"SELECT id, count(*) OVER () FROM ({text} LIMIT %s) AS found",
+                (*parameters, number),
+            )
+
         # This forces one lookup in the key for each record, whatever the statistics of the database
         # are. As long as PostgreSQL has not counted the entries, it would read all those of a
         # principal for each record, as a join (into which it turns IN and EXISTS) or in their
         # index.
         of_record = self.one_of("principal || ''", principals)
-        condition = SQL(
+        is_member = SQL(
             "(records.id = replace(records.id, '/', '') AND ("
             "SELECT TRUE FROM access_control_entries WHERE object_id = %s || records.id"
             f" AND {is_held.text} AND {of_record.text} LIMIT 1))",
             (prefix, *is_held.parameters, *of_record.parameters),
         )
-        return query, condition
+        is_found = SQL(f"records.id {self.among_query.format(query.text)}", query.parameters)
+        return IdTexts(query, search, is_member, is_found)
 
 
 def _union(queries: Sequence[SQL]) -> SQL:

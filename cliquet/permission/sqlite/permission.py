@@ -47,6 +47,8 @@ DIALECT = PermissionDialect(
     like="GLOB",
     run="*",
     escape=_escape,
+    among_query="IN ({})",
+    searches_each=False,
 )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
+from cliquet.connections.selected_ids import SelectedIds
 from cliquet.storage.query import Continuation, KnownTotal
 from cliquet.storage.relational import listing
 from cliquet.storage.relational.dialect import ListingDialect
@@ -18,6 +21,24 @@ SELECT_HISTORY = f"SELECT last_modified, purged, epoch FROM timestamps WHERE {HO
 _SELECT_LIVE = f"SELECT live FROM timestamps WHERE {HOME}"
 _COLUMNS = "id, last_modified, deleted, data"
 _NOT_INDEXED: frozenset[str] = frozenset()
+
+
+class _Matching(NamedTuple):
+    """The conditions of filters.
+
+    Attributes
+    ----------
+    filters : conditions of all the others.
+    ids : conditions of the filters whose values are queries for ids.
+    queries : these values.
+    """
+
+    filters: Sequence[SQL]
+    ids: Sequence[SQL]
+    queries: Sequence[SelectedIds] = ()
+
+
+_NO_FILTERS = _Matching((), ())
 
 
 class Queries:
@@ -44,24 +65,27 @@ class Queries:
 
     def where(self, selection: Selection) -> SQL:
         """Return the condition of the filters on records, without that on their collection."""
+        matched = self._matching(selection)
         return listing.where(
             self.dialect,
             selection.names,
-            self._matching(selection),
+            [*matched.filters, *matched.ids],
             include_deleted=selection.include_deleted,
         )
 
     def rows(self, selection: Selection, columns: str = _COLUMNS) -> SQL:
         """Return the query for the selected rows."""
         scope = self.scope(selection.scope)
-        return self._rows(columns, scope, self._matching(selection), selection)
+        matched = self._matching(selection)
+        return self._rows(columns, scope, [*matched.filters, *matched.ids], selection)
 
     def count(self, selection: Selection) -> SQL:
         """Return the query for the number of rows that match the filters."""
         key = selection.scope.key
         if key is not None and not selection.filters and not selection.include_deleted:
             return SQL(_SELECT_LIVE, key)
-        return _count(self.scope(selection.scope), self.where(selection))
+        scope, matched = self.scope(selection.scope), self._matching(selection)
+        return self._total(selection, scope, matched, include_deleted=selection.include_deleted)
 
     def page(self, selection: Selection, key: CollectionKey | None) -> SQL:
         """Return the query for the selected rows, their total and the timestamp at one moment.
@@ -77,13 +101,11 @@ class Queries:
         """
         scope = self.scope(selection.scope)
         matched = self._matching(selection)
-        rows = self._rows(_COLUMNS, scope, matched, selection)
+        rows = self._rows(_COLUMNS, scope, [*matched.filters, *matched.ids], selection)
         if not selection.filters and key is not None:
             total = SQL(_SELECT_LIVE, key)
         elif selection.limit or selection.pagination_rules:
-            total = _count(
-                scope, listing.where(self.dialect, selection.names, matched, include_deleted=False)
-            )
+            total = self._total(selection, scope, matched, include_deleted=False)
             rules = selection.pagination_rules
             if isinstance(rules, Continuation):
                 if not rules.is_counted:
@@ -107,12 +129,32 @@ class Queries:
             (*timestamp.parameters, *total.parameters, *rows.parameters),
         )
 
-    def _matching(self, selection: Selection) -> list[SQL]:
+    def _matching(self, selection: Selection) -> _Matching:
         """Return the conditions of the filters, which are made once for a page and its total."""
         if not selection.filters:
-            return []
+            return _NO_FILTERS
         indexed = self._indexes_of(selection)
-        return listing.matching(self.dialect, selection.names, selection.filters, indexed)
+        match = partial(listing.matching, self.dialect, selection.names, indexed=indexed)
+        ids = [item for item in selection.filters if isinstance(item.value, SelectedIds)]
+        if not ids:
+            return _Matching(match(selection.filters), ())
+        others = [item for item in selection.filters if not isinstance(item.value, SelectedIds)]
+        return _Matching(match(others), match(ids), [item.value for item in ids])
+
+    def _total(
+        self, selection: Selection, scope: SQL, matched: _Matching, *, include_deleted: bool
+    ) -> SQL:
+        """Return the query for the number of rows that match."""
+        where = partial(
+            listing.where, self.dialect, selection.names, include_deleted=include_deleted
+        )
+        are_all_asked = selection.scope.key is not None and not matched.filters
+        if matched.ids and are_all_asked and not all(ids.are_few for ids in matched.queries):
+            # To ask each record takes far longer than to find the ids that two queries share.
+            rows = _joined("SELECT id FROM records WHERE ", scope, " AND ", where(matched.filters))
+            common = joined(" INTERSECT ", [rows, *(ids.query for ids in matched.queries)])
+            return _joined("SELECT count(*) FROM (", common, ") AS common")
+        return _count(scope, where([*matched.filters, *matched.ids]))
 
     def _rows(self, columns: str, scope: SQL, matched: Sequence[SQL], selection: Selection) -> SQL:
         """Return the query for a page of the records for which these conditions are true."""

@@ -1,6 +1,7 @@
 """Lists of many shared records, which the storage finds itself where it can (H-5.12)."""
 
 import gc
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -28,22 +29,26 @@ from support.sharing import (
     store,
     user_id,
 )
-from support.statements import counted, record
+from support.statements import counted, record, run
 from webtest import TestApp
 
 from cliquet import resource, storage
 from cliquet.authorization import RouteFactory
+from cliquet.connections import selected_ids
 from cliquet.security import shared_listing
 
 # Storage and permissions of one database, of two, and of none.
 FAMILIES = ["sqlite", "postgresql", "sqlite beside", "sqlite and memory", "memory", "redis"]
 JOINED = FAMILIES[:2]
+# The ids are found before their records, and not each record asked.
+FEW = [f"{family}, few" for family in JOINED]
 
 
 @pytest.fixture(scope="module")
 def pair(request: pytest.FixtureRequest) -> Any:
     """Settings of the pair of a family."""
     family = getattr(request, "param", "sqlite")
+    family = family.removesuffix(", few")
     names, more = (family, family), {}
     if family == "memory":
         urls = ("", "")
@@ -70,9 +75,11 @@ def folder() -> Iterator[Any]:
 
 
 @pytest.fixture
-def make(pair: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def make(pair: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
     """Return a function that makes an application whose lists of three are long ones."""
     monkeypatch.setattr(shared_listing, "MAX_TRAVELLING", 2)
+    if "few" not in request.node.name:
+        monkeypatch.setattr(selected_ids, "FEW", 2)
 
     def make(settings: Any = None, **options: Any) -> Any:
         app = make_sharing_app({**pair, **(settings or {})}, **options)
@@ -116,12 +123,13 @@ def pages(app: TestApp, url: Any, headers: Any) -> Any:
 
 
 on_all = pytest.mark.parametrize("pair", FAMILIES, indirect=True)
+in_all_ways = pytest.mark.parametrize("pair", [*FAMILIES, *FEW], indirect=True)
 joined = pytest.mark.parametrize("pair", JOINED, indirect=True)
 
 
 @pytest.mark.slow
 @pytest.mark.clause("H-5.12", "H-5.13", "H-14.7", "X-34")
-@on_all
+@in_all_ways
 @pytest.mark.parametrize(
     ("query", "names"),
     [
@@ -152,7 +160,7 @@ def test_a_long_shared_list_is_as_a_short_one(
 
 
 @pytest.mark.clause("H-5.12", "H-17.4", "X-15", "H-5.18")
-@on_all
+@in_all_ways
 @pytest.mark.parametrize("query", ["", "?in_name=n1,n2,n3,n7", "?_sort=name&_limit=2"])
 def test_a_long_shared_deletion_deletes_what_is_shared(
     app: Any, headers: dict[str, str], query: str
@@ -185,7 +193,7 @@ def test_who_shares_nothing_is_refused(
 
 
 @pytest.mark.clause("D-48", "D-51", "B-15.12")
-@on_all
+@in_all_ways
 def test_what_resembles_a_record_is_not_shared(
     app: Any, headers: dict[str, str], shared: Any
 ) -> None:
@@ -211,7 +219,7 @@ def test_what_resembles_a_record_is_not_shared(
 
 
 @pytest.mark.clause("D-48", "D-51")
-@on_all
+@in_all_ways
 @pytest.mark.parametrize("forest", ["oak", "o'k", "%25", "_", "%C3%A9"])
 def test_the_records_of_one_parent_are_not_those_of_another(
     app: Any, headers: dict[str, str], forest: str
@@ -234,7 +242,7 @@ def test_the_records_of_one_parent_are_not_those_of_another(
 
 
 @pytest.mark.clause("H-5.11", "B-15.11")
-@on_all
+@in_all_ways
 @pytest.mark.parametrize(
     "bound",
     [
@@ -455,6 +463,41 @@ def test_a_long_shared_list_sends_no_more_than_a_short_one(
 
         assert len(counted(sent)) <= 4, sent
         assert (shared[3]["id"] in "".join(sent)) is travels
+
+
+@pytest.mark.clause("B-23.16", "H-5.12")
+@pytest.mark.parametrize("pair", ["postgresql", "postgresql, few"], indirect=True)
+def test_a_shared_page_and_its_total_are_found_by_indexes(
+    pair: Any,
+    app: Any,
+    headers: dict[str, str],
+    shared: Any,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage = app.app.registry.storage
+    # With fewer rows, no index would be worth it.
+    run(
+        storage,
+        "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
+        " SELECT '', 'toadstool', 'x' || n, n, '{\"name\": \"other\"}'"
+        " FROM generate_series(1, 5000) AS n",
+    )
+    run(storage, "ANALYZE")
+    sent = record(storage.client, monkeypatch)
+
+    for parameters in ("?_limit=2", "?_limit=2&name=n1"):
+        app.get(URL + parameters, headers=headers, status=200)
+        query = "SELECT" + sent[-1].partition("SELECT")[2]
+        rows = run(storage, f"EXPLAIN {query}")
+        plan = "\n".join(line for (line,) in rows)
+
+        if "few" in request.node.name:
+            # Both look up the records whose ids are in an array.
+            assert len(re.findall(r"Index Cond: .*\(id = ANY \(", plan)) == 2
+        else:
+            # Without filters, all the records and all the ids are compared at once.
+            assert ("SetOp Intersect" in plan) is (parameters == "?_limit=2")
 
 
 @pytest.mark.clause("X-34")
