@@ -22,9 +22,9 @@ from cliquet.core import jsonio
 from cliquet.core.globs import exact
 from cliquet.monitoring import logs
 from cliquet.security import authorization
+from cliquet.transactions.tweens import BeforeCommit
 from cliquet.types import Record
 from cliquet.web import wire
-from cliquet.web.transactions import BeforeCommit
 
 __all__ = [
     "ACTIONS",

@@ -20,9 +20,9 @@ from typing import Any, Generic, TypeVar
 
 from transaction import Transaction
 
-from cliquet.connections import scope
-from cliquet.connections.data_manager import DataManager
 from cliquet.storage.exceptions import BackendError
+from cliquet.transactions import scope
+from cliquet.transactions.scope import DataManager
 
 __all__ = ["MemoryStore", "TransactionalMap"]
 

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, Protocol
 
 from transaction import Transaction
 
-from cliquet.connections import scope
-from cliquet.connections.data_manager import DataManager
+from cliquet.transactions import scope
+from cliquet.transactions.scope import DataManager
 
 __all__ = ["SQL", "Cursor", "SQLClient", "Session"]
 

@@ -123,7 +123,7 @@ def includeme(config: Configurator) -> None:
     config.include("cornice")
     config.include("cliquet.web.service")
     config.include("cliquet.web.dispatch")
-    config.include("cliquet.web.transactions")
+    config.include("cliquet.transactions.tweens")
     config.include("cliquet.web.limits")
     config.include("cliquet.web.request_classes")
 

@@ -34,7 +34,7 @@ def setup_logging(config: Configurator) -> None:
         "cliquet.initialization.monitoring.log_context_tween_factory",
         over=(
             "cliquet.web.deprecation.end_of_service_tween_factory",
-            "cliquet.web.transactions.guard_tween_factory",
+            "cliquet.transactions.tweens.guard_tween_factory",
         ),
     )
     config.add_subscriber(_on_new_request, NewRequest)

@@ -130,5 +130,5 @@ def setup_deprecation(config: Configurator) -> None:
     """Announce, then enforce, the end of the service."""
     config.add_tween(
         "cliquet.web.deprecation.end_of_service_tween_factory",
-        over="cliquet.web.transactions.guard_tween_factory",
+        over="cliquet.transactions.tweens.guard_tween_factory",
     )

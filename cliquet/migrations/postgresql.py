@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cliquet.connections import scope
 from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.sql import Session
 from cliquet.migrations.schemas import Migrations, migration_path
 from cliquet.monitoring import logs
+from cliquet.transactions import scope
 
 __all__ = ["PostgreSQLMigrations"]
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cliquet.connections import scope
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError
+from cliquet.transactions import scope
 
 __all__ = ["Migrations", "Schema", "migration_path"]
 

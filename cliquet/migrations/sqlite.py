@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from cliquet.connections import scope
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.connections.sqlite.client import SQLiteClient
 from cliquet.migrations.schemas import Migrations, migration_path
 from cliquet.monitoring import logs
+from cliquet.transactions import scope
 
 __all__ = ["SQLiteMigrations"]
 

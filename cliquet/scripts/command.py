@@ -13,11 +13,11 @@ from plaster import PlasterError
 from pyramid.exceptions import ConfigurationError
 from pyramid.paster import bootstrap
 
-from cliquet.connections import scope
 from cliquet.monitoring import logs
 from cliquet.settings import ConflictError, SettingError
 from cliquet.settings.secrets import masked
 from cliquet.storage.exceptions import BackendError
+from cliquet.transactions import scope
 
 __all__ = [
     "DEFAULT_PORT",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from cliquet.connections import own_transactions, scope
 from cliquet.storage.selection import CollectionKey
+from cliquet.transactions import own, scope
 
 __all__ = ["JoinedTransactions", "RunLocked"]
 
@@ -38,7 +38,7 @@ class JoinedTransactions:
 
     def run(self, operation: Callable[[], T], key: CollectionKey) -> T:
         if scope.current() is None and not self._is_under_way():
-            return own_transactions.run(lambda: self._run_locked(operation, key))
+            return own.run(lambda: self._run_locked(operation, key))
         return self._run_locked(operation, key)
 
     def with_effects(

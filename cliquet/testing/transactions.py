@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from transaction import Transaction, TransactionManager
 
-from cliquet.connections import scope
+from cliquet.transactions import scope
 
 __all__ = ["request_transaction"]
 

@@ -13,10 +13,11 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from cliquet import errors, events, settings, utils
 from cliquet.monitoring import logs
 from cliquet.security import authorization
+from cliquet.transactions import tweens
 from cliquet.views.batch_bounds import Budget, refusal_of, shortened
 from cliquet.views.batch_reading import validate_batch
 from cliquet.web import requests as http
-from cliquet.web import transactions, urls
+from cliquet.web import urls
 from cliquet.web.service import Service
 from cliquet.web.validation import forget_body, forget_parsed
 
@@ -113,7 +114,7 @@ def _process(request: Request, subrequest: Request) -> http.Answer:
     ------
     Exception : the sub-request failed with 500 or more.
     """
-    undo = transactions.savepoint(request)
+    undo = tweens.savepoint(request)
     bound_data = events.snapshot(request)
     answer = http.answer_subrequest(request, subrequest, use_tweens=False)
     # A 304 is raised too, but is not an error.

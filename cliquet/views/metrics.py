@@ -24,7 +24,7 @@ def serve(config: Configurator) -> None:
         over=(
             "cliquet.initialization.monitoring.log_context_tween_factory",
             "cliquet.web.deprecation.end_of_service_tween_factory",
-            "cliquet.web.transactions.guard_tween_factory",
+            "cliquet.transactions.tweens.guard_tween_factory",
         ),
     )
     # Scripts of other sites must not read it.

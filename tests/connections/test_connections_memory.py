@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from transaction.interfaces import TransactionFailedError
 
-from cliquet.connections import scope
 from cliquet.connections.memory import MemoryStore, TransactionalMap
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.storage.common import in_another_thread, in_threads
 from cliquet.testing.transactions import request_transaction
+from cliquet.transactions import scope
 
 
 class BlockError(Exception):

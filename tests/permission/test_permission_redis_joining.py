@@ -8,7 +8,6 @@ import redis as driver
 from servers.redis import running_redis
 from support.logged import capture_logs
 
-from cliquet.connections.own_transactions import OwnTransaction
 from cliquet.permission import PermissionBase
 from cliquet.permission.known_permissions import KnownPermissions
 from cliquet.permission.redis import Permission, joining
@@ -16,6 +15,7 @@ from cliquet.permission.redis.joining import BATCH
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.storage.common import in_another_thread
 from cliquet.testing.transactions import request_transaction
+from cliquet.transactions.own import OwnTransaction
 
 
 @pytest.fixture

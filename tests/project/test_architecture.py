@@ -26,6 +26,7 @@ PACKAGE = ROOT / "cliquet"
 LAYERS = {
     "core": {"core", "settings", "types", "utils"},
     "monitoring": {"monitoring", "logs", "statsd"},
+    "transactions": {"transactions"},
     "connections": {"connections", "migrations"},
     "security": {"security", "authentication", "authorization"},
     "web": {"web", "errors", "events"},
@@ -37,35 +38,39 @@ LAYERS = {
 }
 # Of each, the modules in the folder itself are the contract; its subfolders are the backends.
 COMPONENTS = {"storage", "cache", "permission"}
+# All of the transaction of a request is in one folder, with the part that knows requests.
+IN_ANOTHER_LAYER = {"cliquet.transactions.tweens": "web"}
 # From the lowest; a layer may import itself and those of its entry.
 STORED = {"contracts", "monitoring", "core"}
 MAY_IMPORT = {
     "core": set(),
     "monitoring": {"core"},
+    "transactions": set(),
     "contracts": {"monitoring", "core"},
-    "connections": {"monitoring", "core"},
-    "backends": {"connections", *STORED},
+    "connections": {"transactions", "monitoring", "core"},
+    "backends": {"connections", "transactions", *STORED},
     "security": STORED,
-    "web": {"security", *STORED},
+    "web": {"security", "transactions", *STORED},
     "resource": {"web", "security", *STORED},
     "views": {"resource", "web", "security", *STORED},
     "initialization": {"views", "resource", "web", "security", *STORED},
     "facade": {"initialization", "web", "security", "monitoring", "core"},
     # A command loads an application through Pyramid, and speaks to the contracts of its backends.
     "scripts": {"initialization", "web", "security", *STORED},
-    "testing": {"initialization", "resource", "web", "security", "connections", *STORED},
+    "testing": {
+        *("initialization", "resource", "web", "security", "connections", "transactions"),
+        *STORED,
+    },
 }
-WITHOUT_A_WEB_FRAMEWORK = {"core", "contracts", "connections", "backends"}
+WITHOUT_A_WEB_FRAMEWORK = {"core", "transactions", "contracts", "connections", "backends"}
 WEB_FRAMEWORKS = {"pyramid", "cornice", "webob", "webtest", "venusian"}
 
 EXCEPTIONS = {
     # What the storages share that join the transaction of a request.
-    ("cliquet.storage.joining", "cliquet.connections.own_transactions"),
-    ("cliquet.storage.joining", "cliquet.connections.scope"),
-    # The request is what makes a transaction the one that backends join.
-    ("cliquet.web.transactions", "cliquet.connections.scope"),
+    ("cliquet.storage.joining", "cliquet.transactions.own"),
+    ("cliquet.storage.joining", "cliquet.transactions.scope"),
     # A command is no request: the time limits of requests are not its own.
-    ("cliquet.scripts.command", "cliquet.connections.scope"),
+    ("cliquet.scripts.command", "cliquet.transactions.scope"),
 }
 
 MAX_LINES = 500
@@ -135,6 +140,8 @@ def layer_of(module: str) -> str:
     _, *parts = module.split(".")
     if not parts:
         return "facade"
+    if module in IN_ANOTHER_LAYER:
+        return IN_ANOTHER_LAYER[module]
     if parts[0] in COMPONENTS:
         is_backend = len(parts) > 1 and PATHS[".".join(module.split(".")[:3])].name == "__init__.py"
         return "backends" if is_backend else "contracts"
@@ -182,6 +189,7 @@ def test_rules_refuse_what_the_diagram_forbids() -> None:
         ("cliquet.storage.memory", "cliquet.errors"),
         ("cliquet.cache.memory", "cliquet.storage.memory"),
         ("cliquet.errors", "cliquet.resource"),
+        ("cliquet.transactions.scope", "cliquet.transactions.tweens"),
         ("cliquet.resource.user", "cliquet.storage.memory"),
         ("cliquet.resource.user", "cliquet.initialization"),
         ("cliquet.initialization.web", "cliquet"),

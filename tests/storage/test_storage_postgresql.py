@@ -10,13 +10,13 @@ from support.configured import loading
 from support.statements import counted, record
 from transaction import TransactionManager
 
-from cliquet.connections import scope
 from cliquet.storage import StorageBase, postgresql
 from cliquet.storage.exceptions import BackendError, ReadonlyError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.testing.storage import StorageContract
 from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, in_another_thread, timestamp
 from cliquet.testing.transactions import request_transaction
+from cliquet.transactions import scope
 
 make_storage = loading(postgresql, "storage")
 

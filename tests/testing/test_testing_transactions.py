@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cliquet.connections import scope
 from cliquet.connections.memory import MemoryStore, TransactionalMap
 from cliquet.testing.transactions import request_transaction
+from cliquet.transactions import scope
 
 
 @pytest.fixture

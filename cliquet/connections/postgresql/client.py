@@ -16,10 +16,10 @@ from typing import Any
 
 import orjson
 
-from cliquet.connections import scope
 from cliquet.connections.postgresql.session import PostgreSQLSession, translated_errors
 from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
 from cliquet.connections.sql import Parameters, Session, SQLClient
+from cliquet.transactions import scope
 from cliquet.types import PoolStatus
 
 try:

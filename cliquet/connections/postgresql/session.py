@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from cliquet.connections import scope
 from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
 from cliquet.connections.sql import Cursor, Parameters, Session
 from cliquet.connections.translated_errors import TranslatedErrors
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
+from cliquet.transactions import scope
 
 try:
     import psycopg2

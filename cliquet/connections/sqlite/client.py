@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from cliquet.connections import scope
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.connections.sqlite.connection import (
     CACHED_STATEMENTS,
@@ -39,6 +38,7 @@ from cliquet.connections.sqlite.file import (
 from cliquet.connections.sqlite.session import SQLiteSession
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError, TimeLimitError
+from cliquet.transactions import scope
 from cliquet.types import PoolStatus
 
 __all__ = ["SQLiteClient", "SQLiteSession", "SchemaOnFirstUse"]

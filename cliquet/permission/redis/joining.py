@@ -18,14 +18,14 @@ from typing import Any
 
 from transaction import Transaction
 
-from cliquet.connections import scope
-from cliquet.connections.data_manager import DataManager
 from cliquet.connections.redis.client import translated_errors
 from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.monitoring import logs
 from cliquet.permission.redis import scripts
 from cliquet.permission.redis.changes import Change, Flush, ObjectChange
 from cliquet.storage.exceptions import BackendError
+from cliquet.transactions import scope
+from cliquet.transactions.scope import DataManager
 
 __all__ = ["BATCH", "Changes", "wait_for"]
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import redis
 
-from cliquet.connections import scope
 from cliquet.connections.redis.client import (
     create_from_config,
     pool_status,
@@ -55,6 +54,7 @@ from cliquet.permission.redis.keys import (
     key_of,
     read_held,
 )
+from cliquet.transactions import scope
 from cliquet.types import BoundPermission, GetBoundPermissions, PoolStatus
 
 __all__ = ["Permission", "create_from_config", "load_from_config"]

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from cliquet.connections import scope
 from cliquet.connections.attempts import attempts
 from cliquet.connections.postgresql.client import PostgreSQLClient, PostgreSQLSession
 from cliquet.connections.sql import Session
@@ -15,6 +14,7 @@ from cliquet.storage.postgresql import statements
 from cliquet.storage.relational.steps import NEVER_TOUCHED, Conflict, EntryRow, Write
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey
+from cliquet.transactions import scope
 
 __all__ = ["PostgreSQLSteps"]
 

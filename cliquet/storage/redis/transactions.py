@@ -11,11 +11,11 @@ import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
-from cliquet.connections.own_transactions import OwnTransaction
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.redis.database import Database
 from cliquet.storage.redis.operation import Operation
 from cliquet.storage.selection import CollectionKey
+from cliquet.transactions.own import OwnTransaction
 
 __all__ = ["Transactions"]
 

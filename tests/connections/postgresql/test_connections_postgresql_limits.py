@@ -15,12 +15,12 @@ from servers.starting import start_process
 from support.configured import config_of
 
 from cliquet.cache import postgresql as cache_module
-from cliquet.connections import scope
 from cliquet.permission import postgresql as permission_module
 from cliquet.storage import postgresql as storage_module
 from cliquet.storage.exceptions import BackendError, TimeLimitError
 from cliquet.storage.postgresql import client as published
 from cliquet.testing.transactions import request_transaction
+from cliquet.transactions import scope
 
 ROOT = Path(__file__).parents[3]
 SLEEP = "SELECT pg_sleep(20)"

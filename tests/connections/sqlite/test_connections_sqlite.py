@@ -14,12 +14,12 @@ from servers.starting import start_process
 from support.configured import config_of
 
 from cliquet import settings
-from cliquet.connections import scope
 from cliquet.connections.sqlite import config as sqlite_config
 from cliquet.connections.sqlite.client import SQLiteClient
 from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
 from cliquet.testing.storage.transactions import failing_request
 from cliquet.testing.transactions import request_transaction
+from cliquet.transactions import scope
 
 ROOT = Path(__file__).parents[3]
 

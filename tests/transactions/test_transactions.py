@@ -16,11 +16,11 @@ from testapp import Mushroom, Spore
 from webtest import TestApp
 
 from cliquet import Service, resource
-from cliquet.connections import scope
 from cliquet.events import ACTIONS, AfterResourceChanged, ResourceChanged
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend, fail
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.transactions import scope
 from cliquet.web.requests import build_request
 
 AUTH = basic_auth()
@@ -823,9 +823,9 @@ def test_the_transaction_is_around_the_exception_views() -> None:
 
     expected = [
         "cliquet.web.deprecation.end_of_service_tween_factory",
-        "cliquet.web.transactions.guard_tween_factory",
+        "cliquet.transactions.tweens.guard_tween_factory",
         "pyramid_tm.tm_tween_factory",
-        "cliquet.web.transactions.scope_tween_factory",
+        "cliquet.transactions.tweens.scope_tween_factory",
         "pyramid.tweens.excview_tween_factory",
     ]
     assert [name for name in order if name in expected] == expected

@@ -16,8 +16,8 @@ from testapp import Spore
 from cliquet import Service
 from cliquet.events import ACTIONS, AfterResourceChanged, ResourceChanged
 from cliquet.testing.web import make_app
+from cliquet.transactions.tweens import BeforeCommit
 from cliquet.web.requests import build_request
-from cliquet.web.transactions import BeforeCommit
 
 RAISED = [HTTPNoContent, HTTPCreated, HTTPFound, HTTPNotModified]
 

@@ -22,7 +22,7 @@ from pyramid_tm import maybe_tag_retryable
 from transaction._transaction import NoRollbackSavepoint
 
 from cliquet import settings
-from cliquet.connections import scope
+from cliquet.transactions import scope
 
 __all__ = ["BeforeCommit", "includeme", "savepoint"]
 
@@ -55,12 +55,12 @@ def includeme(config: Configurator) -> None:
     config.include("pyramid_retry")
     config.include("pyramid_tm")
     config.add_tween(
-        "cliquet.web.transactions.scope_tween_factory",
+        "cliquet.transactions.tweens.scope_tween_factory",
         under="pyramid_tm.tm_tween_factory",
         over=EXCVIEW,
     )
     config.add_tween(
-        "cliquet.web.transactions.guard_tween_factory", over="pyramid_tm.tm_tween_factory"
+        "cliquet.transactions.tweens.guard_tween_factory", over="pyramid_tm.tm_tween_factory"
     )
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from cliquet.connections import own_transactions, scope
 from cliquet.connections.memory import MemoryStore, TransactionalMap
-from cliquet.connections.own_transactions import OwnTransaction
 from cliquet.connections.sqlite.client import SQLiteClient
 from cliquet.testing.storage.common import in_another_thread
 from cliquet.testing.transactions import request_transaction
+from cliquet.transactions import own, scope
+from cliquet.transactions.own import OwnTransaction
 
 
 class OperationError(Exception):
@@ -150,7 +150,7 @@ def test_the_decision_is_returned_and_nobody_needs_to_join() -> None:
 
 
 def test_a_function_can_be_an_operation(backend: Any) -> None:
-    assert own_transactions.run(lambda: backend.add("kept")) is None
+    assert own.run(lambda: backend.add("kept")) is None
     assert in_another_thread(backend.names) == ["kept"]
 
     def fail() -> None:
@@ -158,7 +158,7 @@ def test_a_function_can_be_an_operation(backend: Any) -> None:
         raise OperationError
 
     with failing():
-        own_transactions.run(fail)
+        own.run(fail)
     assert backend.names() == ["kept"]
 
 

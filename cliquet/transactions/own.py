@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from transaction import Transaction, TransactionManager
 
-from cliquet.connections import scope
-from cliquet.connections.data_manager import DataManager
+from cliquet.transactions import scope
+from cliquet.transactions.scope import DataManager
 
 __all__ = ["OwnTransaction", "run"]
 
