@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from cliquet.permission.base import PermissionBase
 from cliquet.permission.grants import Grant, UserPrincipal
 from cliquet.storage.base import StorageBase
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.ordering import json_equal
 from cliquet.storage.selection import CollectionKey
 from cliquet.storage.transfer import (
@@ -169,6 +170,8 @@ class _StorageCopy:
         # The entries of the collection that is being copied.
         self._entries: list[ExportedEntry] = []
         self._removed_ids: list[str] = []
+        self._departures: list[StoredDeparture] = []
+        self._removed_departures: list[tuple[str, str]] = []
 
     def run(self) -> Copied:
         pairs = side_by_side(self._source.export(), self._target.export(), _name)
@@ -201,14 +204,23 @@ class _StorageCopy:
                 assert other is not None  # noqa: S101 - one of the two is there
                 self._removed_ids.append(other.id)
                 self._copied.removed += 1
-            if self._size + len(self._entries) + len(self._removed_ids) >= BATCH:
+            if self._is_full():
                 self._close(source, target, timestamp)
                 self._write()
             elif one is not None and self._copied.entries % BATCH == 0:
                 self._progress(self._copied)
+        before = () if target is None else target.departures
+        for departure, former in side_by_side(source.departures, before, lambda one: one[:2]):
+            if departure is None:
+                assert former is not None  # noqa: S101 - one of the two is there
+                self._removed_departures.append(former[:2])
+            elif departure != former:
+                self._departures.append(departure)
+            if self._is_full():
+                self._close(source, target, timestamp)
+                self._write()
         if (
-            self._entries
-            or self._removed_ids
+            self._pending()
             or target is None
             # An epoch that alone differs is that of restored data.
             or (target.timestamp, target.purged) != (timestamp, source.purged)
@@ -229,13 +241,29 @@ class _StorageCopy:
                 self._removed_ids,
                 source.purged,
                 None if is_restored else source.epoch or None,
+                self._departures,
+                self._removed_departures,
             )
         )
         self._entries, self._removed_ids = [], []
+        self._departures, self._removed_departures = [], []
+
+    def _pending(self) -> int:
+        """Return the number of changes of the collection that are not in the batch yet."""
+        return (
+            len(self._entries)
+            + len(self._removed_ids)
+            + len(self._departures)
+            + len(self._removed_departures)
+        )
+
+    def _is_full(self) -> bool:
+        return self._size + self._pending() >= BATCH
 
     def _add(self, changes: ImportedCollection) -> None:
         self._batch.append(changes)
         self._size += 1 + len(changes.entries) + len(changes.removed_ids)
+        self._size += len(changes.departures) + len(changes.removed_departures)
         if self._size >= BATCH:
             self._write()
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from cliquet.monitoring import logs
 from cliquet.storage import generators
 from cliquet.storage.atomicity import StorageAtomicity
+from cliquet.storage.departures import StorageDepartures
 from cliquet.storage.history import History
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
 from cliquet.storage.selecting import StorageSelecting
@@ -56,7 +57,7 @@ class Page(list[Record]):
     history: History | None = None
 
 
-class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
+class StorageBase(StorageAtomicity, StorageDepartures, StorageSelecting, StorageTransfer):
     """Base class of all storage backends (B-3.1).
 
     These parameters have the same meaning in all methods:
@@ -346,8 +347,8 @@ class StorageBase(StorageAtomicity, StorageSelecting, StorageTransfer):
     ) -> int:
         """Delete tombstones and return their number (B-5.19); no timestamp changes (B-4.14).
 
-        The horizon of their collections becomes the latest timestamp of them, unless it is later
-        (E-13.1).
+        Departures of the same ages go with them, and are not counted (E-12.5). The horizon of their
+        collections becomes the latest timestamp of all these, unless it is later (E-13.1).
 
         Parameters
         ----------

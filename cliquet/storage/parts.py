@@ -7,14 +7,15 @@ The ``Storage`` class of each bundled storage puts them together. They take the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
+from cliquet.storage.departures import Departed, Departure
 from cliquet.storage.history import History
 from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
 from cliquet.types import Record
 
-__all__ = ["BulkWriting", "Reading", "Transactions", "Writing"]
+__all__ = ["BulkWriting", "Departing", "Reading", "Transactions", "Writing"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -83,6 +84,18 @@ class BulkWriting(Protocol):
 
     def purge(self, scope: Scope, *, before: int | None, max_retained: int | None) -> int:
         """Delete tombstones; return their number."""
+
+
+class Departing(Protocol):
+    """The part for departures."""
+
+    def record(self, key: CollectionKey, departures: Sequence[Departure]) -> int | None:
+        """Record departures; return the timestamp of the collection, or ``None``."""
+
+    def list(
+        self, key: CollectionKey, after: int, principals: Iterable[str], limit: int | None
+    ) -> Sequence[Departed]:
+        """Return the departures after a position that concern these principals."""
 
 
 class Transactions(Protocol):

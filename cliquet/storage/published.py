@@ -7,7 +7,7 @@ work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from cliquet.core.globs import as_published
@@ -18,8 +18,9 @@ from cliquet.storage.base import (
     DEFAULT_MODIFIED_FIELD,
     StorageBase,
 )
+from cliquet.storage.departures import Departed, Departure
 from cliquet.storage.history import History
-from cliquet.storage.parts import BulkWriting, Reading, Transactions, Writing
+from cliquet.storage.parts import BulkWriting, Departing, Reading, Transactions, Writing
 from cliquet.storage.query import Filter, PaginationRule, Sort
 from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
 from cliquet.storage.transfer import (
@@ -44,6 +45,7 @@ class PublishedStorage(StorageBase):
     """
 
     is_transferable = True
+    keeps_departures = True
     pages_have_timestamp = True
 
     def __init__(
@@ -54,12 +56,14 @@ class PublishedStorage(StorageBase):
         bulk: BulkWriting,
         transactions: Transactions,
         transfer: StorageTransfer,
+        departures: Departing,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._bulk = bulk
         self._transactions = transactions
         self._transfer = transfer
+        self._departures = departures
 
     # Operations of several calls
 
@@ -336,6 +340,30 @@ class PublishedStorage(StorageBase):
             filters or (),
         )
         return self._bulk.trim(selection, max_objects, with_deleted=with_deleted)
+
+    # Departures
+
+    def record_departures(
+        self,
+        collection_id: str,
+        parent_id: str,
+        departures: Sequence[Departure],
+        auth: str | None = None,
+    ) -> int | None:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return self._departures.record(key, departures)
+
+    def list_departures(
+        self,
+        collection_id: str,
+        parent_id: str,
+        after: int,
+        principals: Iterable[str],
+        limit: int | None = None,
+        auth: str | None = None,
+    ) -> list[Departed]:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return list(self._departures.list(key, after, principals, limit))
 
     # Copies
 

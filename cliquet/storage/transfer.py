@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.selection import CollectionKey
 from cliquet.types import Record
 
@@ -63,6 +64,8 @@ class ExportedCollection(NamedTuple):
         not at all.
     purged, epoch : the :class:`~cliquet.storage.history.History` of the collection, which was read
         before the entries; the defaults if the storage does not know it.
+    departures : departures, sorted by id, then principal; they must be read after the entries and
+        before the next collection, or not at all.
     """
 
     parent_id: str
@@ -71,6 +74,7 @@ class ExportedCollection(NamedTuple):
     entries: Iterable[ExportedEntry]
     purged: int = 0
     epoch: str = ""
+    departures: Iterable[StoredDeparture] = ()
 
     @property
     def key(self) -> CollectionKey:
@@ -93,6 +97,8 @@ class ImportedCollection(NamedTuple):
         given timestamp if something is removed.
     epoch : epoch that the collection gets; ``None`` to keep the present one. If its timestamp
         becomes lower, it is restored from former data, and ``None`` stands for a new epoch.
+    departures : departures to store; they replace those of the same id and principal.
+    removed_departures : ids and principals of departures to remove; unknown ones are ignored.
     """
 
     parent_id: str
@@ -102,6 +108,8 @@ class ImportedCollection(NamedTuple):
     removed_ids: Sequence[str] = ()
     purged: int | None = None
     epoch: str | None = None
+    departures: Sequence[StoredDeparture] = ()
+    removed_departures: Sequence[tuple[str, str]] = ()
 
     @property
     def key(self) -> CollectionKey:
@@ -210,9 +218,9 @@ class StorageTransfer:
 
 def grouped(
     timestamps: Iterable[CollectionTimestamp],
-    entries: Iterable[tuple[CollectionKey, ExportedEntry]],
+    entries: Iterable[tuple[CollectionKey, Any]],
 ) -> Iterator[ExportedCollection]:
-    """Group entries by their collections, for :meth:`StorageTransfer.export`.
+    """Group entries, or departures, by their collections, for :meth:`StorageTransfer.export`.
 
     Entries of collections without a timestamp are left out, and so are those that the caller does
     not read. The first of `entries` is read after the first of `timestamps`.
@@ -222,7 +230,7 @@ def grouped(
     timestamps, entries : iterators sorted by parent id, then collection id; entries then by id.
     """
     remaining = itertools.groupby(entries, key=lambda pair: pair[0])
-    found: tuple[CollectionKey, Iterator[tuple[CollectionKey, ExportedEntry]]] | None = None
+    found: tuple[CollectionKey, Iterator[tuple[CollectionKey, Any]]] | None = None
     is_over = False
     for timestamp in timestamps:
         key = timestamp.key

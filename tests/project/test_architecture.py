@@ -256,7 +256,7 @@ def test_modules_are_short() -> None:
 NAMES_OF_PARTS = {
     *("base", "cache", "permission", "storage"),
     *("client", "pool"),
-    *("dialect", "indexes", "reading", "steps", "values", "writing"),
+    *("departures", "dialect", "indexes", "reading", "steps", "values", "writing"),
 }
 
 

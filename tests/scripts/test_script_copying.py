@@ -10,6 +10,7 @@ import pytest
 from cliquet.permission.grants import ACEPrincipal, UserPrincipal
 from cliquet.permission.memory import Permission
 from cliquet.scripts import copying
+from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.memory import Storage
 from cliquet.storage.transfer import ImportedCollection
 
@@ -99,8 +100,15 @@ def test_the_target_becomes_equal(source: Any, target: Any) -> None:
 @pytest.mark.clause("E-13.1", "E-7.3")
 def test_horizons_and_epochs_are_copied(source: Any, target: Any) -> None:
     source.purge_deleted(None, "*", max_retained=1)
+    stale = [Departure(f"r{n}", DepartureKind.LEFT, ["alice"]) for n in range(20)]
+    target.record_departures("c0", "p0", stale[:3])
+    source.record_departures("c0", "p0", [*stale[2:], Departure("r5", DepartureKind.LATE)])
 
     copying.copy_records(source, target)
+
+    lost = source.list_departures("c0", "p0", 0, ["alice"])
+    assert len(lost) == 19
+    assert target.list_departures("c0", "p0", 0, ["alice"]) == lost
 
     for one in source.export_timestamps():
         home = (one.collection_id, one.parent_id)

@@ -18,6 +18,7 @@ from support.logged import capture_logs
 
 from cliquet.core.globs import Pattern
 from cliquet.storage import StorageBase, postgresql
+from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.testing.transactions import request_transaction
@@ -603,6 +604,7 @@ def test_a_dry_run_only_says_what_would_be_done(storage: StorageBase, database: 
         "migrations/migration_010_011.sql",
         "migrations/migration_011_012.sql",
         "migrations/migration_012_013.sql",
+        "migrations/migration_013_014.sql",
     ]
     assert schema_of(database) == before
 
@@ -734,7 +736,7 @@ def test_the_application_needs_to_select_insert_update_and_delete_only(
     storage, name = application
     database.execute(shipped("schema.sql"))
     database.execute(shipped("functions.sql"))
-    database.execute(f"GRANT {RIGHTS} ON records, timestamps TO {name}")
+    database.execute(f"GRANT {RIGHTS} ON records, timestamps, departures TO {name}")
     database.execute(f"GRANT SELECT ON metadata TO {name}")
 
     storage.initialize_schema()
@@ -796,3 +798,6 @@ def test_a_migration_keeps_the_rights_of_the_application(
     unprivileged.initialize_schema()
     check_contents(unprivileged)
     check_use(unprivileged)
+    unprivileged.record_departures(**ALICE, departures=[Departure(A, DepartureKind.LATE)])
+    unprivileged.purge_deleted(**ALICE)
+    assert unprivileged.list_departures(**ALICE, after=0, principals=[]) == []

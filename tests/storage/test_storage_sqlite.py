@@ -73,6 +73,7 @@ def test_a_file_of_the_first_version_is_migrated(storage: Any) -> None:
             "INSERT INTO timestamps SELECT parent_id, collection_id, last_modified, live FROM later"
         )
         session.execute("DROP TABLE later")
+        session.execute("DROP TABLE departures")
         session.execute("DELETE FROM metadata WHERE name = 'storage_schema_version'")
         session.execute("INSERT INTO metadata VALUES ('storage_schema_version', '1')")
         session.wrote()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cliquet.connections.memory import MemoryStore, TransactionalMap
 from cliquet.core.globs import compile_pattern
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.history import History, new_epoch
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import SortKey, resolve, sort_key
@@ -100,6 +101,17 @@ class Collection:
         # (B-1.5).
         self._entries: TransactionalMap[str, Entry] = TransactionalMap(store)
         self._indexes: dict[str, Index] = {}
+        self._departures: TransactionalMap[tuple[str, str], StoredDeparture]
+        self._departures = TransactionalMap(store)
+
+    def departures(self) -> list[StoredDeparture]:
+        return self._departures.values()
+
+    def depart(self, departure: StoredDeparture) -> None:
+        self._departures.set(departure[:2], departure)
+
+    def forget_departure(self, object_id: str, principal: str) -> None:
+        self._departures.delete((object_id, principal))
 
     def live(self, object_id: str) -> Entry | None:
         entry = self._entries.get(object_id)

@@ -43,7 +43,8 @@ class MemoryTransfer(StorageTransfer):
             collection = self._state.collections.get(timestamp.key)
             with self._state.store.latch:
                 history = self._state.history(timestamp.key)
-            yield ExportedCollection(*timestamp, _export(collection), *history)
+            departures = [] if collection is None else sorted(collection.departures())
+            yield ExportedCollection(*timestamp, _export(collection), *history, departures)
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
         with self._state.store.write():
@@ -65,6 +66,9 @@ class MemoryTransfer(StorageTransfer):
             for stamp, entry in enumerate(ahead, now + 1):
                 collection.set(entry._replace(timestamp=stamp))  # type: ignore[union-attr]
             latest = now + max(len(ahead), 1)
+            for departure in [] if collection is None else collection.departures():
+                position = min(departure.position, latest)
+                collection.depart(departure._replace(position=position))  # type: ignore[union-attr]
             counter = self._state.counters.get(key)
             if counter is None:
                 with self._state.store.latch:
@@ -118,6 +122,12 @@ class MemoryTransfer(StorageTransfer):
                 live += (data is not None) - (collection.live(object_id) is not None)
                 stored = None if data is None else copy_object(data)
                 collection.set(Entry(object_id, last_modified, stored))
+        if changes.departures or changes.removed_departures:
+            collection = self._state.writable(key)
+            for pair in changes.removed_departures:
+                collection.forget_departure(*pair)
+            for departure in changes.departures:
+                collection.depart(departure)
         if changes.purged is not None:
             purged = changes.purged
         else:

@@ -14,6 +14,7 @@ from cliquet.storage.joining import JoinedTransactions
 from cliquet.storage.listing.memory_based import MemoryBasedStorage
 from cliquet.storage.memory.collection import State
 from cliquet.storage.memory.copying_entries import MemoryTransfer
+from cliquet.storage.memory.departures import Departures
 from cliquet.storage.memory.reading import Reader
 from cliquet.storage.memory.writing import Writer
 from cliquet.storage.published import PublishedStorage
@@ -47,6 +48,7 @@ class Storage(PublishedStorage):
             bulk=writer,
             transactions=JoinedTransactions(lambda: store.is_owner, writer.run_locked),
             transfer=MemoryTransfer(state),
+            departures=Departures(state),
         )
         self._state = state
 

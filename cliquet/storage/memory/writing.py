@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from cliquet.storage import departures
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.listing import evaluation
 from cliquet.storage.listing.evaluation import Entry
@@ -105,6 +106,11 @@ class Writer:
                     collection.forget(entry.id)
                     self._state.purge_until(collection.key, entry.timestamp)
                 purged += len(tombstones)
+                for departure in departures.purgeable(
+                    collection.departures(), before, max_retained
+                ):
+                    collection.forget_departure(departure.id, departure.principal)
+                    self._state.purge_until(collection.key, departure.position)
         return purged
 
     def _delete(

@@ -6,7 +6,7 @@ SELECT CASE
         CASE WHEN EXISTS (
             SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('timestamps')
             AND attname = 'epoch' AND NOT attisdropped
-        ) THEN 13 ELSE 12 END
+        ) THEN CASE WHEN to_regclass('departures') IS NULL THEN 13 ELSE 14 END ELSE 12 END
     WHEN to_regclass('deleted') IS NULL THEN NULL
     WHEN types ? 'parent_id' AND types ? 'collection_id' THEN
         CASE WHEN to_regclass('timestamps') IS NULL THEN 7 ELSE 10 END

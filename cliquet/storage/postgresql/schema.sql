@@ -38,6 +38,20 @@ CREATE TABLE timestamps (
 
 CREATE INDEX timestamps_by_collection ON timestamps (collection_id, parent_id);
 
+-- That a record left what a principal may read: the latest time for each. An empty principal stands
+-- for everybody.
+CREATE TABLE departures (
+    parent_id TEXT COLLATE "C" NOT NULL,
+    collection_id TEXT COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    principal TEXT COLLATE "C" NOT NULL,
+    last_modified BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    PRIMARY KEY (parent_id, collection_id, id, principal)
+);
+
+CREATE INDEX departures_by_time ON departures (parent_id, collection_id, last_modified);
+
 -- The versions of the schemas, also of the other backends. Old rows stay.
 CREATE TABLE IF NOT EXISTS metadata (
     name VARCHAR(128) NOT NULL,
@@ -46,4 +60,4 @@ CREATE TABLE IF NOT EXISTS metadata (
 
 INSERT INTO metadata (name, value) VALUES
     ('created_at', now()::text),
-    ('storage_schema_version', '13');
+    ('storage_schema_version', '14');

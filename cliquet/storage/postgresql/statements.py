@@ -15,6 +15,7 @@ from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 
 __all__ = [
+    "DEPART",
     "ENSURE_COUNTER",
     "FIRST_ACCESS",
     "INSERT",
@@ -26,6 +27,7 @@ __all__ = [
     "REMOVE",
     "REMOVE_MANY",
     "REWIND",
+    "STORE_DEPARTURES",
     "STORE_ENTRIES",
     "TOUCH",
     "TOUCH_AGAIN",
@@ -195,6 +197,30 @@ STORE_ENTRIES = (
     " AS entry (id, last_modified, deleted, data)"
     " ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = EXCLUDED.deleted,"
     " last_modified = EXCLUDED.last_modified, data = EXCLUDED.data"
+)
+
+_DEPARTURES_WRITE = (
+    " ON CONFLICT (parent_id, collection_id, id, principal) DO UPDATE"
+    " SET last_modified = EXCLUDED.last_modified, kind = EXCLUDED.kind"
+)
+
+DEPART = (
+    "WITH counter AS ("
+    f"UPDATE timestamps SET {_ADVANCE.format(stamp=_AFTER_ALL)} WHERE {HOME}"
+    " RETURNING last_modified), "
+    "written AS ("
+    "INSERT INTO departures (parent_id, collection_id, id, principal, last_modified, kind)"
+    " SELECT %s, %s, one.id, one.principal, counter.last_modified - %s + one.rank, one.kind"
+    " FROM counter, unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])"
+    f" AS one (rank, id, principal, kind){_DEPARTURES_WRITE})"
+    " SELECT last_modified FROM counter"
+)
+
+STORE_DEPARTURES = (
+    "INSERT INTO departures (parent_id, collection_id, id, principal, last_modified, kind)"
+    " SELECT %s, %s, one.id, one.principal, one.last_modified, one.kind"
+    " FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])"
+    f" AS one (id, principal, last_modified, kind){_DEPARTURES_WRITE}"
 )
 
 REWIND = (

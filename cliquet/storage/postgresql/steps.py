@@ -10,6 +10,7 @@ import orjson
 from cliquet.connections.attempts import attempts
 from cliquet.connections.postgresql.client import PostgreSQLClient, PostgreSQLSession
 from cliquet.connections.sql import Session
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.postgresql import statements
 from cliquet.storage.relational.steps import NEVER_TOUCHED, Conflict, EntryRow, Write
 from cliquet.storage.relational.text import SQL
@@ -216,6 +217,31 @@ class PostgreSQLSteps:
             (list(object_ids), number - 1, number - 1, number, *key, number, *key),
         ).fetchall()
         return dict(rows)
+
+    def depart(
+        self,
+        session: Session,
+        key: CollectionKey,
+        rows: Sequence[tuple[int, str, str, str]],
+        number: int,
+    ) -> int:
+        columns = map(list, zip(*rows, strict=True))
+        parameters = (number - 1, number - 1, *key, *key, number, *columns)
+        self.lock(session, key)
+        for _ in attempts(_TO_LOCK):
+            row = session.execute(statements.DEPART, parameters).fetchone()
+            if row is not None:
+                break
+            self._make_counter(session, key, NEVER_TOUCHED)
+        session.locked |= {(_HELD, key)}
+        timestamp: int = row[0]
+        return timestamp
+
+    def store_departures(
+        self, session: Session, key: CollectionKey, rows: Sequence[StoredDeparture]
+    ) -> None:
+        columns = map(list, zip(*rows, strict=True))
+        session.execute(statements.STORE_DEPARTURES, (*key, *columns))
 
     def store_entries(self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]) -> None:
         ids, stamps, deleted, data = zip(*rows, strict=True)

@@ -33,7 +33,7 @@ class Storage(RelationalStorage):
     """
 
     makes_round_trips = True
-    schema_version = 13
+    schema_version = 14
     client: PostgreSQLClient
     _migrations: PostgreSQLMigrations
 

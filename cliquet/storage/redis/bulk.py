@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cliquet.storage import departures
 from cliquet.storage.listing import evaluation
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.redis.operation import Operation
@@ -42,6 +43,8 @@ def purge(
         for entry in tombstones:
             operation.purge(key, entry.id)
         purged += len(tombstones)
+        for departure in departures.purgeable(operation.departures(key), before, max_retained):
+            operation.purge_departure(key, departure)
     return purged
 
 

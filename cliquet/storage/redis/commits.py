@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from cliquet.connections.redis.names import to_bytes
-from cliquet.storage.redis.values import Stored, digest_of, encode, names_of
+from cliquet.storage.departures import StoredDeparture
+from cliquet.storage.redis.values import (
+    Stored,
+    departure_field,
+    departure_text,
+    digest_of,
+    encode,
+    names_of,
+)
 from cliquet.storage.selection import CollectionKey
 from cliquet.types import Record
 
@@ -59,6 +67,8 @@ class Part:
     collection_revision : revision of the collection if all of it was read; else ``None``.
     first, latest : timestamps of the first and of the last change that were chosen before; empty to
         let the script make them. The first one is :data:`EXACT` to keep the given ones in any case.
+    departures : departures to store, by id and principal; ``None`` to remove one.
+    purged_departures : departures to remove if they are still the same, which moves the horizon.
     horizon, epoch : those that the collection gets; empty to let the script choose them.
     """
 
@@ -69,6 +79,12 @@ class Part:
     horizon: str = ""
     epoch: str = ""
     changes: dict[str, Change] = field(default_factory=dict)
+    departures: dict[tuple[str, str], StoredDeparture | None] = field(default_factory=dict)
+    purged_departures: dict[tuple[str, str], StoredDeparture] = field(default_factory=dict)
+
+    def writes(self) -> bool:
+        """Return whether the collection changes."""
+        return bool(self.changes or self.departures or self.purged_departures)
 
 
 class Commit(NamedTuple):
@@ -102,6 +118,13 @@ def arguments_of(
             collections += [rank, part.collection_revision]
         for change in part.changes.values():
             changes += [rank, *change.arguments(indexed[key])]
+    departures: list[Any] = []
+    for rank, part in enumerate(parts.values(), start=1):
+        for pair, stored in part.departures.items():
+            text = b"" if stored is None else departure_text(stored)
+            departures += [rank, departure_field(*pair), text, b""]
+        for pair, former in part.purged_departures.items():
+            departures += [rank, departure_field(*pair), b"", departure_text(former)]
     number_of_changes = sum(len(part.changes) for part in parts.values())
     arguments += [len(entries) // 3, *entries, len(collections) // 2, *collections]
-    return [*arguments, number_of_changes, *changes]
+    return [*arguments, number_of_changes, *changes, len(departures) // 4, *departures]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.redis.commits import EXACT, Change, Part
 from cliquet.storage.redis.database import Database
 from cliquet.storage.selection import CollectionKey
@@ -46,7 +47,9 @@ class RedisTransfer(StorageTransfer):
         for timestamp in self.export_timestamps():
             key = timestamp.key
             history = self._database.history(key)
-            yield ExportedCollection(*timestamp, self._entries(key), *history)
+            yield ExportedCollection(
+                *timestamp, self._entries(key), *history, self._departures(key)
+            )
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
         for given in collections:
@@ -65,6 +68,8 @@ class RedisTransfer(StorageTransfer):
                 epoch=given.epoch or "",
                 changes=changes,
             )
+            part.departures.update(dict.fromkeys(given.removed_departures))
+            part.departures.update({one[:2]: one for one in given.departures})
             self._database.commit({key: part})
 
     def rewind(self, collection_id: str, parent_id: str, now: int) -> int | None:
@@ -75,6 +80,10 @@ class RedisTransfer(StorageTransfer):
     def forget_untouched(self, before: int) -> int:
         keys = [one.key for one in self.export_timestamps() if one.timestamp < before]
         return sum(self._database.forget_untouched(key, before) for key in keys)
+
+    def _departures(self, key: CollectionKey) -> Iterator[StoredDeparture]:
+        # They are read when the caller comes to them, after the entries.
+        yield from sorted(self._database.departures(key))
 
     def _entries(self, key: CollectionKey) -> Iterator[ExportedEntry]:
         for batch in _batches(sorted(self._database.ids(key))):

@@ -17,6 +17,7 @@ from cliquet.connections.attempts import ATTEMPTS, attempts
 from cliquet.connections.redis.client import translated_errors
 from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.core.globs import Pattern, compile_pattern
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.history import History, new_epoch
 from cliquet.storage.redis import scripts
@@ -24,7 +25,16 @@ from cliquet.storage.redis.commits import Commit, Part, arguments_of
 from cliquet.storage.redis.forgetting import FLUSH, FORGET, FORGET_UNTOUCHED
 from cliquet.storage.redis.rewinding import REWIND
 from cliquet.storage.redis.snapshots import Snapshot, history_of, integer, snapshots_of
-from cliquet.storage.redis.values import Stored, digest_of, key_of, names_of, read, shared_key
+from cliquet.storage.redis.unique_indexes import FILL, LOOKUP
+from cliquet.storage.redis.values import (
+    Stored,
+    digest_of,
+    key_of,
+    names_of,
+    read,
+    read_departure,
+    shared_key,
+)
 from cliquet.storage.selection import CollectionKey, Scope
 from cliquet.types import Record
 
@@ -52,8 +62,8 @@ class Database:
         # asynchronous client.
         self.client: Any = client
         self._commit = client.register_script(scripts.COMMIT)
-        self._lookup = client.register_script(scripts.LOOKUP)
-        self._fill = client.register_script(scripts.FILL)
+        self._lookup = client.register_script(LOOKUP)
+        self._fill = client.register_script(FILL)
         self._flush = client.register_script(FLUSH)
         self._forget = client.register_script(FORGET)
         self._forget_untouched = client.register_script(FORGET_UNTOUCHED)
@@ -149,6 +159,12 @@ class Database:
                 if matches(parent)
             ]
         return collections, keys, known
+
+    @translated_errors
+    def departures(self, key: CollectionKey) -> list[StoredDeparture]:
+        """Return all departures of a collection, in any order."""
+        found = self.client.hgetall(key_of(key, "departures"))
+        return [read_departure(field, text) for field, text in found.items()]
 
     @translated_errors
     def live_count(self, key: CollectionKey) -> int:

@@ -15,7 +15,7 @@ local function remove(collection, parent)
     redis.call('DEL', namespace .. 'unique:' .. #name .. ':' .. name .. ':' .. field)
     redis.call('DEL', namespace .. 'values:' .. #name .. ':' .. name .. ':' .. field)
   end
-  for _, kind in ipairs({'records:', 'tombstones:', 'fields:', 'lock:'}) do
+  for _, kind in ipairs({'records:', 'tombstones:', 'departures:', 'fields:', 'lock:'}) do
     redis.call('DEL', namespace .. kind .. name)
   end
   for _, kind in ipairs({'timestamps:', 'revisions:', 'live:', 'purged:', 'epochs:'}) do
@@ -51,7 +51,7 @@ local home, before = read_home(), take()
 local latest = redis.call('HGET', home.timestamps, home.parent)
 if not latest or not is_less(latest, before)
     or redis.call('HEXISTS', home.purged, home.parent) == 1
-    or redis.call('EXISTS', home.records, home.tombstones, home.lock) > 0 then
+    or redis.call('EXISTS', home.records, home.tombstones, home.departures, home.lock) > 0 then
   return 0
 end
 remove(home.collection, home.parent)

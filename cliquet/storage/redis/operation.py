@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from cliquet import utils
 from cliquet.core.globs import compile_pattern
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.redis.commits import Change, Commit, Part
 from cliquet.storage.redis.database import Database
@@ -200,6 +201,35 @@ class Operation:
         else:
             self._write(key, Change("purge", object_id), None)
 
+    # Departures
+
+    def departures(self, key: CollectionKey) -> list[StoredDeparture]:
+        """Return the departures of a collection, without noting that they were read.
+
+        Those that are then purged must stay the same; others disturb nobody.
+        """
+        part = self._view(key).part
+        stored: dict[tuple[str, str], StoredDeparture | None] = {
+            one[:2]: one for one in self._database.departures(key)
+        }
+        stored.update(part.departures)
+        stored.update(dict.fromkeys(part.purged_departures))
+        return [one for one in stored.values() if one is not None]
+
+    def depart(self, key: CollectionKey, departure: StoredDeparture) -> None:
+        """Store a departure, with a timestamp from :meth:`advance`."""
+        part = self._view(key).part
+        part.purged_departures.pop(departure[:2], None)
+        part.departures[departure[:2]] = departure
+
+    def purge_departure(self, key: CollectionKey, departure: StoredDeparture) -> None:
+        """Remove a departure, if it is still the same at the end."""
+        part = self._view(key).part
+        if part.departures.get(departure[:2]) is not None:
+            part.departures[departure[:2]] = None
+        else:
+            part.purged_departures[departure[:2]] = departure
+
     def _write(self, key: CollectionKey, change: Change, entry: Entry | None) -> None:
         view = self._view(key)
         object_id = change.object_id
@@ -220,7 +250,7 @@ class Operation:
         if self._is_disturbing and not self._may_disturb:
             return Commit("conflict")
         parts = {key: view.part for key, view in self._views.items()}
-        writes = has_effects or any(part.changes for part in parts.values())
+        writes = has_effects or any(part.writes() for part in parts.values())
         if self._reads < 2 and not writes:
             # A single read at one moment was true at that moment.
             return Commit("done")

@@ -40,6 +40,14 @@ end
 local number = math.max(#ahead, 1)
 redis.call('HSET', home.revisions, home.parent, string.format('%.0f', revision + number))
 redis.call('HSET', home.timestamps, home.parent, string.format('%.0f', now + number))
+local departed = redis.call('HGETALL', home.departures)
+for rank = 1, #departed, 2 do
+  local timestamp, kind = departed[rank + 1]:match('^(-?%d+)(:.*)$')
+  if is_less(string.format('%.0f', now + number), timestamp) then
+    local latest = string.format('%.0f', now + number)
+    redis.call('HSET', home.departures, departed[rank], latest .. kind)
+  end
+end
 lower_horizon(home, string.format('%.0f', now + number))
 start_epoch(home)
 return #ahead

@@ -12,6 +12,8 @@ different pairs never give the same text, whatever characters they contain. The 
     Hashes by parent: the horizon and the epoch, which data of former versions do not have.
 ``records:<home>``, ``tombstones:<home>``
     Hashes by id: ``<revision>:<timestamp>:<JSON>``, and ``<revision>:<timestamp>:``.
+``departures:<home>``
+    Hash by ``<length of id>:<id>:<principal>``: ``<timestamp>:<kind>``.
 ``fields:<home>``
     Hash by unique field: ``building`` or ``ready``, the state of its index.
 ``unique:<length of home>:<home>:<field>``
@@ -35,8 +37,6 @@ from cliquet.storage.timestamps import MAX_TIMESTAMP
 __all__ = [
     "COMMIT",
     "COMMON",
-    "FILL",
-    "LOOKUP",
     "NAMESPACE",
     "NAMESPACE_BYTES",
     "RELEASE",
@@ -66,6 +66,7 @@ local function read_home()
     parent = parent,
     records = namespace .. 'records:' .. name,
     tombstones = namespace .. 'tombstones:' .. name,
+    departures = namespace .. 'departures:' .. name,
     fields = namespace .. 'fields:' .. name,
     lock = namespace .. 'lock:' .. name,
     unique = namespace .. 'unique:' .. path,
@@ -188,6 +189,11 @@ for number = 1, count() do
   end
   change.home.changed[change.id] = true
   changes[number] = change
+end
+
+local departures = {}
+for number = 1, count() do
+  departures[number] = {home = homes[count()], field = take(), stored = take(), former = take()}
 end
 
 for _, change in ipairs(changes) do
@@ -316,6 +322,18 @@ for _, change in ipairs(changes) do
     table.insert(reply, timestamp)
   end
 end
+for _, departure in ipairs(departures) do
+  local home, field, former = departure.home, departure.field, departure.former
+  next_revision(home)
+  if departure.stored ~= '' then
+    redis.call('HSET', home.departures, field, departure.stored)
+  elseif former == '' then
+    redis.call('HDEL', home.departures, field)
+  elseif redis.call('HGET', home.departures, field) == former then
+    redis.call('HDEL', home.departures, field)
+    purge_until(home, former:match('^-?%d+'))
+  end
+end
 for _, home in ipairs(homes) do
   if home.latest ~= '' then
     if not home.revision then
@@ -346,51 +364,6 @@ return reply
 """
 )
 """Applies changes if the reads for them are still true; or answers why not, without a change."""
-
-LOOKUP: Final = (
-    COMMON
-    + """
-local home = read_home()
-local reply = {}
-for number = 1, count() do
-  local field, digest = take(), take()
-  local found = {redis.call('HGET', home.fields, field) or ''}
-  if digest ~= '' then
-    for _, id in ipairs(ids_with(home, field, digest)) do
-      table.insert(found, id)
-      table.insert(found, redis.call('HGET', home.records, id))
-    end
-  end
-  reply[number] = found
-end
-return {tostring(redis.call('HLEN', home.records)), reply}
-"""
-)
-"""Finds the live records with a value in unique fields; answers the state of the indexes too."""
-
-FILL: Final = (
-    COMMON
-    + """
-local home, field = read_home(), take()
-if redis.call('HEXISTS', home.fields, field) == 0 then
-  return 'flushed'
-end
-for _ = 1, count() do
-  local id, revision, digest = take(), take(), take()
-  local stored = redis.call('HGET', home.records, id)
-  -- Whoever changed the record since it was read has put it in the index.
-  if stored and stored:match('^%d+') == revision then
-    redis.call('ZADD', home.unique .. field, 0, digest .. id)
-    redis.call('HSET', home.values .. field, id, digest)
-  end
-end
-if take() == 'last' then
-  redis.call('HSET', home.fields, field, 'ready')
-end
-return 'filled'
-"""
-)
-"""Adds records to the index of a field that is being built; it is ready after the last one."""
 
 RELEASE: Final = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then

@@ -17,6 +17,7 @@ from cliquet.connections.redis.client import pool_status, settings_of
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.redis.copying_hashes import RedisTransfer
 from cliquet.storage.redis.database import Database
+from cliquet.storage.redis.departures import Departures
 from cliquet.storage.redis.reading import Reader
 from cliquet.storage.redis.transactions import Transactions
 from cliquet.storage.redis.writing import Writer
@@ -66,6 +67,7 @@ class Storage(PublishedStorage):
             bulk=writer,
             transactions=transactions,
             transfer=RedisTransfer(database),
+            departures=Departures(database, transactions),
         )
         self.is_readonly = is_readonly
         self._client = client

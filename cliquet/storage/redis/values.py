@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from cliquet.connections.redis.names import to_bytes
+from cliquet.connections.redis.names import from_bytes, to_bytes
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import resolve, sort_key
 from cliquet.storage.query import MISSING
@@ -22,11 +23,14 @@ from cliquet.types import JSONValue
 
 __all__ = [
     "Stored",
+    "departure_field",
+    "departure_text",
     "digest_of",
     "encode",
     "key_of",
     "names_of",
     "read",
+    "read_departure",
     "shared_key",
 ]
 
@@ -112,6 +116,27 @@ def read(object_id: str, record: bytes | None, tombstone: bytes | None = None) -
     revision, timestamp, text = stored.split(b":", 2)
     data = None if record is None else _Data(text)
     return Stored(revision, Entry(object_id, int(timestamp), data))
+
+
+def departure_field(object_id: str, principal: str) -> bytes:
+    """Return the field of a departure in the hash of its collection."""
+    name = to_bytes(object_id)
+    return b"%d:%s:%s" % (len(name), name, to_bytes(principal))
+
+
+def departure_text(departure: StoredDeparture) -> bytes:
+    """Return what is stored of a departure under its field."""
+    return f"{departure.position}:{departure.kind}".encode()
+
+
+def read_departure(field: bytes, text: bytes) -> StoredDeparture:
+    """Return a departure from its field and what is stored under it."""
+    length, names = field.split(b":", 1)
+    size = int(length)
+    position, kind = text.split(b":")
+    return StoredDeparture(
+        from_bytes(names[:size]), from_bytes(names[size + 1 :]), int(position), kind.decode()
+    )
 
 
 def encode(data: Mapping[str, JSONValue]) -> bytes:

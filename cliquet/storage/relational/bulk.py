@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cliquet.connections.sql import Session, SQLClient
+from cliquet.storage.relational import departures
 from cliquet.storage.relational.queries import Queries
 from cliquet.storage.relational.steps import HOME, PURGE_UNTIL, Steps
 from cliquet.storage.relational.text import SQL
@@ -16,9 +18,11 @@ __all__ = ["BulkWriter", "tombstone"]
 # Both databases understand this limit as "all of them".
 _ALL = 2**63 - 1
 
-_HOLDS_TOMBSTONES = (
-    " AND EXISTS (SELECT 1 FROM records WHERE records.parent_id = timestamps.parent_id"
+_HOLDS_PURGEABLE = (
+    " AND (EXISTS (SELECT 1 FROM records WHERE records.parent_id = timestamps.parent_id"
     " AND records.collection_id = timestamps.collection_id AND records.deleted)"
+    " OR EXISTS (SELECT 1 FROM departures WHERE departures.parent_id = timestamps.parent_id"
+    " AND departures.collection_id = timestamps.collection_id))"
 )
 
 
@@ -83,18 +87,26 @@ class BulkWriter:
         with self._client.begin() as session:
             # The locks come first, in the same order as in all transactions: a record that is
             # created again locks its collection before its tombstone.
-            for key in self._lock(session, scope, holding=_HOLDS_TOMBSTONES):
-                condition = _purgeable(key, before, max_retained)
-                (latest,) = session.execute(
-                    f"SELECT max(last_modified) FROM records WHERE {condition.text}",
-                    condition.parameters,
-                ).fetchone()
-                if latest is not None:
-                    purged += session.execute(
-                        f"DELETE FROM records WHERE {condition.text}", condition.parameters
-                    ).rowcount
-                    session.execute(PURGE_UNTIL, (latest, latest, *key))
+            for key in self._lock(session, scope, holding=_HOLDS_PURGEABLE):
+                conditions = {
+                    "records": _purgeable(key, before, max_retained),
+                    "departures": departures.purgeable(key, before, max_retained),
+                }
+                latest = session.execute(*_latest(conditions)).fetchone()
+                numbers = [
+                    0
+                    if position is None
+                    else session.execute(f"DELETE FROM {table} WHERE {text}", parameters).rowcount
+                    for position, (table, (text, parameters)) in zip(
+                        latest, conditions.items(), strict=True
+                    )
+                ]
+                if any(numbers):
+                    position = max(one for one in latest if one is not None)
+                    session.execute(PURGE_UNTIL, (position, position, *key))
                     session.wrote()
+                # Departures are counted nowhere.
+                purged += numbers[0]
         return purged
 
     def _lock(self, session: Session, scope: Scope, holding: str = "") -> list[CollectionKey]:
@@ -110,6 +122,16 @@ class BulkWriter:
             return self._steps.lock_matching(session, SQL(text + holding, parameters))
         self._steps.lock(session, key)
         return [key]
+
+
+def _latest(conditions: Mapping[str, SQL]) -> SQL:
+    """Return the query for the latest timestamp of the rows of each table."""
+    texts = [
+        f"(SELECT max(last_modified) FROM {table} WHERE {condition.text})"
+        for table, condition in conditions.items()
+    ]
+    parameters = [one for condition in conditions.values() for one in condition.parameters]
+    return SQL(f"SELECT {', '.join(texts)}", tuple(parameters))
 
 
 def _purgeable(key: CollectionKey, before: int | None, max_retained: int | None) -> SQL:

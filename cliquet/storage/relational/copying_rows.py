@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cliquet.connections.sql import Session, SQLClient
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.history import History, new_epoch
 from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.queries import SELECT_TIMESTAMP
@@ -36,6 +37,13 @@ _ENTRIES = (
     " WHERE {after} AND (parent_id, collection_id) <= (%s, %s)"
     f" ORDER BY parent_id, collection_id, id LIMIT {_PAGE}"
 )
+_DEPARTURES = (
+    "SELECT parent_id, collection_id, id, principal, last_modified, kind FROM departures"
+    " WHERE {after} AND (parent_id, collection_id) <= (%s, %s)"
+    f" ORDER BY parent_id, collection_id, id, principal LIMIT {_PAGE}"
+)
+_REMOVE_DEPARTURE = f"DELETE FROM departures WHERE {HOME} AND id = %s AND principal = %s"
+_REWIND_DEPARTURES = f"UPDATE departures SET last_modified = %s WHERE {HOME} AND last_modified > %s"
 _COUNT_LIVE = f"SELECT count(*) FROM records WHERE {HOME} AND NOT deleted AND id "
 _REMOVE = f"DELETE FROM records WHERE {HOME} AND id "
 # This comes first, because it locks the collection. The given epoch is for data that are restored
@@ -83,8 +91,13 @@ class RelationalTransfer(StorageTransfer):
             last = timestamps[-1].key
             # Each collection of the page is there once, in the same order.
             collections = grouped(timestamps, self._entries_until(after, last))
-            for collection, history in zip(collections, histories, strict=True):
-                yield collection._replace(purged=history.purged, epoch=history.epoch)
+            departures = grouped(timestamps, self._departures_until(after, last))
+            for one, history, departed in zip(collections, histories, departures, strict=True):
+                # Here the second group has departures in the place of entries.
+                after_entries: Any = departed.entries
+                yield one._replace(
+                    purged=history.purged, epoch=history.epoch, departures=after_entries
+                )
             after = last
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
@@ -95,9 +108,14 @@ class RelationalTransfer(StorageTransfer):
                     # The counter comes first, in the same order as in all transactions that lock.
                     session.execute(f"DELETE FROM timestamps WHERE {HOME}", key)
                     session.execute(f"DELETE FROM records WHERE {HOME}", key)
+                    session.execute(f"DELETE FROM departures WHERE {HOME}", key)
                 else:
                     session.execute(_SET_TIMESTAMP, (*key, changes.timestamp, new_epoch()))
                     self._change(session, key, changes)
+                    for pair in changes.removed_departures:
+                        session.execute(_REMOVE_DEPARTURE, (*key, *pair))
+                    if changes.departures:
+                        self._steps.store_departures(session, key, changes.departures)
                     if changes.purged is not None or changes.epoch is not None:
                         session.execute(_SET_HISTORY, (changes.purged, changes.epoch, *key))
             session.wrote()
@@ -111,7 +129,9 @@ class RelationalTransfer(StorageTransfer):
             if row is None or row[0] <= now:
                 return None
             number = self._steps.rewind_entries(session, key, now)
-            session.execute(_SET_TIMESTAMP, (*key, now + max(number, 1), new_epoch()))
+            latest = now + max(number, 1)
+            session.execute(_SET_TIMESTAMP, (*key, latest, new_epoch()))
+            session.execute(_REWIND_DEPARTURES, (latest, *key, latest))
             session.wrote()
         return number
 
@@ -182,6 +202,24 @@ class RelationalTransfer(StorageTransfer):
                 return
             after = "(parent_id, collection_id, id) > (%s, %s, %s)"
             parameters = tuple(rows[-1][:3])
+
+    def _departures_until(
+        self, after_key: CollectionKey, last_key: CollectionKey
+    ) -> Iterator[tuple[CollectionKey, StoredDeparture]]:
+        """Yield the departures of the collections after one, up to another."""
+        after = "(parent_id, collection_id) > (%s, %s)"
+        parameters: tuple[str, ...] = after_key
+        if after_key == _FIRST:
+            after = after.replace(">", ">=")
+        while True:
+            rows = self._page(_DEPARTURES.format(after=after), (*parameters, *last_key))
+            for parent_id, collection_id, *columns in rows:
+                key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+                yield key, StoredDeparture(*columns)
+            if len(rows) < _PAGE:
+                return
+            after = "(parent_id, collection_id, id, principal) > (%s, %s, %s, %s)"
+            parameters = tuple(rows[-1][:4])
 
     def _page(self, text: str, parameters: Sequence[Any]) -> list[Any]:
         with self._client.connect(readonly=True) as session:

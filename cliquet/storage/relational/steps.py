@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from cliquet.connections.sql import Session
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey
 
@@ -132,7 +133,27 @@ class Steps(Protocol):
     ) -> dict[str, int]:
         """Delete live records of a locked collection; return the time of each deletion."""
 
+    def depart(
+        self,
+        session: Session,
+        key: CollectionKey,
+        rows: Sequence[tuple[int, str, str, str]],
+        number: int,
+    ) -> int:
+        """Store departures with the next timestamps of a collection; return the last of these.
+
+        Parameters
+        ----------
+        rows : the rank of the timestamp, from 1, the id, the principal and the kind of each.
+        number : number of timestamps.
+        """
+
     # Copies
+
+    def store_departures(
+        self, session: Session, key: CollectionKey, rows: Sequence[StoredDeparture]
+    ) -> None:
+        """Write departures without changes; they replace those of the same id and principal."""
 
     def store_entries(self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]) -> None:
         """Write entries without changes; they replace entries with the same ids."""

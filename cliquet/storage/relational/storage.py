@@ -23,6 +23,7 @@ from cliquet.storage.joining import JoinedTransactions
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.relational.bulk import BulkWriter
 from cliquet.storage.relational.copying_rows import RelationalTransfer
+from cliquet.storage.relational.departures import Departures
 from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.queries import Queries
 from cliquet.storage.relational.reading import Reader
@@ -62,6 +63,7 @@ class RelationalStorage(PublishedStorage):
                 lambda: client.current() is not None, writer.run_locked
             ),
             transfer=RelationalTransfer(client, dialect, steps),
+            departures=Departures(client, dialect, steps, reader),
         )
         self.client: Any = client
         client.holds_records = True
@@ -114,5 +116,6 @@ class RelationalStorage(PublishedStorage):
         with self.client.begin() as session:
             session.execute("DELETE FROM records")
             session.execute("DELETE FROM timestamps")
+            session.execute("DELETE FROM departures")
             session.wrote()
             self._steps.flushed(session)

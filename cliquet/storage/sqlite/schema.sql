@@ -28,3 +28,15 @@ CREATE TABLE timestamps (
 ) WITHOUT ROWID;
 
 CREATE INDEX timestamps_by_collection ON timestamps (collection_id, parent_id);
+
+CREATE TABLE departures (
+    parent_id TEXT NOT NULL,
+    collection_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    last_modified INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    PRIMARY KEY (parent_id, collection_id, id, principal)
+) WITHOUT ROWID;
+
+CREATE INDEX departures_by_time ON departures (parent_id, collection_id, last_modified);

@@ -14,6 +14,7 @@ import orjson
 from cliquet import utils
 from cliquet.connections.sql import Session
 from cliquet.connections.sqlite.client import SQLiteClient, SQLiteSession
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.relational.steps import (
     HOME,
     NEVER_TOUCHED,
@@ -56,6 +57,12 @@ _STORE = (
     " VALUES (%s, %s, %s, %s, %s, %s)"
     " ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = excluded.deleted,"
     " last_modified = excluded.last_modified, data = excluded.data"
+)
+_STORE_DEPARTURE = (
+    "INSERT INTO departures (parent_id, collection_id, id, principal, last_modified, kind)"
+    " VALUES (%s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (parent_id, collection_id, id, principal) DO UPDATE"
+    " SET last_modified = excluded.last_modified, kind = excluded.kind"
 )
 _ENTOMB = f"UPDATE records SET deleted = 1, data = '{{}}', last_modified = %s WHERE {_RECORD}"
 # `UPDATE FROM`, which PostgreSQL has, only exists since SQLite 3.33.
@@ -172,6 +179,32 @@ class SQLiteSteps:
             session.execute_many(_ERASE, [(*key, one) for one in stamps])
             session.execute(_PURGE_ALL, key)
         return stamps
+
+    def depart(
+        self,
+        session: Session,
+        key: CollectionKey,
+        rows: Sequence[tuple[int, str, str, str]],
+        number: int,
+    ) -> int:
+        self._make_counter(session, key, NEVER_TOUCHED)
+        first = next_timestamp(self._previous(session, key), utils.msec_time(), number)
+        session.execute(_ADVANCE, (*key, first + number - 1, 0))
+        self.store_departures(
+            session,
+            key,
+            [
+                StoredDeparture(object_id, principal, first + rank - 1, kind)
+                for rank, object_id, principal, kind in rows
+            ],
+        )
+        return first + number - 1
+
+    def store_departures(
+        self, session: Session, key: CollectionKey, rows: Sequence[StoredDeparture]
+    ) -> None:
+        assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+        session.execute_many(_STORE_DEPARTURE, [(*key, *row) for row in rows])
 
     def store_entries(self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]) -> None:
         assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client

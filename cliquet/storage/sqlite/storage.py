@@ -43,7 +43,7 @@ class Storage(RelationalStorage):
     is_readonly : whether the service never writes.
     """
 
-    schema_version = 2
+    schema_version = 3
     client: SQLiteClient
     _migrations: _MigrationsWithIndexes
 

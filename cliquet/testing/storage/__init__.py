@@ -20,6 +20,7 @@ The tests have the marker ``clause``, which the configuration of pytest must dec
 
 from cliquet.testing.storage.concurrency import ConcurrencyTests
 from cliquet.testing.storage.deletion import DeletionTests
+from cliquet.testing.storage.departures import DepartureTests, TransactedDepartureTests
 from cliquet.testing.storage.extremes import ExtremeQueryTests
 from cliquet.testing.storage.filters import FilterTests
 from cliquet.testing.storage.forgetting import ForgettingTests
@@ -41,6 +42,7 @@ __all__ = [
     "AtomicTests",
     "ConcurrencyTests",
     "DeletionTests",
+    "DepartureTests",
     "ExtremeQueryTests",
     "FilterTests",
     "ForgettingTests",
@@ -55,6 +57,7 @@ __all__ = [
     "SortingTests",
     "StorageContract",
     "TimestampTests",
+    "TransactedDepartureTests",
     "TransactedHistoryTests",
     "TransactedTransferTests",
     "TransactionTests",
@@ -79,6 +82,7 @@ class UntransactedStorageContract(
     DeletionTests,
     ForgettingTests,
     HistoryTests,
+    DepartureTests,
     ConcurrencyTests,
     AtomicTests,
     TransferTests,
@@ -88,6 +92,10 @@ class UntransactedStorageContract(
 
 
 class StorageContract(
-    TransactedTransferTests, TransactedHistoryTests, UntransactedStorageContract, TransactionTests
+    TransactedTransferTests,
+    TransactedHistoryTests,
+    TransactedDepartureTests,
+    UntransactedStorageContract,
+    TransactionTests,
 ):
     """The behaviour of a storage that takes part in the transaction of a request."""
