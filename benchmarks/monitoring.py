@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import os
 import socket
 import statistics
 import subprocess
@@ -35,14 +36,18 @@ RECORDS = 20
 LIMIT = 1.25
 
 STATSD, PROMETHEUS, TRACES, SDK, SENTRY = "StatsD", "Prometheus", "traces", "SDK", "Sentry"
+CLASSIC, HEKA = "ClassicLogRenderer", "MozillaHekaRenderer"
 OURS = (STATSD, PROMETHEUS, TRACES)
 
 CASES: dict[str, tuple[str, ...]] = {
     "off": (),
     "off again": (),
+    "summary, classic": (CLASSIC,),
+    "summary, Heka": (HEKA,),
     "StatsD": (STATSD,),
     "Prometheus": (PROMETHEUS,),
     "OpenTelemetry, no provider": (TRACES,),
+    "StatsD and Prometheus": (STATSD, PROMETHEUS),
     "these three": OURS,
     "OpenTelemetry, SDK": (TRACES, SDK),
     "Sentry": (SENTRY,),
@@ -69,6 +74,9 @@ def settings_of(features: tuple[str, ...], backends: dict[str, str], port: int) 
         settings["statsd_url"] = f"udp://127.0.0.1:{port}"
     if PROMETHEUS in features:
         settings["prometheus_enabled"] = "true"
+    for renderer in (CLASSIC, HEKA):
+        if renderer in features:
+            settings["logging_renderer"] = f"cliquet.logs.{renderer}"
     if SENTRY in features:
         # Nobody listens there: what is sent is lost, in another thread.
         settings["sentry_dsn"] = "http://key@127.0.0.1:9/1"
@@ -119,9 +127,13 @@ def requests_to(app: Any) -> dict[str, Callable[[], Any]]:
 def serve(case: str, backends: dict[str, str], port: int) -> None:
     """Send the requests that the lines of the standard input name; print how long they took."""
     warnings.simplefilter("ignore")
-    # What logs cost depends on where they go; Sentry listens to those that are warnings or worse.
-    logging.disable(logging.INFO)
     features = CASES[case]
+    if {CLASSIC, HEKA} & {*features}:
+        # What is measured is the line, and not the disk.
+        logging.basicConfig(level=logging.INFO, format="%(message)s", filename=os.devnull)
+    else:
+        # Sentry listens to those that are warnings or worse.
+        logging.disable(logging.INFO)
     if TRACES in features:
         start_tracing(with_sdk=SDK in features)
     settings = settings_of(features, backends, port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -111,13 +112,14 @@ def _request_fields(request: Request) -> dict[str, Any]:
     """Return the fields that every line of a request has (S-18.3)."""
     # The fields show the URL in the form that views read, even if no view is called (410).
     wire.normalize(request.environ)
+    environ = request.environ
     limit = request.registry.max_log_field_bytes
     return {
-        "agent": request.headers.get("User-Agent"),
+        "agent": environ.get("HTTP_USER_AGENT"),
         "path": _path(request, limit),
-        "method": request.method,
-        "querystring": _querystring(request, limit),
-        "lang": request.headers.get("Accept-Language"),
+        "method": environ.get("REQUEST_METHOD", "GET"),
+        "querystring": _querystring(request, limit) if environ.get("QUERY_STRING") else {},
+        "lang": environ.get("HTTP_ACCEPT_LANGUAGE"),
         "request_id": request.request_id,
         "uid": None,
         "authn_type": None,
@@ -125,8 +127,15 @@ def _request_fields(request: Request) -> dict[str, Any]:
     }
 
 
+# A path without characters that WebOb escapes.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._~:@&+$,-]*")
+
+
 def _path(request: Request, limit: int | None) -> str:
     raw: str = request.environ.get("PATH_INFO", "")
+    whole: str = request.environ.get("SCRIPT_NAME", "") + raw
+    if _PLAIN_PATH.fullmatch(whole) and (limit is None or len(whole) <= limit):
+        return whole
     if limit is not None and len(raw) > limit:
         # It is cut first, because escaping the whole text costs about a hundred times its length.
         return wire.escaped(raw[: limit + 1].encode("latin-1"))
@@ -144,6 +153,10 @@ def _querystring(request: Request, limit: int | None) -> dict[str, str]:
     if limit is not None and len(raw) > limit:
         pairs = parse_qsl(raw[:limit], keep_blank_values=True)
         return {**dict(pairs), field_bounds.CUT: field_bounds.CUT}
+    if raw.isascii() and "%" not in raw and "+" not in raw:
+        # Without escapes, there is nothing to do but to cut.
+        cut = [parameter.partition("=") for parameter in raw.split("&") if parameter]
+        return {name: value for name, _, value in cut}
     try:
         # It uses the pairs, because a lookup by name goes through all of them.
         return dict(request.GET.items())

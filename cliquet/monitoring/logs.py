@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import MappingProxyType
@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from cliquet.monitoring import field_bounds
+from cliquet.monitoring import entries, field_bounds
+from cliquet.monitoring.entries import Renderer
 from cliquet.monitoring.renderers import ClassicLogRenderer, MozillaHekaRenderer, decode_value
 
 __all__ = [
@@ -40,11 +41,6 @@ __all__ = [
 ]
 
 LOGGER_NAME = "cliquet"
-
-Renderer = Callable[[Any, str, MutableMapping[str, Any]], str]
-"""A final structlog processor: it takes a logger, the name of the method and an entry, and returns
-the text."""
-
 
 # Context
 
@@ -187,18 +183,6 @@ class _RenderedRecord(logging.LogRecord):
         pass
 
 
-class _Entry(structlog.BoundLoggerBase):
-    """One entry on its way through the processors of structlog."""
-
-    def render(self, method_name: str, event: str | None, entry: dict[str, Any]) -> str | None:
-        """Return the final text, or ``None`` if a processor dropped the entry."""
-        try:
-            args, kwargs = self._process_event(method_name, event, entry)
-        except structlog.DropEvent:
-            return None
-        return decode_value(args[0] if args else kwargs)
-
-
 class Logger:
     """A structlog logger whose bound fields belong to the current context (P-27.1).
 
@@ -299,7 +283,7 @@ class Logger:
             method = getattr(structlog.get_logger(), method_name)
             # The arguments are interpolated here, because the default logger of structlog takes
             # none before 22.2.
-            method(_interpolated(event, args), **{**context.merged(), **entry})
+            method(entries.interpolated(event, args), **{**context.merged(), **entry})
             return
 
         standard = self._standard_logger()
@@ -308,15 +292,15 @@ class Logger:
         if not standard.isEnabledFor(level):
             return
 
-        exc_info = _exc_info(entry.get("exc_info")) if _with_tracebacks.get() else None
-        entry["exc_info"] = exc_info
-        processors: tuple[Any, ...] = (structlog.processors.format_exc_info, renderer)
+        given = entry.pop("exc_info", None)
+        exc_info = entries.exception_of(given) if _with_tracebacks.get() else None
+        event = entries.interpolated(event, args)
         max_bytes = context.max_field_bytes
-        if max_bytes is not None:
-            # The fields are cut after the traceback has become a text.
-            processors = (processors[0], _bounding(max_bytes), renderer)
-        event = _interpolated(event, args)
-        line = _Entry(standard, processors, context.merged()).render(method_name, event, entry)
+        shown = context.merged()
+        shown.update(entry)
+        if event is not None:
+            shown["event"] = event
+        line = entries.rendered(standard, method_name, shown, renderer, exc_info, max_bytes)
         if line is None:
             return
 
@@ -336,44 +320,11 @@ class Logger:
         )
         if event is not None:
             # Collectors group entries by their message, and no two lines are equal.
-            told = {"event": decode_value(event)}
+            told = decode_value(event)
             if max_bytes is not None:
-                field_bounds.bound(told, max_bytes)
-            record.__dict__["cliquet_event"] = told["event"]
+                told = field_bounds.cut(told, max_bytes)
+            record.__dict__["cliquet_event"] = told
         standard.handle(record if exc_info is None else _RenderedRecord(record))
-
-
-def _bounding(max_bytes: int) -> Renderer:
-    """Return the processor that cuts the fields of an entry."""
-
-    def cut(logger: Any, name: str, entry: MutableMapping[str, Any]) -> Any:
-        field_bounds.bound(entry, max_bytes)
-        return entry
-
-    return cut
-
-
-_format_arguments = structlog.stdlib.PositionalArgumentsFormatter()
-
-
-def _interpolated(event: str | None, args: tuple[Any, ...]) -> str | None:
-    if not args:
-        return event
-    formatted = _format_arguments(None, "", {"event": event, "positional_args": args})
-    return str(formatted["event"])
-
-
-def _exc_info(value: Any) -> Any:
-    """Turn the argument ``exc_info`` of a caller into a triple; ``None`` if there is no exception.
-
-    It has the type `Any` because `logging` and structlog have different names for the same triple.
-    """
-    if isinstance(value, BaseException):
-        return (type(value), value, value.__traceback__)
-    if isinstance(value, tuple) and len(value) == 3 and isinstance(value[1], BaseException):
-        return value
-    handled = sys.exc_info()
-    return handled if value and handled[1] is not None else None
 
 
 logger = Logger()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -65,12 +66,13 @@ def post_batch(request: Request) -> dict[str, Any]:
             else:
                 answer = http.refuse(subrequest, refusal.error())
             budget.spend(answer.response)
-            logs.logger.info(
-                "subrequest.summary",
-                path=urls.escaped_path(answer.request),
-                method=answer.request.method,
-                code=answer.response.status_code,
-            )
+            if logs.logger.writes(logging.INFO):
+                logs.logger.info(
+                    "subrequest.summary",
+                    path=urls.escaped_path(answer.request),
+                    method=answer.request.method,
+                    code=answer.response.status_code,
+                )
         responses.append(http.build_response(answer.response, answer.request))
         for served in {subrequest, answer.request}:
             forget_body(served)
