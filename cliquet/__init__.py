@@ -7,7 +7,6 @@ for the rest.
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import version as _distribution_version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -71,7 +70,8 @@ def __getattr__(name: str) -> Any:
     elif name in _SUBMODULES:
         value = importlib.import_module(f"cliquet.{name}")
     elif name == "__version__":
-        value = _distribution_version("cliquet")
+        # This module reads archives, mails and tables, none of which a service needs.
+        value = importlib.import_module("importlib.metadata").version("cliquet")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

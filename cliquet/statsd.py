@@ -7,9 +7,9 @@ are therefore looked up at each call.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pyramid.config import Configurator
@@ -25,9 +25,18 @@ __all__ = ["Client", "load_from_config", "statsd_count", "statsd_module"]
 # The package itself has this default.
 DEFAULT_PORT = 8125
 
-statsd_module: Any = None
-with contextlib.suppress(ImportError):
-    statsd_module = importlib.import_module("statsd")
+if TYPE_CHECKING:
+    statsd_module: Any = None
+
+
+def __getattr__(name: str) -> Any:
+    """Import the package at the first use of ``statsd_module``, ``None`` without it (PEP 562)."""
+    if name != "statsd_module":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return importlib.import_module("statsd")
+    except ImportError:
+        return None
 
 
 class Client:
@@ -44,11 +53,13 @@ class Client:
     """
 
     def __init__(self, host: str, port: int, prefix: str) -> None:
-        if statsd_module is None:
+        # A test of an application may have set this name of the module.
+        package = sys.modules[__name__].statsd_module
+        if package is None:
             raise ConfigurationError(
                 "The setting statsd_url needs the package statsd: pip install cliquet[monitoring]"
             )
-        self._batching = Batching(statsd_module.StatsClient(host, port, prefix=prefix))
+        self._batching = Batching(package.StatsClient(host, port, prefix=prefix))
         # Tests of applications replace this attribute (P-28.4).
         self._client: Any = self._batching
 

@@ -9,14 +9,19 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import structlog
-
+from cliquet.core.lazy import LazyModule
 from cliquet.monitoring import field_bounds
 from cliquet.monitoring.renderers import decode_value
 
-__all__ = ["Renderer", "exception_of", "interpolated", "rendered"]
+if TYPE_CHECKING:
+    import structlog
+else:
+    # Ordinary entries need nothing of it, and it brings asyncio and much else.
+    structlog = LazyModule("structlog")
+
+__all__ = ["Renderer", "exception_of", "interpolated", "leave_to_structlog", "rendered"]
 
 Renderer = Callable[[Any, str, MutableMapping[str, Any]], str]
 """A final structlog processor: it takes a logger, the name of the method and an entry, and returns
@@ -67,15 +72,22 @@ def _text_of(result: Any) -> str:
     raise ValueError(f"the renderer of logs returned {result!r}, which is no text")
 
 
-_format_arguments = structlog.stdlib.PositionalArgumentsFormatter()
-
-
 def interpolated(event: str | None, args: tuple[Any, ...]) -> str | None:
     """Return the event of an entry with its positional arguments in their places."""
     if not args:
         return event
-    formatted = _format_arguments(None, "", {"event": event, "positional_args": args})
+    interpolate = structlog.stdlib.PositionalArgumentsFormatter()
+    formatted = interpolate(None, "", {"event": event, "positional_args": args})
     return str(formatted["event"])
+
+
+def leave_to_structlog(
+    method_name: str, event: str | None, args: tuple[Any, ...], fields: dict[str, Any]
+) -> None:
+    """Write an entry in the way that structlog itself is configured, at first its defaults."""
+    # The arguments are interpolated here, because the default logger of structlog takes none before
+    # 22.2.
+    getattr(structlog.get_logger(), method_name)(interpolated(event, args), **fields)
 
 
 def exception_of(value: Any) -> Any:

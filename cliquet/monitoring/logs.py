@@ -17,8 +17,6 @@ from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import structlog
-
 from cliquet.monitoring import entries, field_bounds
 from cliquet.monitoring.entries import Renderer
 from cliquet.monitoring.renderers import ClassicLogRenderer, MozillaHekaRenderer, decode_value
@@ -280,10 +278,7 @@ class Logger:
         context = _current.get()
         renderer = context.renderer or self._renderer
         if renderer is None:
-            method = getattr(structlog.get_logger(), method_name)
-            # The arguments are interpolated here, because the default logger of structlog takes
-            # none before 22.2.
-            method(entries.interpolated(event, args), **{**context.merged(), **entry})
+            entries.leave_to_structlog(method_name, event, args, {**context.merged(), **entry})
             return
 
         standard = self._standard_logger()

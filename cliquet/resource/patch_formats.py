@@ -10,16 +10,21 @@ import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
-
-import jsonpatch
-import jsonpointer
+from typing import TYPE_CHECKING, NamedTuple
 
 from cliquet.core import jsonio
+from cliquet.core.lazy import LazyModule
 from cliquet.resource.parameters import InvalidParameter
 from cliquet.storage.ordering import json_equal
 from cliquet.types import JSONValue, Record
 from cliquet.web.requests import JSON_PATCH, MERGE_PATCH, PATCH_CONTENT_TYPES
+
+if TYPE_CHECKING:
+    import jsonpatch
+    import jsonpointer
+else:
+    # Few clients send a JSON Patch.
+    jsonpatch, jsonpointer = LazyModule("jsonpatch"), LazyModule("jsonpointer")
 
 __all__ = [
     "JSON_PATCH",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import SequenceMatcher
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cliquet.core.lazy import LazyModule
 from cliquet.settings.families import FAMILIES, SETTINGS, find
 from cliquet.settings.loading import Resolution
 from cliquet.settings.model import Setting
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    # It is needed for mistakes alone.
+    difflib = LazyModule("difflib")
 
 __all__ = ["UnknownSetting", "find_unknown", "nearest_name"]
 
@@ -122,4 +128,4 @@ def _fill(row: Setting, bare: str) -> tuple[str, str, str] | None:
 
 
 def _similarity(one: str, other: str) -> float:
-    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+    return difflib.SequenceMatcher(None, one, other, autojunk=False).ratio()
