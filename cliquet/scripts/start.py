@@ -1,4 +1,4 @@
-"""``cliquet start``: serve the application that a file describes.
+"""``cliquet start``: serve the application that a file describes, with granian or waitress.
 
 The file is read in the same way as by ``pserve`` of Pyramid. In addition, a file needs no section
 for the server, the given port always wins, and requests under way are answered before the end.
@@ -7,6 +7,7 @@ for the server, the given port always wins, and requests under way are answered 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ import waitress
 from paste.deploy.loadwsgi import SERVER, loadcontext
 from pyramid.scripts.common import get_config_loader
 
+from cliquet.scripts import granian_server
 from cliquet.scripts.command import (
     DEFAULT_PORT,
     Command,
@@ -29,13 +31,18 @@ from cliquet.scripts.command import (
 __all__ = ["COMMAND"]
 
 
-def serve(ini: str, port: int | None) -> None:
+GRANIAN, WAITRESS = "granian", "waitress"
+
+
+def serve(ini: str, port: int | None, server_name: str | None = None) -> None:
     """Serve the application of a file until this process is told to end.
 
     Parameters
     ----------
     ini : path of the file, with ``#name`` for other sections than ``app:main`` and ``server:main``.
     port : TCP port, 0 for any free port; ``None`` for the port of the file.
+    server_name : :data:`GRANIAN` or :data:`WAITRESS`; ``None`` for the server of the file, or if it
+        names none, for granian where it is installed.
 
     Raises
     ------
@@ -57,14 +64,21 @@ def serve(ini: str, port: int | None) -> None:
                 global_conf={**loader.uri.options, **variables(port)},
             )
         application = loader.get_wsgi_app(None, variables(port))
+    # Nothing of the start is garbage, hence nobody needs to look at it again and again.
+    gc.collect()
+    gc.freeze()
     if server is None:
+        if server_name is None and granian_server.is_installed():
+            server_name = GRANIAN
         options = {"listen": f"localhost:{DEFAULT_PORT if port is None else port}"}
-        _serve_with_waitress(application, options, ini)
+        _serve_with(server_name, application, options, ini)
     elif server.object is waitress.serve_paste:
         options = dict(server.local_conf)
         if port is not None:
             options = with_port(options, port)
-        _serve_with_waitress(application, options, f"{ini}: [{section}]")
+        _serve_with(server_name, application, options, f"{ini}: [{section}]")
+    elif server_name is not None:
+        raise CommandError(f"{ini}: [{section}] names another server than {server_name}")
     elif port is not None:
         raise CommandError(
             f"{ini}: [{section}] names another server than waitress, whose port is set there alone"
@@ -96,6 +110,41 @@ def _set_up_logging(ini: str, loader: Any, options: dict[str, str]) -> None:
     except Exception as error:
         # A wrong section may raise any error, also one of a class that the section names.
         raise CommandError(f"{ini}: logging: {told(error)}") from error
+
+
+def _serve_with(
+    server_name: str | None, application: Any, options: dict[str, str], where: str
+) -> None:
+    if server_name == GRANIAN:
+        _serve_with_granian(application, options, where)
+    else:
+        _serve_with_waitress(application, options, where)
+
+
+def _serve_with_granian(application: Any, options: dict[str, str], where: str) -> None:
+    """Serve at the address that the options of waitress give."""
+    unknown = options.keys() - {"listen", "host", "port", "threads"}
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise CommandError(f"{where}: granian cannot be given {names} of waitress")
+    addresses = options.get("listen", "").split()
+    if len(addresses) > 1:
+        raise CommandError(f"{where}: granian listens to one address")
+    host, port = options.get("host", "0.0.0.0"), options.get("port", "8080")  # noqa: S104 - of waitress
+    if addresses:
+        host = _host(addresses[0])
+        port = addresses[0][len(host) + 1 :] or port
+    try:
+        granian_server.serve(
+            application,
+            host.strip("[]").replace("*", "0.0.0.0"),  # noqa: S104 - the same
+            int(port),
+            threads=int(options.get("threads", granian_server.THREADS)),
+        )
+    except ValueError as error:
+        raise CommandError(f"{where}: {told(error)}") from error
+    except OSError as error:
+        raise CommandError(f"{where}: {host}:{port}: {told(error)}") from error
 
 
 def _serve_with_waitress(application: Any, options: dict[str, str], where: str) -> None:
@@ -153,6 +202,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reload", action="store_true", help="start again when the code or the file changes"
     )
+    parser.add_argument(
+        "--server",
+        choices=(GRANIAN, WAITRESS),
+        help="instead of that of the file; without either, granian where it is installed",
+    )
 
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
@@ -167,7 +221,11 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
             return
         if arguments.reload:
             hupper.get_reloader().watch_files([os.path.abspath(ini.partition("#")[0])])
-        serve(ini, arguments.port)
+            # The process that starts the other one again ends it with signals for waitress.
+            arguments.server = arguments.server or WAITRESS
+        if arguments.server == GRANIAN and not granian_server.is_installed():
+            raise CommandError("granian is not installed: pip install cliquet[granian], on Linux")
+        serve(ini, arguments.port, arguments.server)
     except KeyboardInterrupt:
         # The signal may come before the server runs; a running server stops by itself.
         return

@@ -13,12 +13,13 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import pytest
 from servers.processes import free_port
 from servers.starting import start_process
 
-from cliquet.scripts import start
+from cliquet.scripts import granian_server, start
 from cliquet.scripts.start import with_port
 from scripts.command_line import MEMORY, PROGRAM, run_process, write_ini
 
@@ -97,6 +98,13 @@ class Running:
             assert time.monotonic() < deadline, self.log
             time.sleep(0.02)
 
+    @property
+    def worker(self) -> int:
+        """The process that granian has started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        self.until(lambda: children.read_text())
+        return int(children.read_text().split()[0])
+
     def end(self, number: Any = signal.SIGTERM) -> Any:
         """Send a signal to its own group, as a terminal does, and return the exit code."""
         os.killpg(self.process.pid, number)
@@ -122,6 +130,13 @@ def kill(process: Any) -> None:
     process.wait()
 
 
+def is_open(address: SplitResult) -> bool:
+    end = (address.hostname, address.port or 80)
+    with contextlib.suppress(OSError), socket.create_connection(end):
+        return True
+    return False
+
+
 @pytest.fixture
 def service(tmp_path: Path) -> Any:
     """Write the module of a service, and its file with more sections."""
@@ -137,15 +152,24 @@ def service(tmp_path: Path) -> Any:
 
 
 def get(url: Any) -> Any:
+    # Granian tells its address a moment before it listens.
+    address = urlsplit(url)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_open(address) and time.monotonic() < deadline:
+        time.sleep(0.02)
     with urllib.request.urlopen(url, timeout=10) as response:
         return json.load(response)
 
 
+servers = pytest.mark.parametrize("server", ["granian", "waitress"])
+
+
+@servers
 @pytest.mark.clause("E-7.1", "P-30.8")
 def test_a_file_without_server_is_served_until_the_user_interrupts(
-    service: Any, started: Any
+    service: Any, started: Any, server: str
 ) -> None:
-    running = started("--ini", service(), "--port", "0")
+    running = started("--ini", service(), "--port", "0", "--server", server)
 
     assert get(f"{running.address()}/v1/")["project_name"] == "first"
 
@@ -168,11 +192,12 @@ def test_the_port_of_the_command_line_wins_and_is_a_variable(service: Any, start
     assert running.end() == 0
 
 
+@servers
 @pytest.mark.clause("E-7.1")
 def test_a_request_under_way_is_answered_before_the_end(
-    service: Any, started: Any, tmp_path: Path
+    service: Any, started: Any, tmp_path: Path, server: str
 ) -> None:
-    running = started("--ini", service(), "--port", "0")
+    running = started("--ini", service(), "--port", "0", "--server", server)
     answers = []
     url = f"{running.address()}/v1/wait"
     client = threading.Thread(target=lambda: answers.append(get(url)))
@@ -183,6 +208,38 @@ def test_a_request_under_way_is_answered_before_the_end(
     client.join()
 
     assert (code, answers) == (0, [{"waited": True}])
+
+
+@pytest.mark.slow
+@pytest.mark.clause("E-7.1")
+def test_a_worker_of_granian_that_misses_the_signal_is_killed(service: Any, started: Any) -> None:
+    running = started("--ini", service(), "--port", "0", "--server", "granian")
+    get(f"{running.address()}/v1/")
+    # A stopped process handles no signal but this one.
+    worker = running.worker
+    os.kill(worker, signal.SIGSTOP)
+
+    begin = time.monotonic()
+    assert running.end() == 0
+
+    assert time.monotonic() - begin >= granian_server.GRACE_SECONDS
+    assert not Path(f"/proc/{worker}").exists()
+
+
+@pytest.mark.clause("E-7.1")
+def test_no_worker_of_granian_is_left_when_the_program_is_killed(
+    service: Any, started: Any
+) -> None:
+    running = started("--ini", service(), "--port", "0", "--server", "granian")
+    get(f"{running.address()}/v1/")
+    worker = Path(f"/proc/{running.worker}/stat")
+
+    running.end(signal.SIGKILL)
+
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while worker.exists() and worker.read_text().split()[2] != "Z":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.clause("E-7.1")
@@ -206,6 +263,7 @@ def in_process(cliquet: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the command in this process, without its effects on signals and logs."""
     monkeypatch.setattr(start.signal, "signal", lambda *arguments: None)
     monkeypatch.setattr(start.waitress, "create_server", FakeServer)
+    monkeypatch.setattr(granian_server, "is_installed", lambda: False)
 
     def run(ini: Any, *arguments: Any) -> Any:
         FakeServer.options = None
@@ -264,6 +322,80 @@ def test_the_server_has_the_options_of_the_file(
 
     assert outcome.code == 0, outcome.err
     assert FakeServer.options == expected
+
+
+@pytest.fixture
+def with_granian(in_process: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run the command where granian is installed, and return what it would listen to."""
+    calls: list[Any] = []
+
+    def serve(application: Any, host: str, port: int, *, threads: int) -> None:
+        calls.append((host, port, threads))
+
+    monkeypatch.setattr(granian_server, "is_installed", lambda: True)
+    monkeypatch.setattr(granian_server, "serve", serve)
+
+    def run(ini: Any, *arguments: Any) -> Any:
+        calls.clear()
+        outcome = in_process(ini, *arguments)
+        return outcome, calls
+
+    return run
+
+
+WAITRESS = "[server:main]\nuse = egg:waitress"
+
+
+@pytest.mark.clause("E-7.1")
+@pytest.mark.parametrize(
+    ("section", "arguments", "expected"),
+    [
+        ("", [], [("localhost", 8888, 4)]),
+        ("", ["--port", "99"], [("localhost", 99, 4)]),
+        ("", ["--server", "waitress"], []),
+        (WAITRESS, [], []),
+        (WAITRESS, ["--server", "granian"], [("0.0.0.0", 8080, 4)]),
+        (f"{WAITRESS}\nthreads = 2", ["--server", "granian"], [("0.0.0.0", 8080, 2)]),
+        (f"{WAITRESS}\nlisten = [::1]:7", ["--server", "granian"], [("::1", 7, 4)]),
+        (f"{WAITRESS}\nlisten = *:7", ["--server", "granian", "--port", "9"], [("0.0.0.0", 9, 4)]),
+    ],
+)
+def test_granian_is_preferred_where_it_is_installed_and_the_file_names_no_server(
+    with_granian: Any, ini: Any, section: str, arguments: list[str], expected: list[Any]
+) -> None:
+    outcome, calls = with_granian(with_sections(ini, section), *arguments)
+
+    assert outcome.code == 0, outcome.err
+    assert calls == expected
+    assert (FakeServer.options is None) == bool(expected)
+
+
+@pytest.mark.clause("E-7.1", "P-30.3")
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        (f"{WAITRESS}\nchannel_timeout = 9", "granian cannot be given channel_timeout"),
+        (f"{WAITRESS}\nlisten = *:1 [::1]:2", "granian listens to one address"),
+        (f"{WAITRESS}\nport = many", "many"),
+        ("[server:main]\npaste.server_runner = json:loads", "names another server than granian"),
+    ],
+)
+def test_what_granian_cannot_serve_is_told_in_one_line(
+    with_granian: Any, ini: Any, section: str, told: str
+) -> None:
+    outcome, calls = with_granian(with_sections(ini, section), "--server", "granian")
+
+    assert (outcome.code, calls) == (1, [])
+    assert outcome.err.startswith(f"cliquet start: {ini}: [server:main]")
+    assert told in outcome.err
+
+
+@pytest.mark.clause("E-7.1", "P-30.3")
+def test_granian_that_is_missing_is_told_in_one_line(in_process: Any, ini: Any) -> None:
+    outcome = in_process(ini, "--server", "granian")
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("cliquet start: granian is not installed: pip install")
 
 
 @pytest.mark.clause("E-7.1")
@@ -343,14 +475,15 @@ def test_unknown_options_of_the_server_are_told(
     assert outcome.err == f"cliquet start: {ini}: [server:main]: Unknown adjustment 'threadz'\n"
 
 
+@servers
 @pytest.mark.clause("E-7.1", "P-30.3")
-def test_a_port_in_use_is_told_in_one_line(ini: Any) -> None:
+def test_a_port_in_use_is_told_in_one_line(ini: Any, server: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
-        outcome = run_process("start", "--ini", ini, "--port", str(port))
+        outcome = run_process("start", "--ini", ini, "--port", str(port), "--server", server)
 
     assert outcome.code == 1
     assert "Traceback" not in outcome.err
