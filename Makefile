@@ -86,7 +86,7 @@ bench: $(if $(SERVER_URL),$(LOADTEST),$(TEST)) ## run the benchmarks, or load on
 ifeq ($(SERVER_URL),)
 	$(BIN)/python -m benchmarks.compare --peers cliquet,limit --rounds 5
 	$(BIN)/python benchmarks/requests_on_memory.py
-	$(BIN)/python benchmarks/costs_by_size.py
+	$(BIN)/python benchmarks/curves.py
 	$(BIN)/python benchmarks/monitoring.py
 	$(BIN)/python benchmarks/files_of_requests.py
 else

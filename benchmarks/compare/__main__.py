@@ -1,7 +1,7 @@
 """Compare the library with its peers, and with the limit of what its stack can do.
 
     python -m benchmarks.compare [--peers cliquet,limit] [--backends postgresql,sqlite,memory]
-        [--rounds 9] [--http] [--output FOLDER]
+        [--rounds 9] [--http | --http-only] [--output FOLDER]
 
 Every operation is run on every peer, in one run and in turn, so that a slow moment of the machine
 meets all of them: what counts are the ratios.
@@ -35,6 +35,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", default=9, type=int, help="measurements of each operation")
     parser.add_argument("--http", action="store_true", help="also over HTTP: gunicorn and wrk")
+    parser.add_argument("--http-only", action="store_true", help="over HTTP alone")
     parser.add_argument("--output", type=Path, help="folder for figures.json and the charts")
     found = parser.parse_args()
     unknown = set(found.peers) - PEERS.keys()
@@ -51,15 +52,18 @@ def main() -> None:
     everything: dict[str, object] = {"versions": versions}
     with running_databases(with_postgresql="postgresql" in asked.backends) as databases:
         for backend in asked.backends:
-            figures = in_process.compare(asked.peers, backend, databases, asked.rounds)
-            print(report.table(backend, figures))
-            everything[backend] = report.summary(figures)
-            if asked.output:
-                report.plot(backend, figures, asked.output)
-            if asked.http:
+            if not asked.http_only:
+                figures = in_process.compare(asked.peers, backend, databases, asked.rounds)
+                print(report.table(backend, figures))
+                everything[backend] = report.summary(figures)
+                if asked.output:
+                    report.plot(backend, figures, asked.output)
+            if (asked.http or asked.http_only) and http_load.is_possible():
                 served = http_load.compare(asked.peers, backend, databases)
                 print(report.http_table(backend, served))
                 everything[f"{backend} over HTTP"] = served
+                if asked.output and served:
+                    report.plot_http(backend, served, asked.output)
     if asked.output:
         report.write(everything, asked.output)
 

@@ -1,4 +1,8 @@
-"""The peers over HTTP: two workers of gunicorn, and wrk, which both share the machine."""
+"""The peers over HTTP: two workers of gunicorn, and wrk, which both share the machine.
+
+What a request costs the server is the processor time of its processes, whatever wrk and the
+database take meanwhile: it is the figure to trust on a machine that does something else as well.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,18 +27,31 @@ from environments import python_of
 from in_process import BACKENDS
 from operations import OPERATIONS, Peer, Sent, record
 
-__all__ = ["compare"]
+__all__ = ["compare", "is_possible"]
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 3
 CONNECTIONS = 8
 STATUS = re.compile(r"Non-2xx or 3xx responses: (\d+)")
 RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
+COUNT = re.compile(r"(\d+) requests in")
 P99 = re.compile(r"99%\s+([\d.]+)(us|ms|s)")
 
 
+def is_possible() -> bool:
+    """Return whether there is a program that makes load; tell how to get it if not."""
+    if shutil.which("wrk"):
+        return True
+    print("over HTTP: skipped, wrk is not installed (apt-get install wrk)", file=sys.stderr)
+    return False
+
+
 def compare(peers: list[str], backend: str, databases: Databases) -> dict[str, Any]:
-    """Return requests per second, and the 99th percentile in ms, by peer and operation."""
+    """Return by peer the figures of each operation, and the resident memory of its processes.
+
+    The figures are the requests per second, the 99th percentile of their durations in ms, and the
+    processor time of the server for one, in µs.
+    """
     if backend == "memory":
         # Two workers would have two memories.
         return {}
@@ -47,7 +65,7 @@ def compare(peers: list[str], backend: str, databases: Databases) -> dict[str, A
 def _measure(peer_name: str, backend: str, url: str) -> dict[str, Any]:
     peer = _peer(peer_name)
     figures: dict[str, Any] = {}
-    with _served(peer_name, backend, url) as port:
+    with _served(peer_name, backend, url) as (port, pid):
         base = f"http://127.0.0.1:{port}"
         made = {}
         for number in range(200):
@@ -61,8 +79,30 @@ def _measure(peer_name: str, backend: str, url: str) -> dict[str, Any]:
                 headers = next(OPERATIONS[0].requests(peer, "", "")).headers
                 _, etag = _ask(base, Sent("GET", peer.collection, 200, b"", headers))
             sent = next(operation.requests(peer, record_id, etag))
-            figures[operation.name] = _load(base, sent)
+            figures[operation.name] = _load(base, sent, pid)
+        figures["resident_mb"] = sum(_resident_mb(one) for one in _children(pid))
     return figures
+
+
+def _children(pid: int) -> list[int]:
+    # gunicorn's own process does nothing, and its workers have no processes of their own.
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process and its workers have used so far."""
+    ticks = 0
+    for one in (pid, *_children(pid)):
+        # The name of the program, in brackets, may contain anything.
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _peer(name: str) -> Peer:
@@ -92,7 +132,8 @@ def _ask(base: str, sent: Sent) -> tuple[Any, str]:
 
 
 @contextlib.contextmanager
-def _served(peer: str, backend: str, url: str) -> Iterator[int]:
+def _served(peer: str, backend: str, url: str) -> Iterator[tuple[int, int]]:
+    """Serve a peer; give the port, and the number of gunicorn's own process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -117,7 +158,7 @@ def _served(peer: str, backend: str, url: str) -> Iterator[int]:
     )
     try:
         _wait(port, process)
-        yield port
+        yield port, process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -134,7 +175,7 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
     raise SystemExit("gunicorn does not answer")
 
 
-def _load(base: str, sent: Sent) -> dict[str, float]:
+def _load(base: str, sent: Sent, pid: int) -> dict[str, float]:
     headers = "".join(
         f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}\n"
         for name, value in sent.headers.items()
@@ -146,6 +187,7 @@ def _load(base: str, sent: Sent) -> dict[str, float]:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
         file.flush()
+        before = _cpu_seconds(pid)
         run = subprocess.run(
             [
                 *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency"),
@@ -155,11 +197,17 @@ def _load(base: str, sent: Sent) -> dict[str, float]:
             text=True,
             check=True,
         )
+    spent = _cpu_seconds(pid) - before
     failed = STATUS.search(run.stdout)
     if failed and sent.status != 304:
         raise SystemExit(f"{sent.method} {sent.path}: {failed.group(0)}")
-    rate, late = RATE.search(run.stdout), P99.search(run.stdout)
+    rate, late, count = (pattern.search(run.stdout) for pattern in (RATE, P99, COUNT))
     assert rate is not None
     assert late is not None
+    assert count is not None
     unit = {"us": 0.001, "ms": 1.0, "s": 1000.0}[late.group(2)]
-    return {"per_second": float(rate.group(1)), "p99_ms": float(late.group(1)) * unit}
+    return {
+        "per_second": float(rate.group(1)),
+        "p99_ms": float(late.group(1)) * unit,
+        "cpu_us": spent / int(count.group(1)) * 1e6,
+    }

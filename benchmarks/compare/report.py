@@ -10,7 +10,7 @@ from typing import Any
 from in_process import Figures
 from operations import OPERATIONS
 
-__all__ = ["http_table", "plot", "summary", "table", "write"]
+__all__ = ["http_table", "plot", "plot_http", "summary", "table", "write"]
 
 
 def _percentile(values: list[float], share: float) -> float:
@@ -93,47 +93,91 @@ def table(backend: str, figures: dict[str, Figures]) -> str:
 
 
 def http_table(backend: str, served: dict[str, Any]) -> str:
-    """Return requests per second and the 99th percentile as text."""
+    """Return what was measured over HTTP as text."""
     if not served:
         return ""
+    peers = list(served)
     lines = [
         "",
-        f"{backend}, over HTTP (gunicorn, two workers; wrk): requests per second / p99 in ms",
-        f"{'':30}" + "".join(f"{peer:>18}" for peer in served),
+        f"{backend}, over HTTP (gunicorn, two workers; wrk):"
+        " requests per second / p99 in ms / µs of the server's processor time",
+        f"{'':30}" + "".join(f"{peer:>22}" for peer in peers),
     ]
     for operation in OPERATIONS:
         cells = []
         for figures in served.values():
             found = figures.get(operation.name)
-            text = f"{found['per_second']:.0f}/{found['p99_ms']:.1f}" if found else "-"
-            cells.append(f"{text:>18}")
+            text = (
+                f"{found['per_second']:.0f}/{found['p99_ms']:.1f}/{found['cpu_us']:.0f}"
+                if found
+                else "-"
+            )
+            cells.append(f"{text:>22}")
         lines.append(f"{operation.name:30}" + "".join(cells))
+    cells = [f"{figures['resident_mb']:22.0f}" for figures in served.values()]
+    lines.append(f"{'resident, MB, both workers':30}" + "".join(cells))
+    others = [peer for peer in peers if peer != "cliquet"]
+    if "cliquet" in served and others:
+        lines += ["", "requests per second of cliquet, divided by those of"]
+        lines.append(f"{'':30}{'':22}" + "".join(f"{peer:>22}" for peer in others))
+        for operation in OPERATIONS:
+            ours = served["cliquet"].get(operation.name)
+            theirs = [served[peer].get(operation.name) for peer in others]
+            cells = [
+                f"{ours['per_second'] / one['per_second']:22.2f}" if ours and one else f"{'-':>22}"
+                for one in theirs
+            ]
+            lines.append(f"{operation.name:30}{'':22}" + "".join(cells))
     return "\n".join(lines)
 
 
-def plot(backend: str, figures: dict[str, Figures], folder: Path) -> None:
-    """Write a chart of the processor times of one backend: ``cpu-<backend>.svg``."""
+def _bars(bars: dict[str, dict[str, float]], unit: str, title: str, path: Path) -> None:
+    """Write a chart: for each operation, one bar of each peer that has a figure for it."""
     from matplotlib.figure import Figure
 
-    folder.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.subplots()
     names = [operation.name for operation in OPERATIONS]
-    width = 0.8 / len(figures)
-    for number, (peer, one) in enumerate(figures.items()):
-        offered = [(place, name) for place, name in enumerate(names) if name in one.cpu_us]
+    width = 0.8 / len(bars)
+    for number, (peer, values) in enumerate(bars.items()):
+        offered = [(place, name) for place, name in enumerate(names) if name in values]
         axes.bar(
             [place + number * width for place, _ in offered],
-            [statistics.median(one.cpu_us[name]) for _, name in offered],
+            [values[name] for _, name in offered],
             width,
             label=peer,
         )
     axes.set_yscale("log")
-    axes.set_ylabel("µs of processor time")
-    axes.set_title(f"Processor time of a request, {backend}")
+    axes.set_ylabel(unit)
+    axes.set_title(title)
     axes.set_xticks([place + 0.4 for place in range(len(names))], names, rotation=20, ha="right")
     axes.legend()
-    figure.savefig(folder / f"cpu-{backend}.svg")
+    figure.savefig(path)
+
+
+def plot(backend: str, figures: dict[str, Figures], folder: Path) -> None:
+    """Write a chart of the processor times of one backend: ``cpu-<backend>.svg``."""
+    bars = {
+        peer: {name: statistics.median(values) for name, values in one.cpu_us.items()}
+        for peer, one in figures.items()
+    }
+    title = f"Processor time of a request, {backend}"
+    _bars(bars, "µs of processor time", title, folder / f"cpu-{backend}.svg")
+
+
+def plot_http(backend: str, served: dict[str, Any], folder: Path) -> None:
+    """Write a chart of the requests per second over HTTP: ``http-<backend>.svg``."""
+    bars = {
+        peer: {
+            operation.name: figures[operation.name]["per_second"]
+            for operation in OPERATIONS
+            if operation.name in figures
+        }
+        for peer, figures in served.items()
+    }
+    title = f"gunicorn with two workers, {backend}"
+    _bars(bars, "requests per second", title, folder / f"http-{backend}.svg")
 
 
 def write(everything: dict[str, object], folder: Path) -> None:

@@ -1,14 +1,18 @@
 """What requests cost in small and large collections, on PostgreSQL and SQLite.
 
-    python benchmarks/costs_by_size.py                      # SQLite, in a temporary folder
-    python benchmarks/costs_by_size.py postgresql://...     # and this database, which is emptied
+    python benchmarks/curves.py                             # both, SQLite in a temporary folder
+    python benchmarks/curves.py --backends sqlite --sizes 300,30000 --rounds 5 --output folder
 
 One process, one go: each request is timed in collections of 300, 30 000 and 300 000 records, in
-turns, and compared with the smallest. A cost that grows with the collection shows as a ratio.
+turns, and compared with the smallest. A cost that grows with the collection shows as a ratio. Then
+each collection is walked in pages of 100, as a list and by ``_since`` from its beginning. With a
+folder, the figures and a chart are written there.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import itertools
 import json
 import logging
@@ -19,6 +23,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +36,7 @@ from cliquet.testing.web import basic_auth, make_app
 
 SIZES = (300, 30_000, 300_000)
 ROUNDS = 15
+PAGE = 100
 CALLS_PER_ROUND = 20
 WARM_UP_CALLS = 50
 URL = "/v0/mushrooms"
@@ -126,6 +132,10 @@ def requests(app: Any, user: str, size: int, ids: list[str]) -> dict[str, Call]:
     some = itertools.cycle(ids)
     deep = deep_page(app, user, size)
     etag = send(app, "HEAD", URL, user, 200).headers["ETag"]
+    near = f"{URL}?_since={FIRST_TIMESTAMP + size - 20}&_limit=20"
+    far = f"{URL}?_since={FIRST_TIMESTAMP}&_limit={PAGE}"
+    family = "family=%22family+3%22&_limit=20"
+    by_rank = f"{family}&_sort=rank"
     rank = itertools.cycle(range(0, size, max(1, size // 300)))
     body = {"data": {"name": "Cep", "rank": 1, "family": "none"}}
     # Writes come last in each round: the ETag of the 304 must stay true.
@@ -143,6 +153,10 @@ def requests(app: Any, user: str, size: int, ids: list[str]) -> dict[str, Call]:
         "GET list of 100": lambda: send(app, "GET", f"{URL}?_limit=100", user, 200),
         "GET deep page of 100": lambda: send(app, "GET", deep, user, 200),
         "GET list, 304": unchanged,
+        "GET _since near": lambda: send(app, "GET", near, user, 200),
+        "GET _since far, 100": lambda: send(app, "GET", far, user, 200),
+        "GET family=x, 20": lambda: send(app, "GET", f"{URL}?{family}", user, 200),
+        "GET family=x, sorted, 20": lambda: send(app, "GET", f"{URL}?{by_rank}", user, 200),
         "GET rank=n": lambda: send(app, "GET", f"{URL}?rank={next(rank)}", user, 200),
         "GET _sort=rank, 100": lambda: send(app, "GET", f"{URL}?_sort=rank&_limit=100", user, 200),
         "GET min_rank, sorted, 100": lambda: send(
@@ -162,11 +176,34 @@ def microseconds(call: Call, calls: int) -> float:
     return (time.perf_counter() - begin) / calls * 1e6
 
 
-def measure(kind: str, url: str) -> None:
-    """Fill the collections, and print one line per request."""
+def walk(app: Any, user: str, path: str) -> tuple[int, float]:
+    """Read a list to its end; return the number of pages, and the mean of their µs."""
+    pages, begin = 0, time.perf_counter()
+    following: str | None = path
+    while following:
+        address = urlsplit(following)
+        page = send(app, "GET", f"{address.path}?{address.query}", user, 200)
+        following, pages = page.headers.get("Next-Page"), pages + 1
+    return pages, (time.perf_counter() - begin) / pages * 1e6
+
+
+def walks(app: Any, sizes: list[int]) -> dict[str, dict[int, float]]:
+    """Return the µs of a page of a walk through each collection, as a list and by ``_since``."""
+    paths = {
+        "a page of the list, all": f"{URL}?_limit={PAGE}",
+        "a page by _since, all": f"{URL}?_since={FIRST_TIMESTAMP - 1}&_limit={PAGE}",
+    }
+    return {
+        name: {size: walk(app, f"user{size}", path)[1] for size in sizes}
+        for name, path in paths.items()
+    }
+
+
+def measure(kind: str, url: str, sizes: list[int], rounds: int) -> dict[str, dict[int, float]]:
+    """Fill the collections, and return the µs of each request in each."""
     app = make_service(kind, url)
     calls: dict[int, dict[str, Call]] = {}
-    for size in SIZES:
+    for size in sizes:
         user = f"user{size}"
         calls[size] = requests(app, user, size, fill(app, user, size))
         print(f"  {size} records", file=sys.stderr)
@@ -175,20 +212,48 @@ def measure(kind: str, url: str) -> None:
     for by_name in calls.values():
         for call in by_name.values():
             microseconds(call, WARM_UP_CALLS if call is not by_name["refresh"] else 1)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name in next(iter(calls.values())):
-            for size in SIZES:
+            for size in sizes:
                 number = 1 if name == "refresh" else CALLS_PER_ROUND
                 spent = microseconds(calls[size][name], number)
                 durations.setdefault((name, size), []).append(spent)
-    print(f"\n{kind}: median of {ROUNDS} rounds of {CALLS_PER_ROUND} requests, in µs")
-    print(f"{'':28}" + "".join(f"{size:>12}" for size in SIZES) + f"{'largest/smallest':>18}")
-    for name in next(iter(calls.values())):
-        if name == "refresh":
-            continue
-        medians = [statistics.median(durations[name, size]) for size in SIZES]
-        ratio = medians[-1] / medians[0]
-        print(f"{name:28}" + "".join(f"{value:12.0f}" for value in medians) + f"{ratio:17.2f}x")
+    names = [name for name in next(iter(calls.values())) if name != "refresh"]
+    medians = {
+        name: {size: statistics.median(durations[name, size]) for size in sizes} for name in names
+    }
+    return {**medians, **walks(app, sizes)}
+
+
+def table(kind: str, figures: dict[str, dict[int, float]], rounds: int) -> str:
+    """Return the figures as text, one line for each request."""
+    sizes = list(next(iter(figures.values())))
+    lines = [
+        f"\n{kind}: median of {rounds} rounds of {CALLS_PER_ROUND} requests, in µs",
+        f"{'':28}" + "".join(f"{size:>12}" for size in sizes) + f"{'largest/smallest':>18}",
+    ]
+    for name, by_size in figures.items():
+        ratio = by_size[sizes[-1]] / by_size[sizes[0]]
+        cells = "".join(f"{value:12.0f}" for value in by_size.values())
+        lines.append(f"{name:28}{cells}{ratio:17.2f}x")
+    return "\n".join(lines)
+
+
+def plot(kind: str, figures: dict[str, dict[int, float]], folder: Path) -> None:
+    """Write a chart of the curves of one backend: ``curves-<backend>.svg``."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 6), layout="constrained")
+    axes = figure.subplots()
+    for name, by_size in figures.items():
+        axes.plot(list(by_size), list(by_size.values()), marker="o", label=name)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("records in the collection")
+    axes.set_ylabel("µs that a request takes")
+    axes.set_title(f"Requests in collections of growing size, {kind}")
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    figure.savefig(folder / f"curves-{kind}.svg")
 
 
 def analyse(app: Any) -> None:
@@ -197,14 +262,51 @@ def analyse(app: Any) -> None:
         session.execute("ANALYZE")
 
 
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Time requests in collections of growing size.")
+    parser.add_argument(
+        "--backends", default="sqlite,postgresql", type=lambda text: text.split(",")
+    )
+    parser.add_argument(
+        "--sizes", default=list(SIZES), type=lambda text: [int(size) for size in text.split(",")]
+    )
+    parser.add_argument("--rounds", default=ROUNDS, type=int)
+    parser.add_argument("--output", type=Path, help="folder for curves.json and the charts")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def database(kind: str) -> Iterator[str]:
+    """Give the URL of an empty database."""
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"sqlite:///{folder}/data.db"
+        return
+    # The server of the tests: it needs no configuration of the machine.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    from servers.postgresql import running_postgresql
+
+    with running_postgresql() as server:
+        yield f"{server.url}/postgres"
+
+
 def main() -> None:
-    """Measure SQLite, and the PostgreSQL of the command line."""
+    """Measure each backend."""
+    asked = arguments()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as folder:
-        measure("sqlite", f"sqlite:///{folder}/data.db")
-    for url in sys.argv[1:]:
-        measure("postgresql", url)
+    everything = {}
+    for kind in asked.backends:
+        with database(kind) as url:
+            figures = measure(kind, url, asked.sizes, asked.rounds)
+        print(table(kind, figures, asked.rounds), flush=True)
+        everything[kind] = figures
+        if asked.output:
+            asked.output.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(everything, indent=2)
+            (asked.output / "curves.json").write_text(text + "\n")
+            plot(kind, figures, asked.output)
 
 
 if __name__ == "__main__":
