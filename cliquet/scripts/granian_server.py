@@ -7,16 +7,23 @@ request. The application is inherited by a fork, hence only Linux is served in t
 from __future__ import annotations
 
 import ctypes
-import importlib
 import importlib.util
 import logging
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 from typing import Any, Final
 
+from cliquet.core.lazy import LazyModule
+
 __all__ = ["is_installed", "serve"]
+
+# All commands import this module, and granian is an extra.
+granian: Any = LazyModule("granian")
+granian_constants: Any = LazyModule("granian.constants")
+granian_log: Any = LazyModule("granian.log")
 
 THREADS: Final = 4
 """Requests that are answered at the same time, as with waitress."""
@@ -46,18 +53,15 @@ def serve(application: Any, host: str, port: int, *, threads: int = THREADS) -> 
     """
     address, port = _usable_address(host, port)
     # The worker inherits the application, and whatever failed has failed before it is forked.
-    importlib.import_module("multiprocessing").set_start_method("fork", force=True)
-    granian: Any = importlib.import_module("granian")
-    constants: Any = importlib.import_module("granian.constants")
-    log: Any = importlib.import_module("granian.log")
+    multiprocessing.set_start_method("fork", force=True)
     server = granian.Granian(
         "cliquet",
         address=address,
         port=port,
-        interface=constants.Interfaces.WSGI,
+        interface=granian_constants.Interfaces.WSGI,
         workers=1,
         blocking_threads=threads,
-        log_level=log.LogLevels.warning,
+        log_level=granian_log.LogLevels.warning,
         # Granian 2 misses one signal in twenty. What does not end by itself is killed.
         workers_kill_timeout=GRACE_SECONDS,
     )

@@ -437,6 +437,7 @@ def test_backends_and_what_they_build_on_bring_no_web_framework() -> None:
 # Whatever is imported by its name when it is first needed, and why the imports do not say so.
 IMPORTED_BY_NAME = {
     "cliquet": "the names of the package are imported when they are first used",
+    "cliquet.core.lazy": "packages that few requests or settings need, and that are installed",
     "cliquet.utils": "names that are published here but live in higher layers",
     "cliquet.statsd": "a package of the extra `monitoring`",
     "cliquet.initialization": "a package of the extra `monitoring`, which tests replace",
