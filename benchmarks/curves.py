@@ -6,13 +6,14 @@
 One process, one go: each request is timed in collections of 300, 30 000 and 300 000 records, in
 turns, and compared with the smallest. A cost that grows with the collection shows as a ratio. Then
 each collection is walked in pages of 100, as a list and by ``_since`` from its beginning. With a
-folder, the figures and a chart are written there.
+folder, the figures are written there, and a chart where matplotlib is installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import itertools
 import json
 import logging
@@ -306,7 +307,8 @@ def main() -> None:
             asked.output.mkdir(parents=True, exist_ok=True)
             text = json.dumps(everything, indent=2)
             (asked.output / "curves.json").write_text(text + "\n")
-            plot(kind, figures, asked.output)
+            if importlib.util.find_spec("matplotlib"):
+                plot(kind, figures, asked.output)
 
 
 if __name__ == "__main__":
