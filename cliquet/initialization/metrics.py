@@ -13,9 +13,10 @@ from pyramid.interfaces import PHASE2_CONFIG, IAuthenticationPolicy, ISecurityPo
 from pyramid_multiauth import MultiAuthSecurityPolicy
 
 from cliquet import settings, statsd, utils
-from cliquet.monitoring import prometheus, request_facts, tracing
+from cliquet.monitoring import prometheus, tracing
 from cliquet.monitoring import statsd as statsd_metrics
 from cliquet.monitoring.calls import Function, Observer, observe, observe_object
+from cliquet.transactions import tweens
 from cliquet.views import metrics as prometheus_endpoint
 
 __all__ = ["observe_backends", "observe_listener", "setup_prometheus", "setup_statsd"]
@@ -54,7 +55,7 @@ def _count_for_statsd(event: NewResponse) -> None:
     # A failed sub-request does not count as an operation (S-20.4).
     if is_subrequest and event.response.status_code >= 400:
         return
-    if not request_facts.is_tried_again(request):
+    if not tweens.is_tried_again(request):
         statsd_metrics.count_response(request)
 
 
@@ -73,7 +74,7 @@ def setup_prometheus(config: Configurator) -> None:
 
 def _count_for_prometheus(event: NewResponse) -> None:
     # Only the last attempt of a request is counted.
-    if not request_facts.is_tried_again(event.request):
+    if not tweens.is_tried_again(event.request):
         event.request.registry.prometheus.count_response(event.request, event.response)
 
 

@@ -18,6 +18,7 @@ from pyramid.response import Response
 from cliquet import settings
 from cliquet.initialization import references
 from cliquet.monitoring import field_bounds, logs, request_facts, request_ids
+from cliquet.transactions import tweens
 from cliquet.web import response_headers, wire
 from cliquet.web.response_headers import NewHeaders
 
@@ -84,7 +85,7 @@ def _on_new_response(event: NewResponse) -> None:
     request, response = event.request, event.response
     if getattr(request, "parent", None) is not None:
         return
-    if request_facts.is_tried_again(request):
+    if tweens.is_tried_again(request):
         # Only the last attempt of a request has a summary.
         logs.logger.info("request.retry")
         return

@@ -15,8 +15,6 @@ from pyramid.interfaces import (
     IAuthorizationPolicy,
     ISecurityPolicy,
 )
-from pyramid.request import Request
-from pyramid.response import Response
 from pyramid_multiauth import MultiAuthPolicySelected
 
 from cliquet import settings
@@ -25,11 +23,9 @@ from cliquet.security.authentication import (
     IPAuthenticationPolicy,
     SecurityPolicy,
     effective_principals,
-    is_private,
     on_policy_selected,
 )
 from cliquet.web import response_headers
-from cliquet.web.response_headers import NewHeaders
 
 __all__ = ["setup_authentication"]
 
@@ -92,23 +88,7 @@ def setup_authentication(config: Configurator) -> None:
     config.action(IAuthorizationPolicy, None, order=PHASE1_CONFIG)
     config.add_request_method(effective_principals, property=True)
     config.add_subscriber(on_policy_selected, MultiAuthPolicySelected)
-    response_headers.add_part(config, _keep_private)
-
-
-def _keep_private(request: Request, response: Response, new: NewHeaders) -> None:
-    """Keep answers for one client out of shared caches if no ``Authorization`` header marks it.
-
-    With that header, shared caches keep nothing unless a response allows it (RFC 9111 3.5), and
-    ``Vary`` names it. But they do not know that an address, a cookie or the user of a proxy
-    matters. If the application sends ``Cache-Control`` itself, that stays.
-    """
-    if (
-        "HTTP_AUTHORIZATION" not in request.environ
-        and "cache-control" not in new.present
-        and request.method in ("GET", "HEAD")
-        and is_private(request)
-    ):
-        new["Cache-Control"] = "private"
+    response_headers.add_part(config, response_headers.keep_private)
 
 
 def _made(config: Configurator, names: Iterable[str]) -> dict[str, Any]:

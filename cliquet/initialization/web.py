@@ -14,7 +14,6 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from cliquet import settings
 from cliquet.security import authentication
 from cliquet.web import rendering, response_headers, urls
-from cliquet.web.response_headers import NewHeaders
 
 __all__ = [
     "provide_needs",
@@ -78,28 +77,12 @@ def setup_requests_scheme(config: Configurator) -> None:
 def setup_vary_headers(config: Configurator) -> None:
     """Set ``Vary`` on every response, so that caches do not mix users (H-30.6)."""
     names = tuple(settings.read(config.get_settings(), "vary"))
-    text = ", ".join(dict.fromkeys(names))
-    text_with_origin = ", ".join(dict.fromkeys((*names, "Origin")))
-
-    def vary(request: Request, response: Response, new: NewHeaders) -> None:
-        # CORS may have added `Origin` already.
-        has_origin = "vary" in new.present and "Origin" in (response.vary or ())
-        new["Vary"] = text_with_origin if has_origin else text
-
-    response_headers.add_part(config, vary)
+    response_headers.add_part(config, response_headers.vary_of(names))
 
 
 def setup_backoff(config: Configurator) -> None:
     """Add ``Backoff`` to all responses, which asks clients to come less often (H-27.1)."""
-
-    def backoff(request: Request, response: Response, new: NewHeaders) -> None:
-        # It is read at each response, because an operator may change it in a running service
-        # (S-8.1).
-        seconds = settings.read(request.registry.settings, "backoff")
-        if seconds is not None:
-            new["Backoff"] = str(seconds)
-
-    response_headers.add_part(config, backoff)
+    response_headers.add_part(config, response_headers.backoff)
 
 
 def setup_version_redirection(config: Configurator) -> None:

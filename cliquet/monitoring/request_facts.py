@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 from pyramid.request import Request
-from pyramid_retry import is_error_retryable
 
-__all__ = ["elapsed_ms", "is_tried_again", "known_method"]
+__all__ = ["elapsed_ms", "known_method"]
 
 
 def elapsed_ms(request: Request) -> int:
@@ -25,9 +24,3 @@ def known_method(request: Request) -> str:
     """Return the method of a request, or ``other`` if RFC 9110 and 5789 do not define it."""
     method: str = request.method
     return method if method in _METHODS else "other"
-
-
-def is_tried_again(request: Request) -> bool:
-    """Return whether the response is dropped because the request will be tried again (X-23)."""
-    error = getattr(request, "exception", None)
-    return error is not None and bool(is_error_retryable(request, error))

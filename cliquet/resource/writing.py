@@ -16,10 +16,10 @@ from cliquet.resource.body import (
     given_timestamp,
     raise_400_if_ahead,
     set_reserved,
+    storable,
 )
 from cliquet.resource.parameters import parse_timestamp
 from cliquet.resource.patch import Plan
-from cliquet.resource.storable import storable
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.types import Record
 

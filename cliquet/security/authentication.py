@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from hashlib import sha256
 from typing import Any
 
 from pyramid.authentication import BasicAuthAuthenticationPolicy as _PyramidBasicAuthPolicy
@@ -17,7 +19,6 @@ from cliquet.core.globs import Exact
 from cliquet.monitoring import logs
 from cliquet.security import authorization
 from cliquet.security.ip_policy import IPAuthenticationPolicy
-from cliquet.security.known_users import KnownUsers
 from cliquet.security.principals import names_of_user
 
 __all__ = [
@@ -36,6 +37,9 @@ _BUILT_IN_PERMITS = authorization.AuthorizationPolicy.permits
 # The attribute that keeps the principals of a request.
 _PRINCIPALS = "_cliquet_principals"
 
+_MAX_USERS = 1024
+_KEY_BYTES = 64
+
 
 def prefixed_userid(request: Request) -> str | None:
     """Return ``<policy>:<user id>``, or ``None`` until a policy has succeeded (P-5.3).
@@ -49,6 +53,40 @@ def prefixed_userid(request: Request) -> str | None:
     return Exact(f"{authn_type}:{request.selected_userid}")
 
 
+class _KnownUsers:
+    """Ids of users by digests of the credentials that they have sent.
+
+    To read credentials and to compute the HMAC of a user costs several times the digest. Neither
+    the credentials nor anything from which they could be guessed is kept: the digest includes a
+    random key, which never leaves the process.
+    """
+
+    def __init__(self) -> None:
+        self._key = os.urandom(_KEY_BYTES)
+        self._ids: dict[bytes, str] = {}
+
+    def digest(self, header: str, secret: str) -> bytes:
+        """Return the digest of credentials.
+
+        Parameters
+        ----------
+        header : value of ``Authorization``.
+        secret : secret from which the ids are computed; with another secret, the id is another one.
+        """
+        text = f"{len(secret)} {secret}{header}"
+        return sha256(self._key + text.encode("utf-8", "surrogatepass")).digest()
+
+    def get(self, digest: bytes) -> str | None:
+        """Return the id of a user that was added; ``None`` if there is none."""
+        return self._ids.get(digest)
+
+    def add(self, digest: bytes, userid: str) -> None:
+        """Remember a user; if there are too many, all the former ones are forgotten."""
+        if len(self._ids) >= _MAX_USERS:
+            self._ids.clear()
+        self._ids[digest] = userid
+
+
 class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[misc]  # no types
     """Basic Auth that accepts any credentials: each pair is another user (P-24).
 
@@ -60,7 +98,7 @@ class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[mi
             return []
 
         super().__init__(any_credentials, *args, **kwargs)
-        self._known = KnownUsers()
+        self._known = _KnownUsers()
 
     def effective_principals(self, request: Request) -> list[str]:
         """Return nothing, because the security policy adds the principals of the user (P-24.4)."""

@@ -18,13 +18,14 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.tweens import EXCVIEW
 from pyramid.util import DottedNameResolver
+from pyramid_retry import is_error_retryable
 from pyramid_tm import maybe_tag_retryable
 from transaction._transaction import NoRollbackSavepoint
 
 from cliquet import settings
 from cliquet.transactions import scope
 
-__all__ = ["BeforeCommit", "includeme", "savepoint"]
+__all__ = ["BeforeCommit", "includeme", "is_tried_again", "savepoint"]
 
 Handler = Callable[[Request], Response]
 
@@ -188,3 +189,9 @@ def savepoint(request: Request) -> Callable[[], None]:
     ]
     rollback: Callable[[], None] = taken.rollback
     return rollback
+
+
+def is_tried_again(request: Request) -> bool:
+    """Return whether the response is dropped because the request will be tried again (X-23)."""
+    error = getattr(request, "exception", None)
+    return error is not None and bool(is_error_retryable(request, error))

@@ -1,19 +1,23 @@
 """Headers of all responses, which several functions compute, and which are written at once.
 
-A step of the initialization adds such a function. They are called in the order in which they were
+A step of the initialization adds such a function; those that have no module of their own are at the
+end of this one. They are called in the order in which they were
 added, before any subscriber of the application to ``NewResponse``, which may change the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from pyramid.config import Configurator
 from pyramid.events import NewResponse
 from pyramid.request import Request
 from pyramid.response import Response
 
-__all__ = ["NewHeaders", "Part", "add_part", "write"]
+from cliquet import settings
+from cliquet.security.authentication import is_private
+
+__all__ = ["NewHeaders", "Part", "add_part", "backoff", "keep_private", "vary_of", "write"]
 
 
 class NewHeaders(dict[str, str]):
@@ -67,3 +71,40 @@ def write(request: Request, response: Response, parts: Iterable[Part]) -> None:
     for part in parts:
         part(request, response, new)
     new.write(response)
+
+
+def vary_of(names: Sequence[str]) -> Part:
+    """Return the part for ``Vary``, so that caches do not mix users (H-30.6)."""
+    text = ", ".join(dict.fromkeys(names))
+    text_with_origin = ", ".join(dict.fromkeys((*names, "Origin")))
+
+    def vary(request: Request, response: Response, new: NewHeaders) -> None:
+        # CORS may have added `Origin` already.
+        has_origin = "vary" in new.present and "Origin" in (response.vary or ())
+        new["Vary"] = text_with_origin if has_origin else text
+
+    return vary
+
+
+def backoff(request: Request, response: Response, new: NewHeaders) -> None:
+    """Add ``Backoff``, if the setting has a value."""
+    # It is read at each response, because an operator may change it in a running service.
+    seconds = settings.read(request.registry.settings, "backoff")
+    if seconds is not None:
+        new["Backoff"] = str(seconds)
+
+
+def keep_private(request: Request, response: Response, new: NewHeaders) -> None:
+    """Keep answers for one client out of shared caches if no ``Authorization`` header marks it.
+
+    With that header, shared caches keep nothing unless a response allows it (RFC 9111 3.5), and
+    ``Vary`` names it. But they do not know that an address, a cookie or the user of a proxy
+    matters. If the application sends ``Cache-Control`` itself, that stays.
+    """
+    if (
+        "HTTP_AUTHORIZATION" not in request.environ
+        and "cache-control" not in new.present
+        and request.method in ("GET", "HEAD")
+        and is_private(request)
+    ):
+        new["Cache-Control"] = "private"
