@@ -14,7 +14,7 @@ __all__ = ["CacheBase"]
 
 
 class CacheBase:
-    """Base class of all cache backends (B-13).
+    """Base class of all cache backends.
 
     Every operation puts the prefix before the key, so that several services can share one server.
 
@@ -29,7 +29,7 @@ class CacheBase:
     Notes
     -----
     If the backend needs a server, every method raises
-    :class:`~cliquet.storage.exceptions.BackendError` when the server fails (B-2.5).
+    :class:`~cliquet.storage.exceptions.BackendError` when the server fails.
     """
 
     prefix: str
@@ -48,7 +48,7 @@ class CacheBase:
         raise NotImplementedError
 
     def flush(self) -> None:
-        """Remove every entry whose key starts with the prefix, and no other (B-22.28)."""
+        """Remove every entry whose key starts with the prefix, and no other."""
         raise NotImplementedError
 
     def ttl(self, key: str) -> float:
@@ -58,12 +58,12 @@ class CacheBase:
         -------
         float
             Seconds, with milliseconds: more than 0 and at most the given delay. Negative if the
-            entry has no expiry or does not exist (B-13.5).
+            entry has no expiry or does not exist.
         """
         raise NotImplementedError
 
     def expire(self, key: str, ttl: float) -> None:
-        """Change the expiry of an entry; do nothing if it does not exist (B-13.4).
+        """Change the expiry of an entry; do nothing if it does not exist.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class CacheBase:
         raise NotImplementedError
 
     def set(self, key: str, value: JSONValue, ttl: float | None = None) -> None:
-        """Store `value`; replace the value and the expiry of an existing entry (B-13.8).
+        """Store `value`; replace the value and the expiry of an existing entry.
 
         Parameters
         ----------
@@ -102,6 +102,6 @@ class CacheBase:
         Returns
         -------
         JSONValue
-            The removed value, or ``None`` (B-21.31).
+            The removed value, or ``None``.
         """
         raise NotImplementedError

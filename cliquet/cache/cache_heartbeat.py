@@ -21,10 +21,10 @@ ATTEMPTS = 3
 
 
 def heartbeat(backend: CacheBase) -> Callable[[Any], bool]:
-    """Return a function that checks whether `backend` works (B-17).
+    """Return a function that checks whether `backend` works.
 
     The function takes the request, writes or deletes one entry, and reads it back. It does so in
-    read-only mode too, because the entries of a cache are not data (P-6.5). It never raises: it
+    read-only mode too, because the entries of a cache are not data. It never raises: it
     logs an exception and returns ``False``.
     """
 

@@ -194,7 +194,7 @@ class SQLClient(abc.ABC):
 
     @contextmanager
     def connect(self, readonly: bool = False, force_commit: bool = False) -> Iterator[Session]:
-        """Give the session of the present transaction, or one for the block (B-11.8).
+        """Give the session of the present transaction, or one for the block.
 
         Parameters
         ----------

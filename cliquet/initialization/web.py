@@ -28,7 +28,7 @@ __all__ = [
 
 
 def provide_needs(config: Configurator) -> None:
-    """Register everything that the library needs, whichever steps an application has (S-5.1).
+    """Register everything that the library needs, whichever steps an application has.
 
     It must be included, so that the registrations of a step or of the application win.
     """
@@ -38,7 +38,7 @@ def provide_needs(config: Configurator) -> None:
 
 
 def setup_request_bound_data(config: Configurator) -> None:
-    """Give requests ``bound_data``, a dictionary that sub-requests share (P-5.4)."""
+    """Give requests ``bound_data``, a dictionary that sub-requests share."""
 
     def bound_data(request: Request) -> dict[str, Any]:
         parent = getattr(request, "parent", None)
@@ -54,7 +54,7 @@ def _route_prefix(config: Configurator) -> str:
 
 
 def setup_json_serializer(config: Configurator) -> None:
-    """Render the results of views with :mod:`cliquet.core.jsonio` (P-35.7)."""
+    """Render the results of views with :mod:`cliquet.core.jsonio`."""
     config.add_renderer("json", rendering.json_renderer)
 
 
@@ -75,18 +75,18 @@ def setup_requests_scheme(config: Configurator) -> None:
 
 
 def setup_vary_headers(config: Configurator) -> None:
-    """Set ``Vary`` on every response, so that caches do not mix users (H-30.6)."""
+    """Set ``Vary`` on every response, so that caches do not mix users."""
     names = tuple(settings.read(config.get_settings(), "vary"))
     response_headers.add_part(config, response_headers.vary_of(names))
 
 
 def setup_backoff(config: Configurator) -> None:
-    """Add ``Backoff`` to all responses, which asks clients to come less often (H-27.1)."""
+    """Add ``Backoff`` to all responses, which asks clients to come less often."""
     response_headers.add_part(config, response_headers.backoff)
 
 
 def setup_version_redirection(config: Configurator) -> None:
-    """Redirect URLs without a version prefix to the current version (H-2.4)."""
+    """Redirect URLs without a version prefix to the current version."""
     configured = config.get_settings()
     route_prefix = config.route_prefix
     config.registry.route_prefix = prefix = _route_prefix(config)

@@ -75,7 +75,7 @@ def begin(
     *,
     max_field_bytes: int | None = None,
 ) -> Token[LogContext]:
-    """Start a new context, for example at the beginning of a request (S-18.4).
+    """Start a new context, for example at the beginning of a request.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def scope() -> Iterator[None]:
 
 
 def bind(**new_fields: Any) -> None:
-    """Add fields to every later entry of the current context (P-27.1)."""
+    """Add fields to every later entry of the current context."""
     renderer, request_fields, bound, max_field_bytes = _current.get()
     # This is done several times in a request, and `_replace` takes four times as long.
     context = LogContext(renderer, request_fields, {**bound, **new_fields}, max_field_bytes)
@@ -182,10 +182,10 @@ class _RenderedRecord(logging.LogRecord):
 
 
 class Logger:
-    """A structlog logger whose bound fields belong to the current context (P-27.1).
+    """A structlog logger whose bound fields belong to the current context.
 
     The renderer is that of the context, else `renderer`. If there is neither, nothing is set up,
-    and the configuration of structlog itself applies, at first its defaults (P-27.6).
+    and the configuration of structlog itself applies, at first its defaults.
 
     `structlog.stdlib.LoggerFactory` is not used, because it replaces the logger class of the
     process.
@@ -323,7 +323,7 @@ class Logger:
 
 
 logger = Logger()
-"""The logger shared by the package and its plugins (P-27.1)."""
+"""The logger shared by the package and its plugins."""
 
 
 def logger_for(renderer: Renderer) -> Logger:

@@ -35,7 +35,7 @@ _MULTILINE_FIELDS = frozenset({"exception", "stack"})
 
 
 def decode_value(value: Any) -> str:
-    """Return a text of any value that UTF-8 can always encode; this never raises (P-27.5)."""
+    """Return a text of any value that UTF-8 can always encode; this never raises."""
     try:
         text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     except Exception:  # Any __str__ may fail, and a log entry must not replace the response.
@@ -55,7 +55,7 @@ def _printable(value: Any, controls: re.Pattern[str] = _CONTROLS) -> str:
 
 
 class ClassicLogRenderer:
-    """Renders an entry as a coloured line for people; a traceback keeps its lines (S-18.7).
+    """Renders an entry as a coloured line for people; a traceback keeps its lines.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
 class MozillaHekaRenderer:
-    """Renders an entry as a JSON object in one line, in the format of Mozilla (S-18.8).
+    """Renders an entry as a JSON object in one line, in the format of Mozilla.
 
     Parameters
     ----------

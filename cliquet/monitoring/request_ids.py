@@ -11,7 +11,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def request_id(header_value: str | None) -> str:
-    """Return the request id of the client if it is acceptable, else a generated one (E-6.4).
+    """Return the request id of the client if it is acceptable, else a generated one.
 
     Parameters
     ----------

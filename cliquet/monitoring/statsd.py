@@ -110,7 +110,7 @@ def _on_the_wire(value: Any) -> Any:
 
 
 def observer_for(client: Client) -> Observer:
-    """Return an observer that times calls, and counts the hits and misses of a cache (S-20.3)."""
+    """Return an observer that times calls, and counts the hits and misses of a cache."""
 
     def observer(kind: str, owner: str, method: str, function: Function) -> Function:
         key = metric_name(kind, owner, method)
@@ -145,7 +145,7 @@ def batch_metrics(request: Request) -> None:
 
 
 def count_response(request: Request) -> None:
-    """Count a response: its user, the policy that recognised the user, and its service (S-20.3)."""
+    """Count a response: its user, the policy that recognised the user, and its service."""
     client = request.registry.statsd
     user_id = getattr(request, "prefixed_userid", None)
     if user_id is not None:

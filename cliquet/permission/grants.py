@@ -40,7 +40,7 @@ class PermissionTransfer:
     """Whether the backend has the methods below."""
 
     def export(self) -> Iterator[Grant]:
-        """Return the whole content, without the effects of principals on each other (E-7.3).
+        """Return the whole content, without the effects of principals on each other.
 
         Only committed data are returned. Others may write meanwhile: each grant was stored at some
         moment, and a grant that appears after the iteration has passed its place is left out.

@@ -15,7 +15,7 @@ PRINCIPAL = "alive"
 
 
 def heartbeat(backend: PermissionBase) -> Callable[[Any], bool]:
-    """Return a function that checks whether `backend` works (B-17).
+    """Return a function that checks whether `backend` works.
 
     The function takes the request, gives a principal to a user and takes it away again; if the
     setting ``readonly`` is true, it only reads. It leaves no trace and never raises: it logs an

@@ -34,7 +34,7 @@ _PLAIN_TYPES: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def sent_data(request: Request) -> Record:
-    """Return the ``data`` of the client, before the schema has dropped anything (H-8.12)."""
+    """Return the ``data`` of the client, before the schema has dropped anything."""
     try:
         body = json_body(request)
     except ValueError:
@@ -48,7 +48,7 @@ def sent_data(request: Request) -> Record:
 
 
 def new_record(resource: UserResource) -> Record:
-    """Return the validated record of the body, with the timestamp of the client (X-5).
+    """Return the validated record of the body, with the timestamp of the client.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def new_record(resource: UserResource) -> Record:
 
 
 def given_timestamp(resource: UserResource, data: Record) -> int | None:
-    """Return the timestamp in a body, if there is one (D-3).
+    """Return the timestamp in a body, if there is one.
 
     Raises
     ------

@@ -38,7 +38,7 @@ OVERLONG_INTEGER = re.compile(r"[-+]?[1-9][0-9]{20,}")  # 64 bits have at most 2
 
 
 class InvalidParameter(ValueError):
-    """A part of the request is refused with 400 (H-8.2).
+    """A part of the request is refused with 400.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def parse_timestamp(text: str) -> int:
     ------
     ValueError : the text is not a number of ASCII digits without a leading zero, with or without
         double quotes, from 0 to :data:`~cliquet.storage.timestamps.MAX_TIMESTAMP`. Every timestamp
-        that the service may have sent is accepted (X-21).
+        that the service may have sent is accepted.
     """
     match = _TIMESTAMP.fullmatch(text)
     if match is None or (timestamp := int(match[2])) > MAX_TIMESTAMP:
@@ -73,7 +73,7 @@ def parse_timestamp(text: str) -> int:
 
 
 def latest_given(now_ms: int, max_ahead_seconds: int | None) -> int:
-    """Return the latest timestamp that a client may give to a record, in ms (D-4).
+    """Return the latest timestamp that a client may give to a record, in ms.
 
     Parameters
     ----------

@@ -104,7 +104,7 @@ class FilterSet:
 
     @property
     def targets_modified(self) -> bool:
-        """Whether a filter uses the timestamp, so that tombstones are listed (H-12.17)."""
+        """Whether a filter uses the timestamp, so that tombstones are listed."""
         return any(item.field == self.modified_field for item in self.filters)
 
 
@@ -134,7 +134,7 @@ def parse_filters(
 
     Raises
     ------
-    InvalidParameter : a field is unknown (H-12.6); a value cannot be compared with the field
+    InvalidParameter : a field is unknown; a value cannot be compared with the field
         (D-17), or cannot be in a record (X-25); or there are more than `bounds` allow.
     """
     filters = []
@@ -195,13 +195,13 @@ def parse_sort(
     modified_field: str,
     bounds: Bounds = _UNBOUNDED,
 ) -> list[Sort]:
-    """Read ``_sort``; by default the most recent records come first (H-11.5).
+    """Read ``_sort``; by default the most recent records come first.
 
     A repeated field is dropped, because its first mention already decides.
 
     Raises
     ------
-    InvalidParameter : a field is unknown (H-13.4) or deeper than `bounds` allow, or there are more
+    InvalidParameter : a field is unknown or deeper than `bounds` allow, or there are more
         than :data:`MAX_SORT_FIELDS`.
     """
     sorting: dict[str, Sort] = {}
@@ -216,7 +216,7 @@ def parse_sort(
         bounds.check_dots(dots)
         if not is_known_field(field):
             if "." in field:
-                continue  # It is ignored, like a text that is not the name of a field (H-13.3).
+                continue  # It is ignored, like a text that is not the name of a field.
             raise InvalidParameter("querystring", None, f"Unknown sort field '{field}'")
         sorting.setdefault(field, Sort(field, -1 if sign == "-" else 1))
         if len(sorting) > MAX_SORT_FIELDS:
@@ -236,12 +236,12 @@ def parse_limit(
     ----------
     value : the parameter; the empty text counts as absent.
     paginate_by : default and greatest size of a page, in items; ``None`` or 0 if lists have no
-        pages (H-14.3).
-    max_fetch_size : greatest size of every page, in items; ``None`` or 0 for no limit (D-29).
+        pages.
+    max_fetch_size : greatest size of every page, in items; ``None`` or 0 for no limit.
 
     Raises
     ------
-    InvalidParameter : the value is not a positive integer (D-20).
+    InvalidParameter : the value is not a positive integer.
     """
     candidates = [ceiling for ceiling in (paginate_by, max_fetch_size) if ceiling]
     if value:
@@ -265,7 +265,7 @@ def parse_fields(
 ) -> list[str] | None:
     """Read ``_fields``: the paths to return, ``None`` for whole records.
 
-    The id, the timestamp and, for tombstones, the deletion mark are always returned (H-15.1).
+    The id, the timestamp and, for tombstones, the deletion mark are always returned.
 
     Raises
     ------
@@ -283,7 +283,7 @@ def parse_fields(
     for field in fields:
         bounds.check_depth(None, field)
     if not preserve_unknown:
-        # A declared name may itself contain dots, and wins over the nested reading (B-21.13).
+        # A declared name may itself contain dots, and wins over the nested reading.
         roots = dict.fromkeys(
             [field if field in known_fields else field.split(".", 1)[0] for field in fields]
         )
@@ -296,7 +296,7 @@ def parse_fields(
 
 
 def _split_prefix(name: str, declared_fields: Collection[str]) -> tuple[str, COMPARISON]:
-    """Split ``min_age`` into its field and its operator (H-12.3)."""
+    """Split ``min_age`` into its field and its operator."""
 
     def is_declared(path: str) -> bool:
         # Members of a declared field belong to it: `min_age.unit` is not a minimum.
@@ -354,7 +354,7 @@ def _reserved_values(name: str, text: str, operator: COMPARISON, *, is_id: bool)
 
 
 def _id_value(name: str, text: str) -> JSONValue:
-    """Read a value that is compared with an id; a number is compared as text (B-21.21)."""
+    """Read a value that is compared with an id; a number is compared as text."""
     if OVERLONG_INTEGER.fullmatch(text.strip()):
         return text.strip()  # the storage gets no number, so that its size does not matter
     value = coerce(name, text)
@@ -365,7 +365,7 @@ def _id_value(name: str, text: str) -> JSONValue:
 
 
 def _as_flag(value: JSONValue) -> JSONValue:
-    """Turn 0 and 1 into booleans, because the deletion mark is never a number (H-12.10)."""
+    """Turn 0 and 1 into booleans, because the deletion mark is never a number."""
     return bool(value) if isinstance(value, int | float) and value in (0, 1) else value
 
 
@@ -384,11 +384,11 @@ def _widened_filter(
     for value in values:
         widened.append(value)
         if value is None:
-            widened.append(MISSING)  # H-12.11
+            widened.append(MISSING)  # No field has no value either.
         elif isinstance(value, bool):
             if not is_flag:
-                widened.append(int(value))  # H-12.10
+                widened.append(int(value))  # In a query string, true also means 1.
         elif isinstance(value, int | float) and value in (0, 1):
             widened.append(bool(value))
-    # Several values become one filter, because several filters are combined by AND (H-12.1).
+    # Several values become one filter, because several filters are combined by AND.
     return _exact_filter(field, of_several if len(widened) > 1 else operator, widened)

@@ -42,7 +42,7 @@ _KEY_BYTES = 64
 
 
 def prefixed_userid(request: Request) -> str | None:
-    """Return ``<policy>:<user id>``, or ``None`` until a policy has succeeded (P-5.3).
+    """Return ``<policy>:<user id>``, or ``None`` until a policy has succeeded.
 
     Storage methods that take patterns read it as the name of one user, even if it contains a ``*``
     (X-29).
@@ -88,7 +88,7 @@ class _KnownUsers:
 
 
 class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[misc]  # no types
-    """Basic Auth that accepts any credentials: each pair is another user (P-24).
+    """Basic Auth that accepts any credentials: each pair is another user.
 
     It has the arguments ``realm`` and ``debug`` of the policy of Pyramid.
     """
@@ -101,7 +101,7 @@ class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[mi
         self._known = _KnownUsers()
 
     def effective_principals(self, request: Request) -> list[str]:
-        """Return nothing, because the security policy adds the principals of the user (P-24.4)."""
+        """Return nothing, because the security policy adds the principals of the user."""
         return []
 
     def authenticated_userid(self, request: Request) -> str | None:
@@ -109,7 +109,7 @@ class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[mi
         return self.unauthenticated_userid(request)
 
     def unauthenticated_userid(self, request: Request) -> str | None:
-        """Return the HMAC of the credentials, or ``None`` without usable ones (P-24.3)."""
+        """Return the HMAC of the credentials, or ``None`` without usable ones."""
         header = request.headers.get("Authorization")
         if not header:
             return None
@@ -139,8 +139,8 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
     """The policies of ``multiauth.policies`` in turn, then the authorization policy.
 
     Applications of the original library expect more than its parent does: principals are a new list
-    that the authorization policy may change (P-35.2), and groups are not looked up for a request
-    that does not need them (H-5.3). Several policies need more too: a user whom the group finder
+    that the authorization policy may change, and groups are not looked up for a request
+    that does not need them. Several policies need more too: a user whom the group finder
     refuses is anonymous (S-16.5), and no id is a principal without the name of its policy (H-5.6).
     """
 
@@ -166,7 +166,7 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         return None
 
     def effective_principals(self, request: Request) -> set[str]:
-        """Return every principal of the request, with the prefixed id of the user (H-5.6)."""
+        """Return every principal of the request, with the prefixed id of the user."""
         principals: set[str] | None = request.__dict__.get(_PRINCIPALS)
         if principals is None:
             found = {Everyone}.union(*(_added_by(policy, request) for policy in self._policies))
@@ -245,7 +245,7 @@ def _added_by(policy: Any, request: Request) -> set[str]:
 
 
 def effective_principals(request: Request) -> list[str]:
-    """Return every principal of the request (P-35.1)."""
+    """Return every principal of the request."""
     policy = request.registry.queryUtility(ISecurityPolicy)
     if policy is None or not hasattr(policy, "effective_principals"):
         return [Everyone]
@@ -253,7 +253,7 @@ def effective_principals(request: Request) -> list[str]:
 
 
 def is_private(request: Request) -> bool:
-    """Return whether the answer to a request is only for its sender (D-69).
+    """Return whether the answer to a request is only for its sender.
 
     This is so if the request has a user, or principals that a policy gives to clients without a
     user, such as those of a network.
@@ -266,7 +266,7 @@ def is_private(request: Request) -> bool:
 
 
 def on_policy_selected(event: MultiAuthPolicySelected) -> None:
-    """Remember on the request the policy that recognised its user, and the user (P-5.1)."""
+    """Remember on the request the policy that recognised its user, and the user."""
     request = event.request
     authn_type = (event.policy_name or "").lower()
     request.authn_type = authn_type

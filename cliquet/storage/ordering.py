@@ -73,7 +73,7 @@ def resolve(record: Mapping[str, JSONValue], path: str) -> JSONValue | Missing:
 
 
 def sort_key(value: JSONValue | Missing) -> SortKey:
-    """Return a key that is compared instead of `value` (B-6.19, X-26).
+    """Return a key that is compared instead of `value`.
 
     The ascending order is null, text, numbers, booleans, arrays, objects, and then a missing value.
     Within a type: text by code point; numbers by exact value, whole or not; false before true;
@@ -122,7 +122,7 @@ def json_equal(left: JSONValue | Missing, right: JSONValue | Missing) -> bool:
     """Return whether two values are the same JSON value.
 
     Numbers are equal by value (``1`` and ``1.0``); a boolean is never a number; arrays and objects
-    are equal if they are equal at every depth (B-6.14).
+    are equal if they are equal at every depth.
     """
     # It stops at the first difference, because a client may compare a large value with a small one.
     pending: list[tuple[Any, Any]] = [(left, right)]

@@ -25,11 +25,11 @@ __all__ = [
 
 
 class Filter(NamedTuple):
-    """Keeps the records whose `field` has the relation `operator` to `value` (B-1.9).
+    """Keeps the records whose `field` has the relation `operator` to `value`.
 
     Parameters
     ----------
-    field : the id, the timestamp or the deletion mark, or a path into the record (B-21.13).
+    field : the id, the timestamp or the deletion mark, or a path into the record.
     value : a JSON value; a list, tuple or set for the operators that take several.
     operator : a member of :class:`COMPARISON`.
     """
@@ -40,14 +40,14 @@ class Filter(NamedTuple):
 
 
 class Sort(NamedTuple):
-    """Sorts by `field`; `direction` is 1 (ascending) or -1 (descending) (B-1.9)."""
+    """Sorts by `field`; `direction` is 1 (ascending) or -1 (descending)."""
 
     field: str
     direction: int
 
 
 PaginationRule = list[Filter]
-"""Filters that are combined by AND; the rules of a list are combined by OR (B-6.8)."""
+"""Filters that are combined by AND; the rules of a list are combined by OR."""
 
 
 class KnownTotal(NamedTuple):

@@ -17,7 +17,7 @@ DELETION_RATE = 0.6
 
 
 def heartbeat(backend: StorageBase) -> Callable[[Any], bool]:
-    """Return a function that checks whether `backend` works (B-17).
+    """Return a function that checks whether `backend` works.
 
     The function takes the request, and writes to a collection of its own, or only reads it if the
     setting ``readonly`` is true. It never raises: it logs an exception and returns ``False``. It

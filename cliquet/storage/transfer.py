@@ -139,7 +139,7 @@ class StorageTransfer:
         raise NotImplementedError
 
     def export(self) -> Iterator[ExportedCollection]:
-        """Return the whole content (E-7.3).
+        """Return the whole content.
 
         Only committed data are returned. Others may write meanwhile: each entry was stored at some
         moment after the timestamp of its collection was read. A collection that appears after the

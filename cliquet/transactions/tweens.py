@@ -103,7 +103,7 @@ def _undone_on_error(handler: Handler, request: Request) -> Response:
 
 
 def scope_tween_factory(handler: Handler, registry: Any) -> Handler:
-    """Let the backends join the transaction of the request, and announce its commit (S-14.2)."""
+    """Let the backends join the transaction of the request, and announce its commit."""
     per_request = settings.read(registry.settings, "transaction_per_request")
     # `pyramid_tm` reads both names too.
     veto = registry.settings.get("tm.commit_veto") or registry.settings.get(

@@ -74,7 +74,7 @@ def write(request: Request, response: Response, parts: Iterable[Part]) -> None:
 
 
 def vary_of(names: Sequence[str]) -> Part:
-    """Return the part for ``Vary``, so that caches do not mix users (H-30.6)."""
+    """Return the part for ``Vary``, so that caches do not mix users."""
     text = ", ".join(dict.fromkeys(names))
     text_with_origin = ", ".join(dict.fromkeys((*names, "Origin")))
 

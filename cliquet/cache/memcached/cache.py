@@ -217,7 +217,7 @@ def _server_key(kind: str, key: str) -> str:
 
 
 def load_from_config(config: Any) -> Cache:
-    """Return the cache that the settings describe (B-21.34).
+    """Return the cache that the settings describe.
 
     No server is contacted yet.
 

@@ -33,7 +33,7 @@ class _Entries(dict[str, str]):
     """Prefixed keys and JSON texts, the oldest first, with their exact total size.
 
     The total and the lock are here and not in the cache, so that two caches with the same
-    dictionaries have them in common (B-14.2).
+    dictionaries have them in common.
     """
 
     def __init__(self) -> None:
@@ -183,7 +183,7 @@ class Cache(CacheBase):
 
 
 def load_from_config(config: Any) -> Cache:
-    """Return the cache that the settings describe (S-11.1).
+    """Return the cache that the settings describe.
 
     Parameters
     ----------

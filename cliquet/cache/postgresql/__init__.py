@@ -16,7 +16,7 @@ def load_from_config(config: Any) -> Cache:
 
     Raises
     ------
-    ImportWarning : the packages of the extra ``postgresql`` are not installed (S-12.4).
+    ImportWarning : the packages of the extra ``postgresql`` are not installed.
     cliquet.settings.SettingError : the URL, a number, or the prefix cannot be used.
     """
     return Cache(

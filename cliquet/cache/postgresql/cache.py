@@ -59,7 +59,7 @@ class Cache(RelationalCache):
         super().__init__(client, DIALECT, cache_prefix=cache_prefix)
         self._migrations = PostgreSQLMigrations(
             # If the table exists, nothing is done: the table of the original library has the right
-            # form (B-21.35).
+            # form.
             Schema("cache", 1, Path(__file__).parent, landmark="cache", unversioned=1)
         )
 

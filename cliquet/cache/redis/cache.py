@@ -71,7 +71,7 @@ class Cache(CacheBase):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The ``host``, ``port``, ``password`` and ``db`` of the server (B-10.4)."""
+        """The ``host``, ``port``, ``password`` and ``db`` of the server."""
         if isinstance(self._given, LazyCluster):
             address = self._given.options.address._asdict()
             return {name: address[name] for name in ("host", "port", "password", "db")}
@@ -89,7 +89,7 @@ class Cache(CacheBase):
 
     @translated_errors
     def flush(self) -> None:
-        """Remove every entry whose key starts with the prefix, and nothing else (B-22.28).
+        """Remove every entry whose key starts with the prefix, and nothing else.
 
         Its cost grows with the number of keys of the database.
         """
@@ -155,7 +155,7 @@ def _value(text: bytes | None) -> JSONValue:
 
 
 def load_from_config(config: Any) -> Cache:
-    """Return the cache that the settings describe (B-14.3).
+    """Return the cache that the settings describe.
 
     The server is not contacted yet.
 

@@ -10,7 +10,7 @@ __all__ = ["Cache", "load_from_config"]
 
 
 def load_from_config(config: Any) -> Cache:
-    """Return the cache that the settings describe; no file is opened yet (E-1.2).
+    """Return the cache that the settings describe; no file is opened yet.
 
     Raises
     ------

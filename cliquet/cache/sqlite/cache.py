@@ -47,7 +47,7 @@ class Cache(RelationalCache):
         cliquet.cache_url = sqlite:////var/lib/service/data.db
 
     The entries are in the file ``data.db-cache`` beside that of the URL, which may be the file of
-    the storage (E-1.5). Several processes of one host may share it. A failure of the machine may
+    the storage. Several processes of one host may share it. A failure of the machine may
     lose the entries of the last moments before it.
 
     Parameters

@@ -51,7 +51,7 @@ def create_from_config(
     """Return the client of a database, which is not connected yet.
 
     Backends with the same URL share one client, and therefore one pool and, in a request, one
-    transaction. The settings of the second backend are ignored, with a warning (S-12.3).
+    transaction. The settings of the second backend are ignored, with a warning.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def create_from_config(
 
     Raises
     ------
-    ImportWarning : the packages of the extra are not installed (S-12.4).
+    ImportWarning : the packages of the extra are not installed.
     cliquet.settings.SettingError : the URL cannot be used.
     TypeError : SQLAlchemy does not know one of the options.
     """

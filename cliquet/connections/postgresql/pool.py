@@ -61,7 +61,7 @@ class QueuePoolWithMaxBacklog(QueuePool):
         self._pool.max_backlog = max_backlog  # type: ignore[attr-defined]
 
     def recreate(self) -> QueuePool:
-        """Return a new pool like this one; SQLAlchemy calls it after a disconnection (B-11.14)."""
+        """Return a new pool like this one; SQLAlchemy calls it after a disconnection."""
         pool = super().recreate()
         pool._pool.max_backlog = self._pool.max_backlog  # type: ignore[attr-defined]
         return pool

@@ -63,7 +63,7 @@ class Address(NamedTuple):
 
 
 def parse_url(url: str) -> Address:
-    """Return the address in a URL; the empty URL is the local database 0 (B-10.3).
+    """Return the address in a URL; the empty URL is the local database 0.
 
     A query string is ignored.
 
@@ -109,7 +109,7 @@ class Options(NamedTuple):
 
 
 def read_options(config: Any, prefix: str = "") -> Options:
-    """Read the settings of a client (S-13).
+    """Read the settings of a client.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def create_from_config(
 ) -> redis.Redis:
     """Return a client with its own pool, which is not connected yet.
 
-    When all connections of the pool are in use, a thread waits for one (B-21.35).
+    When all connections of the pool are in use, a thread waits for one.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def _pool_timeout_seconds(configured: Mapping[str, Any], prefix: str) -> float:
 
 
 def settings_of(client: redis.Redis) -> dict[str, Any]:
-    """Return the address of a client: ``host``, ``port``, ``password``, ``db`` (B-10.4)."""
+    """Return the address of a client: ``host``, ``port``, ``password``, ``db``."""
     given = client.connection_pool.connection_kwargs
     return {name: given.get(name) for name in ("host", "port", "password", "db")}
 

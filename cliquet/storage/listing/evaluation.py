@@ -72,7 +72,7 @@ class Entry(NamedTuple):
 
 
 def apply_filters(entries: Iterable[Entry], filters: Sequence[Filter], names: Names) -> list[Entry]:
-    """Return the entries that match all `filters` (B-6.8).
+    """Return the entries that match all `filters`.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def _follows(criteria: Sequence[Criterion], names: Names) -> Test:
 
 
 def apply_sorting(entries: list[Entry], sorting: Sequence[Sort], names: Names) -> list[Entry]:
-    """Return the entries in the order of `sorting` (B-6.17)."""
+    """Return the entries in the order of `sorting`."""
     if not sorting:
         return entries
     # The sort of Python keeps the order of equal items, so that the least important criteria come
@@ -149,7 +149,7 @@ def page(
     pagination_rules: Sequence[PaginationRule] | None,
     limit: int | None,
 ) -> list[Entry]:
-    """Apply the pagination rules, sort, and cut, in this order (B-6.1).
+    """Apply the pagination rules, sort, and cut, in this order.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def _reader(field: str, names: Names) -> Callable[[Entry], Any]:
     if attribute is not None:
         return attrgetter(attribute)
     if field == names.deleted_field:
-        # A live record is not deleted, whatever member it has with this name (B-6.10).
+        # A live record is not deleted, whatever member it has with this name.
         return lambda entry: True if entry.data is None else MISSING
     return lambda entry: MISSING if entry.data is None else resolve(entry.data, field)
 

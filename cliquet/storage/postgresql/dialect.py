@@ -300,7 +300,7 @@ def _expression(pattern: Pattern) -> str:
 
 
 def _value(field: str, data: str = "data") -> SQL:
-    """Return the value of a field; a key that contains the dots wins (B-21.13).
+    """Return the value of a field; a key that contains the dots wins.
 
     ``->`` with a name finds nothing in arrays and other values, and the null of JSON differs from
     that of SQL. A chain of them would copy the result of each step, which may be most of the

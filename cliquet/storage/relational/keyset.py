@@ -33,7 +33,7 @@ def rules_condition(
     rules: Sequence[PaginationRule],
     indexed: frozenset[str],
 ) -> SQL:
-    """Return the condition of rules, which are combined by OR (B-6.8).
+    """Return the condition of rules, which are combined by OR.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def _row_sides(dialect: ListingDialect, names: Names, criterion: Criterion) -> S
     field, value = criterion.field, criterion.value
     expression = sort_expression(dialect, names, field)
     if expression is None:
-        # The field is true in tombstones, and absent in live records (B-6.18).
+        # The field is true in tombstones, and absent in live records.
         is_mark = field == names.deleted_field
         text = f"(CASE WHEN deleted THEN {_TRUE} ELSE {_ABSENT} END)" if is_mark else f"{_ABSENT}"
         return SQL(text), SQL("%s", (_place(value),))

@@ -136,7 +136,7 @@ def order_by(dialect: ListingDialect, names: Names, sorting: Sequence[Sort]) -> 
     for field, direction in sorting:
         descends = direction < 0
         if field == names.deleted_field:
-            # Tombstones have a boolean, which comes before the missing value of records (B-6.18).
+            # Tombstones have a boolean, which comes before the missing value of records.
             items.append(SQL("deleted ASC" if descends else "deleted DESC"))
         elif (expression := sort_expression(dialect, names, field)) is not None:
             way = "DESC" if descends else "ASC"
