@@ -48,6 +48,16 @@ class PostgreSQLDialect(ListingDialect):
     def __init__(self, data: str = "data") -> None:
         self._data = data
 
+    concatenation = "string_agg"
+
+    def entry(self, id_name: str, modified_name: str, *, tombstone: str) -> SQL:
+        return SQL(
+            "CASE WHEN deleted THEN %s::text"
+            " ELSE coalesce(nullif(left(data::text, -1), '{') || ',', '{') || %s END"
+            " || to_json(id)::text || %s || last_modified || '}'",
+            (f"{tombstone},{id_name}", id_name, f",{modified_name}"),
+        )
+
     def can_hold(self, text: str) -> bool:
         if "\0" in text:
             return False

@@ -33,6 +33,19 @@ class ListingDialect(abc.ABC):
     def as_stored(self, value: Any) -> Any:
         """Return a JSON value in the form in which it is read after it was stored."""
 
+    concatenation: str
+    """The function that joins texts in the order of its rows."""
+
+    @abc.abstractmethod
+    def entry(self, id_name: str, modified_name: str, *, tombstone: str) -> SQL:
+        """Return the JSON text of a record or tombstone, from the columns of its row.
+
+        Parameters
+        ----------
+        id_name, modified_name : texts before the values of these members.
+        tombstone : text before these members in a tombstone.
+        """
+
     @abc.abstractmethod
     def text(self, text: str) -> SQL:
         """Return an operand for a comparison with a column."""

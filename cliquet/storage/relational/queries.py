@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from cliquet.connections.selected_ids import SelectedIds
+from cliquet.core import jsonio
 from cliquet.storage.query import Continuation, KnownTotal
 from cliquet.storage.relational import listing
 from cliquet.storage.relational.dialect import ListingDialect
@@ -39,6 +40,20 @@ class _Matching(NamedTuple):
 
 
 _NO_FILTERS = _Matching((), ())
+
+
+class _Head(NamedTuple):
+    """What a page reads of its collection.
+
+    Attributes
+    ----------
+    history : columns with the horizon and the epoch, which are null if they are not wanted.
+    source : the tables of the columns, if they are not queries.
+    """
+
+    timestamp: SQL
+    history: str = "NULL, NULL"
+    source: SQL = SQL("")
 
 
 class Queries:
@@ -91,14 +106,59 @@ class Queries:
         """Return the query for the selected rows, their total and the timestamp at one moment.
 
         The first row has the values of the whole list, even for an empty page: the timestamp in the
-        place of that of a record, and the total in the last column. The total is -1 if the rows are
-        all that match, or if nobody needs it. A union has no defined order, so that the first
-        column has ranks. If the list has tombstones, two more columns have the history.
+        place of that of a record, and the total. The last two columns have the history, if the list
+        has tombstones. The total is -1 if the rows are all that match, or if nobody needs it. A
+        union has no defined order, so that the first column has ranks.
 
         Parameters
         ----------
         key : collection of the scope.
         """
+        rows, head, total = self._parts_of_page(selection, key)
+        return SQL(
+            f"SELECT 0 AS n, NULL AS id, {head.timestamp.text} AS last_modified, NULL AS deleted,"
+            f" NULL AS data, ({total.text}) AS total, {head.history}{head.source.text}"
+            f" UNION ALL SELECT row_number() OVER () AS n, {_COLUMNS}, 0 AS total, 0, ''"
+            f" FROM ({rows.text}) AS page",
+            (
+                *head.timestamp.parameters,
+                *total.parameters,
+                *head.source.parameters,
+                *rows.parameters,
+            ),
+        )
+
+    def page_as_text(self, selection: Selection, key: CollectionKey | None) -> SQL:
+        """Return the same query with one row: the timestamp, the history, the total, and a text.
+
+        The text has the JSON of the records, separated by commas; it is null for no records. The
+        limit of the selection makes the order of the page that of the text.
+        """
+        rows, head, total = self._parts_of_page(selection, key)
+        names = selection.names
+        entry = self.dialect.entry(
+            *(f"{jsonio.dumps(name).decode()}:" for name in (names.id_field, names.modified_field)),
+            tombstone=f"{{{jsonio.dumps(names.deleted_field).decode()}:true",
+        )
+        # The text is made after the limit, of no more records than are listed.
+        return SQL(
+            f"SELECT {head.timestamp.text}, {head.history}, ({total.text}),"
+            f" (SELECT {self.dialect.concatenation}(entry, ',')"
+            f" FROM (SELECT {entry.text} AS entry FROM ({rows.text}) AS page) AS entries)"
+            f"{head.source.text}",
+            (
+                *head.timestamp.parameters,
+                *total.parameters,
+                *entry.parameters,
+                *rows.parameters,
+                *head.source.parameters,
+            ),
+        )
+
+    def _parts_of_page(
+        self, selection: Selection, key: CollectionKey | None
+    ) -> tuple[SQL, _Head, SQL]:
+        """Return the query for the rows of a page, what else it reads, and that for the total."""
         scope = self.scope(selection.scope)
         matched = self._matching(selection)
         rows = self._rows(_COLUMNS, scope, [*matched.filters, *matched.ids], selection)
@@ -115,19 +175,7 @@ class Queries:
         else:
             # Such a page contains all records, so that the filters need not be evaluated again.
             total = SQL("SELECT -1")
-        if key is None:
-            timestamp = SQL("SELECT CAST(NULL AS BIGINT)")
-        elif selection.include_deleted:
-            return _with_history(key, total, rows)
-        else:
-            timestamp = SQL(SELECT_TIMESTAMP, key)
-        return SQL(
-            f"SELECT 0 AS n, NULL AS id, ({timestamp.text}) AS last_modified, NULL AS deleted,"
-            f" NULL AS data, ({total.text}) AS total"
-            f" UNION ALL SELECT row_number() OVER () AS n, {_COLUMNS}, 0 AS total"
-            f" FROM ({rows.text}) AS page",
-            (*timestamp.parameters, *total.parameters, *rows.parameters),
-        )
+        return rows, _head(key, with_history=selection.include_deleted), total
 
     def _matching(self, selection: Selection) -> _Matching:
         """Return the conditions of the filters, which are made once for a page and its total."""
@@ -196,15 +244,14 @@ def _joined(*pieces: str | SQL) -> SQL:
     return joined("", [SQL(piece) if isinstance(piece, str) else piece for piece in pieces])
 
 
-def _with_history(key: CollectionKey, total: SQL, rows: SQL) -> SQL:
-    """Return the query for a page, its total, and all that its collection says of itself."""
-    return SQL(
-        "SELECT 0 AS n, NULL AS id, counter.last_modified, NULL AS deleted, NULL AS data,"
-        f" ({total.text}) AS total, counter.purged, counter.epoch"
-        f" FROM (SELECT 1) AS always LEFT JOIN ({SELECT_HISTORY}) AS counter ON TRUE"
-        f" UNION ALL SELECT row_number() OVER () AS n, {_COLUMNS}, 0 AS total, 0, ''"
-        f" FROM ({rows.text}) AS page",
-        (*total.parameters, *key, *rows.parameters),
+def _head(key: CollectionKey | None, *, with_history: bool) -> _Head:
+    if key is None:
+        return _Head(SQL("CAST(NULL AS BIGINT)"))
+    if not with_history:
+        return _Head(SQL(f"({SELECT_TIMESTAMP})", key))
+    counter = f"(SELECT 1) AS always LEFT JOIN ({SELECT_HISTORY}) AS counter ON TRUE"
+    return _Head(
+        SQL("counter.last_modified"), "counter.purged, counter.epoch", SQL(f" FROM {counter}", key)
     )
 
 

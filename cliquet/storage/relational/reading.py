@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from cliquet.connections.attempts import attempts
 from cliquet.connections.selected_aces import SelectedACEs, grouped
@@ -34,6 +36,20 @@ _WITH_ACES = (
     f" WHERE {HOME} AND id = %s"
     " UNION ALL SELECT NULL, NULL, NULL, permission, principal FROM ("
 )
+
+
+class _ReadPage(NamedTuple):
+    """A page as the database gives it.
+
+    Attributes
+    ----------
+    history : the horizon and the epoch of the collection, if they were wanted.
+    """
+
+    timestamp: int | None
+    history: tuple[Any, Any]
+    total: int
+    records: list[Record]
 
 
 class Reader:
@@ -117,16 +133,33 @@ class Reader:
 
     def page(self, selection: Selection) -> tuple[list[Record], int]:
         key = selection.scope.key
-        query = self._queries.page(selection, key)
-        whole, *entries = sorted(self.rows(*query, key), key=_rank)
-        page = Page(record_of(self._steps, selection.names, *row[1:5]) for row in entries)
+        read = self._limited_page if selection.limit else self._whole_list
+        timestamp, history, total, records = read(selection, key)
+        page = Page(records)
         if key is not None:
-            page.timestamp = _touched(whole[2])
+            page.timestamp = _touched(timestamp)
             page.claim = partial(self._steps.first_access, key)
             if selection.include_deleted:
-                page.history = _history(whole[2], *whole[6:])
+                page.history = _history(timestamp, *history)
+        return page, total
+
+    def _limited_page(self, selection: Selection, key: CollectionKey | None) -> _ReadPage:
+        """Read a page from one text."""
+        query = self._queries.page_as_text(selection, key)
+        ((timestamp, purged, epoch, total, text),) = self.rows(*query, key)
+        records = orjson.loads(f"[{text}]") if text else []
+        # Without a total, nobody needs it.
+        total = len(records) if total == -1 else total or 0
+        return _ReadPage(timestamp, (purged, epoch), total, records)
+
+    def _whole_list(self, selection: Selection, key: CollectionKey | None) -> _ReadPage:
+        """Read all records, which may be too many for one text."""
+        whole, *entries = sorted(self.rows(*self._queries.page(selection, key), key), key=_rank)
+        records = [record_of(self._steps, selection.names, *row[1:5]) for row in entries]
         total = whole[5] or 0
-        return page, total if total >= 0 else sum(not deleted for _, _, _, deleted, *_ in entries)
+        if total == -1:
+            total = sum(not row[3] for row in entries)
+        return _ReadPage(whole[2], whole[6:], total, records)
 
     def records(self, selection: Selection) -> list[Record]:
         rows = self.rows(*self._queries.rows(selection), selection.scope.key)

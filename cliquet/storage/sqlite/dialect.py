@@ -38,6 +38,16 @@ class SQLiteDialect(ListingDialect):
     def __init__(self, data: str = "data") -> None:
         self._data = data
 
+    concatenation = "group_concat"
+
+    def entry(self, id_name: str, modified_name: str, *, tombstone: str) -> SQL:
+        return SQL(
+            "CASE WHEN deleted THEN %s"
+            " ELSE coalesce(nullif(substr(data, 1, length(data) - 1), '{') || ',', '{') || %s END"
+            " || json_quote(id) || %s || last_modified || '}'",
+            (f"{tombstone},{id_name}", id_name, f",{modified_name}"),
+        )
+
     def can_hold(self, text: str) -> bool:
         return True
 

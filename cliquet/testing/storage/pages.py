@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -68,6 +69,39 @@ class PageTests:
         page = get_page(paged, **options)
 
         assert page.timestamp == timestamp(paged)
+
+    @clause("B-1.1", "B-1.3", "B-1.8")
+    def test_a_page_has_the_same_text_as_the_whole_list(self, storage: StorageBase) -> None:
+        # A storage may read a page in another way than a list that has no limit.
+        records: list[dict[str, Any]] = [
+            {},
+            {"zz": 1, "a": 2, "deleted": False},
+            {"n": [1.0, 1e-7, 1e21, -0.5, 2**63 - 1, -(2**63), True, None, 0]},
+            {
+                '"{': ', "',
+                ": ": "\\",
+                "}": "\n\t\x7f",
+                "é\u2028": "😀",
+                "nested": {"": [{}, [], [{}]]},
+            },
+            {"id": 'a"b\\c', "name": "id"},
+            {"id": "é😀", "last_modified": 7},
+        ]
+        for record in records:
+            storage.create(**HOME, record=record)
+        storage.delete(**HOME, object_id=create(storage, gone=True)["id"])
+        order = [Sort("last_modified", 1)]
+        for names in (
+            {},
+            {"id_field": "name", "modified_field": "nested", "deleted_field": 'x"y\\'},
+        ):
+            options: dict[str, Any] = {"sorting": order, "include_deleted": True, **names}
+
+            page, _ = storage.get_all(**HOME, **options, limit=100)
+
+            whole = storage.list_all(**HOME, **options)
+            assert json.dumps(page) == json.dumps(whole)
+            assert len(page) == len(records) + 1
 
     @clause("B-4.1", "B-4.14")
     def test_an_empty_page_has_the_timestamp_of_its_collection(self, paged: StorageBase) -> None:
