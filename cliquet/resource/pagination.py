@@ -8,6 +8,7 @@ neither the request nor the storage.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -156,6 +157,14 @@ def rule_of(sorting: Sequence[Sort], record: Mapping[str, JSONValue]) -> Paginat
 
 # Characters of RFC 3986 3.4, except those with a meaning within parameters.
 _PARAMETER_SAFE: Final = "/?:@!$'()*,"
+_NEEDS_NO_ESCAPE: Final = re.compile(rf"[A-Za-z0-9_.~{re.escape(_PARAMETER_SAFE)}-]*")
+
+
+def _escaped(text: str) -> str:
+    """Return a name or a value of a query string; most of them stay as they are."""
+    if _NEEDS_NO_ESCAPE.fullmatch(text):
+        return text
+    return quote_plus(text, safe=_PARAMETER_SAFE)
 
 
 def next_page_query(params: Iterable[tuple[str, str]], *, limit: int, token: str) -> str:
@@ -171,13 +180,13 @@ def next_page_query(params: Iterable[tuple[str, str]], *, limit: int, token: str
     token : token from :func:`encode_token` or from :mod:`cliquet.resource.anchors`.
     """
     kept = [
-        f"{quote_plus(name, safe=_PARAMETER_SAFE)}={quote_plus(value, safe=_PARAMETER_SAFE)}"
+        f"{_escaped(name)}={_escaped(value)}"
         for name, value in params
         if name not in ("_limit", "_token")
     ]
     # Base64 without its padding needs few escapes; otherwise `quote` would look at each character.
     unpadded = token.rstrip("=")
-    escaped = quote_plus(unpadded, safe=_PARAMETER_SAFE) + "%3D" * (len(token) - len(unpadded))
+    escaped = _escaped(unpadded) + "%3D" * (len(token) - len(unpadded))
     return "&".join((*kept, f"_limit={limit}", f"_token={escaped}"))
 
 

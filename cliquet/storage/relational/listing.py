@@ -144,9 +144,12 @@ def order_by(dialect: ListingDialect, names: Names, sorting: Sequence[Sort]) -> 
     return joined(", ", items or [ID])
 
 
+_PARENT: Final = SQL("parent_id")
+
+
 def parent_condition(dialect: ListingDialect, parent_id: str) -> SQL:
     """Return the condition on the parent, which is an id or a pattern."""
-    column = SQL("parent_id")
+    column = _PARENT
     if not is_pattern(parent_id):
         return compared(dialect, column, "=", parent_id)
     if not dialect.can_hold(parent_id):

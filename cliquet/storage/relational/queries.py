@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.core import jsonio
-from cliquet.storage.query import Continuation, KnownTotal
+from cliquet.storage.query import Continuation, KnownTotal, Sort
 from cliquet.storage.relational import listing
 from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.steps import HOME
 from cliquet.storage.relational.text import SQL, TRUE, joined
-from cliquet.storage.selection import CollectionKey, Scope, Selection
+from cliquet.storage.selection import CollectionKey, Names, Scope, Selection
 
 __all__ = ["SELECT_HISTORY", "SELECT_TIMESTAMP", "Queries"]
 
@@ -40,6 +40,7 @@ class _Matching(NamedTuple):
 
 
 _NO_FILTERS = _Matching((), ())
+_NO_ORDER = SQL("")
 
 
 class _Head(NamedTuple):
@@ -68,6 +69,10 @@ class Queries:
     def __init__(self, dialect: ListingDialect, indexed: Mapping[str, frozenset[str]]) -> None:
         self.dialect = dialect
         self._indexed = indexed
+        # The same lists are asked for again and again, and differ in their values. The text of one
+        # order is as long as a query string at most.
+        self._order_by = lru_cache(maxsize=128)(partial(_order_by, dialect))
+        self._entry = lru_cache(maxsize=16)(partial(_entry, dialect))
 
     def scope(self, scope: Scope) -> SQL:
         """Return the condition on collections."""
@@ -135,11 +140,7 @@ class Queries:
         limit of the selection makes the order of the page that of the text.
         """
         rows, head, total = self._parts_of_page(selection, key)
-        names = selection.names
-        entry = self.dialect.entry(
-            *(f"{jsonio.dumps(name).decode()}:" for name in (names.id_field, names.modified_field)),
-            tombstone=f"{{{jsonio.dumps(names.deleted_field).decode()}:true",
-        )
+        entry = self._entry(selection.names)
         # The text is made after the limit, of no more records than are listed.
         return SQL(
             f"SELECT {head.timestamp.text}, {head.history}, ({total.text}),"
@@ -226,18 +227,41 @@ class Queries:
             include_deleted=selection.include_deleted,
             indexed=indexed,
         )
-        pieces: list[str | SQL] = [
-            *(f"SELECT {columns} FROM ", source),
-            *(" WHERE ", condition, " AND ", where),
-        ]
-        if sorting:
-            pieces += [" ORDER BY ", listing.order_by(dialect, names, sorting)]
-        if selection.limit:
-            pieces.append(SQL(" LIMIT %s", (selection.limit,)))
-        return _joined(*pieces)
+        is_common = dialect is self.dialect
+        order = (
+            self._order_by(names, tuple(Sort(*item) for item in sorting))
+            if is_common
+            else _order_by(dialect, names, sorting)
+        )
+        limit, limits = (" LIMIT %s", (selection.limit,)) if selection.limit else ("", ())
+        return SQL(
+            f"SELECT {columns} FROM {source.text} WHERE {condition.text} AND {where.text}"
+            f"{order.text}{limit}",
+            (
+                *source.parameters,
+                *condition.parameters,
+                *where.parameters,
+                *order.parameters,
+                *limits,
+            ),
+        )
 
     def _indexes_of(self, selection: Selection) -> frozenset[str]:
         return self._indexed.get(selection.scope.collection_id or "", _NOT_INDEXED)
+
+
+def _order_by(dialect: ListingDialect, names: Names, sorting: Sequence[Sort]) -> SQL:
+    """Return the end of a query that gives its rows an order."""
+    if not sorting:
+        return _NO_ORDER
+    order = listing.order_by(dialect, names, sorting)
+    return SQL(f" ORDER BY {order.text}", order.parameters)
+
+
+def _entry(dialect: ListingDialect, names: Names) -> SQL:
+    """Return the JSON text of a row."""
+    id_name, modified_name, deleted_name = (jsonio.dumps(name).decode() for name in names)
+    return dialect.entry(f"{id_name}:", f"{modified_name}:", tombstone=f"{{{deleted_name}:true")
 
 
 def _joined(*pieces: str | SQL) -> SQL:
