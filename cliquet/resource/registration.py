@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import venusian
 from pyramid.config import Configurator
@@ -14,6 +14,9 @@ from pyramid.exceptions import ConfigurationError
 from cliquet.web.requests import PATCH_CONTENT_TYPES
 
 __all__ = ["register", "register_resource"]
+
+MAX_TOGETHER: Final = 3
+"""Number of fields in one index: an entry of PostgreSQL has no room for the keys of more."""
 
 ResourceClass = TypeVar("ResourceClass", bound=type)
 
@@ -111,13 +114,10 @@ def register_resource(
                 "Mandatory permission backend is missing from configuration, "
                 f"for the shareable resource {resource_name}."
             )
-        fields = [
-            field
-            for option in ("unique_fields", "indexed_fields")
-            for field in resource_cls.mapping.get_option(option)
-        ]
         # This is also the default collection of an instance.
-        config.registry.storage.declare_indexes(resource_cls.__name__.lower(), fields)
+        config.registry.storage.declare_indexes(
+            resource_cls.__name__.lower(), _indexed_fields(resource_cls)
+        )
         for endpoint_type in ("collection", "record"):
             config.add_cornice_service(register_service(endpoint_type, config))
 
@@ -139,3 +139,26 @@ def _path(viewset: Any, kind: str, resource_name: str) -> str:
             "'/forests/{{forest_id}}/{resource_name}s/{{id}}'."
         ) from error
     return path
+
+
+def _indexed_fields(resource_cls: Any) -> list[str | tuple[str, ...]]:
+    """Return the fields that the schema of a resource wants to be indexed.
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : an index on several fields has too many of them, or
+        something else than names.
+    """
+    mapping = resource_cls.mapping
+    fields: list[str | tuple[str, ...]] = list(mapping.get_option("unique_fields"))
+    for given in mapping.get_option("indexed_fields"):
+        if isinstance(given, (tuple, list)):
+            are_names = all(isinstance(name, str) and name for name in given)
+            if not are_names or len(set(given)) < len(given) or not 1 <= len(given) <= MAX_TOGETHER:
+                raise ConfigurationError(
+                    f"indexed_fields of {resource_cls.__name__} has {given!r}: an index on several "
+                    f"fields is a tuple of at most {MAX_TOGETHER} different names."
+                )
+            given = tuple(given)
+        fields.append(given)
+    return fields

@@ -33,14 +33,15 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
         readonly_fields : names of the fields that PATCH may not change (P-17.5).
         indexed_fields : names of the fields, dotted ones included, that clients use in filters and
             sorting. If the storage has indexes, ``cliquet migrate`` makes one for each of them, and
-            for each unique field.
+            for each unique field. A tuple of two or three names is one index, for lists that are
+            sorted by the last of them, and that have one value of the others.
         preserve_unknown : whether to keep members that the schema does not declare, instead of
             dropping them (P-17.3).
         """
 
         unique_fields: tuple[str, ...] = ()
         readonly_fields: tuple[str, ...] = ()
-        indexed_fields: tuple[str, ...] = ()
+        indexed_fields: tuple[str | tuple[str, ...], ...] = ()
         preserve_unknown: bool = False
 
     # The first request finds this out, because examining a schema costs more than using it.

@@ -153,7 +153,7 @@ class StorageBase(StorageAtomicity, StorageDepartures, StorageSelecting, Storage
         """
         return History()
 
-    def declare_indexes(self, collection_id: str, fields: Sequence[str]) -> None:
+    def declare_indexes(self, collection_id: str, fields: Sequence[str | tuple[str, ...]]) -> None:
         """Declare the fields of a collection that clients use in filters and sorting (E-10.1).
 
         :meth:`initialize_schema` then creates the missing indexes. A backend without indexes
@@ -163,7 +163,8 @@ class StorageBase(StorageAtomicity, StorageDepartures, StorageSelecting, Storage
 
         Parameters
         ----------
-        fields : names, also dotted ones, including the unique fields.
+        fields : names, also dotted ones, including the unique fields; a tuple of names for an index
+            on several fields.
         """
 
     def missing_indexes(self) -> list[str]:

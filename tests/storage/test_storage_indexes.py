@@ -4,18 +4,23 @@ import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 import colander
 import pytest
+from pyramid.exceptions import ConfigurationError
 from support.configured import config_of
 from support.logged import capture_logs
 
 from cliquet import resource
+from cliquet.resource import pagination
 from cliquet.storage import memory, postgresql, sqlite
+from cliquet.storage.ordering import json_equal
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.testing.storage.common import HOME, create
+from cliquet.testing.transactions import request_transaction
 from cliquet.testing.web import make_app
 
 HOSTILE = 'it\'s % "quoted" \\ é'
@@ -149,6 +154,117 @@ def test_equality_ranges_and_sorting_use_the_index(backend: Any, field: Any) -> 
         {"sorting": by_field, "limit": 5},
     ):
         assert name in plan(storage, **options), options
+
+
+@pytest.mark.clause("E-10.3", "E-10.1")
+@pytest.mark.parametrize("fields", [("size", "name"), ("origin.country", "size", "name")])
+def test_a_filtered_list_in_the_order_of_the_last_field_is_read_from_one_index(
+    backend: Any, fields: Any
+) -> None:
+    storage = backend.make(mushroom=[fields, "size"])
+    storage.initialize_schema()
+    with request_transaction():
+        for n in range(800):
+            origin = {"country": "ab"[n % 2]}
+            create(storage, size=n % 4, name=f"n{n * 7 % 800}", origin=origin, padding="x" * 200)
+    with storage.client.connect(readonly=True) as session:
+        session.execute("ANALYZE")
+    by_name = [Sort("name", 1), Sort("last_modified", -1), Sort("id", -1)]
+    values = {"size": 2, "origin.country": "a"}
+    equal = [Filter(field, values[field], COMPARISON.EQ) for field in fields[:-1]]
+
+    first = storage.list_all(**HOME, filters=equal, sorting=by_name, limit=5)
+    rules = pagination.pagination_rules(by_name, first[-1])
+    filtered = [*equal, Filter("name", first[-1]["name"], COMPARISON.GT)]
+    for options in (
+        {"filters": equal, "limit": 5},
+        {"filters": equal, "limit": 5, "pagination_rules": rules},
+        {"filters": filtered, "limit": 5},
+    ):
+        found = plan(storage, sorting=by_name, **options)
+
+        assert name_of(storage, fields) in found, options
+        assert "Sort" not in found
+        assert "TEMP B-TREE" not in found
+
+    names = sorted(f"n{n * 7 % 800}" for n in range(800) if n % 4 == 2)
+    assert [record["name"] for record in first] == names[:5]
+    assert storage.count_all(**HOME, filters=equal) == len(names)
+
+
+def name_of(storage: Any, fields: Any) -> Any:
+    wanted = (fields,) if isinstance(fields, str) else fields
+    return next(
+        name
+        for name, collection, found in storage._indexes._declared()
+        if (collection, found) == ("mushroom", wanted)
+    )
+
+
+@pytest.mark.clause("E-10.3", "B-6.10")
+def test_an_index_on_several_fields_finds_what_is_equal(backend: Any) -> None:
+    storage = backend.make(mushroom=[("value", "name")])
+    storage.initialize_schema()
+    long = "x" * 400
+    held = [3, 3.0, "3", None, True, [1], {"a": 1}, f"{long}a", f"{long}b", 2**60, "", "é"]
+    for value in held:
+        create(storage, value=value, name="n")
+    create(storage, name="n")
+    by_name = [Sort("name", 1), Sort("last_modified", -1), Sort("id", -1)]
+
+    for value in [*held, 4, "\0", "\ud800", 1e300]:
+        equal = [Filter("value", value, COMPARISON.EQ)]
+        found = storage.list_all(**HOME, filters=equal, sorting=by_name, limit=20)
+
+        expected = [one for one in held if json_equal(one, value)]
+        assert len(found) == len(expected), value
+        assert all(json_equal(record["value"], value) for record in found)
+
+
+@pytest.mark.clause("E-10.1", "X-34")
+def test_the_longest_values_fit_into_an_index_on_several_fields(backend: Any) -> None:
+    storage = backend.make(mushroom=[("one", "two", "three")])
+    storage.initialize_schema()
+    random = Random(1)
+    # Four bytes each, which no compression makes shorter.
+    texts = ["".join(chr(random.randint(0x10000, 0x1FFFF)) for _ in range(450)) for _ in range(3)]
+    long = "".join(chr(random.randint(0x10000, 0x1FFFF)) for _ in range(128))
+
+    storage.create(
+        "mushroom", long, {"id": long, **dict(zip(("one", "two", "three"), texts, strict=True))}
+    )
+
+    assert storage.get("mushroom", long, long)["three"] == texts[2]
+
+
+@pytest.mark.clause("E-10.2")
+def test_indexes_on_several_fields_are_made_and_dropped(backend: Any) -> None:
+    backend.make(mushroom=["rank"]).initialize_schema()
+    storage = backend.make(mushroom=["rank", ("rank", "name")])
+    assert storage.missing_indexes() == ["mushroom: rank, name"]
+
+    with capture_logs() as said:
+        storage.initialize_schema()
+
+    assert [(entry["event"], entry["field"]) for entry in said] == [("index.create", "rank, name")]
+    assert storage.missing_indexes() == []
+    backend.make(mushroom=["rank", ("name", "rank")]).initialize_schema()
+    assert storage.missing_indexes() == ["mushroom: rank, name"]
+    assert len(indexes(storage)) == 2
+
+
+@pytest.mark.clause("E-10.1")
+@pytest.mark.parametrize("given", [(), ("a", "a"), ("a", 1), ("a", ""), ("a", "b", "c", "d")])
+def test_a_wrong_index_on_several_fields_stops_the_start(given: Any) -> None:
+    class Moss(resource.UserResource):
+        class MossSchema(resource.ResourceSchema):
+            class Options:
+                indexed_fields = ("rank", given)
+
+        mapping = MossSchema()
+
+    with pytest.raises(ConfigurationError, match="indexed_fields of Moss"):
+        make_app([Moss])
 
 
 @pytest.mark.clause("E-10.2")

@@ -106,6 +106,19 @@ class PostgreSQLDialect(ListingDialect):
     def key(self, key: str) -> SQL:
         return SQL("%s", (key,))
 
+    def equality_key(self, field: str) -> SQL:
+        # An entry of an index has at most 2704 bytes. There is no room for a second key besides the
+        # ids and the key by which the index is in order.
+        key = self.order_key(field)
+        return SQL(f"hashtext({key.text})", key.parameters)
+
+    def has_equality_key(self, field: str, value: Any) -> SQL:
+        key = order_key(value)
+        if not self.can_hold(key):
+            return FALSE
+        expression = self.equality_key(field)
+        return SQL(f'{expression.text} = hashtext(%s COLLATE "C")', (*expression.parameters, key))
+
     def is_in(
         self, field: str, values: Sequence[Any], *, or_missing: bool, is_indexed: bool
     ) -> SQL:

@@ -40,7 +40,7 @@ class Storage(RelationalStorage):
     def __init__(self, client: PostgreSQLClient, *, is_readonly: bool = False) -> None:
         dialect = PostgreSQLDialect()
         super().__init__(client, dialect, PostgreSQLSteps(client), is_readonly=is_readonly)
-        self._indexes = PostgreSQLIndexes(client, dialect, self._indexed)
+        self._indexes = PostgreSQLIndexes(client, dialect, self._declared)
         self._migrations = PostgreSQLMigrations(
             Schema(
                 "storage",
@@ -61,7 +61,7 @@ class Storage(RelationalStorage):
                 self._indexes.update(dry_run=False)
 
     def missing_indexes(self) -> list[str]:
-        return self._indexes.missing() if self._indexed else []
+        return self._indexes.missing() if self._declared else []
 
     def _get_installed_version(self) -> int | None:
         """Return the version of the schema in the database (B-24)."""

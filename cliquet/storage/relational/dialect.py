@@ -79,6 +79,20 @@ class ListingDialect(abc.ABC):
         """Return an operand for a comparison with :meth:`order_key`."""
 
     @abc.abstractmethod
+    def equality_key(self, field: str) -> SQL:
+        """Return an expression with the same value for equal values of a field.
+
+        It takes little room before the key of another field in an index.
+        """
+
+    @abc.abstractmethod
+    def has_equality_key(self, field: str, value: Any) -> SQL:
+        """Return the condition that a field has the :meth:`equality_key` of a value.
+
+        It is only needed to find an index, besides the condition that the values are equal.
+        """
+
+    @abc.abstractmethod
     def is_in(
         self, field: str, values: Sequence[Any], *, or_missing: bool, is_indexed: bool
     ) -> SQL:

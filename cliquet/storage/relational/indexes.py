@@ -10,6 +10,7 @@ from typing import Any
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.monitoring import logs
 from cliquet.storage.relational import listing
+from cliquet.storage.relational.declared import DeclaredIndexes
 from cliquet.storage.relational.listing import SQL
 
 __all__ = ["INDEX_PREFIX", "FieldIndexes"]
@@ -25,18 +26,18 @@ class FieldIndexes(abc.ABC):
 
     Parameters
     ----------
-    fields : declared fields by collection id.
+    declared : declared indexes by collection id.
     """
 
     def __init__(
         self,
         client: SQLClient,
         dialect: listing.ListingDialect,
-        fields: Mapping[str, frozenset[str]],
+        declared: Mapping[str, DeclaredIndexes],
     ) -> None:
         self.client: Any = client
         self._dialect = dialect
-        self._fields = fields
+        self._by_collection = declared
 
     @abc.abstractmethod
     def existing(self, session: Session) -> dict[str, bool]:
@@ -51,12 +52,12 @@ class FieldIndexes(abc.ABC):
         """Drop an index."""
 
     def missing(self) -> list[str]:
-        """Return the declared fields without an index, as ``collection: field``."""
+        """Return the declared fields without an index, as ``collection: field, field``."""
         with self.client.connect(readonly=True) as session:
             existing = self.existing(session)
         return [
-            f"{collection_id}: {field}"
-            for name, collection_id, field in self._declared()
+            f"{collection_id}: {', '.join(fields)}"
+            for name, collection_id, fields in self._declared()
             if not existing.get(name)
         ]
 
@@ -67,7 +68,7 @@ class FieldIndexes(abc.ABC):
         ----------
         dry_run : only log the steps, without doing them.
         """
-        declared = {name: (collection, field) for name, collection, field in self._declared()}
+        declared = {name: (collection, fields) for name, collection, fields in self._declared()}
         with self.client.connect(readonly=True) as session:
             existing = self.existing(session)
             for name, is_valid in existing.items():
@@ -76,25 +77,29 @@ class FieldIndexes(abc.ABC):
                     logs.logger.info("index.drop", index=name, dry_run=dry_run)
                     if not dry_run:
                         self.drop(session, name)
-            for name, (collection_id, field) in declared.items():
+            for name, (collection_id, fields) in declared.items():
                 if not existing.get(name):
                     logs.logger.info(
-                        "index.create", collection=collection_id, field=field, dry_run=dry_run
+                        "index.create",
+                        collection=collection_id,
+                        field=", ".join(fields),
+                        dry_run=dry_run,
                     )
                     if not dry_run:
                         self.create(
-                            session, name, listing.index(self._dialect, collection_id, field)
+                            session, name, listing.index(self._dialect, collection_id, *fields)
                         )
 
     def create_all(self, session: Session) -> None:
         """Create all indexes in new tables."""
-        for name, collection_id, field in self._declared():
-            self.create(session, name, listing.index(self._dialect, collection_id, field))
+        for name, collection_id, fields in self._declared():
+            self.create(session, name, listing.index(self._dialect, collection_id, *fields))
 
-    def _declared(self) -> Iterator[tuple[str, str, str]]:
-        for collection_id in sorted(self._fields):
-            for field in sorted(self._fields[collection_id]):
+    def _declared(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        for collection_id in sorted(self._by_collection):
+            declared = self._by_collection[collection_id]
+            for fields in (*((field,) for field in sorted(declared.fields)), *declared.together):
                 # The digest is that of the definition, so that another expression is another index.
-                text = repr((field, *listing.index(self._dialect, collection_id, field)))
+                text = repr((*fields, *listing.index(self._dialect, collection_id, *fields)))
                 digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-                yield f"{INDEX_PREFIX}{digest}", collection_id, field
+                yield f"{INDEX_PREFIX}{digest}", collection_id, fields

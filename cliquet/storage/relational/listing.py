@@ -46,6 +46,7 @@ def matching(
     names: Names,
     filters: Sequence[Filter],
     indexed: frozenset[str] = frozenset(),
+    entered: frozenset[str] = frozenset(),
 ) -> list[SQL]:
     """Return the conditions of filters, all of which must be true.
 
@@ -54,13 +55,14 @@ def matching(
     Parameters
     ----------
     indexed : fields with an index on their keys (:func:`index`).
+    entered : fields of an index on several fields that fits the list.
 
     Raises
     ------
     ValueError : a value does not fit its operator.
     TypeError : a value is not JSON.
     """
-    apart, together = _split(names, filters, indexed)
+    apart, together = _split(names, filters, indexed | entered)
     conditions = [condition(dialect, names, item, indexed, in_rule=False) for item in apart]
     if together:
         conditions.append(
@@ -165,21 +167,29 @@ def parent_condition(dialect: ListingDialect, parent_id: str) -> SQL:
     return all_of(conditions)
 
 
-def index(dialect: ListingDialect, collection_id: str, field: str) -> SQL:
-    """Return the SQL after ``CREATE INDEX <name> ON records`` for the index on a field.
+def index(dialect: ListingDialect, collection_id: str, *fields: str) -> SQL:
+    """Return the SQL after ``CREATE INDEX <name> ON records`` for the index on some fields.
 
-    The index serves equality, ranges, and sorting by the field of live records.
+    The index serves equality, ranges, and sorting by the last field of live records, among those
+    that have given values of the other fields.
 
     Parameters
     ----------
-    field : a name, with or without dots, that is not reserved.
+    fields : names, with or without dots, that are not reserved.
     """
-    key = dialect.order_key(field)
+    *first, last = fields
+    key = joined(
+        ", ",
+        [
+            SQL(f"({part.text})", part.parameters)
+            for part in (*map(dialect.equality_key, first), dialect.order_key(last))
+        ],
+    )
     collection = dialect.literal(collection_id)
     # There is no column for the collection: PostgreSQL drops a condition that the index implies,
     # and would search all the entries of a parent for the key.
     return SQL(
-        f"(parent_id, ({key.text}), last_modified DESC, id DESC)"
+        f"(parent_id, {key.text}, last_modified DESC, id DESC)"
         f" WHERE NOT deleted AND collection_id = {collection.text}",
         (*key.parameters, *collection.parameters),
     )

@@ -10,6 +10,7 @@ from cliquet.connections.selected_ids import SelectedIds
 from cliquet.core import jsonio
 from cliquet.storage.query import Continuation, KnownTotal, Sort
 from cliquet.storage.relational import listing
+from cliquet.storage.relational.declared import NOTHING_DECLARED, DeclaredIndexes
 from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.steps import HOME
 from cliquet.storage.relational.text import SQL, TRUE, joined
@@ -21,7 +22,6 @@ SELECT_TIMESTAMP = f"SELECT last_modified FROM timestamps WHERE {HOME}"
 SELECT_HISTORY = f"SELECT last_modified, purged, epoch FROM timestamps WHERE {HOME}"
 _SELECT_LIVE = f"SELECT live FROM timestamps WHERE {HOME}"
 _COLUMNS = "id, last_modified, deleted, data"
-_NOT_INDEXED: frozenset[str] = frozenset()
 
 
 class _Matching(NamedTuple):
@@ -63,12 +63,12 @@ class Queries:
     Parameters
     ----------
     dialect : differences between databases in the conditions of lists.
-    indexed : declared fields by collection id.
+    declared : declared indexes by collection id.
     """
 
-    def __init__(self, dialect: ListingDialect, indexed: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, dialect: ListingDialect, declared: Mapping[str, DeclaredIndexes]) -> None:
         self.dialect = dialect
-        self._indexed = indexed
+        self._declared = declared
         # The same lists are asked for again and again, and differ in their values. The text of one
         # order is as long as a query string at most.
         self._order_by = lru_cache(maxsize=128)(partial(_order_by, dialect))
@@ -182,13 +182,25 @@ class Queries:
         """Return the conditions of the filters, which are made once for a page and its total."""
         if not selection.filters:
             return _NO_FILTERS
-        indexed = self._indexes_of(selection)
-        match = partial(listing.matching, self.dialect, selection.names, indexed=indexed)
+        declared = self._declared_for(selection)
+        entered = declared.entered(selection.filters, selection.sorting)
+        hints = [
+            self.dialect.has_equality_key(field, self.dialect.as_stored(value))
+            for field, value in entered.values.items()
+        ]
+        match = partial(
+            listing.matching,
+            self.dialect,
+            selection.names,
+            # One index is enough, and the database would take each key for another restriction.
+            indexed=declared.fields.difference(entered.values),
+            entered=entered.fields,
+        )
         ids = [item for item in selection.filters if isinstance(item.value, SelectedIds)]
         if not ids:
-            return _Matching(match(selection.filters), ())
+            return _Matching([*hints, *match(selection.filters)], ())
         others = [item for item in selection.filters if not isinstance(item.value, SelectedIds)]
-        return _Matching(match(others), match(ids), [item.value for item in ids])
+        return _Matching([*hints, *match(others)], match(ids), [item.value for item in ids])
 
     def _total(
         self, selection: Selection, scope: SQL, matched: _Matching, *, include_deleted: bool
@@ -208,7 +220,8 @@ class Queries:
     def _rows(self, columns: str, scope: SQL, matched: Sequence[SQL], selection: Selection) -> SQL:
         """Return the query for a page of the records for which these conditions are true."""
         dialect, source, condition = self.dialect, SQL("records"), scope
-        names, sorting, indexed = selection.names, selection.sorting, self._indexes_of(selection)
+        names, sorting = selection.names, selection.sorting
+        indexed = self._declared_for(selection).fields
         if listing.reads_many_fields(names, sorting, indexed):
             everything = listing.where(
                 dialect, names, matched, include_deleted=selection.include_deleted, indexed=indexed
@@ -246,8 +259,8 @@ class Queries:
             ),
         )
 
-    def _indexes_of(self, selection: Selection) -> frozenset[str]:
-        return self._indexed.get(selection.scope.collection_id or "", _NOT_INDEXED)
+    def _declared_for(self, selection: Selection) -> DeclaredIndexes:
+        return self._declared.get(selection.scope.collection_id or "", NOTHING_DECLARED)
 
 
 def _order_by(dialect: ListingDialect, names: Names, sorting: Sequence[Sort]) -> SQL:

@@ -23,6 +23,7 @@ from cliquet.storage.joining import JoinedTransactions
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.relational.bulk import BulkWriter
 from cliquet.storage.relational.copying_rows import RelationalTransfer
+from cliquet.storage.relational.declared import DeclaredIndexes
 from cliquet.storage.relational.departures import Departures
 from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.queries import Queries
@@ -51,8 +52,8 @@ class RelationalStorage(PublishedStorage):
     def __init__(
         self, client: SQLClient, dialect: ListingDialect, steps: Steps, *, is_readonly: bool = False
     ) -> None:
-        indexed: dict[str, frozenset[str]] = {}
-        queries = Queries(dialect, indexed)
+        declared: dict[str, DeclaredIndexes] = {}
+        queries = Queries(dialect, declared)
         writer = Writer(client, steps, queries)
         self._joint_reader = reader = Reader(client, steps, queries, is_readonly=is_readonly)
         super().__init__(
@@ -68,7 +69,7 @@ class RelationalStorage(PublishedStorage):
         self.client: Any = client
         client.holds_records = True
         self.is_readonly = is_readonly
-        self._indexed = indexed
+        self._declared = declared
         self._steps = steps
 
     def run_migrations(
@@ -108,9 +109,9 @@ class RelationalStorage(PublishedStorage):
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
         return self._joint_reader.find_with_aces(key, object_id, names, aces)
 
-    def declare_indexes(self, collection_id: str, fields: Sequence[str]) -> None:
+    def declare_indexes(self, collection_id: str, fields: Sequence[str | tuple[str, ...]]) -> None:
         if fields:
-            self._indexed[collection_id] = frozenset(fields)
+            self._declared[collection_id] = DeclaredIndexes.of(fields)
 
     def flush(self, auth: str | None = None) -> None:
         with self.client.begin() as session:

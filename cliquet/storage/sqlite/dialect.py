@@ -17,7 +17,7 @@ from cliquet.core.globs import Pattern
 from cliquet.storage.query import MISSING, Filter
 from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.order_key import MAX_EXACT_CHARACTERS, exact_key, order_key
-from cliquet.storage.relational.text import SQL, all_of
+from cliquet.storage.relational.text import SQL, TRUE, all_of
 from cliquet.storage.sqlite.together import plan_of
 
 __all__ = ["SQLiteDialect"]
@@ -87,6 +87,13 @@ class SQLiteDialect(ListingDialect):
 
     def key(self, key: str) -> SQL:
         return SQL("%s", (_blob(key),))
+
+    def equality_key(self, field: str) -> SQL:
+        return self.order_key(field)
+
+    def has_equality_key(self, field: str, value: Any) -> SQL:
+        # The condition for equal values already has the key.
+        return TRUE
 
     def is_in(
         self, field: str, values: Sequence[Any], *, or_missing: bool, is_indexed: bool

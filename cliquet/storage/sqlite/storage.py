@@ -50,7 +50,7 @@ class Storage(RelationalStorage):
     def __init__(self, client: SQLiteClient, *, is_readonly: bool = False) -> None:
         dialect = SQLiteDialect()
         super().__init__(client, dialect, SQLiteSteps(client), is_readonly=is_readonly)
-        self._indexes = SQLiteIndexes(client, dialect, self._indexed)
+        self._indexes = SQLiteIndexes(client, dialect, self._declared)
         self._migrations = _MigrationsWithIndexes(
             Schema("storage", self.schema_version, Path(__file__).parent, landmark="records")
         )
@@ -64,6 +64,6 @@ class Storage(RelationalStorage):
 
     def missing_indexes(self) -> list[str]:
         # A connection would create the file, with all the indexes.
-        if not self._indexed or not self.client.path.exists():
+        if not self._declared or not self.client.path.exists():
             return []
         return self._indexes.missing()
