@@ -30,6 +30,7 @@ from servers.starting import (  # noqa: E402
     start_watchdog,
 )
 from support.clocks import NOW_MS, Clock  # noqa: E402
+from support.few_cases import few_cases, few_examples  # noqa: E402
 from support.logged import fresh_logs  # noqa: E402
 from support.shared_apps import SharedApps  # noqa: E402
 from testapp import RESOURCES  # noqa: E402
@@ -38,18 +39,43 @@ from cliquet import utils  # noqa: E402
 from cliquet.testing.web import basic_auth, make_app  # noqa: E402
 
 
-def pytest_configure(config: Any) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a quick run ask each question only a few times."""
+    parser.addoption(
+        "--most-cases",
+        type=int,
+        metavar="N",
+        help="run at most N of the cases of each test, and 10 N examples of each property",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Let nothing that the tests start outlive this process."""
     config.add_cleanup(start_watchdog())
+    # It would be a fifth of the time of the collection, which makes many objects and frees few.
+    gc.disable()
+    most = config.getoption("--most-cases")
+    if most is not None:
+        few_examples(10 * most)
 
 
-def pytest_itemcollected(item: Any) -> None:
+@pytest.hookimpl(trylast=True)  # The cases are those that the marks leave.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep a few of the cases of each test, if the command line says so."""
+    most = config.getoption("--most-cases")
+    if most is not None:
+        kept = few_cases(items, most)
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = [item for item in items if item in kept]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests that need servers, for those who want to leave them out."""
     if needs_processes(item):
         item.add_marker("server")
 
 
-def pytest_runtest_setup(item: Any) -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """See to it that the mark is true."""
     allow_processes(item.get_closest_marker("server") is not None)
 
@@ -58,6 +84,7 @@ def pytest_collection_finish() -> None:
     """Keep the many thousand tests out of garbage collections, which they make last for seconds."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

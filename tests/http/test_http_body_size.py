@@ -137,6 +137,7 @@ def test_a_body_that_ends_early_is_not_taken_for_a_whole_one() -> None:
         send(app, Stream(body_of(20_000)), length=30_000)
 
 
+@pytest.mark.slow
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("in_batch", [False, True])
 def test_a_large_body_is_freed_when_its_request_is_over(in_batch: Any) -> None:

@@ -10,10 +10,10 @@ import io
 import os
 import sys
 import time
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
+from pyramid.router import Router
 from redis import Redis
 from support.process_costs import (
     MEGABYTE,
@@ -24,9 +24,19 @@ from support.process_costs import (
     peak_memory,
 )
 from support.request_costs import Bolete
-from support.worst_requests import CROWDED, SPORE, VALUES, WORST, Worst, data, members
+from support.worst_requests import (
+    CROWDED,
+    PATCH_TYPE,
+    SPORE,
+    VALUES,
+    WORST,
+    Worst,
+    batch,
+    data,
+    dumps,
+    members,
+)
 from testapp import Lichen, Mushroom, Spore
-from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
 
@@ -54,7 +64,7 @@ def apart() -> None:
 
 
 @pytest.fixture
-def app() -> Any:
+def app() -> Router:
     """An application with some records to list."""
     settings = {"bolete_create_principals": "system.Everyone"}
     made = make_app([Mushroom, Spore, Lichen, Bolete], settings=settings).app
@@ -62,10 +72,31 @@ def app() -> Any:
         assert send(made, Worst("POST", "/v0/lichens", data({"a": "a" * 1000}))) == 201
     assert send(made, Worst("PUT", SPORE, data({"a": 1}))) in (200, 201)
     assert send(made, Worst("PUT", CROWDED, data(members(VALUES - 20)))) in (200, 201)
+    warm_up(made)
     return made
 
 
-def send(app: TestApp, worst: Any) -> int:
+def warm_up(app: Router) -> None:
+    """Send a small request of each sort, which must not be the first that the service answers.
+
+    The first one of a process imports modules, compiles patterns, connects to servers, and has the
+    allocator fetch arenas. It pays that once for all others, up to two megabytes as measured: this
+    is no part of what a request costs.
+    """
+    small = {"data": {"a": 1}}
+    for item in (
+        {"path": "/lichens?a=1&_limit=1"},
+        {"method": "PUT", "path": SPORE, "body": small},
+        {"method": "PATCH", "path": SPORE, "body": small},
+        {"method": "POST", "path": "/boletes", "body": small},
+        {"method": "DELETE", "path": "/lichens?a=none"},
+    ):
+        assert send(app, batch(item, 2)) == 200
+    patch = dumps([{"op": "add", "path": "/data/a", "value": 1}])
+    assert send(app, Worst("PATCH", SPORE, patch, content_type=PATCH_TYPE)) == 200
+
+
+def send(app: Router, worst: Worst) -> int:
     """Call the application as a server would, and return the status.
 
     Clients for tests would add to the cost.
@@ -95,7 +126,7 @@ def send(app: TestApp, worst: Any) -> int:
     return int(statuses[0][:3])
 
 
-def database_pids(app: TestApp) -> list[Any]:
+def database_pids(app: Router) -> list[int]:
     """Return the processes of this machine that work for the application, besides its own."""
     configured = app.registry.settings
     family = configured["storage_backend"].rpartition(".")[2]
@@ -114,13 +145,13 @@ def database_pids(app: TestApp) -> list[Any]:
     return []
 
 
-def megabytes(line: Any) -> Any:
+def megabytes(line: str) -> float:
     with open("/proc/self/status") as status:
         (kilobytes,) = [row.split()[1] for row in status if row.startswith(line)]
     return int(kilobytes) / 1024
 
 
-def resting_megabytes() -> Any:
+def resting_megabytes() -> float:
     """Return what the process holds once everything that can be freed is."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
@@ -129,19 +160,21 @@ def resting_megabytes() -> Any:
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", WORST)
-def test_the_worst_request_of_a_kind_keeps_to_its_budget(app: Any, kind: Any) -> None:
+def test_the_worst_request_of_a_kind_keeps_to_its_budget(app: Router, kind: str) -> None:
+    worst = WORST[kind]()
     pids = database_pids(app)
     before = resting_megabytes()
-    for pid in ("self", *pids):
+    forget_peak()
+    for pid in pids:
         forget_peak(pid)
     served = [(cpu_seconds(pid), peak_memory(pid)) for pid in pids]
     start = time.process_time()
 
-    status = send(app, WORST[kind])
+    status = send(app, worst)
 
     seconds = time.process_time() - start
     spent = megabytes("VmHWM") - before
-    assert status in WORST[kind].statuses
+    assert status in worst.statuses
     assert seconds < MOST_SECONDS
     assert spent < MOST_MEGABYTES
     for pid, (began, size) in zip(pids, served, strict=True):
@@ -150,9 +183,11 @@ def test_the_worst_request_of_a_kind_keeps_to_its_budget(app: Any, kind: Any) ->
 
 
 @pytest.mark.clause("X-34")
-def test_memory_returns_after_many_of_them(app: Any) -> None:
+def test_memory_returns_after_many_of_them(app: Router) -> None:
+    every = [make() for make in WORST.values()]
+
     def send_all() -> None:
-        for worst in WORST.values():
+        for worst in every:
             send(app, worst)
         # The records that stay are those of before.
         send(app, Worst("DELETE", "/v0/spores"))
@@ -167,9 +202,10 @@ def test_memory_returns_after_many_of_them(app: Any) -> None:
 
 
 @pytest.mark.clause("X-34")
-def test_memory_returns_after_a_thousand_short_ones(app: Any) -> None:
+def test_memory_returns_after_a_thousand_short_ones(app: Router) -> None:
     # Neither those that leave records, nor those that are many requests in one.
-    short = [w for w in WORST.values() if not w.body and len(w.path) < 20_000]
+    every = [make() for make in WORST.values()]
+    short = [w for w in every if not w.body and len(w.path) < 20_000]
     for worst in short:
         send(app, worst)
     before = resting_megabytes()

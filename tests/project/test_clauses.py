@@ -60,6 +60,7 @@ def test_every_citation_has_a_text(tools: dict[str, ModuleType], numbers: list[s
     assert unknown == set()
 
 
+@pytest.mark.slow
 def test_every_clause_of_the_protocol_is_cited_by_a_test(
     tools: dict[str, ModuleType], numbers: list[str]
 ) -> None:

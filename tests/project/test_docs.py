@@ -61,6 +61,7 @@ def test_clauses_are_sorted_by_their_numbers(clause_marks: ModuleType) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_every_cited_clause_has_the_form_of_one(clause_marks: ModuleType) -> None:
     found = clause_marks.collect_clauses(ROOT)
 

@@ -168,6 +168,7 @@ def schemas_and_values(draw: Any) -> tuple[Any, Any]:
     return schema, draw(st.lists(st.one_of(values, values, VALUES), min_size=1, max_size=3))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(schemas_and_values())
 def test_result_is_that_of_colander_for_any_schema_and_value(drawn: tuple[Any, list[Any]]) -> None:

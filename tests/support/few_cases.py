@@ -1,0 +1,40 @@
+"""A part of the tests that still asks each question: a few of the cases of each test.
+
+Over half of all tests are cases of products: each malformed request, each row of a table. A change
+that breaks one of them most often breaks a neighbour too, so a quick run needs only some.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+
+def spread(cases: Sequence[T], most: int) -> list[T]:
+    """Return at most so many, in their order: the first, the last and what lies evenly between.
+
+    Parameters of several kinds, as the backends, vary most slowly or fastest: both are met so.
+    """
+    if len(cases) <= most:
+        return list(cases)
+    step = (len(cases) - 1) / max(most - 1, 1)
+    return [cases[round(number * step)] for number in range(most)]
+
+
+def few_cases(items: Iterable[pytest.Item], most: int) -> set[pytest.Item]:
+    """Return those to run, where each test has so many cases at most."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    return {item for those in cases.values() for item in spread(those, most)}
+
+
+def few_examples(most: int) -> None:
+    """Let each property be tried on so many examples, unless it names a number of its own."""
+    # Whoever runs one test waits for its import otherwise.
+    import hypothesis
+
+    hypothesis.settings.register_profile("few examples", max_examples=most)
+    hypothesis.settings.load_profile("few examples")
