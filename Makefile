@@ -8,11 +8,11 @@ PORT = 8888
 PYTEST_ARGS =
 BACKENDS = pgbouncer
 
-# What `make coverage` runs: tracing makes tests twice as slow, and those of several processes at once,
-# of every pair of backends, and of times and memory show no other lines.
-MEASURED = tests --ignore tests/concurrency --ignore tests/deployment --ignore tests/effects \
-	--ignore tests/harness --ignore tests/processes --ignore tests/http/test_http_budgets.py \
-	--ignore tests/http/test_http_query_costs.py
+# What `make coverage` leaves out, besides slow tests: tracing makes tests twice as slow, and those of
+# several processes at once, of every pair of backends, and of times and memory show no other lines.
+UNMEASURED = tests/concurrency tests/deployment tests/effects tests/harness tests/processes \
+	tests/http/test_http_budgets.py tests/http/test_http_query_costs.py
+MEASURED = tests $(addprefix --ignore=,$(UNMEASURED))
 
 # The load test: `make bench SERVER_URL=http://localhost:8888 USERS=50`. The environment gives these
 # to `make bench -e` only, as the others: nobody puts load on a service by mistake.
@@ -41,7 +41,7 @@ DOCS := $(VENV)/.stamp-docs
 LOADTEST := $(VENV)/.stamp-loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast coverage http uncompiled majors lint format docs bench bench-compare clean
+.PHONY: help serve test test-fast coverage unmeasured http uncompiled majors lint format docs bench bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,10 @@ test-fast: $(TEST) ## run two cases of each test that starts no server and is no
 
 coverage: $(TEST) ## measure the branch coverage of the library, which fails below 98 %
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov -m 'not slow' $(MEASURED) $(PYTEST_ARGS)
+
+unmeasured: $(TEST) ## run the tests that coverage leaves out: both together run what test does
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(UNMEASURED) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(MEASURED) $(PYTEST_ARGS)
 
 http: $(TEST) ## run the HTTP tests on BACKENDS=sqlite, postgresql, pgbouncer or redis
 	env CLIQUET_TEST_HTTP_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist worksteal tests/http $(PYTEST_ARGS)

@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let nothing that the tests start outlive this process."""
     config.add_cleanup(start_watchdog())
-    # It would be a fifth of the time of the collection, which makes many objects and frees few.
+    # It would be a tenth of the time of the collection, which makes many objects and frees few.
     gc.disable()
     most = config.getoption("--most-cases")
     if most is not None:
