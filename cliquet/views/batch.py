@@ -12,6 +12,7 @@ from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from cliquet import errors, events, settings, utils
+from cliquet.core import jsonio
 from cliquet.monitoring import logs
 from cliquet.security import authorization
 from cliquet.transactions import tweens
@@ -20,7 +21,7 @@ from cliquet.views.batch_reading import validate_batch
 from cliquet.web import requests as http
 from cliquet.web import urls
 from cliquet.web.service import Service
-from cliquet.web.validation import forget_body, forget_parsed
+from cliquet.web.validation import forget_body, forget_parsed, give_body
 
 __all__ = ["batch", "validate_batch"]
 
@@ -62,6 +63,7 @@ def post_batch(request: Request) -> dict[str, Any]:
         # Fields that a sub-request binds to the log only belong to that sub-request.
         with logs.scope():
             if refusal is None:
+                _give_body(subrequest, item.get("body"))
                 answer = _process(request, subrequest)
             else:
                 answer = http.refuse(subrequest, refusal.error())
@@ -78,6 +80,13 @@ def post_batch(request: Request) -> dict[str, Any]:
             forget_body(served)
     logs.bind(path=batch.path, batch_size=len(responses))
     return {"responses": responses}
+
+
+def _give_body(subrequest: Request, body: Any) -> None:
+    """Hand over a body that was read, and judged, as a part of the body of the batch."""
+    if isinstance(body, dict):
+        # It is a copy, because requests share their defaults.
+        give_body(subrequest, jsonio.copied(body))
 
 
 def _without_host(item: dict[str, Any]) -> dict[str, Any]:

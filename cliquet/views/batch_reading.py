@@ -87,6 +87,26 @@ def _subrequest_schema(name: str, **path_options: Any) -> colander.SchemaNode:
     )
 
 
+_MEMBERS = frozenset(("method", "path", "headers", "body"))
+
+
+def _is_acceptable(item: Any) -> bool:
+    """Return whether the schema would give back an item as it is; colander decides about others."""
+    if type(item) is not dict or not item.keys() <= _MEMBERS:
+        return False
+    path, method = item.get("path"), item.get("method", "GET")
+    headers, body = item.get("headers", {}), item.get("body", {})
+    return (
+        type(path) is str
+        and path.startswith("/")
+        and type(method) is str
+        and method in METHODS
+        and type(headers) is dict
+        and all(type(value) is str for value in headers.values())
+        and type(body) is dict
+    )
+
+
 _DEFAULTS = _subrequest_schema("defaults", missing=colander.drop)
 _REQUESTS = colander.SchemaNode(colander.Sequence(), _subrequest_schema("request"), name="requests")
 
@@ -109,7 +129,12 @@ def validate_batch(request: Request, **kwargs: Any) -> None:
         if isinstance(defaults, dict) and isinstance(requests, list):
             _refuse_large_defaults(request, defaults, len(requests))
             requests = [_with_defaults(item, defaults) for item in requests]
-    validated = _deserialize(request, _REQUESTS, colander.null if requests is None else requests)
+    if isinstance(requests, list) and all(map(_is_acceptable, requests)):
+        validated: Any = requests
+    else:
+        validated = _deserialize(
+            request, _REQUESTS, colander.null if requests is None else requests
+        )
     if not request.errors:
         request.validated["requests"] = validated
 

@@ -23,7 +23,7 @@ from pyramid.response import Response
 from cliquet import utils
 from cliquet.core import jsonio
 from cliquet.errors import ERRORS, http_error
-from cliquet.web import cors, request_classes, urls, wire
+from cliquet.web import cors, inherited, request_classes, urls, wire
 
 __all__ = [
     "JSON_PATCH",
@@ -48,17 +48,6 @@ PATCH_CONTENT_TYPES = (MERGE_PATCH, JSON_PATCH)
 # What the renderer wrote for a sub-request.
 _RENDERED = "_cliquet_rendered"
 
-# Variables of the environment that sub-requests inherit.
-_INHERITED = (
-    "REMOTE_ADDR",
-    "REMOTE_USER",
-    "SCRIPT_NAME",
-    "SERVER_NAME",
-    "SERVER_PORT",
-    "tm.active",
-    "tm.manager",
-)
-
 
 def reapply_cors(request: Request, response: Response) -> Response:
     """Add the CORS headers for the URL of the request to a response (P-26.12)."""
@@ -77,56 +66,37 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
         whose own headers name one of :data:`PATCH_CONTENT_TYPES`.
     """
     prefix = f"/{original.registry.route_prefix}"
-    path, question_mark, query_string = dict_obj["path"].partition("?")
-    path = quote(path, safe=urls.PATH_SAFE_ESCAPED)
+    path, _, query_string = dict_obj["path"].partition("?")
     mount = urls.mount(original)
-    if mount and urls.is_at(mount + prefix, path):
+    if mount and urls.is_at(mount + prefix, escaped := quote(path, safe=urls.PATH_SAFE_ESCAPED)):
         # A URL of the service has this prefix if the service is mounted below a path of the site.
-        path = path.removeprefix(mount)
+        path = escaped.removeprefix(mount)
     elif not urls.is_at(prefix, path):
         path = prefix + path
-    url = path
-    if question_mark:
-        url += "?" + quote(query_string, safe=urls.QUERY_SAFE)
-
-    # Names are in lower case, so that the given headers win however they are written (H-25.14).
-    headers = wire.headers_of(original)
-    own_headers = dict_obj.get("headers") or {}
-    for name, value in own_headers.items():
-        headers[utils.encode_header(name).lower()] = wire.on_the_wire(value)
-    # The body is not inherited, and its length never comes from the headers.
-    headers.pop("content-length", None)
-    headers.pop("transfer-encoding", None)
 
     method = dict_obj.get("method") or "GET"
+    own_headers = dict_obj.get("headers") or {}
+    content_type = None
     body = dict_obj.get("body")
     if isinstance(body, (Mapping, list)):
         body = jsonio.dumps(body)
         if method != "PATCH" or media_type(own_headers) not in PATCH_CONTENT_TYPES:
-            headers["content-type"] = "application/json; charset=utf-8"
+            content_type = "application/json; charset=utf-8"
     elif isinstance(body, str):
         body = body.encode()
 
-    request = Request.blank(
-        url,
-        base_url=original.host_url,
-        method=method,
-        headers=headers,
-        body=body or b"",
+    request = Request(
+        inherited.environ(
+            original,
+            method=method,
+            path=path,
+            query_string=query_string,
+            own_headers=own_headers,
+            body=body or b"",
+            content_type=content_type,
+        )
     )
     request.registry = original.registry
-    # The sender, the place of the service and the transaction are those of the original request.
-    for name in _INHERITED:
-        if name in original.environ:
-            request.environ[name] = original.environ[name]
-    for name in getattr(original.registry, "sender_environ_keys", ()):
-        # A variable may also be a header, which the client could choose.
-        request.environ.pop(name, None)
-        if name in original.environ:
-            request.environ[name] = original.environ[name]
-    # The instrumentation of OpenTelemetry (0.66b1) would complain for each sub-request that its
-    # tween was not called. Spans inside belong to that of the original request.
-    request.environ["opentelemetry-pyramid.tracing_enabled_key"] = False
     request.parent = original
     request_classes.extend(request)
     return request

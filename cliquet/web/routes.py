@@ -93,10 +93,28 @@ class Routes:
             if start is not None
         }
         self._has_own_mapper = type(self._mapper) is not RoutesMapper
+        self._by_path: dict[str, KnownRoute] = {}
+        for known_route in () if self._has_own_mapper else known:
+            self._add_fixed(known_route)
+
+    def _add_fixed(self, known: KnownRoute) -> None:
+        """Note the only path of a route without variables, if no route before it has this path."""
+        route = known.route
+        path = route.pattern if route.pattern.startswith("/") else f"/{route.pattern}"
+        if not _LITERAL.fullmatch(path):
+            return
+        for other in self._by_start[_first_segments(path)]:
+            if other.route.match(path) is not None:
+                if other is known and not route.predicates:
+                    self._by_path[path] = known
+                return
 
     def find(self, request: Request) -> tuple[KnownRoute, dict[str, Any] | None]:
         """Return the route of a request, and the variables of its URL; ``None`` without a route."""
         path = request.environ.get("PATH_INFO") or "/"
+        fixed = self._by_path.get(path)
+        if fixed is not None:
+            return fixed, {}
         # Other characters are decoded first. The expressions of Pyramid ignore a line end at the
         # end.
         if self._has_own_mapper or not path.isascii() or not path.isprintable():

@@ -261,13 +261,8 @@ def _view(
     If the definition has a ``klass``, it is instantiated for each request, and `view` is one of its
     methods, which Cornice looked up at the declaration.
     """
-    validators = [
-        # Work that is the same for all requests is done here once.
-        _prepared_validation(arguments["schema"])
-        if validator is validation.validate_schema and arguments.get("schema") is not None
-        else _with_keywords(validator)
-        for validator in arguments.get("validators", ())
-    ]
+    # Work that is the same for all requests is done here once.
+    validators = [_validator(validator, arguments) for validator in arguments.get("validators", ())]
     error_handler = arguments["error_handler"]
     klass = arguments.get("klass") if hasattr(view, "make_bound_view") else None
     keywords = dict(arguments)
@@ -281,10 +276,10 @@ def _view(
             if isinstance(validator, str):
                 _with_keywords(getattr(target, validator))(request, **keywords)
             else:
-                validator(request, **keywords)
+                validator(request)
         if request.errors:
             return error_handler(request)
-        response = view(request) if target is None else view.make_bound_view(target)()
+        response = view(request) if target is None else view.unbound_view(target)
         if request.errors:
             refusal = error_handler(request)
             if isinstance(refusal, Exception):
@@ -303,9 +298,22 @@ def _view(
     return validated_view
 
 
-def _prepared_validation(schema: Any) -> Callable[..., None]:
-    prepared = validation.PreparedSchema(schema)
-    return lambda request, **kwargs: validation.validate_schema(request, prepared)
+def _validator(validator: Any, arguments: Mapping[str, Any]) -> Any:
+    """Return a validator of a definition that takes the request alone.
+
+    The name of a method of the ``klass`` stays a name.
+    """
+    if isinstance(validator, str) or validator is cors.check_origin:
+        return validator
+    if validator is validation.validate_schema:
+        schema = arguments.get("schema")
+        if schema is None:
+            return validator
+        prepared = validation.PreparedSchema(schema)
+        return lambda request: validation.validate_schema(request, prepared)
+    with_keywords = _with_keywords(validator)
+    keywords = dict(arguments)
+    return lambda request: with_keywords(request, **keywords)
 
 
 def _with_keywords(validator: Any) -> Any:

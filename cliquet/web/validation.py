@@ -23,6 +23,7 @@ __all__ = [
     "PreparedSchema",
     "forget_body",
     "forget_parsed",
+    "give_body",
     "json_body",
     "needs_binding",
     "read_body",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 _BODY = "_cliquet_json_body"
+_GIVEN = "_cliquet_given_body"
 
 
 def json_body(request: Request) -> Any:
@@ -59,6 +61,16 @@ def forget_parsed(request: Request) -> None:
     request.__dict__.pop(_BODY, None)
 
 
+def give_body(request: Request, body: dict[str, Any]) -> None:
+    """Give a request the value of its body, which need not be read again.
+
+    Parameters
+    ----------
+    body : what reading the body would give; nobody else may have it.
+    """
+    request.__dict__[_GIVEN] = (request.environ["wsgi.input"], body)
+
+
 def _remember(request: Request, body: Any) -> None:
     # The stream belongs to the body: it is another object after the body was set again.
     request.__dict__[_BODY] = (request.environ["wsgi.input"], body)
@@ -70,10 +82,12 @@ def read_body(request: Request) -> dict[str, Any] | None:
     ``None`` stands for an object with a wrong value (X-25): the object is neither known nor
     missing.
     """
-    body: Any = {}
+    source, body = request.__dict__.pop(_GIVEN, (None, {}))
     # If an endpoint requires a type, negotiation has already refused bodies of other types. On
     # other endpoints, such as batch, they count as empty (H-25.6).
-    if request.content_type.lower() == "application/json" and (raw := request.body):
+    if request.content_type.lower() != "application/json":
+        body = {}
+    elif (source is None or source is not request.environ["wsgi.input"]) and (raw := request.body):
         try:
             body = _parsed(request, raw)
         except jsonio.JSONError as error:

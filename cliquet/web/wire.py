@@ -12,7 +12,6 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from webob.acceptparse import Accept
-from webob.headers import EnvironHeaders, key2header
 
 from cliquet import utils
 
@@ -20,7 +19,6 @@ __all__ = [
     "PATH_SAFE",
     "decode_headers",
     "escaped",
-    "headers_of",
     "media_type",
     "normalize",
     "on_the_wire",
@@ -102,30 +100,6 @@ def decode_headers(environ: Environ) -> None:
     for name, value in environ.items():
         if type(value) is bytes and (name.startswith("HTTP_") or name == "CONTENT_TYPE"):
             environ[name] = on_the_wire(value)
-
-
-def headers_of(request: Any) -> dict[str, Any]:
-    """Return the headers of a request in the form of a server, by their names in lower case.
-
-    It reads the environment itself, because WebOb calls eight functions for each header.
-    """
-    headers = request.headers
-    if type(headers) is not EnvironHeaders:
-        # The request is a mock of a test of the application.
-        return {name.lower(): _received(value) for name, value in headers.items()}
-    found = {}
-    for variable, value in headers.environ.items():
-        name = key2header.get(variable)
-        if name is None and variable.startswith("HTTP_"):
-            name = variable[5:].replace("_", "-")
-        if name is not None:
-            found[name.lower()] = value if type(value) is str else _received(value)
-    return found
-
-
-def _received(value: Any) -> Any:
-    # A plugin may have set bytes on the request.
-    return on_the_wire(value) if isinstance(value, bytes) else value
 
 
 def on_the_wire(value: Any) -> Any:

@@ -1,19 +1,25 @@
 """Several requests in one: what is asked, and what is answered (H-25)."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import colander
 import pytest
-from pyramid.events import NewResponse
+from pyramid.events import NewRequest, NewResponse
 from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
 from support.batches import creation, names, send, statuses
 from support.sharing import make_sharing_app
 from testapp import Mushroom
 from webtest import TestApp
 
-from cliquet import errors
+from cliquet import Service, errors
+from cliquet.core import jsonio
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.views import batch_reading
+from cliquet.web import validation
 
 UNKNOWN_ID = "404404ff-0000-4000-8000-000000000001"
 MISSING = [{"location": "body", "name": "requests", "description": "requests is missing"}]
@@ -572,6 +578,90 @@ def test_a_body_that_is_not_json_is_a_text(raw: bytes, body: str) -> None:
     [response] = send(make_app(configure=configure), [{"path": "/raw"}])
 
     assert response["body"] == body
+
+
+@pytest.mark.clause("H-25.5")
+@pytest.mark.parametrize("method", [..., None, "POST", "BREW", "", 1, [], "post"])
+@pytest.mark.parametrize("path", [..., None, "/a", "a", "", "\n/a", 1, []])
+def test_an_item_is_accepted_without_the_schema_only_if_this_gives_it_back(
+    method: Any, path: Any
+) -> None:
+    for headers in (..., None, {}, {"a": "b"}, {"a": 1}, [], "a"):
+        for body in (..., None, {}, {"a": [1]}, [], "a"):
+            members = {"method": method, "path": path, "headers": headers, "body": body}
+            item = {name: value for name, value in members.items() if value is not ...}
+            try:
+                accepted = batch_reading._REQUESTS.deserialize([item]) == [item]
+            except colander.Invalid:
+                accepted = False
+
+            assert batch_reading._is_acceptable(item) is (accepted and not isinstance(body, list))
+            assert not batch_reading._is_acceptable({**item, "other": 1})
+
+
+@pytest.mark.clause("H-25.12")
+def test_the_bodies_are_read_once_with_the_batch(
+    app: TestApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    loads = jsonio.loads_strict
+
+    def reading(text: bytes, **limits: Any) -> Any:
+        read.append(text)
+        return loads(text, **limits)
+
+    monkeypatch.setattr(jsonio, "loads_strict", reading)
+    answers = send(app, [creation(name="Cep"), creation(name="Morel")])
+
+    assert statuses(answers) == [201, 201]
+    assert len(read) == 1
+
+
+def keeping(seen: list[Any]) -> Callable[[Any], None]:
+    """Return a configuration with a service that notes its body, and then changes the value."""
+
+    def configure(config: Any) -> None:
+        service = Service(name="kept", path="/kept")
+
+        def keep(request: Any) -> dict[str, Any]:
+            body = validation.json_body(request)
+            seen.append((jsonio.copied(body), request.json))
+            body["tags"].append("changed")
+            return {}
+
+        service.add_view("POST", keep, permission=NO_PERMISSION_REQUIRED)
+        config.add_cornice_service(service)
+
+    return configure
+
+
+@pytest.mark.clause("H-25.7")
+def test_requests_do_not_see_what_others_make_of_the_defaults() -> None:
+    seen: list[Any] = []
+    client = make_app(configure=keeping(seen))
+    defaults = {"method": "POST", "path": "/kept", "body": {"tags": ["a"]}}
+
+    client.post_json("/v0/batch", {"defaults": defaults, "requests": [{}, {}]})
+
+    assert seen == [({"tags": ["a"]}, {"tags": ["a"]})] * 2
+
+
+@pytest.mark.clause("H-25.12")
+def test_a_body_that_a_subscriber_replaces_is_read() -> None:
+    seen: list[Any] = []
+
+    def configure(config: Any) -> None:
+        def replace(event: NewRequest) -> None:
+            if event.request.path == "/v0/kept":
+                event.request.body = b'{"tags": ["replaced"]}'
+
+        config.add_subscriber(replace, NewRequest)
+        keeping(seen)(config)
+
+    item = {"method": "POST", "path": "/kept", "body": {"tags": ["given"]}}
+    send(make_app(configure=configure), [item])
+
+    assert seen == [({"tags": ["replaced"]}, {"tags": ["replaced"]})]
 
 
 @pytest.mark.clause("H-25.18")

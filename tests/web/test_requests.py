@@ -15,12 +15,13 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.testing import DummyRequest
 from testapp import Mushroom
+from webob.headers import EnvironHeaders
 
 import cliquet
 from cliquet import Service, utils
 from cliquet.errors import http_error
 from cliquet.testing.web import basic_auth, make_app
-from cliquet.web import requests, wire
+from cliquet.web import inherited, requests
 
 PUBLIC = {"permission": NO_PERMISSION_REQUIRED}
 MAT = "basicauth:9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"
@@ -321,20 +322,66 @@ def test_all_headers_are_inherited_under_the_names_that_webob_gives_them() -> No
     request.environ["HTTP_CONTENT_TYPE"] = "text/odd"
     request.environ["HTTP_X_BYTES"] = "café".encode()
 
-    found = wire.headers_of(request)
+    found = inherited.headers(request)
 
-    assert found.pop("x-bytes") == "cafÃ©"
+    assert found.pop("HTTP_X_BYTES") == "cafÃ©"
     named = {name.lower(): value for name, value in request.headers.items()}
-    del named["x-bytes"]
-    assert found == named
-    assert {"x-own-name", "accept", "content-type", "content_type"} < set(found)
+    del named["x-bytes"], named["content-length"]
+    assert {name.lower(): value for name, value in EnvironHeaders(found).items()} == named
+    assert {"HTTP_X_OWN_NAME", "HTTP_ACCEPT", "CONTENT_TYPE", "HTTP_CONTENT_TYPE"} < set(found)
 
 
 @pytest.mark.clause("P-26.21")
 def test_the_headers_of_a_mock_are_inherited_too() -> None:
     mock = DummyRequest(headers={"X-Own-Name": "a", "X-Bytes": b"b"})
 
-    assert wire.headers_of(mock) == {"x-own-name": "a", "x-bytes": "b"}
+    assert inherited.headers(mock) == {"HTTP_X_OWN_NAME": "a", "HTTP_X_BYTES": "b"}
+
+
+@pytest.mark.clause("P-26.21")
+@pytest.mark.parametrize(
+    "host", ["http://here", "https://here", "https://here:8443", "http://[::1]"]
+)
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"path": "/"},
+        {"path": "/a b/%C3%A9/é;x=1?a=b c&d=%20;é", "headers": {"host": "other", "X-A": b"\xe9"}},
+        {"path": "/", "method": "POST", "body": {"a": "é"}, "headers": {"content-type": "text/a"}},
+        {"path": "/", "method": "PATCH", "body": [], "headers": {"content-type": "a/b"}},
+        {"path": "/", "method": "PUT", "body": "é", "headers": {"Content-Length": "9"}},
+        {"path": "/", "headers": {"Transfer-Encoding": "chunked", "Content_Type": "odd/one"}},
+    ],
+)
+def test_the_environment_is_the_one_that_webob_makes_of_the_url(
+    item: dict[str, Any], host: str
+) -> None:
+    def environs(request: Any) -> Any:
+        request.environ.update({"HTTP_X_OWN": "1", "wsgi.url_scheme": host.partition(":")[0]})
+        request.environ["HTTP_HOST"] = host.partition("//")[2]
+        built = requests.build_request(request, item)
+        of_webob = Request.blank(
+            built.path_qs,
+            base_url=request.host_url,
+            method=built.method,
+            headers=built.headers,
+            body=built.body,
+        )
+        return dict(built.environ), dict(of_webob.environ)
+
+    found, expected = within(environs)
+
+    # These come from the original request.
+    of_the_original = ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "wsgi.input")
+    for environ in (found, expected):
+        for name in of_the_original:
+            environ.pop(name, None)
+    assert {name: found[name] for name in expected} == expected
+    assert set(found) - set(expected) <= {
+        "opentelemetry-pyramid.tracing_enabled_key",
+        "tm.active",
+        "tm.manager",
+    }
 
 
 # build_response
