@@ -15,6 +15,7 @@ from pyramid_multiauth import MultiAuthIdentity, MultiAuthPolicySelected, MultiA
 from zope.interface import implementer
 
 from cliquet import settings, utils
+from cliquet.core import announcing
 from cliquet.core.globs import Exact
 from cliquet.monitoring import logs
 from cliquet.security import authorization
@@ -154,7 +155,7 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
             userid = policy.authenticated_userid(request)
             if userid is None or not _is_usable(userid):
                 continue
-            request.registry.notify(MultiAuthPolicySelected(policy, request, userid))
+            announcing.tell(request.registry, MultiAuthPolicySelected(policy, request, userid))
             if self._callback is authorization.groupfinder:
                 # This group finder refuses nobody, so that groups are only looked up when they are
                 # needed.

@@ -23,6 +23,7 @@ from pyramid_tm import maybe_tag_retryable
 from transaction._transaction import NoRollbackSavepoint
 
 from cliquet import settings
+from cliquet.core import announcing
 from cliquet.transactions import scope
 
 __all__ = ["BeforeCommit", "includeme", "is_tried_again", "savepoint"]
@@ -127,7 +128,7 @@ def scope_tween_factory(handler: Handler, registry: Any) -> Handler:
             return response
         if getattr(request, "exc_info", None) is None:
             try:
-                request.registry.notify(BeforeCommit(request))
+                announcing.tell(request.registry, BeforeCommit(request))
             except Exception:
                 # The error is rendered inside the transaction. `pyramid_tm` sees `exc_info`, and
                 # aborts.

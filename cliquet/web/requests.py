@@ -21,7 +21,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from cliquet import utils
-from cliquet.core import jsonio
+from cliquet.core import announcing, jsonio
 from cliquet.errors import ERRORS, http_error
 from cliquet.web import cors, inherited, request_classes, urls, wire
 
@@ -270,7 +270,7 @@ def _finished(subrequest: Request, error: HTTPException) -> HTTPException:
     # Pyramid does the same with the responses that views return. Errors of sub-requests thus have
     # the same headers as those of direct requests (D-39).
     subrequest._process_response_callbacks(error)
-    subrequest.registry.notify(NewResponse(subrequest, error))
+    announcing.tell(subrequest.registry, NewResponse(subrequest, error))
     return error
 
 
