@@ -40,10 +40,9 @@ class NewHeaders(dict[str, str]):
     def write(self, response: Response) -> None:
         """Write the headers to the response."""
         headers: list[tuple[str, str]] = response.headerlist
-        if self.present:
-            replaced = self.present.intersection(name.lower() for name in self)
-            if replaced:
-                headers[:] = [item for item in headers if item[0].lower() not in replaced]
+        if not self.present.isdisjoint(map(str.lower, self)):
+            replaced = {name.lower() for name in self}
+            headers[:] = [item for item in headers if item[0].lower() not in replaced]
         headers.extend(self.items())
 
 
