@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 # A 304 repeats these headers of the response that it replaces (RFC 9110 15.4.5, D-40).
-_VALIDATOR_HEADERS = ("ETag", "Last-Modified", "Cache-Control", "Expires")
+_VALIDATOR_HEADERS = frozenset(("etag", "last-modified", "cache-control", "expires"))
 # The length of a request line without the URL, which servers count too.
 _LINE_BYTES = len("DELETE  HTTP/1.1\r\n")
 
@@ -65,9 +65,9 @@ def raise_304_if_not_modified(resource: UserResource, record: Record | None) -> 
         raise_invalid_parameter(request, error)
     if is_not_modified:
         response = HTTPNotModified()
-        for name in _VALIDATOR_HEADERS:
-            if name in request.response.headers:
-                response.headers[name] = request.response.headers[name]
+        response.headerlist.extend(
+            item for item in request.response.headerlist if item[0].lower() in _VALIDATOR_HEADERS
+        )
         raise response
 
 

@@ -70,8 +70,9 @@ class Dispatcher:
         self._router = router
         self._registry = registry
         self._registrations: registrations.Registrations = registry.registrations
+        self._registrations.bring_up_to_date()
+        self._generation = self._registrations.generation
         self._routes = Routes(router, registry)
-        self._generation: tuple[int, int] | None = None
 
     def __call__(self, request: Request) -> Response:
         """Return the response, or raise the error that exception views will answer."""
