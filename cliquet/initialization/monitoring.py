@@ -35,7 +35,7 @@ def setup_logging(config: Configurator) -> None:
     config.add_tween(
         "cliquet.initialization.monitoring.log_context_tween_factory",
         over=(
-            "cliquet.web.deprecation.end_of_service_tween_factory",
+            "cliquet.initialization.web.end_of_service_tween_factory",
             "cliquet.transactions.tweens.guard_tween_factory",
         ),
     )

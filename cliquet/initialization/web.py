@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.events import NewRequest
+from pyramid.httpexceptions import HTTPGone
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
-from cliquet import settings
+from cliquet import errors, settings, utils
 from cliquet.security import authentication
 from cliquet.web import rendering, response_headers, urls
 
 __all__ = [
+    "end_of_service_tween_factory",
     "provide_needs",
     "setup_backoff",
     "setup_deprecation",
@@ -112,6 +115,34 @@ def setup_version_redirection(config: Configurator) -> None:
 def setup_deprecation(config: Configurator) -> None:
     """Announce, then enforce, the end of the service."""
     config.add_tween(
-        "cliquet.web.deprecation.end_of_service_tween_factory",
+        "cliquet.initialization.web.end_of_service_tween_factory",
         over="cliquet.transactions.tweens.guard_tween_factory",
     )
+
+
+def end_of_service_tween_factory(
+    handler: Callable[[Request], Response], registry: Any
+) -> Callable[[Request], Response]:
+    """Add ``Alert`` to every response until the setting ``eos``, then answer 410."""
+
+    def end_of_service_tween(request: Request) -> Response:
+        configured = request.registry.settings
+        # It is read at each request, so that an operator may announce the end of a running service.
+        if not configured.get("eos"):
+            return handler(request)
+        end = settings.read(configured, "eos")
+        if end.timestamp() * 1000 > utils.msec_time():
+            code, response = "soft-eol", handler(request)
+        else:
+            code, gone = "hard-eol", errors.ERRORS.SERVICE_DEPRECATED
+            response = errors.http_error(HTTPGone(), errno=gone, message=gone.sentence)
+        # It is the only alert, and replaces that of a deprecated parameter (H-28.5).
+        response.headers["Alert"] = errors.alert_header(
+            configured,
+            message=settings.read(configured, "eos_message"),
+            url=settings.read(configured, "eos_url"),
+            code=code,
+        )
+        return response
+
+    return end_of_service_tween

@@ -23,7 +23,7 @@ def serve(config: Configurator) -> None:
         "cliquet.monitoring.prometheus.metrics_tween_factory",
         over=(
             "cliquet.initialization.monitoring.log_context_tween_factory",
-            "cliquet.web.deprecation.end_of_service_tween_factory",
+            "cliquet.initialization.web.end_of_service_tween_factory",
             "cliquet.transactions.tweens.guard_tween_factory",
         ),
     )

@@ -241,7 +241,7 @@ def test_the_order_of_tweens() -> None:
     app = make_app()
     order = [name for name, _ in app.app.registry.queryUtility(ITweens).implicit()]
     wanted = [
-        "cliquet.web.deprecation.end_of_service_tween_factory",
+        "cliquet.initialization.web.end_of_service_tween_factory",
         "pyramid_tm.tm_tween_factory",
         "pyramid.tweens.excview_tween_factory",
     ]

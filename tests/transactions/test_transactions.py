@@ -822,7 +822,7 @@ def test_the_transaction_is_around_the_exception_views() -> None:
     order = [name for name, _ in tweens.implicit()]
 
     expected = [
-        "cliquet.web.deprecation.end_of_service_tween_factory",
+        "cliquet.initialization.web.end_of_service_tween_factory",
         "cliquet.transactions.tweens.guard_tween_factory",
         "pyramid_tm.tm_tween_factory",
         "cliquet.transactions.tweens.scope_tween_factory",
