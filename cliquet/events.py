@@ -39,7 +39,7 @@ __all__ = [
 
 
 class ACTIONS(enum.Enum):
-    """The actions on records (P-21.1)."""
+    """The actions on records."""
 
     CREATE = "create"
     DELETE = "delete"
@@ -58,7 +58,7 @@ class ACTIONS(enum.Enum):
 
 
 class _ResourceEvent:
-    """The attributes of all events (P-21.2).
+    """The attributes of all events.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class ResourceChanged(_ResourceEvent):
     """Event before the commit: records were changed. An exception prevents the commit.
 
     ``impacted_records`` lists ``{"new": …}``, ``{"new": …, "old": …}`` or, for deletions,
-    ``{"old": tombstone}`` (P-21.4).
+    ``{"old": tombstone}``.
     """
 
     records_attribute = "impacted_records"
@@ -172,7 +172,7 @@ def notify_resource_event(
     *,
     parent_id: str | None = None,
 ) -> None:
-    """Collect an action on one or several records; this is a method of the request (P-21.6).
+    """Collect an action on one or several records; this is a method of the request.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def weigh_replaced(request: Request) -> int:
 
 
 def get_resource_events(request: Request, after_commit: bool = False) -> list[_ResourceEvent]:
-    """Return the collected events in the order of their first occurrence (P-21.8)."""
+    """Return the collected events in the order of their first occurrence."""
     return [stacked.event(after_commit=after_commit) for stacked in _stack(request).values()]
 
 

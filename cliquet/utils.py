@@ -1,4 +1,4 @@
-"""Pure helpers for all layers and for applications (P-26).
+"""Pure helpers for all layers and for applications.
 
 Some public names belong to higher layers (`COMPARISON`, the functions for sub-requests). They can
 still be imported here, and are forwarded at their first use, so that this module imports no other
@@ -79,7 +79,7 @@ def __dir__() -> list[str]:
 
 
 def strip_whitespace(v: Any) -> Any:
-    """Strip space, tab, carriage return and newline at both ends of a text (P-26.1).
+    """Strip space, tab, carriage return and newline at both ends of a text.
 
     Any other value, such as ``colander.null``, is returned unchanged.
     """
@@ -116,7 +116,7 @@ def is_storable(text: str) -> bool:
 
 
 def classname(obj: object) -> str:
-    """Return the lower-case name of the class of an instance (P-26.3)."""
+    """Return the lower-case name of the class of an instance."""
     return obj.__class__.__name__.lower()
 
 
@@ -134,7 +134,7 @@ _PLAIN_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 
 
 def native_value(value: Any) -> Any:
-    """Convert a text to the value that it means (P-26.6).
+    """Convert a text to the value that it means.
 
     ``on``, ``true`` and ``yes`` are true, ``off``, ``false`` and ``no`` false, in any case. A
     literal of the Python language becomes its value, if it is ``None``, a boolean, a number, a
@@ -161,13 +161,13 @@ def native_value(value: Any) -> Any:
 
 
 def encode64(content: str | bytes, encoding: str = "utf-8") -> str:
-    """Return the base64 text of a text (P-26.8)."""
+    """Return the base64 text of a text."""
     raw = content.encode(encoding) if isinstance(content, str) else content
     return base64.b64encode(raw).decode("ascii")
 
 
 def decode64(encoded_content: str | bytes, encoding: str = "utf-8") -> str:
-    """Return the decoded text of base64; characters outside of its alphabet are skipped (P-26.8).
+    """Return the decoded text of base64; characters outside of its alphabet are skipped.
 
     Raises
     ------
@@ -177,18 +177,18 @@ def decode64(encoded_content: str | bytes, encoding: str = "utf-8") -> str:
 
 
 def hmac_digest(secret: str | bytes, message: str, encoding: str = "utf-8") -> str:
-    """Return the hexadecimal HMAC-SHA256 of a message (P-26.9)."""
+    """Return the hexadecimal HMAC-SHA256 of a message."""
     key = secret.encode(encoding) if isinstance(secret, str) else secret
     return hmac.digest(key, message.encode(encoding), "sha256").hex()
 
 
 def random_bytes_hex(bytes_length: int) -> str:
-    """Return `bytes_length` bytes from a secure source as hexadecimal digits (P-26.5)."""
+    """Return `bytes_length` bytes from a secure source as hexadecimal digits."""
     return os.urandom(bytes_length).hex()
 
 
 def encode_header(value: Any, encoding: str = "utf-8") -> Any:
-    """Return the native text of a header that is text or bytes (P-26.15).
+    """Return the native text of a header that is text or bytes.
 
     Values of other types are returned unchanged.
     """
@@ -196,7 +196,7 @@ def encode_header(value: Any, encoding: str = "utf-8") -> Any:
 
 
 def decode_header(value: str | bytes, encoding: str = "utf-8") -> str:
-    """Return the text of a header that is text or bytes (P-26.16).
+    """Return the text of a header that is text or bytes.
 
     Bytes that are not valid in `encoding` are read as Latin-1, the encoding of WSGI, because a
     damaged header of a client must not raise an error.
@@ -213,7 +213,7 @@ _URI_PREFIX: Final = re.compile(r"/v[0-9]+(?=[/?#]|\Z)")
 
 
 def strip_uri_prefix(path: str) -> str:
-    """Remove the version prefix, which is a complete first segment ``/v<digits>`` (P-26.17)."""
+    """Remove the version prefix, which is a complete first segment ``/v<digits>``."""
     path = str(path)
     match = _URI_PREFIX.match(path)
     return path[match.end() :] if match else path
@@ -223,7 +223,7 @@ def strip_uri_prefix(path: str) -> str:
 
 
 def merge_dicts(a: MutableMapping[Any, Any], b: Mapping[Any, Any]) -> None:
-    """Add the members of `b` that `a` lacks to `a`, in place and recursively (P-26.4).
+    """Add the members of `b` that `a` lacks to `a`, in place and recursively.
 
     Values in `a` are never replaced, whatever their type. Containers of `b` are copied, so that one
     mapping of defaults may serve many targets.
@@ -236,7 +236,7 @@ def merge_dicts(a: MutableMapping[Any, Any], b: Mapping[Any, Any]) -> None:
 
 
 def dict_subset(d: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
-    """Return a new dictionary with the members that `keys` name (P-26.10).
+    """Return a new dictionary with the members that `keys` name.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ def _subset(d: Mapping[str, Any], keys: Iterable[str], *, is_root: bool) -> dict
 
 
 def msec_time() -> int:
-    """Return the current time in milliseconds since the Epoch, rounded down (P-26.2).
+    """Return the current time in milliseconds since the Epoch, rounded down.
 
     Call it as ``utils.msec_time()``, because tests replace the attribute of this module (P-35.19).
     """
@@ -286,7 +286,7 @@ def environment_name(key: str) -> str:
 
 
 def read_env(key: str, value: Any) -> Any:
-    """Return the value of the setting `key` in the environment, else `value` (P-26.7).
+    """Return the value of the setting `key` in the environment, else `value`.
 
     `native_value` converts both.
     """
@@ -297,7 +297,7 @@ def read_env(key: str, value: Any) -> Any:
 
 
 def json_serializer(v: Any, **kw: Any) -> str:
-    """Return the JSON text of any value (P-26.24); ``/`` is not escaped.
+    """Return the JSON text of any value; ``/`` is not escaped.
 
     Parameters
     ----------
@@ -330,7 +330,7 @@ json: Final = _JSON()
 
 
 def current_service(request: Any) -> Any:
-    """Return the service whose route the request matched, or ``None`` (P-26.13).
+    """Return the service whose route the request matched, or ``None``.
 
     Call it as ``utils.current_service()``, because tests replace the attribute of this module
     (P-35.19).
@@ -343,7 +343,7 @@ def current_service(request: Any) -> Any:
 
 
 def current_resource_name(request: Any) -> str | None:
-    """Return the name of the resource of the request, or ``None`` (P-34.20)."""
+    """Return the name of the resource of the request, or ``None``."""
     service = current_service(request)
     # The name was decided when the resource was registered.
     name = getattr(service, "resource_name", None)
@@ -361,7 +361,7 @@ def current_resource_name(request: Any) -> str | None:
 
 
 class DeprecatedMeta(type):
-    """Metaclass that gives a warning when somebody derives from a class that uses it (P-26.23).
+    """Metaclass that gives a warning when somebody derives from a class that uses it.
 
     The text is the attribute ``__deprecation_warning__`` of the class.
     """

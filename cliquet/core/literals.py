@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 __all__ = ["MAX_DEPTH", "MAX_ODD_KEYS", "NotALiteralError", "read_literal"]
 
 MAX_DEPTH: Final = 50
-"""Greatest number of brackets inside brackets (S-23.6)."""
+"""Greatest number of brackets inside brackets."""
 
 _MAX_DIGITS: Final = 4300
 """Greatest number of digits of an integer; the interpreter refuses more (CVE-2020-10735)."""

@@ -8,7 +8,7 @@ __all__ = ["ListenerBase"]
 
 
 class ListenerBase:
-    """Base class of listeners; a listener need not derive from it (P-23.1).
+    """Base class of listeners; a listener need not derive from it.
 
     A listener is made by the function ``load_from_config(config, prefix)`` of its module, from the
     settings whose names begin with ``prefix``.

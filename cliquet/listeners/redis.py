@@ -23,7 +23,7 @@ PAUSE_SECONDS = 10.0
 
 
 class Listener(ListenerBase):
-    """Push the payload of each event, as JSON, to the left end of a list (P-23.4).
+    """Push the payload of each event, as JSON, to the left end of a list.
 
     A program that reads from the right end gets the events in their order. An event that cannot be
     sent is logged and lost; the request that caused it never fails. After :data:`MAX_FAILURES`
@@ -99,7 +99,7 @@ class Listener(ListenerBase):
 
 
 def load_from_config(config: Any, prefix: str) -> Listener:
-    """Return the listener that the settings beginning with `prefix` describe (S-15.6).
+    """Return the listener that the settings beginning with `prefix` describe.
 
     Raises
     ------

@@ -292,7 +292,7 @@ def read(settings: Mapping[str, Any], name: str) -> Any:
 
 
 def validate(settings: Mapping[str, Any]) -> None:
-    """Read every known setting that is present, so that a bad value fails at start-up (S-22).
+    """Read every known setting that is present, so that a bad value fails at start-up.
 
     Raises
     ------

@@ -33,7 +33,7 @@ _PREFIX: Final = "cliquet"
 # `tm`.
 _OWN_COMPONENTS: Final = frozenset(name.split(".")[0] for name in SETTINGS if "." in name)
 
-# Settings of plugins have no row in the table. With such a name, digits stay text (S-23.5).
+# Settings of plugins have no row in the table. With such a name, digits stay text.
 _TEXT_NAME: Final = re.compile(r"secret|password|(?:^|[._-])(?:client_id|version)$")
 
 
@@ -48,7 +48,7 @@ class Resolution:
     Parameters
     ----------
     project_name : the prefix that is accepted in files. The environment may give the setting
-        ``project_name`` another value, which is only for display (S-23.4).
+        ``project_name`` another value, which is only for display.
     values : value of each bare name.
     sources : source of each bare name: ``environment <VARIABLE>``, ``settings``, ``application
         default`` or ``default``.
@@ -64,7 +64,7 @@ class Resolution:
 
 
 def resolve_project_name(settings: Mapping[str, Any], argument: str) -> str:
-    """Return the name of the project before the environment is read (S-3.2).
+    """Return the name of the project before the environment is read.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def resolve_project_name(settings: Mapping[str, Any], argument: str) -> str:
 
 
 def environment_names(bare: str, project_name: str) -> tuple[str, ...]:
-    """Return the environment variables of a setting, the strongest first (S-1.4).
+    """Return the environment variables of a setting, the strongest first.
 
     Without a project name, there are two.
     """
@@ -96,19 +96,19 @@ def resolve(
     environment: Mapping[str, str],
     previous: Resolution | None = None,
 ) -> Resolution:
-    """Give every setting its value: environment, then settings, then defaults (S-1.3).
+    """Give every setting its value: environment, then settings, then defaults.
 
     Parameters
     ----------
     settings : settings of the application, in any spelling.
     defaults : values of settings that `settings` lacks, in any spelling. A prefixed name wins over
         a bare one: in a mapping merged from internal and application defaults, those of the
-        application win (S-23.1).
+        application win.
     project_name : prefix that `settings` and `defaults` may use; empty for none.
     environment : environment variables.
     previous : result of an earlier call for the same settings. Its values are not checked or
         converted again: ``"10"`` between quotes stays text, and code may have changed a value since
-        then (S-23.3).
+        then.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def resolve(
 
 
 def load_default_settings(config: Any, default_settings: Mapping[str, Any]) -> None:
-    """Complete and convert the settings of an application, in place (P-2.9).
+    """Complete and convert the settings of an application, in place.
 
     Plugins call it for their own defaults, after or before the set-up of the application; it may be
     called any number of times. If `config` has a registry, its attribute ``settings_sources`` says
@@ -220,7 +220,7 @@ def _check_conflict(bare: str, settings: Mapping[str, Any], spellings: list[str]
     """Refuse spellings that differ as text, unless one is the converted form of the other.
 
     An earlier call leaves the converted form behind, and Python code may write it for the text of
-    the file (S-23.2).
+    the file.
     """
     raw = {str(settings[spelling]) for spelling in spellings}
     if len(raw) == 1:
@@ -233,7 +233,7 @@ def _check_conflict(bare: str, settings: Mapping[str, Any], spellings: list[str]
 
 
 def _coerce(bare: str, value: Any) -> Any:
-    """Convert the text of a setting, unless the setting is a text by its type or name (S-23.5)."""
+    """Convert the text of a setting, unless the setting is a text by its type or name."""
     if not isinstance(value, str):
         return value
     native = utils.native_value(value)

@@ -13,7 +13,7 @@ __all__ = ["Parser", "Setting", "SettingError"]
 
 
 class SettingError(ValueError):
-    """A setting has a value that cannot be used (S-22).
+    """A setting has a value that cannot be used.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ class Anything:
 
 @dataclass(frozen=True)
 class Boolean:
-    """True for ``t``, ``true``, ``y``, ``yes``, ``on``, ``1``; false for anything else (S-2.3)."""
+    """True for ``t``, ``true``, ``y``, ``yes``, ``on``, ``1``; false for anything else."""
 
     allowed: str = "true or false"
     is_text: bool = False
@@ -213,7 +213,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Reference:
-    """The dotted name of a Python object, or the object itself (S-11.1)."""
+    """The dotted name of a Python object, or the object itself."""
 
     allowed: str = "a dotted Python name, or nothing"
     is_text: bool = True
@@ -226,7 +226,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class List:
-    """A tuple of texts, written with white space or new lines between items (S-2.4).
+    """A tuple of texts, written with white space or new lines between items.
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}")
 
 @dataclass(frozen=True)
 class Date:
-    """An ISO 8601 date or date-time with a zone, which is UTC when none is given (D-44)."""
+    """An ISO 8601 date or date-time with a zone, which is UTC when none is given."""
 
     allowed: str = "an ISO 8601 date or date-time such as 2031-01-22 or 2031-01-22T18:00:00+01:00"
     is_text: bool = True

@@ -55,7 +55,7 @@ View = Callable[..., Response]
 
 
 def cors(view: View) -> View:
-    """Decorate an error view, so that its response has CORS headers (P-20.6)."""
+    """Decorate an error view, so that its response has CORS headers."""
 
     @functools.wraps(view)
     def wrapped_view(*args: Any, **kwargs: Any) -> Response:
@@ -72,7 +72,7 @@ def _is_request(value: Any) -> bool:
 
 @forbidden_view_config()  # type: ignore[untyped-decorator]  # Pyramid has no types
 def authorization_required(request: Request) -> Response:
-    """Answer 401 to a request without a user, 403 to a user without permission (P-20.1)."""
+    """Answer 401 to a request without a user, 403 to a user without permission."""
     if request.authenticated_userid is None:
         missing = ERRORS.MISSING_AUTH_TOKEN
         response = http_error(HTTPUnauthorized(), errno=missing, message=missing.sentence)
@@ -85,7 +85,7 @@ def authorization_required(request: Request) -> Response:
 
 @notfound_view_config()  # type: ignore[untyped-decorator]  # Pyramid has no types
 def page_not_found(request: Request) -> Response:
-    """Answer 404, or redirect to the same URL without its trailing slashes (P-20.2)."""
+    """Answer 404, or redirect to the same URL without its trailing slashes."""
     missing = ERRORS.MISSING_RESOURCE
     if not urls.has_version(request):
         # This comes before the slash, because the URL of another version is not mended by removing
@@ -100,7 +100,7 @@ def page_not_found(request: Request) -> Response:
 
 @exception_view_config(HTTPServiceUnavailable)  # type: ignore[untyped-decorator]  # Pyramid has no types
 def service_unavailable(response: HTTPServiceUnavailable, request: Request) -> Response:
-    """Answer 503 with a time to come back; a JSON body is kept (P-20.3)."""
+    """Answer 503 with a time to come back; a JSON body is kept."""
     if not has_json_body(response):
         response = http_error(response, errno=ERRORS.BACKEND, message=ERRORS.BACKEND.sentence)
     seconds = settings.read(request.registry.settings, "retry_after_seconds")
@@ -110,7 +110,7 @@ def service_unavailable(response: HTTPServiceUnavailable, request: Request) -> R
 
 @exception_view_config(HTTPMethodNotAllowed)  # type: ignore[untyped-decorator]  # Pyramid has no types
 def method_not_allowed(context: HTTPMethodNotAllowed, request: Request) -> Response:
-    """Answer 405; a JSON body is kept (P-20.4)."""
+    """Answer 405; a JSON body is kept."""
     if has_json_body(context):
         return context
     refused = ERRORS.METHOD_NOT_ALLOWED
@@ -119,7 +119,7 @@ def method_not_allowed(context: HTTPMethodNotAllowed, request: Request) -> Respo
 
 @exception_view_config(URLDecodeError)  # type: ignore[untyped-decorator]  # Pyramid has no types
 def undecodable_url(context: URLDecodeError, request: Request) -> Response:
-    """Answer 400 to a path that is not UTF-8 (D-14)."""
+    """Answer 400 to a path that is not UTF-8."""
     return http_error(
         HTTPBadRequest(),
         errno=ERRORS.INVALID_PARAMETERS,
@@ -133,7 +133,7 @@ def undecodable_url(context: URLDecodeError, request: Request) -> Response:
 @exception_view_config(HTTPException)  # type: ignore[untyped-decorator]  # Pyramid has no types
 @exception_view_config(Exception)  # type: ignore[untyped-decorator]  # Pyramid has no types
 def error(context: Exception, request: Request) -> Response:
-    """Answer any other exception (P-20.5)."""
+    """Answer any other exception."""
     if isinstance(context, HTTPException):
         return _http_exception(context)
     if isinstance(context, BackendError):

@@ -27,7 +27,7 @@ def get_heartbeat(request: Request) -> dict[str, Any]:
     """Run every check of ``registry.heartbeats``, in parallel and within a time limit.
 
     A check returns ``True``, ``False``, or ``None`` if it does not apply; a check that raises or is
-    late has failed. The response is 503 if one has failed (H-3.10).
+    late has failed. The response is 503 if one has failed.
     """
     registry = request.registry
     timeout_seconds = settings.read(registry.settings, "heartbeat_timeout_seconds")
@@ -83,5 +83,5 @@ class _Check(threading.Thread):
 
 @lbheartbeat.get(permission=NO_PERMISSION_REQUIRED)
 def get_lbheartbeat(request: Request) -> dict[str, Any]:
-    """Answer 200, whatever the state of the backends (H-3.14)."""
+    """Answer 200, whatever the state of the backends."""
     return {}

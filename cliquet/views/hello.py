@@ -13,14 +13,14 @@ from cliquet.web.service import Service
 __all__ = ["PROTOCOL_VERSION", "hello"]
 
 PROTOCOL_VERSION = "2"
-"""Version of the protocol of every service (H-3.1)."""
+"""Version of the protocol of every service."""
 
 hello = Service(name="hello", path="/", description="Welcome")
 
 
 @hello.get(permission=NO_PERMISSION_REQUIRED)
 def get_hello(request: Request) -> dict[str, Any]:
-    """Describe the service (H-3.1)."""
+    """Describe the service."""
     configured = request.registry.settings
     described = {
         "project_name": settings.read(configured, "project_name"),
@@ -41,7 +41,7 @@ def get_hello(request: Request) -> dict[str, Any]:
 
 
 def _public_settings(request: Request) -> dict[str, Any]:
-    """Return the public settings under the names that the application chose (H-3.4)."""
+    """Return the public settings under the names that the application chose."""
     configured = request.registry.settings
     # The environment changes the displayed name, but not the prefix.
     resolution = getattr(request.registry, "settings_resolution", None)

@@ -24,7 +24,7 @@ version = Service(name="version", path="/__version__", description="Deployed ver
 
 @version.get(permission=NO_PERMISSION_REQUIRED)
 def get_version(request: Request) -> Any:
-    """Answer with the content of the file, or 404 without a file (E-6.5).
+    """Answer with the content of the file, or 404 without a file.
 
     The file is read at each request, because it may be written after the start, and requests are
     rare. Its errors are for the deployer, and therefore logged.
