@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -39,9 +40,11 @@ def initialize(
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : there is no version.
+    pyramid.exceptions.ConfigurationError : there is no version, or the application was set up
+        before.
     ValueError : a setting has no acceptable value, or two of its spellings disagree.
     """
+    _refuse_second_call(config)
     configured = config.get_settings()
     configured["project_name"] = settings.resolve_project_name(configured, project_name)
     configured.pop("cliquet.project_name", None)
@@ -63,6 +66,21 @@ def initialize(
     route_prefix = f"v{api_version.split('.')[0]}"
     config.include(includeme, route_prefix=route_prefix)
     config.route_prefix = route_prefix
+
+
+def _refuse_second_call(config: Configurator) -> None:
+    """Note where the application calls `initialize`, and refuse another call."""
+    caller = sys._getframe(1)
+    while caller.f_back is not None and caller.f_globals["__name__"] == __name__:
+        caller = caller.f_back
+    place = f"{caller.f_code.co_filename}:{caller.f_lineno}"
+    first = getattr(config.registry, "initialized_at", None)
+    if first is not None:
+        raise ConfigurationError(
+            f"{place}: cliquet.initialize() is called a second time for one application; allowed: "
+            f"one call, as in {first}."
+        )
+    config.registry.initialized_at = place
 
 
 def initialize_cliquet(*args: Any, **kwargs: Any) -> None:

@@ -41,11 +41,19 @@ def warn_of_doubts(event: Any) -> None:
     registry = event.app.registry
     # No request is being processed, so that the renderer must be set here.
     with logs.using(getattr(registry, "log_renderer", None)):
+        _warn_of_doubtful_resources(registry)
         _warn_of_unknown_settings(registry)
         _warn_of_missing_secret(registry.settings)
         _warn_of_pages_within_networks(registry)
         _warn_of_missing_indexes(registry)
         _warn_of_two_transactions(registry)
+
+
+def _warn_of_doubtful_resources(registry: Any) -> None:
+    """Warn of what is probably a mistake in the classes of resources, but may be meant."""
+    found = getattr(registry, "resource_doubts", [])
+    if found:
+        logs.logger.warning("Some code of resources is probably a mistake.", places=found)
 
 
 def _warn_of_unknown_settings(registry: Any) -> None:

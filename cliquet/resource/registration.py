@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import venusian
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
+from pyramid.interfaces import PHASE2_CONFIG
 
+from cliquet.core.mistakes import Place
+from cliquet.resource import checks
+from cliquet.resource.keywords import Registration, ViewSetKeywords
+from cliquet.resource.plain_schemas import as_resource_schema
 from cliquet.web.requests import PATCH_CONTENT_TYPES
+
+if sys.version_info >= (3, 11):
+    from typing import Unpack
+elif TYPE_CHECKING:
+    # Type checkers know it without the package.
+    from typing_extensions import Unpack
 
 __all__ = ["register", "register_resource"]
 
@@ -21,7 +33,9 @@ MAX_TOGETHER: Final = 3
 ResourceClass = TypeVar("ResourceClass", bound=type)
 
 
-def register(depth: int = 1, **kwargs: Any) -> Callable[[ResourceClass], ResourceClass]:
+def register(
+    depth: int = 1, **kwargs: Unpack[Registration]
+) -> Callable[[ResourceClass], ResourceClass]:
     """Decorate a resource class, so that it is served when its module is scanned (P-8.1).
 
     Parameters
@@ -29,7 +43,12 @@ def register(depth: int = 1, **kwargs: Any) -> Callable[[ResourceClass], Resourc
     depth : number of frames between the call and the module to scan.
     kwargs : ``viewset``, or attributes of the viewset of the class, such as ``name``,
         ``collection_path`` or ``record_methods``.
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : a keyword is unknown, or the parentheses are missing.
     """
+    checks.check_parentheses(depth)
 
     def wrapped(resource_cls: ResourceClass) -> ResourceClass:
         register_resource(resource_cls, depth=depth + 1, **kwargs)
@@ -43,7 +62,7 @@ def register_resource(
     settings: Any = None,
     viewset: Any = None,
     depth: int = 1,
-    **kwargs: Any,
+    **kwargs: Unpack[ViewSetKeywords],
 ) -> Callable[..., None]:
     """Serve a resource class when its module is scanned (P-8.2).
 
@@ -58,9 +77,11 @@ def register_resource(
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : at the scan, if there is no storage backend (S-11.4), or
-        if a path is not a template.
+    pyramid.exceptions.ConfigurationError : a keyword is unknown; or, at the scan, there is no
+        storage backend (S-11.4), or something in the class or its registration is a mistake
+        (E-8.3).
     """
+    checks.check_class(resource_cls, viewset)
     if viewset is None:
         viewset = resource_cls.default_viewset(**kwargs)
     else:
@@ -68,12 +89,14 @@ def register_resource(
             # It is a copy, because another registration may share the object.
             viewset = copy.copy(viewset)
         viewset.update(**kwargs)
+    checks.check_keywords(resource_cls, viewset)
     resource_name = viewset.get_name(resource_cls)
 
-    def register_service(endpoint_type: str, configurator: Configurator) -> Any:
+    def register_service(
+        endpoint_type: str, configurator: Configurator, paths: Mapping[str, str]
+    ) -> Any:
         # Applications replace the class in the package, so that it is looked up there (P-35.19).
         service_class = sys.modules["cliquet.resource"].Service
-        paths = {kind: _path(viewset, kind, resource_name) for kind in ("collection", "record")}
         service = service_class(
             viewset.get_service_name(endpoint_type, resource_cls),
             paths[endpoint_type],
@@ -114,12 +137,21 @@ def register_resource(
                 "Mandatory permission backend is missing from configuration, "
                 f"for the shareable resource {resource_name}."
             )
+        mapping = as_resource_schema(resource_cls.mapping)
+        if mapping is not resource_cls.mapping:
+            resource_cls.mapping = mapping
+        paths = {kind: _path(resource_cls, viewset, kind) for kind in ("collection", "record")}
+        doubts = checks.check_resource(resource_cls, viewset, paths)
+        known = vars(config.registry)
+        known.setdefault("resource_doubts", []).extend(doubts)
+        known.setdefault("resource_names", set()).add(resource_name)
+        _reserve(config, resource_cls, resource_name, paths)
         # This is also the default collection of an instance.
         config.registry.storage.declare_indexes(
             resource_cls.__name__.lower(), _indexed_fields(resource_cls)
         )
         for endpoint_type in ("collection", "record"):
-            config.add_cornice_service(register_service(endpoint_type, config))
+            config.add_cornice_service(register_service(endpoint_type, config, paths))
 
     # Only the module is kept. The whole result contains the variables of the caller, such as a
     # configurator and its application, and the class would keep them alive.
@@ -127,15 +159,16 @@ def register_resource(
     return callback
 
 
-def _path(viewset: Any, kind: str, resource_name: str) -> str:
+def _path(resource_cls: type, viewset: Any, kind: str) -> str:
     """Return the pattern of a route from its template (P-8.4)."""
     template = getattr(viewset, f"{kind}_path")
+    resource_name = viewset.get_name(resource_cls)
     try:
         path: str = template.format(resource_name=resource_name)
     except (AttributeError, LookupError, ValueError) as error:
         raise ConfigurationError(
-            f"'{kind}_path' of the resource '{resource_name}' is {template!r}: variables of the "
-            "URL are written with doubled braces, as in "
+            f"{Place(resource_cls)}: '{kind}_path' of the resource '{resource_name}' is "
+            f"{template!r}: variables of the URL are written with doubled braces, as in "
             "'/forests/{{forest_id}}/{resource_name}s/{{id}}'."
         ) from error
     return path
@@ -162,3 +195,22 @@ def _indexed_fields(resource_cls: Any) -> list[str | tuple[str, ...]]:
             given = tuple(given)
         fields.append(given)
     return fields
+
+
+def _reserve(
+    config: Configurator, resource_cls: type, resource_name: str, paths: Mapping[str, str]
+) -> None:
+    """Let the report of a conflict name both classes, if two have one name or one path.
+
+    As with all parts of a Pyramid application, one of a plug-in gives way to one of the application
+    that includes it.
+    """
+    # All reports about the routes and the views of the resource name its class too.
+    config.info = Place(resource_cls)
+    claims = [f"two resources have the name {resource_name!r}, which register(name=...) changes"]
+    for path in paths.values():
+        # The names of the variables make no difference.
+        pattern = re.sub(r"\{\w+", "{", f"/{config.route_prefix or ''}{path}")
+        claims.append(f"two resources have the path {pattern!r}")
+    for claim in claims:
+        config.action(claim, order=PHASE2_CONFIG)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 import types
 import warnings
@@ -145,6 +146,20 @@ def test_without_version_there_is_no_service() -> None:
     with pytest.raises(ConfigurationError) as refusal:
         initialized(version=None)
     assert str(refusal.value) == "Invalid project version: None"
+
+
+@pytest.mark.clause("E-8.10")
+@pytest.mark.parametrize("name", ["initialize", "initialize_cliquet"])
+@pytest.mark.filterwarnings("ignore:cliquet.initialize_cliquet:DeprecationWarning")
+def test_a_second_call_is_refused_with_both_places(name: str) -> None:
+    config = initialized()
+
+    with pytest.raises(ConfigurationError) as caught:
+        getattr(cliquet, name)(config, "0.0.1", "kitchen")
+
+    second, first = re.findall(rf"{re.escape(__file__)}:\d+", str(caught.value))
+    assert first != second
+    assert "cliquet.initialize() is called a second time for one application" in str(caught.value)
 
 
 @pytest.mark.clause("P-2.6")

@@ -185,7 +185,8 @@ def test_a_path_that_is_no_template_is_refused_with_the_way_to_write_it(
         make_app([(Psilo, {f"{kind}_path": f"/forests/{variable}/psilos"})])
 
     message = str(caught.value)
-    assert message.startswith(f"'{kind}_path' of the resource 'psilo' is '/forests/{variable}/")
+    assert ": class Psilo: " in message
+    assert f"'{kind}_path' of the resource 'psilo' is '/forests/{variable}/" in message
     assert "'/forests/{{forest_id}}/{resource_name}s/{{id}}'" in message
 
 

@@ -23,6 +23,7 @@ class Moss(resource.UserResource):
     class MossSchema(resource.ResourceSchema):
         class Options:
             indexed_fields = ("rank",)
+            preserve_unknown = True
     mapping = MossSchema()
 
 def main(global_config, **settings):

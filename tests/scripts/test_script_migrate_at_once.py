@@ -26,6 +26,7 @@ class Moss(resource.UserResource):
     class MossSchema(resource.ResourceSchema):
         class Options:
             indexed_fields = ("rank", "place", "age")
+            preserve_unknown = True
     mapping = MossSchema()
 
 def create_links(storage):

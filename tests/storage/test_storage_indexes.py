@@ -31,6 +31,7 @@ class Mushroom(resource.UserResource):
         class Options:
             unique_fields = ("code",)
             indexed_fields = ("rank", "origin.country")
+            preserve_unknown = True
 
         code = colander.SchemaNode(colander.Integer(), missing=colander.drop)
 
@@ -260,6 +261,7 @@ def test_a_wrong_index_on_several_fields_stops_the_start(given: Any) -> None:
         class MossSchema(resource.ResourceSchema):
             class Options:
                 indexed_fields = ("rank", given)
+                preserve_unknown = True
 
         mapping = MossSchema()
 

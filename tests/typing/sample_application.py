@@ -66,6 +66,18 @@ class Article(resource.UserResource):
         return body
 
 
+@resource.register(
+    viewset=resource.ViewSet(collection_methods=("GET",)),
+    name="note",
+    collection_path="/notes",
+    record_path="/notes/{{id}}",
+    record_methods=["GET", "PUT"],
+    record_get_arguments={"permission": "private"},
+)
+class Note(resource.UserResource):
+    mapping = colander.MappingSchema()
+
+
 class ShortId(Generator):
     regexp = "^[a-z]{8}$"
 

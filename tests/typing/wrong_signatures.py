@@ -32,6 +32,21 @@ class NoResource(resource.UserResource):
     default_model = dict  # type: ignore[assignment]
 
 
+@resource.register(colection_methods=("GET",))  # type: ignore[call-arg]
+class NoKeyword(resource.UserResource):
+    pass
+
+
+@resource.register(collection_methods="GET")  # type: ignore[arg-type]
+class NoList(resource.UserResource):
+    pass
+
+
+@resource.register  # type: ignore[arg-type]
+class NoParentheses(resource.UserResource):
+    pass
+
+
 def no_comparison() -> Filter:
     return Filter("title", "x", "equals")  # type: ignore[arg-type]
 

@@ -1,0 +1,100 @@
+"""The words of errors about code of an application: where it is, and which name was meant.
+
+Source files are only read when a text is needed, so that a service without mistakes starts as fast
+as before.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+__all__ = ["Place", "did_you_mean", "differs_by", "listed", "names_used", "place_of"]
+
+
+def place_of(thing: Any) -> str:
+    """Return the file and the line of a class or a function, as ``file:line``.
+
+    Without source, for example of a class that was made by ``exec``, it is the name of the module.
+    """
+    try:
+        file = inspect.getsourcefile(thing) or inspect.getfile(thing)
+        return f"{file}:{inspect.getsourcelines(thing)[1]}"
+    except (OSError, TypeError):
+        return f"module {getattr(thing, '__module__', '?')}"
+
+
+class Place:
+    """A class of the application as Pyramid shows it in reports: file, line and name."""
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+
+    def __str__(self) -> str:
+        return f"{place_of(self.cls)}: class {self.cls.__qualname__}"
+
+
+def did_you_mean(name: str, known: Iterable[str], *, similarity: float = 0.6) -> str:
+    """Return the end of a message that names the nearest known name; empty if none is near.
+
+    Parameters
+    ----------
+    similarity : least similarity of the two names, from 0 to 1.
+    """
+    found = get_close_matches(name, [one for one in known if one != name], 1, similarity)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names in one text, in the order of the alphabet."""
+    return ", ".join(sorted(names))
+
+
+def differs_by(one: str, other: str, most: int) -> int | None:
+    """Return how many letters must be added, removed, changed or swapped to make two names equal.
+
+    Parameters
+    ----------
+    most : greatest number of interest; ``None`` is returned beyond it.
+    """
+    if abs(len(one) - len(other)) > most:
+        return None
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        two_before, before = before, row
+        row = [i]
+        for j, wanted in enumerate(other, 1):
+            cost = min(before[j] + 1, row[-1] + 1, before[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+                cost = min(cost, two_before[j - 2] + 1)
+            row.append(cost)
+    return row[-1] if row[-1] <= most else None
+
+
+def names_used(classes: Iterable[type]) -> set[str]:
+    """Return the names that the code of classes mentions, as an attribute or as a text."""
+    found: set[str] = set()
+    for cls in classes:
+        for value in vars(cls).values():
+            for part in _functions(value):
+                _add_names(part.__code__, found)
+    return found
+
+
+def _functions(value: Any) -> list[types.FunctionType]:
+    value = getattr(value, "__func__", value)
+    parts = [getattr(value, name, None) for name in ("fget", "fset", "__wrapped__", "func")]
+    return [part for part in (value, *parts) if isinstance(part, types.FunctionType)]
+
+
+def _add_names(code: types.CodeType, found: set[str]) -> None:
+    found.update(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            _add_names(constant, found)
+        elif isinstance(constant, str):
+            found.add(constant)

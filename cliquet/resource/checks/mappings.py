@@ -1,0 +1,143 @@
+"""The schema of a resource: what may be ``mapping``, and what its ``Options`` may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import colander
+
+from cliquet.core.mistakes import Place, did_you_mean, differs_by, listed, names_used
+from cliquet.resource.checks.findings import Finding
+from cliquet.resource.schema import ResourceSchema
+from cliquet.resource.user import UserResource
+
+__all__ = ["mapping", "options"]
+
+_OPTIONS: Final = frozenset(name for name in vars(ResourceSchema.Options) if name[0] != "_")
+_LISTS: Final = ("unique_fields", "readonly_fields", "indexed_fields")
+# What a schema may be that was not made of our class: an adapter of the application.
+_USED_METHODS: Final = ("get_option", "is_readonly", "for_request", "deserialize", "clone")
+# Hooks with which a record gets fields that its schema does not declare.
+_MAKING_FIELDS: Final = (
+    "process_record",
+    "apply_changes",
+    "is_known_field",
+    "_get_known_fields",
+    "collection_post",
+    "put",
+    "patch",
+)
+# The fields that every record has.
+_COMMON_FIELDS: Final = frozenset({"id", "last_modified", "deleted"})
+
+
+def mapping(resource_cls: Any) -> Iterator[Finding]:
+    """Find a ``mapping`` that is no schema, and a schema that is not the ``mapping``."""
+    schema = resource_cls.mapping
+    if isinstance(schema, type):
+        yield Finding(
+            f"mapping is the class {schema.__name__}; allowed: an instance, as in "
+            f"mapping = {schema.__name__}()."
+        )
+    elif isinstance(schema, colander.SchemaNode):
+        if not isinstance(schema.typ, colander.Mapping):
+            yield Finding(
+                f"mapping is a schema of the type {type(schema.typ).__name__}; allowed: a Mapping."
+            )
+    elif not all(hasattr(schema, name) for name in _USED_METHODS):
+        yield Finding(
+            f"mapping is {schema!r}; allowed: an instance of ResourceSchema or of "
+            "colander.MappingSchema."
+        )
+    if schema is UserResource.mapping:
+        yield from _without_mapping(resource_cls)
+
+
+def _without_mapping(resource_cls: type) -> Iterator[Finding]:
+    """Find the schema that a class without ``mapping`` has in another place."""
+    own = [cls for cls in resource_cls.__mro__ if cls.__module__.partition(".")[0] != "cliquet"]
+    found = [
+        (cls, name, value)
+        for cls in own
+        for name, value in vars(cls).items()
+        if isinstance(value, colander.SchemaNode)
+        or (isinstance(value, type) and issubclass(value, colander.SchemaNode))
+    ]
+    used = names_used(own) if found else set()
+    for cls, name, value in found:
+        if name in used:
+            continue
+        if isinstance(value, colander.SchemaNode) and not isinstance(value.typ, colander.Mapping):
+            yield Finding(
+                f"{cls.__qualname__}.{name} is a field outside of a schema; allowed: fields in a "
+                "class that derives from ResourceSchema, of which an instance is the mapping."
+            )
+        else:
+            made = f"{name}()" if isinstance(value, type) else name
+            yield Finding(
+                f"mapping is missing, and the schema {cls.__qualname__}.{name} is not used; "
+                f"allowed: mapping = {made}."
+            )
+
+
+def options(resource_cls: Any) -> Iterator[Finding]:
+    """Find unknown options of a schema, and options that name no field."""
+    if "Options" in vars(resource_cls):
+        yield Finding(
+            f"{resource_cls.__qualname__}.Options has no effect; allowed: the class Options within "
+            "the class of the schema."
+        )
+    schema = resource_cls.mapping
+    if not isinstance(schema, ResourceSchema):
+        return
+    for cls in type(schema).__mro__:
+        if cls.__module__.partition(".")[0] in ("cliquet", "colander", "builtins"):
+            continue
+        for name, value in vars(cls).items():
+            is_near = differs_by(name.lower(), "options", 1) is not None and name != "Options"
+            if is_near and isinstance(value, type):
+                yield Finding(
+                    f"{Place(cls)}: {name} has no effect; allowed: Options; did you mean 'Options'?"
+                )
+    for name in dir(schema.Options):
+        if name[0] != "_" and name not in _OPTIONS:
+            yield Finding(
+                f"{Place(type(schema))}: Options has no option {name!r}; allowed: "
+                f"{listed(_OPTIONS)}{did_you_mean(name, _OPTIONS) or '.'}"
+            )
+    for name in _LISTS:
+        yield from _fields(resource_cls, schema, name)
+
+
+def _fields(resource_cls: Any, schema: ResourceSchema, option: str) -> Iterator[Finding]:
+    # The text of a place is made only for a finding, because it reads the source.
+    where = Place(type(schema))
+    given = schema.get_option(option)
+    if isinstance(given, str):
+        yield Finding(
+            f"{where}: {option} is the text {given!r}; allowed: a tuple, as in ({given!r},)."
+        )
+        return
+    if schema.typ.unknown == "preserve":
+        return
+    declared = {node.name for node in schema.children} | _COMMON_FIELDS
+    may_be_made = getattr(schema, "after_bind", None) is not None or any(
+        getattr(resource_cls, name, None) is not getattr(UserResource, name)
+        and not getattr(resource_cls, name).__module__.startswith("cliquet.")
+        for name in _MAKING_FIELDS
+        if hasattr(resource_cls, name)
+    )
+    together = [item for item in given if isinstance(item, (tuple, list))]
+    names = [name for item in together for name in item if isinstance(name, str)]
+    # What is no name in an index on several fields is refused with the index itself.
+    for field in (*(item for item in given if item not in together), *names):
+        first = field.partition(".")[0] if isinstance(field, str) else field
+        if field in declared or first in declared:
+            continue
+        meant = did_you_mean(str(field), declared - _COMMON_FIELDS, similarity=0.7)
+        yield Finding(
+            f"{where}: {option} has {field!r}, which is no field; allowed: {listed(declared)}"
+            f"{meant or '.'}",
+            is_certain=bool(meant) or not may_be_made,
+        )

@@ -1,0 +1,36 @@
+"""Schemas of colander that do not derive from ours, as schemas of resources."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import colander
+
+from cliquet.resource.schema import ResourceSchema
+
+__all__ = ["as_resource_schema"]
+
+
+def as_resource_schema(node: Any) -> Any:
+    """Return a schema with the options and methods that a resource needs.
+
+    Parameters
+    ----------
+    node : a mapping of colander, which is not changed. Its class, its fields, its validators and
+        its treatment of unknown members stay. Any other object is returned as it is.
+    """
+    if isinstance(node, ResourceSchema) or not isinstance(node, colander.SchemaNode):
+        return node
+    if not isinstance(node.typ, colander.Mapping):
+        return node
+    own = type(node)
+    attributes: dict[str, Any] = {"__module__": own.__module__}
+    if not hasattr(own, "Options"):
+        options = {"preserve_unknown": node.typ.unknown == "preserve"}
+        attributes["Options"] = type("Options", (), options)
+    # Its own methods win, unless its class is a parent of ours.
+    bases = (ResourceSchema,) if issubclass(ResourceSchema, own) else (own, ResourceSchema)
+    adopted = node.clone()
+    adopted.__class__ = types.new_class(own.__name__, bases, {}, lambda ns: ns.update(attributes))
+    return adopted
