@@ -170,7 +170,7 @@ def includeme(config: Configurator) -> None:
 
     # The log lines of plugins during their inclusion look like the other lines of the application.
     with logs.using(getattr(registry, "log_renderer", None)):
-        for plugin in references.resolve_all(config, "includes"):
+        for plugin in references.resolve_all(config, "includes", attribute="includeme"):
             config.include(plugin)
         # Without the setting, the address is free for a view of the application.
         has_version = settings.read(configured, "version_json_path")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from pyramid.config import Configurator
@@ -9,8 +10,11 @@ from pyramid.exceptions import ConfigurationError
 
 from cliquet import cache, permission, settings, storage
 from cliquet.initialization import references
+from cliquet.resource.checks.attributes import misspelt_in
+from cliquet.storage.generators import Generator
 
 __all__ = [
+    "BUILT_IN",
     "is_built_in",
     "is_in_memory",
     "module_of",
@@ -18,6 +22,14 @@ __all__ = [
     "setup_permission",
     "setup_storage",
 ]
+
+
+BUILT_IN = {
+    "storage": ("memory", "postgresql", "redis", "sqlite"),
+    "cache": ("memcached", "memory", "postgresql", "redis", "sqlite"),
+    "permission": ("memory", "postgresql", "redis", "sqlite"),
+}
+"""The backends of the library: names of modules in the package of each kind."""
 
 
 def _load(config: Configurator, kind: str, base: type) -> Any:
@@ -33,11 +45,19 @@ def _load(config: Configurator, kind: str, base: type) -> Any:
     name = settings.read(config.get_settings(), setting)
     if not name:
         return None
-    allowed = f"a module such as cliquet.{kind}.memory"
-    module = references.resolve(config, setting, allowed=allowed)
+    modules = [f"cliquet.{kind}.{family}" for family in BUILT_IN[kind]]
+    allowed = f"{', '.join(modules)}, or a module with load_from_config()"
+    meant = _meant(name, modules)
+    if isinstance(name, str) and _is_of_another_kind(name, kind):
+        raise ConfigurationError(
+            f"Invalid {kind} backend: setting '{setting}' is {name!r}; allowed: {allowed}"
+            f"{meant or '.'}"
+        )
+    module = references.resolve(config, setting, allowed=allowed, meant=meant)
     if not hasattr(module, "load_from_config"):
         raise ConfigurationError(
-            f"Setting '{setting}' is {name!r}, which has no load_from_config(); allowed: {allowed}."
+            f"Setting '{setting}' is {name!r}, which has no load_from_config(); allowed: {allowed}"
+            f"{meant or '.'}"
         )
     backend = module.load_from_config(config)
     if not isinstance(backend, base):
@@ -45,10 +65,50 @@ def _load(config: Configurator, kind: str, base: type) -> Any:
     return backend
 
 
+def _is_of_another_kind(name: str, kind: str) -> bool:
+    return any(
+        name == f"cliquet.{other}.{family}"
+        for other, families in BUILT_IN.items()
+        for family in families
+        if other != kind
+    )
+
+
+def _meant(name: Any, modules: list[str]) -> str:
+    """Return the end of an error that names the module which was probably meant."""
+    families = {module.rpartition(".")[2]: module for module in modules}
+    given = str(name).rpartition(".")[2]
+    near = [given] if given in families else get_close_matches(given, families, 1)
+    return f"; did you mean {families[near[0]]!r}?" if near else ""
+
+
+def _id_generator(config: Configurator) -> Any:
+    """Return an instance of the class that makes the ids of records.
+
+    Raises
+    ------
+    ImportError : there is no such class.
+    pyramid.exceptions.ConfigurationError : its instances are no generators, or an attribute has
+        nearly the name of one that has an effect.
+    """
+    setting = "id_generator"
+    allowed = "a class such as cliquet.storage.generators.UUID4"
+    generator = references.resolve_callable(config, setting, allowed=allowed)()
+    value = settings.read(config.get_settings(), setting)
+    if not callable(generator) or not hasattr(generator, "match"):
+        raise ConfigurationError(
+            f"Setting '{setting}' is {value!r}, which makes {generator!r}; allowed: {allowed}."
+        )
+    if isinstance(generator, Generator):
+        for finding in misspelt_in(type(generator), ("regexp",)):
+            raise ConfigurationError(f"Setting '{setting}' is {value!r}: {finding.text}")
+    return generator
+
+
 def setup_storage(config: Configurator) -> None:
     """Set ``registry.id_generator`` and, if configured, ``registry.storage``."""
     # It is also set without a storage, because plugins for authentication use it (P-4.4).
-    config.registry.id_generator = references.resolve(config, "id_generator")()
+    config.registry.id_generator = _id_generator(config)
     backend = _load(config, "storage", storage.StorageBase)
     if backend is not None:
         config.registry.storage = backend

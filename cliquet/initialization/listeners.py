@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import settings
+from cliquet.core.mistakes import did_you_mean
 from cliquet.events import (
     ACTIONS,
     AfterResourceChanged,
@@ -19,7 +20,20 @@ from cliquet.events import (
 from cliquet.initialization import metrics, references
 from cliquet.monitoring.logs import logger_for
 
-__all__ = ["EventActionFilter", "EventResourceFilter", "setup_listeners"]
+__all__ = ["EventActionFilter", "EventResourceFilter", "MissingUseError", "setup_listeners"]
+
+_ALLOWED: Final = "a module with load_from_config(), such as cliquet.listeners.redis"
+
+
+class MissingUseError(ConfigurationError, KeyError):  # type: ignore[misc]  # Pyramid has no types
+    """A listener is neither a module, nor does a setting name its module.
+
+    It is a `KeyError` too, because that was published (S-22).
+    """
+
+    def __str__(self) -> str:
+        # That of `KeyError` is the representation.
+        return str(self.args[0])
 
 
 class EventActionFilter:
@@ -62,7 +76,7 @@ def setup_listeners(config: Configurator) -> None:
     Raises
     ------
     pyramid.exceptions.ConfigurationError : two listeners would share their settings.
-    KeyError : an alias has no setting that names its module.
+    MissingUseError : an alias has no setting that names its module.
     ValueError : a setting of a listener has no acceptable value.
     """
     config.add_subscriber_predicate("for_actions", EventActionFilter)
@@ -83,7 +97,13 @@ def setup_listeners(config: Configurator) -> None:
         names[prefix] = name
         # This is outside of the resolution, because a `KeyError` of the listener does not mean a
         # missing setting.
-        _subscribe(config, name, module.load_from_config(config, prefix), prefix)
+        listener = module.load_from_config(config, prefix)
+        if not callable(listener):
+            raise ConfigurationError(
+                f"Setting 'event_listeners' has {name!r}, whose load_from_config() returned "
+                f"{listener!r}; allowed: a function of one event."
+            )
+        _subscribe(config, name, listener, prefix)
 
 
 def _resolve(config: Configurator, name: str) -> tuple[Any, str]:
@@ -91,7 +111,7 @@ def _resolve(config: Configurator, name: str) -> tuple[Any, str]:
 
     Raises
     ------
-    KeyError : `name` is not the module of a listener, and no setting names its module.
+    MissingUseError : `name` is not the module of a listener, and no setting names its module.
     ImportError : there is a module, or a setting that names one, but its import fails.
     """
     failure = None
@@ -104,23 +124,51 @@ def _resolve(config: Configurator, name: str) -> tuple[Any, str]:
     prefix = f"event_listeners.{name}."
     use = settings.read(config.get_settings(), f"{prefix}use")
     if use:
-        return references.resolve(config, f"{prefix}use"), prefix
-    if failure is not None and not _is_absence(failure, name):
+        module = references.resolve(config, f"{prefix}use", allowed=_ALLOWED)
+        if not hasattr(module, "load_from_config"):
+            raise ConfigurationError(
+                f"Setting '{prefix}use' is {use!r}, which has no load_from_config(); allowed: "
+                f"{_ALLOWED}."
+            )
+        return module, prefix
+    if failure is not None and not references.is_absence(failure, name):
         raise failure
-    raise KeyError(f"{prefix}use")
+    raise _missing_use(config, name)
 
 
-def _is_absence(error: ImportError, name: str) -> bool:
-    """Return whether the named module does not exist; otherwise it fails to import another."""
-    missing = error.name if isinstance(error, ModuleNotFoundError) else None
-    return missing is not None and (name == missing or name.startswith(f"{missing}."))
+def _missing_use(config: Configurator, name: str) -> MissingUseError:
+    named = (
+        key.removeprefix("event_listeners.").removesuffix(".use")
+        for key in config.get_settings()
+        if key.startswith("event_listeners.") and key.endswith(".use")
+    )
+    return MissingUseError(
+        f"Setting 'event_listeners.{name}.use' is missing: 'event_listeners' has {name!r}, which "
+        f"is no module with load_from_config() either; allowed: {_ALLOWED}"
+        f"{did_you_mean(name, named) or '.'}"
+    )
+
+
+def _actions(configured: Mapping[str, Any], prefix: str) -> set[ACTIONS]:
+    """Return the actions that a listener wants.
+
+    Raises
+    ------
+    ValueError : there is no such action; the message names the setting.
+    """
+    given = settings.read(configured, f"{prefix}actions")
+    try:
+        return set(ACTIONS.from_string_list(given))
+    except ValueError as error:
+        known = ", ".join(action.value for action in ACTIONS)
+        raise ValueError(f"Setting '{prefix}actions': {error}; allowed: {known}.") from None
 
 
 def _subscribe(
     config: Configurator, name: str, listener: Callable[[Any], None], prefix: str
 ) -> None:
     configured = config.get_settings()
-    actions = set(ACTIONS.from_string_list(settings.read(configured, f"{prefix}actions")))
+    actions = _actions(configured, prefix)
     resources = settings.read(configured, f"{prefix}resources")
     read: type = ResourceRead
     changed: type = ResourceChanged

@@ -28,7 +28,8 @@ __all__ = ["log_context_tween_factory", "setup_logging"]
 def setup_logging(config: Configurator) -> None:
     """Write log lines with the configured renderer, and one line for each request (S-18)."""
     configured = config.get_settings()
-    renderer = references.resolve(config, "logging_renderer")(configured)
+    allowed = "a class such as cliquet.logs.ClassicLogRenderer"
+    renderer = references.resolve_callable(config, "logging_renderer", allowed=allowed)(configured)
     config.registry.log_renderer = renderer
     config.registry.max_log_field_bytes = settings.read(configured, "max_log_field_bytes")
     config.add_request_method(_request_id, name="request_id", reify=True)

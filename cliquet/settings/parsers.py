@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _TRUE_WORDS: Final = frozenset({"t", "true", "y", "yes", "on", "1"})
+_FALSE_WORDS: Final = frozenset({"f", "false", "n", "no", "off", "0", "none", ""})
 # A deployer may write these words to switch an optional setting off. Loading turns them into False.
 _OFF_WORDS: Final = frozenset({"off", "false", "no", "none"})
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,19}")
@@ -62,7 +63,10 @@ class Anything:
 
 @dataclass(frozen=True)
 class Boolean:
-    """True for ``t``, ``true``, ``y``, ``yes``, ``on``, ``1``; false for anything else."""
+    """True for ``t``, ``true``, ``y``, ``yes``, ``on``, ``1``, and false for their opposites.
+
+    Any other text is refused, because a misspelt ``true`` must not mean false.
+    """
 
     allowed: str = "true or false"
     is_text: bool = False
@@ -70,7 +74,10 @@ class Boolean:
     def __call__(self, value: Any) -> bool:
         if value is True or value is False:
             return bool(value)
-        return str(value).strip().lower() in _TRUE_WORDS
+        word = str(value).strip().lower()
+        if word not in _TRUE_WORDS and word not in _FALSE_WORDS:
+            raise ValueError(value)
+        return word in _TRUE_WORDS
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cliquet.core.lazy import LazyModule
+from cliquet.core.mistakes import differs_by
 from cliquet.settings.families import FAMILIES, SETTINGS, find
 from cliquet.settings.loading import Resolution
 from cliquet.settings.model import Setting
@@ -17,7 +18,13 @@ else:
     # It is needed for mistakes alone.
     difflib = LazyModule("difflib")
 
-__all__ = ["UnknownSetting", "find_unknown", "nearest_name"]
+__all__ = [
+    "UnknownResource",
+    "UnknownSetting",
+    "find_unknown",
+    "find_unknown_resources",
+    "nearest_name",
+]
 
 # Similarity is a number from 0 to 1. An application may have settings of its own under the prefix
 # of its project: such a name is only reported if it is very similar to one of ours.
@@ -27,6 +34,33 @@ _VERY_SIMILAR: Final = 0.85
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 # The pattern of a placeholder that stands for one word, such as a permission.
 _ONE_PART: Final = "[^_]+"
+
+
+# Families whose names contain that of a resource, with a group for it.
+_OF_RESOURCES: Final = tuple(
+    (re.compile(row.pattern().pattern.replace("(?:[^.]*)", "([^.]*)", 1)), row)
+    for row in FAMILIES
+    if "{resource_name}" in row.name
+)
+_LISTENED_TO: Final = "event_listeners.{name}.resources"
+_RESOURCES_OF_LISTENER: Final = SETTINGS[_LISTENED_TO].pattern()
+# A misspelt name of a resource differs from the right one by at most so many letters.
+_MOST_LETTERS: Final = 2
+
+
+class UnknownResource(NamedTuple):
+    """A setting of a resource that the service does not have.
+
+    Attributes
+    ----------
+    name : name as the deployer wrote it.
+    resource : name of the resource in it.
+    nearest : the most similar name of a resource, if it is so similar that it was certainly meant.
+    """
+
+    name: str
+    resource: str
+    nearest: str | None
 
 
 class UnknownSetting(NamedTuple):
@@ -68,6 +102,60 @@ def find_unknown(resolution: Resolution) -> list[UnknownSetting]:
                 continue
             found.append(UnknownSetting(spelling, nearest and f"{prefix}{nearest}"))
     return sorted(found)
+
+
+def find_unknown_resources(
+    resolution: Resolution, resources: Collection[str]
+) -> list[UnknownResource]:
+    """Return the settings of resources that do not exist.
+
+    Applications have settings of their own with such names. Therefore only those are returned that
+    were probably meant for the library: if the name of a resource is similar, or if the name of the
+    setting has the prefix ``cliquet.``.
+
+    Parameters
+    ----------
+    resources : names of all resources of the service.
+    """
+    found = []
+    for bare, spellings in resolution.spellings.items():
+        resource = _resource_of(bare)
+        if resource is None or resource in resources or bare in resolution.declared:
+            continue
+        nearest = _nearest_resource(resource, resources)
+        found += [
+            UnknownResource(spelling, resource, nearest)
+            for spelling in spellings
+            if nearest is not None or spelling == f"cliquet.{bare}"
+        ]
+    for bare, value in resolution.values.items():
+        # A listener is told nothing of a resource that does not exist.
+        if _RESOURCES_OF_LISTENER.fullmatch(bare):
+            for resource in SETTINGS[_LISTENED_TO].parse(value):
+                nearest = _nearest_resource(resource, resources)
+                if nearest is not None:
+                    found.append(UnknownResource(bare, resource, nearest))
+    return sorted(found)
+
+
+def _nearest_resource(name: str, resources: Collection[str]) -> str | None:
+    """Return the resource that was certainly meant by a name that is not one of them."""
+    if name in resources:
+        return None
+    near = [(differs_by(name, one, _MOST_LETTERS), one) for one in resources]
+    # Half of a short name makes another one.
+    certain = [(letters, one) for letters, one in near if letters and letters * 2 < len(one)]
+    return min(certain)[1] if certain else None
+
+
+def _resource_of(bare: str) -> str | None:
+    """Return the name of the resource in the name of a setting, if its row has one."""
+    row = find(bare)
+    for pattern, candidate in _OF_RESOURCES:
+        if candidate is row:
+            match = pattern.fullmatch(bare)
+            return match[1] if match else None
+    return None
 
 
 def nearest_name(bare: str, similarity: float = _SIMILAR) -> str | None:

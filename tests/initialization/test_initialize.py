@@ -568,8 +568,8 @@ def test_two_applications_keep_their_own_renderers(
     def configure(config: Any) -> None:
         config.add_renderer("json", lambda info: lambda value, system: '"mine"')
 
-    first = make_app(settings=settings, project_name="first", configure=configure)
-    second = make_app(settings=settings, project_name="second")
+    first = make_app([Mushroom], settings=settings, project_name="first", configure=configure)
+    second = make_app([Mushroom], settings=settings, project_name="second")
     with caplog.at_level(logging.INFO):
         for _ in range(2):
             assert first.get("/v0/").text == '"mine"'

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from support.logged import capture_logs
+from testapp import Mushroom
 
 from cliquet.permission.base import PermissionBase
 from cliquet.testing.web import make_app
@@ -15,7 +16,7 @@ def warnings() -> Any:
 
     def started(settings: Any) -> list[Any]:
         with capture_logs() as entries:
-            make_app(settings=settings)
+            make_app([Mushroom], settings=settings)
         return [entry for entry in entries if entry["log_level"] == "warning"]
 
     return started

@@ -94,13 +94,13 @@ def test_a_missing_file_is_named(cliquet: Any, tmp_path: Path, with_section: boo
             "[app:main]\nuse = call:cliquet.testing.testapp:main\n"
             "cliquet.storage_backend = cliquet.storage.nowhere",
             "Setting 'storage_backend' is 'cliquet.storage.nowhere': No module named "
-            "'cliquet.storage.nowhere'; allowed: a module such as cliquet.storage.memory.",
+            "'cliquet.storage.nowhere'; allowed: cliquet.storage.memory, ",
         ),
         (
             "[app:main]\nuse = call:cliquet.testing.testapp:main\n"
             "cliquet.cache_backend = cliquet.cache",
             "Setting 'cache_backend' is 'cliquet.cache', which has no load_from_config(); allowed: "
-            "a module such as cliquet.cache.memory.",
+            "cliquet.cache.memcached, cliquet.cache.memory, ",
         ),
         ("[app:main]\nuse = call:cliquet.testing.testapp:nothing", "no attribute 'nothing'"),
         ("[app:main]\ncliquet.readonly = true", "No loader given in section 'app:main'"),

@@ -26,9 +26,18 @@ def test_boolean_is_true(value: Any) -> None:
 
 
 @pytest.mark.clause("S-2.3")
-@pytest.mark.parametrize("value", [False, None, "", "0", 0, "off", "no", "false", "2", "enabled"])
-def test_boolean_is_false_for_all_else(value: Any) -> None:
+@pytest.mark.parametrize(
+    "value", [False, None, "", "0", 0, "off", "no", "n", "false", "F", "None", " OFF "]
+)
+def test_boolean_is_false(value: Any) -> None:
     assert parsers.Boolean()(value) is False
+
+
+@pytest.mark.clause("S-2.3")
+@pytest.mark.parametrize("value", ["tru", "flase", "2", 2, "enabled", "of", [], 0.5])
+def test_what_is_no_boolean_is_refused(value: Any) -> None:
+    with pytest.raises(SettingError, match="allowed: true or false"):
+        refuse(parsers.Boolean(), value)
 
 
 @pytest.mark.parametrize(("value", "parsed"), [("10", 10), (" 7 ", 7), ("+3", 3), (3.0, 3), (0, 0)])

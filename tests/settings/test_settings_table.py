@@ -221,7 +221,7 @@ def test_reading_tells_applications_apart() -> None:
 
 @pytest.mark.parametrize(
     ("given", "value"),
-    [(True, True), (1, True), (1.0, False), ("1", True), (0, False), ("", False)],
+    [(True, True), (1, True), ("1", True), (0, False), ("", False), (None, False)],
 )
 def test_reading_tells_equal_values_of_other_types_apart(given: Any, value: bool) -> None:
     settings.read({"readonly": True, "paginate_by": None}, "readonly")
