@@ -9,11 +9,13 @@ import argparse
 import logging
 import os
 import sys
+import traceback
 import warnings
 from importlib.metadata import version
 from typing import NoReturn
 
 from cliquet.scripts import (
+    check,
     check_permissions,
     copy,
     flush_cache,
@@ -26,7 +28,7 @@ from cliquet.scripts import (
     settings,
     start,
 )
-from cliquet.scripts.command import Command, CommandError, told
+from cliquet.scripts.command import ApplicationError, Command, CommandError, told
 from cliquet.scripts.migrate import init_schema
 from cliquet.storage.exceptions import BackendError
 
@@ -36,6 +38,7 @@ COMMANDS = (
     start.COMMAND,
     migrate.COMMAND,
     settings.COMMAND,
+    check.COMMAND,
     purge_deleted.COMMAND,
     purge_untouched.COMMAND,
     check_permissions.COMMAND,
@@ -46,6 +49,7 @@ COMMANDS = (
     init.COMMAND,
 )
 
+_DEBUG_HELP = "show all calls that led to an error; before or after the command"
 _INI_HELP = "the file that describes the service; before or after the command"
 
 
@@ -79,7 +83,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (CommandError, BackendError) as error:
-        _fail(command, told(error))
+        if arguments.debug:
+            traceback.print_exception(error)
+        _fail(command, str(error) if isinstance(error, ApplicationError) else told(error))
     except KeyboardInterrupt:
         _fail(command, "interrupted; the same command goes on")
 
@@ -94,6 +100,7 @@ def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     parser = argparse.ArgumentParser(prog="cliquet", description="Manage a cliquet service.")
     parser.add_argument("-v", "--version", action="version", version=version("cliquet"))
     parser.add_argument("--ini", metavar="FILE", help=_INI_HELP)
+    parser.add_argument("--debug", action="store_true", help=_DEBUG_HELP)
     adder = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     parsers = {}
     for command in COMMANDS:
@@ -102,6 +109,9 @@ def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
         )
         # A default would replace the value that was given before the command.
         child.add_argument("--ini", metavar="FILE", help=_INI_HELP, default=argparse.SUPPRESS)
+        child.add_argument(
+            "--debug", action="store_true", help=_DEBUG_HELP, default=argparse.SUPPRESS
+        )
         command.add_arguments(child)
         child.set_defaults(command=command)
     return parser, parsers

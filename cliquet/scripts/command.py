@@ -14,13 +14,14 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.paster import bootstrap
 
 from cliquet.monitoring import logs
-from cliquet.settings import ConflictError, SettingError
+from cliquet.scripts import own_errors
 from cliquet.settings.secrets import masked
 from cliquet.storage.exceptions import BackendError
 from cliquet.transactions import scope
 
 __all__ = [
     "DEFAULT_PORT",
+    "ApplicationError",
     "Command",
     "CommandError",
     "application",
@@ -39,20 +40,36 @@ DEFAULT_PORT: Final = 8888
 _EXPECTED = (
     BackendError,
     ConfigurationError,
-    ConflictError,
-    SettingError,
     ImportError,
     # The backends in PostgreSQL raise it when their driver is not installed.
     ImportWarning,
     LookupError,
     OSError,
-    UnicodeDecodeError,
     configparser.Error,
+    # Values that are wrong together, such as the names of two policies.
+    ValueError,
+    # That of a generator whose ids do not match its own pattern is published (S-22).
+    AssertionError,
 )
 
 
 class CommandError(Exception):
     """The command cannot do its work; the message tells the user why, in one line."""
+
+
+class ApplicationError(CommandError):
+    """The code of the application has raised an error.
+
+    Parameters
+    ----------
+    ini : path of the file.
+    shown : the error and the lines of the application that led to it.
+    """
+
+    def __init__(self, ini: str, shown: str) -> None:
+        super().__init__(
+            f"{ini}: the application raised an error (--debug shows all calls):\n{shown}"
+        )
 
 
 @dataclass(frozen=True)
@@ -83,7 +100,8 @@ def told(error: BaseException) -> str:
         return f"[{error.section}] {error.option}: {missing}; write %% for a percent sign"
     text = masked(" ".join(str(error).split()))
     # The message of a `KeyError` is only the missing key, which does not say what is wrong.
-    if isinstance(error, KeyError) or not text:
+    is_key = isinstance(error, KeyError) and not isinstance(error, ConfigurationError)
+    if is_key or not text:
         return f"{type(error).__name__}: {text}"
     return text
 
@@ -110,24 +128,37 @@ def variables(port: int | None = None) -> dict[str, str]:
 
 @contextmanager
 def explained(ini: str) -> Iterator[None]:
-    """Turn the errors that a wrong file causes into one line that names the file.
+    """Turn the errors that a wrong file or a wrong application causes into few lines.
 
     Raises
     ------
+    ApplicationError : code of the application raised an error, which is shown with its lines.
     CommandError : the file, or something that it names, is missing or wrong.
     """
     try:
         yield
-    except FileNotFoundError as error:
-        raise CommandError(f"{ini}: there is no such file: {error.filename}") from error
-    except PlasterError as error:
-        raise CommandError(f"{ini}: the name of the file must end in .ini") from error
-    except AttributeError as error:
-        if not _is_of_paste(error):
+    except CommandError:
+        raise
+    # The code of an application may raise anything.
+    except Exception as error:
+        frames = own_errors.frames_of_application(error)
+        if frames is not None:
+            raise ApplicationError(ini, own_errors.shown(error, frames)) from error
+        text = _explanation(error)
+        if text is None:
             raise
-        raise CommandError(f"{ini}: {told(error)}") from error
-    except _EXPECTED as error:
-        raise CommandError(f"{ini}: {told(error)}") from error
+        raise CommandError(f"{ini}: {text}") from error
+
+
+def _explanation(error: Exception) -> str | None:
+    """Return in one line what an error of a file means; ``None`` if it is a defect."""
+    if isinstance(error, FileNotFoundError):
+        return f"there is no such file: {error.filename}"
+    if isinstance(error, PlasterError):
+        return "the name of the file must end in .ini"
+    if isinstance(error, _EXPECTED) or (isinstance(error, AttributeError) and _is_of_paste(error)):
+        return told(error)
+    return None
 
 
 def _is_of_paste(error: BaseException) -> bool:
