@@ -13,6 +13,7 @@ from pyramid.request import Request
 
 from cliquet import errors, settings, utils
 from cliquet.core import jsonio
+from cliquet.resource.hook_results import wrong_result
 from cliquet.resource.parameters import latest_given
 from cliquet.types import Record
 from cliquet.web import limits
@@ -138,13 +139,19 @@ def storable(resource: UserResource, record: Record, old: Record | None = None) 
 
     Raises
     ------
+    TypeError : the hook ``process_record`` has not returned a record.
     HTTPRequestEntityTooLarge : it is larger than ``max_record_bytes``, and than `old`. The limit of
         bodies is not enough: a body may be larger than a record, because it may be a batch or have
         unknown members, and a small patch can make a large record.
     """
+    try:
+        members = record.items()
+    except AttributeError:
+        allowed = "the record, a dictionary"
+        raise wrong_result(resource, "process_record", record, allowed) from None
     converted = {
         name: value if type(value) in _PLAIN_TYPES else jsonio.loads(jsonio.dumps(value))
-        for name, value in record.items()
+        for name, value in members
     }
     limit = _limit(resource.request)
     # Here everything counts, so that most records are written as JSON only once.

@@ -29,6 +29,7 @@ from cliquet.resource import (
     writing,
 )
 from cliquet.resource.bounds import Bounds
+from cliquet.resource.hook_results import as_parent
 from cliquet.resource.model import Model
 from cliquet.resource.schema import ResourceSchema
 from cliquet.resource.totals import Counted
@@ -77,7 +78,7 @@ class UserResource:
     def __init__(self, request: Request, context: Any = None) -> None:
         # This comes first, because an override may set attributes that the rest needs (P-9.11). If
         # there is no authentication, all users have the same collection.
-        parent_id = self.get_parent_id(request) or ""
+        parent_id = as_parent(self, self.get_parent_id(request))
         if not _is_storable(parent_id, request):
             raise refusals.not_found()
         self.model = self.default_model(

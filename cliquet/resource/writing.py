@@ -18,6 +18,7 @@ from cliquet.resource.body import (
     set_reserved,
     storable,
 )
+from cliquet.resource.hook_results import as_record, wrong_result
 from cliquet.resource.parameters import parse_timestamp
 from cliquet.resource.patch import Plan
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
@@ -122,6 +123,8 @@ def patch_record(resource: UserResource) -> dict[str, Any]:
         request.response, timestamp=record[resource.model.modified_field]
     )
     body = resource.postprocess(record, action=ACTIONS.UPDATE, old=existing)
+    if not isinstance(body, dict) or "data" not in body:
+        raise wrong_result(resource, "postprocess", body, "the body, a dictionary with 'data'")
     # Subscribers get the whole record, even if the client asks for less.
     body["data"] = patch.shown_members(
         patch.response_behavior(request.headers), body["data"], plan.changes, changed
@@ -139,7 +142,8 @@ def _patch(resource: UserResource, given: Record | None) -> tuple[Record, Record
     plan = patch_reading.planned(resource, existing) if given is None else Plan(existing, given)
     timestamp = given_timestamp(resource, plan.changes)
     raise_400_if_ahead(resource, timestamp, existing)
-    updated = dict(resource.apply_changes(plan.base, changes=plan.changes))
+    applied = resource.apply_changes(plan.base, changes=plan.changes)
+    updated = as_record(resource, "apply_changes", applied)
     set_reserved(resource, updated, timestamp)
     resource._raise_400_if_id_mismatch(updated.setdefault(id_field, record_id), record_id)
     updated = storable(resource, resource.process_record(updated, old=existing), existing)

@@ -17,6 +17,7 @@ from zope.interface import implementer
 from cliquet import settings, utils
 from cliquet.core import announcing
 from cliquet.core.globs import Exact
+from cliquet.core.view_places import view_of
 from cliquet.monitoring import logs
 from cliquet.security import authorization
 from cliquet.security.ip_policy import IPAuthenticationPolicy
@@ -189,13 +190,31 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
 
         It is obvious if settings permit the request to everybody, to all users or to this user:
         the answer of the built-in policy does not need the groups of the user then.
+
+        Raises
+        ------
+        TypeError : the built-in policy does not know the permission, because the context of the
+            view is not one of the library.
         """
-        if getattr(self._helper.permits, "__func__", None) is _BUILT_IN_PERMITS:
-            if permission == authorization.PRIVATE:
-                return self.identity(request) is not None
-            if self._is_permitted_by_settings(request, context, permission):
-                return True
-        return self._helper.permits(context, list(self.effective_principals(request)), permission)
+        is_built_in = getattr(self._helper.permits, "__func__", None) is _BUILT_IN_PERMITS
+        try:
+            if is_built_in:
+                if permission == authorization.PRIVATE:
+                    return self.identity(request) is not None
+                if self._is_permitted_by_settings(request, context, permission):
+                    return True
+            return self._helper.permits(
+                context, list(self.effective_principals(request)), permission
+            )
+        except AttributeError as error:
+            if not is_built_in or hasattr(context, "required_permission"):
+                raise
+            raise TypeError(
+                f"{view_of(request)} has the permission {permission!r}, which is only known of a "
+                "context such as cliquet.authorization.RouteFactory; allowed: "
+                f"{authorization.PRIVATE!r}, NO_PERMISSION_REQUIRED, or a service with such a "
+                "factory."
+            ) from error
 
     def _is_permitted_by_settings(self, request: Request, context: Any, permission: str) -> bool:
         if request.__dict__.get(_PRINCIPALS) is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+from collections.abc import Iterable
 from typing import Any
 
 from pyramid.interfaces import IResponse
@@ -10,12 +12,14 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from cliquet.core import jsonio
+from cliquet.core.view_places import view_of
 from cliquet.errors import JSON_CONTENT_TYPE
 from cliquet.web import registrations, requests
 
 __all__ = ["json_renderer", "response_of"]
 
 _PYRAMID_RESPONSE = Request.response
+_FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 # A new body replaces these headers of a response.
 _HEADERS_OF_BODY = ("content-type", "content-length", "content-md5")
 
@@ -71,10 +75,38 @@ def response_of(value: Any, request: Request, info: Any) -> Any:
 
 
 def _text(request: Any, value: Any) -> bytes:
-    text = jsonio.dumps(value)
+    try:
+        text = jsonio.dumps(value, default=_refuse_nameless)
+    except _NoJSONError as error:
+        where = "A view" if request is None else view_of(request)
+        raise TypeError(
+            f"{where} returned {error}, which JSON cannot hold; allowed: dictionaries, lists, "
+            "texts, numbers, dates, and objects with a text of their own."
+        ) from None
     if getattr(request, "parent", None) is not None:
         requests.remember_rendered(request, value, text)
     return text
+
+
+class _NoJSONError(Exception):
+    """An object has neither a JSON form nor a text that means something."""
+
+
+def _refuse_nameless(item: Any) -> Any:
+    """Refuse functions, and objects whose text would be their address in memory.
+
+    Raises
+    ------
+    TypeError : the object is converted as others are (P-35.8).
+    """
+    cls = type(item)
+    if isinstance(item, _FUNCTIONS):
+        raise _NoJSONError(f"the function {item.__qualname__} itself")
+    # They are looked up by their names, because a type checker takes all methods for others.
+    is_nameless = all(getattr(cls, n) is getattr(object, n) for n in ("__str__", "__repr__"))
+    if is_nameless and not isinstance(item, Iterable):
+        raise _NoJSONError(f"an object of the type {cls.__qualname__}")
+    raise TypeError(item)
 
 
 def _filled(response: Response, text: bytes) -> Response:
