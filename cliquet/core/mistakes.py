@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Iterable
-from difflib import get_close_matches
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cliquet.core.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    # It is needed for mistakes alone.
+    difflib = LazyModule("difflib")
 
 __all__ = ["Place", "did_you_mean", "differs_by", "listed", "names_used", "place_of"]
 
@@ -37,15 +44,23 @@ class Place:
         return f"{place_of(self.cls)}: class {self.cls.__qualname__}"
 
 
-def did_you_mean(name: str, known: Iterable[str], *, similarity: float = 0.6) -> str:
+def did_you_mean(
+    name: str,
+    known: Iterable[str],
+    *,
+    similarity: float = 0.6,
+    shown: Mapping[str, str] | None = None,
+) -> str:
     """Return the end of a message that names the nearest known name; empty if none is near.
 
     Parameters
     ----------
     similarity : least similarity of the two names, from 0 to 1.
+    shown : what the message has instead of a known name.
     """
-    found = get_close_matches(name, [one for one in known if one != name], 1, similarity)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    others = [one for one in known if one != name]
+    found = difflib.get_close_matches(name, others, 1, similarity)
+    return f"; did you mean {(shown or {}).get(found[0], found[0])!r}?" if found else ""
 
 
 def listed(names: Iterable[str]) -> str:

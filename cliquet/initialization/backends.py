@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import cache, permission, settings, storage
+from cliquet.core.mistakes import did_you_mean
 from cliquet.initialization import references
 from cliquet.resource.checks.attributes import misspelt_in
 from cliquet.storage.generators import Generator
@@ -47,7 +47,8 @@ def _load(config: Configurator, kind: str, base: type) -> Any:
         return None
     modules = [f"cliquet.{kind}.{family}" for family in BUILT_IN[kind]]
     allowed = f"{', '.join(modules)}, or a module with load_from_config()"
-    meant = _meant(name, modules)
+    # A module that is listed is no mistake, and needs no comparison.
+    meant = "" if name in modules else _meant(name, modules)
     if isinstance(name, str) and _is_of_another_kind(name, kind):
         raise ConfigurationError(
             f"Invalid {kind} backend: setting '{setting}' is {name!r}; allowed: {allowed}"
@@ -77,9 +78,9 @@ def _is_of_another_kind(name: str, kind: str) -> bool:
 def _meant(name: Any, modules: list[str]) -> str:
     """Return the end of an error that names the module which was probably meant."""
     families = {module.rpartition(".")[2]: module for module in modules}
-    given = str(name).rpartition(".")[2]
-    near = [given] if given in families else get_close_matches(given, families, 1)
-    return f"; did you mean {families[near[0]]!r}?" if near else ""
+    family = str(name).rpartition(".")[2]
+    meant = f"; did you mean {families[family]!r}?" if family in families else ""
+    return meant or did_you_mean(family, families, shown=families)
 
 
 def _id_generator(config: Configurator) -> Any:
