@@ -21,10 +21,15 @@ from cliquet.scripts.templating import render
 __all__ = ["module_name", "requirement", "service_files", "write_files"]
 
 _TEMPLATES: Final = {
+    ".dockerignore": "dockerignore.txt",
+    ".github/workflows/ci.yml": "ci.yml.txt",
     ".gitignore": "gitignore.txt",
+    "Dockerfile": "Dockerfile.txt",
     "Makefile": "Makefile.txt",
     "README.rst": "README.rst.txt",
+    "compose.yaml": "compose.yaml.txt",
     "config/development.ini": "development.ini.txt",
+    "gunicorn.conf.py": "gunicorn.conf.py.txt",
     "pyproject.toml": "pyproject.toml.txt",
     "tests/test_tasks.py": "test_tasks.py.txt",
     "{module}/__init__.py": "package.py.txt",
@@ -63,8 +68,8 @@ def _is_installed(name: str) -> bool:
 def requirement(extra: str = "") -> str:
     """Return the requirement with which pip installs the cliquet that is running.
 
-    If cliquet was installed from a file, a folder or a repository, the requirement names that place
-    (PEP 610), because an index may have another project of this name, or another version.
+    It names the version. Only what no index can have, a folder in editable mode or a commit of a
+    repository, is named by its place (PEP 610).
 
     Parameters
     ----------
@@ -73,7 +78,7 @@ def requirement(extra: str = "") -> str:
     distribution = metadata.distribution("cliquet")
     name = f"cliquet[{extra}]" if extra else "cliquet"
     origin = json.loads(distribution.read_text("direct_url.json") or "{}")
-    if not origin:
+    if "vcs_info" not in origin and not origin.get("dir_info", {}).get("editable"):
         major, minor = distribution.version.split(".")[:2]
         return f"{name}>={major}.{minor},<{int(major) + 1}"
     url = origin["url"]
