@@ -72,6 +72,14 @@ class Session(abc.ABC):
         BackendError : the database refused it, or cannot be reached.
         """
 
+    def defer(self, statement: str, parameters: Parameters = ()) -> None:
+        """Send a statement whose result does not matter.
+
+        It may wait for the next statement or the commit, and travel with that. Its errors are then
+        those of the other one.
+        """
+        self.execute(statement, parameters)
+
     @abc.abstractmethod
     def commit(self) -> None:
         """Commit all changes so far; later statements are another transaction.

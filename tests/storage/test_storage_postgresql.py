@@ -265,7 +265,9 @@ def test_writing_takes_one_round_trip_and_the_commit(storage: Any, sent: Any) ->
 
 
 @pytest.mark.clause("X-24", "B-20.6")
-def test_judging_and_writing_takes_two_round_trips(storage: StorageBase, sent: Any) -> None:
+def test_judging_and_writing_takes_one_round_trip_and_the_commit(
+    storage: StorageBase, sent: Any
+) -> None:
     create(storage, id="a")
 
     def put(object_id: Any) -> None:
@@ -281,7 +283,73 @@ def test_judging_and_writing_takes_two_round_trips(storage: StorageBase, sent: A
     for object_id in ("a", "new"):
         sent.clear()
         put(object_id)
-        assert len(counted(sent)) == 2, sent
+        assert len(counted(sent)) == 1, sent
+        assert len(sent) == 2
+
+
+@pytest.mark.clause("B-12.10", "B-23.7")
+def test_further_creations_of_a_transaction_take_no_round_trip(storage: Any, sent: Any) -> None:
+    create(storage)
+    sent.clear()
+
+    with request_transaction():
+        made = [create(storage, n=n) for n in range(5)]
+
+    assert len(sent) == 2, sent
+    assert [storage.get(**HOME, object_id=one["id"])["n"] for one in made] == [*range(5)]
+    stamps = [one["last_modified"] for one in made]
+    assert sorted(set(stamps)) == stamps
+    assert timestamp(storage) == stamps[-1]
+    assert storage.count_all(**HOME) == 6
+
+
+@pytest.mark.clause("B-4.4", "B-4.6")
+def test_the_clock_goes_on_while_a_transaction_holds_the_lock(storage: Any) -> None:
+    def clock() -> Any:
+        with storage.client.autocommit() as session:
+            return session.execute(
+                "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+            ).fetchone()[0]
+
+    with request_transaction():
+        create(storage)
+        for _ in range(3):
+            before = clock()
+            time.sleep(0.02)
+            written = create(storage)["last_modified"]
+            assert before < written <= clock()
+
+
+@pytest.mark.clause("B-4.9", "B-4.8")
+def test_writes_of_a_transaction_go_on_from_a_future_timestamp(storage: Any) -> None:
+    ahead = create(storage)["last_modified"] + 100_000
+
+    with request_transaction():
+        create(storage)
+        storage.update(**HOME, object_id="a", record={"last_modified": ahead})
+        time.sleep(0.02)
+        assert create(storage)["last_modified"] == ahead + 1
+        assert storage.delete(**HOME, object_id="a")["last_modified"] == ahead + 2
+
+    assert timestamp(storage) == ahead + 2
+
+
+@pytest.mark.clause("B-11.8", "X-23")
+def test_what_is_undone_leaves_no_trace_in_later_writes(storage: Any) -> None:
+    create(storage, id="a")
+    with request_transaction() as current:
+        create(storage, n=1)
+        mark = current.savepoint()
+        undone = create(storage, id="b")
+        storage.delete(**HOME, object_id="a")
+        mark.rollback()
+        create(storage, id="b", n=2)
+        storage.update(**HOME, object_id="a", record={"n": 3})
+
+    assert storage.count_all(**HOME) == 3
+    assert storage.get(**HOME, object_id="b")["n"] == 2
+    assert timestamp(storage) == storage.get(**HOME, object_id="a")["last_modified"]
+    assert undone["last_modified"] <= timestamp(storage)
 
 
 @pytest.mark.clause("B-22.3")

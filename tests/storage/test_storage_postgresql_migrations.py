@@ -272,6 +272,27 @@ def test_what_was_created_at_version_11_is_brought_to_the_present_schema(
     check_use(storage)
 
 
+@pytest.mark.clause("B-12.13", "B-12.15", "B-12.4")
+@pytest.mark.parametrize("has_version", [True, False])
+def test_version_14_gets_the_function_of_the_next_timestamp(
+    storage: Any, database: Any, new_schema: Any, has_version: bool
+) -> None:
+    storage.initialize_schema()
+    kept = storage.create(**ALICE, record={})
+    database.execute("DROP FUNCTION cliquet_next(bigint)")
+    database.execute("DELETE FROM metadata")
+    if has_version:
+        database.execute("INSERT INTO metadata VALUES ('storage_schema_version', '14')")
+    assert storage._get_installed_version() == 14
+
+    storage.initialize_schema()
+
+    assert storage._get_installed_version() == PRESENT
+    assert schema_of(database) == new_schema
+    assert storage.get(**ALICE, object_id=kept["id"]) == kept
+    assert storage.create(**ALICE, record={})["last_modified"] > kept["last_modified"]
+
+
 @pytest.mark.clause("B-12.6", "B-12.17")
 def test_records_that_the_triggers_dated_are_found_again(storage: Any, database: Any) -> None:
     install_11(database)
@@ -605,6 +626,7 @@ def test_a_dry_run_only_says_what_would_be_done(storage: StorageBase, database: 
         "migrations/migration_011_012.sql",
         "migrations/migration_012_013.sql",
         "migrations/migration_013_014.sql",
+        "migrations/migration_014_015.sql",
     ]
     assert schema_of(database) == before
 

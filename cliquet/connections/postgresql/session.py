@@ -38,6 +38,9 @@ _UNDEFINED_TABLE = "42P01"
 # standby, or accepts no writes on it, or ends it (administrator, crash, start).
 _USELESS = frozenset({_READ_ONLY_TRANSACTION, "57P01", "57P02", "57P03"})
 
+# If more bytes than these wait, they are sent: a transaction may write any number of records.
+_MAX_WAITING_BYTES = 2**18
+
 
 def _translated(error: Exception) -> BackendError:
     code = getattr(error, "pgcode", None)
@@ -66,8 +69,8 @@ translated_errors = TranslatedErrors(
 class PostgreSQLSession(Session):
     """A session of PostgreSQL.
 
-    Statements whose answer is not needed (``BEGIN``, savepoints, locks) wait, and are sent in front
-    of the next statement, so that they cost no round trip.
+    Statements whose answer is not needed (``BEGIN``, savepoints, locks, most writes) wait, and are
+    sent in front of the next statement or of the commit, so that they cost no round trip.
 
     Parameters
     ----------
@@ -87,20 +90,30 @@ class PostgreSQLSession(Session):
         self._prefix = limits.prefix if is_autocommit else b""
         self._opening = [] if is_autocommit else [limits.opening]
         self._pending = [*self._opening]
+        self._waiting_bytes = 0
         self._kept: list[bytes] = []
 
     def defer(self, statement: str, parameters: Parameters = ()) -> None:
-        """Send a statement whose result does not matter in front of the next one."""
-        self._pending.append(self._bound(statement, parameters))
+        text = self._bound(statement, parameters)
+        self._pending.append(text)
+        self._waiting_bytes += len(text)
+        if self.is_autocommit or self._waiting_bytes > _MAX_WAITING_BYTES:
+            self._send(b"SELECT 1")
 
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
+        self._send(self._bound(statement, parameters))
+        cursor: Cursor = self._cursor
+        return cursor
+
+    def _send(self, text: bytes) -> None:
+        """Send a statement, after those that wait."""
+        if self._pending:
+            text = b";".join((*self._pending, text))
+            self._pending.clear()
+            self._waiting_bytes = 0
         started = time.monotonic()
         try:
             with translated_errors:
-                text = self._bound(statement, parameters)
-                if self._pending:
-                    text = b";".join((*self._pending, text))
-                    self._pending.clear()
                 self._cursor.execute(self._prefix + text)
         except BackendError as error:
             self._note(error)
@@ -110,8 +123,6 @@ class PostgreSQLSession(Session):
             if error.retryable:
                 scope.contended().update(self.locked)
             raise
-        cursor: Cursor = self._cursor
-        return cursor
 
     def execute_alone(self, statement: str, parameters: Parameters = ()) -> None:
         """Send a statement that cannot be in a transaction, in autocommit and without a limit."""
@@ -153,19 +164,13 @@ class PostgreSQLSession(Session):
         self._reset()
 
     def commit(self) -> None:
-        if not self.is_autocommit and not self._is_unused():
-            try:
+        if not self.is_autocommit and not self._has_nothing_to_commit():
+            # Waiting statements are writes, or undo a part of the transaction.
+            self._send(b"COMMIT")
+            if self._cursor.statusmessage != "COMMIT":
+                # PostgreSQL answers the commit of a failed transaction with ROLLBACK.
                 with translated_errors:
-                    # A waiting statement may undo a part of the transaction.
-                    self._cursor.execute(b";".join((*self._pending, b"COMMIT")))
-                    if self._cursor.statusmessage != "COMMIT":
-                        # PostgreSQL answers the commit of a failed transaction with ROLLBACK.
-                        raise psycopg2.OperationalError(
-                            "The transaction had failed: nothing is kept."
-                        )
-            except BackendError as error:
-                self._note(error)
-                raise
+                    raise psycopg2.OperationalError("The transaction had failed: nothing is kept.")
         self._begin_again()
 
     def rollback(self) -> None:
@@ -178,17 +183,24 @@ class PostgreSQLSession(Session):
         self._begin_again()
 
     def _is_unused(self) -> bool:
+        """Return whether nothing was sent yet."""
         return bool(self._opening) and self._pending[:1] == self._opening
+
+    def _has_nothing_to_commit(self) -> bool:
+        """Return whether nothing was sent, and nothing that waits changes anything."""
+        return self._is_unused() and (not self.has_written or self._pending == self._opening)
 
     def _begin_again(self) -> None:
         self._pending = [*self._opening]
+        self._waiting_bytes = 0
         self._kept.clear()
         self._reset()
 
     def _bound(self, statement: str, parameters: Parameters) -> bytes:
         if not parameters:
             return statement.encode()
-        bound: bytes = self._cursor.mogrify(statement, parameters)
+        with translated_errors:
+            bound: bytes = self._cursor.mogrify(statement, parameters)
         return bound
 
     def _set_savepoint(self, name: str) -> None:

@@ -1,7 +1,7 @@
--- The keys that lists compare, which are the same as in cliquet/storage/relational/order_key.py.
---
 -- Only names of PostgreSQL itself are used, because an index is rebuilt under another search path.
 
+-- The keys that lists compare, which are the same as in cliquet/storage/relational/order_key.py.
+--
 -- Returns a text that is compared byte by byte, COLLATE "C", instead of a JSON value. The text for
 -- NULL is the key of a missing field. It is immutable: a change must come with new indexes.
 CREATE OR REPLACE FUNCTION cliquet_order_key(value jsonb) RETURNS text
@@ -116,3 +116,21 @@ BEGIN
         || quote_literal('SELECT lower(value' || coalesce(known, '') || ')');
 END
 $do$;
+
+-- Returns the timestamp that follows another one: later than that, and that of the clock unless the
+-- clock is behind. After the greatest one, 2^53 - 1, the collection goes on from the clock.
+--
+-- It is said to be immutable, which it is not. It must only be called with the column of a row that
+-- an UPDATE has locked: it is then evaluated for this row, after the lock. In such a place Citus
+-- accepts no other function.
+CREATE OR REPLACE FUNCTION cliquet_next(value bigint) RETURNS bigint
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    now bigint := floor(extract(epoch FROM clock_timestamp()) * 1000);
+BEGIN
+    IF value < now OR value >= 9007199254740991 THEN
+        RETURN now;
+    END IF;
+    RETURN value + 1;
+END
+$$;

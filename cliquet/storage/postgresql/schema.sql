@@ -60,4 +60,4 @@ CREATE TABLE IF NOT EXISTS metadata (
 
 INSERT INTO metadata (name, value) VALUES
     ('created_at', now()::text),
-    ('storage_schema_version', '14');
+    ('storage_schema_version', '15');

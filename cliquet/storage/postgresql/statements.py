@@ -5,8 +5,13 @@ timestamp grows while the lock is held, so that commits have the order of the ti
 
 In READ COMMITTED, a statement that waits for a lock keeps, for all other tables, the snapshot from
 before the wait. Data that must be seen after the lock is therefore read by a later statement, which
-is sent in the same round trip. Only an insertion with an id that nobody else can have fits in one
-statement with its lock, because its uniqueness is checked in the index and not in the snapshot.
+is sent in the same round trip. This statement also reads the clock and the timestamp of the
+collection: nobody else changes that timestamp any more, so that the writes that follow only consist
+of constants, and need no answer. They travel with the next statement or with the commit.
+
+Every statement names one parent as a constant, calls no function whose value depends on the moment
+in what it writes, and has no ``INSERT`` inside of another statement, so that Citus can send it to
+the server that has this parent (E-9.3).
 """
 
 from __future__ import annotations
@@ -15,16 +20,23 @@ from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 
 __all__ = [
-    "DEPART",
+    "ADVANCE",
+    "ADVANCE_BY_CLOCK",
+    "ADVANCE_HORIZON",
     "ENSURE_COUNTER",
+    "ENTOMB",
+    "ERASE",
     "FIRST_ACCESS",
     "INSERT",
     "LOCK",
+    "LOCKED_LIFE",
+    "LOCKED_LIFE_AND_CONFLICT",
     "LOCKED_ROW",
+    "LOCKED_ROW_AND_ACES",
     "LOCK_MATCHING",
     "LOCK_NOWAIT",
+    "PURGE_ALL",
     "PUT",
-    "REMOVE",
     "REMOVE_MANY",
     "REWIND",
     "STORE_DEPARTURES",
@@ -56,10 +68,31 @@ LOCK_MATCHING = (
     " ORDER BY parent_id, collection_id FOR NO KEY UPDATE"
 )
 
-# This reads whether the lock is held, and the record.
-LOCKED_ROW = (
-    f"SELECT (%s OR {_HELD}) AS is_held, last_modified, deleted, data"
-    f" FROM (SELECT 1) AS always LEFT JOIN records ON {_RECORD}"
+# It is read under the lock: whether the lock is held, the timestamp of the collection, the clock.
+_STATE = (
+    f"(%s OR {_HELD}) AS is_held,"
+    f" (SELECT last_modified FROM timestamps WHERE {HOME}) AS latest, {CLOCK} AS now"
+)
+_FROM_RECORD = f" FROM (SELECT 1) AS always LEFT JOIN records ON {_RECORD}"
+
+LOCKED_ROW = f"SELECT {_STATE}, last_modified, deleted, data{_FROM_RECORD}"
+
+# A join would repeat the data for each entry. It is formatted with the query for the entries.
+LOCKED_ROW_AND_ACES = (
+    f"SELECT {_STATE}, last_modified, deleted, data, NULL AS permission, NULL AS principal"
+    f"{_FROM_RECORD} UNION ALL"
+    " SELECT NULL, NULL, NULL, NULL, NULL, NULL, permission, principal FROM ({aces}) AS aces"
+)
+
+# For a write, only whether there is a record matters. The second one is formatted with the query
+# for a record that is in the way.
+LOCKED_LIFE = (
+    f"SELECT {_STATE}, records.last_modified, records.deleted, NULL, NULL, NULL, NULL{_FROM_RECORD}"
+)
+LOCKED_LIFE_AND_CONFLICT = (
+    f"SELECT {_STATE}, records.last_modified, records.deleted,"
+    f" conflict.rank, conflict.id, conflict.last_modified, conflict.data{_FROM_RECORD}"
+    " LEFT JOIN ({conflicts}) AS conflict ON TRUE"
 )
 
 ENSURE_COUNTER = (
@@ -83,88 +116,43 @@ FIRST_ACCESS = (
 # time (X-22). A write in between gets a later timestamp, because this one is of the past
 # millisecond.
 _UNTOUCHED = f"WHERE {HOME} AND last_modified = {NEVER_TOUCHED}"
-TOUCH = f"UPDATE timestamps SET last_modified = {CLOCK} - 1 {_UNTOUCHED} RETURNING last_modified"
+TOUCH = (
+    "UPDATE timestamps SET last_modified = cliquet_next(last_modified) - 1"
+    f" {_UNTOUCHED} RETURNING last_modified"
+)
 TOUCH_AGAIN = f"UPDATE timestamps SET last_modified = %s {_UNTOUCHED}"
 
-# The same as `cliquet.storage.timestamps.next_timestamp`. It is formatted with the number of
-# timestamps minus one. The clock is read after the row is locked, when `SET` is evaluated.
-_FIRST = (
-    f"CASE WHEN last_modified < {MAX_TIMESTAMP}{{less}}"
-    f" THEN greatest(last_modified + 1, {CLOCK}) ELSE {CLOCK} END"
+# The function reads the clock after the row is locked, because it is called with a column. With
+# zero, it gives the clock itself.
+_CLOCK_OF_ROW = "cliquet_next(0 * last_modified)"
+
+# This locks the row by itself.
+ADVANCE_BY_CLOCK = (
+    "UPDATE timestamps SET last_modified = cliquet_next(last_modified), live = live + 1"
+    f" WHERE {HOME} RETURNING last_modified, {_CLOCK_OF_ROW}"
 )
-_NEXT = _FIRST.format(less="")
+
+# The following statements run under the lock.
+
+ADVANCE = f"UPDATE timestamps SET last_modified = %s, live = live + %s WHERE {HOME}"
 
 INSERT = (
-    "WITH counter AS ("
-    f"UPDATE timestamps SET last_modified = {_NEXT}, live = live + 1 WHERE {HOME}"
-    " RETURNING last_modified)"
-    " INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
-    " SELECT %s, %s, %s, last_modified, %s::jsonb FROM counter RETURNING last_modified"
-)
-
-# The following statements run under the lock, so that their snapshots see the last write.
-
-_PREVIOUS = f"previous AS (SELECT last_modified FROM timestamps WHERE {HOME})"
-
-# A given timestamp that is later than that of the collection also becomes that of the collection
-# (B-4.7).
-_ADVANCED = f"CASE WHEN %s > last_modified THEN %s ELSE {_NEXT} END"
-
-# A given timestamp that equals that of the collection is not used, because it would hide the change
-# (B-21.5).
-_STAMP = (
-    "stamp AS (SELECT CASE WHEN %s IS NULL OR %s = previous.last_modified"
-    " THEN counter.last_modified ELSE %s END AS last_modified FROM counter, previous)"
-)
-
-PUT = (
-    "WITH conflict AS ({conflicts}), "
-    f"{_PREVIOUS}, "
-    "counter AS ("
-    f"UPDATE timestamps SET last_modified = {_ADVANCED}, live = live"
-    f" + CASE WHEN EXISTS (SELECT 1 FROM records WHERE {_RECORD} AND NOT deleted) THEN 0 ELSE 1 END"
-    f" WHERE {HOME} AND (%s OR {_HELD}) AND NOT EXISTS (SELECT 1 FROM conflict)"
-    " RETURNING last_modified), "
-    f"{_STAMP}, "
-    "written AS ("
     "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
-    " SELECT %s, %s, %s, last_modified, %s::jsonb FROM stamp"
-    " ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = FALSE,"
-    " last_modified = EXCLUDED.last_modified, data = EXCLUDED.data RETURNING last_modified)"
-    " SELECT NULL::integer, NULL, last_modified, NULL FROM written"
-    " UNION ALL SELECT rank, id, last_modified, data FROM conflict"
-    # A row that is read without the lock may be out of date.
-    f" WHERE (%s OR {_HELD})"
+    " VALUES (%s, %s, %s, %s, %s::jsonb)"
 )
-
-NO_CONFLICTS = (
-    "SELECT 0 AS rank, NULL::text AS id, 0::bigint AS last_modified, NULL::jsonb AS data"
-    " WHERE FALSE"
+PUT = (
+    f"{INSERT} ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = FALSE,"
+    " last_modified = EXCLUDED.last_modified, data = EXCLUDED.data"
 )
+ENTOMB = f"UPDATE records SET deleted = TRUE, data = '{{}}', last_modified = %s WHERE {_RECORD}"
+ERASE = f"DELETE FROM records WHERE {_RECORD}"
 
-# It is formatted with the statement that removes the record or makes it a tombstone.
-_ENTOMB = (
-    "UPDATE records SET deleted = TRUE, data = '{}', last_modified = stamp.last_modified"
-    " FROM stamp WHERE "
-)
-_ERASE = "DELETE FROM records USING stamp WHERE "
-
-_REMOVE = (
-    f"WITH target AS (SELECT 1 FROM records WHERE {_RECORD} AND NOT deleted), "
-    f"{_PREVIOUS}, "
-    "counter AS ("
-    "UPDATE timestamps SET {advance}, live = live - 1"
-    f" WHERE {HOME} AND (%s OR {_HELD}) AND EXISTS (SELECT 1 FROM target)"
-    " RETURNING last_modified), "
-    f"{_STAMP}, "
-    "removed AS ({removal}" + _RECORD + " RETURNING 1)"
-    f" SELECT (%s OR {_HELD}), (SELECT last_modified FROM stamp)"
-)
-
+# The first timestamp is the same as that of `cliquet.storage.timestamps.next_timestamp`.
 _REMOVE_MANY = (
     "WITH wanted AS (SELECT id, n FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (id, n)), "
     "counter AS ("
-    "UPDATE timestamps SET {advance}, live = live - %s"
+    f"UPDATE timestamps SET last_modified = CASE WHEN last_modified < {MAX_TIMESTAMP} - %s"
+    f" THEN cliquet_next(last_modified) ELSE {_CLOCK_OF_ROW} END + %s, live = live - %s"
     f" WHERE {HOME}"
     " RETURNING last_modified), "
     "stamp AS (SELECT wanted.id, counter.last_modified - %s + wanted.n AS last_modified"
@@ -173,21 +161,19 @@ _REMOVE_MANY = (
     " SELECT id, last_modified FROM stamp"
 )
 
-_AFTER_ALL = f"{_FIRST.format(less=' - %s')} + %s"
-
-# It is formatted with the next timestamp. Without a tombstone, that is the horizon too. The clock
-# is read once, because a subquery with a volatile function is evaluated as it is written.
-_ADVANCE = "last_modified = {stamp}"
-_ADVANCE_ALL = "(last_modified, purged) = (SELECT stamp, stamp FROM (SELECT {stamp} AS stamp) AS s)"
+# A deletion without tombstone is the horizon of the collection.
+ADVANCE_HORIZON = (
+    f"UPDATE timestamps SET last_modified = %s, purged = %s, live = live - 1 WHERE {HOME}"
+)
+PURGE_ALL = f"UPDATE timestamps SET purged = last_modified WHERE {HOME}"
 
 # The key is whether a tombstone is left.
-REMOVE = {
-    True: _REMOVE.format(advance=_ADVANCE.format(stamp=_ADVANCED), removal=_ENTOMB),
-    False: _REMOVE.format(advance=_ADVANCE_ALL.format(stamp=_ADVANCED), removal=_ERASE),
-}
 REMOVE_MANY = {
-    True: _REMOVE_MANY.format(advance=_ADVANCE.format(stamp=_AFTER_ALL), removal=_ENTOMB),
-    False: _REMOVE_MANY.format(advance=_ADVANCE_ALL.format(stamp=_AFTER_ALL), removal=_ERASE),
+    True: _REMOVE_MANY.format(
+        removal="UPDATE records SET deleted = TRUE, data = '{}',"
+        " last_modified = stamp.last_modified FROM stamp WHERE "
+    ),
+    False: _REMOVE_MANY.format(removal="DELETE FROM records USING stamp WHERE "),
 }
 
 STORE_ENTRIES = (
@@ -199,28 +185,11 @@ STORE_ENTRIES = (
     " last_modified = EXCLUDED.last_modified, data = EXCLUDED.data"
 )
 
-_DEPARTURES_WRITE = (
-    " ON CONFLICT (parent_id, collection_id, id, principal) DO UPDATE"
-    " SET last_modified = EXCLUDED.last_modified, kind = EXCLUDED.kind"
-)
-
-DEPART = (
-    "WITH counter AS ("
-    f"UPDATE timestamps SET {_ADVANCE.format(stamp=_AFTER_ALL)} WHERE {HOME}"
-    " RETURNING last_modified), "
-    "written AS ("
-    "INSERT INTO departures (parent_id, collection_id, id, principal, last_modified, kind)"
-    " SELECT %s, %s, one.id, one.principal, counter.last_modified - %s + one.rank, one.kind"
-    " FROM counter, unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])"
-    f" AS one (rank, id, principal, kind){_DEPARTURES_WRITE})"
-    " SELECT last_modified FROM counter"
-)
-
+# It is formatted with the places of the rows.
 STORE_DEPARTURES = (
     "INSERT INTO departures (parent_id, collection_id, id, principal, last_modified, kind)"
-    " SELECT %s, %s, one.id, one.principal, one.last_modified, one.kind"
-    " FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])"
-    f" AS one (id, principal, last_modified, kind){_DEPARTURES_WRITE}"
+    " VALUES {places} ON CONFLICT (parent_id, collection_id, id, principal) DO UPDATE"
+    " SET last_modified = EXCLUDED.last_modified, kind = EXCLUDED.kind"
 )
 
 REWIND = (

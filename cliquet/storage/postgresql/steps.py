@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -12,9 +13,16 @@ from cliquet.connections.postgresql.client import PostgreSQLClient, PostgreSQLSe
 from cliquet.connections.sql import Session
 from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.postgresql import statements
-from cliquet.storage.relational.steps import NEVER_TOUCHED, Conflict, EntryRow, Write
+from cliquet.storage.relational.steps import (
+    NEVER_TOUCHED,
+    Conflict,
+    EntryRow,
+    Write,
+    is_known_live,
+)
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey
+from cliquet.storage.timestamps import next_timestamp, next_timestamps
 from cliquet.transactions import scope
 
 __all__ = ["PostgreSQLSteps"]
@@ -24,6 +32,38 @@ __all__ = ["PostgreSQLSteps"]
 _FLUSHED = "flushed"
 _HELD = "held"
 _TO_LOCK = "To make and lock the row of a collection"
+
+# What is remembered of a record that was written: that it is no tombstone.
+_ALIVE = ((None, False, None),)
+
+
+class _Counter(NamedTuple):
+    """What is known of a collection under its lock.
+
+    Attributes
+    ----------
+    timestamp : timestamp of the collection, in ms.
+    clock : time of the server when it was read, in ms.
+    read_at : time of the monotonic clock of this process just after that, in seconds.
+    """
+
+    timestamp: int
+    clock: int
+    read_at: float
+
+    def present(self) -> int:
+        """Return the time of the server, in ms; it is never in the future."""
+        return self.clock + int((time.monotonic() - self.read_at) * 1000)
+
+    @property
+    def previous(self) -> int | None:
+        """The timestamp, or ``None`` if the collection was never touched."""
+        return None if self.timestamp == NEVER_TOUCHED else self.timestamp
+
+    def advanced(self, supplied: int | None) -> tuple[int, _Counter]:
+        """Return the timestamp of the next record, and the counter after it."""
+        timestamp, latest = next_timestamps(self.previous, supplied, self.present())
+        return timestamp, self._replace(timestamp=latest)
 
 
 class PostgreSQLSteps:
@@ -64,10 +104,6 @@ class PostgreSQLSteps:
         session.locked |= {*keys, *((_HELD, key) for key in keys)}
         return keys
 
-    def _is_held(self, session: Session, key: CollectionKey) -> tuple[bool, str]:
-        """Return the parameters about a lock: whether it is known to be held, and its name."""
-        return ((_HELD, key) in session.locked, _digest(key))
-
     def check_lock(self, session: Session, key: CollectionKey) -> None:
         if (_HELD, key) in session.locked:
             return
@@ -78,16 +114,54 @@ class PostgreSQLSteps:
                 return
             self._make_counter(session, key, NEVER_TOUCHED)
 
-    def locked_row(self, session: Session, key: CollectionKey, object_id: str) -> Any:
+    def locked_row(
+        self, session: Session, key: CollectionKey, object_id: str, aces: SQL | None = None
+    ) -> tuple[Any, list[Any]]:
+        text, more = statements.LOCKED_ROW, ()
+        if aces is not None:
+            text = statements.LOCKED_ROW_AND_ACES.format(aces=aces.text)
+            more = aces.parameters
+        rows = self._locked(session, key, object_id, SQL(text, more), NEVER_TOUCHED)
+        found = [row for row in rows if row[0] is None]
+        (state,) = (row for row in rows if row[0] is not None) if found else rows
+        row = None if state[3] is None else state[3:6]
+        session.memo[key, object_id] = (row,)
+        return row, [row[6:] for row in found]
+
+    def known_timestamp(self, session: Session, key: CollectionKey) -> int | None:
+        counter = session.memo.get(key)
+        return None if counter is None else counter.timestamp
+
+    def _locked(
+        self,
+        session: Session,
+        key: CollectionKey,
+        object_id: str,
+        query: SQL,
+        first: int | None,
+    ) -> list[Any]:
+        """Run a query that begins with the state of the lock, until the lock is held.
+
+        Parameters
+        ----------
+        query : one of the queries ``LOCKED_…``; its first parameters are added here.
+        first : timestamp of a new collection, or ``None`` for a time before the present one.
+        """
+        digest = _digest(key)
         for _ in attempts(_TO_LOCK):
-            is_held = self._is_held(session, key)
-            row = session.execute(statements.LOCKED_ROW, (*is_held, *key, object_id)).fetchone()
-            if row[0]:
-                session.locked |= {(_HELD, key)}
-                return None if row[1] is None else row[1:]
+            is_held = (_HELD, key) in session.locked
+            rows: list[Any] = session.execute(
+                query.text, (is_held, digest, *key, *key, object_id, *query.parameters)
+            ).fetchall()
+            # The row with the state may come after others.
+            for is_held, timestamp, now, *_ in rows:
+                if is_held:
+                    session.locked |= {(_HELD, key)}
+                    session.memo[key] = _Counter(timestamp, now, time.monotonic())
+                    return rows
             # There was no row to lock.
-            self._make_counter(session, key, NEVER_TOUCHED)
-        return None  # pragma: no cover - the loop ends by returning, or raises
+            self._make_counter(session, key, first)
+        return []  # pragma: no cover - the loop ends by returning, or raises
 
     def _make_counter(self, session: Session, key: CollectionKey, timestamp: int | None) -> None:
         """Create the row of a collection, visible for all, and lock it.
@@ -121,6 +195,7 @@ class PostgreSQLSteps:
             # restored.
             self.check_lock(session, key)
             row = session.execute(statements.TOUCH, key).fetchone()
+            session.memo.pop(key, None)
             if row is not None:
                 _postgresql(session).keep(statements.TOUCH_AGAIN, (row[0], *key))
         else:
@@ -133,48 +208,29 @@ class PostgreSQLSteps:
     # Writes
 
     def insert(self, session: Session, key: CollectionKey, object_id: str, data: str) -> int:
-        parameters = (*key, *key, object_id, data)
-        self._lock_contended(session)
-        if session.locked:
-            self.lock(session, key)
+        counter = session.memo.get(key)
+        if counter is None:
+            timestamp, counter = self._advanced(session, key)
         else:
-            # The statement itself takes the lock. If this attempt fails, the next one must know the
-            # lock.
-            session.locked |= {key}
-        row = session.execute(statements.INSERT, parameters).fetchone()
-        if row is None:
-            self._make_counter(session, key, None)
-            row = session.execute(statements.INSERT, parameters).fetchone()
-        session.locked |= {key, (_HELD, key)}
-        timestamp: int = row[0]
+            timestamp, counter = self._advance(session, key, counter, None, 1)
+        session.defer(statements.INSERT, (*key, object_id, timestamp, data))
+        self._remember(session, key, counter, object_id, is_live=True)
         return timestamp
 
     def put(self, session: Session, write: Write) -> int | Conflict:
         self.lock(session, write.key)
-        key, supplied, conflicts = write.key, write.supplied, write.conflicts
-        text = statements.PUT.format(
-            conflicts=statements.NO_CONFLICTS if conflicts is None else conflicts.text
-        )
-        for _ in attempts(_TO_LOCK):
-            is_held = self._is_held(session, key)
-            row = session.execute(
-                text,
-                (
-                    *(() if conflicts is None else conflicts.parameters),
-                    *key,
-                    *(supplied, supplied),
-                    *(*key, write.id),
-                    *(*key, *is_held),
-                    *(supplied, supplied, supplied),
-                    *(*key, write.id, write.data),
-                    *is_held,
-                ),
-            ).fetchone()
-            if row is not None:
-                break
-            self._make_counter(session, key, None if supplied is None else supplied - 1)
-        session.locked |= {(_HELD, key)}
-        return row[2] if row[0] is None else Conflict(*row)
+        key, object_id, supplied = write.key, write.id, write.supplied
+        is_live = is_known_live(session, key, object_id)
+        if is_live is None or write.conflicts is not None or key not in session.memo:
+            first = None if supplied is None else supplied - 1
+            is_live, conflict = self._look(session, key, object_id, write.conflicts, first)
+            if conflict is not None:
+                return conflict
+        counter = session.memo[key]
+        timestamp, counter = self._advance(session, key, counter, supplied, 0 if is_live else 1)
+        session.defer(statements.PUT, (*key, object_id, timestamp, write.data))
+        self._remember(session, key, counter, object_id, is_live=True)
+        return timestamp
 
     def remove(
         self,
@@ -186,27 +242,84 @@ class PostgreSQLSteps:
         with_deleted: bool,
     ) -> int | None:
         self.lock(session, key)
-        for _ in attempts(_TO_LOCK):
-            is_held = self._is_held(session, key)
-            held, timestamp = session.execute(
-                statements.REMOVE[with_deleted],
-                (
-                    *(*key, object_id),
-                    *key,
-                    *(supplied, supplied),
-                    *(*key, *is_held),
-                    *(supplied, supplied, supplied),
-                    *(*key, object_id),
-                    *is_held,
-                ),
-            ).fetchone()
-            if held:
-                session.locked |= {(_HELD, key)}
-                deleted_at: int | None = timestamp
-                return deleted_at
-            # Without a row to lock, there is no record, unless it was written just now.
-            self._make_counter(session, key, NEVER_TOUCHED)
-        return None  # pragma: no cover - the loop ends by returning, or raises
+        is_live = is_known_live(session, key, object_id)
+        if is_live is None or key not in session.memo:
+            is_live, _ = self._look(session, key, object_id, None, NEVER_TOUCHED)
+        if not is_live:
+            return None
+        timestamp, counter = session.memo[key].advanced(supplied)
+        if with_deleted:
+            session.defer(statements.ADVANCE, (counter.timestamp, -1, *key))
+            session.defer(statements.ENTOMB, (timestamp, *key, object_id))
+        else:
+            session.defer(statements.ADVANCE_HORIZON, (*[counter.timestamp] * 2, *key))
+            session.defer(statements.ERASE, (*key, object_id))
+        self._remember(session, key, counter, object_id, is_live=False)
+        return timestamp
+
+    def _look(
+        self,
+        session: Session,
+        key: CollectionKey,
+        object_id: str,
+        conflicts: SQL | None,
+        first: int | None,
+    ) -> tuple[bool, Conflict | None]:
+        """Return whether a record is alive, and a record that is in its way, under the lock."""
+        query = SQL(statements.LOCKED_LIFE)
+        if conflicts is not None:
+            text = statements.LOCKED_LIFE_AND_CONFLICT.format(conflicts=conflicts.text)
+            query = SQL(text, conflicts.parameters)
+        ((_, _, _, timestamp, is_deleted, *conflict),) = self._locked(
+            session, key, object_id, query, first
+        )
+        is_live = timestamp is not None and not is_deleted
+        return is_live, None if conflict[0] is None else Conflict(*conflict)
+
+    def _advanced(self, session: Session, key: CollectionKey) -> tuple[int, _Counter]:
+        """Lock a collection, and count one record more; return the timestamp of that record."""
+        self._lock_contended(session)
+        if session.locked:
+            self.lock(session, key)
+        else:
+            # The statement itself takes the lock. If this attempt fails, the next one must know the
+            # lock.
+            session.locked |= {key}
+        row = session.execute(statements.ADVANCE_BY_CLOCK, key).fetchone()
+        if row is None:
+            self._make_counter(session, key, None)
+            row = session.execute(statements.ADVANCE_BY_CLOCK, key).fetchone()
+        session.locked |= {key, (_HELD, key)}
+        timestamp, now = row
+        return timestamp, _Counter(timestamp, now, time.monotonic())
+
+    def _advance(
+        self,
+        session: Session,
+        key: CollectionKey,
+        counter: _Counter,
+        supplied: int | None,
+        added: int,
+    ) -> tuple[int, _Counter]:
+        """Change the row of a locked collection; return the timestamp of the record written."""
+        timestamp, counter = counter.advanced(supplied)
+        session.defer(statements.ADVANCE, (counter.timestamp, added, *key))
+        return timestamp, counter
+
+    def _remember(
+        self,
+        session: Session,
+        key: CollectionKey,
+        counter: _Counter,
+        object_id: str,
+        *,
+        is_live: bool,
+    ) -> None:
+        """Forget what was true before a write, and remember what is true now."""
+        session.wrote()
+        session.memo[key] = counter
+        if is_live:
+            session.memo[key, object_id] = _ALIVE
 
     def remove_many(
         self, session: Session, key: CollectionKey, object_ids: Sequence[str], *, with_deleted: bool
@@ -216,6 +329,8 @@ class PostgreSQLSteps:
             statements.REMOVE_MANY[with_deleted],
             (list(object_ids), number - 1, number - 1, number, *key, number, *key),
         ).fetchall()
+        if not with_deleted:
+            session.defer(statements.PURGE_ALL, key)
         return dict(rows)
 
     def depart(
@@ -225,23 +340,28 @@ class PostgreSQLSteps:
         rows: Sequence[tuple[int, str, str, str]],
         number: int,
     ) -> int:
-        columns = map(list, zip(*rows, strict=True))
-        parameters = (number - 1, number - 1, *key, *key, number, *columns)
         self.lock(session, key)
-        for _ in attempts(_TO_LOCK):
-            row = session.execute(statements.DEPART, parameters).fetchone()
-            if row is not None:
-                break
-            self._make_counter(session, key, NEVER_TOUCHED)
-        session.locked |= {(_HELD, key)}
-        timestamp: int = row[0]
-        return timestamp
+        if key not in session.memo:
+            self._look(session, key, rows[0][1], None, NEVER_TOUCHED)
+        counter: _Counter = session.memo[key]
+        first = next_timestamp(counter.previous, counter.present(), number)
+        latest = first + number - 1
+        session.defer(statements.ADVANCE, (latest, 0, *key))
+        departures = [
+            StoredDeparture(object_id, principal, first + rank - 1, kind)
+            for rank, object_id, principal, kind in rows
+        ]
+        self.store_departures(session, key, departures)
+        session.wrote()
+        session.memo[key] = counter._replace(timestamp=latest)
+        return latest
 
     def store_departures(
         self, session: Session, key: CollectionKey, rows: Sequence[StoredDeparture]
     ) -> None:
-        columns = map(list, zip(*rows, strict=True))
-        session.execute(statements.STORE_DEPARTURES, (*key, *columns))
+        places = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(rows))
+        values = tuple(value for row in rows for value in (*key, *row))
+        session.defer(statements.STORE_DEPARTURES.format(places=places), values)
 
     def store_entries(self, session: Session, key: CollectionKey, rows: Sequence[EntryRow]) -> None:
         ids, stamps, deleted, data = zip(*rows, strict=True)

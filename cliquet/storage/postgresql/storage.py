@@ -33,7 +33,7 @@ class Storage(RelationalStorage):
     """
 
     makes_round_trips = True
-    schema_version = 14
+    schema_version = 15
     client: PostgreSQLClient
     _migrations: PostgreSQLMigrations
 

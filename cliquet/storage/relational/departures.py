@@ -32,9 +32,7 @@ class Departures:
         if not rows:
             return None
         with self._client.begin() as session:
-            timestamp = self._steps.depart(session, key, rows, number)
-            session.wrote()
-        return timestamp
+            return self._steps.depart(session, key, rows, number)
 
     def list(
         self, key: CollectionKey, after: int, principals: Iterable[str], limit: int | None

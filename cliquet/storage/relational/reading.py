@@ -19,7 +19,15 @@ from cliquet.storage.base import Page
 from cliquet.storage.exceptions import ReadonlyError, RecordNotFoundError
 from cliquet.storage.history import History
 from cliquet.storage.relational.queries import SELECT_HISTORY, SELECT_TIMESTAMP, Queries
-from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED, SELECT_ONE, Steps
+from cliquet.storage.relational.steps import (
+    NEVER_TOUCHED,
+    SELECT_ONE,
+    WITH_ACES,
+    Steps,
+    is_known_live,
+    row_and_pairs,
+)
+from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey, Names, Selection
 from cliquet.types import ACEQuery, Record
 
@@ -28,13 +36,6 @@ __all__ = ["Reader", "record_of"]
 _TIMESTAMPS = (
     "SELECT parent_id, last_modified FROM timestamps"
     " WHERE collection_id = %s AND last_modified > %s"
-)
-
-# The row of the record, if there is one, and one for each principal. A join would repeat the data.
-_WITH_ACES = (
-    "SELECT last_modified, deleted, data, NULL AS permission, NULL AS principal FROM records"
-    f" WHERE {HOME} AND id = %s"
-    " UNION ALL SELECT NULL, NULL, NULL, permission, principal FROM ("
 )
 
 
@@ -106,13 +107,10 @@ class Reader:
         if (
             isinstance(aces, SelectedACEs)
             and aces.client is self._client
-            and not self.is_locked(key)
             and self._queries.dialect.can_hold(object_id)
         ):
-            text = f"{_WITH_ACES}{aces.query}) AS aces"
-            rows = self.rows(text, (*key, object_id, *aces.parameters), key)
-            row = next((row[:3] for row in rows if row[0] is not None), None)
-            found = grouped(row[3:] for row in rows if row[0] is None)
+            row, pairs = self._row_with_aces(key, object_id, SQL(aces.query, aces.parameters))
+            found = grouped(pairs)
         else:
             row = self._row(key, object_id)
             found = aces.read()
@@ -120,10 +118,14 @@ class Reader:
             return None, found
         return record_of(self._steps, names, object_id, *row), found
 
-    def is_locked(self, key: CollectionKey) -> bool:
-        """Return whether the present transaction has locked a collection, or will do so."""
+    def _row_with_aces(
+        self, key: CollectionKey, object_id: str, aces: SQL
+    ) -> tuple[Any, list[Any]]:
         session = self._client.current()
-        return session is not None and key in session.locked
+        if session is not None and key in session.locked:
+            return self._steps.locked_row(session, key, object_id, aces)
+        rows = self.rows(WITH_ACES.format(aces=aces.text), (*key, object_id, *aces.parameters), key)
+        return row_and_pairs(rows)
 
     def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:
         row = self._row(key, object_id)
@@ -198,15 +200,17 @@ class Reader:
                 return session.execute(SELECT_ONE, (*key, object_id)).fetchone()
         if key not in session.locked:
             return session.execute(SELECT_ONE, (*key, object_id)).fetchone()
-        known = session.memo.get((key, object_id))
-        if known is not None:
-            return known[0]
-        row = self._steps.locked_row(session, key, object_id)
-        if row is None or row[1]:
-            session.memo[key, object_id] = (row,)
+        # The data of a live record belong to the caller who has read them.
+        if is_known_live(session, key, object_id) is False:
+            return session.memo[key, object_id][0]
+        row, _ = self._steps.locked_row(session, key, object_id)
         return row
 
     def _timestamp(self, key: CollectionKey) -> int | None:
+        session = self._client.current()
+        known = None if session is None else self._steps.known_timestamp(session, key)
+        if known is not None:
+            return _touched(known)
         rows = self.rows(SELECT_TIMESTAMP, key, key)
         return _touched(rows[0][0]) if rows else None
 

@@ -19,10 +19,13 @@ __all__ = [
     "NEVER_TOUCHED",
     "PURGE_UNTIL",
     "SELECT_ONE",
+    "WITH_ACES",
     "Conflict",
     "EntryRow",
     "Steps",
     "Write",
+    "is_known_live",
+    "row_and_pairs",
 ]
 
 NEVER_TOUCHED: Final = -(2**63)
@@ -37,6 +40,16 @@ PURGE_UNTIL: Final = (
     f"UPDATE timestamps SET purged = CASE WHEN purged < %s THEN %s ELSE purged END WHERE {HOME}"
 )
 """Moves the horizon of a collection forward; the timestamp comes twice before the key."""
+
+WITH_ACES: Final = (
+    "SELECT last_modified, deleted, data, NULL AS permission, NULL AS principal FROM records"
+    f" WHERE {HOME} AND id = %s"
+    " UNION ALL SELECT NULL, NULL, NULL, permission, principal FROM ({aces}) AS aces"
+)
+"""The row of a record, if there is one, and one for each ACE. A join would repeat the data.
+
+It is formatted with the query for the ACEs.
+"""
 
 EntryRow = tuple[str, int, bool, str]
 """The id, the timestamp, whether it is a tombstone, and the JSON text of the data."""
@@ -68,8 +81,29 @@ class Conflict(NamedTuple):
     data: Any
 
 
+def row_and_pairs(rows: Sequence[Sequence[Any]]) -> tuple[Any, list[Any]]:
+    """Return the row of the record, or ``None``, and the ACEs of a result of `WITH_ACES`."""
+    row = next((row[:3] for row in rows if row[0] is not None), None)
+    return row, [row[3:] for row in rows if row[0] is None]
+
+
+def is_known_live(session: Session, key: CollectionKey, object_id: str) -> bool | None:
+    """Return whether a record is alive; ``None`` if nobody has looked under the present lock.
+
+    :meth:`Steps.locked_row` keeps what it has read in the memo of the session.
+    """
+    known = session.memo.get((key, object_id))
+    if known is None:
+        return None
+    (row,) = known
+    return row is not None and not row[1]
+
+
 class Steps(Protocol):
-    """The steps of one database."""
+    """The steps of one database.
+
+    Those that write call :meth:`~cliquet.connections.sql.Session.wrote`.
+    """
 
     # JSON
 
@@ -95,8 +129,23 @@ class Steps(Protocol):
     def check_lock(self, session: Session, key: CollectionKey) -> None:
         """Make sure, before anything else is read, that a requested lock is held."""
 
-    def locked_row(self, session: Session, key: CollectionKey, object_id: str) -> Any:
-        """Return the row of a record in a collection that the session has locked."""
+    def locked_row(
+        self, session: Session, key: CollectionKey, object_id: str, aces: SQL | None = None
+    ) -> tuple[Any, list[Any]]:
+        """Return the row of a record in a collection that the session has locked, and remember it.
+
+        Parameters
+        ----------
+        aces : query for permissions and principals, which is run in the same statement.
+
+        Returns
+        -------
+        The timestamp, whether it is a tombstone, and the data, or ``None`` if there is no row; and
+        the rows of `aces`.
+        """
+
+    def known_timestamp(self, session: Session, key: CollectionKey) -> int | None:
+        """Return the timestamp of a locked collection, ``None`` if it was not read since then."""
 
     def first_access(self, key: CollectionKey) -> int | None:
         """Store the present time for an untouched collection, even if the request fails.

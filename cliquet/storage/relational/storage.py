@@ -87,12 +87,7 @@ class RelationalStorage(PublishedStorage):
         return isinstance(ids, SelectedIds) and ids.client is self.client
 
     def can_join_aces(self, aces: ACEQuery, *, collection_id: str, parent_id: str) -> bool:
-        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
-        return (
-            isinstance(aces, SelectedACEs)
-            and aces.client is self.client
-            and not self._joint_reader.is_locked(key)
-        )
+        return isinstance(aces, SelectedACEs) and aces.client is self.client
 
     def find_with_aces(
         self,

@@ -12,7 +12,7 @@ from cliquet.storage.query import COMPARISON, MISSING, Filter
 from cliquet.storage.relational.bulk import tombstone
 from cliquet.storage.relational.queries import Queries
 from cliquet.storage.relational.reading import record_of
-from cliquet.storage.relational.steps import HOME, Conflict, Steps, Write
+from cliquet.storage.relational.steps import HOME, Conflict, Steps, Write, is_known_live
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
 from cliquet.storage.timestamps import require_timestamp
@@ -50,25 +50,21 @@ class Writer:
             text = self._steps.dumps(draft.data)
             with self._client.begin() as session:
                 timestamp = self._steps.insert(session, draft.key, draft.id, text)
-                session.wrote()
             return draft.completed(timestamp)
         supplied = require_timestamp(draft.supplied)
         unique = list(_unique_values(draft)) if draft.unique_fields else []
-        write = Write(
-            draft.key,
-            draft.id,
-            self._steps.dumps(draft.data),
-            supplied,
-            self._conflicts(draft, unique) if draft.is_new or unique else None,
-        )
+        text = self._steps.dumps(draft.data)
         with self._client.begin() as session:
-            outcome = self._steps.put(session, write)
+            may_exist = draft.is_new and is_known_live(session, draft.key, draft.id) is not False
+            conflicts = self._conflicts(draft, unique) if may_exist or unique else None
+            outcome = self._steps.put(
+                session, Write(draft.key, draft.id, text, supplied, conflicts)
+            )
             if isinstance(outcome, Conflict):
                 field = unique[outcome.rank - 1][0] if outcome.rank else draft.names.id_field
                 _, object_id, last_modified, data = outcome
                 record = record_of(self._steps, draft.names, object_id, last_modified, False, data)
                 raise UnicityError(field, record)
-            session.wrote()
         return draft.completed(outcome)
 
     def delete(
@@ -87,7 +83,6 @@ class Writer:
             )
             if timestamp is None:
                 raise RecordNotFoundError(object_id)
-            session.wrote()
         return tombstone(object_id, timestamp, names)
 
     def _conflicts(self, draft: Draft, unique: Iterable[tuple[str, Any]]) -> SQL:

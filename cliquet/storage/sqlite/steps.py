@@ -19,9 +19,12 @@ from cliquet.storage.relational.steps import (
     HOME,
     NEVER_TOUCHED,
     SELECT_ONE,
+    WITH_ACES,
     Conflict,
     EntryRow,
     Write,
+    is_known_live,
+    row_and_pairs,
 )
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey
@@ -70,6 +73,7 @@ _AHEAD = f"SELECT id FROM records WHERE {HOME} AND last_modified > %s ORDER BY l
 _RESTAMP = f"UPDATE records SET last_modified = %s WHERE {_RECORD}"
 # A deletion without tombstone, even with a timestamp of the past, happens at the present one.
 _PURGE_ALL = f"UPDATE timestamps SET purged = last_modified WHERE {HOME}"
+_DELETED = f"SELECT deleted FROM records WHERE {_RECORD}"
 _ERASE = f"DELETE FROM records WHERE {_RECORD}"
 
 
@@ -121,8 +125,22 @@ class SQLiteSteps:
     def check_lock(self, session: Session, key: CollectionKey) -> None:
         pass
 
-    def locked_row(self, session: Session, key: CollectionKey, object_id: str) -> Any:
-        return session.execute(SELECT_ONE, (*key, object_id)).fetchone()
+    def locked_row(
+        self, session: Session, key: CollectionKey, object_id: str, aces: SQL | None = None
+    ) -> tuple[Any, list[Any]]:
+        pairs: list[Any] = []
+        if aces is None:
+            row = session.execute(SELECT_ONE, (*key, object_id)).fetchone()
+        else:
+            text = WITH_ACES.format(aces=aces.text)
+            parameters = (*key, object_id, *aces.parameters)
+            row, pairs = row_and_pairs(session.execute(text, parameters).fetchall())
+        session.memo[key, object_id] = (row,)
+        return row, pairs
+
+    def known_timestamp(self, session: Session, key: CollectionKey) -> int | None:
+        # The memo may tell it, but a statement costs no round trip.
+        return None
 
     # Writes
 
@@ -141,8 +159,8 @@ class SQLiteSteps:
             found = session.execute(*write.conflicts).fetchone()
             if found is not None:
                 return Conflict(*found)
-        row = self._deleted(session, write.key, write.id)
-        timestamp = self._advance(session, write.key, write.supplied, 1 if row != (0,) else 0)
+        added = 0 if self._is_live(session, write.key, write.id) else 1
+        timestamp = self._advance(session, write.key, write.supplied, added)
         session.execute(_WRITE, (*write.key, write.id, timestamp, write.data))
         return timestamp
 
@@ -155,7 +173,7 @@ class SQLiteSteps:
         *,
         with_deleted: bool,
     ) -> int | None:
-        if self._deleted(session, key, object_id) != (0,):
+        if not self._is_live(session, key, object_id):
             return None
         timestamp = self._advance(session, key, supplied, -1)
         if with_deleted:
@@ -190,6 +208,7 @@ class SQLiteSteps:
         self._make_counter(session, key, NEVER_TOUCHED)
         first = next_timestamp(self._previous(session, key), utils.msec_time(), number)
         session.execute(_ADVANCE, (*key, first + number - 1, 0))
+        session.wrote()
         self.store_departures(
             session,
             key,
@@ -223,10 +242,12 @@ class SQLiteSteps:
         row = session.execute(_COUNTER, key).fetchone()
         return None if row is None else row[0]
 
-    def _deleted(self, session: Session, key: CollectionKey, object_id: str) -> Any:
-        return session.execute(
-            f"SELECT deleted FROM records WHERE {_RECORD}", (*key, object_id)
-        ).fetchone()
+    def _is_live(self, session: Session, key: CollectionKey, object_id: str) -> bool:
+        known = is_known_live(session, key, object_id)
+        if known is not None:
+            return known
+        row = session.execute(_DELETED, (*key, object_id)).fetchone()
+        return row is not None and not row[0]
 
     def _advance(
         self, session: Session, key: CollectionKey, supplied: int | None, added: int
@@ -237,6 +258,7 @@ class SQLiteSteps:
             None if previous == NEVER_TOUCHED else previous, supplied, utils.msec_time()
         )
         session.execute(_ADVANCE, (*key, latest, added))
+        session.wrote()
         return timestamp
 
     # JSON

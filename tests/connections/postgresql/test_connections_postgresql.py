@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy import pool as toolkit_pools
 from support.configured import config_of
+from support.statements import record
 
 from cliquet import settings
 from cliquet.connections.postgresql.pool import QueuePoolWithMaxBacklog
@@ -322,6 +323,78 @@ def test_a_transaction_that_failed_cannot_be_committed(client: Any) -> None:
         request()
 
     assert names(client) == []
+
+
+# Statements that wait
+
+
+def put(session: Any, name: Any) -> None:
+    session.has_written = True
+    session.defer("INSERT INTO things VALUES (%s)", (name,))
+
+
+@pytest.mark.clause("B-12.10", "B-11.8")
+def test_a_write_that_waits_is_committed(client: Any) -> None:
+    with client.connect() as session:
+        put(session, "a")
+    with request_transaction(), client.connect() as session:
+        put(session, "b")
+
+    assert names(client) == ["a", "b"]
+
+
+@pytest.mark.clause("B-12.10", "X-23")
+def test_a_write_that_waits_is_undone_with_its_savepoint(client: Any) -> None:
+    with request_transaction() as current, client.connect() as session:
+        put(session, "a")
+        mark = current.savepoint()
+        put(session, "b")
+        mark.rollback()
+        put(session, "c")
+
+    assert names(client) == ["a", "c"]
+
+
+@pytest.mark.clause("B-12.10", "B-2.5")
+def test_a_write_that_waits_may_fail_the_commit(client: Any) -> None:
+    add(client, "a")
+
+    def request() -> None:
+        with request_transaction(), client.connect() as session:
+            put(session, "b")
+            put(session, "a")
+
+    with pytest.raises(BackendError, match="duplicate key"):
+        request()
+
+    assert names(client) == ["a"]
+
+
+@pytest.mark.clause("B-12.10", "B-2.5")
+def test_what_the_driver_cannot_write_fails_at_once(client: Any) -> None:
+    with client.connect() as session, pytest.raises(BackendError, match="can't adapt"):
+        put(session, object())
+
+
+@pytest.mark.clause("B-12.10")
+def test_only_so_much_waits(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = record(client, monkeypatch)
+
+    with client.connect() as session:
+        put(session, "a")
+        assert sent == []
+        for n in range(400):
+            put(session, f"{n:03}" * 300)
+        assert len(sent) == 1
+
+    assert len(names(client)) == 401
+
+
+@pytest.mark.clause("B-22.33")
+def test_without_transaction_nothing_waits(client: Any) -> None:
+    with client.autocommit() as session:
+        put(session, "a")
+        assert names(client) == ["a"]
 
 
 @pytest.mark.clause("B-11.8", "B-11.9")
