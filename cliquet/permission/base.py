@@ -53,7 +53,8 @@ class ACEChange(NamedTuple):
         is_new: bool,
     ) -> ACEChange:
         """Return the result of :meth:`PermissionBase.write_object_permissions` for some ACEs."""
-        after = {} if is_new else {name: set(given) for name, given in before.items()}
+        before = {} if is_new else before
+        after = {name: set(given) for name, given in before.items()}
         after.update({name: set(principals) for name, principals in replaced.items()})
         if writer is not None:
             after.setdefault("write", set()).add(writer)
@@ -322,6 +323,7 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         writer: str | None = None,
         *,
         is_new: bool = False,
+        held: dict[str, set[str]] | None = None,
     ) -> ACEChange:
         """Replace permissions, let `writer` write, and return all ACEs of the object (B-20.4).
 
@@ -334,7 +336,9 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         permissions : as in :meth:`replace_object_permissions`.
         writer : principal that is added to ``write``; ``None`` for nobody.
         is_new : whether the object was just created. Entries under its id then belong to a former
-            object, and are removed (X-30).
+            object, are removed (X-30), and are not told.
+        held : ACEs that :meth:`select_aces` has given under the lock of the record, in the present
+            transaction; a backend need not read them again.
 
         Returns
         -------
@@ -351,9 +355,11 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
             self.replace_object_permissions(object_id, replaced)
         if writer is not None:
             self.add_principal_to_ace(object_id, "write", writer)
-        return ACEChange(before, self.object_permissions(object_id))
+        return ACEChange({} if is_new else before, self.object_permissions(object_id))
 
-    def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
+    def take_object_permissions(
+        self, object_ids: Sequence[str], *, held: list[dict[str, set[str]]] | None = None
+    ) -> list[dict[str, set[str]]]:
         """Remove the ACEs of each object, and return the former ones in the order of the ids.
 
         All of this happens at once, and a backend may do it in one round trip.
@@ -363,6 +369,7 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         Parameters
         ----------
         object_ids : literal ids, whatever characters they contain.
+        held : their ACEs, as in :meth:`write_object_permissions`.
         """
         before = self.get_objects_permissions(object_ids)
         for object_id, aces in zip(object_ids, before, strict=True):

@@ -56,6 +56,8 @@ class ShareableModel(Model):
         self.current_principal: str | None = None
         self.known_permissions = KnownPermissions()
         self.judge: Callable[[str, dict[str, set[str]]], None] | None = None
+        # While the collection is locked: the permissions that were read together with a record.
+        self._held: dict[str, dict[str, set[str]]] | None = None
 
     @property
     def hands_filters_on(self) -> bool:
@@ -95,10 +97,31 @@ class ShareableModel(Model):
             write = permission.write_object_permissions
         else:
             write = functools.partial(PermissionBase.write_object_permissions, permission)
+        held = self._release(object_id)
+        if held is not None:
+            write = functools.partial(write, held=held)
         change = write(object_id, permissions, self.current_principal, is_new=is_new)
         if self.judge is not None and not is_new:
             self.judge(object_id, change.before)
         return change.after
+
+    def _release(self, object_id: str) -> dict[str, set[str]] | None:
+        """Return the permissions that were read under the lock, before they change."""
+        return None if self._held is None else self._held.pop(object_id, None)
+
+    def atomic(self, operation: Callable[[], T], parent_id: str | None = None) -> T:
+        """Run an operation on the collection as one transaction of the storage."""
+
+        def run() -> T:
+            outer = self._held
+            # The records of another parent are not those of this lock.
+            self._held = {} if parent_id in (None, self.parent_id) else None
+            try:
+                return operation()
+            finally:
+                self._held = outer
+
+        return super().atomic(run, parent_id)
 
     def _as_one(self, operation: Callable[[], T], parent_id: str | None) -> T:
         """Run an operation that writes a record and its permissions; both are kept, or none."""
@@ -112,6 +135,8 @@ class ShareableModel(Model):
         if joint is None:
             return self._annotated(super().get_record(record_id, parent_id=parent_id))
         record, aces = self._find(record_id, joint[1], parent_id)
+        if self._held is not None and parent_id is None:
+            self._held[joint[0]] = {name: set(given) for name, given in aces.items()}
         if record is None:
             raise RecordNotFoundError(record_id)
         return {**record, self.permissions_field: aces}
@@ -155,7 +180,9 @@ class ShareableModel(Model):
         ):
             return None
         object_id = get_object_id(record_id)
-        if self.known_permissions.has_aces(object_id) or not is_storable_key(object_id):
+        # Under the lock they are read again with the record: they may have changed until then.
+        is_known = self._held is None and self.known_permissions.has_aces(object_id)
+        if is_known or not is_storable_key(object_id):
             return None
         aces = permission.select_aces(object_id)
         collection = self._collection(parent_id)
@@ -271,6 +298,10 @@ class ShareableModel(Model):
         for object_id in object_ids:
             self.known_permissions.forget(object_id)
         if takes_at_once(permission):
+            held = [self._release(object_id) for object_id in object_ids]
+            known = [aces for aces in held if aces is not None]
+            if len(known) == len(object_ids):
+                return permission.take_object_permissions(object_ids, held=known)
             return permission.take_object_permissions(object_ids)
         before = permission.get_objects_permissions(object_ids)
         # The published method takes plain texts for patterns, so that these must be marked as names

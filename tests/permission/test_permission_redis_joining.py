@@ -122,7 +122,8 @@ def test_of_two_requests_the_one_that_commits_later_writes_later(
 
     def second() -> Any:
         with request_transaction():
-            change = permission.write_object_permissions("/o", {"a": ["b"]}, "second", is_new=True)
+            wanted: dict[str, list[str]] = {"a": ["b"], "read": [], "write": []}
+            change = permission.write_object_permissions("/o", wanted, "second")
         return change.before
 
     thread = threading.Thread(target=first)

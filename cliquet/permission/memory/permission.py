@@ -218,6 +218,7 @@ class Permission(PermissionBase):
         writer: str | None = None,
         *,
         is_new: bool = False,
+        held: dict[str, set[str]] | None = None,
     ) -> ACEChange:
         replaced = {name: require_principals(given) for name, given in permissions.items()}
         if writer is not None:
@@ -229,7 +230,9 @@ class Permission(PermissionBase):
             self._set_aces(object_id, wanted)
         return change
 
-    def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
+    def take_object_permissions(
+        self, object_ids: Sequence[str], *, held: list[dict[str, set[str]]] | None = None
+    ) -> list[dict[str, set[str]]]:
         with self._store.write():
             before = self.get_objects_permissions(object_ids)
             for object_id in object_ids:

@@ -247,6 +247,7 @@ class Permission(PermissionBase):
         writer: str | None = None,
         *,
         is_new: bool = False,
+        held: dict[str, set[str]] | None = None,
     ) -> ACEChange:
         changes = replacements(object_id, permissions)
         if is_new:
@@ -258,7 +259,9 @@ class Permission(PermissionBase):
         return ACEChange.of(before, permissions, writer, is_new=is_new)
 
     @translated_errors
-    def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
+    def take_object_permissions(
+        self, object_ids: Sequence[str], *, held: list[dict[str, set[str]]] | None = None
+    ) -> list[dict[str, set[str]]]:
         if not object_ids:
             return []
         ids = list(dict.fromkeys(object_ids))

@@ -1,7 +1,7 @@
 """The common part of the permission backends in PostgreSQL and SQLite.
 
 The tables are ``user_principals`` and ``access_control_entries``. Each backend has its own way to
-replace the ACEs of an object: one statement in PostgreSQL, several cheap ones in SQLite.
+lock and to delete the ACEs of an object.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from cliquet.connections.selected_aces import SelectedACEs, grouped
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.connections.sql import Session, SQLClient
-from cliquet.core.globs import as_published, literals_of
+from cliquet.core.globs import Exact, as_published, literals_of
 from cliquet.permission.base import (
     AUTHENTICATED,
     ACEChange,
@@ -54,8 +54,8 @@ class RelationalPermission(PermissionBase):
     # Steps that each database does in its own way
 
     @abc.abstractmethod
-    def _delete(self, session: Session, table: str, condition: SQL) -> None:
-        """Delete rows, so that simultaneous deletions of other rows do not wait."""
+    def _deletion(self, table: str, condition: SQL) -> SQL:
+        """Return the statement that deletes rows; deletions of other rows must not wait for it."""
 
     @abc.abstractmethod
     def _lock(self, session: Session, object_ids: Collection[str]) -> None:
@@ -64,26 +64,6 @@ class RelationalPermission(PermissionBase):
     @abc.abstractmethod
     def _is_guarded(self, session: Session) -> bool:
         """Return whether a lock of the storage keeps others from writing the object."""
-
-    @abc.abstractmethod
-    def _replace(
-        self,
-        session: Session,
-        object_id: str,
-        replaced: Collection[str] | None,
-        wanted: Sequence[tuple[str, str]],
-    ) -> list[Any]:
-        """Add ACEs to an object and remove the others of some permissions, all at once.
-
-        Parameters
-        ----------
-        replaced : permissions that lose all other principals; ``None`` for all.
-        wanted : permissions and their principals.
-
-        Returns
-        -------
-        The former permissions and principals of the object.
-        """
 
     @abc.abstractmethod
     def _take(self, session: Session, object_ids: Sequence[str]) -> list[Any]:
@@ -98,21 +78,22 @@ class RelationalPermission(PermissionBase):
 
     def flush(self) -> None:
         with self._writing() as session:
-            session.execute("DELETE FROM user_principals")
-            session.execute("DELETE FROM access_control_entries")
+            session.defer("DELETE FROM user_principals")
+            session.defer("DELETE FROM access_control_entries")
 
     def add_user_principal(self, user_id: str, principal: str) -> None:
         require_principals([principal])
         with self._writing() as session:
-            session.execute(statements.ADD_USER, (user_id, principal))
+            session.defer(statements.ADD_USER, (user_id, principal))
 
     def remove_user_principal(self, user_id: str, principal: str) -> None:
         with self._writing() as session:
-            session.execute(statements.REMOVE_USER, (user_id, principal))
+            session.defer(statements.REMOVE_USER, (user_id, principal))
 
     def remove_principal(self, principal: str) -> None:
         with self._writing() as session:
-            self._delete(session, "user_principals", SQL("principal = %s", (principal,)))
+            condition = SQL("principal = %s", (principal,))
+            session.defer(*self._deletion("user_principals", condition))
 
     def user_principals(self, user_id: str) -> set[str]:
         return self._column(SQL(statements.USER_PRINCIPALS, (user_id, AUTHENTICATED)))
@@ -120,11 +101,11 @@ class RelationalPermission(PermissionBase):
     def add_principal_to_ace(self, object_id: str, permission: str, principal: str) -> None:
         require_principals([principal])
         with self._writing() as session:
-            session.execute(statements.ADD_ACE, (object_id, permission, principal))
+            session.defer(statements.ADD_ACE, (object_id, permission, principal))
 
     def remove_principal_from_ace(self, object_id: str, permission: str, principal: str) -> None:
         with self._writing() as session:
-            session.execute(statements.REMOVE_ACE, (object_id, permission, principal))
+            session.defer(statements.REMOVE_ACE, (object_id, permission, principal))
 
     def object_permission_principals(self, object_id: str, permission: str) -> set[str]:
         return self.object_permission_authorized_principals(object_id, permission)
@@ -219,23 +200,70 @@ class RelationalPermission(PermissionBase):
         writer: str | None = None,
         *,
         is_new: bool = False,
+        held: dict[str, set[str]] | None = None,
     ) -> ACEChange:
         replaced = {name: require_principals(given) for name, given in permissions.items()}
-        wanted = {(name, principal) for name, given in replaced.items() for principal in given}
         if writer is not None:
-            wanted |= {("write", principal) for principal in require_principals([writer])}
+            require_principals([writer])
         with self._writing() as session:
             # Two simultaneous replacements must not mix. Additions need no lock if the storage has
             # the lock of the collection in the same transaction.
             if replaced or not self._is_guarded(session):
                 self._lock(session, [object_id])
-            names = None if is_new else sorted(replaced)
-            before = grouped(self._replace(session, object_id, names, sorted(wanted)))
-        return ACEChange.of(before, replaced, writer, is_new=is_new)
+            if held is None and not is_new:
+                held = grouped(session.execute(statements.ACES, (object_id,)).fetchall())
+            change = ACEChange.of(held or {}, replaced, writer, is_new=is_new)
+            if is_new:
+                # There may be entries of a former object, unless somebody has looked.
+                if held != {}:
+                    self._send(session, SQL(statements.REMOVE_ACES, (object_id,)))
+                self._add(session, object_id, change.after)
+            else:
+                self._change(session, object_id, change, list(replaced))
+        return change
 
-    def take_object_permissions(self, object_ids: Sequence[str]) -> list[dict[str, set[str]]]:
+    def _change(
+        self, session: Session, object_id: str, change: ACEChange, replaced: Sequence[str]
+    ) -> None:
+        """Write the difference between the ACEs of an object and those that are wanted."""
+        missing = {
+            name: principals - change.before.get(name, set())
+            for name, principals in change.after.items()
+        }
+        if not replaced:
+            self._add(session, object_id, missing)
+        elif any(missing.values()) or any(
+            not change.before.get(name, set()) <= change.after.get(name, set()) for name in replaced
+        ):
+            # Those who ask for no lock may have added or removed entries since they were read.
+            kept = {name: change.after[name] for name in replaced if name in change.after}
+            session.defer(*self._dialect.removal(object_id, replaced, kept))
+            self._add(session, object_id, change.after)
+
+    def _send(self, session: Session, statement: SQL) -> None:
+        """Send a statement after a lock, so that both may wait if another lock is held.
+
+        Otherwise this lock must be held from now on: a storage in another database commits before
+        the permissions, and the order of the locks must be that of its commits.
+        """
+        if self._is_guarded(session):
+            session.defer(*statement)
+        else:
+            session.execute(*statement)
+
+    def _add(self, session: Session, object_id: str, aces: Mapping[str, Collection[str]]) -> None:
+        rows = [(object_id, name, one) for name in sorted(aces) for one in sorted(aces[name])]
+        if rows:
+            session.defer(*self._dialect.addition(rows))
+
+    def take_object_permissions(
+        self, object_ids: Sequence[str], *, held: list[dict[str, set[str]]] | None = None
+    ) -> list[dict[str, set[str]]]:
         if not object_ids:
             return []
+        if held is not None:
+            self.delete_object_permissions(*map(Exact, object_ids))
+            return held
         with self._writing() as session:
             self._lock(session, object_ids)
             rows = self._take(session, list(dict.fromkeys(object_ids)))
@@ -247,7 +275,8 @@ class RelationalPermission(PermissionBase):
         given = [as_published(object_id) for object_id in object_ids]
         with self._writing() as session:
             self._lock(session, given)
-            self._delete(session, "access_control_entries", self._dialect.selected(given))
+            condition = self._dialect.selected(given)
+            self._send(session, self._deletion("access_control_entries", condition))
 
     # Copies
 
@@ -263,7 +292,7 @@ class RelationalPermission(PermissionBase):
                 if new:
                     session.execute(*self._dialect.insertion(table, new))
                 if old:
-                    self._delete(session, table, self._dialect.present(table, old))
+                    session.defer(*self._deletion(table, self._dialect.present(table, old)))
 
     def _pages(self, table: str) -> Iterator[Any]:
         """Yield all the rows of a table, with only one page in memory."""

@@ -7,7 +7,7 @@ of patterns. The module knows nothing of connections.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ __all__ = [
     "ADD_USER",
     "COLUMNS",
     "REMOVE_ACE",
+    "REMOVE_ACES",
     "REMOVE_USER",
     "SQL",
     "USER_PRINCIPALS",
@@ -41,6 +42,7 @@ ADD_ACE = (
     "INSERT INTO access_control_entries (object_id, permission, principal) VALUES (%s, %s, %s)"
     " ON CONFLICT DO NOTHING"
 )
+REMOVE_ACES = "DELETE FROM access_control_entries WHERE object_id = %s"
 REMOVE_ACE = (
     "DELETE FROM access_control_entries WHERE object_id = %s AND permission = %s AND principal = %s"
 )
@@ -146,6 +148,28 @@ class PermissionDialect:
             " WHERE TRUE ON CONFLICT DO NOTHING",
             rows.parameters,
         )
+
+    def addition(self, aces: Sequence[tuple[str, str, str]]) -> SQL:
+        """Return the statement that adds the ACEs of one object that do not exist yet."""
+        return self.insertion("access_control_entries", aces)
+
+    def removal(
+        self, object_id: str, permissions: Iterable[str], kept: Mapping[str, Iterable[str]]
+    ) -> SQL:
+        """Return the statement that removes ACEs of some permissions of an object.
+
+        Parameters
+        ----------
+        kept : principals by permission, which stay.
+        """
+        replaced = self.one_of("permission", permissions)
+        text = f"{REMOVE_ACES} AND {replaced.text}"
+        parameters: list[Any] = [object_id, *replaced.parameters]
+        for name in sorted(kept):
+            staying = self.one_of("principal", sorted(kept[name]))
+            text += f" AND NOT (permission = %s AND {staying.text})"
+            parameters += [name, *staying.parameters]
+        return SQL(text, tuple(parameters))
 
     def page(self, table: str, last: Sequence[str] | None, size: int) -> SQL:
         """Return the query for the rows after one in the order of the key."""

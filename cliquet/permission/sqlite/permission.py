@@ -20,8 +20,6 @@ from cliquet.permission.relational.statements import SQL, PermissionDialect
 
 __all__ = ["Permission"]
 
-_ACES = "SELECT permission, principal FROM access_control_entries WHERE object_id = %s"
-
 
 def _list_of(texts: Iterable[str]) -> str:
     return json.dumps(list(texts))
@@ -86,8 +84,8 @@ class Permission(RelationalPermission):
     def initialize_schema(self, dry_run: bool = False) -> None:
         self._migrations.run(self.client, dry_run=dry_run)
 
-    def _delete(self, session: Session, table: str, condition: SQL) -> None:
-        session.execute(f"DELETE FROM {table} WHERE {condition.text}", condition.parameters)
+    def _deletion(self, table: str, condition: SQL) -> SQL:
+        return SQL(f"DELETE FROM {table} WHERE {condition.text}", condition.parameters)
 
     def _lock(self, session: Session, object_ids: Collection[str]) -> None:
         """Do nothing, because the transaction has the lock of the file."""
@@ -95,32 +93,9 @@ class Permission(RelationalPermission):
     def _is_guarded(self, session: Session) -> bool:
         return True
 
-    def _replace(
-        self,
-        session: Session,
-        object_id: str,
-        replaced: Collection[str] | None,
-        wanted: Sequence[tuple[str, str]],
-    ) -> list[Any]:
-        before = session.execute(_ACES, (object_id,)).fetchall()
-        held, kept = set(before), set(wanted)
-        # Entries that already exist are not written again.
-        missing = [(object_id, *ace) for ace in wanted if ace not in held]
-        if missing:
-            session.execute(*DIALECT.insertion("access_control_entries", missing))
-        surplus = [
-            (object_id, *ace)
-            for ace in before
-            if (replaced is None or ace[0] in replaced) and ace not in kept
-        ]
-        if surplus:
-            condition = DIALECT.present("access_control_entries", surplus)
-            self._delete(session, "access_control_entries", condition)
-        return before
-
     def _take(self, session: Session, object_ids: Sequence[str]) -> list[Any]:
         condition = DIALECT.one_of("object_id", object_ids)
         rows = session.execute(*DIALECT.aces(condition, None)).fetchall()
         if rows:
-            self._delete(session, "access_control_entries", condition)
+            session.defer(*self._deletion("access_control_entries", condition))
         return rows

@@ -247,7 +247,8 @@ class PostgreSQLSteps:
             is_live, _ = self._look(session, key, object_id, None, NEVER_TOUCHED)
         if not is_live:
             return None
-        timestamp, counter = session.memo[key].advanced(supplied)
+        counter: _Counter = session.memo[key]
+        timestamp, counter = counter.advanced(supplied)
         if with_deleted:
             session.defer(statements.ADVANCE, (counter.timestamp, -1, *key))
             session.defer(statements.ENTOMB, (timestamp, *key, object_id))

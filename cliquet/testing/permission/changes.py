@@ -136,7 +136,8 @@ class PermissionChangesContract:
 
         change = permission.write_object_permissions("/o/1", given, writer, is_new=True)
 
-        assert change.before == former
+        # What a former object had is not told.
+        assert change.before == {}
         assert change.after == expected == permission.object_permissions("/o/1")
         assert permission.object_permissions("/o/2") == former
         held = permission.get_accessible_objects(["alice", "bob", "carol", "frank"])
@@ -151,6 +152,26 @@ class PermissionChangesContract:
         permission.replace_object_permissions("/o/1", {"read": ["alice"], "write": ["bob"]})
         change = permission.write_object_permissions("/o/1", {"read": ["dave"]}, "carol")
         assert change.before == {"read": {"alice"}, "write": {"bob"}}
+
+    @pytest.mark.clause("D-62", "B-15.14", "B-20.4")
+    @pytest.mark.parametrize("is_new", [False, True])
+    def test_a_write_may_be_told_what_there_is(
+        self, permission: PermissionBase, is_new: bool
+    ) -> None:
+        former = {"read": {"alice"}, "write": {"bob"}, "b:create": {"erin"}}
+        permission.replace_object_permissions("/o/1", former)
+        held = permission.object_permissions("/o/1")
+
+        change = permission.write_object_permissions(
+            "/o/1", {"read": ["alice", "dave"], "write": []}, "carol", is_new=is_new, held=held
+        )
+
+        assert change.before == ({} if is_new else former)
+        kept = {} if is_new else {"b:create": {"erin"}}
+        expected = {"read": {"alice", "dave"}, "write": {"carol"}, **kept}
+        assert change.after == expected == permission.object_permissions("/o/1")
+        assert permission.take_object_permissions(["/o/1"], held=[change.after]) == [expected]
+        assert permission.object_permissions("/o/1") == {}
 
     # Deletion
 
