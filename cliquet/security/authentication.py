@@ -220,11 +220,20 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         if request.__dict__.get(_PRINCIPALS) is not None:
             # They are known already.
             return False
-        if permission == authorization.DYNAMIC and context.required_permission is None:
-            return False
+        if permission == authorization.DYNAMIC:
+            # An application may have its own context.
+            grants = (
+                context.grants_of_put() if isinstance(context, authorization.RouteFactory) else ()
+            )
+            if grants and all(self._names_sender(request, allowed) for allowed in grants):
+                return True
+            if context.required_permission is None:
+                return False
         allowed = context.allowed_principals
-        if not allowed:
-            return False
+        return bool(allowed) and self._names_sender(request, allowed)
+
+    def _names_sender(self, request: Request, allowed: list[str]) -> bool:
+        """Return whether principals are everybody, all users or this user, without its groups."""
         identity = self.identity(request)
         if Everyone in allowed or (identity is not None and Authenticated in allowed):
             return True

@@ -158,8 +158,8 @@ OPENED = {
     "GET list": 1,
     "GET list, 304": 1,
     "POST": 1,
-    "PUT": 2,
-    "PUT of a new record": 2,
+    "PUT": 1,
+    "PUT of a new record": 1,
     "PATCH": 1,
     "DELETE": 1,
 }
