@@ -19,8 +19,9 @@ from cliquet.permission.known_permissions import KnownPermissions, checks_what_i
 from cliquet.security import object_uris
 from cliquet.security.principals import with_prefixed_userid
 from cliquet.security.shared_listing import SharedListing
+from cliquet.security.undecided_put import UndecidedPut
 from cliquet.storage.exceptions import RecordNotFoundError
-from cliquet.types import BoundPermission, GetBoundPermissions, Record
+from cliquet.types import BoundPermission, GetBoundPermissions
 
 __all__ = [
     "DYNAMIC",
@@ -63,10 +64,6 @@ _GRANTED = "granted_permissions"
 # The resource is made twice, and the first time is before the check: code of an application in one
 # of these must run only once, and for nobody who may not see the record.
 _IS_MADE_AHEAD = Shortcut("_may_be_made_ahead", "__init__", "get_parent_id", "default_model")
-
-
-# The endpoint of these classes calls `settle_put` before anything is written.
-_SETTLES_PUT = Shortcut("_check_put", "put")
 
 
 def forget_granted(bound_data: dict[str, Any]) -> None:
@@ -148,23 +145,7 @@ def _finds_shared_records(
     return is_found
 
 
-class _Decided:
-    """An attribute of a context that is set as soon as somebody wants to know it."""
-
-    def __init__(self, default: Any) -> None:
-        self._default = default
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, context: RouteFactory | None, owner: type) -> Any:
-        if context is None:
-            return self._default
-        context._decide()
-        return context.__dict__.get(self._name, self._default)
-
-
-class RouteFactory(SharedListing):
+class RouteFactory(SharedListing, UndecidedPut):
     """The context of a route: the permission that a request needs, and the object (P-25.6).
 
     It is the ``factory`` of services and the root factory. If a service is not a resource, the
@@ -174,8 +155,7 @@ class RouteFactory(SharedListing):
     ----------
     resource_name : name of the resource.
     on_collection : whether the URL is that of a collection.
-    required_permission : ``read``, ``write`` or ``create``, depending on the method. For a PUT, the
-        record is only read to know this if somebody asks.
+    required_permission : ``read``, ``write`` or ``create``; see :class:`UndecidedPut` for a PUT.
     allowed_principals : principals to whom settings grant that permission.
     permission_object_id : URI of the object of this permission.
     current_record : the record that a PUT will replace, or that was read together with its ACEs.
@@ -185,18 +165,10 @@ class RouteFactory(SharedListing):
 
     resource_name: str | None = None
     on_collection: bool = False
-    required_permission: Any = _Decided(None)
-    allowed_principals: Any = _Decided(None)
-    permission_object_id: Any = _Decided(None)
-    current_record: Any = _Decided(None)
     has_asked: bool = False
     get_prefixed_userid: Callable[[], str | None]
     # The service of the resource, if it is one.
     _service: Any = None
-    # The response shows the permissions of this object, which is the record in the URL.
-    _shown_object_id: Any = _Decided(None)
-    # Whether nobody has asked yet if the PUT creates or replaces a record.
-    _is_undecided = False
 
     method_permissions: ClassVar[dict[str, str]] = {
         "head": "read",
@@ -219,10 +191,10 @@ class RouteFactory(SharedListing):
         self.resource_name = request.current_resource_name
         self.on_collection = getattr(service, "type", None) == "collection"
         self._service = service
-        if self._may_wait():
-            self._is_undecided = True
-            return
-        self._set_requirement(self._required_permission(request))
+        self._is_undecided = True
+        # The attributes of a subclass may depend on those that are not known yet.
+        if type(self) is not RouteFactory or not self._may_wait():
+            self.decide()
         backend = getattr(request.registry, "permission", None)
         if (
             self.on_collection
@@ -230,45 +202,6 @@ class RouteFactory(SharedListing):
             and utils.is_storable_key(self.permission_object_id or "")
         ):
             self._search_with(backend, self.get_permission_object_id(request, WILDCARD))
-
-    def _may_wait(self) -> bool:
-        """Return whether the endpoint will settle what the request requires, under the lock."""
-        return (
-            not self.on_collection
-            and self._request.method == "PUT"
-            # The attributes of a subclass may depend on those that are not known yet.
-            and type(self) is RouteFactory
-            and isinstance(self._service.resource, type)
-            and _SETTLES_PUT.is_open_in(self._service.resource)
-        )
-
-    def _decide(self) -> None:
-        if self._is_undecided:
-            self._is_undecided = False
-            self._set_requirement(self._required_permission(self._request))
-
-    def grants_of_put(self) -> list[list[str]]:
-        """Return the principals to whom settings grant what a PUT may require, one list for each.
-
-        There is none if it is known which of them it requires.
-        """
-        if not self._is_undecided:
-            return []
-        return [self._principals_of_settings(name) for name in ("create", "write")]
-
-    def settle_put(self, existing: Record | None) -> bool:
-        """Remember what a PUT requires, if it was permitted whatever that is.
-
-        Returns
-        -------
-        Whether it was.
-        """
-        was_undecided = self._is_undecided
-        if was_undecided:
-            self._is_undecided = False
-            self.current_record = existing
-            self._set_requirement("create" if existing is None else "write")
-        return was_undecided
 
     def _required_permission(self, request: Request) -> str | None:
         if request.method.lower() != "put":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -13,6 +13,8 @@ from cliquet.connections.postgresql.client import PostgreSQLClient, PostgreSQLSe
 from cliquet.connections.sql import Session
 from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.postgresql import statements
+from cliquet.storage.postgresql.counter import Counter
+from cliquet.storage.postgresql.nul import holds_nul
 from cliquet.storage.relational.steps import (
     NEVER_TOUCHED,
     Conflict,
@@ -22,7 +24,7 @@ from cliquet.storage.relational.steps import (
 )
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey
-from cliquet.storage.timestamps import next_timestamp, next_timestamps
+from cliquet.storage.timestamps import next_timestamp
 from cliquet.transactions import scope
 
 __all__ = ["PostgreSQLSteps"]
@@ -35,35 +37,6 @@ _TO_LOCK = "To make and lock the row of a collection"
 
 # What is remembered of a record that was written: that it is no tombstone.
 _ALIVE = ((None, False, None),)
-
-
-class _Counter(NamedTuple):
-    """What is known of a collection under its lock.
-
-    Attributes
-    ----------
-    timestamp : timestamp of the collection, in ms.
-    clock : time of the server when it was read, in ms.
-    read_at : time of the monotonic clock of this process just after that, in seconds.
-    """
-
-    timestamp: int
-    clock: int
-    read_at: float
-
-    def present(self) -> int:
-        """Return the time of the server, in ms; it is never in the future."""
-        return self.clock + int((time.monotonic() - self.read_at) * 1000)
-
-    @property
-    def previous(self) -> int | None:
-        """The timestamp, or ``None`` if the collection was never touched."""
-        return None if self.timestamp == NEVER_TOUCHED else self.timestamp
-
-    def advanced(self, supplied: int | None) -> tuple[int, _Counter]:
-        """Return the timestamp of the next record, and the counter after it."""
-        timestamp, latest = next_timestamps(self.previous, supplied, self.present())
-        return timestamp, self._replace(timestamp=latest)
 
 
 class PostgreSQLSteps:
@@ -157,7 +130,7 @@ class PostgreSQLSteps:
             for is_held, timestamp, now, *_ in rows:
                 if is_held:
                     session.locked |= {(_HELD, key)}
-                    session.memo[key] = _Counter(timestamp, now, time.monotonic())
+                    session.memo[key] = Counter(timestamp, now, time.monotonic())
                     return rows
             # There was no row to lock.
             self._make_counter(session, key, first)
@@ -247,7 +220,7 @@ class PostgreSQLSteps:
             is_live, _ = self._look(session, key, object_id, None, NEVER_TOUCHED)
         if not is_live:
             return None
-        counter: _Counter = session.memo[key]
+        counter: Counter = session.memo[key]
         timestamp, counter = counter.advanced(supplied)
         if with_deleted:
             session.defer(statements.ADVANCE, (counter.timestamp, -1, *key))
@@ -277,7 +250,7 @@ class PostgreSQLSteps:
         is_live = timestamp is not None and not is_deleted
         return is_live, None if conflict[0] is None else Conflict(*conflict)
 
-    def _advanced(self, session: Session, key: CollectionKey) -> tuple[int, _Counter]:
+    def _advanced(self, session: Session, key: CollectionKey) -> tuple[int, Counter]:
         """Lock a collection, and count one record more; return the timestamp of that record."""
         self._lock_contended(session)
         if session.locked:
@@ -292,16 +265,16 @@ class PostgreSQLSteps:
             row = session.execute(statements.ADVANCE_BY_CLOCK, key).fetchone()
         session.locked |= {key, (_HELD, key)}
         timestamp, now = row
-        return timestamp, _Counter(timestamp, now, time.monotonic())
+        return timestamp, Counter(timestamp, now, time.monotonic())
 
     def _advance(
         self,
         session: Session,
         key: CollectionKey,
-        counter: _Counter,
+        counter: Counter,
         supplied: int | None,
         added: int,
-    ) -> tuple[int, _Counter]:
+    ) -> tuple[int, Counter]:
         """Change the row of a locked collection; return the timestamp of the record written."""
         timestamp, counter = counter.advanced(supplied)
         session.defer(statements.ADVANCE, (counter.timestamp, added, *key))
@@ -311,7 +284,7 @@ class PostgreSQLSteps:
         self,
         session: Session,
         key: CollectionKey,
-        counter: _Counter,
+        counter: Counter,
         object_id: str,
         *,
         is_live: bool,
@@ -344,7 +317,7 @@ class PostgreSQLSteps:
         self.lock(session, key)
         if key not in session.memo:
             self._look(session, key, rows[0][1], None, NEVER_TOUCHED)
-        counter: _Counter = session.memo[key]
+        counter: Counter = session.memo[key]
         first = next_timestamp(counter.previous, counter.present(), number)
         latest = first + number - 1
         session.defer(statements.ADVANCE, (latest, 0, *key))
@@ -378,7 +351,7 @@ class PostgreSQLSteps:
 
     def dumps(self, data: dict[str, Any]) -> str:
         text = orjson.dumps(data)
-        if b"\\u0000" in text and _holds_nul(data):
+        if b"\\u0000" in text and holds_nul(data):
             raise TypeError("PostgreSQL cannot store the character NUL.")
         return text.decode()
 
@@ -401,19 +374,3 @@ def _is_key(entry: Any) -> bool:
 def _digest(key: CollectionKey) -> str:
     """Return a text that identifies one collection."""
     return f"{len(key.parent_id)}:{key.parent_id}:{key.collection_id}"
-
-
-def _holds_nul(value: Any) -> bool:
-    """Return whether a JSON value contains NUL, and not only the six characters of its escape."""
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, str):
-            if "\0" in item:
-                return True
-        elif isinstance(item, dict):
-            pending.extend(item)
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)
-    return False
