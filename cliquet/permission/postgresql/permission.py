@@ -13,7 +13,13 @@ from cliquet.core.globs import is_pattern
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
 from cliquet.permission.relational.permission import RelationalPermission
-from cliquet.permission.relational.statements import COLUMNS, SQL, PermissionDialect
+from cliquet.permission.relational.statements import (
+    COLUMNS,
+    REMOVE_ACES,
+    SQL,
+    PermissionDialect,
+)
+from cliquet.types import BoundPermission
 
 __all__ = ["Permission"]
 
@@ -23,7 +29,11 @@ _MAX_LOCKS = 100
 # It marks our locks, because the storage may have locks in the same session.
 _ACE = object()
 
-_LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key"
+# The lock is on the server that has the entries of the object, because of the table (E-9.3).
+_LOCK = (
+    "SELECT pg_advisory_xact_lock(%s) FROM"
+    " (SELECT count(*) FROM access_control_entries WHERE object_id = %s) AS always"
+)
 
 # Rows are locked in one order, whatever plan finds them, so that two simultaneous deletions do not
 # deadlock. Rows are never updated, so that a locked row is still in the place where it was read.
@@ -47,6 +57,19 @@ def _escape(text: str) -> str:
 
 class PostgreSQLPermissionDialect(PermissionDialect):
     """Names the object as a constant of the statement, where Citus looks for it (E-9.3)."""
+
+    def _granting(self, granting: Sequence[BoundPermission]) -> SQL:
+        by_object: dict[str, list[str]] = {}
+        for object_id, permission in granting:
+            by_object.setdefault(str(object_id), []).append(permission)
+        return SQL(
+            "FROM access_control_entries AS ace WHERE ("
+            + " OR ".join(
+                ["ace.object_id = %s AND ace.permission = ANY (%s::text[])"] * len(by_object)
+            )
+            + ")",
+            tuple(value for pair in by_object.items() for value in pair),
+        )
 
     def addition(self, aces: Sequence[tuple[str, str, str]]) -> SQL:
         return SQL(
@@ -111,6 +134,14 @@ class Permission(RelationalPermission):
     def initialize_schema(self, dry_run: bool = False) -> None:
         self._migrations.run(self.client, dry_run=dry_run)
 
+    def _forgetting(self, object_ids: Collection[str]) -> list[SQL]:
+        if not self._may_lock(object_ids):
+            return super()._forgetting(object_ids)
+        return [SQL(REMOVE_ACES, (one,)) for one in sorted(set(map(str, object_ids)))]
+
+    def _may_lock(self, object_ids: Collection[str]) -> bool:
+        return len(object_ids) <= _MAX_LOCKS and not any(map(is_pattern, object_ids))
+
     def _deletion(self, table: str, condition: SQL) -> SQL:
         key = ", ".join(COLUMNS[table])
         text = _DELETE.format(table=table, condition=condition.text, key=key)
@@ -118,14 +149,15 @@ class Permission(RelationalPermission):
 
     def _lock(self, session: Session, object_ids: Collection[str]) -> None:
         assert isinstance(session, PostgreSQLSession)  # noqa: S101 - lent by this client
-        if len(object_ids) > _MAX_LOCKS or any(map(is_pattern, object_ids)):
+        if not self._may_lock(object_ids):
             return
-        keys = {_lock_key(object_id) for object_id in object_ids}
+        keys = {_lock_key(object_id): str(object_id) for object_id in object_ids}
         missing = sorted(key for key in keys if (_ACE, key) not in session.locked)
-        if missing:
+        for key in missing:
             # The lock is a statement of its own, so that the next statement sees all changes from
             # before the lock.
-            session.defer(_LOCK, (missing,))
+            session.defer(_LOCK, (key, keys[key]))
+        if missing:
             session.locked |= {(_ACE, key) for key in missing}
 
     def _is_guarded(self, session: Session) -> bool:
@@ -133,6 +165,11 @@ class Permission(RelationalPermission):
 
     def _take(self, session: Session, object_ids: Sequence[str]) -> list[Any]:
         condition = DIALECT.one_of("object_id", object_ids)
+        if self._may_lock(object_ids):
+            rows = session.execute(*DIALECT.aces(condition, None)).fetchall()
+            for statement in self._forgetting(object_ids):
+                session.defer(*statement)
+            return rows
         statement = self._deletion("access_control_entries", condition)
         columns = ", ".join(COLUMNS["access_control_entries"])
         return session.execute(

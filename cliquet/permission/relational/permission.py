@@ -65,6 +65,10 @@ class RelationalPermission(PermissionBase):
     def _is_guarded(self, session: Session) -> bool:
         """Return whether a lock of the storage keeps others from writing the object."""
 
+    def _forgetting(self, object_ids: Collection[str]) -> list[SQL]:
+        """Return the statements that delete the ACEs of objects, which may be patterns."""
+        return [self._deletion("access_control_entries", self._dialect.selected(object_ids))]
+
     @abc.abstractmethod
     def _take(self, session: Session, object_ids: Sequence[str]) -> list[Any]:
         """Delete the ACEs of objects, and return their rows."""
@@ -275,8 +279,10 @@ class RelationalPermission(PermissionBase):
         given = [as_published(object_id) for object_id in object_ids]
         with self._writing() as session:
             self._lock(session, given)
-            condition = self._dialect.selected(given)
-            self._send(session, self._deletion("access_control_entries", condition))
+            *others, last = self._forgetting(given)
+            for statement in others:
+                session.defer(*statement)
+            self._send(session, last)
 
     # Copies
 

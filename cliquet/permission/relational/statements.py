@@ -186,7 +186,7 @@ class PermissionDialect:
 
     def is_granted(self, granting: Sequence[BoundPermission], principals: Iterable[str]) -> SQL:
         """Return the query for whether a principal has one of the bound permissions."""
-        bound = self._bound(granting)
+        bound = self._granting(granting)
         one_of = self.one_of("ace.principal", principals)
         return SQL(
             f"SELECT EXISTS (SELECT 1 {bound.text} AND {one_of.text})",
@@ -195,10 +195,10 @@ class PermissionDialect:
 
     def authorized(self, granting: Sequence[BoundPermission]) -> SQL:
         """Return the query for the principals that have one of the bound permissions."""
-        bound = self._bound(granting)
+        bound = self._granting(granting)
         return SQL(f"SELECT DISTINCT ace.principal {bound.text}", bound.parameters)
 
-    def _bound(self, granting: Sequence[BoundPermission]) -> SQL:
+    def _granting(self, granting: Sequence[BoundPermission]) -> SQL:
         rows = self.rows("bound", ("object_id", "permission"), granting)
         return SQL(
             # SQLite joins in the order of the text: first the pairs, and then the index.

@@ -33,8 +33,9 @@ __all__ = [
     "LOCKED_LIFE_AND_CONFLICT",
     "LOCKED_ROW",
     "LOCKED_ROW_AND_ACES",
-    "LOCK_MATCHING",
     "LOCK_NOWAIT",
+    "LOCK_OF_PARENT",
+    "MATCHING",
     "PURGE_ALL",
     "PUT",
     "REMOVE_MANY",
@@ -62,10 +63,11 @@ _LOCK = (
 LOCK = _LOCK.format(nowait="")
 LOCK_NOWAIT = _LOCK.format(nowait=" NOWAIT")
 
-LOCK_MATCHING = (
-    "SELECT parent_id, collection_id FROM timestamps WHERE {scope}"
-    # All transactions that lock several collections use the same order.
-    " ORDER BY parent_id, collection_id FOR NO KEY UPDATE"
+# A lock names one parent (E-9.3). All transactions that lock several collections use one order.
+MATCHING = "SELECT parent_id, collection_id FROM timestamps WHERE {scope}"
+LOCK_OF_PARENT = (
+    "SELECT FROM timestamps WHERE parent_id = %s AND collection_id = ANY (%s::text[])"
+    " ORDER BY collection_id FOR NO KEY UPDATE"
 )
 
 # It is read under the lock: whether the lock is held, the timestamp of the collection, the clock.

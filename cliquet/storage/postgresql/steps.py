@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -72,9 +73,13 @@ class PostgreSQLSteps:
         _postgresql(session).defer(lock, (_digest(key), *key))
 
     def lock_matching(self, session: Session, scope: SQL) -> list[CollectionKey]:
-        text = statements.LOCK_MATCHING.format(scope=scope.text)
+        text = statements.MATCHING.format(scope=scope.text)
         keys = list(map(CollectionKey._make, session.execute(text, scope.parameters).fetchall()))
-        session.locked |= {*keys, *((_HELD, key) for key in keys)}
+        keys.sort(key=lambda key: (key.parent_id, key.collection_id))
+        for parent_id, of_parent in itertools.groupby(keys, key=lambda key: key.parent_id):
+            collections = [key.collection_id for key in of_parent]
+            session.defer(statements.LOCK_OF_PARENT, (parent_id, collections))
+        session.locked |= set(keys)
         return keys
 
     def check_lock(self, session: Session, key: CollectionKey) -> None:

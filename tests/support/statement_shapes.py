@@ -1,0 +1,193 @@
+"""Whether Citus can send a statement to the one server that has its data, judged by its text.
+
+The rules were compared with those of Citus 13 on all statements of the test suites. They need no
+server: the text is parsed by the parser of PostgreSQL itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pglast
+
+# Its types say of each part of a statement that it may be missing.
+ast: Any = pglast.ast
+parse_sql: Any = pglast.parse_sql
+split: Any = pglast.split
+
+KEYS = {
+    **dict.fromkeys(("records", "timestamps", "departures"), "parent_id"),
+    "access_control_entries": "object_id",
+}
+"""The column by which each table is distributed."""
+
+# Each server has the whole table.
+_REFERENCE = {"user_principals"}
+# Ours: it is declared immutable, so that it runs where the row is.
+_OURS = {"cliquet_next"}
+# What gives another value at each call, and what depends on the session.
+_MOVING = {"clock_timestamp", "random", "set_config", "timeofday", "pg_advisory_xact_lock"}
+_OF_SESSION = {"current_setting", "now", "statement_timestamp", "transaction_timestamp"}
+_WRITES = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt)
+
+
+def problems_of(text: str) -> set[str]:
+    """Return what Citus would refuse in the statements of a round trip, or ask several servers."""
+    return {
+        problem
+        for raw in parse_sql(text)
+        if isinstance(raw.stmt, (ast.SelectStmt, *_WRITES))
+        for problem in _problems(raw.stmt)
+    }
+
+
+def _problems(statement: Any) -> Iterator[str]:
+    parents: set[str] = set()
+    for node in _nodes(statement):
+        if isinstance(node, ast.SelectStmt):
+            constants = _constants(node.whereClause)
+            for condition in _conditions_of_joins(node.fromClause):
+                constants |= _constants(condition)
+            yield from _unnamed(_tables(node.fromClause), constants, is_read=not node.lockingClause)
+            parents |= {value for name, value in constants if name == "parent_id"}
+        elif isinstance(node, (ast.UpdateStmt, ast.DeleteStmt)):
+            constants = _constants(node.whereClause)
+            yield from _unnamed([node.relation.relname], constants, is_read=False)
+            parents |= {value for name, value in constants if name == "parent_id"}
+            if _functions(node) & _MOVING:
+                yield "a function of the moment in UPDATE or DELETE"
+        elif isinstance(node, ast.InsertStmt):
+            yield from _problems_of_insertion(node)
+        if isinstance(node, _WRITES):
+            yield from _problems_of_write(node)
+        if isinstance(node, ast.WithClause):
+            for part in node.ctes:
+                if isinstance(part.ctequery, ast.InsertStmt):
+                    yield "INSERT within WITH"
+    if len(parents) > 1:
+        yield "several parents"
+    if "pg_advisory_xact_lock" in _functions(statement) and not _named(statement) & KEYS.keys():
+        yield "a lock on the server that is asked"
+
+
+def _unnamed(
+    tables: Iterable[str], constants: set[tuple[str, str]], *, is_read: bool
+) -> Iterator[str]:
+    columns = {name for name, _ in constants}
+    for table in tables:
+        # The entries of several objects may be read at once.
+        is_free = is_read and table == "access_control_entries"
+        if table in KEYS and not is_free and KEYS[table] not in columns:
+            yield f"{table} without constant {KEYS[table]}"
+
+
+def _problems_of_insertion(node: Any) -> Iterator[str]:
+    if node.withClause:
+        yield "WITH on INSERT"
+    table = node.relation.relname
+    if table not in KEYS:
+        return
+    if not node.selectStmt.valuesLists:
+        yield "INSERT of a SELECT"
+        return
+    place = [column.name for column in node.cols].index(KEYS[table])
+    keys = {_constant(row[place]) for row in node.selectStmt.valuesLists}
+    if None in keys or len(keys) > 1:
+        yield f"INSERT without one constant {KEYS[table]}"
+
+
+def _problems_of_write(node: Any) -> Iterator[str]:
+    if _functions(node) & _OF_SESSION:
+        yield "a function of the session in a write"
+    returned = getattr(node, "returningClause", None) or getattr(node, "returningList", None) or ()
+    if _functions(returned) - _OURS:
+        yield "a function in RETURNING"
+    for one in _nodes(node):
+        if isinstance(one, ast.ColumnRef) and getattr(one.fields[-1], "sval", "") == "ctid":
+            yield "ctid"
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    yield node
+    parts: Iterable[Any] = ()
+    if isinstance(node, tuple):
+        parts = node
+    elif isinstance(node, ast.Node):
+        parts = [getattr(node, name) for name in node]
+    for part in parts:
+        if part is not None:
+            yield from _nodes(part)
+
+
+def _functions(node: Any) -> set[str]:
+    return {one.funcname[-1].sval for one in _nodes(node) if isinstance(one, ast.FuncCall)}
+
+
+def _named(node: Any) -> set[str]:
+    return {one.relname for one in _nodes(node) if isinstance(one, ast.RangeVar)}
+
+
+def _tables(items: Any) -> Iterator[str]:
+    for item in items or ():
+        if isinstance(item, ast.RangeVar):
+            yield item.relname
+        elif isinstance(item, ast.JoinExpr):
+            yield from _tables([item.larg, item.rarg])
+
+
+def _conditions_of_joins(items: Any) -> Iterator[Any]:
+    for item in items or ():
+        if isinstance(item, ast.JoinExpr):
+            yield item.quals
+            yield from _conditions_of_joins([item.larg, item.rarg])
+
+
+def _constants(condition: Any) -> set[tuple[str, str]]:
+    """Return the columns that a condition compares with a constant, and the constants."""
+    if isinstance(condition, ast.BoolExpr) and condition.boolop == 0:
+        return {pair for part in condition.args for pair in _constants(part)}
+    if isinstance(condition, ast.A_Expr) and condition.kind == 0 and condition.name[0].sval == "=":
+        column, value = condition.lexpr, _constant(condition.rexpr)
+        if isinstance(column, ast.ColumnRef) and value is not None:
+            return {(column.fields[-1].sval, value)}
+    return set()
+
+
+def _constant(node: Any) -> str | None:
+    while isinstance(node, (ast.TypeCast, ast.CollateClause)):
+        node = node.arg
+    return str(node.val) if isinstance(node, ast.A_Const) else None
+
+
+ALLOWED = {
+    "INSERT INTO timestamps (parent_id, collection_id, last_modified) SELECT": (
+        "The row of a new collection is made once. Without the SELECT, it would wait for whoever"
+        " updates the row, and PostgreSQL would not see this deadlock."
+    ),
+    "INSERT INTO records (parent_id, collection_id, id, last_modified, deleted, data) SELECT": (
+        "Copies write hundreds of records of one collection at once."
+    ),
+    "DELETE FROM departures": "A flush empties the table.",
+    "DELETE FROM records": "A flush empties the table.",
+    "DELETE FROM timestamps": "A flush empties the table.",
+    "DELETE FROM access_control_entries": "A flush empties the table.",
+}
+"""Beginnings, or whole texts, of statements that need not go to one server, and the reasons."""
+
+
+def unexplained_problems_of(text: str) -> set[str]:
+    """Return the problems of the statements that have no reason in `ALLOWED`."""
+    return {
+        problem
+        for statement in split(text)
+        if not _is_allowed(statement)
+        for problem in problems_of(statement)
+    }
+
+
+def _is_allowed(statement: str) -> bool:
+    return any(
+        statement == beginning or (beginning.endswith("SELECT") and statement.startswith(beginning))
+        for beginning in ALLOWED
+    )
