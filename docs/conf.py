@@ -64,6 +64,7 @@ nitpick_ignore = [
     ("py:class", "cliquet.storage.memory.copying_entries.MemoryTransfer"),
     ("py:class", "cliquet.permission.selecting.PermissionSelecting"),
     ("py:class", "cliquet.security.shared_listing.SharedListing"),
+    ("py:class", "cliquet.security.undecided_put.UndecidedPut"),
     ("py:class", "cliquet.storage.atomicity.StorageAtomicity"),
     ("py:class", "cliquet.storage.selection.CollectionKey"),
     ("py:class", "cliquet.storage.published.PublishedStorage"),

@@ -337,7 +337,7 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         writer : principal that is added to ``write``; ``None`` for nobody.
         is_new : whether the object was just created. Entries under its id then belong to a former
             object, are removed (X-30), and are not told.
-        held : ACEs that :meth:`select_aces` has given under the lock of the record, in the present
+        held : ACEs that ``select_aces`` has given under the lock of the record, in the present
             transaction; a backend need not read them again.
 
         Returns

@@ -155,7 +155,7 @@ class RouteFactory(SharedListing, UndecidedPut):
     ----------
     resource_name : name of the resource.
     on_collection : whether the URL is that of a collection.
-    required_permission : ``read``, ``write`` or ``create``; see :class:`UndecidedPut` for a PUT.
+    required_permission : ``read``, ``write`` or ``create``; a PUT finds it out when somebody asks.
     allowed_principals : principals to whom settings grant that permission.
     permission_object_id : URI of the object of this permission.
     current_record : the record that a PUT will replace, or that was read together with its ACEs.
