@@ -3,7 +3,6 @@
 import gc
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import cornice.service
 import pytest
@@ -103,7 +102,7 @@ def services_of_this_test_alone() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def shared_apps() -> Any:
+def shared_apps() -> SharedApps:
     """The applications that tests of this process use one after the other."""
     return SharedApps()
 
@@ -114,7 +113,7 @@ def make_testapp() -> TestApp:
 
 
 @pytest.fixture
-def app(shared_apps: Any) -> Any:
+def app(shared_apps: SharedApps) -> TestApp:
     """A client of an application with the resources of `testapp`, on empty memory backends."""
     return shared_apps.fresh(make_testapp)
 

@@ -97,7 +97,7 @@ def test_the_configuration_names_servers_which_are_not_asked_yet() -> None:
         ("[::1]", ("::1", 11211)),
     ],
 )
-def test_an_address_is_a_host_and_perhaps_a_port(text: str, expected: Any) -> None:
+def test_an_address_is_a_host_and_perhaps_a_port(text: str, expected: tuple[Any, ...]) -> None:
     assert parse_host(text) == expected
 
 

@@ -56,7 +56,7 @@ def test_loaded_with_default_settings() -> None:
 @pytest.mark.parametrize(
     ("written", "expected"), [("1000", 1000), (0, 0), (None, None), ("", None)]
 )
-def test_loaded_with_prefix_and_quota(written: Any, expected: int | None) -> None:
+def test_loaded_with_prefix_and_quota(written: int | str | None, expected: int | None) -> None:
     cache = memory.load_from_config(
         config_of({"cache_prefix": "p_", "cache_max_size_bytes": written})
     )

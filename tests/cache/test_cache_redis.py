@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -178,7 +178,7 @@ def test_a_flush_takes_its_prefix_literally(redis_client: Any, prefix: str) -> N
     ],
 )
 def test_each_call_is_one_round_trip_on_one_key(
-    cache: CacheBase, redis_client: Any, call: Any
+    cache: CacheBase, redis_client: Any, call: Callable[..., Any]
 ) -> None:
     cache.set("key", "value")
 

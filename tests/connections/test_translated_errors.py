@@ -32,7 +32,9 @@ def driver(request: pytest.FixtureRequest) -> tuple[Any, Exception]:
 
 
 @pytest.mark.clause("B-2.5", "P-29.5")
-def test_an_error_in_a_block_is_that_of_backends_and_is_logged(driver: Any) -> None:
+def test_an_error_in_a_block_is_that_of_backends_and_is_logged(
+    driver: tuple[Any, Exception],
+) -> None:
     translated_errors, original = driver
 
     with (
@@ -48,7 +50,7 @@ def test_an_error_in_a_block_is_that_of_backends_and_is_logged(driver: Any) -> N
 
 
 @pytest.mark.clause("B-2.5", "P-29.5")
-def test_a_function_is_decorated_with_the_same_name(driver: Any) -> None:
+def test_a_function_is_decorated_with_the_same_name(driver: tuple[Any, Exception]) -> None:
     translated_errors, original = driver
 
     @translated_errors
@@ -66,7 +68,7 @@ def test_a_function_is_decorated_with_the_same_name(driver: Any) -> None:
 
 @pytest.mark.clause("B-2.5")
 @pytest.mark.parametrize("error", [KeyError("x"), BackendError(message="known"), SystemExit()])
-def test_other_errors_stay_as_they_are(driver: Any, error: BaseException) -> None:
+def test_other_errors_stay_as_they_are(driver: tuple[Any, Exception], error: BaseException) -> None:
     translated_errors, _ = driver
 
     with pytest.raises(type(error)) as raised, translated_errors:

@@ -70,13 +70,13 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("text", AUTHORITIES)
-def test_an_authority_has_one_comparable_form(text: Any) -> None:
+def test_an_authority_has_one_comparable_form(text: str) -> None:
     assert hosts.parse(text) == AUTHORITIES[text]
     assert hosts.is_authority(text)
 
 
 @pytest.mark.parametrize("text", OTHERS)
-def test_anything_else_is_no_authority(text: Any) -> None:
+def test_anything_else_is_no_authority(text: str) -> None:
     assert hosts.parse(text) is None
     assert not hosts.is_authority(text)
 

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from servers.processes import missing
@@ -42,6 +41,6 @@ def test_the_stop_time_of_systemd_outlasts_that_of_gunicorn() -> None:
 
 
 @pytest.mark.parametrize("page", sorted(DEPLOY.glob("*.rst")), ids=lambda page: page.stem)
-def test_settings_of_the_pages_are_in_the_table(page: Any) -> None:
+def test_settings_of_the_pages_are_in_the_table(page: Path) -> None:
     named = re.findall(r"cliquet\.([a-z_.]+) =", page.read_text())
     assert [name for name in named if settings.find(name) is None] == []

@@ -57,7 +57,7 @@ def test_a_body_that_is_waited_for_is_asked_for(service: Any) -> None:
     ("length", "close"), [(len(BODY) + 10, True), (len(BODY) + 10, False), (len(BODY) - 2, True)]
 )
 def test_a_length_that_is_a_lie_is_no_error_of_the_service(
-    service: Any, length: Any, close: bool
+    service: Any, length: int, close: bool
 ) -> None:
     answer = exchange(service, {"Content-Length": length}, BODY, close=close)
 
@@ -70,7 +70,7 @@ def test_a_length_that_is_a_lie_is_no_error_of_the_service(
     "pieces", [[b"zz\r\n"], [b"5\r\nab"], [b"%x\r\n%s\r\n" % (len(BODY), BODY)]]
 )
 def test_chunks_that_are_none_or_end_early_are_no_error_of_the_service(
-    service: Any, pieces: Any
+    service: Any, pieces: list[Any]
 ) -> None:
     answer = exchange(service, {"Transfer-Encoding": "chunked"}, *pieces, close=True)
 

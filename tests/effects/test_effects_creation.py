@@ -1,6 +1,7 @@
 """What requests leave in the permission backend, on every storage with every permission backend."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ def batch_of_put(app: TestApp, url: Any, body: Any) -> None:
 @pytest.mark.parametrize("create", [put, put_if_absent, post, batch_of_put])
 @pytest.mark.parametrize("given", [{}, {"read": ["group:friends"]}])
 def test_a_creation_leaves_the_permissions_that_it_gives_and_no_other(
-    app: Any, url: str, me: Any, create: Any, given: Any
+    app: Any, url: str, me: Any, create: Callable[..., Any], given: dict[str, Any]
 ) -> None:
     uri = object_id(url)
     stranger = user_id(app, STRANGER)

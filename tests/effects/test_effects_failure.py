@@ -69,7 +69,7 @@ REQUESTS = ["POST", "PUT of a new record", "PUT", "PATCH", "DELETE"]
 @pytest.mark.clause("X-30", "X-24", "B-18.5")
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_record_whose_permissions_cannot_be_written_is_not_either(
-    app: Any, url: Any, name: Any
+    app: Any, url: Any, name: str
 ) -> None:
     before = contents(app)[0], permissions_of(app, object_id(url)), held(app)
     registry = app.app.registry
@@ -85,7 +85,7 @@ def test_a_record_whose_permissions_cannot_be_written_is_not_either(
 @pytest.mark.clause("X-30", "X-24", "B-18.5")
 @pytest.mark.parametrize("name", REQUESTS)
 def test_permissions_whose_record_cannot_be_written_are_not_either(
-    app: Any, url: Any, name: Any
+    app: Any, url: Any, name: str
 ) -> None:
     before = contents(app)[0], permissions_of(app, object_id(url)), held(app)
     registry = app.app.registry

@@ -136,7 +136,7 @@ CHANGES = ["POST", "PUT of a new record", "PUT", "PATCH", "DELETE", "DELETE of a
 @pytest.mark.clause("X-30", "B-18.5", "X-18")
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("how", ["crash", "refused", "subscriber", "objection"])
-def test_what_is_undone_changes_no_permission(app: Any, me: Any, name: Any, how: str) -> None:
+def test_what_is_undone_changes_no_permission(app: Any, me: Any, name: str, how: str) -> None:
     method, url, content = changes(app)[name]
     if name == "DELETE of a list":
         for permission in ("read", "write"):
@@ -166,7 +166,7 @@ def test_what_is_undone_changes_no_permission(app: Any, me: Any, name: Any, how:
 @pytest.mark.parametrize("name", CHANGES[:-1])
 @pytest.mark.parametrize("how", ["crash", "refused"])
 def test_what_is_undone_in_a_batch_changes_no_permission(
-    app: Any, me: Any, name: Any, how: str
+    app: Any, me: Any, name: str, how: str
 ) -> None:
     method, url, content = changes(app)[name]
     before = everything(app)

@@ -2,6 +2,7 @@
 
 import logging
 import logging.config
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def in_the_context_of_a_request_made_by_hand(tmp_path: Any) -> None:
     ],
 )
 def test_entries_are_captured_after(
-    spoil: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    spoil: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     level = logging.getLogger().level
     spoil(tmp_path)

@@ -67,7 +67,7 @@ def test_a_database_vanishes_though_somebody_is_connected(postgresql_server: str
 
 @pytest.mark.parametrize("collation", [COLLATIONS[-1], None])
 def test_a_database_has_the_collation_that_is_asked_for(
-    postgresql_server: str, collation: Any
+    postgresql_server: str, collation: str | None
 ) -> None:
     with new_database(postgresql_server, collation=collation) as url:
         assert ask(url, "SELECT 'B' < 'a' COLLATE \"C\"") == [(True,)]

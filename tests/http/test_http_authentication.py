@@ -155,7 +155,7 @@ def test_policies_that_are_not_listed_are_refused() -> None:
     ],
 )
 def test_the_user_id_is_the_hmac_of_the_credentials(
-    app: TestApp, credentials: Any, digest: str
+    app: TestApp, credentials: bytes, digest: str
 ) -> None:
     assert user_of(app, headers=authorization(credentials)) == f"basicauth:{digest}"
 
@@ -196,7 +196,7 @@ def test_another_password_is_another_user(app: TestApp) -> None:
 
 @pytest.mark.clause("H-4.8", "H-4.9", "P-24.5", "P-20.1")
 @pytest.mark.parametrize("value", NO_CREDENTIALS.values(), ids=NO_CREDENTIALS)
-def test_unusable_credentials_are_no_credentials(app: TestApp, value: Any) -> None:
+def test_unusable_credentials_are_no_credentials(app: TestApp, value: str) -> None:
     response = app.get("/v0/mushrooms", headers={"Authorization": value}, status=401)
     assert response.json == UNAUTHORIZED
 
@@ -204,7 +204,7 @@ def test_unusable_credentials_are_no_credentials(app: TestApp, value: Any) -> No
 @pytest.mark.clause("H-4.9", "H-5.1", "P-24.5")
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 def test_every_endpoint_of_a_user_resource_requires_a_user(
-    app: TestApp, method: Any, path: Any
+    app: TestApp, method: str, path: str
 ) -> None:
     response = app.request(path, method=method, status=401)
     assert response.content_type == "application/json"
@@ -237,7 +237,7 @@ def test_the_challenges_of_every_policy_are_sent(challenge: str, sent: list[Any]
 
 @pytest.mark.clause("H-4.11")
 @pytest.mark.parametrize("value", NO_CREDENTIALS.values(), ids=NO_CREDENTIALS)
-def test_bad_credentials_on_a_public_endpoint_are_those_of_nobody(app: TestApp, value: Any) -> None:
+def test_bad_credentials_on_a_public_endpoint_are_those_of_nobody(app: TestApp, value: str) -> None:
     assert user_of(app, headers={"Authorization": value}) is None
 
 

@@ -100,7 +100,7 @@ def make(calls: list[Any]) -> Any:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_request_asks_more_than_the_table_allows(
-    make: Any, calls: list[Any], name: Any, kind: Any
+    make: Any, calls: list[Any], name: str, kind: str
 ) -> None:
     scenario = SCENARIOS[name]
     site = make(kind)
@@ -181,7 +181,7 @@ def test_what_a_setting_allows_is_not_asked(
 
 @pytest.mark.clause("H-5.1", "H-5.3")
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_anonymous_user_has_no_groups_to_look_up(make: Any, calls: list[Any], kind: Any) -> None:
+def test_an_anonymous_user_has_no_groups_to_look_up(make: Any, calls: list[Any], kind: str) -> None:
     site = make(kind)
 
     site.send("GET", site.url, headers={}, status=401)

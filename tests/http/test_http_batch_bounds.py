@@ -58,7 +58,7 @@ def test_requests_are_counted_before_anything_is_done_for_each() -> None:
     ],
     ids=["bytes", "too many bytes", "prose", "values", "too many values"],
 )
-def test_what_defaults_come_to_is_bounded(filler: Any, status: int) -> None:
+def test_what_defaults_come_to_is_bounded(filler: list[Any] | str, status: int) -> None:
     body = {
         "defaults": {"method": "PUT", "path": "/v0/", "body": {"data": filler}},
         "requests": [{}] * 25,
@@ -145,7 +145,9 @@ def test_a_long_url_that_begins_as_the_batch_is_no_recursion() -> None:
     ],
 )
 @pytest.mark.parametrize("is_default", [False, True])
-def test_the_headers_of_a_request_are_bounded(headers: Any, status: int, is_default: bool) -> None:
+def test_the_headers_of_a_request_are_bounded(
+    headers: dict[str, Any], status: int, is_default: bool
+) -> None:
     item = {"path": "/mushrooms"}
     defaults = {"headers": headers} if is_default else None
 

@@ -189,7 +189,7 @@ def test_a_strange_header_fails_alone(app: TestApp, name: str, value: str, statu
     ],
 )
 def test_an_error_after_a_redirection_is_that_of_the_direct_request(
-    app: TestApp, path: str, headers: Any, status: int, used: str
+    app: TestApp, path: str, headers: dict[str, Any], status: int, used: str
 ) -> None:
     redirected, direct = send(
         app,

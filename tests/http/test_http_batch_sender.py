@@ -23,7 +23,7 @@ AS_EVE = {"X-Remote-User": "eve"}
 
 
 @pytest.fixture
-def app() -> Any:
+def app() -> TestApp:
     app = make_app([Mushroom], settings=BEHIND_PROXY)
     app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers={"X-Remote-User": "ann"})
     return app
@@ -35,7 +35,9 @@ def seen_by(app: TestApp, user: Any) -> Any:
 
 @pytest.mark.clause("H-25.14", "H-4.13")
 @pytest.mark.parametrize("name", SPELLINGS)
-def test_the_header_that_a_proxy_names_users_by_is_that_of_the_batch(app: Any, name: Any) -> None:
+def test_the_header_that_a_proxy_names_users_by_is_that_of_the_batch(
+    app: TestApp, name: str
+) -> None:
     as_ann = {name: "ann"}
     items = [{"path": path, "headers": as_ann} for path in ("/mushrooms", "/mushrooms/", "/")]
     items.append({"path": "/mushrooms", "method": "DELETE", "headers": as_ann})
@@ -49,13 +51,13 @@ def test_the_header_that_a_proxy_names_users_by_is_that_of_the_batch(app: Any, n
 
 @pytest.mark.clause("H-25.14")
 @pytest.mark.parametrize("name", SPELLINGS)
-def test_who_the_proxy_does_not_know_is_nobody_in_a_batch_either(app: Any, name: Any) -> None:
+def test_who_the_proxy_does_not_know_is_nobody_in_a_batch_either(app: TestApp, name: str) -> None:
     items = [{"path": "/mushrooms", "headers": {name: "ann"}}, {"path": "/mushrooms"}]
     assert statuses(send(app, items, headers={}, defaults={"headers": {name: "ann"}})) == [401] * 2
 
 
 @pytest.mark.clause("H-25.14")
-def test_credentials_of_its_own_are_still_those_of_a_request(app: Any) -> None:
+def test_credentials_of_its_own_are_still_those_of_a_request(app: TestApp) -> None:
     items = [{"path": "/", "headers": basic_auth()}]
     (answer,) = send(app, items, headers={})
     assert answer["body"]["user"]["id"].startswith("basicauth:")

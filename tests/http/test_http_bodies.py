@@ -391,7 +391,7 @@ def test_the_timestamp_of_a_body_is_honoured_declared_or_not(
     ['"abc"', '"1448323200123"', "true", "1.5", "1e3", "2.0", "[]", "{}", "-1", LAST_GIVEN + 1],
 )
 def test_a_timestamp_that_is_no_instant_is_refused(
-    app: TestApp, send: Any, headers: dict[str, str], create: Any, path: str, value: Any
+    app: TestApp, send: Any, headers: dict[str, str], create: Any, path: str, value: int | str
 ) -> None:
     targets = every_write(create, path, {"name": "cep"})
     before = app.get(f"/v0{path}", headers=headers)

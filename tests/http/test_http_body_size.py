@@ -7,6 +7,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from support.shared_apps import SharedApps
 from testapp import Mushroom, Spore
 from webob.request import DisconnectionError
 from webtest import TestApp, TestRequest
@@ -22,7 +23,7 @@ def make_limited_app() -> TestApp:
 
 
 @pytest.fixture
-def app(shared_apps: Any) -> Any:
+def app(shared_apps: SharedApps) -> TestApp:
     return shared_apps.fresh(make_limited_app)
 
 
@@ -67,7 +68,9 @@ def send(
 @pytest.mark.setting("max_body_bytes")
 @pytest.mark.parametrize("is_told", [True, False], ids=["length", "chunks"])
 @pytest.mark.parametrize(("size", "status"), [(LIMIT, 201), (LIMIT + 1, 413)])
-def test_a_body_beyond_the_limit_is_413(app: Any, size: Any, status: int, is_told: bool) -> None:
+def test_a_body_beyond_the_limit_is_413(
+    app: TestApp, size: int, status: int, is_told: bool
+) -> None:
     response = send(app, Stream(body_of(size)), length=size if is_told else None)
 
     assert response.status_code == status
@@ -83,7 +86,7 @@ def test_a_body_beyond_the_limit_is_413(app: Any, size: Any, status: int, is_tol
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("length", ["999999999999", "0" * 30 + "201", "9" * 4000])
-def test_a_declared_length_is_judged_before_the_body_is_read(app: Any, length: str) -> None:
+def test_a_declared_length_is_judged_before_the_body_is_read(app: TestApp, length: str) -> None:
     stream = Stream(b"a" * 10_000)
 
     assert send(app, stream, length=length).status_code == 413
@@ -92,7 +95,7 @@ def test_a_declared_length_is_judged_before_the_body_is_read(app: Any, length: s
 
 
 @pytest.mark.clause("X-34")
-def test_chunks_are_counted_while_they_are_read(app: Any) -> None:
+def test_chunks_are_counted_while_they_are_read(app: TestApp) -> None:
     stream = Stream(b"a" * 10_000)
 
     assert send(app, stream).status_code == 413
@@ -102,7 +105,7 @@ def test_chunks_are_counted_while_they_are_read(app: Any) -> None:
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/v0/mushrooms", "/v0/", "/v0/batch", "/nowhere"])
-def test_no_endpoint_takes_a_larger_body(app: Any, method: str, path: str) -> None:
+def test_no_endpoint_takes_a_larger_body(app: TestApp, method: str, path: str) -> None:
     response = send(app, Stream(b"a" * 300), length=300, path=path, method=method)
 
     assert (response.status_code, response.json["errno"]) == (413, 113)
@@ -140,7 +143,7 @@ def test_a_body_that_ends_early_is_not_taken_for_a_whole_one() -> None:
 @pytest.mark.slow
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("in_batch", [False, True])
-def test_a_large_body_is_freed_when_its_request_is_over(in_batch: Any) -> None:
+def test_a_large_body_is_freed_when_its_request_is_over(in_batch: bool) -> None:
     app = make_app([Mushroom])
     # Ignored, hence not stored.
     item = {
@@ -192,7 +195,7 @@ CROWDS = {
     ],
 )
 def test_many_small_values_are_400(
-    method: str, content_type: str, template: str, crowd: Any
+    method: str, content_type: str, template: str, crowd: str
 ) -> None:
     app = make_app([Spore])
     url = app.post_json("/v0/spores", {}, headers=basic_auth()).json["data"]["id"]

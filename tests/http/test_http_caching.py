@@ -144,7 +144,7 @@ def test_the_same_read_by_a_user_is_not_to_be_cached() -> None:
 
 @pytest.mark.clause("H-30.3", "S-10.2")
 @pytest.mark.parametrize("settings", [{}, {"poster_cache_expires_seconds": 0}])
-def test_without_a_lifetime_nothing_is_to_be_cached(settings: Any) -> None:
+def test_without_a_lifetime_nothing_is_to_be_cached(settings: dict[str, Any]) -> None:
     app = make_poster_app(**settings)
     for path in ("/v0/posters", create_poster(app)):
         assert cache_headers(app.get(path)) == {"Cache-Control": "no-cache"}

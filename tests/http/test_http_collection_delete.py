@@ -88,7 +88,12 @@ def test_all_sorts_of_filters_choose(
     ],
 )
 def test_a_refused_deletion_deletes_nothing(
-    app: TestApp, headers: dict[str, str], numbered: Any, query: str, more: Any, status: int
+    app: TestApp,
+    headers: dict[str, str],
+    numbered: Any,
+    query: str,
+    more: dict[str, Any],
+    status: int,
 ) -> None:
     before = state(app, headers, LICHENS)
 

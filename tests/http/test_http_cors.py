@@ -66,7 +66,7 @@ def test_any_origin_is_allowed_by_default(open_app: TestApp) -> None:
     ],
 )
 def test_origins_are_matched_by_pattern_and_by_case(
-    choosy_app: TestApp, origin: Any, is_allowed: bool
+    choosy_app: TestApp, origin: str, is_allowed: bool
 ) -> None:
     response = choosy_app.get("/v0/", headers={"Origin": origin}, status="*")
     assert response.status_code == (200 if is_allowed else 400)
@@ -92,7 +92,7 @@ def test_the_brackets_of_an_address_are_no_pattern() -> None:
         ("http://*", ORIGIN),
     ],
 )
-def test_a_known_url_allows_all_or_the_origin_itself(setting: Any, sent: Any) -> None:
+def test_a_known_url_allows_all_or_the_origin_itself(setting: str, sent: str) -> None:
     app = make_app([Mushroom], settings={"cors_origins": setting})
     assert allowed_origin(app.get("/v0/", headers=FROM_ORIGIN)) == sent
     response = app.get("/v0/mushrooms", headers={**AUTH, **FROM_ORIGIN})
@@ -103,7 +103,7 @@ def test_a_known_url_allows_all_or_the_origin_itself(setting: Any, sent: Any) ->
 @pytest.mark.parametrize("setting", ["*", ORIGIN, "http://*.example"])
 @pytest.mark.parametrize("path", ["/v0/nothing", "/v9/", "/mushrooms", "/v0/mushrooms/", "/v0"])
 def test_unknown_urls_and_redirects_echo_the_origin_that_a_pattern_allows(
-    setting: Any, path: str
+    setting: str, path: str
 ) -> None:
     app = make_app([Mushroom], settings={"cors_origins": setting})
     response = app.get(path, headers=FROM_ORIGIN, status="*")
@@ -261,7 +261,9 @@ def test_an_error_that_comes_first_is_returned_without_the_header(
         ("heartbeat", COMMON),
     ],
 )
-def test_headers_exposed_by_kind_of_request(open_app: TestApp, name: str, expected: Any) -> None:
+def test_headers_exposed_by_kind_of_request(
+    open_app: TestApp, name: str, expected: set[Any]
+) -> None:
     assert exposed(OUTCOME[name](open_app, Origin=ORIGIN)) == expected
 
 
@@ -276,7 +278,7 @@ def test_headers_exposed_by_kind_of_request(open_app: TestApp, name: str, expect
         ("DELETE", COMMON),
     ],
 )
-def test_headers_exposed_of_a_record(open_app: TestApp, method: str, expected: Any) -> None:
+def test_headers_exposed_of_a_record(open_app: TestApp, method: str, expected: set[Any]) -> None:
     headers = {**AUTH, **FROM_ORIGIN}
     body = {"data": {"name": "cep"}}
     open_app.put_json(RECORD, body, headers=AUTH)
@@ -324,7 +326,7 @@ def test_a_failed_precondition_exposes_the_tag_that_stood_in_the_way(
     ],
 )
 def test_errors_expose_what_the_endpoint_exposes(
-    open_app: TestApp, name: str, expected: Any
+    open_app: TestApp, name: str, expected: set[Any]
 ) -> None:
     assert exposed(OUTCOME[name](open_app, Origin=ORIGIN)) == expected
 
@@ -344,7 +346,7 @@ def test_errors_expose_what_the_endpoint_exposes(
     ],
 )
 def test_a_preflight_of_any_known_url_succeeds_without_credentials(
-    open_app: TestApp, path: Any, methods: set[Any]
+    open_app: TestApp, path: str, methods: set[Any]
 ) -> None:
     response = preflight(open_app, path, Accept="text/html", Content_Type="text/plain")
     assert response.json is None
@@ -391,7 +393,7 @@ def test_a_preflight_must_name_the_method(open_app: TestApp) -> None:
     ("path", "method"), [("/v0/mushrooms", "PATCH"), (RECORD, "POST"), ("/v0/", "DELETE")]
 )
 def test_a_preflight_for_an_unsupported_method_is_refused(
-    open_app: TestApp, path: Any, method: str
+    open_app: TestApp, path: str, method: str
 ) -> None:
     response = preflight(open_app, path, method, status=400)
     assert response.json["errno"] == 107

@@ -62,7 +62,7 @@ def test_the_id_of_the_body_is_kept(app: TestApp, headers: dict[str, str]) -> No
     "record_id", ["", "abc", None, 5, 1.5, True, [], {}, "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50\n"]
 )
 def test_a_malformed_id_in_the_body_is_400(
-    app: TestApp, headers: dict[str, str], path: Any, record_id: Any
+    app: TestApp, headers: dict[str, str], path: str, record_id: Any
 ) -> None:
     body = {"data": {"id": record_id, "name": "cep"}}
 
@@ -127,7 +127,7 @@ def test_the_id_of_a_tombstone_is_created_anew(app: TestApp, headers: dict[str, 
 @pytest.mark.clause("H-16.6")
 @pytest.mark.parametrize("offset_ms", [-1_000_000, 1_000_000])
 def test_the_timestamp_of_the_body_is_the_record_s_and_the_collection_advances(
-    app: TestApp, headers: dict[str, str], offset_ms: Any
+    app: TestApp, headers: dict[str, str], offset_ms: int
 ) -> None:
     app.post_json(URL, CEP, headers=headers)
     _, before = listed(app, headers)
@@ -192,7 +192,7 @@ def fail_to_create(**_: Any) -> None:
     ],
 )
 def test_what_a_creation_may_be_answered(
-    app: TestApp, headers: dict[str, str], status: int, changes: Any, body: bytes
+    app: TestApp, headers: dict[str, str], status: int, changes: dict[str, Any], body: bytes
 ) -> None:
     headers = {**headers, "Content-Type": "application/json", **changes}
 

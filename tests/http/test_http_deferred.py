@@ -87,7 +87,7 @@ def send(app: TestApp, url: Any, body: Any, headers: Any, status: Any = None) ->
 
 @pytest.mark.clause("P-11.3", "P-17.1", "E-4.1")
 @pytest.mark.parametrize("form", range(3))
-def test_patch_binds_the_schema_as_post_does(app: TestApp, jar: str, form: Any) -> None:
+def test_patch_binds_the_schema_as_post_does(app: TestApp, jar: str, form: int) -> None:
     body, headers = patches({"shelf": "b", "label": "pears"})[form]
 
     data = send(app, jar, body, headers).json["data"]
@@ -98,7 +98,7 @@ def test_patch_binds_the_schema_as_post_does(app: TestApp, jar: str, form: Any) 
 
 @pytest.mark.clause("P-11.3", "E-4.1")
 @pytest.mark.parametrize("form", range(3))
-def test_a_deferred_validator_refuses_in_patch(app: TestApp, jar: str, form: Any) -> None:
+def test_a_deferred_validator_refuses_in_patch(app: TestApp, jar: str, form: int) -> None:
     body, headers = patches({"shelf": "z"})[form]
 
     refused = send(app, jar, body, headers, status=400)
@@ -190,7 +190,7 @@ def test_a_deferred_validator_of_the_record_as_a_whole(lids: TestApp) -> None:
 
 @pytest.mark.clause("P-17.2", "H-20.7", "E-4.1")
 @pytest.mark.parametrize("form", range(3))
-def test_the_application_decides_what_is_read_only(lids: TestApp, form: Any) -> None:
+def test_the_application_decides_what_is_read_only(lids: TestApp, form: int) -> None:
     created = lids.post_json("/v0/lids", {"data": {"name": "x"}}, headers=HEADERS).json["data"]
     url = f"/v0/lids/{created['id']}"
     body, headers = patches({"name": "y"})[form]

@@ -96,7 +96,7 @@ def test_a_newer_timestamp_is_given_to_the_tombstone(
 @pytest.mark.clause("H-21.3", "P-10.7")
 @pytest.mark.parametrize("offset_ms", [0, -5, None])
 def test_a_timestamp_that_is_not_newer_is_ignored(
-    app: TestApp, headers: dict[str, str], record: Any, offset_ms: Any
+    app: TestApp, headers: dict[str, str], record: Any, offset_ms: int | None
 ) -> None:
     given = 0 if offset_ms is None else record["last_modified"] + offset_ms
     later = app.post_json(URL, {"data": {"name": "morel"}}, headers=headers).json["data"]

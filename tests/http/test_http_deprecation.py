@@ -173,7 +173,7 @@ def test_scripts_of_an_origin_that_is_not_allowed_cannot_read_a_410() -> None:
 @pytest.mark.clause("H-28.4")
 @pytest.mark.parametrize(("late_ms", "status"), [(-1, 200), (0, 410), (1, 410)])
 def test_the_date_is_compared_with_the_clock_of_each_request(
-    monkeypatch: pytest.MonkeyPatch, late_ms: Any, status: int
+    monkeypatch: pytest.MonkeyPatch, late_ms: int, status: int
 ) -> None:
     end = datetime(2031, 1, 22, 18, tzinfo=timezone.utc)
     app = make_app(settings={"eos": end.isoformat()})

@@ -69,7 +69,7 @@ FAULTS = {
 @pytest.mark.setting("max_error_details")
 @pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize(("value", "limit"), [(None, 100), ("3", 3), ("1", 1)])
-def test_faults_are_told_up_to_a_number(kind: Any, value: str | None, limit: int) -> None:
+def test_faults_are_told_up_to_a_number(kind: str, value: str | None, limit: int) -> None:
     settings = {"batch_max_requests": "0"}
     app = make(**settings) if value is None else make(max_error_details=value, **settings)
     method, path, body = FAULTS[kind]
@@ -115,7 +115,7 @@ TEXTS = {
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", TEXTS)
-def test_what_a_fault_repeats_is_cut(kind: Any) -> None:
+def test_what_a_fault_repeats_is_cut(kind: str) -> None:
     app = make(cors_origins="https://example.com")
     method, path, body = TEXTS[kind]
     headers = {**AUTH, "Origin": "a" * 100_000} if kind == "origin" else AUTH

@@ -167,7 +167,7 @@ def test_the_message_describes_the_first_item_by_name(items: list[Any], message:
     ],
 )
 def test_the_location_says_where_the_fault_is(
-    app: TestApp, path: str, headers: Any, location: str, name: str | None
+    app: TestApp, path: str, headers: dict[str, Any], location: str, name: str | None
 ) -> None:
     response = app.get(path, headers={**AUTH, **headers}, status=(400, 406))
     item = response.json["details"][0]
@@ -230,7 +230,7 @@ def test_errors_speak_the_language_of_the_client(path: str, body: bytes) -> None
         ({"error_info_link": "https://help.example/"}, "https://help.example/"),
     ],
 )
-def test_a_crash_says_nothing_but_where_to_report_it(settings: Any, info: str) -> None:
+def test_a_crash_says_nothing_but_where_to_report_it(settings: dict[str, Any], info: str) -> None:
     response = raising(RAISED["crash"], settings=settings).get("/v0/fails", status=500)
     assert response.json == {
         "code": 500,
@@ -297,7 +297,7 @@ def test_the_delay_before_a_retry_is_a_setting(error: Any) -> None:
         httpexceptions.HTTPInsufficientStorage,
     ],
 )
-def test_the_json_body_of_an_application_is_kept(error: Any) -> None:
+def test_the_json_body_of_an_application_is_kept(error: type[Any]) -> None:
     app = raising(lambda: http_error(error(), errno=42, message="My own."))
     response = app.get("/v0/fails", status=error.code)
     assert response.json["errno"] == 42
@@ -319,7 +319,7 @@ def test_the_json_body_of_an_application_is_kept(error: Any) -> None:
 )
 @pytest.mark.parametrize("own_body", [False, True])
 def test_a_raised_404_or_403_has_the_standard_body(
-    error: Any, errno: int, message: str, own_body: bool
+    error: type[Any], errno: int, message: str, own_body: bool
 ) -> None:
     def make() -> Any:
         return http_error(error(), errno=42, message="My own.") if own_body else error("My own.")
@@ -361,7 +361,7 @@ def test_an_application_may_map_its_own_exceptions() -> None:
         (httpexceptions.HTTPInsufficientStorage, 999),
     ],
 )
-def test_other_http_errors_keep_their_status_and_are_json(error: Any, errno: int) -> None:
+def test_other_http_errors_keep_their_status_and_are_json(error: type[Any], errno: int) -> None:
     response = raising(error).get("/v0/fails", headers=ORIGIN, status=error.code)
     assert response.json["code"] == error.code
     assert response.json["errno"] == errno

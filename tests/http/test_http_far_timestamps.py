@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -132,9 +132,9 @@ def in_batch(app: TestApp, headers: Any) -> Any:
 def test_a_timestamp_may_lie_ahead_of_the_clock_up_to_a_bound(
     headers: dict[str, str],
     clock: Any,
-    make_sender: Any,
+    make_sender: Callable[..., Any],
     seconds: str | None,
-    latest: Any,
+    latest: int | None,
     bound: str,
 ) -> None:
     settings = {} if seconds is None else {"timestamp_max_ahead_seconds": seconds}
@@ -268,7 +268,7 @@ def everything_works(app: TestApp, headers: Any, home: Any) -> Any:
 @pytest.mark.parametrize("timestamp", FAR)
 @pytest.mark.parametrize("is_deletion", [False, True])
 def test_a_collection_that_ran_ahead_works_as_any_other(
-    app: Any, headers: dict[str, str], home: dict[str, Any], timestamp: Any, is_deletion: bool
+    app: Any, headers: dict[str, str], home: dict[str, Any], timestamp: int, is_deletion: bool
 ) -> None:
     storage = app.app.registry.storage
     if is_deletion:

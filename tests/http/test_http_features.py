@@ -42,7 +42,9 @@ def create(app: TestApp, path: Any = COLLECTION) -> Any:
 
 @pytest.mark.clause("S-6.1", "H-3.3")
 @pytest.mark.parametrize(("settings", "shown"), [({}, 25), ({"batch_max_requests": "5"}, 5)])
-def test_the_hello_view_shows_how_much_a_batch_may_hold(settings: Any, shown: int) -> None:
+def test_the_hello_view_shows_how_much_a_batch_may_hold(
+    settings: dict[str, Any], shown: int
+) -> None:
     assert make_app(settings=settings).get("/v0/").json["settings"]["batch_max_requests"] == shown
 
 

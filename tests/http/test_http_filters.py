@@ -125,7 +125,7 @@ def test_what_is_no_prefix_belongs_to_the_name_of_the_field(
 )
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_declared_fields_and_three_more_are_known(
-    app: TestApp, headers: dict[str, str], prefix: Any, field: str
+    app: TestApp, headers: dict[str, str], prefix: str, field: str
 ) -> None:
     value = "1" if field == "last_modified" else "a"
 
@@ -136,7 +136,7 @@ def test_declared_fields_and_three_more_are_known(
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("url", ["/v0/growths", "/v0/spores", "/v0/mushrooms"])
 def test_other_fields_are_unknown_even_when_they_are_preserved(
-    app: TestApp, headers: dict[str, str], url: str, prefix: Any
+    app: TestApp, headers: dict[str, str], url: str, prefix: str
 ) -> None:
     store(app, headers, url, {"name": "a", "colour": "red"})
     parameter = f"{prefix}colour"
@@ -260,7 +260,7 @@ EQUALITIES = [
 @pytest.mark.clause("H-12.8", "H-12.9", "H-12.10", "H-12.11", "X-17", "D-18", "D-31")
 @pytest.mark.parametrize(("text", "names"), EQUALITIES, ids=[text[:9] for text, _ in EQUALITIES])
 def test_values_are_read_whatever_the_schema_says(
-    app: TestApp, valued: Any, text: Any, names: Any
+    app: TestApp, valued: Any, text: str, names: set[Any]
 ) -> None:
     assert kept(app, valued, "v", text) == sorted(names)
     assert kept(app, valued, "not_v", text) == sorted(ALL - names)
@@ -332,7 +332,7 @@ COMPARED = [
 @pytest.mark.clause("D-15", "D-31", "X-16")
 @pytest.mark.parametrize(("parameter", "text", "names"), COMPARED)
 def test_order_is_only_among_values_of_one_type(
-    app: TestApp, valued: Any, parameter: Any, text: Any, names: Any
+    app: TestApp, valued: Any, parameter: str, text: str, names: set[Any]
 ) -> None:
     assert kept(app, valued, parameter, text) == sorted(names)
 
@@ -385,7 +385,7 @@ def test_order_filters_leave_tombstones_out(
     ],
 )
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_no_value_makes_a_list_fail(app: TestApp, valued: Any, prefix: Any, text: str) -> None:
+def test_no_value_makes_a_list_fail(app: TestApp, valued: Any, prefix: str, text: str) -> None:
     app.get(f"{LICHENS}?{prefix}v={quote(text, safe='')}", headers=valued, status=200)
 
 
@@ -491,7 +491,7 @@ NO_TIMESTAMPS = ["abc", "", '"1', "9" * 20]
     ["_since", "_before", "_to", *(f"{prefix}last_modified" for prefix in PREFIXES)],
 )
 def test_what_is_no_timestamp_is_400(
-    app: TestApp, headers: dict[str, str], parameter: Any, text: Any
+    app: TestApp, headers: dict[str, str], parameter: str, text: str
 ) -> None:
     message = f"Invalid value for {parameter}"
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from support.outcomes import FUTURE_ETAG
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.testing.web import basic_auth, make_app
@@ -16,7 +17,7 @@ PER_REQUEST = {"X-Request-Id", "Date"}
 
 
 @pytest.fixture(scope="module")
-def app() -> Any:
+def app() -> TestApp:
     app = make_app([Mushroom], settings={"backoff": 5, "eos": "2999-01-01"})
     for name in ("cep", "morel", "chanterelle"):
         app.post_json("/v0/mushrooms", {"data": {"name": name}}, headers=AUTH)
@@ -24,7 +25,7 @@ def app() -> Any:
 
 
 @pytest.fixture(scope="module")
-def record(app: Any) -> str:
+def record(app: TestApp) -> str:
     """The path of a record."""
     listed = app.get("/v0/mushrooms", headers=AUTH).json["data"]
     return f"/v0/mushrooms/{listed[0]['id']}"
@@ -46,7 +47,7 @@ def headers_of(response: Any) -> dict[Any, Any]:
         "/v0/mushrooms?name=cep",
     ],
 )
-def test_head_has_the_status_and_headers_of_get_and_no_body(app: Any, path: str) -> None:
+def test_head_has_the_status_and_headers_of_get_and_no_body(app: TestApp, path: str) -> None:
     headers = {**AUTH, "Origin": "http://a.example"}
     get, head = app.get(path, headers=headers), app.head(path, headers=headers)
     assert head.status_code == get.status_code == 200
@@ -56,7 +57,7 @@ def test_head_has_the_status_and_headers_of_get_and_no_body(app: Any, path: str)
 
 
 @pytest.mark.clause("H-33.1")
-def test_head_of_a_record_has_the_headers_of_get(app: Any, record: str) -> None:
+def test_head_of_a_record_has_the_headers_of_get(app: TestApp, record: str) -> None:
     headers = {**AUTH, "Origin": "http://a.example"}
     get, head = app.get(record, headers=headers), app.head(record, headers=headers)
     assert head.body == b""
@@ -65,7 +66,7 @@ def test_head_of_a_record_has_the_headers_of_get(app: Any, record: str) -> None:
 
 
 @pytest.mark.clause("H-33.1")
-def test_head_of_a_page_tells_the_total_and_the_next_page(app: Any) -> None:
+def test_head_of_a_page_tells_the_total_and_the_next_page(app: TestApp) -> None:
     head = app.head("/v0/mushrooms?_limit=2", headers=AUTH)
     assert head.headers["Total-Records"] == "3"
     page = app.get(head.headers["Next-Page"], headers=AUTH)
@@ -83,7 +84,7 @@ def test_head_of_a_page_tells_the_total_and_the_next_page(app: Any) -> None:
     ],
 )
 def test_head_honours_conditions(
-    app: Any, record: str, condition: str, value: Any, status: int
+    app: TestApp, record: str, condition: str, value: str, status: int
 ) -> None:
     for path in ("/v0/mushrooms", record):
         headers = {**AUTH, condition: value}
@@ -107,7 +108,7 @@ def test_head_honours_conditions(
     ],
 )
 def test_errors_to_head_have_the_headers_of_get_and_no_body(
-    app: Any, path: Any, headers: Any, status: int
+    app: TestApp, path: str, headers: dict[str, Any], status: int
 ) -> None:
     get = app.get(path, headers=headers, status=status)
     head = app.head(path, headers=headers, status=status)
@@ -118,7 +119,7 @@ def test_errors_to_head_have_the_headers_of_get_and_no_body(
 
 @pytest.mark.clause("H-33.1")
 @pytest.mark.parametrize("path", ["/mushrooms", "/v0/mushrooms/"])
-def test_redirects_of_head_lead_where_those_of_get_do(app: Any, path: str) -> None:
+def test_redirects_of_head_lead_where_those_of_get_do(app: TestApp, path: str) -> None:
     assert app.head(path, status=307).location == app.get(path, status=307).location
 
 
@@ -131,7 +132,7 @@ def test_head_is_there_exactly_when_get_is() -> None:
 
 
 @pytest.mark.clause("H-33.2")
-def test_head_needs_the_same_user_as_get(app: Any) -> None:
+def test_head_needs_the_same_user_as_get(app: TestApp) -> None:
     other = basic_auth("alice", "2")
     head = app.head("/v0/mushrooms", headers=other)
     assert head.headers["Total-Records"] == "0"
@@ -155,7 +156,7 @@ def test_head_needs_the_same_user_as_get(app: Any) -> None:
     ids=["plain", "method-only", "html"],
 )
 def test_options_without_origin_lists_the_methods(
-    app: Any, path: Any, methods: set[Any], headers: Any
+    app: TestApp, path: str, methods: set[Any], headers: dict[str, Any]
 ) -> None:
     response = app.options(path, headers=headers, status=200)
     assert response.body == b""
@@ -175,7 +176,7 @@ def test_options_lists_what_settings_leave() -> None:
 
 @pytest.mark.clause("X-27", "H-29.10", "H-33.3")
 @pytest.mark.parametrize("path", ["/v0/", "/v0/mushrooms", UNKNOWN])
-def test_options_with_origin_must_be_a_preflight(app: Any, path: Any) -> None:
+def test_options_with_origin_must_be_a_preflight(app: TestApp, path: str) -> None:
     response = app.options(path, headers={"Origin": "http://a.example"}, status=400)
     assert response.json["message"] == (
         "Access-Control-Request-Method in header: this header is mandatory"
@@ -183,7 +184,7 @@ def test_options_with_origin_must_be_a_preflight(app: Any, path: Any) -> None:
 
 
 @pytest.mark.clause("H-33.3")
-def test_options_of_an_unknown_url_is_not_found(app: Any) -> None:
+def test_options_of_an_unknown_url_is_not_found(app: TestApp) -> None:
     assert app.options("/v0/nothing", status=404).json["errno"] == 111
 
 

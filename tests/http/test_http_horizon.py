@@ -56,7 +56,7 @@ def test_nothing_is_said_as_long_as_nothing_is_forgotten(
 @pytest.mark.parametrize("query", ["_since=0", "_since=%220%22&_limit=1", "name=kept&_since=1"])
 @pytest.mark.parametrize("method", ["get", "head"])
 def test_lists_of_changes_have_the_horizon(
-    app: TestApp, headers: dict[str, str], forgotten: Any, query: str, method: str
+    app: TestApp, headers: dict[str, str], forgotten: dict[str, Any], query: str, method: str
 ) -> None:
     response = getattr(app, method)(f"{LICHENS}?{query}", headers=headers, status=200)
 
@@ -67,7 +67,7 @@ def test_lists_of_changes_have_the_horizon(
 @pytest.mark.clause("E-13.2")
 @pytest.mark.parametrize("query", ["", "?_before=99999999999999", "?min_last_modified=0"])
 def test_other_lists_do_not_have_it(
-    app: TestApp, headers: dict[str, str], forgotten: Any, query: str
+    app: TestApp, headers: dict[str, str], forgotten: dict[str, Any], query: str
 ) -> None:
     response = app.get(f"{LICHENS}{query}", headers={**headers, **STRICT}, status=200)
 
@@ -77,7 +77,7 @@ def test_other_lists_do_not_have_it(
 
 @pytest.mark.clause("E-13.2")
 def test_the_list_of_another_user_has_its_own_horizon(
-    app: TestApp, headers: dict[str, str], other_headers: dict[str, str], forgotten: Any
+    app: TestApp, headers: dict[str, str], other_headers: dict[str, str], forgotten: dict[str, Any]
 ) -> None:
     response = app.get(f"{LICHENS}?_since=0", headers={**other_headers, **STRICT}, status=200)
 
@@ -90,7 +90,7 @@ def test_the_list_of_another_user_has_its_own_horizon(
     "prefer", ["handling=strict", 'wait=3, Handling = "strict"; x=1', "handling=strict,count=none"]
 )
 def test_a_strict_client_learns_that_it_may_have_missed_a_deletion(
-    app: TestApp, headers: dict[str, str], forgotten: Any, prefer: str
+    app: TestApp, headers: dict[str, str], forgotten: dict[str, Any], prefer: str
 ) -> None:
     url = f"{LICHENS}?_since={forgotten['before']}&_limit=5&name=a%3Eb&_sort=name"
     response = app.get(url, headers={**headers, "Prefer": prefer}, status=410)
@@ -114,7 +114,7 @@ def test_a_strict_client_learns_that_it_may_have_missed_a_deletion(
 
 @pytest.mark.clause("E-13.2")
 def test_a_client_that_has_seen_the_deletion_goes_on(
-    app: TestApp, headers: dict[str, str], forgotten: Any
+    app: TestApp, headers: dict[str, str], forgotten: dict[str, Any]
 ) -> None:
     for since in (forgotten["at"], forgotten["at"] + 1):
         url = f"{LICHENS}?_since={since}"
@@ -133,7 +133,7 @@ def test_a_client_that_has_seen_the_deletion_goes_on(
     "prefer", ["handling=lenient", "handling=strictly", "mishandling=strict", "handling", ""]
 )
 def test_other_clients_go_on_as_before(
-    app: TestApp, headers: dict[str, str], forgotten: Any, prefer: str
+    app: TestApp, headers: dict[str, str], forgotten: dict[str, Any], prefer: str
 ) -> None:
     response = app.get(f"{LICHENS}?_since=0", headers={**headers, "Prefer": prefer}, status=200)
 
@@ -156,7 +156,7 @@ def test_a_purge_between_two_pages_is_told(app: TestApp, headers: dict[str, str]
 
 @pytest.mark.clause("E-13.2")
 def test_a_client_whose_copy_is_current_needs_no_list(
-    app: TestApp, headers: dict[str, str], forgotten: Any
+    app: TestApp, headers: dict[str, str], forgotten: dict[str, Any]
 ) -> None:
     etag = app.get(f"{LICHENS}?_since=0", headers=headers).headers["ETag"]
 
@@ -166,7 +166,9 @@ def test_a_client_whose_copy_is_current_needs_no_list(
 
 
 @pytest.mark.clause("E-13.2", "H-25.1")
-def test_it_is_the_same_in_a_batch(app: TestApp, headers: dict[str, str], forgotten: Any) -> None:
+def test_it_is_the_same_in_a_batch(
+    app: TestApp, headers: dict[str, str], forgotten: dict[str, Any]
+) -> None:
     requests = [
         {"path": f"{LICHENS}?_since=0", "headers": STRICT},
         {"path": f"{LICHENS}?_since=0"},
@@ -183,7 +185,7 @@ def test_it_is_the_same_in_a_batch(app: TestApp, headers: dict[str, str], forgot
 
 @pytest.mark.clause("E-13.2", "H-29.6")
 def test_scripts_of_other_origins_may_read_it(
-    app: TestApp, headers: dict[str, str], forgotten: Any
+    app: TestApp, headers: dict[str, str], forgotten: dict[str, Any]
 ) -> None:
     def exposed(query: str, status: int, prefer: Any = STRICT) -> set[str]:
         asked = {**headers, **prefer, "Origin": ORIGIN}

@@ -77,7 +77,7 @@ def app() -> TestApp:
     ],
 )
 def test_what_is_no_authority_is_400_before_it_enters_a_url(
-    app: TestApp, method: str, path: str, host: Any
+    app: TestApp, method: str, path: str, host: str
 ) -> None:
     headers = {**AUTH, "Origin": "http://a.example", "Access-Control-Request-Method": "GET"}
     environ = asking(host.encode().decode("latin-1"))
@@ -184,7 +184,7 @@ def test_other_hosts_than_the_allowed_ones_are_400(
 
 @pytest.mark.setting("allowed_hosts")
 @pytest.mark.parametrize("settings", [{}, {"allowed_hosts": ""}, {"allowed_hosts": "*"}])
-def test_any_host_is_allowed_by_default(settings: Any) -> None:
+def test_any_host_is_allowed_by_default(settings: dict[str, Any]) -> None:
     app = make_app(settings=settings)
     app.get("/v0/", extra_environ=asking("evil.example"), status=200)
     app.get("/v0/", extra_environ=asking("a b"), status=400)

@@ -384,7 +384,7 @@ WAYS = {"direct": make_directly, "batch": make_in_a_batch}
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("group", GROUPS)
 def test_an_attempt_reveals_and_changes_nothing(
-    worlds: dict[Any, Any], group: Any, world: Any, user: Any, way: Any
+    worlds: dict[Any, Any], group: str, world: str, user: str, way: str
 ) -> None:
     for attempt in GROUPS[group]:
         world_ = worlds[world].reset()
@@ -401,7 +401,7 @@ def test_an_attempt_reveals_and_changes_nothing(
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("name", [*RESOURCES, "cap"])
 def test_totals_and_pages_count_visible_records_only(
-    worlds: dict[Any, Any], name: Any, user: Any
+    worlds: dict[Any, Any], name: str, user: str
 ) -> None:
     url = {**RESOURCES, "cap": CAPS}[name]
     listings = [attempt[0] for attempt in ATTEMPTS if len(attempt) == 1]
@@ -426,7 +426,7 @@ def test_totals_and_pages_count_visible_records_only(
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("url", [*RESOURCES.values(), CAPS])
 def test_a_hidden_record_looks_like_one_that_never_was(
-    worlds: dict[Any, Any], url: Any, user: Any
+    worlds: dict[Any, Any], url: str, user: str
 ) -> None:
     world = worlds["closed"].reset()
 
@@ -445,7 +445,7 @@ def test_a_hidden_record_looks_like_one_that_never_was(
 @pytest.mark.parametrize("url", [*RESOURCES.values(), CAPS])
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
 def test_conditions_do_not_tell_the_timestamp_of_a_hidden_record(
-    worlds: dict[Any, Any], url: Any, user: Any, name: str
+    worlds: dict[Any, Any], url: str, user: str, name: str
 ) -> None:
     world = worlds["open"].reset()
     time = HIDDEN_TIMES[HIDDEN]
@@ -484,7 +484,7 @@ PATCHES = {
 @pytest.mark.parametrize("url", [*RESOURCES.values(), CAPS])
 @pytest.mark.parametrize("content_type", PATCHES)
 def test_no_format_of_patch_gets_around_permissions(
-    worlds: Any, content_type: Any, url: Any, world_name: Any, user: Any
+    worlds: dict[Any, Any], content_type: str, url: str, world_name: str, user: str
 ) -> None:
     world = worlds[world_name].reset()
     before = world.kept()

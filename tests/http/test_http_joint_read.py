@@ -119,7 +119,9 @@ def create(app: TestApp, kind: str) -> str:
 @pytest.mark.clause("B-23.22", "H-5.17")
 @joined
 @pytest.mark.parametrize("kind", ["toadstools", "boletes"])
-def test_a_record_and_its_permissions_are_read_at_once(app: Any, calls: Any, kind: str) -> None:
+def test_a_record_and_its_permissions_are_read_at_once(
+    app: TestApp, calls: list[str], kind: str
+) -> None:
     url = create(app, kind)
     calls.clear()
 
@@ -135,7 +137,7 @@ def test_a_record_and_its_permissions_are_read_at_once(app: Any, calls: Any, kin
 
 @pytest.mark.clause("B-23.22", "H-5.17", "H-5.11")
 @everywhere
-def test_who_may_not_read_learns_nothing(app: Any) -> None:
+def test_who_may_not_read_learns_nothing(app: TestApp) -> None:
     url = create(app, "toadstools")
     missing = f"/v0/toadstools/{UNKNOWN}"
     app.app.registry.permission.add_principal_to_ace(
@@ -155,13 +157,13 @@ def test_who_may_not_read_learns_nothing(app: Any) -> None:
 
 @pytest.mark.clause("B-23.22", "P-14.3")
 @everywhere
-def test_a_model_of_an_application_is_the_one_that_is_asked(app: Any) -> None:
+def test_a_model_of_an_application_is_the_one_that_is_asked(app: TestApp) -> None:
     assert app.get(create(app, "louds"), headers=MAT).json["data"]["name"] == "loud"
 
 
 @pytest.mark.clause("B-23.22", "P-11.1")
 @joined
-def test_the_parent_of_an_application_is_not_asked_before_the_check(app: Any) -> None:
+def test_the_parent_of_an_application_is_not_asked_before_the_check(app: TestApp) -> None:
     url = create(app, "guardeds")
     Guarded.asked = 0
 
@@ -177,7 +179,7 @@ def test_the_parent_of_an_application_is_not_asked_before_the_check(app: Any) ->
 @pytest.mark.parametrize("kind", ["toadstools", "boletes"])
 @pytest.mark.parametrize("owner", ["storage", "permission"])
 def test_a_method_that_an_application_has_replaced_is_called(
-    app: Any, monkeypatch: pytest.MonkeyPatch, kind: str, owner: str
+    app: TestApp, monkeypatch: pytest.MonkeyPatch, kind: str, owner: str
 ) -> None:
     url = create(app, kind)
     backend = getattr(app.app.registry, owner)

@@ -33,7 +33,7 @@ def trees() -> TestApp:
 
 @pytest.mark.clause("D-14", "B-22.27", "P-11.1")
 @pytest.mark.parametrize("tree", IMPOSSIBLE)
-def test_a_parent_that_cannot_be_stored_is_not_found(trees: TestApp, tree: Any) -> None:
+def test_a_parent_that_cannot_be_stored_is_not_found(trees: TestApp, tree: str) -> None:
     url = f"/v0/trees/{tree}/leaves"
 
     trees.get(url, headers=HEADERS, status=404)
@@ -62,7 +62,7 @@ class AnyId:
 
 @pytest.mark.clause("H-7.8", "B-22.27")
 @pytest.mark.parametrize("record_id", IMPOSSIBLE)
-def test_an_id_that_cannot_be_stored_is_invalid(trees: TestApp, record_id: Any) -> None:
+def test_an_id_that_cannot_be_stored_is_invalid(trees: TestApp, record_id: str) -> None:
     trees.app.registry.id_generator = AnyId()
     url = f"/v0/trees/oak/leaves/{record_id}"
 
@@ -74,7 +74,7 @@ def test_an_id_that_cannot_be_stored_is_invalid(trees: TestApp, record_id: Any) 
 
 @pytest.mark.clause("D-48", "B-22.37", "H-5.17")
 @pytest.mark.parametrize("forest", IMPOSSIBLE)
-def test_nobody_has_been_given_anything_on_an_impossible_object(forest: Any) -> None:
+def test_nobody_has_been_given_anything_on_an_impossible_object(forest: str) -> None:
     app = make_sharing_app()
 
     for method in ("get", "delete"):

@@ -151,7 +151,7 @@ def test_the_statuses_of_a_list(
     method: str,
     status: int,
     query: str,
-    more: Any,
+    more: dict[str, Any],
 ) -> None:
     app.request(LICHENS + query, method=method, headers={**headers, **more}, status=status)
 

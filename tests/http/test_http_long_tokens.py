@@ -65,7 +65,7 @@ def delete(app: TestApp, headers: Any, record: Any) -> None:
 @pytest.mark.parametrize("sort", ["t", "-t", "t,-n", "o.t,t", "-l,t", "m,t"])
 @pytest.mark.parametrize("limit", [1, 3])
 def test_a_walk_by_long_values_is_whole_and_its_urls_are_short(
-    app: TestApp, headers: dict[str, str], size: Any, sort: str, limit: int
+    app: TestApp, headers: dict[str, str], size: int, sort: str, limit: int
 ) -> None:
     texts = [long_title(n, size) for n in (3, 1, 2, 1)]
     records = [{"n": n, "t": t, "o": {"t": t}, "l": [t, None]} for n, t in enumerate(texts)]
@@ -141,7 +141,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("sort", ["t", "-t", "t,last_modified", "t,id", "o,-t"])
 def test_what_did_not_change_is_neither_skipped_nor_repeated(
-    app: TestApp, headers: Any, titled: Any, change: Any, sort: Any
+    app: TestApp, headers: dict[str, str], titled: Any, change: str, sort: str
 ) -> None:
     whole = app.get(f"{LICHENS}?_sort={sort}", headers=headers).json["data"]
     first = app.get(f"{LICHENS}?_sort={sort}&_limit=4", headers=headers)

@@ -91,7 +91,7 @@ def contents(app: TestApp) -> Any:
 
 
 @pytest.fixture(scope="module")
-def app() -> Any:
+def app() -> TestApp:
     """An application with a record and a tombstone in each collection that is addressed."""
     app = make_app(RESOURCES)
     for name in ("mushrooms", "spores", "psilos"):
@@ -494,7 +494,9 @@ OF_THE_LANGUAGE = (
 
 @pytest.mark.clause("D-13", "D-4", "D-10", "D-11", "D-12", "D-14", "D-17", "D-20", "D-21", "H-26.1")
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_malformed_request_is_refused_in_json_and_changes_nothing(app: Any, case: Any) -> None:
+def test_a_malformed_request_is_refused_in_json_and_changes_nothing(
+    app: TestApp, case: Case
+) -> None:
     before = contents(app)
 
     status, headers, body = send(app, case)
@@ -562,7 +564,7 @@ ODD = [
 
 @pytest.mark.clause("D-18", "D-23", "H-6.3")
 @pytest.mark.parametrize("case", ODD, ids=str)
-def test_an_odd_request_is_served_and_changes_nothing(app: Any, case: Any) -> None:
+def test_an_odd_request_is_served_and_changes_nothing(app: TestApp, case: Case) -> None:
     before = contents(app)
 
     status, headers, body = send(app, case)

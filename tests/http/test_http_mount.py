@@ -154,7 +154,7 @@ DOTTED = [
 @pytest.mark.clause("H-2.4", "H-2.11", "D-70")
 @pytest.mark.parametrize("path", DOTTED)
 def test_a_url_that_clients_would_shorten_is_written_nowhere(
-    app: TestApp, url: Any, path: Any
+    app: TestApp, url: Any, path: str
 ) -> None:
     refused = app.get(url("") + path, headers=AUTH, status=400)
     (answer,) = batch(app, url, path)

@@ -75,7 +75,7 @@ def send(
         ("PUT", RECORD, 200),
     ],
 )
-def test_bodies_are_json_in_utf_8(app: Any, method: str, path: Any, status: int) -> None:
+def test_bodies_are_json_in_utf_8(app: Any, method: str, path: str, status: int) -> None:
     response = send(app, method, path, {**AUTH, **JSON}, NAMED if method == "PUT" else b"")
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/json; charset=UTF-8"
@@ -103,7 +103,7 @@ def test_text_comes_back_as_it_was_sent(app: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "status"), [("/v0/", 200), (COLLECTION, 200), (RECORD, 200), (UNKNOWN, 404)]
 )
-def test_head_is_get_without_body(app: Any, path: Any, status: int) -> None:
+def test_head_is_get_without_body(app: Any, path: str, status: int) -> None:
     got = app.get(path, headers=AUTH, status=status)
     head = app.head(path, headers=AUTH, status=status)
     assert head.body == b""
@@ -136,7 +136,7 @@ def test_of_repeated_members_the_last_one_wins(app: Any, body: bytes) -> None:
 
 @pytest.mark.clause("H-1.7")
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_a_byte_order_mark_is_tolerated(app: Any, method: Any, path: Any) -> None:
+def test_a_byte_order_mark_is_tolerated(app: Any, method: str, path: str) -> None:
     response = send(app, method, path, {**AUTH, **JSON}, b"\xef\xbb\xbf" + NAMED)
     assert response.status_code in (200, 201)
     assert response.json["data"]["name"] == "cep"
@@ -170,7 +170,7 @@ def test_accept_may_be_anything_that_admits_json(app: Any, accept: str | None) -
     "accept", ["text/html", "text/*", "application/xml", "application/json;q=0"]
 )
 def test_another_media_type_is_not_acceptable(
-    app: Any, method: Any, path: Any, accept: str
+    app: Any, method: str, path: str, accept: str
 ) -> None:
     response = send(app, method, path, {**AUTH, **JSON, "Accept": accept}, status=406)
     if method == "HEAD":
@@ -210,7 +210,7 @@ def test_utility_endpoints_answer_json_whatever_is_accepted(
     ],
 )
 def test_writes_take_json_in_any_case_and_with_parameters(
-    app: Any, method: Any, path: Any, content_type: str
+    app: Any, method: str, path: str, content_type: str
 ) -> None:
     response = send(app, method, path, {**AUTH, "Content-Type": content_type}, NAMED)
     assert response.status_code in (200, 201)
@@ -232,7 +232,7 @@ def test_writes_take_json_in_any_case_and_with_parameters(
 )
 @pytest.mark.parametrize("body", [NAMED, b""], ids=["body", "empty"])
 def test_another_media_type_is_not_supported(
-    app: Any, method: Any, path: Any, content_type: str, body: Any
+    app: Any, method: str, path: str, content_type: str, body: bytes
 ) -> None:
     response = send(app, method, path, {**AUTH, "Content-Type": content_type}, body, 415)
     assert response.json == {
@@ -248,7 +248,7 @@ def test_another_media_type_is_not_supported(
 @pytest.mark.parametrize(("method", "path"), READS)
 @pytest.mark.parametrize("content_type", ["text/plain", "image/png", "nonsense"])
 def test_reads_and_deletions_take_any_media_type(
-    app: Any, method: Any, path: Any, content_type: str
+    app: Any, method: str, path: str, content_type: str
 ) -> None:
     response = send(app, method, path, {**AUTH, "Content-Type": content_type}, b"what{ever")
     assert response.status_code == 200
@@ -256,7 +256,7 @@ def test_reads_and_deletions_take_any_media_type(
 
 @pytest.mark.clause("D-1", "H-6.8")
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_a_body_without_media_type_is_not_supported(app: Any, method: Any, path: Any) -> None:
+def test_a_body_without_media_type_is_not_supported(app: Any, method: str, path: str) -> None:
     before = app.get(RECORD, headers=AUTH).json
     response = send(app, method, path, AUTH, NAMED, 415)
     assert response.json["message"] == UNSUPPORTED
@@ -265,7 +265,7 @@ def test_a_body_without_media_type_is_not_supported(app: Any, method: Any, path:
 
 @pytest.mark.clause("H-6.8")
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_without_body_no_media_type_is_needed(app: Any, method: Any, path: Any) -> None:
+def test_without_body_no_media_type_is_needed(app: Any, method: str, path: str) -> None:
     # The body that lacks is the fault, not its type.
     assert send(app, method, path, AUTH).status_code == 400
 
@@ -293,7 +293,7 @@ def test_bodies_are_utf_8_whatever_charset_they_name(app: Any, charset: str) -> 
     [(b"{nonsense", 400), (b"[1]", 400), (b'"text"', 400), (b'{"data": {"name": 1}}', 200)],
 )
 def test_the_json_body_of_reads_and_deletions_is_parsed_then_ignored(
-    app: Any, method: Any, path: Any, body: bytes, status: int
+    app: Any, method: str, path: str, body: bytes, status: int
 ) -> None:
     response = send(app, method, path, {**AUTH, **JSON}, body, status)
     if status == 400:
@@ -317,7 +317,7 @@ FAULTS = [
 @pytest.mark.parametrize("first", range(len(FAULTS)), ids=[name for name, _ in FAULTS])
 @pytest.mark.parametrize(("method", "path"), [("POST", COLLECTION), ("PUT", MALFORMED)])
 def test_the_first_fault_in_the_order_of_processing_decides(
-    app: Any, first: Any, method: str, path: Any
+    app: Any, first: int, method: str, path: str
 ) -> None:
     present = {name for name, _ in FAULTS[first:]}
     headers = {
@@ -404,7 +404,7 @@ ANOTHER_ID = b'{"data": {"id": "other"}}'
     ],
 )
 def test_later_steps_come_in_order(
-    app: Any, method: str, path: Any, headers: Any, body: Any, status: int, says: str
+    app: Any, method: str, path: str, headers: dict[str, Any], body: bytes, status: int, says: str
 ) -> None:
     response = send(app, method, path, {**AUTH, **JSON, **headers}, body, status)
     if status != 304:

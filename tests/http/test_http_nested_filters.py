@@ -155,7 +155,7 @@ def test_has_takes_nothing_but_a_boolean(app: TestApp, headers: dict[str, str], 
     ],
 )
 def test_contains_compares_members_of_arrays(
-    app: TestApp, valued: Any, text: str, every: Any, some: set[Any]
+    app: TestApp, valued: Any, text: str, every: set[Any], some: set[Any]
 ) -> None:
     assert kept(app, valued, "contains_v", text) == sorted(every)
     assert kept(app, valued, "contains_any_v", text) == sorted(some)
@@ -357,7 +357,7 @@ def people(app: TestApp) -> Any:
     ],
 )
 def test_nested_members_are_filtered(
-    app: TestApp, people: Any, name: str, text: str, names: Any
+    app: TestApp, people: Any, name: str, text: str, names: set[Any]
 ) -> None:
     assert kept(app, people, quote(name), text) == sorted(names)
 

@@ -95,7 +95,7 @@ def numbered(app: TestApp, headers: dict[str, str]) -> Any:
 @pytest.mark.parametrize("selection", SELECTIONS)
 @pytest.mark.parametrize("sort", SORTS)
 def test_a_walk_gives_each_item_once_in_the_order_of_the_whole_list(
-    app: TestApp, mixed_user: Any, sort: Any, selection: Any, limit: Any
+    app: TestApp, mixed_user: Any, sort: str, selection: str, limit: int
 ) -> None:
     url = f"{LICHENS}?_sort={sort}&{selection}"
     whole = app.get(url, headers=mixed_user)
@@ -473,7 +473,7 @@ def encoded(content: Any) -> Any:
 )
 @pytest.mark.parametrize("limit", ["", "&_limit=2"])
 def test_a_token_that_cannot_have_been_given_is_400(
-    app: TestApp, headers: dict[str, str], numbered: Any, token: Any, limit: str
+    app: TestApp, headers: dict[str, str], numbered: Any, token: str, limit: str
 ) -> None:
     description = "_token has invalid content"
 

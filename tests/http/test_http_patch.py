@@ -159,7 +159,7 @@ def test_the_merged_record_must_fit_the_schema(
     headers: dict[str, str],
     stored: Any,
     path: str,
-    data: Any,
+    data: dict[str, Any],
     changes: dict[str, Any],
     message: str,
 ) -> None:
@@ -234,7 +234,7 @@ def test_a_patch_that_changes_nothing_writes_nothing(
     stored: Any,
     path: str,
     data: dict[str, Any],
-    changes: Any,
+    changes: dict[str, Any],
 ) -> None:
     record, url = stored(path, data)
     before = collection_etag(app, url, headers)
@@ -318,7 +318,7 @@ def test_a_read_only_field_may_be_repeated_or_set_where_it_was_not(
 @pytest.mark.clause("H-20.8")
 @pytest.mark.parametrize("record_id", [UUID, None, 5, ""])
 def test_another_id_is_400_where_the_schema_keeps_it(
-    app: TestApp, headers: dict[str, str], stored: Any, record_id: Any
+    app: TestApp, headers: dict[str, str], stored: Any, record_id: int | str | None
 ) -> None:
     record, url = stored("/spores", {"a": 1})
 

@@ -239,7 +239,7 @@ def test_the_whole_data_may_be_replaced(app: TestApp, headers: dict[str, str], s
 @pytest.mark.parametrize("text", ["", "{", "[1", '{"a": NaN}', '{"a": 18446744073709551616}'])
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
 def test_body_is_strict_json(
-    app: TestApp, headers: dict[str, str], stored: Any, content_type: Any, text: str
+    app: TestApp, headers: dict[str, str], stored: Any, content_type: str, text: str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
 
@@ -265,7 +265,7 @@ def test_body_is_strict_json(
     ],
 )
 def test_shape_is_judged_before_the_record_is_looked_up(
-    app: TestApp, headers: dict[str, str], content_type: Any, body: Any, fault: Any
+    app: TestApp, headers: dict[str, str], content_type: str, body: Any, fault: tuple[Any, ...]
 ) -> None:
     for record_id in (OTHER_ID, "not-an-id"):
         response = patch(app, f"/v0/spores/{record_id}", headers, content_type, body, 400)
@@ -298,7 +298,7 @@ def test_media_types_are_compared_as_such(
 @pytest.mark.clause("E-4.1")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
 def test_query_parameters_are_refused_as_with_json(
-    app: TestApp, headers: dict[str, str], stored: Any, content_type: Any
+    app: TestApp, headers: dict[str, str], stored: Any, content_type: str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
     body = {} if content_type == MERGE_PATCH else []
@@ -333,7 +333,7 @@ def test_id_and_timestamp_cannot_be_patched_away(
 @pytest.mark.clause("E-4.1", "H-19.5", "H-20.8")
 @pytest.mark.parametrize("new_id", [OTHER_ID, 3, ""])
 def test_id_cannot_be_changed(
-    app: TestApp, headers: dict[str, str], stored: Any, new_id: Any
+    app: TestApp, headers: dict[str, str], stored: Any, new_id: int | str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
     operation = {"op": "replace", "path": "/data/id", "value": new_id}
@@ -524,7 +524,7 @@ def test_no_patch_makes_a_record_that_cannot_be_sent_back(
 @pytest.mark.clause("E-4.1", "H-20.5")
 @pytest.mark.parametrize("body", [{}, {"a": 1.0}, {"zz": None}, {"b": {"c": None}}])
 def test_a_merge_patch_without_effect_writes_nothing(
-    app: TestApp, headers: dict[str, str], stored: Any, seen: list[Any], body: Any
+    app: TestApp, headers: dict[str, str], stored: Any, seen: list[Any], body: dict[str, Any]
 ) -> None:
     record, url = stored("/spores", {"a": 1, "b": {}})
     etag = app.get(url, headers=headers).headers["ETag"]
@@ -561,7 +561,7 @@ def test_response_may_be_less(
 @pytest.mark.clause("E-4.1", "P-21.3")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
 def test_subscribers_are_told_before_and_after(
-    app: TestApp, headers: dict[str, str], stored: Any, seen: list[Any], content_type: Any
+    app: TestApp, headers: dict[str, str], stored: Any, seen: list[Any], content_type: str
 ) -> None:
     record, url = stored("/spores", {"a": 1, "b": 2})
     bodies = {MERGE_PATCH: {"a": None}, JSON_PATCH: [{"op": "remove", "path": "/data/a"}]}
@@ -578,7 +578,7 @@ def test_subscribers_are_told_before_and_after(
 @pytest.mark.clause("E-4.1", "H-10.6")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
 def test_preconditions_hold_before_the_patch_is_applied(
-    app: TestApp, headers: dict[str, str], stored: Any, content_type: Any
+    app: TestApp, headers: dict[str, str], stored: Any, content_type: str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
     bodies = {MERGE_PATCH: {"a": 2}, JSON_PATCH: [{"op": "remove", "path": "/data/zz"}]}
@@ -697,7 +697,7 @@ def test_permissions_are_checked_as_in_other_bodies(
     ],
 )
 def test_merge_target_of_shareable_resources_keeps_its_shape(
-    app: TestApp, headers: dict[str, str], shared: Any, body: dict[str, Any], fault: Any
+    app: TestApp, headers: dict[str, str], shared: Any, body: dict[str, Any], fault: tuple[Any, ...]
 ) -> None:
     _, url, _ = shared
 
@@ -733,7 +733,7 @@ def test_light_responses_have_no_permissions(
 @pytest.mark.clause("E-4.1", "H-24.8")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
 def test_patches_need_permission_to_write(
-    app: TestApp, headers: dict[str, str], shared: Any, content_type: Any
+    app: TestApp, headers: dict[str, str], shared: Any, content_type: str
 ) -> None:
     _, url, _ = shared
     stranger = basic_auth(uuid.uuid4().hex)
@@ -765,7 +765,7 @@ def test_another_type_is_refused_with_the_published_text_and_the_three_types(
 @pytest.mark.clause("E-4.1", "H-6.5")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
 def test_patches_are_for_patch_alone(
-    app: TestApp, headers: dict[str, str], content_type: Any
+    app: TestApp, headers: dict[str, str], content_type: str
 ) -> None:
     typed = {**headers, "Content-Type": content_type}
 
@@ -929,7 +929,7 @@ def test_patch_types_of_other_methods_are_overridden(
 @pytest.mark.clause("H-25.3", "H-25.5", "E-4.1")
 @pytest.mark.parametrize("typed", [{}, {"Content-Type": JSON}, {"Content-Type": MERGE_PATCH}])
 def test_an_array_is_no_body_without_its_type(
-    app: TestApp, headers: dict[str, str], typed: Any
+    app: TestApp, headers: dict[str, str], typed: dict[str, Any]
 ) -> None:
     item = {"method": "PATCH", "path": "/spores/x", "headers": typed, "body": []}
 

@@ -135,7 +135,7 @@ def _cells() -> Iterator[Any]:
 @pytest.mark.clause("H-10.6", "H-10.1", "H-10.2", "H-10.3", "H-10.11", "X-1", "X-2", "X-14")
 @pytest.mark.parametrize(("request_", "header", "value", "status"), list(_cells()))
 def test_the_table_of_preconditions(
-    collection: Any, request_: Any, header: Any, value: Any, status: Any
+    collection: Any, request_: str, header: str, value: str, status: int
 ) -> None:
     before = collection.state()
 
@@ -192,7 +192,7 @@ EVALUATED = [row[0] for row in (*ON_COLLECTION, *ON_RECORD)] + ["PUT never"]
 @pytest.mark.parametrize("value", MALFORMED)
 @pytest.mark.parametrize("request_", [row for row in EVALUATED if not row.startswith("HEAD")])
 def test_a_malformed_if_match_is_400_wherever_it_is_evaluated(
-    collection: Any, request_: Any, value: Any
+    collection: Any, request_: str, value: str
 ) -> None:
     before = collection.state()
 
@@ -208,7 +208,7 @@ def test_a_malformed_if_match_is_400_wherever_it_is_evaluated(
 @pytest.mark.parametrize("value", MALFORMED)
 @pytest.mark.parametrize("request_", ["GET collection", "GET live"])
 def test_a_malformed_if_none_match_is_400_when_reading(
-    collection: Any, request_: str, value: Any
+    collection: Any, request_: str, value: str
 ) -> None:
     response = collection.send(request_, {"If-None-Match": value}, status=400)
 
@@ -239,7 +239,7 @@ def test_malformed_headers_are_400_on_head(collection: Any, request_: str, heade
     ],
 )
 def test_a_malformed_if_none_match_is_ignored_when_writing(
-    collection: Any, request_: str, status: int, value: Any
+    collection: Any, request_: str, status: int, value: str
 ) -> None:
     collection.send(request_, {"If-None-Match": value}, status=status)
 
@@ -281,7 +281,7 @@ def test_a_missing_record_is_404_before_its_conditions_are_read(
     ],
 )
 def test_both_headers(
-    collection: Any, request_: str, if_match: Any, if_none_match: Any, status: int
+    collection: Any, request_: str, if_match: str, if_none_match: str, status: int
 ) -> None:
     conditions = {"If-Match": if_match, "If-None-Match": if_none_match}
 
@@ -298,7 +298,7 @@ def test_both_headers(
     [("collection", COLLECTION_MS, COLLECTION_DATE), ("live", RECORD_MS, RECORD_DATE)],
 )
 def test_a_304_has_the_headers_of_the_200_and_no_body(
-    collection: Any, method: str, target: str, timestamp: Any, date: Any
+    collection: Any, method: str, target: str, timestamp: int, date: str
 ) -> None:
     conditions = {"If-None-Match": FUTURE, "Origin": "http://a.example"}
     complete = collection.send(f"{method} {target}", {"Origin": "http://a.example"}, status=200)
@@ -343,7 +343,7 @@ def _precondition_failed(details: Any) -> dict[str, Any]:
     "request_",
     [row[0] for row in ON_COLLECTION if not row[0].startswith("HEAD")] + ["PUT never"],
 )
-def test_the_412_of_a_collection_shows_its_timestamp(collection: Any, request_: Any) -> None:
+def test_the_412_of_a_collection_shows_its_timestamp(collection: Any, request_: str) -> None:
     response = collection.send(request_, {"If-Match": '"1"'}, status=412)
 
     assert response.json == _precondition_failed({})
@@ -365,7 +365,7 @@ def test_the_412_of_a_collection_shows_its_timestamp(collection: Any, request_: 
     ],
 )
 def test_the_412_of_a_record_shows_the_owner_what_exists(
-    collection: Any, request_: Any, conditions: Any
+    collection: Any, request_: str, conditions: dict[str, Any]
 ) -> None:
     response = collection.send(request_, conditions, status=412)
 

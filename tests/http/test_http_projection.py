@@ -37,7 +37,7 @@ def projections(app: TestApp, headers: Any, url: Any, record: Any, fields: Any) 
     ],
 )
 def test_only_the_fields_asked_for_are_returned(
-    app: TestApp, headers: dict[str, str], fields: str, expected: Any
+    app: TestApp, headers: dict[str, str], fields: str, expected: dict[str, Any]
 ) -> None:
     growth = {"title": "a", "number": 1, "address": {"street": "x"}}
     (record,) = store(app, headers, GROWTHS, growth)
@@ -80,7 +80,7 @@ def test_head_has_the_length_of_the_projection(
     ],
 )
 def test_paths_select_inside_objects(
-    app: TestApp, headers: dict[str, str], fields: str, expected: Any
+    app: TestApp, headers: dict[str, str], fields: str, expected: dict[str, Any]
 ) -> None:
     (record,) = store(app, headers, LICHENS, NESTED)
 

@@ -81,7 +81,7 @@ def lists(number: Any) -> dict[str, Any]:
     [(None, 1000, 200), (None, 1001, 400), ("5", 5, 200), ("5", 6, 400), ("0", 2000, 200)],
 )
 def test_values_of_filters_are_counted(
-    kind: Any, value: str | None, number: int, status: int
+    kind: str, value: str | None, number: int, status: int
 ) -> None:
     app = make() if value is None else make(max_filter_values=value)
 

@@ -205,7 +205,7 @@ def assert_cheap(service: Any, query: Any, headers: Any = HEADERS) -> Any:
 @pytest.mark.slow
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", queries())
-def test_the_longest_queries_are_cheap(service: Any, kind: Any) -> None:
+def test_the_longest_queries_are_cheap(service: Any, kind: str) -> None:
     response = assert_cheap(service, queries()[kind])
 
     following = response.headers.get("Next-Page")
@@ -227,7 +227,7 @@ LARGE_QUERIES = {
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", LARGE_QUERIES)
-def test_many_filters_read_a_large_record_once(service: Any, kind: Any) -> None:
+def test_many_filters_read_a_large_record_once(service: Any, kind: str) -> None:
     costs, response = service.cost(LARGE_QUERIES[kind], LARGE)
 
     assert response.json["data"] == []
@@ -257,7 +257,7 @@ DEEP_QUERIES = {
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", DEEP_QUERIES)
-def test_paths_through_a_large_record_do_not_copy_it(service: Any, kind: Any) -> None:
+def test_paths_through_a_large_record_do_not_copy_it(service: Any, kind: str) -> None:
     assert_cheap(service, DEEP_QUERIES[kind], DEEP)
 
 

@@ -58,7 +58,7 @@ def readonly_app() -> TestApp:
 @pytest.mark.setting("readonly")
 @pytest.mark.parametrize(("kind", "method"), [switch for switch in SWITCHES if switch[1] != "GET"])
 def test_a_read_only_service_refuses_writes_and_lists_what_is_left(
-    readonly_app: TestApp, kind: Any, method: Any
+    readonly_app: TestApp, kind: str, method: str
 ) -> None:
     response = send(readonly_app, method, PATHS[kind], status=405)
     assert response.json == METHOD_NOT_ALLOWED
@@ -186,7 +186,7 @@ def test_a_collection_without_timestamp_explains_itself_when_read_only(
 @pytest.mark.setting("{endpoint_type}_{resource_name}_{method}_enabled")
 @pytest.mark.parametrize(("kind", "method"), SWITCHES)
 @pytest.mark.parametrize("value", ["false", False])
-def test_a_setting_removes_one_endpoint(kind: Any, method: Any, value: bool | str) -> None:
+def test_a_setting_removes_one_endpoint(kind: str, method: str, value: bool | str) -> None:
     app = make_app([Mushroom], settings={f"{kind}_mushroom_{method.lower()}_enabled": value})
 
     response = send(app, method, PATHS[kind], status=405)
@@ -201,7 +201,7 @@ def test_a_setting_removes_one_endpoint(kind: Any, method: Any, value: bool | st
 
 @pytest.mark.clause("H-31.4", "S-7.1")
 @pytest.mark.parametrize(("kind", "method"), SWITCHES)
-def test_a_setting_leaves_the_other_endpoints(kind: Any, method: Any) -> None:
+def test_a_setting_leaves_the_other_endpoints(kind: str, method: str) -> None:
     app = make_app([Mushroom], settings={f"{kind}_mushroom_{method.lower()}_enabled": False})
     for other_kind, other in SWITCHES:
         if (other_kind, other) != (kind, method):

@@ -195,7 +195,7 @@ def fail_to_create(**_: Any) -> None:
     ],
 )
 def test_what_put_may_be_answered(
-    app: TestApp, headers: dict[str, str], status: int, changes: Any, body: bytes
+    app: TestApp, headers: dict[str, str], status: int, changes: dict[str, Any], body: bytes
 ) -> None:
     headers = {**headers, "Content-Type": "application/json", **changes}
 

@@ -207,7 +207,7 @@ def test_any_version_of_uuid_is_an_id(
         "%D9%A0" + UUID[1:],  # a digit, but not an ASCII one
     ],
 )
-def test_ids_of_another_form_are_400(app: TestApp, headers: dict[str, str], record_id: Any) -> None:
+def test_ids_of_another_form_are_400(app: TestApp, headers: dict[str, str], record_id: str) -> None:
     response = app.get(f"/v0/spores/{record_id}", headers=headers, status=400)
 
     assert response.json == INVALID_ID
@@ -240,7 +240,7 @@ def test_every_method_refuses_an_id_of_another_form(
 @pytest.mark.clause("H-7.7")
 @pytest.mark.setting("id_generator")
 @pytest.mark.parametrize("record_id", ["a", "Boletus_edulis-2", "0", UUID])
-def test_an_application_replaces_the_generator(headers: dict[str, str], record_id: Any) -> None:
+def test_an_application_replaces_the_generator(headers: dict[str, str], record_id: str) -> None:
     app = make_app([Spore], settings={"id_generator": f"{__name__}.Slugs"})
 
     generated = app.post_json("/v0/spores", {"data": {}}, headers=headers).json["data"]["id"]

@@ -54,7 +54,7 @@ def make_filled_app(**settings: Any) -> Any:
     ],
 )
 def test_urls_follow_the_request_by_default(
-    settings: Any, scheme: str, host: str, expected: str
+    settings: dict[str, Any], scheme: str, host: str, expected: str
 ) -> None:
     app = make_filled_app(**settings)
     assert set(urls(app, scheme=scheme, host=host).values()) == {expected}

@@ -191,7 +191,7 @@ def test_records_alike_in_everything_have_a_steady_order(
 @pytest.mark.clause("D-19", "X-26", "H-13.7", "D-31")
 @pytest.mark.parametrize("seed", range(4))
 def test_values_of_all_types_have_one_order(
-    app: TestApp, headers: dict[str, str], seed: Any
+    app: TestApp, headers: dict[str, str], seed: int
 ) -> None:
     ranks = list(range(len(ORDERED) + 1))
     random.Random(seed).shuffle(ranks)
@@ -210,7 +210,7 @@ def test_values_of_all_types_have_one_order(
 @pytest.mark.clause("H-13.7", "D-32")
 @pytest.mark.parametrize("order", ["axby", "xyab", "abxy", "bxay"])
 def test_records_without_the_field_stand_together_whoever_comes_first(
-    app: TestApp, headers: Any, order: Any
+    app: TestApp, headers: dict[str, str], order: str
 ) -> None:
     fields = {"a": {"v": 1}, "b": {"v": "text"}, "x": {}, "y": {}}
     store(app, headers, LICHENS, *({"name": name, **fields[name]} for name in order))  # type: ignore[dict-item]

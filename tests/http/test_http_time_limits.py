@@ -10,6 +10,7 @@ from typing import Any
 import colander
 import psycopg2
 import pytest
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth, make_app
@@ -33,7 +34,7 @@ class Lichen(resource.UserResource):
 
 
 @pytest.fixture
-def app(postgresql_url: str) -> Iterator[Any]:
+def app(postgresql_url: str) -> Iterator[TestApp]:
     settings = {
         "storage_backend": "cliquet.storage.postgresql",
         "storage_url": postgresql_url,
@@ -56,7 +57,7 @@ def assert_given_up(answer: Any, setting: Any) -> None:
 
 @pytest.mark.clause("X-34", "H-26.8", "H-27.3")
 @pytest.mark.setting("statement_timeout_seconds")
-def test_a_statement_that_takes_too_long_is_503(app: Any) -> None:
+def test_a_statement_that_takes_too_long_is_503(app: TestApp) -> None:
     started = time.monotonic()
     slow = app.get("/v0/lichens", headers={**HEADERS, "Slow": "yes"}, status="*")
 
@@ -66,7 +67,7 @@ def test_a_statement_that_takes_too_long_is_503(app: Any) -> None:
 
 
 @pytest.mark.clause("X-34", "D-38")
-def test_in_a_batch_it_is_503_for_all_and_nothing_remains(app: Any) -> None:
+def test_in_a_batch_it_is_503_for_all_and_nothing_remains(app: TestApp) -> None:
     requests = [
         {"method": "POST", "path": "/v0/lichens", "body": {"data": {"name": "lost"}}},
         {"path": "/v0/lichens", "headers": {"Slow": "yes"}},
@@ -79,7 +80,9 @@ def test_in_a_batch_it_is_503_for_all_and_nothing_remains(app: Any) -> None:
 
 @pytest.mark.clause("X-34", "H-26.8", "H-27.3")
 @pytest.mark.setting("lock_timeout_seconds")
-def test_a_lock_that_is_not_obtained_is_503_after_one_wait(app: Any, postgresql_url: str) -> None:
+def test_a_lock_that_is_not_obtained_is_503_after_one_wait(
+    app: TestApp, postgresql_url: str
+) -> None:
     with contextlib.closing(psycopg2.connect(postgresql_url)) as other:
         other.cursor().execute("SELECT 1 FROM timestamps FOR UPDATE")
         started = time.monotonic()

@@ -139,8 +139,8 @@ def test_the_first_access_counts_even_when_it_is_refused(
     headers: dict[str, str],
     clock: Clock,
     method: str,
-    url: Any,
-    condition: Any,
+    url: str,
+    condition: dict[str, Any],
     status: int,
 ) -> None:
     send = getattr(app, f"{method.lower()}_json", None) if method in ("POST", "PUT") else None
@@ -194,7 +194,7 @@ def test_the_headers_of_a_record_are_its_timestamp_as_etag_and_as_date(
     ],
 )
 def test_the_date_is_floored_to_the_second(
-    app: TestApp, headers: dict[str, str], clock: Clock, milliseconds: int, date: Any
+    app: TestApp, headers: dict[str, str], clock: Clock, milliseconds: int, date: str
 ) -> None:
     body = {"data": {"name": "cep", "last_modified": milliseconds}}
 
@@ -449,7 +449,7 @@ def test_a_supplied_timestamp(
 @pytest.mark.clause("H-9.9")
 @pytest.mark.parametrize("clock_ms", [-60_000, 0, 1000])
 def test_a_past_timestamp_makes_the_collection_larger_than_it_was(
-    app: TestApp, headers: dict[str, str], stamps: dict[str, Any], clock: Clock, clock_ms: Any
+    app: TestApp, headers: dict[str, str], stamps: dict[str, Any], clock: Clock, clock_ms: int
 ) -> None:
     clock.now = NOW_MS + clock_ms
     before = collection_timestamp(app, headers)

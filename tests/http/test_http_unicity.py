@@ -82,7 +82,7 @@ def test_a_value_given_up_is_free_again(app: TestApp, headers: dict[str, str], b
 @pytest.mark.clause("H-23.2")
 @pytest.mark.parametrize("data", [{}, {"label": None}])
 def test_null_and_absent_values_never_conflict(
-    app: TestApp, headers: dict[str, str], data: Any
+    app: TestApp, headers: dict[str, str], data: dict[str, Any]
 ) -> None:
     first, second, third = store(app, headers, LABELLED, data, data, {"label": None})
 

@@ -173,7 +173,7 @@ def test_a_capability_is_registered_once() -> None:
 
 @pytest.mark.clause("H-3.7")
 @pytest.mark.parametrize("headers", [{}, basic_auth()])
-def test_the_root_is_no_resource(app: TestApp, headers: Any) -> None:
+def test_the_root_is_no_resource(app: TestApp, headers: dict[str, Any]) -> None:
     response = app.get("/v0/", headers=headers)
     assert "ETag" not in response.headers
     assert "Cache-Control" not in response.headers

@@ -126,7 +126,7 @@ def test_the_setting_of_the_project_version_wins_over_the_application(
     ("settings", "version"), [({}, None), ({"project_version": ""}, None), ({}, "")]
 )
 def test_without_project_version_the_service_refuses_to_start(
-    settings: Any, version: str | None
+    settings: dict[str, Any], version: str | None
 ) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         make_app(settings=settings, version=version)
@@ -169,7 +169,7 @@ def test_a_path_without_version_is_redirected_to_the_version(
 @pytest.mark.clause("H-2.4", "H-2.6")
 @pytest.mark.parametrize("method", METHODS)
 def test_the_redirection_holds_for_every_method_and_needs_no_user(
-    app: TestApp, method: Any
+    app: TestApp, method: str
 ) -> None:
     body = {} if method in ("GET", "HEAD", "TRACE") else {"body": b'{"data": {}}'}
     redirects_to(app, "/mushrooms", "/v0/mushrooms", method=method, **body)

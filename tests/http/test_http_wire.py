@@ -2,6 +2,7 @@
 preflights of URLs that redirect."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -40,7 +41,7 @@ JSON_BODIES = [
 
 @pytest.mark.clause("H-6.5")
 @pytest.mark.parametrize("content_type", JSON_BODIES)
-def test_a_body_is_json_however_its_type_is_written(app: Any, content_type: Any) -> None:
+def test_a_body_is_json_however_its_type_is_written(app: TestApp, content_type: str) -> None:
     headers = {**AUTH, "Content-Type": content_type}
     for method in ("PUT", "PATCH"):
         response = app.request(
@@ -58,7 +59,7 @@ def test_a_body_is_json_however_its_type_is_written(app: Any, content_type: Any)
     "content_type",
     ["application/merge-patch+json ; charset=utf-8", "Application/Merge-Patch+JSON"],
 )
-def test_a_patch_has_its_format_however_that_is_written(app: Any, content_type: str) -> None:
+def test_a_patch_has_its_format_however_that_is_written(app: TestApp, content_type: str) -> None:
     app.put_json(RECORD, CEP, headers=AUTH)
     headers = {**AUTH, "Content-Type": content_type}
     response = app.patch(RECORD, '{"name": "morel"}', headers=headers)
@@ -84,7 +85,7 @@ JSON_ACCEPTED = [
 
 @pytest.mark.clause("H-6.3")
 @pytest.mark.parametrize("accept", JSON_ACCEPTED)
-def test_a_media_range_with_parameters_admits_json(app: Any, accept: Any) -> None:
+def test_a_media_range_with_parameters_admits_json(app: TestApp, accept: str) -> None:
     app.get(COLLECTION, headers={**AUTH, "Accept": accept}, status=200)
     (answer,) = batch(app, {"path": COLLECTION, "headers": {"Accept": accept}})
     assert answer["status"] == 200
@@ -102,14 +103,14 @@ def test_a_media_range_with_parameters_admits_json(app: Any, accept: Any) -> Non
         "application/jsonx; charset=utf-8",
     ],
 )
-def test_parameters_do_not_make_json_of_another_type(app: Any, accept: str) -> None:
+def test_parameters_do_not_make_json_of_another_type(app: TestApp, accept: str) -> None:
     app.get(COLLECTION, headers={**AUTH, "Accept": accept}, status=406)
     (answer,) = batch(app, {"path": COLLECTION, "headers": {"Accept": accept}})
     assert answer["status"] == 406
 
 
 @pytest.mark.clause("H-6.3")
-def test_several_accept_headers_are_one_list(app: Any) -> None:
+def test_several_accept_headers_are_one_list(app: TestApp) -> None:
     credentials = f"Authorization: {AUTH['Authorization']}"
     lines = [f"GET {COLLECTION} HTTP/1.1", "Host: localhost", credentials]
     with serving(app.app) as port:
@@ -160,7 +161,7 @@ def names(app: TestApp) -> list[Any]:
 
 
 @pytest.mark.clause("H-12.1", "H-17.1")
-def test_a_semicolon_is_a_character_of_its_parameter(app: Any) -> None:
+def test_a_semicolon_is_a_character_of_its_parameter(app: TestApp) -> None:
     named(app, "a", "a;", "b;name=a")
     for value in ("a;", "b;name=a"):
         (found,) = app.get(f"{COLLECTION}?name={value}", headers=AUTH).json["data"]
@@ -171,7 +172,7 @@ def test_a_semicolon_is_a_character_of_its_parameter(app: Any) -> None:
 
 @pytest.mark.clause("H-25.16", "H-12.1")
 def test_a_semicolon_is_a_character_in_the_paths_of_a_batch_and_after_redirections(
-    app: Any,
+    app: TestApp,
 ) -> None:
     named(app, "a", "a;", "a;b")
     answers = batch(
@@ -188,7 +189,7 @@ def test_a_semicolon_is_a_character_in_the_paths_of_a_batch_and_after_redirectio
 
 
 @pytest.mark.clause("H-14.5")
-def test_the_next_page_keeps_a_semicolon(app: Any) -> None:
+def test_the_next_page_keeps_a_semicolon(app: TestApp) -> None:
     named(app, "a;b", "a;b", "a")
     first = app.get(f"{COLLECTION}?name=a;b&_limit=1", headers=AUTH)
     query = urlsplit(first.headers["Next-Page"]).query
@@ -254,7 +255,7 @@ def inherited(request: Any) -> Any:
 
 @pytest.mark.clause("P-26.21", "P-26.15", "P-35.10")
 @pytest.mark.parametrize("make_subrequest", [given, set_afterwards, inherited])
-def test_headers_of_a_sub_request_may_be_bytes(make_subrequest: Any) -> None:
+def test_headers_of_a_sub_request_may_be_bytes(make_subrequest: Callable[..., Any]) -> None:
     app = relaying(make_subrequest)
     (record,) = app.get("/v0/relay").json["data"]
     assert record["name"] == "cep"
@@ -288,7 +289,7 @@ def test_the_format_of_a_patch_may_be_given_in_bytes() -> None:
 )
 @pytest.mark.parametrize("origin", [ORIGIN, "http://b.example"])
 def test_a_preflight_is_answered_for_where_its_request_will_be_redirected(
-    path: Any, leads_to: Any, method: str, origin: Any
+    path: str, leads_to: str, method: str, origin: str
 ) -> None:
     app = make_app(RESOURCES, settings={"cors_origins": ORIGIN})
     expected = preflight(app, leads_to, method, status="*", Origin=origin)
@@ -301,7 +302,7 @@ def test_a_preflight_is_answered_for_where_its_request_will_be_redirected(
 
 
 @pytest.mark.clause("X-32")
-def test_the_request_after_a_preflight_is_redirected_and_may_be_followed(app: Any) -> None:
+def test_the_request_after_a_preflight_is_redirected_and_may_be_followed(app: TestApp) -> None:
     headers = {**AUTH, "Origin": ORIGIN}
     for path in ("/mushrooms", "/v0/mushrooms/"):
         assert preflight(app, path, "POST").status_code == 200
@@ -312,7 +313,7 @@ def test_the_request_after_a_preflight_is_redirected_and_may_be_followed(app: An
 
 
 @pytest.mark.clause("X-32", "H-2.4", "H-2.7", "H-2.14")
-def test_what_is_no_preflight_and_what_does_not_redirect_stay_as_they_are(app: Any) -> None:
+def test_what_is_no_preflight_and_what_does_not_redirect_stay_as_they_are(app: TestApp) -> None:
     assert app.options("/mushrooms", status=307).location.endswith(COLLECTION)
     app.options("/mushrooms", headers={"Origin": ORIGIN}, status=307)
     settings = dict.fromkeys(

@@ -164,7 +164,7 @@ def test_an_alias_may_be_the_name_of_a_package(listener: Any, alias: str) -> Non
 @pytest.mark.parametrize(
     "value", ["woodland.journal other", "woodland.journal\nother", ("woodland.journal", "other")]
 )
-def test_several_listeners_may_be_given(listener: Any, value: Any) -> None:
+def test_several_listeners_may_be_given(listener: Any, value: str | tuple[Any, ...]) -> None:
     client = make_app(
         [Mushroom],
         settings={"event_listeners": value, "event_listeners.other.use": "woodland.journal"},
@@ -373,7 +373,7 @@ def test_events_that_do_not_say_pass() -> None:
 
 @pytest.mark.clause("P-21.12")
 @pytest.mark.parametrize("predicate", [EventActionFilter, EventResourceFilter])
-def test_predicates_say_what_they_are(predicate: Any) -> None:
+def test_predicates_say_what_they_are(predicate: type[Any]) -> None:
     one, same, other = (predicate(words, None) for words in (["read"], ["read"], ["create"]))
 
     assert one.phash() == same.phash() != other.phash()

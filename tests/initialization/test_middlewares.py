@@ -76,7 +76,7 @@ def app(environ: Any, start_response: Any) -> list[Any]:
     ],
 )
 def test_without_the_settings_the_application_is_returned_unchanged(
-    agent: Any, settings: Any
+    agent: Any, settings: dict[str, Any]
 ) -> None:
     assert cliquet.install_middlewares(app, settings) is app
     assert agent == []
@@ -92,7 +92,7 @@ def test_the_settings_alone_wrap_nothing(agent: Any) -> None:
 @pytest.mark.clause("S-21.2", "P-2.12")
 @pytest.mark.parametrize(("env", "expected"), [({}, "dev"), ({"newrelic_env": "prod"}, "prod")])
 def test_new_relic_is_initialised_and_wraps_the_application(
-    agent: Any, env: Any, expected: str
+    agent: Any, env: dict[str, Any], expected: str
 ) -> None:
     wrapped = cliquet.install_middlewares(app, {"newrelic_config": "/etc/nr.ini", **env})
     assert agent == [("/etc/nr.ini", expected)]
@@ -104,7 +104,9 @@ def test_new_relic_is_initialised_and_wraps_the_application(
 @pytest.mark.parametrize(
     ("folder", "expected"), [({}, "/tmp"), ({"profiler_dir": "/var/p"}, "/var/p")]
 )
-def test_the_profiler_wraps_the_application(agent: Any, folder: Any, expected: str) -> None:
+def test_the_profiler_wraps_the_application(
+    agent: Any, folder: dict[str, Any], expected: str
+) -> None:
     wrapped = cliquet.install_middlewares(app, {"profiler_enabled": "true", **folder})
     assert isinstance(wrapped, Profiler)
     assert wrapped.app is app

@@ -39,13 +39,13 @@ def within(function: Any, path: str = "/v0/look", **kwargs: Any) -> Any:
 
 @pytest.mark.clause("P-4.1", "P-4.2", "P-4.3")
 @pytest.mark.parametrize("kind", BASES)
-def test_a_configured_backend_is_on_the_registry(kind: Any) -> None:
+def test_a_configured_backend_is_on_the_registry(kind: str) -> None:
     assert isinstance(getattr(make_app().app.registry, kind), BASES[kind])
 
 
 @pytest.mark.clause("P-4.1", "P-4.2", "P-4.3")
 @pytest.mark.parametrize("kind", BASES)
-def test_a_backend_that_is_not_configured_is_absent(kind: Any) -> None:
+def test_a_backend_that_is_not_configured_is_absent(kind: str) -> None:
     registry = make_app(settings=NO_BACKENDS).app.registry
     assert not hasattr(registry, kind)
     assert kind not in registry.heartbeats
@@ -53,7 +53,7 @@ def test_a_backend_that_is_not_configured_is_absent(kind: Any) -> None:
 
 @pytest.mark.clause("P-4.4", "S-6.3")
 @pytest.mark.parametrize("settings", [{}, NO_BACKENDS])
-def test_the_id_generator_is_there_without_storage_too(settings: Any) -> None:
+def test_the_id_generator_is_there_without_storage_too(settings: dict[str, Any]) -> None:
     registry = make_app(settings=settings).app.registry
     assert isinstance(registry.id_generator, Generator)
     assert type(registry.id_generator) is UUID4
@@ -170,7 +170,7 @@ def test_what_cornice_adds_to_requests_is_there() -> None:
 
 @pytest.mark.clause("P-5.13")
 @pytest.mark.parametrize("headers", [{}, basic_auth()])
-def test_the_legacy_names_of_authentication_are_usable(headers: Any) -> None:
+def test_the_legacy_names_of_authentication_are_usable(headers: dict[str, Any]) -> None:
     userid, principals = within(
         lambda request: (request.authenticated_userid, request.effective_principals),
         headers=headers,

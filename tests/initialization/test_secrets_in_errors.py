@@ -56,7 +56,7 @@ def said() -> Iterator[Any]:
 
 @pytest.mark.clause("S-22", "E-7.2")
 @pytest.mark.parametrize(("component", "family", "url"), WRONG)
-def test_an_address_that_cannot_be_used(said: Any, component: Any, family: Any, url: Any) -> None:
+def test_an_address_that_cannot_be_used(said: Any, component: str, family: str, url: str) -> None:
     with pytest.raises(SettingError) as caught:
         make_app(settings=backend_settings(component, family, url))
 
@@ -113,7 +113,7 @@ def test_a_server_that_cannot_be_reached(said: Any, url: str) -> None:
 @pytest.mark.slow
 @pytest.mark.clause("P-30.3", "E-7.2")
 @pytest.mark.parametrize("percent", ["%40", "%(more)s", "%"])
-def test_a_password_with_a_percent_sign_in_a_file(tmp_path: Path, percent: Any) -> None:
+def test_a_password_with_a_percent_sign_in_a_file(tmp_path: Path, percent: str) -> None:
     url = f"postgresql://u:{SECRET}{percent}{SECRET}@host/db"
     ini = write_ini(tmp_path / "a.ini", {"storage_url": url})
 

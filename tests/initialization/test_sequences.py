@@ -55,7 +55,7 @@ CASES = [
 
 
 @pytest.fixture(params=CASES, ids=" on ".join)
-def app(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+def app(request: pytest.FixtureRequest, tmp_path: Path) -> TestApp:
     """A service with the resources that the steps of a sequence allow."""
     name, backends = request.param
     settings = MEMORY_BACKENDS if backends == "memory" else sqlite_settings(tmp_path)
@@ -83,7 +83,7 @@ def app(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.clause("S-5.1", "P-3.5", "H-25.12")
-def test_nothing_outside_a_step_needs_what_the_step_sets(app: Any) -> None:
+def test_nothing_outside_a_step_needs_what_the_step_sets(app: TestApp) -> None:
     assert app.get("/v0/", headers=HEADERS).json["project_name"] == "testapp"
     assert app.get("/v0/__lbheartbeat__").json == {}
     app.get("/v0/__heartbeat__", status=200)
@@ -133,7 +133,7 @@ def try_batch(app: TestApp) -> Any:
 @pytest.mark.clause("S-5.1", "H-26.11")
 @pytest.mark.parametrize("sequence", SEQUENCES)
 @pytest.mark.parametrize(("error", "status"), [(ValueError("odd"), 500), (BackendError(), 503)])
-def test_failures_are_answered_without_the_steps(sequence: Any, error: Any, status: int) -> None:
+def test_failures_are_answered_without_the_steps(sequence: str, error: Any, status: int) -> None:
     def configure(config: Any) -> None:
         def fail(request: Any) -> None:
             raise error

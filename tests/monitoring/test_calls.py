@@ -58,7 +58,7 @@ def backend() -> Any:
 
 
 @pytest.fixture
-def observed(backend: Any, calls: Any) -> Any:
+def observed(backend: Any, calls: list[Any]) -> Any:
     def observer(kind: Any, owner: Any, method: Any, function: Any) -> Any:
         def noted(*args: Any, **kwargs: Any) -> Any:
             calls.append((kind, owner, method))

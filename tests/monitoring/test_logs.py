@@ -650,7 +650,9 @@ def test_classic_shows_what_is_missing_as_a_question_mark(
         ("raw", "/?raw"),
     ],
 )
-def test_classic_renders_the_query_string(querystring: Any, expected: str) -> None:
+def test_classic_renders_the_query_string(
+    querystring: dict[str, Any] | str | None, expected: str
+) -> None:
     entry = {"path": "/", "method": "GET", "querystring": querystring}
 
     assert classic(entry) == f'"GET   {expected}" ? (? ms) ?'
@@ -773,7 +775,7 @@ def test_heka_type_is_empty_without_event(entry: dict[str, Any]) -> None:
         ("EnvVersion", "3.0"),
     ],
 )
-def test_heka_keeps_a_member_that_the_entry_gives(member: str, value: Any) -> None:
+def test_heka_keeps_a_member_that_the_entry_gives(member: str, value: int | str) -> None:
     message = heka({member: value, "x": 1})
 
     assert message[member] == value
@@ -848,7 +850,7 @@ class Unprintable:
         (["\ud800"], ["\\ud800"]),
     ],
 )
-def test_heka_renders_any_value_as_text(value: Any, expected: Any) -> None:
+def test_heka_renders_any_value_as_text(value: Any, expected: list[Any] | str) -> None:
     assert heka({"x": value})["Fields"]["x"] == expected
 
 
@@ -908,7 +910,7 @@ def test_logging_an_exception_as_a_value_does_not_raise(standard: logging.Logger
 
 @pytest.mark.clause("P-27.4", "S-18.1")
 @pytest.mark.parametrize("renderer_class", [ClassicLogRenderer, MozillaHekaRenderer])
-def test_renderers_work_as_processors_of_an_application(renderer_class: Any) -> None:
+def test_renderers_work_as_processors_of_an_application(renderer_class: type[Any]) -> None:
     stream = io.StringIO()
     own = structlog.wrap_logger(
         structlog.PrintLogger(stream), processors=[renderer_class({"project_name": "kitchen"})]

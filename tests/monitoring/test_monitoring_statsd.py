@@ -237,7 +237,7 @@ def test_a_request_without_user_counts_its_service_alone(server: Any) -> None:
     ],
 )
 def test_what_reaches_no_service_is_not_counted_and_does_not_fail(
-    server: Any, settings: Any, path: str, status: int
+    server: Any, settings: dict[str, Any], path: str, status: int
 ) -> None:
     client = make(server, settings=settings)
 

@@ -10,6 +10,7 @@ import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
 from testapp import RESOURCES, Mushroom, Truffle
+from webtest import TestApp
 
 from cliquet import Service
 from cliquet.events import AfterResourceChanged
@@ -65,7 +66,7 @@ def app(journal: Any) -> Any:
 
 
 @pytest.fixture
-def outcomes_app(journal: Any) -> Any:
+def outcomes_app(journal: Any) -> TestApp:
     app = make_outcomes_app({"logging_renderer": journal.renderer})
     journal.clear()
     return app
@@ -88,7 +89,7 @@ def view_app(journal: Any, view: Any, **kwargs: Any) -> Any:
 @pytest.mark.clause("S-18.5")
 @outcomes("conflict")
 def test_every_request_has_one_summary_at_level_info(
-    outcomes_app: Any, journal: Any, outcome: Any
+    outcomes_app: TestApp, journal: Any, outcome: Any
 ) -> None:
     outcome(outcomes_app)
     assert journal.summary["level"] == "info"
@@ -97,7 +98,7 @@ def test_every_request_has_one_summary_at_level_info(
 @pytest.mark.clause("S-18.3", "S-23.23")
 @outcomes("conflict")
 def test_the_summary_has_path_method_status_and_duration(
-    outcomes_app: Any, journal: Any, outcome: Any
+    outcomes_app: TestApp, journal: Any, outcome: Any
 ) -> None:
     outcome(outcomes_app)
     summary = journal.summary
@@ -155,7 +156,7 @@ def test_the_summary_of_a_user_has_the_id_without_policy_and_the_policy(
     ],
 )
 def test_the_summary_has_the_number_of_the_error(
-    outcomes_app: Any, journal: Any, name: str, errno: int | None
+    outcomes_app: TestApp, journal: Any, name: str, errno: int | None
 ) -> None:
     OUTCOME[name](outcomes_app)
     assert journal.summary["errno"] == errno
@@ -248,7 +249,9 @@ def test_a_request_knows_nothing_of_the_one_before(app: Any, journal: Any) -> No
 @pytest.mark.slow
 @pytest.mark.clause("S-18.4")
 @outcomes()
-def test_nothing_is_left_in_the_context_after_a_request(outcomes_app: Any, outcome: Any) -> None:
+def test_nothing_is_left_in_the_context_after_a_request(
+    outcomes_app: TestApp, outcome: Any
+) -> None:
     token = logs.begin()
     outcome(outcomes_app)
     left = logs.fields()
@@ -314,7 +317,7 @@ def test_requests_of_several_threads_keep_their_own_context(journal: Any) -> Non
 
 @pytest.mark.clause("S-18.6", "S-23.23", "H-26.7")
 def test_an_unexpected_exception_is_an_error_with_its_traceback(
-    outcomes_app: Any, journal: Any
+    outcomes_app: TestApp, journal: Any
 ) -> None:
     OUTCOME["crash"](outcomes_app)
     (entry,) = journal.named("a secret")
@@ -326,7 +329,7 @@ def test_an_unexpected_exception_is_an_error_with_its_traceback(
 
 @pytest.mark.clause("S-18.6", "S-23.23", "H-26.8")
 def test_a_backend_failure_is_critical_with_the_error_of_the_driver(
-    outcomes_app: Any, journal: Any
+    outcomes_app: TestApp, journal: Any
 ) -> None:
     OUTCOME["backend-failure"](outcomes_app)
     (entry,) = journal.named("a secret")
@@ -338,7 +341,7 @@ def test_a_backend_failure_is_critical_with_the_error_of_the_driver(
 @pytest.mark.clause("S-19.1")
 @pytest.mark.parametrize(("name", "level"), [("crash", "ERROR"), ("backend-failure", "CRITICAL")])
 def test_collectors_of_errors_get_the_exception(
-    outcomes_app: Any, caplog: pytest.LogCaptureFixture, name: Any, level: Any
+    outcomes_app: TestApp, caplog: pytest.LogCaptureFixture, name: str, level: str
 ) -> None:
     OUTCOME[name](outcomes_app)
     (record,) = [record for record in caplog.records if record.exc_info]
@@ -348,7 +351,9 @@ def test_collectors_of_errors_get_the_exception(
 
 @pytest.mark.clause("S-18.6")
 @pytest.mark.parametrize("name", ["list", "invalid-query", "anonymous", "unknown-url"])
-def test_a_client_error_is_no_entry_of_its_own(outcomes_app: Any, journal: Any, name: str) -> None:
+def test_a_client_error_is_no_entry_of_its_own(
+    outcomes_app: TestApp, journal: Any, name: str
+) -> None:
     OUTCOME[name](outcomes_app)
     assert [entry["event"] for entry in journal] == ["request.summary"]
 
@@ -479,7 +484,7 @@ def test_the_default_renderer_writes_lines_of_text(caplog: pytest.LogCaptureFixt
 @pytest.mark.clause("E-6.4")
 @outcomes("conflict")
 def test_every_response_and_its_entries_have_the_id_of_the_request(
-    outcomes_app: Any, journal: Any, outcome: Any
+    outcomes_app: TestApp, journal: Any, outcome: Any
 ) -> None:
     response = outcome(outcomes_app)
     (request_id,) = response.headers.getall("X-Request-Id")

@@ -183,7 +183,7 @@ def config(**settings: Any) -> Any:
     ],
 )
 def test_settings_describe_the_client(
-    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], expected: Any
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
     # Tests of applications replace the class.
     monkeypatch.setattr(statsd, "Client", lambda *args: args)

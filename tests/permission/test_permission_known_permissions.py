@@ -1,5 +1,6 @@
 """What a request knows of permissions already."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def check(
 @pytest.mark.parametrize("bound", [None, inherited, lambda *_: [], lambda *_: [("/parent", "x")]])
 @pytest.mark.parametrize("principal", ["alice", "bob", "carol"])
 def test_the_answer_is_that_of_the_backend(
-    backend: Any, known: Any, lists_object: bool, bound: Any, principal: str
+    backend: Any, known: Any, lists_object: bool, bound: Callable[..., Any] | None, principal: str
 ) -> None:
     expected = backend.check_permission("/o", "read", [principal], bound)
 
@@ -150,7 +151,7 @@ def test_aces_that_were_read_alone_serve_any_version_until_they_are_forgotten(kn
     ],
 )
 def test_an_answer_is_judged_again_on_other_aces_than_it_relied_on(
-    backend: Any, known: Any, had: Any, answer: bool, is_asked: bool
+    backend: Any, known: Any, had: dict[str, Any], answer: bool, is_asked: bool
 ) -> None:
     def ask() -> Any:
         asked.append(True)
@@ -262,6 +263,6 @@ def test_permissions_are_written_at_once_unless_a_part_was_changed(
     ],
 )
 def test_permissions_are_taken_at_once_unless_a_part_was_changed(
-    backend: Any, expected: bool
+    backend: Permission | FaultyBackend, expected: bool
 ) -> None:
     assert takes_at_once(backend) is expected

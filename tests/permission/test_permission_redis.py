@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -185,7 +186,7 @@ BOUND = [("/o/1", "write"), ("/o/1", "read"), ("/o", "write")]
     ],
 )
 def test_each_call_is_one_round_trip(
-    permission: PermissionBase, redis_client: Any, call: Any
+    permission: PermissionBase, redis_client: Any, call: Callable[..., Any]
 ) -> None:
     fill(permission, 3)
     call(permission)

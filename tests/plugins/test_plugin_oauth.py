@@ -243,7 +243,7 @@ def test_a_user_logs_in_at_the_provider_and_comes_back_with_a_token(
     ],
 )
 def test_faults_of_its_views_are_answered_as_those_of_the_library(
-    app: TestApp, path: str, params: Any, message: str
+    app: TestApp, path: str, params: dict[str, Any], message: str
 ) -> None:
     answer = app.get(f"/v0/fxa-oauth/{path}", params=params, status=400).json
 

@@ -10,6 +10,7 @@ from typing import Any
 import colander
 import pytest
 from pyramid.httpexceptions import HTTPNotFound
+from webtest import TestApp
 
 from cliquet import Service, events, resource
 from cliquet.authorization import RouteFactory
@@ -88,7 +89,7 @@ def body(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture(params=[None, colander.MappingSchema], ids=["no schema", "schema"])
-def app(request: pytest.FixtureRequest) -> Any:
+def app(request: pytest.FixtureRequest) -> TestApp:
     service = Service("attachment", "/shelves/{shelf}/files/{id}/attachment")
     service.add_view("POST", save, permission="private", schema=request.param)
     service.add_view("GET", show, permission="private")
@@ -113,7 +114,7 @@ def app(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.mark.clause("P-35.13", "P-9.11", "P-11.1")
-def test_a_resource_by_hand_patches_a_record(app: Any, body: Any) -> None:
+def test_a_resource_by_hand_patches_a_record(app: TestApp, body: Any) -> None:
     files = "/v0/shelves/a/files"
     record = app.post_json(files, {"data": {"title": "t"}}, headers=BOB).json["data"]
     content, content_type = body
@@ -130,7 +131,7 @@ def test_a_resource_by_hand_patches_a_record(app: Any, body: Any) -> None:
 
 
 @pytest.mark.clause("P-35.13", "P-14.5")
-def test_a_resource_by_hand_creates_a_record_and_its_permissions(app: Any, body: Any) -> None:
+def test_a_resource_by_hand_creates_a_record_and_its_permissions(app: TestApp, body: Any) -> None:
     record_id = str(uuid.uuid4())
     content, content_type = body
 
@@ -145,7 +146,7 @@ def test_a_resource_by_hand_creates_a_record_and_its_permissions(app: Any, body:
 
 
 @pytest.mark.clause("P-35.13", "P-21.3")
-def test_a_resource_by_hand_reads_a_record(app: Any) -> None:
+def test_a_resource_by_hand_reads_a_record(app: TestApp) -> None:
     record = app.post_json("/v0/shelves/a/files", {"data": {"title": "t"}}, headers=BOB).json
 
     response = app.get(URL.format(**record["data"]), headers=BOB)
@@ -157,7 +158,7 @@ def test_a_resource_by_hand_reads_a_record(app: Any) -> None:
 
 
 @pytest.mark.clause("P-35.13", "P-35.12", "P-11.4")
-def test_the_model_and_the_event_of_a_resource_by_hand(app: Any) -> None:
+def test_the_model_and_the_event_of_a_resource_by_hand(app: TestApp) -> None:
     record_id = str(uuid.uuid4())
 
     answer = app.put(URL.format(id=record_id), headers=BOB).json
@@ -183,7 +184,7 @@ class JudgedByHand(RouteFactory):
 
 
 @pytest.mark.clause("P-35.13", "P-25.10")
-def test_a_context_that_was_judged_by_hand_is_not_judged_again(app: Any) -> None:
+def test_a_context_that_was_judged_by_hand_is_not_judged_again(app: TestApp) -> None:
     record_id = str(uuid.uuid4())
 
     def view(request: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+from collections.abc import Callable
 from typing import Any
 
 import colander
@@ -45,7 +46,9 @@ class AttachmentFactory(RouteFactory):
 @pytest.mark.clause("P-7.7")
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), (BOB, 403)])
 @pytest.mark.parametrize("settings", [{}, {"permission_backend": ""}], ids=["backend", "none"])
-def test_a_permission_that_nobody_has_is_refused(headers: Any, status: int, settings: Any) -> None:
+def test_a_permission_that_nobody_has_is_refused(
+    headers: dict[str, Any], status: int, settings: dict[str, Any]
+) -> None:
     app = serve(attachment_service(RouteFactory), settings=settings)
 
     app.post("/v0/files/a/attachment", headers=headers, status=status)
@@ -116,7 +119,7 @@ LOCATIONS = ["body", "querystring", "url", "header", "headers", "path", "cookies
 
 @pytest.mark.clause("P-35.5", "P-35.7")
 @pytest.mark.parametrize("location", LOCATIONS)
-def test_a_fault_anywhere_is_a_400(location: Any) -> None:
+def test_a_fault_anywhere_is_a_400(location: str) -> None:
     service = Service("plain", "/plain")
     service.add_view("GET", lambda r: raise_invalid(r, location=location, name="a", code=3))
 
@@ -233,7 +236,9 @@ def with_keywords(request: Any, **kwargs: Any) -> None:
         ("keywords", ["Q"]),
     ],
 )
-def test_validators_take_the_request_alone_or_keywords_too(validator: Any, seen: list[Any]) -> None:
+def test_validators_take_the_request_alone_or_keywords_too(
+    validator: Callable[..., Any] | str, seen: list[Any]
+) -> None:
     service = Service("search", "/search")
     service.add_view("GET", "get", klass=Searches, validators=(validator,), schema=Query)
 
@@ -305,7 +310,7 @@ def echo_service() -> Any:
     ],
 )
 def test_the_body_of_a_subrequest_is_a_dictionary_text_bytes_or_absent(
-    given: Any, body: str
+    given: dict[str, Any], body: str
 ) -> None:
     def view(request: Any) -> Any:
         subrequest = utils.build_request(

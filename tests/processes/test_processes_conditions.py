@@ -34,7 +34,9 @@ def somebody() -> dict[str, str]:
 
 @pytest.mark.clause("D-53", "B-22.15", "X-24")
 @pytest.mark.parametrize("methods", ["PUT", "PATCH", "DELETE", MIXED], ids=str)
-def test_one_of_the_writes_with_the_same_condition_succeeds(clients: Any, methods: Any) -> None:
+def test_one_of_the_writes_with_the_same_condition_succeeds(
+    clients: Any, methods: list[Any] | str
+) -> None:
     for _ in range(ROUNDS):
         url = new_url()
         etag = clients[0].send("PUT", url, {"data": {}}).headers["etag"]

@@ -23,7 +23,7 @@ def statuses(answers: Any) -> Any:
 
 @pytest.mark.clause("D-55", "B-22.17", "X-24")
 @pytest.mark.parametrize("collection", [LICHENS, AMANITAS])
-def test_patches_of_different_members_are_all_kept(clients: Any, collection: Any) -> None:
+def test_patches_of_different_members_are_all_kept(clients: Any, collection: str) -> None:
     url = new_url(collection)
     clients[0].send("PUT", url, {"data": {}})
 

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -119,7 +119,9 @@ def sees(client: Any, record_id: Any) -> Any:
 
 @pytest.mark.clause("X-30", "D-54", "D-62", "X-24")
 @pytest.mark.parametrize("create", [put, put_if_absent, post, batch_of_put])
-def test_of_several_creators_one_alone_has_rights(users: Any, ids: list[Any], create: Any) -> None:
+def test_of_several_creators_one_alone_has_rights(
+    users: Any, ids: list[Any], create: Callable[..., Any]
+) -> None:
     for _ in range(ROUNDS):
         record_id = str(uuid.uuid4())
 

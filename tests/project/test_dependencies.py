@@ -43,7 +43,7 @@ def requirements() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", LAST_UNSAFE)
-def test_releases_with_known_faults_are_not_accepted(name: Any) -> None:
+def test_releases_with_known_faults_are_not_accepted(name: str) -> None:
     accepted = [one for one, _ in requirements() if canonicalize_name(one.name) == name]
 
     assert accepted

@@ -34,7 +34,9 @@ def _derive(base: Any) -> Any:
     ],
     ids=lambda cls: cls.__name__,
 )
-def test_a_former_class_warns_whoever_derives_from_it(deprecated: Any, replacement: Any) -> None:
+def test_a_former_class_warns_whoever_derives_from_it(
+    deprecated: Any, replacement: type[Any]
+) -> None:
     derived, messages = _derive(deprecated)
 
     assert issubclass(derived, replacement)

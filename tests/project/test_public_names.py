@@ -14,7 +14,7 @@ from cliquet.testing.web import basic_auth, make_app
 
 @pytest.mark.clause("P-1.2")
 @pytest.mark.parametrize("name", cliquet.__all__)
-def test_the_package_has_its_public_names(name: Any) -> None:
+def test_the_package_has_its_public_names(name: str) -> None:
     assert getattr(cliquet, name) is not None
 
 
@@ -42,7 +42,7 @@ views.errors views.heartbeat views.hello tests.support tests.testapp
 
 @pytest.mark.clause("P-1.3", "P-31")
 @pytest.mark.parametrize("name", MODULES.split())
-def test_published_modules_can_be_imported(name: Any) -> None:
+def test_published_modules_can_be_imported(name: str) -> None:
     assert importlib.import_module(f"cliquet.{name}")
 
 

@@ -92,7 +92,7 @@ def add_to_group(client: Any, *members: Any, user: Any = ANN) -> None:
 
 @pytest.mark.clause("P-8.1", "P-15.13")
 @pytest.mark.parametrize("path", [BUCKET, COLLECTION, GROUP, RECORD])
-def test_nested_urls_serve_their_resource(client: Any, path: Any) -> None:
+def test_nested_urls_serve_their_resource(client: Any, path: str) -> None:
     parent, _, object_id = path.rpartition("/")
 
     assert client("GET", path).json["data"]["id"] == object_id
@@ -134,7 +134,7 @@ def test_siblings_share_nothing(client: Any) -> None:
 
 @pytest.mark.clause("H-5.11", "P-25.4", "P-35.2")
 @pytest.mark.parametrize("above", [BUCKET, COLLECTION, RECORD])
-def test_permissions_hold_for_what_is_below(client: Any, above: Any) -> None:
+def test_permissions_hold_for_what_is_below(client: Any, above: str) -> None:
     assert client.status("GET", RECORD, user=BOB) == 403
     client("PATCH", above, {"permissions": {"read": ["badge:bob"]}})
     assert client.status("GET", RECORD, user=BOB) == 200
@@ -167,7 +167,7 @@ def test_permissions_below_do_not_hold_above(client: Any) -> None:
     ],
 )
 def test_what_may_be_created_is_said_above(
-    client: Any, holder: Any, permission: str, path: Any, refused: str
+    client: Any, holder: str, permission: str, path: str, refused: str
 ) -> None:
     client("PATCH", holder, {"permissions": {permission: ["badge:bob"]}}, status=200)
 
@@ -252,7 +252,7 @@ def test_members_of_a_group_have_its_permissions(client: Any) -> None:
 
 @pytest.mark.clause("P-21.4", "P-21.12")
 @pytest.mark.parametrize("path", [GROUP, f"{BUCKET}/groups", BUCKET, "/buckets"])
-def test_members_lose_a_group_that_is_deleted(client: Any, path: Any) -> None:
+def test_members_lose_a_group_that_is_deleted(client: Any, path: str) -> None:
     add_to_group(client, "badge:bob")
 
     client("DELETE", path, status=200)
@@ -291,7 +291,7 @@ def test_a_deleted_bucket_takes_all_below_with_it(client: Any) -> None:
 
 @pytest.mark.clause("P-21.11", "H-5.18")
 @pytest.mark.parametrize("path", [COLLECTION, f"{BUCKET}/collections"])
-def test_a_deleted_collection_takes_its_records_with_it(client: Any, path: Any) -> None:
+def test_a_deleted_collection_takes_its_records_with_it(client: Any, path: str) -> None:
     client("DELETE", path, status=200)
 
     assert client.stored() == {
@@ -334,7 +334,7 @@ def test_a_plugin_creates_records(client: Any) -> None:
 
 @pytest.mark.clause("P-25.10", "P-35.13")
 @pytest.mark.parametrize(("user", "status"), [(BOB, 403), ({}, 401)])
-def test_a_plugin_asks_for_permission(client: Any, user: Any, status: int) -> None:
+def test_a_plugin_asks_for_permission(client: Any, user: dict[str, Any], status: int) -> None:
     client.web.post(f"/v1{RECORD}/attachment", b"x", headers=user, status=status)
 
     assert client.registry.storage.get_all("", "__attachments__") == ([], 0)

@@ -170,7 +170,12 @@ def test_a_model_needs_no_request() -> None:
     ("parent", "expected"), [({}, "alice"), ({"parent_id": "bob"}, "bob")], ids=["own", "other"]
 )
 def test_methods_call_the_storage_with_keywords(
-    method: Any, arguments: Any, storage_method: Any, given: Any, parent: Any, expected: Any
+    method: str,
+    arguments: dict[str, Any],
+    storage_method: str,
+    given: dict[str, Any],
+    parent: dict[str, Any],
+    expected: str,
 ) -> None:
     class Renamed(resource.Model):
         id_field, modified_field, deleted_field = "i", "m", "d"

@@ -141,7 +141,7 @@ def parent_of(app: TestApp) -> Any:
     ],
 )
 def test_no_record_older_than_the_timestamp_is_missing(
-    cls: Any, storage_class: Any, asked: list[Any]
+    cls: type[Any], storage_class: type[Any], asked: list[Any]
 ) -> None:
     storage = storage_class()
     app = make(cls, storage)

@@ -19,7 +19,7 @@ ONE = {"id": "x", "last_modified": 5, "a": 1, "o": {"p": {"q": 1}, "r": 2}}
         ({"o": {"r": 3}}, {**ONE, "o": {"r": 3}}),
     ],
 )
-def test_members_replace_those_of_the_root(changes: Any, merged: Any) -> None:
+def test_members_replace_those_of_the_root(changes: dict[str, Any], merged: dict[str, Any]) -> None:
     before = {**ONE}
 
     assert patch.merge(before, changes) == merged
@@ -41,7 +41,7 @@ def test_members_replace_those_of_the_root(changes: Any, merged: Any) -> None:
         ({"o": {"r": 2, "p": {"q": 1}}}, None),
     ],
 )
-def test_the_first_read_only_field_that_changes(changes: Any, found: str | None) -> None:
+def test_the_first_read_only_field_that_changes(changes: dict[str, Any], found: str | None) -> None:
     record = {**ONE, "free": 0}
 
     assert patch.find_readonly_change(record, changes, ("a", "o", "new").__contains__) == found
@@ -61,7 +61,9 @@ def test_the_first_read_only_field_that_changes(changes: Any, found: str | None)
         ({**ONE, "last_modified": 4}, {"last_modified": 4}, ["last_modified"]),
     ],
 )
-def test_members_whose_stored_value_differs(after: Any, changes: Any, changed: list[Any]) -> None:
+def test_members_whose_stored_value_differs(
+    after: dict[str, Any], changes: dict[str, Any], changed: list[Any]
+) -> None:
     assert patch.changed_members(ONE, after, changes) == changed
 
 

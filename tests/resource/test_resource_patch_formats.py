@@ -83,7 +83,9 @@ def refusal(function: Any, *args: Any) -> Any:
         ({}, {"a": [None]}, {"a": [None]}),
     ],
 )
-def test_a_merge_patch_applies_as_its_rfc_says(document: Any, patch: Any, expected: Any) -> None:
+def test_a_merge_patch_applies_as_its_rfc_says(
+    document: dict[str, Any], patch: dict[str, Any], expected: dict[str, Any]
+) -> None:
     assert merged(document, patch) == expected
 
 
@@ -147,7 +149,7 @@ def test_a_merge_patch_leaves_both_alone_and_applies_once(document: Any, patch: 
     ],
 )  # fmt: skip
 def test_operations_apply_as_their_rfc_says(
-    document: Any, operations: list[Any], expected: Any
+    document: dict[str, Any], operations: list[Any], expected: dict[str, Any]
 ) -> None:
     assert operated(document, *operations) == expected
 

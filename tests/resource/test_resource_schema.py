@@ -38,7 +38,9 @@ class Partial(ResourceSchema):
         (Partial, ((), ("serial",), False)),
     ],
 )
-def test_options_are_those_of_the_schema_or_the_defaults(schema: Any, options: Any) -> None:
+def test_options_are_those_of_the_schema_or_the_defaults(
+    schema: Any, options: tuple[Any, ...]
+) -> None:
     names = ("unique_fields", "readonly_fields", "preserve_unknown")
 
     assert tuple(schema().get_option(name) for name in names) == options
@@ -158,7 +160,7 @@ def test_extreme_integers_are_kept() -> None:
     [{}, {"read": ["a", "b"]}, {"anything": []}],
     ids=["none", "some", "empty"],
 )
-def test_permissions_are_lists_of_text_by_name(permissions: Any) -> None:
+def test_permissions_are_lists_of_text_by_name(permissions: dict[str, Any]) -> None:
     schema = PermissionsSchema()
 
     assert schema.known_perms == ()

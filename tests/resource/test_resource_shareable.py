@@ -291,7 +291,9 @@ def request_for(app: TestApp, url: Any, headers: Any, method: str = "GET") -> An
 
 
 @pytest.mark.clause("P-12.2", "P-12.3")
-def test_a_resource_gives_its_model_what_permissions_need(app: Any, headers: Any) -> None:
+def test_a_resource_gives_its_model_what_permissions_need(
+    app: Any, headers: dict[str, str]
+) -> None:
     record = store(app)
     request = request_for(app, record["url"], headers)
 
@@ -319,7 +321,7 @@ def test_a_resource_without_context_leaves_permissions_alone(
 
 
 @pytest.mark.clause("P-35.13", "P-14.5", "P-25.9")
-def test_a_resource_made_by_hand_with_another_object_id(app: Any, headers: Any) -> None:
+def test_a_resource_made_by_hand_with_another_object_id(app: Any, headers: dict[str, str]) -> None:
     me = user_id(app, headers)
     request = request_for(app, f"{URL}/{UNKNOWN_ID}", headers, method="PUT")
     context = RouteFactory(request)
@@ -366,7 +368,11 @@ def test_the_filter_of_a_shared_listing_comes_first(
     ],
 )
 def test_process_record_attaches_the_permissions_of_the_body(
-    app: Any, headers: dict[str, str], method: str, given: Any, attached: dict[str, Any] | None
+    app: Any,
+    headers: dict[str, str],
+    method: str,
+    given: dict[str, Any] | None,
+    attached: dict[str, Any] | None,
 ) -> None:
     request = request_for(app, f"{URL}/{UNKNOWN_ID}", headers)
     made = Toadstool(request, RouteFactory(request))

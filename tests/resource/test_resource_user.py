@@ -254,7 +254,7 @@ def test_a_patch_that_changes_nothing_is_written_where_the_class_says_so() -> No
     ],
 )
 def test_the_timestamp_is_read_once_and_only_where_it_is_needed(
-    method: str, path: str, conditions: Any, readings: int
+    method: str, path: str, conditions: dict[str, Any], readings: int
 ) -> None:
     class Counting(Storage):
         count = 0
@@ -427,7 +427,7 @@ def test_a_creation_that_conflicts_is_a_reading_of_what_exists(
 @pytest.mark.clause("P-10.3")
 @pytest.mark.parametrize(("query", "action"), [("", ACTIONS.DELETE), ("name=x", ACTIONS.READ)])
 def test_steps_of_a_deletion_of_many(
-    trace: TestApp, calls: list[Any], query: str, action: Any
+    trace: TestApp, calls: list[Any], query: str, action: ACTIONS
 ) -> None:
     trace.post_json("/v0/truffles", {"data": {"name": "a"}}, headers=HEADERS)
     calls.clear()
@@ -639,7 +639,7 @@ def test_process_record_changes_what_every_write_stores_or_refuses_it() -> None:
     ],
 )
 def test_a_timestamp_that_is_not_newer_is_dropped(
-    app: TestApp, new: dict[str, Any], old: Any, kept: bool
+    app: TestApp, new: dict[str, Any], old: dict[str, Any] | None, kept: bool
 ) -> None:
     instance = Mushroom(request_of(app))
 

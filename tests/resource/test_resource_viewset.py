@@ -153,7 +153,7 @@ def test_patch_takes_any_mapping() -> None:
     ("resource_cls", "required"), [(Mushroom, True), (Psilo, False), (Spore, False)]
 )
 def test_data_is_optional_where_the_mapping_accepts_nothing(
-    resource_cls: Any, required: bool
+    resource_cls: type[Any], required: bool
 ) -> None:
     assert payload("POST", resource_cls).children[0].required is required
     assert payload("PATCH", resource_cls).children[0].required is True
@@ -250,7 +250,9 @@ def test_the_name_of_a_resource() -> None:
         ({"readonly": "true", "record_cap_get_enabled": "false"}, ("record", "get"), False),
     ],
 )
-def test_settings_switch_endpoints_off(settings: Any, endpoint: Any, enabled: bool) -> None:
+def test_settings_switch_endpoints_off(
+    settings: dict[str, Any], endpoint: tuple[Any, ...], enabled: bool
+) -> None:
     endpoint_type, method = endpoint
 
     found = resource.ViewSet().is_endpoint_enabled(endpoint_type, "cap", method, settings)

@@ -118,7 +118,9 @@ class IncompletePermission(Permission):
         ({}, {"permission": IncompletePermission()}, "the permission backend scripts.test_sc"),
     ],
 )
-def test_what_cannot_be_copied_is_refused(source: Any, target: Any, told: str) -> None:
+def test_what_cannot_be_copied_is_refused(
+    source: dict[str, Any], target: dict[str, Any], told: str
+) -> None:
     source, target = registry(**source), registry(**target)
     before = {kind: vars(target).get(kind) for kind in ("storage", "permission")}
 
@@ -251,7 +253,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 @several_backends
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize(("from_family", "to_family"), PAIRS)
-def test_any_backend_is_copied_to_any_other(service: Any, from_family: Any, to_family: Any) -> None:
+def test_any_backend_is_copied_to_any_other(service: Any, from_family: str, to_family: str) -> None:
     from_ini, source = service(from_family)
     to_ini, target = service(to_family)
     fill(source)
@@ -280,7 +282,7 @@ def test_any_backend_is_copied_to_any_other(service: Any, from_family: Any, to_f
 @several_backends
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize("family", FAMILIES)
-def test_two_files_of_one_place_are_noticed(service: Any, family: Any, tmp_path: Path) -> None:
+def test_two_files_of_one_place_are_noticed(service: Any, family: str, tmp_path: Path) -> None:
     ini, source = service(family)
     fill(source)
     before = content(source)

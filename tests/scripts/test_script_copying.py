@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -296,7 +296,7 @@ def deletion(storage: Any, collection: Any, n: Any) -> None:
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize("write", [behind, deletion])
 def test_changes_during_the_copy_are_noticed_and_copied_by_the_next(
-    write: Any, target: Any
+    write: Callable[..., Any], target: Any
 ) -> None:
     source = BusyStorage(write)
     for n in range(20):

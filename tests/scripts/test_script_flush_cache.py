@@ -41,7 +41,7 @@ def loaded(settings: Any) -> Iterator[Any]:
 
 @pytest.mark.clause("B-21.40", "E-7.2")
 @pytest.mark.parametrize("family", ["redis", "memcached"])
-def test_the_cache_is_emptied(tmp_path: Path, family: Any) -> None:
+def test_the_cache_is_emptied(tmp_path: Path, family: str) -> None:
     with cache_settings(family) as settings, loaded(settings) as cache:
         cache.set("key", "value", ttl=60)
 
@@ -81,7 +81,7 @@ def test_the_entries_of_another_prefix_stay(
     ],
 )
 def test_what_cannot_be_emptied_is_told(
-    cliquet: Any, tmp_path: Path, settings: Any, told: Any
+    cliquet: Any, tmp_path: Path, settings: dict[str, Any], told: str
 ) -> None:
     outcome = cliquet("flush-cache", "--ini", write_ini(tmp_path / "f.ini", settings))
 

@@ -134,7 +134,7 @@ def test_a_secret_that_is_missing_is_seen_to_be() -> None:
         ("wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY", MASK),
     ],
 )
-def test_passwords_inside_values_are_masked(value: Any, expected: Any) -> None:
+def test_passwords_inside_values_are_masked(value: Any, expected: str) -> None:
     assert shown("event_listeners.redis.url", value) == expected
 
 

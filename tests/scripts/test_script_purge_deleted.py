@@ -76,7 +76,9 @@ def storage() -> Any:
         (Limit(), []),
     ],
 )
-def test_tombstones_beyond_the_limit_go(storage: StorageBase, limit: Any, kept: list[Any]) -> None:
+def test_tombstones_beyond_the_limit_go(
+    storage: StorageBase, limit: Limit, kept: list[Any]
+) -> None:
     before = timestamps(storage)
     expected = dict.fromkeys(["book", "shelf"], 2 * (5 - len(kept)))
 
@@ -154,7 +156,7 @@ def test_a_collection_that_does_not_exist_is_refused_before_anything_is_done(
         ("2026-11-14T01:00:00+01:00", 1_794_614_400_000),
     ],
 )
-def test_the_limit_is_an_age_a_date_or_a_timestamp(text: str, expected_ms: Any) -> None:
+def test_the_limit_is_an_age_a_date_or_a_timestamp(text: str, expected_ms: int) -> None:
     assert parse_before(text, NOW_MS) == expected_ms
 
 

@@ -7,6 +7,7 @@ import pytest
 import webtest
 from pyramid.config import Configurator
 from testapp import Mushroom
+from webtest import TestApp
 
 from cliquet import utils
 from cliquet.initialization import initialize
@@ -21,7 +22,7 @@ DAY_MS = 86_400_000
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Any:
+def service(tmp_path: Path) -> TestApp:
     """A service on SQLite: its client, and the arguments that name its file."""
     settings = {
         "storage_backend": "cliquet.storage.sqlite",
@@ -37,7 +38,7 @@ def service(tmp_path: Path) -> Any:
 
 
 @pytest.mark.clause("X-22", "E-7.2")
-def test_who_comes_back_sees_an_empty_list_once_more(service: Any) -> None:
+def test_who_comes_back_sees_an_empty_list_once_more(service: TestApp) -> None:
     storage, path = service.app.registry.storage, "/v1/mushrooms"
     told = service.get(path, headers=basic_auth("ann"))
     for number in range(5):
@@ -74,7 +75,7 @@ def test_what_is_younger_than_a_day_is_not_to_be_forgotten(
 
 @pytest.mark.clause("X-22", "E-7.2")
 def test_the_command_tells_how_many_went(
-    service: Any,
+    service: TestApp,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

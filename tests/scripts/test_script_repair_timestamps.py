@@ -127,7 +127,7 @@ def backends(request: pytest.FixtureRequest) -> Iterator[Any]:
 @pytest.mark.setting("timestamp_max_ahead_seconds")
 @pytest.mark.parametrize("far", [FAR, MAX_TIMESTAMP - 3])
 def test_clients_go_on_after_a_repair(
-    cliquet: Any, tmp_path: Path, backends: Any, far: Any
+    cliquet: Any, tmp_path: Path, backends: Any, far: int
 ) -> None:
     settings = {"storage_pool_size": 2, "permission_pool_size": 2, **backends}
     ini = write_ini(tmp_path / "service.ini", settings)
@@ -210,7 +210,7 @@ def sqlite_ini(tmp_path: Any, **settings: Any) -> Any:
     ],
 )
 def test_options_and_the_setting_say_which(
-    cliquet: Any, tmp_path: Path, settings: Any, arguments: list[Any], number: int
+    cliquet: Any, tmp_path: Path, settings: dict[str, Any], arguments: list[Any], number: int
 ) -> None:
     ini = sqlite_ini(tmp_path, **settings)
 
@@ -239,7 +239,7 @@ def test_an_age_that_is_none_is_exit_code_2(cliquet: Any, tmp_path: Path, text: 
     ],
 )
 def test_what_cannot_be_done_is_exit_code_1(
-    cliquet: Any, tmp_path: Path, settings: Any, arguments: list[Any], message: str
+    cliquet: Any, tmp_path: Path, settings: dict[str, Any], arguments: list[Any], message: str
 ) -> None:
     ini = sqlite_ini(tmp_path, **settings)
 

@@ -316,7 +316,7 @@ def with_sections(ini: Any, *sections: Any) -> Any:
     ],
 )
 def test_the_server_has_the_options_of_the_file(
-    in_process: Any, ini: Any, section: str, arguments: list[Any], expected: Any
+    in_process: Any, ini: Any, section: str, arguments: list[Any], expected: dict[str, Any]
 ) -> None:
     outcome = in_process(with_sections(ini, section), *arguments)
 

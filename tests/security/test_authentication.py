@@ -83,7 +83,7 @@ def test_the_policy_gives_the_hmac_of_the_credentials() -> None:
 
 @pytest.mark.clause("P-24.3")
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic x"}, basic_auth("", "secret")])
-def test_the_policy_knows_nobody_without_credentials(headers: Any) -> None:
+def test_the_policy_knows_nobody_without_credentials(headers: dict[str, Any]) -> None:
     assert BasicAuthAuthenticationPolicy().unauthenticated_userid(make_request(headers)) is None
 
 
@@ -166,7 +166,7 @@ def test_the_policy_takes_the_arguments_of_pyramid() -> None:
     [({}, None), ({"authn_type": "fxa", "selected_userid": "bob"}, "fxa:bob")],
 )
 def test_the_prefixed_id_is_made_of_the_policy_and_its_id(
-    attributes: Any, userid: str | None
+    attributes: dict[str, Any], userid: str | None
 ) -> None:
     assert prefixed_userid(types.SimpleNamespace(**attributes)) == userid
 

@@ -268,7 +268,7 @@ def test_the_class_of_pyramid_ipauth_is_its_own_where_it_can_be_imported(
     ids=["no proxy", "trusted proxy"],
 )
 def test_the_server_says_which_proxy_may_give_the_address(
-    trusted: Any, user: dict[str, Any] | None
+    trusted: dict[str, Any], user: dict[str, Any] | None
 ) -> None:
     app = make_app(settings=LAN).app
     server = StopableWSGIServer.create(app, clear_untrusted_proxy_headers=True, **trusted)

@@ -273,7 +273,7 @@ MISTAKES = {
 @pytest.mark.clause("S-16.1", "S-16.5", "S-16.6", "S-22")
 @pytest.mark.parametrize(("settings", "error", "message"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_stops_the_start_and_names_the_setting(
-    settings: Any, error: Any, message: Any
+    settings: dict[str, Any], error: type[Any], message: str
 ) -> None:
     with pytest.raises(error, match=message) as raised:
         make_app(settings=settings)

@@ -80,7 +80,9 @@ def user_of(app: TestApp, **kwargs: Any) -> Any:
         (["sso", "ipauth", "basicauth"], ["sso:ann", "sso:ann", "ipauth:LAN-user"]),
     ],
 )
-def test_the_first_of_the_list_that_knows_the_user_wins(order: Any, users: list[Any]) -> None:
+def test_the_first_of_the_list_that_knows_the_user_wins(
+    order: list[Any] | str, users: list[Any]
+) -> None:
     app = make_app(settings={**THREE, "multiauth.policies": order})
 
     assert [
@@ -130,7 +132,7 @@ LOOKS_LIKE = (
 
 @pytest.mark.clause("H-5.6", "X-29")
 @pytest.mark.parametrize("userid", LOOKS_LIKE)
-def test_an_id_is_never_a_principal_of_others(userid: Any) -> None:
+def test_an_id_is_never_a_principal_of_others(userid: str) -> None:
     settings = {
         "multiauth.policies": "staff administration basicauth",
         "multiauth.policy.staff.use": f"{__name__}.Trusting",
@@ -197,7 +199,7 @@ def test_an_id_that_looks_like_the_user_of_another_policy_opens_nothing(app: Any
 @pytest.mark.parametrize(
     "names", ["basicauth basicauth", "BasicAuth basicauth", ["a:b", "basicauth"]]
 )
-def test_names_that_would_mix_users_up_are_refused_at_start(names: Any) -> None:
+def test_names_that_would_mix_users_up_are_refused_at_start(names: list[Any] | str) -> None:
     settings = {f"multiauth.policy.{name}.use": "x" for name in ("BasicAuth", "a:b")}
 
     with pytest.raises(ValueError, match=r"Setting 'multiauth\.policies' is .*differ by more"):
@@ -217,7 +219,7 @@ def test_names_that_would_mix_users_up_are_refused_at_start(names: Any) -> None:
     ],
 )
 def test_names_of_which_two_users_are_one_principal_are_refused_at_start(
-    names: Any, both: str
+    names: list[Any] | str, both: str
 ) -> None:
     every = names if isinstance(names, list) else names.split()
     uses = {
@@ -299,7 +301,7 @@ def test_each_request_of_a_batch_is_judged_by_all_policies(app: Any) -> None:
     ],
 )
 def test_log_lines_have_the_id_without_policy_and_the_policy(
-    log_lines: Any, environ: Any, headers: Any, expected: Any
+    log_lines: Any, environ: dict[str, Any], headers: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
     app = make_app([Mushroom], settings={**THREE, "logging_renderer": log_lines.renderer})
     app.get("/v0/mushrooms", headers=headers, extra_environ=environ, status=[200, 401])
@@ -341,7 +343,7 @@ def test_plugins_find_the_policies_under_the_interface_of_pyramid() -> None:
 @pytest.mark.filterwarnings("ignore:Authentication and authorization policies:DeprecationWarning")
 @pytest.mark.parametrize("commits", [False, True])
 def test_modules_may_bring_authorization_policies_which_give_way(
-    monkeypatch: pytest.MonkeyPatch, commits: Any
+    monkeypatch: pytest.MonkeyPatch, commits: bool
 ) -> None:
     for number in "12":
         name, key = f"module_with_both_{number}", f"USER_{number}"

@@ -107,7 +107,7 @@ def test_without_permission_backend_there_are_no_groups() -> None:
     ("prefixed", "groups"), [(USER, ["group:pickers"]), (None, ["group:unprefixed"])]
 )
 def test_groups_are_those_of_the_prefixed_id_when_there_is_one(
-    group_request: Any, prefixed: Any, groups: list[Any]
+    group_request: Any, prefixed: str | None, groups: list[Any]
 ) -> None:
     group_request.prefixed_userid = prefixed
 
@@ -215,7 +215,7 @@ def test_a_user_has_no_name_without_that_of_the_policy(userid: Any) -> None:
         ("taste", "read", "taste"),
     ],
 )
-def test_which_permission_is_asked_for(permission: Any, required: str, asked: str) -> None:
+def test_which_permission_is_asked_for(permission: str, required: str, asked: str) -> None:
     context = Context(required_permission=required)
 
     permits(context, permission)
@@ -420,7 +420,7 @@ def test_the_context_knows_the_user(app: Any, contexts: list[Any], headers: dict
     ],
 )
 def test_object_ids_on_a_collection(
-    app: Any, contexts: list[Any], url: Any, own: str, of_record: str
+    app: Any, contexts: list[Any], url: str, own: str, of_record: str
 ) -> None:
     context_of(app, contexts, "GET", url)
     ((request, context),) = contexts
@@ -456,7 +456,7 @@ def test_a_route_makes_the_uris_of_all_records_of_a_request_at_once(
 @pytest.mark.clause("P-25.9", "P-25.8", "D-48")
 @pytest.mark.parametrize("record_id", [UNKNOWN_ID, "a'b", ":b", "a%2Ab"])
 def test_the_object_id_on_a_record_is_the_one_of_the_url(
-    app: Any, contexts: list[Any], record_id: Any
+    app: Any, contexts: list[Any], record_id: str
 ) -> None:
     context_of(app, contexts, "GET", f"{URL}/{record_id}")
     ((request, context),) = contexts

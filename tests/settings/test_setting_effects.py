@@ -45,7 +45,7 @@ def test_a_check_of_the_heartbeat_has_so_much_time(seconds: str | None, status: 
 @pytest.mark.clause("S-14.4")
 @pytest.mark.setting("tm.annotate_user")
 @pytest.mark.parametrize(("value", "user"), [("true", USER_ID), ("false", "")])
-def test_transactions_may_be_labelled_with_the_user(value: str, user: Any) -> None:
+def test_transactions_may_be_labelled_with_the_user(value: str, user: str) -> None:
     def configure(config: Any) -> None:
         service = Service(name="label", path="/label")
         service.add_view("GET", lambda request: {"user": request.tm.get().user.strip()})

@@ -117,7 +117,7 @@ def test_the_pool_keeps_so_many_connections_open(service: Any, connections: Any,
 @pytest.mark.setting("{component}_max_overflow")
 @pytest.mark.parametrize(("overflow", "expected"), [("1", False), ("2", True), ("-1", True)])
 def test_a_busy_service_opens_so_many_connections_more(
-    service: Any, component: Any, overflow: str, expected: bool
+    service: Any, component: str, overflow: str, expected: bool
 ) -> None:
     app = service(pool_size="1", max_overflow=overflow, pool_timeout="0.05")
 
@@ -130,7 +130,7 @@ def test_a_busy_service_opens_so_many_connections_more(
 @pytest.mark.setting("{component}_pool_timeout")
 @pytest.mark.parametrize(("seconds", "expected"), [("0.05", False), ("20", True)])
 def test_a_request_waits_so_long_for_a_connection(
-    service: Any, component: Any, seconds: str, expected: bool
+    service: Any, component: str, seconds: str, expected: bool
 ) -> None:
     app = service(pool_size="1", max_overflow="0", pool_timeout=seconds)
 
@@ -143,7 +143,7 @@ def test_a_request_waits_so_long_for_a_connection(
 @pytest.mark.setting("{component}_max_backlog")
 @pytest.mark.parametrize(("backlog", "expected"), [("0", False), ("1", True)])
 def test_so_many_requests_wait_for_a_connection(
-    service: Any, component: Any, backlog: str, expected: bool
+    service: Any, component: str, backlog: str, expected: bool
 ) -> None:
     app = service(pool_size="1", max_overflow="0", max_backlog=backlog)
 
@@ -190,7 +190,7 @@ def test_another_class_of_pool_keeps_what_it_likes(
 @pytest.mark.setting("storage_pool_size", "permission_pool_size", "cache_pool_size")
 @pytest.mark.parametrize(("size", "expected"), [("1", False), ("2", True)])
 def test_redis_has_so_many_connections(
-    redis_url: str, component: Any, size: str, expected: bool
+    redis_url: str, component: str, size: str, expected: bool
 ) -> None:
     app = redis_service(redis_url, component, pool_size=size, pool_timeout="0.05")
 
@@ -203,7 +203,7 @@ def test_redis_has_so_many_connections(
 @pytest.mark.setting("{component}_pool_timeout")
 @pytest.mark.parametrize(("seconds", "expected"), [("0.05", False), ("20", True)])
 def test_a_request_waits_so_long_for_redis(
-    redis_url: str, component: Any, seconds: str, expected: bool
+    redis_url: str, component: str, seconds: str, expected: bool
 ) -> None:
     app = redis_service(redis_url, component, pool_size="1", pool_timeout=seconds)
 
@@ -233,7 +233,7 @@ def redis_service(url: Any, component: Any, **options: Any) -> TestApp:
 )
 @pytest.mark.parametrize(("seconds", "expected"), [("0.05", False), ("20", True)])
 def test_a_request_waits_so_long_for_the_lock_of_the_file(
-    tmp_path: Path, component: Any, seconds: str, expected: bool
+    tmp_path: Path, component: str, seconds: str, expected: bool
 ) -> None:
     file = tmp_path / "data.db"
     app = make_app(

@@ -208,7 +208,9 @@ def test_settings_of_other_packages_are_converted(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.clause("S-1.12", "S-23.3")
 @pytest.mark.parametrize("config_type", [Config, BareConfig])
-def test_loading_again_does_not_fail(config_type: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loading_again_does_not_fail(
+    config_type: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CLIQUET_BACKOFF", "9")
     config = config_type(
         {"cliquet.readonly": "true", "cliquet.backoff": "3", "kinto.ratio": "3.10", "q": "'x'"}

@@ -1,7 +1,7 @@
 """Loops of the storages that others keep from ending, by what they do meanwhile: they end."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -68,7 +68,7 @@ def judge(storage: Any, operation: Any) -> Any:
     ids=["update", "delete", "timestamp", "get under the lock", "list under the lock"],
 )
 def test_what_others_undo_is_attempted_so_often_and_may_be_run_again(
-    storage: StorageBase, operation: Any
+    storage: StorageBase, operation: Callable[..., Any]
 ) -> None:
     error = outcome_of(lambda: operation(storage))
 

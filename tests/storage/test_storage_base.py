@@ -29,7 +29,7 @@ from cliquet.storage.memory import Storage
         ("count_all", ("c", "p")),
     ],
 )
-def test_the_base_implements_nothing(method: str, arguments: Any) -> None:
+def test_the_base_implements_nothing(method: str, arguments: tuple[Any, ...]) -> None:
     with pytest.raises(NotImplementedError):
         getattr(StorageBase(), method)(*arguments)
 
@@ -62,7 +62,7 @@ QUERY = ["filters", "sorting", "pagination_rules", "limit", "include_deleted"]
     ],
 )
 def test_parameters_have_the_documented_names_and_order(
-    backend: Any, method: str, names: list[Any]
+    backend: type[Any], method: str, names: list[Any]
 ) -> None:
     parameters = inspect.signature(getattr(backend, method)).parameters.values()
 

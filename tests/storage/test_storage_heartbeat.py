@@ -65,7 +65,7 @@ def draw(monkeypatch: pytest.MonkeyPatch) -> Any:
     ("value", "names"), [(DELETES, ["delete_all"]), (CREATES, ["create", "delete"])]
 )
 def test_the_draw_decides_what_is_tried(
-    request_: Any, draw: Any, value: Any, names: list[Any]
+    request_: Any, draw: Any, value: float, names: list[Any]
 ) -> None:
     draw(value)
     storage = Spy()
@@ -130,7 +130,7 @@ def test_a_failure_is_logged_and_answered_false(
     draw: Any,
     monkeypatch: pytest.MonkeyPatch,
     failing: str,
-    value: Any,
+    value: float,
     readonly: bool,
 ) -> None:
     draw(value)
@@ -154,7 +154,7 @@ def test_a_request_that_cannot_be_read_is_answered_false(monkeypatch: pytest.Mon
 
 @pytest.mark.clause("B-22.30", "B-17.7", "B-21.39", "H-3.13")
 @pytest.mark.parametrize("value", [DELETES, CREATES])
-def test_a_hundred_heartbeats_leave_no_trace(request_: Any, draw: Any, value: Any) -> None:
+def test_a_hundred_heartbeats_leave_no_trace(request_: Any, draw: Any, value: float) -> None:
     storage = Storage()
     storage.create("mushroom", "alice", {"id": "mine"})
     before = storage.collection_timestamp("mushroom", "alice")

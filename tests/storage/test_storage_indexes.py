@@ -136,7 +136,7 @@ def test_migration_says_what_it_does(backend: Any) -> None:
 
 @pytest.mark.clause("E-10.3", "E-10.1")
 @pytest.mark.parametrize("field", ["rank", "origin.country", HOSTILE])
-def test_equality_ranges_and_sorting_use_the_index(backend: Any, field: Any) -> None:
+def test_equality_ranges_and_sorting_use_the_index(backend: Any, field: str) -> None:
     storage = backend.make(mushroom=[field])
     storage.initialize_schema()
     parent, _, child = field.partition(".")

@@ -80,7 +80,7 @@ def test_opposite_filters_share_the_entries_out(entries: Any, value: Any) -> Non
 @pytest.mark.clause("B-1.4", "B-3.11")
 @pytest.mark.parametrize("names", [NAMES, Names("uid", "rev", "gone")])
 @pytest.mark.parametrize("data", [None, {}, {"n": [1]}, {"deleted": True, "n": 1}])
-def test_an_entry_is_read_back_as_it_was_written(names: Any, data: Any) -> None:
+def test_an_entry_is_read_back_as_it_was_written(names: Names, data: dict[str, Any] | None) -> None:
     entry = Entry("mine", 12, data)
 
     assert Entry.from_record(entry.to_record(names), names) == entry

@@ -68,7 +68,7 @@ def test_a_burst_within_one_millisecond_runs_ahead_of_the_clock(
 @pytest.mark.clause("B-4.4", "B-4.6")
 @pytest.mark.parametrize("past", [NOW_MS - 1, 0, -5])
 def test_a_clock_set_back_does_not_set_the_timestamps_back(
-    storage: StorageBase, clock: Clock, past: Any
+    storage: StorageBase, clock: Clock, past: int
 ) -> None:
     before = create(storage)["last_modified"]
     clock.now = past
@@ -353,7 +353,9 @@ def by_id(records: Any) -> dict[Any, Any]:
 
 @pytest.mark.clause("B-1.7", "B-22.8")
 @pytest.mark.parametrize("value", [(1, 2), {"a": (1,)}])
-def test_a_tuple_comes_back_as_an_array(storage: StorageBase, value: Any) -> None:
+def test_a_tuple_comes_back_as_an_array(
+    storage: StorageBase, value: dict[str, Any] | tuple[Any, ...]
+) -> None:
     record = create(storage, value=value)
 
     assert record["value"] in ([1, 2], {"a": [1]})

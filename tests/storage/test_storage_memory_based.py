@@ -95,7 +95,7 @@ def test_lists_and_counts_rely_on_the_published_method(storage: Any) -> None:
 
 @pytest.mark.clause("B-9.2", "B-5.16", "B-5.17")
 @pytest.mark.parametrize(("with_deleted", "left"), [(True, 4), (False, 2)])
-def test_records_can_be_deleted_together(storage: Any, with_deleted: Any, left: Any) -> None:
+def test_records_can_be_deleted_together(storage: Any, with_deleted: bool, left: int) -> None:
     result = storage.delete_all(**PLACE, filters=where("n", "LT", 2), with_deleted=with_deleted)
 
     assert result == [

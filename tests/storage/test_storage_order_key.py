@@ -161,7 +161,7 @@ def test_postgresql_computes_the_same_keys(cursor: Any, values: Any) -> None:
     ],
 )
 def test_numbers_that_others_stored_do_not_break_a_listing_in_postgresql(
-    cursor: Any, number: str, key: Any
+    cursor: Any, number: str, key: str
 ) -> None:
     cursor.execute("SELECT cliquet_order_key(%s::jsonb)", (number,))
 

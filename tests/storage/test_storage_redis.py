@@ -368,7 +368,7 @@ def test_timestamps_come_from_the_clock_of_the_application(
 @pytest.mark.parametrize("past", [NOW_MS - 1, 9, 0, -5])
 @pytest.mark.parametrize("is_atomic", [False, True])
 def test_a_clock_set_back_does_not_set_the_timestamps_back(
-    storage: StorageBase, clock: Clock, past: Any, is_atomic: bool
+    storage: StorageBase, clock: Clock, past: int, is_atomic: bool
 ) -> None:
     before = create(storage)["last_modified"]
     clock.now = past
@@ -702,7 +702,9 @@ def test_a_lock_that_is_not_given_back_blocks_nobody(
 @pytest.mark.clause("B-2.3", "B-5.2")
 @pytest.mark.parametrize("is_atomic", [False, True])
 @pytest.mark.parametrize("object_id", [None, 5, b"a"])
-def test_an_id_that_is_no_text_is_no_ones(storage: Any, is_atomic: Any, object_id: Any) -> None:
+def test_an_id_that_is_no_text_is_no_ones(
+    storage: Any, is_atomic: bool, object_id: bytes | int | None
+) -> None:
     def run(call: Any) -> Any:
         return storage.atomic(call, **HOME) if is_atomic else call()
 
@@ -841,7 +843,7 @@ def test_a_large_collection_is_indexed_while_others_write(storage: StorageBase) 
     ("first", "second"), [(1, 1.0), (0, -0.0), (2**53 + 2, float(2**53 + 2)), ([1], [1.0])]
 )
 def test_equal_numbers_clash_however_they_are_written(
-    storage: StorageBase, first: Any, second: Any
+    storage: StorageBase, first: int | list[Any], second: float | list[Any]
 ) -> None:
     storage.create(**HOME, record={"phone": first}, unique_fields=("phone",))
 

@@ -268,7 +268,12 @@ def ids(found: Any) -> list[Any]:
 @given(entries, st.lists(filters, min_size=1, max_size=2), st.booleans())
 @in_databases
 def test_filters_keep_the_records_that_they_keep_in_python(
-    database: Any, indexed: Any, times: int, content: Any, wanted: Any, include_deleted: Any
+    database: Any,
+    indexed: tuple[Any, ...],
+    times: int,
+    content: Any,
+    wanted: Any,
+    include_deleted: Any,
 ) -> None:
     stored = database.fill(content)
     expected = [
@@ -319,7 +324,7 @@ def test_rules_keep_the_records_that_they_keep_in_python(
 @given(entries, sortings)
 @in_databases
 def test_what_follows_a_record_is_the_rest_of_the_listing(
-    database: Any, indexed: Any, content: Any, sorting: Any
+    database: Any, indexed: tuple[Any, ...], content: Any, sorting: Any
 ) -> None:
     sorting = complete_sorting(sorting, id_field="id", modified_field="last_modified")
     stored = database.fill(content)
@@ -424,7 +429,7 @@ def test_rules_that_resemble_a_place_in_the_listing_are_no_such_place(
         ("f", 10**500, COMPARISON.NOT),
     ],
 )
-def test_values_that_no_record_has_are_operands(database: Any, wanted: Any) -> None:
+def test_values_that_no_record_has_are_operands(database: Any, wanted: tuple[Any, ...]) -> None:
     content = [Entry("", 0, {}), Entry("a", 1, {"f": [1]}), Entry("b", 2, {"f": 1, "g": True})]
     stored = database.fill(content)
     item = Filter(*wanted)
@@ -437,7 +442,7 @@ def test_values_that_no_record_has_are_operands(database: Any, wanted: Any) -> N
 @pytest.mark.clause("B-6.12", "B-21.21")
 @pytest.mark.parametrize("operator", [COMPARISON.IN, COMPARISON.EXCLUDE])
 @pytest.mark.parametrize("field", ["id", "last_modified", "f"])
-def test_lists_may_be_long_and_be_sets(database: Any, field: str, operator: Any) -> None:
+def test_lists_may_be_long_and_be_sets(database: Any, field: str, operator: COMPARISON) -> None:
     content = [Entry(str(n), n, {"f": n}) for n in range(5)]
     stored = database.fill(content)
     wanted = [Filter(field, {*range(3, 5000)}, operator)]
@@ -462,7 +467,9 @@ def test_long_values_that_begin_alike_are_told_apart(database: Any) -> None:
 @pytest.mark.clause("B-6.14")
 @pytest.mark.parametrize("operator", [COMPARISON.EQ, COMPARISON.NOT, *ORDERS])
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_numbers_that_json_lacks_are_operands(database: Any, number: Any, operator: Any) -> None:
+def test_numbers_that_json_lacks_are_operands(
+    database: Any, number: float, operator: COMPARISON
+) -> None:
     stored = database.fill([Entry("a", 1, {"f": 1}), Entry("b", 2, {"f": "x"})])
     wanted = [Filter("f", number, operator)]
 
@@ -515,7 +522,7 @@ def test_ids_match_whatever_the_case(database: Any) -> None:
     ],
 )
 def test_what_does_not_suit_is_refused_before_anything_is_sent(
-    field: str, operator: Any, value: Any
+    field: str, operator: COMPARISON, value: Any
 ) -> None:
     for dialect in (SQLiteDialect(), PostgreSQLDialect()):
         with pytest.raises(ValueError, match=f"{operator.name} of the field"):
@@ -558,7 +565,7 @@ ATTEMPTS = [
 
 @pytest.mark.clause("B-7.5", "B-22.41", "B-22.43")
 @pytest.mark.parametrize("text", ATTEMPTS)
-def test_nothing_given_becomes_part_of_a_statement(database: Any, text: Any) -> None:
+def test_nothing_given_becomes_part_of_a_statement(database: Any, text: str) -> None:
     database.fill([Entry("1", 1, {text: text}), Entry("2", 2, {}), Entry(text, 3, {"g": [text]})])
 
     for indexed in ((), (text,)):

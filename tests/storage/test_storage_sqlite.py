@@ -192,7 +192,9 @@ def test_the_tables_are_those_of_a_plain_file(storage: Any) -> None:
         (COMPARISON.CONTAINS_ANY, ""),
     ],
 )
-def test_nothing_is_kept_of_long_operands(storage: StorageBase, operator: Any, prefix: str) -> None:
+def test_nothing_is_kept_of_long_operands(
+    storage: StorageBase, operator: COMPARISON, prefix: str
+) -> None:
     create(storage, id="a", f=["a"])
 
     def send(number: Any) -> None:

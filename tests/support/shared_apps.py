@@ -4,7 +4,10 @@ Making an application takes fifty times as long as an ordinary request: tests th
 own spent most of their time so.
 """
 
+from collections.abc import Callable
 from typing import Any
+
+from webtest import TestApp
 
 from cliquet.testing.web import MEMORY_BACKENDS
 
@@ -19,9 +22,9 @@ class SharedApps:
     """
 
     def __init__(self) -> None:
-        self._made = {}
+        self._made: dict[Callable[[], TestApp], tuple[TestApp, Any]] = {}
 
-    def fresh(self, make: Any) -> Any:
+    def fresh(self, make: Callable[[], TestApp]) -> TestApp:
         """Return a client without cookies, of an application that nobody has used.
 
         Parameters
@@ -39,7 +42,7 @@ class SharedApps:
         return client
 
 
-def state_of(client: Any) -> Any:
+def state_of(client: TestApp) -> tuple[dict[Any, Any], ...]:
     """Return what requests do not change, and tests put back."""
     registry = client.app.registry
     methods = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import colander
@@ -431,7 +432,7 @@ def keeping_unknown(schema: Any) -> None:
 @pytest.mark.parametrize(
     "change", [narrower, with_preparer, with_another_member, without_the_text, keeping_unknown]
 )
-def test_changed_schema_is_compiled_anew(change: Any) -> None:
+def test_changed_schema_is_compiled_anew(change: Callable[..., Any]) -> None:
     schema = schema_of(colander.SchemaNode(colander.String(), name="a", missing=None))
     for _ in range(3):
         assert schema.deserialize({"a": "x", "u": 1}) == {"a": "x"}
@@ -451,7 +452,7 @@ def test_changed_schema_is_compiled_anew(change: Any) -> None:
         lambda s: pickle.loads(pickle.dumps(s)),
     ],
 )
-def test_copy_of_a_schema_has_its_own_members(copied: Any) -> None:
+def test_copy_of_a_schema_has_its_own_members(copied: Callable[..., Any]) -> None:
     schema = schema_of(colander.SchemaNode(colander.String(), name="a"))
     for _ in range(3):
         schema.deserialize({"a": "b"})

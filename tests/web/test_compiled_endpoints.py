@@ -20,6 +20,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.traversal import ResourceTreeTraverser
+from support.clocks import Clock
 from testapp import RESOURCES
 from webtest import TestApp
 from zope.interface import Interface, implementer
@@ -160,7 +161,7 @@ REQUESTS: list[tuple[str, str, dict[str, str]]] = [
 
 @pytest.mark.parametrize(("method", "path", "headers"), REQUESTS)
 def test_both_ways_give_the_same_answer(
-    method: str, path: str, headers: dict[str, str], apps: tuple[TestApp, TestApp], clock: Any
+    method: str, path: str, headers: dict[str, str], apps: tuple[TestApp, TestApp], clock: Clock
 ) -> None:
     def described(app: TestApp) -> tuple[Any, ...]:
         request = Request.blank(path, method=method, headers={**basic_auth(), **headers})

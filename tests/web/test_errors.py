@@ -99,7 +99,7 @@ def test_every_member_of_an_http_error_can_be_given() -> None:
 @pytest.mark.parametrize(
     ("errno", "number"), [(None, 999), (0, 999), (42, 42), (ERRORS.BACKEND, 201)]
 )
-def test_the_number_is_a_member_or_an_integer(errno: Any, number: int) -> None:
+def test_the_number_is_a_member_or_an_integer(errno: ERRORS | int | None, number: int) -> None:
     assert http_error(httpexceptions.HTTPConflict(), errno=errno).json["errno"] == number
 
 
@@ -163,7 +163,7 @@ def test_raise_invalid_takes_every_location(request_: Any, location: str) -> Non
     ],
 )
 def test_raise_invalid_takes_any_description(
-    request_: Any, kwargs: Any, message: str, description: str
+    request_: Any, kwargs: dict[str, Any], message: str, description: str
 ) -> None:
     body = invalid(request_, **kwargs).json
     assert body["message"] == message
@@ -246,7 +246,7 @@ def test_a_plain_cornice_service_may_use_the_handler() -> None:
     [({"datta": {}, "data": {}}, "datta is not allowed"), ({}, "data is missing")],
 )
 def test_messages_about_members_of_the_body(
-    body: Any, message: str, app: TestApp, headers: dict[str, str]
+    body: dict[str, Any], message: str, app: TestApp, headers: dict[str, str]
 ) -> None:
     response = app.post_json("/v0/mushrooms", body, headers=headers, status=400)
     assert message in [item["description"] for item in response.json["details"]]
@@ -267,7 +267,7 @@ def test_messages_about_members_of_the_body(
         ),
     ],
 )
-def test_an_alert_is_json_in_a_header(kwargs: Any, alert: dict[str, Any]) -> None:
+def test_an_alert_is_json_in_a_header(kwargs: dict[str, Any], alert: dict[str, Any]) -> None:
     def view(request: Any) -> dict[Any, Any]:
         send_alert(request, **kwargs)
         return {}

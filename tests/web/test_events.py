@@ -141,7 +141,7 @@ def test_an_unknown_action_is_an_error_that_names_it() -> None:
     ],
 )
 def test_an_event_is_made_of_action_timestamp_records_and_request(
-    event_class: Any, attribute: str
+    event_class: type[Any], attribute: str
 ) -> None:
     request = SimpleNamespace(
         matchdict={},
@@ -327,7 +327,13 @@ def test_the_deletion_of_nothing_is_a_read(client: TestApp, told: Any) -> None:
     ],
 )
 def test_a_request_that_is_refused_tells_nothing(
-    client: TestApp, told: Any, method: str, path: str, body: Any, headers: Any, status: int
+    client: TestApp,
+    told: Any,
+    method: str,
+    path: str,
+    body: dict[str, Any] | None,
+    headers: dict[str, Any],
+    status: int,
 ) -> None:
     client.put_json(f"/v0/mushrooms/{ID}", CEP, headers=AUTH)
     told.clear()

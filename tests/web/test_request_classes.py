@@ -123,7 +123,7 @@ ORIGINS = {"client": lambda app: app.get("/v0/probe"), "batch": in_batch, "hand"
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize("factory", FACTORIES)
 @pytest.mark.clause("P-5", "P-3.2")
-def test_requests_have_what_pyramid_would_add_to_each(factory: Any, origin: Any) -> None:
+def test_requests_have_what_pyramid_would_add_to_each(factory: str, origin: str) -> None:
     shared, apart = Additions(), Additions()
     app, answers = service(factory=FACTORIES[factory], configure=shared.add_to)
     other, expected = service(factory=FACTORIES[factory], configure=apart.add_to)

@@ -1,5 +1,6 @@
 """Headers of every response, written at once: each of them once, whatever a view has set."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def app_of(view: Any, *, settings: Any = None, configure: Any = None) -> TestApp
 
 @pytest.mark.parametrize("view", [returned, raised, rendered])
 @pytest.mark.clause("H-27.1", "H-29.6", "H-30.6", "E-6.4")
-def test_each_header_is_there_once_whatever_the_view_has_set(view: Any) -> None:
+def test_each_header_is_there_once_whatever_the_view_has_set(view: Callable[..., Any]) -> None:
     response = app_of(view).get("/v0/own", headers=ORIGIN, expect_errors=True)
 
     names = [name.lower() for name, _ in response.headerlist]

@@ -194,7 +194,7 @@ def test_services_of_resources_say_what_they_serve(kind: str) -> None:
 
 @pytest.mark.clause("P-7.7", "P-34.24")
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), (basic_auth(), 403)])
-def test_a_permission_that_nobody_has_is_refused(headers: Any, status: int) -> None:
+def test_a_permission_that_nobody_has_is_refused(headers: dict[str, Any], status: int) -> None:
     app = serving(
         lambda request: {},
         service_arguments={"factory": RouteFactory},

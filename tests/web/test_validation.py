@@ -2,6 +2,7 @@
 
 import json
 import types
+from types import SimpleNamespace
 from typing import Any
 
 import colander
@@ -201,7 +202,9 @@ def test_null_is_an_absence_where_an_optional_object_is_expected() -> None:
     ids=["none", "json", "double"],
 )
 @pytest.mark.clause("P-35.13")
-def test_the_body_of_a_request_made_by_hand_is_read(request_: Any, body: Any) -> None:
+def test_the_body_of_a_request_made_by_hand_is_read(
+    request_: Request | SimpleNamespace, body: dict[str, Any]
+) -> None:
     assert validation.json_body(request_) == body
 
 
@@ -238,7 +241,7 @@ def place_schema(location: Any, **kwargs: Any) -> Any:
     ],
 )
 def test_flat_names_of_the_body_and_of_the_query_string_are_nested(
-    names: dict[str, Any], validated: Any
+    names: dict[str, Any], validated: dict[str, Any]
 ) -> None:
     query = "?" + "&".join(f"{name}={value}" for name, value in names.items())
 

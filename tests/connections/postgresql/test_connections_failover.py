@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -93,7 +93,9 @@ def test_one_failure_drops_all_connections_that_take_no_writes(postgresql_url: s
     [lambda storage: storage.flush(), lambda storage: storage.collection_timestamp(**OTHER_PARENT)],
     ids=["in a transaction", "in autocommit"],
 )
-def test_whatever_the_request_that_finds_it(postgresql_url: str, fails_first: Any) -> None:
+def test_whatever_the_request_that_finds_it(
+    postgresql_url: str, fails_first: Callable[..., Any]
+) -> None:
     """Also what is written in autocommit, and beside the transaction."""
     storage = make_storage(postgresql_url)
     storage.initialize_schema()

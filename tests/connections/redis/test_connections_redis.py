@@ -46,7 +46,7 @@ def client_of(prefix: str = "storage_", **settings: Any) -> Any:
         ("redis://example.org/3?timeout=4", Address("example.org", 6379, 3)),
     ],
 )
-def test_the_parts_of_a_url_are_used(url: str, expected: Any) -> None:
+def test_the_parts_of_a_url_are_used(url: str, expected: Address) -> None:
     assert parse_url(url) == expected
 
 
@@ -68,7 +68,7 @@ BAD_URLS = [
 
 @pytest.mark.clause("S-22", "S-23.17")
 @pytest.mark.parametrize("url", BAD_URLS)
-def test_another_form_fails_at_the_start_and_names_the_setting(url: Any) -> None:
+def test_another_form_fails_at_the_start_and_names_the_setting(url: str) -> None:
     with pytest.raises(ValueError, match=r"^Setting 'storage_url'"):
         client_of(url=url, pool_size=25)
 
@@ -199,7 +199,7 @@ def test_a_thread_waits_for_a_connection_in_use(redis_url: str) -> None:
     ],
 )
 def test_a_thread_waits_for_a_connection_as_long_as_the_setting_says(
-    prefix: str, given: Any, expected: float
+    prefix: str, given: dict[str, Any], expected: float
 ) -> None:
     pool = client_of(prefix=prefix, url="", **given).connection_pool
 

@@ -73,7 +73,7 @@ def fill_pool(client: Any) -> None:
 
 @pytest.mark.clause("B-21.7", "B-2.5")
 @pytest.mark.parametrize("kind", list(BACKENDS))
-def test_after_a_failover_one_write_fails_and_the_next_succeeds(servers: Any, kind: Any) -> None:
+def test_after_a_failover_one_write_fails_and_the_next_succeeds(servers: Any, kind: str) -> None:
     with forwarding(servers.replica) as address:
         backend = make_backend(kind, address.port)
         write = BACKENDS[kind][1]

@@ -3,7 +3,7 @@
 import gc
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -252,7 +252,7 @@ def test_the_records_of_one_parent_are_not_those_of_another(
     ],
 )
 def test_a_rule_of_inheritance_grants_shared_records(
-    make: Any, headers: dict[str, str], bound: Any
+    make: Any, headers: dict[str, str], bound: Callable[..., Any]
 ) -> None:
     app = make()
     app.app.registry.queryUtility(IAuthorizationPolicy).get_bound_permissions = bound
@@ -331,7 +331,7 @@ class OwnEnd(RouteFactory):
 @joined
 @pytest.mark.parametrize(("factory", "number"), [(OwnFetch, 1), (OwnSearch, 1), (OwnEnd, 0)])
 def test_an_application_may_find_them_in_its_own_way(
-    make: Any, headers: dict[str, str], factory: Any, number: int
+    make: Any, headers: dict[str, str], factory: type[Any], number: int
 ) -> None:
     app = make(resources=through(factory))
     share_six(app, user_id(app, headers))
@@ -428,7 +428,9 @@ def test_a_query_is_no_operand_of_other_filters(make: Any, headers: dict[str, st
 @pytest.mark.clause("H-5.12", "H-5.14")
 @joined
 @pytest.mark.parametrize("is_read", [False, True])
-def test_what_is_taken_back_meanwhile_opens_nothing(make: Any, headers: Any, is_read: Any) -> None:
+def test_what_is_taken_back_meanwhile_opens_nothing(
+    make: Any, headers: dict[str, str], is_read: bool
+) -> None:
     class Late(Toadstool):
         def _extract_filters(self, queryparams: Any = None) -> Any:
             app.app.registry.permission.flush()  # type: ignore[attr-defined]

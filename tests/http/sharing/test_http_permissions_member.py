@@ -4,6 +4,7 @@ from typing import Any
 
 import colander
 import pytest
+from support.shared_apps import SharedApps
 from support.sharing import (
     AMANITAS,
     BODY,
@@ -21,6 +22,7 @@ from support.sharing import (
     store,
     user_id,
 )
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.faults import FaultyBackend
@@ -50,12 +52,12 @@ def make_open_app() -> Any:
 
 
 @pytest.fixture
-def app(shared_apps: Any) -> Any:
+def app(shared_apps: SharedApps) -> TestApp:
     return shared_apps.fresh(make_open_app)
 
 
 @pytest.fixture
-def url(app: Any, headers: dict[str, str]) -> str:
+def url(app: TestApp, headers: dict[str, str]) -> str:
     """Store a record that friends may read, and return its URL."""
     body = {**BODY, "permissions": {"read": ["group:friends"]}}
     created = app.post_json(URL, body, headers=headers, status=201).json
@@ -85,7 +87,7 @@ def target(method: str, url: Any) -> Any:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["create", "toadstool:create", "admin", "", "READ", "a:create"])
 def test_an_unknown_permission_is_refused(
-    app: Any, headers: dict[str, str], url: str, method: Any, name: str
+    app: TestApp, headers: dict[str, str], url: str, method: str, name: str
 ) -> None:
     before = contents(app)
     # Reported alone, before the other checks (H-24.2).
@@ -104,7 +106,7 @@ def test_an_unknown_permission_is_refused(
 
 @pytest.mark.clause("H-24.1", "P-12.1")
 def test_a_resource_may_accept_other_permissions(
-    app: Any, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: Any
 ) -> None:
     body = {"data": {}, "permissions": {"spore:create": ["group:friends"]}}
 
@@ -136,10 +138,10 @@ def test_a_resource_may_accept_other_permissions(
     ],
 )
 def test_principals_are_a_list_of_texts(
-    app: Any,
+    app: TestApp,
     headers: dict[str, str],
     url: str,
-    method: Any,
+    method: str,
     permissions: dict[str, Any],
     name: str,
     description: str | None,
@@ -158,7 +160,7 @@ def test_principals_are_a_list_of_texts(
 
 
 @pytest.mark.clause("H-24.2", "H-8.5")
-def test_all_wrong_principals_are_reported_together(app: Any, headers: dict[str, str]) -> None:
+def test_all_wrong_principals_are_reported_together(app: TestApp, headers: dict[str, str]) -> None:
     body = {"data": {"name": 42}, "permissions": {"read": "book", "write": ["a", ""]}}
 
     response = app.post_json(URL, body, headers=headers, status=400)
@@ -169,7 +171,7 @@ def test_all_wrong_principals_are_reported_together(app: Any, headers: dict[str,
 
 @pytest.mark.clause("H-24.1", "H-24.2")
 @pytest.mark.parametrize("permissions", [[], "read", 42, True, ["read"]])
-def test_permissions_are_an_object(app: Any, headers: dict[str, str], permissions: Any) -> None:
+def test_permissions_are_an_object(app: TestApp, headers: dict[str, str], permissions: Any) -> None:
     body = {**BODY, "permissions": permissions}
 
     response = app.post_json(URL, body, headers=headers, status=400)
@@ -179,7 +181,7 @@ def test_permissions_are_an_object(app: Any, headers: dict[str, str], permission
 
 @pytest.mark.clause("P-34.13")
 def test_names_of_permissions_are_not_kept_from_one_request_to_the_next(
-    app: Any, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: Any
 ) -> None:
     for permissions in ({"read": ["a"]}, {"write": ["b"]}, {"read": ["c"]}, {}):
         created = app.post_json(
@@ -197,7 +199,7 @@ def test_names_of_permissions_are_not_kept_from_one_request_to_the_next(
 @pytest.mark.parametrize("body", [{}, {"permissions": None}, {"permissions": {}}])
 @pytest.mark.parametrize("method", METHODS)
 def test_without_permissions_those_stored_are_left(
-    app: Any, headers: dict[str, str], me: Any, url: str, method: Any, body: Any
+    app: TestApp, headers: dict[str, str], me: Any, url: str, method: str, body: dict[str, Any]
 ) -> None:
     response = send_content(
         app,
@@ -215,7 +217,7 @@ def test_without_permissions_those_stored_are_left(
 @pytest.mark.clause("H-24.4", "H-24.7", "H-24.9")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_a_creation_stores_permissions_as_given(
-    app: Any, headers: dict[str, str], me: Any, method: str
+    app: TestApp, headers: dict[str, str], me: Any, method: str
 ) -> None:
     permissions = {"read": ["group:friends", "system.Everyone"], "write": ["group:o'neil"]}
     body = {**BODY, "permissions": permissions}
@@ -240,7 +242,12 @@ def test_a_creation_stores_permissions_as_given(
     ],
 )
 def test_put_replaces_all_entries(
-    app: Any, headers: dict[str, str], me: Any, url: str, given: dict[str, Any], expected: Any
+    app: TestApp,
+    headers: dict[str, str],
+    me: Any,
+    url: str,
+    given: dict[str, Any],
+    expected: dict[str, Any],
 ) -> None:
     grant(app, object_id(url), "write", "group:writers")
     expected.setdefault("write", set()).add(me)
@@ -253,7 +260,7 @@ def test_put_replaces_all_entries(
 
 @pytest.mark.clause("H-24.5")
 def test_put_leaves_entries_of_permissions_that_bodies_do_not_know(
-    app: Any, headers: dict[str, str], me: Any, url: str
+    app: TestApp, headers: dict[str, str], me: Any, url: str
 ) -> None:
     grant(app, object_id(url), "toadstool:taste", "group:chefs")
 
@@ -277,13 +284,13 @@ def test_put_leaves_entries_of_permissions_that_bodies_do_not_know(
 )
 @pytest.mark.parametrize("data", [{}, {"data": {"name": "x"}}])
 def test_patch_replaces_the_entries_it_mentions(
-    app: Any,
+    app: TestApp,
     headers: dict[str, str],
     me: Any,
     url: str,
     given: dict[str, Any],
     expected: dict[str, Any],
-    data: Any,
+    data: dict[str, Any],
 ) -> None:
     grant(app, object_id(url), "write", "group:writers")
     wanted = {name: set(principals) for name, principals in expected.items()}
@@ -298,7 +305,12 @@ def test_patch_replaces_the_entries_it_mentions(
 @pytest.mark.clause("H-24.7")
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_whoever_writes_may_write_from_then_on(
-    app: Any, headers: dict[str, str], other_headers: dict[str, str], me: Any, url: str, method: str
+    app: TestApp,
+    headers: dict[str, str],
+    other_headers: dict[str, str],
+    me: Any,
+    url: str,
+    method: str,
 ) -> None:
     other = user_id(app, other_headers)
     app.app.registry.permission.add_user_principal(other, "group:writers")
@@ -310,7 +322,7 @@ def test_whoever_writes_may_write_from_then_on(
 
 
 @pytest.mark.clause("H-24.7")
-def test_an_anonymous_change_adds_no_principal(app: Any, me: Any, url: str) -> None:
+def test_an_anonymous_change_adds_no_principal(app: TestApp, me: Any, url: str) -> None:
     grant(app, object_id(url), "write", "system.Everyone")
 
     response = app.patch_json(url, BODY, status=200)
@@ -321,7 +333,7 @@ def test_an_anonymous_change_adds_no_principal(app: Any, me: Any, url: str) -> N
 @pytest.mark.clause("H-24.8")
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_changing_permissions_needs_write(
-    app: Any, other_headers: dict[str, str], url: str, method: str
+    app: TestApp, other_headers: dict[str, str], url: str, method: str
 ) -> None:
     other = user_id(app, other_headers)
     grant(app, object_id(url), "read", other)
@@ -337,7 +349,7 @@ def test_changing_permissions_needs_write(
 @pytest.mark.clause("D-65", "B-22.38", "H-24.9")
 @pytest.mark.parametrize("method", METHODS)
 def test_empty_lists_and_repeated_principals_do_no_harm(
-    app: Any, headers: dict[str, str], me: Any, url: str, method: Any
+    app: TestApp, headers: dict[str, str], me: Any, url: str, method: str
 ) -> None:
     body = {**BODY, "permissions": {"read": ["a", "a", "b", "a"], "write": []}}
 
@@ -351,7 +363,7 @@ def test_empty_lists_and_repeated_principals_do_no_harm(
 
 @pytest.mark.clause("H-24.9", "H-1.5", "H-16.1", "H-18.1", "H-19.3", "P-12.6", "P-14.2")
 def test_responses_about_one_record_have_its_permissions(
-    app: Any, headers: dict[str, str], me: Any, url: str
+    app: TestApp, headers: dict[str, str], me: Any, url: str
 ) -> None:
     expected = {"read": {"group:friends"}, "write": {me}}
 
@@ -366,7 +378,7 @@ def test_responses_about_one_record_have_its_permissions(
 
 @pytest.mark.clause("D-52", "H-24.9")
 def test_a_permission_without_principals_is_not_shown(
-    app: Any, headers: dict[str, str], me: Any, url: str
+    app: TestApp, headers: dict[str, str], me: Any, url: str
 ) -> None:
     cleared = {"permissions": {"read": []}}
 
@@ -381,7 +393,7 @@ def test_a_permission_without_principals_is_not_shown(
 
 @pytest.mark.clause("D-52", "H-24.9")
 def test_the_shape_does_not_depend_on_the_backend(
-    app: Any, headers: dict[str, str], url: str
+    app: TestApp, headers: dict[str, str], url: str
 ) -> None:
     backend = app.app.registry.permission
 
@@ -397,7 +409,7 @@ def test_the_shape_does_not_depend_on_the_backend(
 
 @pytest.mark.clause("H-24.10", "H-11.1", "H-17.3", "H-21.1", "P-12.6")
 def test_no_permissions_in_lists_deletions_and_errors(
-    app: Any, headers: dict[str, str], me: Any, url: str
+    app: TestApp, headers: dict[str, str], me: Any, url: str
 ) -> None:
     grant(app, COLLECTION, "read", me)
     grant(app, COLLECTION, "write", me)
@@ -426,7 +438,7 @@ def test_no_permissions_in_lists_deletions_and_errors(
 
 @pytest.mark.clause("H-24.11")
 def test_a_reader_sees_all_permissions(
-    app: Any, other_headers: dict[str, str], me: Any, url: str
+    app: TestApp, other_headers: dict[str, str], me: Any, url: str
 ) -> None:
     other = user_id(app, other_headers)
     app.app.registry.permission.add_user_principal(other, "group:friends")
@@ -441,7 +453,7 @@ def test_a_reader_sees_all_permissions(
     "fields", ["name", "id", "__permissions__", "permissions", "__permissions__.read"]
 )
 def test_a_partial_record_has_no_permissions(
-    app: Any, headers: dict[str, str], fields: str
+    app: TestApp, headers: dict[str, str], fields: str
 ) -> None:
     created = app.post_json(AMANITAS, {"data": {"name": "x"}}, headers=headers).json["data"]
     url = f"{AMANITAS}/{created['id']}"
@@ -460,7 +472,7 @@ def test_a_partial_record_has_no_permissions(
     "body", [{}, {"data": {}}, {"permissions": {}}, {"permissions": {"read": ["a"]}}, BODY]
 )
 def test_patch_takes_data_or_permissions_or_both(
-    app: Any, headers: dict[str, str], url: str, body: Any
+    app: TestApp, headers: dict[str, str], url: str, body: dict[str, Any]
 ) -> None:
     name = body.get("data", {}).get("name", "death cap")
 
@@ -468,7 +480,9 @@ def test_patch_takes_data_or_permissions_or_both(
 
 
 @pytest.mark.clause("H-20.3", "D-72")
-def test_patch_with_an_empty_body_is_refused(app: Any, headers: dict[str, str], url: str) -> None:
+def test_patch_with_an_empty_body_is_refused(
+    app: TestApp, headers: dict[str, str], url: str
+) -> None:
     json = {**headers, "Content-Type": "application/json"}
 
     response = app.patch(url, "", headers=json, status=400)
@@ -481,7 +495,7 @@ def test_patch_with_an_empty_body_is_refused(app: Any, headers: dict[str, str], 
 
 
 @pytest.mark.clause("D-7")
-def test_patch_with_null_data_is_refused(app: Any, headers: dict[str, str], url: str) -> None:
+def test_patch_with_null_data_is_refused(app: TestApp, headers: dict[str, str], url: str) -> None:
     for body in ({"data": None}, {"data": None, "permissions": {"read": []}}):
         response = app.patch_json(url, body, headers=headers, status=400)
         assert response.json["message"] == "data in body: Required"
@@ -491,7 +505,9 @@ def test_patch_with_null_data_is_refused(app: Any, headers: dict[str, str], url:
 @pytest.mark.parametrize(
     "body", [{}, {"data": {}}, BODY, {"permissions": {"read": ["group:friends"]}}]
 )
-def test_patch_always_writes(app: Any, headers: dict[str, str], url: str, body: Any) -> None:
+def test_patch_always_writes(
+    app: TestApp, headers: dict[str, str], url: str, body: dict[str, Any]
+) -> None:
     before = app.get(url, headers=headers).json["data"]
 
     after = app.patch_json(url, body, headers=headers, status=200)
@@ -504,7 +520,7 @@ def test_patch_always_writes(app: Any, headers: dict[str, str], url: str, body: 
 @pytest.mark.clause("H-20.11", "H-20.9", "H-20.10")
 @pytest.mark.parametrize(("behavior", "data"), [("light", {"name": "x"}), ("diff", {})])
 def test_a_short_response_has_no_permissions(
-    app: Any, headers: dict[str, str], url: str, behavior: str, data: Any
+    app: TestApp, headers: dict[str, str], url: str, behavior: str, data: dict[str, Any]
 ) -> None:
     body = {"data": {"name": "x"}, "permissions": {"read": ["a"]}}
     short = {**headers, "Response-Behavior": behavior}
@@ -522,7 +538,7 @@ def test_a_short_response_has_no_permissions(
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("value", [{"read": ["system.Everyone"]}, "x", None, [], {}])
 def test_data_never_changes_permissions(
-    app: Any, headers: dict[str, str], me: Any, method: Any, value: Any
+    app: TestApp, headers: dict[str, str], me: Any, method: str, value: Any
 ) -> None:
     created = app.post_json(AMANITAS, {"data": {"name": "x"}}, headers=headers).json["data"]
     url = f"{AMANITAS}/{created['id']}"
@@ -538,7 +554,7 @@ def test_data_never_changes_permissions(
 
 @pytest.mark.clause("D-9")
 def test_a_member_of_data_may_be_called_permissions(
-    app: Any, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: Any
 ) -> None:
     data = {"permissions": {"read": ["system.Everyone"]}}
 
@@ -549,7 +565,9 @@ def test_a_member_of_data_may_be_called_permissions(
 
 
 @pytest.mark.clause("B-20.4", "P-14.2")
-def test_permissions_never_reach_the_storage(app: Any, headers: dict[str, str], url: str) -> None:
+def test_permissions_never_reach_the_storage(
+    app: TestApp, headers: dict[str, str], url: str
+) -> None:
     app.put_json(url, {**BODY, "permissions": {"read": ["a"]}}, headers=headers, status=200)
     app.patch_json(url, {"permissions": {"read": ["b"]}}, headers=headers, status=200)
 
@@ -560,7 +578,7 @@ def test_permissions_never_reach_the_storage(app: Any, headers: dict[str, str], 
 @pytest.mark.clause("H-24.9")
 @pytest.mark.clause("H-24.9")
 def test_permissions_of_a_record_made_without_user_are_shown_to_readers(
-    app: Any, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: Any
 ) -> None:
     record = store(app)
     grant(app, object_id(record["url"]), "read", me)

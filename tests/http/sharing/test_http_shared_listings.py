@@ -23,6 +23,7 @@ from support.sharing import (
     store,
     user_id,
 )
+from webtest import TestApp
 
 from cliquet.testing.web import basic_auth
 
@@ -30,7 +31,7 @@ from cliquet.testing.web import basic_auth
 
 
 @pytest.fixture
-def shared(app: Any, me: Any) -> list[Any]:
+def shared(app: TestApp, me: Any) -> list[Any]:
     """Store five records of which three are shared with the user, and return these."""
     records = [store(app, name=f"n{n}", code=str(n)) for n in range(5)]
     grant(app, object_id(records[0]["url"]), "read", me)
@@ -41,7 +42,7 @@ def shared(app: Any, me: Any) -> list[Any]:
 
 @pytest.mark.clause("H-5.12", "H-5.13", "P-12.4", "B-20.8", "H-9.8")
 def test_a_shared_listing_has_the_shared_records_only(
-    app: Any, headers: dict[str, str], shared: list[Any]
+    app: TestApp, headers: dict[str, str], shared: list[Any]
 ) -> None:
     whole_timestamp = contents(app)[1]
 
@@ -69,7 +70,7 @@ def test_a_shared_listing_has_the_shared_records_only(
     ],
 )
 def test_query_filters_apply_on_top_of_sharing(
-    app: Any, headers: dict[str, str], shared: list[Any], query: str, names: set[Any]
+    app: TestApp, headers: dict[str, str], shared: list[Any], query: str, names: set[Any]
 ) -> None:
     response = app.get(f"{URL}?{query}", headers=headers, status=200)
 
@@ -80,7 +81,7 @@ def test_query_filters_apply_on_top_of_sharing(
 
 @pytest.mark.clause("H-5.12", "H-5.13", "H-14.7")
 def test_a_shared_listing_is_paginated(
-    app: Any, headers: dict[str, str], shared: list[Any]
+    app: TestApp, headers: dict[str, str], shared: list[Any]
 ) -> None:
     url, names, totals = f"{URL}?_sort=name&_limit=2", [], []
     while url:
@@ -95,7 +96,7 @@ def test_a_shared_listing_is_paginated(
 
 @pytest.mark.clause("H-5.12", "H-17.4", "H-17.3")
 def test_a_shared_deletion_deletes_what_the_user_may_write(
-    app: Any, headers: dict[str, str], me: Any, shared: list[Any]
+    app: TestApp, headers: dict[str, str], me: Any, shared: list[Any]
 ) -> None:
     another = store(app, name="n5")
     grant(app, object_id(another["url"]), "write", me)
@@ -115,14 +116,14 @@ def test_a_shared_deletion_deletes_what_the_user_may_write(
 @pytest.mark.clause("H-5.14")
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_without_a_shared_record_there_is_no_listing(
-    app: Any, headers: dict[str, str], record: Any, method: str
+    app: TestApp, headers: dict[str, str], record: Any, method: str
 ) -> None:
     assert error(send(app, method, URL, headers)) == FORBIDDEN
     assert error(send(app, method, URL)) == UNAUTHORIZED
 
 
 @pytest.mark.clause("H-5.15")
-def test_an_anonymous_request_lists_what_everyone_may_read(app: Any, record: Any) -> None:
+def test_an_anonymous_request_lists_what_everyone_may_read(app: TestApp, record: Any) -> None:
     hidden = store(app)
     grant(app, object_id(record["url"]), "read", "system.Everyone")
     grant(app, object_id(hidden["url"]), "read", "system.Authenticated")
@@ -136,7 +137,7 @@ def test_an_anonymous_request_lists_what_everyone_may_read(app: Any, record: Any
 
 @pytest.mark.clause("D-75")
 def test_an_allowed_deletion_of_nothing_succeeds(
-    app: Any, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: Any
 ) -> None:
     grant(app, COLLECTION, "write", me)
 
@@ -145,7 +146,7 @@ def test_an_allowed_deletion_of_nothing_succeeds(
 
 @pytest.mark.clause("D-51", "B-16.1")
 def test_objects_with_similar_uris_or_permissions_are_not_shared(
-    app: Any, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: Any
 ) -> None:
     hidden = store(app)
     uri = object_id(hidden["url"])
@@ -213,7 +214,7 @@ def test_a_star_in_the_url_of_a_resource_open_to_all_is_a_name(headers: dict[str
     "odd", [":b", "a'b", "%27%20OR%201=1--", "%25", "*", "%00", ".", "_", "a:b:c", "%C3%A9", "{id}"]
 )
 def test_an_odd_id_is_data(
-    app: Any, headers: dict[str, str], me: Any, record: Any, method: str, odd: str
+    app: TestApp, headers: dict[str, str], me: Any, record: Any, method: str, odd: str
 ) -> None:
     grant(app, object_id(record["url"]), "read", me)
     grant(app, object_id(record["url"]), "write", me)
@@ -228,7 +229,7 @@ def test_an_odd_id_is_data(
 
 @pytest.mark.clause("H-5.17", "H-7.8")
 def test_the_permission_is_checked_before_the_id_and_the_existence(
-    app: Any, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: Any
 ) -> None:
     unknown, malformed = f"{URL}/{UNKNOWN_ID}", f"{URL}/not-an-id"
     for method in ("GET", "PATCH", "DELETE"):
@@ -251,7 +252,7 @@ def test_the_permission_is_checked_before_the_id_and_the_existence(
 @pytest.mark.clause("H-5.18", "P-14.4", "B-20.4")
 @pytest.mark.parametrize("target", ["record", "collection"])
 def test_permissions_go_away_with_their_record(
-    app: Any, headers: dict[str, str], me: Any, target: str
+    app: TestApp, headers: dict[str, str], me: Any, target: str
 ) -> None:
     grant(app, COLLECTION, "write", me)
     deleted, kept = store(app, name="deleted"), store(app, name="kept")
@@ -269,7 +270,7 @@ def test_permissions_go_away_with_their_record(
 
 @pytest.mark.clause("B-15.2", "H-5.17")
 def test_permissions_know_nothing_of_the_storage(
-    app: Any, headers: dict[str, str], me: Any, record: Any
+    app: TestApp, headers: dict[str, str], me: Any, record: Any
 ) -> None:
     grant(app, object_id(record["url"]), "read", me, "basicauth:nobody")
     grant(app, f"{COLLECTION}/{UNKNOWN_ID}", "read", me)
@@ -284,7 +285,7 @@ def test_permissions_know_nothing_of_the_storage(
 
 @pytest.mark.clause("H-5.18", "H-19.1", "B-20.6")
 def test_a_re_created_record_starts_with_fresh_permissions(
-    app: Any, headers: dict[str, str], other_headers: dict[str, str]
+    app: TestApp, headers: dict[str, str], other_headers: dict[str, str]
 ) -> None:
     grant(app, COLLECTION, "toadstool:create", "system.Authenticated")
     url = f"{URL}/{UNKNOWN_ID}"
@@ -301,7 +302,7 @@ def test_a_re_created_record_starts_with_fresh_permissions(
 
 @pytest.mark.clause("H-22.5")
 def test_tombstones_of_shared_records_are_not_seen_by_those_they_were_shared_with(
-    app: Any, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: Any
 ) -> None:
     gone, kept = store(app), store(app)
     for record in (gone, kept):
