@@ -95,6 +95,7 @@ ifeq ($(SERVER_URL),)
 	$(BIN)/python -m benchmarks.compare --peers cliquet,limit --rounds 5
 	$(BIN)/python benchmarks/requests_on_memory.py
 	$(BIN)/python benchmarks/curves.py
+	$(BIN)/python benchmarks/shared_lists.py
 	$(BIN)/python benchmarks/monitoring.py
 	$(BIN)/python benchmarks/files_of_requests.py
 else

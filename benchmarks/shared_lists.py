@@ -21,7 +21,7 @@ import colander
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.compare.databases import running_databases
-from benchmarks.costs_by_size import analyse, batched, microseconds, send
+from benchmarks.curves import analyse, batched, microseconds, send
 from cliquet import resource
 from cliquet.permission.grants import ACEPrincipal
 from cliquet.storage.transfer import ExportedEntry, ImportedCollection
