@@ -41,7 +41,7 @@ DOCS := $(VENV)/.stamp-docs
 LOADTEST := $(VENV)/.stamp-loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast coverage unmeasured http uncompiled majors lint format docs bench bench-compare clean
+.PHONY: help serve test test-fast coverage http uncompiled majors lint format docs bench bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -57,10 +57,6 @@ test-fast: $(TEST) ## run two cases of each test that starts no server and is no
 
 coverage: $(TEST) ## measure the branch coverage of the library, which fails below 98 %
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov -m 'not slow' $(MEASURED) $(PYTEST_ARGS)
-
-unmeasured: $(TEST) ## run the tests that coverage leaves out: both together run what test does
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(UNMEASURED) $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(MEASURED) $(PYTEST_ARGS)
 
 http: $(TEST) ## run the HTTP tests on BACKENDS=sqlite, postgresql, pgbouncer or redis
 	env CLIQUET_TEST_HTTP_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist worksteal tests/http $(PYTEST_ARGS)
