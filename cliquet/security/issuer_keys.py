@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from cliquet.monitoring import logs
@@ -84,7 +85,7 @@ class IssuerKeys:
         ------
         KeysUnavailableError : no keys are known, and the issuer cannot be asked.
         """
-        self._refresh()
+        self.refresh()
         found = self._matching(kid, algorithm)
         if not found and kid is not None:
             with self._reading:
@@ -98,7 +99,13 @@ class IssuerKeys:
         fitting = [key for key in self._keys if kid in (None, key.kid) and key.fits(algorithm)]
         return fitting[:_MAX_KEYS]
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Read the keys if there are none, and let them be read if they are old.
+
+        Raises
+        ------
+        KeysUnavailableError : the same as for :meth:`find`.
+        """
         if not self._keys:
             with self._reading:
                 if not self._keys and time.monotonic() - self._tried_at > FAILURE_SECONDS:
@@ -147,17 +154,46 @@ class IssuerKeys:
                 return Path(self._location).read_bytes()
             except OSError as error:
                 raise ValueError(f"{self._location} cannot be read: {error.strerror}") from error
-        until = time.monotonic() + self._timeout_seconds
-        with _opened(self._location, self._timeout_seconds) as response:
-            text = b""
-            # Each part may take the whole time, but all of them together may not either.
-            while part := response.read1(_MAX_BYTES):
-                text += part
-                if len(text) > _MAX_BYTES or time.monotonic() > until:
-                    raise ValueError(
-                        f"more than {_MAX_BYTES} bytes, or {self._timeout_seconds} seconds"
-                    )
-            return text
+        return _within(self._timeout_seconds, self._fetched)
+
+    def _fetched(self) -> bytes:
+        opener = urllib.request.build_opener(_Redirections)
+        try:
+            with opener.open(_asked(self._location), timeout=self._timeout_seconds) as response:
+                text: bytes = response.read(_MAX_BYTES + 1)
+        except HTTPError as error:
+            # It is an open answer as well.
+            error.close()
+            raise
+        except HTTPException as error:
+            # It is no answer of HTTP, or a URL that is none.
+            raise OSError(f"{type(error).__name__}: {error}") from error
+        if len(text) > _MAX_BYTES:
+            raise ValueError(f"more than {_MAX_BYTES} bytes")
+        return text
+
+
+def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
+    """Return what some work gives, if it takes no longer.
+
+    The limit of a connection only concerns each part of an answer, not all of them together.
+    """
+    done: list[bytes | Exception] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except Exception as error:  # raised by the thread that waits
+            done.append(error)
+
+    thread = threading.Thread(target=run, name="issuer-keys-read", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not done:
+        raise TimeoutError(f"no answer in {seconds} seconds")
+    if isinstance(done[0], Exception):
+        raise done[0]
+    return done[0]
 
 
 def _is_url(location: str) -> bool:
@@ -181,14 +217,13 @@ class _Redirections(urllib.request.HTTPRedirectHandler):
         self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, url: Any
     ) -> Any:
         # It must be a URL that could have been given as location.
-        _is_url(url)
+        try:
+            _is_url(url)
+        except ValueError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, url)
 
 
-@contextlib.contextmanager
-def _opened(url: str, timeout_seconds: float) -> Iterator[Any]:
-    wanted = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - checked
-    with urllib.request.build_opener(_Redirections).open(
-        wanted, timeout=timeout_seconds
-    ) as response:
-        yield response
+def _asked(url: str) -> urllib.request.Request:
+    return urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - checked

@@ -183,10 +183,13 @@ class JWTPolicy:
         return found
 
     def _verify(self, token: str) -> _Verified:
-        if self._keys is not None and self._known_of != self._keys.generation:
-            # The issuer has withdrawn keys.
-            self._known = {}
-            self._known_of = self._keys.generation
+        if self._keys is not None:
+            # Known tokens must not keep old keys alive.
+            self._keys.refresh()
+            if self._known_of != self._keys.generation:
+                # The issuer has withdrawn keys.
+                self._known = {}
+                self._known_of = self._keys.generation
         known = self._known
         digest = sha256(token.encode()).digest()
         found = known.get(digest)
@@ -201,7 +204,7 @@ class JWTPolicy:
     def _read(self, token: str) -> _Verified:
         claims = self._claims(token)
         userid = claims.get(self._userid_claim)
-        if not isinstance(userid, str) or not userid or not utils.is_storable(userid):
+        if not isinstance(userid, str) or not userid or not utils.is_storable_key(userid):
             raise _RefusedError(f"claim {self._userid_claim} is no id")
         return _Verified(userid, self._principals(claims), claims["exp"])
 

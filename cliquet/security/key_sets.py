@@ -84,9 +84,11 @@ def _usable(described: list[Any]) -> Iterator[PublicKey]:
         if not isinstance(one, dict) or not _verifies(one):
             continue
         kind, curve, named = one.get("kty"), one.get("crv"), one.get("alg")
+        if not isinstance(kind, str) or not isinstance(named, str | None):
+            continue
         # Secrets have no algorithm here: one that is published is none.
         algorithm = _any_algorithm(kind, curve) if named is None else named
-        if not isinstance(kind, str) or algorithm not in _NEEDS:
+        if algorithm not in _NEEDS:
             continue
         public = {name: value for name, value in one.items() if name not in _PRIVATE_MEMBERS}
         try:

@@ -23,6 +23,7 @@ from support.issuers import (
     ISSUER,
     Issuer,
     Key,
+    answering,
     described,
     ec_key,
     ed_key,
@@ -247,6 +248,7 @@ REFUSED: dict[str, Callable[[], str]] = {
     "no subject": lambda: token(KEY, sub=None),
     "empty subject": lambda: token(KEY, sub=""),
     "a subject that no database holds": lambda: token(KEY, sub="a\x00b"),
+    "a subject that is too long": lambda: token(KEY, sub="a" * 513),
     "a subject that is a number": lambda: with_payload(
         json.dumps({"iss": ISSUER, "aud": AUDIENCE, "sub": 5, "exp": NOW + 600}).encode()
     ),
@@ -374,6 +376,10 @@ def test_the_log_says_why_a_token_is_refused_and_not_the_token(keys: str, log_li
         {"kid": "other"},
         {"n": "AQAB"},
         {"n": 7},
+        {"alg": ["RS256"]},
+        {"alg": {}},
+        {"kty": ["RSA"]},
+        {"crv": {}, "kty": "EC"},
     ],
     ids=str,
 )
@@ -527,6 +533,36 @@ def test_a_failure_is_not_repeated_at_once(issuer: Issuer) -> None:
 
 
 @pytest.mark.clause("E-15.6")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 70_000 + b"\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{}",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:bad/\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: https://exa mple/\r\n\r\n",
+        b"",
+    ],
+    ids=range(7),
+)
+def test_what_is_no_answer_of_http_is_503(answer: bytes) -> None:
+    with answering(answer) as url:
+        service(url).get("/v0/mushrooms", headers=headers(token(KEY)), status=503)
+
+
+@pytest.mark.clause("E-15.6")
+def test_an_issuer_that_dawdles_costs_the_time_limit_and_no_more() -> None:
+    with answering(b"HTTP/1.1 200 OK\r\n", dawdle=b"X-More: a\r\n") as url:
+        app = service(url, timeout_seconds=0.5)
+        start = time.monotonic()
+
+        app.get("/v0/mushrooms", headers=headers(token(KEY)), status=503)
+
+        assert time.monotonic() - start < 3
+
+
+@pytest.mark.clause("E-15.6")
 def test_redirections_do_not_lead_off_https(issuer: Issuer) -> None:
     with serving(Issuer(OTHER)) as other:
         issuer.status = 302
@@ -585,6 +621,19 @@ def test_a_token_whose_key_was_withdrawn_is_forgotten(issuer: Issuer) -> None:
     is_known(policy, token(("r2", *OTHER[1:])))
 
     assert not is_known(policy, old)
+
+
+@pytest.mark.clause("E-15.6", "E-15.7")
+def test_known_tokens_do_not_keep_old_keys_alive(issuer: Issuer, monkeypatch: Any) -> None:
+    monkeypatch.setattr("cliquet.security.issuer_keys.FAILURE_SECONDS", 0)
+    policy = policy_of(issuer.url, refresh_seconds=1)
+    text = token(KEY)
+    assert is_known(policy, text)
+    issuer.body = key_set(rsa_key("r2"))
+    time.sleep(1.1)
+
+    # No other token is sent meanwhile.
+    assert eventually(lambda: not is_known(policy, text))
 
 
 @pytest.mark.clause("E-15.7")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import socketserver
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -103,3 +104,28 @@ def serving(issuer: Issuer) -> Iterator[Issuer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def answering(answer: bytes, dawdle: bytes = b"") -> Iterator[str]:
+    """Give the URL of a server that sends these bytes, and goes on with others, slowly."""
+    is_over = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(10_000)
+            with suppress(OSError):
+                self.request.sendall(answer)
+                while dawdle and not is_over.wait(0.2):
+                    self.request.sendall(dawdle)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/keys"
+        finally:
+            is_over.set()
+            server.shutdown()
+            thread.join()
