@@ -11,19 +11,30 @@ from typing import Final
 
 __all__ = ["NO_COUNT", "STRICT", "Preference"]
 
+# A quoted text may contain what separates preferences and parameters.
+_PREFERENCE: Final = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*"?)+')
+_NAME_AND_VALUE: Final = re.compile(r'\s*([^\s=;,"]+)\s*=\s*("?)([^\s=;,"]*)\2\s*(?:;|\Z)')
+
 
 class Preference:
     """One value of one preference."""
 
     def __init__(self, name: str, value: str) -> None:
+        self._name, self._value = name, value
         self._text = f"{name}={value}"
-        self._pattern = re.compile(
-            rf"(?:\A|,)\s*{name}\s*=\s*(?:{value}|\"{value}\")\s*(?=[,;]|\Z)", re.IGNORECASE
-        )
 
     def is_in(self, prefer: str) -> bool:
-        """Return whether the value of the header ``Prefer`` asks for it."""
-        return self._pattern.search(prefer) is not None
+        """Return whether the value of the header ``Prefer`` asks for it.
+
+        If it has several values of the preference, the first one counts (RFC 7240 2).
+        """
+        if self._name not in prefer.lower():
+            return False
+        for found in _PREFERENCE.finditer(prefer):
+            named = _NAME_AND_VALUE.match(found[0])
+            if named is not None and named[1].lower() == self._name:
+                return named[3].lower() == self._value
+        return False
 
     def add_applied(self, headers: MutableMapping[str, str]) -> None:
         """Tell the client that the response follows it (RFC 7240 3)."""
