@@ -141,6 +141,9 @@ class ShareableResource(UserResource):
         context = self.context
         if not isinstance(context, SharedListing) or context.selected_ids is None:
             return None
+        if type(self)._extract_filters is not ShareableResource._extract_filters:
+            # The application may read the ids of the filter, which are a list as published.
+            return None
         is_joined = self.model.hands_filters_on and joins(self.model.storage, context.selected_ids)
         return context.selected_ids if is_joined else None
 

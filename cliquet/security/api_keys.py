@@ -58,7 +58,7 @@ def create(
     ValueError : no user can have this id.
     cliquet.storage.exceptions.BackendError : the server failed.
     """
-    if not userid or not utils.is_storable(userid):
+    if not userid or not utils.is_storable_key(userid):
         raise ValueError(f"{userid!r} is no id of a user")
     key_id, secret = uuid.uuid4(), secrets.token_urlsafe(_SECRET_BYTES)
     record = {

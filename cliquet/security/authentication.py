@@ -242,12 +242,12 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
 
 
 def _is_usable(userid: Any) -> bool:
-    """Return whether a user may have such an id: it is not empty, and can be stored.
+    """Return whether a user may have such an id: it is not empty, and can be part of stored keys.
 
     Servers may give an empty ``REMOTE_USER`` to requests of anonymous users, and the ids of some
     providers are JSON texts, which may contain anything.
     """
-    return not isinstance(userid, str) or (userid != "" and utils.is_storable(userid))
+    return not isinstance(userid, str) or (userid != "" and utils.is_storable_key(userid))
 
 
 class _LazyIdentity(MultiAuthIdentity):  # type: ignore[misc]  # no types

@@ -1,6 +1,7 @@
 """Lists of many shared records, which the storage finds itself where it can (H-5.12)."""
 
 import gc
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -290,6 +291,30 @@ def test_who_asks_for_the_ids_gets_them(make: Any, headers: dict[str, str]) -> N
     assert seen == [["0", "1", "2", "3"]]
 
 
+@pytest.mark.clause("P-12.4", "P-25.9")
+@joined
+def test_an_application_finds_the_ids_of_the_filter_in_a_list(
+    make: Any, headers: dict[str, str]
+) -> None:
+    seen: list[Any] = []
+
+    class Reading(Toadstool):
+        def _extract_filters(self, queryparams: Any = None) -> Any:
+            filters = super()._extract_filters(queryparams)
+            value = filters[0].value
+            seen.append((len(value), "1" in value, json.loads(json.dumps(sorted(value)))))
+            return filters
+
+    app = make(resources=[(Reading, {"name": "toadstool"}), Amanita, CAP])
+    me = user_id(app, headers)
+    for n in range(4):
+        app.app.registry.storage.create("reading", "", {"id": f"{n}", "name": "x"})
+        grant(app, f"{COLLECTION}/{n}", "read", me)
+
+    assert ids(app.get(URL, headers=headers)) == {"0", "1", "2", "3"}
+    assert seen == [(4, True, ["0", "1", "2", "3"])]
+
+
 def through(factory: Any) -> list[Any]:
     """Return the resources, of which the first has a context of the application's."""
 
@@ -432,9 +457,10 @@ def test_what_is_taken_back_meanwhile_opens_nothing(
     make: Any, headers: dict[str, str], is_read: bool
 ) -> None:
     class Late(Toadstool):
-        def _extract_filters(self, queryparams: Any = None) -> Any:
+        def _extract_limit(self) -> Any:
+            # The filters are made already.
             app.app.registry.permission.flush()  # type: ignore[attr-defined]
-            return [] if is_read and not self.context.shared_ids else super()._extract_filters()
+            return self.context.shared_ids if is_read else super()._extract_limit()
 
     app = make(resources=[(Late, {"name": "toadstool"}), Amanita, CAP])
     me = user_id(app, headers)
