@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.logged import capture_logs, fresh_logs
+from testapp import Mushroom
 
 from cliquet.monitoring import logs
 from cliquet.testing.web import make_app
@@ -73,11 +74,11 @@ def test_entries_are_captured_after(
 
     with fresh_logs():
         caplog.set_level(logging.INFO, logger="cliquet")
-        make_app(settings=SETTINGS, project_name="kiosk", version="1.0")
+        make_app([Mushroom], settings=SETTINGS, project_name="kiosk", version="1.0")
         assert caplog.messages == ["kiosk 1.0 starting."]
 
         with capture_logs() as entries:
-            make_app(settings=SETTINGS, project_name="kiosk", version="1.0")
+            make_app([Mushroom], settings=SETTINGS, project_name="kiosk", version="1.0")
         assert [entry["event"] for entry in entries] == ["kiosk 1.0 starting."]
 
     logging.getLogger().setLevel(level)

@@ -40,7 +40,8 @@ class Fungus(resource.UserResource):
 @pytest.fixture(scope="module")
 def app() -> TestApp:
     """One application for all: each test is another user, whose records nobody else sees."""
-    return make_app([*RESOURCES, (Fungus, {"collection_path": "/fungi"})])
+    paths = {"collection_path": "/fungi", "record_path": "/fungi/{{id}}"}
+    return make_app([*RESOURCES, (Fungus, paths)])
 
 
 def url_of(url: Any, **params: Any) -> str:

@@ -60,7 +60,8 @@ def needs_processes(item: Any) -> Any:
 def _names_a_server(value: Any) -> Any:
     if isinstance(value, str):
         is_fixture = value.endswith(("_database", "_server", "_url"))
-        return (value.partition("_")[0] if is_fixture else value) in FAMILIES
+        # A remark may follow the name: "postgresql, few".
+        return value.partition("_" if is_fixture else ",")[0] in FAMILIES
     return isinstance(value, (tuple, list)) and any(map(_names_a_server, value))
 
 
