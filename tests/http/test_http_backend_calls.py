@@ -62,8 +62,9 @@ def cost(calls: Any) -> Any:
     """Return the calls that make a round trip."""
     paid = []
     for number, (name, object_id) in enumerate(calls):
-        follows_get = number > 0 and calls[number - 1] == ("get", object_id)
-        if name in FREE or (name == "find_tombstone" and follows_get):
+        read = [(name, object_id) for name in ("get", "find_with_aces")]
+        is_read = number > 0 and calls[number - 1] in read
+        if name in FREE or (name == "find_tombstone" and is_read):
             continue
         if name == "accessible_ids":
             # Where it does not know, it asks nobody.
