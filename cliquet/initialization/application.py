@@ -71,7 +71,7 @@ def initialize(
 def _refuse_second_call(config: Configurator) -> None:
     """Note where the application calls `initialize`, and refuse another call."""
     caller = sys._getframe(1)
-    while caller.f_back is not None and caller.f_globals["__name__"] == __name__:
+    while caller.f_back is not None and caller.f_globals.get("__name__") == __name__:
         caller = caller.f_back
     place = f"{caller.f_code.co_filename}:{caller.f_lineno}"
     first = getattr(config.registry, "initialized_at", None)

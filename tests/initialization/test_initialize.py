@@ -162,6 +162,15 @@ def test_a_second_call_is_refused_with_both_places(name: str) -> None:
     assert "cliquet.initialize() is called a second time for one application" in str(caught.value)
 
 
+def test_code_that_is_in_no_module_may_set_up_an_application() -> None:
+    # Doctests and shells run such code.
+    names = {"cliquet": cliquet, "config": Configurator(settings={})}
+
+    exec('cliquet.initialize(config, version="0.0.1", project_name="kitchen")', names)
+
+    assert "__name__" not in names
+
+
 @pytest.mark.clause("P-2.6")
 def test_subscribers_may_be_added_before() -> None:
     paths = []
