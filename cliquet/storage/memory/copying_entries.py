@@ -61,14 +61,17 @@ class MemoryTransfer(StorageTransfer):
             if timestamp is None or timestamp <= now:
                 return None
             collection = self._state.collections.get(key)
-            entries = [] if collection is None else collection.entries(include_deleted=True)
-            ahead = sorted((e for e in entries if e.timestamp > now), key=_age)
-            for stamp, entry in enumerate(ahead, now + 1):
-                collection.set(entry._replace(timestamp=stamp))  # type: ignore[union-attr]
-            latest = now + max(len(ahead), 1)
-            for departure in [] if collection is None else collection.departures():
-                position = min(departure.position, latest)
-                collection.depart(departure._replace(position=position))  # type: ignore[union-attr]
+            rewound, latest = 0, now + 1
+            if collection is not None:
+                entries = collection.entries(include_deleted=True)
+                ahead = sorted((e for e in entries if e.timestamp > now), key=_age)
+                for stamp, entry in enumerate(ahead, now + 1):
+                    collection.set(entry._replace(timestamp=stamp))
+                rewound = len(ahead)
+                latest = now + max(rewound, 1)
+                for departure in collection.departures():
+                    position = min(departure.position, latest)
+                    collection.depart(departure._replace(position=position))
             counter = self._state.counters.get(key)
             if counter is None:
                 with self._state.store.latch:
@@ -76,7 +79,7 @@ class MemoryTransfer(StorageTransfer):
             else:
                 purged = min(counter.purged, latest)
                 self._state.counters.set(key, Counter(latest, counter.live, purged, new_epoch()))
-        return len(ahead)
+        return rewound
 
     def forget_untouched(self, before: int) -> int:
         with self._state.store.write():
