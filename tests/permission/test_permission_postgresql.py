@@ -557,7 +557,7 @@ def test_lookups_use_the_indexes(
 
 @pytest.mark.clause("B-21.30", "B-23.16")
 def test_a_prefix_is_a_range_of_the_index(populated: Permission) -> None:
-    query = populated._dialect.accessible(["u57"], [("/c/7/o/*", "read")], with_children=True)[0]
+    query = populated._queries.accessible(["u57"], [("/c/7/o/*", "read")], with_children=True)[0]
     with populated.client.autocommit() as session:
         rows = session.execute(f"EXPLAIN {query.text}", query.parameters).fetchall()
     plan = "\n".join(line for (line,) in rows)

@@ -233,7 +233,7 @@ def test_lookups_use_the_indexes(
 
 @pytest.mark.clause("B-23.16")
 def test_a_prefix_is_a_range_of_the_index(permission: Permission) -> None:
-    query = permission._dialect.accessible(["u57"], [("/c/7/o/*", "read")], with_children=True)[0]
+    query = permission._queries.accessible(["u57"], [("/c/7/o/*", "read")], with_children=True)[0]
     with permission.client.autocommit() as session:
         rows = session.execute(f"EXPLAIN QUERY PLAN {query.text}", query.parameters).fetchall()
     assert any(
@@ -263,3 +263,42 @@ def test_whatever_the_text_it_is_data(permission: Permission, text: str) -> None
     assert answer == {text: {text}, "write": {text}}
     assert permission.get_objects_permissions([text], [text]) == [{text: {text}}]
     assert permission.get_accessible_objects([text], [(f"{text}*", text)]) == {text: {text}}
+
+
+class Audited(Permission):
+    """As plug-ins derive from the published class: its constructor, and methods that they override.
+
+    Attributes
+    ----------
+    calls : the names of the methods, and what was removed.
+    """
+
+    def __init__(self, client: Any) -> None:
+        super().__init__(client)
+        self.calls: list[Any] = []
+
+    def delete_object_permissions(self, *object_ids: str) -> None:
+        self.calls.append(("delete", *object_ids))
+        super().delete_object_permissions(*object_ids)
+
+    def write_object_permissions(self, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        self.calls.append(("write", object_id))
+        return super().write_object_permissions(object_id, *args, **kwargs)
+
+    def object_permission_authorized_principals(self, *args: Any) -> set[str]:
+        self.calls.append("authorized")
+        return super().object_permission_authorized_principals(*args)
+
+
+def test_methods_of_the_library_call_those_that_a_plug_in_overrides(tmp_path: Path) -> None:
+    config = config_of({"permission_url": f"sqlite:///{tmp_path}/data.db"})
+    audited = Audited(sqlite_config.create_from_config(config, prefix="permission_"))
+
+    audited.replace_object_permissions("/a", {"read": ["alice"]})
+    principals = audited.object_permission_principals("/a", "read")
+    taken = audited.take_object_permissions(["/a"], held=[{"read": {"alice"}}])
+
+    assert audited.calls == [("write", "/a"), "authorized", ("delete", "/a")]
+    assert principals == {"alice"}
+    assert taken == [{"read": {"alice"}}]
+    assert audited.object_permissions("/a") == {}

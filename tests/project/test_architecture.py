@@ -252,6 +252,49 @@ def test_modules_are_short() -> None:
     assert long <= set(LONG_MODULES), "say in LONG_MODULES why the module is not cut"
 
 
+def calls_of_steps_below(tree: ast.AST) -> Iterator[str]:
+    """Yield the calls, in a class, of methods that only its subclasses have."""
+    for one in ast.walk(tree):
+        if not isinstance(one, ast.ClassDef):
+            continue
+        missing = {
+            f"self.{method.name}"
+            for method in one.body
+            if isinstance(method, ast.FunctionDef) and "abstractmethod" in ast.unparse(method)
+        }
+        for call in ast.walk(one):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in missing:
+                yield f"{one.name} calls {ast.unparse(call.func)}"
+
+
+def test_backends_get_their_steps_handed_in() -> None:
+    """Nobody has to look for a step in the subclasses, apart from the texts of a dialect."""
+    found = [
+        f"{module}: {call}"
+        for module, path in PATHS.items()
+        if layer_of(module) == "backends"
+        for call in calls_of_steps_below(ast.parse(path.read_text("utf-8")))
+        if "Dialect calls" not in call
+    ]
+
+    assert found == []
+
+
+def test_steps_of_subclasses_are_found() -> None:
+    source = """
+class A(abc.ABC):
+    @abc.abstractmethod
+    def lock(self): ...
+
+    def write(self):
+        self.lock()
+        self.read()
+
+    def read(self): ...
+"""
+    assert list(calls_of_steps_below(ast.parse(source))) == ["A calls self.lock"]
+
+
 # What more than two modules may be named: the parts that every backend has.
 NAMES_OF_PARTS = {
     *("base", "cache", "permission", "storage"),

@@ -64,7 +64,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
 def indexes(storage: Any) -> set[Any]:
     with storage.client.connect(readonly=True) as session:
-        return set(storage._indexes.existing(session))
+        return set(storage._indexes._steps.existing(session))
 
 
 def plan(storage: Any, **options: Any) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from cliquet.connections.postgresql.client import PostgreSQLSession
 from cliquet.connections.sql import Session
-from cliquet.storage.relational.indexes import INDEX_PREFIX, FieldIndexes
+from cliquet.storage.relational.indexes import INDEX_PREFIX
 from cliquet.storage.relational.listing import SQL
 
 __all__ = ["PostgreSQLIndexes"]
 
 
-class PostgreSQLIndexes(FieldIndexes):
+class PostgreSQLIndexes:
     """Creates indexes outside of transactions, so that others can write meanwhile."""
 
     def existing(self, session: Session) -> dict[str, bool]:

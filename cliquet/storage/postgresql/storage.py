@@ -10,6 +10,7 @@ from cliquet.migrations.schemas import Schema
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
 from cliquet.storage.postgresql.indexes import PostgreSQLIndexes
 from cliquet.storage.postgresql.steps import PostgreSQLSteps
+from cliquet.storage.relational.indexes import FieldIndexes
 from cliquet.storage.relational.storage import RelationalStorage
 
 __all__ = ["Storage"]
@@ -40,7 +41,7 @@ class Storage(RelationalStorage):
     def __init__(self, client: PostgreSQLClient, *, is_readonly: bool = False) -> None:
         dialect = PostgreSQLDialect()
         super().__init__(client, dialect, PostgreSQLSteps(client), is_readonly=is_readonly)
-        self._indexes = PostgreSQLIndexes(client, dialect, self._declared)
+        self._indexes = FieldIndexes(client, dialect, self._declared, PostgreSQLIndexes())
         self._migrations = PostgreSQLMigrations(
             Schema(
                 "storage",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import abc
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Protocol
 
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.monitoring import logs
@@ -13,12 +12,25 @@ from cliquet.storage.relational import listing
 from cliquet.storage.relational.declared import DeclaredIndexes
 from cliquet.storage.relational.listing import SQL
 
-__all__ = ["INDEX_PREFIX", "FieldIndexes"]
+__all__ = ["INDEX_PREFIX", "FieldIndexes", "IndexSteps"]
 
 INDEX_PREFIX = "records_on_"
 
 
-class FieldIndexes(abc.ABC):
+class IndexSteps(Protocol):
+    """What one database does with its indexes in its own way."""
+
+    def existing(self, session: Session) -> dict[str, bool]:
+        """Return the names of the indexes on fields, with whether each can be used."""
+
+    def create(self, session: Session, name: str, definition: SQL) -> None:
+        """Create an index, without blocking writers if the database can do that."""
+
+    def drop(self, session: Session, name: str) -> None:
+        """Drop an index."""
+
+
+class FieldIndexes:
     """Compares the indexes of a database with the declared ones.
 
     An index is recognised by its name, which is a digest of its definition. Indexes that no schema
@@ -26,7 +38,10 @@ class FieldIndexes(abc.ABC):
 
     Parameters
     ----------
+    client : lends connections.
+    dialect : differences between databases in the definition of an index.
     declared : declared indexes by collection id.
+    steps : what the database does in its own way.
     """
 
     def __init__(
@@ -34,27 +49,17 @@ class FieldIndexes(abc.ABC):
         client: SQLClient,
         dialect: listing.ListingDialect,
         declared: Mapping[str, DeclaredIndexes],
+        steps: IndexSteps,
     ) -> None:
-        self.client: Any = client
+        self._client = client
         self._dialect = dialect
         self._by_collection = declared
-
-    @abc.abstractmethod
-    def existing(self, session: Session) -> dict[str, bool]:
-        """Return the names of the indexes on fields, with whether each can be used."""
-
-    @abc.abstractmethod
-    def create(self, session: Session, name: str, definition: SQL) -> None:
-        """Create an index, without blocking writers if the database can do that."""
-
-    @abc.abstractmethod
-    def drop(self, session: Session, name: str) -> None:
-        """Drop an index."""
+        self._steps = steps
 
     def missing(self) -> list[str]:
         """Return the declared fields without an index, as ``collection: field, field``."""
-        with self.client.connect(readonly=True) as session:
-            existing = self.existing(session)
+        with self._client.connect(readonly=True) as session:
+            existing = self._steps.existing(session)
         return [
             f"{collection_id}: {', '.join(fields)}"
             for name, collection_id, fields in self._declared()
@@ -69,14 +74,14 @@ class FieldIndexes(abc.ABC):
         dry_run : only log the steps, without doing them.
         """
         declared = {name: (collection, fields) for name, collection, fields in self._declared()}
-        with self.client.connect(readonly=True) as session:
-            existing = self.existing(session)
+        with self._client.connect(readonly=True) as session:
+            existing = self._steps.existing(session)
             for name, is_valid in existing.items():
                 # An interrupted creation leaves an index that is not valid.
                 if name not in declared or not is_valid:
                     logs.logger.info("index.drop", index=name, dry_run=dry_run)
                     if not dry_run:
-                        self.drop(session, name)
+                        self._steps.drop(session, name)
             for name, (collection_id, fields) in declared.items():
                 if not existing.get(name):
                     logs.logger.info(
@@ -86,14 +91,14 @@ class FieldIndexes(abc.ABC):
                         dry_run=dry_run,
                     )
                     if not dry_run:
-                        self.create(
+                        self._steps.create(
                             session, name, listing.index(self._dialect, collection_id, *fields)
                         )
 
     def create_all(self, session: Session) -> None:
         """Create all indexes in new tables."""
         for name, collection_id, fields in self._declared():
-            self.create(session, name, listing.index(self._dialect, collection_id, *fields))
+            self._steps.create(session, name, listing.index(self._dialect, collection_id, *fields))
 
     def _declared(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         for collection_id in sorted(self._by_collection):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from cliquet.connections.sql import Session
-from cliquet.storage.relational.indexes import INDEX_PREFIX, FieldIndexes
+from cliquet.storage.relational.indexes import INDEX_PREFIX
 from cliquet.storage.relational.listing import SQL
 
 __all__ = ["SQLiteIndexes"]
 
 
-class SQLiteIndexes(FieldIndexes):
+class SQLiteIndexes:
     """Creates indexes, while writers wait."""
 
     def existing(self, session: Session) -> dict[str, bool]:

@@ -8,6 +8,7 @@ from cliquet.connections.sql import Session
 from cliquet.connections.sqlite.client import SQLiteClient
 from cliquet.migrations.schemas import Schema
 from cliquet.migrations.sqlite import SQLiteMigrations
+from cliquet.storage.relational.indexes import FieldIndexes
 from cliquet.storage.relational.storage import RelationalStorage
 from cliquet.storage.sqlite.dialect import SQLiteDialect
 from cliquet.storage.sqlite.functions import register_functions as prepare
@@ -20,7 +21,7 @@ __all__ = ["Storage", "prepare"]
 class _MigrationsWithIndexes(SQLiteMigrations):
     """Creates the declared indexes together with the tables of a new file."""
 
-    indexes: SQLiteIndexes
+    indexes: FieldIndexes
 
     def create(self, session: Session) -> None:
         super().create(session)
@@ -50,7 +51,7 @@ class Storage(RelationalStorage):
     def __init__(self, client: SQLiteClient, *, is_readonly: bool = False) -> None:
         dialect = SQLiteDialect()
         super().__init__(client, dialect, SQLiteSteps(client), is_readonly=is_readonly)
-        self._indexes = SQLiteIndexes(client, dialect, self._declared)
+        self._indexes = FieldIndexes(client, dialect, self._declared, SQLiteIndexes())
         self._migrations = _MigrationsWithIndexes(
             Schema("storage", self.schema_version, Path(__file__).parent, landmark="records")
         )

@@ -7,48 +7,43 @@ of patterns. The module knows nothing of connections.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from cliquet.connections.sql import SQL
-from cliquet.core.globs import Pattern, after_prefix, as_published, is_pattern, literals_of
+from cliquet.core.globs import Pattern, as_published, literals_of
+from cliquet.permission.relational.dialect import COLUMNS, PermissionDialect
 from cliquet.types import BoundPermission
 
 __all__ = [
     "ACES",
     "ADD_ACE",
     "ADD_USER",
-    "COLUMNS",
     "REMOVE_ACE",
     "REMOVE_ACES",
     "REMOVE_USER",
-    "SQL",
     "USER_PRINCIPALS",
-    "PermissionDialect",
+    "IdTexts",
+    "Queries",
 ]
 
-COLUMNS = {
-    "user_principals": ("user_id", "principal"),
-    "access_control_entries": ("object_id", "permission", "principal"),
-}
-"""The columns of each table, which are also its key."""
-
-ADD_USER = "INSERT INTO user_principals (user_id, principal) VALUES (%s, %s) ON CONFLICT DO NOTHING"
-REMOVE_USER = "DELETE FROM user_principals WHERE user_id = %s AND principal = %s"
-USER_PRINCIPALS = "SELECT principal FROM user_principals WHERE user_id IN (%s, %s)"
-ACES = "SELECT permission, principal FROM access_control_entries WHERE object_id = %s"
-ADD_ACE = (
+ADD_USER: Final = (
+    "INSERT INTO user_principals (user_id, principal) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+)
+REMOVE_USER: Final = "DELETE FROM user_principals WHERE user_id = %s AND principal = %s"
+USER_PRINCIPALS: Final = "SELECT principal FROM user_principals WHERE user_id IN (%s, %s)"
+ACES: Final = "SELECT permission, principal FROM access_control_entries WHERE object_id = %s"
+ADD_ACE: Final = (
     "INSERT INTO access_control_entries (object_id, permission, principal) VALUES (%s, %s, %s)"
     " ON CONFLICT DO NOTHING"
 )
-REMOVE_ACES = "DELETE FROM access_control_entries WHERE object_id = %s"
-REMOVE_ACE = (
+REMOVE_ACES: Final = "DELETE FROM access_control_entries WHERE object_id = %s"
+REMOVE_ACE: Final = (
     "DELETE FROM access_control_entries WHERE object_id = %s AND permission = %s AND principal = %s"
 )
 
 # SQLite accepts at most 500 terms in a union.
-_MAX_PATTERNS = 200
+_MAX_PATTERNS: Final = 200
 
 
 class IdTexts(NamedTuple):
@@ -60,98 +55,16 @@ class IdTexts(NamedTuple):
     is_found: SQL
 
 
-@dataclass(frozen=True)
-class PermissionDialect:
-    """The differences between two databases.
+class Queries:
+    """The statements about permissions.
 
-    Attributes
+    Parameters
     ----------
-    among : condition that the preceding expression is one of a list.
-    list_of : function that makes the parameter of `among`.
-    rows : function that makes a table with a name and columns from rows of texts.
-    like : operator that compares a whole text with a pattern, and distinguishes upper and lower
-        case.
-    run : wildcard for any characters in such a pattern.
-    escape : function that makes a text literal in such a pattern.
-    among_query : condition that the preceding expression is one of the results of a query, which
-        runs once and before anything else.
-    searches_each : whether a search for a few entries must name one principal at a time.
+    dialect : the differences between databases.
     """
 
-    among: str
-    list_of: Callable[[Iterable[str]], Any]
-    rows: Callable[[str, Sequence[str], Sequence[Sequence[str]]], SQL]
-    like: str
-    run: str
-    escape: Callable[[str], str]
-    among_query: str
-    searches_each: bool
-
-    # Conditions
-
-    def one_of(self, column: str, values: Iterable[str]) -> SQL:
-        """Return the condition that a column has one of the values."""
-        return SQL(f"{column} {self.among}", (self.list_of(values),))
-
-    def matching(self, pattern: str) -> SQL:
-        """Return the condition that an object id matches a pattern.
-
-        The literal text at the beginning of a pattern becomes a range of the index.
-        """
-        if not is_pattern(pattern):
-            return SQL("object_id = %s", (str(pattern),))
-        first, *middle, last = literals_of(pattern)
-        conditions = []
-        parameters = []
-        if first:
-            conditions.append("object_id >= %s")
-            parameters.append(first)
-        end = after_prefix(first)
-        if end is not None:
-            conditions.append("object_id < %s")
-            parameters.append(end)
-        parts = [first, *filter(None, middle), last]
-        if any(parts[1:]):
-            conditions.append(f"object_id {self.like} %s")
-            parameters.append(self.run.join(self.escape(part) for part in parts))
-        return SQL(" AND ".join(conditions) or "TRUE", tuple(parameters))
-
-    def selected(self, object_ids: Collection[str]) -> SQL:
-        """Return the condition that an object id is one of these, or matches one of them."""
-        texts = []
-        parameters: list[Any] = []
-        literal = sorted({str(one) for one in object_ids if not is_pattern(one)})
-        if literal:
-            texts.append(self.one_of("object_id", literal))
-        # Patterns are distinguished by their literals, because two may have the same text.
-        patterns = {literals_of(one): one for one in object_ids if is_pattern(one)}
-        texts += [self.matching(patterns[literals]) for literals in sorted(patterns)]
-        for text in texts:
-            parameters += text.parameters
-        return SQL(" OR ".join(f"({text.text})" for text in texts), tuple(parameters))
-
-    def present(self, table: str, given: Sequence[Sequence[str]]) -> SQL:
-        """Return the condition that a row is one of these."""
-        columns = ", ".join(COLUMNS[table])
-        rows = self.rows("given", COLUMNS[table], given)
-        return SQL(f"({columns}) IN (SELECT {columns} FROM {rows.text})", rows.parameters)
-
-    # Statements
-
-    def insertion(self, table: str, given: Sequence[Sequence[str]]) -> SQL:
-        """Return the statement that adds the rows that do not exist yet."""
-        columns = ", ".join(COLUMNS[table])
-        rows = self.rows("given", COLUMNS[table], given)
-        return SQL(
-            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows.text}"
-            # The condition shows the parser of SQLite that no join follows.
-            " WHERE TRUE ON CONFLICT DO NOTHING",
-            rows.parameters,
-        )
-
-    def addition(self, aces: Sequence[tuple[str, str, str]]) -> SQL:
-        """Return the statement that adds the ACEs of one object that do not exist yet."""
-        return self.insertion("access_control_entries", aces)
+    def __init__(self, dialect: PermissionDialect) -> None:
+        self._dialect = dialect
 
     def removal(
         self, object_id: str, permissions: Iterable[str], kept: Mapping[str, Iterable[str]]
@@ -162,11 +75,11 @@ class PermissionDialect:
         ----------
         kept : principals by permission, which stay.
         """
-        replaced = self.one_of("permission", permissions)
+        replaced = self._dialect.one_of("permission", permissions)
         text = f"{REMOVE_ACES} AND {replaced.text}"
         parameters: list[Any] = [object_id, *replaced.parameters]
         for name in sorted(kept):
-            staying = self.one_of("principal", sorted(kept[name]))
+            staying = self._dialect.one_of("principal", sorted(kept[name]))
             text += f" AND NOT (permission = %s AND {staying.text})"
             parameters += [name, *staying.parameters]
         return SQL(text, tuple(parameters))
@@ -186,8 +99,8 @@ class PermissionDialect:
 
     def is_granted(self, granting: Sequence[BoundPermission], principals: Iterable[str]) -> SQL:
         """Return the query for whether a principal has one of the bound permissions."""
-        bound = self._granting(granting)
-        one_of = self.one_of("ace.principal", principals)
+        bound = self._dialect.granting(granting)
+        one_of = self._dialect.one_of("ace.principal", principals)
         return SQL(
             f"SELECT EXISTS (SELECT 1 {bound.text} AND {one_of.text})",
             (*bound.parameters, *one_of.parameters),
@@ -195,17 +108,8 @@ class PermissionDialect:
 
     def authorized(self, granting: Sequence[BoundPermission]) -> SQL:
         """Return the query for the principals that have one of the bound permissions."""
-        bound = self._granting(granting)
+        bound = self._dialect.granting(granting)
         return SQL(f"SELECT DISTINCT ace.principal {bound.text}", bound.parameters)
-
-    def _granting(self, granting: Sequence[BoundPermission]) -> SQL:
-        rows = self.rows("bound", ("object_id", "permission"), granting)
-        return SQL(
-            # SQLite joins in the order of the text: first the pairs, and then the index.
-            f"FROM {rows.text} CROSS JOIN access_control_entries AS ace"
-            " WHERE ace.object_id = bound.object_id AND ace.permission = bound.permission",
-            rows.parameters,
-        )
 
     def aces(self, condition: SQL, permissions: Iterable[str] | None) -> SQL:
         """Return the query for the rows of objects, limited to some permissions."""
@@ -215,7 +119,7 @@ class PermissionDialect:
         )
         if permissions is None:
             return SQL(text, condition.parameters)
-        limit = self.one_of("permission", permissions)
+        limit = self._dialect.one_of("permission", permissions)
         return SQL(f"{text} AND {limit.text}", (*condition.parameters, *limit.parameters))
 
     def accessible(
@@ -226,7 +130,7 @@ class PermissionDialect:
         with_children: bool,
     ) -> list[SQL]:
         """Return the queries for the object ids and permissions of principals."""
-        held = self.one_of("principal", principals)
+        held = self._dialect.one_of("principal", principals)
         text = f"SELECT object_id, permission FROM access_control_entries WHERE {held.text}"
         if bound_permissions is None:
             return [SQL(text, held.parameters)]
@@ -237,7 +141,7 @@ class PermissionDialect:
             for pattern in (as_published(given),)
         }
         for (_, permission), pattern in sorted(wanted.items()):
-            condition = self.matching(pattern)
+            condition = self._dialect.matching(pattern)
             query = f"{text} AND permission = %s AND {condition.text}"
             parameters = (*held.parameters, permission, *condition.parameters)
             if not with_children:
@@ -259,9 +163,9 @@ class PermissionDialect:
         prefix : beginning of the object ids; the rest, without a slash, is the id of a record.
         """
         permissions, principals = list(permissions), list(principals)
-        is_held = self.one_of("permission", permissions)
-        by_principal = self.one_of("principal", principals)
-        below = self.matching(Pattern.of(prefix, ""))
+        is_held = self._dialect.one_of("permission", permissions)
+        by_principal = self._dialect.one_of("principal", principals)
+        below = self._dialect.matching(Pattern.of(prefix, ""))
         end = f"substr(object_id, {len(prefix) + 1})"
         whole = f"length({end}) <= length(replace({end}, '/', ''))"
         is_below = SQL(f"{below.text} AND {whole}", below.parameters)
@@ -273,11 +177,11 @@ class PermissionDialect:
 
         def search(number: int) -> SQL:
             text, parameters = query
-            if self.searches_each:
+            if self._dialect.searches_each:
                 # PostgreSQL reads the whole table if it expects to meet enough entries soon. It
                 # goes through the index for one principal and one permission in its order.
                 pairs = list(itertools.product(principals, permissions))
-                held = self.rows("held", ("principal", "permission"), pairs)
+                held = self._dialect.rows("held", ("principal", "permission"), pairs)
                 text = (
                     f"SELECT {end} AS id FROM {held.text} CROSS JOIN LATERAL"
                     " (SELECT object_id FROM access_control_entries AS ace"
@@ -294,14 +198,16 @@ class PermissionDialect:
         # are. As long as PostgreSQL has not counted the entries, it would read all those of a
         # principal for each record, as a join (into which it turns IN and EXISTS) or in their
         # index.
-        of_record = self.one_of("principal || ''", principals)
+        of_record = self._dialect.one_of("principal || ''", principals)
         is_member = SQL(
             "(records.id = replace(records.id, '/', '') AND ("
             "SELECT TRUE FROM access_control_entries WHERE object_id = %s || records.id"
             f" AND {is_held.text} AND {of_record.text} LIMIT 1))",
             (prefix, *is_held.parameters, *of_record.parameters),
         )
-        is_found = SQL(f"records.id {self.among_query.format(query.text)}", query.parameters)
+        is_found = SQL(
+            f"records.id {self._dialect.among_query.format(query.text)}", query.parameters
+        )
         return IdTexts(query, search, is_member, is_found)
 
 

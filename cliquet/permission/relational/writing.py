@@ -1,0 +1,123 @@
+"""The writes of the permission backends in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from cliquet.connections.selected_aces import grouped
+from cliquet.connections.sql import SQL, Session, SQLClient
+from cliquet.permission.base import ACEChange
+from cliquet.permission.relational.dialect import PermissionDialect
+from cliquet.permission.relational.queries import ACES, REMOVE_ACES, Queries
+from cliquet.permission.relational.steps import PermissionSteps
+
+__all__ = ["ACEWriter"]
+
+
+class ACEWriter:
+    """Writes the ACEs of objects.
+
+    Parameters
+    ----------
+    client : lends connections.
+    dialect, steps : the differences between databases.
+    """
+
+    def __init__(
+        self, client: SQLClient, dialect: PermissionDialect, steps: PermissionSteps
+    ) -> None:
+        self._client = client
+        self._dialect = dialect
+        self._steps = steps
+        self._queries = Queries(dialect)
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Join the present transaction to write, or begin one for the duration of the context."""
+        with self._client.begin() as session:
+            # It is set before anything is sent, because one statement of several may fail.
+            session.has_written = True
+            yield session
+
+    def run(self, statement: str, parameters: Sequence[Any] = ()) -> None:
+        """Run one statement that writes."""
+        with self.writing() as session:
+            session.defer(statement, parameters)
+
+    def write(
+        self,
+        object_id: str,
+        replaced: Mapping[str, Collection[str]],
+        writer: str | None,
+        *,
+        is_new: bool,
+        held: dict[str, set[str]] | None,
+    ) -> ACEChange:
+        """Do what ``write_object_permissions`` promises; the principals have been checked."""
+        with self.writing() as session:
+            # Two simultaneous replacements must not mix. Additions need no lock if the storage has
+            # the lock of the collection in the same transaction.
+            if replaced or not self._steps.is_guarded(session):
+                self._steps.lock(session, [object_id])
+            if held is None and not is_new:
+                held = grouped(session.execute(ACES, (object_id,)).fetchall())
+            change = ACEChange.of(held or {}, replaced, writer, is_new=is_new)
+            if is_new:
+                # There may be entries of a former object, unless somebody has looked.
+                if held != {}:
+                    self._send(session, SQL(REMOVE_ACES, (object_id,)))
+                self._add(session, object_id, change.after)
+            else:
+                self._change(session, object_id, change, list(replaced))
+        return change
+
+    def take(self, object_ids: Sequence[str]) -> list[Any]:
+        """Delete the ACEs of objects, and return their rows."""
+        with self.writing() as session:
+            self._steps.lock(session, object_ids)
+            return self._steps.take(session, list(dict.fromkeys(object_ids)))
+
+    def delete(self, object_ids: Sequence[str]) -> None:
+        """Delete the ACEs of objects, which may be patterns."""
+        with self.writing() as session:
+            self._steps.lock(session, object_ids)
+            *others, last = self._steps.forgetting(object_ids)
+            for statement in others:
+                session.defer(*statement)
+            self._send(session, last)
+
+    def _change(
+        self, session: Session, object_id: str, change: ACEChange, replaced: Sequence[str]
+    ) -> None:
+        """Write the difference between the ACEs of an object and those that are wanted."""
+        missing = {
+            name: principals - change.before.get(name, set())
+            for name, principals in change.after.items()
+        }
+        if not replaced:
+            self._add(session, object_id, missing)
+        elif any(missing.values()) or any(
+            not change.before.get(name, set()) <= change.after.get(name, set()) for name in replaced
+        ):
+            # Those who ask for no lock may have added or removed entries since they were read.
+            kept = {name: change.after[name] for name in replaced if name in change.after}
+            session.defer(*self._queries.removal(object_id, replaced, kept))
+            self._add(session, object_id, change.after)
+
+    def _send(self, session: Session, statement: SQL) -> None:
+        """Send a statement after a lock, so that both may wait if another lock is held.
+
+        Otherwise this lock must be held from now on: a storage in another database commits before
+        the permissions, and the order of the locks must be that of its commits.
+        """
+        if self._steps.is_guarded(session):
+            session.defer(*statement)
+        else:
+            session.execute(*statement)
+
+    def _add(self, session: Session, object_id: str, aces: Mapping[str, Collection[str]]) -> None:
+        rows = [(object_id, name, one) for name in sorted(aces) for one in sorted(aces[name])]
+        if rows:
+            session.defer(*self._dialect.addition(rows))
