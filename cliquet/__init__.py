@@ -9,6 +9,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# Pyramid, which every service imports after this package, would print its warning.
+from cliquet.core import quiet_pkg_resources as _  # noqa: F401 - it is imported for that alone
+
 if TYPE_CHECKING:
     from cliquet import authentication, errors, events
     from cliquet.initialization import (

@@ -1,6 +1,6 @@
 """The client of a StatsD server: counters, sets and timers (P-28).
 
-It uses the package ``statsd`` of the extra ``monitoring``. Without the package, this module can be
+It uses the package ``statsd`` of the extra ``statsd``. Without the package, this module can be
 imported, and counts nothing. Tests of applications replace names of this module (P-35.19), which
 are therefore looked up at each call.
 """
@@ -57,7 +57,7 @@ class Client:
         package = sys.modules[__name__].statsd_module
         if package is None:
             raise ConfigurationError(
-                "The setting statsd_url needs the package statsd: pip install cliquet[monitoring]"
+                "The setting statsd_url needs the package statsd: pip install cliquet[statsd]"
             )
         self._batching = Batching(package.StatsClient(host, port, prefix=prefix))
         # Tests of applications replace this attribute (P-28.4).

@@ -42,12 +42,14 @@ def install_middlewares(app: Any, configured: Mapping[str, Any]) -> Any:
 
     newrelic_config = settings.read(resolved, "newrelic_config")
     if newrelic_config:
-        newrelic = _required(package, "newrelic", "newrelic_config", "newrelic")
+        newrelic = _required(package, "newrelic", "newrelic_config", "newrelic", "newrelic")
         newrelic.agent.initialize(newrelic_config, settings.read(resolved, "newrelic_env"))
         app = newrelic.agent.WSGIApplicationWrapper(app)
 
     if settings.read(resolved, "profiler_enabled"):
-        profiler = _required(package, "ProfilerMiddleware", "profiler_enabled", "werkzeug")
+        profiler = _required(
+            package, "ProfilerMiddleware", "profiler_enabled", "werkzeug", "profiler"
+        )
         app = profiler(
             app,
             profile_dir=settings.read(resolved, "profiler_dir"),
@@ -56,11 +58,10 @@ def install_middlewares(app: Any, configured: Mapping[str, Any]) -> Any:
     return app
 
 
-def _required(package: Any, attribute: str, setting: str, distribution: str) -> Any:
+def _required(package: Any, attribute: str, setting: str, distribution: str, extra: str) -> Any:
     value = getattr(package, attribute)
     if value is None:
         raise ConfigurationError(
-            f"The setting {setting} needs the package {distribution}: "
-            "pip install cliquet[monitoring]"
+            f"The setting {setting} needs the package {distribution}: pip install cliquet[{extra}]"
         )
     return value

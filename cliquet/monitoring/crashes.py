@@ -88,5 +88,5 @@ def _import(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ConfigurationError(
-            "The setting sentry_dsn needs the package sentry-sdk: pip install cliquet[monitoring]"
+            "The setting sentry_dsn needs the package sentry-sdk: pip install cliquet[sentry]"
         ) from error

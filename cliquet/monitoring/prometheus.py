@@ -184,7 +184,7 @@ def _package() -> Any:
     except ImportError:
         raise ConfigurationError(
             "The setting prometheus_enabled needs the package prometheus_client:"
-            " pip install cliquet[monitoring]"
+            " pip install cliquet[prometheus]"
         ) from None
 
 

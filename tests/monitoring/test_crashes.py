@@ -164,7 +164,7 @@ def test_an_address_that_is_none_is_named_in_a_clear_error(dsn: str) -> None:
 @pytest.mark.clause("E-6.1")
 def test_a_missing_package_is_named_in_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentry_sdk", None)
-    with pytest.raises(ConfigurationError, match=r"sentry_dsn.*sentry-sdk.*cliquet\[monitoring\]"):
+    with pytest.raises(ConfigurationError, match=r"sentry_dsn.*sentry-sdk.*cliquet\[sentry\]"):
         make_app(settings={"sentry_dsn": "https://key@sentry.example.com/7"})
 
 

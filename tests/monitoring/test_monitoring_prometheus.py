@@ -271,7 +271,7 @@ def test_what_is_missing_is_said_at_startup(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    with pytest.raises(ConfigurationError, match=r"pip install cliquet\[monitoring\]"):
+    with pytest.raises(ConfigurationError, match=r"pip install cliquet\[prometheus\]"):
         make()
 
 

@@ -419,5 +419,5 @@ def test_without_the_package_startup_says_what_to_install(
 ) -> None:
     monkeypatch.setattr(statsd, "statsd_module", None)
 
-    with pytest.raises(ConfigurationError, match=r"pip install cliquet\[monitoring\]"):
+    with pytest.raises(ConfigurationError, match=r"pip install cliquet\[statsd\]"):
         make(server)

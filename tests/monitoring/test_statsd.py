@@ -204,5 +204,5 @@ def test_a_url_without_server_is_refused(url: str) -> None:
 def test_without_the_package_a_client_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statsd, "statsd_module", None)
 
-    with pytest.raises(ConfigurationError, match=r"pip install cliquet\[monitoring\]"):
+    with pytest.raises(ConfigurationError, match=r"pip install cliquet\[statsd\]"):
         statsd.load_from_config(config(statsd_url="udp://metrics:99"))

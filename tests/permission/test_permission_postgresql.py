@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -82,7 +83,7 @@ def test_modules_import_without_the_extra() -> None:
 @pytest.mark.clause("S-12.3", "B-11.6", "B-24")
 def test_the_url_of_the_storage_shares_its_client(postgresql_url: str) -> None:
     settings = {"storage_url": postgresql_url, "permission_url": postgresql_url}
-    config = config_of(settings)
+    config = config_of({**settings, "permission_pool_size": 3})
     client = postgresql_config.create_from_config(config, "storage_")
 
     with pytest.warns(UserWarning, match="Reuse existing") as caught:
@@ -92,6 +93,17 @@ def test_the_url_of_the_storage_shares_its_client(postgresql_url: str) -> None:
     assert [str(item.message) for item in caught] == [
         "Reuse existing PostgreSQL connection. Parameters permission_* will be ignored."
     ]
+
+
+@pytest.mark.clause("S-12.3", "B-11.6")
+def test_the_client_is_shared_in_silence_if_nothing_is_ignored(postgresql_url: str) -> None:
+    pool = {f"{component}_pool_size": 3 for component in ("storage", "permission")}
+    config = config_of({"storage_url": postgresql_url, "permission_url": postgresql_url, **pool})
+    client = postgresql_config.create_from_config(config, "storage_")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert postgresql.load_from_config(config).client is client
 
 
 @pytest.mark.clause("B-18.5", "B-18.7")

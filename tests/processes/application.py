@@ -1,7 +1,6 @@
 """The application that the workers serve: the resources of other tests, on any backends."""
 
 import itertools
-import warnings
 from typing import Any
 
 from support.sharing import Amanita, Toadstool
@@ -28,10 +27,7 @@ SETTINGS = {
 
 def make_application(settings: Any) -> TestApp:
     """Return a WebTest client of an application on the backends that the settings name."""
-    with warnings.catch_warnings():
-        # The three kinds of backends share a database here, and say so.
-        warnings.filterwarnings("ignore", message="Reuse existing PostgreSQL connection")
-        return make_app([*RESOURCES, Amanita, Toadstool], settings={**SETTINGS, **settings})
+    return make_app([*RESOURCES, Amanita, Toadstool], settings={**SETTINGS, **settings})
 
 
 class OrderedIds(generators.Generator):

@@ -481,12 +481,13 @@ def test_backends_and_what_they_build_on_bring_no_web_framework() -> None:
 IMPORTED_BY_NAME = {
     "cliquet": "the names of the package are imported when they are first used",
     "cliquet.core.lazy": "packages that few requests or settings need, and that are installed",
+    "cliquet.core.quiet_pkg_resources": "what Pyramid imports, if it is there",
     "cliquet.utils": "names that are published here but live in higher layers",
-    "cliquet.statsd": "a package of the extra `monitoring`",
-    "cliquet.initialization": "a package of the extra `monitoring`, which tests replace",
-    "cliquet.monitoring.crashes": "packages of the extra `monitoring`",
-    "cliquet.monitoring.prometheus": "a package of the extra `monitoring`",
-    "cliquet.monitoring.tracing": "a package of the extra `monitoring`",
+    "cliquet.statsd": "a package of the extra `statsd`",
+    "cliquet.initialization": "those of `newrelic` and `profiler`, which tests replace",
+    "cliquet.monitoring.crashes": "packages of the extra `sentry`",
+    "cliquet.monitoring.prometheus": "a package of the extra `prometheus`",
+    "cliquet.monitoring.tracing": "a package of the extra `opentelemetry`",
 }
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PYPROJECT = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 
 # The last release with an advisory that concerns more than its documentation. It takes an index of
 # advisories to find those to come; these must not come back.
@@ -40,6 +42,59 @@ def requirements() -> Iterator[Any]:
             yield Requirement(found[1]), has_reason
         else:
             above = line
+
+
+# What published installations ask for by these names; raven has no maintainer, and is on its own.
+PUBLISHED_EXTRAS = {
+    "postgresql": {"sqlalchemy", "psycopg2-binary"},
+    "monitoring": {"statsd", "prometheus_client", "sentry-sdk", "newrelic", "werkzeug"},
+    "memcached": {"pymemcache"},
+}
+# Whatever a message or a page tells to install.
+TOLD = re.compile(r"cliquet\[([\w,]+)\]")
+
+
+def extras() -> dict[str, set[str]]:
+    """Return the packages of each extra, those of the extras that it names included."""
+    given: dict[str, list[str]] = {}
+    for requirement in metadata.requires("cliquet") or []:
+        one = Requirement(requirement)
+        if found := re.search(r"extra == [\"'](\w+)[\"']", str(one.marker)):
+            given.setdefault(found[1], []).append(requirement)
+    return {name: set(_packages(given, name)) for name in given}
+
+
+def _packages(given: dict[str, list[str]], name: str) -> Iterator[str]:
+    for one in map(Requirement, given[name]):
+        if one.name == "cliquet":
+            for extra in one.extras:
+                yield from _packages(given, extra)
+        else:
+            yield one.name
+
+
+@pytest.mark.clause("P-1.1")
+def test_published_extras_bring_what_they_brought() -> None:
+    assert {name: extras()[name] for name in PUBLISHED_EXTRAS} == PUBLISHED_EXTRAS
+
+
+@pytest.mark.clause("P-1.1")
+@pytest.mark.parametrize("package", ["statsd", "sentry-sdk", "newrelic", "raven", "werkzeug"])
+def test_each_tool_of_monitoring_can_be_had_alone(package: str) -> None:
+    assert {package} in extras().values()
+
+
+@pytest.mark.parametrize("folder", ["cliquet", "docs"])
+def test_every_extra_that_users_are_told_of_exists(folder: str) -> None:
+    texts = [
+        path.read_text("utf-8")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix in {".py", ".rst", ".txt"} and "_build" not in path.parts
+    ]
+    told = {name for text in texts for found in TOLD.findall(text) for name in found.split(",")}
+
+    assert len(told) > 5
+    assert told - set(extras()) == set()
 
 
 @pytest.mark.parametrize("name", LAST_UNSAFE)

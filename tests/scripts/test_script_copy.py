@@ -223,9 +223,6 @@ def test_the_files_are_those_given(cliquet: Any, tmp_path: Path, ini: Any) -> No
 
 # Between servers
 
-# The storage and the permissions of a service have one pool in PostgreSQL (S-12).
-several_backends = pytest.mark.filterwarnings("ignore:Reuse existing PostgreSQL connection")
-
 
 @pytest.fixture
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
@@ -250,7 +247,6 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
         yield make
 
 
-@several_backends
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize(("from_family", "to_family"), PAIRS)
 def test_any_backend_is_copied_to_any_other(service: Any, from_family: str, to_family: str) -> None:
@@ -279,7 +275,6 @@ def test_any_backend_is_copied_to_any_other(service: Any, from_family: str, to_f
     assert target.storage.count_all("c1", "user0") == 2
 
 
-@several_backends
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_two_files_of_one_place_are_noticed(service: Any, family: str, tmp_path: Path) -> None:
@@ -303,7 +298,6 @@ def until(condition: Any) -> None:
         time.sleep(0.002)
 
 
-@several_backends
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize(
     ("from_family", "to_family"),

@@ -1,7 +1,6 @@
 """Applications on each storage with each permission backend, for tests of what they do together."""
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -66,9 +65,7 @@ def running_combination(
             "toadstool_create_principals": "system.Authenticated",
             **settings,
         }
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Reuse existing PostgreSQL connection")
-            app = make_app(resources, settings=configured, configure=configure)
+        app = make_app(resources, settings=configured, configure=configure)
         registry = app.app.registry
         for backend in (registry.storage, registry.permission):
             backend.initialize_schema()

@@ -43,6 +43,9 @@ _KNOWN_OPTIONS = ("pool_size", "max_overflow", "max_backlog", "pool_timeout", "p
 _clients: weakref.WeakValueDictionary[tuple[Any, ...], postgresql.PostgreSQLClient] = (
     weakref.WeakValueDictionary()
 )
+_options_of: weakref.WeakKeyDictionary[postgresql.PostgreSQLClient, dict[str, Any]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def create_from_config(
@@ -51,7 +54,7 @@ def create_from_config(
     """Return the client of a database, which is not connected yet.
 
     Backends with the same URL share one client, and therefore one pool and, in a request, one
-    transaction. The settings of the second backend are ignored, with a warning.
+    transaction. The settings of the second backend are ignored, with a warning if they differ.
 
     Parameters
     ----------
@@ -71,15 +74,17 @@ def create_from_config(
     url = _url(configured, prefix)
     per_request = bool(configured.get("transaction_per_request", True))
     key = (per_request, url.render_as_string(hide_password=False))
+    options = _options(configured, prefix)
     client = _clients.get(key) if is_shared else None
     if client is not None:
-        warnings.warn(
-            f"Reuse existing PostgreSQL connection. Parameters {prefix}* will be ignored.",
-            UserWarning,
-            stacklevel=2,
-        )
+        # One transaction for both is what production should have: it is silent.
+        if options != _options_of[client]:
+            warnings.warn(
+                f"Reuse existing PostgreSQL connection. Parameters {prefix}* will be ignored.",
+                UserWarning,
+                stacklevel=2,
+            )
         return client
-    options = _options(configured, prefix)
     client = postgresql.PostgreSQLClient(
         _engine(url, options),
         lambda: _engine(url, {**options, "pool_size": 2}),
@@ -90,6 +95,7 @@ def create_from_config(
     )
     if is_shared:
         _clients[key] = client
+        _options_of[client] = options
     return client
 
 

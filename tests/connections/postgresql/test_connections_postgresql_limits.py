@@ -187,8 +187,7 @@ def test_the_limits_are_not_those_of_migrations_and_commands(client: Any) -> Non
 def test_every_backend_has_the_limits(postgresql_url: str) -> None:
     config = make_config(postgresql_url, statement_timeout_seconds=7, lock_timeout_seconds=3)
     storage = storage_module.load_from_config(config)
-    with pytest.warns(UserWarning, match="Reuse existing"):
-        permission = permission_module.load_from_config(config)
+    permission = permission_module.load_from_config(config)
     cache = cache_module.load_from_config(config)
 
     for client in (storage.client, permission.client, cache.client, storage.client.aside()):
