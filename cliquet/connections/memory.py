@@ -64,6 +64,17 @@ class MemoryStore:
         self._touched: set[TransactionalMap[Any, Any]] = set()
         self.latch = threading.RLock()
         """Held for the duration of one read or one change of the dictionaries, never longer."""
+        self._told: frozenset[threading.Event] = frozenset()
+
+    def tell_of_commits(self, event: threading.Event) -> None:
+        """Set an event after each commit from now on."""
+        with self.latch:
+            self._told |= {event}
+
+    def tell_of_commits_no_more(self, event: threading.Event) -> None:
+        """Forget an event."""
+        with self.latch:
+            self._told -= {event}
 
     @contextmanager
     def write(self) -> Iterator[None]:
@@ -160,6 +171,8 @@ class MemoryStore:
                 changed.publish()
             self._touched.clear()
             self._journal.clear()
+        for event in self._told:
+            event.set()
 
 
 class _MemoryDataManager(DataManager):

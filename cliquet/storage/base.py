@@ -17,6 +17,7 @@ from cliquet.storage.history import History
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
 from cliquet.storage.selecting import StorageSelecting
 from cliquet.storage.transfer import StorageTransfer
+from cliquet.storage.watching import StorageWatching
 from cliquet.types import IdGenerator, Record
 
 __all__ = [
@@ -57,7 +58,9 @@ class Page(list[Record]):
     history: History | None = None
 
 
-class StorageBase(StorageAtomicity, StorageDepartures, StorageSelecting, StorageTransfer):
+class StorageBase(
+    StorageAtomicity, StorageDepartures, StorageSelecting, StorageTransfer, StorageWatching
+):
     """Base class of all storage backends (B-3.1).
 
     These parameters have the same meaning in all methods:
@@ -141,17 +144,6 @@ class StorageBase(StorageAtomicity, StorageDepartures, StorageSelecting, Storage
         ReadonlyError : the collection was never touched, and nothing can be written.
         """
         raise NotImplementedError
-
-    def collection_history(
-        self, collection_id: str, parent_id: str, auth: str | None = None
-    ) -> History:
-        """Return the horizon and the epoch of a collection, at one moment (E-13.1).
-
-        A storage that does not override this forgets nothing that it knows of.
-
-        .. versionadded:: 3.2
-        """
-        return History()
 
     def declare_indexes(self, collection_id: str, fields: Sequence[str | tuple[str, ...]]) -> None:
         """Declare the fields of a collection that clients use in filters and sorting (E-10.1).

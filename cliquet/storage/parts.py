@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from cliquet.storage.departures import Departed, Departure
 from cliquet.storage.history import History
 from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
+from cliquet.storage.watching import Position
 from cliquet.types import Record
 
 __all__ = ["BulkWriting", "Departing", "Reading", "Transactions", "Writing"]
@@ -32,6 +33,9 @@ class Reading(Protocol):
 
     def history(self, key: CollectionKey) -> History:
         """Return the horizon and the epoch of a collection."""
+
+    def positions(self, keys: Sequence[CollectionKey]) -> dict[CollectionKey, Position]:
+        """Return the positions of those of the collections that were touched."""
 
     def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
         """Return a live record."""

@@ -30,6 +30,7 @@ from cliquet.storage.transfer import (
     StorageTransfer,
 )
 from cliquet.storage.values import copy_object
+from cliquet.storage.watching import Position
 from cliquet.types import IdGenerator, Record
 
 __all__ = ["PublishedStorage"]
@@ -95,6 +96,9 @@ class PublishedStorage(StorageBase):
     ) -> History:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         return self._reader.history(key)
+
+    def collection_positions(self, keys: Sequence[CollectionKey]) -> dict[CollectionKey, Position]:
+        return self._reader.positions(keys) if keys else {}
 
     def all_resources_timestamps(self, collection_id: str) -> dict[str, int]:
         return self._reader.timestamps(collection_id)

@@ -30,6 +30,7 @@ LAYERS = {
     "connections": {"connections", "migrations"},
     "security": {"security", "authentication", "authorization"},
     "web": {"web", "errors", "events"},
+    "feed": {"feed"},
     "resource": {"resource", "schema"},
     "views": {"views"},
     "initialization": {"initialization"},
@@ -51,14 +52,15 @@ MAY_IMPORT = {
     "backends": {"connections", "transactions", *STORED},
     "security": STORED,
     "web": {"security", "transactions", *STORED},
-    "resource": {"web", "security", *STORED},
+    "feed": {"web", "security", *STORED},
+    "resource": {"feed", "web", "security", *STORED},
     "views": {"resource", "web", "security", *STORED},
-    "initialization": {"views", "resource", "web", "security", *STORED},
+    "initialization": {"views", "resource", "feed", "web", "security", *STORED},
     "facade": {"initialization", "web", "security", "monitoring", "core"},
     # A command loads an application through Pyramid, and speaks to the contracts of its backends.
-    "scripts": {"initialization", "web", "security", *STORED},
+    "scripts": {"initialization", "feed", "web", "security", *STORED},
     "testing": {
-        *("initialization", "resource", "web", "security", "connections", "transactions"),
+        *("initialization", "resource", "feed", "web", "security", "connections", "transactions"),
         *STORED,
     },
 }

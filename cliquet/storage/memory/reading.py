@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from cliquet.storage.base import Page
@@ -10,6 +11,7 @@ from cliquet.storage.history import History
 from cliquet.storage.listing import evaluation
 from cliquet.storage.memory.collection import State
 from cliquet.storage.selection import CollectionKey, Names, Selection
+from cliquet.storage.watching import Position
 from cliquet.types import Record
 
 __all__ = ["Reader"]
@@ -41,6 +43,14 @@ class Reader:
     def history(self, key: CollectionKey) -> History:
         with self._state.store.latch:
             return self._state.history(key)
+
+    def positions(self, keys: Sequence[CollectionKey]) -> dict[CollectionKey, Position]:
+        with self._state.store.latch:
+            return {
+                key: Position(timestamp, self._state.history(key).epoch)
+                for key in keys
+                if (timestamp := self._state.timestamp(key)) is not None
+            }
 
     def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
         collection = self._state.collections.get(key)

@@ -13,12 +13,14 @@ from cliquet.connections.memory import MemoryStore
 from cliquet.storage.joining import JoinedTransactions
 from cliquet.storage.listing.memory_based import MemoryBasedStorage
 from cliquet.storage.memory.collection import State
+from cliquet.storage.memory.commit_watch import CommitWatch
 from cliquet.storage.memory.copying_entries import MemoryTransfer
 from cliquet.storage.memory.departures import Departures
 from cliquet.storage.memory.reading import Reader
 from cliquet.storage.memory.writing import Writer
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.timestamps import next_timestamps, require_timestamp
+from cliquet.storage.watching import ChangeWatch
 
 __all__ = ["MemoryBasedStorage", "Storage", "load_from_config"]
 
@@ -51,12 +53,16 @@ class Storage(PublishedStorage):
             departures=Departures(state),
         )
         self._state = state
+        self._store = store
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Do nothing, because there is no schema."""
 
     def flush(self, auth: str | None = None) -> None:
         self._state.flush()
+
+    def watch_changes(self) -> ChangeWatch:
+        return CommitWatch(self._store)
 
     def _bump_timestamp(self, previous: int | None, supplied: int | None) -> tuple[int, int]:
         """Choose the timestamps of a change; tests replace this to make the backend fail (B-9.3).

@@ -63,6 +63,13 @@ _LOCK = (
 LOCK = _LOCK.format(nowait="")
 LOCK_NOWAIT = _LOCK.format(nowait=" NOWAIT")
 
+# It concerns the collections that somebody watches, whatever parents they have.
+POSITIONS = (
+    "SELECT parent_id, collection_id, last_modified, epoch FROM timestamps"
+    " JOIN unnest(%s::text[], %s::text[]) AS watched(parent, collection)"
+    ' ON parent_id = watched.parent COLLATE "C" AND collection_id = watched.collection COLLATE "C"'
+)
+
 # A lock names one parent (E-9.3). All transactions that lock several collections use one order.
 MATCHING = "SELECT parent_id, collection_id FROM timestamps WHERE {scope}"
 LOCK_OF_PARENT = (

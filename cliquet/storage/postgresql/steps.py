@@ -110,6 +110,14 @@ class PostgreSQLSteps:
         counter = session.memo.get(key)
         return None if counter is None else counter.timestamp
 
+    def positions(
+        self, session: Session, keys: Sequence[CollectionKey]
+    ) -> list[tuple[str, str, int, str]]:
+        # A key with NUL can be that of no collection.
+        held = [key for key in keys if not holds_nul(list(key))]
+        parents, collections = [key.parent_id for key in held], [key.collection_id for key in held]
+        return session.execute(statements.POSITIONS, (parents, collections)).fetchall()
+
     def _locked(
         self,
         session: Session,

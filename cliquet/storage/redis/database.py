@@ -36,6 +36,7 @@ from cliquet.storage.redis.values import (
     shared_key,
 )
 from cliquet.storage.selection import CollectionKey, Scope
+from cliquet.storage.watching import Position
 from cliquet.types import Record
 
 __all__ = ["Database"]
@@ -244,6 +245,25 @@ class Database:
         for key in keys:
             pipe.hget(shared_key("timestamps", key.collection_id), names_of(key)[1])
         return [integer(timestamp) for timestamp in pipe.execute()]
+
+    @translated_errors
+    def positions(self, keys: Sequence[CollectionKey]) -> dict[CollectionKey, Position]:
+        """Return timestamps and epochs, with two commands for the collections of one name."""
+        by_name: dict[str, list[CollectionKey]] = {}
+        for key in keys:
+            by_name.setdefault(key.collection_id, []).append(key)
+        pipe = self.client.pipeline()
+        for name, group in by_name.items():
+            parents = [to_bytes(key.parent_id) for key in group]
+            pipe.hmget(shared_key("timestamps", name), parents)
+            pipe.hmget(shared_key("epochs", name), parents)
+        answers = iter(pipe.execute())
+        return {
+            key: Position(int(timestamp), "" if epoch is None else epoch.decode())
+            for group in by_name.values()
+            for key, timestamp, epoch in zip(group, next(answers), next(answers), strict=True)
+            if timestamp is not None
+        }
 
     @translated_errors
     def ids(self, key: CollectionKey) -> set[str]:

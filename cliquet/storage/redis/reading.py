@@ -14,6 +14,7 @@ from cliquet.storage.query import COMPARISON, Filter
 from cliquet.storage.redis.database import Database
 from cliquet.storage.redis.transactions import Transactions
 from cliquet.storage.selection import CollectionKey, Names, Scope, Selection
+from cliquet.storage.watching import Position
 from cliquet.types import Record
 
 __all__ = ["Bump", "Reader"]
@@ -62,6 +63,9 @@ class Reader:
             return history
         self._database.start_epoch(key)
         return self._database.history(key)
+
+    def positions(self, keys: Sequence[CollectionKey]) -> dict[CollectionKey, Position]:
+        return self._database.positions(keys)
 
     def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
         entry = self.live(key, object_id)

@@ -29,6 +29,7 @@ from cliquet.storage.relational.steps import (
 )
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey, Names, Selection
+from cliquet.storage.watching import Position
 from cliquet.types import ACEQuery, Record
 
 __all__ = ["Reader", "record_of"]
@@ -89,6 +90,15 @@ class Reader:
     def history(self, key: CollectionKey) -> History:
         rows = self.rows(SELECT_HISTORY, key, key)
         return _history(*rows[0]) if rows else History()
+
+    def positions(self, keys: Sequence[CollectionKey]) -> dict[CollectionKey, Position]:
+        with self._client.connect(readonly=True) as session:
+            rows = self._steps.positions(session, keys)
+        return {
+            CollectionKey(parent_id=parent_id, collection_id=collection_id): Position(stamp, epoch)
+            for parent_id, collection_id, stamp, epoch in rows
+            if stamp != NEVER_TOUCHED
+        }
 
     def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
         row = self._row(key, object_id)

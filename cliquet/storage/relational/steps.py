@@ -147,6 +147,11 @@ class Steps(Protocol):
     def known_timestamp(self, session: Session, key: CollectionKey) -> int | None:
         """Return the timestamp of a locked collection, ``None`` if it was not read since then."""
 
+    def positions(
+        self, session: Session, keys: Sequence[CollectionKey]
+    ) -> list[tuple[str, str, int, str]]:
+        """Return the parent, the id, the timestamp and the epoch of the counters of collections."""
+
     def first_access(self, key: CollectionKey) -> int | None:
         """Store the present time for an untouched collection, even if the request fails.
 

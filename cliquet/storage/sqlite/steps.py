@@ -35,6 +35,7 @@ __all__ = ["SQLiteSteps"]
 _RECORD = f"{HOME} AND id = %s"
 
 _COUNTER = f"SELECT last_modified, live FROM timestamps WHERE {HOME}"
+_POSITION = f"SELECT last_modified, epoch FROM timestamps WHERE {HOME}"
 _NEW_COUNTER = (
     "INSERT INTO timestamps (parent_id, collection_id, last_modified) VALUES (%s, %s, %s)"
     " ON CONFLICT DO NOTHING"
@@ -141,6 +142,17 @@ class SQLiteSteps:
     def known_timestamp(self, session: Session, key: CollectionKey) -> int | None:
         # The memo may tell it, but a statement costs no round trip.
         return None
+
+    def positions(
+        self, session: Session, keys: Sequence[CollectionKey]
+    ) -> list[tuple[str, str, int, str]]:
+        # A statement for each costs microseconds, and any number of them has one text.
+        found = []
+        for key in keys:
+            row = session.execute(_POSITION, key).fetchone()
+            if row is not None:
+                found.append((*key, *row))
+        return found
 
     # Writes
 

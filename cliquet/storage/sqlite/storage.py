@@ -14,6 +14,8 @@ from cliquet.storage.sqlite.dialect import SQLiteDialect
 from cliquet.storage.sqlite.functions import register_functions as prepare
 from cliquet.storage.sqlite.indexes import SQLiteIndexes
 from cliquet.storage.sqlite.steps import SQLiteSteps
+from cliquet.storage.sqlite.version_watch import VersionWatch
+from cliquet.storage.watching import ChangeWatch
 
 __all__ = ["Storage", "prepare"]
 
@@ -62,6 +64,9 @@ class Storage(RelationalStorage):
         self._migrations.run(self.client, dry_run=dry_run)
         if not dry_run or self.client.path.exists():
             self._indexes.update(dry_run=dry_run)
+
+    def watch_changes(self) -> ChangeWatch:
+        return VersionWatch(self.client)
 
     def missing_indexes(self) -> list[str]:
         # A connection would create the file, with all the indexes.

@@ -37,6 +37,7 @@ from cliquet.testing.storage.sorting import SortingTests
 from cliquet.testing.storage.timestamps import TimestampTests
 from cliquet.testing.storage.transactions import AtomicTests, TransactionTests
 from cliquet.testing.storage.unicity import UnicityTests
+from cliquet.testing.storage.watching import TransactedWatchingTests, WatchingTests
 
 __all__ = [
     "AtomicTests",
@@ -60,10 +61,12 @@ __all__ = [
     "TransactedDepartureTests",
     "TransactedHistoryTests",
     "TransactedTransferTests",
+    "TransactedWatchingTests",
     "TransactionTests",
     "TransferTests",
     "UnicityTests",
     "UntransactedStorageContract",
+    "WatchingTests",
 ]
 
 
@@ -87,6 +90,7 @@ class UntransactedStorageContract(
     AtomicTests,
     TransferTests,
     RewindTests,
+    WatchingTests,
 ):
     """The behaviour of every storage."""
 
@@ -95,6 +99,7 @@ class StorageContract(
     TransactedTransferTests,
     TransactedHistoryTests,
     TransactedDepartureTests,
+    TransactedWatchingTests,
     UntransactedStorageContract,
     TransactionTests,
 ):

@@ -1,0 +1,1 @@
+"""The live feed: clients are told of changes when they happen (E-14)."""
