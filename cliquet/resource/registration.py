@@ -14,7 +14,7 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.interfaces import PHASE2_CONFIG
 
 from cliquet.core.mistakes import Place
-from cliquet.resource import checks
+from cliquet.resource import checks, location
 from cliquet.resource.keywords import Registration, ViewSetKeywords
 from cliquet.resource.plain_schemas import as_resource_schema
 from cliquet.web.requests import PATCH_CONTENT_TYPES
@@ -150,8 +150,10 @@ def register_resource(
         config.registry.storage.declare_indexes(
             resource_cls.__name__.lower(), _indexed_fields(resource_cls)
         )
-        for endpoint_type in ("collection", "record"):
-            config.add_cornice_service(register_service(endpoint_type, config, paths))
+        services = [register_service(kind, config, paths) for kind in ("collection", "record")]
+        location.describe(*services)
+        for service in services:
+            config.add_cornice_service(service)
 
     # Only the module is kept. The whole result contains the variables of the caller, such as a
     # configurator and its application, and the class would keep them alive.

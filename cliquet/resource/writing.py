@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cliquet import errors
 from cliquet.events import ACTIONS
-from cliquet.resource import patch, patch_reading, refusals
+from cliquet.resource import location, patch, patch_reading, refusals
 from cliquet.resource.body import (
     given_timestamp,
     raise_400_if_ahead,
@@ -68,6 +68,7 @@ def post_record(resource: UserResource) -> dict[str, Any]:
     record, action = create() if is_plain else atomically(resource, create)
     if action is ACTIONS.CREATE:
         request.response.status_code = 201
+        location.add_created(request, record[id_field])
     return resource.postprocess(record, action=action)
 
 
@@ -79,6 +80,7 @@ def put_record(resource: UserResource) -> dict[str, Any]:
     response = resource.request.response
     if action is ACTIONS.CREATE:
         response.status_code = 201
+        location.add_put(resource.request)
     resource._add_timestamp_header(response, timestamp=record[resource.model.modified_field])
     return resource.postprocess(record, action=action, old=old)
 

@@ -37,8 +37,8 @@ _IDENTITY = (
     Setting("project_docs", _LOCATION, "", "URL of the documentation, as the root URL shows it."),
     Setting(
         "error_info_link",
-        _LOCATION,
-        "https://github.com/mozilla-services/cliquet/issues/",
+        _OPTIONAL_LOCATION,
+        None,
         "URL in the body of responses 500, where users can report them.",
     ),
 )

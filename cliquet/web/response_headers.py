@@ -30,11 +30,13 @@ class NewHeaders(dict[str, str]):
     Attributes
     ----------
     present : names of the headers that the response already has, in lower case.
+    before : further lines of headers that are among the new ones, which come before these.
     """
 
-    __slots__ = ("present",)
+    __slots__ = ("before", "present")
 
     def __init__(self, response: Response) -> None:
+        self.before: list[tuple[str, str]] = []
         self.present = {name.lower() for name, _ in response.headerlist}
 
     def write(self, response: Response) -> None:
@@ -43,6 +45,7 @@ class NewHeaders(dict[str, str]):
         if not self.present.isdisjoint(map(str.lower, self)):
             replaced = {name.lower() for name in self}
             headers[:] = [item for item in headers if item[0].lower() not in replaced]
+        headers += self.before
         headers.extend(self.items())
 
 

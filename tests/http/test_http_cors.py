@@ -331,6 +331,37 @@ def test_errors_expose_what_the_endpoint_exposes(
     assert exposed(OUTCOME[name](open_app, Origin=ORIGIN)) == expected
 
 
+@pytest.mark.clause("E-17.2")
+@pytest.mark.parametrize(
+    ("name", "further"),
+    [
+        ("hello", set()),
+        ("list", set()),
+        ("creation", {"Location"}),
+        ("crash", set()),
+        ("unknown-url", set()),
+        ("version-redirect", set()),
+    ],
+)
+def test_a_further_line_names_what_the_first_clients_did_not_know(
+    open_app: TestApp, name: str, further: set[str]
+) -> None:
+    lines = OUTCOME[name](open_app, Origin=ORIGIN).headers.getall("Access-Control-Expose-Headers")
+
+    assert len(lines) == 2
+    assert set(lines[0].split(", ")) == {"X-Request-Id"} | further
+
+
+@pytest.mark.clause("E-17.2", "H-25.13")
+def test_a_batch_joins_the_lines(open_app: TestApp) -> None:
+    body = {"requests": [{"method": "PUT", "path": RECORD, "body": {"data": {"name": "cep"}}}]}
+
+    response = open_app.post_json("/v0/batch", body, headers=AUTH).json["responses"][0]
+
+    exposed = response["headers"]["Access-Control-Expose-Headers"].split(", ")
+    assert {"X-Request-Id", "ETag", "Vary"} <= set(exposed)
+
+
 # Preflight
 
 

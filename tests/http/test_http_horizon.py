@@ -199,6 +199,18 @@ def test_scripts_of_other_origins_may_read_it(
     assert not more & exposed("", 200)
 
 
+@pytest.mark.clause("E-13.2", "E-17.2")
+def test_scripts_may_read_that_nothing_was_forgotten(app: TestApp, headers: dict[str, str]) -> None:
+    asked = {**headers, **STRICT, "Origin": ORIGIN}
+
+    response = app.get(f"{LICHENS}?_since=0", headers=asked)
+
+    assert response.headers["Preference-Applied"] == "handling=strict"
+    assert "Sync-Horizon" not in response.headers
+    names = ", ".join(response.headers.getall("Access-Control-Expose-Headers"))
+    assert "Preference-Applied" in names.split(", ")
+
+
 @pytest.mark.clause("E-13.2", "H-5.12")
 def test_shared_records_have_the_horizon_of_their_collection() -> None:
     app = make_sharing_app()

@@ -22,7 +22,7 @@ S4_DEFAULTS: dict[str, Any] = {
     "eos": None,
     "eos_message": None,
     "eos_url": None,
-    "error_info_link": "https://github.com/mozilla-services/cliquet/issues/",
+    "error_info_link": None,
     "event_listeners": "",
     "http_host": None,
     "http_scheme": None,
