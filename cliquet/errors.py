@@ -28,6 +28,7 @@ __all__ = [
     "json_error_handler",
     "raise_invalid",
     "send_alert",
+    "too_large",
 ]
 
 JSON_CONTENT_TYPE = "application/json; charset=UTF-8"
@@ -163,6 +164,22 @@ def _summary(location: str, name: str | None, description: str) -> str:
     if description and name in description:
         return description
     return f"{name} in {location}: {description}" if description else f"{name} in {location}"
+
+
+def too_large(request: Request, subject: str, setting: str) -> httpexceptions.HTTPException:
+    """Return the refusal of what is larger than a setting allows (RFC 9110 15.5.14).
+
+    Parameters
+    ----------
+    subject : beginning of the message, with its verb.
+    setting : name of the setting, whose unit is bytes.
+    """
+    limit = settings.read(request.registry.settings, setting)
+    return http_error(
+        httpexceptions.HTTPRequestEntityTooLarge(),
+        errno=ERRORS.REQUEST_TOO_LARGE,
+        message=f"{subject} larger than {limit} bytes (setting {setting})",
+    )
 
 
 def raise_invalid(

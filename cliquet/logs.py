@@ -12,11 +12,11 @@ from cliquet.monitoring.logs import (
     fields,
     logger,
     logger_for,
+    request_id,
     scope,
     using,
     without_tracebacks,
 )
-from cliquet.monitoring.request_ids import request_id
 
 __all__ = [
     "ClassicLogRenderer",

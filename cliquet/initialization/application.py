@@ -142,8 +142,6 @@ def includeme(config: Configurator) -> None:
     config.include("cliquet.web.service")
     config.include("cliquet.web.dispatch")
     config.include("cliquet.transactions.tweens")
-    config.include("cliquet.web.limits")
-    config.include("cliquet.web.request_classes")
 
     config.include(web.provide_needs)
     receiving.setup_reception(config)

@@ -17,7 +17,7 @@ from pyramid.response import Response
 
 from cliquet import settings
 from cliquet.initialization import references
-from cliquet.monitoring import field_bounds, logs, request_facts, request_ids
+from cliquet.monitoring import field_bounds, logs, request_facts
 from cliquet.transactions import tweens
 from cliquet.web import response_headers, wire
 from cliquet.web.response_headers import NewHeaders
@@ -105,7 +105,7 @@ def _request_id(request: Request) -> str:
     # It is kept in the WSGI environment, which all attempts of a request share.
     key = "cliquet.request_id"
     if key not in request.environ:
-        request.environ[key] = request_ids.request_id(request.environ.get("HTTP_X_REQUEST_ID"))
+        request.environ[key] = logs.request_id(request.environ.get("HTTP_X_REQUEST_ID"))
     request_id: str = request.environ[key]
     return request_id
 

@@ -10,6 +10,8 @@ fields.
 from __future__ import annotations
 
 import logging
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,12 +35,15 @@ __all__ = [
     "fields",
     "logger",
     "logger_for",
+    "request_id",
     "scope",
     "using",
     "without_tracebacks",
 ]
 
 LOGGER_NAME = "cliquet"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 # Context
 
@@ -334,3 +339,15 @@ def logger_for(renderer: Renderer) -> Logger:
     renderer : is used if the current context has none.
     """
     return Logger(renderer)
+
+
+def request_id(header_value: str | None) -> str:
+    """Return the request id of the client if it is acceptable, else a generated one.
+
+    Parameters
+    ----------
+    header_value : the header ``X-Request-Id`` of the request; ``None`` if there is none.
+    """
+    if header_value is not None and _REQUEST_ID.fullmatch(header_value):
+        return header_value
+    return os.urandom(16).hex()

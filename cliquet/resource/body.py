@@ -16,7 +16,6 @@ from cliquet.core import jsonio
 from cliquet.resource.hook_results import wrong_result
 from cliquet.resource.parameters import latest_given
 from cliquet.types import Record
-from cliquet.web import limits
 from cliquet.web.validation import json_body
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ def storable(resource: UserResource, record: Record, old: Record | None = None) 
         and len(jsonio.dumps(converted)) > limit
         and _data_bytes(resource, converted) > max(limit, _data_bytes(resource, old or {}))
     ):
-        raise limits.record_too_large(resource.request)
+        raise errors.too_large(resource.request, "The record is", "max_record_bytes")
     return converted
 
 

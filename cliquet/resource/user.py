@@ -78,7 +78,8 @@ class UserResource:
     def __init__(self, request: Request, context: Any = None) -> None:
         # This comes first, because an override may set attributes that the rest needs (P-9.11). If
         # there is no authentication, all users have the same collection.
-        parent_id = as_parent(self, self.get_parent_id(request))
+        parent_id = self.get_parent_id(request)
+        parent_id = parent_id if isinstance(parent_id, str) else as_parent(self, parent_id)
         if not _is_storable(parent_id, request):
             raise refusals.not_found()
         self.model = self.default_model(
@@ -393,8 +394,7 @@ class UserResource:
 
 def _is_storable(parent_id: str, request: Request) -> bool:
     """Return whether records may have such a parent, which may come from a URL."""
-    if not utils.is_storable_key(parent_id):
-        return False
     variables = (request.matchdict or {}).items()
     written = [value for name, value in variables if name != "id" and isinstance(value, str)]
-    return not written or utils.is_storable_key("".join(written))
+    texts = [parent_id, "".join(written)] if written else [parent_id]
+    return all(map(utils.is_storable_key, texts))

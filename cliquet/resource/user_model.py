@@ -54,7 +54,8 @@ class Model:
         self.id_generator = id_generator
         self.collection_id = collection_id
         # It has the type of a name, for code that passes it to the storage itself.
-        self.parent_id = exact(parent_id)
+        # The user id of a policy is a name by its type.
+        self.parent_id = parent_id if isinstance(parent_id, Exact) else exact(parent_id)
         self.auth = auth
 
     def _collection(self, parent_id: str | None) -> dict[str, Any]:

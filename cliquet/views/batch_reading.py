@@ -7,11 +7,11 @@ from typing import Any
 import colander
 from pyramid.request import Request
 
-from cliquet import settings
+from cliquet import errors, settings
 from cliquet.core import jsonio
-from cliquet.web import faults, limits
+from cliquet.web import faults
 from cliquet.web import requests as http
-from cliquet.web.validation import read_body
+from cliquet.web.validation import max_json_values, read_body
 
 __all__ = ["METHODS", "validate_batch"]
 
@@ -158,10 +158,11 @@ def _refuse_large_defaults(request: Request, defaults: dict[str, Any], number: i
     max_bytes = settings.read(configured, "max_body_bytes")
     if max_bytes is None:
         return
-    max_values = limits.max_json_values(configured)
+    max_values = max_json_values(configured)
     is_large = number * len(jsonio.dumps(defaults)) > max_bytes
     if is_large or (max_values and number * jsonio.count_values(defaults) > max_values):
-        raise limits.body_too_large(request, "The defaults, repeated in each request, are")
+        subject = "The defaults, repeated in each request, are"
+        raise errors.too_large(request, subject, "max_body_bytes")
 
 
 def _with_defaults(item: Any, defaults: dict[str, Any]) -> Any:

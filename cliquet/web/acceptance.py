@@ -9,14 +9,19 @@ runs twice when colander is asked afterwards.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import colander
 
-from cliquet.web.exact_types import COMPILERS, Accept, DoubtError, copied
-
 __all__ = ["DOUBT", "Acceptance", "keeps_exact_values", "runs_no_other_code"]
+
+Accept = Callable[[Any], Any]
+"""Return what colander would return for a value, or raise :class:`_DoubtError`."""
+
+# JSON numbers that every storage keeps; colander passes others on, and the schema refuses them.
+_LEAST_INTEGER, _GREATEST_INTEGER = -(2**63), 2**64 - 1
 
 DOUBT = object()
 """The answer about a value that colander has to judge."""
@@ -38,6 +43,10 @@ def runs_no_other_code(cls: _Class) -> _Class:
     """Mark a class of nodes that colander is asked about for each value, because that is safe."""
     cls._runs_no_other_code = True  # type: ignore[attr-defined]  # a mark of this module
     return cls
+
+
+class _DoubtError(Exception):
+    """The value, or the schema, is for colander."""
 
 
 class Acceptance:
@@ -77,7 +86,7 @@ class Acceptance:
                 return DOUBT
         try:
             return accept(value)
-        except (DoubtError, colander.Invalid):
+        except (_DoubtError, colander.Invalid):
             return DOUBT
 
     def _compile(self) -> Accept:
@@ -85,7 +94,7 @@ class Acceptance:
         start = classes.index(self._owner) if self._owner else 0
         try:
             accept = _compiled(self.node, classes[start:])
-        except DoubtError:
+        except _DoubtError:
             self._attributes = []
             return lambda value: DOUBT
         self._attributes = _attributes(self.node)
@@ -117,17 +126,17 @@ def _compiled(node: Any, classes: tuple[type, ...] | None = None) -> Accept:
 
     Raises
     ------
-    DoubtError : only colander knows what the node does.
+    _DoubtError : only colander knows what the node does.
     """
     typ = _static(node, "typ")
     compile_type = _COMPILERS.get(type(typ))
     if compile_type is None or "deserialize" in vars(typ):
-        raise DoubtError
+        raise _DoubtError
     for name in ("missing", "after_bind", "bindings"):
         # The result may depend on the request.
         _static(node, name)
     if node.after_bind or node.bindings:
-        raise DoubtError
+        raise _DoubtError
     accept = compile_type(node, typ)
     if _is_own(node):
         return lambda value: node.deserialize(accept(value))
@@ -135,7 +144,7 @@ def _compiled(node: Any, classes: tuple[type, ...] | None = None) -> Accept:
     validator = _static(node, "validator")
     is_overridden = "deserialize" in vars(node) or not _is_exact(classes or type(node).__mro__)
     if is_overridden or _static(node, "preparer") is not None or not _is_known(validator):
-        raise DoubtError
+        raise _DoubtError
     if validator is None:
         return accept
 
@@ -151,7 +160,7 @@ def _static(node: Any, name: str) -> Any:
     """Return an attribute, unless it is computed by a method or a property, or deferred."""
     found = inspect.getattr_static(node, name)
     if hasattr(type(found), "__get__") or isinstance(found, colander.deferred):
-        raise DoubtError
+        raise _DoubtError
     return found
 
 
@@ -180,13 +189,13 @@ _VALIDATORS = (
 
 def _sequence(node: Any, typ: Any) -> Accept:
     if len(node.children) != 1:
-        raise DoubtError
+        raise _DoubtError
     accept_item = _compiled(node.children[0])
 
     def accept(value: Any) -> Any:
         if type(value) is list:
             return [accept_item(item) for item in value]
-        raise DoubtError
+        raise _DoubtError
 
     return accept
 
@@ -198,12 +207,12 @@ def _mapping(node: Any, typ: Any) -> Accept:
     ]
     names = frozenset(child.name for child in node.children)
     if len(names) != len(members):
-        raise DoubtError
+        raise _DoubtError
     unknown = typ.unknown
 
     def accept(value: Any) -> Any:
         if type(value) is not dict:
-            raise DoubtError
+            raise _DoubtError
         result = {}
         given = 0
         for name, child, is_blank_absent, accept_member in members:
@@ -217,10 +226,10 @@ def _mapping(node: Any, typ: Any) -> Accept:
                 result[name] = _absent(child)
         if given != len(value) and unknown != "ignore":
             if unknown == "raise":
-                raise DoubtError
+                raise _DoubtError
             for name, item in value.items():
                 if name not in names:
-                    result[name] = copied(item)
+                    result[name] = _copied(item)
         return result
 
     return accept
@@ -234,12 +243,103 @@ def _is_blank_absent(typ: Any) -> bool:
 def _absent(node: Any) -> Any:
     """Return the value of an absent member; colander does not copy it."""
     value = node.deserialize(colander.null)
-    copied(value)
+    _copied(value)
     return value
 
 
-_CONTAINERS: dict[type, Callable[[Any, Any], Accept]] = {
+# What each type of colander that stands for itself accepts: values that it would not change. A
+# function makes the function that accepts the values of one node, by the options of its type.
+
+
+def _string(node: Any, typ: Any) -> Accept:
+    if typ.encoding is not None:
+        raise _DoubtError
+    is_empty_kept = typ.allow_empty
+
+    def accept(value: Any) -> Any:
+        # Colander takes the empty text as absent, unless the type says otherwise.
+        if type(value) is str and (value or is_empty_kept):
+            return value
+        raise _DoubtError
+
+    return accept
+
+
+def _integer(node: Any, typ: Any) -> Accept:
+    # Both functions of the type return an integer as it is.
+    if typ.num is not int and getattr(typ.num, "__module__", None) != "colander":
+        raise _DoubtError
+
+    def accept(value: Any) -> Any:
+        # A boolean is no integer, and what JSON cannot keep is refused elsewhere.
+        if type(value) is int and _LEAST_INTEGER <= value <= _GREATEST_INTEGER:
+            return value
+        raise _DoubtError
+
+    return accept
+
+
+def _float(node: Any, typ: Any) -> Accept:
+    if typ.num is not float:
+        raise _DoubtError
+
+    def accept(value: Any) -> Any:
+        if type(value) is float and math.isfinite(value):
+            return value
+        if type(value) is int and _LEAST_INTEGER <= value <= _GREATEST_INTEGER:
+            return float(value)
+        raise _DoubtError
+
+    return accept
+
+
+def _boolean(node: Any, typ: Any) -> Accept:
+    try:
+        # The type may give the two words any meaning.
+        meanings = {value: typ.deserialize(node, value) for value in (False, True)}
+    except colander.Invalid:
+        raise _DoubtError from None
+
+    def accept(value: Any) -> Any:
+        if type(value) is bool:
+            return meanings[value]
+        raise _DoubtError
+
+    return accept
+
+
+def _list(node: Any, typ: Any) -> Accept:
+    def accept(value: Any) -> Any:
+        if type(value) is list:
+            return _copied(value)
+        raise _DoubtError
+
+    return accept
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of a JSON value whose numbers can all be stored."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is int and _LEAST_INTEGER <= value <= _GREATEST_INTEGER:
+        return value
+    if kind is float and math.isfinite(value):
+        return value
+    if kind is list:
+        return [_copied(item) for item in value]
+    if kind is dict:
+        return {name: _copied(item) for name, item in value.items()}
+    raise _DoubtError
+
+
+# Types that stand for themselves; a subclass of an application may do anything.
+_COMPILERS: dict[type, Callable[[Any, Any], Accept]] = {
+    colander.String: _string,
+    colander.Integer: _integer,
+    colander.Float: _float,
+    colander.Boolean: _boolean,
+    colander.List: _list,
     colander.Sequence: _sequence,
     colander.Mapping: _mapping,
 }
-_COMPILERS = {**COMPILERS, **_CONTAINERS}

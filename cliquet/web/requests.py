@@ -23,7 +23,7 @@ from pyramid.response import Response
 from cliquet import utils
 from cliquet.core import announcing, jsonio
 from cliquet.errors import ERRORS, http_error
-from cliquet.web import cors, inherited, request_classes, urls, wire
+from cliquet.web import cors, inherited, registrations, urls, wire
 
 __all__ = [
     "JSON_PATCH",
@@ -98,7 +98,7 @@ def build_request(original: Request, dict_obj: Mapping[str, Any]) -> Request:
     )
     request.registry = original.registry
     request.parent = original
-    request_classes.extend(request)
+    registrations.extend(request)
     return request
 
 

@@ -17,7 +17,7 @@ from pyramid.request import Request
 
 from cliquet import settings, utils
 from cliquet.core import jsonio
-from cliquet.web import faults, limits
+from cliquet.web import faults
 
 __all__ = [
     "PreparedSchema",
@@ -25,6 +25,7 @@ __all__ = [
     "forget_parsed",
     "give_body",
     "json_body",
+    "max_json_values",
     "needs_binding",
     "read_body",
     "validate_schema",
@@ -32,6 +33,9 @@ __all__ = [
 
 _BODY = "_cliquet_json_body"
 _GIVEN = "_cliquet_given_body"
+
+_FEWEST_JSON_VALUES = 65_536
+_BYTES_PER_JSON_VALUE = 160
 
 
 def json_body(request: Request) -> Any:
@@ -51,7 +55,8 @@ def json_body(request: Request) -> Any:
 
 def forget_body(request: Request) -> None:
     """Free a large body of a finished request, which may still wait for the collector."""
-    if (request.content_length or 0) > limits.SMALL_BYTES:
+    # WebOb copies a smaller one in memory, without much cost.
+    if (request.content_length or 0) > Request.request_body_tempfile_limit:
         request.__dict__.pop(_BODY, None)
         request.body = b""
 
@@ -116,9 +121,20 @@ def _parsed(request: Request, body: bytes) -> Any:
     configured = request.registry.settings
     return jsonio.loads_strict(
         body,
-        max_values=limits.max_json_values(configured),
+        max_values=max_json_values(configured),
         max_memory_bytes=settings.read(configured, "max_body_bytes"),
     )
+
+
+def max_json_values(configured: Mapping[str, Any]) -> int | None:
+    """Return how many values a JSON body may have; ``None`` for any number.
+
+    A value may have only 2 bytes in the body, but takes up to 300 bytes when it is parsed, and half
+    as much again until it is stored. The number of bytes alone therefore limits neither memory nor
+    time. The limit grows with ``max_body_bytes``; without that setting there is none.
+    """
+    limit = settings.read(configured, "max_body_bytes")
+    return None if limit is None else max(_FEWEST_JSON_VALUES, limit // _BYTES_PER_JSON_VALUE)
 
 
 class PreparedSchema:

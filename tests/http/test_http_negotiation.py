@@ -9,7 +9,7 @@ from testapp import RESOURCES, Mushroom
 from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
-from cliquet.web import negotiation
+from cliquet.web import endpoints
 
 RECORD = "/v0/mushrooms/d1d1d1d1-0000-4000-8000-000000000001"
 UNKNOWN = "/v0/mushrooms/d1d1d1d1-0000-4000-8000-00000000ffff"
@@ -495,17 +495,17 @@ def test_a_verdict_is_the_same_the_second_time(app: Any) -> None:
 
 
 def test_verdicts_are_those_of_each_offer() -> None:
-    asked = [negotiation.admits_any("text/plain", (offer,)) for offer in ("text/plain", *OFFERS)]
+    asked = [endpoints.admits_any("text/plain", (offer,)) for offer in ("text/plain", *OFFERS)]
 
     assert asked == [True, False]
 
 
 def test_verdicts_are_remembered_of_few_short_texts() -> None:
-    negotiation._judged.cache_clear()
+    endpoints._judged.cache_clear()
     for number in range(1000):
-        assert not negotiation.admits_any(f"text/x{number}", OFFERS)
-    assert negotiation._judged.cache_info().currsize <= 256
+        assert not endpoints.admits_any(f"text/x{number}", OFFERS)
+    assert endpoints._judged.cache_info().currsize <= 256
 
-    before = negotiation._judged.cache_info()
-    assert not negotiation.admits_any("text/plain," * 100, OFFERS)
-    assert negotiation._judged.cache_info() == before
+    before = endpoints._judged.cache_info()
+    assert not endpoints.admits_any("text/plain," * 100, OFFERS)
+    assert endpoints._judged.cache_info() == before

@@ -11,7 +11,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from webtest import TestApp
 
 from cliquet.testing.web import make_app
-from cliquet.web.request_classes import SharedExtensions
+from cliquet.web.registrations import SharedExtensions
 
 
 class OwnRequest(Request):
