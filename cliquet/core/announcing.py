@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from zope.interface import providedBy
 
-__all__ = ["tell"]
+__all__ = ["is_told_once", "tell", "told_once"]
+
+Subscriber = TypeVar("Subscriber", bound=Callable[[Any], Any])
+
+_TOLD_ONCE = "_cliquet_told_once"
+
+
+def told_once(subscriber: Subscriber) -> Subscriber:
+    """Mark a subscriber that has nothing to do for a request that only differs in its body.
+
+    Some requests of a batch are answered as the one before them, and no event tells of them.
+    """
+    setattr(subscriber, _TOLD_ONCE, True)
+    return subscriber
+
+
+def is_told_once(subscriber: Callable[..., Any]) -> bool:
+    """Return whether a subscriber is marked by :func:`told_once`."""
+    return hasattr(subscriber, _TOLD_ONCE)
 
 
 def tell(registry: Any, event: object) -> None:

@@ -16,6 +16,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from cliquet import settings
+from cliquet.core.announcing import told_once
 from cliquet.initialization import references
 from cliquet.monitoring import field_bounds, logs, request_facts
 from cliquet.transactions import tweens
@@ -72,6 +73,7 @@ def _begin(request: Request) -> None:
     request._log_start = time.perf_counter()
 
 
+@told_once
 def _on_new_request(event: NewRequest) -> None:
     # Tweens do not see the requests that an application sends to itself.
     _begin(event.request)
@@ -82,6 +84,7 @@ def _tell_request_id(request: Request, response: Response, new: NewHeaders) -> N
         new["X-Request-Id"] = request.request_id
 
 
+@told_once
 def _on_new_response(event: NewResponse) -> None:
     request, response = event.request, event.response
     if getattr(request, "parent", None) is not None:

@@ -24,6 +24,7 @@ from pyramid.router import default_execution_policy
 
 from cliquet import errors, settings
 from cliquet.core import hosts
+from cliquet.core.announcing import told_once
 from cliquet.views import metrics
 from cliquet.web import urls, wire
 
@@ -188,6 +189,7 @@ def _pieces(stream: Any, size: int, piece_bytes: int = _PIECE_BYTES) -> Iterator
         yield piece
 
 
+@told_once
 def _receive(event: NewRequest) -> None:
     request = event.request
     environ = request.environ

@@ -14,6 +14,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from cliquet import errors, settings, utils
+from cliquet.core.announcing import told_once
 from cliquet.security import authentication
 from cliquet.web import rendering, response_headers, urls
 
@@ -68,6 +69,7 @@ def setup_requests_scheme(config: Configurator) -> None:
     if not scheme and not host:
         return
 
+    @told_once
     def on_new_request(event: NewRequest) -> None:
         if scheme:
             event.request.scheme = scheme

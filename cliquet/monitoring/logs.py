@@ -30,6 +30,7 @@ __all__ = [
     "MozillaHekaRenderer",
     "begin",
     "bind",
+    "current",
     "decode_value",
     "end",
     "fields",
@@ -127,10 +128,20 @@ def without_tracebacks() -> Iterator[None]:
         _with_tracebacks.reset(token)
 
 
+def current() -> LogContext:
+    """Return the current context."""
+    return _current.get()
+
+
 @contextmanager
-def scope() -> Iterator[None]:
-    """Drop the fields that a block has bound when it ends, for example around a sub-request."""
-    token = _current.set(_current.get())
+def scope(context: LogContext | None = None) -> Iterator[None]:
+    """Drop the fields that a block has bound when it ends, for example around a sub-request.
+
+    Parameters
+    ----------
+    context : the context in which the block begins; by default, the current one.
+    """
+    token = _current.set(context or _current.get())
     try:
         yield
     finally:

@@ -61,8 +61,9 @@ class UserResource:
     mapping: ResourceSchema = ResourceSchema()
     force_patch_update = False
 
-    # The timestamp comes with the page of a list, and is not read before: see `listing`.
+    # Shortcuts, which are for the methods of this class: see `listing` and `batch_runs`.
     _timestamp_comes_with_page = True
+    _creates_alike = True
 
     # Values that were already read for the request.
     _timestamp: int | None = None
@@ -71,8 +72,7 @@ class UserResource:
     _counted: Counted | None = None
     # A mapping, and the same mapping bound to the request.
     _bound_mapping: tuple[ResourceSchema, ResourceSchema] | None = None
-    # The last page that was cut, and the record after it. The published methods that make its token
-    # only get its last record.
+    # The last page that was cut, and the record after it, for the token of the next page.
     _page_end: tuple[Sequence[Record], Record | None] = ((), None)
 
     def __init__(self, request: Request, context: Any = None) -> None:

@@ -16,6 +16,7 @@ from zope.interface import implementer
 
 from cliquet import settings, utils
 from cliquet.core import announcing
+from cliquet.core.announcing import told_once
 from cliquet.core.globs import Exact
 from cliquet.core.view_places import view_of
 from cliquet.monitoring import logs
@@ -185,6 +186,11 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         found = (policy.unauthenticated_userid(request) for policy in self._policies)
         return next((userid for userid in found if userid is not None), None)
 
+    @property
+    def has_built_in_permissions(self) -> bool:
+        """Whether the authorization policy judges as that of the library does."""
+        return getattr(self._helper.permits, "__func__", None) is _BUILT_IN_PERMITS
+
     def permits(self, request: Request, context: Any, permission: str) -> Any:
         """Ask the authorization policy, unless it is the built-in one and its answer is obvious.
 
@@ -196,7 +202,7 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         TypeError : the built-in policy does not know the permission, because the context of the
             view is not one of the library.
         """
-        is_built_in = getattr(self._helper.permits, "__func__", None) is _BUILT_IN_PERMITS
+        is_built_in = self.has_built_in_permissions
         try:
             if is_built_in:
                 if permission == authorization.PRIVATE:
@@ -294,6 +300,7 @@ def is_private(request: Request) -> bool:
     return principals is not None and principals != {Everyone}
 
 
+@told_once
 def on_policy_selected(event: MultiAuthPolicySelected) -> None:
     """Remember on the request the policy that recognised its user, and the user."""
     request = event.request

@@ -18,6 +18,7 @@ from cliquet.security import authorization
 from cliquet.transactions import tweens
 from cliquet.views.batch_bounds import Budget, refusal_of, shortened
 from cliquet.views.batch_reading import validate_batch
+from cliquet.views.batch_runs import Run
 from cliquet.web import requests as http
 from cliquet.web import urls
 from cliquet.web.service import Service
@@ -55,9 +56,15 @@ def post_batch(request: Request) -> dict[str, Any]:
     del requests
     items.reverse()
     responses = []
+    run: Run | None = None
     while items:
         item, own_refusal = items.pop()
         refusal = budget.refusal() or own_refusal
+        if refusal is None and run is not None and run.goes_on_with(item):
+            described = _continue(request, run, item, budget)
+            if described is not None:
+                responses.append(described)
+                continue
         # The request is only made when it is processed, because its body is another text in memory.
         subrequest = http.build_request(request, item if refusal is None else shortened(item))
         # Fields that a sub-request binds to the log only belong to that sub-request.
@@ -67,19 +74,46 @@ def post_batch(request: Request) -> dict[str, Any]:
                 answer = _process(request, subrequest)
             else:
                 answer = http.refuse(subrequest, refusal.error())
-            budget.spend(answer.response)
-            if logs.logger.writes(logging.INFO):
-                logs.logger.info(
-                    "subrequest.summary",
-                    path=urls.escaped_path(answer.request),
-                    method=answer.request.method,
-                    code=answer.response.status_code,
-                )
-        responses.append(http.build_response(answer.response, answer.request))
+            budget.spend(answer.response.body)
+            _log(answer.request, answer.response.status_code)
+            described = http.build_response(answer.response, answer.request)
+            run = Run.begun_by(item, answer, described) if items else None
+        responses.append(described)
         for served in {subrequest, answer.request}:
             forget_body(served)
     logs.bind(path=batch.path, batch_size=len(responses))
     return {"responses": responses}
+
+
+def _continue(
+    request: Request, run: Run, item: Mapping[str, Any], budget: Budget
+) -> dict[str, Any] | None:
+    """Answer an item that only differs from the one before in its body, if it succeeds.
+
+    Otherwise nothing of it is left.
+    """
+    undo = tweens.savepoint(request)
+    bound_data = events.snapshot(request)
+    with logs.scope(run.log_context):
+        answered = run.answered(item)
+        if answered is None:
+            undo()
+            events.restore(request, bound_data)
+            return None
+        described, text = answered
+        budget.spend(text)
+        _log(run.request, described["status"])
+    return described
+
+
+def _log(subrequest: Request, status: int) -> None:
+    if logs.logger.writes(logging.INFO):
+        logs.logger.info(
+            "subrequest.summary",
+            path=urls.escaped_path(subrequest),
+            method=subrequest.method,
+            code=status,
+        )
 
 
 def _give_body(subrequest: Request, body: Any) -> None:

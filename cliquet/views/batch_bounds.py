@@ -13,7 +13,6 @@ from pyramid.httpexceptions import (
     HTTPServiceUnavailable,
 )
 from pyramid.request import Request
-from pyramid.response import Response
 
 from cliquet import errors, events, settings
 from cliquet.core import jsonio
@@ -106,10 +105,10 @@ class Budget:
         self._bytes = 0
         self._request = request
 
-    def spend(self, response: Response) -> None:
+    def spend(self, body: bytes) -> None:
         """Count the body of a response, and the further data in the events of its request."""
         if self._max_bytes is not None:
-            self._bytes += jsonio.memory_bytes(response.body) + events.weigh_replaced(self._request)
+            self._bytes += jsonio.memory_bytes(body) + events.weigh_replaced(self._request)
 
     def refusal(self) -> Refusal | None:
         """Return a refusal of the next sub-request if nothing is left."""

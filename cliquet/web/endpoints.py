@@ -23,11 +23,15 @@ from webob.acceptparse import create_accept_header
 from cliquet import errors
 from cliquet.web import registrations, rendering
 
-__all__ = ["Negotiation", "admits_any", "includeme", "mark"]
+__all__ = ["Negotiation", "Repeat", "admits_any", "includeme", "mark", "repeat_of"]
 
 View = Callable[[Any, Request], Any]
 
+Repeat = Callable[[Request], Any]
+"""Answers a request once more, which has got another body; ``None`` if it does not succeed."""
+
 _IS_ENDPOINT = "_cliquet_endpoint"
+_REPEAT = "_cliquet_repeat"
 # Few clients send more; a longer header is examined each time.
 _MAX_KEPT_CHARACTERS = 300
 # With one of these options, a layer of Pyramid has something to do.
@@ -46,9 +50,21 @@ def includeme(config: Configurator) -> None:
     )
 
 
-def mark(view: Any) -> None:
-    """Say of a view that it is one of a service, which takes the request alone."""
+def mark(view: Any, repeat: Repeat | None = None) -> None:
+    """Say of a view that it is one of a service, which takes the request alone.
+
+    Parameters
+    ----------
+    repeat : what the view does again if nothing but the body is another one.
+    """
     setattr(view, _IS_ENDPOINT, True)
+    setattr(view, _REPEAT, repeat)
+
+
+def repeat_of(request: Request) -> Repeat | None:
+    """Return how a request is answered once more, if a compiled endpoint has answered it."""
+    repeat: Repeat | None = request.__dict__.get(_REPEAT)
+    return repeat
 
 
 def negotiated_view(view: View, info: Any) -> View:
@@ -83,6 +99,7 @@ def compiled_view(view: View, info: Any) -> View:
     # Pyramid gives this attribute to views that need a permission.
     permitted = getattr(view, "__permitted__", None)
     endpoint = info.original_view
+    repeat = getattr(endpoint, _REPEAT)
     respond = rendering.response_of
 
     def compiled(context: Any, request: Request) -> Any:
@@ -93,6 +110,8 @@ def compiled_view(view: View, info: Any) -> View:
             if not result:
                 message = f"Unauthorized: {endpoint.__name__} failed permission check"
                 raise HTTPForbidden(message, result=result)
+        if repeat is not None:
+            request.__dict__[_REPEAT] = repeat
         return respond(endpoint(request), request, info)
 
     return compiled

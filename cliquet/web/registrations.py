@@ -13,6 +13,7 @@ from collections.abc import Callable
 from inspect import isdatadescriptor
 from typing import Any
 
+from cornice.pyramidhook import wrap_request
 from pyramid.config import Configurator
 from pyramid.events import (
     ApplicationCreated,
@@ -20,13 +21,16 @@ from pyramid.events import (
     BeforeTraversal,
     ContextFound,
     NewRequest,
+    NewResponse,
 )
 from pyramid.interfaces import IRendererFactory, IResponse, IResponseFactory
 from pyramid.registry import Registry
 from pyramid.request import Request, apply_request_extensions
+from pyramid_multiauth import MultiAuthPolicySelected
 from zope.interface import implementedBy
 
 from cliquet import settings
+from cliquet.core import announcing
 
 __all__ = [
     "Registrations",
@@ -43,6 +47,8 @@ Subscribers = tuple[Callable[[Any], Any], ...]
 _MAX_CLASSES = 32
 # The attributes of a class where zope.interface keeps what it has found out.
 _INTERFACES = ("__implemented__", "__provides__")
+# The events of each request of a batch.
+_OF_SUBREQUESTS = (NewRequest, BeforeTraversal, ContextFound, MultiAuthPolicySelected, NewResponse)
 
 
 def includeme(config: Configurator) -> None:
@@ -83,6 +89,7 @@ class Registrations:
         ``BeforeTraversal`` and ``ContextFound``.
     renderer : the factory of the renderer ``json``, if a dictionary becomes a plain response with
         its text, and nobody looks at either; otherwise ``None``.
+    tells_once : whether nobody expects events of requests that only differ in their bodies.
     """
 
     generation: tuple[int, int] = (-1, -1)
@@ -90,6 +97,7 @@ class Registrations:
     on_traversal: Subscribers = ()
     on_context: Subscribers = ()
     renderer: Any = None
+    tells_once = False
 
     def __init__(self, registry: Any) -> None:
         self._registry = registry
@@ -114,6 +122,12 @@ class Registrations:
             and self._adapters.lookup1(implementedBy(dict), IResponse) is None
         )
         self.renderer = registry.queryUtility(IRendererFactory, name="json") if is_plain else None
+        told = {one for event in _OF_SUBREQUESTS for one in self._subscribers(event)}
+        self.tells_once = all(
+            # That of Cornice prepares what belongs to the request.
+            announcing.is_told_once(one) or getattr(one, "__wrapped__", None) is wrap_request
+            for one in told
+        )
         self.generation = generation
 
     def _subscribers(self, event_class: type) -> Subscribers:

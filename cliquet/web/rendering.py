@@ -16,7 +16,7 @@ from cliquet.core.view_places import view_of
 from cliquet.errors import JSON_CONTENT_TYPE
 from cliquet.web import registrations, requests
 
-__all__ = ["json_renderer", "response_of"]
+__all__ = ["is_plain", "json_renderer", "response_of", "text_of"]
 
 _PYRAMID_RESPONSE = Request.response
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
@@ -31,9 +31,14 @@ def json_renderer(info: Any) -> Any:
         request = system.get("request")
         if request is not None:
             request.response.headers["Content-Type"] = JSON_CONTENT_TYPE
-        return _text(request, value)
+        return _remembered(request, value)
 
     return render
+
+
+def is_plain(registry: Any) -> bool:
+    """Return whether the value of a view becomes JSON, and nobody looks at it or at its text."""
+    return registrations.of(registry).renderer is json_renderer
 
 
 def response_of(value: Any, request: Request, info: Any) -> Any:
@@ -47,15 +52,12 @@ def response_of(value: Any, request: Request, info: Any) -> Any:
     registry = info.registry
     attributes = request.__dict__
     if value.__class__ is dict:
-        if (
-            registrations.of(registry).renderer is json_renderer
-            and "override_renderer" not in attributes
-        ):
+        if is_plain(registry) and "override_renderer" not in attributes:
             response = attributes.get("response")
             if response.__class__ is Response:
-                return _filled(response, _text(request, value))
+                return _filled(response, _remembered(request, value))
             if response is None and getattr(type(request), "response", None) is _PYRAMID_RESPONSE:
-                text = _text(request, value)
+                text = _remembered(request, value)
                 headers = [
                     ("Content-Type", JSON_CONTENT_TYPE),
                     ("Content-Length", str(len(text))),
@@ -74,15 +76,25 @@ def response_of(value: Any, request: Request, info: Any) -> Any:
     return renderer.render_view(request, value, view, attributes["context"])
 
 
-def _text(request: Any, value: Any) -> bytes:
+def text_of(request: Any, value: Any) -> bytes:
+    """Return the JSON text of the value of a view.
+
+    Raises
+    ------
+    TypeError : the value has an object that JSON cannot hold.
+    """
     try:
-        text = jsonio.dumps(value, default=_refuse_nameless)
+        return jsonio.dumps(value, default=_refuse_nameless)
     except _NoJSONError as error:
         where = "A view" if request is None else view_of(request)
         raise TypeError(
             f"{where} returned {error}, which JSON cannot hold; allowed: dictionaries, lists, "
             "texts, numbers, dates, and objects with a text of their own."
         ) from None
+
+
+def _remembered(request: Any, value: Any) -> bytes:
+    text = text_of(request, value)
     if getattr(request, "parent", None) is not None:
         requests.remember_rendered(request, value, text)
     return text

@@ -15,6 +15,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from cliquet import settings
+from cliquet.core.announcing import told_once
 from cliquet.security.authentication import is_private
 
 __all__ = ["NewHeaders", "Part", "add_part", "backoff", "keep_private", "vary_of", "write"]
@@ -63,6 +64,7 @@ def add_part(config: Configurator, part: Part) -> None:
     parts.append(part)
 
 
+@told_once
 def _write(event: NewResponse) -> None:
     write(event.request, event.response, event.request.registry.response_header_parts)
 

@@ -26,6 +26,9 @@ from cliquet.web import cors, endpoints, method_views, validation
 
 __all__ = ["Service", "includeme"]
 
+# The first judges headers, and the second bodies.
+_KNOWN_VALIDATORS = (cors.check_origin, validation.validate_schema)
+
 View = TypeVar("View", bound=Callable[..., Any])
 T = TypeVar("T")
 
@@ -294,8 +297,33 @@ def _view(
     # New Relic, OpenTelemetry and profiles distinguish views by these names.
     for attribute in ("__module__", "__name__", "__qualname__"):
         setattr(validated_view, attribute, getattr(view, attribute, None) or "view")
-    endpoints.mark(validated_view)
+    endpoints.mark(validated_view, _repeat(view, arguments, validators) if klass else None)
     return validated_view
+
+
+def _repeat(
+    view: Any, arguments: Mapping[str, Any], validators: list[Any]
+) -> endpoints.Repeat | None:
+    """Return what the view of a definition does again for another body of the same request.
+
+    There is nothing if code of the application takes part, which may expect a new request.
+    """
+    declared = arguments.get("validators", ())
+    if arguments.get("filters") or not all(known in _KNOWN_VALIDATORS for known in declared):
+        return None
+    schema = arguments.get("schema")
+    if schema is not None and validation.PreparedSchema(schema).is_bound:
+        return None
+    of_bodies = [validator for validator in validators if validator is not cors.check_origin]
+
+    def repeat(request: Request) -> Any:
+        _, target = request.cornice_args
+        for validator in of_bodies:
+            validator(request)
+        value = None if request.errors else view.unbound_view(target)
+        return None if request.errors else value
+
+    return repeat
 
 
 def _validator(validator: Any, arguments: Mapping[str, Any]) -> Any:

@@ -144,6 +144,10 @@ class PreparedSchema:
     ----------
     schema : a colander mapping schema, its class, or the dotted name of either.
 
+    Attributes
+    ----------
+    is_bound : whether code of the application makes it different for each request.
+
     Raises
     ------
     pyramid.exceptions.ConfigurationError : it is none of these.
@@ -155,7 +159,7 @@ class PreparedSchema:
         if not isinstance(getattr(node, "typ", None), colander.Mapping):
             raise ConfigurationError(f"The schema of a service must be a mapping: {schema!r}")
         self._node = node
-        self._is_bound = needs_binding(node)
+        self.is_bound = needs_binding(node)
         self.has_own_unflatten = type(node).unflatten is not colander.SchemaNode.unflatten
         self.unknown: str = node.typ.unknown
 
@@ -165,7 +169,7 @@ class PreparedSchema:
         If code of an application takes part, the schema is a copy, so that changes by that code end
         with the request (P-35.3).
         """
-        return self._node.bind(request=request) if self._is_bound else self._node
+        return self._node.bind(request=request) if self.is_bound else self._node
 
 
 def needs_binding(node: Any) -> bool:

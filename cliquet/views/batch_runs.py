@@ -1,0 +1,151 @@
+"""Creations in one collection that follow each other in a batch, and differ in their bodies alone.
+
+The first one is an ordinary sub-request. Of the next ones, only what depends on their bodies is
+done: the schema, the creation, and the text of the answer. The URL, the user, the permission and
+the headers are those of the first. Whatever is no plain success is left to an ordinary sub-request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pyramid.httpexceptions import HTTPException
+from pyramid.interfaces import ISecurityPolicy
+from pyramid.response import Response
+from pyramid.threadlocal import RequestContext
+
+from cliquet.core import jsonio
+from cliquet.core.shortcuts import Shortcut
+from cliquet.monitoring import logs
+from cliquet.resource import UserResource
+from cliquet.security.authentication import SecurityPolicy
+from cliquet.security.authorization import RouteFactory
+from cliquet.web import endpoints, registrations, rendering
+from cliquet.web import requests as http
+from cliquet.web.validation import give_body
+
+__all__ = ["Run"]
+
+# A resource that replaces one of these may do something else for each request.
+_CREATES_ALIKE = Shortcut(
+    "_creates_alike",
+    "__init__",
+    "collection_post",
+    "default_model",
+    "get_parent_id",
+    "postprocess",
+    "process_record",
+    "timestamp",
+    "_bare",
+    "_body_data",
+    "_creatable",
+    "_disclosed",
+    "_may_read",
+    "_new_record",
+    "_raise_400_if_invalid_id",
+    "_raise_412_if_modified",
+    "_raise_conflict",
+    "_schema",
+)
+# With these headers, the answer depends on what the requests before have changed.
+_CONDITIONS = frozenset(("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"))
+_CREATED, _OTHER = "201 Created", "200 OK"
+
+
+class Run:
+    """A creation that was answered, for the next ones that differ in their bodies alone.
+
+    Parameters
+    ----------
+    item : the item of the batch.
+    answer : its answer.
+    described : its answer in the form of the batch.
+    repeat : how the endpoint answers once more.
+
+    Attributes
+    ----------
+    request : the request that is answered once more.
+    log_context : the log context at the end of its processing.
+    """
+
+    def __init__(
+        self,
+        item: Mapping[str, Any],
+        answer: http.Answer,
+        described: Mapping[str, Any],
+        repeat: endpoints.Repeat,
+    ) -> None:
+        self.request = answer.request
+        self.log_context = logs.current()
+        self._alike = {name: value for name, value in item.items() if name != "body"}
+        self._response = answer.response
+        self._described = described
+        self._repeat = repeat
+
+    @classmethod
+    def begun_by(
+        cls, item: Mapping[str, Any], answer: http.Answer, described: Mapping[str, Any]
+    ) -> Run | None:
+        """Return the run that an item begins; ``None`` if code of the application takes part.
+
+        The log context must still be that of the item.
+        """
+        request, response = answer.request, answer.response
+        repeat = endpoints.repeat_of(request)
+        if repeat is None or response.status != _CREATED or response.__class__ is not Response:
+            return None
+        _, resource = request.cornice_args
+        registry = request.registry
+        is_known = (
+            isinstance(resource, UserResource)
+            and _CREATES_ALIKE.is_open(resource)
+            and resource._schema is resource.mapping
+            and type(resource.context) is RouteFactory
+            and _judges_alike(registry.queryUtility(ISecurityPolicy))
+            and registrations.of(registry).tells_once
+            and rendering.is_plain(registry)
+            and _CONDITIONS.isdisjoint(request.environ)
+        )
+        return cls(item, answer, described, repeat) if is_known else None
+
+    def goes_on_with(self, item: Mapping[str, Any]) -> bool:
+        """Return whether an item differs from the first one in its body alone."""
+        return (
+            type(item.get("body")) is dict
+            and all(item.get(name) == value for name, value in self._alike.items())
+            and len(item) == len(self._alike) + 1
+        )
+
+    def answered(self, item: Mapping[str, Any]) -> tuple[dict[str, Any], bytes] | None:
+        """Create the record of an item.
+
+        Returns
+        -------
+        The answer in the form of the batch, and the text of its body; ``None`` if nothing was
+        created, so that its changes must be undone, and an ordinary sub-request must tell why.
+        """
+        request, response = self.request, self._response
+        # A copy, because requests share their defaults.
+        give_body(request, jsonio.copied(item["body"]))
+        request.validated = {}
+        response.status = _OTHER
+        with RequestContext(request):
+            try:
+                value = self._repeat(request)
+            except HTTPException:
+                value = None
+        if value is None or response.status != _CREATED:
+            return None
+        text = rendering.text_of(request, value)
+        described = {
+            **self._described,
+            "headers": {**self._described["headers"], "Content-Length": str(len(text))},
+            "body": orjson.Fragment(text),
+        }
+        return described, text
+
+
+def _judges_alike(policy: Any) -> bool:
+    return type(policy) is SecurityPolicy and policy.has_built_in_permissions

@@ -1,0 +1,353 @@
+"""Creations that follow each other in a batch are answered like single sub-requests (H-25.12).
+
+The library does for all but the first only what depends on their bodies. Each test compares with an
+application without compiled endpoints, where each of them is a sub-request of its own.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import colander
+import pytest
+from pyramid.config import Configurator
+from pyramid.events import BeforeRender, BeforeTraversal, ContextFound, NewRequest, NewResponse
+from pyramid.httpexceptions import HTTPForbidden
+from pyramid.threadlocal import get_current_request
+from pyramid_multiauth import MultiAuthPolicySelected
+from support.batches import creation, send, statuses
+from testapp import RESOURCES, Truffle
+from webtest import TestApp
+
+from cliquet import resource
+from cliquet.authorization import AuthorizationPolicy, RouteFactory
+from cliquet.events import AfterResourceChanged, ResourceChanged
+from cliquet.testing.web import basic_auth, make_app
+
+WAYS = {"compiled": "true", "layers": "false"}
+CEP = "2f3f5fa0-ab3b-4e3f-9e4c-8f7ea4b8e2f4"
+OPEN = {
+    "shared_create_principals": "system.Everyone",
+    "shared_read_principals": "system.Authenticated",
+}
+
+
+class Shared(resource.ShareableResource):
+    """Records with permissions, which settings let anybody create."""
+
+    class SharedSchema(resource.ResourceSchema):
+        class Options:
+            unique_fields = ("code",)
+
+        name = colander.SchemaNode(colander.String(), missing="unnamed")
+        code = colander.SchemaNode(colander.Integer(), missing=colander.drop)
+
+    mapping = SharedSchema()
+
+
+@pytest.fixture(autouse=True)
+def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the settings of a test count, whichever way the other tests go (``make uncompiled``)."""
+    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+
+
+def both(
+    resources: Any = (*RESOURCES, Shared), configure: Any = None, **settings: Any
+) -> list[TestApp]:
+    """Return a client of the same application with and without compiled endpoints."""
+    return [
+        make_app(
+            resources,
+            settings={**OPEN, "compiled_endpoints": value, **settings},
+            configure=configure,
+        )
+        for value in WAYS.values()
+    ]
+
+
+def without_chance(value: Any) -> Any:
+    """Return a JSON value with the same text for all ids, and for all times."""
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", json.dumps(value))
+    text = re.sub(r'"Last-Modified": "[^"]*"', '"Last-Modified": ""', text)
+    return json.loads(re.sub(r"\b1[0-9]{12}\b", "0", text))
+
+
+Told = list[Any]
+Configure = Callable[..., None]
+
+
+def subscribed_to(event: type, *, kept: bool = False) -> Configure:
+    """Return a configuration that tells of each event of one kind, or keeps the event itself."""
+
+    def configure(config: Configurator, told: Told) -> None:
+        config.add_subscriber(lambda one: told.append(one if kept else type(one)), event)
+
+    return configure
+
+
+def shared(code: int | None = None, path: str = "/shareds", **more: Any) -> dict[str, Any]:
+    body = {"data": {} if code is None else {"code": code}}
+    return {"method": "POST", "path": path, "body": body, **more}
+
+
+FAULTY = {"method": "POST", "path": "/mushrooms", "body": {"data": {"name": 3.5, "size": []}}}
+BATCHES: dict[str, list[dict[str, Any]]] = {
+    "equal": [creation(name="cep")] * 4,
+    "other members": [creation(name="cep", more=1), creation(more=[2], name="é\u2028"), creation()],
+    "a fault in between": [creation(name="a"), creation(name="b"), FAULTY, creation(name="c")],
+    "a fault first": [FAULTY, creation(name="a"), creation(name="b")],
+    "no data": [creation(name="a"), {**creation(name="b"), "body": {}}, creation(name="c")],
+    "no body": [creation(name="a"), {"method": "POST", "path": "/mushrooms"}],
+    "other collections": [creation(name="a"), shared(), creation(name="b"), shared(), shared()],
+    "other paths to one": [creation(name="a"), {**creation(name="b"), "path": "/v0/mushrooms"}],
+    "a query string": [{**creation(name="a"), "path": "/mushrooms?a=b"}] * 2,
+    "one redirection": [{**creation(name="a"), "path": "/mushrooms/"}] * 3,
+    "own ids": [shared(1), {**shared(), "body": {"data": {"id": CEP}}}, shared(3)],
+    "one id twice": [{**shared(), "body": {"data": {"id": CEP}}}] * 3,
+    "one id in between": [shared(), *[{**shared(), "body": {"data": {"id": CEP}}}] * 2, shared()],
+    "a bad id": [shared(), {**shared(), "body": {"data": {"id": "*"}}}, shared()],
+    "a timestamp far ahead": [shared(), {**shared(), "body": {"data": {"last_modified": 2**60}}}],
+    "a unique value twice": [shared(1), shared(2), shared(1), shared(3), shared(3)],
+    "permissions": [
+        shared(),
+        {**shared(), "body": {"data": {}, "permissions": {"read": ["system.Everyone", "a"]}}},
+        {**shared(), "body": {"data": {}, "permissions": {"fly": ["a"]}}},
+        shared(),
+    ],
+    "equal headers": [shared(headers={"X-Tool": "1"})] * 3,
+    "other headers": [shared(), shared(headers={"Authorization": ""}), shared(), shared()],
+    "another origin": [shared(headers={"Origin": "http://page"})] * 3,
+    "another type": [shared(headers={"Content-Type": "text/plain"})] * 3,
+    "not acceptable": [shared(headers={"Accept": "text/html"})] * 2,
+    "only if new": [shared(1, headers={"If-None-Match": "*"})] * 3,
+    "only if unchanged": [shared(headers={"If-Match": '"1"'})] * 2,
+    "refused": [shared(headers={"Authorization": ""}), shared(), shared()],
+    "other methods": [
+        shared(),
+        {"path": "/shareds"},
+        shared(),
+        {"method": "DELETE", "path": "/shareds"},
+        shared(),
+    ],
+}
+
+
+@pytest.mark.clause("H-25.12", "X-23")
+@pytest.mark.parametrize("name", BATCHES)
+@pytest.mark.parametrize("user", ["mat", None])
+def test_answers_and_records_are_those_of_single_sub_requests(name: str, user: str | None) -> None:
+    found = []
+    for app in both():
+        headers = basic_auth(user) if user else {}
+        answers = send(app, BATCHES[name], headers=headers)
+        urls = ("/v0/mushrooms", "/v0/shareds")
+        kept = [app.get(url, headers=basic_auth()).json["data"] for url in urls]
+        found.append(without_chance([answers, kept]))
+
+    assert found[0] == found[1]
+
+
+def test_only_the_first_of_them_is_a_request() -> None:
+    app, layered = both()
+    made = [0, 0]
+
+    def watch(frame: Any, event: str, arg: Any) -> None:
+        if event == "call" and frame.f_code is RouteFactory.__init__.__code__:
+            made[number] += 1
+
+    for number, client in enumerate((app, layered)):  # noqa: B007 - `watch` reads the number
+        sys.setprofile(watch)
+        try:
+            answers = send(client, [shared(code) for code in range(5)])
+        finally:
+            sys.setprofile(None)
+        assert statuses(answers) == [201] * 5
+
+    assert made == [1, 5]
+
+
+@pytest.mark.clause("S-18.5")
+def test_the_log_has_a_line_for_each_of_them(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="cliquet")
+    found = []
+    for value in WAYS.values():
+        entries: list[dict[str, Any]] = []
+
+        def renderer(settings: Any = None, kept: Any = entries) -> Any:
+            def render(logger: Any, name: Any, entry: Any) -> Any:
+                kept.append({k: v for k, v in entry.items() if k not in ("t", "time")})
+                return entry["event"]
+
+            return render
+
+        more = {"compiled_endpoints": value, "logging_renderer": renderer}
+        app = make_app([Shared], settings={**OPEN, **more})
+        entries.clear()
+        send(
+            app,
+            [shared(1), shared(2), shared(1), {"path": "/"}],
+            headers={"X-Request-Id": "a" * 32},
+        )
+        found.append(entries)
+
+    assert [entry["event"] for entry in found[0]] == ["subrequest.summary"] * 4 + [
+        "request.summary"
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.clause("X-9", "X-23")
+@pytest.mark.parametrize("event", [ResourceChanged, AfterResourceChanged])
+def test_subscribers_of_resources_are_told_of_all_of_them_at_once(event: type) -> None:
+    found = []
+    for value in WAYS.values():
+        told: list[Any] = []
+        app = make_app(
+            [Shared],
+            settings={**OPEN, "compiled_endpoints": value},
+            configure=partial(subscribed_to(event, kept=True), told=told),
+        )
+        send(app, [shared(1), shared(2), shared(1), {**shared(), "body": {"data": 1}}, shared(3)])
+        found.append(without_chance([[one.payload, one.impacted_records] for one in told]))
+
+    assert [len(records) for _, records in found[0]] == [3]
+    assert found[0] == found[1]
+
+
+# Code of the application takes part
+
+
+def with_deriver(config: Configurator, told: Told) -> None:
+    def deriver(view: Any, info: Any) -> Any:
+        def derived(context: Any, request: Any) -> Any:
+            told.append(request.path)
+            return view(context, request)
+
+        return derived
+
+    config.add_view_deriver(deriver)
+
+
+class EverySecondTime(AuthorizationPolicy):
+    """Permits each second request."""
+
+    asked = 0
+
+    def permits(self, context: Any, principals: Any, permission: Any) -> bool:
+        self.asked += 1
+        return self.asked % 2 == 1
+
+
+EVENTS = (
+    NewRequest,
+    BeforeTraversal,
+    ContextFound,
+    BeforeRender,
+    NewResponse,
+    MultiAuthPolicySelected,
+)
+
+
+@pytest.mark.clause("H-25.12")
+@pytest.mark.parametrize(
+    "configure", [*map(subscribed_to, EVENTS), with_deriver], ids=lambda one: one.__qualname__
+)
+def test_code_of_the_application_sees_each_of_them(configure: Configure) -> None:
+    found = []
+    for value in WAYS.values():
+        told: Told = []
+        app = make_app(
+            [Shared],
+            settings={**OPEN, "compiled_endpoints": value},
+            configure=partial(configure, told=told),
+        )
+        told.clear()
+        send(app, [shared()] * 3)
+        found.append(told)
+
+    assert len(found[0]) >= 3
+    assert found[0] == found[1]
+
+
+class Hooked(Shared):
+    """A resource that refuses each second record, and counts what it made."""
+
+    mapping = Shared.SharedSchema()
+
+    def process_record(self, new: Any, old: Any = None) -> Any:
+        new = super().process_record(new, old)
+        if new.get("code") == 2:
+            raise HTTPForbidden
+        return {**new, "name": str(vars(self).setdefault("seen", len(vars(self)) > 0))}
+
+
+class Bound(resource.UserResource):
+    """A schema that code of the application makes for each request."""
+
+    class BoundSchema(resource.ResourceSchema):
+        name = colander.SchemaNode(
+            colander.String(),
+            missing=colander.deferred(lambda node, kw: str(id(kw["request"]) > 0)),
+        )
+
+    mapping = BoundSchema()
+
+
+class Seeing(resource.UserResource):
+    """A field whose validator asks for the request."""
+
+    class SeeingSchema(resource.ResourceSchema):
+        name = colander.SchemaNode(
+            colander.String(),
+            validator=lambda node, value: _refuse(node, get_current_request().path),
+        )
+
+    mapping = SeeingSchema()
+
+
+def _refuse(node: Any, path: str) -> None:
+    if path != "/v0/seeings":
+        raise colander.Invalid(node, path)
+
+
+@pytest.mark.clause("P-11.2")
+@pytest.mark.parametrize("cls", [Hooked, Bound, Seeing])
+def test_hooks_and_schemas_of_the_application_are_asked_for_each(cls: type) -> None:
+    path = f"/{cls.__name__.lower()}s"
+    items = [
+        {"method": "POST", "path": path, "body": {"data": {"code": code, "name": "a"}}}
+        for code in (1, 2, 3, 4)
+    ]
+    settings = {f"{cls.__name__.lower()}_create_principals": "system.Authenticated"}
+
+    compiled, layered = (send(app, items) for app in both([cls], **settings))
+
+    assert without_chance(compiled) == without_chance(layered)
+    assert statuses(compiled) == [201, 403 if cls is Hooked else 201, 201, 201]
+
+
+@pytest.mark.clause("P-11.2")
+def test_a_hook_that_is_replaced_later_counts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, _ = both([Truffle])
+    items = [creation(name="a", path="/truffles")] * 2
+    send(app, items)
+
+    def renamed(self: Any, new: Any, old: Any = None) -> Any:
+        return {**new, "name": "b"}
+
+    monkeypatch.setattr(Truffle, "process_record", renamed)
+
+    assert [one["body"]["data"]["name"] for one in send(app, items)] == ["b", "b"]
+
+
+@pytest.mark.clause("P-25.3")
+def test_the_authorization_policy_of_the_application_is_asked_for_each() -> None:
+    policy = {"multiauth.authorization_policy": EverySecondTime}
+
+    compiled, layered = (statuses(send(app, [shared()] * 4)) for app in both([Shared], **policy))
+
+    assert compiled == layered == [201, 403, 201, 403]
