@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import types
 from typing import Any
 
@@ -27,10 +28,16 @@ def as_resource_schema(node: Any) -> Any:
     own = type(node)
     attributes: dict[str, Any] = {"__module__": own.__module__}
     if not hasattr(own, "Options"):
-        options = {"preserve_unknown": node.typ.unknown == "preserve"}
+        options: dict[str, Any] = {"preserve_unknown": node.typ.unknown == "preserve"}
+        if node.typ.unknown == "raise":
+            options["unknown"] = "raise"
         attributes["Options"] = type("Options", (), options)
     # Its own methods win, unless its class is a parent of ours.
     bases = (ResourceSchema,) if issubclass(ResourceSchema, own) else (own, ResourceSchema)
     adopted = node.clone()
+    if adopted.typ.unknown == "raise":
+        # Colander would refuse the members that every record has, and those of hooks.
+        adopted.typ = copy.copy(adopted.typ)
+        adopted.typ.unknown = "ignore"
     adopted.__class__ = types.new_class(own.__name__, bases, {}, lambda ns: ns.update(attributes))
     return adopted

@@ -11,6 +11,7 @@ import colander
 from pyramid.request import Request
 
 from cliquet import utils
+from cliquet.resource import unknown_members
 from cliquet.web import acceptance, validation
 
 __all__ = ["URL", "PermissionsSchema", "ResourceSchema", "TimeStamp"]
@@ -37,13 +38,20 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
             sorted by the last of them, and that have one value of the others.
         preserve_unknown : whether to keep members that the schema does not declare, instead of
             dropping them (P-17.3).
+        unknown : ``"raise"`` to refuse such members with 400, also in objects within the record
+            (E-17.4); ``"ignore"`` to drop them.
+
+            .. versionadded:: 3.2
         """
 
         unique_fields: tuple[str, ...] = ()
         readonly_fields: tuple[str, ...] = ()
         indexed_fields: tuple[str | tuple[str, ...], ...] = ()
         preserve_unknown: bool = False
+        unknown: str = "ignore"
 
+    # Members that a body may have besides, if unknown ones are refused.
+    _reserved: frozenset[str] | None = None
     # The first request finds this out, because examining a schema costs more than using it.
     _needs_binding: bool | None = None
     # A copy of the schema makes one of its own.
@@ -85,7 +93,10 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
         colander.Invalid : a field does not fit, or contains a number that JSON lacks. Colander
             converts text to numbers, so that ``"NaN"`` must be refused here too (D-10).
         """
-        if cstruct:
+        unknown = None
+        if self._reserved is not None:
+            unknown = unknown_members.found(self, cstruct, self._reserved)
+        if cstruct and unknown is None:
             # The registration asks with nothing; what it asks leaves the shared schema as it was.
             accept = self._acceptance
             if accept is None or accept.node is not self:
@@ -93,7 +104,14 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
             record = accept(cstruct)
             if record is not acceptance.DOUBT:
                 return record
-        record = super().deserialize(_mark_nulls(self, cstruct))
+        try:
+            record = super().deserialize(_mark_nulls(self, cstruct))
+        except colander.Invalid as invalid:
+            if unknown is not None:
+                invalid.children.extend(unknown.children)
+            raise
+        if unknown is not None:
+            raise unknown
         error = colander.Invalid(self)
         for position, node in enumerate(self.children):
             if isinstance(record, dict) and not _is_number_kept(record.get(node.name)):

@@ -8,6 +8,7 @@ from typing import Any
 import colander
 
 from cliquet import settings
+from cliquet.resource import unknown_members
 from cliquet.resource.schema import PermissionsSchema
 from cliquet.security.authorization import DYNAMIC, RouteFactory
 from cliquet.utils import DeprecatedMeta
@@ -106,6 +107,8 @@ class ViewSet:
             data = colander.SchemaNode(colander.Mapping(unknown="preserve"))
         else:
             data = record_node(resource_cls.mapping)
+            if unknown_members.refuses(resource_cls.mapping):
+                data._reserved = unknown_members.reserved_names(resource_cls.default_model)
         data.name = "data"
         # Null is not a record, even if the body needs none (H-8.3).
         data.refuse_null = True

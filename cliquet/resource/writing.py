@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cliquet import errors
 from cliquet.events import ACTIONS
-from cliquet.resource import location, patch, patch_reading, refusals
+from cliquet.resource import location, patch, patch_reading, refusals, unknown_members
 from cliquet.resource.body import (
     given_timestamp,
     raise_400_if_ahead,
@@ -144,6 +144,7 @@ def _patch(resource: UserResource, given: Record | None) -> tuple[Record, Record
     plan = patch_reading.planned(resource, existing) if given is None else Plan(existing, given)
     timestamp = given_timestamp(resource, plan.changes)
     raise_400_if_ahead(resource, timestamp, existing)
+    unknown_members.raise_400_if_unknown(resource, plan.changes, existing)
     applied = resource.apply_changes(plan.base, changes=plan.changes)
     updated = as_record(resource, "apply_changes", applied)
     set_reserved(resource, updated, timestamp)

@@ -250,7 +250,10 @@ def schema_with(**options: Any) -> Any:
 
 OPTIONS = [
     ({"unique_feilds": ("name",)}, "Options has no option 'unique_feilds'", "unique_fields"),
-    ({"unknown_option": 1}, "allowed: indexed_fields, preserve_unknown, ", None),
+    ({"other_option": 1}, "allowed: indexed_fields, preserve_unknown, ", None),
+    ({"unknown": "rase"}, "unknown is 'rase'; allowed: 'ignore' or 'raise', and preserve_", None),
+    ({"unknown": True}, "unknown is True; allowed: 'ignore' or 'raise', and preserve_", None),
+    ({"unknown": "raise", "preserve_unknown": True}, "allowed: one of the two.", None),
     ({"unique_fields": "name"}, "unique_fields is the text 'name'; allowed: a tuple", None),
     ({"readonly_fields": "name"}, "readonly_fields is the text 'name'; allowed: a tuple", None),
     ({"unique_fields": ("nmae",)}, "has 'nmae', which is no field; allowed: deleted, id,", "name"),

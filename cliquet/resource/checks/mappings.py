@@ -15,6 +15,7 @@ from cliquet.resource.user import UserResource
 __all__ = ["mapping", "options"]
 
 _OPTIONS: Final = frozenset(name for name in vars(ResourceSchema.Options) if name[0] != "_")
+_UNKNOWN: Final = ("ignore", "raise")
 _LISTS: Final = ("unique_fields", "readonly_fields", "indexed_fields")
 # What a schema may be that was not made of our class: an adapter of the application.
 _USED_METHODS: Final = ("get_option", "is_readonly", "for_request", "deserialize", "clone")
@@ -106,8 +107,23 @@ def options(resource_cls: Any) -> Iterator[Finding]:
                 f"{Place(type(schema))}: Options has no option {name!r}; allowed: "
                 f"{listed(_OPTIONS)}{did_you_mean(name, _OPTIONS) or '.'}"
             )
+    yield from _unknown(schema)
     for name in _LISTS:
         yield from _fields(resource_cls, schema, name)
+
+
+def _unknown(schema: ResourceSchema) -> Iterator[Finding]:
+    given = schema.get_option("unknown")
+    if given not in _UNKNOWN:
+        yield Finding(
+            f"{Place(type(schema))}: unknown is {given!r}; allowed: 'ignore' or 'raise', and "
+            "preserve_unknown = True to keep unknown members."
+        )
+    elif given == "raise" and schema.get_option("preserve_unknown"):
+        yield Finding(
+            f"{Place(type(schema))}: unknown is 'raise', and preserve_unknown is "
+            f"{schema.get_option('preserve_unknown')!r}; allowed: one of the two."
+        )
 
 
 def _fields(resource_cls: Any, schema: ResourceSchema, option: str) -> Iterator[Finding]:
