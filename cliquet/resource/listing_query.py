@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyramid.httpexceptions import HTTPPreconditionFailed
 
-from cliquet import errors, settings
-from cliquet.resource import anchors, pagination, querystring, refusals
+from cliquet import errors, settings, utils
+from cliquet.resource import anchors, pagination, querystring, refusals, strict_filters
 from cliquet.resource.bounds import Bounds
 from cliquet.resource.parameters import InvalidParameter
 from cliquet.storage import Filter, Sort
@@ -40,6 +40,7 @@ def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
     """
     params = resource.request.GET if queryparams is None else queryparams
     model = resource.model
+    declared = [node.name for node in resource._schema.children]
     try:
         found = querystring.parse_filters(
             params.items(),
@@ -47,9 +48,13 @@ def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
             id_field=model.id_field,
             modified_field=model.modified_field,
             deleted_field=model.deleted_field,
-            declared_fields=[node.name for node in resource._schema.children],
+            declared_fields=declared,
             bounds=_bounds(resource),
         )
+        if params and _is_strict(resource):
+            strict_filters.check_names(params, strict_filters.OF_LISTS)
+            strict_filters.check_sort(params.get("_sort"), partial(_is_known_path, resource))
+            strict_filters.check_filters(params.items(), resource._schema, declared)
     except InvalidParameter as error:
         refusals.raise_invalid_parameter(resource.request, error)
     if found.deprecated_to:
@@ -90,11 +95,14 @@ def sorting(resource: UserResource) -> list[Sort]:
 
 def fields(resource: UserResource) -> list[str] | None:
     """Read ``_fields``."""
-    wanted = resource.request.GET.get("_fields")
-    if not wanted:
+    params = resource.request.GET
+    wanted = params.get("_fields")
+    if not wanted and not (params and resource.record_id is not None):
         return None
     model = resource.model
     try:
+        if params and resource.record_id is not None and _is_strict(resource):
+            strict_filters.check_names(params, strict_filters.OF_RECORDS)
         return querystring.parse_fields(
             wanted,
             known_fields=resource._get_known_fields(),
@@ -157,6 +165,15 @@ def _rules_from_anchors(
         )
     rules = [pagination.rule_of(sorting, position.values)] if position.is_included else []
     return resource._build_pagination_rules(sorting, position.values, rules)
+
+
+def _is_strict(resource: UserResource) -> bool:
+    """Return whether settings refuse parameters that can only be mistakes (E-17.5)."""
+    request = resource.request
+    configured = request.registry.settings
+    own = f"{utils.current_resource_name(request)}_strict_filters"
+    strict: bool = settings.read(configured, own if own in configured else "strict_filters")
+    return strict
 
 
 def _is_known_path(resource: UserResource, path: str) -> bool:

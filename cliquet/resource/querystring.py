@@ -41,6 +41,7 @@ __all__ = [
     "parse_limit",
     "parse_sort",
     "parse_timestamp",
+    "split_prefix",
 ]
 
 MAX_SORT_FIELDS: Final = 64
@@ -155,7 +156,7 @@ def parse_filters(
         count.add_filter(name)
         bounds.check_depth(None, name)
         count.add_name(name)
-        field, operator = _split_prefix(name, declared_fields)
+        field, operator = split_prefix(name, declared_fields)
         # No stored name contains NUL, and a database may fail on it.
         if "\0" in field or not is_known_field(field):
             raise InvalidParameter("querystring", name, f"Unknown filter field '{name}'")
@@ -295,7 +296,7 @@ def parse_fields(
     return list(fields | dict.fromkeys((id_field, modified_field, deleted_field)))
 
 
-def _split_prefix(name: str, declared_fields: Collection[str]) -> tuple[str, COMPARISON]:
+def split_prefix(name: str, declared_fields: Collection[str]) -> tuple[str, COMPARISON]:
     """Split ``min_age`` into its field and its operator."""
 
     def is_declared(path: str) -> bool:

@@ -55,6 +55,14 @@ FAMILIES: Final = (
         version_added="3.2",
     ),
     Setting(
+        "{resource_name}_strict_filters",
+        Boolean(),
+        False,
+        "The setting strict_filters for one resource, for which it wins.",
+        in_defaults=False,
+        version_added="3.2",
+    ),
+    Setting(
         "{resource_name}_{permission}_principals",
         List(commas=True, is_text=True),
         "",

@@ -99,6 +99,14 @@ _FEATURES = (
         "cliquet.storage.generators.UUID4",
         "Class that makes record ids and recognises them.",
     ),
+    Setting(
+        "strict_filters",
+        _FLAG,
+        False,
+        "Whether lists refuse unknown parameters that begin with `_`, unknown names in `_sort`, "
+        "and filters whose value is of another type than the schema declares.",
+        version_added="3.2",
+    ),
     Setting("readonly", _FLAG, False, "Refuse every method that would change a resource."),
     Setting(
         "compiled_endpoints",

@@ -100,6 +100,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "prometheus_enabled": False,
     "sentry_dsn": None,
     "sentry_env": None,
+    "strict_filters": False,
     "timestamp_max_ahead_seconds": 86400,
     "version_json_path": None,
 }
