@@ -51,7 +51,7 @@ _CREATES_ALIKE = Shortcut(
 )
 # With these headers, the answer depends on what the requests before have changed.
 _CONDITIONS = frozenset(("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"))
-_CREATED, _OTHER = "201 Created", "200 OK"
+_CREATED, _OTHER = 201, 200
 
 
 class Run:
@@ -80,7 +80,8 @@ class Run:
         self.request = answer.request
         self.log_context = logs.current()
         self._alike = {name: value for name, value in item.items() if name != "body"}
-        self._response = answer.response
+        # What the resource writes to it is all that differs in the headers.
+        self._response = Response(headerlist=[], app_iter=())
         self._described = described
         self._repeat = repeat
 
@@ -94,7 +95,7 @@ class Run:
         """
         request, response = answer.request, answer.response
         repeat = endpoints.repeat_of(request)
-        if repeat is None or response.status != _CREATED or response.__class__ is not Response:
+        if repeat is None or response.status_code != _CREATED or response.__class__ is not Response:
             return None
         _, resource = request.cornice_args
         registry = request.registry
@@ -130,18 +131,24 @@ class Run:
         # A copy, because requests share their defaults.
         give_body(request, jsonio.copied(item["body"]))
         request.validated = {}
-        response.status = _OTHER
+        response.status_code = _OTHER
+        response.headerlist.clear()
+        request.response = response
         with RequestContext(request):
             try:
                 value = self._repeat(request)
             except HTTPException:
                 value = None
-        if value is None or response.status != _CREATED:
+        if value is None or response.status_code != _CREATED:
             return None
         text = rendering.text_of(request, value)
         described = {
             **self._described,
-            "headers": {**self._described["headers"], "Content-Length": str(len(text))},
+            "headers": {
+                **self._described["headers"],
+                **dict(response.headerlist),
+                "Content-Length": str(len(text)),
+            },
             "body": orjson.Fragment(text),
         }
         return described, text

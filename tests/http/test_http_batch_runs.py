@@ -151,6 +151,19 @@ def test_answers_and_records_are_those_of_single_sub_requests(name: str, user: s
     assert found[0] == found[1]
 
 
+@pytest.mark.clause("E-17.1", "H-25.12")
+def test_each_of_them_has_the_url_of_its_own_record() -> None:
+    for app in both():
+        answers = send(app, [shared(code) for code in range(3)])
+
+        urls = [answer["headers"]["Location"] for answer in answers]
+        assert [app.get(url, headers=basic_auth()).json["data"]["code"] for url in urls] == [
+            0,
+            1,
+            2,
+        ]
+
+
 def test_only_the_first_of_them_is_a_request() -> None:
     app, layered = both()
     made = [0, 0]
