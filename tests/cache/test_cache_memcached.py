@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pymemcache
 import pytest
 from servers.memcached import running_memcached
 from servers.processes import ServerProcess, free_port, unprivileged_user
+from servers.starting import run_program
 from support.configured import loading
 
 from cliquet import utils
@@ -128,8 +128,9 @@ except ImportError as error:
 
 
 @pytest.mark.clause("E-2.1", "S-11.1")
+@pytest.mark.usefixtures("processes")
 def test_the_module_can_be_imported_without_the_library_and_names_the_extra() -> None:
-    run = subprocess.run(
+    run = run_program(
         [sys.executable, "-c", WITHOUT_THE_LIBRARY], capture_output=True, text=True, check=True
     )
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 from processes.client import Client
 from servers.processes import ServerProcess, free_port, temporary_folder
+from servers.starting import run_program
 
 from cliquet.testing.web import basic_auth
 
@@ -113,7 +113,7 @@ class Service(ServerProcess):
 
     def migrate(self) -> None:
         command = [*self._prefix(), str(BIN / "cliquet"), "--ini", "production.ini", "migrate"]
-        subprocess.run(command, check=True, capture_output=True)
+        run_program(command, check=True, capture_output=True)
 
     def client(self, *, user: Any = USER) -> Any:
         """Return a client, with a connection of its own."""

@@ -2,17 +2,18 @@
 
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from servers.processes import missing
+from servers.starting import run_program
 
 from cliquet import settings
 from deployment.service import DEPLOY, ROOT
 
 
+@pytest.mark.usefixtures("processes")
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         missing("no systemd-analyze: install systemd")
@@ -21,7 +22,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     unit = re.sub(r"/srv/mushrooms/venv/bin/gunicorn", sys.executable, unit)
     path = tmp_path / "mushrooms.service"
     path.write_text(unit)
-    said = subprocess.run(
+    said = run_program(
         ["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True
     )
     assert (said.returncode, said.stderr) == (0, "")

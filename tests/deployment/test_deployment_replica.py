@@ -1,7 +1,6 @@
 """The example service where it may only read: on a standby of PostgreSQL, or without rights."""
 
 import contextlib
-import subprocess
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from servers.forwarding import forwarding
 from servers.postgresql import PostgreSQLProcess, new_database, running_postgresql
 from servers.postgresql_binaries import default_bindir
 from servers.processes import free_port, identity, temporary_folder, unprivileged_user
+from servers.starting import run_program
 from testapp import Mushroom
 from webtest import TestApp
 
@@ -71,7 +71,7 @@ def running_standby(primary: Any) -> Iterator[Any]:
     bindir, user, port = default_bindir(), unprivileged_user(), free_port()
     with temporary_folder("standby", user, in_memory=True) as folder:
         source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
-        subprocess.run(
+        run_program(
             # Its checkpoint would else take its time.
             [bindir / "pg_basebackup", *source, "-D", f"{folder}/data", "-R", "-c", "fast"],
             check=True,

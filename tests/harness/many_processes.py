@@ -14,7 +14,7 @@ from servers.nginx import running_nginx
 from servers.postgresql import running_postgresql
 from servers.processes import free_port, wait_until_open
 from servers.redis import running_redis
-from servers.starting import start_process
+from servers.starting import run_program, start_process
 
 SITE = """
 server {
@@ -46,4 +46,4 @@ def test_it_starts_everything_and_hangs(processes: Any, tmp_path: Path) -> None:
         # Grandchildren that take no notice of the end of their parents.
         start_process(["/bin/sh", "-c", "sleep 600 & exec sleep 600"])
         Path(os.environ["STARTED"]).touch()
-        subprocess.run(["sleep", "600"], check=True)
+        run_program(["sleep", "600"], check=True)

@@ -1,10 +1,10 @@
 """A quick run keeps a few cases of each test, and a witness of each behaviour."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from servers.starting import run_program
 from support.few_cases import few_cases, spread
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def test_the_command_line_says_how_many(processes: None) -> None:
     tested = f"{__file__}::{test_cases_lie_evenly_between_the_first_and_the_last.__name__}"
     command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider"]
 
-    run = subprocess.run(
+    run = run_program(
         [*command, "--most-cases", "2", tested], cwd=ROOT, capture_output=True, text=True
     )
 

@@ -1,9 +1,10 @@
 """Tests that need servers are known, so that `make test-fast` starts none."""
 
 import sys
+from collections.abc import Callable
 
 import pytest
-from servers.starting import start_process
+from servers.starting import run_program, start_process
 
 SERVERS = {"redis_server", "postgresql_server", "memcached_server"}
 
@@ -14,9 +15,10 @@ def test_what_is_not_marked_uses_no_server(request: pytest.FixtureRequest) -> No
     assert [item.nodeid for item in unmarked if SERVERS & set(item.fixturenames)] == []  # type: ignore[attr-defined]
 
 
-def test_what_is_not_marked_can_start_none() -> None:
+@pytest.mark.parametrize("start", [start_process, run_program])
+def test_what_is_not_marked_can_start_none(start: Callable[[list[str]], object]) -> None:
     with pytest.raises(pytest.fail.Exception, match="asks for the fixture `processes`"):
-        start_process([sys.executable, "-c", ""])
+        start([sys.executable, "-c", ""])
 
 
 def test_the_fixture_of_processes_marks(processes: None, request: pytest.FixtureRequest) -> None:

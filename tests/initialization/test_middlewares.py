@@ -4,7 +4,6 @@ import os
 import pstats
 import re
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ import pytest
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 from servers.processes import missing
+from servers.starting import run_program
 from support import monitored
 from webtest import TestApp
 
@@ -232,6 +232,7 @@ app_name = kiosk (stage)
 
 @pytest.mark.clause("S-21.1", "S-21.2", "P-2.12")
 @pytest.mark.setting("newrelic_config", "newrelic_env")
+@pytest.mark.usefixtures("processes")
 def test_new_relic_records_the_requests_of_a_service(tmp_path: Path) -> None:
     config = tmp_path / "newrelic.ini"
     config.write_text(NEWRELIC_INI.format(folder=tmp_path))
@@ -344,6 +345,7 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_at_the_start(
 
 
 @pytest.mark.clause("S-21.3")
+@pytest.mark.usefixtures("processes")
 def test_the_published_command_draws_a_profile(profiled: Any) -> None:
     if shutil.which("dot") is None:
         missing("dot, of GraphViz, is not installed")
@@ -351,7 +353,7 @@ def test_the_published_command_draws_a_profile(profiled: Any) -> None:
     client.get("/v0/", status=200)
     (profile,) = folder.iterdir()
 
-    subprocess.run(
+    run_program(
         [
             "bash",
             "-o",

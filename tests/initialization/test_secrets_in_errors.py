@@ -113,6 +113,7 @@ def test_a_server_that_cannot_be_reached(said: Any, url: str) -> None:
 @pytest.mark.slow
 @pytest.mark.clause("P-30.3", "E-7.2")
 @pytest.mark.parametrize("percent", ["%40", "%(more)s", "%"])
+@pytest.mark.usefixtures("processes")
 def test_a_password_with_a_percent_sign_in_a_file(tmp_path: Path, percent: str) -> None:
     url = f"postgresql://u:{SECRET}{percent}{SECRET}@host/db"
     ini = write_ini(tmp_path / "a.ini", {"storage_url": url})

@@ -284,6 +284,7 @@ def test_two_commands_at_once_run_a_migration_once(ini: Any, migrate: Any) -> No
 
 
 @pytest.mark.clause("P-30.3", "E-7.2")
+@pytest.mark.usefixtures("processes")
 def test_the_command_that_fails_says_in_which_migration(
     ini: Any, migrate: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

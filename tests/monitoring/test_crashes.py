@@ -60,7 +60,7 @@ format = %(message)s
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def run(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Run the service that fails in every way; give what a collector received of it."""
 
     def run(settings: Any, *, check: bool = True) -> Any:

@@ -12,7 +12,6 @@ import os
 import platform
 import queue
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from typing import Any
 
 import pytest
 import structlog
+from servers.starting import run_program
 
 from cliquet import utils
 from cliquet.logs import ClassicLogRenderer, MozillaHekaRenderer, logger
@@ -424,6 +424,7 @@ def test_the_published_logging_sections_give_one_json_line_per_entry(
 
 
 @pytest.mark.clause("S-18.9")
+@pytest.mark.usefixtures("processes")
 def test_file_config_may_come_after_the_import_and_disable_existing_loggers(tmp_path: Path) -> None:
     """The flag is on by default; a logger that existed already would be silenced for good."""
     (tmp_path / "logging.ini").write_text(HEKA_INI)
@@ -435,9 +436,7 @@ def test_file_config_may_come_after_the_import_and_disable_existing_loggers(tmp_
         "logs.logger_for(lambda *args: 'starting').info('x')\n"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
+    done = run_program([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
     assert (done.stdout, done.stderr) == ("starting\n", "")
 
@@ -576,6 +575,7 @@ def test_before_set_up_the_logger_works_with_structlog_defaults(
 
 
 @pytest.mark.clause("P-27.6", "P-34.29")
+@pytest.mark.usefixtures("processes")
 def test_importing_configures_neither_structlog_nor_logging() -> None:
     script = (
         "import logging\n"
@@ -586,7 +586,7 @@ def test_importing_configures_neither_structlog_nor_logging() -> None:
         "assert logging.getLogger().handlers == []\n"
     )
 
-    done = subprocess.run(
+    done = run_program(
         [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False
     )
 

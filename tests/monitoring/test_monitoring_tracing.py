@@ -1,12 +1,12 @@
 """Spans of OpenTelemetry, in processes of their own: its instrumentation changes Pyramid."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.starting import run_program
 
 TESTS = Path(__file__).parents[1]
 
@@ -65,7 +65,7 @@ print(json.dumps({
 
 
 def run(program: Any) -> Any:
-    process = subprocess.run(
+    process = run_program(
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
@@ -78,7 +78,7 @@ def run(program: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def traced() -> Any:
+def traced(processes: None) -> Any:
     spans, errors = run(PROGRAM.replace("UNKNOWN", repr(UNKNOWN)))
     assert "opentelemetry" not in errors.lower()
     return spans
@@ -128,6 +128,7 @@ print(json.dumps([name for name in sys.modules if name.startswith(optional)]))
 
 
 @pytest.mark.clause("E-6.3")
+@pytest.mark.usefixtures("processes")
 def test_nothing_is_imported_unless_the_application_did() -> None:
     imported, _ = run(WITHOUT.replace("SETTINGS", "{}"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from servers.pgbouncer import running_pgbouncer
 from servers.postgresql import new_database, running_postgresql
+from servers.starting import run_program
 from support.configured import config_of, loading
 from support.statements import record, run, texts_sent
 
@@ -70,13 +70,14 @@ def test_a_missing_extra_is_named_at_start(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.clause("B-11.1")
+@pytest.mark.usefixtures("processes")
 def test_modules_import_without_the_extra() -> None:
     program = (
         "import sys; sys.modules['sqlalchemy'] = sys.modules['psycopg2'] = None;"
         "import cliquet.permission.postgresql, cliquet.cache.postgresql;"
         "print(cliquet.permission.postgresql.Permission.__name__)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = run_program([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("Permission\n", "")
 
 

@@ -6,12 +6,12 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from project.test_architecture_page import rows
+from servers.starting import run_program
 
 from cliquet.storage.operators import COMPARISON
 from cliquet.storage.relational.operators import CONDITIONS
@@ -106,6 +106,7 @@ def test_no_other_file_knows_the_operator(operator: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("processes")
 def test_an_operator_that_is_added_there_works_in_urls(tmp_path: Path) -> None:
     package = tmp_path / "cliquet"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -117,7 +118,7 @@ def test_an_operator_that_is_added_there_works_in_urls(tmp_path: Path) -> None:
             text.replace(f"\n{place}", f"\n{code.lstrip()}{place}"), "utf-8"
         )
 
-    run = subprocess.run(
+    run = run_program(
         [sys.executable, "-c", LIST, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         cwd=tmp_path,

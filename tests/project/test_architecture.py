@@ -10,7 +10,6 @@ import functools
 import graphlib
 import json
 import re
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from servers.starting import run_program
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "cliquet"
@@ -437,7 +437,7 @@ print(json.dumps({
 
 
 def import_and_report(what: str) -> dict[str, object]:
-    run = subprocess.run(
+    run = run_program(
         [sys.executable, "-c", IMPORT_AND_REPORT, what],
         capture_output=True,
         text=True,
@@ -449,6 +449,7 @@ def import_and_report(what: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("what", ["the package", "every module"])
+@pytest.mark.usefixtures("processes")
 def test_import_has_no_effect(what: str) -> None:
     report = import_and_report(what)
 
@@ -463,12 +464,13 @@ def test_import_has_no_effect(what: str) -> None:
     }
 
 
+@pytest.mark.usefixtures("processes")
 def test_backends_and_what_they_build_on_bring_no_web_framework() -> None:
     modules = [module for module in PATHS if layer_of(module) in WITHOUT_A_WEB_FRAMEWORK]
     imports = "".join(f"import {module}\n" for module in modules)
     report = "import sys\nprint(*{name.split('.')[0] for name in sys.modules})"
 
-    run = subprocess.run(
+    run = run_program(
         [sys.executable, "-c", imports + report],
         capture_output=True,
         text=True,
@@ -528,6 +530,7 @@ def test_hidden_imports_are_found(source: str) -> None:
     assert len(hidden_imports(ast.parse(source))) == 1
 
 
+@pytest.mark.usefixtures("processes")
 def test_import_of_the_package_brings_no_framework() -> None:
     imported = import_and_report("the package")["imported"]
 

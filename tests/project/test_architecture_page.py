@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from servers.starting import run_program
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "cliquet"
@@ -41,10 +41,10 @@ def rows() -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def traced() -> dict[str, list[str]]:
+def traced(processes: None) -> dict[str, list[str]]:
     """The files of each request, in their turn."""
     tool = ROOT / "benchmarks" / "files_of_requests.py"
-    run = subprocess.run(
+    run = run_program(
         [sys.executable, str(tool), "--files"], capture_output=True, text=True, check=True, cwd=ROOT
     )
     ways: dict[str, list[str]] = {}

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from pyramid.paster import get_app
-from servers.starting import start_process
+from servers.starting import run_program, start_process
 from webtest import TestApp
 
 from cliquet.testing.web import basic_auth
@@ -87,7 +87,7 @@ def free_port() -> int:
 
 def serve_command(port: int) -> list[str]:
     """Return what `make serve` runs once everything is installed."""
-    recipe = subprocess.run(
+    recipe = run_program(
         ["make", "--dry-run", "serve", f"PORT={port}", f"VENV={sys.prefix}"],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if name != "MAKEFLAGS"},
@@ -143,7 +143,7 @@ def test_session_of_the_readme_gives_the_printed_answers(server: str) -> None:
     expected = [json.loads(answer) for _, answer in session()]
     script = f"\necho\necho '{BETWEEN_ANSWERS}'\n".join(commands for commands, _ in session())
 
-    run = subprocess.run(
+    run = run_program(
         ["bash", "-eu", "-o", "pipefail"],
         input=script.replace(ADDRESS_IN_README, server),
         capture_output=True,

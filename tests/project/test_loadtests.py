@@ -9,7 +9,6 @@ import json
 import os
 import random
 import re
-import subprocess
 import sys
 import threading
 from collections import Counter
@@ -21,6 +20,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 from pyramid.paster import get_app
 from pyramid.request import Request
+from servers.starting import run_program
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -413,7 +413,7 @@ def test_server_that_does_not_answer_is_refused_with_the_reason() -> None:
 def recipe(*arguments: str, **variables: str) -> str:
     """Return what make would run."""
     environment = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
-    return subprocess.run(
+    return run_program(
         ["make", "--dry-run", *arguments],
         cwd=ROOT,
         env={**environment, **variables},
@@ -424,12 +424,14 @@ def recipe(*arguments: str, **variables: str) -> str:
 
 
 @pytest.mark.clause("S-21.3")
+@pytest.mark.usefixtures("processes")
 def test_published_command_puts_load_on_a_service() -> None:
     output = recipe("bench", "-e", SERVER_URL="http://localhost:8000")
 
     assert "-m loadtests --server-url 'http://localhost:8000'" in output
 
 
+@pytest.mark.usefixtures("processes")
 def test_load_test_takes_its_options_from_the_command_line_of_make() -> None:
     output = recipe("bench", "SERVER_URL=http://localhost:8888", "USERS=3", "DURATION=5")
 
@@ -439,6 +441,7 @@ def test_load_test_takes_its_options_from_the_command_line_of_make() -> None:
     assert "benchmarks/" not in output
 
 
+@pytest.mark.usefixtures("processes")
 def test_environment_alone_puts_no_load_on_a_service() -> None:
     output = recipe("bench", SERVER_URL="http://localhost:8000")
 

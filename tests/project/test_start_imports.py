@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
+from servers.starting import run_program
 
 BACKENDS = ("storage", "permission", "cache")
 
@@ -44,7 +44,7 @@ NOT_NEEDED = {
 
 def imported(**settings: str) -> set[str]:
     """Return the modules that a service has when it has just started."""
-    run = subprocess.run(
+    run = run_program(
         [sys.executable, "-W", "ignore", "-c", PROGRAM % settings],
         capture_output=True,
         text=True,
@@ -58,11 +58,13 @@ def backends(family: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("processes")
 def test_a_service_in_memory_imports_no_driver_no_monitoring_and_no_tools() -> None:
     assert imported(**backends("memory")) & NOT_NEEDED == set()
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("processes")
 def test_what_is_switched_on_is_imported() -> None:
     on = {"prometheus_enabled": "true", "statsd_url": "udp://127.0.0.1:9"}
     assert {"prometheus_client", "statsd"} <= imported(**backends("memory"), **on)

@@ -1,9 +1,10 @@
 """Runs the program as its users do, and writes the files that it reads."""
 
-import subprocess
 import sys
 from dataclasses import dataclass
 from typing import Any
+
+from servers.starting import run_program
 
 from cliquet.scripts.cliquet import main
 
@@ -48,7 +49,5 @@ def run(monkeypatch: Any, capsys: Any, *arguments: Any) -> Any:
 def run_process(*arguments: Any, options: Any = (), **kwargs: Any) -> Any:
     """Run the program in a process of its own."""
     command = [PROGRAM[0], *options, *PROGRAM[1:], *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, **kwargs
-    )
+    done = run_program(command, capture_output=True, text=True, timeout=60, check=False, **kwargs)
     return Outcome(done.returncode, done.stdout, done.stderr)

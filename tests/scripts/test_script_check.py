@@ -130,6 +130,7 @@ def main(global_config, **settings):
 
 
 @pytest.mark.clause("E-7.5")
+@pytest.mark.usefixtures("processes")
 def test_credentials_for_pages_of_any_site_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(SERVICE)
     write_ini(tmp_path / "service.ini", {**MEMORY, **SECRET}, use="call:shop:main")

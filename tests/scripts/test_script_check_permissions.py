@@ -4,7 +4,6 @@ import contextlib
 import functools
 import json
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import sample
 from processes.backends import FAMILIES, fresh_backends
+from servers.starting import run_program
 from testapp import Mushroom
 from webtest import TestApp
 
@@ -378,7 +378,7 @@ def die_between_commits(settings: Any, method: str, record_id: Any, lease_ms: An
     program = Path(__file__).with_name("dying.py")
     arguments = [json.dumps(settings), method, f"/v0/toadstools/{record_id}", str(lease_ms)]
     command = [sys.executable, str(program), *arguments]
-    died = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    died = run_program(command, capture_output=True, timeout=60, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr
 
 

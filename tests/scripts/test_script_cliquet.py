@@ -216,6 +216,7 @@ def test_an_interruption_is_no_traceback(
 
 
 @pytest.mark.clause("P-30.3")
+@pytest.mark.usefixtures("processes")
 def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
     (tmp_path / "defective.py").write_text("def main(*args, **settings):\n    return 1 / 0\n")
     ini = write_ini(tmp_path / "defective.ini", MEMORY, use="call:defective:main")
@@ -229,6 +230,7 @@ def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("P-30.8")
+@pytest.mark.usefixtures("processes")
 def test_logs_of_a_command_are_on_standard_error(ini: Any) -> None:
     outcome = run_process("--ini", ini, "migrate")
 
@@ -238,6 +240,7 @@ def test_logs_of_a_command_are_on_standard_error(ini: Any) -> None:
 
 
 @pytest.mark.clause("P-30.8")
+@pytest.mark.usefixtures("processes")
 def test_logs_have_the_level_debug(tmp_path: Path) -> None:
     (tmp_path / "chatty.py").write_text(
         "import logging\n"

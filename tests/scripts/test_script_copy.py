@@ -277,6 +277,7 @@ def test_any_backend_is_copied_to_any_other(service: Any, from_family: str, to_f
 
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.usefixtures("processes")
 def test_two_files_of_one_place_are_noticed(service: Any, family: str, tmp_path: Path) -> None:
     ini, source = service(family)
     fill(source)
@@ -337,6 +338,7 @@ def test_a_copy_that_is_killed_goes_on(service: Any, from_family: str, to_family
 
 
 @pytest.mark.clause("E-7.3")
+@pytest.mark.usefixtures("processes")
 def test_a_server_that_is_not_there_is_explained(service: Any, tmp_path: Path) -> None:
     from_ini, _ = service("sqlite")
     url = "postgresql://nobody@127.0.0.1:1/nothing"

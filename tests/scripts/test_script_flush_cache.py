@@ -41,6 +41,7 @@ def loaded(settings: Any) -> Iterator[Any]:
 
 @pytest.mark.clause("B-21.40", "E-7.2")
 @pytest.mark.parametrize("family", ["redis", "memcached"])
+@pytest.mark.usefixtures("processes")
 def test_the_cache_is_emptied(tmp_path: Path, family: str) -> None:
     with cache_settings(family) as settings, loaded(settings) as cache:
         cache.set("key", "value", ttl=60)

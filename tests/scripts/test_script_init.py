@@ -3,12 +3,12 @@
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.starting import run_program
 
 import cliquet as cliquet_package
 from cliquet.settings import SETTINGS
@@ -59,6 +59,7 @@ def test_gunicorn_takes_urls_as_long_as_those_of_pages(demo: Any) -> None:
 
 
 @pytest.mark.clause("E-7.1")
+@pytest.mark.usefixtures("processes")
 def test_the_files_of_a_new_service_are_in_the_house_style(demo: Any) -> None:
     for command in (["check"], ["format", "--check"]):
         done = run_tool("ruff", *command, ".", folder=demo)
@@ -66,6 +67,7 @@ def test_the_files_of_a_new_service_are_in_the_house_style(demo: Any) -> None:
 
 
 @pytest.mark.clause("E-7.1")
+@pytest.mark.usefixtures("processes")
 def test_the_files_of_a_new_service_have_types(demo: Any) -> None:
     # It is found and silent, as an installed one would be.
     found = {"MYPYPATH": str(Path(cliquet_package.__file__).parents[1])}
@@ -78,7 +80,7 @@ def test_the_files_of_a_new_service_have_types(demo: Any) -> None:
 
 
 def run_tool(name: str, *arguments: str, folder: Path, **environ: str) -> Any:
-    return subprocess.run(
+    return run_program(
         [sys.executable, "-m", name, *arguments],
         cwd=folder,
         env={**os.environ, **environ},
@@ -90,8 +92,9 @@ def run_tool(name: str, *arguments: str, folder: Path, **environ: str) -> Any:
 
 
 @pytest.mark.clause("E-7.1")
+@pytest.mark.usefixtures("processes")
 def test_tests_of_a_new_service_pass(demo: Any) -> None:
-    done = subprocess.run(
+    done = run_program(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=demo,
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},

@@ -117,6 +117,7 @@ def test_init_is_a_deprecated_synonym(cliquet: Any, ini: Any) -> None:
 
 
 @pytest.mark.clause("P-30.4")
+@pytest.mark.usefixtures("processes")
 def test_the_user_of_init_is_told(ini: Any) -> None:
     outcome = run_process("--ini", ini, "init")
 
@@ -125,6 +126,7 @@ def test_the_user_of_init_is_told(ini: Any) -> None:
 
 
 @pytest.mark.clause("P-30.4")
+@pytest.mark.usefixtures("processes")
 def test_warnings_of_the_user_win(ini: Any) -> None:
     outcome = run_process("--ini", ini, "init", options=["-W", "ignore"])
 
@@ -146,6 +148,7 @@ def test_filters_of_warnings_are_set_for_users_who_set_none(
 
 
 @pytest.mark.clause("P-30.5")
+@pytest.mark.usefixtures("processes")
 def test_the_user_is_told_of_what_is_skipped(tmp_path: Path) -> None:
     ini = write_ini(tmp_path / "readonly.ini", {**MEMORY, "readonly": "true"})
 
@@ -157,6 +160,7 @@ def test_the_user_is_told_of_what_is_skipped(tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("P-30.3", "E-7.2")
+@pytest.mark.usefixtures("processes")
 def test_a_server_that_is_down_is_told_without_traceback(tmp_path: Path) -> None:
     (tmp_path / "indexed.py").write_text(INDEXED)
     settings = {
@@ -173,6 +177,7 @@ def test_a_server_that_is_down_is_told_without_traceback(tmp_path: Path) -> None
 
 
 @pytest.mark.clause("P-30.3", "E-7.2", "E-1.1")
+@pytest.mark.usefixtures("processes")
 def test_a_new_user_gets_tables(tmp_path: Path) -> None:
     (tmp_path / "indexed.py").write_text(INDEXED)
     file = tmp_path / "data.db"

@@ -50,7 +50,7 @@ OWN = {
 
 
 @pytest.fixture
-def migrate(tmp_path: Path) -> Any:
+def migrate(processes: None, tmp_path: Path) -> Any:
     """Return a function that runs a command on an application with this code."""
 
     def run(code: str, *options: str, **settings: str) -> Any:

@@ -477,6 +477,7 @@ def test_unknown_options_of_the_server_are_told(
 
 @servers
 @pytest.mark.clause("E-7.1", "P-30.3")
+@pytest.mark.usefixtures("processes")
 def test_a_port_in_use_is_told_in_one_line(ini: Any, server: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The one place where tests start processes that run beside them, and what ends these.
+"""The one place where tests start processes, beside them or to their end, and what ends these.
 
 Nothing that the tests start outlives them, even if they are killed. Two things see to it: the
 system sends a signal to each process of :func:`start_process` when the thread that started it ends,
@@ -80,8 +80,7 @@ def start_process(command: Any, *, parent_death_signal: Any = signal.SIGKILL, **
     parent_death_signal : what the system then sends to it.
     kwargs : those of `subprocess.Popen`.
     """
-    if not _Permission.is_given:
-        pytest.fail("a test that starts processes asks for the fixture `processes`")
+    _expect_permission()
 
     def prepare() -> None:
         end_with_parent(parent_death_signal)
@@ -90,6 +89,24 @@ def start_process(command: Any, *, parent_death_signal: Any = signal.SIGKILL, **
 
     # Ctrl-C is for the tests, which then stop it themselves.
     return subprocess.Popen(command, preexec_fn=prepare, start_new_session=True, **kwargs)
+
+
+def run_program(command: Any, **kwargs: Any) -> Any:
+    """Run a program to its end, and return its `CompletedProcess`.
+
+    To start one, Python above all, takes longer than a hundred ordinary tests.
+
+    Parameters
+    ----------
+    kwargs : those of `subprocess.run`.
+    """
+    _expect_permission()
+    return subprocess.run(command, check=kwargs.pop("check", False), **kwargs)
+
+
+def _expect_permission() -> None:
+    if not _Permission.is_given:
+        pytest.fail("a test that starts processes asks for the fixture `processes`")
 
 
 def end_with_parent(number: Any) -> None:

@@ -1,8 +1,8 @@
 import re
-import subprocess
 import sys
 
 import pytest
+from servers.starting import run_program
 
 from cliquet.storage.generators import UUID4, Generator
 
@@ -60,6 +60,7 @@ def test_a_generator_whose_ids_do_not_match_is_refused() -> None:
 
 
 @pytest.mark.clause("B-8.3")
+@pytest.mark.usefixtures("processes")
 def test_the_check_survives_optimised_mode() -> None:
     code = (
         "from cliquet.storage.generators import Generator\n"
@@ -69,7 +70,7 @@ def test_the_check_survives_optimised_mode() -> None:
         "except AssertionError: print('refused')\n"
     )
 
-    result = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True)
+    result = run_program([sys.executable, "-O", "-c", code], capture_output=True, text=True)
 
     assert result.stdout == "refused\n", result.stderr
 

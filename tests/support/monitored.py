@@ -7,12 +7,12 @@ each of them in one of its own.
 
 import importlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from pyramid.paster import get_app, setup_logging
+from servers.starting import run_program
 from webtest import TestApp
 
 import cliquet
@@ -37,7 +37,7 @@ def send_requests(app: TestApp) -> None:
 
 def run_service(ini: Any, *, check: bool = True) -> Any:
     """Run this program on a file, in a process of its own, and return what it printed."""
-    return subprocess.run(
+    return run_program(
         [sys.executable, __file__, str(ini)],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,

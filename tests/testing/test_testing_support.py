@@ -1,6 +1,5 @@
 """The helpers that test suites of applications and plug-ins import, used as they use them."""
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 from pyramid.authorization import Authenticated
 from pyramid.config import Configurator
+from servers.starting import run_program
 
 from cliquet import events, resource
 from cliquet.authorization import AuthorizationPolicy
@@ -212,12 +212,13 @@ def test_the_published_module_has_the_published_names() -> None:
     }
 
 
+@pytest.mark.usefixtures("processes")
 def test_what_only_tests_need_is_not_imported_by_the_library() -> None:
     code = (
         "import sys, cliquet.initialization, cliquet.resource, cliquet.schema;"
         "print({'webtest', 'unittest.mock', 'cliquet.testing'} & set(sys.modules))"
     )
-    run = subprocess.run(
+    run = run_program(
         [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True,
         text=True,

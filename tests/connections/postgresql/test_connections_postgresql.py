@@ -1,7 +1,6 @@
 """The client of PostgreSQL: settings, sessions, the request's transaction, the pool."""
 
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from servers.starting import run_program
 from sqlalchemy import pool as toolkit_pools
 from support.configured import config_of
 from support.statements import record
@@ -177,6 +177,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, postgresql_
 
 
 @pytest.mark.clause("B-11.1", "S-12.4")
+@pytest.mark.usefixtures("processes")
 def test_modules_import_without_the_packages() -> None:
     program = (
         "import sys\n"
@@ -190,7 +191,7 @@ def test_modules_import_without_the_packages() -> None:
         "    print(error)\n"
     )
 
-    run = subprocess.run(
+    run = run_program(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )
 
@@ -533,7 +534,7 @@ def test_a_forked_process_does_not_use_its_parents_connections(postgresql_url: s
         "print(os.waitstatus_to_exitcode(status))\n"
     )
 
-    run = subprocess.run(
+    run = run_program(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program, postgresql_url],
         capture_output=True,
         text=True,

@@ -1,7 +1,6 @@
 """Redis after a failover, and Redis behind TLS: the server is the one that is meant."""
 
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 import redis
 from servers.forwarding import forwarding
 from servers.redis import redis_process
+from servers.starting import run_program
 from support.configured import config_of
 
 from cliquet.cache import redis as cache_module
@@ -150,14 +150,14 @@ def test_all_threads_get_a_connection_after_a_failover(servers: Any) -> None:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def certificate(processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Make a certificate of a host, which this process trusts; return the context of a server."""
 
     def make(host: Any) -> Any:
         key, path = tmp_path / "key.pem", tmp_path / "certificate.pem"
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
         names = ["-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"]
-        subprocess.run(
+        run_program(
             [*command, *names, "-keyout", str(key), "-out", str(path)],
             check=True,
             capture_output=True,
