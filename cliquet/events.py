@@ -18,7 +18,7 @@ from pyramid.request import Request
 from zope.interface import implementedBy
 
 from cliquet import utils
-from cliquet.core import jsonio
+from cliquet.core import announcing, jsonio
 from cliquet.core.globs import exact
 from cliquet.monitoring import logs
 from cliquet.security import authorization
@@ -255,9 +255,11 @@ def _before_commit(event: BeforeCommit) -> None:
     stack = getattr(request, "bound_data", {}).get("resource_events")
     if not stack:
         return
+    registry = request.registry
     for stacked in list(stack.values()):
-        if _has_subscribers(request, stacked.event_class):
-            request.registry.notify(stacked.event(after_commit=False))
+        is_wanted = _has_subscribers(request, stacked.event_class)
+        if is_wanted or announcing.tells_in_its_own_way(registry):
+            registry.notify(stacked.event(after_commit=False))
     told_later = [
         stacked
         for stacked in stack.values()

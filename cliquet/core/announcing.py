@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from zope.interface import providedBy
 
-__all__ = ["is_told_once", "tell", "told_once"]
+__all__ = ["is_told_once", "tell", "tells_in_its_own_way", "told_once"]
 
 Subscriber = TypeVar("Subscriber", bound=Callable[[Any], Any])
 
@@ -34,9 +34,13 @@ def tell(registry: Any, event: object) -> None:
     The registry of Pyramid asks three others for each event, most of which nobody has subscribed
     to. Another registry, such as that of a test of an application, is told by its own method.
     """
-    kind = type(registry)
-    if kind.__module__ != "pyramid.registry" or "notify" in vars(registry):
+    if tells_in_its_own_way(registry):
         registry.notify(event)
         return
     for subscriber in registry.adapters.subscriptions((providedBy(event),), None):
         subscriber(event)
+
+
+def tells_in_its_own_way(registry: Any) -> bool:
+    """Return whether a registry may tell others than those who have subscribed."""
+    return type(registry).__module__ != "pyramid.registry" or "notify" in vars(registry)

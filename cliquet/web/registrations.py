@@ -103,16 +103,24 @@ class Registrations:
         self._registry = registry
         # This number is how the lookups of zope.interface themselves notice changes.
         self._adapters, self._utilities = registry.adapters, registry.utilities
+        # A test or a tool may replace `registry.notify` to see all events of a running application.
+        self._attributes = vars(registry)
+        self._own_notify: Any = None
 
     def bring_up_to_date(self) -> None:
         """Read the registry again if something was registered since the last time."""
         adapters, utilities = self.generation
-        if adapters != self._adapters._generation or utilities != self._utilities._generation:
+        if (
+            adapters != self._adapters._generation
+            or utilities != self._utilities._generation
+            or self._attributes.get("notify") is not self._own_notify
+        ):
             self._read()
 
     def _read(self) -> None:
         registry = self._registry
         generation = self._adapters._generation, self._utilities._generation
+        self._own_notify = self._attributes.get("notify")
         self.on_new_request = self._subscribers(NewRequest)
         self.on_traversal = self._subscribers(BeforeTraversal)
         self.on_context = self._subscribers(ContextFound)
@@ -131,6 +139,8 @@ class Registrations:
         self.generation = generation
 
     def _subscribers(self, event_class: type) -> Subscribers:
+        if self._own_notify is not None:
+            return (self._own_notify,)
         return tuple(self._adapters.subscriptions((implementedBy(event_class),), None))
 
 

@@ -107,6 +107,33 @@ def test_the_layers_of_pyramid_are_only_called_where_the_setting_asks_for_them(
     assert calls_of(layered, method, path)[1] & LAYERS >= {"_call_view", "handle_request"}
 
 
+@both
+def test_who_replaces_the_notification_of_a_running_application_is_told(
+    way: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(RESOURCES, settings=way)
+    registry = app.app.registry
+    app.get("/v0/mushrooms", headers=basic_auth())
+    told: list[str] = []
+    notify = registry.notify
+
+    def noting(event: Any) -> None:
+        told.append(type(event).__name__)
+        notify(event)
+
+    monkeypatch.setattr(registry, "notify", noting)
+    app.get("/v0/mushrooms", headers=basic_auth())
+    by_stand_in = told.copy()
+    monkeypatch.undo()
+    app.get("/v0/mushrooms", headers=basic_auth())
+
+    assert by_stand_in == [
+        *("NewRequest", "BeforeTraversal", "ContextFound", "MultiAuthPolicySelected"),
+        *("BeforeRender", "BeforeCommit", "ResourceRead", "NewResponse"),
+    ]
+    assert told == by_stand_in
+
+
 def test_the_requests_of_a_batch_go_the_short_way_too() -> None:
     app = make_app(RESOURCES, settings=SHORT)
     names: list[str] = []
