@@ -56,7 +56,11 @@ KEYWORDS = [
     ({"colection_path": "/moss"}, "no keyword 'colection_path'; allowed: ", "'collection_path'"),
     ({"nane": "moss"}, "no keyword 'nane'; allowed: ", "'name'"),
     ({"methods": ("GET",)}, "no keyword 'methods'; allowed: ", "'record_methods'"),
-    ({"factory": object}, "no keyword 'factory'; allowed: ", None),
+    (
+        {"factory": object},
+        "no keyword 'factory'; allowed: ",
+        "service_arguments={'factory': ...}",
+    ),
     ({"name": 5}, "name is 5; allowed: a text.", None),
     ({"collection_methods": "GET"}, "is the text 'GET'; allowed: a tuple, as in ('GET',).", None),
     ({"readonly_methods": "GET"}, "is the text 'GET'; allowed: a tuple, as in ('GET',).", None),

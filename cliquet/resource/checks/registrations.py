@@ -14,6 +14,13 @@ from cliquet.resource.viewset import ViewSet
 __all__ = ["keywords", "paths", "values"]
 
 _PUBLISHED: Final = frozenset(ViewSetKeywords.__annotations__)
+# Keywords of the services of Cornice, which somebody who knows Cornice may expect here.
+_OF_SERVICES: Final = frozenset(
+    (
+        *("acl", "cors_credentials", "cors_enabled", "cors_headers", "cors_max_age"),
+        *("cors_origins", "cors_policy", "description", "factory", "filters", "traverse"),
+    )
+)
 _METHODS: Final = ("collection_methods", "record_methods")
 _LISTS: Final = (*_METHODS, "validate_schema_for", "readonly_methods")
 _TEXTS: Final = ("name", "service_name", "collection_path", "record_path")
@@ -34,10 +41,10 @@ def keywords(viewset: Any) -> Iterator[Finding]:
         used = names_used(cls for cls in type(viewset).__mro__ if cls.__module__ != "builtins")
         unknown = [name for name in unknown if name not in used]
     for name in unknown:
-        yield Finding(
-            f"register() has no keyword {name!r}; allowed: {listed(_PUBLISHED)}"
-            f"{did_you_mean(name, _PUBLISHED) or '.'}"
-        )
+        meant = did_you_mean(name, _PUBLISHED) or "."
+        if name in _OF_SERVICES:
+            meant = f"; did you mean service_arguments={{{name!r}: ...}}?"
+        yield Finding(f"register() has no keyword {name!r}; allowed: {listed(_PUBLISHED)}{meant}")
 
 
 def values(resource_cls: type, viewset: Any) -> Iterator[Finding]:
