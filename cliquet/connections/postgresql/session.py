@@ -199,8 +199,11 @@ class PostgreSQLSession(Session):
     def _bound(self, statement: str, parameters: Parameters) -> bytes:
         if not parameters:
             return statement.encode()
-        with translated_errors:
+        try:
             bound: bytes = self._cursor.mogrify(statement, parameters)
+        except psycopg2.Error as error:
+            # This is called for each statement, and a block of `translated_errors` takes as long.
+            raise _translated(error) from error
         return bound
 
     def _set_savepoint(self, name: str) -> None:

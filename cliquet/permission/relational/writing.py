@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from cliquet.connections.selected_aces import grouped
@@ -33,13 +33,9 @@ class ACEWriter:
         self._steps = steps
         self._queries = Queries(dialect)
 
-    @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self) -> AbstractContextManager[Session]:
         """Join the present transaction to write, or begin one for the duration of the context."""
-        with self._client.begin() as session:
-            # It is set before anything is sent, because one statement of several may fail.
-            session.has_written = True
-            yield session
+        return self._client.begin(writes=True)
 
     def run(self, statement: str, parameters: Sequence[Any] = ()) -> None:
         """Run one statement that writes."""
