@@ -37,6 +37,7 @@ __all__ = [
     "hmac_digest",
     "is_storable",
     "is_storable_key",
+    "is_storable_parent",
     "json",
     "json_serializer",
     "merge_dicts",
@@ -105,6 +106,19 @@ def is_storable_key(text: str) -> bool:
         return False
     # A character has at most 4 bytes.
     return 4 * len(text) <= MAX_KEY_BYTES or len(text.encode()) <= MAX_KEY_BYTES
+
+
+def is_storable_parent(parent_id: str, variables: Mapping[str, Any] | None) -> bool:
+    """Return whether records may have such a parent, which may come from a URL.
+
+    Parameters
+    ----------
+    variables : the values of the variables of the URL.
+    """
+    items = (variables or {}).items()
+    written = [value for name, value in items if name != "id" and isinstance(value, str)]
+    texts = [parent_id, "".join(written)] if written else [parent_id]
+    return all(map(is_storable_key, texts))
 
 
 def is_storable(text: str) -> bool:

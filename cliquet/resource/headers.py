@@ -18,6 +18,7 @@ __all__ = [
     "add_cache_headers",
     "add_next_page",
     "add_sync_horizon",
+    "add_sync_token",
     "add_timestamp_headers",
     "add_total_records",
     "cache_control",
@@ -94,6 +95,11 @@ def add_total_records(headers: MutableMapping[str, str], total: int) -> None:
 def add_sync_horizon(headers: MutableMapping[str, str], position: int) -> None:
     """Set ``Sync-Horizon``, the timestamp of the latest deletion that was forgotten (E-13.2)."""
     headers["Sync-Horizon"] = f'"{position}"'
+
+
+def add_sync_token(headers: MutableMapping[str, str], token: str) -> None:
+    """Set ``Sync-Token``, with which a client asks for what changes from now on (E-11.1)."""
+    headers["Sync-Token"] = token
 
 
 def add_next_page(headers: MutableMapping[str, str], url: str) -> None:

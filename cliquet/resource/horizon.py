@@ -23,7 +23,7 @@ from cliquet.storage.query import COMPARISON
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = ["tell"]
+__all__ = ["gone", "tell"]
 
 # The parameters that say which changes are wanted, in which order and from which page on. A list of
 # everything has none of them.
@@ -53,7 +53,9 @@ def tell(resource: UserResource, filters: Sequence[Filter], history: History) ->
             if item.field == field and item.operator is COMPARISON.GT and type(item.value) is int
         ]
         if since and max(since) < history.purged:
-            raise _gone(request, history.purged)
+            response = gone(request, "horizon", history)
+            STRICT.add_applied(response.headers)
+            raise response
     response_headers = request.response.headers
     if history.purged:
         headers.add_sync_horizon(response_headers, history.purged)
@@ -61,16 +63,17 @@ def tell(resource: UserResource, filters: Sequence[Filter], history: History) ->
         STRICT.add_applied(response_headers)
 
 
-def _gone(request: Request, purged: int) -> HTTPGone:
+def gone(request: Request, reason: str, history: History) -> HTTPGone:
+    """Return the answer to a client that must start again from the whole list (E-11.5)."""
     response = errors.http_error(
         HTTPGone(),
         errno=errors.ERRORS.SYNC_TOKEN_OUTDATED,
         message=errors.ERRORS.SYNC_TOKEN_OUTDATED.sentence,
-        details={"reason": "horizon"},
+        details={"reason": reason},
     )
-    headers.add_sync_horizon(response.headers, purged)
+    if history.purged:
+        headers.add_sync_horizon(response.headers, history.purged)
     response.headers["Link"] = f'<{_url_of_everything(request)}>; rel="full"'
-    STRICT.add_applied(response.headers)
     # Caches may keep this status (RFC 9110 15.5.11), and must not give it to other clients.
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -30,6 +30,7 @@ __all__ = [
     "encode_token",
     "next_page_query",
     "pagination_rules",
+    "query_of",
     "rule_of",
 ]
 
@@ -179,15 +180,16 @@ def next_page_query(params: Iterable[tuple[str, str]], *, limit: int, token: str
     limit : number of items of the current page.
     token : token from :func:`encode_token` or from :mod:`cliquet.resource.anchors`.
     """
-    kept = [
-        f"{_escaped(name)}={_escaped(value)}"
-        for name, value in params
-        if name not in ("_limit", "_token")
-    ]
+    kept = query_of((name, value) for name, value in params if name not in ("_limit", "_token"))
     # Base64 without its padding needs few escapes; otherwise `quote` would look at each character.
     unpadded = token.rstrip("=")
     escaped = _escaped(unpadded) + "%3D" * (len(token) - len(unpadded))
-    return "&".join((*kept, f"_limit={limit}", f"_token={escaped}"))
+    return "&".join((*([kept] if kept else []), f"_limit={limit}", f"_token={escaped}"))
+
+
+def query_of(params: Iterable[tuple[str, str]]) -> str:
+    """Return the query string of parameters, with no more escapes than needed."""
+    return "&".join(f"{_escaped(name)}={_escaped(value)}" for name, value in params)
 
 
 def _checked(

@@ -10,12 +10,13 @@ import colander
 from cliquet import errors, utils
 from cliquet.events import ACTIONS
 from cliquet.permission.known_permissions import KnownPermissions
-from cliquet.resource import judging
+from cliquet.resource import judging, shared_view
 from cliquet.resource.model import Model, ShareableModel
 from cliquet.resource.parameters import InvalidParameter
 from cliquet.resource.patch import response_behavior
 from cliquet.resource.patch_reading import patched_document
 from cliquet.resource.schema import PermissionsSchema
+from cliquet.resource.syncing import View
 from cliquet.resource.user import Body, UserResource
 from cliquet.resource.viewset import ShareableViewSet, ViewSet
 from cliquet.security.shared_listing import SharedListing, joins
@@ -133,10 +134,15 @@ class ShareableResource(UserResource):
     def _extract_filters(self, queryparams: Any = None) -> list[Filter]:
         """Read the filters, and limit the list to the records shared with the user (P-12.4)."""
         filters = super()._extract_filters(queryparams)
+        if self._is_view_apart:
+            return filters
         shared_ids = self._selected_ids() or getattr(self.context, "shared_ids", None)
         if shared_ids:
             filters.insert(0, Filter(self.model.id_field, shared_ids, COMPARISON.IN))
         return filters
+
+    def _view(self) -> View:
+        return shared_view.of_request(self.request, self.context, self.model)
 
     def _selected_ids(self) -> IdQuery | None:
         """Return a query for the ids of the shared records, if the storage can use it."""

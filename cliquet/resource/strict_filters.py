@@ -18,7 +18,8 @@ from cliquet.storage.operators import COMPARISON, EQUALITY_WITH_SEVERAL, Takes
 
 __all__ = ["OF_LISTS", "OF_RECORDS", "check_filters", "check_names", "check_sort"]
 
-OF_LISTS: Final = ("_before", "_fields", "_limit", "_since", "_sort", "_to", "_token")
+# A 410 leads to a list with `_sync`, also where it has no effect (E-11.5).
+OF_LISTS: Final = ("_before", "_fields", "_limit", "_since", "_sort", "_sync", "_to", "_token")
 OF_RECORDS: Final = ("_fields",)
 # These may have white space around them.
 _STRIPPED: Final = frozenset(("_before", "_since", "_to"))

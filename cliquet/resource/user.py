@@ -26,12 +26,14 @@ from cliquet.resource import (
     patch,
     patch_reading,
     refusals,
+    sync_list,
     writing,
 )
 from cliquet.resource.bounds import Bounds
 from cliquet.resource.hook_results import as_parent
 from cliquet.resource.model import Model
 from cliquet.resource.schema import ResourceSchema
+from cliquet.resource.syncing import WHOLE, View
 from cliquet.resource.totals import Counted
 from cliquet.resource.viewset import ViewSet
 from cliquet.security import authentication
@@ -68,6 +70,7 @@ class UserResource:
     # Values that were already read for the request.
     _timestamp: int | None = None
     _query_bounds: Bounds | None = None
+    _is_view_apart = False  # Whether filters leave out the limit to shared records.
     # The total that the token of this page carries, then that of the next one.
     _counted: Counted | None = None
     # A mapping, and the same mapping bound to the request.
@@ -80,7 +83,7 @@ class UserResource:
         # there is no authentication, all users have the same collection.
         parent_id = self.get_parent_id(request)
         parent_id = parent_id if isinstance(parent_id, str) else as_parent(self, parent_id)
-        if not _is_storable(parent_id, request):
+        if not utils.is_storable_parent(parent_id, request.matchdict):
             raise refusals.not_found()
         self.model = self.default_model(
             storage=request.registry.storage,
@@ -131,7 +134,8 @@ class UserResource:
 
     def collection_get(self) -> Body:
         """List records (H-11)."""
-        return listing.get_list(self)
+        has_token = "_sync" in self.request.GET and sync_list.is_asked(self)
+        return sync_list.get_page(self) if has_token else listing.get_list(self)
 
     def collection_post(self) -> Body:
         """Create a record (H-16)."""
@@ -350,6 +354,10 @@ class UserResource:
 
     # Steps that shareable resources override
 
+    def _view(self) -> View:
+        """Return what the user may see of the collection."""
+        return WHOLE
+
     def _body_data(self) -> Record:
         """Return the ``data`` of the client."""
         return body.sent_data(self.request)
@@ -390,11 +398,3 @@ class UserResource:
     def _disclosed(self, existing: Record) -> Record:
         """Return the part of a record that the body of an error may show (X-11)."""
         return existing
-
-
-def _is_storable(parent_id: str, request: Request) -> bool:
-    """Return whether records may have such a parent, which may come from a URL."""
-    variables = (request.matchdict or {}).items()
-    written = [value for name, value in variables if name != "id" and isinstance(value, str)]
-    texts = [parent_id, "".join(written)] if written else [parent_id]
-    return all(map(utils.is_storable_key, texts))

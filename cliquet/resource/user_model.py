@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from cliquet.core.globs import Exact, exact, is_pattern
@@ -15,7 +16,10 @@ from cliquet.storage import (
     Sort,
     StorageBase,
 )
+from cliquet.storage.changes import Changes, Wanted, collected
+from cliquet.storage.history import History
 from cliquet.storage.query import COMPARISON, PaginationRule
+from cliquet.storage.selection import Names
 from cliquet.types import IdGenerator, Record
 
 __all__ = ["Model"]
@@ -23,6 +27,14 @@ __all__ = ["Model"]
 T = TypeVar("T")
 
 _PAGES_WITH_TIMESTAMP = Shortcut("pages_have_timestamp", "collection_timestamp", "get_all")
+_CHANGES = Shortcut(
+    "list_changes",
+    "collection_history",
+    "collection_timestamp",
+    "get_all",
+    "list_all",
+    "list_departures",
+)
 
 
 class Model:
@@ -151,6 +163,34 @@ class Model:
             include_deleted=include_deleted,
             **self._collection(parent_id),
             **self._all_fields,
+        )
+
+    def history(self, parent_id: str | None = None) -> History:
+        """Return the horizon and the epoch of the collection.
+
+        .. versionadded:: 3.2
+        """
+        return self.storage.collection_history(**self._collection(parent_id))
+
+    def list_changes(self, wanted: Wanted, parent_id: str | None = None) -> Changes:
+        """Return what was written, was deleted or departed after a position.
+
+        Records come from :meth:`get_records` if the application has replaced it.
+
+        .. versionadded:: 3.2
+        """
+        place = self._collection(parent_id)
+        if self._has_own_get_records and _CHANGES.is_open(self.storage):
+            return self.storage.list_changes(**place, **wanted._asdict(), **self._all_fields)
+        return collected(
+            wanted,
+            Names(**self._all_fields),
+            timestamp=partial(self.timestamp, parent_id),
+            departures=lambda after, principals, limit: self.storage.list_departures(
+                after=after, principals=principals, limit=limit, **place
+            ),
+            records=lambda **which: self.get_records(parent_id=parent_id, **which)[0],
+            history=partial(self.history, parent_id),
         )
 
     def delete_records(

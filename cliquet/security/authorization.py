@@ -18,7 +18,7 @@ from cliquet.core.shortcuts import Shortcut
 from cliquet.permission.known_permissions import KnownPermissions, checks_what_it_lists
 from cliquet.security import object_uris
 from cliquet.security.principals import with_prefixed_userid
-from cliquet.security.shared_listing import SharedListing
+from cliquet.security.shared_listing import SharedListing, may_list_nothing
 from cliquet.security.undecided_put import UndecidedPut
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.types import BoundPermission, GetBoundPermissions
@@ -141,8 +141,9 @@ def _finds_shared_records(
     if isinstance(context, SharedListing):
         is_found = context.select_shared_records(permission, principals, bound)
     if is_found is None:
-        return bool(context.fetch_shared_records(permission, principals, bound))
-    return is_found
+        is_found = bool(context.fetch_shared_records(permission, principals, bound))
+    # Somebody who has lost the last record must learn of it.
+    return is_found or (Authenticated in principals and may_list_nothing(context))
 
 
 class RouteFactory(SharedListing, UndecidedPut):

@@ -9,10 +9,11 @@ from typing import Any, Final
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.request import Request
 
+from cliquet import settings
 from cliquet.core.shortcuts import Shortcut
 from cliquet.types import GetBoundPermissions, IdQuery
 
-__all__ = ["SharedListing", "joins"]
+__all__ = ["SharedListing", "joins", "may_list_nothing"]
 
 MAX_TRAVELLING: Final = 200
 """Number of ids that are given to the storage although it could find them itself.
@@ -20,6 +21,9 @@ MAX_TRAVELLING: Final = 200
 The storage quickly finds a few ids among any number of records, but a check of each record for
 whether it is shared costs as much as the collection is long.
 """
+
+# No record has this id. An empty list of ids would mean no limit.
+_NO_RECORD: Final = ""
 
 _SELECTS = Shortcut("accessible_ids", "principals_accessible_objects")
 _JOINS = Shortcut("can_join", "get_all", "delete_all")
@@ -39,11 +43,15 @@ class SharedListing:
         have a permission.
     shared_ids : ids of the records to which a shared list is limited; empty for no limit.
     selected_ids : query that finds them in the database; ``None`` if they must be transferred.
+    joined_ids : the same query, also if there are so few ids that they are transferred.
     """
 
     get_shared_ids: Callable[..., set[str]] | None = None
     selected_ids: IdQuery | None = None
+    joined_ids: IdQuery | None = None
     get_permission_object_id: Callable[..., str]
+    required_permission: str | None
+    resource_name: str | None
     _request: Request
     _shared_ids: list[str] | None = None
     # The value of `get_shared_ids`, as long as nobody has replaced it.
@@ -113,6 +121,7 @@ class SharedListing:
         )
         if selected is None or not joins(self._request.registry.storage, selected):
             return None
+        self.joined_ids = selected
         found = selected.first(MAX_TRAVELLING + 1)
         if len(found) > MAX_TRAVELLING:
             self._shared_ids, self.selected_ids = None, selected
@@ -176,3 +185,22 @@ class SharedListing:
 def joins(storage: Any, ids: IdQuery) -> bool:
     """Return whether a storage can find ids itself, in all its methods for lists and deletions."""
     return _JOINS.is_open(storage) and bool(storage.can_join(ids))
+
+
+def may_list_nothing(context: Any) -> bool:
+    """Return whether a request may list no record at all, and limit its list to that.
+
+    It may if the client keeps a copy of the records (E-12.4).
+    """
+    if not isinstance(context, SharedListing) or context.required_permission != "read":
+        return False
+    request, name = context._request, context.resource_name
+    configured = request.registry.settings
+    params = [param.strip() for param in request.GET]
+    if not (
+        ("_sync" in params and settings.has_sync_tokens(configured, name))
+        or ("_since" in params and settings.shows_departures(configured, name))
+    ):
+        return False
+    context.shared_ids = [_NO_RECORD]
+    return True

@@ -16,6 +16,7 @@ from cliquet.settings.loading import (
     resolve_project_name,
 )
 from cliquet.settings.model import Parser, Setting, SettingError
+from cliquet.settings.synchronising import has_sync_tokens, keeps_track, shows_departures
 from cliquet.settings.table import DEFAULT_SETTINGS
 
 __all__ = [
@@ -28,9 +29,12 @@ __all__ = [
     "SettingError",
     "environment_names",
     "find",
+    "has_sync_tokens",
+    "keeps_track",
     "load_default_settings",
     "read",
     "resolve",
     "resolve_project_name",
+    "shows_departures",
     "validate",
 ]

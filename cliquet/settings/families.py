@@ -63,6 +63,22 @@ FAMILIES: Final = (
         version_added="3.2",
     ),
     Setting(
+        "{resource_name}_sync_enabled",
+        Boolean(),
+        False,
+        "Whether clients can synchronise a resource with tokens; by default sync_enabled.",
+        in_defaults=False,
+        version_added="3.2",
+    ),
+    Setting(
+        "{resource_name}_sync_departures",
+        Boolean(),
+        False,
+        "Whether lists with _since tell of all that a client can no longer read.",
+        in_defaults=False,
+        version_added="3.2",
+    ),
+    Setting(
         "{resource_name}_{permission}_principals",
         List(commas=True, is_text=True),
         "",

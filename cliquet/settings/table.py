@@ -107,6 +107,13 @@ _FEATURES = (
         "and filters whose value is of another type than the schema declares.",
         version_added="3.2",
     ),
+    Setting(
+        "sync_enabled",
+        _FLAG,
+        False,
+        "Whether clients can synchronise all resources with tokens (_sync).",
+        version_added="3.2",
+    ),
     Setting("readonly", _FLAG, False, "Refuse every method that would change a resource."),
     Setting(
         "compiled_endpoints",

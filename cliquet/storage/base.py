@@ -12,7 +12,7 @@ from typing import Any, Final
 from cliquet.monitoring import logs
 from cliquet.storage import generators
 from cliquet.storage.atomicity import StorageAtomicity
-from cliquet.storage.departures import StorageDepartures
+from cliquet.storage.changes import StorageChanges
 from cliquet.storage.history import History
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
 from cliquet.storage.selecting import StorageSelecting
@@ -59,7 +59,7 @@ class Page(list[Record]):
 
 
 class StorageBase(
-    StorageAtomicity, StorageDepartures, StorageSelecting, StorageTransfer, StorageWatching
+    StorageAtomicity, StorageChanges, StorageSelecting, StorageTransfer, StorageWatching
 ):
     """Base class of all storage backends (B-3.1).
 

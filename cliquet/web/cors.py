@@ -32,8 +32,12 @@ __all__ = [
 DEFAULT_EXPOSED_HEADERS = ("Backoff", "Retry-After", "Alert", "Content-Length", "Vary")
 """Headers that scripts of other origins may read in any response (H-29.6)."""
 
-# Only the lists of collections that have forgotten deletions have these.
-_WITH_HORIZON = "Sync-Horizon, Preference-Applied, Link"
+# Only lists of changes have these: those of collections that have forgotten deletions, and those of
+# clients that synchronise with tokens.
+_OF_SYNCHRONISING = (
+    ("sync-horizon", "Sync-Horizon, Preference-Applied, Link"),
+    ("sync-token", "Sync-Token"),
+)
 # What scripts may read besides: in responses with `Preference-Applied`, and in those of a creation.
 _FURTHER = {
     (False, False): "X-Request-Id",
@@ -151,9 +155,13 @@ def complete(request: Request, response: Response, new: NewHeaders) -> None:
             if service is None
             else service.exposed_text(method, has_tag=has_tag)
         )
-        new["Access-Control-Expose-Headers"] = (
-            f"{exposed}, {_WITH_HORIZON}" if "sync-horizon" in new.present else exposed
-        )
+        for name, more in _OF_SYNCHRONISING:
+            if name in new.present:
+                exposed = f"{exposed}, {more}"
+        if response.status[:3] == "410" and "link" in new.present and "Link" not in exposed:
+            # It leads a client that must start again to the beginning.
+            exposed = f"{exposed}, Link"
+        new["Access-Control-Expose-Headers"] = exposed
         # It is a line of its own: clients of the published protocol compare the other one as it is,
         # and browsers join both (E-17.2). The names are known, so that no text is made.
         key = ("preference-applied" in new.present, response.status[:3] == "201")

@@ -63,6 +63,8 @@ def shared_app(postgresql_module_url: str) -> Iterator[Any]:
     settings = {**backends, "toadstool_create_principals": "system.Authenticated"}
     for name in ("read", "write", "create"):
         settings[f"bolete_{name}_principals"] = "system.Authenticated"
+    for name in ("fern", "toadstool", "bolete"):
+        settings[f"{name}_sync_enabled"] = "true"
     app = make_app([Moss, Fern, Toadstool, Bolete], settings=settings)
     registry = app.app.registry
     assert registry.permission.client is registry.storage.client
@@ -94,6 +96,7 @@ BUDGET = {
     "GET record": (1, 2),
     "GET list": (1, 3),
     "GET list, 304": (1, 3),
+    "GET list, tokens": (1, 3),
     "POST": (1, 1),
     "PUT": (1, 3),
     "PUT of a new record": (1, 2),
@@ -129,6 +132,7 @@ def requests(app: TestApp, kind: Any) -> dict[str, Any]:
             f"{url}/{next(ids)}", body, headers=HEADERS, status=201
         ),
         "PATCH": lambda: app.patch_json(record_url, {"data": {"name": "c"}}, headers=HEADERS),
+        "GET list, tokens": lambda: app.get(f"{url}?_sync=", headers=HEADERS),
         "GET list, conditional": lambda: app.get(url, headers={**HEADERS, "If-None-Match": old}),
         "PUT, conditional": lambda: app.put_json(
             record_url, body, headers={**HEADERS, "If-Match": "*"}
@@ -240,6 +244,43 @@ def test_a_shared_listing_sends_one_more(app: Any, sent: Any) -> None:
     assert len(app.get("/v0/toadstools", headers=OTHER).json["data"]) == 1
 
     assert len(counted(sent)) <= 4, sent
+
+
+# Own records, those that settings open, and those that are shared one by one.
+PAGE_OF_TOKEN = [("ferns", HEADERS, 1), ("boletes", HEADERS, 1), ("toadstools", OTHER, 4)]
+
+
+@pytest.mark.clause("E-11.9", "B-23.16")
+@pytest.mark.parametrize(("kind", "user", "allowed"), PAGE_OF_TOKEN)
+def test_a_page_for_a_token_is_one_round_trip_to_the_storage(
+    app: Any, sent: Any, kind: str, user: Any, allowed: int
+) -> None:
+    url = f"/v0/{kind}?_limit=2&_sync="
+    body = {"data": {}, "permissions": {"read": ["system.Authenticated"]}}
+    if kind == "ferns":
+        del body["permissions"]
+    records = [
+        app.post_json(f"/v0/{kind}", body, headers=HEADERS, status=201).json["data"]
+        for _ in range(5)
+    ]
+
+    def read(page_url: str) -> Any:
+        sent.clear()
+        response = app.get(page_url, headers=user, status=200)
+        # A list of shared records asks for groups, the collection and the ids, as any other.
+        assert len(counted(sent)) <= allowed, "\n".join(sent)
+        return response
+
+    pages = [read(url)]
+    while "Next-Page" in pages[-1].headers:
+        pages.append(read(pages[-1].headers["Next-Page"]))
+    token = pages[-1].headers["Sync-Token"]
+    assert [len(page.json["data"]) for page in pages] == [2, 2, 1]
+    assert read(url + token).json["data"] == []
+    for one in records[:3]:
+        app.patch_json(f"/v0/{kind}/{one['id']}", {"data": {"name": "a"}}, headers=HEADERS)
+    changed = read(url + token)
+    assert len(read(changed.headers["Next-Page"]).json["data"]) == 1
 
 
 @pytest.mark.clause("B-23.7", "B-20.7", "H-4.13")

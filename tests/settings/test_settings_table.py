@@ -85,6 +85,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "allowed_hosts": (),
     "max_body_bytes": 10485760,
     "max_record_bytes": 2097152,
+    "sync_enabled": False,
     "statement_timeout_seconds": 30,
     "lock_timeout_seconds": 5,
     "max_error_details": 100,

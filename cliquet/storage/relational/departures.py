@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cliquet.connections.sql import SQLClient
+from cliquet.storage.changes import Wanted
 from cliquet.storage.departures import NOBODY, Departed, Departure, DepartureKind, rows_of
 from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.reading import Reader
@@ -13,7 +14,7 @@ from cliquet.storage.relational.steps import HOME, Steps
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey
 
-__all__ = ["Departures", "purgeable"]
+__all__ = ["Departures", "departed", "purgeable"]
 
 
 class Departures:
@@ -37,20 +38,30 @@ class Departures:
     def list(
         self, key: CollectionKey, after: int, principals: Iterable[str], limit: int | None
     ) -> Sequence[Departed]:
-        held = [one for one in principals if self._dialect.can_hold(one)]
-        among = self._dialect.is_among([NOBODY, *held])
-        text = (
-            f"SELECT DISTINCT last_modified, id, kind FROM departures WHERE {HOME}"
-            f" AND last_modified > %s AND principal {among.text} ORDER BY last_modified, id"
-        )
-        parameters: list[Any] = [*key, after, *among.parameters]
-        if limit:
-            text += " LIMIT %s"
-            parameters.append(limit)
-        rows = self._reader.rows(text, parameters, key)
+        wanted = Wanted(after, principals=principals, limit=limit)
+        rows = self._reader.rows(*departed(self._dialect, key, wanted), key)
         return [
             Departed(object_id, position, DepartureKind(kind)) for position, object_id, kind in rows
         ]
+
+
+def departed(dialect: ListingDialect, key: CollectionKey, wanted: Wanted) -> SQL:
+    """Return the query for the wanted departures: their position, id and kind."""
+    held = [one for one in wanted.principals if dialect.can_hold(one)]
+    among = dialect.is_among([NOBODY, *held])
+    text = (
+        f"SELECT DISTINCT last_modified, id, kind FROM departures WHERE {HOME}"
+        f" AND last_modified > %s AND principal {among.text}"
+    )
+    parameters: list[Any] = [*key, wanted.after, *among.parameters]
+    if wanted.upto is not None:
+        text += " AND last_modified <= %s"
+        parameters.append(wanted.upto)
+    text += " ORDER BY last_modified, id"
+    if wanted.limit:
+        text += " LIMIT %s"
+        parameters.append(wanted.limit)
+    return SQL(text, tuple(parameters))
 
 
 def purgeable(key: CollectionKey, before: int | None, max_retained: int | None) -> SQL:

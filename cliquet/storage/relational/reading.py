@@ -32,7 +32,7 @@ from cliquet.storage.selection import CollectionKey, Names, Selection
 from cliquet.storage.watching import Position
 from cliquet.types import ACEQuery, Record
 
-__all__ = ["Reader", "record_of"]
+__all__ = ["Reader", "record_of", "touched"]
 
 _TIMESTAMPS = (
     "SELECT parent_id, last_modified FROM timestamps"
@@ -149,7 +149,7 @@ class Reader:
         timestamp, history, total, records = read(selection, key)
         page = Page(records)
         if key is not None:
-            page.timestamp = _touched(timestamp)
+            page.timestamp = touched(timestamp)
             page.claim = partial(self._steps.first_access, key)
             if selection.include_deleted:
                 page.history = _history(timestamp, *history)
@@ -220,9 +220,9 @@ class Reader:
         session = self._client.current()
         known = None if session is None else self._steps.known_timestamp(session, key)
         if known is not None:
-            return _touched(known)
+            return touched(known)
         rows = self.rows(SELECT_TIMESTAMP, key, key)
-        return _touched(rows[0][0]) if rows else None
+        return touched(rows[0][0]) if rows else None
 
 
 def record_of(
@@ -240,8 +240,9 @@ def _rank(row: Sequence[Any]) -> Any:
 
 
 def _history(timestamp: int | None, purged: int, epoch: str) -> History:
-    return History() if _touched(timestamp) is None else History(purged, epoch)
+    return History() if touched(timestamp) is None else History(purged, epoch)
 
 
-def _touched(timestamp: int | None) -> int | None:
+def touched(timestamp: int | None) -> int | None:
+    """Return the timestamp of a collection, or ``None`` if it only has a row for its lock."""
     return None if timestamp == NEVER_TOUCHED else timestamp

@@ -6,7 +6,7 @@ record together with the counter of its collection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,8 +19,11 @@ from cliquet.storage.base import (
     DEFAULT_ID_FIELD,
     DEFAULT_MODIFIED_FIELD,
 )
+from cliquet.storage.changes import Changes, Wanted
 from cliquet.storage.joining import JoinedTransactions
 from cliquet.storage.published import PublishedStorage
+from cliquet.storage.query import Filter
+from cliquet.storage.relational.all_changes import ChangeReader
 from cliquet.storage.relational.bulk import BulkWriter
 from cliquet.storage.relational.copying_rows import RelationalTransfer
 from cliquet.storage.relational.declared import DeclaredIndexes
@@ -66,6 +69,7 @@ class RelationalStorage(PublishedStorage):
             transfer=RelationalTransfer(client, dialect, steps),
             departures=Departures(client, dialect, steps, reader),
         )
+        self._changes = ChangeReader(steps, queries, reader)
         self.client: Any = client
         client.holds_records = True
         self.is_readonly = is_readonly
@@ -103,6 +107,28 @@ class RelationalStorage(PublishedStorage):
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
         return self._joint_reader.find_with_aces(key, object_id, names, aces)
+
+    def list_changes(
+        self,
+        collection_id: str,
+        parent_id: str,
+        after: int,
+        *,
+        upto: int | None = None,
+        ids: Sequence[str] | IdQuery | None = None,
+        principals: Iterable[str] = (),
+        filters: Sequence[Filter] = (),
+        limit: int | None = None,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        deleted_field: str = DEFAULT_DELETED_FIELD,
+        auth: str | None = None,
+    ) -> Changes:
+        return self._changes.read(
+            CollectionKey(collection_id=collection_id, parent_id=parent_id),
+            Wanted(after, upto, ids, principals, filters, limit),
+            Names(id_field, modified_field, deleted_field),
+        )
 
     def declare_indexes(self, collection_id: str, fields: Sequence[str | tuple[str, ...]]) -> None:
         if fields:

@@ -18,6 +18,7 @@ the base class is :class:`UntransactedStorageContract`. No test needs to be over
 The tests have the marker ``clause``, which the configuration of pytest must declare.
 """
 
+from cliquet.testing.storage.changes import ChangeTests
 from cliquet.testing.storage.concurrency import ConcurrencyTests
 from cliquet.testing.storage.deletion import DeletionTests
 from cliquet.testing.storage.departures import DepartureTests, TransactedDepartureTests
@@ -41,6 +42,7 @@ from cliquet.testing.storage.watching import TransactedWatchingTests, WatchingTe
 
 __all__ = [
     "AtomicTests",
+    "ChangeTests",
     "ConcurrencyTests",
     "DeletionTests",
     "DepartureTests",
@@ -86,6 +88,7 @@ class UntransactedStorageContract(
     ForgettingTests,
     HistoryTests,
     DepartureTests,
+    ChangeTests,
     ConcurrencyTests,
     AtomicTests,
     TransferTests,

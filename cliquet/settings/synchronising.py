@@ -1,0 +1,31 @@
+"""Which resources clients synchronise, by the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cliquet.settings.families import read
+
+__all__ = ["has_sync_tokens", "keeps_track", "shows_departures"]
+
+
+def has_sync_tokens(settings: Mapping[str, Any], resource_name: Any) -> bool:
+    """Return whether the lists of a resource have tokens (E-11.1)."""
+    if not isinstance(resource_name, str) or not resource_name:
+        # There is no resource, or it is a mock of a test (P-31.1).
+        return False
+    own = f"{resource_name}_sync_enabled"
+    return bool(read(settings, own if own in settings else "sync_enabled"))
+
+
+def shows_departures(settings: Mapping[str, Any], resource_name: Any) -> bool:
+    """Return whether lists with ``_since`` show departures (E-12.4)."""
+    if not isinstance(resource_name, str) or not resource_name:
+        return False
+    return bool(read(settings, f"{resource_name}_sync_departures"))
+
+
+def keeps_track(settings: Mapping[str, Any], resource_name: Any) -> bool:
+    """Return whether the changes of a resource record departures (E-12.1)."""
+    return has_sync_tokens(settings, resource_name) or shows_departures(settings, resource_name)
