@@ -40,7 +40,7 @@ def check_put(resource: ShareableResource, existing: Record | None) -> None:
     if judged == required and not _has_changed(resource, existing) and not _has_asked(context):
         return
     if not context.require(required):
-        raise HTTPForbidden
+        raise _lost()
 
 
 def check_write(context: Any) -> None:
@@ -51,7 +51,7 @@ def check_write(context: Any) -> None:
     HTTPForbidden : the request is not permitted any more.
     """
     if _has_asked(context) and not context.require("write"):
-        raise HTTPForbidden
+        raise _lost()
 
 
 def check_list(context: Any) -> None:
@@ -63,7 +63,7 @@ def check_list(context: Any) -> None:
     """
     judge_again = getattr(context, "judge_list_again", None)
     if judge_again is not None and not judge_again():
-        raise HTTPForbidden
+        raise _lost()
 
 
 def judge_as_locked(context: Any, object_id: str, aces: dict[str, set[str]]) -> None:
@@ -76,7 +76,12 @@ def judge_as_locked(context: Any, object_id: str, aces: dict[str, set[str]]) -> 
     """
     judge_again = getattr(context, "judge_again", None)
     if judge_again is not None and not judge_again(object_id, aces):
-        raise HTTPForbidden
+        raise _lost()
+
+
+def _lost() -> HTTPForbidden:
+    # The result of a check distinguishes it from the errors of an application.
+    return HTTPForbidden(result=False)
 
 
 def _has_asked(context: Any) -> bool:

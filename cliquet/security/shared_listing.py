@@ -64,7 +64,7 @@ class SharedListing:
             if self.selected_ids is not None and not selected:
                 # The permissions were removed after the records were found. An empty list would
                 # mean no limit.
-                raise HTTPForbidden
+                raise HTTPForbidden(result=False)
             self._shared_ids = selected
         return self._shared_ids
 

@@ -324,6 +324,13 @@ _SECURITY = (
         "Function that gives the further principals of a user.",
     ),
     Setting(
+        "explain_forbidden",
+        _FLAG,
+        False,
+        "Whether the answer 403 says which permission on which object the request needs.",
+        version_added="3.2",
+    ),
+    Setting(
         "userid_hmac_secret",
         _TEXT,
         "",

@@ -27,6 +27,8 @@ from pyramid_retry import is_error_retryable, mark_error_retryable
 from cliquet import settings, utils
 from cliquet.errors import ERRORS, has_json_body, http_error
 from cliquet.monitoring import logs, request_facts
+from cliquet.security import refused
+from cliquet.security.principals import with_prefixed_userid
 from cliquet.storage.exceptions import BackendError, TimeLimitError
 from cliquet.web import urls
 
@@ -80,7 +82,28 @@ def authorization_required(request: Request) -> Response:
         response.headers.extend(forget(request))
         return response
     forbidden = ERRORS.FORBIDDEN
-    return http_error(HTTPForbidden(), errno=forbidden, message=forbidden.sentence)
+    needed = refused.requirements(request)
+    if not needed:
+        return http_error(HTTPForbidden(), errno=forbidden, message=forbidden.sentence)
+    # The principals are in the log alone: who else has the permission is nobody's business.
+    principals = with_prefixed_userid(list(request.effective_principals), request.prefixed_userid)
+    logs.bind(
+        permission=" or ".join(one.permission for one in needed),
+        object=" or ".join(one.object_id for one in needed),
+        principals=sorted(map(str, principals)),
+    )
+    if not settings.read(request.registry.settings, "explain_forbidden"):
+        return http_error(HTTPForbidden(), errno=forbidden, message=forbidden.sentence)
+    return http_error(
+        HTTPForbidden(),
+        errno=forbidden,
+        message=f"{forbidden.sentence} {refused.in_words(request, needed)}",
+        details={
+            "permissions": [
+                {"permission": one.permission, "object": one.object_id} for one in needed
+            ]
+        },
+    )
 
 
 @notfound_view_config()  # type: ignore[untyped-decorator]  # Pyramid has no types

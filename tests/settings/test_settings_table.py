@@ -81,6 +81,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "cache_hosts": "",
     "cache_max_size_bytes": 524288,
     "compiled_endpoints": True,
+    "explain_forbidden": False,
     "heartbeat_timeout_seconds": 10,
     "allowed_hosts": (),
     "max_body_bytes": 10485760,
