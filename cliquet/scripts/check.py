@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from cliquet import settings
 from cliquet.initialization.backends import is_in_memory
 from cliquet.initialization.doubts import find_doubts
 from cliquet.monitoring import logs
+from cliquet.scripts import logged_steps
 from cliquet.scripts.command import Command, CommandError, application, require_file, told
 from cliquet.storage.exceptions import BackendError
 
@@ -76,40 +76,12 @@ def _of_backend(registry: Any, kind: str, backend: Any) -> Iterator[Finding]:
 
 def _steps_to_do(registry: Any, kind: str, backend: Any) -> list[str]:
     """Return what ``cliquet migrate`` would do for a backend."""
-    with _collected() as steps:
+    with logged_steps.collected() as steps:
         backend.initialize_schema(dry_run=True)
         if kind == "storage":
             for name, functions in getattr(registry, "migrations", {}).items():
                 backend.run_migrations(name, functions, dry_run=True)
     return steps
-
-
-@contextmanager
-def _collected() -> Iterator[list[str]]:
-    """Give the texts of the log entries of a block, which are not written."""
-    found: list[str] = []
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            found.append(record.getMessage())
-
-    logger = logging.getLogger(logs.LOGGER_NAME)
-    handler, before = Handler(), (logger.level, logger.propagate)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        with logs.using(_plain):
-            yield found
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before[0])
-        logger.propagate = before[1]
-
-
-def _plain(logger: Any, method: str, entry: Any) -> str:
-    fields = (f"{name}={value}" for name, value in entry.items() if name != "event")
-    return " ".join([str(entry.get("event", "")), *fields])
 
 
 def _of_secret(configured: dict[str, Any]) -> Iterator[Finding]:

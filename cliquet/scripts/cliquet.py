@@ -1,6 +1,7 @@
 """The program ``cliquet``, which reads the command line and runs a command.
 
-Exit codes: 0 when the work is done, 1 when it cannot be, 2 when the command line is wrong.
+Exit codes: 0 when the work is done, 1 when it cannot be, 2 when the command line is wrong, 130
+when it was interrupted.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import sys
 import traceback
 import warnings
 from importlib.metadata import version
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from cliquet.scripts import (
     check,
     check_permissions,
+    completion,
     copy,
     flush_cache,
     init,
@@ -25,10 +27,19 @@ from cliquet.scripts import (
     purge_deleted,
     purge_untouched,
     repair_timestamps,
+    routes,
     settings,
+    shell,
     start,
 )
-from cliquet.scripts.command import ApplicationError, Command, CommandError, told
+from cliquet.scripts.command import (
+    INI_FILES,
+    INI_VARIABLE,
+    ApplicationError,
+    Command,
+    CommandError,
+    told,
+)
 from cliquet.scripts.migrate import init_schema
 from cliquet.storage.exceptions import BackendError
 
@@ -39,6 +50,8 @@ COMMANDS = (
     migrate.COMMAND,
     settings.COMMAND,
     check.COMMAND,
+    routes.COMMAND,
+    shell.COMMAND,
     purge_deleted.COMMAND,
     purge_untouched.COMMAND,
     check_permissions.COMMAND,
@@ -47,10 +60,17 @@ COMMANDS = (
     keys.COMMAND,
     copy.COMMAND,
     init.COMMAND,
+    completion.COMMAND,
 )
 
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C: 128 and the number of the signal, as shells have it."""
+
 _DEBUG_HELP = "show all calls that led to an error; before or after the command"
-_INI_HELP = "the file that describes the service; before or after the command"
+_INI_HELP = (
+    f"the file that describes the service; before or after the command; default: {INI_VARIABLE} of "
+    f"the environment, else {' or '.join(INI_FILES)}"
+)
 
 
 def main() -> None:
@@ -58,7 +78,7 @@ def main() -> None:
 
     Raises
     ------
-    SystemExit : with code 1 or 2, when the work was not done; with 0 after ``--help`` and
+    SystemExit : with code 1, 2 or 130, when the work was not done; with 0 after ``--help`` and
         ``--version``.
     """
     parser, parsers = _make_parsers()
@@ -67,8 +87,9 @@ def main() -> None:
     # Messages go to standard error. Where logging is already set up, this call changes nothing.
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(message)s")
     # At the level DEBUG, the libraries and our class of the pool report each connection that is
-    # taken, which means each statement, and each transaction, which means each request.
-    for name in ("sqlalchemy", "cliquet.connections", "txn"):
+    # taken, which means each statement, and each transaction, which means each request. The driver
+    # of Redis reports what its server does not know.
+    for name in ("sqlalchemy", "cliquet.connections", "txn", "redis"):
         logging.getLogger(name).setLevel(logging.WARNING)
     if not sys.warnoptions:
         # Python hides such warnings of modules, but the person who types the command needs them.
@@ -87,12 +108,12 @@ def main() -> None:
             traceback.print_exception(error)
         _fail(command, str(error) if isinstance(error, ApplicationError) else told(error))
     except KeyboardInterrupt:
-        _fail(command, "interrupted; the same command goes on")
+        _fail(command, "interrupted; the same command goes on", INTERRUPTED)
 
 
-def _fail(command: Command, message: str) -> NoReturn:
+def _fail(command: Command, message: str, code: int = 1) -> NoReturn:
     print(f"cliquet {command.name}: {message}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(code)
 
 
 def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
@@ -113,5 +134,5 @@ def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
             "--debug", action="store_true", help=_DEBUG_HELP, default=argparse.SUPPRESS
         )
         command.add_arguments(child)
-        child.set_defaults(command=command)
+        child.set_defaults(command=command, program=parser)
     return parser, parsers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,17 +22,27 @@ from cliquet.transactions import scope
 
 __all__ = [
     "DEFAULT_PORT",
+    "INI_FILES",
+    "INI_VARIABLE",
     "ApplicationError",
     "Command",
     "CommandError",
     "application",
+    "environment",
     "explained",
+    "find_file",
     "require_file",
     "told",
     "variables",
 ]
 
 Parser = argparse.ArgumentParser
+
+INI_VARIABLE: Final = "CLIQUET_INI"
+"""Environment variable that names the file of the service, where ``--ini`` does not."""
+
+INI_FILES: Final = ("development.ini", "config/development.ini")
+"""Files of the current folder, of which the first that exists is taken without either."""
 
 DEFAULT_PORT: Final = 8888
 """TCP port of a service if neither its file nor the command line gives a port."""
@@ -107,11 +118,21 @@ def told(error: BaseException) -> str:
 
 
 def require_file(arguments: argparse.Namespace, parser: Parser) -> str:
-    """Return the file given as ``--ini``; if there is none, end the program with its usage."""
-    if arguments.ini is None:
-        parser.error("the following arguments are required: --ini")
-    file: str = arguments.ini
+    """Return the file of the service; if none is known, end the program with its usage."""
+    file = find_file(arguments.ini)
+    if file is None:
+        parser.error(
+            f"the following arguments are required: --ini (or the variable {INI_VARIABLE}; "
+            f"there is no {' and no '.join(INI_FILES)} here)"
+        )
     return file
+
+
+def find_file(given: str | None) -> str | None:
+    """Return the file that ``--ini`` gives, else that of the environment, else one that exists."""
+    if given is not None:
+        return given
+    return os.environ.get(INI_VARIABLE) or next(filter(os.path.isfile, INI_FILES), None)
 
 
 def variables(port: int | None = None) -> dict[str, str]:
@@ -174,6 +195,16 @@ def _is_of_paste(error: BaseException) -> bool:
 def application(ini: str) -> Iterator[Any]:
     """Load the service that a file describes, and give its registry.
 
+    The parameter and the error are those of :func:`environment`.
+    """
+    with environment(ini) as loaded:
+        yield loaded["registry"]
+
+
+@contextmanager
+def environment(ini: str) -> Iterator[dict[str, Any]]:
+    """Load the service that a file describes: its ``app``, ``registry`` and a ``request``.
+
     Parameters
     ----------
     ini : path of the file, with ``#name`` for another section than ``app:main``.
@@ -185,12 +216,12 @@ def application(ini: str) -> Iterator[Any]:
     # The command shows the error itself, in one line.
     with logs.without_tracebacks():
         with explained(ini):
-            environment = bootstrap(ini, options=variables())
-        registry = environment["registry"]
+            loaded = bootstrap(ini, options=variables())
+        registry = loaded["registry"]
         # Without the renderer of the service, log lines would be written to standard output.
         with (
             logs.using(getattr(registry, "log_renderer", None)),
             scope.without_time_limits(),
-            environment,
+            loaded,
         ):
-            yield registry
+            yield loaded

@@ -12,7 +12,7 @@ from cliquet.initialization.backends import module_of
 from cliquet.permission.base import PermissionBase
 from cliquet.permission.grants import UserPrincipal
 from cliquet.scripts import copying
-from cliquet.scripts.command import Command, CommandError, application
+from cliquet.scripts.command import Command, CommandError, application, find_file
 from cliquet.scripts.copying import Copied
 from cliquet.scripts.progress import Progress
 from cliquet.storage.base import StorageBase
@@ -162,7 +162,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    from_ini = arguments.from_ini or arguments.ini
+    from_ini = arguments.from_ini or find_file(arguments.ini)
     if from_ini is None:
         parser.error("the following arguments are required: --from-ini")
     with application(from_ini) as source, application(arguments.to_ini) as target:

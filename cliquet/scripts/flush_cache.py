@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from cliquet import settings
 from cliquet.initialization.backends import is_in_memory
 from cliquet.scripts.command import (
     Command,
@@ -20,8 +22,21 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare no arguments, because a service has only one cache."""
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Say nothing when all is well, which the exit code tells; doubts are for `cliquet check`."""
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    with application(require_file(arguments, parser)) as registry:
+    file = require_file(arguments, parser)
+    with _quiet(), application(file) as registry:
         cache = getattr(registry, "cache", None)
         if cache is None:
             raise CommandError("the service has no cache: its setting cache_backend is empty")
@@ -30,9 +45,6 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
                 "the cache is in the memory of each process of the service: start them again"
             )
         cache.flush()
-        prefix = settings.read(registry.settings, "cache_prefix")
-        of = f"with the prefix {prefix!r}" if prefix else "of every prefix"
-        print(f"cache: all entries {of} are removed")
 
 
 COMMAND = Command("flush-cache", "empty the cache", _add_arguments, _run)

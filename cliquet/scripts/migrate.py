@@ -9,6 +9,7 @@ from typing import Any
 
 from cliquet import settings
 from cliquet.initialization.migrations import run_migrations
+from cliquet.scripts import logged_steps
 from cliquet.scripts.command import Command, application, require_file
 
 __all__ = ["COMMAND", "init_schema"]
@@ -58,8 +59,18 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    steps: list[str] = []
+
+    def tell(step: str) -> None:
+        steps.append(step)
+        # Each is seen at once, because the next one may take long.
+        print(step, flush=True)
+
     with application(require_file(arguments, parser)) as registry:
-        init_schema({"registry": registry}, dry_run=arguments.dry_run)
+        with logged_steps.told(getattr(registry, "log_renderer", None), tell):
+            init_schema({"registry": registry}, dry_run=arguments.dry_run)
+        if not steps:
+            print("nothing to do")
 
 
 COMMAND = Command("migrate", "create or upgrade the tables of the backends", _add_arguments, _run)

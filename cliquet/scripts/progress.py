@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "duration"]
 
 _BAR_WIDTH = 24
 _BAR_INTERVAL_SECONDS = 0.1
@@ -31,8 +31,9 @@ class Progress:
         self._stream = stream
         self._clock = clock
         self._is_terminal = stream.isatty()
+        self._began_at = clock()
         # Work that is done in a moment shows no progress.
-        self._told_at = clock()
+        self._told_at = self._began_at
 
     def __enter__(self) -> Progress:
         return self
@@ -44,6 +45,9 @@ class Progress:
 
     def tell(self, text: str, done: int = 0, total: int | None = None) -> None:
         """Show the state of the work, unless it was shown a moment ago.
+
+        With a total, it also shows how many are done in a second, and how long the rest will take
+        at this speed.
 
         Parameters
         ----------
@@ -58,10 +62,25 @@ class Progress:
             fraction = min(done / max(total, 1), 1.0)
             bar = "#" * int(fraction * _BAR_WIDTH)
             drawn = f"[{bar:{_BAR_WIDTH}}] " if self._is_terminal else ""
-            text = f"{drawn}{fraction:4.0%} {text}"
+            text = f"{drawn}{fraction:4.0%} {text}{self._speed(now, done, total)}"
         if self._is_terminal:
             # The line is cut, because a line that wraps could not be erased.
             self._stream.write(_ERASE_LINE + text[: shutil.get_terminal_size().columns - 1])
         else:
             self._stream.write(f"{text}\n")
         self._stream.flush()
+
+    def _speed(self, now: float, done: int, total: int) -> str:
+        elapsed_seconds = now - self._began_at
+        if not done or elapsed_seconds <= 0:
+            return ""
+        rate = done / elapsed_seconds
+        left = f", {duration((total - done) / rate)} left" if done < total else ""
+        return f", {rate:,.0f}/s{left}" if rate >= 10 else f", {rate:.1f}/s{left}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the form ``0:07``, ``12:30``, or ``5:00:00``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

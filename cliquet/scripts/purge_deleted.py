@@ -200,6 +200,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="keep the N most recent ones of each collection of each parent",
     )
+    limits.add_argument("--all", action="store_true", help="every tombstone; asks, or needs --yes")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument(
         "--collection",
         action="append",
@@ -214,10 +216,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     limit = Limit(arguments.before, arguments.keep)
+    is_at_risk = limit == Limit() and not arguments.dry_run
+    if is_at_risk and not arguments.all:
+        parser.error("--before AGE or --keep N is required; --all --yes removes every tombstone")
+    asks = is_at_risk and not arguments.yes
+    if asks and not sys.stdin.isatty():
+        parser.error("--all needs --yes, since nobody can be asked")
     with application(require_file(arguments, parser)) as registry:
         storage = purgeable(registry)
-        is_at_risk = limit == Limit() and not arguments.dry_run
-        if is_at_risk and sys.stdin.isatty() and not _is_confirmed():
+        if asks and not _is_confirmed():
             raise CommandError("nothing was removed")
         purged = purge(storage, limit, arguments.collection, arguments.dry_run)
     done = "would be removed" if arguments.dry_run else "removed"

@@ -486,6 +486,8 @@ IMPORTED_BY_NAME = {
     "cliquet": "the names of the package are imported when they are first used",
     "cliquet.core.lazy": "packages that few requests or settings need, and that are installed",
     "cliquet.core.quiet_pkg_resources": "what Pyramid imports, if it is there",
+    "cliquet.scripts.entry": "the program, whose loading may be interrupted",
+    "cliquet.scripts.shell": "IPython, if it is installed, and what Windows lacks",
     "cliquet.utils": "names that are published here but live in higher layers",
     "cliquet.statsd": "a package of the extra `statsd`",
     "cliquet.initialization": "those of `newrelic` and `profiler`, which tests replace",

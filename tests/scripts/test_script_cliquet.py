@@ -1,5 +1,6 @@
 """The command line: usage, versions, exit codes, messages."""
 
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from cliquet.connections.postgresql import client as postgresql
 from cliquet.monitoring import logs
 from cliquet.scripts import cliquet as program
-from cliquet.scripts import migrate
+from cliquet.scripts import entry, migrate
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.postgresql import client
 from scripts.command_line import MEMORY, run_process, write_ini
@@ -211,8 +212,59 @@ def test_an_interruption_is_no_traceback(
 
     outcome = cliquet("--ini", ini, "migrate")
 
-    assert outcome.code == 1
+    assert outcome.code == 130
     assert outcome.err == "cliquet migrate: interrupted; the same command goes on\n"
+
+
+@pytest.mark.clause("E-7.2")
+def test_an_interruption_while_the_program_loads_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "cliquet.scripts.cliquet":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "cliquet.scripts.cliquet")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.clause("E-7.2")
+def test_the_file_of_the_environment_is_the_default(
+    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CLIQUET_INI", ini)
+
+    assert cliquet("migrate").code == 0
+    assert cliquet("migrate", "--ini", str(tmp_path / "other.ini")).code == 1
+
+
+@pytest.mark.clause("E-7.2")
+@pytest.mark.parametrize("name", ["development.ini", "config/development.ini"])
+def test_a_development_file_in_the_folder_is_the_default(
+    cliquet: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "config").mkdir()
+    write_ini(tmp_path / name, MEMORY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CLIQUET_INI", raising=False)
+
+    assert cliquet("migrate").out == "nothing to do\n"
+
+
+@pytest.mark.clause("P-30.6", "E-7.2")
+def test_without_any_file_the_usage_says_where_one_is_looked_for(cliquet: Any) -> None:
+    outcome = cliquet("migrate")
+
+    assert outcome.code == 2
+    for word in ("--ini", "CLIQUET_INI", "development.ini", "config/development.ini"):
+        assert word in outcome.err
 
 
 @pytest.mark.clause("P-30.3")
@@ -235,7 +287,7 @@ def test_logs_of_a_command_are_on_standard_error(ini: Any) -> None:
     outcome = run_process("--ini", ini, "migrate")
 
     assert outcome.code == 0
-    assert outcome.out == ""
+    assert outcome.out == "nothing to do\n"
     assert "testapp 0.0.1 starting." in outcome.err
 
 
@@ -269,7 +321,7 @@ def test_the_library_logs_with_the_renderer_of_the_service(
     with caplog.at_level("INFO"):
         outcome = cliquet("--ini", ini, "migrate")
 
-    assert (outcome.code, outcome.out) == (0, "")
+    assert (outcome.code, outcome.out) == (0, "nothing to do\n")
     (message,) = [r.getMessage() for r in caplog.records if "created" in r.getMessage()]
     # The command tells the error itself, in one line.
     assert "Traceback" not in message

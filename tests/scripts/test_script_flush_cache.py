@@ -50,7 +50,7 @@ def test_the_cache_is_emptied(tmp_path: Path, family: str) -> None:
         outcome = run_process("flush-cache", "--ini", write_ini(tmp_path / "f.ini", settings))
 
         assert outcome.code == 0, outcome.err
-        assert outcome.out == "cache: all entries of every prefix are removed\n"
+        assert (outcome.out, outcome.err) == ("", "")
         assert cache.get("key") is None
 
 
@@ -69,7 +69,7 @@ def test_the_entries_of_another_prefix_stay(
 
             outcome = cliquet("flush-cache", "--ini", write_ini(tmp_path / "f.ini", ours))
 
-            assert outcome.out == "cache: all entries with the prefix 'a' are removed\n"
+            assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
             assert (our_cache.get("key"), their_cache.get("key")) == (None, "value")
 
 

@@ -273,7 +273,7 @@ def service(cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch, storage: An
     ("answer", "code", "ids"),
     [("y", 0, ["live"]), ("n", 1, ["live", "r0", "r1", "r2", "r3", "r4"])],
 )
-def test_who_types_the_command_without_limit_is_asked(
+def test_who_types_the_command_for_all_is_asked(
     service: Any,
     storage: StorageBase,
     monkeypatch: pytest.MonkeyPatch,
@@ -284,7 +284,7 @@ def test_who_types_the_command_without_limit_is_asked(
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: answer)
 
-    outcome = service()
+    outcome = service("--all")
 
     assert "clients that have not seen a deletion keep the record" in outcome.out
     assert outcome.code == code
@@ -292,7 +292,9 @@ def test_who_types_the_command_without_limit_is_asked(
 
 
 @pytest.mark.clause("E-7.2")
-@pytest.mark.parametrize("arguments", [["--dry-run"], ["--keep", "0"], ["--before", "0s"]])
+@pytest.mark.parametrize(
+    "arguments", [["--dry-run"], ["--keep", "0"], ["--before", "0s"], ["--all", "--yes"]]
+)
 def test_nobody_is_asked_when_the_limit_is_given(
     service: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[Any]
 ) -> None:
@@ -302,13 +304,40 @@ def test_nobody_is_asked_when_the_limit_is_given(
 
 
 @pytest.mark.clause("E-7.2")
-def test_a_program_that_calls_the_command_is_not_asked(
+def test_a_program_that_calls_the_command_for_all_is_not_asked(
     service: Any, storage: StorageBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
 
-    assert service().code == 0
+    assert service("--all", "--yes").code == 0
     assert remaining(storage) == everywhere("live")
+
+
+@pytest.mark.clause("E-7.2")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "--before AGE or --keep N is required; --all --yes removes every tombstone"),
+        (["--yes"], "--before AGE or --keep N is required"),
+        (["--collection", "book"], "--before AGE or --keep N is required"),
+        (["--all"], "--all needs --yes, since nobody can be asked"),
+        (["--all", "--keep", "0"], "not allowed with argument"),
+    ],
+)
+def test_not_everything_goes_for_want_of_a_limit(
+    service: Any,
+    storage: StorageBase,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    told: str,
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
+
+    outcome = service(*arguments)
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert told in outcome.err
+    assert remaining(storage) == everywhere("live", "r0", "r1", "r2", "r3", "r4")
 
 
 @pytest.mark.clause("E-7.2", "S-7.6")
