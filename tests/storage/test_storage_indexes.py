@@ -47,7 +47,8 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     else:
         url = f"sqlite:///{tmp_path}/data.db"
         module = sqlite  # type: ignore[misc]
-    settings = {"storage_backend": module.__name__, "storage_url": url}
+    # The size is given, so that storages made with and without the defaults share a client.
+    settings = {"storage_backend": module.__name__, "storage_url": url, "storage_pool_size": 25}
     made = []
 
     def make(**fields: Any) -> Any:
