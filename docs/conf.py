@@ -69,6 +69,7 @@ nitpick_ignore = [
     ("py:class", "cliquet.storage.selection.CollectionKey"),
     ("py:class", "cliquet.storage.published.PublishedStorage"),
     ("py:class", "cliquet.storage.selecting.StorageSelecting"),
+    ("py:class", "cliquet.storage.upkeep.StorageUpkeep"),
     ("py:class", "pyramid_multiauth.MultiAuthSecurityPolicy"),
     ("py:class", "redis.client.Redis"),
     ("py:class", "webtest.TestApp"),

@@ -1,7 +1,9 @@
 """The contract of a storage: the methods of all backends, and their promises.
 
 The module knows nothing of HTTP. The tests in :mod:`cliquet.testing.storage` prove the promises;
-backends of other projects can run them too.
+backends of other projects can run them too. It is long because the methods that the original
+library published stand in one place, and is nearly all docstrings. The further parts of the
+contract are classes of their own, from which the class here derives.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from cliquet.monitoring import logs
 from cliquet.storage import generators
 from cliquet.storage.atomicity import StorageAtomicity
 from cliquet.storage.changes import StorageChanges
@@ -17,6 +18,7 @@ from cliquet.storage.history import History
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
 from cliquet.storage.selecting import StorageSelecting
 from cliquet.storage.transfer import StorageTransfer
+from cliquet.storage.upkeep import StorageUpkeep
 from cliquet.storage.watching import StorageWatching
 from cliquet.types import IdGenerator, Record
 
@@ -59,7 +61,12 @@ class Page(list[Record]):
 
 
 class StorageBase(
-    StorageAtomicity, StorageChanges, StorageSelecting, StorageTransfer, StorageWatching
+    StorageAtomicity,
+    StorageChanges,
+    StorageSelecting,
+    StorageTransfer,
+    StorageUpkeep,
+    StorageWatching,
 ):
     """Base class of all storage backends (B-3.1).
 
@@ -96,34 +103,6 @@ class StorageBase(
     it is still true.
     """
 
-    def initialize_schema(self, dry_run: bool = False) -> None:
-        """Create the schema of the backend; do nothing if it exists (B-3.8).
-
-        Parameters
-        ----------
-        dry_run : only log the steps, without doing them.
-        """
-        raise NotImplementedError
-
-    def run_migrations(
-        self, name: str, steps: Sequence[Callable[[Any], None]], dry_run: bool = False
-    ) -> None:
-        """Run the migrations of a plugin that have not been run on this storage yet (B-21.30).
-
-        See :func:`cliquet.initialization.migrations.add_migrations`. A storage that cannot record
-        them runs none.
-
-        .. versionadded:: 3.2
-
-        Parameters
-        ----------
-        name : name of the plugin.
-        steps : functions in their order, each of which is called with this storage. The changes of
-            a failed one are undone.
-        dry_run : only log the steps, without doing them.
-        """
-        logs.logger.info("migration.without_effect", migration=name)
-
     def flush(self, auth: str | None = None) -> None:
         """Remove every record, tombstone and timestamp of every collection (B-3.9).
 
@@ -144,27 +123,6 @@ class StorageBase(
         ReadonlyError : the collection was never touched, and nothing can be written.
         """
         raise NotImplementedError
-
-    def declare_indexes(self, collection_id: str, fields: Sequence[str | tuple[str, ...]]) -> None:
-        """Declare the fields of a collection that clients use in filters and sorting (E-10.1).
-
-        :meth:`initialize_schema` then creates the missing indexes. A backend without indexes
-        ignores it.
-
-        .. versionadded:: 3.2
-
-        Parameters
-        ----------
-        fields : names, also dotted ones, including the unique fields; a tuple of names for an index
-            on several fields.
-        """
-
-    def missing_indexes(self) -> list[str]:
-        """Return the declared fields that have no index yet, as ``collection: field`` (E-10.2).
-
-        .. versionadded:: 3.2
-        """
-        return []
 
     def all_resources_timestamps(self, collection_id: str) -> dict[str, int]:
         """Return the timestamps of a collection by parent, for all parents that have one (B-21.3).

@@ -19,7 +19,6 @@ from cliquet.connections.redis.client import (
     settings_of,
     translated_errors,
 )
-from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.core.globs import as_published, compile_pattern, is_pattern
 from cliquet.permission.base import (
     AUTHENTICATED,
@@ -29,31 +28,27 @@ from cliquet.permission.base import (
     granting_permissions,
     require_principals,
 )
-from cliquet.permission.grants import ACEPrincipal, Grant, UserPrincipal
+from cliquet.permission.grants import Grant
 from cliquet.permission.redis import scripts
 from cliquet.permission.redis.changes import (
-    Change,
     Flush,
     ObjectChange,
     UserChange,
-    change_of_aces,
     change_of_principals,
     changed_objects,
     replacements,
 )
+from cliquet.permission.redis.copying_grants import GrantCopies
 from cliquet.permission.redis.joining import Changes, wait_for
 from cliquet.permission.redis.keys import (
-    ACCESSIBLE,
     LOCK,
     MEMBERS,
     OBJECTS,
-    PERMISSIONS,
     USER,
-    USERS,
     ace_key,
     key_of,
-    read_held,
 )
+from cliquet.permission.redis.reading import ACEReader, aces_of, texts_of, to_texts
 from cliquet.transactions import scope
 from cliquet.types import BoundPermission, GetBoundPermissions, PoolStatus
 
@@ -86,7 +81,8 @@ class Permission(PermissionBase):
         # asynchronous client.
         self._client: Any = client
         self._changes = Changes(client)
-        self._read_aces = client.register_script(scripts.READ_ACES)
+        self._reader = ACEReader(client, self._changes)
+        self._copies = GrantCopies(client, self._changes)
         self._check = client.register_script(scripts.CHECK)
 
     @property
@@ -118,7 +114,7 @@ class Permission(PermissionBase):
 
     @translated_errors
     def remove_principal(self, principal: str) -> None:
-        members = _set(self._client.smembers(key_of(MEMBERS, principal)))
+        members = texts_of(self._client.smembers(key_of(MEMBERS, principal)))
         for change in self._changes.pending():
             if isinstance(change, UserChange) and change.principal == principal:
                 members.add(change.user_id)
@@ -128,10 +124,10 @@ class Permission(PermissionBase):
     def user_principals(self, user_id: str) -> set[str]:
         pending = self._changes.pending()
         if not pending:
-            return _set(self._client.sunion(key_of(USER, user_id), key_of(USER, AUTHENTICATED)))
+            return texts_of(self._client.sunion(key_of(USER, user_id), key_of(USER, AUTHENTICATED)))
         principals: set[str] = set()
         for one in (user_id, AUTHENTICATED):
-            stored = _set(self._client.smembers(key_of(USER, one)))
+            stored = texts_of(self._client.smembers(key_of(USER, one)))
             principals |= change_of_principals(pending, one, stored)
         return principals
 
@@ -159,7 +155,7 @@ class Permission(PermissionBase):
         get_bound_permissions: GetBoundPermissions | None = None,
     ) -> set[str]:
         wanted = accessible_patterns(permission, object_id_match, get_bound_permissions)
-        return set(self._accessible(principals, wanted))
+        return set(self._reader.accessible(principals, wanted))
 
     @translated_errors
     def get_accessible_objects(
@@ -170,10 +166,10 @@ class Permission(PermissionBase):
     ) -> dict[str, set[str]]:
         if bound_permissions is None:
             accessible: dict[str, set[str]] = {}
-            for permission, object_id in self._held_by(principals):
+            for permission, object_id in self._reader.held_by(principals):
                 accessible.setdefault(object_id, set()).add(permission)
             return accessible
-        return self._accessible(principals, bound_permissions, with_children=with_children)
+        return self._reader.accessible(principals, bound_permissions, with_children=with_children)
 
     @translated_errors
     def object_permission_authorized_principals(
@@ -186,8 +182,8 @@ class Permission(PermissionBase):
         if not granting:
             return set()
         if self._changes.pending():
-            return self._authorized(granting)
-        return _set(self._client.sunion([ace_key(*bound) for bound in granting]))
+            return self._reader.authorized(granting)
+        return texts_of(self._client.sunion([ace_key(*bound) for bound in granting]))
 
     @translated_errors
     def check_permission(
@@ -205,12 +201,12 @@ class Permission(PermissionBase):
         # record that others can already see (D-54).
         if self._changes.pending():
             return any(
-                not self._authorized(granting, is_guarded=waits).isdisjoint(names)
+                not self._reader.authorized(granting, is_guarded=waits).isdisjoint(names)
                 for waits in (False, True)
             )
         keys = [ace_key(*bound) for bound in granting]
         locks = [key_of(LOCK, object_id) for object_id in {object_id for object_id, _ in granting}]
-        arguments: list[Any] = [len(names), *_texts(*names), *locks]
+        arguments: list[Any] = [len(names), *to_texts(*names), *locks]
         return bool(wait_for(lambda: self._check(keys=keys, args=arguments)))
 
     @translated_errors
@@ -226,7 +222,7 @@ class Permission(PermissionBase):
         names = None if permissions is None else list(permissions)
         if not object_ids or names == []:
             return [{} for _ in object_ids]
-        found = self._read(object_ids, names)
+        found = self._reader.read(object_ids, names)
         if names is None:
             return found
         return [{name: aces[name] for name in names if name in aces} for aces in found]
@@ -275,131 +271,28 @@ class Permission(PermissionBase):
         patterns = [object_id for object_id in given if is_pattern(object_id)]
         ids = dict.fromkeys(object_id for object_id in given if not is_pattern(object_id))
         if patterns:
-            known = _set(self._client.smembers(key_of(OBJECTS)))
+            known = texts_of(self._client.smembers(key_of(OBJECTS)))
             known |= changed_objects(self._changes.pending())
             for pattern in patterns:
                 ids |= dict.fromkeys(filter(compile_pattern(pattern), known))
         if ids:
             self._changes.make([ObjectChange("clear", object_id) for object_id in ids])
 
-    # Steps
+    def export(self) -> Iterator[Grant]:
+        return self._copies.export()
 
-    def _read(
-        self, object_ids: Sequence[str], names: Sequence[str] | None, *, is_guarded: bool = False
-    ) -> list[dict[str, set[str]]]:
-        """Return ACEs of objects, with the changes of the present transaction.
-
-        Parameters
-        ----------
-        names : permissions that limit the read; they do not limit the changes of the transaction.
-        is_guarded : whether to wait until nobody is about to write one of the objects.
-        """
-        pending = self._changes.pending()
-        limits = _texts(*names or ())
-        arguments: list[Any] = [len(limits), *limits, int(is_guarded), *_texts(*object_ids)]
-        found = wait_for(lambda: self._read_aces(args=arguments))
-        return change_of_aces(pending, object_ids, [_aces(one) for one in found])
+    def import_(self, added: Sequence[Grant], removed: Sequence[Grant]) -> None:
+        self._copies.import_(added, removed)
 
     def _changing(
         self, object_ids: Sequence[str], changes: Sequence[ObjectChange]
     ) -> list[dict[str, set[str]]]:
         """Make changes, and return the former ACEs of objects."""
         if scope.current() is None:
-            return [_aces(one) for one in self._changes.exchange(object_ids, changes)]
-        before = self._read(object_ids, None, is_guarded=True)
+            return [aces_of(one) for one in self._changes.exchange(object_ids, changes)]
+        before = self._reader.read(object_ids, None, is_guarded=True)
         self._changes.make(changes)
         return before
-
-    def _authorized(
-        self, granting: Sequence[BoundPermission], *, is_guarded: bool = False
-    ) -> set[str]:
-        """Return the principals that have one of the bound permissions."""
-        object_ids = list(dict.fromkeys(object_id for object_id, _ in granting))
-        known = dict(
-            zip(object_ids, self._read(object_ids, None, is_guarded=is_guarded), strict=True)
-        )
-        return set().union(*(known[one].get(name, ()) for one, name in granting))
-
-    # Copies
-
-    def export(self) -> Iterator[Grant]:
-        for user_id in self._sorted(key_of(USERS)):
-            for principal in self._sorted(key_of(USER, user_id)):
-                yield UserPrincipal(user_id, principal)
-        for object_id in self._sorted(key_of(OBJECTS)):
-            for permission in self._sorted(key_of(PERMISSIONS, object_id)):
-                for principal in self._sorted(ace_key(object_id, permission)):
-                    yield ACEPrincipal(object_id, permission, principal)
-
-    @translated_errors
-    def import_(self, added: Sequence[Grant], removed: Sequence[Grant]) -> None:
-        changes: list[Change] = []
-        for grants, names in ((added, ("join", "add")), (removed, ("leave", "remove"))):
-            for grant in grants:
-                if isinstance(grant, UserPrincipal):
-                    changes.append(UserChange(names[0], *grant))
-                else:
-                    ace = (grant.object_id, grant.permission, (grant.principal,))
-                    changes.append(ObjectChange(names[1], *ace))
-        self._changes.make(changes)
-
-    @translated_errors
-    def _sorted(self, key: bytes) -> list[str]:
-        return sorted(_set(self._client.smembers(key)))
-
-    def _held_by(self, principals: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Yield the permissions and object ids of the principals, all at one moment."""
-        names = dict.fromkeys(principals)
-        pending = self._changes.pending()
-        changed = sorted(changed_objects(pending))
-        if not any(isinstance(change, Flush) for change in pending):
-            pipe = self._client.pipeline()
-            for principal in names:
-                pipe.smembers(key_of(ACCESSIBLE, principal))
-            for members in pipe.execute():
-                held = map(read_held, members)
-                yield from (one for one in held if not changed or one[1] not in changed)
-        if changed:
-            for object_id, aces in zip(changed, self._read(changed, None), strict=True):
-                for permission, given in aces.items():
-                    if not given.isdisjoint(names):
-                        yield permission, object_id
-
-    def _accessible(
-        self,
-        principals: Iterable[str],
-        bound_permissions: Iterable[BoundPermission],
-        *,
-        with_children: bool = True,
-    ) -> dict[str, set[str]]:
-        held: dict[str, set[str]] = {}
-        for permission, object_id in self._held_by(principals):
-            held.setdefault(permission, set()).add(object_id)
-        accessible: dict[str, set[str]] = {}
-        for pattern, permission in bound_permissions:
-            matches = compile_pattern(as_published(pattern))
-            depth = pattern.count("/")
-            for object_id in held.get(permission, ()):
-                is_near = with_children or object_id.count("/") <= depth
-                if is_near and matches(object_id):
-                    accessible.setdefault(object_id, set()).add(permission)
-        return accessible
-
-
-def _texts(*texts: str) -> list[bytes]:
-    return [to_bytes(text) for text in texts]
-
-
-def _set(members: Iterable[bytes]) -> set[str]:
-    return {from_bytes(member) for member in members}
-
-
-def _aces(answer: Sequence[Any]) -> dict[str, set[str]]:
-    """Read a list of permissions, each followed by its principals."""
-    names, groups = answer[::2], answer[1::2]
-    return {
-        from_bytes(name): _set(group) for name, group in zip(names, groups, strict=True) if group
-    }
 
 
 def load_from_config(config: Any) -> Permission:

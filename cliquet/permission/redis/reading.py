@@ -1,0 +1,116 @@
+"""What principals may do, as the server says it, with the changes of the present transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from cliquet.connections.redis.names import from_bytes, to_bytes
+from cliquet.core.globs import as_published, compile_pattern
+from cliquet.permission.redis import scripts
+from cliquet.permission.redis.changes import Flush, change_of_aces, changed_objects
+from cliquet.permission.redis.joining import Changes, wait_for
+from cliquet.permission.redis.keys import ACCESSIBLE, key_of, read_held
+from cliquet.types import BoundPermission
+
+__all__ = ["ACEReader", "aces_of", "texts_of", "to_texts"]
+
+
+class ACEReader:
+    """Reads the ACEs of objects.
+
+    Parameters
+    ----------
+    client : client of the server.
+    changes : changes that are not written yet.
+    """
+
+    def __init__(self, client: Any, changes: Changes) -> None:
+        self._client = client
+        self._changes = changes
+        self._read_aces = client.register_script(scripts.READ_ACES)
+
+    def read(
+        self, object_ids: Sequence[str], names: Sequence[str] | None, *, is_guarded: bool = False
+    ) -> list[dict[str, set[str]]]:
+        """Return ACEs of objects, with the changes of the present transaction.
+
+        Parameters
+        ----------
+        names : permissions that limit the read; they do not limit the changes of the transaction.
+        is_guarded : whether to wait until nobody is about to write one of the objects.
+        """
+        pending = self._changes.pending()
+        limits = to_texts(*names or ())
+        arguments: list[Any] = [len(limits), *limits, int(is_guarded), *to_texts(*object_ids)]
+        found = wait_for(lambda: self._read_aces(args=arguments))
+        return change_of_aces(pending, object_ids, [aces_of(one) for one in found])
+
+    def authorized(
+        self, granting: Sequence[BoundPermission], *, is_guarded: bool = False
+    ) -> set[str]:
+        """Return the principals that have one of the bound permissions."""
+        object_ids = list(dict.fromkeys(object_id for object_id, _ in granting))
+        known = dict(
+            zip(object_ids, self.read(object_ids, None, is_guarded=is_guarded), strict=True)
+        )
+        return set().union(*(known[one].get(name, ()) for one, name in granting))
+
+    def held_by(self, principals: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield the permissions and object ids of the principals, all at one moment."""
+        names = dict.fromkeys(principals)
+        pending = self._changes.pending()
+        changed = sorted(changed_objects(pending))
+        if not any(isinstance(change, Flush) for change in pending):
+            pipe = self._client.pipeline()
+            for principal in names:
+                pipe.smembers(key_of(ACCESSIBLE, principal))
+            for members in pipe.execute():
+                held = map(read_held, members)
+                yield from (one for one in held if not changed or one[1] not in changed)
+        if changed:
+            for object_id, aces in zip(changed, self.read(changed, None), strict=True):
+                for permission, given in aces.items():
+                    if not given.isdisjoint(names):
+                        yield permission, object_id
+
+    def accessible(
+        self,
+        principals: Iterable[str],
+        bound_permissions: Iterable[BoundPermission],
+        *,
+        with_children: bool = True,
+    ) -> dict[str, set[str]]:
+        """Return the objects on which principals have permissions, with these permissions."""
+        held: dict[str, set[str]] = {}
+        for permission, object_id in self.held_by(principals):
+            held.setdefault(permission, set()).add(object_id)
+        accessible: dict[str, set[str]] = {}
+        for pattern, permission in bound_permissions:
+            matches = compile_pattern(as_published(pattern))
+            depth = pattern.count("/")
+            for object_id in held.get(permission, ()):
+                is_near = with_children or object_id.count("/") <= depth
+                if is_near and matches(object_id):
+                    accessible.setdefault(object_id, set()).add(permission)
+        return accessible
+
+
+def to_texts(*texts: str) -> list[bytes]:
+    """Return texts in the form of the server."""
+    return [to_bytes(text) for text in texts]
+
+
+def texts_of(members: Iterable[bytes]) -> set[str]:
+    """Return the texts of a set of the server."""
+    return {from_bytes(member) for member in members}
+
+
+def aces_of(answer: Sequence[Any]) -> dict[str, set[str]]:
+    """Read a list of permissions, each followed by its principals."""
+    names, groups = answer[::2], answer[1::2]
+    return {
+        from_bytes(name): texts_of(group)
+        for name, group in zip(names, groups, strict=True)
+        if group
+    }
