@@ -94,6 +94,7 @@ ifeq ($(SERVER_URL),)
 	$(BIN)/python benchmarks/shared_lists.py
 	$(BIN)/python benchmarks/monitoring.py
 	$(BIN)/python benchmarks/files_of_requests.py
+	$(BIN)/python benchmarks/shape_of_package.py
 else
 	@$(BIN)/python -m loadtests --server-url '$(SERVER_URL)' \
 		$(if $(RESOURCE),--resource '$(RESOURCE)') \
