@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,6 +80,32 @@ def test_paths_in_the_configuration_of_tools_exist(name: str) -> None:
 
     assert paths
     assert [path for path in paths if not (ROOT / path.rstrip("/")).exists()] == []
+
+
+@pytest.mark.parametrize("name", [".pre-commit-config.yaml", ".github/workflows/tests.yml"])
+def test_the_configuration_of_tools_is_yaml(name: str) -> None:
+    assert isinstance(yaml.safe_load(read(name)), dict)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".github/workflows/tests.yml", ".ci/run", ".pre-commit-config.yaml"),
+        *("README.rst", "CONTRIBUTING.rst", "docs/releasing.rst", "docs/contributing.rst"),
+    ],
+)
+def test_targets_of_make_that_are_named_exist(name: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    named = re.findall(r"(?:``|run: |^ *)make((?: [a-z][a-z-]*)+)\b(?!=)", read(name), re.MULTILINE)
+
+    assert {target for some in named for target in some.split()} <= targets
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".ci").iterdir()), ids=lambda path: path.name)
+def test_programs_of_the_checks_can_be_run(path: Path) -> None:
+    is_program = path.read_text("utf-8").startswith("#!")
+
+    assert is_program == os.access(path, os.X_OK)
 
 
 def test_hooks_before_a_commit_need_no_network() -> None:
