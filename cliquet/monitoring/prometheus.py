@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyramid.exceptions import ConfigurationError
 from pyramid.request import Request
@@ -35,6 +35,14 @@ _SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _START = "cliquet.metrics_start"
 _REQUEST_LABELS = ("service", "method", "status")
+
+
+class FeedMetrics(NamedTuple):
+    """The metrics of the live feed."""
+
+    streams: Any
+    events: Any
+    delays: Any
 
 
 class Metrics:
@@ -157,6 +165,26 @@ class Metrics:
             # Another worker may answer the next request for the metrics.
             self.sample_pools()
             request.add_finished_callback(self.sample_pools)
+
+    def feed(self) -> FeedMetrics:
+        """Return the metrics of the live feed, which are made when somebody waits."""
+        client = self._client
+        options = {"namespace": "cliquet", "registry": self.collectors}
+        return FeedMetrics(
+            client.Gauge(
+                "feed_streams",
+                "Clients that wait for changes.",
+                multiprocess_mode="livesum",
+                **options,
+            ),
+            client.Counter("feed_events", "Changes that streams have told.", **options),
+            client.Histogram(
+                "feed_delay_seconds",
+                "Time from the commit of a change to its event.",
+                buckets=_BUCKETS,
+                **options,
+            ),
+        )
 
     def exposition(self) -> tuple[bytes, str]:
         """Return the text with all the metrics, and its content type."""

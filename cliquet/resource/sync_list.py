@@ -14,7 +14,7 @@ from pyramid.request import Request
 from cliquet import errors, settings, utils
 from cliquet.core.globs import is_pattern
 from cliquet.monitoring import logs
-from cliquet.resource import headers, horizon, listing, pagination, refusals
+from cliquet.resource import headers, horizon, listing, live, pagination, refusals
 from cliquet.resource.sync_token import SyncToken, digest
 from cliquet.resource.syncing import Source, SyncOutdatedError, SyncPage, next_page
 
@@ -44,6 +44,7 @@ def get_page(resource: UserResource) -> dict[str, Any]:
     request, response = resource.request, resource.request.response
     partial_fields = _partial_fields(resource)
     limit = resource._extract_limit()
+    live.leave_to_feed(resource, request.GET["_sync"])
     token = read_token(request)
     source = source_of(resource)
     _raise_if_current(resource, source)

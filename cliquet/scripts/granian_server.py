@@ -17,6 +17,7 @@ import sys
 from typing import Any, Final
 
 from cliquet.core.lazy import LazyModule
+from cliquet.feed import stopping
 
 __all__ = ["is_installed", "serve"]
 
@@ -98,5 +99,7 @@ def _become_worker() -> None:
     # Until granian sets its own handler, the process would have that of its parent, and miss the
     # signal.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # The handler of granian tells nobody.
+    stopping.listen()
     # Nobody would end it if the other process was killed.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -17,6 +17,7 @@ import waitress
 from paste.deploy.loadwsgi import SERVER, loadcontext
 from pyramid.scripts.common import get_config_loader
 
+from cliquet.feed import stopping
 from cliquet.scripts import granian_server
 from cliquet.scripts.command import (
     DEFAULT_PORT,
@@ -28,7 +29,7 @@ from cliquet.scripts.command import (
     variables,
 )
 
-__all__ = ["COMMAND"]
+__all__ = ["COMMAND", "stop_with_success", "tcp_port"]
 
 
 GRANIAN, WAITRESS = "granian", "waitress"
@@ -167,7 +168,10 @@ def _serve_with_another(application: Any, server: Any, where: str) -> None:
         raise CommandError(f"{where}: {told(error)}") from error
 
 
-def _stop(number: int, frame: object) -> NoReturn:
+def stop_with_success(number: int, frame: object) -> NoReturn:
+    """Handle the signal that ends a program which serves until then."""
+    # Who waits for changes in a thread of the server would otherwise keep it from its end.
+    stopping.begin()
     raise SystemExit(0)
 
 
@@ -181,7 +185,8 @@ def _serve_again_on_changes() -> None:
         return
 
 
-def _port(text: str) -> int:
+def tcp_port(text: str) -> int:
+    """Return the number of a port from the command line."""
     port = int(text)
     if not 0 <= port <= 65535:
         raise ValueError(text)
@@ -189,13 +194,13 @@ def _port(text: str) -> int:
 
 
 # The message of argparse uses this name: "invalid port value".
-_port.__name__ = "port"
+tcp_port.__name__ = "port"
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port",
-        type=_port,
+        type=tcp_port,
         metavar="N",
         help=f"TCP port, instead of that of the file; {DEFAULT_PORT} when the file names none",
     )
@@ -211,7 +216,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     ini = require_file(arguments, parser)
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, stop_with_success)
     try:
         if arguments.reload and not hupper.is_active():
             with explained(ini):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cliquet.settings import limits
+from cliquet.settings import feed_settings, limits
 from cliquet.settings.model import Setting
 from cliquet.settings.parsers import Boolean, Date, Hosts, Integer, List, Number, Reference, Text
 
@@ -114,6 +114,7 @@ _FEATURES = (
         "Whether clients can synchronise all resources with tokens (_sync).",
         version_added="3.2",
     ),
+    *feed_settings.ROWS,
     Setting("readonly", _FLAG, False, "Refuse every method that would change a resource."),
     Setting(
         "compiled_endpoints",

@@ -21,7 +21,7 @@ from pyramid.viewderivers import INGRESS
 from webob.acceptparse import create_accept_header
 
 from cliquet import errors
-from cliquet.web import registrations, rendering
+from cliquet.web import registrations, rendering, streams
 
 __all__ = ["Negotiation", "Repeat", "admits_any", "includeme", "mark", "repeat_of"]
 
@@ -203,7 +203,8 @@ class Negotiation:
         accept, content_types = self._accept, self._content_types
         # An empty header admits everything, like a missing one.
         asked = accept and request.environ.get("HTTP_ACCEPT", "").strip()
-        if asked and asked not in self._plain and not admits_any(asked, accept):
+        is_refused = asked and asked not in self._plain and not admits_any(asked, accept)
+        if is_refused and not streams.is_possible(request):
             _refuse(request, "Accept", list(accept), HTTPNotAcceptable.code)
         # A body without a type is not JSON (D-1). A request without a body needs no type.
         if content_types:

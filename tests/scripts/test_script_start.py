@@ -551,6 +551,6 @@ class Watcher:
 
 def test_a_signal_ends_the_program() -> None:
     with pytest.raises(SystemExit) as ended:
-        start._stop(signal.SIGTERM, None)
+        start.stop_with_success(signal.SIGTERM, None)
 
     assert ended.value.code == 0

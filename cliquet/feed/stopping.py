@@ -1,0 +1,62 @@
+"""Finds out that this process has been told to end, so that nobody goes on waiting in it.
+
+Servers let the requests under way finish before they end, and a stream does not finish by itself. A
+signal belongs to the server, which has set its own handler, and WSGI tells applications nothing.
+This is the one thing here that belongs to the process, and not to an application.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+__all__ = ["begin", "has_begun", "listen"]
+
+_SIGNALS: Final = {signal.SIGTERM, signal.SIGINT}
+
+_begun = threading.Event()
+
+
+def begin() -> None:
+    """Say that this process is about to end; a program that serves requests calls it.
+
+    .. versionadded:: 3.2
+    """
+    _begun.set()
+
+
+def has_begun() -> bool:
+    """Return whether this process has been told to end, as far as that can be known."""
+    return _begun.is_set() or _is_told_by_gunicorn(signal.getsignal(signal.SIGTERM))
+
+
+def _is_told_by_gunicorn(handler: Any) -> bool:
+    """Return whether the handler of a worker of gunicorn has been called.
+
+    The handler is a method of the worker, whose attribute ``alive`` it sets (gunicorn 20 to 27).
+    """
+    return getattr(getattr(handler, "__self__", None), "alive", True) is False
+
+
+def listen(then: Callable[[], None] = begin) -> None:
+    """Notice the signals for this process, whoever handles them; only in its main thread.
+
+    It is for servers such as granian, whose handlers tell nothing. The module that such a server
+    imports calls it (``docs/deploy/wsgi.py``).
+
+    .. versionadded:: 3.2
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    # The interpreter writes the number of each signal there, as long as it has a handler.
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while numbers := os.read(reading, 16):
+            if _SIGNALS.intersection(numbers):
+                then()
+
+    threading.Thread(target=wait, name="cliquet-feed-signals", daemon=True).start()

@@ -1,0 +1,85 @@
+"""What a client wants that does not only ask for changes, but waits for them (E-14.1, E-14.2)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from cliquet.feed.answers import EventStream, LongPoll
+from cliquet.feed.hub import hub_of
+from cliquet.feed.source import Source
+from cliquet.resource.model import ShareableModel
+from cliquet.resource.user_model import Model
+from cliquet.storage.selection import CollectionKey
+from cliquet.web import streams
+
+if TYPE_CHECKING:
+    from cliquet.resource.user import UserResource
+
+__all__ = ["leave_to_feed", "wanted_seconds"]
+
+# A stream reads so many items at once, and no more before its client has taken them.
+_MAX_ITEMS: Final = 200
+_WAIT: Final = re.compile(r'\s*wait\s*=\s*("?)([0-9]{1,9})\1\s*(?:;|\Z)', re.IGNORECASE)
+_IS_WAIT: Final = re.compile(r"\s*wait\s*(?:=|;|\Z)", re.IGNORECASE)
+# If an application has none of these of its own, the answers depend on nothing but the token.
+_METHODS: Final = ("collection_get", "postprocess", "_extract_filters", "_extract_partial_fields")
+_OWN: Final = frozenset(("cliquet.resource.user", "cliquet.resource.shareable"))
+
+
+def leave_to_feed(resource: UserResource, token: str) -> None:
+    """Leave a request for changes to the feed, if its client waits; otherwise return.
+
+    Requests within another one, such as those of a batch, never wait.
+
+    Parameters
+    ----------
+    token : text of ``_sync``.
+
+    Raises
+    ------
+    cliquet.feed.answers.Answer : the response.
+    """
+    request = resource.request
+    if request.method != "GET" or getattr(request, "parent", None) is not None:
+        return
+    if streams.is_preferred(request):
+        hub = hub_of(request.registry)
+        source = _source(resource, max_items=_MAX_ITEMS)
+        raise EventStream(hub, source, request.headers.get("Last-Event-ID") or token)
+    prefer = request.headers.get("Prefer", "")
+    if token and "wait" in prefer.lower():
+        hub = hub_of(request.registry)
+        seconds = min(wanted_seconds(prefer), hub.max_wait_seconds)
+        if seconds:
+            raise LongPoll(hub, _source(resource, max_items=None), token, seconds=seconds)
+
+
+def wanted_seconds(prefer: str) -> int:
+    """Return how long a client wants to wait at most; 0 if it does not.
+
+    Parameters
+    ----------
+    prefer : value of the header ``Prefer``. The first value of a preference counts (RFC 7240 2).
+    """
+    for preference in prefer.split(","):
+        if _IS_WAIT.match(preference):
+            found = _WAIT.match(preference)
+            return int(found[2]) if found else 0
+    return 0
+
+
+def _source(resource: UserResource, *, max_items: int | None) -> Source:
+    model = resource.model
+    return Source(
+        resource.request,
+        CollectionKey(collection_id=model.collection_id, parent_id=str(model.parent_id)),
+        id_field=model.id_field,
+        modified_field=model.modified_field,
+        is_alike=_is_as_published(type(resource)) and type(model) in (Model, ShareableModel),
+        max_items=max_items,
+    )
+
+
+def _is_as_published(resource_class: type) -> bool:
+    return all(getattr(resource_class, name).__module__ in _OWN for name in _METHODS)

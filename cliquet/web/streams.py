@@ -1,0 +1,35 @@
+"""Which clients want a stream of events in place of a list (E-14.2)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pyramid.request import Request
+from webob.acceptparse import create_accept_header
+
+from cliquet import settings, utils
+
+__all__ = ["MEDIA_TYPE", "is_possible", "is_preferred"]
+
+MEDIA_TYPE: Final = "text/event-stream"
+
+
+def is_preferred(request: Request) -> bool:
+    """Return whether a client wants events rather than one JSON text."""
+    accept: str = request.environ.get("HTTP_ACCEPT", "")
+    if MEDIA_TYPE not in accept.lower():
+        return False
+    offers = create_accept_header(accept).acceptable_offers(["application/json", MEDIA_TYPE])
+    return bool(offers) and offers[0][0] == MEDIA_TYPE
+
+
+def is_possible(request: Request) -> bool:
+    """Return whether it is the list of a resource with tokens that a client wants as a stream."""
+    service = utils.current_service(request)
+    return (
+        getattr(service, "type", None) == "collection"
+        and request.method in ("GET", "HEAD")
+        and "_sync" in request.GET
+        and settings.has_sync_tokens(request.registry.settings, service.resource_name)
+        and is_preferred(request)
+    )

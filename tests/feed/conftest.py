@@ -1,0 +1,56 @@
+"""Applications with tokens, whose streams give signs of life often enough for tests."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from support.sharing import Amanita
+from support.streams import LocalStream
+from testapp import Spore
+
+from cliquet.feed import answers, stopping, stream
+from cliquet.testing.web import basic_auth, make_app
+
+SETTINGS = {
+    "sync_enabled": "true",
+    "amanita_create_principals": "system.Authenticated",
+    "feed_recheck_seconds": "1",
+}
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the threads of tests notice within moments that they are not wanted any more."""
+    monkeypatch.setattr(stream, "KEEP_ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(answers, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(stopping, "_begun", stopping.threading.Event())
+
+
+@pytest.fixture
+def make() -> Callable[..., Any]:
+    """Makes a client of an application with user and shareable records."""
+
+    def made(**settings: Any) -> Any:
+        return make_app([Spore, Amanita], settings={**SETTINGS, **settings})
+
+    return made
+
+
+@pytest.fixture
+def live_app(make: Callable[..., Any]) -> Any:
+    return make()
+
+
+@pytest.fixture
+def stream_of(live_app: Any) -> Iterator[Callable[..., LocalStream]]:
+    """Opens streams, which are closed in the end."""
+    opened = []
+
+    def begin(path: str, user: str = "mat", app: Any = None, **options: Any) -> LocalStream:
+        headers = {**basic_auth(user), **options.pop("headers", {})}
+        opened.append(LocalStream(app or live_app, path, headers, **options))
+        return opened[-1]
+
+    yield begin
+    for one in opened:
+        one.close()

@@ -1,0 +1,400 @@
+"""Streams of an application, in a thread each (E-14.2 to E-14.7)."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pyramid.authentication import CallbackAuthenticationPolicy
+from support.streams import LocalStream
+
+from cliquet.core.globs import Pattern
+from cliquet.feed import stopping
+from cliquet.feed.source import Page, Source
+from cliquet.testing.web import basic_auth
+
+SPORES = "/v0/spores"
+AMANITAS = "/v0/amanitas"
+
+Begin = Callable[..., LocalStream]
+
+
+def create(app: Any, user: str = "mat", url: str = SPORES, **body: Any) -> Any:
+    response = app.post_json(url, {"data": {}, **body}, headers=basic_auth(user), status=201)
+    return response.json["data"]
+
+
+def delete(app: Any, record: Any, user: str = "mat", url: str = SPORES) -> Any:
+    path = f"{url}/{record['id']}"
+    return app.delete(path, headers=basic_auth(user), status=200).json["data"]
+
+
+def share(app: Any, record: Any, *principals: str, owner: str = "mat") -> None:
+    app.patch_json(
+        f"{AMANITAS}/{record['id']}",
+        {"permissions": {"read": list(principals)}},
+        headers=basic_auth(owner),
+        status=200,
+    )
+
+
+def principal(app: Any, user: str) -> str:
+    found: str = app.get("/v0/", headers=basic_auth(user)).json["user"]["id"]
+    return found
+
+
+@pytest.mark.clause("E-14.2")
+def test_a_stream_tells_what_is_there_and_what_happens(live_app: Any, stream_of: Begin) -> None:
+    first = create(live_app)
+    stream = stream_of(f"{SPORES}?_sync=")
+    assert stream.until_items(1) == [first]
+
+    second = create(live_app)
+    stream.until_items(2)
+    tombstone = delete(live_app, first)
+
+    assert stream.until_items(3) == [first, second, tombstone]
+
+
+@pytest.mark.clause("E-14.2")
+def test_the_headers_of_a_stream(live_app: Any, stream_of: Begin) -> None:
+    stream = stream_of(f"{SPORES}?_sync=", headers={"Origin": "https://example.com"})
+
+    assert stream.status == 200
+    assert stream.headers["content-type"] == "text/event-stream"
+    assert stream.headers["cache-control"] == "no-store"
+    assert stream.headers["x-accel-buffering"] == "no"
+    assert "Accept" in stream.headers["vary"].split(", ")
+    assert stream.headers["access-control-allow-origin"] == "*"
+    assert "content-length" not in stream.headers
+    assert len(stream.headers["x-request-id"]) == 32
+
+
+@pytest.mark.clause("E-14.2", "E-14.3")
+def test_the_last_event_id_wins_over_the_parameter(live_app: Any, stream_of: Begin) -> None:
+    create(live_app)
+    first = stream_of(f"{SPORES}?_sync=")
+    first.until_items(1)
+    first.close()
+    second = create(live_app)
+
+    again = stream_of(f"{SPORES}?_sync=", headers={"Last-Event-ID": first.token})
+
+    assert again.until_items(1)[0] == second
+
+
+@pytest.mark.clause("E-14.2")
+def test_tokens_of_streams_and_of_lists_are_the_same(live_app: Any, stream_of: Begin) -> None:
+    stream = stream_of(f"{SPORES}?_sync=")
+    stream.until_items(0)
+    record = create(live_app)
+
+    listed = live_app.get(
+        f"{SPORES}?_sync={stream.named('checkpoint')[0].id}", headers=basic_auth()
+    )
+
+    assert listed.json["data"] == [record]
+    stream.until_items(1)
+    assert stream.token == listed.headers["Sync-Token"]
+
+
+@pytest.mark.clause("E-14.2", "H-6.2")
+@pytest.mark.parametrize("url", [SPORES, f"{SPORES}?_since=0", f"{SPORES}/some-id"])
+def test_what_is_no_list_of_changes_is_no_stream(live_app: Any, url: str) -> None:
+    headers = {**basic_auth(), "Accept": "text/event-stream"}
+
+    response = live_app.get(url, headers=headers, expect_errors=True)
+
+    assert response.status_int in (404, 406)
+
+
+@pytest.mark.clause("E-14.2", "E-11.1")
+def test_a_resource_without_tokens_has_no_streams(make: Callable[..., Any]) -> None:
+    headers = {**basic_auth(), "Accept": "text/event-stream"}
+    app = make(spore_sync_enabled="false")
+
+    app.get(f"{SPORES}?_sync=", headers=headers, status=406)
+
+
+@pytest.mark.clause("E-14.2")
+@pytest.mark.parametrize("accept", ["*/*", "application/json, text/event-stream;q=0.5"])
+def test_who_takes_json_gets_a_list(live_app: Any, accept: str) -> None:
+    headers = {**basic_auth(), "Accept": accept}
+
+    response = live_app.get(f"{SPORES}?_sync=", headers=headers)
+
+    assert response.json == {"data": []}
+
+
+@pytest.mark.clause("E-14.2")
+@pytest.mark.parametrize(("user", "token", "status"), [("mat", "damaged", 400), (None, "", 401)])
+def test_who_gets_no_stream_gets_the_error(
+    live_app: Any, user: str | None, token: str, status: int
+) -> None:
+    headers = basic_auth(user) if user else {}
+
+    stream = LocalStream(live_app, f"{SPORES}?_sync={token}", headers)
+
+    assert stream.status == status
+    assert stream.json["code"] == status
+
+
+@pytest.mark.clause("E-14.2", "E-11.5")
+def test_an_outdated_token_is_reset_and_the_stream_ends(live_app: Any, stream_of: Begin) -> None:
+    first = create(live_app)
+    before = stream_of(f"{SPORES}?_sync=")
+    before.until_items(1)
+    before.close()
+    delete(live_app, first)
+    live_app.app.registry.storage.purge_deleted("spore", Pattern("*"))
+
+    stream = stream_of(f"{SPORES}?_sync={before.token}")
+
+    stream.until_over()
+    assert [(event.name, event.data) for event in stream.events if event.name] == [
+        ("reset", {"reason": "horizon"})
+    ]
+
+
+@pytest.mark.clause("E-14.2", "E-13.1")
+def test_a_flush_resets_a_stream_that_is_open(live_app: Any, stream_of: Begin) -> None:
+    create(live_app)
+    stream = stream_of(f"{SPORES}?_sync=")
+    stream.until_items(1)
+
+    live_app.app.registry.storage.flush()
+    create(live_app)
+
+    stream.until_over()
+    assert stream.events[-1].name == "reset"
+    assert stream.events[-1].data == {"reason": "epoch"}
+
+
+@pytest.mark.clause("E-14.2", "E-11.7")
+def test_filters_and_fields_are_those_of_the_list(live_app: Any, stream_of: Begin) -> None:
+    create(live_app, data={"n": 1})
+    stream = stream_of(f"{SPORES}?_sync=&_fields=n&_limit=1")
+    create(live_app, data={"n": 2, "more": 3})
+
+    items = stream.until_items(2)
+
+    assert [item["n"] for item in items] == [1, 2]
+    assert "more" not in items[1]
+
+
+@pytest.mark.clause("E-14.3")
+def test_a_long_list_comes_in_pages_that_can_be_resumed(live_app: Any, stream_of: Begin) -> None:
+    records = [create(live_app) for _ in range(7)]
+    stream = stream_of(f"{SPORES}?_sync=&_limit=2")
+    assert stream.until_items(7) == records
+    middle = stream.named("checkpoint")[1].id
+    assert middle
+
+    again = stream_of(f"{SPORES}?_sync=&_limit=2", headers={"Last-Event-ID": middle})
+
+    assert again.until_items(3) == records[4:]
+
+
+@pytest.mark.clause("E-14.4")
+@pytest.mark.setting("feed_recheck_seconds")
+def test_who_loses_access_to_the_collection_is_told_in_time(
+    make: Callable[..., Any], stream_of: Begin
+) -> None:
+    app = make(feed_recheck_seconds="1")
+    bob = principal(app, "bob")
+    permission = app.app.registry.permission
+    create(app, url=AMANITAS)
+    permission.add_principal_to_ace("/amanitas", "read", bob)
+    stream = stream_of(f"{AMANITAS}?_sync=", "bob", app=app)
+    stream.until_items(1)
+
+    permission.remove_principal_from_ace("/amanitas", "read", bob)
+    begin = time.monotonic()
+    stream.until_over(3)
+
+    assert time.monotonic() - begin < 1.5
+    assert stream.events[-1].name in ("reset", "end")
+
+
+@pytest.mark.clause("E-14.4")
+def test_who_joins_a_group_begins_again(live_app: Any, stream_of: Begin) -> None:
+    bob = principal(live_app, "bob")
+    shared = create(live_app, url=AMANITAS)
+    share(live_app, shared, bob)
+    stream = stream_of(f"{AMANITAS}?_sync=", "bob")
+    stream.until_items(1)
+
+    live_app.app.registry.permission.add_user_principal(bob, "group:friends")
+
+    stream.until_over(3)
+    assert stream.events[-1].data == {"reason": "view"}
+
+
+VALID_KEYS: set[str] = set()
+
+
+class KeyPolicy(CallbackAuthenticationPolicy):
+    """Knows users by a header, as long as their key is valid."""
+
+    def unauthenticated_userid(self, request: Any) -> str | None:
+        key: str | None = request.headers.get("X-Key")
+        return key if key in VALID_KEYS else None
+
+    def callback(self, user_id: str, request: Any) -> list[str]:
+        return []
+
+    def remember(self, request: Any, user_id: str, **kwargs: Any) -> list[Any]:
+        return []
+
+    def forget(self, request: Any) -> list[Any]:
+        return []
+
+
+@pytest.mark.clause("E-14.4")
+def test_credentials_that_end_are_told(make: Callable[..., Any]) -> None:
+    VALID_KEYS.add("mat")
+    policy = {"multiauth.policies": "key", "multiauth.policy.key.use": KeyPolicy}
+    app = make(**policy)
+    stream = LocalStream(app, f"{SPORES}?_sync=", {"X-Key": "mat"})
+    stream.until_items(0)
+
+    VALID_KEYS.clear()
+
+    stream.until_over(3)
+    assert (stream.events[-1].name, stream.events[-1].data["code"]) == ("end", 401)
+
+
+@pytest.mark.clause("E-14.2")
+def test_the_end_of_the_service_is_told(make: Callable[..., Any], stream_of: Begin) -> None:
+    app = make(feed_recheck_seconds="1")
+    stream = stream_of(f"{SPORES}?_sync=", app=app)
+    stream.until_items(0)
+
+    app.app.registry.settings["eos"] = "2016-01-01"
+
+    stream.until_over(3)
+    assert (stream.events[-1].name, stream.events[-1].data["errno"]) == ("end", 202)
+
+
+@pytest.mark.clause("E-14.2", "E-14.6")
+def test_the_end_of_the_process_is_told(live_app: Any, stream_of: Begin) -> None:
+    stream = stream_of(f"{SPORES}?_sync=")
+    stream.until_items(0)
+
+    stopping.begin()
+
+    stream.until_over(2)
+    assert (stream.events[-1].name, stream.events[-1].data["code"]) == ("end", 503)
+    late = LocalStream(live_app, f"{SPORES}?_sync=", basic_auth())
+    assert late.status == 503
+    assert late.headers["retry-after"] == "30"
+
+
+@pytest.mark.clause("E-14.6")
+@pytest.mark.setting("feed_max_streams")
+def test_there_is_a_greatest_number_of_streams(make: Callable[..., Any], stream_of: Begin) -> None:
+    app = make(feed_max_streams="2")
+    first, _ = (stream_of(f"{SPORES}?_sync=", app=app) for _ in range(2))
+
+    third = LocalStream(app, f"{SPORES}?_sync=", basic_auth())
+    assert third.status == 503
+    assert third.headers["retry-after"] == "30"
+    assert "feed_max_streams" in third.json["message"]
+
+    first.close()
+    assert stream_of(f"{SPORES}?_sync=", app=app).status == 200
+
+
+@pytest.mark.clause("E-14.6")
+def test_a_server_without_threads_refuses_streams(live_app: Any) -> None:
+    stream = LocalStream(live_app, f"{SPORES}?_sync=", basic_auth(), **{"wsgi.multithread": False})
+
+    assert stream.status == 503
+    assert "cliquet feed" in stream.json["message"]
+
+
+@pytest.mark.clause("E-14.5")
+def test_streams_of_one_view_share_one_query(
+    make: Callable[..., Any], stream_of: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make(feed_recheck_seconds="60", amanita_read_principals="system.Everyone")
+    streams = [stream_of(f"{AMANITAS}?_sync=", f"user{n}", app=app) for n in range(8)]
+    for stream in streams:
+        stream.until_items(0)
+    # The first of them is woken once more.
+    time.sleep(0.6)
+    asked: list[Any] = []
+    read = Source.read
+
+    def counted(source: Source, query: str) -> Page:
+        asked.append(query)
+        return read(source, query)
+
+    monkeypatch.setattr(Source, "read", counted)
+
+    record = create(app, url=AMANITAS)
+
+    assert all(stream.until_items(1) == [record] for stream in streams)
+    assert len(asked) == 1
+
+
+@pytest.mark.clause("E-14.6", "E-14.5")
+def test_nothing_is_left_of_a_stream_that_was_closed(live_app: Any, stream_of: Begin) -> None:
+    stream = stream_of(f"{SPORES}?_sync=")
+    stream.until_items(0)
+    hub = live_app.app.registry.feed
+    assert hub.watcher.is_running
+
+    stream.close()
+
+    deadline = time.monotonic() + 5
+    while hub.watcher.is_running:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert hub._number == 0
+
+
+@pytest.mark.clause("E-14.7")
+def test_prometheus_counts_streams_events_and_delays(
+    make: Callable[..., Any], stream_of: Begin
+) -> None:
+    app = make(prometheus_enabled="true")
+    stream = stream_of(f"{SPORES}?_sync=", app=app)
+    stream.until_items(0)
+    create(app)
+    stream.until_items(1)
+
+    def lines() -> list[str]:
+        text: str = app.get("/__metrics__").text
+        return text.splitlines()
+
+    assert "cliquet_feed_streams 1.0" in lines()
+    assert "cliquet_feed_events_total 1.0" in lines()
+    assert "cliquet_feed_delay_seconds_count 1.0" in lines()
+    stream.close()
+    assert "cliquet_feed_streams 0.0" in lines()
+
+
+@pytest.mark.clause("E-14.7")
+def test_statsd_counts_them_too(
+    make: Callable[..., Any], stream_of: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make(statsd_url="udp://127.0.0.1:8125")
+    sent: list[Any] = []
+    client = app.app.registry.statsd._client
+    for name in ("gauge", "incr", "timing"):
+        monkeypatch.setattr(
+            client,
+            name,
+            lambda stat, value=1, *, n=name, **k: sent.append((n, stat)),
+            raising=False,
+        )
+    stream = stream_of(f"{SPORES}?_sync=", app=app)
+    stream.until_items(0)
+    create(app)
+    stream.until_items(1)
+    stream.close()
+
+    assert sent.count(("gauge", "feed.streams")) == 2
+    assert ("incr", "feed.events") in sent
+    assert ("timing", "feed.delay") in sent
