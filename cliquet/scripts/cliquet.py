@@ -20,6 +20,7 @@ from cliquet.scripts import (
     check_permissions,
     completion,
     copy,
+    feed,
     flush_cache,
     init,
     keys,
@@ -47,6 +48,7 @@ __all__ = ["init_schema", "main"]
 
 COMMANDS = (
     start.COMMAND,
+    feed.COMMAND,
     migrate.COMMAND,
     settings.COMMAND,
     check.COMMAND,

@@ -23,6 +23,7 @@ LAST_UNSAFE = {
     "redis": "4.5.4",  # CVE-2023-28859
     "sentry-sdk": "2.7.1",  # CVE-2024-40647
     "setuptools": "78.1.0",  # CVE-2025-47273
+    "starlette": "0.49.0",  # CVE-2025-62727
     "waitress": "3.0.0",  # CVE-2024-49768, CVE-2024-49769
     "webob": "1.8.7",  # CVE-2024-42353
     "werkzeug": "3.1.3",  # CVE-2025-66221

@@ -1,0 +1,85 @@
+"""Those who wait on an event loop: who watches the same collection, and who asks the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Final
+
+from cliquet.feed.sharing import is_useful
+from cliquet.feed.source import Page
+from cliquet.feed.stream import Question
+from cliquet.feed.watcher import Wake, Watcher
+from cliquet.storage.selection import CollectionKey
+from cliquet.storage.watching import Position
+
+__all__ = ["Answers", "Rooms"]
+
+_MAX_KEPT: Final = 64
+
+
+class Rooms:
+    """Wakes all those who watch a collection by one call into the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._members: dict[CollectionKey, set[Wake]] = {}
+        self._watched: dict[CollectionKey, ExitStack] = {}
+
+    @contextmanager
+    def watching(self, watcher: Watcher, key: CollectionKey, wake: Wake) -> Iterator[None]:
+        """Do the same as :meth:`Watcher.watching`, but call the function in the loop."""
+        members = self._members.setdefault(key, set())
+        members.add(wake)
+        if key not in self._watched:
+            self._watched[key] = held = ExitStack()
+            held.enter_context(watcher.watching(key, partial(self._tell_in_loop, key)))
+        try:
+            yield
+        finally:
+            members.discard(wake)
+            if not members:
+                del self._members[key]
+                self._watched.pop(key).close()
+
+    def _tell_in_loop(self, key: CollectionKey, position: Position | None) -> None:
+        self._loop.call_soon_threadsafe(self._tell, key, position)
+
+    def _tell(self, key: CollectionKey, position: Position | None) -> None:
+        for wake in list(self._members.get(key, ())):
+            wake(position)
+
+
+class Answers:
+    """One answer for all streams that ask the same question, on an event loop.
+
+    Parameters
+    ----------
+    run : runs a function in a thread.
+    """
+
+    def __init__(self, run: Callable[..., Awaitable[Page]]) -> None:
+        self._run = run
+        self._answers: OrderedDict[Hashable, asyncio.Future[Page]] = OrderedDict()
+
+    async def answer(self, question: Question, read: Callable[[str], Page]) -> Page:
+        """Return the answer to a question, which is read if nobody has asked it yet."""
+        key = question.shared_as
+        if key is None:
+            return await self._run(read, question.query)
+        answer = self._answers.get(key)
+        if answer is None or (answer.done() and not _has_use(answer, question)):
+            answer = self._answers[key] = asyncio.ensure_future(self._run(read, question.query))
+            while len(self._answers) > _MAX_KEPT:
+                self._answers.popitem(last=False)
+        # The others still want it, if this one goes away.
+        page = await asyncio.shield(answer)
+        return page if is_useful(page, question) else await self._run(read, question.query)
+
+
+def _has_use(answer: asyncio.Future[Page], question: Question) -> bool:
+    has_failed = answer.cancelled() or answer.exception() is not None
+    return not has_failed and is_useful(answer.result(), question)

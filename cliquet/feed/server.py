@@ -1,0 +1,225 @@
+"""The feed on an event loop, for thousands of streams in one process (E-14.6).
+
+It serves the URLs of the service. Each request first goes to the application itself, in one of a
+few threads; if its client wants to wait, it waits here, and takes no thread until there is
+something to read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final
+
+from pyramid.httpexceptions import HTTPMethodNotAllowed, HTTPServiceUnavailable
+from pyramid.response import Response
+
+from cliquet import errors
+from cliquet.core.lazy import LazyModule
+from cliquet.feed import events, gateway, stopping
+from cliquet.feed.answers import EventStream, LongPoll
+from cliquet.feed.rooms import Answers, Rooms
+
+__all__ = ["FeedServer"]
+
+# It is a package of the extra `feed`.
+starlette: Any = LazyModule("starlette.applications")
+starlette_routing: Any = LazyModule("starlette.routing")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_METHODS: Final = ("GET", "HEAD", "OPTIONS")
+_SLOW_SECONDS: Final = 30.0
+"""A client that takes nothing for that long is left; it resumes with its token."""
+
+
+class FeedServer:
+    """An ASGI application around the WSGI application of a service.
+
+    Parameters
+    ----------
+    application : the WSGI application.
+    threads : requests to it that are processed at the same time.
+    """
+
+    def __init__(self, application: Any, *, threads: int) -> None:
+        self._application = application
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="cliquet-feed")
+        self._waiting: set[asyncio.Event] = set()
+
+    def asgi(self) -> Any:
+        """Return the application for an ASGI server."""
+        return starlette.Starlette(
+            routes=[starlette_routing.Mount("/", app=self._serve)], lifespan=self._lifespan
+        )
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: Any) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
+        self._rooms = Rooms(self._loop)
+        self._answers = Answers(self._run)
+        yield
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def stop(self) -> None:
+        """End all streams; it may be called in any thread."""
+        stopping.begin()
+        self._loop.call_soon_threadsafe(self._wake_all)
+
+    def _wake_all(self) -> None:
+        for woken in self._waiting:
+            woken.set()
+
+    async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await self._loop.run_in_executor(self._pool, partial(function, *arguments))
+
+    async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["method"] not in _METHODS:
+            await _respond(_refused_method(), send)
+            return
+        # The router of Starlette has moved its own part of the path there.
+        environ = gateway.environ_of({**scope, "root_path": scope.get("app_root_path", "")})
+        outcome = await self._run(gateway.call, self._application, environ)
+        answer = outcome.answer
+        if answer is None:
+            await _respond(outcome.response, send, has_body=scope["method"] != "HEAD")
+            return
+        try:
+            leave = answer.hub.enter(environ, is_limited=False)
+        except HTTPServiceUnavailable as error:
+            await _respond(answer.completed(error), send)
+            return
+        woken = asyncio.Event()
+        self._waiting.add(woken)
+        client = _Client(receive, send, woken)
+        try:
+            if isinstance(answer, LongPoll):
+                await self._wait(answer, client)
+            elif isinstance(answer, EventStream):
+                await self._stream(answer, client)
+        finally:
+            self._waiting.discard(woken)
+            client.close()
+            leave()
+
+    async def _wait(self, answer: LongPoll, client: _Client) -> None:
+        """Serve a long poll (E-14.1)."""
+        hub, source = answer.hub, answer.source
+        query = source.query(answer.token)
+        until = time.monotonic() + answer.seconds
+        with self._rooms.watching(hub.watcher, source.key, client.wake):
+            while not client.is_gone:
+                client.woken.clear()
+                asked_at = time.monotonic()
+                response = await self._run(source.respond, query)
+                is_late = asked_at >= until or stopping.has_begun()
+                if is_late or answer.is_final(response):
+                    await _respond(answer.applied(response), client.send)
+                    return
+                due = min(until, asked_at + hub.recheck_seconds)
+                await client.wait(due - time.monotonic())
+
+    async def _stream(self, answer: EventStream, client: _Client) -> None:
+        """Serve a stream (E-14.2)."""
+        hub, source = answer.hub, answer.source
+        stream = hub.stream(source, answer.token)
+
+        def wake(position: Any) -> None:
+            stream.move(position)
+            client.wake(position)
+
+        with self._rooms.watching(hub.watcher, source.key, wake):
+            page = await self._run(source.read, stream.first_query)
+            if page.refusal is not None and not page.is_outdated:
+                await _respond(answer.completed(page.refusal), client.send)
+                return
+            await client.send(gateway.head_of(answer.opened(())))
+            await client.tell(events.beginning() + hub.told(stream, page))
+            while not stream.is_over and not client.is_gone:
+                client.woken.clear()
+                if stopping.has_begun():
+                    await client.tell(events.end(hub.unavailable().body))
+                    break
+                question = stream.question()
+                if question is not None:
+                    text = hub.told(stream, await self._answers.answer(question, source.read))
+                else:
+                    text = stream.keep_alive()
+                if text:
+                    await client.tell(text)
+                elif question is None and not stream.is_over:
+                    await client.wait(stream.seconds_left())
+        await client.send({"type": "http.response.body", "body": b""})
+
+
+class _Client:
+    """The connection of one client.
+
+    Attributes
+    ----------
+    woken : is set when there may be something to do.
+    """
+
+    def __init__(self, receive: Receive, send: Send, woken: asyncio.Event) -> None:
+        self.send = send
+        self.woken = woken
+        self._receive = receive
+        self._loop = asyncio.get_running_loop()
+        # It has to be asked for, because what is sent to a client that is gone is ignored.
+        self._end = asyncio.ensure_future(self._until_gone())
+        self._end.add_done_callback(lambda _: woken.set())
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    @property
+    def is_gone(self) -> bool:
+        return self._end.done()
+
+    def wake(self, _: Any) -> None:
+        self.woken.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until it is woken, or for some time."""
+        if seconds > 0:
+            timer = self._loop.call_later(seconds, self.woken.set)
+            try:
+                await self.woken.wait()
+            finally:
+                timer.cancel()
+
+    async def tell(self, text: bytes) -> None:
+        """Send a part of the body; leave a client that takes nothing."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in a task
+        timer = self._loop.call_later(_SLOW_SECONDS, task.cancel)
+        try:
+            await self.send({"type": "http.response.body", "body": text, "more_body": True})
+        finally:
+            timer.cancel()
+
+    def close(self) -> None:
+        self._end.cancel()
+
+
+async def _respond(response: Any, send: Send, *, has_body: bool = True) -> None:
+    await send(gateway.head_of(response))
+    body = response.body if has_body else b""
+    await send({"type": "http.response.body", "body": body})
+
+
+def _refused_method() -> Response:
+    refused = errors.ERRORS.METHOD_NOT_ALLOWED
+    message = "The feed only reads: send changes to the service itself."
+    response = errors.http_error(HTTPMethodNotAllowed(), errno=refused, message=message)
+    response.headers["Allow"] = ", ".join(_METHODS)
+    return response
