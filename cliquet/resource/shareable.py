@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import colander
 
-from cliquet import errors, utils
+from cliquet import errors, settings, utils
 from cliquet.events import ACTIONS
 from cliquet.permission.known_permissions import KnownPermissions
-from cliquet.resource import judging, shared_view
+from cliquet.resource import judging, shared_view, visible_permissions
 from cliquet.resource.model import Model, ShareableModel
 from cliquet.resource.parameters import InvalidParameter
 from cliquet.resource.patch import response_behavior
@@ -56,6 +57,7 @@ class ShareableResource(UserResource):
         self.force_patch_update = True
         self.model.permission = getattr(self.request.registry, "permission", None)
         self.model.current_principal = self.request.prefixed_userid
+        self.model.explicit_permissions = self._setting("explicit_permissions")
         if self.context is not None:
             known = getattr(self.context, "known_permissions", None)
             if isinstance(known, KnownPermissions):
@@ -102,6 +104,10 @@ class ShareableResource(UserResource):
             old=None if old is None else self._bare(old),
         )
         if permissions is not None:
+            if action is ACTIONS.READ and self._setting("permissions_visible_to") == "write":
+                permissions = visible_permissions.of_request(
+                    self.request, self.context, result[self.model.id_field], permissions
+                )
             # The form is the same for all backends: a permission without principals is absent
             # (D-52).
             body["permissions"] = {
@@ -110,6 +116,11 @@ class ShareableResource(UserResource):
                 if principals
             }
         return body
+
+    def _setting(self, name: str) -> Any:
+        configured = self.request.registry.settings
+        # Tests of applications make their own requests, which may lack settings (P-31).
+        return settings.read(configured if isinstance(configured, Mapping) else {}, name)
 
     # Endpoints
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from cliquet.core.globs import Exact
@@ -16,6 +16,7 @@ from cliquet.permission.known_permissions import (
     writes_at_once,
 )
 from cliquet.resource.user_model import Model
+from cliquet.security.principals import names_of_user
 from cliquet.storage import Filter, StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.storage.generators import UUID4
@@ -42,6 +43,8 @@ class ShareableModel(Model):
         permissions are not changed.
     current_principal : principal that gets ``write`` on the records that it writes; ``None`` for
         anonymous users (D-50).
+    explicit_permissions : whether every write gives it ``write``, as published. Otherwise only a
+        creation does, so that nobody who edits through a group has ``write`` for ever (E-18.3).
     known_permissions : permissions that were already read. They are not read again, and are
         forgotten when the model changes them.
     judge : is called with the URI of each single record that is replaced or deleted, and with its
@@ -55,6 +58,7 @@ class ShareableModel(Model):
         self.permission: PermissionBase | None = None
         self.get_permission_object_id: Callable[..., str] | None = None
         self.current_principal: str | None = None
+        self.explicit_permissions = True
         self.known_permissions = KnownPermissions()
         self.judge: Callable[[str, dict[str, set[str]]], None] | None = None
         # While the collection is locked: the permissions that were read together with a record.
@@ -111,7 +115,11 @@ class ShareableModel(Model):
         held = {} if had_none else self._release(object_id)
         if held is not None:
             write = functools.partial(write, held=held)
-        change = write(object_id, permissions, self.current_principal, is_new=is_new)
+        writer = self.current_principal
+        if writer is not None and not is_new and not self.explicit_permissions:
+            before = permission.object_permissions(object_id) if held is None else held
+            writer = writer if _keeps_write(writer, before, permissions) else None
+        change = write(object_id, permissions, writer, is_new=is_new)
         if self.judge is not None and not is_new:
             self.judge(object_id, change.before)
         return change.after
@@ -322,3 +330,15 @@ class ShareableModel(Model):
         # (X-29).
         permission.delete_object_permissions(*map(Exact, object_ids))
         return before
+
+
+def _keeps_write(
+    writer: str, before: Mapping[str, Collection[str]], replaced: Mapping[str, Collection[str]]
+) -> bool:
+    """Return whether the writer of a record stays one of those who may write it.
+
+    Owners do, as published, whatever they write. Somebody else does if nobody would be left.
+    """
+    had = set(before.get("write", ()))
+    is_owner = not had.isdisjoint(names_of_user(writer))
+    return is_owner or (bool(had) and not replaced.get("write", had))

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cliquet.settings import feed_settings, limits
+from cliquet.settings import access, feed_settings, limits
 from cliquet.settings.model import Setting
-from cliquet.settings.parsers import Boolean, Date, Hosts, Integer, List, Number, Reference, Text
+from cliquet.settings.parsers import (
+    Boolean,
+    Date,
+    Hosts,
+    Integer,
+    List,
+    Number,
+    Reference,
+    Text,
+)
 
 __all__ = ["DEFAULT_SETTINGS", "ROWS"]
 
@@ -299,47 +308,6 @@ _BACKENDS = (
     ),
 )
 
-_SECURITY = (
-    Setting(
-        "multiauth.policies",
-        _NAMES,
-        "basicauth",
-        "Authentication policies, the first that knows the user wins.",
-    ),
-    Setting(
-        "multiauth.policy.basicauth.use",
-        _REFERENCE,
-        "cliquet.authentication.BasicAuthAuthenticationPolicy",
-        "Class of the policy named basicauth.",
-    ),
-    Setting(
-        "multiauth.authorization_policy",
-        _REFERENCE,
-        "cliquet.authorization.AuthorizationPolicy",
-        "Class that decides what a user may do.",
-    ),
-    Setting(
-        "multiauth.groupfinder",
-        _REFERENCE,
-        "cliquet.authorization.groupfinder",
-        "Function that gives the further principals of a user.",
-    ),
-    Setting(
-        "explain_forbidden",
-        _FLAG,
-        False,
-        "Whether the answer 403 says which permission on which object the request needs.",
-        version_added="3.2",
-    ),
-    Setting(
-        "userid_hmac_secret",
-        _TEXT,
-        "",
-        "Secret that Basic Auth user ids derive from; users lose their data when it changes.",
-        is_secret=True,
-    ),
-)
-
 _MONITORING = (
     Setting("newrelic_config", _OPTIONAL_LOCATION, None, "Configuration file of New Relic."),
     Setting("newrelic_env", _TEXT, "dev", "Section of the configuration file of New Relic."),
@@ -389,7 +357,7 @@ ROWS: Final = (
     *_FEATURES,
     *_DEPLOYMENT,
     *_BACKENDS,
-    *_SECURITY,
+    *access.ROWS,
     *_MONITORING,
     *limits.ROWS,
 )

@@ -30,6 +30,7 @@ BY_TYPE: dict[type, tuple[str, Any]] = {
 }
 # What can be imported, and what starts nothing in this process.
 BY_NAME: dict[str, tuple[str, Any]] = {
+    "permissions_visible_to": ("write", "write"),
     "allowed_hosts": ("a.example b.example",) * 2,
     **{f"{kind}_backend": (f"cliquet.{kind}.memory",) * 2 for kind in ("storage", "permission")},
     "cache_backend": ("cliquet.cache.memory",) * 2,

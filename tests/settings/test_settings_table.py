@@ -82,6 +82,8 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "cache_max_size_bytes": 524288,
     "compiled_endpoints": True,
     "explain_forbidden": False,
+    "explicit_permissions": True,
+    "permissions_visible_to": "read",
     "heartbeat_timeout_seconds": 10,
     "allowed_hosts": (),
     "max_body_bytes": 10485760,
