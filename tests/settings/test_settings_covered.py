@@ -25,7 +25,9 @@ def marked() -> dict[str, set[str]]:
 
 
 def test_every_setting_has_a_test_of_its_effect(marked: dict[str, set[str]]) -> None:
-    assert [name for name in SETTINGS if name not in marked] == []
+    missing = [name for name in SETTINGS if name not in marked]
+
+    assert missing == [], "mark a test of its effect with @pytest.mark.setting(name)"
 
 
 def test_every_mark_names_a_setting(marked: dict[str, set[str]]) -> None:

@@ -125,7 +125,8 @@ def test_published_default_is_there_with_its_value_and_type(name: str) -> None:
 @pytest.mark.clause("S-4", "S-1.5", "B-21.33", "B-21.39")
 def test_defaults_are_the_published_ones_and_those_of_the_additions() -> None:
     assert type(settings.DEFAULT_SETTINGS) is dict
-    assert settings.DEFAULT_SETTINGS == {**S4_DEFAULTS, **ADDED_DEFAULTS}
+    expected = {**S4_DEFAULTS, **ADDED_DEFAULTS}
+    assert expected == settings.DEFAULT_SETTINGS, "a new default belongs into ADDED_DEFAULTS"
 
 
 @pytest.mark.clause("S-1.5")
