@@ -75,6 +75,12 @@ class ShareableModel(Model):
             return None
         return self.permission, self.get_permission_object_id
 
+    @property
+    def _makes_random_ids(self) -> bool:
+        """Whether nobody can have had a generated id before, so that it has no permissions yet."""
+        generator = self.id_generator or getattr(self.storage, "id_generator", None)
+        return type(generator) is UUID4
+
     def _annotated(self, record: Record) -> Record:
         """Return a copy of a record with its permissions."""
         backend = self._backend()
@@ -227,9 +233,7 @@ class ShareableModel(Model):
         create = functools.partial(super().create_record, record, parent_id, unique_fields)
         if self._backend() is None:
             return create()
-        generator = self.id_generator or getattr(self.storage, "id_generator", None)
-        # Nobody can have had a random id before, so that there are no permissions to remove.
-        is_random = record.get(self.id_field) is None and type(generator) is UUID4
+        is_random = record.get(self.id_field) is None and self._makes_random_ids
         if not self.storage.joins_transactions and record.get(self.id_field) is None:
             # The id is needed before the storage would make it.
             record[self.id_field] = (self.id_generator or self.storage.id_generator)()
@@ -250,6 +254,20 @@ class ShareableModel(Model):
             parent_id=collection["parent_id"],
         )
         return {**created, self.permissions_field: written}
+
+    def create_records(self, records: Sequence[Record]) -> list[Record]:
+        """Store new records, which contain no permissions, as :meth:`create_record` does."""
+        if self._backend() is None or self.storage.joins_transactions is not True:
+            return [self.create_record(record) for record in records]
+        return [
+            {
+                **created,
+                self.permissions_field: self._write_permissions(
+                    created[self.id_field], {}, is_new=True, had_none=self._makes_random_ids
+                ),
+            }
+            for created in super().create_records(records)
+        ]
 
     def update_record(
         self,

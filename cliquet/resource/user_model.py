@@ -16,6 +16,7 @@ from cliquet.storage import (
     Sort,
     StorageBase,
 )
+from cliquet.storage.atomicity import creates_at_once
 from cliquet.storage.changes import Changes, Wanted, collected
 from cliquet.storage.history import History
 from cliquet.storage.query import COMPARISON, PaginationRule
@@ -26,6 +27,7 @@ __all__ = ["Model"]
 
 T = TypeVar("T")
 
+_CREATES_RECORDS = Shortcut("create_records", "create_record")
 _PAGES_WITH_TIMESTAMP = Shortcut("pages_have_timestamp", "collection_timestamp", "get_all")
 _CHANGES = Shortcut(
     "list_changes",
@@ -253,6 +255,20 @@ class Model:
             unique_fields=unique_fields,
             id_generator=self.id_generator,
             **self._collection(parent_id),
+            **self._fields,
+        )
+
+    def create_records(self, records: Sequence[Record]) -> list[Record]:
+        """Store new records as :meth:`create_record` does, one after the other.
+
+        .. versionadded:: 3.2
+        """
+        if not (creates_at_once(self.storage) and _CREATES_RECORDS.is_open(self)):
+            return [self.create_record(record) for record in records]
+        return self.storage.create_many(
+            records=records,
+            id_generator=self.id_generator,
+            **self._collection(None),
             **self._fields,
         )
 

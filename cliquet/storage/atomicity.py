@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-__all__ = ["StorageAtomicity"]
+from cliquet.core.shortcuts import Shortcut
+from cliquet.types import IdGenerator, Record
+
+__all__ = ["StorageAtomicity", "creates_at_once"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -13,6 +16,8 @@ U = TypeVar("U")
 
 class StorageAtomicity:
     """Operations of several calls, and their effects in other backends."""
+
+    create: Callable[..., Record]
 
     joins_transactions: bool = True
     """Whether the writes of a request are committed, or undone, together with the request.
@@ -74,3 +79,46 @@ class StorageAtomicity:
         """
         written = write()
         return written, effects(written)
+
+    def create_many(
+        self,
+        collection_id: str,
+        parent_id: str,
+        records: Sequence[Record],
+        *,
+        id_generator: IdGenerator | None = None,
+        id_field: str = "id",
+        modified_field: str = "last_modified",
+        auth: str | None = None,
+    ) -> list[Record]:
+        """Create records in one collection, one after the other, and return them in this order.
+
+        If one of them cannot be stored, those before it may be stored or not. A backend that has
+        its own method may take fewer round trips. Callers use it if :func:`creates_at_once` says
+        that it does the same as ``create``.
+
+        .. versionadded:: 3.2
+        """
+        return [
+            self.create(
+                collection_id,
+                parent_id,
+                record,
+                id_generator=id_generator,
+                id_field=id_field,
+                modified_field=modified_field,
+                auth=auth,
+            )
+            for record in records
+        ]
+
+
+_CREATES = Shortcut("create_many", "create")
+
+
+def creates_at_once(storage: object) -> bool:
+    """Return whether ``create_many`` of a storage does the same as its ``create``.
+
+    It may not, if an application has changed only the latter in a subclass, or has replaced it.
+    """
+    return _CREATES.is_open(storage)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from cliquet.core.globs import as_published
-from cliquet.storage import generators
 from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
     DEFAULT_ID_FIELD,
@@ -19,6 +18,7 @@ from cliquet.storage.base import (
     StorageBase,
 )
 from cliquet.storage.departures import Departed, Departure
+from cliquet.storage.drafts import new_draft
 from cliquet.storage.history import History
 from cliquet.storage.parts import BulkWriting, Departing, Reading, Transactions, Writing
 from cliquet.storage.query import Filter, PaginationRule, Sort
@@ -219,25 +219,13 @@ class PublishedStorage(StorageBase):
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         auth: str | None = None,
     ) -> Record:
-        data = copy_object(record)
-        object_id = data.pop(id_field, None)
-        generator = id_generator or self.id_generator
-        # No other record can have a random id, but it may have an id of another generator.
-        is_random = object_id is None and type(generator) is generators.UUID4
-        if object_id is None:
-            object_id = generator()
-        if not isinstance(object_id, str):
-            raise TypeError(f"The id of a record is a text, not {object_id!r}.")
         return self._writer.put(
-            Draft(
+            new_draft(
                 CollectionKey(collection_id=collection_id, parent_id=parent_id),
-                object_id,
-                data,
-                data.pop(modified_field, None),
-                unique_fields or (),
+                record,
+                id_generator or self.id_generator,
                 Names(id_field, modified_field, DEFAULT_DELETED_FIELD),
-                is_new=True,
-                has_random_id=is_random,
+                unique_fields or (),
             )
         )
 

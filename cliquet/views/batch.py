@@ -58,6 +58,11 @@ def post_batch(request: Request) -> dict[str, Any]:
     responses = []
     run: Run | None = None
     while items:
+        if run is not None and budget.refusal() is None:
+            created = run.created(items, budget)
+            if created:
+                responses += [_told(run, budget, *answer) for answer in created]
+                continue
         item, own_refusal = items.pop()
         refusal = budget.refusal() or own_refusal
         if refusal is None and run is not None and run.goes_on_with(item):
@@ -96,13 +101,19 @@ def _continue(
     bound_data = events.snapshot(request)
     with logs.scope(run.log_context):
         answered = run.answered(item)
-        if answered is None:
-            undo()
-            events.restore(request, bound_data)
-            return None
-        described, text = answered
-        budget.spend(text)
-        _log(run.request, described["status"])
+    if answered is None:
+        undo()
+        events.restore(request, bound_data)
+        return None
+    return _told(run, budget, *answered)
+
+
+def _told(run: Run, budget: Budget, described: dict[str, Any], text: bytes) -> dict[str, Any]:
+    """Return an answer that went the short way, after its line in the log."""
+    budget.spend(text)
+    if logs.logger.writes(logging.INFO):
+        with logs.scope(run.log_context):
+            _log(run.request, described["status"])
     return described
 
 

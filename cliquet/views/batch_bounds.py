@@ -110,6 +110,11 @@ class Budget:
         if self._max_bytes is not None:
             self._bytes += jsonio.memory_bytes(body) + events.weigh_replaced(self._request)
 
+    def has_room_for(self, size: int) -> bool:
+        """Return whether so many bytes of JSON may be answered, whatever characters they are."""
+        # No character takes more memory.
+        return self._max_bytes is None or self._bytes + 4 * size <= self._max_bytes
+
     def refusal(self) -> Refusal | None:
         """Return a refusal of the next sub-request if nothing is left."""
         if self._max_bytes is not None and self._bytes > self._max_bytes:

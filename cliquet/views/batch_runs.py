@@ -12,16 +12,19 @@ from typing import Any
 
 import orjson
 from pyramid.httpexceptions import HTTPException
-from pyramid.interfaces import ISecurityPolicy
+from pyramid.interfaces import IRootFactory, ISecurityPolicy
 from pyramid.response import Response
 from pyramid.threadlocal import RequestContext
+from pyramid.traversal import DefaultRootFactory
 
 from cliquet.core import jsonio
 from cliquet.core.shortcuts import Shortcut
 from cliquet.monitoring import logs
-from cliquet.resource import UserResource
+from cliquet.resource import UserResource, creating
 from cliquet.security.authentication import SecurityPolicy
 from cliquet.security.authorization import RouteFactory
+from cliquet.types import Record
+from cliquet.views.batch_bounds import Budget, Refusal
 from cliquet.web import endpoints, registrations, rendering
 from cliquet.web import requests as http
 from cliquet.web.validation import give_body
@@ -52,6 +55,9 @@ _CREATES_ALIKE = Shortcut(
 # With these headers, the answer depends on what the requests before have changed.
 _CONDITIONS = frozenset(("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"))
 _CREATED, _OTHER = 201, 200
+_MOST_AT_ONCE = 25
+# What the text of an answer has besides the attributes: id, timestamp, the permission of the user.
+_MOST_ADDED = 1000
 
 
 class Run:
@@ -84,6 +90,14 @@ class Run:
         self._response = Response(headerlist=[], app_iter=())
         self._described = described
         self._repeat = repeat
+        _, self._resource = answer.request.cornice_args
+        self._has_unique_fields = bool(self._resource.mapping.get_option("unique_fields"))
+        # The URL of a record ends with its id.
+        headers, record_id = (
+            described["headers"],
+            described["body"]["data"][self._resource.model.id_field],
+        )
+        self._base_url = headers.get("Location", "").removesuffix(record_id)
 
     @classmethod
     def begun_by(
@@ -103,7 +117,7 @@ class Run:
             isinstance(resource, UserResource)
             and _CREATES_ALIKE.is_open(resource)
             and resource._schema is resource.mapping
-            and type(resource.context) is RouteFactory
+            and _has_known_context(resource, registry)
             and _judges_alike(registry.queryUtility(ISecurityPolicy))
             and registrations.of(registry).tells_once
             and rendering.is_plain(registry)
@@ -118,6 +132,56 @@ class Run:
             and all(item.get(name) == value for name, value in self._alike.items())
             and len(item) == len(self._alike) + 1
         )
+
+    def created(
+        self, items: list[tuple[dict[str, Any], Refusal | None]], budget: Budget
+    ) -> list[tuple[dict[str, Any], bytes]]:
+        """Create the records of the next items together, as long as nothing can be wrong with them.
+
+        Parameters
+        ----------
+        items : the remaining items, the next one at the end; those that are answered are removed.
+
+        Returns
+        -------
+        The answers in the form of the batch, and the texts of their bodies.
+        """
+        records: list[Record] = []
+        size = 0
+        if self._has_unique_fields or not self._base_url:
+            return []
+        self.request.validated = {}
+        with RequestContext(self.request):
+            while items and len(records) < _MOST_AT_ONCE:
+                item, refusal = items[-1]
+                if refusal is not None or not self.goes_on_with(item):
+                    break
+                record = creating.plain_record(self._resource, item["body"])
+                if record is None:
+                    break
+                size += len(jsonio.dumps(record)) + _MOST_ADDED
+                if not budget.has_room_for(size):
+                    break
+                records.append(record)
+                items.pop()
+            made = creating.create_all(self._resource, records) if records else []
+        return [
+            self._describe(body, {"Location": f"{self._base_url}{record_id}"})
+            for record_id, body in made
+        ]
+
+    def _describe(self, body: Any, headers: dict[str, str]) -> tuple[dict[str, Any], bytes]:
+        text = rendering.text_of(self.request, body)
+        described = {
+            **self._described,
+            "headers": {
+                **self._described["headers"],
+                **headers,
+                "Content-Length": str(len(text)),
+            },
+            "body": orjson.Fragment(text),
+        }
+        return described, text
 
     def answered(self, item: Mapping[str, Any]) -> tuple[dict[str, Any], bytes] | None:
         """Create the record of an item.
@@ -141,17 +205,14 @@ class Run:
                 value = None
         if value is None or response.status_code != _CREATED:
             return None
-        text = rendering.text_of(request, value)
-        described = {
-            **self._described,
-            "headers": {
-                **self._described["headers"],
-                **dict(response.headerlist),
-                "Content-Length": str(len(text)),
-            },
-            "body": orjson.Fragment(text),
-        }
-        return described, text
+        return self._describe(value, dict(response.headerlist))
+
+
+def _has_known_context(resource: UserResource, registry: Any) -> bool:
+    if resource.context is None:
+        # It belongs to the request alone.
+        return registry.queryUtility(IRootFactory) in (None, DefaultRootFactory, RouteFactory)
+    return type(resource.context) is RouteFactory
 
 
 def _judges_alike(policy: Any) -> bool:

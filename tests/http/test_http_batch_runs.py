@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,20 +20,25 @@ from pyramid.events import BeforeRender, BeforeTraversal, ContextFound, NewReque
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.threadlocal import get_current_request
 from pyramid_multiauth import MultiAuthPolicySelected
-from support.batches import creation, send, statuses
+from support import batches
+from support.batches import creation, statuses
 from testapp import RESOURCES, Truffle
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.authorization import AuthorizationPolicy, RouteFactory
+from cliquet.authorization import AuthorizationPolicy
 from cliquet.events import AfterResourceChanged, ResourceChanged
+from cliquet.resource import writing
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.web.requests import build_request
 
 WAYS = {"compiled": "true", "layers": "false"}
 CEP = "2f3f5fa0-ab3b-4e3f-9e4c-8f7ea4b8e2f4"
 OPEN = {
     "shared_create_principals": "system.Everyone",
     "shared_read_principals": "system.Authenticated",
+    "plain_create_principals": "system.Everyone",
+    "plain_read_principals": "system.Authenticated",
 }
 
 
@@ -49,6 +55,19 @@ class Shared(resource.ShareableResource):
     mapping = SharedSchema()
 
 
+class Plain(resource.ShareableResource):
+    """The same without unique fields, so that the records are stored together."""
+
+    class PlainSchema(resource.ResourceSchema):
+        class Options:
+            preserve_unknown = True
+
+        name = colander.SchemaNode(colander.String(), missing="unnamed")
+        on = colander.SchemaNode(colander.Date(), missing=colander.drop)
+
+    mapping = PlainSchema()
+
+
 @pytest.fixture(autouse=True)
 def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the settings of a test count, whichever way the other tests go (``make uncompiled``)."""
@@ -56,7 +75,7 @@ def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def both(
-    resources: Any = (*RESOURCES, Shared), configure: Any = None, **settings: Any
+    resources: Any = (*RESOURCES, Shared, Plain), configure: Any = None, **settings: Any
 ) -> list[TestApp]:
     """Return a client of the same application with and without compiled endpoints."""
     return [
@@ -67,6 +86,13 @@ def both(
         )
         for value in WAYS.values()
     ]
+
+
+def send(app: TestApp, requests: Any, **arguments: Any) -> Any:
+    """Send a batch to an application without records; it may share its database with another."""
+    for backend in (app.app.registry.storage, app.app.registry.permission):
+        backend.flush()
+    return batches.send(app, requests, **arguments)
 
 
 def without_chance(value: Any) -> Any:
@@ -94,10 +120,13 @@ def shared(code: int | None = None, path: str = "/shareds", **more: Any) -> dict
     return {"method": "POST", "path": path, "body": body, **more}
 
 
+DATES = [{"on": "2026-11-29"}, {"on": "never"}, {"on": None}, {"more": [1.5, {"a": "é"}]}]
 FAULTY = {"method": "POST", "path": "/mushrooms", "body": {"data": {"name": 3.5, "size": []}}}
 BATCHES: dict[str, list[dict[str, Any]]] = {
     "equal": [creation(name="cep")] * 4,
     "other members": [creation(name="cep", more=1), creation(more=[2], name="é\u2028"), creation()],
+    "dates and more": [{**shared(), "body": {"data": data}} for data in DATES],
+    "more than are stored together": [shared(n) for n in range(60)],
     "a fault in between": [creation(name="a"), creation(name="b"), FAULTY, creation(name="c")],
     "a fault first": [FAULTY, creation(name="a"), creation(name="b")],
     "no data": [creation(name="a"), {**creation(name="b"), "body": {}}, creation(name="c")],
@@ -138,13 +167,21 @@ BATCHES: dict[str, list[dict[str, Any]]] = {
 
 @pytest.mark.clause("H-25.12", "X-23")
 @pytest.mark.parametrize("name", BATCHES)
-@pytest.mark.parametrize("user", ["mat", None])
-def test_answers_and_records_are_those_of_single_sub_requests(name: str, user: str | None) -> None:
+@pytest.mark.parametrize(
+    ("user", "path"), [("mat", "/shareds"), (None, "/shareds"), ("mat", "/plains")]
+)
+def test_answers_and_records_are_those_of_single_sub_requests(
+    name: str, user: str | None, path: str
+) -> None:
     found = []
-    for app in both():
+    batch = [
+        {**item, "path": path if item["path"] == "/shareds" else item["path"]}
+        for item in BATCHES[name]
+    ]
+    for app in both(batch_max_requests="100"):
         headers = basic_auth(user) if user else {}
-        answers = send(app, BATCHES[name], headers=headers)
-        urls = ("/v0/mushrooms", "/v0/shareds")
+        answers = send(app, batch, headers=headers)
+        urls = ("/v0/mushrooms", f"/v0{path}")
         kept = [app.get(url, headers=basic_auth()).json["data"] for url in urls]
         found.append(without_chance([answers, kept]))
 
@@ -152,9 +189,10 @@ def test_answers_and_records_are_those_of_single_sub_requests(name: str, user: s
 
 
 @pytest.mark.clause("E-17.1", "H-25.12")
-def test_each_of_them_has_the_url_of_its_own_record() -> None:
+@pytest.mark.parametrize("path", ["/shareds", "/plains"])
+def test_each_of_them_has_the_url_of_its_own_record(path: str) -> None:
     for app in both():
-        answers = send(app, [shared(code) for code in range(3)])
+        answers = send(app, [shared(code, path=path) for code in range(3)])
 
         urls = [answer["headers"]["Location"] for answer in answers]
         assert [app.get(url, headers=basic_auth()).json["data"]["code"] for url in urls] == [
@@ -164,23 +202,30 @@ def test_each_of_them_has_the_url_of_its_own_record() -> None:
         ]
 
 
-def test_only_the_first_of_them_is_a_request() -> None:
-    app, layered = both()
-    made = [0, 0]
+@pytest.mark.parametrize(
+    ("path", "requests", "operations"),
+    [("/shareds", 1, 5), ("/mushrooms", 1, 1), ("/plains", 1, 1)],
+)
+def test_only_the_first_of_them_is_a_request(path: str, requests: int, operations: int) -> None:
+    called = Counter[Any]()
 
     def watch(frame: Any, event: str, arg: Any) -> None:
-        if event == "call" and frame.f_code is RouteFactory.__init__.__code__:
-            made[number] += 1
+        if event == "call":
+            called[frame.f_code] += 1
 
-    for number, client in enumerate((app, layered)):  # noqa: B007 - `watch` reads the number
+    found = []
+    for client in both():
+        called.clear()
+        former = sys.getprofile()
         sys.setprofile(watch)
         try:
-            answers = send(client, [shared(code) for code in range(5)])
+            answers = send(client, [creation(path, name="a")] * 5)
         finally:
-            sys.setprofile(None)
+            sys.setprofile(former)
         assert statuses(answers) == [201] * 5
+        found.append((called[build_request.__code__], called[writing.post_record.__code__]))
 
-    assert made == [1, 5]
+    assert found == [(requests, operations), (5, 5)]
 
 
 @pytest.mark.clause("S-18.5")

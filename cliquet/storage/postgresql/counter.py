@@ -6,9 +6,10 @@ import time
 from typing import NamedTuple
 
 from cliquet.storage.relational.steps import NEVER_TOUCHED
+from cliquet.storage.selection import CollectionKey
 from cliquet.storage.timestamps import next_timestamps
 
-__all__ = ["Counter"]
+__all__ = ["Counter", "digest_of"]
 
 
 class Counter(NamedTuple):
@@ -38,3 +39,8 @@ class Counter(NamedTuple):
         """Return the timestamp of the next record, and the counter after it."""
         timestamp, latest = next_timestamps(self.previous, supplied, self.present())
         return timestamp, self._replace(timestamp=latest)
+
+
+def digest_of(key: CollectionKey) -> str:
+    """Return a text that identifies one collection, for the setting that says what is locked."""
+    return f"{len(key.parent_id)}:{key.parent_id}:{key.collection_id}"

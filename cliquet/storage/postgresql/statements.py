@@ -145,10 +145,16 @@ ADVANCE_BY_CLOCK = (
 
 ADVANCE = f"UPDATE timestamps SET last_modified = %s, live = live + %s WHERE {HOME}"
 
-INSERT = (
-    "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
-    " VALUES (%s, %s, %s, %s, %s::jsonb)"
-)
+
+def insertion_of(number: int) -> str:
+    """Return the statement that stores so many records, which all have the same parent."""
+    places = ", ".join(["(%s, %s, %s, %s, %s::jsonb)"] * number)
+    return (
+        f"INSERT INTO records (parent_id, collection_id, id, last_modified, data) VALUES {places}"
+    )
+
+
+INSERT = insertion_of(1)
 PUT = (
     f"{INSERT} ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = FALSE,"
     " last_modified = EXCLUDED.last_modified, data = EXCLUDED.data"

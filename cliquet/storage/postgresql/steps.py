@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ from cliquet.connections.postgresql.client import PostgreSQLClient, PostgreSQLSe
 from cliquet.connections.sql import Session
 from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.postgresql import statements
-from cliquet.storage.postgresql.counter import Counter
+from cliquet.storage.postgresql.counter import Counter, digest_of
 from cliquet.storage.postgresql.nul import holds_nul
 from cliquet.storage.relational.steps import (
     NEVER_TOUCHED,
@@ -56,8 +56,8 @@ class PostgreSQLSteps:
     def _lock_contended(self, session: Session) -> None:
         """First take, in one order, the locks that earlier attempts held or wanted."""
         contended = scope.contended()
-        if contended and not any(map(_is_key, session.locked)):
-            for key in sorted(filter(_is_key, contended)):
+        if contended and not _keys(session.locked):
+            for key in sorted(_keys(contended)):
                 self._defer_lock(session, key)
 
     def _defer_lock(self, session: Session, key: CollectionKey) -> None:
@@ -67,10 +67,10 @@ class PostgreSQLSteps:
         does not wait, because the other transaction may wait for this one: the request then begins
         again, and takes the locks that it needs in the right order. Thus there is no deadlock.
         """
-        in_order = all(key > other for other in session.locked if _is_key(other))
+        in_order = all(key > other for other in _keys(session.locked))
         session.locked |= {key}
         lock = statements.LOCK if in_order else statements.LOCK_NOWAIT
-        _postgresql(session).defer(lock, (_digest(key), *key))
+        _postgresql(session).defer(lock, (digest_of(key), *key))
 
     def lock_matching(self, session: Session, scope: SQL) -> list[CollectionKey]:
         text = statements.MATCHING.format(scope=scope.text)
@@ -86,7 +86,7 @@ class PostgreSQLSteps:
         if (_HELD, key) in session.locked:
             return
         for _ in attempts(_TO_LOCK):
-            (held,) = session.execute(statements.LOCK, (_digest(key), *key)).fetchone()
+            (held,) = session.execute(statements.LOCK, (digest_of(key), *key)).fetchone()
             if held:
                 session.locked |= {(_HELD, key)}
                 return
@@ -133,7 +133,7 @@ class PostgreSQLSteps:
         query : one of the queries ``LOCKED_…``; its first parameters are added here.
         first : timestamp of a new collection, or ``None`` for a time before the present one.
         """
-        digest = _digest(key)
+        digest = digest_of(key)
         for _ in attempts(_TO_LOCK):
             is_held = (_HELD, key) in session.locked
             rows: list[Any] = session.execute(
@@ -202,6 +202,30 @@ class PostgreSQLSteps:
         session.defer(statements.INSERT, (*key, object_id, timestamp, data))
         self._remember(session, key, counter, object_id, is_live=True)
         return timestamp
+
+    def insert_many(
+        self, session: Session, key: CollectionKey, rows: Sequence[tuple[str, str]]
+    ) -> Sequence[int]:
+        stamps = self._next_timestamps(session, key, rows[0][0], len(rows), added=len(rows))
+        pairs = zip(rows, stamps, strict=True)
+        values = [v for (id_, data), stamp in pairs for v in (*key, id_, stamp, data)]
+        session.defer(statements.insertion_of(len(rows)), values)
+        return stamps
+
+    def _next_timestamps(
+        self, session: Session, key: CollectionKey, object_id: str, number: int, *, added: int
+    ) -> range:
+        """Lock a collection, count records that are added, and return its next timestamps."""
+        self.lock(session, key)
+        if key not in session.memo:
+            self._look(session, key, object_id, None, None if added else NEVER_TOUCHED)
+        counter: Counter = session.memo[key]
+        first = next_timestamp(counter.previous, counter.present(), number)
+        latest = first + number - 1
+        session.defer(statements.ADVANCE, (latest, added, *key))
+        session.wrote()
+        session.memo[key] = counter._replace(timestamp=latest)
+        return range(first, latest + 1)
 
     def put(self, session: Session, write: Write) -> int | Conflict:
         self.lock(session, write.key)
@@ -327,21 +351,13 @@ class PostgreSQLSteps:
         rows: Sequence[tuple[int, str, str, str]],
         number: int,
     ) -> int:
-        self.lock(session, key)
-        if key not in session.memo:
-            self._look(session, key, rows[0][1], None, NEVER_TOUCHED)
-        counter: Counter = session.memo[key]
-        first = next_timestamp(counter.previous, counter.present(), number)
-        latest = first + number - 1
-        session.defer(statements.ADVANCE, (latest, 0, *key))
+        stamps = self._next_timestamps(session, key, rows[0][1], number, added=0)
         departures = [
-            StoredDeparture(object_id, principal, first + rank - 1, kind)
+            StoredDeparture(object_id, principal, stamps[rank - 1], kind)
             for rank, object_id, principal, kind in rows
         ]
         self.store_departures(session, key, departures)
-        session.wrote()
-        session.memo[key] = counter._replace(timestamp=latest)
-        return latest
+        return stamps[-1]
 
     def store_departures(
         self, session: Session, key: CollectionKey, rows: Sequence[StoredDeparture]
@@ -379,11 +395,6 @@ def _postgresql(session: Session) -> PostgreSQLSession:
     return session
 
 
-def _is_key(entry: Any) -> bool:
-    """Return whether a lock of a session is that of a collection."""
-    return isinstance(entry, CollectionKey)
-
-
-def _digest(key: CollectionKey) -> str:
-    """Return a text that identifies one collection."""
-    return f"{len(key.parent_id)}:{key.parent_id}:{key.collection_id}"
+def _keys(locks: Iterable[Any]) -> list[CollectionKey]:
+    """Return those locks of a session that are the locks of collections."""
+    return [one for one in locks if isinstance(one, CollectionKey)]

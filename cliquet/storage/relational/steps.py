@@ -168,6 +168,11 @@ class Steps(Protocol):
     def insert(self, session: Session, key: CollectionKey, object_id: str, data: str) -> int:
         """Store a record with an id that nobody else can have; return its timestamp."""
 
+    def insert_many(
+        self, session: Session, key: CollectionKey, rows: Sequence[tuple[str, str]]
+    ) -> Sequence[int]:
+        """Store pairs of such an id and the JSON text of its record; return their timestamps."""
+
     def put(self, session: Session, write: Write) -> int | Conflict:
         """Store or replace a record; return its timestamp, or a record that is in the way."""
 

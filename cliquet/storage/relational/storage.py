@@ -20,6 +20,7 @@ from cliquet.storage.base import (
     DEFAULT_MODIFIED_FIELD,
 )
 from cliquet.storage.changes import Changes, Wanted
+from cliquet.storage.drafts import new_draft
 from cliquet.storage.joining import JoinedTransactions
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.query import Filter
@@ -34,7 +35,7 @@ from cliquet.storage.relational.reading import Reader
 from cliquet.storage.relational.steps import Steps
 from cliquet.storage.relational.writing import Writer
 from cliquet.storage.selection import CollectionKey, Names
-from cliquet.types import ACEQuery, IdQuery, PoolStatus, Record
+from cliquet.types import ACEQuery, IdGenerator, IdQuery, PoolStatus, Record
 
 __all__ = ["RelationalStorage"]
 
@@ -57,7 +58,7 @@ class RelationalStorage(PublishedStorage):
     ) -> None:
         declared: dict[str, DeclaredIndexes] = {}
         queries = Queries(dialect, declared)
-        writer = Writer(client, steps, queries)
+        self._single_writer = writer = Writer(client, steps, queries)
         self._joint_reader = reader = Reader(client, steps, queries, is_readonly=is_readonly)
         super().__init__(
             reader=reader,
@@ -128,6 +129,24 @@ class RelationalStorage(PublishedStorage):
             CollectionKey(collection_id=collection_id, parent_id=parent_id),
             Wanted(after, upto, ids, principals, filters, limit),
             Names(id_field, modified_field, deleted_field),
+        )
+
+    def create_many(
+        self,
+        collection_id: str,
+        parent_id: str,
+        records: Sequence[Record],
+        *,
+        id_generator: IdGenerator | None = None,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        auth: str | None = None,
+    ) -> list[Record]:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        generator = id_generator or self.id_generator
+        names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
+        return self._single_writer.create_all(
+            [new_draft(key, record, generator, names) for record in records]
         )
 
     def declare_indexes(self, collection_id: str, fields: Sequence[str | tuple[str, ...]]) -> None:

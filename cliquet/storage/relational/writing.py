@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from cliquet.connections.sql import SQLClient
@@ -66,6 +66,17 @@ class Writer:
                 record = record_of(self._steps, draft.names, object_id, last_modified, False, data)
                 raise UnicityError(field, record)
         return draft.completed(outcome)
+
+    def create_all(self, drafts: Sequence[Draft]) -> list[Record]:
+        """Store new records of one collection; return the stored records."""
+        are_alike = all(draft.has_random_id and draft.supplied is None for draft in drafts)
+        if not are_alike or len(drafts) < 2:
+            return [self.put(draft) for draft in drafts]
+        rows = [(draft.id, self._steps.dumps(draft.data)) for draft in drafts]
+        with self._client.begin() as session:
+            timestamps = self._steps.insert_many(session, drafts[0].key, rows)
+        pairs = zip(drafts, timestamps, strict=True)
+        return [draft.completed(timestamp) for draft, timestamp in pairs]
 
     def delete(
         self,

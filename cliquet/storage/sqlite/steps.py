@@ -162,6 +162,11 @@ class SQLiteSteps:
         session.execute(_WRITE, (*key, object_id, timestamp, data))
         return timestamp
 
+    def insert_many(
+        self, session: Session, key: CollectionKey, rows: Sequence[tuple[str, str]]
+    ) -> Sequence[int]:
+        return [self.insert(session, key, object_id, data) for object_id, data in rows]
+
     def put(self, session: Session, write: Write) -> int | Conflict:
         if write.key not in session.locked:
             supplied = write.supplied

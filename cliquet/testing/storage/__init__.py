@@ -20,6 +20,7 @@ The tests have the marker ``clause``, which the configuration of pytest must dec
 
 from cliquet.testing.storage.changes import ChangeTests
 from cliquet.testing.storage.concurrency import ConcurrencyTests
+from cliquet.testing.storage.creating import CreationTests
 from cliquet.testing.storage.deletion import DeletionTests
 from cliquet.testing.storage.departures import DepartureTests, TransactedDepartureTests
 from cliquet.testing.storage.extremes import ExtremeQueryTests
@@ -44,6 +45,7 @@ __all__ = [
     "AtomicTests",
     "ChangeTests",
     "ConcurrencyTests",
+    "CreationTests",
     "DeletionTests",
     "DepartureTests",
     "ExtremeQueryTests",
@@ -84,6 +86,7 @@ class UntransactedStorageContract(
     PaginationTests,
     ExtremeQueryTests,
     UnicityTests,
+    CreationTests,
     DeletionTests,
     ForgettingTests,
     HistoryTests,
