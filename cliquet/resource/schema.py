@@ -12,7 +12,7 @@ from pyramid.request import Request
 
 from cliquet import utils
 from cliquet.resource import unknown_members
-from cliquet.web import acceptance, validation
+from cliquet.web import acceptance, fault_words, validation
 
 __all__ = ["URL", "PermissionsSchema", "ResourceSchema", "TimeStamp"]
 
@@ -179,6 +179,7 @@ class PermissionsSchema(colander.SchemaNode):  # type: ignore[misc]  # colander 
             try:
                 checked[name] = node.deserialize(principals)
             except colander.Invalid as invalid:
+                fault_words.plain(invalid)
                 error.add(invalid, position)
         if error.children:
             raise error

@@ -13,6 +13,7 @@ from pyramid.request import Request
 
 from cliquet import settings
 from cliquet.monitoring import field_bounds
+from cliquet.web import fault_words
 
 __all__ = ["add", "add_invalid", "first_of", "told"]
 
@@ -46,6 +47,7 @@ def add_invalid(request: Request, location: str, invalid: colander.Invalid) -> N
     limit = max_details(request)
     if limit is not None:
         _leave_out(request, _prune(invalid, limit))
+    fault_words.reword(invalid)
     for name, description in invalid.asdict(translate=None).items():
         add(request, location, name, str(description))
 
@@ -53,6 +55,7 @@ def add_invalid(request: Request, location: str, invalid: colander.Invalid) -> N
 def first_of(invalid: colander.Invalid) -> tuple[str, str]:
     """Return the name and the description of the first fault that a schema has found."""
     _prune(invalid, 1)
+    fault_words.reword(invalid)
     name, description = next(iter(invalid.asdict(translate=None).items()))
     return name, str(description)
 

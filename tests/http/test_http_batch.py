@@ -86,7 +86,7 @@ def test_unknown_members_are_dropped(app: TestApp) -> None:
     assert statuses(responses) == [200]
 
 
-NO_MAPPING = "is not a mapping type: Does not implement dict-like functionality."
+NO_MAPPING = "is not a mapping type: an object is expected"
 NO_METHOD = "is not one of GET, HEAD, DELETE, TRACE, POST, PUT, PATCH"
 
 
@@ -110,7 +110,7 @@ NO_METHOD = "is not one of GET, HEAD, DELETE, TRACE, POST, PUT, PATCH"
         ({"path": "/", "body": "text"}, ".body", f'"text" {NO_MAPPING}'),
         (3, "", f'"3" {NO_MAPPING}'),
         ("/mushrooms", "", f'"/mushrooms" {NO_MAPPING}'),
-        (["/"], "", f"\"['/']\" {NO_MAPPING}"),
+        (["/"], "", f'"["/"]" {NO_MAPPING}'),
     ],
 )
 def test_an_invalid_request_is_named(
@@ -137,7 +137,7 @@ def test_header_values_must_be_texts(app: TestApp, value: Any) -> None:
 @pytest.mark.clause("H-25.5", "D-35")
 @pytest.mark.parametrize(
     ("requests", "description"),
-    [(None, "Required"), (3, '"3" is not iterable'), ({}, '"{}" is not iterable')],
+    [(None, "Required"), (3, '"3" is not an array'), ({}, '"{}" is not an array')],
 )
 @pytest.mark.parametrize("defaults", [None, {"path": "/"}])
 def test_requests_must_be_a_list(

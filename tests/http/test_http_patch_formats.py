@@ -939,6 +939,6 @@ def test_an_array_is_no_body_without_its_type(
         (
             "body",
             "requests.1.body",
-            '"[]" is not a mapping type: Does not implement dict-like functionality.',
+            '"[]" is not a mapping type: an object is expected',
         )
     ]
