@@ -78,6 +78,12 @@ SERVERS = {
     ),
 }
 
+# It serves those who wait, beside one of them.
+FEED = Server(
+    ("cliquet", "--ini", "production.ini", "feed", "--host", "127.0.0.1", "--port", "{port}"),
+    processes=1,
+)
+
 
 class Service(ServerProcess):
     """The service in its folder, under one of the servers.

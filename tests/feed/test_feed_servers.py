@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from deployment.service import (
+    FEED,
     MUSHROOMS,
     SERVERS,
     USER,
@@ -23,10 +24,6 @@ from processes.client import Client
 from support.streams import ServerStream
 
 STREAM = f"{MUSHROOMS}?_sync="
-FEED = Server(
-    ("cliquet", "--ini", "production.ini", "feed", "--host", "127.0.0.1", "--port", "{port}"),
-    processes=1,
-)
 START = Server(
     ("cliquet", "--ini", "production.ini", "start", "--server", "waitress", "--port", "{port}"),
     processes=1,
