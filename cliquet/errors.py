@@ -167,7 +167,7 @@ def _summary(location: str, name: str | None, description: str) -> str:
 
 
 def too_large(request: Request, subject: str, setting: str) -> httpexceptions.HTTPException:
-    """Return the refusal of what is larger than a setting allows (RFC 9110 15.5.14).
+    """Return the refusal of something that is larger than a setting allows (RFC 9110 15.5.14).
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """The import of ``pkg_resources``, without the warning that it prints in each process.
 
 Pyramid 2.1 and Cornice 6.1 import this module of setuptools, which warns since setuptools 80.9 that
-it will go. Whoever runs a service can do nothing about it, and where warnings are errors the import
-fails. A filter that stays is no way out: it would hide the warnings of other packages too, and
-pytest would forget it. When Pyramid and Cornice need ``pkg_resources`` no more, this module goes,
-and so does the upper bound of setuptools in ``pyproject.toml``.
+it will go. Nobody who runs a service can do anything about it, and where warnings are errors the
+import fails. A filter that stays is no way out: it would hide the warnings of other packages too,
+and pytest would forget it. When Pyramid and Cornice need ``pkg_resources`` no more, this module
+goes, and so does the upper bound of setuptools in ``pyproject.toml``.
 """
 
 from __future__ import annotations

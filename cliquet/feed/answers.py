@@ -29,7 +29,7 @@ TAKEN_BY: Final = "cliquet.feed.taken_by"
 
 # As long as it may take until a thread that waits notices that the process is about to end.
 _PATIENCE_SECONDS: Final = 0.5
-# Headers that say something of the body, which is another one in the end.
+# Headers about the body. They are dropped, because the final body is another one.
 _OF_THE_BODY: Final = frozenset(("content-type", "content-length"))
 
 

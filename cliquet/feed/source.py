@@ -26,7 +26,7 @@ from cliquet.web import inherited, registrations
 
 __all__ = ["Page", "Source"]
 
-# What the client has said of this response and not of who it is.
+# Headers about this response, which do not say who the client is.
 _OF_THE_RESPONSE: Final = (
     *("HTTP_ACCEPT", "HTTP_ACCEPT_ENCODING", "HTTP_LAST_EVENT_ID", "HTTP_RANGE"),
     *("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE"),
@@ -48,7 +48,7 @@ class Page(NamedTuple):
     refusal : response with the error.
     errno : number of the error, 0 if there is none.
     details : what the error says of it.
-    client : digest of who has asked.
+    client : digest of the client that has asked.
     judged_at : time of the monotonic clock when the question was asked, in seconds.
     """
 
@@ -90,7 +90,7 @@ class Source:
     Attributes
     ----------
     url : path and filters, as far as the answer depends on them.
-    client : digest of who asks.
+    client : digest of the client that asks.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ def _is_told_by_gunicorn(handler: Any) -> bool:
 
 
 def listen(then: Callable[[], None] = begin) -> None:
-    """Notice the signals for this process, whoever handles them; only in its main thread.
+    """Notice the signals for this process, which others handle; only in its main thread.
 
     It is for servers such as granian, whose handlers tell nothing. The module that such a server
     imports calls it (``docs/deploy/wsgi.py``).

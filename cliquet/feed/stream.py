@@ -1,7 +1,7 @@
 """What one client of a stream is told, and when it has to be asked for (E-14.2 to E-14.4).
 
-It has neither a thread nor a connection: whoever has the connection asks it what to do next. What a
-client has not taken yet is not even read, so that a slow one holds nothing back but itself.
+It has neither a thread nor a connection: the owner of the connection asks it what to do next. What
+a client has not taken yet is not even read, so that a slow one holds nothing back but itself.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Stream:
         if judged_at is None or not self._has_caught_up:
             return Question(query, None, now)
         if has_moved and now < judged_at + self._recheck_seconds:
-            # What is read after a move tells of it, whoever reads it.
+            # What anybody reads after a move tells of it.
             client = None if source.is_alike else source.client
             return Question(query, (source.url, token, self._moved_to, client), 0.0)
         # Streams with the same credentials are judged together.

@@ -1,8 +1,8 @@
 """One thread of a process that asks which of the watched collections have changed (E-14.5).
 
 It knows neither requests nor users: those who wait say which collection they watch, and are woken
-when its position moves. To be woken is a hint. Who reads the changes after a position of their own
-misses none, even if nobody wakes them, and is only later.
+when its position moves. To be woken is a hint: a reader who asks for the changes after a position
+of their own misses none, and only gets them later if nobody wakes them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Watcher:
     def watching(self, key: CollectionKey, wake: Wake) -> Iterator[None]:
         """Have a function called when a collection moves, until the end of the block.
 
-        Who is the first to watch a collection is called once more, because nobody knows yet whether
+        The first who watches a collection is called once more, because nobody knows yet whether
         it has moved since it was read for the last time.
         """
         with self._lock:

@@ -185,7 +185,7 @@ def _check_all_made(names: Iterable[str], policy: Any) -> None:
 
 
 def _environ_keys(policy: Any) -> frozenset[str]:
-    """Return the variables where policies read a user whom the server or a proxy has recognised.
+    """Return the variables where policies read a user that the server or a proxy has recognised.
 
     A proxy writes the name of the user into a header, such as ``HTTP_X_REMOTE_USER``. It does not
     see the headers of the requests within a batch, which must not set these variables (H-25.14).

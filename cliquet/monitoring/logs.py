@@ -270,7 +270,7 @@ class Logger:
         return fields()
 
     def writes(self, level: int) -> bool:
-        """Return whether an entry of a level would be written, for whoever has work to build it."""
+        """Return whether an entry of a level would be written, before it is built in vain."""
         if _current.get().renderer is None and self._renderer is None:
             # It is for the configuration of structlog to say.
             return True

@@ -1,4 +1,4 @@
-"""PATCH: the application of changes to a record, and the part of it that the response shows.
+"""PATCH: how changes are applied to a record, and which part of it the response shows.
 
 These are functions of plain values; the resource validates the result and writes it.
 """

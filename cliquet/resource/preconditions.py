@@ -217,7 +217,8 @@ def parse_if_none_match(header: str | None, *, is_safe: bool) -> Match | None:
 
 
 def _parse(header: str | None) -> Match | None:
-    # White space around a value is not a part of it (RFC 9110 5.5), whoever has made the request.
+    # White space around a value is not a part of it (RFC 9110 5.5). A server removes it, but an
+    # application may have made the request.
     text = (header or "").strip(" \t")
     if not text:
         return None

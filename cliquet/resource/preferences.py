@@ -37,7 +37,7 @@ class Preference:
         return False
 
     def add_applied(self, headers: MutableMapping[str, str]) -> None:
-        """Tell the client that the response follows it (RFC 7240 3)."""
+        """Tell the client that the response follows its preference (RFC 7240 3)."""
         applied = headers.get("Preference-Applied")
         headers["Preference-Applied"] = f"{applied}, {self._text}" if applied else self._text
 

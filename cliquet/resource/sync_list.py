@@ -40,7 +40,7 @@ def is_asked(resource: UserResource) -> bool:
 
 
 def get_page(resource: UserResource) -> dict[str, Any]:
-    """Answer a page of the start of a client, or of what has changed since its token."""
+    """Answer a page of the start of a client, or a page of the changes since its token."""
     request, response = resource.request, resource.request.response
     partial_fields = _partial_fields(resource)
     limit = resource._extract_limit()

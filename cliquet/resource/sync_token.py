@@ -51,7 +51,7 @@ class SyncToken(NamedTuple):
     position : the client knows all changes up to this timestamp of the collection, in ms. During a
         start, it will know them when it has read the last page.
     epoch : that of the collection.
-    view : digest of what the user may see of the collection.
+    view : digest of the part of the collection that the user may see.
     source : digest of the collection, its parent and the filters.
     walk : during a start, the place of the next page; else ``None``.
     """

@@ -65,7 +65,7 @@ def words_of(parser: argparse.ArgumentParser, path: str = "") -> Iterator[Words]
     # The list has no public name, as in all releases of Python so far.
     for action in parser._actions:
         if action.option_strings:
-            # One that its help does not mention repeats one of the command.
+            # An option that the help does not mention repeats one of the command.
             summary = "" if action.help in (None, argparse.SUPPRESS) else str(action.help)
             values_of = _values(action) if action.nargs != 0 else None
             options.append(Option(tuple(action.option_strings), summary, values_of))

@@ -222,7 +222,7 @@ class _StorageCopy:
         if (
             self._pending()
             or target is None
-            # An epoch that alone differs is that of restored data.
+            # If only the epochs differ, the target has restored data, and keeps its own.
             or (target.timestamp, target.purged) != (timestamp, source.purged)
         ):
             self._close(source, target, timestamp)
@@ -231,7 +231,7 @@ class _StorageCopy:
         self, source: ExportedCollection, target: ExportedCollection | None, timestamp: int
     ) -> None:
         """Put the changes of the collection that is being copied into the batch."""
-        # What replaces newer data is restored, and the target gives it a new epoch.
+        # Older data that replace newer ones were restored. The target gives them a new epoch.
         is_restored = target is not None and target.timestamp > timestamp
         self._add(
             ImportedCollection(

@@ -24,7 +24,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Say nothing when all is well, which the exit code tells; doubts are for `cliquet check`."""
+    """Write only errors: success is the exit code, and `cliquet check` tells the doubts."""
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -39,7 +39,7 @@ BATCH: Final = 500
 
 @dataclass
 class Findings:
-    """Counts of what was checked, found and repaired.
+    """How much was checked, found and repaired.
 
     Attributes
     ----------

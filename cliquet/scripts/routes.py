@@ -92,7 +92,8 @@ def _of_views(registry: Any, route_name: str, path: str) -> Iterator[Line]:
             continue
         code = view["callable"]
         if str(getattr(code, "__module__", "")).startswith(_OF_FRAMEWORKS):
-            # A class of the framework, such as that of static files, says nothing; its name does.
+            # The place of an object in the framework, such as the view of static files, says
+            # nothing; the name of its class does.
             code = type(code) if not callable(getattr(code, "__name__", None)) else code
         permissions = [
             related["value"]

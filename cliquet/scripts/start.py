@@ -170,7 +170,8 @@ def _serve_with_another(application: Any, server: Any, where: str) -> None:
 
 def stop_with_success(number: int, frame: object) -> NoReturn:
     """Handle the signal that ends a program which serves until then."""
-    # Who waits for changes in a thread of the server would otherwise keep it from its end.
+    # A request that waits for changes in a thread of the server would otherwise keep it from its
+    # end.
     stopping.begin()
     raise SystemExit(0)
 

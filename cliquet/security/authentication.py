@@ -143,7 +143,7 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
 
     Applications of the original library expect more than its parent does: principals are a new list
     that the authorization policy may change, and groups are not looked up for a request
-    that does not need them. Several policies need more too: a user whom the group finder
+    that does not need them. Several policies need more too: a user that the group finder
     refuses is anonymous (S-16.5), and no id is a principal without the name of its policy (H-5.6).
     """
 
@@ -272,7 +272,7 @@ def _added_by(policy: Any, request: Request) -> set[str]:
     """Return the principals that a policy adds to those of the user.
 
     Policies of Pyramid also return the id of their user, without a prefix. A user of another
-    policy, or one whom the group finder refuses, must not have this principal.
+    policy, or one that the group finder refuses, must not have this principal.
     """
     added = set(policy.effective_principals(request)) - {Everyone, Authenticated}
     # This call may ask another server, so that it is not made for a policy that adds nothing.

@@ -157,7 +157,7 @@ class RouteFactory(SharedListing, UndecidedPut):
     resource_name : name of the resource.
     on_collection : whether the URL is that of a collection.
     required_permission : ``read``, ``write`` or ``create``; a PUT finds it out when somebody asks.
-    allowed_principals : principals to whom settings grant that permission.
+    allowed_principals : principals that have that permission by settings.
     permission_object_id : URI of the object of this permission.
     current_record : the record that a PUT will replace, or that was read together with its ACEs.
     has_asked : whether the answer came from the backend, and not from the ACEs that it lists.

@@ -86,7 +86,7 @@ def _usable(described: list[Any]) -> Iterator[PublicKey]:
         kind, curve, named = one.get("kty"), one.get("crv"), one.get("alg")
         if not isinstance(kind, str) or not isinstance(named, str | None):
             continue
-        # Secrets have no algorithm here: one that is published is none.
+        # Keys that are secrets have no algorithm here, because a published secret is none.
         algorithm = _any_algorithm(kind, curve) if named is None else named
         if algorithm not in _NEEDS:
             continue

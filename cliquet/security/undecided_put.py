@@ -69,7 +69,7 @@ class UndecidedPut:
             self._set_requirement(self._required_permission(self._request))
 
     def grants_of_put(self) -> list[list[str]]:
-        """Return the principals to whom settings grant what a PUT may require, one list for each.
+        """Return the principals that have, by settings, what a PUT may require; one list for each.
 
         There is none if it is known which of them it requires.
         """

@@ -1,8 +1,8 @@
 """The part of the storage contract for departures: records that left what a user may see (E-12).
 
-A tombstone tells that a record was deleted. It says nothing to a user from whom a record was taken
-away, and nothing to one who could read the deleted record alone. A departure does; it belongs to
-principals, and has a position of its own among the timestamps of the collection.
+A tombstone tells that a record was deleted. It says nothing to a user who has lost a record in
+another way, and nothing to one who could read the deleted record alone. A departure does; it
+belongs to principals, and has a position of its own among the timestamps of the collection.
 """
 
 from __future__ import annotations

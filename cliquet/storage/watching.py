@@ -1,7 +1,7 @@
 """The part of the storage contract for the past of collections, and for watching them (E-13, E-14).
 
-Whoever waits for changes asks for the positions of many collections at once, again and again. A
-storage in the process, or in a file, tells when there is no need to ask.
+A thread that waits for changes asks for the positions of many collections at once, again and again.
+A storage in the process, or in a file, tells when there is no need to ask.
 """
 
 from __future__ import annotations

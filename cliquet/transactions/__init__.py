@@ -1,1 +1,1 @@
-"""The transaction of a request: which one backends join, what their part in it is, and its ends."""
+"""The transaction of a request: how it begins and ends, and how backends take part in it."""

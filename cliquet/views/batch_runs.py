@@ -192,7 +192,7 @@ class Run:
         created, so that its changes must be undone, and an ordinary sub-request must tell why.
         """
         request, response = self.request, self._response
-        # A copy, because requests share their defaults.
+        # It is a copy, because requests share their defaults.
         give_body(request, jsonio.copied(item["body"]))
         request.validated = {}
         response.status_code = _OTHER

@@ -41,7 +41,7 @@ _OPTIONS_WITH_WORK = ("attr", "decorator", "http_cache", "mapper", "require_csrf
 def includeme(config: Configurator) -> None:
     """Add content negotiation and compiled endpoints to the views of an application."""
     # Negotiation comes before the permission check: a request that cannot be served is refused for
-    # that reason, whoever sends it (H-6.2).
+    # that reason, and not because of its sender (H-6.2).
     config.add_view_deriver(
         negotiated_view, name="negotiated_view", under=INGRESS, over="secured_view"
     )

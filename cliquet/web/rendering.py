@@ -62,7 +62,7 @@ def response_of(value: Any, request: Request, info: Any) -> Any:
                     ("Content-Type", JSON_CONTENT_TYPE),
                     ("Content-Length", str(len(text))),
                 ]
-                # It is the response of the request for whoever comes later.
+                # It is the response of the request for all code that comes later.
                 attributes["response"] = response = Response(headerlist=headers, app_iter=[text])
                 return response
     elif value.__class__ is Response:

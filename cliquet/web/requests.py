@@ -134,9 +134,9 @@ def _body_value(response: Response, request: Request) -> Any:
         return ""
     value, rendered = request.__dict__.pop(_RENDERED, (None, None))
     if text is rendered:
-        # Nothing has replaced the body since. The texts are in memory once, which is most of what
-        # a batch of long records takes. Arrays and objects are copied, because the view may change
-        # them for the next sub-request.
+        # Nothing has replaced the body since. The texts are in memory once, and are most of the
+        # memory of a batch of long records. Arrays and objects are copied, because the view may
+        # change them for the next sub-request.
         try:
             return jsonio.copied(value)
         except (TypeError, RecursionError):

@@ -62,7 +62,7 @@ def forget_body(request: Request) -> None:
 
 
 def forget_parsed(request: Request) -> None:
-    """Free what a body was parsed to; whoever asks for it parses the body again."""
+    """Free what a body was parsed to; the next call that needs it parses the body again."""
     request.__dict__.pop(_BODY, None)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +71,32 @@ def test_a_section_has_at_most_one_link_to_the_contract(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_have_sentences_with_a_subject(page: str) -> None:
     assert STIFF.findall((ROOT / page).read_text("utf-8")) == []
+
+
+def prose_of(source: str) -> Iterator[str]:
+    """Yield the comments and the docstrings of a module."""
+    block: list[str] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            block.append(token.string.lstrip("# "))
+        elif token.type not in (tokenize.NL, tokenize.NEWLINE):
+            yield " ".join(block)
+            block = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            yield ast.get_docstring(node) or ""
+
+
+def test_comments_and_docstrings_have_sentences_with_a_subject() -> None:
+    found = [
+        f"{path}: {text[max(0, match.start() - 40) : match.end() + 30]}"
+        for path in sources("cliquet")
+        if path.endswith(".py")
+        for text in prose_of((ROOT / path).read_text("utf-8"))
+        for match in STIFF.finditer(text)
+    ]
+
+    assert found == []
 
 
 def test_reasons_are_in_the_repository() -> None:

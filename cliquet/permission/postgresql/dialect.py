@@ -16,7 +16,7 @@ class PostgreSQLPermissionDialect(PermissionDialect):
     """Names the object as a constant of the statement, where Citus looks for it (E-9.3)."""
 
     among = "= ANY (%s::text[])"
-    # An array, because PostgreSQL turns IN into a join, in any order.
+    # It is an array, because PostgreSQL turns IN into a join, in any order.
     among_query = "= ANY (ARRAY({}))"
     like = "LIKE"
     run = "%"

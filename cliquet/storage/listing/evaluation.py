@@ -283,7 +283,7 @@ def _keys(name: str, names: Names) -> Keys:
 
 
 class _IdKeys(Keys):
-    """Keys of what is compared with ids: ids are texts, and numbers become texts."""
+    """Keys of values that are compared with ids: ids are texts, and numbers become texts."""
 
     def each(self, values: Iterable[Any]) -> frozenset[Hashable]:
         # There may be thousands of ids, and each call of a function takes its time.

@@ -20,7 +20,7 @@ class CommitWatch(ChangeWatch):
 
     def wait(self, seconds: float) -> bool:
         has_changed = self._committed.wait(seconds)
-        # Whoever commits from now on sets it again, and is asked about again.
+        # A later commit sets it again, and is asked about again.
         self._committed.clear()
         return has_changed
 

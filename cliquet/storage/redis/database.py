@@ -205,7 +205,7 @@ class Database:
 
     @translated_errors
     def start_epoch(self, key: CollectionKey) -> None:
-        """Give a collection of a former version, which has no epoch, one."""
+        """Give an epoch to a collection that a former version has made without one."""
         parent = names_of(key)[1]
         self.client.hsetnx(shared_key("epochs", key.collection_id), parent, new_epoch())
 

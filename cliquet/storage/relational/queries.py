@@ -192,7 +192,8 @@ class Queries:
             listing.matching,
             self.dialect,
             selection.names,
-            # One index is enough, and the database would take each key for another restriction.
+            # One index is enough. The database would expect that each further condition makes the
+            # result smaller, although it says the same.
             indexed=declared.fields.difference(entered.values),
             entered=entered.fields,
         )

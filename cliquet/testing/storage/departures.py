@@ -56,7 +56,7 @@ def departed(storage: StorageBase, *principals: str, after: int = 0, **more: Any
 
 
 class DepartureTests:
-    """Tests of what is recorded, listed, purged and copied."""
+    """Tests of departures as they are recorded, listed, purged and copied."""
 
     @pytest.fixture
     def departing(self, storage: StorageBase) -> StorageBase:

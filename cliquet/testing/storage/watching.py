@@ -1,4 +1,4 @@
-"""Tests of the positions of collections, and of what tells that they may have moved."""
+"""Tests of the positions of collections, and of the signals that they may have moved."""
 
 from __future__ import annotations
 
