@@ -12,8 +12,9 @@ from pyramid.request import Request
 
 import cliquet
 
-# The contract suites and the test client need the extra `test`, as their documentation says.
-NEEDS_THE_TEST_EXTRA = ("cliquet.testing", "cliquet.tests")
+# The contract suites and the test client need the extra `test`, as their documentation says;
+# programs that use a service need the extra `client`.
+NEEDS_AN_EXTRA = ("cliquet.testing", "cliquet.tests", "cliquet.client")
 
 
 DRIVERS = {
@@ -39,10 +40,11 @@ def main() -> None:
     names = [
         module.name
         for module in pkgutil.walk_packages(cliquet.__path__, "cliquet.", onerror=_reraise)
-        if not module.name.startswith(NEEDS_THE_TEST_EXTRA)
+        if not module.name.startswith(NEEDS_AN_EXTRA)
     ]
     for name in names:
         importlib.import_module(name)
+    ask_for_the_client()
     print(f"no extras: the hello view answers, {len(names)} modules import")
 
 
@@ -61,8 +63,19 @@ def serve() -> None:
         raise SystemExit(f"the hello view answers {response.status}: {response.text}")
 
 
+def ask_for_the_client() -> None:
+    """Try to import the client, whose message must say what to install."""
+    try:
+        importlib.import_module("cliquet.client")
+    except ImportError as error:
+        if "pip install 'cliquet[client]'" in str(error):
+            return
+        raise
+    raise SystemExit("the client needs no extra")
+
+
 def _reraise(name: str) -> None:
-    if not name.startswith(NEEDS_THE_TEST_EXTRA):
+    if not name.startswith(NEEDS_AN_EXTRA):
         raise
 
 

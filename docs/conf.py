@@ -47,6 +47,9 @@ nitpick_ignore = [
     ("py:class", "contextvars.Token"),
     ("py:class", "_contextvars.Token"),  # its name on Python 3.10
     ("py:class", "enum.Enum"),
+    ("py:class", "httpx.Client"),
+    ("py:class", "os.PathLike"),
+    ("py:class", "threading.Event"),
     ("py:class", "colander.Integer"),
     ("py:class", "colander.Mapping"),
     ("py:class", "colander.MappingSchema"),

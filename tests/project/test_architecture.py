@@ -35,6 +35,7 @@ LAYERS = {
     "views": {"views"},
     "initialization": {"initialization"},
     "scripts": {"scripts"},
+    "client": {"client"},
     "testing": {"testing", "tests"},
 }
 # Of each, the modules in the folder itself are the contract; its subfolders are the backends.
@@ -59,6 +60,8 @@ MAY_IMPORT = {
     "facade": {"initialization", "web", "security", "monitoring", "core"},
     # A command loads an application through Pyramid, and speaks to the contracts of its backends.
     "scripts": {"initialization", "feed", "web", "security", *STORED},
+    # It runs at the other end, and knows the service by its protocol alone.
+    "client": set(),
     "testing": {
         *("initialization", "resource", "feed", "web", "security", "connections", "transactions"),
         *STORED,
