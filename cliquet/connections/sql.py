@@ -189,10 +189,10 @@ class SQLClient(abc.ABC):
 
     def current(self) -> Session | None:
         """Return the session of the present transaction of this thread, or ``None``."""
-        transaction = scope.current()
+        transaction = scope.begun()
         if transaction is None:
             session: Session | None = getattr(self._own, "session", None)
-            return session
+            return None if session is None or scope.is_waiting() else session
         return _data(transaction, self) or self._session_around(transaction)
 
     def _session_around(self, transaction: Transaction) -> Session | None:

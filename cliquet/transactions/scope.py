@@ -7,7 +7,7 @@ happens to have open in the thread. Outside of a request each call of a backend 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -16,23 +16,40 @@ from transaction import Transaction
 
 __all__ = [
     "DataManager",
+    "begun",
     "contended",
     "current",
     "enter",
     "has_time_limits",
+    "is_waiting",
     "leave",
     "outer",
+    "wait",
     "within",
     "without_time_limits",
 ]
 
-_transaction: ContextVar[Transaction | None] = ContextVar("cliquet_transaction", default=None)
+
+class _Waiting:
+    """Stands for the transaction of a request that begins when somebody needs it."""
+
+    __slots__ = ("begin",)
+
+    def __init__(self, begin: Callable[[], Transaction]) -> None:
+        self.begin = begin
+
+
+_transaction: ContextVar[Transaction | _Waiting | None] = ContextVar(
+    "cliquet_transaction", default=None
+)
 _outer: ContextVar[Transaction | None] = ContextVar("cliquet_outer_transaction", default=None)
 _contended: ContextVar[set[Any] | None] = ContextVar("cliquet_contended", default=None)
 _time_limits: ContextVar[bool] = ContextVar("cliquet_time_limits", default=True)
 
 
-def enter(transaction: Transaction, contended: set[Any] | None = None) -> None:
+def enter(
+    transaction: Transaction, contended: set[Any] | None = None, *, has_hooks: bool = False
+) -> None:
     """Make `transaction` the one that backends join, until it ends or :func:`leave` is called.
 
     Code that runs after the commit or the abort is still in the request, but its changes must not
@@ -42,11 +59,30 @@ def enter(transaction: Transaction, contended: set[Any] | None = None) -> None:
     ----------
     contended : set of locks that survives the transaction when the request is run again (see
         :func:`contended`).
+    has_hooks : whether the application may have added hooks, which are called in their order.
     """
     _transaction.set(transaction)
     _contended.set(contended)
+    if has_hooks:
+        transaction.join(_Leaving(transaction))
+        return
     transaction.addAfterCommitHook(_leave_on_end)
     transaction.addAfterAbortHook(_leave_on_end)
+
+
+def wait(begin: Callable[[], Transaction]) -> None:
+    """Begin the transaction of a request as soon as a backend wants to join it.
+
+    Parameters
+    ----------
+    begin : begins the transaction, calls :func:`enter`, and returns it.
+    """
+    _transaction.set(_Waiting(begin))
+
+
+def is_waiting() -> bool:
+    """Return whether a request is being processed whose transaction has not begun."""
+    return _transaction.get().__class__ is _Waiting
 
 
 def leave() -> None:
@@ -58,15 +94,23 @@ def leave() -> None:
 def current() -> Transaction | None:
     """Return the transaction of the request; ``None`` outside of a request, or after its end.
 
-    Within an operation that has its own transaction, it is that one (see :func:`within`).
+    It begins now if it has not begun before. Within an operation that has its own transaction, it
+    is that one (see :func:`within`).
     """
-    return _transaction.get()
+    found = _transaction.get()
+    return found.begin() if found.__class__ is _Waiting else found
+
+
+def begun() -> Transaction | None:
+    """Return the same if it has begun, for those who only look what others have joined."""
+    found = _transaction.get()
+    return None if found.__class__ is _Waiting else found
 
 
 @contextmanager
 def within(transaction: Transaction) -> Iterator[None]:
     """Make `transaction` the one that backends join, for the block."""
-    outer_token = _outer.set(_transaction.get())
+    outer_token = _outer.set(begun())
     token = _transaction.set(transaction)
     try:
         yield
@@ -151,3 +195,25 @@ class DataManager:
 
     def sortKey(self) -> str:  # noqa: N802 - name of the interface
         return self.sort_key
+
+
+class _Leaving(DataManager):
+    """Makes a transaction that is over no longer the one that backends join, before its hooks."""
+
+    sort_key = "~~~cliquet.scope"
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.transaction_manager = transaction._manager
+
+    def abort(self, transaction: Transaction) -> None:
+        leave()
+
+    def tpc_finish(self, transaction: Transaction) -> None:
+        leave()
+
+    def savepoint(self) -> _Leaving:
+        """Return a savepoint: nothing is to be undone."""
+        return self
+
+    def rollback(self) -> None:
+        """Undo nothing."""

@@ -2,7 +2,8 @@
 
 There are two tweens around that of ``pyramid_tm``. The inner one tells the backends which
 transaction to join, and calls listeners before the commit. The outer one makes sure that no
-transaction lives longer than its request.
+transaction lives longer than its request. If nothing of the application is between them, one tween
+does the work of all three (:mod:`cliquet.transactions.one_tween`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from transaction._transaction import NoRollbackSavepoint
 
 from cliquet import settings
 from cliquet.core import announcing
-from cliquet.transactions import scope
+from cliquet.transactions import one_tween, scope
 
 __all__ = ["BeforeCommit", "includeme", "is_tried_again", "savepoint"]
 
@@ -56,6 +57,7 @@ def includeme(config: Configurator) -> None:
         del configured["tm.attempts"]
     config.include("pyramid_retry")
     config.include("pyramid_tm")
+    config.add_request_method(one_tween.manager_of, name="tm", reify=True)
     config.add_tween(
         "cliquet.transactions.tweens.scope_tween_factory",
         under="pyramid_tm.tm_tween_factory",
@@ -66,7 +68,7 @@ def includeme(config: Configurator) -> None:
     )
 
 
-def guard_tween_factory(handler: Handler, registry: object) -> Handler:
+def guard_tween_factory(handler: Handler, registry: Any) -> Handler:
     """End a transaction that `pyramid_tm` leaves open because its commit could not start."""
 
     def guard_tween(request: Request) -> Response:
@@ -87,7 +89,23 @@ def guard_tween_factory(handler: Handler, registry: object) -> Handler:
                 scope.leave()
                 transaction.abort()
 
-    return guard_tween
+    inner = one_tween.inner_handler(handler, registry, scope_tween_factory)
+    if inner is None:
+        return guard_tween
+    return one_tween.one_tween(lambda request: _announced(request, inner(request)), guard_tween)
+
+
+def _announced(request: Request, response: Response) -> Response:
+    """Announce the commit of a request, unless it ended in an error or was doomed."""
+    response = _as_returned(request, response)
+    begun = scope.begun()
+    if getattr(request, "exc_info", None) is None and not (begun and begun.isDoomed()):
+        try:
+            announcing.tell(request.registry, BeforeCommit(request))
+        except Exception:
+            # The error is rendered inside the transaction, which is aborted because of `exc_info`.
+            response = request.invoke_exception_view(sys.exc_info())
+    return response
 
 
 def _undone_on_error(handler: Handler, request: Request) -> Response:

@@ -40,8 +40,11 @@ LAYERS = {
 }
 # Of each, the modules in the folder itself are the contract; its subfolders are the backends.
 COMPONENTS = {"storage", "cache", "permission"}
-# All of the transaction of a request is in one folder, with the part that knows requests.
-IN_ANOTHER_LAYER = {"cliquet.transactions.tweens": "web"}
+# All of the transaction of a request is in one folder, with the parts that know requests.
+IN_ANOTHER_LAYER = {
+    "cliquet.transactions.one_tween": "web",
+    "cliquet.transactions.tweens": "web",
+}
 # From the lowest; a layer may import itself and those of its entry.
 STORED = {"contracts", "monitoring", "core"}
 MAY_IMPORT = {

@@ -76,7 +76,7 @@ class Changes:
 
     def pending(self) -> Sequence[Change]:
         """Return the changes of the present transaction so far, after those of its request."""
-        transaction = scope.current()
+        transaction = scope.begun()
         if transaction is None:
             return ()
         found: list[Change] = []
