@@ -99,6 +99,7 @@ class ShareableModel(Model):
         self,
         record_id: str,
         permissions: dict[str, Any],
+        parent_id: str | None,
         *,
         is_new: bool,
         had_none: bool = False,
@@ -126,6 +127,8 @@ class ShareableModel(Model):
             before = permission.object_permissions(object_id) if held is None else held
             writer = writer if _keeps_write(writer, before, permissions) else None
         change = write(object_id, permissions, writer, is_new=is_new)
+        if self.tracker is not None and change.before and change.before != change.after:
+            self._depart(self.tracker.left(record_id, object_id, change), parent_id)
         if self.judge is not None and not is_new:
             self.judge(object_id, change.before)
         return change.after
@@ -240,19 +243,24 @@ class ShareableModel(Model):
 
         def write(created: Record | None) -> dict[str, set[str]]:
             record_id = (created or record)[self.id_field]
-            return self._write_permissions(record_id, permissions, is_new=True, had_none=is_random)
+            return self._write_permissions(
+                record_id, permissions, parent_id, is_new=True, had_none=is_random
+            )
 
         if not isinstance(self.storage.joins_transactions, bool):
             # The storage is a mock, which does not call the function (P-31.1).
             created = create()
             return {**created, self.permissions_field: write(created)}
         collection = self._collection(parent_id)
-        created, written = self.storage.with_effects(
+        both = functools.partial(
+            self.storage.with_effects,
             create,
             write,
             collection_id=collection["collection_id"],
             parent_id=collection["parent_id"],
         )
+        is_late = self._may_be_late(record.get(self.modified_field))
+        created, written = self.atomic(both, parent_id) if is_late else both()
         return {**created, self.permissions_field: written}
 
     def create_records(self, records: Sequence[Record]) -> list[Record]:
@@ -263,7 +271,7 @@ class ShareableModel(Model):
             {
                 **created,
                 self.permissions_field: self._write_permissions(
-                    created[self.id_field], {}, is_new=True, had_none=self._makes_random_ids
+                    created[self.id_field], {}, None, is_new=True, had_none=self._makes_random_ids
                 ),
             }
             for created in super().create_records(records)
@@ -284,7 +292,8 @@ class ShareableModel(Model):
 
         def write() -> Record:
             updated = update()
-            written = self._write_permissions(updated[self.id_field], permissions, is_new=False)
+            record_id = updated[self.id_field]
+            written = self._write_permissions(record_id, permissions, parent_id, is_new=False)
             return {**updated, self.permissions_field: written}
 
         return self._as_one(write, parent_id)
@@ -306,6 +315,9 @@ class ShareableModel(Model):
             deleted = delete()
             (uri,) = uris = [object_id(deleted[self.id_field])]
             (before,) = self._forget(permission, uris)
+            if self.tracker is not None and before:
+                gone = self.tracker.gone([deleted[self.id_field]], uris, [before])
+                self._depart(gone, parent_id)
             if self.judge is not None:
                 self.judge(uri, before)
             return deleted
@@ -326,7 +338,10 @@ class ShareableModel(Model):
             deleted = delete()
             if deleted:
                 ids = [record[self.id_field] for record in deleted]
-                self._forget(permission, [object_id(record_id=record_id) for record_id in ids])
+                uris = [object_id(record_id=record_id) for record_id in ids]
+                before = self._forget(permission, uris)
+                if self.tracker is not None and any(before):
+                    self._depart(self.tracker.gone(ids, uris, before), parent_id)
             return deleted
 
         return self._as_one(forget, parent_id)

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from cliquet.core import jsonio
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 
-__all__ = ["MAX_SYNC_TOKEN_BYTES", "SyncToken", "WalkPlace", "digest"]
+__all__ = ["MAX_SYNC_TOKEN_BYTES", "Place", "SyncToken", "digest"]
 
 MAX_SYNC_TOKEN_BYTES: Final = 512
 """Greatest length of a token, without the place of a page within a start."""
@@ -24,14 +24,17 @@ MAX_SYNC_TOKEN_BYTES: Final = 512
 _DIGEST_BYTES: Final = 12
 _CHECK_BYTES: Final = 4
 _MAX_EPOCH_BYTES: Final = 64
-_VERSION: Final = 1
-# The version, the position, the two digests, and the length of the epoch, which follows.
+# What the rest of the token is for; other numbers are for later versions.
+_CHANGES: Final = 1
+_START: Final = 2
+_BETWEEN: Final = 3
+# The kind, the position, the two digests, and the length of the epoch, which follows.
 _HEAD: Final = struct.Struct(f">BQ{_DIGEST_BYTES}s{_DIGEST_BYTES}sB")
-_WALK: Final = struct.Struct(">Q")
+_PLACE: Final = struct.Struct(">Q")
 
 
-class WalkPlace(NamedTuple):
-    """The place of a page in the list of all records, with which a client starts.
+class Place(NamedTuple):
+    """The place of a page among records in the order of their timestamps.
 
     Attributes
     ----------
@@ -53,24 +56,28 @@ class SyncToken(NamedTuple):
     epoch : that of the collection.
     view : digest of the part of the collection that the user may see.
     source : digest of the collection, its parent and the filters.
-    walk : during a start, the place of the next page; else ``None``.
+    place : place of the next page, during a start; later, only where the last page ended between
+        records with one timestamp. Else ``None``.
+    is_start : whether the client has not yet read all pages of its start.
     """
 
     position: int
     epoch: str
     view: bytes
     source: bytes
-    walk: WalkPlace | None = None
+    place: Place | None = None
+    is_start: bool = False
 
     def encode(self) -> str:
         """Return the token as text: letters, digits, ``-`` and ``_``."""
         epoch = self.epoch.encode()
         if len(epoch) > _MAX_EPOCH_BYTES:
             raise ValueError(f"The epoch has more than {_MAX_EPOCH_BYTES} bytes.")
-        content = _HEAD.pack(_VERSION, self.position, self.view, self.source, len(epoch)) + epoch
-        if self.walk is not None:
-            record_id = self.walk.record_id.encode("utf-8", "surrogatepass")
-            content += _WALK.pack(self.walk.timestamp) + record_id
+        kind = _CHANGES if self.place is None else _START if self.is_start else _BETWEEN
+        content = _HEAD.pack(kind, self.position, self.view, self.source, len(epoch)) + epoch
+        if self.place is not None:
+            record_id = self.place.record_id.encode("utf-8", "surrogatepass")
+            content += _PLACE.pack(self.place.timestamp) + record_id
         return _text(_check(content) + content)
 
     @classmethod
@@ -84,21 +91,21 @@ class SyncToken(NamedTuple):
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         decoded = base64.b64decode(padded, altchars=b"-_", validate=True)
         check, content = decoded[:_CHECK_BYTES], decoded[_CHECK_BYTES:]
-        # Some characters may end with other bits that mean nothing.
-        if check != _check(content) or len(content) < _HEAD.size or _text(decoded) != text:
+        if check != _check(content) or len(content) < _HEAD.size:
             raise ValueError("damaged")
-        version, position, view, source, size = _HEAD.unpack_from(content)
-        epoch, place = content[_HEAD.size :][:size], content[_HEAD.size + size :]
-        if version != _VERSION or len(epoch) != size:
+        kind, position, view, source, size = _HEAD.unpack_from(content)
+        epoch, rest = content[_HEAD.size :][:size], content[_HEAD.size + size :]
+        if kind not in (_CHANGES, _START, _BETWEEN) or 0 < len(rest) < _PLACE.size:
             raise ValueError("of another version")
-        walk = None
-        if place:
-            if len(place) < _WALK.size:
-                raise ValueError("without the place of its page")
-            (timestamp,) = _WALK.unpack_from(place)
-            record_id = place[_WALK.size :].decode("utf-8", "surrogatepass")
-            walk = WalkPlace(_timestamp(timestamp), record_id)
-        return cls(_timestamp(position), epoch.decode(), view, source, walk)
+        place = None
+        if rest:
+            (timestamp,) = _PLACE.unpack_from(rest)
+            record_id = rest[_PLACE.size :].decode("utf-8", "surrogatepass")
+            place = Place(_timestamp(timestamp), record_id)
+        token = cls(_timestamp(position), epoch.decode(), view, source, place, kind == _START)
+        if token.encode() != text:
+            raise ValueError("of another version")
+        return token
 
 
 def digest(parts: Iterable[str]) -> bytes:

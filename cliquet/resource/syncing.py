@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from cliquet.resource.pagination import pagination_rules
-from cliquet.resource.sync_token import SyncToken, WalkPlace, digest
+from cliquet.resource.sync_token import Place, SyncToken, digest
 from cliquet.resource.user_model import Model
 from cliquet.storage.base import Page
 from cliquet.storage.changes import Change, Wanted, order_of
@@ -131,8 +131,8 @@ def next_page(source: Source, token: SyncToken | None, limit: int | None = None)
         return _first_page(source, limit)
     if token.source != source.digest:
         raise ValueError("of another collection, or of other filters")
-    if token.walk is not None:
-        return _walked_page(source, token, token.walk, limit)
+    if token.is_start and token.place is not None:
+        return _walked_page(source, token, token.place, limit)
     return _changed_page(source, token, limit)
 
 
@@ -156,7 +156,7 @@ def _first_page(source: Source, limit: int | None) -> SyncPage:
     return _page_of_walk(source, token, read, limit, start)
 
 
-def _walked_page(source: Source, token: SyncToken, place: WalkPlace, limit: int | None) -> SyncPage:
+def _walked_page(source: Source, token: SyncToken, place: Place, limit: int | None) -> SyncPage:
     _check_view(source, token)
     model = source.model
     timestamp = None if model.pages_have_timestamp else model.timestamp()
@@ -176,7 +176,7 @@ class _Read(NamedTuple):
     history: History
 
 
-def _walk(source: Source, limit: int | None, *, upto: int | None, place: WalkPlace | None) -> _Read:
+def _walk(source: Source, limit: int | None, *, upto: int | None, place: Place | None) -> _Read:
     model, names = source.model, source.names
     order = order_of(names)
     filters = [
@@ -213,11 +213,12 @@ def _page_of_walk(
 ) -> SyncPage:
     names, records = source.names, read.records
     if limit is None or len(records) <= limit:
-        return SyncPage(list(records), token._replace(walk=None), True, timestamp)
+        token = token._replace(place=None, is_start=False)
+        return SyncPage(list(records), token, True, timestamp)
     records = records[:limit]
     last = records[-1]
-    place = WalkPlace(last[names.modified_field], last[names.id_field])
-    return SyncPage(records, token._replace(walk=place), False, timestamp)
+    place = Place(last[names.modified_field], last[names.id_field])
+    return SyncPage(records, token._replace(place=place, is_start=True), False, timestamp)
 
 
 def _filters_of_view(view: View, names: Names) -> list[Filter]:
@@ -241,21 +242,28 @@ def _changed_page(source: Source, token: SyncToken, limit: int | None) -> SyncPa
         upto = model.timestamp()
         ids = view.find()
     more = None if limit is None else limit + 1
-    changes = model.list_changes(
-        Wanted(token.position, upto, ids, view.principals, source.filters, more)
+    known = None if token.place is None else token.place.record_id
+    changes = model._list_changes(
+        Wanted(token.position, known, upto, ids, view.principals, source.filters, more)
     )
     _check(token, changes.timestamp, changes.history, is_replica=source.is_readonly)
     found = changes.found
     is_last = limit is None or len(found) <= limit
     if is_last:
-        known = changes.timestamp if upto is None else min(upto, changes.timestamp)
+        latest = changes.timestamp if upto is None else min(upto, changes.timestamp)
         # A replica may be behind what the client has read elsewhere.
-        position = max(known, token.position)
+        after = token._replace(position=max(latest, token.position), place=None)
     else:
-        found = found[:limit]
-        position = found[-1].position
-    items = _items(source, found)
-    return SyncPage(items, token._replace(position=position), is_last, changes.timestamp)
+        found, following = found[:limit], found[len(found) - 1]
+        after = token._replace(position=found[-1].position, place=_between(found[-1], following))
+    return SyncPage(_items(source, found), after, is_last, changes.timestamp)
+
+
+def _between(last: Change, following: Change) -> Place | None:
+    """Return the place of a page that begins among records with one timestamp."""
+    if last.kind is not None or following.position != last.position:
+        return None
+    return Place(last.position, last.id)
 
 
 def _items(source: Source, changes: Sequence[Change]) -> list[Record]:

@@ -35,6 +35,7 @@ from cliquet.resource.model import Model
 from cliquet.resource.schema import ResourceSchema
 from cliquet.resource.syncing import WHOLE, View
 from cliquet.resource.totals import Counted
+from cliquet.resource.tracking import Tracker
 from cliquet.resource.viewset import ViewSet
 from cliquet.security import authentication
 from cliquet.storage import Filter, Sort
@@ -92,6 +93,7 @@ class UserResource:
             parent_id=parent_id,
             auth=request.headers.get("Authorization"),
         )
+        self.model.tracker = Tracker(request)
         self.request = request
         self.context = context
         self.record_id = (request.matchdict or {}).get("id")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cliquet.core.globs import Exact, exact, is_pattern
 from cliquet.core.shortcuts import Shortcut
@@ -18,10 +18,14 @@ from cliquet.storage import (
 )
 from cliquet.storage.atomicity import creates_at_once
 from cliquet.storage.changes import Changes, Wanted, collected
+from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.history import History
 from cliquet.storage.query import COMPARISON, PaginationRule
 from cliquet.storage.selection import Names
 from cliquet.types import IdGenerator, Record
+
+if TYPE_CHECKING:
+    from cliquet.resource.tracking import Tracker
 
 __all__ = ["Model"]
 
@@ -50,7 +54,13 @@ class Model:
     collection_id, parent_id : names of the collection. A parent is a name, whatever characters it
         contains; only a :class:`~cliquet.core.globs.Pattern` means several parents (X-29).
     auth : ``Authorization`` header of the request, which the storage gets unchanged.
+
+    Attributes
+    ----------
+    tracker : says whether writes record departures; ``None`` if they record none.
     """
+
+    tracker: Tracker | None = None
 
     id_field = DEFAULT_ID_FIELD
     modified_field = DEFAULT_MODIFIED_FIELD
@@ -174,12 +184,10 @@ class Model:
         """
         return self.storage.collection_history(**self._collection(parent_id))
 
-    def list_changes(self, wanted: Wanted, parent_id: str | None = None) -> Changes:
+    def _list_changes(self, wanted: Wanted, parent_id: str | None = None) -> Changes:
         """Return what was written, was deleted or departed after a position.
 
         Records come from :meth:`get_records` if the application has replaced it.
-
-        .. versionadded:: 3.2
         """
         place = self._collection(parent_id)
         if self._has_own_get_records and _CHANGES.is_open(self.storage):
@@ -250,13 +258,15 @@ class Model:
         ------
         UnicityError : another record has its id, or the same value of one of `unique_fields`.
         """
-        return self.storage.create(
+        create = partial(
+            self.storage.create,
             record=record,
             unique_fields=unique_fields,
             id_generator=self.id_generator,
             **self._collection(parent_id),
             **self._fields,
         )
+        return self._noticing_late(create, record.get(self.modified_field), parent_id)
 
     def create_records(self, records: Sequence[Record]) -> list[Record]:
         """Store new records as :meth:`create_record` does, one after the other.
@@ -284,13 +294,15 @@ class Model:
         ------
         UnicityError : another record has the same value of one of `unique_fields`.
         """
-        return self.storage.update(
+        update = partial(
+            self.storage.update,
             object_id=record[self.id_field],
             record=record,
             unique_fields=unique_fields,
             **self._collection(parent_id),
             **self._fields,
         )
+        return self._noticing_late(update, record.get(self.modified_field), parent_id)
 
     def delete_record(
         self,
@@ -308,9 +320,41 @@ class Model:
         ------
         RecordNotFoundError : there is no live record with this id.
         """
-        return self.storage.delete(
+        delete = partial(
+            self.storage.delete,
             object_id=record[self.id_field],
             last_modified=last_modified,
             **self._collection(parent_id),
             **self._all_fields,
         )
+        return self._noticing_late(delete, last_modified, parent_id)
+
+    # Departures
+
+    def _noticing_late(
+        self, write: Callable[[], Record], supplied: Any, parent_id: str | None
+    ) -> Record:
+        """Write a record; if its timestamp is one of the past, make lists of changes show it.
+
+        Parameters
+        ----------
+        write : function that writes, and returns what is stored.
+        supplied : the timestamp that the caller wants; ``None`` for one that is never of the past.
+        """
+        if not self._may_be_late(supplied):
+            return write()
+
+        def run() -> Record:
+            written = write()
+            if written[self.modified_field] < self.timestamp(parent_id):
+                self._depart([Departure(written[self.id_field], DepartureKind.LATE)], parent_id)
+            return written
+
+        return self.atomic(run, parent_id)
+
+    def _may_be_late(self, supplied: Any) -> bool:
+        return supplied is not None and self.tracker is not None and self.tracker.is_on
+
+    def _depart(self, departures: Sequence[Departure], parent_id: str | None) -> None:
+        if departures:
+            self.storage.record_departures(departures=departures, **self._collection(parent_id))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from cliquet.storage.departures import Departed, DepartureKind, StorageDepartures
 from cliquet.storage.history import History
-from cliquet.storage.query import COMPARISON, Filter, Sort
+from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
 from cliquet.storage.selection import Names
 from cliquet.types import IdQuery, Record
 
@@ -64,6 +64,8 @@ class Wanted(NamedTuple):
     Attributes
     ----------
     after : only those with a later position.
+    after_id : the record with this id is the last one known of those with just this position, which
+        several may have that were written with timestamps of the past; ``None`` if all are known.
     upto : only those up to this position; ``None`` for all.
     ids : only records with these ids; ``None`` for any. It may be a query of a permission backend
         that the storage can join.
@@ -73,6 +75,7 @@ class Wanted(NamedTuple):
     """
 
     after: int
+    after_id: str | None = None
     upto: int | None = None
     ids: Sequence[str] | IdQuery | None = None
     principals: Iterable[str] = ()
@@ -81,10 +84,27 @@ class Wanted(NamedTuple):
 
     def filters_of_changed(self, names: Names) -> list[Filter]:
         """Return the filters on the records that were written or deleted."""
-        filters = [Filter(names.modified_field, self.after, COMPARISON.GT)]
+        filters = []
+        if self.after_id is None:
+            filters.append(Filter(names.modified_field, self.after, COMPARISON.GT))
         if self.upto is not None:
             filters.append(Filter(names.modified_field, self.upto, COMPARISON.MAX))
         return [*self.of_ids(names), *filters]
+
+    def rules(self, names: Names) -> list[PaginationRule]:
+        """Return the pagination rules for the records that were written or deleted."""
+        if self.after_id is None:
+            return []
+        here = Filter(names.modified_field, self.after, COMPARISON.EQ)
+        return [
+            [here, Filter(names.id_field, self.after_id, COMPARISON.GT)],
+            [Filter(names.modified_field, self.after, COMPARISON.GT)],
+        ]
+
+    @property
+    def departed_after(self) -> int:
+        """The position after which departures are wanted: each has one of its own."""
+        return self.after if self.after_id is None else self.after - 1
 
     def among(self, names: Names, object_ids: Sequence[str]) -> list[Filter]:
         """Return the filters on some records by their ids."""
@@ -130,11 +150,12 @@ def collected(
     latest = timestamp()
     upto = latest if wanted.upto is None else min(wanted.upto, latest)
     wanted = wanted._replace(upto=upto)
-    departed = departures(wanted.after, wanted.principals, wanted.limit)
+    departed = departures(wanted.departed_after, wanted.principals, wanted.limit)
     departed = [one for one in departed if one.position <= upto]
     changed = records(
         filters=wanted.filters_of_changed(names),
         sorting=order_of(names),
+        pagination_rules=wanted.rules(names),
         limit=wanted.limit,
         include_deleted=True,
     )
@@ -182,6 +203,7 @@ class StorageChanges(StorageDepartures):
         parent_id: str,
         after: int,
         *,
+        after_id: str | None = None,
         upto: int | None = None,
         ids: Sequence[str] | IdQuery | None = None,
         principals: Iterable[str] = (),
@@ -203,6 +225,7 @@ class StorageChanges(StorageDepartures):
         Parameters
         ----------
         after : only return changes with a later position.
+        after_id : also return the records with just this position that come after this id.
         upto : only return changes up to this position; ``None`` for all.
         ids : only return records with these ids, and departures with what these records are now;
             ``None`` for any. It may be a query for which ``can_join()`` is true.
@@ -221,7 +244,7 @@ class StorageChanges(StorageDepartures):
         }
         names = Names(id_field, modified_field, deleted_field)
         return collected(
-            Wanted(after, upto, ids, principals, filters, limit),
+            Wanted(after, after_id, upto, ids, principals, filters, limit),
             names,
             timestamp=partial(self.collection_timestamp, **home),
             departures=lambda after, principals, limit: self.list_departures(

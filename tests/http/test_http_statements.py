@@ -283,6 +283,55 @@ def test_a_page_for_a_token_is_one_round_trip_to_the_storage(
     assert len(read(changed.headers["Next-Page"]).json["data"]) == 1
 
 
+@pytest.mark.clause("E-12.3")
+@pytest.mark.parametrize(
+    "name",
+    ["POST", "PUT", "PATCH", "PUT of a new record", "POST with an id", "PUT, conditional"],
+)
+def test_a_write_that_takes_nothing_away_records_no_departure(
+    app: Any, sent: Any, kind: Any, name: str
+) -> None:
+    send = requests(app, kind)[name]
+    sent.clear()
+
+    send()
+
+    assert "departures" not in "\n".join(sent)
+
+
+@pytest.mark.clause("E-12.3")
+def test_a_deletion_that_nobody_else_could_read_about_records_no_departure(
+    app: Any, sent: Any
+) -> None:
+    requests(app, "ferns")["DELETE"]()
+    record = app.app.registry.storage.create("bolete", "", {"name": "a"})
+    app.delete(f"/v0/boletes/{record['id']}", headers=HEADERS, status=200)
+
+    assert "departures" not in "\n".join(sent)
+
+
+@pytest.mark.clause("E-12.1", "E-12.3")
+@pytest.mark.parametrize("way", ["unshare", "delete", "late"])
+def test_departures_travel_with_the_write(app: Any, sent: Any, way: str) -> None:
+    body = {"data": {}, "permissions": {"read": ["system.Authenticated"]}}
+    record = app.post_json("/v0/toadstools", body, headers=HEADERS, status=201).json["data"]
+    for _ in range(3):
+        app.post_json("/v0/toadstools", body, headers=HEADERS, status=201)
+    url = f"/v0/toadstools/{record['id']}"
+    sent.clear()
+
+    if way == "unshare":
+        app.patch_json(url, {"permissions": {"read": []}}, headers=HEADERS, status=200)
+    elif way == "delete":
+        app.delete(url, headers=HEADERS, status=200)
+    else:
+        time = record["last_modified"] + 1
+        app.put_json(url, {"data": {"last_modified": time}}, headers=HEADERS, status=200)
+
+    assert "INSERT INTO departures" in "\n".join(sent)
+    assert len(counted(sent)) <= BUDGET["PUT"][1], "\n".join(sent)
+
+
 @pytest.mark.clause("B-23.7", "B-20.7", "H-4.13")
 @pytest.mark.parametrize(("kind", "allowed"), [("ferns", 1), ("toadstools", 1)])
 def test_a_batch_of_25_creations_keeps_to_its_budget(

@@ -134,7 +134,9 @@ def test_nothing_new_is_an_empty_list_and_a_token(app: TestApp, headers: dict[st
 
 
 @pytest.mark.clause("E-11.3")
-@pytest.mark.parametrize("change", ["create", "replace", "delete", "create again"])
+@pytest.mark.parametrize(
+    "change", ["create", "replace", "delete", "create again", "late", "late deletion"]
+)
 @pytest.mark.parametrize("which", [0, 2, 4])
 @pytest.mark.parametrize("is_start", [True, False])
 def test_what_changes_between_two_pages_is_told_at_the_end(
@@ -152,6 +154,12 @@ def test_what_changes_between_two_pages_is_told_at_the_end(
             store(app, headers, LICHENS, {"n": 9})
         elif change == "replace":
             app.put_json(record_url, {"data": {"n": 10}}, headers=headers)
+        elif change == "late":
+            data = {"n": 11, "last_modified": records[which]["last_modified"] + 1}
+            app.put_json(record_url, {"data": data}, headers=headers)
+        elif change == "late deletion":
+            time = records[which]["last_modified"] + 1
+            app.delete(f"{record_url}?last_modified={time}", headers=headers)
         else:
             app.delete(record_url, headers=headers)
             if change == "create again":

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cliquet.resource.sync_token import MAX_SYNC_TOKEN_BYTES, SyncToken, WalkPlace, digest
+from cliquet.resource.sync_token import MAX_SYNC_TOKEN_BYTES, Place, SyncToken, digest
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 
 TOKEN = SyncToken(1_795_947_153_106, "a6c48c33", digest(["view"]), digest(["a", "b"]))
@@ -17,8 +17,8 @@ TOKEN = SyncToken(1_795_947_153_106, "a6c48c33", digest(["view"]), digest(["a", 
         TOKEN,
         TOKEN._replace(position=0, epoch=""),
         TOKEN._replace(position=MAX_TIMESTAMP, epoch="é" * 32),
-        TOKEN._replace(walk=WalkPlace(0, "")),
-        TOKEN._replace(walk=WalkPlace(MAX_TIMESTAMP, "é/🍄")),
+        TOKEN._replace(place=Place(0, "")),
+        TOKEN._replace(place=Place(MAX_TIMESTAMP, "é/🍄"), is_start=True),
     ],
 )
 def test_a_token_is_read_as_it_was_written(token: SyncToken) -> None:
@@ -41,7 +41,7 @@ def test_other_texts_are_refused(text: str) -> None:
 
 @pytest.mark.clause("E-11.4")
 def test_a_token_that_was_changed_is_refused() -> None:
-    text = TOKEN._replace(walk=WalkPlace(1, "id")).encode()
+    text = TOKEN._replace(place=Place(1, "id")).encode()
 
     for place, character in enumerate(text):
         changed = text[:place] + ("A" if character != "A" else "B") + text[place + 1 :]
@@ -55,7 +55,7 @@ def test_a_token_that_was_changed_is_refused() -> None:
 def test_a_timestamp_that_no_service_has_is_refused() -> None:
     for token in (
         TOKEN._replace(position=MAX_TIMESTAMP + 1),
-        TOKEN._replace(walk=WalkPlace(MAX_TIMESTAMP + 1, "")),
+        TOKEN._replace(place=Place(MAX_TIMESTAMP + 1, "")),
     ):
         with pytest.raises(ValueError, match=r"\w"):
             SyncToken.decode(token.encode())

@@ -71,6 +71,7 @@ class ChangeReader:
             names,
             wanted.filters_of_changed(names),
             order_of(names),
+            wanted.rules(names),
             limit=wanted.limit,
             include_deleted=True,
         )

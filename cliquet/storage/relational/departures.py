@@ -53,7 +53,7 @@ def departed(dialect: ListingDialect, key: CollectionKey, wanted: Wanted) -> SQL
         f"SELECT DISTINCT last_modified, id, kind FROM departures WHERE {HOME}"
         f" AND last_modified > %s AND principal {among.text}"
     )
-    parameters: list[Any] = [*key, wanted.after, *among.parameters]
+    parameters: list[Any] = [*key, wanted.departed_after, *among.parameters]
     if wanted.upto is not None:
         text += " AND last_modified <= %s"
         parameters.append(wanted.upto)

@@ -115,6 +115,7 @@ class RelationalStorage(PublishedStorage):
         parent_id: str,
         after: int,
         *,
+        after_id: str | None = None,
         upto: int | None = None,
         ids: Sequence[str] | IdQuery | None = None,
         principals: Iterable[str] = (),
@@ -127,7 +128,7 @@ class RelationalStorage(PublishedStorage):
     ) -> Changes:
         return self._changes.read(
             CollectionKey(collection_id=collection_id, parent_id=parent_id),
-            Wanted(after, upto, ids, principals, filters, limit),
+            Wanted(after, after_id, upto, ids, principals, filters, limit),
             Names(id_field, modified_field, deleted_field),
         )
 

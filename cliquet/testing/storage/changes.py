@@ -155,6 +155,22 @@ class ChangeTests:
         assert read == everything
 
     @clause("E-11.3")
+    def test_a_page_may_begin_among_records_with_one_timestamp(self, changing: StorageBase) -> None:
+        create(changing, id="x")
+        position = changing.record_departures(**HOME, departures=[Departure("d", LATE)])
+        assert position is not None
+        create(changing, id="z")
+        for name in "acb":
+            create(changing, id=name, last_modified=position)
+
+        found = changes(changing, position, after_id="a")
+
+        assert [one.id for one in found.found] == ["b", "c", "d", "z"]
+        assert [one.id for one in changes(changing, position).found] == ["z"]
+        limited = changes(changing, position, after_id="b", limit=2, ids=["a", "b", "c"])
+        assert [one.id for one in limited.found] == ["c", "d"]
+
+    @clause("E-11.3")
     def test_what_came_after_a_moment_can_be_left_out(self, changing: StorageBase) -> None:
         first = create(changing, id="a")
         upto = changing.record_departures(**HOME, departures=[Departure("a", LEFT, ["alice"])])

@@ -1,5 +1,6 @@
 """Clients that synchronise records that are shared with them one by one (E-11, E-12)."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,12 +10,15 @@ from webtest import TestApp
 
 from cliquet.testing.web import basic_auth
 
+OWNER = basic_auth("owner")
 READER = basic_auth("reader")
 OTHER = basic_auth("other")
 
 
 def make_synchronising_app() -> TestApp:
-    return make_sharing_app({"sync_enabled": "true"})
+    return make_sharing_app(
+        {"sync_enabled": "true", "toadstool_create_principals": "system.Authenticated"}
+    )
 
 
 @pytest.fixture
@@ -132,3 +136,140 @@ def test_permissions_are_never_selected(app: TestApp) -> None:
     found, _ = sync(app, READER, url=f"{URL}?_fields=name&name=fly%20agaric")
 
     assert found == [{name: record[name] for name in ("name", "id", "last_modified")}]
+
+
+# Departures
+
+
+def share(app: TestApp, *names: str, permission: str = "read", **data: Any) -> Any:
+    """Create a record that is shared with principals; return it with its URL."""
+    body = {"data": {"name": "a", **data}, "permissions": {permission: list(names)}}
+    record = app.post_json(URL, body, headers=OWNER, status=201).json["data"]
+    return {**record, "url": f"{URL}/{record['id']}"}
+
+
+def allow(app: TestApp, record: Any, **permissions: Any) -> Any:
+    """Change the permissions of a record; return the record."""
+    body = {"permissions": permissions}
+    return app.patch_json(record["url"], body, headers=OWNER, status=200).json["data"]
+
+
+def departed(app: TestApp, record: Any, position: int) -> dict[str, Any]:
+    """Return the item that tells that a record left the view, after that position."""
+    found = app.app.registry.storage.collection_timestamp("toadstool", "")
+    assert found > position
+    return {"id": record["id"], "last_modified": found, "deleted": True}
+
+
+@pytest.mark.clause("E-12.1", "E-12.2", "E-11.2")
+@pytest.mark.parametrize("way", ["PATCH", "PUT", "PUT with data", "patch of permissions"])
+def test_who_loses_a_record_is_told(app: TestApp, way: str) -> None:
+    reader = user_id(app, READER)
+    record = share(app, reader)
+    share(app, reader)
+    _, token = sync(app, READER)
+    _, other = sync(app, OTHER)
+
+    if way == "patch of permissions":
+        patch = [{"op": "remove", "path": "/permissions/read"}]
+        typed = {**OWNER, "Content-Type": "application/json-patch+json"}
+        changed = app.patch(record["url"], json.dumps(patch), headers=typed, status=200)
+    else:
+        data = {"data": {"name": "b"}} if way == "PUT with data" else {}
+        send = app.put_json if way.startswith("PUT") else app.patch_json
+        body = {**data, "permissions": {"read": []}}
+        changed = send(record["url"], body, headers=OWNER, status=200)
+
+    gone = departed(app, record, changed.json["data"]["last_modified"])
+    found, after = sync(app, READER, token)
+    assert found == [gone]
+    assert sync(app, READER, after)[0] == []
+    # Nobody else hears of the record; its owner hears of the change.
+    assert sync(app, OTHER, other)[0] == []
+    app.get(record["url"], headers=READER, status=403)
+
+
+@pytest.mark.clause("E-12.2")
+def test_who_can_still_read_it_is_not_told(app: TestApp) -> None:
+    reader = user_id(app, READER)
+    record = share(app, reader, "system.Authenticated")
+    _, token = sync(app, READER)
+
+    changed = allow(app, record, read=["system.Authenticated"])
+    found, token = sync(app, READER, token)
+    assert found == [changed]
+    allow(app, record, read=[], write=[reader])
+    changed = allow(app, record, write=[])
+    assert sync(app, READER, token)[0] == [departed(app, record, changed["last_modified"])]
+
+
+@pytest.mark.clause("E-12.2", "E-11.3")
+def test_who_gets_it_back_is_told_the_record(app: TestApp) -> None:
+    reader = user_id(app, READER)
+    record = share(app, reader)
+    _, token = sync(app, READER)
+    allow(app, record, read=[])
+    _, without = sync(app, READER, token)
+
+    changed = allow(app, record, read=[reader])
+
+    assert sync(app, READER, token)[0] == [changed]
+    assert sync(app, READER, without)[0] == [changed]
+
+
+@pytest.mark.clause("E-12.1", "E-12.3")
+@pytest.mark.parametrize("way", ["one", "all", "a page", "late"])
+def test_who_could_read_a_deleted_record_is_told(app: TestApp, way: str) -> None:
+    reader = user_id(app, READER)
+    record = share(app, reader)
+    _, token = sync(app, READER)
+    _, own = sync(app, OWNER)
+    _, other = sync(app, OTHER)
+
+    if way == "one":
+        app.delete(record["url"], headers=OWNER)
+    elif way == "late":
+        for _ in range(3):
+            share(app)
+        time = record["last_modified"] + 1
+        app.delete(f"{record['url']}?last_modified={time}", headers=OWNER)
+    else:
+        app.delete(f"{URL}{'?_limit=1' if way == 'a page' else ''}", headers=OWNER)
+
+    for user, before in ((READER, token), (OWNER, own)):
+        (item,) = [one for one in sync(app, user, before)[0] if one["id"] == record["id"]]
+        assert item["deleted"] is True
+    assert sync(app, OTHER, other)[0] == []
+
+
+@pytest.mark.clause("E-12.1", "E-12.2", "B-4.7")
+def test_a_write_of_the_past_is_told(app: TestApp) -> None:
+    reader = user_id(app, READER)
+    record = share(app, reader, n=1)
+    for n in range(3):
+        share(app, reader, n=n)
+    _, token = sync(app, READER)
+    _, other = sync(app, OTHER)
+
+    data = {"name": "late", "last_modified": record["last_modified"] + 1}
+    late = app.put_json(record["url"], {"data": data}, headers=OWNER).json["data"]
+    body = {"data": {"name": "x", "last_modified": 1}, "permissions": {"read": [reader]}}
+    created = app.post_json(URL, body, headers=OWNER, status=201).json["data"]
+
+    assert late["last_modified"] == data["last_modified"]
+    assert sync(app, READER, token)[0] == [late, created]
+    assert sync(app, OTHER, other)[0] == []
+
+
+@pytest.mark.clause("E-12.1", "E-11.1")
+def test_nothing_is_recorded_where_nobody_synchronises() -> None:
+    app = make_sharing_app({"toadstool_create_principals": "system.Authenticated"})
+    record = share(app, user_id(app, READER))
+    app.put_json(record["url"], {"data": {"name": "b", "last_modified": 1}}, headers=OWNER)
+    allow(app, record, read=[])
+    last = app.delete(record["url"], headers=OWNER).json["data"]["last_modified"]
+
+    storage = app.app.registry.storage
+    principals = [user_id(app, READER), user_id(app, OWNER)]
+    assert storage.list_departures("toadstool", "", 0, principals) == []
+    assert storage.collection_timestamp("toadstool", "") == last

@@ -1,0 +1,72 @@
+"""Which departures the writes of a request record (E-12).
+
+The models ask, when a write takes something away: until then, nothing is read. They record what has
+departed with the write, in the storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pyramid.interfaces import IAuthorizationPolicy
+from pyramid.request import Request
+
+from cliquet import settings
+from cliquet.permission.base import ACEChange, granting_permissions
+from cliquet.security.authorization import write_implies_read
+from cliquet.storage.departures import Departure, DepartureKind
+
+__all__ = ["Tracker"]
+
+
+class Tracker:
+    """Answers the questions of a model during a request."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    @property
+    def is_on(self) -> bool:
+        """Whether clients synchronise the resource, and the storage keeps departures for them."""
+        registry = self._request.registry
+        name = getattr(self._request, "current_resource_name", None)
+        return registry.storage.keeps_departures is True and settings.keeps_track(
+            registry.settings, name
+        )
+
+    def left(self, record_id: str, object_id: str, change: ACEChange) -> list[Departure]:
+        """Return who can no longer read a record, after its permissions were changed."""
+        before, after = (self._readers(object_id, aces) for aces in change)
+        lost = before - after
+        return (
+            [Departure(record_id, DepartureKind.LEFT, sorted(lost))] if lost and self.is_on else []
+        )
+
+    def gone(
+        self,
+        record_ids: Sequence[str],
+        object_ids: Sequence[str],
+        before: Sequence[Mapping[str, set[str]]],
+    ) -> list[Departure]:
+        """Return who could read records that were deleted.
+
+        Parameters
+        ----------
+        before : the former ACEs of the objects.
+        """
+        if not self.is_on:
+            return []
+        return [
+            Departure(record_id, DepartureKind.GONE, sorted(self._readers(object_id, aces)))
+            for record_id, object_id, aces in zip(record_ids, object_ids, before, strict=True)
+        ]
+
+    def _readers(self, object_id: str, aces: Mapping[str, set[str]]) -> set[str]:
+        """Return the principals that can read an object by its own ACEs."""
+        policy = self._request.registry.queryUtility(IAuthorizationPolicy)
+        bound = getattr(policy, "get_bound_permissions", None) or write_implies_read
+        granting = granting_permissions(object_id, "read", bound)
+        own = {name for granting_id, name in granting if granting_id == object_id}
+        return set().union(*(aces.get(name, ()) for name in own))
