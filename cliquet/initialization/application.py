@@ -140,6 +140,7 @@ def includeme(config: Configurator) -> None:
     config.include("cliquet.web.registrations")
     config.include("cornice")
     config.include("cliquet.web.service")
+    config.include("cliquet.web.giving_way")
     config.include("cliquet.web.dispatch")
     config.include("cliquet.transactions.tweens")
 

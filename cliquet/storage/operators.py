@@ -234,30 +234,47 @@ class COMPARISON(enum.Enum):
     ----------
     takes : kind of its operand.
     meaning : what it means in Python.
+    words : what a field is that it is true for, in words for clients.
     """
 
     _value_: str
     takes: Takes
     meaning: Meaning
+    words: str
 
-    def __new__(cls, sign: str, takes: Takes, meaning: Meaning) -> COMPARISON:
+    def __new__(cls, sign: str, takes: Takes, meaning: Meaning, words: str) -> COMPARISON:
         member = object.__new__(cls)
         member._value_ = sign
-        member.takes, member.meaning = takes, meaning
+        member.takes, member.meaning, member.words = takes, meaning, words
         return member
 
-    LT = "<", Takes.VALUE, _Order(operator.lt)
-    MIN = ">=", Takes.VALUE, _Order(operator.ge)
-    MAX = "<=", Takes.VALUE, _Order(operator.le)
-    NOT = "!=", Takes.VALUE, _Equality(is_wanted=False, takes_absence=False)
-    EQ = "==", Takes.VALUE, _Equality(is_wanted=True, takes_absence=True)
-    GT = ">", Takes.VALUE, _Order(operator.gt)
-    IN = "in", Takes.VALUES, _Membership(is_wanted=True)
-    EXCLUDE = "exclude", Takes.VALUES, _Membership(is_wanted=False)
-    LIKE = "like", Takes.PATTERN, _Likeness()
-    HAS = "has", Takes.PRESENCE, _Presence()
-    CONTAINS = "contains", Takes.MEMBERS, _Content(is_any=False)
-    CONTAINS_ANY = "contains_any", Takes.MEMBERS, _Content(is_any=True)
+    LT = "<", Takes.VALUE, _Order(operator.lt), "is less than this value"
+    MIN = ">=", Takes.VALUE, _Order(operator.ge), "is this value, or greater"
+    MAX = "<=", Takes.VALUE, _Order(operator.le), "is this value, or less"
+    NOT = (
+        "!=",
+        Takes.VALUE,
+        _Equality(is_wanted=False, takes_absence=False),
+        "does not equal this value",
+    )
+    EQ = "==", Takes.VALUE, _Equality(is_wanted=True, takes_absence=True), "equals this value"
+    GT = ">", Takes.VALUE, _Order(operator.gt), "is greater than this value"
+    IN = "in", Takes.VALUES, _Membership(is_wanted=True), "is one of these values"
+    EXCLUDE = "exclude", Takes.VALUES, _Membership(is_wanted=False), "is none of these values"
+    LIKE = "like", Takes.PATTERN, _Likeness(), "is like this text; `*` stands for any characters"
+    HAS = "has", Takes.PRESENCE, _Presence(), "is there (`true`), or is not (`false`)"
+    CONTAINS = (
+        "contains",
+        Takes.MEMBERS,
+        _Content(is_any=False),
+        "is an array with all of these items",
+    )
+    CONTAINS_ANY = (
+        "contains_any",
+        Takes.MEMBERS,
+        _Content(is_any=True),
+        "is an array with any of these items",
+    )
 
     def check(self, field: str, value: Any, *, in_rule: bool) -> None:
         """Refuse a value that does not fit.

@@ -4,6 +4,7 @@
 ``redis`` run the same tests on these backends, the caches in memory apart.
 """
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -13,8 +14,14 @@ import pytest
 from servers.pgbouncer import running_pgbouncer
 from servers.postgresql import new_database
 from servers.processes import temporary_folder
+from webtest import TestApp
 
 from cliquet.testing import web
+
+# A machine where the extra `test` is older has no library for that; the checks of CI need it.
+CAN_COMPARE = "CI" in os.environ or importlib.util.find_spec("jsonschema") is not None
+if CAN_COMPARE:
+    from support.described_responses import deviations
 
 BACKENDS = os.environ.get("CLIQUET_TEST_HTTP_BACKENDS", "memory")
 
@@ -64,3 +71,20 @@ if BACKENDS != "memory":
         backends.registry.permission.flush()
         for name, value in backends.settings.items():
             monkeypatch.setitem(web.MEMORY_BACKENDS, name, value)
+
+
+@pytest.fixture(autouse=True)
+def responses_as_described(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compare each response with the description of the service, which the service itself gives."""
+    send = TestApp.do_request
+    found: list[str] = []
+
+    def do_request(self: TestApp, req: Any, *args: Any, **kwargs: Any) -> Any:
+        response = send(self, req, *args, **kwargs)
+        found.extend(deviations(self.app, req, response))
+        return response
+
+    if CAN_COMPARE:
+        monkeypatch.setattr(TestApp, "do_request", do_request)
+    yield
+    assert found == []

@@ -24,8 +24,9 @@ IN_SQL = "storage/relational/operators.py"
 # The operator ``starts_``: a text that begins with another one, in any case.
 ADDITIONS = {
     IN_PYTHON: (
-        '    LIKE = "like", Takes.PATTERN, _Likeness()\n',
-        '    STARTS = "starts", Takes.PATTERN, _Beginning()\n',
+        '    LIKE = "like", Takes.PATTERN, _Likeness(), '
+        '"is like this text; `*` stands for any characters"\n',
+        '    STARTS = "starts", Takes.PATTERN, _Beginning(), "begins with this text"\n',
         "class Takes(",
         """
 class _Beginning(_Likeness):
