@@ -171,7 +171,15 @@ def includeme(config: Configurator) -> None:
     with logs.using(getattr(registry, "log_renderer", None)):
         for plugin in references.resolve_all(config, "includes", attribute="includeme"):
             config.include(plugin)
-        # Without the setting, the address is free for a view of the application.
-        has_version = settings.read(configured, "version_json_path")
-        config.scan("cliquet.views", ignore=None if has_version else "cliquet.views.version")
+        config.scan("cliquet.views", ignore=_views_without_setting(configured))
         start_messages.tell_of_start(config)
+
+
+def _views_without_setting(configured: Mapping[str, Any]) -> list[str]:
+    """Return the modules of views whose addresses stay free for views of the application."""
+    wanted = {"version": "version_json_path", "groups": "groups_enabled"}
+    return [
+        f"cliquet.views.{name}"
+        for name, setting in wanted.items()
+        if not settings.read(configured, setting)
+    ]

@@ -52,6 +52,7 @@ def find(registry: Any) -> Iterator[Finding]:
             yield from _of_backend(registry, kind, backend)
     yield from _of_secret(registry.settings)
     yield from _of_origins(registry)
+    yield from _of_groups(registry.settings)
     for doubt in find_doubts(registry):
         yield Finding(False, str(doubt))
 
@@ -114,6 +115,25 @@ def _of_origins(registry: Any) -> Iterator[Finding]:
                 "with the credentials of their visitors; allowed: cors_credentials with named "
                 "origins.",
             )
+
+
+def _of_groups(configured: dict[str, Any]) -> Iterator[Finding]:
+    """Find that the groups which users share cannot have an effect."""
+    if not settings.read(configured, "groups_enabled"):
+        return
+    finder = "multiauth.groupfinder"
+    if settings.read(configured, finder) != settings.SETTINGS[finder].default:
+        yield Finding(
+            False,
+            f"groups_enabled is true, and {finder} is a function of your own: members have the "
+            "principal of their group only if it returns registry.permission.user_principals().",
+        )
+    if not settings.read(configured, "group_create_principals"):
+        yield Finding(
+            False,
+            "groups_enabled is true, and group_create_principals is empty: nobody can create a "
+            "group but whom the permission backend gives group:create on /groups.",
+        )
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

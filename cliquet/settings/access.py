@@ -35,6 +35,14 @@ ROWS: Final[tuple[Setting, ...]] = (
         "Function that gives the further principals of a user.",
     ),
     Setting(
+        "groups_enabled",
+        Boolean(),
+        False,
+        "Whether users share groups of users as records at /groups; they need permissions like "
+        "those of any resource.",
+        version_added="3.2",
+    ),
+    Setting(
         "explicit_permissions",
         Boolean(),
         True,

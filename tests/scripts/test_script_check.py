@@ -88,6 +88,10 @@ def test_a_server_that_cannot_be_reached_is_an_error(
         ({"userid_hmac_secret": "abc" * 20}, "warning: userid_hmac_secret can be guessed; allowed"),
         ({"pagniate_by": "5"}, "warning: Some settings are unknown. unknown setting cliquet.pagn"),
         ({}, "warning: storage_backend keeps its data in the memory of each process"),
+        (
+            {"groups_enabled": "true"},
+            "warning: groups_enabled is true, and group_create_principals",
+        ),
     ],
 )
 def test_doubts_are_warnings_and_errors_if_asked_for(
@@ -152,3 +156,18 @@ def test_what_stops_the_start_stops_the_check(cliquet: Any, tmp_path: Path) -> N
 
     assert outcome.code == 1
     assert "of the resource 'spores', which does not exist" in outcome.err
+
+
+@pytest.mark.clause("E-19.3")
+def test_groups_that_nobody_finds_are_a_warning(cliquet: Any, tmp_path: Path) -> None:
+    settings = {**MEMORY, **SECRET, "groups_enabled": "true", "group_create_principals": "a:b"}
+    path = tmp_path / "service.ini"
+    ini = write_ini(path, settings)
+    finder = "multiauth.groupfinder = cliquet.testing.testapp.main"
+
+    as_published = cliquet("--ini", ini, "check")
+    path.write_text(path.read_text() + finder + "\n")
+    with_own = cliquet("--ini", ini, "check")
+
+    assert "groups_enabled" not in as_published.out
+    assert "warning: groups_enabled is true, and multiauth.groupfinder" in with_own.out

@@ -83,6 +83,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "compiled_endpoints": True,
     "explain_forbidden": False,
     "explicit_permissions": True,
+    "groups_enabled": False,
     "permissions_visible_to": "read",
     "heartbeat_timeout_seconds": 10,
     "allowed_hosts": (),
