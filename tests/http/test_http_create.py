@@ -4,13 +4,9 @@ import uuid
 from typing import Any
 
 import pytest
-from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import utils
-from cliquet.storage.exceptions import BackendError
-from cliquet.testing.faults import FaultyBackend
-from cliquet.testing.web import make_app
 
 URL = "/v0/mushrooms"
 CEP = {"data": {"name": "cep"}}
@@ -163,68 +159,3 @@ def test_a_failed_condition_creates_nothing(app: TestApp, headers: dict[str, str
     app.post_json(URL, CEP, headers={**headers, "If-Match": '"5"'}, status=412)
 
     assert listed(app, headers) == before
-
-
-class Refuse:
-    """An authorization policy of an application that lets nobody in."""
-
-    def permits(self, context: Any, principals: Any, permission: Any) -> bool:
-        return False
-
-    def principals_allowed_by_permission(self, context: Any, permission: Any) -> None:
-        raise NotImplementedError
-
-
-def fail_to_create(**_: Any) -> None:
-    raise BackendError(original=OSError("out of order"))
-
-
-@pytest.mark.clause("H-16.7")
-@pytest.mark.parametrize(
-    ("status", "changes", "body"),
-    [
-        (201, {}, b'{"data": {"name": "cep"}}'),
-        (400, {}, b'{"data": {}}'),
-        (401, {"Authorization": ""}, b'{"data": {"name": "cep"}}'),
-        (406, {"Accept": "text/html"}, b'{"data": {"name": "cep"}}'),
-        (412, {"If-Match": '"5"'}, b'{"data": {"name": "cep"}}'),
-        (415, {"Content-Type": "text/plain"}, b'{"data": {"name": "cep"}}'),
-    ],
-)
-def test_what_a_creation_may_be_answered(
-    app: TestApp, headers: dict[str, str], status: int, changes: dict[str, Any], body: bytes
-) -> None:
-    headers = {**headers, "Content-Type": "application/json", **changes}
-
-    response = app.post(URL, body, headers=headers, expect_errors=True)
-
-    assert response.status_code == status
-
-
-@pytest.mark.clause("H-16.7")
-@pytest.mark.parametrize(
-    ("status", "settings"),
-    [
-        (403, {"multiauth.authorization_policy": f"{__name__}.Refuse"}),
-        (405, {"collection_mushroom_post_enabled": "false"}),
-    ],
-)
-def test_what_an_application_s_settings_make_of_a_creation(
-    headers: dict[str, str], status: int, settings: dict[str, Any]
-) -> None:
-    app = make_app([Mushroom], settings=settings)
-
-    app.post_json(URL, CEP, headers=headers, status=status)
-
-
-@pytest.mark.clause("H-16.7", "H-26.8")
-def test_a_creation_without_storage_is_503(headers: dict[str, str]) -> None:
-    def configure(config: Any) -> None:
-        config.registry.storage = FaultyBackend(config.registry.storage, create=fail_to_create)
-
-    app = make_app([Mushroom], configure=configure)
-
-    response = app.post_json(URL, CEP, headers=headers, status=503)
-
-    assert response.json["errno"] == 201
-    assert response.headers["Retry-After"] == "30"

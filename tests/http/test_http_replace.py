@@ -3,12 +3,7 @@
 from typing import Any
 
 import pytest
-from testapp import Mushroom
 from webtest import TestApp
-
-from cliquet.storage.exceptions import BackendError
-from cliquet.testing.faults import FaultyBackend
-from cliquet.testing.web import make_app
 
 URL = "/v0/mushrooms"
 CEP = {"data": {"name": "cep"}}
@@ -166,65 +161,3 @@ def test_a_bad_body_on_a_bad_id_reports_the_body(app: TestApp, headers: dict[str
 
     assert bad_body.json["message"] == "data.name in body: Required"
     assert good_body.json["message"] == "path: Invalid record id"
-
-
-class Refuse:
-    """An authorization policy of an application that lets nobody in."""
-
-    def permits(self, context: Any, principals: Any, permission: Any) -> bool:
-        return False
-
-    def principals_allowed_by_permission(self, context: Any, permission: Any) -> None:
-        raise NotImplementedError
-
-
-def fail_to_create(**_: Any) -> None:
-    raise BackendError(original=OSError("out of order"))
-
-
-@pytest.mark.clause("H-19.8")
-@pytest.mark.parametrize(
-    ("status", "changes", "body"),
-    [
-        (201, {}, b'{"data": {"name": "cep"}}'),
-        (400, {}, b'{"data": {}}'),
-        (401, {"Authorization": ""}, b'{"data": {"name": "cep"}}'),
-        (406, {"Accept": "text/html"}, b'{"data": {"name": "cep"}}'),
-        (412, {"If-Match": '"5"'}, b'{"data": {"name": "cep"}}'),
-        (415, {"Content-Type": "text/plain"}, b'{"data": {"name": "cep"}}'),
-    ],
-)
-def test_what_put_may_be_answered(
-    app: TestApp, headers: dict[str, str], status: int, changes: dict[str, Any], body: bytes
-) -> None:
-    headers = {**headers, "Content-Type": "application/json", **changes}
-
-    response = app.put(f"{URL}/{UUID}", body, headers=headers, expect_errors=True)
-
-    assert response.status_code == status
-
-
-@pytest.mark.clause("H-19.8")
-@pytest.mark.parametrize(
-    ("status", "settings"),
-    [
-        (403, {"multiauth.authorization_policy": f"{__name__}.Refuse"}),
-        (405, {"record_mushroom_put_enabled": "false"}),
-    ],
-)
-def test_what_an_application_s_settings_make_of_put(
-    headers: dict[str, str], status: int, settings: dict[str, Any]
-) -> None:
-    app = make_app([Mushroom], settings=settings)
-
-    app.put_json(f"{URL}/{UUID}", CEP, headers=headers, status=status)
-
-
-@pytest.mark.clause("H-19.8")
-def test_put_without_storage_is_503(headers: dict[str, str]) -> None:
-    def configure(config: Any) -> None:
-        config.registry.storage = FaultyBackend(config.registry.storage, create=fail_to_create)
-
-    app = make_app([Mushroom], configure=configure)
-
-    app.put_json(f"{URL}/{UUID}", CEP, headers=headers, status=503)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.clocks import NOW_MS, Clock
+from support.application_clock import ApplicationClockTests
+from support.clocks import Clock
 from support.configured import config_of
 
 from cliquet.storage import StorageBase, memory
@@ -43,17 +44,8 @@ def test_each_storage_made_from_a_configuration_is_empty() -> None:
     assert listed(second) == []
 
 
-@pytest.mark.clause("B-4.4", "B-4.6", "P-35.19")
-def test_timestamps_come_from_the_clock_of_the_application(
-    storage: StorageBase, clock: Clock
-) -> None:
-    first = create(storage)
-    clock.now += 50
-
-    second = create(storage)
-
-    assert first["last_modified"] == clock.now - 50
-    assert second["last_modified"] == clock.now
+class TestClock(ApplicationClockTests):
+    pass
 
 
 @pytest.mark.clause("B-4.4", "H-9.2")
@@ -63,18 +55,6 @@ def test_a_burst_within_one_millisecond_runs_ahead_of_the_clock(
     stamps = [create(storage)["last_modified"] for _ in range(3)]
 
     assert stamps == [clock.now, clock.now + 1, clock.now + 2]
-
-
-@pytest.mark.clause("B-4.4", "B-4.6")
-@pytest.mark.parametrize("past", [NOW_MS - 1, 0, -5])
-def test_a_clock_set_back_does_not_set_the_timestamps_back(
-    storage: StorageBase, clock: Clock, past: int
-) -> None:
-    before = create(storage)["last_modified"]
-    clock.now = past
-
-    assert create(storage)["last_modified"] == before + 1
-    assert storage.collection_timestamp(**OTHER_PARENT) == past
 
 
 @pytest.mark.clause("B-4.2", "H-9.3", "B-4.3")
@@ -111,15 +91,6 @@ def test_a_first_access_during_the_first_write_is_earlier_within_one_millisecond
 
     assert read == clock.now - 1
     assert timestamp(storage) == clock.now
-
-
-@pytest.mark.clause("B-4.7")
-@pytest.mark.parametrize("supplied", ["12", 12.0, True, [12]])
-def test_a_timestamp_that_is_no_integer_is_refused(storage: StorageBase, supplied: Any) -> None:
-    with pytest.raises(TypeError):
-        create(storage, last_modified=supplied)
-
-    assert listed(storage) == []
 
 
 @pytest.mark.clause("B-5.2")

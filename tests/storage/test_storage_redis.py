@@ -16,7 +16,8 @@ import pytest
 import redis as driver
 from servers.redis import redis_process, running_redis
 from servers.starting import start_process
-from support.clocks import NOW_MS, Clock
+from support.application_clock import ApplicationClockTests
+from support.clocks import Clock
 from support.configured import config_of, loading
 from support.redis_support import keys_of, watching_commands
 
@@ -351,32 +352,8 @@ def test_only_the_records_of_the_page_are_decoded(storage: StorageBase, redis_cl
 # Clock
 
 
-@pytest.mark.clause("B-4.4", "B-4.6", "P-35.19")
-def test_timestamps_come_from_the_clock_of_the_application(
-    storage: StorageBase, clock: Clock
-) -> None:
-    first = create(storage)
-    clock.now += 50
-
-    second = create(storage)
-
-    assert first["last_modified"] == clock.now - 50
-    assert second["last_modified"] == clock.now
-
-
-@pytest.mark.clause("B-4.4", "B-4.6")
-@pytest.mark.parametrize("past", [NOW_MS - 1, 9, 0, -5])
-@pytest.mark.parametrize("is_atomic", [False, True])
-def test_a_clock_set_back_does_not_set_the_timestamps_back(
-    storage: StorageBase, clock: Clock, past: int, is_atomic: bool
-) -> None:
-    before = create(storage)["last_modified"]
-    clock.now = past
-
-    record = storage.atomic(lambda: create(storage), **HOME) if is_atomic else create(storage)
-
-    assert record["last_modified"] == before + 1 == timestamp(storage)
-    assert storage.collection_timestamp(**OTHER_PARENT) == past
+class TestClock(ApplicationClockTests):
+    pass
 
 
 @pytest.mark.clause("B-4.4", "B-4.6")
@@ -401,21 +378,6 @@ def test_timestamps_at_the_end_of_the_numbers_of_lua_are_exact(
     stamps.append(storage.atomic(lambda: create(storage), **HOME)["last_modified"])
 
     assert stamps == [future + 1, future + 2, future + 3]
-
-
-@pytest.mark.clause("B-4.7")
-@pytest.mark.parametrize("supplied", ["12", 12.0, True, [12]])
-@pytest.mark.parametrize("is_atomic", [False, True])
-def test_a_timestamp_that_is_no_integer_is_refused(
-    storage: StorageBase, supplied: Any, is_atomic: bool
-) -> None:
-    def write() -> Any:
-        return create(storage, last_modified=supplied)
-
-    with pytest.raises(TypeError):
-        storage.atomic(write, **HOME) if is_atomic else write()
-
-    assert listed(storage) == []
 
 
 @pytest.mark.clause("B-9.3", "B-24")

@@ -269,3 +269,42 @@ class ACEsContract:
         permission.add_principal_to_ace(object_id, "write", "alice")
         assert aces.read() == permission.object_permissions(object_id)
         assert permission.select_aces("/unknown").read() == {}
+
+    @pytest.mark.clause("B-22.37", "B-21.38")
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "x') OR TRUE --",
+            "x'; DROP TABLE access_control_entries; --",
+            "\\'; DROP TABLE user_principals; --",
+            "%s",
+            "%(x)s",
+            "?",
+            "$1",
+            "{wanted}",
+            "{a,b}",
+            '["a"]',
+            '"]',
+            '"',
+            "NULL",
+        ],
+    )
+    def test_whatever_the_text_it_is_data(self, permission: PermissionBase, text: str) -> None:
+        permission.add_principal_to_ace("/o", "read", "alice")
+        permission.add_user_principal("alice", "group")
+        asked = [(text, "read", "alice"), ("/o", text, "alice"), ("/o", "read", text)]
+        for object_id, name, principal in asked:
+            assert permission.check_permission(object_id, name, [principal]) is False
+            found = permission.principals_accessible_objects([principal], name, object_id)
+            assert found == set()
+            permission.remove_principal_from_ace(object_id, name, principal)
+        permission.delete_object_permissions(text, f"{text}*", f"*{text}")
+        permission.remove_principal(text)
+        assert permission.user_principals(text) == set()
+        assert permission.user_principals("alice") == {"group"}
+        assert permission.object_permissions("/o") == {"read": {"alice"}}
+        answer = permission.write_object_permissions(text, {text: [text]}, text).after
+        assert answer == {text: {text}, "write": {text}}
+        assert permission.get_objects_permissions([text], [text]) == [{text: {text}}]
+        accessible = permission.get_accessible_objects([text], [(f"{text}*", text)])
+        assert accessible == {text: {text}}

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from servers.starting import start_process
 from support.configured import config_of
+from support.things import RequestTransactionTests, add, in_another_thread, names
 
 from cliquet import settings
 from cliquet.connections.sqlite import config as sqlite_config
@@ -50,32 +51,6 @@ def client(tmp_path: Path) -> Iterator[Any]:
     client = with_table(SQLiteClient(tmp_path / "data.db", busy_timeout_seconds=0.2))
     yield client
     client.dispose()
-
-
-def add(client: Any, name: Any) -> None:
-    with client.connect() as session:
-        session.execute("INSERT INTO things VALUES (%s)", (name,))
-        session.has_written = True
-
-
-def names(client: Any) -> list[Any]:
-    with client.connect(readonly=True) as session:
-        return [row[0] for row in session.execute("SELECT name FROM things ORDER BY name")]
-
-
-def in_another_thread(function: Any) -> Any:
-    outcomes = []
-
-    def run() -> None:
-        try:
-            outcomes.append(function())
-        except BackendError as error:
-            outcomes.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(20)
-    return outcomes[0]
 
 
 # URLs
@@ -187,14 +162,8 @@ def test_commits_reach_the_disk_and_the_log_is_written_ahead(client: Any) -> Non
         assert session.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
-@pytest.mark.clause("B-18.2", "B-18.4", "E-1.5")
-def test_a_request_commits_at_its_end(client: Any) -> None:
-    with request_transaction():
-        add(client, "a")
-        assert names(client) == ["a"]
-        assert in_another_thread(lambda: names(client)) == []
-
-    assert in_another_thread(lambda: names(client)) == ["a"]
+class TestRequestTransactions(RequestTransactionTests):
+    pass
 
 
 @pytest.mark.clause("B-18.2")
@@ -205,18 +174,6 @@ def test_a_request_that_fails_leaves_nothing_and_no_lock(client: Any) -> None:
     assert names(client) == []
     in_another_thread(lambda: add(client, "b"))
     assert names(client) == ["b"]
-
-
-@pytest.mark.clause("X-23")
-def test_savepoints_undo_what_followed(client: Any) -> None:
-    with request_transaction() as transaction:
-        add(client, "a")
-        mark = transaction.savepoint()
-        add(client, "b")
-        mark.rollback()
-        add(client, "c")
-
-    assert names(client) == ["a", "c"]
 
 
 @pytest.mark.clause("X-22")
