@@ -44,14 +44,15 @@ def counting(base: Any, backend: Any, calls: Any) -> Any:
 
         return call
 
-    names = [
-        name
-        for name in dir(base)
-        if not name.startswith("_") and callable(getattr(base, name)) and name != "id_generator"
-    ]
-    wrapped = type("Counting", (base,), {name: forward(name) for name in names})
-    wrapped.pages_have_timestamp = getattr(backend, "pages_have_timestamp", False)  # type: ignore[attr-defined]
-    return wrapped()
+    names = [name for name in dir(base) if not name.startswith("_")]
+    methods = {
+        name: forward(name)
+        for name in names
+        if callable(getattr(base, name)) and name != "id_generator"
+    }
+    # What the backend says of itself, as that it joins no transactions.
+    facts = {name: getattr(backend, name) for name in names if name not in methods}
+    return type("Counting", (base,), {**methods, **facts})()
 
 
 # They ask nobody.
@@ -177,7 +178,9 @@ def test_what_a_setting_allows_is_not_asked(
     SCENARIOS[name].send(site)
 
     together = {"find_with_aces": ["get", "object_permissions"]}
-    assert [one for call in cost(calls) for one in together.get(call, [call])] == paid
+    asked = [one for call in cost(calls) for one in together.get(call, [call])]
+    # A storage that joins no transaction commits last.
+    assert sorted(asked) == sorted(paid)
 
 
 @pytest.mark.clause("H-5.1", "H-5.3")
@@ -225,7 +228,10 @@ def test_the_permissions_of_other_objects_are_asked_where_its_own_do_not_grant(
 
     calls.clear()
     site.send("GET", site.record_url, headers=STRANGER)
-    assert cost(calls) == ["user_principals", "object_permissions", "check_permission", "get"]
+    asked = ["user_principals", "object_permissions", "check_permission", "get"]
+    # Where its own may have been a moment old, they are not what the response shows.
+    may_be_old = site.app.app.registry.permission.is_written_after_records
+    assert cost(calls) == asked + ["object_permissions"] * may_be_old
 
 
 # Where an answer may not be kept
