@@ -193,10 +193,13 @@ def test_each_call_is_one_round_trip_on_one_key(
 @pytest.mark.clause("B-13.3", "B-14.3")
 def test_the_server_drops_what_has_expired(cache: CacheBase, redis_client: Any) -> None:
     cache.set("key", "value", 0.05)
-    assert 0 < redis_client.pttl("cliquet:cache:key") <= 50
-    time.sleep(0.1)
+    # It is -2 where there is no such key any more.
+    assert redis_client.pttl("cliquet:cache:key") in {-2, *range(51)}
 
-    assert redis_client.exists("cliquet:cache:key") == 0
+    deadline = time.monotonic() + 10
+    while redis_client.exists("cliquet:cache:key"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # Failures

@@ -1,16 +1,20 @@
 """What a batch may cost: it is counted before it is done (X-34)."""
 
 import json
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pyramid.config import Configurator
+from pyramid.request import Request
 from support.batches import creation, names, send, statuses
+from support.shared_apps import make_app
 from testapp import Lichen, Mushroom, Spore
 from webtest import TestApp
 
 from cliquet import Service
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
+from cliquet.views import batch_bounds
 
 AUTH = basic_auth()
 
@@ -226,20 +230,25 @@ def test_answers_are_not_bounded_without_the_setting(value: str) -> None:
 # Time
 
 
-def with_slow_service(config: Any) -> None:
-    def wait(request: Any) -> dict[Any, Any]:
-        time.sleep(0.06)
-        return {}
-
-    service = Service(name="slow", path="/slow")
-    service.add_view("GET", wait)
-    config.add_cornice_service(service)
-
-
 @pytest.mark.clause("X-34")
 @pytest.mark.setting("batch_timeout_seconds")
 @pytest.mark.parametrize(("seconds", "late"), [("0.05", 503), ("30", 201), ("", 201), ("0", 201)])
-def test_no_request_begins_after_the_time_of_the_batch(seconds: str, late: int) -> None:
+def test_no_request_begins_after_the_time_of_the_batch(
+    seconds: str, late: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+
+    def wait(request: Request) -> dict[str, object]:
+        nonlocal now
+        now += 0.06
+        return {}
+
+    def with_slow_service(config: Configurator) -> None:
+        service = Service(name="slow", path="/slow")
+        service.add_view("GET", wait)
+        config.add_cornice_service(service)
+
+    monkeypatch.setattr(batch_bounds, "time", SimpleNamespace(monotonic=lambda: now))
     app = make(with_slow_service, batch_timeout_seconds=seconds)
 
     answers = send(app, [creation(name="first"), {"path": "/slow"}, creation(name="late")])

@@ -124,7 +124,7 @@ def test_a_server_that_accepts_no_write_is_readonly(postgresql_url: str) -> None
 
 @pytest.mark.clause("B-2.5", "B-3.10")
 def test_a_server_that_is_down_is_noticed_at_the_first_use() -> None:
-    storage = make_storage("postgresql://localhost:1/nowhere")
+    storage = make_storage("postgresql://localhost:1/no_storage")
 
     with pytest.raises(BackendError):
         create(storage)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 T = TypeVar("T")
 
@@ -31,16 +32,13 @@ def few_cases(items: Iterable[pytest.Item], most: int) -> set[pytest.Item]:
     return {item for those in cases.values() for item in spread(those, most)}
 
 
-def few_examples(most: int) -> None:
-    """Let each property be tried on so many examples, unless it names a number of its own."""
-    # Whoever runs one test waits for its import otherwise.
-    from hypothesis import HealthCheck, settings
-
-    # A machine that is busy, so that examples take long, is no defect of the tests.
+def set_examples(most: int | None) -> None:
+    """Let each property take its time, and be tried on so many examples unless it says how many."""
     settings.register_profile(
-        "few examples",
-        max_examples=most,
+        "tests",
+        max_examples=100 if most is None else most,
+        # A machine that is busy, so that examples take long, is no defect of the tests.
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
-    settings.load_profile("few examples")
+    settings.load_profile("tests")

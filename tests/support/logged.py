@@ -22,6 +22,8 @@ def fresh_logs() -> Iterator[None]:
     standard.propagate = True
     standard.setLevel(logging.NOTSET)
     logging.disable(logging.NOTSET)
+    # A command that has read the logging of its file leaves it to the process.
+    logging.getLogger().setLevel(logging.WARNING)
     token = logs.begin()
     yield
     logs.end(token)
