@@ -52,8 +52,8 @@ serve: $(SERVE) ## serve the example on http://localhost:8888/v1/ (PORT=...)
 test: $(TEST) ## run the tests (PYTEST_ARGS=...)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
-test-fast: $(TEST) ## run two cases of each test that starts no server and is not slow (PYTEST_ARGS=...)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not server and not slow' --most-cases 2 $(PYTEST_ARGS)
+test-fast: $(TEST) ## run one case of each test that starts no server and is not slow (PYTEST_ARGS=...)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not server and not slow' --most-cases 1 $(PYTEST_ARGS)
 
 coverage: $(TEST) ## measure the branch coverage of the library, which fails below 98 %
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov -m 'not slow' $(MEASURED) $(PYTEST_ARGS)

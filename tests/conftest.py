@@ -29,13 +29,13 @@ from servers.starting import (  # noqa: E402
     start_watchdog,
 )
 from support.clocks import NOW_MS, Clock  # noqa: E402
-from support.few_cases import few_cases, few_examples  # noqa: E402
+from support.few_cases import few_cases, set_examples  # noqa: E402
 from support.logged import fresh_logs  # noqa: E402
-from support.shared_apps import SharedApps  # noqa: E402
+from support.shared_apps import SHARED, SharedApps, make_app  # noqa: E402
 from testapp import RESOURCES  # noqa: E402
 
 from cliquet import utils  # noqa: E402
-from cliquet.testing.web import basic_auth, make_app  # noqa: E402
+from cliquet.testing.web import basic_auth  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,8 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # It would be a tenth of the time of the collection, which makes many objects and frees few.
     gc.disable()
     most = config.getoption("--most-cases")
-    if most is not None:
-        few_examples(10 * most)
+    set_examples(None if most is None else 10 * most)
 
 
 @pytest.hookimpl(trylast=True)  # The cases are those that the marks leave.
@@ -81,7 +80,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_collection_finish() -> None:
     """Keep the many thousand tests out of garbage collections, which they make last for seconds."""
-    gc.collect()
     gc.freeze()
     gc.enable()
 
@@ -101,21 +99,34 @@ def services_of_this_test_alone() -> Iterator[None]:
     del cornice.service.SERVICES[before:]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Iterator[None]:
+    """Lend applications to tests only, and not to fixtures that outlive them."""
+    if fixturedef.scope == "function":
+        return (yield)
+    with SHARED.giving_away():
+        return (yield)
+
+
+@pytest.fixture(autouse=True)
+def applications_of_this_test_alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the next test have what this one is lent."""
+    name = "monkeypatch"
+    patch = request.getfixturevalue(name) if name in request.fixturenames else None
+    with SHARED.lending(patch):
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_apps() -> SharedApps:
-    """The applications that tests of this process use one after the other."""
-    return SharedApps()
-
-
-def make_testapp() -> TestApp:
-    """Return a client of a new application with the resources of `testapp`."""
-    return make_app(RESOURCES)
+    """What lends applications, for fixtures that make theirs in a way of their own."""
+    return SHARED
 
 
 @pytest.fixture
-def app(shared_apps: SharedApps) -> TestApp:
+def app() -> TestApp:
     """A client of an application with the resources of `testapp`, on empty memory backends."""
-    return shared_apps.fresh(make_testapp)
+    return make_app(RESOURCES)
 
 
 @pytest.fixture
@@ -131,8 +142,9 @@ def other_headers() -> dict[str, str]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock() -> Iterator[Clock]:
     """The clock of the library, in milliseconds, stopped; the test moves it."""
     clock = Clock(NOW_MS)
-    monkeypatch.setattr(utils, "msec_time", clock)
-    return clock
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "msec_time", clock)
+        yield clock

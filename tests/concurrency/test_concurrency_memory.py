@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.storage.common import in_threads
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 THREADS = 8
 ROUNDS = 10

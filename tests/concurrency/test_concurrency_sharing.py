@@ -9,12 +9,13 @@ from typing import Any
 import colander
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from support.sharing import FORBIDDEN, UNAUTHORIZED, contents, error, grant, permissions_of, user_id
 from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.storage.common import in_another_thread, in_threads
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 URL = "/v0/morels"
 COLLECTION = "/morels"

@@ -11,13 +11,14 @@ from typing import Any
 import colander
 import pytest
 from support.combinations import running_combination
+from support.shared_apps import make_app
 from support.sharing import grant, object_id, permissions_of, send_content, user_id
 from webtest import TestApp
 
 from cliquet import resource
 from cliquet.resource import ShareableModel
 from cliquet.testing.storage.common import in_another_thread
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 URL = "/v0/morels"
 OWNER = basic_auth("owner", "0")

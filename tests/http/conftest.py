@@ -65,16 +65,18 @@ if BACKENDS != "memory":
         return SimpleNamespace(settings=settings, registry=registry)
 
     @pytest.fixture(autouse=True)
-    def on_these_backends(backends: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_these_backends(backends: Any) -> Iterator[None]:
         """Let each test begin with empty backends of that family."""
         backends.registry.storage.flush()
         backends.registry.permission.flush()
-        for name, value in backends.settings.items():
-            monkeypatch.setitem(web.MEMORY_BACKENDS, name, value)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in backends.settings.items():
+                patch.setitem(web.MEMORY_BACKENDS, name, value)
+            yield
 
 
 @pytest.fixture(autouse=True)
-def responses_as_described(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def responses_as_described() -> Iterator[None]:
     """Compare each response with the description of the service, which the service itself gives."""
     send = TestApp.do_request
     found: list[str] = []
@@ -84,7 +86,8 @@ def responses_as_described(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         found.extend(deviations(self.app, req, response))
         return response
 
-    if CAN_COMPARE:
-        monkeypatch.setattr(TestApp, "do_request", do_request)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        if CAN_COMPARE:
+            patch.setattr(TestApp, "do_request", do_request)
+        yield
     assert found == []

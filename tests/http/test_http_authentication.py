@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import Service, utils
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 RECORD_ID = "d1d1d1d1-0000-4000-8000-000000000001"
 RECORD = f"/v0/mushrooms/{RECORD_ID}"

@@ -11,13 +11,14 @@ from pyramid.events import NewRequest, NewResponse
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.batches import creation, names, send, statuses
+from support.shared_apps import make_app
 from support.sharing import make_sharing_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import Service, errors
 from cliquet.core import jsonio
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 from cliquet.views import batch_reading
 from cliquet.web import validation
 

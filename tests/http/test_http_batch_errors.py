@@ -9,6 +9,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.batches import creation, names, send, statuses
 from support.outcomes import OUTCOMES, make_outcomes_app
+from support.shared_apps import make_app
 from support.sharing import make_sharing_app
 from testapp import Mushroom
 from webtest import TestApp
@@ -18,7 +19,7 @@ from cliquet.authorization import groupfinder
 from cliquet.errors import http_error
 from cliquet.events import ACTIONS, AfterResourceChanged, ResourceChanged
 from cliquet.storage.exceptions import BackendError
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 UNKNOWN_ID = "404404ff-0000-4000-8000-000000000001"
 UNAUTHORIZED = "Please authenticate yourself to use this endpoint."

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from support.batches import creation
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.batches import creation, send, statuses
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import Service
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 from cliquet.web.requests import build_request
 
 BEHIND_PROXY = {

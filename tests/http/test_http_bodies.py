@@ -6,12 +6,12 @@ from typing import Any
 
 import colander
 import pytest
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import resource, utils
 from cliquet.resource.schema import TimeStamp
-from cliquet.testing.web import make_app
 
 MISSING = ("body", "data", "data is missing")
 NOT_AN_OBJECT = "Invalid JSON: Should be a JSON object, got "

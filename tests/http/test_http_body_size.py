@@ -7,24 +7,20 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from support.shared_apps import SharedApps
+from support.shared_apps import make_app
 from testapp import Mushroom, Spore
 from webob.request import DisconnectionError
 from webtest import TestApp, TestRequest
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 LIMIT = 200
 REFUSAL = "The body is larger than 200 bytes (setting max_body_bytes)"
 
 
-def make_limited_app() -> TestApp:
-    return make_app([Mushroom, Spore], settings={"max_body_bytes": str(LIMIT)})
-
-
 @pytest.fixture
-def app(shared_apps: SharedApps) -> TestApp:
-    return shared_apps.fresh(make_limited_app)
+def app() -> TestApp:
+    return make_app([Mushroom, Spore], settings={"max_body_bytes": str(LIMIT)})
 
 
 def body_of(size: Any) -> Any:

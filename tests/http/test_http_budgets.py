@@ -24,6 +24,7 @@ from support.process_costs import (
     peak_memory,
 )
 from support.request_costs import Bolete
+from support.shared_apps import make_app
 from support.worst_requests import (
     CROWDED,
     PATCH_TYPE,
@@ -38,7 +39,7 @@ from support.worst_requests import (
 )
 from testapp import Lichen, Mushroom, Spore
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 # What a request may leave behind after a number of others: the allocator keeps some.
 MOST_LEFT_MEGABYTES = 25

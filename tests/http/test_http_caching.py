@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.outcomes import FUTURE_ETAG, make_outcomes_app, outcomes
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import resource, utils
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 AUTH = basic_auth()
 CACHE_HEADERS = {"Cache-Control", "Expires", "Pragma"}

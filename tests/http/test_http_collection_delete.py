@@ -11,10 +11,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from support.listings import GROWTHS, LICHENS, listed, state, store
+from support.shared_apps import make_app
 from testapp import Lichen
 from webtest import TestApp
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 
 @pytest.fixture

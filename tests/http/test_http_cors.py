@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from support.origins import ORIGIN, allowed_origin, preflight
 from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
+from support.shared_apps import make_app
 from testapp import RESOURCES, Mushroom
 from webtest import TestApp
 
 from cliquet import Service
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 FROM_ORIGIN = {"Origin": ORIGIN}
 AUTH = basic_auth()

@@ -4,10 +4,11 @@ from typing import Any
 
 import colander
 import pytest
+from support.shared_apps import make_app
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 HEADERS = basic_auth()
 MERGE = {**HEADERS, "Content-Type": "application/merge-patch+json"}

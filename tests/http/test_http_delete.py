@@ -4,11 +4,11 @@ import uuid
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import utils
-from cliquet.testing.web import make_app
 
 URL = "/v0/mushrooms"
 GROWTHS = "/v0/growths"

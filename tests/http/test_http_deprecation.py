@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
+from support.shared_apps import make_app
 from webtest import TestApp
 
 from cliquet import Service, errors, utils
-from cliquet.testing.web import make_app
 
 FUTURE, PAST = "2999-01-01", "2000-01-01"
 ORIGIN = {"Origin": "http://a.example"}

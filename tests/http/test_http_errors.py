@@ -8,13 +8,14 @@ from pyramid import httpexceptions
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.outcomes import OUTCOMES, RAISED, make_outcomes_app, outcomes
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import Service
 from cliquet.errors import http_error
 from cliquet.storage.exceptions import BackendError
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 AUTH = basic_auth()
 ORIGIN = {"Origin": "http://a.example"}

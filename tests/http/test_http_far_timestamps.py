@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from processes.backends import FAMILIES, fresh_backends
+from support.shared_apps import make_app
 from support.sharing import grant
 from testapp import Spore
 from webtest import TestApp
@@ -15,7 +16,6 @@ from webtest import TestApp
 from cliquet import resource, utils
 from cliquet.events import AfterResourceChanged
 from cliquet.storage.timestamps import MAX_TIMESTAMP
-from cliquet.testing.web import make_app
 
 URL = "/v0/spores"
 END_OF_9998 = 253370764799999

@@ -4,12 +4,13 @@ import random
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet.events import ResourceChanged
 from cliquet.storage.generators import Generator
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 AUTH = basic_auth()
 COLLECTION = "/v0/mushrooms"

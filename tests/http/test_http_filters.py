@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, listed, store
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 MAX_TIMESTAMP = 2**53 - 1
 PREFIXES = ("", "min_", "max_", "lt_", "gt_", "not_", "in_", "exclude_")

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 from support.outcomes import FUTURE_ETAG
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import Service
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 AUTH = basic_auth()
 UNKNOWN = "/v0/mushrooms/404404ff-0000-4000-8000-000000000001"

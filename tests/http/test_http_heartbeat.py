@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-from cliquet.testing.web import make_app
+from support.shared_apps import make_app
 
 HEARTBEAT = "/v0/__heartbeat__"
 NO_BACKENDS = {"storage_backend": "", "cache_backend": "", "permission_backend": ""}

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from support.listings import LICHENS, store
 from support.origins import ORIGIN
+from support.shared_apps import make_app
 from support.sharing import URL as SHARED_URL
 from support.sharing import grant, make_sharing_app, object_id
 from support.sharing import store as store_shared
@@ -14,7 +15,7 @@ from webtest import TestApp
 from cliquet.core.globs import Pattern
 from cliquet.storage.base import StorageBase
 from cliquet.testing.faults import FaultyBackend
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 STRICT = {"Prefer": "handling=strict"}
 

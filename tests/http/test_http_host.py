@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 from support.served import ask, serving
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 from cliquet.web.requests import build_request
 
 AUTH = basic_auth()

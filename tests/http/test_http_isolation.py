@@ -15,12 +15,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from support.shared_apps import make_app
 from support.sharing import CAP, Amanita, Toadstool, grant, user_id
 from testapp import Truffle
 from webtest import TestApp
 
 from cliquet.resource.headers import http_date
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 HIDDEN = "11111111-0000-4000-8000-000000000001"
 HIDDEN_TOO = "22222222-0000-4000-8000-000000000002"

@@ -7,11 +7,12 @@ from typing import Any
 import colander
 import pytest
 from servers.processes import temporary_folder
+from support.shared_apps import make_app
 from webtest import TestApp
 
 from cliquet import resource
 from cliquet.resource.shareable_model import ShareableModel
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 MAT = basic_auth("mat")
 ALICE = basic_auth("alice")

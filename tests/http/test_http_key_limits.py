@@ -4,11 +4,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from support.shared_apps import make_app
 from support.sharing import BODY, UNKNOWN_ID, make_sharing_app
 from webtest import TestApp
 
 from cliquet import resource, utils
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 HEADERS = basic_auth("mat")
 LIMIT = utils.MAX_KEY_BYTES

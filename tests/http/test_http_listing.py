@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from support.listings import LICHENS, listed, store
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend
-from cliquet.testing.web import make_app
 
 FUTURE = '"253402300799999"'
 

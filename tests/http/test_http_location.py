@@ -6,12 +6,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from support.shared_apps import make_app
 from support.sharing import CAP, Toadstool, make_sharing_app
 from testapp import Mushroom, Truffle
 from webtest import TestApp
 
 from cliquet.storage.generators import Generator
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 pytestmark = pytest.mark.clause("E-17.1", "H-16.1")
 

@@ -9,11 +9,12 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import pytest
 from support.listings import LICHENS, items, store, walk
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 ALICE, BOB = basic_auth("alice"), basic_auth("bob")
 # RFC 3986 3.4.

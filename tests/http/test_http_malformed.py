@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 ID = "d1d1d1d1-0000-4000-8000-000000000001"
 DELETED_ID = "d1d1d1d1-0000-4000-8000-000000000002"

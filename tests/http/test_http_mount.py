@@ -7,12 +7,13 @@ from urllib.parse import quote, urlsplit
 import pytest
 from pyramid.httpexceptions import HTTPTemporaryRedirect
 from support.served import serving
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import resource
 from cliquet.events import AfterResourceChanged, ResourceChanged
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 AUTH = basic_auth()
 MOUNT = "/api"

@@ -8,12 +8,12 @@ from urllib.parse import quote
 import colander
 import pytest
 from servers.postgresql import new_database
+from support.shared_apps import make_app
 
 from cliquet import Service, resource
 from cliquet.authorization import PRIVATE
 from cliquet.events import ResourceChanged
 from cliquet.permission import PermissionBase
-from cliquet.testing.web import make_app
 
 pytestmark = pytest.mark.clause("X-29", "D-48")
 

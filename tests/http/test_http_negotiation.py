@@ -5,10 +5,11 @@ import json
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from testapp import RESOURCES, Mushroom
 from webtest import TestApp
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 from cliquet.web import endpoints
 
 RECORD = "/v0/mushrooms/d1d1d1d1-0000-4000-8000-000000000001"

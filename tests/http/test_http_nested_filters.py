@@ -8,11 +8,12 @@ from urllib.parse import quote
 import colander
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, items, listed, store, walk
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 FUNGI = "/v0/fungi"
 SPORES = "/v0/spores"

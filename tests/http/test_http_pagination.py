@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, items, listed, store, walk
+from support.shared_apps import make_app
 from testapp import RESOURCES, Lichen
 from webtest import TestApp
 
@@ -17,7 +18,7 @@ from cliquet import resource
 from cliquet.settings import SettingError
 from cliquet.storage import Filter
 from cliquet.storage.query import COMPARISON
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 SORTS = (
     "",

@@ -4,11 +4,11 @@ from typing import Any
 
 import colander
 import pytest
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import events, resource
-from cliquet.testing.web import make_app
 
 UUID = "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50"
 

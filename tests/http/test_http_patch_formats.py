@@ -6,12 +6,13 @@ from typing import Any
 
 import colander
 import pytest
+from support.shared_apps import make_app
 from support.sharing import Amanita
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import events, resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"

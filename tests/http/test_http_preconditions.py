@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from support.listings import invalid, state
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 URL = "/v0/mushrooms"
 NAMED = {"data": {"name": "new"}}

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.clocks import NOW_MS, Clock
+from support.shared_apps import make_app
 from support.sharing import URL, Toadstool, grant, make_sharing_app, object_id, store
 
 from cliquet.resource import ShareableViewSet
-from cliquet.testing.web import make_app
 
 
 def public_app(expires: Any = None) -> Any:

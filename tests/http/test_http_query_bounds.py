@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from testapp import Lichen, Mushroom, Spore
 from webtest import TestApp
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 AUTH = basic_auth()
 

@@ -20,10 +20,11 @@ from support.process_costs import (
     own_memory,
     peak_memory,
 )
+from support.shared_apps import make_app
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 HEADERS = basic_auth("alice")
 # Of a user with few records.

@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from testapp import RESOURCES, Mushroom
 from webtest import TestApp
 
 from cliquet import Service, resource
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 AUTH = basic_auth()
 COLLECTION = "/v0/mushrooms"

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from testapp import Mushroom, Spore
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.testing.web import make_app
 
 LIMIT = 300
 RECORD = "/v0/spores/d1d1d1d1-0000-4000-8000-000000000001"

@@ -6,11 +6,11 @@ import uuid
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from testapp import Mushroom, Spore
 from webtest import TestApp
 
 from cliquet.storage.generators import Generator
-from cliquet.testing.web import make_app
 
 UUID = "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50"
 UUID_4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 from cliquet.web.requests import build_request
 
 AUTH = basic_auth()

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, listed, store
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 # Ascending; a record of the end of the list has no such field at all.
 ORDERED = [

@@ -9,11 +9,12 @@ from typing import Any
 
 import colander
 import pytest
+from support.shared_apps import make_app
 from support.statements import counted, record
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 HEADERS = basic_auth("mat")
 OTHER = basic_auth("alice")

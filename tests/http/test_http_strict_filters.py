@@ -7,13 +7,14 @@ from urllib.parse import quote
 
 import colander
 import pytest
+from support.shared_apps import make_app
 from webtest import TestApp
 
 from cliquet import resource
 from cliquet.resource import ResourceSchema
 from cliquet.resource.schema import URL, TimeStamp
 from cliquet.settings import SettingError
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 pytestmark = pytest.mark.clause("E-17.5")
 

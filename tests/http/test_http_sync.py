@@ -6,23 +6,19 @@ from typing import Any
 import pytest
 from support.listings import GROWTHS, LICHENS, invalid, items, state, store, walk
 from support.origins import ORIGIN
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet.core.globs import Pattern
 from cliquet.settings import SettingError
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 WRONG = "_sync is no token of this list"
 
 
 @pytest.fixture
-def app(shared_apps: Any) -> TestApp:
-    made: TestApp = shared_apps.fresh(make_synchronising_app)
-    return made
-
-
-def make_synchronising_app() -> TestApp:
+def app() -> TestApp:
     return make_app(RESOURCES, settings={"sync_enabled": "true"})
 
 

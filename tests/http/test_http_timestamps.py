@@ -8,12 +8,13 @@ import colander
 import pytest
 from support.clocks import NOW_MS, Clock
 from support.listings import listed, state, store
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
 from cliquet import resource
 from cliquet.resource.model import Model
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 URL = "/v0/mushrooms"
 BODY = {"data": {"name": "cep"}}

@@ -6,11 +6,11 @@ from typing import Any
 import colander
 import pytest
 from support.listings import state, store
+from support.shared_apps import make_app
 from testapp import Truffle
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.testing.web import make_app
 
 URL = "/v0/truffles"
 LABELLED = "/v0/labelleds"

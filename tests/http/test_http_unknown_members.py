@@ -7,10 +7,11 @@ from typing import Any
 
 import colander
 import pytest
+from support.shared_apps import make_app
 from support.sharing import make_sharing_app
 
 from cliquet import resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 pytestmark = pytest.mark.clause("E-17.4")
 

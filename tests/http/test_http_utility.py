@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import storage
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 MAT = "basicauth:9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"
 NO_BACKENDS = {"storage_backend": "", "cache_backend": "", "permission_backend": ""}

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from webtest import TestApp
 
 from cliquet import Service
-from cliquet.testing.web import make_app
 
 VERSION = {
     "source": "https://github.com/example/kiosk",

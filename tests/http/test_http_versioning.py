@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from pyramid.exceptions import ConfigurationError
 from support.outcomes import make_outcomes_app
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import Service
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 HOST = "http://localhost"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")

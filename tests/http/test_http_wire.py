@@ -9,11 +9,12 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from support.origins import ORIGIN, allowed_origin, preflight
 from support.served import ask, serving
+from support.shared_apps import make_app
 from testapp import RESOURCES, Mushroom
 from webtest import TestApp
 
 from cliquet import Service
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 from cliquet.web.requests import build_request
 
 AUTH = basic_auth()

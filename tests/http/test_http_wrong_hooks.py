@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from support.logged import capture_logs
+from support.shared_apps import make_app
 
 from cliquet import Service, resource
 from cliquet.authorization import RouteFactory
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 HEADERS = basic_auth()
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pyramid.exceptions import ConfigurationError
 from support import collector, monitored
+from support.shared_apps import make_app
 
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 CREDENTIALS = basic_auth()["Authorization"].split()[1]
 SERVICE_INI = """

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.batches import send
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import Service
 from cliquet.monitoring import field_bounds, logs
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 CUT = "…"
 # What the renderer adds around a value.

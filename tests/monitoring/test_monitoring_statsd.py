@@ -11,6 +11,7 @@ from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 from pyramid.interfaces import ISecurityPolicy
 from pyramid.response import Response
+from support.shared_apps import make_app
 from support.statsd_server import StatsDServer
 from testapp import RESOURCES, Mushroom
 
@@ -21,7 +22,7 @@ from cliquet.settings import DEFAULT_SETTINGS
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.memory import Storage
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 from cliquet.web.service import Service
 
 AUTH = basic_auth()

@@ -27,7 +27,8 @@ trace.set_tracer_provider(provider)
 PyramidInstrumentor().instrument()
 
 from testapp import RESOURCES
-from cliquet.testing.web import basic_auth, make_app
+from support.shared_apps import make_app
+from cliquet.testing.web import basic_auth
 
 listener = types.ModuleType("journal")
 listener.load_from_config = lambda config, prefix: lambda event: None

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
+from support.shared_apps import make_app
 from testapp import RESOURCES, Mushroom, Truffle
 from webtest import TestApp
 
 from cliquet import Service
 from cliquet.events import AfterResourceChanged
 from cliquet.monitoring import logs
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing import web
+from cliquet.testing.web import basic_auth
 from cliquet.web.requests import build_request, follow_subrequest
 
 AUTH = basic_auth()
@@ -45,13 +47,20 @@ class Journal(list):
         return summary
 
 
-@pytest.fixture
-def journal(caplog: pytest.LogCaptureFixture) -> Any:
-    caplog.set_level(logging.DEBUG, logger="cliquet")
+@pytest.fixture(scope="module")
+def journal_of_all() -> Journal:
+    """One for all tests, so that they can share the application that writes it."""
     return Journal()
 
 
-def make_logged_app(journal: Any, *args: Any, settings: Any = None, **kwargs: Any) -> Any:
+@pytest.fixture
+def journal(journal_of_all: Journal, caplog: pytest.LogCaptureFixture) -> Journal:
+    caplog.set_level(logging.DEBUG, logger="cliquet")
+    journal_of_all.clear()
+    return journal_of_all
+
+
+def make_logged_app(journal: Journal, *args: Any, settings: Any = None, **kwargs: Any) -> Any:
     """Return a client of an application whose start is not in the journal."""
     app = make_app(
         *args, settings={**(settings or {}), "logging_renderer": journal.renderer}, **kwargs
@@ -61,18 +70,18 @@ def make_logged_app(journal: Any, *args: Any, settings: Any = None, **kwargs: An
 
 
 @pytest.fixture
-def app(journal: Any) -> Any:
+def app(journal: Journal) -> Any:
     return make_logged_app(journal, RESOURCES)
 
 
 @pytest.fixture
-def outcomes_app(journal: Any) -> TestApp:
+def outcomes_app(journal: Journal) -> TestApp:
     app = make_outcomes_app({"logging_renderer": journal.renderer})
     journal.clear()
     return app
 
 
-def view_app(journal: Any, view: Any, **kwargs: Any) -> Any:
+def view_app(journal: Journal, view: Any, **kwargs: Any) -> Any:
     """Return a client of an application with one public view at /v0/view."""
 
     def configure(config: Any) -> None:
@@ -89,7 +98,7 @@ def view_app(journal: Any, view: Any, **kwargs: Any) -> Any:
 @pytest.mark.clause("S-18.5")
 @outcomes("conflict")
 def test_every_request_has_one_summary_at_level_info(
-    outcomes_app: TestApp, journal: Any, outcome: Any
+    outcomes_app: TestApp, journal: Journal, outcome: Any
 ) -> None:
     outcome(outcomes_app)
     assert journal.summary["level"] == "info"
@@ -98,7 +107,7 @@ def test_every_request_has_one_summary_at_level_info(
 @pytest.mark.clause("S-18.3", "S-23.23")
 @outcomes("conflict")
 def test_the_summary_has_path_method_status_and_duration(
-    outcomes_app: TestApp, journal: Any, outcome: Any
+    outcomes_app: TestApp, journal: Journal, outcome: Any
 ) -> None:
     outcome(outcomes_app)
     summary = journal.summary
@@ -111,7 +120,7 @@ def test_the_summary_has_path_method_status_and_duration(
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_tells_what_the_client_said_of_itself(app: Any, journal: Any) -> None:
+def test_the_summary_tells_what_the_client_said_of_itself(app: Any, journal: Journal) -> None:
     headers = {"User-Agent": "curl/8 é".encode().decode("latin-1"), "Accept-Language": "fr-FR"}
     app.get("/v0/?a=1&b=2&a=3", headers=headers)
     assert journal.summary["agent"] == headers["User-Agent"]
@@ -121,7 +130,7 @@ def test_the_summary_tells_what_the_client_said_of_itself(app: Any, journal: Any
 
 @pytest.mark.clause("S-18.3")
 def test_the_summary_of_an_anonymous_request_says_that_nothing_is_known(
-    app: Any, journal: Any
+    app: Any, journal: Journal
 ) -> None:
     app.get("/v0/__lbheartbeat__")
     summary = journal.summary
@@ -132,7 +141,7 @@ def test_the_summary_of_an_anonymous_request_says_that_nothing_is_known(
 
 @pytest.mark.clause("S-18.3")
 def test_the_summary_of_a_user_has_the_id_without_policy_and_the_policy(
-    app: Any, journal: Any
+    app: Any, journal: Journal
 ) -> None:
     app.get("/v0/mushrooms", headers=AUTH)
     assert (journal.summary["uid"], journal.summary["authn_type"]) == (UID, "basicauth")
@@ -156,14 +165,14 @@ def test_the_summary_of_a_user_has_the_id_without_policy_and_the_policy(
     ],
 )
 def test_the_summary_has_the_number_of_the_error(
-    outcomes_app: TestApp, journal: Any, name: str, errno: int | None
+    outcomes_app: TestApp, journal: Journal, name: str, errno: int | None
 ) -> None:
     OUTCOME[name](outcomes_app)
     assert journal.summary["errno"] == errno
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_a_list_tells_its_page(app: Any, journal: Any) -> None:
+def test_the_summary_of_a_list_tells_its_page(app: Any, journal: Journal) -> None:
     for _ in range(3):
         app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=AUTH)
     journal.clear()
@@ -177,13 +186,13 @@ def test_the_summary_of_a_list_tells_its_page(app: Any, journal: Any) -> None:
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_an_empty_list_counts_nothing(app: Any, journal: Any) -> None:
+def test_the_summary_of_an_empty_list_counts_nothing(app: Any, journal: Journal) -> None:
     app.get("/v0/mushrooms", headers=AUTH)
     assert journal.summary["nb_records"] == 0
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_a_list_tells_the_limit_of_the_service(journal: Any) -> None:
+def test_the_summary_of_a_list_tells_the_limit_of_the_service(journal: Journal) -> None:
     app = make_logged_app(journal, [Mushroom], settings={"paginate_by": 5})
     app.get("/v0/mushrooms?_limit=50", headers=AUTH)
     assert journal.summary["limit"] == 5
@@ -191,7 +200,7 @@ def test_the_summary_of_a_list_tells_the_limit_of_the_service(journal: Any) -> N
 
 @pytest.mark.clause("S-18.3", "P-9.11")
 def test_the_timestamp_of_the_collection_is_told_only_when_it_was_read(
-    app: Any, journal: Any
+    app: Any, journal: Journal
 ) -> None:
     app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=AUTH)
     assert journal.summary["collection_id"] == "mushroom"
@@ -199,7 +208,7 @@ def test_the_timestamp_of_the_collection_is_told_only_when_it_was_read(
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_time_of_the_response_is_local_and_has_no_zone(app: Any, journal: Any) -> None:
+def test_the_time_of_the_response_is_local_and_has_no_zone(app: Any, journal: Journal) -> None:
     before = datetime.now()
     app.get("/v0/")
     after = datetime.now()
@@ -218,7 +227,7 @@ def test_without_level_info_nothing_is_rendered(caplog: pytest.LogCaptureFixture
 
 
 @pytest.mark.clause("S-18.5")
-def test_a_subrequest_has_no_summary_of_its_own(journal: Any) -> None:
+def test_a_subrequest_has_no_summary_of_its_own(journal: Journal) -> None:
     def view(request: Any) -> dict[Any, Any]:
         subrequest = build_request(request, {"path": "/__lbheartbeat__"})
         follow_subrequest(request, subrequest)
@@ -232,7 +241,7 @@ def test_a_subrequest_has_no_summary_of_its_own(journal: Any) -> None:
 
 
 @pytest.mark.clause("S-18.4")
-def test_a_request_knows_nothing_of_the_one_before(app: Any, journal: Any) -> None:
+def test_a_request_knows_nothing_of_the_one_before(app: Any, journal: Journal) -> None:
     app.get("/v0/mushrooms?_limit=1", headers={**AUTH, "User-Agent": "curl"})
     app.get("/v0/mushrooms?_limit=x", headers=AUTH, status=400)
     journal.clear()
@@ -260,7 +269,9 @@ def test_nothing_is_left_in_the_context_after_a_request(
 
 
 @pytest.mark.clause("S-18.4")
-def test_nothing_is_left_in_the_context_after_a_request_that_has_no_response(journal: Any) -> None:
+def test_nothing_is_left_in_the_context_after_a_request_that_has_no_response(
+    journal: Journal,
+) -> None:
     class Failure(BaseException):
         """Not an error of the application: no view answers for it."""
 
@@ -277,7 +288,7 @@ def test_nothing_is_left_in_the_context_after_a_request_that_has_no_response(jou
 
 
 @pytest.mark.clause("S-18.4")
-def test_nothing_is_left_in_the_context_after_the_end_of_service(journal: Any) -> None:
+def test_nothing_is_left_in_the_context_after_the_end_of_service(journal: Journal) -> None:
     app = make_logged_app(journal, settings={"eos": "2000-01-01"})
     token = logs.begin()
     app.get("/v0/", status=410)
@@ -287,7 +298,7 @@ def test_nothing_is_left_in_the_context_after_the_end_of_service(journal: Any) -
 
 
 @pytest.mark.clause("S-18.4")
-def test_requests_of_several_threads_keep_their_own_context(journal: Any) -> None:
+def test_requests_of_several_threads_keep_their_own_context(journal: Journal) -> None:
     meeting = threading.Barrier(2, timeout=10)
 
     def view(request: Any) -> dict[Any, Any]:
@@ -317,7 +328,7 @@ def test_requests_of_several_threads_keep_their_own_context(journal: Any) -> Non
 
 @pytest.mark.clause("S-18.6", "S-23.23", "H-26.7")
 def test_an_unexpected_exception_is_an_error_with_its_traceback(
-    outcomes_app: TestApp, journal: Any
+    outcomes_app: TestApp, journal: Journal
 ) -> None:
     OUTCOME["crash"](outcomes_app)
     (entry,) = journal.named("a secret")
@@ -329,7 +340,7 @@ def test_an_unexpected_exception_is_an_error_with_its_traceback(
 
 @pytest.mark.clause("S-18.6", "S-23.23", "H-26.8")
 def test_a_backend_failure_is_critical_with_the_error_of_the_driver(
-    outcomes_app: TestApp, journal: Any
+    outcomes_app: TestApp, journal: Journal
 ) -> None:
     OUTCOME["backend-failure"](outcomes_app)
     (entry,) = journal.named("a secret")
@@ -352,28 +363,28 @@ def test_collectors_of_errors_get_the_exception(
 @pytest.mark.clause("S-18.6")
 @pytest.mark.parametrize("name", ["list", "invalid-query", "anonymous", "unknown-url"])
 def test_a_client_error_is_no_entry_of_its_own(
-    outcomes_app: TestApp, journal: Any, name: str
+    outcomes_app: TestApp, journal: Journal, name: str
 ) -> None:
     OUTCOME[name](outcomes_app)
     assert [entry["event"] for entry in journal] == ["request.summary"]
 
 
 @pytest.mark.clause("S-5.5", "S-18.6")
-def test_the_start_is_an_entry(journal: Any) -> None:
+def test_the_start_is_an_entry(journal: Journal) -> None:
     settings = {"logging_renderer": journal.renderer, "project_name": "kiosk"}
-    make_app(settings=settings, version="3.1.4")
+    web.make_app(settings=settings, version="3.1.4")
     (entry,) = journal.named("kiosk 3.1.4 starting.")
     assert entry["level"] == "info"
 
 
 @pytest.mark.clause("S-15.7", "S-18.6")
-def test_a_listener_that_is_set_up_is_an_entry(journal: Any) -> None:
+def test_a_listener_that_is_set_up_is_an_entry(journal: Journal) -> None:
     settings = {
         "logging_renderer": journal.renderer,
         "event_listeners": "quiet",
         "event_listeners.quiet.use": __name__,
     }
-    make_app(settings=settings)
+    web.make_app(settings=settings)
     (entry,) = [entry for entry in journal if "listener" in entry["event"]]
     assert re.fullmatch(r"Setting up .*quiet.* listener", entry["event"])
     assert entry["level"] == "info"
@@ -385,7 +396,7 @@ def load_from_config(config: Any, prefix: str = "") -> Any:
 
 
 @pytest.mark.clause("S-18.6")
-def test_a_subscriber_that_fails_after_the_commit_is_an_error(journal: Any) -> None:
+def test_a_subscriber_that_fails_after_the_commit_is_an_error(journal: Journal) -> None:
     def fail(event: Any) -> None:
         raise RuntimeError("out of order")
 
@@ -401,7 +412,7 @@ def test_a_subscriber_that_fails_after_the_commit_is_an_error(journal: Any) -> N
 
 
 @pytest.mark.clause("S-18.6")
-def test_a_check_that_raises_is_an_entry(journal: Any) -> None:
+def test_a_check_that_raises_is_an_entry(journal: Journal) -> None:
     def fail(request: Any) -> None:
         raise RuntimeError("out of order")
 
@@ -417,7 +428,7 @@ def test_a_check_that_raises_is_an_entry(journal: Any) -> None:
 
 
 @pytest.mark.clause("S-23.10")
-def test_the_answer_after_the_end_of_service_is_logged_with_its_own_path(journal: Any) -> None:
+def test_the_answer_after_the_end_of_service_is_logged_with_its_own_path(journal: Journal) -> None:
     app = make_logged_app(journal, [Mushroom])
     app.get("/v0/mushrooms?_limit=1", headers={**AUTH, "User-Agent": "curl"})
     app.app.registry.settings["eos"] = "2000-01-01"
@@ -439,7 +450,7 @@ def test_the_answer_after_the_end_of_service_is_logged_with_its_own_path(journal
     "path", ["/v0/?a=%ff", "/v0/mushrooms?a=%ff", "/v0/nothing?%c3=1", "/v0/?a=%c3%28&b"]
 )
 def test_a_query_string_that_is_no_text_is_refused_and_logged(
-    app: Any, journal: Any, path: str
+    app: Any, journal: Journal, path: str
 ) -> None:
     response = app.get(path, headers=AUTH, status=400)
     assert response.json["errno"] == 107
@@ -449,7 +460,7 @@ def test_a_query_string_that_is_no_text_is_refused_and_logged(
 
 @pytest.mark.clause("S-23.20")
 def test_a_query_string_that_is_no_text_does_not_disturb_the_answer_after_the_end(
-    journal: Any,
+    journal: Journal,
 ) -> None:
     app = make_logged_app(journal, settings={"eos": "2000-01-01"})
     app.get("/v0/?a=%ff", status=410)
@@ -484,7 +495,7 @@ def test_the_default_renderer_writes_lines_of_text(caplog: pytest.LogCaptureFixt
 @pytest.mark.clause("E-6.4")
 @outcomes("conflict")
 def test_every_response_and_its_entries_have_the_id_of_the_request(
-    outcomes_app: TestApp, journal: Any, outcome: Any
+    outcomes_app: TestApp, journal: Journal, outcome: Any
 ) -> None:
     response = outcome(outcomes_app)
     (request_id,) = response.headers.getall("X-Request-Id")
@@ -495,7 +506,7 @@ def test_every_response_and_its_entries_have_the_id_of_the_request(
 
 @pytest.mark.clause("E-6.4")
 @pytest.mark.parametrize("given", ["a", "0", "Abc-1.2_3", "x" * 128])
-def test_the_id_that_the_client_gives_is_taken(app: Any, journal: Any, given: str) -> None:
+def test_the_id_that_the_client_gives_is_taken(app: Any, journal: Journal, given: str) -> None:
     response = app.get("/v0/", headers={"X-Request-Id": given})
     assert response.headers["X-Request-Id"] == given
     assert journal.summary["request_id"] == given
@@ -503,7 +514,7 @@ def test_the_id_that_the_client_gives_is_taken(app: Any, journal: Any, given: st
 
 @pytest.mark.clause("E-6.4")
 @pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a\tb", "é", "a/b", "<script>", "a,b"])
-def test_an_id_of_another_form_is_replaced(app: Any, journal: Any, given: str) -> None:
+def test_an_id_of_another_form_is_replaced(app: Any, journal: Journal, given: str) -> None:
     response = app.get("/v0/", headers={"X-Request-Id": given})
     assert response.headers["X-Request-Id"] != given
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", response.headers["X-Request-Id"])
@@ -517,7 +528,7 @@ def test_generated_ids_differ(app: Any) -> None:
 
 
 @pytest.mark.clause("E-6.4")
-def test_the_answer_after_the_end_of_service_has_the_id_of_the_request(journal: Any) -> None:
+def test_the_answer_after_the_end_of_service_has_the_id_of_the_request(journal: Journal) -> None:
     app = make_logged_app(journal, settings={"eos": "2000-01-01"})
     response = app.get("/v0/", headers={"X-Request-Id": "abc"}, status=410)
     assert response.headers["X-Request-Id"] == "abc"
@@ -525,7 +536,7 @@ def test_the_answer_after_the_end_of_service_has_the_id_of_the_request(journal: 
 
 
 @pytest.mark.clause("E-6.4")
-def test_what_a_view_logs_has_the_id_of_the_request(journal: Any) -> None:
+def test_what_a_view_logs_has_the_id_of_the_request(journal: Journal) -> None:
     def view(request: Any) -> dict[Any, Any]:
         logs.logger.warning("inside")
         return {}
@@ -536,7 +547,7 @@ def test_what_a_view_logs_has_the_id_of_the_request(journal: Any) -> None:
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_a_conflict_has_its_number(journal: Any) -> None:
+def test_the_summary_of_a_conflict_has_its_number(journal: Journal) -> None:
     app = make_logged_app(journal, [Truffle])
     path = "/v0/truffles/d1d1d1d1-0000-4000-8000-00000000000"
     body = {"data": {"name": "black", "code": 1}}

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from pyramid.request import Request
 from support.batches import creation
+from support.shared_apps import make_app
 from testapp import Mushroom
 
 import cliquet
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 PACKAGE = str(Path(cliquet.__file__).parent)
 RENDERERS = ("ClassicLogRenderer", "MozillaHekaRenderer")

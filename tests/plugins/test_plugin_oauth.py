@@ -10,10 +10,11 @@ from oauth_provider import running_provider
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 from servers.processes import free_port
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
-from cliquet.testing.web import MEMORY_BACKENDS, basic_auth, make_app
+from cliquet.testing.web import MEMORY_BACKENDS, basic_auth
 
 pytestmark = pytest.mark.clause("S-16.8")
 

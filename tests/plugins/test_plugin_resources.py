@@ -10,12 +10,13 @@ from typing import Any
 import colander
 import pytest
 from pyramid.httpexceptions import HTTPNotFound
+from support.shared_apps import make_app
 from webtest import TestApp
 
 from cliquet import Service, events, resource
 from cliquet.authorization import RouteFactory
 from cliquet.events import ACTIONS
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 BOB = basic_auth("mat", "1")
 BOB_ID = "basicauth:9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"

@@ -7,13 +7,14 @@ from typing import Any
 import colander
 import pytest
 from pyramid.config import Configurator
+from support.shared_apps import make_app
 
 import cliquet
 import cliquet.schema
 from cliquet import resource
 from cliquet.resource import model, viewset
 from cliquet.testing.support import DummyRequest
-from cliquet.testing.web import MEMORY_BACKENDS, make_app
+from cliquet.testing.web import MEMORY_BACKENDS
 
 
 def _derive(base: Any) -> Any:

@@ -8,9 +8,10 @@ import colander
 import pytest
 from pyramid.exceptions import ConfigurationError
 from support.logged import capture_logs
+from support.shared_apps import make_app
 
 from cliquet import resource
-from cliquet.testing.web import add_resource, basic_auth, make_app
+from cliquet.testing.web import add_resource, basic_auth
 
 HEADERS = basic_auth()
 

@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 
 from cliquet import resource
 from cliquet.storage import Filter, Sort
@@ -11,7 +12,7 @@ from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.generators import Generator
 from cliquet.storage.memory import Storage
 from cliquet.storage.query import COMPARISON
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 UUID = "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50"
 

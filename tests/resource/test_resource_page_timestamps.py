@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from webtest import TestApp
 
 from cliquet import resource
 from cliquet.core.globs import Pattern
 from cliquet.storage.memory import Storage
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 HEADERS = basic_auth()
 URL = "/v0/spores"

@@ -11,6 +11,7 @@ import pytest
 from pyramid.events import NewRequest
 from pyramid.httpexceptions import HTTPConflict, HTTPNotFound
 from pyramid.request import Request, apply_request_extensions
+from support.shared_apps import make_app
 from testapp import RESOURCES, Mushroom, Spore, Truffle
 from webtest import TestApp
 
@@ -21,7 +22,7 @@ from cliquet.storage.exceptions import BackendError
 from cliquet.storage.generators import Generator
 from cliquet.storage.memory import Storage
 from cliquet.testing.faults import FaultyBackend
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 UUID = "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50"
 HEADERS = basic_auth()

@@ -5,11 +5,12 @@ from typing import Any
 
 import colander
 import pytest
+from support.shared_apps import make_app
 from testapp import Mushroom, Psilo, Spore
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 HEADERS = basic_auth()
 RECORD_HEADERS = {"Last-Modified", "ETag", "Cache-Control", "Expires", "Pragma"}

@@ -2,11 +2,11 @@
 
 import argparse
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.starting import run_program
 
 from cliquet.scripts import completion
 from cliquet.scripts.cliquet import COMMANDS, _make_parsers
@@ -53,7 +53,7 @@ def completed(shell: str, parser: Any, folder: Path, *words: str) -> set[str]:
         "zsh": ["-f", "-c", source, "zsh", *words],
         "fish": ["--no-config", "-c", source],
     }[shell]
-    done = subprocess.run(
+    done = run_program(
         [program, *arguments],
         cwd=folder,
         env={
@@ -90,6 +90,7 @@ def completed(shell: str, parser: Any, folder: Path, *words: str) -> set[str]:
         (["cliquet", "copy", "--to-ini", "serv"], {"service.ini"}),
     ],
 )
+@pytest.mark.usefixtures("processes")
 def test_each_shell_completes(
     parser: Any, tmp_path: Path, shell: str, words: list[str], expected: set[str]
 ) -> None:
@@ -99,6 +100,7 @@ def test_each_shell_completes(
 
 
 @pytest.mark.clause("E-7.2")
+@pytest.mark.usefixtures("processes")
 def test_bash_takes_a_value_after_the_sign_of_equality(parser: Any, tmp_path: Path) -> None:
     (tmp_path / "service.ini").touch()
 

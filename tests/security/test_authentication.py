@@ -8,13 +8,14 @@ import pytest
 from pyramid.authentication import RemoteUserAuthenticationPolicy
 from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import Service, utils
 from cliquet.authentication import BasicAuthAuthenticationPolicy, prefixed_userid
 from cliquet.authorization import AuthorizationPolicy
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 DIGEST = "9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"
 MAT = f"basicauth:{DIGEST}"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyramid.interfaces import IAuthenticationPolicy
 from pyramid.request import Request
+from support.shared_apps import make_app
 from support.sharing import Toadstool
 from testapp import Mushroom
 from webtest import TestApp
@@ -16,7 +17,7 @@ from webtest.http import StopableWSGIServer
 from zope.interface.verify import verifyObject
 
 from cliquet.authentication import IPAuthenticationPolicy
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 pytestmark = pytest.mark.clause("S-16.7")
 

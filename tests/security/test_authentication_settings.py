@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 from pyramid.exceptions import ConfigurationError
+from support.shared_apps import make_app
 from support.sharing import Toadstool
 from testapp import Mushroom
 
 from cliquet.authentication import BasicAuthAuthenticationPolicy
 from cliquet.authorization import AuthorizationPolicy
 from cliquet.settings import SettingError
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 MAT = "basicauth:9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"
 AS_MAT, AS_EVE = basic_auth("mat", "1"), basic_auth("eve", "1")

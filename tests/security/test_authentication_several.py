@@ -8,6 +8,7 @@ import pytest
 from pyramid.authentication import RemoteUserAuthenticationPolicy
 from pyramid.interfaces import IAuthenticationPolicy, IAuthorizationPolicy
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from support.sharing import Toadstool
 from testapp import Mushroom
 from webtest import TestApp
@@ -15,7 +16,7 @@ from webtest import TestApp
 from cliquet import Service
 from cliquet.authentication import BasicAuthAuthenticationPolicy
 from cliquet.authorization import AuthorizationPolicy
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 MAT = "basicauth:9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"
 AS_MAT = basic_auth("mat", "1")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyramid.events import ContextFound
+from support.shared_apps import make_app
 from support.sharing import CAP, COLLECTION, URL, Toadstool, grant, make_sharing_app, store, user_id
 from testapp import Mushroom
 from webtest import TestApp
@@ -25,7 +26,6 @@ from cliquet.initialization.security import _check_names as check_names
 from cliquet.permission.memory import Permission
 from cliquet.security import authorization
 from cliquet.security.principals import names_of_user
-from cliquet.testing.web import make_app
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000001"
 BODY = {"data": {"name": "death cap"}}

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import redis
 from servers.processes import free_port
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import Service
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 AUTH = basic_auth("mat", "1")
 USER_ID = "9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"

@@ -11,9 +11,8 @@ from typing import Any
 
 import psycopg2
 import pytest
+from support.shared_apps import make_app
 from webtest import TestApp
-
-from cliquet.testing.web import make_app
 
 COMPONENTS = ["storage", "permission", "cache"]
 RELEASE_SECONDS = 0.15

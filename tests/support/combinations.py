@@ -7,7 +7,7 @@ from typing import Any
 from servers.postgresql import new_database
 from servers.processes import temporary_folder
 
-from cliquet.testing.web import make_app
+from support.shared_apps import make_app
 from support.sharing import Toadstool
 
 FAMILIES = ("memory", "sqlite", "postgresql", "redis")

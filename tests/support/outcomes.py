@@ -13,7 +13,8 @@ from webtest import TestApp
 from cliquet import Service
 from cliquet.errors import http_error
 from cliquet.storage.exceptions import BackendError
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
+from support.shared_apps import make_app
 
 UNKNOWN_ID = "404404ff-0000-4000-8000-000000000001"
 FUTURE_ETAG = '"253402300799999"'

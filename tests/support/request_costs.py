@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import colander
 
 from cliquet import resource
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
+from support.shared_apps import make_app
 from support.sharing import grant, user_id
 
 HEADERS = basic_auth("alice")

@@ -6,7 +6,7 @@ import colander
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.testing.web import make_app
+from support.shared_apps import make_app
 
 URL = "/v0/toadstools"
 COLLECTION = "/toadstools"

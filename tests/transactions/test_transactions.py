@@ -12,6 +12,7 @@ from pyramid.interfaces import ITweens
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from testapp import Mushroom, Spore
 from webtest import TestApp
 
@@ -19,7 +20,7 @@ from cliquet import Service, resource
 from cliquet.events import ACTIONS, AfterResourceChanged, ResourceChanged
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.faults import FaultyBackend, fail
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 from cliquet.transactions import scope
 from cliquet.web.requests import build_request
 

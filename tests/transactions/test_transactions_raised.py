@@ -11,11 +11,11 @@ from pyramid.httpexceptions import HTTPCreated, HTTPFound, HTTPNoContent, HTTPNo
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from testapp import Spore
 
 from cliquet import Service
 from cliquet.events import ACTIONS, AfterResourceChanged, ResourceChanged
-from cliquet.testing.web import make_app
 from cliquet.transactions.tweens import BeforeCommit
 from cliquet.web.requests import build_request
 

@@ -21,12 +21,13 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.traversal import ResourceTreeTraverser
 from support.clocks import Clock
+from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 from zope.interface import Interface, implementer
 
 from cliquet import Service
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 SHORT, LONG = {"compiled_endpoints": "true"}, {"compiled_endpoints": "false"}
 both = pytest.mark.parametrize("way", [SHORT, LONG], ids=["compiled", "layers"])

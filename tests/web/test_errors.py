@@ -9,11 +9,11 @@ import pytest
 from cornice.errors import Errors
 from pyramid import httpexceptions, testing
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from webtest import TestApp
 
 from cliquet import Service, errors
 from cliquet.errors import ERRORS, http_error, json_error_handler, raise_invalid, send_alert
-from cliquet.testing.web import make_app
 from cliquet.views.errors import service_unavailable
 
 TABLE = [

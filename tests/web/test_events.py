@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pyramid.httpexceptions import HTTPBadRequest, HTTPFound, HTTPInsufficientStorage
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from testapp import Mushroom, Spore
 from webtest import TestApp
 
@@ -21,7 +22,7 @@ from cliquet.events import (
     ResourceChanged,
     ResourceRead,
 )
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 AUTH = basic_auth()
 USER = "basicauth:9f2d363f98418b13253d6d7193fc88690302ab0ae21295521f6029dffe9dc3b0"
@@ -65,13 +66,20 @@ class Told(list):
         return event
 
 
-@pytest.fixture
-def told() -> Any:
+@pytest.fixture(scope="module")
+def list_of_all() -> Told:
+    """One for all tests, so that they can share the application that adds to it."""
     return Told()
 
 
 @pytest.fixture
-def client(told: Any) -> TestApp:
+def told(list_of_all: Told) -> Told:
+    list_of_all.clear()
+    return list_of_all
+
+
+@pytest.fixture
+def client(told: Told) -> TestApp:
     """An application where everything is listened to, in the order in which it is sent."""
 
     def configure(config: Any) -> None:
@@ -160,7 +168,7 @@ def test_an_event_is_made_of_action_timestamp_records_and_request(
 
 
 @pytest.mark.clause("P-21.3")
-def test_the_payload_of_a_creation_tells_of_the_collection(client: TestApp, told: Any) -> None:
+def test_the_payload_of_a_creation_tells_of_the_collection(client: TestApp, told: Told) -> None:
     record = created(client)
 
     assert told.only(ResourceChanged).payload == {
@@ -174,7 +182,7 @@ def test_the_payload_of_a_creation_tells_of_the_collection(client: TestApp, told
 
 @pytest.mark.clause("P-21.3")
 def test_the_payload_on_a_record_has_its_id_under_the_name_of_the_resource(
-    client: TestApp, told: Any
+    client: TestApp, told: Told
 ) -> None:
     client.put_json(f"/v0/mushrooms/{ID}", CEP, headers=AUTH, status=201)
 
@@ -186,7 +194,7 @@ def test_the_payload_on_a_record_has_its_id_under_the_name_of_the_resource(
 
 @pytest.mark.clause("P-21.3", "P-34.5")
 def test_variables_of_the_url_are_in_the_payload_but_take_nobodys_place(
-    client: TestApp, told: Any
+    client: TestApp, told: Told
 ) -> None:
     created(client, "/v0/woods/north/burn/groves", {"data": {}})
 
@@ -196,7 +204,7 @@ def test_variables_of_the_url_are_in_the_payload_but_take_nobodys_place(
 
 
 @pytest.mark.clause("P-21.4")
-def test_a_creation_tells_the_new_record(client: TestApp, told: Any) -> None:
+def test_a_creation_tells_the_new_record(client: TestApp, told: Told) -> None:
     record = created(client)
     assert told.only(ResourceChanged).impacted_records == [{"new": record}]
 
@@ -204,7 +212,7 @@ def test_a_creation_tells_the_new_record(client: TestApp, told: Any) -> None:
 @pytest.mark.clause("P-21.4")
 @pytest.mark.parametrize("method", ["put_json", "patch_json"])
 def test_an_update_tells_the_record_before_and_after(
-    client: TestApp, told: Any, method: str
+    client: TestApp, told: Told, method: str
 ) -> None:
     old = created(client)
     told.clear()
@@ -220,7 +228,7 @@ def test_an_update_tells_the_record_before_and_after(
 @pytest.mark.clause("P-34.2")
 @pytest.mark.parametrize("behavior", ["full", "light", "diff"])
 def test_an_update_tells_the_whole_record_whatever_the_client_wants_to_see(
-    client: TestApp, told: Any, behavior: str
+    client: TestApp, told: Told, behavior: str
 ) -> None:
     old = created(client, "/v0/spores", {"data": {"a": 1, "b": 2}})
     told.clear()
@@ -234,7 +242,7 @@ def test_an_update_tells_the_whole_record_whatever_the_client_wants_to_see(
 
 
 @pytest.mark.clause("P-21.4")
-def test_a_deletion_tells_the_tombstone(client: TestApp, told: Any) -> None:
+def test_a_deletion_tells_the_tombstone(client: TestApp, told: Told) -> None:
     record = created(client)
     told.clear()
 
@@ -247,7 +255,7 @@ def test_a_deletion_tells_the_tombstone(client: TestApp, told: Any) -> None:
 
 
 @pytest.mark.clause("P-21.4")
-def test_the_deletion_of_a_collection_tells_each_tombstone(client: TestApp, told: Any) -> None:
+def test_the_deletion_of_a_collection_tells_each_tombstone(client: TestApp, told: Told) -> None:
     created(client)
     created(client)
     told.clear()
@@ -259,7 +267,7 @@ def test_the_deletion_of_a_collection_tells_each_tombstone(client: TestApp, told
 
 
 @pytest.mark.clause("P-34.1")
-def test_a_put_on_a_deleted_id_is_a_creation(client: TestApp, told: Any) -> None:
+def test_a_put_on_a_deleted_id_is_a_creation(client: TestApp, told: Told) -> None:
     client.put_json(f"/v0/mushrooms/{ID}", CEP, headers=AUTH, status=201)
     client.delete(f"/v0/mushrooms/{ID}", headers=AUTH)
     told.clear()
@@ -272,7 +280,7 @@ def test_a_put_on_a_deleted_id_is_a_creation(client: TestApp, told: Any) -> None
 
 
 @pytest.mark.clause("P-21.4")
-def test_a_read_tells_the_records_as_the_client_sees_them(client: TestApp, told: Any) -> None:
+def test_a_read_tells_the_records_as_the_client_sees_them(client: TestApp, told: Told) -> None:
     record = created(client, "/v0/spores", {"data": {"a": 1, "b": 2}})
     told.clear()
 
@@ -297,7 +305,7 @@ def test_a_subscriber_that_empties_the_list_of_records_changes_no_response() -> 
 
 
 @pytest.mark.clause("P-21.5")
-def test_the_creation_of_a_record_that_exists_is_a_read(client: TestApp, told: Any) -> None:
+def test_the_creation_of_a_record_that_exists_is_a_read(client: TestApp, told: Told) -> None:
     record = created(client)
     told.clear()
 
@@ -308,7 +316,7 @@ def test_the_creation_of_a_record_that_exists_is_a_read(client: TestApp, told: A
 
 
 @pytest.mark.clause("P-21.5")
-def test_the_deletion_of_nothing_is_a_read(client: TestApp, told: Any) -> None:
+def test_the_deletion_of_nothing_is_a_read(client: TestApp, told: Told) -> None:
     client.delete("/v0/mushrooms", headers=AUTH)
 
     assert told.only(ResourceRead).read_records == []
@@ -328,7 +336,7 @@ def test_the_deletion_of_nothing_is_a_read(client: TestApp, told: Any) -> None:
 )
 def test_a_request_that_is_refused_tells_nothing(
     client: TestApp,
-    told: Any,
+    told: Told,
     method: str,
     path: str,
     body: dict[str, Any] | None,
@@ -349,14 +357,14 @@ def test_a_request_that_is_refused_tells_nothing(
 
 
 @pytest.mark.clause("X-10", "P-34.3")
-def test_the_timestamp_is_that_of_the_change(client: TestApp, told: Any) -> None:
+def test_the_timestamp_is_that_of_the_change(client: TestApp, told: Told) -> None:
     for _ in range(2):
         record = created(client)
         assert told[-1].payload["timestamp"] == record["last_modified"]
 
 
 @pytest.mark.clause("X-10", "P-34.3")
-def test_the_timestamp_of_a_batch_covers_all_its_changes(client: TestApp, told: Any) -> None:
+def test_the_timestamp_of_a_batch_covers_all_its_changes(client: TestApp, told: Told) -> None:
     responses = batch(client, *[("POST", "/mushrooms", CEP)] * 3).json["responses"]
 
     latest = max(response["body"]["data"]["last_modified"] for response in responses)
@@ -364,7 +372,7 @@ def test_the_timestamp_of_a_batch_covers_all_its_changes(client: TestApp, told: 
 
 
 @pytest.mark.clause("X-10")
-def test_the_timestamp_after_the_commit_is_that_of_the_request(told: Any) -> None:
+def test_the_timestamp_after_the_commit_is_that_of_the_request(told: Told) -> None:
     def write_meanwhile(event: Any) -> None:
         # After the commit: a write of its own.
         event.request.registry.storage.create("mushroom", USER, {"name": "late"})
@@ -382,7 +390,7 @@ def test_the_timestamp_after_the_commit_is_that_of_the_request(told: Any) -> Non
 
 
 @pytest.mark.clause("X-10", "P-34.3")
-def test_events_looked_at_early_do_not_fix_the_timestamp(told: Any) -> None:
+def test_events_looked_at_early_do_not_fix_the_timestamp(told: Told) -> None:
     class Early(Mushroom):
         def postprocess(self, result: Any, *args: Any, **kwargs: Any) -> Any:
             body = super().postprocess(result, *args, **kwargs)
@@ -422,7 +430,7 @@ def test_without_subscriber_the_timestamp_is_not_read() -> None:
 
 @pytest.mark.clause("X-9", "P-21.6", "P-21.7")
 def test_changes_of_one_kind_are_one_event_with_the_uri_of_the_first(
-    client: TestApp, told: Any
+    client: TestApp, told: Told
 ) -> None:
     first, _, _ = batch(
         client,
@@ -438,7 +446,7 @@ def test_changes_of_one_kind_are_one_event_with_the_uri_of_the_first(
 
 
 @pytest.mark.clause("X-9", "P-34.4")
-def test_two_parents_are_two_events(client: TestApp, told: Any) -> None:
+def test_two_parents_are_two_events(client: TestApp, told: Told) -> None:
     batch(
         client,
         ("POST", "/woods/north/x/groves", {"data": {"n": 1}}),
@@ -457,7 +465,7 @@ def test_two_parents_are_two_events(client: TestApp, told: Any) -> None:
 
 @pytest.mark.clause("X-9", "P-21.7")
 def test_resources_and_actions_are_told_apart_in_order_of_first_occurrence(
-    client: TestApp, told: Any
+    client: TestApp, told: Told
 ) -> None:
     batch(
         client,
@@ -482,7 +490,7 @@ class Picky(Mushroom):
 
 
 @pytest.fixture
-def picky_client(told: Any) -> TestApp:
+def picky_client(told: Told) -> TestApp:
     return make_app(
         [(Picky, {"name": "mushroom"})],
         configure=lambda config: config.add_subscriber(told.append, ResourceChanged),
@@ -490,7 +498,7 @@ def picky_client(told: Any) -> TestApp:
 
 
 @pytest.mark.clause("X-23")
-def test_a_subrequest_that_is_rolled_back_tells_nothing(picky_client: TestApp, told: Any) -> None:
+def test_a_subrequest_that_is_rolled_back_tells_nothing(picky_client: TestApp, told: Told) -> None:
     poison = ("POST", "/mushrooms", {"data": {"name": "poison"}})
     responses = batch(picky_client, ("POST", "/mushrooms", CEP), poison).json["responses"]
 
@@ -501,7 +509,7 @@ def test_a_subrequest_that_is_rolled_back_tells_nothing(picky_client: TestApp, t
 
 @pytest.mark.clause("X-23")
 def test_a_subrequest_that_is_rolled_back_does_not_name_the_event(
-    picky_client: TestApp, told: Any
+    picky_client: TestApp, told: Told
 ) -> None:
     batch(
         picky_client,
@@ -516,7 +524,7 @@ def test_a_subrequest_that_is_rolled_back_does_not_name_the_event(
 
 
 @pytest.mark.clause("P-22.1", "P-22.4")
-def test_events_are_sent_before_then_after_the_commit(client: TestApp, told: Any) -> None:
+def test_events_are_sent_before_then_after_the_commit(client: TestApp, told: Told) -> None:
     created(client)
     client.get("/v0/mushrooms", headers=AUTH)
 
@@ -529,7 +537,7 @@ def test_events_are_sent_before_then_after_the_commit(client: TestApp, told: Any
 
 
 @pytest.mark.clause("P-22.1")
-def test_both_events_of_a_change_tell_the_same(client: TestApp, told: Any) -> None:
+def test_both_events_of_a_change_tell_the_same(client: TestApp, told: Told) -> None:
     created(client)
 
     before, after = told
@@ -609,7 +617,7 @@ def test_any_other_error_of_a_subscriber_is_a_500() -> None:
 
 
 @pytest.mark.clause("P-21.9", "P-22.2")
-def test_after_a_subscriber_that_fails_nobody_else_is_told(told: Any) -> None:
+def test_after_a_subscriber_that_fails_nobody_else_is_told(told: Told) -> None:
     def fail(event: Any) -> None:
         raise RuntimeError("out of order")
 
@@ -643,7 +651,7 @@ def test_an_error_after_the_commit_is_logged_and_changes_nothing(
 
 
 @pytest.mark.clause("P-21.10")
-def test_an_error_after_the_commit_keeps_nothing_from_other_subscribers(told: Any) -> None:
+def test_an_error_after_the_commit_keeps_nothing_from_other_subscribers(told: Told) -> None:
     def fail(event: Any) -> None:
         raise RuntimeError("out of order")
 
@@ -683,7 +691,7 @@ def test_what_a_subscriber_wrote_is_undone_with_the_request() -> None:
 
 
 @pytest.mark.clause("P-22.1")
-def test_an_application_without_the_step_sends_nothing(told: Any) -> None:
+def test_an_application_without_the_step_sends_nothing(told: Told) -> None:
     sequence = [
         step
         for step in make_app().app.registry.settings["initialization_sequence"]
@@ -712,7 +720,7 @@ def service_app(view: Any, *subscribers: Any) -> TestApp:
 
 
 @pytest.mark.clause("P-21.6", "P-34.20")
-def test_a_service_of_the_application_may_tell_of_its_own_changes(told: Any) -> None:
+def test_a_service_of_the_application_may_tell_of_its_own_changes(told: Told) -> None:
     def view(request: Any) -> dict[Any, Any]:
         request.notify_resource_event(42, {"id": "a"}, ACTIONS.CREATE)
         return {}
@@ -732,7 +740,7 @@ def test_a_service_of_the_application_may_tell_of_its_own_changes(told: Any) -> 
 
 
 @pytest.mark.clause("P-21.6")
-def test_a_service_may_give_the_resource_its_name(told: Any) -> None:
+def test_a_service_may_give_the_resource_its_name(told: Told) -> None:
     def view(request: Any) -> dict[Any, Any]:
         request.current_resource_name = "thing"
         request.notify_resource_event(42, {"id": "a"}, ACTIONS.UPDATE, old={"id": "a", "was": 1})

@@ -12,11 +12,11 @@ from pyramid.interfaces import IMultiView, IRouteRequest, IViewClassifier
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from webtest import TestApp
 from zope.interface import Interface
 
 from cliquet import Service
-from cliquet.testing.web import make_app
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

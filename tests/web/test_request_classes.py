@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from webtest import TestApp
 
-from cliquet.testing.web import make_app
 from cliquet.web.registrations import SharedExtensions
 
 

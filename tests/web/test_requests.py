@@ -14,13 +14,14 @@ from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.testing import DummyRequest
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webob.headers import EnvironHeaders
 
 import cliquet
 from cliquet import Service, utils
 from cliquet.errors import http_error
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 from cliquet.web import inherited, requests
 
 PUBLIC = {"permission": NO_PERMISSION_REQUIRED}
@@ -63,10 +64,10 @@ def within(
     **kwargs: Any,
 ) -> Any:
     """Call a function with a request, inside of an application, and return its result."""
-    results = []
 
     def probe(request: Any) -> dict[Any, Any]:
-        results.append(function(request))
+        results, asked = request.environ["tests.probe"]
+        results.append(asked(request))
         return {}
 
     def configure(config: Any) -> None:
@@ -85,7 +86,8 @@ def within(
         )
 
     app = make_app([Mushroom], settings=settings, configure=configure)
-    environ = kwargs.pop("extra_environ", None)
+    results: list[Any] = []
+    environ = {**kwargs.pop("extra_environ", {}), "tests.probe": (results, function)}
     app.request(path, method=method, headers=headers or {}, environ=environ, **kwargs)
     (result,) = results
     return result

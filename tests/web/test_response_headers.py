@@ -8,10 +8,10 @@ from pyramid.events import NewResponse
 from pyramid.httpexceptions import HTTPConflict
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from webtest import TestApp
 
 from cliquet import Service
-from cliquet.testing.web import make_app
 
 ORIGIN = {"Origin": "https://page.example"}
 OWN = [

@@ -9,12 +9,13 @@ import colander
 import cornice
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import Service
 from cliquet.authorization import RouteFactory
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 PUBLIC = {"permission": NO_PERMISSION_REQUIRED}
 

@@ -9,9 +9,9 @@ import colander
 import pytest
 from pyramid.exceptions import ConfigurationError
 from pyramid.request import Request
+from support.shared_apps import make_app
 from webtest import TestApp
 
-from cliquet.testing.web import make_app
 from cliquet.web import validation
 from cliquet.web.service import Service
 

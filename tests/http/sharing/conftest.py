@@ -3,15 +3,14 @@
 from typing import Any
 
 import pytest
-from support.shared_apps import SharedApps
 from support.sharing import make_sharing_app, store, user_id
 from webtest import TestApp
 
 
 @pytest.fixture
-def app(shared_apps: SharedApps) -> TestApp:
+def app() -> TestApp:
     """A client of an application with the resources of `support.sharing`, emptied."""
-    return shared_apps.fresh(make_sharing_app)
+    return make_sharing_app()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from typing import Any
 
 import colander
 import pytest
-from support.shared_apps import SharedApps
 from support.sharing import (
     AMANITAS,
     BODY,
@@ -52,8 +51,8 @@ def make_open_app() -> Any:
 
 
 @pytest.fixture
-def app(shared_apps: SharedApps) -> TestApp:
-    return shared_apps.fresh(make_open_app)
+def app() -> TestApp:
+    return make_open_app()
 
 
 @pytest.fixture

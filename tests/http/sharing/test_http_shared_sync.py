@@ -15,16 +15,11 @@ READER = basic_auth("reader")
 OTHER = basic_auth("other")
 
 
-def make_synchronising_app() -> TestApp:
+@pytest.fixture
+def app() -> TestApp:
     return make_sharing_app(
         {"sync_enabled": "true", "toadstool_create_principals": "system.Authenticated"}
     )
-
-
-@pytest.fixture
-def app(shared_apps: Any) -> TestApp:
-    made: TestApp = shared_apps.fresh(make_synchronising_app)
-    return made
 
 
 def sync(app: TestApp, headers: Any, token: str = "", *, url: str = URL, **more: Any) -> Any:

@@ -6,6 +6,7 @@ import pytest
 from pyramid.exceptions import ConfigurationError
 from pyramid.interfaces import IAuthorizationPolicy
 from pyramid.security import NO_PERMISSION_REQUIRED
+from support.shared_apps import make_app
 from support.sharing import (
     BODY,
     CAP,
@@ -32,7 +33,7 @@ from webtest import TestApp
 from cliquet import Service
 from cliquet.authorization import AuthorizationPolicy, RouteFactory
 from cliquet.testing.faults import FaultyBackend
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 
 # The table of H-5.4
 
