@@ -59,25 +59,30 @@ class Answers:
     Parameters
     ----------
     run : runs a function in a thread.
+    run_later : the same for what nobody waits for.
     """
 
-    def __init__(self, run: Callable[..., Awaitable[Page]]) -> None:
+    def __init__(
+        self, run: Callable[..., Awaitable[Page]], run_later: Callable[..., Awaitable[Page]]
+    ) -> None:
         self._run = run
+        self._run_later = run_later
         self._answers: OrderedDict[Hashable, asyncio.Future[Page]] = OrderedDict()
 
     async def answer(self, question: Question, read: Callable[[str], Page]) -> Page:
         """Return the answer to a question, which is read if nobody has asked it yet."""
         key = question.shared_as
+        run = self._run if question.is_urgent else self._run_later
         if key is None:
-            return await self._run(read, question.query)
+            return await run(read, question.query)
         answer = self._answers.get(key)
         if answer is None or (answer.done() and not _has_use(answer, question)):
-            answer = self._answers[key] = asyncio.ensure_future(self._run(read, question.query))
+            answer = self._answers[key] = asyncio.ensure_future(run(read, question.query))
             while len(self._answers) > _MAX_KEPT:
                 self._answers.popitem(last=False)
         # The others still want it, if this one goes away.
-        page = await asyncio.shield(answer)
-        return page if is_useful(page, question) else await self._run(read, question.query)
+        page = answer.result() if answer.done() else await asyncio.shield(answer)
+        return page if is_useful(page, question) else await run(read, question.query)
 
 
 def _has_use(answer: asyncio.Future[Page], question: Question) -> bool:

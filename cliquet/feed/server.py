@@ -51,6 +51,9 @@ class FeedServer:
     def __init__(self, application: Any, *, threads: int) -> None:
         self._application = application
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="cliquet-feed")
+        # There may be hundreds of judgements each second. What is waited for does not stand behind
+        # them.
+        self._judging = ThreadPoolExecutor(1, thread_name_prefix="cliquet-feed-judging")
         self._waiting: set[asyncio.Event] = set()
 
     def asgi(self) -> Any:
@@ -63,9 +66,10 @@ class FeedServer:
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:
         self._loop = asyncio.get_running_loop()
         self._rooms = Rooms(self._loop)
-        self._answers = Answers(self._run)
+        self._answers = Answers(self._run, self._run_later)
         yield
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._judging):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def stop(self) -> None:
         """End all streams; it may be called in any thread."""
@@ -78,6 +82,9 @@ class FeedServer:
 
     async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await self._loop.run_in_executor(self._pool, partial(function, *arguments))
+
+    async def _run_later(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await self._loop.run_in_executor(self._judging, partial(function, *arguments))
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -34,12 +34,14 @@ class Question(NamedTuple):
     ----------
     query : query string.
     shared_as : streams whose questions have the same value may have one answer; ``None`` for none.
+    is_urgent : whether something is waited for, and access is not only judged again.
     not_before : an answer must not be older than this time, in seconds of the monotonic clock.
     """
 
     query: str
     shared_as: Hashable
     not_before: float
+    is_urgent: bool = True
 
 
 class Stream:
@@ -67,6 +69,7 @@ class Stream:
         self._clock = clock
         self._recheck_seconds = recheck_seconds * _IN_TIME
         self._token = token
+        self._query = source.query(token)
         self._has_caught_up = False
         # A client that does not come back by itself is ended like the others.
         self._ends_at = clock() + MAX_AGE_SECONDS * random.uniform(0.8, 1.0)  # noqa: S311
@@ -88,7 +91,7 @@ class Stream:
     @property
     def first_query(self) -> str:
         """Query string of the first question."""
-        return self.source.query(self._token)
+        return self._query
 
     def move(self, position: Position | None) -> None:
         """Take note that the collection has moved."""
@@ -105,7 +108,7 @@ class Stream:
         source, token, judged_at = self.source, self._token, self._judged_at
         has_moved = self._moves != self._answered_after
         self._asked_after = self._moves
-        query = source.query(token)
+        query = self._query
         if judged_at is None or not self._has_caught_up:
             return Question(query, None, now)
         if has_moved and now < judged_at + self._recheck_seconds:
@@ -114,7 +117,7 @@ class Stream:
             return Question(query, (source.url, token, self._moved_to, client), 0.0)
         # Streams with the same credentials are judged together.
         not_before = now if has_moved else max(judged_at, now - self._recheck_seconds / 2)
-        return Question(query, (source.url, token, source.client), not_before)
+        return Question(query, (source.url, token, source.client), not_before, has_moved)
 
     def _is_woken(self) -> bool:
         # After a failure, a move is no reason to ask at once.
@@ -138,7 +141,9 @@ class Stream:
             self._judged_at = page.judged_at
         texts = [item.text for item in page.items if self._is_news(item)]
         self.sent += len(texts)
-        self._token = page.token
+        if page.token != self._token:
+            self._token = page.token
+            self._query = self.source.query(page.token)
         if page.is_last:
             self._answered_after = self._asked_after
             self._has_caught_up = True

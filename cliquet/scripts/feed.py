@@ -10,6 +10,7 @@ import gc
 import importlib.util
 import signal
 import socket
+import sys
 from typing import Any, Final
 
 from pyramid.scripts.common import get_config_loader
@@ -35,6 +36,8 @@ uvicorn: Any = LazyModule("uvicorn")
 THREADS: Final = 4
 """Requests to the application that are processed at the same time."""
 
+_SWITCH_SECONDS: Final = 0.0005
+
 GRACE_SECONDS: Final = 2
 """How long streams may still take at the end."""
 
@@ -58,6 +61,9 @@ def serve(ini: str, host: str, port: int, *, threads: int = THREADS) -> None:
         application = loader.get_wsgi_app(None, variables(port))
     gc.collect()
     gc.freeze()
+    # Each time it has sent something, the loop wants the interpreter back from the threads. By
+    # default they keep it for 5 ms, which is seconds for a thousand streams.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     server = FeedServer(application, threads=threads)
     configuration = uvicorn.Config(
         server.asgi(),
