@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from support.sharing import Amanita
-from support.streams import LocalStream
+from support.streams import FeedOnLoop, LocalStream, LoopStream
 from testapp import Spore
 
 from cliquet.feed import answers, stopping, stream
@@ -42,13 +42,35 @@ def live_app(make: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def stream_of(live_app: Any) -> Iterator[Callable[..., LocalStream]]:
-    """Opens streams, which are closed in the end."""
-    opened = []
+def feed_of() -> Iterator[Callable[[Any], FeedOnLoop]]:
+    """Gives the feed of an application on an event loop."""
+    feeds: dict[int, FeedOnLoop] = {}
 
-    def begin(path: str, user: str = "mat", app: Any = None, **options: Any) -> LocalStream:
-        headers = {**basic_auth(user), **options.pop("headers", {})}
-        opened.append(LocalStream(app or live_app, path, headers, **options))
+    def found(app: Any) -> FeedOnLoop:
+        if id(app) not in feeds:
+            feeds[id(app)] = FeedOnLoop(app)
+        return feeds[id(app)]
+
+    yield found
+    for feed in feeds.values():
+        feed.close()
+
+
+@pytest.fixture(params=["threads", "loop"])
+def stream_of(
+    request: Any, live_app: Any, feed_of: Callable[[Any], FeedOnLoop]
+) -> Iterator[Callable[..., LocalStream | LoopStream]]:
+    """Opens streams in threads or on a loop, which are closed in the end."""
+    opened: list[LocalStream | LoopStream] = []
+
+    def begin(
+        path: str, user: str | None = "mat", app: Any = None, headers: Any = None
+    ) -> LocalStream | LoopStream:
+        sent = {**(basic_auth(user) if user else {}), **(headers or {})}
+        if request.param == "threads":
+            opened.append(LocalStream(app or live_app, path, sent))
+        else:
+            opened.append(LoopStream(feed_of(app or live_app), path, sent))
         return opened[-1]
 
     yield begin

@@ -1,12 +1,13 @@
 """Streams of an application, in a thread each (E-14.2 to E-14.7)."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pyramid.authentication import CallbackAuthenticationPolicy
-from support.streams import LocalStream
+from support.streams import FeedOnLoop, LocalStream, LoopStream
 
 from cliquet.core.globs import Pattern
 from cliquet.feed import stopping
@@ -16,7 +17,7 @@ from cliquet.testing.web import basic_auth
 SPORES = "/v0/spores"
 AMANITAS = "/v0/amanitas"
 
-Begin = Callable[..., LocalStream]
+Begin = Callable[..., LocalStream | LoopStream]
 
 
 def create(app: Any, user: str = "mat", url: str = SPORES, **body: Any) -> Any:
@@ -129,11 +130,9 @@ def test_who_takes_json_gets_a_list(live_app: Any, accept: str) -> None:
 @pytest.mark.clause("E-14.2")
 @pytest.mark.parametrize(("user", "token", "status"), [("mat", "damaged", 400), (None, "", 401)])
 def test_who_gets_no_stream_gets_the_error(
-    live_app: Any, user: str | None, token: str, status: int
+    stream_of: Begin, user: str | None, token: str, status: int
 ) -> None:
-    headers = basic_auth(user) if user else {}
-
-    stream = LocalStream(live_app, f"{SPORES}?_sync={token}", headers)
+    stream = stream_of(f"{SPORES}?_sync={token}", user)
 
     assert stream.status == status
     assert stream.json["code"] == status
@@ -195,6 +194,30 @@ def test_a_long_list_comes_in_pages_that_can_be_resumed(live_app: Any, stream_of
     assert again.until_items(3) == records[4:]
 
 
+@pytest.mark.clause("E-14.4", "E-12.2")
+def test_who_loses_a_record_is_told(live_app: Any, stream_of: Begin) -> None:
+    bob = principal(live_app, "bob")
+    kept, lost = create(live_app, url=AMANITAS), create(live_app, url=AMANITAS)
+    share(live_app, kept, bob)
+    share(live_app, lost, bob)
+    stream = stream_of(f"{AMANITAS}?_sync=", "bob")
+    stream.until_items(2)
+
+    share(live_app, lost)
+    departure = stream.until_items(3)[2]
+    live_app.patch_json(
+        f"{AMANITAS}/{lost['id']}", {"data": {"secret": 1}}, headers=basic_auth(), status=200
+    )
+    live_app.patch_json(
+        f"{AMANITAS}/{kept['id']}", {"data": {"shown": 1}}, headers=basic_auth(), status=200
+    )
+    stream.until_items(4)
+
+    assert departure["id"] == lost["id"]
+    assert departure["deleted"] is True
+    assert [item.get("shown") for item in stream.items[3:]] == [1]
+
+
 @pytest.mark.clause("E-14.4")
 @pytest.mark.setting("feed_recheck_seconds")
 def test_who_loses_access_to_the_collection_is_told_in_time(
@@ -251,11 +274,11 @@ class KeyPolicy(CallbackAuthenticationPolicy):
 
 
 @pytest.mark.clause("E-14.4")
-def test_credentials_that_end_are_told(make: Callable[..., Any]) -> None:
+def test_credentials_that_end_are_told(make: Callable[..., Any], stream_of: Begin) -> None:
     VALID_KEYS.add("mat")
     policy = {"multiauth.policies": "key", "multiauth.policy.key.use": KeyPolicy}
     app = make(**policy)
-    stream = LocalStream(app, f"{SPORES}?_sync=", {"X-Key": "mat"})
+    stream = stream_of(f"{SPORES}?_sync=", None, app=app, headers={"X-Key": "mat"})
     stream.until_items(0)
 
     VALID_KEYS.clear()
@@ -285,16 +308,16 @@ def test_the_end_of_the_process_is_told(live_app: Any, stream_of: Begin) -> None
 
     stream.until_over(2)
     assert (stream.events[-1].name, stream.events[-1].data["code"]) == ("end", 503)
-    late = LocalStream(live_app, f"{SPORES}?_sync=", basic_auth())
+    late = stream_of(f"{SPORES}?_sync=")
     assert late.status == 503
     assert late.headers["retry-after"] == "30"
 
 
 @pytest.mark.clause("E-14.6")
 @pytest.mark.setting("feed_max_streams")
-def test_there_is_a_greatest_number_of_streams(make: Callable[..., Any], stream_of: Begin) -> None:
+def test_there_is_a_greatest_number_of_streams(make: Callable[..., Any]) -> None:
     app = make(feed_max_streams="2")
-    first, _ = (stream_of(f"{SPORES}?_sync=", app=app) for _ in range(2))
+    first, second = (LocalStream(app, f"{SPORES}?_sync=", basic_auth()) for _ in range(2))
 
     third = LocalStream(app, f"{SPORES}?_sync=", basic_auth())
     assert third.status == 503
@@ -302,7 +325,10 @@ def test_there_is_a_greatest_number_of_streams(make: Callable[..., Any], stream_
     assert "feed_max_streams" in third.json["message"]
 
     first.close()
-    assert stream_of(f"{SPORES}?_sync=", app=app).status == 200
+    fourth = LocalStream(app, f"{SPORES}?_sync=", basic_auth())
+    assert fourth.status == 200
+    for stream in (second, fourth):
+        stream.close()
 
 
 @pytest.mark.clause("E-14.6")
@@ -398,3 +424,45 @@ def test_statsd_counts_them_too(
     assert sent.count(("gauge", "feed.streams")) == 2
     assert ("incr", "feed.events") in sent
     assert ("timing", "feed.delay") in sent
+
+
+@pytest.mark.clause("E-14.1", "E-14.6")
+def test_requests_wait_on_a_loop_too(live_app: Any, feed_of: Callable[[Any], FeedOnLoop]) -> None:
+    feed = feed_of(live_app)
+    listed = live_app.get(f"{SPORES}?_sync=", headers=basic_auth())
+    headers = {**basic_auth(), "Accept": "*/*", "Prefer": "wait=10"}
+    path = f"{SPORES}?_sync={listed.headers['Sync-Token']}"
+    threading.Timer(0.3, create, (live_app,)).start()
+
+    answer = LoopStream(feed, path, headers)
+
+    assert len(answer.json["data"]) == 1
+    assert answer.headers["preference-applied"] == "wait=10"
+
+
+@pytest.mark.clause("E-14.1", "E-14.6")
+def test_a_wait_on_a_loop_ends(live_app: Any, feed_of: Callable[[Any], FeedOnLoop]) -> None:
+    feed = feed_of(live_app)
+    listed = live_app.get(f"{SPORES}?_sync=", headers=basic_auth())
+    headers = {**basic_auth(), "Accept": "*/*", "Prefer": "wait=1"}
+    path = f"{SPORES}?_sync={listed.headers['Sync-Token']}"
+
+    assert LoopStream(feed, path, headers).json["data"] == []
+    threading.Timer(0.2, feed.server.stop).start()
+    begin = time.monotonic()
+    assert LoopStream(feed, path, {**headers, "Prefer": "wait=30"}).json["data"] == []
+    assert time.monotonic() - begin < 2
+
+
+@pytest.mark.clause("E-14.6")
+def test_a_loop_serves_the_rest_of_the_service(
+    live_app: Any, feed_of: Callable[[Any], FeedOnLoop]
+) -> None:
+    feed = feed_of(live_app)
+    accept = {"Accept": "application/json"}
+
+    assert LoopStream(feed, "/v0/", accept).json["url"]
+    assert LoopStream(feed, "/v0/unknown", accept).status == 404
+    assert LoopStream(feed, SPORES, accept, method="POST").status == 405
+    head = LoopStream(feed, SPORES, {**accept, **basic_auth()}, method="HEAD")
+    assert (head.status, head.headers["total-records"]) == (200, "0")

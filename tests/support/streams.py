@@ -1,5 +1,6 @@
 """Clients of the live feed: one in this process, and one for any server."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -7,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from cliquet.feed.server import FeedServer
 
 PATIENCE_SECONDS = 15
 ACCEPT = {"Accept": "text/event-stream"}
@@ -82,6 +85,12 @@ class Told:
         self.until(are_there)
         return self.items
 
+    @property
+    def json(self) -> Any:
+        """The body of an error."""
+        self.until_over()
+        return json.loads(self._rest)
+
     def until_over(self, seconds: float = PATIENCE_SECONDS) -> None:
         self.until(lambda: self.is_over, seconds)
 
@@ -112,12 +121,6 @@ class LocalStream(Told):
                 if not self._is_wanted:
                     break
         self.end()
-
-    @property
-    def json(self) -> Any:
-        """The body of an error."""
-        self.until_over()
-        return json.loads(self._rest)
 
     def close(self) -> None:
         self._is_wanted = False
@@ -153,3 +156,94 @@ class ServerStream(Told):
         self._thread.join(PATIENCE_SECONDS)
         self.response.close()
         self.connection.close()
+
+
+class FeedOnLoop:
+    """The feed of an application in this process, on an event loop in a thread."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.server = FeedServer(app.app, threads=2)
+        self.asgi = self.server.asgi()
+        self.loop = asyncio.new_event_loop()
+        self._is_over = asyncio.Event()
+        self._has_begun = threading.Event()
+        self._thread = threading.Thread(target=self.loop.run_until_complete, args=(self._live(),))
+        self._thread.start()
+        assert self._has_begun.wait(PATIENCE_SECONDS)
+
+    async def _live(self) -> None:
+        begun = False
+
+        async def receive() -> Any:
+            nonlocal begun
+            if not begun:
+                begun = True
+                return {"type": "lifespan.startup"}
+            await self._is_over.wait()
+            return {"type": "lifespan.shutdown"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                self._has_begun.set()
+
+        await self.asgi({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self._is_over.set)
+        self._thread.join(PATIENCE_SECONDS)
+        self.loop.close()
+
+
+class LoopStream(Told):
+    """A request to a feed on an event loop."""
+
+    def __init__(
+        self, feed: FeedOnLoop, path: str, headers: Any = None, method: str = "GET"
+    ) -> None:
+        super().__init__()
+        url, _, query = path.partition("?")
+        sent = {"Host": "localhost", **ACCEPT, **(headers or {})}
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": url,
+            "raw_path": url.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(n.lower().encode(), v.encode()) for n, v in sent.items()],
+            "client": ("127.0.0.1", 5000),
+            "server": ("127.0.0.1", 80),
+        }
+        self._feed = feed
+        self._has_begun = threading.Event()
+        self._is_left = asyncio.Event()
+        self._future = asyncio.run_coroutine_threadsafe(self._serve(), feed.loop)
+        assert self._has_begun.wait(PATIENCE_SECONDS)
+
+    async def _serve(self) -> None:
+        async def receive() -> Any:
+            await self._is_left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+                self.headers = {n.decode(): v.decode() for n, v in message["headers"]}
+                self._has_begun.set()
+            else:
+                self.receive(message["body"])
+
+        try:
+            await self._feed.asgi(self._scope, receive, send)
+        finally:
+            self._has_begun.set()
+            self.end()
+
+    def close(self) -> None:
+        self._feed.loop.call_soon_threadsafe(self._is_left.set)
+        with contextlib.suppress(asyncio.CancelledError):
+            self._future.result(PATIENCE_SECONDS)
