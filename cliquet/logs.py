@@ -1,5 +1,6 @@
 """The shared logger, and the context of the request that its entries contain."""
 
+from cliquet.monitoring.json_lines import JSONFormatter, JSONLogRenderer
 from cliquet.monitoring.logs import (
     ClassicLogRenderer,
     LogContext,
@@ -20,6 +21,8 @@ from cliquet.monitoring.logs import (
 
 __all__ = [
     "ClassicLogRenderer",
+    "JSONFormatter",
+    "JSONLogRenderer",
     "LogContext",
     "Logger",
     "MozillaHekaRenderer",

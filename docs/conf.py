@@ -47,6 +47,8 @@ nitpick_ignore = [
     ("py:class", "contextvars.Token"),
     ("py:class", "_contextvars.Token"),  # its name on Python 3.10
     ("py:class", "enum.Enum"),
+    ("py:class", "logging.Formatter"),
+    ("py:class", "logging.LogRecord"),
     ("py:class", "httpx.Client"),
     ("py:class", "os.PathLike"),
     ("py:class", "threading.Event"),

@@ -20,8 +20,11 @@ T = TypeVar("T")
 
 
 def logged(error: Exception) -> BackendError:
-    """Log an error of a driver, and return that of the backend."""
-    logs.logger.error(str(error), exc_info=True)
+    """Log an error of a driver, and return that of the backend.
+
+    The line has no traceback, because the code that handles the error writes one.
+    """
+    logs.logger.error(str(error))
     return BackendError(original=error)
 
 

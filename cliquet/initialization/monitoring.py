@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from pyramid.config import Configurator
@@ -19,18 +19,31 @@ from cliquet import settings
 from cliquet.core.announcing import told_once
 from cliquet.initialization import references
 from cliquet.monitoring import field_bounds, logs, request_facts
+from cliquet.monitoring.entries import Renderer
+from cliquet.monitoring.json_lines import JSONLogRenderer
+from cliquet.monitoring.renderers import ClassicLogRenderer, MozillaHekaRenderer
 from cliquet.transactions import tweens
+from cliquet.types import ReadOnlySettings
 from cliquet.web import response_headers, wire
 from cliquet.web.response_headers import NewHeaders
 
 __all__ = ["log_context_tween_factory", "setup_logging"]
 
+_RENDERERS: Final[Mapping[Any, Callable[[ReadOnlySettings], Renderer]]] = {
+    "classic": ClassicLogRenderer,
+    "heka": MozillaHekaRenderer,
+    "json": JSONLogRenderer,
+}
+
 
 def setup_logging(config: Configurator) -> None:
     """Write log lines with the configured renderer, and one line for each request (S-18)."""
     configured = config.get_settings()
-    allowed = "a class such as cliquet.logs.ClassicLogRenderer"
-    renderer = references.resolve_callable(config, "logging_renderer", allowed=allowed)(configured)
+    allowed = "classic, json, heka, or a class such as cliquet.logs.ClassicLogRenderer"
+    renderer_class = _RENDERERS.get(settings.read(configured, "logging_renderer"))
+    if renderer_class is None:
+        renderer_class = references.resolve_callable(config, "logging_renderer", allowed=allowed)
+    renderer = renderer_class(configured)
     config.registry.log_renderer = renderer
     config.registry.max_log_field_bytes = settings.read(configured, "max_log_field_bytes")
     config.add_request_method(_request_id, name="request_id", reify=True)

@@ -63,6 +63,8 @@ def rendered(
 
 
 def _text_of(result: Any) -> str:
+    if type(result) is str and result.isascii():
+        return result
     if isinstance(result, tuple):
         # These are the arguments for the method of the logger.
         args, kwargs = result

@@ -331,10 +331,11 @@ class Logger:
         )
         if event is not None:
             # Collectors group entries by their message, and no two lines are equal.
-            told = decode_value(event)
-            if max_bytes is not None:
-                told = field_bounds.cut(told, max_bytes)
-            record.__dict__["cliquet_event"] = told
+            if type(event) is not str or not event.isascii():
+                event = decode_value(event)
+            record.__dict__["cliquet_event"] = (
+                event if max_bytes is None else field_bounds.cut(event, max_bytes)
+            )
         standard.handle(record if exc_info is None else _RenderedRecord(record))
 
 

@@ -1,4 +1,4 @@
-"""The renderers of log entries: coloured lines for people, JSON lines for machines.
+"""The renderers of log entries: lines for people, and lines of JSON in the format of Mozilla.
 
 They are the last processors in a chain of structlog, and know nothing of the origin and the
 destination of entries.
@@ -7,24 +7,31 @@ destination of entries.
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import os
 import platform
 import re
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from cliquet import utils
 from cliquet.core import jsonio
 from cliquet.types import ReadOnlySettings
 
-__all__ = ["ClassicLogRenderer", "MozillaHekaRenderer", "decode_value"]
+__all__ = ["LINE_ENDS", "ClassicLogRenderer", "MozillaHekaRenderer", "decode_value"]
 
-_BRIGHT = "\x1b[1m"
-_YELLOW = "\x1b[33m"
-_CYAN = "\x1b[36m"
-_MAGENTA = "\x1b[35m"
-_RESET = "\x1b[0m"
+
+class _Colours(NamedTuple):
+    bright: str = "\x1b[1m"
+    yellow: str = "\x1b[33m"
+    cyan: str = "\x1b[36m"
+    magenta: str = "\x1b[35m"
+    reset: str = "\x1b[0m"
+
+
+_COLOURED = _Colours()
+_PLAIN = _Colours("", "", "", "", "")
 
 # Clients choose paths, query strings and user agents: a line feed would forge an entry, and an
 # escape code would control the terminal. These are the C0 and C1 controls, and the separators of
@@ -55,7 +62,11 @@ def _printable(value: Any, controls: re.Pattern[str] = _CONTROLS) -> str:
 
 
 class ClassicLogRenderer:
-    """Renders an entry as a coloured line for people; a traceback keeps its lines.
+    """Renders an entry as a line for people; a traceback keeps its lines.
+
+    The line is coloured if all streams that it is written to are terminals. The environment
+    variable ``NO_COLOR`` (https://no-color.org) forbids colours, and ``FORCE_COLOR`` demands them.
+    A field without value is left out.
 
     Parameters
     ----------
@@ -63,40 +74,79 @@ class ClassicLogRenderer:
     """
 
     def __init__(self, settings: ReadOnlySettings) -> None:
-        pass
+        self._colours: _Colours | None = None
+        if os.environ.get("NO_COLOR"):
+            self._colours = _PLAIN
+        elif os.environ.get("FORCE_COLOR"):
+            self._colours = _COLOURED
+        # The handlers that were looked at, and what they are.
+        self._judged: tuple[tuple[logging.Handler, ...], _Colours] | None = None
 
     def __call__(self, logger: Any, name: str, event_dict: MutableMapping[str, Any]) -> str:
+        colours = self._colours or self._judge()
         line = ""
         if "path" in event_dict:
-            target = _take(event_dict, "path") + _querystring(event_dict.pop("querystring", None))
-            request = f'"{_take(event_dict, "method"):<5} {target}"'
-            outcome = f" {_take(event_dict, 'code')} ({_take(event_dict, 't')} ms)"
-            line = f"{_BRIGHT}{request}{_RESET}{_YELLOW}{outcome}{_RESET} "
-        line += _take(event_dict, "event")
-        for name, label in _labels(tuple(event_dict)):
+            take = event_dict.pop
+            target = _shown(take("path")) + _querystring(take("querystring", None))
+            request = f'"{_shown(take("method", None)):<5} {target}"'
+            outcome = f" {_shown(take('code', None))} ({_shown(take('t', None))} ms)"
+            reset = colours.reset
+            line = f"{colours.bright}{request}{reset}{colours.yellow}{outcome}{reset} "
+        line += _shown(event_dict.pop("event", None))
+        for name, label in _labels(tuple(event_dict), colours):
             value = event_dict[name]
+            if value is None:
+                continue
             # Most values are shown as they are, and a call for each would take half of the time of
             # the line.
-            if value is not None and (type(value) is not str or not value.isprintable()):
+            kind = type(value)
+            if kind is not int and (kind is not str or not value.isprintable()):
                 controls = _CONTROLS_BUT_LAYOUT if name in _MULTILINE_FIELDS else _CONTROLS
                 value = _printable(value, controls)
-            line += f"{label}{value}{_RESET}"
+            line += f"{label}{value}{colours.reset}"
         return line
+
+    def _judge(self) -> _Colours:
+        """Look where lines go, again whenever the configuration of logging has changed."""
+        logger = logging.getLogger("cliquet")
+        handlers = tuple(logger.handlers)
+        if logger.propagate:
+            handlers = (*handlers, *logging.root.handlers)
+        judged = self._judged
+        if judged is None or judged[0] != handlers:
+            judged = self._judged = (handlers, _COLOURED if _are_terminals(handlers) else _PLAIN)
+        return judged[1]
+
+
+def _are_terminals(handlers: tuple[logging.Handler, ...]) -> bool:
+    """Return whether handlers write to terminals, and to nothing else."""
+    # Without any, the module writes to the standard error. Others, such as Sentry's, write nothing.
+    streams = [
+        stream
+        for handler in handlers or (logging.lastResort,)
+        if (stream := getattr(handler, "stream", None)) is not None
+    ]
+    try:
+        return bool(streams) and all(stream.isatty() for stream in streams)
+    except (AttributeError, ValueError):
+        # It is a stream of the application without this method, or closed.
+        return False
 
 
 @functools.lru_cache(maxsize=256)
-def _labels(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def _labels(names: tuple[str, ...], colours: _Colours) -> tuple[tuple[str, str], ...]:
     """Return the names of fields in their order, each with the text before its value."""
     return tuple(
-        (name, f" {_CYAN}{_printable(name)}{_RESET}={_MAGENTA}")
+        (name, f" {colours.cyan}{_printable(name)}{colours.reset}={colours.magenta}")
         for name in sorted(names, key=decode_value)
     )
 
 
-def _take(event_dict: MutableMapping[str, Any], key: str) -> str:
-    value = event_dict.pop(key, None)
+def _shown(value: Any) -> str:
     if type(value) is str and value.isprintable():
         return value
+    if type(value) is int:
+        return str(value)
     return "?" if value is None else _printable(value)
 
 
@@ -127,7 +177,7 @@ _SEVERITIES = {
 }
 # JSON escapes line feeds. It need not escape these characters, but some programs that read the
 # output take them for the end of a line.
-_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
@@ -177,7 +227,7 @@ class MozillaHekaRenderer:
                 fields[name] = _field(value)
         message["Fields"] = fields
         line = jsonio.dumps(message).decode("utf-8")
-        return line if line.isascii() else line.translate(_LINE_ENDS)
+        return line if line.isascii() else line.translate(LINE_ENDS)
 
 
 @functools.lru_cache(maxsize=256)

@@ -50,8 +50,9 @@ _CHOICES: Final[Mapping[str, _Choice]] = {
     "cache_backend": _Choice("cliquet.cache.redis"),
     "cache_url": _Choice("redis://localhost:6379/0"),
     "logging_renderer": _Choice(
-        "cliquet.logs.MozillaHekaRenderer",
-        "This one writes JSON, one line per entry; cliquet.logs.ClassicLogRenderer, coloured text.",
+        "json",
+        "json is one JSON object per line; classic, the default, text for people; heka, the JSON "
+        "of Mozilla.",
     ),
 }
 

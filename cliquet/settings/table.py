@@ -81,7 +81,7 @@ _START_UP = (
         "logging_renderer",
         _REFERENCE,
         "cliquet.logs.ClassicLogRenderer",
-        "Class that writes log lines.",
+        "Class that writes log lines: classic, json, heka, or the name of a class.",
     ),
 )
 

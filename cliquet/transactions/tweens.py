@@ -3,7 +3,7 @@
 There are two tweens around that of ``pyramid_tm``. The inner one tells the backends which
 transaction to join, and calls listeners before the commit. The outer one makes sure that no
 transaction lives longer than its request. If nothing of the application is between them, one tween
-does the work of all three (:mod:`cliquet.transactions.one_tween`).
+does the work of all three (``cliquet.transactions.one_tween``).
 """
 
 from __future__ import annotations

@@ -99,8 +99,8 @@ REFUSED = [
     ),
     (
         {"logging_renderer": "cliquet.logs"},
-        "Setting 'logging_renderer' is 'cliquet.logs', which cannot be called; allowed: a class "
-        "such as cliquet.logs.ClassicLogRenderer.",
+        "Setting 'logging_renderer' is 'cliquet.logs', which cannot be called; allowed: classic, "
+        "json, heka, or a class such as cliquet.logs.ClassicLogRenderer.",
     ),
     ({"logging_renderer": "cliquet.logs.Nothing"}, "Setting 'logging_renderer' is 'cliquet.logs."),
     ({"includes": "json"}, "Setting 'includes' has 'json', which is none; allowed: a module with "),

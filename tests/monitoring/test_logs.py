@@ -612,8 +612,10 @@ def test_classic_renders_the_reference_case() -> None:
 
 
 @pytest.mark.clause("S-18.7")
-def test_classic_colours_each_part() -> None:
+def test_classic_colours_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = {"path": "/", "method": "PATCH", "code": 200, "t": 1, "event": "e", "b": 2, "a": 1}
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
 
     line = ClassicLogRenderer({})(None, "info", entry)
 
@@ -621,6 +623,69 @@ def test_classic_colours_each_part() -> None:
         '\x1b[1m"PATCH /"\x1b[0m\x1b[33m 200 (1 ms)\x1b[0m e '
         "\x1b[36ma\x1b[0m=\x1b[35m1\x1b[0m \x1b[36mb\x1b[0m=\x1b[35m2\x1b[0m"
     )
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def coloured(standard: logging.Logger, *streams: io.StringIO) -> bool:
+    """Return whether lines for these streams have colours."""
+    renderer = ClassicLogRenderer({})
+    standard.propagate = False
+    for stream in streams:
+        standard.addHandler(logging.StreamHandler(stream))
+    return "\x1b" in renderer(standard, "info", {"event": "e", "a": 1})
+
+
+@pytest.mark.clause("S-18.7")
+@pytest.mark.parametrize(
+    ("streams", "has_colours"),
+    [
+        ([Terminal], True),
+        ([io.StringIO], False),
+        # Both get the same text.
+        ([Terminal, io.StringIO], False),
+        ([Terminal, Terminal], True),
+    ],
+)
+def test_only_terminals_get_colours(
+    standard: logging.Logger, monkeypatch: pytest.MonkeyPatch, streams: Any, has_colours: bool
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+    assert coloured(standard, *(stream() for stream in streams)) is has_colours
+
+
+@pytest.mark.clause("S-18.7")
+def test_the_environment_forbids_or_demands_colours(
+    standard: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert coloured(standard, io.StringIO())
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not coloured(standard, Terminal())
+
+
+@pytest.mark.clause("S-18.7")
+def test_colours_follow_the_configuration_of_logging(
+    standard: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    standard.propagate = False
+    renderer = ClassicLogRenderer({})
+    entry = {"event": "e", "a": 1}
+    standard.addHandler(terminal := logging.StreamHandler(Terminal()))
+    assert "\x1b" in renderer(standard, "info", dict(entry))
+
+    standard.removeHandler(terminal)
+    standard.addHandler(logging.StreamHandler(io.StringIO()))
+
+    assert renderer(standard, "info", dict(entry)) == "e a=1"
 
 
 @pytest.mark.clause("S-18.7")
@@ -631,7 +696,7 @@ def test_classic_colours_each_part() -> None:
         ({"path": None, "method": "GET"}, '"GET   ?" ? (? ms) ?'),
         ({}, "?"),
         ({"event": "e", "code": 3, "method": "GET"}, "e code=3 method=GET"),
-        ({"event": "e", "x": None}, "e x=None"),
+        ({"event": "e", "x": None, "y": 0}, "e y=0"),
     ],
 )
 def test_classic_shows_what_is_missing_as_a_question_mark(

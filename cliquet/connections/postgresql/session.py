@@ -52,9 +52,9 @@ def _translated(error: Exception) -> BackendError:
     if code == _UNDEFINED_TABLE:
         # New users meet this error first.
         text = f"{text} (was `cliquet migrate` run on this database?)"
-        logs.logger.error(text, exc_info=True)
+        logs.logger.error(text)
         return BackendError(original=error, message=f"{type(error).__name__}: {text}")
-    logs.logger.error(text, exc_info=True)
+    logs.logger.error(text)
     if code == _READ_ONLY_TRANSACTION:
         return ReadonlyError(original=error)
     return BackendError(original=error)

@@ -222,7 +222,7 @@ def pool_status(client: redis.Redis) -> PoolStatus | None:
 
 
 def _translated(error: Exception) -> BackendError:
-    logs.logger.error(str(error), exc_info=True)
+    logs.logger.error(str(error))
     # A replica for example accepts no writes.
     kind = ReadonlyError if takes_no_write(error) else BackendError
     return kind(original=error)

@@ -31,7 +31,7 @@ _MAX_LONG_CHARACTERS: Final = 100_000
 
 
 def _translated_error(error: Exception, timeout_setting: str | None = None) -> BackendError:
-    logs.logger.error(str(error), exc_info=True)
+    logs.logger.error(str(error))
     if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY" or "readonly" in str(error):
         return ReadonlyError(original=error)
     if timeout_setting is not None and "database is locked" in str(error):
