@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from typing import Any
 
 import colander
@@ -120,7 +119,7 @@ class ShareableResource(UserResource):
     def _setting(self, name: str) -> Any:
         configured = self.request.registry.settings
         # Tests of applications make their own requests, which may lack settings (P-31).
-        return settings.read(configured if isinstance(configured, Mapping) else {}, name)
+        return settings.read(configured if isinstance(configured, dict) else {}, name)
 
     # Endpoints
 

@@ -26,6 +26,9 @@ class Requirement(NamedTuple):
     permission: str
     object_id: str
 
+    def __str__(self) -> str:
+        return f"{self.permission} on {self.object_id}"
+
 
 def requirements(request: Request) -> list[Requirement]:
     """Return the permissions of which one would have been enough.
@@ -59,7 +62,10 @@ def requirements(request: Request) -> list[Requirement]:
 
 def in_words(request: Request, needed: Sequence[Requirement]) -> str:
     """Return a sentence for clients."""
-    each = ", or ".join(f"{one.permission} on {one.object_id}" for one in needed)
+    each = str(needed[0])
+    if len(needed) > 1:
+        # A PUT that may create is refused for a record that exists, and the reverse.
+        each = f"{needed[0]} if there is a record, or {needed[1]} if there is none"
     is_list = request.method in ("GET", "HEAD", "DELETE") and _context(request).on_collection
     return f"It needs the permission {each}{', or on one of its records' if is_list else ''}."
 

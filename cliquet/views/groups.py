@@ -33,7 +33,9 @@ def _check_member(node: Any, member: str) -> None:
     policy, _, userid = member.partition(":")
     # Principals that mean several users are not members: a group of them would be their alias.
     if not policy or not userid or policy == "group":
-        raise colander.Invalid(node, "Not the id of a user, such as basicauth:51c0…")
+        raise colander.Invalid(
+            node, "Not the id of a user as the root URL shows it, such as basicauth:51c0…"
+        )
     if not utils.is_storable_key(member):
         raise colander.Invalid(node, f"Longer than {utils.MAX_KEY_BYTES} bytes")
 

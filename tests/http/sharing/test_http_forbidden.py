@@ -145,6 +145,7 @@ def test_the_answer_says_what_is_missing_if_a_setting_allows_it(
     assert answer["errno"] == 121
     assert answer["message"].startswith("This user cannot access this resource. It needs the perm")
     assert all(f"{name} on {uri}" in answer["message"] for name, uri in needed)
+    assert ("if there is a record, or" in answer["message"]) == (method == "PUT")
 
 
 @pytest.mark.clause("E-18.2")
