@@ -18,11 +18,10 @@ from cliquet.storage.base import (
     StorageBase,
 )
 from cliquet.storage.departures import Departed, Departure
-from cliquet.storage.drafts import new_draft
 from cliquet.storage.history import History
 from cliquet.storage.parts import BulkWriting, Departing, Reading, Transactions, Writing
 from cliquet.storage.query import Filter, PaginationRule, Sort
-from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
+from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection, new_draft
 from cliquet.storage.transfer import (
     CollectionTimestamp,
     ExportedCollection,

@@ -20,7 +20,6 @@ from cliquet.storage.base import (
     DEFAULT_MODIFIED_FIELD,
 )
 from cliquet.storage.changes import Changes, Wanted
-from cliquet.storage.drafts import new_draft
 from cliquet.storage.joining import JoinedTransactions
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.query import Filter
@@ -34,7 +33,7 @@ from cliquet.storage.relational.queries import Queries
 from cliquet.storage.relational.reading import Reader
 from cliquet.storage.relational.steps import Steps
 from cliquet.storage.relational.writing import Writer
-from cliquet.storage.selection import CollectionKey, Names
+from cliquet.storage.selection import CollectionKey, Names, new_draft
 from cliquet.types import ACEQuery, IdGenerator, IdQuery, PoolStatus, Record
 
 __all__ = ["RelationalStorage"]
