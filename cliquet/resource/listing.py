@@ -18,7 +18,7 @@ from cliquet import errors, settings, utils
 from cliquet.core.shortcuts import Shortcut
 from cliquet.events import ACTIONS
 from cliquet.monitoring import logs
-from cliquet.resource import anchors, headers, horizon, pagination, refusals, totals
+from cliquet.resource import anchors, departed_list, headers, horizon, pagination, refusals, totals
 from cliquet.resource.listing_query import reserved_fields
 from cliquet.resource.writing import atomically
 from cliquet.storage import Filter, Sort
@@ -51,7 +51,10 @@ _TIMESTAMP_WITH_PAGE = Shortcut(
 def get_list(resource: UserResource) -> dict[str, Any]:
     """List records (H-11)."""
     response = resource.request.response
-    comes_with_page = _timestamp_comes_with_page(resource)
+    params = resource.request.GET
+    is_of_changes = any(name.strip() == "_since" for name in params) if params else False
+    departed = departed_list.begun(resource) if is_of_changes else None
+    comes_with_page = departed is None and _timestamp_comes_with_page(resource)
     if not comes_with_page:
         # The timestamp is read before the records: it may be older than they are, but never newer
         # (H-9.8).
@@ -61,7 +64,7 @@ def get_list(resource: UserResource) -> dict[str, Any]:
     resource._raise_412_if_modified()
 
     try:
-        filters = resource._extract_filters()
+        filters = resource._extract_filters() if departed is None else departed.filters()
         limit = resource._extract_limit()
         sorting = resource._extract_sorting(limit)
         partial_fields = resource._extract_partial_fields()
@@ -83,10 +86,14 @@ def get_list(resource: UserResource) -> dict[str, Any]:
     # Only lists with tombstones have a history, if the storage knows it.
     if isinstance(records, Page) and records.history is not None:
         horizon.tell(resource, filters, records.history)
+    if departed is not None:
+        records = departed.merged(records, sorting, rules, limit)
     resource._counted = None
     if has_total and limit is not None and len(records) > limit:
         resource._counted = totals.counted(resource, filters, records, total)
     records = _cut_page(resource, records, sorting, limit, offset)
+    if departed is not None:
+        records = departed.shown(records)
     if has_total:
         headers.add_total_records(response.headers, total)
     else:

@@ -22,7 +22,15 @@ from cliquet.storage.query import COMPARISON, PaginationRule
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = ["fields", "filters", "limit", "reserved_fields", "sorting", "start_of_page"]
+__all__ = [
+    "fields",
+    "filters",
+    "limit",
+    "own_filters",
+    "reserved_fields",
+    "sorting",
+    "start_of_page",
+]
 
 _DEPRECATED_TO = "_to is now deprecated, you should use _before instead"
 _DEPRECATED_TO_URL = (
@@ -60,6 +68,15 @@ def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
     if found.deprecated_to:
         errors.send_alert(resource.request, _DEPRECATED_TO, url=_DEPRECATED_TO_URL)
     return found.filters
+
+
+def own_filters(resource: UserResource) -> list[Filter]:
+    """Read the filters, without the limit to what the user may see."""
+    resource._is_view_apart = True
+    try:
+        return resource._extract_filters()
+    finally:
+        resource._is_view_apart = False
 
 
 def limit(resource: UserResource) -> int | None:

@@ -14,7 +14,15 @@ from pyramid.request import Request
 from cliquet import errors, settings, utils
 from cliquet.core.globs import is_pattern
 from cliquet.monitoring import logs
-from cliquet.resource import headers, horizon, listing, live, pagination, refusals
+from cliquet.resource import (
+    headers,
+    horizon,
+    listing,
+    listing_query,
+    live,
+    pagination,
+    refusals,
+)
 from cliquet.resource.sync_token import SyncToken, digest
 from cliquet.resource.syncing import Source, SyncOutdatedError, SyncPage, next_page
 
@@ -125,15 +133,10 @@ def source_of(resource: UserResource) -> Source:
     request, model = resource.request, resource.model
     asked = sorted(item for item in request.GET.items() if not item[0].strip().startswith("_"))
     texts = (text for item in asked for text in item)
-    resource._is_view_apart = True
-    try:
-        filters = resource._extract_filters()
-    finally:
-        resource._is_view_apart = False
     return Source(
         model,
         digest([model.collection_id, str(model.parent_id), *texts]),
-        filters,
+        listing_query.own_filters(resource),
         resource._view(),
         is_readonly=settings.read(request.registry.settings, "readonly"),
     )

@@ -67,6 +67,13 @@ class View(NamedTuple):
     def is_whole(self) -> bool:
         return self.ids is None and self.find is None
 
+    def filters(self, id_field: str) -> list[Filter]:
+        """Return the filter that limits a list to the view, if it is limited."""
+        if self.is_whole:
+            return []
+        ids = self.find() if self.find is not None else self.ids
+        return [Filter(id_field, ids, COMPARISON.IN)]
+
 
 WHOLE: Final = View(digest(["whole"]))
 """The view of a user who may see the whole collection."""
@@ -180,7 +187,7 @@ def _walk(source: Source, limit: int | None, *, upto: int | None, place: Place |
     model, names = source.model, source.names
     order = order_of(names)
     filters = [
-        *_filters_of_view(source.view, names),
+        *source.view.filters(names.id_field),
         *source.filters,
         # The history only comes with lists that may have tombstones.
         Filter(names.deleted_field, True, COMPARISON.NOT),
@@ -219,13 +226,6 @@ def _page_of_walk(
     last = records[-1]
     place = Place(last[names.modified_field], last[names.id_field])
     return SyncPage(records, token._replace(place=place, is_start=True), False, timestamp)
-
-
-def _filters_of_view(view: View, names: Names) -> list[Filter]:
-    if view.is_whole:
-        return []
-    ids = view.find() if view.find is not None else view.ids
-    return [Filter(names.id_field, ids, COMPARISON.IN)]
 
 
 # The changes

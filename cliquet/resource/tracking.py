@@ -7,6 +7,7 @@ departed with the write, in the storage.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pyramid.interfaces import IAuthorizationPolicy
 from pyramid.request import Request
@@ -19,19 +20,19 @@ from cliquet.storage.departures import Departure, DepartureKind
 __all__ = ["Tracker"]
 
 
-class Tracker:
-    """Answers the questions of a model during a request."""
+class Tracker(NamedTuple):
+    """Answers the questions of a model during a request.
 
-    __slots__ = ("_request",)
+    It is made for each request, and asked by few: therefore it has no code of its own to begin.
+    """
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
+    request: Request
 
     @property
     def is_on(self) -> bool:
         """Whether clients synchronise the resource, and the storage keeps departures for them."""
-        registry = self._request.registry
-        name = getattr(self._request, "current_resource_name", None)
+        registry = self.request.registry
+        name = getattr(self.request, "current_resource_name", None)
         return registry.storage.keeps_departures is True and settings.keeps_track(
             registry.settings, name
         )
@@ -65,7 +66,7 @@ class Tracker:
 
     def _readers(self, object_id: str, aces: Mapping[str, set[str]]) -> set[str]:
         """Return the principals that can read an object by its own ACEs."""
-        policy = self._request.registry.queryUtility(IAuthorizationPolicy)
+        policy = self.request.registry.queryUtility(IAuthorizationPolicy)
         bound = getattr(policy, "get_bound_permissions", None) or write_implies_read
         granting = granting_permissions(object_id, "read", bound)
         own = {name for granting_id, name in granting if granting_id == object_id}

@@ -57,6 +57,15 @@ def test_devices_have_what_their_users_may_read(
         Oracle(apps, seed=SEED).run(STEPS)
 
 
+@pytest.mark.clause("E-12.4")
+@pytest.mark.parametrize("combination", TOGETHER, ids=name_of)
+def test_so_have_devices_that_know_no_tokens(
+    combination: Any, request: pytest.FixtureRequest
+) -> None:
+    with applications(combination, 1, request) as apps:
+        Oracle(apps, seed=SEED + 2, has_plain_devices=True).run(STEPS // 4)
+
+
 @pytest.mark.clause("E-11.8", "E-12.1", "E-12.3")
 @pytest.mark.parametrize("combination", APART, ids=name_of)
 def test_they_have_it_on_mixed_backends(combination: Any, request: pytest.FixtureRequest) -> None:

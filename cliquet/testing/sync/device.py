@@ -107,13 +107,17 @@ class PlainDevice:
         self.records: dict[str, Any] = {}
         self.told: set[str] = set()
         self.etag = ""
+        self._starts = 0
 
     def start_again(self) -> None:
+        """Forget everything, also what is being read."""
         self.records = {}
         self.etag = ""
+        self._starts += 1
 
     def synchronise(self, between_pages: Callable[[], None] = lambda: None) -> None:
         """Bring the copy up to date."""
+        starts = self._starts
         since = f"&_since={self.etag}" if self.etag else ""
         url = f"{self._url}?_limit={self._limit}{since}"
         etag = ""
@@ -137,4 +141,7 @@ class PlainDevice:
                 break
             url = response.headers["Next-Page"]
             between_pages()
-        self.etag = etag
+        if starts == self._starts:
+            self.etag = etag
+        else:
+            self.records = {}
