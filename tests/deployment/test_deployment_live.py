@@ -37,6 +37,7 @@ def proxy(processes: None) -> Iterator[tuple[int, int]]:
             "server 127.0.0.1:8001;": f"server 127.0.0.1:{feed.port};",
         }
         with running_nginx(top + site.replace(former, location), replacements) as ports:
+            assert feed.process is not None
             yield ports[0], feed.process.pid
         feed.stop()
 
