@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 
-from cliquet.core.mistakes import listed
+from cliquet import settings
+from cliquet.core.mistakes import Place, listed
 from cliquet.initialization.doubts import find_doubts
 from cliquet.monitoring import crashes, logs
 from cliquet.settings.unknown import find_unknown_resources
 
 __all__ = ["tell_of_start", "warn_of_doubts"]
+
+_PATHS_OF_GROUPS: Final = ("/groups", "/groups/{id}")
 
 
 def tell_of_start(config: Configurator) -> None:
@@ -36,10 +39,12 @@ def warn_of_doubts(event: Any) -> None:
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : a setting has the misspelt name of a resource.
+    pyramid.exceptions.ConfigurationError : a setting has the misspelt name of a resource, or a
+        resource of the application stands in the place of the groups of the library.
     """
     registry = event.app.registry
     _refuse_misspelt_resources(registry)
+    _refuse_other_groups(registry)
     # No request is being processed, so that the renderer must be set here.
     with logs.using(getattr(registry, "log_renderer", None)):
         for doubt in find_doubts(registry):
@@ -56,4 +61,26 @@ def _refuse_misspelt_resources(registry: Any) -> None:
             raise ConfigurationError(
                 f"Setting '{one.name}' is of the resource {one.resource!r}, which does not exist; "
                 f"allowed: {listed(resources)}; did you mean {one.nearest!r}?"
+            )
+
+
+def _refuse_other_groups(registry: Any) -> None:
+    """Refuse a resource that takes the name or the path of groups, whose members nobody would be.
+
+    As a part of an application, it wins over the library without a conflict.
+    """
+    if not settings.read(registry.settings, "groups_enabled"):
+        return
+    for service in registry.cornice_services.values():
+        resource = getattr(service, "resource", None)
+        is_own = getattr(resource, "__module__", None) == "cliquet.views.groups"
+        is_in_place = (
+            getattr(service, "resource_name", None) == "group" or service.path in _PATHS_OF_GROUPS
+        )
+        if is_in_place and not is_own:
+            where = Place(resource) if isinstance(resource, type) else f"service {service.name}"
+            raise ConfigurationError(
+                f"{where}: it has the name or the path of the groups of the setting "
+                "'groups_enabled'; allowed: another name and other paths, or groups_enabled = "
+                "false."
             )

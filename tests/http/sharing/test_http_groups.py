@@ -9,6 +9,7 @@ from pyramid.exceptions import ConfigurationError
 from support.sharing import Toadstool, make_sharing_app, user_id
 from webtest import TestApp
 
+from cliquet import resource
 from cliquet.events import ResourceChanged
 from cliquet.testing.web import basic_auth
 
@@ -276,3 +277,22 @@ def test_groups_need_a_permission_backend() -> None:
         make_sharing_app(
             settings={"groups_enabled": "true", "permission_backend": ""}, resources=()
         )
+
+
+class Group(resource.ShareableResource):
+    """A resource of the application with the name of ours."""
+
+
+class Crew(resource.ShareableResource):
+    """A resource of the application with the path of ours."""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [Group, (Crew, {"collection_path": "/groups", "record_path": "/groups/{{id}}"})],
+)
+def test_a_resource_in_the_place_of_groups_stops_the_start(other: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"class \w+: it has the name or the path of the"):
+        make_sharing_app(settings=SETTINGS, resources=(other,))
+
+    make_sharing_app(settings={}, resources=(other,))
