@@ -15,6 +15,7 @@ from pyramid.httpexceptions import (
 from pyramid.request import Request
 
 from cliquet import errors, settings, utils
+from cliquet.core.sent_headers import sent
 from cliquet.core.shortcuts import Shortcut
 from cliquet.events import ACTIONS
 from cliquet.monitoring import logs
@@ -231,7 +232,7 @@ def _timestamp_comes_with_page(resource: UserResource) -> bool:
     which may need the timestamp.
     """
     conditions = resource.request.headers
-    if conditions.get("If-Match") or conditions.get("If-None-Match"):
+    if sent(conditions, "If-Match") or sent(conditions, "If-None-Match"):
         return False
     return resource.model.pages_have_timestamp and _TIMESTAMP_WITH_PAGE.is_open(resource)
 

@@ -18,6 +18,7 @@ from pyramid.httpexceptions import (
 from pyramid.request import Request
 
 from cliquet import errors, settings, utils
+from cliquet.core.sent_headers import sent
 from cliquet.resource import preconditions
 from cliquet.resource.parameters import InvalidParameter
 from cliquet.storage.exceptions import UnicityError
@@ -58,7 +59,7 @@ def raise_304_if_not_modified(resource: UserResource, record: Record | None) -> 
     HTTPNotModified : nothing is newer than the version of the client.
     """
     request = resource.request
-    value = request.headers.get("If-None-Match")
+    value = sent(request.headers, "If-None-Match")
     try:
         is_not_modified = preconditions.is_not_modified(_subject(resource, record), value)
     except InvalidParameter as error:
@@ -87,8 +88,8 @@ def raise_412_if_modified(resource: UserResource, record: Record | None) -> None
     try:
         is_modified = preconditions.is_modified_meanwhile(
             _subject(resource, record),
-            if_match=headers.get("If-Match"),
-            if_none_match=headers.get("If-None-Match"),
+            if_match=sent(headers, "If-Match"),
+            if_none_match=sent(headers, "If-None-Match"),
         )
     except InvalidParameter as error:
         raise_invalid_parameter(resource.request, error)

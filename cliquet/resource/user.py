@@ -15,6 +15,7 @@ from pyramid.request import Request
 from pyramid.response import Response
 
 from cliquet import errors, settings, utils
+from cliquet.core.sent_headers import sent
 from cliquet.events import ACTIONS
 from cliquet.monitoring import logs
 from cliquet.resource import (
@@ -68,13 +69,12 @@ class UserResource:
     _timestamp_comes_with_page = True
     _creates_alike = True
 
-    # Values that were already read for the request.
+    # Values that were already read, and a mapping with the same mapping bound to the request.
     _timestamp: int | None = None
     _query_bounds: Bounds | None = None
     _is_view_apart = False  # Whether filters leave out the limit to shared records.
     # The total that the token of this page carries, then that of the next one.
     _counted: Counted | None = None
-    # A mapping, and the same mapping bound to the request.
     _bound_mapping: tuple[ResourceSchema, ResourceSchema] | None = None
     # The last page that was cut, and the record after it, for the token of the next page.
     _page_end: tuple[Sequence[Record], Record | None] = ((), None)
@@ -91,7 +91,7 @@ class UserResource:
             id_generator=request.registry.id_generator,
             collection_id=utils.classname(self),
             parent_id=parent_id,
-            auth=request.headers.get("Authorization"),
+            auth=sent(request.headers, "Authorization"),
         )
         self.model.tracker = Tracker(request)
         self.request = request
@@ -333,13 +333,13 @@ class UserResource:
 
     def _raise_304_if_not_modified(self, record: Record | None = None) -> None:
         """Answer 304 if the client already has this version."""
-        if self.request.headers.get("If-None-Match"):
+        if sent(self.request.headers, "If-None-Match"):
             refusals.raise_304_if_not_modified(self, record)
 
     def _raise_412_if_modified(self, record: Record | None = None) -> None:
         """Answer 412 if a precondition is false."""
         conditions = self.request.headers
-        if conditions.get("If-Match") or conditions.get("If-None-Match"):
+        if sent(conditions, "If-Match") or sent(conditions, "If-None-Match"):
             refusals.raise_412_if_modified(self, record)
 
     def _raise_400_if_invalid_id(self, record_id: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cliquet import errors
+from cliquet.core.sent_headers import sent
 from cliquet.events import ACTIONS
 from cliquet.resource import location, patch, patch_reading, refusals, unknown_members
 from cliquet.resource.body import (
@@ -64,7 +65,7 @@ def post_record(resource: UserResource) -> dict[str, Any]:
         return created, ACTIONS.CREATE
 
     # With a generated id and without a condition, the creation itself makes all the checks.
-    is_plain = id_field not in new and not request.headers.get("If-Match")
+    is_plain = id_field not in new and not sent(request.headers, "If-Match")
     record, action = create() if is_plain else atomically(resource, create)
     if action is ACTIONS.CREATE:
         request.response.status_code = 201

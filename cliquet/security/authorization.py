@@ -202,7 +202,7 @@ class RouteFactory(SharedListing, UndecidedPut):
             and backend is not None
             and utils.is_storable_key(self.permission_object_id or "")
         ):
-            self._search_with(backend, self.get_permission_object_id(request, WILDCARD))
+            self._search_with(backend)
 
     def _required_permission(self, request: Request) -> str | None:
         if request.method.lower() != "put":

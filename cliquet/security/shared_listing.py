@@ -10,6 +10,7 @@ from pyramid.httpexceptions import HTTPForbidden
 from pyramid.request import Request
 
 from cliquet import settings
+from cliquet.core.globs import WILDCARD
 from cliquet.core.shortcuts import Shortcut
 from cliquet.types import GetBoundPermissions, IdQuery
 
@@ -28,6 +29,27 @@ _NO_RECORD: Final = ""
 _SELECTS = Shortcut("accessible_ids", "principals_accessible_objects")
 _JOINS = Shortcut("can_join", "get_all", "delete_all")
 _FINDS_AS_PUBLISHED = Shortcut("select_shared_records", "fetch_shared_records", "extract_object_id")
+
+
+class _Search:
+    """Finds the URIs of the shared records of a collection.
+
+    Most requests are permitted without it, so that the pattern is only made when it is needed.
+    """
+
+    def __init__(self, backend: Any, pattern_of: Callable[[], str]) -> None:
+        self._backend = backend
+        self._pattern_of = pattern_of
+
+    @functools.cached_property
+    def pattern(self) -> str:
+        return self._pattern_of()
+
+    def __call__(self, *args: Any, **options: Any) -> set[str]:
+        search: Callable[..., set[str]] = functools.partial(
+            self._backend.principals_accessible_objects, object_id_match=self.pattern
+        )
+        return search(*args, **options)
 
 
 class SharedListing:
@@ -55,7 +77,7 @@ class SharedListing:
     _request: Request
     _shared_ids: list[str] | None = None
     # The value of `get_shared_ids`, as long as nobody has replaced it.
-    _search: functools.partial[set[str]] | None = None
+    _search: _Search | None = None
 
     @property
     def shared_ids(self) -> list[str]:
@@ -73,17 +95,11 @@ class SharedListing:
         self._shared_ids = ids
         self.selected_ids = None
 
-    def _search_with(self, backend: Any, pattern: str) -> None:
-        """Use a permission backend to find shared records.
-
-        Parameters
-        ----------
-        pattern : pattern of the URIs of all records of the collection.
-        """
-        self._search = functools.partial(
-            backend.principals_accessible_objects, object_id_match=pattern
-        )
-        self.get_shared_ids = self._search
+    def _search_with(self, backend: Any) -> None:
+        """Use a permission backend to find the shared records of the requested collection."""
+        # The method is that of now: plugins replace it on the context later (P-35.13).
+        pattern_of = functools.partial(self.get_permission_object_id, self._request, WILDCARD)
+        self._search = self.get_shared_ids = _Search(backend, pattern_of)
 
     def select_shared_records(
         self,
@@ -115,7 +131,7 @@ class SharedListing:
         selected = backend.accessible_ids(
             principals,
             perm,
-            search.keywords["object_id_match"],
+            search.pattern,
             get_bound_permissions,
             prefix=before,
         )

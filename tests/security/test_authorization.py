@@ -26,6 +26,7 @@ from cliquet.initialization.security import _check_names as check_names
 from cliquet.permission.memory import Permission
 from cliquet.security import authorization
 from cliquet.security.principals import names_of_user
+from cliquet.testing.web import basic_auth
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000001"
 BODY = {"data": {"name": "death cap"}}
@@ -391,6 +392,26 @@ def test_what_a_request_requires(
 
 
 @pytest.mark.clause("P-25.6")
+@pytest.mark.clause("P-25.9")
+def test_the_pattern_of_records_is_only_made_for_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    published = RouteFactory.get_permission_object_id
+
+    def noting(self: Any, request: Any, record_id: Any = None) -> Any:
+        asked.append(record_id)
+        return published(self, request, record_id)
+
+    monkeypatch.setattr(RouteFactory, "get_permission_object_id", noting)
+    app = make_app([Toadstool], settings={"toadstool_read_principals": "system.Authenticated"})
+
+    app.get(URL, headers=basic_auth())
+    assert asked
+    assert "*" not in asked
+
+    app.get(URL, status=401)
+    assert "*" in asked
+
+
 def test_the_permissions_of_methods_are_published() -> None:
     assert RouteFactory.method_permissions == {
         "head": "read",
