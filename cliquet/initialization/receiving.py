@@ -136,7 +136,7 @@ def _bound_body(environ: dict[str, Any], limit: int | None) -> int:
 
     Returns
     -------
-    The size of a body that is kept, in bytes; 0 for small ones, which are not examined.
+    The size of a body that must be freed after the request, in bytes; 0 for small ones.
     """
     bound = sys.maxsize - 1 if limit is None else limit
     length = environ.get("CONTENT_LENGTH")
@@ -150,23 +150,21 @@ def _bound_body(environ: dict[str, Any], limit: int | None) -> int:
         if size > bound:
             _drop_body(environ, bound)
             return 0
-        if size <= _SMALL_BYTES:
-            return 0
     elif environ.get("wsgi.input_terminated"):
         # The body is sent in chunks, so that its size is unknown before it has been read.
         size = bound + 1
     else:
-        return 0
+        size, length = 0, "0"
     # A body of known length is read at once if the server has it: pieces would be a second copy.
     piece_bytes = size if length else _PIECE_BYTES
-    body = b"".join(_pieces(environ["wsgi.input"], size, piece_bytes))
+    body = b"".join(_pieces(environ["wsgi.input"], size, piece_bytes)) if size else b""
     if len(body) > bound:
         _drop_body(environ, bound)
         return 0
     # If a client has left before the end, WebOb notices that the rest is missing.
     environ["webob.is_body_seekable"] = not length or len(body) == size
     _replace_body(environ, body, length or str(len(body)))
-    return len(body)
+    return len(body) if len(body) > _SMALL_BYTES else 0
 
 
 def _drop_body(environ: dict[str, Any], bound: int) -> None:

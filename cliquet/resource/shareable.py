@@ -24,6 +24,7 @@ from cliquet.storage import Filter
 from cliquet.storage.query import COMPARISON
 from cliquet.types import IdQuery, Record
 from cliquet.web import faults
+from cliquet.web.validation import has_body
 
 __all__ = ["ShareableResource"]
 
@@ -125,7 +126,7 @@ class ShareableResource(UserResource):
 
     def patch(self) -> Body:
         """Modify members of a record, or its permissions (H-20.3)."""
-        if not self.request.body:
+        if not has_body(self.request):
             errors.raise_invalid(
                 self.request,
                 name="data",

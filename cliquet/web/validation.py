@@ -24,6 +24,7 @@ __all__ = [
     "forget_body",
     "forget_parsed",
     "give_body",
+    "has_body",
     "json_body",
     "max_json_values",
     "needs_binding",
@@ -51,6 +52,14 @@ def json_body(request: Request) -> Any:
         # was replaced after the validation (P-35.13).
         body = request.json if request.body else {}
     return body
+
+
+def has_body(request: Request) -> bool:
+    """Return whether a request has a body, which WebOb would read once more to know it."""
+    source, body = request.__dict__.get(_BODY, (None, None))
+    if body and source is request.environ["wsgi.input"]:
+        return True
+    return bool(request.body)
 
 
 def forget_body(request: Request) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 import colander
 import pytest
 from support.shared_apps import make_app
-from testapp import RESOURCES
+from testapp import RESOURCES, Mushroom
+from webob.request import BaseRequest
 from webtest import TestApp
 
 from cliquet import resource, utils
 from cliquet.resource.schema import TimeStamp
+from cliquet.testing.web import basic_auth
 
 MISSING = ("body", "data", "data is missing")
 NOT_AN_OBJECT = "Invalid JSON: Should be a JSON object, got "
@@ -735,3 +737,26 @@ def test_messages_show_nothing_of_the_language(send: Any, path: str, body: str) 
 
     for internal in ("<class", "<built-in", "object at", "Error", "NoneType", "locals", "colander"):
         assert internal not in text
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
+def test_webob_reads_a_body_once_at_most(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app([Mushroom])
+    reads: list[str] = []
+    read = BaseRequest.body
+
+    def noting(request: Any) -> Any:
+        reads.append(method)
+        return read.fget(request)
+
+    url = "/v0/mushrooms"
+    if method == "PATCH":
+        created = app.post_json(url, {"data": {"name": "a"}}, headers=basic_auth())
+        url = f"{url}/{created.json['data']['id']}"
+    monkeypatch.setattr(BaseRequest, "body", read.getter(noting))
+
+    body = "" if method == "GET" else '{"data": {"name": "b"}}'
+    headers = basic_auth() | ({"Content-Type": "application/json"} if body else {})
+    app.request(url, method=method, body=body.encode(), headers=headers)
+
+    assert len(reads) == (0 if method == "GET" else 1)
