@@ -12,7 +12,7 @@ from typing import Any
 from pyramid.httpexceptions import HTTPServiceUnavailable
 
 from cliquet import errors, settings
-from cliquet.feed import stopping
+from cliquet.feed import capacity, stopping
 from cliquet.feed.measures import Measures
 from cliquet.feed.sharing import SharedAnswers
 from cliquet.feed.source import Page, Source
@@ -22,7 +22,10 @@ from cliquet.feed.watcher import Watcher
 __all__ = ["Hub", "hub_of"]
 
 _STOPPING = "The service is stopping: come back."
-_FULL = "This process serves as many streams as the setting feed_max_streams allows."
+_FULL = (
+    "This process serves as many streams as the setting feed_max_streams and the threads of its "
+    "server allow."
+)
 _ONE_AT_A_TIME = (
     "This server answers one request at a time, and cannot keep a stream open: use threads, or "
     "cliquet feed."
@@ -85,7 +88,8 @@ class Hub:
         if stopping.has_begun():
             raise self.unavailable(_STOPPING)
         with self._lock:
-            is_full = self.max_streams is not None and self._number >= self.max_streams
+            limit = capacity.limit(self.max_streams)
+            is_full = limit is not None and self._number >= limit
             if is_limited and is_full:
                 raise self.unavailable(_FULL)
             self._number += 1

@@ -15,9 +15,11 @@ from typing import Any, NoReturn
 import hupper
 import waitress
 from paste.deploy.loadwsgi import SERVER, loadcontext
+from pyramid.config import global_registries
 from pyramid.scripts.common import get_config_loader
 
-from cliquet.feed import stopping
+from cliquet import settings
+from cliquet.feed import capacity, stopping
 from cliquet.scripts import granian_server
 from cliquet.scripts.command import (
     DEFAULT_PORT,
@@ -33,6 +35,9 @@ __all__ = ["COMMAND", "stop_with_success", "tcp_port"]
 
 
 GRANIAN, WAITRESS = "granian", "waitress"
+
+_MAX_STREAMS = 16
+"""More clients that wait are for a server whose threads somebody has counted, or `cliquet feed`."""
 
 
 def serve(ini: str, port: int | None, server_name: str | None = None) -> None:
@@ -116,10 +121,26 @@ def _set_up_logging(ini: str, loader: Any, options: dict[str, str]) -> None:
 def _serve_with(
     server_name: str | None, application: Any, options: dict[str, str], where: str
 ) -> None:
+    more = 0 if "threads" in options else _threads_of_streams()
+    if more:
+        options = {**options, "threads": str(granian_server.THREADS + more)}
+    threads = options.get("threads", str(granian_server.THREADS))
+    # Another text is refused by the server.
+    capacity.announce(int(threads) if threads.isdecimal() else None)
     if server_name == GRANIAN:
         _serve_with_granian(application, options, where)
     else:
         _serve_with_waitress(application, options, where)
+
+
+def _threads_of_streams() -> int:
+    """Return how many threads more a server needs for clients that wait for changes (E-14.6)."""
+    # A wrapped application does not show its registry.
+    registry = global_registries.last
+    if registry is None or not settings.has_any_sync_tokens(registry.settings):
+        return 0
+    max_streams = settings.read(registry.settings, "feed_max_streams")
+    return _MAX_STREAMS if max_streams is None else min(max_streams, _MAX_STREAMS)
 
 
 def _serve_with_granian(application: Any, options: dict[str, str], where: str) -> None:

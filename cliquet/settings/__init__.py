@@ -16,7 +16,12 @@ from cliquet.settings.loading import (
     resolve_project_name,
 )
 from cliquet.settings.model import Parser, Setting, SettingError
-from cliquet.settings.synchronising import has_sync_tokens, keeps_track, shows_departures
+from cliquet.settings.synchronising import (
+    has_any_sync_tokens,
+    has_sync_tokens,
+    keeps_track,
+    shows_departures,
+)
 from cliquet.settings.table import DEFAULT_SETTINGS
 
 __all__ = [
@@ -29,6 +34,7 @@ __all__ = [
     "SettingError",
     "environment_names",
     "find",
+    "has_any_sync_tokens",
     "has_sync_tokens",
     "keeps_track",
     "load_default_settings",

@@ -7,7 +7,7 @@ from typing import Any
 
 from cliquet.settings.families import read
 
-__all__ = ["has_sync_tokens", "keeps_track", "shows_departures"]
+__all__ = ["has_any_sync_tokens", "has_sync_tokens", "keeps_track", "shows_departures"]
 
 
 def has_sync_tokens(settings: Mapping[str, Any], resource_name: Any) -> bool:
@@ -17,6 +17,13 @@ def has_sync_tokens(settings: Mapping[str, Any], resource_name: Any) -> bool:
         return False
     own = f"{resource_name}_sync_enabled"
     return bool(read(settings, own if own in settings else "sync_enabled"))
+
+
+def has_any_sync_tokens(settings: Mapping[str, Any]) -> bool:
+    """Return whether the lists of some resource may have tokens."""
+    # The settings are there with the prefix of the file, too.
+    names = (name for name in settings if name.endswith("_sync_enabled") and "." not in name)
+    return bool(read(settings, "sync_enabled")) or any(read(settings, name) for name in names)
 
 
 def shows_departures(settings: Mapping[str, Any], resource_name: Any) -> bool:

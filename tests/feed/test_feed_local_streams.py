@@ -10,7 +10,7 @@ from pyramid.authentication import CallbackAuthenticationPolicy
 from support.streams import FeedOnLoop, LocalStream, LoopStream
 
 from cliquet.core.globs import Pattern
-from cliquet.feed import stopping
+from cliquet.feed import capacity, stopping
 from cliquet.feed.source import Page, Source
 from cliquet.testing.web import basic_auth
 
@@ -311,6 +311,48 @@ def test_the_end_of_the_process_is_told(live_app: Any, stream_of: Begin) -> None
     late = stream_of(f"{SPORES}?_sync=")
     assert late.status == 503
     assert late.headers["retry-after"] == "30"
+
+
+@pytest.mark.clause("E-14.6")
+@pytest.mark.parametrize(
+    ("threads", "max_streams", "expected"),
+    [
+        (None, 50, 50),
+        (None, None, None),
+        (1, 50, 0),
+        (4, 50, 2),
+        (10, 50, 6),
+        (20, 50, 16),
+        (20, 3, 3),
+        (20, None, 16),
+    ],
+)
+def test_streams_leave_threads_to_other_requests(
+    monkeypatch: pytest.MonkeyPatch,
+    threads: int | None,
+    max_streams: int | None,
+    expected: int | None,
+) -> None:
+    monkeypatch.setattr(capacity, "_threads", None)
+    capacity.announce(threads)
+
+    assert capacity.limit(max_streams) == expected
+
+
+@pytest.mark.clause("E-14.6")
+def test_a_server_with_few_threads_has_few_streams(
+    make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "_threads", 2)
+    app = make()
+    first = LocalStream(app, f"{SPORES}?_sync=", basic_auth())
+
+    second = LocalStream(app, f"{SPORES}?_sync=", basic_auth())
+
+    assert (first.status, second.status) == (200, 503)
+    assert "threads" in second.json["message"]
+    app.get(SPORES, headers=basic_auth(), status=200)
+    first.close()
 
 
 @pytest.mark.clause("E-14.6")

@@ -19,6 +19,7 @@ import pytest
 from servers.processes import free_port
 from servers.starting import start_process
 
+from cliquet.feed import capacity
 from cliquet.scripts import granian_server, start
 from cliquet.scripts.start import with_port
 from scripts.command_line import MEMORY, PROGRAM, run_process, write_ini
@@ -341,6 +342,40 @@ def with_granian(in_process: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         return outcome, calls
 
     return run
+
+
+@pytest.mark.clause("E-14.6")
+@pytest.mark.parametrize(
+    ("lines", "section", "threads"),
+    [
+        ("", "", 4),
+        ("cliquet.sync_enabled = true", "", 20),
+        ("cliquet.mushroom_sync_enabled = true\ncliquet.feed_max_streams = 3", "", 7),
+        ("cliquet.sync_enabled = true\ncliquet.feed_max_streams =", "", 20),
+        ("cliquet.sync_enabled = true", "[server:main]\nuse = egg:waitress\nthreads = 5", 5),
+    ],
+)
+@pytest.mark.parametrize("server", ["granian", "waitress"])
+def test_clients_that_wait_leave_threads_to_others(
+    with_granian: Any,
+    ini: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: str,
+    section: str,
+    threads: int,
+    server: str,
+) -> None:
+    monkeypatch.setattr(capacity, "_threads", None)
+    text = Path(ini).read_text()
+    Path(ini).write_text(text.replace("[app:main]", f"[app:main]\n{lines}"))
+
+    outcome, calls = with_granian(with_sections(ini, section), "--server", server)
+
+    assert outcome.code == 0, outcome.err
+    told = FakeServer.options if server == "waitress" else {"threads": str(calls[0][2])}
+    assert told is not None
+    assert told.get("threads", "4") == str(threads)
+    assert capacity.limit(None) == max(threads - 4, threads // 2)
 
 
 WAITRESS = "[server:main]\nuse = egg:waitress"
