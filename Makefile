@@ -41,7 +41,7 @@ DOCS := $(VENV)/.stamp-docs
 LOADTEST := $(VENV)/.stamp-loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast coverage http uncompiled majors lint format docs bench bench-compare clean
+.PHONY: help serve test test-fast coverage http uncompiled majors lint format docs docs-page bench bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,19 @@ lint: $(TEST) ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict cliquet tests/typing docs/example
 	$(BIN)/mypy --config-file tests/mypy.ini tests
+
+# The page of /__docs__. Its scripts are not run here: they are unpacked, and nothing of them is changed
+# but the lines that name files which are not brought in.
+SWAGGER_UI := 5.35.0
+ASSETS := cliquet/openapi/assets
+
+docs-page: ## bring in the files of the page at /__docs__ from npm, in the version of the Makefile
+	rm -rf build/swagger-ui && mkdir -p build/swagger-ui
+	cd build/swagger-ui && npm pack --silent --ignore-scripts swagger-ui-dist@$(SWAGGER_UI) >/dev/null && tar xzf *.tgz
+	cd build/swagger-ui/package && cp LICENSE NOTICE swagger-ui-bundle.js.LICENSE.txt $(CURDIR)/$(ASSETS)/
+	@for file in swagger-ui-bundle.js swagger-ui.css; do \
+		sed '/sourceMappingURL=/d' "build/swagger-ui/package/$$file" >"$(ASSETS)/$$file" || exit 1; \
+	done
 
 format: $(TEST) ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .

@@ -20,7 +20,8 @@ else
 fi
 
 "$scratch/no-extras/bin/python" -m zipfile --list "$wheel" >"$scratch/names"
-for name in cliquet/py.typed cliquet/storage/postgresql/schema.sql; do
+for name in cliquet/py.typed cliquet/storage/postgresql/schema.sql \
+    cliquet/openapi/assets/swagger-ui-bundle.js cliquet/openapi/assets/LICENSE; do
     grep -q "$name" "$scratch/names" || { echo "the wheel lacks $name" >&2; exit 1; }
 done
 if grep -E '^(tests|docs|benchmarks|loadtests)/' "$scratch/names" >&2; then

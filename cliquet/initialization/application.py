@@ -177,7 +177,11 @@ def includeme(config: Configurator) -> None:
 
 def _views_without_setting(configured: Mapping[str, Any]) -> list[str]:
     """Return the modules of views whose addresses stay free for views of the application."""
-    wanted = {"version": "version_json_path", "groups": "groups_enabled"}
+    wanted = {
+        "version": "version_json_path",
+        "groups": "groups_enabled",
+        "api_docs": "api_docs_enabled",
+    }
     return [
         f"cliquet.views.{name}"
         for name, setting in wanted.items()

@@ -37,7 +37,8 @@ def _dotted(
 def of_field(name: str, described: Described) -> Iterator[tuple[str, Described]]:
     """Give the name and the description of each filter that makes sense for a field."""
     types = _types(described)
-    for operator in COMPARISON:
+    # Equality is what most clients look for.
+    for operator in sorted(COMPARISON, key=lambda one: one is not COMPARISON.EQ):
         if not _fits(operator, types, described):
             continue
         is_plain = operator is COMPARISON.EQ

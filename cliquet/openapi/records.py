@@ -66,7 +66,7 @@ class Records:
         }
         declared = dotted_fields(self._mapping)
         # What the schema says of the members of every record does not change them.
-        return [*reserved.items(), *(item for item in declared if item[0] not in reserved)]
+        return [*(item for item in declared if item[0] not in reserved), *reserved.items()]
 
     @property
     def has_other_fields(self) -> bool:

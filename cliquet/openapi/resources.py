@@ -78,14 +78,14 @@ class Resource:
                 "timestamps (`_since`) has the deleted records too."
             ),
             "parameters": [
-                *self._filters(),
-                *([parameters.query(components, "_sync")] if self._has_tokens else []),
                 parameters.query(components, "_limit"),
                 parameters.query(components, "_token"),
                 self._control("_sort"),
                 self._control("_fields"),
+                *([parameters.query(components, "_sync")] if self._has_tokens else []),
                 *self._conditions(),
                 parameters.header(components, "Prefer"),
+                *self._filters(),
             ],
             "responses": {
                 "200": self._answer(
@@ -114,11 +114,11 @@ class Resource:
         return {
             "description": "Without a filter, all records are deleted.",
             "parameters": [
-                *self._filters(),
                 parameters.query(components, "_limit"),
                 parameters.query(components, "_token"),
                 self._control("_sort"),
                 *self._conditions(),
+                *self._filters(),
             ],
             "responses": {
                 "200": self._answer(

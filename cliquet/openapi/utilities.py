@@ -107,6 +107,16 @@ def _api(components: Components, configured: Mapping[str, Any]) -> Described:
     return {"parameters": [version], "responses": {"200": answer, "304": not_modified}}
 
 
+def _docs(components: Components, configured: Mapping[str, Any]) -> Described:
+    answer = _answer(components, "The page, or a file of it.", {"type": "string"})
+    schema = answer["content"]["application/json"]
+    answer["content"] = dict.fromkeys(("text/html", "text/javascript", "text/css"), schema)
+    tag = {"description": "The version of the file.", "schema": {"type": "string"}}
+    answer["headers"].update(ETag=tag, **headers.references(components, "Cache-Control"))
+    not_modified = {"description": "The client has the file already.", "headers": answer["headers"]}
+    return {"responses": {"200": answer, "304": not_modified}}
+
+
 def _batch(components: Components, configured: Mapping[str, Any]) -> Described:
     limit = settings.read(configured, "batch_max_requests")
     item = components.schema("BatchRequest", lambda: _sub_request(is_default=False))
@@ -183,5 +193,7 @@ _KNOWN: Final[dict[tuple[str, str, str], tuple[str, tuple[int, ...], _Describe]]
     ("lbheartbeat", "/__lbheartbeat__", "GET"): ("Check the process", (), _lbheartbeat),
     ("version", "/__version__", "GET"): ("Show the deployed version", (404,), _version),
     ("api-description", "/__api__", "GET"): ("Describe the API", (), _api),
+    ("api-docs", "/__docs__", "GET"): ("Show the documentation of the API", (), _docs),
+    ("api-docs-assets", "/__docs__/{name}", "GET"): ("Get a file of that page", (404,), _docs),
     ("batch", "/batch", "POST"): ("Process several requests", (404, 415), _batch),
 }

@@ -126,6 +126,13 @@ _FEATURES = (
     *feed_settings.ROWS,
     Setting("readonly", _FLAG, False, "Refuse every method that would change a resource."),
     Setting(
+        "api_docs_enabled",
+        _FLAG,
+        True,
+        "Serve a page with the documentation of the API at /__docs__.",
+        version_added="3.2",
+    ),
+    Setting(
         "compiled_endpoints",
         _FLAG,
         True,

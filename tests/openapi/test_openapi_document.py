@@ -178,7 +178,7 @@ def test_lists_have_the_parameters_of_pages(document: Any) -> None:
     assert parameters["_since"]["schema"]["pattern"]
     assert parameters["_to"]["deprecated"] is True
     assert parameters["_sort"]["schema"]["items"]["enum"] == [
-        *("id", "-id", "last_modified", "-last_modified", "deleted", "-deleted", "name", "-name"),
+        *("name", "-name", "id", "-id", "last_modified", "-last_modified", "deleted", "-deleted"),
     ]
     assert "enum" not in parameters_of(document, "/spores", "get")["_fields"]["schema"]["items"]
     assert {"If-Match", "If-None-Match", "Prefer", "_before", "_token"} <= set(parameters)

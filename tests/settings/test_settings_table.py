@@ -110,6 +110,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "sentry_env": None,
     "strict_filters": False,
     "timestamp_max_ahead_seconds": 86400,
+    "api_docs_enabled": True,
     "version_json_path": None,
 }
 
