@@ -24,7 +24,10 @@ from cliquet.feed import events, gateway, stopping
 from cliquet.feed.answers import EventStream, LongPoll
 from cliquet.feed.rooms import Answers, Rooms
 
-__all__ = ["FeedServer"]
+__all__ = ["MAX_CLIENTS", "FeedServer"]
+
+MAX_CLIENTS: Final = 10_000
+"""Clients that wait at the same time, unless the operator says otherwise: some 500 MB."""
 
 # It is a package of the extra `feed`.
 starlette: Any = LazyModule("starlette.applications")
@@ -34,6 +37,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+_FULL: Final = "As many clients wait here as cliquet feed was told to serve (--clients)."
 _METHODS: Final = ("GET", "HEAD", "OPTIONS")
 _SLOW_SECONDS: Final = 30.0
 """A client that takes nothing for that long is left; it resumes with its token."""
@@ -46,10 +50,12 @@ class FeedServer:
     ----------
     application : the WSGI application.
     threads : requests to it that are processed at the same time.
+    max_clients : greatest number of clients that wait at the same time.
     """
 
-    def __init__(self, application: Any, *, threads: int) -> None:
+    def __init__(self, application: Any, *, threads: int, max_clients: int = MAX_CLIENTS) -> None:
         self._application = application
+        self._max_clients = max_clients
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="cliquet-feed")
         # There may be hundreds of judgements each second. What is waited for does not stand behind
         # them.
@@ -100,6 +106,8 @@ class FeedServer:
             await _respond(outcome.response, send, has_body=scope["method"] != "HEAD")
             return
         try:
+            if len(self._waiting) >= self._max_clients:
+                raise answer.hub.unavailable(_FULL)
             leave = answer.hub.enter(environ, is_limited=False)
         except HTTPServiceUnavailable as error:
             await _respond(answer.completed(error), send)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pyramid.scripts.common import get_config_loader
 
 from cliquet.core.lazy import LazyModule
-from cliquet.feed.server import FeedServer
+from cliquet.feed.server import MAX_CLIENTS, FeedServer
 from cliquet.scripts.command import (
     DEFAULT_PORT,
     Command,
@@ -42,7 +42,9 @@ GRACE_SECONDS: Final = 2
 """How long streams may still take at the end."""
 
 
-def serve(ini: str, host: str, port: int, *, threads: int = THREADS) -> None:
+def serve(
+    ini: str, host: str, port: int, *, threads: int = THREADS, max_clients: int = MAX_CLIENTS
+) -> None:
     """Serve the feed of the service of a file until this process is told to end.
 
     Parameters
@@ -64,7 +66,7 @@ def serve(ini: str, host: str, port: int, *, threads: int = THREADS) -> None:
     # Each time it has sent something, the loop wants the interpreter back from the threads. By
     # default they keep it for 5 ms, which is seconds for a thousand streams.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    server = FeedServer(application, threads=threads)
+    server = FeedServer(application, threads=threads, max_clients=max_clients)
     configuration = uvicorn.Config(
         server.asgi(),
         lifespan="on",
@@ -118,6 +120,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"requests to the service at the same time, {THREADS} by default",
     )
+    parser.add_argument(
+        "--clients",
+        type=_clients,
+        default=MAX_CLIENTS,
+        metavar="N",
+        help=f"clients that may wait at the same time, {MAX_CLIENTS} by default",
+    )
 
 
 def _threads(text: str) -> int:
@@ -127,8 +136,16 @@ def _threads(text: str) -> int:
     return threads
 
 
-# The message of argparse uses this name.
+def _clients(text: str) -> int:
+    clients = int(text)
+    if clients < 1:
+        raise ValueError(text)
+    return clients
+
+
+# The messages of argparse use these names.
 _threads.__name__ = "number of threads"
+_clients.__name__ = "number of clients"
 
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
@@ -138,7 +155,13 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
     # At its end, the server sends itself the signal once more, to end as if it had not handled it.
     signal.signal(signal.SIGTERM, stop_with_success)
     try:
-        serve(ini, arguments.host, arguments.port, threads=arguments.threads)
+        serve(
+            ini,
+            arguments.host,
+            arguments.port,
+            threads=arguments.threads,
+            max_clients=arguments.clients,
+        )
     except KeyboardInterrupt:
         return
 

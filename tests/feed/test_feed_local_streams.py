@@ -1,5 +1,6 @@
 """Streams of an application, in a thread each (E-14.2 to E-14.7)."""
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -216,6 +217,43 @@ def test_who_loses_a_record_is_told(live_app: Any, stream_of: Begin) -> None:
     assert departure["id"] == lost["id"]
     assert departure["deleted"] is True
     assert [item.get("shown") for item in stream.items[3:]] == [1]
+
+
+@pytest.mark.clause("E-14.4")
+@pytest.mark.slow
+def test_nothing_is_shown_that_was_written_while_access_was_taken(
+    live_app: Any, stream_of: Begin
+) -> None:
+    bob = principal(live_app, "bob")
+    records = [create(live_app, url=AMANITAS) for _ in range(3)]
+    streams = [stream_of(f"{AMANITAS}?_sync=", "bob") for _ in range(3)]
+    chance = random.Random(14)
+
+    def write(record: Any, **data: Any) -> None:
+        url = f"{AMANITAS}/{record['id']}"
+        live_app.put_json(url, {"data": data}, headers=basic_auth(), status=200)
+
+    for number in range(60):
+        record = chance.choice(records)
+        share(live_app, record)
+        write(record, secret=number)
+        time.sleep(chance.choice([0, 0, 0.01, 0.05]))
+        write(record, public=number)
+        share(live_app, record, bob)
+        time.sleep(chance.choice([0, 0, 0.01]))
+    for record in records:
+        share(live_app, record, bob)
+        write(record, public="end")
+
+    for stream in streams:
+        stream.until(lambda told=stream: ends(told) == {one["id"] for one in records})  # type: ignore[misc]
+        assert [item for item in stream.items if "secret" in item] == []
+        assert len(stream.items) > 10
+
+
+def ends(told: Any) -> set[str]:
+    """Return the records whose last state was told."""
+    return {item["id"] for item in told.items if item.get("public") == "end"}
 
 
 @pytest.mark.clause("E-14.4")
@@ -508,3 +546,17 @@ def test_a_loop_serves_the_rest_of_the_service(
     assert LoopStream(feed, SPORES, accept, method="POST").status == 405
     head = LoopStream(feed, SPORES, {**accept, **basic_auth()}, method="HEAD")
     assert (head.status, head.headers["total-records"]) == (200, "0")
+
+
+@pytest.mark.clause("E-14.6")
+def test_a_loop_has_a_greatest_number_of_clients(live_app: Any) -> None:
+    feed = FeedOnLoop(live_app, max_clients=1)
+    first = LoopStream(feed, f"{SPORES}?_sync=", basic_auth())
+    first.until_items(0)
+
+    second = LoopStream(feed, f"{SPORES}?_sync=", basic_auth())
+
+    assert (second.status, second.headers["retry-after"]) == (503, "30")
+    assert "--clients" in second.json["message"]
+    first.close()
+    feed.close()

@@ -240,3 +240,37 @@ def test_the_wait_that_a_client_prefers(prefer: str, seconds: int) -> None:
 def test_a_wrong_setting_stops_the_start(make: Callable[..., Any], name: str) -> None:
     with pytest.raises(ValueError, match=name):
         make(**{name: "-1"})
+
+
+@pytest.mark.clause("E-14.1", "E-14.5")
+def test_no_connection_to_postgresql_is_held_while_somebody_waits(
+    make: Callable[..., Any], postgresql_url: str
+) -> None:
+    settings = {}
+    for kind in ("storage", "permission"):
+        settings[f"{kind}_backend"] = f"cliquet.{kind}.postgresql"
+        settings[f"{kind}_url"] = postgresql_url
+    app = make(**settings)
+    registry = app.app.registry
+    for backend in (registry.storage, registry.permission):
+        backend.initialize_schema()
+    since = token(app, url=AMANITAS)
+    waiting = threading.Thread(target=poll, args=(app, since, 10, AMANITAS), daemon=True)
+    waiting.start()
+    time.sleep(0.7)
+
+    samples = []
+    for _ in range(40):
+        time.sleep(0.01)
+        samples.append(registry.storage.client.pool_status().in_use)
+    with registry.storage.client.connect(readonly=True) as session:
+        open_ones = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%'"
+        (in_transaction,) = session.execute(open_ones).fetchone()
+
+    # The watcher asks four times a second, and takes some milliseconds.
+    assert sorted(samples)[len(samples) // 2] == 0
+    assert in_transaction == 0
+    create(app, url=AMANITAS)
+    waiting.join(10)
+    assert not waiting.is_alive()
+    registry.storage.client.dispose()

@@ -32,12 +32,13 @@ def test_a_port_that_is_in_use_is_told_in_a_line(cliquet: Any, ini: Any) -> None
 
 
 @pytest.mark.clause("E-14.6")
-@pytest.mark.parametrize("threads", ["0", "many", "-1", "100000"])
-def test_the_number_of_threads_is_checked(cliquet: Any, ini: Any, threads: str) -> None:
-    outcome = cliquet("feed", "--ini", ini, "--threads", threads)
+@pytest.mark.parametrize("option", ["threads", "clients"])
+@pytest.mark.parametrize("number", ["0", "many", "-1"])
+def test_numbers_are_checked(cliquet: Any, ini: Any, option: str, number: str) -> None:
+    outcome = cliquet("feed", "--ini", ini, f"--{option}", number)
 
     assert outcome.code == 2
-    assert "number of threads" in outcome.err
+    assert f"number of {option}" in outcome.err
 
 
 @pytest.mark.clause("E-14.6")

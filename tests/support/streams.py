@@ -161,9 +161,9 @@ class ServerStream(Told):
 class FeedOnLoop:
     """The feed of an application in this process, on an event loop in a thread."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, **options: Any) -> None:
         self.app = app
-        self.server = FeedServer(app.app, threads=2)
+        self.server = FeedServer(app.app, threads=2, **options)
         self.asgi = self.server.asgi()
         self.loop = asyncio.new_event_loop()
         self._is_over = asyncio.Event()
