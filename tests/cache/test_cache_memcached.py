@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -152,7 +152,7 @@ def test_keys_that_differ_only_where_the_server_is_blind_are_different(cache: Ca
 
 @pytest.mark.clause("B-22.28", "B-13.7", "S-11.6")
 def test_a_flush_leaves_the_entries_of_other_prefixes(
-    memcached_server: str, open_cache: Any
+    memcached_server: str, open_cache: Callable[..., Any]
 ) -> None:
     prefixes = ["", "a", "ab", "a:b", "1:a", "é " * 200]
     caches = [open_cache(memcached_server, cache_prefix=prefix) for prefix in prefixes]
@@ -200,7 +200,7 @@ def test_entries_are_lost_with_the_generation_of_their_prefix(cache: Any) -> Non
 
 
 @pytest.mark.clause("B-13.3", "B-21.34")
-def test_fractions_of_seconds_count(cache: CacheBase, clock: Any) -> None:
+def test_fractions_of_seconds_count(cache: CacheBase, clock: SimpleNamespace) -> None:
     cache.set("key", "value", 1.5)
     clock.offset_ms = 1_400
     assert 0 < cache.ttl("key") <= 0.1
@@ -278,7 +278,9 @@ def every_call(cache: Any) -> dict[str, Any]:
 
 
 @pytest.mark.clause("B-2.5", "B-3.10")
-def test_every_call_fails_each_time_while_the_server_is_down(open_cache: Any) -> None:
+def test_every_call_fails_each_time_while_the_server_is_down(
+    open_cache: Callable[..., Any],
+) -> None:
     cache = open_cache(f"127.0.0.1:{free_port()}")
 
     # The driver would answer nothing at all for a while, after the first failure.
@@ -290,7 +292,7 @@ def test_every_call_fails_each_time_while_the_server_is_down(open_cache: Any) ->
 
 @pytest.mark.clause("B-2.5", "B-21.34")
 @pytest.mark.usefixtures("memcached_server")
-def test_a_server_that_was_started_again_is_used_at_once(open_cache: Any) -> None:
+def test_a_server_that_was_started_again_is_used_at_once(open_cache: Callable[..., Any]) -> None:
     with stoppable_memcached() as server:
         cache = open_cache(f"127.0.0.1:{server.port}")
         with ThreadPoolExecutor(4) as pool:
@@ -309,7 +311,9 @@ def test_a_server_that_was_started_again_is_used_at_once(open_cache: Any) -> Non
 
 @pytest.mark.clause("B-2.5", "B-21.34")
 @pytest.mark.usefixtures("memcached_server")
-def test_connections_that_the_server_has_closed_are_replaced(open_cache: Any) -> None:
+def test_connections_that_the_server_has_closed_are_replaced(
+    open_cache: Callable[..., Any],
+) -> None:
     with stoppable_memcached() as server:
         cache = open_cache(f"127.0.0.1:{server.port}")
         with ThreadPoolExecutor(4) as pool:
@@ -331,7 +335,7 @@ def _fails(cache: Any, number: Any) -> bool:
 
 @pytest.mark.clause("B-2.5", "B-21.34")
 @pytest.mark.usefixtures("processes")
-def test_the_keys_of_a_server_that_is_down_do_not_move(open_cache: Any) -> None:
+def test_the_keys_of_a_server_that_is_down_do_not_move(open_cache: Callable[..., Any]) -> None:
     with running_memcached() as address:
         cache = open_cache(f"{address} 127.0.0.1:{free_port()}")
         client = cache._client
@@ -366,7 +370,7 @@ def test_a_value_beyond_the_limit_of_the_server_is_a_backend_error(cache: CacheB
 @pytest.mark.clause("B-21.35", "B-2.5")
 @pytest.mark.setting("cache_pool_size", "{component}_pool_timeout")
 def test_threads_wait_for_a_connection_and_not_for_ever(
-    memcached_server: str, open_cache: Any
+    memcached_server: str, open_cache: Callable[..., Any]
 ) -> None:
     cache = open_cache(memcached_server, cache_pool_size=1, cache_pool_timeout=10)
     with ThreadPoolExecutor(8) as pool:

@@ -212,7 +212,9 @@ def test_no_quota_means_no_limit() -> None:
 
 @pytest.mark.clause("B-21.33")
 @pytest.mark.parametrize("value", ["text", 12, {"a": [1, None]}])
-def test_entry_counts_its_prefixed_key_three_times_its_text_and_48(value: Any) -> None:
+def test_entry_counts_its_prefixed_key_three_times_its_text_and_48(
+    value: dict[str, Any] | int | str,
+) -> None:
     cache = Cache(cache_prefix="p_")
     cache.set("key", value)
     text = json.dumps(value, separators=(",", ":"))

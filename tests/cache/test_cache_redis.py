@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis as driver
+from redis import Redis
 from servers.redis import free_cluster_port, running_redis
 from support.configured import loading
 from support.redis_support import keys_of, watching_commands
@@ -128,7 +129,7 @@ def test_another_form_of_a_clusters_url_fails_at_the_start(end: str) -> None:
 
 @pytest.mark.clause("B-22.28", "B-13.9")
 def test_a_flush_without_prefix_leaves_storage_and_permissions(
-    cache: CacheBase, redis_client: Any
+    cache: CacheBase, redis_client: Redis
 ) -> None:
     redis_client.set("foreign", 1)
     storage_redis.Storage(redis_client).create("mushroom", "alice", {})
@@ -150,7 +151,7 @@ ODD_PREFIXES = ["a*", "a?", "[ab]", "a\\", "[^a]", "a-b", "é", "\ud800", "\x00"
 @pytest.mark.parametrize(
     "prefix", ["a*", "a?", "[ab]", "a\\", "[^a]", "a-b", "é", "\ud800", "\x00"]
 )
-def test_a_flush_takes_its_prefix_literally(redis_client: Any, prefix: str) -> None:
+def test_a_flush_takes_its_prefix_literally(redis_client: Redis, prefix: str) -> None:
     cache = redis.Cache(redis_client, cache_prefix=prefix)
     other = redis.Cache(redis_client)
     for key in ("aa", "ab", "a", "b", "ax-b", f"x{prefix}"):
@@ -178,7 +179,7 @@ def test_a_flush_takes_its_prefix_literally(redis_client: Any, prefix: str) -> N
     ],
 )
 def test_each_call_is_one_round_trip_on_one_key(
-    cache: CacheBase, redis_client: Any, call: Callable[..., Any]
+    cache: CacheBase, redis_client: Redis, call: Callable[..., Any]
 ) -> None:
     cache.set("key", "value")
 
@@ -191,7 +192,7 @@ def test_each_call_is_one_round_trip_on_one_key(
 
 
 @pytest.mark.clause("B-13.3", "B-14.3")
-def test_the_server_drops_what_has_expired(cache: CacheBase, redis_client: Any) -> None:
+def test_the_server_drops_what_has_expired(cache: CacheBase, redis_client: Redis) -> None:
     cache.set("key", "value", 0.05)
     # It is -2 where there is no such key any more.
     assert redis_client.pttl("cliquet:cache:key") in {-2, *range(51)}

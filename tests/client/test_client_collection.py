@@ -3,7 +3,7 @@
 import contextlib
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +200,9 @@ def decided(phone: Collection, answer: Any) -> Collection:
     ("answer", "size"),
     [(keep_local, 2), (lambda conflict: Choice.REMOTE, 3), (lambda conflict: {"size": 9}, 9)],
 )
-def test_a_handler_decides(phone: Collection, laptop: Collection, answer: Any, size: int) -> None:
+def test_a_handler_decides(
+    phone: Collection, laptop: Collection, answer: Callable[..., Any], size: int
+) -> None:
     record_id = conflicting(phone, laptop, {"size": 2}, {"size": 3})
 
     assert decided(phone, answer).sync().conflicts == []
@@ -250,7 +252,7 @@ def test_a_field_that_was_removed_stays_removed() -> None:
 
 @pytest.mark.parametrize("answer", [keep_local, merge_fields])
 def test_an_edit_of_a_record_that_was_deleted_is_a_conflict(
-    phone: Collection, laptop: Collection, answer: Any
+    phone: Collection, laptop: Collection, answer: Callable[..., Any]
 ) -> None:
     record_id = phone.create({"n": 1})
     exchange(phone, laptop)

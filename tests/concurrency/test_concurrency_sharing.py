@@ -92,7 +92,9 @@ def owner_creates(app: TestApp, url: Any, **kwargs: Any) -> Any:
 
 
 @pytest.mark.clause("D-62", "H-5.4")
-def test_a_put_allowed_to_replace_does_not_create(app: TestApp, url: str, meanwhile: Any) -> None:
+def test_a_put_allowed_to_replace_does_not_create(
+    app: TestApp, url: str, meanwhile: list[Any]
+) -> None:
     owner_creates(app, url, permissions={"write": [user_id(app, USER)]})
     meanwhile.append(lambda: client(app).delete(url, headers=OWNER, status=200))
 
@@ -105,7 +107,9 @@ def test_a_put_allowed_to_replace_does_not_create(app: TestApp, url: str, meanwh
 
 
 @pytest.mark.clause("D-62", "H-5.4")
-def test_a_put_allowed_to_create_does_not_replace(app: TestApp, url: str, meanwhile: Any) -> None:
+def test_a_put_allowed_to_create_does_not_replace(
+    app: TestApp, url: str, meanwhile: list[Any]
+) -> None:
     grant(app, COLLECTION, "morel:create", user_id(app, USER))
     meanwhile.append(lambda: owner_creates(app, url))
 
@@ -119,7 +123,7 @@ def test_a_put_allowed_to_create_does_not_replace(app: TestApp, url: str, meanwh
 
 @pytest.mark.clause("D-62", "H-5.16")
 def test_an_anonymous_put_allowed_to_create_does_not_replace(
-    app: TestApp, url: str, meanwhile: Any
+    app: TestApp, url: str, meanwhile: list[Any]
 ) -> None:
     grant(app, COLLECTION, "morel:create", "system.Everyone")
     meanwhile.append(lambda: owner_creates(app, url))
@@ -132,7 +136,7 @@ def test_an_anonymous_put_allowed_to_create_does_not_replace(
 
 @pytest.mark.clause("D-62")
 def test_a_put_allowed_to_do_both_creates_anew_what_was_deleted(
-    app: TestApp, url: str, meanwhile: Any
+    app: TestApp, url: str, meanwhile: list[Any]
 ) -> None:
     me = user_id(app, USER)
     grant(app, COLLECTION, "morel:create", me)
@@ -147,7 +151,7 @@ def test_a_put_allowed_to_do_both_creates_anew_what_was_deleted(
 
 @pytest.mark.clause("D-62")
 def test_a_put_allowed_to_do_both_replaces_what_was_created(
-    app: TestApp, url: str, meanwhile: Any
+    app: TestApp, url: str, meanwhile: list[Any]
 ) -> None:
     me = user_id(app, USER)
     grant(app, COLLECTION, "morel:create", me)
@@ -161,7 +165,7 @@ def test_a_put_allowed_to_do_both_replaces_what_was_created(
 
 @pytest.mark.clause("D-62", "H-5.18")
 def test_a_put_allowed_to_replace_does_not_replace_what_another_has_created_anew(
-    app: TestApp, url: str, meanwhile: Any
+    app: TestApp, url: str, meanwhile: list[Any]
 ) -> None:
     me = user_id(app, USER)
     owner_creates(app, url, permissions={"write": [me]})
@@ -183,7 +187,7 @@ def test_a_put_allowed_to_replace_does_not_replace_what_another_has_created_anew
 
 @pytest.mark.clause("D-62", "D-55")
 def test_a_put_replaces_what_another_has_changed_where_it_still_may(
-    app: TestApp, url: str, meanwhile: Any
+    app: TestApp, url: str, meanwhile: list[Any]
 ) -> None:
     me = user_id(app, USER)
     owner_creates(app, url, permissions={"write": [me]})
@@ -195,7 +199,9 @@ def test_a_put_replaces_what_another_has_changed_where_it_still_may(
 
 
 @pytest.mark.clause("D-62", "P-16.3")
-def test_a_put_that_needs_no_permission_is_not_judged_by_another(url: str, meanwhile: Any) -> None:
+def test_a_put_that_needs_no_permission_is_not_judged_by_another(
+    url: str, meanwhile: list[Any]
+) -> None:
     class OpenViewSet(resource.ShareableViewSet):
         def get_view_arguments(
             self, endpoint_type: Any, resource_cls: Any, method: str

@@ -38,7 +38,9 @@ def values(store: Any) -> Any:
     return values
 
 
-def test_a_write_is_visible_when_its_block_has_ended(store: Any, values: Any) -> None:
+def test_a_write_is_visible_when_its_block_has_ended(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     with store.write():
         values.set("new", 2)
         assert in_another_thread(lambda: values.get("new")) is None
@@ -46,7 +48,9 @@ def test_a_write_is_visible_when_its_block_has_ended(store: Any, values: Any) ->
     assert in_another_thread(lambda: values.get("new")) == 2
 
 
-def test_the_writer_sees_its_changes_and_the_readers_do_not(store: Any, values: Any) -> None:
+def test_the_writer_sees_its_changes_and_the_readers_do_not(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     with store.write():
         values.set("old", 2)
         values.set("new", 3)
@@ -61,7 +65,9 @@ def test_the_writer_sees_its_changes_and_the_readers_do_not(store: Any, values: 
         assert in_another_thread(lambda: len(values)) == 1
 
 
-def test_readers_still_see_what_is_being_deleted(store: Any, values: Any) -> None:
+def test_readers_still_see_what_is_being_deleted(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     with store.write():
         values.delete("old")
 
@@ -73,7 +79,9 @@ def test_readers_still_see_what_is_being_deleted(store: Any, values: Any) -> Non
     assert in_another_thread(lambda: values.get("old")) is None
 
 
-def test_the_latest_value_includes_what_others_have_not_committed(store: Any, values: Any) -> None:
+def test_the_latest_value_includes_what_others_have_not_committed(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     with store.write():
         values.set("old", 2)
 
@@ -81,7 +89,7 @@ def test_the_latest_value_includes_what_others_have_not_committed(store: Any, va
         assert in_another_thread(lambda: values.latest("unknown")) is None
 
 
-def test_a_copy_of_the_items_does_not_change(store: Any, values: Any) -> None:
+def test_a_copy_of_the_items_does_not_change(store: MemoryStore, values: TransactionalMap) -> None:
     items = values.items()
 
     with store.write():
@@ -91,7 +99,7 @@ def test_a_copy_of_the_items_does_not_change(store: Any, values: Any) -> None:
 
 
 @pytest.mark.clause("B-5.20")
-def test_a_block_that_raises_is_undone(store: Any, values: Any) -> None:
+def test_a_block_that_raises_is_undone(store: MemoryStore, values: TransactionalMap) -> None:
     with failing(store.write()):
         values.set("old", 2)
         values.set("old", 3)
@@ -103,7 +111,9 @@ def test_a_block_that_raises_is_undone(store: Any, values: Any) -> None:
     assert in_another_thread(values.items) == [("old", 1)]
 
 
-def test_an_inner_block_that_raises_is_undone_alone(store: Any, values: Any) -> None:
+def test_an_inner_block_that_raises_is_undone_alone(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     with store.write():
         values.set("before", 2)
         with failing(store.write()):
@@ -115,14 +125,16 @@ def test_an_inner_block_that_raises_is_undone_alone(store: Any, values: Any) -> 
     assert sorted(in_another_thread(values.items)) == expected
 
 
-def test_an_inner_block_does_not_commit_the_outer_one(store: Any, values: Any) -> None:
+def test_an_inner_block_does_not_commit_the_outer_one(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     with store.write():
         with store.write():
             values.set("new", 2)
         assert in_another_thread(lambda: values.get("new")) is None
 
 
-def test_clearing_can_be_undone(store: Any, values: Any) -> None:
+def test_clearing_can_be_undone(store: MemoryStore, values: TransactionalMap) -> None:
     with failing(store.write()):
         values.clear()
         assert values.items() == []
@@ -130,7 +142,7 @@ def test_clearing_can_be_undone(store: Any, values: Any) -> None:
     assert values.items() == [("old", 1)]
 
 
-def test_a_change_outside_a_write_block_is_refused(values: Any) -> None:
+def test_a_change_outside_a_write_block_is_refused(values: TransactionalMap) -> None:
     with pytest.raises(RuntimeError, match="The store"):
         values.set("new", 2)
 
@@ -138,7 +150,7 @@ def test_a_change_outside_a_write_block_is_refused(values: Any) -> None:
 
 
 def test_a_change_by_a_thread_that_does_not_hold_the_lock_is_refused(
-    store: Any, values: Any
+    store: MemoryStore, values: TransactionalMap
 ) -> None:
     with store.write(), pytest.raises(RuntimeError):
         in_another_thread(lambda: values.set("new", 2))
@@ -175,7 +187,9 @@ def test_a_request_that_does_not_get_the_lock_can_still_be_ended() -> None:
 
 
 @pytest.mark.clause("X-18")
-def test_in_a_request_the_writes_are_visible_after_its_commit(store: Any, values: Any) -> None:
+def test_in_a_request_the_writes_are_visible_after_its_commit(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     with request_transaction():
         with store.write():
             values.set("new", 2)
@@ -189,7 +203,7 @@ def test_in_a_request_the_writes_are_visible_after_its_commit(store: Any, values
 
 @pytest.mark.clause("X-18")
 def test_a_request_that_fails_is_undone_and_lets_the_next_writer_in(
-    store: Any, values: Any
+    store: MemoryStore, values: TransactionalMap
 ) -> None:
     with failing(request_transaction()), store.write():
         values.set("old", 2)
@@ -206,14 +220,18 @@ def test_a_request_that_fails_is_undone_and_lets_the_next_writer_in(
 
 
 @pytest.mark.clause("X-18")
-def test_a_request_that_only_reads_takes_no_lock(store: Any, values: Any) -> None:
+def test_a_request_that_only_reads_takes_no_lock(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     with request_transaction():
         assert values.get("old") == 1
         assert not store.is_owner
 
 
 @pytest.mark.clause("X-18")
-def test_a_block_that_raises_in_a_request_is_undone_at_once(store: Any, values: Any) -> None:
+def test_a_block_that_raises_in_a_request_is_undone_at_once(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     with request_transaction():
         with store.write():
             values.set("kept", 2)
@@ -225,7 +243,7 @@ def test_a_block_that_raises_in_a_request_is_undone_at_once(store: Any, values: 
 
 
 @pytest.mark.clause("X-23")
-def test_savepoints_can_be_nested(store: Any, values: Any) -> None:
+def test_savepoints_can_be_nested(store: MemoryStore, values: TransactionalMap) -> None:
     def write(key: Any, value: Any) -> None:
         with store.write():
             values.set(key, value)
@@ -248,7 +266,7 @@ def test_savepoints_can_be_nested(store: Any, values: Any) -> None:
 
 
 @pytest.mark.clause("X-23")
-def test_a_savepoint_can_be_rolled_back_twice(store: Any, values: Any) -> None:
+def test_a_savepoint_can_be_rolled_back_twice(store: MemoryStore, values: TransactionalMap) -> None:
     with request_transaction() as transaction:
         with store.write():
             values.set("a", 1)
@@ -261,7 +279,9 @@ def test_a_savepoint_can_be_rolled_back_twice(store: Any, values: Any) -> None:
 
 
 @pytest.mark.clause("X-23")
-def test_rolling_back_to_before_the_first_write_releases_the_lock(store: Any, values: Any) -> None:
+def test_rolling_back_to_before_the_first_write_releases_the_lock(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     with request_transaction() as transaction:
         savepoint = transaction.savepoint()
         with store.write():
@@ -277,7 +297,9 @@ def test_rolling_back_to_before_the_first_write_releases_the_lock(store: Any, va
 
 
 @pytest.mark.clause("X-18", "B-18.9")
-def test_a_commit_that_fails_elsewhere_is_undone(store: Any, values: Any) -> None:
+def test_a_commit_that_fails_elsewhere_is_undone(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     class FailingDataManager:
         transaction_manager = None
 
@@ -304,7 +326,9 @@ def test_a_commit_that_fails_elsewhere_is_undone(store: Any, values: Any) -> Non
     assert not store.is_owner
 
 
-def test_a_write_in_a_hook_after_the_commit_commits_itself(store: Any, values: Any) -> None:
+def test_a_write_in_a_hook_after_the_commit_commits_itself(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     def after_commit(status: int | str) -> None:
         with store.write():
             values.set("hook", 1)
@@ -319,7 +343,7 @@ def test_a_write_in_a_hook_after_the_commit_commits_itself(store: Any, values: A
 
 
 def test_a_write_in_a_hook_before_the_commit_belongs_to_the_request(
-    store: Any, values: Any
+    store: MemoryStore, values: TransactionalMap
 ) -> None:
     def before_commit() -> None:
         with store.write():
@@ -333,7 +357,7 @@ def test_a_write_in_a_hook_before_the_commit_belongs_to_the_request(
 
 
 def test_requests_that_come_one_after_the_other_in_a_thread_are_independent(
-    store: Any, values: Any
+    store: MemoryStore, values: TransactionalMap
 ) -> None:
     for n in range(3):
         with request_transaction(), store.write():
@@ -357,7 +381,7 @@ def test_increments_by_several_threads_are_all_kept(store: Any, values: Any) -> 
 
 
 @pytest.mark.clause("B-5.20")
-def test_readers_see_the_maps_of_a_store_change_together(store: Any) -> None:
+def test_readers_see_the_maps_of_a_store_change_together(store: MemoryStore) -> None:
     left, right = TransactionalMap(store), TransactionalMap(store)
     done = threading.Event()
 
@@ -380,7 +404,9 @@ def test_readers_see_the_maps_of_a_store_change_together(store: Any) -> None:
         writer.join(30)
 
 
-def test_stores_can_be_used_together_in_one_request(store: Any, values: Any) -> None:
+def test_stores_can_be_used_together_in_one_request(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     other = MemoryStore("Another store")
     others = TransactionalMap(other)
 
@@ -394,14 +420,18 @@ def test_stores_can_be_used_together_in_one_request(store: Any, values: Any) -> 
     assert others.items() == []
 
 
-def test_deleting_what_is_not_there_changes_nothing(store: Any, values: Any) -> None:
+def test_deleting_what_is_not_there_changes_nothing(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     with store.write():
         values.delete("unknown")
 
     assert values.items() == [("old", 1)]
 
 
-def test_a_transaction_that_can_no_longer_be_joined_keeps_no_lock(store: Any, values: Any) -> None:
+def test_a_transaction_that_can_no_longer_be_joined_keeps_no_lock(
+    store: MemoryStore, values: TransactionalMap
+) -> None:
     class FailingDataManager:
         def abort(self, transaction: Any) -> None:
             pass

@@ -488,7 +488,7 @@ def test_integers_beyond_64_bits_are_rendered(value: int) -> None:
         ([{1: 2, "a": None}, 2**70], '[{"1":2,"a":null},1180591620717411303424]'),
     ],
 )
-def test_what_orjson_refuses_is_rendered_as_valid_json(value: Any, text: str) -> None:
+def test_what_orjson_refuses_is_rendered_as_valid_json(value: object, text: str) -> None:
     assert jsonio.dumps(value).decode() == text
 
 

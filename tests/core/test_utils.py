@@ -109,7 +109,7 @@ def test_random_bytes_hex_has_two_digits_for_each_byte() -> None:
         ("[1],2", ([1], 2)),
     ],
 )
-def test_native_value_of_words_and_literals(text: str, value: Any) -> None:
+def test_native_value_of_words_and_literals(text: str, value: object) -> None:
     converted = utils.native_value(text)
 
     assert converted == value
@@ -207,7 +207,7 @@ def test_native_value_reads_moderate_nesting() -> None:
 
 @pytest.mark.clause("P-26.6")
 @pytest.mark.parametrize("value", [None, 3, 1.5, ["1"], b"1", True])
-def test_native_value_leaves_other_types_unchanged(value: Any) -> None:
+def test_native_value_leaves_other_types_unchanged(value: object) -> None:
     assert utils.native_value(value) is value
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deployment.service import MUSHROOMS, SERVERS, USER, deployed
+from deployment.service import MUSHROOMS, SERVERS, USER, Service, deployed
 
 PIECE = b"[" * 100_000
 SIZE = 250 * len(PIECE)
@@ -38,7 +38,7 @@ def peak_megabytes(service: Any) -> Any:
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("is_told", [True, False], ids=["length", "chunks"])
-def test_a_body_of_25_megabytes_is_refused_and_never_held(service: Any, is_told: bool) -> None:
+def test_a_body_of_25_megabytes_is_refused_and_never_held(service: Service, is_told: bool) -> None:
     before = peak_megabytes(service)
 
     with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=15)) as connection:

@@ -17,6 +17,7 @@ from deployment.service import (
     GUNICORN,
     MUSHROOMS,
     USER,
+    Service,
     deployed,
     on_sqlite,
 )
@@ -90,12 +91,12 @@ def proxy(service: Any) -> Iterator[Any]:
 
 
 @pytest.mark.clause("H-32.1", "H-14.12", "S-8.8", "S-8.9")
-def test_urls_are_those_of_the_proxy(proxy: Any) -> None:
+def test_urls_are_those_of_the_proxy(proxy: Proxy) -> None:
     assert proxy.public_urls() == {PUBLIC}
 
 
 @pytest.mark.clause("H-14.12")
-def test_pages_are_followed_through_the_proxy(proxy: Any) -> None:
+def test_pages_are_followed_through_the_proxy(proxy: Proxy) -> None:
     for name in "abc":
         proxy.send("POST", MUSHROOMS, {"data": {"name": name}})
     found, url = [], f"{PUBLIC}{MUSHROOMS}?_limit=2&in_name=a,b,c"
@@ -106,7 +107,7 @@ def test_pages_are_followed_through_the_proxy(proxy: Any) -> None:
     assert sorted(found) == ["a", "b", "c"]
 
 
-def test_what_comes_unencrypted_is_sent_to_the_encrypted_service(proxy: Any) -> None:
+def test_what_comes_unencrypted_is_sent_to_the_encrypted_service(proxy: Proxy) -> None:
     answer = proxy.send("GET", f"{MUSHROOMS}?_limit=1", is_encrypted=False)
     assert (answer.status, answer.headers["location"]) == (308, f"{PUBLIC}{MUSHROOMS}?_limit=1")
 
@@ -124,7 +125,7 @@ def test_etags_come_through_unharmed(proxy: Any) -> None:
     assert proxy.send("GET", MUSHROOMS, **{"If-None-Match": etag}).status == 304
 
 
-def test_large_bodies_and_long_urls_come_through(proxy: Any) -> None:
+def test_large_bodies_and_long_urls_come_through(proxy: Proxy) -> None:
     # The schema drops what it does not know, which is much longer than a record may be.
     body = {"data": {"name": "x" * 1_000_000, "unknown": "x" * 5_000_000}}
     large = proxy.send("POST", MUSHROOMS, body)
@@ -135,12 +136,12 @@ def test_large_bodies_and_long_urls_come_through(proxy: Any) -> None:
 
 
 @pytest.mark.clause("H-26.1")
-def test_a_body_that_is_too_large_is_refused_as_the_service_would(proxy: Any) -> None:
+def test_a_body_that_is_too_large_is_refused_as_the_service_would(proxy: Proxy) -> None:
     answer = proxy.send("POST", MUSHROOMS, {"data": {"name": "x" * 11_000_000}})
     assert (answer.status, answer.json["errno"]) == (413, 113)
 
 
-def test_metrics_are_not_for_the_public(proxy: Any) -> None:
+def test_metrics_are_not_for_the_public(proxy: Proxy) -> None:
     assert proxy.send("GET", "/__metrics__").status == 404
 
 
@@ -160,7 +161,7 @@ def test_a_service_that_is_down_is_answered_for() -> None:
 
 
 @pytest.mark.clause("H-26.8", "H-27.3")
-def test_a_service_that_is_slow_is_answered_for(service: Any) -> None:
+def test_a_service_that_is_slow_is_answered_for(service: Service) -> None:
     with running_proxy(
         service.port, {"proxy_read_timeout 60s;": "proxy_read_timeout 200ms;"}
     ) as proxy:

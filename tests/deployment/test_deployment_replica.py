@@ -15,7 +15,15 @@ from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet.testing.web import basic_auth, make_app
-from deployment.service import GUNICORN, MUSHROOMS, USER, deployed, on_postgresql, wait_until
+from deployment.service import (
+    GUNICORN,
+    MUSHROOMS,
+    USER,
+    Service,
+    deployed,
+    on_postgresql,
+    wait_until,
+)
 
 SECRET = "secret-of-the-tests"
 READER = "mushrooms_reader"
@@ -109,7 +117,9 @@ def reader(request: pytest.FixtureRequest, primary: Any, database: Any) -> Itera
 
 @pytest.mark.clause("S-7.4", "H-31.1", "E-9.1")
 @pytest.mark.setting("readonly")
-def test_it_serves_what_the_primary_wrote_and_refuses_to_write(reader: Any, database: Any) -> None:
+def test_it_serves_what_the_primary_wrote_and_refuses_to_write(
+    reader: Service, database: str
+) -> None:
     writer = writing_application(database)
     name = uuid.uuid4().hex
     created = writer.post_json("/v0/mushrooms", {"data": {"name": name}}, headers=USER)
@@ -133,13 +143,13 @@ def found(service: Any, object_id: Any) -> Any:
 
 
 @pytest.mark.clause("S-7.5")
-def test_it_is_well(reader: Any) -> None:
+def test_it_is_well(reader: Service) -> None:
     answer = reader.send("GET", "/v1/__heartbeat__")
     assert (answer.status, answer.json) == (200, {"storage": True, "permission": True})
 
 
 @pytest.mark.clause("S-7.6", "H-26.9", "B-4.15")
-def test_a_collection_that_nobody_has_touched_explains_itself(reader: Any) -> None:
+def test_a_collection_that_nobody_has_touched_explains_itself(reader: Service) -> None:
     answer = reader.send("GET", MUSHROOMS, user=basic_auth(uuid.uuid4().hex))
 
     assert (answer.status, answer.json["errno"], answer.headers["retry-after"]) == (503, 201, "30")
@@ -151,7 +161,7 @@ def test_a_collection_that_nobody_has_touched_explains_itself(reader: Any) -> No
 
 @pytest.mark.clause("B-21.7", "B-2.5", "H-26.8")
 def test_after_a_failover_one_write_fails_and_the_next_succeeds(
-    primary: Any, database: Any
+    primary: PostgreSQLProcess, database: str
 ) -> None:
     """The address of the primary led to a standby when the connections were made."""
     with running_standby(primary) as standby, forwarding(standby.port) as address:

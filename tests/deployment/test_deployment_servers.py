@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from processes.client import at_once
+from processes.client import Client, at_once
 
 from deployment.service import (
     MUSHROOMS,
     SERVERS,
+    Service,
     deployed,
     slow_request,
     wait_until,
@@ -34,7 +35,7 @@ def client(service: Any) -> Iterator[Any]:
 
 
 @pytest.mark.clause("H-10.1")
-def test_a_record_is_created_read_modified_under_conditions_and_deleted(client: Any) -> None:
+def test_a_record_is_created_read_modified_under_conditions_and_deleted(client: Client) -> None:
     created = client.send("POST", MUSHROOMS, {"data": {"name": "Morel"}})
     path = f"{MUSHROOMS}/{created.data['id']}"
     read = client.send("GET", path)
@@ -52,7 +53,7 @@ def test_a_record_is_created_read_modified_under_conditions_and_deleted(client: 
 
 
 @pytest.mark.clause("E-1.4", "E-9.1")
-def test_simultaneous_creations_are_all_kept_at_times_of_their_own(service: Any) -> None:
+def test_simultaneous_creations_are_all_kept_at_times_of_their_own(service: Service) -> None:
     def creations() -> list[Any]:
         return [service.create("Cep") for _ in range(5)]
 
@@ -66,7 +67,7 @@ def test_simultaneous_creations_are_all_kept_at_times_of_their_own(service: Any)
 
 
 @pytest.mark.clause("E-9.1", "H-9.5")
-def test_processes_agree_on_etags(service: Any) -> None:
+def test_processes_agree_on_etags(service: Service) -> None:
     written = service.create("Truffle")
     answers = {}
 
@@ -82,7 +83,7 @@ def test_processes_agree_on_etags(service: Any) -> None:
 
 
 @pytest.mark.clause("S-5.5", "S-18.1")
-def test_the_logging_section_of_the_file_is_in_force(service: Any) -> None:
+def test_the_logging_section_of_the_file_is_in_force(service: Service) -> None:
     service.create("Chanterelle")
     lines = wait_until(
         lambda: [line for line in service.log().splitlines() if '"method":"POST"' in line]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployment.service import MUSHROOMS, SERVERS, USER, deployed
+from deployment.service import MUSHROOMS, SERVERS, USER, Service, deployed
 
 BODY = json.dumps({"data": {"name": "Morel"}}).encode()
 WAIT_SECONDS = 1
@@ -46,7 +46,7 @@ def statuses(answer: Any) -> Any:
 
 
 @pytest.mark.clause("X-34")
-def test_a_body_that_is_waited_for_is_asked_for(service: Any) -> None:
+def test_a_body_that_is_waited_for_is_asked_for(service: Service) -> None:
     headers = {"Expect": "100-continue", "Content-Length": len(BODY), "Connection": "close"}
 
     assert statuses(exchange(service, headers, BODY))[-1] == 201
@@ -57,7 +57,7 @@ def test_a_body_that_is_waited_for_is_asked_for(service: Any) -> None:
     ("length", "close"), [(len(BODY) + 10, True), (len(BODY) + 10, False), (len(BODY) - 2, True)]
 )
 def test_a_length_that_is_a_lie_is_no_error_of_the_service(
-    service: Any, length: int, close: bool
+    service: Service, length: int, close: bool
 ) -> None:
     answer = exchange(service, {"Content-Length": length}, BODY, close=close)
 
@@ -70,7 +70,7 @@ def test_a_length_that_is_a_lie_is_no_error_of_the_service(
     "pieces", [[b"zz\r\n"], [b"5\r\nab"], [b"%x\r\n%s\r\n" % (len(BODY), BODY)]]
 )
 def test_chunks_that_are_none_or_end_early_are_no_error_of_the_service(
-    service: Any, pieces: list[Any]
+    service: Service, pieces: list[Any]
 ) -> None:
     answer = exchange(service, {"Transfer-Encoding": "chunked"}, *pieces, close=True)
 
@@ -79,7 +79,7 @@ def test_chunks_that_are_none_or_end_early_are_no_error_of_the_service(
 
 
 @pytest.mark.clause("X-34")
-def test_bodies_that_do_not_come_leave_others_their_threads(service: Any, request: Any) -> None:
+def test_bodies_that_do_not_come_leave_others_their_threads(service: Service, request: Any) -> None:
     if "sync" in request.node.callspec.params["service"]:
         pytest.skip("a process without threads waits, behind a proxy that holds bodies back")
     head = f"POST {MUSHROOMS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{"

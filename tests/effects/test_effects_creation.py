@@ -50,7 +50,7 @@ def batch_of_put(app: TestApp, url: Any, body: Any) -> None:
 @pytest.mark.parametrize("create", [put, put_if_absent, post, batch_of_put])
 @pytest.mark.parametrize("given", [{}, {"read": ["group:friends"]}])
 def test_a_creation_leaves_the_permissions_that_it_gives_and_no_other(
-    app: Any, url: str, me: Any, create: Callable[..., Any], given: dict[str, Any]
+    app: TestApp, url: str, me: str, create: Callable[..., Any], given: dict[str, Any]
 ) -> None:
     uri = object_id(url)
     stranger = user_id(app, STRANGER)
@@ -67,7 +67,7 @@ def test_a_creation_leaves_the_permissions_that_it_gives_and_no_other(
 
 
 @pytest.mark.clause("X-30")
-def test_a_replacement_keeps_who_else_may_write(app: Any, url: str, me: Any) -> None:
+def test_a_replacement_keeps_who_else_may_write(app: TestApp, url: str, me: str) -> None:
     app.put_json(url, BODY, headers=OWNER, status=201)
     grant(app, object_id(url), "write", "group:friends")
 

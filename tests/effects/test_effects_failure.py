@@ -69,7 +69,7 @@ REQUESTS = ["POST", "PUT of a new record", "PUT", "PATCH", "DELETE"]
 @pytest.mark.clause("X-30", "X-24", "B-18.5")
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_record_whose_permissions_cannot_be_written_is_not_either(
-    app: Any, url: Any, name: str
+    app: TestApp, url: str, name: str
 ) -> None:
     before = contents(app)[0], permissions_of(app, object_id(url)), held(app)
     registry = app.app.registry
@@ -85,7 +85,7 @@ def test_a_record_whose_permissions_cannot_be_written_is_not_either(
 @pytest.mark.clause("X-30", "X-24", "B-18.5")
 @pytest.mark.parametrize("name", REQUESTS)
 def test_permissions_whose_record_cannot_be_written_are_not_either(
-    app: Any, url: Any, name: str
+    app: TestApp, url: str, name: str
 ) -> None:
     before = contents(app)[0], permissions_of(app, object_id(url)), held(app)
     registry = app.app.registry
@@ -97,7 +97,7 @@ def test_permissions_whose_record_cannot_be_written_are_not_either(
 
 
 @pytest.mark.clause("X-30", "X-24")
-def test_all_requests_work_and_leave_nothing_in_the_end(app: Any, url: Any) -> None:
+def test_all_requests_work_and_leave_nothing_in_the_end(app: TestApp, url: str) -> None:
     created = app.post_json(URL, PUBLIC, headers=OWNER, status=201).json["data"]
     app.put_json(url, PUBLIC, headers=OWNER, status=200)
     app.patch_json(url, {"permissions": {"read": []}}, headers=OWNER, status=200)

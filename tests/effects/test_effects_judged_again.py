@@ -111,7 +111,12 @@ METHODS = ["PUT", "PATCH", "DELETE"]
 @pytest.mark.parametrize("has_same_timestamp", [False, True])
 @pytest.mark.parametrize("is_in_batch", [False, True])
 def test_what_was_created_anew_is_not_written_by_who_may_no_longer(
-    app: Any, url: Any, meanwhile: Any, method: str, has_same_timestamp: bool, is_in_batch: bool
+    app: TestApp,
+    url: str,
+    meanwhile: list[Any],
+    method: str,
+    has_same_timestamp: bool,
+    is_in_batch: bool,
 ) -> None:
     former = app.get(url, headers=OWNER).json["data"]
     data = {"last_modified": former["last_modified"]} if has_same_timestamp else {}
@@ -136,7 +141,7 @@ def test_what_was_created_anew_is_not_written_by_who_may_no_longer(
 @pytest.mark.clause("D-62", "X-30")
 @pytest.mark.parametrize("method", METHODS)
 def test_who_has_lost_the_permission_meanwhile_is_refused(
-    app: Any, url: Any, meanwhile: Any, method: str
+    app: TestApp, url: str, meanwhile: list[Any], method: str
 ) -> None:
     owner = user_id(app, OWNER)
     meanwhile.append(
@@ -153,7 +158,7 @@ def test_who_has_lost_the_permission_meanwhile_is_refused(
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("change", [{"data": {"name": "other"}}, {"permissions": {"read": ["x"]}}])
 def test_who_still_has_the_permission_is_not(
-    app: Any, url: Any, meanwhile: Any, method: str, change: dict[str, Any]
+    app: TestApp, url: str, meanwhile: list[Any], method: str, change: dict[str, Any]
 ) -> None:
     meanwhile.append(lambda: app.patch_json(url, change, headers=OWNER, status=200))
 
@@ -163,7 +168,7 @@ def test_who_still_has_the_permission_is_not(
 @pytest.mark.clause("D-62", "X-11", "D-49")
 @pytest.mark.parametrize("method", METHODS)
 def test_a_412_shows_nothing_of_what_was_created_anew(
-    app: Any, url: Any, meanwhile: Any, method: str
+    app: TestApp, url: str, meanwhile: list[Any], method: str
 ) -> None:
     etag = app.get(url, headers=OWNER).headers["ETag"]
     meanwhile.append(recreated(app, url))
@@ -177,7 +182,7 @@ def test_a_412_shows_nothing_of_what_was_created_anew(
 
 @pytest.mark.clause("D-62", "H-5.12")
 def test_what_was_created_anew_is_not_deleted_with_what_is_shared(
-    app: Any, url: Any, me: Any, meanwhile: Any
+    app: TestApp, url: str, me: str, meanwhile: list[Any]
 ) -> None:
     shared = f"{URL}/{uuid.uuid4()}"
     app.put_json(shared, body("shared", write=[me]), headers=OWNER, status=201)
@@ -191,7 +196,7 @@ def test_what_was_created_anew_is_not_deleted_with_what_is_shared(
 
 @pytest.mark.clause("D-62", "H-5.12")
 def test_a_list_of_which_nothing_is_shared_any_more_is_refused(
-    app: Any, url: Any, meanwhile: Any
+    app: TestApp, url: str, meanwhile: list[Any]
 ) -> None:
     meanwhile.append(recreated(app, url))
 
@@ -222,7 +227,7 @@ def asked_app() -> Any:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("is_revoked", [True, False])
 def test_a_backend_that_judges_by_itself_is_asked_again(
-    asked_app: Any, meanwhile: Any, method: str, is_revoked: bool
+    asked_app: tuple[Any, ...], meanwhile: list[Any], method: str, is_revoked: bool
 ) -> None:
     app, allowed = asked_app
     url = f"{URL}/{uuid.uuid4()}"
@@ -238,7 +243,9 @@ def test_a_backend_that_judges_by_itself_is_asked_again(
 
 @pytest.mark.clause("D-62", "X-3")
 @pytest.mark.parametrize("method", METHODS)
-def test_what_a_setting_allows_is_not_judged_by_permissions(meanwhile: Any, method: str) -> None:
+def test_what_a_setting_allows_is_not_judged_by_permissions(
+    meanwhile: list[Any], method: str
+) -> None:
     app = make_app([Morel], settings={"morel_write_principals": "system.Authenticated"})
     grant(app, "/morels", "morel:create", user_id(app, OWNER))
     url = f"{URL}/{uuid.uuid4()}"
@@ -250,7 +257,7 @@ def test_what_a_setting_allows_is_not_judged_by_permissions(meanwhile: Any, meth
 
 @pytest.mark.clause("D-62", "P-14.5", "B-15.15")
 def test_permissions_that_an_application_deletes_itself_are_judged_too(
-    me_only_app: Any, meanwhile: Any
+    me_only_app: tuple[Any, ...], meanwhile: list[Any]
 ) -> None:
     app, url, deleted = me_only_app
     meanwhile.append(recreated(app, url))

@@ -136,7 +136,7 @@ CHANGES = ["POST", "PUT of a new record", "PUT", "PATCH", "DELETE", "DELETE of a
 @pytest.mark.clause("X-30", "B-18.5", "X-18")
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("how", ["crash", "refused", "subscriber", "objection"])
-def test_what_is_undone_changes_no_permission(app: Any, me: Any, name: str, how: str) -> None:
+def test_what_is_undone_changes_no_permission(app: TestApp, me: str, name: str, how: str) -> None:
     method, url, content = changes(app)[name]
     if name == "DELETE of a list":
         for permission in ("read", "write"):
@@ -166,7 +166,7 @@ def test_what_is_undone_changes_no_permission(app: Any, me: Any, name: str, how:
 @pytest.mark.parametrize("name", CHANGES[:-1])
 @pytest.mark.parametrize("how", ["crash", "refused"])
 def test_what_is_undone_in_a_batch_changes_no_permission(
-    app: Any, me: Any, name: str, how: str
+    app: TestApp, me: str, name: str, how: str
 ) -> None:
     method, url, content = changes(app)[name]
     before = everything(app)
@@ -194,7 +194,7 @@ def test_what_is_undone_in_a_batch_changes_no_permission(
 
 @pytest.mark.clause("X-30", "H-10.6")
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_a_failed_precondition_changes_no_permission(app: Any, url: str, method: str) -> None:
+def test_a_failed_precondition_changes_no_permission(app: TestApp, url: str, method: str) -> None:
     app.put_json(url, body(read=["group:friends"]), headers=OWNER, status=201)
     before = everything(app)
     content = None if method == "DELETE" else body(read=["system.Everyone"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyramid.authentication import CallbackAuthenticationPolicy
 from support.streams import FeedOnLoop, LocalStream, LoopStream
+from webtest import TestApp
 
 from cliquet.core.globs import Pattern
 from cliquet.feed import capacity, stopping
@@ -46,7 +47,7 @@ def principal(app: Any, user: str) -> str:
 
 
 @pytest.mark.clause("E-14.2")
-def test_a_stream_tells_what_is_there_and_what_happens(live_app: Any, stream_of: Begin) -> None:
+def test_a_stream_tells_what_is_there_and_what_happens(live_app: TestApp, stream_of: Begin) -> None:
     first = create(live_app)
     stream = stream_of(f"{SPORES}?_sync=")
     assert stream.until_items(1) == [first]
@@ -59,7 +60,7 @@ def test_a_stream_tells_what_is_there_and_what_happens(live_app: Any, stream_of:
 
 
 @pytest.mark.clause("E-14.2")
-def test_the_headers_of_a_stream(live_app: Any, stream_of: Begin) -> None:
+def test_the_headers_of_a_stream(live_app: TestApp, stream_of: Begin) -> None:
     stream = stream_of(f"{SPORES}?_sync=", headers={"Origin": "https://example.com"})
 
     assert stream.status == 200
@@ -73,7 +74,7 @@ def test_the_headers_of_a_stream(live_app: Any, stream_of: Begin) -> None:
 
 
 @pytest.mark.clause("E-14.2", "E-14.3")
-def test_the_last_event_id_wins_over_the_parameter(live_app: Any, stream_of: Begin) -> None:
+def test_the_last_event_id_wins_over_the_parameter(live_app: TestApp, stream_of: Begin) -> None:
     create(live_app)
     first = stream_of(f"{SPORES}?_sync=")
     first.until_items(1)
@@ -86,7 +87,7 @@ def test_the_last_event_id_wins_over_the_parameter(live_app: Any, stream_of: Beg
 
 
 @pytest.mark.clause("E-14.2")
-def test_tokens_of_streams_and_of_lists_are_the_same(live_app: Any, stream_of: Begin) -> None:
+def test_tokens_of_streams_and_of_lists_are_the_same(live_app: TestApp, stream_of: Begin) -> None:
     stream = stream_of(f"{SPORES}?_sync=")
     stream.until_items(0)
     record = create(live_app)
@@ -102,7 +103,7 @@ def test_tokens_of_streams_and_of_lists_are_the_same(live_app: Any, stream_of: B
 
 @pytest.mark.clause("E-14.2", "H-6.2")
 @pytest.mark.parametrize("url", [SPORES, f"{SPORES}?_since=0", f"{SPORES}/some-id"])
-def test_what_is_no_list_of_changes_is_no_stream(live_app: Any, url: str) -> None:
+def test_what_is_no_list_of_changes_is_no_stream(live_app: TestApp, url: str) -> None:
     headers = {**basic_auth(), "Accept": "text/event-stream"}
 
     response = live_app.get(url, headers=headers, expect_errors=True)
@@ -120,7 +121,7 @@ def test_a_resource_without_tokens_has_no_streams(make: Callable[..., Any]) -> N
 
 @pytest.mark.clause("E-14.2")
 @pytest.mark.parametrize("accept", ["*/*", "application/json, text/event-stream;q=0.5"])
-def test_who_takes_json_gets_a_list(live_app: Any, accept: str) -> None:
+def test_who_takes_json_gets_a_list(live_app: TestApp, accept: str) -> None:
     headers = {**basic_auth(), "Accept": accept}
 
     response = live_app.get(f"{SPORES}?_sync=", headers=headers)
@@ -140,7 +141,9 @@ def test_who_gets_no_stream_gets_the_error(
 
 
 @pytest.mark.clause("E-14.2", "E-11.5")
-def test_an_outdated_token_is_reset_and_the_stream_ends(live_app: Any, stream_of: Begin) -> None:
+def test_an_outdated_token_is_reset_and_the_stream_ends(
+    live_app: TestApp, stream_of: Begin
+) -> None:
     first = create(live_app)
     before = stream_of(f"{SPORES}?_sync=")
     before.until_items(1)
@@ -157,7 +160,7 @@ def test_an_outdated_token_is_reset_and_the_stream_ends(live_app: Any, stream_of
 
 
 @pytest.mark.clause("E-14.2", "E-13.1")
-def test_a_flush_resets_a_stream_that_is_open(live_app: Any, stream_of: Begin) -> None:
+def test_a_flush_resets_a_stream_that_is_open(live_app: TestApp, stream_of: Begin) -> None:
     create(live_app)
     stream = stream_of(f"{SPORES}?_sync=")
     stream.until_items(1)
@@ -171,7 +174,7 @@ def test_a_flush_resets_a_stream_that_is_open(live_app: Any, stream_of: Begin) -
 
 
 @pytest.mark.clause("E-14.2", "E-11.7")
-def test_filters_and_fields_are_those_of_the_list(live_app: Any, stream_of: Begin) -> None:
+def test_filters_and_fields_are_those_of_the_list(live_app: TestApp, stream_of: Begin) -> None:
     create(live_app, data={"n": 1})
     stream = stream_of(f"{SPORES}?_sync=&_fields=n&_limit=1")
     create(live_app, data={"n": 2, "more": 3})
@@ -183,7 +186,9 @@ def test_filters_and_fields_are_those_of_the_list(live_app: Any, stream_of: Begi
 
 
 @pytest.mark.clause("E-14.3")
-def test_a_long_list_comes_in_pages_that_can_be_resumed(live_app: Any, stream_of: Begin) -> None:
+def test_a_long_list_comes_in_pages_that_can_be_resumed(
+    live_app: TestApp, stream_of: Begin
+) -> None:
     records = [create(live_app) for _ in range(7)]
     stream = stream_of(f"{SPORES}?_sync=&_limit=2")
     assert stream.until_items(7) == records
@@ -278,7 +283,7 @@ def test_who_loses_access_to_the_collection_is_told_in_time(
 
 
 @pytest.mark.clause("E-14.4")
-def test_who_joins_a_group_begins_again(live_app: Any, stream_of: Begin) -> None:
+def test_who_joins_a_group_begins_again(live_app: TestApp, stream_of: Begin) -> None:
     bob = principal(live_app, "bob")
     shared = create(live_app, url=AMANITAS)
     share(live_app, shared, bob)
@@ -338,7 +343,7 @@ def test_the_end_of_the_service_is_told(make: Callable[..., Any], stream_of: Beg
 
 
 @pytest.mark.clause("E-14.2", "E-14.6")
-def test_the_end_of_the_process_is_told(live_app: Any, stream_of: Begin) -> None:
+def test_the_end_of_the_process_is_told(live_app: TestApp, stream_of: Begin) -> None:
     stream = stream_of(f"{SPORES}?_sync=")
     stream.until_items(0)
 
@@ -412,7 +417,7 @@ def test_there_is_a_greatest_number_of_streams(make: Callable[..., Any]) -> None
 
 
 @pytest.mark.clause("E-14.6")
-def test_a_server_without_threads_refuses_streams(live_app: Any) -> None:
+def test_a_server_without_threads_refuses_streams(live_app: TestApp) -> None:
     stream = LocalStream(live_app, f"{SPORES}?_sync=", basic_auth(), **{"wsgi.multithread": False})
 
     assert stream.status == 503
@@ -445,7 +450,7 @@ def test_streams_of_one_view_share_one_query(
 
 
 @pytest.mark.clause("E-14.6", "E-14.5")
-def test_nothing_is_left_of_a_stream_that_was_closed(live_app: Any, stream_of: Begin) -> None:
+def test_nothing_is_left_of_a_stream_that_was_closed(live_app: TestApp, stream_of: Begin) -> None:
     stream = stream_of(f"{SPORES}?_sync=")
     stream.until_items(0)
     hub = live_app.app.registry.feed

@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from testapp import Spore
+from webtest import TestApp
 
 from cliquet.feed import stopping
 from cliquet.resource.live import wanted_seconds
@@ -43,7 +45,7 @@ def soon(function: Callable[[], Any], seconds: float = 0.3) -> None:
 
 
 @pytest.mark.clause("E-14.1")
-def test_a_change_ends_the_wait(live_app: Any) -> None:
+def test_a_change_ends_the_wait(live_app: TestApp) -> None:
     since = token(live_app)
     begin = time.monotonic()
     soon(lambda: create(live_app, n=1))
@@ -58,7 +60,7 @@ def test_a_change_ends_the_wait(live_app: Any) -> None:
 
 
 @pytest.mark.clause("E-14.1")
-def test_what_has_changed_already_is_answered_at_once(live_app: Any) -> None:
+def test_what_has_changed_already_is_answered_at_once(live_app: TestApp) -> None:
     since = token(live_app)
     create(live_app, n=1)
     begin = time.monotonic()
@@ -70,7 +72,7 @@ def test_what_has_changed_already_is_answered_at_once(live_app: Any) -> None:
 
 
 @pytest.mark.clause("E-14.1")
-def test_after_the_time_nothing_is_answered_with_a_token(live_app: Any) -> None:
+def test_after_the_time_nothing_is_answered_with_a_token(live_app: TestApp) -> None:
     since = token(live_app)
     begin = time.monotonic()
 
@@ -83,7 +85,7 @@ def test_after_the_time_nothing_is_answered_with_a_token(live_app: Any) -> None:
 
 
 @pytest.mark.clause("E-14.1", "E-11.2")
-def test_a_change_that_the_user_cannot_see_does_not_end_the_wait(live_app: Any) -> None:
+def test_a_change_that_the_user_cannot_see_does_not_end_the_wait(live_app: TestApp) -> None:
     create(live_app, url=AMANITAS)
     since = token(live_app, url=AMANITAS)
     soon(lambda: create(live_app, "eve", url=AMANITAS), 0.2)
@@ -115,12 +117,12 @@ def test_a_service_without_waits_answers_at_once(make: Callable[..., Any]) -> No
 
 
 @pytest.mark.clause("E-14.1")
-def test_without_a_token_there_is_nothing_to_wait_for(live_app: Any) -> None:
+def test_without_a_token_there_is_nothing_to_wait_for(live_app: TestApp) -> None:
     assert poll(live_app, "").json["data"] == []
 
 
 @pytest.mark.clause("E-14.1")
-def test_errors_are_those_of_the_list(live_app: Any) -> None:
+def test_errors_are_those_of_the_list(live_app: TestApp) -> None:
     response = poll(live_app, "damaged", status=400)
 
     assert "_sync" in response.json["message"]
@@ -128,7 +130,7 @@ def test_errors_are_those_of_the_list(live_app: Any) -> None:
 
 
 @pytest.mark.clause("E-14.1", "E-14.6")
-def test_a_server_with_one_thread_does_not_wait(live_app: Any) -> None:
+def test_a_server_with_one_thread_does_not_wait(live_app: TestApp) -> None:
     begin = time.monotonic()
 
     response = poll(live_app, token(live_app), multithread=False)
@@ -154,7 +156,7 @@ def test_who_comes_when_too_many_wait_is_answered_at_once(make: Callable[..., An
 
 
 @pytest.mark.clause("E-14.1")
-def test_a_batch_does_not_wait(live_app: Any) -> None:
+def test_a_batch_does_not_wait(live_app: TestApp) -> None:
     since = token(live_app)
     request = {"path": f"{SPORES}?_sync={since}", "headers": {"Prefer": "wait=10"}}
     begin = time.monotonic()
@@ -173,7 +175,7 @@ def test_a_batch_does_not_wait(live_app: Any) -> None:
 
 
 @pytest.mark.clause("E-14.1")
-def test_nothing_is_locked_while_somebody_waits(make: Callable[..., Any], tmp_path: Any) -> None:
+def test_nothing_is_locked_while_somebody_waits(make: Callable[..., Any], tmp_path: Path) -> None:
     """A subscriber writes whenever a list is read; its transaction ends before the wait."""
 
     def configure(config: Any) -> None:
@@ -200,7 +202,7 @@ def test_nothing_is_locked_while_somebody_waits(make: Callable[..., Any], tmp_pa
 
 
 @pytest.mark.clause("E-14.1", "E-14.6")
-def test_a_wait_ends_with_the_process(live_app: Any) -> None:
+def test_a_wait_ends_with_the_process(live_app: TestApp) -> None:
     since = token(live_app)
     soon(stopping.begin)
     begin = time.monotonic()

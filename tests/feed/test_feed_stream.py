@@ -118,7 +118,7 @@ def test_each_page_of_a_long_group_can_be_resumed(clock: Clock) -> None:
 
 
 @pytest.mark.clause("E-14.3")
-def test_the_same_state_of_a_record_is_not_told_twice_in_a_row(live: Any, clock: Clock) -> None:
+def test_the_same_state_of_a_record_is_not_told_twice_in_a_row(live: Stream, clock: Clock) -> None:
     def tell(*ids: str) -> list[str]:
         live.move(Position(1, ""))
         live.question()
@@ -144,7 +144,9 @@ def test_outdated_tokens_are_reset_and_other_errors_end(clock: Clock) -> None:
 
 
 @pytest.mark.clause("E-14.5")
-def test_a_move_is_a_question_and_one_during_the_answer_is_another(live: Any, clock: Clock) -> None:
+def test_a_move_is_a_question_and_one_during_the_answer_is_another(
+    live: Stream, clock: Clock
+) -> None:
     live.move(Position(5, "e"))
     assert live.question().query == "_sync=t1"
     live.move(Position(6, "e"))
@@ -181,7 +183,7 @@ def test_other_streams_have_others(clock: Clock, difference: str) -> None:
 
 
 @pytest.mark.clause("E-14.4")
-def test_access_is_judged_again_in_time(live: Any, clock: Clock) -> None:
+def test_access_is_judged_again_in_time(live: Stream, clock: Clock) -> None:
     clock.now += RECHECK_SECONDS * 0.7
     assert live.question() is None
     clock.now += RECHECK_SECONDS * 0.2
@@ -205,7 +207,7 @@ def test_what_others_were_told_does_not_put_the_judgement_off(live: Any, clock: 
 
 
 @pytest.mark.clause("E-14.5")
-def test_a_failing_service_is_asked_again_more_and_more_rarely(live: Any, clock: Clock) -> None:
+def test_a_failing_service_is_asked_again_more_and_more_rarely(live: Stream, clock: Clock) -> None:
     pauses = []
     live.move(Position(5, "e"))
     for _ in range(8):
@@ -225,7 +227,7 @@ def test_a_failing_service_is_asked_again_more_and_more_rarely(live: Any, clock:
 
 
 @pytest.mark.clause("E-14.2")
-def test_silence_is_broken_by_a_comment(live: Any, clock: Clock) -> None:
+def test_silence_is_broken_by_a_comment(live: Stream, clock: Clock) -> None:
     assert live.keep_alive() == b""
     clock.now += KEEP_ALIVE_SECONDS
     assert live.keep_alive() == b": keep-alive\n\n"
@@ -233,7 +235,7 @@ def test_silence_is_broken_by_a_comment(live: Any, clock: Clock) -> None:
 
 
 @pytest.mark.clause("E-14.3")
-def test_a_newer_token_is_told_at_the_next_sign_of_life(live: Any, clock: Clock) -> None:
+def test_a_newer_token_is_told_at_the_next_sign_of_life(live: Stream, clock: Clock) -> None:
     """Others may write much that this client cannot see; its token must not grow old."""
     live.move(Position(5, "e"))
     live.question()
@@ -260,7 +262,7 @@ def test_a_stream_lasts_five_minutes_at_most_and_not_all_as_long(clock: Clock) -
 
 
 @pytest.mark.clause("E-14.5")
-def test_what_is_remembered_is_bounded(live: Any, clock: Clock) -> None:
+def test_what_is_remembered_is_bounded(live: Stream, clock: Clock) -> None:
     for number in range(3):
         live.take(page(clock, *(f"{number} {n}" for n in range(200))))
 

@@ -13,7 +13,7 @@ from support.configured import config_of, loading
 
 from cliquet.feed import watcher as watcher_module
 from cliquet.feed.watcher import Watcher
-from cliquet.storage import memory, postgresql, redis, sqlite
+from cliquet.storage import StorageBase, memory, postgresql, redis, sqlite
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.selection import CollectionKey
 from cliquet.storage.watching import ChangeWatch, Position
@@ -79,7 +79,7 @@ def create(storage: Any, key: CollectionKey = HERE) -> Any:
 
 
 @pytest.mark.clause("E-14.5")
-def test_a_change_of_the_collection_wakes_and_no_other(storage: Any) -> None:
+def test_a_change_of_the_collection_wakes_and_no_other(storage: StorageBase) -> None:
     create(storage)
     create(storage, THERE)
     watcher, here, there = Watcher(storage), Waiting(), Waiting()
@@ -96,7 +96,9 @@ def test_a_change_of_the_collection_wakes_and_no_other(storage: Any) -> None:
 
 
 @pytest.mark.clause("E-14.5")
-def test_who_watches_an_untouched_collection_hears_of_its_first_record(storage: Any) -> None:
+def test_who_watches_an_untouched_collection_hears_of_its_first_record(
+    storage: StorageBase,
+) -> None:
     watcher, here = Watcher(storage), Waiting()
 
     with watcher.watching(HERE, here):
@@ -108,7 +110,9 @@ def test_who_watches_an_untouched_collection_hears_of_its_first_record(storage: 
 
 
 @pytest.mark.clause("E-14.5")
-def test_the_thread_begins_with_the_first_and_ends_after_the_last(memory_storage: Any) -> None:
+def test_the_thread_begins_with_the_first_and_ends_after_the_last(
+    memory_storage: StorageBase,
+) -> None:
     watcher = Watcher(memory_storage)
     assert not watcher.is_running
 
@@ -149,7 +153,7 @@ class Polled(Asked):
 
 
 @pytest.mark.clause("E-14.5")
-def test_all_collections_are_asked_for_together(memory_storage: Any) -> None:
+def test_all_collections_are_asked_for_together(memory_storage: StorageBase) -> None:
     asked = Polled(memory_storage)
     watcher, last = Watcher(asked), Waiting()  # type: ignore[arg-type]
 
@@ -161,7 +165,7 @@ def test_all_collections_are_asked_for_together(memory_storage: Any) -> None:
 
 
 @pytest.mark.clause("E-14.5")
-def test_a_storage_that_tells_of_changes_is_not_asked_in_vain(memory_storage: Any) -> None:
+def test_a_storage_that_tells_of_changes_is_not_asked_in_vain(memory_storage: StorageBase) -> None:
     asked = Asked(memory_storage)
     watcher, here = Watcher(asked), Waiting()  # type: ignore[arg-type]
 
@@ -173,7 +177,7 @@ def test_a_storage_that_tells_of_changes_is_not_asked_in_vain(memory_storage: An
 
 
 @pytest.mark.clause("E-14.5")
-def test_changes_in_memory_wake_at_once(memory_storage: Any) -> None:
+def test_changes_in_memory_wake_at_once(memory_storage: StorageBase) -> None:
     watcher, here = Watcher(memory_storage), Waiting()
     delays = []
 
@@ -190,7 +194,7 @@ def test_changes_in_memory_wake_at_once(memory_storage: Any) -> None:
 
 @pytest.mark.clause("E-14.5")
 def test_the_thread_outlives_failures_of_the_storage(
-    memory_storage: Any, monkeypatch: pytest.MonkeyPatch
+    memory_storage: StorageBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watcher_module, "INTERVAL_SECONDS", 0.01)
     asked = Polled(memory_storage)
@@ -228,7 +232,7 @@ def test_a_replaced_file_is_watched(tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("E-14.5")
-def test_a_forked_process_watches_for_itself(memory_storage: Any) -> None:
+def test_a_forked_process_watches_for_itself(memory_storage: StorageBase) -> None:
     """Gunicorn forks its workers from the process that has loaded the application."""
     watcher, here = Watcher(memory_storage), Waiting()
 

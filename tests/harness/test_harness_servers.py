@@ -11,7 +11,7 @@ import pymemcache
 import pytest
 import redis
 from servers.pgbouncer import running_pgbouncer
-from servers.postgresql import COLLATIONS, new_database, running_postgresql
+from servers.postgresql import COLLATIONS, PostgreSQLProcess, new_database, running_postgresql
 from servers.postgresql_binaries import major_version, postgresql_bindirs
 from servers.processes import HIGHEST_PORT
 from servers.redis import running_durable_redis
@@ -75,7 +75,9 @@ def test_a_database_has_the_collation_that_is_asked_for(
             assert ask(url, "SELECT 'B' < 'a'") == [(True,)]
 
 
-def test_postgresql_crashes_and_comes_back_with_what_was_committed(postgresql: Any) -> None:
+def test_postgresql_crashes_and_comes_back_with_what_was_committed(
+    postgresql: PostgreSQLProcess,
+) -> None:
     with new_database(postgresql.url) as url:
         ask(url, "CREATE TABLE kept (id int)")
         ask(url, "INSERT INTO kept VALUES (1)")
@@ -87,7 +89,7 @@ def test_postgresql_crashes_and_comes_back_with_what_was_committed(postgresql: A
         assert ask(url, "SELECT id FROM kept") == [(1,)]
 
 
-def test_postgresql_is_of_the_major_version_that_was_chosen(postgresql: Any) -> None:
+def test_postgresql_is_of_the_major_version_that_was_chosen(postgresql: PostgreSQLProcess) -> None:
     [(number,)] = ask(f"{postgresql.url}/postgres", "SHOW server_version_num")
 
     bindirs = postgresql_bindirs()
@@ -103,7 +105,7 @@ def test_postgresql_takes_settings_of_its_own() -> None:
     assert not is_open(port)
 
 
-def test_pgbouncer_shares_connections_between_transactions(postgresql_url: Any) -> None:
+def test_pgbouncer_shares_connections_between_transactions(postgresql_url: str) -> None:
     with running_pgbouncer(postgresql_url, pool_size=1) as url:
         clients = [psycopg2.connect(url) for _ in range(3)]
         pids = []

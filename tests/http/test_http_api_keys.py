@@ -1,6 +1,7 @@
 """Programs that are known by a key of the service (E-16), on each storage."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ def test_a_key_stands_for_its_user(app: TestApp) -> None:
         lambda key: "",
     ],
 )
-def test_what_is_no_key_is_401(app: TestApp, change: Any) -> None:
+def test_what_is_no_key_is_401(app: TestApp, change: Callable[..., Any]) -> None:
     key = api_keys.create(storage_of(app), "robot")
 
     assert status(app, key) == 200

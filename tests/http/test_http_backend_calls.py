@@ -4,6 +4,7 @@ The storage and the permissions are wrapped. Entering a storage transaction is f
 comes with what is first read in it; so is looking for the tombstone of the record just missed.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -125,7 +126,7 @@ def test_no_request_asks_more_than_the_table_allows(
     ],
 )
 def test_a_first_access_asks_once_more(
-    make: Any, calls: list[Any], kind: str, paid: list[Any]
+    make: Callable[..., Any], calls: list[Any], kind: str, paid: list[Any]
 ) -> None:
     site = make(kind)
     site.app.app.registry.storage.flush()
@@ -140,7 +141,7 @@ def test_a_first_access_asks_once_more(
 
 
 @pytest.mark.clause("H-5.12", "B-20.8")
-def test_a_shared_listing_asks_once_more(make: Any, calls: list[Any]) -> None:
+def test_a_shared_listing_asks_once_more(make: Callable[..., Any], calls: list[Any]) -> None:
     site = make()
     grant(site.app, site.record_url.removeprefix("/v0"), "read", user_id(site.app, STRANGER))
     calls.clear()
@@ -170,7 +171,7 @@ def test_a_shared_listing_asks_once_more(make: Any, calls: list[Any]) -> None:
     ],
 )
 def test_what_a_setting_allows_is_not_asked(
-    make: Any, calls: list[Any], name: str, paid: list[Any]
+    make: Callable[..., Any], calls: list[Any], name: str, paid: list[Any]
 ) -> None:
     allowed = {f"bolete_{p}_principals": "system.Authenticated" for p in ("write", "create")}
     site = make(settings=allowed)
@@ -185,7 +186,9 @@ def test_what_a_setting_allows_is_not_asked(
 
 @pytest.mark.clause("H-5.1", "H-5.3")
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_anonymous_user_has_no_groups_to_look_up(make: Any, calls: list[Any], kind: str) -> None:
+def test_an_anonymous_user_has_no_groups_to_look_up(
+    make: Callable[..., Any], calls: list[Any], kind: str
+) -> None:
     site = make(kind)
 
     site.send("GET", site.url, headers={}, status=401)
@@ -196,7 +199,7 @@ def test_an_anonymous_user_has_no_groups_to_look_up(make: Any, calls: list[Any],
 @pytest.mark.clause("P-9.11", "X-10")
 @pytest.mark.parametrize("listens", [False, True])
 def test_the_timestamp_of_an_event_is_read_where_somebody_listens(
-    make: Any, calls: list[Any], listens: bool
+    make: Callable[..., Any], calls: list[Any], listens: bool
 ) -> None:
     def configure(config: Any) -> None:
         if listens:
@@ -211,7 +214,7 @@ def test_the_timestamp_of_an_event_is_read_where_somebody_listens(
 
 @pytest.mark.clause("P-25.4", "H-5.11")
 def test_the_permissions_of_other_objects_are_asked_where_its_own_do_not_grant(
-    make: Any, calls: list[Any]
+    make: Callable[..., Any], calls: list[Any]
 ) -> None:
     site = make()
     policy = site.app.app.registry.queryUtility(IAuthorizationPolicy)
@@ -238,7 +241,9 @@ def test_the_permissions_of_other_objects_are_asked_where_its_own_do_not_grant(
 
 
 @pytest.mark.clause("X-23", "H-25.12", "H-24.8")
-def test_in_a_batch_permissions_that_a_request_changes_are_asked_again(make: Any) -> None:
+def test_in_a_batch_permissions_that_a_request_changes_are_asked_again(
+    make: Callable[..., Any],
+) -> None:
     site = make()
     record = {"path": site.record_url, "headers": STRANGER}
     shared = {"permissions": {"read": [user_id(site.app, STRANGER)]}}
@@ -264,7 +269,9 @@ def add_service(config: Any, path: str, **views: Any) -> None:
 
 
 @pytest.mark.clause("X-23", "H-25.12")
-def test_in_a_batch_permissions_that_a_service_changes_are_asked_again(make: Any) -> None:
+def test_in_a_batch_permissions_that_a_service_changes_are_asked_again(
+    make: Callable[..., Any],
+) -> None:
     def configure(config: Any) -> None:
         permission = config.registry.permission
 
@@ -296,7 +303,9 @@ def test_in_a_batch_permissions_that_a_service_changes_are_asked_again(make: Any
 
 
 @pytest.mark.clause("X-23")
-def test_what_was_granted_by_a_request_that_is_undone_is_asked_again(make: Any) -> None:
+def test_what_was_granted_by_a_request_that_is_undone_is_asked_again(
+    make: Callable[..., Any],
+) -> None:
     def configure(config: Any) -> None:
         def give_use_and_fail(request: Any) -> None:
             permission = config.registry.permission
@@ -320,7 +329,9 @@ def test_what_was_granted_by_a_request_that_is_undone_is_asked_again(make: Any) 
 
 
 @pytest.mark.clause("X-3", "H-5.9", "B-15.10")
-def test_a_check_that_an_application_has_replaced_is_the_one_that_is_asked(make: Any) -> None:
+def test_a_check_that_an_application_has_replaced_is_the_one_that_is_asked(
+    make: Callable[..., Any],
+) -> None:
     site = make()
     registry = site.app.app.registry
     registry.permission.check_permission = lambda *args, **kwargs: True
@@ -333,7 +344,9 @@ def test_a_check_that_an_application_has_replaced_is_the_one_that_is_asked(make:
 
 
 @pytest.mark.clause("P-14.3", "B-20.4")
-def test_a_method_of_the_backend_that_an_application_has_replaced_is_called(make: Any) -> None:
+def test_a_method_of_the_backend_that_an_application_has_replaced_is_called(
+    make: Callable[..., Any],
+) -> None:
     site = make()
     permission = site.app.app.registry.permission
     replaced = []

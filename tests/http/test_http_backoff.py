@@ -1,9 +1,7 @@
 """Headers that ask clients to come less often, or later (H-27)."""
 
-from typing import Any
-
 import pytest
-from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
+from support.outcomes import OUTCOMES, Outcome, make_outcomes_app, outcomes
 from webtest import TestApp
 
 RETRY_LATER = ("backend-failure", "maintenance")
@@ -21,7 +19,7 @@ def idle() -> TestApp:
 
 @pytest.mark.clause("H-27.1", "S-8.1", "D-73")
 @outcomes()
-def test_every_response_asks_clients_to_back_off(busy: TestApp, outcome: Any) -> None:
+def test_every_response_asks_clients_to_back_off(busy: TestApp, outcome: Outcome) -> None:
     assert outcome(busy).headers["Backoff"] == "10"
 
 
@@ -40,7 +38,7 @@ def test_the_answer_to_a_preflight_asks_clients_to_back_off(busy: TestApp) -> No
 @pytest.mark.clause("H-27.2")
 @outcomes()
 def test_without_the_setting_no_response_asks_clients_to_back_off(
-    idle: TestApp, outcome: Any
+    idle: TestApp, outcome: Outcome
 ) -> None:
     assert "Backoff" not in outcome(idle).headers
 
@@ -63,7 +61,7 @@ def test_a_change_of_the_running_service_is_effective_at_the_next_response() -> 
 @pytest.mark.clause("H-27.3", "S-8.3")
 @outcomes()
 def test_only_503_says_when_to_come_back_and_the_heartbeat_does_not(
-    idle: TestApp, outcome: Any
+    idle: TestApp, outcome: Outcome
 ) -> None:
     expected = "30" if outcome.name in RETRY_LATER else None
     assert outcome(idle).headers.get("Retry-After") == expected
@@ -72,6 +70,6 @@ def test_only_503_says_when_to_come_back_and_the_heartbeat_does_not(
 @pytest.mark.clause("S-8.3")
 @pytest.mark.setting("retry_after_seconds")
 @pytest.mark.parametrize("outcome", [o for o in OUTCOMES if o.name in RETRY_LATER])
-def test_the_delay_is_a_setting_in_seconds_for_custom_503_too(outcome: Any) -> None:
+def test_the_delay_is_a_setting_in_seconds_for_custom_503_too(outcome: Outcome) -> None:
     app = make_outcomes_app({"retry_after_seconds": 120})
     assert outcome(app).headers["Retry-After"] == "120"

@@ -72,7 +72,7 @@ def test_methods_that_are_accepted(app: TestApp, method: str) -> None:
 
 @pytest.mark.clause("H-25.3")
 @pytest.mark.parametrize("item", [{}, {"method": None}, {"headers": None}, {"body": None}])
-def test_what_is_absent_or_null_has_its_default(app: TestApp, item: Any) -> None:
+def test_what_is_absent_or_null_has_its_default(app: TestApp, item: dict[str, Any]) -> None:
     app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=basic_auth())
 
     [response] = send(app, [{"path": "/mushrooms", **item}])
@@ -115,7 +115,7 @@ NO_METHOD = "is not one of GET, HEAD, DELETE, TRACE, POST, PUT, PATCH"
     ],
 )
 def test_an_invalid_request_is_named(
-    app: TestApp, defaults: dict[str, Any] | None, item: Any, name: str, description: str
+    app: TestApp, defaults: dict[str, Any] | None, item: object, name: str, description: str
 ) -> None:
     error = send(app, [{"path": "/"}, item], defaults=defaults, status=400)
 
@@ -127,7 +127,7 @@ def test_an_invalid_request_is_named(
 
 @pytest.mark.clause("H-25.3", "H-25.5")
 @pytest.mark.parametrize("value", [3, None, ["a"], {}])
-def test_header_values_must_be_texts(app: TestApp, value: Any) -> None:
+def test_header_values_must_be_texts(app: TestApp, value: object) -> None:
     error = send(app, [{"path": "/", "headers": {"Accept": value}}], status=400)
 
     [detail] = error["details"]
@@ -142,7 +142,10 @@ def test_header_values_must_be_texts(app: TestApp, value: Any) -> None:
 )
 @pytest.mark.parametrize("defaults", [None, {"path": "/"}])
 def test_requests_must_be_a_list(
-    app: TestApp, requests: Any, description: str, defaults: dict[str, Any] | None
+    app: TestApp,
+    requests: dict[str, Any] | int | None,
+    description: str,
+    defaults: dict[str, Any] | None,
 ) -> None:
     error = send(app, requests, defaults=defaults, status=400)
 
@@ -170,7 +173,9 @@ def test_requests_are_mandatory(app: TestApp) -> None:
         ({"body": 3}, "defaults.body"),
     ],
 )
-def test_invalid_defaults_are_named(app: TestApp, defaults: Any, name: str) -> None:
+def test_invalid_defaults_are_named(
+    app: TestApp, defaults: dict[str, Any] | int | list[Any], name: str
+) -> None:
     own = {"path": "/", "method": "GET", "headers": {}, "body": {}}
 
     error = send(app, [own], defaults=defaults, status=400)
@@ -258,7 +263,7 @@ def test_nothing_asked_nothing_answered(app: TestApp) -> None:
 @pytest.mark.clause("H-25.9", "S-6.1")
 @pytest.mark.setting("batch_max_requests")
 @pytest.mark.parametrize(("limit", "configured"), [(25, {}), (2, {"batch_max_requests": "2"})])
-def test_the_number_of_requests_is_limited(limit: int, configured: Any) -> None:
+def test_the_number_of_requests_is_limited(limit: int, configured: dict[str, Any]) -> None:
     app = make_app([Mushroom], settings=configured)
     requests = [creation(name="cep")] * limit
 
@@ -477,7 +482,7 @@ def test_a_body_is_json_whatever_type_is_given(app: TestApp) -> None:
 
 @pytest.mark.clause("H-25.15", "P-34.10")
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "5"}, {"Transfer-Encoding": "chunked"}])
-def test_a_body_has_its_own_length(app: TestApp, headers: Any) -> None:
+def test_a_body_has_its_own_length(app: TestApp, headers: dict[str, Any]) -> None:
     responses = send(
         app,
         [

@@ -8,7 +8,7 @@ from pyramid import httpexceptions
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from support.batches import creation, names, send, statuses
-from support.outcomes import OUTCOMES, make_outcomes_app
+from support.outcomes import OUTCOMES, Outcome, make_outcomes_app
 from support.shared_apps import make_app
 from support.sharing import make_sharing_app
 from testapp import Mushroom
@@ -71,7 +71,7 @@ def without_moments(body: Any) -> Any:
 
 @pytest.mark.clause("H-25.19", "D-34", "D-39", "D-76")
 @by_name(_EMBEDDED)
-def test_an_error_is_embedded_as_it_is_answered_directly(outcome: Any) -> None:
+def test_an_error_is_embedded_as_it_is_answered_directly(outcome: Outcome) -> None:
     client = make_outcomes_app({"backoff": "30"})
     if outcome.prepare is not None:
         outcome.prepare(client)
@@ -413,7 +413,7 @@ def test_a_returned_5xx_is_embedded_and_keeps_what_was_done() -> None:
 
 @pytest.mark.clause("H-25.21")
 @by_name([outcome for outcome in OUTCOMES if outcome.name == "heartbeat"])
-def test_a_failing_heartbeat_is_embedded(outcome: Any) -> None:
+def test_a_failing_heartbeat_is_embedded(outcome: Outcome) -> None:
     [response] = send(make_outcomes_app(), [item_of(outcome)])
 
     assert response["status"] == 503

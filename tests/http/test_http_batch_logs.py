@@ -41,7 +41,7 @@ def send(app: TestApp, requests: Any, **kwargs: Any) -> None:
 
 @pytest.mark.clause("S-18.5", "P-26.26")
 def test_each_request_has_a_line_and_the_batch_has_its_summary(
-    app: Any, journal: list[Any]
+    app: TestApp, journal: list[Any]
 ) -> None:
     requests = [
         creation(name="cep"),
@@ -64,7 +64,7 @@ def test_each_request_has_a_line_and_the_batch_has_its_summary(
 
 @pytest.mark.clause("S-18.3", "S-18.5")
 def test_the_summary_tells_the_size_of_the_batch_and_its_agent(
-    app: Any, journal: list[Any]
+    app: TestApp, journal: list[Any]
 ) -> None:
     send(app, [{"path": "/", "headers": {"User-Agent": "other/2"}}] * 4)
 
@@ -75,7 +75,7 @@ def test_the_summary_tells_the_size_of_the_batch_and_its_agent(
 
 @pytest.mark.clause("S-23.23")
 def test_what_the_last_request_was_does_not_leak_in_the_summary(
-    app: Any, journal: list[Any]
+    app: TestApp, journal: list[Any]
 ) -> None:
     failing = {"path": "/mushrooms?_limit=x", "headers": basic_auth()}
 
@@ -90,7 +90,7 @@ def test_what_the_last_request_was_does_not_leak_in_the_summary(
 
 @pytest.mark.clause("S-18.5")
 @pytest.mark.parametrize("path", ["/batch", "nowhere"])
-def test_a_refused_batch_has_only_its_summary(app: Any, journal: list[Any], path: str) -> None:
+def test_a_refused_batch_has_only_its_summary(app: TestApp, journal: list[Any], path: str) -> None:
     send(app, [{"path": "/"}, {"path": path}], status=400)
 
     [summary] = journal

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import colander
@@ -155,7 +156,7 @@ def every_write(create: Any, path: str, data: Any) -> list[Any]:
     ],
 )
 def test_a_body_without_object_in_data_is_refused_by_every_method(
-    send: Any, create: Any, body: str, message: str, items: list[Any]
+    send: Callable[..., Any], create: Callable[..., Any], body: str, message: str, items: list[Any]
 ) -> None:
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
         check_refused(send(method, path, body), message, *items)
@@ -163,7 +164,9 @@ def test_a_body_without_object_in_data_is_refused_by_every_method(
 
 @pytest.mark.clause("H-8.3")
 @pytest.mark.parametrize("value", ["[]", '"text"', "5", "true"])
-def test_data_that_is_no_object_is_refused(send: Any, create: Any, value: str) -> None:
+def test_data_that_is_no_object_is_refused(
+    send: Callable[..., Any], create: Callable[..., Any], value: str
+) -> None:
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
         response = send(method, path, f'{{"data": {value}}}', 400)
 
@@ -177,7 +180,7 @@ def test_data_that_is_no_object_is_refused(send: Any, create: Any, value: str) -
 @pytest.mark.parametrize("data", ["{}", '{"name": null}', '{"name": ""}'])
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_a_mandatory_field_absent_null_or_empty_is_required(
-    send: Any, method: str, data: str
+    send: Callable[..., Any], method: str, data: str
 ) -> None:
     path = "/mushrooms" if method == "POST" else f"/mushrooms/{uuid.uuid4()}"
 
@@ -187,7 +190,9 @@ def test_a_mandatory_field_absent_null_or_empty_is_required(
 
 
 @pytest.mark.clause("H-8.3")
-def test_a_field_of_the_wrong_type_is_shown(send: Any, create: Any) -> None:
+def test_a_field_of_the_wrong_type_is_shown(
+    send: Callable[..., Any], create: Callable[..., Any]
+) -> None:
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
         check_refused(
             send(method, path, '{"data": {"name": 42}}'),
@@ -198,7 +203,9 @@ def test_a_field_of_the_wrong_type_is_shown(send: Any, create: Any) -> None:
 
 @pytest.mark.clause("H-8.3", "H-8.6")
 @pytest.mark.parametrize("member", ["datta", "permissions"])
-def test_other_root_members_are_refused(send: Any, create: Any, member: str) -> None:
+def test_other_root_members_are_refused(
+    send: Callable[..., Any], create: Callable[..., Any], member: str
+) -> None:
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
         check_refused(
             send(method, path, f'{{"data": {{"name": "a"}}, "{member}": {{}}}}'),
@@ -217,7 +224,9 @@ def test_other_root_members_are_refused(send: Any, create: Any, member: str) -> 
         ('{"data": {}} {}', "Extra data: line 1 column 14 (char 13)"),
     ],
 )
-def test_the_parser_says_what_is_wrong_and_where(send: Any, body: str, detail: str) -> None:
+def test_the_parser_says_what_is_wrong_and_where(
+    send: Callable[..., Any], body: str, detail: str
+) -> None:
     response = send("POST", "/mushrooms", body, 400)
 
     assert response.json["message"].startswith(f"body: {NOT_JSON}")
@@ -226,7 +235,9 @@ def test_the_parser_says_what_is_wrong_and_where(send: Any, body: str, detail: s
 
 @pytest.mark.clause("H-8.5")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_all_failing_fields_are_reported_together_each_once(send: Any, method: str) -> None:
+def test_all_failing_fields_are_reported_together_each_once(
+    send: Callable[..., Any], method: str
+) -> None:
     path = "/harvests" if method == "POST" else f"/harvests/{uuid.uuid4()}"
 
     response = send(method, path, '{"data": {"place": 5, "count": "x"}}')
@@ -238,7 +249,7 @@ def test_all_failing_fields_are_reported_together_each_once(send: Any, method: s
 
 @pytest.mark.clause("H-8.7")
 def test_query_parameters_of_a_write_are_refused_except_those_named_as_the_body_s(
-    send: Any, create: Any
+    send: Callable[..., Any], create: Callable[..., Any]
 ) -> None:
     body = '{"data": {"name": "a"}}'
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
@@ -254,7 +265,7 @@ def test_query_parameters_of_a_write_are_refused_except_those_named_as_the_body_
 @pytest.mark.clause("H-8.7")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
 def test_unknown_query_parameters_of_a_record_are_ignored(
-    app: TestApp, headers: dict[str, str], create: Any, method: str
+    app: TestApp, headers: dict[str, str], create: Callable[..., Any], method: str
 ) -> None:
     record = create("/mushrooms", {"name": "cep"})
 
@@ -269,7 +280,7 @@ def test_unknown_query_parameters_of_a_record_are_ignored(
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("body", ["", "{}", '{"data": {}}'])
 def test_without_mandatory_field_data_is_optional_and_defaults_apply(
-    send: Any, method: str, body: str
+    send: Callable[..., Any], method: str, body: str
 ) -> None:
     path = "/baskets" if method == "POST" else f"/baskets/{uuid.uuid4()}"
 
@@ -287,7 +298,9 @@ def test_without_mandatory_field_data_is_optional_and_defaults_apply(
 
 @pytest.mark.clause("H-8.8")
 @pytest.mark.parametrize("path", ["/baskets", "/spores"])
-def test_null_data_is_refused_even_where_data_is_optional(send: Any, path: str) -> None:
+def test_null_data_is_refused_even_where_data_is_optional(
+    send: Callable[..., Any], path: str
+) -> None:
     response = send("POST", path, '{"data": null}')
 
     check_refused(response, "data in body: Required", ("body", "data", "Required"))
@@ -295,7 +308,9 @@ def test_null_data_is_refused_even_where_data_is_optional(send: Any, path: str) 
 
 @pytest.mark.clause("H-8.9")
 @pytest.mark.parametrize("body", ["", "{}"])
-def test_patch_needs_data_even_where_it_is_optional(send: Any, create: Any, body: str) -> None:
+def test_patch_needs_data_even_where_it_is_optional(
+    send: Callable[..., Any], create: Callable[..., Any], body: str
+) -> None:
     record = create("/baskets", {})
 
     response = send("PATCH", f"/baskets/{record['id']}", body)
@@ -305,7 +320,7 @@ def test_patch_needs_data_even_where_it_is_optional(send: Any, create: Any, body
 
 @pytest.mark.clause("H-8.9")
 def test_patch_with_empty_data_changes_nothing(
-    app: TestApp, send: Any, headers: dict[str, str], create: Any
+    app: TestApp, send: Callable[..., Any], headers: dict[str, str], create: Callable[..., Any]
 ) -> None:
     record = create("/mushrooms", {"name": "cep"})
 
@@ -316,7 +331,9 @@ def test_patch_with_empty_data_changes_nothing(
 
 
 @pytest.mark.clause("H-8.10", "P-17.3")
-def test_undeclared_fields_are_dropped_in_silence(send: Any, create: Any) -> None:
+def test_undeclared_fields_are_dropped_in_silence(
+    send: Callable[..., Any], create: Callable[..., Any]
+) -> None:
     for method, path in every_write(create, "/mushrooms", {"name": "cep"}):
         response = send(method, path, '{"data": {"name": "a", "size": 3}}')
 
@@ -325,7 +342,7 @@ def test_undeclared_fields_are_dropped_in_silence(send: Any, create: Any) -> Non
 
 @pytest.mark.clause("H-8.10", "P-17.3")
 def test_undeclared_fields_are_kept_as_sent_where_the_schema_preserves_them(
-    send: Any, create: Any
+    send: Callable[..., Any], create: Callable[..., Any]
 ) -> None:
     sent = {"n": None, "t": " x ", "list": [1, {"a": [False]}], "o": {"é": {}}, "": 1, "x": 2.5}
     for method, path in every_write(create, "/spores", {}):
@@ -338,7 +355,11 @@ def test_undeclared_fields_are_kept_as_sent_where_the_schema_preserves_them(
 @pytest.mark.clause("H-8.11")
 @pytest.mark.parametrize("collection", ["/mushrooms", "/spores"])
 def test_deleted_is_no_field_of_a_live_record(
-    app: TestApp, send: Any, headers: dict[str, str], create: Any, collection: str
+    app: TestApp,
+    send: Callable[..., Any],
+    headers: dict[str, str],
+    create: Callable[..., Any],
+    collection: str,
 ) -> None:
     for method, path in every_write(create, collection, {"name": "cep"}):
         response = send(method, path, '{"data": {"name": "a", "deleted": true}}')
@@ -351,7 +372,7 @@ def test_deleted_is_no_field_of_a_live_record(
 @pytest.mark.clause("H-8.11")
 @pytest.mark.parametrize("value", ['"abc"', "null", "4", '"6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50"'])
 def test_an_undeclared_id_in_a_body_is_dropped_and_the_url_s_is_used(
-    send: Any, create: Any, value: str
+    send: Callable[..., Any], create: Callable[..., Any], value: str
 ) -> None:
     record = create("/mushrooms", {"name": "cep"})
 
@@ -365,7 +386,9 @@ def test_an_undeclared_id_in_a_body_is_dropped_and_the_url_s_is_used(
 
 @pytest.mark.clause("H-8.12")
 @pytest.mark.parametrize("path", ["/mushrooms", "/spores", "/importeds"])
-def test_post_reads_the_id_of_the_body_whatever_the_schema(create: Any, path: str) -> None:
+def test_post_reads_the_id_of_the_body_whatever_the_schema(
+    create: Callable[..., Any], path: str
+) -> None:
     record_id = str(uuid.uuid4())
 
     record = create(path, {"id": record_id, "name": "cep"})
@@ -376,7 +399,7 @@ def test_post_reads_the_id_of_the_body_whatever_the_schema(create: Any, path: st
 @pytest.mark.clause("X-5", "H-8.11", "H-8.13")
 @pytest.mark.parametrize("path", ["/mushrooms", "/spores", "/importeds"])
 def test_the_timestamp_of_a_body_is_honoured_declared_or_not(
-    send: Any, create: Any, path: str
+    send: Callable[..., Any], create: Callable[..., Any], path: str
 ) -> None:
     for number, (method, url) in enumerate(every_write(create, path, {"name": "cep"})):
         future = utils.msec_time() + 1_000_000 + number
@@ -393,7 +416,12 @@ def test_the_timestamp_of_a_body_is_honoured_declared_or_not(
     ['"abc"', '"1448323200123"', "true", "1.5", "1e3", "2.0", "[]", "{}", "-1", LAST_GIVEN + 1],
 )
 def test_a_timestamp_that_is_no_instant_is_refused(
-    app: TestApp, send: Any, headers: dict[str, str], create: Any, path: str, value: int | str
+    app: TestApp,
+    send: Callable[..., Any],
+    headers: dict[str, str],
+    create: Callable[..., Any],
+    path: str,
+    value: int | str,
 ) -> None:
     targets = every_write(create, path, {"name": "cep"})
     before = app.get(f"/v0{path}", headers=headers)
@@ -408,7 +436,9 @@ def test_a_timestamp_that_is_no_instant_is_refused(
 
 
 @pytest.mark.clause("D-3")
-def test_a_null_timestamp_counts_as_absent(send: Any, create: Any) -> None:
+def test_a_null_timestamp_counts_as_absent(
+    send: Callable[..., Any], create: Callable[..., Any]
+) -> None:
     for number, (method, path) in enumerate(every_write(create, "/spores", {"a": -1})):
         before = utils.msec_time()
         # Another value each time: a change that changes nothing keeps the timestamp.
@@ -423,7 +453,7 @@ def test_a_null_timestamp_counts_as_absent(send: Any, create: Any) -> None:
 @pytest.mark.parametrize("path", ["/mushrooms", "/spores"])
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 def test_a_timestamp_of_zero_is_ignored_like_any_that_is_not_newer(
-    send: Any, create: Any, path: str, method: str
+    send: Callable[..., Any], create: Callable[..., Any], path: str, method: str
 ) -> None:
     record = create(path, {"name": "cep"})
 
@@ -436,7 +466,9 @@ def test_a_timestamp_of_zero_is_ignored_like_any_that_is_not_newer(
 
 @pytest.mark.clause("H-8.14", "H-8.3")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_null_counts_as_absent_for_fields_of_any_type(send: Any, method: str) -> None:
+def test_null_counts_as_absent_for_fields_of_any_type(
+    send: Callable[..., Any], method: str
+) -> None:
     path = "/baskets" if method == "POST" else f"/baskets/{uuid.uuid4()}"
     nulls = dict.fromkeys(("label", "size", "full", "weight", "tags", "place"))
 
@@ -448,7 +480,7 @@ def test_null_counts_as_absent_for_fields_of_any_type(send: Any, method: str) ->
 
 
 @pytest.mark.clause("H-8.14")
-def test_null_counts_as_absent_inside_declared_objects(create: Any) -> None:
+def test_null_counts_as_absent_inside_declared_objects(create: Callable[..., Any]) -> None:
     assert create("/baskets", {"place": {"shady": None}})["place"] == {"shady": False}
 
 
@@ -457,7 +489,7 @@ def test_null_counts_as_absent_inside_declared_objects(create: Any) -> None:
     ("sent", "stored"), [("12", 12), (12.7, 12), (-0.5, 0), (True, 1), (False, 0), (5, 5)]
 )
 def test_integer_fields_take_what_can_be_read_as_a_number(
-    create: Any, sent: Any, stored: int
+    create: Callable[..., Any], sent: float | str, stored: int
 ) -> None:
     size = create("/baskets", {"size": sent})["size"]
 
@@ -467,7 +499,9 @@ def test_integer_fields_take_what_can_be_read_as_a_number(
 
 @pytest.mark.clause("H-8.15")
 @pytest.mark.parametrize("value", [42, True, 1.5, [], {"a": 1}, ["a"]])
-def test_string_fields_take_strings_only(send: Any, value: Any) -> None:
+def test_string_fields_take_strings_only(
+    send: Callable[..., Any], value: dict[str, Any] | float | list[Any]
+) -> None:
     response = send("POST", "/mushrooms", json.dumps({"data": {"name": value}}), 400)
 
     assert response.json["details"][0]["name"] == "data.name"
@@ -475,7 +509,7 @@ def test_string_fields_take_strings_only(send: Any, value: Any) -> None:
 
 @pytest.mark.clause("H-8.16", "P-17.7")
 def test_a_timestamp_field_is_filled_with_the_present_time(
-    send: Any, create: Any, monkeypatch: pytest.MonkeyPatch
+    send: Callable[..., Any], create: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     targets = every_write(create, "/psilos", {"edible": True})[:3]
     now = utils.msec_time() + 60_000
@@ -489,7 +523,7 @@ def test_a_timestamp_field_is_filled_with_the_present_time(
 @pytest.mark.clause("H-8.16", "P-17.7")
 @pytest.mark.parametrize(("sent", "stored"), [(1_448_323_200_123, 1_448_323_200_123), (None, None)])
 def test_a_timestamp_field_keeps_what_was_sent(
-    create: Any, sent: int | None, stored: int | None
+    create: Callable[..., Any], sent: int | None, stored: int | None
 ) -> None:
     assert create("/psilos", {"picked_at": sent})["picked_at"] == stored
 
@@ -504,7 +538,7 @@ def test_a_timestamp_field_keeps_what_was_sent(
     ],
 )
 def test_a_url_field_takes_absolute_urls_and_trims_them(
-    create: Any, sent: str, stored: str
+    create: Callable[..., Any], sent: str, stored: str
 ) -> None:
     assert create("/psilos", {"link": sent})["link"] == stored
 
@@ -513,14 +547,14 @@ def test_a_url_field_takes_absolute_urls_and_trims_them(
 @pytest.mark.parametrize(
     "value", ["example", "example/path", "/path", "   ", "http://", "http://a b", 4]
 )
-def test_a_url_field_refuses_the_rest(send: Any, value: int | str) -> None:
+def test_a_url_field_refuses_the_rest(send: Callable[..., Any], value: int | str) -> None:
     response = send("POST", "/psilos", json.dumps({"data": {"link": value}}), 400)
 
     assert response.json["details"][0]["name"] == "data.link"
 
 
 @pytest.mark.clause("H-8.16")
-def test_a_url_field_takes_2048_characters_at_most(send: Any) -> None:
+def test_a_url_field_takes_2048_characters_at_most(send: Callable[..., Any]) -> None:
     link = "http://example.org/" + "x" * 2030
 
     response = send("POST", "/psilos", json.dumps({"data": {"link": link}}), 400)
@@ -529,7 +563,9 @@ def test_a_url_field_takes_2048_characters_at_most(send: Any) -> None:
 
 
 @pytest.mark.clause("H-8.17", "P-17.5")
-def test_put_may_change_a_read_only_field(send: Any, create: Any) -> None:
+def test_put_may_change_a_read_only_field(
+    send: Callable[..., Any], create: Callable[..., Any]
+) -> None:
     record = create("/truffles", {"name": "black", "age": 1})
 
     response = send(
@@ -540,7 +576,7 @@ def test_put_may_change_a_read_only_field(send: Any, create: Any) -> None:
 
 
 @pytest.mark.clause("H-8.18")
-def test_patch_reports_a_single_error(send: Any, create: Any) -> None:
+def test_patch_reports_a_single_error(send: Callable[..., Any], create: Callable[..., Any]) -> None:
     record = create("/harvests", {"place": "wood", "count": 1})
 
     response = send("PATCH", f"/harvests/{record['id']}", '{"data": {"place": 5, "count": "x"}}')
@@ -549,7 +585,9 @@ def test_patch_reports_a_single_error(send: Any, create: Any) -> None:
 
 
 @pytest.mark.clause("H-8.2", "H-8.18")
-def test_a_rule_on_the_whole_record_names_data(send: Any, create: Any) -> None:
+def test_a_rule_on_the_whole_record_names_data(
+    send: Callable[..., Any], create: Callable[..., Any]
+) -> None:
     for method, path in every_write(create, "/harvests", {"place": "wood", "count": 1}):
         check_refused(
             send(method, path, '{"data": {"place": "wood", "count": 13}}'),
@@ -562,11 +600,11 @@ def test_a_rule_on_the_whole_record_names_data(send: Any, create: Any) -> None:
 @pytest.mark.parametrize("value", [{"write": ["system.Everyone"]}, "text", None, [1]])
 def test_a_member_named_like_an_internal_one_is_plain_data(
     app: TestApp,
-    send: Any,
+    send: Callable[..., Any],
     headers: dict[str, str],
     other_headers: dict[str, str],
-    create: Any,
-    value: Any,
+    create: Callable[..., Any],
+    value: object,
 ) -> None:
     body = json.dumps({"data": {"__permissions__": value}})
     for method, path in every_write(create, "/spores", {}):
@@ -582,7 +620,9 @@ def test_a_member_named_like_an_internal_one_is_plain_data(
 
 @pytest.mark.clause("D-10")
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
-def test_numbers_that_json_does_not_know_are_400(send: Any, create: Any, number: str) -> None:
+def test_numbers_that_json_does_not_know_are_400(
+    send: Callable[..., Any], create: Callable[..., Any], number: str
+) -> None:
     for method, path in every_write(create, "/spores", {}):
         response = send(method, path, f'{{"data": {{"n": {number}}}}}', 400)
 
@@ -602,7 +642,7 @@ def test_numbers_that_json_does_not_know_are_400(send: Any, create: Any, number:
     ],
 )
 def test_text_that_is_coerced_to_such_a_number_is_400_too(
-    send: Any, create: Any, field: str, text: str
+    send: Callable[..., Any], create: Callable[..., Any], field: str, text: str
 ) -> None:
     for method, path in every_write(create, "/baskets", {}):
         response = send(method, path, json.dumps({"data": {field: text}}))
@@ -629,7 +669,7 @@ def test_text_that_is_coerced_to_such_a_number_is_400_too(
     ],
 )
 def test_an_accepted_number_comes_back_exactly(
-    app: TestApp, headers: dict[str, str], send: Any, number: str
+    app: TestApp, headers: dict[str, str], send: Callable[..., Any], number: str
 ) -> None:
     record_id = uuid.uuid4()
 
@@ -659,7 +699,7 @@ def test_an_accepted_number_comes_back_exactly(
     ],
 )
 def test_a_number_that_would_not_come_back_is_400_and_its_place_named(
-    send: Any, create: Any, number: str, body: str, place: str
+    send: Callable[..., Any], create: Callable[..., Any], number: str, body: str, place: str
 ) -> None:
     # Mandatory fields do not hide the fault: what they hold is known to be there.
     for path, data in (("/spores", {}), ("/mushrooms", {"name": "cep"})):
@@ -673,7 +713,7 @@ def test_a_number_that_would_not_come_back_is_400_and_its_place_named(
 
 
 @pytest.mark.clause("X-25")
-def test_a_float_of_integral_value_keeps_its_value(create: Any) -> None:
+def test_a_float_of_integral_value_keeps_its_value(create: Callable[..., Any]) -> None:
     assert create("/spores", {"n": 1.0})["n"] == 1
 
 
@@ -693,7 +733,7 @@ def test_a_float_of_integral_value_keeps_its_value(create: Any) -> None:
     ids=["surrogate", "low", "name", "nul", "nul name", "arrays", "objects", "deep"],
 )
 def test_text_and_nesting_that_not_every_backend_can_keep_are_400(
-    send: Any, create: Any, data: str
+    send: Callable[..., Any], create: Callable[..., Any], data: str
 ) -> None:
     for method, path in every_write(create, "/spores", {}):
         response = send(method, path, f'{{"data": {data}}}', 400)
@@ -703,7 +743,7 @@ def test_text_and_nesting_that_not_every_backend_can_keep_are_400(
 
 @pytest.mark.clause("D-12")
 def test_surrogate_pairs_and_reasonable_nesting_are_kept(
-    app: TestApp, headers: dict[str, str], send: Any
+    app: TestApp, headers: dict[str, str], send: Callable[..., Any]
 ) -> None:
     record_id = uuid.uuid4()
     nested = "[" * 50 + "]" * 50
@@ -732,7 +772,9 @@ def test_surrogate_pairs_and_reasonable_nesting_are_kept(
         ("/mushrooms", '{"data": {"name": \x00}}'),
     ],
 )
-def test_messages_show_nothing_of_the_language(send: Any, path: str, body: str) -> None:
+def test_messages_show_nothing_of_the_language(
+    send: Callable[..., Any], path: str, body: str
+) -> None:
     text = send("POST", path, body, 400).text
 
     for internal in ("<class", "<built-in", "object at", "Error", "NoneType", "locals", "colander"):

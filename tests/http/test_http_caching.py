@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
-from support.outcomes import FUTURE_ETAG, make_outcomes_app, outcomes
+from support.outcomes import FUTURE_ETAG, Outcome, make_outcomes_app, outcomes
 from support.shared_apps import make_app
 from testapp import Mushroom
 from webtest import TestApp
@@ -77,7 +77,7 @@ def test_what_a_user_reads_is_not_to_be_cached(app: TestApp, method: str) -> Non
 @pytest.mark.clause("H-30.5")
 @outcomes(*READS)
 def test_errors_redirects_writes_and_utility_endpoints_say_nothing_of_caches(
-    app: TestApp, outcome: Any
+    app: TestApp, outcome: Outcome
 ) -> None:
     assert cache_headers(outcome(app)) == {}
 
@@ -103,7 +103,7 @@ def test_a_304_says_of_caches_what_the_200_would_have_said(app: TestApp) -> None
 
 @pytest.mark.clause("H-30.4")
 @outcomes()
-def test_pragma_is_never_sent(app: TestApp, outcome: Any) -> None:
+def test_pragma_is_never_sent(app: TestApp, outcome: Outcome) -> None:
     assert "Pragma" not in outcome(app).headers
 
 
@@ -169,14 +169,14 @@ def test_a_lifetime_means_nothing_to_a_resource_that_only_users_read() -> None:
 
 @pytest.mark.clause("H-30.6", "S-8.5", "D-69")
 @outcomes()
-def test_every_response_says_that_it_depends_on_the_user(app: TestApp, outcome: Any) -> None:
+def test_every_response_says_that_it_depends_on_the_user(app: TestApp, outcome: Outcome) -> None:
     assert "Authorization" in outcome(app).headers["Vary"].split(", ")
 
 
 @pytest.mark.clause("H-30.6", "S-8.5")
 @outcomes("version-redirect", "slash-redirect", "unknown-url", "unknown-version", "invalid-escape")
 def test_every_response_of_a_service_that_allows_all_origins_says_just_that(
-    app: TestApp, outcome: Any
+    app: TestApp, outcome: Outcome
 ) -> None:
     assert outcome(app).headers.getall("Vary") == ["Authorization"]
 
@@ -184,7 +184,7 @@ def test_every_response_of_a_service_that_allows_all_origins_says_just_that(
 @pytest.mark.clause("H-30.6", "S-8.5")
 @pytest.mark.setting("vary")
 @outcomes()
-def test_a_setting_replaces_the_list(accepting_app: TestApp, outcome: Any) -> None:
+def test_a_setting_replaces_the_list(accepting_app: TestApp, outcome: Outcome) -> None:
     names = outcome(accepting_app).headers["Vary"].split(", ")
     assert set(names) - {"Origin"} == {"Accept-Language", "Accept"}
     assert names.index("Accept-Language") < names.index("Accept")

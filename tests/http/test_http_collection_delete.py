@@ -41,7 +41,7 @@ def left(app: TestApp, headers: Any) -> Any:
 
 @pytest.mark.clause("H-17.1", "H-5.2")
 def test_the_records_of_other_users_and_resources_stay(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     stranger = basic_auth(uuid.uuid4().hex)
     store(app, stranger, LICHENS, {"n": 9})
@@ -67,7 +67,7 @@ def test_the_records_of_other_users_and_resources_stay(
     ],
 )
 def test_all_sorts_of_filters_choose(
-    app: TestApp, headers: dict[str, str], numbered: Any, query: str, expected: list[Any]
+    app: TestApp, headers: dict[str, str], numbered: list[Any], query: str, expected: list[Any]
 ) -> None:
     query = query.format(*(record["last_modified"] for record in numbered))
 
@@ -91,7 +91,7 @@ def test_all_sorts_of_filters_choose(
 def test_a_refused_deletion_deletes_nothing(
     app: TestApp,
     headers: dict[str, str],
-    numbered: Any,
+    numbered: list[Any],
     query: str,
     more: dict[str, Any],
     status: int,
@@ -118,7 +118,7 @@ def test_a_refused_deletion_deletes_nothing(
     ],
 )
 def test_a_limit_deletes_the_first_of_the_order(
-    app: TestApp, headers: dict[str, str], numbered: Any, query: str, expected: list[Any]
+    app: TestApp, headers: dict[str, str], numbered: list[Any], query: str, expected: list[Any]
 ) -> None:
     listing = app.get(f"{LICHENS}?{query}", headers=headers)
 
@@ -134,7 +134,7 @@ def test_a_limit_deletes_the_first_of_the_order(
 
 @pytest.mark.clause("X-15")
 def test_a_token_deletes_the_page_that_follows(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     listing = app.get(f"{LICHENS}?_limit=2&_sort=n", headers=headers)
 
@@ -146,7 +146,7 @@ def test_a_token_deletes_the_page_that_follows(
 @pytest.mark.clause("X-15", "H-17.2")
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_following_the_next_pages_deletes_everything_once(
-    app: TestApp, headers: dict[str, str], numbered: Any, limit: int
+    app: TestApp, headers: dict[str, str], numbered: list[Any], limit: int
 ) -> None:
     (gone, *_rest) = numbered
     app.delete(f"{LICHENS}/{gone['id']}", headers=headers)

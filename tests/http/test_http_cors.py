@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from support.origins import ORIGIN, allowed_origin, preflight
-from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
+from support.outcomes import OUTCOMES, Outcome, make_outcomes_app, outcomes
 from support.shared_apps import make_app
 from testapp import RESOURCES, Mushroom
 from webtest import TestApp
@@ -135,7 +135,9 @@ def test_the_origins_of_unknown_urls_are_read_at_request_time() -> None:
 
 @pytest.mark.clause("H-29.2")
 @outcomes()
-def test_without_origin_only_the_exposed_headers_are_told(open_app: TestApp, outcome: Any) -> None:
+def test_without_origin_only_the_exposed_headers_are_told(
+    open_app: TestApp, outcome: Outcome
+) -> None:
     response = outcome(open_app)
     sent = {name for name in response.headers if name.startswith("Access-Control-")}
     expected = set() if outcome.status == 405 else {"Access-Control-Expose-Headers"}
@@ -153,21 +155,23 @@ def test_responses_to_options_expose_nothing(open_app: TestApp) -> None:
 @pytest.mark.clause("H-29.8", "D-73")
 @outcomes()
 def test_scripts_of_allowed_origins_can_read_every_response(
-    choosy_app: TestApp, outcome: Any
+    choosy_app: TestApp, outcome: Outcome
 ) -> None:
     assert allowed_origin(outcome(choosy_app, Origin=ORIGIN)) == ORIGIN
 
 
 @pytest.mark.clause("H-29.5")
 @outcomes()
-def test_credentials_are_never_allowed(choosy_app: TestApp, outcome: Any) -> None:
+def test_credentials_are_never_allowed(choosy_app: TestApp, outcome: Outcome) -> None:
     response = outcome(choosy_app, Origin=ORIGIN)
     assert "Access-Control-Allow-Credentials" not in response.headers
 
 
 @pytest.mark.clause("X-12")
 @outcomes()
-def test_a_response_that_depends_on_the_origin_says_so(choosy_app: TestApp, outcome: Any) -> None:
+def test_a_response_that_depends_on_the_origin_says_so(
+    choosy_app: TestApp, outcome: Outcome
+) -> None:
     with_origin = outcome(choosy_app, Origin=ORIGIN)
     without = outcome(choosy_app)
     assert "Origin" in listed(with_origin, "Vary")
@@ -177,7 +181,7 @@ def test_a_response_that_depends_on_the_origin_says_so(choosy_app: TestApp, outc
 @pytest.mark.clause("X-12")
 @outcomes()
 def test_a_response_that_allows_all_origins_does_not_depend_on_them(
-    open_app: TestApp, outcome: Any
+    open_app: TestApp, outcome: Outcome
 ) -> None:
     depends = not outcome.endpoint
     assert ("Origin" in listed(outcome(open_app, Origin=ORIGIN), "Vary")) is depends

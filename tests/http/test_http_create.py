@@ -58,7 +58,7 @@ def test_the_id_of_the_body_is_kept(app: TestApp, headers: dict[str, str]) -> No
     "record_id", ["", "abc", None, 5, 1.5, True, [], {}, "6f0fb0a8-2f4e-4c1a-9f3c-0b1c2d3e4f50\n"]
 )
 def test_a_malformed_id_in_the_body_is_400(
-    app: TestApp, headers: dict[str, str], path: str, record_id: Any
+    app: TestApp, headers: dict[str, str], path: str, record_id: object
 ) -> None:
     body = {"data": {"id": record_id, "name": "cep"}}
 

@@ -47,7 +47,7 @@ def numbers(app: TestApp, headers: Any) -> list[Any]:
 
 @pytest.mark.clause("H-21.1", "H-9.7", "H-22.1")
 def test_a_deletion_answers_a_bare_tombstone(
-    app: TestApp, headers: dict[str, str], record: Any
+    app: TestApp, headers: dict[str, str], record: dict[str, Any]
 ) -> None:
     response = app.delete(f"{URL}/{record['id']}", headers=headers, status=200)
 
@@ -66,7 +66,7 @@ def test_a_deletion_answers_a_bare_tombstone(
 
 @pytest.mark.clause("H-21.2")
 def test_an_unknown_or_deleted_record_is_404(
-    app: TestApp, headers: dict[str, str], record: Any
+    app: TestApp, headers: dict[str, str], record: dict[str, Any]
 ) -> None:
     app.delete(f"{URL}/{record['id']}", headers=headers)
     before = state(app, headers)
@@ -81,7 +81,7 @@ def test_an_unknown_or_deleted_record_is_404(
 @pytest.mark.clause("H-21.3", "P-10.7")
 @pytest.mark.parametrize("quote", ["", "%22", '"'])
 def test_a_newer_timestamp_is_given_to_the_tombstone(
-    app: TestApp, headers: dict[str, str], record: Any, quote: str
+    app: TestApp, headers: dict[str, str], record: dict[str, Any], quote: str
 ) -> None:
     given = utils.msec_time() + 1_000_000
 
@@ -96,7 +96,7 @@ def test_a_newer_timestamp_is_given_to_the_tombstone(
 @pytest.mark.clause("H-21.3", "P-10.7")
 @pytest.mark.parametrize("offset_ms", [0, -5, None])
 def test_a_timestamp_that_is_not_newer_is_ignored(
-    app: TestApp, headers: dict[str, str], record: Any, offset_ms: int | None
+    app: TestApp, headers: dict[str, str], record: dict[str, Any], offset_ms: int | None
 ) -> None:
     given = 0 if offset_ms is None else record["last_modified"] + offset_ms
     later = app.post_json(URL, {"data": {"name": "morel"}}, headers=headers).json["data"]
@@ -121,7 +121,7 @@ def test_a_timestamp_that_is_not_newer_is_ignored(
     ],
 )
 def test_what_is_no_timestamp_is_400_and_deletes_nothing(
-    app: TestApp, headers: dict[str, str], record: Any, query: str, shown: str
+    app: TestApp, headers: dict[str, str], record: dict[str, Any], query: str, shown: str
 ) -> None:
     before = state(app, headers)
 
@@ -147,7 +147,7 @@ def test_what_is_no_timestamp_is_400_and_deletes_nothing(
 
 @pytest.mark.clause("H-21.4")
 def test_the_timestamp_is_looked_at_after_existence_and_conditions(
-    app: TestApp, headers: dict[str, str], record: Any
+    app: TestApp, headers: dict[str, str], record: dict[str, Any]
 ) -> None:
     app.delete(f"{URL}/{uuid.uuid4()}?last_modified=abc", headers=headers, status=404)
     app.delete(
@@ -160,7 +160,7 @@ def test_the_timestamp_is_looked_at_after_existence_and_conditions(
 
 @pytest.mark.clause("H-21.4", "H-8.7")
 def test_other_parameters_of_a_deletion_are_ignored(
-    app: TestApp, headers: dict[str, str], record: Any
+    app: TestApp, headers: dict[str, str], record: dict[str, Any]
 ) -> None:
     query = "_limit=x&_sort=unknown&colour=red&_since=abc"
 

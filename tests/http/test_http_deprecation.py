@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
+from support.outcomes import OUTCOMES, Outcome, make_outcomes_app, outcomes
 from support.shared_apps import make_app
 from webtest import TestApp
 
@@ -54,7 +54,7 @@ def alerting_app(settings: Any = None, **alert_arguments: Any) -> TestApp:
 
 @pytest.mark.clause("H-28.1")
 @outcomes()
-def test_without_a_date_there_is_no_alert(eternal: TestApp, outcome: Any) -> None:
+def test_without_a_date_there_is_no_alert(eternal: TestApp, outcome: Outcome) -> None:
     assert "Alert" not in outcome(eternal).headers
 
 
@@ -72,7 +72,7 @@ def test_an_empty_date_is_none() -> None:
 @pytest.mark.setting("eos", "eos_message", "eos_url")
 @outcomes()
 def test_before_the_date_requests_work_and_every_response_alerts(
-    announced: TestApp, outcome: Any
+    announced: TestApp, outcome: Outcome
 ) -> None:
     assert alert(outcome(announced)) == {
         "code": "soft-eol",
@@ -109,7 +109,7 @@ def test_a_date_that_is_set_in_the_running_service_is_effective_at_the_next_requ
 
 @pytest.mark.clause("H-28.3", "S-8.7")
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.name)
-def test_after_the_date_every_request_is_answered_410(ended: TestApp, outcome: Any) -> None:
+def test_after_the_date_every_request_is_answered_410(ended: TestApp, outcome: Outcome) -> None:
     method = outcome.method.lower()
     response = getattr(ended, method)(outcome.path, headers=outcome.headers, status=410)
 
@@ -150,7 +150,9 @@ def test_after_the_date_no_view_is_run() -> None:
 
 @pytest.mark.clause("D-41", "S-23.10")
 @outcomes()
-def test_scripts_of_other_origins_can_read_the_alert_of_a_410(ended: TestApp, outcome: Any) -> None:
+def test_scripts_of_other_origins_can_read_the_alert_of_a_410(
+    ended: TestApp, outcome: Outcome
+) -> None:
     method = outcome.method.lower()
     headers = {**outcome.headers, **ORIGIN}
     response = getattr(ended, method)(outcome.path, headers=headers, status=410)

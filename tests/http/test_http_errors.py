@@ -1,13 +1,14 @@
 """What error bodies say (H-26)."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pyramid import httpexceptions
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
-from support.outcomes import OUTCOMES, RAISED, make_outcomes_app, outcomes
+from support.outcomes import OUTCOMES, RAISED, Outcome, make_outcomes_app, outcomes
 from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
@@ -73,7 +74,7 @@ def app() -> TestApp:
 
 @pytest.mark.clause("H-26.1", "H-26.2", "P-19.2")
 @errors
-def test_every_error_has_its_number_and_its_members(app: TestApp, outcome: Any) -> None:
+def test_every_error_has_its_number_and_its_members(app: TestApp, outcome: Outcome) -> None:
     response = outcome(app)
     body = response.json
     assert body["code"] == response.status_code
@@ -92,7 +93,7 @@ def test_every_error_has_its_number_and_its_members(app: TestApp, outcome: Any) 
 
 @pytest.mark.clause("H-26.1", "H-1.1", "P-35.7")
 @errors
-def test_every_error_is_json_in_utf_8(app: TestApp, outcome: Any) -> None:
+def test_every_error_is_json_in_utf_8(app: TestApp, outcome: Outcome) -> None:
     assert outcome(app).headers["Content-Type"] == "application/json; charset=UTF-8"
 
 
@@ -104,7 +105,7 @@ def test_the_end_of_the_service_has_a_number() -> None:
 
 @pytest.mark.clause("H-26.12", "D-73", "P-20.6", "P-19.6")
 @outcomes("bad-method")
-def test_every_response_has_cors_headers(app: TestApp, outcome: Any) -> None:
+def test_every_response_has_cors_headers(app: TestApp, outcome: Outcome) -> None:
     response = outcome(app, **ORIGIN)
     assert response.headers["Access-Control-Allow-Origin"] in ("*", ORIGIN["Origin"])
     assert "Alert" in response.headers["Access-Control-Expose-Headers"]
@@ -282,7 +283,7 @@ def test_the_failure_of_a_backend_is_unavailability(kind: str) -> None:
 @pytest.mark.parametrize(
     "error", [httpexceptions.HTTPServiceUnavailable, RAISED["backend"], RAISED["maintenance"]]
 )
-def test_the_delay_before_a_retry_is_a_setting(error: Any) -> None:
+def test_the_delay_before_a_retry_is_a_setting(error: Callable[..., Any] | type) -> None:
     app = raising(error, settings={"retry_after_seconds": "77"})
     assert app.get("/v0/fails", status=503).headers["Retry-After"] == "77"
 

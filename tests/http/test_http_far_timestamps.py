@@ -131,7 +131,7 @@ def in_batch(app: TestApp, headers: Any) -> Any:
 )
 def test_a_timestamp_may_lie_ahead_of_the_clock_up_to_a_bound(
     headers: dict[str, str],
-    clock: Any,
+    clock: int,
     make_sender: Callable[..., Any],
     seconds: str | None,
     latest: int | None,
@@ -288,7 +288,7 @@ def test_a_collection_that_ran_ahead_works_as_any_other(
 @pytest.mark.clause("X-28", "X-21")
 @pytest.mark.parametrize("room", [0, 1, 3])
 def test_a_collection_at_the_last_timestamp_goes_on(
-    app: Any, headers: dict[str, str], home: dict[str, Any], room: int
+    app: TestApp, headers: dict[str, str], home: dict[str, Any], room: int
 ) -> None:
     before = utils.msec_time()
     supplied = {"id": str(uuid.uuid4()), "last_modified": MAX_TIMESTAMP - room}
@@ -308,7 +308,7 @@ def test_a_collection_at_the_last_timestamp_goes_on(
 
 @pytest.mark.clause("X-28")
 def test_a_shared_record_that_ran_ahead_can_be_written_by_all_who_may(
-    app: Any, headers: dict[str, str]
+    app: TestApp, headers: dict[str, str]
 ) -> None:
     record_id = str(uuid.uuid4())
     url = f"/v0/puffballs/{record_id}"

@@ -19,7 +19,7 @@ def record(app: TestApp, headers: dict[str, str]) -> Any:
 
 @pytest.mark.clause("H-18.1", "H-9.6", "H-9.7")
 def test_a_record_comes_with_its_own_tag_and_date(
-    app: TestApp, headers: dict[str, str], record: Any
+    app: TestApp, headers: dict[str, str], record: dict[str, Any]
 ) -> None:
     app.post_json(URL, {"data": {"name": "a later one"}}, headers=headers)
 
@@ -35,7 +35,7 @@ def test_a_record_comes_with_its_own_tag_and_date(
 
 @pytest.mark.clause("H-18.1")
 def test_head_has_the_headers_of_get_and_no_body(
-    app: TestApp, headers: dict[str, str], record: Any
+    app: TestApp, headers: dict[str, str], record: dict[str, Any]
 ) -> None:
     fetched = app.get(f"{URL}/{record['id']}", headers=headers)
 
@@ -63,7 +63,7 @@ def test_head_has_the_headers_of_get_and_no_body(
 def test_the_first_failing_check_decides(
     app: TestApp,
     headers: dict[str, str],
-    record: Any,
+    record: dict[str, Any],
     method: str,
     record_id: str,
     conditions: dict[str, Any],
@@ -87,7 +87,7 @@ def test_the_first_failing_check_decides(
 
 @pytest.mark.clause("H-18.3", "H-22.2")
 def test_nothing_tells_a_deleted_record_from_an_unknown_one(
-    app: TestApp, headers: dict[str, str], record: Any
+    app: TestApp, headers: dict[str, str], record: dict[str, Any]
 ) -> None:
     app.delete(f"{URL}/{record['id']}", headers=headers)
 
@@ -103,6 +103,6 @@ def test_nothing_tells_a_deleted_record_from_an_unknown_one(
 
 @pytest.mark.clause("H-18.3")
 def test_a_record_of_another_user_is_unknown(
-    app: TestApp, other_headers: dict[str, str], record: Any
+    app: TestApp, other_headers: dict[str, str], record: dict[str, Any]
 ) -> None:
     app.get(f"{URL}/{record['id']}", headers=other_headers, status=404)

@@ -64,7 +64,9 @@ def numbered(app: TestApp) -> Any:
         ("exclude_n=1,10", "bcdefghi"),
     ],
 )
-def test_each_form_of_filter(app: TestApp, numbered: Any, query: str, names: str) -> None:
+def test_each_form_of_filter(
+    app: TestApp, numbered: dict[str, Any], query: str, names: str
+) -> None:
     # Numbers are compared as numbers: 9 comes before 10.
     assert found(app, numbered, query) == list(names)
 
@@ -81,18 +83,24 @@ def test_each_form_of_filter(app: TestApp, numbered: Any, query: str, names: str
         ("not_n=1&not_n=2&max_n=4", "cd"),
     ],
 )
-def test_all_filters_must_match(app: TestApp, numbered: Any, query: str, names: str) -> None:
+def test_all_filters_must_match(
+    app: TestApp, numbered: dict[str, Any], query: str, names: str
+) -> None:
     assert found(app, numbered, query) == list(names)
 
 
 @pytest.mark.clause("H-12.2")
 @pytest.mark.parametrize("name", ["%20n", "n%20", "++n++", "%20min_n"])
-def test_spaces_around_the_name_are_ignored(app: TestApp, numbered: Any, name: str) -> None:
+def test_spaces_around_the_name_are_ignored(
+    app: TestApp, numbered: dict[str, Any], name: str
+) -> None:
     assert found(app, numbered, f"{name}=10") == ["j"]
 
 
 @pytest.mark.clause("H-12.2")
-def test_spaces_around_a_recognised_parameter_are_ignored(app: TestApp, numbered: Any) -> None:
+def test_spaces_around_a_recognised_parameter_are_ignored(
+    app: TestApp, numbered: dict[str, Any]
+) -> None:
     assert found(app, numbered, f"%20_since%20={MAX_TIMESTAMP}") == []
 
 
@@ -261,7 +269,7 @@ EQUALITIES = [
 @pytest.mark.clause("H-12.8", "H-12.9", "H-12.10", "H-12.11", "X-17", "D-18", "D-31")
 @pytest.mark.parametrize(("text", "names"), EQUALITIES, ids=[text[:9] for text, _ in EQUALITIES])
 def test_values_are_read_whatever_the_schema_says(
-    app: TestApp, valued: Any, text: str, names: set[Any]
+    app: TestApp, valued: dict[str, Any], text: str, names: set[Any]
 ) -> None:
     assert kept(app, valued, "v", text) == sorted(names)
     assert kept(app, valued, "not_v", text) == sorted(ALL - names)
@@ -300,7 +308,7 @@ def test_a_text_that_looks_like_a_number_is_found_between_quotes(
     ],
 )
 def test_items_of_lists_are_read_one_by_one(
-    app: TestApp, valued: Any, text: str, names: set[Any]
+    app: TestApp, valued: dict[str, Any], text: str, names: set[Any]
 ) -> None:
     assert kept(app, valued, "in_v", text) == sorted(names)
     assert kept(app, valued, "exclude_v", text) == sorted(ALL - names)
@@ -333,7 +341,7 @@ COMPARED = [
 @pytest.mark.clause("D-15", "D-31", "X-16")
 @pytest.mark.parametrize(("parameter", "text", "names"), COMPARED)
 def test_order_is_only_among_values_of_one_type(
-    app: TestApp, valued: Any, parameter: str, text: str, names: set[Any]
+    app: TestApp, valued: dict[str, Any], parameter: str, text: str, names: set[Any]
 ) -> None:
     assert kept(app, valued, parameter, text) == sorted(names)
 
@@ -386,7 +394,9 @@ def test_order_filters_leave_tombstones_out(
     ],
 )
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_no_value_makes_a_list_fail(app: TestApp, valued: Any, prefix: str, text: str) -> None:
+def test_no_value_makes_a_list_fail(
+    app: TestApp, valued: dict[str, Any], prefix: str, text: str
+) -> None:
     app.get(f"{LICHENS}?{prefix}v={quote(text, safe='')}", headers=valued, status=200)
 
 
@@ -464,7 +474,7 @@ def dated(app: TestApp, headers: dict[str, str]) -> Any:
     ],
 )
 def test_timestamps_are_integers_with_or_without_quotes(
-    app: TestApp, headers: dict[str, str], dated: Any, query: str, names: str, quotes: str
+    app: TestApp, headers: dict[str, str], dated: list[Any], query: str, names: str, quotes: str
 ) -> None:
     query = query.replace("{}", quotes)
 
@@ -472,7 +482,9 @@ def test_timestamps_are_integers_with_or_without_quotes(
 
 
 @pytest.mark.clause("H-12.15")
-def test_an_etag_can_be_pasted_as_it_is(app: TestApp, headers: dict[str, str], dated: Any) -> None:
+def test_an_etag_can_be_pasted_as_it_is(
+    app: TestApp, headers: dict[str, str], dated: list[Any]
+) -> None:
     etag = app.get(LICHENS, headers=headers).headers["ETag"]
     (new,) = store(app, headers, LICHENS, {"name": "new"})
 
@@ -503,7 +515,7 @@ def test_what_is_no_timestamp_is_400(
 
 @pytest.mark.clause("H-12.16")
 def test_the_deprecated_synonym_gives_an_alert(
-    app: TestApp, headers: dict[str, str], dated: Any
+    app: TestApp, headers: dict[str, str], dated: list[Any]
 ) -> None:
     deprecated = app.get(f"{LICHENS}?_to=102", headers=headers)
     current = app.get(f"{LICHENS}?_before=102", headers=headers)
@@ -551,14 +563,14 @@ def with_tombstone(app: TestApp, headers: dict[str, str]) -> Any:
     ],
 )
 def test_a_filter_on_the_timestamp_brings_tombstones(
-    app: TestApp, headers: dict[str, str], with_tombstone: Any, query: str
+    app: TestApp, headers: dict[str, str], with_tombstone: tuple[Any, ...], query: str
 ) -> None:
     assert found(app, headers, query) == ["-", "kept"]
 
 
 @pytest.mark.clause("H-12.17")
 def test_a_tombstone_is_found_by_its_own_timestamp(
-    app: TestApp, headers: dict[str, str], with_tombstone: Any
+    app: TestApp, headers: dict[str, str], with_tombstone: tuple[Any, ...]
 ) -> None:
     response = app.get(f"{LICHENS}?last_modified=201", headers=headers)
 
@@ -570,7 +582,7 @@ def test_a_tombstone_is_found_by_its_own_timestamp(
 @pytest.mark.clause("H-12.17")
 @pytest.mark.parametrize("query", ["", "deleted=true", "not_n=9", "deleted=1", "n=None"])
 def test_otherwise_tombstones_are_not_listed(
-    app: TestApp, headers: dict[str, str], with_tombstone: Any, query: str
+    app: TestApp, headers: dict[str, str], with_tombstone: tuple[Any, ...], query: str
 ) -> None:
     assert "-" not in found(app, headers, query)
 
@@ -593,14 +605,18 @@ def test_otherwise_tombstones_are_not_listed(
     ],
 )
 def test_tombstones_pass_through_the_other_filters(
-    app: TestApp, headers: dict[str, str], with_tombstone: Any, query: str, names: list[Any]
+    app: TestApp,
+    headers: dict[str, str],
+    with_tombstone: tuple[Any, ...],
+    query: str,
+    names: list[Any],
 ) -> None:
     assert found(app, headers, f"_since=0&{query}") == names
 
 
 @pytest.mark.clause("H-12.19")
 def test_live_records_have_no_deletion_mark(
-    app: TestApp, headers: dict[str, str], with_tombstone: Any
+    app: TestApp, headers: dict[str, str], with_tombstone: tuple[Any, ...]
 ) -> None:
     assert found(app, headers, "not_deleted=true") == ["kept"]
     assert found(app, headers, "deleted=false") == []
@@ -612,7 +628,7 @@ def test_live_records_have_no_deletion_mark(
 
 @pytest.mark.clause("H-12.20")
 def test_filters_apply_to_lists_and_collection_deletions(
-    app: TestApp, numbered: Any, headers: dict[str, str]
+    app: TestApp, numbered: dict[str, Any], headers: dict[str, str]
 ) -> None:
     store(app, headers, LICHENS, *({"name": c, "n": n} for n, c in enumerate("abc")))
 

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ def test_checks_run_in_parallel() -> None:
 @pytest.mark.clause("B-21.39", "E-6.6")
 @pytest.mark.setting("heartbeat_timeout_seconds")
 def test_a_late_check_counts_as_failed_and_is_logged(
-    gate: Any, caplog: pytest.LogCaptureFixture
+    gate: Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR, logger="cliquet")
     checks = {"slow": lambda request: gate.wait(DEADLINE_SECONDS), "quick": lambda request: True}
@@ -63,7 +64,7 @@ def test_a_late_check_counts_as_failed_and_is_logged(
 
 
 @pytest.mark.clause("B-21.39", "E-6.6")
-def test_a_check_that_hangs_is_not_started_again_nor_waited_for_again(gate: Any) -> None:
+def test_a_check_that_hangs_is_not_started_again_nor_waited_for_again(gate: Event) -> None:
     calls = []
 
     def hang(request: Any) -> Any:

@@ -24,7 +24,7 @@ def records(app: TestApp, headers: dict[str, str]) -> Any:
 
 @pytest.mark.clause("H-11.1", "H-11.5")
 def test_a_list_holds_the_full_records_the_latest_first(
-    app: TestApp, headers: dict[str, str], records: Any
+    app: TestApp, headers: dict[str, str], records: list[Any]
 ) -> None:
     response = app.get(LICHENS, headers=headers, status=200)
 
@@ -33,7 +33,7 @@ def test_a_list_holds_the_full_records_the_latest_first(
 
 @pytest.mark.clause("H-11.5")
 def test_the_order_is_that_of_changes_not_of_creations(
-    app: TestApp, headers: dict[str, str], records: Any
+    app: TestApp, headers: dict[str, str], records: list[Any]
 ) -> None:
     app.patch_json(f"{LICHENS}/{records[0]['id']}", {"data": {"m": 1}}, headers=headers)
     store(app, headers, LICHENS, {"n": "old", "last_modified": 1})
@@ -44,7 +44,7 @@ def test_the_order_is_that_of_changes_not_of_creations(
 @pytest.mark.clause("H-11.2")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_the_headers_of_a_list(
-    app: TestApp, headers: dict[str, str], records: Any, method: str
+    app: TestApp, headers: dict[str, str], records: list[Any], method: str
 ) -> None:
     response = app.request(LICHENS, method=method, headers=headers)
     page = app.request(f"{LICHENS}?_limit=2", method=method, headers=headers)
@@ -73,14 +73,14 @@ def test_the_headers_of_a_list(
     ],
 )
 def test_the_total_counts_live_records_that_match(
-    app: TestApp, headers: dict[str, str], records: Any, query: str, total: int
+    app: TestApp, headers: dict[str, str], records: list[Any], query: str, total: int
 ) -> None:
     assert app.get(LICHENS + query, headers=headers).headers["Total-Records"] == str(total)
 
 
 @pytest.mark.clause("H-11.3")
 def test_the_total_does_not_depend_on_the_page(
-    app: TestApp, headers: dict[str, str], records: Any
+    app: TestApp, headers: dict[str, str], records: list[Any]
 ) -> None:
     first = app.get(f"{LICHENS}?_limit=2&min_n=0", headers=headers)
 
@@ -93,7 +93,7 @@ def test_the_total_does_not_depend_on_the_page(
 @pytest.mark.clause("H-11.4")
 @pytest.mark.parametrize("query", ["_unknown=1", "_min_n=2", "__n=9", "_=a", "_Since=abc"])
 def test_other_parameters_that_start_with_an_underscore_are_ignored(
-    app: TestApp, headers: dict[str, str], records: Any, query: str
+    app: TestApp, headers: dict[str, str], records: list[Any], query: str
 ) -> None:
     assert listed(app, headers, f"{LICHENS}?{query}", "n") == [2, 1, 0]
 
@@ -111,7 +111,7 @@ def test_other_parameters_that_start_with_an_underscore_are_ignored(
     ],
 )
 def test_the_recognised_parameters(
-    app: TestApp, headers: dict[str, str], records: Any, query: str, expected: list[Any]
+    app: TestApp, headers: dict[str, str], records: list[Any], query: str, expected: list[Any]
 ) -> None:
     query = query.format(*(record["last_modified"] for record in records))
 
@@ -147,7 +147,7 @@ def test_an_empty_list(app: TestApp, headers: dict[str, str], query: str) -> Non
 def test_the_statuses_of_a_list(
     app: TestApp,
     headers: dict[str, str],
-    records: Any,
+    records: list[Any],
     method: str,
     status: int,
     query: str,
@@ -177,7 +177,7 @@ def test_a_list_that_is_disabled_is_405_and_one_without_storage_503(
 @pytest.mark.clause("H-11.8")
 @pytest.mark.parametrize("query", ["", "?_limit=1", "?min_n=1", "?_since=0&_limit=2"])
 def test_head_has_the_headers_of_get_and_no_body(
-    app: TestApp, headers: dict[str, str], records: Any, query: str
+    app: TestApp, headers: dict[str, str], records: list[Any], query: str
 ) -> None:
     headers = {**headers, "X-Request-Id": "same"}
     complete = app.get(LICHENS + query, headers=headers)

@@ -110,7 +110,7 @@ def test_as_many_fields_as_can_be_sorted_on_fit_a_token(
 
 @pytest.mark.clause("H-14.8")
 def test_a_page_asked_for_again_has_the_same_next_page(
-    app: TestApp, headers: dict[str, str], titled: Any
+    app: TestApp, headers: dict[str, str], titled: list[Any]
 ) -> None:
     url = f"{LICHENS}?_sort=t&_limit=2"
     found = {app.get(url, headers=headers).headers["Next-Page"] for _ in range(2)}
@@ -142,7 +142,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("sort", ["t", "-t", "t,last_modified", "t,id", "o,-t"])
 def test_what_did_not_change_is_neither_skipped_nor_repeated(
-    app: TestApp, headers: dict[str, str], titled: Any, change: str, sort: str
+    app: TestApp, headers: dict[str, str], titled: list[Any], change: str, sort: str
 ) -> None:
     whole = app.get(f"{LICHENS}?_sort={sort}", headers=headers).json["data"]
     first = app.get(f"{LICHENS}?_sort={sort}&_limit=4", headers=headers)
@@ -163,7 +163,7 @@ def test_what_did_not_change_is_neither_skipped_nor_repeated(
 @pytest.mark.clause("H-14.10", "H-14.7")
 @pytest.mark.parametrize("sort", ["t", "-t", "n,-t"])
 def test_a_walk_bears_an_edit_before_each_of_its_pages(
-    app: TestApp, headers: dict[str, str], titled: Any, sort: str
+    app: TestApp, headers: dict[str, str], titled: list[Any], sort: str
 ) -> None:
     chance = random.Random(3)
     whole = app.get(f"{LICHENS}?_sort={sort}", headers=headers).json["data"]
@@ -186,7 +186,7 @@ def test_a_walk_bears_an_edit_before_each_of_its_pages(
 
 @pytest.mark.clause("H-14.11", "H-14.13")
 def test_a_position_that_nobody_knows_any_more_is_412_and_the_client_begins_again(
-    app: TestApp, headers: dict[str, str], titled: Any
+    app: TestApp, headers: dict[str, str], titled: list[Any]
 ) -> None:
     url = f"{LICHENS}?_sort=t&_limit=2"
     whole = app.get(f"{LICHENS}?_sort=t", headers=headers).json["data"]
@@ -202,7 +202,7 @@ def test_a_position_that_nobody_knows_any_more_is_412_and_the_client_begins_agai
 @pytest.mark.clause("X-15")
 @pytest.mark.parametrize("sort", ["t", "-t"])
 def test_a_deletion_page_by_page_deletes_all(
-    app: TestApp, headers: dict[str, str], titled: Any, sort: str
+    app: TestApp, headers: dict[str, str], titled: list[Any], sort: str
 ) -> None:
     url = f"{LICHENS}?_sort={sort}&_limit=5"
     deleted = []
@@ -217,7 +217,7 @@ def test_a_deletion_page_by_page_deletes_all(
 
 @pytest.mark.clause("H-12.17", "H-14.7")
 def test_tombstones_are_walked_with_records_of_long_values(
-    app: TestApp, headers: dict[str, str], titled: Any
+    app: TestApp, headers: dict[str, str], titled: list[Any]
 ) -> None:
     for record in titled[::3]:
         delete(app, headers, record)
@@ -235,7 +235,7 @@ def pack(content: Any) -> Any:
 
 @pytest.mark.clause("D-21", "H-14.11")
 def test_a_damaged_token_of_long_values_is_400(
-    app: TestApp, headers: dict[str, str], titled: Any
+    app: TestApp, headers: dict[str, str], titled: list[Any]
 ) -> None:
     token = token_of(app.get(f"{LICHENS}?_sort=t&_limit=2", headers=headers))
     content = json.loads(base64.b64decode(token))
@@ -267,7 +267,7 @@ def test_a_damaged_token_of_long_values_is_400(
 @pytest.mark.clause("D-21")
 @pytest.mark.parametrize("sort", ["", "-t", "n", "t,n"])
 def test_a_token_of_another_order_is_400(
-    app: TestApp, headers: dict[str, str], titled: Any, sort: str
+    app: TestApp, headers: dict[str, str], titled: list[Any], sort: str
 ) -> None:
     token = token_of(app.get(f"{LICHENS}?_sort=t&_limit=2", headers=headers))
     app.get(f"{LICHENS}?_sort={sort}&_token={quote(token)}", headers=headers, status=400)
@@ -276,7 +276,7 @@ def test_a_token_of_another_order_is_400(
 @pytest.mark.clause("D-21")
 @pytest.mark.parametrize("record_id", ["unknown", "", "*", "é", "x" * 500])
 def test_a_forged_anchor_finds_nothing(
-    app: TestApp, headers: dict[str, str], titled: Any, record_id: str
+    app: TestApp, headers: dict[str, str], titled: list[Any], record_id: str
 ) -> None:
     token = token_of(app.get(f"{LICHENS}?_sort=t&_limit=2", headers=headers))
     content = json.loads(base64.b64decode(token))

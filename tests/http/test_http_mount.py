@@ -1,6 +1,7 @@
 """A service below a path of its site: every URL that it writes leads back to it."""
 
 import http.client
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -89,7 +90,7 @@ def followed(app: TestApp, first: Any) -> Any:
 
 
 @pytest.mark.clause("H-3.1", "H-32.1")
-def test_hello_tells_its_own_url(app: TestApp, url: Any) -> None:
+def test_hello_tells_its_own_url(app: TestApp, url: Callable[..., Any]) -> None:
     found = [app.get(url("/v0/")).json["url"]]
     found += [answer["body"]["url"] for answer in batch(app, url, "/", "/v0/", "/v0")]
     assert set(found) == {f"http://localhost{url('/v0/')}"}
@@ -97,7 +98,7 @@ def test_hello_tells_its_own_url(app: TestApp, url: Any) -> None:
 
 
 @pytest.mark.clause("H-14.5", "H-14.12")
-def test_next_pages_lead_on_whoever_wrote_them(app: TestApp, url: Any) -> None:
+def test_next_pages_lead_on_whoever_wrote_them(app: TestApp, url: Callable[..., Any]) -> None:
     store(app, url)
     path = "/mushrooms?_limit=1&_sort=name"
     direct = app.get(url(f"/v0{path}"), headers=AUTH).headers["Next-Page"]
@@ -112,7 +113,7 @@ def test_next_pages_lead_on_whoever_wrote_them(app: TestApp, url: Any) -> None:
 
 
 @pytest.mark.clause("X-15")
-def test_the_next_page_of_a_deletion_leads_on(app: TestApp, url: Any) -> None:
+def test_the_next_page_of_a_deletion_leads_on(app: TestApp, url: Callable[..., Any]) -> None:
     store(app, url)
     item = {"method": "DELETE", "path": "/mushrooms?_limit=2&_sort=name"}
     (answer,) = batch(app, url, item)
@@ -169,13 +170,15 @@ def test_a_url_that_clients_would_shorten_is_written_nowhere(
 
 @pytest.mark.clause("H-2.4")
 @pytest.mark.parametrize("path", ["/...", "/.hidden", "/a..", "/a.b/..c"])
-def test_other_dots_are_characters(app: TestApp, url: Any, path: str) -> None:
+def test_other_dots_are_characters(app: TestApp, url: Callable[..., Any], path: str) -> None:
     location = app.get(url(path), headers=AUTH, status=307).location
     assert location == f"http://localhost{url('/v0')}{path}"
 
 
 @pytest.mark.clause("H-25.13", "H-25.17", "H-25.18")
-def test_paths_of_a_batch_may_have_the_version_and_the_mount(app: TestApp, url: Any) -> None:
+def test_paths_of_a_batch_may_have_the_version_and_the_mount(
+    app: TestApp, url: Callable[..., Any]
+) -> None:
     store(app, url, number=1)
     paths = ["/mushrooms", "/v0/mushrooms", url("/v0/mushrooms"), "/mushrooms/", "/v0/mushrooms/"]
     paths.append(url("/v0/mushrooms/"))
@@ -187,7 +190,7 @@ def test_paths_of_a_batch_may_have_the_version_and_the_mount(app: TestApp, url: 
 
 @pytest.mark.clause("H-25.13", "D-22")
 def test_a_path_that_only_looks_like_the_mount_is_of_the_service(
-    app: TestApp, url: Any, mount: Any
+    app: TestApp, url: Callable[..., Any], mount: str
 ) -> None:
     unknown = [f"{mount}", f"{mount}/mushrooms", f"{mount}x/v0/mushrooms", "/v1/mushrooms"]
     if mount == "/v0":
@@ -200,7 +203,7 @@ def test_a_path_that_only_looks_like_the_mount_is_of_the_service(
 
 @pytest.mark.clause("P-21.3", "P-25.8")
 def test_events_and_permissions_name_objects_alike_from_wherever_they_are_written(
-    app: TestApp, url: Any, events: list[Any]
+    app: TestApp, url: Callable[..., Any], events: list[Any]
 ) -> None:
     record_id = "d1d1d1d1-0000-4000-8000-000000000001"
     path = f"/toadstools/{record_id}"

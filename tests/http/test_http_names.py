@@ -1,7 +1,7 @@
 """Users, URLs and records whose names look like patterns, or like nothing, on every backend."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +9,7 @@ import colander
 import pytest
 from servers.postgresql import new_database
 from support.shared_apps import make_app
+from webtest import TestApp
 
 from cliquet import Service, resource
 from cliquet.authorization import PRIVATE
@@ -155,7 +156,9 @@ def names(answer: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("url", ["/v0/notes", "/v0/forests/oak/leaves", "/v0/forests/*/leaves"])
-def test_a_user_called_by_a_star_lists_and_deletes_what_is_theirs(send: Any, url: str) -> None:
+def test_a_user_called_by_a_star_lists_and_deletes_what_is_theirs(
+    send: Callable[..., Any], url: str
+) -> None:
     for user in USERS:
         send(user, "POST", url, {"data": {"name": user}}, status=201)
 
@@ -173,7 +176,9 @@ def test_a_user_called_by_a_star_lists_and_deletes_what_is_theirs(send: Any, url
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_a_user_called_by_a_star_reaches_no_record_of_another(send: Any, method: str) -> None:
+def test_a_user_called_by_a_star_reaches_no_record_of_another(
+    send: Callable[..., Any], method: str
+) -> None:
     record = send("alice", "POST", "/v0/notes", {"data": {"name": "x"}}, status=201)["data"]
 
     send("*", method, f"/v0/notes/{record['id']}", {"data": {"name": "y"}}, status=404)
@@ -181,7 +186,7 @@ def test_a_user_called_by_a_star_reaches_no_record_of_another(send: Any, method:
     assert names(send("alice", "GET", "/v0/notes")) == ["x"]
 
 
-def test_a_segment_of_the_url_is_one_name(send: Any) -> None:
+def test_a_segment_of_the_url_is_one_name(send: Callable[..., Any]) -> None:
     urls = [f"/v0/forests/{forest}/leaves" for forest in FORESTS]
     for url in urls:
         send("alice", "POST", url, {"data": {"name": url}}, status=201)
@@ -195,7 +200,7 @@ def test_a_segment_of_the_url_is_one_name(send: Any) -> None:
 
 
 def test_shared_records_of_another_parent_do_not_answer_for_a_star(
-    send: Any, permission: PermissionBase
+    send: Callable[..., Any], permission: PermissionBase
 ) -> None:
     for forest in FORESTS[1:]:
         permission.add_principal_to_ace(f"/forests/{forest}/caps", "cap:create", "remote:bob")
@@ -208,7 +213,7 @@ def test_shared_records_of_another_parent_do_not_answer_for_a_star(
 
 
 def test_shared_records_of_a_star_are_listed_and_deleted_by_themselves(
-    send: Any, permission: PermissionBase
+    send: Callable[..., Any], permission: PermissionBase
 ) -> None:
     made = {}
     for forest in FORESTS:
@@ -227,7 +232,7 @@ def test_shared_records_of_a_star_are_listed_and_deleted_by_themselves(
 
 
 def test_a_record_below_a_star_is_deleted_with_its_permissions_alone(
-    send: Any, permission: PermissionBase
+    send: Callable[..., Any], permission: PermissionBase
 ) -> None:
     for forest in FORESTS:
         permission.add_principal_to_ace(f"/forests/{forest}/caps", "cap:create", "remote:alice")
@@ -239,7 +244,7 @@ def test_a_record_below_a_star_is_deleted_with_its_permissions_alone(
     assert kept == [{}, *[{"write": {"remote:alice"}}] * len(FORESTS[1:])]
 
 
-def test_a_user_called_by_a_star_has_no_right_of_others(send: Any) -> None:
+def test_a_user_called_by_a_star_has_no_right_of_others(send: Callable[..., Any]) -> None:
     body = {"data": {"name": "x"}, "permissions": {"read": ["remote:alice", "remote:*s"]}}
     tale = send("bob", "POST", "/v0/tales", body, status=201)["data"]
 
@@ -265,14 +270,16 @@ def test_a_user_called_by_a_star_has_no_right_of_others(send: Any) -> None:
         ("GET", "/v0/forests/oak/leaves"),
     ],
 )
-def test_an_id_that_cannot_be_stored_is_nobody(send: Any, user: str, method: str, url: str) -> None:
+def test_an_id_that_cannot_be_stored_is_nobody(
+    send: Callable[..., Any], user: str, method: str, url: str
+) -> None:
     send(user, method, url, {"data": {}} if method.startswith("P") else None, status=401)
 
 
 @pytest.mark.parametrize(
     "user", ["\n", " ", "a/b", "é", "\U0001f344", "a:b", "'", "%s", "{x}", "..", "\\"]
 )
-def test_any_other_id_is_a_user(send: Any, user: str) -> None:
+def test_any_other_id_is_a_user(send: Callable[..., Any], user: str) -> None:
     note = send(user, "POST", "/v0/notes", {"data": {"name": "x"}}, status=201)["data"]
     tale = send(user, "POST", "/v0/tales", {"data": {"name": "x"}}, status=201)
 
@@ -281,7 +288,9 @@ def test_any_other_id_is_a_user(send: Any, user: str) -> None:
     assert len(send(user, "DELETE", "/v0/tales")["data"]) == 1
 
 
-def test_an_application_that_deletes_what_a_user_has_means_that_user(send: Any) -> None:
+def test_an_application_that_deletes_what_a_user_has_means_that_user(
+    send: Callable[..., Any],
+) -> None:
     for user in USERS:
         send(user, "POST", "/v0/notes", {"data": {"name": user}}, status=201)
 
@@ -292,7 +301,7 @@ def test_an_application_that_deletes_what_a_user_has_means_that_user(send: Any) 
 
 @pytest.mark.clause("P-21.3")
 def test_an_application_that_deletes_what_an_event_names_means_that_object(
-    send: Any, service: Any, permission: PermissionBase
+    send: Callable[..., Any], service: TestApp, permission: PermissionBase
 ) -> None:
     storage = service.app.registry.storage
     for forest in FORESTS:

@@ -76,7 +76,7 @@ def send(
         ("PUT", RECORD, 200),
     ],
 )
-def test_bodies_are_json_in_utf_8(app: Any, method: str, path: str, status: int) -> None:
+def test_bodies_are_json_in_utf_8(app: TestApp, method: str, path: str, status: int) -> None:
     response = send(app, method, path, {**AUTH, **JSON}, NAMED if method == "PUT" else b"")
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/json; charset=UTF-8"
@@ -84,7 +84,7 @@ def test_bodies_are_json_in_utf_8(app: Any, method: str, path: str, status: int)
 
 
 @pytest.mark.clause("H-1.1")
-def test_a_304_has_neither_body_nor_type(app: Any) -> None:
+def test_a_304_has_neither_body_nor_type(app: TestApp) -> None:
     etag = app.get(RECORD, headers=AUTH).headers["ETag"]
     response = app.get(RECORD, headers={**AUTH, "If-None-Match": etag}, status=304)
     assert response.body == b""
@@ -92,7 +92,7 @@ def test_a_304_has_neither_body_nor_type(app: Any) -> None:
 
 
 @pytest.mark.clause("H-1.2", "H-1.3", "P-26.24")
-def test_text_comes_back_as_it_was_sent(app: Any) -> None:
+def test_text_comes_back_as_it_was_sent(app: TestApp) -> None:
     name = 'a/b "é" \N{GRINNING FACE} \\ \t'
     body = json.dumps({"data": {"name": name}}, ensure_ascii=False).encode()
     response = send(app, "PUT", RECORD, {**AUTH, **JSON}, body, 200)
@@ -104,7 +104,7 @@ def test_text_comes_back_as_it_was_sent(app: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "status"), [("/v0/", 200), (COLLECTION, 200), (RECORD, 200), (UNKNOWN, 404)]
 )
-def test_head_is_get_without_body(app: Any, path: str, status: int) -> None:
+def test_head_is_get_without_body(app: TestApp, path: str, status: int) -> None:
     got = app.get(path, headers=AUTH, status=status)
     head = app.head(path, headers=AUTH, status=status)
     assert head.body == b""
@@ -115,7 +115,7 @@ def test_head_is_get_without_body(app: Any, path: str, status: int) -> None:
 
 
 @pytest.mark.clause("H-1.5")
-def test_resources_answer_an_object_with_data(app: Any) -> None:
+def test_resources_answer_an_object_with_data(app: TestApp) -> None:
     assert isinstance(app.get(RECORD, headers=AUTH).json["data"], dict)
     assert isinstance(app.get(COLLECTION, headers=AUTH).json["data"], list)
     assert isinstance(app.post_json(COLLECTION, json.loads(NAMED), headers=AUTH).json["data"], dict)
@@ -130,14 +130,14 @@ def test_resources_answer_an_object_with_data(app: Any) -> None:
         b'{"data": {"name": "first", "na\\u006de": "last"}}',
     ],
 )
-def test_of_repeated_members_the_last_one_wins(app: Any, body: bytes) -> None:
+def test_of_repeated_members_the_last_one_wins(app: TestApp, body: bytes) -> None:
     response = send(app, "PUT", RECORD, {**AUTH, **JSON}, body, 200)
     assert response.json["data"]["name"] == "last"
 
 
 @pytest.mark.clause("H-1.7")
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_a_byte_order_mark_is_tolerated(app: Any, method: str, path: str) -> None:
+def test_a_byte_order_mark_is_tolerated(app: TestApp, method: str, path: str) -> None:
     response = send(app, method, path, {**AUTH, **JSON}, b"\xef\xbb\xbf" + NAMED)
     assert response.status_code in (200, 201)
     assert response.json["data"]["name"] == "cep"
@@ -160,7 +160,7 @@ def test_a_byte_order_mark_is_tolerated(app: Any, method: str, path: str) -> Non
         "text/html, */*;q=0.01",
     ],
 )
-def test_accept_may_be_anything_that_admits_json(app: Any, accept: str | None) -> None:
+def test_accept_may_be_anything_that_admits_json(app: TestApp, accept: str | None) -> None:
     headers = AUTH if accept is None else {**AUTH, "Accept": accept}
     assert send(app, "GET", COLLECTION, headers).status_code == 200
 
@@ -171,7 +171,7 @@ def test_accept_may_be_anything_that_admits_json(app: Any, accept: str | None) -
     "accept", ["text/html", "text/*", "application/xml", "application/json;q=0"]
 )
 def test_another_media_type_is_not_acceptable(
-    app: Any, method: str, path: str, accept: str
+    app: TestApp, method: str, path: str, accept: str
 ) -> None:
     response = send(app, method, path, {**AUTH, **JSON, "Accept": accept}, status=406)
     if method == "HEAD":
@@ -189,7 +189,7 @@ def test_another_media_type_is_not_acceptable(
 @pytest.mark.parametrize("path", ["/v0/", "/v0/__heartbeat__", "/v0/__lbheartbeat__"])
 @pytest.mark.parametrize("accept", ["text/html", "image/png", "text/plain"])
 def test_utility_endpoints_answer_json_whatever_is_accepted(
-    app: Any, path: str, accept: str
+    app: TestApp, path: str, accept: str
 ) -> None:
     response = send(app, "GET", path, {"Accept": accept}, status=200)
     assert isinstance(json.loads(response.body), dict)
@@ -211,7 +211,7 @@ def test_utility_endpoints_answer_json_whatever_is_accepted(
     ],
 )
 def test_writes_take_json_in_any_case_and_with_parameters(
-    app: Any, method: str, path: str, content_type: str
+    app: TestApp, method: str, path: str, content_type: str
 ) -> None:
     response = send(app, method, path, {**AUTH, "Content-Type": content_type}, NAMED)
     assert response.status_code in (200, 201)
@@ -233,7 +233,7 @@ def test_writes_take_json_in_any_case_and_with_parameters(
 )
 @pytest.mark.parametrize("body", [NAMED, b""], ids=["body", "empty"])
 def test_another_media_type_is_not_supported(
-    app: Any, method: str, path: str, content_type: str, body: bytes
+    app: TestApp, method: str, path: str, content_type: str, body: bytes
 ) -> None:
     response = send(app, method, path, {**AUTH, "Content-Type": content_type}, body, 415)
     assert response.json == {
@@ -249,7 +249,7 @@ def test_another_media_type_is_not_supported(
 @pytest.mark.parametrize(("method", "path"), READS)
 @pytest.mark.parametrize("content_type", ["text/plain", "image/png", "nonsense"])
 def test_reads_and_deletions_take_any_media_type(
-    app: Any, method: str, path: str, content_type: str
+    app: TestApp, method: str, path: str, content_type: str
 ) -> None:
     response = send(app, method, path, {**AUTH, "Content-Type": content_type}, b"what{ever")
     assert response.status_code == 200
@@ -257,7 +257,7 @@ def test_reads_and_deletions_take_any_media_type(
 
 @pytest.mark.clause("D-1", "H-6.8")
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_a_body_without_media_type_is_not_supported(app: Any, method: str, path: str) -> None:
+def test_a_body_without_media_type_is_not_supported(app: TestApp, method: str, path: str) -> None:
     before = app.get(RECORD, headers=AUTH).json
     response = send(app, method, path, AUTH, NAMED, 415)
     assert response.json["message"] == UNSUPPORTED
@@ -266,20 +266,20 @@ def test_a_body_without_media_type_is_not_supported(app: Any, method: str, path:
 
 @pytest.mark.clause("H-6.8")
 @pytest.mark.parametrize(("method", "path"), WRITES)
-def test_without_body_no_media_type_is_needed(app: Any, method: str, path: str) -> None:
+def test_without_body_no_media_type_is_needed(app: TestApp, method: str, path: str) -> None:
     # The body that lacks is the fault, not its type.
     assert send(app, method, path, AUTH).status_code == 400
 
 
 @pytest.mark.clause("D-1")
-def test_a_body_without_media_type_does_not_wipe_a_record_without_schema(app: Any) -> None:
+def test_a_body_without_media_type_does_not_wipe_a_record_without_schema(app: TestApp) -> None:
     send(app, "PUT", SPORE, AUTH, b'{"data": {"other": 2}}', 415)
     assert app.get(SPORE, headers=AUTH).json["data"]["kept"] == 1
 
 
 @pytest.mark.clause("H-6.10")
 @pytest.mark.parametrize("charset", ["latin-1", "utf-16", "nonsense"])
-def test_bodies_are_utf_8_whatever_charset_they_name(app: Any, charset: str) -> None:
+def test_bodies_are_utf_8_whatever_charset_they_name(app: TestApp, charset: str) -> None:
     headers = {**AUTH, "Content-Type": f"application/json; charset={charset}"}
     response = send(app, "PUT", RECORD, headers, '{"data": {"name": "cèpe"}}'.encode(), 200)
     assert response.json["data"]["name"] == "cèpe"
@@ -294,7 +294,7 @@ def test_bodies_are_utf_8_whatever_charset_they_name(app: Any, charset: str) -> 
     [(b"{nonsense", 400), (b"[1]", 400), (b'"text"', 400), (b'{"data": {"name": 1}}', 200)],
 )
 def test_the_json_body_of_reads_and_deletions_is_parsed_then_ignored(
-    app: Any, method: str, path: str, body: bytes, status: int
+    app: TestApp, method: str, path: str, body: bytes, status: int
 ) -> None:
     response = send(app, method, path, {**AUTH, **JSON}, body, status)
     if status == 400:
@@ -318,7 +318,7 @@ FAULTS = [
 @pytest.mark.parametrize("first", range(len(FAULTS)), ids=[name for name, _ in FAULTS])
 @pytest.mark.parametrize(("method", "path"), [("POST", COLLECTION), ("PUT", MALFORMED)])
 def test_the_first_fault_in_the_order_of_processing_decides(
-    app: Any, first: int, method: str, path: str
+    app: TestApp, first: int, method: str, path: str
 ) -> None:
     present = {name for name, _ in FAULTS[first:]}
     headers = {
@@ -337,7 +337,7 @@ def test_the_end_of_service_comes_before_the_method() -> None:
 
 
 @pytest.mark.clause("H-6.1", "H-6.2")
-def test_the_method_comes_before_negotiation_and_the_user(app: Any) -> None:
+def test_the_method_comes_before_negotiation_and_the_user(app: TestApp) -> None:
     headers = {"Accept": "text/html", "Content-Type": "text/plain"}
     send(app, "PATCH", COLLECTION, headers, b"{", 405)
 
@@ -405,7 +405,13 @@ ANOTHER_ID = b'{"data": {"id": "other"}}'
     ],
 )
 def test_later_steps_come_in_order(
-    app: Any, method: str, path: str, headers: dict[str, Any], body: bytes, status: int, says: str
+    app: TestApp,
+    method: str,
+    path: str,
+    headers: dict[str, Any],
+    body: bytes,
+    status: int,
+    says: str,
 ) -> None:
     response = send(app, method, path, {**AUTH, **JSON, **headers}, body, status)
     if status != 304:
@@ -421,7 +427,7 @@ def test_later_steps_come_in_order(
         ({"email": "taken@example.org"}, 409),
     ],
 )
-def test_unicity_comes_last(app: Any, data: dict[str, Any], status: int) -> None:
+def test_unicity_comes_last(app: TestApp, data: dict[str, Any], status: int) -> None:
     first, second = (f"/v0/truffles/d1d1d1d1-0000-4000-8000-00000000000{n}" for n in (1, 2))
     body = {"data": {"name": "black", "email": "taken@example.org", "age": 1}}
     app.put_json(first, body, headers=AUTH)
@@ -430,7 +436,7 @@ def test_unicity_comes_last(app: Any, data: dict[str, Any], status: int) -> None
 
 
 @pytest.mark.clause("H-6.2")
-def test_negotiation_needs_no_user_but_the_body_does(app: Any) -> None:
+def test_negotiation_needs_no_user_but_the_body_does(app: TestApp) -> None:
     send(app, "POST", COLLECTION, {"Accept": "text/html", **JSON}, NAMED, 406)
     send(app, "POST", COLLECTION, {"Content-Type": "text/plain"}, NAMED, 415)
     send(app, "POST", COLLECTION, JSON, b"{nonsense", 401)
@@ -455,7 +461,7 @@ def test_negotiation_needs_no_user_but_the_body_does(app: Any) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "OPTIONS"])
 def test_urls_that_are_not_utf_8_are_refused_as_any_request(
-    app: Any, method: str, path: str, query: str
+    app: TestApp, method: str, path: str, query: str
 ) -> None:
     url = f"{path}?{query}" if query else path
     response = send(app, method, url, {**AUTH, "Origin": "http://a.example"})
@@ -490,7 +496,7 @@ def test_a_list_of_media_types_is_bounded(
 
 
 @pytest.mark.clause("H-6.3", "H-6.4")
-def test_a_verdict_is_the_same_the_second_time(app: Any) -> None:
+def test_a_verdict_is_the_same_the_second_time(app: TestApp) -> None:
     for accept, status in [("text/*", 406), ("text/*;q=0.5, */*;q=0.1", 200), (";;", 200)] * 2:
         assert send(app, "GET", COLLECTION, {**AUTH, "Accept": accept}).status_code == status
 

@@ -108,7 +108,9 @@ def valued(app: TestApp) -> Any:
         ("_", set()),
     ],
 )
-def test_like_searches_texts(app: TestApp, valued: Any, text: str, names: set[Any]) -> None:
+def test_like_searches_texts(
+    app: TestApp, valued: dict[str, Any], text: str, names: set[Any]
+) -> None:
     assert kept(app, valued, "like_v", text) == sorted(names)
 
 
@@ -125,7 +127,7 @@ def test_like_of_what_is_no_text_is_refused(
 
 
 @pytest.mark.clause("E-3.1", "B-21.15")
-def test_has_tells_null_from_absence(app: TestApp, valued: Any) -> None:
+def test_has_tells_null_from_absence(app: TestApp, valued: dict[str, Any]) -> None:
     assert kept(app, valued, "has_v", "true") == sorted(VALUES)
     assert kept(app, valued, "has_v", "false") == ["missing"]
 
@@ -157,7 +159,7 @@ def test_has_takes_nothing_but_a_boolean(app: TestApp, headers: dict[str, str], 
     ],
 )
 def test_contains_compares_members_of_arrays(
-    app: TestApp, valued: Any, text: str, every: set[Any], some: set[Any]
+    app: TestApp, valued: dict[str, Any], text: str, every: set[Any], some: set[Any]
 ) -> None:
     assert kept(app, valued, "contains_v", text) == sorted(every)
     assert kept(app, valued, "contains_any_v", text) == sorted(some)
@@ -240,7 +242,7 @@ def test_operators_on_unknown_fields_are_refused(
 
 
 @pytest.mark.clause("B-21.18")
-def test_equality_with_an_array_or_object_is_exact(app: TestApp, valued: Any) -> None:
+def test_equality_with_an_array_or_object_is_exact(app: TestApp, valued: dict[str, Any]) -> None:
     assert kept(app, valued, "v", "[1]") == ["one"]
     assert kept(app, valued, "v", "[]") == ["none"]
     assert kept(app, valued, "v", "['red']") == []
@@ -359,7 +361,7 @@ def people(app: TestApp) -> Any:
     ],
 )
 def test_nested_members_are_filtered(
-    app: TestApp, people: Any, name: str, text: str, names: set[Any]
+    app: TestApp, people: dict[str, Any], name: str, text: str, names: set[Any]
 ) -> None:
     assert kept(app, people, quote(name), text) == sorted(names)
 
@@ -390,7 +392,7 @@ def test_what_is_no_path_of_a_known_field_is_refused(
 
 
 @pytest.mark.clause("E-3.2", "B-6.19", "H-13.7")
-def test_nested_members_are_sorted_on(app: TestApp, people: Any) -> None:
+def test_nested_members_are_sorted_on(app: TestApp, people: dict[str, Any]) -> None:
     ascending = listed(app, people, f"{LICHENS}?_sort=person.age,name", "name")
     descending = listed(app, people, f"{LICHENS}?_sort=-person.age,name", "name")
 
@@ -400,7 +402,7 @@ def test_nested_members_are_sorted_on(app: TestApp, people: Any) -> None:
 
 
 @pytest.mark.clause("E-3.2", "B-21.13", "H-15.2")
-def test_projection_follows_the_same_paths(app: TestApp, people: Any) -> None:
+def test_projection_follows_the_same_paths(app: TestApp, people: dict[str, Any]) -> None:
     url = f"{LICHENS}?_fields=name,person.age&in_name=nested,dotted,scalar,missing&_sort=name"
 
     records = app.get(url, headers=people).json["data"]
@@ -461,7 +463,7 @@ def mixed(app: TestApp) -> Any:
     ("query", "number"), [("_since=0", 16), ("has_name=true", 13), ("has_person.age=false", 4)]
 )
 def test_pages_give_the_list_each_item_once(
-    app: TestApp, mixed: Any, query: str, number: int, sort: str, limit: int
+    app: TestApp, mixed: dict[str, Any], query: str, number: int, sort: str, limit: int
 ) -> None:
     url = f"{LICHENS}?{query}&_sort={sort}"
     whole = app.get(url, headers=mixed).json["data"]

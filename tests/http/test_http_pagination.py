@@ -159,7 +159,7 @@ def test_writes_of_other_records_neither_hide_nor_repeat_items(
 
 @pytest.mark.clause("H-14.10")
 def test_a_page_starts_after_the_last_item_even_when_that_is_gone(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     first = app.get(f"{LICHENS}?_limit=2&_sort=n", headers=headers)
     for record in numbered[:2]:
@@ -174,7 +174,7 @@ def test_a_page_starts_after_the_last_item_even_when_that_is_gone(
 @pytest.mark.clause("D-27", "H-11.6")
 @pytest.mark.parametrize("sort", ["n", "-n", ""])
 def test_a_page_beyond_the_end_is_empty(
-    app: TestApp, headers: dict[str, str], numbered: Any, sort: str
+    app: TestApp, headers: dict[str, str], numbered: list[Any], sort: str
 ) -> None:
     first = app.get(f"{LICHENS}?_limit=3&_sort={sort}", headers=headers)
     kept = {item["id"] for item in first.json["data"]}
@@ -205,7 +205,12 @@ def test_a_page_beyond_the_end_is_empty(
     ],
 )
 def test_a_limit_is_the_maximal_size_of_the_page(
-    app: TestApp, headers: dict[str, str], numbered: Any, limit: str, size: int, has_next: bool
+    app: TestApp,
+    headers: dict[str, str],
+    numbered: list[Any],
+    limit: str,
+    size: int,
+    has_next: bool,
 ) -> None:
     response = app.get(f"{LICHENS}?_limit={limit}", headers=headers)
 
@@ -289,7 +294,7 @@ def test_a_list_cut_by_the_fetch_ceiling_has_a_next_page(
 
 @pytest.mark.clause("H-14.5")
 def test_the_next_page_is_the_same_request_with_limit_and_token(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     params = [
         ("_sort", "-n"),
@@ -317,7 +322,7 @@ def test_the_next_page_is_the_same_request_with_limit_and_token(
 
 @pytest.mark.clause("H-14.5")
 def test_the_token_is_replaced_on_each_page(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     pages = walk(app, headers, f"{LICHENS}?_limit=1")
 
@@ -340,7 +345,7 @@ def test_an_exact_multiple_has_no_empty_page_at_the_end(
 
 @pytest.mark.clause("H-14.8")
 def test_a_repeated_request_gives_the_same_next_page(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     first = [app.get(f"{LICHENS}?_limit=2&_sort=n", headers=headers) for _ in range(2)]
     second = [app.get(first[0].headers["Next-Page"], headers=headers) for _ in range(2)]
@@ -384,7 +389,7 @@ def test_the_next_page_keeps_scheme_host_port_and_path_variables(
 
 @pytest.mark.clause("H-14.13")
 def test_conditions_detect_changes_while_paging(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     first = app.get(f"{LICHENS}?_limit=2", headers=headers)
     etag, url = first.headers["ETag"], first.headers["Next-Page"]
@@ -408,7 +413,7 @@ def token_of(app: TestApp, headers: Any, url: Any) -> Any:
 
 @pytest.mark.clause("H-14.9")
 def test_a_token_holds_the_sort_values_of_the_last_item_and_the_offset(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     token = token_of(app, headers, f"{LICHENS}?_limit=2&_sort=-n")
 
@@ -474,7 +479,7 @@ def encoded(content: Any) -> Any:
 )
 @pytest.mark.parametrize("limit", ["", "&_limit=2"])
 def test_a_token_that_cannot_have_been_given_is_400(
-    app: TestApp, headers: dict[str, str], numbered: Any, token: str, limit: str
+    app: TestApp, headers: dict[str, str], numbered: list[Any], token: str, limit: str
 ) -> None:
     description = "_token has invalid content"
 
@@ -486,7 +491,7 @@ def test_a_token_that_cannot_have_been_given_is_400(
 
 @pytest.mark.clause("D-21")
 def test_a_token_of_another_order_is_400(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     token = token_of(app, headers, f"{LICHENS}?_limit=2&_sort=n")
 
@@ -497,7 +502,7 @@ def test_a_token_of_another_order_is_400(
 @pytest.mark.clause("D-21", "D-26")
 @pytest.mark.parametrize("value", [1, "a", None, True, [1], {"a": [None]}, 2**53 + 1])
 def test_a_token_carries_values_of_any_type(
-    app: TestApp, headers: dict[str, str], value: Any
+    app: TestApp, headers: dict[str, str], value: object
 ) -> None:
     stored = store(app, headers, LICHENS, {"n": value}, {"n": value}, {"n": value})
 
@@ -507,13 +512,15 @@ def test_a_token_carries_values_of_any_type(
 
 
 @pytest.mark.clause("H-14.11")
-def test_an_empty_token_is_ignored(app: TestApp, headers: dict[str, str], numbered: Any) -> None:
+def test_an_empty_token_is_ignored(
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
+) -> None:
     assert listed(app, headers, f"{LICHENS}?_limit=2&_token=", "n") == [4, 3]
 
 
 @pytest.mark.clause("H-14.10", "H-14.4")
 def test_a_token_without_limit_gives_all_that_follows(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     token = token_of(app, headers, f"{LICHENS}?_limit=2&_sort=n")
 
@@ -545,7 +552,7 @@ def test_a_schema_with_optional_fields_is_walked_on_any_of_them(
 )
 @pytest.mark.parametrize("query", ["", "?n=1", "?_limit=2", "?_since=0&_limit=2"])
 def test_a_client_can_do_without_the_total(
-    app: TestApp, headers: dict[str, str], numbered: Any, query: str, prefer: str
+    app: TestApp, headers: dict[str, str], numbered: list[Any], query: str, prefer: str
 ) -> None:
     counted = app.get(f"{LICHENS}{query}", headers=headers)
 
@@ -562,7 +569,7 @@ def test_a_client_can_do_without_the_total(
 @pytest.mark.clause("H-11.9")
 @pytest.mark.parametrize("prefer", ["count=exact", "discount=none", "count=nonesuch", "count", ";"])
 def test_other_preferences_change_nothing(
-    app: TestApp, headers: dict[str, str], numbered: Any, prefer: str
+    app: TestApp, headers: dict[str, str], numbered: list[Any], prefer: str
 ) -> None:
     response = app.get(f"{LICHENS}?min_n=1", headers={**headers, "Prefer": prefer})
 
@@ -627,7 +634,7 @@ def total(app: TestApp, headers: Any, url: Any) -> int:
 @pytest.mark.clause("H-14.9", "H-11.3")
 @pytest.mark.parametrize("query", ["_since=0", "min_n=1", "in_n=1,2,3,4,5", "_since=0&_sort=n"])
 def test_the_total_is_counted_once_while_nothing_changes(
-    app: TestApp, headers: dict[str, str], numbered: Any, query: str
+    app: TestApp, headers: dict[str, str], numbered: list[Any], query: str
 ) -> None:
     url = second_page(app, headers, query)
 
@@ -640,7 +647,7 @@ def test_the_total_is_counted_once_while_nothing_changes(
 @pytest.mark.clause("H-14.9", "H-11.3")
 @pytest.mark.parametrize("query", ["_since=0", "min_n=1"])
 def test_the_total_is_counted_again_after_each_change(
-    app: TestApp, headers: dict[str, str], numbered: Any, query: str
+    app: TestApp, headers: dict[str, str], numbered: list[Any], query: str
 ) -> None:
     url = with_total(second_page(app, headers, query), 1000)
     before = total(app, headers, f"{LICHENS}?{query}")
@@ -653,7 +660,7 @@ def test_the_total_is_counted_again_after_each_change(
 
 @pytest.mark.clause("H-14.9", "H-11.3")
 def test_the_total_of_other_filters_or_of_another_user_is_not_taken(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     url = with_total(second_page(app, headers, "min_n=1"), 1000)
     other = basic_auth("somebody", "else")
@@ -666,7 +673,7 @@ def test_the_total_of_other_filters_or_of_another_user_is_not_taken(
 
 @pytest.mark.clause("H-14.9")
 def test_a_list_without_filters_needs_no_total_in_its_token(
-    app: TestApp, headers: dict[str, str], numbered: Any
+    app: TestApp, headers: dict[str, str], numbered: list[Any]
 ) -> None:
     content = json.loads(base64.b64decode(token_of(app, headers, f"{LICHENS}?_limit=2")))
 

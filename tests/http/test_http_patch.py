@@ -1,5 +1,6 @@
 """Modification by PATCH (H-20)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import colander
@@ -88,7 +89,7 @@ def collection_etag(app: TestApp, url: Any, headers: Any) -> Any:
 
 @pytest.mark.clause("H-20.1")
 def test_members_are_merged_at_the_root_only(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     record, url = stored("/spores", {"a": 1, "o": {"x": 1, "y": 2}})
 
@@ -111,7 +112,7 @@ def test_members_are_merged_at_the_root_only(
     "content_type", ["text/plain", "application/xml", "application/json-seq", "application/jsonx"]
 )
 def test_other_media_types_are_415_as_for_put(
-    app: TestApp, headers: dict[str, str], stored: Any, content_type: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], content_type: str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
 
@@ -134,7 +135,7 @@ def test_other_media_types_are_415_as_for_put(
 
 @pytest.mark.clause("H-20.1")
 def test_a_list_of_operations_is_no_body_of_type_json(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     record, url = stored("/spores", {"a": 1})
 
@@ -157,7 +158,7 @@ def test_a_list_of_operations_is_no_body_of_type_json(
 def test_the_merged_record_must_fit_the_schema(
     app: TestApp,
     headers: dict[str, str],
-    stored: Any,
+    stored: Callable[..., Any],
     path: str,
     data: dict[str, Any],
     changes: dict[str, Any],
@@ -175,7 +176,7 @@ def test_the_merged_record_must_fit_the_schema(
 
 @pytest.mark.clause("H-20.2")
 def test_null_restores_the_default_of_a_field(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     for path, sent, field, default in [
         ("/psilos", {"edible": True}, "edible", False),
@@ -188,7 +189,7 @@ def test_null_restores_the_default_of_a_field(
 
 @pytest.mark.clause("H-20.2")
 def test_null_removes_a_field_that_is_dropped_when_missing(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     _, url = stored("/psilos", {"rank": 3})
 
@@ -198,7 +199,7 @@ def test_null_removes_a_field_that_is_dropped_when_missing(
 
 @pytest.mark.clause("H-20.2")
 def test_null_is_stored_where_unknown_fields_are(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     _, url = stored("/spores", {"a": 1})
 
@@ -210,7 +211,7 @@ def test_null_is_stored_where_unknown_fields_are(
 
 @pytest.mark.clause("H-20.2")
 def test_undeclared_fields_are_dropped_from_a_patch(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     record, url = stored("/mushrooms", {"name": "cep"})
 
@@ -231,7 +232,7 @@ def test_undeclared_fields_are_dropped_from_a_patch(
 def test_a_patch_that_changes_nothing_writes_nothing(
     app: TestApp,
     headers: dict[str, str],
-    stored: Any,
+    stored: Callable[..., Any],
     path: str,
     data: dict[str, Any],
     changes: dict[str, Any],
@@ -249,7 +250,11 @@ def test_a_patch_that_changes_nothing_writes_nothing(
 @pytest.mark.clause("H-20.4")
 @pytest.mark.parametrize(("before", "after"), [(1, True), (0, False), ("1", 1), (None, 0)])
 def test_values_of_different_types_differ(
-    app: TestApp, headers: dict[str, str], stored: Any, before: int | str | None, after: bool | int
+    app: TestApp,
+    headers: dict[str, str],
+    stored: Callable[..., Any],
+    before: int | str | None,
+    after: bool | int,
 ) -> None:
     record, url = stored("/spores", {"a": before})
 
@@ -262,7 +267,7 @@ def test_values_of_different_types_differ(
 @pytest.mark.clause("H-20.4")
 @pytest.mark.parametrize("path", ["/mushrooms", "/spores"])
 def test_another_timestamp_is_a_change_even_if_it_is_ignored(
-    app: TestApp, headers: dict[str, str], stored: Any, path: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], path: str
 ) -> None:
     record, url = stored(path, {"name": "cep"})
 
@@ -275,7 +280,7 @@ def test_another_timestamp_is_a_change_even_if_it_is_ignored(
 
 @pytest.mark.clause("H-20.7", "P-11.3", "P-17.5")
 def test_a_read_only_field_cannot_be_changed(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     record, url = stored("/badges", {"serial": 7})
 
@@ -294,7 +299,7 @@ def test_a_read_only_field_cannot_be_changed(
 
 @pytest.mark.clause("H-20.7")
 def test_only_the_first_read_only_field_is_reported(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     _, url = stored("/badges", {"serial": 7, "maker": "me"})
 
@@ -305,7 +310,7 @@ def test_only_the_first_read_only_field_is_reported(
 
 @pytest.mark.clause("H-20.7", "P-11.3")
 def test_a_read_only_field_may_be_repeated_or_set_where_it_was_not(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     _, url = stored("/badges", {"serial": 7})
 
@@ -318,7 +323,7 @@ def test_a_read_only_field_may_be_repeated_or_set_where_it_was_not(
 @pytest.mark.clause("H-20.8")
 @pytest.mark.parametrize("record_id", [UUID, None, 5, ""])
 def test_another_id_is_400_where_the_schema_keeps_it(
-    app: TestApp, headers: dict[str, str], stored: Any, record_id: int | str | None
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], record_id: int | str | None
 ) -> None:
     record, url = stored("/spores", {"a": 1})
 
@@ -334,7 +339,7 @@ def test_another_id_is_400_where_the_schema_keeps_it(
 
 @pytest.mark.clause("H-20.8", "H-23.5", "P-17.4")
 def test_a_unique_field_that_is_taken_is_409(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     holder, _ = stored("/truffles", {"name": "black", "code": 5})
     record, url = stored("/truffles", {"name": "white"})
@@ -369,7 +374,7 @@ def test_a_unique_field_that_is_taken_is_409(
 def test_the_client_chooses_what_the_response_shows(
     app: TestApp,
     headers: dict[str, str],
-    stored: Any,
+    stored: Callable[..., Any],
     behavior: str | None,
     shown: dict[str, Any] | None,
 ) -> None:
@@ -386,7 +391,7 @@ def test_the_client_chooses_what_the_response_shows(
 @pytest.mark.clause("H-20.10")
 @pytest.mark.parametrize("behavior", ["light", "diff"])
 def test_nothing_changed_shows_nothing(
-    app: TestApp, headers: dict[str, str], stored: Any, behavior: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], behavior: str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
 
@@ -397,7 +402,7 @@ def test_nothing_changed_shows_nothing(
 @pytest.mark.parametrize("behavior", ["light", "diff"])
 @pytest.mark.parametrize("path", ["/mushrooms", "/spores"])
 def test_a_timestamp_that_was_ignored_is_corrected(
-    app: TestApp, headers: dict[str, str], stored: Any, path: str, behavior: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], path: str, behavior: str
 ) -> None:
     record, url = stored(path, {"name": "cep"})
     older = record["last_modified"] - 5
@@ -411,7 +416,7 @@ def test_a_timestamp_that_was_ignored_is_corrected(
 
 @pytest.mark.clause("H-20.10")
 def test_a_timestamp_that_was_taken_is_no_difference(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     record, url = stored("/spores", {"a": 1})
     newer = record["last_modified"] + 1_000_000
@@ -425,7 +430,7 @@ def test_a_timestamp_that_was_taken_is_no_difference(
 @pytest.mark.clause("D-8")
 @pytest.mark.parametrize("behavior", ["light", "diff"])
 def test_a_member_that_is_gone_is_not_shown(
-    app: TestApp, headers: dict[str, str], stored: Any, behavior: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], behavior: str
 ) -> None:
     _, psilo = stored("/psilos", {"rank": 3})
     _, mossy = stored("/mossys", {"title": "a"})
@@ -442,7 +447,11 @@ def test_a_member_that_is_gone_is_not_shown(
 @pytest.mark.parametrize("behavior", ["full", "light", "diff"])
 @pytest.mark.parametrize("changes", [{"a": 1}, {"a": 2}])
 def test_the_tag_of_the_resulting_version_is_always_there(
-    app: TestApp, headers: dict[str, str], stored: Any, behavior: str, changes: dict[str, Any]
+    app: TestApp,
+    headers: dict[str, str],
+    stored: Callable[..., Any],
+    behavior: str,
+    changes: dict[str, Any],
 ) -> None:
     _, url = stored("/spores", {"a": 1})
 
@@ -469,7 +478,9 @@ def test_a_bad_body_comes_before_the_404(app: TestApp, headers: dict[str, str], 
 
 
 @pytest.mark.clause("D-72")
-def test_an_empty_body_is_400(app: TestApp, headers: dict[str, str], stored: Any) -> None:
+def test_an_empty_body_is_400(
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
+) -> None:
     _, url = stored("/spores", {"a": 1})
 
     for content_type in ({"Content-Type": "application/json"}, {}):
@@ -480,7 +491,9 @@ def test_an_empty_body_is_400(app: TestApp, headers: dict[str, str], stored: Any
 
 
 @pytest.mark.clause("D-72")
-def test_if_match_alone_is_enough(app: TestApp, headers: dict[str, str], stored: Any) -> None:
+def test_if_match_alone_is_enough(
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
+) -> None:
     record, url = stored("/spores", {"a": 1})
     tag = {"If-Match": f'"{record["last_modified"]}"'}
 
@@ -493,7 +506,11 @@ def test_if_match_alone_is_enough(app: TestApp, headers: dict[str, str], stored:
 @pytest.mark.clause("P-34.2")
 @pytest.mark.parametrize("behavior", ["full", "light", "diff"])
 def test_subscribers_get_the_whole_record_whatever_the_client_asked_for(
-    app: TestApp, headers: dict[str, str], stored: Any, seen: list[Any], behavior: str
+    app: TestApp,
+    headers: dict[str, str],
+    stored: Callable[..., Any],
+    seen: list[Any],
+    behavior: str,
 ) -> None:
     record, url = stored("/mossys", {"title": "old", "a": 1})
 

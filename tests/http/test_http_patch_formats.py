@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import colander
@@ -114,7 +115,7 @@ def content(record: Any) -> dict[Any, Any]:
 
 @pytest.mark.clause("E-4.1")
 def test_merge_patch_merges_at_every_depth_and_null_removes(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     record, url = stored("/spores", {"a": {"b": 1, "c": 2}, "d": [1, 2], "e": "x", "f": None})
 
@@ -131,7 +132,7 @@ def test_merge_patch_merges_at_every_depth_and_null_removes(
 
 @pytest.mark.clause("E-4.1")
 def test_merge_patch_has_no_envelope_on_user_resources(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     _, url = stored("/spores", {"a": 1})
 
@@ -142,7 +143,7 @@ def test_merge_patch_has_no_envelope_on_user_resources(
 
 @pytest.mark.clause("E-4.1")
 def test_json_patch_applies_its_operations_in_order(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     _, url = stored("/spores", {"a": {"b": 1}, "l": [1, 2], "gone": 1, "old": "x"})
 
@@ -177,7 +178,11 @@ def test_json_patch_applies_its_operations_in_order(
     ],
 )
 def test_a_failing_operation_is_named_and_nothing_is_written(
-    app: TestApp, headers: dict[str, str], stored: Any, operation: dict[str, Any], reason: str
+    app: TestApp,
+    headers: dict[str, str],
+    stored: Callable[..., Any],
+    operation: dict[str, Any],
+    reason: str,
 ) -> None:
     record, url = stored("/spores", {"a": 1})
     change = {"op": "replace", "path": "/data/a", "value": 1}
@@ -193,7 +198,7 @@ def test_a_failing_operation_is_named_and_nothing_is_written(
 @pytest.mark.clause("E-4.1")
 @pytest.mark.parametrize("path", ["/permissions", "/other"])
 def test_json_patch_of_a_user_resource_has_data_only(
-    app: TestApp, headers: dict[str, str], stored: Any, path: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], path: str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
 
@@ -212,7 +217,7 @@ def test_json_patch_of_a_user_resource_has_data_only(
     ],
 )
 def test_data_stays_an_object(
-    app: TestApp, headers: dict[str, str], stored: Any, operation: dict[str, Any]
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], operation: dict[str, Any]
 ) -> None:
     _, url = stored("/spores", {"a": 1})
 
@@ -222,7 +227,9 @@ def test_data_stays_an_object(
 
 
 @pytest.mark.clause("E-4.1")
-def test_the_whole_data_may_be_replaced(app: TestApp, headers: dict[str, str], stored: Any) -> None:
+def test_the_whole_data_may_be_replaced(
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
+) -> None:
     record, url = stored("/spores", {"a": 1, "b": 2})
 
     operate(app, url, headers, {"op": "replace", "path": "/data", "value": {"c": 3}})
@@ -240,7 +247,7 @@ def test_the_whole_data_may_be_replaced(app: TestApp, headers: dict[str, str], s
 @pytest.mark.parametrize("text", ["", "{", "[1", '{"a": NaN}', '{"a": 18446744073709551616}'])
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
 def test_body_is_strict_json(
-    app: TestApp, headers: dict[str, str], stored: Any, content_type: str, text: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], content_type: str, text: str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
 
@@ -266,7 +273,11 @@ def test_body_is_strict_json(
     ],
 )
 def test_shape_is_judged_before_the_record_is_looked_up(
-    app: TestApp, headers: dict[str, str], content_type: str, body: Any, fault: tuple[Any, ...]
+    app: TestApp,
+    headers: dict[str, str],
+    content_type: str,
+    body: dict[str, Any] | list[Any] | str,
+    fault: tuple[Any, ...],
 ) -> None:
     for record_id in (OTHER_ID, "not-an-id"):
         response = patch(app, f"/v0/spores/{record_id}", headers, content_type, body, 400)
@@ -286,7 +297,7 @@ def test_a_fitting_patch_of_an_unknown_record_finds_nothing(
 @pytest.mark.parametrize("suffix", ["; charset=utf-8", ";charset=latin-1"])
 @pytest.mark.parametrize("change", [str, str.upper, str.title])
 def test_media_types_are_compared_as_such(
-    app: TestApp, headers: dict[str, str], stored: Any, change: Any, suffix: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], change: Any, suffix: str
 ) -> None:
     _, url = stored("/spores", {"a": "é"})
 
@@ -299,7 +310,7 @@ def test_media_types_are_compared_as_such(
 @pytest.mark.clause("E-4.1")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
 def test_query_parameters_are_refused_as_with_json(
-    app: TestApp, headers: dict[str, str], stored: Any, content_type: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], content_type: str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
     body = {} if content_type == MERGE_PATCH else []
@@ -314,7 +325,7 @@ def test_query_parameters_are_refused_as_with_json(
 
 @pytest.mark.clause("E-4.1")
 def test_id_and_timestamp_cannot_be_patched_away(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     record, url = stored("/spores", {"a": 1})
 
@@ -334,7 +345,7 @@ def test_id_and_timestamp_cannot_be_patched_away(
 @pytest.mark.clause("E-4.1", "H-19.5", "H-20.8")
 @pytest.mark.parametrize("new_id", [OTHER_ID, 3, ""])
 def test_id_cannot_be_changed(
-    app: TestApp, headers: dict[str, str], stored: Any, new_id: int | str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], new_id: int | str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
     operation = {"op": "replace", "path": "/data/id", "value": new_id}
@@ -347,7 +358,9 @@ def test_id_cannot_be_changed(
 
 
 @pytest.mark.clause("E-4.1", "X-5", "H-9.1")
-def test_timestamp_may_be_given(app: TestApp, headers: dict[str, str], stored: Any) -> None:
+def test_timestamp_may_be_given(
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
+) -> None:
     record, url = stored("/spores", {"a": 1})
     later = record["last_modified"] + 100_000
 
@@ -365,7 +378,10 @@ def test_timestamp_may_be_given(app: TestApp, headers: dict[str, str], stored: A
 @pytest.mark.clause("E-4.1", "D-3", "D-4")
 @pytest.mark.parametrize("value", ["12", 1.5, True, -1, {}])
 def test_timestamp_must_be_one(
-    app: TestApp, headers: dict[str, str], stored: Any, value: Any
+    app: TestApp,
+    headers: dict[str, str],
+    stored: Callable[..., Any],
+    value: dict[str, Any] | float | str,
 ) -> None:
     _, url = stored("/spores", {"a": 1})
     operation = {"op": "replace", "path": "/data/last_modified", "value": value}
@@ -378,7 +394,7 @@ def test_timestamp_must_be_one(
 
 @pytest.mark.clause("E-4.1", "H-12.19")
 def test_no_patch_makes_a_record_look_deleted(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     _, url = stored("/spores", {"a": 1})
 
@@ -410,7 +426,7 @@ def test_read_only_members_are_neither_changed_nor_removed(
 
 @pytest.mark.clause("E-4.1", "H-20.7")
 def test_read_only_members_may_be_sent_again_or_set_once(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     _, url = stored("/brackets", {"name": "a"})
 
@@ -421,7 +437,9 @@ def test_read_only_members_may_be_sent_again_or_set_once(
 
 
 @pytest.mark.clause("E-4.1", "H-20.2", "H-8.18")
-def test_result_must_fit_the_schema(app: TestApp, headers: dict[str, str], stored: Any) -> None:
+def test_result_must_fit_the_schema(
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
+) -> None:
     _, url = stored("/brackets", {"name": "a", "label": "x"})
 
     for response in (
@@ -434,7 +452,9 @@ def test_result_must_fit_the_schema(app: TestApp, headers: dict[str, str], store
 
 
 @pytest.mark.clause("E-4.1", "H-20.2")
-def test_removal_restores_the_default(app: TestApp, headers: dict[str, str], stored: Any) -> None:
+def test_removal_restores_the_default(
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
+) -> None:
     _, url = stored("/brackets", {"name": "a", "label": "x"})
 
     response = operate(app, url, headers, {"op": "remove", "path": "/data/label"})
@@ -444,7 +464,7 @@ def test_removal_restores_the_default(app: TestApp, headers: dict[str, str], sto
 
 @pytest.mark.clause("E-4.1", "H-20.2")
 def test_unknown_members_are_dropped_or_kept_as_the_schema_says(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     _, bracket = stored("/brackets", {"name": "a"})
     _, spore = stored("/spores", {"name": "a"})
@@ -457,7 +477,7 @@ def test_unknown_members_are_dropped_or_kept_as_the_schema_says(
 
 @pytest.mark.clause("E-4.1", "H-23.5")
 def test_a_unique_value_that_is_taken_is_a_conflict(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     stored("/brackets", {"name": "a", "code": "x"})
     _, url = stored("/brackets", {"name": "b"})
@@ -467,7 +487,7 @@ def test_a_unique_value_that_is_taken_is_a_conflict(
 
 @pytest.mark.clause("E-4.1", "P-11.3")
 def test_the_hook_of_applications_decides_about_every_format(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     for send in (
         lambda url: app.patch_json(url, {"data": {"label": "LOUD"}}, headers=headers),
@@ -485,7 +505,7 @@ def test_the_hook_of_applications_decides_about_every_format(
 
 @pytest.mark.clause("E-4.1", "P-11.3")
 def test_the_hook_sees_which_record_it_is_whatever_is_patched_away(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     record, url = stored("/brackets", {"name": "a"})
 
@@ -498,7 +518,7 @@ def test_the_hook_sees_which_record_it_is_whatever_is_patched_away(
 
 @pytest.mark.clause("E-4.1", "D-12")
 def test_no_patch_makes_a_record_that_cannot_be_sent_back(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     deep = {}
     for _ in range(97):
@@ -525,7 +545,11 @@ def test_no_patch_makes_a_record_that_cannot_be_sent_back(
 @pytest.mark.clause("E-4.1", "H-20.5")
 @pytest.mark.parametrize("body", [{}, {"a": 1.0}, {"zz": None}, {"b": {"c": None}}])
 def test_a_merge_patch_without_effect_writes_nothing(
-    app: TestApp, headers: dict[str, str], stored: Any, seen: list[Any], body: dict[str, Any]
+    app: TestApp,
+    headers: dict[str, str],
+    stored: Callable[..., Any],
+    seen: list[Any],
+    body: dict[str, Any],
 ) -> None:
     record, url = stored("/spores", {"a": 1, "b": {}})
     etag = app.get(url, headers=headers).headers["ETag"]
@@ -544,7 +568,11 @@ def test_a_merge_patch_without_effect_writes_nothing(
     [("light", {"name": "b", "label": "none"}), ("diff", {"label": "none"})],
 )
 def test_response_may_be_less(
-    app: TestApp, headers: dict[str, str], stored: Any, behavior: str, shown: dict[str, Any]
+    app: TestApp,
+    headers: dict[str, str],
+    stored: Callable[..., Any],
+    behavior: str,
+    shown: dict[str, Any],
 ) -> None:
     _, url = stored("/brackets", {"name": "a", "label": "x", "serial": 1, "code": "y"})
     operations = [
@@ -562,7 +590,11 @@ def test_response_may_be_less(
 @pytest.mark.clause("E-4.1", "P-21.3")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
 def test_subscribers_are_told_before_and_after(
-    app: TestApp, headers: dict[str, str], stored: Any, seen: list[Any], content_type: str
+    app: TestApp,
+    headers: dict[str, str],
+    stored: Callable[..., Any],
+    seen: list[Any],
+    content_type: str,
 ) -> None:
     record, url = stored("/spores", {"a": 1, "b": 2})
     bodies = {MERGE_PATCH: {"a": None}, JSON_PATCH: [{"op": "remove", "path": "/data/a"}]}
@@ -579,7 +611,7 @@ def test_subscribers_are_told_before_and_after(
 @pytest.mark.clause("E-4.1", "H-10.6")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
 def test_preconditions_hold_before_the_patch_is_applied(
-    app: TestApp, headers: dict[str, str], stored: Any, content_type: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], content_type: str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
     bodies = {MERGE_PATCH: {"a": 2}, JSON_PATCH: [{"op": "remove", "path": "/data/zz"}]}
@@ -602,7 +634,7 @@ def shared(app: TestApp, headers: dict[str, str], stored: Any) -> Any:
 
 @pytest.mark.clause("E-4.1")
 def test_merge_patch_has_data_and_permissions_on_shareable_resources(
-    app: TestApp, headers: dict[str, str], shared: Any
+    app: TestApp, headers: dict[str, str], shared: tuple[Any, ...]
 ) -> None:
     _, url, owner = shared
 
@@ -617,7 +649,7 @@ def test_merge_patch_has_data_and_permissions_on_shareable_resources(
 
 @pytest.mark.clause("E-4.1", "H-20.6")
 def test_either_member_of_a_merge_patch_may_be_absent(
-    app: TestApp, headers: dict[str, str], shared: Any
+    app: TestApp, headers: dict[str, str], shared: tuple[Any, ...]
 ) -> None:
     record, url, owner = shared
 
@@ -635,7 +667,7 @@ def test_either_member_of_a_merge_patch_may_be_absent(
 
 @pytest.mark.clause("E-4.1", "D-52")
 def test_json_patch_sees_permissions_as_responses_show_them(
-    app: TestApp, headers: dict[str, str], shared: Any
+    app: TestApp, headers: dict[str, str], shared: tuple[Any, ...]
 ) -> None:
     _, url, owner = shared
     assert app.get(url, headers=headers).json["permissions"]["read"] == ["x", "y"]
@@ -658,7 +690,7 @@ def test_json_patch_sees_permissions_as_responses_show_them(
 
 @pytest.mark.clause("E-4.1")
 def test_a_removed_permission_is_nobodys(
-    app: TestApp, headers: dict[str, str], shared: Any
+    app: TestApp, headers: dict[str, str], shared: tuple[Any, ...]
 ) -> None:
     _, url, owner = shared
 
@@ -670,7 +702,7 @@ def test_a_removed_permission_is_nobodys(
 @pytest.mark.clause("E-4.1", "H-24.1")
 @pytest.mark.parametrize("permissions", [{"fly": ["x"]}, {"read": "x"}, {"read": [["x"]]}])
 def test_permissions_are_checked_as_in_other_bodies(
-    app: TestApp, headers: dict[str, str], shared: Any, permissions: dict[str, Any]
+    app: TestApp, headers: dict[str, str], shared: tuple[Any, ...], permissions: dict[str, Any]
 ) -> None:
     _, url, _ = shared
     before = app.get(url, headers=headers).json
@@ -698,7 +730,11 @@ def test_permissions_are_checked_as_in_other_bodies(
     ],
 )
 def test_merge_target_of_shareable_resources_keeps_its_shape(
-    app: TestApp, headers: dict[str, str], shared: Any, body: dict[str, Any], fault: tuple[Any, ...]
+    app: TestApp,
+    headers: dict[str, str],
+    shared: tuple[Any, ...],
+    body: dict[str, Any],
+    fault: tuple[Any, ...],
 ) -> None:
     _, url, _ = shared
 
@@ -707,7 +743,7 @@ def test_merge_target_of_shareable_resources_keeps_its_shape(
 
 @pytest.mark.clause("E-4.1", "D-9")
 def test_permissions_cannot_be_smuggled_into_data(
-    app: TestApp, headers: dict[str, str], shared: Any
+    app: TestApp, headers: dict[str, str], shared: tuple[Any, ...]
 ) -> None:
     _, url, _ = shared
     path = "/data/__permissions__"
@@ -721,7 +757,7 @@ def test_permissions_cannot_be_smuggled_into_data(
 
 @pytest.mark.clause("E-4.1", "H-20.11")
 def test_light_responses_have_no_permissions(
-    app: TestApp, headers: dict[str, str], shared: Any
+    app: TestApp, headers: dict[str, str], shared: tuple[Any, ...]
 ) -> None:
     _, url, _ = shared
     body = {"data": {"b": 2}, "permissions": {"read": None}}
@@ -734,7 +770,7 @@ def test_light_responses_have_no_permissions(
 @pytest.mark.clause("E-4.1", "H-24.8")
 @pytest.mark.parametrize("content_type", [MERGE_PATCH, JSON_PATCH])
 def test_patches_need_permission_to_write(
-    app: TestApp, headers: dict[str, str], shared: Any, content_type: str
+    app: TestApp, headers: dict[str, str], shared: tuple[Any, ...], content_type: str
 ) -> None:
     _, url, _ = shared
     stranger = basic_auth(uuid.uuid4().hex)
@@ -810,7 +846,7 @@ def batch(
 @pytest.mark.parametrize("name", ["Content-Type", "content-type", "CONTENT-TYPE"])
 @pytest.mark.parametrize("suffix", ["", "; charset=utf-8"])
 def test_both_formats_work_inside_a_batch(
-    app: TestApp, headers: dict[str, str], stored: Any, name: str, suffix: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], name: str, suffix: str
 ) -> None:
     _, url = stored("/spores", {"a": {"b": 1, "c": 2}, "d": 1})
 
@@ -841,7 +877,7 @@ def test_both_formats_work_inside_a_batch(
 
 @pytest.mark.clause("E-4.1", "H-25.7")
 def test_type_and_method_may_be_defaults_of_the_batch(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     urls = [stored("/spores", {"a": n})[1] for n in range(2)]
 
@@ -857,7 +893,7 @@ def test_type_and_method_may_be_defaults_of_the_batch(
 
 @pytest.mark.clause("E-4.1", "H-25.19", "X-23")
 def test_a_failing_operation_is_embedded(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     _, url = stored("/spores", {"a": 1})
     typed = {"method": "PATCH", "path": url, "headers": {"Content-Type": JSON_PATCH}}
@@ -877,7 +913,7 @@ def test_a_failing_operation_is_embedded(
 
 @pytest.mark.clause("E-4.1")
 def test_shareable_resources_take_patches_in_a_batch(
-    app: TestApp, headers: dict[str, str], shared: Any
+    app: TestApp, headers: dict[str, str], shared: tuple[Any, ...]
 ) -> None:
     _, url, owner = shared
     typed = {"method": "PATCH", "path": url, "headers": {"Content-Type": MERGE_PATCH}}
@@ -889,7 +925,7 @@ def test_shareable_resources_take_patches_in_a_batch(
 
 @pytest.mark.clause("E-4.1", "P-34.30")
 def test_patches_survive_a_redirection_inside_a_batch(
-    app: TestApp, headers: dict[str, str], stored: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any]
 ) -> None:
     _, url = stored("/spores", {"a": 1, "b": 2})
     typed = {"method": "PATCH", "path": f"{url}/", "headers": {"Content-Type": JSON_PATCH}}
@@ -902,7 +938,7 @@ def test_patches_survive_a_redirection_inside_a_batch(
 @pytest.mark.clause("H-25.15")
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
 def test_any_other_type_of_a_sub_request_is_overridden(
-    app: TestApp, headers: dict[str, str], stored: Any, content_type: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], content_type: str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
     typed = {"path": url, "headers": {"Content-Type": content_type}, "body": {"data": {"b": 1}}}
@@ -915,7 +951,7 @@ def test_any_other_type_of_a_sub_request_is_overridden(
 @pytest.mark.clause("H-25.15")
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_patch_types_of_other_methods_are_overridden(
-    app: TestApp, headers: dict[str, str], stored: Any, method: str
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], method: str
 ) -> None:
     _, url = stored("/spores", {"a": 1})
     path = url if method == "PUT" else "/spores"

@@ -136,7 +136,7 @@ def _cells() -> Iterator[Any]:
 @pytest.mark.clause("H-10.6", "H-10.1", "H-10.2", "H-10.3", "H-10.11", "X-1", "X-2", "X-14")
 @pytest.mark.parametrize(("request_", "header", "value", "status"), list(_cells()))
 def test_the_table_of_preconditions(
-    collection: Any, request_: str, header: str, value: str, status: int
+    collection: Collection, request_: str, header: str, value: str, status: int
 ) -> None:
     before = collection.state()
 
@@ -161,12 +161,16 @@ def test_if_match_star_on_a_collection_that_was_never_used_holds(app: TestApp) -
 @pytest.mark.clause("H-10.1")
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
 @pytest.mark.parametrize("request_", ["GET collection", "GET live", "PUT live", "DELETE live"])
-def test_an_empty_header_counts_as_absent(collection: Any, header: str, request_: str) -> None:
+def test_an_empty_header_counts_as_absent(
+    collection: Collection, header: str, request_: str
+) -> None:
     collection.send(request_, {header: ""}, status=200)
 
 
 @pytest.mark.clause("D-63")
-def test_a_creation_with_if_none_match_star_succeeds_again_and_again(collection: Any) -> None:
+def test_a_creation_with_if_none_match_star_succeeds_again_and_again(
+    collection: Collection,
+) -> None:
     first = collection.send("POST no id", {"If-None-Match": "*"}, status=201)
     second = collection.send("POST no id", {"If-None-Match": "*"}, status=201)
 
@@ -174,7 +178,7 @@ def test_a_creation_with_if_none_match_star_succeeds_again_and_again(collection:
 
 
 @pytest.mark.clause("D-64", "H-22.3")
-def test_if_none_match_star_puts_a_record_over_its_tombstone(collection: Any) -> None:
+def test_if_none_match_star_puts_a_record_over_its_tombstone(collection: Collection) -> None:
     collection.send("PUT tombstone", {"If-None-Match": "*"}, status=201)
 
     entries = [item for item in collection.state()[0] if item["id"] == collection.tombstone]
@@ -193,7 +197,7 @@ EVALUATED = [row[0] for row in (*ON_COLLECTION, *ON_RECORD)] + ["PUT never"]
 @pytest.mark.parametrize("value", MALFORMED)
 @pytest.mark.parametrize("request_", [row for row in EVALUATED if not row.startswith("HEAD")])
 def test_a_malformed_if_match_is_400_wherever_it_is_evaluated(
-    collection: Any, request_: str, value: str
+    collection: Collection, request_: str, value: str
 ) -> None:
     before = collection.state()
 
@@ -209,7 +213,7 @@ def test_a_malformed_if_match_is_400_wherever_it_is_evaluated(
 @pytest.mark.parametrize("value", MALFORMED)
 @pytest.mark.parametrize("request_", ["GET collection", "GET live"])
 def test_a_malformed_if_none_match_is_400_when_reading(
-    collection: Any, request_: str, value: str
+    collection: Collection, request_: str, value: str
 ) -> None:
     response = collection.send(request_, {"If-None-Match": value}, status=400)
 
@@ -221,7 +225,9 @@ def test_a_malformed_if_none_match_is_400_when_reading(
 @pytest.mark.clause("H-10.4", "H-10.5")
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
 @pytest.mark.parametrize("request_", ["HEAD collection", "HEAD live"])
-def test_malformed_headers_are_400_on_head(collection: Any, request_: str, header: str) -> None:
+def test_malformed_headers_are_400_on_head(
+    collection: Collection, request_: str, header: str
+) -> None:
     collection.send(request_, {header: "abc"}, status=400)
 
 
@@ -240,7 +246,7 @@ def test_malformed_headers_are_400_on_head(collection: Any, request_: str, heade
     ],
 )
 def test_a_malformed_if_none_match_is_ignored_when_writing(
-    collection: Any, request_: str, status: int, value: str
+    collection: Collection, request_: str, status: int, value: str
 ) -> None:
     collection.send(request_, {"If-None-Match": value}, status=status)
 
@@ -249,7 +255,7 @@ def test_a_malformed_if_none_match_is_ignored_when_writing(
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
 @pytest.mark.parametrize("request_", ["GET never", "PATCH tombstone", "DELETE never"])
 def test_a_missing_record_is_404_before_its_conditions_are_read(
-    collection: Any, request_: str, header: str
+    collection: Collection, request_: str, header: str
 ) -> None:
     collection.send(request_, {header: "abc"}, status=404)
 
@@ -282,7 +288,7 @@ def test_a_missing_record_is_404_before_its_conditions_are_read(
     ],
 )
 def test_both_headers(
-    collection: Any, request_: str, if_match: str, if_none_match: str, status: int
+    collection: Collection, request_: str, if_match: str, if_none_match: str, status: int
 ) -> None:
     conditions = {"If-Match": if_match, "If-None-Match": if_none_match}
 
@@ -299,7 +305,7 @@ def test_both_headers(
     [("collection", COLLECTION_MS, COLLECTION_DATE), ("live", RECORD_MS, RECORD_DATE)],
 )
 def test_a_304_has_the_headers_of_the_200_and_no_body(
-    collection: Any, method: str, target: str, timestamp: int, date: str
+    collection: Collection, method: str, target: str, timestamp: int, date: str
 ) -> None:
     conditions = {"If-None-Match": FUTURE, "Origin": "http://a.example"}
     complete = collection.send(f"{method} {target}", {"Origin": "http://a.example"}, status=200)
@@ -344,7 +350,7 @@ def _precondition_failed(details: Any) -> dict[str, Any]:
     "request_",
     [row[0] for row in ON_COLLECTION if not row[0].startswith("HEAD")] + ["PUT never"],
 )
-def test_the_412_of_a_collection_shows_its_timestamp(collection: Any, request_: str) -> None:
+def test_the_412_of_a_collection_shows_its_timestamp(collection: Collection, request_: str) -> None:
     response = collection.send(request_, {"If-Match": '"1"'}, status=412)
 
     assert response.json == _precondition_failed({})
@@ -366,7 +372,7 @@ def test_the_412_of_a_collection_shows_its_timestamp(collection: Any, request_: 
     ],
 )
 def test_the_412_of_a_record_shows_the_owner_what_exists(
-    collection: Any, request_: str, conditions: dict[str, Any]
+    collection: Collection, request_: str, conditions: dict[str, Any]
 ) -> None:
     response = collection.send(request_, conditions, status=412)
 
@@ -403,7 +409,7 @@ def test_the_412_of_another_user_shows_nothing_of_the_record(
 @pytest.mark.clause("X-21")
 @pytest.mark.parametrize("request_", ["GET collection", "GET live"])
 def test_the_etag_that_was_given_is_accepted_in_both_headers(
-    collection: Any, request_: str
+    collection: Collection, request_: str
 ) -> None:
     etag = collection.send(request_, {}).headers["ETag"]
 

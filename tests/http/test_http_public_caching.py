@@ -8,6 +8,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 from support.clocks import NOW_MS, Clock
 from support.shared_apps import make_app
 from support.sharing import URL, Toadstool, grant, make_sharing_app, object_id, store
+from webtest import TestApp
 
 from cliquet.resource import ShareableViewSet
 
@@ -185,7 +186,7 @@ def network_app(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.mark.clause("D-69", "H-30.3")
-def test_what_a_network_may_read_is_for_no_shared_cache(network_app: Any) -> None:
+def test_what_a_network_may_read_is_for_no_shared_cache(network_app: TestApp) -> None:
     url = store(network_app)["url"]
 
     for path in (url, URL):
@@ -196,7 +197,7 @@ def test_what_a_network_may_read_is_for_no_shared_cache(network_app: Any) -> Non
 
 
 @pytest.mark.clause("D-69")
-def test_nor_is_what_a_network_is_refused(network_app: Any) -> None:
+def test_nor_is_what_a_network_is_refused(network_app: TestApp) -> None:
     for path, status in ((f"{URL}/5c1a5ba7-7d2b-4a7b-8a2b-5ba77d2b4a7b", 404), (f"{URL}?a=1", 400)):
         refused = network_app.get(path, extra_environ=LAN, status=status)
         assert refused.headers["Cache-Control"] == "private"
@@ -205,7 +206,9 @@ def test_nor_is_what_a_network_is_refused(network_app: Any) -> None:
 
 
 @pytest.mark.clause("D-69", "H-30.2")
-def test_what_everyone_may_read_is_public_where_nothing_else_was_judged(network_app: Any) -> None:
+def test_what_everyone_may_read_is_public_where_nothing_else_was_judged(
+    network_app: TestApp,
+) -> None:
     record = store(network_app)
     grant(network_app, object_id(record["url"]), "read", "system.Everyone")
 

@@ -228,7 +228,7 @@ LARGE_QUERIES = {
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", LARGE_QUERIES)
-def test_many_filters_read_a_large_record_once(service: Any, kind: str) -> None:
+def test_many_filters_read_a_large_record_once(service: Service, kind: str) -> None:
     costs, response = service.cost(LARGE_QUERIES[kind], LARGE)
 
     assert response.json["data"] == []
@@ -241,7 +241,7 @@ SIXTY = ",".join(f"{'-' if n % 2 else ''}x{n}" for n in range(60))
 
 
 @pytest.mark.clause("X-34")
-def test_an_order_of_many_fields_unpacks_a_large_record_once(service: Any) -> None:
+def test_an_order_of_many_fields_unpacks_a_large_record_once(service: Service) -> None:
     response = assert_cheap(service, f"_limit=1&_sort={SIXTY}", LARGE)
 
     assert_cheap(service, urlsplit(response.headers["Next-Page"]).query, LARGE)
@@ -258,7 +258,7 @@ DEEP_QUERIES = {
 
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", DEEP_QUERIES)
-def test_paths_through_a_large_record_do_not_copy_it(service: Any, kind: str) -> None:
+def test_paths_through_a_large_record_do_not_copy_it(service: Service, kind: str) -> None:
     assert_cheap(service, DEEP_QUERIES[kind], DEEP)
 
 
@@ -267,7 +267,7 @@ def test_paths_through_a_large_record_do_not_copy_it(service: Any, kind: str) ->
     "pattern", ["a" * 4000 + "b", "*a" * 3000 + "b*", "b" + "a" * 4000, "*ab" * 2000 + "*"]
 )
 def test_patterns_that_a_long_text_begins_to_match_everywhere_are_cheap(
-    service: Any, pattern: str
+    service: Service, pattern: str
 ) -> None:
     costs, response = service.cost(f"like_text={pattern}", LARGE)
 

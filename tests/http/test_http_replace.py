@@ -1,7 +1,5 @@
 """Creation and replacement by PUT (H-19)."""
 
-from typing import Any
-
 import pytest
 from webtest import TestApp
 
@@ -91,7 +89,7 @@ def test_the_same_content_again_is_a_new_version(app: TestApp, headers: dict[str
     "record_id", ["7d3f0a4e-6f0b-4c3e-9a55-2b8f7a1c0d9e", UUID.upper(), "", None, 5, [UUID]]
 )
 def test_another_id_in_the_body_is_400_where_the_schema_keeps_it(
-    app: TestApp, headers: dict[str, str], record_id: Any, state: str
+    app: TestApp, headers: dict[str, str], record_id: object, state: str
 ) -> None:
     if state != "unknown":
         app.put_json(f"/v0/spores/{UUID}", {"data": {"a": 1}}, headers=headers)

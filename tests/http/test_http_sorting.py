@@ -94,7 +94,7 @@ def sorted_user(app: TestApp) -> Any:
     ],
 )
 def test_the_criteria_apply_in_turn(
-    app: TestApp, sorted_user: Any, query: str, expected: str
+    app: TestApp, sorted_user: dict[str, Any], query: str, expected: str
 ) -> None:
     assert names(app, sorted_user, query) == expected
 
@@ -103,13 +103,15 @@ def test_the_criteria_apply_in_turn(
 @pytest.mark.parametrize(
     "query", ["_sort=+n", "_sort=%20n%20", "_sort=n%20,%20m", "_sort=%20,%20n", "_sort=+%2Bn+"]
 )
-def test_spaces_and_raw_plus_signs_are_harmless(app: TestApp, sorted_user: Any, query: str) -> None:
+def test_spaces_and_raw_plus_signs_are_harmless(
+    app: TestApp, sorted_user: dict[str, Any], query: str
+) -> None:
     assert names(app, sorted_user, query) == "ceadb"
 
 
 @pytest.mark.clause("H-13.3")
 @pytest.mark.parametrize("item", ["--n", "n-", "-", "%2B-n", "", "n%20m", "n%00", "%2B"])
-def test_what_is_no_name_is_ignored(app: TestApp, sorted_user: Any, item: str) -> None:
+def test_what_is_no_name_is_ignored(app: TestApp, sorted_user: dict[str, Any], item: str) -> None:
     assert names(app, sorted_user, f"_sort={item}") == "edcba"
     assert names(app, sorted_user, f"_sort={item},n") == "ceadb"
 
@@ -160,7 +162,7 @@ def test_declared_fields_and_three_more_are_known(
     ],
 )
 def test_the_latest_comes_first_among_equals_unless_asked_otherwise(
-    app: TestApp, sorted_user: Any, query: str, expected: str
+    app: TestApp, sorted_user: dict[str, Any], query: str, expected: str
 ) -> None:
     assert names(app, sorted_user, query) == expected
 

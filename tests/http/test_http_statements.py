@@ -147,7 +147,9 @@ def requests(app: TestApp, kind: Any) -> dict[str, Any]:
 
 @pytest.mark.clause("B-23.1", "B-23.5", "B-23.11", "B-23.19", "B-20.7", "X-3")
 @pytest.mark.parametrize("name", [name for name in BUDGET if "first access" not in name])
-def test_a_request_sends_no_more_than_its_budget(app: Any, sent: Any, kind: Any, name: Any) -> None:
+def test_a_request_sends_no_more_than_its_budget(
+    app: TestApp, sent: list[Any], kind: str, name: str
+) -> None:
     send = requests(app, kind)[name]
     allowed = BUDGET[name][kind == "toadstools"]
     sent.clear()
@@ -172,7 +174,7 @@ OPENED = {
 
 @pytest.mark.clause("X-3", "B-23.1")
 @pytest.mark.parametrize("name", OPENED)
-def test_records_that_settings_open_cost_less(app: Any, sent: Any, name: Any) -> None:
+def test_records_that_settings_open_cost_less(app: TestApp, sent: list[Any], name: str) -> None:
     send = requests(app, "boletes")[name]
     sent.clear()
 
@@ -182,7 +184,9 @@ def test_records_that_settings_open_cost_less(app: Any, sent: Any, name: Any) ->
 
 
 @pytest.mark.clause("B-23.11", "H-9.3")
-def test_the_first_access_of_a_list_sends_one_more(app: Any, sent: Any, kind: Any) -> None:
+def test_the_first_access_of_a_list_sends_one_more(
+    app: TestApp, sent: list[Any], kind: str
+) -> None:
     permission = app.app.registry.permission
     permission.add_principal_to_ace("/toadstools", "read", "system.Authenticated")
     sent.clear()
@@ -195,7 +199,7 @@ def test_the_first_access_of_a_list_sends_one_more(app: Any, sent: Any, kind: An
 @pytest.mark.clause("H-14.9", "B-23.5")
 @pytest.mark.parametrize(("length", "more"), [(10, 0), (3_000, 1)])
 def test_a_further_page_sends_no_more_unless_its_values_are_too_long_to_travel(
-    app: Any, sent: Any, kind: Any, length: int, more: int
+    app: TestApp, sent: list[Any], kind: str, length: int, more: int
 ) -> None:
     permission = app.app.registry.permission
     permission.add_principal_to_ace("/toadstools", "read", "system.Authenticated")
@@ -212,7 +216,7 @@ def test_a_further_page_sends_no_more_unless_its_values_are_too_long_to_travel(
 
 
 @pytest.mark.clause("H-11.9", "H-14.9")
-def test_a_total_that_nobody_needs_is_not_counted(app: Any, sent: Any) -> None:
+def test_a_total_that_nobody_needs_is_not_counted(app: TestApp, sent: list[Any]) -> None:
     url = "/v0/ferns?min_name=a"
     for name in ("a", "b", "c"):
         app.post_json("/v0/ferns", {"data": {"name": name}}, headers=HEADERS)
@@ -227,7 +231,7 @@ def test_a_total_that_nobody_needs_is_not_counted(app: Any, sent: Any) -> None:
 
 
 @pytest.mark.clause("B-23.5")
-def test_unique_fields_cost_no_more(app: Any, sent: Any) -> None:
+def test_unique_fields_cost_no_more(app: TestApp, sent: list[Any]) -> None:
     app.post_json("/v0/mosss", {"data": {"code": 1}}, headers=HEADERS, status=201)
     sent.clear()
 
@@ -237,7 +241,7 @@ def test_unique_fields_cost_no_more(app: Any, sent: Any) -> None:
 
 
 @pytest.mark.clause("B-23.16", "H-5.12")
-def test_a_shared_listing_sends_one_more(app: Any, sent: Any) -> None:
+def test_a_shared_listing_sends_one_more(app: TestApp, sent: list[Any]) -> None:
     body = {"data": {}, "permissions": {"read": ["system.Authenticated"]}}
     app.post_json("/v0/toadstools", body, headers=HEADERS, status=201)
     sent.clear()
@@ -254,7 +258,7 @@ PAGE_OF_TOKEN = [("ferns", HEADERS, 1), ("boletes", HEADERS, 1), ("toadstools", 
 @pytest.mark.clause("E-11.9", "B-23.16")
 @pytest.mark.parametrize(("kind", "user", "allowed"), PAGE_OF_TOKEN)
 def test_a_page_for_a_token_is_one_round_trip_to_the_storage(
-    app: Any, sent: Any, kind: str, user: Any, allowed: int
+    app: TestApp, sent: list[Any], kind: str, user: dict[str, Any], allowed: int
 ) -> None:
     url = f"/v0/{kind}?_limit=2&_sync="
     body = {"data": {}, "permissions": {"read": ["system.Authenticated"]}}
@@ -290,7 +294,7 @@ def test_a_page_for_a_token_is_one_round_trip_to_the_storage(
     ["POST", "PUT", "PATCH", "PUT of a new record", "POST with an id", "PUT, conditional"],
 )
 def test_a_write_that_takes_nothing_away_records_no_departure(
-    app: Any, sent: Any, kind: Any, name: str
+    app: TestApp, sent: list[Any], kind: str, name: str
 ) -> None:
     send = requests(app, kind)[name]
     sent.clear()
@@ -302,7 +306,7 @@ def test_a_write_that_takes_nothing_away_records_no_departure(
 
 @pytest.mark.clause("E-12.3")
 def test_a_deletion_that_nobody_else_could_read_about_records_no_departure(
-    app: Any, sent: Any
+    app: TestApp, sent: list[Any]
 ) -> None:
     requests(app, "ferns")["DELETE"]()
     record = app.app.registry.storage.create("bolete", "", {"name": "a"})
@@ -313,7 +317,7 @@ def test_a_deletion_that_nobody_else_could_read_about_records_no_departure(
 
 @pytest.mark.clause("E-12.1", "E-12.3")
 @pytest.mark.parametrize("way", ["unshare", "delete", "late"])
-def test_departures_travel_with_the_write(app: Any, sent: Any, way: str) -> None:
+def test_departures_travel_with_the_write(app: TestApp, sent: list[Any], way: str) -> None:
     body = {"data": {}, "permissions": {"read": ["system.Authenticated"]}}
     record = app.post_json("/v0/toadstools", body, headers=HEADERS, status=201).json["data"]
     for _ in range(3):
@@ -336,7 +340,7 @@ def test_departures_travel_with_the_write(app: Any, sent: Any, way: str) -> None
 @pytest.mark.clause("B-23.7", "B-20.7", "H-4.13")
 @pytest.mark.parametrize(("kind", "allowed"), [("ferns", 1), ("toadstools", 1)])
 def test_a_batch_of_25_creations_keeps_to_its_budget(
-    app: Any, sent: Any, kind: str, allowed: int
+    app: TestApp, sent: list[Any], kind: str, allowed: int
 ) -> None:
     app.post_json(f"/v0/{kind}", {"data": {}}, headers=HEADERS, status=201)
     sent.clear()
@@ -349,7 +353,9 @@ def test_a_batch_of_25_creations_keeps_to_its_budget(
 
 
 @pytest.mark.clause("B-11.8", "B-18.2")
-def test_a_request_that_only_reads_needs_no_transaction(app: Any, sent: Any, kind: Any) -> None:
+def test_a_request_that_only_reads_needs_no_transaction(
+    app: TestApp, sent: list[Any], kind: str
+) -> None:
     send = requests(app, kind)
     sent.clear()
 
@@ -361,7 +367,7 @@ def test_a_request_that_only_reads_needs_no_transaction(app: Any, sent: Any, kin
 
 @pytest.mark.clause("E-9.3")
 def test_each_statement_goes_to_one_server_of_a_distributed_database(
-    app: Any, sent: Any, kind: Any
+    app: TestApp, sent: list[Any], kind: str
 ) -> None:
     shapes = pytest.importorskip("support.statement_shapes", exc_type=ImportError)
     for send in requests(app, kind).values():

@@ -35,7 +35,7 @@ def test_a_tombstone_keeps_nothing_of_the_record(
 
 @pytest.mark.clause("H-22.2")
 def test_tombstones_are_neither_listed_counted_nor_fetched(
-    app: TestApp, headers: dict[str, str], tombstone: Any
+    app: TestApp, headers: dict[str, str], tombstone: dict[str, Any]
 ) -> None:
     plain = app.get(LICHENS, headers=headers)
     polled = app.get(f"{LICHENS}?_since=0", headers=headers)
@@ -62,7 +62,7 @@ def test_tombstones_take_no_part_in_unicity(
 @pytest.mark.clause("H-22.3", "D-74")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_the_record_made_anew_replaces_its_tombstone(
-    app: TestApp, headers: dict[str, str], tombstone: Any, method: str
+    app: TestApp, headers: dict[str, str], tombstone: dict[str, Any], method: str
 ) -> None:
     data = {"name": "new", "id": tombstone["id"]}
     if method == "POST":
@@ -95,7 +95,7 @@ def test_a_record_may_come_and_go_many_times(app: TestApp, headers: dict[str, st
 
 @pytest.mark.clause("H-22.4")
 def test_a_purge_removes_tombstones_and_leaves_the_timestamp(
-    app: TestApp, headers: dict[str, str], tombstone: Any
+    app: TestApp, headers: dict[str, str], tombstone: dict[str, Any]
 ) -> None:
     (record,) = store(app, headers, LICHENS, {"name": "live"})
     (gone,) = store(app, headers, LICHENS, {"name": "gone"})
@@ -111,7 +111,7 @@ def test_a_purge_removes_tombstones_and_leaves_the_timestamp(
 
 @pytest.mark.clause("H-22.4")
 def test_without_a_purge_tombstones_stay(
-    app: TestApp, headers: dict[str, str], tombstone: Any
+    app: TestApp, headers: dict[str, str], tombstone: dict[str, Any]
 ) -> None:
     store(app, headers, LICHENS, *({"n": n} for n in range(5)))
     app.delete(LICHENS, headers=headers)

@@ -59,7 +59,7 @@ def conflict(field: Any, existing: Any) -> dict[str, Any]:
 
 @pytest.mark.clause("H-23.1")
 def test_the_scope_is_the_collection_of_the_user(
-    app: TestApp, black: Any, other_headers: dict[str, str]
+    app: TestApp, black: dict[str, Any], other_headers: dict[str, str]
 ) -> None:
     (other,) = store(app, other_headers, URL, {"name": "grey", "email": black["email"]})
 
@@ -67,12 +67,16 @@ def test_the_scope_is_the_collection_of_the_user(
 
 
 @pytest.mark.clause("H-23.1", "H-23.4")
-def test_only_declared_fields_are_unique(app: TestApp, headers: dict[str, str], black: Any) -> None:
+def test_only_declared_fields_are_unique(
+    app: TestApp, headers: dict[str, str], black: dict[str, Any]
+) -> None:
     store(app, headers, URL, {"name": black["name"]})
 
 
 @pytest.mark.clause("H-23.1")
-def test_a_value_given_up_is_free_again(app: TestApp, headers: dict[str, str], black: Any) -> None:
+def test_a_value_given_up_is_free_again(
+    app: TestApp, headers: dict[str, str], black: dict[str, Any]
+) -> None:
     body = {"data": {"email": "new@x.org", "code": 7}}
     app.patch_json(f"{URL}/{black['id']}", body, headers=headers)
 
@@ -94,7 +98,7 @@ def test_null_and_absent_values_never_conflict(
 @pytest.mark.clause("H-23.2", "H-23.4", "H-23.5")
 @pytest.mark.parametrize("value", ["", 0, False, [], {}, "a", 9, True, [1, {"a": None}]])
 def test_other_values_conflict_empty_or_not(
-    app: TestApp, headers: dict[str, str], value: Any
+    app: TestApp, headers: dict[str, str], value: object
 ) -> None:
     body = {"data": {"label": value}}
     (first,) = store(app, headers, LABELLED, {"label": value})
@@ -116,7 +120,9 @@ def test_values_of_other_types_do_not_conflict(app: TestApp, headers: dict[str, 
 
 
 @pytest.mark.clause("H-23.3", "H-23.4")
-def test_the_id_is_unique_on_creation(app: TestApp, headers: dict[str, str], black: Any) -> None:
+def test_the_id_is_unique_on_creation(
+    app: TestApp, headers: dict[str, str], black: dict[str, Any]
+) -> None:
     before = state(app, headers, URL)
     data = {"id": black["id"], "name": "white", "code": 5}
 
@@ -139,7 +145,7 @@ def test_the_id_is_unique_on_creation(app: TestApp, headers: dict[str, str], bla
     ],
 )
 def test_a_creation_that_conflicts_gives_the_existing_record(
-    app: TestApp, headers: dict[str, str], black: Any, data: dict[str, Any]
+    app: TestApp, headers: dict[str, str], black: dict[str, Any], data: dict[str, Any]
 ) -> None:
     before = state(app, headers, URL)
 
@@ -157,8 +163,8 @@ def test_a_creation_that_conflicts_gives_the_existing_record(
 def test_a_write_that_conflicts_is_409(
     app: TestApp,
     headers: dict[str, str],
-    black: Any,
-    white: Any,
+    black: dict[str, Any],
+    white: dict[str, Any],
     request_: str,
     field: str,
     data: dict[str, Any],
@@ -181,7 +187,7 @@ def test_a_write_that_conflicts_is_409(
 @pytest.mark.clause("H-23.6")
 @pytest.mark.parametrize("method", ["put_json", "patch_json"])
 def test_a_record_does_not_conflict_with_itself(
-    app: TestApp, headers: dict[str, str], black: Any, method: str
+    app: TestApp, headers: dict[str, str], black: dict[str, Any], method: str
 ) -> None:
     data = {"name": "still black", "email": black["email"], "code": black["code"]}
 
@@ -194,7 +200,7 @@ def test_a_record_does_not_conflict_with_itself(
 @pytest.mark.clause("H-23.7")
 @pytest.mark.parametrize("method", ["put_json", "patch_json"])
 def test_one_of_several_conflicting_fields_is_reported(
-    app: TestApp, headers: dict[str, str], black: Any, white: Any, method: str
+    app: TestApp, headers: dict[str, str], black: dict[str, Any], white: dict[str, Any], method: str
 ) -> None:
     (third,) = store(app, headers, URL, {"name": "third"})
     data = {"name": "third", "email": black["email"], "code": white["code"]}
@@ -208,7 +214,7 @@ def test_one_of_several_conflicting_fields_is_reported(
 
 @pytest.mark.clause("H-23.8")
 def test_a_creation_in_conflict_with_two_records_gives_one_of_them(
-    app: TestApp, headers: dict[str, str], black: Any, white: Any
+    app: TestApp, headers: dict[str, str], black: dict[str, Any], white: dict[str, Any]
 ) -> None:
     before = state(app, headers, URL)
     data = {"name": "x", "id": black["id"], "code": white["code"]}
@@ -221,7 +227,7 @@ def test_a_creation_in_conflict_with_two_records_gives_one_of_them(
 
 @pytest.mark.clause("H-23.4", "H-10.6")
 def test_a_conflict_of_a_unique_field_is_not_a_matter_of_if_none_match(
-    app: TestApp, headers: dict[str, str], black: Any
+    app: TestApp, headers: dict[str, str], black: dict[str, Any]
 ) -> None:
     # The condition is about the record of the id, and none is given (H-10.3).
     body = {"data": {"name": "new", "code": 1}}

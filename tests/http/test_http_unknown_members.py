@@ -9,6 +9,7 @@ import colander
 import pytest
 from support.shared_apps import make_app
 from support.sharing import make_sharing_app
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth
@@ -89,7 +90,7 @@ def told(answer: Any) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("members", "expected"), UNKNOWN)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 def test_an_unknown_member_is_named(
-    app: Any, method: str, members: Any, expected: list[tuple[str, str]]
+    app: TestApp, method: str, members: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     stored = send(app, "PUT", {"data": {"name": "cep"}}, 201)["data"]
 
@@ -104,7 +105,7 @@ def test_an_unknown_member_is_named(
 @pytest.mark.parametrize(("members", "expected"), UNKNOWN[:3])
 @pytest.mark.parametrize("patch", ["merge", "json"])
 def test_patches_are_judged_by_what_they_change(
-    app: Any, patch: str, members: Any, expected: list[tuple[str, str]]
+    app: TestApp, patch: str, members: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     send(app, "PUT", {"data": {"name": "cep"}}, 201)
     if patch == "merge":
@@ -119,7 +120,7 @@ def test_patches_are_judged_by_what_they_change(
     assert told(answer) == expected
 
 
-def test_all_faults_are_told_together(app: Any) -> None:
+def test_all_faults_are_told_together(app: TestApp) -> None:
     answer = send(app, "POST", {"data": {"nmae": "x", "place": {"town": 5, "z": 1}}})
 
     assert [name for name, _ in told(answer)] == [
@@ -130,7 +131,7 @@ def test_all_faults_are_told_together(app: Any) -> None:
     ]
 
 
-def test_the_members_of_every_record_are_known(app: Any) -> None:
+def test_the_members_of_every_record_are_known(app: TestApp) -> None:
     created = send(app, "POST", {"data": {"name": "cep", "id": ID, "last_modified": 5}}, 201)
     again = {name: created["data"][name] for name in ("id", "last_modified", "name")}
 
@@ -157,12 +158,12 @@ def test_what_a_hook_has_added_may_be_sent_back_unchanged_by_a_patch() -> None:
     assert told(send(app, "PATCH", {"data": {"by": "me"}})) == [("data.by", "Unknown member")]
 
 
-def test_a_wrong_type_is_reported_as_before(app: Any) -> None:
+def test_a_wrong_type_is_reported_as_before(app: TestApp) -> None:
     assert told(send(app, "POST", {"data": []}))[0][0] == "data"
     assert told(send(app, "POST", {"data": {"name": "cep", "place": 5}}))[0][0] == "data.place"
 
 
-def test_many_unknown_members_cost_little(app: Any) -> None:
+def test_many_unknown_members_cost_little(app: TestApp) -> None:
     answer = send(app, "POST", {"data": {"name": "cep", **{f"nam{n}": n for n in range(20_000)}}})
 
     hints = [item for item in answer["details"] if "did you mean" in item["description"]]

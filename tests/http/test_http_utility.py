@@ -1,5 +1,6 @@
 """The hello view and the two heartbeats (H-3)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -84,14 +85,14 @@ def test_the_url_is_the_one_that_the_client_used(app: TestApp) -> None:
 
 
 @pytest.mark.clause("H-3.3", "P-4.6")
-def test_public_settings_have_the_configured_values(make_public: Any) -> None:
+def test_public_settings_have_the_configured_values(make_public: Callable[..., Any]) -> None:
     shown = make_public(settings={"batch_max_requests": "3", "readonly": "true"})
     assert shown == {"batch_max_requests": 3, "readonly": True}
 
 
 @pytest.mark.clause("H-3.4", "P-6.3", "P-4.6", "P-4.12")
 def test_public_settings_are_shown_under_the_names_that_the_application_gave(
-    make_public: Any,
+    make_public: Callable[..., Any],
 ) -> None:
     shown = make_public(
         "paginate_by", "cliquet.paginate_by", "testapp.paginate_by", settings={"paginate_by": "7"}
@@ -106,14 +107,18 @@ def test_public_settings_are_shown_under_the_names_that_the_application_gave(
 
 
 @pytest.mark.clause("H-3.4", "P-6.3")
-def test_dots_in_the_name_of_a_public_setting_are_no_other_prefix(make_public: Any) -> None:
+def test_dots_in_the_name_of_a_public_setting_are_no_other_prefix(
+    make_public: Callable[..., Any],
+) -> None:
     shown = make_public("multiauth.policies", settings={"multiauth.policies": "basicauth"})
     assert shown["multiauth.policies"] == "basicauth"
 
 
 @pytest.mark.clause("S-23.22")
 @pytest.mark.parametrize("name", ["nothing", "cliquet.nothing", "testapp.nothing", "cliquet."])
-def test_a_public_setting_that_does_not_exist_is_left_out(make_public: Any, name: str) -> None:
+def test_a_public_setting_that_does_not_exist_is_left_out(
+    make_public: Callable[..., Any], name: str
+) -> None:
     assert make_public(name) == {"batch_max_requests": 25, "readonly": False}
 
 

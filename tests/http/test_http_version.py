@@ -31,7 +31,7 @@ def app(path: Any) -> TestApp:
 
 @pytest.mark.clause("E-6.5")
 @pytest.mark.setting("version_json_path")
-def test_the_version_is_the_content_of_the_file_for_anybody(app: TestApp, path: Any) -> None:
+def test_the_version_is_the_content_of_the_file_for_anybody(app: TestApp, path: Path) -> None:
     path.write_text(json.dumps(VERSION, indent=2))
 
     response = app.get("/v0/__version__", status=200)
@@ -41,7 +41,7 @@ def test_the_version_is_the_content_of_the_file_for_anybody(app: TestApp, path: 
 
 
 @pytest.mark.clause("E-6.5")
-def test_without_the_file_there_is_no_version_until_it_is_written(app: TestApp, path: Any) -> None:
+def test_without_the_file_there_is_no_version_until_it_is_written(app: TestApp, path: Path) -> None:
     assert app.get("/v0/__version__", status=404).json["errno"] == 111
 
     for commit in ("1", "2"):
@@ -69,7 +69,7 @@ def test_without_the_setting_an_application_may_use_the_address() -> None:
 @pytest.mark.clause("E-6.5")
 @pytest.mark.parametrize("content", [b"", b"version = 1", b"\xff\xfe{}", None])
 def test_a_file_that_is_no_json_is_told_in_the_logs_alone(
-    app: TestApp, path: Any, caplog: pytest.LogCaptureFixture, content: bytes | None
+    app: TestApp, path: Path, caplog: pytest.LogCaptureFixture, content: bytes | None
 ) -> None:
     caplog.set_level(logging.ERROR, logger="cliquet")
     if content is None:
@@ -87,7 +87,7 @@ def test_a_file_that_is_no_json_is_told_in_the_logs_alone(
 
 @pytest.mark.clause("E-6.5", "H-3.8")
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_the_version_refuses_other_methods(app: TestApp, path: Any, method: str) -> None:
+def test_the_version_refuses_other_methods(app: TestApp, path: Path, method: str) -> None:
     path.write_text("{}")
     response = app.request("/v0/__version__", method=method, status=405)
     assert response.json["errno"] == 115
@@ -98,7 +98,7 @@ def test_the_version_refuses_other_methods(app: TestApp, path: Any, method: str)
 @pytest.mark.clause("E-6.5")
 @pytest.mark.parametrize("exists", [True, False])
 def test_scripts_of_other_origins_may_read_the_version(
-    app: TestApp, path: Any, exists: bool
+    app: TestApp, path: Path, exists: bool
 ) -> None:
     if exists:
         path.write_text("{}")

@@ -132,7 +132,7 @@ SAID = [
 @pytest.mark.parametrize(("data", "name", "description"), SAID)
 @pytest.mark.parametrize("url", ["/v0/things", "/v0/shareds"])
 def test_a_fault_is_told_in_words_of_json(
-    app: TestApp, url: str, data: Any, name: str, description: str
+    app: TestApp, url: str, data: object, name: str, description: str
 ) -> None:
     answer = app.post_json(url, {"data": data}, headers=AUTH, status=400).json
 
@@ -143,7 +143,9 @@ def test_a_fault_is_told_in_words_of_json(
 @pytest.mark.parametrize(
     ("data", "name", "description"), [said for said in SAID if isinstance(said[0], dict)]
 )
-def test_a_patch_says_the_same(app: TestApp, data: Any, name: str, description: str) -> None:
+def test_a_patch_says_the_same(
+    app: TestApp, data: dict[str, Any], name: str, description: str
+) -> None:
     url = app.post_json("/v0/things", {"data": {}}, headers=AUTH).headers["Location"]
 
     answer = app.patch_json(url, {"data": data}, headers=AUTH, status=400).json

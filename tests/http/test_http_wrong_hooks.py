@@ -62,7 +62,7 @@ def uri_of_new(app: Any) -> str:
 @pytest.mark.clause("E-8.13")
 @pytest.mark.parametrize("base", [Moss, SharedMoss])
 @pytest.mark.parametrize("method", ["post", "put", "patch"])
-def test_a_hook_that_returns_no_record_is_named(base: Any, method: str) -> None:
+def test_a_hook_that_returns_no_record_is_named(base: type, method: str) -> None:
     class Own(base):
         name = "moss"
 
@@ -115,7 +115,7 @@ def test_other_hooks_of_a_patch_that_return_nothing_are_named(hook: str, said: s
 
 @pytest.mark.clause("E-8.13", "P-11.1")
 @pytest.mark.parametrize("parent", [5, 0, b"a", ["a"], False])
-def test_a_parent_that_is_no_text_is_named(parent: Any) -> None:
+def test_a_parent_that_is_no_text_is_named(parent: bytes | int | list[str]) -> None:
     class Own(Moss):
         name = "moss"
 
@@ -159,7 +159,9 @@ def service_of(view: Any, **kwargs: Any) -> Any:
     ],
     ids=["object", "nested", "function", "method"],
 )
-def test_a_view_that_returns_what_json_cannot_hold_is_named(value: Any, said: str) -> None:
+def test_a_view_that_returns_what_json_cannot_hold_is_named(
+    value: Nameless | dict[str, Any], said: str
+) -> None:
     def view(request: Any) -> Any:
         return value
 

@@ -6,6 +6,7 @@ import re
 import sys
 import types
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -84,7 +85,7 @@ def test_what_the_application_adds_afterwards_is_under_the_prefix() -> None:
 
 @pytest.mark.clause("P-2.5", "S-3.3", "S-3.4")
 @pytest.mark.parametrize("settings", [{}, {"project_version": 2.1, "http_api_version": 3}])
-def test_the_identity_of_the_project_is_text(settings: Any) -> None:
+def test_the_identity_of_the_project_is_text(settings: dict[str, Any]) -> None:
     configured = initialized(settings).get_settings()
     for name in ("project_name", "project_version", "http_api_version"):
         assert isinstance(configured[name], str)
@@ -101,7 +102,7 @@ def test_the_identity_of_the_project_is_text(settings: Any) -> None:
         ({"cliquet.project_name": ""}, "c", "c"),
     ],
 )
-def test_the_name_of_the_project(settings: Any, argument: str, name: str) -> None:
+def test_the_name_of_the_project(settings: dict[str, Any], argument: str, name: str) -> None:
     configured = initialized(settings, project_name=argument).get_settings()
     assert configured["project_name"] == name
     assert "cliquet.project_name" not in configured
@@ -197,7 +198,7 @@ def test_the_former_name_warns() -> None:
     ],
 )
 def test_settings_win_over_the_applications_defaults_over_the_librarys(
-    settings: Any, defaults: Any, value: int | None
+    settings: dict[str, Any], defaults: dict[str, Any], value: int | None
 ) -> None:
     configured = initialized(settings, default_settings=defaults).get_settings()
     assert configured["paginate_by"] == value
@@ -265,7 +266,7 @@ def test_attempts_of_the_transaction_manager_are_those_of_the_retry_with_a_warni
 
 @pytest.mark.clause("P-3.5")
 @pytest.mark.parametrize("step", SEQUENCE)
-def test_each_step_takes_the_configurator_alone(step: Any) -> None:
+def test_each_step_takes_the_configurator_alone(step: str) -> None:
     config = Configurator(settings={"project_name": "kitchen"})
     cliquet.load_default_settings(config, DEFAULT_SETTINGS)
     config.get_settings().update(project_version="0.1", http_api_version="0.1")
@@ -279,7 +280,7 @@ def test_each_step_takes_the_configurator_alone(step: Any) -> None:
 
 @pytest.mark.clause("S-5.1")
 @pytest.mark.parametrize("missing", SEQUENCE)
-def test_the_application_starts_without_any_one_step(missing: Any) -> None:
+def test_the_application_starts_without_any_one_step(missing: str) -> None:
     kept = [step for step in SEQUENCE if step != missing]
     app = make_app(settings={"initialization_sequence": kept})
     app.get("/v0/__lbheartbeat__", status=200)
@@ -298,7 +299,9 @@ def test_the_application_starts_without_any_one_step(missing: Any) -> None:
         ("setup_logging", {}, "X-Request-Id"),
     ],
 )
-def test_without_its_step_a_feature_is_absent(step: str, settings: Any, header: str) -> None:
+def test_without_its_step_a_feature_is_absent(
+    step: str, settings: dict[str, Any], header: str
+) -> None:
     assert header in make_app(settings=settings).get("/v0/").headers
     kept = [name for name in SEQUENCE if not name.endswith(step)]
     without = make_app(settings={**settings, "initialization_sequence": kept})
@@ -307,7 +310,9 @@ def test_without_its_step_a_feature_is_absent(step: str, settings: Any, header: 
 
 @pytest.mark.clause("S-5.2")
 @pytest.mark.parametrize("shape", [tuple, list, " ".join, "\n".join])
-def test_the_sequence_may_hold_functions_of_the_application(make_module: Any, shape: Any) -> None:
+def test_the_sequence_may_hold_functions_of_the_application(
+    make_module: Callable[..., Any], shape: Callable[..., Any] | type
+) -> None:
     calls = []
     module = make_module("own_steps", first=calls.append, last=calls.append)
     steps = [f"{module}.first", *SEQUENCE, f"{module}.last"]
@@ -329,7 +334,9 @@ def test_the_setting_replaces_the_whole_sequence() -> None:
 
 @pytest.mark.clause("S-5.4", "P-3.1", "P-3.2")
 @pytest.mark.setting("includes")
-def test_plugins_are_included_in_order_once_the_library_is_set_up(make_module: Any) -> None:
+def test_plugins_are_included_in_order_once_the_library_is_set_up(
+    make_module: Callable[..., Any],
+) -> None:
     order = []
 
     def first(config: Any) -> None:
@@ -383,7 +390,7 @@ def test_an_unknown_name_is_refused(settings: dict[str, Any]) -> None:
 
 @pytest.mark.clause("S-11.3", "S-22")
 @pytest.mark.parametrize("kind", ["storage", "cache", "permission"])
-def test_a_backend_of_a_wrong_class_is_refused(make_module: Any, kind: str) -> None:
+def test_a_backend_of_a_wrong_class_is_refused(make_module: Callable[..., Any], kind: str) -> None:
     name = make_module("wrong_backend", load_from_config=lambda config: "a text")
     with pytest.raises(ConfigurationError) as refusal:
         make_app(settings={f"{kind}_backend": name})
@@ -410,13 +417,13 @@ def test_a_resource_without_storage_is_refused() -> None:
     ],
     ids=str,
 )
-def test_a_bad_setting_is_refused_by_name(settings: dict[str, Any], error: Any, says: str) -> None:
+def test_a_bad_setting_is_refused_by_name(settings: dict[str, Any], error: type, says: str) -> None:
     with pytest.raises(error, match=says):
         make_app(settings=settings)
 
 
 @pytest.mark.clause("S-22")
-def test_a_listener_of_unknown_actions_is_refused(make_module: Any) -> None:
+def test_a_listener_of_unknown_actions_is_refused(make_module: Callable[..., Any]) -> None:
     name = make_module("a_listener", load_from_config=lambda config, prefix: print)
     settings = {"event_listeners": name, f"event_listeners.{name}.actions": "explode"}
     with pytest.raises(ValueError, match=r"'explode' is not a valid ACTIONS"):
@@ -424,7 +431,9 @@ def test_a_listener_of_unknown_actions_is_refused(make_module: Any) -> None:
 
 
 @pytest.mark.clause("S-22", "S-6.3")
-def test_an_id_generator_that_does_not_match_itself_is_refused(make_module: Any) -> None:
+def test_an_id_generator_that_does_not_match_itself_is_refused(
+    make_module: Callable[..., Any],
+) -> None:
     class Odd(Generator):
         regexp = "^[a-z]+$"
 
@@ -540,7 +549,7 @@ def test_two_applications_keep_their_own_cors_rules(path: str) -> None:
 @pytest.mark.clause("P-34.29", "S-23.21")
 @pytest.mark.setting("logging_renderer")
 def test_two_applications_keep_their_own_renderers(
-    make_module: Any, caplog: pytest.LogCaptureFixture
+    make_module: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     class Renderer:
         def __init__(self, settings: Any) -> None:

@@ -2,9 +2,9 @@
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -122,7 +122,7 @@ def names(events: Any) -> set[Any]:
 
 
 @pytest.mark.clause("S-15.1", "S-15.2", "P-23.2")
-def test_a_dotted_module_has_the_settings_of_its_last_component(listener: Any) -> None:
+def test_a_dotted_module_has_the_settings_of_its_last_component(listener: ModuleType) -> None:
     act(listened_to())
 
     assert listener.prefixes == ["event_listeners.journal."]
@@ -131,7 +131,7 @@ def test_a_dotted_module_has_the_settings_of_its_last_component(listener: Any) -
 
 @pytest.mark.clause("S-15.2")
 @pytest.mark.setting("event_listeners", "event_listeners.{name}.use")
-def test_an_alias_has_the_settings_of_its_own_name(listener: Any) -> None:
+def test_an_alias_has_the_settings_of_its_own_name(listener: ModuleType) -> None:
     client = make_app(
         [Mushroom, Spore],
         settings={
@@ -149,7 +149,7 @@ def test_an_alias_has_the_settings_of_its_own_name(listener: Any) -> None:
 
 @pytest.mark.clause("S-15.2")
 @pytest.mark.parametrize("alias", ["json", "woodland"])
-def test_an_alias_may_be_the_name_of_a_package(listener: Any, alias: str) -> None:
+def test_an_alias_may_be_the_name_of_a_package(listener: ModuleType, alias: str) -> None:
     client = make_app(
         [Mushroom, Spore],
         settings={"event_listeners": alias, f"event_listeners.{alias}.use": "woodland.journal"},
@@ -164,7 +164,7 @@ def test_an_alias_may_be_the_name_of_a_package(listener: Any, alias: str) -> Non
 @pytest.mark.parametrize(
     "value", ["woodland.journal other", "woodland.journal\nother", ("woodland.journal", "other")]
 )
-def test_several_listeners_may_be_given(listener: Any, value: str | tuple[Any, ...]) -> None:
+def test_several_listeners_may_be_given(listener: ModuleType, value: str | tuple[Any, ...]) -> None:
     client = make_app(
         [Mushroom],
         settings={"event_listeners": value, "event_listeners.other.use": "woodland.journal"},
@@ -176,13 +176,13 @@ def test_several_listeners_may_be_given(listener: Any, value: str | tuple[Any, .
 
 
 @pytest.mark.clause("S-15.1")
-def test_the_name_that_the_published_page_mentions_has_no_effect(listener: Any) -> None:
+def test_the_name_that_the_published_page_mentions_has_no_effect(listener: ModuleType) -> None:
     act(make_app([Mushroom, Spore], settings={"event_handlers": "woodland.journal"}))
     assert listener.told == []
 
 
 @pytest.mark.clause("S-23.13")
-def test_listeners_after_one_that_reads_only_are_set_up(listener: Any) -> None:
+def test_listeners_after_one_that_reads_only_are_set_up(listener: ModuleType) -> None:
     client = make_app(
         [Mushroom, Spore],
         settings={
@@ -203,7 +203,9 @@ def test_listeners_after_one_that_reads_only_are_set_up(listener: Any) -> None:
 
 @pytest.mark.clause("S-15.2", "S-22")
 @pytest.mark.parametrize("name", ["diary", "json", "woodland.diary"])
-def test_an_alias_that_stands_for_nothing_fails_at_the_start(listener: Any, name: str) -> None:
+def test_an_alias_that_stands_for_nothing_fails_at_the_start(
+    listener: ModuleType, name: str
+) -> None:
     with pytest.raises(KeyError, match=rf"event_listeners\.{name}\.use"):
         make_app(settings={"event_listeners": name})
 
@@ -217,7 +219,9 @@ def test_an_alias_of_an_unknown_module_fails_at_the_start() -> None:
 
 @pytest.mark.clause("S-23.14")
 @pytest.mark.parametrize("error", ["AttributeError", "ImportError", "KeyError"])
-def test_an_error_of_a_listener_is_told_as_it_is(write_module: Any, error: str) -> None:
+def test_an_error_of_a_listener_is_told_as_it_is(
+    write_module: Callable[..., Any], error: str
+) -> None:
     write_module(
         "woodland.broken", f"def load_from_config(config, prefix):\n    raise {error}('mine')\n"
     )
@@ -226,7 +230,7 @@ def test_an_error_of_a_listener_is_told_as_it_is(write_module: Any, error: str) 
 
 
 @pytest.mark.clause("S-23.14")
-def test_an_import_that_a_listener_lacks_is_told_as_it_is(write_module: Any) -> None:
+def test_an_import_that_a_listener_lacks_is_told_as_it_is(write_module: Callable[..., Any]) -> None:
     write_module("woodland.broken", "import woodland_driver\n")
     with pytest.raises(ImportError, match="woodland_driver"):
         make_app(settings={"event_listeners": "woodland.broken"})
@@ -234,7 +238,7 @@ def test_an_import_that_a_listener_lacks_is_told_as_it_is(write_module: Any) -> 
 
 @pytest.mark.clause("S-15.2")
 def test_an_alias_may_be_the_name_of_a_package_that_cannot_be_imported(
-    listener: Any, write_module: Any
+    listener: ModuleType, write_module: Callable[..., Any]
 ) -> None:
     write_module("woodland_client", "import woodland_driver\n")
     settings = {
@@ -251,7 +255,7 @@ def test_an_alias_may_be_the_name_of_a_package_that_cannot_be_imported(
     "value", ["woodland.journal journal", "journal woodland.journal", "woodland.journal b.journal"]
 )
 def test_two_listeners_do_not_share_their_settings(
-    listener: Any, write_module: Any, value: str
+    listener: ModuleType, write_module: Callable[..., Any], value: str
 ) -> None:
     write_module("b.journal", LISTENER)
     settings = {"event_listeners": value, "event_listeners.journal.use": "woodland.journal"}
@@ -264,7 +268,7 @@ def test_two_listeners_do_not_share_their_settings(
 
 
 @pytest.mark.clause("S-15.4", "S-22")
-def test_an_unknown_action_fails_at_the_start(listener: Any) -> None:
+def test_an_unknown_action_fails_at_the_start(listener: ModuleType) -> None:
     with pytest.raises(ValueError, match="'burn' is not a valid ACTIONS"):
         listened_to(actions="create burn")
 
@@ -273,7 +277,7 @@ def test_an_unknown_action_fails_at_the_start(listener: Any) -> None:
 
 
 @pytest.mark.clause("S-15.4")
-def test_by_default_changes_are_told(listener: Any) -> None:
+def test_by_default_changes_are_told(listener: ModuleType) -> None:
     act(listened_to())
     assert actions(listener.told) == {"create", "update", "delete"}
 
@@ -283,7 +287,7 @@ def test_by_default_changes_are_told(listener: Any) -> None:
 @pytest.mark.parametrize(
     "expected", [{"create"}, {"read"}, {"read", "delete"}, {"create", "update", "delete", "read"}]
 )
-def test_the_actions_asked_for_are_told(listener: Any, expected: set[Any]) -> None:
+def test_the_actions_asked_for_are_told(listener: ModuleType, expected: set[Any]) -> None:
     act(listened_to(actions=" ".join(expected)))
     assert actions(listener.told) == expected
 
@@ -300,20 +304,22 @@ def test_the_actions_asked_for_are_told(listener: Any, expected: set[Any]) -> No
     ],
 )
 def test_the_resources_asked_for_are_told(
-    listener: Any, resources: str, expected: set[Any]
+    listener: ModuleType, resources: str, expected: set[Any]
 ) -> None:
     act(listened_to(resources=resources, actions="create read"))
     assert names(listener.told) == expected
 
 
 @pytest.mark.clause("S-15.3")
-def test_a_listener_is_told_before_the_commit(listener: Any) -> None:
+def test_a_listener_is_told_before_the_commit(listener: ModuleType) -> None:
     act(listened_to(actions="create read"))
     assert {type(event) for event in listener.told} == {ResourceChanged, ResourceRead}
 
 
 @pytest.mark.clause("P-34.6")
-def test_a_listener_that_acts_outside_the_transaction_is_told_after_it(write_module: Any) -> None:
+def test_a_listener_that_acts_outside_the_transaction_is_told_after_it(
+    write_module: Callable[..., Any],
+) -> None:
     write_module("woodland.journal", OUTSIDE_LISTENER)
     act(listened_to(actions="create read"))
 
@@ -323,7 +329,9 @@ def test_a_listener_that_acts_outside_the_transaction_is_told_after_it(write_mod
 
 @pytest.mark.clause("P-34.6")
 @pytest.mark.setting("event_listeners.{name}.before_commit")
-def test_a_listener_that_acts_outside_may_be_told_before_the_commit(write_module: Any) -> None:
+def test_a_listener_that_acts_outside_may_be_told_before_the_commit(
+    write_module: Callable[..., Any],
+) -> None:
     write_module("woodland.journal", OUTSIDE_LISTENER)
     act(listened_to(actions="create read", before_commit="true"))
 

@@ -76,14 +76,14 @@ def app(environ: Any, start_response: Any) -> list[Any]:
     ],
 )
 def test_without_the_settings_the_application_is_returned_unchanged(
-    agent: Any, settings: dict[str, Any]
+    agent: list[Any], settings: dict[str, Any]
 ) -> None:
     assert cliquet.install_middlewares(app, settings) is app
     assert agent == []
 
 
 @pytest.mark.clause("S-21.1")
-def test_the_settings_alone_wrap_nothing(agent: Any) -> None:
+def test_the_settings_alone_wrap_nothing(agent: list[Any]) -> None:
     client = make_app(settings={"newrelic_config": "/etc/nr.ini", "profiler_enabled": True})
     client.get("/v0/", status=200)
     assert agent == []
@@ -92,7 +92,7 @@ def test_the_settings_alone_wrap_nothing(agent: Any) -> None:
 @pytest.mark.clause("S-21.2", "P-2.12")
 @pytest.mark.parametrize(("env", "expected"), [({}, "dev"), ({"newrelic_env": "prod"}, "prod")])
 def test_new_relic_is_initialised_and_wraps_the_application(
-    agent: Any, env: dict[str, Any], expected: str
+    agent: list[Any], env: dict[str, Any], expected: str
 ) -> None:
     wrapped = cliquet.install_middlewares(app, {"newrelic_config": "/etc/nr.ini", **env})
     assert agent == [("/etc/nr.ini", expected)]
@@ -105,7 +105,7 @@ def test_new_relic_is_initialised_and_wraps_the_application(
     ("folder", "expected"), [({}, "/tmp"), ({"profiler_dir": "/var/p"}, "/var/p")]
 )
 def test_the_profiler_wraps_the_application(
-    agent: Any, folder: dict[str, Any], expected: str
+    agent: list[Any], folder: dict[str, Any], expected: str
 ) -> None:
     wrapped = cliquet.install_middlewares(app, {"profiler_enabled": "true", **folder})
     assert isinstance(wrapped, Profiler)
@@ -117,7 +117,7 @@ def test_the_profiler_wraps_the_application(
 
 
 @pytest.mark.clause("S-21.4")
-def test_the_profiler_is_outside_of_new_relic(agent: Any) -> None:
+def test_the_profiler_is_outside_of_new_relic(agent: list[Any]) -> None:
     settings = {"newrelic_config": "/etc/nr.ini", "profiler_enabled": True}
     wrapped = cliquet.install_middlewares(app, settings)
     assert isinstance(wrapped, Profiler)
@@ -127,7 +127,7 @@ def test_the_profiler_is_outside_of_new_relic(agent: Any) -> None:
 
 @pytest.mark.clause("S-21.1", "S-23.16")
 @pytest.mark.parametrize("prefix", ["", "cliquet.", "kiosk."])
-def test_raw_settings_of_main_are_read_under_every_spelling(agent: Any, prefix: str) -> None:
+def test_raw_settings_of_main_are_read_under_every_spelling(agent: list[Any], prefix: str) -> None:
     settings = {
         "cliquet.project_name": "kiosk",
         f"{prefix}newrelic_config": "/etc/nr.ini",
@@ -148,7 +148,7 @@ def application(given: Any, **kwargs: Any) -> Any:
 
 
 @pytest.mark.clause("S-1.2", "S-23.16", "P-2.1")
-def test_the_prefix_counts_where_the_application_names_the_project(agent: Any) -> None:
+def test_the_prefix_counts_where_the_application_names_the_project(agent: list[Any]) -> None:
     settings = {"kiosk.newrelic_config": "/etc/nr.ini", "kiosk.profiler_enabled": "true"}
 
     wrapped = cliquet.install_middlewares(application(settings), settings)
@@ -158,7 +158,7 @@ def test_the_prefix_counts_where_the_application_names_the_project(agent: Any) -
 
 
 @pytest.mark.clause("S-1.3", "P-2.11", "P-2.12")
-def test_defaults_of_the_application_count_and_lose_to_the_settings(agent: Any) -> None:
+def test_defaults_of_the_application_count_and_lose_to_the_settings(agent: list[Any]) -> None:
     settings = {"newrelic_env": "prod"}
     defaults = {"newrelic_config": "/etc/nr.ini", "kiosk.newrelic_env": "stage"}
 
@@ -169,7 +169,7 @@ def test_defaults_of_the_application_count_and_lose_to_the_settings(agent: Any) 
 
 @pytest.mark.clause("S-1.9", "S-23.16")
 def test_the_environment_renames_the_project_and_not_its_prefix(
-    agent: Any, monkeypatch: pytest.MonkeyPatch
+    agent: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROJECT_NAME", "shown")
     settings = {"kiosk.newrelic_config": "/etc/nr.ini", "kiosk.paginate_by": "7"}
@@ -186,7 +186,7 @@ def test_the_environment_renames_the_project_and_not_its_prefix(
 
 @pytest.mark.clause("S-23.16", "S-1.3")
 def test_the_environment_overrides_the_settings(
-    agent: Any, monkeypatch: pytest.MonkeyPatch
+    agent: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLIQUET_NEWRELIC_ENV", "stage")
     cliquet.install_middlewares(app, {"newrelic_config": "/etc/nr.ini", "newrelic_env": "dev"})
@@ -264,7 +264,9 @@ def profiled(tmp_path: Path) -> Any:
 
 @pytest.mark.clause("S-21.3")
 @pytest.mark.setting("profiler_enabled", "profiler_dir")
-def test_each_request_has_a_profile_named_by_method_path_duration_and_time(profiled: Any) -> None:
+def test_each_request_has_a_profile_named_by_method_path_duration_and_time(
+    profiled: tuple[Any, ...],
+) -> None:
     client, folder = profiled
     for _ in range(5):
         client.get("/v0/__lbheartbeat__", status=200)
@@ -281,7 +283,7 @@ def test_each_request_has_a_profile_named_by_method_path_duration_and_time(profi
 
 @pytest.mark.clause("S-21.3")
 def test_profiles_show_the_functions_of_the_library_and_nothing_is_printed(
-    profiled: Any, capfd: pytest.CaptureFixture[str]
+    profiled: tuple[Any, ...], capfd: pytest.CaptureFixture[str]
 ) -> None:
     client, folder = profiled
     client.get("/v0/", status=200)
@@ -296,7 +298,7 @@ def test_profiles_show_the_functions_of_the_library_and_nothing_is_printed(
 @pytest.mark.parametrize(
     "path", ["/v0/" + "x" * 300, "/v0/%00", "/v0/..%2f..%2fetc", "/v0/%ff", ""]
 )
-def test_any_path_can_be_profiled(profiled: Any, path: str) -> None:
+def test_any_path_can_be_profiled(profiled: tuple[Any, ...], path: str) -> None:
     client, folder = profiled
     client.get(path, status="*")
     assert len(list(folder.iterdir())) == 1
@@ -346,7 +348,7 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_at_the_start(
 
 @pytest.mark.clause("S-21.3")
 @pytest.mark.usefixtures("processes")
-def test_the_published_command_draws_a_profile(profiled: Any) -> None:
+def test_the_published_command_draws_a_profile(profiled: tuple[Any, ...]) -> None:
     if shutil.which("dot") is None:
         missing("dot, of GraphViz, is not installed")
     client, folder = profiled

@@ -2,6 +2,7 @@
 
 import pkgutil
 from inspect import getsourcelines
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -159,7 +160,7 @@ REFUSED = [
 
 @pytest.mark.clause("E-8.11", "S-22")
 @pytest.mark.parametrize(("settings", "said"), REFUSED)
-def test_a_wrong_setting_is_refused(settings: Any, said: str) -> None:
+def test_a_wrong_setting_is_refused(settings: dict[str, Any], said: str) -> None:
     error = refusal(settings)
 
     assert said in str(error)
@@ -168,7 +169,7 @@ def test_a_wrong_setting_is_refused(settings: Any, said: str) -> None:
 
 @pytest.mark.clause("E-8.11")
 @pytest.mark.parametrize("package", [cliquet.storage, cliquet.cache, cliquet.permission])
-def test_the_backends_that_a_message_lists_are_those_that_exist(package: Any) -> None:
+def test_the_backends_that_a_message_lists_are_those_that_exist(package: ModuleType) -> None:
     kind = package.__name__.rpartition(".")[2]
     folders = {found.name for found in pkgutil.iter_modules(package.__path__) if found.ispkg}
 

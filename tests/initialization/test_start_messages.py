@@ -1,5 +1,6 @@
 """What a service says when it starts."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ def warnings() -> Any:
 
 
 @pytest.mark.clause("E-7.2")
-def test_unknown_settings_are_told_with_the_nearest_name(warnings: Any) -> None:
+def test_unknown_settings_are_told_with_the_nearest_name(warnings: Callable[..., Any]) -> None:
     (warning,) = warnings({"cliquet.pagniate_by": 5, "cliquet.userid_hmac_secret": "b4c96a"})
 
     assert warning["settings"] == [
@@ -32,7 +33,7 @@ def test_unknown_settings_are_told_with_the_nearest_name(warnings: Any) -> None:
 
 
 @pytest.mark.clause("E-7.2")
-def test_known_settings_and_those_of_the_application_are_not(warnings: Any) -> None:
+def test_known_settings_and_those_of_the_application_are_not(warnings: Callable[..., Any]) -> None:
     settings = {
         "cliquet.paginate_by": 5,
         "cliquet.record_mushroom_put_enabled": False,
@@ -45,7 +46,7 @@ def test_known_settings_and_those_of_the_application_are_not(warnings: Any) -> N
 
 @pytest.mark.clause("S-16.3")
 @pytest.mark.setting("userid_hmac_secret")
-def test_basic_auth_without_secret_is_told(warnings: Any) -> None:
+def test_basic_auth_without_secret_is_told(warnings: Callable[..., Any]) -> None:
     (warning,) = warnings({"userid_hmac_secret": ""})
 
     assert "userid_hmac_secret is empty" in warning["event"]
@@ -59,7 +60,9 @@ def test_basic_auth_without_secret_is_told(warnings: Any) -> None:
         {"multiauth.policy.basicauth.use": f"{__name__}.Nobody"},
     ],
 )
-def test_other_policies_need_no_secret(warnings: Any, settings: dict[str, Any]) -> None:
+def test_other_policies_need_no_secret(
+    warnings: Callable[..., Any], settings: dict[str, Any]
+) -> None:
     assert warnings({"userid_hmac_secret": "", **settings}) == []
 
 
@@ -84,7 +87,7 @@ NETWORK = {
     ],
 )
 def test_networks_whose_pages_may_come_from_anywhere_are_told_once(
-    warnings: Any, settings: Any
+    warnings: Callable[..., Any], settings: dict[str, Any]
 ) -> None:
     (warning,) = warnings({**NETWORK, **settings})
 
@@ -103,7 +106,7 @@ def test_networks_whose_pages_may_come_from_anywhere_are_told_once(
     ],
 )
 def test_networks_whose_pages_are_named_and_other_policies_are_not(
-    warnings: Any, settings: dict[str, Any]
+    warnings: Callable[..., Any], settings: dict[str, Any]
 ) -> None:
     assert warnings({**NETWORK, **settings}) == []
 
@@ -161,7 +164,7 @@ FAMILIES = ("memory", "sqlite", "postgresql", "redis")
     ],
 )
 def test_backends_that_do_not_commit_together_are_told_once(
-    warnings: Any, urls: dict[str, Any], storage: Any, permission: Any, rank: Any
+    warnings: Callable[..., Any], urls: dict[str, Any], storage: str, permission: str, rank: int
 ) -> None:
     (warning,) = warnings(backends(urls, storage, permission, rank))
 
@@ -177,7 +180,7 @@ def test_backends_that_do_not_commit_together_are_told_once(
 @pytest.mark.parametrize("family", ["memory", "sqlite", "postgresql"])
 @pytest.mark.parametrize("more", [{}, {"statsd_url": "udp://localhost:8125"}])
 def test_backends_of_one_database_are_not(
-    warnings: Any, urls: dict[str, Any], family: str, more: Any
+    warnings: Callable[..., Any], urls: dict[str, Any], family: str, more: dict[str, Any]
 ) -> None:
     assert warnings({**backends(urls, family, family, 0), **more}) == []
 
@@ -192,5 +195,7 @@ def load_from_config(config: Any) -> Any:
 
 @pytest.mark.clause("X-30")
 @pytest.mark.parametrize("name", ["", __name__])
-def test_nothing_is_said_of_backends_of_other_origins(warnings: Any, name: Any) -> None:
+def test_nothing_is_said_of_backends_of_other_origins(
+    warnings: Callable[..., Any], name: str
+) -> None:
     assert warnings({"permission_backend": name, "userid_hmac_secret": "b4c96a"}) == []

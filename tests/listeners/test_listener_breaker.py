@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import redis
+from redis import Redis
 from structlog.testing import capture_logs
 from support.clocks import Clock
 from support.configured import config_of
@@ -38,7 +39,7 @@ def breaker(clock: Clock) -> Any:
     return CircuitBreaker(max_failures=3, pause_seconds=10, clock=clock)
 
 
-def test_failures_in_a_row_begin_a_pause(breaker: Any) -> None:
+def test_failures_in_a_row_begin_a_pause(breaker: CircuitBreaker) -> None:
     assert [breaker.fail(), breaker.fail()] == [False, False]
     assert breaker.succeed() is None
     assert [breaker.fail(), breaker.fail()] == [False, False]
@@ -48,7 +49,7 @@ def test_failures_in_a_row_begin_a_pause(breaker: Any) -> None:
     assert breaker.fail() is False
 
 
-def test_one_call_is_let_through_after_each_pause(breaker: Any, clock: Clock) -> None:
+def test_one_call_is_let_through_after_each_pause(breaker: CircuitBreaker, clock: Clock) -> None:
     for _ in range(3):
         breaker.fail()
     clock.now += 9.9
@@ -66,7 +67,9 @@ def test_one_call_is_let_through_after_each_pause(breaker: Any, clock: Clock) ->
     assert breaker.allows() is True
 
 
-def test_success_ends_the_pause_and_tells_what_was_left_out(breaker: Any, clock: Clock) -> None:
+def test_success_ends_the_pause_and_tells_what_was_left_out(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
     for _ in range(3):
         breaker.fail()
     assert not any(breaker.allows() for _ in range(4))
@@ -80,7 +83,7 @@ def test_success_ends_the_pause_and_tells_what_was_left_out(breaker: Any, clock:
     assert breaker.fail() is False
 
 
-def test_one_thread_of_many_makes_the_trial(breaker: Any, clock: Clock) -> None:
+def test_one_thread_of_many_makes_the_trial(breaker: CircuitBreaker, clock: Clock) -> None:
     for _ in range(3):
         breaker.fail()
     clock.now += 10
@@ -180,7 +183,7 @@ def test_threads_do_not_wait_for_each_other_at_a_hung_server(hung_url: str) -> N
 
 @pytest.mark.clause("P-23.5")
 def test_two_applications_know_nothing_of_each_others_failures(
-    hung_url: str, redis_url: str, server: Any
+    hung_url: str, redis_url: str, server: Redis
 ) -> None:
     away = make_listener(hung_url, timeout_seconds="0.05")
     here = make_listener(redis_url)
@@ -193,7 +196,7 @@ def test_two_applications_know_nothing_of_each_others_failures(
 
 
 @pytest.mark.clause("P-23.5")
-def test_a_server_that_is_back_is_told_of_again(server: Any, redis_url: str) -> None:
+def test_a_server_that_is_back_is_told_of_again(server: Redis, redis_url: str) -> None:
     listener = make_listener(redis_url)
     listener.breaker = CircuitBreaker(max_failures=2, pause_seconds=0.3)
     server.set("cliquet.events", "no list")
@@ -214,7 +217,7 @@ def test_a_server_that_is_back_is_told_of_again(server: Any, redis_url: str) -> 
 
 @pytest.mark.clause("P-23.4", "X-34")
 @pytest.mark.setting("event_listeners.{name}.listmaxsize")
-def test_the_list_keeps_the_newest_events(server: Any, redis_url: str) -> None:
+def test_the_list_keeps_the_newest_events(server: Redis, redis_url: str) -> None:
     listener = make_listener(redis_url, listmaxsize="3")
     with capture_logs() as entries:
         for number in range(6):
@@ -230,7 +233,7 @@ def test_the_list_keeps_the_newest_events(server: Any, redis_url: str) -> None:
 @pytest.mark.setting("event_listeners.{name}.listmaxsize")
 @pytest.mark.parametrize(("given", "bound"), [("", None), ("0", None), (None, 1_000_000)])
 def test_the_list_may_have_no_bound_and_has_a_large_one(
-    redis_url: str, server: Any, given: str | None, bound: int | None
+    redis_url: str, server: Redis, given: str | None, bound: int | None
 ) -> None:
     listener = make_listener(redis_url, **({} if given is None else {"listmaxsize": given}))
     listener(event(a=1))

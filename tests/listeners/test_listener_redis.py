@@ -3,12 +3,14 @@
 import json
 import logging
 import threading
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis
 from pyramid.httpexceptions import HTTPInsufficientStorage
+from redis import Redis
 from servers.processes import free_port
 from structlog.testing import capture_logs
 from support.configured import config_of
@@ -57,7 +59,7 @@ def post(client: Any, **kwargs: Any) -> Any:
 
 @pytest.mark.clause("P-23.4", "S-15.6")
 def test_the_payload_of_a_change_is_pushed_as_json(
-    make_listening_app: Any, redis_client: Any
+    make_listening_app: Callable[..., Any], redis_client: Redis
 ) -> None:
     record = post(make_listening_app()).json["data"]
 
@@ -88,7 +90,9 @@ def test_consumers_at_the_right_end_get_events_in_order(
 
 @pytest.mark.clause("S-15.6", "S-15.2")
 @pytest.mark.setting("event_listeners.{name}.url", "event_listeners.{name}.listname")
-def test_the_published_example_works(make_listening_app: Any, redis_client: Any) -> None:
+def test_the_published_example_works(
+    make_listening_app: Callable[..., Any], redis_client: Redis
+) -> None:
     client = make_listening_app(
         pool_size="5", listname="queue", actions="create", resources="article mushroom"
     )
@@ -101,7 +105,7 @@ def test_the_published_example_works(make_listening_app: Any, redis_client: Any)
 
 
 @pytest.mark.clause("S-15.6")
-def test_the_dotted_name_works_too(redis_url: str, redis_client: Any) -> None:
+def test_the_dotted_name_works_too(redis_url: str, redis_client: Redis) -> None:
     settings = {
         "event_listeners": "cliquet.listeners.redis",
         "event_listeners.redis.url": redis_url,
@@ -123,7 +127,7 @@ def test_nothing_but_defaults_is_needed() -> None:
 
 
 @pytest.mark.clause("P-23.3", "P-23.1")
-def test_the_listener_is_made_of_a_client_and_a_name(redis_client: Any) -> None:
+def test_the_listener_is_made_of_a_client_and_a_name(redis_client: Redis) -> None:
     listener = Listener(redis_client, "queue")
     listener(SimpleNamespace(payload={"a": "é"}))
 
@@ -136,7 +140,9 @@ def test_the_listener_is_made_of_a_client_and_a_name(redis_client: Any) -> None:
 
 
 @pytest.mark.clause("P-34.6")
-def test_the_list_is_fed_after_the_commit(make_listening_app: Any, redis_client: Any) -> None:
+def test_the_list_is_fed_after_the_commit(
+    make_listening_app: Callable[..., Any], redis_client: Redis
+) -> None:
     lengths = []
 
     def configure(config: Any) -> None:
@@ -153,7 +159,7 @@ def test_the_list_is_fed_after_the_commit(make_listening_app: Any, redis_client:
 
 @pytest.mark.clause("P-34.6")
 def test_a_setting_has_the_list_fed_before_the_commit(
-    make_listening_app: Any, redis_client: Any
+    make_listening_app: Callable[..., Any], redis_client: Redis
 ) -> None:
     lengths = []
 
@@ -173,7 +179,7 @@ def test_a_setting_has_the_list_fed_before_the_commit(
 
 @pytest.mark.clause("P-34.6", "P-22.2")
 def test_a_request_that_is_rolled_back_feeds_nothing(
-    make_listening_app: Any, redis_client: Any
+    make_listening_app: Callable[..., Any], redis_client: Redis
 ) -> None:
     def refuse(event: Any) -> None:
         raise HTTPInsufficientStorage
@@ -188,7 +194,7 @@ def test_a_request_that_is_rolled_back_feeds_nothing(
 
 @pytest.mark.clause("P-34.6", "X-23")
 def test_a_request_that_is_run_again_feeds_the_list_once(
-    make_listening_app: Any, redis_client: Any
+    make_listening_app: Callable[..., Any], redis_client: Redis
 ) -> None:
     failures = [1, 2]
 
@@ -218,7 +224,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> Any:
 @pytest.mark.clause("P-23.5", "S-18.6")
 @pytest.mark.parametrize("before_commit", ["true", "false"])
 def test_a_server_that_is_away_is_logged_and_fails_no_request(
-    make_listening_app: Any, errors: Any, before_commit: str
+    make_listening_app: Callable[..., Any], errors: Any, before_commit: str
 ) -> None:
     url = f"redis://127.0.0.1:{free_port()}/0"
     client = make_listening_app(url=url, before_commit=before_commit)
@@ -233,7 +239,7 @@ def test_a_server_that_is_away_is_logged_and_fails_no_request(
 
 @pytest.mark.clause("P-23.5", "S-18.6")
 def test_a_server_that_refuses_is_logged_and_fails_no_request(
-    make_listening_app: Any, redis_client: Any, errors: Any
+    make_listening_app: Callable[..., Any], redis_client: Redis, errors: Any
 ) -> None:
     redis_client.set("cliquet.events", "no list")
 
@@ -246,7 +252,7 @@ def test_a_server_that_refuses_is_logged_and_fails_no_request(
 
 @pytest.mark.clause("P-23.5")
 def test_a_host_name_that_cannot_be_is_logged_and_fails_no_request(
-    make_listening_app: Any, errors: Any
+    make_listening_app: Callable[..., Any], errors: Any
 ) -> None:
     post(make_listening_app(url=f"redis://{'a' * 64}.example/0"))
 
@@ -256,7 +262,9 @@ def test_a_host_name_that_cannot_be_is_logged_and_fails_no_request(
 
 @pytest.mark.clause("P-23.5", "S-18.6")
 @pytest.mark.parametrize("value", [object(), float("nan"), {1}])
-def test_a_payload_without_json_form_is_logged_and_not_sent(redis_client: Any, value: Any) -> None:
+def test_a_payload_without_json_form_is_logged_and_not_sent(
+    redis_client: Redis, value: Any
+) -> None:
     listener = Listener(redis_client, "queue")
     with capture_logs() as entries:
         listener(SimpleNamespace(payload={"value": value}))
@@ -267,7 +275,9 @@ def test_a_payload_without_json_form_is_logged_and_not_sent(redis_client: Any, v
 
 
 @pytest.mark.clause("P-23.5")
-def test_a_server_that_was_away_is_found_again(make_listening_app: Any, redis_client: Any) -> None:
+def test_a_server_that_was_away_is_found_again(
+    make_listening_app: Callable[..., Any], redis_client: Redis
+) -> None:
     client = make_listening_app()
     post(client)
     # The pool keeps a connection that the server no longer knows.
@@ -281,7 +291,7 @@ def test_a_server_that_was_away_is_found_again(make_listening_app: Any, redis_cl
 
 @pytest.mark.clause("S-13.2", "S-13.3")
 def test_more_threads_than_connections_wait_for_one(
-    make_listening_app: Any, redis_client: Any, errors: Any
+    make_listening_app: Callable[..., Any], redis_client: Redis, errors: Any
 ) -> None:
     client = make_listening_app(pool_size="1")
     threads = [threading.Thread(target=post, args=(client,)) for _ in range(8)]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,28 +78,28 @@ def has_links(storage: Any) -> Any:
         return storage._migrations.has_table(session, "links")
 
 
-def test_migrations_are_run_in_order_and_once(migrate: Any) -> None:
+def test_migrations_are_run_in_order_and_once(migrate: Callable[..., Any]) -> None:
     migrate({"linker": [create_links, add_a_link]})
     storage = migrate({"linker": [create_links, add_a_link]})
 
     assert targets(storage) == ["a", "b"]
 
 
-def test_a_new_release_of_a_plugin_runs_the_new_ones(migrate: Any) -> None:
+def test_a_new_release_of_a_plugin_runs_the_new_ones(migrate: Callable[..., Any]) -> None:
     migrate({"linker": [create_links]})
     storage = migrate({"linker": [create_links, add_a_link]})
 
     assert targets(storage) == ["a", "b"]
 
 
-def test_each_plugin_has_versions_of_its_own(migrate: Any) -> None:
+def test_each_plugin_has_versions_of_its_own(migrate: Callable[..., Any]) -> None:
     migrate({"linker": [create_links]})
     storage = migrate({"linker": [create_links], "other_1": [add_a_link]})
 
     assert targets(storage) == ["a", "b"]
 
 
-def test_they_come_after_the_schemas_of_the_backends(migrate: Any) -> None:
+def test_they_come_after_the_schemas_of_the_backends(migrate: Callable[..., Any]) -> None:
     def count_grants(storage: Any) -> None:
         with storage.client.connect() as session:
             found.append(session.execute("SELECT * FROM access_control_entries").fetchall())
@@ -111,7 +112,7 @@ def test_they_come_after_the_schemas_of_the_backends(migrate: Any) -> None:
     assert found == [[], 0]
 
 
-def test_a_migration_writes_records_through_the_storage(migrate: Any) -> None:
+def test_a_migration_writes_records_through_the_storage(migrate: Callable[..., Any]) -> None:
     def add_a_record(storage: Any) -> None:
         create_links(storage)
         storage.create("mushroom", "user", {"name": "boletus"})
@@ -121,7 +122,7 @@ def test_a_migration_writes_records_through_the_storage(migrate: Any) -> None:
     assert [record["name"] for record in storage.list_all("mushroom", "user")] == ["boletus"]
 
 
-def test_one_that_fails_is_named_and_leaves_nothing(migrate: Any) -> None:
+def test_one_that_fails_is_named_and_leaves_nothing(migrate: Callable[..., Any]) -> None:
     with pytest.raises(BackendError) as caught:
         migrate({"linker": [create_links, fail, add_a_link], "other": [add_a_link]})
     assert str(caught.value) == "Migration 2 of linker failed: LookupError: no such mushroom"
@@ -131,7 +132,7 @@ def test_one_that_fails_is_named_and_leaves_nothing(migrate: Any) -> None:
     assert storage.list_all("mushroom", "user") == []
 
 
-def test_one_that_failed_is_run_again_by_the_next_run(migrate: Any) -> None:
+def test_one_that_failed_is_run_again_by_the_next_run(migrate: Callable[..., Any]) -> None:
     with pytest.raises(BackendError):
         migrate({"linker": [create_links, fail]})
     storage = migrate({"linker": [create_links, add_a_link]})
@@ -139,7 +140,7 @@ def test_one_that_failed_is_run_again_by_the_next_run(migrate: Any) -> None:
     assert targets(storage) == ["a", "b"]
 
 
-def test_a_dry_run_says_what_would_be_run(migrate: Any, tmp_path: Path) -> None:
+def test_a_dry_run_says_what_would_be_run(migrate: Callable[..., Any], tmp_path: Path) -> None:
     migrate({"linker": [create_links]})
 
     with capture_logs() as entries:
@@ -150,7 +151,9 @@ def test_a_dry_run_says_what_would_be_run(migrate: Any, tmp_path: Path) -> None:
     assert targets(storage) == ["a"]
 
 
-def test_a_dry_run_touches_nothing_that_is_new(migrate: Any, settings: Any, tmp_path: Path) -> None:
+def test_a_dry_run_touches_nothing_that_is_new(
+    migrate: Callable[..., Any], settings: dict[str, Any], tmp_path: Path
+) -> None:
     with capture_logs() as entries:
         storage = migrate({"linker": [create_links]}, dry_run=True)
 
@@ -159,13 +162,15 @@ def test_a_dry_run_touches_nothing_that_is_new(migrate: Any, settings: Any, tmp_
     assert not has_links(storage)
 
 
-def test_flushing_the_storage_does_not_make_them_run_again(migrate: Any) -> None:
+def test_flushing_the_storage_does_not_make_them_run_again(migrate: Callable[..., Any]) -> None:
     migrate({"linker": [create_links]}).flush()
 
     assert targets(migrate({"linker": [create_links]})) == ["a"]
 
 
-def test_a_read_only_service_runs_none(migrate: Any, settings: Any) -> None:
+def test_a_read_only_service_runs_none(
+    migrate: Callable[..., Any], settings: dict[str, Any]
+) -> None:
     settings["readonly"] = True
 
     with pytest.warns(UserWarning, match="readonly"):
@@ -213,7 +218,7 @@ def test_two_plugins_cannot_have_one_name() -> None:
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 def test_a_command_that_waited_for_another_finds_the_migration_done(
-    settings: Any, recwarn: pytest.WarningsRecorder
+    settings: dict[str, Any], recwarn: pytest.WarningsRecorder
 ) -> None:
     def create_links_meanwhile(storage: Any) -> None:
         create_links(storage)
@@ -273,7 +278,7 @@ def ini(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.clause("P-30.3", "E-7.2")
 @pytest.mark.usefixtures("processes")
-def test_two_commands_at_once_run_a_migration_once(ini: Any, migrate: Any) -> None:
+def test_two_commands_at_once_run_a_migration_once(ini: str, migrate: Callable[..., Any]) -> None:
     command = [*PROGRAM, "migrate", "--ini", ini]
     environment = {**os.environ, "TOGETHER": "2"}
     runs = [start_process(command, env=environment, stderr=subprocess.PIPE) for _ in range(2)]
@@ -286,7 +291,7 @@ def test_two_commands_at_once_run_a_migration_once(ini: Any, migrate: Any) -> No
 @pytest.mark.clause("P-30.3", "E-7.2")
 @pytest.mark.usefixtures("processes")
 def test_the_command_that_fails_says_in_which_migration(
-    ini: Any, migrate: Any, monkeypatch: pytest.MonkeyPatch
+    ini: str, migrate: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAIL", "1")
 

@@ -96,7 +96,7 @@ def test_what_an_object_calls_on_itself_is_not_observed(observed: Any, calls: li
 
 
 @pytest.mark.clause("P-4.1")
-def test_it_passes_for_an_instance_of_its_class(observed: Any, backend: Any) -> None:
+def test_it_passes_for_an_instance_of_its_class(observed: Any, backend: Backend) -> None:
     assert isinstance(observed, Backend)
     assert observed.__class__ is Backend
     assert repr(backend) in repr(observed)
@@ -113,7 +113,7 @@ def test_attributes_are_those_of_the_object(observed: Any, backend: Any) -> None
 
 
 def test_methods_can_be_replaced_and_put_back(
-    observed: Any, backend: Any, calls: list[Any]
+    observed: Any, backend: Backend, calls: list[Any]
 ) -> None:
     with mock.patch.object(observed, "read", return_value="replaced"):
         assert observed.read() == "replaced"

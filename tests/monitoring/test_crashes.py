@@ -1,11 +1,13 @@
 """Crashes that are told to Sentry, by its SDK or by raven (E-6.1, S-19)."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pyramid.exceptions import ConfigurationError
 from support import collector, monitored
+from support.collector import Collector
 from support.shared_apps import make_app
 
 from cliquet.testing.web import basic_auth
@@ -93,14 +95,14 @@ def exceptions(event: Any) -> list[Any]:
 
 @pytest.mark.clause("E-6.1", "S-19.1")
 @pytest.mark.setting("sentry_dsn")
-def test_sentry_is_told_of_the_start(sentry: Any) -> None:
+def test_sentry_is_told_of_the_start(sentry: Collector) -> None:
     first = sentry.events[0]
     assert (first["level"], first["message"]) == ("info", "kiosk 0.3.1 starting.")
 
 
 @pytest.mark.clause("E-6.1", "S-19.1")
 @pytest.mark.setting("sentry_dsn")
-def test_sentry_is_told_once_of_each_crash_and_of_nothing_else(sentry: Any) -> None:
+def test_sentry_is_told_once_of_each_crash_and_of_nothing_else(sentry: Collector) -> None:
     # Of all outcomes, refusals of requests included; the last one is a crash in a batch.
     assert [(event["level"], exceptions(event)) for event in sentry.events[1:]] == [
         ("error", [("RuntimeError", "a secret")]),
@@ -110,7 +112,7 @@ def test_sentry_is_told_once_of_each_crash_and_of_nothing_else(sentry: Any) -> N
 
 
 @pytest.mark.clause("E-6.1", "S-19.1")
-def test_sentry_is_told_where_the_crash_was(sentry: Any) -> None:
+def test_sentry_is_told_where_the_crash_was(sentry: Collector) -> None:
     for event in sentry.events[1:]:
         (exception,) = event["exception"]["values"]
         frame = exception["stacktrace"]["frames"][-1]
@@ -124,19 +126,19 @@ def test_sentry_is_told_where_the_crash_was(sentry: Any) -> None:
 
 @pytest.mark.clause("E-6.1")
 @pytest.mark.setting("sentry_env", "project_version")
-def test_sentry_files_crashes_under_the_release_and_the_environment(sentry: Any) -> None:
+def test_sentry_files_crashes_under_the_release_and_the_environment(sentry: Collector) -> None:
     for event in sentry.events:
         assert (event["release"], event["environment"]) == ("kiosk@0.3.1", "stage")
 
 
 @pytest.mark.clause("E-6.1")
-def test_messages_in_sentry_have_no_colours_nor_fields(sentry: Any) -> None:
+def test_messages_in_sentry_have_no_colours_nor_fields(sentry: Collector) -> None:
     crash, failure, _ = sentry.events[1:]
     assert crash["logentry"]["message"] == failure["logentry"]["message"] == "a secret"
 
 
 @pytest.mark.clause("E-6.1")
-def test_sentry_is_told_no_secrets(sentry: Any) -> None:
+def test_sentry_is_told_no_secrets(sentry: Collector) -> None:
     received = "".join(sentry.bodies)
     assert "kiosk" in received
     for secret in (CREDENTIALS, "s3cr3t-of-the-users", '"vars"'):
@@ -147,7 +149,7 @@ def test_sentry_is_told_no_secrets(sentry: Any) -> None:
 
 
 @pytest.mark.clause("E-6.1")
-def test_sentry_is_told_of_a_service_that_does_not_start(run: Any) -> None:
+def test_sentry_is_told_of_a_service_that_does_not_start(run: Callable[..., Any]) -> None:
     received = run(SENTRY_INI + "cliquet.initialization_sequence = nowhere.setup\n", check=False)
     (event,) = received.events
     told = "Setting 'initialization_sequence' has 'nowhere.setup': No module named 'nowhere'"
@@ -173,14 +175,14 @@ def test_a_missing_package_is_named_in_a_clear_error(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.clause("E-6.1", "S-19.1")
-def test_raven_sends_the_start(raven: Any) -> None:
+def test_raven_sends_the_start(raven: Collector) -> None:
     first = raven.events[0]
     assert "kiosk 0.3.1 starting." in first["message"]
     assert first["level"] == 20
 
 
 @pytest.mark.clause("E-6.1", "S-19.1")
-def test_raven_sends_each_crash_once_with_its_traceback(raven: Any) -> None:
+def test_raven_sends_each_crash_once_with_its_traceback(raven: Collector) -> None:
     failures = [event for event in raven.events if event["level"] > 20]
     assert [exceptions(event)[-1] for event in failures] == [
         ("RuntimeError", "a secret"),

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def get(app: TestApp, caplog: Any, path: Any, **headers: Any) -> None:
 @pytest.mark.setting("max_log_field_bytes")
 @pytest.mark.parametrize("value", [None, "50"])
 def test_what_a_client_sends_is_cut(
-    journal: Any, caplog: pytest.LogCaptureFixture, value: str | None
+    journal: Callable[..., Any], caplog: pytest.LogCaptureFixture, value: str | None
 ) -> None:
     app = make() if value is None else make(max_log_field_bytes=value)
     limit = 1024 if value is None else 50
@@ -69,7 +70,7 @@ def test_what_a_client_sends_is_cut(
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("value", ["", "0"])
 def test_nothing_is_cut_without_the_setting(
-    journal: Any, caplog: pytest.LogCaptureFixture, value: str
+    journal: Callable[..., Any], caplog: pytest.LogCaptureFixture, value: str
 ) -> None:
     app = make(max_log_field_bytes=value)
 
@@ -82,7 +83,7 @@ def test_nothing_is_cut_without_the_setting(
 
 @pytest.mark.clause("X-34", "S-18.3")
 def test_parameters_up_to_the_bound_are_told_with_the_last_of_their_values(
-    journal: Any, caplog: pytest.LogCaptureFixture
+    journal: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     app = make()
 
@@ -100,7 +101,7 @@ def test_parameters_up_to_the_bound_are_told_with_the_last_of_their_values(
 
 @pytest.mark.clause("X-34")
 def test_62_000_parameters_are_counted_and_not_told(
-    journal: Any, caplog: pytest.LogCaptureFixture
+    journal: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     app = make()
 
@@ -112,7 +113,9 @@ def test_62_000_parameters_are_counted_and_not_told(
 
 
 @pytest.mark.clause("X-34")
-def test_paths_of_sub_requests_are_cut(journal: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_paths_of_sub_requests_are_cut(
+    journal: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     app = make()
     caplog.clear()
 
@@ -124,7 +127,7 @@ def test_paths_of_sub_requests_are_cut(journal: Any, caplog: pytest.LogCaptureFi
 
 @pytest.mark.clause("X-34")
 def test_a_crash_keeps_more_of_its_traceback_than_of_its_message(
-    journal: Any, caplog: pytest.LogCaptureFixture
+    journal: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     def crash(request: Any) -> None:
         raise ValueError("x" * 200_000)
@@ -162,7 +165,7 @@ def test_a_crash_keeps_more_of_its_traceback_than_of_its_message(
         ({"a": ["b" * 20]}, {"…": "…"}),
     ],
 )
-def test_values_of_any_type_are_bounded(value: Any, bounded: Any) -> None:
+def test_values_of_any_type_are_bounded(value: object, bounded: object) -> None:
     entry = {"field": value}
 
     field_bounds.bound(entry, 10)

@@ -374,7 +374,7 @@ def test_exception_information_becomes_a_text_field(collector: Collector) -> Non
 
 @pytest.mark.clause("S-18.2")
 @pytest.mark.parametrize("exc_info", [True, False, None, (), (None, None, None), "yes"])
-def test_without_exception_there_is_no_such_field(collector: Collector, exc_info: Any) -> None:
+def test_without_exception_there_is_no_such_field(collector: Collector, exc_info: object) -> None:
     logs.begin(renderer=plain)
 
     logger.error("event", exc_info=exc_info)
@@ -888,7 +888,7 @@ def test_heka_accepts_fields_that_are_no_object() -> None:
         (None, None),
     ],
 )
-def test_heka_flattens_objects_and_mixed_lists_to_text(value: Any, expected: Any) -> None:
+def test_heka_flattens_objects_and_mixed_lists_to_text(value: object, expected: object) -> None:
     assert heka({"x": value})["Fields"]["x"] == expected
 
 
@@ -932,7 +932,7 @@ def test_heka_renders_any_value_as_text(value: Any, expected: list[Any] | str) -
         [{1, 2}],
     ],
 )
-def test_heka_gives_a_line_for_odd_values_inside_others(value: Any) -> None:
+def test_heka_gives_a_line_for_odd_values_inside_others(value: object) -> None:
     message = heka({"x": value, "Pid": value})
 
     assert "x" in message["Fields"]

@@ -88,7 +88,7 @@ def of(lines: Any, kind: Any) -> list[Any]:
 
 @pytest.mark.clause("S-18.8", "S-18.9", "S-5.5")
 @pytest.mark.setting("logging_renderer")
-def test_every_line_is_one_json_object_with_the_standard_members(lines: Any) -> None:
+def test_every_line_is_one_json_object_with_the_standard_members(lines: list[str]) -> None:
     for line in lines:
         entry = json.loads(line)
         assert set(entry) == {
@@ -107,7 +107,7 @@ def test_every_line_is_one_json_object_with_the_standard_members(lines: Any) -> 
 
 
 @pytest.mark.clause("S-18.5", "S-18.9")
-def test_every_request_has_one_summary(lines: Any) -> None:
+def test_every_request_has_one_summary(lines: list[str]) -> None:
     summaries = of(lines, "request.summary")
     assert [entry["Fields"]["code"] for entry in summaries] == [200, 500, 200, 404, 400]
     # The start, a crash and the service's own entry are the only other ones.
@@ -115,7 +115,7 @@ def test_every_request_has_one_summary(lines: Any) -> None:
 
 
 @pytest.mark.clause("S-18.8", "S-18.9", "S-19.1")
-def test_a_traceback_does_not_break_the_line(lines: Any) -> None:
+def test_a_traceback_does_not_break_the_line(lines: list[str]) -> None:
     (entry,) = of(lines, "several\nlines, \u2028 and\r\nmore")
     assert entry["Severity"] == 2
     assert entry["Fields"]["exception"].startswith("Traceback (most recent call last):\n")
@@ -123,7 +123,7 @@ def test_a_traceback_does_not_break_the_line(lines: Any) -> None:
 
 
 @pytest.mark.clause("S-18.8", "S-23.19")
-def test_values_are_flattened_or_shown_as_text(lines: Any) -> None:
+def test_values_are_flattened_or_shown_as_text(lines: list[str]) -> None:
     (entry,) = of(lines, "chat")
     fields = entry["Fields"]
     assert fields["nested"] == '{"a":{"b":[1,{"c":null}]}}'

@@ -66,7 +66,7 @@ def sent(server: Any) -> dict[Any, Any]:
 
 @pytest.mark.clause("S-20.1", "S-20.2", "S-20.3", "B-19.10", "S-16.1")
 @pytest.mark.setting("statsd_url", "project_name")
-def test_a_request_is_measured_from_all_sides(server: Any) -> None:
+def test_a_request_is_measured_from_all_sides(server: StatsDServer) -> None:
     client = make(server)
 
     client.post_json("/v0/mushrooms", NEW, headers=AUTH)
@@ -88,7 +88,9 @@ def test_a_request_is_measured_from_all_sides(server: Any) -> None:
 @pytest.mark.clause("S-20.2")
 @pytest.mark.setting("statsd_prefix")
 @pytest.mark.filterwarnings("ignore:No value specified")
-def test_the_prefix_is_that_of_the_settings_where_the_project_has_no_name(server: Any) -> None:
+def test_the_prefix_is_that_of_the_settings_where_the_project_has_no_name(
+    server: StatsDServer,
+) -> None:
     client = make(server, settings={"statsd_prefix": "given"}, project_name="")
 
     client.get("/v0/__lbheartbeat__")
@@ -97,7 +99,7 @@ def test_the_prefix_is_that_of_the_settings_where_the_project_has_no_name(server
 
 
 @pytest.mark.clause("S-20.3", "B-19.10", "B-21.31")
-def test_the_three_backends_are_timed_and_hits_counted(server: Any) -> None:
+def test_the_three_backends_are_timed_and_hits_counted(server: StatsDServer) -> None:
     client = make(server)
     registry = client.app.registry
 
@@ -117,7 +119,7 @@ def test_the_three_backends_are_timed_and_hits_counted(server: Any) -> None:
 
 
 @pytest.mark.clause("S-20.3", "S-15.8")
-def test_listeners_are_timed_under_their_names(server: Any) -> None:
+def test_listeners_are_timed_under_their_names(server: StatsDServer) -> None:
     settings = {
         "event_listeners": "journal",
         "event_listeners.journal.use": "monitoring.test_monitoring_statsd",
@@ -170,7 +172,7 @@ def app_with_policy(server: Any, set_policy: Any) -> Any:
 
 
 @pytest.mark.clause("S-20.3", "S-5.1")
-def test_a_policy_that_is_not_of_settings_is_timed_under_its_class(server: Any) -> None:
+def test_a_policy_that_is_not_of_settings_is_timed_under_its_class(server: StatsDServer) -> None:
     registry = app_with_policy(server, lambda c: c.set_security_policy(SecurityPolicy()))
 
     policy = registry.getUtility(ISecurityPolicy)
@@ -193,7 +195,7 @@ class AuthorizationPolicy:
 
 @pytest.mark.clause("S-20.3")
 @pytest.mark.filterwarnings("ignore:Authentication and authorization policies:DeprecationWarning")
-def test_a_former_authentication_policy_is_timed_under_its_class(server: Any) -> None:
+def test_a_former_authentication_policy_is_timed_under_its_class(server: StatsDServer) -> None:
     def set_policies(config: Any) -> None:
         config.set_authorization_policy(AuthorizationPolicy())
         config.set_authentication_policy(AuthenticationPolicy())
@@ -206,7 +208,7 @@ def test_a_former_authentication_policy_is_timed_under_its_class(server: Any) ->
 
 
 @pytest.mark.clause("S-20.3")
-def test_policies_keep_their_names_and_classes_for_applications(server: Any) -> None:
+def test_policies_keep_their_names_and_classes_for_applications(server: StatsDServer) -> None:
     client = make(server)
 
     policy = client.app.registry.getUtility(ISecurityPolicy)
@@ -218,7 +220,7 @@ def test_policies_keep_their_names_and_classes_for_applications(server: Any) -> 
 
 
 @pytest.mark.clause("S-20.3")
-def test_a_request_without_user_counts_its_service_alone(server: Any) -> None:
+def test_a_request_without_user_counts_its_service_alone(server: StatsDServer) -> None:
     client = make(server)
 
     client.get("/v0/__heartbeat__")
@@ -238,7 +240,7 @@ def test_a_request_without_user_counts_its_service_alone(server: Any) -> None:
     ],
 )
 def test_what_reaches_no_service_is_not_counted_and_does_not_fail(
-    server: Any, settings: dict[str, Any], path: str, status: int
+    server: StatsDServer, settings: dict[str, Any], path: str, status: int
 ) -> None:
     client = make(server, settings=settings)
 
@@ -249,7 +251,7 @@ def test_what_reaches_no_service_is_not_counted_and_does_not_fail(
 
 @pytest.mark.clause("S-23.15")
 @pytest.mark.parametrize("kind", ["storage", "cache", "permission"])
-def test_a_missing_backend_does_not_prevent_startup(server: Any, kind: str) -> None:
+def test_a_missing_backend_does_not_prevent_startup(server: StatsDServer, kind: str) -> None:
     client = make(server, resources=(), settings={f"{kind}_backend": ""})
 
     client.get("/v0/")
@@ -258,7 +260,7 @@ def test_a_missing_backend_does_not_prevent_startup(server: Any, kind: str) -> N
 
 
 @pytest.mark.clause("S-20.4")
-def test_parts_of_a_batch_are_counted_unless_they_fail(server: Any) -> None:
+def test_parts_of_a_batch_are_counted_unless_they_fail(server: StatsDServer) -> None:
     client = make(server)
     requests = [
         {"path": "/mushrooms"},
@@ -277,7 +279,7 @@ def test_parts_of_a_batch_are_counted_unless_they_fail(server: Any) -> None:
 
 
 @pytest.mark.clause("X-23", "S-20.3")
-def test_a_request_that_is_tried_again_is_counted_once(server: Any) -> None:
+def test_a_request_that_is_tried_again_is_counted_once(server: StatsDServer) -> None:
     attempts = []
 
     def configure(config: Any) -> None:
@@ -299,7 +301,7 @@ def test_a_request_that_is_tried_again_is_counted_once(server: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
-def test_methods_that_clients_make_up_are_counted_together(server: Any) -> None:
+def test_methods_that_clients_make_up_are_counted_together(server: StatsDServer) -> None:
     client = make(server)
 
     client.request("/v0/__lbheartbeat__", method="EVIL:1|c", status=405)
@@ -307,7 +309,7 @@ def test_methods_that_clients_make_up_are_counted_together(server: Any) -> None:
     assert list(sent(server)) == ["view.lbheartbeat.other"]
 
 
-def test_metrics_of_one_request_leave_together(server: Any) -> None:
+def test_metrics_of_one_request_leave_together(server: StatsDServer) -> None:
     client = make(server)
 
     client.get("/v0/mushrooms", headers=AUTH)
@@ -318,7 +320,7 @@ def test_metrics_of_one_request_leave_together(server: Any) -> None:
     assert len(server.datagrams[0]) <= 512
 
 
-def test_metrics_outside_a_request_leave_at_once(server: Any) -> None:
+def test_metrics_outside_a_request_leave_at_once(server: StatsDServer) -> None:
     client = make(server)
     statsd_client = client.app.registry.statsd
 
@@ -338,7 +340,7 @@ def test_metrics_outside_a_request_leave_at_once(server: Any) -> None:
 
 
 @pytest.mark.clause("S-20.5", "P-28.2")
-def test_code_of_the_application_counts_too(server: Any) -> None:
+def test_code_of_the_application_counts_too(server: StatsDServer) -> None:
     def view(request: Any) -> Any:
         statsd.statsd_count(request, "custom")
         with request.registry.statsd.timer("custom.timer"):
@@ -353,7 +355,7 @@ def test_code_of_the_application_counts_too(server: Any) -> None:
     assert sent(server) == {"custom": "c", "custom.timer": "ms"}
 
 
-def test_user_ids_that_the_protocol_cannot_carry_are_escaped(server: Any) -> None:
+def test_user_ids_that_the_protocol_cannot_carry_are_escaped(server: StatsDServer) -> None:
     client = make(server)
 
     client.app.registry.statsd.count("users", unique="bearer:zoé|1\n#")
@@ -363,7 +365,7 @@ def test_user_ids_that_the_protocol_cannot_carry_are_escaped(server: Any) -> Non
 
 @pytest.mark.clause("P-28.4", "P-35.19")
 def test_tests_of_applications_replace_the_client(
-    server: Any, monkeypatch: pytest.MonkeyPatch
+    server: StatsDServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = make(server)
     with mock.patch.object(client.app.registry.statsd, "_client") as replaced:
@@ -385,7 +387,9 @@ def test_tests_of_applications_replace_the_client(
 
 @pytest.mark.clause("P-4.8", "S-20.1", "P-3.5")
 @pytest.mark.parametrize("url", [None, "", "false"])
-def test_without_url_nothing_is_wrapped_and_nothing_is_sent(server: Any, url: str | None) -> None:
+def test_without_url_nothing_is_wrapped_and_nothing_is_sent(
+    server: StatsDServer, url: str | None
+) -> None:
     client = make_app([Mushroom], settings={"statsd_url": url})
     registry = client.app.registry
 
@@ -397,7 +401,7 @@ def test_without_url_nothing_is_wrapped_and_nothing_is_sent(server: Any, url: st
 
 
 @pytest.mark.clause("P-3.5", "P-4.8")
-def test_the_step_returns_the_client(server: Any) -> None:
+def test_the_step_returns_the_client(server: StatsDServer) -> None:
     config = Configurator(settings={**DEFAULT_SETTINGS, "statsd_url": server.url})
 
     client = initialization.setup_statsd(config)
@@ -407,7 +411,7 @@ def test_the_step_returns_the_client(server: Any) -> None:
 
 
 @pytest.mark.clause("P-4.1")
-def test_observed_backends_pass_for_backends(server: Any) -> None:
+def test_observed_backends_pass_for_backends(server: StatsDServer) -> None:
     registry = make(server).app.registry
 
     assert isinstance(registry.storage, StorageBase)
@@ -416,7 +420,7 @@ def test_observed_backends_pass_for_backends(server: Any) -> None:
 
 @pytest.mark.clause("S-23.15")
 def test_without_the_package_startup_says_what_to_install(
-    server: Any, monkeypatch: pytest.MonkeyPatch
+    server: StatsDServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(statsd, "statsd_module", None)
 

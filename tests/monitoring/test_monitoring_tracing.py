@@ -86,7 +86,9 @@ def traced(processes: None) -> Any:
 
 
 @pytest.mark.clause("E-6.3")
-def test_backend_calls_and_listeners_are_children_of_the_span_of_the_request(traced: Any) -> None:
+def test_backend_calls_and_listeners_are_children_of_the_span_of_the_request(
+    traced: dict[str, Any],
+) -> None:
     names = [span["name"] for span in traced["write"]]
 
     assert names[0] == "storage.create"
@@ -96,7 +98,7 @@ def test_backend_calls_and_listeners_are_children_of_the_span_of_the_request(tra
 
 
 @pytest.mark.clause("E-6.3")
-def test_exceptions_are_recorded(traced: Any) -> None:
+def test_exceptions_are_recorded(traced: dict[str, Any]) -> None:
     call, request = traced["missing"]
 
     assert (call["name"], call["status"]) == ("storage.get", "ERROR")
@@ -105,14 +107,14 @@ def test_exceptions_are_recorded(traced: Any) -> None:
 
 
 @pytest.mark.clause("E-6.3")
-def test_parts_of_a_batch_are_traced_within_it(traced: Any) -> None:
+def test_parts_of_a_batch_are_traced_within_it(traced: dict[str, Any]) -> None:
     listing = [span for span in traced["batch"] if span["name"] == "storage.get_all"]
 
     assert [span["parent"] for span in listing] == ["v0/batch", "v0/batch"]
 
 
 @pytest.mark.clause("E-6.3")
-def test_calls_outside_of_a_request_make_no_span(traced: Any) -> None:
+def test_calls_outside_of_a_request_make_no_span(traced: dict[str, Any]) -> None:
     assert traced["outside"] == []
 
 

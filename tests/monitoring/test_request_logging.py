@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pyramid.security import NO_PERMISSION_REQUIRED
-from support.outcomes import OUTCOMES, make_outcomes_app, outcomes
+from support.outcomes import OUTCOMES, Outcome, make_outcomes_app, outcomes
 from support.shared_apps import make_app
 from testapp import RESOURCES, Mushroom, Truffle
 from webtest import TestApp
@@ -98,7 +98,7 @@ def view_app(journal: Journal, view: Any, **kwargs: Any) -> Any:
 @pytest.mark.clause("S-18.5")
 @outcomes("conflict")
 def test_every_request_has_one_summary_at_level_info(
-    outcomes_app: TestApp, journal: Journal, outcome: Any
+    outcomes_app: TestApp, journal: Journal, outcome: Outcome
 ) -> None:
     outcome(outcomes_app)
     assert journal.summary["level"] == "info"
@@ -107,7 +107,7 @@ def test_every_request_has_one_summary_at_level_info(
 @pytest.mark.clause("S-18.3", "S-23.23")
 @outcomes("conflict")
 def test_the_summary_has_path_method_status_and_duration(
-    outcomes_app: TestApp, journal: Journal, outcome: Any
+    outcomes_app: TestApp, journal: Journal, outcome: Outcome
 ) -> None:
     outcome(outcomes_app)
     summary = journal.summary
@@ -120,7 +120,7 @@ def test_the_summary_has_path_method_status_and_duration(
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_tells_what_the_client_said_of_itself(app: Any, journal: Journal) -> None:
+def test_the_summary_tells_what_the_client_said_of_itself(app: TestApp, journal: Journal) -> None:
     headers = {"User-Agent": "curl/8 é".encode().decode("latin-1"), "Accept-Language": "fr-FR"}
     app.get("/v0/?a=1&b=2&a=3", headers=headers)
     assert journal.summary["agent"] == headers["User-Agent"]
@@ -130,7 +130,7 @@ def test_the_summary_tells_what_the_client_said_of_itself(app: Any, journal: Jou
 
 @pytest.mark.clause("S-18.3")
 def test_the_summary_of_an_anonymous_request_says_that_nothing_is_known(
-    app: Any, journal: Journal
+    app: TestApp, journal: Journal
 ) -> None:
     app.get("/v0/__lbheartbeat__")
     summary = journal.summary
@@ -141,7 +141,7 @@ def test_the_summary_of_an_anonymous_request_says_that_nothing_is_known(
 
 @pytest.mark.clause("S-18.3")
 def test_the_summary_of_a_user_has_the_id_without_policy_and_the_policy(
-    app: Any, journal: Journal
+    app: TestApp, journal: Journal
 ) -> None:
     app.get("/v0/mushrooms", headers=AUTH)
     assert (journal.summary["uid"], journal.summary["authn_type"]) == (UID, "basicauth")
@@ -172,7 +172,7 @@ def test_the_summary_has_the_number_of_the_error(
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_a_list_tells_its_page(app: Any, journal: Journal) -> None:
+def test_the_summary_of_a_list_tells_its_page(app: TestApp, journal: Journal) -> None:
     for _ in range(3):
         app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=AUTH)
     journal.clear()
@@ -186,7 +186,7 @@ def test_the_summary_of_a_list_tells_its_page(app: Any, journal: Journal) -> Non
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_summary_of_an_empty_list_counts_nothing(app: Any, journal: Journal) -> None:
+def test_the_summary_of_an_empty_list_counts_nothing(app: TestApp, journal: Journal) -> None:
     app.get("/v0/mushrooms", headers=AUTH)
     assert journal.summary["nb_records"] == 0
 
@@ -200,7 +200,7 @@ def test_the_summary_of_a_list_tells_the_limit_of_the_service(journal: Journal) 
 
 @pytest.mark.clause("S-18.3", "P-9.11")
 def test_the_timestamp_of_the_collection_is_told_only_when_it_was_read(
-    app: Any, journal: Journal
+    app: TestApp, journal: Journal
 ) -> None:
     app.post_json("/v0/mushrooms", {"data": {"name": "cep"}}, headers=AUTH)
     assert journal.summary["collection_id"] == "mushroom"
@@ -208,7 +208,7 @@ def test_the_timestamp_of_the_collection_is_told_only_when_it_was_read(
 
 
 @pytest.mark.clause("S-18.3")
-def test_the_time_of_the_response_is_local_and_has_no_zone(app: Any, journal: Journal) -> None:
+def test_the_time_of_the_response_is_local_and_has_no_zone(app: TestApp, journal: Journal) -> None:
     before = datetime.now()
     app.get("/v0/")
     after = datetime.now()
@@ -241,7 +241,7 @@ def test_a_subrequest_has_no_summary_of_its_own(journal: Journal) -> None:
 
 
 @pytest.mark.clause("S-18.4")
-def test_a_request_knows_nothing_of_the_one_before(app: Any, journal: Journal) -> None:
+def test_a_request_knows_nothing_of_the_one_before(app: TestApp, journal: Journal) -> None:
     app.get("/v0/mushrooms?_limit=1", headers={**AUTH, "User-Agent": "curl"})
     app.get("/v0/mushrooms?_limit=x", headers=AUTH, status=400)
     journal.clear()
@@ -259,7 +259,7 @@ def test_a_request_knows_nothing_of_the_one_before(app: Any, journal: Journal) -
 @pytest.mark.clause("S-18.4")
 @outcomes()
 def test_nothing_is_left_in_the_context_after_a_request(
-    outcomes_app: TestApp, outcome: Any
+    outcomes_app: TestApp, outcome: Outcome
 ) -> None:
     token = logs.begin()
     outcome(outcomes_app)
@@ -450,7 +450,7 @@ def test_the_answer_after_the_end_of_service_is_logged_with_its_own_path(journal
     "path", ["/v0/?a=%ff", "/v0/mushrooms?a=%ff", "/v0/nothing?%c3=1", "/v0/?a=%c3%28&b"]
 )
 def test_a_query_string_that_is_no_text_is_refused_and_logged(
-    app: Any, journal: Journal, path: str
+    app: TestApp, journal: Journal, path: str
 ) -> None:
     response = app.get(path, headers=AUTH, status=400)
     assert response.json["errno"] == 107
@@ -495,7 +495,7 @@ def test_the_default_renderer_writes_lines_of_text(caplog: pytest.LogCaptureFixt
 @pytest.mark.clause("E-6.4")
 @outcomes("conflict")
 def test_every_response_and_its_entries_have_the_id_of_the_request(
-    outcomes_app: TestApp, journal: Journal, outcome: Any
+    outcomes_app: TestApp, journal: Journal, outcome: Outcome
 ) -> None:
     response = outcome(outcomes_app)
     (request_id,) = response.headers.getall("X-Request-Id")
@@ -506,7 +506,7 @@ def test_every_response_and_its_entries_have_the_id_of_the_request(
 
 @pytest.mark.clause("E-6.4")
 @pytest.mark.parametrize("given", ["a", "0", "Abc-1.2_3", "x" * 128])
-def test_the_id_that_the_client_gives_is_taken(app: Any, journal: Journal, given: str) -> None:
+def test_the_id_that_the_client_gives_is_taken(app: TestApp, journal: Journal, given: str) -> None:
     response = app.get("/v0/", headers={"X-Request-Id": given})
     assert response.headers["X-Request-Id"] == given
     assert journal.summary["request_id"] == given
@@ -514,7 +514,7 @@ def test_the_id_that_the_client_gives_is_taken(app: Any, journal: Journal, given
 
 @pytest.mark.clause("E-6.4")
 @pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a\tb", "é", "a/b", "<script>", "a,b"])
-def test_an_id_of_another_form_is_replaced(app: Any, journal: Journal, given: str) -> None:
+def test_an_id_of_another_form_is_replaced(app: TestApp, journal: Journal, given: str) -> None:
     response = app.get("/v0/", headers={"X-Request-Id": given})
     assert response.headers["X-Request-Id"] != given
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", response.headers["X-Request-Id"])
@@ -522,7 +522,7 @@ def test_an_id_of_another_form_is_replaced(app: Any, journal: Journal, given: st
 
 
 @pytest.mark.clause("E-6.4")
-def test_generated_ids_differ(app: Any) -> None:
+def test_generated_ids_differ(app: TestApp) -> None:
     ids = {app.get("/v0/").headers["X-Request-Id"] for _ in range(5)}
     assert len(ids) == 5
 

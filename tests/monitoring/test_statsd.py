@@ -10,6 +10,7 @@ from pyramid.exceptions import ConfigurationError
 
 from cliquet import statsd
 from cliquet.settings import DEFAULT_SETTINGS
+from cliquet.statsd import Client
 
 
 class Sent(list):
@@ -79,12 +80,12 @@ class Backend:
 
 
 @pytest.mark.clause("P-28.1", "P-35.17")
-def test_a_client_has_an_address_and_a_prefix(client: Any, sent: Any) -> None:
+def test_a_client_has_an_address_and_a_prefix(client: Client, sent: Sent) -> None:
     assert sent.args == ("host", 1234, {"prefix": "prefix"})
 
 
 @pytest.mark.clause("P-28.1", "P-28.4")
-def test_counts_are_increments_or_members_of_a_set(client: Any, sent: Any) -> None:
+def test_counts_are_increments_or_members_of_a_set(client: Client, sent: Sent) -> None:
     client.count("users")
     client.count("users", unique="bob")
 
@@ -92,7 +93,7 @@ def test_counts_are_increments_or_members_of_a_set(client: Any, sent: Any) -> No
 
 
 @pytest.mark.clause("P-28.1", "P-28.4")
-def test_a_timer_is_a_context_manager_and_a_decorator(client: Any, sent: Any) -> None:
+def test_a_timer_is_a_context_manager_and_a_decorator(client: Client, sent: Sent) -> None:
     @client.timer("function")
     def double(number: Any) -> Any:
         """Double."""
@@ -106,7 +107,7 @@ def test_a_timer_is_a_context_manager_and_a_decorator(client: Any, sent: Any) ->
 
 
 @pytest.mark.clause("P-28.1")
-def test_overlapping_calls_are_timed_apart(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlapping_calls_are_timed_apart(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = []
     monkeypatch.setattr(
         client._client, "timing", lambda key, milliseconds: sent.append(milliseconds)
@@ -124,7 +125,7 @@ def test_overlapping_calls_are_timed_apart(client: Any, monkeypatch: pytest.Monk
 
 
 @pytest.mark.clause("P-28.1", "P-34.25")
-def test_public_methods_of_a_watched_object_are_timed(client: Any, sent: Any) -> None:
+def test_public_methods_of_a_watched_object_are_timed(client: Client, sent: Sent) -> None:
     backend = Backend()
 
     client.watch_execution_time(backend, prefix="storage")
@@ -146,7 +147,7 @@ def test_public_methods_of_a_watched_object_are_timed(client: Any, sent: Any) ->
 
 
 @pytest.mark.clause("P-28.1")
-def test_only_the_watched_instance_is_timed(client: Any, sent: Any) -> None:
+def test_only_the_watched_instance_is_timed(client: Client, sent: Sent) -> None:
     watched = Backend()
 
     client.watch_execution_time(watched, classname="other")
@@ -157,7 +158,7 @@ def test_only_the_watched_instance_is_timed(client: Any, sent: Any) -> None:
 
 
 @pytest.mark.clause("P-28.2", "S-20.5")
-def test_code_counts_through_the_request_if_metrics_are_on(client: Any, sent: Any) -> None:
+def test_code_counts_through_the_request_if_metrics_are_on(client: Client, sent: Sent) -> None:
     on = types.SimpleNamespace(registry=types.SimpleNamespace(statsd=client))
     off = types.SimpleNamespace(registry=types.SimpleNamespace(statsd=None))
     without = types.SimpleNamespace(registry=types.SimpleNamespace())

@@ -1,6 +1,7 @@
 """The document of a service (E-5.1, E-5.3, E-5.4)."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import colander
@@ -84,7 +85,7 @@ def resolved(document: Any, described: Any) -> Any:
     return described
 
 
-def test_the_document_is_valid(document: Any) -> None:
+def test_the_document_is_valid(document: dict[str, Any]) -> None:
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
     assert document["openapi"].startswith("3.1.")
 
@@ -93,7 +94,7 @@ def test_a_document_without_resources_is_valid() -> None:
     OpenAPIV31SpecValidator(made()).validate()
 
 
-def test_each_endpoint_is_there(document: Any) -> None:
+def test_each_endpoint_is_there(document: dict[str, Any]) -> None:
     methods = {
         path: sorted(m for m in item if m != "parameters")
         for path, item in document["paths"].items()
@@ -113,7 +114,7 @@ def test_each_endpoint_is_there(document: Any) -> None:
     assert "/__version__" not in methods
 
 
-def test_what_settings_switch_off_is_not_there(tmp_path: Any) -> None:
+def test_what_settings_switch_off_is_not_there(tmp_path: Path) -> None:
     document = made(
         *RESOURCES,
         settings={
@@ -128,12 +129,12 @@ def test_what_settings_switch_off_is_not_there(tmp_path: Any) -> None:
     assert "/__version__" in document["paths"]
 
 
-def test_the_addresses_are_relative_to_the_document(document: Any) -> None:
+def test_the_addresses_are_relative_to_the_document(document: dict[str, Any]) -> None:
     # Whatever the host, and wherever the service is mounted.
     assert document["servers"] == [{"url": "../v0"}]
 
 
-def test_operations_have_identifiers_of_their_own(document: Any) -> None:
+def test_operations_have_identifiers_of_their_own(document: dict[str, Any]) -> None:
     ids = [
         operation["operationId"]
         for item in document["paths"].values()
@@ -154,7 +155,7 @@ def test_resources_with_similar_names_keep_their_own_schemas() -> None:
 
 
 @pytest.mark.clause("E-3.1", "E-3.2", "E-3.3")
-def test_each_field_has_the_filters_that_can_match_it(document: Any) -> None:
+def test_each_field_has_the_filters_that_can_match_it(document: dict[str, Any]) -> None:
     of_text = parameters_of(document, "/mushrooms", "get")
     assert {"name", "not_name", "like_name", "min_name", "in_name", "has_name"} <= set(of_text)
     assert "contains_name" not in of_text
@@ -172,7 +173,7 @@ def test_each_field_has_the_filters_that_can_match_it(document: Any) -> None:
     assert parameters_of(document, "/mushrooms", "delete").keys() >= {"name", "_since", "_limit"}
 
 
-def test_lists_have_the_parameters_of_pages(document: Any) -> None:
+def test_lists_have_the_parameters_of_pages(document: dict[str, Any]) -> None:
     parameters = parameters_of(document, "/mushrooms", "get")
 
     assert parameters["_since"]["schema"]["pattern"]
@@ -194,7 +195,7 @@ def test_lists_with_tokens_have_their_parameter() -> None:
 
 
 @pytest.mark.clause("E-4.1")
-def test_patch_has_three_formats(document: Any) -> None:
+def test_patch_has_three_formats(document: dict[str, Any]) -> None:
     body = document["paths"]["/mushrooms/{id}"]["patch"]["requestBody"]
 
     assert set(body["content"]) == {
@@ -206,7 +207,7 @@ def test_patch_has_three_formats(document: Any) -> None:
     assert "required" not in resolved(document, changes["properties"]["data"])
 
 
-def test_bodies_of_records_have_what_is_required(document: Any) -> None:
+def test_bodies_of_records_have_what_is_required(document: dict[str, Any]) -> None:
     body = document["paths"]["/mushrooms"]["post"]["requestBody"]
     assert body["required"] is True
     schema = resolved(document, body["content"]["application/json"]["schema"])
@@ -222,14 +223,14 @@ def test_bodies_of_records_have_what_is_required(document: Any) -> None:
 
 
 @pytest.mark.clause("E-17.4")
-def test_a_schema_that_refuses_unknown_members_says_so(document: Any) -> None:
+def test_a_schema_that_refuses_unknown_members_says_so(document: dict[str, Any]) -> None:
     strict = document["components"]["schemas"]["ToadstoolInput"]
 
     assert strict["additionalProperties"] is False
     assert {"id", "last_modified", "deleted", "age"} <= set(strict["properties"])
 
 
-def test_lists_have_records_and_tombstones(document: Any) -> None:
+def test_lists_have_records_and_tombstones(document: dict[str, Any]) -> None:
     found = resolved(document, document["components"]["schemas"]["MushroomList"])
     kinds = found["properties"]["data"]["items"]["anyOf"]
     tombstone, record = (resolved(document, one) for one in kinds)
@@ -239,7 +240,7 @@ def test_lists_have_records_and_tombstones(document: Any) -> None:
 
 
 @pytest.mark.clause("H-26.2")
-def test_errors_name_their_numbers(document: Any) -> None:
+def test_errors_name_their_numbers(document: dict[str, Any]) -> None:
     responses = document["paths"]["/mushrooms/{id}"]["put"]["responses"]
     numbers = {
         status: {
@@ -263,7 +264,7 @@ def test_errors_name_their_numbers(document: Any) -> None:
     assert "default" in responses
 
 
-def test_responses_have_their_headers(document: Any) -> None:
+def test_responses_have_their_headers(document: dict[str, Any]) -> None:
     listed = document["paths"]["/mushrooms"]["get"]["responses"]["200"]["headers"]
     created = document["paths"]["/mushrooms"]["post"]["responses"]["201"]["headers"]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import colander
 import pytest
+from colander import GlobalObject, Integer, SchemaNode
 from jsonschema import Draft202012Validator
 
 from cliquet.openapi.schemas import as_json_schema
@@ -77,7 +78,7 @@ def sent(node: Any) -> Any:
         ),
     ],
 )
-def test_types(node: Any, described: Any) -> None:
+def test_types(node: SchemaNode, described: dict[str, Any]) -> None:
     assert accepted(node) == described
     Draft202012Validator.check_schema(accepted(node))
 
@@ -119,7 +120,9 @@ def test_types(node: Any, described: Any) -> None:
         (colander.String(), colander.Any(colander.OneOf(["a"]), colander.Function(bool)), {}),
     ],
 )
-def test_validators_that_json_schema_can_express(typ: Any, validator: Any, keywords: Any) -> None:
+def test_validators_that_json_schema_can_express(
+    typ: Any, validator: Any, keywords: dict[str, Any]
+) -> None:
     plain = field(typ, missing=colander.drop)
     judged = field(typ, missing=colander.drop, validator=validator)
 
@@ -144,7 +147,7 @@ def test_a_validator_that_is_made_for_each_request_is_left_out() -> None:
         (colander.deferred(lambda node, kw: "late"), {}),
     ],
 )
-def test_a_default_is_told_if_json_has_it(missing: Any, default: Any) -> None:
+def test_a_default_is_told_if_json_has_it(missing: Any, default: dict[str, Any]) -> None:
     assert accepted(field(colander.String(), missing=missing)) == {"type": "string", **default}
 
 
@@ -167,7 +170,9 @@ def test_only_what_is_accepted_has_conditions() -> None:
         (colander.GlobalObject(None), {}),
     ],
 )
-def test_a_field_that_is_null_when_it_is_missing_is_sent_as_null(typ: Any, described: Any) -> None:
+def test_a_field_that_is_null_when_it_is_missing_is_sent_as_null(
+    typ: GlobalObject | Integer, described: dict[str, Any]
+) -> None:
     assert sent(field(typ, missing=None)) == described
 
 

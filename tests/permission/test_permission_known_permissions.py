@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cliquet.monitoring.statsd import Timer
+from cliquet.permission import PermissionBase
 from cliquet.permission.known_permissions import (
     KnownPermissions,
     checks_what_it_lists,
@@ -62,7 +63,11 @@ def check(
 @pytest.mark.parametrize("bound", [None, inherited, lambda *_: [], lambda *_: [("/parent", "x")]])
 @pytest.mark.parametrize("principal", ["alice", "bob", "carol"])
 def test_the_answer_is_that_of_the_backend(
-    backend: Any, known: Any, lists_object: bool, bound: Callable[..., Any] | None, principal: str
+    backend: PermissionBase,
+    known: KnownPermissions,
+    lists_object: bool,
+    bound: Callable[..., Any] | None,
+    principal: str,
 ) -> None:
     expected = backend.check_permission("/o", "read", [principal], bound)
 
@@ -128,7 +133,9 @@ def test_aces_are_those_of_the_record_that_they_were_read_with(known: Any) -> No
 
 
 @pytest.mark.clause("P-14.2")
-def test_aces_that_were_read_alone_serve_any_version_until_they_are_forgotten(known: Any) -> None:
+def test_aces_that_were_read_alone_serve_any_version_until_they_are_forgotten(
+    known: KnownPermissions,
+) -> None:
     for forget in (lambda: known.forget("/o"), known.forget_aces):
         known.remember("/o", {})
         assert known.aces("/o", 1) == known.aces("/o", 2) == {}
@@ -151,7 +158,11 @@ def test_aces_that_were_read_alone_serve_any_version_until_they_are_forgotten(kn
     ],
 )
 def test_an_answer_is_judged_again_on_other_aces_than_it_relied_on(
-    backend: Any, known: Any, had: dict[str, Any], answer: bool, is_asked: bool
+    backend: PermissionBase,
+    known: KnownPermissions,
+    had: dict[str, Any],
+    answer: bool,
+    is_asked: bool,
 ) -> None:
     def ask() -> Any:
         asked.append(True)
@@ -169,7 +180,7 @@ def test_an_answer_is_judged_again_on_other_aces_than_it_relied_on(
 
 
 @pytest.mark.clause("D-62", "X-3")
-def test_what_no_answer_relied_on_is_not_judged_again(known: Any) -> None:
+def test_what_no_answer_relied_on_is_not_judged_again(known: KnownPermissions) -> None:
     assert known.judge_again("/o", {"read": {"bob"}}, lambda: False)
 
 
@@ -246,7 +257,7 @@ def test_what_is_listed_is_judged_unless_the_check_may_say_more(
     ],
 )
 def test_permissions_are_written_at_once_unless_a_part_was_changed(
-    backend: Any, expected: bool
+    backend: FaultyBackend | PermissionBase, expected: bool
 ) -> None:
     assert writes_at_once(backend) is expected
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis as driver
+from redis import Redis
 from servers.redis import running_redis
 from servers.starting import start_process
 from support.configured import loading
@@ -53,7 +54,7 @@ def test_the_configuration_names_the_server_which_is_not_asked_yet() -> None:
 
 @pytest.mark.clause("B-22.28", "B-15.16")
 def test_a_flush_removes_all_that_is_its_own_and_nothing_else(
-    permission: PermissionBase, redis_client: Any
+    permission: PermissionBase, redis_client: Redis
 ) -> None:
     redis_client.set("foreign", 1)
     cache_redis.Cache(redis_client).set("key", "value")
@@ -69,7 +70,7 @@ def test_a_flush_removes_all_that_is_its_own_and_nothing_else(
 
 
 @pytest.mark.clause("B-22.29", "B-15.5")
-def test_what_is_taken_back_leaves_no_key(permission: PermissionBase, redis_client: Any) -> None:
+def test_what_is_taken_back_leaves_no_key(permission: PermissionBase, redis_client: Redis) -> None:
     permission.add_user_principal("alice", "group")
     permission.add_user_principal("bob", "group")
     permission.add_principal_to_ace("/o/1", "read", "alice")
@@ -148,7 +149,7 @@ def one_of_each(permission: Any) -> None:
 
 @pytest.mark.clause("B-22.12", "B-23.13")
 def test_what_one_object_or_user_costs_does_not_depend_on_the_others(
-    permission: PermissionBase, redis_client: Any
+    permission: PermissionBase, redis_client: Redis
 ) -> None:
     runs = []
     # The first time, scripts are loaded.
@@ -186,7 +187,7 @@ BOUND = [("/o/1", "write"), ("/o/1", "read"), ("/o", "write")]
     ],
 )
 def test_each_call_is_one_round_trip(
-    permission: PermissionBase, redis_client: Any, call: Callable[..., Any]
+    permission: PermissionBase, redis_client: Redis, call: Callable[..., Any]
 ) -> None:
     fill(permission, 3)
     call(permission)
@@ -279,7 +280,7 @@ for n in itertools.count():
 
 @pytest.mark.clause("B-5.20", "B-15.17")
 def test_a_process_killed_at_any_point_leaves_both_directions_in_agreement(
-    permission: PermissionBase, redis_client: Any, redis_url: str
+    permission: PermissionBase, redis_client: Redis, redis_url: str
 ) -> None:
     process = start_process(
         [sys.executable, "-c", CHURN, redis_url], stdout=subprocess.PIPE, text=True

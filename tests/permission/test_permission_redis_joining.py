@@ -1,10 +1,12 @@
 """Permissions in Redis as a part of a request's transaction: the last one to write."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis as driver
+from redis import Redis
 from servers.redis import running_redis
 from support.logged import capture_logs
 
@@ -54,7 +56,7 @@ def locks(redis_client: Any) -> Any:
 
 @pytest.mark.clause("X-30")
 def test_nothing_is_written_before_all_others_have_committed(
-    permission: PermissionBase, redis_client: Any
+    permission: PermissionBase, redis_client: Redis
 ) -> None:
     seen = []
     with request_transaction() as request:
@@ -69,7 +71,7 @@ def test_nothing_is_written_before_all_others_have_committed(
 
 @pytest.mark.clause("X-30")
 def test_nothing_is_written_when_another_does_not_commit(
-    permission: PermissionBase, redis_client: Any
+    permission: PermissionBase, redis_client: Redis
 ) -> None:
     with request_transaction() as request:
         permission.write_object_permissions("/o", {"read": ["alice"]}, "bob")
@@ -90,7 +92,9 @@ def test_nothing_is_written_when_another_does_not_commit(
         lambda permission: permission.add_user_principal("alice", "group"),
     ],
 )
-def test_a_server_that_is_down_is_noticed_before_anything_is_committed(change: Any) -> None:
+def test_a_server_that_is_down_is_noticed_before_anything_is_committed(
+    change: Callable[..., Any],
+) -> None:
     committed = []
     with running_redis() as url, driver.Redis.from_url(url) as redis_client:
         permission = Permission(redis_client)
@@ -106,7 +110,7 @@ def test_a_server_that_is_down_is_noticed_before_anything_is_committed(change: A
 
 @pytest.mark.clause("X-30")
 def test_of_two_requests_the_one_that_commits_later_writes_later(
-    permission: PermissionBase, redis_client: Any
+    permission: PermissionBase, redis_client: Redis
 ) -> None:
     has_committed, may_go_on = threading.Event(), threading.Event()
 
@@ -211,7 +215,7 @@ def test_an_object_that_stays_locked_makes_the_request_fail_before_the_commit(
 
 
 @pytest.mark.clause("X-30", "B-23.19")
-def test_many_changes_are_made_in_runs(permission: PermissionBase, redis_client: Any) -> None:
+def test_many_changes_are_made_in_runs(permission: PermissionBase, redis_client: Redis) -> None:
     ids = [f"/o/{n}" for n in range(2 * BATCH + 1)]
     with request_transaction():
         for object_id in ids:
@@ -227,7 +231,7 @@ def test_many_changes_are_made_in_runs(permission: PermissionBase, redis_client:
 
 @pytest.mark.clause("X-18")
 def test_a_flush_comes_before_what_follows_it(
-    permission: PermissionBase, redis_client: Any
+    permission: PermissionBase, redis_client: Redis
 ) -> None:
     permission.add_principal_to_ace("/former", "read", "alice")
     with request_transaction():
@@ -261,7 +265,7 @@ def test_what_cannot_be_released_expires(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.clause("X-30", "X-23")
 def test_a_request_all_of_whose_changes_are_undone_asks_nothing(
-    permission: PermissionBase, redis_client: Any
+    permission: PermissionBase, redis_client: Redis
 ) -> None:
     with request_transaction() as request:
         permission.add_principal_to_ace("/o", "read", "alice")

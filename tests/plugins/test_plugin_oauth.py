@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from oauth_provider import running_provider
+from oauth_provider import Provider, running_provider
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 from servers.processes import free_port
@@ -65,7 +65,7 @@ def test_users_of_the_provider_have_records_of_their_own(app: TestApp) -> None:
 
 @pytest.mark.parametrize("token", ["forged", "of-mail", "of-nothing", "é"])
 def test_a_token_that_is_refused_or_of_another_scope_is_no_credential(
-    app: TestApp, provider: Any, token: str
+    app: TestApp, provider: Provider, token: str
 ) -> None:
     headers = {"Authorization": f"Bearer {token}".encode().decode("latin-1")}
 
@@ -78,14 +78,14 @@ def test_a_token_that_is_refused_or_of_another_scope_is_no_credential(
 
 @pytest.mark.parametrize(("scope", "status"), [("profile sync", 200), ("profile mail", 401)])
 def test_the_required_scope_is_a_setting_of_the_plugin(
-    provider: Any, scope: str, status: int
+    provider: Provider, scope: str, status: int
 ) -> None:
     app = make_app([Mushroom], settings=settings_of(provider, required_scope=scope))
 
     app.get(URL, headers=as_("of-ann"), status=status)
 
 
-def test_a_verification_is_kept_in_the_cache_until_it_expires(provider: Any) -> None:
+def test_a_verification_is_kept_in_the_cache_until_it_expires(provider: Provider) -> None:
     app = make_app([Mushroom], settings=settings_of(provider, cache_ttl_seconds=0.3))
 
     app.get(URL, headers=as_("of-ann"))
@@ -104,7 +104,7 @@ def test_a_verification_is_kept_in_the_cache_until_it_expires(provider: Any) -> 
 
 
 @pytest.mark.parametrize("backend", ["cliquet.cache.memory", ""])
-def test_a_request_has_its_token_verified_once_at_most(provider: Any, backend: str) -> None:
+def test_a_request_has_its_token_verified_once_at_most(provider: Provider, backend: str) -> None:
     settings = {**settings_of(provider), "cache_backend": backend}
     app = make_app([Mushroom], settings=settings)
 
@@ -113,7 +113,7 @@ def test_a_request_has_its_token_verified_once_at_most(provider: Any, backend: s
     assert provider.verified() == ["of-ann"]
 
 
-def test_a_batch_has_each_token_verified_once(app: TestApp, provider: Any) -> None:
+def test_a_batch_has_each_token_verified_once(app: TestApp, provider: Provider) -> None:
     requests = [{"path": "/", "headers": as_(f"of-{user}")} for user in ("ann", "bob") * 3]
     requests.append({"path": "/"})
 
@@ -127,7 +127,9 @@ def test_a_batch_has_each_token_verified_once(app: TestApp, provider: Any) -> No
 @pytest.mark.clause("H-26.10", "P-20.3", "D-38")
 @pytest.mark.setting("retry_after_seconds")
 @pytest.mark.parametrize("way", ["answers 503", "is not there"])
-def test_while_the_provider_is_down_clients_are_told_to_come_back(provider: Any, way: str) -> None:
+def test_while_the_provider_is_down_clients_are_told_to_come_back(
+    provider: Provider, way: str
+) -> None:
     settings = {**settings_of(provider), "retry_after_seconds": 7}
     if way == "is not there":
         settings["fxa-oauth.oauth_uri"] = f"http://127.0.0.1:{free_port()}"
@@ -156,7 +158,7 @@ def test_while_the_provider_is_down_clients_are_told_to_come_back(provider: Any,
 @pytest.mark.clause("P-4.5", "P-6.4")
 @pytest.mark.parametrize("is_well", [True, False])
 def test_the_heartbeat_tells_how_the_provider_is(
-    app: TestApp, provider: Any, is_well: bool
+    app: TestApp, provider: Provider, is_well: bool
 ) -> None:
     provider.is_well = is_well
 
@@ -166,7 +168,7 @@ def test_the_heartbeat_tells_how_the_provider_is(
     assert told["storage"] is True
 
 
-def test_the_heartbeat_notices_a_provider_that_is_not_there(provider: Any) -> None:
+def test_the_heartbeat_notices_a_provider_that_is_not_there(provider: Provider) -> None:
     settings = settings_of(provider, oauth_uri=f"http://127.0.0.1:{free_port()}")
 
     assert make_app(settings=settings).get("/v0/__heartbeat__", status=503).json["oauth"] is False
@@ -174,7 +176,7 @@ def test_the_heartbeat_notices_a_provider_that_is_not_there(provider: Any) -> No
 
 @pytest.mark.clause("S-1.12", "S-23.3", "S-2.5", "S-23.5", "P-2.9")
 def test_its_settings_have_defaults_and_keep_what_looks_like_a_number(
-    app: TestApp, provider: Any
+    app: TestApp, provider: Provider
 ) -> None:
     settings = app.app.registry.settings
 
@@ -186,7 +188,7 @@ def test_its_settings_have_defaults_and_keep_what_looks_like_a_number(
 
 @pytest.mark.clause("S-1.4", "S-1.12")
 def test_the_environment_reaches_its_settings(
-    monkeypatch: pytest.MonkeyPatch, provider: Any
+    monkeypatch: pytest.MonkeyPatch, provider: Provider
 ) -> None:
     monkeypatch.setenv("FXA_OAUTH_CLIENT_SECRET", "007")
     monkeypatch.setenv("CLIQUET_FXA_OAUTH_RELIER_ENABLED", "false")
@@ -198,7 +200,7 @@ def test_the_environment_reaches_its_settings(
     assert "fxa" not in app.get("/v0/").json["capabilities"]
 
 
-def test_it_refuses_to_be_included_before_the_library(provider: Any) -> None:
+def test_it_refuses_to_be_included_before_the_library(provider: Provider) -> None:
     config = Configurator(settings={**MEMORY_BACKENDS, **settings_of(provider)})
 
     with pytest.raises(ConfigurationError, match="must be initialized before"):
@@ -210,7 +212,7 @@ def test_it_refuses_to_be_included_before_the_library(provider: Any) -> None:
 
 @pytest.mark.clause("P-35.3", "P-35.4")
 def test_a_user_logs_in_at_the_provider_and_comes_back_with_a_token(
-    app: TestApp, provider: Any
+    app: TestApp, provider: Provider
 ) -> None:
     back = {"redirect": "https://app.example.org/#token="}
 
@@ -251,7 +253,7 @@ def test_faults_of_its_views_are_answered_as_those_of_the_library(
     assert (answer["errno"], answer["message"]) == (107, message)
 
 
-def test_its_parameters_are_shown(app: TestApp, provider: Any) -> None:
+def test_its_parameters_are_shown(app: TestApp, provider: Provider) -> None:
     shown = app.get("/v0/fxa-oauth/params").json
 
     assert shown == {"client_id": "0123456789", "oauth_uri": provider.uri}

@@ -115,7 +115,7 @@ def app(request: pytest.FixtureRequest) -> TestApp:
 
 
 @pytest.mark.clause("P-35.13", "P-9.11", "P-11.1")
-def test_a_resource_by_hand_patches_a_record(app: TestApp, body: Any) -> None:
+def test_a_resource_by_hand_patches_a_record(app: TestApp, body: tuple[Any, ...]) -> None:
     files = "/v0/shelves/a/files"
     record = app.post_json(files, {"data": {"title": "t"}}, headers=BOB).json["data"]
     content, content_type = body
@@ -132,7 +132,9 @@ def test_a_resource_by_hand_patches_a_record(app: TestApp, body: Any) -> None:
 
 
 @pytest.mark.clause("P-35.13", "P-14.5")
-def test_a_resource_by_hand_creates_a_record_and_its_permissions(app: TestApp, body: Any) -> None:
+def test_a_resource_by_hand_creates_a_record_and_its_permissions(
+    app: TestApp, body: tuple[Any, ...]
+) -> None:
     record_id = str(uuid.uuid4())
     content, content_type = body
 

@@ -35,7 +35,7 @@ def somebody() -> dict[str, str]:
 @pytest.mark.clause("D-53", "B-22.15", "X-24")
 @pytest.mark.parametrize("methods", ["PUT", "PATCH", "DELETE", MIXED], ids=str)
 def test_one_of_the_writes_with_the_same_condition_succeeds(
-    clients: Any, methods: list[Any] | str
+    clients: list[Any], methods: list[Any] | str
 ) -> None:
     for _ in range(ROUNDS):
         url = new_url()
@@ -55,7 +55,7 @@ def test_one_of_the_writes_with_the_same_condition_succeeds(
 
 @pytest.mark.clause("D-54", "B-22.15", "X-24")
 @pytest.mark.parametrize("over_tombstone", [False, True])
-def test_if_none_match_star_creates_once(clients: Any, over_tombstone: bool) -> None:
+def test_if_none_match_star_creates_once(clients: list[Any], over_tombstone: bool) -> None:
     for _ in range(ROUNDS):
         url = new_url()
         if over_tombstone:
@@ -69,7 +69,7 @@ def test_if_none_match_star_creates_once(clients: Any, over_tombstone: bool) -> 
 
 
 @pytest.mark.clause("D-54", "B-5.20")
-def test_of_puts_without_condition_one_creates_and_the_others_replace(clients: Any) -> None:
+def test_of_puts_without_condition_one_creates_and_the_others_replace(clients: list[Any]) -> None:
     for _ in range(ROUNDS):
         url = new_url()
 
@@ -81,7 +81,7 @@ def test_of_puts_without_condition_one_creates_and_the_others_replace(clients: A
 
 
 @pytest.mark.clause("D-54", "B-5.21", "H-16.3")
-def test_of_posts_with_the_same_id_one_creates(clients: Any) -> None:
+def test_of_posts_with_the_same_id_one_creates(clients: list[Any]) -> None:
     for _ in range(ROUNDS):
         record_id = str(uuid.uuid4())
         answers = everyone(clients, "POST", LICHENS, {"id": record_id})
@@ -91,7 +91,7 @@ def test_of_posts_with_the_same_id_one_creates(clients: Any) -> None:
 
 
 @pytest.mark.clause("D-53", "D-61", "B-22.16")
-def test_of_deletions_one_deletes(clients: Any) -> None:
+def test_of_deletions_one_deletes(clients: list[Any]) -> None:
     for _ in range(ROUNDS):
         url = new_url()
         clients[0].send("PUT", url, {"data": {}})
@@ -102,7 +102,9 @@ def test_of_deletions_one_deletes(clients: Any) -> None:
 
 
 @pytest.mark.clause("D-57", "D-59", "B-22.1", "B-22.3")
-def test_first_writes_of_a_collection_all_succeed_with_distinct_timestamps(clients: Any) -> None:
+def test_first_writes_of_a_collection_all_succeed_with_distinct_timestamps(
+    clients: list[Any],
+) -> None:
     for _ in range(ROUNDS):
         answers = everyone(clients, "POST", LICHENS, **somebody())
 
@@ -111,7 +113,7 @@ def test_first_writes_of_a_collection_all_succeed_with_distinct_timestamps(clien
 
 
 @pytest.mark.clause("D-59", "B-22.3", "B-22.7")
-def test_first_reads_of_a_collection_agree_on_its_timestamp(clients: Any) -> None:
+def test_first_reads_of_a_collection_agree_on_its_timestamp(clients: list[Any]) -> None:
     for _ in range(ROUNDS):
         answers = everyone(clients, "GET", LICHENS, **somebody())
 
@@ -120,7 +122,7 @@ def test_first_reads_of_a_collection_agree_on_its_timestamp(clients: Any) -> Non
 
 
 @pytest.mark.clause("D-61", "B-22.11")
-def test_a_record_is_never_both_live_and_deleted(clients: Any) -> None:
+def test_a_record_is_never_both_live_and_deleted(clients: list[Any]) -> None:
     url = new_url()
     for _ in range(ROUNDS):
         answers = everyone(clients, ["PUT", "DELETE"] * 4, url)

@@ -4,7 +4,7 @@ import contextlib
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -68,7 +68,7 @@ def subjects(processes: None, request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.mark.clause("B-6.19", "X-16", "X-22", "X-26", "D-31", "D-67")
 @pytest.mark.parametrize("seed", SEEDS)
-def test_all_storages_answer_the_same(subjects: Any, seed: int) -> None:
+def test_all_storages_answer_the_same(subjects: Callable[..., Any], seed: int) -> None:
     reference, *others = subjects()
     requests = Requests(random.Random(seed), reference.transcript)
     statuses = Counter()

@@ -23,7 +23,7 @@ def statuses(answers: Any) -> Any:
 
 @pytest.mark.clause("D-55", "B-22.17", "X-24")
 @pytest.mark.parametrize("collection", [LICHENS, AMANITAS])
-def test_patches_of_different_members_are_all_kept(clients: Any, collection: str) -> None:
+def test_patches_of_different_members_are_all_kept(clients: list[Any], collection: str) -> None:
     url = new_url(collection)
     clients[0].send("PUT", url, {"data": {}})
 
@@ -43,7 +43,7 @@ def test_patches_of_different_members_are_all_kept(clients: Any, collection: str
 
 
 @pytest.mark.clause("D-53", "B-22.15", "X-24")
-def test_no_update_is_lost_under_if_match(clients: Any) -> None:
+def test_no_update_is_lost_under_if_match(clients: list[Any]) -> None:
     url = new_url()
     clients[0].send("PUT", url, {"data": {"n": 0}})
     each = 5
@@ -63,7 +63,7 @@ def test_no_update_is_lost_under_if_match(clients: Any) -> None:
 
 
 @pytest.mark.clause("D-57", "B-22.1")
-def test_posts_all_succeed_with_distinct_timestamps(clients: Any) -> None:
+def test_posts_all_succeed_with_distinct_timestamps(clients: list[Any]) -> None:
     stamps = []
     for _ in range(ROUNDS):
         answers = everyone(clients, "POST", LICHENS)
@@ -77,7 +77,7 @@ def test_posts_all_succeed_with_distinct_timestamps(clients: Any) -> None:
 
 
 @pytest.mark.clause("D-56", "B-22.4", "H-23.4")
-def test_equal_unique_fields_make_one_record(clients: Any) -> None:
+def test_equal_unique_fields_make_one_record(clients: list[Any]) -> None:
     for n in range(ROUNDS):
         answers = everyone(clients, "POST", TRUFFLES, {"name": "black", "email": f"{n}@x.org"})
 
@@ -89,7 +89,7 @@ def test_equal_unique_fields_make_one_record(clients: Any) -> None:
 
 @pytest.mark.clause("D-56", "H-23.5")
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_one_of_the_records_gets_a_unique_value(clients: Any, method: str) -> None:
+def test_one_of_the_records_gets_a_unique_value(clients: list[Any], method: str) -> None:
     urls = [new_url(TRUFFLES) for _ in clients]
     for url in urls:
         clients[0].send("PUT", url, {"data": {"name": "white"}})
@@ -109,7 +109,7 @@ def test_one_of_the_records_gets_a_unique_value(clients: Any, method: str) -> No
 
 
 @pytest.mark.clause("D-54", "D-62")
-def test_of_puts_of_a_shared_record_one_creates(clients: Any) -> None:
+def test_of_puts_of_a_shared_record_one_creates(clients: list[Any]) -> None:
     for _ in range(ROUNDS):
         url = new_url(AMANITAS)
 
@@ -125,7 +125,7 @@ def test_of_puts_of_a_shared_record_one_creates(clients: Any) -> None:
 @pytest.mark.clause("X-18", "X-23", "H-25.21", "B-5.20")
 @pytest.mark.parametrize("number", [2, 8])
 def test_batches_that_meet_in_opposite_orders_all_succeed_and_are_never_torn(
-    clients: Any, number: int, is_transactional: bool
+    clients: list[Any], number: int, is_transactional: bool
 ) -> None:
     urls = [new_url(collection) for collection in (LICHENS, LICHENS, SPORES, SPORES)]
     paths = [url.removeprefix("/v0") for url in urls]

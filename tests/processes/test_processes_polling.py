@@ -55,7 +55,7 @@ def clients(site: Any) -> Iterator[Any]:
 
 
 @pytest.mark.clause("D-57", "D-60", "H-9.8", "B-22.1", "B-22.2", "X-23")
-def test_every_change_is_seen_and_every_acknowledged_one_is_kept(clients: Any) -> None:
+def test_every_change_is_seen_and_every_acknowledged_one_is_kept(clients: list[Any]) -> None:
     writers = [Writer(client) for client in clients[:WRITERS]]
     batchers = [Batcher(client) for client in clients[WRITERS:-1]]
     actors = [*writers, *batchers]

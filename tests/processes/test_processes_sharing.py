@@ -120,7 +120,7 @@ def sees(client: Any, record_id: Any) -> Any:
 @pytest.mark.clause("X-30", "D-54", "D-62", "X-24")
 @pytest.mark.parametrize("create", [put, put_if_absent, post, batch_of_put])
 def test_of_several_creators_one_alone_has_rights(
-    users: Any, ids: list[Any], create: Callable[..., Any]
+    users: list[Any], ids: list[Any], create: Callable[..., Any]
 ) -> None:
     for _ in range(ROUNDS):
         record_id = str(uuid.uuid4())
@@ -146,7 +146,7 @@ def test_of_several_creators_one_alone_has_rights(
 
 
 @pytest.mark.clause("X-30", "D-53", "D-62", "X-24")
-def test_a_patch_that_fails_has_changed_no_permission(users: Any, ids: list[Any]) -> None:
+def test_a_patch_that_fails_has_changed_no_permission(users: list[Any], ids: list[Any]) -> None:
     owner, one, other = users
     is_public = []
     for _ in range(ROUNDS):
@@ -175,7 +175,7 @@ def test_a_patch_that_fails_has_changed_no_permission(users: Any, ids: list[Any]
 
 
 @pytest.mark.clause("X-30", "D-55", "B-15.17")
-def test_patches_of_different_permissions_are_all_kept(users: Any, ids: list[Any]) -> None:
+def test_patches_of_different_permissions_are_all_kept(users: list[Any], ids: list[Any]) -> None:
     owner = users[0]
     for _ in range(ROUNDS // 2):
         record_id = str(uuid.uuid4())
@@ -199,7 +199,9 @@ def test_patches_of_different_permissions_are_all_kept(users: Any, ids: list[Any
 
 
 @pytest.mark.clause("X-30", "D-62", "H-5.18")
-def test_who_creates_anew_what_another_deletes_has_it_alone(users: Any, ids: list[Any]) -> None:
+def test_who_creates_anew_what_another_deletes_has_it_alone(
+    users: list[Any], ids: list[Any]
+) -> None:
     owner = users[0]
     for _ in range(ROUNDS // 2):
         record_id = str(uuid.uuid4())

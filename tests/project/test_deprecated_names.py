@@ -36,7 +36,7 @@ def _derive(base: Any) -> Any:
     ids=lambda cls: cls.__name__,
 )
 def test_a_former_class_warns_whoever_derives_from_it(
-    deprecated: Any, replacement: type[Any]
+    deprecated: type, replacement: type[Any]
 ) -> None:
     derived, messages = _derive(deprecated)
 
@@ -57,7 +57,7 @@ def test_the_warning_points_at_the_class_that_derives() -> None:
 
 @pytest.mark.clause("P-32")
 @pytest.mark.parametrize("base", [resource.BaseResource, resource.ProtectedResource])
-def test_a_resource_of_a_former_class_is_served(base: Any) -> None:
+def test_a_resource_of_a_former_class_is_served(base: type) -> None:
     derived, _ = _derive(base)
     app = make_app(
         [(derived, {"name": "old"})], settings={"old_create_principals": "system.Everyone"}

@@ -20,6 +20,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 from pyramid.paster import get_app
 from pyramid.request import Request
+from pyramid.router import Router
 from servers.starting import run_program
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +69,7 @@ def make_client(account: Account, send: Send, figures: Figures) -> Client:
     )
 
 
-def test_every_operation_gets_the_answer_that_it_expects(example: Any) -> None:
+def test_every_operation_gets_the_answer_that_it_expects(example: Router) -> None:
     figures = Figures()
     client = make_client(Account("every"), send_to(example), figures)
     client.start()
@@ -83,7 +84,7 @@ def test_every_operation_gets_the_answer_that_it_expects(example: Any) -> None:
     assert counts["GET page by page"] > 10
 
 
-def test_client_without_records_creates_one_first(example: Any) -> None:
+def test_client_without_records_creates_one_first(example: Router) -> None:
     figures = Figures()
     account = Account("first")
     client = make_client(account, send_to(example), figures)
@@ -94,7 +95,7 @@ def test_client_without_records_creates_one_first(example: Any) -> None:
     assert figures.failures == Counter()
 
 
-def test_client_keeps_track_of_what_the_service_has(example: Any) -> None:
+def test_client_keeps_track_of_what_the_service_has(example: Router) -> None:
     account, send = Account("track"), send_to(example)
     client = make_client(account, send, Figures())
     client.start()

@@ -92,7 +92,7 @@ def add_to_group(client: Any, *members: Any, user: Any = ANN) -> None:
 
 @pytest.mark.clause("P-8.1", "P-15.13")
 @pytest.mark.parametrize("path", [BUCKET, COLLECTION, GROUP, RECORD])
-def test_nested_urls_serve_their_resource(client: Any, path: str) -> None:
+def test_nested_urls_serve_their_resource(client: Client, path: str) -> None:
     parent, _, object_id = path.rpartition("/")
 
     assert client("GET", path).json["data"]["id"] == object_id
@@ -100,7 +100,7 @@ def test_nested_urls_serve_their_resource(client: Any, path: str) -> None:
 
 
 @pytest.mark.clause("P-18.1", "P-18.4")
-def test_ids_are_those_of_the_application(client: Any) -> None:
+def test_ids_are_those_of_the_application(client: Client) -> None:
     created = client("POST", RECORDS, {"data": {}}, status=201).json["data"]
 
     assert len(created["id"]) == 8
@@ -121,7 +121,7 @@ def test_what_is_above_must_exist(path: str) -> None:
 
 
 @pytest.mark.clause("H-5.4", "P-12.3")
-def test_siblings_share_nothing(client: Any) -> None:
+def test_siblings_share_nothing(client: Client) -> None:
     other = "/buckets/orchard"
     client.batch(put(other), put(f"{other}/collections/herbs"), user=BOB)
 
@@ -134,7 +134,7 @@ def test_siblings_share_nothing(client: Any) -> None:
 
 @pytest.mark.clause("H-5.11", "P-25.4", "P-35.2")
 @pytest.mark.parametrize("above", [BUCKET, COLLECTION, RECORD])
-def test_permissions_hold_for_what_is_below(client: Any, above: str) -> None:
+def test_permissions_hold_for_what_is_below(client: Client, above: str) -> None:
     assert client.status("GET", RECORD, user=BOB) == 403
     client("PATCH", above, {"permissions": {"read": ["badge:bob"]}})
     assert client.status("GET", RECORD, user=BOB) == 200
@@ -146,7 +146,7 @@ def test_permissions_hold_for_what_is_below(client: Any, above: str) -> None:
 
 
 @pytest.mark.clause("H-5.11", "H-5.12")
-def test_permissions_below_do_not_hold_above(client: Any) -> None:
+def test_permissions_below_do_not_hold_above(client: Client) -> None:
     client("PATCH", RECORD, {"permissions": {"write": ["badge:bob"]}})
 
     assert client.status("GET", COLLECTION, user=BOB) == 403
@@ -167,7 +167,7 @@ def test_permissions_below_do_not_hold_above(client: Any) -> None:
     ],
 )
 def test_what_may_be_created_is_said_above(
-    client: Any, holder: str, permission: str, path: str, refused: str
+    client: Client, holder: str, permission: str, path: str, refused: str
 ) -> None:
     client("PATCH", holder, {"permissions": {permission: ["badge:bob"]}}, status=200)
 
@@ -178,7 +178,7 @@ def test_what_may_be_created_is_said_above(
 
 
 @pytest.mark.clause("D-62", "H-5.4")
-def test_who_may_create_may_not_replace(client: Any) -> None:
+def test_who_may_create_may_not_replace(client: Client) -> None:
     client("PATCH", COLLECTION, {"permissions": {"record:create": ["badge:bob"]}})
 
     assert client.status("PUT", RECORD, {"data": {}}, user=BOB) == 403
@@ -197,7 +197,7 @@ def test_administrators_may_do_everything() -> None:
 
 
 @pytest.mark.clause("H-5.15", "D-50")
-def test_anonymous_users_may_be_let_in(client: Any) -> None:
+def test_anonymous_users_may_be_let_in(client: Client) -> None:
     assert client.status("GET", RECORD, user=None) == 401
     everyone = ["system.Everyone"]
     client("PATCH", COLLECTION, {"permissions": {"read": everyone, "record:create": everyone}})
@@ -208,7 +208,7 @@ def test_anonymous_users_may_be_let_in(client: Any) -> None:
 
 
 @pytest.mark.clause("P-25.10")
-def test_a_service_that_is_no_resource_has_its_context(client: Any) -> None:
+def test_a_service_that_is_no_resource_has_its_context(client: Client) -> None:
     assert client("GET", f"{BUCKET}/summary").json == {"collection": 1, "group": 1, "record": 1}
     assert client.status("GET", f"{BUCKET}/summary", user=BOB) == 403
     client("PATCH", BUCKET, {"permissions": {"read": ["badge:bob"]}})
@@ -219,7 +219,7 @@ def test_a_service_that_is_no_resource_has_its_context(client: Any) -> None:
 
 
 @pytest.mark.clause("S-16.9", "H-4.3", "H-4.10")
-def test_a_policy_of_its_own_stands_beside_the_built_in_one(client: Any) -> None:
+def test_a_policy_of_its_own_stands_beside_the_built_in_one(client: Client) -> None:
     assert client("GET", "/", user=BOB).json["user"]["id"] == "badge:bob"
     assert client("GET", "/", user=basic_auth()).json["user"]["id"].startswith("basicauth:")
     challenges = client("GET", RECORD, user=None, status=401).headers.getall("WWW-Authenticate")
@@ -227,7 +227,7 @@ def test_a_policy_of_its_own_stands_beside_the_built_in_one(client: Any) -> None
 
 
 @pytest.mark.clause("P-3.2", "P-5.8", "P-35.12")
-def test_a_plugin_tells_more_of_the_user(client: Any) -> None:
+def test_a_plugin_tells_more_of_the_user(client: Client) -> None:
     add_to_group(client, "badge:bob")
 
     assert client("GET", "/", user=BOB).json["user"] == {"id": "badge:bob", "groups": [GROUP]}
@@ -238,7 +238,7 @@ def test_a_plugin_tells_more_of_the_user(client: Any) -> None:
 
 
 @pytest.mark.clause("H-5.6", "P-21.11", "P-21.12")
-def test_members_of_a_group_have_its_permissions(client: Any) -> None:
+def test_members_of_a_group_have_its_permissions(client: Client) -> None:
     client("PATCH", COLLECTION, {"permissions": {"read": [GROUP]}})
     assert client.status("GET", RECORD, user=BOB) == 403
 
@@ -252,7 +252,7 @@ def test_members_of_a_group_have_its_permissions(client: Any) -> None:
 
 @pytest.mark.clause("P-21.4", "P-21.12")
 @pytest.mark.parametrize("path", [GROUP, f"{BUCKET}/groups", BUCKET, "/buckets"])
-def test_members_lose_a_group_that_is_deleted(client: Any, path: str) -> None:
+def test_members_lose_a_group_that_is_deleted(client: Client, path: str) -> None:
     add_to_group(client, "badge:bob")
 
     client("DELETE", path, status=200)
@@ -261,7 +261,7 @@ def test_members_lose_a_group_that_is_deleted(client: Any, path: str) -> None:
 
 
 @pytest.mark.clause("P-21.5")
-def test_a_refused_group_changes_no_principal(client: Any) -> None:
+def test_a_refused_group_changes_no_principal(client: Client) -> None:
     body = {"data": {"members": ["badge:bob", "/buckets/garden/groups/other"]}}
 
     error = client("PUT", GROUP, body, status=400).json
@@ -274,7 +274,7 @@ def test_a_refused_group_changes_no_principal(client: Any) -> None:
 
 
 @pytest.mark.clause("P-21.11", "H-5.18", "B-21.36")
-def test_a_deleted_bucket_takes_all_below_with_it(client: Any) -> None:
+def test_a_deleted_bucket_takes_all_below_with_it(client: Client) -> None:
     client.batch(put("/buckets/gardens"), put("/buckets/gardens/collections/herbs"))
     client("DELETE", BUCKET, status=200)
 
@@ -291,7 +291,7 @@ def test_a_deleted_bucket_takes_all_below_with_it(client: Any) -> None:
 
 @pytest.mark.clause("P-21.11", "H-5.18")
 @pytest.mark.parametrize("path", [COLLECTION, f"{BUCKET}/collections"])
-def test_a_deleted_collection_takes_its_records_with_it(client: Any, path: str) -> None:
+def test_a_deleted_collection_takes_its_records_with_it(client: Client, path: str) -> None:
     client("DELETE", path, status=200)
 
     assert client.stored() == {
@@ -308,7 +308,7 @@ def test_a_deleted_collection_takes_its_records_with_it(client: Any, path: str) 
 
 
 @pytest.mark.clause("P-35.13", "P-35.15", "P-25.10")
-def test_a_plugin_writes_to_records(client: Any) -> None:
+def test_a_plugin_writes_to_records(client: Client) -> None:
     url = f"{RECORD}/attachment"
     response = client.web.post(f"/v1{url}", b"\x89PNG", headers=ANN)
 
@@ -324,7 +324,7 @@ def test_a_plugin_writes_to_records(client: Any) -> None:
 
 
 @pytest.mark.clause("P-35.13")
-def test_a_plugin_creates_records(client: Any) -> None:
+def test_a_plugin_creates_records(client: Client) -> None:
     response = client.web.post(f"/v1{RECORDS}/mint/attachment", b"x", headers=ANN)
 
     stored = client("GET", f"{RECORDS}/mint").json
@@ -334,14 +334,14 @@ def test_a_plugin_creates_records(client: Any) -> None:
 
 @pytest.mark.clause("P-25.10", "P-35.13")
 @pytest.mark.parametrize(("user", "status"), [(BOB, 403), ({}, 401)])
-def test_a_plugin_asks_for_permission(client: Any, user: dict[str, Any], status: int) -> None:
+def test_a_plugin_asks_for_permission(client: Client, user: dict[str, Any], status: int) -> None:
     client.web.post(f"/v1{RECORD}/attachment", b"x", headers=user, status=status)
 
     assert client.registry.storage.get_all("", "__attachments__") == ([], 0)
 
 
 @pytest.mark.clause("P-6.1", "P-6.3")
-def test_a_plugin_tells_of_itself(client: Any) -> None:
+def test_a_plugin_tells_of_itself(client: Client) -> None:
     root = client("GET", "/").json
 
     assert root["settings"]["sample.attachments_url"] == "https://files.example"
@@ -372,7 +372,7 @@ def test_a_batch_builds_a_bucket_and_fills_it() -> None:
 
 
 @pytest.mark.clause("H-25.14", "H-4.13")
-def test_a_batch_of_several_users(client: Any) -> None:
+def test_a_batch_of_several_users(client: Client) -> None:
     item = {"path": RECORD}
 
     responses = client.batch(
@@ -385,7 +385,7 @@ def test_a_batch_of_several_users(client: Any) -> None:
 
 
 @pytest.mark.clause("X-9", "X-23", "P-21.12")
-def test_groups_of_a_batch_have_their_members(client: Any) -> None:
+def test_groups_of_a_batch_have_their_members(client: Client) -> None:
     other = "/buckets/orchard"
     responses = client.batch(
         put(GROUP, members=["badge:bob"]),
@@ -403,7 +403,7 @@ def test_groups_of_a_batch_have_their_members(client: Any) -> None:
 
 @pytest.mark.clause("D-38", "H-25.24", "X-18")
 def test_a_batch_that_fails_changes_neither_records_nor_principals(
-    client: Any, monkeypatch: pytest.MonkeyPatch
+    client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = client.stored(), client.objects_with_permissions()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import colander
 import pytest
+from colander import Schema, SchemaNode
 from pyramid.exceptions import ConfigurationError
 from support.logged import capture_logs
 from support.shared_apps import make_app
@@ -91,7 +92,9 @@ KEYWORDS = [
 
 @pytest.mark.clause("E-8.3")
 @pytest.mark.parametrize(("kwargs", "said", "meant"), KEYWORDS)
-def test_a_wrong_registration_is_refused(kwargs: Any, said: str, meant: str | None) -> None:
+def test_a_wrong_registration_is_refused(
+    kwargs: dict[str, Any], said: str, meant: str | None
+) -> None:
     message = refusal(Plant, **kwargs)
 
     assert message.startswith(place(Plant))
@@ -157,7 +160,7 @@ def test_attributes_and_methods_of_a_viewset_of_one_s_own_are_known_keywords() -
         {"record_delete_arguments": {"permission": "private"}, "default_head_arguments": {}},
     ],
 )
-def test_what_may_be_meant_is_allowed(kwargs: Any) -> None:
+def test_what_may_be_meant_is_allowed(kwargs: dict[str, Any]) -> None:
     make_app([(Plant, kwargs)])
 
 
@@ -173,7 +176,7 @@ def test_what_may_be_meant_is_allowed(kwargs: Any) -> None:
         ({"collection_path": "/a", "record_path": "/plants/{{id}}"}, "path '/v0/plants/{}'"),
     ],
 )
-def test_two_resources_in_one_place_are_both_named(kwargs: Any, claim: str) -> None:
+def test_two_resources_in_one_place_are_both_named(kwargs: dict[str, Any], claim: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         make_app([Plant, (Shared, kwargs)])
 
@@ -242,7 +245,7 @@ SCHEMAS = [
 
 @pytest.mark.clause("E-8.5")
 @pytest.mark.parametrize(("attributes", "said"), SCHEMAS)
-def test_what_is_no_schema_is_refused(attributes: Any, said: str) -> None:
+def test_what_is_no_schema_is_refused(attributes: dict[str, Any], said: str) -> None:
     message = refusal(type("Moss", (resource.UserResource,), attributes))
 
     assert ": class Moss: " in message
@@ -269,7 +272,7 @@ OPTIONS = [
 
 @pytest.mark.clause("E-8.6")
 @pytest.mark.parametrize(("options", "said", "meant"), OPTIONS)
-def test_wrong_options_are_refused(options: Any, said: str, meant: str | None) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any], said: str, meant: str | None) -> None:
     message = refusal(type("Moss", (resource.UserResource,), {"mapping": schema_with(**options)}))
 
     assert "MossSchema: " in message
@@ -303,7 +306,7 @@ def test_a_misspelt_class_of_options_is_refused_with_its_place() -> None:
         {"mapping": schema_with(indexed_fields=("words",)), "process_record": process_record},
     ],
 )
-def test_options_that_may_be_meant_are_allowed(attributes: Any) -> None:
+def test_options_that_may_be_meant_are_allowed(attributes: dict[str, Any]) -> None:
     make_app([type("Moss", (resource.UserResource,), attributes)])
 
 
@@ -427,7 +430,7 @@ class StrictSchema(PlainSchema):
 
 @pytest.mark.clause("E-8.9")
 @pytest.mark.parametrize("base", [resource.UserResource, resource.ShareableResource])
-def test_a_plain_schema_of_colander_is_accepted(base: Any) -> None:
+def test_a_plain_schema_of_colander_is_accepted(base: type) -> None:
     schema = StrictSchema()
     before = dict(vars(schema))
     moss = type("Moss", (base,), {"mapping": schema})
@@ -463,7 +466,7 @@ def test_a_plain_schema_of_colander_is_accepted(base: Any) -> None:
         colander.SchemaNode(colander.Mapping(unknown="preserve")),
     ],
 )
-def test_a_plain_schema_keeps_unknown_members_if_it_says_so(schema: Any) -> None:
+def test_a_plain_schema_keeps_unknown_members_if_it_says_so(schema: Schema | SchemaNode) -> None:
     app = make_app([type("Moss", (resource.UserResource,), {"mapping": schema})])
 
     made = app.post_json("/v0/mosss", {"data": {"x": {"y": 2}}}, headers=HEADERS).json["data"]

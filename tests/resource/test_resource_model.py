@@ -7,6 +7,7 @@ import pytest
 from support.shared_apps import make_app
 
 from cliquet import resource
+from cliquet.resource.user_model import Model
 from cliquet.storage import Filter, Sort
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.generators import Generator
@@ -221,7 +222,7 @@ def test_methods_take_their_arguments_in_the_published_order(
 
 
 @pytest.mark.clause("P-13.3")
-def test_records_live_through_the_model(model: Any) -> None:
+def test_records_live_through_the_model(model: Model) -> None:
     created = model.create_record({"name": "cep"})
     updated = model.update_record({**created, "name": "morel"})
     found, total = model.get_records(
@@ -241,7 +242,7 @@ def test_records_live_through_the_model(model: Any) -> None:
 
 
 @pytest.mark.clause("P-13.3", "P-17.4")
-def test_unique_fields_are_judged_on_creation_and_update(model: Any) -> None:
+def test_unique_fields_are_judged_on_creation_and_update(model: Model) -> None:
     first = model.create_record({"code": 1})
     second = model.create_record({"code": 2}, unique_fields=("code",))
 
@@ -254,7 +255,7 @@ def test_unique_fields_are_judged_on_creation_and_update(model: Any) -> None:
 
 
 @pytest.mark.clause("P-13.3")
-def test_records_are_deleted_by_filters(model: Any) -> None:
+def test_records_are_deleted_by_filters(model: Model) -> None:
     records = [model.create_record({"n": n}) for n in range(3)]
 
     tombstones = model.delete_records(filters=[Filter("n", 0, COMPARISON.GT)])
@@ -264,7 +265,7 @@ def test_records_are_deleted_by_filters(model: Any) -> None:
 
 
 @pytest.mark.clause("P-13.4")
-def test_a_deletion_takes_the_record_not_its_id(model: Any) -> None:
+def test_a_deletion_takes_the_record_not_its_id(model: Model) -> None:
     record = model.create_record({"name": "cep"})
 
     with pytest.raises(TypeError):
@@ -293,7 +294,7 @@ def test_an_application_extends_the_model_of_its_resource() -> None:
 
 
 @pytest.mark.clause("P-34.18")
-def test_an_empty_parent_is_a_parent_like_another(model: Any) -> None:
+def test_an_empty_parent_is_a_parent_like_another(model: Model) -> None:
     mine = model.create_record({"whose": "alice"})
     nobodys = model.create_record({"whose": "nobody"}, parent_id="")
 
@@ -305,7 +306,7 @@ def test_an_empty_parent_is_a_parent_like_another(model: Any) -> None:
 
 
 @pytest.mark.clause("D-53", "X-24")
-def test_an_operation_that_fails_leaves_nothing(model: Any) -> None:
+def test_an_operation_that_fails_leaves_nothing(model: Model) -> None:
     def operation() -> None:
         model.create_record({"name": "cep"})
         raise RuntimeError("changed my mind")

@@ -91,7 +91,7 @@ def test_a_merge_patch_applies_as_its_rfc_says(
 
 @pytest.mark.clause("E-4.1")
 @pytest.mark.parametrize("patch", [[], ["a"], "a", 1, None, True])
-def test_a_merge_patch_of_a_record_is_an_object(patch: Any) -> None:
+def test_a_merge_patch_of_a_record_is_an_object(patch: object) -> None:
     assert refusal(merged, {"a": 1}, patch) == (None, "A merge patch of a record is an object")
 
 
@@ -207,7 +207,7 @@ def test_a_path_that_leads_nowhere_is_refused_with_the_index(operation: dict[str
     [("/n", 2), ("/n", "1"), ("/n", True), ("/l", [True, None]), ("/l", [1]), ("/o", {}),
      ("/o", {"x": 1}), ("/o", [1]), ("/o/x", None), ("/n", [1]), ("/l", {"0": 1})],
 )  # fmt: skip
-def test_a_test_of_another_value_is_refused_with_the_index(path: str, value: Any) -> None:
+def test_a_test_of_another_value_is_refused_with_the_index(path: str, value: object) -> None:
     document = {"n": 1, "l": [1, None], "o": {"x": False}}
     holds = {"op": "test", "path": "/n", "value": 1}
 
@@ -234,7 +234,7 @@ def test_a_test_of_another_value_is_refused_with_the_index(path: str, value: Any
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_no_operation_is_refused_with_the_index(operation: Any) -> None:
+def test_what_is_no_operation_is_refused_with_the_index(operation: object) -> None:
     harmless = {"op": "remove", "path": "/a"}
 
     assert refusal(check_shape, JSON_PATCH, [harmless, operation]) == (
@@ -245,7 +245,7 @@ def test_what_is_no_operation_is_refused_with_the_index(operation: Any) -> None:
 
 @pytest.mark.clause("E-4.1")
 @pytest.mark.parametrize("patch", [{}, {"op": "remove", "path": "/a"}, "a", 1, None])
-def test_a_json_patch_is_an_array(patch: Any) -> None:
+def test_a_json_patch_is_an_array(patch: object) -> None:
     assert refusal(check_shape, JSON_PATCH, patch) == (
         None,
         "A JSON patch is an array of operations",

@@ -118,7 +118,7 @@ def test_keywords_make_the_default_viewset_of_the_class() -> None:
 
 @pytest.mark.clause("P-8.3")
 @pytest.mark.parametrize("kwargs", [{}, {"name": "green"}])
-def test_a_viewset_that_is_given_is_updated_with_the_keywords(kwargs: Any) -> None:
+def test_a_viewset_that_is_given_is_updated_with_the_keywords(kwargs: dict[str, Any]) -> None:
     updates = []
 
     class Recorded(resource.ViewSet):
@@ -211,7 +211,7 @@ def test_a_path_that_is_no_template_is_refused_with_the_way_to_write_it(
     ],
 )
 def test_methods_are_those_of_the_viewset_that_settings_leave_on(
-    kwargs: Any, settings: Any, refused: list[Any]
+    kwargs: dict[str, Any], settings: dict[str, Any], refused: list[Any]
 ) -> None:
     app = make_app([(Psilo, kwargs)], settings=settings)
     path = f"/v0/{kwargs.get('name', 'psilo')}s"

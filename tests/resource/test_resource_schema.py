@@ -4,6 +4,7 @@ from typing import Any
 
 import colander
 import pytest
+from colander import Decimal, Float, Integer
 
 from cliquet import utils
 from cliquet.resource import ResourceSchema
@@ -39,7 +40,7 @@ class Partial(ResourceSchema):
     ],
 )
 def test_options_are_those_of_the_schema_or_the_defaults(
-    schema: Any, options: tuple[Any, ...]
+    schema: type, options: tuple[Any, ...]
 ) -> None:
     names = ("unique_fields", "readonly_fields", "preserve_unknown")
 
@@ -128,7 +129,9 @@ def test_null_in_a_mandatory_field_of_any_type_is_required() -> None:
     ],
 )
 @pytest.mark.parametrize("nested", [False, True])
-def test_text_cannot_bring_in_a_number_that_json_has_not(typ: Any, text: str, nested: bool) -> None:
+def test_text_cannot_bring_in_a_number_that_json_has_not(
+    typ: Decimal | Float | Integer, text: str, nested: bool
+) -> None:
     class Heap(ResourceSchema):
         n = colander.SchemaNode(typ, missing=colander.drop)
         items = colander.SchemaNode(

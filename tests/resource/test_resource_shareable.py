@@ -71,7 +71,7 @@ def test_without_permission_backend_records_have_no_permissions() -> None:
 
 
 @pytest.mark.clause("P-14.2", "P-14.3", "B-20.4", "H-24.7")
-def test_a_creation_writes_the_permissions_of_the_record(model: Any) -> None:
+def test_a_creation_writes_the_permissions_of_the_record(model: ShareableModel) -> None:
     record = {"name": "x", "__permissions__": {"read": ["a"], "write": ["b"]}}
 
     created = model.create_record(record)
@@ -87,7 +87,7 @@ def test_a_creation_writes_the_permissions_of_the_record(model: Any) -> None:
 
 
 @pytest.mark.clause("P-14.3", "B-20.4")
-def test_an_update_replaces_the_permissions_mentioned(model: Any) -> None:
+def test_an_update_replaces_the_permissions_mentioned(model: ShareableModel) -> None:
     created = model.create_record({"name": "x", "__permissions__": {"read": ["a"]}})
     model.current_principal = "basicauth:eve"
 
@@ -103,7 +103,7 @@ def test_an_update_replaces_the_permissions_mentioned(model: Any) -> None:
 
 
 @pytest.mark.clause("P-14.2")
-def test_permissions_of_a_record_belong_to_the_caller(model: Any) -> None:
+def test_permissions_of_a_record_belong_to_the_caller(model: ShareableModel) -> None:
     created = model.create_record({"name": "x"})
 
     created["__permissions__"]["write"].clear()
@@ -112,7 +112,7 @@ def test_permissions_of_a_record_belong_to_the_caller(model: Any) -> None:
 
 
 @pytest.mark.clause("D-50", "P-14.3")
-def test_without_current_principal_nobody_is_added(model: Any) -> None:
+def test_without_current_principal_nobody_is_added(model: ShareableModel) -> None:
     model.current_principal = None
 
     created = model.create_record({"name": "x"})
@@ -122,7 +122,7 @@ def test_without_current_principal_nobody_is_added(model: Any) -> None:
 
 
 @pytest.mark.clause("P-14.3", "B-20.4")
-def test_a_creation_that_fails_writes_no_permissions(model: Any) -> None:
+def test_a_creation_that_fails_writes_no_permissions(model: ShareableModel) -> None:
     model.create_record({"id": UNKNOWN_ID, "name": "x"})
     model.current_principal = "basicauth:eve"
 
@@ -134,7 +134,7 @@ def test_a_creation_that_fails_writes_no_permissions(model: Any) -> None:
 
 
 @pytest.mark.clause("P-14.4", "P-34.17", "H-5.18")
-def test_a_deletion_deletes_the_permissions_of_the_record_deleted(model: Any) -> None:
+def test_a_deletion_deletes_the_permissions_of_the_record_deleted(model: ShareableModel) -> None:
     asked = []
 
     def get_permission_object_id(record_id: Any) -> str:
@@ -155,7 +155,9 @@ def test_a_deletion_deletes_the_permissions_of_the_record_deleted(model: Any) ->
 
 
 @pytest.mark.clause("P-14.4", "B-20.4", "H-5.18")
-def test_a_deletion_in_bulk_deletes_the_permissions_of_what_it_deleted(model: Any) -> None:
+def test_a_deletion_in_bulk_deletes_the_permissions_of_what_it_deleted(
+    model: ShareableModel,
+) -> None:
     records = [model.create_record({"name": name}) for name in "xxy"]
     by_name = resource.Filter("name", "x", resource.COMPARISON.EQ)
 
@@ -167,7 +169,7 @@ def test_a_deletion_in_bulk_deletes_the_permissions_of_what_it_deleted(model: An
 
 
 @pytest.mark.clause("P-14.5")
-def test_how_the_object_id_is_asked_for(model: Any) -> None:
+def test_how_the_object_id_is_asked_for(model: ShareableModel) -> None:
     calls = []
 
     def get_permission_object_id(*args: Any, **kwargs: Any) -> str:
@@ -186,7 +188,7 @@ def test_how_the_object_id_is_asked_for(model: Any) -> None:
 
 
 @pytest.mark.clause("D-48", "B-22.41")
-def test_a_star_in_the_uri_of_a_deleted_record_is_no_pattern(model: Any) -> None:
+def test_a_star_in_the_uri_of_a_deleted_record_is_no_pattern(model: ShareableModel) -> None:
     model.permission.add_principal_to_ace("/forests/oak/caps/1", "read", "a")
     model.get_permission_object_id = lambda record_id: "/forests/*/caps/1"
     created = model.create_record({"name": "x"})
@@ -292,7 +294,7 @@ def request_for(app: TestApp, url: Any, headers: Any, method: str = "GET") -> An
 
 @pytest.mark.clause("P-12.2", "P-12.3")
 def test_a_resource_gives_its_model_what_permissions_need(
-    app: Any, headers: dict[str, str]
+    app: TestApp, headers: dict[str, str]
 ) -> None:
     record = store(app)
     request = request_for(app, record["url"], headers)
@@ -309,7 +311,7 @@ def test_a_resource_gives_its_model_what_permissions_need(
 
 @pytest.mark.clause("P-12.2")
 def test_a_resource_without_context_leaves_permissions_alone(
-    app: Any, headers: dict[str, str]
+    app: TestApp, headers: dict[str, str]
 ) -> None:
     made = Toadstool(request_for(app, URL, headers, method="POST"))
 
@@ -321,7 +323,9 @@ def test_a_resource_without_context_leaves_permissions_alone(
 
 
 @pytest.mark.clause("P-35.13", "P-14.5", "P-25.9")
-def test_a_resource_made_by_hand_with_another_object_id(app: Any, headers: dict[str, str]) -> None:
+def test_a_resource_made_by_hand_with_another_object_id(
+    app: TestApp, headers: dict[str, str]
+) -> None:
     me = user_id(app, headers)
     request = request_for(app, f"{URL}/{UNKNOWN_ID}", headers, method="PUT")
     context = RouteFactory(request)
@@ -342,7 +346,7 @@ def test_a_resource_made_by_hand_with_another_object_id(app: Any, headers: dict[
 @pytest.mark.clause("P-12.4")
 @pytest.mark.parametrize(("shared_ids", "number"), [(["a", "b"], 2), ([], 1)])
 def test_the_filter_of_a_shared_listing_comes_first(
-    app: Any, headers: dict[str, str], shared_ids: list[Any], number: int
+    app: TestApp, headers: dict[str, str], shared_ids: list[Any], number: int
 ) -> None:
     request = request_for(app, f"{URL}?name=x", headers)
     context = RouteFactory(request)
@@ -368,7 +372,7 @@ def test_the_filter_of_a_shared_listing_comes_first(
     ],
 )
 def test_process_record_attaches_the_permissions_of_the_body(
-    app: Any,
+    app: TestApp,
     headers: dict[str, str],
     method: str,
     given: dict[str, Any] | None,
@@ -390,7 +394,9 @@ def test_process_record_attaches_the_permissions_of_the_body(
 
 
 @pytest.mark.clause("P-12.6", "H-24.10")
-def test_events_tell_no_permissions(app: Any, changes: list[Any], headers: dict[str, str]) -> None:
+def test_events_tell_no_permissions(
+    app: TestApp, changes: list[Any], headers: dict[str, str]
+) -> None:
     body = {**BODY, "permissions": {"read": ["group:friends"]}}
     created = app.post_json(URL, body, headers=headers, status=201).json["data"]
     url = f"{URL}/{created['id']}"
@@ -408,7 +414,7 @@ def test_events_tell_no_permissions(app: Any, changes: list[Any], headers: dict[
 
 @pytest.mark.clause("P-11.2", "P-12.5")
 def test_an_override_of_process_record_sees_no_permissions_in_old(
-    app: Any, headers: dict[str, str]
+    app: TestApp, headers: dict[str, str]
 ) -> None:
     seen = []
 
@@ -429,7 +435,7 @@ def test_an_override_of_process_record_sees_no_permissions_in_old(
 
 
 @pytest.mark.clause("H-20.6", "P-12.2")
-def test_other_resources_do_not_write_without_a_change(app: Any) -> None:
+def test_other_resources_do_not_write_without_a_change(app: TestApp) -> None:
     assert resource.UserResource.force_patch_update is False
     assert resource.ShareableResource.force_patch_update is False
     assert contents(app)[0] == []
@@ -437,7 +443,7 @@ def test_other_resources_do_not_write_without_a_change(app: Any) -> None:
 
 @pytest.mark.clause("P-12.7", "D-76")
 def test_what_stands_in_the_way_is_shown_without_permissions(
-    app: Any, headers: dict[str, str]
+    app: TestApp, headers: dict[str, str]
 ) -> None:
     record = store(app)
     grant(app, f"{COLLECTION}/{record['id']}", "read", "group:friends")

@@ -41,7 +41,7 @@ def payload(method: str, resource_cls: Any = Mushroom) -> Any:
         ("default_record_arguments", {}),
     ],
 )
-def test_defaults(name: str, value: Any) -> None:
+def test_defaults(name: str, value: dict[str, Any] | str | tuple[Any, ...]) -> None:
     assert getattr(resource.ViewSet, name) == value
     assert getattr(resource.ViewSet(), name) == value
 

@@ -1,5 +1,6 @@
 """``cliquet check``: what is wrong with a service, and the exit code for CI."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def sqlite(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.clause("E-7.5")
 def test_tables_that_are_missing_are_an_error_until_they_are_made(
-    cliquet: Any, tmp_path: Path, sqlite: Any
+    cliquet: Callable[..., Any], tmp_path: Path, sqlite: dict[str, Any]
 ) -> None:
     ini = write_ini(tmp_path / "service.ini", sqlite)
 
@@ -70,7 +71,7 @@ def test_tables_that_are_missing_are_an_error_until_they_are_made(
     ],
 )
 def test_a_server_that_cannot_be_reached_is_an_error(
-    cliquet: Any, tmp_path: Path, settings: Any, said: str
+    cliquet: Callable[..., Any], tmp_path: Path, settings: dict[str, Any], said: str
 ) -> None:
     outcome = cliquet("--ini", write_ini(tmp_path / "service.ini", {**MEMORY, **settings}), "check")
 
@@ -95,7 +96,7 @@ def test_a_server_that_cannot_be_reached_is_an_error(
     ],
 )
 def test_doubts_are_warnings_and_errors_if_asked_for(
-    cliquet: Any, tmp_path: Path, settings: Any, said: str
+    cliquet: Callable[..., Any], tmp_path: Path, settings: dict[str, Any], said: str
 ) -> None:
     ini = write_ini(tmp_path / "service.ini", {**MEMORY, **SECRET, **settings})
 
@@ -149,7 +150,7 @@ def test_credentials_for_pages_of_any_site_are_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("E-7.5", "E-7.4")
-def test_what_stops_the_start_stops_the_check(cliquet: Any, tmp_path: Path) -> None:
+def test_what_stops_the_start_stops_the_check(cliquet: Callable[..., Any], tmp_path: Path) -> None:
     ini = write_ini(tmp_path / "service.ini", {**MEMORY, "record_spores_put_enabled": "true"})
 
     outcome = cliquet("--ini", ini, "check")
@@ -159,7 +160,9 @@ def test_what_stops_the_start_stops_the_check(cliquet: Any, tmp_path: Path) -> N
 
 
 @pytest.mark.clause("E-19.3")
-def test_groups_that_nobody_finds_are_a_warning(cliquet: Any, tmp_path: Path) -> None:
+def test_groups_that_nobody_finds_are_a_warning(
+    cliquet: Callable[..., Any], tmp_path: Path
+) -> None:
     settings = {**MEMORY, **SECRET, "groups_enabled": "true", "group_create_principals": "a:b"}
     path = tmp_path / "service.ini"
     ini = write_ini(path, settings)

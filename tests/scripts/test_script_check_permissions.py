@@ -6,13 +6,14 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sample
 from processes.backends import FAMILIES, fresh_backends
+from pyramid.registry import Registry
 from servers.starting import run_program
 from testapp import Mushroom
 from webtest import TestApp
@@ -179,7 +180,7 @@ def sound(registry: Any) -> int:
     return 2 * len(HOMES)
 
 
-def test_a_sound_service_has_no_fault(registry: Any) -> None:
+def test_a_sound_service_has_no_fault(registry: Registry) -> None:
     number = sound(registry)
 
     for kwargs in ({}, {"repairs": True, "owner": "eve"}):
@@ -188,7 +189,7 @@ def test_a_sound_service_has_no_fault(registry: Any) -> None:
         assert grants(registry) == before
 
 
-def test_entries_without_record_are_told_and_removed(registry: Any) -> None:
+def test_entries_without_record_are_told_and_removed(registry: Registry) -> None:
     number = sound(registry)
     orphans = [
         grant(registry, path.format(record_id), read="eve", write="mallory")
@@ -214,7 +215,7 @@ def test_entries_without_record_are_told_and_removed(registry: Any) -> None:
     assert told(registry) == (Findings(objects=number, records=number), [])
 
 
-def test_records_without_owner_are_told_and_given(registry: Any) -> None:
+def test_records_without_owner_are_told_and_given(registry: Registry) -> None:
     number = sound(registry)
     lost = [put(registry, path, "lost") for path in HOMES]
     lost += [put(registry, path, "read only", read="bob") for path in HOMES]
@@ -236,7 +237,7 @@ def test_records_without_owner_are_told_and_given(registry: Any) -> None:
     assert told(registry)[0].remaining == 0
 
 
-def test_what_no_shareable_resource_serves_is_counted_and_left_alone(registry: Any) -> None:
+def test_what_no_shareable_resource_serves_is_counted_and_left_alone(registry: Registry) -> None:
     foreign = [
         "/unknown/a",
         "/mushrooms/a",
@@ -262,7 +263,7 @@ def test_what_no_shareable_resource_serves_is_counted_and_left_alone(registry: A
     assert grants(registry) == before
 
 
-def test_more_than_one_page_is_checked(registry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_one_page_is_checked(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permission_checking, "BATCH", 3)
     for number in range(8):
         put(registry, "/toadstools/{}", f"r{number}", **({"write": "ann"} if number % 2 else {}))
@@ -295,7 +296,7 @@ def interrupted(registry: Any, monkeypatch: Any, method: str, act: Any) -> None:
 
 @pytest.mark.parametrize("repairs", [False, True])
 def test_a_record_that_is_created_meanwhile_keeps_its_own(
-    registry: Any, monkeypatch: pytest.MonkeyPatch, repairs: bool
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, repairs: bool
 ) -> None:
     object_id = grant(registry, "/toadstools/a", write="mallory")
 
@@ -314,7 +315,7 @@ def test_a_record_that_is_created_meanwhile_keeps_its_own(
 
 @pytest.mark.parametrize("repairs", [False, True])
 def test_a_record_that_is_deleted_meanwhile_gets_no_owner(
-    registry: Any, monkeypatch: pytest.MonkeyPatch, repairs: bool
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, repairs: bool
 ) -> None:
     object_id = put(registry, "/toadstools/{}", "a")
 
@@ -425,7 +426,7 @@ class Locked:
 
 
 def test_a_lock_is_waited_for_several_times_and_not_for_ever(
-    in_memory: Any, monkeypatch: pytest.MonkeyPatch
+    in_memory: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     object_id = grant(in_memory, "/toadstools/gone", write="eve")
     atomic = in_memory.storage.atomic
@@ -497,7 +498,9 @@ def service(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     return ini, registry
 
 
-def test_what_is_found_and_not_repaired_is_exit_code_1(cliquet: Any, service: Any) -> None:
+def test_what_is_found_and_not_repaired_is_exit_code_1(
+    cliquet: Callable[..., Any], service: tuple[Any, ...]
+) -> None:
     ini, _ = service
 
     outcome = cliquet("--ini", ini, "check-permissions")
@@ -514,7 +517,7 @@ def test_what_is_found_and_not_repaired_is_exit_code_1(cliquet: Any, service: An
 
 
 def test_repairing_without_owner_leaves_the_records_without_owner(
-    cliquet: Any, service: Any
+    cliquet: Callable[..., Any], service: tuple[Any, ...]
 ) -> None:
     ini, registry = service
 
@@ -526,7 +529,9 @@ def test_repairing_without_owner_leaves_the_records_without_owner(
     assert permissions(registry, "/toadstools/gone\n") == [{}]
 
 
-def test_repairing_all_is_exit_code_0_and_so_is_what_follows(cliquet: Any, service: Any) -> None:
+def test_repairing_all_is_exit_code_0_and_so_is_what_follows(
+    cliquet: Callable[..., Any], service: tuple[Any, ...]
+) -> None:
     ini, registry = service
 
     repaired = cliquet("--ini", ini, "check-permissions", "--repair", "--owner", "basicauth:ann")
@@ -537,7 +542,9 @@ def test_repairing_all_is_exit_code_0_and_so_is_what_follows(cliquet: Any, servi
     assert permissions(registry, "/toadstools/lost") == [{"write": {"basicauth:ann"}}]
 
 
-def test_collections_that_cannot_be_checked_are_told(cliquet: Any, tmp_path: Path) -> None:
+def test_collections_that_cannot_be_checked_are_told(
+    cliquet: Callable[..., Any], tmp_path: Path
+) -> None:
     ini, backends = ini_on_files(tmp_path)
     registry = fresh(backends, [Toadstool])
     registry.storage.import_([ImportedCollection("elsewhere", "toadstool", 5)])
@@ -558,7 +565,7 @@ def test_collections_that_cannot_be_checked_are_told(cliquet: Any, tmp_path: Pat
     ],
 )
 def test_a_wrong_command_line_is_exit_code_2(
-    cliquet: Any, service: Any, arguments: list[Any], message: str
+    cliquet: Callable[..., Any], service: tuple[Any, ...], arguments: list[Any], message: str
 ) -> None:
     outcome = cliquet("--ini", service[0], "check-permissions", *arguments)
 
@@ -575,7 +582,7 @@ def test_a_wrong_command_line_is_exit_code_2(
     ],
 )
 def test_a_service_that_cannot_be_repaired_is_refused(
-    cliquet: Any, tmp_path: Path, settings: dict[str, Any], message: str
+    cliquet: Callable[..., Any], tmp_path: Path, settings: dict[str, Any], message: str
 ) -> None:
     ini, _ = ini_on_files(tmp_path, **settings)
 
@@ -586,7 +593,7 @@ def test_a_service_that_cannot_be_repaired_is_refused(
 
 
 def test_a_backend_of_another_origin_without_export_is_refused(
-    in_memory: Any, monkeypatch: pytest.MonkeyPatch
+    in_memory: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "is_in_memory", lambda backend: False)
     in_memory.permission = Elsewhere()

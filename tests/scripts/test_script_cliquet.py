@@ -1,6 +1,7 @@
 """The command line: usage, versions, exit codes, messages."""
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from scripts.command_line import MEMORY, run_process, write_ini
 
 @pytest.mark.clause("P-1.1", "P-30.2", "B-19.7")
 @pytest.mark.parametrize("option", ["-v", "--version"])
-def test_version_is_printed_without_a_file(cliquet: Any, option: str) -> None:
+def test_version_is_printed_without_a_file(cliquet: Callable[..., Any], option: str) -> None:
     outcome = cliquet(option)
 
     assert (outcome.code, outcome.out) == (0, f"{version('cliquet')}\n")
@@ -45,7 +46,9 @@ def test_version_is_printed_without_a_file(cliquet: Any, option: str) -> None:
         ["flush-cache"],
     ],
 )
-def test_wrong_command_lines_give_the_usage_and_2(cliquet: Any, arguments: list[Any]) -> None:
+def test_wrong_command_lines_give_the_usage_and_2(
+    cliquet: Callable[..., Any], arguments: list[Any]
+) -> None:
     outcome = cliquet(*arguments)
 
     assert outcome.code == 2
@@ -54,7 +57,7 @@ def test_wrong_command_lines_give_the_usage_and_2(cliquet: Any, arguments: list[
 
 
 @pytest.mark.clause("P-30.1")
-def test_help_lists_the_commands(cliquet: Any) -> None:
+def test_help_lists_the_commands(cliquet: Callable[..., Any]) -> None:
     outcome = cliquet("--help")
 
     assert outcome.code == 0
@@ -63,14 +66,18 @@ def test_help_lists_the_commands(cliquet: Any) -> None:
 
 
 @pytest.mark.clause("P-30.1")
-def test_the_file_is_named_before_or_after_the_command(cliquet: Any, ini: Any) -> None:
+def test_the_file_is_named_before_or_after_the_command(
+    cliquet: Callable[..., Any], ini: str
+) -> None:
     assert cliquet("--ini", ini, "migrate") == cliquet("migrate", "--ini", ini)
     assert cliquet("--ini", "nowhere.ini", "migrate", "--ini", ini).code == 0
 
 
 @pytest.mark.clause("P-30.3")
 @pytest.mark.parametrize("with_section", [False, True])
-def test_a_missing_file_is_named(cliquet: Any, tmp_path: Path, with_section: bool) -> None:
+def test_a_missing_file_is_named(
+    cliquet: Callable[..., Any], tmp_path: Path, with_section: bool
+) -> None:
     missing = str(tmp_path / "missing.ini")
     given = f"{missing}#main" if with_section else missing
 
@@ -115,7 +122,7 @@ def test_a_missing_file_is_named(cliquet: Any, tmp_path: Path, with_section: boo
     ],
 )
 def test_a_wrong_file_is_explained_in_one_line(
-    cliquet: Any, tmp_path: Path, content: str, told: str
+    cliquet: Callable[..., Any], tmp_path: Path, content: str, told: str
 ) -> None:
     path = tmp_path / "wrong.ini"
     path.write_text(content, encoding="utf-16" if content == "\ufeff" else "utf-8")
@@ -131,7 +138,7 @@ def test_a_wrong_file_is_explained_in_one_line(
 @pytest.mark.clause("P-30.3", "S-12.4")
 @pytest.mark.parametrize("kind", ["storage", "permission", "cache"])
 def test_missing_packages_are_told_in_one_line(
-    cliquet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any
+    cliquet: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(client, "sqlalchemy", None)
     monkeypatch.setattr(postgresql, "sqlalchemy", None)
@@ -146,7 +153,7 @@ def test_missing_packages_are_told_in_one_line(
 
 @pytest.mark.clause("P-30.3")
 @pytest.mark.parametrize("name", ["", ".", "service", "service.txt", "https://example.com"])
-def test_what_is_no_file_of_a_service_is_told(cliquet: Any, name: str) -> None:
+def test_what_is_no_file_of_a_service_is_told(cliquet: Callable[..., Any], name: str) -> None:
     outcome = cliquet("--ini", name, "migrate")
 
     assert outcome.code == 1
@@ -154,7 +161,7 @@ def test_what_is_no_file_of_a_service_is_told(cliquet: Any, name: str) -> None:
 
 
 @pytest.mark.clause("P-30.3")
-def test_a_folder_is_no_file(cliquet: Any, tmp_path: Path) -> None:
+def test_a_folder_is_no_file(cliquet: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "folder.ini").mkdir()
 
     outcome = cliquet("--ini", str(tmp_path / "folder.ini"), "migrate")
@@ -164,7 +171,9 @@ def test_a_folder_is_no_file(cliquet: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("E-7.1")
-def test_what_start_serves_can_be_loaded_by_all_commands(cliquet: Any, ini: Any) -> None:
+def test_what_start_serves_can_be_loaded_by_all_commands(
+    cliquet: Callable[..., Any], ini: str
+) -> None:
     with open(ini, "a") as file:
         file.write("cliquet.http_host = localhost:%(http_port)s\n")
 
@@ -176,7 +185,7 @@ def test_what_start_serves_can_be_loaded_by_all_commands(cliquet: Any, ini: Any)
 
 @pytest.mark.clause("P-30.3")
 def test_a_failing_server_is_explained_in_one_line(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(environment: Any, dry_run: Any) -> None:
         raise BackendError(OSError("no answer\nfrom the server"))
@@ -191,7 +200,7 @@ def test_a_failing_server_is_explained_in_one_line(
 
 @pytest.mark.clause("P-30.3")
 def test_an_error_without_words_is_named(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(environment: Any, dry_run: Any) -> None:
         raise BackendError(message="")
@@ -203,7 +212,7 @@ def test_an_error_without_words_is_named(
 
 @pytest.mark.clause("E-7.3")
 def test_an_interruption_is_no_traceback(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(environment: Any, dry_run: Any) -> None:
         raise KeyboardInterrupt
@@ -237,7 +246,7 @@ def test_an_interruption_while_the_program_loads_is_no_traceback(
 
 @pytest.mark.clause("E-7.2")
 def test_the_file_of_the_environment_is_the_default(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    cliquet: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CLIQUET_INI", ini)
 
@@ -248,7 +257,7 @@ def test_the_file_of_the_environment_is_the_default(
 @pytest.mark.clause("E-7.2")
 @pytest.mark.parametrize("name", ["development.ini", "config/development.ini"])
 def test_a_development_file_in_the_folder_is_the_default(
-    cliquet: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+    cliquet: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "config").mkdir()
     write_ini(tmp_path / name, MEMORY)
@@ -259,7 +268,9 @@ def test_a_development_file_in_the_folder_is_the_default(
 
 
 @pytest.mark.clause("P-30.6", "E-7.2")
-def test_without_any_file_the_usage_says_where_one_is_looked_for(cliquet: Any) -> None:
+def test_without_any_file_the_usage_says_where_one_is_looked_for(
+    cliquet: Callable[..., Any],
+) -> None:
     outcome = cliquet("migrate")
 
     assert outcome.code == 2
@@ -283,7 +294,7 @@ def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
 
 @pytest.mark.clause("P-30.8")
 @pytest.mark.usefixtures("processes")
-def test_logs_of_a_command_are_on_standard_error(ini: Any) -> None:
+def test_logs_of_a_command_are_on_standard_error(ini: str) -> None:
     outcome = run_process("--ini", ini, "migrate")
 
     assert outcome.code == 0
@@ -308,7 +319,10 @@ def test_logs_have_the_level_debug(tmp_path: Path) -> None:
 
 @pytest.mark.clause("P-30.8")
 def test_the_library_logs_with_the_renderer_of_the_service(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    cliquet: Callable[..., Any],
+    ini: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def log(environment: Any, dry_run: Any) -> None:
         try:
@@ -329,7 +343,7 @@ def test_the_library_logs_with_the_renderer_of_the_service(
 
 @pytest.mark.clause("P-30.3")
 def test_a_broken_pipe_is_no_traceback(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(environment: Any, dry_run: Any) -> None:
         raise BrokenPipeError

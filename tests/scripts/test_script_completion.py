@@ -2,6 +2,8 @@
 
 import argparse
 import shutil
+from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +94,7 @@ def completed(shell: str, parser: Any, folder: Path, *words: str) -> set[str]:
 )
 @pytest.mark.usefixtures("processes")
 def test_each_shell_completes(
-    parser: Any, tmp_path: Path, shell: str, words: list[str], expected: set[str]
+    parser: ArgumentParser, tmp_path: Path, shell: str, words: list[str], expected: set[str]
 ) -> None:
     (tmp_path / "service.ini").touch()
 
@@ -101,7 +103,9 @@ def test_each_shell_completes(
 
 @pytest.mark.clause("E-7.2")
 @pytest.mark.usefixtures("processes")
-def test_bash_takes_a_value_after_the_sign_of_equality(parser: Any, tmp_path: Path) -> None:
+def test_bash_takes_a_value_after_the_sign_of_equality(
+    parser: ArgumentParser, tmp_path: Path
+) -> None:
     (tmp_path / "service.ini").touch()
 
     words = ["cliquet", "migrate", "--ini", "=", "serv"]
@@ -110,7 +114,7 @@ def test_bash_takes_a_value_after_the_sign_of_equality(parser: Any, tmp_path: Pa
 
 @pytest.mark.clause("E-7.2")
 @pytest.mark.parametrize("shell", completion.SHELLS)
-def test_no_command_and_no_option_is_forgotten(cliquet: Any, shell: str) -> None:
+def test_no_command_and_no_option_is_forgotten(cliquet: Callable[..., Any], shell: str) -> None:
     outcome = cliquet("completion", shell)
 
     assert outcome.code == 0
@@ -120,7 +124,7 @@ def test_no_command_and_no_option_is_forgotten(cliquet: Any, shell: str) -> None
 
 
 @pytest.mark.clause("E-7.2", "P-30.6")
-def test_an_unknown_shell_gives_the_usage(cliquet: Any) -> None:
+def test_an_unknown_shell_gives_the_usage(cliquet: Callable[..., Any]) -> None:
     outcome = cliquet("completion", "tcsh")
 
     assert outcome.code == 2

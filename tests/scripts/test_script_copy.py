@@ -3,7 +3,7 @@
 import contextlib
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -209,7 +209,7 @@ def test_progress_is_shown(
 
 
 @pytest.mark.clause("E-7.3")
-def test_the_files_are_those_given(cliquet: Any, tmp_path: Path, ini: Any) -> None:
+def test_the_files_are_those_given(cliquet: Callable[..., Any], tmp_path: Path, ini: str) -> None:
     other = write_ini(tmp_path / "other.ini", MEMORY)
 
     for arguments in (["--from-ini", ini], ["--ini", ini]):
@@ -248,7 +248,9 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize(("from_family", "to_family"), PAIRS)
-def test_any_backend_is_copied_to_any_other(service: Any, from_family: str, to_family: str) -> None:
+def test_any_backend_is_copied_to_any_other(
+    service: Callable[..., Any], from_family: str, to_family: str
+) -> None:
     from_ini, source = service(from_family)
     to_ini, target = service(to_family)
     fill(source)
@@ -277,7 +279,9 @@ def test_any_backend_is_copied_to_any_other(service: Any, from_family: str, to_f
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.usefixtures("processes")
-def test_two_files_of_one_place_are_noticed(service: Any, family: str, tmp_path: Path) -> None:
+def test_two_files_of_one_place_are_noticed(
+    service: Callable[..., Any], family: str, tmp_path: Path
+) -> None:
     ini, source = service(family)
     fill(source)
     before = content(source)
@@ -304,7 +308,9 @@ def until(condition: Any) -> None:
     [("sqlite", "postgresql"), ("postgresql", "redis"), ("redis", "sqlite")],
 )
 @pytest.mark.usefixtures("processes")
-def test_a_copy_that_is_killed_goes_on(service: Any, from_family: str, to_family: str) -> None:
+def test_a_copy_that_is_killed_goes_on(
+    service: Callable[..., Any], from_family: str, to_family: str
+) -> None:
     from_ini, source = service(from_family)
     to_ini, target = service(to_family)
     for n in range(20):
@@ -338,7 +344,9 @@ def test_a_copy_that_is_killed_goes_on(service: Any, from_family: str, to_family
 
 @pytest.mark.clause("E-7.3")
 @pytest.mark.usefixtures("processes")
-def test_a_server_that_is_not_there_is_explained(service: Any, tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_is_explained(
+    service: Callable[..., Any], tmp_path: Path
+) -> None:
     from_ini, _ = service("sqlite")
     url = "postgresql://nobody@127.0.0.1:1/nothing"
     to_ini = write_ini(

@@ -10,6 +10,7 @@ import pytest
 from cliquet.permission.grants import ACEPrincipal, UserPrincipal
 from cliquet.permission.memory import Permission
 from cliquet.scripts import copying
+from cliquet.storage import StorageBase
 from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.memory import Storage
 from cliquet.storage.transfer import ImportedCollection
@@ -83,7 +84,7 @@ def target() -> Any:
 
 
 @pytest.mark.clause("E-7.3")
-def test_the_target_becomes_equal(source: Any, target: Any) -> None:
+def test_the_target_becomes_equal(source: StorageBase, target: StorageBase) -> None:
     before = content(source)
 
     copied = copying.copy_records(source, target)
@@ -98,7 +99,7 @@ def test_the_target_becomes_equal(source: Any, target: Any) -> None:
 
 
 @pytest.mark.clause("E-13.1", "E-7.3")
-def test_horizons_and_epochs_are_copied(source: Any, target: Any) -> None:
+def test_horizons_and_epochs_are_copied(source: StorageBase, target: StorageBase) -> None:
     source.purge_deleted(None, "*", max_retained=1)
     stale = [Departure(f"r{n}", DepartureKind.LEFT, ["alice"]) for n in range(20)]
     target.record_departures("c0", "p0", stale[:3])
@@ -121,7 +122,9 @@ def test_horizons_and_epochs_are_copied(source: Any, target: Any) -> None:
 
 
 @pytest.mark.clause("E-13.1")
-def test_data_that_replace_newer_ones_begin_a_new_epoch(source: Any, target: Any) -> None:
+def test_data_that_replace_newer_ones_begin_a_new_epoch(
+    source: StorageBase, target: StorageBase
+) -> None:
     copying.copy_records(source, target)
     history = target.collection_history("c0", "p0")
     assert history == source.collection_history("c0", "p0")
@@ -137,7 +140,7 @@ def test_data_that_replace_newer_ones_begin_a_new_epoch(source: Any, target: Any
 
 
 @pytest.mark.clause("E-7.3")
-def test_changes_go_on_in_the_target(source: Any, target: Any) -> None:
+def test_changes_go_on_in_the_target(source: StorageBase, target: StorageBase) -> None:
     copying.copy_records(source, target)
 
     assert target.create("ahead", "p1", {})["last_modified"] == FUTURE + 2
@@ -173,7 +176,10 @@ def test_a_second_run_copies_what_changed(source: Any, target: Any) -> None:
 @pytest.mark.clause("E-7.3", "B-4.10")
 @pytest.mark.parametrize(("old", "new"), [(1, 2), (True, 1), ([0], [False]), ({"a": 1}, {"b": 1})])
 def test_data_that_changed_at_one_timestamp_are_copied(
-    source: Any, target: Any, old: Any, new: Any
+    source: StorageBase,
+    target: StorageBase,
+    old: dict[str, Any] | int | list[Any],
+    new: dict[str, Any] | int | list[Any],
 ) -> None:
     source.update("c0", "p0", "past", {"n": old, "last_modified": 5})
     copying.copy_records(source, target)
@@ -186,7 +192,7 @@ def test_data_that_changed_at_one_timestamp_are_copied(
 
 
 @pytest.mark.clause("E-7.3")
-def test_what_vanished_from_the_source_vanishes(source: Any, target: Any) -> None:
+def test_what_vanished_from_the_source_vanishes(source: StorageBase, target: StorageBase) -> None:
     copying.copy_records(source, target)
     source.flush()
     source.create("c0", "p0", {"id": "only", "last_modified": 3})
@@ -198,7 +204,7 @@ def test_what_vanished_from_the_source_vanishes(source: Any, target: Any) -> Non
 
 
 @pytest.mark.clause("E-7.3")
-def test_what_the_target_held_is_replaced(source: Any, target: Any) -> None:
+def test_what_the_target_held_is_replaced(source: StorageBase, target: StorageBase) -> None:
     fill(target, seed=1, collections=12)
     target.create("c0", "p0", {"id": "r1", "last_modified": FUTURE})
 
@@ -230,7 +236,7 @@ def test_a_copy_that_is_killed_anywhere_is_finished_by_another(source: Any, targ
 
 
 @pytest.mark.clause("E-7.3")
-def test_no_more_than_a_batch_is_held(source: Any, target: Any) -> None:
+def test_no_more_than_a_batch_is_held(source: StorageBase, target: StorageBase) -> None:
     entries = [(f"{n:03}", n, {"n": n}) for n in range(100)]
     source.import_([ImportedCollection("big", "c", 1_000, entries)])  # type: ignore[arg-type]
     live = []
@@ -296,7 +302,7 @@ def deletion(storage: Any, collection: Any, n: Any) -> None:
 @pytest.mark.clause("E-7.3")
 @pytest.mark.parametrize("write", [behind, deletion])
 def test_changes_during_the_copy_are_noticed_and_copied_by_the_next(
-    write: Callable[..., Any], target: Any
+    write: Callable[..., Any], target: StorageBase
 ) -> None:
     source = BusyStorage(write)
     for n in range(20):
@@ -319,7 +325,7 @@ def test_changes_during_the_copy_are_noticed_and_copied_by_the_next(
 
 
 @pytest.mark.clause("E-7.3", "D-60")
-def test_a_change_is_noticed_though_a_later_one_was_copied(target: Any) -> None:
+def test_a_change_is_noticed_though_a_later_one_was_copied(target: StorageBase) -> None:
     """The timestamps are equal in the end, but the first change was missed."""
 
     def write(storage: Any, collection: Any, n: Any) -> None:
@@ -352,7 +358,7 @@ def test_a_change_is_noticed_though_a_later_one_was_copied(target: Any) -> None:
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_new_collection_is_noticed(target: Any) -> None:
+def test_a_new_collection_is_noticed(target: StorageBase) -> None:
     source = BusyStorage(ahead)
     for n in range(20):
         source.create("c0", "p0", {"id": f"{n:03}"})
@@ -363,7 +369,9 @@ def test_a_new_collection_is_noticed(target: Any) -> None:
 
 
 @pytest.mark.clause("E-7.3")
-def test_progress_is_told_while_records_are_compared(source: Any, target: Any) -> None:
+def test_progress_is_told_while_records_are_compared(
+    source: StorageBase, target: StorageBase
+) -> None:
     told = []
 
     def tell(copied: Any) -> None:
@@ -380,7 +388,7 @@ def test_progress_is_told_while_records_are_compared(source: Any, target: Any) -
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_target_that_was_written_to_is_found(source: Any, target: Any) -> None:
+def test_a_target_that_was_written_to_is_found(source: StorageBase, target: StorageBase) -> None:
     copying.copy_records(source, target)
     assert copying.find_newer_collection(source, target) is None
 
@@ -400,7 +408,7 @@ def test_a_target_that_was_written_to_is_found(source: Any, target: Any) -> None
 
 
 @pytest.mark.clause("E-7.3")
-def test_an_order_unlike_the_contracts_is_refused(source: Any, target: Any) -> None:
+def test_an_order_unlike_the_contracts_is_refused(source: StorageBase, target: StorageBase) -> None:
     class Disordered(Storage):
         def export(self) -> Any:
             return reversed([one._replace(entries=list(one.entries)) for one in source.export()])
@@ -417,7 +425,7 @@ def test_an_order_unlike_the_contracts_is_refused(source: Any, target: Any) -> N
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_record_that_cannot_be_stored_is_named(source: Any) -> None:
+def test_a_record_that_cannot_be_stored_is_named(source: StorageBase) -> None:
     class Picky(Storage):
         def import_(self, collections: Any) -> None:
             for one in collections:
@@ -435,7 +443,7 @@ def test_a_record_that_cannot_be_stored_is_named(source: Any) -> None:
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_refusal_that_is_of_no_record_is_passed_on(source: Any) -> None:
+def test_a_refusal_that_is_of_no_record_is_passed_on(source: StorageBase) -> None:
     class Closed(Storage):
         def import_(self, collections: Any) -> None:
             if len(collections) > 1:

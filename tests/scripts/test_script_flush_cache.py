@@ -1,7 +1,7 @@
 """``cliquet flush-cache`` on every cache that a command can reach."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def test_the_cache_is_emptied(tmp_path: Path, family: str) -> None:
 @pytest.mark.clause("B-21.40", "E-7.2", "B-22.28")
 @pytest.mark.setting("cache_prefix")
 def test_the_entries_of_another_prefix_stay(
-    cliquet: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cliquet: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with cache_settings("sqlite") as settings:
         ours, theirs = {**settings, "cache_prefix": "a"}, {**settings, "cache_prefix": "b"}
@@ -82,7 +82,7 @@ def test_the_entries_of_another_prefix_stay(
     ],
 )
 def test_what_cannot_be_emptied_is_told(
-    cliquet: Any, tmp_path: Path, settings: dict[str, Any], told: str
+    cliquet: Callable[..., Any], tmp_path: Path, settings: dict[str, Any], told: str
 ) -> None:
     outcome = cliquet("flush-cache", "--ini", write_ini(tmp_path / "f.ini", settings))
 

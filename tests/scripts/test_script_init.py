@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,12 @@ def demo(cliquet: Any, tmp_path: Path) -> Any:
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_new_service_has_what_it_takes(demo: Any) -> None:
+def test_a_new_service_has_what_it_takes(demo: Path) -> None:
     assert files_in(demo) == FILES
 
 
 @pytest.mark.clause("E-7.1")
-def test_gunicorn_takes_urls_as_long_as_those_of_pages(demo: Any) -> None:
+def test_gunicorn_takes_urls_as_long_as_those_of_pages(demo: Path) -> None:
     configured: dict[str, Any] = {}
     exec((demo / "gunicorn.conf.py").read_text(), configured)
 
@@ -60,7 +61,7 @@ def test_gunicorn_takes_urls_as_long_as_those_of_pages(demo: Any) -> None:
 
 @pytest.mark.clause("E-7.1")
 @pytest.mark.usefixtures("processes")
-def test_the_files_of_a_new_service_are_in_the_house_style(demo: Any) -> None:
+def test_the_files_of_a_new_service_are_in_the_house_style(demo: Path) -> None:
     for command in (["check"], ["format", "--check"]):
         done = run_tool("ruff", *command, ".", folder=demo)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -68,7 +69,7 @@ def test_the_files_of_a_new_service_are_in_the_house_style(demo: Any) -> None:
 
 @pytest.mark.clause("E-7.1")
 @pytest.mark.usefixtures("processes")
-def test_the_files_of_a_new_service_have_types(demo: Any) -> None:
+def test_the_files_of_a_new_service_have_types(demo: Path) -> None:
     # It is found and silent, as an installed one would be.
     found = {"MYPYPATH": str(Path(cliquet_package.__file__).parents[1])}
 
@@ -93,7 +94,7 @@ def run_tool(name: str, *arguments: str, folder: Path, **environ: str) -> Any:
 
 @pytest.mark.clause("E-7.1")
 @pytest.mark.usefixtures("processes")
-def test_tests_of_a_new_service_pass(demo: Any) -> None:
+def test_tests_of_a_new_service_pass(demo: Path) -> None:
     done = run_program(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=demo,
@@ -110,7 +111,7 @@ def test_tests_of_a_new_service_pass(demo: Any) -> None:
 
 @pytest.mark.clause("E-7.1")
 @pytest.mark.usefixtures("processes")
-def test_a_new_service_serves_its_resource(demo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_service_serves_its_resource(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(demo))
     ini = demo / "config" / "development.ini"
     migrated = run_process("migrate", "--ini", str(ini))
@@ -128,7 +129,9 @@ def test_a_new_service_serves_its_resource(demo: Any, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.clause("E-7.1")
-def test_each_development_file_has_a_secret_of_its_own(cliquet: Any, tmp_path: Path) -> None:
+def test_each_development_file_has_a_secret_of_its_own(
+    cliquet: Callable[..., Any], tmp_path: Path
+) -> None:
     secrets = set()
     for name in ("one", "two"):
         cliquet("init", str(tmp_path / name))
@@ -139,7 +142,7 @@ def test_each_development_file_has_a_secret_of_its_own(cliquet: Any, tmp_path: P
 
 
 @pytest.mark.clause("E-7.1")
-def test_settings_are_for_their_owner_alone(demo: Any) -> None:
+def test_settings_are_for_their_owner_alone(demo: Path) -> None:
     """They hold secrets, or will; the code is for everybody."""
     modes = {path.suffix: path.stat().st_mode & 0o777 for path in demo.rglob("*.*")}
 
@@ -151,7 +154,7 @@ def test_settings_are_for_their_owner_alone(demo: Any) -> None:
 
 @pytest.mark.clause("E-7.1")
 def test_a_new_service_tells_that_production_lacks_a_secret(
-    cliquet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Another name than in other tests: this process keeps the module.
     folder = tmp_path / "keyless"
@@ -173,7 +176,7 @@ def test_a_new_service_tells_that_production_lacks_a_secret(
 
 @pytest.mark.clause("E-7.1")
 def test_what_to_do_next_is_printed(
-    cliquet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
@@ -186,7 +189,7 @@ def test_what_to_do_next_is_printed(
 
 @pytest.mark.clause("E-7.1")
 def test_a_service_is_made_in_the_current_folder(
-    cliquet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
@@ -199,14 +202,18 @@ def test_a_service_is_made_in_the_current_folder(
 
 
 @pytest.mark.clause("E-7.1")
-def test_missing_parents_of_the_folder_are_made(cliquet: Any, tmp_path: Path) -> None:
+def test_missing_parents_of_the_folder_are_made(
+    cliquet: Callable[..., Any], tmp_path: Path
+) -> None:
     assert cliquet("init", str(tmp_path / "services" / "demo")).code == 0
     assert files_in(tmp_path / "services" / "demo") == FILES
 
 
 @pytest.mark.clause("E-7.1")
 @pytest.mark.parametrize("name", ["my-tasks", "My Tasks", "my.tasks", "my_tasks"])
-def test_the_module_is_named_after_the_folder(cliquet: Any, tmp_path: Path, name: str) -> None:
+def test_the_module_is_named_after_the_folder(
+    cliquet: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
     assert cliquet("init", str(tmp_path / name)).code == 0
 
     assert (tmp_path / name / "my_tasks" / "__init__.py").exists()
@@ -227,7 +234,7 @@ def test_the_module_is_named_after_the_folder(cliquet: Any, tmp_path: Path, name
     ],
 )
 def test_a_name_that_cannot_be_a_module_is_refused(
-    cliquet: Any, tmp_path: Path, name: str, told: str
+    cliquet: Callable[..., Any], tmp_path: Path, name: str, told: str
 ) -> None:
     outcome = cliquet("init", str(tmp_path / name))
 
@@ -237,7 +244,7 @@ def test_a_name_that_cannot_be_a_module_is_refused(
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_folder_with_files_is_left_alone(cliquet: Any, tmp_path: Path) -> None:
+def test_a_folder_with_files_is_left_alone(cliquet: Callable[..., Any], tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
@@ -250,7 +257,7 @@ def test_a_folder_with_files_is_left_alone(cliquet: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_file_is_no_folder(cliquet: Any, tmp_path: Path) -> None:
+def test_a_file_is_no_folder(cliquet: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "demo").write_text("mine")
 
     outcome = cliquet("init", str(tmp_path / "demo"))
@@ -260,7 +267,9 @@ def test_a_file_is_no_folder(cliquet: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("E-7.1")
-def test_nothing_is_left_when_a_file_cannot_be_written(cliquet: Any, tmp_path: Path) -> None:
+def test_nothing_is_left_when_a_file_cannot_be_written(
+    cliquet: Callable[..., Any], tmp_path: Path
+) -> None:
     # So deep that the system accepts the path of README.rst, and not config/development.ini.
     length = os.pathconf("/", "PC_PATH_MAX") - len("/README.rst\0")
     folder = tmp_path / "services"
@@ -304,7 +313,7 @@ def test_nothing_is_left_when_a_file_cannot_be_written(cliquet: Any, tmp_path: P
     ],
 )
 def test_a_new_service_requires_the_cliquet_that_made_it(
-    cliquet: Any,
+    cliquet: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     origin: dict[str, Any] | None,
@@ -327,7 +336,9 @@ def test_a_new_service_requires_the_cliquet_that_made_it(
 
 
 @pytest.mark.clause("E-7.1", "P-30.4")
-def test_a_folder_and_a_file_are_not_given_together(cliquet: Any, ini: Any, tmp_path: Path) -> None:
+def test_a_folder_and_a_file_are_not_given_together(
+    cliquet: Callable[..., Any], ini: str, tmp_path: Path
+) -> None:
     outcome = cliquet("--ini", ini, "init", str(tmp_path / "demo"))
 
     assert outcome.code == 2
@@ -336,7 +347,7 @@ def test_a_folder_and_a_file_are_not_given_together(cliquet: Any, ini: Any, tmp_
 
 
 @pytest.mark.clause("E-7.1", "P-30.6")
-def test_the_missing_folder_is_asked_for(cliquet: Any) -> None:
+def test_the_missing_folder_is_asked_for(cliquet: Callable[..., Any]) -> None:
     outcome = cliquet("init")
 
     assert outcome.code == 2

@@ -134,7 +134,9 @@ def test_a_secret_that_is_missing_is_seen_to_be() -> None:
         ("wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY", MASK),
     ],
 )
-def test_passwords_inside_values_are_masked(value: Any, expected: str) -> None:
+def test_passwords_inside_values_are_masked(
+    value: dict[str, Any] | list[str] | str, expected: str
+) -> None:
     assert shown("event_listeners.redis.url", value) == expected
 
 
@@ -178,5 +180,5 @@ def test_a_long_value_takes_no_long_time() -> None:
     ("value", "expected"),
     [(None, ""), (True, "true"), (10, "10"), (("a", "b"), "a b"), ("a\n  b", "a b")],
 )
-def test_values_are_written_in_one_line_as_in_files(value: Any, expected: str) -> None:
+def test_values_are_written_in_one_line_as_in_files(value: object, expected: str) -> None:
     assert shown("includes", value) == expected

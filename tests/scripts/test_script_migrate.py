@@ -3,6 +3,7 @@
 import sqlite3
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -106,7 +107,7 @@ def test_nothing_is_said_of_backends_that_a_read_only_service_has_not() -> None:
 
 
 @pytest.mark.clause("P-30.4", "B-19.7")
-def test_init_is_a_deprecated_synonym(cliquet: Any, ini: Any) -> None:
+def test_init_is_a_deprecated_synonym(cliquet: Callable[..., Any], ini: str) -> None:
     message = '"cliquet init" is deprecated. Use "cliquet migrate" instead.'
 
     with pytest.warns(DeprecationWarning, match="init") as caught:
@@ -118,7 +119,7 @@ def test_init_is_a_deprecated_synonym(cliquet: Any, ini: Any) -> None:
 
 @pytest.mark.clause("P-30.4")
 @pytest.mark.usefixtures("processes")
-def test_the_user_of_init_is_told(ini: Any) -> None:
+def test_the_user_of_init_is_told(ini: str) -> None:
     outcome = run_process("--ini", ini, "init")
 
     assert outcome.code == 0
@@ -127,7 +128,7 @@ def test_the_user_of_init_is_told(ini: Any) -> None:
 
 @pytest.mark.clause("P-30.4")
 @pytest.mark.usefixtures("processes")
-def test_warnings_of_the_user_win(ini: Any) -> None:
+def test_warnings_of_the_user_win(ini: str) -> None:
     outcome = run_process("--ini", ini, "init", options=["-W", "ignore"])
 
     assert outcome.code == 0
@@ -137,7 +138,11 @@ def test_warnings_of_the_user_win(ini: Any) -> None:
 @pytest.mark.clause("P-30.4")
 @pytest.mark.parametrize(("options", "is_changed"), [([], True), (["ignore"], False)])
 def test_filters_of_warnings_are_set_for_users_who_set_none(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch, options: list[Any], is_changed: bool
+    cliquet: Callable[..., Any],
+    ini: str,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[Any],
+    is_changed: bool,
 ) -> None:
     monkeypatch.setattr(sys, "warnoptions", options)
     before = list(warnings.filters)

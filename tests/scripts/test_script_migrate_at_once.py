@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def rows(url: Any, path: Any, statement: Any) -> Any:
 @pytest.mark.clause("B-12.11", "E-1.3", "P-30.3")
 @pytest.mark.parametrize("attempt", range(3))
 def test_one_works_and_the_others_wait(
-    migrate_together: Any, url: Any, tmp_path: Path, attempt: Any
+    migrate_together: Callable[..., Any], url: str, tmp_path: Path, attempt: int
 ) -> None:
     codes, outputs = migrate_together()
 
@@ -114,7 +115,9 @@ def test_one_works_and_the_others_wait(
 
 
 @pytest.mark.clause("E-10.2", "B-12.11")
-def test_indexes_are_made_once(migrate_together: Any, url: Any, tmp_path: Path) -> None:
+def test_indexes_are_made_once(
+    migrate_together: Callable[..., Any], url: str, tmp_path: Path
+) -> None:
     codes, outputs = migrate_together()
 
     assert codes == [0] * TOGETHER, "\n".join(outputs)

@@ -1,5 +1,6 @@
 """Errors of an application are shown with its lines, those of the library in one line."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def migrate(processes: None, tmp_path: Path) -> Any:
 @pytest.mark.clause("E-7.4")
 @pytest.mark.parametrize("case", OWN)
 def test_an_error_of_the_application_is_shown_with_its_lines(
-    migrate: Any, tmp_path: Path, case: str
+    migrate: Callable[..., Any], tmp_path: Path, case: str
 ) -> None:
     body, line, said = OWN[case]
     number = START.count("\n") + 1
@@ -89,7 +90,7 @@ def test_an_error_of_the_application_is_shown_with_its_lines(
 
 
 @pytest.mark.clause("E-7.4")
-def test_debug_shows_all_calls(migrate: Any) -> None:
+def test_debug_shows_all_calls(migrate: Callable[..., Any]) -> None:
     outcome = migrate(START + '    raise KeyError("colour")\n', "--debug")
 
     assert outcome.code == 1
@@ -98,7 +99,7 @@ def test_debug_shows_all_calls(migrate: Any) -> None:
 
 
 @pytest.mark.clause("E-7.4")
-def test_debug_shows_the_calls_of_an_error_of_the_library(migrate: Any) -> None:
+def test_debug_shows_the_calls_of_an_error_of_the_library(migrate: Callable[..., Any]) -> None:
     code = f"{START}    cliquet.initialize(config, '1.0', 'shop')\n"
     short, long = migrate(code, readonly="tru"), migrate(code, "--debug", readonly="tru")
 
@@ -112,7 +113,7 @@ def test_debug_shows_the_calls_of_an_error_of_the_library(migrate: Any) -> None:
 
 @pytest.mark.clause("E-7.4")
 def test_an_import_that_the_application_lacks_is_shown_with_its_line(
-    migrate: Any, tmp_path: Path
+    migrate: Callable[..., Any], tmp_path: Path
 ) -> None:
     outcome = migrate("import stripe_of_nobody\n")
 
@@ -121,7 +122,9 @@ def test_an_import_that_the_application_lacks_is_shown_with_its_line(
 
 
 @pytest.mark.clause("E-7.4")
-def test_a_plugin_that_fails_is_shown_with_its_line(migrate: Any, tmp_path: Path) -> None:
+def test_a_plugin_that_fails_is_shown_with_its_line(
+    migrate: Callable[..., Any], tmp_path: Path
+) -> None:
     (tmp_path / "plugin.py").write_text("import stripe_of_nobody\n")
     code = f"{START}    cliquet.initialize(config, '1.0', 'shop')\n"
 
@@ -136,7 +139,9 @@ def test_a_plugin_that_fails_is_shown_with_its_line(migrate: Any, tmp_path: Path
 
 
 @pytest.mark.clause("E-7.4")
-def test_code_that_cannot_be_compiled_is_shown_with_its_line(migrate: Any, tmp_path: Path) -> None:
+def test_code_that_cannot_be_compiled_is_shown_with_its_line(
+    migrate: Callable[..., Any], tmp_path: Path
+) -> None:
     outcome = migrate("def main(:\n    pass\n")
 
     assert outcome.code == 1
@@ -147,7 +152,7 @@ def test_code_that_cannot_be_compiled_is_shown_with_its_line(migrate: Any, tmp_p
 
 @pytest.mark.clause("E-7.4")
 def test_a_mistake_that_the_library_found_is_one_line_with_its_place(
-    migrate: Any, tmp_path: Path
+    migrate: Callable[..., Any], tmp_path: Path
 ) -> None:
     code = (
         f"from cliquet import resource\n{START}"
@@ -167,7 +172,7 @@ def test_a_mistake_that_the_library_found_is_one_line_with_its_place(
 
 
 @pytest.mark.clause("E-7.4")
-def test_secrets_in_the_message_of_an_application_are_masked(migrate: Any) -> None:
+def test_secrets_in_the_message_of_an_application_are_masked(migrate: Callable[..., Any]) -> None:
     outcome = migrate(f"{START}    raise ValueError('no server: postgresql://me:pass1@db/x')\n")
 
     # The line of the source is the author's own.

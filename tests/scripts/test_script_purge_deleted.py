@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,9 @@ def test_the_limit_is_an_age_a_date_or_a_timestamp(text: str, expected_ms: int) 
         ["--keep", "1", "--before", "1d"],
     ],
 )
-def test_wrong_limits_give_the_usage(cliquet: Any, ini: Any, arguments: list[Any]) -> None:
+def test_wrong_limits_give_the_usage(
+    cliquet: Callable[..., Any], ini: str, arguments: list[Any]
+) -> None:
     outcome = cliquet("purge-deleted", "--ini", ini, *arguments)
 
     assert outcome.code == 2
@@ -220,7 +222,10 @@ def test_every_storage_is_purged(request: pytest.FixtureRequest, family: str) ->
 
 @pytest.mark.clause("B-21.40", "E-7.2")
 def test_the_command_prints_what_it_removes_of_each_collection(
-    cliquet: Any, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cliquet: Callable[..., Any],
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with stored(request, "sqlite") as (settings, storage):
         ini = write_ini(tmp_path / "service.ini", settings)
@@ -274,7 +279,7 @@ def service(cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch, storage: An
     [("y", 0, ["live"]), ("n", 1, ["live", "r0", "r1", "r2", "r3", "r4"])],
 )
 def test_who_types_the_command_for_all_is_asked(
-    service: Any,
+    service: Callable[..., Any],
     storage: StorageBase,
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
@@ -296,7 +301,7 @@ def test_who_types_the_command_for_all_is_asked(
     "arguments", [["--dry-run"], ["--keep", "0"], ["--before", "0s"], ["--all", "--yes"]]
 )
 def test_nobody_is_asked_when_the_limit_is_given(
-    service: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[Any]
+    service: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, arguments: list[Any]
 ) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
 
@@ -305,7 +310,7 @@ def test_nobody_is_asked_when_the_limit_is_given(
 
 @pytest.mark.clause("E-7.2")
 def test_a_program_that_calls_the_command_for_all_is_not_asked(
-    service: Any, storage: StorageBase, monkeypatch: pytest.MonkeyPatch
+    service: Callable[..., Any], storage: StorageBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
 
@@ -325,7 +330,7 @@ def test_a_program_that_calls_the_command_for_all_is_not_asked(
     ],
 )
 def test_not_everything_goes_for_want_of_a_limit(
-    service: Any,
+    service: Callable[..., Any],
     storage: StorageBase,
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
@@ -368,7 +373,9 @@ def test_a_service_without_storage_is_told_so(service: Any) -> None:
 
 
 @pytest.mark.clause("E-7.2")
-def test_tombstones_in_the_memory_of_a_service_are_out_of_reach(cliquet: Any, ini: Any) -> None:
+def test_tombstones_in_the_memory_of_a_service_are_out_of_reach(
+    cliquet: Callable[..., Any], ini: str
+) -> None:
     outcome = cliquet("purge-deleted", "--ini", ini, "--keep", "0")
 
     assert (outcome.code, outcome.out) == (1, "")

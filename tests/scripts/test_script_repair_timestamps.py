@@ -1,6 +1,6 @@
 """``cliquet repair-timestamps``: collections that ran ahead come back to the clock."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ def backends(request: pytest.FixtureRequest) -> Iterator[Any]:
 @pytest.mark.setting("timestamp_max_ahead_seconds")
 @pytest.mark.parametrize("far", [FAR, MAX_TIMESTAMP - 3])
 def test_clients_go_on_after_a_repair(
-    cliquet: Any, tmp_path: Path, backends: Any, far: int
+    cliquet: Callable[..., Any], tmp_path: Path, backends: dict[str, Any], far: int
 ) -> None:
     settings = {"storage_pool_size": 2, "permission_pool_size": 2, **backends}
     ini = write_ini(tmp_path / "service.ini", settings)
@@ -210,7 +210,11 @@ def sqlite_ini(tmp_path: Any, **settings: Any) -> Any:
     ],
 )
 def test_options_and_the_setting_say_which(
-    cliquet: Any, tmp_path: Path, settings: dict[str, Any], arguments: list[Any], number: int
+    cliquet: Callable[..., Any],
+    tmp_path: Path,
+    settings: dict[str, Any],
+    arguments: list[Any],
+    number: int,
 ) -> None:
     ini = sqlite_ini(tmp_path, **settings)
 
@@ -223,7 +227,9 @@ def test_options_and_the_setting_say_which(
 
 
 @pytest.mark.parametrize("text", ["1", "d", "-1d", "1y", "soon"])
-def test_an_age_that_is_none_is_exit_code_2(cliquet: Any, tmp_path: Path, text: str) -> None:
+def test_an_age_that_is_none_is_exit_code_2(
+    cliquet: Callable[..., Any], tmp_path: Path, text: str
+) -> None:
     outcome = cliquet("--ini", "service.ini", "repair-timestamps", f"--ahead={text}")
 
     assert outcome.code == 2
@@ -239,7 +245,11 @@ def test_an_age_that_is_none_is_exit_code_2(cliquet: Any, tmp_path: Path, text: 
     ],
 )
 def test_what_cannot_be_done_is_exit_code_1(
-    cliquet: Any, tmp_path: Path, settings: dict[str, Any], arguments: list[Any], message: str
+    cliquet: Callable[..., Any],
+    tmp_path: Path,
+    settings: dict[str, Any],
+    arguments: list[Any],
+    message: str,
 ) -> None:
     ini = sqlite_ini(tmp_path, **settings)
 
@@ -249,7 +259,9 @@ def test_what_cannot_be_done_is_exit_code_1(
     assert message in outcome.err
 
 
-def test_a_service_that_is_read_only_may_be_looked_at(cliquet: Any, tmp_path: Path) -> None:
+def test_a_service_that_is_read_only_may_be_looked_at(
+    cliquet: Callable[..., Any], tmp_path: Path
+) -> None:
     ini = sqlite_ini(tmp_path, readonly="true")
 
     assert cliquet("--ini", ini, "repair-timestamps", "--dry-run").code == 0

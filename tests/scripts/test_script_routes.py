@@ -1,5 +1,6 @@
 """``cliquet routes`` on resources, services and views of Pyramid."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,5 +91,5 @@ def test_each_method_has_its_code_its_permission_and_its_place(lines: Any) -> No
 
 
 @pytest.mark.clause("E-7.2")
-def test_a_text_chooses_the_urls(lines: Any) -> None:
+def test_a_text_chooses_the_urls(lines: Callable[..., Any]) -> None:
     assert {line[1] for line in lines("toads")[1:]} == {"/v1/toads", "/v1/toads/{id}"}

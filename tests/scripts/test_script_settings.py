@@ -1,6 +1,7 @@
 """``cliquet settings``: values, where they come from, and what is mistaken."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def ini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.clause("E-7.2", "S-1.3", "S-23.7")
 def test_each_setting_is_printed_with_its_source(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], ini: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHOP_BACKOFF", "12")
 
@@ -71,7 +72,9 @@ def test_each_setting_is_printed_with_its_source(
 
 
 @pytest.mark.clause("E-7.2")
-def test_settings_are_chosen_by_any_of_their_names(cliquet: Any, ini: Any) -> None:
+def test_settings_are_chosen_by_any_of_their_names(
+    cliquet: Callable[..., Any], ini: Callable[..., Any]
+) -> None:
     names = ["shop.readonly", "cliquet.batch_max_requests", "mushroom_create_principals"]
 
     outcome = cliquet("settings", *names, "--ini", ini({"readonly": "true"}))
@@ -89,7 +92,7 @@ def test_settings_are_chosen_by_any_of_their_names(cliquet: Any, ini: Any) -> No
     [("paginate", "; did you mean paginate_by?"), ("zzz", "")],
 )
 def test_a_setting_that_does_not_exist_is_refused(
-    cliquet: Any, ini: Any, name: str, hint: str
+    cliquet: Callable[..., Any], ini: Callable[..., Any], name: str, hint: str
 ) -> None:
     outcome = cliquet("settings", name, "--ini", ini())
 
@@ -98,7 +101,9 @@ def test_a_setting_that_does_not_exist_is_refused(
 
 
 @pytest.mark.clause("E-7.2")
-def test_unknown_names_are_reported_with_the_nearest(cliquet: Any, ini: Any) -> None:
+def test_unknown_names_are_reported_with_the_nearest(
+    cliquet: Callable[..., Any], ini: Callable[..., Any]
+) -> None:
     file = ini({"paginate_bye": "1", "plugin_size": "2"}, "shop.own = 1\nshop.storag_url = 1\n")
 
     outcome = cliquet("settings", "--ini", file)
@@ -120,7 +125,9 @@ def test_unknown_names_are_reported_with_the_nearest(cliquet: Any, ini: Any) -> 
         ("cliquet.backoff = 1\nbackoff = 2", "are in conflict."),
     ],
 )
-def test_bad_values_are_reported_by_name(cliquet: Any, ini: Any, more: str, told: str) -> None:
+def test_bad_values_are_reported_by_name(
+    cliquet: Callable[..., Any], ini: Callable[..., Any], more: str, told: str
+) -> None:
     outcome = cliquet("settings", "--ini", ini({}, more))
 
     assert (outcome.code, outcome.out) == (1, "")
@@ -129,7 +136,9 @@ def test_bad_values_are_reported_by_name(cliquet: Any, ini: Any, more: str, told
 
 
 @pytest.mark.clause("E-7.2")
-def test_no_server_is_needed(cliquet: Any, ini: Any, tmp_path: Path) -> None:
+def test_no_server_is_needed(
+    cliquet: Callable[..., Any], ini: Callable[..., Any], tmp_path: Path
+) -> None:
     servers = {
         "storage_backend": "cliquet.storage.postgresql",
         "storage_url": "postgresql://user:s3cr3t@127.0.0.1:1/db",
@@ -149,7 +158,7 @@ def test_no_server_is_needed(cliquet: Any, ini: Any, tmp_path: Path) -> None:
 
 @pytest.mark.clause("E-7.2")
 def test_the_settings_of_a_pipeline_are_those_of_its_application(
-    cliquet: Any, tmp_path: Path, ini: Any
+    cliquet: Callable[..., Any], tmp_path: Path, ini: Callable[..., Any]
 ) -> None:
     path = tmp_path / "pipeline.ini"
     content = Path(ini({"readonly": "true"})).read_text()
@@ -161,7 +170,9 @@ def test_the_settings_of_a_pipeline_are_those_of_its_application(
 
 
 @pytest.mark.clause("E-7.2")
-def test_another_application_is_refused(cliquet: Any, ini: Any, tmp_path: Path) -> None:
+def test_another_application_is_refused(
+    cliquet: Callable[..., Any], ini: Callable[..., Any], tmp_path: Path
+) -> None:
     file = ini()
     path = tmp_path / "shop.ini"
     path.write_text(path.read_text().replace(":main", ":plain", 2).replace("app:plain", "app:main"))
@@ -174,7 +185,9 @@ def test_another_application_is_refused(cliquet: Any, ini: Any, tmp_path: Path) 
 
 @pytest.mark.clause("P-30.3")
 @pytest.mark.usefixtures("processes")
-def test_a_reader_that_has_seen_enough_gets_no_traceback(ini: Any, tmp_path: Path) -> None:
+def test_a_reader_that_has_seen_enough_gets_no_traceback(
+    ini: Callable[..., Any], tmp_path: Path
+) -> None:
     file = ini({f"x{n}": "y" * 1000 for n in range(100)})
     with start_process(
         [*PROGRAM, "settings", "--ini", file],

@@ -4,6 +4,7 @@ import code
 import io
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.clause("E-7.2")
 def test_a_program_finds_the_application_and_a_request(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     piped(
         monkeypatch,
@@ -45,7 +46,7 @@ def test_a_program_finds_the_application_and_a_request(
 
 @pytest.mark.clause("E-7.2", "E-7.4")
 def test_an_error_of_the_program_is_its_own(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     piped(monkeypatch, "1 / 0\n")
 
@@ -55,7 +56,7 @@ def test_an_error_of_the_program_is_its_own(
 
 @pytest.mark.clause("E-7.2")
 def test_a_terminal_gets_a_prompt_that_knows_the_names(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = []
     monkeypatch.setattr(sys, "stdin", Terminal())
@@ -70,7 +71,7 @@ def test_a_terminal_gets_a_prompt_that_knows_the_names(
 
 @pytest.mark.clause("E-7.2")
 def test_ipython_is_taken_where_it_is_installed(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = []
     ipython = types.ModuleType("IPython")

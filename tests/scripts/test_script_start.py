@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -168,7 +168,7 @@ servers = pytest.mark.parametrize("server", ["granian", "waitress"])
 @servers
 @pytest.mark.clause("E-7.1", "P-30.8")
 def test_a_file_without_server_is_served_until_the_user_interrupts(
-    service: Any, started: Any, server: str
+    service: Callable[..., Any], started: Callable[..., Any], server: str
 ) -> None:
     running = started("--ini", service(), "--port", "0", "--server", server)
 
@@ -181,7 +181,9 @@ def test_a_file_without_server_is_served_until_the_user_interrupts(
 
 
 @pytest.mark.clause("E-7.1")
-def test_the_port_of_the_command_line_wins_and_is_a_variable(service: Any, started: Any) -> None:
+def test_the_port_of_the_command_line_wins_and_is_a_variable(
+    service: Callable[..., Any], started: Callable[..., Any]
+) -> None:
     port = free_port()
     section = "[server:main]\nuse = egg:waitress#main\nlisten = localhost:%(http_port)s\n"
     running = started("--port", str(port), "--ini", service(section + LOGGING))
@@ -196,7 +198,7 @@ def test_the_port_of_the_command_line_wins_and_is_a_variable(service: Any, start
 @servers
 @pytest.mark.clause("E-7.1")
 def test_a_request_under_way_is_answered_before_the_end(
-    service: Any, started: Any, tmp_path: Path, server: str
+    service: Callable[..., Any], started: Callable[..., Any], tmp_path: Path, server: str
 ) -> None:
     running = started("--ini", service(), "--port", "0", "--server", server)
     answers = []
@@ -229,7 +231,7 @@ def test_a_worker_of_granian_that_misses_the_signal_is_killed(service: Any, star
 
 @pytest.mark.clause("E-7.1")
 def test_no_worker_of_granian_is_left_when_the_program_is_killed(
-    service: Any, started: Any
+    service: Callable[..., Any], started: Callable[..., Any]
 ) -> None:
     running = started("--ini", service(), "--port", "0", "--server", "granian")
     get(f"{running.address()}/v1/")
@@ -244,7 +246,9 @@ def test_no_worker_of_granian_is_left_when_the_program_is_killed(
 
 
 @pytest.mark.clause("E-7.1")
-def test_changed_code_is_served_after_a_moment(service: Any, started: Any, tmp_path: Path) -> None:
+def test_changed_code_is_served_after_a_moment(
+    service: Callable[..., Any], started: Callable[..., Any], tmp_path: Path
+) -> None:
     running = started("--ini", service(), "--port", "0", "--reload")
     assert get(f"{running.address()}/v1/")["project_name"] == "first"
 
@@ -317,7 +321,11 @@ def with_sections(ini: Any, *sections: Any) -> Any:
     ],
 )
 def test_the_server_has_the_options_of_the_file(
-    in_process: Any, ini: Any, section: str, arguments: list[Any], expected: dict[str, Any]
+    in_process: Callable[..., Any],
+    ini: str,
+    section: str,
+    arguments: list[Any],
+    expected: dict[str, Any],
 ) -> None:
     outcome = in_process(with_sections(ini, section), *arguments)
 
@@ -396,7 +404,11 @@ WAITRESS = "[server:main]\nuse = egg:waitress"
     ],
 )
 def test_granian_is_preferred_where_it_is_installed_and_the_file_names_no_server(
-    with_granian: Any, ini: Any, section: str, arguments: list[str], expected: list[Any]
+    with_granian: Callable[..., Any],
+    ini: str,
+    section: str,
+    arguments: list[str],
+    expected: list[Any],
 ) -> None:
     outcome, calls = with_granian(with_sections(ini, section), *arguments)
 
@@ -416,7 +428,7 @@ def test_granian_is_preferred_where_it_is_installed_and_the_file_names_no_server
     ],
 )
 def test_what_granian_cannot_serve_is_told_in_one_line(
-    with_granian: Any, ini: Any, section: str, told: str
+    with_granian: Callable[..., Any], ini: str, section: str, told: str
 ) -> None:
     outcome, calls = with_granian(with_sections(ini, section), "--server", "granian")
 
@@ -426,7 +438,9 @@ def test_what_granian_cannot_serve_is_told_in_one_line(
 
 
 @pytest.mark.clause("E-7.1", "P-30.3")
-def test_granian_that_is_missing_is_told_in_one_line(in_process: Any, ini: Any) -> None:
+def test_granian_that_is_missing_is_told_in_one_line(
+    in_process: Callable[..., Any], ini: str
+) -> None:
     outcome = in_process(ini, "--server", "granian")
 
     assert outcome.code == 1
@@ -435,7 +449,7 @@ def test_granian_that_is_missing_is_told_in_one_line(in_process: Any, ini: Any) 
 
 @pytest.mark.clause("E-7.1")
 def test_a_section_of_the_application_may_have_a_server_of_its_own(
-    in_process: Any, ini: Any
+    in_process: Callable[..., Any], ini: str
 ) -> None:
     section = "[app:other]\nuse = main\n[server:other]\nuse = egg:waitress\nport = 5"
 
@@ -464,7 +478,7 @@ def test_the_port_of_every_address_is_replaced(listen: str, expected: str) -> No
 
 @pytest.mark.clause("E-7.1")
 def test_another_server_is_started_as_the_file_says(
-    in_process: Any, ini: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    in_process: Callable[..., Any], ini: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "another_server.py").write_text(
@@ -487,7 +501,7 @@ def test_another_server_is_started_as_the_file_says(
     ],
 )
 def test_wrong_sections_are_told_in_one_line(
-    in_process: Any, ini: Any, section: str, told: str
+    in_process: Callable[..., Any], ini: str, section: str, told: str
 ) -> None:
     outcome = in_process(with_sections(ini, section))
 
@@ -499,7 +513,7 @@ def test_wrong_sections_are_told_in_one_line(
 
 @pytest.mark.clause("E-7.1", "P-30.3")
 def test_unknown_options_of_the_server_are_told(
-    cliquet: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(start.signal, "signal", lambda *arguments: None)
     section = "[server:main]\nuse = egg:waitress\nthreadz = 3"
@@ -513,7 +527,7 @@ def test_unknown_options_of_the_server_are_told(
 @servers
 @pytest.mark.clause("E-7.1", "P-30.3")
 @pytest.mark.usefixtures("processes")
-def test_a_port_in_use_is_told_in_one_line(ini: Any, server: str) -> None:
+def test_a_port_in_use_is_told_in_one_line(ini: str, server: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -530,7 +544,7 @@ def test_a_port_in_use_is_told_in_one_line(ini: Any, server: str) -> None:
 
 @pytest.mark.clause("E-7.1", "P-30.6")
 @pytest.mark.parametrize("port", ["many", "65536", "80.5"])
-def test_wrong_ports_give_the_usage(in_process: Any, ini: Any, port: str) -> None:
+def test_wrong_ports_give_the_usage(in_process: Callable[..., Any], ini: str, port: str) -> None:
     outcome = in_process(ini, "--port", port)
 
     assert outcome.code == 2
@@ -538,7 +552,9 @@ def test_wrong_ports_give_the_usage(in_process: Any, ini: Any, port: str) -> Non
 
 
 @pytest.mark.clause("E-7.1")
-def test_a_file_that_does_not_exist_is_not_waited_for(in_process: Any, tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_is_not_waited_for(
+    in_process: Callable[..., Any], tmp_path: Path
+) -> None:
     outcome = in_process(str(tmp_path / "missing.ini"), "--reload")
 
     assert outcome.code == 1
@@ -547,7 +563,7 @@ def test_a_file_that_does_not_exist_is_not_waited_for(in_process: Any, tmp_path:
 
 @pytest.mark.clause("E-7.1")
 def test_an_interruption_while_loading_is_an_end_in_good_order(
-    in_process: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    in_process: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
@@ -559,7 +575,7 @@ def test_an_interruption_while_loading_is_an_end_in_good_order(
 
 @pytest.mark.clause("E-7.1")
 def test_the_code_of_a_killed_process_is_not_that_of_the_command(
-    in_process: Any, ini: Any, monkeypatch: pytest.MonkeyPatch
+    in_process: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def end(path: str, **options: Any) -> None:
         raise SystemExit(-9)
@@ -570,7 +586,9 @@ def test_the_code_of_a_killed_process_is_not_that_of_the_command(
 
 
 @pytest.mark.clause("E-7.1")
-def test_the_file_is_watched(in_process: Any, ini: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_watched(
+    in_process: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     watched = []
     monkeypatch.setattr(start.hupper, "is_active", lambda: True)
     monkeypatch.setattr(start.hupper, "get_reloader", lambda: Watcher(watched))

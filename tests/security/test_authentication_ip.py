@@ -67,7 +67,7 @@ def is_known(ipaddrs: Any, address: Any) -> bool:
     ids=str,
 )
 def test_addresses_networks_ranges_and_patterns(
-    ipaddrs: Any, inside: list[Any], outside: list[Any]
+    ipaddrs: list[Any] | str | tuple[Any, ...], inside: list[Any], outside: list[Any]
 ) -> None:
     assert [address for address in inside if not is_known(ipaddrs, address)] == []
     assert [address for address in outside if is_known(ipaddrs, address)] == []

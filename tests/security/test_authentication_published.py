@@ -127,7 +127,7 @@ def service(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.mark.clause("S-16.7", "S-16.4", "S-16.1")
 @pytest.mark.setting("multiauth.policies", "multiauth.policy.{name}.use")
-def test_each_policy_of_the_list_knows_its_users(service: Any) -> None:
+def test_each_policy_of_the_list_knows_its_users(service: Service) -> None:
     assert service.user_id() is None
     assert service.user_id(headers=basic_auth("mat", "1")) == MAT
     assert service.user_id(address="192.168.0.7") == "ipauth:LAN-user"
@@ -135,7 +135,7 @@ def test_each_policy_of_the_list_knows_its_users(service: Any) -> None:
 
 
 @pytest.mark.clause("S-16.7", "S-16.1")
-def test_the_module_brings_its_views_with_its_policy(service: Any) -> None:
+def test_the_module_brings_its_views_with_its_policy(service: Service) -> None:
     status, headers, _ = service.send("POST", "/v1/login", form={"assertion": "ann@example.org"})
     assert status == 200
     cookie = {"Cookie": headers.get_all("Set-Cookie")[0].partition(";")[0]}
@@ -153,7 +153,7 @@ def test_the_module_brings_its_views_with_its_policy(service: Any) -> None:
 
 
 @pytest.mark.clause("S-16.7", "S-17.1", "H-5.6")
-def test_the_network_is_trusted_and_others_are_not(service: Any) -> None:
+def test_the_network_is_trusted_and_others_are_not(service: Service) -> None:
     body = {"data": {"name": "fly agaric", "is_deadly": False}}
 
     status, _, created = service.send("POST", "/v1/toadstools", body=body, address="192.168.0.7")
@@ -167,7 +167,7 @@ def test_the_network_is_trusted_and_others_are_not(service: Any) -> None:
 
 
 @pytest.mark.clause("S-16.9", "S-18.3")
-def test_lines_of_the_log_name_the_user_and_the_policy(service: Any) -> None:
+def test_lines_of_the_log_name_the_user_and_the_policy(service: Service) -> None:
     service.send("GET", "/v1/toadstools", address="192.168.0.42")
 
     # The renderer has coloured it.

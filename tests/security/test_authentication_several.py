@@ -94,7 +94,7 @@ def test_the_first_of_the_list_that_knows_the_user_wins(
 
 
 @pytest.mark.clause("H-5.6", "S-16.4")
-def test_only_the_id_of_the_policy_that_won_is_a_principal(app: Any) -> None:
+def test_only_the_id_of_the_policy_that_won_is_a_principal(app: TestApp) -> None:
     everything = {"REMOTE_USER": "group:admins", **LAN}
 
     as_mat = app.get("/v0/asks", headers=AS_MAT, extra_environ=everything).json["principals"]
@@ -184,7 +184,7 @@ def test_a_user_keeps_a_group_of_the_same_name() -> None:
 
 
 @pytest.mark.clause("H-5.6", "H-5.16")
-def test_an_id_that_looks_like_the_user_of_another_policy_opens_nothing(app: Any) -> None:
+def test_an_id_that_looks_like_the_user_of_another_policy_opens_nothing(app: TestApp) -> None:
     body = {"data": {"name": "cep"}, "permissions": {"read": ["group:admins"]}}
     app.app.registry.permission.add_principal_to_ace("/toadstools", "toadstool:create", MAT)
     record = app.post_json("/v0/toadstools", body, headers=AS_MAT).json["data"]
@@ -245,7 +245,7 @@ def test_other_names_may_be_much_alike(names: str) -> None:
 
 @pytest.mark.clause("H-4.10", "P-24.5", "S-16.2")
 @pytest.mark.setting("multiauth.policy.{name}.{option}")
-def test_a_401_has_the_challenges_of_all_policies_in_their_order(app: Any) -> None:
+def test_a_401_has_the_challenges_of_all_policies_in_their_order(app: TestApp) -> None:
     settings = {
         **THREE,
         "multiauth.policies": "sso bearer ipauth basicauth",
@@ -265,7 +265,7 @@ def test_a_401_has_the_challenges_of_all_policies_in_their_order(app: Any) -> No
 
 
 @pytest.mark.clause("H-25.14", "H-25.19", "H-4.13")
-def test_each_request_of_a_batch_is_judged_by_all_policies(app: Any) -> None:
+def test_each_request_of_a_batch_is_judged_by_all_policies(app: TestApp) -> None:
     batch = {
         "requests": [
             {"path": "/"},

@@ -108,7 +108,7 @@ def test_without_permission_backend_there_are_no_groups() -> None:
     ("prefixed", "groups"), [(USER, ["group:pickers"]), (None, ["group:unprefixed"])]
 )
 def test_groups_are_those_of_the_prefixed_id_when_there_is_one(
-    group_request: Any, prefixed: str | None, groups: list[Any]
+    group_request: SimpleNamespace, prefixed: str | None, groups: list[Any]
 ) -> None:
     group_request.prefixed_userid = prefixed
 
@@ -116,7 +116,7 @@ def test_groups_are_those_of_the_prefixed_id_when_there_is_one(
 
 
 @pytest.mark.clause("P-25.2", "B-20.7")
-def test_groups_are_fetched_once_per_user_and_request(group_request: Any) -> None:
+def test_groups_are_fetched_once_per_user_and_request(group_request: SimpleNamespace) -> None:
     before = groupfinder("b0b", group_request)
     group_request.registry.permission.add_user_principal(USER, "group:late")
     group_request.registry.permission.add_user_principal("basicauth:eve", "group:eve")
@@ -361,7 +361,7 @@ def context_of(app: TestApp, contexts: Any, method: str, url: Any) -> Any:
     ],
 )
 def test_what_a_request_requires(
-    app: Any,
+    app: TestApp,
     contexts: list[Any],
     method: str,
     target: str,
@@ -423,7 +423,9 @@ def test_the_permissions_of_methods_are_published() -> None:
 
 
 @pytest.mark.clause("P-25.6", "H-5.6")
-def test_the_context_knows_the_user(app: Any, contexts: list[Any], headers: dict[str, str]) -> None:
+def test_the_context_knows_the_user(
+    app: TestApp, contexts: list[Any], headers: dict[str, str]
+) -> None:
     app.get(URL, headers=headers, status=403)
     assert contexts.pop()[1].get_prefixed_userid() == user_id(app, headers)
 
@@ -441,7 +443,7 @@ def test_the_context_knows_the_user(app: Any, contexts: list[Any], headers: dict
     ],
 )
 def test_object_ids_on_a_collection(
-    app: Any, contexts: list[Any], url: str, own: str, of_record: str
+    app: TestApp, contexts: list[Any], url: str, own: str, of_record: str
 ) -> None:
     context_of(app, contexts, "GET", url)
     ((request, context),) = contexts
@@ -455,7 +457,7 @@ def test_object_ids_on_a_collection(
 
 @pytest.mark.clause("P-25.9", "P-25.8")
 def test_a_route_makes_the_uris_of_all_records_of_a_request_at_once(
-    app: Any, contexts: list[Any], monkeypatch: pytest.MonkeyPatch
+    app: TestApp, contexts: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context_of(app, contexts, "GET", "/v0/forests/oak/caps")
     ((request, context),) = contexts
@@ -477,7 +479,7 @@ def test_a_route_makes_the_uris_of_all_records_of_a_request_at_once(
 @pytest.mark.clause("P-25.9", "P-25.8", "D-48")
 @pytest.mark.parametrize("record_id", [UNKNOWN_ID, "a'b", ":b", "a%2Ab"])
 def test_the_object_id_on_a_record_is_the_one_of_the_url(
-    app: Any, contexts: list[Any], record_id: str
+    app: TestApp, contexts: list[Any], record_id: str
 ) -> None:
     context_of(app, contexts, "GET", f"{URL}/{record_id}")
     ((request, context),) = contexts
@@ -488,7 +490,7 @@ def test_the_object_id_on_a_record_is_the_one_of_the_url(
 
 
 @pytest.mark.clause("P-25.9", "B-20.8")
-def test_shared_records_are_found_by_their_ids(app: Any, contexts: list[Any]) -> None:
+def test_shared_records_are_found_by_their_ids(app: TestApp, contexts: list[Any]) -> None:
     context = context_of(app, contexts, "GET", URL)
     for uri in ("/toadstools/a", "/toadstools/b", "/toadstools/a/parts/c", "/amanitas/d"):
         grant(app, uri, "read", "group:pickers")
@@ -502,7 +504,7 @@ def test_shared_records_are_found_by_their_ids(app: Any, contexts: list[Any]) ->
 
 @pytest.mark.clause("H-5.12", "P-12.4")
 def test_a_later_question_does_not_lift_the_limits_of_a_shared_listing(
-    app: Any, contexts: list[Any]
+    app: TestApp, contexts: list[Any]
 ) -> None:
     context = context_of(app, contexts, "GET", URL)
     grant(app, "/toadstools/a", "read", "group:pickers")
@@ -516,7 +518,7 @@ def test_a_later_question_does_not_lift_the_limits_of_a_shared_listing(
 
 @pytest.mark.clause("P-25.9", "H-5.11")
 def test_permissions_are_checked_on_the_object_of_the_request(
-    app: Any, contexts: list[Any]
+    app: TestApp, contexts: list[Any]
 ) -> None:
     context = context_of(app, contexts, "GET", URL)
     grant(app, "/toadstools", "read", "group:pickers")
@@ -550,7 +552,7 @@ def test_the_context_may_be_the_root_factory() -> None:
 
 @pytest.mark.clause("P-25.11")
 def test_user_resources_have_no_such_context(
-    app: Any, contexts: list[Any], headers: dict[str, str]
+    app: TestApp, contexts: list[Any], headers: dict[str, str]
 ) -> None:
     app.get("/v0/mushrooms", headers=headers, status=200)
 
@@ -559,7 +561,7 @@ def test_user_resources_have_no_such_context(
 
 @pytest.mark.clause("P-25.9", "P-35.13")
 def test_methods_of_a_context_can_be_assigned(
-    app: Any, contexts: list[Any], headers: dict[str, str]
+    app: TestApp, contexts: list[Any], headers: dict[str, str]
 ) -> None:
     def everything_is_the_forest(request: Any, record_id: Any = None) -> str:
         return "/forests/oak"

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,9 @@ def wait_for(number: Any, connections: Any, app: TestApp) -> bool:
 @pytest.mark.clause("S-12", "B-11.3")
 @pytest.mark.setting("storage_pool_size", "permission_pool_size", "cache_pool_size")
 @pytest.mark.parametrize("size", [1, 2])
-def test_the_pool_keeps_so_many_connections_open(service: Any, connections: Any, size: int) -> None:
+def test_the_pool_keeps_so_many_connections_open(
+    service: Callable[..., Any], connections: Callable[..., Any], size: int
+) -> None:
     app = service(pool_size=str(size), max_overflow="3")
 
     with taken(app, 3):
@@ -116,7 +118,7 @@ def test_the_pool_keeps_so_many_connections_open(service: Any, connections: Any,
 @pytest.mark.setting("{component}_max_overflow")
 @pytest.mark.parametrize(("overflow", "expected"), [("1", False), ("2", True), ("-1", True)])
 def test_a_busy_service_opens_so_many_connections_more(
-    service: Any, component: str, overflow: str, expected: bool
+    service: Callable[..., Any], component: str, overflow: str, expected: bool
 ) -> None:
     app = service(pool_size="1", max_overflow=overflow, pool_timeout="0.05")
 
@@ -129,7 +131,7 @@ def test_a_busy_service_opens_so_many_connections_more(
 @pytest.mark.setting("{component}_pool_timeout")
 @pytest.mark.parametrize(("seconds", "expected"), [("0.05", False), ("20", True)])
 def test_a_request_waits_so_long_for_a_connection(
-    service: Any, component: str, seconds: str, expected: bool
+    service: Callable[..., Any], component: str, seconds: str, expected: bool
 ) -> None:
     app = service(pool_size="1", max_overflow="0", pool_timeout=seconds)
 
@@ -142,7 +144,7 @@ def test_a_request_waits_so_long_for_a_connection(
 @pytest.mark.setting("{component}_max_backlog")
 @pytest.mark.parametrize(("backlog", "expected"), [("0", False), ("1", True)])
 def test_so_many_requests_wait_for_a_connection(
-    service: Any, component: str, backlog: str, expected: bool
+    service: Callable[..., Any], component: str, backlog: str, expected: bool
 ) -> None:
     app = service(pool_size="1", max_overflow="0", max_backlog=backlog)
 
@@ -154,7 +156,9 @@ def test_so_many_requests_wait_for_a_connection(
 @pytest.mark.clause("S-12", "B-11.3")
 @pytest.mark.setting("{component}_pool_recycle")
 @pytest.mark.parametrize(("seconds", "is_kept"), [("0", False), ("3600", True)])
-def test_connections_of_that_age_are_replaced(service: Any, seconds: str, is_kept: bool) -> None:
+def test_connections_of_that_age_are_replaced(
+    service: Callable[..., Any], seconds: str, is_kept: bool
+) -> None:
     app = service(pool_size="1", pool_recycle=seconds)
 
     def process() -> Any:
@@ -171,7 +175,7 @@ def test_connections_of_that_age_are_replaced(service: Any, seconds: str, is_kep
     ("name", "kept"), [("sqlalchemy.pool.NullPool", 0), ("sqlalchemy.pool.QueuePool", 1)]
 )
 def test_another_class_of_pool_keeps_what_it_likes(
-    service: Any, connections: Any, name: str, kept: int
+    service: Callable[..., Any], connections: Callable[..., Any], name: str, kept: int
 ) -> None:
     app = service(poolclass=name)
 

@@ -11,7 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,7 @@ def test_every_setting_of_the_page_is_in_the_table() -> None:
 
 @pytest.mark.clause("S-3.1", "S-3.3", "S-3.4", "S-3.6", "S-6.1", "S-8.4")
 @pytest.mark.setting("project_name", "project_version", "http_api_version", "http_host")
-def test_the_root_shows_the_project(service: Any) -> None:
+def test_the_root_shows_the_project(service: Service) -> None:
     hello = service("GET", "/v1/").json
 
     assert hello["project_name"] == "project"
@@ -169,7 +169,7 @@ def test_the_root_shows_the_project(service: Any) -> None:
 @pytest.mark.clause("S-6.1")
 @pytest.mark.setting("batch_max_requests")
 @pytest.mark.parametrize(("number", "status"), [(25, 200), (26, 400)])
-def test_a_batch_holds_so_many_requests(service: Any, number: int, status: int) -> None:
+def test_a_batch_holds_so_many_requests(service: Service, number: int, status: int) -> None:
     body = {"requests": [{"path": "/v1/"}] * number}
 
     assert service("POST", "/v1/batch", body).status == status
@@ -177,7 +177,7 @@ def test_a_batch_holds_so_many_requests(service: Any, number: int, status: int) 
 
 @pytest.mark.clause("S-6.2", "S-11.5")
 @pytest.mark.setting("paginate_by")
-def test_a_page_holds_so_many_records(service: Any) -> None:
+def test_a_page_holds_so_many_records(service: Service) -> None:
     user = basic_auth("reader", "1")
     requests = [{"method": "POST", "path": "/articles", "body": {"data": {}}}] * 25
     for _ in range(9):
@@ -191,12 +191,12 @@ def test_a_page_holds_so_many_records(service: Any) -> None:
 
 @pytest.mark.clause("S-6.3")
 @pytest.mark.setting("id_generator")
-def test_no_generator_is_the_default_one(service: Any) -> None:
+def test_no_generator_is_the_default_one(service: Service) -> None:
     assert len(create(service, "/v1/articles").json["data"]["id"]) == 36
 
 
 @pytest.mark.clause("S-7.1")
-def test_operations_are_disabled(service: Any) -> None:
+def test_operations_are_disabled(service: Service) -> None:
     record = "00000000-0000-4000-8000-000000000000"
 
     def status(method: Any, path: Any) -> Any:
@@ -210,7 +210,7 @@ def test_operations_are_disabled(service: Any) -> None:
 
 @pytest.mark.clause("S-7.4", "S-7.5", "S-11.2")
 @pytest.mark.setting("readonly", "cache_backend")
-def test_a_read_only_service_without_cache(section: Any) -> None:
+def test_a_read_only_service_without_cache(section: Callable[..., Any]) -> None:
     app = section("readonly")
 
     app.post_json("/v1/articles", {"data": {}}, headers=MAT, status=405)
@@ -224,7 +224,7 @@ def test_a_read_only_service_without_cache(section: Any) -> None:
 
 @pytest.mark.clause("S-8.1", "S-8.3")
 @pytest.mark.setting("backoff", "retry_after_seconds")
-def test_clients_are_asked_to_come_less_often(service: Any) -> None:
+def test_clients_are_asked_to_come_less_often(service: Service) -> None:
     found = service("GET", "/v1/")
     assert found.headers["Backoff"] == "10"
 
@@ -236,7 +236,7 @@ def test_clients_are_asked_to_come_less_often(service: Any) -> None:
 
 @pytest.mark.clause("S-8.6", "S-8.7")
 @pytest.mark.setting("eos", "eos_message", "eos_url")
-def test_the_service_is_decommissioned(section: Any) -> None:
+def test_the_service_is_decommissioned(section: Callable[..., Any]) -> None:
     answer = section("decommissioned").get("/v1/", status=410)
 
     assert json.loads(answer.headers["Alert"]) == {
@@ -251,7 +251,7 @@ def test_the_service_is_decommissioned(section: Any) -> None:
 
 @pytest.mark.clause("S-18.1", "S-18.8", "S-18.9", "S-19.1", "S-5.5")
 @pytest.mark.setting("logging_renderer")
-def test_logs_are_lines_for_heka_on_the_standard_output(service: Any) -> None:
+def test_logs_are_lines_for_heka_on_the_standard_output(service: Service) -> None:
     service("GET", "/v1/", headers={"User-Agent": "log reader"})
 
     assert service.log[0]["Logger"] == "project"
@@ -264,7 +264,7 @@ def test_logs_are_lines_for_heka_on_the_standard_output(service: Any) -> None:
 
 @pytest.mark.clause("S-20.1", "S-20.2")
 @pytest.mark.setting("statsd_url")
-def test_metrics_are_sent_under_the_name_of_the_project(service: Any) -> None:
+def test_metrics_are_sent_under_the_name_of_the_project(service: Service) -> None:
     # What the other tests sent may fill the buffer.
     service.metrics.setblocking(False)
     with contextlib.suppress(BlockingIOError):
@@ -279,7 +279,7 @@ def test_metrics_are_sent_under_the_name_of_the_project(service: Any) -> None:
 
 @pytest.mark.clause("S-21.1", "S-21.3")
 @pytest.mark.setting("profiler_enabled", "profiler_dir")
-def test_requests_are_profiled(service: Any) -> None:
+def test_requests_are_profiled(service: Service) -> None:
     service("GET", "/v1/__lbheartbeat__")
 
     assert [path for path in service.profiles.glob("*.prof") if "lbheartbeat" in path.name]
@@ -290,7 +290,7 @@ def test_requests_are_profiled(service: Any) -> None:
 
 @pytest.mark.clause("S-11.1", "S-11.7", "S-13.1", "S-1.4")
 @pytest.mark.setting("storage_backend", "storage_url", "permission_backend", "permission_url")
-def test_records_and_permissions_are_in_redis(service: Any) -> None:
+def test_records_and_permissions_are_in_redis(service: Service) -> None:
     record = create(service, "/v1/buckets").json["data"]["id"]
 
     keys = {key.decode() for key in service.data.keys("*")}
@@ -301,7 +301,7 @@ def test_records_and_permissions_are_in_redis(service: Any) -> None:
 
 @pytest.mark.clause("S-11.6", "S-13.1")
 @pytest.mark.setting("cache_backend", "cache_url", "cache_prefix")
-def test_the_cache_is_in_redis_under_its_prefix(service: Any) -> None:
+def test_the_cache_is_in_redis_under_its_prefix(service: Service) -> None:
     # Half of the checks write, the others delete.
     for _ in range(100):
         assert service("GET", "/v1/__heartbeat__").json["cache"] is True
@@ -315,7 +315,9 @@ def test_the_cache_is_in_redis_under_its_prefix(service: Any) -> None:
 
 @pytest.mark.clause("S-10.1", "S-10.2")
 @pytest.mark.setting("{resource_name}_cache_expires_seconds")
-def test_anonymous_users_may_keep_what_they_read(service: Any, section: Any) -> None:
+def test_anonymous_users_may_keep_what_they_read(
+    service: Service, section: Callable[..., Any]
+) -> None:
     headers = service("GET", "/v1/mushrooms").headers
     assert headers["Cache-Control"] == "max-age=3600"
     kept = parsedate_to_datetime(headers["Expires"]) - parsedate_to_datetime(headers["Date"])
@@ -331,7 +333,7 @@ def test_anonymous_users_may_keep_what_they_read(service: Any, section: Any) -> 
 @pytest.mark.setting(
     "event_listeners", "event_listeners.{name}.url", "event_listeners.{name}.listname"
 )
-def test_creations_of_articles_are_told_to_the_list_of_redis(service: Any) -> None:
+def test_creations_of_articles_are_told_to_the_list_of_redis(service: Service) -> None:
     service.other.delete("queue")
 
     article = create(service, "/v1/articles").json["data"]["id"]
@@ -347,7 +349,9 @@ def test_creations_of_articles_are_told_to_the_list_of_redis(service: Any) -> No
 
 @pytest.mark.clause("S-9.2")
 @pytest.mark.setting("cors_max_age_seconds")
-def test_browsers_keep_the_answer_of_a_preflight(service: Any, section: Any) -> None:
+def test_browsers_keep_the_answer_of_a_preflight(
+    service: Service, section: Callable[..., Any]
+) -> None:
     asking = {"Origin": "http://a.example", "Access-Control-Request-Method": "GET"}
 
     assert service("OPTIONS", "/v1/", headers=asking).headers["Access-Control-Max-Age"] == "7200"
@@ -360,7 +364,7 @@ def test_browsers_keep_the_answer_of_a_preflight(service: Any, section: Any) -> 
 
 @pytest.mark.clause("S-16.1", "S-16.3")
 @pytest.mark.setting("userid_hmac_secret", "multiauth.policies")
-def test_user_ids_are_derived_by_the_secret(service: Any) -> None:
+def test_user_ids_are_derived_by_the_secret(service: Service) -> None:
     digest = hmac.new(b"b4c96a8692291d88fe5a97dd91846eb4", b"mat:1", hashlib.sha256).hexdigest()
 
     assert service("GET", "/v1/", headers=MAT).json["user"] == {"id": f"basicauth:{digest}"}
@@ -368,7 +372,7 @@ def test_user_ids_are_derived_by_the_secret(service: Any) -> None:
 
 @pytest.mark.clause("S-16.2")
 @pytest.mark.setting("multiauth.policy.basicauth.use")
-def test_basic_auth_is_replaced(section: Any) -> None:
+def test_basic_auth_is_replaced(section: Callable[..., Any]) -> None:
     hello = section("custom").get("/v1/", headers=MAT).json
 
     assert hello["user"] == {"id": "basicauth:custom-mat"}
@@ -376,7 +380,7 @@ def test_basic_auth_is_replaced(section: Any) -> None:
 
 @pytest.mark.clause("S-17.1", "S-17.2")
 @pytest.mark.setting("{resource_name}_{permission}_principals")
-def test_anybody_who_is_known_creates_buckets(service: Any) -> None:
+def test_anybody_who_is_known_creates_buckets(service: Service) -> None:
     assert create(service, "/v1/buckets", ALICE).status == 201
     assert create(service, "/v1/buckets", {}).status == 401
 
@@ -386,7 +390,7 @@ def test_anybody_who_is_known_creates_buckets(service: Any) -> None:
 
 @pytest.mark.clause("S-5.1", "S-5.2")
 @pytest.mark.setting("initialization_sequence")
-def test_the_published_sequence_lacks_a_step_and_the_service_works(service: Any) -> None:
+def test_the_published_sequence_lacks_a_step_and_the_service_works(service: Service) -> None:
     answer = service("GET", "/v1/articles", headers=MAT)
 
     assert answer.status == 200

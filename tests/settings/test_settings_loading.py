@@ -142,7 +142,7 @@ def test_words_for_the_same_boolean_are_in_conflict_as_text() -> None:
 @pytest.mark.slow
 @pytest.mark.clause("S-1.6", "S-1.10")
 @pytest.mark.parametrize("value", ["a", 5, ["x", "y"], {"k": []}])
-def test_equal_spellings_are_accepted(value: Any) -> None:
+def test_equal_spellings_are_accepted(value: object) -> None:
     assert load({"kinto.thing": value, "cliquet.thing": value})["thing"] == value
 
 
@@ -268,7 +268,7 @@ def test_loading_again_does_not_convert_twice() -> None:
         ("", ""),
     ],
 )
-def test_text_is_converted(text: str, value: Any) -> None:
+def test_text_is_converted(text: str, value: object) -> None:
     loaded = load({"thing": text})["thing"]
 
     assert loaded == value

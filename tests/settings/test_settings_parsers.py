@@ -21,7 +21,7 @@ def refuse(parser: Parser, value: Any) -> None:
 
 @pytest.mark.clause("S-2.3")
 @pytest.mark.parametrize("value", [True, "true", "True", "t", "yes", "y", "on", "1", 1, " TRUE "])
-def test_boolean_is_true(value: Any) -> None:
+def test_boolean_is_true(value: int | str) -> None:
     assert parsers.Boolean()(value) is True
 
 
@@ -29,19 +29,19 @@ def test_boolean_is_true(value: Any) -> None:
 @pytest.mark.parametrize(
     "value", [False, None, "", "0", 0, "off", "no", "n", "false", "F", "None", " OFF "]
 )
-def test_boolean_is_false(value: Any) -> None:
+def test_boolean_is_false(value: int | str | None) -> None:
     assert parsers.Boolean()(value) is False
 
 
 @pytest.mark.clause("S-2.3")
 @pytest.mark.parametrize("value", ["tru", "flase", "2", 2, "enabled", "of", [], 0.5])
-def test_what_is_no_boolean_is_refused(value: Any) -> None:
+def test_what_is_no_boolean_is_refused(value: float | list[Any] | str) -> None:
     with pytest.raises(SettingError, match="allowed: true or false"):
         refuse(parsers.Boolean(), value)
 
 
 @pytest.mark.parametrize(("value", "parsed"), [("10", 10), (" 7 ", 7), ("+3", 3), (3.0, 3), (0, 0)])
-def test_integer_accepts_text_and_numbers(value: Any, parsed: int) -> None:
+def test_integer_accepts_text_and_numbers(value: float | str, parsed: int) -> None:
     result = parsers.Integer()(value)
 
     assert result == parsed
@@ -67,14 +67,14 @@ def test_integer_accepts_text_and_numbers(value: Any, parsed: int) -> None:
         "1" * 20,
     ],
 )
-def test_integer_refuses(value: Any) -> None:
+def test_integer_refuses(value: object) -> None:
     with pytest.raises(SettingError, match="allowed"):
         refuse(parsers.Integer(), value)
 
 
 @pytest.mark.clause("S-9.2")
 @pytest.mark.parametrize("value", [None, "", " ", False, "off", "None"])
-def test_optional_integer_takes_nothing_for_none(value: Any) -> None:
+def test_optional_integer_takes_nothing_for_none(value: bool | str | None) -> None:
     assert parsers.Integer(optional=True)(value) is None
 
 
@@ -107,7 +107,7 @@ def test_backoff_takes_any_value() -> None:
 
 
 @pytest.mark.parametrize(("value", "parsed"), [("10", 10), (0.5, 0.5), ("2.5", 2.5), (3, 3)])
-def test_number_accepts_decimals(value: Any, parsed: float) -> None:
+def test_number_accepts_decimals(value: float | str, parsed: float) -> None:
     assert parsers.Number()(value) == parsed
 
 
@@ -115,7 +115,7 @@ def test_number_accepts_decimals(value: Any, parsed: float) -> None:
     "value",
     [None, "", "x", 0, "0", -1, True, float("nan"), float("inf"), "1e5", [], 2_147_484, "9" * 19],
 )
-def test_number_refuses(value: Any) -> None:
+def test_number_refuses(value: object) -> None:
     with pytest.raises(SettingError, match="allowed"):
         refuse(parsers.Number(), value)
 
@@ -140,7 +140,7 @@ def test_optional_text_is_none_when_empty() -> None:
 
 @pytest.mark.clause("P-2.12")
 @pytest.mark.parametrize("value", [False, None, "", "false", "off", "No"])
-def test_location_is_switched_off(value: Any) -> None:
+def test_location_is_switched_off(value: bool | str | None) -> None:
     assert parsers.Text(optional=True, switchable=True)(value) is None
     assert parsers.Text(switchable=True)(value) == ""
 
@@ -166,7 +166,7 @@ def test_list_passes_sequences_through(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [None, False, "", " \n", [], ()])
-def test_list_is_empty(value: Any) -> None:
+def test_list_is_empty(value: object) -> None:
     assert parsers.List()(value) == ()
 
 
@@ -185,7 +185,7 @@ def test_list_refuses(value: Any) -> None:
 @pytest.mark.parametrize(
     "value", ["a,b:c", "a, b:c", "a b:c", "a\nb:c\n", " a ,\n b:c, ", ["a", "b:c"]]
 )
-def test_principals_are_separated_by_commas_and_white_space(value: Any) -> None:
+def test_principals_are_separated_by_commas_and_white_space(value: list[str] | str) -> None:
     assert parsers.List(commas=True)(value) == ("a", "b:c")
 
 
@@ -218,7 +218,7 @@ def test_date_is_a_moment_with_zone(value: Any, moment: datetime.datetime) -> No
 
 @pytest.mark.clause("S-8.6")
 @pytest.mark.parametrize("value", [None, "", False, "off", " "])
-def test_date_may_be_absent(value: Any) -> None:
+def test_date_may_be_absent(value: bool | str | None) -> None:
     assert parsers.Date()(value) is None
 
 
@@ -237,7 +237,7 @@ def test_date_may_be_absent(value: Any) -> None:
         True,
     ],
 )
-def test_date_refuses_garbage(value: Any) -> None:
+def test_date_refuses_garbage(value: int | str) -> None:
     with pytest.raises(SettingError, match="allowed"):
         refuse(parsers.Date(), value)
 
@@ -273,7 +273,7 @@ def test_parsers_refuse_with_value_error_alone_and_are_idempotent(value: Any, pa
 
 @pytest.mark.clause("S-22")
 @pytest.mark.parametrize("value", [None, "", " ", "off", False, "0", 0, "0.0"])
-def test_an_optional_number_may_be_nothing(value: Any) -> None:
+def test_an_optional_number_may_be_nothing(value: int | str | None) -> None:
     parse = parsers.Number(optional=True)
 
     assert parse(value) is None

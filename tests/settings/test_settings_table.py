@@ -234,7 +234,9 @@ def test_reading_tells_applications_apart() -> None:
     ("given", "value"),
     [(True, True), (1, True), ("1", True), (0, False), ("", False), (None, False)],
 )
-def test_reading_tells_equal_values_of_other_types_apart(given: Any, value: bool) -> None:
+def test_reading_tells_equal_values_of_other_types_apart(
+    given: int | str | None, value: bool
+) -> None:
     settings.read({"readonly": True, "paginate_by": None}, "readonly")
 
     assert settings.read({"readonly": given}, "readonly") is value
@@ -280,7 +282,7 @@ def test_reading_a_family_without_value_gives_its_default() -> None:
     ],
 )
 def test_bad_value_fails_validation_with_name_value_and_what_is_allowed(
-    name: str, value: Any
+    name: str, value: float | str
 ) -> None:
     with pytest.raises(ValueError, match=name) as caught:
         settings.validate({"project_name": "x", name: value})

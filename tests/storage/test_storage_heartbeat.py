@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -65,7 +66,7 @@ def draw(monkeypatch: pytest.MonkeyPatch) -> Any:
     ("value", "names"), [(DELETES, ["delete_all"]), (CREATES, ["create", "delete"])]
 )
 def test_the_draw_decides_what_is_tried(
-    request_: Any, draw: Any, value: float, names: list[Any]
+    request_: SimpleNamespace, draw: Callable[..., Any], value: float, names: list[Any]
 ) -> None:
     draw(value)
     storage = Spy()
@@ -79,7 +80,9 @@ def test_the_draw_decides_what_is_tried(
 
 
 @pytest.mark.clause("B-17.3", "P-6.5")
-def test_the_record_written_has_one_true_field(request_: Any, draw: Any) -> None:
+def test_the_record_written_has_one_true_field(
+    request_: SimpleNamespace, draw: Callable[..., Any]
+) -> None:
     draw(CREATES)
     storage = Spy()
 
@@ -90,7 +93,9 @@ def test_the_record_written_has_one_true_field(request_: Any, draw: Any) -> None
 
 @pytest.mark.clause("B-17.2", "B-17.4", "P-6.5")
 @pytest.mark.parametrize("readonly", [True, "true", "1"])
-def test_a_read_only_service_only_reads(request_: Any, draw: Any, readonly: bool | str) -> None:
+def test_a_read_only_service_only_reads(
+    request_: SimpleNamespace, draw: Callable[..., Any], readonly: bool | str
+) -> None:
     draw(CREATES)
     request_.registry.settings["readonly"] = readonly
     storage = Spy()
@@ -101,7 +106,9 @@ def test_a_read_only_service_only_reads(request_: Any, draw: Any, readonly: bool
 
 
 @pytest.mark.clause("B-17.4")
-def test_the_setting_is_read_at_each_call(request_: Any, draw: Any) -> None:
+def test_the_setting_is_read_at_each_call(
+    request_: SimpleNamespace, draw: Callable[..., Any]
+) -> None:
     draw(DELETES)
     storage = Spy()
     ping = heartbeat(storage)
@@ -126,8 +133,8 @@ def test_the_setting_is_read_at_each_call(request_: Any, draw: Any) -> None:
     ],
 )
 def test_a_failure_is_logged_and_answered_false(
-    request_: Any,
-    draw: Any,
+    request_: SimpleNamespace,
+    draw: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
     failing: str,
     value: float,
@@ -154,7 +161,9 @@ def test_a_request_that_cannot_be_read_is_answered_false(monkeypatch: pytest.Mon
 
 @pytest.mark.clause("B-22.30", "B-17.7", "B-21.39", "H-3.13")
 @pytest.mark.parametrize("value", [DELETES, CREATES])
-def test_a_hundred_heartbeats_leave_no_trace(request_: Any, draw: Any, value: float) -> None:
+def test_a_hundred_heartbeats_leave_no_trace(
+    request_: SimpleNamespace, draw: Callable[..., Any], value: float
+) -> None:
     storage = Storage()
     storage.create("mushroom", "alice", {"id": "mine"})
     before = storage.collection_timestamp("mushroom", "alice")
@@ -168,7 +177,9 @@ def test_a_hundred_heartbeats_leave_no_trace(request_: Any, draw: Any, value: fl
 
 
 @pytest.mark.clause("B-22.30", "B-21.39")
-def test_records_left_by_a_process_that_died_are_erased(request_: Any, draw: Any) -> None:
+def test_records_left_by_a_process_that_died_are_erased(
+    request_: SimpleNamespace, draw: Callable[..., Any]
+) -> None:
     draw(DELETES)
     storage = Storage()
     storage.create(**PLACE, record={"__heartbeat__": True})  # type: ignore[arg-type]
@@ -179,7 +190,9 @@ def test_records_left_by_a_process_that_died_are_erased(request_: Any, draw: Any
 
 
 @pytest.mark.clause("B-17.7")
-def test_the_record_may_be_deleted_by_another_process(request_: Any, draw: Any) -> None:
+def test_the_record_may_be_deleted_by_another_process(
+    request_: SimpleNamespace, draw: Callable[..., Any]
+) -> None:
     class Emptied(Storage):
         def delete(self, **options: Any) -> None:
             raise RecordNotFoundError(options["object_id"])

@@ -104,7 +104,7 @@ def test_to_ask_what_is_missing_makes_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("E-10.2")
-def test_migration_makes_what_is_declared_and_drops_what_is_not(backend: Any) -> None:
+def test_migration_makes_what_is_declared_and_drops_what_is_not(backend: SimpleNamespace) -> None:
     first = backend.make(mushroom=["rank", "code"], moss=["rank"])
     first.initialize_schema()
     create(first, rank=1)
@@ -124,7 +124,7 @@ def test_migration_makes_what_is_declared_and_drops_what_is_not(backend: Any) ->
 
 
 @pytest.mark.clause("E-10.2")
-def test_migration_says_what_it_does(backend: Any) -> None:
+def test_migration_says_what_it_does(backend: SimpleNamespace) -> None:
     backend.make(mushroom=["rank"]).initialize_schema()
     storage = backend.make(mushroom=["habitat"])
 
@@ -137,7 +137,7 @@ def test_migration_says_what_it_does(backend: Any) -> None:
 
 @pytest.mark.clause("E-10.3", "E-10.1")
 @pytest.mark.parametrize("field", ["rank", "origin.country", HOSTILE])
-def test_equality_ranges_and_sorting_use_the_index(backend: Any, field: str) -> None:
+def test_equality_ranges_and_sorting_use_the_index(backend: SimpleNamespace, field: str) -> None:
     storage = backend.make(mushroom=[field])
     storage.initialize_schema()
     parent, _, child = field.partition(".")
@@ -161,7 +161,7 @@ def test_equality_ranges_and_sorting_use_the_index(backend: Any, field: str) -> 
 @pytest.mark.clause("E-10.3", "E-10.1")
 @pytest.mark.parametrize("fields", [("size", "name"), ("origin.country", "size", "name")])
 def test_a_filtered_list_in_the_order_of_the_last_field_is_read_from_one_index(
-    backend: Any, fields: Any
+    backend: SimpleNamespace, fields: tuple[Any, ...]
 ) -> None:
     storage = backend.make(mushroom=[fields, "size"])
     storage.initialize_schema()
@@ -204,7 +204,7 @@ def name_of(storage: Any, fields: Any) -> Any:
 
 
 @pytest.mark.clause("E-10.3", "B-6.10")
-def test_an_index_on_several_fields_finds_what_is_equal(backend: Any) -> None:
+def test_an_index_on_several_fields_finds_what_is_equal(backend: SimpleNamespace) -> None:
     storage = backend.make(mushroom=[("value", "name")])
     storage.initialize_schema()
     long = "x" * 400
@@ -224,7 +224,7 @@ def test_an_index_on_several_fields_finds_what_is_equal(backend: Any) -> None:
 
 
 @pytest.mark.clause("E-10.1", "X-34")
-def test_the_longest_values_fit_into_an_index_on_several_fields(backend: Any) -> None:
+def test_the_longest_values_fit_into_an_index_on_several_fields(backend: SimpleNamespace) -> None:
     storage = backend.make(mushroom=[("one", "two", "three")])
     storage.initialize_schema()
     random = Random(1)
@@ -240,7 +240,7 @@ def test_the_longest_values_fit_into_an_index_on_several_fields(backend: Any) ->
 
 
 @pytest.mark.clause("E-10.2")
-def test_indexes_on_several_fields_are_made_and_dropped(backend: Any) -> None:
+def test_indexes_on_several_fields_are_made_and_dropped(backend: SimpleNamespace) -> None:
     backend.make(mushroom=["rank"]).initialize_schema()
     storage = backend.make(mushroom=["rank", ("rank", "name")])
     assert storage.missing_indexes() == ["mushroom: rank, name"]
@@ -257,7 +257,7 @@ def test_indexes_on_several_fields_are_made_and_dropped(backend: Any) -> None:
 
 @pytest.mark.clause("E-10.1")
 @pytest.mark.parametrize("given", [(), ("a", "a"), ("a", 1), ("a", ""), ("a", "b", "c", "d")])
-def test_a_wrong_index_on_several_fields_stops_the_start(given: Any) -> None:
+def test_a_wrong_index_on_several_fields_stops_the_start(given: tuple[Any, ...]) -> None:
     class Moss(resource.UserResource):
         class MossSchema(resource.ResourceSchema):
             class Options:
@@ -320,7 +320,7 @@ def test_what_an_interrupted_creation_left_is_made_again(postgresql_url: str) ->
 
 @pytest.mark.clause("E-10.2", "E-10.1")
 def test_a_service_says_at_its_start_what_is_missing(
-    backend: Any, caplog: pytest.LogCaptureFixture
+    backend: SimpleNamespace, caplog: pytest.LogCaptureFixture
 ) -> None:
     backend.make().initialize_schema()
 

@@ -94,7 +94,7 @@ def test_what_begins_a_cut_key_comes_before_it() -> None:
 
 @pytest.mark.clause("B-1.8")
 @pytest.mark.parametrize("value", [b"x", {1}, [object()]])
-def test_what_is_not_json_has_no_key(value: Any) -> None:
+def test_what_is_not_json_has_no_key(value: bytes | list[Any] | set[Any]) -> None:
     with pytest.raises(TypeError, match="not a JSON type"):
         order_key(value)
 

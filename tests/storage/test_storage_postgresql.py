@@ -182,7 +182,7 @@ def test_the_first_write_of_a_collection_is_judged_under_its_lock(storage: Stora
 
 @pytest.mark.clause("B-23.8", "X-23")
 def test_a_lock_against_the_order_is_not_waited_for_and_taken_in_order_next_time(
-    storage: Any, sent: Any
+    storage: StorageBase, sent: list[Any]
 ) -> None:
     for parent_id in ("a", "b"):
         storage.create("mushroom", parent_id, {})
@@ -267,7 +267,7 @@ def test_writing_takes_one_round_trip_and_the_commit(storage: Any, sent: Any) ->
 
 @pytest.mark.clause("X-24", "B-20.6")
 def test_judging_and_writing_takes_one_round_trip_and_the_commit(
-    storage: StorageBase, sent: Any
+    storage: StorageBase, sent: list[Any]
 ) -> None:
     create(storage, id="a")
 
@@ -289,7 +289,9 @@ def test_judging_and_writing_takes_one_round_trip_and_the_commit(
 
 
 @pytest.mark.clause("B-12.10", "B-23.7")
-def test_further_creations_of_a_transaction_take_no_round_trip(storage: Any, sent: Any) -> None:
+def test_further_creations_of_a_transaction_take_no_round_trip(
+    storage: StorageBase, sent: list[Any]
+) -> None:
     create(storage)
     sent.clear()
 
@@ -322,7 +324,7 @@ def test_the_clock_goes_on_while_a_transaction_holds_the_lock(storage: Any) -> N
 
 
 @pytest.mark.clause("B-4.9", "B-4.8")
-def test_writes_of_a_transaction_go_on_from_a_future_timestamp(storage: Any) -> None:
+def test_writes_of_a_transaction_go_on_from_a_future_timestamp(storage: StorageBase) -> None:
     ahead = create(storage)["last_modified"] + 100_000
 
     with request_transaction():
@@ -336,7 +338,7 @@ def test_writes_of_a_transaction_go_on_from_a_future_timestamp(storage: Any) -> 
 
 
 @pytest.mark.clause("B-11.8", "X-23")
-def test_what_is_undone_leaves_no_trace_in_later_writes(storage: Any) -> None:
+def test_what_is_undone_leaves_no_trace_in_later_writes(storage: StorageBase) -> None:
     create(storage, id="a")
     with request_transaction() as current:
         create(storage, n=1)
@@ -354,7 +356,9 @@ def test_what_is_undone_leaves_no_trace_in_later_writes(storage: Any) -> None:
 
 
 @pytest.mark.clause("B-22.3")
-def test_the_first_write_of_a_collection_takes_one_more(storage: StorageBase, sent: Any) -> None:
+def test_the_first_write_of_a_collection_takes_one_more(
+    storage: StorageBase, sent: list[Any]
+) -> None:
     create(storage)
 
     assert len(counted(sent)) == 2
@@ -362,7 +366,7 @@ def test_the_first_write_of_a_collection_takes_one_more(storage: StorageBase, se
 
 @pytest.mark.clause("E-9.3")
 def test_each_statement_goes_to_one_server_of_a_distributed_database(
-    storage: StorageBase, sent: Any
+    storage: StorageBase, sent: list[Any]
 ) -> None:
     shapes = pytest.importorskip("support.statement_shapes", exc_type=ImportError)
     everything(storage)
@@ -374,7 +378,7 @@ def test_each_statement_goes_to_one_server_of_a_distributed_database(
 
 
 @pytest.mark.clause("E-9.3", "B-21.19")
-def test_only_reads_speak_of_several_parents(storage: StorageBase, sent: Any) -> None:
+def test_only_reads_speak_of_several_parents(storage: StorageBase, sent: list[Any]) -> None:
     shapes = pytest.importorskip("support.statement_shapes", exc_type=ImportError)
     for parent_id in ("alice", "alan", "bob"):
         for number in range(3):

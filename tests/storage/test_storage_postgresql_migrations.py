@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from psycopg2.extensions import cursor
 from support.configured import loading
 from support.logged import capture_logs
 
@@ -260,7 +261,7 @@ def test_what_former_releases_left_is_brought_to_the_present_schema(
 
 @pytest.mark.clause("B-12.2", "B-12.3", "B-12.5", "B-12.6")
 def test_what_was_created_at_version_11_is_brought_to_the_present_schema(
-    storage: StorageBase, database: Any, new_schema: Any
+    storage: StorageBase, database: cursor, new_schema: dict[str, Any]
 ) -> None:
     install_11(database)
     fill(database)
@@ -318,7 +319,7 @@ def test_records_that_the_triggers_dated_are_found_again(storage: Any, database:
 
 
 @pytest.mark.clause("B-12.15", "B-12.17")
-def test_ids_that_the_server_made_are_kept(storage: StorageBase, database: Any) -> None:
+def test_ids_that_the_server_made_are_kept(storage: StorageBase, database: cursor) -> None:
     install_1(database)
     database.execute("INSERT INTO records (user_id, resource_name) VALUES ('u', 'r') RETURNING id")
     ((made,),) = database.fetchall()
@@ -372,7 +373,7 @@ def test_those_of_one_millisecond_are_set_apart_in_their_order(storage: Any, dat
 @pytest.mark.clause("B-21.2", "B-22.1")
 @pytest.mark.parametrize("seed", range(3))
 def test_timestamps_are_unique_in_each_collection_and_keep_their_order(
-    storage: StorageBase, database: Any, seed: Any
+    storage: StorageBase, database: cursor, seed: int
 ) -> None:
     choose = random.Random(seed)
     written = {}
@@ -412,7 +413,7 @@ def test_timestamps_are_unique_in_each_collection_and_keep_their_order(
 
 @pytest.mark.clause("B-21.2")
 def test_a_collection_is_at_least_as_late_as_what_was_postponed(
-    storage: StorageBase, database: Any
+    storage: StorageBase, database: cursor
 ) -> None:
     install_11(database)
     for n in range(5):
@@ -483,7 +484,7 @@ def test_the_time_zone_of_the_database_does_not_matter(storage: Any, database: A
 
 
 @pytest.mark.clause("B-12.8", "B-21.26")
-def test_stale_copies_within_the_data_are_removed(storage: StorageBase, database: Any) -> None:
+def test_stale_copies_within_the_data_are_removed(storage: StorageBase, database: cursor) -> None:
     install_11(database)
     fill(database)
 
@@ -539,7 +540,7 @@ def test_present_collections_get_one_epoch_and_new_ones_their_own(
 
 
 @pytest.mark.clause("B-12.14", "B-12.15")
-def test_each_step_adds_one_row(storage: StorageBase, database: Any) -> None:
+def test_each_step_adds_one_row(storage: StorageBase, database: cursor) -> None:
     install_1(database)
 
     storage.initialize_schema()
@@ -551,7 +552,7 @@ def test_each_step_adds_one_row(storage: StorageBase, database: Any) -> None:
 
 
 @pytest.mark.clause("B-12.14")
-def test_the_creation_says_when_and_what(storage: StorageBase, database: Any) -> None:
+def test_the_creation_says_when_and_what(storage: StorageBase, database: cursor) -> None:
     storage.initialize_schema()
 
     assert rows(database, "SELECT name FROM metadata ORDER BY 1") == [
@@ -612,7 +613,7 @@ def test_several_processes_may_migrate_at_once(storage: Any, database: Any) -> N
 
 
 @pytest.mark.clause("B-21.30", "P-30.3")
-def test_a_dry_run_only_says_what_would_be_done(storage: StorageBase, database: Any) -> None:
+def test_a_dry_run_only_says_what_would_be_done(storage: StorageBase, database: cursor) -> None:
     install_1(database)
     advance(database, 9)
     before = schema_of(database)
@@ -719,7 +720,7 @@ def test_a_flush_keeps_the_versions(storage: Any, database: Any) -> None:
 )
 @pytest.mark.parametrize("has_metadata", [False, True])
 def test_tables_of_another_program_are_left_alone(
-    storage: StorageBase, database: Any, columns: str, has_metadata: bool
+    storage: StorageBase, database: cursor, columns: str, has_metadata: bool
 ) -> None:
     database.execute(f"CREATE TABLE records ({columns})")
     if has_metadata:
@@ -753,7 +754,7 @@ def application(postgresql_url: str, database: Any) -> Iterator[Any]:
 
 @pytest.mark.clause("B-12.18")
 def test_the_application_needs_to_select_insert_update_and_delete_only(
-    database: Any, application: Any
+    database: cursor, application: tuple[Any, ...]
 ) -> None:
     storage, name = application
     database.execute(shipped("schema.sql"))
@@ -803,7 +804,7 @@ def test_a_schema_loaded_by_hand_is_recognised_beside_those_of_other_backends(
 
 @pytest.mark.clause("B-12.18")
 def test_a_migration_keeps_the_rights_of_the_application(
-    storage: StorageBase, database: Any, application: Any
+    storage: StorageBase, database: cursor, application: tuple[Any, ...]
 ) -> None:
     unprivileged, name = application
     install_11(database)

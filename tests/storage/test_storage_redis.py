@@ -10,10 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import pytest
 import redis as driver
+from redis import Redis
 from servers.redis import redis_process, running_redis
 from servers.starting import start_process
 from support.application_clock import ApplicationClockTests
@@ -66,7 +68,7 @@ class TestStorage(UntransactedStorageContract):
 
 @pytest.mark.clause("E-13.1", "E-13.3")
 def test_data_of_before_have_no_horizon_and_get_an_epoch(
-    storage: StorageBase, redis_client: Any
+    storage: StorageBase, redis_client: Redis
 ) -> None:
     (stamp,) = (storage.delete(**HOME, object_id=create(storage)["id"])["last_modified"],)
     redis_client.delete(f"{NAMESPACE}epochs:{COLLECTION}")
@@ -104,7 +106,7 @@ def test_the_configuration_names_the_server_which_is_not_asked_yet() -> None:
 
 @pytest.mark.clause("E-9.4")
 @pytest.mark.parametrize("module", [redis, permission_redis])
-def test_a_cluster_is_refused_at_the_start(module: Any) -> None:
+def test_a_cluster_is_refused_at_the_start(module: ModuleType) -> None:
     url = "redis+cluster://:secret@example.org:7000"
     settings = {"storage_url": url, "permission_url": url}
 
@@ -116,7 +118,7 @@ def test_a_cluster_is_refused_at_the_start(module: Any) -> None:
 
 @pytest.mark.clause("P-29.5")
 @pytest.mark.parametrize("module", [redis, permission_redis, cache_redis])
-def test_the_published_names_are_there(module: Any) -> None:
+def test_the_published_names_are_there(module: ModuleType) -> None:
     assert callable(module.create_from_config)
     assert callable(module.wrap_redis_error)
 
@@ -174,7 +176,9 @@ def test_indexes_never_interfere_whatever_the_names(storage: StorageBase) -> Non
     [2**64, -(10**30), "\ud800", "\x00", 1.0, -0.0, 1e300, 5e-324, {"\udfff": ["\ud800", 2**70]}],
     ids=repr,
 )
-def test_what_fast_json_cannot_carry_comes_back_as_it_was(storage: StorageBase, value: Any) -> None:
+def test_what_fast_json_cannot_carry_comes_back_as_it_was(
+    storage: StorageBase, value: dict[str, Any] | float | str
+) -> None:
     record = create(storage, value=value)
 
     read = storage.get(**HOME, object_id=record["id"])["value"]
@@ -185,7 +189,7 @@ def test_what_fast_json_cannot_carry_comes_back_as_it_was(storage: StorageBase, 
 
 @pytest.mark.clause("B-22.28", "B-10.9")
 def test_a_flush_removes_all_that_is_the_storages_and_nothing_else(
-    storage: StorageBase, redis_client: Any
+    storage: StorageBase, redis_client: Redis
 ) -> None:
     redis_client.set("foreign", 1)
     cache = cache_redis.Cache(redis_client)
@@ -210,7 +214,7 @@ def test_a_flush_removes_all_that_is_the_storages_and_nothing_else(
 
 @pytest.mark.clause("B-22.29", "B-10.10")
 def test_what_is_deleted_without_trace_leaves_no_key_behind(
-    storage: StorageBase, redis_client: Any
+    storage: StorageBase, redis_client: Redis
 ) -> None:
     create(storage, id="kept", phone=0)
     before = keys_of(redis_client)
@@ -237,7 +241,7 @@ def test_what_is_deleted_without_trace_leaves_no_key_behind(
 
 @pytest.mark.clause("E-7.3", "B-22.29")
 def test_a_collection_that_is_forgotten_leaves_no_key(
-    storage: StorageBase, redis_client: Any
+    storage: StorageBase, redis_client: Redis
 ) -> None:
     storage.create(**HOME, record={"phone": 1}, unique_fields=("phone",))
 
@@ -286,7 +290,7 @@ def one_of_each(storage: Any) -> None:
 @pytest.mark.clause("B-22.12", "B-23.12", "B-10.7")
 @pytest.mark.usefixtures("clock")
 def test_what_one_record_costs_does_not_depend_on_their_number(
-    storage: StorageBase, redis_client: Any
+    storage: StorageBase, redis_client: Redis
 ) -> None:
     runs = []
     # The first time, scripts are loaded.
@@ -322,7 +326,7 @@ def test_one_call_on_one_record_is_one_round_trip(storage: Any, redis_client: An
 
 @pytest.mark.clause("X-24")
 def test_an_operation_that_nobody_disturbs_is_two_round_trips(
-    storage: StorageBase, redis_client: Any
+    storage: StorageBase, redis_client: Redis
 ) -> None:
     create(storage, id="a")
 
@@ -338,7 +342,9 @@ def test_an_operation_that_nobody_disturbs_is_two_round_trips(
 
 
 @pytest.mark.clause("B-6.1", "B-23.12")
-def test_only_the_records_of_the_page_are_decoded(storage: StorageBase, redis_client: Any) -> None:
+def test_only_the_records_of_the_page_are_decoded(
+    storage: StorageBase, redis_client: Redis
+) -> None:
     for n in range(5):
         create(storage, id=str(n), n=n)
     # What is not JSON would raise.
@@ -382,7 +388,7 @@ def test_timestamps_at_the_end_of_the_numbers_of_lua_are_exact(
 
 @pytest.mark.clause("B-9.3", "B-24")
 def test_a_storage_that_cannot_make_timestamps_writes_nothing(
-    storage: StorageBase, redis_client: Any, monkeypatch: pytest.MonkeyPatch
+    storage: StorageBase, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create(storage, id="old")
     before = redis_client.dump("cliquet:storage:records:8:mushroom:alice")
@@ -603,7 +609,7 @@ def test_a_timestamp_that_was_overtaken_is_chosen_again(storage: StorageBase) ->
 
 @pytest.mark.clause("X-24")
 def test_an_operation_that_is_disturbed_ten_times_gives_up(
-    storage: StorageBase, redis_client: Any
+    storage: StorageBase, redis_client: Redis
 ) -> None:
     create(storage, id="mine", n=0)
     runs = []
@@ -625,7 +631,7 @@ def test_an_operation_that_is_disturbed_ten_times_gives_up(
 
 @pytest.mark.clause("X-24")
 def test_newcomers_let_those_pass_who_were_disturbed(
-    storage: StorageBase, redis_client: Any
+    storage: StorageBase, redis_client: Redis
 ) -> None:
     create(storage, id="mine", n=0)
     key = b"cliquet:storage:lock:8:mushroom:alice"
@@ -644,7 +650,7 @@ def test_newcomers_let_those_pass_who_were_disturbed(
 
 @pytest.mark.clause("X-24")
 def test_a_lock_that_is_not_given_back_blocks_nobody(
-    storage: StorageBase, redis_client: Any, monkeypatch: pytest.MonkeyPatch
+    storage: StorageBase, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transactions, "MAX_WAIT_SECONDS", 0.05)
     create(storage, id="mine", n=0)
@@ -738,7 +744,7 @@ def test_an_operation_sees_all_its_writes_and_commits_their_last_state(
 
 
 @pytest.mark.clause("X-24", "D-57")
-def test_many_deletions_succeed_while_others_write(storage: Any) -> None:
+def test_many_deletions_succeed_while_others_write(storage: StorageBase) -> None:
     for n in range(200):
         create(storage, n=n)
     done = threading.Event()
@@ -765,7 +771,7 @@ def test_many_deletions_succeed_while_others_write(storage: Any) -> None:
 
 @pytest.mark.clause("B-7.2", "B-7.7", "B-22.10")
 def test_an_index_whose_builder_died_is_built_by_the_next(
-    storage: StorageBase, redis_client: Any
+    storage: StorageBase, redis_client: Redis
 ) -> None:
     for n in range(3):
         create(storage, id=str(n), phone=n)
@@ -877,7 +883,7 @@ def test_merges_of_several_processes_are_all_kept(storage: StorageBase, redis_ur
 
 @pytest.mark.clause("B-22.10", "B-5.20", "D-61")
 def test_a_process_killed_at_any_point_leaves_everything_consistent(
-    storage: StorageBase, redis_client: Any, redis_url: str
+    storage: StorageBase, redis_client: Redis, redis_url: str
 ) -> None:
     for _ in range(3):
         storage.flush()
@@ -963,7 +969,7 @@ def test_a_server_that_was_started_again_is_used_again() -> None:
 
 @pytest.mark.clause("B-2.5", "B-10.5")
 def test_a_foreign_value_under_one_of_its_keys_is_a_backend_error(
-    storage: StorageBase, redis_client: Any
+    storage: StorageBase, redis_client: Redis
 ) -> None:
     redis_client.set("cliquet:storage:records:8:mushroom:alice", "foreign")
 
@@ -996,7 +1002,7 @@ def test_a_replica_gives_known_timestamps_and_refuses_to_make_new_ones() -> None
 
 @pytest.mark.clause("B-21.7", "B-4.15")
 def test_a_service_that_never_writes_makes_no_timestamp(
-    storage: StorageBase, redis_client: Any, redis_url: str
+    storage: StorageBase, redis_client: Redis, redis_url: str
 ) -> None:
     record = create(storage)
     before = keys_of(redis_client)

@@ -307,7 +307,7 @@ def test_records_are_in_the_order_of_python(database: Any, content: Any, sorting
 @given(entries, st.lists(st.lists(rule_items, min_size=1, max_size=3), min_size=1, max_size=3))
 @in_databases
 def test_rules_keep_the_records_that_they_keep_in_python(
-    database: Any, content: Any, rules: Any
+    database: SQLiteDatabase, content: Any, rules: Any
 ) -> None:
     stored = database.fill(content)
     compared = [as_compared(rule, database) for rule in rules]
@@ -345,7 +345,7 @@ def test_what_follows_a_record_is_the_rest_of_the_listing(
 
 
 @pytest.mark.clause("B-6.22", "B-21.12")
-def test_what_follows_a_record_may_be_asked_of_odd_fields(database: Any) -> None:
+def test_what_follows_a_record_may_be_asked_of_odd_fields(database: SQLiteDatabase) -> None:
     content = [Entry("a", 1, {}), Entry("b", 1, {"f": 1}), Entry("c", 1, None)]
     stored = database.fill(content)
     sorting = [Sort("deleted", 1), Sort("a\0", -1), Sort("f", 1), Sort("id", 1)]
@@ -384,7 +384,7 @@ def test_what_follows_a_record_may_be_asked_of_odd_fields(database: Any) -> None
     ],
 )
 def test_rules_that_resemble_a_place_in_the_listing_are_no_such_place(
-    database: Any, rules: list[Any]
+    database: SQLiteDatabase, rules: list[Any]
 ) -> None:
     content = [Entry(name, n, {"f": name, "g": n}) for n, name in enumerate("abc")]
     stored = database.fill(content)
@@ -429,7 +429,9 @@ def test_rules_that_resemble_a_place_in_the_listing_are_no_such_place(
         ("f", 10**500, COMPARISON.NOT),
     ],
 )
-def test_values_that_no_record_has_are_operands(database: Any, wanted: tuple[Any, ...]) -> None:
+def test_values_that_no_record_has_are_operands(
+    database: SQLiteDatabase, wanted: tuple[Any, ...]
+) -> None:
     content = [Entry("", 0, {}), Entry("a", 1, {"f": [1]}), Entry("b", 2, {"f": 1, "g": True})]
     stored = database.fill(content)
     item = Filter(*wanted)
@@ -442,7 +444,9 @@ def test_values_that_no_record_has_are_operands(database: Any, wanted: tuple[Any
 @pytest.mark.clause("B-6.12", "B-21.21")
 @pytest.mark.parametrize("operator", [COMPARISON.IN, COMPARISON.EXCLUDE])
 @pytest.mark.parametrize("field", ["id", "last_modified", "f"])
-def test_lists_may_be_long_and_be_sets(database: Any, field: str, operator: COMPARISON) -> None:
+def test_lists_may_be_long_and_be_sets(
+    database: SQLiteDatabase, field: str, operator: COMPARISON
+) -> None:
     content = [Entry(str(n), n, {"f": n}) for n in range(5)]
     stored = database.fill(content)
     wanted = [Filter(field, {*range(3, 5000)}, operator)]
@@ -453,7 +457,7 @@ def test_lists_may_be_long_and_be_sets(database: Any, field: str, operator: COMP
 
 
 @pytest.mark.clause("B-7.5", "B-21.18")
-def test_long_values_that_begin_alike_are_told_apart(database: Any) -> None:
+def test_long_values_that_begin_alike_are_told_apart(database: SQLiteDatabase) -> None:
     one, other = ("x" * 5000 + end for end in "ab")
     database.fill([Entry("1", 1, {"f": one}), Entry("2", 2, {"f": other})])
 
@@ -468,7 +472,7 @@ def test_long_values_that_begin_alike_are_told_apart(database: Any) -> None:
 @pytest.mark.parametrize("operator", [COMPARISON.EQ, COMPARISON.NOT, *ORDERS])
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_numbers_that_json_lacks_are_operands(
-    database: Any, number: float, operator: COMPARISON
+    database: SQLiteDatabase, number: float, operator: COMPARISON
 ) -> None:
     stored = database.fill([Entry("a", 1, {"f": 1}), Entry("b", 2, {"f": "x"})])
     wanted = [Filter("f", number, operator)]
@@ -482,7 +486,7 @@ def test_numbers_that_json_lacks_are_operands(
 @pytest.mark.parametrize(
     "text", ["\u00c9T\u00c9", "\u00e9t\u00e9", "\u041c\u0418\u0420", "\u00c9*\u00e9"]
 )
-def test_the_case_of_all_scripts_is_ignored(database: Any, text: str) -> None:
+def test_the_case_of_all_scripts_is_ignored(database: SQLiteDatabase, text: str) -> None:
     stored = database.fill(
         [
             Entry(str(n), n, {"f": t})
@@ -497,7 +501,7 @@ def test_the_case_of_all_scripts_is_ignored(database: Any, text: str) -> None:
 
 
 @pytest.mark.clause("B-21.16")
-def test_ids_match_whatever_the_case(database: Any) -> None:
+def test_ids_match_whatever_the_case(database: SQLiteDatabase) -> None:
     database.fill([Entry("Ab_c", 1, {}), Entry("abxc", 2, None), Entry("b", 3, {})])
 
     assert ids(database.listing([Filter("id", "aB_C", COMPARISON.LIKE)])) == ["Ab_c"]
@@ -531,14 +535,14 @@ def test_what_does_not_suit_is_refused_before_anything_is_sent(
 
 @pytest.mark.clause("B-6.17")
 @pytest.mark.parametrize("sorting", [[], [Sort("deleted", 1)], [Sort("a\0", 1)]])
-def test_any_criteria_make_an_order(database: Any, sorting: list[Any]) -> None:
+def test_any_criteria_make_an_order(database: SQLiteDatabase, sorting: list[Any]) -> None:
     database.fill([Entry("a", 1, {})])
 
     assert ids(database.listing([], sorting=sorting)) == ["a"]
 
 
 @pytest.mark.clause("B-22.27")
-def test_sqlite_holds_and_finds_nul(sqlite_database: Any) -> None:
+def test_sqlite_holds_and_finds_nul(sqlite_database: SQLiteDatabase) -> None:
     stored = sqlite_database.fill([Entry("a\0", 1, {"f\0": "x\0y"}), Entry("a", 2, {"f\0": "x"})])
     wanted = [
         Filter("f\0", "x\0y", COMPARISON.EQ),
@@ -565,7 +569,7 @@ ATTEMPTS = [
 
 @pytest.mark.clause("B-7.5", "B-22.41", "B-22.43")
 @pytest.mark.parametrize("text", ATTEMPTS)
-def test_nothing_given_becomes_part_of_a_statement(database: Any, text: str) -> None:
+def test_nothing_given_becomes_part_of_a_statement(database: SQLiteDatabase, text: str) -> None:
     database.fill([Entry("1", 1, {text: text}), Entry("2", 2, {}), Entry(text, 3, {"g": [text]})])
 
     for indexed in ((), (text,)):
@@ -635,7 +639,9 @@ def parents(database: Any) -> Iterator[Any]:
     ],
     ids=repr,
 )
-def test_parents_match_as_in_python(parents: Any, pattern: Any) -> None:
+def test_parents_match_as_in_python(
+    parents: SQLiteDatabase, pattern: Exact | Pattern | str
+) -> None:
     condition = listing.parent_condition(parents.dialect, pattern)
 
     rows = parents.execute(f"SELECT parent_id FROM records WHERE {condition.text}", condition[1])
@@ -697,7 +703,9 @@ def is_searched_for_a_key(plan: str, name: str) -> bool:
         ([], [("p.q", 1)]),
     ],
 )
-def test_indexes_on_fields_are_used(filled: Any, filters: list[Any], sorting: list[Any]) -> None:
+def test_indexes_on_fields_are_used(
+    filled: SQLiteDatabase, filters: list[Any], sorting: list[Any]
+) -> None:
     field = (filters or sorting)[0][0]
 
     plan = filled.plan_of_page(
@@ -713,7 +721,7 @@ def test_indexes_on_fields_are_used(filled: Any, filters: list[Any], sorting: li
 @pytest.mark.clause("D-24", "E-10.3", "B-6.22")
 @pytest.mark.parametrize("sorting", [[("f", 1)], [("f", -1)], [("p.q", 1)], [("p.q", -1)]])
 def test_a_deep_page_on_an_indexed_field_begins_in_the_index(
-    filled: Any, sorting: list[Any]
+    filled: SQLiteDatabase, sorting: list[Any]
 ) -> None:
     plan = filled.plan_of_page(sorting=[Sort(*item) for item in sorting], after=RECORDS[1234])
 
@@ -721,7 +729,7 @@ def test_a_deep_page_on_an_indexed_field_begins_in_the_index(
 
 
 @pytest.mark.clause("D-24", "B-6.22")
-def test_a_deep_page_in_the_order_of_time_begins_in_the_index(filled: Any) -> None:
+def test_a_deep_page_in_the_order_of_time_begins_in_the_index(filled: SQLiteDatabase) -> None:
     plan = filled.plan_of_page(after=RECORDS[1234])
 
     condition = searched(plan, "records_live_by_time")

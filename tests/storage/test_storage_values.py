@@ -32,7 +32,7 @@ class Decimal(float):
         (2**80, 2**80),
     ],
 )
-def test_subclasses_become_plain_json_values(value: Any, expected: Any) -> None:
+def test_subclasses_become_plain_json_values(value: Any, expected: object) -> None:
     copied = copy_json(value)
 
     assert copied == expected

@@ -50,7 +50,7 @@ def applications(combination: Any, number: int, request: Any) -> Iterator[list[T
 @pytest.mark.clause("E-11.3", "E-11.5", "E-11.6", "E-11.8", "E-12.1", "E-12.2")
 @pytest.mark.parametrize("combination", TOGETHER, ids=name_of)
 def test_devices_have_what_their_users_may_read(
-    combination: Any, request: pytest.FixtureRequest
+    combination: tuple[Any, ...], request: pytest.FixtureRequest
 ) -> None:
     number = 1 if combination[0] == "memory" else 2
     with applications(combination, number, request) as apps:
@@ -68,7 +68,9 @@ def test_so_have_devices_that_know_no_tokens(
 
 @pytest.mark.clause("E-11.8", "E-12.1", "E-12.3")
 @pytest.mark.parametrize("combination", APART, ids=name_of)
-def test_they_have_it_on_mixed_backends(combination: Any, request: pytest.FixtureRequest) -> None:
+def test_they_have_it_on_mixed_backends(
+    combination: tuple[Any, ...], request: pytest.FixtureRequest
+) -> None:
     number = 1 if "memory" in combination else 2
     with applications(combination, number, request) as apps:
         Oracle(apps, seed=SEED + 1).run(STEPS // 4)

@@ -5,6 +5,7 @@ rest to be mocks: what they answer stands for nothing that a client sent.
 """
 
 import unittest
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -343,7 +344,9 @@ def test_the_context_asks_a_mocked_backend() -> None:
         lambda: Request.blank("/"),
     ],
 )
-def test_attributes_keep_their_defaults_outside_of_resources(request_of: Any) -> None:
+def test_attributes_keep_their_defaults_outside_of_resources(
+    request_of: Callable[..., Any],
+) -> None:
     context = authorization.RouteFactory(request_of())
 
     assert context.resource_name is None
@@ -358,7 +361,7 @@ def test_attributes_keep_their_defaults_outside_of_resources(request_of: Any) ->
 @pytest.mark.parametrize("make", [mock.MagicMock, mock.Mock])
 @pytest.mark.parametrize("kind", ["collection", "record", None])
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", None])
-def test_a_context_takes_a_bare_mock(make: Any, kind: str | None, method: str | None) -> None:
+def test_a_context_takes_a_bare_mock(make: type, kind: str | None, method: str | None) -> None:
     request = make(matchdict={})
     if method:
         request.method = method

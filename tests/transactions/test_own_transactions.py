@@ -73,7 +73,7 @@ def failing() -> Iterator[None]:
 
 
 @pytest.mark.clause("X-30")
-def test_what_an_operation_did_is_kept_although_the_request_fails(backend: Any) -> None:
+def test_what_an_operation_did_is_kept_although_the_request_fails(backend: InMemory) -> None:
     with request_transaction() as request:
         with operation():
             backend.add("kept")
@@ -86,7 +86,7 @@ def test_what_an_operation_did_is_kept_although_the_request_fails(backend: Any) 
 
 
 @pytest.mark.clause("X-30")
-def test_what_an_operation_did_is_undone_when_it_raises(backend: Any) -> None:
+def test_what_an_operation_did_is_undone_when_it_raises(backend: InMemory) -> None:
     with request_transaction():
         with failing(), operation():
             backend.add("undone")
@@ -97,7 +97,9 @@ def test_what_an_operation_did_is_undone_when_it_raises(backend: Any) -> None:
 
 
 @pytest.mark.clause("X-30")
-def test_what_an_operation_did_is_undone_when_its_storage_does_not_commit(backend: Any) -> None:
+def test_what_an_operation_did_is_undone_when_its_storage_does_not_commit(
+    backend: InMemory,
+) -> None:
     def decide() -> None:
         assert in_another_thread(backend.names) == []
         raise OperationError
@@ -112,7 +114,7 @@ def test_what_an_operation_did_is_undone_when_its_storage_does_not_commit(backen
 
 
 @pytest.mark.clause("X-30")
-def test_an_operation_does_not_wait_for_the_request_that_it_is_a_part_of(backend: Any) -> None:
+def test_an_operation_does_not_wait_for_the_request_that_it_is_a_part_of(backend: InMemory) -> None:
     with request_transaction() as request:
         backend.add("of the request")
         with failing(), operation():
@@ -130,7 +132,7 @@ def test_an_operation_does_not_wait_for_the_request_that_it_is_a_part_of(backend
 
 
 @pytest.mark.clause("X-30")
-def test_what_the_request_had_done_is_undone_with_it(backend: Any) -> None:
+def test_what_the_request_had_done_is_undone_with_it(backend: InMemory) -> None:
     with request_transaction() as request:
         backend.add("of the request")
         with operation():
@@ -149,7 +151,7 @@ def test_the_decision_is_returned_and_nobody_needs_to_join() -> None:
     assert own.commit(lambda: 5) == 5
 
 
-def test_a_function_can_be_an_operation(backend: Any) -> None:
+def test_a_function_can_be_an_operation(backend: InMemory) -> None:
     assert own.run(lambda: backend.add("kept")) is None
     assert in_another_thread(backend.names) == ["kept"]
 
@@ -165,7 +167,7 @@ def test_a_function_can_be_an_operation(backend: Any) -> None:
 @pytest.mark.clause("X-30", "B-18.9")
 @pytest.mark.parametrize("is_first", [True, False])
 def test_of_two_databases_the_one_of_the_records_commits_first(
-    tmp_path: Path, is_first: Any
+    tmp_path: Path, is_first: bool
 ) -> None:
     clients = [SQLiteClient(tmp_path / f"{n}.db") for n in range(2)]
     records, permissions = clients if is_first else reversed(clients)

@@ -271,7 +271,7 @@ def test_the_timestamp_of_a_first_access_survives_a_failure() -> None:
 @pytest.mark.clause("S-14.3", "H-34.3", "B-18.6")
 @pytest.mark.setting("transaction_per_request")
 @pytest.mark.parametrize("error", [HTTPConflict, RuntimeError])
-def test_without_transaction_per_request_earlier_operations_stay(error: Any) -> None:
+def test_without_transaction_per_request_earlier_operations_stay(error: type) -> None:
     def view(request: Any) -> None:
         write(request, "first")
         write(request, "second")
@@ -311,7 +311,7 @@ def test_without_transaction_per_request_one_operation_is_still_undone_as_a_whol
 
 @pytest.mark.clause("P-22.4", "S-14.3")
 @pytest.mark.parametrize("settings", [EACH_ON_ITS_OWN, {"tm.activate_hook": f"{__name__}.never"}])
-def test_events_are_sent_without_transaction_too(settings: Any) -> None:
+def test_events_are_sent_without_transaction_too(settings: dict[str, Any]) -> None:
     told = []
     client = make_app(
         [Mushroom],
@@ -405,7 +405,7 @@ def test_a_request_that_raises_sends_no_event() -> None:
 
 @pytest.mark.clause("P-22.2", "S-14.4")
 @pytest.mark.parametrize("settings", [{}, {"tm.commit_veto": "pyramid_tm.default_commit_veto"}])
-def test_a_request_that_will_not_be_committed_sends_no_event(settings: Any) -> None:
+def test_a_request_that_will_not_be_committed_sends_no_event(settings: dict[str, Any]) -> None:
     told = []
 
     def view(request: Any) -> Any:

@@ -115,7 +115,7 @@ def test_it_is_kept_in_a_batch_too(backends: Any, parent_id: Any, error_class: A
 
 @pytest.mark.clause("X-31", "X-23")
 def test_a_redirection_that_is_raised_in_a_batch_keeps_what_came_before(
-    backends: Any, parent_id: Any
+    backends: dict[str, Any], parent_id: str
 ) -> None:
     def redirecting(request: Any) -> None:
         request.registry.storage.create("spore", parent_id, {"id": "a"})
@@ -137,7 +137,7 @@ def test_a_redirection_that_is_raised_in_a_batch_keeps_what_came_before(
 
 @pytest.mark.clause("X-31")
 def test_what_an_error_of_400_and_more_wrote_is_undone_as_before(
-    backends: Any, family: Any, parent_id: Any
+    backends: dict[str, Any], family: str, parent_id: str
 ) -> None:
     client = view_app(backends, writing(parent_id, httpexceptions.HTTPConflict))
 
@@ -148,7 +148,7 @@ def test_what_an_error_of_400_and_more_wrote_is_undone_as_before(
 
 
 @pytest.mark.clause("X-31", "P-22.1")
-def test_events_are_those_of_a_response_that_is_returned(parent_id: Any) -> None:
+def test_events_are_those_of_a_response_that_is_returned(parent_id: str) -> None:
     def returning(request: Any) -> Any:
         try:
             raised_view(request)
@@ -208,7 +208,7 @@ def test_the_veto_is_asked_about_what_is_raised(
 @pytest.mark.clause("X-31")
 @pytest.mark.parametrize("has_parent", [True, False])
 def test_a_request_within_a_request_that_raises_a_success_keeps_what_it_did(
-    parent_id: Any, has_parent: bool
+    parent_id: str, has_parent: bool
 ) -> None:
     def outer(request: Any) -> dict[str, Any]:
         inner = (
@@ -236,7 +236,7 @@ class Interrupted(Exception):
 @pytest.mark.clause("X-31", "P-22.2")
 @pytest.mark.parametrize("error", [Interrupted, httpexceptions.HTTPGone])
 def test_an_error_that_is_answered_with_a_redirection_is_undone_all_the_same(
-    parent_id: Any, error: Any
+    parent_id: str, error: type
 ) -> None:
     client = view_app(
         {},
@@ -252,7 +252,7 @@ def test_an_error_that_is_answered_with_a_redirection_is_undone_all_the_same(
 
 
 @pytest.mark.clause("X-31", "P-22.2")
-def test_a_success_that_an_application_answers_with_an_error_is_undone(parent_id: Any) -> None:
+def test_a_success_that_an_application_answers_with_an_error_is_undone(parent_id: str) -> None:
     client = view_app(
         {},
         writing(parent_id, HTTPNoContent),

@@ -9,6 +9,7 @@ from typing import Any
 
 import colander
 import pytest
+from colander import SchemaNode
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -218,7 +219,11 @@ def test_result_is_that_of_colander_for_any_schema_and_value(drawn: tuple[Any, l
         (URL(name="a"), " http://a.b/ ", "http://a.b/"),
     ],
 )
-def test_exact_value_is_accepted(node: Any, value: Any, expected: Any) -> None:
+def test_exact_value_is_accepted(
+    node: SchemaNode | TimeStamp | URL,
+    value: float | list[Any] | str,
+    expected: float | list[Any] | str,
+) -> None:
     node.name = "a"
 
     accepted = acceptance(schema_of(node))({"a": value})
@@ -243,7 +248,7 @@ def test_absent_members_have_the_value_of_the_schema() -> None:
 
 
 @pytest.mark.parametrize("blank", ["", None, 0, []])
-def test_blank_text_counts_as_absent(blank: Any) -> None:
+def test_blank_text_counts_as_absent(blank: object) -> None:
     nodes_of_texts = [
         colander.SchemaNode(colander.String(), name="a", missing="", validator=colander.Length(2)),
         colander.SchemaNode(colander.String(), name="b", missing=colander.drop),
@@ -293,7 +298,7 @@ def own_number(typ: Any) -> Any:
         (colander.Boolean(false_choices=("no",), true_choices=("yes",)), True),
     ],
 )
-def test_other_values_are_left_to_colander(typ: Any, value: Any) -> None:
+def test_other_values_are_left_to_colander(typ: Any, value: object) -> None:
     node = colander.SchemaNode(typ, name="a")
 
     assert acceptance(schema_of(node))({"a": value}) is DOUBT

@@ -9,6 +9,7 @@ import pytest
 from cornice.errors import Errors
 from pyramid import httpexceptions, testing
 from pyramid.security import NO_PERMISSION_REQUIRED
+from pyramid.testing import DummyRequest
 from support.shared_apps import make_app
 from webtest import TestApp
 
@@ -128,7 +129,7 @@ def _app(view: Any, service_class: Any = Service, **kwargs: Any) -> TestApp:
 
 
 @pytest.mark.clause("P-19.3")
-def test_raise_invalid_describes_the_fault(request_: Any) -> None:
+def test_raise_invalid_describes_the_fault(request_: DummyRequest) -> None:
     response = invalid(request_, "querystring", "size", "Too large.", limit=5)
     item = {"location": "querystring", "name": "size", "description": "Too large.", "limit": 5}
     assert response.json == {
@@ -145,7 +146,7 @@ def test_raise_invalid_describes_the_fault(request_: Any) -> None:
 @pytest.mark.parametrize(
     "location", ["body", "querystring", "path", "header", "headers", "url", "cookies", "method", ""]
 )
-def test_raise_invalid_takes_every_location(request_: Any, location: str) -> None:
+def test_raise_invalid_takes_every_location(request_: DummyRequest, location: str) -> None:
     response = invalid(request_, location=location, name="If-Match", description="Bad.")
     assert response.json["details"][0]["location"] == location
 
@@ -163,7 +164,7 @@ def test_raise_invalid_takes_every_location(request_: Any, location: str) -> Non
     ],
 )
 def test_raise_invalid_takes_any_description(
-    request_: Any, kwargs: dict[str, Any], message: str, description: str
+    request_: DummyRequest, kwargs: dict[str, Any], message: str, description: str
 ) -> None:
     body = invalid(request_, **kwargs).json
     assert body["message"] == message
@@ -183,7 +184,7 @@ def test_raise_invalid_works_in_a_view() -> None:
 
 @pytest.mark.clause("P-35.4", "P-19.6")
 @pytest.mark.parametrize("status", [400, 406, 415])
-def test_the_handler_takes_a_request_or_its_errors(request_: Any, status: int) -> None:
+def test_the_handler_takes_a_request_or_its_errors(request_: DummyRequest, status: int) -> None:
     request_.errors.add("header", "Accept", "Bad Accept.")
     request_.errors.status = status
     for argument in (request_, request_.errors):
@@ -199,7 +200,7 @@ def test_the_handler_takes_a_request_or_its_errors(request_: Any, status: int) -
 
 
 @pytest.mark.clause("P-35.6", "H-26.5")
-def test_the_handler_takes_bytes(request_: Any) -> None:
+def test_the_handler_takes_bytes(request_: DummyRequest) -> None:
     request_.errors.add("header", "Accept", b"Accept should be json")
     assert json_error_handler(request_).json["message"] == "Accept should be json"
 
@@ -216,7 +217,7 @@ def test_the_handler_takes_bytes(request_: Any) -> None:
     ],
 )
 def test_the_first_error_by_the_text_of_its_name_is_described(
-    request_: Any, names: list[Any], first: str | None
+    request_: DummyRequest, names: list[Any], first: str | None
 ) -> None:
     for name in names:
         request_.errors.add("body", name, f"about {name}!")

@@ -262,7 +262,7 @@ def test_the_method_is_get_unless_given() -> None:
         (None, b""),
     ],
 )
-def test_the_body_is_an_object_bytes_text_or_nothing(body: Any, sent: Any) -> None:
+def test_the_body_is_an_object_bytes_text_or_nothing(body: object, sent: bytes) -> None:
     request = built({"path": "/", "method": "POST", "body": body})
     assert request.body == sent
     if isinstance(body, dict):
@@ -399,7 +399,9 @@ def test_the_environment_is_the_one_that_webob_makes_of_the_url(
         (b"", ""),
     ],
 )
-def test_a_response_is_described_as_json_can_carry_it(body: bytes, described: Any) -> None:
+def test_a_response_is_described_as_json_can_carry_it(
+    body: bytes, described: dict[str, Any] | str
+) -> None:
     request = Request.blank("/v0/caf%C3%A9?a=b")
     response = Response(body, status=201, headers={"X-A": "b"})
     description = requests.build_response(response, request)

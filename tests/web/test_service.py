@@ -222,7 +222,7 @@ class Thing(colander.MappingSchema):
 
 @pytest.mark.clause("P-35.3")
 @pytest.mark.parametrize("schema", [Thing, Thing()], ids=["class", "instance"])
-def test_a_schema_describes_every_part_of_the_request(schema: Any) -> None:
+def test_a_schema_describes_every_part_of_the_request(schema: Thing | type) -> None:
     app = serving(show_validated, "POST", schema=schema)
     response = app.post_json(
         "/v0/things/7?limit=3&other=1", {"size": "2", "extra": 1}, headers={"X-Token": "abc"}
@@ -351,7 +351,7 @@ class Odd:
         (2**70, 2**70),
     ],
 )
-def test_a_view_may_return_almost_anything(value: Any, shown: Any) -> None:
+def test_a_view_may_return_almost_anything(value: Any, shown: float | list[Any] | str) -> None:
     response = serving(lambda request: {"value": value}).get("/v0/things/7")
     assert response.json == {"value": shown}
     assert response.headers["Content-Type"] == "application/json; charset=UTF-8"

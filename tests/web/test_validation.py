@@ -7,6 +7,7 @@ from typing import Any
 
 import colander
 import pytest
+from colander import Schema
 from pyramid.exceptions import ConfigurationError
 from pyramid.request import Request
 from support.shared_apps import make_app
@@ -59,7 +60,7 @@ def post(
 
 @pytest.mark.clause("P-35.3")
 @pytest.mark.parametrize("schema", [Search, Search()], ids=["class", "instance"])
-def test_values_come_from_where_the_schema_says(schema: Any) -> None:
+def test_values_come_from_where_the_schema_says(schema: Search | type) -> None:
     response = post(serve(schema), '{"text": "a"}', query="?size=5")
 
     assert response.json == {"text": "a", "size": 5, "X-Token": "secret", "shelf": 3}
@@ -129,7 +130,7 @@ def test_a_schema_keeps_nothing_from_one_request_to_the_next() -> None:
     ("body", "status"), [(b"", 200), (b"{}", 200), (b"{bad", 400), (b"[]", 400)]
 )
 def test_a_json_body_must_be_an_object_whatever_the_method(
-    schema: Any, method: str, body: bytes, status: int
+    schema: Schema, method: str, body: bytes, status: int
 ) -> None:
     app = serve(schema, method=method)
 

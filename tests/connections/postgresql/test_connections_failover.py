@@ -116,7 +116,7 @@ def test_whatever_the_request_that_finds_it(
 
 @pytest.mark.clause("B-2.5", "E-9.2")
 def test_after_the_server_ended_its_connections_the_next_request_succeeds(
-    url: Any, postgresql_url: str
+    url: str, postgresql_url: str
 ) -> None:
     storage = make_storage(url)
     storage.initialize_schema()

@@ -19,6 +19,7 @@ from support.statements import record
 from support.things import RequestTransactionTests, add, in_another_thread, names
 
 from cliquet import settings
+from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.postgresql.pool import QueuePoolWithMaxBacklog
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.postgresql import client as published
@@ -93,7 +94,7 @@ def test_transaction_per_request_makes_another_client(postgresql_url: str) -> No
 
 
 @pytest.mark.clause("B-11.3", "S-12.1", "B-21.27")
-def test_options_reach_the_pool(postgresql_url: Any) -> None:
+def test_options_reach_the_pool(postgresql_url: str) -> None:
     client = make_client(
         postgresql_url,
         pool_size="3",
@@ -214,14 +215,14 @@ def test_a_server_that_does_not_answer_is_given_up() -> None:
 
 
 @pytest.mark.clause("B-11.8")
-def test_outside_a_request_a_block_commits(client: Any) -> None:
+def test_outside_a_request_a_block_commits(client: PostgreSQLClient) -> None:
     add(client, "a")
 
     assert in_another_thread(lambda: names(client)) == ["a"]
 
 
 @pytest.mark.clause("B-11.8")
-def test_a_block_that_raises_commits_nothing(client: Any) -> None:
+def test_a_block_that_raises_commits_nothing(client: PostgreSQLClient) -> None:
     def block() -> None:
         with client.connect() as session:
             session.execute("INSERT INTO things VALUES ('a')")
@@ -234,7 +235,7 @@ def test_a_block_that_raises_commits_nothing(client: Any) -> None:
 
 
 @pytest.mark.clause("B-11.8", "B-2.5")
-def test_an_error_of_the_database_is_a_backend_error(client: Any) -> None:
+def test_an_error_of_the_database_is_a_backend_error(client: PostgreSQLClient) -> None:
     with pytest.raises(BackendError) as caught, client.connect() as session:
         session.execute("SELECT nonsense")
 
@@ -257,7 +258,7 @@ def test_a_request_that_fails_leaves_nothing(client: Any) -> None:
 
 
 @pytest.mark.clause("X-23", "B-11.10")
-def test_a_savepoint_mends_a_transaction_that_failed(client: Any) -> None:
+def test_a_savepoint_mends_a_transaction_that_failed(client: PostgreSQLClient) -> None:
     with request_transaction() as transaction:
         add(client, "a")
         mark = transaction.savepoint()
@@ -272,7 +273,7 @@ def test_a_savepoint_mends_a_transaction_that_failed(client: Any) -> None:
 
 
 @pytest.mark.clause("B-11.10", "B-18.9", "H-34.7")
-def test_a_transaction_that_failed_cannot_be_committed(client: Any) -> None:
+def test_a_transaction_that_failed_cannot_be_committed(client: PostgreSQLClient) -> None:
     def request() -> None:
         with request_transaction():
             add(client, "a")
@@ -294,7 +295,7 @@ def put(session: Any, name: Any) -> None:
 
 
 @pytest.mark.clause("B-12.10", "B-11.8")
-def test_a_write_that_waits_is_committed(client: Any) -> None:
+def test_a_write_that_waits_is_committed(client: PostgreSQLClient) -> None:
     with client.connect() as session:
         put(session, "a")
     with request_transaction(), client.connect() as session:
@@ -304,7 +305,7 @@ def test_a_write_that_waits_is_committed(client: Any) -> None:
 
 
 @pytest.mark.clause("B-12.10", "X-23")
-def test_a_write_that_waits_is_undone_with_its_savepoint(client: Any) -> None:
+def test_a_write_that_waits_is_undone_with_its_savepoint(client: PostgreSQLClient) -> None:
     with request_transaction() as current, client.connect() as session:
         put(session, "a")
         mark = current.savepoint()
@@ -316,7 +317,7 @@ def test_a_write_that_waits_is_undone_with_its_savepoint(client: Any) -> None:
 
 
 @pytest.mark.clause("B-12.10", "B-2.5")
-def test_a_write_that_waits_may_fail_the_commit(client: Any) -> None:
+def test_a_write_that_waits_may_fail_the_commit(client: PostgreSQLClient) -> None:
     add(client, "a")
 
     def request() -> None:
@@ -331,13 +332,13 @@ def test_a_write_that_waits_may_fail_the_commit(client: Any) -> None:
 
 
 @pytest.mark.clause("B-12.10", "B-2.5")
-def test_what_the_driver_cannot_write_fails_at_once(client: Any) -> None:
+def test_what_the_driver_cannot_write_fails_at_once(client: PostgreSQLClient) -> None:
     with client.connect() as session, pytest.raises(BackendError, match="can't adapt"):
         put(session, object())
 
 
 @pytest.mark.clause("B-12.10")
-def test_only_so_much_waits(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_much_waits(client: PostgreSQLClient, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = record(client, monkeypatch)
 
     with client.connect() as session:
@@ -351,14 +352,14 @@ def test_only_so_much_waits(client: Any, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.clause("B-22.33")
-def test_without_transaction_nothing_waits(client: Any) -> None:
+def test_without_transaction_nothing_waits(client: PostgreSQLClient) -> None:
     with client.autocommit() as session:
         put(session, "a")
         assert names(client) == ["a"]
 
 
 @pytest.mark.clause("B-11.8", "B-11.9")
-def test_force_commit_commits_what_was_done(client: Any) -> None:
+def test_force_commit_commits_what_was_done(client: PostgreSQLClient) -> None:
     with failing_request():
         add(client, "a")
         with client.connect(force_commit=True) as session:
@@ -377,7 +378,7 @@ def test_reading_opens_no_transaction(client: Any) -> None:
 
 
 @pytest.mark.clause("B-18.7")
-def test_the_commit_comes_after_the_vote_of_the_others(client: Any) -> None:
+def test_the_commit_comes_after_the_vote_of_the_others(client: PostgreSQLClient) -> None:
     with request_transaction() as transaction:
         add(client, "a")
         (manager,) = transaction._resources
@@ -385,7 +386,7 @@ def test_the_commit_comes_after_the_vote_of_the_others(client: Any) -> None:
 
 
 @pytest.mark.clause("X-23", "B-23.8")
-def test_a_deadlock_is_retryable(client: Any) -> None:
+def test_a_deadlock_is_retryable(client: PostgreSQLClient) -> None:
     add(client, "a")
     add(client, "b")
     both = threading.Barrier(2)
@@ -448,7 +449,7 @@ def test_only_so_many_threads_wait(postgresql_url: str) -> None:
 
 
 @pytest.mark.clause("B-11.14", "B-24")
-def test_a_recreated_pool_is_like_the_first(postgresql_url: Any) -> None:
+def test_a_recreated_pool_is_like_the_first(postgresql_url: str) -> None:
     pool = make_client(postgresql_url, pool_size=2, max_backlog=4).engine.pool.recreate()
 
     assert isinstance(pool, QueuePoolWithMaxBacklog)
@@ -456,7 +457,7 @@ def test_a_recreated_pool_is_like_the_first(postgresql_url: Any) -> None:
 
 
 @pytest.mark.clause("B-2.5")
-def test_connections_that_the_server_closed_are_replaced(client: Any) -> None:
+def test_connections_that_the_server_closed_are_replaced(client: PostgreSQLClient) -> None:
     names(client)
     with client.aside().connect(readonly=True) as session:
         session.execute(

@@ -15,6 +15,7 @@ from servers.starting import start_process
 from support.configured import config_of
 
 from cliquet.cache import postgresql as cache_module
+from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.permission import postgresql as permission_module
 from cliquet.storage import postgresql as storage_module
 from cliquet.storage.exceptions import BackendError, TimeLimitError
@@ -70,7 +71,7 @@ def running(url: Any, text: Any) -> Any:
 @pytest.mark.setting("statement_timeout_seconds")
 @pytest.mark.parametrize("readonly", [True, False])
 def test_a_statement_that_takes_too_long_is_given_up_by_the_server(
-    client: Any, url: Any, readonly: bool
+    client: PostgreSQLClient, url: str, readonly: bool
 ) -> None:
     started = time.monotonic()
     with pytest.raises(TimeLimitError) as caught, client.connect(readonly=readonly) as session:
@@ -87,14 +88,14 @@ def test_a_statement_that_takes_too_long_is_given_up_by_the_server(
 
 
 @pytest.mark.clause("X-34")
-def test_each_statement_has_the_whole_time(client: Any) -> None:
+def test_each_statement_has_the_whole_time(client: PostgreSQLClient) -> None:
     with client.begin() as session:
         for _ in range(4):
             session.execute("SELECT pg_sleep(0.1)")
 
 
 @pytest.mark.clause("X-34", "E-9.2")
-def test_the_limits_end_with_the_transaction(client: Any, url: Any) -> None:
+def test_the_limits_end_with_the_transaction(client: PostgreSQLClient, url: str) -> None:
     with client.begin() as session:
         session.execute("SELECT 1")
     with client.connect(readonly=True) as session:
@@ -124,7 +125,7 @@ def locked_row(client: Any, postgresql_url: str) -> Iterator[None]:
 @pytest.mark.setting("lock_timeout_seconds")
 @pytest.mark.parametrize("readonly", [True, False])
 @pytest.mark.usefixtures("locked_row")
-def test_a_lock_is_not_waited_for_longer(url: Any, readonly: bool) -> None:
+def test_a_lock_is_not_waited_for_longer(url: str, readonly: bool) -> None:
     client = make_client(f"{url}?application_name=other", lock_timeout_seconds="0.3")
     started = time.monotonic()
     with pytest.raises(TimeLimitError) as caught, client.connect(readonly=readonly) as session:
@@ -139,7 +140,7 @@ def test_a_lock_is_not_waited_for_longer(url: Any, readonly: bool) -> None:
 
 @pytest.mark.clause("X-34", "X-22")
 @pytest.mark.usefixtures("locked_row")
-def test_a_lock_that_is_not_waited_for_at_all_is_retryable(client: Any) -> None:
+def test_a_lock_that_is_not_waited_for_at_all_is_retryable(client: PostgreSQLClient) -> None:
     with pytest.raises(BackendError) as caught, client.begin() as session:
         session.execute("SELECT 1 FROM things FOR UPDATE NOWAIT")
 
@@ -147,7 +148,7 @@ def test_a_lock_that_is_not_waited_for_at_all_is_retryable(client: Any) -> None:
 
 
 @pytest.mark.clause("X-34")
-def test_a_statement_that_an_administrator_cancels_is_no_limit(url: Any) -> None:
+def test_a_statement_that_an_administrator_cancels_is_no_limit(url: str) -> None:
     client = make_client(url)
     outcomes = []
 
@@ -176,7 +177,7 @@ def test_a_statement_that_an_administrator_cancels_is_no_limit(url: Any) -> None
 
 
 @pytest.mark.clause("X-34")
-def test_the_limits_are_not_those_of_migrations_and_commands(client: Any) -> None:
+def test_the_limits_are_not_those_of_migrations_and_commands(client: PostgreSQLClient) -> None:
     with scope.without_time_limits():
         for readonly in (True, False):
             with client.connect(readonly=readonly) as session:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import redis
+from redis import ReadOnlyError, ResponseError
 from servers.redis import running_redis
 
 from cliquet.connections.redis.client import (
@@ -218,7 +219,7 @@ def test_a_thread_waits_for_a_connection_as_long_as_the_setting_says(
         redis.ResponseError("Error running script: -READONLY You can't write against a replica"),
     ],
 )
-def test_a_server_that_takes_no_write_is_told_apart(error: Any) -> None:
+def test_a_server_that_takes_no_write_is_told_apart(error: ReadOnlyError | ResponseError) -> None:
     @translated_errors
     def method() -> None:
         raise error

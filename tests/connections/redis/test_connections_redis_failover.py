@@ -3,7 +3,7 @@
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -73,7 +73,9 @@ def fill_pool(client: Any) -> None:
 
 @pytest.mark.clause("B-21.7", "B-2.5")
 @pytest.mark.parametrize("kind", list(BACKENDS))
-def test_after_a_failover_one_write_fails_and_the_next_succeeds(servers: Any, kind: str) -> None:
+def test_after_a_failover_one_write_fails_and_the_next_succeeds(
+    servers: SimpleNamespace, kind: str
+) -> None:
     with forwarding(servers.replica) as address:
         backend = make_backend(kind, address.port)
         write = BACKENDS[kind][1]
@@ -89,7 +91,7 @@ def test_after_a_failover_one_write_fails_and_the_next_succeeds(servers: Any, ki
 
 
 @pytest.mark.clause("B-2.5")
-def test_a_replica_that_has_lost_its_primary_is_left(servers: Any) -> None:
+def test_a_replica_that_has_lost_its_primary_is_left(servers: SimpleNamespace) -> None:
     with (
         redis_process("--replicaof", "127.0.0.1", "1", "--replica-serve-stale-data", "no") as lost,
         forwarding(lost.port) as address,
@@ -107,7 +109,7 @@ def test_a_replica_that_has_lost_its_primary_is_left(servers: Any) -> None:
 
 
 @pytest.mark.clause("B-21.7")
-def test_who_only_reads_from_a_replica_keeps_the_connection(servers: Any) -> None:
+def test_who_only_reads_from_a_replica_keeps_the_connection(servers: SimpleNamespace) -> None:
     storage = make_backend("storage", servers.replica)
 
     def name() -> Any:
@@ -122,7 +124,7 @@ def test_who_only_reads_from_a_replica_keeps_the_connection(servers: Any) -> Non
 
 
 @pytest.mark.clause("B-21.35")
-def test_all_threads_get_a_connection_after_a_failover(servers: Any) -> None:
+def test_all_threads_get_a_connection_after_a_failover(servers: SimpleNamespace) -> None:
     with forwarding(servers.replica) as address:
         cache = make_backend("cache", address.port)
         fill_pool(client_of(cache))
@@ -173,7 +175,7 @@ def certificate(processes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.clause("S-13.1")
 @pytest.mark.parametrize(("host", "is_trusted"), [("localhost", True), ("redis.example", False)])
 def test_the_certificate_must_be_that_of_the_host(
-    servers: Any, certificate: Any, host: str, is_trusted: bool
+    servers: SimpleNamespace, certificate: Callable[..., Any], host: str, is_trusted: bool
 ) -> None:
     with forwarding(servers.primary, certificate(host)) as address:
         settings = {"url": f"rediss://localhost:{address.port}/3", "pool_size": 1}

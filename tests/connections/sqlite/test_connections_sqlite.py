@@ -145,7 +145,7 @@ def test_backends_of_one_file_share_a_client_and_the_cache_has_another_file(tmp_
 
 
 @pytest.mark.clause("E-1.3")
-def test_the_file_is_made_at_the_first_use(client: Any) -> None:
+def test_the_file_is_made_at_the_first_use(client: SQLiteClient) -> None:
     assert not client.path.exists()
 
     assert names(client) == []
@@ -154,7 +154,7 @@ def test_the_file_is_made_at_the_first_use(client: Any) -> None:
 
 
 @pytest.mark.clause("E-1.4")
-def test_commits_reach_the_disk_and_the_log_is_written_ahead(client: Any) -> None:
+def test_commits_reach_the_disk_and_the_log_is_written_ahead(client: SQLiteClient) -> None:
     add(client, "a")
 
     with client.connect(readonly=True) as session:
@@ -167,7 +167,7 @@ class TestRequestTransactions(RequestTransactionTests):
 
 
 @pytest.mark.clause("B-18.2")
-def test_a_request_that_fails_leaves_nothing_and_no_lock(client: Any) -> None:
+def test_a_request_that_fails_leaves_nothing_and_no_lock(client: SQLiteClient) -> None:
     with failing_request():
         add(client, "a")
 
@@ -194,7 +194,7 @@ def test_what_is_kept_outlives_a_failure(client: Any, to_savepoint: bool) -> Non
 
 
 @pytest.mark.clause("B-2.5")
-def test_an_error_of_the_database_is_a_backend_error(client: Any) -> None:
+def test_an_error_of_the_database_is_a_backend_error(client: SQLiteClient) -> None:
     with pytest.raises(BackendError) as caught, client.connect() as session:
         session.execute("SELECT nonsense")
 
@@ -213,7 +213,7 @@ def test_a_file_of_another_kind_is_a_backend_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("B-21.7")
-def test_a_file_that_cannot_be_written_is_readonly(client: Any, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_readonly(client: SQLiteClient, tmp_path: Path) -> None:
     add(client, "a")
     with client.connect(readonly=True) as session:
         session.execute("PRAGMA query_only = ON")
@@ -228,7 +228,7 @@ def test_a_file_that_cannot_be_written_is_readonly(client: Any, tmp_path: Path) 
 
 
 @pytest.mark.clause("E-1.4")
-def test_a_lock_that_is_not_obtained_in_time_is_a_backend_error(client: Any) -> None:
+def test_a_lock_that_is_not_obtained_in_time_is_a_backend_error(client: SQLiteClient) -> None:
     with request_transaction():
         add(client, "a")
         started = time.monotonic()
@@ -240,7 +240,7 @@ def test_a_lock_that_is_not_obtained_in_time_is_a_backend_error(client: Any) -> 
 
 
 @pytest.mark.clause("E-1.4")
-def test_a_lock_of_another_process_is_waited_for_and_not_for_ever(client: Any) -> None:
+def test_a_lock_of_another_process_is_waited_for_and_not_for_ever(client: SQLiteClient) -> None:
     add(client, "a")
     other = sqlite3.connect(client.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -307,7 +307,7 @@ def test_the_wait_for_ones_own_process_and_for_the_others_is_one(tmp_path: Path)
 
 
 @pytest.mark.clause("E-1.4")
-def test_commands_wait_as_long_as_it_takes(client: Any) -> None:
+def test_commands_wait_as_long_as_it_takes(client: SQLiteClient) -> None:
     add(client, "a")
     other = sqlite3.connect(client.path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -323,7 +323,7 @@ def test_commands_wait_as_long_as_it_takes(client: Any) -> None:
 
 
 @pytest.mark.clause("E-1.4", "E-1.3")
-def test_the_first_use_of_an_existing_file_waits_for_no_writer(client: Any) -> None:
+def test_the_first_use_of_an_existing_file_waits_for_no_writer(client: SQLiteClient) -> None:
     add(client, "a")
     other = with_table(SQLiteClient(client.path, busy_timeout_seconds=0.2))
     with client.begin() as session:
@@ -390,7 +390,7 @@ def test_a_process_that_is_killed_leaves_no_lock(tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("E-9.1")
-def test_a_forked_process_opens_the_file_itself(client: Any) -> None:
+def test_a_forked_process_opens_the_file_itself(client: SQLiteClient) -> None:
     add(client, "a")
     child = os.fork()
     if child == 0:

@@ -49,7 +49,7 @@ def modes(folder: Any) -> dict[Any, Any]:
 
 
 @pytest.mark.clause("E-1.3")
-def test_new_files_are_for_their_owner_alone(kind: Any, tmp_path: Path) -> None:
+def test_new_files_are_for_their_owner_alone(kind: str, tmp_path: Path) -> None:
     backend = make_backend(kind, tmp_path)
     former = os.umask(0o022)
     try:
@@ -142,7 +142,7 @@ def test_each_process_follows_and_none_takes_the_log_of_another(tmp_path: Path) 
 
 @pytest.mark.clause("E-1.4", "B-2.5")
 def test_a_write_to_a_file_that_was_removed_is_refused_until_one_is_there(
-    kind: Any, tmp_path: Path
+    kind: str, tmp_path: Path
 ) -> None:
     backend = make_backend(kind, tmp_path)
     use(kind, backend)

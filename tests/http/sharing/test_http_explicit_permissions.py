@@ -65,7 +65,7 @@ def write(app: TestApp, method: str, url: str, body: Any, headers: Any) -> Any:
 @pytest.mark.parametrize(("method", "body"), WRITES)
 @pytest.mark.parametrize("headers", [MEMBER, ADMIN], ids=["member", "admin by a setting"])
 def test_who_edits_through_a_group_gets_nothing(
-    implicit: TestApp, method: str, body: Any, headers: Any
+    implicit: TestApp, method: str, body: dict[str, Any], headers: dict[str, Any]
 ) -> None:
     url = shared(implicit)
 
@@ -81,7 +81,7 @@ def test_who_edits_through_a_group_gets_nothing(
 
 @pytest.mark.clause("E-18.3", "H-24.7")
 @pytest.mark.parametrize(("method", "body"), WRITES)
-def test_by_default_who_edits_gets_write(method: str, body: Any) -> None:
+def test_by_default_who_edits_gets_write(method: str, body: dict[str, Any]) -> None:
     app = made()
     url = shared(app)
 
@@ -101,7 +101,9 @@ def test_by_default_who_edits_gets_write(method: str, body: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_owners_stay_owners_whatever_they_write(implicit: TestApp, method: str, body: Any) -> None:
+def test_owners_stay_owners_whatever_they_write(
+    implicit: TestApp, method: str, body: dict[str, Any]
+) -> None:
     url = shared(implicit)
 
     write(implicit, method, url, body, OWNER)
@@ -165,7 +167,7 @@ def test_readers_see_their_own_principals_alone(discreet: TestApp) -> None:
 
 @pytest.mark.clause("E-18.4")
 @pytest.mark.parametrize("headers", [OWNER, MEMBER, ADMIN], ids=["owner", "member", "admin"])
-def test_whoever_may_write_sees_all(discreet: TestApp, headers: Any) -> None:
+def test_whoever_may_write_sees_all(discreet: TestApp, headers: dict[str, Any]) -> None:
     url = shared(discreet, read=["group:others", "system.Authenticated"], write=[GROUP])
 
     assert seen(discreet, url, headers) == {

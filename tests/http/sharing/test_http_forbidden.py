@@ -112,7 +112,7 @@ def send(app: TestApp, method: str, url: str, status: int = 403, **headers: str)
 @pytest.mark.clause("E-18.1")
 @pytest.mark.parametrize(("method", "url", "needed"), CASES)
 def test_the_line_names_permission_object_and_principals(
-    app: TestApp, journal: list[Any], method: str, url: str, needed: Any
+    app: TestApp, journal: list[Any], method: str, url: str, needed: list[Any]
 ) -> None:
     me = user_id(app, AUTH)
     app.app.registry.permission.add_user_principal(me, "group:guests")
@@ -135,7 +135,7 @@ def test_the_line_names_permission_object_and_principals(
 @pytest.mark.setting("explain_forbidden")
 @pytest.mark.parametrize(("method", "url", "needed"), [case for case in CASES if case[0] != "HEAD"])
 def test_the_answer_says_what_is_missing_if_a_setting_allows_it(
-    explaining: TestApp, method: str, url: str, needed: Any
+    explaining: TestApp, method: str, url: str, needed: list[Any]
 ) -> None:
     answer = send(explaining, method, url).json
 

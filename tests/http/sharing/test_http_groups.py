@@ -157,7 +157,7 @@ def test_nobody_chooses_the_id_of_a_group(app: TestApp, member: str) -> None:
         ([f"basicauth:{n}" for n in range(1001)], "data.members"),
     ],
 )
-def test_only_users_are_members(app: TestApp, members: Any, name: str) -> None:
+def test_only_users_are_members(app: TestApp, members: list[Any] | str, name: str) -> None:
     refused = app.post_json(GROUPS, {"data": {"members": members}}, headers=OWNER, status=400)
 
     assert refused.json["details"][0]["name"] == name

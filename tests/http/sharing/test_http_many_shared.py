@@ -164,7 +164,7 @@ def test_a_long_shared_list_is_as_a_short_one(
 @in_all_ways
 @pytest.mark.parametrize("query", ["", "?in_name=n1,n2,n3,n7", "?_sort=name&_limit=2"])
 def test_a_long_shared_deletion_deletes_what_is_shared(
-    app: Any, headers: dict[str, str], query: str
+    app: TestApp, headers: dict[str, str], query: str
 ) -> None:
     me = user_id(app, headers)
     records = share_six(app, me, "write")
@@ -184,7 +184,7 @@ def test_a_long_shared_deletion_deletes_what_is_shared(
 @pytest.mark.clause("H-5.14")
 @on_all
 def test_who_shares_nothing_is_refused(
-    app: Any, headers: dict[str, str], other_headers: dict[str, str], shared: Any
+    app: TestApp, headers: dict[str, str], other_headers: dict[str, str], shared: list[Any]
 ) -> None:
     app.get(URL, headers=headers, status=200)
     assert error(app.delete(URL, headers=headers, status=403)) == FORBIDDEN
@@ -196,7 +196,7 @@ def test_who_shares_nothing_is_refused(
 @pytest.mark.clause("D-48", "D-51", "B-15.12")
 @in_all_ways
 def test_what_resembles_a_record_is_not_shared(
-    app: Any, headers: dict[str, str], shared: Any
+    app: TestApp, headers: dict[str, str], shared: list[Any]
 ) -> None:
     me = user_id(app, headers)
     hidden = store(app, name="hidden")
@@ -223,7 +223,7 @@ def test_what_resembles_a_record_is_not_shared(
 @in_all_ways
 @pytest.mark.parametrize("forest", ["oak", "o'k", "%25", "_", "%C3%A9"])
 def test_the_records_of_one_parent_are_not_those_of_another(
-    app: Any, headers: dict[str, str], forest: str
+    app: TestApp, headers: dict[str, str], forest: str
 ) -> None:
     me = user_id(app, headers)
     url, decoy = f"/v0/forests/{forest}/caps", "/forests/elm/caps"
@@ -253,7 +253,7 @@ def test_the_records_of_one_parent_are_not_those_of_another(
     ],
 )
 def test_a_rule_of_inheritance_grants_shared_records(
-    make: Any, headers: dict[str, str], bound: Callable[..., Any]
+    make: Callable[..., Any], headers: dict[str, str], bound: Callable[..., Any]
 ) -> None:
     app = make()
     app.app.registry.queryUtility(IAuthorizationPolicy).get_bound_permissions = bound
@@ -273,7 +273,7 @@ def test_a_rule_of_inheritance_grants_shared_records(
 
 @pytest.mark.clause("P-25.9", "P-25.6")
 @joined
-def test_who_asks_for_the_ids_gets_them(make: Any, headers: dict[str, str]) -> None:
+def test_who_asks_for_the_ids_gets_them(make: Callable[..., Any], headers: dict[str, str]) -> None:
     seen = []
 
     class Reading(Toadstool):
@@ -294,7 +294,7 @@ def test_who_asks_for_the_ids_gets_them(make: Any, headers: dict[str, str]) -> N
 @pytest.mark.clause("P-12.4", "P-25.9")
 @joined
 def test_an_application_finds_the_ids_of_the_filter_in_a_list(
-    make: Any, headers: dict[str, str]
+    make: Callable[..., Any], headers: dict[str, str]
 ) -> None:
     seen: list[Any] = []
 
@@ -356,7 +356,7 @@ class OwnEnd(RouteFactory):
 @joined
 @pytest.mark.parametrize(("factory", "number"), [(OwnFetch, 1), (OwnSearch, 1), (OwnEnd, 0)])
 def test_an_application_may_find_them_in_its_own_way(
-    make: Any, headers: dict[str, str], factory: type[Any], number: int
+    make: Callable[..., Any], headers: dict[str, str], factory: type[Any], number: int
 ) -> None:
     app = make(resources=through(factory))
     share_six(app, user_id(app, headers))
@@ -369,7 +369,9 @@ def test_an_application_may_find_them_in_its_own_way(
 
 @pytest.mark.clause("P-25.6")
 @joined
-def test_an_application_may_say_which_they_are(make: Any, headers: dict[str, str]) -> None:
+def test_an_application_may_say_which_they_are(
+    make: Callable[..., Any], headers: dict[str, str]
+) -> None:
     class Saying(RouteFactory):
         def select_shared_records(self, *args: Any, **options: Any) -> Any:
             is_found = super().select_shared_records(*args, **options)
@@ -399,7 +401,7 @@ class Listening(resource.ShareableModel):
 @pytest.mark.clause("P-14", "B-6.12")
 @joined
 def test_models_that_see_the_filters_see_ids(
-    make: Any, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Any], headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Toadstool, "default_model", Listening)
     monkeypatch.setattr(Listening, "seen", [])
@@ -413,7 +415,7 @@ def test_models_that_see_the_filters_see_ids(
 
 @pytest.mark.clause("B-6.12")
 def test_storages_that_see_the_filters_see_ids(
-    make: Any, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Any], headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
@@ -433,7 +435,9 @@ def test_storages_that_see_the_filters_see_ids(
 
 
 @pytest.mark.clause("B-6.12")
-def test_a_query_is_no_operand_of_other_filters(make: Any, headers: dict[str, str]) -> None:
+def test_a_query_is_no_operand_of_other_filters(
+    make: Callable[..., Any], headers: dict[str, str]
+) -> None:
     app = make()
     registry = app.app.registry
     selected = registry.permission.accessible_ids(
@@ -454,7 +458,7 @@ def test_a_query_is_no_operand_of_other_filters(make: Any, headers: dict[str, st
 @joined
 @pytest.mark.parametrize("is_read", [False, True])
 def test_what_is_taken_back_meanwhile_opens_nothing(
-    make: Any, headers: dict[str, str], is_read: bool
+    make: Callable[..., Any], headers: dict[str, str], is_read: bool
 ) -> None:
     class Late(Toadstool):
         def _extract_limit(self) -> Any:
@@ -480,7 +484,11 @@ def test_what_is_taken_back_meanwhile_opens_nothing(
 @pytest.mark.parametrize("pair", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("travels", [False, True])
 def test_a_long_shared_list_sends_no_more_than_a_short_one(
-    app: Any, headers: dict[str, str], shared: Any, monkeypatch: pytest.MonkeyPatch, travels: bool
+    app: TestApp,
+    headers: dict[str, str],
+    shared: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    travels: bool,
 ) -> None:
     monkeypatch.setattr(shared_listing, "MAX_TRAVELLING", 100 if travels else 2)
     sent = record(app.app.registry.storage.client, monkeypatch)
@@ -496,10 +504,10 @@ def test_a_long_shared_list_sends_no_more_than_a_short_one(
 @pytest.mark.clause("B-23.16", "H-5.12")
 @pytest.mark.parametrize("pair", ["postgresql", "postgresql, few"], indirect=True)
 def test_a_shared_page_and_its_total_are_found_by_indexes(
-    pair: Any,
-    app: Any,
+    pair: dict[str, Any],
+    app: TestApp,
     headers: dict[str, str],
-    shared: Any,
+    shared: list[Any],
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -531,7 +539,7 @@ def test_a_shared_page_and_its_total_are_found_by_indexes(
 @pytest.mark.clause("X-34")
 @on_all
 def test_creating_and_sharing_in_one_batch_is_seen_by_its_list(
-    make: Any, headers: dict[str, str]
+    make: Callable[..., Any], headers: dict[str, str]
 ) -> None:
     app = make({"toadstool_create_principals": "system.Authenticated"})
     share = {"method": "POST", "path": COLLECTION, "body": BODY}

@@ -105,7 +105,7 @@ def test_an_unknown_permission_is_refused(
 
 @pytest.mark.clause("H-24.1", "P-12.1")
 def test_a_resource_may_accept_other_permissions(
-    app: TestApp, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: str
 ) -> None:
     body = {"data": {}, "permissions": {"spore:create": ["group:friends"]}}
 
@@ -170,7 +170,9 @@ def test_all_wrong_principals_are_reported_together(app: TestApp, headers: dict[
 
 @pytest.mark.clause("H-24.1", "H-24.2")
 @pytest.mark.parametrize("permissions", [[], "read", 42, True, ["read"]])
-def test_permissions_are_an_object(app: TestApp, headers: dict[str, str], permissions: Any) -> None:
+def test_permissions_are_an_object(
+    app: TestApp, headers: dict[str, str], permissions: int | list[Any] | str
+) -> None:
     body = {**BODY, "permissions": permissions}
 
     response = app.post_json(URL, body, headers=headers, status=400)
@@ -180,7 +182,7 @@ def test_permissions_are_an_object(app: TestApp, headers: dict[str, str], permis
 
 @pytest.mark.clause("P-34.13")
 def test_names_of_permissions_are_not_kept_from_one_request_to_the_next(
-    app: TestApp, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: str
 ) -> None:
     for permissions in ({"read": ["a"]}, {"write": ["b"]}, {"read": ["c"]}, {}):
         created = app.post_json(
@@ -198,7 +200,7 @@ def test_names_of_permissions_are_not_kept_from_one_request_to_the_next(
 @pytest.mark.parametrize("body", [{}, {"permissions": None}, {"permissions": {}}])
 @pytest.mark.parametrize("method", METHODS)
 def test_without_permissions_those_stored_are_left(
-    app: TestApp, headers: dict[str, str], me: Any, url: str, method: str, body: dict[str, Any]
+    app: TestApp, headers: dict[str, str], me: str, url: str, method: str, body: dict[str, Any]
 ) -> None:
     response = send_content(
         app,
@@ -216,7 +218,7 @@ def test_without_permissions_those_stored_are_left(
 @pytest.mark.clause("H-24.4", "H-24.7", "H-24.9")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_a_creation_stores_permissions_as_given(
-    app: TestApp, headers: dict[str, str], me: Any, method: str
+    app: TestApp, headers: dict[str, str], me: str, method: str
 ) -> None:
     permissions = {"read": ["group:friends", "system.Everyone"], "write": ["group:o'neil"]}
     body = {**BODY, "permissions": permissions}
@@ -243,7 +245,7 @@ def test_a_creation_stores_permissions_as_given(
 def test_put_replaces_all_entries(
     app: TestApp,
     headers: dict[str, str],
-    me: Any,
+    me: str,
     url: str,
     given: dict[str, Any],
     expected: dict[str, Any],
@@ -259,7 +261,7 @@ def test_put_replaces_all_entries(
 
 @pytest.mark.clause("H-24.5")
 def test_put_leaves_entries_of_permissions_that_bodies_do_not_know(
-    app: TestApp, headers: dict[str, str], me: Any, url: str
+    app: TestApp, headers: dict[str, str], me: str, url: str
 ) -> None:
     grant(app, object_id(url), "toadstool:taste", "group:chefs")
 
@@ -285,7 +287,7 @@ def test_put_leaves_entries_of_permissions_that_bodies_do_not_know(
 def test_patch_replaces_the_entries_it_mentions(
     app: TestApp,
     headers: dict[str, str],
-    me: Any,
+    me: str,
     url: str,
     given: dict[str, Any],
     expected: dict[str, Any],
@@ -307,7 +309,7 @@ def test_whoever_writes_may_write_from_then_on(
     app: TestApp,
     headers: dict[str, str],
     other_headers: dict[str, str],
-    me: Any,
+    me: str,
     url: str,
     method: str,
 ) -> None:
@@ -321,7 +323,7 @@ def test_whoever_writes_may_write_from_then_on(
 
 
 @pytest.mark.clause("H-24.7")
-def test_an_anonymous_change_adds_no_principal(app: TestApp, me: Any, url: str) -> None:
+def test_an_anonymous_change_adds_no_principal(app: TestApp, me: str, url: str) -> None:
     grant(app, object_id(url), "write", "system.Everyone")
 
     response = app.patch_json(url, BODY, status=200)
@@ -348,7 +350,7 @@ def test_changing_permissions_needs_write(
 @pytest.mark.clause("D-65", "B-22.38", "H-24.9")
 @pytest.mark.parametrize("method", METHODS)
 def test_empty_lists_and_repeated_principals_do_no_harm(
-    app: TestApp, headers: dict[str, str], me: Any, url: str, method: str
+    app: TestApp, headers: dict[str, str], me: str, url: str, method: str
 ) -> None:
     body = {**BODY, "permissions": {"read": ["a", "a", "b", "a"], "write": []}}
 
@@ -362,7 +364,7 @@ def test_empty_lists_and_repeated_principals_do_no_harm(
 
 @pytest.mark.clause("H-24.9", "H-1.5", "H-16.1", "H-18.1", "H-19.3", "P-12.6", "P-14.2")
 def test_responses_about_one_record_have_its_permissions(
-    app: TestApp, headers: dict[str, str], me: Any, url: str
+    app: TestApp, headers: dict[str, str], me: str, url: str
 ) -> None:
     expected = {"read": {"group:friends"}, "write": {me}}
 
@@ -377,7 +379,7 @@ def test_responses_about_one_record_have_its_permissions(
 
 @pytest.mark.clause("D-52", "H-24.9")
 def test_a_permission_without_principals_is_not_shown(
-    app: TestApp, headers: dict[str, str], me: Any, url: str
+    app: TestApp, headers: dict[str, str], me: str, url: str
 ) -> None:
     cleared = {"permissions": {"read": []}}
 
@@ -408,7 +410,7 @@ def test_the_shape_does_not_depend_on_the_backend(
 
 @pytest.mark.clause("H-24.10", "H-11.1", "H-17.3", "H-21.1", "P-12.6")
 def test_no_permissions_in_lists_deletions_and_errors(
-    app: TestApp, headers: dict[str, str], me: Any, url: str
+    app: TestApp, headers: dict[str, str], me: str, url: str
 ) -> None:
     grant(app, COLLECTION, "read", me)
     grant(app, COLLECTION, "write", me)
@@ -437,7 +439,7 @@ def test_no_permissions_in_lists_deletions_and_errors(
 
 @pytest.mark.clause("H-24.11")
 def test_a_reader_sees_all_permissions(
-    app: TestApp, other_headers: dict[str, str], me: Any, url: str
+    app: TestApp, other_headers: dict[str, str], me: str, url: str
 ) -> None:
     other = user_id(app, other_headers)
     app.app.registry.permission.add_user_principal(other, "group:friends")
@@ -537,7 +539,7 @@ def test_a_short_response_has_no_permissions(
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("value", [{"read": ["system.Everyone"]}, "x", None, [], {}])
 def test_data_never_changes_permissions(
-    app: TestApp, headers: dict[str, str], me: Any, method: str, value: Any
+    app: TestApp, headers: dict[str, str], me: str, method: str, value: object
 ) -> None:
     created = app.post_json(AMANITAS, {"data": {"name": "x"}}, headers=headers).json["data"]
     url = f"{AMANITAS}/{created['id']}"
@@ -553,7 +555,7 @@ def test_data_never_changes_permissions(
 
 @pytest.mark.clause("D-9")
 def test_a_member_of_data_may_be_called_permissions(
-    app: TestApp, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: str
 ) -> None:
     data = {"permissions": {"read": ["system.Everyone"]}}
 
@@ -577,7 +579,7 @@ def test_permissions_never_reach_the_storage(
 @pytest.mark.clause("H-24.9")
 @pytest.mark.clause("H-24.9")
 def test_permissions_of_a_record_made_without_user_are_shown_to_readers(
-    app: TestApp, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: str
 ) -> None:
     record = store(app)
     grant(app, object_id(record["url"]), "read", me)

@@ -80,7 +80,7 @@ EXPECTED = [
 
 
 @pytest.mark.parametrize("event", [ContextFound, ResourceChanged])
-def test_whoever_asks_is_told_what_is_required(event: Any) -> None:
+def test_whoever_asks_is_told_what_is_required(event: type) -> None:
     app, seen = app_of(event)
 
     put(app, "first", 201)

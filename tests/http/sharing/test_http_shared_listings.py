@@ -96,7 +96,7 @@ def test_a_shared_listing_is_paginated(
 
 @pytest.mark.clause("H-5.12", "H-17.4", "H-17.3")
 def test_a_shared_deletion_deletes_what_the_user_may_write(
-    app: TestApp, headers: dict[str, str], me: Any, shared: list[Any]
+    app: TestApp, headers: dict[str, str], me: str, shared: list[Any]
 ) -> None:
     another = store(app, name="n5")
     grant(app, object_id(another["url"]), "write", me)
@@ -116,14 +116,16 @@ def test_a_shared_deletion_deletes_what_the_user_may_write(
 @pytest.mark.clause("H-5.14")
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_without_a_shared_record_there_is_no_listing(
-    app: TestApp, headers: dict[str, str], record: Any, method: str
+    app: TestApp, headers: dict[str, str], record: dict[str, Any], method: str
 ) -> None:
     assert error(send(app, method, URL, headers)) == FORBIDDEN
     assert error(send(app, method, URL)) == UNAUTHORIZED
 
 
 @pytest.mark.clause("H-5.15")
-def test_an_anonymous_request_lists_what_everyone_may_read(app: TestApp, record: Any) -> None:
+def test_an_anonymous_request_lists_what_everyone_may_read(
+    app: TestApp, record: dict[str, Any]
+) -> None:
     hidden = store(app)
     grant(app, object_id(record["url"]), "read", "system.Everyone")
     grant(app, object_id(hidden["url"]), "read", "system.Authenticated")
@@ -137,7 +139,7 @@ def test_an_anonymous_request_lists_what_everyone_may_read(app: TestApp, record:
 
 @pytest.mark.clause("D-75")
 def test_an_allowed_deletion_of_nothing_succeeds(
-    app: TestApp, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: str
 ) -> None:
     grant(app, COLLECTION, "write", me)
 
@@ -146,7 +148,7 @@ def test_an_allowed_deletion_of_nothing_succeeds(
 
 @pytest.mark.clause("D-51", "B-16.1")
 def test_objects_with_similar_uris_or_permissions_are_not_shared(
-    app: TestApp, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: str
 ) -> None:
     hidden = store(app)
     uri = object_id(hidden["url"])
@@ -214,7 +216,7 @@ def test_a_star_in_the_url_of_a_resource_open_to_all_is_a_name(headers: dict[str
     "odd", [":b", "a'b", "%27%20OR%201=1--", "%25", "*", "%00", ".", "_", "a:b:c", "%C3%A9", "{id}"]
 )
 def test_an_odd_id_is_data(
-    app: TestApp, headers: dict[str, str], me: Any, record: Any, method: str, odd: str
+    app: TestApp, headers: dict[str, str], me: str, record: dict[str, Any], method: str, odd: str
 ) -> None:
     grant(app, object_id(record["url"]), "read", me)
     grant(app, object_id(record["url"]), "write", me)
@@ -229,7 +231,7 @@ def test_an_odd_id_is_data(
 
 @pytest.mark.clause("H-5.17", "H-7.8")
 def test_the_permission_is_checked_before_the_id_and_the_existence(
-    app: TestApp, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: str
 ) -> None:
     unknown, malformed = f"{URL}/{UNKNOWN_ID}", f"{URL}/not-an-id"
     for method in ("GET", "PATCH", "DELETE"):
@@ -252,7 +254,7 @@ def test_the_permission_is_checked_before_the_id_and_the_existence(
 @pytest.mark.clause("H-5.18", "P-14.4", "B-20.4")
 @pytest.mark.parametrize("target", ["record", "collection"])
 def test_permissions_go_away_with_their_record(
-    app: TestApp, headers: dict[str, str], me: Any, target: str
+    app: TestApp, headers: dict[str, str], me: str, target: str
 ) -> None:
     grant(app, COLLECTION, "write", me)
     deleted, kept = store(app, name="deleted"), store(app, name="kept")
@@ -270,7 +272,7 @@ def test_permissions_go_away_with_their_record(
 
 @pytest.mark.clause("B-15.2", "H-5.17")
 def test_permissions_know_nothing_of_the_storage(
-    app: TestApp, headers: dict[str, str], me: Any, record: Any
+    app: TestApp, headers: dict[str, str], me: str, record: dict[str, Any]
 ) -> None:
     grant(app, object_id(record["url"]), "read", me, "basicauth:nobody")
     grant(app, f"{COLLECTION}/{UNKNOWN_ID}", "read", me)
@@ -302,7 +304,7 @@ def test_a_re_created_record_starts_with_fresh_permissions(
 
 @pytest.mark.clause("H-22.5")
 def test_tombstones_of_shared_records_are_not_seen_by_those_they_were_shared_with(
-    app: TestApp, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: str
 ) -> None:
     gone, kept = store(app), store(app)
     for record in (gone, kept):

@@ -80,7 +80,7 @@ def grant_all(app: TestApp, grants: Any, record_url: Any, principal: Any) -> Non
 def test_one_permission_allows_a_request(
     app: TestApp,
     headers: dict[str, str],
-    me: Any,
+    me: str,
     method: str,
     target: str,
     status: int,
@@ -99,7 +99,7 @@ def test_one_permission_allows_a_request(
 def test_all_other_permissions_do_not_allow_it(
     app: TestApp,
     headers: dict[str, str],
-    me: Any,
+    me: str,
     method: str,
     target: str,
     status: int,
@@ -141,7 +141,9 @@ def test_an_anonymous_request_without_permission_is_asked_to_authenticate(
 
 
 @pytest.mark.clause("H-5.4")
-def test_what_does_not_reach_the_resource_needs_no_permission(app: TestApp, record: Any) -> None:
+def test_what_does_not_reach_the_resource_needs_no_permission(
+    app: TestApp, record: dict[str, Any]
+) -> None:
     assert app.options(URL, status=200).headers["Allow"]
     assert app.options(record["url"], status=200).headers["Allow"]
     app.put_json(URL, BODY, status=405)
@@ -151,7 +153,7 @@ def test_what_does_not_reach_the_resource_needs_no_permission(app: TestApp, reco
 
 
 @pytest.mark.clause("H-5.4", "H-33.3", "D-72")
-def test_a_preflight_needs_no_permission(app: TestApp, record: Any) -> None:
+def test_a_preflight_needs_no_permission(app: TestApp, record: dict[str, Any]) -> None:
     asked = {"Origin": "http://a.example", "Access-Control-Request-Method": "PUT"}
 
     response = app.options(record["url"], headers=asked, status=200)
@@ -188,7 +190,7 @@ def test_the_uri_of_an_object_does_not_tell_the_version(headers: dict[str, str])
 
 @pytest.mark.clause("H-5.5", "P-25.8")
 def test_the_uri_of_an_object_does_not_tell_where_the_service_is_mounted(
-    app: TestApp, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: str
 ) -> None:
     grant(app, COLLECTION, "toadstool:create", me)
     mounted = {"SCRIPT_NAME": "/app"}
@@ -239,8 +241,8 @@ def test_a_url_variable_with_a_pattern_names_the_collection_too(headers: dict[st
 def test_principals_of_a_request(
     app: TestApp,
     headers: dict[str, str],
-    me: Any,
-    record: Any,
+    me: str,
+    record: dict[str, Any],
     principal: str,
     anonymous_status: int,
     status: int,
@@ -254,7 +256,7 @@ def test_principals_of_a_request(
 
 
 @pytest.mark.clause("H-4.11", "H-5.15")
-def test_bad_credentials_leave_what_is_public(app: TestApp, record: Any) -> None:
+def test_bad_credentials_leave_what_is_public(app: TestApp, record: dict[str, Any]) -> None:
     grant(app, object_id(record["url"]), "read", "system.Everyone")
 
     app.get(record["url"], headers={"Authorization": "Basic !"}, status=200)
@@ -263,7 +265,7 @@ def test_bad_credentials_leave_what_is_public(app: TestApp, record: Any) -> None
 
 @pytest.mark.clause("B-20.7", "P-25.2", "H-4.13")
 def test_groups_are_looked_up_once_for_a_batch(
-    app: TestApp, headers: dict[str, str], me: Any, record: Any
+    app: TestApp, headers: dict[str, str], me: str, record: dict[str, Any]
 ) -> None:
     asked = []
     backend = app.app.registry.permission
@@ -285,7 +287,7 @@ def test_groups_are_looked_up_once_for_a_batch(
 @pytest.mark.clause("D-48", "B-22.37")
 @pytest.mark.parametrize("group", ["group:o'neil", "group:%", "group:*", 'group:"', "group:a_b.c"])
 def test_a_user_is_served_whatever_the_names_of_its_groups(
-    app: TestApp, headers: dict[str, str], me: Any, record: Any, group: str
+    app: TestApp, headers: dict[str, str], me: str, record: dict[str, Any], group: str
 ) -> None:
     app.app.registry.permission.add_user_principal(me, group)
     other = store(app)
@@ -386,7 +388,7 @@ def test_a_setting_that_lets_write_lets_read(headers: dict[str, str]) -> None:
 
 @pytest.mark.clause("S-17.5")
 def test_settings_are_read_at_each_request(
-    app: TestApp, headers: dict[str, str], record: Any
+    app: TestApp, headers: dict[str, str], record: dict[str, Any]
 ) -> None:
     app.get(record["url"], headers=headers, status=403)
 
@@ -415,7 +417,7 @@ def test_a_creator_reads_what_it_created(
 @pytest.mark.clause("H-5.10")
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 def test_a_permission_on_the_collection_does_not_extend_to_records(
-    app: TestApp, headers: dict[str, str], me: Any, record: Any, method: str
+    app: TestApp, headers: dict[str, str], me: str, record: dict[str, Any], method: str
 ) -> None:
     for permission in ("read", "write"):
         grant(app, COLLECTION, permission, me)

@@ -51,7 +51,7 @@ def colliding(app: TestApp, me: Any) -> Any:
 @pytest.mark.clause("D-49", "P-34.19", "X-11", "H-23.5")
 @pytest.mark.parametrize("field", ["id", "code"])
 def test_a_creation_that_collides_with_a_hidden_record_is_a_bare_conflict(
-    app: TestApp, headers: dict[str, str], colliding: Any, field: str
+    app: TestApp, headers: dict[str, str], colliding: dict[str, Any], field: str
 ) -> None:
     body = {"data": {"name": "mine", field: colliding[field]}}
     before = contents(app)
@@ -69,7 +69,7 @@ def test_a_creation_that_collides_with_a_hidden_record_is_a_bare_conflict(
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize("mine", ["mine", "new"])
 def test_a_write_that_collides_with_a_hidden_record_is_a_bare_conflict(
-    app: TestApp, headers: dict[str, str], colliding: Any, method: str, mine: str
+    app: TestApp, headers: dict[str, str], colliding: dict[str, Any], method: str, mine: str
 ) -> None:
     url = f"{URL}/{UNKNOWN_ID}"
     if mine == "mine" or method == "PATCH":
@@ -88,7 +88,7 @@ def test_a_write_that_collides_with_a_hidden_record_is_a_bare_conflict(
 @pytest.mark.clause("H-23.5", "H-24.10", "H-16.3", "H-16.4", "D-49")
 @pytest.mark.parametrize("permission", ["read", "write"])
 def test_a_collision_with_a_record_that_may_be_read_shows_it(
-    app: TestApp, headers: dict[str, str], me: Any, colliding: Any, permission: str
+    app: TestApp, headers: dict[str, str], me: str, colliding: dict[str, Any], permission: str
 ) -> None:
     grant(app, object_id(colliding["url"]), permission, me)
     existing = {name: value for name, value in colliding.items() if name != "url"}
@@ -104,7 +104,7 @@ def test_a_collision_with_a_record_that_may_be_read_shows_it(
 @pytest.mark.clause("X-11", "D-49")
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
 def test_a_conditional_creation_does_not_tell_the_version_of_a_hidden_record(
-    app: TestApp, headers: dict[str, str], colliding: Any, name: str
+    app: TestApp, headers: dict[str, str], colliding: dict[str, Any], name: str
 ) -> None:
     body = {"data": {"name": "mine", "id": colliding["id"]}}
     statuses = set()
@@ -124,7 +124,7 @@ def test_a_conditional_creation_does_not_tell_the_version_of_a_hidden_record(
 @pytest.mark.clause("H-10.9", "H-10.10", "P-12.7", "D-76", "H-24.10")
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "GET"])
 def test_a_412_shows_the_bare_record(
-    app: TestApp, headers: dict[str, str], me: Any, record: Any, method: str
+    app: TestApp, headers: dict[str, str], me: str, record: dict[str, Any], method: str
 ) -> None:
     grant(app, object_id(record["url"]), "write", me)
     stale = {**headers, "If-Match": f'"{record["last_modified"] - 1}"'}
@@ -138,7 +138,7 @@ def test_a_412_shows_the_bare_record(
 
 @pytest.mark.clause("X-11", "D-49")
 def test_a_412_on_a_tombstone_tells_a_stranger_its_id_only(
-    app: TestApp, headers: dict[str, str], me: Any
+    app: TestApp, headers: dict[str, str], me: str
 ) -> None:
     grant(app, COLLECTION, "toadstool:create", me)
     record = store(app)
