@@ -81,7 +81,10 @@ def _value(operator: COMPARISON, types: set[str], described: Described) -> Descr
     if operator.takes is Takes.PATTERN:
         return {"schema": {"type": "string"}}
     if operator.takes is Takes.MEMBERS:
-        item = _scalar(_types(described.get("items", {})), described.get("items", {}))
+        # After the items of a tuple there are no more, which is no description but `false`.
+        items = described.get("items")
+        one = items if isinstance(items, dict) else {}
+        item = _scalar(_types(one), one)
     else:
         item = _scalar(types, described)
     if operator.takes in _SEVERAL:

@@ -85,7 +85,6 @@ REFUSED = [
     ("_limt=5", "_limt", "Unknown parameter '_limt'; did you mean '_limit'?"),
     ("_xyz=5", "_xyz", "Unknown parameter '_xyz'"),
     ("%20_limit=5", "_limit", "Unknown parameter '_limit'"),
-    ("_sync=", "_sync", None),
     ("_sort=-pages,author%20name", None, "Unknown sort field 'author name'"),
     ("_sort=zzz.a", None, "Unknown sort field 'zzz.a'"),
     ("min_pages=abc", "min_pages", "Invalid value for min_pages: pages is a number"),
