@@ -10,6 +10,7 @@ from cliquet.resource.viewset import ShareableViewSet, ViewSet
 from cliquet.storage import Filter, Sort
 from cliquet.storage.query import COMPARISON
 from cliquet.web.service import Service
+from cliquet.web.typed_requests import Registry, Request
 
 __all__ = [
     "COMPARISON",
@@ -17,6 +18,8 @@ __all__ = [
     "Filter",
     "Model",
     "ProtectedResource",
+    "Registry",
+    "Request",
     "ResourceSchema",
     "Service",
     "ShareableModel",

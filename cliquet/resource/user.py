@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import colander
-from pyramid.request import Request
 from pyramid.response import Response
 
 from cliquet import errors, settings, utils
@@ -44,6 +43,7 @@ from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.query import PaginationRule
 from cliquet.types import Record
 from cliquet.web import faults
+from cliquet.web.typed_requests import Request
 
 __all__ = ["Body", "UserResource"]
 
@@ -177,8 +177,8 @@ class UserResource:
 
     def get_parent_id(self, request: Request) -> str:
         """Return the parent of the collection: the user, who owns the records (P-11.1)."""
-        userid: str = request.prefixed_userid
-        return userid
+        # Only users have the permission for such resources; a view for everybody overrides it.
+        return cast("str", request.prefixed_userid)
 
     def process_record(self, new: Record, old: Record | None = None) -> Record:
         """Change or refuse a record before it is written (P-11.2).

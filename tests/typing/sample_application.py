@@ -10,11 +10,11 @@ from typing import Any
 
 import colander
 from pyramid.config import Configurator
-from pyramid.request import Request
 
 import cliquet
 from cliquet import resource
-from cliquet.events import ACTIONS
+from cliquet.events import ACTIONS, ResourceChanged
+from cliquet.resource import Request
 from cliquet.storage import Filter, Sort
 from cliquet.storage.generators import Generator
 from cliquet.types import Record
@@ -100,6 +100,25 @@ def long_titles(model: resource.Model) -> list[Record]:
         limit=20,
     )
     return records if total else []
+
+
+class Audited(resource.UserResource):
+    mapping = ArticleSchema()
+
+    def process_record(self, new: Record, old: Record | None = None) -> Record:
+        author: str | None = self.request.prefixed_userid
+        sent: dict[str, Any] = self.request.validated["body"]
+        others, total = self.request.registry.storage.get_all("article", "everybody")
+        # What the application adds to requests has any type.
+        self.request.audit(author, sent, self.request.matchdict.get("id"))
+        return {**new, "others": total, "first": others[0] if others else None}
+
+
+def tell(event: ResourceChanged) -> None:
+    uri: str = event.payload["uri"]
+    author: str | None = event.payload["user_id"]
+    for change in event.impacted_records:
+        print(uri, author, event.payload["timestamp"] + 1, change["new"]["id"])
 
 
 def main(global_config: dict[str, str], **settings: Any) -> Any:

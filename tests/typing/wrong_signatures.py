@@ -7,6 +7,7 @@ instance because a published signature became ``Any``, it reports the unused mar
 from __future__ import annotations
 
 from cliquet import resource
+from cliquet.events import ResourceChanged
 from cliquet.storage import Filter
 from cliquet.storage.selection import CollectionKey, Scope
 from cliquet.types import Record
@@ -45,6 +46,19 @@ class NoList(resource.UserResource):
 @resource.register  # type: ignore[arg-type]
 class NoParentheses(resource.UserResource):
     pass
+
+
+class NoRequest(resource.UserResource):
+    def process_record(self, new: Record, old: Record | None = None) -> Record:
+        length = len(self.request.prefixed_userid)  # type: ignore[arg-type]
+        self.request.registry.storage.get_al("task", "me")  # type: ignore[attr-defined]
+        self.request.registry.cache.set("key", "value", ttl="long")  # type: ignore[arg-type]
+        return {"length": length, "body": self.request.validated + 1}  # type: ignore[operator]
+
+
+def no_member(event: ResourceChanged) -> str:
+    print(event.payload["user"])  # type: ignore[typeddict-item]
+    return event.payload["timestamp"]  # type: ignore[return-value]
 
 
 def no_comparison() -> Filter:
