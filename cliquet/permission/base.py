@@ -139,7 +139,7 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
     """Whether others may see a record before the permissions that were committed with it.
 
     If so, :meth:`check_permission` waits for these permissions before it refuses. Methods that read
-    do not wait.
+    do not wait: see :meth:`wait_for_commits`.
 
     .. versionadded:: 3.2
     """
@@ -160,6 +160,16 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
     def flush(self) -> None:
         """Remove every principal of every user, and every ACE (B-15.16)."""
         raise NotImplementedError
+
+    def wait_for_commits(self) -> None:
+        """Wait, if need be, for the permissions of the records that are visible at this moment.
+
+        .. versionadded:: 3.2
+
+        Raises
+        ------
+        BackendError : a request took too long between both commits; the error is retryable.
+        """
 
     def add_user_principal(self, user_id: str, principal: str) -> None:
         """Give a user one more principal; a second call changes nothing (B-15.5).

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from pyramid.interfaces import IAuthorizationPolicy
@@ -36,4 +35,14 @@ def of_request(request: Request, context: Any, model: ShareableModel) -> View:
         return View(known, frozenset(principals), find=lambda: list(context.shared_ids))
     policy = request.registry.queryUtility(IAuthorizationPolicy)
     bound = getattr(policy, "get_bound_permissions", None) or write_implies_read
-    return View(known, frozenset(principals), find=partial(fetch, "read", principals, bound))
+
+    def find() -> list[str]:
+        permission = request.registry.permission
+        if getattr(permission, "is_written_after_records", False) is True:
+            # Records that are visible by now may have been shared, or taken away, with permissions
+            # that are still to be written.
+            permission.wait_for_commits()
+        found: list[str] = fetch("read", principals, bound)
+        return found
+
+    return View(known, frozenset(principals), find=find)

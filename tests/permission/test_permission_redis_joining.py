@@ -1,5 +1,6 @@
 """Permissions in Redis as a part of a request's transaction: the last one to write."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -50,6 +51,9 @@ def refuse() -> None:
     raise Refusal
 
 
+COMMITTING = b"cliquet:permission:committing"
+
+
 def locks(redis_client: Any) -> Any:
     return redis_client.keys("cliquet:permission:lock:*")
 
@@ -61,10 +65,10 @@ def test_nothing_is_written_before_all_others_have_committed(
     seen = []
     with request_transaction() as request:
         permission.write_object_permissions("/o", {"read": ["alice"]}, "bob")
-        Other(request, lambda: seen.append(redis_client.keys("*")))
+        Other(request, lambda: seen.append(sorted(redis_client.keys("*"))))
         request.commit()
 
-    assert seen == [[b"cliquet:permission:lock:/o"]]
+    assert seen == [[COMMITTING, b"cliquet:permission:lock:/o"]]
     assert permission.object_permissions("/o") == {"read": {"alice"}, "write": {"bob"}}
     assert locks(redis_client) == []
 
@@ -339,3 +343,53 @@ def test_nobody_is_refused_what_a_commit_is_about_to_give(
     checking.join(10)
 
     assert answers == [True]
+
+
+@pytest.mark.clause("E-11.8", "E-11.3", "X-30")
+@pytest.mark.parametrize("is_undone", [True, False])
+def test_a_reader_can_wait_for_permissions_whose_records_are_visible(
+    permission: Any, redis_client: Any, is_undone: bool
+) -> None:
+    readers = []
+    voting, may_write = threading.Event(), threading.Event()
+
+    def vote() -> None:
+        # The record is visible from here on.
+        voting.set()
+        may_write.wait(10)
+        if is_undone:
+            raise Refusal
+
+    def write() -> None:
+        with contextlib.suppress(Refusal), request_transaction() as request:
+            permission.write_object_permissions("/a", {"read": ["alice"]})
+            Other(request, vote)
+
+    def read() -> None:
+        permission.wait_for_commits()
+        readers.append(permission.object_permissions("/a"))
+
+    permission.wait_for_commits()
+    writer, reader = threading.Thread(target=write), threading.Thread(target=read)
+    writer.start()
+    assert voting.wait(10)
+    reader.start()
+    reader.join(0.2)
+    assert reader.is_alive()
+    may_write.set()
+    for thread in (writer, reader):
+        thread.join(10)
+
+    assert readers == [{} if is_undone else {"read": {"alice"}}]
+    assert redis_client.keys(COMMITTING) == []
+
+
+@pytest.mark.clause("E-11.8", "X-30")
+def test_nobody_waits_for_a_request_that_has_died(permission: Any, redis_client: Any) -> None:
+    redis_client.zadd(COMMITTING, {"dead": 1})
+
+    permission.wait_for_commits()
+
+    permission._changes.lock("token", ["/a"])
+    assert redis_client.zrange(COMMITTING, 0, -1) == [b"token"]
+    permission._changes.unlock("token", ["/a"])

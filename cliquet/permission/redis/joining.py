@@ -73,6 +73,7 @@ class Changes:
         self._lock = client.register_script(scripts.LOCK)
         self._unlock = client.register_script(scripts.UNLOCK)
         self._flush = client.register_script(scripts.FLUSH)
+        self._committing = client.register_script(scripts.COMMITTING)
 
     def pending(self) -> Sequence[Change]:
         """Return the changes of the present transaction so far, after those of its request."""
@@ -123,6 +124,20 @@ class Changes:
         except KeyError:
             return None
         return part
+
+    @translated_errors
+    def wait_for_commits(self) -> None:
+        """Wait until the requests that are about to write have written.
+
+        Their records may already be visible. Requests that come later are not waited for.
+
+        Raises
+        ------
+        BackendError : one of them took too long; the error is retryable.
+        """
+        waiting = set(self._committing())
+        if waiting:
+            wait_for(lambda: None if waiting.intersection(self._committing()) else True)
 
     @translated_errors
     def lock(self, token: str, object_ids: Sequence[str]) -> None:

@@ -16,6 +16,8 @@ never give the same key, whatever characters they contain. The kinds are:
 ``lock:<object>``
     Token of the request that will change an object, from just before the storage commits; it
     expires by itself.
+``committing``
+    Sorted set of the tokens of all locks, with the times when these expire, in ms.
 """
 
 from __future__ import annotations

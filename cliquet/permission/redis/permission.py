@@ -101,6 +101,9 @@ class Permission(PermissionBase):
     def flush(self) -> None:
         self._changes.make([Flush()])
 
+    def wait_for_commits(self) -> None:
+        self._changes.wait_for_commits()
+
     # Users
 
     @translated_errors

@@ -12,6 +12,7 @@ from cliquet.permission.redis.keys import NAMESPACE
 __all__ = [
     "CHANGE",
     "CHECK",
+    "COMMITTING",
     "FLUSH",
     "LOCK",
     "READ_ACES",
@@ -29,6 +30,11 @@ end
 
 local function ace_key(object, permission)
   return namespace .. 'ace:' .. #object .. ':' .. object .. ':' .. permission
+end
+
+local function clock_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
 local function lock_key(object)
@@ -162,7 +168,8 @@ while cursor < #ARGV do
     end
   end
 end
-if releases then
+if releases and #guarded > 0 then
+  redis.call('ZREM', namespace .. 'committing', token)
   for _, object in ipairs(guarded) do
     if not is_lost[object] then
       redis.call('DEL', lock_key(object))
@@ -194,6 +201,11 @@ end
 for rank = cursor + 1, #ARGV do
   redis.call('SET', lock_key(ARGV[rank]), token, 'PX', lease)
 end
+if cursor < #ARGV then
+  local now = clock_ms()
+  redis.call('ZREMRANGEBYSCORE', namespace .. 'committing', '-inf', now)
+  redis.call('ZADD', namespace .. 'committing', now + lease, token)
+end
 return 1
 """
 )
@@ -203,6 +215,7 @@ UNLOCK: Final = (
     _COMMON
     + """
 local token = take()
+redis.call('ZREM', namespace .. 'committing', token)
 for rank = cursor + 1, #ARGV do
   if redis.call('GET', lock_key(ARGV[rank])) == token then
     redis.call('DEL', lock_key(ARGV[rank]))
@@ -211,6 +224,14 @@ end
 """
 )
 """Releases the locks of a token; the arguments are the token and the objects."""
+
+COMMITTING: Final = (
+    _COMMON
+    + """
+return redis.call('ZRANGEBYSCORE', namespace .. 'committing', '(' .. clock_ms(), '+inf')
+"""
+)
+"""Returns the tokens of the requests that hold locks."""
 
 READ_ACES: Final = (
     _COMMON
