@@ -23,6 +23,7 @@ from cliquet.core.lazy import LazyModule
 from cliquet.feed import events, gateway, stopping
 from cliquet.feed.answers import EventStream, LongPoll
 from cliquet.feed.rooms import Answers, Rooms
+from cliquet.monitoring import logs
 
 __all__ = ["MAX_CLIENTS", "FeedServer"]
 
@@ -120,6 +121,9 @@ class FeedServer:
                 await self._wait(answer, client)
             elif isinstance(answer, EventStream):
                 await self._stream(answer, client)
+        except _SlowClientError:
+            # Without the end of the response, the server closes the connection.
+            logs.logger.info("feed.slow")
         finally:
             self._waiting.discard(woken)
             client.close()
@@ -175,6 +179,10 @@ class FeedServer:
         await client.send({"type": "http.response.body", "body": b""})
 
 
+class _SlowClientError(Exception):
+    """A client has not taken for a long time what was sent to it."""
+
+
 class _Client:
     """The connection of one client.
 
@@ -213,14 +221,22 @@ class _Client:
                 timer.cancel()
 
     async def tell(self, text: bytes) -> None:
-        """Send a part of the body; leave a client that takes nothing."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in a task
-        timer = self._loop.call_later(_SLOW_SECONDS, task.cancel)
-        try:
-            await self.send({"type": "http.response.body", "body": text, "more_body": True})
-        finally:
-            timer.cancel()
+        """Send a part of the body.
+
+        Raises
+        ------
+        _SlowClientError : the client takes nothing.
+        """
+        part = {"type": "http.response.body", "body": text, "more_body": True}
+        sending = asyncio.ensure_future(self.send(part))
+        # Mostly there is room for it at once.
+        await asyncio.sleep(0)
+        if not sending.done():
+            await asyncio.wait((sending,), timeout=_SLOW_SECONDS)
+        if not sending.done():
+            sending.cancel()
+            raise _SlowClientError
+        sending.result()
 
     def close(self) -> None:
         self._end.cancel()

@@ -12,7 +12,7 @@ from support.streams import FeedOnLoop, LocalStream, LoopStream
 from webtest import TestApp
 
 from cliquet.core.globs import Pattern
-from cliquet.feed import capacity, stopping
+from cliquet.feed import capacity, server, stopping
 from cliquet.feed.source import Page, Source
 from cliquet.testing.web import basic_auth
 
@@ -565,3 +565,22 @@ def test_a_loop_has_a_greatest_number_of_clients(live_app: Any) -> None:
     assert "--clients" in second.json["message"]
     first.close()
     feed.close()
+
+
+@pytest.mark.clause("E-14.5")
+def test_a_client_that_takes_nothing_is_left(
+    live_app: Any, feed_of: Callable[[Any], FeedOnLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_SLOW_SECONDS", 0.3)
+    feed = feed_of(live_app)
+    slow = LoopStream(feed, f"{SPORES}?_sync=", basic_auth(), takes=1)
+    fast = LoopStream(feed, f"{SPORES}?_sync=", basic_auth())
+    slow.until_items(0)
+
+    record = create(live_app)
+
+    assert fast.until_items(1) == [record]
+    slow.until_over()
+    assert slow.items == []
+    assert not fast.is_over
+    fast.close()

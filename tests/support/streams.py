@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -199,9 +200,16 @@ class LoopStream(Told):
     """A request to a feed on an event loop."""
 
     def __init__(
-        self, feed: FeedOnLoop, path: str, headers: Any = None, method: str = "GET"
+        self,
+        feed: FeedOnLoop,
+        path: str,
+        headers: Any = None,
+        method: str = "GET",
+        takes: float = math.inf,
     ) -> None:
         super().__init__()
+        # So many parts of the body are taken.
+        self._takes = takes
         url, _, query = path.partition("?")
         sent = {"Host": "localhost", **ACCEPT, **(headers or {})}
         self._scope = {
@@ -234,8 +242,11 @@ class LoopStream(Told):
                 self.status = message["status"]
                 self.headers = {n.decode(): v.decode() for n, v in message["headers"]}
                 self._has_begun.set()
-            else:
+            elif self._takes:
+                self._takes -= 1
                 self.receive(message["body"])
+            else:
+                await asyncio.Event().wait()
 
         try:
             await self._feed.asgi(self._scope, receive, send)
