@@ -22,6 +22,7 @@ from pyramid.threadlocal import get_current_request
 from pyramid_multiauth import MultiAuthPolicySelected
 from support import batches
 from support.batches import creation, statuses
+from support.shared_apps import make_app
 from testapp import RESOURCES, Truffle
 from webtest import TestApp
 
@@ -29,7 +30,7 @@ from cliquet import resource
 from cliquet.authorization import AuthorizationPolicy
 from cliquet.events import AfterResourceChanged, ResourceChanged
 from cliquet.resource import writing
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing.web import basic_auth
 from cliquet.web.requests import build_request
 
 WAYS = {"compiled": "true", "layers": "false"}
