@@ -220,6 +220,7 @@ def _is_open(described: Described) -> bool:
 
 _MERGE_PATCH: Final[Described] = {
     "type": "object",
+    "additionalProperties": True,
     "description": (
         "The members to change, to any depth; null removes one (RFC 7396). They are those of the "
         "record on resources of users, and `data` and `permissions` on shared ones."

@@ -155,13 +155,13 @@ def _sub_request(*, is_default: bool) -> Described:
         "type": "object",
         "required": [] if is_default else ["path"],
         "properties": {
-            "method": {"type": "string", "enum": methods, "default": "GET"},
+            # Generators of clients take a member with a default for one that must be sent.
+            "method": {"type": "string", "enum": methods, "description": "By default GET."},
             "path": {"type": "string", "pattern": "^/"},
             "headers": {"type": "object", "additionalProperties": {"type": "string"}},
             "body": {
                 "description": "An object, or the operations of a JSON patch.",
-                "type": ["object", "array"],
-                "items": {"type": "object"},
+                "anyOf": [_OPEN, {"type": "array", "items": _OPEN}],
             },
         },
     }
