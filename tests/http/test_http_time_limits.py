@@ -34,7 +34,8 @@ class Lichen(resource.UserResource):
 
     def collection_get(self) -> Any:
         if "Slow" in self.request.headers:
-            with self.request.registry.storage.client.connect(readonly=True) as session:
+            storage: Any = self.request.registry.storage
+            with storage.client.connect(readonly=True) as session:
                 session.execute("SELECT pg_sleep(20)")
         return super().collection_get()
 

@@ -31,7 +31,7 @@ class Losing(resource.ShareableResource):
 
     def process_record(self, new: Any, old: Any = None) -> Any:
         uri = f"/losings/{self.record_id}"
-        backend = self.request.registry.permission
+        backend: Any = self.request.registry.permission
         backend.remove_principal_from_ace(uri, "write", self.request.prefixed_userid)
         return super().process_record(new, old)
 
