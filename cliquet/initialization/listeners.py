@@ -103,6 +103,7 @@ def setup_listeners(config: Configurator) -> None:
                 f"Setting 'event_listeners' has {name!r}, whose load_from_config() returned "
                 f"{listener!r}; allowed: a function of one event."
             )
+        vars(config.registry).setdefault("event_listeners", {})[name] = listener
         _subscribe(config, name, listener, prefix)
 
 

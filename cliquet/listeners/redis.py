@@ -53,6 +53,15 @@ class Listener(ListenerBase):
         self.breaker = CircuitBreaker(max_failures=MAX_FAILURES, pause_seconds=PAUSE_SECONDS)
         self._is_full = False
 
+    def reach(self) -> None:
+        """Ask the server for an answer, for ``cliquet check``.
+
+        Raises
+        ------
+        redis.exceptions.RedisError : it gives none.
+        """
+        self._client.ping()
+
     def __call__(self, event: Any) -> None:
         try:
             # `jsonio` is not used here, because it turns a value that is not JSON into text instead

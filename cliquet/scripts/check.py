@@ -50,6 +50,7 @@ def find(registry: Any) -> Iterator[Finding]:
         backend = getattr(registry, kind, None)
         if backend is not None:
             yield from _of_backend(registry, kind, backend)
+    yield from _of_listeners(registry)
     yield from _of_secret(registry.settings)
     yield from _of_origins(registry)
     yield from _of_groups(registry.settings)
@@ -83,6 +84,19 @@ def _steps_to_do(registry: Any, kind: str, backend: Any) -> list[str]:
             for name, functions in getattr(registry, "migrations", {}).items():
                 backend.run_migrations(name, functions, dry_run=True)
     return steps
+
+
+def _of_listeners(registry: Any) -> Iterator[Finding]:
+    """Find listeners whose server cannot be reached: they lose events, and no request fails."""
+    for name, listener in getattr(registry, "event_listeners", {}).items():
+        reach = getattr(listener, "reach", None)
+        if reach is None:
+            continue
+        try:
+            reach()
+        # A listener of the application may raise anything.
+        except Exception as error:
+            yield Finding(True, f"event_listeners.{name}: {told(error)}")
 
 
 def _of_secret(configured: dict[str, Any]) -> Iterator[Finding]:

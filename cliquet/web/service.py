@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,11 +18,13 @@ import cornice
 from cornice.pyramidhook import register_service_views
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPMethodNotAllowed
+from pyramid.interfaces import PHASE2_CONFIG
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from cliquet import errors, settings
+from cliquet.core.mistakes import place_of
 from cliquet.web import cors, endpoints, method_views, validation
 
 __all__ = ["Service", "includeme"]
@@ -170,6 +173,7 @@ def includeme(config: Configurator) -> None:
 
 def register_service(config: Configurator, service: Any) -> None:
     """Add the route and the views of a service (directive ``add_cornice_service``)."""
+    _claim_path(config, service)
     if not isinstance(service, Service):
         register_service_views(config, service)
         return
@@ -225,6 +229,37 @@ def register_service(config: Configurator, service: Any) -> None:
             permission=NO_PERMISSION_REQUIRED,
             require_csrf=False,
         )
+
+
+class _ServicePlace:
+    """A service as Pyramid shows it in reports: file, line and name of its first view."""
+
+    def __init__(self, service: Any) -> None:
+        self.service = service
+
+    def __str__(self) -> str:
+        for _, view, arguments in self.service.definitions:
+            code = arguments.get("klass") or view
+            return f"{place_of(code)}: service {self.service.name!r}"
+        return f"service {self.service.name!r}"
+
+
+def _claim_path(config: Configurator, service: Any) -> None:
+    """Let the report of a conflict name both services, if two have one path.
+
+    Only the first of them would ever be reached, and the other answer 405 or nothing. As with all
+    parts of a Pyramid application, one of a plug-in gives way to one of the application.
+    """
+    routed_by_more = set(config.get_predlist("route").sorter.names) - {"accept", "traverse"}
+    if service.pyramid_route or any(hasattr(service, name) for name in routed_by_more):
+        # Other parts of the request may distinguish the two.
+        return
+    # The names of the variables make no difference.
+    pattern = re.sub(r"\{\w+", "{", f"/{config.route_prefix or ''}{service.path}")
+    before = config.info
+    config.info = _ServicePlace(service)
+    config.action(f"two services have the path {pattern!r}", order=PHASE2_CONFIG)
+    config.info = before
 
 
 def _preflight_view(service: Service) -> Callable[[Request], Response | None]:

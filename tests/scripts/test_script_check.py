@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.processes import free_port
 
 from cliquet.scripts.cliquet import init_schema
 from cliquet.scripts.command import application
@@ -174,3 +175,19 @@ def test_groups_that_nobody_finds_are_a_warning(
 
     assert "groups_enabled" not in as_published.out
     assert "warning: groups_enabled is true, and multiauth.groupfinder" in with_own.out
+
+
+@pytest.mark.clause("E-7.5")
+def test_a_listener_without_its_server_is_an_error(cliquet: Any, tmp_path: Path) -> None:
+    listener = {
+        "event_listeners": "queue",
+        "event_listeners.queue.use": "cliquet.listeners.redis",
+        "event_listeners.queue.url": f"redis://localhost:{free_port()}/0",
+    }
+    ini = write_ini(tmp_path / "service.ini", {**MEMORY, **listener})
+
+    outcome = cliquet("check", "--ini", ini)
+
+    assert outcome.code == 1
+    assert "error: event_listeners.queue: " in outcome.out
+    assert "onnect" in outcome.out
