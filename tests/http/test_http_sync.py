@@ -202,6 +202,25 @@ def test_records_with_one_timestamp_are_on_several_pages(
     assert sorted(record["n"] for record in found) == list(range(5))
 
 
+@pytest.mark.clause("E-11.3", "B-4.7")
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_changes_with_one_timestamp_are_on_several_pages(
+    app: TestApp, headers: dict[str, str], limit: int
+) -> None:
+    url = f"{LICHENS}?_limit={limit}"
+    _, token = sync(app, headers, url=url)
+    record, _ = store(app, headers, LICHENS, {"n": 0}, {"n": 1})
+    for n, name in enumerate(("00000000", "ffffffff")):
+        late = {"n": 2 + n, "id": f"{name}-0000-4000-8000-000000000000"}
+        late["last_modified"] = record["last_modified"]
+        store(app, headers, LICHENS, late)
+
+    found, after = sync(app, headers, token, url=url)
+
+    assert {item["n"] for item in found} == {0, 1, 2, 3}
+    assert sync(app, headers, after, url=url) == ([], after)
+
+
 # Tokens that are refused
 
 

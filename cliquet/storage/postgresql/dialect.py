@@ -49,6 +49,7 @@ class PostgreSQLDialect(ListingDialect):
         self._data = data
 
     concatenation = "string_agg"
+    has_lateral_joins = True
 
     def entry(self, id_name: str, modified_name: str, *, tombstone: str) -> SQL:
         return SQL(

@@ -36,8 +36,13 @@ _CHANGED = "SELECT 1, last_modified, id, NULL, last_modified, deleted, data FROM
 _DEPARTED = (
     "SELECT 2, departed.last_modified, departed.id, kind, present.last_modified, present.deleted,"
     f" CASE WHEN kind = '{_LATE}' THEN present.data END FROM ({{}}) AS departed"
-    " LEFT JOIN ({}) AS present ON present.id = departed.id"
 )
+# PostgreSQL could otherwise find out of each record of the collection whether the user may read it.
+_PRESENT = {
+    False: " LEFT JOIN ({}) AS present ON present.id = departed.id",
+    # The limit keeps the condition on the id in its place.
+    True: " LEFT JOIN LATERAL ({} AND records.id = departed.id LIMIT 1) AS present ON TRUE",
+}
 
 
 class ChangeReader:
@@ -80,7 +85,7 @@ class ChangeReader:
             SQL(_STATE, key),
             _filled(_CHANGED, self._queries.rows(changed)),
             _filled(
-                _DEPARTED,
+                _DEPARTED + _PRESENT[self._queries.dialect.has_lateral_joins],
                 departed(self._queries.dialect, key, wanted),
                 self._queries.rows(present),
             ),

@@ -36,6 +36,9 @@ class ListingDialect(abc.ABC):
     concatenation: str
     """The function that joins texts in the order of its rows."""
 
+    has_lateral_joins: bool
+    """Whether a joined query may use the columns of the table before it."""
+
     @abc.abstractmethod
     def entry(self, id_name: str, modified_name: str, *, tombstone: str) -> SQL:
         """Return the JSON text of a record or tombstone, from the columns of its row.

@@ -39,6 +39,7 @@ class SQLiteDialect(ListingDialect):
         self._data = data
 
     concatenation = "group_concat"
+    has_lateral_joins = False
 
     def entry(self, id_name: str, modified_name: str, *, tombstone: str) -> SQL:
         return SQL(
