@@ -15,6 +15,7 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from cliquet import errors, settings, utils
 from cliquet.core.announcing import told_once
+from cliquet.resource import headers
 from cliquet.security import authentication
 from cliquet.web import rendering, response_headers, urls
 
@@ -138,6 +139,9 @@ def end_of_service_tween_factory(
         else:
             code, gone = "hard-eol", errors.ERRORS.SERVICE_DEPRECATED
             response = errors.http_error(HTTPGone(), errno=gone, message=gone.sentence)
+        # These are for libraries that know the standards (RFC 8594, RFC 9745), and not for users.
+        response.headers["Sunset"] = headers.http_date(int(end.timestamp() * 1000))
+        response.headers["Deprecation"] = f"@{int(end.timestamp())}"
         # It is the only alert, and replaces that of a deprecated parameter (H-28.5).
         response.headers["Alert"] = errors.alert_header(
             configured,

@@ -12,7 +12,7 @@ _TEXT: Final = {"type": "string"}
 _NUMBER: Final = {"type": "integer"}
 _TAG: Final = {"type": "string", "pattern": '^"[0-9]+"$', "examples": ['"1430140411480"']}
 
-_OF_ALL: Final = ("Alert", "Backoff", "X-Request-Id")
+_OF_ALL: Final = ("Alert", "Backoff", "Deprecation", "Sunset", "X-Request-Id")
 
 VALIDATORS: Final = ("ETag", "Last-Modified")
 """Headers that say which version a response shows."""
@@ -38,6 +38,7 @@ _KNOWN: Final[dict[str, tuple[str, Described]]] = {
     ),
     "Backoff": ("The seconds that the client should wait between requests.", _TEXT),
     "Cache-Control": ("How long caches may keep the response.", _TEXT),
+    "Deprecation": ("When the service ends, in seconds since 1970 after `@` (RFC 9745).", _TEXT),
     "ETag": ("The timestamp of the record or list in milliseconds, in quotes.", _TAG),
     "Expires": ("The end of the time that caches may keep the response.", _TEXT),
     "Last-Modified": ("The same as `ETag`, as an HTTP date.", _TEXT),
@@ -46,6 +47,7 @@ _KNOWN: Final[dict[str, tuple[str, Described]]] = {
     "Next-Page": ("The address of the next page; without it, this is the last one.", _TEXT),
     "Preference-Applied": ("The preferences of `Prefer` that the response follows.", _TEXT),
     "Retry-After": ("The seconds to wait before the request is sent again.", _NUMBER),
+    "Sunset": ("When the service ends, as an HTTP date (RFC 8594).", _TEXT),
     "Sync-Horizon": ("The timestamp of the latest deletion that was forgotten.", _TAG),
     "Sync-Token": ("What to ask for changes with, as `_sync`, the next time.", _TEXT),
     "Total-Records": ("The number of matching records on all pages.", _NUMBER),

@@ -52,6 +52,27 @@ def alerting_app(settings: Any = None, **alert_arguments: Any) -> TestApp:
 # No date
 
 
+@pytest.mark.clause("E-20.1")
+@pytest.mark.parametrize(
+    ("date", "sunset", "deprecation"),
+    [
+        (FUTURE, "Tue, 01 Jan 2999 00:00:00 GMT", "@32472144000"),
+        (PAST, "Sat, 01 Jan 2000 00:00:00 GMT", "@946684800"),
+        ("2000-01-01T02:00+02:00", "Sat, 01 Jan 2000 00:00:00 GMT", "@946684800"),
+        # The last instant of HTTP dates is before this one.
+        ("9999-12-31T23:59-12:00", "Fri, 31 Dec 9999 23:59:59 GMT", "@253402343940"),
+    ],
+)
+def test_the_date_is_in_the_headers_of_the_standards(
+    date: str, sunset: str, deprecation: str
+) -> None:
+    response = make_app(settings={"eos": date}).get("/v0/", expect_errors=True)
+
+    assert response.headers["Sunset"] == sunset
+    assert response.headers["Deprecation"] == deprecation
+    assert not {"Sunset", "Deprecation"} & set(make_app().get("/v0/").headers)
+
+
 @pytest.mark.clause("H-28.1")
 @outcomes()
 def test_without_a_date_there_is_no_alert(eternal: TestApp, outcome: Outcome) -> None:
