@@ -47,7 +47,7 @@ def as_document(request: Request, version: str = "3.1") -> Described:
         path, variables = parameters.of_path(service.path, registry.id_generator)
         methods = [method for method in _METHODS if method in service.defined_methods]
         operations = {
-            method.lower(): _operation(components, schemes, service, method, registry)
+            method.lower(): _operation(components, schemes, service, method, registry, version)
             for method in methods
         }
         if operations:
@@ -80,10 +80,15 @@ def _services(registry: Any) -> Iterator[Any]:
 
 
 def _operation(
-    components: Components, schemes: Schemes, service: Any, method: str, registry: Any
+    components: Components,
+    schemes: Schemes,
+    service: Any,
+    method: str,
+    registry: Any,
+    version: str,
 ) -> Described:
     if hasattr(service, "viewset") and hasattr(service, "resource"):
-        described = Resource(components, schemes, service, registry).operation(method)
+        described = Resource(components, schemes, service, registry, version).operation(method)
         if described is not None:
             return described
     own = utilities.operation(components, schemes, service, method, registry.settings)

@@ -23,9 +23,14 @@ _CONDITIONS: Final = {
     "If-None-Match": "Only if something is newer than this `ETag`; `*`: only without a record.",
 }
 _HEADERS: Final[dict[str, tuple[str, Described]]] = {
+    "Last-Event-ID": (
+        "The id of the last event of a stream that was lost, which wins over `_sync`.",
+        {"type": "string"},
+    ),
     "Prefer": (
         "`count=none` leaves the total out; `handling=strict` refuses a list of changes that "
-        "would lack forgotten deletions (RFC 7240).",
+        "would lack forgotten deletions; `wait=N` waits N seconds for changes, if `_sync` has a "
+        "token (RFC 7240).",
         {"type": "string", "examples": ["count=none", "handling=strict"]},
     ),
     "Response-Behavior": (

@@ -109,10 +109,13 @@ class Records:
         data = {"type": "array", "items": self.tombstone()}
         return self._refer("Deletions", lambda: _object({"data": data}, ["data"]))
 
+    def item(self) -> Described:
+        """Return an item of a list: a record, or what remains of one."""
+        return {"anyOf": [self.tombstone(), self.record()]}
+
     def list_response(self) -> Described:
         """Return the body of a list; only a list by timestamps has tombstones."""
-        items = {"anyOf": [self.tombstone(), self.record()]}
-        data = {"type": "array", "items": items}
+        data = {"type": "array", "items": self.item()}
         return self._refer("List", lambda: _object({"data": data}, ["data"]))
 
     # What clients send

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cliquet import settings
-from cliquet.openapi import error_responses, filters, headers, parameters
+from cliquet.feed.events import CONTENT_TYPE
+from cliquet.openapi import error_responses, filters, headers, parameters, streams
 from cliquet.openapi.components import Components, Described
 from cliquet.openapi.records import Records
 from cliquet.openapi.security import Schemes
@@ -32,16 +33,23 @@ class Resource:
     components, schemes : those of the document.
     service : the service, as the registration made it.
     registry : registry of the application.
+    version : version of OpenAPI.
     """
 
     def __init__(
-        self, components: Components, schemes: Schemes, service: Any, registry: Any
+        self,
+        components: Components,
+        schemes: Schemes,
+        service: Any,
+        registry: Any,
+        version: str,
     ) -> None:
         self._components = components
         self._schemes = schemes
         self._service = service
         name = service.resource_name
         self._records = Records(components, service.resource, name, registry.id_generator)
+        self._version = version
         self._has_tokens = settings.has_sync_tokens(registry.settings, name)
 
     def operation(self, method: str) -> Described | None:
@@ -71,7 +79,7 @@ class Resource:
     # Operations
 
     def _list(self) -> Described:
-        records, components = self._records, self._components
+        components = self._components
         return {
             "description": (
                 "Each field can be in a filter, with the prefixes of its parameters. A list by "
@@ -85,16 +93,24 @@ class Resource:
                 *([parameters.query(components, "_sync")] if self._has_tokens else []),
                 *self._conditions(),
                 parameters.header(components, "Prefer"),
+                *([parameters.header(components, "Last-Event-ID")] if self._has_tokens else []),
                 *self._filters(),
             ],
             "responses": {
-                "200": self._answer(
-                    "The records of a page.", records.list_response(), headers.LIST
-                ),
+                "200": self._listed(),
                 "304": self._not_modified(),
                 **error_responses.responses(components, 404, 406, 412, 414),
             },
         }
+
+    def _listed(self) -> Described:
+        """Return the response with a page of the list, which may be a stream instead."""
+        answer = self._answer("The records of a page.", self._records.list_response(), headers.LIST)
+        if self._has_tokens:
+            answer["content"][CONTENT_TYPE] = streams.described(
+                self._components, self._records.item(), self._version
+            )
+        return answer
 
     def _create(self) -> Described:
         schema, is_required = self._records.request(may_lack_data=False)

@@ -194,6 +194,24 @@ def test_lists_with_tokens_have_their_parameter() -> None:
     assert "_sync" not in parameters_of(document, "/spores", "get")
 
 
+@pytest.mark.clause("E-14.2")
+def test_a_list_with_tokens_can_be_a_stream_whose_items_version_3_2_describes() -> None:
+    app = make_app(RESOURCES, settings={"mushroom_sync_enabled": "true"})
+
+    def listed(version: str, path: str = "/mushrooms") -> Any:
+        responses = document_of(app, version)["paths"][path]["get"]["responses"]
+        return responses["200"]["content"]
+
+    assert listed("3.1")["text/event-stream"] == {"schema": {"type": "string"}}
+    events = listed("3.2")["text/event-stream"]["itemSchema"]["anyOf"]
+    names = [event["properties"]["event"]["const"] for event in events]
+    assert names == ["change", "checkpoint", "reset", "end"]
+    assert "text/event-stream" not in listed("3.2", "/spores")
+    document = document_of(app)
+    OpenAPIV31SpecValidator(document).validate()
+    assert "Last-Event-ID" in parameters_of(document, "/mushrooms", "get")
+
+
 @pytest.mark.clause("E-4.1")
 def test_patch_has_three_formats(document: dict[str, Any]) -> None:
     body = document["paths"]["/mushrooms/{id}"]["patch"]["requestBody"]

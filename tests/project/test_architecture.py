@@ -59,7 +59,7 @@ MAY_IMPORT = {
     "web": {"security", "transactions", *STORED},
     "feed": {"web", "security", *STORED},
     "resource": {"feed", "web", "security", *STORED},
-    "openapi": {"resource", "web", "security", *STORED},
+    "openapi": {"resource", "feed", "web", "security", *STORED},
     "views": {"openapi", "resource", "web", "security", *STORED},
     "initialization": {"views", "openapi", "resource", "feed", "web", "security", *STORED},
     "facade": {"initialization", "web", "security", "monitoring", "core"},
