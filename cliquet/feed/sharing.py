@@ -5,15 +5,21 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from cliquet.core.lazy import LazyModule
 from cliquet.feed.source import Page
 from cliquet.feed.stream import Question
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["SharedAnswers", "is_useful"]
 
 _MAX_KEPT: Final = 64
+
+# Only services with streams need it.
+_futures = LazyModule("concurrent.futures")
 
 
 def is_useful(page: Page, question: Question) -> bool:
@@ -40,7 +46,7 @@ class SharedAnswers:
             answer = self._answers.get(key)
             is_ours = answer is None or (answer.done() and not _has_use(answer, question))
             if answer is None or is_ours:
-                answer = self._answers[key] = Future()
+                answer = self._answers[key] = _futures.Future()
                 while len(self._answers) > _MAX_KEPT:
                     self._answers.popitem(last=False)
         if is_ours:

@@ -88,7 +88,8 @@ def test_every_operator_has_a_condition_in_sql() -> None:
 
 
 def test_the_page_names_the_two_files() -> None:
-    assert rows()["An operator of filters"] == [IN_PYTHON, IN_SQL]
+    # The page also names this test, and the page for clients.
+    assert rows()["An operator of filters"][:2] == [IN_PYTHON, IN_SQL]
 
 
 @pytest.mark.parametrize("operator", ["LIKE", "HAS", "CONTAINS", "CONTAINS_ANY"])
