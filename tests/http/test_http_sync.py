@@ -10,7 +10,9 @@ from support.shared_apps import make_app
 from testapp import RESOURCES
 from webtest import TestApp
 
+from cliquet import resource
 from cliquet.core.globs import Pattern
+from cliquet.resource import Model
 from cliquet.settings import SettingError
 from cliquet.testing.web import basic_auth
 
@@ -491,3 +493,43 @@ def test_two_users_have_collections_of_their_own(app: TestApp) -> None:
 
     assert sync(app, one)[0] == [record]
     assert sync(app, other)[0] == []
+
+
+class Mould(resource.UserResource):
+    """Records whose model has a method of its own for lists."""
+
+    class MouldModel(Model):
+        def get_records(self, *args: Any, **kwargs: Any) -> Any:
+            records, total = super().get_records(*args, **kwargs)
+            return [{**record, "seen": True} for record in records], total
+
+    class MouldSchema(resource.ResourceSchema):
+        class Options:
+            preserve_unknown = True
+
+    mapping = MouldSchema()
+    default_model = MouldModel
+
+    def is_known_field(self, field: str) -> bool:
+        return True
+
+
+@pytest.mark.clause("E-11.3", "P-13.1")
+@pytest.mark.parametrize("limit", [1, 100])
+def test_a_list_of_the_application_is_used(headers: dict[str, str], limit: int) -> None:
+    app = make_app([Mould], settings={"sync_enabled": "true"})
+    url = f"/v0/moulds?n=1&_limit={limit}"
+    a, b, *_ = store(app, headers, "/v0/moulds", {"n": 1}, {"n": 1}, {"n": 2}, {"n": 3})
+    found, token = sync(app, headers, url=url)
+    assert found == [{**a, "seen": True}, {**b, "seen": True}]
+
+    body = {"data": {"n": 1, "last_modified": a["last_modified"] + 1}}
+    late = app.put_json(f"/v0/moulds/{a['id']}", body, headers=headers).json["data"]
+    changed = app.put_json(f"/v0/moulds/{b['id']}", {"data": {"n": 2}}, headers=headers)
+    found, after = sync(app, headers, token, url=url)
+
+    assert found == [
+        {**late, "seen": True},
+        tombstone(b, changed.json["data"]["last_modified"]),
+    ]
+    assert sync(app, headers, after, url=url)[0] == []

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from cliquet.resource import sync_token
 from cliquet.resource.sync_token import MAX_SYNC_TOKEN_BYTES, Place, SyncToken, digest
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 
@@ -70,3 +71,13 @@ def test_an_epoch_without_end_makes_no_token() -> None:
 @pytest.mark.clause("E-11.4")
 def test_texts_are_not_run_together() -> None:
     assert digest(["a", "b"]) != digest(["ab"]) != digest(["b", "a"])
+
+
+@pytest.mark.clause("E-11.4")
+@pytest.mark.parametrize(
+    "content",
+    [b"\x09" + b"\0" * 33, b"\x02" + b"\0" * 33 + b"short", b"\x01" + b"\0" * 32 + b"\x08"],
+)
+def test_a_forged_token_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        SyncToken.decode(sync_token._text(sync_token._check(content) + content))
