@@ -21,6 +21,7 @@ from cliquet.feed.hub import Hub
 from cliquet.feed.source import Source
 from cliquet.feed.stream import Stream
 from cliquet.storage.watching import Position
+from cliquet.web import cors
 
 __all__ = ["TAKEN_BY", "Answer", "EventStream", "LongPoll"]
 
@@ -100,7 +101,12 @@ class LongPoll(Answer):
     @staticmethod
     def is_final(response: Response) -> bool:
         """Return whether a response tells the client anything but that nothing has changed."""
-        return response.status_code != 200 or bool(response.json_body["data"])
+        # A page is empty, but not the last, if its changes are none that the user may see.
+        return (
+            response.status_code != 200
+            or bool(response.json_body["data"])
+            or "Next-Page" in response.headers
+        )
 
     def applied(self, response: Response) -> Response:
         """Tell the client that its wish was followed."""
@@ -108,6 +114,7 @@ class LongPoll(Answer):
             told = response.headers.get("Preference-Applied")
             wait = f"wait={self.seconds}"
             response.headers["Preference-Applied"] = f"{told}, {wait}" if told else wait
+            cors.expose_applied_preference(response.headers)
         response.headers["Cache-Control"] = "no-store"
         return self.completed(response)
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from pyramid.request import Request
 from pyramid.response import Response
+from webob.headers import ResponseHeaders
 
 from cliquet import settings, utils
 from cliquet.web import response_headers
@@ -25,6 +26,7 @@ __all__ = [
     "allows_any",
     "check_origin",
     "complete",
+    "expose_applied_preference",
     "exposed_text",
     "preflight",
 ]
@@ -179,6 +181,15 @@ def exposed_text(exposed: tuple[str, ...], *, has_tag: bool) -> str:
     if has_tag and "ETag" not in exposed:
         exposed = (*exposed, "ETag", "Last-Modified")
     return ", ".join(exposed)
+
+
+def expose_applied_preference(headers: ResponseHeaders) -> None:
+    """Let scripts read ``Preference-Applied`` in a response that was complete before it got it."""
+    lines = headers.getall("Access-Control-Expose-Headers")
+    headers.pop("Access-Control-Expose-Headers", None)
+    for line in lines:
+        is_further = line == _FURTHER[False, False]
+        headers.add("Access-Control-Expose-Headers", _FURTHER[True, False] if is_further else line)
 
 
 def preflight(service: CrossOriginService, request: Request) -> Response | None:

@@ -95,6 +95,39 @@ def test_a_change_that_the_user_cannot_see_does_not_end_the_wait(live_app: TestA
     assert response.json["data"] == []
 
 
+@pytest.mark.clause("E-14.1", "E-11.3")
+@pytest.mark.parametrize("hidden", [1, 3])
+def test_what_the_user_cannot_see_does_not_hide_what_comes_after_it(
+    live_app: Any, hidden: int
+) -> None:
+    """The first page is empty, and there is another one."""
+    create(live_app, url=AMANITAS)
+    since = token(live_app, url=AMANITAS)
+    for number in range(hidden):
+        create(live_app, "eve", url=AMANITAS, last_modified=10 + number)
+    create(live_app, n=1, url=AMANITAS)
+    begin = time.monotonic()
+
+    response = poll(live_app, since, 10, url=f"{AMANITAS}?_limit=1")
+
+    assert time.monotonic() - begin < 5
+    assert response.json["data"] or "Next-Page" in response.headers
+
+
+@pytest.mark.clause("E-14.1", "E-17.2")
+def test_scripts_of_other_origins_may_read_that_the_service_has_waited(live_app: Any) -> None:
+    since = token(live_app)
+
+    def exposed(**options: Any) -> list[str]:
+        response = poll(live_app, since, 1, **options)
+        names = ", ".join(response.headers.getall("Access-Control-Expose-Headers"))
+        assert ("Preference-Applied" in response.headers) == ("Preference-Applied" in names)
+        return names.split(", ")
+
+    assert "Preference-Applied" in exposed()
+    assert "Preference-Applied" not in exposed(multithread=False)
+
+
 @pytest.mark.clause("E-14.1")
 @pytest.mark.setting("feed_max_wait_seconds")
 def test_the_service_limits_the_wait(make: Callable[..., Any]) -> None:
