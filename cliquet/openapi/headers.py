@@ -24,6 +24,7 @@ LIST: Final = (
     *RECORD,
     "Total-Records",
     "Next-Page",
+    "Link",
     "Sync-Horizon",
     "Sync-Token",
     "Preference-Applied",

@@ -140,7 +140,7 @@ class Resource:
                 "200": self._answer(
                     "What remains of the deleted records.",
                     self._records.tombstones_response(),
-                    ("Next-Page",),
+                    ("Next-Page", "Link"),
                 ),
                 **error_responses.responses(components, 404, 406, 412, 414),
             },

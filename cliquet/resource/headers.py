@@ -103,5 +103,9 @@ def add_sync_token(headers: MutableMapping[str, str], token: str) -> None:
 
 
 def add_next_page(headers: MutableMapping[str, str], url: str) -> None:
-    """Set ``Next-Page``, the absolute URL of the page after a full page (H-14.5)."""
+    """Set ``Next-Page``, the absolute URL of the page after a full page (H-14.5).
+
+    ``Link`` says the same to programs that know RFC 8288 (E-20.2).
+    """
     headers["Next-Page"] = url
+    headers["Link"] = f'<{url}>; rel="next"'

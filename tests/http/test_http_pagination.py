@@ -729,3 +729,20 @@ def test_a_token_rather_has_its_values_than_the_total(
 
     assert [item["n"] for item in items([second])] == [3]
     assert second.headers["Total-Records"] == "1"
+
+
+@pytest.mark.clause("E-20.2")
+@pytest.mark.parametrize("settings", [{}, {"sync_enabled": "true"}])
+def test_the_next_page_is_linked_in_the_way_of_the_standard_too(
+    settings: dict[str, str], headers: dict[str, str]
+) -> None:
+    app = make_app(RESOURCES, settings=settings)
+    for name in ("Cep", "Morel"):
+        app.post_json("/v0/mushrooms", {"data": {"name": name}}, headers=headers)
+
+    url = "/v0/mushrooms?_limit=1" + ("&_sync=" if settings else "")
+    page = app.get(url, headers=headers).headers
+    last = app.get(page["Next-Page"], headers=headers).headers
+
+    assert page["Link"] == f'<{page["Next-Page"]}>; rel="next"'
+    assert "Link" not in last
