@@ -106,9 +106,10 @@ class Resource:
     def _listed(self) -> Described:
         """Return the response with a page of the list, which may be a stream instead."""
         answer = self._answer("The records of a page.", self._records.list_response(), headers.LIST)
-        if self._has_tokens:
+        # Generators of clients would take the text of a stream for another form of every list.
+        if self._has_tokens and self._version != "3.1":
             answer["content"][CONTENT_TYPE] = streams.described(
-                self._components, self._records.item(), self._version
+                self._components, self._records.item()
             )
         return answer
 

@@ -21,16 +21,13 @@ _RESET: Final[Described] = {
 }
 
 
-def described(components: Components, change: Described, version: str) -> Described:
-    """Return the media type of a stream.
+def described(components: Components, change: Described) -> Described:
+    """Return the media type of a stream, in the words that OpenAPI has since 3.2.
 
     Parameters
     ----------
     change : schema of a change.
-    version : version of OpenAPI; the items of streams can be described since 3.2.
     """
-    if version == "3.1":
-        return {"schema": {"type": "string"}}
     data = {
         "change": change,
         "checkpoint": components.schema("Checkpoint", lambda: dict(_CHECKPOINT)),

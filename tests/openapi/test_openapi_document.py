@@ -202,7 +202,8 @@ def test_a_list_with_tokens_can_be_a_stream_whose_items_version_3_2_describes() 
         responses = document_of(app, version)["paths"][path]["get"]["responses"]
         return responses["200"]["content"]
 
-    assert listed("3.1")["text/event-stream"] == {"schema": {"type": "string"}}
+    # A generated client would have to tell the text of a stream from the list.
+    assert "text/event-stream" not in listed("3.1")
     events = listed("3.2")["text/event-stream"]["itemSchema"]["anyOf"]
     names = [event["properties"]["event"]["const"] for event in events]
     assert names == ["change", "checkpoint", "reset", "end"]

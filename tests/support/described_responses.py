@@ -32,7 +32,7 @@ class Document:
     def __init__(self, app: Router) -> None:
         request = Request.blank("/")
         request.registry = app.registry
-        self.described = as_document(request)
+        self.described = as_document(request, "3.2")
         self._validators: dict[int, Draft202012Validator] = {}
 
     def faults(self, schema: Any, value: Any, place: str) -> Iterator[str]:
@@ -149,6 +149,9 @@ def _deviations(app: Router, exchange: Exchange) -> Iterator[str]:
     content = described.get("content", {}).get(media_type)
     if content is None:
         yield f"{place}: {media_type!r} is not described"
+        return
+    if "schema" not in content:
+        # It is a stream, whose items are described one by one.
         return
     schema = document.resolved(content["schema"])
     yield from document.faults(schema, exchange.body, place)
