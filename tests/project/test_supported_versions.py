@@ -101,7 +101,11 @@ def test_targets_of_make_that_are_named_exist(name: str) -> None:
     assert {target for some in named for target in some.split()} <= targets
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / ".ci").iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in (ROOT / ".ci").rglob("*") if path.is_file()),
+    ids=lambda path: path.name,
+)
 def test_programs_of_the_checks_can_be_run(path: Path) -> None:
     is_program = path.read_text("utf-8").startswith("#!")
 
