@@ -14,6 +14,8 @@ from webtest import TestApp
 
 from cliquet.testing.sync import Oracle, make_sync_app
 
+pytestmark = pytest.mark.slow
+
 STEPS = int(os.environ.get("CLIQUET_TEST_SYNC_STEPS", "1000"))
 SEED = int(os.environ.get("CLIQUET_TEST_SYNC_SEED", "1"))
 TOGETHER = [
