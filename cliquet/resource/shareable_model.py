@@ -18,8 +18,10 @@ from cliquet.permission.known_permissions import (
 from cliquet.resource.user_model import Model
 from cliquet.security.principals import names_of_user
 from cliquet.storage import Filter, StorageBase
+from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.storage.generators import UUID4
+from cliquet.transactions.tweens import after_commit
 from cliquet.types import ACEQuery, Record
 from cliquet.utils import is_storable_key
 
@@ -127,11 +129,26 @@ class ShareableModel(Model):
             before = permission.object_permissions(object_id) if held is None else held
             writer = writer if _keeps_write(writer, before, permissions) else None
         change = write(object_id, permissions, writer, is_new=is_new)
-        if self.tracker is not None and change.before and change.before != change.after:
-            self._depart(self.tracker.left(record_id, object_id, change), parent_id)
+        if self.tracker is not None and change.before != change.after:
+            left = self.tracker.left(record_id, object_id, change) if change.before else []
+            self._depart(left, parent_id)
+            if self._shows_old_permissions(permission) and self.tracker.is_on:
+                # Somebody may ask between both commits, and get the answer of the old permissions.
+                again = [Departure(record_id, DepartureKind.LATE), *left]
+                after_commit(functools.partial(self._depart, again, parent_id))
         if self.judge is not None and not is_new:
             self.judge(object_id, change.before)
         return change.after
+
+    def _shows_old_permissions(self, permission: PermissionBase) -> bool:
+        """Return whether there is a moment in which others see a record, and no new permissions.
+
+        Permissions that are told to be written later are waited for.
+        """
+        if getattr(permission, "is_written_after_records", False) is True:
+            return False
+        clients = [getattr(backend, "client", None) for backend in (self.storage, permission)]
+        return clients[0] is not clients[1]
 
     def _release(self, object_id: str) -> dict[str, set[str]] | None:
         """Return the permissions that were read under the lock, before they change."""

@@ -27,7 +27,7 @@ from cliquet import settings
 from cliquet.core import announcing
 from cliquet.transactions import one_tween, scope
 
-__all__ = ["BeforeCommit", "includeme", "is_tried_again", "savepoint"]
+__all__ = ["BeforeCommit", "after_commit", "includeme", "is_tried_again", "savepoint"]
 
 Handler = Callable[[Request], Response]
 
@@ -214,3 +214,21 @@ def is_tried_again(request: Request) -> bool:
     """Return whether the response is dropped because the request will be tried again (X-23)."""
     error = getattr(request, "exception", None)
     return error is not None and bool(is_error_retryable(request, error))
+
+
+def after_commit(function: Callable[[], object]) -> None:
+    """Call a function when everything has committed; at once if there is no transaction.
+
+    Of an operation with its own transaction, it is called after the request around it. If one of
+    them is undone, it is never called.
+    """
+    transaction = scope.begun()
+    if transaction is None:
+        function()
+        return
+
+    def committed(is_kept: bool) -> None:
+        if is_kept:
+            after_commit(function)
+
+    transaction.addAfterCommitHook(committed)
