@@ -143,9 +143,11 @@ class ShareableModel(Model):
     def _shows_old_permissions(self, permission: PermissionBase) -> bool:
         """Return whether there is a moment in which others see a record, and no new permissions.
 
-        Permissions that are told to be written later are waited for.
+        Permissions that are told to be written later are waited for. Redis commits operations by
+        themselves, and one more for each of them would disturb those of others.
         """
-        if getattr(permission, "is_written_after_records", False) is True:
+        is_awaited = getattr(permission, "is_written_after_records", False) is True
+        if is_awaited or self.storage.joins_transactions is not True:
             return False
         clients = [getattr(backend, "client", None) for backend in (self.storage, permission)]
         return clients[0] is not clients[1]
