@@ -29,7 +29,7 @@ from cliquet.resource.syncing import Source, SyncOutdatedError, SyncPage, next_p
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = ["get_page", "is_asked", "read_token", "source_of"]
+__all__ = ["get_page", "is_asked", "read_token", "refuse_deletion", "source_of"]
 
 # The position says which page it is, so that there is only one order.
 _REFUSED: Final = ("_sort", "_since", "_to", "_before", "_token")
@@ -126,6 +126,12 @@ def refuse_token(request: Request) -> NoReturn:
         name="_sync",
         description="_sync is no token of this list",
     )
+
+
+def refuse_deletion(request: Request) -> NoReturn:
+    """Answer 400 to a deletion with a token, which would delete everything."""
+    description = "_sync is for GET; a deletion takes filters"
+    errors.raise_invalid(request, location="querystring", name="_sync", description=description)
 
 
 def source_of(resource: UserResource) -> Source:

@@ -145,6 +145,8 @@ class UserResource:
 
     def collection_delete(self) -> Body:
         """Delete the records that match the filters (H-17)."""
+        if "_sync" in self.request.GET and sync_list.is_asked(self):
+            sync_list.refuse_deletion(self.request)
         return listing.delete_list(self)
 
     def get(self) -> Body:

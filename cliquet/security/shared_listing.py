@@ -212,11 +212,9 @@ def may_list_nothing(context: Any) -> bool:
         return False
     request, name = context._request, context.resource_name
     configured = request.registry.settings
-    params = [param.strip() for param in request.GET]
-    if not (
-        ("_sync" in params and settings.has_sync_tokens(configured, name))
-        or ("_since" in params and settings.shows_departures(configured, name))
-    ):
+    has_token = "_sync" in request.GET and settings.has_sync_tokens(configured, name)
+    # A client that knows no tokens begins with a list of all.
+    if not has_token and not settings.shows_departures(configured, name):
         return False
     context.shared_ids = [_NO_RECORD]
     return True

@@ -533,3 +533,15 @@ def test_a_list_of_the_application_is_used(headers: dict[str, str], limit: int) 
         tombstone(b, changed.json["data"]["last_modified"]),
     ]
     assert sync(app, headers, after, url=url)[0] == []
+
+
+@pytest.mark.clause("E-11.7")
+def test_a_deletion_takes_no_token(app: TestApp, headers: dict[str, str]) -> None:
+    (record,) = store(app, headers, LICHENS, {"name": "kept"})
+    _, token = sync(app, headers)
+
+    for value in ("", token):
+        answer = app.delete(f"{LICHENS}?_sync={value}", headers=headers, status=400)
+        assert answer.json["details"][0]["name"] == "_sync"
+
+    assert sync(app, headers)[0] == [record]

@@ -162,6 +162,16 @@ def test_filters_apply_to_departures_as_to_tombstones(
 
 
 @pytest.mark.clause("E-12.4")
+@pytest.mark.parametrize("query", ["", "?_sort=-last_modified", "?_since=0"])
+def test_who_can_read_nothing_yet_can_begin(app: TestApp, query: str) -> None:
+    share(app, user_id(app, READER))
+
+    assert app.get(f"{URL}{query}", headers=OTHER, status=200).json["data"] == []
+    app.get(f"{URL}{query}", status=401)
+    app.delete(f"{URL}{query}", headers=OTHER, status=403)
+
+
+@pytest.mark.clause("E-12.4")
 def test_other_lists_show_no_departures(app: TestApp) -> None:
     reader = user_id(app, READER)
     kept, record = share(app, reader), share(app, reader)
