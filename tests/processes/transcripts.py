@@ -15,7 +15,7 @@ ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Milliseconds since 1970 of this century; generated data hold no such number.
 STAMP = re.compile(r"(?<![\d.])1[5-9]\d{11}(?![\d.])")
 REFERENCE = re.compile(r"@(id|stamp|next):([^@]*):(\d+)@")
-TOKEN = re.compile(r"(?<=_token=)[^&\"]+")
+TOKEN = re.compile(r"(?<=_token=)[^&\">]+")
 # At the end of a token with a total: the filters, in which timestamps may stand.
 DIGEST = re.compile(r'"[0-9a-f]{16}"(?=\]\}\Z)')
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -372,6 +374,16 @@ def test_depth_counts_arrays_as_well() -> None:
     check_depth({"a": [{"b": [1, "x", None]}]})
 
 
+@pytest.fixture
+def usual_recursion() -> Iterator[None]:
+    """Bound recursion as Python does; Hypothesis raises the bound, and may leave it there."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("usual_recursion")
 @pytest.mark.clause("E-4.1", "D-12")
 def test_no_nesting_exhausts_the_interpreter() -> None:
     """Each move doubles the depth: Python's own recursion would not survive it."""
