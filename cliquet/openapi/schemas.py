@@ -21,7 +21,8 @@ def as_json_schema(node: Any, *, is_sent: bool) -> Described:
     """Return the JSON Schema of a node.
 
     A node with a method ``json_schema`` is described by what that returns; so are fields of an
-    application that colander's types do not describe, and schemas of other libraries.
+    application that colander's types do not describe, and schemas of other libraries. What the
+    service sends is described by a method ``sent_json_schema``, if there is one.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ def as_json_schema(node: Any, *, is_sent: bool) -> Described:
         may be missing, because clients choose the members of a response, and only types are
         promised: a record may be older than a limit.
     """
-    own = getattr(node, "json_schema", None)
+    own = getattr(node, "sent_json_schema", None) if is_sent else None
+    own = own or getattr(node, "json_schema", None)
     if callable(own):
         return dict(own())
     described = _typed(node, is_sent)

@@ -1,5 +1,7 @@
 """Resources: classes that serve collections of records over HTTP."""
 
+from cliquet.resource.adapters.json_schema import JSONSchema
+from cliquet.resource.adapters.pydantic_schema import PydanticSchema
 from cliquet.resource.deprecated import BaseResource, ProtectedResource
 from cliquet.resource.model import Model, ShareableModel
 from cliquet.resource.registration import register, register_resource
@@ -16,8 +18,10 @@ __all__ = [
     "COMPARISON",
     "BaseResource",
     "Filter",
+    "JSONSchema",
     "Model",
     "ProtectedResource",
+    "PydanticSchema",
     "Registry",
     "Request",
     "ResourceSchema",

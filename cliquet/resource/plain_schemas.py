@@ -1,4 +1,4 @@
-"""Schemas of colander that do not derive from ours, as schemas of resources."""
+"""Schemas of colander that do not derive from ours, and models, as schemas of resources."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import colander
 
+from cliquet.resource.adapters.pydantic_schema import PydanticSchema, is_model
 from cliquet.resource.schema import ResourceSchema
 
 __all__ = ["as_resource_schema"]
@@ -19,8 +20,11 @@ def as_resource_schema(node: Any) -> Any:
     Parameters
     ----------
     node : a mapping of colander, which is not changed. Its class, its fields, its validators and
-        its treatment of unknown members stay. Any other object is returned as it is.
+        its treatment of unknown members stay. Or a model of pydantic. Any other object is returned
+        as it is.
     """
+    if is_model(node):
+        return PydanticSchema(node)
     if isinstance(node, ResourceSchema) or not isinstance(node, colander.SchemaNode):
         return node
     if not isinstance(node.typ, colander.Mapping):

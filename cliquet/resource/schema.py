@@ -14,7 +14,7 @@ from cliquet import utils
 from cliquet.resource import unknown_members
 from cliquet.web import acceptance, fault_words, validation
 
-__all__ = ["URL", "PermissionsSchema", "ResourceSchema", "TimeStamp"]
+__all__ = ["URL", "PermissionsSchema", "ResourceSchema", "TimeStamp", "is_number_kept"]
 
 
 class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander has no types
@@ -114,7 +114,7 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
             raise unknown
         error = colander.Invalid(self)
         for position, node in enumerate(self.children):
-            if isinstance(record, dict) and not _is_number_kept(record.get(node.name)):
+            if isinstance(record, dict) and not is_number_kept(record.get(node.name)):
                 error.add(colander.Invalid(node, "Number out of range"), position)
         if error.children:
             raise error
@@ -265,7 +265,7 @@ def _mark_nulls(node: Any, value: Any) -> Any:
     return value
 
 
-def _is_number_kept(value: Any) -> bool:
+def is_number_kept(value: Any) -> bool:
     """Return whether each number in a validated value has a JSON form that keeps its value."""
     if isinstance(value, float):
         return math.isfinite(value)
@@ -274,7 +274,7 @@ def _is_number_kept(value: Any) -> bool:
     if isinstance(value, Decimal):
         return value.is_finite()
     if isinstance(value, dict):
-        return all(map(_is_number_kept, value.values()))
+        return all(map(is_number_kept, value.values()))
     if isinstance(value, (list, tuple)):
-        return all(map(_is_number_kept, value))
+        return all(map(is_number_kept, value))
     return True

@@ -35,6 +35,7 @@ NOT_NEEDED = {
         "werkzeug",
     ),
     *("waitress", "granian", "gunicorn", "hupper", "webtest", "pytest", "unittest"),
+    *("pydantic", "jsonschema", "referencing"),
     *("jsonpatch", "jsonpointer", "structlog", "asyncio", "concurrent.futures", "csv", "difflib"),
     *("cliquet.scripts", "cliquet.testing", "cliquet.tests", "cliquet.migrations"),
     *("cliquet.storage.relational", "cliquet.permission.relational", "cliquet.cache.relational"),

@@ -226,7 +226,7 @@ def process_record(self: Any, new: Any, old: Any = None) -> Any:
 SCHEMAS = [
     ({"mapping": NameSchema}, "mapping is the class NameSchema; allowed: an instance, as in"),
     ({"mapping": {"name": str}}, "mapping is {'name': <class 'str'>}; allowed: an instance of"),
-    ({"mapping": None}, "mapping is None; allowed: an instance of ResourceSchema or of"),
+    ({"mapping": None}, "mapping is None; allowed: an instance of ResourceSchema, of"),
     (
         {"mapping": colander.SchemaNode(colander.String())},
         "mapping is a schema of the type String; allowed: a Mapping.",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import colander
+from pydantic import BaseModel
 from pyramid.config import Configurator
 
 import cliquet
@@ -26,6 +27,18 @@ class ArticleSchema(resource.ResourceSchema):
     class Options:
         unique_fields = ("title",)
         preserve_unknown = True
+
+
+class LetterFields(BaseModel):
+    text: str
+
+
+class Letter(resource.UserResource):
+    mapping = resource.PydanticSchema(LetterFields, unique_fields=("text",), unknown="raise")
+
+
+class Draft(resource.UserResource):
+    mapping = resource.JSONSchema({"type": "object"}, indexed_fields=("a", ("b", "c")))
 
 
 class ArticleModel(resource.Model):

@@ -29,6 +29,14 @@ class NoModel(resource.Model):
         return {}
 
 
+class NoModelOfPydantic(resource.UserResource):
+    mapping = resource.PydanticSchema(dict)  # type: ignore[arg-type]
+
+
+class NoOption(resource.UserResource):
+    mapping = resource.JSONSchema({}, uniqe_fields=("a",))  # type: ignore[call-arg]
+
+
 class NoResource(resource.UserResource):
     default_model = dict  # type: ignore[assignment]
 

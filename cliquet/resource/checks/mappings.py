@@ -48,8 +48,8 @@ def mapping(resource_cls: Any) -> Iterator[Finding]:
             )
     elif not all(hasattr(schema, name) for name in _USED_METHODS):
         yield Finding(
-            f"mapping is {schema!r}; allowed: an instance of ResourceSchema or of "
-            "colander.MappingSchema."
+            f"mapping is {schema!r}; allowed: an instance of ResourceSchema, of "
+            "colander.MappingSchema, of PydanticSchema or of JSONSchema."
         )
     if schema is UserResource.mapping:
         yield from _without_mapping(resource_cls)
@@ -104,7 +104,7 @@ def options(resource_cls: Any) -> Iterator[Finding]:
     for name in dir(schema.Options):
         if name[0] != "_" and name not in _OPTIONS:
             yield Finding(
-                f"{Place(type(schema))}: Options has no option {name!r}; allowed: "
+                f"{_where(schema)}: Options has no option {name!r}; allowed: "
                 f"{listed(_OPTIONS)}{did_you_mean(name, _OPTIONS) or '.'}"
             )
     yield from _unknown(schema)
@@ -112,23 +112,28 @@ def options(resource_cls: Any) -> Iterator[Finding]:
         yield from _fields(resource_cls, schema, name)
 
 
+def _where(schema: ResourceSchema) -> object:
+    """Return the place of a schema: an adapter knows where the application has made it."""
+    return getattr(schema, "place", None) or Place(type(schema))
+
+
 def _unknown(schema: ResourceSchema) -> Iterator[Finding]:
     given = schema.get_option("unknown")
     if given not in _UNKNOWN:
         yield Finding(
-            f"{Place(type(schema))}: unknown is {given!r}; allowed: 'ignore' or 'raise', and "
+            f"{_where(schema)}: unknown is {given!r}; allowed: 'ignore' or 'raise', and "
             "preserve_unknown = True to keep unknown members."
         )
     elif given == "raise" and schema.get_option("preserve_unknown"):
         yield Finding(
-            f"{Place(type(schema))}: unknown is 'raise', and preserve_unknown is "
+            f"{_where(schema)}: unknown is 'raise', and preserve_unknown is "
             f"{schema.get_option('preserve_unknown')!r}; allowed: one of the two."
         )
 
 
 def _fields(resource_cls: Any, schema: ResourceSchema, option: str) -> Iterator[Finding]:
     # The text of a place is made only for a finding, because it reads the source.
-    where = Place(type(schema))
+    where = _where(schema)
     given = schema.get_option(option)
     if isinstance(given, str):
         yield Finding(
