@@ -54,14 +54,19 @@ class PostgreSQLMigrations(Migrations):
     def alone(self, client: PostgreSQLClient) -> Iterator[None]:
         """Keep other processes out of a block with statements that cannot be in a transaction.
 
-        The block itself must not be in a transaction. A process that waits asks repeatedly, instead
-        of in one statement: a waiting statement has a snapshot, and the creation of an index waits
-        until all older snapshots have ended.
+        The block itself must not be in a transaction. A process that waits asks repeatedly, each
+        time in a transaction of its own. The creation of an index waits until the transactions have
+        ended in which a statement was running at some moment: one that waited for this process
+        would keep it waiting for ever.
         """
-        with client.aside().begin() as session:
-            while not session.execute(_TRY_LOCK, (_ADVISORY_LOCK_ALONE,)).fetchone()[0]:
+        is_alone = False
+        while not is_alone:
+            with client.aside().begin() as session:
+                is_alone = session.execute(_TRY_LOCK, (_ADVISORY_LOCK_ALONE,)).fetchone()[0]
+                if is_alone:
+                    yield
+            if not is_alone:
                 time.sleep(_LOCK_INTERVAL_SECONDS)
-            yield
         # The next steps may not need that connection for a long time.
         client.aside().dispose()
 

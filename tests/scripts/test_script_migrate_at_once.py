@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import psycopg2
 import pytest
 from servers.starting import start_process
 
+from cliquet.migrations import postgresql
 from scripts.command_line import PROGRAM, write_ini
 
 TOGETHER = 4
@@ -50,8 +52,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def migrate_together(processes: None, url: Any, tmp_path: Path) -> Any:
-    """Start the program several times at once; return what they answered."""
+def start_one(processes: None, url: Any, tmp_path: Path) -> Any:
+    """Return a function that starts the program."""
     kind = url.partition(":")[0]
     settings = {
         f"{component}_{name}": value
@@ -61,18 +63,25 @@ def migrate_together(processes: None, url: Any, tmp_path: Path) -> Any:
     (tmp_path / "together.py").write_text(APPLICATION)
     ini = write_ini(tmp_path / "app.ini", settings, use="call:together:main")
 
-    def migrate() -> Any:
+    def start() -> Any:
         path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-        started = [
-            start_process(
-                [*PROGRAM, "--ini", ini, "migrate"],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env={**os.environ, "PYTHONPATH": path},
-            )
-            for _ in range(TOGETHER)
-        ]
+        return start_process(
+            [*PROGRAM, "--ini", ini, "migrate"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+
+    return start
+
+
+@pytest.fixture
+def migrate_together(start_one: Callable[[], Any]) -> Any:
+    """Start the program several times at once; return what they answered."""
+
+    def migrate() -> Any:
+        started = [start_one() for _ in range(TOGETHER)]
         outputs = [process.communicate(timeout=60)[0] for process in started]
         return [process.returncode for process in started], outputs
 
@@ -131,3 +140,32 @@ def test_indexes_are_made_once(
     found = rows(url, tmp_path / "data.db", made)
     assert len(found) == 3
     assert all(is_valid for _, is_valid in found)
+
+
+OTHERS = (
+    "SELECT pid, xact_start IS NULL, query LIKE '%pg_try_advisory_xact_lock%'"
+    " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.mark.clause("E-10.2", "B-12.11")
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_process_that_waits_is_in_no_transaction(
+    start_one: Callable[[], Any], url: str, tmp_path: Path
+) -> None:
+    """The creation of an index may wait for the transaction of the one that waits for it."""
+    with contextlib.closing(psycopg2.connect(url)) as other, other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (postgresql._ADVISORY_LOCK_ALONE,))
+        process = start_one()
+        waiting: set[int] = set()
+        has_none = False
+        ends = time.monotonic() + 30
+        while not has_none and time.monotonic() < ends:
+            time.sleep(0.02)
+            for pid, is_in_none, is_waiting in rows(url, tmp_path, OTHERS):
+                waiting |= {pid} if is_waiting else set()
+                has_none |= is_in_none and pid in waiting
+    output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0, output
+    assert has_none
