@@ -113,6 +113,9 @@ def test_no_request_asks_more_than_the_table_allows(
     scenario.send(site)
 
     paid, most = cost(calls), getattr(scenario, kind)
+    if name == "batch of POST" and site.app.app.registry.permission.is_written_after_records:
+        # A run of creations is stored at once where permissions are part of its transaction.
+        most = {"user": most, "shareable": 52}[kind]
     # Backends of one database may read a record together with its permissions.
     assert most - paid.count("find_with_aces") <= len(paid) <= most, calls
 
@@ -227,14 +230,17 @@ def test_the_permissions_of_other_objects_are_asked_where_its_own_do_not_grant(
     calls.clear()
 
     site.send("GET", site.record_url)
-    assert cost(calls) == ["user_principals", "object_permissions", "get"]
+    # Backends of one database may read a record together with its permissions.
+    joined, apart = ["find_with_aces"], ["object_permissions", "get"]
+    assert cost(calls) in (["user_principals", *joined], ["user_principals", *apart])
 
     calls.clear()
     site.send("GET", site.record_url, headers=STRANGER)
-    asked = ["user_principals", "object_permissions", "check_permission", "get"]
     # Where its own may have been a moment old, they are not what the response shows.
     may_be_old = site.app.app.registry.permission.is_written_after_records
-    assert cost(calls) == asked + ["object_permissions"] * may_be_old
+    apart = ["object_permissions", "check_permission", "get", *["object_permissions"] * may_be_old]
+    joined = ["find_with_aces", "check_permission"]
+    assert cost(calls) in (["user_principals", *joined], ["user_principals", *apart])
 
 
 # Where an answer may not be kept

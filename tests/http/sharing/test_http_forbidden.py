@@ -25,15 +25,15 @@ class Refusing(resource.ShareableResource):
 
 
 class Losing(resource.ShareableResource):
-    """Somebody takes the permission back before the record is written."""
+    """Somebody takes the permission back before the record is locked."""
 
     mapping = Toadstool.mapping
 
-    def process_record(self, new: Any, old: Any = None) -> Any:
+    def patch(self) -> Any:
         uri = f"/losings/{self.record_id}"
         backend: Any = self.request.registry.permission
         backend.remove_principal_from_ace(uri, "write", self.request.prefixed_userid)
-        return super().process_record(new, old)
+        return super().patch()
 
 
 class OwnFactory(RouteFactory):
