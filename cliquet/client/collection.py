@@ -207,5 +207,5 @@ class Collection(Mapping[str, Record]):
         ClientError : the service refuses for good.
         """
         changes = live.follow(self._pull, threading.Event() if stop is None else stop)
-        with closing(changes):  # type: ignore[type-var]
+        with closing(changes):
             yield from changes

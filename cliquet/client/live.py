@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import httpx
@@ -27,7 +27,7 @@ class _Event(NamedTuple):
     data: str
 
 
-def follow(pull: Pull, stop: threading.Event) -> Iterator[Change]:
+def follow(pull: Pull, stop: threading.Event) -> Generator[Change, None, None]:
     """Yield each change after it was kept, until an event is set.
 
     Raises

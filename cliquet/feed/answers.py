@@ -47,8 +47,8 @@ class Answer(HTTPOk):  # type: ignore[misc]  # Pyramid has no types
         take = environ.get(TAKEN_BY)
         if take is not None:
             take(self)
-            return Response()(environ, start_response)  # type: ignore[no-any-return]
-        return self.made(environ)(environ, start_response)  # type: ignore[no-any-return]
+            return Response()(environ, start_response)  # type: ignore[no-any-return]  # the same
+        return self.made(environ)(environ, start_response)  # type: ignore[no-any-return]  # the same
 
     def made(self, environ: dict[str, Any]) -> Response:
         """Return the response, perhaps after some time."""

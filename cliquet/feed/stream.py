@@ -72,7 +72,7 @@ class Stream:
         self._query = source.query(token)
         self._has_caught_up = False
         # A client that does not come back by itself is ended like the others.
-        self._ends_at = clock() + MAX_AGE_SECONDS * random.uniform(0.8, 1.0)  # noqa: S311
+        self._ends_at = clock() + MAX_AGE_SECONDS * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
         self._judged_at: float | None = None
         self._read_at = clock()
         self._spoke_at = clock()
@@ -129,7 +129,7 @@ class Stream:
         now = self._clock()
         if page.is_for_now:
             self._pause_seconds = min(2 * self._pause_seconds, self._recheck_seconds)
-            self._read_at = now + self._pause_seconds * random.uniform(0.5, 1.0)  # noqa: S311
+            self._read_at = now + self._pause_seconds * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
             return b""
         self._pause_seconds = _FIRST_PAUSE_SECONDS
         if page.status != 200:

@@ -393,14 +393,19 @@ def test_an_edit_after_a_lost_answer_is_no_conflict(
     assert laptop[record_id]["n"] == 4
 
 
-def test_a_creation_that_was_lost_can_be_taken_back(
-    network: Network, phone: Collection, laptop: Collection
-) -> None:
+def created_without_answer(network: Network, phone: Collection) -> str:
     record_id = phone.create({"n": 1})
     network.lose_answer = lambda request: request.method != "GET"
     with pytest.raises(httpx.ReadError):
         phone.sync()
     network.is_good()
+    return record_id
+
+
+def test_a_creation_that_was_lost_can_be_taken_back(
+    network: Network, phone: Collection, laptop: Collection
+) -> None:
+    record_id = created_without_answer(network, phone)
     laptop.sync()
     assert set(laptop) == {record_id}
 
@@ -413,11 +418,7 @@ def test_a_creation_that_was_lost_can_be_taken_back(
 def test_what_others_made_of_a_lost_creation_is_not_deleted(
     network: Network, phone: Collection, laptop: Collection
 ) -> None:
-    record_id = phone.create({"n": 1})
-    network.lose_answer = lambda request: request.method != "GET"
-    with pytest.raises(httpx.ReadError):
-        phone.sync()
-    network.is_good()
+    record_id = created_without_answer(network, phone)
     laptop.sync()
     laptop.update(record_id, {"n": 2})
     laptop.sync()
