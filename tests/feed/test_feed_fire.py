@@ -18,7 +18,11 @@ from support.fire import Fire
 SECONDS = float(os.environ.get("CLIQUET_TEST_FIRE_SECONDS", "2"))
 IS_LONG = SECONDS > 10
 
-pytestmark = [pytest.mark.usefixtures("processes"), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.usefixtures("processes"),
+    pytest.mark.slow,
+    pytest.mark.timeout(2 * SECONDS + 300),
+]
 
 
 @contextlib.contextmanager

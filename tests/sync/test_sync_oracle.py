@@ -14,9 +14,10 @@ from webtest import TestApp
 
 from cliquet.testing.sync import Oracle, make_sync_app
 
-pytestmark = pytest.mark.slow
-
 STEPS = int(os.environ.get("CLIQUET_TEST_SYNC_STEPS", "1000"))
+# A step takes 0.2 s where its storage is slow and the machine is busy.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 + STEPS)]
+
 SEED = int(os.environ.get("CLIQUET_TEST_SYNC_SEED", "1"))
 TOGETHER = [
     ("memory", "memory", True),
