@@ -22,7 +22,7 @@ USER_PAGES = (
     "docs/security.rst",
     *(
         path.relative_to(ROOT).as_posix()
-        for folder in ("api", "reference", "deploy")
+        for folder in ("api", "deploy", "examples", "explanation", "howto", "reference")
         for path in sorted((ROOT / "docs" / folder).glob("*.rst"))
     ),
 )
