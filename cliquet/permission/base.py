@@ -201,6 +201,20 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
         """
         raise NotImplementedError
 
+    def add_principal_to_aces(
+        self, object_ids: Sequence[str], permission: str, principal: str
+    ) -> None:
+        """Do the same for several objects; a backend may do it in one round trip.
+
+        .. versionadded:: 3.2
+
+        Raises
+        ------
+        TypeError : the principal is not a text; nothing is changed.
+        """
+        for object_id in object_ids:
+            self.add_principal_to_ace(object_id, permission, principal)
+
     def remove_principal_from_ace(self, object_id: str, permission: str, principal: str) -> None:
         """Take a permission on an object from a principal; do nothing if it is not there."""
         raise NotImplementedError

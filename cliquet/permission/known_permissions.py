@@ -14,6 +14,7 @@ from cliquet.types import BoundPermission, GetBoundPermissions
 __all__ = [
     "Granted",
     "KnownPermissions",
+    "adds_at_once",
     "checks_what_it_lists",
     "selects_what_it_lists",
     "takes_at_once",
@@ -30,6 +31,13 @@ _LISTS = Shortcut(
     stands_alone=False,
 )
 _WRITES = Shortcut(
+    "write_object_permissions",
+    "replace_object_permissions",
+    "add_principal_to_ace",
+    "object_permissions",
+)
+_ADDS = Shortcut(
+    "add_principal_to_aces",
     "write_object_permissions",
     "replace_object_permissions",
     "add_principal_to_ace",
@@ -206,6 +214,11 @@ def writes_at_once(backend: object) -> bool:
     It may not, if an application has changed one of these in a subclass, or has replaced it.
     """
     return _WRITES.is_open(backend)
+
+
+def adds_at_once(backend: object) -> bool:
+    """Return whether ``add_principal_to_aces`` does the same as the methods for one object."""
+    return _ADDS.is_open(backend)
 
 
 def takes_at_once(backend: object) -> bool:

@@ -11,6 +11,7 @@ from cliquet.core.shortcuts import Shortcut
 from cliquet.permission import PermissionBase
 from cliquet.permission.known_permissions import (
     KnownPermissions,
+    adds_at_once,
     selects_what_it_lists,
     takes_at_once,
     writes_at_once,
@@ -132,25 +133,13 @@ class ShareableModel(Model):
         if self.tracker is not None and change.before != change.after:
             left = self.tracker.left(record_id, object_id, change) if change.before else []
             self._depart(left, parent_id)
-            if self._shows_old_permissions(permission) and self.tracker.is_on:
+            if self.tracker.tells_twice(self.storage, permission):
                 # Somebody may ask between both commits, and get the answer of the old permissions.
                 again = [Departure(record_id, DepartureKind.LATE), *left]
                 after_commit(functools.partial(self._depart, again, parent_id))
         if self.judge is not None and not is_new:
             self.judge(object_id, change.before)
         return change.after
-
-    def _shows_old_permissions(self, permission: PermissionBase) -> bool:
-        """Return whether there is a moment in which others see a record, and no new permissions.
-
-        Permissions that are told to be written later are waited for. Redis commits operations by
-        themselves, and one more for each of them would disturb those of others.
-        """
-        is_awaited = getattr(permission, "is_written_after_records", False) is True
-        if is_awaited or self.storage.joins_transactions is not True:
-            return False
-        clients = [getattr(backend, "client", None) for backend in (self.storage, permission)]
-        return clients[0] is not clients[1]
 
     def _release(self, object_id: str) -> dict[str, set[str]] | None:
         """Return the permissions that were read under the lock, before they change."""
@@ -286,15 +275,27 @@ class ShareableModel(Model):
         """Store new records, which contain no permissions, as :meth:`create_record` does."""
         if self._backend() is None or self.storage.joins_transactions is not True:
             return [self.create_record(record) for record in records]
+        created = super().create_records(records)
+        written = self._write_new_permissions([record[self.id_field] for record in created])
         return [
-            {
-                **created,
-                self.permissions_field: self._write_permissions(
-                    created[self.id_field], {}, None, is_new=True, had_none=self._makes_random_ids
-                ),
-            }
-            for created in super().create_records(records)
+            {**record, self.permissions_field: aces}
+            for record, aces in zip(created, written, strict=True)
         ]
+
+    def _write_new_permissions(self, record_ids: Sequence[str]) -> list[dict[str, set[str]]]:
+        """Give new records, which were created without permissions, those of their creator."""
+        backend, writer = self._backend(), self.current_principal
+        assert backend is not None  # noqa: S101 - the caller has looked
+        permission, get_object_id = backend
+        # Nobody knows, or has to be told of, permissions that a random id had before.
+        is_random, tracker = self._makes_random_ids, self.tracker
+        is_plain = tracker is None or not tracker.tells_twice(self.storage, permission)
+        if writer is None or not is_random or not is_plain or not adds_at_once(permission):
+            write = functools.partial(self._write_permissions, is_new=True, had_none=is_random)
+            return [write(record_id, {}, None) for record_id in record_ids]
+        object_ids = [get_object_id(record_id) for record_id in record_ids]
+        permission.add_principal_to_aces(object_ids, "write", writer)
+        return [{"write": {writer}} for _ in record_ids]
 
     def update_record(
         self,

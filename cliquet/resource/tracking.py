@@ -13,8 +13,9 @@ from pyramid.interfaces import IAuthorizationPolicy
 from pyramid.request import Request
 
 from cliquet import settings
-from cliquet.permission.base import ACEChange, granting_permissions
+from cliquet.permission.base import ACEChange, PermissionBase, granting_permissions
 from cliquet.security.authorization import write_implies_read
+from cliquet.storage.base import StorageBase
 from cliquet.storage.departures import Departure, DepartureKind
 
 __all__ = ["Tracker"]
@@ -36,6 +37,19 @@ class Tracker(NamedTuple):
         return registry.storage.keeps_departures is True and settings.keeps_track(
             registry.settings, name
         )
+
+    def tells_twice(self, storage: StorageBase, permission: PermissionBase) -> bool:
+        """Return whether a change of permissions is recorded again after the commit.
+
+        There may be a moment in which others see a record, and not its new permissions. Permissions
+        that are told to be written later are waited for. Redis commits operations by themselves,
+        and one more for each of them would disturb those of others.
+        """
+        is_awaited = getattr(permission, "is_written_after_records", False) is True
+        if is_awaited or storage.joins_transactions is not True:
+            return False
+        clients = [getattr(backend, "client", None) for backend in (storage, permission)]
+        return clients[0] is not clients[1] and self.is_on
 
     def left(self, record_id: str, object_id: str, change: ACEChange) -> list[Departure]:
         """Return who can no longer read a record, after its permissions were changed."""

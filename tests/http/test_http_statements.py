@@ -352,6 +352,61 @@ def test_a_batch_of_25_creations_keeps_to_its_budget(
     assert len(counted(sent)) <= allowed, sent
 
 
+# Statements of a request between the beginning and the end of its transaction, however they travel:
+# of a user resource, and of a shareable one that settings open.
+STATEMENTS = {
+    "POST": (2, 3),
+    # The lock, the record with its permissions, the change.
+    "PUT": (3, 3),
+    "PUT of a new record": (4, 5),
+    "PATCH": (3, 3),
+    # The permissions take a lock, and who could read the record is recorded.
+    "DELETE": (3, 7),
+}
+
+
+@pytest.mark.clause("B-23.1", "B-23.5")
+@pytest.mark.parametrize("kind", ["ferns", "boletes"])
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_write_is_few_statements(app: TestApp, sent: list[Any], kind: str, name: str) -> None:
+    send = requests(app, kind)[name]
+    sent.clear()
+
+    send()
+
+    assert len(written(sent)) == STATEMENTS[name][kind == "boletes"], "\n".join(sent)
+
+
+@pytest.mark.clause("B-23.7", "B-20.7", "H-4.13")
+@pytest.mark.parametrize(("kind", "number"), [("ferns", 4), ("toadstools", 6)])
+def test_a_run_of_creations_is_few_statements(
+    app: TestApp, sent: list[Any], kind: str, number: int
+) -> None:
+    app.post_json(f"/v0/{kind}", {"data": {}}, headers=HEADERS, status=201)
+    sent.clear()
+    request = {"method": "POST", "path": f"/{kind}", "body": {"data": {"name": "a"}}}
+
+    response = app.post_json("/v0/batch", {"requests": [request] * 25}, headers=HEADERS)
+
+    # The first creation, and all others: the collection, the records, the permissions.
+    assert {answer["status"] for answer in response.json["responses"]} == {201}
+    assert len(written(sent)) == number, "\n".join(sent)
+    bodies = [answer["body"] for answer in response.json["responses"]]
+    told = [
+        {name: set(given) for name, given in body.get("permissions", {}).items()} for body in bodies
+    ]
+    stored = app.app.registry.permission.get_objects_permissions(
+        [f"/{kind}/{body['data']['id']}" for body in bodies]
+    )
+    assert stored == told
+
+
+def written(sent: list[str]) -> list[str]:
+    """Return the statements, without those around the transaction and its savepoints."""
+    around = ("BEGIN", "SET LOCAL", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT")
+    return [one for text in sent for one in text.split(";") if not one.startswith(around)]
+
+
 @pytest.mark.clause("B-11.8", "B-18.2")
 def test_a_request_that_only_reads_needs_no_transaction(
     app: TestApp, sent: list[Any], kind: str

@@ -132,11 +132,17 @@ class Permission(PermissionBase):
         return {*own, *shared}
 
     def add_principal_to_ace(self, object_id: str, permission: str, principal: str) -> None:
+        self.add_principal_to_aces([object_id], permission, principal)
+
+    def add_principal_to_aces(
+        self, object_ids: Sequence[str], permission: str, principal: str
+    ) -> None:
         added = require_principals([principal])
         with self._store.write():
-            aces = self._aces_of(object_id)
-            principals = aces.get(permission, frozenset()) | added
-            self._set_aces(object_id, {**aces, permission: principals})
+            for object_id in object_ids:
+                aces = self._aces_of(object_id)
+                principals = aces.get(permission, frozenset()) | added
+                self._set_aces(object_id, {**aces, permission: principals})
 
     def remove_principal_from_ace(self, object_id: str, permission: str, principal: str) -> None:
         with self._store.write():

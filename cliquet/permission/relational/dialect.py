@@ -60,7 +60,7 @@ class PermissionDialect(abc.ABC):
         """Return the statement that deletes rows; deletions of other rows must not wait for it."""
 
     def addition(self, aces: Sequence[tuple[str, str, str]]) -> SQL:
-        """Return the statement that adds the ACEs of one object that do not exist yet."""
+        """Return the statement that adds the ACEs that do not exist yet."""
         return self.insertion("access_control_entries", aces)
 
     def granting(self, bound_permissions: Sequence[BoundPermission]) -> SQL:

@@ -90,6 +90,13 @@ class RelationalPermission(PermissionBase):
         require_principals([principal])
         self._writer.run(ADD_ACE, (object_id, permission, principal))
 
+    def add_principal_to_aces(
+        self, object_ids: Sequence[str], permission: str, principal: str
+    ) -> None:
+        require_principals([principal])
+        if object_ids:
+            self._writer.add(object_ids, permission, principal)
+
     def remove_principal_from_ace(self, object_id: str, permission: str, principal: str) -> None:
         self._writer.run(REMOVE_ACE, (object_id, permission, principal))
 

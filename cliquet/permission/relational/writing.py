@@ -69,6 +69,15 @@ class ACEWriter:
                 self._change(session, object_id, change, list(replaced))
         return change
 
+    def add(self, object_ids: Sequence[str], permission: str, principal: str) -> None:
+        """Add the same ACE to several objects; as in :meth:`write`, a lock may not be needed."""
+        with self.writing() as session:
+            if not self._steps.is_guarded(session):
+                for object_id in object_ids:
+                    self._steps.lock(session, [object_id])
+            aces = [(str(object_id), permission, principal) for object_id in object_ids]
+            self._send(session, self._dialect.addition(aces))
+
     def take(self, object_ids: Sequence[str]) -> list[Any]:
         """Delete the ACEs of objects, and return their rows."""
         with self.writing() as session:

@@ -22,7 +22,6 @@ from cliquet.storage.timestamps import MAX_TIMESTAMP
 __all__ = [
     "ADVANCE",
     "ADVANCE_BY_CLOCK",
-    "ADVANCE_HORIZON",
     "ENSURE_COUNTER",
     "ENTOMB",
     "ERASE",
@@ -39,6 +38,7 @@ __all__ = [
     "PURGE_ALL",
     "PUT",
     "REMOVE_MANY",
+    "REPLACE",
     "REWIND",
     "STORE_DEPARTURES",
     "STORE_ENTRIES",
@@ -159,8 +159,19 @@ PUT = (
     f"{INSERT} ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = FALSE,"
     " last_modified = EXCLUDED.last_modified, data = EXCLUDED.data"
 )
-ENTOMB = f"UPDATE records SET deleted = TRUE, data = '{{}}', last_modified = %s WHERE {_RECORD}"
-ERASE = f"DELETE FROM records WHERE {_RECORD}"
+
+# A change of a record that is known to exist is one statement with that of its collection. An
+# insertion is not: Citus refuses WITH in front of it, and an INSERT within WITH.
+_WITH_COUNTER = "WITH counter AS ({advance} RETURNING last_modified) "
+_ADVANCED = _WITH_COUNTER.format(advance=ADVANCE)
+REPLACE = (
+    f"{_ADVANCED}UPDATE records SET deleted = FALSE, last_modified = %s, data = %s::jsonb"
+    f" WHERE {_RECORD}"
+)
+ENTOMB = (
+    f"{_ADVANCED}UPDATE records SET deleted = TRUE, data = '{{}}', last_modified = %s"
+    f" WHERE {_RECORD}"
+)
 
 # The first timestamp is the same as that of `cliquet.storage.timestamps.next_timestamp`.
 _REMOVE_MANY = (
@@ -177,9 +188,10 @@ _REMOVE_MANY = (
 )
 
 # A deletion without tombstone is the horizon of the collection.
-ADVANCE_HORIZON = (
+_ADVANCE_HORIZON = (
     f"UPDATE timestamps SET last_modified = %s, purged = %s, live = live - 1 WHERE {HOME}"
 )
+ERASE = f"{_WITH_COUNTER.format(advance=_ADVANCE_HORIZON)}DELETE FROM records WHERE {_RECORD}"
 PURGE_ALL = f"UPDATE timestamps SET purged = last_modified WHERE {HOME}"
 
 # The key is whether a tombstone is left.

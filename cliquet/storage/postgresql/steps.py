@@ -198,7 +198,7 @@ class PostgreSQLSteps:
         if counter is None:
             timestamp, counter = self._advanced(session, key)
         else:
-            timestamp, counter = self._advance(session, key, counter, None, 1)
+            timestamp, counter = self._advance(session, key, counter, None)
         session.defer(statements.INSERT, (*key, object_id, timestamp, data))
         self._remember(session, key, counter, object_id, is_live=True)
         return timestamp
@@ -236,9 +236,14 @@ class PostgreSQLSteps:
             is_live, conflict = self._look(session, key, object_id, write.conflicts, first)
             if conflict is not None:
                 return conflict
-        counter = session.memo[key]
-        timestamp, counter = self._advance(session, key, counter, supplied, 0 if is_live else 1)
-        session.defer(statements.PUT, (*key, object_id, timestamp, write.data))
+        counter: Counter = session.memo[key]
+        if is_live:
+            timestamp, counter = counter.advanced(supplied)
+            advance = (counter.timestamp, 0, *key)
+            session.defer(statements.REPLACE, (*advance, timestamp, write.data, *key, object_id))
+        else:
+            timestamp, counter = self._advance(session, key, counter, supplied)
+            session.defer(statements.PUT, (*key, object_id, timestamp, write.data))
         self._remember(session, key, counter, object_id, is_live=True)
         return timestamp
 
@@ -260,11 +265,10 @@ class PostgreSQLSteps:
         counter: Counter = session.memo[key]
         timestamp, counter = counter.advanced(supplied)
         if with_deleted:
-            session.defer(statements.ADVANCE, (counter.timestamp, -1, *key))
-            session.defer(statements.ENTOMB, (timestamp, *key, object_id))
+            advance = (counter.timestamp, -1, *key)
+            session.defer(statements.ENTOMB, (*advance, timestamp, *key, object_id))
         else:
-            session.defer(statements.ADVANCE_HORIZON, (*[counter.timestamp] * 2, *key))
-            session.defer(statements.ERASE, (*key, object_id))
+            session.defer(statements.ERASE, (*[counter.timestamp] * 2, *key, *key, object_id))
         self._remember(session, key, counter, object_id, is_live=False)
         return timestamp
 
@@ -305,16 +309,11 @@ class PostgreSQLSteps:
         return timestamp, Counter(timestamp, now, time.monotonic())
 
     def _advance(
-        self,
-        session: Session,
-        key: CollectionKey,
-        counter: Counter,
-        supplied: int | None,
-        added: int,
+        self, session: Session, key: CollectionKey, counter: Counter, supplied: int | None
     ) -> tuple[int, Counter]:
-        """Change the row of a locked collection; return the timestamp of the record written."""
+        """Count one record more in a locked collection; return the timestamp of that record."""
         timestamp, counter = counter.advanced(supplied)
-        session.defer(statements.ADVANCE, (counter.timestamp, added, *key))
+        session.defer(statements.ADVANCE, (counter.timestamp, 1, *key))
         return timestamp, counter
 
     def _remember(

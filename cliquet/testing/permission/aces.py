@@ -39,6 +39,25 @@ class ACEsContract:
         assert permission.object_permission_principals("/o/1", "read") == {"alice", "bob"}
         assert permission.object_permission_principals("/o/1", "write") == {"carol"}
 
+    @pytest.mark.clause("B-15.5", "B-15.3")
+    def test_several_aces_get_a_principal_at_once(self, permission: PermissionBase) -> None:
+        permission.add_principal_to_ace("/o/1", "read", "alice")
+        permission.add_principal_to_ace("/o/1", "write", "bob")
+        permission.add_principal_to_aces([*CLOSE_IDS, "/o/1"], "read", "bob")
+        permission.add_principal_to_aces(object_ids=(), permission="read", principal="carol")
+        held = permission.get_objects_permissions([*CLOSE_IDS, "/o/2"])
+        assert held[0] == {"read": {"alice", "bob"}, "write": {"bob"}}
+        assert held[1:] == [{"read": {"bob"}}] * (len(CLOSE_IDS) - 1) + [{}]
+
+    @pytest.mark.clause("B-22.39", "B-15.5")
+    @pytest.mark.parametrize("principal", [None, 12, b"alice"], ids=repr)
+    def test_several_aces_get_no_principal_that_is_not_a_text(
+        self, permission: PermissionBase, principal: Any
+    ) -> None:
+        with pytest.raises(TypeError):
+            permission.add_principal_to_aces(["/o/1", "/o/2"], "write", principal)
+        assert permission.get_objects_permissions(["/o/1", "/o/2"]) == [{}, {}]
+
     @pytest.mark.clause("B-15.5")
     def test_removing_from_an_ace_leaves_the_others(self, permission: PermissionBase) -> None:
         permission.add_principal_to_ace("/o/1", "read", "alice")
