@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from cliquet.connections.postgresql.leases import lend
 from cliquet.connections.postgresql.session import PostgreSQLSession, translated_errors
 from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
 from cliquet.connections.sql import Parameters, Session, SQLClient
@@ -118,7 +119,7 @@ class PostgreSQLClient(SQLClient):
         BackendError : the server cannot be reached, or the pool is exhausted.
         """
         with translated_errors:
-            connection = self.engine.raw_connection()
+            connection = lend(self.engine, self._generation.can_serve)
         limits = self.limits
         if not (limits.retries_locks or scope.has_time_limits()):
             limits = NO_LIMITS
@@ -161,6 +162,20 @@ class _Generation:
         if info.get("generation") == self.number:
             self.number += 1
 
+    def can_serve(self, connection: Any, info: dict[Any, Any]) -> bool:
+        """Return whether a connection is of this generation, and its server has not closed it."""
+        if info["generation"] != self.number:
+            return False
+        # An idle server sends nothing: a socket that can be read was closed, or has a notice. A
+        # question to the server would cost each request a round trip.
+        if not info["poll"].poll(0):
+            return True
+        try:
+            connection.cursor().execute("SELECT 1")
+        except psycopg2.Error:
+            return False
+        return True
+
 
 def _prepare(engine: sqlalchemy.Engine, generation: _Generation) -> None:
     """Set up the connections of an engine for the sessions."""
@@ -176,16 +191,8 @@ def _prepare(engine: sqlalchemy.Engine, generation: _Generation) -> None:
 
     @event.listens_for(engine, "checkout")
     def refuse_what_cannot_serve(connection: Any, record: Any, proxy: Any) -> None:
-        if record.info["generation"] != generation.number:
-            raise sqlalchemy.exc.DisconnectionError("The connection belongs to a former server.")
-        # An idle server sends nothing: a socket that can be read was closed, or has a notice. A
-        # question to the server would cost each request a round trip.
-        if not record.info["poll"].poll(0):
-            return
-        try:
-            connection.cursor().execute("SELECT 1")
-        except psycopg2.Error as error:
-            raise sqlalchemy.exc.DisconnectionError("The server closed the connection.") from error
+        if not generation.can_serve(connection, record.info):
+            raise sqlalchemy.exc.DisconnectionError("The connection leads to no server any more.")
 
 
 def _forget_after_fork(client: PostgreSQLClient) -> None:

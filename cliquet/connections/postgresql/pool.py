@@ -7,7 +7,7 @@ from typing import Any
 
 try:
     from sqlalchemy.pool import QueuePool
-    from sqlalchemy.util.queue import Empty, Queue
+    from sqlalchemy.util.queue import Empty, Full, Queue
 except ImportError:  # pragma: no cover - `create_from_config` says that the extra is missing
     QueuePool = Queue = object  # type: ignore[assignment,misc]
 
@@ -26,9 +26,24 @@ class _QueueWithMaxBacklog(Queue):  # type: ignore[type-arg]
         self._count_lock = threading.Lock()
         self._waiting = 0
 
+    # Each request takes a connection and brings it back. The conditions of the queue are functions
+    # in Python, which are only called if a thread waits.
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        with self.mutex:
+            if self._full():
+                # A pool never waits until there is room.
+                raise Full
+            self.queue.append(item)
+            if self._waiting:
+                self.not_empty.notify()
+
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         if not block:
-            return super().get(block, timeout)
+            with self.mutex:
+                if not self.queue:
+                    raise Empty
+                return self.queue.pop() if self.use_lifo else self.queue.popleft()
         with self._count_lock:
             # If there is a connection, the thread need not wait.
             if 0 <= self.max_backlog <= self._waiting and self.empty():
