@@ -17,10 +17,13 @@ extensions = [
     "cliquet_tables",
     "contract_links",
     "house_docstrings",
+    "settings_entries",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"cliquet {release}"
+html_static_path = ["_static"]
+html_css_files = ["cliquet.css"]
 
 # Single backquotes in docstrings name parameters and values.
 default_role = "literal"

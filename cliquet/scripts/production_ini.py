@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from cliquet.scripts.templating import render
 from cliquet.settings import SETTINGS, Setting
 
-__all__ = ["production_ini"]
+__all__ = ["assignment_of", "production_ini"]
 
 _WIDTH: Final = 98
 
@@ -144,7 +144,7 @@ def _defaults(names: Mapping[str, str]) -> str:
             lines += [f"# --- {heading} ---", ""]
             heading = ""
         lines += _comment(_described(row))
-        lines += [f"# {line}" for line in _default_assignment(row, names)]
+        lines += [f"# {line}" for line in assignment_of(row, names)]
         lines.append("")
     return "\n".join(lines).rstrip()
 
@@ -156,7 +156,14 @@ def _described(row: Setting) -> str:
     return f"{row.name}: {sentence}" if row.is_family else sentence
 
 
-def _default_assignment(row: Setting, names: Mapping[str, str]) -> Iterator[str]:
+def assignment_of(row: Setting, names: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of a file that give a setting its default, or a family an example.
+
+    Parameters
+    ----------
+    row : the setting.
+    names : the ``module`` and the ``resource`` of a service, for the examples.
+    """
     # `retry.attempts` is in the list of families although it is a single name.
     name, value = _EXAMPLES.get(row.name, (row.name, None))
     value = _text(row.default) if value is None else value.format(**names)

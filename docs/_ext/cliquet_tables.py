@@ -37,70 +37,6 @@ def list_table(header: Sequence[str], rows: Iterable[Sequence[str]], widths: str
     return "\n".join([*lines, ""])
 
 
-def _plain(text: str) -> str:
-    """Return a text without markup as reStructuredText shows it."""
-    return text.replace("*", r"\*")
-
-
-class SettingsTable(SphinxDirective):
-    """Every setting: ``fixed`` names, or the ``families``."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        want_families = self.arguments[0] == "families"
-        rows = [
-            (
-                self._names(row),
-                self.default_of(row),
-                _plain(row.parse.allowed) + (f", in {row.unit}" if row.unit else ""),
-                _plain(row.sentence)
-                + (f" *New in {row.version_added}.*" if row.version_added != "3.1" else ""),
-            )
-            for row in settings.SETTINGS.values()
-            if row.is_family == want_families
-        ]
-        header = ("Name", "Default", "Value", "Meaning")
-        return self.parse_text_to_nodes(list_table(header, rows, "35 17 18 30"))
-
-    @staticmethod
-    def _names(row: settings.Setting) -> str:
-        """Return the name in files and, where there is one, that in the environment."""
-        if not row.in_defaults:
-            return f"``{row.name}``"
-        variable, *_ = settings.environment_names(row.name, "")
-        # A paragraph of its own, in the column of the cell.
-        return f"``{row.name}``\n\n       ``{variable}``"
-
-    @staticmethod
-    def default_of(row: settings.Setting) -> str:
-        """Return the default of a setting as a deployer would write it."""
-        value = row.default
-        if isinstance(value, tuple):
-            return f"{len(value)} names, see below"
-        if value is None or value == "":
-            return "nothing"
-        return f"``{str(value).lower() if isinstance(value, bool) else value}``"
-
-
-class LimitsTable(SphinxDirective):
-    """Every setting that bounds requests."""
-
-    def run(self) -> list[nodes.Node]:
-        rows = [
-            (
-                f"``{row.name}``",
-                SettingsTable.default_of(row) + (f" {row.unit}" if row.unit else ""),
-                row.refusal,
-                _plain(row.sentence),
-            )
-            for row in settings.SETTINGS.values()
-            if row.refusal is not None
-        ]
-        header = ("Setting", "Default", "Beyond it", "Meaning")
-        return self.parse_text_to_nodes(list_table(header, rows, "30 17 18 35"))
-
-
 class InitializationSequence(SphinxDirective):
     """The default of the setting ``initialization_sequence``, as an .ini file writes it."""
 
@@ -151,8 +87,6 @@ def _order(clause: Clause) -> list[tuple[int, str]]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directives."""
-    app.add_directive("settings-table", SettingsTable)
-    app.add_directive("limits-table", LimitsTable)
     app.add_directive("initialization-sequence", InitializationSequence)
     app.add_directive("errors-table", ErrorsTable)
     app.add_directive("clauses-table", ClausesTable)

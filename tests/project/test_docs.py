@@ -105,6 +105,16 @@ def test_settings_that_the_pages_mention_are_in_the_table() -> None:
     assert unknown == set()
 
 
+def test_each_setting_stands_once_below_a_theme_of_its_page() -> None:
+    page = (ROOT / "docs" / "reference" / "settings.rst").read_text("utf-8")
+    lists = re.findall(r"^\.\. settings::\n\n((?:   \S+\n)+)", page, re.MULTILINE)
+    names = " ".join(lists).split()
+
+    missing = [name for name in settings.SETTINGS if name not in names]
+    assert missing == [], "add its name to a list of docs/reference/settings.rst"
+    assert sorted(names) == sorted(settings.SETTINGS)
+
+
 def test_tests_that_the_page_on_security_names_exist() -> None:
     named = re.findall(
         r"``((?:tests|cliquet/testing)/[^`]+|test_\w+)``",
