@@ -60,6 +60,8 @@ class Answer(HTTPOk):  # type: ignore[misc]  # Pyramid has no types
         for name, value in self.headerlist:
             if name.lower() not in _OF_THE_BODY | known:
                 response.headers.add(name, value)
+        if response.status >= "4":
+            self.source.word(response)
         return response
 
 

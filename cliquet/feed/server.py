@@ -24,6 +24,7 @@ from cliquet.feed import events, gateway, stopping
 from cliquet.feed.answers import EventStream, LongPoll
 from cliquet.feed.rooms import Answers, Rooms
 from cliquet.monitoring import logs
+from cliquet.web import problems
 
 __all__ = ["MAX_CLIENTS", "FeedServer"]
 
@@ -96,11 +97,11 @@ class FeedServer:
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        if scope["method"] not in _METHODS:
-            await _respond(_refused_method(), send)
-            return
         # The router of Starlette has moved its own part of the path there.
         environ = gateway.environ_of({**scope, "root_path": scope.get("app_root_path", "")})
+        if scope["method"] not in _METHODS:
+            await _respond(self._refused_method(environ), send)
+            return
         outcome = await self._run(gateway.call, self._application, environ)
         answer = outcome.answer
         if answer is None:
@@ -128,6 +129,16 @@ class FeedServer:
             self._waiting.discard(woken)
             client.close()
             leave()
+
+    def _refused_method(self, environ: dict[str, Any]) -> Response:
+        refused = errors.ERRORS.METHOD_NOT_ALLOWED
+        message = "The feed only reads: send changes to the service itself."
+        response = errors.http_error(HTTPMethodNotAllowed(), errno=refused, message=message)
+        response.headers["Allow"] = ", ".join(_METHODS)
+        if registry := getattr(self._application, "registry", None):
+            # A middleware of the operator may be around the application.
+            problems.rewrite(registry, environ, response)
+        return response
 
     async def _wait(self, answer: LongPoll, client: _Client) -> None:
         """Serve a long poll (E-14.1)."""
@@ -246,11 +257,3 @@ async def _respond(response: Any, send: Send, *, has_body: bool = True) -> None:
     await send(gateway.head_of(response))
     body = response.body if has_body else b""
     await send({"type": "http.response.body", "body": body})
-
-
-def _refused_method() -> Response:
-    refused = errors.ERRORS.METHOD_NOT_ALLOWED
-    message = "The feed only reads: send changes to the service itself."
-    response = errors.http_error(HTTPMethodNotAllowed(), errno=refused, message=message)
-    response.headers["Allow"] = ", ".join(_METHODS)
-    return response

@@ -22,7 +22,7 @@ from cliquet.feed import events
 from cliquet.feed.events import Item
 from cliquet.monitoring import logs
 from cliquet.storage.selection import CollectionKey
-from cliquet.web import inherited, registrations
+from cliquet.web import inherited, problems, registrations
 
 __all__ = ["Page", "Source"]
 
@@ -117,6 +117,7 @@ class Source:
             body=b"",
             content_type=None,
         )
+        self._accept: str = request.environ.get("HTTP_ACCEPT", "")
         for name in (*_OF_THE_RESPONSE, *_OF_THE_TRANSACTION):
             environ.pop(name, None)
         environ["PATH_INFO"] = request.environ["PATH_INFO"]
@@ -130,6 +131,10 @@ class Source:
     def query(self, token: str) -> str:
         """Return the query string for the changes since a token."""
         return urlencode([*self._others, ("_sync", token)])
+
+    def word(self, error: Response) -> None:
+        """Give an error the form that the client wants."""
+        problems.rewrite(self._registry, {**self._environ, "HTTP_ACCEPT": self._accept}, error)
 
     def respond(self, query: str) -> Response:
         """Return the response of the list with a query string."""

@@ -8,6 +8,7 @@ from typing import Final
 from cliquet.errors import ERRORS
 from cliquet.openapi import headers
 from cliquet.openapi.components import Components, Described, identifier
+from cliquet.web import problems
 
 __all__ = ["NUMBERS", "OF_ALL", "error_schema", "responses"]
 
@@ -84,7 +85,10 @@ def responses(components: Components, *statuses: int) -> Described:
         lambda: {
             "description": "An error that only this service has.",
             "headers": headers.of_all(components),
-            "content": {"application/json": {"schema": error_schema(components)}},
+            "content": {
+                "application/json": {"schema": error_schema(components)},
+                problems.MEDIA_TYPE: {"schema": _problem_schema(components)},
+            },
         },
     )
     return found
@@ -92,11 +96,27 @@ def responses(components: Components, *statuses: int) -> Described:
 
 def error_schema(components: Components, status: int | None = None) -> Described:
     """Return the schema of the body of an error."""
+    name, details = _details(components, status)
+    return components.schema(name or "Error", lambda: _with_details(details))
+
+
+def _problem_schema(components: Components, status: int | None = None) -> Described:
+    """Return the schema of the same body in the form of RFC 9457."""
+    name, details = _details(components, status)
+    return components.schema(f"{name}Problem", lambda: _as_problem(_with_details(details)))
+
+
+def _details(components: Components, status: int | None) -> tuple[str, Described]:
+    """Return the name of the errors of a status that have details of their own, and these."""
     if status in (400, 406, 415):
-        return components.schema("InvalidRequest", lambda: _with_details(_faults(components)))
+        return "InvalidRequest", _faults(components)
+    if status == 403:
+        return "Forbidden", _NEEDED
     if status in (409, 412):
-        return components.schema("Conflict", lambda: _with_details(_CONFLICT))
-    return components.schema("Error", lambda: _with_details({}))
+        return "Conflict", _CONFLICT
+    if status == 410:
+        return "Gone", _REASON
+    return "", {}
 
 
 def _response(components: Components, status: int) -> Described:
@@ -117,7 +137,8 @@ def _described(components: Components, status: int) -> Described:
             "application/json": {
                 "schema": error_schema(components, status),
                 "examples": {error.name: {"value": _example(error, status)} for error in numbers},
-            }
+            },
+            problems.MEDIA_TYPE: {"schema": _problem_schema(components, status)},
         },
     }
 
@@ -151,6 +172,27 @@ def _with_details(details: Described) -> Described:
     }
 
 
+def _as_problem(error: Described) -> Described:
+    properties = dict(error["properties"])
+    del properties["message"]
+    return {
+        **error,
+        "description": "The body of an error, for clients that accept it in this form (RFC 9457).",
+        "required": ["type", "title", "status", *error["required"]],
+        "properties": {
+            "type": {
+                "type": "string",
+                "format": "uri-reference",
+                "description": "The kind of the error: the address of a page about it.",
+            },
+            "title": {"type": "string", "description": "The kind of the error in words."},
+            "status": {"type": "integer", "description": "The status of the response."},
+            "detail": {"type": "string", "description": "A sentence for developers."},
+            **properties,
+        },
+    }
+
+
 def _faults(components: Components) -> Described:
     return {"type": "array", "items": components.schema("Fault", lambda: dict(_FAULT))}
 
@@ -164,4 +206,27 @@ _CONFLICT: Final[Described] = {
         },
         "field": {"type": "string", "description": "The field whose value must be unique."},
     },
+}
+_NEEDED: Final[Described] = {
+    "type": "object",
+    "description": "It is there if the service explains refusals (setting `explain_forbidden`).",
+    "properties": {
+        "permissions": {
+            "type": "array",
+            "description": "One of these permissions would be enough.",
+            "items": {
+                "type": "object",
+                "required": ["permission", "object"],
+                "properties": {
+                    "permission": {"type": "string"},
+                    "object": {"type": "string", "description": "The URI of the object."},
+                },
+            },
+        },
+    },
+}
+_REASON: Final[Described] = {
+    "type": "object",
+    "description": "It is there if the client has to begin again from the whole list.",
+    "properties": {"reason": {"type": "string", "enum": ["horizon", "epoch", "view"]}},
 }

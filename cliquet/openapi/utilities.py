@@ -117,6 +117,13 @@ def _docs(components: Components, configured: Mapping[str, Any]) -> Described:
     return {"responses": {"200": answer, "304": not_modified}}
 
 
+def _error_page(components: Components, configured: Mapping[str, Any]) -> Described:
+    answer = _answer(components, "The page.", {})
+    answer["content"] = {"text/html": {"schema": {"type": "string"}}}
+    answer["headers"].update(headers.references(components, "Cache-Control"))
+    return {"responses": {"200": answer}}
+
+
 def _batch(components: Components, configured: Mapping[str, Any]) -> Described:
     limit = settings.read(configured, "batch_max_requests")
     item = components.schema("BatchRequest", lambda: _sub_request(is_default=False))
@@ -195,5 +202,6 @@ _KNOWN: Final[dict[tuple[str, str, str], tuple[str, tuple[int, ...], _Describe]]
     ("api-description", "/__api__", "GET"): ("Describe the API", (), _api),
     ("api-docs", "/__docs__", "GET"): ("Show the documentation of the API", (), _docs),
     ("api-docs-assets", "/__docs__/{name}", "GET"): ("Get a file of that page", (404,), _docs),
+    ("error-page", "/__errors__/{errno}", "GET"): ("Explain an error", (404,), _error_page),
     ("batch", "/batch", "POST"): ("Process several requests", (404, 415), _batch),
 }

@@ -50,6 +50,14 @@ _IDENTITY = (
         None,
         "URL in the body of responses 500, where users can report them.",
     ),
+    Setting(
+        "problem_type_url",
+        _OPTIONAL_LOCATION,
+        None,
+        "Beginning of the type of errors, which their number follows, for clients that accept "
+        "application/problem+json. By default, it leads to the pages of the service itself.",
+        version_added="3.2",
+    ),
 )
 
 _START_UP = (

@@ -19,8 +19,8 @@ from cliquet.transactions import tweens
 from cliquet.views.batch_bounds import Budget, refusal_of, shortened
 from cliquet.views.batch_reading import validate_batch
 from cliquet.views.batch_runs import Run
+from cliquet.web import problems, urls
 from cliquet.web import requests as http
-from cliquet.web import urls
 from cliquet.web.service import Service
 from cliquet.web.validation import forget_body, forget_parsed, give_body
 
@@ -180,6 +180,7 @@ def _process(request: Request, subrequest: Request) -> http.Answer:
         if not errors.has_json_body(answer.response):
             # The view of an application for its own exceptions may answer anything (H-26.11).
             errors.http_error(answer.response, errno=errors.ERRORS.UNDEFINED)
+            problems.rewrite(request.registry, answer.request.environ, answer.response)
     elif subrequest.method not in ("GET", "HEAD") and not _has_created(answer):
         # The application may have changed permissions without the models.
         authorization.forget_granted(request.bound_data)

@@ -84,7 +84,13 @@ def _is_longer(text: str, limit: int) -> bool:
 def shortened(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return a refused item with only the parts that its answer shows."""
     path = item["path"].partition("?")[0]
-    return {"method": item.get("method"), "path": path[:MAX_SHOWN_PATH]}
+    # What remains of the headers says in which form the client wants the refusal.
+    headers = {
+        name: value
+        for name, value in item.get("headers", {}).items()
+        if name.lower() == "accept" and len(value) <= MAX_SHOWN_PATH
+    }
+    return {"method": item.get("method"), "path": path[:MAX_SHOWN_PATH], "headers": headers}
 
 
 class Budget:

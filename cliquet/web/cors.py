@@ -22,6 +22,7 @@ from cliquet.web.response_headers import NewHeaders
 __all__ = [
     "DEFAULT_EXPOSED_HEADERS",
     "CrossOriginService",
+    "accept_patch",
     "add_headers",
     "allows_any",
     "check_origin",
@@ -192,20 +193,26 @@ def expose_applied_preference(headers: ResponseHeaders) -> None:
         headers.add("Access-Control-Expose-Headers", _FURTHER[True, False] if is_further else line)
 
 
+def accept_patch(service: CrossOriginService) -> str | None:
+    """Return the media types of bodies of PATCH (RFC 5789 3.1); ``None`` without PATCH."""
+    if not service.patch_content_types or "PATCH" not in service.defined_methods:
+        return None
+    return ", ".join(("application/json", *service.patch_content_types))
+
+
 def preflight(service: CrossOriginService, request: Request) -> Response | None:
     """Answer OPTIONS on a service, as a CORS preflight or as a plain request (H-29.10).
 
     Without ``Origin`` it is not a preflight: the answer is 200 with ``Allow`` and no body (X-13).
     """
     response = request.response
-    if service.patch_content_types and "PATCH" in service.defined_methods:
-        patch_types = ("application/json", *service.patch_content_types)
-        response.headers["Accept-Patch"] = ", ".join(patch_types)
+    if accepted := accept_patch(service):
+        response.headers["Accept-Patch"] = accepted
     origin = request.headers.get("Origin")
     if not origin:
         plain = Response(status=200, headers={"Allow": ", ".join(service.defined_methods)})
-        if "Accept-Patch" in response.headers:
-            plain.headers["Accept-Patch"] = response.headers["Accept-Patch"]
+        if accepted:
+            plain.headers["Accept-Patch"] = accepted
         return plain
     method = request.headers.get("Access-Control-Request-Method")
     if not method:

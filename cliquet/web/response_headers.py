@@ -17,6 +17,7 @@ from pyramid.response import Response
 from cliquet import settings
 from cliquet.core.announcing import told_once
 from cliquet.security.authentication import is_private
+from cliquet.web import problems
 
 __all__ = ["NewHeaders", "Part", "add_part", "backoff", "keep_private", "vary_of", "write"]
 
@@ -66,7 +67,11 @@ def add_part(config: Configurator, part: Part) -> None:
 
 @told_once
 def _write(event: NewResponse) -> None:
-    write(event.request, event.response, event.request.registry.response_header_parts)
+    request, response = event.request, event.response
+    write(request, response, request.registry.response_header_parts)
+    if response.status >= "4":
+        # It comes last, because no header but its own depends on the form of an error.
+        problems.rewrite(request.registry, request.environ, response)
 
 
 def write(request: Request, response: Response, parts: Iterable[Part]) -> None:

@@ -273,6 +273,8 @@ def _preflight_view(service: Service) -> Callable[[Request], Response | None]:
 def _method_not_allowed(service: Service, request: Request) -> Any:
     error = HTTPMethodNotAllowed()
     error.headers["Allow"] = ", ".join(service.defined_methods)
+    if accepted := cors.accept_patch(service):
+        error.headers["Accept-Patch"] = accepted
     raise error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from cliquet import settings
 from cliquet.errors import ERRORS
+from cliquet.web import problems
+from cliquet.web.problem_types import TYPES, example
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,11 +54,54 @@ class ErrorsTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         rows = [
-            (str(error.value), f"``{error.name}``", str(error.status), error.sentence or "")
+            (
+                f":ref:`{error.value} <errno-{error.value}>`",
+                f"``{error.name}``",
+                str(error.status),
+                error.sentence or "",
+            )
             for error in ERRORS
         ]
         header = ("errno", "Name", "Status", "Usual message")
         return self.parse_text_to_nodes(list_table(header, rows, "10 30 10 50"))
+
+
+class ErrorSections(SphinxDirective):
+    """A section for each member of ``ERRORS``, with the words of the pages of the service."""
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(
+            "\n".join(map(self.section_of, ERRORS)), allow_section_headings=True
+        )
+
+    @staticmethod
+    def section_of(error: ERRORS) -> str:
+        """Return the reStructuredText of a section, which ``errno-111`` and the like name."""
+        kind = TYPES[error]
+        title = f"{error.value}: {kind.title}"
+        problem = problems.problem(
+            example(error), error.status, f"/v1{problems.PAGES_PATH}{error.value}"
+        )
+        shown = json.dumps(problem, indent=2).splitlines()
+        return "\n".join(
+            (
+                f".. _errno-{error.value}:",
+                "",
+                title,
+                "-" * len(title),
+                "",
+                f"Status {error.status}, ``cliquet.errors.ERRORS.{error.name}``",
+                "",
+                f"**When the service sends it.** {kind.meaning}",
+                "",
+                f"**What a client should do.** {kind.advice}",
+                "",
+                ".. code-block:: json",
+                "",
+                *(f"   {line}" for line in shown),
+                "",
+            )
+        )
 
 
 class ClausesTable(SphinxDirective):
@@ -89,8 +135,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directives."""
     app.add_directive("initialization-sequence", InitializationSequence)
     app.add_directive("errors-table", ErrorsTable)
+    app.add_directive("error-sections", ErrorSections)
     app.add_directive("clauses-table", ClausesTable)
     # The tables change with the code and not with the pages: they are made anew on each build.
-    pages = ["reference/settings", "reference/limits", "api/errors", "clauses"]
+    pages = ["reference/settings", "reference/limits", "api/errors", "reference/errors", "clauses"]
     app.connect("env-get-outdated", lambda *_: pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

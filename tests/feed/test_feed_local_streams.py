@@ -408,6 +408,12 @@ def test_there_is_a_greatest_number_of_streams(make: Callable[..., Any]) -> None
     assert third.status == 503
     assert third.headers["retry-after"] == "30"
     assert "feed_max_streams" in third.json["message"]
+    wanted = {**basic_auth(), "Accept": "text/event-stream, application/problem+json"}
+    problem = LocalStream(app, f"{SPORES}?_sync=", wanted)
+    assert (problem.status, problem.headers["content-type"]) == (503, "application/problem+json")
+    assert problem.headers["retry-after"] == "30"
+    assert problem.headers["vary"].endswith(", Accept")
+    assert problem.json["detail"] == third.json["message"]
 
     first.close()
     fourth = LocalStream(app, f"{SPORES}?_sync=", basic_auth())
@@ -549,6 +555,9 @@ def test_a_loop_serves_the_rest_of_the_service(
     assert LoopStream(feed, "/v0/", accept).json["url"]
     assert LoopStream(feed, "/v0/unknown", accept).status == 404
     assert LoopStream(feed, SPORES, accept, method="POST").status == 405
+    for method, path, errno in (("POST", SPORES, 115), ("GET", "/v0/unknown", 111)):
+        problem = LoopStream(feed, path, {"Accept": "application/problem+json"}, method=method)
+        assert problem.json["type"] == f"/v0/__errors__/{errno}"
     head = LoopStream(feed, SPORES, {**accept, **basic_auth()}, method="HEAD")
     assert (head.status, head.headers["total-records"]) == (200, "0")
 

@@ -824,6 +824,29 @@ def test_options_lists_the_three_types(app: TestApp) -> None:
     assert "Accept-Patch" not in app.options("/v0/batch").headers
 
 
+@pytest.mark.clause("E-20.5", "H-7.4")
+def test_a_refused_method_is_told_what_patch_accepts(app: TestApp, headers: dict[str, str]) -> None:
+    refused = app.post_json(f"/v0/spores/{OTHER_ID}", {}, headers=headers, status=405)
+    assert "PATCH" in refused.headers["Allow"]
+    assert refused.headers["Accept-Patch"] == THREE_TYPES
+    # There is no PATCH of these.
+    for url in ("/v0/spores", "/v0/batch"):
+        refused = app.put_json(url, {}, headers=headers, status=405)
+        assert "Accept-Patch" not in refused.headers
+
+
+@pytest.mark.clause("E-20.5", "H-31.1")
+@pytest.mark.parametrize("setting", ["readonly", "record_spore_patch_enabled"])
+def test_where_patch_is_disabled_a_refused_method_is_told_nothing_of_it(setting: str) -> None:
+    value = "true" if setting == "readonly" else "false"
+    app = make_app(RESOURCES, settings={setting: value})
+
+    refused = app.patch_json(f"/v0/spores/{OTHER_ID}", {}, status=405)
+
+    assert "PATCH" not in refused.headers["Allow"]
+    assert "Accept-Patch" not in refused.headers
+
+
 @pytest.mark.clause("E-4.1")
 def test_options_lists_nothing_where_patch_is_disabled() -> None:
     app = make_app(RESOURCES, settings={"record_spore_patch_enabled": "false"})

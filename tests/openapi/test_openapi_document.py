@@ -109,6 +109,7 @@ def test_each_endpoint_is_there(document: dict[str, Any]) -> None:
         ("/__heartbeat__", "get"),
         ("/__lbheartbeat__", "get"),
         ("/__api__", "get"),
+        ("/__errors__/{errno}", "get"),
     ):
         assert methods[path] == [method]
     assert "/__version__" not in methods
@@ -281,6 +282,29 @@ def test_errors_name_their_numbers(document: dict[str, Any]) -> None:
         *("500", "503"),
     }
     assert "default" in responses
+
+
+@pytest.mark.clause("E-20.3", "E-18.2", "E-11.5")
+def test_errors_have_both_forms_and_details_of_their_kind(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/mushrooms/{id}"]["put"]["responses"]
+    members = {}
+    for status, response in responses.items():
+        if status.startswith(("4", "5")) or status == "default":
+            content = resolved(document, response)["content"]
+            assert [*content] == ["application/json", "application/problem+json"]
+            plain, problem = (
+                resolved(document, form["schema"])["properties"] for form in content.values()
+            )
+            # A generator of clients takes the first form.
+            assert problem.keys() - plain.keys() == {"type", "title", "status", "detail"}
+            assert plain.keys() - problem.keys() == {"message"}
+            assert plain["details"] == problem["details"]
+            members[status] = {*plain["details"].get("properties", ())}
+
+    assert members["403"] == {"permissions"}
+    assert members["409"] == members["412"] == {"existing", "field"}
+    assert members["410"] == {"reason"}
+    assert members["default"] == members["500"] == set()
 
 
 def test_responses_have_their_headers(document: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from types import ModuleType
 import pytest
 
 from cliquet import settings
+from cliquet.errors import ERRORS
+from cliquet.web.problem_types import TYPES
 
 ROOT = Path(__file__).parents[2]
 CLAUSE = re.compile(r"[HDXSPBE]-[0-9]+(\.[0-9]+)?[a-z]?")
@@ -48,6 +50,22 @@ class TestClass:
         ("H-1.4", "TestClass"),
         ("H-1.5", "TestClass::test_method"),
     ]
+
+
+@pytest.mark.clause("E-20.4")
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.name)
+def test_each_error_number_has_its_section(monkeypatch: pytest.MonkeyPatch, error: ERRORS) -> None:
+    pytest.importorskip("sphinx", reason="the directive is one of Sphinx")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    import cliquet_tables
+
+    section = cliquet_tables.ErrorSections.section_of(error)
+
+    (page,) = (ROOT / "docs").rglob("reference/errors.rst")
+    assert ".. error-sections::" in page.read_text("utf-8")
+    assert section.startswith(f".. _errno-{error.value}:\n")
+    for text in TYPES[error][:3]:
+        assert text in section
 
 
 def test_clauses_are_sorted_by_their_numbers(clause_marks: ModuleType) -> None:

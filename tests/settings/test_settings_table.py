@@ -85,6 +85,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "explicit_permissions": True,
     "groups_enabled": False,
     "permissions_visible_to": "read",
+    "problem_type_url": None,
     "heartbeat_timeout_seconds": 10,
     "allowed_hosts": (),
     "max_body_bytes": 10485760,

@@ -94,7 +94,9 @@ def deviations(app: Any, request: Any, response: Any) -> list[str]:
     if not isinstance(app, Router) or not hasattr(app.registry, "cornice_services"):
         return []
     is_json = "json" in (response.content_type or "")
-    body = json.loads(response.body) if is_json and response.body else response.body or None
+    is_text = (response.content_type or "").startswith("text/")
+    content = response.text if is_text else response.body
+    body = json.loads(response.body) if is_json and response.body else content or None
     headers = {name.lower(): value for name, value in response.headers.items()}
     status = response.status_int
     path = request.environ["PATH_INFO"]
@@ -162,7 +164,9 @@ def _deviations(app: Router, exchange: Exchange) -> Iterator[str]:
 
 
 # Headers that are only in responses which say so.
-_OF_LIBRARY = ("hello", "heartbeat", "lbheartbeat", "version", "api_description", "batch")
+_OF_LIBRARY = (
+    *("hello", "heartbeat", "lbheartbeat", "version", "api_description", "error_page", "batch"),
+)
 
 _TOLD = frozenset(
     (
