@@ -7,11 +7,19 @@ from typing import Any, TypeVar
 
 from zope.interface import providedBy
 
-__all__ = ["is_told_once", "tell", "tells_in_its_own_way", "told_once"]
+__all__ = [
+    "is_told_again",
+    "is_told_once",
+    "tell",
+    "tells_in_its_own_way",
+    "told_again",
+    "told_once",
+]
 
 Subscriber = TypeVar("Subscriber", bound=Callable[[Any], Any])
 
 _TOLD_ONCE = "_cliquet_told_once"
+_TOLD_AGAIN = "_cliquet_told_again"
 
 
 def told_once(subscriber: Subscriber) -> Subscriber:
@@ -21,6 +29,20 @@ def told_once(subscriber: Subscriber) -> Subscriber:
     """
     setattr(subscriber, _TOLD_ONCE, True)
     return subscriber
+
+
+def told_again(subscriber: Subscriber) -> Subscriber:
+    """Mark a subscriber to ``NewResponse`` that only counts, whatever is in the bodies.
+
+    For a request that is answered as the one before it, it gets the event of that one again.
+    """
+    setattr(subscriber, _TOLD_AGAIN, True)
+    return subscriber
+
+
+def is_told_again(subscriber: Callable[..., Any]) -> bool:
+    """Return whether a subscriber is marked by :func:`told_again`."""
+    return hasattr(subscriber, _TOLD_AGAIN)
 
 
 def is_told_once(subscriber: Callable[..., Any]) -> bool:

@@ -13,6 +13,7 @@ from pyramid.interfaces import PHASE2_CONFIG, IAuthenticationPolicy, ISecurityPo
 from pyramid_multiauth import MultiAuthSecurityPolicy
 
 from cliquet import settings, statsd, utils
+from cliquet.core.announcing import told_again, told_once
 from cliquet.monitoring import prometheus, tracing
 from cliquet.monitoring import statsd as statsd_metrics
 from cliquet.monitoring.calls import Function, Observer, observe, observe_object
@@ -43,12 +44,14 @@ def setup_statsd(config: Configurator) -> statsd.Client | None:
     return client
 
 
+@told_once
 def _batch_for_statsd(event: NewRequest) -> None:
     # The metrics of the requests of a batch are sent with those of the batch.
     if getattr(event.request, "parent", None) is None:
         statsd_metrics.batch_metrics(event.request)
 
 
+@told_again
 def _count_for_statsd(event: NewResponse) -> None:
     request = event.request
     is_subrequest = getattr(request, "parent", None) is not None
@@ -72,6 +75,7 @@ def setup_prometheus(config: Configurator) -> None:
         config.add_subscriber(_count_for_prometheus, NewResponse)
 
 
+@told_again
 def _count_for_prometheus(event: NewResponse) -> None:
     # Only the last attempt of a request is counted.
     if not tweens.is_tried_again(event.request):

@@ -111,6 +111,7 @@ def _continue(
 def _told(run: Run, budget: Budget, described: dict[str, Any], text: bytes) -> dict[str, Any]:
     """Return an answer that went the short way, after its line in the log."""
     budget.spend(text)
+    run.count()
     if logs.logger.writes(logging.INFO):
         with logs.scope(run.log_context):
             _log(run.request, described["status"])

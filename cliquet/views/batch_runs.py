@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from pyramid.events import NewResponse
 from pyramid.httpexceptions import HTTPException
 from pyramid.interfaces import IRootFactory, ISecurityPolicy
 from pyramid.response import Response
@@ -90,6 +91,7 @@ class Run:
         self._response = Response(headerlist=[], app_iter=())
         self._described = described
         self._repeat = repeat
+        self._event = NewResponse(answer.request, answer.response)
         _, self._resource = answer.request.cornice_args
         self._has_unique_fields = bool(self._resource.mapping.get_option("unique_fields"))
         # The URL of a record ends with its id.
@@ -124,6 +126,11 @@ class Run:
             and _CONDITIONS.isdisjoint(request.environ)
         )
         return cls(item, answer, described, repeat) if is_known else None
+
+    def count(self) -> None:
+        """Tell those who count responses of one more."""
+        for subscriber in registrations.of(self.request.registry).told_again:
+            subscriber(self._event)
 
     def goes_on_with(self, item: Mapping[str, Any]) -> bool:
         """Return whether an item differs from the first one in its body alone."""

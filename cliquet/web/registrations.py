@@ -89,7 +89,9 @@ class Registrations:
         ``BeforeTraversal`` and ``ContextFound``.
     renderer : the factory of the renderer ``json``, if a dictionary becomes a plain response with
         its text, and nobody looks at either; otherwise ``None``.
-    tells_once : whether nobody expects events of requests that only differ in their bodies.
+    tells_once : whether nobody expects events of requests that only differ in their bodies, but
+        those who are `told_again`.
+    told_again : the subscribers of ``NewResponse`` that count each response.
     """
 
     generation: tuple[int, int] = (-1, -1)
@@ -98,6 +100,7 @@ class Registrations:
     on_context: Subscribers = ()
     renderer: Any = None
     tells_once = False
+    told_again: Subscribers = ()
 
     def __init__(self, registry: Any) -> None:
         self._registry = registry
@@ -130,11 +133,13 @@ class Registrations:
             and self._adapters.lookup1(implementedBy(dict), IResponse) is None
         )
         self.renderer = registry.queryUtility(IRendererFactory, name="json") if is_plain else None
+        responses = self._subscribers(NewResponse)
+        self.told_again = tuple(filter(announcing.is_told_again, responses))
         told = {one for event in _OF_SUBREQUESTS for one in self._subscribers(event)}
         self.tells_once = all(
             # That of Cornice prepares what belongs to the request.
             announcing.is_told_once(one) or getattr(one, "__wrapped__", None) is wrap_request
-            for one in told
+            for one in told.difference(self.told_again)
         )
         self.generation = generation
 

@@ -23,6 +23,7 @@ from pyramid_multiauth import MultiAuthPolicySelected
 from support import batches
 from support.batches import creation, statuses
 from support.shared_apps import make_app
+from support.statsd_server import StatsDServer
 from testapp import RESOURCES, Truffle
 from webtest import TestApp
 
@@ -275,6 +276,48 @@ def test_subscribers_of_resources_are_told_of_all_of_them_at_once(event: type) -
 
     assert [len(records) for _, records in found[0]] == [3]
     assert found[0] == found[1]
+
+
+@pytest.mark.clause("S-20.1", "S-20.4", "E-6.2")
+@pytest.mark.parametrize("path", ["/shareds", "/plains"])
+def test_metrics_count_each_of_them(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(
+        "cliquet.web.requests.build_request",
+        lambda *arguments: made.append(arguments) or build_request(*arguments),
+    )
+    requests = [shared(n, path=path) for n in (1, 2, 1, 3)]
+    requests += [{**shared(path=path), "body": {"data": 1}}, shared(4, path=path), {"path": "/"}]
+    counted = []
+    for value in WAYS.values():
+        server = StatsDServer()
+        app = make_app(
+            [Shared, Plain],
+            settings={
+                **OPEN,
+                "compiled_endpoints": value,
+                "statsd_url": server.url,
+                "prometheus_enabled": "true",
+            },
+        )
+        server.received()
+        send(app, requests)
+        of_statsd = Counter(metric for metric in server.received() if metric[2] != "ms")
+        server.close()
+        text = app.get("/__metrics__").text
+        of_prometheus = [one for one in text.splitlines() if "requests_total{" in one]
+        counted.append((of_statsd, of_prometheus))
+        made.append(None)
+
+    assert counted[0] == counted[1]
+    of_statsd, of_prometheus = counted[0]
+    service = f"{path[1:-1]}-collection"
+    # Those that failed are no operations.
+    assert of_statsd[f"testapp.view.{service}.POST", "1", "c"] == 5
+    assert any(service in one and '"201"' in one for one in of_prometheus)
+    # Not every one of them was made a request, as it is the other way.
+    first_way = made.index(None)
+    assert first_way < made.index(None, first_way + 1) - first_way - 1
 
 
 # Code of the application takes part
