@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cliquet.core.lazy import LazyModule
@@ -19,7 +19,15 @@ else:
     # It is needed for mistakes alone.
     difflib = LazyModule("difflib")
 
-__all__ = ["Place", "did_you_mean", "differs_by", "listed", "names_used", "place_of"]
+__all__ = [
+    "Place",
+    "did_you_mean",
+    "differs_by",
+    "listed",
+    "names_used",
+    "place_of",
+    "why_not_callable",
+]
 
 
 def place_of(thing: Any) -> str:
@@ -42,6 +50,42 @@ class Place:
 
     def __str__(self) -> str:
         return f"{place_of(self.cls)}: class {self.cls.__qualname__}"
+
+
+def why_not_callable(
+    found: Any, positional: Sequence[Any], keywords: Iterable[str] = ()
+) -> str | None:
+    """Return why the library cannot call something of an application, in words for a message.
+
+    Parameters
+    ----------
+    positional : values that the call has by position, of which only the number matters.
+    keywords : names of the values that it has besides.
+
+    Returns
+    -------
+    The words begin with a verb; they are ``None`` if the call works, or if nobody knows.
+    """
+    if not callable(found):
+        return f"is {found!r}"
+    code = found if isinstance(found, (type, types.FunctionType)) else type(found).__call__
+    if inspect.iscoroutinefunction(code) or inspect.isasyncgenfunction(code):
+        return "is async, and nothing would await it"
+    try:
+        # A decorator decides what it takes, and not the function within.
+        signature = inspect.signature(found, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return None
+    try:
+        signature.bind(*positional, **dict.fromkeys(keywords))
+    except TypeError as error:
+        names = ", ".join(map(str, _without_types(signature)))
+        return f"takes ({names}), and is called with other arguments: {error}"
+    return None
+
+
+def _without_types(signature: inspect.Signature) -> list[inspect.Parameter]:
+    return [one.replace(annotation=one.empty) for one in signature.parameters.values()]
 
 
 def did_you_mean(

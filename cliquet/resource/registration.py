@@ -129,7 +129,10 @@ def register_resource(
     def callback(context: Any, name: str, ob: Any) -> None:
         config = context.config.with_package(module)
         if not hasattr(config.registry, "storage"):
-            raise ConfigurationError("Mandatory storage backend is missing from configuration.")
+            raise ConfigurationError(
+                "Mandatory storage backend is missing from configuration. "
+                f"{Place(resource_cls)}: {_what_sets_storage(config)}"
+            )
         if not hasattr(config.registry, "permission") and issubclass(
             resource_cls, sys.modules["cliquet.resource"].ShareableResource
         ):
@@ -159,6 +162,15 @@ def register_resource(
     # configurator and its application, and the class would keep them alive.
     module = venusian.attach(resource_cls, callback, category="pyramid", depth=depth).module
     return callback
+
+
+def _what_sets_storage(config: Configurator) -> str:
+    if not hasattr(config.registry, "initialized_at"):
+        return "cliquet.initialize() comes before config.scan()."
+    return (
+        "the setting storage_backend names it, such as cliquet.storage.sqlite, and the step "
+        "cliquet.initialization.setup_storage loads it."
+    )
 
 
 def _path(resource_cls: type, viewset: Any, kind: str) -> str:

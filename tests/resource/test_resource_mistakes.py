@@ -1,6 +1,5 @@
 """Mistakes in resource classes and their registration: each is met at the start, and named."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,7 @@ import colander
 import pytest
 from colander import Schema, SchemaNode
 from pyramid.exceptions import ConfigurationError
-from support.logged import capture_logs
+from support.mistakes import NameSchema, Plant, Shared, doubts, place, refusal
 from support.shared_apps import make_app
 
 from cliquet import resource
@@ -17,39 +16,9 @@ from cliquet.testing.web import add_resource, basic_auth
 HEADERS = basic_auth()
 
 
-class NameSchema(resource.ResourceSchema):
-    name = colander.SchemaNode(colander.String())
-
-
 class OpenSchema(resource.ResourceSchema):
     class Options:
         preserve_unknown = True
-
-
-class Plant(resource.UserResource):
-    mapping = NameSchema()
-
-
-class Shared(resource.ShareableResource):
-    mapping = NameSchema()
-
-
-def place(cls: type) -> str:
-    return f"{__file__}:{inspect.getsourcelines(cls)[1]}: class {cls.__qualname__}: "
-
-
-def refusal(cls: Any, **kwargs: Any) -> str:
-    """Return the message of the error at the start of a service with one resource."""
-    with pytest.raises(ConfigurationError) as caught:
-        make_app([(cls, kwargs)])
-    return str(caught.value)
-
-
-def doubts(cls: Any, **kwargs: Any) -> list[str]:
-    """Return the places that the log tells at the start of a service with one resource."""
-    with capture_logs() as entries:
-        make_app([(cls, kwargs)])
-    return [place for entry in entries for place in entry.get("places", ())]
 
 
 # Registration

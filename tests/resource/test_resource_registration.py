@@ -142,7 +142,7 @@ def test_without_storage_a_resource_cannot_be_served() -> None:
     with pytest.raises(ConfigurationError) as caught:
         make_app([Mushroom], settings={"storage_backend": ""})
 
-    assert str(caught.value) == "Mandatory storage backend is missing from configuration."
+    assert str(caught.value).startswith("Mandatory storage backend is missing from configuration. ")
 
 
 @pytest.mark.clause("P-8.4", "P-8.7", "P-35.14", "P-15.8", "P-15.9")

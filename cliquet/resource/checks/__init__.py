@@ -13,7 +13,7 @@ from typing import Any
 from pyramid.exceptions import ConfigurationError
 
 from cliquet.core.mistakes import Place, place_of
-from cliquet.resource.checks import attributes, mappings, registrations
+from cliquet.resource.checks import attributes, fields, hooks, mappings, registrations
 from cliquet.resource.checks.findings import Finding
 
 __all__ = ["check_class", "check_keywords", "check_parentheses", "check_resource"]
@@ -59,7 +59,7 @@ def check_keywords(resource_cls: type, viewset: Any) -> None:
     _refuse(resource_cls, registrations.keywords(viewset))
 
 
-def check_resource(resource_cls: type, viewset: Any, paths: Mapping[str, str]) -> list[str]:
+def check_resource(resource_cls: Any, viewset: Any, paths: Mapping[str, str]) -> list[str]:
     """Refuse the mistakes of a registration, and return its doubts.
 
     Parameters
@@ -70,10 +70,13 @@ def check_resource(resource_cls: type, viewset: Any, paths: Mapping[str, str]) -
     ------
     pyramid.exceptions.ConfigurationError : there is at least one mistake; all are told.
     """
+    methods = {method.upper() for method in (*viewset.collection_methods, *viewset.record_methods)}
     found = [
-        *mappings.mapping(resource_cls),
+        *mappings.mapping(resource_cls, methods),
+        *fields.declared(resource_cls.mapping),
         *mappings.options(resource_cls),
         *attributes.misspelt(resource_cls, viewset),
+        *hooks.overrides(resource_cls, viewset, methods),
         *registrations.values(resource_cls, viewset),
         *registrations.paths(resource_cls, viewset, paths),
     ]

@@ -1,10 +1,12 @@
-"""One result of a check."""
+"""One result of a check, and the place that it is about."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Finding"]
+from cliquet.core.mistakes import Place
+
+__all__ = ["Finding", "where"]
 
 
 class Finding(NamedTuple):
@@ -18,3 +20,11 @@ class Finding(NamedTuple):
 
     text: str
     is_certain: bool = True
+
+
+def where(schema: Any) -> object:
+    """Return the place of a schema: an adapter knows where the application has made it.
+
+    Its text is made only for a finding, because it reads the source.
+    """
+    return getattr(schema, "place", None) or Place(type(schema))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import colander
 
 from cliquet.core.mistakes import Place, did_you_mean, differs_by, listed, names_used
-from cliquet.resource.checks.findings import Finding
+from cliquet.resource.checks.findings import Finding, where
 from cliquet.resource.schema import ResourceSchema
 from cliquet.resource.user import UserResource
 
@@ -29,12 +29,18 @@ _MAKING_FIELDS: Final = (
     "put",
     "patch",
 )
+_WRITING: Final = frozenset(("POST", "PUT", "PATCH"))
 # The fields that every record has.
 _COMMON_FIELDS: Final = frozenset({"id", "last_modified", "deleted"})
 
 
-def mapping(resource_cls: Any) -> Iterator[Finding]:
-    """Find a ``mapping`` that is no schema, and a schema that is not the ``mapping``."""
+def mapping(resource_cls: Any, methods: Collection[str]) -> Iterator[Finding]:
+    """Find a ``mapping`` that is no schema, and a schema that is not the ``mapping``.
+
+    Parameters
+    ----------
+    methods : HTTP methods that the resource serves.
+    """
     schema = resource_cls.mapping
     if isinstance(schema, type):
         yield Finding(
@@ -52,7 +58,15 @@ def mapping(resource_cls: Any) -> Iterator[Finding]:
             "colander.MappingSchema, of PydanticSchema or of JSONSchema."
         )
     if schema is UserResource.mapping:
-        yield from _without_mapping(resource_cls)
+        found = [*_without_mapping(resource_cls)]
+        yield from found
+        is_written = not _WRITING.isdisjoint(methods)
+        if is_written and not found and not _may_make_fields(resource_cls):
+            yield Finding(
+                "mapping is missing, so that nothing is kept of what clients send; allowed: "
+                "mapping = Schema(), with a class that derives from ResourceSchema.",
+                is_certain=False,
+            )
 
 
 def _without_mapping(resource_cls: type) -> Iterator[Finding]:
@@ -101,54 +115,65 @@ def options(resource_cls: Any) -> Iterator[Finding]:
                 yield Finding(
                     f"{Place(cls)}: {name} has no effect; allowed: Options; did you mean 'Options'?"
                 )
+    if isinstance(schema.Options, Mapping):
+        yield Finding(
+            f"{where(schema)}: Options is {schema.Options!r}; allowed: a class, as in "
+            "class Options: unique_fields = ('name',)."
+        )
+        return
     for name in dir(schema.Options):
         if name[0] != "_" and name not in _OPTIONS:
             yield Finding(
-                f"{_where(schema)}: Options has no option {name!r}; allowed: "
+                f"{where(schema)}: Options has no option {name!r}; allowed: "
                 f"{listed(_OPTIONS)}{did_you_mean(name, _OPTIONS) or '.'}"
             )
     yield from _unknown(schema)
+    keeps = schema.get_option("preserve_unknown")
+    if not isinstance(keeps, bool):
+        yield Finding(f"{where(schema)}: preserve_unknown is {keeps!r}; allowed: True or False.")
     for name in _LISTS:
         yield from _fields(resource_cls, schema, name)
 
 
-def _where(schema: ResourceSchema) -> object:
-    """Return the place of a schema: an adapter knows where the application has made it."""
-    return getattr(schema, "place", None) or Place(type(schema))
+def _may_make_fields(resource_cls: Any) -> bool:
+    """Return whether code of an application may give records fields beside those of the schema."""
+    return any(
+        getattr(resource_cls, name, None) is not getattr(UserResource, name)
+        and not str(getattr(getattr(resource_cls, name), "__module__", "")).startswith("cliquet.")
+        for name in _MAKING_FIELDS
+        if hasattr(resource_cls, name)
+    )
 
 
 def _unknown(schema: ResourceSchema) -> Iterator[Finding]:
     given = schema.get_option("unknown")
     if given not in _UNKNOWN:
         yield Finding(
-            f"{_where(schema)}: unknown is {given!r}; allowed: 'ignore' or 'raise', and "
+            f"{where(schema)}: unknown is {given!r}; allowed: 'ignore' or 'raise', and "
             "preserve_unknown = True to keep unknown members."
         )
     elif given == "raise" and schema.get_option("preserve_unknown"):
         yield Finding(
-            f"{_where(schema)}: unknown is 'raise', and preserve_unknown is "
+            f"{where(schema)}: unknown is 'raise', and preserve_unknown is "
             f"{schema.get_option('preserve_unknown')!r}; allowed: one of the two."
         )
 
 
 def _fields(resource_cls: Any, schema: ResourceSchema, option: str) -> Iterator[Finding]:
-    # The text of a place is made only for a finding, because it reads the source.
-    where = _where(schema)
+    place = where(schema)
     given = schema.get_option(option)
     if isinstance(given, str):
         yield Finding(
-            f"{where}: {option} is the text {given!r}; allowed: a tuple, as in ({given!r},)."
+            f"{place}: {option} is the text {given!r}; allowed: a tuple, as in ({given!r},)."
         )
+        return
+    if not isinstance(given, (tuple, list, set, frozenset)):
+        yield Finding(f"{place}: {option} is {given!r}; allowed: a tuple, as in ('name',).")
         return
     if schema.typ.unknown == "preserve":
         return
     declared = {node.name for node in schema.children} | _COMMON_FIELDS
-    may_be_made = getattr(schema, "after_bind", None) is not None or any(
-        getattr(resource_cls, name, None) is not getattr(UserResource, name)
-        and not getattr(resource_cls, name).__module__.startswith("cliquet.")
-        for name in _MAKING_FIELDS
-        if hasattr(resource_cls, name)
-    )
+    may_be_made = getattr(schema, "after_bind", None) is not None or _may_make_fields(resource_cls)
     together = [item for item in given if isinstance(item, (tuple, list))]
     names = [name for item in together for name in item if isinstance(name, str)]
     # What is no name in an index on several fields is refused with the index itself.
@@ -158,7 +183,7 @@ def _fields(resource_cls: Any, schema: ResourceSchema, option: str) -> Iterator[
             continue
         meant = did_you_mean(str(field), declared - _COMMON_FIELDS, similarity=0.7)
         yield Finding(
-            f"{where}: {option} has {field!r}, which is no field; allowed: {listed(declared)}"
+            f"{place}: {option} has {field!r}, which is no field; allowed: {listed(declared)}"
             f"{meant or '.'}",
             is_certain=bool(meant) or not may_be_made,
         )

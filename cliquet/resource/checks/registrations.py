@@ -53,6 +53,14 @@ def values(resource_cls: type, viewset: Any) -> Iterator[Finding]:
         value = vars(viewset).get(name, "")
         if not isinstance(value, str):
             yield Finding(f"{name} is {value!r}; allowed: a text.")
+    name = viewset.get_name(resource_cls)
+    if not re.fullmatch(r"[\w.~-]+", name):
+        yield Finding(
+            f"the name of the resource is {name!r}; allowed: letters, digits, '_', '-' and '.', "
+            "because it is a part of URLs and of settings.",
+            # An application may give all of these itself.
+            is_certain=False,
+        )
     for name in _LISTS:
         value = getattr(viewset, name, ())
         if isinstance(value, str):
