@@ -5,7 +5,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +20,7 @@ from cliquet.cache import CacheBase, memcached
 from cliquet.connections.memcached import Servers, parse_host
 from cliquet.settings import SettingError
 from cliquet.storage.exceptions import BackendError
+from cliquet.testing.bounded import Threads
 from cliquet.testing.cache import CacheContract
 
 DAY_SECONDS = 24 * 3600
@@ -243,7 +243,7 @@ def test_a_delay_of_more_than_a_month_is_no_date(cache: CacheBase, days: float) 
 
 @pytest.mark.clause("B-21.31", "B-13.6")
 def test_one_of_those_who_delete_an_entry_is_given_it(cache: CacheBase) -> None:
-    with ThreadPoolExecutor(8) as pool:
+    with Threads(8) as pool:
         for n in range(20):
             cache.set("key", n)
             found = list(pool.map(lambda _: cache.delete("key"), range(8)))
@@ -252,7 +252,7 @@ def test_one_of_those_who_delete_an_entry_is_given_it(cache: CacheBase) -> None:
 
 @pytest.mark.clause("B-13.8", "B-13.4")
 def test_changing_an_expiry_never_brings_an_older_value_back(cache: CacheBase) -> None:
-    with ThreadPoolExecutor(4) as pool:
+    with Threads(4) as pool:
         for n in range(50):
             cache.set("key", n)
             expiries = [pool.submit(cache.expire, "key", 1000 + rank) for rank in range(3)]
@@ -295,12 +295,12 @@ def test_every_call_fails_each_time_while_the_server_is_down(
 def test_a_server_that_was_started_again_is_used_at_once(open_cache: Callable[..., Any]) -> None:
     with stoppable_memcached() as server:
         cache = open_cache(f"127.0.0.1:{server.port}")
-        with ThreadPoolExecutor(4) as pool:
+        with Threads(4) as pool:
             list(pool.map(lambda n: cache.set(str(n), n), range(40)))
         server.stop()
         with pytest.raises(BackendError):
             cache.get("1")
-        with ThreadPoolExecutor(4) as pool:
+        with Threads(4) as pool:
             failed = list(pool.map(lambda n: _fails(cache, n), range(8)))
         assert failed == [True] * 8
 
@@ -316,7 +316,7 @@ def test_connections_that_the_server_has_closed_are_replaced(
 ) -> None:
     with stoppable_memcached() as server:
         cache = open_cache(f"127.0.0.1:{server.port}")
-        with ThreadPoolExecutor(4) as pool:
+        with Threads(4) as pool:
             list(pool.map(lambda n: cache.set(str(n), n), range(40)))
         server.stop()
         server.start()
@@ -373,7 +373,7 @@ def test_threads_wait_for_a_connection_and_not_for_ever(
     memcached_server: str, open_cache: Callable[..., Any]
 ) -> None:
     cache = open_cache(memcached_server, cache_pool_size=1, cache_pool_timeout=10)
-    with ThreadPoolExecutor(8) as pool:
+    with Threads(8) as pool:
         assert list(pool.map(lambda n: cache.set(str(n), n), range(80))) == [None] * 80
     assert len(next(iter(cache._client.clients.values())).client_pool.free) == 1
 

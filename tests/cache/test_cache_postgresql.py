@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from cliquet.cache.relational import cache as relational
 from cliquet.connections.postgresql import client as connections
 from cliquet.connections.postgresql import config as postgresql_config
 from cliquet.storage.exceptions import BackendError
+from cliquet.testing.bounded import Threads
 from cliquet.testing.cache import PREFIX, CacheContract, CachePrefixContract
 from cliquet.testing.transactions import request_transaction
 
@@ -230,9 +230,9 @@ def test_a_large_purge_goes_on_with_the_next_write(
 @pytest.mark.clause("B-21.32", "B-22.34")
 def test_a_purge_does_not_wait_for_a_writer(cache: Cache) -> None:
     run(cache, f"INSERT INTO cache SELECT n, '1', {EXPIRED} FROM generate_series(1, 3) AS n")
-    with ThreadPoolExecutor(1) as pool, cache.client.begin() as session:
+    with Threads(1) as pool, cache.client.begin() as session:
         session.execute("UPDATE cache SET value = '2' WHERE key = '2'")
-        pool.submit(Cache(cache.client).set, "a", 1).result(10)
+        pool.submit(Cache(cache.client).set, "a", 1).result()
     assert sorted(run(cache, "SELECT key FROM cache")) == [("2",), ("a",)]
 
 
@@ -258,7 +258,7 @@ def test_writers_flushes_and_purges_never_deadlock(cache: Cache) -> None:
             if turn % 10 == 0:
                 writer.flush()
 
-    with ThreadPoolExecutor(4) as pool:
+    with Threads(4) as pool:
         list(pool.map(work, range(4)))
 
 

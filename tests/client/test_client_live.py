@@ -13,6 +13,7 @@ from webtest import TestApp
 
 from cliquet.client import Change, ClientError, Collection
 from cliquet.feed import answers, stopping, stream
+from cliquet.testing.bounded import Thread
 from cliquet.testing.web import make_app
 
 LONG_SECONDS = 20
@@ -37,7 +38,7 @@ class Follower:
     def __init__(self, collection: Collection) -> None:
         self.told: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=[collection], daemon=True)
+        self._thread = Thread(target=self._run, args=[collection])
         self._thread.start()
 
     def _run(self, collection: Collection) -> None:

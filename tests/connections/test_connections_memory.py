@@ -8,6 +8,7 @@ from transaction.interfaces import TransactionFailedError
 
 from cliquet.connections.memory import MemoryStore, TransactionalMap
 from cliquet.storage.exceptions import BackendError
+from cliquet.testing.bounded import Thread, run_until
 from cliquet.testing.storage.common import in_another_thread, in_threads
 from cliquet.testing.transactions import request_transaction
 from cliquet.transactions import scope
@@ -386,14 +387,12 @@ def test_readers_see_the_maps_of_a_store_change_together(store: MemoryStore) -> 
     done = threading.Event()
 
     def write() -> None:
-        n = 0
-        while not done.is_set():
-            n += 1
+        for n, _ in enumerate(run_until(done), 1):
             with store.write():
                 left.set("n", n)
                 right.set("n", n)
 
-    writer = threading.Thread(target=write, daemon=True)
+    writer = Thread(target=write)
     writer.start()
     try:
         for _ in range(500):
@@ -401,7 +400,7 @@ def test_readers_see_the_maps_of_a_store_change_together(store: MemoryStore) -> 
                 assert left.get("n") == right.get("n")
     finally:
         done.set()
-        writer.join(30)
+        writer.join()
 
 
 def test_stores_can_be_used_together_in_one_request(

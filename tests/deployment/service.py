@@ -7,7 +7,6 @@ import os
 import shutil
 import sqlite3
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from processes.client import Client
 from servers.processes import ServerProcess, free_port, temporary_folder
 from servers.starting import run_program
 
+from cliquet.testing.bounded import Thread
 from cliquet.testing.web import basic_auth
 
 ROOT = Path(__file__).parents[2]
@@ -149,11 +149,11 @@ class Service(ServerProcess):
         return Path(self.log_path).read_text()
 
     def signal(self, number: Any) -> None:
-        self.process.send_signal(number)  # type: ignore[attr-defined]
+        self.process.send_signal(number)
 
     def wait_for_end(self) -> Any:
         """Return the exit code."""
-        return self.process.wait(PATIENCE_SECONDS)  # type: ignore[attr-defined]
+        return self.process.wait(PATIENCE_SECONDS)
 
     def has_begun(self) -> Any:
         """Return the id of the process that serves the slow request, ``None`` before it does."""
@@ -232,7 +232,7 @@ def slow_request(service: Any) -> Iterator[Any]:
         except (OSError, http.client.HTTPException) as error:
             outcomes.append(error)
 
-    thread = threading.Thread(target=send, daemon=True)
+    thread = Thread(target=send)
     thread.start()
     yield outcomes
-    thread.join(PATIENCE_SECONDS)
+    thread.join()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from processes.client import at_once
 
+from cliquet.testing.bounded import Thread, run_until
 from deployment.service import (
     GUNICORN,
     MUSHROOMS,
@@ -34,10 +35,9 @@ def test_a_reload_answers_every_request() -> None:
         answers, is_over = [], threading.Event()
 
         def keep_creating() -> None:
-            while not is_over.is_set():
-                answers.append(service.create("Morel"))
+            answers.extend(service.create("Morel") for _ in run_until(is_over))
 
-        threads = [threading.Thread(target=keep_creating, daemon=True) for _ in range(3)]
+        threads = [Thread(target=keep_creating) for _ in range(3)]
         for thread in threads:
             thread.start()
         before = wait_until(lambda: answering_processes(service))

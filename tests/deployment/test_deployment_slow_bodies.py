@@ -83,7 +83,9 @@ def test_bodies_that_do_not_come_leave_others_their_threads(service: Service, re
     if "sync" in request.node.callspec.params["service"]:
         pytest.skip("a process without threads waits, behind a proxy that holds bodies back")
     head = f"POST {MUSHROOMS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{"
-    waiting = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(3)]
+    waiting = [
+        socket.create_connection(("127.0.0.1", service.port), WAIT_SECONDS) for _ in range(3)
+    ]
     try:
         for client in waiting:
             client.sendall(head.encode())

@@ -1,7 +1,6 @@
 """Streams of an application, in a thread each (E-14.2 to E-14.7)."""
 
 import random
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from webtest import TestApp
 from cliquet.core.globs import Pattern
 from cliquet.feed import capacity, server, stopping
 from cliquet.feed.source import Page, Source
+from cliquet.testing.bounded import Timer
 from cliquet.testing.web import basic_auth
 
 SPORES = "/v0/spores"
@@ -523,7 +523,7 @@ def test_requests_wait_on_a_loop_too(live_app: Any, feed_of: Callable[[Any], Fee
     listed = live_app.get(f"{SPORES}?_sync=", headers=basic_auth())
     headers = {**basic_auth(), "Accept": "*/*", "Prefer": "wait=10"}
     path = f"{SPORES}?_sync={listed.headers['Sync-Token']}"
-    threading.Timer(0.3, create, (live_app,)).start()
+    Timer(0.3, create, (live_app,)).start()
 
     answer = LoopStream(feed, path, headers)
 
@@ -539,7 +539,7 @@ def test_a_wait_on_a_loop_ends(live_app: Any, feed_of: Callable[[Any], FeedOnLoo
     path = f"{SPORES}?_sync={listed.headers['Sync-Token']}"
 
     assert LoopStream(feed, path, headers).json["data"] == []
-    threading.Timer(0.2, feed.server.stop).start()
+    Timer(0.2, feed.server.stop).start()
     begin = time.monotonic()
     assert LoopStream(feed, path, {**headers, "Prefer": "wait=30"}).json["data"] == []
     assert time.monotonic() - begin < 2

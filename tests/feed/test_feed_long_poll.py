@@ -1,6 +1,5 @@
 """``Prefer: wait``: a request for changes that waits for one (E-14.1)."""
 
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from webtest import TestApp
 
 from cliquet.feed import stopping
 from cliquet.resource.live import wanted_seconds
+from cliquet.testing.bounded import Thread, Timer
 from cliquet.testing.web import basic_auth, make_app
 
 SPORES = "/v0/spores"
@@ -39,7 +39,7 @@ def poll(app: Any, since: str, seconds: Any = 10, url: str = SPORES, **options: 
 
 
 def soon(function: Callable[[], Any], seconds: float = 0.3) -> None:
-    timer = threading.Timer(seconds, function)
+    timer = Timer(seconds, function)
     timer.daemon = True
     timer.start()
 
@@ -178,14 +178,14 @@ def test_a_server_with_one_thread_does_not_wait(live_app: TestApp) -> None:
 def test_who_comes_when_too_many_wait_is_answered_at_once(make: Callable[..., Any]) -> None:
     app = make(feed_max_streams="1")
     since = token(app)
-    first = threading.Thread(target=poll, args=(app, since, 2), daemon=True)
+    first = Thread(target=poll, args=(app, since, 2))
     first.start()
     time.sleep(0.3)
 
     response = poll(app, since, 10)
 
     assert "Preference-Applied" not in response.headers
-    first.join(10)
+    first.join()
 
 
 @pytest.mark.clause("E-14.1")
@@ -221,7 +221,7 @@ def test_nothing_is_locked_while_somebody_waits(make: Callable[..., Any], tmp_pa
     settings = {"storage_backend": "cliquet.storage.sqlite", "storage_url": url}
     app = make_app([Spore], settings={**settings, "sync_enabled": "true"}, configure=configure)
     since = token(app)
-    waiting = threading.Thread(target=poll, args=(app, since, 10), daemon=True)
+    waiting = Thread(target=poll, args=(app, since, 10))
     waiting.start()
     time.sleep(0.5)
     begin = time.monotonic()
@@ -230,8 +230,7 @@ def test_nothing_is_locked_while_somebody_waits(make: Callable[..., Any], tmp_pa
 
     assert time.monotonic() - begin < 2
     assert app.app.registry.storage.client.pool_status().in_use <= 1
-    waiting.join(10)
-    assert not waiting.is_alive()
+    waiting.join()
 
 
 @pytest.mark.clause("E-14.1", "E-14.6")
@@ -290,7 +289,7 @@ def test_no_connection_to_postgresql_is_held_while_somebody_waits(
     for backend in (registry.storage, registry.permission):
         backend.initialize_schema()
     since = token(app, url=AMANITAS)
-    waiting = threading.Thread(target=poll, args=(app, since, 10, AMANITAS), daemon=True)
+    waiting = Thread(target=poll, args=(app, since, 10, AMANITAS))
     waiting.start()
     time.sleep(0.7)
 
@@ -306,6 +305,5 @@ def test_no_connection_to_postgresql_is_held_while_somebody_waits(
     assert sorted(samples)[len(samples) // 2] == 0
     assert in_transaction == 0
     create(app, url=AMANITAS)
-    waiting.join(10)
-    assert not waiting.is_alive()
+    waiting.join()
     registry.storage.client.dispose()

@@ -16,6 +16,7 @@ from cliquet.feed import gateway, stopping
 from cliquet.feed.sharing import SharedAnswers
 from cliquet.feed.source import Page
 from cliquet.feed.stream import Question
+from cliquet.testing.bounded import Thread
 
 
 def page(status: int = 200, judged_at: float = 10.0) -> Page:
@@ -34,7 +35,7 @@ def test_one_of_many_reads_and_the_others_get_its_answer() -> None:
     def ask() -> None:
         answers.append(shared.answer(Question("q", "key", 0.0), read))
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads = [Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -62,7 +63,7 @@ def test_an_error_or_an_old_answer_is_nobody_elses(first: Any) -> None:
         with contextlib.suppress(RuntimeError):
             shared.answer(Question("q", "key", 5.0), read_first)
 
-    thread = threading.Thread(target=ask)
+    thread = Thread(target=ask)
     thread.start()
     begun.wait(5)
 

@@ -220,7 +220,7 @@ def test_a_slow_reader_holds_nobody_back(
     """Its connection is full of records that it never takes."""
     for _ in range(40):
         service.create("x" * 100_000)
-    with socket.create_connection(("127.0.0.1", feed.port)) as slow:
+    with socket.create_connection(("127.0.0.1", feed.port), 20) as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         lines = [
             f"GET {STREAM} HTTP/1.1",
@@ -262,7 +262,7 @@ def test_the_clients_of_the_feed_are_forgotten_when_they_leave(
 
 @pytest.mark.clause("E-14.6")
 def test_a_request_that_is_no_http_is_refused(feed: Any) -> None:
-    with socket.create_connection(("127.0.0.1", feed.port)) as raw:
+    with socket.create_connection(("127.0.0.1", feed.port), 20) as raw:
         raw.sendall(b"\0nonsense\r\n\r\n")
         response = http.client.HTTPResponse(raw)
         response.begin()

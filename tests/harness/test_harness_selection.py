@@ -23,7 +23,7 @@ def test_what_is_not_marked_can_start_none(start: Callable[[list[str]], object])
 
 def test_the_fixture_of_processes_marks(processes: None, request: pytest.FixtureRequest) -> None:
     assert request.node.get_closest_marker("server") is not None
-    assert start_process([sys.executable, "-c", ""]).wait() == 0
+    assert start_process([sys.executable, "-c", ""]).wait(60) == 0
 
 
 @pytest.mark.parametrize(

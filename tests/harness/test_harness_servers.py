@@ -147,5 +147,5 @@ def test_memcached_keeps_what_it_is_given(memcached_server: str) -> None:
 
 
 def test_servers_keep_away_from_the_ports_of_clients(redis_url: Any) -> None:
-    with socket.create_connection(("127.0.0.1", urlsplit(redis_url).port)) as client:
+    with socket.create_connection(("127.0.0.1", urlsplit(redis_url).port), 10) as client:
         assert client.getsockname()[1] > HIGHEST_PORT

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from support.shared_apps import make_app
 
+from cliquet.testing.bounded import Thread
+
 HEARTBEAT = "/v0/__heartbeat__"
 NO_BACKENDS = {"storage_backend": "", "cache_backend": "", "permission_backend": ""}
 DEADLINE_SECONDS = 10
@@ -24,7 +26,7 @@ def make_checked_app(checks: Any, **settings: Any) -> Any:
 def in_threads(count: Any, function: Any) -> Any:
     """Call a function in as many threads, and return what they gave."""
     results = []
-    threads = [threading.Thread(target=lambda: results.append(function())) for _ in range(count)]
+    threads = [Thread(target=lambda: results.append(function())) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -5,7 +5,6 @@ import pstats
 import re
 import shutil
 import sys
-import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +20,7 @@ from webtest import TestApp
 
 import cliquet
 from cliquet import initialization
+from cliquet.testing.bounded import Thread
 from cliquet.testing.web import make_app
 
 BIN = Path(sys.executable).parent
@@ -317,7 +317,7 @@ def test_requests_are_profiled_one_after_the_other(tmp_path: Path) -> None:
 
     settings = {"profiler_enabled": True, "profiler_dir": str(tmp_path)}
     client = TestApp(cliquet.install_middlewares(slow, settings), lint=False)
-    threads = [threading.Thread(target=client.get, args=("/",)) for _ in range(4)]
+    threads = [Thread(target=client.get, args=("/",)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

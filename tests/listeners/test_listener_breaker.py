@@ -21,6 +21,7 @@ from webtest import TestApp
 from cliquet.listeners.breaker import CircuitBreaker
 from cliquet.listeners.redis import MAX_FAILURES, load_from_config
 from cliquet.settings import SettingError
+from cliquet.testing.bounded import Thread
 from cliquet.testing.web import basic_auth, make_app
 
 AUTH = basic_auth()
@@ -87,14 +88,14 @@ def test_one_thread_of_many_makes_the_trial(breaker: CircuitBreaker, clock: Cloc
     for _ in range(3):
         breaker.fail()
     clock.now += 10
-    barrier = threading.Barrier(16)
+    barrier = threading.Barrier(16, timeout=20)
     answers = []
 
     def ask() -> None:
         barrier.wait()
         answers.append(breaker.allows())
 
-    threads = [threading.Thread(target=ask) for _ in range(16)]
+    threads = [Thread(target=ask) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -169,7 +170,7 @@ def test_a_hung_server_costs_some_writes_a_moment_and_the_others_nothing(
 def test_threads_do_not_wait_for_each_other_at_a_hung_server(hung_url: str) -> None:
     # One connection: the others would wait 20 s for it.
     listener = make_listener(hung_url, timeout_seconds="0.2", pool_size="1")
-    threads = [threading.Thread(target=listener, args=(event(a=1),)) for _ in range(12)]
+    threads = [Thread(target=listener, args=(event(a=1),)) for _ in range(12)]
 
     start = time.perf_counter()
     for thread in threads:

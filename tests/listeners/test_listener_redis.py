@@ -2,7 +2,6 @@
 
 import json
 import logging
-import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +20,7 @@ from cliquet.events import AfterResourceChanged, ResourceChanged
 from cliquet.listeners import ListenerBase
 from cliquet.listeners.redis import Listener, load_from_config
 from cliquet.storage.exceptions import BackendError
+from cliquet.testing.bounded import Thread
 from cliquet.testing.web import basic_auth, make_app
 
 AUTH = basic_auth()
@@ -294,7 +294,7 @@ def test_more_threads_than_connections_wait_for_one(
     make_listening_app: Callable[..., Any], redis_client: Redis, errors: Any
 ) -> None:
     client = make_listening_app(pool_size="1")
-    threads = [threading.Thread(target=post, args=(client,)) for _ in range(8)]
+    threads = [Thread(target=post, args=(client,)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from support.logged import capture_logs
 
 from cliquet.scripts.migrate import init_schema
 from cliquet.storage.exceptions import BackendError
+from cliquet.testing.bounded import Thread
 from cliquet.testing.web import make_app
 
 pytestmark = pytest.mark.clause("B-21.30")
@@ -232,9 +232,9 @@ def test_a_command_that_waited_for_another_finds_the_migration_done(
         config.add_migrations("linker", [create_links_meanwhile])
 
     first, second = (make_app(settings=settings, configure=configure) for _ in range(2))
-    other = threading.Thread(target=init_schema, args=({"registry": second.app.registry},))
+    other = Thread(target=init_schema, args=({"registry": second.app.registry},))
     init_schema({"registry": first.app.registry})
-    other.join(20)
+    other.join()
 
     assert targets(first.app.registry.storage) == ["a"]
 

@@ -26,6 +26,7 @@ from servers.starting import run_program
 from cliquet import utils
 from cliquet.logs import ClassicLogRenderer, MozillaHekaRenderer, logger
 from cliquet.monitoring import logs
+from cliquet.testing.bounded import Thread
 
 NOW_MS = 1_448_323_200_123
 
@@ -281,7 +282,7 @@ def test_threads_do_not_share_their_context() -> None:
         seen[name] = logs.fields()
 
     barrier = threading.Barrier(2, timeout=10)
-    threads = [threading.Thread(target=work, args=(name,)) for name in ("a", "b")]
+    threads = [Thread(target=work, args=(name,)) for name in ("a", "b")]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,7 +1,6 @@
 """StatsD, as a server on the network sees it."""
 
 import re
-import threading
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -22,6 +21,7 @@ from cliquet.settings import DEFAULT_SETTINGS
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.memory import Storage
+from cliquet.testing.bounded import Thread
 from cliquet.testing.web import basic_auth
 from cliquet.web.service import Service
 
@@ -326,7 +326,7 @@ def test_metrics_outside_a_request_leave_at_once(server: StatsDServer) -> None:
 
     def view(event: Any) -> None:
         # In a thread of its own, which may outlive the request.
-        thread = threading.Thread(target=statsd_client.count, args=("aside",))
+        thread = Thread(target=statsd_client.count, args=("aside",))
         thread.start()
         thread.join()
         view.seen = [name for name, *_ in server.received()]  # type: ignore[attr-defined]

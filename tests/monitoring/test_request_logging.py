@@ -17,6 +17,7 @@ from cliquet import Service
 from cliquet.events import AfterResourceChanged
 from cliquet.monitoring import logs
 from cliquet.testing import web
+from cliquet.testing.bounded import Thread
 from cliquet.testing.web import basic_auth
 from cliquet.web.requests import build_request, follow_subrequest
 
@@ -309,9 +310,7 @@ def test_requests_of_several_threads_keep_their_own_context(journal: Journal) ->
         return {}
 
     app = view_app(journal, view)
-    threads = [
-        threading.Thread(target=app.get, args=(f"/v0/view?who={who}",)) for who in ("me", "you")
-    ]
+    threads = [Thread(target=app.get, args=(f"/v0/view?who={who}",)) for who in ("me", "you")]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
@@ -14,6 +13,7 @@ from support.configured import config_of
 from cliquet.connections.memory import TransactionalMap
 from cliquet.permission import memory
 from cliquet.permission.memory import Permission
+from cliquet.testing.bounded import Threads, run_until
 from cliquet.testing.permission import PermissionContract
 from cliquet.testing.transactions import request_transaction
 
@@ -160,7 +160,7 @@ def test_several_objects_are_read_as_one_request_left_them(permission: Permissio
 
     def mixtures() -> int:
         count = 0
-        while not done.is_set():
+        for _ in run_until(done):
             answers = permission.get_objects_permissions(ids)
             count += answers != [answers[0]] * len(ids)
         return count
@@ -168,7 +168,7 @@ def test_several_objects_are_read_as_one_request_left_them(permission: Permissio
     interval_seconds = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        with ThreadPoolExecutor(2) as pool:
+        with Threads(2) as pool:
             reading = pool.submit(mixtures)
             pool.submit(write).result()
             assert reading.result() == 0

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -23,6 +21,7 @@ from cliquet.connections.selected_ids import SelectedIds
 from cliquet.permission import postgresql
 from cliquet.permission.postgresql import Permission
 from cliquet.storage.exceptions import BackendError
+from cliquet.testing.bounded import Thread, Threads
 from cliquet.testing.permission import PermissionContract
 from cliquet.testing.transactions import request_transaction
 
@@ -148,7 +147,7 @@ def test_locks_and_transactions_work_behind_pgbouncer(permission: Permission) ->
                         name: set(given) for name, given in wanted.items()
                     }
 
-        with ThreadPoolExecutor(6) as pool:
+        with Threads(6) as pool:
             list(pool.map(replace, range(6)))
         assert [len(given) for given in permission.object_permissions("/o").values()] == [3, 3]
         assert len(permission.user_principals("user-5")) == 20
@@ -277,13 +276,13 @@ def test_without_the_lock_of_a_storage_an_object_is_locked_at_once(
 ) -> None:
     """A storage elsewhere commits first: its order must be that of the permissions."""
     permission.add_principal_to_ace("/o", "r", "former")
-    with ThreadPoolExecutor(1) as pool:
+    with Threads(1) as pool:
         with request_transaction() as request:
             call(permission)
             waiting = pool.submit(permission.write_object_permissions, "/o", {"r": ["later"]})
             wait_for_waiters(permission)
             request.commit()
-        waiting.result(10)
+        waiting.result()
     assert permission.object_permissions("/o")["r"] == {"later"}
 
 
@@ -381,37 +380,36 @@ def test_each_statement_goes_to_one_server_of_a_distributed_database(
 @pytest.mark.clause("B-15.17")
 def test_a_replacement_waits_for_another_and_sees_what_it_did(permission: Permission) -> None:
     permission.replace_object_permissions("/o", {"read": ["before"]})
-    with ThreadPoolExecutor(1) as pool:
+    with Threads(1) as pool:
         with request_transaction() as request:
             permission.replace_object_permissions("/o", {"read": ["first"], "write": ["first"]})
             waiting = pool.submit(permission.write_object_permissions, "/o", {"read": ["second"]})
-            other = threading.Thread(target=permission.add_principal_to_ace, args=("/p", "r", "a"))
+            other = Thread(target=permission.add_principal_to_ace, args=("/p", "r", "a"))
             other.start()
-            other.join(10)
-            assert not other.is_alive()
+            other.join()
             assert not waiting.done()
             request.commit()
-        assert waiting.result(10).after == {"read": {"second"}, "write": {"first"}}
+        assert waiting.result().after == {"read": {"second"}, "write": {"first"}}
     assert permission.object_permissions("/o") == {"read": {"second"}, "write": {"first"}}
 
 
 @pytest.mark.clause("B-15.17")
 def test_a_deletion_waits_for_a_replacement(permission: Permission) -> None:
     permission.replace_object_permissions("/o", {"read": ["a", "b"]})
-    with ThreadPoolExecutor(1) as pool:
+    with Threads(1) as pool:
         with request_transaction() as request:
             permission.replace_object_permissions("/o", {"read": ["a", "c"]})
             waiting = pool.submit(permission.delete_object_permissions, "/x", "/o")
             wait_for_waiters(permission)
             request.commit()
-        waiting.result(10)
+        waiting.result()
     assert permission.object_permissions("/o") == {}
 
 
 @pytest.mark.clause("B-15.17", "X-23")
 def test_a_lock_undone_with_its_savepoint_is_taken_again(permission: Permission) -> None:
     permission.add_principal_to_ace("/o", "read", "before")
-    with ThreadPoolExecutor(1) as pool:
+    with Threads(1) as pool:
         with request_transaction() as request:
             permission.add_principal_to_ace("/p", "read", "a")
             savepoint = request.savepoint(optimistic=True)
@@ -421,7 +419,7 @@ def test_a_lock_undone_with_its_savepoint_is_taken_again(permission: Permission)
             waiting = pool.submit(permission.write_object_permissions, "/o", {"read": ["second"]})
             wait_for_waiters(permission)
             request.commit()
-        assert waiting.result(10).after == {"read": {"second"}}
+        assert waiting.result().after == {"read": {"second"}}
     assert permission.object_permissions("/o") == {"read": {"second"}}
 
 
@@ -452,7 +450,7 @@ def test_a_mass_deletion_locks_in_the_order_of_the_keys(permission: Permission) 
     """Not in that of the table: those who write single entries in this order do not deadlock."""
     for object_id in ("/o/c", "/o/b", "/o/a"):
         permission.add_principal_to_ace(object_id, "read", "alice")
-    with ThreadPoolExecutor(1) as pool:
+    with Threads(1) as pool:
         with request_transaction() as request:
             permission.remove_principal_from_ace("/o/a", "read", "alice")
             # What is read is read after what was written.
@@ -461,7 +459,7 @@ def test_a_mass_deletion_locks_in_the_order_of_the_keys(permission: Permission) 
             wait_for_waiters(permission)
             permission.remove_principal_from_ace("/o/b", "read", "alice")
             request.commit()
-        deletion.result(10)
+        deletion.result()
     assert permission.get_accessible_objects(["alice"]) == {}
 
 
@@ -469,7 +467,7 @@ def test_a_mass_deletion_locks_in_the_order_of_the_keys(permission: Permission) 
 def test_removing_a_principal_locks_in_the_order_of_the_users(permission: Permission) -> None:
     for user_id in ("c", "b", "a"):
         permission.add_user_principal(user_id, "group")
-    with ThreadPoolExecutor(1) as pool:
+    with Threads(1) as pool:
         with request_transaction() as request:
             permission.remove_user_principal("a", "group")
             assert permission.user_principals("a") == set()
@@ -477,7 +475,7 @@ def test_removing_a_principal_locks_in_the_order_of_the_users(permission: Permis
             wait_for_waiters(permission)
             permission.remove_user_principal("b", "group")
             request.commit()
-        removal.result(10)
+        removal.result()
     assert permission.user_principals("c") == set()
 
 
@@ -688,7 +686,7 @@ def test_dry_run_creates_nothing(postgresql_url: str) -> None:
 @pytest.mark.clause("B-16.4")
 def test_processes_may_create_the_schema_at_once(postgresql_url: str) -> None:
     backend = load(postgresql_url)
-    with ThreadPoolExecutor(4) as pool:
+    with Threads(4) as pool:
         list(pool.map(lambda _: backend.initialize_schema(), range(4)))
     assert _version(backend) == 2
     backend.client.dispose()

@@ -288,7 +288,7 @@ def test_a_process_killed_at_any_point_leaves_both_directions_in_agreement(
     for _ in range(50):
         process.stdout.readline()
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.wait(60)
     process.stdout.close()
 
     principals = [f"user {n}" for n in range(7)]

@@ -16,6 +16,7 @@ from cliquet.permission.known_permissions import KnownPermissions
 from cliquet.permission.redis import Permission, joining
 from cliquet.permission.redis.joining import BATCH
 from cliquet.storage.exceptions import BackendError
+from cliquet.testing.bounded import Thread
 from cliquet.testing.storage.common import in_another_thread
 from cliquet.testing.transactions import request_transaction
 from cliquet.transactions.own import OwnTransaction
@@ -134,20 +135,20 @@ def test_of_two_requests_the_one_that_commits_later_writes_later(
             change = permission.write_object_permissions("/o", wanted, "second")
         return change.before
 
-    thread = threading.Thread(target=first)
+    thread = Thread(target=first)
     thread.start()
     assert has_committed.wait(10)
     # Its storage has released the record: another may write it.
     befores = []
-    other = threading.Thread(target=lambda: befores.append(second()))
+    other = Thread(target=lambda: befores.append(second()))
     other.start()
     other.join(0.2)
     assert other.is_alive()
     # Whoever changes something else is not concerned.
     in_another_thread(lambda: permission.replace_object_permissions("/p", {"read": ["x"]}))
     may_go_on.set()
-    thread.join(10)
-    other.join(10)
+    thread.join()
+    other.join()
 
     assert befores == [{"read": {"first"}, "write": {"first"}}]
     assert permission.object_permissions("/o") == {"a": {"b"}, "write": {"second"}}
@@ -329,7 +330,7 @@ def test_nobody_is_refused_what_a_commit_is_about_to_give(
             permission.add_principal_to_ace("/other", "read", "alice")
             answers.append(ask())
 
-    checking = threading.Thread(target=check)
+    checking = Thread(target=check)
 
     def record_is_there() -> None:
         # Whoever sees it now asks for permissions that are not written yet.
@@ -340,7 +341,7 @@ def test_nobody_is_refused_what_a_commit_is_about_to_give(
         permission.write_object_permissions("/o", {"read": ["alice"]}, "bob", is_new=True)
         Other(request, record_is_there)
         request.commit()
-    checking.join(10)
+    checking.join()
 
     assert answers == [True]
 
@@ -370,7 +371,7 @@ def test_a_reader_can_wait_for_permissions_whose_records_are_visible(
         readers.append(permission.object_permissions("/a"))
 
     permission.wait_for_commits()
-    writer, reader = threading.Thread(target=write), threading.Thread(target=read)
+    writer, reader = Thread(target=write), Thread(target=read)
     writer.start()
     assert voting.wait(10)
     reader.start()
@@ -378,7 +379,7 @@ def test_a_reader_can_wait_for_permissions_whose_records_are_visible(
     assert reader.is_alive()
     may_write.set()
     for thread in (writer, reader):
-        thread.join(10)
+        thread.join()
 
     assert readers == [{} if is_undone else {"read": {"alice"}}]
     assert redis_client.keys(COMMITTING) == []

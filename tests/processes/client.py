@@ -5,6 +5,8 @@ import json
 import threading
 from typing import Any, NamedTuple
 
+from cliquet.testing.bounded import Thread
+
 TIMEOUT_SECONDS = 30
 PATIENCE_SECONDS = 60
 
@@ -80,24 +82,21 @@ class Client:
 
 def at_once(functions: Any) -> Any:
     """Call functions in a thread each, from the same instant on; return what they return."""
-    barrier = threading.Barrier(len(functions))
+    barrier = threading.Barrier(len(functions), timeout=PATIENCE_SECONDS)
     outcomes = [None] * len(functions)
 
     def run(rank: Any, function: Any) -> None:
         try:
-            barrier.wait(PATIENCE_SECONDS)
+            barrier.wait()
             outcomes[rank] = function()
         except Exception as error:
             outcomes[rank] = error  # type: ignore[call-overload]
 
-    threads = [
-        threading.Thread(target=run, args=pair, daemon=True) for pair in enumerate(functions)
-    ]
+    threads = [Thread(target=run, args=pair) for pair in enumerate(functions)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE_SECONDS)
-        assert not thread.is_alive(), "a client waits for ever"
+        thread.join()
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome

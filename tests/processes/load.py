@@ -8,9 +8,12 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from cliquet.testing.bounded import Thread, run_until
 from processes.application import LICHENS, SPORES
 
 PATIENCE_SECONDS = 60
+# More than any test lets them work.
+LONGEST_SECONDS = 1800
 UNKNOWN = "/lichens/404404ff-0000-4000-8000-000000000001"
 LICHENS_PER_BATCH, SPORES_PER_BATCH = 3, 2
 
@@ -161,12 +164,12 @@ def under_load(actors: Any) -> Iterator[None]:
 
     def work(actor: Any) -> None:
         try:
-            while not stop.is_set():
+            for _ in run_until(stop, seconds=LONGEST_SECONDS):
                 actor.step()
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=work, args=[actor], daemon=True) for actor in actors]
+    threads = [Thread(target=work, args=[actor]) for actor in actors]
     for thread in threads:
         thread.start()
     try:
@@ -174,8 +177,7 @@ def under_load(actors: Any) -> Iterator[None]:
     finally:
         stop.set()
         for thread in threads:
-            thread.join(PATIENCE_SECONDS)
-    assert not any(thread.is_alive() for thread in threads), "a client waits for ever"
+            thread.join()
     for error in errors:
         raise error
 

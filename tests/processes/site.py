@@ -45,10 +45,11 @@ class Site:
         self.pids = []
         arguments = [str(self.listening.fileno()), str(threads), json.dumps(settings)]
         with self.log_path.open("ab") as log:
-            self.starter = start_process(
+            self.starter: Any = start_process(
                 [sys.executable, "-m", "processes.worker", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                lives_on=True,
                 bufsize=0,  # what is read is gone from the pipe that is waited for
                 stderr=log,
                 # Where helpers of the tests are found.
@@ -75,7 +76,7 @@ class Site:
         for pid in self.pids:
             os.kill(pid, signal.SIGKILL)
         self.starter.kill()
-        self.starter.communicate()
+        self.starter.communicate(timeout=START_TIMEOUT_SECONDS)
         self.listening.close()
 
     def kill_one(self) -> None:

@@ -10,7 +10,6 @@ import os
 import random
 import re
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +21,8 @@ from pyramid.paster import get_app
 from pyramid.request import Request
 from pyramid.router import Router
 from servers.starting import run_program
+
+from cliquet.testing.bounded import Thread
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -371,7 +372,7 @@ class QuietHandler(WSGIRequestHandler):
 def server_url(example: Any) -> Iterator[str]:
     """The address of the example service, without the version prefix."""
     with make_server("127.0.0.1", 0, example, handler_class=QuietHandler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -5,7 +5,6 @@ import functools
 import json
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from cliquet.scripts import permission_checking
 from cliquet.scripts.permission_checking import Findings, check
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.transfer import ImportedCollection
+from cliquet.testing.bounded import Thread
 from cliquet.testing.web import MEMORY_BACKENDS, basic_auth, make_app
 from scripts.command_line import write_ini
 
@@ -286,7 +286,7 @@ def interrupted(registry: Any, monkeypatch: Any, method: str, act: Any) -> None:
 
     def called(*args: Any, **kwargs: Any) -> Any:
         monkeypatch.setattr(registry.storage, method, original)
-        thread = threading.Thread(target=act)
+        thread = Thread(target=act)
         thread.start()
         thread.join()
         return original(*args, **kwargs)
@@ -358,9 +358,9 @@ def test_repairs_and_creations_at_once_leave_each_record_to_its_owner(
             statuses.append(answer.status_int)
 
     threads = [
-        threading.Thread(target=create, args=(users[0], ids)),
-        threading.Thread(target=create, args=(users[1], ids[::-1])),
-        threading.Thread(target=check, args=(registry,), kwargs={"repairs": True}),
+        Thread(target=create, args=(users[0], ids)),
+        Thread(target=create, args=(users[1], ids[::-1])),
+        Thread(target=check, args=(registry,), kwargs={"repairs": True}),
     ]
     for thread in threads:
         thread.start()

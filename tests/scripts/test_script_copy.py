@@ -329,7 +329,7 @@ def test_a_copy_that_is_killed_goes_on(
         )
         until(seen(parent_id))
         process.kill()
-        process.wait()
+        process.wait(60)
         assert process.returncode == -9
 
     outcome = run_process(*arguments)

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from servers.starting import start_process
 from cliquet.feed import capacity
 from cliquet.scripts import granian_server, start
 from cliquet.scripts.start import with_port
+from cliquet.testing.bounded import Thread
 from scripts.command_line import MEMORY, PROGRAM, run_process, write_ini
 
 PATIENCE_SECONDS = 30
@@ -128,12 +128,12 @@ def started(processes: None, tmp_path: Path) -> Iterator[Any]:
 def kill(process: Any) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.wait(60)
 
 
 def is_open(address: SplitResult) -> bool:
     end = (address.hostname, address.port or 80)
-    with contextlib.suppress(OSError), socket.create_connection(end):
+    with contextlib.suppress(OSError), socket.create_connection(end, 5):
         return True
     return False
 
@@ -203,7 +203,7 @@ def test_a_request_under_way_is_answered_before_the_end(
     running = started("--ini", service(), "--port", "0", "--server", server)
     answers = []
     url = f"{running.address()}/v1/wait"
-    client = threading.Thread(target=lambda: answers.append(get(url)))
+    client = Thread(target=lambda: answers.append(get(url)))
 
     client.start()
     running.until((tmp_path / "waiting").exists)

@@ -4,7 +4,6 @@ import base64
 import hmac
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,6 +39,7 @@ from webtest import TestApp
 from zope.interface.verify import verifyObject
 
 from cliquet.authentication import JWTPolicy
+from cliquet.testing.bounded import Thread
 
 USE = "cliquet.authentication.JWTPolicy"
 SECRET = "s" * 64
@@ -468,9 +468,7 @@ def test_requests_at_once_ask_once(issuer: Issuer) -> None:
     issuer.may_answer.clear()
     found: list[bool] = []
     text = token(KEY)
-    threads = [
-        threading.Thread(target=lambda: found.append(is_known(policy, text))) for _ in range(6)
-    ]
+    threads = [Thread(target=lambda: found.append(is_known(policy, text))) for _ in range(6)]
     for thread in threads:
         thread.start()
     time.sleep(0.1)

@@ -2,9 +2,10 @@
 
 import contextlib
 import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
+
+from cliquet.testing.bounded import Thread
 
 
 class Forwarder:
@@ -21,7 +22,7 @@ class Forwarder:
         self._tls = tls
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        Thread(target=self._accept).start()
 
     @property
     def port(self) -> Any:
@@ -31,16 +32,18 @@ class Forwarder:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+                Thread(target=self._serve, args=(client,)).start()
 
     def _serve(self, client: Any) -> None:
         # Clients end what they do not trust.
         with contextlib.suppress(OSError):
             if self._tls is not None:
                 client = self._tls.wrap_socket(client, server_side=True)
-            server = socket.create_connection(("127.0.0.1", self.target))
+            server = socket.create_connection(("127.0.0.1", self.target), 20)
+            # Connections may be idle for as long as the test likes.
+            server.settimeout(None)
             self._open += [client, server]
-            threading.Thread(target=_copy, args=(server, client), daemon=True).start()
+            Thread(target=_copy, args=(server, client)).start()
             _copy(client, server)
 
     def close(self) -> None:

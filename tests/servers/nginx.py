@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from servers.processes import ServerProcess, free_port, missing, temporary_folder
+from servers.processes import (
+    START_TIMEOUT_SECONDS,
+    ServerProcess,
+    free_port,
+    missing,
+    temporary_folder,
+)
 
 CONFIGURATION = """\
 daemon off;
@@ -85,4 +91,5 @@ def _make_certificate(folder: Any) -> None:
         ["openssl", "req", *options.split(), "-subj", "/CN=mushrooms.example.com", *files],
         check=True,
         capture_output=True,
+        timeout=START_TIMEOUT_SECONDS,
     )

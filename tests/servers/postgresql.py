@@ -39,6 +39,8 @@ SETTINGS = {
     # A deadlock is found after that long; a second by default, which tests that provoke them
     # would spend waiting.
     "deadlock_timeout": "20ms",
+    # Longer than any statement of the tests takes: one that waits for a lock for ever ends with it.
+    "statement_timeout": "300s",
     # The rows of the tests are few and new: nothing to clean, and no pause while it happens.
     "autovacuum": "off",
 }
@@ -85,7 +87,7 @@ class PostgreSQLProcess(ServerProcess):
         # It answers before it is ready: "the database system is starting up".
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self._is_ready():
-            if time.monotonic() > deadline or self.process.poll() is not None:  # type: ignore[attr-defined]
+            if time.monotonic() > deadline or self.process.poll() is not None:
                 raise RuntimeError(Path(self.log_path).read_text())
             time.sleep(0.02)
 
@@ -121,6 +123,7 @@ def running_postgresql(
             [bindir / "initdb", "-D", data, "-U", "postgres", *INITDB_OPTIONS],
             check=True,
             capture_output=True,
+            timeout=5 * START_TIMEOUT_SECONDS,
             **identity(user),
         )
         settings = {**SETTINGS, **({} if is_durable else IN_A_HURRY)}

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from servers.processes import identity, missing
+from servers.processes import START_TIMEOUT_SECONDS, identity, missing
 
 
 def postgresql_bindirs() -> list[Any]:
@@ -38,7 +38,11 @@ def postgresql_bindirs() -> list[Any]:
 def major_version(bindir: Any) -> Any:
     """Return 15 for the binaries of PostgreSQL 15.4."""
     said = subprocess.run(
-        [bindir / "postgres", "--version"], check=True, capture_output=True, text=True
+        [bindir / "postgres", "--version"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_SECONDS,
     ).stdout
     return int(re.search(r"(\d+)", said).group())
 
@@ -61,7 +65,11 @@ def runnable_bindir(bindir: Any, user: Any, folder: Any) -> Any:
         return bindir
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
         subprocess.run(
-            [bindir / "postgres", "--version"], check=True, capture_output=True, **identity(user)
+            [bindir / "postgres", "--version"],
+            check=True,
+            capture_output=True,
+            timeout=START_TIMEOUT_SECONDS,
+            **identity(user),
         )
         return bindir
     # With the libraries of the package, which are found from one folder relatively to the other.

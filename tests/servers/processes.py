@@ -135,7 +135,7 @@ class ServerProcess:
         self.user = user
         self.stop_signal = stop_signal
         self.log_path = log_path
-        self.process = None
+        self.process: Any = None
 
     def start(self) -> None:
         with contextlib.ExitStack() as stack:
@@ -175,5 +175,5 @@ class ServerProcess:
             self.process.wait(STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait()
+            self.process.wait(STOP_TIMEOUT_SECONDS)
         self.process = None

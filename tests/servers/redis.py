@@ -119,7 +119,7 @@ def redis_url(redis_server: Any) -> Any:
     import redis
 
     url = f"{redis_server}/1"
-    with redis.Redis.from_url(url) as client:
+    with redis.Redis.from_url(url, socket_timeout=60) as client:
         client.flushdb()
     return url
 
@@ -129,5 +129,5 @@ def redis_client(redis_url: str) -> Iterator[Any]:
     """A client of an empty database."""
     import redis
 
-    with redis.Redis.from_url(redis_url) as client:
+    with redis.Redis.from_url(redis_url, socket_timeout=60) as client:
         yield client

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+# More than the tests of all workers take, on the slowest machine.
+LONGEST_SESSION_SECONDS = 5400
+
 
 @contextlib.contextmanager
 def shared_by_workers(tmp_path_factory: Any, name: Any, running: Any) -> Iterator[Any]:
@@ -53,12 +56,14 @@ def _locked(path: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _until_unused(prefix: Any, users: Any) -> Iterator[None]:
     yield
-    while True:
+    deadline = time.monotonic() + LONGEST_SESSION_SECONDS
+    while time.monotonic() < deadline:
         with _locked(f"{prefix}.gate"), contextlib.suppress(BlockingIOError):
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _write(f"{prefix}.url", "")
             return
         time.sleep(0.05)
+    raise AssertionError(f"{prefix} is in use by another worker after {LONGEST_SESSION_SECONDS} s")
 
 
 def _answers(url: Any) -> bool:

@@ -3,25 +3,34 @@
 Nothing that the tests start outlives them, even if they are killed. Two things see to it: the
 system sends a signal to each process of :func:`start_process` when the thread that started it ends,
 so that servers end in good order; and a watchdog (:mod:`servers.watchdog`) kills whatever is left,
-children of children too, and what `subprocess.run` has started.
+children of children too, and what `subprocess.run` has started. None of them is waited for without
+end either.
 """
 
+import contextlib
 import ctypes
+import functools
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cliquet.testing.bounded import Timer
+
 MEMORY_FOLDER = "/dev/shm"
 
 # Values of parameters that let a fixture start the server of that name.
 FAMILIES = frozenset({"postgresql", "pgbouncer", "redis", "memcached"})
+
+# Longer than any program of the tests takes, even on a busy machine.
+LONGEST_RUN_SECONDS = 300
 
 _MARK_VARIABLE = "CLIQUET_TEST_STARTED_BY"
 
@@ -70,14 +79,62 @@ def allow_processes(is_given: Any) -> None:
     _Permission.is_given = is_given
 
 
-def start_process(command: Any, *, parent_death_signal: Any = signal.SIGKILL, **kwargs: Any) -> Any:
-    """Start a program that runs beside the tests, and return its `Popen`.
+class Process(subprocess.Popen[Any]):
+    """A program that runs beside the tests, and that nobody waits for without end.
+
+    Its group is killed when somebody waits for longer than :data:`LONGEST_RUN_SECONDS`. If tests
+    read what it writes, it may not even live longer, for nothing else bounds such a read.
+    """
+
+    def __init__(self, command: Any, *, lives_on: bool, **kwargs: Any) -> None:
+        super().__init__(command, start_new_session=True, **kwargs)
+        self._end_of_reading = None
+        if not lives_on and (self.stdout is not None or self.stderr is not None):
+            self._end_of_reading = Timer(LONGEST_RUN_SECONDS, self.kill_group)
+            self._end_of_reading.start()
+
+    def kill_group(self) -> None:
+        """Kill it, if it has not ended, and what it has started itself."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = self._within(timeout, super().wait)
+        if self._end_of_reading is not None:
+            self._end_of_reading.cancel()
+        return code
+
+    def communicate(self, input: Any = None, timeout: float | None = None) -> Any:
+        communicate = functools.partial(super().communicate, input)
+        return self._within(timeout, lambda seconds: communicate(timeout=seconds))
+
+    def _within(self, timeout: float | None, wait: Callable[[float], Any]) -> Any:
+        if timeout is not None:
+            return wait(timeout)
+        try:
+            return wait(LONGEST_RUN_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            self.kill_group()
+            raise AssertionError(f"killed after {error.timeout} s: {self.args!r}") from None
+
+
+def start_process(
+    command: Any,
+    *,
+    parent_death_signal: Any = signal.SIGKILL,
+    lives_on: bool = False,
+    **kwargs: Any,
+) -> Process:
+    """Start a program that runs beside the tests.
 
     It ends when the *thread* that started it does, however that ends.
 
     Parameters
     ----------
     parent_death_signal : what the system then sends to it.
+    lives_on : whether those who read what it writes have bounds of their own, so that it may run
+        for as long as they like.
     kwargs : those of `subprocess.Popen`.
     """
     _expect_permission()
@@ -88,7 +145,7 @@ def start_process(command: Any, *, parent_death_signal: Any = signal.SIGKILL, **
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     # Ctrl-C is for the tests, which then stop it themselves.
-    return subprocess.Popen(command, preexec_fn=prepare, start_new_session=True, **kwargs)
+    return Process(command, lives_on=lives_on, preexec_fn=prepare, **kwargs)
 
 
 def run_program(command: Any, **kwargs: Any) -> Any:
@@ -98,10 +155,16 @@ def run_program(command: Any, **kwargs: Any) -> Any:
 
     Parameters
     ----------
-    kwargs : those of `subprocess.run`.
+    kwargs : those of `subprocess.run`; it is killed after :data:`LONGEST_RUN_SECONDS` unless they
+        say otherwise.
     """
     _expect_permission()
-    return subprocess.run(command, check=kwargs.pop("check", False), **kwargs)
+    return subprocess.run(
+        command,
+        check=kwargs.pop("check", False),
+        timeout=kwargs.pop("timeout", LONGEST_RUN_SECONDS),
+        **kwargs,
+    )
 
 
 def _expect_permission() -> None:
@@ -151,7 +214,7 @@ def start_watchdog() -> Any:
     def stop() -> None:
         # A fork that returns from here is not the process that is watched.
         if os.getpid() == owner:
-            watchdog.communicate()
+            watchdog.communicate(timeout=LONGEST_RUN_SECONDS)
 
     return stop
 

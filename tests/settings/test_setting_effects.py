@@ -11,6 +11,7 @@ from testapp import Mushroom
 from webtest import TestApp
 
 from cliquet import Service
+from cliquet.testing.bounded import Thread
 from cliquet.testing.web import basic_auth
 
 AUTH = basic_auth("mat", "1")
@@ -111,7 +112,7 @@ def test_the_listener_has_so_many_connections(
             "event_listeners.redis.pool_timeout": seconds,
         },
     ).app
-    users = [threading.Thread(target=post, args=(TestApp(app), user)) for user in ("ann", "bob")]
+    users = [Thread(target=post, args=(TestApp(app), user)) for user in ("ann", "bob")]
 
     with redis.Redis.from_url(redis_url) as server:
         # Each connection is in use until the server takes its command.

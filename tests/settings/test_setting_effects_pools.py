@@ -2,7 +2,6 @@
 
 import contextlib
 import sqlite3
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +12,8 @@ import psycopg2
 import pytest
 from support.shared_apps import make_app
 from webtest import TestApp
+
+from cliquet.testing.bounded import Timer
 
 COMPONENTS = ["storage", "permission", "cache"]
 RELEASE_SECONDS = 0.15
@@ -28,7 +29,7 @@ def is_well(app: TestApp, component: Any) -> Any:
 @contextlib.contextmanager
 def released_meanwhile(held: Any) -> Iterator[None]:
     """Close an `ExitStack` while the block is under way."""
-    timer = threading.Timer(RELEASE_SECONDS, held.close)
+    timer = Timer(RELEASE_SECONDS, held.close)
     timer.start()
     try:
         yield

@@ -1,6 +1,5 @@
 """Loops of the storages that others keep from ending, by what they do meanwhile: they end."""
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from support.configured import config_of
 from cliquet.storage import StorageBase, postgresql
 from cliquet.storage import redis as redis_module
 from cliquet.storage.exceptions import BackendError
+from cliquet.testing.bounded import Thread
 from cliquet.testing.storage.common import HOME, create
 
 VANISHING = (
@@ -44,9 +44,9 @@ def outcome_of(function: Any) -> Any:
         except BackendError as error:
             outcomes.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = Thread(target=run)
     thread.start()
-    thread.join(20)
+    thread.join()
     assert outcomes, "it does not end"
     return outcomes[0]
 

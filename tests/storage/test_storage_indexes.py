@@ -19,6 +19,7 @@ from cliquet.resource import pagination
 from cliquet.storage import memory, postgresql, sqlite
 from cliquet.storage.ordering import json_equal
 from cliquet.storage.query import COMPARISON, Filter, Sort
+from cliquet.testing.bounded import Thread, run_until
 from cliquet.testing.storage.common import HOME, create
 from cliquet.testing.transactions import request_transaction
 from cliquet.testing.web import make_app
@@ -282,14 +283,13 @@ def test_writers_are_not_blocked_meanwhile(postgresql_url: str) -> None:
     written = []
 
     def write() -> None:
-        while not done.is_set():
-            written.append(create(storage, rank=-1))
+        written.extend(create(storage, rank=-1) for _ in run_until(done))
 
-    writer = threading.Thread(target=write)
+    writer = Thread(target=write)
     writer.start()
     storage.initialize_schema()
     done.set()
-    writer.join(20)
+    writer.join()
 
     assert written
     assert storage.missing_indexes() == []

@@ -14,6 +14,7 @@ from cliquet.core.globs import Pattern
 from cliquet.storage import StorageBase, postgresql
 from cliquet.storage.exceptions import BackendError, ReadonlyError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter, Sort
+from cliquet.testing.bounded import Thread
 from cliquet.testing.storage import StorageContract
 from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, in_another_thread, timestamp
 from cliquet.testing.transactions import request_transaction
@@ -157,7 +158,7 @@ def test_a_request_may_write_after_it_flushed(storage: StorageBase) -> None:
 
 @pytest.mark.clause("X-24", "D-54")
 def test_the_first_write_of_a_collection_is_judged_under_its_lock(storage: StorageBase) -> None:
-    start = threading.Barrier(8)
+    start = threading.Barrier(8, timeout=20)
     created = []
 
     def put(parent_id: Any) -> None:
@@ -167,16 +168,16 @@ def test_the_first_write_of_a_collection_is_judged_under_its_lock(storage: Stora
             storage.update("mushroom", parent_id, "same", {})
             return True
 
-        start.wait(20)
+        start.wait()
         created.append(storage.atomic(operation, collection_id="mushroom", parent_id=parent_id))
 
     for n in range(10):
         created.clear()
-        threads = [threading.Thread(target=put, args=(str(n),)) for _ in range(8)]
+        threads = [Thread(target=put, args=(str(n),)) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join()
         assert sorted(created) == [False] * 7 + [True]
 
 
@@ -194,7 +195,7 @@ def test_a_lock_against_the_order_is_not_waited_for_and_taken_in_order_next_time
             held.set()
             done.wait(20)
 
-    holder = threading.Thread(target=hold)
+    holder = Thread(target=hold)
     holder.start()
     held.wait(20)
     contended = set()
@@ -210,7 +211,7 @@ def test_a_lock_against_the_order_is_not_waited_for_and_taken_in_order_next_time
         assert scope.contended() == set()
     finally:
         done.set()
-        holder.join(20)
+        holder.join()
 
     sent.clear()
     attempt = TransactionManager(explicit=True).begin()
@@ -463,11 +464,11 @@ def test_several_processes_may_create_it_at_once(postgresql_url: str) -> None:
         storage.initialize_schema()
         outcomes.append(storage._get_installed_version())
 
-    threads = [threading.Thread(target=initialize) for _ in range(6)]
+    threads = [Thread(target=initialize) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join()
 
     assert outcomes == [storage.schema_version] * 6
     storage.client.dispose()

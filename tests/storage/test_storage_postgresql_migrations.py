@@ -2,7 +2,6 @@
 
 import random
 import re
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,6 +21,7 @@ from cliquet.storage import StorageBase, postgresql
 from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
 from cliquet.storage.query import COMPARISON, Filter, Sort
+from cliquet.testing.bounded import Thread
 from cliquet.testing.transactions import request_transaction
 
 psycopg2 = pytest.importorskip("psycopg2")
@@ -598,11 +598,11 @@ def test_several_processes_may_migrate_at_once(storage: Any, database: Any) -> N
         storage.initialize_schema()
         outcomes.append(storage._get_installed_version())
 
-    threads = [threading.Thread(target=migrate) for _ in range(5)]
+    threads = [Thread(target=migrate) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
 
     assert outcomes == [PRESENT] * 5
     assert rows(

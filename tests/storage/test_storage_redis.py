@@ -40,6 +40,7 @@ from cliquet.storage.history import History
 from cliquet.storage.query import Sort
 from cliquet.storage.redis import transactions
 from cliquet.storage.transfer import ExportedEntry, ImportedCollection
+from cliquet.testing.bounded import Thread, run_until
 from cliquet.testing.storage import UntransactedStorageContract
 from cliquet.testing.storage.common import (
     COLLECTION,
@@ -442,18 +443,18 @@ def test_a_list_over_several_parents_is_of_one_instant(storage: StorageBase) -> 
             storage.create(COLLECTION, parent_id, {})
 
     def write() -> None:
-        while not done.is_set():
+        for _ in run_until(done):
             storage.atomic(create_three, collection_id=COLLECTION, parent_id="a")
             storage.delete_all(COLLECTION, "*")
             storage.flush()
 
-    writer = threading.Thread(target=write, daemon=True)
+    writer = Thread(target=write)
     writer.start()
     try:
         seen = {len(storage.list_all(COLLECTION, Pattern("*"))) for _ in range(300)}
     finally:
         done.set()
-        writer.join(30)
+        writer.join()
 
     assert seen == {0, 3}
 
@@ -751,7 +752,7 @@ def test_many_deletions_succeed_while_others_write(storage: StorageBase) -> None
 
     def write(rank: Any) -> Any:
         if rank:
-            while not done.is_set():
+            for _ in run_until(done):
                 create(storage, kept=True)
             return None
         try:
@@ -867,7 +868,7 @@ def running(code: Any, *arguments: Any) -> Iterator[Any]:
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.wait(60)
         process.stdout.close()
 
 
@@ -891,7 +892,7 @@ def test_a_process_killed_at_any_point_leaves_everything_consistent(
             for _ in range(20):
                 process.stdout.readline()
             os.kill(process.pid, signal.SIGKILL)
-            process.wait()
+            process.wait(60)
 
         records = storage.list_all(**HOME)
         everything = storage.list_all(**HOME, include_deleted=True)

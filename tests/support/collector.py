@@ -4,11 +4,12 @@ import contextlib
 import gzip
 import importlib
 import json
-import threading
 import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from cliquet.testing.bounded import Thread
 
 
 class Collector:
@@ -70,7 +71,7 @@ def running_collector() -> Iterator[Any]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         collector = Collector(server.server_port)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
             yield collector

@@ -19,14 +19,18 @@ from typing import Any
 from deployment.service import USER
 from processes.client import Client
 
+from cliquet.testing.bounded import Thread, run_until, wait_until
+
 BROKEN = (OSError, http.client.HTTPException, ValueError)
 TIMEOUT_SECONDS = 20
 # Longest life of a connection of a reader, in seconds: some break before anything comes.
 MAX_LIFE_SECONDS = 6.0
+# More than any fire burns.
+LONGEST_SECONDS = 3600
 RECORDS = 40
 
 
-class Writer(threading.Thread):
+class Writer(Thread):
     """Writes all the time, and tries again what failed.
 
     Attributes
@@ -35,17 +39,17 @@ class Writer(threading.Thread):
     """
 
     def __init__(self, port: int, path: str, number: int, pause_seconds: float) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self.client = Client(port, USER)
         self.random = random.Random(number)
         self.path = path
         self.pause_seconds = pause_seconds
         self.ids: list[str] = []
         self.writes = self.failures = 0
-        self.is_wanted = True
+        self.is_over = threading.Event()
 
     def run(self) -> None:
-        while self.is_wanted:
+        for _ in run_until(self.is_over, seconds=LONGEST_SECONDS):
             try:
                 status = self.write()
             except BROKEN:
@@ -73,7 +77,7 @@ class Writer(threading.Thread):
         return status
 
 
-class Reader(threading.Thread):
+class Reader(Thread):
     """Keeps a copy of the collection by streams, and begins another one at random.
 
     Attributes
@@ -84,7 +88,7 @@ class Reader(threading.Thread):
     """
 
     def __init__(self, ports: list[int], path: str, number: int) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self.ports = ports
         self.path = path
         self.random = random.Random(1000 + number)
@@ -93,11 +97,11 @@ class Reader(threading.Thread):
         self.faults: Counter[str] = Counter()
         self.delays: list[float] = []
         self.events = self.streams = self.refusals = 0
-        self.is_wanted = True
+        self.is_over = threading.Event()
         self.stays = False
 
     def run(self) -> None:
-        while self.is_wanted:
+        for _ in run_until(self.is_over, seconds=LONGEST_SECONDS):
             connection = http.client.HTTPConnection(
                 "127.0.0.1", self.random.choice(self.ports), timeout=TIMEOUT_SECONDS
             )
@@ -124,7 +128,7 @@ class Reader(threading.Thread):
         latest = 0
         is_live = False
         event = ""
-        while self.is_wanted and (self.stays or time.monotonic() < until):
+        while not self.is_over.is_set() and (self.stays or time.monotonic() < until):
             line = response.readline().decode().rstrip("\n")
             name, _, value = line.partition(": ")
             if name == "event":
@@ -199,9 +203,9 @@ class Fire:
             self.kills[strike.__name__] += 1
             number += 1
         for writer in self.writers:
-            writer.is_wanted = False
+            writer.is_over.set()
         for writer in self.writers:
-            writer.join(TIMEOUT_SECONDS)
+            writer.join()
 
     def kill_worker(self) -> None:
         """Kill one of the workers of gunicorn, which starts another one."""
@@ -229,18 +233,20 @@ class Fire:
                 break
             time.sleep(0.2)
         for reader in self.readers:
-            reader.is_wanted = False
+            reader.is_over.set()
         return wrong
 
     def listed(self) -> list[Any]:
         """Return the whole collection."""
-        while True:
+
+        def data() -> list[list[Any]]:
             with contextlib.suppress(*BROKEN):
                 answer = self.service.send("GET", f"{self.path}?_sync=")
-                if answer.status == 200:
-                    data: list[Any] = answer.data
-                    return data
-            time.sleep(0.2)
+                return [answer.data] if answer.status == 200 else []
+            return []
+
+        (found,) = wait_until(data, "an answer of the service", pause_seconds=0.2)
+        return found
 
     def faults(self) -> Counter[str]:
         return sum((reader.faults for reader in self.readers), Counter())

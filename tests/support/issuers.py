@@ -15,6 +15,8 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from cliquet.testing.bounded import Thread
+
 ISSUER = "https://issuer.example"
 AUDIENCE = "https://service.example"
 Key = tuple[str, str, Any]
@@ -95,7 +97,7 @@ def serving(issuer: Issuer) -> Iterator[Issuer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     issuer.url = f"http://127.0.0.1:{server.server_port}/keys"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever)
     thread.start()
     try:
         yield issuer
@@ -121,7 +123,7 @@ def answering(answer: bytes, dawdle: bytes = b"") -> Iterator[str]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever)
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}/keys"

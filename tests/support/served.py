@@ -2,7 +2,6 @@
 
 import http.client
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,18 +9,20 @@ from typing import Any
 import waitress.server
 from webtest import TestApp
 
+from cliquet.testing.bounded import Thread
+
 
 @contextmanager
 def serving(app: TestApp, **options: Any) -> Iterator[Any]:
     """Serve an application with waitress on a free port, which is given."""
     server = waitress.server.create_server(app, host="127.0.0.1", port=0, threads=2, **options)
-    thread = threading.Thread(target=server.run)
+    thread = Thread(target=server.run)
     thread.start()
     try:
         yield server.effective_port
     finally:
         server.trigger.pull_trigger(server.close)
-        thread.join(10)
+        thread.join()
         server.task_dispatcher.shutdown()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cliquet.feed.server import FeedServer
+from cliquet.testing.bounded import Thread
 
 PATIENCE_SECONDS = 15
 ACCEPT = {"Accept": "text/event-stream"}
@@ -112,7 +113,7 @@ class LocalStream(Told):
         self.body = application(self.environ, lambda *head: started.append(head))
         self.status = int(started[0][0][:3])
         self.headers = {name.lower(): value for name, value in started[0][1]}
-        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread = Thread(target=self._read)
         self._thread.start()
 
     def _read(self) -> None:
@@ -125,7 +126,7 @@ class LocalStream(Told):
 
     def close(self) -> None:
         self._is_wanted = False
-        self._thread.join(PATIENCE_SECONDS)
+        self._thread.join()
 
 
 _NOTHING: Any = contextlib.nullcontext()
@@ -140,7 +141,7 @@ class ServerStream(Told):
         self.connection.request("GET", path, headers={**ACCEPT, **headers})
         self.response = self.connection.getresponse()
         self.status = self.response.status
-        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread = Thread(target=self._read)
         self._thread.start()
 
     def _read(self) -> None:
@@ -154,7 +155,7 @@ class ServerStream(Told):
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(2)
-        self._thread.join(PATIENCE_SECONDS)
+        self._thread.join()
         self.response.close()
         self.connection.close()
 
@@ -169,7 +170,7 @@ class FeedOnLoop:
         self.loop = asyncio.new_event_loop()
         self._is_over = asyncio.Event()
         self._has_begun = threading.Event()
-        self._thread = threading.Thread(target=self.loop.run_until_complete, args=(self._live(),))
+        self._thread = Thread(target=self.loop.run_until_complete, args=(self._live(),))
         self._thread.start()
         assert self._has_begun.wait(PATIENCE_SECONDS)
 
@@ -192,7 +193,7 @@ class FeedOnLoop:
 
     def close(self) -> None:
         self.loop.call_soon_threadsafe(self._is_over.set)
-        self._thread.join(PATIENCE_SECONDS)
+        self._thread.join()
         self.loop.close()
 
 

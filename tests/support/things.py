@@ -1,12 +1,12 @@
 """A table of names, and what clients of both databases promise of its transactions."""
 
-import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
 
 from cliquet.storage.exceptions import BackendError
+from cliquet.testing.bounded import Thread
 from cliquet.testing.transactions import request_transaction
 
 T = TypeVar("T")
@@ -36,9 +36,9 @@ def in_another_thread(function: Callable[[], T]) -> T | BackendError:
         except BackendError as error:
             outcomes.append(error)
 
-    thread = threading.Thread(target=run)
+    thread = Thread(target=run)
     thread.start()
-    thread.join(20)
+    thread.join()
     return outcomes[0]
 
 

@@ -1,7 +1,6 @@
 """One transaction per request: what is kept, what is undone, what is run again (H-34, S-14)."""
 
 import logging
-import threading
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from webtest import TestApp
 from cliquet import Service, resource
 from cliquet.events import ACTIONS, AfterResourceChanged, ResourceChanged
 from cliquet.storage.exceptions import BackendError
+from cliquet.testing.bounded import Thread
 from cliquet.testing.faults import FaultyBackend, fail
 from cliquet.testing.web import basic_auth
 from cliquet.transactions import scope
@@ -83,7 +83,7 @@ def batch(client: Any, *requests: Any, status: int | str = 200) -> Any:
 def in_another_thread(function: Any) -> Any:
     """Return what a function returns in a thread of its own."""
     results = []
-    thread = threading.Thread(target=lambda: results.append(function()))
+    thread = Thread(target=lambda: results.append(function()))
     thread.start()
     thread.join()
     (result,) = results

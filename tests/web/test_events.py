@@ -3,7 +3,6 @@
 import enum
 import json
 import logging
-import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +21,7 @@ from cliquet.events import (
     ResourceChanged,
     ResourceRead,
 )
+from cliquet.testing.bounded import Thread
 from cliquet.testing.web import basic_auth
 
 AUTH = basic_auth()
@@ -555,7 +555,7 @@ def test_other_requests_see_the_change_after_the_commit_only() -> None:
             _, total = storage.get_all("mushroom", USER)
             seen.append(total)
 
-        thread = threading.Thread(target=read)
+        thread = Thread(target=read)
         thread.start()
         thread.join()
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from cliquet.cache import CacheBase
+from cliquet.testing.bounded import Threads
 from cliquet.testing.transactions import request_transaction
 
 __all__ = ["CacheConcurrencyContract"]
@@ -30,7 +29,7 @@ class CacheConcurrencyContract:
 
     @pytest.mark.clause("B-21.32")
     def test_entry_set_in_a_request_is_visible_to_others_at_once(self, cache: CacheBase) -> None:
-        with ThreadPoolExecutor(1) as pool, request_transaction():
+        with Threads(1) as pool, request_transaction():
             cache.set("key", "value")
             assert pool.submit(cache.get, "key").result() == "value"
 
@@ -48,5 +47,5 @@ class CacheConcurrencyContract:
                 wrong += cache.get(key) != turn
             return wrong
 
-        with ThreadPoolExecutor(8) as pool:
+        with Threads(8) as pool:
             assert sum(pool.map(wrong_answers, range(8))) == 0

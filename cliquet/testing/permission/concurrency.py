@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
 import pytest
 
 from cliquet.permission import PermissionBase
+from cliquet.testing.bounded import PATIENCE_SECONDS, Threads, run_until
 from cliquet.testing.transactions import request_transaction
 
 __all__ = ["PermissionConcurrencyContract"]
@@ -20,13 +20,13 @@ THREADS = 8
 
 def _together(work: Callable[[int], None]) -> None:
     """Run `work` in several threads that start at the same moment; raise what they raise."""
-    barrier = Barrier(THREADS)
+    barrier = Barrier(THREADS, timeout=PATIENCE_SECONDS)
 
     def start(number: int) -> None:
         barrier.wait()
         work(number)
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with Threads(THREADS) as pool:
         list(pool.map(start, range(THREADS)))
 
 
@@ -150,11 +150,10 @@ class PermissionConcurrencyContract:
 
         def read() -> list[dict[str, set[str]]]:
             seen = [permission.object_permissions("/o/1")]
-            while not done.is_set():
-                seen.append(permission.object_permissions("/o/1"))
+            seen.extend(permission.object_permissions("/o/1") for _ in run_until(done))
             return seen
 
-        with ThreadPoolExecutor(2) as pool:
+        with Threads(2) as pool:
             reading = pool.submit(read)
             pool.submit(replace).result()
             assert [state for state in reading.result() if state not in states] == []
@@ -176,12 +175,12 @@ class PermissionConcurrencyContract:
 
         def misses() -> int:
             count = 0
-            while not done.is_set():
+            for _ in run_until(done):
                 found = permission.get_accessible_objects(["alice", "bob"], [("/o/*", "read")])
                 count += found != {"/o/1": {"read"}}
             return count
 
-        with ThreadPoolExecutor(2) as pool:
+        with Threads(2) as pool:
             reading = pool.submit(misses)
             pool.submit(replace).result()
             assert reading.result() == 0
@@ -327,7 +326,7 @@ class PermissionConcurrencyContract:
                 savepoint.rollback()
                 assert _look(permission) == middle
             seen = _look(permission)
-            with ThreadPoolExecutor(1) as pool:
+            with Threads(1) as pool:
                 assert pool.submit(_look, permission).result() == before
             request.commit()
         assert _look(permission) == seen
@@ -347,7 +346,7 @@ class PermissionConcurrencyContract:
             ]
 
         before = look()
-        with ThreadPoolExecutor(1) as pool, request_transaction() as request:
+        with Threads(1) as pool, request_transaction() as request:
             permission.replace_object_permissions("/o/1", {"read": ["bob"]})
             permission.add_principal_to_ace("/o/2", "read", "bob")
             permission.add_user_principal("bob", "group")
@@ -362,6 +361,6 @@ class PermissionConcurrencyContract:
     @pytest.mark.clause("X-18", "B-18.6")
     def test_write_outside_a_request_commits_by_itself(self, permission: PermissionBase) -> None:
         permission.add_principal_to_ace("/o/1", "read", "alice")
-        with ThreadPoolExecutor(1) as pool:
+        with Threads(1) as pool:
             seen = pool.submit(permission.object_permissions, "/o/1").result()
         assert seen == {"read": {"alice"}}

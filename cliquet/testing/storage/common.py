@@ -10,6 +10,7 @@ import pytest
 
 from cliquet.storage import StorageBase
 from cliquet.storage.query import COMPARISON, Filter, PaginationRule, Sort
+from cliquet.testing.bounded import Thread
 from cliquet.types import Record
 
 __all__ = [
@@ -94,22 +95,21 @@ def in_threads(number: int, function: Callable[[int], T]) -> list[T | Exception]
     ----------
     function : takes the number of the thread, from 0.
     """
-    start = threading.Barrier(number)
+    start = threading.Barrier(number, timeout=PATIENCE_SECONDS)
     outcomes: list[T | Exception | None] = [None] * number
 
     def run(rank: int) -> None:
-        start.wait(PATIENCE_SECONDS)
+        start.wait()
         try:
             outcomes[rank] = function(rank)
         except Exception as error:
             outcomes[rank] = error
 
-    threads = [threading.Thread(target=run, args=(rank,), daemon=True) for rank in range(number)]
+    threads = [Thread(target=run, args=(rank,)) for rank in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE_SECONDS)
-        assert not thread.is_alive(), "a thread is blocked"
+        thread.join()
     return outcomes  # type: ignore[return-value]
 
 

@@ -12,6 +12,7 @@ import pytest
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.query import Sort
+from cliquet.testing.bounded import Thread, run_until
 from cliquet.testing.storage.common import (
     HOME,
     clause,
@@ -213,11 +214,11 @@ class ConcurrencyTests:
                     if n % 3 == 0:
                         storage.delete(**HOME, object_id=f"{rank}-{n}-a")
 
-        poller = threading.Thread(target=poll, daemon=True)
+        poller = Thread(target=poll)
         poller.start()
         outcomes = in_threads(4, write)
         done.set()
-        poller.join(30)
+        poller.join()
 
         assert failures(outcomes, ()) == 0  # type: ignore[arg-type]
         assert stamps == sorted(stamps)
@@ -230,13 +231,13 @@ class ConcurrencyTests:
         done = threading.Event()
 
         def write() -> None:
-            while not done.is_set():
+            for _ in run_until(done):
                 with request_transaction():
                     create(storage)
                     create(storage)
                 storage.delete_all(**HOME)
 
-        writer = threading.Thread(target=write, daemon=True)
+        writer = Thread(target=write)
         writer.start()
         try:
             for _ in range(200):
@@ -244,4 +245,4 @@ class ConcurrencyTests:
                 assert len(page) == total
         finally:
             done.set()
-            writer.join(30)
+            writer.join()

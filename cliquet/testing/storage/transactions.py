@@ -14,6 +14,7 @@ from cliquet.connections.memory import MemoryStore, TransactionalMap
 from cliquet.core.globs import Pattern
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
+from cliquet.testing.bounded import Thread, run_until
 from cliquet.testing.storage.common import (
     COLLECTION,
     HOME,
@@ -378,18 +379,18 @@ class TransactionTests:
         done = threading.Event()
 
         def write() -> None:
-            while not done.is_set():
+            for _ in run_until(done):
                 with request_transaction():
                     for parent_id in ("a", "b", "c"):
                         storage.create(COLLECTION, parent_id, {})
                 with request_transaction():
                     storage.delete_all(COLLECTION, "*")
 
-        writer = threading.Thread(target=write, daemon=True)
+        writer = Thread(target=write)
         writer.start()
         try:
             for _ in range(200):
                 assert len(storage.list_all(COLLECTION, Pattern("*"))) in (0, 3)
         finally:
             done.set()
-            writer.join(30)
+            writer.join()

@@ -14,6 +14,7 @@ from support.configured import config_of
 from cliquet.storage import postgresql as storage_module
 from cliquet.storage.exceptions import BackendError, ReadonlyError
 from cliquet.storage.postgresql import client as published
+from cliquet.testing.bounded import Thread
 from cliquet.testing.storage.common import HOME, OTHER_PARENT, create
 
 POOL_SIZE = 5
@@ -41,18 +42,18 @@ def set_readonly(url: Any, value: Any) -> None:
 
 def fill_pool(client: Any) -> None:
     """Open all the connections that the pool keeps."""
-    all_open = threading.Barrier(POOL_SIZE)
+    all_open = threading.Barrier(POOL_SIZE, timeout=20)
 
     def use() -> None:
         with client.connect(readonly=True) as session:
             session.execute("SELECT 1")
-            all_open.wait(20)
+            all_open.wait()
 
-    threads = [threading.Thread(target=use) for _ in range(POOL_SIZE)]
+    threads = [Thread(target=use) for _ in range(POOL_SIZE)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join()
     assert client.engine.pool.checkedin() == POOL_SIZE
 
 
@@ -128,7 +129,7 @@ def test_after_the_server_ended_its_connections_the_next_request_succeeds(
             session.execute("SELECT 'ended', pg_sleep(20)")
         failed.set()
 
-    thread = threading.Thread(target=be_ended)
+    thread = Thread(target=be_ended)
     thread.start()
     while not failed.wait(0.1):
         administer(
@@ -136,7 +137,7 @@ def test_after_the_server_ended_its_connections_the_next_request_succeeds(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
             " AND datname = current_database() AND query LIKE '%ended%'",
         )
-    thread.join(20)
+    thread.join()
 
     for _ in range(2 * POOL_SIZE):
         create(storage)

@@ -23,6 +23,7 @@ from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.postgresql.pool import QueuePoolWithMaxBacklog
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.postgresql import client as published
+from cliquet.testing.bounded import Thread
 from cliquet.testing.storage.transactions import failing_request
 from cliquet.testing.transactions import request_transaction
 
@@ -389,7 +390,7 @@ def test_the_commit_comes_after_the_vote_of_the_others(client: PostgreSQLClient)
 def test_a_deadlock_is_retryable(client: PostgreSQLClient) -> None:
     add(client, "a")
     add(client, "b")
-    both = threading.Barrier(2)
+    both = threading.Barrier(2, timeout=20)
     outcomes = []
 
     def update(first: Any, second: Any) -> None:
@@ -397,17 +398,17 @@ def test_a_deadlock_is_retryable(client: PostgreSQLClient) -> None:
         try:
             with client.connect() as session:
                 session.execute(statement, (first,))
-                both.wait(10)
+                both.wait()
                 session.execute(statement, (second,))
             outcomes.append(None)
         except BackendError as error:
             outcomes.append(error)
 
-    threads = [threading.Thread(target=update, args=names) for names in ("ab", "ba")]
+    threads = [Thread(target=update, args=names) for names in ("ab", "ba")]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join()
 
     (error,) = [outcome for outcome in outcomes if outcome is not None]
     assert error.retryable
@@ -429,7 +430,7 @@ def test_only_so_many_threads_wait(postgresql_url: str) -> None:
         assert isinstance(caught.value.original, sqlalchemy.exc.TimeoutError)
         delays.append(time.monotonic() - started)
 
-    waiting = [threading.Thread(target=ask) for _ in range(2)]
+    waiting = [Thread(target=ask) for _ in range(2)]
     for thread in waiting:
         thread.start()
     time.sleep(0.2)
@@ -437,7 +438,7 @@ def test_only_so_many_threads_wait(postgresql_url: str) -> None:
     # The first that is refused is the one for which there is no room.
     assert delays.pop(0) < 1.5
     for thread in waiting:
-        thread.join(30)
+        thread.join()
     assert len(delays) == 2
     assert all(delay > 1.9 for delay in delays)
     assert len(delays) == 2

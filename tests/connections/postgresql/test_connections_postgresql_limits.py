@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from cliquet.permission import postgresql as permission_module
 from cliquet.storage import postgresql as storage_module
 from cliquet.storage.exceptions import BackendError, TimeLimitError
 from cliquet.storage.postgresql import client as published
+from cliquet.testing.bounded import Thread
 from cliquet.testing.transactions import request_transaction
 from cliquet.transactions import scope
 
@@ -157,7 +157,7 @@ def test_a_statement_that_an_administrator_cancels_is_no_limit(url: str) -> None
             session.execute(SLEEP)
         outcomes.append(caught.value)
 
-    sleeper = threading.Thread(target=sleep)
+    sleeper = Thread(target=sleep)
     sleeper.start()
     with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         for _ in range(100):
@@ -169,7 +169,7 @@ def test_a_statement_that_an_administrator_cancels_is_no_limit(url: str) -> None
                 break
             connection.rollback()
             time.sleep(0.02)
-    sleeper.join(20)
+    sleeper.join()
 
     (error,) = outcomes
     assert not isinstance(error, TimeLimitError)
@@ -234,11 +234,11 @@ def test_the_level_is_the_one_that_the_locks_rely_on(postgresql_url: str, level:
             storage.collection_timestamp("mushroom", f"parent-{n}")
             done.append(n)
 
-    writers = [threading.Thread(target=write) for _ in range(4)]
+    writers = [Thread(target=write) for _ in range(4)]
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
+        writer.join()
 
     assert len(done) == 100
     storage.client.dispose()
@@ -263,7 +263,7 @@ def test_nothing_runs_on_when_the_service_is_gone(postgresql_url: str) -> None:
         assert wait_until(lambda: running(postgresql_url, "pg_sleep(20)") == 1)
     finally:
         service.kill()
-        service.wait()
+        service.wait(60)
 
     assert wait_until(lambda: running(postgresql_url, "pg_sleep(20)") == 0)
 

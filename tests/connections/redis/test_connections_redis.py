@@ -1,6 +1,5 @@
 """Clients of Redis as settings describe them (S-13, B-10.2 to B-10.4, S-23.17)."""
 
-import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +16,7 @@ from cliquet.connections.redis.client import (
 )
 from cliquet.settings import SettingError
 from cliquet.storage.exceptions import BackendError, ReadonlyError
+from cliquet.testing.bounded import Thread
 
 
 def client_of(prefix: str = "storage_", **settings: Any) -> Any:
@@ -175,7 +175,7 @@ def test_user_and_password_are_sent() -> None:
 def test_a_thread_waits_for_a_connection_in_use(redis_url: str) -> None:
     with client_of(url=redis_url, pool_size=1) as client:
         answers = []
-        thread = threading.Thread(target=lambda: answers.append(client.ping()))
+        thread = Thread(target=lambda: answers.append(client.ping()))
         with client.client():
             # Holds the only connection.
             thread.start()

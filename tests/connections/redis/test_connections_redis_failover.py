@@ -1,7 +1,6 @@
 """Redis after a failover, and Redis behind TLS: the server is the one that is meant."""
 
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from cliquet.connections.redis.client import create_from_config
 from cliquet.permission import redis as permission_module
 from cliquet.storage import redis as storage_module
 from cliquet.storage.exceptions import BackendError, ReadonlyError
+from cliquet.testing.bounded import Thread
 from cliquet.testing.storage.common import HOME, create
 
 POOL_SIZE = 5
@@ -138,11 +138,11 @@ def test_all_threads_get_a_connection_after_a_failover(servers: SimpleNamespace)
                 cache.set(f"key-{n}", n)
                 done.append(n)
 
-        threads = [threading.Thread(target=write) for _ in range(2 * POOL_SIZE)]
+        threads = [Thread(target=write) for _ in range(2 * POOL_SIZE)]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join()
 
         assert len(done) == 20 * POOL_SIZE
         client_of(cache).close()

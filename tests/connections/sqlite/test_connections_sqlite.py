@@ -3,7 +3,6 @@
 import os
 import sqlite3
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from cliquet import settings
 from cliquet.connections.sqlite import config as sqlite_config
 from cliquet.connections.sqlite.client import SQLiteClient
 from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
+from cliquet.testing.bounded import Thread, Timer
 from cliquet.testing.storage.transactions import failing_request
 from cliquet.testing.transactions import request_transaction
 from cliquet.transactions import scope
@@ -266,7 +266,7 @@ def test_the_longest_wait_that_a_setting_may_ask_for_is_one(tmp_path: Path) -> N
     add(client, "a")
     other = sqlite3.connect(client.path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
-    end = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
+    end = Timer(0.3, lambda: other.execute("ROLLBACK"))
     end.start()
 
     add(client, "b")
@@ -291,11 +291,11 @@ def test_the_wait_for_ones_own_process_and_for_the_others_is_one(tmp_path: Path)
 
     other = sqlite3.connect(client.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    threads = [threading.Thread(target=write) for _ in range(3)]
+    threads = [Thread(target=write) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join()
     other.execute("ROLLBACK")
     other.close()
 
@@ -311,7 +311,7 @@ def test_commands_wait_as_long_as_it_takes(client: SQLiteClient) -> None:
     add(client, "a")
     other = sqlite3.connect(client.path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
-    end = threading.Timer(0.6, lambda: other.execute("ROLLBACK"))
+    end = Timer(0.6, lambda: other.execute("ROLLBACK"))
     end.start()
 
     with scope.without_time_limits():

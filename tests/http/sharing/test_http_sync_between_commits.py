@@ -1,13 +1,13 @@
 """Clients that ask between the commit of a record and that of its permissions (E-11.3)."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from support.combinations import name_of, running_combination
 from support.sharing import URL, user_id
 
+from cliquet.testing.bounded import Threads
 from cliquet.testing.web import basic_auth
 from cliquet.transactions import scope
 
@@ -33,7 +33,7 @@ class Between(scope.DataManager):
 
     def tpc_vote(self, transaction: Any) -> None:
         # Another thread has no part in the transaction.
-        with ThreadPoolExecutor(1) as threads:
+        with Threads(1) as threads:
             threads.submit(self._function).result()
 
 
