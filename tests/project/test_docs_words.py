@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 THIS = Path(__file__).relative_to(ROOT).as_posix()
 
 # Pages for those who use the library and do not change it.
+USER_FOLDERS = ("api", "deploy", "examples", "explanation", "howto", "reference", "tutorial")
 USER_PAGES = (
     "README.rst",
     "docs/index.rst",
@@ -22,7 +23,7 @@ USER_PAGES = (
     "docs/security.rst",
     *(
         path.relative_to(ROOT).as_posix()
-        for folder in ("api", "deploy", "examples", "explanation", "howto", "reference")
+        for folder in USER_FOLDERS
         for path in sorted((ROOT / "docs" / folder).glob("*.rst"))
     ),
 )
