@@ -282,10 +282,12 @@ def test_subscribers_of_resources_are_told_of_all_of_them_at_once(event: type) -
 @pytest.mark.parametrize("path", ["/shareds", "/plains"])
 def test_metrics_count_each_of_them(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
-    monkeypatch.setattr(
-        "cliquet.web.requests.build_request",
-        lambda *arguments: made.append(arguments) or build_request(*arguments),
-    )
+
+    def build(*arguments: Any) -> Any:
+        made.append(arguments)
+        return build_request(*arguments)
+
+    monkeypatch.setattr("cliquet.web.requests.build_request", build)
     requests = [shared(n, path=path) for n in (1, 2, 1, 3)]
     requests += [{**shared(path=path), "body": {"data": 1}}, shared(4, path=path), {"path": "/"}]
     counted = []
