@@ -41,7 +41,7 @@ DOCS := $(VENV)/.stamp-docs
 LOADTEST := $(VENV)/.stamp-loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast coverage http uncompiled majors lint format docs docs-page bench bench-compare clean
+.PHONY: help serve test test-fast coverage http uncompiled majors lint format docs docs-page admin-page bench bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +90,24 @@ docs-page: ## bring in the files of the page at /__docs__ from npm, in the versi
 	@for file in swagger-ui-bundle.js swagger-ui.css; do \
 		sed '/sourceMappingURL=/d' "build/swagger-ui/package/$$file" >"$(ASSETS)/$$file" || exit 1; \
 	done
+
+# What the page of /__admin__ is written with, as modules that a browser loads as they are.
+PREACT := 11.2.0
+HTM := 3.1.1
+ADMIN := $(ASSETS)/admin
+
+admin-page: ## bring in what the page at /__admin__ is written with, from npm
+	rm -rf build/admin-page && mkdir -p build/admin-page
+	cd build/admin-page && for name in preact@$(PREACT) htm@$(HTM); do \
+		npm pack --silent --ignore-scripts "$$name" >/dev/null && mkdir "$${name%@*}" && \
+		tar xzf "$${name%@*}"-*.tgz -C "$${name%@*}" --strip-components 1 || exit 1; \
+	done
+	cp build/admin-page/preact/LICENSE $(ADMIN)/LICENSE-preact.txt
+	cp build/admin-page/htm/LICENSE $(ADMIN)/LICENSE-htm.txt
+	sed '/sourceMappingURL=/d' build/admin-page/preact/dist/preact.mjs >$(ADMIN)/preact.js
+	sed -e '/sourceMappingURL=/d' -e 's/from"preact"/from".\/preact.js"/' \
+		build/admin-page/preact/hooks/dist/hooks.mjs >$(ADMIN)/hooks.js
+	cp build/admin-page/htm/dist/htm.module.js $(ADMIN)/htm.js
 
 format: $(TEST) ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .

@@ -21,7 +21,8 @@ fi
 
 "$scratch/no-extras/bin/python" -m zipfile --list "$wheel" >"$scratch/names"
 for name in cliquet/py.typed cliquet/storage/postgresql/schema.sql \
-    cliquet/openapi/assets/swagger-ui-bundle.js cliquet/openapi/assets/LICENSE; do
+    cliquet/openapi/assets/swagger-ui-bundle.js cliquet/openapi/assets/LICENSE \
+    cliquet/openapi/assets/admin/app.js cliquet/openapi/assets/admin/LICENSE-preact.txt; do
     grep -q "$name" "$scratch/names" || { echo "the wheel lacks $name" >&2; exit 1; }
 done
 if grep -E '^(tests|docs|benchmarks|loadtests)/' "$scratch/names" >&2; then

@@ -22,7 +22,9 @@ for item in document["paths"].values():
 
 document = json.loads(text)
 document["paths"] = {
-    path: item for path, item in document["paths"].items() if "__docs__" not in path
+    path: item
+    for path, item in document["paths"].items()
+    if "__docs__" not in path and "__admin__" not in path
 }
 for item in document["paths"].values():
     for method, operation in item.items():

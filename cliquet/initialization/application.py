@@ -181,6 +181,7 @@ def _views_without_setting(configured: Mapping[str, Any]) -> list[str]:
         "version": "version_json_path",
         "groups": "groups_enabled",
         "api_docs": "api_docs_enabled",
+        "admin": "admin_enabled",
     }
     return [
         f"cliquet.views.{name}"

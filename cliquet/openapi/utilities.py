@@ -203,5 +203,7 @@ _KNOWN: Final[dict[tuple[str, str, str], tuple[str, tuple[int, ...], _Describe]]
     ("api-docs", "/__docs__", "GET"): ("Show the documentation of the API", (), _docs),
     ("api-docs-assets", "/__docs__/{name}", "GET"): ("Get a file of that page", (404,), _docs),
     ("error-page", "/__errors__/{errno}", "GET"): ("Explain an error", (404,), _error_page),
+    ("admin", "/__admin__", "GET"): ("Show the page to look at records and edit them", (), _docs),
+    ("admin-assets", "/__admin__/{name}", "GET"): ("Get a file of that page", (404,), _docs),
     ("batch", "/batch", "POST"): ("Process several requests", (404, 415), _batch),
 }

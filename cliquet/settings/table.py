@@ -141,6 +141,14 @@ _FEATURES = (
         version_added="3.2",
     ),
     Setting(
+        "admin_enabled",
+        _FLAG,
+        False,
+        "Serve a page at /__admin__ where people look at records and edit them, with the rights "
+        "that their credentials have.",
+        version_added="3.2",
+    ),
+    Setting(
         "compiled_endpoints",
         _FLAG,
         True,

@@ -111,6 +111,7 @@ ADDED_DEFAULTS: dict[str, Any] = {
     "sentry_env": None,
     "strict_filters": False,
     "timestamp_max_ahead_seconds": 86400,
+    "admin_enabled": False,
     "api_docs_enabled": True,
     "version_json_path": None,
 }
