@@ -75,7 +75,7 @@ majors: $(TEST) ## run the tests of PostgreSQL on each major version that the ma
 lint: $(TEST) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict cliquet tests/typing docs/example docs/tutorial/library
+	$(BIN)/mypy --strict cliquet tests/typing docs/example docs/examples docs/tutorial/library
 	$(BIN)/mypy --config-file tests/mypy.ini tests
 
 # The page of /__docs__. Its scripts are not run here: they are unpacked, and nothing of them is changed

@@ -19,7 +19,7 @@ extensions = [
     "house_docstrings",
     "settings_entries",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "examples/*/.venv"]
 html_theme = "furo"
 html_title = f"cliquet {release}"
 html_static_path = ["_static"]
