@@ -148,8 +148,9 @@ class EventStream(Answer):
         response.headers["Cache-Control"] = "no-store"
         # nginx would keep what comes until it has a whole buffer.
         response.headers["X-Accel-Buffering"] = "no"
-        vary = response.headers.get("Vary")
-        response.headers["Vary"] = f"{vary}, Accept" if vary else "Accept"
+        # The answer has the header already, if the application leaves it to the library.
+        if "Accept" not in (response.vary or ()):
+            response.vary = (*(response.vary or ()), "Accept")
         return response
 
 

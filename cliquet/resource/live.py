@@ -9,6 +9,7 @@ from cliquet.feed.answers import EventStream, LongPoll
 from cliquet.feed.hub import hub_of
 from cliquet.feed.source import Source
 from cliquet.resource.model import ShareableModel
+from cliquet.resource.preferences import value_of
 from cliquet.resource.user_model import Model
 from cliquet.storage.selection import CollectionKey
 from cliquet.web import streams
@@ -20,8 +21,7 @@ __all__ = ["leave_to_feed", "wanted_seconds"]
 
 # A stream reads so many items at once, and no more before its client has taken them.
 _MAX_ITEMS: Final = 200
-_WAIT: Final = re.compile(r'\s*wait\s*=\s*("?)([0-9]{1,9})\1\s*(?:;|\Z)', re.IGNORECASE)
-_IS_WAIT: Final = re.compile(r"\s*wait\s*(?:=|;|\Z)", re.IGNORECASE)
+_SECONDS: Final = re.compile("[0-9]{1,9}")
 # If an application has none of these of its own, the answers depend on nothing but the token.
 _METHODS: Final = ("collection_get", "postprocess", "_extract_filters", "_extract_partial_fields")
 _OWN: Final = frozenset(("cliquet.resource.user", "cliquet.resource.shareable"))
@@ -47,10 +47,10 @@ def leave_to_feed(resource: UserResource, token: str) -> None:
         hub = hub_of(request.registry)
         source = _source(resource, max_items=_MAX_ITEMS)
         raise EventStream(hub, source, request.headers.get("Last-Event-ID") or token)
-    prefer = request.headers.get("Prefer", "")
-    if token and "wait" in prefer.lower():
+    wanted = wanted_seconds(request.headers.get("Prefer", "")) if token else 0
+    if wanted:
         hub = hub_of(request.registry)
-        seconds = min(wanted_seconds(prefer), hub.max_wait_seconds)
+        seconds = min(wanted, hub.max_wait_seconds)
         if seconds:
             raise LongPoll(hub, _source(resource, max_items=None), token, seconds=seconds)
 
@@ -60,13 +60,10 @@ def wanted_seconds(prefer: str) -> int:
 
     Parameters
     ----------
-    prefer : value of the header ``Prefer``. The first value of a preference counts (RFC 7240 2).
+    prefer : value of the header ``Prefer``.
     """
-    for preference in prefer.split(","):
-        if _IS_WAIT.match(preference):
-            found = _WAIT.match(preference)
-            return int(found[2]) if found else 0
-    return 0
+    value = value_of(prefer, "wait") or ""
+    return int(value) if _SECONDS.fullmatch(value) else 0
 
 
 def _source(resource: UserResource, *, max_items: int | None) -> Source:

@@ -17,7 +17,7 @@ from pyramid.response import Response
 from cliquet import settings
 from cliquet.core.announcing import told_once
 from cliquet.security.authentication import is_private
-from cliquet.web import problems
+from cliquet.web import problems, streams
 
 __all__ = ["NewHeaders", "Part", "add_part", "backoff", "keep_private", "vary_of", "write"]
 
@@ -86,11 +86,15 @@ def vary_of(names: Sequence[str]) -> Part:
     """Return the part for ``Vary``, so that caches do not mix users."""
     text = ", ".join(dict.fromkeys(names))
     text_with_origin = ", ".join(dict.fromkeys((*names, "Origin")))
+    may_vary = {"Accept", "*"}.isdisjoint(names)
 
     def vary(request: Request, response: Response, new: NewHeaders) -> None:
         # CORS may have added `Origin` already.
         has_origin = "vary" in new.present and "Origin" in (response.vary or ())
         new["Vary"] = text_with_origin if has_origin else text
+        # A cache must not give a list of changes to those who want a stream (E-14.2).
+        if "_sync" in request.environ.get("QUERY_STRING", "") and may_vary:
+            new["Vary"] += ", Accept" if streams.is_offered(request) else ""
 
     return vary
 

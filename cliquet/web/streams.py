@@ -9,7 +9,7 @@ from webob.acceptparse import create_accept_header
 
 from cliquet import settings, utils
 
-__all__ = ["MEDIA_TYPE", "is_possible", "is_preferred"]
+__all__ = ["MEDIA_TYPE", "is_offered", "is_possible", "is_preferred"]
 
 MEDIA_TYPE: Final = "text/event-stream"
 
@@ -23,13 +23,17 @@ def is_preferred(request: Request) -> bool:
     return bool(offers) and offers[0][0] == MEDIA_TYPE
 
 
-def is_possible(request: Request) -> bool:
-    """Return whether it is the list of a resource with tokens that a client wants as a stream."""
+def is_offered(request: Request) -> bool:
+    """Return whether the URL is that of a list of changes, which clients may have as a stream."""
     service = utils.current_service(request)
     return (
         getattr(service, "type", None) == "collection"
         and request.method in ("GET", "HEAD")
         and "_sync" in request.GET
         and settings.has_sync_tokens(request.registry.settings, service.resource_name)
-        and is_preferred(request)
     )
+
+
+def is_possible(request: Request) -> bool:
+    """Return whether it is the list of a resource with tokens that a client wants as a stream."""
+    return is_offered(request) and is_preferred(request)

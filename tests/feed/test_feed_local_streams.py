@@ -67,10 +67,26 @@ def test_the_headers_of_a_stream(live_app: TestApp, stream_of: Begin) -> None:
     assert stream.headers["content-type"] == "text/event-stream"
     assert stream.headers["cache-control"] == "no-store"
     assert stream.headers["x-accel-buffering"] == "no"
-    assert "Accept" in stream.headers["vary"].split(", ")
+    assert stream.headers["vary"].split(", ").count("Accept") == 1
     assert stream.headers["access-control-allow-origin"] == "*"
     assert "content-length" not in stream.headers
     assert len(stream.headers["x-request-id"]) == 32
+
+
+@pytest.mark.clause("E-14.2")
+@pytest.mark.parametrize("query", ["_sync=", "_sync=damaged", "_sync=&_sort=id"])
+def test_a_list_in_the_place_of_a_stream_varies_too(live_app: TestApp, query: str) -> None:
+    response = live_app.get(f"{SPORES}?{query}", headers=basic_auth(), expect_errors=True)
+
+    assert response.headers["Vary"].split(", ").count("Accept") == 1
+
+
+@pytest.mark.clause("E-14.2")
+@pytest.mark.parametrize("query", ["", "_since=1", "_token=_sync"])
+def test_what_is_never_a_stream_does_not_vary(live_app: TestApp, query: str) -> None:
+    response = live_app.get(f"{SPORES}?{query}", headers=basic_auth(), expect_errors=True)
+
+    assert "Accept" not in response.headers["Vary"].split(", ")
 
 
 @pytest.mark.clause("E-14.2", "E-14.3")

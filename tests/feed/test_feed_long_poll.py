@@ -259,6 +259,15 @@ def test_a_wait_ends_with_the_process(live_app: TestApp) -> None:
         ("wait, wait=5", 0),
         ("waiting=5", 0),
         ("wait=9999999999999", 0),
+        # What is in a quoted text is no preference (RFC 7240 2, RFC 9110 5.6.4).
+        ('x="a, wait=5, b"', 0),
+        ('x="a, wait=5, b", wait=7', 7),
+        ('x="a\\", wait=5", wait=7', 7),
+        ('respond-async;x="a,wait=5,"', 0),
+        ('wait="\\7"', 7),
+        ('wait="5', 0),
+        ("wait=5 6", 0),
+        ("x;wait=5", 0),
         ("", 0),
     ],
 )
