@@ -42,14 +42,13 @@ class Tracker(NamedTuple):
         """Return whether a change of permissions is recorded again after the commit.
 
         There may be a moment in which others see a record, and not its new permissions. Permissions
-        that are told to be written later are waited for. Redis commits operations by themselves,
-        and one more for each of them would disturb those of others.
+        that are told to be written later are waited for.
         """
-        is_awaited = getattr(permission, "is_written_after_records", False) is True
-        if is_awaited or storage.joins_transactions is not True:
+        if getattr(permission, "is_written_after_records", False) is True:
             return False
         clients = [getattr(backend, "client", None) for backend in (storage, permission)]
-        return clients[0] is not clients[1] and self.is_on
+        are_apart = storage.joins_transactions is False or clients[0] is not clients[1]
+        return are_apart and self.is_on
 
     def left(self, record_id: str, object_id: str, change: ACEChange) -> list[Departure]:
         """Return who can no longer read a record, after its permissions were changed."""

@@ -54,7 +54,11 @@ class OwnTransaction:
         `decide` is called when all backends have said that they are ready, and before they commit.
         """
         if not self.has_parts:
-            return decide()
+            outcome = decide()
+            if any(self._transaction.getAfterCommitHooks()):
+                # A backend has committed its changes by itself.
+                self._transaction.commit()
+            return outcome
         decision = _Decision(decide, self._transaction)
         self._transaction.join(decision)
         self._transaction.commit()

@@ -219,8 +219,8 @@ def is_tried_again(request: Request) -> bool:
 def after_commit(function: Callable[[], object]) -> None:
     """Call a function when everything has committed; at once if there is no transaction.
 
-    Of an operation with its own transaction, it is called after the request around it. If one of
-    them is undone, it is never called.
+    Of an operation with its own transaction, it is called after this one, because that is when
+    others see what the operation did. If the transaction is undone, it is never called.
     """
     transaction = scope.begun()
     if transaction is None:
@@ -229,6 +229,6 @@ def after_commit(function: Callable[[], object]) -> None:
 
     def committed(is_kept: bool) -> None:
         if is_kept:
-            after_commit(function)
+            function()
 
     transaction.addAfterCommitHook(committed)

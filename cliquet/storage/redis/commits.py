@@ -68,6 +68,8 @@ class Part:
     first, latest : timestamps of the first and of the last change that were chosen before; empty to
         let the script make them. The first one is :data:`EXACT` to keep the given ones in any case.
     departures : departures to store, by id and principal; ``None`` to remove one.
+    made_departures : departures whose timestamps the script makes: the rank of the timestamp, in
+        ascending order, with the id, the principal and the kind.
     purged_departures : departures to remove if they are still the same, which moves the horizon.
     horizon, epoch : those that the collection gets; empty to let the script choose them.
     """
@@ -80,11 +82,14 @@ class Part:
     epoch: str = ""
     changes: dict[str, Change] = field(default_factory=dict)
     departures: dict[tuple[str, str], StoredDeparture | None] = field(default_factory=dict)
+    made_departures: Sequence[tuple[int, str, str, str]] = ()
     purged_departures: dict[tuple[str, str], StoredDeparture] = field(default_factory=dict)
 
     def writes(self) -> bool:
         """Return whether the collection changes."""
-        return bool(self.changes or self.departures or self.purged_departures)
+        return bool(
+            self.changes or self.departures or self.made_departures or self.purged_departures
+        )
 
 
 class Commit(NamedTuple):
@@ -92,7 +97,7 @@ class Commit(NamedTuple):
 
     Attributes
     ----------
-    timestamps : timestamps of the written records, for ``done``.
+    timestamps : timestamps that the script has given, for ``done``.
     field, existing : the unique field, or empty for the id, and the other record with its value.
     """
 
@@ -123,6 +128,9 @@ def arguments_of(
         for pair, stored in part.departures.items():
             text = b"" if stored is None else departure_text(stored)
             departures += [rank, departure_field(*pair), text, b""]
+        for made_rank, object_id, principal, kind in part.made_departures:
+            text = f"+{made_rank}:{kind}".encode()
+            departures += [rank, departure_field(object_id, principal), text, b""]
         for pair, former in part.purged_departures.items():
             departures += [rank, departure_field(*pair), b"", departure_text(former)]
     number_of_changes = sum(len(part.changes) for part in parts.values())

@@ -325,6 +325,15 @@ end
 for _, departure in ipairs(departures) do
   local home, field, former = departure.home, departure.field, departure.former
   next_revision(home)
+  local rank, kind = departure.stored:match('^%+(%d+):(.*)$')
+  if rank then
+    -- Those with one rank share a timestamp, which is made here.
+    if rank ~= home.rank then
+      home.rank, home.position = rank, advance(home, '')
+      table.insert(reply, home.position)
+    end
+    departure.stored = home.position .. ':' .. kind
+  end
   if departure.stored ~= '' then
     redis.call('HSET', home.departures, field, departure.stored)
   elseif former == '' then

@@ -1,40 +1,59 @@
 """Clients that ask between the commit of a record and that of its permissions (E-11.3)."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from typing import Any
 
 import pytest
-from support.combinations import name_of, running_combination
+from support.combinations import COMBINATIONS, name_of, running_combination
 from support.sharing import URL, user_id
 
 from cliquet.testing.bounded import Threads
 from cliquet.testing.web import basic_auth
-from cliquet.transactions import scope
+from cliquet.transactions import own, scope
 
 OWNER = basic_auth("owner")
 READER = basic_auth("reader")
-# Readers wait for permissions in Redis.
-APART = [
-    ("sqlite", "sqlite", False),
-    ("postgresql", "sqlite", False),
-    ("sqlite", "postgresql", False),
-    ("sqlite", "memory", False),
-]
+# Longer than it takes to ask, unless the answer waits for the writer.
+PAUSE_SECONDS = 0.3
+
+
+class Asking:
+    """Asks in another thread, which has no part in the transaction."""
+
+    def __init__(self, ask: Callable[[], object]) -> None:
+        self._ask = ask
+        self._threads = Threads(1)
+        self._asked: list[Future[object]] = []
+
+    def ask(self) -> None:
+        asked = self._threads.submit(self._ask)
+        self._asked.append(asked)
+        # An answer may wait for the writer, who is the caller.
+        wait([asked], timeout=PAUSE_SECONDS)
+
+    def finish(self) -> int:
+        """Wait until all is answered; return how often it was asked."""
+        number = len(self._asked)
+        for asked in self._asked:
+            asked.result()
+        self._asked.clear()
+        return number
+
+    def close(self) -> None:
+        self._threads.shutdown()
 
 
 class Between(scope.DataManager):
-    """Calls a function when the databases of records have committed, and no other backend has."""
+    """Asks when the backends before it have committed, and those after it have not."""
 
-    sort_key = "~~cliquet.sql:0~"
-
-    def __init__(self, transaction: Any, function: Callable[[], object]) -> None:
+    def __init__(self, transaction: Any, sort_key: str, ask: Callable[[], object]) -> None:
         self.transaction_manager = transaction._manager
-        self._function = function
+        self.sort_key = sort_key
+        self._ask = ask
 
     def tpc_vote(self, transaction: Any) -> None:
-        # Another thread has no part in the transaction.
-        with Threads(1) as threads:
-            threads.submit(self._function).result()
+        self._ask()
 
 
 class Device:
@@ -56,47 +75,76 @@ class Device:
         self.asked += 1
 
 
-@pytest.fixture(params=APART, ids=name_of)
-def app_between(request: pytest.FixtureRequest) -> Iterator[tuple[Any, list[Any]]]:
-    """An application, and functions that are called between its commits."""
-    functions: list[Any] = []
+@pytest.fixture(params=COMBINATIONS, ids=name_of)
+def combination(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def asking(
+    combination: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Any, list[Asking]]]:
+    """An application, and those who ask at each moment between its commits."""
+    all_asking: list[Asking] = []
+
+    def ask() -> None:
+        for one in all_asking:
+            one.ask()
+
+    # After the databases whose client holds records, before the other databases; after all
+    # databases, before Redis; after the storage in memory, before everything else.
+    moments = ("cliquet.memory:~", "~~cliquet.sql:0~", "~~cliquet.sql:~")
 
     def configure(config: Any) -> None:
         def on_change(event: Any) -> None:
             transaction = scope.current()
-            for function in functions:
-                transaction.join(Between(transaction, function))
+            if transaction is not None:
+                for moment in moments:
+                    transaction.join(Between(transaction, moment, ask))
 
         config.add_subscriber(on_change, "cliquet.events.ResourceChanged")
 
+    # A storage in Redis commits an operation by itself, as the first participant.
+    decide = own._Decision.tpc_vote
+
+    def vote(decision: Any, transaction: Any) -> None:
+        decide(decision, transaction)
+        ask()
+
+    monkeypatch.setattr(own._Decision, "tpc_vote", vote)
     settings = {
         "sync_enabled": "true",
         "toadstool_sync_departures": "true",
         "toadstool_create_principals": "system.Authenticated",
     }
-    with running_combination(request.param, request, configure=configure, **settings) as app:
-        yield app, functions
+    with running_combination(combination, request, configure=configure, **settings) as app:
+        yield app, all_asking
+        for one in all_asking:
+            one.finish()
+            one.close()
 
 
 @pytest.mark.clause("E-11.3", "E-11.8", "E-12.1", "E-12.4")
 @pytest.mark.parametrize("has_tokens", [True, False], ids=["tokens", "since"])
 def test_who_asks_between_two_commits_misses_nothing(
-    app_between: tuple[Any, list[Any]], has_tokens: bool
+    asking: tuple[Any, list[Asking]], has_tokens: bool
 ) -> None:
-    app, functions = app_between
+    app, all_asking = asking
     reader = user_id(app, READER)
     device = Device(app, has_tokens=has_tokens)
     device.synchronise()
-    functions.append(device.synchronise)
+    asked = Asking(device.synchronise)
+    all_asking.append(asked)
 
     body = {"data": {"name": "a"}, "permissions": {"read": [reader]}}
     record_id = app.post_json(URL, body, headers=OWNER, status=201).json["data"]["id"]
-    asked = device.asked
+    assert asked.finish()
     device.synchronise()
-    assert (device.ids, asked) == ({record_id}, 2)
+    assert device.ids == {record_id}
 
     url = f"{URL}/{record_id}"
     for readers, ids in (([], set()), ([reader], {record_id}), ([], set())):
         app.patch_json(url, {"permissions": {"read": readers}}, headers=OWNER, status=200)
+        asked.finish()
         device.synchronise()
         assert device.ids == ids
