@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from cliquet import settings
 from cliquet.core.globs import is_pattern
 from cliquet.resource import listing_query
+from cliquet.resource.preferences import STRICT
 from cliquet.storage import Filter, Sort
 from cliquet.storage.departures import DepartureKind
+from cliquet.storage.history import History
 from cliquet.storage.ordering import resolve, sort_key
 from cliquet.storage.query import COMPARISON, PaginationRule
 from cliquet.types import Record
@@ -54,6 +56,8 @@ class DepartedList:
         self._resource = resource
         self._model = resource.model
         self._departed: list[Record] = []
+        self._since: int | None = None
+        self._is_part = False
         # Records that are in the list at the position of their last write: as they are shown.
         self._late: dict[str, Record] = {}
 
@@ -66,6 +70,7 @@ class DepartedList:
         view = self._resource._view()
         own = listing_query.own_filters(self._resource)
         of_view = view.filters(self._model.id_field)
+        self._is_part = not view.is_whole
         self._departed = self._read(own, of_view, view.principals)
         return [*of_view, *own]
 
@@ -95,6 +100,28 @@ class DepartedList:
         id_field = self._model.id_field
         return [self._late.get(one[id_field], one) for one in records]
 
+    def leave_timestamp(self, history: History) -> None:
+        """Send the timestamp that a client has, with an empty list of the changes since then.
+
+        The timestamp of the collection moves with what the user cannot see, too. A client that
+        knows nothing of tokens, such as kinto.js, takes a newer one with an empty list for the sign
+        of a server that was flushed, and stops.
+
+        Parameters
+        ----------
+        history : that of the collection, which came with the list. If deletions since then were
+            forgotten, or the client is told of that by another status, the timestamp stays.
+        """
+        request, since = self._resource.request, self._since
+        if (
+            self._is_part
+            and since is not None
+            and history.purged <= since < self._resource.timestamp
+            and not any(name.strip() == "_token" for name in request.GET)
+            and not STRICT.is_in(request.headers.get("Prefer", ""))
+        ):
+            self._resource._add_timestamp_header(request.response, timestamp=since)
+
     def _read(
         self, own: Sequence[Filter], of_view: Sequence[Filter], principals: frozenset[str]
     ) -> list[Record]:
@@ -102,6 +129,7 @@ class DepartedList:
         id_field, modified_field = model.id_field, model.modified_field
         matches = _test(own, (id_field, modified_field))
         since = max((one.value for one in own if _is_since(one, modified_field)), default=None)
+        self._since = since
         if matches is None or since is None:
             return []
         place = model._collection(None)

@@ -85,8 +85,9 @@ def get_list(resource: UserResource) -> dict[str, Any]:
         resource._add_timestamp_header(response)
         resource._add_cache_header(response)
     # Only lists with tombstones have a history, if the storage knows it.
-    if isinstance(records, Page) and records.history is not None:
-        horizon.tell(resource, filters, records.history)
+    history = records.history if isinstance(records, Page) else None
+    if history is not None:
+        horizon.tell(resource, filters, history)
     if departed is not None:
         records = departed.merged(records, sorting, rules, limit)
     resource._counted = None
@@ -95,6 +96,8 @@ def get_list(resource: UserResource) -> dict[str, Any]:
     records = _cut_page(resource, records, sorting, limit, offset)
     if departed is not None:
         records = departed.shown(records)
+        if not records and history is not None:
+            departed.leave_timestamp(history)
     if has_total:
         headers.add_total_records(response.headers, total)
     else:

@@ -211,3 +211,52 @@ def test_it_is_the_same_in_a_batch_and_with_head(app: TestApp) -> None:
     assert [item["id"] for item in answer["body"]["data"]] == [record["id"]]
     app.head(path, headers=READER, status=200)
     assert object_id(record["url"]).endswith(record["id"])
+
+
+@pytest.mark.clause("E-12.4")
+@pytest.mark.parametrize("has_records", [True, False], ids=["some", "none"])
+def test_what_others_change_leaves_the_timestamp_of_a_part(app: TestApp, has_records: bool) -> None:
+    # kinto.js takes an empty list with a newer timestamp for a server that was flushed.
+    if has_records:
+        share(app, user_id(app, READER))
+    first = app.get(URL, headers=READER)
+    since = first.headers["ETag"].strip('"')
+
+    share(app, user_id(app, OTHER))
+
+    response = poll(app, READER, since)
+    assert response.json["data"] == []
+    assert response.headers["ETag"] == first.headers["ETag"]
+    assert response.headers["Last-Modified"] == first.headers["Last-Modified"]
+    head = app.head(f"{URL}?_since={since}", headers=READER, status=200)
+    assert head.headers["ETag"] == first.headers["ETag"]
+    record = share(app, user_id(app, READER))
+    response = poll(app, READER, since)
+    assert told(response) == [(record["id"], False)]
+    assert response.headers["ETag"] == f'"{record["last_modified"]}"'
+
+
+@pytest.mark.clause("E-12.4", "E-13.2", "H-9.8")
+def test_the_timestamp_moves_where_a_client_has_to_know(app: TestApp) -> None:
+    share(app, user_id(app, READER))
+    since = app.get(URL, headers=READER).headers["ETag"].strip('"')
+    gone = share(app, user_id(app, OTHER))
+    app.delete(gone["url"], headers=OWNER)
+    now = app.get(URL, headers=READER).headers["ETag"]
+    assert now != f'"{since}"'
+
+    strict = {**READER, "Prefer": "handling=strict"}
+    assert poll(app, strict, since).headers["ETag"] == now
+    assert poll(app, READER, "99999999999999").headers["ETag"] == now
+    app.app.registry.storage.purge_deleted(collection_id="toadstool", parent_id="")
+    assert poll(app, READER, since).headers["ETag"] == now
+
+
+@pytest.mark.clause("E-12.4", "H-9.8")
+def test_who_sees_all_gets_the_timestamp_of_the_collection(app: TestApp) -> None:
+    grant(app, "/toadstools", "read", user_id(app, READER))
+    share(app)
+    since = app.get(URL, headers=READER).headers["ETag"].strip('"')
+    latest = share(app, name="b")["last_modified"]
+
+    assert poll(app, READER, since, "&name=none").headers["ETag"] == f'"{latest}"'
