@@ -53,7 +53,7 @@ function User({ user, hasWays, onSignIn, onSignOut }) {
     setTimeout(() => setCopied(false), 2000);
   };
   return html`<div class="user">
-    <button type="button" class="quiet id" title=${user} aria-label=${`Copy your id, ${user}`} onClick=${copy}>${isCopied ? "Copied" : html`You: <code>${user}</code>`}</button>
+    <button type="button" class="quiet id" title=${`Copy your id: ${user}`} onClick=${copy}>${isCopied ? "Copied" : html`You: <code>${user}</code>`}</button>
     ${hasWays && html`<button type="button" onClick=${onSignOut}>Sign out</button>`}
   </div>`;
 }

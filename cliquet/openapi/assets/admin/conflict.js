@@ -7,7 +7,8 @@ const keyOf = ({ kind, name }) => `${kind}:${name}`;
 
 function Value({ value }) {
   if (value === undefined) return html`<span class="faint">absent</span>`;
-  return html`<span class="value">${typeof value === "string" ? value : stringify(value, 1)}</span>`;
+  const short = stringify(value);
+  return html`<span class="value">${typeof value === "string" ? value : short.length > 60 ? stringify(value, 2) : short}</span>`;
 }
 
 /** The parts that are not the same for both, and who has changed each. */

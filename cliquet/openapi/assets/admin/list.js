@@ -91,7 +91,8 @@ function Pager({ here, page, search, onSize }) {
   const came = trail.get(here);
   const start = search.has("_token") ? came?.start : 0;
   const count = page.records.length;
-  const total = page.total === null ? "" : ` of ${number(page.total)}`;
+  // The total counts no deleted records.
+  const total = page.total === null || search.has("_since") ? "" : ` of ${number(page.total)}`;
   const range = !count ? "No records" : start === undefined ? `${count} records${total}` : `${number(start + 1)}–${number(start + count)}${total}`;
   const first = new URLSearchParams(search);
   first.delete("_token");

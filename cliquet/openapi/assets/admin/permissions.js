@@ -11,7 +11,7 @@ function Principal({ name, user, label, onRemove, isFixed }) {
   return html`<li>
     <span class="who">${said && html`<strong>${said}</strong>`} <code>${name}</code></span>
     ${!isFixed &&
-    html`<button type="button" class="small quiet" aria-label=${`Take ${label} from ${said || name}`} onClick=${onRemove}>Remove</button>`}
+    html`<button type="button" class="small quiet" aria-label=${`Remove ${said || name} from ${label}`} onClick=${onRemove}>Remove</button>`}
   </li>`;
 }
 
@@ -26,7 +26,7 @@ function Permission({ name, principals, user, isFixed, onChange }) {
   };
   const offered = [...KNOWN, ...(user ? [[user, "You"]] : [])].filter(([one]) => !principals.includes(one));
   return html`<section class="permission card" aria-label=${`Permission ${label}`}>
-    <h3>${title(name)}</h3>
+    <h2>${title(name)}</h2>
     ${principals.length
       ? html`<ul class="principals">
           ${principals.map((one) => html`<${Principal} key=${one} name=${one} ...${{ user, label, isFixed }} onRemove=${() => onChange(principals.filter((other) => other !== one))} />`)}

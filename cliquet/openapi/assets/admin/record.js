@@ -2,6 +2,7 @@
 import { Conflict } from "./conflict.js";
 import { create, differences, load, save } from "./draft.js";
 import { Form, RawForm } from "./form.js";
+import { withMember } from "./json.js";
 import { useLive } from "./live.js";
 import { Permissions } from "./permissions.js";
 import { go, guard, listHref, newHref } from "./router.js";
@@ -61,7 +62,7 @@ function useEditor({ service, view, initial, path }) {
   const changed = differences(resource, state.base, state.draft).length;
   const isDirty = changed > 0 || invalid.current.size > 0;
   const dirty = useRef(false);
-  dirty.current = isDirty;
+  dirty.current = isDirty && !state.isGone;
   useEffect(() => guard(() => dirty.current), []);
 
   /** Run a request; hand what the service says against it to the view. */
@@ -72,7 +73,7 @@ function useEditor({ service, view, initial, path }) {
       set({ isBusy: false });
     } catch (error) {
       set({ isBusy: false });
-      if (error.status === 412 && onStale) await attempt(onStale);
+      if ([404, 412].includes(error.status) && onStale) await attempt(onStale);
       else set({ error });
     }
   };
@@ -89,7 +90,7 @@ function useEditor({ service, view, initial, path }) {
       async () => start(await save(service, resource, path, base, draft), { said: "Saved." }),
       async () => {
         const found = await theirs();
-        set(found ? { conflict: { base: state.base, theirs: found, mine: draft } } : { isGone: true });
+        set(found ? { conflict: { base, theirs: found, mine: draft } } : { isGone: true });
       },
     );
   return {
@@ -104,7 +105,7 @@ function useEditor({ service, view, initial, path }) {
   };
 }
 
-function Editor({ service, view, initial, user, isNew }) {
+function Editor({ service, view, initial, user, isNew, onModified }) {
   const { resource, variables, path, id } = view;
   const list = resource.collection(variables);
   const editor = useEditor({ service, view, initial, path });
@@ -114,6 +115,7 @@ function Editor({ service, view, initial, user, isNew }) {
   const [isDeleting, setDeleting] = useState(false);
   const [newer, setNewer] = useState(null);
 
+  useEffect(() => onModified(base.data[resource.modifiedField]), [base]);
   const modified = (data) => Number(data[resource.modifiedField]) || 0;
   useLive({
     ...{ service, resource, path: list },
@@ -165,7 +167,13 @@ function Editor({ service, view, initial, user, isNew }) {
   }, [conflict]);
 
   if (state.isGone) {
-    return html`<${Gone} ...${{ resource, variables, id, draft }} text="Somebody else has deleted this record." />`;
+    const data = withMember(draft.data, resource.idField, id);
+    const again = () => attempt(async () => start(await create(service, resource, variables, { ...draft, data }), { said: "Created again." }));
+    return html`<${Failure} error=${error} />
+      <div class="empty">
+        <p>Somebody else has deleted this record.</p>
+        ${resource.canPut && html`<button type="button" disabled=${state.isBusy} onClick=${again}>Create it again as you have it here</button>`}
+      </div>`;
   }
   if (conflict) {
     return html`<${Conflict}
@@ -183,7 +191,7 @@ function Editor({ service, view, initial, user, isNew }) {
   return html`<div class="editor">
     <${Tabs} tabs=${tabs} shown=${tab} onShow=${setTab} />
     ${state.said && !isDirty && html`<${Notice} kind="good">${state.said}<//>`}
-    ${isStale && isDirty && html`<${Notice} kind="warn" actions=${html`<button type="button" onClick=${reload}>Discard mine, show theirs</button>`}>Somebody else has just changed this record. If you save, you can choose between both.<//>`}
+    ${isStale && isDirty && html`<${Notice} kind="warn" actions=${html`<button type="button" onClick=${reload}>Discard mine, show theirs</button>`}>Somebody else has just ${newer[resource.deletedField] === true ? "deleted" : "changed"} this record. If you save, you can choose between both.<//>`}
     <${Failure} error=${isDeleting ? undefined : error} />
     ${isFixed && html`<${Notice}>This record can be read, and not changed.<//>`}
     <div role="tabpanel" id="panel" aria-labelledby=${`tab-${tab}`} key=${`${tab} ${state.version}`}>
@@ -245,7 +253,7 @@ export function Record({ service, view, user }) {
 
   const deleted = Number(search.get("deleted"));
   const isMissing = state.error?.status === 404;
-  const when = state.found?.data[resource.modifiedField];
+  const [when, setWhen] = useState();
   return html`<section>
     <p class="crumbs"><a href=${listHref(resource.collection(variables))}>${title(resource.label)}</a> <span aria-hidden="true">/</span></p>
     <div class="heading">
@@ -257,6 +265,6 @@ export function Record({ service, view, user }) {
       ? html`<${Gone} ...${{ resource, variables, id }} text=${deleted ? `This record was deleted on ${moment(deleted)}.` : "There is no such record."} />`
       : html`<${Failure} error=${state.error} />`}
     ${!state.found && !state.error && html`<p class="faint" role="status">Loading…</p>`}
-    ${state.found && html`<${Editor} key=${path + kind} ...${{ service, view, user, isNew }} initial=${state.found} />`}
+    ${state.found && html`<${Editor} key=${path + kind} ...${{ service, view, user, isNew }} onModified=${setWhen} initial=${state.found} />`}
   </section>`;
 }
