@@ -11,15 +11,20 @@ from cliquet.permission.base import PermissionBase
 __all__ = ["heartbeat"]
 
 USER_ID = "__heartbeat__"
+OBJECT_ID = "__heartbeat__"
+PERMISSION = "read"
 PRINCIPAL = "alive"
 
 
 def heartbeat(backend: PermissionBase) -> Callable[[Any], bool]:
     """Return a function that checks whether `backend` works.
 
-    The function takes the request, gives a principal to a user and takes it away again; if the
-    setting ``readonly`` is true, it only reads. It leaves no trace and never raises: it logs an
-    exception and returns ``False``.
+    The function takes the request, grants a permission on an object of its own and takes it back;
+    if the setting ``readonly`` is true, it only reads. It leaves no trace and never raises: it logs
+    an exception and returns ``False``.
+
+    It does not write the groups of users: a distributed database has them on each of its servers,
+    and could not write them while one server is down.
     """
 
     def ping(request: Any) -> bool:
@@ -27,8 +32,8 @@ def heartbeat(backend: PermissionBase) -> Callable[[Any], bool]:
             if settings.read(request.registry.settings, "readonly"):
                 backend.user_principals(USER_ID)
             else:
-                backend.add_user_principal(USER_ID, PRINCIPAL)
-                backend.remove_user_principal(USER_ID, PRINCIPAL)
+                backend.add_principal_to_ace(OBJECT_ID, PERMISSION, PRINCIPAL)
+                backend.remove_principal_from_ace(OBJECT_ID, PERMISSION, PRINCIPAL)
         except Exception:
             # It is looked up in the package at each call, because tests replace it (B-24).
             permission.logger.exception("Heartbeat Error")

@@ -26,6 +26,9 @@ _WORDS: Final[Mapping[str, str]] = {
     "migration.done": "{migration}: version {version} done",
     "migration.to_run": "{migration}: version {version} would be run",
     "index.create": "storage: an index on {field} of {collection} {is_or_would_be} made",
+    "distribution.function": "storage: {function} {is_or_would_be} taken to all servers",
+    "distribution.reference": "the table {table} {is_or_would_be} copied to all servers",
+    "distribution.table": "the table {table} {is_or_would_be} spread by {column}",
     "index.drop": "storage: the index {index} {is_or_would_be} dropped",
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 from cliquet import settings
 from cliquet.initialization.migrations import run_migrations
 from cliquet.scripts import logged_steps
-from cliquet.scripts.command import Command, application, require_file
+from cliquet.scripts.command import Command, CommandError, application, require_file
 
 __all__ = ["COMMAND", "init_schema"]
 
@@ -56,6 +56,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="only say what would be done, and change nothing"
     )
+    parser.add_argument(
+        "--distribute",
+        action="store_true",
+        help="also spread the tables over the servers of Citus, of which this is the coordinator",
+    )
 
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
@@ -67,10 +72,38 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
         print(step, flush=True)
 
     with application(require_file(arguments, parser)) as registry:
+        if arguments.distribute:
+            # Where it cannot be done, nothing is made at all.
+            with logged_steps.collected():
+                _distribute(registry, dry_run=True)
         with logged_steps.told(getattr(registry, "log_renderer", None), tell):
             init_schema({"registry": registry}, dry_run=arguments.dry_run)
+            if arguments.distribute:
+                _distribute(registry, dry_run=arguments.dry_run)
         if not steps:
             print("nothing to do")
+
+
+def _distribute(registry: Any, *, dry_run: bool) -> None:
+    """Spread the tables of the storage and of the permissions over the servers of Citus.
+
+    Raises
+    ------
+    CommandError : a backend is not one of PostgreSQL, or the service is read-only.
+    cliquet.storage.exceptions.BackendError : the database is not the coordinator of Citus.
+    """
+    if settings.read(registry.settings, "readonly"):
+        raise CommandError("--distribute: the service is read-only (setting readonly)")
+    backends = {
+        kind: backend
+        for kind in ("storage", "permission")
+        if (backend := getattr(registry, kind, None)) is not None
+    }
+    for kind, backend in backends.items():
+        if not hasattr(backend, "distribute"):
+            raise CommandError(f"--distribute: {kind}_backend is not cliquet.{kind}.postgresql")
+    for backend in backends.values():
+        backend.distribute(dry_run=dry_run)
 
 
 COMMAND = Command("migrate", "create or upgrade the tables of the backends", _add_arguments, _run)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.configured import loading
+from support.judged_statements import judging
 from support.statements import counted, record
 from transaction import TransactionManager
 
@@ -37,8 +38,13 @@ def storage(shared_storage: Any) -> Any:
     return shared_storage
 
 
+@pytest.mark.clause("E-9.3")
 class TestPostgreSQLStorage(StorageContract):
-    pass
+    """The contract, of which a distributed database could run every statement."""
+
+    @pytest.fixture(autouse=True)
+    def judged(self, storage: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        yield from judging(storage.client, monkeypatch)
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ server: the text is parsed by the parser of PostgreSQL itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pglast
 
@@ -160,50 +161,136 @@ def _constant(node: Any) -> str | None:
     return str(node.val) if isinstance(node, ast.A_Const) else None
 
 
-ALLOWED = {
-    "INSERT INTO timestamps (parent_id, collection_id, last_modified) SELECT": (
+class Allowed(NamedTuple):
+    """Statements that need not go to one server.
+
+    Attributes
+    ----------
+    beginning : regular expression that matches the beginning of each of them, without its values.
+    problems : what they may do.
+    reason : why that is good.
+    """
+
+    beginning: str
+    problems: set[str]
+    reason: str
+
+
+_RECORDS = {f"{table} without constant parent_id" for table in ("records", "timestamps")}
+_PARENTS = {*_RECORDS, "departures without constant parent_id"}
+_ACES = {"access_control_entries without constant object_id"}
+
+ALLOWED = (
+    Allowed(
+        r"INSERT INTO timestamps \(parent_id, collection_id, last_modified\) SELECT ",
+        {"INSERT of a SELECT"},
         "The row of a new collection is made once. Without the SELECT, it would wait for whoever"
-        " updates the row, and PostgreSQL would not see this deadlock."
+        " updates the row, and PostgreSQL would not see this deadlock.",
     ),
-    "INSERT INTO records (parent_id, collection_id, id, last_modified, deleted, data) SELECT": (
-        "Copies write hundreds of records of one collection at once."
+    Allowed(
+        r"INSERT INTO records \([a-z_, ]+, deleted, data\) SELECT",
+        {"INSERT of a SELECT"},
+        "Copies write hundreds of records of one collection at once.",
     ),
-    "DELETE FROM departures": "A flush empties the table.",
-    "DELETE FROM records": "A flush empties the table.",
-    "DELETE FROM timestamps": "A flush empties the table.",
-    "DELETE FROM access_control_entries": "A flush empties the table.",
-}
-"""Beginnings, or whole texts, of statements that need not go to one server, and the reasons."""
-
-
-ALLOWED_PROBLEMS = {
-    (
-        "INSERT INTO access_control_entries",
-        "INSERT without one constant object_id",
-    ): (
+    Allowed(
+        r"INSERT INTO access_control_entries ",
+        {"INSERT without one constant object_id"},
         "The records of a run of creations are new, and each gets one entry. Citus takes the rows"
-        " of VALUES apart, and sends each to its server."
+        " of VALUES apart, and sends each to its server.",
     ),
-}
-"""Beginnings of statements and a problem that they may have, and the reasons."""
+    Allowed(
+        r"DELETE FROM (records|timestamps|departures|access_control_entries)$",
+        {*_PARENTS, *_ACES},
+        "A flush empties the table.",
+    ),
+)
+"""The exceptions in statements of requests."""
+
+BESIDE_REQUESTS = (
+    Allowed(
+        r"SELECT parent_id, collection_id FROM timestamps WHERE ",
+        _PARENTS,
+        "Which collections a pattern of parents means, and have something to trim or to purge. It"
+        " is read before each of them is locked by itself.",
+    ),
+    Allowed(
+        r"SELECT parent_id, last_modified FROM timestamps WHERE collection_id = ",
+        _PARENTS,
+        "The timestamps of a collection for all parents are asked for.",
+    ),
+    Allowed(
+        r"SELECT parent_id, collection_id, last_modified, purged, epoch FROM timestamps WHERE"
+        r" \(parent_id, collection_id[, a-z]*\) >=? ",
+        _PARENTS,
+        "An export goes through all collections,",
+    ),
+    Allowed(
+        r"SELECT parent_id, collection_id, id, .* FROM (records|departures) WHERE"
+        r" \(parent_id, collection_id[, a-z]*\) >=? ",
+        _PARENTS,
+        "and through many records at once.",
+    ),
+    Allowed(
+        r"INSERT INTO access_control_entries \(object_id, permission, principal\) SELECT ",
+        {"INSERT of a SELECT"},
+        "An import stores hundreds of entries at once.",
+    ),
+    Allowed(
+        r"SELECT parent_id, collection_id, id FROM records WHERE ",
+        _PARENTS,
+        "The oldest records of several collections, which are locked, are trimmed.",
+    ),
+    Allowed(
+        r"SELECT parent_id, collection_id, last_modified, epoch FROM timestamps JOIN unnest",
+        _PARENTS,
+        "The feed asks for the collections that somebody waits for, at once.",
+    ),
+    Allowed(
+        r"SELECT (?!.* parent_id = ).* FROM records WHERE"
+        r" (TRUE|parent_id (>=|<|LIKE) .*) AND collection_id = ",
+        _PARENTS,
+        "A list of a pattern of parents (B-21.19), which is not one snapshot on several servers.",
+    ),
+    Allowed(
+        r"DELETE FROM timestamps WHERE last_modified < ",
+        _PARENTS,
+        "Collections that nobody uses are forgotten; the rows that are compared are on one server.",
+    ),
+    Allowed(
+        r"DELETE FROM (user_principals|access_control_entries) WHERE ctid = ",
+        {"ctid", *_ACES},
+        "The entries of patterns, of many objects and of a principal are locked in one order. To a"
+        " distributed database, a plain DELETE is sent.",
+    ),
+    Allowed(
+        r"DELETE FROM access_control_entries WHERE (?!ctid)",
+        _ACES,
+        "This is that DELETE: Citus asks every server.",
+    ),
+    Allowed(
+        r"SELECT pg_advisory_xact_lock\(\?\)$",
+        {"a lock on the server that is asked"},
+        "Migrations run on one server, the coordinator.",
+    ),
+)
+"""Those in statements over several parents or objects, which no ordinary request sends."""
+
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
 
 
-def unexplained_problems_of(text: str) -> set[str]:
-    """Return the problems of the statements that have no reason in the tables above."""
-    return {
-        problem
-        for statement in split(text)
-        if not _is_allowed(statement)
-        for problem in problems_of(statement)
-        if not any(
-            statement.startswith(beginning) and problem == allowed
-            for beginning, allowed in ALLOWED_PROBLEMS
-        )
-    }
+def shape_of(text: str) -> str:
+    """Return a text without its values."""
+    return _LITERAL.sub("?", text)
 
 
-def _is_allowed(statement: str) -> bool:
-    return any(
-        statement == beginning or (beginning.endswith("SELECT") and statement.startswith(beginning))
-        for beginning in ALLOWED
-    )
+def unexplained_problems_of(text: str, allowed: tuple[Allowed, ...] = ALLOWED) -> set[str]:
+    """Return the problems of the statements of a text that no exception allows."""
+    unexplained = set()
+    for statement in split(text):
+        shape = shape_of(statement)
+        problems = problems_of(statement)
+        for one in allowed:
+            if problems and re.match(one.beginning, shape, re.DOTALL):
+                problems -= one.problems
+        unexplained |= problems
+    return unexplained

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cliquet.connections.sql import SQL
@@ -13,7 +13,12 @@ __all__ = ["PostgreSQLPermissionDialect"]
 
 
 class PostgreSQLPermissionDialect(PermissionDialect):
-    """Names the object as a constant of the statement, where Citus looks for it (E-9.3)."""
+    """Names the object as a constant of the statement, where Citus looks for it (E-9.3).
+
+    Parameters
+    ----------
+    is_distributed : says whether Citus distributes the database.
+    """
 
     among = "= ANY (%s::text[])"
     # It is an array, because PostgreSQL turns IN into a join, in any order.
@@ -21,6 +26,9 @@ class PostgreSQLPermissionDialect(PermissionDialect):
     like = "LIKE"
     run = "%"
     searches_each = True
+
+    def __init__(self, is_distributed: Callable[[], bool] = lambda: False) -> None:
+        self._is_distributed = is_distributed
 
     def list_of(self, texts: Iterable[str]) -> Any:
         return list(texts)
@@ -36,6 +44,10 @@ class PostgreSQLPermissionDialect(PermissionDialect):
         return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
     def deletion(self, table: str, condition: SQL) -> SQL:
+        if self._is_distributed():
+            # Citus refuses `ctid`, and deletes on each server by itself. Two deletions of the same
+            # entries may be a deadlock there, after which the request runs again.
+            return SQL(f"DELETE FROM {table} WHERE {condition.text}", condition.parameters)
         # Rows are locked in one order, whatever plan finds them, so that two simultaneous deletions
         # do not deadlock. Rows are never updated, so that a locked row is still in the place where
         # it was read.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from cliquet.connections.postgresql.client import PostgreSQLClient
+from cliquet.migrations.distribution import Place, distribute, has_citus
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
 from cliquet.permission.postgresql.dialect import PostgreSQLPermissionDialect
@@ -12,6 +14,9 @@ from cliquet.permission.postgresql.steps import PostgreSQLPermissionSteps
 from cliquet.permission.relational.permission import RelationalPermission
 
 __all__ = ["Permission"]
+
+# A user is asked for with every request, and few groups change: every server has all of them.
+PLACES = (Place("user_principals", None), Place("access_control_entries", "object_id"))
 
 
 class Permission(RelationalPermission):
@@ -40,7 +45,8 @@ class Permission(RelationalPermission):
     client: PostgreSQLClient
 
     def __init__(self, client: PostgreSQLClient) -> None:
-        dialect = PostgreSQLPermissionDialect()
+        # It is asked when it matters for the first time, and does not change often.
+        dialect = PostgreSQLPermissionDialect(functools.cache(lambda: has_citus(client)))
         super().__init__(client, dialect, PostgreSQLPermissionSteps(dialect))
         self._migrations = PostgreSQLMigrations(
             Schema(
@@ -55,3 +61,14 @@ class Permission(RelationalPermission):
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         self._migrations.run(self.client, dry_run=dry_run)
+
+    def distribute(self, dry_run: bool = False) -> None:
+        """Spread the tables over the servers of Citus, by the objects of the ACEs (E-9.5).
+
+        .. versionadded:: 3.2
+
+        Raises
+        ------
+        BackendError : the database is not the coordinator of Citus, or refuses.
+        """
+        distribute(self.client, PLACES, self._migrations.lock, dry_run=dry_run)

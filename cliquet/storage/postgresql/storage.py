@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cliquet.connections.postgresql.client import PostgreSQLClient
+from cliquet.migrations.distribution import Place, distribute
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
@@ -14,6 +15,12 @@ from cliquet.storage.relational.indexes import FieldIndexes
 from cliquet.storage.relational.storage import RelationalStorage
 
 __all__ = ["Storage"]
+
+PLACES = (
+    Place("records", "parent_id"),
+    Place("timestamps", "parent_id", beside="records"),
+    Place("departures", "parent_id", beside="records"),
+)
 
 
 class Storage(RelationalStorage):
@@ -60,6 +67,18 @@ class Storage(RelationalStorage):
         else:
             with self._migrations.alone(self.client):
                 self._indexes.update(dry_run=False)
+
+    def distribute(self, dry_run: bool = False) -> None:
+        """Spread the tables over the servers of Citus, by the parent of the records (E-9.5).
+
+        .. versionadded:: 3.2
+
+        Raises
+        ------
+        BackendError : the database is not the coordinator of Citus, or refuses.
+        """
+        lock = self._migrations.lock
+        distribute(self.client, PLACES, lock, with_functions=True, dry_run=dry_run)
 
     def missing_indexes(self) -> list[str]:
         return self._indexes.missing() if self._declared else []
