@@ -1,6 +1,7 @@
 """Fixtures shared by the tests."""
 
 import gc
+import sys
 import uuid
 from collections.abc import Iterator
 
@@ -148,3 +149,12 @@ def clock() -> Iterator[Clock]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(utils, "msec_time", clock)
         yield clock
+
+
+@pytest.fixture
+def usual_recursion() -> Iterator[None]:
+    """Bound recursion as Python does; Hypothesis raises the bound, and may leave it there."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(before)

@@ -309,18 +309,55 @@ def test_a_long_array_of_objects_is_compared_in_linear_time() -> None:
     assert time.process_time() - start < 5
 
 
+def nested(depth: int, innermost: Any) -> Any:
+    """Return a value within so many objects."""
+    for _ in range(depth):
+        innermost = {"below": innermost}
+    return innermost
+
+
+def of_trees(*ways: str) -> JSONSchema:
+    """Return a schema of objects that refers to itself on two ways, by each of the keywords."""
+    below = {"properties": {"below": {"$ref": "#/$defs/Node"}}}
+    node = {"type": "object", **below, **{keyword: [below] for keyword in ways}}
+    properties = {"x": {"$ref": "#/$defs/Node"}}
+    return JSONSchema({"type": "object", "properties": properties, "$defs": {"Node": node}})
+
+
+@pytest.mark.usefixtures("usual_recursion")
 @pytest.mark.clause("E-8.16")
 def test_a_value_that_is_nested_too_deeply_is_refused() -> None:
-    node: Any = {"type": "object", "properties": {"below": {"$ref": "#/$defs/Node"}}}
-    node["anyOf"] = [{"properties": {"below": {"$ref": "#/$defs/Node"}}}]
-    schema = JSONSchema(
-        {"type": "object", "properties": {"x": {"$ref": "#/$defs/Node"}}, "$defs": {"Node": node}}
-    )
-    value: Any = {}
-    for _ in range(900):
-        value = {"below": value}
+    assert faults(of_trees(), {"x": nested(900, {})}) == {"": "Nested too deeply"}
 
-    assert faults(schema, {"x": value}) == {"": "Nested too deeply"}
+
+@pytest.mark.clause("E-8.16", "X-34")
+@pytest.mark.parametrize("ways", [("anyOf",), ("allOf",), ("oneOf", "anyOf")])
+def test_schemas_that_refer_to_themselves_twice_take_linear_time(ways: tuple[str, ...]) -> None:
+    """Each level doubled the work: 100 of them, which JSON may have, would never end."""
+    schema = of_trees(*ways)
+    wrong = {"below": "text", "also": 1}
+
+    assert schema.deserialize({"x": nested(90, {})}) == {"x": nested(90, {})}
+    found = faults(schema, {"x": nested(90, wrong)})
+
+    assert found["x" + 91 * ".below"] == '"text" is not an object'
+    assert len(found) <= 91 * len(ways) + 1
+
+
+@pytest.mark.clause("E-8.16")
+def test_equal_values_in_several_places_have_a_fault_each() -> None:
+    schema = JSONSchema(
+        {
+            "type": "object",
+            "properties": {name: {"$ref": "#/$defs/Node"} for name in "abc"},
+            "$defs": {"Node": {"type": "array", "items": {"type": "integer"}}},
+        }
+    )
+    same = ["x"]
+
+    found = faults(schema, {"a": same, "b": same, "c": ["x"]})
+
+    assert found == {f"{name}.0": '"x" is not an integer' for name in "abc"}
 
 
 @pytest.mark.clause("E-8.16")

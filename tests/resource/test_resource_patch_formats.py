@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -372,15 +370,6 @@ def test_depth_counts_arrays_as_well() -> None:
 
     assert refusal(check_depth, {"a": lists})[0] is None
     check_depth({"a": [{"b": [1, "x", None]}]})
-
-
-@pytest.fixture
-def usual_recursion() -> Iterator[None]:
-    """Bound recursion as Python does; Hypothesis raises the bound, and may leave it there."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(1000)
-    yield
-    sys.setrecursionlimit(before)
 
 
 @pytest.mark.usefixtures("usual_recursion")

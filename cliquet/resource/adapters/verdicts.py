@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from cliquet.core import jsonio
 from cliquet.core.mistakes import did_you_mean
+from cliquet.resource.adapters import references
 from cliquet.storage.ordering import sort_key
 
 __all__ = ["judge_of"]
@@ -50,14 +51,18 @@ def judge_of(library: Any, schema: Mapping[str, Any]) -> Judge:
     checker.checkers = {name: (judge_format, Exception) for name, (judge_format, _) in known}
     # Without further packages, the library does not know it.
     checker.checkers.setdefault("date-time", (_is_date_time, ValueError))
-    kind = library.validators.extend(base, {"uniqueItems": _unique_items(library.ValidationError)})
+    rules = references.rules(base.VALIDATORS)
+    rules["uniqueItems"] = _unique_items(library.ValidationError)
+    kind = library.validators.extend(base, rules)
     # An empty registry fetches nothing.
     registry: Any = Registry()
     validator = kind(copy.deepcopy(dict(schema)), format_checker=checker, registry=registry)
 
     def judge(value: Any) -> Iterator[tuple[str, str]]:
         hints = iter(range(_MOST_HINTS))
-        for error in validator.iter_errors(value):
+        with references.following_once():
+            errors = [*validator.iter_errors(value)]
+        for error in errors:
             path = [str(part) for part in error.absolute_path]
             for more, text in _faults(error, hints):
                 yield ".".join([*path, *more]), text
