@@ -9,6 +9,7 @@ from pyramid.interfaces import ISecurityPolicy
 
 from cliquet import settings, storage
 from cliquet.initialization import backends
+from cliquet.initialization.doubtful_settings import find_doubtful
 from cliquet.security.ip_policy import IPAuthenticationPolicy
 from cliquet.settings.unknown import find_unknown, find_unknown_resources
 from cliquet.storage.exceptions import BackendError
@@ -43,6 +44,9 @@ def find_doubts(registry: Any) -> Iterator[Doubt]:
     """Yield the doubts about an application that has been made."""
     yield from _doubtful_resources(registry)
     yield from _unknown_settings(registry)
+    doubtful = [*find_doubtful(registry)]
+    if doubtful:
+        yield Doubt("Some settings are probably mistakes.", {"settings": doubtful})
     yield from _missing_secret(registry.settings)
     yield from _pages_within_networks(registry)
     yield from _missing_indexes(registry)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import FunctionType
 from typing import Any, Final
 
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import settings
-from cliquet.core.mistakes import did_you_mean
+from cliquet.core.mistakes import did_you_mean, place_of, why_not_callable
 from cliquet.events import (
     ACTIONS,
     AfterResourceChanged,
@@ -58,6 +59,10 @@ class EventResourceFilter:
 
     def __init__(self, resources: Iterable[str], config: Configurator) -> None:
         self.resources = tuple(resources)
+        # A name that does not exist is only known when all resources are registered.
+        registry = getattr(config, "registry", None)
+        if registry is not None:
+            vars(registry).setdefault("subscribed_resources", set()).update(self.resources)
 
     def phash(self) -> str:
         """Tell predicates apart; called by Pyramid."""
@@ -97,14 +102,27 @@ def setup_listeners(config: Configurator) -> None:
         names[prefix] = name
         # This is outside of the resolution, because a `KeyError` of the listener does not mean a
         # missing setting.
-        listener = module.load_from_config(config, prefix)
-        if not callable(listener):
+        load = module.load_from_config
+        _refuse_uncallable(load, (config, prefix), "load_from_config(config, prefix)", name)
+        listener = load(config, prefix)
+        if not callable(listener) or isinstance(listener, type):
             raise ConfigurationError(
                 f"Setting 'event_listeners' has {name!r}, whose load_from_config() returned "
                 f"{listener!r}; allowed: a function of one event."
             )
+        _refuse_uncallable(listener, (None,), "a function of one event", name)
         vars(config.registry).setdefault("event_listeners", {})[name] = listener
         _subscribe(config, name, listener, prefix)
+
+
+def _refuse_uncallable(found: Any, values: tuple[Any, ...], allowed: str, name: str) -> None:
+    reason = why_not_callable(found, values)
+    if reason is not None:
+        code = found if isinstance(found, FunctionType) else type(found).__call__
+        raise ConfigurationError(
+            f"{place_of(code)}: {code.__qualname__}() of the listener {name!r} {reason}; allowed: "
+            f"{allowed}."
+        )
 
 
 def _resolve(config: Configurator, name: str) -> tuple[Any, str]:

@@ -42,7 +42,9 @@ def setup_logging(config: Configurator) -> None:
     allowed = "classic, json, heka, or a class such as cliquet.logs.ClassicLogRenderer"
     renderer_class = _RENDERERS.get(settings.read(configured, "logging_renderer"))
     if renderer_class is None:
-        renderer_class = references.resolve_callable(config, "logging_renderer", allowed=allowed)
+        renderer_class = references.resolve_callable(
+            config, "logging_renderer", allowed=allowed, names=_RENDERERS
+        )
     renderer = renderer_class(configured)
     config.registry.log_renderer = renderer
     config.registry.max_log_field_bytes = settings.read(configured, "max_log_field_bytes")

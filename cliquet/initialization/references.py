@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import pkgutil
+import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import settings
+from cliquet.core.mistakes import did_you_mean
 
 __all__ = ["is_absence", "resolve", "resolve_all", "resolve_callable"]
 
@@ -29,25 +32,28 @@ def resolve(
     ImportError : there is no such object; the message names the setting (S-22).
     """
     value = settings.read(config.get_settings(), setting)
-    end = "" if allowed is None else f"; allowed: {allowed}{meant or '.'}"
-    return _import(config, value, f"Setting '{setting}' is {value!r}", end)
+    return _import(config, value, f"Setting '{setting}' is {value!r}", allowed, meant)
 
 
-def resolve_callable(config: Configurator, setting: str, *, allowed: str) -> Any:
+def resolve_callable(
+    config: Configurator, setting: str, *, allowed: str, names: Iterable[str] = ()
+) -> Any:
     """Return the class or the function that a setting names.
 
     Parameters
     ----------
     allowed : description of the allowed values, for the error.
+    names : values that are no Python names, and may have been meant.
 
     Raises
     ------
     ImportError : there is no such object.
     pyramid.exceptions.ConfigurationError : it cannot be called, as a module cannot.
     """
-    found = resolve(config, setting, allowed=allowed)
+    value = settings.read(config.get_settings(), setting)
+    meant = did_you_mean(str(value), names) if names else ""
+    found = resolve(config, setting, allowed=allowed, meant=meant)
     if not callable(found):
-        value = settings.read(config.get_settings(), setting)
         raise ConfigurationError(
             f"Setting '{setting}' is {value!r}, which cannot be called; allowed: {allowed}."
         )
@@ -69,9 +75,9 @@ def resolve_all(
     pyramid.exceptions.ConfigurationError : the object is neither a function nor such a module.
     """
     for value in settings.read(config.get_settings(), setting):
-        found = _import(config, value, f"Setting '{setting}' has {value!r}", "")
+        allowed = "a function" if attribute is None else f"a module with {attribute}()"
+        found = _import(config, value, f"Setting '{setting}' has {value!r}", allowed, "")
         if not callable(found) and (attribute is None or not hasattr(found, attribute)):
-            allowed = "a function" if attribute is None else f"a module with {attribute}()"
             raise ConfigurationError(
                 f"Setting '{setting}' has {value!r}, which is none; allowed: {allowed}."
             )
@@ -84,10 +90,31 @@ def is_absence(error: ImportError, name: str) -> bool:
     return missing is not None and (name == missing or name.startswith(f"{missing}."))
 
 
-def _import(config: Configurator, value: Any, given: str, end: str) -> Any:
+def _import(config: Configurator, value: Any, given: str, allowed: str | None, meant: str) -> Any:
     try:
         return config.maybe_dotted(value)
     except ImportError as error:
+        reason, end = str(error), ""
         # What is allowed helps nobody whose module exists, and lacks another one.
-        end = end if is_absence(error, str(value)) else ""
-        raise ImportError(f"{given}: {error}{end}", name=error.name) from error
+        if is_absence(error, str(value)):
+            absent, near = _absence(error, str(value))
+            reason = absent or reason
+            end = meant or near or "."
+            end = f"; allowed: {allowed}{end}" if allowed else end
+        raise ImportError(f"{given}: {reason}{end}", name=error.name) from error
+
+
+def _absence(error: ImportError, value: str) -> tuple[str, str]:
+    """Return what exactly does not exist, if a module does, and the end that names the nearest."""
+    parent, _, last = str(error.name).rpartition(".")
+    module = sys.modules.get(parent)
+    if module is None:
+        return "", ""
+    known = {name for name in vars(module) if name[0] != "_"}
+    if hasattr(module, "__path__"):
+        known |= {found.name for found in pkgutil.iter_modules(module.__path__)}
+        absent = ""
+    else:
+        absent = f"the module {parent!r} has no {last!r}"
+    rest = value.removeprefix(f"{parent}.{last}")
+    return absent, did_you_mean(last, known, shown={one: f"{parent}.{one}{rest}" for one in known})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,6 +19,7 @@ from pyramid.interfaces import (
 from pyramid_multiauth import MultiAuthPolicySelected
 
 from cliquet import settings
+from cliquet.core.mistakes import did_you_mean, listed, why_not_callable
 from cliquet.initialization import references
 from cliquet.security.authentication import (
     IPAuthenticationPolicy,
@@ -30,6 +32,7 @@ from cliquet.web import response_headers
 __all__ = ["setup_authentication"]
 
 _AUTHORIZATION = "multiauth.authorization_policy"
+_GROUPFINDER = "multiauth.groupfinder"
 _POLICIES = "multiauth.policies"
 _POLICY_PREFIX = "multiauth.policy."
 # Applications use this name for groups, as in `group:staff`.
@@ -93,8 +96,16 @@ def setup_authentication(config: Configurator) -> None:
 
 def _made(config: Configurator, names: Iterable[str]) -> dict[str, Any]:
     """Return the settings that name classes and functions, with the objects as values."""
+    groupfinder = _resolved(config, _GROUPFINDER)
+    reason = why_not_callable(groupfinder, ("userid", "request"))
+    if reason is not None:
+        raise ConfigurationError(
+            f"Setting '{_GROUPFINDER}' is "
+            f"{settings.read(config.get_settings(), _GROUPFINDER)!r}, which {reason}; allowed: a "
+            "function of the id of a user and a request."
+        )
     made: dict[str, Any] = {
-        "multiauth.groupfinder": _resolved(config, "multiauth.groupfinder"),
+        _GROUPFINDER: groupfinder,
         _AUTHORIZATION: _factory_of(_call(config, _AUTHORIZATION, {})),
     }
     for name in names:
@@ -163,7 +174,8 @@ def _check_module(config: Configurator, name: str) -> None:
     except ImportError as error:
         raise ValueError(
             f"Setting '{_POLICIES}' has {name!r}, which has no setting '{use}' and is no module "
-            f"that can be imported: {error}"
+            f"that can be imported: {error}; allowed: basicauth, or a name with the setting "
+            f"'{_POLICY_PREFIX}<name>.use'{did_you_mean(name, _named(config)) or '.'}"
         ) from error
     if not callable(module) and not hasattr(module, "includeme"):
         # A library may have the same name as a policy, for example `fxa` of PyFxA.
@@ -171,6 +183,15 @@ def _check_module(config: Configurator, name: str) -> None:
             f"Setting '{_POLICIES}' has {name!r}, which has no setting '{use}', and the module of "
             "that name is none to include: it has no 'includeme'."
         )
+
+
+def _named(config: Configurator) -> set[str]:
+    """Return the names of policies whose class a setting gives."""
+    return {
+        key.removeprefix(_POLICY_PREFIX).removesuffix(".use")
+        for key in config.get_settings()
+        if key.startswith(_POLICY_PREFIX) and key.endswith(".use")
+    }
 
 
 def _check_all_made(names: Iterable[str], policy: Any) -> None:
@@ -210,6 +231,7 @@ def _resolved(config: Configurator, setting: str) -> Any:
 def _call(config: Configurator, setting: str, options: dict[str, Any]) -> Any:
     """Call the class that a setting names with the options."""
     factory = _resolved(config, setting)
+    _check_options(config, setting, factory, options)
     try:
         return factory(**options)
     except (TypeError, ValueError) as error:
@@ -219,3 +241,32 @@ def _call(config: Configurator, setting: str, options: dict[str, Any]) -> Any:
             f"Setting '{setting}' is {settings.read(config.get_settings(), setting)!r}, "
             f"which cannot be made with {given}: {error}"
         ) from error
+
+
+def _check_options(
+    config: Configurator, setting: str, factory: Any, options: dict[str, Any]
+) -> None:
+    """Refuse options that a class does not know, and the lack of those that it needs."""
+    try:
+        parameters = inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return
+    prefix = setting.removesuffix("use")
+    known = [name for name, one in parameters.items() if one.kind is not one.VAR_POSITIONAL]
+    value = settings.read(config.get_settings(), setting)
+    for name in sorted(set(options).difference(known)):
+        raise ConfigurationError(
+            f"Setting '{prefix}{name}' is no option of {value!r}, which cannot be made with it; "
+            f"allowed: {listed(known) or 'no options'}{did_you_mean(name, known) or '.'}"
+        )
+    missing = [
+        f"'{prefix}{name}'"
+        for name in known
+        if parameters[name].default is inspect.Parameter.empty and name not in options
+    ]
+    if missing and setting != prefix:
+        raise ConfigurationError(
+            f"Setting '{setting}' is {value!r}, which cannot be made without {', '.join(missing)}."
+        )

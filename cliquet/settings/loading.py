@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from cliquet import utils
 from cliquet.settings.families import SETTINGS, find
+from cliquet.settings.model import SettingError
 from cliquet.settings.parsers import Text
 from cliquet.settings.table import DEFAULT_SETTINGS
 
@@ -35,6 +36,8 @@ _OWN_COMPONENTS: Final = frozenset(name.split(".")[0] for name in SETTINGS if ".
 
 # Settings of plugins have no row in the table. With such a name, digits stay text.
 _TEXT_NAME: Final = re.compile(r"secret|password|(?:^|[._-])(?:client_id|version)$")
+
+_NAME: Final = re.compile(r"\w+(\.[\w-]+)+")
 
 
 class ConflictError(ValueError):
@@ -113,9 +116,12 @@ def resolve(
     Raises
     ------
     ConflictError : two spellings of a setting have different values (S-1.6).
+    SettingError : a value contains the line of another setting.
     """
     spellings: dict[str, list[str]] = {}
-    for key in settings:
+    for key, value in settings.items():
+        if isinstance(value, str) and "\n" in value:
+            _refuse_swallowed(key, value, project_name)
         spellings.setdefault(_bare_name(key, project_name), []).append(key)
     bare_defaults = _bare_defaults(defaults, project_name)
 
@@ -214,6 +220,27 @@ def _stored_value(
         return _coerce(bare, value), "settings"
     _check_conflict(bare, settings, spellings)
     return _coerce(bare, settings[spellings[0]]), "settings"
+
+
+def _refuse_swallowed(key: str, value: str, project_name: str) -> None:
+    """Refuse a value that has the next setting in it, because its line begins with white space.
+
+    Raises
+    ------
+    SettingError : a line of the value looks like a setting with a prefix.
+    """
+    prefixes = {_PREFIX, *_OWN_COMPONENTS, *filter(None, [project_name])}
+    for line in value.split("\n")[1:]:
+        name, equals, _ = line.partition("=")
+        name = name.strip()
+        if equals and name.partition(".")[0] in prefixes and _NAME.fullmatch(name):
+            # The lines below may be secrets.
+            raise SettingError(
+                key,
+                value.partition("\n")[0],
+                f"one value; the line of {name!r} begins with white space, so that it continues "
+                "the line above it",
+            )
 
 
 def _check_conflict(bare: str, settings: Mapping[str, Any], spellings: list[str]) -> None:

@@ -24,8 +24,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from cliquet import errors, settings
-from cliquet.core.mistakes import place_of
-from cliquet.web import cors, endpoints, method_views, validation
+from cliquet.web import cors, endpoints, method_views, service_mistakes, validation
 
 __all__ = ["Service", "includeme"]
 
@@ -173,7 +172,15 @@ def includeme(config: Configurator) -> None:
 
 def register_service(config: Configurator, service: Any) -> None:
     """Add the route and the views of a service (directive ``add_cornice_service``)."""
+    service_mistakes.check_views(service)
+    if isinstance(service, Service):
+        service_mistakes.check_options(config, service, _SERVICE_ARGUMENTS)
     _claim_path(config, service)
+    with service_mistakes.placed(config, service):
+        _add_views(config, service)
+
+
+def _add_views(config: Configurator, service: Any) -> None:
     if not isinstance(service, Service):
         register_service_views(config, service)
         return
@@ -231,19 +238,6 @@ def register_service(config: Configurator, service: Any) -> None:
         )
 
 
-class _ServicePlace:
-    """A service as Pyramid shows it in reports: file, line and name of its first view."""
-
-    def __init__(self, service: Any) -> None:
-        self.service = service
-
-    def __str__(self) -> str:
-        for _, view, arguments in self.service.definitions:
-            code = arguments.get("klass") or view
-            return f"{place_of(code)}: service {self.service.name!r}"
-        return f"service {self.service.name!r}"
-
-
 def _claim_path(config: Configurator, service: Any) -> None:
     """Let the report of a conflict name both services, if two have one path.
 
@@ -257,7 +251,7 @@ def _claim_path(config: Configurator, service: Any) -> None:
     # The names of the variables make no difference.
     pattern = re.sub(r"\{\w+", "{", f"/{config.route_prefix or ''}{service.path}")
     before = config.info
-    config.info = _ServicePlace(service)
+    config.info = service_mistakes.ServicePlace(service)
     config.action(f"two services have the path {pattern!r}", order=PHASE2_CONFIG)
     config.info = before
 

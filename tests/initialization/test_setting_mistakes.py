@@ -15,6 +15,7 @@ import cliquet.permission
 import cliquet.storage
 from cliquet import Service
 from cliquet.connections import memcached
+from cliquet.events import ResourceChanged
 from cliquet.initialization.backends import BUILT_IN
 from cliquet.storage.generators import Generator
 from cliquet.testing.web import make_app
@@ -36,6 +37,32 @@ class Misspelt(Generator):
 
 class NoGenerator:
     pass
+
+
+def no_finder() -> None:
+    """Return nothing."""
+
+
+class NoPrefix:
+    @staticmethod
+    def load_from_config(config: Any) -> Any:
+        return print
+
+
+class Awaited:
+    class Listener:
+        async def __call__(self, event: Any) -> None:
+            """Do nothing."""
+
+    @classmethod
+    def load_from_config(cls, config: Any, prefix: str) -> Any:
+        return cls.Listener()
+
+
+class NotMade(Awaited):
+    @classmethod
+    def load_from_config(cls, config: Any, prefix: str) -> Any:
+        return cls.Listener
 
 
 def no_listener(config: Any, prefix: str) -> None:
@@ -104,6 +131,68 @@ REFUSED = [
         "json, heka, or a class such as cliquet.logs.ClassicLogRenderer.",
     ),
     ({"logging_renderer": "cliquet.logs.Nothing"}, "Setting 'logging_renderer' is 'cliquet.logs."),
+    (
+        {"logging_renderer": "jsn"},
+        "No module named 'jsn'; allowed: classic, json, heka, or a class",
+    ),
+    ({"logging_renderer": "jsn"}, "; did you mean 'json'?"),
+    (
+        {"id_generator": "cliquet.storage.generators.UUID5"},
+        "is 'cliquet.storage.generators.UUID5': the module 'cliquet.storage.generators' has no "
+        f"'UUID5'; allowed: {GENERATORS}; did you mean 'cliquet.storage.generators.UUID4'?",
+    ),
+    (
+        {"event_listeners": "a", "event_listeners.a.use": "cliquet.listener.redis"},
+        "; did you mean 'cliquet.listeners.redis'?",
+    ),
+    (
+        {"initialization_sequence": "cliquet.initialization.setup_storag"},
+        "; allowed: a function; did you mean 'cliquet.initialization.setup_storage'?",
+    ),
+    ({"includes": "nowhere"}, "No module named 'nowhere'; allowed: a module with includeme()."),
+    (
+        {"multiauth.policies": "basicauht"},
+        "; allowed: basicauth, or a name with the setting 'multiauth.policy.<name>.use'; did you "
+        "mean 'basicauth'?",
+    ),
+    (
+        {
+            "multiauth.policies": "keys",
+            "multiauth.policy.keys.use": "cliquet.authentication.APIKeyPolicy",
+            "multiauth.policy.keys.scheem": "Key",
+        },
+        "Setting 'multiauth.policy.keys.scheem' is no option of "
+        "'cliquet.authentication.APIKeyPolicy', which cannot be made with it; allowed: ",
+    ),
+    (
+        {
+            "multiauth.policies": "tokens",
+            "multiauth.policy.tokens.use": "cliquet.authentication.JWTPolicy",
+        },
+        "is 'cliquet.authentication.JWTPolicy', which cannot be made without "
+        "'multiauth.policy.tokens.issuer', 'multiauth.policy.tokens.audience'.",
+    ),
+    (
+        {"multiauth.groupfinder": f"{__name__}.no_finder"},
+        f"'multiauth.groupfinder' is '{__name__}.no_finder', which takes (), and is called with ",
+    ),
+    (
+        {"event_listeners": "a", "event_listeners.a.use": f"{__name__}.NoPrefix"},
+        "NoPrefix.load_from_config() of the listener 'a' takes (config), and is called with other ",
+    ),
+    (
+        {"event_listeners": "a", "event_listeners.a.use": f"{__name__}.Awaited"},
+        f"{__file__}:{{line}}: Awaited.Listener.__call__() of the listener 'a' is async, and ",
+    ),
+    (
+        {"event_listeners": "a", "event_listeners.a.use": f"{__name__}.NotMade"},
+        "whose load_from_config() returned <class ",
+    ),
+    (
+        {"project_docs": "https://example.com\ncliquet.userid_hmac_secret = s3cr3t"},
+        "Setting 'project_docs' is 'https://example.com'; allowed: one value; the line of "
+        "'cliquet.userid_hmac_secret' begins with white space, so that it continues the line ",
+    ),
     ({"includes": "json"}, "Setting 'includes' has 'json', which is none; allowed: a module with "),
     ({"includes": "nowhere.at_all"}, "Setting 'includes' has 'nowhere.at_all': No module named "),
     (
@@ -163,8 +252,100 @@ REFUSED = [
 def test_a_wrong_setting_is_refused(settings: dict[str, Any], said: str) -> None:
     error = refusal(settings)
 
-    assert said in str(error)
+    assert said.format(line=getsourcelines(Awaited.Listener.__call__)[1]) in str(error)
     assert "\n" not in str(error)
+    assert "s3cr3t" not in str(error)
+
+
+DOUBTFUL = [
+    ({"http_scheme": "htps"}, "http_scheme is 'htps'; allowed: http or https."),
+    ({"http_host": "https://a.example"}, "http_host is 'https://a.example'; allowed: a host, or "),
+    ({"http_api_version": "v1"}, "http_api_version is 'v1', so that URLs begin with /vv1; allowed"),
+    (
+        {"cors_origins": "a.example https://b.example *.c.example"},
+        "cors_origins has 'a.example', which no browser sends; allowed: an origin with its scheme, "
+        "such as https://a.example.",
+    ),
+    (
+        {"spore_write_principals": "system.Authentcated, basicauth:1"},
+        "spore_write_principals is 'system.Authentcated, basicauth:1'; did you mean "
+        "'system.Authenticated'?",
+    ),
+    (
+        {"spore_craete_principals": "system.Everyone"},
+        "spore_craete_principals is of the permission 'craete'; did you mean "
+        "'spore_create_principals'?",
+    ),
+    (
+        {"event_listeners.a.use": f"{__name__}.Heard"},
+        "event_listeners.a.use has no effect, since event_listeners is ''; allowed: event_listeners"
+        " = a.",
+    ),
+    (
+        {
+            "event_listeners": "a",
+            "event_listeners.a.use": f"{__name__}.Heard",
+            "event_listeners.a.action": "create",
+        },
+        "event_listeners.a.action is probably misspelt; did you mean 'actions'?",
+    ),
+    ({"paginate_bye": "5"}, "paginate_bye is unknown; did you mean 'paginate_by'?"),
+]
+
+
+class Heard(Awaited):
+    @classmethod
+    def load_from_config(cls, config: Any, prefix: str) -> Any:
+        return lambda event: None
+
+
+@pytest.mark.clause("E-8.12")
+@pytest.mark.parametrize(("settings", "said"), DOUBTFUL)
+def test_a_doubtful_setting_is_told(settings: dict[str, Any], said: str) -> None:
+    with capture_logs() as entries:
+        make_app([Mushroom, Spore], settings={**SECRET, **settings})
+
+    (told,) = [entry for entry in entries if entry["log_level"] == "warning"]
+    assert told["event"] == "Some settings are probably mistakes."
+    (text,) = told["settings"]
+    assert text.startswith(said)
+
+
+@pytest.mark.clause("E-8.12")
+def test_settings_that_may_be_meant_are_not_told() -> None:
+    settings = {
+        **SECRET,
+        "http_scheme": "https",
+        "http_host": "a.example:88",
+        "http_api_version": "2.1",
+        "cors_origins": "https://a.example *.b.example null",
+        "spore_write_principals": "system.Authenticated, group:staff",
+        "spore_create_principals": "system.Everyone",
+        "event_listeners": f"a {__name__}.Heard",
+        "event_listeners.a.use": f"{__name__}.Heard",
+        "event_listeners.a.colour": "green",
+        "paginated": "5",
+        "other.paginate_bye": "5",
+    }
+    with capture_logs() as entries:
+        make_app([Mushroom, Spore], settings=settings)
+
+    assert [entry for entry in entries if entry["log_level"] == "warning"] == []
+
+
+@pytest.mark.clause("E-8.12")
+def test_a_subscriber_of_an_unknown_resource_is_told() -> None:
+    def subscribe(config: Any) -> None:
+        config.add_subscriber(print, ResourceChanged, for_resources=("spoer", "mushroom"))
+
+    with capture_logs() as entries:
+        make_app([Mushroom, Spore], settings=SECRET, configure=subscribe)
+
+    (told,) = [entry["settings"] for entry in entries if entry["log_level"] == "warning"]
+    assert told == [
+        "A subscriber has for_resources='spoer', which does not exist; allowed: mushroom, spore; "
+        "did you mean 'spore'?"
+    ]
 
 
 @pytest.mark.clause("E-8.11")

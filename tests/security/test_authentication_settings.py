@@ -212,7 +212,7 @@ MISTAKES = {
     "missing option": (
         {USE: "cliquet.authentication.IPAuthenticationPolicy"},
         ConfigurationError,
-        r"multiauth\.policy\.basicauth\.use' is .* with no options: .*'ipaddrs'",
+        r"basicauth\.use' is .* cannot be made without 'multiauth\.policy\.basicauth\.ipaddrs'\.",
     ),
     "value of an option": (
         {

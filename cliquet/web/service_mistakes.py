@@ -1,0 +1,108 @@
+"""Mistakes in the views of services, found at the start, and the place of a service in reports."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from typing import Any, Final
+
+from pyramid.config import Configurator
+from pyramid.exceptions import ConfigurationError
+from pyramid.interfaces import PHASE2_CONFIG, IViewDerivers
+
+from cliquet.core.mistakes import did_you_mean, listed, place_of, why_not_callable
+
+__all__ = ["ServicePlace", "check_options", "check_views", "placed"]
+
+# The library gives these itself.
+_INTERNAL: Final = {"negotiation", "route_name", "request_method", "view", "name", "view_options"}
+
+
+class ServicePlace:
+    """A service as Pyramid shows it in reports: file, line and name of its first view."""
+
+    def __init__(self, service: Any) -> None:
+        self.service = service
+
+    def __str__(self) -> str:
+        for method, view, arguments in self.service.definitions:
+            if method != "OPTIONS" or len(self.service.definitions) == 1:
+                code = arguments.get("klass") or view
+                return f"{place_of(code)}: service {self.service.name!r}"
+        return f"service {self.service.name!r}"
+
+
+@contextmanager
+def placed(config: Configurator, service: Any) -> Iterator[None]:
+    """Let all reports about what the block configures name the place of a service.
+
+    A resource has set the place of its class before.
+    """
+    before = config.info
+    if not hasattr(service, "resource"):
+        config.info = ServicePlace(service)
+    try:
+        yield
+    finally:
+        config.info = before
+
+
+def check_views(service: Any) -> None:
+    """Refuse views that the library cannot call.
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : a view is ``async``, or does not take the request.
+    """
+    if hasattr(service, "resource"):
+        # The views of resources are judged with their other methods.
+        return
+    for method, view, arguments in service.definitions:
+        klass = arguments.get("klass")
+        # Cornice looks methods up when the service is declared.
+        view = getattr(view, "unbound_view", view)
+        if not inspect.isfunction(view):
+            continue
+        reason = why_not_callable(view, ("request",))
+        if reason is not None:
+            takes = "self" if klass is not None else "request"
+            raise ConfigurationError(
+                f"{place_of(view)}: service {service.name!r}: the view of {method}, "
+                f"{view.__qualname__}, {reason}; allowed: {view.__name__}({takes})."
+            )
+
+
+def check_options(config: Configurator, service: Any, arguments: Set[str]) -> None:
+    """Refuse arguments of a service and of its views that nothing reads.
+
+    It waits until the application has said which predicates and derivers it has.
+
+    Parameters
+    ----------
+    arguments : those that the service itself reads.
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : at the commit, there is such an argument.
+    """
+
+    def check() -> None:
+        derivers = config.registry.queryUtility(IViewDerivers)
+        known = {
+            *arguments,
+            *inspect.signature(config.add_view).parameters,
+            *config.get_predlist("view").sorter.names,
+            *config.get_predlist("route").sorter.names,
+            *(name for _, one in derivers.sorted() for name in getattr(one, "options", ())),
+        }
+        for method, _, given in service.definitions:
+            unknown = sorted(set(given) - known)
+            if unknown:
+                meant = did_you_mean(unknown[0], known) or "."
+                raise ConfigurationError(
+                    f"{ServicePlace(service)}: {method} has no argument {unknown[0]!r}; allowed: "
+                    f"{listed(known - _INTERNAL)}{meant}"
+                )
+
+    config.action(None, check, order=PHASE2_CONFIG)
