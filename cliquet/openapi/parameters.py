@@ -9,7 +9,7 @@ from typing import Any, Final
 from cliquet.openapi.components import Components, Described
 from cliquet.storage.generators import Generator
 
-__all__ = ["TIMESTAMP", "condition", "header", "of_fields", "of_path", "query"]
+__all__ = ["TIMESTAMP", "condition", "header", "of_fields", "of_path", "of_resource", "query"]
 
 TIMESTAMP: Final[Described] = {"type": "string", "pattern": '^("?)(0|[1-9][0-9]{0,14})\\1$'}
 """A timestamp in a parameter: milliseconds, with or without the quotes of ``ETag``."""
@@ -75,6 +75,11 @@ def query(components: Components, name: str) -> Described:
     if name == "_to":
         described["deprecated"] = True
     return components.refer("parameters", f"query.{name}", lambda: described)
+
+
+def of_resource(name: str) -> Described:
+    """Return a parameter that the code of a resource reads, which knows what it means."""
+    return {"name": name, "in": "query", "schema": {"type": "string"}}
 
 
 def condition(components: Components, name: str) -> Described:

@@ -149,7 +149,7 @@ class Resource:
 
     def _get(self) -> Described:
         return {
-            "parameters": [self._control("_fields"), *self._conditions()],
+            "parameters": [self._control("_fields"), *self._own(), *self._conditions()],
             "responses": {
                 "200": self._answer("The record.", self._records.response(), headers.RECORD),
                 "304": self._not_modified(),
@@ -210,7 +210,12 @@ class Resource:
                 if name == field or name not in found:
                     found[name] = parameter
         times = [parameters.query(components, name) for name in ("_since", "_before", "_to")]
-        return [*times, *map(self._own_parameter, found.values())]
+        return [*times, *map(self._own_parameter, found.values()), *self._own()]
+
+    def _own(self) -> list[Described]:
+        """Return the parameters that the code of the resource reads."""
+        names = getattr(self._service.resource, "query_parameters", ())
+        return [self._own_parameter(parameters.of_resource(name)) for name in names]
 
     def _control(self, name: str) -> Described:
         """Return ``_sort`` or ``_fields``, whose values are the fields of the resource."""

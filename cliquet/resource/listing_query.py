@@ -7,6 +7,7 @@ that applications override call these functions.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,10 @@ def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
     params = resource.request.GET if queryparams is None else queryparams
     model = resource.model
     declared = [node.name for node in resource._schema.children]
+    own = resource.query_parameters
     try:
         found = querystring.parse_filters(
-            params.items(),
+            _without(params, own),
             is_known_field=partial(_is_known_path, resource),
             id_field=model.id_field,
             modified_field=model.modified_field,
@@ -60,14 +62,20 @@ def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
             bounds=_bounds(resource),
         )
         if params and _is_strict(resource):
-            strict_filters.check_names(params, strict_filters.OF_LISTS)
+            strict_filters.check_names(params, (*strict_filters.OF_LISTS, *own))
             strict_filters.check_sort(params.get("_sort"), partial(_is_known_path, resource))
-            strict_filters.check_filters(params.items(), resource._schema, declared)
+            strict_filters.check_filters(_without(params, own), resource._schema, declared)
     except InvalidParameter as error:
         refusals.raise_invalid_parameter(resource.request, error)
     if found.deprecated_to:
         errors.send_alert(resource.request, _DEPRECATED_TO, url=_DEPRECATED_TO_URL)
     return found.filters
+
+
+def _without(params: Any, own: Collection[str]) -> Iterable[tuple[str, str]]:
+    """Return the parameters that the code of a resource does not read itself."""
+    items: Iterable[tuple[str, str]] = params.items()
+    return [one for one in items if one[0] not in own] if own else items
 
 
 def own_filters(resource: UserResource) -> list[Filter]:
@@ -119,7 +127,8 @@ def fields(resource: UserResource) -> list[str] | None:
     model = resource.model
     try:
         if params and resource.record_id is not None and _is_strict(resource):
-            strict_filters.check_names(params, strict_filters.OF_RECORDS)
+            known = (*strict_filters.OF_RECORDS, *resource.query_parameters)
+            strict_filters.check_names(params, known)
         return querystring.parse_fields(
             wanted,
             known_fields=resource._get_known_fields(),

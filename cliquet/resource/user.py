@@ -58,12 +58,17 @@ class UserResource:
     default_viewset, default_model : classes that serve and store the records.
     mapping : an instance of the schema; if it has no fields, nothing in a body is kept.
     force_patch_update : whether PATCH writes even if nothing changes.
+    query_parameters : names that the code of the resource reads in the query string of lists and
+        records; they are no filters, and ``strict_filters`` knows them.
+
+        .. versionadded:: 3.2
     """
 
     default_viewset: type[ViewSet] = ViewSet
     default_model: type[Model] = Model
     mapping: ResourceSchema = ResourceSchema()
     force_patch_update = False
+    query_parameters: tuple[str, ...] = ()
 
     # Shortcuts, which are for the methods of this class: see `listing` and `batch_runs`.
     _timestamp_comes_with_page = True

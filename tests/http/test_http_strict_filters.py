@@ -67,8 +67,21 @@ class Open(resource.UserResource):
         return True
 
 
+class Painted(resource.UserResource):
+    """Its views read parameters of their own."""
+
+    mapping = BookSchema()
+    query_parameters = ("_colour", "lang")
+
+    def collection_get(self) -> dict[str, Any]:
+        return {**super().collection_get(), "colour": self.request.GET.get("_colour")}
+
+    def get(self) -> dict[str, Any]:
+        return {**super().get(), "lang": self.request.GET.get("lang")}
+
+
 def made(**settings: Any) -> TestApp:
-    return make_app([Book, Film, Open], settings=settings)
+    return make_app([Book, Film, Open, Painted], settings=settings)
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +222,48 @@ def test_a_hint_works(strict: TestApp) -> None:
 
     found = strict.get(f"{LISTS}?{quote(query, safe='=')}", headers=auth).json["data"]
     assert [record["title"] for record in found] == ["1984"]
+
+
+@pytest.mark.clause("E-17.7")
+def test_a_resource_may_have_parameters_of_its_own(strict: TestApp, lenient: TestApp) -> None:
+    painteds = "/v0/painteds"
+    for app in (strict, lenient):
+        url = ""
+        for title in ("a", "b", "c"):
+            body = {"data": {"title": title}}
+            url = app.post_json(painteds, body, headers=AUTH).headers["Location"]
+
+        own = "_colour=red&lang=fr"
+        listed = app.get(f"{painteds}?{own}&_limit=2&_sort=-title&min_title=b", headers=AUTH)
+        first = app.get(f"{painteds}?{own}&_limit=2", headers=AUTH)
+        second = app.get(first.headers["Next-Page"], headers=AUTH)
+        found = app.get(f"{url}?{own}&_fields=title", headers=AUTH)
+        left = app.delete(f"{painteds}?{own}&title=c", headers=AUTH)
+
+        assert [record["title"] for record in listed.json["data"]] == ["c", "b"]
+        assert [first.json["colour"], second.json["colour"]] == ["red", "red"]
+        assert len(second.json["data"]) == 1
+        assert found.json["lang"] == "fr"
+        assert found.json["data"]["title"] == "c"
+        assert len(left.json["data"]) == 1
+
+
+@pytest.mark.clause("E-17.7")
+def test_other_parameters_of_such_a_resource_are_judged(strict: TestApp, lenient: TestApp) -> None:
+    said = strict.get("/v0/painteds?_color=red", headers=AUTH, status=400).json["message"]
+    assert "Unknown parameter '_color'; did you mean '_colour'?" in said
+    lenient.get("/v0/painteds?_color=red", headers=AUTH, status=200)
+    for app in (strict, lenient):
+        app.get("/v0/painteds?lng=fr", headers=AUTH, status=400)
+        app.get("/v0/books?lang=fr", headers=AUTH, status=400)
+
+
+@pytest.mark.clause("E-17.7", "E-5.1")
+def test_the_description_has_such_parameters(strict: TestApp) -> None:
+    document = strict.get("/v0/__api__").json
+    parameters = document["components"]["parameters"]
+
+    for path in ("/v0/painteds", "/v0/painteds/{id}"):
+        (item,) = (one for name, one in document["paths"].items() if path.endswith(name))
+        given = [one["$ref"].rpartition("/")[2] for one in item["get"]["parameters"]]
+        assert {"_colour", "lang"} <= {parameters[one]["name"] for one in given}

@@ -290,3 +290,18 @@ def test_a_scan_before_the_library_is_set_up_names_the_class() -> None:
 
     assert place(Plant) in str(caught.value)
     assert "cliquet.initialize() comes before config.scan()" in str(caught.value)
+
+
+@pytest.mark.clause("E-17.7")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("lang", "query_parameters is 'lang'; allowed: a tuple of names, as in ('lang',)."),
+        (None, "query_parameters is None; allowed: a tuple of names, as in ('colour',)."),
+        (("name",), "query_parameters has 'name'; allowed: names that are neither fields nor "),
+        (("_since",), "query_parameters has '_since'; allowed: names that are neither fields nor "),
+        ((5,), "query_parameters has 5; allowed: "),
+    ],
+)
+def test_parameters_that_are_none_are_refused(given: Any, said: str) -> None:
+    assert said in refusal(type("Moss", (Plant,), {"query_parameters": given}))

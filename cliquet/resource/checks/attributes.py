@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final
 
-from cliquet.core.mistakes import Place, differs_by, names_used
+from cliquet.core.mistakes import Place, differs_by, listed, names_used
 from cliquet.resource.checks.findings import Finding
 from cliquet.resource.shareable import ShareableResource
 from cliquet.resource.shareable_model import ShareableModel
+from cliquet.resource.strict_filters import OF_LISTS
 from cliquet.resource.user import UserResource
 from cliquet.resource.user_model import Model
 from cliquet.resource.viewset import ShareableViewSet, ViewSet
@@ -70,6 +71,7 @@ def misspelt(resource_cls: Any, viewset: Any) -> Iterator[Finding]:
         for method in getattr(viewset, f"{kind}_methods")
     }
     yield from misspelt_in(resource_cls, _OF_RESOURCES, known=_VIEWS | views, reported=resource_cls)
+    yield from _query_parameters(resource_cls)
     permissions = getattr(resource_cls, "permissions", ())
     if isinstance(permissions, str) and issubclass(resource_cls, ShareableResource):
         yield Finding(
@@ -78,6 +80,24 @@ def misspelt(resource_cls: Any, viewset: Any) -> Iterator[Finding]:
     yield from misspelt_in(type(viewset), _OF_VIEWSETS, known=_ARGUMENTS)
     if isinstance(resource_cls.default_model, type):
         yield from misspelt_in(resource_cls.default_model, _OF_MODELS)
+
+
+def _query_parameters(resource_cls: Any) -> Iterator[Finding]:
+    """Find names that are texts of other things, or that have a meaning of their own."""
+    given = resource_cls.query_parameters
+    if isinstance(given, str) or not isinstance(given, Collection):
+        example = given if isinstance(given, str) else "colour"
+        yield Finding(
+            f"query_parameters is {given!r}; allowed: a tuple of names, as in ({example!r},)."
+        )
+        return
+    taken = {*OF_LISTS, *(node.name for node in getattr(resource_cls.mapping, "children", ()))}
+    for name in given:
+        if not isinstance(name, str) or name in taken:
+            yield Finding(
+                f"query_parameters has {name!r}; allowed: names that are neither fields nor "
+                f"parameters of lists, which are {listed(taken)}."
+            )
 
 
 def misspelt_in(
