@@ -210,10 +210,12 @@ def notify_resource_event(
     if parent is None:
         matchdict = request.matchdict or {}
         parent = tuple(sorted(item for item in matchdict.items() if item[0] != "id"))
-    key = (request.current_resource_name, parent, action)
-    stacked = _stack(request).get(key)
+    # An action is found by its text, because an enumeration computes its hash in Python.
+    key = (request.current_resource_name, parent, action._value_)
+    stack = _stack(request)
+    stacked = stack.get(key)
     if stacked is None:
-        stacked = _stack(request)[key] = _Stacked(action, timestamp, request)
+        stacked = stack[key] = _Stacked(action, timestamp, request)
     items = data if isinstance(data, list) else [data]
     if action is ACTIONS.READ:
         stacked.records.extend(items)

@@ -102,6 +102,8 @@ def is_storable_key(text: str) -> bool:
     """
     if not isinstance(text, str):
         return True
+    if text.isascii():
+        return "\0" not in text and len(text) <= MAX_KEY_BYTES
     if not is_storable(text):
         return False
     # A character has at most 4 bytes.
@@ -115,10 +117,12 @@ def is_storable_parent(parent_id: str, variables: Mapping[str, Any] | None) -> b
     ----------
     variables : the values of the variables of the URL.
     """
-    items = (variables or {}).items()
-    written = [value for name, value in items if name != "id" and isinstance(value, str)]
-    texts = [parent_id, "".join(written)] if written else [parent_id]
-    return all(map(is_storable_key, texts))
+    written = ""
+    for name in variables or ():
+        # Most URLs have no other variable.
+        if name != "id" and isinstance(value := variables[name], str):  # type: ignore[index]
+            written += value
+    return is_storable_key(parent_id) and (not written or is_storable_key(written))
 
 
 def is_storable(text: str) -> bool:

@@ -50,9 +50,12 @@ class Shortcut:
         # Observers wrap an instance without changing its behaviour.
         while (wrapped := getattr(target, "__wrapped__", None)) is not None:
             target = wrapped
-        return self.is_open_in(type(target)) and not (
-            self._is_replaced(target, target)
-            or (instance is not target and self._is_replaced(instance, target))
+        if not self.is_open_in(type(target)):
+            return False
+        own = getattr(target, "__dict__", {})
+        # Nearly no instance has such attributes.
+        return (own.keys().isdisjoint(self._names) or not self._is_replaced(target, target)) and (
+            instance is target or not self._is_replaced(instance, target)
         )
 
     def is_open_in(self, cls: type) -> bool:

@@ -91,7 +91,8 @@ def _begin(request: Request) -> None:
 @told_once
 def _on_new_request(event: NewRequest) -> None:
     # Tweens do not see the requests that an application sends to itself.
-    _begin(event.request)
+    if "_log_start" not in event.request.__dict__:
+        _begin(event.request)
 
 
 def _tell_request_id(request: Request, response: Response, new: NewHeaders) -> None:
@@ -102,14 +103,12 @@ def _tell_request_id(request: Request, response: Response, new: NewHeaders) -> N
 @told_once
 def _on_new_response(event: NewResponse) -> None:
     request, response = event.request, event.response
-    if getattr(request, "parent", None) is not None:
+    if getattr(request, "parent", None) is not None or not logs.logger.writes(logging.INFO):
+        # Nothing of the summary is computed in vain.
         return
     if tweens.is_tried_again(request):
         # Only the last attempt of a request has a summary.
         logs.logger.info("request.retry")
-        return
-    if not logs.logger.writes(logging.INFO):
-        # Nothing of the summary is computed in vain.
         return
     logs.logger.info(
         "request.summary",

@@ -1,29 +1,31 @@
 """Response headers of resources: validators, caching, lists.
 
-This module defines how values are written in headers. It knows neither the request nor the
-response: functions return text, or write into a mapping of headers, such as that of WebOb.
+This module defines how values are written in headers. It does not know the request: functions
+return text, or write headers.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from datetime import datetime, timezone
 from email.utils import format_datetime
-from typing import Final
+from typing import Any, Final
+
+from webob.response import Response
 
 from cliquet import utils
 
 __all__ = [
-    "add_cache_headers",
     "add_next_page",
     "add_sync_horizon",
     "add_sync_token",
-    "add_timestamp_headers",
     "add_total_records",
     "cache_control",
     "etag",
     "http_date",
+    "of_timestamp",
+    "write",
 ]
 
 # 9999-12-31T23:59:59Z is the last second of dates in Python and in HTTP.
@@ -73,18 +75,29 @@ def cache_control(expires_seconds: int | None, is_private: bool) -> list[tuple[s
     return [("Cache-Control", f"max-age={expires_seconds}"), ("Expires", expires)]
 
 
-def add_timestamp_headers(headers: MutableMapping[str, str], timestamp: int) -> None:
-    """Set ``ETag`` and ``Last-Modified`` from a timestamp in milliseconds (H-9.7)."""
-    headers["ETag"] = etag(timestamp)
-    headers["Last-Modified"] = http_date(timestamp)
+def of_timestamp(timestamp: int) -> list[tuple[str, str]]:
+    """Return ``ETag`` and ``Last-Modified`` for a timestamp in milliseconds (H-9.7)."""
+    return [("ETag", etag(timestamp)), ("Last-Modified", http_date(timestamp))]
 
 
-def add_cache_headers(
-    headers: MutableMapping[str, str], expires_seconds: int | None, is_private: bool
-) -> None:
-    """Set the headers of :func:`cache_control`."""
-    for name, value in cache_control(expires_seconds, is_private):
-        headers[name] = value
+def write(response: Any, new: Sequence[tuple[str, str]]) -> None:
+    """Set headers of a response, in place of those with the same names.
+
+    The headers of WebOb are a mapping, which looks through all of them for each new one.
+
+    Parameters
+    ----------
+    response : a response, or the mock of a test of an application.
+    """
+    if not isinstance(response, Response):
+        response.headers.update(new)
+        return
+    lines: list[tuple[str, str]] = response.headerlist
+    if len(lines) > 2:
+        # A response begins with the two headers of its body.
+        replaced = {name.lower() for name, _ in new}
+        lines[:] = [line for line in lines if line[0].lower() not in replaced]
+    lines.extend(new)
 
 
 def add_total_records(headers: MutableMapping[str, str], total: int) -> None:

@@ -15,18 +15,19 @@ from pyramid.httpexceptions import (
 from pyramid.request import Request
 
 from cliquet import errors, settings, utils
-from cliquet.core.sent_headers import sent
 from cliquet.core.shortcuts import Shortcut
 from cliquet.events import ACTIONS
 from cliquet.monitoring import logs
 from cliquet.resource import anchors, departed_list, headers, horizon, pagination, refusals, totals
 from cliquet.resource.listing_query import reserved_fields
 from cliquet.resource.writing import atomically
+from cliquet.security.sent_headers import sent
 from cliquet.storage import Filter, Sort
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.query import COMPARISON, PaginationRule
 from cliquet.types import Record
+from cliquet.web import urls
 
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
@@ -202,7 +203,7 @@ def page_token(
 def next_page_url(request: Request, *, limit: int, token: str) -> str:
     """Return the absolute URL of the page with a token (H-14.5)."""
     query = pagination.next_page_query(request.GET.items(), limit=limit, token=token)
-    return f"{request.path_url}?{query}"
+    return f"{urls.without_query(request)}?{query}"
 
 
 # The timestamp of the collection
@@ -234,8 +235,8 @@ def _timestamp_comes_with_page(resource: UserResource) -> bool:
     It does if a condition may make the list unnecessary, or if the application has its own method,
     which may need the timestamp.
     """
-    conditions = resource.request.headers
-    if sent(conditions, "If-Match") or sent(conditions, "If-None-Match"):
+    request = resource.request
+    if sent(request, "If-Match") or sent(request, "If-None-Match"):
         return False
     return resource.model.pages_have_timestamp and _TIMESTAMP_WITH_PAGE.is_open(resource)
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyramid.httpexceptions import HTTPPreconditionFailed
+from webob.request import BaseRequest
 
 from cliquet import errors, settings, utils
 from cliquet.resource import anchors, pagination, querystring, refusals, strict_filters
@@ -120,7 +121,11 @@ def sorting(resource: UserResource) -> list[Sort]:
 
 def fields(resource: UserResource) -> list[str] | None:
     """Read ``_fields``."""
-    params = resource.request.GET
+    request = resource.request
+    if isinstance(request, BaseRequest) and not request.environ.get("QUERY_STRING"):
+        # WebOb makes a dictionary of it nevertheless.
+        return None
+    params = request.GET
     wanted = params.get("_fields")
     if not wanted and not (params and resource.record_id is not None):
         return None

@@ -18,9 +18,9 @@ from pyramid.httpexceptions import (
 from pyramid.request import Request
 
 from cliquet import errors, settings, utils
-from cliquet.core.sent_headers import sent
 from cliquet.resource import preconditions
 from cliquet.resource.parameters import InvalidParameter
+from cliquet.security.sent_headers import sent
 from cliquet.storage.exceptions import UnicityError
 from cliquet.types import Record
 
@@ -59,7 +59,7 @@ def raise_304_if_not_modified(resource: UserResource, record: Record | None) -> 
     HTTPNotModified : nothing is newer than the version of the client.
     """
     request = resource.request
-    value = sent(request.headers, "If-None-Match")
+    value = sent(request, "If-None-Match")
     try:
         is_not_modified = preconditions.is_not_modified(_subject(resource, record), value)
     except InvalidParameter as error:
@@ -84,15 +84,15 @@ def raise_412_if_modified(resource: UserResource, record: Record | None) -> None
     ------
     HTTPPreconditionFailed : another client has changed it meanwhile.
     """
-    headers = resource.request.headers
+    request = resource.request
     try:
         is_modified = preconditions.is_modified_meanwhile(
             _subject(resource, record),
-            if_match=sent(headers, "If-Match"),
-            if_none_match=sent(headers, "If-None-Match"),
+            if_match=sent(request, "If-Match"),
+            if_none_match=sent(request, "If-None-Match"),
         )
     except InvalidParameter as error:
-        raise_invalid_parameter(resource.request, error)
+        raise_invalid_parameter(request, error)
     if is_modified:
         response = errors.http_error(
             HTTPPreconditionFailed(),

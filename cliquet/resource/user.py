@@ -14,7 +14,6 @@ import colander
 from pyramid.response import Response
 
 from cliquet import errors, settings, utils
-from cliquet.core.sent_headers import sent
 from cliquet.events import ACTIONS
 from cliquet.monitoring import logs
 from cliquet.resource import (
@@ -38,6 +37,7 @@ from cliquet.resource.totals import Counted
 from cliquet.resource.tracking import Tracker
 from cliquet.resource.viewset import ViewSet
 from cliquet.security import authentication
+from cliquet.security.sent_headers import sent
 from cliquet.storage import Filter, Sort
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.query import PaginationRule
@@ -96,7 +96,7 @@ class UserResource:
             id_generator=request.registry.id_generator,
             collection_id=utils.classname(self),
             parent_id=parent_id,
-            auth=sent(request.headers, "Authorization"),
+            auth=sent(request, "Authorization"),
         )
         self.model.tracker = Tracker(request)
         self.request = request
@@ -318,9 +318,8 @@ class UserResource:
 
     def _add_timestamp_header(self, response: Response, timestamp: int | None = None) -> None:
         """Set ``ETag`` and ``Last-Modified``, by default those of the collection."""
-        headers.add_timestamp_headers(
-            response.headers, self.timestamp if timestamp is None else timestamp
-        )
+        timestamp = self.timestamp if timestamp is None else timestamp
+        headers.write(response, headers.of_timestamp(timestamp))
 
     def _add_cache_header(self, response: Response) -> None:
         """Set the caching headers."""
@@ -334,19 +333,18 @@ class UserResource:
             # A public view has not authenticated the user yet, and the answer for a user is private
             # (D-69).
             _ = self.request.authenticated_userid
-        headers.add_cache_headers(
-            response.headers, expires_seconds, authentication.is_private(self.request)
-        )
+        is_private = authentication.is_private(self.request)
+        headers.write(response, headers.cache_control(expires_seconds, is_private))
 
     def _raise_304_if_not_modified(self, record: Record | None = None) -> None:
         """Answer 304 if the client already has this version."""
-        if sent(self.request.headers, "If-None-Match"):
+        if sent(self.request, "If-None-Match"):
             refusals.raise_304_if_not_modified(self, record)
 
     def _raise_412_if_modified(self, record: Record | None = None) -> None:
         """Answer 412 if a precondition is false."""
-        conditions = self.request.headers
-        if sent(conditions, "If-Match") or sent(conditions, "If-None-Match"):
+        request = self.request
+        if sent(request, "If-Match") or sent(request, "If-None-Match"):
             refusals.raise_412_if_modified(self, record)
 
     def _raise_400_if_invalid_id(self, record_id: Any) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cliquet import errors
-from cliquet.core.sent_headers import sent
 from cliquet.events import ACTIONS
 from cliquet.resource import location, patch, patch_reading, refusals, unknown_members
 from cliquet.resource.body import (
@@ -22,6 +21,7 @@ from cliquet.resource.body import (
 from cliquet.resource.hook_results import as_record, wrong_result
 from cliquet.resource.parameters import parse_timestamp
 from cliquet.resource.patch import Plan
+from cliquet.security.sent_headers import sent
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.types import Record
 
@@ -65,7 +65,7 @@ def post_record(resource: UserResource) -> dict[str, Any]:
         return created, ACTIONS.CREATE
 
     # With a generated id and without a condition, the creation itself makes all the checks.
-    is_plain = id_field not in new and not sent(request.headers, "If-Match")
+    is_plain = id_field not in new and not sent(request, "If-Match")
     record, action = create() if is_plain else atomically(resource, create)
     if action is ACTIONS.CREATE:
         request.response.status_code = 201

@@ -18,12 +18,12 @@ from cliquet import settings, utils
 from cliquet.core import announcing
 from cliquet.core.announcing import told_once
 from cliquet.core.globs import Exact
-from cliquet.core.sent_headers import sent
 from cliquet.core.view_places import view_of
 from cliquet.monitoring import logs
 from cliquet.security import authorization
 from cliquet.security.ip_policy import IPAuthenticationPolicy
 from cliquet.security.principals import names_of_user
+from cliquet.security.sent_headers import sent
 
 __all__ = [
     "BasicAuthAuthenticationPolicy",
@@ -114,7 +114,7 @@ class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[mi
 
     def unauthenticated_userid(self, request: Request) -> str | None:
         """Return the HMAC of the credentials, or ``None`` without usable ones."""
-        header = sent(request.headers, "Authorization")
+        header = sent(request, "Authorization")
         if not header:
             return None
         # It is read several times in a request, but the hash is computed only once.

@@ -205,8 +205,9 @@ class RouteFactory(SharedListing, UndecidedPut):
             self._search_with(backend)
 
     def _required_permission(self, request: Request) -> str | None:
-        if request.method.lower() != "put":
-            return self.method_permissions.get(request.method.lower())
+        method = request.method.lower()
+        if method != "put":
+            return self.method_permissions.get(method)
         if self.on_collection:
             # There is no such method: the answer will be 405, and no record needs to be read.
             return "create"

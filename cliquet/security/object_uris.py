@@ -20,6 +20,7 @@ from cliquet.core.globs import Pattern
 __all__ = ["filled", "of_collection", "of_record", "of_records", "of_request"]
 
 _AROUND_IDS = "_cliquet_around_ids"
+_URI = "_cliquet_uri"
 
 
 class _AroundId(NamedTuple):
@@ -35,9 +36,16 @@ _VARIABLE_PATTERN = re.compile(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}")
 
 def of_request(request: Request) -> str:
     """Return the URI of the object of a request (P-25.8)."""
+    if not _is_real(request):
+        return utils.strip_uri_prefix(unquote(str(request.path)))
     # The mount point of the application is not a part of it, so that a batch gives the same URI.
-    path = request.path_info if _is_real(request) else unquote(str(request.path))
-    return utils.strip_uri_prefix(path)
+    raw: str = request.environ.get("PATH_INFO", "")
+    known: tuple[str, str] | None = request.__dict__.get(_URI)
+    if known is None or known[0] != raw:
+        # WebOb takes four functions to decode a path.
+        path = raw if raw.isascii() else request.path_info
+        known = request.__dict__[_URI] = (raw, utils.strip_uri_prefix(path))
+    return known[1]
 
 
 def of_collection(request: Request, path: Any) -> str:

@@ -8,6 +8,7 @@ from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from cliquet import settings
+from cliquet.web import urls
 from cliquet.web.service import Service
 
 __all__ = ["PROTOCOL_VERSION", "hello"]
@@ -28,7 +29,7 @@ def get_hello(request: Request) -> dict[str, Any]:
         "http_api_version": settings.read(configured, "http_api_version"),
         "project_docs": settings.read(configured, "project_docs"),
         "cliquet_protocol_version": PROTOCOL_VERSION,
-        "url": request.route_url("hello"),
+        "url": urls.of_fixed_route(request, "hello"),
         "settings": _public_settings(request),
         "capabilities": request.registry.api_capabilities,
     }

@@ -151,7 +151,8 @@ def complete(request: Request, response: Response, new: NewHeaders) -> None:
         new["Access-Control-Allow-Origin"] = origin if echoes else "*"
 
     method = environ.get("REQUEST_METHOD", "GET")
-    if method != "OPTIONS" and response.status[:3] not in _NOT_EXPOSED_STATUSES:
+    status = response.status[:3]
+    if method != "OPTIONS" and status not in _NOT_EXPOSED_STATUSES:
         has_tag = "etag" in new.present
         exposed = (
             exposed_text(DEFAULT_EXPOSED_HEADERS, has_tag=has_tag)
@@ -161,13 +162,13 @@ def complete(request: Request, response: Response, new: NewHeaders) -> None:
         for name, more in _OF_SYNCHRONISING:
             if name in new.present:
                 exposed = f"{exposed}, {more}"
-        if response.status[:3] == "410" and "link" in new.present and "Link" not in exposed:
+        if status == "410" and "link" in new.present and "Link" not in exposed:
             # It leads a client that must start again to the beginning.
             exposed = f"{exposed}, Link"
         new["Access-Control-Expose-Headers"] = exposed
         # It is a line of its own: clients of the published protocol compare the other one as it is,
         # and browsers join both (E-17.2). The names are known, so that no text is made.
-        key = ("preference-applied" in new.present, response.status[:3] == "201")
+        key = ("preference-applied" in new.present, status == "201")
         new.before.append(("Access-Control-Expose-Headers", _FURTHER[key]))
 
 

@@ -27,7 +27,7 @@ from pyramid.tweens import EXCVIEW, MAIN
 from pyramid.urldispatch import RoutesMapper
 from zope.interface import providedBy
 
-from cliquet.web import registrations
+from cliquet.web import answering, registrations
 from cliquet.web.method_views import MethodViews
 
 __all__ = ["Dispatcher", "dispatch_tween_factory", "includeme"]
@@ -61,6 +61,7 @@ def dispatch_tween_factory(handler: Handler, registry: Any) -> Handler:
         return handler
     # Requests without tweens, such as those of a batch, come here too.
     router.orig_handle_request = dispatcher = Dispatcher(router, registry)
+    router.invoke_request = answering.Answering(router, registry)
     return dispatcher
 
 

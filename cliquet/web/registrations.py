@@ -9,8 +9,10 @@ requests gets them only once.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from inspect import isdatadescriptor
+from types import CodeType, FunctionType
 from typing import Any
 
 from cornice.pyramidhook import wrap_request
@@ -41,10 +43,17 @@ __all__ = [
     "of",
 ]
 
-Subscribers = tuple[Callable[[Any], Any], ...]
+Subscriber = Callable[[Any], Any]
+Subscribers = tuple[Subscriber, ...]
 
 # The number is limited, because an application may make a new class of requests at any time.
 _MAX_CLASSES = 32
+# The functions that Pyramid puts around subscribers without predicates.
+_DECORATIONS = frozenset(
+    code
+    for code in Configurator._derive_subscriber.__code__.co_consts
+    if type(code) is CodeType and code.co_name == "derived_subscriber"
+)
 # The attributes of a class where zope.interface keeps what it has found out.
 _INTERFACES = ("__implemented__", "__provides__")
 # The events of each request of a batch.
@@ -85,8 +94,8 @@ class Registrations:
     Attributes
     ----------
     generation : changes with each registration.
-    on_new_request, on_traversal, on_context : the subscribers of ``NewRequest``,
-        ``BeforeTraversal`` and ``ContextFound``.
+    on_new_request, on_traversal, on_context, on_new_response : the subscribers of ``NewRequest``,
+        ``BeforeTraversal``, ``ContextFound`` and ``NewResponse``.
     renderer : the factory of the renderer ``json``, if a dictionary becomes a plain response with
         its text, and nobody looks at either; otherwise ``None``.
     tells_once : whether nobody expects events of requests that only differ in their bodies, but
@@ -98,6 +107,7 @@ class Registrations:
     on_new_request: Subscribers = ()
     on_traversal: Subscribers = ()
     on_context: Subscribers = ()
+    on_new_response: Subscribers = ()
     renderer: Any = None
     tells_once = False
     told_again: Subscribers = ()
@@ -109,6 +119,12 @@ class Registrations:
         # A test or a tool may replace `registry.notify` to see all events of a running application.
         self._attributes = vars(registry)
         self._own_notify: Any = None
+        self._replaced: dict[Any, Subscriber] = {}
+
+    def replace(self, subscriber: Subscriber, by: Subscriber) -> None:
+        """Call another function, which does the same in less time, in place of a subscriber."""
+        self._replaced[subscriber] = by
+        self.generation = (-1, -1)
 
     def bring_up_to_date(self) -> None:
         """Read the registry again if something was registered since the last time."""
@@ -127,18 +143,18 @@ class Registrations:
         self.on_new_request = self._subscribers(NewRequest)
         self.on_traversal = self._subscribers(BeforeTraversal)
         self.on_context = self._subscribers(ContextFound)
+        self.on_new_response = self._subscribers(NewResponse)
         is_plain = (
             not self._subscribers(BeforeRender)
             and registry.queryUtility(IResponseFactory) is None
             and self._adapters.lookup1(implementedBy(dict), IResponse) is None
         )
         self.renderer = registry.queryUtility(IRendererFactory, name="json") if is_plain else None
-        responses = self._subscribers(NewResponse)
-        self.told_again = tuple(filter(announcing.is_told_again, responses))
+        self.told_again = tuple(filter(announcing.is_told_again, self.on_new_response))
         told = {one for event in _OF_SUBREQUESTS for one in self._subscribers(event)}
         self.tells_once = all(
             # That of Cornice prepares what belongs to the request.
-            announcing.is_told_once(one) or getattr(one, "__wrapped__", None) is wrap_request
+            announcing.is_told_once(one) or one in (wrap_request, *self._replaced.values())
             for one in told.difference(self.told_again)
         )
         self.generation = generation
@@ -146,7 +162,20 @@ class Registrations:
     def _subscribers(self, event_class: type) -> Subscribers:
         if self._own_notify is not None:
             return (self._own_notify,)
-        return tuple(self._adapters.subscriptions((implementedBy(event_class),), None))
+        found = self._adapters.subscriptions((implementedBy(event_class),), None)
+        return tuple(self._replaced.get(one, one) for one in map(_undecorated, found))
+
+
+def _undecorated(subscriber: Subscriber) -> Subscriber:
+    """Return the function that an application has given to Pyramid as a subscriber.
+
+    Pyramid puts a function around each that calls it with the event alone, if it has no predicates.
+    """
+    if type(subscriber) is not FunctionType or subscriber.__code__ not in _DECORATIONS:
+        return subscriber
+    given: Subscriber = inspect.getclosurevars(subscriber).nonlocals["subscriber"]
+    # Some objects with a method `__call__` cannot be compared in sets.
+    return subscriber if given.__hash__ is None else given
 
 
 class SharedExtensions:

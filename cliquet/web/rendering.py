@@ -123,7 +123,8 @@ def _refuse_nameless(item: Any) -> Any:
 
 def _filled(response: Response, text: bytes) -> Response:
     """Return a response with a JSON text instead of its body."""
-    response.app_iter = [text]
+    # The property would look for the header of the length, which is written below.
+    response._app_iter = [text]
     headers = response.headerlist
     headers[:] = [item for item in headers if item[0].lower() not in _HEADERS_OF_BODY]
     headers += (("Content-Type", JSON_CONTENT_TYPE), ("Content-Length", str(len(text))))

@@ -23,7 +23,7 @@ from pyramid.response import Response
 from cliquet import utils
 from cliquet.core import announcing, jsonio
 from cliquet.errors import ERRORS, http_error
-from cliquet.web import cors, inherited, registrations, urls, wire
+from cliquet.web import answering, cors, inherited, registrations, urls, wire
 
 __all__ = [
     "JSON_PATCH",
@@ -269,7 +269,7 @@ def _rendered(subrequest: Request) -> HTTPException | None:
 def _finished(subrequest: Request, error: HTTPException) -> HTTPException:
     # Pyramid does the same with the responses that views return. Errors of sub-requests thus have
     # the same headers as those of direct requests (D-39).
-    subrequest._process_response_callbacks(error)
+    answering.call_back(subrequest, error)
     announcing.tell(subrequest.registry, NewResponse(subrequest, error))
     return error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import quote
 
@@ -19,9 +20,11 @@ __all__ = [
     "has_version",
     "is_at",
     "mount",
+    "of_fixed_route",
     "path_with_other_slashes",
     "path_with_version",
     "redirection",
+    "without_query",
 ]
 
 PATH_SAFE_ESCAPED: Final = wire.PATH_SAFE + "%"
@@ -29,6 +32,9 @@ PATH_SAFE_ESCAPED: Final = wire.PATH_SAFE + "%"
 
 QUERY_SAFE: Final = PATH_SAFE_ESCAPED.replace(";", "") + "?[]{}|^`\\"
 """Characters that stay as they are in a query string; only ``&`` separates parameters."""
+
+# Paths in which nothing is escaped.
+_PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9/._~-]*")
 
 REDIRECT_ROUTE: Final = "redirect_to_version"
 """Name of the route of URLs without a version."""
@@ -83,6 +89,29 @@ def mount(request: Request) -> str:
         return ""
     # WSGI gives bytes as latin-1 text (PEP 3333).
     return wire.escaped(request.environ["SCRIPT_NAME"].encode("latin-1"))
+
+
+def of_fixed_route(request: Request, name: str) -> str:
+    """Return the absolute URL of a route without variables, which is mostly the requested one."""
+    route = request.matched_route
+    if route is None or route.name != name or route.pregenerator or _is_mounted(request):
+        url: str = request.route_url(name)
+        return url
+    # Pyramid looks for the route, for other hosts and for the mount point first.
+    return f"{request.host_url}{route.generate({})}"
+
+
+def without_query(request: Request) -> str:
+    """Return the absolute URL of a request without its query string."""
+    path: str = request.environ.get("PATH_INFO", "")
+    if _is_mounted(request) or not _PLAIN_PATH.fullmatch(path):
+        url: str = request.path_url
+        return url
+    return f"{request.host_url}{path}"
+
+
+def _is_mounted(request: Request) -> bool:
+    return bool(request.environ.get("SCRIPT_NAME"))
 
 
 def is_at(prefix: str, path: str) -> bool:

@@ -62,7 +62,7 @@ def test_date_is_english_whatever_the_locale() -> None:
 def test_both_validators_speak_of_the_same_instant() -> None:
     response: dict[str, str] = {}
 
-    headers.add_timestamp_headers(response, 1430222877724)
+    response.update(headers.of_timestamp(1430222877724))
 
     assert response["ETag"] == '"1430222877724"'
     assert response["Last-Modified"] == "Tue, 28 Apr 2015 12:07:57 GMT"
@@ -93,7 +93,7 @@ def test_anonymous_answer_lives_as_long_as_the_setting_says(
     monkeypatch.setattr(utils, "msec_time", lambda: 1430222877724)
     response: dict[str, str] = {}
 
-    headers.add_cache_headers(response, 3600, is_private=False)
+    response.update(headers.cache_control(3600, is_private=False))
 
     assert response["Cache-Control"] == "max-age=3600"
     assert response["Expires"] == "Tue, 28 Apr 2015 13:07:57 GMT"
@@ -103,7 +103,7 @@ def test_anonymous_answer_lives_as_long_as_the_setting_says(
 def test_private_answer_has_no_expiry() -> None:
     response: dict[str, str] = {}
 
-    headers.add_cache_headers(response, 3600, is_private=True)
+    response.update(headers.cache_control(3600, is_private=True))
 
     assert response["Cache-Control"] == "private, no-cache"
     assert "Expires" not in response

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
+
+from webob.request import BaseRequest
 
 __all__ = ["sent"]
 
@@ -15,15 +16,18 @@ _VARIABLES: Final = {
 }
 
 
-def sent(headers: Mapping[str, str], name: str) -> str | None:
+def sent(request: Any, name: str) -> str | None:
     """Return the value of a header, or ``None``.
 
-    WebOb takes three functions to find a variable of the environment.
+    WebOb takes five functions to find a variable of the environment.
 
     Parameters
     ----------
-    headers : headers of a request, or of the mock of a test of an application.
+    request : a request, or the mock of a test of an application.
     name : one of the names above.
     """
-    environ = getattr(headers, "environ", None)
-    return environ.get(_VARIABLES[name]) if type(environ) is dict else headers.get(name)
+    if isinstance(request, BaseRequest):
+        value: str | None = request.environ.get(_VARIABLES[name])
+    else:
+        value = request.headers.get(name)
+    return value

@@ -1,0 +1,109 @@
+"""What happens around the tweens of a request: callbacks, the event of the response, the end.
+
+It does what the router of Pyramid does, and what Cornice adds to each request, in the same order.
+The router asks four registries who wants to know of the response. Cornice adds two callbacks, of
+which one has nothing to do for the services of the library, and the other adds a header.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from cornice.errors import Errors
+from cornice.pyramidhook import apply_filters, wrap_request
+from pyramid.events import NewRequest, NewResponse
+from pyramid.request import CallbackMethodsMixin, Request
+from pyramid.response import Response
+from pyramid.router import Router
+
+from cliquet import utils
+from cliquet.web import registrations
+
+__all__ = ["Answering", "call_back"]
+
+# It stands for the two callbacks of Cornice, until they would be called.
+_IS_PREPARED = "_cliquet_prepared"
+_NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+_NOT_VALIDATED: tuple[dict[str, Any], None] = ({}, None)
+_Subscriber = Callable[[Any], Any]
+
+
+class Answering:
+    """Answers requests as ``Router.invoke_request``.
+
+    Parameters
+    ----------
+    router : the router of the application.
+    registry : registry of the application.
+    """
+
+    def __init__(self, router: Router, registry: Any) -> None:
+        self._router = router
+        self._registrations: registrations.Registrations = registry.registrations
+        self._registrations.replace(wrap_request, prepare)
+
+    def __call__(self, request: Request, _use_tweens: bool = True) -> Response:
+        """Return the response of a request, or raise the error that no view has answered."""
+        router = self._router
+        answer = router.handle_request if _use_tweens else router.orig_handle_request
+        try:
+            response = answer(request)
+            call_back(request, response)
+            registered = self._registrations
+            registered.bring_up_to_date()
+            if registered.on_new_response:
+                event = NewResponse(request, response)
+                for subscriber in registered.on_new_response:
+                    subscriber(event)
+            return response
+        finally:
+            router.finish_request(request)
+
+
+def prepare(event: NewRequest) -> None:
+    """Give a request the attributes that Cornice gives it, and remember to call Cornice back."""
+    request = event.request
+    attributes = request.__dict__
+    if "response_callbacks" in attributes or not _is_usual(request.__class__):
+        # There are callbacks of others, which come first.
+        wrap_request(event)
+        return
+    attributes[_IS_PREPARED] = True
+    if not hasattr(request, "validated"):
+        request.validated = {}
+    if not hasattr(request, "errors"):
+        languages = request.registry.settings.get("available_languages")
+        request.errors = Errors(localizer=request.localizer) if languages else Errors()
+    if not hasattr(request, "info"):
+        request.info = {}
+
+
+def call_back(request: Request, response: Response) -> None:
+    """Call what wants to change the response of a request, in the order in which it was added."""
+    attributes = request.__dict__
+    if attributes.pop(_IS_PREPARED, False):
+        _filter(request, response, attributes)
+    if attributes.get("response_callbacks") or not _is_usual(request.__class__):
+        request._process_response_callbacks(response)
+
+
+def _filter(request: Request, response: Response, attributes: dict[str, Any]) -> None:
+    if attributes.get("matched_route") is not None:
+        service = utils.current_service(request)
+        if service is not None:
+            arguments, _ = attributes.get("cornice_args", _NOT_VALIDATED)
+            if arguments.get("filters") or service.cors_enabled:
+                apply_filters(request, response)
+    headers = response.headerlist
+    for name, _ in headers:
+        if name.lower() == "x-content-type-options":
+            return
+    headers.append(_NO_SNIFFING)
+
+
+@functools.lru_cache(maxsize=32)
+def _is_usual(cls: Any) -> bool:
+    """Return whether requests of a class keep their callbacks as those of Pyramid do."""
+    return getattr(cls, "response_callbacks", None) is CallbackMethodsMixin.response_callbacks
