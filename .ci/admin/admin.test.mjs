@@ -190,6 +190,25 @@ test("a record is created from the form, with nested members", async () => {
   await page.end();
 });
 
+test("a value that only one record may have is told", async () => {
+  const name = user();
+  const { id } = await make(name, "/people", { name: "Ada", email: "ada@example.com" });
+  const other = await make(name, "/people", { name: "Bob" });
+  const page = await open(name, { hash: "#new:/people", allowed: [409] });
+  page.on("dialog", (dialog) => dialog.accept());
+  await page.getByLabel("Name *").fill("Eve");
+  await page.getByLabel("Email").fill("ada@example.com");
+  await page.button("Create").click();
+  await page.getByText("Nothing was created.").waitFor();
+  await show(page, `#/people/${other.id}`);
+  await page.getByLabel("Email").fill("ada@example.com");
+  await page.button("Save").click();
+  await page.getByText("Another record has this value.").waitFor();
+  await page.getByRole("link", { name: "Show that record" }).click();
+  await page.getByRole("heading", { name: id }).waitFor();
+  await page.end();
+});
+
 test("only what was changed is sent, on the condition that nobody else has changed it", async () => {
   const name = user();
   const { id, last_modified } = await make(name, "/people", { name: "Ada", tags: ["a"], score: 3 });

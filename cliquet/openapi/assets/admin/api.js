@@ -11,7 +11,7 @@ export class Refused extends Error {
     this.status = status;
     this.body = body;
     this.headers = headers;
-    this.title = status ? `${body?.error ?? "Error"} (${status})` : "No answer";
+    this.title = status ? `${body?.error ?? "Error"}${status < 400 ? "." : ` (${status})`}` : "No answer";
     const details = body?.details;
     this.details = Array.isArray(details) ? details : [];
     this.existing = details?.existing;

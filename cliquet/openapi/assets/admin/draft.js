@@ -1,6 +1,11 @@
 // A record and its permissions as they were read, and as somebody has changed them.
+import { Refused } from "./api.js";
 import { isObject, member, same, withMember } from "./json.js";
 
+const EXISTS = {
+  error: "Nothing was created",
+  message: "There is a record already that has a value which only one record may have.",
+};
 const ENTRY = { data: "data", permission: "permissions" };
 
 /** A record as an answer has it. */
@@ -70,7 +75,10 @@ export async function create(service, resource, variables, draft) {
   const id = draft.data[resource.idField];
   const value = whole(resource, draft);
   if (id === undefined && resource.canPost) {
-    return fromAnswer(resource, await service.send(resource.collection(variables), { method: "POST", value }));
+    const answer = await service.send(resource.collection(variables), { method: "POST", value });
+    // The service has kept another record, which has a value that only one may have.
+    if (answer.status === 200) throw new Refused(200, { ...EXISTS, details: { existing: answer.body.data } });
+    return fromAnswer(resource, answer);
   }
   const path = resource.record(variables, id ?? crypto.randomUUID());
   const headers = { "If-None-Match": "*" };

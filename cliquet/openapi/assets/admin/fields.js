@@ -154,7 +154,8 @@ export function Field({ schema: given, value, onChange, path, label, isRequired,
   const kind = value === null ? "null" : kindOf(schema, value, depth);
   const id = `field-${path}`;
   const errors = form.errors.get(path) ?? [];
-  const hint = typeof schema.description === "string" ? schema.description : "";
+  const said = typeof schema.description === "string" ? [schema.description] : [];
+  const hint = [...said, ...(kind === "json" ? ["As JSON."] : [])].join(" ");
   const described = [hint && `${id}-hint`, errors.length && `${id}-error`].filter(Boolean).join(" ");
   const attributes = { id, "aria-describedby": described || undefined, "aria-invalid": errors.length ? "true" : undefined };
   const common = { attributes, schema, value, isRequired: isRequired || isItem, onChange, path, report: form.report };

@@ -184,6 +184,8 @@ function Editor({ service, view, initial, user, isNew, onModified }) {
       onBack=${() => set({ conflict: undefined })}
     />`;
   }
+  const other = error?.existing?.[resource.idField];
+  const existing = other !== undefined && other !== id && html`<a href=${listHref(resource.record(variables, String(other)))}>Show that record</a>`;
   const isFixed = isNew ? false : !resource.canEdit;
   const form = { description: resource.description, errors: faults(error), report: editor.report };
   const tabs = [["form", "Form"], ["json", "JSON"], ...(resource.isShared ? [["permissions", "Permissions"]] : [])];
@@ -192,7 +194,7 @@ function Editor({ service, view, initial, user, isNew, onModified }) {
     <${Tabs} tabs=${tabs} shown=${tab} onShow=${setTab} />
     ${state.said && !isDirty && html`<${Notice} kind="good">${state.said}<//>`}
     ${isStale && isDirty && html`<${Notice} kind="warn" actions=${html`<button type="button" onClick=${reload}>Discard mine, show theirs</button>`}>Somebody else has just ${newer[resource.deletedField] === true ? "deleted" : "changed"} this record. If you save, you can choose between both.<//>`}
-    <${Failure} error=${isDeleting ? undefined : error} />
+    <${Failure} error=${isDeleting ? undefined : error} actions=${existing} />
     ${isFixed && html`<${Notice}>This record can be read, and not changed.<//>`}
     <div role="tabpanel" id="panel" aria-labelledby=${`tab-${tab}`} key=${`${tab} ${state.version}`}>
       ${tab === "permissions" &&
