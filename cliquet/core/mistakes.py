@@ -121,6 +121,10 @@ def differs_by(one: str, other: str, most: int) -> int | None:
     """
     if abs(len(one) - len(other)) > most:
         return None
+    # One change makes two letters at most that only one of the names has. Most names are told
+    # apart by that, in a tenth of the time.
+    if len(set(one) ^ set(other)) > 2 * most:
+        return None
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):

@@ -50,14 +50,11 @@ class MethodViews(MultiView):  # type: ignore[misc]  # Pyramid has no types
         """Add a view, as Pyramid does."""
         super().add(*args, **kwargs)
         # Methods that clients invent are not kept, because there is no limit of them.
-        methods = {
-            method for _, view, _ in self.views for tested in _tested(view) for method in tested
-        }
+        views = [(entry, _tested(entry[1])) for entry in self.views]
+        methods = {method for _, admitted in views for tested in admitted for method in tested}
         self._views_of = {
             method: [
-                entry
-                for entry in self.views
-                if all(method in tested for tested in _tested(entry[1]))
+                entry for entry, admitted in views if all(method in tested for tested in admitted)
             ]
             for method in methods
         }

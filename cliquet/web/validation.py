@@ -7,7 +7,8 @@ refused. All errors are collected on ``request.errors``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import types
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import colander
@@ -34,6 +35,12 @@ __all__ = [
 
 _BODY = "_cliquet_json_body"
 _GIVEN = "_cliquet_given_body"
+
+# Types of class attributes; a property is not among them, because it may give anything.
+_NEVER_DEFERRED = frozenset(
+    {types.FunctionType, classmethod, staticmethod, type, str, bool, int, float, type(None)}
+    | {tuple, list, dict}
+)
 
 _FEWEST_JSON_VALUES = 65_536
 _BYTES_PER_JSON_VALUE = 160
@@ -184,7 +191,7 @@ class PreparedSchema:
 def needs_binding(node: Any) -> bool:
     """Return whether code of an application makes a schema different for each request."""
     if getattr(node, "after_bind", None) or any(
-        isinstance(getattr(node, name, None), colander.deferred) for name in dir(node)
+        isinstance(getattr(node, name, None), colander.deferred) for name in _maybe_deferred(node)
     ):
         return True
     overrides = (
@@ -192,6 +199,18 @@ def needs_binding(node: Any) -> bool:
         for cls in type(node).__mro__
     )
     return any(overrides) or any(map(needs_binding, node.children))
+
+
+def _maybe_deferred(node: Any) -> Iterator[str]:
+    """Yield the names of attributes of a schema that are not plainly something else.
+
+    Each view of a service has a schema, and each schema some 150 attributes: to read them all took
+    a tenth of the time in which a service starts.
+    """
+    for owner in (node, *type(node).__mro__[:-1]):
+        for name, value in vars(owner).items():
+            if type(value) not in _NEVER_DEFERRED:
+                yield name
 
 
 def validate_schema(request: Request, schema: Any = None, **kwargs: Any) -> None:

@@ -410,3 +410,45 @@ def test_a_body_that_was_replaced_is_read_again() -> None:
     app = make_app(configure=lambda config: config.add_cornice_service(service))
 
     assert post(app, '{"text": "a"}').json == [{"text": "a"}, {"text": "b"}]
+
+
+class Made(colander.MappingSchema):
+    """A schema of which a property decides."""
+
+    @property
+    def title(self) -> Any:
+        return colander.deferred(lambda node, kw: "made")
+
+
+@colander.deferred
+def title(node: Any, kw: Any) -> str:
+    return "title"
+
+
+class Declared(colander.MappingSchema):
+    title = title
+
+
+class Settled(Declared):
+    title = "settled"
+
+
+class Parent(colander.MappingSchema):
+    child = Declared()
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_bound"),
+    [
+        (colander.MappingSchema(), False),
+        (colander.MappingSchema(title=title), True),
+        (Declared(), True),
+        (Parent(), True),
+        (Settled(), False),
+        (Declared(title="given"), False),
+        (Made(), True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_deferred_values_are_found_wherever_they_are(schema: Any, is_bound: bool) -> None:
+    assert validation.needs_binding(schema) is is_bound
