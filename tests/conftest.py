@@ -30,7 +30,7 @@ from servers.starting import (  # noqa: E402
     start_watchdog,
 )
 from support.clocks import NOW_MS, Clock  # noqa: E402
-from support.few_cases import few_cases, set_examples  # noqa: E402
+from support.few_cases import few_calls, few_cases, set_examples  # noqa: E402
 from support.logged import fresh_logs  # noqa: E402
 from support.shared_apps import SHARED, SharedApps, make_app  # noqa: E402
 from testapp import RESOURCES  # noqa: E402
@@ -56,6 +56,14 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()
     most = config.getoption("--most-cases")
     set_examples(None if most is None else 10 * most)
+
+
+@pytest.hookimpl(trylast=True)  # The cases are those of all the marks and fixtures.
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Do not even make the cases that will not run: most of the collection is spent on them."""
+    most = metafunc.config.getoption("--most-cases")
+    if most is not None:
+        metafunc._calls = few_calls(metafunc._calls, most)
 
 
 @pytest.hookimpl(trylast=True)  # The cases are those that the marks leave.

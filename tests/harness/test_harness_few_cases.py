@@ -1,5 +1,6 @@
 """A quick run keeps a few cases of each test, and a witness of each behaviour."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -42,4 +43,4 @@ def test_the_command_line_says_how_many(processes: None) -> None:
         [*command, "--most-cases", "2", tested], cwd=ROOT, capture_output=True, text=True
     )
 
-    assert "2 passed, 4 deselected" in run.stdout
+    assert re.search(r"2 passed in", run.stdout), run.stdout

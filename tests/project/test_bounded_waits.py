@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.sources import text_of, tree_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,8 +109,8 @@ def test_no_test_waits_without_a_bound() -> None:
         for path in sorted((ROOT / folder).rglob("*.py"))
         if path.relative_to(ROOT).as_posix() not in BOUNDED
         # To parse all of them takes many seconds.
-        and SUSPECT.search(source := path.read_text("utf-8"))
-        for number, wrong in endless(ast.parse(source))
+        and SUSPECT.search(text_of(path))
+        for number, wrong in endless(tree_of(path))
     ]
 
     assert found == []

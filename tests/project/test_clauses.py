@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from support.sources import text_of
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "docs" / "contract"
@@ -52,9 +53,9 @@ def test_every_clause_has_one_text(tools: dict[str, ModuleType], numbers: list[s
 def test_every_citation_has_a_text(tools: dict[str, ModuleType], numbers: list[str]) -> None:
     known = {*numbers, *tools["texts"].read_sections(CONTRACT)}
     unknown = {
-        f"{path}:{line}: {number}"
-        for path, line, number in citations(tools["texts"].NUMBER)
-        if number not in known
+        f"{path}:{text.count(chr(10), 0, citation.start()) + 1}: {citation[0]}"
+        for path, text, citation in citations(tools["texts"].NUMBER)
+        if citation[0] not in known
     }
 
     assert unknown == set()
@@ -71,15 +72,15 @@ def test_every_clause_of_the_protocol_is_cited_by_a_test(
     assert [number for number in protocol if number not in cited] == []
 
 
-def citations(pattern: re.Pattern[str]) -> list[tuple[str, int, str]]:
-    """Return the file, the line and the number of each citation."""
+def citations(pattern: re.Pattern[str]) -> list[tuple[str, str, re.Match[str]]]:
+    """Return the file of each citation, its text, and where the number is."""
     found = []
     for name in CITING:
         for path in sorted((ROOT / name).rglob("*")) or [ROOT / name]:
             where = path.relative_to(ROOT).as_posix()
             if path.suffix not in SUFFIXES or "/_build/" in where or where in NOT_CITATIONS:
                 continue
-            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-                found += [(where, number, match[0]) for match in pattern.finditer(line)]
+            text = text_of(path)
+            found += [(where, text, match) for match in pattern.finditer(text)]
     assert found
     return found

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,12 @@ def needs_processes(item: Any) -> Any:
     if "processes" in item.fixturenames:
         return True
     callspec = getattr(item, "callspec", None)
-    return callspec is not None and any(map(_names_a_server, callspec.params.values()))
+    return callspec is not None and starts_a_server(callspec.params)
+
+
+def starts_a_server(params: Mapping[str, Any]) -> bool:
+    """Return whether the parameters of a case name a server, for a fixture that starts it."""
+    return any(map(_names_a_server, params.values()))
 
 
 def _names_a_server(value: Any) -> Any:

@@ -4,11 +4,13 @@ Over half of all tests are cases of products: each malformed request, each row o
 that breaks one of them most often breaks a neighbour too, so a quick run needs only some.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+from servers.starting import starts_a_server
 
 T = TypeVar("T")
 
@@ -30,6 +32,19 @@ def few_cases(items: Iterable[pytest.Item], most: int) -> set[pytest.Item]:
     for item in items:
         cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
     return {item for those in cases.values() for item in spread(those, most)}
+
+
+def few_calls(calls: Sequence[Any], most: int) -> list[Any]:
+    """Return those of the cases of a test of which :func:`few_cases` can choose so many.
+
+    Marks leave out some of them later: of each combination of marks there are so many.
+    """
+    alike: dict[object, list[int]] = {}
+    for number, call in enumerate(calls):
+        marks = *sorted(mark.name for mark in call.marks), starts_a_server(call.params)
+        alike.setdefault(marks, []).append(number)
+    kept = itertools.chain.from_iterable(spread(numbers, most) for numbers in alike.values())
+    return [calls[number] for number in sorted(kept)]
 
 
 def set_examples(most: int | None) -> None:

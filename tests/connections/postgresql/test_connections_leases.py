@@ -1,7 +1,6 @@
 """Loans of connections, which do without the proxies of SQLAlchemy."""
 
 import gc
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.postgresql.config import create_from_config
 from cliquet.connections.postgresql.leases import Lease, lend
 from cliquet.storage.exceptions import BackendError
+from cliquet.testing.bounded import Thread
 
 NUMBER = "SELECT pg_backend_pid()"
 
@@ -107,7 +107,7 @@ def test_a_connection_that_cannot_be_made_takes_no_place(client: PostgreSQLClien
 def test_who_waits_gets_the_connection_that_comes_back(client: PostgreSQLClient) -> None:
     held = client.session_factory(is_autocommit=True)
     found: list[int] = []
-    waiting = threading.Thread(target=lambda: found.append(number(client)))
+    waiting = Thread(target=lambda: found.append(number(client)))
     waiting.start()
     pool: Any = client.engine.pool
     for _ in range(90):
@@ -115,7 +115,7 @@ def test_who_waits_gets_the_connection_that_comes_back(client: PostgreSQLClient)
             break
         time.sleep(0.01)
     client._take_back(held)
-    waiting.join(10)
+    waiting.join()
 
     assert len(found) == 1
 
