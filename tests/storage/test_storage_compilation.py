@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from support.configured import config_of
 
+from cliquet.core.globs import Pattern
 from cliquet.storage.base import StorageBase
 from cliquet.storage.listing.evaluation import compile_filter
-from cliquet.storage.query import COMPARISON, Filter, Sort
+from cliquet.storage.query import COMPARISON, Continuation, Filter, Sort
 
 HOME = ("books", "alice")
 FILTERS = [Filter("size", 1, COMPARISON.MIN), Filter("title", "b", COMPARISON.NOT)]
@@ -62,3 +63,53 @@ def test_a_page_and_its_total_compile_each_filter_once(storage: StorageBase) -> 
     ((records, total),) = found
     assert ([record["size"] for record in records], total) == ([2], 2)
     assert compiled == len(FILTERS)
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "postgresql"], indirect=True)
+def test_a_list_that_was_asked_for_before_is_not_compiled_again(storage: StorageBase) -> None:
+    options: Any = {"filters": FILTERS, "sorting": SORTING, "limit": 2}
+    storage.get_all(*HOME, **options)
+    storage.create(*HOME, {"size": 1, "title": "a"})
+    found: list[Any] = []
+
+    compiled = filters_compiled(lambda: found.append(storage.get_all(*HOME, **options)))
+
+    ((records, total),) = found
+    assert ([record["size"] for record in records], total) == ([1], 1)
+    assert compiled == 0
+
+
+def test_equal_values_of_other_types_are_other_filters(storage: StorageBase) -> None:
+    values = [1, True, "1", None, 0, False, ""]
+    for value in values:
+        storage.create(*HOME, {"value": value})
+
+    for value in values * 2:
+        filters = [Filter("value", value, COMPARISON.EQ)]
+        records, total = storage.get_all(*HOME, filters=filters, limit=5)
+        assert ([repr(record["value"]) for record in records], total) == ([repr(value)], 1)
+
+
+def test_lists_differ_in_all_that_they_are_asked_for(storage: StorageBase) -> None:
+    storage.create(*HOME, {"size": 1, "id": "a"})
+    storage.create(*HOME, {"size": 2, "id": "b"})
+    storage.delete(*HOME, storage.create(*HOME, {"size": 2, "id": "c"})["id"])
+
+    def ids(collection: tuple[str, Any] = HOME, **options: Any) -> tuple[list[str], int]:
+        records, total = storage.get_all(*collection, **{"limit": 5, **options})
+        return [record["id"] for record in records], total
+
+    up, down = [Sort("id", 1)], [Sort("id", -1)]
+    larger = [Filter("size", 1, COMPARISON.GT)]
+    for _ in range(2):
+        assert ids(sorting=up) == (["a", "b"], 2)
+        assert ids(sorting=down) == (["b", "a"], 2)
+        assert ids(sorting=down, limit=1) == (["b"], 2)
+        assert ids(sorting=down, include_deleted=True) == (["c", "b", "a"], 2)
+        assert ids(sorting=up, filters=larger) == (["b"], 1)
+        assert ids(sorting=up, pagination_rules=[larger]) == (["b"], 2)
+        assert ids(sorting=up, filters=larger, pagination_rules=Continuation([]))[1] == 1
+        uncounted = Continuation([], is_counted=False)
+        assert ids(sorting=up, filters=larger, pagination_rules=uncounted)[0] == ["b"]
+        assert ids(("books", "al*"), sorting=up) == ([], 0)
+        assert ids(("books", Pattern("al*")), sorting=up) == (["a", "b"], 2)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.core import jsonio
-from cliquet.storage.query import Continuation, KnownTotal, Sort
+from cliquet.storage.query import Continuation, Filter, KnownTotal, Sort
 from cliquet.storage.relational import listing
 from cliquet.storage.relational.declared import NOTHING_DECLARED, DeclaredIndexes
 from cliquet.storage.relational.dialect import ListingDialect
@@ -38,6 +38,16 @@ class _Matching(NamedTuple):
     ids: Sequence[SQL]
     queries: Sequence[SelectedIds] = ()
 
+
+# Equal values of different types are different filters.
+_KeptFilter = tuple[type, Filter]
+
+# The same lists are asked for again and again, by clients that look for changes. These bounds keep
+# the queries of one storage below a megabyte.
+_KEPT_PAGES = 256
+_KEPT_TYPES = (str, int, bool, type(None))
+_MAX_KEPT_ITEMS = 4
+_MAX_KEPT_CHARACTERS = 100
 
 _NO_FILTERS = _Matching((), ())
 _NO_ORDER = SQL("")
@@ -73,6 +83,7 @@ class Queries:
         # order is as long as a query string at most.
         self._order_by = lru_cache(maxsize=128)(partial(_order_by, dialect))
         self._entry = lru_cache(maxsize=16)(partial(_entry, dialect))
+        self._kept_page = lru_cache(maxsize=_KEPT_PAGES)(self._page_of)
 
     def scope(self, scope: Scope) -> SQL:
         """Return the condition on collections."""
@@ -139,6 +150,21 @@ class Queries:
         The text has the JSON of the records, separated by commas; it is null for no records. The
         limit of the selection makes the order of the page that of the text.
         """
+        filters = None if key is None else _kept_filters(selection)
+        if filters is None:
+            return self._made_page(selection, key)
+        sorting = tuple(Sort(*item) for item in selection.sorting)
+        rest = selection._replace(filters=(), sorting=sorting, pagination_rules=())
+        return self._kept_page(rest, filters, self._declared_for(selection))
+
+    def _page_of(
+        self, selection: Selection, filters: tuple[_KeptFilter, ...], declared: DeclaredIndexes
+    ) -> SQL:
+        """Make the query of a page of which the filters are apart."""
+        selection = selection._replace(filters=[item for _, item in filters])
+        return self._made_page(selection, selection.scope.key)
+
+    def _made_page(self, selection: Selection, key: CollectionKey | None) -> SQL:
         rows, head, total = self._parts_of_page(selection, key)
         entry = self._entry(selection.names)
         # The text is made after the limit, of no more records than are listed.
@@ -262,6 +288,35 @@ class Queries:
 
     def _declared_for(self, selection: Selection) -> DeclaredIndexes:
         return self._declared.get(selection.scope.collection_id or "", NOTHING_DECLARED)
+
+
+def _kept_filters(selection: Selection) -> tuple[_KeptFilter, ...] | None:
+    """Return the filters of a page whose query is worth keeping, with the types of their values.
+
+    Further pages and long values come once only.
+    """
+    filters, sorting = selection.filters, selection.sorting
+    if (
+        selection.pagination_rules
+        # These rules may be none, and say that nobody needs the total.
+        or isinstance(selection.pagination_rules, Continuation)
+        or len(filters) > _MAX_KEPT_ITEMS
+        or len(sorting) > _MAX_KEPT_ITEMS
+        or any(len(field) > _MAX_KEPT_CHARACTERS for field, _ in sorting)
+    ):
+        return None
+    kept = []
+    for item in filters:
+        field, value, _ = item
+        kind = type(value)
+        if (
+            kind not in _KEPT_TYPES
+            or len(field) > _MAX_KEPT_CHARACTERS
+            or (kind is str and len(value) > _MAX_KEPT_CHARACTERS)
+        ):
+            return None
+        kept.append((kind, Filter(*item)))
+    return tuple(kept)
 
 
 def _order_by(dialect: ListingDialect, names: Names, sorting: Sequence[Sort]) -> SQL:
