@@ -66,7 +66,8 @@ class UserResource:
 
     default_viewset: type[ViewSet] = ViewSet
     default_model: type[Model] = Model
-    mapping: ResourceSchema = ResourceSchema()
+    # Checkers infer the type, so that a plain schema of colander may be given too.
+    mapping = ResourceSchema()
     force_patch_update = False
     query_parameters: tuple[str, ...] = ()
 

@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import socket
 import sys
+import urllib.error
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.processes import ServerProcess, free_port
 from servers.starting import run_program
 
 import cliquet as cliquet_package
@@ -126,6 +129,63 @@ def test_a_new_service_serves_its_resource(demo: Path, monkeypatch: pytest.Monke
     assert listed["data"] == [created["data"]]
     assert (demo / "demo.db").exists()
     assert "indexes are missing" not in log.read_text()
+
+
+@pytest.mark.clause("E-7.1")
+@pytest.mark.usefixtures("processes")
+def test_each_line_of_gunicorn_is_json_too(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environ = {"PYTHONPATH": str(demo), "CLIQUET_USERID_HMAC_SECRET": "a secret of a test"}
+    for kind in ("storage", "cache", "permission"):
+        environ[f"CLIQUET_{kind}_BACKEND".upper()] = f"cliquet.{kind}.memory"
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    port, log = free_port(), demo / "gunicorn.log"
+    command = [
+        *(sys.executable, "-m", "gunicorn", "--config", str(demo / "gunicorn.conf.py")),
+        *("--paste", str(demo / "config" / "production.ini"), "--bind", f"localhost:{port}"),
+    ]
+    server = ServerProcess(command, port, log_path=log)
+
+    server.start()
+    try:
+        # Its port is open before its processes have loaded the service.
+        for attempts_left in reversed(range(6)):
+            try:
+                send(f"http://localhost:{port}/v1/tasks")
+                break
+            except TimeoutError:
+                assert attempts_left, log.read_text()
+        with socket.create_connection(("localhost", port), timeout=30) as connection:
+            connection.sendall(b"GARBAGE\r\n\r\n")
+            connection.recv(1000)
+    finally:
+        server.stop()
+
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {"gunicorn.error", "demo"} <= {line["logger"] for line in lines}
+    events = "\n".join(line["event"] for line in lines)
+    for said in ("Starting gunicorn", "request.summary", "Invalid request", "Shutting down"):
+        assert said in events
+
+
+@pytest.mark.clause("E-7.1", "E-17.4", "E-17.5")
+@pytest.mark.usefixtures("processes")
+def test_a_new_service_tells_mistakes_while_it_is_written(
+    demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(demo))
+    ini = demo / "config" / "development.ini"
+    assert run_process("migrate", "--ini", str(ini)).code == 0
+
+    with served(ini) as (url, _):
+        for address, body in (
+            (f"{url}/tasks?_limt=5", None),
+            (f"{url}/tasks", b'{"data": {"title": "a", "is_doen": true}}'),
+        ):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                send(address, body)
+            with refused.value as response:
+                assert "did you mean" in json.load(response)["message"]
 
 
 @pytest.mark.clause("E-7.1")
