@@ -8,7 +8,6 @@ from typing import Any, Final
 from cliquet import settings
 from cliquet.core.mistakes import did_you_mean, differs_by, listed
 from cliquet.settings.families import find
-from cliquet.settings.unknown import nearest_name
 
 __all__ = ["find_doubtful"]
 
@@ -16,7 +15,7 @@ _SYSTEM: Final = ("system.Authenticated", "system.Everyone")
 _MOST_LETTERS: Final = 2
 # Bare names belong to everybody: only one that is long and nearly one of ours was meant for us.
 _SHORTEST_NAME: Final = 8
-_NEARLY_SAME: Final = 0.9
+_ALIKE: Final = 4
 _PRINCIPALS: Final = "_principals"
 _LISTENERS: Final = "event_listeners."
 _OF_LISTENERS: Final = ("actions", "before_commit", "pool_size", "resources", "url", "use")
@@ -119,6 +118,8 @@ def _bare_names(registry: Any) -> Iterator[str]:
             and bare not in resolution.declared
             and find(bare) is None
         ):
-            nearest = nearest_name(bare, _NEARLY_SAME)
-            if nearest is not None:
-                yield f"{bare} is unknown; did you mean {nearest!r}?"
+            for known in settings.SETTINGS:
+                # Most of the settings of others are refused by this alone, at no cost.
+                is_like = known[:_ALIKE] == bare[:_ALIKE] or known[-_ALIKE:] == bare[-_ALIKE:]
+                if is_like and differs_by(bare, known, _MOST_LETTERS):
+                    yield f"{bare} is unknown; did you mean {known!r}?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
@@ -16,7 +17,15 @@ from cliquet.core.mistakes import did_you_mean, listed, place_of, why_not_callab
 __all__ = ["ServicePlace", "check_options", "check_views", "placed"]
 
 # The library gives these itself.
-_INTERNAL: Final = {"negotiation", "route_name", "request_method", "view", "name", "view_options"}
+_INTERNAL: Final = {
+    "self",
+    "negotiation",
+    "route_name",
+    "request_method",
+    "view",
+    "name",
+    "view_options",
+}
 
 
 class ServicePlace:
@@ -73,6 +82,12 @@ def check_views(service: Any) -> None:
             )
 
 
+@functools.cache
+def _of_views() -> frozenset[str]:
+    """Return the arguments that every view of Pyramid may have."""
+    return frozenset(inspect.signature(Configurator.add_view).parameters)
+
+
 def check_options(config: Configurator, service: Any, arguments: Set[str]) -> None:
     """Refuse arguments of a service and of its views that nothing reads.
 
@@ -87,17 +102,21 @@ def check_options(config: Configurator, service: Any, arguments: Set[str]) -> No
     pyramid.exceptions.ConfigurationError : at the commit, there is such an argument.
     """
 
+    given = {name for _, _, one in service.definitions for name in one}
+    if given <= arguments | _of_views():
+        return
+
     def check() -> None:
         derivers = config.registry.queryUtility(IViewDerivers)
         known = {
             *arguments,
-            *inspect.signature(config.add_view).parameters,
+            *_of_views(),
             *config.get_predlist("view").sorter.names,
             *config.get_predlist("route").sorter.names,
             *(name for _, one in derivers.sorted() for name in getattr(one, "options", ())),
         }
-        for method, _, given in service.definitions:
-            unknown = sorted(set(given) - known)
+        for method, _, one in service.definitions:
+            unknown = sorted(set(one) - known)
             if unknown:
                 meant = did_you_mean(unknown[0], known) or "."
                 raise ConfigurationError(
