@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run the tests of the page /__admin__ in Chromium. Needs Node.js 20 or later, npm, an index of npm
+# Run the tests of the pages /__admin__ and /__docs__ in Chromium. Needs Node.js 20 or later, npm, an index of npm
 # packages or a cache of it, Chromium, and the virtual environment of `make test`. With SCREENSHOTS=folder,
 # each view is written into it.
 set -euo pipefail

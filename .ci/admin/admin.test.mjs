@@ -1,6 +1,6 @@
 /**
- * The admin page in Chromium, against `service.py` at SERVICE and READ_ONLY. With SCREENSHOTS, each view
- * is also written into that folder.
+ * The admin page and the documentation page in Chromium, against `service.py` at SERVICE and READ_ONLY.
+ * With SCREENSHOTS, each view is also written into that folder.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -654,6 +654,31 @@ for (const [viewport, colorScheme] of [[WIDE, "light"], [WIDE, "dark"], [NARROW,
     await page.button("Save").click();
     await page.getByText("Somebody else has changed this record").waitFor();
     await check(page, "conflict");
+    await page.end();
+  });
+}
+
+for (const [viewport, colorScheme] of [[WIDE, "light"], [NARROW, "dark"]]) {
+  test(`the documentation page sends requests, and has no fault that axe knows: ${viewport.width} px`, async () => {
+    const name = user();
+    const page = await open(undefined, { viewport, colorScheme });
+    await page.goto(`${SERVICE}/__docs__`);
+    const operation = page.locator("#operations-person-person_create");
+    await operation.waitFor();
+    await check(page, "docs");
+    await page.locator(".auth-wrapper .authorize").click();
+    await page.locator("#auth-basic-username").fill(name);
+    await page.locator("#auth-basic-password").fill("secret");
+    await check(page, "docs-authorize");
+    await page.locator(".auth-btn-wrapper .authorize").click();
+    await page.locator(".auth-btn-wrapper .btn-done").click();
+    await operation.locator(".opblock-summary-control").click();
+    await operation.getByRole("button", { name: "Try it out" }).click();
+    await operation.getByLabel("Body").fill('{"data": {"name": "Ada"}}');
+    await operation.getByRole("button", { name: "Execute" }).click();
+    await operation.locator(".live-responses-table").getByText("201", { exact: true }).waitFor();
+    await check(page, "docs-open");
+    assert.equal((await call(name, "GET", "/people")).data[0].name, "Ada");
     await page.end();
   });
 }

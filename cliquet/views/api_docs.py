@@ -33,6 +33,7 @@ assets = Service(
 
 _TYPES: Final = {
     "docs.html": "text/html; charset=UTF-8",
+    "docs.css": "text/css; charset=UTF-8",
     "docs.js": "text/javascript; charset=UTF-8",
     "swagger-ui-bundle.js": "text/javascript; charset=UTF-8",
     "swagger-ui.css": "text/css; charset=UTF-8",

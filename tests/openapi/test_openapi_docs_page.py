@@ -13,6 +13,7 @@ from webtest import TestApp
 from cliquet.testing.web import make_app
 
 FILES = {
+    "docs.css": "text/css",
     "docs.js": "text/javascript",
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
@@ -32,7 +33,12 @@ def test_the_page_and_its_files_are_served_to_everybody(app: TestApp) -> None:
     # All that the page asks for is there: links are relative, so that it can be mounted anywhere.
     wanted = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert {url for url in wanted if url != "data:,"} == {
-        *("__docs__/swagger-ui.css", "__docs__/swagger-ui-bundle.js", "__docs__/docs.js"),
+        *(
+            "__docs__/swagger-ui.css",
+            "__docs__/docs.css",
+            "__docs__/swagger-ui-bundle.js",
+            "__docs__/docs.js",
+        ),
         "__api__",
     }
 
