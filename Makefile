@@ -41,7 +41,7 @@ DOCS := $(VENV)/.stamp-docs
 LOADTEST := $(VENV)/.stamp-loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast coverage http uncompiled majors lint format docs docs-page admin-page bench bench-compare clean
+.PHONY: help serve test test-fast coverage http uncompiled majors lint format docs docs-links docs-page admin-page bench bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -72,11 +72,12 @@ majors: $(TEST) ## run the tests of PostgreSQL on each major version that the ma
 			tests/connections tests/migrations tests/storage tests/permission tests/cache $(PYTEST_ARGS) || exit 1; \
 	done
 
-lint: $(TEST) ## check style and types
+lint: $(TEST) ## check style, types and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict cliquet tests/typing docs/example docs/examples docs/tutorial/library
 	$(BIN)/mypy --config-file tests/mypy.ini tests
+	$(BIN)/codespell
 
 # The page of /__docs__. Its scripts are not run here: they are unpacked, and nothing of them is changed
 # but the lines that name files which are not brought in.
@@ -116,6 +117,10 @@ format: $(TEST) ## rewrite the code in the house style
 docs: $(DOCS) ## build the documentation into docs/_build/html, and run its examples
 	$(EXAMPLE) $(BIN)/python -m sphinx -n -W --keep-going -q -b html docs docs/_build/html
 	$(EXAMPLE) $(BIN)/python -m sphinx -n -W --keep-going -q -b doctest docs docs/_build/doctest
+
+# It asks the sites that the pages link to, and is no part of the checks: these need no network.
+docs-links: $(DOCS) ## look whether the links of the documentation lead anywhere (needs the network)
+	$(EXAMPLE) $(BIN)/python -m sphinx -n --keep-going -q -b linkcheck docs docs/_build/linkcheck
 
 bench: $(if $(SERVER_URL),$(LOADTEST),$(TEST)) ## run the benchmarks, or load on a running service (SERVER_URL=...)
 ifeq ($(SERVER_URL),)
