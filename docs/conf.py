@@ -17,6 +17,7 @@ extensions = [
     "cliquet_tables",
     "contract_links",
     "house_docstrings",
+    "entry_examples",
     "settings_entries",
 ]
 exclude_patterns = ["_build", "examples/*/.venv"]
@@ -37,6 +38,11 @@ autodoc_mock_imports = ["hypothesis", "pytest", "webtest"]
 
 # Only what is marked as `doctest` runs.
 doctest_test_doctest_blocks = ""
+
+# Of `make docs-links`: addresses of examples, and of a service that runs.
+linkcheck_ignore = [r"https?://localhost", r"https?://[a-z.]*example\.com", r"https?://(old|new)/"]
+linkcheck_timeout = 20
+linkcheck_retries = 2
 
 # Names that `-n` cannot resolve, one by one.
 nitpick_ignore = [
@@ -67,6 +73,7 @@ nitpick_ignore = [
     ("py:class", "pyramid.events.NewResponse"),
     ("py:class", "pyramid.httpexceptions.HTTPException"),
     ("py:class", "pyramid.request.Request"),
+    ("py:class", "pyramid.response.Response"),
     ("py:class", "pyramid_multiauth.MultiAuthPolicySelected"),
     # Parts of a backend, in a module of their own.
     ("py:class", "cliquet.storage.memory.copying_entries.MemoryTransfer"),
@@ -94,11 +101,16 @@ nitpick_ignore = [
     ("py:class", "UntransactedStorageContract"),
     # The docstring of `Service` names a module that applications do not use.
     ("py:mod", "cliquet.web.cors"),
+    ("py:mod", "cliquet.core.jsonio"),
 ]
 # `T`, and `U` beside it, the type variables of every module that has a generic function.
 nitpick_ignore_regex = [
     ("py:class", r"cliquet\.[a-z_.]+\.[TU]"),
     ("py:class", "P"),  # a ParamSpec
+    # The parts of the suites, and what tests of applications use.
+    ("py:class", r"cliquet\.testing\.[a-z_.]+\.[A-Za-z]+(Tests|Contract)"),
+    ("py:class", r"(webtest|unittest|pyramid\.httpexceptions)\.[A-Za-z.]+"),
+    ("py:class", r"collections\.abc\.Callable\[.*"),
     # What the backends are made of inside.
     ("py:class", r"cliquet\.connections\.[a-z_.]+\.[A-Za-z]+"),
     ("py:class", r"cliquet\.[a-z]+\.relational\.[a-z_]+\.[A-Za-z]+"),
