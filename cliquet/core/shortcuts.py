@@ -6,7 +6,15 @@ import inspect
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-__all__ = ["Shortcut"]
+__all__ = ["Shortcut", "bound_to"]
+
+
+def bound_to(function: Any) -> Any:
+    """Return the object whose method a function is, or decorates; ``None`` if there is none."""
+    # The function of the method may itself be a decorated one.
+    while function is not None and not inspect.ismethod(function):
+        function = getattr(function, "__wrapped__", None)
+    return None if function is None else function.__self__
 
 
 class _Decision(NamedTuple):
@@ -88,8 +96,4 @@ class Shortcut:
         own = getattr(holder, "__dict__", {})
         if own.keys().isdisjoint(self._names):
             return False
-        return any(
-            getattr(inspect.unwrap(own[name]), "__self__", None) is not target
-            for name in self._names
-            if name in own
-        )
+        return any(bound_to(own[name]) is not target for name in self._names if name in own)

@@ -1,6 +1,7 @@
 """The steps for metrics and traces, which observe backends, listeners and responses.
 
-If none of them is on, nothing is wrapped, and responses are not counted.
+If none of them is on, responses are not counted, and nothing is wrapped but the permissions of a
+service that clients synchronise.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from cliquet.core.announcing import told_again, told_once
 from cliquet.monitoring import prometheus, tracing
 from cliquet.monitoring import statsd as statsd_metrics
 from cliquet.monitoring.calls import Function, Observer, observe, observe_object
+from cliquet.resource.direct_changes import DirectChanges
 from cliquet.transactions import tweens
 from cliquet.views import metrics as prometheus_endpoint
 
@@ -117,17 +119,24 @@ def observe_backends(config: Configurator) -> None:
     """Observe the calls of the backends and of the authentication policies (S-20.3)."""
     registry = config.registry
     observers = _observers(registry)
-    for kind in prometheus.COMPONENTS if observers else ():
+    for kind in prometheus.COMPONENTS:
         backend = getattr(registry, kind, None)
-        if backend is None:
+        every = [*_tracking(registry, kind), *observers]
+        if backend is None or not every:
             continue
         owner = utils.classname(backend)
-        setattr(registry, kind, observe_object(backend, observers, kind=kind, owner=owner))
+        setattr(registry, kind, observe_object(backend, every, kind=kind, owner=owner))
         if hasattr(registry, "prometheus") and hasattr(backend, "pool_status"):
             registry.prometheus.watch_pool(kind, backend.pool_status)
     if getattr(registry, "statsd", None) is not None:
         # This happens after the policies are made, and before the first view needs them.
         config.action(None, _observe_policies, args=(registry,), order=PHASE2_CONFIG + 2)
+
+
+def _tracking(registry: Any, kind: str) -> list[Observer]:
+    """Return who records what the application takes away in a backend itself (E-12.3)."""
+    is_wanted = kind == "permission" and settings.keeps_any_track(registry.settings)
+    return [DirectChanges(registry).observer] if is_wanted else []
 
 
 def _observe_policies(registry: Any) -> None:

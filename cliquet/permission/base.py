@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cliquet.core.globs import Pattern, exact, literals_of
-from cliquet.permission.grants import PermissionTransfer
+from cliquet.core.globs import Pattern, as_published, compile_pattern, exact, literals_of
+from cliquet.permission.grants import ACEPrincipal, PermissionTransfer
 from cliquet.permission.selecting import PermissionSelecting
 from cliquet.types import BoundPermission, GetBoundPermissions
 
@@ -400,6 +400,26 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
             if aces:
                 self.replace_object_permissions(object_id, dict.fromkeys(aces, ()))
         return before
+
+    def matching_objects(self, *object_ids: str) -> list[str]:
+        """Return the ids of the objects with ACEs that :meth:`delete_object_permissions` removes.
+
+        This default method reads all ACEs, if the backend can be copied, and finds none otherwise.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        object_ids : as there.
+
+        Returns
+        -------
+        Each id once, in their order.
+        """
+        matches = [compile_pattern(as_published(object_id)) for object_id in object_ids]
+        grants = self.export() if matches and self.is_transferable else ()
+        known = {grant.object_id for grant in grants if isinstance(grant, ACEPrincipal)}
+        return sorted(name for name in known if any(match(name) for match in matches))
 
     def delete_object_permissions(self, *object_ids: str) -> None:
         """Remove the ACEs of each object; an object without any is ignored (B-15.15).

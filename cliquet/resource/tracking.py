@@ -7,7 +7,7 @@ departed with the write, in the storage.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pyramid.interfaces import IAuthorizationPolicy
 from pyramid.request import Request
@@ -18,7 +18,7 @@ from cliquet.security.authorization import write_implies_read
 from cliquet.storage.base import StorageBase
 from cliquet.storage.departures import Departure, DepartureKind
 
-__all__ = ["Tracker"]
+__all__ = ["Tracker", "are_apart", "readers"]
 
 
 class Tracker(NamedTuple):
@@ -46,9 +46,7 @@ class Tracker(NamedTuple):
         """
         if getattr(permission, "is_written_after_records", False) is True:
             return False
-        clients = [getattr(backend, "client", None) for backend in (storage, permission)]
-        are_apart = storage.joins_transactions is False or clients[0] is not clients[1]
-        return are_apart and self.is_on
+        return are_apart(storage, permission) and self.is_on
 
     def left(self, record_id: str, object_id: str, change: ACEChange) -> list[Departure]:
         """Return who can no longer read a record, after its permissions were changed."""
@@ -78,9 +76,19 @@ class Tracker(NamedTuple):
         ]
 
     def _readers(self, object_id: str, aces: Mapping[str, set[str]]) -> set[str]:
-        """Return the principals that can read an object by its own ACEs."""
-        policy = self.request.registry.queryUtility(IAuthorizationPolicy)
-        bound = getattr(policy, "get_bound_permissions", None) or write_implies_read
-        granting = granting_permissions(object_id, "read", bound)
-        own = {name for granting_id, name in granting if granting_id == object_id}
-        return set().union(*(aces.get(name, ()) for name in own))
+        return readers(self.request.registry, object_id, aces)
+
+
+def are_apart(storage: StorageBase, permission: PermissionBase) -> bool:
+    """Return whether records and permissions are committed one after the other."""
+    clients = [getattr(backend, "client", None) for backend in (storage, permission)]
+    return storage.joins_transactions is False or clients[0] is not clients[1]
+
+
+def readers(registry: Any, object_id: str, aces: Mapping[str, set[str]]) -> set[str]:
+    """Return the principals that can read an object by its own ACEs."""
+    policy = registry.queryUtility(IAuthorizationPolicy)
+    bound = getattr(policy, "get_bound_permissions", None) or write_implies_read
+    granting = granting_permissions(object_id, "read", bound)
+    own = {name for granting_id, name in granting if granting_id == object_id}
+    return set().union(*(aces.get(name, ()) for name in own))

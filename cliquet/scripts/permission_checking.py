@@ -16,7 +16,7 @@ from typing import Any, Final
 from cliquet.core.globs import exact
 from cliquet.permission.base import PermissionBase
 from cliquet.permission.grants import ACEPrincipal
-from cliquet.scripts.shared_objects import Place, SharedObjects, SharedRecord
+from cliquet.security.shared_objects import Place, SharedObjects, SharedRecord
 from cliquet.storage.base import StorageBase
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter

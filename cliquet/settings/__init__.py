@@ -19,6 +19,7 @@ from cliquet.settings.model import Parser, Setting, SettingError
 from cliquet.settings.synchronising import (
     has_any_sync_tokens,
     has_sync_tokens,
+    keeps_any_track,
     keeps_track,
     shows_departures,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "find",
     "has_any_sync_tokens",
     "has_sync_tokens",
+    "keeps_any_track",
     "keeps_track",
     "load_default_settings",
     "read",

@@ -7,7 +7,13 @@ from typing import Any
 
 from cliquet.settings.families import read
 
-__all__ = ["has_any_sync_tokens", "has_sync_tokens", "keeps_track", "shows_departures"]
+__all__ = [
+    "has_any_sync_tokens",
+    "has_sync_tokens",
+    "keeps_any_track",
+    "keeps_track",
+    "shows_departures",
+]
 
 
 def has_sync_tokens(settings: Mapping[str, Any], resource_name: Any) -> bool:
@@ -31,6 +37,12 @@ def shows_departures(settings: Mapping[str, Any], resource_name: Any) -> bool:
     if not isinstance(resource_name, str) or not resource_name:
         return False
     return bool(read(settings, f"{resource_name}_sync_departures"))
+
+
+def keeps_any_track(settings: Mapping[str, Any]) -> bool:
+    """Return whether the changes of some resource may record departures."""
+    names = (name for name in settings if name.endswith("_sync_departures") and "." not in name)
+    return has_any_sync_tokens(settings) or any(read(settings, name) for name in names)
 
 
 def keeps_track(settings: Mapping[str, Any], resource_name: Any) -> bool:

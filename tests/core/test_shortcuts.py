@@ -61,6 +61,18 @@ class Lacking:
         return ""
 
 
+class Decorated(Base):
+    """Its methods are decorated themselves, as those of backends that translate errors."""
+
+    @functools.wraps(Base.first)
+    def first(self) -> str:
+        return Base.first(self)
+
+    @functools.wraps(Base.write)
+    def write(self) -> str:
+        return Base.write(self)
+
+
 class Proxy:
     """Hands everything over, whatever becomes of it there."""
 
@@ -120,6 +132,7 @@ def decisions(operation: Callable[[], Any]) -> int:
         (Proxy, False, False),
         (mock.Mock, False, False),
         (lambda: observed(Whole()), True, True),
+        (lambda: observed(Decorated()), True, True),
         (lambda: observed(Changing()), False, False),
         (lambda: with_own(Base(), "other"), True, True),
         (lambda: with_own(Base(), "first"), False, False),

@@ -245,6 +245,11 @@ class Permission(PermissionBase):
                 self._set_aces(object_id, {})
         return before
 
+    def matching_objects(self, *object_ids: str) -> list[str]:
+        with self._store.latch:
+            found = set(self._matching(object_ids))
+            return sorted(object_id for object_id in found if self._aces_of(object_id))
+
     def delete_object_permissions(self, *object_ids: str) -> None:
         with self._store.write():
             for object_id in self._matching(object_ids):

@@ -269,15 +269,14 @@ class Permission(PermissionBase):
         return [{**by_id[object_id]} for object_id in object_ids]
 
     @translated_errors
+    def matching_objects(self, *object_ids: str) -> list[str]:
+        ids = sorted(self._matching(object_ids))
+        aces = self._reader.read(ids, None) if ids else []
+        return [object_id for object_id, found in zip(ids, aces, strict=True) if found]
+
+    @translated_errors
     def delete_object_permissions(self, *object_ids: str) -> None:
-        given = [as_published(object_id) for object_id in object_ids]
-        patterns = [object_id for object_id in given if is_pattern(object_id)]
-        ids = dict.fromkeys(object_id for object_id in given if not is_pattern(object_id))
-        if patterns:
-            known = texts_of(self._client.smembers(key_of(OBJECTS)))
-            known |= changed_objects(self._changes.pending())
-            for pattern in patterns:
-                ids |= dict.fromkeys(filter(compile_pattern(pattern), known))
+        ids = self._matching(object_ids)
         if ids:
             self._changes.make([ObjectChange("clear", object_id) for object_id in ids])
 
@@ -286,6 +285,18 @@ class Permission(PermissionBase):
 
     def import_(self, added: Sequence[Grant], removed: Sequence[Grant]) -> None:
         self._copies.import_(added, removed)
+
+    def _matching(self, object_ids: Sequence[str]) -> dict[str, None]:
+        """Return the ids and, for each pattern, the known ids that match it."""
+        given = [as_published(object_id) for object_id in object_ids]
+        patterns = [object_id for object_id in given if is_pattern(object_id)]
+        ids = dict.fromkeys(str(object_id) for object_id in given if not is_pattern(object_id))
+        if patterns:
+            known = texts_of(self._client.smembers(key_of(OBJECTS)))
+            known |= changed_objects(self._changes.pending())
+            for pattern in patterns:
+                ids |= dict.fromkeys(filter(compile_pattern(pattern), known))
+        return ids
 
     def _changing(
         self, object_ids: Sequence[str], changes: Sequence[ObjectChange]

@@ -210,6 +210,12 @@ class RelationalPermission(PermissionBase):
             return held
         return _by_object(object_ids, self._writer.take(object_ids))
 
+    def matching_objects(self, *object_ids: str) -> list[str]:
+        if not object_ids:
+            return []
+        given = [as_published(object_id) for object_id in object_ids]
+        return sorted(self._column(self._queries.objects(self._dialect.selected(given))))
+
     def delete_object_permissions(self, *object_ids: str) -> None:
         if object_ids:
             self._writer.delete([as_published(object_id) for object_id in object_ids])

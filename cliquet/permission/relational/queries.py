@@ -111,6 +111,11 @@ class Queries:
         bound = self._dialect.granting(granting)
         return SQL(f"SELECT DISTINCT ace.principal {bound.text}", bound.parameters)
 
+    def objects(self, condition: SQL) -> SQL:
+        """Return the query for the ids of objects."""
+        text = f"SELECT DISTINCT object_id FROM access_control_entries WHERE {condition.text}"
+        return SQL(text, condition.parameters)
+
     def aces(self, condition: SQL, permissions: Iterable[str] | None) -> SQL:
         """Return the query for the rows of objects, limited to some permissions."""
         text = (

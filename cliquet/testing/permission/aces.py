@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cliquet.core.globs import Exact
 from cliquet.permission import PermissionBase
 from cliquet.testing.permission.principals import ODD_TEXTS
 from cliquet.types import BoundPermission
@@ -250,6 +251,26 @@ class ACEsContract:
         for close in CLOSE_IDS:
             left = set() if close == object_id else {f"reader of {close}"}
             assert permission.object_permission_principals(close, "read") == left
+
+    @pytest.mark.clause("E-12.3", "B-15.15", "X-29")
+    def test_objects_are_found_as_they_would_be_deleted(self, permission: PermissionBase) -> None:
+        for object_id in CLOSE_IDS:
+            permission.add_principal_to_ace(object_id, "read", "alice")
+        permission.add_principal_to_ace("/o/1", "write", "bob")
+        assert permission.matching_objects() == []
+        assert permission.matching_objects("/unknown", "/p/*") == []
+        assert permission.matching_objects("/o/1", "/unknown", "/o/1") == ["/o/1"]
+        assert permission.matching_objects(Exact("/o/*")) == []
+        for pattern in ("/o/*", "/o/1*", "*", "*1", "/*1*"):
+            found = permission.matching_objects("/o", pattern)
+            assert found == sorted(found)
+            assert found == PermissionBase.matching_objects(permission, "/o", pattern)
+            permission.delete_object_permissions("/o", pattern)
+            assert permission.get_objects_permissions(found) == [{} for _ in found]
+            for object_id in CLOSE_IDS:
+                aces = permission.object_permissions(object_id)
+                assert bool(aces) is (object_id not in found)
+                permission.add_principal_to_ace(object_id, "read", "alice")
 
     @pytest.mark.clause("B-21.37")
     def test_permissions_of_several_objects_follow_the_order_of_the_ids(

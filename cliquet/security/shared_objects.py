@@ -39,6 +39,7 @@ class SharedRecord(NamedTuple):
     record_id: str
     id_field: str
     modified_field: str
+    resource_name: str = ""
 
     @property
     def key(self) -> CollectionKey:
@@ -160,6 +161,7 @@ class SharedObjects:
                 resource.record_id,
                 model.id_field,
                 model.modified_field,
+                _resource_name(service),
             )
         except HTTPNotFound:
             # The parent of the record does not exist, but the record itself may.
@@ -176,6 +178,7 @@ class SharedObjects:
             request.matchdict["id"],
             model_class.id_field,
             model_class.modified_field,
+            _resource_name(service),
         )
 
     def _is_per_user(self, service: Any, matchdict: Mapping[str, str]) -> bool:
@@ -238,6 +241,10 @@ def _is_shareable(service: Any) -> bool:
 
 def _kind(service: Any) -> str | None:
     return getattr(service, "type", None)
+
+
+def _resource_name(service: Any) -> str:
+    return str(getattr(service, "resource_name", ""))
 
 
 def _collection_id(service: Any) -> str:
