@@ -7,6 +7,7 @@ a list, and must not see it.
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,7 @@ from pyramid.response import Response
 
 from cliquet.feed import events, stopping
 from cliquet.feed.hub import Hub
+from cliquet.feed.slow_clients import Handover, connection_of
 from cliquet.feed.source import Source
 from cliquet.feed.stream import Stream
 from cliquet.storage.watching import Position
@@ -129,7 +131,9 @@ class EventStream(Answer):
             leave = self.hub.enter(environ)
         except HTTPServiceUnavailable as error:
             return self.completed(error)
-        body = ThreadedStream(self.hub, self.hub.stream(self.source, self.token), leave)
+        body = ThreadedStream(
+            self.hub, self.hub.stream(self.source, self.token), leave, connection_of(environ)
+        )
         try:
             refusal = body.begin()
         except BaseException:
@@ -160,9 +164,17 @@ class ThreadedStream:
     Parameters
     ----------
     leave : is called at the end.
+    connection : that of the client, which is closed if the client takes nothing; ``None`` if the
+        server does not tell.
     """
 
-    def __init__(self, hub: Hub, stream: Stream, leave: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        stream: Stream,
+        leave: Callable[[], None],
+        connection: socket.socket | None = None,
+    ) -> None:
         self._hub = hub
         self._stream = stream
         self._held = ExitStack()
@@ -171,6 +183,9 @@ class ThreadedStream:
         # It watches before anything is read, so that nothing happens unseen in between.
         self._held.enter_context(hub.watcher.watching(stream.source.key, self._wake))
         self._texts = self._all()
+        self._handover: Handover | None = None
+        if connection is not None:
+            self._handover = self._held.enter_context(hub.slow_clients.watched(connection))
 
     def _wake(self, position: Position | None) -> None:
         self._stream.move(position)
@@ -188,7 +203,13 @@ class ThreadedStream:
         return self
 
     def __next__(self) -> bytes:
-        return next(self._texts)
+        if self._handover is None:
+            return next(self._texts)
+        # The server asks for more when the client has taken what came before.
+        self._handover.end()
+        text = next(self._texts)
+        self._handover.begin()
+        return text
 
     def close(self) -> None:
         """End the stream; servers call it, also when the client is gone (PEP 3333)."""

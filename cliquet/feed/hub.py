@@ -15,6 +15,7 @@ from cliquet import errors, settings
 from cliquet.feed import capacity, stopping
 from cliquet.feed.measures import Measures
 from cliquet.feed.sharing import SharedAnswers
+from cliquet.feed.slow_clients import SlowClients
 from cliquet.feed.source import Page, Source
 from cliquet.feed.stream import Stream
 from cliquet.feed.watcher import Watcher
@@ -55,6 +56,7 @@ class Hub:
         self._lock = threading.Lock()
         self.measures = Measures(registry)
         self.shared = SharedAnswers()
+        self.slow_clients = SlowClients()
 
     @cached_property
     def watcher(self) -> Watcher:

@@ -20,7 +20,7 @@ from pyramid.response import Response
 
 from cliquet import errors
 from cliquet.core.lazy import LazyModule
-from cliquet.feed import events, gateway, stopping
+from cliquet.feed import events, gateway, slow_clients, stopping
 from cliquet.feed.answers import EventStream, LongPoll
 from cliquet.feed.rooms import Answers, Rooms
 from cliquet.monitoring import logs
@@ -41,8 +41,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 _FULL: Final = "As many clients wait here as cliquet feed was told to serve (--clients)."
 _METHODS: Final = ("GET", "HEAD", "OPTIONS")
-_SLOW_SECONDS: Final = 30.0
-"""A client that takes nothing for that long is left; it resumes with its token."""
 
 
 class FeedServer:
@@ -243,7 +241,7 @@ class _Client:
         # Mostly there is room for it at once.
         await asyncio.sleep(0)
         if not sending.done():
-            await asyncio.wait((sending,), timeout=_SLOW_SECONDS)
+            await asyncio.wait((sending,), timeout=slow_clients.SLOW_SECONDS)
         if not sending.done():
             sending.cancel()
             raise _SlowClientError

@@ -11,7 +11,7 @@ from support.streams import FeedOnLoop, LocalStream, LoopStream
 from webtest import TestApp
 
 from cliquet.core.globs import Pattern
-from cliquet.feed import capacity, server, stopping
+from cliquet.feed import capacity, slow_clients, stopping
 from cliquet.feed.source import Page, Source
 from cliquet.testing.bounded import Timer
 from cliquet.testing.web import basic_auth
@@ -596,7 +596,7 @@ def test_a_loop_has_a_greatest_number_of_clients(live_app: Any) -> None:
 def test_a_client_that_takes_nothing_is_left(
     live_app: Any, feed_of: Callable[[Any], FeedOnLoop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_SLOW_SECONDS", 0.3)
+    monkeypatch.setattr(slow_clients, "SLOW_SECONDS", 0.3)
     feed = feed_of(live_app)
     slow = LoopStream(feed, f"{SPORES}?_sync=", basic_auth(), takes=1)
     fast = LoopStream(feed, f"{SPORES}?_sync=", basic_auth())
