@@ -13,7 +13,6 @@ import abc
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import count
 from typing import Any, NamedTuple, Protocol
 
 from transaction import Transaction
@@ -55,13 +54,15 @@ class Session(abc.ABC):
     memo : values that were read under a lock and are still true; code that changes one empties it.
     """
 
+    # Most sessions send one statement, and set none of these.
+    has_written = False
+    locked: frozenset[Any] = frozenset()
+    _savepoints = 0
+    _last_name = 0
+
     def __init__(self, *, is_autocommit: bool) -> None:
         self.is_autocommit = is_autocommit
-        self.has_written = False
-        self._savepoints = 0
-        self.locked: frozenset[Any] = frozenset()
         self.memo: dict[Any, Any] = {}
-        self._names = count(1)
 
     def __enter__(self) -> Session:
         # The block takes part in a transaction that goes on after it, whatever happens there.
@@ -121,7 +122,8 @@ class Session(abc.ABC):
 
     def savepoint(self) -> Savepoint:
         """Return a mark; later changes can be undone up to it."""
-        name = f"cliquet_{next(self._names)}"
+        self._last_name += 1
+        name = f"cliquet_{self._last_name}"
         self._savepoints += 1
         self._set_savepoint(name)
         return Savepoint(self, name, self.locked)

@@ -81,16 +81,17 @@ class PostgreSQLSession(Session):
     is_useless : whether the connection must not be used again, although it may still answer.
     """
 
+    is_useless = False
+    _waiting_bytes = 0
+
     def __init__(self, connection: Any, *, is_autocommit: bool, limits: Limits = NO_LIMITS) -> None:
         super().__init__(is_autocommit=is_autocommit)
         self.connection = connection
-        self.is_useless = False
         self._limits = limits
         self._cursor = connection.cursor()
         self._prefix = limits.prefix if is_autocommit else b""
         self._opening = [] if is_autocommit else [limits.opening]
         self._pending = [*self._opening]
-        self._waiting_bytes = 0
         self._kept: list[bytes] = []
 
     def defer(self, statement: str, parameters: Parameters = ()) -> None:
