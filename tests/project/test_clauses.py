@@ -78,7 +78,12 @@ def citations(pattern: re.Pattern[str]) -> list[tuple[str, str, re.Match[str]]]:
     for name in CITING:
         for path in sorted((ROOT / name).rglob("*")) or [ROOT / name]:
             where = path.relative_to(ROOT).as_posix()
-            if path.suffix not in SUFFIXES or "/_build/" in where or where in NOT_CITATIONS:
+            if (
+                path.suffix not in SUFFIXES
+                or "/_build/" in where
+                or "/.venv/" in where
+                or where in NOT_CITATIONS
+            ):
                 continue
             text = text_of(path)
             found += [(where, text, match) for match in pattern.finditer(text)]

@@ -31,7 +31,13 @@ def clauses_of(path: str, name: str) -> set[str]:
 
 
 ALL = sorted(
-    {pair for path in (ROOT / "docs").rglob("*.rst") for pair in named_in(path.read_text())}
+    {
+        pair
+        for path in (ROOT / "docs").rglob("*.rst")
+        # Somebody may have installed an example in its folder.
+        if ".venv" not in path.parts
+        for pair in named_in(path.read_text())
+    }
 )
 
 

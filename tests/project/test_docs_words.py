@@ -49,7 +49,8 @@ PAGES = (
     *(
         path.relative_to(ROOT).as_posix()
         for path in sorted((ROOT / "docs").rglob("*.rst"))
-        if "_build" not in path.parts
+        # Somebody may have installed an example in its folder.
+        if not {"_build", ".venv"} & {*path.parts}
     ),
 )
 SUFFIXES = {".py", ".rst", ".sql", ".ini", ".txt", ".md", ".conf"}
@@ -137,5 +138,6 @@ def sources(*folders: str) -> Iterator[str]:
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
             where = path.relative_to(ROOT).as_posix()
-            if path.suffix in SUFFIXES and "/_build/" not in where and where != THIS:
+            is_ours = "/_build/" not in where and "/.venv/" not in where
+            if path.suffix in SUFFIXES and is_ours and where != THIS:
                 yield where
