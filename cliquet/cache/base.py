@@ -34,6 +34,9 @@ class CacheBase:
 
     prefix: str
 
+    client: Any
+    """The client of the server, of a class that the backend chooses; memory has none."""
+
     # Other keywords belong to the backends, which pass all of their keywords on.
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.prefix = kwargs["cache_prefix"]

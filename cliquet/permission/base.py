@@ -135,6 +135,9 @@ class PermissionBase(PermissionSelecting, PermissionTransfer):
     fails (B-2.5).
     """
 
+    client: Any
+    """The client of the server, of a class that the backend chooses; memory has none."""
+
     is_written_after_records: bool = False
     """Whether others may see a record before the permissions that were committed with it.
 

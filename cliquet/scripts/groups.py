@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +20,8 @@ _RECORDS = "/groups/"
 
 def _add(registry: Any, arguments: argparse.Namespace) -> None:
     group = _checked_group(registry, arguments.group)
-    for user in map(_checked_user, arguments.user):
+    # All are judged before the first is written.
+    for user in [_checked_user(user) for user in _users(arguments)]:
         registry.permission.add_user_principal(user, group)
         print(f"{user} is in {group}")
 
@@ -30,7 +32,7 @@ def _remove(registry: Any, arguments: argparse.Namespace) -> None:
     if not arguments.user:
         registry.permission.remove_principal(group)
         print(f"nobody is in {group}")
-    for user in arguments.user:
+    for user in _users(arguments):
         registry.permission.remove_user_principal(user, group)
         print(f"{user} is not in {group}")
 
@@ -59,6 +61,25 @@ def _memberships(registry: Any, user: str | None) -> Iterator[tuple[str, str]]:
             # The users come first.
             return
         yield grant.user_id, grant.principal
+
+
+def _users(arguments: argparse.Namespace) -> list[str]:
+    """Return the ids of the command line, with those of standard input in the place of ``-``.
+
+    Raises
+    ------
+    CommandError : standard input has none. Without any id, `remove` would take everybody out.
+    """
+    found: list[str] = []
+    for user in arguments.user:
+        if user != "-":
+            found.append(user)
+            continue
+        read = sys.stdin.read().split()
+        if not read:
+            raise CommandError("standard input has no ids; allowed: one or more, with white space")
+        found += read
+    return list(dict.fromkeys(found))
 
 
 def _checked_user(user: str) -> str:
@@ -95,11 +116,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     add = actions.add_parser("add", help="put users into a group")
     add.add_argument("group", metavar="GROUP", help="its name, such as group:staff")
-    add.add_argument("user", metavar="USER", nargs="+", help="id of a user, with its policy")
+    add.add_argument(
+        "user",
+        metavar="USER",
+        nargs="+",
+        help="id of a user, with its policy; - reads ids from standard input",
+    )
     add.set_defaults(act=_add, writes=True)
     remove = actions.add_parser("remove", help="take users out of a group, or all of them")
     remove.add_argument("group", metavar="GROUP", help="its name")
-    remove.add_argument("user", metavar="USER", nargs="*", help="ids; without any, all users")
+    remove.add_argument("user", metavar="USER", nargs="*", help="ids, or -; without any, all users")
     remove.set_defaults(act=_remove, writes=True)
     listed = actions.add_parser("list", help="print groups and their users")
     listed.add_argument("--user", metavar="USER", help="only the groups of this user")

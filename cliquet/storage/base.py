@@ -91,6 +91,9 @@ class StorageBase(
     backend fails (B-2.5).
     """
 
+    client: Any
+    """The client of the server, of a class that the backend chooses; memory has none."""
+
     id_generator: IdGenerator = generators.UUID4()
     """Makes the ids for :meth:`create` if the call gives no generator (B-3.2)."""
 

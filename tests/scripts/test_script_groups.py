@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.command_line import MEMORY, run, write_ini
+from cliquet.testing.bounded import Threads
+from scripts.command_line import MEMORY, run, run_process, write_ini
 
 pytestmark = pytest.mark.clause("E-19.2")
 
@@ -118,3 +120,54 @@ def test_what_cannot_be_done_is_refused(
 
     assert outcome.code == 1
     assert said in outcome.err
+
+
+def test_users_come_from_standard_input(groups: Groups, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{ANN}\n{BEN} {ANN}\n\n"))
+    added = groups("add", "group:staff", "basicauth:cid", "-")
+
+    assert added.code == 0
+    assert [line.split()[0] for line in added.out.splitlines()] == ["basicauth:cid", ANN, BEN]
+    assert len(rows(groups("list"))) == 3
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{ANN} {BEN}"))
+    assert groups("remove", "group:staff", "-").code == 0
+    assert rows(groups("list")) == [["group:staff", "basicauth:cid"]]
+
+
+def test_an_empty_standard_input_changes_nothing(
+    groups: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups("add", "group:staff", ANN)
+    for action in ("add", "remove"):
+        monkeypatch.setattr("sys.stdin", io.StringIO(" \n"))
+        outcome = groups(action, "group:staff", "-")
+        assert (outcome.code, outcome.out) == (1, "")
+        assert "standard input has no ids" in outcome.err
+
+    assert rows(groups("list")) == [["group:staff", ANN]]
+
+
+def test_one_wrong_id_among_many_changes_nothing(groups: Groups) -> None:
+    outcome = groups("add", "group:staff", ANN, BEN, "carl")
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert groups("list").out == ""
+
+
+@pytest.mark.usefixtures("processes")
+def test_two_programs_add_to_one_group_at_once(groups: Groups, tmp_path: Path) -> None:
+    assert groups("list").code == 0
+    ini = str(tmp_path / "service.ini")
+    users = [[f"basicauth:{name}{number}" for number in range(20)] for name in "ab"]
+
+    with Threads(2) as pool:
+        outcomes = list(
+            pool.map(
+                lambda ids: run_process("--ini", ini, "groups", "add", "group:staff", *ids), users
+            )
+        )
+
+    assert [outcome.code for outcome in outcomes] == [0, 0]
+    found = {user for _, user in rows(groups("list"))}
+    assert found == {user for ids in users for user in ids}

@@ -122,6 +122,8 @@ class Audited(resource.UserResource):
         author: str | None = self.request.prefixed_userid
         sent: dict[str, Any] = self.request.validated["body"]
         others, total = self.request.registry.storage.get_all("article", "everybody")
+        with self.request.registry.storage.client.connect():
+            self.request.registry.cache.client.ping()
         # What the application adds to requests has any type.
         self.request.audit(author, sent, self.request.matchdict.get("id"))
         return {**new, "others": total, "first": others[0] if others else None}

@@ -46,6 +46,8 @@ class Toadstool(resource.ShareableResource):
 class Moisture(resource.ShareableResource):
     """A record without fields."""
 
+    mapping = resource.ResourceSchema()
+
 
 @resource.register()
 class Psilo(resource.ShareableResource):
