@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Run the tests of the pages /__admin__ and /__docs__ in Chromium. Needs Node.js 20 or later, npm, an index of npm
-# packages or a cache of it, Chromium, and the virtual environment of `make test`. With SCREENSHOTS=folder,
-# each view is written into it.
+# Run the tests of the pages /__admin__ and /__docs__ in Chromium, and of the documentation if `make docs`
+# has built it. Needs Node.js 20 or later, npm, an index of npm packages or a cache of it, Chromium, and the
+# virtual environment of `make test`. With SCREENSHOTS=folder, each view is written into it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scratch=$(mktemp -d)
@@ -26,5 +26,5 @@ for _ in $(seq 60); do
     sleep 1
 done
 curl -fs "http://localhost:$port/v1/" >/dev/null || { cat "$scratch/serve.log" >&2; exit 1; }
-SERVICE="http://localhost:$port/v1" READ_ONLY="http://localhost:$read_only/v1" \
+DOCS="$PWD/docs/_build/html" SERVICE="http://localhost:$port/v1" READ_ONLY="http://localhost:$read_only/v1" \
     timeout --kill-after=10 900 npm --prefix "$scratch" test

@@ -25,6 +25,7 @@ html_theme = "furo"
 html_title = f"cliquet {release}"
 html_static_path = ["_static"]
 html_css_files = ["cliquet.css"]
+html_js_files = [("accessible.js", {"defer": "defer"})]
 
 # Single backquotes in docstrings name parameters and values.
 default_role = "literal"

@@ -1,16 +1,17 @@
 /**
  * The admin page and the documentation page in Chromium, against `service.py` at SERVICE and READ_ONLY.
- * With SCREENSHOTS, each view is also written into that folder.
+ * The pages of the documentation are those in the folder DOCS. With SCREENSHOTS, each view is also written
+ * into that folder.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test as declare } from "node:test";
 
 import { chromium } from "playwright-core";
 
-const { SERVICE, READ_ONLY, SCREENSHOTS } = process.env;
+const { DOCS, SERVICE, READ_ONLY, SCREENSHOTS } = process.env;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const WIDE = { width: 1280, height: 860 };
 const NARROW = { width: 420, height: 860 };
@@ -680,6 +681,21 @@ for (const [viewport, colorScheme] of [[WIDE, "light"], [NARROW, "dark"]]) {
     await check(page, "docs-open");
     assert.equal((await call(name, "GET", "/people")).data[0].name, "Ada");
     await page.end();
+  });
+}
+
+for (const [viewport, colorScheme] of [[WIDE, "light"], [WIDE, "dark"], [NARROW, "light"]]) {
+  const name = `the documentation has no fault that axe knows: ${viewport.width} px, ${colorScheme}`;
+  declare(name, { timeout: 120_000, skip: !existsSync(`${DOCS}/index.html`) && "it is not built" }, async () => {
+    const context = await browser.newContext({ viewport, colorScheme });
+    const page = await context.newPage();
+    page.scheme = colorScheme;
+    page.on("pageerror", (error) => problems.push(`error: ${error.stack}`));
+    for (const path of ["index", "quickstart", "api/querying", "reference/settings", "reference/admin"]) {
+      await page.goto(`file://${DOCS}/${path}.html`, WAIT);
+      await check(page, path.replace("/", "-"));
+    }
+    await context.close();
   });
 }
 
