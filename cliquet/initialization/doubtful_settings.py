@@ -116,6 +116,8 @@ def _bare_names(registry: Any) -> Iterator[str]:
             and "." not in bare
             and len(bare) >= _SHORTEST_NAME
             and bare not in resolution.declared
+            # Pyramid adds each of its own settings under both names.
+            and f"pyramid.{bare}" not in registry.settings
             and find(bare) is None
         ):
             for known in settings.SETTINGS:

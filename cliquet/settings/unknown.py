@@ -168,6 +168,9 @@ def nearest_name(bare: str, similarity: float = _SIMILAR) -> str | None:
     """
     best, best_name = similarity, None
     for given, known, name in _candidates(bare):
+        # At each start, some names are compared with every known one.
+        if not _may_be_similar(given, known, best):
+            continue
         score = _similarity(given, known)
         if score >= best:
             best, best_name = score, name
@@ -213,6 +216,16 @@ def _fill(row: Setting, bare: str) -> tuple[str, str, str] | None:
             known.append(text)
         name.append(text)
     return separator.join(given), separator.join(known), separator.join(name)
+
+
+def _may_be_similar(one: str, other: str, least: float) -> bool:
+    """Return false if letters alone, in any order, make two texts less similar than that."""
+    length = len(one) + len(other)
+    if length and 2.0 * min(len(one), len(other)) / length < least:
+        return False
+    shared = sum(min(one.count(letter), other.count(letter)) for letter in set(one))
+    # As `ratio` computes it, so that a text that is just similar enough stays so.
+    return not length or 2.0 * shared / length >= least
 
 
 def _similarity(one: str, other: str) -> float:
