@@ -21,7 +21,7 @@ from cliquet.testing import web
 
 BACKENDS = ("storage", "permission", "cache")
 # The tests of a module run one after the other, and differ in few ways.
-MOST_KEPT = 12
+MOST_KEPT = 24
 
 # Methods are equal if those that they belong to are one.
 COMPARED = (str, bytes, int, float, types.MethodType, types.BuiltinMethodType)
