@@ -9,6 +9,7 @@ sys.path[:0] = [str(HERE / "_ext"), str(HERE / "example")]
 
 project = "cliquet"
 author = "The cliquet authors"
+copyright = author
 version = release = distribution_version("cliquet")
 
 extensions = [
