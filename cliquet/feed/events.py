@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
@@ -58,6 +59,7 @@ def beginning() -> bytes:
     return b"retry: %d\n\n" % random.randint(500, 2500)  # noqa: S311 - no secret
 
 
+@functools.lru_cache(maxsize=16)
 def checkpoint(token: str) -> bytes:
     """Return the event after all changes up to a token.
 

@@ -11,12 +11,12 @@ from typing import Final
 
 from cliquet.feed.sharing import is_useful
 from cliquet.feed.source import Page
-from cliquet.feed.stream import Question
+from cliquet.feed.stream import Question, Stream
 from cliquet.feed.watcher import Wake, Watcher
 from cliquet.storage.selection import CollectionKey
 from cliquet.storage.watching import Position
 
-__all__ = ["Answers", "Rooms"]
+__all__ = ["Answers", "Company", "Rooms"]
 
 _MAX_KEPT: Final = 64
 
@@ -51,6 +51,37 @@ class Rooms:
     def _tell(self, key: CollectionKey, position: Position | None) -> None:
         for wake in list(self._members.get(key, ())):
             wake(position)
+
+
+class Company:
+    """The streams of one client with one URL, whose access is judged once for all of them."""
+
+    def __init__(self) -> None:
+        self._streams: dict[tuple[str, bytes], set[Stream]] = {}
+        self._latest: dict[tuple[str, bytes], Page] = {}
+
+    @contextmanager
+    def joined(self, stream: Stream) -> Iterator[None]:
+        """Keep a stream in the company of the others within the block."""
+        key = (stream.source.url, stream.source.client)
+        streams = self._streams.setdefault(key, set())
+        streams.add(stream)
+        try:
+            yield
+        finally:
+            streams.discard(stream)
+            if not streams:
+                self._streams.pop(key, None)
+                self._latest.pop(key, None)
+
+    def confirm(self, stream: Stream, page: Page) -> None:
+        """Tell all of a judgement that one of them has got."""
+        key = (stream.source.url, stream.source.client)
+        # Those that have asked at the same moment share one answer, which is told once.
+        if self._latest.get(key) is not page:
+            self._latest[key] = page
+            for one in self._streams.get(key, ()):
+                one.confirm(page)
 
 
 class Answers:

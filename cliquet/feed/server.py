@@ -22,7 +22,7 @@ from cliquet import errors
 from cliquet.core.lazy import LazyModule
 from cliquet.feed import events, gateway, slow_clients, stopping
 from cliquet.feed.answers import EventStream, LongPoll
-from cliquet.feed.rooms import Answers, Rooms
+from cliquet.feed.rooms import Answers, Company, Rooms
 from cliquet.monitoring import logs
 from cliquet.web import problems
 
@@ -72,6 +72,7 @@ class FeedServer:
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:
         self._loop = asyncio.get_running_loop()
         self._rooms = Rooms(self._loop)
+        self._company = Company()
         self._answers = Answers(self._run, self._run_later)
         yield
         for pool in (self._pool, self._judging):
@@ -164,7 +165,10 @@ class FeedServer:
             stream.move(position)
             client.wake(position)
 
-        with self._rooms.watching(hub.watcher, source.key, wake):
+        with (
+            self._rooms.watching(hub.watcher, source.key, wake),
+            self._company.joined(stream),
+        ):
             page = await self._run(source.read, stream.first_query)
             if page.refusal is not None and not page.is_outdated:
                 await _respond(answer.completed(page.refusal), client.send)
@@ -178,13 +182,16 @@ class FeedServer:
                     break
                 question = stream.question()
                 if question is not None:
-                    text = hub.told(stream, await self._answers.answer(question, source.read))
+                    page = await self._answers.answer(question, source.read)
+                    if not question.is_urgent:
+                        self._company.confirm(stream, page)
+                    text = hub.told(stream, page)
                 else:
                     text = stream.keep_alive()
                 if text:
                     await client.tell(text)
                 elif question is None and not stream.is_over:
-                    await client.wait(stream.seconds_left())
+                    await client.wait_until_due(stream.seconds_left)
         await client.send({"type": "http.response.body", "body": b""})
 
 
@@ -205,6 +212,9 @@ class _Client:
         self.woken = woken
         self._receive = receive
         self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_slow = False
         # It has to be asked for, because what is sent to a client that is gone is ignored.
         self._end = asyncio.ensure_future(self._until_gone())
         self._end.add_done_callback(lambda _: woken.set())
@@ -229,6 +239,23 @@ class _Client:
             finally:
                 timer.cancel()
 
+    async def wait_until_due(self, seconds_left: Callable[[], float]) -> None:
+        """Wait until it is woken, or until nothing is left of a time that may become longer."""
+        self._look(seconds_left)
+        try:
+            await self.woken.wait()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _look(self, seconds_left: Callable[[], float]) -> None:
+        left = seconds_left()
+        if left > 0:
+            # The task need not run for a time that has become longer.
+            self._timer = self._loop.call_later(left, self._look, seconds_left)
+        else:
+            self.woken.set()
+
     async def tell(self, text: bytes) -> None:
         """Send a part of the body.
 
@@ -237,15 +264,21 @@ class _Client:
         _SlowClientError : the client takes nothing.
         """
         part = {"type": "http.response.body", "body": text, "more_body": True}
-        sending = asyncio.ensure_future(self.send(part))
-        # Mostly there is room for it at once.
-        await asyncio.sleep(0)
-        if not sending.done():
-            await asyncio.wait((sending,), timeout=slow_clients.SLOW_SECONDS)
-        if not sending.done():
-            sending.cancel()
-            raise _SlowClientError
-        sending.result()
+        # A task of its own for each part would cost more than the part.
+        timer = self._loop.call_later(slow_clients.SLOW_SECONDS, self._leave)
+        try:
+            await self.send(part)
+        except asyncio.CancelledError:
+            if self._is_slow:
+                raise _SlowClientError from None
+            raise
+        finally:
+            timer.cancel()
+
+    def _leave(self) -> None:
+        self._is_slow = True
+        if self._task is not None:
+            self._task.cancel()
 
     def close(self) -> None:
         self._end.cancel()

@@ -11,7 +11,7 @@ import hashlib
 import io
 import time
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
 from pyramid.request import Request
 from pyramid.response import Response
@@ -127,10 +127,11 @@ class Source:
             self._others.append(("_limit", str(max_items)))
         self.url = f"{environ['HTTP_HOST']}{environ['PATH_INFO']}?{urlencode(self._others)}"
         self.client = _digest(environ)
+        self._query = urlencode([*self._others, ("_sync", "")])
 
     def query(self, token: str) -> str:
         """Return the query string for the changes since a token."""
-        return urlencode([*self._others, ("_sync", token)])
+        return self._query + quote_plus(token)
 
     def word(self, error: Response) -> None:
         """Give an error the form that the client wants."""

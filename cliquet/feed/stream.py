@@ -147,7 +147,7 @@ class Stream:
         if page.is_last:
             self._answered_after = self._asked_after
             self._has_caught_up = True
-            self._read_at = (self._judged_at or now) + self._recheck_seconds
+            self._read_at = (self._judged_at or now) + self._pause_until_judged()
         else:
             self._has_caught_up, self._read_at = False, now
         if texts or self._told is None:
@@ -155,6 +155,29 @@ class Stream:
         if texts:
             self._spoke_at = now
         return b"".join(texts)
+
+    def confirm(self, page: Page) -> None:
+        """Take over the judgement that another stream has got, if nothing has changed.
+
+        Streams of one client then need not be asked for one by one.
+        """
+        if (
+            page.status == 200
+            and not page.items
+            and page.is_last
+            and page.client == self.source.client
+            and page.token == self._token
+            and self._has_caught_up
+            and self._moves == self._answered_after
+            and self._judged_at is not None
+            and page.judged_at > self._judged_at
+        ):
+            self._judged_at = page.judged_at
+            self._read_at = page.judged_at + self._pause_until_judged()
+
+    def _pause_until_judged(self) -> float:
+        # Of the streams of one client, the first one then asks for all of them.
+        return self._recheck_seconds * random.uniform(0.9, 1.0)  # noqa: S311 - no secret
 
     def _checkpoint(self) -> bytes:
         self._told = self._token

@@ -1,5 +1,6 @@
 """What a stream asks for and what it tells, without a server, by a clock of the test."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from support.streams import event_of
 
 from cliquet.feed import events, stream
+from cliquet.feed.rooms import Company
 from cliquet.feed.source import Page
 from cliquet.feed.stream import KEEP_ALIVE_SECONDS, MAX_AGE_SECONDS, Stream
 from cliquet.storage.watching import Position
@@ -267,3 +269,61 @@ def test_what_is_remembered_is_bounded(live: Stream, clock: Clock) -> None:
         live.take(page(clock, *(f"{number} {n}" for n in range(200))))
 
     assert len(live._last) == stream._MAX_REMEMBERED
+
+
+@pytest.mark.clause("E-14.4", "E-14.5")
+def test_one_judgement_counts_for_the_streams_of_its_client(clock: Clock, live: Stream) -> None:
+    clock.now += 3
+    live.confirm(page(clock))
+    clock.now += 3
+
+    assert live.question() is None
+    clock.now += 1.5
+    question = live.question()
+    assert question is not None
+    assert not question.is_urgent
+
+
+@pytest.mark.clause("E-14.4", "E-14.5")
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"client": b"somebody"},
+        {"token": "t2"},
+        {"is_last": False},
+        {"judged_at": 1.0},
+        {"status": 403},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_a_judgement_of_anything_else_does_not(clock: Clock, live: Stream, other: Any) -> None:
+    clock.now += 3
+    live.confirm(page(clock, **other))
+    clock.now += 3
+
+    assert live.question() is not None
+
+
+@pytest.mark.clause("E-14.4", "E-14.5")
+def test_a_stream_that_was_woken_meanwhile_is_asked_for(clock: Clock, live: Stream) -> None:
+    live.move(Position(7, "e"))
+    live.confirm(page(clock))
+    live.confirm(page(clock, "a"))
+
+    assert live.question() is not None
+
+
+def test_all_streams_in_company_are_told_of_one_judgement_once(clock: Clock) -> None:
+    company, told = Company(), []
+    others = [made(clock) for _ in range(3)]
+    for one in others:
+        one.confirm = told.append
+    with contextlib.ExitStack() as held:
+        for one in others:
+            held.enter_context(company.joined(one))
+        judged = page(clock)
+        for one in others:
+            company.confirm(one, judged)
+    company.confirm(others[0], page(clock))
+
+    assert told == [judged] * 3
