@@ -123,5 +123,6 @@ def _bare_names(registry: Any) -> Iterator[str]:
             for known in settings.SETTINGS:
                 # Most of the settings of others are refused by this alone, at no cost.
                 is_like = known[:_ALIKE] == bare[:_ALIKE] or known[-_ALIKE:] == bare[-_ALIKE:]
-                if is_like and differs_by(bare, known, _MOST_LETTERS):
+                # Two letters make another word: a `http_port` is no misspelt `http_host`.
+                if is_like and differs_by(bare, known, 1):
                     yield f"{bare} is unknown; did you mean {known!r}?"

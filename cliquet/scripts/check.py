@@ -11,7 +11,7 @@ from cliquet import settings
 from cliquet.initialization.backends import is_in_memory
 from cliquet.initialization.doubts import find_doubts
 from cliquet.monitoring import logs
-from cliquet.scripts import logged_steps
+from cliquet.scripts import ini_mistakes, logged_steps
 from cliquet.scripts.command import Command, CommandError, application, require_file, told
 from cliquet.storage.exceptions import BackendError
 
@@ -163,6 +163,7 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
     try:
         with application(ini) as registry:
             found = list(find(registry))
+        found += [Finding(False, text) for text in ini_mistakes.unread_settings(ini)]
     finally:
         logger.setLevel(level)
     for finding in found:

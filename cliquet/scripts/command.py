@@ -15,7 +15,7 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.paster import bootstrap
 
 from cliquet.monitoring import logs
-from cliquet.scripts import own_errors
+from cliquet.scripts import ini_mistakes, own_errors
 from cliquet.settings.secrets import masked
 from cliquet.storage.exceptions import BackendError
 from cliquet.transactions import scope
@@ -168,6 +168,8 @@ def explained(ini: str) -> Iterator[None]:
         text = _explanation(error)
         if text is None:
             raise
+        if _is_of_use(error):
+            text = ini_mistakes.named_use(ini, text)
         raise CommandError(f"{ini}: {text}") from error
 
 
@@ -189,6 +191,14 @@ def _is_of_paste(error: BaseException) -> bool:
         traceback = traceback.tb_next
     name = traceback.tb_frame.f_globals.get("__name__", "") if traceback else ""
     return str(name).startswith("paste.deploy.")
+
+
+def _is_of_use(error: Exception) -> bool:
+    """Return whether an error has come before the application was called."""
+    if not isinstance(error, (LookupError, ImportError, AttributeError)):
+        return False
+    frames = own_errors.packages_of(error)
+    return "paste" in frames and "cliquet" not in frames[frames.index("paste") :]
 
 
 @contextmanager

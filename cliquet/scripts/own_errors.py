@@ -15,7 +15,7 @@ from typing import Final
 
 from cliquet.settings.secrets import masked
 
-__all__ = ["frames_of_application", "shown"]
+__all__ = ["frames_of_application", "packages_of", "shown"]
 
 _LIBRARY: Final = "cliquet"
 # What is called between the file and the application, or by both: the error is not theirs.
@@ -65,6 +65,12 @@ def frames_of_application(error: BaseException) -> list[traceback.FrameSummary] 
             return [frame for frame, owner in frames if owner not in (None, _LIBRARY)]
         cause = cause.__cause__
     return None
+
+
+def packages_of(error: BaseException) -> list[str]:
+    """Return the top packages of the code that led to an error, the outermost first."""
+    names = (found.tb_frame.f_globals.get("__name__", "") for found in _frames(error.__traceback__))
+    return [str(name).partition(".")[0] for name in names]
 
 
 def shown(error: BaseException, frames: list[traceback.FrameSummary]) -> str:

@@ -325,6 +325,7 @@ def test_settings_that_may_be_meant_are_not_told() -> None:
         "event_listeners.a.use": f"{__name__}.Heard",
         "event_listeners.a.colour": "green",
         "paginated": "5",
+        "http_port": "8888",
         "other.paginate_bye": "5",
     }
     with capture_logs() as entries:

@@ -111,6 +111,21 @@ def test_doubts_are_warnings_and_errors_if_asked_for(
     assert "userid_hmac_secret" not in lenient.err
 
 
+@pytest.mark.clause("E-8.12")
+def test_settings_in_sections_that_nobody_reads_are_told(
+    cliquet: Callable[..., Any], tmp_path: Path
+) -> None:
+    ini = Path(write_ini(tmp_path / "service.ini", {**MEMORY, **SECRET}))
+    text = f"[DEFAULT]\ncliquet.paginate_by = 5\nhere_too = 1\n{ini.read_text()}"
+    ini.write_text(f"{text}[clique]\ncliquet.readonly = true\nother = 2\n")
+
+    told = cliquet("--ini", str(ini), "check").out
+
+    assert "warning: [DEFAULT] has cliquet.paginate_by, which is only read in [app:main]." in told
+    assert "warning: [clique] has cliquet.readonly, which is only read in [app:main]." in told
+    assert told.count("which is only read in") == 2
+
+
 SERVICE = """
 from cornice import Service
 from cliquet import initialize

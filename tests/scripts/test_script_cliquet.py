@@ -111,7 +111,22 @@ def test_a_missing_file_is_named(
             "cliquet.cache.memcached, cliquet.cache.memory, ",
         ),
         ("[app:main]\nuse = call:cliquet.testing.testapp:nothing", "no attribute 'nothing'"),
+        (
+            "[app:main]\nuse = call:cliquet.testing.testapp:nothing",
+            "[app:main] use = call:cliquet.testing.testapp:nothing: module ",
+        ),
+        (
+            "[app:main]\nuse = call:nowhere:main",
+            "[app:main] use = call:nowhere:main: No module named 'nowhere'; allowed: call:MODULE:",
+        ),
+        (
+            "[app:main]\nuse = egg:nowhere",
+            "[app:main] use = egg:nowhere: No package metadata was found for nowhere; allowed: ",
+        ),
+        ("[app:main]\nuse = nowhere:main", "[app:main] use = nowhere:main: URI scheme not known"),
+        ("[app:shop]\nuse = call:nowhere:main", ".ini#shop"),
         ("[app:main]\ncliquet.readonly = true", "No loader given in section 'app:main'"),
+        ("[app:main]\ncliquet.readonly = true", "; allowed: use, as in use = call:shop:main"),
         ("[app:main]\na line", "parsing errors"),
         ("[app:main]\nuse = call:cliquet.testing.testapp:main\nx = %(y)s", "'y'"),
         (

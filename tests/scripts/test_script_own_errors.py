@@ -134,7 +134,8 @@ def test_a_plugin_that_fails_is_shown_with_its_line(
     assert f'File "{tmp_path}/plugin.py", line 1, in <module>' in lacking.err
     assert "Traceback" not in missing.err
     assert missing.err.endswith(
-        "service.ini: Setting 'includes' has 'plugins': No module named 'plugins'\n"
+        "service.ini: Setting 'includes' has 'plugins': No module named 'plugins'; "
+        "allowed: a module with includeme().\n"
     )
 
 
