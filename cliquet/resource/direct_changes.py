@@ -86,8 +86,8 @@ class DirectChanges:
         return None
 
     def changing(self, permission: PermissionBase, call: Call, given: Mapping[str, Any]) -> Any:
-        """Change an ACE of one object, or of several."""
-        records = self._records(given.get("object_ids") or [given["object_id"]])
+        """Change an ACE of one object."""
+        records = self._records([given["object_id"]])
         ids = list(records)
         self._lock(records.values())
         before = permission.get_objects_permissions(ids)
@@ -154,7 +154,6 @@ _CHANGES: Final[Mapping[str, Callable[..., Any]]] = {
     "delete_object_permissions": DirectChanges.deleting,
     "replace_object_permissions": DirectChanges.replacing,
     "add_principal_to_ace": DirectChanges.changing,
-    "add_principal_to_aces": DirectChanges.changing,
     "remove_principal_from_ace": DirectChanges.changing,
 }
 

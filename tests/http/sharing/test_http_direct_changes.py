@@ -126,7 +126,7 @@ def test_each_change_of_an_ace_is_told(app: Any) -> None:
         ("remove_principal_from_ace", [uri, "write", reader], set()),
         ("replace_object_permissions", [uri, {"read": [reader]}], {record_id}),
         ("replace_object_permissions", [uri, {"read": []}], set()),
-        ("add_principal_to_aces", [[uri], "read", reader], {record_id}),
+        ("add_principal_to_ace", [uri, "read", reader], {record_id}),
         ("delete_object_permissions", [uri], set()),
     ):
         app.post_json(f"/v0/change/{change}", arguments, status=200)
