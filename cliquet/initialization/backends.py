@@ -54,7 +54,7 @@ def _load(config: Configurator, kind: str, base: type) -> Any:
             f"Invalid {kind} backend: setting '{setting}' is {name!r}; allowed: {allowed}"
             f"{meant or '.'}"
         )
-    module = references.resolve(config, setting, allowed=allowed, meant=meant)
+    module = references.resolve(config, setting, allowed=allowed, meant=lambda: meant)
     if not hasattr(module, "load_from_config"):
         raise ConfigurationError(
             f"Setting '{setting}' is {name!r}, which has no load_from_config(); allowed: {allowed}"

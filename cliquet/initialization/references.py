@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pyramid.config import Configurator
@@ -13,11 +13,14 @@ from pyramid.exceptions import ConfigurationError
 from cliquet import settings
 from cliquet.core.mistakes import did_you_mean
 
+# It is asked in case of an error alone: what looks for near names is slow to import.
+Meant = Callable[[], str]
+
 __all__ = ["is_absence", "resolve", "resolve_all", "resolve_callable"]
 
 
 def resolve(
-    config: Configurator, setting: str, *, allowed: str | None = None, meant: str = ""
+    config: Configurator, setting: str, *, allowed: str | None = None, meant: Meant | None = None
 ) -> Any:
     """Return the object that a setting names.
 
@@ -25,7 +28,7 @@ def resolve(
     ----------
     setting : bare name.
     allowed : description of the allowed values, for the error; ``None`` if there is none.
-    meant : end of the error that names what was probably meant.
+    meant : returns the end of the error that names what was probably meant.
 
     Raises
     ------
@@ -51,8 +54,7 @@ def resolve_callable(
     pyramid.exceptions.ConfigurationError : it cannot be called, as a module cannot.
     """
     value = settings.read(config.get_settings(), setting)
-    meant = did_you_mean(str(value), names) if names else ""
-    found = resolve(config, setting, allowed=allowed, meant=meant)
+    found = resolve(config, setting, allowed=allowed, meant=lambda: did_you_mean(str(value), names))
     if not callable(found):
         raise ConfigurationError(
             f"Setting '{setting}' is {value!r}, which cannot be called; allowed: {allowed}."
@@ -76,7 +78,7 @@ def resolve_all(
     """
     for value in settings.read(config.get_settings(), setting):
         allowed = "a function" if attribute is None else f"a module with {attribute}()"
-        found = _import(config, value, f"Setting '{setting}' has {value!r}", allowed, "")
+        found = _import(config, value, f"Setting '{setting}' has {value!r}", allowed)
         if not callable(found) and (attribute is None or not hasattr(found, attribute)):
             raise ConfigurationError(
                 f"Setting '{setting}' has {value!r}, which is none; allowed: {allowed}."
@@ -90,7 +92,9 @@ def is_absence(error: ImportError, name: str) -> bool:
     return missing is not None and (name == missing or name.startswith(f"{missing}."))
 
 
-def _import(config: Configurator, value: Any, given: str, allowed: str | None, meant: str) -> Any:
+def _import(
+    config: Configurator, value: Any, given: str, allowed: str | None, meant: Meant | None = None
+) -> Any:
     try:
         return config.maybe_dotted(value)
     except ImportError as error:
@@ -99,7 +103,7 @@ def _import(config: Configurator, value: Any, given: str, allowed: str | None, m
         if is_absence(error, str(value)):
             absent, near = _absence(error, str(value))
             reason = absent or reason
-            end = meant or near or "."
+            end = (meant() if meant else "") or near or "."
             end = f"; allowed: {allowed}{end}" if allowed else end
         raise ImportError(f"{given}: {reason}{end}", name=error.name) from error
 

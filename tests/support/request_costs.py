@@ -168,7 +168,7 @@ SCENARIOS = {
     "PATCH": Scenario(lambda s: s.send("PATCH", s.record_url, body=ANY), 2, 5),
     "DELETE": Scenario(lambda s: s.send("DELETE", s.record_url), 2, 5),
     "DELETE list": Scenario(lambda s: s.send("DELETE", s.url), 1, 4),
-    "batch of POST": Scenario(batch_of("POST", lambda s: s.url, ANY), 2, 29),
+    "batch of POST": Scenario(batch_of("POST", lambda s: s.url, ANY), 2, 6),
     "batch of GET list": Scenario(batch_of("GET", lambda s: s.url), 25, 27),
     "batch of GET record": Scenario(batch_of("GET", lambda s: s.record_url), 25, 51),
     # One more
