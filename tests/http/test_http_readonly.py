@@ -121,7 +121,7 @@ def test_heartbeats_of_a_read_only_service_read_all_backends_and_write_the_cache
         registry = app.app.registry
         writes = {
             "storage": ("create", "update", "delete", "delete_all"),
-            "permission": ("add_user_principal", "remove_user_principal"),
+            "permission": ("add_principal_to_ace", "remove_principal_from_ace"),
             "cache": ("set", "delete"),
         }
         written.clear()
