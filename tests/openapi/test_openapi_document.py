@@ -85,6 +85,7 @@ def resolved(document: Any, described: Any) -> Any:
     return described
 
 
+@pytest.mark.slow
 def test_the_document_is_valid(document: dict[str, Any]) -> None:
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
     assert document["openapi"].startswith("3.1.")
@@ -195,6 +196,7 @@ def test_lists_with_tokens_have_their_parameter() -> None:
     assert "_sync" not in parameters_of(document, "/spores", "get")
 
 
+@pytest.mark.slow
 @pytest.mark.clause("E-14.2")
 def test_a_list_with_tokens_can_be_a_stream_whose_items_version_3_2_describes() -> None:
     app = make_app(RESOURCES, settings={"mushroom_sync_enabled": "true"})
