@@ -307,7 +307,11 @@ def test_no_connection_to_postgresql_is_held_while_somebody_waits(
         time.sleep(0.01)
         samples.append(registry.storage.client.pool_status().in_use)
     with registry.storage.client.connect(readonly=True) as session:
-        open_ones = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%'"
+        # Other tests have other databases of the same server.
+        open_ones = (
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE state LIKE 'idle in%' AND datname = current_database()"
+        )
         (in_transaction,) = session.execute(open_ones).fetchone()
 
     # The watcher asks four times a second, and takes some milliseconds.

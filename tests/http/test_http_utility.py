@@ -263,7 +263,7 @@ def test_a_check_is_given_the_request() -> None:
 @pytest.mark.clause("H-3.10", "H-3.12", "H-3.11")
 @pytest.mark.parametrize(
     ("kind", "operation"),
-    [("storage", "create"), ("permission", "add_user_principal"), ("cache", "set")],
+    [("storage", "create"), ("permission", "add_principal_to_ace"), ("cache", "set")],
 )
 def test_the_checks_write_to_their_backends(
     monkeypatch: pytest.MonkeyPatch, kind: str, operation: str
@@ -281,7 +281,7 @@ def test_the_checks_write_to_their_backends(
 @pytest.mark.clause("H-3.12", "P-6.5")
 def test_in_readonly_mode_only_the_cache_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
     app = _writing_app(monkeypatch, settings={"readonly": "true"})
-    for kind, operation in (("storage", "create"), ("permission", "add_user_principal")):
+    for kind, operation in (("storage", "create"), ("permission", "add_principal_to_ace")):
         _break(monkeypatch, app, kind, operation)
     app.get("/v0/__heartbeat__", status=200)
 

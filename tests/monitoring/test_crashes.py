@@ -153,6 +153,7 @@ def test_sentry_is_told_of_a_service_that_does_not_start(run: Callable[..., Any]
     received = run(SENTRY_INI + "cliquet.initialization_sequence = nowhere.setup\n", check=False)
     (event,) = received.events
     told = "Setting 'initialization_sequence' has 'nowhere.setup': No module named 'nowhere'"
+    told += "; allowed: a function."
     assert exceptions(event)[-1] == ("ImportError", told)
     assert "s3cr3t-of-the-users" not in "".join(received.bodies)
 

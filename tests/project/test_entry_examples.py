@@ -64,7 +64,7 @@ def examples() -> Any:
     """The module that reads the examples."""
     sys.path.insert(0, str(EXTENSIONS))
     try:
-        return importlib.import_module("entry_examples")
+        return importlib.import_module("entry_texts")
     finally:
         sys.path.remove(str(EXTENSIONS))
 
