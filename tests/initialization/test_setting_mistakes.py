@@ -336,8 +336,11 @@ def test_settings_that_may_be_meant_are_not_told() -> None:
 
 @pytest.mark.clause("E-8.12")
 def test_a_subscriber_of_an_unknown_resource_is_told() -> None:
+    def hear(event: Any) -> None:
+        pass
+
     def subscribe(config: Any) -> None:
-        config.add_subscriber(print, ResourceChanged, for_resources=("spoer", "mushroom"))
+        config.add_subscriber(hear, ResourceChanged, for_resources=("spoer", "mushroom"))
 
     with capture_logs() as entries:
         make_app([Mushroom, Spore], settings=SECRET, configure=subscribe)
