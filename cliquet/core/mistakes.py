@@ -37,9 +37,12 @@ def place_of(thing: Any) -> str:
     """
     try:
         file = inspect.getsourcefile(thing) or inspect.getfile(thing)
-        return f"{file}:{inspect.getsourcelines(thing)[1]}"
+        # From Python 3.13 on, the program of `python -c` passes for the source of what exec() made.
+        if not file.startswith("<"):
+            return f"{file}:{inspect.getsourcelines(thing)[1]}"
     except (OSError, TypeError):
-        return f"module {getattr(thing, '__module__', '?')}"
+        pass
+    return f"module {getattr(thing, '__module__', '?')}"
 
 
 class Place:
