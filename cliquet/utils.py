@@ -118,9 +118,9 @@ def is_storable_parent(parent_id: str, variables: Mapping[str, Any] | None) -> b
     variables : the values of the variables of the URL.
     """
     written = ""
-    for name in variables or ():
+    for name, value in variables.items() if variables else ():
         # Most URLs have no other variable.
-        if name != "id" and isinstance(value := variables[name], str):  # type: ignore[index]
+        if name != "id" and isinstance(value, str):
             written += value
     return is_storable_key(parent_id) and (not written or is_storable_key(written))
 

@@ -37,7 +37,7 @@ def place_of(thing: Any) -> str:
     """
     try:
         file = inspect.getsourcefile(thing) or inspect.getfile(thing)
-        # From Python 3.13 on, the program of `python -c` passes for the source of what exec() made.
+        # Code that exec() made seems to come from the program of `python -c`, from Python 3.13 on.
         if not file.startswith("<"):
             return f"{file}:{inspect.getsourcelines(thing)[1]}"
     except (OSError, TypeError):

@@ -338,16 +338,20 @@ def test_departures_travel_with_the_write(app: TestApp, sent: list[Any], way: st
     assert len(counted(sent)) <= BUDGET["PUT"][1], "\n".join(sent)
 
 
+def create_25(app: TestApp, sent: list[Any], kind: str) -> Any:
+    """Create as many records in one batch, in a collection that exists."""
+    app.post_json(f"/v0/{kind}", {"data": {}}, headers=HEADERS, status=201)
+    sent.clear()
+    request = {"method": "POST", "path": f"/{kind}", "body": {"data": {"name": "a"}}}
+    return app.post_json("/v0/batch", {"requests": [request] * 25}, headers=HEADERS)
+
+
 @pytest.mark.clause("B-23.7", "B-20.7", "H-4.13")
 @pytest.mark.parametrize(("kind", "allowed"), [("ferns", 1), ("toadstools", 1)])
 def test_a_batch_of_25_creations_keeps_to_its_budget(
     app: TestApp, sent: list[Any], kind: str, allowed: int
 ) -> None:
-    app.post_json(f"/v0/{kind}", {"data": {}}, headers=HEADERS, status=201)
-    sent.clear()
-    request = {"method": "POST", "path": f"/{kind}", "body": {"data": {"name": "a"}}}
-
-    response = app.post_json("/v0/batch", {"requests": [request] * 25}, headers=HEADERS)
+    response = create_25(app, sent, kind)
 
     assert {answer["status"] for answer in response.json["responses"]} == {201}
     assert len(counted(sent)) <= allowed, sent
@@ -387,11 +391,7 @@ def test_a_write_is_few_statements(app: TestApp, sent: list[Any], kind: str, nam
 def test_a_run_of_creations_is_few_statements(
     app: TestApp, sent: list[Any], kind: str, number: int
 ) -> None:
-    app.post_json(f"/v0/{kind}", {"data": {}}, headers=HEADERS, status=201)
-    sent.clear()
-    request = {"method": "POST", "path": f"/{kind}", "body": {"data": {"name": "a"}}}
-
-    response = app.post_json("/v0/batch", {"requests": [request] * 25}, headers=HEADERS)
+    response = create_25(app, sent, kind)
 
     # The first creation, and all others: the collection, the records, the permissions.
     assert {answer["status"] for answer in response.json["responses"]} == {201}

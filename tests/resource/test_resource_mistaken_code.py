@@ -89,7 +89,7 @@ def test_hooks_that_can_be_called_are_allowed() -> None:
 
     class Moss(Plant):
         @logged
-        def process_record(logger: Any, self: Any, new: Any, old: Any = None) -> Any:  # noqa: N805
+        def process_record(logger: Any, self: Any, new: Any, old: Any = None) -> Any:  # noqa: N805 - the decorator gives it
             return new
 
         @staticmethod

@@ -47,7 +47,7 @@ def test_threads_and_timers_do_not_keep_the_process_alive(gate: threading.Event)
         one.start()
 
     assert [one.daemon for one in blocked] == [True, True]
-    blocked[1].cancel()  # type: ignore[attr-defined]
+    blocked[1].cancel()  # type: ignore[attr-defined]  # it is the timer
 
 
 def test_threads_give_what_their_calls_return_or_raise() -> None:

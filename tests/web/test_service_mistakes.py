@@ -105,7 +105,7 @@ def test_arguments_of_derivers_of_the_application_are_known() -> None:
     def colouring(inner: Any, info: Any) -> Any:
         return inner
 
-    colouring.options = ("colour",)  # type: ignore[attr-defined]
+    colouring.options = ("colour",)  # type: ignore[attr-defined]  # read by Pyramid
     service = hello()
     service.get(colour="green")(view)
 

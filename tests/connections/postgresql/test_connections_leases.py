@@ -39,7 +39,7 @@ def number(client: PostgreSQLClient) -> int:
 @pytest.mark.clause("B-11.12", "B-24")
 def test_a_read_takes_no_proxy(client: PostgreSQLClient) -> None:
     with client.autocommit() as session:
-        assert type(session.connection) is Lease  # type: ignore[attr-defined]
+        assert type(session.connection) is Lease  # type: ignore[attr-defined]  # not public
         status = client.pool_status()
 
     assert status == (1, 1)
@@ -71,7 +71,7 @@ def test_a_pool_that_asks_first_still_asks(postgresql_url: str) -> None:
     config = config_of({"storage_url": postgresql_url, "storage_pool_pre_ping": "true"})
     client = create_from_config(config, "storage_", is_shared=False)
     with client.autocommit() as session:
-        assert type(session.connection) is not Lease  # type: ignore[attr-defined]
+        assert type(session.connection) is not Lease  # type: ignore[attr-defined]  # not public
     client.dispose()
 
 
