@@ -17,6 +17,7 @@ from cliquet.core.mistakes import Place
 from cliquet.resource import checks, location
 from cliquet.resource.keywords import Registration, ViewSetKeywords
 from cliquet.resource.plain_schemas import as_resource_schema
+from cliquet.settings import load_settings_of_resource
 from cliquet.web.requests import PATCH_CONTENT_TYPES
 
 if sys.version_info >= (3, 11):
@@ -140,6 +141,7 @@ def register_resource(
                 "Mandatory permission backend is missing from configuration, "
                 f"for the shareable resource {resource_name}."
             )
+        load_settings_of_resource(config.registry, resource_name)
         mapping = as_resource_schema(resource_cls.mapping)
         if mapping is not resource_cls.mapping:
             resource_cls.mapping = mapping

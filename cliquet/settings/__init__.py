@@ -12,6 +12,7 @@ from cliquet.settings.loading import (
     Resolution,
     environment_names,
     load_default_settings,
+    load_settings_of_resource,
     resolve,
     resolve_project_name,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "keeps_any_track",
     "keeps_track",
     "load_default_settings",
+    "load_settings_of_resource",
     "read",
     "resolve",
     "resolve_project_name",

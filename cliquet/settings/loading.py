@@ -16,6 +16,7 @@ from typing import Any, Final
 from cliquet import utils
 from cliquet.settings.families import SETTINGS, find
 from cliquet.settings.model import SettingError
+from cliquet.settings.of_resources import names_as_registered, names_in_environment
 from cliquet.settings.parsers import Text
 from cliquet.settings.table import DEFAULT_SETTINGS
 
@@ -24,11 +25,13 @@ __all__ = [
     "Resolution",
     "environment_names",
     "load_default_settings",
+    "load_settings_of_resource",
     "resolve",
     "resolve_project_name",
 ]
 
 _PREFIX: Final = "cliquet"
+_FROM_ENVIRONMENT: Final = "environment "
 
 # First components of names that are not the prefix of a project: `multiauth`, `event_listeners`,
 # `tm`.
@@ -131,11 +134,12 @@ def resolve(
         values[bare], sources[bare] = _stored_value(
             bare, settings, spellings.get(bare, []), bare_defaults, previous
         )
-        for variable in environment_names(bare, project_name):
-            if variable in environment:
-                values[bare] = _coerce(bare, environment[variable])
-                sources[bare] = f"environment {variable}"
-                break
+        _take_from_environment(bare, project_name, environment, values, sources)
+    for bare in names_in_environment(environment, project_name):
+        # A setting whose name has a hyphen or capitals was given its value above.
+        spelled = utils.environment_name(bare)
+        if all(utils.environment_name(name) != spelled for name in values):
+            _take_from_environment(bare, project_name, environment, values, sources)
     declared = frozenset(bare_defaults) | (previous.declared if previous else frozenset())
     return Resolution(project_name, values, sources, spellings, declared)
 
@@ -179,6 +183,37 @@ def load_default_settings(config: Any, default_settings: Mapping[str, Any]) -> N
     if registry is not None:
         registry.settings_resolution = resolution
         registry.settings_sources = resolution.sources
+
+
+def load_settings_of_resource(registry: Any, resource_name: str) -> None:
+    """Give a resource the settings that the environment has under another form of its name.
+
+    The variable of a resource named ``my-thing`` says ``MY_THING``. Nothing that is in the settings
+    under the name of the resource is changed.
+    """
+    resolution = getattr(registry, "settings_resolution", None)
+    if not isinstance(resolution, Resolution):
+        return
+    given = {name: s for name, s in resolution.sources.items() if s.startswith(_FROM_ENVIRONMENT)}
+    for name, spelled in names_as_registered(given, resource_name).items():
+        if name not in registry.settings:
+            registry.settings[name] = resolution.values[name] = resolution.values[spelled]
+            resolution.sources[name] = given[spelled]
+
+
+def _take_from_environment(
+    bare: str,
+    project_name: str,
+    environment: Mapping[str, str],
+    values: dict[str, Any],
+    sources: dict[str, str],
+) -> None:
+    """Give a setting the value of its strongest variable, if it has any."""
+    for variable in environment_names(bare, project_name):
+        if variable in environment:
+            values[bare] = _coerce(bare, environment[variable])
+            sources[bare] = f"{_FROM_ENVIRONMENT}{variable}"
+            return
 
 
 def _bare_name(key: str, project_name: str) -> str:

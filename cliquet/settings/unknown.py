@@ -6,11 +6,13 @@ import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cliquet import utils
 from cliquet.core.lazy import LazyModule
 from cliquet.core.mistakes import differs_by
 from cliquet.settings.families import FAMILIES, SETTINGS, find
 from cliquet.settings.loading import Resolution
 from cliquet.settings.model import Setting
+from cliquet.settings.of_resources import FAMILIES_OF_RESOURCES
 
 if TYPE_CHECKING:
     import difflib
@@ -39,8 +41,7 @@ _ONE_PART: Final = "[^_]+"
 # Families whose names contain that of a resource, with a group for it.
 _OF_RESOURCES: Final = tuple(
     (re.compile(row.pattern().pattern.replace("(?:[^.]*)", "([^.]*)", 1)), row)
-    for row in FAMILIES
-    if "{resource_name}" in row.name
+    for row in FAMILIES_OF_RESOURCES
 )
 _LISTENED_TO: Final = "event_listeners.{name}.resources"
 _RESOURCES_OF_LISTENER: Final = SETTINGS[_LISTENED_TO].pattern()
@@ -53,7 +54,7 @@ class UnknownResource(NamedTuple):
 
     Attributes
     ----------
-    name : name as the deployer wrote it.
+    name : name as the deployer wrote it, of the setting or of its variable.
     resource : name of the resource in it.
     nearest : the most similar name of a resource, if it is so similar that it was certainly meant.
     """
@@ -111,22 +112,29 @@ def find_unknown_resources(
 
     Applications have settings of their own with such names. Therefore only those are returned that
     were probably meant for the library: if the name of a resource is similar, or if the name of the
-    setting has the prefix ``cliquet.``.
+    setting has the prefix ``cliquet.``, or its variable the prefix ``CLIQUET_``.
 
     Parameters
     ----------
     resources : names of all resources of the service.
     """
     found = []
-    for bare, spellings in resolution.spellings.items():
+    # The names of the resources as the environment has them.
+    spelled = {utils.environment_name(name) for name in resources}
+    for bare, source in resolution.sources.items():
         resource = _resource_of(bare)
         if resource is None or resource in resources or bare in resolution.declared:
             continue
+        spellings = list(resolution.spellings.get(bare, ()))
+        if source.startswith("environment "):
+            if utils.environment_name(resource) in spelled:
+                continue
+            spellings.append(source.removeprefix("environment "))
         nearest = _nearest_resource(resource, resources)
         found += [
             UnknownResource(spelling, resource, nearest)
             for spelling in spellings
-            if nearest is not None or spelling == f"cliquet.{bare}"
+            if nearest is not None or spelling.startswith(("cliquet.", "CLIQUET_"))
         ]
     for bare, value in resolution.values.items():
         # A listener is told nothing of a resource that does not exist.

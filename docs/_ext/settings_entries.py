@@ -19,6 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from cliquet import settings
 from cliquet.scripts.production_ini import assignment_of
+from cliquet.settings.of_resources import FAMILIES_OF_RESOURCES
 
 PAGE = "reference/settings"
 # As in the example service, which the pages use.
@@ -77,7 +78,7 @@ def _facts(row: settings.Setting) -> list[str]:
     facts.append(f"Value: {plain(row.parse.allowed)}{f', in{unit}' if unit else ''}.")
     if row.refusal is not None:
         facts.append(f"Beyond it: {plain(row.refusal)}.")
-    if row.in_defaults:
+    if row.in_defaults or row in FAMILIES_OF_RESOURCES:
         variable, *_ = settings.environment_names(row.name, "")
         facts.append(f"In the environment: ``{variable}``.")
     if row.version_added != "3.1":

@@ -110,16 +110,23 @@ def test_environment_reaches_the_defaults_of_plugins(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.clause("S-1.5")
 def test_environment_alone_does_not_create_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLIQUET_BUCKET_CREATE_PRINCIPALS", "system.Everyone")
     monkeypatch.setenv("CLIQUET_VARY", "Origin")
 
     without = load({})
-    with_entry = load({"kinto.bucket_create_principals": "", "vary": "Accept"})
+    with_entry = load({"vary": "Accept"})
 
-    assert "bucket_create_principals" not in without
     assert "vary" not in without
-    assert with_entry["bucket_create_principals"] == "system.Everyone"
     assert with_entry["vary"] == "Origin"
+
+
+@pytest.mark.clause("S-1.5")
+@pytest.mark.parametrize("given", [{}, {"kinto.bucket_create_principals": ""}])
+def test_the_environment_creates_a_setting_of_a_resource(
+    given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIQUET_BUCKET_CREATE_PRINCIPALS", "system.Everyone")
+
+    assert load(given)["bucket_create_principals"] == "system.Everyone"
 
 
 @pytest.mark.clause("S-1.6", "S-22")
