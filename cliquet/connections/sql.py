@@ -251,6 +251,16 @@ class SQLClient(abc.ABC):
         """
         return _Autocommit(self)
 
+    def rows(self, statement: str, parameters: Parameters = ()) -> list[Any]:
+        """Return the rows of a query outside of transactions.
+
+        Raises
+        ------
+        BackendError : the database refused it, or cannot be reached.
+        """
+        with self.autocommit() as session:
+            return session.execute(statement, parameters).fetchall()
+
     def begin(self, *, writes: bool = False) -> AbstractContextManager[Session]:
         """Give the transaction of the request, which is joined if necessary, or one for the block.
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import select
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from cliquet.connections.postgresql.leases import lend
+from cliquet.connections.postgresql.leases import Lease, is_plain, lend, take
 from cliquet.connections.postgresql.session import PostgreSQLSession, translated_errors
 from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
 from cliquet.connections.sql import Parameters, Session, SQLClient
@@ -120,10 +121,37 @@ class PostgreSQLClient(SQLClient):
         """
         with translated_errors:
             connection = lend(self.engine, self._generation.can_serve)
-        limits = self.limits
-        if not (limits.retries_locks or scope.has_time_limits()):
-            limits = NO_LIMITS
+        limits = self._present_limits()
         return PostgreSQLSession(connection, is_autocommit=is_autocommit, limits=limits)
+
+    def _present_limits(self) -> Limits:
+        limits = self.limits
+        return limits if limits.retries_locks or scope.has_time_limits() else NO_LIMITS
+
+    def rows(self, statement: str, parameters: Parameters = ()) -> list[Any]:
+        # Most requests send one such query, and a session for it costs as much as to send it.
+        pool: Any = self.engine.pool
+        if "session_factory" in self.__dict__ or not is_plain(pool):
+            return super().rows(statement, parameters)
+        with translated_errors:
+            record = take(pool, self._generation.can_serve)
+        limits = self._present_limits()
+        started = time.monotonic()
+        try:
+            cursor = record.dbapi_connection.cursor()
+            cursor.execute(limits.text_prefix + statement, parameters or None)
+            found: list[Any] = cursor.fetchall()
+        except BaseException as error:
+            # A session knows what an error means for the connection.
+            lease = Lease(pool, record, record.dbapi_connection)
+            session = PostgreSQLSession(lease, is_autocommit=True, limits=limits)
+            try:
+                session.give_up(error, time.monotonic() - started)
+            finally:
+                self._take_back(session)
+            raise
+        pool._do_return_conn(record)
+        return found
 
     def _lend(self, *, is_autocommit: bool) -> Session:
         return self.session_factory(is_autocommit=is_autocommit)

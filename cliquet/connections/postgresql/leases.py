@@ -14,7 +14,7 @@ from typing import Any
 
 from cliquet.connections.postgresql.pool import QueuePoolWithMaxBacklog
 
-__all__ = ["CanServe", "Lease", "lend"]
+__all__ = ["CanServe", "Lease", "is_plain", "lend", "take"]
 
 CanServe = Callable[[Any, dict[Any, Any]], bool]
 """Says of a connection and its ``info`` whether the connection may be lent."""
@@ -76,21 +76,40 @@ def lend(engine: Any, can_serve: CanServe) -> Any:
         exhausted.
     """
     pool = engine.pool
-    # Applications may choose another class of pools, and tools observe the loans.
-    if type(pool) is not QueuePoolWithMaxBacklog or _is_observed(pool):
+    if not is_plain(pool):
         return engine.raw_connection()
+    record = take(pool, can_serve)
+    return Lease(pool, record, record.dbapi_connection)
+
+
+def take(pool: QueuePoolWithMaxBacklog, can_serve: CanServe) -> Any:
+    """Return the record of a connection, which the caller gives back to the pool.
+
+    Raises
+    ------
+    psycopg2.Error, sqlalchemy.exc.SQLAlchemyError : the server cannot be reached, or the pool is
+        exhausted.
+    """
     record: Any = pool._do_get()
     try:
         connection = record.get_connection()
         if not can_serve(connection, record.info):
             record.invalidate()
-            connection = record.get_connection()
+            record.get_connection()
     except BaseException:
         # The next one who gets its place in the pool tries to connect.
         record.invalidate()
         pool._do_return_conn(record)
         raise
-    return Lease(pool, record, connection)
+    return record
+
+
+def is_plain(pool: Any) -> bool:
+    """Return whether connections may be taken from a pool without telling anybody.
+
+    Applications may choose another class of pools, and tools observe the loans.
+    """
+    return type(pool) is QueuePoolWithMaxBacklog and not _is_observed(pool)
 
 
 def _is_observed(pool: Any) -> bool:

@@ -117,22 +117,38 @@ class PostgreSQLSession(Session):
             with translated_errors:
                 self._cursor.execute(self._prefix + text)
         except BackendError as error:
-            self._note(error)
-            limit = self._limit_of(error, time.monotonic() - started)
-            if limit is not None:
-                raise TimeLimitError(limit, error.original) from error
-            if error.retryable:
-                scope.contended().update(self.locked)
+            self._judge(error, time.monotonic() - started)
             raise
+
+    def _judge(self, error: BackendError, waited_seconds: float) -> None:
+        """Remember what an error means for the connection and for the next attempt.
+
+        Raises
+        ------
+        TimeLimitError : it was a limit of the settings.
+        """
+        if _code_of(error) in _USELESS:
+            self.is_useless = True
+        limit = self._limit_of(error, waited_seconds)
+        if limit is not None:
+            raise TimeLimitError(limit, error.original) from error
+        if error.retryable:
+            scope.contended().update(self.locked)
+
+    def give_up(self, error: BaseException, waited_seconds: float) -> None:
+        """Raise the error of a statement that was sent without this session, as the session would.
+
+        An error that is none of the driver is left to the caller.
+        """
+        if isinstance(error, psycopg2.Error):
+            translated = _translated(error)
+            self._judge(translated, waited_seconds)
+            raise translated from error
 
     def execute_alone(self, statement: str, parameters: Parameters = ()) -> None:
         """Send a statement that cannot be in a transaction, in autocommit and without a limit."""
         with translated_errors:
             self._cursor.execute(self._bound(statement, parameters))
-
-    def _note(self, error: BackendError) -> None:
-        if _code_of(error) in _USELESS:
-            self.is_useless = True
 
     def _limit_of(self, error: BackendError, waited_seconds: float) -> str | None:
         """Return the name of the setting whose limit has caused an error, if one has."""

@@ -51,6 +51,11 @@ class Limits:
         """
         return self._statements(f"SET TRANSACTION {_LEVEL}") + b";"
 
+    @cached_property
+    def text_prefix(self) -> str:
+        """The same as a text, for a statement whose values the driver adds itself."""
+        return self.prefix.decode()
+
     def _statements(self, first: str) -> bytes:
         limits = {"statement_timeout": self.statement_seconds, "lock_timeout": self.lock_seconds}
         statements = [

@@ -84,11 +84,11 @@ _STATE = (
 )
 _FROM_RECORD = f" FROM (SELECT 1) AS always LEFT JOIN records ON {_RECORD}"
 
-LOCKED_ROW = f"SELECT {_STATE}, last_modified, deleted, data{_FROM_RECORD}"
+LOCKED_ROW = f"SELECT {_STATE}, last_modified, deleted, data::text{_FROM_RECORD}"
 
 # A join would repeat the data for each entry. It is formatted with the query for the entries.
 LOCKED_ROW_AND_ACES = (
-    f"SELECT {_STATE}, last_modified, deleted, data, NULL AS permission, NULL AS principal"
+    f"SELECT {_STATE}, last_modified, deleted, data::text, NULL AS permission, NULL AS principal"
     f"{_FROM_RECORD} UNION ALL"
     " SELECT NULL, NULL, NULL, NULL, NULL, NULL, permission, principal FROM ({aces}) AS aces"
 )

@@ -384,8 +384,8 @@ class PostgreSQLSteps:
         return text.decode()
 
     def loads(self, data: Any) -> dict[str, Any]:
-        # The driver has made it from JSON.
-        loaded: dict[str, Any] = data
+        # Of several records, the driver has made them from JSON.
+        loaded: dict[str, Any] = orjson.loads(data) if isinstance(data, str) else data
         return loaded
 
 

@@ -190,8 +190,7 @@ class Reader:
         """
         session = self._client.current()
         if session is None:
-            with self._client.autocommit() as session:
-                return session.execute(text, parameters).fetchall()
+            return self._client.rows(text, parameters)
         if key is not None and key in session.locked:
             self._steps.check_lock(session, key)
         return session.execute(text, parameters).fetchall()
@@ -206,8 +205,8 @@ class Reader:
             return None
         session = self._client.current()
         if session is None:
-            with self._client.autocommit() as session:
-                return session.execute(SELECT_ONE, (*key, object_id)).fetchone()
+            rows = self._client.rows(SELECT_ONE, (*key, object_id))
+            return rows[0] if rows else None
         if key not in session.locked:
             return session.execute(SELECT_ONE, (*key, object_id)).fetchone()
         # The data of a live record belong to the caller who has read them.

@@ -34,7 +34,10 @@ NEVER_TOUCHED: Final = -(2**63)
 HOME: Final = "parent_id = %s AND collection_id = %s"
 """The condition on a collection, whose parameters are a :class:`CollectionKey`."""
 
-SELECT_ONE: Final = f"SELECT last_modified, deleted, data FROM records WHERE {HOME} AND id = %s"
+# The text is parsed at once, which takes less time than the parser that a driver calls for JSON.
+SELECT_ONE: Final = (
+    f"SELECT last_modified, deleted, CAST(data AS TEXT) FROM records WHERE {HOME} AND id = %s"
+)
 
 PURGE_UNTIL: Final = (
     f"UPDATE timestamps SET purged = CASE WHEN purged < %s THEN %s ELSE purged END WHERE {HOME}"
@@ -42,7 +45,8 @@ PURGE_UNTIL: Final = (
 """Moves the horizon of a collection forward; the timestamp comes twice before the key."""
 
 WITH_ACES: Final = (
-    "SELECT last_modified, deleted, data, NULL AS permission, NULL AS principal FROM records"
+    "SELECT last_modified, deleted, CAST(data AS TEXT), NULL AS permission, NULL AS principal"
+    " FROM records"
     f" WHERE {HOME} AND id = %s"
     " UNION ALL SELECT NULL, NULL, NULL, permission, principal FROM ({aces}) AS aces"
 )
@@ -83,6 +87,9 @@ class Conflict(NamedTuple):
 
 def row_and_pairs(rows: Sequence[Sequence[Any]]) -> tuple[Any, list[Any]]:
     """Return the row of the record, or ``None``, and the ACEs of a result of `WITH_ACES`."""
+    # The database gives the record first, although a union promises no order.
+    if rows and rows[0][0] is not None:
+        return rows[0][:3], [row[3:] for row in rows[1:]]
     row = next((row[:3] for row in rows if row[0] is not None), None)
     return row, [row[3:] for row in rows if row[0] is None]
 
