@@ -129,6 +129,8 @@ def _plain(value: Any, convert: Callable[[Any], Any]) -> Any:
         return {_plain_key(key): _plain(item, convert) for key, item in value.items()}
     if type(value) in (list, tuple):
         return [_plain(item, convert) for item in value]
+    if type(value) is orjson.Fragment:
+        return loads(orjson.dumps(value))
     try:
         # Floats, dates, UUIDs, enumerations and data classes get the same text as on the fast path.
         return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))

@@ -192,6 +192,11 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         """Whether the authorization policy judges as that of the library does."""
         return getattr(self._helper.permits, "__func__", None) is _BUILT_IN_PERMITS
 
+    @property
+    def has_built_in_policies(self) -> bool:
+        """Whether all who recognise users are of the library, which looks at headers alone."""
+        return all(type(p).__module__.startswith("cliquet.") for p in self._policies)
+
     def permits(self, request: Request, context: Any, permission: str) -> Any:
         """Ask the authorization policy, unless it is the built-in one and its answer is obvious.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from pyramid.interfaces import IRoutesMapper
 from pyramid.request import Request
+from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from cliquet import errors, events, settings, utils
@@ -19,8 +20,9 @@ from cliquet.transactions import tweens
 from cliquet.views.batch_bounds import Budget, refusal_of, shortened
 from cliquet.views.batch_reading import validate_batch
 from cliquet.views.batch_runs import Run
-from cliquet.web import problems, urls
+from cliquet.web import problems, rendering, urls
 from cliquet.web import requests as http
+from cliquet.web.alike import Likenesses
 from cliquet.web.service import Service
 from cliquet.web.validation import forget_body, forget_parsed, give_body
 
@@ -57,6 +59,8 @@ def post_batch(request: Request) -> dict[str, Any]:
     items.reverse()
     responses = []
     run: Run | None = None
+    likenesses = Likenesses(request)
+    keeps_texts = rendering.is_plain(request.registry)
     while items:
         if run is not None and budget.refusal() is None:
             created = run.created(items, budget)
@@ -71,18 +75,32 @@ def post_batch(request: Request) -> dict[str, Any]:
                 responses.append(described)
                 continue
         # The request is only made when it is processed, because its body is another text in memory.
-        subrequest = http.build_request(request, item if refusal is None else shortened(item))
+        alike = None if refusal is not None else likenesses.made_of(item)
+        if alike is not None:
+            subrequest, invoke = alike[0], alike[1].answer
+        else:
+            subrequest = http.build_request(request, item if refusal is None else shortened(item))
+            invoke = None
         # Fields that a sub-request binds to the log only belong to that sub-request.
         with logs.scope():
             if refusal is None:
-                _give_body(subrequest, item.get("body"))
-                answer = _process(request, subrequest)
+                if alike is None:
+                    _give_body(subrequest, item.get("body"))
+                answer = _process(request, subrequest, invoke)
             else:
                 answer = http.refuse(subrequest, refusal.error())
-            budget.spend(answer.response.body)
+            text = answer.response.body
+            budget.spend(text)
             _log(answer.request, answer.response.status_code)
-            described = http.build_response(answer.response, answer.request)
-            run = Run.begun_by(item, answer, described) if items else None
+            value = http.rendered_value(answer.request)
+            described = (
+                http.describe(answer.response, answer.request, text)
+                if keeps_texts
+                else http.build_response(answer.response, answer.request)
+            )
+            run = Run.begun_by(item, answer, described, value) if items else None
+        if items and alike is None and not answer.was_raised and answer.request is subrequest:
+            likenesses.learn(item, subrequest, answer.response)
         responses.append(described)
         for served in {subrequest, answer.request}:
             forget_body(served)
@@ -164,8 +182,14 @@ def _addresses_batch(request: Request, item: Mapping[str, Any]) -> bool:
     return route is not None and route.name == batch.name
 
 
-def _process(request: Request, subrequest: Request) -> http.Answer:
+def _process(
+    request: Request, subrequest: Request, invoke: Callable[[Request], Response] | None
+) -> http.Answer:
     """Answer a sub-request, and undo its changes if it ended in an error (X-23).
+
+    Parameters
+    ----------
+    invoke : answers it, in place of ``request.invoke_subrequest``.
 
     Raises
     ------
@@ -173,7 +197,7 @@ def _process(request: Request, subrequest: Request) -> http.Answer:
     """
     undo = tweens.savepoint(request)
     bound_data = events.snapshot(request)
-    answer = http.answer_subrequest(request, subrequest, use_tweens=False)
+    answer = http.answer_first_by(invoke, request, subrequest, use_tweens=False)
     # A 304 is raised too, but is not an error.
     if answer.was_raised and answer.response.status_code >= 400:
         undo()

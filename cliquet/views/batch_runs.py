@@ -69,6 +69,7 @@ class Run:
     item : the item of the batch.
     answer : its answer.
     described : its answer in the form of the batch.
+    value : what the view has returned.
     repeat : how the endpoint answers once more.
 
     Attributes
@@ -82,6 +83,7 @@ class Run:
         item: Mapping[str, Any],
         answer: http.Answer,
         described: Mapping[str, Any],
+        value: Any,
         repeat: endpoints.Repeat,
     ) -> None:
         self.request = answer.request
@@ -95,15 +97,16 @@ class Run:
         _, self._resource = answer.request.cornice_args
         self._has_unique_fields = bool(self._resource.mapping.get_option("unique_fields"))
         # The URL of a record ends with its id.
-        headers, record_id = (
-            described["headers"],
-            described["body"]["data"][self._resource.model.id_field],
-        )
-        self._base_url = headers.get("Location", "").removesuffix(record_id)
+        record_id = value["data"][self._resource.model.id_field]
+        self._base_url = described["headers"].get("Location", "").removesuffix(record_id)
 
     @classmethod
     def begun_by(
-        cls, item: Mapping[str, Any], answer: http.Answer, described: Mapping[str, Any]
+        cls,
+        item: Mapping[str, Any],
+        answer: http.Answer,
+        described: Mapping[str, Any],
+        value: Any,
     ) -> Run | None:
         """Return the run that an item begins; ``None`` if code of the application takes part.
 
@@ -125,7 +128,7 @@ class Run:
             and rendering.is_plain(registry)
             and _CONDITIONS.isdisjoint(request.environ)
         )
-        return cls(item, answer, described, repeat) if is_known else None
+        return cls(item, answer, described, value, repeat) if is_known else None
 
     def count(self) -> None:
         """Tell those who count responses of one more."""

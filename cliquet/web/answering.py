@@ -21,7 +21,7 @@ from pyramid.router import Router
 from cliquet import utils
 from cliquet.web import registrations
 
-__all__ = ["Answering", "call_back"]
+__all__ = ["Answering", "call_back", "give_attributes", "has_callbacks"]
 
 # It stands for the two callbacks of Cornice, until they would be called.
 _IS_PREPARED = "_cliquet_prepared"
@@ -70,7 +70,12 @@ def prepare(event: NewRequest) -> None:
         # There are callbacks of others, which come first.
         wrap_request(event)
         return
-    attributes[_IS_PREPARED] = True
+    give_attributes(request)
+
+
+def give_attributes(request: Request) -> None:
+    """Give a request without callbacks the attributes that Cornice gives it."""
+    request.__dict__[_IS_PREPARED] = True
     if not hasattr(request, "validated"):
         request.validated = {}
     if not hasattr(request, "errors"):
@@ -78,6 +83,17 @@ def prepare(event: NewRequest) -> None:
         request.errors = Errors(localizer=request.localizer) if languages else Errors()
     if not hasattr(request, "info"):
         request.info = {}
+
+
+def has_callbacks(request: Request) -> bool:
+    """Return whether somebody else than Cornice wants to change the response of a request."""
+    attributes = request.__dict__
+    arguments, _ = attributes.get("cornice_args", _NOT_VALIDATED)
+    return bool(
+        attributes.get("response_callbacks")
+        or arguments.get("filters")
+        or not _is_usual(request.__class__)
+    )
 
 
 def call_back(request: Request, response: Response) -> None:

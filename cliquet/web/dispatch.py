@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyramid import router as pyramid_router
 from pyramid import view as pyramid_view
@@ -30,7 +30,7 @@ from zope.interface import providedBy
 from cliquet.web import answering, registrations
 from cliquet.web.method_views import MethodViews
 
-__all__ = ["Dispatcher", "dispatch_tween_factory", "includeme"]
+__all__ = ["Dispatcher", "KnownRoute", "Way", "dispatch_tween_factory", "includeme", "way_of"]
 
 Handler = Callable[[Request], Response]
 
@@ -39,6 +39,7 @@ _TRAVERSING = frozenset(("traverse", "subpath"))
 # A pattern up to its first variable. With other characters, Pyramid compares something else than
 # the text that is written in the pattern.
 _LITERAL = re.compile(r"/[A-Za-z0-9_./-]*")
+_WAY = "_cliquet_way"
 
 
 def includeme(config: Configurator) -> None:
@@ -65,6 +66,25 @@ def dispatch_tween_factory(handler: Handler, registry: Any) -> Handler:
     return dispatcher
 
 
+class Way(NamedTuple):
+    """How a request has found its view, if nothing was left to choose.
+
+    Attributes
+    ----------
+    view : is called with the context and the request.
+    """
+
+    dispatcher: Dispatcher
+    route: KnownRoute
+    view: Callable[[Any, Request], Any]
+
+
+def way_of(request: Request) -> Way | None:
+    """Return the way of a request that was answered, ``None`` if Pyramid has found the view."""
+    found: Way | None = request.__dict__.get(_WAY)
+    return found
+
+
 class Dispatcher:
     """Answers requests below the tweens.
 
@@ -85,16 +105,13 @@ class Dispatcher:
     def __call__(self, request: Request) -> Response:
         """Return the response, or raise the error that exception views will answer."""
         registered = self._registrations
-        registered.bring_up_to_date()
-        if registered.generation != self._generation:
-            self._routes = Routes(self._router, self._registry)
-            self._generation = registered.generation
+        routes = self._present_routes()
         attributes = request.__dict__
         attributes["request_iface"] = IRequest
         if registered.on_new_request:
             _tell(registered.on_new_request, NewRequest(request))
 
-        route, match = self._routes.find(request)
+        route, match = routes.find(request)
         if route.route is not None:
             attributes["matchdict"] = match
             attributes["matched_route"] = route.route
@@ -117,7 +134,24 @@ class Dispatcher:
         if view is None or pyramid_router._call_view is not pyramid_view._call_view:
             # Sentry has put a function of its own there, which notes the name of the route.
             return self._call_view(request, root, "")
+        attributes[_WAY] = Way(self, route, view)
         return view(root, request)
+
+    def _present_routes(self) -> Routes:
+        registered = self._registrations
+        registered.bring_up_to_date()
+        if registered.generation != self._generation:
+            self._routes = Routes(self._router, self._registry)
+            self._generation = registered.generation
+        return self._routes
+
+    def route_of(self, request: Request) -> tuple[KnownRoute, dict[str, Any] | None]:
+        """Return the present route of a request, and the variables of its URL."""
+        return self._present_routes().find(request)
+
+    def finish(self, request: Request) -> None:
+        """Call what wants to know of the end of a request."""
+        self._router.finish_request(request)
 
     def _traverse(self, request: Request, root: Any) -> Response:
         """Look for the context and its view from the root, as Pyramid does."""

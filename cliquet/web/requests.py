@@ -7,10 +7,12 @@ attributes and methods.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
+import orjson
 from pyramid.events import NewResponse
 from pyramid.httpexceptions import (
     HTTPBadRequest,
@@ -30,14 +32,17 @@ __all__ = [
     "MERGE_PATCH",
     "PATCH_CONTENT_TYPES",
     "Answer",
+    "answer_first_by",
     "answer_subrequest",
     "build_request",
     "build_response",
+    "describe",
     "follow_subrequest",
     "media_type",
     "reapply_cors",
     "refuse",
     "remember_rendered",
+    "rendered_value",
 ]
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -113,13 +118,30 @@ def media_type(headers: Mapping[str, Any]) -> str:
 
 def build_response(response: Response, request: Request) -> dict[str, Any]:
     """Describe the response of a sub-request with values that JSON has (P-26.19)."""
+    return {**_without_body(response, request), "body": _body_value(response, request)}
+
+
+def describe(response: Response, request: Request, text: bytes) -> dict[str, Any]:
+    """Describe the same for a result that becomes JSON and nothing else.
+
+    Parameters
+    ----------
+    text : the body of the response. If the renderer has written it, it is not read again.
+    """
+    _, rendered = request.__dict__.get(_RENDERED, (None, None))
+    if not text or text is not rendered or request.method == "HEAD":
+        return build_response(response, request)
+    del request.__dict__[_RENDERED]
+    return {**_without_body(response, request), "body": orjson.Fragment(text)}
+
+
+def _without_body(response: Response, request: Request) -> dict[str, Any]:
     return {
         # The path has the form of a batch, which does not depend on the mount point of the
         # application. WSGI gives bytes as latin-1 text (PEP 3333), and they may not be UTF-8.
         "path": request.environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
         "status": response.status_code,
-        "headers": _as_object(response.headers.items()),
-        "body": "" if request.method == "HEAD" else _body_value(response, request),
+        "headers": _as_object(response.headerlist),
     }
 
 
@@ -128,9 +150,15 @@ def remember_rendered(request: Request, value: Any, text: bytes) -> None:
     request.__dict__[_RENDERED] = value, text
 
 
+def rendered_value(request: Request) -> Any:
+    """Return the value that the renderer has written for a sub-request, ``None`` if it has not."""
+    value, _ = request.__dict__.get(_RENDERED, (None, None))
+    return value
+
+
 def _body_value(response: Response, request: Request) -> Any:
     text = response.body
-    if not text:
+    if not text or request.method == "HEAD":
         return ""
     value, rendered = request.__dict__.pop(_RENDERED, (None, None))
     if text is rendered:
@@ -197,11 +225,27 @@ def answer_subrequest(request: Request, subrequest: Request, **kwargs: Any) -> A
     ------
     Exception : an error that no view handles, or that ends in 500 or more.
     """
-    answer = _invoke(request, subrequest, kwargs)
+    return answer_first_by(None, request, subrequest, **kwargs)
+
+
+def answer_first_by(
+    invoke: Callable[[Request], Response] | None,
+    request: Request,
+    subrequest: Request,
+    **kwargs: Any,
+) -> Answer:
+    """Process a sub-request as :func:`answer_subrequest` does.
+
+    Parameters
+    ----------
+    invoke : processes it before a redirection, in place of ``request.invoke_subrequest``.
+    """
+    again = partial(request.invoke_subrequest, **kwargs)
+    answer = _invoke(subrequest, invoke or again)
     path = _path_redirected_to(answer)
     if path is None:
         return answer
-    answer = _invoke(request, _redirected(request, subrequest, path), kwargs)
+    answer = _invoke(_redirected(request, subrequest, path), again)
     path = _path_redirected_to(answer)
     if path is None:
         return answer
@@ -220,9 +264,9 @@ def refuse(subrequest: Request, error: HTTPException) -> Answer:
     return Answer(_finished(subrequest, error), subrequest, was_raised=True)
 
 
-def _invoke(request: Request, subrequest: Request, kwargs: Mapping[str, Any]) -> Answer:
+def _invoke(subrequest: Request, invoke: Callable[[Request], Response]) -> Answer:
     try:
-        response = request.invoke_subrequest(subrequest, **kwargs)
+        response = invoke(subrequest)
     except Exception:
         error = _rendered(subrequest)
         if error is None:
@@ -233,8 +277,10 @@ def _invoke(request: Request, subrequest: Request, kwargs: Mapping[str, Any]) ->
 
 def _path_redirected_to(answer: Answer) -> str | None:
     """Return the path within this service to which a redirection leads, or ``None``."""
+    if not 300 <= answer.response.status_code < 400:
+        return None
     location = answer.response.location
-    if not 300 <= answer.response.status_code < 400 or not location:
+    if not location:
         return None
     target = urlsplit(urljoin(answer.request.url, location))
     if f"{target.scheme}://{target.netloc}" != answer.request.host_url:

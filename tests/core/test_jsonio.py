@@ -14,6 +14,7 @@ import types
 import uuid
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -626,3 +627,9 @@ def test_a_copy_shares_texts_but_no_containers() -> None:
 def test_what_is_converted_is_not_copied(value: Any) -> None:
     with pytest.raises(TypeError):
         jsonio.copied(value)
+
+
+def test_a_text_within_another_value_is_kept_beside_what_few_can_write() -> None:
+    text = orjson.Fragment(b'{"a":[1.5,36893488147419103232]}')
+
+    assert jsonio.dumps([text, 2**65]) == b'[{"a":[1.5,36893488147419103232]},36893488147419103232]'
