@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from servers.forwarding import forwarding
 from servers.postgresql import PostgreSQLProcess, new_database, running_postgresql
-from servers.postgresql_binaries import default_bindir
-from servers.processes import free_port, identity, temporary_folder, unprivileged_user
-from servers.starting import run_program
+from servers.postgresql_standby import running_standby
 from testapp import Mushroom
 from webtest import TestApp
 
@@ -71,31 +69,6 @@ def application(url: Any) -> TestApp:
         settings[f"{kind}_backend"] = f"cliquet.{kind}.postgresql"
         settings[f"{kind}_url"] = url
     return make_app([Mushroom], settings=settings)
-
-
-@contextlib.contextmanager
-def running_standby(primary: Any) -> Iterator[Any]:
-    """Start a standby of a PostgreSQL, and give its process."""
-    bindir, user, port = default_bindir(), unprivileged_user(), free_port()
-    with temporary_folder("standby", user, in_memory=True) as folder:
-        source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
-        run_program(
-            # Its checkpoint would else take its time.
-            [bindir / "pg_basebackup", *source, "-D", f"{folder}/data", "-R", "-c", "fast"],
-            check=True,
-            capture_output=True,
-            **identity(user),
-        )
-        command = [str(bindir / "postgres"), "-D", f"{folder}/data", "-p", str(port)]
-        options = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
-        for option in options:
-            command += ["-c", option]
-        server = PostgreSQLProcess(command, port, user=user, log_path=f"{folder}/log")
-        try:
-            server.start()
-            yield server
-        finally:
-            server.crash()
 
 
 @pytest.fixture(scope="module", params=["role", "standby"])
@@ -167,9 +140,9 @@ def test_after_a_failover_one_write_fails_and_the_next_succeeds(
     with running_standby(primary) as standby, forwarding(standby.port) as address:
         url = database.replace(str(primary.port), str(address.port))
         app = application(url)
-        hidden_from_the_primary = [
-            app.get("/v0/mushrooms", headers=USER, status="*").status_int for _ in range(3)
-        ]
+        for _ in range(3):
+            # Nothing that a standby refuses.
+            app.get(f"/v0/mushrooms/{uuid.uuid4()}", headers=USER, status=404)
         address.target = primary.port
 
         statuses = [
@@ -177,7 +150,6 @@ def test_after_a_failover_one_write_fails_and_the_next_succeeds(
             for _ in range(20)
         ]
 
-        assert set(hidden_from_the_primary) <= {200, 503}
         assert [answer.status_int for answer in statuses] == [503] + [201] * 19
         assert statuses[0].headers["Retry-After"] == "30"
         assert app.get("/v0/__heartbeat__").json["storage"] is True

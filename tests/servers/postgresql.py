@@ -82,6 +82,14 @@ class PostgreSQLProcess(ServerProcess):
         """End it as ``pg_ctl stop -m immediate`` does, which sends this signal."""
         self._end(signal.SIGQUIT)
 
+    def signal_all(self, number: int) -> None:
+        """Send a signal to the server and to all of its processes, which are no group."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in (pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, number)
+
     def wait_until_ready(self) -> None:
         super().wait_until_ready()
         # It answers before it is ready: "the database system is starting up".

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from cliquet.connections.postgresql.leases import Lease, is_plain, lend, take
+from cliquet.connections.postgresql.server import GRACE_SECONDS, Server
 from cliquet.connections.postgresql.session import PostgreSQLSession, translated_errors
 from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
 from cliquet.connections.sql import Parameters, Session, SQLClient
@@ -46,6 +47,7 @@ class PostgreSQLClient(SQLClient):
     engine : engine of SQLAlchemy, with its pool; nothing is connected yet.
     make_side_engine : returns a second engine, with a small pool; it is called at the first need.
     limits : time limits of the transactions.
+    server : what the clients of the same URL know of its server.
     """
 
     def __init__(
@@ -54,14 +56,15 @@ class PostgreSQLClient(SQLClient):
         make_side_engine: Callable[[], sqlalchemy.Engine],
         *,
         limits: Limits = NO_LIMITS,
+        server: Server | None = None,
     ) -> None:
         super().__init__()
         self.engine = engine
         self.limits = limits
         self._make_side_engine = make_side_engine
         self._side: PostgreSQLClient | None = None
-        self._generation = _Generation()
-        _prepare(engine, self._generation)
+        self._server = server or Server()
+        _prepare(engine, self._server)
         _forget_after_fork(self)
 
     def aside(self) -> PostgreSQLClient:
@@ -75,6 +78,7 @@ class PostgreSQLClient(SQLClient):
                     lock_seconds=_ASIDE_LOCK_SECONDS,
                     retries_locks=True,
                 ),
+                server=self._server,
             )
         return self._side
 
@@ -120,9 +124,19 @@ class PostgreSQLClient(SQLClient):
         BackendError : the server cannot be reached, or the pool is exhausted.
         """
         with translated_errors:
-            connection = lend(self.engine, self._generation.can_serve)
-        limits = self._present_limits()
-        return PostgreSQLSession(connection, is_autocommit=is_autocommit, limits=limits)
+            connection = lend(self.engine, self._can_serve)
+        return self._session(connection, is_autocommit=is_autocommit)
+
+    def _session(self, connection: Any, *, is_autocommit: bool) -> PostgreSQLSession:
+        return PostgreSQLSession(
+            connection,
+            is_autocommit=is_autocommit,
+            limits=self._present_limits(),
+            server=self._server,
+        )
+
+    def _can_serve(self, connection: Any, info: dict[Any, Any]) -> bool:
+        return _can_serve(self._server, connection, info)
 
     def _present_limits(self) -> Limits:
         limits = self.limits
@@ -134,17 +148,24 @@ class PostgreSQLClient(SQLClient):
         if "session_factory" in self.__dict__ or not is_plain(pool):
             return super().rows(statement, parameters)
         with translated_errors:
-            record = take(pool, self._generation.can_serve)
+            record = take(pool, self._can_serve)
         limits = self._present_limits()
         started = time.monotonic()
         try:
-            cursor = record.dbapi_connection.cursor()
-            cursor.execute(limits.text_prefix + statement, parameters or None)
+            connection = record.dbapi_connection
+            cursor = connection.cursor()
+            self._server.ask(
+                connection,
+                cursor,
+                limits.text_prefix + statement,
+                parameters or None,
+                patience_seconds=limits.patience_seconds,
+            )
             found: list[Any] = cursor.fetchall()
         except BaseException as error:
             # A session knows what an error means for the connection.
             lease = Lease(pool, record, record.dbapi_connection)
-            session = PostgreSQLSession(lease, is_autocommit=True, limits=limits)
+            session = self._session(lease, is_autocommit=True)
             try:
                 session.give_up(error, time.monotonic() - started)
             finally:
@@ -161,7 +182,7 @@ class PostgreSQLClient(SQLClient):
         connection = session.connection
         try:
             if session.is_useless:
-                self._generation.end(connection.info)
+                self._server.end_generation(connection.info)
                 connection.invalidate()
             elif (
                 connection.dbapi_connection is not None
@@ -175,52 +196,43 @@ class PostgreSQLClient(SQLClient):
             connection.close()
 
 
-class _Generation:
-    """Marks the connections that are as old as one that was found to be useless.
-
-    They lead to the same server, which may have become a standby: without this, each of them would
-    fail one request before it is dropped.
-    """
-
-    def __init__(self) -> None:
-        self.number = 0
-
-    def end(self, info: dict[Any, Any]) -> None:
-        """Forget all connections that are as old as that of `info`."""
-        if info.get("generation") == self.number:
-            self.number += 1
-
-    def can_serve(self, connection: Any, info: dict[Any, Any]) -> bool:
-        """Return whether a connection is of this generation, and its server has not closed it."""
-        if info["generation"] != self.number:
-            return False
-        # An idle server sends nothing: a socket that can be read was closed, or has a notice. A
-        # question to the server would cost each request a round trip.
-        if not info["poll"].poll(0):
-            return True
-        try:
-            connection.cursor().execute("SELECT 1")
-        except psycopg2.Error:
-            return False
-        return True
-
-
-def _prepare(engine: sqlalchemy.Engine, generation: _Generation) -> None:
+def _prepare(engine: sqlalchemy.Engine, server: Server) -> None:
     """Set up the connections of an engine for the sessions."""
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        return server.connect(dialect, arguments, options)
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, record: Any) -> None:
+        # The toolkit has sent its first queries by now.
+        server.end_wait(connection)
         connection.autocommit = True
         extras.register_default_jsonb(connection, loads=orjson.loads)
         poll = select.poll()
         poll.register(connection, select.POLLIN | select.POLLPRI)
         record.info["poll"] = poll
-        record.info["generation"] = generation.number
+        server.admit(record.info)
 
     @event.listens_for(engine, "checkout")
     def refuse_what_cannot_serve(connection: Any, record: Any, proxy: Any) -> None:
-        if not generation.can_serve(connection, record.info):
+        if not _can_serve(server, connection, record.info):
             raise sqlalchemy.exc.DisconnectionError("The connection leads to no server any more.")
+
+
+def _can_serve(server: Server, connection: Any, info: dict[Any, Any]) -> bool:
+    """Return whether a connection is not too old, and its server has not closed it."""
+    if not server.is_present(info):
+        return False
+    # An idle server sends nothing: a socket that can be read was closed, or has a notice. A
+    # question to the server would cost each request a round trip.
+    if not info["poll"].poll(0):
+        return True
+    try:
+        server.ask(connection, connection.cursor(), "SELECT 1", patience_seconds=GRACE_SECONDS)
+    except psycopg2.Error:
+        return False
+    return True
 
 
 def _forget_after_fork(client: PostgreSQLClient) -> None:
@@ -230,5 +242,6 @@ def _forget_after_fork(client: PostgreSQLClient) -> None:
         known = reference()
         if known is not None:
             known.dispose(close=False)
+            known._server.forget()
 
     os.register_at_fork(after_in_child=forget)

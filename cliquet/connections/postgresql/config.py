@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import pkgutil
 import warnings
 import weakref
@@ -12,8 +11,9 @@ from typing import Any
 
 from cliquet import settings
 from cliquet.connections.postgresql import client as postgresql
+from cliquet.connections.postgresql.server import Server
 from cliquet.connections.postgresql.time_limits import Limits
-from cliquet.settings.secrets import without_credentials
+from cliquet.connections.postgresql.url import for_driver, read_url
 
 __all__ = ["MISSING_EXTRA", "create_from_config"]
 
@@ -21,18 +21,6 @@ MISSING_EXTRA = (
     "PostgreSQL SQLAlchemy dependency missing. Refer to installation section in documentation. "
     "(pip install cliquet[postgresql])"
 )
-
-ALLOWED_URL = "postgresql://[user[:password]@][host][:port]/database"
-
-# Options of the driver that the URL may replace. By default the driver waits for ever for a server
-# that does not answer, and two hours before it checks whether a silent server still exists.
-_CONNECTION_DEFAULTS = {
-    "connect_timeout": "5",
-    "keepalives_idle": "30",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "30000",
-}
 
 # Other spellings, of the published documentation and of deployers who have read it (S-12.2).
 _FORMER_NAMES = ("maxoverflow", "pool_maxoverflow")
@@ -43,6 +31,8 @@ _KNOWN_OPTIONS = ("pool_size", "max_overflow", "max_backlog", "pool_timeout", "p
 _clients: weakref.WeakValueDictionary[tuple[Any, ...], postgresql.PostgreSQLClient] = (
     weakref.WeakValueDictionary()
 )
+# What they know of their servers, by URL.
+_servers: weakref.WeakValueDictionary[str, Server] = weakref.WeakValueDictionary()
 _options_of: weakref.WeakKeyDictionary[postgresql.PostgreSQLClient, dict[str, Any]] = (
     weakref.WeakKeyDictionary()
 )
@@ -71,7 +61,7 @@ def create_from_config(
     if postgresql.sqlalchemy is None:
         raise ImportWarning(MISSING_EXTRA)
     configured = config.get_settings()
-    url = _url(configured, prefix)
+    url = read_url(configured, f"{prefix}url")
     per_request = bool(configured.get("transaction_per_request", True))
     key = (per_request, url.render_as_string(hide_password=False))
     options = _options(configured, prefix)
@@ -85,9 +75,11 @@ def create_from_config(
                 stacklevel=2,
             )
         return client
+    writes = not settings.read(configured, "readonly")
     client = postgresql.PostgreSQLClient(
-        _engine(url, options),
-        lambda: _engine(url, {**options, "pool_size": 2}),
+        _engine(for_driver(url, writes=writes), options),
+        lambda: _engine(for_driver(url, writes=writes), {**options, "pool_size": 2}),
+        server=_servers.setdefault(key[1], Server()),
         limits=Limits(
             statement_seconds=settings.read(configured, "statement_timeout_seconds"),
             lock_seconds=settings.read(configured, "lock_timeout_seconds"),
@@ -97,49 +89,6 @@ def create_from_config(
         _clients[key] = client
         _options_of[client] = options
     return client
-
-
-def _url(configured: Mapping[str, Any], prefix: str) -> Any:
-    """Return the URL in the form of SQLAlchemy, with psycopg2 as the driver."""
-    name = f"{prefix}url"
-    given = configured.get(name) or ""
-    try:
-        url = postgresql.sqlalchemy.make_url(given)
-    except (postgresql.sqlalchemy.exc.ArgumentError, ValueError):
-        # A `ValueError` comes from a wrong port.
-        raise settings.SettingError(name, without_credentials(str(given)), ALLOWED_URL) from None
-    backend, _, driver = url.drivername.partition("+")
-    if backend == "postgres":
-        warnings.warn(
-            f"{name}: the scheme postgres:// is deprecated: use postgresql://.",
-            DeprecationWarning,
-            stacklevel=3,
-        )
-    elif backend != "postgresql":
-        raise settings.SettingError(name, without_credentials(str(given)), ALLOWED_URL)
-    if driver not in ("", "psycopg2"):
-        raise settings.SettingError(
-            name, without_credentials(str(given)), f"{ALLOWED_URL}, with psycopg2"
-        )
-    if "@" in (url.host or ""):
-        # Otherwise the driver would take the end of the password for the host, and show it in
-        # errors.
-        allowed = f"{ALLOWED_URL}, where each @ of the password is written %40"
-        raise settings.SettingError(name, without_credentials(str(given)), allowed)
-    url = url.set(drivername="postgresql+psycopg2")
-    password = url.query.get("password")
-    if isinstance(password, str):
-        # SQLAlchemy hides the password in this place.
-        url = url.difference_update_query(["password"]).set(password=password)
-    return url
-
-
-def _with_connection_defaults(url: Any) -> Any:
-    """Return the URL with the options that limit the wait for a server that is gone."""
-    given = {*url.query, *({"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else ())}
-    return url.update_query_dict(
-        {name: value for name, value in _CONNECTION_DEFAULTS.items() if name not in given}
-    )
 
 
 def _options(configured: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -201,7 +150,7 @@ def _engine(url: Any, options: Mapping[str, Any]) -> Any:
     return postgresql.sqlalchemy.engine_from_config(
         {f"sqlalchemy.{name}": value for name, value in options.items()},
         prefix="sqlalchemy.",
-        url=_with_connection_defaults(url),
+        url=url,
         # The sessions undo everything before they give a connection back.
         pool_reset_on_return=None,
         use_native_hstore=False,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from cliquet.connections.postgresql.server import NoAnswerError, Server
 from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
 from cliquet.connections.sql import Cursor, Parameters, Session
 from cliquet.connections.translated_errors import TranslatedErrors
@@ -75,6 +76,7 @@ class PostgreSQLSession(Session):
     Parameters
     ----------
     limits : time limits of its transactions or, in autocommit, of each of its statements.
+    server : ends the waits for answers that do not come.
 
     Attributes
     ----------
@@ -84,10 +86,18 @@ class PostgreSQLSession(Session):
     is_useless = False
     _waiting_bytes = 0
 
-    def __init__(self, connection: Any, *, is_autocommit: bool, limits: Limits = NO_LIMITS) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        *,
+        is_autocommit: bool,
+        limits: Limits = NO_LIMITS,
+        server: Server | None = None,
+    ) -> None:
         super().__init__(is_autocommit=is_autocommit)
         self.connection = connection
         self._limits = limits
+        self._server = server
         self._cursor = connection.cursor()
         self._prefix = limits.prefix if is_autocommit else b""
         self._opening = [] if is_autocommit else [limits.opening]
@@ -115,7 +125,7 @@ class PostgreSQLSession(Session):
         started = time.monotonic()
         try:
             with translated_errors:
-                self._cursor.execute(self._prefix + text)
+                self._run(self._prefix + text)
         except BackendError as error:
             self._judge(error, time.monotonic() - started)
             raise
@@ -127,7 +137,9 @@ class PostgreSQLSession(Session):
         ------
         TimeLimitError : it was a limit of the settings.
         """
-        if _code_of(error) in _USELESS:
+        code = _code_of(error)
+        # Without a code, the connection may be lost: others of its age are then useless, too.
+        if code in _USELESS or (code is None and self.connection.dbapi_connection.closed):
             self.is_useless = True
         limit = self._limit_of(error, waited_seconds)
         if limit is not None:
@@ -145,6 +157,18 @@ class PostgreSQLSession(Session):
             self._judge(translated, waited_seconds)
             raise translated from error
 
+    def _run(self, text: bytes) -> None:
+        """Wait for the answer of the server, but not for ever."""
+        if self._server is None:
+            self._cursor.execute(text)
+        else:
+            self._server.ask(
+                self.connection.dbapi_connection,
+                self._cursor,
+                text,
+                patience_seconds=self._limits.patience_seconds,
+            )
+
     def execute_alone(self, statement: str, parameters: Parameters = ()) -> None:
         """Send a statement that cannot be in a transaction, in autocommit and without a limit."""
         with translated_errors:
@@ -153,6 +177,8 @@ class PostgreSQLSession(Session):
     def _limit_of(self, error: BackendError, waited_seconds: float) -> str | None:
         """Return the name of the setting whose limit has caused an error, if one has."""
         code, limits = _code_of(error), self._limits
+        if isinstance(error.original, NoAnswerError):
+            return "statement_timeout_seconds"
         if code == _QUERY_CANCELED and _is_over(limits.statement_seconds, waited_seconds):
             # Otherwise an administrator has cancelled the statement.
             return "statement_timeout_seconds"
@@ -193,7 +219,7 @@ class PostgreSQLSession(Session):
     def rollback(self) -> None:
         if not self.is_autocommit and not self._is_unused():
             try:
-                self._cursor.execute(b";".join((b"ROLLBACK", *self._kept)))
+                self._run(b";".join((b"ROLLBACK", *self._kept)))
             except psycopg2.Error:
                 # The server is gone, and has undone everything. The pool drops the connection.
                 logs.logger.info("postgresql.rollback", error="connection lost")

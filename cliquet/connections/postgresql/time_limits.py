@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from cliquet.connections.postgresql.server import GRACE_SECONDS
+
 __all__ = ["NO_LIMITS", "Limits"]
 
 # The locks need this level: after a wait, a statement sees the changes of the other transaction. A
@@ -36,6 +38,11 @@ class Limits:
     statement_seconds: float | None = None
     lock_seconds: float | None = None
     retries_locks: bool = False
+
+    @cached_property
+    def patience_seconds(self) -> float | None:
+        """Time to wait for the answer of a server, which keeps the limits itself if it lives."""
+        return None if self.statement_seconds is None else self.statement_seconds + GRACE_SECONDS
 
     @cached_property
     def opening(self) -> bytes:

@@ -193,7 +193,7 @@ def test_a_server_that_is_gone_is_not_waited_for_for_ever(
         client.dispose()
         return found["connect_timeout"], found["tcp_user_timeout"], found["keepalives_idle"]
 
-    assert parameters(postgresql_url) == ("5", "30000", "30")
+    assert parameters(postgresql_url) == ("3", "5000", "30")
     given = parameters(f"{postgresql_url}?connect_timeout=7&tcp_user_timeout=8000")
     assert given == ("7", "8000", "30")
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "9")

@@ -1,0 +1,199 @@
+"""The service while its PostgreSQL fails: two hosts in the URL, and a standby that is promoted."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from servers.forwarding import Forwarder, forwarding
+from servers.postgresql import PostgreSQLProcess, running_postgresql
+from servers.postgresql_standby import make_synchronous, promote, running_standby
+from testapp import Mushroom
+from webtest import TestApp
+
+from cliquet.testing.bounded import Thread, Threads, wait_until
+from cliquet.testing.web import basic_auth, make_app
+from deployment.service import GUNICORN, MUSHROOMS, Service, deployed, on_postgresql
+
+WRITERS = 4
+STATEMENT_SECONDS = 1
+# A hung statement, and then an attempt to connect.
+BOUND_SECONDS = STATEMENT_SECONDS + 5
+# The threads of the file gunicorn.conf.py.
+THREADS = 8
+
+
+class Servers(NamedTuple):
+    """A primary behind a network, and its standby, which has each write that was acknowledged."""
+
+    primary: PostgreSQLProcess
+    network: Forwarder
+    standby: PostgreSQLProcess
+    url: str
+
+
+@pytest.fixture
+def servers(processes: None) -> Iterator[Servers]:
+    with (
+        running_postgresql("synchronous_commit=on") as primary,
+        running_standby(primary) as standby,
+        forwarding(primary.port) as network,
+    ):
+        make_synchronous(primary)
+        hosts = f"127.0.0.1:{network.port},127.0.0.1:{standby.port}"
+        url = f"postgresql://postgres@{hosts}/postgres?connect_timeout=2"
+        yield Servers(primary, network, standby, url)
+
+
+def application(url: str) -> TestApp:
+    settings = {"statement_timeout_seconds": str(STATEMENT_SECONDS), "cache_backend": ""}
+    for kind in ("storage", "permission"):
+        settings[f"{kind}_backend"] = f"cliquet.{kind}.postgresql"
+        settings[f"{kind}_url"] = url
+    app = make_app([Mushroom], settings=settings)
+    app.app.registry.storage.initialize_schema()
+    app.app.registry.permission.initialize_schema()
+    return app
+
+
+FAILURES: dict[str, Callable[[Servers], Any]] = {
+    "stopped": lambda servers: servers.primary.stop(),
+    "killed": lambda servers: servers.primary.signal_all(signal.SIGKILL),
+    "standing still": lambda servers: servers.primary.signal_all(signal.SIGSTOP),
+    "silenced": lambda servers: servers.network.silence(),
+}
+
+
+class Writer:
+    """A client that creates one record after the other, and knows what was acknowledged.
+
+    Attributes
+    ----------
+    longest_seconds : longest time that a request took.
+    """
+
+    def __init__(self, app: TestApp, user: str, is_over: threading.Event) -> None:
+        self._app = app
+        self._is_over = is_over
+        self.headers = basic_auth(user)
+        self.acknowledged: list[str] = []
+        self.refusals: list[Any] = []
+        self.longest_seconds = 0.0
+        self.recovered = threading.Event()
+
+    def run(self) -> None:
+        number = 0
+        while not self._is_over.is_set():
+            number += 1
+            started = time.monotonic()
+            answer = self._app.post_json(
+                "/v0/mushrooms", {"data": {"name": str(number)}}, headers=self.headers, status="*"
+            )
+            self.longest_seconds = max(self.longest_seconds, time.monotonic() - started)
+            if answer.status_int == 201:
+                self.acknowledged.append(answer.json["data"]["id"])
+                if self.refusals:
+                    self.recovered.set()
+            else:
+                self.refusals.append(answer)
+                time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def writing(app: TestApp) -> Iterator[list[Writer]]:
+    """Let some clients write during the block."""
+    is_over = threading.Event()
+    writers = [Writer(app, f"user {number}", is_over) for number in range(WRITERS)]
+    threads = [Thread(target=writer.run) for writer in writers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield writers
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.clause("E-21.1", "E-21.2", "E-21.3")
+@pytest.mark.parametrize("failure", FAILURES)
+def test_the_standby_takes_over_and_no_acknowledged_write_is_lost(
+    servers: Servers, failure: str
+) -> None:
+    app = application(servers.url)
+    with writing(app) as writers:
+        wait_until(lambda: all(len(writer.acknowledged) > 5 for writer in writers), "some writes")
+        FAILURES[failure](servers)
+        failed = time.monotonic()
+        if failure == "silenced":
+            # Nobody may write there any more, which is what a tool for failovers sees to.
+            servers.primary.signal_all(signal.SIGKILL)
+        promote(servers.standby)
+        for writer in writers:
+            assert writer.recovered.wait(60), writer.refusals[-1:]
+        recovered_seconds = time.monotonic() - failed
+
+    assert recovered_seconds < 3 * BOUND_SECONDS
+    for writer in writers:
+        listed = app.get("/v0/mushrooms", headers=writer.headers).json["data"]
+        assert set(writer.acknowledged) <= {record["id"] for record in listed}
+        assert writer.longest_seconds < BOUND_SECONDS
+        assert {answer.status_int for answer in writer.refusals} == {503}
+        assert all("Retry-After" in answer.headers for answer in writer.refusals)
+    app.app.registry.storage.client.dispose()
+
+
+@pytest.fixture
+def service(processes: None) -> Iterator[tuple[Service, Forwarder]]:
+    """The service in one process of eight threads, and the network to its database."""
+    with running_postgresql() as server, forwarding(server.port) as network:
+        url = f"postgresql://postgres@127.0.0.1:{network.port}/postgres?connect_timeout=2"
+        settings = {
+            **on_postgresql(url)(None),
+            "CLIQUET_STATEMENT_TIMEOUT_SECONDS": str(STATEMENT_SECONDS),
+        }
+        with deployed(GUNICORN.alone(), lambda folder: settings, migrates=True) as started:
+            yield started, network
+
+
+@pytest.mark.clause("E-21.1", "E-21.2", "H-31.1")
+def test_threads_that_wait_for_a_silent_database_come_free(
+    service: tuple[Service, Forwarder],
+) -> None:
+    deployed_service, network = service
+    clients = Threads(THREADS)
+    assert all(answer.status == 200 for answer in clients.map(listed(deployed_service), range(8)))
+    network.silence()
+
+    # One thread is left: it asks no database.
+    stuck = [clients.submit(listed(deployed_service), number) for number in range(THREADS - 1)]
+    assert answered_within(deployed_service, 1)
+    assert_refused(stuck)
+
+    # No thread is left: it waits for the first one that comes free.
+    stuck = [clients.submit(listed(deployed_service), number) for number in range(THREADS)]
+    assert answered_within(deployed_service, BOUND_SECONDS)
+    assert_refused(stuck)
+
+    network.swallows = lambda data: False
+    assert listed(deployed_service)(0).status == 200
+    clients.shutdown()
+
+
+def listed(service: Service) -> Callable[[int], Any]:
+    return lambda number: service.send("GET", MUSHROOMS, user=basic_auth(f"user {number}"))
+
+
+def answered_within(service: Service, seconds: float) -> bool:
+    started = time.monotonic()
+    answer = service.send("GET", "/v1/__lbheartbeat__")
+    return answer.status == 200 and time.monotonic() - started < seconds
+
+
+def assert_refused(outcomes: list[Any]) -> None:
+    for outcome in outcomes:
+        answer = outcome.result()
+        assert (answer.status, answer.headers["retry-after"]) == (503, "30")

@@ -1,0 +1,63 @@
+"""Standbys of a PostgreSQL: streaming replication between two servers of the tests."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from cliquet.testing.bounded import wait_until
+from servers.postgresql import PostgreSQLProcess
+from servers.postgresql_binaries import default_bindir
+from servers.processes import free_port, identity, temporary_folder, unprivileged_user
+from servers.starting import run_program
+
+
+@contextlib.contextmanager
+def running_standby(primary: Any) -> Iterator[Any]:
+    """Start a standby of a PostgreSQL, and give its process."""
+    bindir, user, port = default_bindir(), unprivileged_user(), free_port()
+    with temporary_folder("standby", user, in_memory=True) as folder:
+        source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
+        run_program(
+            # Its checkpoint would else take its time.
+            [bindir / "pg_basebackup", *source, "-D", f"{folder}/data", "-R", "-c", "fast"],
+            check=True,
+            capture_output=True,
+            **identity(user),
+        )
+        command = [str(bindir / "postgres"), "-D", f"{folder}/data", "-p", str(port)]
+        options = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
+        for option in options:
+            command += ["-c", option]
+        server = PostgreSQLProcess(command, port, user=user, log_path=f"{folder}/log")
+        try:
+            server.start()
+            yield server
+        finally:
+            server.crash()
+
+
+def make_synchronous(primary: Any) -> None:
+    """Let each commit wait for a standby, if ``synchronous_commit`` of the server is on."""
+    ask(primary, "ALTER SYSTEM SET synchronous_standby_names = '*'")
+    ask(primary, "SELECT pg_reload_conf()")
+    wait_until(
+        lambda: ask(primary, "SELECT sync_state FROM pg_stat_replication") == "sync",
+        "a synchronous standby",
+    )
+
+
+def promote(standby: Any) -> None:
+    """Make a standby the primary, which accepts writes."""
+    assert ask(standby, "SELECT pg_promote(true, 60)")
+
+
+def ask(server: Any, statement: str) -> Any:
+    """Run a statement as the administrator; return the first value, if it gives one."""
+    import psycopg2
+
+    with contextlib.closing(psycopg2.connect(f"{server.url}/postgres")) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        row = cursor.fetchone() if cursor.description else None
+        return row and row[0]
