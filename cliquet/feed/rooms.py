@@ -102,18 +102,33 @@ class Answers:
 
     async def answer(self, question: Question, read: Callable[[str], Page]) -> Page:
         """Return the answer to a question, which is read if nobody has asked it yet."""
-        key = question.shared_as
-        run = self._run if question.is_urgent else self._run_later
-        if key is None:
-            return await run(read, question.query)
-        answer = self._answers.get(key)
-        if answer is None or (answer.done() and not _has_use(answer, question)):
-            answer = self._answers[key] = asyncio.ensure_future(run(read, question.query))
-            while len(self._answers) > _MAX_KEPT:
-                self._answers.popitem(last=False)
+        answer = self.begin(question, read)
+        if answer is None:
+            return await self._runner(question)(read, question.query)
         # The others still want it, if this one goes away.
         page = answer.result() if answer.done() else await asyncio.shield(answer)
-        return page if is_useful(page, question) else await run(read, question.query)
+        if is_useful(page, question):
+            return page
+        return await self._runner(question)(read, question.query)
+
+    def begin(self, question: Question, read: Callable[[str], Page]) -> asyncio.Future[Page] | None:
+        """Return the answer that others share, which is read if nobody has asked for it yet.
+
+        There is none for a question of one stream alone.
+        """
+        key = question.shared_as
+        if key is None:
+            return None
+        answer = self._answers.get(key)
+        if answer is None or (answer.done() and not _has_use(answer, question)):
+            reading = self._runner(question)(read, question.query)
+            answer = self._answers[key] = asyncio.ensure_future(reading)
+            while len(self._answers) > _MAX_KEPT:
+                self._answers.popitem(last=False)
+        return answer
+
+    def _runner(self, question: Question) -> Callable[..., Awaitable[Page]]:
+        return self._run if question.is_urgent else self._run_later
 
 
 def _has_use(answer: asyncio.Future[Page], question: Question) -> bool:

@@ -149,7 +149,7 @@ class FeedServer:
                 client.woken.clear()
                 asked_at = time.monotonic()
                 response = await self._run(source.respond, query)
-                is_late = asked_at >= until or stopping.has_begun()
+                is_late = asked_at >= until or stopping.is_announced()
                 if is_late or answer.is_final(response):
                     await _respond(answer.applied(response), client.send)
                     return
@@ -163,7 +163,14 @@ class FeedServer:
 
         def wake(position: Any) -> None:
             stream.move(position)
-            client.wake(position)
+            # A stream that is busy asks by itself afterwards.
+            question = stream.question() if client.is_idle else None
+            answer = None if question is None else self._answers.begin(question, source.read)
+            if answer is None or answer.done():
+                client.wake(position)
+            else:
+                # Of a thousand streams, each runs once and not twice.
+                answer.add_done_callback(client.wake)
 
         with (
             self._rooms.watching(hub.watcher, source.key, wake),
@@ -177,7 +184,7 @@ class FeedServer:
             await client.tell(events.beginning() + hub.told(stream, page))
             while not stream.is_over and not client.is_gone:
                 client.woken.clear()
-                if stopping.has_begun():
+                if stopping.is_announced():
                     await client.tell(events.end(hub.unavailable().body))
                     break
                 question = stream.question()
@@ -205,11 +212,13 @@ class _Client:
     Attributes
     ----------
     woken : is set when there may be something to do.
+    is_idle : whether nothing is to be done until it is woken.
     """
 
     def __init__(self, receive: Receive, send: Send, woken: asyncio.Event) -> None:
         self.send = send
         self.woken = woken
+        self.is_idle = False
         self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
@@ -242,9 +251,11 @@ class _Client:
     async def wait_until_due(self, seconds_left: Callable[[], float]) -> None:
         """Wait until it is woken, or until nothing is left of a time that may become longer."""
         self._look(seconds_left)
+        self.is_idle = True
         try:
             await self.woken.wait()
         finally:
+            self.is_idle = False
             if self._timer is not None:
                 self._timer.cancel()
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["begin", "has_begun", "listen"]
+__all__ = ["begin", "has_begun", "is_announced", "listen"]
 
 _SIGNALS: Final = {signal.SIGTERM, signal.SIGINT}
 
@@ -31,6 +31,11 @@ def begin() -> None:
 def has_begun() -> bool:
     """Return whether this process has been told to end, as far as that can be known."""
     return _begun.is_set() or _is_told_by_gunicorn(signal.getsignal(signal.SIGTERM))
+
+
+def is_announced() -> bool:
+    """Return whether :func:`begin` was called; ``cliquet feed`` asks it for each of its streams."""
+    return _begun.is_set()
 
 
 def _is_told_by_gunicorn(handler: Any) -> bool:
