@@ -10,7 +10,7 @@ patterns; they read them with :func:`as_published`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import methodcaller
 from typing import Final
 
@@ -24,6 +24,7 @@ __all__ = [
     "exact",
     "is_pattern",
     "literals_of",
+    "matches_any",
 ]
 
 WILDCARD: Final = "*"
@@ -144,6 +145,12 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
         return True
 
     return matches
+
+
+def matches_any(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Return a function that says whether a text matches one of `patterns`, or true for none."""
+    matchers = [compile_pattern(pattern) for pattern in patterns]
+    return lambda text: not matchers or any(matches(text) for matches in matchers)
 
 
 def after_prefix(prefix: str) -> str | None:

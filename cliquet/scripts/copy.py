@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 import uuid
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from cliquet import settings
+from cliquet.core.globs import as_published
 from cliquet.initialization.backends import module_of
 from cliquet.permission.base import PermissionBase
-from cliquet.permission.grants import UserPrincipal
-from cliquet.scripts import copying
+from cliquet.permission.grants import Grant, UserPrincipal
+from cliquet.scripts import copying, logged_steps
 from cliquet.scripts.command import Command, CommandError, application, find_file
 from cliquet.scripts.copying import Copied
+from cliquet.scripts.grants_of_parents import grants_of
 from cliquet.scripts.progress import Progress
 from cliquet.storage.base import StorageBase
 from cliquet.storage.transfer import ImportedCollection
@@ -26,13 +30,23 @@ PROBE = "cliquet:copy"
 If the mark can be read in the source, both are the same server."""
 
 
-def copy(source: Any, target: Any, *, overwrite: bool = False) -> None:
+def copy(
+    source: Any,
+    target: Any,
+    *,
+    overwrite: bool = False,
+    parent_ids: Sequence[str] = (),
+    dry_run: bool = False,
+) -> None:
     """Make the backends of one registry hold the same data as those of another.
 
     Parameters
     ----------
     source, target : registries of two services.
     overwrite : whether the target may lose data that is newer than the data of the source.
+    parent_ids : ids or patterns of the parents whose data are copied, or removed from the target;
+        by default all.
+    dry_run : only count what would be written and removed.
 
     Raises
     ------
@@ -44,19 +58,18 @@ def copy(source: Any, target: Any, *, overwrite: bool = False) -> None:
         raise CommandError("the source has neither storage nor permissions to copy")
     for kind in kinds:
         _check(kind, source, target)
-    if settings.read(target.settings, "readonly"):
-        raise CommandError("the target is read-only: its setting readonly is true")
-    for kind in kinds:
-        getattr(target, kind).initialize_schema()
-    if _is_same_place(source, target, kinds):
-        raise CommandError("the source and the target are the same place")
+    if dry_run:
+        target = _comparable(target, kinds)
+    else:
+        _prepare(source, target, kinds)
+    choice = _Choice(source, parent_ids, dry_run)
 
     is_complete = True
     try:
         if "storage" in kinds:
-            is_complete = _copy_records(source.storage, target.storage, overwrite=overwrite)
+            is_complete = _copy_records(source.storage, target.storage, choice, overwrite)
         if "permission" in kinds:
-            _copy_grants(source.permission, target.permission)
+            _copy_grants(source.permission, target.permission, choice)
     except (copying.DisorderError, copying.UnstorableError) as error:
         raise CommandError(str(error)) from error
     if not is_complete:
@@ -64,6 +77,61 @@ def copy(source: Any, target: Any, *, overwrite: bool = False) -> None:
             "the source changed during the copy: stop what writes to it, and run the same command"
             " again"
         )
+
+
+class _Choice:
+    """What is copied, and whether it is only counted."""
+
+    def __init__(self, registry: Any, parent_ids: Sequence[str], dry_run: bool) -> None:
+        self.parent_ids = parent_ids
+        self.dry_run = dry_run
+        # If everything is copied, the routes of the application are not needed.
+        self.is_wanted: Callable[[Grant], bool] = (
+            grants_of(registry, parent_ids) if parent_ids else lambda grant: True
+        )
+
+
+class _Empty:
+    """A backend that has nothing, in the place of one without tables."""
+
+    def export(self, *parents: Any) -> Iterator[Any]:
+        return iter(())
+
+    export_timestamps = export
+
+
+def _comparable(target: Any, kinds: list[str]) -> Any:
+    """Return backends to compare with: those of the target, or empty ones if it has no tables yet.
+
+    Raises
+    ------
+    CommandError : the tables of the target are those of a former version.
+    """
+    found = {}
+    for kind in kinds:
+        backend = found[kind] = getattr(target, kind)
+        with logged_steps.collected() as steps:
+            backend.initialize_schema(dry_run=True)
+        if any(step.startswith("schema.to_create") for step in steps):
+            found[kind] = _Empty()
+        elif any(step.startswith("schema.to_migrate") for step in steps):
+            raise CommandError(f"the {kind} of the target needs `cliquet migrate` first")
+    return SimpleNamespace(**found)
+
+
+def _prepare(source: Any, target: Any, kinds: list[str]) -> None:
+    """Make the tables of the target.
+
+    Raises
+    ------
+    CommandError : the target cannot be written to, or is the source.
+    """
+    if settings.read(target.settings, "readonly"):
+        raise CommandError("the target is read-only: its setting readonly is true")
+    for kind in kinds:
+        getattr(target, kind).initialize_schema()
+    if _is_same_place(source, target, kinds):
+        raise CommandError("the source and the target are the same place")
 
 
 def _check(kind: str, source: Any, target: Any) -> None:
@@ -113,39 +181,52 @@ def _shares_grants(source: PermissionBase, target: PermissionBase) -> bool:
         target.import_([], [mark])
 
 
-def _copy_records(source: StorageBase, target: StorageBase, *, overwrite: bool) -> bool:
+def _copy_records(
+    source: StorageBase, target: StorageBase, choice: _Choice, overwrite: bool
+) -> bool:
     """Copy the storage; return whether both are known to be the same in the end."""
-    newer = None if overwrite else copying.find_newer_collection(source, target)
+    parent_ids = choice.parent_ids
+    newer = None if overwrite else copying.find_newer_collection(source, target, parent_ids)
     if newer is not None:
         raise CommandError(
             f"the target has changes that the source has not, in {newer.collection_id!r} of"
             f" {newer.parent_id!r}: --overwrite removes them"
         )
-    total = sum(1 for _ in source.export_timestamps())
+    total = sum(1 for _ in source.export_timestamps(*([parent_ids] if parent_ids else [])))
     with Progress(sys.stdout) as progress:
 
         def tell(copied: Copied) -> None:
             text = f"{copied.collections:,} of {total:,} collections, {_counts(copied, 'records')}"
             progress.tell(text, copied.collections, total)
 
-        copied = copying.copy_records(source, target, tell)
-    print(f"storage: {copied.collections:,} collections, {_counts(copied, 'records')}")
-    return not copied.has_moved and copying.has_same_timestamps(source, target)
+        copied = copying.copy_records(
+            source, target, tell, parent_ids=parent_ids, dry_run=choice.dry_run
+        )
+    counts = _counts(copied, "records", choice.dry_run)
+    print(f"storage: {copied.collections:,} collections, {counts}")
+    if choice.dry_run:
+        return True
+    return not copied.has_moved and copying.has_same_timestamps(source, target, parent_ids)
 
 
-def _copy_grants(source: PermissionBase, target: PermissionBase) -> None:
+def _copy_grants(source: PermissionBase, target: PermissionBase, choice: _Choice) -> None:
     with Progress(sys.stdout) as progress:
         # The total is only known when everything has been read.
         copied = copying.copy_grants(
-            source, target, lambda copied: progress.tell(_counts(copied, "principals"))
+            source,
+            target,
+            lambda copied: progress.tell(_counts(copied, "principals")),
+            is_wanted=choice.is_wanted,
+            dry_run=choice.dry_run,
         )
-    print(f"permission: {_counts(copied, 'principals')}")
+    print(f"permission: {_counts(copied, 'principals', choice.dry_run)}")
 
 
-def _counts(copied: Copied, what: str) -> str:
+def _counts(copied: Copied, what: str, dry_run: bool = False) -> str:
+    to_be = "to be " if dry_run else ""
     return (
-        f"{copied.entries:,} {what} compared, {copied.written:,} written,"
-        f" {copied.removed:,} removed"
+        f"{copied.entries:,} {what} compared, {copied.written:,} {to_be}written,"
+        f" {copied.removed:,} {to_be}removed"
     )
 
 
@@ -159,6 +240,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="remove what is more recent in the target than in the source, instead of refusing",
     )
+    parser.add_argument(
+        "--parent",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="only this parent of records, such as a user, or all that match, with * for any"
+        " characters; may be given several times",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only compare, and count what would be done"
+    )
 
 
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
@@ -166,7 +258,13 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
     if from_ini is None:
         parser.error("the following arguments are required: --from-ini")
     with application(from_ini) as source, application(arguments.to_ini) as target:
-        copy(source, target, overwrite=arguments.overwrite)
+        copy(
+            source,
+            target,
+            overwrite=arguments.overwrite,
+            parent_ids=[as_published(one) for one in arguments.parent],
+            dry_run=arguments.dry_run,
+        )
 
 
-COMMAND = Command("copy", "copy everything to other backends", _add_arguments, _run)
+COMMAND = Command("copy", "copy all, or some parents, to other backends", _add_arguments, _run)

@@ -111,19 +111,34 @@ def _name(collection: CollectionTimestamp | ExportedCollection) -> CollectionKey
     return collection.key
 
 
-def has_same_timestamps(source: StorageBase, target: StorageBase) -> bool:
+def _pairs_of_timestamps(
+    source: StorageBase, target: StorageBase, parent_ids: Sequence[str]
+) -> Iterator[tuple[CollectionTimestamp | None, CollectionTimestamp | None]]:
+    only = _only(parent_ids)
+    return side_by_side(source.export_timestamps(*only), target.export_timestamps(*only), _name)
+
+
+def _only(parent_ids: Sequence[str]) -> tuple[Sequence[str], ...]:
+    """Return the argument of an export, which other storages may lack, if all is exported."""
+    return (parent_ids,) if parent_ids else ()
+
+
+def has_same_timestamps(
+    source: StorageBase, target: StorageBase, parent_ids: Sequence[str] = ()
+) -> bool:
     """Return whether all collections have the same timestamps in both."""
-    pairs = side_by_side(source.export_timestamps(), target.export_timestamps(), _name)
+    pairs = _pairs_of_timestamps(source, target, parent_ids)
     return all(one == other for one, other in pairs)
 
 
-def find_newer_collection(source: StorageBase, target: StorageBase) -> CollectionTimestamp | None:
+def find_newer_collection(
+    source: StorageBase, target: StorageBase, parent_ids: Sequence[str] = ()
+) -> CollectionTimestamp | None:
     """Return a collection of the target that is newer than in the source, if there is one.
 
     A copy never makes such a collection: somebody else writes to the target, or has done so.
     """
-    pairs = side_by_side(source.export_timestamps(), target.export_timestamps(), _name)
-    for one, other in pairs:
+    for one, other in _pairs_of_timestamps(source, target, parent_ids):
         if (
             other is not None
             and (one is None or one.timestamp < other.timestamp)
@@ -138,6 +153,9 @@ def copy_records(
     source: StorageBase,
     target: StorageBase,
     progress: Callable[[Copied], None] = lambda copied: None,
+    *,
+    parent_ids: Sequence[str] = (),
+    dry_run: bool = False,
 ) -> Copied:
     """Make the target hold exactly the records, tombstones and timestamps of the source.
 
@@ -148,22 +166,30 @@ def copy_records(
     Parameters
     ----------
     progress : called from time to time with the same object that is returned in the end.
+    parent_ids : ids or patterns of the parents whose data are copied or removed; by default all.
+    dry_run : only count what would be done.
 
     Raises
     ------
     DisorderError, UnstorableError : see there.
     cliquet.storage.exceptions.BackendError : a server failed.
     """
-    return _StorageCopy(source, target, progress).run()
+    return _StorageCopy(source, target, progress, dry_run=dry_run).run(parent_ids)
 
 
 class _StorageCopy:
     def __init__(
-        self, source: StorageBase, target: StorageBase, progress: Callable[[Copied], None]
+        self,
+        source: StorageBase,
+        target: StorageBase,
+        progress: Callable[[Copied], None],
+        *,
+        dry_run: bool,
     ) -> None:
         self._source = source
         self._target = target
         self._progress = progress
+        self._dry_run = dry_run
         self._copied = Copied()
         self._batch: list[ImportedCollection] = []
         self._size = 0
@@ -173,8 +199,9 @@ class _StorageCopy:
         self._departures: list[StoredDeparture] = []
         self._removed_departures: list[tuple[str, str]] = []
 
-    def run(self) -> Copied:
-        pairs = side_by_side(self._source.export(), self._target.export(), _name)
+    def run(self, parent_ids: Sequence[str]) -> Copied:
+        only = _only(parent_ids)
+        pairs = side_by_side(self._source.export(*only), self._target.export(*only), _name)
         for one, other in pairs:
             if one is not None:
                 self._compare(one, other)
@@ -270,7 +297,8 @@ class _StorageCopy:
     def _write(self) -> None:
         if self._batch:
             try:
-                self._target.import_(self._batch)
+                if not self._dry_run:
+                    self._target.import_(self._batch)
             except TypeError as error:
                 raise self._explained(error) from error
             self._batch, self._size = [], 0
@@ -311,12 +339,17 @@ def copy_grants(
     source: PermissionBase,
     target: PermissionBase,
     progress: Callable[[Copied], None] = lambda copied: None,
+    *,
+    is_wanted: Callable[[Grant], bool] = lambda grant: True,
+    dry_run: bool = False,
 ) -> Copied:
     """Make the target hold exactly the principals of users and ACEs of the source.
 
     Parameters
     ----------
     progress : called from time to time with the same object that is returned in the end.
+    is_wanted : says which ones are copied and removed; by default all.
+    dry_run : only count what would be done.
 
     Raises
     ------
@@ -326,7 +359,9 @@ def copy_grants(
     copied = Copied()
     added: list[Grant] = []
     removed: list[Grant] = []
-    for one, other in side_by_side(source.export(), target.export(), _grant_key):
+    make = _count_grants if dry_run else _import_grants
+    sources, targets = filter(is_wanted, source.export()), filter(is_wanted, target.export())
+    for one, other in side_by_side(sources, targets, _grant_key):
         if one is not None:
             copied.entries += 1
             if other is None:
@@ -335,13 +370,13 @@ def copy_grants(
             assert other is not None  # noqa: S101 - one of the two is there
             removed.append(other)
         if len(added) + len(removed) >= BATCH:
-            _import_grants(target, added, removed, copied)
+            make(target, added, removed, copied)
             added, removed = [], []
             progress(copied)
         elif copied.entries % BATCH == 0:
             progress(copied)
     if added or removed:
-        _import_grants(target, added, removed, copied)
+        make(target, added, removed, copied)
     progress(copied)
     return copied
 
@@ -353,5 +388,11 @@ def _import_grants(
         target.import_(added, removed)
     except TypeError as error:
         raise UnstorableError(str(error)) from error
+    _count_grants(target, added, removed, copied)
+
+
+def _count_grants(
+    target: PermissionBase, added: Sequence[Grant], removed: Sequence[Grant], copied: Copied
+) -> None:
     copied.written += len(added)
     copied.removed += len(removed)

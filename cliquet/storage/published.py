@@ -358,11 +358,11 @@ class PublishedStorage(StorageBase):
 
     # Copies
 
-    def export_timestamps(self) -> Iterator[CollectionTimestamp]:
-        return self._transfer.export_timestamps()
+    def export_timestamps(self, parent_ids: Sequence[str] = ()) -> Iterator[CollectionTimestamp]:
+        return self._transfer.export_timestamps(parent_ids)
 
-    def export(self) -> Iterator[ExportedCollection]:
-        return self._transfer.export()
+    def export(self, parent_ids: Sequence[str] = ()) -> Iterator[ExportedCollection]:
+        return self._transfer.export(parent_ids)
 
     def import_(self, collections: Sequence[ImportedCollection]) -> None:
         self._transfer.import_(collections)

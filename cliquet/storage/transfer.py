@@ -126,10 +126,15 @@ class StorageTransfer:
     is_transferable: bool = False
     """Whether the storage has the methods below."""
 
-    def export_timestamps(self) -> Iterator[CollectionTimestamp]:
+    def export_timestamps(self, parent_ids: Sequence[str] = ()) -> Iterator[CollectionTimestamp]:
         """Return the timestamps of all collections that have one, also of empty ones.
 
         This includes collections that were read and never written.
+
+        Parameters
+        ----------
+        parent_ids : only collections of one of these parents, which are ids or patterns; by default
+            those of all.
 
         Returns
         -------
@@ -138,8 +143,8 @@ class StorageTransfer:
         """
         raise NotImplementedError
 
-    def export(self) -> Iterator[ExportedCollection]:
-        """Return the whole content.
+    def export(self, parent_ids: Sequence[str] = ()) -> Iterator[ExportedCollection]:
+        """Return the whole content, or that of some parents.
 
         Only committed data are returned. Others may write meanwhile: each entry was stored at some
         moment after the timestamp of its collection was read. A collection that appears after the
@@ -149,6 +154,10 @@ class StorageTransfer:
         page of entries in memory: the caller may take hours. The caller may :meth:`import_`
         collections that the iteration has passed into the same storage. If the server keeps no
         order, the ids of all collections, and those of the entries of one, may be in memory.
+
+        Parameters
+        ----------
+        parent_ids : only collections of one of these parents, as in :meth:`export_timestamps`.
 
         Returns
         -------

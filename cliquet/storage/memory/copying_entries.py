@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cliquet.core.globs import matches_any
 from cliquet.storage.history import new_epoch
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.memory.collection import Collection, Counter, State
@@ -28,18 +29,19 @@ class MemoryTransfer(StorageTransfer):
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def export_timestamps(self) -> Iterator[CollectionTimestamp]:
+    def export_timestamps(self, parent_ids: Sequence[str] = ()) -> Iterator[CollectionTimestamp]:
+        is_wanted = matches_any(parent_ids)
         with self._state.store.latch:
             keys = {key for key, _ in self._state.counters.items()}.union(
                 self._state.first_accesses
             )
-        for key in sorted(keys):
+        for key in sorted(key for key in keys if is_wanted(key.parent_id)):
             timestamp = self._timestamp(key)
             if timestamp is not None:
                 yield CollectionTimestamp(key.parent_id, key.collection_id, timestamp)
 
-    def export(self) -> Iterator[ExportedCollection]:
-        for timestamp in self.export_timestamps():
+    def export(self, parent_ids: Sequence[str] = ()) -> Iterator[ExportedCollection]:
+        for timestamp in self.export_timestamps(parent_ids):
             collection = self._state.collections.get(timestamp.key)
             with self._state.store.latch:
                 history = self._state.history(timestamp.key)

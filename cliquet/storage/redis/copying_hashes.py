@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from cliquet.core.globs import matches_any
 from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.redis.commits import EXACT, Change, Part
 from cliquet.storage.redis.database import Database
@@ -35,16 +36,18 @@ class RedisTransfer(StorageTransfer):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def export_timestamps(self) -> Iterator[CollectionTimestamp]:
-        keys = sorted(self._database.keys())
+    def export_timestamps(self, parent_ids: Sequence[str] = ()) -> Iterator[CollectionTimestamp]:
+        is_wanted = matches_any(parent_ids)
+        stored = self._database.keys()
+        keys = sorted(key for key in stored if is_wanted(key.parent_id))
         for batch in _batches(keys):
             timestamps = self._database.timestamps_of(batch)
             for key, timestamp in zip(batch, timestamps, strict=True):
                 if timestamp is not None:
                     yield CollectionTimestamp(key.parent_id, key.collection_id, timestamp)
 
-    def export(self) -> Iterator[ExportedCollection]:
-        for timestamp in self.export_timestamps():
+    def export(self, parent_ids: Sequence[str] = ()) -> Iterator[ExportedCollection]:
+        for timestamp in self.export_timestamps(parent_ids):
             key = timestamp.key
             history = self._database.history(key)
             yield ExportedCollection(

@@ -9,8 +9,10 @@ from cliquet.connections.sql import Session, SQLClient
 from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.history import History, new_epoch
 from cliquet.storage.relational.dialect import ListingDialect
+from cliquet.storage.relational.listing import parent_condition
 from cliquet.storage.relational.queries import SELECT_TIMESTAMP
 from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED, PURGE_UNTIL, Steps
+from cliquet.storage.relational.text import SQL, any_of
 from cliquet.storage.selection import CollectionKey
 from cliquet.storage.transfer import (
     CollectionTimestamp,
@@ -29,17 +31,17 @@ _FIRST = CollectionKey(collection_id="", parent_id="")
 
 _TIMESTAMPS = (
     "SELECT parent_id, collection_id, last_modified, purged, epoch FROM timestamps"
-    " WHERE {after} AND last_modified > %s"
+    " WHERE {after}{among} AND last_modified > %s"
     f" ORDER BY parent_id, collection_id LIMIT {_PAGE}"
 )
 _ENTRIES = (
     "SELECT parent_id, collection_id, id, last_modified, deleted, data FROM records"
-    " WHERE {after} AND (parent_id, collection_id) <= (%s, %s)"
+    " WHERE {after}{among} AND (parent_id, collection_id) <= (%s, %s)"
     f" ORDER BY parent_id, collection_id, id LIMIT {_PAGE}"
 )
 _DEPARTURES = (
     "SELECT parent_id, collection_id, id, principal, last_modified, kind FROM departures"
-    " WHERE {after} AND (parent_id, collection_id) <= (%s, %s)"
+    " WHERE {after}{among} AND (parent_id, collection_id) <= (%s, %s)"
     f" ORDER BY parent_id, collection_id, id, principal LIMIT {_PAGE}"
 )
 _REMOVE_DEPARTURE = f"DELETE FROM departures WHERE {HOME} AND id = %s AND principal = %s"
@@ -79,19 +81,19 @@ class RelationalTransfer(StorageTransfer):
         self._dialect = dialect
         self._steps = steps
 
-    def export_timestamps(self) -> Iterator[CollectionTimestamp]:
-        for page in self._pages_of_counters():
+    def export_timestamps(self, parent_ids: Sequence[str] = ()) -> Iterator[CollectionTimestamp]:
+        for page in self._pages_of_counters(self._among(parent_ids)):
             for timestamp, _ in page:
                 yield timestamp
 
-    def export(self) -> Iterator[ExportedCollection]:
-        after = _FIRST
-        for page in self._pages_of_counters():
+    def export(self, parent_ids: Sequence[str] = ()) -> Iterator[ExportedCollection]:
+        after, among = _FIRST, self._among(parent_ids)
+        for page in self._pages_of_counters(among):
             timestamps, histories = zip(*page, strict=True)
             last = timestamps[-1].key
             # Each collection of the page is there once, in the same order.
-            collections = grouped(timestamps, self._entries_until(after, last))
-            departures = grouped(timestamps, self._departures_until(after, last))
+            collections = grouped(timestamps, self._entries_until(after, last, among))
+            departures = grouped(timestamps, self._departures_until(after, last, among))
             for one, history, departed in zip(collections, histories, departures, strict=True):
                 # Here the second group has departures in the place of entries.
                 after_entries: Any = departed.entries
@@ -168,11 +170,19 @@ class RelationalTransfer(StorageTransfer):
         after = sum(not is_tombstone for _, _, is_tombstone, _ in rows)
         session.execute(_ADD_LIVE, (after - before, *key))
 
-    def _pages_of_counters(self) -> Iterator[list[tuple[CollectionTimestamp, History]]]:
+    def _among(self, parent_ids: Sequence[str]) -> SQL:
+        """Return a further condition on the parent, which is empty if all are wanted."""
+        if not parent_ids:
+            return SQL("")
+        condition = any_of(parent_condition(self._dialect, one) for one in parent_ids)
+        return SQL(f" AND {condition.text}", condition.parameters)
+
+    def _pages_of_counters(self, among: SQL) -> Iterator[list[tuple[CollectionTimestamp, History]]]:
         # The comparison of rows follows the index.
         after, parameters = "(parent_id, collection_id) >= (%s, %s)", _FIRST
         while True:
-            rows = self._page(_TIMESTAMPS.format(after=after), (*parameters, NEVER_TOUCHED))
+            text = _TIMESTAMPS.format(after=after, among=among.text)
+            rows = self._page(text, (*parameters, *among.parameters, NEVER_TOUCHED))
             if not rows:
                 return
             yield [(CollectionTimestamp(*row[:3]), History(*row[3:])) for row in rows]
@@ -180,7 +190,7 @@ class RelationalTransfer(StorageTransfer):
             parameters = CollectionKey._make(rows[-1][:2])
 
     def _entries_until(
-        self, after_key: CollectionKey, last_key: CollectionKey
+        self, after_key: CollectionKey, last_key: CollectionKey, among: SQL
     ) -> Iterator[tuple[CollectionKey, ExportedEntry]]:
         """Yield the entries of the collections after one, up to another."""
         after = "(parent_id, collection_id) > (%s, %s)"
@@ -190,7 +200,8 @@ class RelationalTransfer(StorageTransfer):
             # before it.
             after = after.replace(">", ">=")
         while True:
-            rows = self._page(_ENTRIES.format(after=after), (*parameters, *last_key))
+            text = _ENTRIES.format(after=after, among=among.text)
+            rows = self._page(text, (*parameters, *among.parameters, *last_key))
             for parent_id, collection_id, object_id, last_modified, deleted, data in rows:
                 yield (
                     CollectionKey(collection_id=collection_id, parent_id=parent_id),
@@ -204,7 +215,7 @@ class RelationalTransfer(StorageTransfer):
             parameters = tuple(rows[-1][:3])
 
     def _departures_until(
-        self, after_key: CollectionKey, last_key: CollectionKey
+        self, after_key: CollectionKey, last_key: CollectionKey, among: SQL
     ) -> Iterator[tuple[CollectionKey, StoredDeparture]]:
         """Yield the departures of the collections after one, up to another."""
         after = "(parent_id, collection_id) > (%s, %s)"
@@ -212,7 +223,8 @@ class RelationalTransfer(StorageTransfer):
         if after_key == _FIRST:
             after = after.replace(">", ">=")
         while True:
-            rows = self._page(_DEPARTURES.format(after=after), (*parameters, *last_key))
+            text = _DEPARTURES.format(after=after, among=among.text)
+            rows = self._page(text, (*parameters, *among.parameters, *last_key))
             for parent_id, collection_id, *columns in rows:
                 key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
                 yield key, StoredDeparture(*columns)

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from cliquet.core.globs import Exact, Pattern
 from cliquet.storage import StorageBase
+from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.transfer import (
     CollectionTimestamp,
     ExportedCollection,
@@ -193,6 +195,44 @@ class ExportTests:
 
         assert exported(transferable) == [(one[:3], list(one.entries)) for one in collections]
         assert len(list(transferable.export_timestamps())) == MANY
+
+    @clause("E-7.3")
+    @pytest.mark.parametrize(
+        ("parent_ids", "expected"),
+        [
+            ([Exact("ann")], ["ann"]),
+            ([Exact("*")], ["*"]),
+            ([Pattern("a*")], ["a%b", "a_b", "ann", "axb"]),
+            ([Pattern("a_*"), Exact(""), Pattern("*b")], ["", "a%b", "a_b", "axb", "bob"]),
+            ([Pattern("*n*n*"), Exact("ann")], ["ann"]),
+            ([Exact("a"), Pattern("z*")], []),
+            ([Pattern("*")], ["", "*", "a%b", "a_b", "ann", "axb", "bob"]),
+        ],
+    )
+    def test_only_some_parents_are_exported(
+        self, transferable: StorageBase, parent_ids: list[str], expected: list[str]
+    ) -> None:
+        for parent in ("", "*", "a%b", "a_b", "ann", "axb", "bob"):
+            for record in ("x", "y"):
+                transferable.create(COLLECTION, Exact(parent), {"id": record})
+            transferable.delete(COLLECTION, Exact(parent), "x")
+            transferable.record_departures(
+                COLLECTION, Exact(parent), [Departure("y", DepartureKind.LEFT, ["dan"])]
+            )
+            transferable.collection_timestamp("empty", Exact(parent))
+        everything = exported(transferable)
+
+        found = [
+            (CollectionTimestamp(*one[:3]), list(one.entries), len(list(one.departures)))
+            for one in transferable.export(parent_ids)
+        ]
+
+        wanted = [pair for pair in everything if pair[0].parent_id in expected]
+        assert [pair[:2] for pair in found] == wanted
+        assert len(wanted) == 2 * len(expected)
+        assert sum(departures for *_, departures in found) == len(expected)
+        timestamps = list(transferable.export_timestamps(parent_ids))
+        assert timestamps == [state for state, _ in wanted]
 
     @clause("E-7.3")
     def test_what_the_iteration_has_passed_may_be_imported(self, transferable: StorageBase) -> None:
