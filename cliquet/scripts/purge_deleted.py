@@ -1,7 +1,8 @@
 """``cliquet purge-deleted``: delete the tombstones that no client needs any more.
 
-Each collection of each parent is purged by itself. No transaction is long, an interruption does no
-harm, and the service can run meanwhile.
+Each collection of each parent is purged by itself, the oldest tombstones first, some at once. No
+transaction is long, an interruption does no harm, and the service can run meanwhile: nobody waits
+for more than one slice.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import datetime
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,6 +35,9 @@ from cliquet.storage.base import (
 from cliquet.storage.query import COMPARISON, Filter
 
 __all__ = ["COMMAND", "Limit", "parse_age", "parse_before", "purge", "purgeable"]
+
+SLICE: Final = 1000
+"""Number of tombstones that go at once, unless somebody says otherwise: some 20 ms."""
 
 _UNITS_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _AGE: Final = re.compile(r"([0-9]{1,9})([smhdw])")
@@ -96,7 +100,11 @@ def parse_before(text: str, now_ms: int) -> int:
 
 
 def purge(
-    storage: StorageBase, limit: Limit, collection_ids: Collection[str] = (), dry_run: bool = False
+    storage: StorageBase,
+    limit: Limit,
+    collection_ids: Collection[str] = (),
+    dry_run: bool = False,
+    slice_size: int = SLICE,
 ) -> Counter[str]:
     """Delete tombstones, and return their number for each collection id.
 
@@ -104,6 +112,7 @@ def purge(
     ----------
     collection_ids : only purge these collections; if it is empty, purge all.
     dry_run : only count the tombstones.
+    slice_size : greatest number of tombstones that one transaction deletes.
 
     Raises
     ------
@@ -125,21 +134,31 @@ def purge(
         for parent_id, collection_id, _ in storage.export_timestamps():
             if collection_id not in chosen:
                 continue
-            act = _count if dry_run else _purge
-            purged[collection_id] += act(storage, collection_id, parent_id, limit)
+            if dry_run:
+                numbers = iter([_count(storage, collection_id, parent_id, limit)])
+            else:
+                numbers = _slices(storage, collection_id, parent_id, limit, slice_size)
+            for number in numbers:
+                purged[collection_id] += number
+                progress.tell(_told(done, total, purged), done, total)
             done += 1
-            text = f"{done:,} of {total:,} collections, {sum(purged.values()):,} tombstones"
-            progress.tell(text, done, total)
+            progress.tell(_told(done, total, purged), done, total)
     return purged
 
 
-def _purge(storage: StorageBase, collection_id: str, parent_id: str, limit: Limit) -> int:
-    return storage.purge_deleted(
+def _told(done: int, total: int, purged: Counter[str]) -> str:
+    return f"{done:,} of {total:,} collections, {sum(purged.values()):,} tombstones"
+
+
+def _slices(
+    storage: StorageBase, collection_id: str, parent_id: str, limit: Limit, size: int
+) -> Iterator[int]:
+    return storage.purge_slices(
         collection_id,
         Exact(parent_id),
+        size,
         before=limit.before_ms,
         max_retained=limit.max_retained,
-        force_commit=True,
     )
 
 
@@ -186,6 +205,16 @@ def _number(text: str) -> int:
 _number.__name__ = "number"
 
 
+def _size(text: str) -> int:
+    number = _number(text)
+    if not number:
+        raise ValueError(text)
+    return number
+
+
+_size.__name__ = "number"
+
+
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     limits = parser.add_mutually_exclusive_group()
     limits.add_argument(
@@ -210,6 +239,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only this collection, named after its resource; may be given several times",
     )
     parser.add_argument(
+        "--slice",
+        type=_size,
+        default=SLICE,
+        metavar="N",
+        help=f"remove at most N at once, after which others may write; default: {SLICE}",
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="only count them, and remove nothing"
     )
 
@@ -226,7 +262,7 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
         storage = purgeable(registry)
         if asks and not _is_confirmed():
             raise CommandError("nothing was removed")
-        purged = purge(storage, limit, arguments.collection, arguments.dry_run)
+        purged = purge(storage, limit, arguments.collection, arguments.dry_run, arguments.slice)
     done = "would be removed" if arguments.dry_run else "removed"
     for collection_id, count in purged.items():
         print(f"{collection_id}: {count:,} tombstones {done}")

@@ -180,7 +180,8 @@ def purgeable(
     before, max_retained : as for the tombstones of a purge. Departures are counted by themselves,
         and those with one position stay or go together.
     """
+    bounds = [] if before is None else [before]
     if max_retained is not None:
         positions = sorted((one.position for one in stored), reverse=True)
-        before = positions[max_retained] + 1 if len(positions) > max_retained else 0
-    return [one for one in stored if before is None or one.position < before]
+        bounds.append(positions[max_retained] + 1 if len(positions) > max_retained else 0)
+    return [one for one in stored if all(one.position < bound for bound in bounds)]

@@ -7,7 +7,7 @@ The ``Storage`` class of each bundled storage puts them together. They take the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from cliquet.storage.departures import Departed, Departure
@@ -88,6 +88,11 @@ class BulkWriting(Protocol):
 
     def purge(self, scope: Scope, *, before: int | None, max_retained: int | None) -> int:
         """Delete tombstones; return their number."""
+
+    def purge_slices(
+        self, key: CollectionKey, size: int, *, before: int | None, max_retained: int | None
+    ) -> Iterator[int]:
+        """Delete the tombstones of a collection step by step; yield the number of each step."""
 
 
 class Departing(Protocol):

@@ -314,6 +314,20 @@ class PublishedStorage(StorageBase):
         scope = Scope(collection_id=collection_id, parent_id=as_published(parent_id))
         return self._bulk.purge(scope, before=before, max_retained=max_retained)
 
+    def purge_slices(
+        self,
+        collection_id: str,
+        parent_id: str,
+        size: int,
+        *,
+        before: int | None = None,
+        max_retained: int | None = None,
+    ) -> Iterator[int]:
+        if before is not None and max_retained is not None:
+            raise ValueError("`before` and `max_retained` exclude each other.")
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return self._bulk.purge_slices(key, size, before=before, max_retained=max_retained)
+
     def trim_objects(
         self,
         collection_id: str,

@@ -7,9 +7,10 @@ only imports the differences.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from cliquet.core.globs import exact
 from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.selection import CollectionKey
 from cliquet.types import Record
@@ -123,6 +124,8 @@ class StorageTransfer:
     .. versionadded:: 3.2
     """
 
+    purge_deleted: Callable[..., int]
+
     is_transferable: bool = False
     """Whether the storage has the methods below."""
 
@@ -203,6 +206,35 @@ class StorageTransfer:
         collection is not later than `now`, or was never touched.
         """
         raise NotImplementedError
+
+    def purge_slices(
+        self,
+        collection_id: str,
+        parent_id: str,
+        size: int,
+        *,
+        before: int | None = None,
+        max_retained: int | None = None,
+    ) -> Iterator[int]:
+        """Do what ``purge_deleted()`` does for one collection, the oldest first, step by step.
+
+        Each step is committed by itself, with its horizon, so that a write waits for one step at
+        most. The next step begins when the caller asks for it. If the caller stops before the end,
+        the next purge goes on. By default there is one step.
+
+        Parameters
+        ----------
+        size : greatest number of tombstones and departures of one step, at least 1. Those with the
+            same timestamp stay or go together, however many they are.
+        before, max_retained : the same as in ``purge_deleted()``.
+
+        Yields
+        ------
+        The number of deleted tombstones of each step.
+        """
+        yield self.purge_deleted(
+            collection_id, exact(parent_id), before=before, max_retained=max_retained
+        )
 
     def forget_untouched(self, before: int) -> int:
         """Forget the timestamps of collections without records and tombstones.

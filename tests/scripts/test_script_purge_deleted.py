@@ -1,7 +1,9 @@
 """``cliquet purge-deleted``: which tombstones go, and which stay."""
 
 import contextlib
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from processes.backends import fresh_backends
 from pyramid.config import Configurator
+from servers.starting import start_process
 
 from cliquet import utils
 from cliquet.initialization import initialize
@@ -18,7 +21,8 @@ from cliquet.scripts.command import CommandError
 from cliquet.scripts.purge_deleted import Limit, parse_before, purge
 from cliquet.storage import StorageBase
 from cliquet.storage.memory import Storage
-from scripts.command_line import write_ini
+from cliquet.storage.transfer import ExportedEntry, ImportedCollection
+from scripts.command_line import PROGRAM, run_process, write_ini
 
 DAY_MS = 86_400_000
 NOW_MS = 1_800_000_000_000
@@ -97,10 +101,10 @@ class Recording(Storage):
         super().__init__()
         self.purges = []
 
-    def purge_deleted(self, collection_id: Any, parent_id: Any, *args: Any, **kwargs: Any) -> Any:
-        purged = super().purge_deleted(collection_id, parent_id, *args, **kwargs)
-        self.purges.append((collection_id, parent_id, purged))
-        return purged
+    def purge_slices(self, collection_id: Any, parent_id: Any, *args: Any, **kwargs: Any) -> Any:
+        for purged in super().purge_slices(collection_id, parent_id, *args, **kwargs):
+            self.purges.append((collection_id, parent_id, purged))
+            yield purged
 
 
 @pytest.mark.clause("E-7.2", "X-29")
@@ -108,13 +112,38 @@ def test_a_parent_called_by_a_star_is_purged_alone() -> None:
     storage = Recording()
     fill(storage, NOW_MS)
 
-    purge(storage, Limit(max_retained=1))
+    purge(storage, Limit(max_retained=1), slice_size=3)
 
     assert storage.purges == [
-        (collection_id, parent_id, 4)
+        (collection_id, parent_id, number)
         for parent_id in ("us*r1", "user1")
         for collection_id in ("book", "shelf")
+        for number in (3, 1)
     ]
+
+
+class Former(Storage):
+    """A storage of another origin, which cannot purge in slices."""
+
+    purge_slices = StorageBase.purge_slices
+
+
+@pytest.mark.clause("E-7.7")
+def test_a_storage_without_slices_is_purged_in_one_step() -> None:
+    storage = Former()
+    fill(storage, NOW_MS)
+
+    assert purge(storage, Limit(max_retained=1), slice_size=1) == {"book": 8, "shelf": 8}
+    assert remaining(storage) == everywhere("live", "r0")
+
+
+@pytest.mark.clause("E-7.7")
+@pytest.mark.parametrize("number", ["0", "-1", "x"])
+def test_a_slice_is_a_number(cliquet: Callable[..., Any], ini: str, number: str) -> None:
+    outcome = cliquet("purge-deleted", "--ini", ini, "--all", "--yes", "--slice", number)
+
+    assert outcome.code == 2
+    assert "argument --slice: invalid number value" in outcome.err
 
 
 @pytest.mark.clause("B-21.40", "E-7.2")
@@ -218,6 +247,47 @@ def test_every_storage_is_purged(request: pytest.FixtureRequest, family: str) ->
         left = everywhere("live", "r0", "r1")
         left["book", "user1"] = left["book", "us*r1"] = ["live", "r0"]
         assert remaining(storage) == left
+
+
+MANY = 3_000
+
+
+@pytest.mark.clause("E-7.7", "E-13.1")
+@pytest.mark.parametrize("family", ["sqlite", "redis", "postgresql"])
+@pytest.mark.usefixtures("processes")
+def test_a_purge_that_is_killed_leaves_a_true_horizon_and_goes_on(
+    request: pytest.FixtureRequest, family: str, tmp_path: Path
+) -> None:
+    with stored(request, family) as (settings, storage):
+        entries = [ExportedEntry(f"{n:05}", n + 1, None) for n in range(MANY)]
+        storage.import_([ImportedCollection("many", "book", MANY, entries)])
+        ini = write_ini(tmp_path / "service.ini", settings)
+        arguments = ["--ini", ini, "purge-deleted", "--all", "--yes", "--slice", "7"]
+
+        def left() -> list[int]:
+            (found,) = storage.export(["many"])
+            return [entry.last_modified for entry in found.entries]
+
+        process = start_process(
+            [*PROGRAM, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 60
+        while storage.collection_history("book", "many").purged == 0:
+            assert time.monotonic() < deadline, "the purge did not begin"
+            time.sleep(0.002)
+        process.kill()
+        process.wait(60)
+        assert process.returncode == -9
+
+        # All up to the horizon have gone, and nothing else.
+        horizon = storage.collection_history("book", "many").purged
+        assert left() == list(range(horizon + 1, MANY + 1))
+        assert 0 < horizon < MANY
+        outcome = run_process(*arguments)
+
+        assert outcome.code == 0, outcome.err
+        assert left() == []
+        assert storage.collection_history("book", "many").purged == MANY
 
 
 @pytest.mark.clause("B-21.40", "E-7.2")

@@ -194,11 +194,11 @@ def purgeable(
 ) -> list[Entry]:
     """Return the tombstones of one collection that a purge deletes."""
     tombstones = [entry for entry in entries if entry.data is None]
-    if before is not None:
-        tombstones = [entry for entry in tombstones if entry.timestamp < before]
     if max_retained is not None:
         tombstones.sort(key=lambda entry: (entry.timestamp, entry.id), reverse=True)
         tombstones = tombstones[max_retained:]
+    if before is not None:
+        tombstones = [entry for entry in tombstones if entry.timestamp < before]
     return tombstones
 
 

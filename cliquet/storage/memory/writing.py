@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from cliquet.core.globs import exact
 from cliquet.storage import departures
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.listing import evaluation
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.memory.collection import Collection, State
+from cliquet.storage.purging import sliced
 from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
 from cliquet.types import Record
 
@@ -112,6 +114,19 @@ class Writer:
                     collection.forget_departure(departure.id, departure.principal)
                     self._state.purge_until(collection.key, departure.position)
         return purged
+
+    def purge_slices(
+        self, key: CollectionKey, size: int, *, before: int | None, max_retained: int | None
+    ) -> Iterator[int]:
+        scope = Scope(collection_id=key.collection_id, parent_id=exact(key.parent_id))
+        with self._state.store.latch:
+            collection = self._state.collections.get(key)
+        entries = () if collection is None else collection.entries(include_deleted=True)
+        departed = () if collection is None else collection.departures()
+        positions = [one.timestamp for one in evaluation.purgeable(entries, before, max_retained)]
+        positions += [one.position for one in departures.purgeable(departed, before, max_retained)]
+        for found in sliced(positions, size, int):
+            yield self.purge(scope, before=found[-1] + 1, max_retained=max_retained)
 
     def _delete(
         self,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from cliquet.storage import departures
+from cliquet.storage import departures as rules
+from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.listing import evaluation
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.redis.operation import Operation
 from cliquet.storage.selection import CollectionKey, Scope, Selection
 
-__all__ = ["delete_page", "purge", "trim"]
+__all__ = ["delete_page", "purge", "purge_exactly", "trim"]
 
 Deletion = Callable[[CollectionKey, str], Entry]
 """Deletes the record with an id; returns its tombstone."""
@@ -43,9 +44,35 @@ def purge(
         for entry in tombstones:
             operation.purge(key, entry.id)
         purged += len(tombstones)
-        for departure in departures.purgeable(operation.departures(key), before, max_retained):
+        for departure in rules.purgeable(operation.departures(key), before, max_retained):
             operation.purge_departure(key, departure)
     return purged
+
+
+def purge_exactly(
+    operation: Operation,
+    *,
+    key: CollectionKey,
+    tombstones: Sequence[Entry],
+    departures: Sequence[StoredDeparture],
+) -> int:
+    """Delete tombstones and departures that were read before, if they are still the same.
+
+    Returns
+    -------
+    The number of deleted tombstones.
+    """
+    seen = {entry.id: entry.timestamp for entry in tombstones}
+    same = [
+        entry.id
+        for entry in operation.entries(key, list(seen))
+        if entry.data is None and entry.timestamp == seen[entry.id]
+    ]
+    for object_id in same:
+        operation.purge(key, object_id)
+    for departure in departures:
+        operation.purge_departure(key, departure)
+    return len(same)
 
 
 def trim(operation: Operation, selection: Selection, max_objects: int, delete: Deletion) -> int:

@@ -7,11 +7,15 @@ clients may write to a collection without disturbing each other.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import TypeVar
 
-from cliquet.storage import exceptions
+from cliquet.storage import departures, exceptions
+from cliquet.storage.departures import StoredDeparture
+from cliquet.storage.listing import evaluation
 from cliquet.storage.listing.evaluation import Entry
+from cliquet.storage.purging import sliced
 from cliquet.storage.redis import bulk
 from cliquet.storage.redis.commits import Change, Part
 from cliquet.storage.redis.database import Database
@@ -111,6 +115,25 @@ class Writer:
     def purge(self, scope: Scope, *, before: int | None, max_retained: int | None) -> int:
         purge = functools.partial(bulk.purge, scope=scope, before=before, max_retained=max_retained)
         return self._atomically(purge, scope)
+
+    def purge_slices(
+        self, key: CollectionKey, size: int, *, before: int | None, max_retained: int | None
+    ) -> Iterator[int]:
+        # Redis keeps no order: all that goes is read once, and each part of it again when it goes.
+        snapshots = self._database.snapshots([key], include_deleted=True)
+        found = [one.entry for one in snapshots[key].stored.values() if one.entry is not None]
+        departed = self._database.departures(key)
+        gone: list[tuple[int, Entry | StoredDeparture]] = [
+            *((one.timestamp, one) for one in evaluation.purgeable(found, before, max_retained)),
+            *((one.position, one) for one in departures.purgeable(departed, before, max_retained)),
+        ]
+        for part in sliced(gone, size, itemgetter(0)):
+            tombstones = [one for _, one in part if isinstance(one, Entry)]
+            leaving = [one for _, one in part if not isinstance(one, Entry)]
+            purge = functools.partial(
+                bulk.purge_exactly, key=key, tombstones=tombstones, departures=leaving
+            )
+            yield self._transactions.run_with(purge, key)
 
     def _atomically(self, function: Callable[[Operation], T], scope: Scope) -> T:
         # A disturbed operation waits for others that change the same collections.

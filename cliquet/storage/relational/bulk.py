@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cliquet.connections.sql import Session, SQLClient
@@ -88,26 +88,47 @@ class BulkWriter:
             # The locks come first, in the same order as in all transactions: a record that is
             # created again locks its collection before its tombstone.
             for key in self._lock(session, scope, holding=_HOLDS_PURGEABLE):
-                conditions = {
-                    "records": _purgeable(key, before, max_retained),
-                    "departures": departures.purgeable(key, before, max_retained),
-                }
-                latest = session.execute(*_latest(conditions)).fetchone()
-                numbers = [
-                    0
-                    if position is None
-                    else session.execute(f"DELETE FROM {table} WHERE {text}", parameters).rowcount
-                    for position, (table, (text, parameters)) in zip(
-                        latest, conditions.items(), strict=True
-                    )
-                ]
-                if any(numbers):
-                    position = max(one for one in latest if one is not None)
-                    session.execute(PURGE_UNTIL, (position, position, *key))
-                    session.wrote()
-                # Departures are counted nowhere.
-                purged += numbers[0]
+                purged += self._purge(session, key, before, max_retained)
         return purged
+
+    def purge_slices(
+        self, key: CollectionKey, size: int, *, before: int | None, max_retained: int | None
+    ) -> Iterator[int]:
+        is_over = False
+        while not is_over:
+            with self._client.begin() as session:
+                self._steps.lock(session, key)
+                conditions = _conditions(key, before, max_retained)
+                rows = session.execute(*_oldest(conditions, size + 1)).fetchall()
+                is_over = len(rows) <= size
+                bound = before
+                if not is_over:
+                    # If all of them have one timestamp, they go together.
+                    (first,), (beyond,) = rows[0], rows[size]
+                    bound = beyond if first < beyond else beyond + 1
+                purged = self._purge(session, key, bound, max_retained)
+            yield purged
+
+    def _purge(
+        self, session: Session, key: CollectionKey, before: int | None, max_retained: int | None
+    ) -> int:
+        """Purge a locked collection; return the number of deleted tombstones."""
+        conditions = _conditions(key, before, max_retained)
+        latest = session.execute(*_latest(conditions)).fetchone()
+        numbers = [
+            0
+            if position is None
+            else session.execute(f"DELETE FROM {table} WHERE {text}", parameters).rowcount
+            for position, (table, (text, parameters)) in zip(
+                latest, conditions.items(), strict=True
+            )
+        ]
+        if any(numbers):
+            position = max(one for one in latest if one is not None)
+            session.execute(PURGE_UNTIL, (position, position, *key))
+            session.wrote()
+        # Departures are counted nowhere.
+        return numbers[0]
 
     def _lock(self, session: Session, scope: Scope, holding: str = "") -> list[CollectionKey]:
         """Lock the collections of the scope; return them.
@@ -122,6 +143,28 @@ class BulkWriter:
             return self._steps.lock_matching(session, SQL(text + holding, parameters))
         self._steps.lock(session, key)
         return [key]
+
+
+def _conditions(key: CollectionKey, before: int | None, max_retained: int | None) -> dict[str, SQL]:
+    """Return the condition of each table on the rows that a purge deletes."""
+    return {
+        "records": _purgeable(key, before, max_retained),
+        "departures": departures.purgeable(key, before, max_retained),
+    }
+
+
+def _oldest(conditions: Mapping[str, SQL], number: int) -> SQL:
+    """Return the query for the earliest timestamps of the rows of both tables, in their order."""
+    texts = [
+        f"SELECT last_modified FROM (SELECT last_modified FROM {table} WHERE {condition.text}"
+        f" ORDER BY last_modified LIMIT %s) AS oldest_{table}"
+        for table, condition in conditions.items()
+    ]
+    parameters = [
+        value for condition in conditions.values() for value in (*condition.parameters, number)
+    ]
+    text = f"{' UNION ALL '.join(texts)} ORDER BY last_modified LIMIT %s"
+    return SQL(text, (*parameters, number))
 
 
 def _latest(conditions: Mapping[str, SQL]) -> SQL:

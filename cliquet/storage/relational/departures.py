@@ -66,12 +66,15 @@ def departed(dialect: ListingDialect, key: CollectionKey, wanted: Wanted) -> SQL
 
 def purgeable(key: CollectionKey, before: int | None, max_retained: int | None) -> SQL:
     """Return the condition on the departures of a collection that a purge deletes."""
+    text = HOME
+    parameters: tuple[Any, ...] = key
     if before is not None:
-        return SQL(f"{HOME} AND last_modified < %s", (*key, before))
+        text += " AND last_modified < %s"
+        parameters += (before,)
     if max_retained is not None:
-        return SQL(
-            f"{HOME} AND last_modified <= (SELECT last_modified FROM departures WHERE {HOME}"
-            " ORDER BY last_modified DESC LIMIT 1 OFFSET %s)",
-            (*key, *key, max_retained),
+        text += (
+            f" AND last_modified <= (SELECT last_modified FROM departures WHERE {HOME}"
+            " ORDER BY last_modified DESC LIMIT 1 OFFSET %s)"
         )
-    return SQL(HOME, key)
+        parameters += (*key, max_retained)
+    return SQL(text, parameters)

@@ -35,6 +35,7 @@ from cliquet.testing.storage.pages import PageTests
 from cliquet.testing.storage.pagination import PaginationTests
 from cliquet.testing.storage.records import RecordTests
 from cliquet.testing.storage.rewinding import RewindTests
+from cliquet.testing.storage.slices import SliceTests
 from cliquet.testing.storage.sorting import SortingTests
 from cliquet.testing.storage.timestamps import TimestampTests
 from cliquet.testing.storage.transactions import AtomicTests, TransactionTests
@@ -59,6 +60,7 @@ __all__ = [
     "PaginationTests",
     "RecordTests",
     "RewindTests",
+    "SliceTests",
     "SortingTests",
     "StorageContract",
     "TimestampTests",
@@ -88,6 +90,7 @@ class UntransactedStorageContract(
     UnicityTests,
     CreationTests,
     DeletionTests,
+    SliceTests,
     ForgettingTests,
     HistoryTests,
     DepartureTests,
