@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "given_timestamp",
     "new_record",
+    "processed",
     "raise_400_if_ahead",
     "sent_data",
     "set_reserved",
@@ -124,6 +125,32 @@ def raise_400_if_ahead(
             f"{name} should be at most {latest}, {bound} (setting timestamp_max_ahead_seconds)"
         ),
     )
+
+
+def processed(resource: UserResource, new: Record, **old: Record | None) -> Record:
+    """Return the record that will be written: `new`, after the hook, with the types of JSON.
+
+    An override may leave out the hook of the library, which removes a timestamp that would hide the
+    change, and adds the permissions of the body (P-11.2, P-12.5). Neither must get lost by that.
+
+    Parameters
+    ----------
+    old : nothing for a creation by POST; otherwise the argument ``old`` of the hook.
+
+    Raises
+    ------
+    TypeError, HTTPRequestEntityTooLarge : as :func:`storable`.
+    """
+    modified_field = resource.model.modified_field
+    given = new.get(modified_field)
+    resource._is_completed = False
+    record = resource.process_record(new, **old)
+    replaced = old.get("old")
+    if not resource._is_completed and isinstance(record, Mapping):
+        # A timestamp that the hook itself has chosen is meant.
+        is_own = record.get(modified_field) != given
+        record = resource._completed(record, None if is_own else replaced)
+    return storable(resource, record, replaced)
 
 
 def storable(resource: UserResource, record: Record, old: Record | None = None) -> Record:

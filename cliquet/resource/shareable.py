@@ -77,7 +77,12 @@ class ShareableResource(UserResource):
 
     def process_record(self, new: Record, old: Record | None = None) -> Record:
         """Add the permissions of the body to the record that will be written (P-12.5)."""
-        record = dict(super().process_record(new, old=old))
+        return self._with_permissions(dict(super().process_record(new, old=old)))
+
+    def _completed(self, new: Record, old: Record | None) -> Record:
+        return self._with_permissions(dict(super()._completed(new, old)))
+
+    def _with_permissions(self, record: Record) -> Record:
         permissions = self.request.validated.get("permissions")
         if permissions:
             if self.request.method.upper() == "PUT":

@@ -75,6 +75,8 @@ class UserResource:
     _timestamp_comes_with_page = True
     _creates_alike = True
 
+    # Whether the hook of the library was called for the record that is written, see `processed`.
+    _is_completed = False
     # Values that were already read, and a mapping with the same mapping bound to the request.
     _timestamp: int | None = None
     _query_bounds: Bounds | None = None
@@ -191,13 +193,20 @@ class UserResource:
     def process_record(self, new: Record, old: Record | None = None) -> Record:
         """Change or refuse a record before it is written (P-11.2).
 
-        It may be called more than once for one request (X-24).
+        It may be called more than once for one request (X-24). An override need not call it: the
+        library then does its part on the result.
 
         Parameters
         ----------
         new : the record that will be written.
         old : the stored record, or the tombstone that `new` replaces.
         """
+        self._is_completed = True
+        # Nothing of a subclass, which does its part after this one.
+        return UserResource._completed(self, new, old)
+
+    def _completed(self, new: Record, old: Record | None) -> Record:
+        """Return what the hooks of the library make of a record before it is written."""
         modified_field = self.model.modified_field
         given = new.get(modified_field)
         if old is not None and given is not None and given <= old.get(modified_field, -1):

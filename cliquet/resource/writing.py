@@ -14,9 +14,9 @@ from cliquet.events import ACTIONS
 from cliquet.resource import location, patch, patch_reading, refusals, unknown_members
 from cliquet.resource.body import (
     given_timestamp,
+    processed,
     raise_400_if_ahead,
     set_reserved,
-    storable,
 )
 from cliquet.resource.hook_results import as_record, wrong_result
 from cliquet.resource.parameters import parse_timestamp
@@ -53,10 +53,10 @@ def post_record(resource: UserResource) -> dict[str, Any]:
             # A comparison of timestamps would reveal that of the record (D-49).
             resource._raise_conflict(UnicityError(id_field, existing))
         raise_400_if_ahead(resource, new.get(model.modified_field), existing)
-        processed = resource._creatable(storable(resource, resource.process_record(dict(new))))
+        record = resource._creatable(processed(resource, dict(new)))
         try:
             created = model.create_record(
-                processed, unique_fields=resource.mapping.get_option("unique_fields")
+                record, unique_fields=resource.mapping.get_option("unique_fields")
             )
         except UnicityError as error:
             if not resource._may_read(error.record):
@@ -97,7 +97,7 @@ def _put(resource: UserResource, new: Record) -> tuple[Record, ACTIONS, Record |
     resource._raise_412_if_modified(record=previous)
 
     resource._raise_400_if_id_mismatch(new.setdefault(model.id_field, record_id), record_id)
-    new = storable(resource, resource.process_record(new, old=previous), previous)
+    new = processed(resource, new, old=previous)
     unique_fields = resource.mapping.get_option("unique_fields")
     try:
         if existing is None:
@@ -150,7 +150,7 @@ def _patch(resource: UserResource, given: Record | None) -> tuple[Record, Record
     updated = as_record(resource, "apply_changes", applied)
     set_reserved(resource, updated, timestamp)
     resource._raise_400_if_id_mismatch(updated.setdefault(id_field, record_id), record_id)
-    updated = storable(resource, resource.process_record(updated, old=existing), existing)
+    updated = processed(resource, updated, old=existing)
 
     # A timestamp that was sent counts as changed even if it is then ignored (H-20.4).
     intended = {
