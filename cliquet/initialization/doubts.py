@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from cliquet.initialization import backends
 from cliquet.initialization.doubtful_settings import find_doubtful
 from cliquet.security.ip_policy import IPAuthenticationPolicy
 from cliquet.settings.unknown import find_unknown, find_unknown_resources
+from cliquet.settings.unread_variables import find_unread
 from cliquet.storage.exceptions import BackendError
 from cliquet.web import cors
 
@@ -85,6 +87,11 @@ def _unknown_settings(registry: Any) -> Iterator[Doubt]:
         ]
     if found:
         yield Doubt("Some settings are unknown.", {"settings": found})
+    unread = [] if resolution is None else find_unread(resolution, os.environ)
+    if unread:
+        yield Doubt(
+            "Some variables of the environment are not read.", {"variables": [*map(str, unread)]}
+        )
 
 
 def _missing_secret(configured: dict[str, Any]) -> Iterator[Doubt]:

@@ -165,11 +165,12 @@ def explained(ini: str) -> Iterator[None]:
         frames = own_errors.frames_of_application(error)
         if frames is not None:
             raise ApplicationError(ini, own_errors.shown(error, frames)) from error
-        text = _explanation(error)
+        is_of_use = _is_of_use(error)
+        text = _explanation(error) or (told(error) if is_of_use else None)
         if text is None:
             raise
-        if _is_of_use(error):
-            text = ini_mistakes.named_use(ini, text)
+        if is_of_use:
+            text = ini_mistakes.named_use(ini, text, error)
         raise CommandError(f"{ini}: {text}") from error
 
 
@@ -179,23 +180,13 @@ def _explanation(error: Exception) -> str | None:
         return f"there is no such file: {error.filename}"
     if isinstance(error, PlasterError):
         return "the name of the file must end in .ini"
-    if isinstance(error, _EXPECTED) or (isinstance(error, AttributeError) and _is_of_paste(error)):
-        return told(error)
-    return None
-
-
-def _is_of_paste(error: BaseException) -> bool:
-    """Return whether PasteDeploy, which reads the file, raised an error about an option ``use``."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    name = traceback.tb_frame.f_globals.get("__name__", "") if traceback else ""
-    return str(name).startswith("paste.deploy.")
+    return told(error) if isinstance(error, _EXPECTED) else None
 
 
 def _is_of_use(error: Exception) -> bool:
-    """Return whether an error has come before the application was called."""
-    if not isinstance(error, (LookupError, ImportError, AttributeError)):
+    """Return whether what a section names could not be found, before it was called."""
+    # These are told with their section already, or are of the file as a whole.
+    if isinstance(error, (configparser.Error, PlasterError, UnicodeError)):
         return False
     frames = own_errors.packages_of(error)
     return "paste" in frames and "cliquet" not in frames[frames.index("paste") :]

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import configparser
+import importlib.metadata
+import os
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["named_use", "unread_settings"]
+from cliquet.core.mistakes import did_you_mean
+
+__all__ = ["named_use", "other_servers", "unread_settings"]
 
 _PREFIXES: Final = ("cliquet.", "multiauth.", "event_listeners.")
+_GROUPS: Final = {
+    "server": ("paste.server_factory", "paste.server_runner"),
+    "app": ("paste.app_factory", "paste.composite_factory", "paste.filter_factory"),
+}
 _LOADED: Final = ("app:", "application:", "server:", "composite:", "pipeline:", "filter")
 
 
-def named_use(ini: str, text: str) -> str:
-    """Return an error of the option ``use``, or of its lack, with the section that it is about.
+def named_use(ini: str, text: str, error: BaseException) -> str:
+    """Return the words of an error about what a section names, with the section.
 
     Parameters
     ----------
     ini : path of the file, with ``#name`` for another section than ``app:main``.
-    text : what the reader of the file, or an import, said.
+    text : what the reader of the file, or an import, said, in words.
+    error : the same, with the calls that led to it.
     """
     path, _, name = ini.partition("#")
     parser = _parsed(path)
@@ -29,15 +38,61 @@ def named_use(ini: str, text: str) -> str:
     if "No loader given" in text:
         example = "egg:waitress#main" if "server:" in text else "call:shop:main"
         return f"{text}; allowed: use, as in use = {example}"
-    for found in parser.sections():
-        use = parser[found].get("use", "")
-        missing = text.replace("'", " ").split()
-        if found.startswith(_LOADED) and any(part in missing for part in use.split(":") if part):
-            return (
-                f"[{found}] use = {use}: {text}; allowed: call:MODULE:FUNCTION, or "
-                "egg:DISTRIBUTION#NAME"
-            )
-    return text
+    read = _last_read(error)
+    if read is None:
+        return text
+    kind = read.section.partition(":")[0]
+    known = [
+        f"egg:{one.dist.name}#{one.name}"
+        for group in _GROUPS.get(kind, _GROUPS["app"])
+        for one in importlib.metadata.entry_points(group=group)
+        if one.dist is not None
+    ]
+    other = "" if read.is_of(path) else f" of {read.path}"
+    return (
+        f"[{read.section}]{other} {read.option} = {read.value}: {text.rstrip('.')}; allowed: "
+        f"call:MODULE:FUNCTION, or egg:DISTRIBUTION#NAME{did_you_mean(read.value, known)}"
+    )
+
+
+class _Read(NamedTuple):
+    """What PasteDeploy was reading: the option of a section that names an object."""
+
+    path: str
+    section: str
+    option: str
+    value: str
+
+    def is_of(self, path: str) -> bool:
+        return os.path.abspath(self.path) == os.path.abspath(path)
+
+
+def _last_read(error: BaseException) -> _Read | None:
+    """Return what PasteDeploy was reading when an error came; its calls know, its words do not."""
+    found = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        known = frame.f_locals
+        if frame.f_globals.get("__name__") == "paste.deploy.loadwsgi" and "section" in known:
+            path = str(getattr(known.get("self"), "filename", ""))
+            if "use" in known:
+                found = _Read(path, known["section"], "use", str(known["use"]))
+            elif "found_expr" in known:
+                # The option that names a function without the word `use`.
+                option, value = known["found_protocol"], known["found_expr"]
+                found = _Read(path, known["section"], str(option), str(value))
+        traceback = traceback.tb_next
+    return found
+
+
+def other_servers(ini: str) -> list[str]:
+    """Return the sections of servers, where that of the file's name is missing."""
+    path, _, name = ini.partition("#")
+    sections = _parsed(path).sections()
+    if f"server:{name or 'main'}" in sections:
+        return []
+    return [one for one in sections if one.startswith("server:")]
 
 
 def unread_settings(ini: str) -> Iterator[str]:

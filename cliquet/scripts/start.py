@@ -19,8 +19,10 @@ from pyramid.config import global_registries
 from pyramid.scripts.common import get_config_loader
 
 from cliquet import settings
+from cliquet.core.mistakes import why_not_callable
 from cliquet.feed import capacity, stopping
-from cliquet.scripts import granian_server
+from cliquet.monitoring import logs
+from cliquet.scripts import granian_server, ini_mistakes
 from cliquet.scripts.command import (
     DEFAULT_PORT,
     Command,
@@ -74,6 +76,11 @@ def serve(ini: str, port: int | None, server_name: str | None = None) -> None:
     gc.collect()
     gc.freeze()
     if server is None:
+        for other in ini_mistakes.other_servers(ini):
+            logs.logger.warning(
+                f"[{other}] is not read; allowed: [{section}], or {ini.partition('#')[0]}"
+                f"#{other.removeprefix('server:')} as the file."
+            )
         if server_name is None and granian_server.is_installed():
             server_name = GRANIAN
         options = {"listen": f"localhost:{DEFAULT_PORT if port is None else port}"}
@@ -184,7 +191,18 @@ def _serve_with_waitress(application: Any, options: dict[str, str], where: str) 
 
 def _serve_with_another(application: Any, server: Any, where: str) -> None:
     try:
-        server.create()(application)
+        run = server.create()
+        # What it is instead may hold the settings of the file.
+        reason = (
+            why_not_callable(run, (application,))
+            if callable(run)
+            else f"is an object of the type {type(run).__name__}"
+        )
+        if reason is not None:
+            raise CommandError(
+                f"{where}: the server {reason}; allowed: a server, as in use = egg:waitress#main"
+            )
+        run(application)
     except OSError as error:
         raise CommandError(f"{where}: {told(error)}") from error
 

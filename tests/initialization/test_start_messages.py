@@ -44,6 +44,66 @@ def test_known_settings_and_those_of_the_application_are_not(warnings: Callable[
     assert warnings({**settings, "userid_hmac_secret": "b4c96a"}) == []
 
 
+UNREAD = "Some variables of the environment are not read."
+
+
+@pytest.mark.clause("E-8.12")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("CLIQUET_PAGNIATE_BY", "is the name of no setting; did you mean CLIQUET_PAGINATE_BY?"),
+        ("cliquet_paginate_by", "is the name of no setting; did you mean CLIQUET_PAGINATE_BY?"),
+        ("CLIQUET_STORAGE_URLS", "is the name of no setting; did you mean CLIQUET_STORAGE_URL?"),
+        ("TESTAPP_PAGNIATE_BY", "is the name of no setting; did you mean TESTAPP_PAGINATE_BY?"),
+        ("CLIQUET_ZYX", "is the name of no setting."),
+        (
+            "CLIQUET_HTTP_API_VERSION",
+            "is only read where the file has a line for the setting; allowed: a line such as "
+            "cliquet.http_api_version = …",
+        ),
+        (
+            "CLIQUET_EVENT_LISTENERS_REDIS_URL",
+            "is only read where the file has a line for the setting; allowed: a line such as "
+            "event_listeners.redis.url = …",
+        ),
+    ],
+)
+def test_variables_that_nothing_reads_are_told_without_their_values(
+    warnings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.setenv(name, "hunter2")
+
+    (warning,) = warnings({"userid_hmac_secret": "b4c96a"})
+
+    assert warning["event"] == UNREAD
+    assert warning["variables"] == [f"{name} {said}"]
+    assert "hunter2" not in str(warning)
+
+
+@pytest.mark.clause("E-8.12", "S-1.5")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CLIQUET_PAGINATE_BY",
+        "TESTAPP_PAGINATE_BY",
+        "TESTAPP_COLOUR",
+        "CLIQUET_MUSHROOM_STRICT_FILTERS",
+        "CLIQUET_INI",
+        # Kubernetes tells each container of a service with the name `cliquet`.
+        "CLIQUET_SERVICE_HOST",
+        "CLIQUET_SERVICE_PORT_HTTP",
+        "CLIQUET_PORT_8888_TCP_ADDR",
+        "PAGNIATE_BY",
+    ],
+)
+def test_variables_that_are_read_or_of_others_are_not_told(
+    warnings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "true" if name.endswith("FILTERS") else "5")
+
+    assert warnings({"userid_hmac_secret": "b4c96a"}) == []
+
+
 @pytest.mark.clause("S-16.3")
 @pytest.mark.setting("userid_hmac_secret")
 def test_basic_auth_without_secret_is_told(warnings: Callable[..., Any]) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 import pytest
 from servers.processes import free_port
 from servers.starting import start_process
+from support.logged import capture_logs
 
 from cliquet.feed import capacity
 from cliquet.scripts import granian_server, start
@@ -509,6 +510,89 @@ def test_wrong_sections_are_told_in_one_line(
     assert outcome.err.startswith(f"cliquet start: {ini}: ")
     assert told in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.clause("E-7.4")
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("use = egg:watress", "No package metadata was found for watress"),
+        ("use = egg:watress", "; did you mean 'egg:waitress#main'?"),
+        ("use = egg:waitress#mian", "; did you mean 'egg:waitress#main'?"),
+        ("use = egg:cliquet", "Entry point 'main' not found in egg 'cliquet'"),
+        ("use = egg:", "A distribution name is required; allowed: "),
+        ("use = call:waitress", "Configuration not in format module:function; allowed: "),
+        ("use = call:waitress:srve", "module 'waitress' has no attribute 'srve'; allowed: "),
+        ("use = waitress", "No section 'waitress'"),
+        ("use =", "No section ''"),
+        ("use = config:nowhere.ini", "there is no such file"),
+        ("paste.server_runner = waitress:srve", "module 'waitress' has no attribute 'srve'"),
+    ],
+)
+def test_what_a_section_of_a_server_cannot_name_is_told_with_the_section(
+    in_process: Callable[..., Any], ini: str, option: str, said: str
+) -> None:
+    outcome = in_process(with_sections(ini, f"[server:main]\n{option}"))
+
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"cliquet start: {ini}: [server:main] {option}")
+    assert said in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.clause("E-7.4")
+def test_the_section_of_another_file_is_told_with_that_file(
+    in_process: Callable[..., Any], ini: str
+) -> None:
+    other = os.path.join(os.path.dirname(ini), "other.ini")
+    with open(other, "w") as file:
+        file.write("[server:web]\nuse = egg:watress\n")
+
+    outcome = in_process(with_sections(ini, "[server:main]\nuse = config:other.ini#web"))
+
+    assert f"{ini}: [server:web] of {other} use = egg:watress: No package" in outcome.err
+
+
+@pytest.mark.clause("E-7.4")
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        ("call:json:dumps", "the server is an object of the type str; allowed: a server, as in "),
+        ("call:mistaken:serve", "the server takes (environ, start_response), and is called with"),
+    ],
+)
+def test_what_is_no_server_is_told_with_its_section(
+    in_process: Callable[..., Any],
+    ini: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    use: str,
+    said: str,
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "mistaken.py").write_text(
+        "def serve(global_config, **options):\n    return lambda environ, start_response: []\n"
+    )
+
+    outcome = in_process(with_sections(ini, f"[server:main]\nuse = {use}"))
+
+    assert outcome.code == 1
+    assert f"cliquet start: {ini}: [server:main]: {said}" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.clause("E-7.4")
+def test_a_section_of_a_server_that_nothing_reads_is_told(
+    in_process: Callable[..., Any], ini: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "_serve_with", lambda *arguments: None)
+    with capture_logs() as entries:
+        in_process(with_sections(ini, "[server:mian]\nuse = egg:waitress"))
+
+    told = [entry["event"] for entry in entries if "mian" in entry["event"]]
+    assert told == [
+        f"[server:mian] is not read; allowed: [server:main], or {ini}#mian as the file."
+    ]
 
 
 @pytest.mark.clause("E-7.1", "P-30.3")
