@@ -23,6 +23,7 @@ __all__ = [
     "Place",
     "did_you_mean",
     "differs_by",
+    "is_async",
     "listed",
     "names_used",
     "place_of",
@@ -55,6 +56,18 @@ class Place:
         return f"{place_of(self.cls)}: class {self.cls.__qualname__}"
 
 
+def is_async(found: Any) -> bool:
+    """Return whether a call gives something that must be awaited before anything is done.
+
+    A function, a method of an object, a partial function, or an object that can be called.
+    """
+    if not callable(found):
+        return False
+    # The call of a class makes an instance, whatever the calls of that give.
+    calls = (found,) if isinstance(found, type) else (found, type(found).__call__)
+    return any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in calls)
+
+
 def why_not_callable(
     found: Any, positional: Sequence[Any], keywords: Iterable[str] = ()
 ) -> str | None:
@@ -71,8 +84,7 @@ def why_not_callable(
     """
     if not callable(found):
         return f"is {found!r}"
-    code = found if isinstance(found, (type, types.FunctionType)) else type(found).__call__
-    if inspect.iscoroutinefunction(code) or inspect.isasyncgenfunction(code):
+    if is_async(found):
         return "is async, and nothing would await it"
     try:
         # A decorator decides what it takes, and not the function within.

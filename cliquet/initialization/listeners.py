@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
-from types import FunctionType
 from typing import Any, Final
 
 from pyramid.config import Configurator
@@ -118,7 +118,7 @@ def setup_listeners(config: Configurator) -> None:
 def _refuse_uncallable(found: Any, values: tuple[Any, ...], allowed: str, name: str) -> None:
     reason = why_not_callable(found, values)
     if reason is not None:
-        code = found if isinstance(found, FunctionType) else type(found).__call__
+        code = found if inspect.isroutine(found) else type(found).__call__
         raise ConfigurationError(
             f"{place_of(code)}: {code.__qualname__}() of the listener {name!r} {reason}; allowed: "
             f"{allowed}."

@@ -9,6 +9,7 @@ from pyramid.exceptions import ConfigurationError
 
 from cliquet import settings
 from cliquet.core.mistakes import Place, listed
+from cliquet.initialization.async_code import refuse_async_code
 from cliquet.initialization.doubts import find_doubts
 from cliquet.monitoring import crashes, logs
 from cliquet.settings.unknown import find_unknown_resources
@@ -39,10 +40,12 @@ def warn_of_doubts(event: Any) -> None:
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : a setting has the misspelt name of a resource, or a
-        resource of the application stands in the place of the groups of the library.
+    pyramid.exceptions.ConfigurationError : a setting has the misspelt name of a resource, a
+        resource of the application stands in the place of the groups of the library, or a
+        subscriber or a view is ``async``.
     """
     registry = event.app.registry
+    refuse_async_code(registry)
     _refuse_misspelt_resources(registry)
     _refuse_other_groups(registry)
     # No request is being processed, so that the renderer must be set here.

@@ -228,5 +228,7 @@ def _reserve(
         # The names of the variables make no difference.
         pattern = re.sub(r"\{\w+", "{", f"/{config.route_prefix or ''}{path}")
         claims.append(f"two resources have the path {pattern!r}")
-    for claim in claims:
-        config.action(claim, order=PHASE2_CONFIG)
+    # Pyramid reports the conflicts of one order alone: two resources that have all in common are
+    # told once, by the first of these claims, and neither by the others nor by their routes.
+    for order, claim in enumerate(claims, PHASE2_CONFIG - 1 - len(claims)):
+        config.action(claim, order=order)

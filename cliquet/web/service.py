@@ -239,7 +239,7 @@ def _add_views(config: Configurator, service: Any) -> None:
 
 
 def _claim_path(config: Configurator, service: Any) -> None:
-    """Let the report of a conflict name both services, if two have one path.
+    """Let the report of a conflict name both services, if two have one name or one path.
 
     Only the first of them would ever be reached, and the other answer 405 or nothing. As with all
     parts of a Pyramid application, one of a plug-in gives way to one of the application.
@@ -252,6 +252,8 @@ def _claim_path(config: Configurator, service: Any) -> None:
     pattern = re.sub(r"\{\w+", "{", f"/{config.route_prefix or ''}{service.path}")
     before = config.info
     config.info = service_mistakes.ServicePlace(service)
+    # What has one name is told by that alone, because a report is of one order.
+    config.action(f"two services have the name {service.name!r}", order=PHASE2_CONFIG - 1)
     config.action(f"two services have the path {pattern!r}", order=PHASE2_CONFIG)
     config.info = before
 

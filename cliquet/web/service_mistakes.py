@@ -12,10 +12,11 @@ from pyramid.config import Configurator
 from pyramid.exceptions import ConfigurationError
 from pyramid.interfaces import PHASE2_CONFIG, IViewDerivers
 
-from cliquet.core.mistakes import did_you_mean, listed, place_of, why_not_callable
+from cliquet.core.mistakes import did_you_mean, is_async, listed, place_of, why_not_callable
 
 __all__ = ["ServicePlace", "check_options", "check_views", "placed"]
 
+_HELPERS: Final = ("validators", "filters", "error_handler", "factory", "acl")
 # The library gives these itself.
 _INTERNAL: Final = {
     "self",
@@ -62,8 +63,10 @@ def check_views(service: Any) -> None:
 
     Raises
     ------
-    pyramid.exceptions.ConfigurationError : a view is ``async``, or does not take the request.
+    pyramid.exceptions.ConfigurationError : a view, a validator or a filter is ``async``, or the
+        view does not take the request.
     """
+    _refuse_async_helpers(service)
     if hasattr(service, "resource"):
         # The views of resources are judged with their other methods.
         return
@@ -80,6 +83,20 @@ def check_views(service: Any) -> None:
                 f"{place_of(view)}: service {service.name!r}: the view of {method}, "
                 f"{view.__qualname__}, {reason}; allowed: {view.__name__}({takes})."
             )
+
+
+def _refuse_async_helpers(service: Any) -> None:
+    """Refuse what Cornice calls before and after a view, and would take the result of."""
+    for _, _, arguments in service.definitions:
+        for kind in _HELPERS:
+            given = arguments.get(kind) or getattr(service, kind, None)
+            for found in given if isinstance(given, (list, tuple)) else (given,):
+                if is_async(found):
+                    name = getattr(found, "__qualname__", repr(found))
+                    raise ConfigurationError(
+                        f"{place_of(found)}: service {service.name!r}: {name} of {kind} is async, "
+                        "and nothing would await it; allowed: a function with def."
+                    )
 
 
 @functools.cache

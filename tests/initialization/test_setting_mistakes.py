@@ -54,9 +54,18 @@ class Awaited:
         async def __call__(self, event: Any) -> None:
             """Do nothing."""
 
+        async def tell(self, event: Any) -> None:
+            """Do nothing."""
+
     @classmethod
     def load_from_config(cls, config: Any, prefix: str) -> Any:
         return cls.Listener()
+
+
+class Bound:
+    @staticmethod
+    def load_from_config(config: Any, prefix: str) -> Any:
+        return Awaited.Listener().tell
 
 
 class NotMade(Awaited):
@@ -183,6 +192,10 @@ REFUSED = [
     (
         {"event_listeners": "a", "event_listeners.a.use": f"{__name__}.Awaited"},
         f"{__file__}:{{line}}: Awaited.Listener.__call__() of the listener 'a' is async, and ",
+    ),
+    (
+        {"event_listeners": "a", "event_listeners.a.use": f"{__name__}.Bound"},
+        "Awaited.Listener.tell() of the listener 'a' is async, and nothing would await it; ",
     ),
     (
         {"event_listeners": "a", "event_listeners.a.use": f"{__name__}.NotMade"},

@@ -141,6 +141,8 @@ def test_what_may_be_meant_is_allowed(kwargs: dict[str, Any]) -> None:
     ("kwargs", "claim"),
     [
         ({"name": "plant", "collection_path": "/a", "record_path": "/a/{{id}}"}, "name 'plant'"),
+        ({"name": "plant"}, "name 'plant'"),
+        ({"collection_path": "/plants", "record_path": "/plants/{{id}}"}, "path '/v0/plants'"),
         ({"collection_path": "/plants", "record_path": "/a/{{id}}"}, "path '/v0/plants'"),
         ({"collection_path": "/a", "record_path": "/plants/{{id}}"}, "path '/v0/plants/{}'"),
     ],
@@ -152,7 +154,9 @@ def test_two_resources_in_one_place_are_both_named(kwargs: dict[str, Any], claim
     message = str(caught.value)
     assert f"two resources have the {claim}" in message
     for cls in (Plant, Shared):
-        assert place(cls).removesuffix(": ") in message
+        # Each is named once, whatever else they have in common.
+        assert message.count(place(cls).removesuffix(": ")) == 1
+    assert message.count("For: ") == 1
 
 
 @pytest.mark.clause("E-8.4")

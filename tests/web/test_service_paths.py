@@ -51,6 +51,18 @@ def test_two_services_with_one_path_are_refused_with_both_places(cls: Any) -> No
 
 
 @pytest.mark.clause("E-8.3")
+def test_two_services_with_one_name_are_told_once() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        start(service("a", "/pond", first), service("a", "/river", second))
+
+    message = str(refused.value)
+    assert "two services have the name 'a'" in message
+    assert message.count("For: ") == 1
+    for view in (first, second):
+        assert message.count(f"{__file__}:{view.__code__.co_firstlineno}: service 'a'") == 1
+
+
+@pytest.mark.clause("E-8.3")
 def test_services_that_more_than_the_path_tells_apart_are_allowed() -> None:
     start(
         service("a", "/pond", first, header="X-Old"),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import colander
 
-from cliquet.core.mistakes import Place, names_used
+from cliquet.core.mistakes import Place, is_async, names_used, place_of
 from cliquet.resource.checks.findings import Finding, where
 from cliquet.resource.querystring import split_prefix
 
@@ -44,7 +44,23 @@ def declared(schema: Any) -> Iterator[Finding]:
                 f"{where(schema)}: the field {node.name!r} has the class {name} as its type; "
                 f"allowed: an instance, as in colander.SchemaNode(colander.{name}())."
             )
+        yield from _async(node, schema)
     yield from _common(schema)
+
+
+def _async(node: Any, schema: Any) -> Iterator[Finding]:
+    """Find functions of a node whose results colander would take for what they have not done."""
+    for name in ("validator", "preparer", "missing", "default"):
+        given = getattr(node, name, None)
+        given = getattr(given, "wrapped", given) if type(given) is colander.deferred else given
+        given = given.validators if isinstance(given, (colander.All, colander.Any)) else given
+        for found in given if isinstance(given, (list, tuple)) else (given,):
+            if callable(found) and is_async(found):
+                field = f"of the field {node.name!r}" if node is not schema else "of the schema"
+                yield Finding(
+                    f"{place_of(getattr(found, '__func__', found))}: the {name} {field} is async, "
+                    "and nothing would await it; allowed: a function with def."
+                )
 
 
 def _descendants(node: Any) -> Iterator[Any]:
