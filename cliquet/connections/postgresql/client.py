@@ -127,12 +127,15 @@ class PostgreSQLClient(SQLClient):
             connection = lend(self.engine, self._can_serve)
         return self._session(connection, is_autocommit=is_autocommit)
 
-    def _session(self, connection: Any, *, is_autocommit: bool) -> PostgreSQLSession:
+    def _session(
+        self, connection: Any, *, is_autocommit: bool, cursor: Any = None
+    ) -> PostgreSQLSession:
         return PostgreSQLSession(
             connection,
             is_autocommit=is_autocommit,
             limits=self._present_limits(),
             server=self._server,
+            cursor=cursor,
         )
 
     def _can_serve(self, connection: Any, info: dict[Any, Any]) -> bool:
@@ -151,8 +154,9 @@ class PostgreSQLClient(SQLClient):
             record = take(pool, self._can_serve)
         limits = self._present_limits()
         started = time.monotonic()
+        connection = record.dbapi_connection
+        cursor: Any = False
         try:
-            connection = record.dbapi_connection
             cursor = connection.cursor()
             self._server.ask(
                 connection,
@@ -163,9 +167,9 @@ class PostgreSQLClient(SQLClient):
             )
             found: list[Any] = cursor.fetchall()
         except BaseException as error:
-            # A session knows what an error means for the connection.
+            # A session knows what an error means for the connection, which may be closed.
             lease = Lease(pool, record, record.dbapi_connection)
-            session = self._session(lease, is_autocommit=True)
+            session = self._session(lease, is_autocommit=True, cursor=cursor)
             try:
                 session.give_up(error, time.monotonic() - started)
             finally:

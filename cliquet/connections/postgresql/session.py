@@ -77,6 +77,7 @@ class PostgreSQLSession(Session):
     ----------
     limits : time limits of its transactions or, in autocommit, of each of its statements.
     server : ends the waits for answers that do not come.
+    cursor : cursor of the connection, if there is one.
 
     Attributes
     ----------
@@ -93,12 +94,13 @@ class PostgreSQLSession(Session):
         is_autocommit: bool,
         limits: Limits = NO_LIMITS,
         server: Server | None = None,
+        cursor: Any = None,
     ) -> None:
         super().__init__(is_autocommit=is_autocommit)
         self.connection = connection
         self._limits = limits
         self._server = server
-        self._cursor = connection.cursor()
+        self._cursor = connection.cursor() if cursor is None else cursor
         self._prefix = limits.prefix if is_autocommit else b""
         self._opening = [] if is_autocommit else [limits.opening]
         self._pending = [*self._opening]

@@ -118,21 +118,27 @@ def test_whatever_the_request_that_finds_it(
     storage.client.dispose()
 
 
+def in_transaction(client: Any, statement: str) -> None:
+    with client.begin() as session:
+        session.execute(statement)
+
+
 @pytest.mark.clause("B-2.5", "E-9.2")
+@pytest.mark.parametrize("use", [in_transaction, lambda client, text: client.rows(text)])
 def test_after_the_server_ended_its_connections_the_next_request_succeeds(
-    url: str, postgresql_url: str
+    url: str, postgresql_url: str, use: Callable[[Any, str], Any]
 ) -> None:
     storage = make_storage(url)
     storage.initialize_schema()
     fill_pool(storage.client)
     failed = threading.Event()
 
-    def be_ended() -> None:
-        with pytest.raises(BackendError), storage.client.begin() as session:
-            session.execute("SELECT 'ended', pg_sleep(20)")
+    def be_ended(use: Callable[[Any, str], Any]) -> None:
+        with pytest.raises(BackendError):
+            use(storage.client, "SELECT 'ended', pg_sleep(20)")
         failed.set()
 
-    thread = Thread(target=be_ended)
+    thread = Thread(target=be_ended, args=(use,))
     thread.start()
     while not failed.wait(0.1):
         administer(

@@ -58,6 +58,10 @@ def read(client: PostgreSQLClient) -> Any:
         return session.execute("SELECT 1").fetchone()[0]
 
 
+def read_at_once(client: PostgreSQLClient) -> Any:
+    return client.rows("SELECT 1")
+
+
 def write(client: PostgreSQLClient) -> None:
     with client.begin() as session:
         session.execute("SELECT 1")
@@ -78,7 +82,7 @@ def given_up() -> Iterator[Any]:
 
 @pytest.mark.clause("E-21.1")
 @pytest.mark.setting("statement_timeout_seconds")
-@pytest.mark.parametrize("use", [read, write, read_in_transaction])
+@pytest.mark.parametrize("use", [read, read_at_once, write, read_in_transaction])
 def test_a_statement_without_answer_is_given_up(
     client: PostgreSQLClient, network: Forwarder, use: Callable[..., Any]
 ) -> None:
