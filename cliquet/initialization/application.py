@@ -137,6 +137,7 @@ def includeme(config: Configurator) -> None:
     crashes.setup_sentry(config)
     # Our error views handle the exceptions that Cornice would handle.
     configured.setdefault("handle_exceptions", False)
+    config.include("cliquet.web.sorted_once")
     config.include("cliquet.web.registrations")
     config.include("cornice")
     config.include("cliquet.web.service")

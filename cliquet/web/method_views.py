@@ -6,6 +6,7 @@ method. It fills this collection of views instead of its own, because it finds i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -43,29 +44,32 @@ class MethodViews(MultiView):  # type: ignore[misc]  # Pyramid has no types
     def __init__(self, name: str, registry: Any) -> None:
         super().__init__(name)
         self._registry = registry
-        self._views_of: dict[str, list[tuple[Any, ...]]] = {}
-        self.direct: dict[str, Callable[..., Any]] = {}
 
     def add(self, *args: Any, **kwargs: Any) -> None:
         """Add a view, as Pyramid does."""
         super().add(*args, **kwargs)
+        # They are found anew when a request asks: a service adds its views one after the other.
+        for name in ("_views_of", "direct"):
+            self.__dict__.pop(name, None)
+
+    @functools.cached_property
+    def _views_of(self) -> dict[str, list[tuple[Any, ...]]]:
         # Methods that clients invent are not kept, because there is no limit of them.
         views = [(entry, _tested(entry[1])) for entry in self.views]
         methods = {method for _, admitted in views for tested in admitted for method in tested}
-        self._views_of = {
+        return {
             method: [
                 entry for entry, admitted in views if all(method in tested for tested in admitted)
             ]
             for method in methods
         }
+
+    @functools.cached_property
+    def direct(self) -> dict[str, Callable[..., Any]]:
+        if self.accepts or not registrations.are_endpoints_compiled(self._registry):
+            return {}
         found = {method: _without_choice(views[0][1]) for method, views in self._views_of.items()}
-        self.direct = {
-            method: view
-            for method, view in found.items()
-            if view is not None and registrations.are_endpoints_compiled(self._registry)
-        }
-        if self.accepts:
-            self.direct.clear()
+        return {method: view for method, view in found.items() if view is not None}
 
     def __call__(self, context: Any, request: Request) -> Any:
         """Answer a request."""

@@ -8,9 +8,7 @@ negotiation comes before authentication.
 
 from __future__ import annotations
 
-import functools
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +16,6 @@ import cornice
 from cornice.pyramidhook import register_service_views
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPMethodNotAllowed
-from pyramid.interfaces import PHASE2_CONFIG
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
@@ -30,6 +27,8 @@ __all__ = ["Service", "includeme"]
 
 # The first judges headers, and the second bodies.
 _KNOWN_VALIDATORS = (cors.check_origin, validation.validate_schema)
+
+_SIGNATURE = inspect.signature(lambda request: None)
 
 View = TypeVar("View", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -175,7 +174,7 @@ def register_service(config: Configurator, service: Any) -> None:
     service_mistakes.check_views(service)
     if isinstance(service, Service):
         service_mistakes.check_options(config, service, _SERVICE_ARGUMENTS)
-    _claim_path(config, service)
+    service_mistakes.claim_path(config, service)
     with service_mistakes.placed(config, service):
         _add_views(config, service)
 
@@ -200,6 +199,8 @@ def _add_views(config: Configurator, service: Any) -> None:
         register_service_views(config, service)
         return
 
+    # Reports name this place. Pyramid would look for the line of this call, for each view.
+    place = {"_info": config.info}
     prefix = config.route_prefix or ""
     route_name = service.pyramid_route or service.name
     services = config.registry.cornice_services
@@ -207,7 +208,7 @@ def _add_views(config: Configurator, service: Any) -> None:
         services["__cornice" + route_name] = service
     else:
         services[prefix + service.path] = service
-        config.add_route(route_name, service.path, **_route_arguments(config, service))
+        config.add_route(route_name, service.path, **place, **_route_arguments(config, service))
 
     method_views.add(config, route_name)
     with_context = hasattr(service, "factory")
@@ -220,6 +221,7 @@ def _add_views(config: Configurator, service: Any) -> None:
         }
         config.add_view(
             _view(view, arguments, with_context=with_context),
+            **place,
             route_name=route_name,
             request_method=method,
             negotiation=(
@@ -231,31 +233,12 @@ def _add_views(config: Configurator, service: Any) -> None:
         )
     if service.definitions:
         config.add_view(
-            functools.partial(_method_not_allowed, service),
+            _refusing_view(service),
+            **place,
             route_name=route_name,
             permission=NO_PERMISSION_REQUIRED,
             require_csrf=False,
         )
-
-
-def _claim_path(config: Configurator, service: Any) -> None:
-    """Let the report of a conflict name both services, if two have one name or one path.
-
-    Only the first of them would ever be reached, and the other answer 405 or nothing. As with all
-    parts of a Pyramid application, one of a plug-in gives way to one of the application.
-    """
-    routed_by_more = set(config.get_predlist("route").sorter.names) - {"accept", "traverse"}
-    if service.pyramid_route or any(hasattr(service, name) for name in routed_by_more):
-        # Other parts of the request may distinguish the two.
-        return
-    # The names of the variables make no difference.
-    pattern = re.sub(r"\{\w+", "{", f"/{config.route_prefix or ''}{service.path}")
-    before = config.info
-    config.info = service_mistakes.ServicePlace(service)
-    # What has one name is told by that alone, because a report is of one order.
-    config.action(f"two services have the name {service.name!r}", order=PHASE2_CONFIG - 1)
-    config.action(f"two services have the path {pattern!r}", order=PHASE2_CONFIG)
-    config.info = before
 
 
 def _preflight_view(service: Service) -> Callable[[Request], Response | None]:
@@ -266,12 +249,21 @@ def _preflight_view(service: Service) -> Callable[[Request], Response | None]:
     return preflight
 
 
-def _method_not_allowed(service: Service, request: Request) -> Any:
-    error = HTTPMethodNotAllowed()
-    error.headers["Allow"] = ", ".join(service.defined_methods)
-    if accepted := cors.accept_patch(service):
-        error.headers["Accept-Patch"] = accepted
-    raise error
+def _refusing_view(service: Service) -> Callable[[Request], Any]:
+    def method_not_allowed(request: Request) -> Any:
+        error = HTTPMethodNotAllowed()
+        error.headers["Allow"] = ", ".join(service.defined_methods)
+        if accepted := cors.accept_patch(service):
+            error.headers["Accept-Patch"] = accepted
+        raise error
+
+    _tell_signature(method_not_allowed)
+    return method_not_allowed
+
+
+def _tell_signature(view: Any) -> None:
+    """Say what arguments a view has, because Pyramid asks twice and to find out takes long."""
+    view.__signature__ = _SIGNATURE
 
 
 def _route_predicates(config: Configurator) -> set[str]:
@@ -298,7 +290,10 @@ def _view(
     methods, which Cornice looked up at the declaration.
     """
     # Work that is the same for all requests is done here once.
-    validators = [_validator(validator, arguments) for validator in arguments.get("validators", ())]
+    declared = arguments.get("validators", ())
+    schema = arguments.get("schema") if validation.validate_schema in declared else None
+    prepared = None if schema is None else validation.PreparedSchema(schema)
+    validators = [_validator(validator, arguments, prepared) for validator in declared]
     error_handler = arguments["error_handler"]
     klass = arguments.get("klass") if hasattr(view, "make_bound_view") else None
     keywords = dict(arguments)
@@ -330,12 +325,17 @@ def _view(
     # New Relic, OpenTelemetry and profiles distinguish views by these names.
     for attribute in ("__module__", "__name__", "__qualname__"):
         setattr(validated_view, attribute, getattr(view, attribute, None) or "view")
-    endpoints.mark(validated_view, _repeat(view, arguments, validators) if klass else None)
+    _tell_signature(validated_view)
+    repeat = _repeat(view, arguments, validators, prepared) if klass else None
+    endpoints.mark(validated_view, repeat)
     return validated_view
 
 
 def _repeat(
-    view: Any, arguments: Mapping[str, Any], validators: list[Any]
+    view: Any,
+    arguments: Mapping[str, Any],
+    validators: list[Any],
+    prepared: validation.PreparedSchema | None,
 ) -> endpoints.Repeat | None:
     """Return what the view of a definition does again for another body of the same request.
 
@@ -344,8 +344,7 @@ def _repeat(
     declared = arguments.get("validators", ())
     if arguments.get("filters") or not all(known in _KNOWN_VALIDATORS for known in declared):
         return None
-    schema = arguments.get("schema")
-    if schema is not None and validation.PreparedSchema(schema).is_bound:
+    if prepared is not None and prepared.is_bound:
         return None
     of_bodies = [validator for validator in validators if validator is not cors.check_origin]
 
@@ -359,7 +358,9 @@ def _repeat(
     return repeat
 
 
-def _validator(validator: Any, arguments: Mapping[str, Any]) -> Any:
+def _validator(
+    validator: Any, arguments: Mapping[str, Any], prepared: validation.PreparedSchema | None
+) -> Any:
     """Return a validator of a definition that takes the request alone.
 
     The name of a method of the ``klass`` stays a name.
@@ -367,10 +368,8 @@ def _validator(validator: Any, arguments: Mapping[str, Any]) -> Any:
     if isinstance(validator, str) or validator is cors.check_origin:
         return validator
     if validator is validation.validate_schema:
-        schema = arguments.get("schema")
-        if schema is None:
+        if prepared is None:
             return validator
-        prepared = validation.PreparedSchema(schema)
         return lambda request: validation.validate_schema(request, prepared)
     with_keywords = _with_keywords(validator)
     keywords = dict(arguments)

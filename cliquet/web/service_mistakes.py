@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from typing import Any, Final
@@ -14,7 +15,7 @@ from pyramid.interfaces import PHASE2_CONFIG, IViewDerivers
 
 from cliquet.core.mistakes import did_you_mean, is_async, listed, place_of, why_not_callable
 
-__all__ = ["ServicePlace", "check_options", "check_views", "placed"]
+__all__ = ["ServicePlace", "check_options", "check_views", "claim_path", "placed"]
 
 _HELPERS: Final = ("validators", "filters", "error_handler", "factory", "acl")
 # The library gives these itself.
@@ -56,6 +57,26 @@ def placed(config: Configurator, service: Any) -> Iterator[None]:
         yield
     finally:
         config.info = before
+
+
+def claim_path(config: Configurator, service: Any) -> None:
+    """Let the report of a conflict name both services, if two have one name or one path.
+
+    Only the first of them would ever be reached, and the other answer 405 or nothing. As with all
+    parts of a Pyramid application, one of a plug-in gives way to one of the application.
+    """
+    routed_by_more = set(config.get_predlist("route").sorter.names) - {"accept", "traverse"}
+    if service.pyramid_route or any(hasattr(service, name) for name in routed_by_more):
+        # Other parts of the request may distinguish the two.
+        return
+    # The names of the variables make no difference.
+    pattern = re.sub(r"\{\w+", "{", f"/{config.route_prefix or ''}{service.path}")
+    before = config.info
+    config.info = ServicePlace(service)
+    # What has one name is told by that alone, because a report is of one order.
+    config.action(f"two services have the name {service.name!r}", order=PHASE2_CONFIG - 1)
+    config.action(f"two services have the path {pattern!r}", order=PHASE2_CONFIG)
+    config.info = before
 
 
 def check_views(service: Any) -> None:
