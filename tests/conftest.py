@@ -1,5 +1,6 @@
 """Fixtures shared by the tests."""
 
+import contextlib
 import gc
 import sys
 import uuid
@@ -18,6 +19,7 @@ from servers.postgresql import (  # noqa: E402
     postgresql_server,  # noqa: F401
     postgresql_url,  # noqa: F401
 )
+from servers.processes import temporary_folder  # noqa: E402
 from servers.redis import (  # noqa: E402
     redis_client,  # noqa: F401
     redis_server,  # noqa: F401
@@ -56,6 +58,17 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()
     most = config.getoption("--most-cases")
     set_examples(None if most is None else 10 * most)
+    # Workers have folders in that of the process that starts them.
+    if most is not None and config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = _folder_without_disk(config)
+
+
+def _folder_without_disk(config: pytest.Config) -> str:
+    """Return where a quick run has its files: hundreds of databases wait for each commit else."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(temporary_folder("quick", in_memory=True))
+        config.add_cleanup(stack.pop_all().close)
+    return f"{folder}/files"
 
 
 @pytest.hookimpl(trylast=True)  # The cases are those of all the marks and fixtures.
