@@ -29,6 +29,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "distribution.function": "storage: {function} {is_or_would_be} taken to all servers",
     "distribution.reference": "the table {table} {is_or_would_be} copied to all servers",
     "distribution.table": "the table {table} {is_or_would_be} spread by {column}",
+    "index.replace": "storage: the index {index} {is_or_would_be} made",
     "index.drop": "storage: the index {index} {is_or_would_be} dropped",
 }
 

@@ -732,7 +732,7 @@ def test_a_deep_page_on_an_indexed_field_begins_in_the_index(
 def test_a_deep_page_in_the_order_of_time_begins_in_the_index(filled: SQLiteDatabase) -> None:
     plan = filled.plan_of_page(after=RECORDS[1234])
 
-    condition = searched(plan, "records_live_by_time")
+    condition = searched(plan, "records_live_in_time")
     assert "ROW(last_modified, id) <" in condition or "(last_modified,id)<" in condition, plan
     assert "Sort" not in plan
     assert "B-TREE" not in plan

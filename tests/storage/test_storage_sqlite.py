@@ -74,6 +74,12 @@ def test_a_file_of_the_first_version_is_migrated(storage: Any) -> None:
         )
         session.execute("DROP TABLE later")
         session.execute("DROP TABLE departures")
+        for name, condition in (("", ""), ("live_", " WHERE NOT deleted")):
+            session.execute(f"DROP INDEX records_{name}in_time")
+            session.execute(
+                f"CREATE INDEX records_{name}by_time ON records"
+                f" (parent_id, collection_id, last_modified DESC, id DESC){condition}"
+            )
         session.execute("DELETE FROM metadata WHERE name = 'storage_schema_version'")
         session.execute("INSERT INTO metadata VALUES ('storage_schema_version', '1')")
         session.wrote()

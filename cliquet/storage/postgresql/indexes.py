@@ -13,13 +13,13 @@ __all__ = ["PostgreSQLIndexes"]
 class PostgreSQLIndexes:
     """Creates indexes outside of transactions, so that others can write meanwhile."""
 
-    def existing(self, session: Session) -> dict[str, bool]:
+    def existing(self, session: Session, prefix: str = INDEX_PREFIX) -> dict[str, bool]:
         rows = session.execute(
             "SELECT pg_class.relname, pg_index.indisvalid FROM pg_index"
             " JOIN pg_class ON pg_class.oid = pg_index.indexrelid"
             " WHERE pg_index.indrelid = to_regclass('records')"
             " AND starts_with(pg_class.relname::text, %s)",
-            (INDEX_PREFIX,),
+            (prefix,),
         ).fetchall()
         return dict(rows)
 

@@ -16,11 +16,12 @@ CREATE TABLE records (
 );
 
 -- The first index has all rows, for clients that synchronise. The second one only has live records,
--- for all other lists, whose cost must not grow with the number of tombstones.
-CREATE INDEX records_by_time
-    ON records (parent_id, collection_id, last_modified DESC, id DESC);
-CREATE INDEX records_live_by_time
-    ON records (parent_id, collection_id, last_modified DESC, id DESC)
+-- for all other lists, whose cost must not grow with the number of tombstones. Both ascend, because
+-- a new record is then the last one, and pages are filled (postgresql/time_indexes.py).
+CREATE INDEX records_in_time
+    ON records (parent_id, collection_id, last_modified, id);
+CREATE INDEX records_live_in_time
+    ON records (parent_id, collection_id, last_modified, id)
     WHERE NOT deleted;
 
 -- A collection has one row, which is its lock, its timestamp and the number of its live records. It

@@ -11,6 +11,7 @@ from cliquet.migrations.schemas import Schema
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
 from cliquet.storage.postgresql.indexes import PostgreSQLIndexes
 from cliquet.storage.postgresql.steps import PostgreSQLSteps
+from cliquet.storage.postgresql.time_indexes import TimeIndexes
 from cliquet.storage.relational.indexes import FieldIndexes
 from cliquet.storage.relational.storage import RelationalStorage
 
@@ -48,7 +49,9 @@ class Storage(RelationalStorage):
     def __init__(self, client: PostgreSQLClient, *, is_readonly: bool = False) -> None:
         dialect = PostgreSQLDialect()
         super().__init__(client, dialect, PostgreSQLSteps(client), is_readonly=is_readonly)
-        self._indexes = FieldIndexes(client, dialect, self._declared, PostgreSQLIndexes())
+        index_steps = PostgreSQLIndexes()
+        self._time_indexes = TimeIndexes(client, index_steps)
+        self._indexes = FieldIndexes(client, dialect, self._declared, index_steps)
         self._migrations = PostgreSQLMigrations(
             Schema(
                 "storage",
@@ -63,10 +66,10 @@ class Storage(RelationalStorage):
     def initialize_schema(self, dry_run: bool = False) -> None:
         self._migrations.run(self.client, dry_run=dry_run)
         if dry_run:
-            self._indexes.update(dry_run=True)
+            self._update_indexes(dry_run=True)
         else:
             with self._migrations.alone(self.client):
-                self._indexes.update(dry_run=False)
+                self._update_indexes(dry_run=False)
 
     def distribute(self, dry_run: bool = False) -> None:
         """Spread the tables over the servers of Citus, by the parent of the records (E-9.5).
@@ -79,6 +82,10 @@ class Storage(RelationalStorage):
         """
         lock = self._migrations.lock
         distribute(self.client, PLACES, lock, with_functions=True, dry_run=dry_run)
+
+    def _update_indexes(self, *, dry_run: bool) -> None:
+        self._time_indexes.update(dry_run=dry_run)
+        self._indexes.update(dry_run=dry_run)
 
     def missing_indexes(self) -> list[str]:
         return self._indexes.missing() if self._declared else []

@@ -11,10 +11,10 @@ CREATE TABLE records (
     PRIMARY KEY (parent_id, collection_id, id)
 );
 
-CREATE INDEX records_by_time
-    ON records (parent_id, collection_id, last_modified DESC, id DESC);
-CREATE INDEX records_live_by_time
-    ON records (parent_id, collection_id, last_modified DESC, id DESC)
+CREATE INDEX records_in_time
+    ON records (parent_id, collection_id, last_modified, id);
+CREATE INDEX records_live_in_time
+    ON records (parent_id, collection_id, last_modified, id)
     WHERE NOT deleted;
 
 CREATE TABLE timestamps (

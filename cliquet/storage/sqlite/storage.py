@@ -46,7 +46,7 @@ class Storage(RelationalStorage):
     is_readonly : whether the service never writes.
     """
 
-    schema_version = 3
+    schema_version = 4
     client: SQLiteClient
     _migrations: _MigrationsWithIndexes
 

@@ -72,10 +72,10 @@ UPDATE records SET last_modified = postponed.last_modified
         = (postponed.parent_id, postponed.collection_id, postponed.id);
 
 ALTER TABLE records ADD PRIMARY KEY (parent_id, collection_id, id);
-CREATE INDEX records_by_time
-    ON records (parent_id, collection_id, last_modified DESC, id DESC);
-CREATE INDEX records_live_by_time
-    ON records (parent_id, collection_id, last_modified DESC, id DESC)
+CREATE INDEX records_in_time
+    ON records (parent_id, collection_id, last_modified, id);
+CREATE INDEX records_live_in_time
+    ON records (parent_id, collection_id, last_modified, id)
     WHERE NOT deleted;
 
 ALTER TABLE timestamps SET (fillfactor = 50);
