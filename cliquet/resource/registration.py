@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import venusian
@@ -153,7 +153,10 @@ def register_resource(
         _reserve(config, resource_cls, resource_name, paths)
         # This is also the default collection of an instance.
         config.registry.storage.declare_indexes(
-            resource_cls.__name__.lower(), _indexed_fields(resource_cls)
+            resource_cls.__name__.lower(),
+            _indexed_fields(resource_cls),
+            # A storage of another origin may not know them.
+            **_gin_indexed_fields(resource_cls),
         )
         services = [register_service(kind, config, paths) for kind in ("collection", "record")]
         location.describe(*services)
@@ -211,6 +214,22 @@ def _indexed_fields(resource_cls: Any) -> list[str | tuple[str, ...]]:
             given = tuple(given)
         fields.append(given)
     return fields
+
+
+def _gin_indexed_fields(resource_cls: Any) -> dict[str, Sequence[str]]:
+    """Return the keyword for the fields that the schema of a resource wants in a GIN index, if any.
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : one of them is no name.
+    """
+    fields = list(resource_cls.mapping.get_option("gin_indexed_fields"))
+    for given in fields:
+        if not isinstance(given, str) or not given:
+            raise ConfigurationError(
+                f"gin_indexed_fields of {resource_cls.__name__} has {given!r}; allowed: names."
+            )
+    return {"gin_fields": fields} if fields else {}
 
 
 def _reserve(

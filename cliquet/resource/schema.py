@@ -36,6 +36,12 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
             sorting. If the storage has indexes, ``cliquet migrate`` makes one for each of them, and
             for each unique field. A tuple of two or three names is one index, for lists that are
             sorted by the last of them, and that have one value of the others.
+        gin_indexed_fields : names of the fields with arrays in which clients look for values, with
+            ``contains_`` and ``contains_any_``. In PostgreSQL, ``cliquet migrate`` makes a GIN
+            index for each of them. It has the records of all parents, and is worth its cost in a
+            large collection that users share.
+
+            .. versionadded:: 3.2
         preserve_unknown : whether to keep members that the schema does not declare, instead of
             dropping them (P-17.3).
         unknown : ``"raise"`` to refuse such members with 400, also in objects within the record
@@ -47,6 +53,7 @@ class ResourceSchema(colander.MappingSchema):  # type: ignore[misc]  # colander 
         unique_fields: tuple[str, ...] = ()
         readonly_fields: tuple[str, ...] = ()
         indexed_fields: tuple[str | tuple[str, ...], ...] = ()
+        gin_indexed_fields: tuple[str, ...] = ()
         preserve_unknown: bool = False
         unknown: str = "ignore"
 

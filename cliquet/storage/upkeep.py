@@ -41,7 +41,13 @@ class StorageUpkeep:
         """
         logs.logger.info("migration.without_effect", migration=name)
 
-    def declare_indexes(self, collection_id: str, fields: Sequence[str | tuple[str, ...]]) -> None:
+    def declare_indexes(
+        self,
+        collection_id: str,
+        fields: Sequence[str | tuple[str, ...]],
+        *,
+        gin_fields: Sequence[str] = (),
+    ) -> None:
         """Declare the fields of a collection that clients use in filters and sorting (E-10.1).
 
         :meth:`initialize_schema` then creates the missing indexes. A backend without indexes
@@ -53,6 +59,7 @@ class StorageUpkeep:
         ----------
         fields : names, also dotted ones, including the unique fields; a tuple of names for an index
             on several fields.
+        gin_fields : names of fields with arrays in which clients look for values.
         """
 
     def missing_indexes(self) -> list[str]:

@@ -199,7 +199,7 @@ def name_of(storage: Any, fields: Any) -> Any:
     wanted = (fields,) if isinstance(fields, str) else fields
     return next(
         name
-        for name, collection, found in storage._indexes._declared()
+        for name, collection, found, _ in storage._indexes._declared()
         if (collection, found) == ("mushroom", wanted)
     )
 

@@ -31,6 +31,7 @@ class SchemaOptions(TypedDict, total=False):
     unique_fields: tuple[str, ...]
     readonly_fields: tuple[str, ...]
     indexed_fields: tuple[str | tuple[str, ...], ...]
+    gin_indexed_fields: tuple[str, ...]
     preserve_unknown: bool
     unknown: str
 

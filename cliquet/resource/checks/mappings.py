@@ -16,7 +16,7 @@ __all__ = ["mapping", "options"]
 
 _OPTIONS: Final = frozenset(name for name in vars(ResourceSchema.Options) if name[0] != "_")
 _UNKNOWN: Final = ("ignore", "raise")
-_LISTS: Final = ("unique_fields", "readonly_fields", "indexed_fields")
+_LISTS: Final = ("unique_fields", "readonly_fields", "indexed_fields", "gin_indexed_fields")
 # What a schema may be that was not made of our class: an adapter of the application.
 _USED_METHODS: Final = ("get_option", "is_readonly", "for_request", "deserialize", "clone")
 # Hooks with which a record gets fields that its schema does not declare.

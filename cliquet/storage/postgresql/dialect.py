@@ -195,6 +195,21 @@ class PostgreSQLDialect(ListingDialect):
             (*value.parameters, *test.parameters),
         )
 
+    def array_index(self, field: str) -> SQL:
+        # Its entries are hashes, so that there is no limit for the length of a value.
+        value = self._value(field)
+        return SQL(f"USING gin (({value.text}) jsonb_path_ops)", value.parameters)
+
+    def may_contain(self, field: str, values: Sequence[Any], *, is_any: bool) -> SQL | None:
+        texts = [text for item in values if (text := self._json(item)) is not None]
+        if not texts if is_any else len(texts) < len(values):
+            return None
+        value = self._value(field)
+        if is_any:
+            singles = [f"[{text}]" for text in texts]
+            return SQL(f"{value.text} @> ANY(%s::jsonb[])", (*value.parameters, singles))
+        return SQL(f"{value.text} @> %s::jsonb", (*value.parameters, f"[{','.join(texts)}]"))
+
     def reading_once(
         self, filters: Sequence[Filter], build: Callable[[ListingDialect], SQL]
     ) -> SQL:

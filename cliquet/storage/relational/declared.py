@@ -34,18 +34,21 @@ class DeclaredIndexes(NamedTuple):
     fields : fields with an index of their own.
     together : fields of each other index. It is in the order of the last one among the records that
         are equal in all the others.
+    gin : fields with an index on the values within their arrays, if the database has such indexes.
     """
 
     fields: frozenset[str] = frozenset()
     together: tuple[tuple[str, ...], ...] = ()
+    gin: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, given: Iterable[str | Sequence[str]]) -> DeclaredIndexes:
+    def of(cls, given: Iterable[str | Sequence[str]], gin: Iterable[str] = ()) -> DeclaredIndexes:
         """Return the indexes that a schema has as names and sequences of names."""
         tuples = {(one,) if isinstance(one, str) else tuple(one) for one in given}
         return cls(
             frozenset(one[0] for one in tuples if len(one) == 1),
             tuple(sorted(one for one in tuples if len(one) > 1)),
+            frozenset(gin),
         )
 
     def entered(self, filters: Sequence[Filter], sorting: Sequence[Sort]) -> Entered:

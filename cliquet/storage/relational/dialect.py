@@ -119,6 +119,22 @@ class ListingDialect(abc.ABC):
     def contains(self, field: str, values: Sequence[Any], *, is_any: bool) -> SQL:
         """Return the condition that an array contains all of several values, or any of them."""
 
+    def array_index(self, field: str) -> SQL | None:
+        """Return the method and the key of an index on the values within the arrays of a field.
+
+        Returns
+        -------
+        ``None`` if the database has no such indexes.
+        """
+        return None
+
+    def may_contain(self, field: str, values: Sequence[Any], *, is_any: bool) -> SQL | None:
+        """Return a condition that is true wherever :meth:`contains` is.
+
+        It is only needed to find the :meth:`array_index`, besides the exact condition.
+        """
+        return None
+
     @abc.abstractmethod
     def reading_once(
         self, filters: Sequence[Filter], build: Callable[[ListingDialect], SQL]

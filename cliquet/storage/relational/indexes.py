@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.monitoring import logs
@@ -62,7 +62,7 @@ class FieldIndexes:
             existing = self._steps.existing(session)
         return [
             f"{collection_id}: {', '.join(fields)}"
-            for name, collection_id, fields in self._declared()
+            for name, collection_id, fields, _ in self._declared()
             if not existing.get(name)
         ]
 
@@ -73,7 +73,10 @@ class FieldIndexes:
         ----------
         dry_run : only log the steps, without doing them.
         """
-        declared = {name: (collection, fields) for name, collection, fields in self._declared()}
+        declared = {
+            name: (collection_id, fields, definition)
+            for name, collection_id, fields, definition in self._declared()
+        }
         with self._client.connect(readonly=True) as session:
             existing = self._steps.existing(session)
             for name, is_valid in existing.items():
@@ -82,7 +85,7 @@ class FieldIndexes:
                     logs.logger.info("index.drop", index=name, dry_run=dry_run)
                     if not dry_run:
                         self._steps.drop(session, name)
-            for name, (collection_id, fields) in declared.items():
+            for name, (collection_id, fields, definition) in declared.items():
                 if not existing.get(name):
                     logs.logger.info(
                         "index.create",
@@ -91,20 +94,27 @@ class FieldIndexes:
                         dry_run=dry_run,
                     )
                     if not dry_run:
-                        self._steps.create(
-                            session, name, listing.index(self._dialect, collection_id, *fields)
-                        )
+                        self._steps.create(session, name, definition)
 
     def create_all(self, session: Session) -> None:
         """Create all indexes in new tables."""
-        for name, collection_id, fields in self._declared():
-            self._steps.create(session, name, listing.index(self._dialect, collection_id, *fields))
+        for name, _, _, definition in self._declared():
+            self._steps.create(session, name, definition)
 
-    def _declared(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    def _declared(self) -> Iterator[tuple[str, str, tuple[str, ...], SQL]]:
+        """Yield the name, the collection, the fields and the definition of each index."""
         for collection_id in sorted(self._by_collection):
             declared = self._by_collection[collection_id]
             for fields in (*((field,) for field in sorted(declared.fields)), *declared.together):
-                # The digest is that of the definition, so that another expression is another index.
-                text = repr((*fields, *listing.index(self._dialect, collection_id, *fields)))
-                digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-                yield f"{INDEX_PREFIX}{digest}", collection_id, fields
+                definition = listing.index(self._dialect, collection_id, *fields)
+                yield _name_of((*fields, *definition)), collection_id, fields, definition
+            for field in sorted(declared.gin):
+                found = listing.array_index(self._dialect, collection_id, field)
+                if found is not None:
+                    yield _name_of((field, *found)), collection_id, (f"{field} (GIN)",), found
+
+
+def _name_of(definition: tuple[Any, ...]) -> str:
+    # The digest is that of the definition, so that another expression is another index.
+    digest = hashlib.sha256(repr(definition).encode()).hexdigest()[:32]
+    return f"{INDEX_PREFIX}{digest}"

@@ -28,6 +28,7 @@ from cliquet.storage.selection import Names
 __all__ = [
     "SQL",
     "ListingDialect",
+    "array_index",
     "index",
     "matching",
     "order_by",
@@ -165,6 +166,21 @@ def parent_condition(dialect: ListingDialect, parent_id: str) -> SQL:
     if any(rest):
         conditions.append(dialect.text_matches(column, Pattern(parent_id)))
     return all_of(conditions)
+
+
+def array_index(dialect: ListingDialect, collection_id: str, field: str) -> SQL | None:
+    """Return the SQL after ``ON records`` for the index on the values within arrays, if any.
+
+    It does not begin with the parent: such an index has columns of arrays alone.
+    """
+    key = dialect.array_index(field)
+    if key is None:
+        return None
+    collection = dialect.literal(collection_id)
+    return SQL(
+        f"{key.text} WHERE NOT deleted AND collection_id = {collection.text}",
+        (*key.parameters, *collection.parameters),
+    )
 
 
 def index(dialect: ListingDialect, collection_id: str, *fields: str) -> SQL:

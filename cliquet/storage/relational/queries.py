@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.core import jsonio
-from cliquet.storage.query import Continuation, Filter, KnownTotal, Sort
+from cliquet.storage.query import COMPARISON, Continuation, Filter, KnownTotal, Sort
 from cliquet.storage.relational import listing
 from cliquet.storage.relational.declared import NOTHING_DECLARED, DeclaredIndexes
 from cliquet.storage.relational.dialect import ListingDialect
@@ -22,6 +22,7 @@ SELECT_TIMESTAMP = f"SELECT last_modified FROM timestamps WHERE {HOME}"
 SELECT_HISTORY = f"SELECT last_modified, purged, epoch FROM timestamps WHERE {HOME}"
 _SELECT_LIVE = f"SELECT live FROM timestamps WHERE {HOME}"
 _COLUMNS = "id, last_modified, deleted, data"
+_OF_ARRAYS = frozenset((COMPARISON.CONTAINS, COMPARISON.CONTAINS_ANY))
 
 
 class _Matching(NamedTuple):
@@ -214,6 +215,8 @@ class Queries:
             self.dialect.has_equality_key(field, self.dialect.as_stored(value))
             for field, value in entered.values.items()
         ]
+        if declared.gin:
+            hints += self._within_arrays(selection.filters, declared.gin)
         match = partial(
             listing.matching,
             self.dialect,
@@ -228,6 +231,19 @@ class Queries:
             return _Matching([*hints, *match(selection.filters)], ())
         others = [item for item in selection.filters if not isinstance(item.value, SelectedIds)]
         return _Matching([*hints, *match(others)], match(ids), [item.value for item in ids])
+
+    def _within_arrays(self, filters: Sequence[Filter], fields: frozenset[str]) -> list[SQL]:
+        """Return the conditions that find the indexes on the values within arrays."""
+        found = [
+            self.dialect.may_contain(
+                item.field,
+                [self.dialect.as_stored(value) for value in item.value],
+                is_any=item.operator is COMPARISON.CONTAINS_ANY,
+            )
+            for item in filters
+            if item.field in fields and item.operator in _OF_ARRAYS and item.value
+        ]
+        return [condition for condition in found if condition is not None]
 
     def _total(
         self, selection: Selection, scope: SQL, matched: _Matching, *, include_deleted: bool

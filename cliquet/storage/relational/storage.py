@@ -149,9 +149,15 @@ class RelationalStorage(PublishedStorage):
             [new_draft(key, record, generator, names) for record in records]
         )
 
-    def declare_indexes(self, collection_id: str, fields: Sequence[str | tuple[str, ...]]) -> None:
-        if fields:
-            self._declared[collection_id] = DeclaredIndexes.of(fields)
+    def declare_indexes(
+        self,
+        collection_id: str,
+        fields: Sequence[str | tuple[str, ...]],
+        *,
+        gin_fields: Sequence[str] = (),
+    ) -> None:
+        if fields or gin_fields:
+            self._declared[collection_id] = DeclaredIndexes.of(fields, gin_fields)
 
     def flush(self, auth: str | None = None) -> None:
         with self.client.begin() as session:
