@@ -25,6 +25,7 @@ from servers.redis import (  # noqa: E402
     redis_server,  # noqa: F401
     redis_url,  # noqa: F401
 )
+from servers.redis_cluster import redis_cluster, redis_cluster_server  # noqa: E402, F401
 from servers.starting import (  # noqa: E402
     allow_processes,
     needs_processes,

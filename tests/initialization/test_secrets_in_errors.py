@@ -31,7 +31,7 @@ WRONG = [
     ("storage", "redis", f"redis://:{SECRET}@host/one"),
     ("permission", "redis", f"u:{SECRET}@host:6379"),
     ("cache", "redis", f"redis://u:{SECRET}#more@host"),
-    ("storage", "redis", f"redis+cluster://:{SECRET}@host"),
+    ("storage", "redis", f"redis+cluster://:{SECRET}@host/1"),
     ("cache", "redis", f"http://u:a://{SECRET}@host"),
     ("storage", "sqlite", f"postgresql://u:{SECRET}@host/db"),
     ("cache", "memcached", f"u:{SECRET}@host"),

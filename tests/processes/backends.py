@@ -7,6 +7,7 @@ from typing import Any
 from servers.postgresql import new_database
 from servers.processes import temporary_folder
 from servers.redis import running_redis
+from servers.redis_cluster import running_cluster
 
 from cliquet.testing.web import MEMORY_BACKENDS
 
@@ -43,6 +44,9 @@ def fresh_backends(family: Any, postgresql_server: Any) -> Iterator[Any]:
     elif family == "redis":
         with running_redis() as url:
             yield redis_settings(url)
+    elif family == "redis, cluster":
+        with running_cluster() as cluster:
+            yield backend_settings("redis", cluster.url)
     elif family == "sqlite":
         with temporary_folder("sqlite") as folder:
             yield backend_settings("sqlite", f"sqlite:///{folder}/file.db")

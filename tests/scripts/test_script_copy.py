@@ -25,6 +25,8 @@ from scripts.command_line import MEMORY, PROGRAM, run_process, write_ini
 
 FAMILIES = ("sqlite", "postgresql", "redis")
 PAIRS = [(one, other) for one in FAMILIES for other in FAMILIES if one != other]
+# A single server keeps what a cluster keeps under other names.
+PAIRS += [("redis", "redis, cluster"), ("redis, cluster", "redis")]
 
 PATIENCE_SECONDS = 30
 

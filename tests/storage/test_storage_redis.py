@@ -20,7 +20,7 @@ from servers.redis import redis_process, running_redis
 from servers.starting import start_process
 from support.application_clock import ApplicationClockTests
 from support.clocks import Clock
-from support.configured import config_of, loading
+from support.configured import loading
 from support.redis_support import keys_of, watching_commands
 
 from cliquet.cache import redis as cache_redis
@@ -103,18 +103,6 @@ def test_the_configuration_names_the_server_which_is_not_asked_yet() -> None:
         "password": "secret",
         "db": 3,
     }
-
-
-@pytest.mark.clause("E-9.4")
-@pytest.mark.parametrize("module", [redis, permission_redis])
-def test_a_cluster_is_refused_at_the_start(module: ModuleType) -> None:
-    url = "redis+cluster://:secret@example.org:7000"
-    settings = {"storage_url": url, "permission_url": url}
-
-    with pytest.raises(SettingError, match="a cluster is for the cache alone") as raised:
-        module.load_from_config(config_of(settings))
-
-    assert "secret" not in str(raised.value)
 
 
 @pytest.mark.clause("P-29.5")

@@ -8,19 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import redis
-
 from cliquet import settings
 from cliquet.cache.base import CacheBase
 from cliquet.cache.values import decode, encode, milliseconds
-from cliquet.connections.redis.client import (
-    create_from_config,
-    pool_status,
-    read_options,
-    settings_of,
-    translated_errors,
-)
-from cliquet.connections.redis.cluster import LazyCluster
+from cliquet.connections.redis.client import create_from_config, translated_errors
+from cliquet.connections.redis.connecting import Client, connect, pool_status, settings_of
 from cliquet.connections.redis.names import to_bytes
 from cliquet.types import JSONValue, PoolStatus
 
@@ -55,34 +47,24 @@ class Cache(CacheBase):
 
     Parameters
     ----------
-    client : client of one server, or an object that makes the client of a cluster.
+    client : client of one server, or of a cluster.
     cache_prefix : text put before every key.
     """
 
-    def __init__(self, client: redis.Redis | LazyCluster, cache_prefix: str = "") -> None:
+    def __init__(self, client: Client, cache_prefix: str = "") -> None:
         super().__init__(cache_prefix=cache_prefix)
-        self._given = client
-
-    @property
-    def _client(self) -> Any:
         # It is not typed, because the annotations of the driver mix its synchronous and its
         # asynchronous client.
-        return self._given.client() if isinstance(self._given, LazyCluster) else self._given
+        self._client: Any = client
 
     @property
     def settings(self) -> dict[str, Any]:
         """The ``host``, ``port``, ``password`` and ``db`` of the server."""
-        if isinstance(self._given, LazyCluster):
-            address = self._given.options.address._asdict()
-            return {name: address[name] for name in ("host", "port", "password", "db")}
-        return settings_of(self._given)
+        return settings_of(self._client)
 
     def pool_status(self) -> PoolStatus | None:
         """Return the use of the pool of connections; ``None`` if it has no size."""
-        if isinstance(self._given, LazyCluster):
-            # A cluster has a pool for each node.
-            return None
-        return pool_status(self._given)
+        return pool_status(self._client)
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Do nothing, because there is no schema."""
@@ -164,7 +146,4 @@ def load_from_config(config: Any) -> Cache:
     cliquet.settings.SettingError : the URL, or a number, cannot be used.
     """
     prefix = settings.read(config.get_settings(), "cache_prefix")
-    options = read_options(config, prefix="cache_")
-    if options.is_cluster:
-        return Cache(LazyCluster(options), cache_prefix=prefix)
-    return Cache(create_from_config(config, prefix="cache_"), cache_prefix=prefix)
+    return Cache(connect(config, prefix="cache_"), cache_prefix=prefix)

@@ -17,17 +17,17 @@ from cliquet.monitoring import logs
 from cliquet.settings.parsers import Integer, Number, Text
 from cliquet.settings.secrets import without_credentials
 from cliquet.storage.exceptions import BackendError, ReadonlyError
-from cliquet.types import PoolStatus
 
 __all__ = [
     "ALLOWED_URL",
-    "CLUSTER_SCHEME",
+    "CLUSTER_SCHEMES",
+    "TIMEOUT_SECONDS",
     "Address",
+    "Options",
     "create_from_config",
     "parse_url",
-    "pool_status",
     "read_options",
-    "settings_of",
+    "single_client",
     "translated_errors",
 ]
 
@@ -37,7 +37,8 @@ ALLOWED_URL = "redis://[[user]:password@]host[:port][/database], rediss:// for T
 # pauses. A request must not wait much longer than this for a server that is down.
 TIMEOUT_SECONDS = 5.0
 
-CLUSTER_SCHEME = "redis+cluster"
+# The schemes of a cluster, with those of each of its nodes.
+CLUSTER_SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 
 # Time for which a thread waits for a connection if no row of the table of settings gives it. It is
 # the default of the driver.
@@ -127,15 +128,16 @@ def read_options(config: Any, prefix: str = "") -> Options:
     pool_size = _read(configured, f"{prefix}pool_size", Integer(minimum=1))
     if pool_size < 1:
         raise settings.SettingError(f"{prefix}pool_size", pool_size, "a whole number of 1 or more")
-    is_cluster = url.startswith(f"{CLUSTER_SCHEME}://")
+    scheme, separator, rest = url.partition("://")
+    is_cluster = bool(separator) and scheme in CLUSTER_SCHEMES
     try:
-        address = parse_url(url.replace(f"{CLUSTER_SCHEME}://", "redis://", 1))
+        address = parse_url(f"{CLUSTER_SCHEMES[scheme]}://{rest}" if is_cluster else url)
     except ValueError:
         # Neither the value nor the cause is shown, because they may contain the password.
-        allowed = f"{CLUSTER_SCHEME}://[[user]:password@]host[:port]" if is_cluster else ALLOWED_URL
+        allowed = f"{scheme}://[[user]:password@]host[:port]" if is_cluster else ALLOWED_URL
         raise settings.SettingError(f"{prefix}url", without_credentials(url), allowed) from None
     if is_cluster and address.db:
-        allowed = f"{CLUSTER_SCHEME}://…, without a database"
+        allowed = f"{scheme}://…, without a database"
         raise settings.SettingError(f"{prefix}url", without_credentials(url), allowed)
     return Options(address, pool_size, _pool_timeout_seconds(configured, prefix), is_cluster)
 
@@ -156,17 +158,26 @@ def create_from_config(
 
     Raises
     ------
-    cliquet.settings.SettingError : a setting cannot be used, or names a cluster. Keys that are
-        written together must be on one server.
+    cliquet.settings.SettingError : a setting cannot be used, or names a cluster, for which the
+        caller would need another client.
     KeyError : with the prefix of a plugin, a setting without a default is missing.
     """
     options = read_options(config, prefix)
-    address = options.address
     if options.is_cluster:
         url = without_credentials(str(config.get_settings()[f"{prefix}url"]))
-        raise settings.SettingError(
-            f"{prefix}url", url, f"{ALLOWED_URL}; a cluster is for the cache alone"
-        )
+        allowed = f"{ALLOWED_URL}; a cluster is for the storage, the permissions and the cache"
+        raise settings.SettingError(f"{prefix}url", url, allowed)
+    return single_client(options, timeout_seconds=timeout_seconds)
+
+
+def single_client(options: Options, *, timeout_seconds: float | None = None) -> redis.Redis:
+    """Return a client of the one server at the address of the options.
+
+    Parameters
+    ----------
+    timeout_seconds : as in ``create_from_config()``.
+    """
+    address = options.address
     socket_timeout = TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds
     pool_timeout = options.pool_timeout_seconds
     # There is one more attempt, at once: the server closes idle connections, and the pool only
@@ -204,21 +215,6 @@ def _pool_timeout_seconds(configured: Mapping[str, Any], prefix: str) -> float:
     row = settings.find(name)
     default = POOL_TIMEOUT_SECONDS if row is None or row.default is None else row.default
     return float(settings.Setting(name, Number(), default, "").value(configured.get(name, default)))
-
-
-def settings_of(client: redis.Redis) -> dict[str, Any]:
-    """Return the address of a client: ``host``, ``port``, ``password``, ``db``."""
-    given = client.connection_pool.connection_kwargs
-    return {name: given.get(name) for name in ("host", "port", "password", "db")}
-
-
-def pool_status(client: redis.Redis) -> PoolStatus | None:
-    """Return the use of the pool of connections, or ``None`` if the pool has no size."""
-    pool: Any = client.connection_pool
-    if not isinstance(pool, redis.BlockingConnectionPool):
-        return None
-    # The queue has an item for each connection that is not in use, whether or not it was made yet.
-    return PoolStatus(pool.max_connections - pool.pool.qsize(), pool.max_connections)
 
 
 def _translated(error: Exception) -> BackendError:

@@ -20,9 +20,10 @@ from transaction import Transaction
 
 from cliquet.connections.redis.client import translated_errors
 from cliquet.connections.redis.names import from_bytes, to_bytes
+from cliquet.connections.redis.partitions import Partitions, routing_keys
 from cliquet.monitoring import logs
 from cliquet.permission.redis import scripts
-from cliquet.permission.redis.changes import Change, Flush, ObjectChange
+from cliquet.permission.redis.changes import Change, Flush, ObjectChange, UserChange
 from cliquet.storage.exceptions import BackendError
 from cliquet.transactions import scope
 from cliquet.transactions.scope import DataManager
@@ -66,14 +67,16 @@ class Changes:
     Parameters
     ----------
     client : client of the server.
+    partitions : parts of the keys. What belongs to one part is written in one step.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, partitions: Partitions) -> None:
+        self._client = client
+        self._partitions = partitions
         self._change = client.register_script(scripts.CHANGE)
         self._lock = client.register_script(scripts.LOCK)
         self._unlock = client.register_script(scripts.UNLOCK)
         self._flush = client.register_script(scripts.FLUSH)
-        self._committing = client.register_script(scripts.COMMITTING)
 
     def pending(self) -> Sequence[Change]:
         """Return the changes of the present transaction so far, after those of its request."""
@@ -103,18 +106,20 @@ class Changes:
     @translated_errors
     def exchange(self, object_ids: Sequence[str], changes: Sequence[ObjectChange]) -> list[Any]:
         """Change objects at once; return their former ACEs in the form of the server."""
-        before: list[Any] = []
-        for start in range(0, len(object_ids), BATCH):
-            some = dict.fromkeys(object_ids[start : start + BATCH])
-            arguments: list[Any] = ["", 0, 0]
-            for object_id in some:
-                arguments += ["list", to_bytes(object_id)]
-            for change in changes:
-                if change.object_id in some:
-                    arguments += change.arguments()
-            listed, _ = self._change(args=arguments)
-            before += listed
-        return before
+        found: dict[str, Any] = {}
+        for part, ids in self._partitions.grouped(object_ids, to_bytes).items():
+            for start in range(0, len(ids), BATCH):
+                some = list(dict.fromkeys(ids[start : start + BATCH]))
+                arguments: list[Any] = ["", 0, 0]
+                for object_id in some:
+                    arguments += ["list", to_bytes(object_id)]
+                names = set(some)
+                for change in changes:
+                    if change.object_id in names:
+                        arguments += change.arguments()
+                listed, _ = self._change(keys=routing_keys(part), args=arguments)
+                found.update(zip(some, listed, strict=True))
+        return [found[object_id] for object_id in object_ids]
 
     def _part_of(self, transaction: Transaction | None) -> _Part | None:
         if transaction is None:
@@ -135,28 +140,41 @@ class Changes:
         ------
         BackendError : one of them took too long; the error is retryable.
         """
-        waiting = set(self._committing())
+        waiting = self._committing()
         if waiting:
             wait_for(lambda: None if waiting.intersection(self._committing()) else True)
 
+    def _committing(self) -> set[bytes]:
+        pipe = self._client.pipeline(transaction=False)
+        for part in self._partitions.all:
+            keys = routing_keys(part)
+            pipe.eval(scripts.COMMITTING, len(keys), *keys)
+        return set().union(*pipe.execute())
+
     @translated_errors
-    def lock(self, token: str, object_ids: Sequence[str]) -> None:
+    def lock(self, token: str, object_ids: Sequence[str], changes: Sequence[Change] = ()) -> None:
         """Keep others from changing objects, for at most ten seconds.
 
-        The locks are taken in the order of the ids, so that there is no deadlock. Without any
-        object, this only checks that the server answers.
+        The locks are taken in the order of the parts, and of the ids in each, so that there is no
+        deadlock. This also sees whether the servers answer that the changes need.
         """
-        names = sorted(map(to_bytes, object_ids))
-        for start in range(0, max(1, len(names)), BATCH):
-            some = names[start : start + BATCH]
-            wait_for(lambda some=some: self._lock(args=[token, LEASE_MS, *some]) or None)  # type: ignore[misc]
+        guarded = self._partitions.grouped(sorted(map(to_bytes, object_ids)), bytes)
+        for part in self._partitions.grouped(_without_flushes(changes), _name_of) or guarded:
+            names = guarded.get(part, [])
+            for start in range(0, max(1, len(names)), BATCH):
+                some = names[start : start + BATCH]
+                wait_for(lambda part=part, some=some: self._locked(part, token, some))  # type: ignore[misc]
+
+    def _locked(self, part: bytes, token: str, names: Sequence[bytes]) -> Any:
+        return self._lock(keys=routing_keys(part), args=[token, LEASE_MS, *names]) or None
 
     @translated_errors
     def unlock(self, token: str, object_ids: Sequence[str]) -> None:
         """Let others change objects again."""
-        for start in range(0, len(object_ids), BATCH):
-            some = object_ids[start : start + BATCH]
-            self._unlock(args=[token, *map(to_bytes, some)])
+        for part, names in self._partitions.grouped(map(to_bytes, object_ids), bytes).items():
+            for start in range(0, len(names), BATCH):
+                some = names[start : start + BATCH]
+                self._unlock(keys=routing_keys(part), args=[token, *some])
 
     @translated_errors
     def write(
@@ -169,21 +187,48 @@ class Changes:
         The objects that were left unchanged, because the token did not lock them any more.
         """
         for rank in [n for n, change in enumerate(changes) if isinstance(change, Flush)][-1:]:
-            self._flush()
+            self._flush_parts()
             changes = changes[rank + 1 :]
         lost: list[str] = []
+        groups = self._partitions.grouped(_without_flushes(changes), _name_of)
+        names = self._partitions.grouped(guarded, to_bytes)
         # Without changes, it still runs once to release the locks.
+        for part in sorted({*groups, *names}):
+            lost += self._write_in(part, groups.get(part, []), token, names.get(part, []))
+        return lost
+
+    def _write_in(
+        self,
+        part: bytes,
+        changes: Sequence[UserChange | ObjectChange],
+        token: str,
+        guarded: Sequence[str],
+    ) -> list[str]:
+        lost: list[str] = []
         for start in range(0, max(len(changes), min(1, len(guarded))), BATCH):
-            some = [one for one in changes[start : start + BATCH] if not isinstance(one, Flush)]
+            some = changes[start : start + BATCH]
             is_last = start + BATCH >= len(changes)
             changed = {one.object_id for one in some if isinstance(one, ObjectChange)}
             names = guarded if is_last else [name for name in guarded if name in changed]
             arguments = [token, len(names), *map(to_bytes, names), int(is_last)]
             for change in some:
                 arguments += change.arguments()
-            _, left = self._change(args=arguments)
+            _, left = self._change(keys=routing_keys(part), args=arguments)
             lost += map(from_bytes, left)
         return lost
+
+    def _flush_parts(self) -> None:
+        for part in self._partitions.all:
+            self._flush(keys=routing_keys(part))
+
+
+def _without_flushes(changes: Sequence[Change]) -> list[UserChange | ObjectChange]:
+    return [change for change in changes if not isinstance(change, Flush)]
+
+
+def _name_of(change: UserChange | ObjectChange) -> bytes:
+    """Return the name of the user or of the object, which decides the part of the keys."""
+    return to_bytes(change.user_id if isinstance(change, UserChange) else change.object_id)
 
 
 class _Part(DataManager):
@@ -219,7 +264,7 @@ class _Part(DataManager):
         )
         if self.changes:
             self._token = uuid.uuid4().hex
-            self._owner.lock(self._token, self._guarded)
+            self._owner.lock(self._token, self._guarded, self.changes)
 
     def tpc_vote(self, transaction: Transaction) -> None:
         # This is the last moment when a failure still makes the request fail.

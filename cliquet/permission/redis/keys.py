@@ -1,7 +1,10 @@
 """The names of the keys of the permission backend in Redis.
 
-All keys begin with :data:`NAMESPACE`. Lengths are in bytes, and make sure that two different names
-never give the same key, whatever characters they contain. The kinds are:
+All keys begin with :data:`NAMESPACE`. In a cluster, a part follows, which is its own namespace
+(:mod:`cliquet.connections.redis.partitions`): the user or the object decides which. Sets of users
+and of objects, those of a principal too, have those of their part. Lengths are in bytes, and make
+sure that two different names never give the same key, whatever characters they contain. The kinds
+are:
 
 ``users``, ``objects``
     Sets of the users that have principals, and of the objects that have ACEs.
@@ -28,6 +31,7 @@ from cliquet.connections.redis.names import from_bytes, to_bytes
 
 __all__ = [
     "ACCESSIBLE",
+    "CLUSTER_PARTS",
     "LOCK",
     "MEMBERS",
     "NAMESPACE",
@@ -40,8 +44,11 @@ __all__ = [
     "read_held",
 ]
 
-NAMESPACE: Final = "cliquet:permission:"
-_PREFIX: Final = NAMESPACE.encode()
+NAMESPACE: Final = b"cliquet:permission:"
+
+# The most servers of a cluster over which permissions are spread. A list of objects that principals
+# may access asks all parts.
+CLUSTER_PARTS: Final = 64
 
 USERS: Final = b"users"
 OBJECTS: Final = b"objects"
@@ -52,15 +59,15 @@ ACCESSIBLE: Final = b"accessible:"
 MEMBERS: Final = b"members:"
 
 
-def key_of(kind: bytes, name: str = "") -> bytes:
+def key_of(part: bytes, kind: bytes, name: str = "") -> bytes:
     """Return the key of a kind and a name."""
-    return _PREFIX + kind + to_bytes(name)
+    return part + kind + to_bytes(name)
 
 
-def ace_key(object_id: str, permission: str) -> bytes:
+def ace_key(part: bytes, object_id: str, permission: str) -> bytes:
     """Return the key of the principals of an ACE."""
     name = to_bytes(object_id)
-    return b"%sace:%d:%s:%s" % (_PREFIX, len(name), name, to_bytes(permission))
+    return b"%sace:%d:%s:%s" % (part, len(name), name, to_bytes(permission))
 
 
 def read_held(member: bytes) -> tuple[str, str]:

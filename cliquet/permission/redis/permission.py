@@ -8,17 +8,15 @@ moment.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import redis
-
-from cliquet.connections.redis.client import (
-    create_from_config,
-    pool_status,
-    settings_of,
-    translated_errors,
-)
+from cliquet.connections.redis.client import create_from_config, translated_errors
+from cliquet.connections.redis.cluster import ClusterClient
+from cliquet.connections.redis.connecting import Client, connect, pool_status, settings_of
+from cliquet.connections.redis.names import to_bytes
+from cliquet.connections.redis.partitions import Partitions, routing_keys
 from cliquet.core.globs import as_published, compile_pattern, is_pattern
 from cliquet.permission.base import (
     AUTHENTICATED,
@@ -41,8 +39,10 @@ from cliquet.permission.redis.changes import (
 from cliquet.permission.redis.copying_grants import GrantCopies
 from cliquet.permission.redis.joining import Changes, wait_for
 from cliquet.permission.redis.keys import (
+    CLUSTER_PARTS,
     LOCK,
     MEMBERS,
+    NAMESPACE,
     OBJECTS,
     USER,
     ace_key,
@@ -69,20 +69,23 @@ class Permission(PermissionBase):
 
     Parameters
     ----------
-    client : client of the one server, or primary, that keeps the data.
+    client : client of the one server, or primary, that keeps the data; or of a cluster, in which
+        each user and each object is on one server.
     """
 
     is_transferable = True
     is_written_after_records = True
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: Client) -> None:
         super().__init__()
         # It is not typed, because the annotations of the driver mix its synchronous and its
         # asynchronous client.
         self._client: Any = client
-        self._changes = Changes(client)
-        self._reader = ACEReader(client, self._changes)
-        self._copies = GrantCopies(client, self._changes)
+        is_cluster = isinstance(client, ClusterClient)
+        self._partitions = Partitions(NAMESPACE, CLUSTER_PARTS if is_cluster else 1)
+        self._changes = Changes(client, self._partitions)
+        self._reader = ACEReader(client, self._changes, self._partitions)
+        self._copies = GrantCopies(client, self._changes, self._partitions)
         self._check = client.register_script(scripts.CHECK)
 
     @property
@@ -117,7 +120,7 @@ class Permission(PermissionBase):
 
     @translated_errors
     def remove_principal(self, principal: str) -> None:
-        members = texts_of(self._client.smembers(key_of(MEMBERS, principal)))
+        members = self._everywhere(MEMBERS, principal)
         for change in self._changes.pending():
             if isinstance(change, UserChange) and change.principal == principal:
                 members.add(change.user_id)
@@ -126,12 +129,16 @@ class Permission(PermissionBase):
     @translated_errors
     def user_principals(self, user_id: str) -> set[str]:
         pending = self._changes.pending()
-        if not pending:
-            return texts_of(self._client.sunion(key_of(USER, user_id), key_of(USER, AUTHENTICATED)))
+        names = (user_id, AUTHENTICATED)
+        keys = [key_of(self._partitions.of(to_bytes(name)), USER, name) for name in names]
+        if not pending and self._partitions.is_one:
+            return texts_of(self._client.sunion(keys))
         principals: set[str] = set()
-        for one in (user_id, AUTHENTICATED):
-            stored = texts_of(self._client.smembers(key_of(USER, one)))
-            principals |= change_of_principals(pending, one, stored)
+        pipe = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipe.smembers(key)
+        for name, stored in zip(names, pipe.execute(), strict=True):
+            principals |= change_of_principals(pending, name, texts_of(stored))
         return principals
 
     # Objects
@@ -186,7 +193,11 @@ class Permission(PermissionBase):
             return set()
         if self._changes.pending():
             return self._reader.authorized(granting)
-        return texts_of(self._client.sunion([ace_key(*bound) for bound in granting]))
+        principals: set[str] = set()
+        for part, bounds in self._partitions.grouped(granting, _object_of).items():
+            keys = [ace_key(part, *bound) for bound in bounds]
+            principals |= texts_of(self._client.sunion(keys))
+        return principals
 
     @translated_errors
     def check_permission(
@@ -207,10 +218,13 @@ class Permission(PermissionBase):
                 not self._reader.authorized(granting, is_guarded=waits).isdisjoint(names)
                 for waits in (False, True)
             )
-        keys = [ace_key(*bound) for bound in granting]
-        locks = [key_of(LOCK, object_id) for object_id in {object_id for object_id, _ in granting}]
-        arguments: list[Any] = [len(names), *to_texts(*names), *locks]
-        return bool(wait_for(lambda: self._check(keys=keys, args=arguments)))
+        arguments: list[Any] = [len(names), *to_texts(*names)]
+        for part, bounds in self._partitions.grouped(granting, _object_of).items():
+            keys = [*routing_keys(part), *(ace_key(part, *bound) for bound in bounds)]
+            locks = [key_of(part, LOCK, object_id) for object_id in {one for one, _ in bounds}]
+            if wait_for(functools.partial(self._check, keys, [*arguments, *locks])):
+                return True
+        return False
 
     @translated_errors
     def object_permissions(
@@ -292,11 +306,18 @@ class Permission(PermissionBase):
         patterns = [object_id for object_id in given if is_pattern(object_id)]
         ids = dict.fromkeys(str(object_id) for object_id in given if not is_pattern(object_id))
         if patterns:
-            known = texts_of(self._client.smembers(key_of(OBJECTS)))
+            known = self._everywhere(OBJECTS)
             known |= changed_objects(self._changes.pending())
             for pattern in patterns:
                 ids |= dict.fromkeys(filter(compile_pattern(pattern), known))
         return ids
+
+    def _everywhere(self, kind: bytes, name: str = "") -> set[str]:
+        """Return the members of a set of which each part of the keys has its own."""
+        pipe = self._client.pipeline(transaction=False)
+        for part in self._partitions.all:
+            pipe.smembers(key_of(part, kind, name))
+        return set().union(*map(texts_of, pipe.execute()))
 
     def _changing(
         self, object_ids: Sequence[str], changes: Sequence[ObjectChange]
@@ -309,6 +330,10 @@ class Permission(PermissionBase):
         return before
 
 
+def _object_of(bound: BoundPermission) -> bytes:
+    return to_bytes(bound[0])
+
+
 def load_from_config(config: Any) -> Permission:
     """Return the permission backend that the settings describe (S-11.1).
 
@@ -318,4 +343,4 @@ def load_from_config(config: Any) -> Permission:
     ------
     cliquet.settings.SettingError : the URL, or a number, cannot be used.
     """
-    return Permission(create_from_config(config, prefix="permission_"))
+    return Permission(connect(config, prefix="permission_"))

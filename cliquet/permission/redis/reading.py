@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from cliquet.connections.redis.names import from_bytes, to_bytes
+from cliquet.connections.redis.partitions import Partitions, routing_keys
 from cliquet.core.globs import as_published, compile_pattern
 from cliquet.permission.redis import scripts
 from cliquet.permission.redis.changes import Flush, change_of_aces, changed_objects
@@ -23,10 +25,12 @@ class ACEReader:
     ----------
     client : client of the server.
     changes : changes that are not written yet.
+    partitions : parts of the keys. What is in one part is read at one moment.
     """
 
-    def __init__(self, client: Any, changes: Changes) -> None:
+    def __init__(self, client: Any, changes: Changes, partitions: Partitions) -> None:
         self._client = client
+        self._partitions = partitions
         self._changes = changes
         self._read_aces = client.register_script(scripts.READ_ACES)
 
@@ -42,9 +46,12 @@ class ACEReader:
         """
         pending = self._changes.pending()
         limits = to_texts(*names or ())
-        arguments: list[Any] = [len(limits), *limits, int(is_guarded), *to_texts(*object_ids)]
-        found = wait_for(lambda: self._read_aces(args=arguments))
-        return change_of_aces(pending, object_ids, [aces_of(one) for one in found])
+        found: dict[str, Any] = {}
+        for part, ids in self._partitions.grouped(object_ids, to_bytes).items():
+            arguments = [len(limits), *limits, int(is_guarded), *to_texts(*ids)]
+            answers = wait_for(functools.partial(self._read_aces, routing_keys(part), arguments))
+            found.update(zip(ids, answers, strict=True))
+        return change_of_aces(pending, object_ids, [aces_of(found[one]) for one in object_ids])
 
     def authorized(
         self, granting: Sequence[BoundPermission], *, is_guarded: bool = False
@@ -57,14 +64,14 @@ class ACEReader:
         return set().union(*(known[one].get(name, ()) for one, name in granting))
 
     def held_by(self, principals: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Yield the permissions and object ids of the principals, all at one moment."""
+        """Yield the permissions and object ids of the principals, those of a part at one moment."""
         names = dict.fromkeys(principals)
         pending = self._changes.pending()
         changed = sorted(changed_objects(pending))
         if not any(isinstance(change, Flush) for change in pending):
-            pipe = self._client.pipeline()
-            for principal in names:
-                pipe.smembers(key_of(ACCESSIBLE, principal))
+            pipe = self._client.pipeline(transaction=False)
+            for part in self._partitions.all if names else ():
+                pipe.sunion([key_of(part, ACCESSIBLE, principal) for principal in names])
             for members in pipe.execute():
                 held = map(read_held, members)
                 yield from (one for one in held if not changed or one[1] not in changed)

@@ -1,13 +1,12 @@
 """The Lua scripts of the permission backend in Redis, each of which is one atomic step.
 
+A script works on one part of the keys, whose beginning is its first key.
 :mod:`cliquet.permission.redis.keys` describes the keys.
 """
 
 from __future__ import annotations
 
 from typing import Final
-
-from cliquet.permission.redis.keys import NAMESPACE
 
 __all__ = [
     "CHANGE",
@@ -16,12 +15,11 @@ __all__ = [
     "FLUSH",
     "LOCK",
     "READ_ACES",
-    "REMOVE_PRINCIPAL",
     "UNLOCK",
 ]
 
-_COMMON: Final = f"""
-local namespace = '{NAMESPACE}'
+_COMMON: Final = """
+local namespace = KEYS[1]
 local cursor = 0
 local function take()
   cursor = cursor + 1
@@ -70,7 +68,7 @@ local function leave(user, principal)
 end
 
 local function aces_of(object)
-  local found = {{}}
+  local found = {}
   for _, permission in ipairs(redis.call('SMEMBERS', namespace .. 'permissions:' .. object)) do
     table.insert(found, permission)
     table.insert(found, redis.call('SMEMBERS', ace_key(object, permission)))
@@ -87,17 +85,6 @@ local function delete_object(object)
   end
 end
 """
-
-REMOVE_PRINCIPAL: Final = (
-    _COMMON
-    + """
-local principal = take()
-for _, user in ipairs(redis.call('SMEMBERS', namespace .. 'members:' .. principal)) do
-  leave(user, principal)
-end
-"""
-)
-"""Takes a principal from all its users."""
 
 CHANGE: Final = (
     _COMMON
@@ -267,9 +254,9 @@ somebody has locked one of the objects; then the objects."""
 
 CHECK: Final = """
 local count = tonumber(ARGV[1])
-for _, key in ipairs(KEYS) do
+for place = 3, #KEYS do
   for rank = 2, count + 1 do
-    if redis.call('SISMEMBER', key, ARGV[rank]) == 1 then
+    if redis.call('SISMEMBER', KEYS[place], ARGV[rank]) == 1 then
       return 1
     end
   end
@@ -281,7 +268,7 @@ for rank = count + 2, #ARGV do
 end
 return 0
 """
-"""Checks whether one of the principals is in one of the sets of the keys.
+"""Checks whether one of the principals is in one of the sets of the keys, but for the first two.
 
 The arguments are the number of principals and these; then keys of locks. If one of these locks
 exists, the answer is nothing instead of no.

@@ -5,6 +5,7 @@ from typing import Any
 from cliquet import settings
 from cliquet.connections.redis.client import create_from_config
 from cliquet.connections.redis.client import translated_errors as wrap_redis_error
+from cliquet.connections.redis.connecting import connect
 from cliquet.storage.redis.storage import Storage
 
 __all__ = ["Storage", "create_from_config", "load_from_config", "wrap_redis_error"]
@@ -20,6 +21,6 @@ def load_from_config(config: Any) -> Storage:
     cliquet.settings.SettingError : the URL, or a number, cannot be used.
     """
     return Storage(
-        create_from_config(config, prefix="storage_"),
+        connect(config, prefix="storage_"),
         is_readonly=settings.read(config.get_settings(), "readonly"),
     )

@@ -38,10 +38,10 @@ class RedisTransfer(StorageTransfer):
 
     def export_timestamps(self, parent_ids: Sequence[str] = ()) -> Iterator[CollectionTimestamp]:
         is_wanted = matches_any(parent_ids)
-        stored = self._database.keys()
+        stored = self._database.directory.keys()
         keys = sorted(key for key in stored if is_wanted(key.parent_id))
         for batch in _batches(keys):
-            timestamps = self._database.timestamps_of(batch)
+            timestamps = self._database.directory.timestamps_of(batch)
             for key, timestamp in zip(batch, timestamps, strict=True):
                 if timestamp is not None:
                     yield CollectionTimestamp(key.parent_id, key.collection_id, timestamp)

@@ -99,19 +99,23 @@ class Operation:
         found = [view.entry(object_id) for object_id in ids]
         return [entry for entry in found if entry is not None]
 
-    def matching(self, scope: Scope, *, is_loose: bool = False) -> dict[CollectionKey, list[Entry]]:
+    def matching(
+        self, scope: Scope, *, is_loose: bool = False, part: bytes | None = None
+    ) -> dict[CollectionKey, list[Entry]]:
         """Return the records and tombstones of some collections.
 
         Parameters
         ----------
+        part : the only part of the keys that is asked; ``None`` for all.
         is_loose : whether only the entries that are then changed must stay the same; otherwise any
             change of one of the collections disturbs the operation.
         """
-        snapshots = self._database.matching(scope, include_deleted=True)
+        snapshots = self._database.directory.matching(scope, include_deleted=True, part=part)
         matches = compile_pattern(scope.parent_id)
         for key, view in self._views.items():
             is_named = scope.collection_id in (None, key.collection_id) and matches(key.parent_id)
-            if view.written and is_named:
+            is_there = part in (None, self._database.part_of(key))
+            if view.written and is_named and is_there:
                 snapshots.setdefault(key, NEVER_TOUCHED)
         return {
             key: self._all(key, snapshot, is_loose=is_loose) for key, snapshot in snapshots.items()

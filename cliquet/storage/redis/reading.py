@@ -55,7 +55,7 @@ class Reader:
         return self._claim(key)[1] if timestamp is None else timestamp
 
     def timestamps(self, collection_id: str) -> dict[str, int]:
-        return self._database.timestamps(collection_id)
+        return self._database.directory.timestamps(collection_id)
 
     def history(self, key: CollectionKey) -> History:
         history = self._database.history(key)
@@ -65,7 +65,7 @@ class Reader:
         return self._database.history(key)
 
     def positions(self, keys: Sequence[CollectionKey]) -> dict[CollectionKey, Position]:
-        return self._database.positions(keys)
+        return self._database.directory.positions(keys)
 
     def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
         entry = self.live(key, object_id)
@@ -127,7 +127,7 @@ class Reader:
             if key is not None and ids is not None:
                 snapshots = [self._database.entries(key, ids, with_history=include_deleted)]
             else:
-                found = self._database.matching(scope, include_deleted=include_deleted)
+                found = self._database.directory.matching(scope, include_deleted=include_deleted)
                 snapshots = list(found.values())
             entries = [entry for snapshot in snapshots for entry in snapshot.entries()]
             if key is not None:

@@ -1,6 +1,8 @@
 """The Lua scripts of the storage in Redis, each of which is one atomic step.
 
-All keys begin with :data:`NAMESPACE`. A *home* is a pair of a collection and a parent, written as
+All keys begin with :data:`NAMESPACE`. In a cluster, the part of their home follows, which is its
+own namespace (:mod:`cliquet.connections.redis.partitions`). A script works on one part, whose
+beginning is its first key. A *home* is a pair of a collection and a parent, written as
 ``<length of the collection id>:<collection id>:<parent id>``. Lengths are in bytes, so that
 different pairs never give the same text, whatever characters they contain. The keys are:
 
@@ -38,15 +40,13 @@ __all__ = [
     "COMMIT",
     "COMMON",
     "NAMESPACE",
-    "NAMESPACE_BYTES",
     "RELEASE",
 ]
 
-NAMESPACE: Final = "cliquet:storage:"
-NAMESPACE_BYTES: Final = NAMESPACE.encode()
+NAMESPACE: Final = b"cliquet:storage:"
 
 COMMON: Final = f"""
-local namespace = '{NAMESPACE}'
+local namespace = KEYS[1]
 local last_timestamp = '{MAX_TIMESTAMP}'
 local cursor = 0
 local function take()

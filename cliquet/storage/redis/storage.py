@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import redis
-
 from cliquet import utils
-from cliquet.connections.redis.client import pool_status, settings_of
+from cliquet.connections.redis.connecting import Client, pool_status, settings_of
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.redis.copying_hashes import RedisTransfer
 from cliquet.storage.redis.database import Database
@@ -41,7 +39,8 @@ class Storage(PublishedStorage):
 
     Parameters
     ----------
-    client : client of the one server, or primary, that keeps the data.
+    client : client of the one server, or primary, that keeps the data; or of a cluster, in which
+        each collection is on one server.
     is_readonly : whether the service never writes, so that no first timestamp is made (B-21.7).
 
     Notes
@@ -52,7 +51,7 @@ class Storage(PublishedStorage):
 
     joins_transactions = False
 
-    def __init__(self, client: redis.Redis, *, is_readonly: bool = False) -> None:
+    def __init__(self, client: Client, *, is_readonly: bool = False) -> None:
         def bump(supplied: int | None) -> tuple[int, str]:
             # It is looked up at each call, because tests replace it.
             return self._bump_timestamp(supplied)

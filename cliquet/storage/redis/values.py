@@ -17,7 +17,6 @@ from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.ordering import resolve, sort_key
 from cliquet.storage.query import MISSING
-from cliquet.storage.redis.scripts import NAMESPACE_BYTES
 from cliquet.storage.selection import CollectionKey
 from cliquet.types import JSONValue
 
@@ -27,6 +26,7 @@ __all__ = [
     "departure_text",
     "digest_of",
     "encode",
+    "home_of",
     "key_of",
     "names_of",
     "read",
@@ -46,11 +46,17 @@ def names_of(key: CollectionKey) -> tuple[bytes, bytes]:
     return to_bytes(key.collection_id), to_bytes(key.parent_id)
 
 
-def key_of(key: CollectionKey, kind: str) -> bytes:
+def home_of(key: CollectionKey) -> bytes:
+    """Return the name of a collection that decides in which part of the keys it is."""
+    collection, parent = names_of(key)
+    return b"%d:%s:%s" % (len(collection), collection, parent)
+
+
+def key_of(part: bytes, key: CollectionKey, kind: str) -> bytes:
     """Return a key that belongs to one collection, such as that of its ``records``."""
     collection, parent = names_of(key)
     return b"%s%s:%d:%s:%s" % (
-        NAMESPACE_BYTES,
+        part,
         kind.encode(),
         len(collection),
         collection,
@@ -58,9 +64,9 @@ def key_of(key: CollectionKey, kind: str) -> bytes:
     )
 
 
-def shared_key(kind: str, collection_id: str) -> bytes:
+def shared_key(part: bytes, kind: str, collection_id: str) -> bytes:
     """Return the key of a hash by parent, such as the ``timestamps`` of a collection."""
-    return b"%s%s:%s" % (NAMESPACE_BYTES, kind.encode(), to_bytes(collection_id))
+    return b"%s%s:%s" % (part, kind.encode(), to_bytes(collection_id))
 
 
 class _Data(Mapping[str, JSONValue]):

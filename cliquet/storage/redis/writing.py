@@ -7,7 +7,7 @@ clients may write to a collection without disturbing each other.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import TypeVar
 
@@ -98,29 +98,50 @@ class Writer:
         return Entry(object_id, done.timestamps[0], None).to_record(names)
 
     def delete_selected(self, selection: Selection, *, with_deleted: bool) -> list[Record]:
-        def delete_each(operation: Operation) -> list[Entry]:
-            delete = functools.partial(self._delete_in, operation, with_deleted=with_deleted)
-            return bulk.delete_page(operation, selection, delete)
+        delete = functools.partial(self._delete_in, with_deleted=with_deleted)
+        parts = self._parts(selection.scope)
+        names = None
+        if len(parts) > 1:
+            # A page with records of several parts is chosen before any of them is deleted.
+            found = self._database.directory.matching(selection.scope, include_deleted=False)
+            entries = {key: snapshot.entries() for key, snapshot in found.items()}
+            names = bulk.page(entries, selection)
 
-        tombstones = self._atomically(delete_each, selection.scope)
-        return [tombstone.to_record(selection.names) for tombstone in tombstones]
+        def delete_each(
+            operation: Operation, part: bytes | None
+        ) -> dict[tuple[CollectionKey, str], Entry]:
+            delete_one = functools.partial(delete, operation)
+            if names is None:
+                return bulk.delete_page(operation, selection, delete_one, part=part)
+            some = [name for name in names if self._database.part_of(name[0]) == part]
+            return bulk.delete_chosen(operation, selection, delete_one, some)
+
+        tombstones: dict[tuple[CollectionKey, str], Entry] = {}
+        for some in self._atomically(delete_each, selection.scope, parts):
+            tombstones |= some
+        order = tombstones if names is None else [name for name in names if name in tombstones]
+        return [tombstones[name].to_record(selection.names) for name in order]
 
     def trim(self, selection: Selection, max_objects: int, *, with_deleted: bool) -> int:
-        def trim(operation: Operation) -> int:
+        def trim(operation: Operation, part: bytes | None) -> int:
             delete = functools.partial(self._delete_in, operation, with_deleted=with_deleted)
-            return bulk.trim(operation, selection, max_objects, delete)
+            return bulk.trim(operation, selection, max_objects, delete, part=part)
 
-        return self._atomically(trim, selection.scope)
+        return sum(self._atomically(trim, selection.scope, self._parts(selection.scope)))
 
     def purge(self, scope: Scope, *, before: int | None, max_retained: int | None) -> int:
-        purge = functools.partial(bulk.purge, scope=scope, before=before, max_retained=max_retained)
-        return self._atomically(purge, scope)
+        def purge(operation: Operation, part: bytes | None) -> int:
+            return bulk.purge(
+                operation, scope=scope, before=before, max_retained=max_retained, part=part
+            )
+
+        return sum(self._atomically(purge, scope, self._parts(scope)))
 
     def purge_slices(
         self, key: CollectionKey, size: int, *, before: int | None, max_retained: int | None
     ) -> Iterator[int]:
         # Redis keeps no order: all that goes is read once, and each part of it again when it goes.
-        snapshots = self._database.snapshots([key], include_deleted=True)
+        snapshots = self._database.directory.snapshots([key], include_deleted=True)
         found = [one.entry for one in snapshots[key].stored.values() if one.entry is not None]
         departed = self._database.departures(key)
         gone: list[tuple[int, Entry | StoredDeparture]] = [
@@ -135,10 +156,26 @@ class Writer:
             )
             yield self._transactions.run_with(purge, key)
 
-    def _atomically(self, function: Callable[[Operation], T], scope: Scope) -> T:
+    def _parts(self, scope: Scope) -> Sequence[bytes | None]:
+        """Return the parts of the keys that are changed one after the other."""
+        if scope.key is not None or self._transactions.current is not None:
+            return [None]
+        parts = self._database.directory.parts()
+        return parts if len(parts) > 1 else [None]
+
+    def _atomically(
+        self,
+        function: Callable[..., T],
+        scope: Scope,
+        parts: Sequence[bytes | None],
+    ) -> list[T]:
         # A disturbed operation waits for others that change the same collections.
         key = CollectionKey(collection_id=scope.collection_id or "", parent_id=scope.parent_id)
-        return self._transactions.run_with(function, key)
+        done = []
+        for part in parts:
+            changed = functools.partial(function, part=part)
+            done.append(self._transactions.run_with(changed, key))
+        return done
 
     def _delete_in(
         self,
