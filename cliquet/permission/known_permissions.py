@@ -16,6 +16,7 @@ __all__ = [
     "KnownPermissions",
     "adds_at_once",
     "checks_what_it_lists",
+    "lists_at_once",
     "selects_what_it_lists",
     "takes_at_once",
     "writes_at_once",
@@ -44,6 +45,7 @@ _ADDS = Shortcut(
     "object_permissions",
 )
 _SELECTS = Shortcut("select_aces", "object_permissions")
+_LISTS_ALL = Shortcut("get_objects_permissions", "object_permissions")
 _TAKES = Shortcut("take_object_permissions", "delete_object_permissions", "get_objects_permissions")
 
 
@@ -228,3 +230,8 @@ def takes_at_once(backend: object) -> bool:
 
 def _copy(aces: dict[str, set[str]]) -> dict[str, set[str]]:
     return {name: set(principals) for name, principals in aces.items()}
+
+
+def lists_at_once(backend: object) -> bool:
+    """Return whether ``get_objects_permissions`` lists what the method for one object lists."""
+    return _LISTS_ALL.is_open(backend)

@@ -14,7 +14,7 @@ from cliquet.types import Record
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = ["create_all", "plain_record"]
+__all__ = ["body_of", "create_all", "plain_record"]
 
 
 def plain_record(resource: UserResource, body: dict[str, Any]) -> Record | None:
@@ -62,12 +62,13 @@ def create_all(resource: UserResource, records: list[Record]) -> list[tuple[str,
         parent_id=model.parent_id,
     )
     return [
-        (record[model.id_field], _body(record, aces))
+        (record[model.id_field], body_of(record, aces))
         for record, aces in zip(created, permissions, strict=True)
     ]
 
 
-def _body(record: Record, aces: dict[str, set[str]] | None) -> dict[str, Any]:
+def body_of(record: Record, aces: dict[str, set[str]] | None) -> dict[str, Any]:
+    """Return the body of the answer with a record, and with its permissions if it has some."""
     if aces is None:
         return {"data": record}
     return {

@@ -48,8 +48,9 @@ class ShareableResource(UserResource):
 
     # Whether a record may be read before the request is permitted to see it: see `RouteFactory`.
     _may_be_made_ahead = True
-    # The flag belongs to the methods below too.
+    # The flags belong to the methods below too.
     _creates_alike = True
+    _reads_alike = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -71,9 +71,10 @@ class UserResource:
     force_patch_update = False
     query_parameters: tuple[str, ...] = ()
 
-    # Shortcuts, which are for the methods of this class: see `listing` and `batch_runs`.
+    # Shortcuts, which are for the methods of this class: see `listing`, `batch_runs`, `fetching`.
     _timestamp_comes_with_page = True
     _creates_alike = True
+    _reads_alike = True
 
     # Whether the hook of the library was called for the record that is written, see `processed`.
     _is_completed = False

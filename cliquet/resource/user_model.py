@@ -21,6 +21,7 @@ from cliquet.storage.changes import Changes, Wanted, collected
 from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.history import History
 from cliquet.storage.query import COMPARISON, PaginationRule
+from cliquet.storage.selecting import finds_at_once
 from cliquet.storage.selection import Names
 from cliquet.types import IdGenerator, Record
 
@@ -32,6 +33,7 @@ __all__ = ["Model"]
 T = TypeVar("T")
 
 _CREATES_RECORDS = Shortcut("create_records", "create_record")
+_FINDS_RECORDS = Shortcut("find_records", "get_record")
 _PAGES_WITH_TIMESTAMP = Shortcut("pages_have_timestamp", "collection_timestamp", "get_all")
 _CHANGES = Shortcut(
     "list_changes",
@@ -226,6 +228,17 @@ class Model:
         RecordNotFoundError : there is no record with this id.
         """
         return self.storage.get(object_id=record_id, **self._collection(parent_id), **self._fields)
+
+    def find_records(self, record_ids: Sequence[str]) -> list[Record] | None:
+        """Return those that :meth:`get_record` finds, in any order; ``None`` if it must be called.
+
+        .. versionadded:: 3.2
+        """
+        if not (finds_at_once(self.storage) and _FINDS_RECORDS.is_open(self)):
+            return None
+        return self.storage.find_many(
+            object_ids=record_ids, **self._collection(None), **self._fields
+        )
 
     def find_tombstone(self, record_id: str, parent_id: str | None = None) -> Record | None:
         """Return the tombstone of a deleted record, or ``None``.

@@ -11,6 +11,7 @@ from pyramid.authentication import extract_http_basic_credentials
 from pyramid.authorization import Authenticated, Everyone
 from pyramid.interfaces import IAuthenticationPolicy, ISecurityPolicy
 from pyramid.request import Request
+from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid_multiauth import MultiAuthIdentity, MultiAuthPolicySelected, MultiAuthSecurityPolicy
 from zope.interface import implementer
 
@@ -20,6 +21,7 @@ from cliquet.core.announcing import told_once
 from cliquet.core.globs import Exact
 from cliquet.core.view_places import view_of
 from cliquet.monitoring import logs
+from cliquet.permission.known_permissions import checks_what_it_lists
 from cliquet.security import authorization
 from cliquet.security.ip_policy import IPAuthenticationPolicy
 from cliquet.security.principals import names_of_user
@@ -227,6 +229,30 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
                 f"{authorization.PRIVATE!r}, NO_PERMISSION_REQUIRED, or a service with such a "
                 "factory."
             ) from error
+
+    def permits_all(self, request: Request, context: Any, permission: str) -> bool:
+        """Return whether the built-in policy permits a request, whatever its object is."""
+        if permission in (authorization.PRIVATE, NO_PERMISSION_REQUIRED):
+            return permission != authorization.PRIVATE or self.identity(request) is not None
+        if type(context) is not authorization.RouteFactory:
+            return False
+        allowed: list[str] = context.allowed_principals
+        return bool(allowed) and self._names_sender(request, allowed)
+
+    def readers(self, request: Request) -> set[str] | None:
+        """Return principals of which one must have ``read`` or ``write`` on a record to read it.
+
+        ``None`` says that this is not enough to know: permissions depend on other objects, or on
+        the backend.
+        """
+        backend = getattr(request.registry, "permission", None)
+        if (
+            getattr(self._helper, "get_bound_permissions", None) is not None
+            or not checks_what_it_lists(backend)
+            or getattr(backend, "is_written_after_records", True)
+        ):
+            return None
+        return self.effective_principals(request)
 
     def _is_permitted_by_settings(self, request: Request, context: Any, permission: str) -> bool:
         if request.__dict__.get(_PRINCIPALS) is not None:

@@ -30,6 +30,7 @@ __all__ = [
     "RouteFactory",
     "forget_granted",
     "groupfinder",
+    "permission_of_view",
     "with_prefixed_userid",
 ]
 
@@ -73,6 +74,12 @@ def forget_granted(bound_data: dict[str, Any]) -> None:
     model of a resource.
     """
     bound_data.pop(_GRANTED, None)
+
+
+def permission_of_view(service: Any, method: str) -> str:
+    """Return the permission of the view for a method, because a viewset may have its own."""
+    found = (given for defined, _, given in service.definitions if defined == method)
+    return str(next(found, {"permission": DYNAMIC}).get("permission", DYNAMIC))
 
 
 def write_implies_read(object_id: str, permission: str) -> list[BoundPermission]:
@@ -304,17 +311,10 @@ class RouteFactory(SharedListing, UndecidedPut):
         return is_permitted
 
     def _is_permitted(self) -> bool:
-        required = self._permission_of_view()
+        required = permission_of_view(self._service, self._request.method)
         return required == NO_PERMISSION_REQUIRED or bool(
             self._request.has_permission(required, self)
         )
-
-    def _permission_of_view(self) -> str:
-        """Return the permission of the view, because a viewset may have its own."""
-        for method, _, arguments in self._service.definitions:
-            if method == self._request.method:
-                return str(arguments.get("permission", DYNAMIC))
-        return DYNAMIC
 
     def permits_on(self, record_id: str, permission: str) -> bool:
         """Return whether the request now has a permission on one record of the resource."""

@@ -117,6 +117,9 @@ class PublishedStorage(StorageBase):
             Names(id_field, modified_field, DEFAULT_DELETED_FIELD),
         )
 
+    # It does what the method above does for each.
+    find_many = StorageBase.find_many
+
     def find_tombstone(
         self,
         collection_id: str,

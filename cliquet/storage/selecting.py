@@ -1,17 +1,18 @@
-"""The part of the storage contract for queries in the tables of a permission backend."""
+"""The part of the storage contract for reads that take fewer round trips than single ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from cliquet.core.shortcuts import Shortcut
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.types import ACEQuery, IdQuery, Record
 
-__all__ = ["StorageSelecting"]
+__all__ = ["StorageSelecting", "finds_at_once"]
 
 
 class StorageSelecting:
-    """Says which queries a storage can join; by default none, and the backends answer in turn."""
+    """Says what a storage reads at once; by default nothing, and the calls are made in turn."""
 
     get: Callable[..., Record]
 
@@ -84,3 +85,51 @@ class StorageSelecting:
         except RecordNotFoundError:
             return None, aces.read()
         return record, aces.read()
+
+    def find_many(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_ids: Sequence[str],
+        *,
+        id_field: str = "id",
+        modified_field: str = "last_modified",
+        auth: str | None = None,
+    ) -> list[Record]:
+        """Return the records that :meth:`get` finds for some ids, in any order.
+
+        Ids without a live record are left out. Callers use the method if :func:`finds_at_once` says
+        that it does the same as ``get``.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        object_ids : different ids.
+        """
+        found = []
+        for object_id in object_ids:
+            try:
+                record = self.get(
+                    collection_id,
+                    parent_id,
+                    object_id,
+                    id_field=id_field,
+                    modified_field=modified_field,
+                    auth=auth,
+                )
+            except RecordNotFoundError:
+                continue
+            found.append(record)
+        return found
+
+
+_FINDS = Shortcut("find_many", "get")
+
+
+def finds_at_once(storage: object) -> bool:
+    """Return whether ``find_many`` of a storage does the same as its ``get``.
+
+    It may not, if an application has changed only the latter in a subclass, or has replaced it.
+    """
+    return _FINDS.is_open(storage)

@@ -19,8 +19,9 @@ from cliquet.security import authorization
 from cliquet.transactions import tweens
 from cliquet.views.batch_bounds import Budget, refusal_of, shortened
 from cliquet.views.batch_reading import validate_batch
-from cliquet.views.batch_runs import Run
-from cliquet.web import problems, rendering, urls
+from cliquet.views.batch_reads import ReadRun
+from cliquet.views.batch_runs import Run, Told
+from cliquet.web import problems, registrations, rendering, urls
 from cliquet.web import requests as http
 from cliquet.web.alike import Likenesses
 from cliquet.web.service import Service
@@ -58,18 +59,18 @@ def post_batch(request: Request) -> dict[str, Any]:
     del requests
     items.reverse()
     responses = []
-    run: Run | None = None
+    run: Run | ReadRun | None = None
     likenesses = Likenesses(request)
     keeps_texts = rendering.is_plain(request.registry)
     while items:
         if run is not None and budget.refusal() is None:
-            created = run.created(items, budget)
-            if created:
-                responses += [_told(run, budget, *answer) for answer in created]
+            told = [_told(run, budget, answer) for answer in run.answered_at_once(items, budget)]
+            if told:
+                responses += told
                 continue
         item, own_refusal = items.pop()
         refusal = budget.refusal() or own_refusal
-        if refusal is None and run is not None and run.goes_on_with(item):
+        if refusal is None and isinstance(run, Run) and run.goes_on_with(item):
             described = _continue(request, run, item, budget)
             if described is not None:
                 responses.append(described)
@@ -91,16 +92,21 @@ def post_batch(request: Request) -> dict[str, Any]:
                 answer = http.refuse(subrequest, refusal.error())
             text = answer.response.body
             budget.spend(text)
-            _log(answer.request, answer.response.status_code)
+            _log(answer.request, answer.response)
             value = http.rendered_value(answer.request)
             described = (
                 http.describe(answer.response, answer.request, text)
                 if keeps_texts
                 else http.build_response(answer.response, answer.request)
             )
-            run = Run.begun_by(item, answer, described, value) if items else None
-        if items and alike is None and not answer.was_raised and answer.request is subrequest:
-            likenesses.learn(item, subrequest, answer.response)
+            is_plain = bool(items) and not answer.was_raised and answer.request is subrequest
+            if is_plain and alike is None:
+                likenesses.learn(item, subrequest, answer.response)
+            run = None
+            if is_plain:
+                run = Run.begun_by(item, answer, described, value) or ReadRun.begun_by(
+                    item, items[-1][0], answer, described, likenesses
+                )
         responses.append(described)
         for served in {subrequest, answer.request}:
             forget_body(served)
@@ -123,27 +129,28 @@ def _continue(
         undo()
         events.restore(request, bound_data)
         return None
-    return _told(run, budget, *answered)
+    return _told(run, budget, answered)
 
 
-def _told(run: Run, budget: Budget, described: dict[str, Any], text: bytes) -> dict[str, Any]:
-    """Return an answer that went the short way, after its line in the log."""
-    budget.spend(text)
-    run.count()
+def _told(run: Run | ReadRun, budget: Budget, answered: Told) -> dict[str, Any]:
+    """Return an answer that went a short way, after its line in the log."""
+    budget.spend(answered.text)
+    for subscriber in registrations.of(run.request.registry).told_again:
+        subscriber(run.event)
     if logs.logger.writes(logging.INFO):
         with logs.scope(run.log_context):
-            _log(run.request, described["status"])
-    return described
+            status: int = answered.described["status"]
+            _log_line(answered.path, run.request.method, status)
+    return answered.described
 
 
-def _log(subrequest: Request, status: int) -> None:
+def _log(subrequest: Request, response: Response) -> None:
     if logs.logger.writes(logging.INFO):
-        logs.logger.info(
-            "subrequest.summary",
-            path=urls.escaped_path(subrequest),
-            method=subrequest.method,
-            code=status,
-        )
+        _log_line(urls.escaped_path(subrequest), subrequest.method, response.status_code)
+
+
+def _log_line(path: str, method: str, status: int) -> None:
+    logs.logger.info("subrequest.summary", path=path, method=method, code=status)
 
 
 def _give_body(subrequest: Request, body: Any) -> None:

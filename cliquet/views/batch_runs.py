@@ -7,13 +7,14 @@ the headers are those of the first. Whatever is no plain success is left to an o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import orjson
 from pyramid.events import NewResponse
 from pyramid.httpexceptions import HTTPException
 from pyramid.interfaces import IRootFactory, ISecurityPolicy
+from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.threadlocal import RequestContext
 from pyramid.traversal import DefaultRootFactory
@@ -26,11 +27,11 @@ from cliquet.security.authentication import SecurityPolicy
 from cliquet.security.authorization import RouteFactory
 from cliquet.types import Record
 from cliquet.views.batch_bounds import Budget, Refusal
-from cliquet.web import endpoints, registrations, rendering
+from cliquet.web import endpoints, registrations, rendering, urls
 from cliquet.web import requests as http
 from cliquet.web.validation import give_body
 
-__all__ = ["Run"]
+__all__ = ["Run", "Told", "is_left_alone"]
 
 # A resource that replaces one of these may do something else for each request.
 _CREATES_ALIKE = Shortcut(
@@ -61,6 +62,21 @@ _MOST_AT_ONCE = 25
 _MOST_ADDED = 1000
 
 
+class Told(NamedTuple):
+    """An answer that went a short way.
+
+    Attributes
+    ----------
+    described : it in the form of the batch.
+    text : its body.
+    path : path of the request, for the log.
+    """
+
+    described: dict[str, Any]
+    text: bytes
+    path: str
+
+
 class Run:
     """A creation that was answered, for the next ones that differ in their bodies alone.
 
@@ -75,6 +91,7 @@ class Run:
     Attributes
     ----------
     request : the request that is answered once more.
+    event : tells of its response.
     log_context : the log context at the end of its processing.
     """
 
@@ -92,8 +109,9 @@ class Run:
         # What the resource writes to it is all that differs in the headers.
         self._response = Response(headerlist=[], app_iter=())
         self._described = described
+        self._path = urls.escaped_path(answer.request)
         self._repeat = repeat
-        self._event = NewResponse(answer.request, answer.response)
+        self.event = NewResponse(answer.request, answer.response)
         _, self._resource = answer.request.cornice_args
         self._has_unique_fields = bool(self._resource.mapping.get_option("unique_fields"))
         # The URL of a record ends with its id.
@@ -114,26 +132,15 @@ class Run:
         """
         request, response = answer.request, answer.response
         repeat = endpoints.repeat_of(request)
-        if repeat is None or response.status_code != _CREATED or response.__class__ is not Response:
+        if (
+            repeat is None
+            or response.status_code != _CREATED
+            or not is_left_alone(request, response)
+        ):
             return None
         _, resource = request.cornice_args
-        registry = request.registry
-        is_known = (
-            isinstance(resource, UserResource)
-            and _CREATES_ALIKE.is_open(resource)
-            and resource._schema is resource.mapping
-            and _has_known_context(resource, registry)
-            and _judges_alike(registry.queryUtility(ISecurityPolicy))
-            and registrations.of(registry).tells_once
-            and rendering.is_plain(registry)
-            and _CONDITIONS.isdisjoint(request.environ)
-        )
+        is_known = _CREATES_ALIKE.is_open(resource) and resource._schema is resource.mapping
         return cls(item, answer, described, value, repeat) if is_known else None
-
-    def count(self) -> None:
-        """Tell those who count responses of one more."""
-        for subscriber in registrations.of(self.request.registry).told_again:
-            subscriber(self._event)
 
     def goes_on_with(self, item: Mapping[str, Any]) -> bool:
         """Return whether an item differs from the first one in its body alone."""
@@ -143,18 +150,14 @@ class Run:
             and len(item) == len(self._alike) + 1
         )
 
-    def created(
+    def answered_at_once(
         self, items: list[tuple[dict[str, Any], Refusal | None]], budget: Budget
-    ) -> list[tuple[dict[str, Any], bytes]]:
+    ) -> Iterable[Told]:
         """Create the records of the next items together, as long as nothing can be wrong with them.
 
         Parameters
         ----------
         items : the remaining items, the next one at the end; those that are answered are removed.
-
-        Returns
-        -------
-        The answers in the form of the batch, and the texts of their bodies.
         """
         records: list[Record] = []
         size = 0
@@ -180,7 +183,7 @@ class Run:
             for record_id, body in made
         ]
 
-    def _describe(self, body: Any, headers: dict[str, str]) -> tuple[dict[str, Any], bytes]:
+    def _describe(self, body: Any, headers: dict[str, str]) -> Told:
         text = rendering.text_of(self.request, body)
         described = {
             **self._described,
@@ -191,15 +194,15 @@ class Run:
             },
             "body": orjson.Fragment(text),
         }
-        return described, text
+        return Told(described, text, self._path)
 
-    def answered(self, item: Mapping[str, Any]) -> tuple[dict[str, Any], bytes] | None:
+    def answered(self, item: Mapping[str, Any]) -> Told | None:
         """Create the record of an item.
 
         Returns
         -------
-        The answer in the form of the batch, and the text of its body; ``None`` if nothing was
-        created, so that its changes must be undone, and an ordinary sub-request must tell why.
+        The answer; ``None`` if nothing was created, so that its changes must be undone, and an
+        ordinary sub-request must tell why.
         """
         request, response = self.request, self._response
         # It is a copy, because requests share their defaults.
@@ -216,6 +219,22 @@ class Run:
         if value is None or response.status_code != _CREATED:
             return None
         return self._describe(value, dict(response.headerlist))
+
+
+def is_left_alone(request: Request, response: Response) -> bool:
+    """Return whether only the library takes part in a request, and it has no conditions."""
+    registry = request.registry
+    if endpoints.repeat_of(request) is None or response.__class__ is not Response:
+        return False
+    _, resource = request.cornice_args
+    return (
+        isinstance(resource, UserResource)
+        and _has_known_context(resource, registry)
+        and _judges_alike(registry.queryUtility(ISecurityPolicy))
+        and registrations.of(registry).tells_once
+        and rendering.is_plain(registry)
+        and _CONDITIONS.isdisjoint(request.environ)
+    )
 
 
 def _has_known_context(resource: UserResource, registry: Any) -> bool:

@@ -28,7 +28,7 @@ from cliquet.security.authentication import SecurityPolicy
 from cliquet.web import answering, dispatch, inherited, registrations, urls
 from cliquet.web.validation import give_body
 
-__all__ = ["Likeness", "Likenesses"]
+__all__ = ["Likeness", "Likenesses", "Place"]
 
 # A path in which nothing is escaped, and that has none of the segments `.` and `..`.
 _PLAIN_PATH: Final = re.compile(r"/[A-Za-z0-9/_-]*")
@@ -207,6 +207,20 @@ class Likenesses:
             give_body(request, orjson.loads(text))
         return request, likeness
 
+    def place_of(self, item: Mapping[str, Any]) -> Place | None:
+        """Return to which record an item leads, if a request like it was answered."""
+        kind = _kind(item) if self._known else None
+        known = self._known.get(kind)
+        if known is None:
+            return None
+        path: str = item["path"].partition("?")[0]
+        path = path if urls.is_at(self._prefix, path) else self._prefix + path
+        route, match = known.dispatcher.route_of(Request({**known.environ, "PATH_INFO": path}))
+        if route not in known.likenesses or match is None or "id" not in match:
+            return None
+        others = {name: value for name, value in match.items() if name != "id"}
+        return Place(kind, route, others, match["id"], path)
+
     def _environ(self, item: Mapping[str, Any], request: Request) -> dict[str, Any]:
         """Return the environment that a request had before its view, for others like it."""
         made = inherited.environ(
@@ -222,6 +236,27 @@ class Likenesses:
         # who have read them.
         present = request.environ
         return {name: present[name] for name in (*made, "CONTENT_TYPE") if name in present}
+
+
+class Place(NamedTuple):
+    """Where an item of a batch leads.
+
+    Attributes
+    ----------
+    kind : its method, headers, query string, and whether it has a body.
+    variables : those of the URL but the id.
+    path : path of the URL, in which nothing is escaped.
+    """
+
+    kind: Any
+    route: dispatch.KnownRoute
+    variables: dict[str, Any]
+    record_id: str
+    path: str
+
+    def is_beside(self, other: Place | None) -> bool:
+        """Return whether another item only differs in the record."""
+        return other is not None and self[:3] == other[:3]
 
 
 class _Kind(NamedTuple):

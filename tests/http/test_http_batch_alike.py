@@ -533,3 +533,15 @@ def test_a_policy_of_the_application_is_asked_for_each_of_them() -> None:
 
     assert statuses(found[0]) == [201, 201, 200]
     assert found[0] == found[1]
+
+
+@pytest.mark.clause("X-34")
+@pytest.mark.parametrize("limit", ["500", "1000", "2000"])
+def test_reads_end_where_the_answer_is_full(limit: str) -> None:
+    found = [
+        without_chance(send(app, [*ALL, *[get(one) for one in (A, B, C) for _ in range(4)]]))
+        for app in both(max_response_bytes=limit)
+    ]
+
+    assert 503 in statuses(found[0])
+    assert found[0] == found[1]

@@ -346,6 +346,25 @@ def create_25(app: TestApp, sent: list[Any], kind: str) -> Any:
     return app.post_json("/v0/batch", {"requests": [request] * 25}, headers=HEADERS)
 
 
+@pytest.mark.clause("B-23.7")
+@pytest.mark.parametrize(("kind", "allowed"), [("ferns", 2), ("toadstools", 4), ("boletes", 3)])
+def test_a_batch_of_25_reads_reads_them_together(
+    app: TestApp, sent: list[Any], kind: str, allowed: int
+) -> None:
+    created = create_25(app, sent, kind).json["responses"]
+    paths = [f"/{kind}/{answer['body']['data']['id']}" for answer in created]
+    sent.clear()
+
+    requests = {"requests": [{"path": path} for path in paths]}
+    response = app.post_json("/v0/batch", requests, headers=HEADERS)
+
+    # The first is a request; then one statement is for all records, and one for all permissions.
+    assert [one["body"]["data"] for one in response.json["responses"]] == [
+        one["body"]["data"] for one in created
+    ]
+    assert len(counted(sent)) <= allowed, sent
+
+
 @pytest.mark.clause("B-23.7", "B-20.7", "H-4.13")
 @pytest.mark.parametrize(("kind", "allowed"), [("ferns", 1), ("toadstools", 1)])
 def test_a_batch_of_25_creations_keeps_to_its_budget(

@@ -21,6 +21,7 @@ from cliquet.storage.history import History
 from cliquet.storage.relational.queries import SELECT_HISTORY, SELECT_TIMESTAMP, Queries
 from cliquet.storage.relational.steps import (
     NEVER_TOUCHED,
+    SELECT_LIVE,
     SELECT_ONE,
     WITH_ACES,
     Steps,
@@ -105,6 +106,16 @@ class Reader:
         if row is None or row[1]:
             raise RecordNotFoundError(object_id)
         return record_of(self._steps, names, object_id, *row)
+
+    def find_many(
+        self, key: CollectionKey, object_ids: Sequence[str], names: Names
+    ) -> list[Record]:
+        """Return the live records with these ids."""
+        held = [object_id for object_id in object_ids if self._queries.dialect.can_hold(object_id)]
+        if not held:
+            return []
+        rows = self.rows(SELECT_LIVE.format(ids=", ".join(["%s"] * len(held))), (*key, *held), key)
+        return [record_of(self._steps, names, *row) for row in rows]
 
     def find_with_aces(
         self,

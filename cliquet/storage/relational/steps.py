@@ -18,6 +18,7 @@ __all__ = [
     "HOME",
     "NEVER_TOUCHED",
     "PURGE_UNTIL",
+    "SELECT_LIVE",
     "SELECT_ONE",
     "WITH_ACES",
     "Conflict",
@@ -38,6 +39,12 @@ HOME: Final = "parent_id = %s AND collection_id = %s"
 SELECT_ONE: Final = (
     f"SELECT last_modified, deleted, CAST(data AS TEXT) FROM records WHERE {HOME} AND id = %s"
 )
+
+SELECT_LIVE: Final = (
+    "SELECT id, last_modified, deleted, CAST(data AS TEXT) FROM records"
+    f" WHERE {HOME} AND id IN ({{ids}}) AND NOT deleted"
+)
+"""The rows of some live records. It is formatted with as many placeholders as there are ids."""
 
 PURGE_UNTIL: Final = (
     f"UPDATE timestamps SET purged = CASE WHEN purged < %s THEN %s ELSE purged END WHERE {HOME}"

@@ -108,6 +108,20 @@ class RelationalStorage(PublishedStorage):
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
         return self._joint_reader.find_with_aces(key, object_id, names, aces)
 
+    def find_many(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_ids: Sequence[str],
+        *,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        auth: str | None = None,
+    ) -> list[Record]:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
+        return self._joint_reader.find_many(key, object_ids, names)
+
     def list_changes(
         self,
         collection_id: str,

@@ -25,6 +25,7 @@ from cliquet.testing.storage.deletion import DeletionTests
 from cliquet.testing.storage.departures import DepartureTests, TransactedDepartureTests
 from cliquet.testing.storage.extremes import ExtremeQueryTests
 from cliquet.testing.storage.filters import FilterTests
+from cliquet.testing.storage.finding import FindingTests
 from cliquet.testing.storage.forgetting import ForgettingTests
 from cliquet.testing.storage.history import HistoryTests, TransactedHistoryTests
 from cliquet.testing.storage.imports import TransactedTransferTests, TransferTests
@@ -51,6 +52,7 @@ __all__ = [
     "DepartureTests",
     "ExtremeQueryTests",
     "FilterTests",
+    "FindingTests",
     "ForgettingTests",
     "HistoryTests",
     "JointReadTests",
@@ -79,6 +81,7 @@ __all__ = [
 class UntransactedStorageContract(
     RecordTests,
     TimestampTests,
+    FindingTests,
     JointReadTests,
     ListingTests,
     NameTests,
