@@ -14,6 +14,7 @@ import decimal
 import json
 import math
 import re
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -24,13 +25,17 @@ from cliquet.core.json_shape import MAX_DEPTH, JSONError, check_shape, memory_by
 __all__ = [
     "MAX_DEPTH",
     "JSONError",
+    "NamelessError",
     "copied",
     "count_values",
     "dumps",
     "loads",
     "loads_strict",
     "memory_bytes",
+    "refuse_nameless",
 ]
+
+_FUNCTIONS: Final = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 
 _MIN_INTEGER: Final = -(2**63)
 _MAX_INTEGER: Final = 2**64 - 1
@@ -77,6 +82,36 @@ def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> bytes:
         return _dumps_slowly(_plain(value, convert))
     except RecursionError:
         return _dumps_slowly(_text(value))
+
+
+class NamelessError(Exception):
+    """An object has neither a JSON form nor a text that means something."""
+
+
+def refuse_nameless(item: Any) -> Any:
+    """Refuse functions, classes, coroutines, and objects whose text would be their address.
+
+    It is the argument ``default`` of :func:`dumps`.
+
+    Raises
+    ------
+    NamelessError : the message says what the object is.
+    TypeError : the object is converted as others are (P-35.8).
+    """
+    cls = type(item)
+    if isinstance(item, _FUNCTIONS):
+        raise NamelessError(f"the function {item.__qualname__} itself")
+    if isinstance(item, type):
+        raise NamelessError(f"the class {item.__qualname__} itself")
+    if isinstance(item, types.CoroutineType):
+        # Otherwise Python warns of it in a line that names no place.
+        item.close()
+        raise NamelessError(f"a coroutine of {item.__qualname__}, which nothing awaits")
+    # They are looked up by their names, because a type checker takes all methods for others.
+    is_nameless = all(getattr(cls, n) is getattr(object, n) for n in ("__str__", "__repr__"))
+    if is_nameless and not isinstance(item, Iterable):
+        raise NamelessError(f"an object of the type {cls.__qualname__}")
+    raise TypeError(item)
 
 
 def _dumps_slowly(value: Any) -> bytes:

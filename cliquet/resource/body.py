@@ -13,7 +13,7 @@ from pyramid.request import Request
 
 from cliquet import errors, settings, utils
 from cliquet.core import jsonio
-from cliquet.resource.hook_results import wrong_result
+from cliquet.resource.hook_results import unstorable, wrong_result
 from cliquet.resource.parameters import latest_given
 from cliquet.types import Record
 from cliquet.web.validation import json_body
@@ -165,7 +165,8 @@ def storable(resource: UserResource, record: Record, old: Record | None = None) 
 
     Raises
     ------
-    TypeError : the hook ``process_record`` has not returned a record.
+    TypeError : the hook ``process_record`` has not returned a record, or one with an object that
+        has no form in JSON.
     HTTPRequestEntityTooLarge : it is larger than ``max_record_bytes``, and than `old`. The limit of
         bodies is not enough: a body may be larger than a record, because it may be a batch or have
         unknown members, and a small patch can make a large record.
@@ -176,7 +177,7 @@ def storable(resource: UserResource, record: Record, old: Record | None = None) 
         allowed = "the record, a dictionary"
         raise wrong_result(resource, "process_record", record, allowed) from None
     converted = {
-        name: value if type(value) in _PLAIN_TYPES else jsonio.loads(jsonio.dumps(value))
+        name: value if type(value) in _PLAIN_TYPES else _of_json(resource, name, value)
         for name, value in members
     }
     limit = _limit(resource.request)
@@ -188,6 +189,13 @@ def storable(resource: UserResource, record: Record, old: Record | None = None) 
     ):
         raise errors.too_large(resource.request, "The record is", "max_record_bytes")
     return converted
+
+
+def _of_json(resource: UserResource, name: str, value: Any) -> Any:
+    try:
+        return jsonio.loads(jsonio.dumps(value, default=jsonio.refuse_nameless))
+    except jsonio.NamelessError as error:
+        raise unstorable(resource, name, str(error)) from None
 
 
 def _data_bytes(resource: UserResource, record: Record) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cliquet.core.mistakes import place_of
 from cliquet.types import Record
@@ -10,7 +10,9 @@ from cliquet.types import Record
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = ["as_parent", "as_record", "wrong_result"]
+__all__ = ["as_body", "as_parent", "as_record", "unstorable", "wrong_result"]
+
+T = TypeVar("T")
 
 _NO_PARENTS: Final = (int, float, bytes, list, tuple, dict, set)
 
@@ -54,3 +56,30 @@ def as_record(resource: UserResource, hook: str, result: Any) -> Record:
         return dict(result)
     except (TypeError, ValueError):
         raise wrong_result(resource, hook, result, "the record, a dictionary") from None
+
+
+def as_body(resource: UserResource, result: T) -> T:
+    """Return the body that ``postprocess`` returned.
+
+    Raises
+    ------
+    TypeError : it is nothing, which clients would get as ``null``.
+    """
+    if result is None:
+        raise wrong_result(resource, "postprocess", result, "the body, a dictionary with 'data'")
+    return result
+
+
+def unstorable(resource: UserResource, member: str, what: str) -> TypeError:
+    """Return the error of a record with a value that JSON cannot hold.
+
+    Parameters
+    ----------
+    what : what the value is, in words.
+    """
+    cls = type(resource)
+    return TypeError(
+        f"{place_of(cls.process_record)}: {cls.__qualname__}.process_record(), or the schema of "
+        f"the class, gives the member {member!r} the value of {what}, which JSON cannot hold; "
+        "allowed: dictionaries, lists, texts, numbers, dates, and objects with a text of their own."
+    )

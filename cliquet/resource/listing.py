@@ -19,6 +19,7 @@ from cliquet.core.shortcuts import Shortcut
 from cliquet.events import ACTIONS
 from cliquet.monitoring import logs
 from cliquet.resource import anchors, departed_list, headers, horizon, pagination, refusals, totals
+from cliquet.resource.hook_results import as_body
 from cliquet.resource.listing_query import reserved_fields
 from cliquet.resource.writing import atomically
 from cliquet.security.sent_headers import sent
@@ -106,7 +107,7 @@ def get_list(resource: UserResource) -> dict[str, Any]:
     logs.bind(nb_records=len(records), limit=limit)
     if partial_fields is not None:
         records = [utils.dict_subset(record, partial_fields) for record in records]
-    return resource.postprocess(records)
+    return as_body(resource, resource.postprocess(records))
 
 
 def delete_list(resource: UserResource) -> dict[str, Any]:
@@ -124,7 +125,9 @@ def delete_list(resource: UserResource) -> dict[str, Any]:
         return resource.model.delete_records(filters=filters)
 
     deleted = atomically(resource, delete)
-    return resource.postprocess(deleted, action=ACTIONS.DELETE if deleted else ACTIONS.READ)
+    return as_body(
+        resource, resource.postprocess(deleted, action=ACTIONS.DELETE if deleted else ACTIONS.READ)
+    )
 
 
 def _delete_page(resource: UserResource, filters: list[Filter]) -> list[Record]:

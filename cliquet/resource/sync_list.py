@@ -23,6 +23,7 @@ from cliquet.resource import (
     pagination,
     refusals,
 )
+from cliquet.resource.hook_results import as_body
 from cliquet.resource.sync_token import SyncToken, digest
 from cliquet.resource.syncing import Source, SyncOutdatedError, SyncPage, next_page
 
@@ -72,7 +73,7 @@ def get_page(resource: UserResource) -> dict[str, Any]:
     logs.bind(nb_records=len(records), limit=limit)
     if partial_fields is not None:
         records = [utils.dict_subset(record, partial_fields) for record in records]
-    return resource.postprocess(records)
+    return as_body(resource, resource.postprocess(records))
 
 
 def _raise_if_current(resource: UserResource, source: Source) -> None:

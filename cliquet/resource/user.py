@@ -29,7 +29,7 @@ from cliquet.resource import (
     writing,
 )
 from cliquet.resource.bounds import Bounds
-from cliquet.resource.hook_results import as_parent
+from cliquet.resource.hook_results import as_body, as_parent
 from cliquet.resource.model import Model
 from cliquet.resource.schema import ResourceSchema
 from cliquet.resource.syncing import WHOLE, View
@@ -170,7 +170,7 @@ class UserResource:
         partial_fields = self._extract_partial_fields()
         if partial_fields is not None:
             record = utils.dict_subset(record, partial_fields)
-        return self.postprocess(record)
+        return as_body(self, self.postprocess(record))
 
     def put(self) -> Body:
         """Create or replace a record (H-19)."""

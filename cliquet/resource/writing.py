@@ -18,7 +18,7 @@ from cliquet.resource.body import (
     raise_400_if_ahead,
     set_reserved,
 )
-from cliquet.resource.hook_results import as_record, wrong_result
+from cliquet.resource.hook_results import as_body, as_record, wrong_result
 from cliquet.resource.parameters import parse_timestamp
 from cliquet.resource.patch import Plan
 from cliquet.security.sent_headers import sent
@@ -70,7 +70,7 @@ def post_record(resource: UserResource) -> dict[str, Any]:
     if action is ACTIONS.CREATE:
         request.response.status_code = 201
         location.add_created(request, record[id_field])
-    return resource.postprocess(record, action=action)
+    return as_body(resource, resource.postprocess(record, action=action))
 
 
 def put_record(resource: UserResource) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def put_record(resource: UserResource) -> dict[str, Any]:
         response.status_code = 201
         location.add_put(resource.request)
     resource._add_timestamp_header(response, timestamp=record[resource.model.modified_field])
-    return resource.postprocess(record, action=action, old=old)
+    return as_body(resource, resource.postprocess(record, action=action, old=old))
 
 
 def _put(resource: UserResource, new: Record) -> tuple[Record, ACTIONS, Record | None]:
@@ -187,7 +187,7 @@ def delete_record(resource: UserResource) -> dict[str, Any]:
         return resource.model.delete_record(record, last_modified=timestamp)
 
     deleted = atomically(resource, delete)
-    return resource.postprocess(deleted, action=ACTIONS.DELETE)
+    return as_body(resource, resource.postprocess(deleted, action=ACTIONS.DELETE))
 
 
 # Steps

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Iterable
 from typing import Any
 
 from pyramid.interfaces import IResponse
@@ -19,7 +17,6 @@ from cliquet.web import registrations, requests
 __all__ = ["is_plain", "json_renderer", "response_of", "text_of"]
 
 _PYRAMID_RESPONSE = Request.response
-_FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 # A new body replaces these headers of a response.
 _HEADERS_OF_BODY = ("content-type", "content-length", "content-md5")
 
@@ -84,8 +81,8 @@ def text_of(request: Any, value: Any) -> bytes:
     TypeError : the value has an object that JSON cannot hold.
     """
     try:
-        return jsonio.dumps(value, default=_refuse_nameless)
-    except _NoJSONError as error:
+        return jsonio.dumps(value, default=jsonio.refuse_nameless)
+    except jsonio.NamelessError as error:
         where = "A view" if request is None else view_of(request)
         raise TypeError(
             f"{where} returned {error}, which JSON cannot hold; allowed: dictionaries, lists, "
@@ -98,27 +95,6 @@ def _remembered(request: Any, value: Any) -> bytes:
     if getattr(request, "parent", None) is not None:
         requests.remember_rendered(request, value, text)
     return text
-
-
-class _NoJSONError(Exception):
-    """An object has neither a JSON form nor a text that means something."""
-
-
-def _refuse_nameless(item: Any) -> Any:
-    """Refuse functions, and objects whose text would be their address in memory.
-
-    Raises
-    ------
-    TypeError : the object is converted as others are (P-35.8).
-    """
-    cls = type(item)
-    if isinstance(item, _FUNCTIONS):
-        raise _NoJSONError(f"the function {item.__qualname__} itself")
-    # They are looked up by their names, because a type checker takes all methods for others.
-    is_nameless = all(getattr(cls, n) is getattr(object, n) for n in ("__str__", "__repr__"))
-    if is_nameless and not isinstance(item, Iterable):
-        raise _NoJSONError(f"an object of the type {cls.__qualname__}")
-    raise TypeError(item)
 
 
 def _filled(response: Response, text: bytes) -> Response:

@@ -156,12 +156,11 @@ def service_of(view: Any, **kwargs: Any) -> Any:
         ({"a": [Nameless()]}, "an object of the type Nameless"),
         ({"a": app_of}, "the function app_of itself"),
         ({"a": {}.get}, "the function dict.get itself"),
+        (Moss, "the class Moss itself"),
     ],
-    ids=["object", "nested", "function", "method"],
+    ids=["object", "nested", "function", "method", "class"],
 )
-def test_a_view_that_returns_what_json_cannot_hold_is_named(
-    value: Nameless | dict[str, Any], said: str
-) -> None:
+def test_a_view_that_returns_what_json_cannot_hold_is_named(value: Any, said: str) -> None:
     def view(request: Any) -> Any:
         return value
 
@@ -170,6 +169,74 @@ def test_a_view_that_returns_what_json_cannot_hold_is_named(
     assert told.startswith(
         f"{__file__}:{inspect.getsourcelines(view)[1]}: {view.__qualname__}() returned {said}, "
         "which JSON cannot hold; allowed: "
+    )
+
+
+@pytest.mark.clause("E-8.13", "P-35.8")
+def test_a_view_that_returns_a_coroutine_is_named() -> None:
+    async def work() -> dict[str, Any]:
+        return {}
+
+    def view(request: Any) -> Any:
+        return {"a": work()}
+
+    told = refused(make_app(configure=service_of(view)), "get", "/v0/greeting")
+
+    assert f"{view.__qualname__}() returned a coroutine of {work.__qualname__}, which noth" in told
+
+
+@pytest.mark.clause("E-8.13", "P-35.8")
+@pytest.mark.parametrize("method", ["post", "put", "patch"])
+@pytest.mark.parametrize("value", [Nameless(), [Nameless()]])
+def test_a_hook_that_gives_a_record_what_json_cannot_hold_is_named(method: str, value: Any) -> None:
+    class Own(Moss):
+        name = "moss"
+
+        def process_record(self, new: Any, old: Any = None) -> Any:
+            return {**new, "x": value} if new.get("is_lost") else new
+
+    app = app_of(Own)
+    uri = (
+        f"/v0/mosss/{app.post_json('/v0/mosss', {'data': {}}, headers=HEADERS).json['data']['id']}"
+    )
+
+    told = refused(
+        app, method, "/v0/mosss" if method == "post" else uri, {"data": {"is_lost": True}}
+    )
+
+    line = inspect.getsourcelines(Own.process_record)[1]
+    assert told.startswith(
+        f"{__file__}:{line}: {Own.__qualname__}.process_record(), or the schema of the class, "
+        "gives the member 'x' the value of an object of the type Nameless, which JSON cannot hold; "
+    )
+
+
+@pytest.mark.clause("E-8.13", "P-11.4")
+@pytest.mark.parametrize("method", ["post", "put", "patch", "get", "delete", "list", "clear"])
+def test_a_hook_that_returns_no_body_is_named(method: str) -> None:
+    lost = []
+
+    class Own(Moss):
+        name = "moss"
+
+        def postprocess(self, result: Any, *args: Any, **kwargs: Any) -> Any:
+            body = super().postprocess(result, *args, **kwargs)
+            return None if lost else body
+
+    app = app_of(Own)
+    uri = (
+        f"/v0/mosss/{app.post_json('/v0/mosss', {'data': {}}, headers=HEADERS).json['data']['id']}"
+    )
+    lost.append(True)
+    if method in ("post", "list", "clear"):
+        uri = "/v0/mosss"
+    sent = {"data": {}} if method in ("post", "put", "patch") else None
+
+    told = refused(app, {"list": "get", "clear": "delete"}.get(method, method), uri, sent)
+
+    line = inspect.getsourcelines(Own.postprocess)[1]
+    assert told.startswith(
+        f"{__file__}:{line}: {Own.__qualname__}.postprocess() returned nothing; allowed: the body, "
     )
 
 
