@@ -25,6 +25,7 @@ __all__ = [
     "differs_by",
     "is_async",
     "listed",
+    "names_in",
     "names_used",
     "place_of",
     "why_not_callable",
@@ -160,6 +161,13 @@ def names_used(classes: Iterable[type]) -> set[str]:
         for value in vars(cls).values():
             for part in _functions(value):
                 _add_names(part.__code__, found)
+    return found
+
+
+def names_in(function: types.FunctionType) -> set[str]:
+    """Return the names that the code of a function mentions, as an attribute or as a text."""
+    found: set[str] = set()
+    _add_names(function.__code__, found)
     return found
 
 

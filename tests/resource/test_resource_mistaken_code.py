@@ -135,6 +135,50 @@ def test_a_property_in_the_place_of_a_hook_is_told() -> None:
     ]
 
 
+@pytest.mark.clause("E-8.17")
+@pytest.mark.parametrize(
+    ("name", "lost"),
+    [
+        ("postprocess", "no listener or subscriber is told; allowed: what may be meant, with not"),
+        ("_extract_filters", "lists have the records that are not shared with the user; allowed"),
+    ],
+)
+def test_a_hook_that_leaves_out_what_the_library_does_is_told(name: str, lost: str) -> None:
+    class Moss(Shared):
+        def postprocess(self, result: Any, action: Any = None, old: Any = None) -> Any:
+            return {"data": result}
+
+        def _extract_filters(self, queryparams: Any = None) -> Any:
+            return []
+
+    delattr(Moss, {"postprocess": "_extract_filters"}.get(name, "postprocess"))
+
+    line = getsourcelines(getattr(Moss, name))[1]
+    (told,) = doubts(Moss)
+    assert told.startswith(
+        f"{place(Moss)}{__file__}:{line}: {name} does not call super().{name}(), so that {lost}"
+    )
+
+
+@pytest.mark.clause("E-8.17")
+def test_hooks_that_know_what_they_leave_out_are_not_told() -> None:
+    class Moss(Shared):
+        def postprocess(self, result: Any, action: Any = None, old: Any = None) -> Any:
+            self.request.notify_resource_event(data=result, action=action, old=old)
+            return {"data": result}
+
+        def _extract_filters(self, queryparams: Any = None) -> Any:
+            return resource.ShareableResource._extract_filters(self, queryparams)
+
+    class Fern(Plant):
+        """Nobody shares the records of a user."""
+
+        def _extract_filters(self, queryparams: Any = None) -> Any:
+            return []
+
+    assert doubts(Moss) == doubts(Fern) == []
+
+
 # Fields
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from pyramid.exceptions import ConfigurationError
 
 from cliquet.core.mistakes import Place, place_of
-from cliquet.resource.checks import attributes, fields, hooks, mappings, registrations
+from cliquet.resource.checks import attributes, fields, hooks, left_out, mappings, registrations
 from cliquet.resource.checks.findings import Finding
 
 __all__ = ["check_class", "check_keywords", "check_parentheses", "check_resource"]
@@ -77,6 +77,7 @@ def check_resource(resource_cls: Any, viewset: Any, paths: Mapping[str, str]) ->
         *mappings.options(resource_cls),
         *attributes.misspelt(resource_cls, viewset),
         *hooks.overrides(resource_cls, viewset, methods),
+        *left_out.left_out(resource_cls),
         *registrations.values(resource_cls, viewset),
         *registrations.paths(resource_cls, viewset, paths),
     ]
