@@ -663,7 +663,10 @@ for (const [viewport, colorScheme] of [[WIDE, "light"], [NARROW, "dark"]]) {
   test(`the documentation page sends requests, and has no fault that axe knows: ${viewport.width} px`, async () => {
     const name = user();
     const page = await open(undefined, { viewport, colorScheme });
+    page.scheme = colorScheme;
     await page.goto(`${SERVICE}/__docs__`);
+    const isDark = await page.locator("html").evaluate((root) => root.classList.contains("dark-mode"));
+    assert.equal(isDark, colorScheme === "dark");
     const operation = page.locator("#operations-person-person_create");
     await operation.waitFor();
     await check(page, "docs");

@@ -1,4 +1,15 @@
 // Shows the description of this service, and asks nobody else.
+
+// Swagger UI has dark colours, and a button for them in a part of it that is not shown here.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+function paint() {
+  document.documentElement.classList.toggle("dark-mode", dark.matches);
+}
+
+dark.addEventListener("change", paint);
+paint();
+
 const page = document.getElementById("docs");
 
 // What Swagger UI does not tell those who hear a page: what an input is for, where a
