@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import shutil
+import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,11 @@ from typing import Any
 import pytest
 from scripts.command_line import run_process
 from scripts.serving import served
-from servers.starting import run_program
+from servers.processes import free_port
+from servers.starting import run_program, start_process
 from support import pages
+
+from cliquet.testing.bounded import wait_until
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial"
@@ -107,3 +113,54 @@ def test_session_of_the_tutorial_gives_the_printed_answers(
         pairs = pages.session(text)
         assert len(pairs) > 5
         pages.check_session(pairs, url.removesuffix("v1"))
+
+
+@pages.needs_shell
+def test_the_deployment_of_the_tutorial_answers_what_is_printed(library: Path) -> None:
+    text = pages.section(PAGE, "Deploy it")
+    blocks = pages.code_blocks(text)
+    # The first installs what the environment of the tests has.
+    (_, prepare), (_, serve), (_, ask), (kind, printed) = blocks[1:]
+    assert (serve, kind) == ("gunicorn --paste config/production.ini", "json")
+    port = free_port()
+    programs = Path(sys.executable).parent
+    environ = {
+        **{name: text for name, text in os.environ.items() if not name.startswith("CLIQUET_")},
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": f"{library}{os.pathsep}{ROOT}",
+    }
+    # gunicorn gets the variables that the lines before have set.
+    script = f"{prepare}\nexec {serve} --bind localhost:{port}\n"
+    log = library.parent / "gunicorn.log"
+    with log.open("w") as output:
+        server = start_process(
+            ["bash", "-eu", "-c", script],
+            cwd=library,
+            env=environ,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until(lambda: is_served(port) or server.poll() is not None, what="the heartbeat")
+        assert server.poll() is None, log.read_text()
+        answer = run_program(
+            ["bash", "-eu"],
+            input=ask.replace("localhost:8888", f"localhost:{port}"),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    finally:
+        server.terminate()
+        server.wait(60)
+
+    assert json.loads(answer.stdout) == json.loads(printed)
+    # The program has found nothing wrong.
+    assert "error:" not in log.read_text().lower()
+
+
+def is_served(port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(5)
+        return client.connect_ex(("localhost", port)) == 0
