@@ -181,7 +181,8 @@ class Server:
     def end_overdue_waits(self) -> None:
         """End the waits whose deadline is over; :meth:`ask` raises in their threads."""
         now = time.monotonic()
-        for connection, deadline in list(self.deadlines.items()):
+        # Unlike a list, a copy is made without a moment in which other threads may run.
+        for connection, deadline in self.deadlines.copy().items():
             if deadline < now:
                 self._give_up(connection, deadline)
 
