@@ -9,7 +9,7 @@ from cliquet.client import Replica
 
 
 @pytest.fixture(autouse=True)
-def closed_replicas(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def closed_replicas() -> Iterator[None]:
     """Close the files of a test, which Python 3.13 warns of otherwise."""
     opened: list[Replica] = []
     begin = Replica.__init__
@@ -18,7 +18,9 @@ def closed_replicas(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         opened.append(self)
         begin(self, path)
 
-    monkeypatch.setattr(Replica, "__init__", remembered)
-    yield
+    # It is no patch of the test, for which an application would be made.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Replica, "__init__", remembered)
+        yield
     for replica in opened:
         replica.close()

@@ -59,12 +59,22 @@ def view_app(view: Any, *, subscribers: Any = (), settings: Any = None) -> TestA
     subscribers : pairs of a function and the event that it subscribes to.
     """
 
+    _views[:] = [view]
+
     def configure(config: Any) -> None:
-        service(config, view)
+        service(config, _view_of_this_test)
         for subscriber, event_class in subscribers:
             config.add_subscriber(subscriber, event_class)
 
     return make_app([Mushroom, Spore, Shared], configure=configure, settings=settings)
+
+
+# Applications are shared if they have the same view.
+_views: list[Any] = []
+
+
+def _view_of_this_test(request: Any) -> Any:
+    return _views[0](request)
 
 
 def names(client: Any) -> list[Any]:

@@ -25,9 +25,16 @@ SETTINGS = {
 }
 
 
-@pytest.fixture
-def events() -> list[Any]:
+@pytest.fixture(scope="module")
+def all_events() -> list[Any]:
     return []
+
+
+@pytest.fixture
+def events(all_events: list[Any]) -> list[Any]:
+    """The list of the test, and of all: applications that use one list are shared."""
+    all_events.clear()
+    return all_events
 
 
 @pytest.fixture
