@@ -95,7 +95,7 @@ def test_two_services_with_one_name_are_both_named() -> None:
 
     message = refusal(first, second, error=ConfigurationConflictError)
 
-    assert "('route', 'hello')" in message
+    assert "two services have the name 'hello'" in message
     assert place(view) in message
     assert place(without_context) in message
 
