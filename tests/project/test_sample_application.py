@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sample
 from support.batches import statuses
+from support.shared_apps import SHARED
 from webtest import TestApp
 
 from cliquet.core.globs import Pattern
@@ -28,11 +29,15 @@ def badge(name: Any) -> dict[str, Any]:
 ANN, BOB, EVE = badge("ann"), badge("bob"), badge("eve")
 
 
+def make_app(**settings: Any) -> TestApp:
+    return TestApp(sample.main({}, **{**MEMORY_BACKENDS, **settings}))
+
+
 class Client:
     """Sends JSON to the application, under its version."""
 
     def __init__(self, **settings: Any) -> None:
-        self.web = TestApp(sample.main({}, **{**MEMORY_BACKENDS, **settings}))
+        self.web = make_app(**settings) if settings else SHARED.fresh(make_app)
         self.registry = self.web.app.registry
 
     def __call__(
