@@ -33,7 +33,7 @@ def proxy(processes: None) -> Iterator[tuple[int, int]]:
         feed = Service(service.folder, FEED, service.environment)
         feed.start()
         replacements = {
-            "server 127.0.0.1:8000;": f"server 127.0.0.1:{service.port};",
+            "server 127.0.0.1:8000 ": f"server 127.0.0.1:{service.port} ",
             "server 127.0.0.1:8001;": f"server 127.0.0.1:{feed.port};",
         }
         with running_nginx(top + site.replace(former, location), replacements) as ports:

@@ -73,7 +73,7 @@ class Proxy:
 def running_proxy(port: Any, replacements: Any = ()) -> Iterator[Any]:
     """Start nginx with the site file in front of a port, and give a `Proxy`."""
     site = (DEPLOY / "nginx.conf").read_text()
-    upstream = {"server 127.0.0.1:8000;": f"server 127.0.0.1:{port};"}
+    upstream = {"server 127.0.0.1:8000 ": f"server 127.0.0.1:{port} "}
     with running_nginx(site, {**upstream, **dict(replacements)}) as ports:
         yield Proxy(*ports)
 

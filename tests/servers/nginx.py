@@ -45,7 +45,14 @@ def nginx_executable() -> Any:
 
 @contextlib.contextmanager
 def running_nginx(site: Any, replacements: Any) -> Iterator[Any]:
-    """Start nginx with a site file, give its TLS port, and stop it.
+    """Start nginx with a site file, give its TLS port and its other one, and stop it."""
+    with nginx_process(site, replacements) as (server, plain_port):
+        yield server.port, plain_port
+
+
+@contextlib.contextmanager
+def nginx_process(site: Any, replacements: Any) -> Iterator[Any]:
+    """Start nginx with a site file, give its process, of the TLS port, and its other port.
 
     Its certificate is made on the spot.
 
@@ -79,7 +86,7 @@ def running_nginx(site: Any, replacements: Any) -> Iterator[Any]:
         server = ServerProcess(command, tls_port, log_path=f"{folder}/output")
         try:
             server.start()
-            yield tls_port, plain_port
+            yield server, plain_port
         finally:
             server.stop()
 

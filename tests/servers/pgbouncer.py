@@ -38,6 +38,26 @@ def pgbouncer_executable() -> Any:
 
 
 @contextlib.contextmanager
+def pgbouncer_process(configuration: str, port: Any, users: str = "") -> Iterator[ServerProcess]:
+    """Start a PgBouncer with the text of its file and that of its list of users."""
+    executable = pgbouncer_executable()
+    if executable is None:
+        missing("no PgBouncer: install pgbouncer")
+    user = unprivileged_user()
+    with temporary_folder("pgbouncer", user) as folder:
+        path = Path(folder, "pgbouncer.ini")
+        path.write_text(configuration.replace("/etc/pgbouncer", folder))
+        path.chmod(0o644)
+        Path(folder, "userlist.txt").write_text(users)
+        server = ServerProcess([executable, str(path)], port, user=user, log_path=f"{folder}/log")
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
+@contextlib.contextmanager
 def running_pgbouncer(postgresql_url: Any, *, pool_size: int = 20) -> Iterator[str]:
     """Start a PgBouncer and give the URL of the same database through it.
 
@@ -46,24 +66,11 @@ def running_pgbouncer(postgresql_url: Any, *, pool_size: int = 20) -> Iterator[s
     postgresql_url : of a database, directly.
     pool_size : greatest number of connections to the server.
     """
-    executable = pgbouncer_executable()
-    if executable is None:
-        missing("no PgBouncer: install pgbouncer")
     direct = urlsplit(postgresql_url)
     port = free_port()
-    user = unprivileged_user()
-    with temporary_folder("pgbouncer", user) as folder:
-        path = Path(folder, "pgbouncer.ini")
-        path.write_text(
-            CONFIGURATION.format(target=_target(direct), port=port, pool_size=pool_size)
-        )
-        path.chmod(0o644)
-        server = ServerProcess([executable, str(path)], port, user=user, log_path=f"{folder}/log")
-        try:
-            server.start()
-            yield f"postgresql://{direct.username}@127.0.0.1:{port}{direct.path}"
-        finally:
-            server.kill()
+    configuration = CONFIGURATION.format(target=_target(direct), port=port, pool_size=pool_size)
+    with pgbouncer_process(configuration, port):
+        yield f"postgresql://{direct.username}@127.0.0.1:{port}{direct.path}"
 
 
 def _target(url: Any) -> str:
