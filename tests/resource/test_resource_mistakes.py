@@ -231,7 +231,7 @@ def schema_with(**options: Any) -> Any:
 
 OPTIONS = [
     ({"unique_feilds": ("name",)}, "Options has no option 'unique_feilds'", "unique_fields"),
-    ({"other_option": 1}, "allowed: indexed_fields, preserve_unknown, ", None),
+    ({"other_option": 1}, "allowed: gin_indexed_fields, indexed_fields, ", None),
     ({"unknown": "rase"}, "unknown is 'rase'; allowed: 'ignore' or 'raise', and preserve_", None),
     ({"unknown": True}, "unknown is True; allowed: 'ignore' or 'raise', and preserve_", None),
     ({"unknown": "raise", "preserve_unknown": True}, "allowed: one of the two.", None),

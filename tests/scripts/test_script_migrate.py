@@ -201,8 +201,8 @@ def test_a_new_user_gets_tables(tmp_path: Path) -> None:
         assert file.exists() == (arguments == [])
         told.append(outcome.out.splitlines())
     assert told == [
-        ["storage: tables would be made, version 3", "permission: tables would be made, version 1"],
-        ["storage: tables made, version 3", "permission: tables made, version 1"],
+        ["storage: tables would be made, version 4", "permission: tables would be made, version 1"],
+        ["storage: tables made, version 4", "permission: tables made, version 1"],
         ["nothing to do"],
     ]
 
