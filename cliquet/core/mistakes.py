@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cliquet.core.lazy import LazyModule
 
@@ -30,6 +30,8 @@ __all__ = [
     "place_of",
     "why_not_callable",
 ]
+
+_ASYNC: Final = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def place_of(thing: Any) -> str:
@@ -62,10 +64,14 @@ def is_async(found: Any) -> bool:
 
     A function, a method of an object, a partial function, or an object that can be called.
     """
-    if not callable(found):
+    if type(found) is types.FunctionType and not found.__dict__:
+        # Most are plain functions, of which a start asks about a thousand. Only an attribute could
+        # mark another one as a coroutine function.
+        return bool(found.__code__.co_flags & _ASYNC)
+    if not callable(found) or isinstance(found, type):
+        # The call of a class makes an instance, whatever the calls of that give.
         return False
-    # The call of a class makes an instance, whatever the calls of that give.
-    calls = (found,) if isinstance(found, type) else (found, type(found).__call__)
+    calls = (found, type(found).__call__)
     return any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in calls)
 
 

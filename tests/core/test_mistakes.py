@@ -1,10 +1,13 @@
-"""How near two names are, for messages that ask whether another one was meant."""
+"""How near two names are, for messages that ask what was meant, and what must be awaited."""
+
+import functools
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cliquet.core.mistakes import differs_by
+from cliquet.core.mistakes import differs_by, is_async
 
 
 @pytest.mark.parametrize(
@@ -29,3 +32,50 @@ def test_a_bound_takes_nothing_else_away(one: str, other: str, most: int) -> Non
 
     assert number is not None
     assert differs_by(one, other, most) == (number if number <= most else None)
+
+
+async def coroutine() -> None:
+    """Do nothing."""
+
+
+async def generator() -> Any:
+    yield
+
+
+def plain() -> None:
+    """Do nothing."""
+
+
+class Calls:
+    async def __call__(self) -> None:
+        """Do nothing."""
+
+    async def method(self) -> None:
+        """Do nothing."""
+
+
+@functools.wraps(plain)
+async def named() -> None:
+    """Do nothing."""
+
+
+@pytest.mark.clause("E-8.19")
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (coroutine, True),
+        (generator, True),
+        (Calls(), True),
+        (Calls().method, True),
+        (functools.partial(coroutine), True),
+        (named, True),
+        (functools.wraps(coroutine)(lambda: None), False),
+        (plain, False),
+        (Calls, False),
+        (print, False),
+        (None, False),
+        ("text", False),
+    ],
+)
+def test_what_must_be_awaited(found: Any, expected: bool) -> None:
+    assert is_async(found) is expected
