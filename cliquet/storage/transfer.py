@@ -220,7 +220,8 @@ class StorageTransfer:
 
         Each step is committed by itself, with its horizon, so that a write waits for one step at
         most. The next step begins when the caller asks for it. If the caller stops before the end,
-        the next purge goes on. By default there is one step.
+        the next purge goes on. What gets an earlier timestamp meanwhile may stay too. By default
+        there is one step.
 
         Parameters
         ----------

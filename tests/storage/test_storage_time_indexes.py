@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from support.configured import config_of
 from support.logged import capture_logs
 
 from cliquet.storage import postgresql, sqlite
+from cliquet.storage.relational import bulk
+from cliquet.storage.selection import CollectionKey
 from cliquet.storage.transfer import ExportedEntry, ImportedCollection
 from cliquet.testing.bounded import Thread, run_until
 from cliquet.testing.storage.common import HOME, create
@@ -129,6 +132,22 @@ def test_a_schema_that_is_missing_has_nothing_to_replace(postgresql_url: str) ->
 
     assert [entry["event"] for entry in entries] == ["schema.to_create"]
     made.client.dispose()
+
+
+@pytest.mark.clause("E-7.7")
+def test_a_slice_of_a_purge_begins_where_the_former_one_ended(storage: Any) -> None:
+    """Otherwise it walks through all that is gone."""
+    key = CollectionKey(**HOME)
+    entries = [ExportedEntry(f"{n:05}", n + 1, None) for n in range(5000)]
+    storage.import_([ImportedCollection(*key, 5000, entries)])
+    execute(storage, "ANALYZE records")
+    query = bulk._oldest(bulk._conditions(key, None, None, 4000), 11)
+
+    with storage.client.connect(readonly=True) as session:
+        lines = session.execute(f"EXPLAIN {query.text}", query.parameters).fetchall()
+
+    found = "\n".join(line for (line,) in lines)
+    assert re.search("Index Cond: .*last_modified >= ", found), found
 
 
 @pytest.mark.clause("B-12.5")

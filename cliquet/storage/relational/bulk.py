@@ -94,26 +94,39 @@ class BulkWriter:
     def purge_slices(
         self, key: CollectionKey, size: int, *, before: int | None, max_retained: int | None
     ) -> Iterator[int]:
+        # Each slice begins where the previous one ended. Otherwise PostgreSQL would walk again
+        # through all that is gone, and each slice would take longer.
+        start: int | None = None
         is_over = False
         while not is_over:
+            conditions = _conditions(key, before, max_retained, start)
+            # Nobody waits for this.
+            with self._client.connect(readonly=True) as session:
+                rows = session.execute(*_oldest(conditions, size + 1)).fetchall()
+            if not rows:
+                return
+            is_over = len(rows) <= size
+            bound = before
+            if not is_over:
+                # If all of them have one timestamp, they go together.
+                (first,), (beyond,) = rows[0], rows[size]
+                bound = beyond if first < beyond else beyond + 1
             with self._client.begin() as session:
                 self._steps.lock(session, key)
-                conditions = _conditions(key, before, max_retained)
-                rows = session.execute(*_oldest(conditions, size + 1)).fetchall()
-                is_over = len(rows) <= size
-                bound = before
-                if not is_over:
-                    # If all of them have one timestamp, they go together.
-                    (first,), (beyond,) = rows[0], rows[size]
-                    bound = beyond if first < beyond else beyond + 1
-                purged = self._purge(session, key, bound, max_retained)
+                purged = self._purge(session, key, bound, max_retained, start)
+            start = bound
             yield purged
 
     def _purge(
-        self, session: Session, key: CollectionKey, before: int | None, max_retained: int | None
+        self,
+        session: Session,
+        key: CollectionKey,
+        before: int | None,
+        max_retained: int | None,
+        start: int | None = None,
     ) -> int:
         """Purge a locked collection; return the number of deleted tombstones."""
-        conditions = _conditions(key, before, max_retained)
+        conditions = _conditions(key, before, max_retained, start)
         latest = session.execute(*_latest(conditions)).fetchone()
         numbers = [
             0
@@ -145,11 +158,24 @@ class BulkWriter:
         return [key]
 
 
-def _conditions(key: CollectionKey, before: int | None, max_retained: int | None) -> dict[str, SQL]:
-    """Return the condition of each table on the rows that a purge deletes."""
-    return {
+def _conditions(
+    key: CollectionKey, before: int | None, max_retained: int | None, start: int | None
+) -> dict[str, SQL]:
+    """Return the condition of each table on the rows that a purge deletes.
+
+    Parameters
+    ----------
+    start : lowest timestamp of a slice.
+    """
+    conditions = {
         "records": _purgeable(key, before, max_retained),
         "departures": departures.purgeable(key, before, max_retained),
+    }
+    if start is None:
+        return conditions
+    return {
+        table: SQL(f"{text} AND last_modified >= %s", (*parameters, start))
+        for table, (text, parameters) in conditions.items()
     }
 
 
@@ -185,9 +211,10 @@ def _purgeable(key: CollectionKey, before: int | None, max_retained: int | None)
         text += " AND last_modified < %s"
         parameters.append(before)
     if max_retained is not None:
+        # It is one row, however many there are: each slice asks for it again.
         text += (
-            f" AND id IN (SELECT id FROM records WHERE {HOME} AND deleted"
-            f" ORDER BY last_modified DESC, id DESC LIMIT {_ALL} OFFSET %s)"
+            f" AND (last_modified, id) <= (SELECT last_modified, id FROM records WHERE {HOME}"
+            " AND deleted ORDER BY last_modified DESC, id DESC LIMIT 1 OFFSET %s)"
         )
         parameters += [*key, max_retained]
     return SQL(text, tuple(parameters))
