@@ -227,6 +227,12 @@ def notify_resource_event(
         stacked.records.extend({"new": item, "old": old} for item in items)
 
 
+def changes_of(request: Request) -> list[_Stacked]:
+    """Return what a request, or a whole batch, did to records so far."""
+    # Without the step that binds data, there are no events.
+    return list(getattr(request, "bound_data", {}).get("resource_events", {}).values())
+
+
 def weigh_replaced(request: Request) -> int:
     """Return the bytes of the records that were replaced since the last call.
 

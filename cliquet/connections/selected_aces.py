@@ -22,11 +22,13 @@ class SelectedACEs:
     client : client of the backend that has made the text; the ACEs are those of its transaction.
     query : query for the columns ``permission`` and ``principal``.
     parameters : the values of its placeholders.
+    replica : the replica on which the query may be run too, if there is one.
     """
 
     client: SQLClient
     query: str
     parameters: tuple[Any, ...]
+    replica: Any = None
 
     def read(self) -> dict[str, set[str]]:
         """Return the principals by permission.

@@ -32,6 +32,8 @@ class SelectedIds:
         says how many these are. It reads no more, whatever the database expects to find.
     is_member : condition that is true if ``records.id`` is one of them. It asks each record.
     is_found : the same condition, which finds the ids first, and then their records.
+    replica : the replica on which the queries may be run too, if there is one.
+    read : runs a query of the backend; by default, its client does.
 
     Attributes
     ----------
@@ -43,6 +45,8 @@ class SelectedIds:
     search: Callable[[int], SQL]
     is_member: SQL
     is_found: SQL
+    replica: Any = None
+    read: Callable[[SQL], list[Any]] | None = None
     are_few: bool = False
 
     @property
@@ -75,5 +79,7 @@ class SelectedIds:
         return iter(dict.fromkeys(row[0] for row in self._rows(*self.query)))
 
     def _rows(self, text: str, parameters: tuple[Any, ...]) -> list[Any]:
+        if self.read is not None:
+            return self.read(SQL(text, parameters))
         with self.client.connect(readonly=True) as session:
             return session.execute(text, parameters).fetchall()

@@ -10,6 +10,7 @@ from pyramid.exceptions import ConfigurationError
 from cliquet import cache, permission, settings, storage
 from cliquet.core.mistakes import did_you_mean
 from cliquet.initialization import references
+from cliquet.initialization.replica_setup import setup_replica
 from cliquet.resource.checks.attributes import misspelt_in
 from cliquet.storage.generators import Generator
 
@@ -114,6 +115,7 @@ def setup_storage(config: Configurator) -> None:
     if backend is not None:
         config.registry.storage = backend
         config.registry.heartbeats["storage"] = storage.heartbeat(backend)
+        setup_replica(config, "storage", backend)
 
 
 def setup_permission(config: Configurator) -> None:
@@ -122,6 +124,7 @@ def setup_permission(config: Configurator) -> None:
     if backend is not None:
         config.registry.permission = backend
         config.registry.heartbeats["permission"] = permission.heartbeat(backend)
+        setup_replica(config, "permission", backend)
 
 
 def setup_cache(config: Configurator) -> None:

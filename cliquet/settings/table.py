@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cliquet.settings import access, feed_settings, limits
+from cliquet.settings import access, feed_settings, limits, replica_settings
 from cliquet.settings.model import Setting
 from cliquet.settings.parsers import (
     Boolean,
@@ -380,6 +380,7 @@ ROWS: Final = (
     *_FEATURES,
     *_DEPLOYMENT,
     *_BACKENDS,
+    *replica_settings.ROWS,
     *access.ROWS,
     *_MONITORING,
     *limits.ROWS,

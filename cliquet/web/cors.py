@@ -40,6 +40,7 @@ DEFAULT_EXPOSED_HEADERS = ("Backoff", "Retry-After", "Alert", "Content-Length", 
 _OF_SYNCHRONISING = (
     ("sync-horizon", "Sync-Horizon, Preference-Applied, Link"),
     ("sync-token", "Sync-Token"),
+    ("sync-bookmark", "Sync-Bookmark"),
 )
 # What scripts may read besides: in responses with `Preference-Applied`, and in those of a creation.
 _FURTHER = {

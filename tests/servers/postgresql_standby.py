@@ -61,3 +61,22 @@ def ask(server: Any, statement: str) -> Any:
         cursor.execute(statement)
         row = cursor.fetchone() if cursor.description else None
         return row and row[0]
+
+
+def wait_for_standby(primary: Any, standby: Any) -> None:
+    """Return when a standby shows everything that the primary has committed."""
+    written = ask(primary, "SELECT pg_current_wal_insert_lsn()::text")
+    wait_until(
+        lambda: ask(standby, f"SELECT pg_last_wal_replay_lsn() >= '{written}'"), "the replay"
+    )
+
+
+@contextlib.contextmanager
+def paused(standby: Any) -> Iterator[None]:
+    """Let a standby stay as it is during the block."""
+    ask(standby, "SELECT pg_wal_replay_pause()")
+    wait_until(lambda: ask(standby, "SELECT pg_get_wal_replay_pause_state()") == "paused")
+    try:
+        yield
+    finally:
+        ask(standby, "SELECT pg_wal_replay_resume()")

@@ -77,6 +77,8 @@ S4_DEFAULTS: dict[str, Any] = {
 }
 
 ADDED_DEFAULTS: dict[str, Any] = {
+    "storage_read_url": "",
+    "permission_read_url": "",
     "batch_timeout_seconds": 30,
     "cache_hosts": "",
     "cache_max_size_bytes": 524288,

@@ -11,11 +11,12 @@ from typing import Any
 
 from cliquet import settings
 from cliquet.connections.postgresql import client as postgresql
+from cliquet.connections.postgresql.replica import Replica
 from cliquet.connections.postgresql.server import Server
 from cliquet.connections.postgresql.time_limits import Limits
 from cliquet.connections.postgresql.url import for_driver, read_url
 
-__all__ = ["MISSING_EXTRA", "create_from_config"]
+__all__ = ["MISSING_EXTRA", "create_from_config", "create_replica"]
 
 MISSING_EXTRA = (
     "PostgreSQL SQLAlchemy dependency missing. Refer to installation section in documentation. "
@@ -33,6 +34,7 @@ _clients: weakref.WeakValueDictionary[tuple[Any, ...], postgresql.PostgreSQLClie
 )
 # What they know of their servers, by URL.
 _servers: weakref.WeakValueDictionary[str, Server] = weakref.WeakValueDictionary()
+_replicas: weakref.WeakValueDictionary[str, Replica] = weakref.WeakValueDictionary()
 _options_of: weakref.WeakKeyDictionary[postgresql.PostgreSQLClient, dict[str, Any]] = (
     weakref.WeakKeyDictionary()
 )
@@ -76,19 +78,48 @@ def create_from_config(
             )
         return client
     writes = not settings.read(configured, "readonly")
-    client = postgresql.PostgreSQLClient(
-        _engine(for_driver(url, writes=writes), options),
-        lambda: _engine(for_driver(url, writes=writes), {**options, "pool_size": 2}),
-        server=_servers.setdefault(key[1], Server()),
-        limits=Limits(
-            statement_seconds=settings.read(configured, "statement_timeout_seconds"),
-            lock_seconds=settings.read(configured, "lock_timeout_seconds"),
-        ),
-    )
+    client = _client(configured, for_driver(url, writes=writes), options, key[1])
     if is_shared:
         _clients[key] = client
         _options_of[client] = options
     return client
+
+
+def create_replica(config: Any, prefix: str) -> Replica | None:
+    """Return the replica of the setting ``<prefix>read_url``, or ``None`` if that is empty.
+
+    Backends with the same setting share it.
+
+    Raises
+    ------
+    cliquet.settings.SettingError : the URL cannot be used.
+    """
+    configured = config.get_settings()
+    name = f"{prefix}read_url"
+    if not configured.get(name):
+        return None
+    url = read_url(configured, name)
+    key = url.render_as_string(hide_password=False)
+    replica = _replicas.get(key)
+    if replica is None:
+        options = _options(configured, prefix)
+        client = _client(configured, for_driver(url, writes=False), options, key)
+        replica = _replicas[key] = Replica(client)
+    return replica
+
+
+def _client(
+    configured: Mapping[str, Any], url: Any, options: Mapping[str, Any], server: str
+) -> postgresql.PostgreSQLClient:
+    return postgresql.PostgreSQLClient(
+        _engine(url, options),
+        lambda: _engine(url, {**options, "pool_size": 2}),
+        limits=Limits(
+            statement_seconds=settings.read(configured, "statement_timeout_seconds"),
+            lock_seconds=settings.read(configured, "lock_timeout_seconds"),
+        ),
+        server=_servers.setdefault(server, Server()),
+    )
 
 
 def _options(configured: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -16,4 +16,7 @@ def load_from_config(config: Any) -> Permission:
     ImportWarning : the packages of the extra ``postgresql`` are not installed (S-12.4).
     cliquet.settings.SettingError : the URL, or a number, cannot be used.
     """
-    return Permission(postgresql_config.create_from_config(config, prefix="permission_"))
+    return Permission(
+        postgresql_config.create_from_config(config, prefix="permission_"),
+        replica=postgresql_config.create_replica(config, "permission_"),
+    )

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Any
 
 from cliquet.connections.postgresql.client import PostgreSQLClient
+from cliquet.connections.postgresql.replica import Replica
+from cliquet.connections.selected_aces import SelectedACEs
+from cliquet.connections.sql import SQL
 from cliquet.migrations.distribution import Place, distribute, has_citus
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
 from cliquet.permission.postgresql.dialect import PostgreSQLPermissionDialect
 from cliquet.permission.postgresql.steps import PostgreSQLPermissionSteps
 from cliquet.permission.relational.permission import RelationalPermission
+from cliquet.permission.relational.queries import ACES
+from cliquet.storage.exceptions import BackendError
+from cliquet.transactions import reading
+from cliquet.types import ACEQuery
 
 __all__ = ["Permission"]
 
@@ -33,6 +41,7 @@ class Permission(RelationalPermission):
     Parameters
     ----------
     client : lends connections; the storage may have the same client.
+    replica : serves requests that only read, whose clients know nothing yet.
 
     Notes
     -----
@@ -44,10 +53,11 @@ class Permission(RelationalPermission):
     schema_version = 2
     client: PostgreSQLClient
 
-    def __init__(self, client: PostgreSQLClient) -> None:
+    def __init__(self, client: PostgreSQLClient, *, replica: Replica | None = None) -> None:
         # It is asked when it matters for the first time, and does not change often.
         dialect = PostgreSQLPermissionDialect(functools.cache(lambda: has_citus(client)))
         super().__init__(client, dialect, PostgreSQLPermissionSteps(dialect))
+        self.replica = replica
         self._migrations = PostgreSQLMigrations(
             Schema(
                 "permission",
@@ -58,6 +68,30 @@ class Permission(RelationalPermission):
                 unversioned=1,
             )
         )
+
+    def select_aces(self, object_id: str) -> ACEQuery:
+        return SelectedACEs(self.client, ACES, (object_id,), self.replica)
+
+    def _rows(self, query: SQL) -> list[Any]:
+        rows = None if self.replica is None else self._copied(self.replica, query)
+        return super()._rows(query) if rows is None else rows
+
+    def _copied(self, replica: Replica, query: SQL) -> list[Any] | None:
+        """Return the rows of a query on the replica; ``None`` if the primary has to be asked."""
+        if self._may_lag() and replica.may_serve(0):
+            try:
+                return replica.client.rows(*query)
+            except BackendError as error:
+                replica.fail(error)
+        return None
+
+    def _may_lag(self) -> bool:
+        """Return whether the client of the request knows nothing that a replica may not have.
+
+        The tables of permissions have no counter that could tell.
+        """
+        present = reading.present()
+        return present is not None and not present.known and self.client.current() is None
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         self._migrations.run(self.client, dry_run=dry_run)

@@ -51,6 +51,7 @@ class RelationalPermission(PermissionBase):
     """
 
     is_transferable = True
+    replica: Any = None
 
     def __init__(
         self, client: SQLClient, dialect: PermissionDialect, steps: PermissionSteps
@@ -129,7 +130,8 @@ class RelationalPermission(PermissionBase):
             # There are no principals or no pairs, or other objects could match too.
             return None
         permissions = sorted({name for _, name in wanted})
-        return SelectedIds(self.client, *self._queries.ids_below(prefix, permissions, names))
+        queries = self._queries.ids_below(prefix, permissions, names)
+        return SelectedIds(self.client, *queries, replica=self.replica, read=self._rows)
 
     def select_aces(self, object_id: str) -> ACEQuery:
         return SelectedACEs(self.client, ACES, (object_id,))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from cliquet import settings
+from cliquet.connections.postgresql import config as postgresql_config
 from cliquet.storage.postgresql import client as _client
 from cliquet.storage.postgresql.storage import Storage
 
@@ -20,4 +21,5 @@ def load_from_config(config: Any) -> Storage:
     return Storage(
         _client.create_from_config(config, prefix="storage_"),
         is_readonly=settings.read(config.get_settings(), "readonly"),
+        replica=postgresql_config.create_replica(config, "storage_"),
     )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from cliquet.connections.postgresql.client import PostgreSQLClient
+from cliquet.connections.postgresql.replica import Replica
 from cliquet.migrations.distribution import Place, distribute
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
 from cliquet.storage.postgresql.indexes import PostgreSQLIndexes
+from cliquet.storage.postgresql.replica_choice import ChoosingReader
 from cliquet.storage.postgresql.steps import PostgreSQLSteps
 from cliquet.storage.postgresql.time_indexes import TimeIndexes
 from cliquet.storage.relational.indexes import FieldIndexes
+from cliquet.storage.relational.reading import Reader
 from cliquet.storage.relational.storage import RelationalStorage
 
 __all__ = ["Storage"]
@@ -39,6 +43,7 @@ class Storage(RelationalStorage):
     ----------
     client : lends connections; another storage may have the same client.
     is_readonly : whether the service never writes.
+    replica : serves requests that only read, as far as it can.
     """
 
     makes_round_trips = True
@@ -46,9 +51,22 @@ class Storage(RelationalStorage):
     client: PostgreSQLClient
     _migrations: PostgreSQLMigrations
 
-    def __init__(self, client: PostgreSQLClient, *, is_readonly: bool = False) -> None:
+    def __init__(
+        self,
+        client: PostgreSQLClient,
+        *,
+        is_readonly: bool = False,
+        replica: Replica | None = None,
+    ) -> None:
         dialect = PostgreSQLDialect()
-        super().__init__(client, dialect, PostgreSQLSteps(client), is_readonly=is_readonly)
+        super().__init__(
+            client,
+            dialect,
+            PostgreSQLSteps(client),
+            is_readonly=is_readonly,
+            make_reader=Reader if replica is None else partial(ChoosingReader, replica=replica),
+        )
+        self.replica = replica
         index_steps = PostgreSQLIndexes()
         self._time_indexes = TimeIndexes(client, index_steps)
         self._indexes = FieldIndexes(client, dialect, self._declared, index_steps)

@@ -72,14 +72,14 @@ class Reader:
         self._is_readonly = is_readonly
 
     def timestamp(self, key: CollectionKey) -> int:
-        timestamp = self._timestamp(key)
+        timestamp = self.stored_timestamp(key)
         if timestamp is not None:
             return timestamp
         if self._is_readonly:
             raise ReadonlyError(message="The collection was never touched, and cannot be.")
         for _ in attempts("To give a collection its first timestamp"):
             # If somebody else was faster, the timestamp is read again.
-            timestamp = self._steps.first_access(key) or self._timestamp(key)
+            timestamp = self._steps.first_access(key) or self.stored_timestamp(key)
             if timestamp is not None:
                 break
         assert timestamp is not None  # noqa: S101 - else the attempts were used up
@@ -226,7 +226,8 @@ class Reader:
         row, _ = self._steps.locked_row(session, key, object_id)
         return row
 
-    def _timestamp(self, key: CollectionKey) -> int | None:
+    def stored_timestamp(self, key: CollectionKey) -> int | None:
+        """Return the timestamp of a collection; ``None`` if it was never touched."""
         session = self._client.current()
         known = None if session is None else self._steps.known_timestamp(session, key)
         if known is not None:

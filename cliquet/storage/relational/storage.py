@@ -48,17 +48,24 @@ class RelationalStorage(PublishedStorage):
     dialect : differences between databases in the conditions of lists.
     steps : the other steps that each database does in its own way.
     is_readonly : whether the service never writes.
+    make_reader : makes the part that reads.
     """
 
     _migrations: Migrations
 
     def __init__(
-        self, client: SQLClient, dialect: ListingDialect, steps: Steps, *, is_readonly: bool = False
+        self,
+        client: SQLClient,
+        dialect: ListingDialect,
+        steps: Steps,
+        *,
+        is_readonly: bool = False,
+        make_reader: Callable[..., Reader] = Reader,
     ) -> None:
         declared: dict[str, DeclaredIndexes] = {}
         queries = Queries(dialect, declared)
         self._single_writer = writer = Writer(client, steps, queries)
-        self._joint_reader = reader = Reader(client, steps, queries, is_readonly=is_readonly)
+        self._joint_reader = reader = make_reader(client, steps, queries, is_readonly=is_readonly)
         super().__init__(
             reader=reader,
             writer=writer,
