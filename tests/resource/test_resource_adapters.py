@@ -502,3 +502,25 @@ def test_a_missing_extra_is_told_in_one_line(processes: Any, extra: str, use: st
     last = run.stderr.strip().splitlines()[-1]
     assert run.returncode == 1
     assert f"needs the extra '{extra}' (pip install 'cliquet[{extra}]')" in last
+
+
+@pytest.mark.clause("E-8.16")
+def test_a_json_schema_that_requires_what_it_forbids_is_refused() -> None:
+    described: dict[str, Any] = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "size": {"type": "integer"}},
+        "required": ["nme"],
+        "additionalProperties": False,
+    }
+
+    place = here(2)
+    with pytest.raises(ConfigurationError) as refused:
+        JSONSchema(described)
+
+    assert str(refused.value) == (
+        f"{place}: required has 'nme', which is not among its properties, and additionalProperties "
+        "is false, so that no record fits; allowed: name, size; did you mean 'name'?"
+    )
+    JSONSchema({**described, "additionalProperties": True})
+    JSONSchema({**described, "patternProperties": {"^n": {}}})
+    JSONSchema({**described, "required": ["name", "id"]})

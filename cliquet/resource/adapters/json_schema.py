@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyramid.exceptions import ConfigurationError
 
+from cliquet.core.mistakes import did_you_mean, listed
 from cliquet.resource.adapters import verdicts
 from cliquet.resource.adapters.base import AdaptedSchema, SchemaOptions
 from cliquet.resource.adapters.described import inlined
@@ -65,6 +66,7 @@ class JSONSchema(AdaptedSchema):
             raise ConfigurationError(
                 f"{place}: its type is {described.get('type')!r}; allowed: 'object'."
             )
+        _refuse_unsatisfiable(described, place)
         self._judge = verdicts.judge_of(library, schema)
         super().__init__(described, options, None, place)
 
@@ -76,6 +78,26 @@ class JSONSchema(AdaptedSchema):
             # A schema that refers to itself takes more of the stack than the reader of JSON.
             faults[""] = "Nested too deeply"
         return given
+
+
+def _refuse_unsatisfiable(described: Mapping[str, Any], place: str) -> None:
+    """Refuse a schema that requires what it forbids, so that no record would fit.
+
+    Raises
+    ------
+    pyramid.exceptions.ConfigurationError : it does.
+    """
+    declared = described.get("properties", {})
+    if described.get("additionalProperties") is not False or "patternProperties" in described:
+        return
+    for name in described.get("required", ()):
+        # A client may send these, whatever the schema declares.
+        if name not in declared and name not in ("id", "last_modified"):
+            raise ConfigurationError(
+                f"{place}: required has {name!r}, which is not among its properties, and "
+                "additionalProperties is false, so that no record fits; allowed: "
+                f"{listed(declared)}{did_you_mean(name, declared)}"
+            )
 
 
 def _library() -> Any:
