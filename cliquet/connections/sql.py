@@ -2,9 +2,8 @@
 
 A *session* sends the statements of one transaction to the database. Inside a request, the first
 write opens the session, which lasts until the transaction of the request ends; earlier reads have
-no transaction. Outside of a request, each call is a transaction by itself.
-
-This module knows nothing of records, permissions or cached values.
+no transaction. Outside of a request, each call is a transaction by itself. This module knows
+nothing of records, permissions or cached values.
 """
 
 from __future__ import annotations
@@ -52,6 +51,7 @@ class Session(abc.ABC):
     has_written : whether a statement was sent that may have changed something.
     locked : keys of the locks that the transaction holds; only the backends know their meaning.
     memo : values that were read under a lock and are still true; code that changes one empties it.
+    ahead : values that were read under a lock for later use; what changes one of them removes it.
     """
 
     # Most sessions send one statement, and set none of these.
@@ -63,6 +63,7 @@ class Session(abc.ABC):
     def __init__(self, *, is_autocommit: bool) -> None:
         self.is_autocommit = is_autocommit
         self.memo: dict[Any, Any] = {}
+        self.ahead: dict[Any, Any] = {}
 
     def __enter__(self) -> Session:
         # The block takes part in a transaction that goes on after it, whatever happens there.
@@ -101,10 +102,12 @@ class Session(abc.ABC):
     def rollback(self) -> None:
         """Undo all changes that were not committed. This never raises."""
 
-    def wrote(self) -> None:
-        """Remember that something was changed, so that earlier reads may not be true any more."""
+    def wrote(self, *changed: Any) -> None:
+        """Remember that `changed` was changed; without it, all that was read ahead may have."""
         self.has_written = True
         self.memo.clear()
+        for key in (changed or tuple(self.ahead)) if self.ahead else ():
+            self.ahead.pop(key, None)
 
     @property
     def is_fresh(self) -> bool:
@@ -145,6 +148,7 @@ class Session(abc.ABC):
         self.has_written = False
         self.locked = frozenset()
         self.memo.clear()
+        self.ahead.clear()
         self._savepoints = 0
 
 
@@ -161,6 +165,7 @@ class Savepoint:
         self._session._undo_to(self.name)
         self._session.locked = self._locked
         self._session.memo.clear()
+        self._session.ahead.clear()
 
 
 class SQLClient(abc.ABC):
@@ -363,7 +368,6 @@ class _SQLDataManager(DataManager):
         self._end(rollback=True)
 
     def tpc_vote(self, transaction: Transaction) -> None:
-        # This is the last moment when a failure still makes the request fail.
         if self._session is not None:
             self._session.commit()
 
@@ -388,7 +392,6 @@ class _PartOfSession(DataManager):
         self.transaction_manager = transaction._manager
 
     def abort(self, transaction: Transaction) -> None:
-        # The transaction may call abort() and tpc_abort() for one failure.
         mark, self._mark = self._mark, None
         if mark is not None:
             mark.rollback()

@@ -18,7 +18,7 @@ from cliquet.utils import is_storable_key
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = ["Fetched", "fetch_all", "reads_alike", "tell"]
+__all__ = ["Fetched", "changes_alike", "fetch_all", "look_ahead", "reads_alike", "tell"]
 
 # A resource that replaces one of these may do something else for each request.
 _READS_ALIKE = Shortcut(
@@ -37,6 +37,21 @@ _READS_ALIKE = Shortcut(
     "_raise_304_if_not_modified",
     "_raise_400_if_invalid_id",
     "_raise_412_if_modified",
+)
+# A hook may change the permissions of other records.
+_CHANGES_ALIKE = Shortcut(
+    "_reads_alike",
+    "__init__",
+    "apply_changes",
+    "default_model",
+    "delete",
+    "get_parent_id",
+    "patch",
+    "postprocess",
+    "process_record",
+    "put",
+    "timestamp",
+    "_get_record_or_404",
 )
 
 
@@ -115,6 +130,24 @@ def _is_shared(aces: Mapping[str, Set[str]] | None, readers: Set[str]) -> bool:
     # A user who may write may also read (X-4).
     granted = () if aces is None else (aces.get(name, set()) for name in ("read", "write"))
     return any(not readers.isdisjoint(principals) for principals in granted)
+
+
+def changes_alike(resource: UserResource) -> bool:
+    """Return whether changes of other records are written by the library alone."""
+    return _CHANGES_ALIKE.is_open(resource) and _lists_alike(resource.model)
+
+
+def look_ahead(resource: UserResource, record_ids: Sequence[str]) -> None:
+    """Let the storage read records together that requests like this one will change next.
+
+    Parameters
+    ----------
+    resource : that of a request that has changed a record of the collection.
+    """
+    model = resource.model
+    collection = {"collection_id": model.collection_id, "parent_id": str(model.parent_id)}
+    aces = _aces(resource, list(record_ids))
+    model.storage.look_ahead(object_ids=record_ids, aces=aces, **collection)
 
 
 def tell(resource: UserResource, fetched: Sequence[Fetched]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cliquet.core.shortcuts import Shortcut
 from cliquet.storage.exceptions import RecordNotFoundError
@@ -122,6 +122,27 @@ class StorageSelecting:
                 continue
             found.append(record)
         return found
+
+    def look_ahead(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_ids: Sequence[str],
+        aces: Mapping[str, Mapping[str, Iterable[str]]],
+    ) -> None:
+        """Read records that the present transaction will read next, each within :meth:`atomic`.
+
+        This has no effect but on the number of round trips: by default it does nothing. A storage
+        may do something if the transaction has locked the collection. What it has read counts until
+        something of it changes.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        object_ids : different ids, of objects that may have no record.
+        aces : the ACEs of the objects, by id, which were read under the same lock.
+        """
 
 
 _FINDS = Shortcut("find_many", "get")

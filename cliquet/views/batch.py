@@ -19,7 +19,7 @@ from cliquet.security import authorization
 from cliquet.transactions import tweens
 from cliquet.views.batch_bounds import Budget, refusal_of, shortened
 from cliquet.views.batch_reading import validate_batch
-from cliquet.views.batch_reads import ReadRun
+from cliquet.views.batch_reads import ReadRun, look_ahead
 from cliquet.views.batch_runs import Run, Told
 from cliquet.web import problems, registrations, rendering, urls
 from cliquet.web import requests as http
@@ -61,6 +61,7 @@ def post_batch(request: Request) -> dict[str, Any]:
     responses = []
     run: Run | ReadRun | None = None
     likenesses = Likenesses(request)
+    looked_at: set[str] = set()
     keeps_texts = rendering.is_plain(request.registry)
     while items:
         if run is not None and budget.refusal() is None:
@@ -104,6 +105,7 @@ def post_batch(request: Request) -> dict[str, Any]:
                 likenesses.learn(item, subrequest, answer.response)
             run = None
             if is_plain:
+                look_ahead(item, items, answer, likenesses, looked_at)
                 run = Run.begun_by(item, answer, described, value) or ReadRun.begun_by(
                     item, items[-1][0], answer, described, likenesses
                 )

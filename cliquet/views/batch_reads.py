@@ -2,6 +2,7 @@
 
 The first one is an ordinary sub-request. The next ones are read together, and what is not in the
 record is that of the first. Whatever is no plain success is left to an ordinary sub-request.
+Changes that follow each other are requests each, for which the records are read together.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from cliquet.web import rendering
 from cliquet.web import requests as http
 from cliquet.web.alike import Likenesses, Place
 
-__all__ = ["ReadRun"]
+__all__ = ["ReadRun", "look_ahead"]
 
+_CHANGES = ("PUT", "PATCH", "DELETE")
 _MOST_AT_ONCE = 25
 _OK = 200
 
@@ -140,6 +142,44 @@ class ReadRun:
             }
             yield Told(described, text, path)
         fetching.tell(self._resource, answered)
+
+
+def look_ahead(
+    item: Mapping[str, Any],
+    items: list[tuple[dict[str, Any], Refusal | None]],
+    answer: http.Answer,
+    likenesses: Likenesses,
+    looked_at: set[str],
+) -> None:
+    """Let the storage read together what the next items will change, if they are like this one.
+
+    Parameters
+    ----------
+    item : the item that was answered.
+    items : the remaining items, the next one at the end.
+    looked_at : the paths of items that were read before, to which this adds.
+    """
+    request = answer.request
+    is_worth_it = getattr(request.registry.storage, "makes_round_trips", False)
+    if request.method not in _CHANGES or not is_worth_it or items[-1][0]["path"] in looked_at:
+        return
+    place = likenesses.place_of(item)
+    if place is None:
+        return
+    places = []
+    for following, refusal in reversed(items[-_MOST_AT_ONCE:]):
+        found = None if refusal is not None else likenesses.place_of(following)
+        if found is None or not found.is_beside(place):
+            break
+        if following["path"] in looked_at or found.path == place.path:
+            break
+        looked_at.add(following["path"])
+        places.append(found)
+    if len(places) < 2 or not is_left_alone(request, answer.response):
+        return
+    _, resource = request.cornice_args
+    if fetching.changes_alike(resource) and resource.record_id == place.record_id:
+        fetching.look_ahead(resource, [found.record_id for found in places])
 
 
 def _readers(request: Any, resource: UserResource) -> Set[str] | None:

@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ from webtest import TestApp
 from cliquet import resource
 from cliquet.events import AfterResourceChanged, AfterResourceRead, ResourceChanged, ResourceRead
 from cliquet.testing.web import basic_auth
+from cliquet.testing.web import make_app as make_own_app
 from cliquet.web.requests import build_request
 from cliquet.web.service import Service
 
@@ -343,6 +344,61 @@ def test_answers_and_records_are_those_of_single_sub_requests(name: str, path: s
         kept = app.get(everything, headers=basic_auth(), expect_errors=True)
         found.append(without_chance([answers, kept.json, TOLD]))
         TOLD.clear()
+
+    assert found[0] == found[1]
+
+
+WRITING = (
+    "replacements",
+    "refused replacements",
+    "conditional replacements",
+    "one twice",
+    "changes",
+    "refused changes",
+    "deletions",
+    "permissions",
+    "other users",
+    "mixed",
+)
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(postgresql_module_url: str) -> Iterator[list[TestApp]]:
+    """Give the two applications on one database, where records are read together."""
+    backends = {
+        f"{kind}_{name}": value
+        for kind in ("storage", "permission")
+        for name, value in (
+            ("backend", f"cliquet.{kind}.postgresql"),
+            ("url", postgresql_module_url),
+        )
+    }
+    apps = [
+        make_own_app(
+            (Own, Open, Closed), settings={**OPEN, "compiled_endpoints": value, **backends}
+        )
+        for value in WAYS.values()
+    ]
+    for kind in ("storage", "permission"):
+        getattr(apps[0].app.registry, kind).initialize_schema()
+    yield apps
+    for app in apps:
+        app.app.registry.storage.client.dispose()
+
+
+@pytest.mark.clause("H-25.12", "X-23", "X-24")
+@pytest.mark.parametrize("path", ["/opens", "/owns", "/closeds"])
+@pytest.mark.parametrize("name", WRITING)
+def test_they_are_the_same_where_records_are_read_together(
+    name: str, path: str, on_postgresql: list[TestApp]
+) -> None:
+    batch = [{**item, "path": re.sub("/opens\\b", path, item["path"])} for item in BATCHES[name]]
+    found = []
+    for app in on_postgresql:
+        answers = send(app, batch)
+        everything = f"/v0{path}?_sort=last_modified&_since=0"
+        kept = app.get(everything, headers=basic_auth(), expect_errors=True)
+        found.append(without_chance([answers, kept.json]))
 
     assert found[0] == found[1]
 

@@ -365,6 +365,29 @@ def test_a_batch_of_25_reads_reads_them_together(
     assert len(counted(sent)) <= allowed, sent
 
 
+@pytest.mark.clause("B-23.7")
+@pytest.mark.parametrize("kind", ["ferns", "boletes"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_a_batch_of_25_changes_reads_the_records_together(
+    app: TestApp, sent: list[Any], kind: str, method: str
+) -> None:
+    created = create_25(app, sent, kind).json["responses"]
+    body = {} if method == "DELETE" else {"body": {"data": {"name": "new"}}}
+    requests = [
+        {"method": method, "path": f"/{kind}/{answer['body']['data']['id']}", **body}
+        for answer in created
+    ]
+    sent.clear()
+
+    response = app.post_json("/v0/batch", {"requests": requests}, headers=HEADERS)
+
+    assert {answer["status"] for answer in response.json["responses"]} == {200}
+    # Those of the first; then one is for all records, and one for all permissions. Those of
+    # deleted records are taken one by one.
+    allowed = 28 if (kind, method) == ("boletes", "DELETE") else 4
+    assert len(counted(sent)) <= allowed, "\n".join(sent)
+
+
 @pytest.mark.clause("B-23.7", "B-20.7", "H-4.13")
 @pytest.mark.parametrize(("kind", "allowed"), [("ferns", 1), ("toadstools", 1)])
 def test_a_batch_of_25_creations_keeps_to_its_budget(

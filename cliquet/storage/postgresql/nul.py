@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["holds_nul"]
+import orjson
+
+__all__ = ["dumped", "holds_nul"]
 
 
 def holds_nul(value: Any) -> bool:
@@ -21,3 +23,16 @@ def holds_nul(value: Any) -> bool:
         elif isinstance(item, list):
             pending.extend(item)
     return False
+
+
+def dumped(data: dict[str, Any]) -> str:
+    """Return the JSON text of a record.
+
+    Raises
+    ------
+    TypeError : it contains the character.
+    """
+    text = orjson.dumps(data)
+    if b"\\u0000" in text and holds_nul(data):
+        raise TypeError("PostgreSQL cannot store the character NUL.")
+    return text.decode()

@@ -15,7 +15,8 @@ from cliquet.connections.sql import Session
 from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.postgresql import statements
 from cliquet.storage.postgresql.counter import Counter, digest_of
-from cliquet.storage.postgresql.nul import holds_nul
+from cliquet.storage.postgresql.looking_ahead import HELD, look_ahead, taken
+from cliquet.storage.postgresql.nul import dumped, holds_nul
 from cliquet.storage.relational.steps import (
     NEVER_TOUCHED,
     Conflict,
@@ -30,10 +31,8 @@ from cliquet.transactions import scope
 
 __all__ = ["PostgreSQLSteps"]
 
-# Marks among the locks of a session: it has emptied the tables, which others do not see yet; or it
-# has asked for the lock of a collection, whose row is known to exist.
+# Marks among the locks of a session that it has emptied the tables, which others do not see yet.
 _FLUSHED = "flushed"
-_HELD = "held"
 _TO_LOCK = "To make and lock the row of a collection"
 
 # What is remembered of a record that was written: that it is no tombstone.
@@ -83,18 +82,21 @@ class PostgreSQLSteps:
         return keys
 
     def check_lock(self, session: Session, key: CollectionKey) -> None:
-        if (_HELD, key) in session.locked:
+        if (HELD, key) in session.locked:
             return
         for _ in attempts(_TO_LOCK):
             (held,) = session.execute(statements.LOCK, (digest_of(key), *key)).fetchone()
             if held:
-                session.locked |= {(_HELD, key)}
+                session.locked |= {(HELD, key)}
                 return
             self._make_counter(session, key, NEVER_TOUCHED)
 
     def locked_row(
         self, session: Session, key: CollectionKey, object_id: str, aces: SQL | None = None
     ) -> tuple[Any, list[Any]]:
+        known = taken(session, key, object_id, with_aces=aces is not None)
+        if known is not None:
+            return known
         text, more = statements.LOCKED_ROW, ()
         if aces is not None:
             text = statements.LOCKED_ROW_AND_ACES.format(aces=aces.text)
@@ -105,6 +107,8 @@ class PostgreSQLSteps:
         row = None if state[3] is None else state[3:6]
         session.memo[key, object_id] = (row,)
         return row, [row[6:] for row in found]
+
+    look_ahead = staticmethod(look_ahead)
 
     def known_timestamp(self, session: Session, key: CollectionKey) -> int | None:
         counter = session.memo.get(key)
@@ -135,14 +139,14 @@ class PostgreSQLSteps:
         """
         digest = digest_of(key)
         for _ in attempts(_TO_LOCK):
-            is_held = (_HELD, key) in session.locked
+            is_held = (HELD, key) in session.locked
             rows: list[Any] = session.execute(
                 query.text, (is_held, digest, *key, *key, object_id, *query.parameters)
             ).fetchall()
             # The row with the state may come after others.
             for is_held, timestamp, now, *_ in rows:
                 if is_held:
-                    session.locked |= {(_HELD, key)}
+                    session.locked |= {(HELD, key)}
                     session.memo[key] = Counter(timestamp, now, time.monotonic())
                     return rows
             # There was no row to lock.
@@ -304,7 +308,7 @@ class PostgreSQLSteps:
         if row is None:
             self._make_counter(session, key, None)
             row = session.execute(statements.ADVANCE_BY_CLOCK, key).fetchone()
-        session.locked |= {key, (_HELD, key)}
+        session.locked |= {key, (HELD, key)}
         timestamp, now = row
         return timestamp, Counter(timestamp, now, time.monotonic())
 
@@ -326,7 +330,7 @@ class PostgreSQLSteps:
         is_live: bool,
     ) -> None:
         """Forget what was true before a write, and remember what is true now."""
-        session.wrote()
+        session.wrote((key, object_id))
         session.memo[key] = counter
         if is_live:
             session.memo[key, object_id] = _ALIVE
@@ -378,10 +382,7 @@ class PostgreSQLSteps:
     # JSON
 
     def dumps(self, data: dict[str, Any]) -> str:
-        text = orjson.dumps(data)
-        if b"\\u0000" in text and holds_nul(data):
-            raise TypeError("PostgreSQL cannot store the character NUL.")
-        return text.decode()
+        return dumped(data)
 
     def loads(self, data: Any) -> dict[str, Any]:
         # Of several records, the driver has made them from JSON.

@@ -6,7 +6,7 @@ cheap statements.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from cliquet.connections.sql import Session
@@ -20,6 +20,7 @@ __all__ = [
     "PURGE_UNTIL",
     "SELECT_LIVE",
     "SELECT_ONE",
+    "SELECT_SOME",
     "WITH_ACES",
     "Conflict",
     "EntryRow",
@@ -40,11 +41,14 @@ SELECT_ONE: Final = (
     f"SELECT last_modified, deleted, CAST(data AS TEXT) FROM records WHERE {HOME} AND id = %s"
 )
 
-SELECT_LIVE: Final = (
+SELECT_SOME: Final = (
     "SELECT id, last_modified, deleted, CAST(data AS TEXT) FROM records"
-    f" WHERE {HOME} AND id IN ({{ids}}) AND NOT deleted"
+    f" WHERE {HOME} AND id IN ({{ids}})"
 )
-"""The rows of some live records. It is formatted with as many placeholders as there are ids."""
+"""The rows of some records. It is formatted with as many placeholders as there are ids."""
+
+SELECT_LIVE: Final = f"{SELECT_SOME} AND NOT deleted"
+"""The rows of those that are alive."""
 
 PURGE_UNTIL: Final = (
     f"UPDATE timestamps SET purged = CASE WHEN purged < %s THEN %s ELSE purged END WHERE {HOME}"
@@ -156,6 +160,20 @@ class Steps(Protocol):
         -------
         The timestamp, whether it is a tombstone, and the data, or ``None`` if there is no row; and
         the rows of `aces`.
+        """
+
+    def look_ahead(
+        self,
+        session: Session,
+        key: CollectionKey,
+        object_ids: Sequence[str],
+        pairs: Mapping[str, list[tuple[str, str]]],
+    ) -> None:
+        """Read rows that :meth:`locked_row` will return, if the collection is locked.
+
+        Parameters
+        ----------
+        pairs : the permissions and principals of each object, which were read under the same lock.
         """
 
     def known_timestamp(self, session: Session, key: CollectionKey) -> int | None:

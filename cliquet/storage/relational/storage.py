@@ -6,7 +6,7 @@ record together with the counter of its collection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -128,6 +128,22 @@ class RelationalStorage(PublishedStorage):
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
         return self._joint_reader.find_many(key, object_ids, names)
+
+    def look_ahead(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_ids: Sequence[str],
+        aces: Mapping[str, Mapping[str, Iterable[str]]],
+    ) -> None:
+        session = self.client.current()
+        if session is not None and object_ids:
+            key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+            pairs = {
+                object_id: [(name, one) for name, granted in found.items() for one in granted]
+                for object_id, found in aces.items()
+            }
+            self._steps.look_ahead(session, key, object_ids, pairs)
 
     def list_changes(
         self,

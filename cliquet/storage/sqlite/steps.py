@@ -6,7 +6,7 @@ stay true, and each step is a statement of its own, which costs microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -138,6 +138,15 @@ class SQLiteSteps:
             row, pairs = row_and_pairs(session.execute(text, parameters).fetchall())
         session.memo[key, object_id] = (row,)
         return row, pairs
+
+    def look_ahead(
+        self,
+        session: Session,
+        key: CollectionKey,
+        object_ids: Sequence[str],
+        pairs: Mapping[str, list[tuple[str, str]]],
+    ) -> None:
+        """Read nothing: within the process, single reads cost no more."""
 
     def known_timestamp(self, session: Session, key: CollectionKey) -> int | None:
         # The memo may tell it, but a statement costs no round trip.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cliquet.storage import StorageBase
+from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.testing.storage.common import HOME, OTHER_PARENT, clause, create
 from cliquet.types import Record
 
@@ -59,3 +62,30 @@ class FindingTests:
             return storage.find_many(**HOME, object_ids=[record["id"]])
 
         assert [one["name"] for one in storage.atomic(operation, **HOME)] == ["b"]
+
+    @clause("X-24")
+    def test_what_was_read_ahead_is_what_would_be_read(self, storage: StorageBase) -> None:
+        records = [create(storage, name=f"n {n}") for n in range(4)]
+        ids = [*(record["id"] for record in records), "nothing"]
+        storage.delete(**HOME, object_id=ids[3])
+
+        def operation() -> list[Any]:
+            storage.update(**HOME, object_id=ids[0], record={"name": "first"})
+            storage.look_ahead(**HOME, object_ids=ids, aces={})
+            storage.update(**HOME, object_id=ids[1], record={"name": "second"})
+            storage.delete(**HOME, object_id=ids[2])
+            found = [_name_of(storage, one) for one in ids]
+            storage.look_ahead(**HOME, object_ids=ids, aces={})
+            storage.delete_all(**HOME)
+            return [*found, *(_name_of(storage, one) for one in ids)]
+
+        expected = ["first", "second", None, None, None, *[None] * 5]
+        assert storage.atomic(operation, **HOME) == expected
+        assert [_name_of(storage, one) for one in ids] == [None] * 5
+
+
+def _name_of(storage: StorageBase, object_id: str) -> Any:
+    try:
+        return storage.get(**HOME, object_id=object_id)["name"]
+    except RecordNotFoundError:
+        return None
