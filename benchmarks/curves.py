@@ -2,11 +2,13 @@
 
     python benchmarks/curves.py                             # both, SQLite in a temporary folder
     python benchmarks/curves.py --backends sqlite --sizes 300,30000 --rounds 5 --output folder
+    python benchmarks/curves.py --sizes 300,300000,1000000 --collections 100000
 
 One process, one go: each request is timed in collections of 300, 30 000 and 300 000 records, in
 turns, and compared with the smallest. A cost that grows with the collection shows as a ratio. Then
-each collection is walked in pages of 100, as a list and by ``_since`` from its beginning. With a
-folder, the figures are written there, and a chart where matplotlib is installed.
+each collection is walked in pages of 100, as a list, by ``_since`` and by ``_sync`` from its
+beginning, in turns. With ``--collections``, so many others are added, and the smallest is timed
+once more. With a folder, the figures are written there, and a chart where matplotlib is installed.
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ import statistics
 import sys
 import tempfile
 import time
-import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,14 +33,18 @@ import colander
 from pyramid.request import Request
 
 from cliquet import resource
-from cliquet.storage.transfer import ExportedEntry, ImportedCollection
+from cliquet.resource.sync_token import SyncToken
 from cliquet.testing.web import basic_auth, make_app
+from cliquet.transactions import scope
 
 SIZES = (300, 30_000, 300_000)
 ROUNDS = 15
 PAGE = 100
 CALLS_PER_ROUND = 20
+MAX_ROUND_SECONDS = 0.3
 WARM_UP_CALLS = 50
+MAX_WALK = 300_000
+NO_TOTAL = {"Prefer": "count=none"}
 URL = "/v0/mushrooms"
 FIRST_TIMESTAMP = 1_448_000_000_000
 
@@ -47,11 +52,11 @@ Call = Callable[[], Any]
 
 
 class Mushroom(resource.UserResource):
-    """Records with two indexed fields: one of as many values as records, one of few."""
+    """Records with two indexed fields: one of as many values as records, one of few; and both."""
 
     class MushroomSchema(resource.ResourceSchema):
         class Options:
-            indexed_fields = ("rank", "family")
+            indexed_fields = ("rank", "family", ("family", "rank"))
 
         name = colander.SchemaNode(colander.String())
         rank = colander.SchemaNode(colander.Integer(), missing=colander.drop)
@@ -69,6 +74,7 @@ def make_service(kind: str, url: str) -> Any:
             "storage_url": url,
             "permission_backend": "cliquet.permission.memory",
             "cache_backend": "cliquet.cache.memory",
+            "mushroom_sync_enabled": "true",
         },
     ).app
     app.registry.storage.initialize_schema()
@@ -90,27 +96,82 @@ def send(
     return response
 
 
-def fill(app: Any, user: str, size: int) -> list[str]:
-    """Give a user that many records; return some of their ids."""
+_ID = (
+    "substr({0}, 1, 8) || '-' || substr({0}, 9, 4) || '-4' || substr({0}, 14, 3) || '-8'"
+    " || substr({0}, 18, 3) || '-' || substr({0}, 21, 12)"
+)
+# Ids are in no order, as generated ones are.
+SERIES = {
+    "postgresql": "SELECT n, md5(n::text) AS digest FROM generate_series(0::bigint, %s) AS n",
+    "sqlite": "SELECT value AS n, lower(hex(randomblob(16))) AS digest FROM json_each(%s)",
+}
+OBJECT = {"postgresql": "jsonb_build_object", "sqlite": "json_object"}
+
+
+def fill(app: Any, kind: str, user: str, size: int) -> tuple[list[str], SyncToken]:
+    """Give a user that many records; return some of their ids, and the token of an empty list.
+
+    The database makes the records itself: requests would take hours.
+    """
     # The first access tells under which name the storage knows the user.
-    send(app, "GET", URL, user, 200)
+    token = send(app, "GET", f"{URL}?_sync=", user, 200).headers["Sync-Token"]
     storage = app.registry.storage
     parents = storage.all_resources_timestamps("mushroom")
     parent = max(parents, key=lambda one: parents[one])
-    ids = sorted(str(uuid.uuid4()) for _ in range(size))
-    order = iter(range(size))
-    entries = (
-        ExportedEntry(
-            object_id,
-            FIRST_TIMESTAMP + n,
-            {"name": f"mushroom {n}", "rank": (n * 7919) % size, "family": f"family {n % 10}"},
+    place = (parent, "mushroom")
+    with storage.client.begin() as session:
+        for begin in range(0, size, 100_000):
+            number = min(100_000, size - begin)
+            session.execute(
+                "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
+                f" SELECT %s, %s, {_ID.format('digest')}, %s + n, {OBJECT[kind]}("
+                f"'name', 'mushroom ' || n, 'rank', {modulo(f'(({begin} + n) * 7919)', size)},"
+                f" 'family', 'family ' || ({modulo('n', 10)})) FROM ({series(kind, begin)}) AS s",
+                (*place, FIRST_TIMESTAMP + begin, numbers(kind, number)),
+            )
+        session.execute(
+            "UPDATE timestamps SET live = %s WHERE parent_id = %s AND collection_id = %s",
+            (size, *place),
         )
-        for object_id, n in zip(ids, order, strict=True)
-    )
-    for batch in batched(entries, 500):
-        latest = max(entry.last_modified for entry in batch)
-        storage.import_([ImportedCollection(parent, "mushroom", latest, batch)])
-    return ids[:: max(1, size // 300)]
+        rows = session.execute(
+            "SELECT id FROM records WHERE parent_id = %s AND collection_id = %s"
+            f" AND {modulo('last_modified', max(1, size // 300))} = 0 LIMIT 300",
+            place,
+        ).fetchall()
+        session.wrote()
+    return [row[0] for row in rows], SyncToken.decode(token)
+
+
+def modulo(value: str, number: int) -> str:
+    """Return the rest of a division in SQL; the usual sign would be that of a parameter."""
+    return f"{value} - {value} / {number} * {number}"
+
+
+def series(kind: str, begin: int) -> str:
+    """Return the query for numbers from 0, and an id for each that no other series has."""
+    return SERIES[kind].replace("md5(n::text)", f"md5((n + {begin})::text)")
+
+
+def numbers(kind: str, size: int) -> Any:
+    """Return the parameter of `SERIES` for so many numbers."""
+    return size - 1 if kind == "postgresql" else json.dumps(list(range(size)))
+
+
+def add_collections(app: Any, kind: str, number: int) -> None:
+    """Add collections of one record each, of other users."""
+    with app.registry.storage.client.begin() as session:
+        session.execute(
+            "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
+            f" SELECT 'other ' || n, 'mushroom', {_ID.format('digest')}, %s, {OBJECT[kind]}("
+            f"'name', 'one', 'rank', n, 'family', 'family 3') FROM ({SERIES[kind]}) AS s",
+            (FIRST_TIMESTAMP, numbers(kind, number)),
+        )
+        session.execute(
+            "INSERT INTO timestamps (parent_id, collection_id, last_modified, live)"
+            f" SELECT 'other ' || n, 'mushroom', %s, 1 FROM ({SERIES[kind]}) AS s",
+            (FIRST_TIMESTAMP, numbers(kind, number)),
+        )
+        session.wrote()
 
 
 def batched(items: Iterator[Any], number: int) -> Iterator[list[Any]]:
@@ -128,7 +189,7 @@ def deep_page(app: Any, user: str, size: int) -> str:
     return f"{URL}?_limit=100&_token={token}"
 
 
-def requests(app: Any, user: str, size: int, ids: list[str]) -> dict[str, Call]:
+def requests(app: Any, user: str, size: int, ids: list[str], token: SyncToken) -> dict[str, Call]:
     """Return the requests to time in one collection."""
     some = itertools.cycle(ids)
     deep = deep_page(app, user, size)
@@ -146,7 +207,19 @@ def requests(app: Any, user: str, size: int, ids: list[str]) -> dict[str, Call]:
         send(app, "GET", URL, user, 304, **{"If-None-Match": fresh["etag"]})
 
     def refresh() -> None:
-        fresh["etag"] = send(app, "HEAD", f"{URL}?_limit=1", user, 200).headers["ETag"]
+        etag = send(app, "HEAD", f"{URL}?_limit=1", user, 200).headers["ETag"]
+        fresh.update(etag=etag, synced=synced(int(etag.strip('"'))))
+
+    def synced(position: int) -> str:
+        return f"{URL}?_sync={token._replace(position=position).encode()}&_limit={PAGE}"
+
+    def sync_unchanged() -> None:
+        send(app, "GET", fresh["synced"], user, 304, **{"If-None-Match": fresh["etag"]})
+
+    sync_near, sync_far = synced(FIRST_TIMESTAMP + size - 20), synced(FIRST_TIMESTAMP)
+
+    def get(path: str, **headers: str) -> Call:
+        return lambda: send(app, "GET", path, user, 200, **headers)
 
     refresh()
     return {
@@ -154,100 +227,139 @@ def requests(app: Any, user: str, size: int, ids: list[str]) -> dict[str, Call]:
         "GET list of 100": lambda: send(app, "GET", f"{URL}?_limit=100", user, 200),
         "GET deep page of 100": lambda: send(app, "GET", deep, user, 200),
         "GET list, 304": unchanged,
-        "GET _since near": lambda: send(app, "GET", near, user, 200),
-        "GET _since far, 100": lambda: send(app, "GET", far, user, 200),
-        "GET family=x, 20": lambda: send(app, "GET", f"{URL}?{family}", user, 200),
-        "GET family=x, sorted, 20": lambda: send(app, "GET", f"{URL}?{by_rank}", user, 200),
+        "GET _since near": get(near),
+        "GET _since far, no total": get(far, **NO_TOTAL),
+        "GET _since far": get(far),
+        "GET _sync, the start": get(f"{URL}?_sync=&_limit={PAGE}"),
+        "GET _sync near": get(sync_near),
+        "GET _sync far": get(sync_far),
+        "GET _sync, 304": sync_unchanged,
         "GET rank=n": lambda: send(app, "GET", f"{URL}?rank={next(rank)}", user, 200),
-        "GET _sort=rank, 100": lambda: send(app, "GET", f"{URL}?_sort=rank&_limit=100", user, 200),
-        "GET min_rank, sorted, 100": lambda: send(
-            app, "GET", f"{URL}?min_rank={size - 50}&_sort=rank&_limit=100", user, 200
-        ),
+        "GET _sort=rank, 100": get(f"{URL}?_sort=rank&_limit=100"),
+        "GET min_rank, sorted, 100": get(f"{URL}?min_rank={size - 50}&_sort=rank&_limit=100"),
+        "GET family=x, no total": get(f"{URL}?{family}", **NO_TOTAL),
+        "GET family=x, sorted, no total": get(f"{URL}?{by_rank}", **NO_TOTAL),
+        "GET family=x": get(f"{URL}?{family}"),
+        "GET family=x, sorted": get(f"{URL}?{by_rank}"),
         "POST": lambda: send(app, "POST", URL, user, 201, body),
         "PUT": lambda: send(app, "PUT", f"{URL}/{next(some)}", user, 200, body),
+        "PATCH": lambda: send(app, "PATCH", f"{URL}/{next(some)}", user, 200, body),
         "refresh": refresh,
     }
 
 
 def microseconds(call: Call, calls: int) -> float:
-    """Return the mean duration of a call, in microseconds."""
+    """Return the mean duration of a call, in microseconds; slow ones are called less often."""
     begin = time.perf_counter()
-    for _ in range(calls):
+    number, spent = 0, 0.0
+    while number < calls and spent < MAX_ROUND_SECONDS:
         call()
-    return (time.perf_counter() - begin) / calls * 1e6
+        number, spent = number + 1, time.perf_counter() - begin
+    return spent / number * 1e6
 
 
-def walk(app: Any, user: str, path: str) -> tuple[int, float]:
-    """Read a list to its end; return the number of pages, and the mean of their µs."""
-    pages, begin = 0, time.perf_counter()
+def walk(app: Any, user: str, path: str) -> Iterator[float]:
+    """Read a list to its end; yield the seconds of each page."""
     following: str | None = path
     while following:
         address = urlsplit(following)
+        begin = time.perf_counter()
         page = send(app, "GET", f"{address.path}?{address.query}", user, 200)
-        following, pages = page.headers.get("Next-Page"), pages + 1
-    return pages, (time.perf_counter() - begin) / pages * 1e6
+        following = page.headers.get("Next-Page")
+        yield time.perf_counter() - begin
 
 
 def walks(app: Any, sizes: list[int]) -> dict[str, dict[int, float]]:
-    """Return the µs of a page of a walk through each collection, as a list and by ``_since``."""
+    """Return the µs of a page of three walks through each collection, which take turns."""
     paths = {
         "a page of the list, all": f"{URL}?_limit={PAGE}",
         "a page by _since, all": f"{URL}?_since={FIRST_TIMESTAMP - 1}&_limit={PAGE}",
+        "a page by _sync, all": f"{URL}?_sync=&_limit={PAGE}",
     }
-    return {
-        name: {size: walk(app, f"user{size}", path)[1] for size in sizes}
-        for name, path in paths.items()
-    }
+    figures: dict[str, dict[int, float]] = {name: {} for name in paths}
+    for size in sizes:
+        walkers = [walk(app, f"user{size}", path) for path in paths.values()]
+        turns = list(itertools.zip_longest(*walkers))
+        for name, seconds in zip(paths, zip(*turns, strict=True), strict=True):
+            # The first page has a total that the others do not need to count.
+            pages = [one for one in seconds if one is not None][1:]
+            figures[name][size] = statistics.mean(pages) * 1e6
+    return figures
 
 
-def measure(kind: str, url: str, sizes: list[int], rounds: int) -> dict[str, dict[int, float]]:
+def measure(
+    kind: str, url: str, sizes: list[int], rounds: int, collections: int
+) -> dict[str, dict[Any, float]]:
     """Fill the collections, and return the µs of each request in each."""
     app = make_service(kind, url)
-    calls: dict[int, dict[str, Call]] = {}
+    calls: dict[Any, dict[str, Call]] = {}
     for size in sizes:
         user = f"user{size}"
-        calls[size] = requests(app, user, size, fill(app, user, size))
+        with scope.without_time_limits():
+            filled = fill(app, kind, user, size)
+        calls[size] = requests(app, user, size, *filled)
         print(f"  {size} records", file=sys.stderr)
     analyse(app)
-    durations: dict[tuple[str, int], list[float]] = {}
+    walked = walks(app, [size for size in sizes if size <= MAX_WALK])
+    figures: dict[str, dict[Any, float]] = {**medians(calls, rounds), **walked}
+    if collections:
+        with scope.without_time_limits():
+            add_collections(app, kind, collections)
+        analyse(app)
+        label = f"{sizes[0]}, {collections} others"
+        for name, by_size in medians({label: calls[sizes[0]]}, rounds).items():
+            figures[name] |= by_size
+    return figures
+
+
+def medians(calls: dict[Any, dict[str, Call]], rounds: int) -> dict[str, dict[Any, float]]:
+    """Return the µs of each request in each collection, which take turns."""
+    durations: dict[tuple[str, Any], list[float]] = {}
     for by_name in calls.values():
-        for call in by_name.values():
-            microseconds(call, WARM_UP_CALLS if call is not by_name["refresh"] else 1)
+        for name, call in by_name.items():
+            microseconds(call, 1 if name == "refresh" else WARM_UP_CALLS)
+    names = [name for name in next(iter(calls.values())) if name != "refresh"]
     for _ in range(rounds):
-        for name in next(iter(calls.values())):
-            for size in sizes:
+        for name in (*names, "refresh"):
+            for size in calls:
                 number = 1 if name == "refresh" else CALLS_PER_ROUND
                 spent = microseconds(calls[size][name], number)
                 durations.setdefault((name, size), []).append(spent)
-    names = [name for name in next(iter(calls.values())) if name != "refresh"]
-    medians = {
-        name: {size: statistics.median(durations[name, size]) for size in sizes} for name in names
+    return {
+        name: {size: statistics.median(durations[name, size]) for size in calls} for name in names
     }
-    return {**medians, **walks(app, sizes)}
 
 
-def table(kind: str, figures: dict[str, dict[int, float]], rounds: int) -> str:
+def table(kind: str, figures: dict[str, dict[Any, float]], rounds: int) -> str:
     """Return the figures as text, one line for each request."""
-    sizes = list(next(iter(figures.values())))
+    columns = max(figures.values(), key=len)
+    sizes = [column for column in columns if isinstance(column, int)]
     lines = [
         f"\n{kind}: median of {rounds} rounds of {CALLS_PER_ROUND} requests, in µs",
-        f"{'':28}" + "".join(f"{size:>12}" for size in sizes) + f"{'largest/smallest':>18}",
+        f"{'':30}"
+        + "".join(f" {column!s:>11}" for column in columns)
+        + f"{'largest/smallest':>18}",
     ]
     for name, by_size in figures.items():
-        ratio = by_size[sizes[-1]] / by_size[sizes[0]]
-        cells = "".join(f"{value:12.0f}" for value in by_size.values())
-        lines.append(f"{name:28}{cells}{ratio:17.2f}x")
+        present = [size for size in sizes if size in by_size]
+        ratio = by_size[present[-1]] / by_size[present[0]]
+        cells = "".join(
+            f" {by_size[column]:{max(11, len(str(column)))}.0f}" if column in by_size else " " * 12
+            for column in columns
+        )
+        lines.append(f"{name:30}{cells}{ratio:17.2f}x")
     return "\n".join(lines)
 
 
-def plot(kind: str, figures: dict[str, dict[int, float]], folder: Path) -> None:
+def plot(kind: str, figures: dict[str, dict[Any, float]], folder: Path) -> None:
     """Write a chart of the curves of one backend: ``curves-<backend>.svg``."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 6), layout="constrained")
     axes = figure.subplots()
     for name, by_size in figures.items():
-        axes.plot(list(by_size), list(by_size.values()), marker="o", label=name)
+        sizes = [size for size in by_size if isinstance(size, int)]
+        axes.plot(sizes, [by_size[size] for size in sizes], marker="o", label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("records in the collection")
@@ -273,6 +385,7 @@ def arguments() -> argparse.Namespace:
         "--sizes", default=list(SIZES), type=lambda text: [int(size) for size in text.split(",")]
     )
     parser.add_argument("--rounds", default=ROUNDS, type=int)
+    parser.add_argument("--collections", default=0, type=int, help="others that are added at last")
     parser.add_argument("--output", type=Path, help="folder for curves.json and the charts")
     return parser.parse_args()
 
@@ -300,7 +413,7 @@ def main() -> None:
     everything = {}
     for kind in asked.backends:
         with database(kind) as url:
-            figures = measure(kind, url, asked.sizes, asked.rounds)
+            figures = measure(kind, url, asked.sizes, asked.rounds, asked.collections)
         print(table(kind, figures, asked.rounds), flush=True)
         everything[kind] = figures
         if asked.output:
