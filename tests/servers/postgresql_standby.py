@@ -46,6 +46,12 @@ def make_synchronous(primary: Any) -> None:
     )
 
 
+def make_asynchronous(primary: Any) -> None:
+    """Let no commit wait for a standby any more."""
+    ask(primary, "ALTER SYSTEM RESET synchronous_standby_names")
+    ask(primary, "SELECT pg_reload_conf()")
+
+
 def promote(standby: Any) -> None:
     """Make a standby the primary, which accepts writes."""
     assert ask(standby, "SELECT pg_promote(true, 60)")
