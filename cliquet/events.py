@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, TypedDict, cast
+from typing import Any, ClassVar, NamedTuple, TypedDict, cast
 
 from pyramid.config import Configurator
 from pyramid.request import Request
@@ -148,6 +148,21 @@ class AfterResourceChanged(_ResourceEvent):
     impacted_records: list[dict[str, Record]]
 
 
+_OF_READS = (ResourceRead, AfterResourceRead)
+_EVENT_CLASSES = (ResourceRead, ResourceChanged, AfterResourceRead, AfterResourceChanged)
+
+
+class Unread(NamedTuple):
+    """Records that were read, in a text that nobody has parsed.
+
+    Attributes
+    ----------
+    parse : returns the records.
+    """
+
+    parse: Callable[[], list[Record]]
+
+
 @dataclass
 class _Stacked:
     """One action of a request, or of a whole batch, on the collection of one parent."""
@@ -179,7 +194,16 @@ class _Stacked:
 
     def event(self, *, after_commit: bool) -> _ResourceEvent:
         event_class = self.after_event_class if after_commit else self.event_class
-        return event_class(self.action, self.read_timestamp(), list(self.records), self.request)
+        records = list(_each(self.records))
+        return event_class(self.action, self.read_timestamp(), records, self.request)
+
+
+def _each(records: Iterable[Any]) -> Iterator[Any]:
+    for record in records:
+        if type(record) is Unread:
+            yield from record.parse()
+        else:
+            yield record
 
 
 def _stack(request: Request) -> dict[tuple[Any, ...], _Stacked]:
@@ -190,7 +214,7 @@ def _stack(request: Request) -> dict[tuple[Any, ...], _Stacked]:
 def notify_resource_event(
     request: Request,
     timestamp: int | Callable[[], int],
-    data: Record | list[Record],
+    data: Record | list[Record] | Unread,
     action: ACTIONS,
     old: Record | None = None,
     *,
@@ -276,6 +300,16 @@ def restore(request: Request, bound_data: dict[str, Any]) -> None:
     request.bound_data.update(bound_data)
 
 
+def are_reads_heard(request: Request) -> bool:
+    """Return whether somebody may look at the records that a request reads."""
+    registry = request.registry
+    return (
+        announcing.tells_in_its_own_way(registry)
+        or type(request).notify_resource_event is not notify_resource_event
+        or bool(registry.registrations.heard(_OF_READS))
+    )
+
+
 def setup_transaction_hook(config: Configurator) -> None:
     """Send the events of each request before and after its commit (P-22.1)."""
     config.add_subscriber(_before_commit, BeforeCommit)
@@ -288,6 +322,14 @@ def _before_commit(event: BeforeCommit) -> None:
     if not stack:
         return
     registry = request.registry
+    known = getattr(registry, "registrations", None)
+    if (
+        known is not None
+        and not announcing.tells_in_its_own_way(registry)
+        and not known.heard(_EVENT_CLASSES)
+    ):
+        # Nobody listens, as in most applications.
+        return
     for stacked in list(stack.values()):
         is_wanted = _has_subscribers(request, stacked.event_class)
         if is_wanted or announcing.tells_in_its_own_way(registry):

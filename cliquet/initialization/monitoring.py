@@ -24,8 +24,7 @@ from cliquet.monitoring.json_lines import JSONLogRenderer
 from cliquet.monitoring.renderers import ClassicLogRenderer, MozillaHekaRenderer
 from cliquet.transactions import tweens
 from cliquet.types import ReadOnlySettings
-from cliquet.web import response_headers, wire
-from cliquet.web.response_headers import NewHeaders
+from cliquet.web import answering, response_headers, wire
 
 __all__ = ["log_context_tween_factory", "setup_logging"]
 
@@ -58,7 +57,7 @@ def setup_logging(config: Configurator) -> None:
     )
     config.add_subscriber(_on_new_request, NewRequest)
     config.add_subscriber(_on_new_response, NewResponse)
-    response_headers.add_part(config, _tell_request_id)
+    response_headers.add_value(config, "X-Request-Id", _told_id)
 
 
 def log_context_tween_factory(
@@ -84,8 +83,12 @@ def _begin(request: Request) -> None:
         renderer=registry.log_renderer,
         max_field_bytes=registry.max_log_field_bytes,
     )
-    request.add_finished_callback(lambda request: logs.end(token))
-    request._log_start = time.perf_counter()
+    attributes = request.__dict__
+    if answering.ENDS_LOG in attributes:
+        attributes[answering.ENDS_LOG] = token
+    else:
+        request.add_finished_callback(lambda request: logs.end(token))
+    attributes["_log_start"] = time.perf_counter()
 
 
 @told_once
@@ -95,9 +98,9 @@ def _on_new_request(event: NewRequest) -> None:
         _begin(event.request)
 
 
-def _tell_request_id(request: Request, response: Response, new: NewHeaders) -> None:
-    if getattr(request, "parent", None) is None:
-        new["X-Request-Id"] = request.request_id
+def _told_id(request: Request) -> str | None:
+    """Return the id for the header of a response; those within a batch have none."""
+    return None if getattr(request, "parent", None) is not None else request.request_id
 
 
 @told_once

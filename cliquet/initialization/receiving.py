@@ -26,7 +26,7 @@ from cliquet import errors, settings
 from cliquet.core import hosts
 from cliquet.core.announcing import told_once
 from cliquet.views import metrics
-from cliquet.web import urls, wire
+from cliquet.web import attempts, urls, wire
 
 __all__ = ["allowed_hosts_tween_factory", "setup_reception"]
 
@@ -101,6 +101,7 @@ def allowed_hosts_tween_factory(
 
 def _bound_bodies(registry: Any) -> None:
     policy = registry.queryUtility(IExecutionPolicy, default=default_execution_policy)
+    policy = attempts.in_short(policy, registry)
     registry.registerUtility(_bounded_policy(policy), IExecutionPolicy)
 
 

@@ -16,7 +16,7 @@ from cliquet.core import jsonio
 from cliquet.resource.hook_results import unstorable, wrong_result
 from cliquet.resource.parameters import latest_given
 from cliquet.types import Record
-from cliquet.web.validation import json_body
+from cliquet.web.bodies import json_body
 
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource

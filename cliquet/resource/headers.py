@@ -24,7 +24,9 @@ __all__ = [
     "cache_control",
     "etag",
     "http_date",
+    "of_next_page",
     "of_timestamp",
+    "of_total",
     "write",
 ]
 
@@ -100,9 +102,14 @@ def write(response: Any, new: Sequence[tuple[str, str]]) -> None:
     lines.extend(new)
 
 
+def of_total(total: int) -> list[tuple[str, str]]:
+    """Return ``Total-Records``, the number of matching live records on all pages (H-11.3)."""
+    return [("Total-Records", str(total))]
+
+
 def add_total_records(headers: MutableMapping[str, str], total: int) -> None:
-    """Set ``Total-Records``, the number of matching live records on all pages (H-11.3)."""
-    headers["Total-Records"] = str(total)
+    """Set ``Total-Records``."""
+    headers.update(of_total(total))
 
 
 def add_sync_horizon(headers: MutableMapping[str, str], position: int) -> None:
@@ -115,10 +122,14 @@ def add_sync_token(headers: MutableMapping[str, str], token: str) -> None:
     headers["Sync-Token"] = token
 
 
-def add_next_page(headers: MutableMapping[str, str], url: str) -> None:
-    """Set ``Next-Page``, the absolute URL of the page after a full page (H-14.5).
+def of_next_page(url: str) -> list[tuple[str, str]]:
+    """Return ``Next-Page``, the absolute URL of the page after a full page (H-14.5).
 
     ``Link`` says the same to programs that know RFC 8288 (E-20.2).
     """
-    headers["Next-Page"] = url
-    headers["Link"] = f'<{url}>; rel="next"'
+    return [("Next-Page", url), ("Link", f'<{url}>; rel="next"')]
+
+
+def add_next_page(headers: MutableMapping[str, str], url: str) -> None:
+    """Set ``Next-Page`` and ``Link``."""
+    headers.update(of_next_page(url))

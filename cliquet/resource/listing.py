@@ -13,8 +13,9 @@ from pyramid.httpexceptions import (
     HTTPServiceUnavailable,
 )
 from pyramid.request import Request
+from pyramid.response import Response
 
-from cliquet import errors, settings, utils
+from cliquet import errors, events, settings, utils
 from cliquet.core.shortcuts import Shortcut
 from cliquet.events import ACTIONS
 from cliquet.monitoring import logs
@@ -26,9 +27,10 @@ from cliquet.security.sent_headers import sent
 from cliquet.storage import Filter, Sort
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import BackendError
+from cliquet.storage.page_text import PageText
 from cliquet.storage.query import COMPARISON, PaginationRule
 from cliquet.types import Record
-from cliquet.web import urls
+from cliquet.web import rendering, urls
 
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
@@ -51,7 +53,7 @@ _TIMESTAMP_WITH_PAGE = Shortcut(
 )
 
 
-def get_list(resource: UserResource) -> dict[str, Any]:
+def get_list(resource: UserResource) -> Any:
     """List records (H-11)."""
     response = resource.request.response
     params = resource.request.GET
@@ -79,11 +81,13 @@ def get_list(resource: UserResource) -> dict[str, Any]:
 
     has_total = totals.is_wanted(resource)
     rules = totals.continued(resource, filters, rules, is_total_wanted=has_total)
-    records, total = _read_page(resource, filters, sorting, rules, limit)
+    is_text = limit and departed is None and partial_fields is None and _may_be_text(resource)
+    read_page = _read_text if is_text else _read_page
+    records, total = read_page(resource, filters, sorting, rules, limit)
     if comes_with_page:
         if not _take_timestamp(resource, records):
             _ = resource.timestamp
-            records, total = _read_page(resource, filters, sorting, rules, limit)
+            records, total = read_page(resource, filters, sorting, rules, limit)
         resource._add_timestamp_header(response)
         resource._add_cache_header(response)
     # Only lists with tombstones have a history, if the storage knows it.
@@ -93,21 +97,80 @@ def get_list(resource: UserResource) -> dict[str, Any]:
     if departed is not None:
         records = departed.merged(records, sorting, rules, limit)
     resource._counted = None
-    if has_total and limit is not None and len(records) > limit:
+    number = records.number if isinstance(records, PageText) else len(records)
+    if has_total and limit is not None and number > limit:
         resource._counted = totals.counted(resource, filters, records, total)
-    records = _cut_page(resource, records, sorting, limit, offset)
+    text = b""
+    if isinstance(records, PageText) and limit is not None:
+        text = _cut_text(resource, records, sorting, limit, offset)
+        number = min(number, limit)
+    else:
+        records = _cut_page(resource, records, sorting, limit, offset)
+        number = len(records)
     if departed is not None:
         records = departed.shown(records)
+        number = len(records)
         if not records and history is not None:
             departed.leave_timestamp(history)
     if has_total:
-        headers.add_total_records(response.headers, total)
+        headers.write(response, headers.of_total(total))
     else:
         totals.add_preference(resource.request, response.headers)
-    logs.bind(nb_records=len(records), limit=limit)
+    logs.bind(nb_records=number, limit=limit)
+    if isinstance(records, PageText):
+        return _shown(resource, records, text, number)
     if partial_fields is not None:
         records = [utils.dict_subset(record, partial_fields) for record in records]
     return as_body(resource, resource.postprocess(records))
+
+
+# The answer of the first of these is the page as the storage gives it.
+_AS_TEXT = Shortcut("_lists_as_text", "postprocess", "collection_get")
+
+
+def _may_be_text(resource: UserResource) -> bool:
+    """Return whether nobody but the client looks at the records of a list."""
+    request = resource.request
+    return (
+        rendering.takes_json(request)
+        and _AS_TEXT.is_open(resource)
+        and resource.model.gives_texts
+        and not events.are_reads_heard(request)
+    )
+
+
+def _read_text(
+    resource: UserResource,
+    filters: list[Filter],
+    sorting: list[Sort],
+    rules: list[PaginationRule],
+    limit: int | None,
+) -> tuple[list[Record], int]:
+    """Return the same as :func:`_read_page`, with a page that is a text."""
+    return resource.model.text_of_records(**_wanted(resource, filters, sorting, rules, limit))
+
+
+def _cut_text(
+    resource: UserResource, page: PageText, sorting: list[Sort], limit: int, offset: int
+) -> bytes:
+    """Return the text of a page, and send the URL of the next page, if there is one."""
+    text, last = page.cut(limit)
+    if last is not None:
+        resource._page_text = page
+        _tell_of_next(resource, sorting, limit, last, offset)
+    return text
+
+
+def _shown(resource: UserResource, page: PageText, text: bytes, number: int) -> Response:
+    """Return the response with a page that is a text."""
+    request = resource.request
+    request.notify_resource_event(
+        timestamp=lambda: resource.timestamp,
+        data=events.Unread(lambda: page.parsed()[:number]),
+        action=ACTIONS.READ,
+        parent_id=resource.model.parent_id,
+    )
+    return rendering.with_json(request, b'{"data":[%b]}' % text)
 
 
 def delete_list(resource: UserResource) -> dict[str, Any]:
@@ -160,14 +223,24 @@ def _read_page(
     limit: int | None,
 ) -> tuple[list[Record], int]:
     """Return the records of a page and one more, which shows that there is a next page."""
+    return resource.model.get_records(**_wanted(resource, filters, sorting, rules, limit))
+
+
+def _wanted(
+    resource: UserResource,
+    filters: list[Filter],
+    sorting: list[Sort],
+    rules: list[PaginationRule],
+    limit: int | None,
+) -> dict[str, Any]:
     modified_field = resource.model.modified_field
-    return resource.model.get_records(
-        filters=filters,
-        sorting=sorting,
-        pagination_rules=rules,
-        limit=None if limit is None else limit + 1,
-        include_deleted=modified_field in [item.field for item in filters],
-    )
+    return {
+        "filters": filters,
+        "sorting": sorting,
+        "pagination_rules": rules,
+        "limit": None if limit is None else limit + 1,
+        "include_deleted": modified_field in [item.field for item in filters],
+    }
 
 
 def _cut_page(
@@ -182,10 +255,16 @@ def _cut_page(
         return records
     page, following = records[:limit], records[limit]
     resource._page_end = page, following
-    url = resource._next_page_url(sorting, limit, page[-1], offset + limit)
-    refusals.raise_414_if_outgrown(resource.request, url)
-    headers.add_next_page(resource.request.response.headers, url)
+    _tell_of_next(resource, sorting, limit, page[-1], offset)
     return page
+
+
+def _tell_of_next(
+    resource: UserResource, sorting: list[Sort], limit: int, last: Record, offset: int
+) -> None:
+    url = resource._next_page_url(sorting, limit, last, offset + limit)
+    refusals.raise_414_if_outgrown(resource.request, url)
+    headers.write(resource.request.response, headers.of_next_page(url))
 
 
 def page_token(
@@ -197,6 +276,9 @@ def page_token(
         token = pagination.encode_token(sorting, last_record, offset, counted)
         if anchors.fits(token):
             return token
+    if resource._page_text is not None:
+        *records, after = resource._page_text.parsed()
+        return anchors.encode(sorting, records, after, offset, reserved_fields(resource))
     page, following = resource._page_end
     if not page or page[-1] is not last_record:
         page, following = [last_record], None

@@ -163,6 +163,11 @@ class PermissionsSchema(colander.SchemaNode):  # type: ignore[misc]  # colander 
         """
         if cstruct is None:
             cstruct = colander.null
+        if cstruct is colander.null and type(self) is PermissionsSchema and not self.preparer:
+            # Nearly no body has them. Colander would find out the same by six functions.
+            missing = self.missing
+            if missing is colander.drop:
+                return missing
         permissions = super().deserialize(cstruct)
         if permissions in (colander.null, colander.drop) or permissions is self.missing:
             return permissions

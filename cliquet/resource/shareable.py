@@ -24,7 +24,7 @@ from cliquet.storage import Filter
 from cliquet.storage.query import COMPARISON
 from cliquet.types import IdQuery, Record
 from cliquet.web import faults
-from cliquet.web.validation import has_body
+from cliquet.web.bodies import has_body
 
 __all__ = ["ShareableResource"]
 
@@ -51,6 +51,7 @@ class ShareableResource(UserResource):
     # The flags belong to the methods below too.
     _creates_alike = True
     _reads_alike = True
+    _lists_as_text = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

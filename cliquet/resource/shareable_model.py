@@ -29,6 +29,8 @@ from cliquet.utils import is_storable_key
 __all__ = ["ShareableModel"]
 
 T = TypeVar("T")
+# The URI of a record, a query for its ACEs, and the arguments that name the collection.
+_Joint = tuple[str, ACEQuery, dict[str, Any]]
 
 _FINDS = Shortcut("find_with_aces", "get")
 _READS_AHEAD = Shortcut("read_ahead", "get_record")
@@ -170,7 +172,7 @@ class ShareableModel(Model):
         joint = self._joint(record_id, parent_id)
         if joint is None:
             return self._annotated(super().get_record(record_id, parent_id=parent_id))
-        record, aces = self._find(record_id, joint[1], parent_id)
+        record, aces = self._find(record_id, *joint[1:])
         if self._held is not None and parent_id is None:
             self._held[joint[0]] = {name: set(given) for name, given in aces.items()}
         if record is None:
@@ -200,23 +202,21 @@ class ShareableModel(Model):
         joint = self._joint(record_id, None) if _READS_AHEAD.is_open(self) else None
         if joint is None or joint[0] != object_id:
             return None
-        record, aces = self._find(record_id, joint[1], None)
+        record, aces = self._find(record_id, *joint[1:])
         self.known_permissions.remember(
             object_id, aces, None if record is None else record[self.modified_field]
         )
         return None if record is None else {**record, self.permissions_field: aces}
 
-    def _joint(self, record_id: str, parent_id: str | None) -> tuple[str, ACEQuery] | None:
-        """Return the URI of a record, and a query for its ACEs that the storage can join."""
+    def _joint(self, record_id: str, parent_id: str | None) -> _Joint | None:
+        """Return what the record and its ACEs are read together by, if the storage can join it."""
         backend = self._backend()
         if backend is None or not isinstance(self.storage, StorageBase):
             return None
         permission, get_object_id = backend
-        if not (
-            isinstance(permission, PermissionBase)
-            and selects_what_it_lists(permission)
-            and _FINDS.is_open(self.storage)
-        ):
+        if not isinstance(permission, PermissionBase) or not selects_what_it_lists(permission):
+            return None
+        if not _FINDS.is_open(self.storage):
             return None
         object_id = get_object_id(record_id)
         # Under the lock they are read again with the record: they may have changed until then.
@@ -224,16 +224,16 @@ class ShareableModel(Model):
         if is_known or not is_storable_key(object_id):
             return None
         aces = permission.select_aces(object_id)
-        collection = self._collection(parent_id)
-        del collection["auth"]
-        return (object_id, aces) if self.storage.can_join_aces(aces, **collection) else None
+        place = self._collection(parent_id)
+        can_join = self.storage.can_join_aces(
+            aces, collection_id=place["collection_id"], parent_id=place["parent_id"]
+        )
+        return (object_id, aces, place) if can_join else None
 
     def _find(
-        self, record_id: str, aces: ACEQuery, parent_id: str | None
+        self, record_id: str, aces: ACEQuery, place: dict[str, Any]
     ) -> tuple[Record | None, dict[str, set[str]]]:
-        return self.storage.find_with_aces(
-            object_id=record_id, aces=aces, **self._collection(parent_id), **self._fields
-        )
+        return self.storage.find_with_aces(object_id=record_id, aces=aces, **place, **self._fields)
 
     def create_record(
         self,

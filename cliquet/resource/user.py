@@ -40,6 +40,7 @@ from cliquet.security import authentication
 from cliquet.security.sent_headers import sent
 from cliquet.storage import Filter, Sort
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
+from cliquet.storage.page_text import PageText
 from cliquet.storage.query import PaginationRule
 from cliquet.types import Record
 from cliquet.web import faults
@@ -75,6 +76,7 @@ class UserResource:
     _timestamp_comes_with_page = True
     _creates_alike = True
     _reads_alike = True
+    _lists_as_text = True
 
     # Whether the hook of the library was called for the record that is written, see `processed`.
     _is_completed = False
@@ -87,6 +89,8 @@ class UserResource:
     _bound_mapping: tuple[ResourceSchema, ResourceSchema] | None = None
     # The last page that was cut, and the record after it, for the token of the next page.
     _page_end: tuple[Sequence[Record], Record | None] = ((), None)
+    # The same page while it is a text.
+    _page_text: PageText | None = None
 
     def __init__(self, request: Request, context: Any = None) -> None:
         # This comes first, because an override may set attributes that the rest needs (P-9.11). If

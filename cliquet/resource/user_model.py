@@ -35,6 +35,7 @@ T = TypeVar("T")
 _CREATES_RECORDS = Shortcut("create_records", "create_record")
 _FINDS_RECORDS = Shortcut("find_records", "get_record")
 _PAGES_WITH_TIMESTAMP = Shortcut("pages_have_timestamp", "collection_timestamp", "get_all")
+_GIVES_TEXTS = Shortcut("gives_texts", "get_all")
 _CHANGES = Shortcut(
     "list_changes",
     "collection_history",
@@ -178,6 +179,26 @@ class Model:
             **self._collection(parent_id),
             **self._all_fields,
         )
+
+    @property
+    def gives_texts(self) -> bool:
+        """Whether :meth:`text_of_records` may be called: nobody has replaced what gives lists.
+
+        .. versionadded:: 3.2
+        """
+        return self._has_own_get_records and _GIVES_TEXTS.is_open(self.storage)
+
+    def text_of_records(self, **which: Any) -> tuple[list[Record], int]:
+        """Return the same as :meth:`get_records`, with a page that may still be a text.
+
+        .. versionadded:: 3.2
+        """
+        # Only storages that give texts have the last argument.
+        storage: Any = self.storage
+        found: tuple[list[Record], int] = storage.get_all(
+            **which, **self._collection(None), **self._all_fields, as_text=True
+        )
+        return found
 
     def history(self, parent_id: str | None = None) -> History:
         """Return the horizon and the epoch of the collection.

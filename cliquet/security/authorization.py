@@ -270,13 +270,11 @@ class RouteFactory(SharedListing, UndecidedPut):
         if not isinstance(self.resource_name, str):
             # The service is a mock of a test, for which there are no settings (P-31.1).
             return []
+        named = settings.read(configured, f"{self.resource_name}_{permission}_principals")
+        if permission != "read":
+            return list(named)
         # A user who may write may also read, here too (X-20).
-        permissions = ("read", "write") if permission == "read" else (permission,)
-        return [
-            principal
-            for name in permissions
-            for principal in settings.read(configured, f"{self.resource_name}_{name}_principals")
-        ]
+        return [*named, *settings.read(configured, f"{self.resource_name}_write_principals")]
 
     def require(self, permission: str) -> bool:
         """Check the request again, with the data that were read under the lock (D-62).

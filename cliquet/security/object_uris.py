@@ -36,7 +36,8 @@ _VARIABLE_PATTERN = re.compile(r"\{(\w+):(?:[^{}]|\{[^{}]*\})*\}")
 
 def of_request(request: Request) -> str:
     """Return the URI of the object of a request (P-25.8)."""
-    if not _is_real(request):
+    if not isinstance(request, BaseRequest):
+        # It is a mock, as below.
         return utils.strip_uri_prefix(unquote(str(request.path)))
     # The mount point of the application is not a part of it, so that a batch gives the same URI.
     raw: str = request.environ.get("PATH_INFO", "")

@@ -149,6 +149,8 @@ class PublishedStorage(StorageBase):
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         deleted_field: str = DEFAULT_DELETED_FIELD,
         auth: str | None = None,
+        *,
+        as_text: bool = False,
     ) -> tuple[list[Record], int]:
         return self._reader.page(
             Selection(
@@ -159,6 +161,7 @@ class PublishedStorage(StorageBase):
                 () if pagination_rules is None else pagination_rules,
                 limit,
                 include_deleted,
+                as_text,
             )
         )
 

@@ -95,6 +95,7 @@ class Selection(NamedTuple):
     pagination_rules: Sequence[PaginationRule] = ()
     limit: int | None = None
     include_deleted: bool = False
+    as_text: bool = False
 
 
 class Draft(NamedTuple):

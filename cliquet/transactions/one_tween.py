@@ -185,7 +185,9 @@ def _present() -> Transaction | None:
 
 
 def _note(begun: Transaction, request: Request) -> None:
+    path = request.environ.get("PATH_INFO", "")
     try:
-        begun.note(request.path_info)
+        # WebOb takes four functions to decode a path.
+        begun.note(path if path.isascii() else request.path_info)
     except UnicodeDecodeError:
         begun.note("Unable to decode path as unicode")

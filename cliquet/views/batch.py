@@ -24,8 +24,8 @@ from cliquet.views.batch_runs import Run, Told
 from cliquet.web import problems, registrations, rendering, urls
 from cliquet.web import requests as http
 from cliquet.web.alike import Likenesses
+from cliquet.web.bodies import forget_body, forget_parsed, give_body
 from cliquet.web.service import Service
-from cliquet.web.validation import forget_body, forget_parsed, give_body
 
 __all__ = ["batch", "validate_batch"]
 

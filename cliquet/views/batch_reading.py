@@ -11,7 +11,7 @@ from cliquet import errors, settings
 from cliquet.core import jsonio
 from cliquet.web import faults
 from cliquet.web import requests as http
-from cliquet.web.validation import max_json_values, read_body
+from cliquet.web.bodies import max_json_values, read_body
 
 __all__ = ["METHODS", "validate_batch"]
 

@@ -29,7 +29,7 @@ from cliquet.types import Record
 from cliquet.views.batch_bounds import Budget, Refusal
 from cliquet.web import endpoints, registrations, rendering, urls
 from cliquet.web import requests as http
-from cliquet.web.validation import give_body
+from cliquet.web.bodies import give_body
 
 __all__ = ["Run", "Told", "is_left_alone"]
 

@@ -326,10 +326,11 @@ def _copied(value: Any) -> Any:
         return value
     if kind is float and math.isfinite(value):
         return value
+    # Most values are texts, and need no call.
     if kind is list:
-        return [_copied(item) for item in value]
+        return [item if type(item) is str else _copied(item) for item in value]
     if kind is dict:
-        return {name: _copied(item) for name, item in value.items()}
+        return {name: item if type(item) is str else _copied(item) for name, item in value.items()}
     raise _DoubtError
 
 

@@ -26,7 +26,7 @@ from pyramid.threadlocal import manager
 from cliquet.monitoring import logs
 from cliquet.security.authentication import SecurityPolicy
 from cliquet.web import answering, dispatch, inherited, registrations, urls
-from cliquet.web.validation import give_body
+from cliquet.web.bodies import give_body
 
 __all__ = ["Likeness", "Likenesses", "Place"]
 

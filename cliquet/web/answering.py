@@ -19,12 +19,29 @@ from pyramid.response import Response
 from pyramid.router import Router
 
 from cliquet import utils
+from cliquet.monitoring import logs
 from cliquet.web import registrations
 
-__all__ = ["Answering", "call_back", "give_attributes", "has_callbacks"]
+__all__ = [
+    "ENDS_LOG",
+    "IS_UNFILTERED",
+    "Answering",
+    "call_back",
+    "give_attributes",
+    "has_callbacks",
+]
 
 # It stands for the two callbacks of Cornice, until they would be called.
 _IS_PREPARED = "_cliquet_prepared"
+ENDS_LOG = "_cliquet_ends_log"
+"""The attribute of requests for the context of their log, which ends with them.
+
+It is there in requests that are answered here, and ``None`` until the context begins.
+"""
+
+IS_UNFILTERED = "_cliquet_unfiltered"
+"""The attribute of requests to views whose service wants no filters of Cornice."""
+
 _NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 _NOT_VALIDATED: tuple[dict[str, Any], None] = ({}, None)
 _Subscriber = Callable[[Any], Any]
@@ -48,6 +65,8 @@ class Answering:
         """Return the response of a request, or raise the error that no view has answered."""
         router = self._router
         answer = router.handle_request if _use_tweens else router.orig_handle_request
+        attributes = request.__dict__
+        attributes[ENDS_LOG] = None
         try:
             response = answer(request)
             call_back(request, response)
@@ -59,6 +78,9 @@ class Answering:
                     subscriber(event)
             return response
         finally:
+            token = attributes.pop(ENDS_LOG, None)
+            if token is not None:
+                logs.end(token)
             router.finish_request(request)
 
 
@@ -106,7 +128,7 @@ def call_back(request: Request, response: Response) -> None:
 
 
 def _filter(request: Request, response: Response, attributes: dict[str, Any]) -> None:
-    if attributes.get("matched_route") is not None:
+    if attributes.get(IS_UNFILTERED) is not True and attributes.get("matched_route") is not None:
         service = utils.current_service(request)
         if service is not None:
             arguments, _ = attributes.get("cornice_args", _NOT_VALIDATED)

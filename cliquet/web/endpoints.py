@@ -110,8 +110,10 @@ def compiled_view(view: View, info: Any) -> View:
             if not result:
                 message = f"Unauthorized: {endpoint.__name__} failed permission check"
                 raise HTTPForbidden(message, result=result)
+        attributes = request.__dict__
+        attributes[rendering.IS_COMPILED] = True
         if repeat is not None:
-            request.__dict__[_REPEAT] = repeat
+            attributes[_REPEAT] = repeat
         return respond(endpoint(request), request, info)
 
     return compiled

@@ -17,6 +17,7 @@ from typing import Any
 
 from cornice.pyramidhook import wrap_request
 from pyramid.config import Configurator
+from pyramid.decorator import reify
 from pyramid.events import (
     ApplicationCreated,
     BeforeRender,
@@ -28,6 +29,7 @@ from pyramid.events import (
 from pyramid.interfaces import IRendererFactory, IResponse, IResponseFactory
 from pyramid.registry import Registry
 from pyramid.request import Request, apply_request_extensions
+from pyramid.response import Response
 from pyramid_multiauth import MultiAuthPolicySelected
 from zope.interface import implementedBy
 
@@ -35,6 +37,7 @@ from cliquet import settings
 from cliquet.core import announcing
 
 __all__ = [
+    "PLAIN_RESPONSE",
     "Registrations",
     "SharedExtensions",
     "are_endpoints_compiled",
@@ -119,6 +122,7 @@ class Registrations:
         # A test or a tool may replace `registry.notify` to see all events of a running application.
         self._attributes = vars(registry)
         self._own_notify: Any = None
+        self._heard: dict[tuple[type, ...], frozenset[type]] = {}
         self._replaced: dict[Any, Subscriber] = {}
 
     def replace(self, subscriber: Subscriber, by: Subscriber) -> None:
@@ -136,8 +140,23 @@ class Registrations:
         ):
             self._read()
 
+    def heard(self, event_classes: tuple[type, ...]) -> frozenset[type]:
+        """Return those of some classes of events that somebody has subscribed to.
+
+        Parameters
+        ----------
+        event_classes : one of few such values, since the answer to each is kept.
+        """
+        self.bring_up_to_date()
+        found = self._heard.get(event_classes)
+        if found is None:
+            found = frozenset(filter(self._subscribers, event_classes))
+            self._heard[event_classes] = found
+        return found
+
     def _read(self) -> None:
         registry = self._registry
+        self._heard.clear()
         generation = self._adapters._generation, self._utilities._generation
         self._own_notify = self._attributes.get("notify")
         self.on_new_request = self._subscribers(NewRequest)
@@ -178,6 +197,26 @@ def _undecorated(subscriber: Subscriber) -> Subscriber:
     return subscriber if given.__hash__ is None else given
 
 
+class _Attributes:
+    """Attributes of the requests of all applications."""
+
+    registry: Any
+
+    @reify  # type: ignore[untyped-decorator]  # Pyramid has no types
+    def response(self) -> Response:
+        """The response of a request, as Pyramid makes it, with fewer questions."""
+        known: Registrations | None = getattr(self.registry, "registrations", None)
+        if known is None or known.renderer is None:
+            return _PYRAMID_RESPONSE.wrapped(self)
+        headers = [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", "0")]
+        return Response(headerlist=headers, app_iter=[b""])
+
+
+_PYRAMID_RESPONSE = Request.response
+PLAIN_RESPONSE = _Attributes.response
+"""The attribute ``response`` of the requests of an application."""
+
+
 class SharedExtensions:
     """Request extensions of Pyramid that belong to the class of a request instead of the request.
 
@@ -201,6 +240,10 @@ class SharedExtensions:
         self.descriptors: dict[str, Any] = {}
 
     def __get__(self, request: Any, owner: type) -> type:
+        return self.class_of(owner)
+
+    def class_of(self, owner: type) -> type:
+        """Return the class that requests of another class get."""
         return self._classes.get(owner) or self._extended(owner)
 
     def _extended(self, owner: type) -> type:
@@ -210,6 +253,8 @@ class SharedExtensions:
             if not isdatadescriptor(attributes.get(name)):
                 attributes[name] = method
         attributes.setdefault("__module__", owner.__module__)
+        if getattr(owner, "response", None) is _PYRAMID_RESPONSE:
+            attributes.setdefault("response", PLAIN_RESPONSE)
         extended = type(owner.__name__, (owner,), attributes)
         # As in Pyramid, the interfaces of a class are not worked out anew for its subclass. Their
         # registry would keep it for ever, and an application may make a class for each request.

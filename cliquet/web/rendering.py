@@ -14,9 +14,21 @@ from cliquet.core.view_places import view_of
 from cliquet.errors import JSON_CONTENT_TYPE
 from cliquet.web import registrations, requests
 
-__all__ = ["is_plain", "json_renderer", "response_of", "text_of"]
+__all__ = [
+    "IS_COMPILED",
+    "is_plain",
+    "json_renderer",
+    "response_of",
+    "takes_json",
+    "text_of",
+    "with_json",
+]
 
-_PYRAMID_RESPONSE = Request.response
+# What makes the response of a request that nobody has asked for it.
+_MADE_RESPONSES = (registrations.PLAIN_RESPONSE, Request.response)
+IS_COMPILED = "_cliquet_compiled"
+"""The attribute of requests that a compiled endpoint answers."""
+
 # A new body replaces these headers of a response.
 _HEADERS_OF_BODY = ("content-type", "content-length", "content-md5")
 
@@ -31,6 +43,25 @@ def json_renderer(info: Any) -> Any:
         return _remembered(request, value)
 
     return render
+
+
+def takes_json(request: Request) -> bool:
+    """Return whether a view may return a response of :func:`with_json` in place of its value.
+
+    It may if nobody but the compiled endpoint would see the value.
+    """
+    attributes = request.__dict__
+    return (
+        IS_COMPILED in attributes
+        and "override_renderer" not in attributes
+        and getattr(request, "parent", None) is None
+        and is_plain(request.registry)
+    )
+
+
+def with_json(request: Request, text: bytes) -> Response:
+    """Return the response of a request, with a JSON text as its body."""
+    return _filled(request.response, text)
 
 
 def is_plain(registry: Any) -> bool:
@@ -53,7 +84,7 @@ def response_of(value: Any, request: Request, info: Any) -> Any:
             response = attributes.get("response")
             if response.__class__ is Response:
                 return _filled(response, _remembered(request, value))
-            if response is None and getattr(type(request), "response", None) is _PYRAMID_RESPONSE:
+            if response is None and getattr(type(request), "response", None) in _MADE_RESPONSES:
                 text = _remembered(request, value)
                 headers = [
                     ("Content-Type", JSON_CONTENT_TYPE),

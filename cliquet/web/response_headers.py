@@ -7,19 +7,39 @@ added, before any subscriber of the application to ``NewResponse``, which may ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from pyramid.config import Configurator
 from pyramid.events import NewResponse
 from pyramid.request import Request
 from pyramid.response import Response
 
-from cliquet import settings
+from cliquet import settings, utils
 from cliquet.core.announcing import told_once
 from cliquet.security.authentication import is_private
 from cliquet.web import problems, streams
 
-__all__ = ["NewHeaders", "Part", "add_part", "backoff", "keep_private", "vary_of", "write"]
+__all__ = [
+    "NewHeaders",
+    "Part",
+    "Value",
+    "add_part",
+    "add_value",
+    "backoff",
+    "keep_private",
+    "vary_of",
+    "write",
+]
+
+# Most responses of a service are of few cases. Clients choose methods and origins, so that the
+# number of cases and their size are limited.
+_MAX_CASES = 256
+_MAX_ORIGIN_CHARACTERS = 200
+# The headers of OPTIONS depend on more of the request.
+_METHODS_WITH_CASES = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
+_NAME = itemgetter(0)
 
 
 class NewHeaders(dict[str, str]):
@@ -52,26 +72,133 @@ class NewHeaders(dict[str, str]):
 
 
 Part = Callable[[Request, Response, NewHeaders], None]
-"""Adds its headers to the new ones; it must not change the response itself."""
+"""Adds its headers to the new ones; it must not change the response itself.
+
+They may depend on nothing but the *case* of the response (see :func:`_case`).
+"""
+
+Value = Callable[[Request], str | None]
+"""Returns the value of a header that differs from response to response, if it has one."""
 
 
 def add_part(config: Configurator, part: Part) -> None:
     """Add a function that adds headers to all responses of an application."""
+    _writer_of(config).parts.append(part)
+
+
+def add_value(config: Configurator, name: str, value_of: Value) -> None:
+    """Add a header to all responses of an application, whose value differs."""
+    _writer_of(config).values.append((name, value_of))
+
+
+def _writer_of(config: Configurator) -> _Writer:
     registry = config.registry
-    parts: list[Part] | None = getattr(registry, "response_header_parts", None)
-    if parts is None:
-        parts = registry.response_header_parts = []
+    writer: _Writer | None = getattr(registry, "response_headers", None)
+    if writer is None:
+        writer = registry.response_headers = _Writer()
         config.add_subscriber(_write, NewResponse)
-    parts.append(part)
+    return writer
 
 
 @told_once
 def _write(event: NewResponse) -> None:
     request, response = event.request, event.response
-    write(request, response, request.registry.response_header_parts)
-    if response.status >= "4":
+    status = response.status
+    request.registry.response_headers.write(request, response, status)
+    if status >= "4":
         # It comes last, because no header but its own depends on the form of an error.
         problems.rewrite(request.registry, request.environ, response)
+
+
+class _Lines(NamedTuple):
+    """The headers for one case.
+
+    Attributes
+    ----------
+    replaced : names of the headers that they replace, in lower case.
+    """
+
+    replaced: frozenset[str]
+    added: Sequence[tuple[str, str]]
+
+
+class _Writer:
+    """Writes the headers of all responses of an application.
+
+    Attributes
+    ----------
+    parts : functions that add headers.
+    values : headers whose values differ from response to response.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.values: list[tuple[str, Value]] = []
+        self._known: dict[Hashable, _Lines] = {}
+
+    def write(self, request: Request, response: Response, status: str) -> None:
+        """Add the headers to a response."""
+        case = _case(request, response, status)
+        try:
+            lines = self._known.get(case)
+        except TypeError:
+            # Code of the application has changed a setting to a list.
+            case = lines = None
+        if lines is None:
+            self._work_out(request, response, case)
+            return
+        headers: list[tuple[str, str]] = response.headerlist
+        if lines.replaced:
+            headers[:] = [item for item in headers if item[0].lower() not in lines.replaced]
+        headers += lines.added
+        for name, value_of in self.values:
+            value = value_of(request)
+            if value is not None:
+                headers.append((name, value))
+
+    def _work_out(self, request: Request, response: Response, case: Hashable) -> None:
+        """Add the headers to a response, and remember them for its case."""
+        new = NewHeaders(response)
+        for part in self.parts:
+            part(request, response, new)
+        own = {name.lower() for name, _ in self.values}
+        # What a response already says in these headers is a part of the new ones.
+        if case is not None and new.present.isdisjoint(("vary", *own)):
+            if len(self._known) >= _MAX_CASES:
+                self._known.clear()
+            replaced = new.present.intersection(map(str.lower, new))
+            self._known[case] = _Lines(frozenset(replaced), (*new.before, *new.items()))
+        for name, value_of in self.values:
+            value = value_of(request)
+            if value is not None:
+                new[name] = value
+        new.write(response)
+
+
+def _case(request: Request, response: Response, status: str) -> Hashable:
+    """Return what the headers of a response depend on; ``None`` if they are worked out anew."""
+    environ = request.environ
+    method = environ.get("REQUEST_METHOD", "GET")
+    query_string = environ.get("QUERY_STRING")
+    origin = environ.get("HTTP_ORIGIN")
+    if (
+        method not in _METHODS_WITH_CASES
+        or (query_string and "_sync" in query_string)
+        or (origin and len(origin) > _MAX_ORIGIN_CHARACTERS)
+    ):
+        return None
+    # An operator may change these in a running service.
+    configured: Any = request.registry.settings
+    return (
+        utils.current_service(request),
+        method,
+        status,
+        origin,
+        "HTTP_AUTHORIZATION" not in environ and is_private(request),
+        configured.get("backoff"),
+        configured.get("cors_origins"),
+        *map(_NAME, response.headerlist),
+    )
 
 
 def write(request: Request, response: Response, parts: Iterable[Part]) -> None:

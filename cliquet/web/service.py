@@ -21,7 +21,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from cliquet import errors, settings
-from cliquet.web import cors, endpoints, method_views, service_mistakes, validation
+from cliquet.web import answering, cors, endpoints, method_views, service_mistakes, validation
 
 __all__ = ["Service", "includeme"]
 
@@ -297,6 +297,7 @@ def _view(
     error_handler = arguments["error_handler"]
     klass = arguments.get("klass") if hasattr(view, "make_bound_view") else None
     keywords = dict(arguments)
+    is_unfiltered = not arguments.get("filters")
 
     def validated_view(request: Request) -> Any:
         target = None
@@ -320,6 +321,7 @@ def _view(
             return refusal
         # The response callback of Cornice applies the filters of the definition.
         request.cornice_args = (keywords, target)
+        request.__dict__[answering.IS_UNFILTERED] = is_unfiltered
         return response
 
     # New Relic, OpenTelemetry and profiles distinguish views by these names.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import colander
@@ -17,25 +17,15 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.path import DottedNameResolver
 from pyramid.request import Request
 
-from cliquet import settings, utils
+from cliquet import utils
 from cliquet.core import jsonio
-from cliquet.web import faults
+from cliquet.web import bodies, faults
 
 __all__ = [
     "PreparedSchema",
-    "forget_body",
-    "forget_parsed",
-    "give_body",
-    "has_body",
-    "json_body",
-    "max_json_values",
     "needs_binding",
-    "read_body",
     "validate_schema",
 ]
-
-_BODY = "_cliquet_json_body"
-_GIVEN = "_cliquet_given_body"
 
 # Types of class attributes that are read in ways of their own, but never give a deferred value. A
 # property is not among them, because it may give anything.
@@ -46,115 +36,26 @@ _NEVER_DEFERRED = frozenset(
 # The names of these attributes, of classes that no application writes.
 _of_library: WeakKeyDictionary[type, tuple[str, ...]] = WeakKeyDictionary()
 
-_FEWEST_JSON_VALUES = 65_536
-_BYTES_PER_JSON_VALUE = 160
 
+class _Parts(NamedTuple):
+    """Where the values of a schema come from.
 
-def json_body(request: Request) -> Any:
-    """Return the JSON body of a request, ``{}`` if it has none; it is parsed only once.
-
-    Raises
-    ------
-    ValueError : the body is not JSON.
-    """
-    source, body = request.__dict__.get(_BODY, (None, None))
-    if source is None or source is not request.environ["wsgi.input"]:
-        # A test or an application has made the request, so that it was not validated, or the body
-        # was replaced after the validation (P-35.13).
-        body = request.json if request.body else {}
-    return body
-
-
-def has_body(request: Request) -> bool:
-    """Return whether a request has a body, which WebOb would read once more to know it."""
-    source, body = request.__dict__.get(_BODY, (None, None))
-    if body and source is request.environ["wsgi.input"]:
-        return True
-    return bool(request.body)
-
-
-def forget_body(request: Request) -> None:
-    """Free a large body of a finished request, which may still wait for the collector."""
-    # WebOb copies a smaller one in memory, without much cost.
-    if (request.content_length or 0) > Request.request_body_tempfile_limit:
-        request.__dict__.pop(_BODY, None)
-        request.body = b""
-
-
-def forget_parsed(request: Request) -> None:
-    """Free what a body was parsed to; the next call that needs it parses the body again."""
-    request.__dict__.pop(_BODY, None)
-
-
-def give_body(request: Request, body: dict[str, Any]) -> None:
-    """Give a request the value of its body, which need not be read again.
-
-    Parameters
+    Attributes
     ----------
-    body : what reading the body would give; nobody else may have it.
+    is_query_read : whether some come from the query string.
+    known : names that may be in the body or in the query string.
     """
-    request.__dict__[_GIVEN] = (request.environ["wsgi.input"], body)
+
+    is_query_read: bool
+    known: frozenset[str]
 
 
-def _remember(request: Request, body: Any) -> None:
-    # The stream belongs to the body: it is another object after the body was set again.
-    request.__dict__[_BODY] = (request.environ["wsgi.input"], body)
-
-
-def read_body(request: Request) -> dict[str, Any] | None:
-    """Parse the body, add its faults to ``request.errors``, and return it or ``{}``.
-
-    ``None`` stands for an object with a wrong value (X-25): the object is neither known nor
-    missing.
-    """
-    source, body = request.__dict__.pop(_GIVEN, (None, {}))
-    # If an endpoint requires a type, negotiation has already refused bodies of other types. On
-    # other endpoints, such as batch, they count as empty (H-25.6).
-    if request.content_type.lower() != "application/json":
-        body = {}
-    elif (source is None or source is not request.environ["wsgi.input"]) and (raw := request.body):
-        try:
-            body = _parsed(request, raw)
-        except jsonio.JSONError as error:
-            description = f"Invalid JSON request body: {error.message}"
-            faults.add(request, "body", error.path, description)
-            if error.path is not None:
-                _remember(request, {})
-                return None
-            body = {}
-        if not isinstance(body, dict):
-            shown = jsonio.dumps(body).decode()
-            if len(shown) > 100:
-                shown = shown[:100] + "…"
-            faults.add(
-                request,
-                "body",
-                None,
-                f"Invalid JSON: Should be a JSON object, got {shown}",
-            )
-            body = {}
-    _remember(request, body)
-    return body  # type: ignore[no-any-return]  # narrowed above
-
-
-def _parsed(request: Request, body: bytes) -> Any:
-    configured = request.registry.settings
-    return jsonio.loads_strict(
-        body,
-        max_values=max_json_values(configured),
-        max_memory_bytes=settings.read(configured, "max_body_bytes"),
+def _parts_of(schema: Any) -> _Parts:
+    places = [(_location(node), node.name) for node in schema.children]
+    return _Parts(
+        is_query_read=any(location == "querystring" for location, _ in places),
+        known=frozenset(name for location, name in places if location in ("body", "querystring")),
     )
-
-
-def max_json_values(configured: Mapping[str, Any]) -> int | None:
-    """Return how many values a JSON body may have; ``None`` for any number.
-
-    A value may have only 2 bytes in the body, but takes up to 300 bytes when it is parsed, and half
-    as much again until it is stored. The number of bytes alone therefore limits neither memory nor
-    time. The limit grows with ``max_body_bytes``; without that setting there is none.
-    """
-    limit = settings.read(configured, "max_body_bytes")
-    return None if limit is None else max(_FEWEST_JSON_VALUES, limit // _BYTES_PER_JSON_VALUE)
 
 
 class PreparedSchema:
@@ -182,6 +83,11 @@ class PreparedSchema:
         self.is_bound = needs_binding(node)
         self.has_own_unflatten = type(node).unflatten is not colander.SchemaNode.unflatten
         self.unknown: str = node.typ.unknown
+        self._parts = None if self.is_bound else _parts_of(node)
+
+    def parts(self, schema: Any) -> _Parts:
+        """Return where the values of the schema come from, which was bound to a request."""
+        return self._parts or _parts_of(schema)
 
     def for_request(self, request: Request) -> Any:
         """Return the schema with its deferred values computed for the request.
@@ -245,7 +151,7 @@ def validate_schema(request: Request, schema: Any = None, **kwargs: Any) -> None
         _read_patch(request)
         return
     prepared = schema if isinstance(schema, PreparedSchema) else PreparedSchema(schema)
-    body = read_body(request)
+    body = bodies.read_body(request)
     schema, unknown = prepared.for_request(request), prepared.unknown
     if not schema.children and unknown != "raise" and not prepared.has_own_unflatten:
         # The schema asks for nothing, which is frequent for GET.
@@ -254,17 +160,17 @@ def validate_schema(request: Request, schema: Any = None, **kwargs: Any) -> None
         return
 
     values: dict[str, Mapping[str, Any]] = {"body": _with_unflattened(prepared, schema, body)}
-    is_query_read = any(_location(node) == "querystring" for node in schema.children)
-    if is_query_read:
+    parts = prepared.parts(schema)
+    if parts.is_query_read:
         values["querystring"] = _unflattened_query(prepared, schema, request)
     for node in schema.children:
         _validate_node(request, node, values)
     if unknown == "raise":
-        known = {n.name for n in schema.children if _location(n) in ("body", "querystring")}
+        query = request.GET if request.environ.get("QUERY_STRING") else ()
         # The names are those that were sent: a name that was unflattened does not become known.
-        for location, names in (("body", body), ("querystring", request.GET)):
+        for location, names in (("body", body), ("querystring", query)):
             for name in names:
-                if name not in known:
+                if name not in parts.known:
                     faults.add(request, location, name, f"{name} is not allowed")
     elif unknown == "preserve":
         for name, value in values["body"].items():
@@ -322,7 +228,7 @@ def _nested(
 
 def _is_patch_document(request: Request) -> bool:
     """Return whether the body is a patch in its own format, without a payload around it."""
-    if request.method != "PATCH":
+    if request.environ.get("REQUEST_METHOD") != "PATCH":
         return False
     formats = getattr(utils.current_service(request), "patch_content_types", ())
     return request.content_type.lower() in formats
@@ -330,7 +236,7 @@ def _is_patch_document(request: Request) -> bool:
 
 def _read_patch(request: Request) -> None:
     try:
-        request.validated["patch"] = _parsed(request, request.body)
+        request.validated["patch"] = bodies.parsed(request, bodies.raw_body(request))
     except jsonio.JSONError as error:
         faults.add(request, "body", error.path, f"Invalid JSON request body: {error.message}")
     for name in request.GET:

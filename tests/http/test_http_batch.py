@@ -20,7 +20,7 @@ from cliquet import Service, errors
 from cliquet.core import jsonio
 from cliquet.testing.web import basic_auth
 from cliquet.views import batch_reading
-from cliquet.web import validation
+from cliquet.web import bodies
 
 UNKNOWN_ID = "404404ff-0000-4000-8000-000000000001"
 MISSING = [{"location": "body", "name": "requests", "description": "requests is missing"}]
@@ -630,7 +630,7 @@ def keeping(seen: list[Any]) -> Callable[[Any], None]:
         service = Service(name="kept", path="/kept")
 
         def keep(request: Any) -> dict[str, Any]:
-            body = validation.json_body(request)
+            body = bodies.json_body(request)
             seen.append((jsonio.copied(body), request.json))
             body["tags"].append("changed")
             return {}

@@ -146,3 +146,49 @@ def test_origins_of_one_method_are_those_of_no_other() -> None:
     ]
     assert all(service.own_origins(f"BREW{n}") for n in range(9))
     assert set(service._origins_of) <= set(service.defined_methods)
+
+
+def plain(request: Any) -> Any:
+    return {}
+
+
+def test_headers_follow_settings_that_change_in_a_running_service() -> None:
+    """What is known of a case is worked out anew for other settings."""
+    app = app_of(plain)
+    registry = app.app.registry
+    before = [app.get("/v0/own").headers["Backoff"] for _ in range(2)]
+    registry.settings["backoff"] = "9"
+    after = [app.get("/v0/own").headers["Backoff"] for _ in range(2)]
+    registry.settings["cors_origins"] = ["https://other.example"]
+    refused = [app.get("/v0/own", headers=ORIGIN, status=400).headers for _ in range(2)]
+    assert (before, after) == (["7", "7"], ["9", "9"])
+    assert all("Access-Control-Allow-Origin" not in headers for headers in refused)
+
+
+def test_each_response_of_a_case_has_an_id_of_its_own() -> None:
+    """The header that differs is not kept with the others."""
+    app = app_of(plain)
+    ids = {app.get("/v0/own").headers["X-Request-Id"] for _ in range(3)}
+    named = app.get("/v0/own", headers={"X-Request-Id": "mine"}).headers.getall("X-Request-Id")
+    assert (len(ids), named) == (3, ["mine"])
+
+
+def test_origins_do_not_share_their_headers() -> None:
+    """Two pages get their own origins, whichever came first."""
+    app = app_of(plain, settings={"cors_origins": "https://*.example"})
+    origins = [f"https://{name}.example" for name in ("a", "b", "a", "c" * 300)]
+    allowed = [
+        app.get("/v0/own", headers={"Origin": origin}).headers["Access-Control-Allow-Origin"]
+        for origin in origins
+    ]
+    assert allowed == origins
+
+
+def test_any_number_of_cases_is_served() -> None:
+    """What is kept of them is limited."""
+    app = app_of(plain, settings={"cors_origins": "https://*.example"})
+    for number in range(300):
+        origin = f"https://{number}.example"
+        headers = app.get("/v0/own", headers={"Origin": origin}).headers
+        assert headers["Access-Control-Allow-Origin"] == origin
+    assert len(app.app.registry.response_headers._known) <= 256

@@ -13,7 +13,7 @@ from pyramid.request import Request
 from support.shared_apps import make_app
 from webtest import TestApp
 
-from cliquet.web import validation
+from cliquet.web import bodies, validation
 from cliquet.web.service import Service
 
 
@@ -206,12 +206,12 @@ def test_null_is_an_absence_where_an_optional_object_is_expected() -> None:
 def test_the_body_of_a_request_made_by_hand_is_read(
     request_: Request | SimpleNamespace, body: dict[str, Any]
 ) -> None:
-    assert validation.json_body(request_) == body
+    assert bodies.json_body(request_) == body
 
 
 def test_a_body_by_hand_that_is_not_json_is_an_error() -> None:
     with pytest.raises(ValueError, match="Expecting"):
-        validation.json_body(Request.blank("/", method="POST", body=b"{bad"))
+        bodies.json_body(Request.blank("/", method="POST", body=b"{bad"))
 
 
 class Address(colander.MappingSchema):
@@ -401,9 +401,9 @@ def test_a_schema_that_is_no_mapping_is_refused_at_start_up(schema: Any) -> None
 @pytest.mark.clause("P-35.13")
 def test_a_body_that_was_replaced_is_read_again() -> None:
     def view(request: Any) -> list[Any]:
-        before = validation.json_body(request)
+        before = bodies.json_body(request)
         request.body = b'{"text": "b"}'
-        return [before, validation.json_body(request)]
+        return [before, bodies.json_body(request)]
 
     service = Service("shelves", "/shelves/{shelf}")
     service.add_view("POST", view, schema=schema_of("ignore"))

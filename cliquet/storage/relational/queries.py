@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.core import jsonio
+from cliquet.storage.page_text import BETWEEN_RECORDS
 from cliquet.storage.query import COMPARISON, Continuation, Filter, KnownTotal, Sort
 from cliquet.storage.relational import listing
 from cliquet.storage.relational.declared import NOTHING_DECLARED, DeclaredIndexes
@@ -148,14 +149,15 @@ class Queries:
     def page_as_text(self, selection: Selection, key: CollectionKey | None) -> SQL:
         """Return the same query with one row: the timestamp, the history, the total, and a text.
 
-        The text has the JSON of the records, separated by commas; it is null for no records. The
-        limit of the selection makes the order of the page that of the text.
+        The text has the number of the records, a space, and the JSON of the records with
+        :data:`BETWEEN_RECORDS` between them. The limit of the selection makes the order of the page
+        that of the text.
         """
         filters = None if key is None else _kept_filters(selection)
         if filters is None:
             return self._made_page(selection, key)
         sorting = tuple(Sort(*item) for item in selection.sorting)
-        rest = selection._replace(filters=(), sorting=sorting, pagination_rules=())
+        rest = selection._replace(filters=(), sorting=sorting, pagination_rules=(), as_text=False)
         return self._kept_page(rest, filters, self._declared_for(selection))
 
     def _page_of(
@@ -171,7 +173,8 @@ class Queries:
         # The text is made after the limit, of no more records than are listed.
         return SQL(
             f"SELECT {head.timestamp.text}, {head.history}, ({total.text}),"
-            f" (SELECT {self.dialect.concatenation}(entry, ',')"
+            f" (SELECT count(entry) || ' '"
+            f" || coalesce({self.dialect.concatenation}(entry, '{BETWEEN_RECORDS}'), '')"
             f" FROM (SELECT {entry.text} AS entry FROM ({rows.text}) AS page) AS entries)"
             f"{head.source.text}",
             (

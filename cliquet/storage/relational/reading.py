@@ -7,7 +7,7 @@ to one moment.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,6 +18,7 @@ from cliquet.connections.sql import SQLClient
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import ReadonlyError, RecordNotFoundError
 from cliquet.storage.history import History
+from cliquet.storage.page_text import PageText, is_told_as_it_is
 from cliquet.storage.relational.queries import SELECT_HISTORY, SELECT_TIMESTAMP, Queries
 from cliquet.storage.relational.steps import (
     NEVER_TOUCHED,
@@ -52,7 +53,7 @@ class _ReadPage(NamedTuple):
     timestamp: int | None
     history: tuple[Any, Any]
     total: int
-    records: list[Record]
+    page: Page
 
 
 class Reader:
@@ -145,8 +146,10 @@ class Reader:
         session = self._client.current()
         if session is not None and key in session.locked:
             return self._steps.locked_row(session, key, object_id, aces)
-        rows = self.rows(WITH_ACES.format(aces=aces.text), (*key, object_id, *aces.parameters), key)
-        return row_and_pairs(rows)
+        text, parameters = _with_aces(aces.text), (*key, object_id, *aces.parameters)
+        if session is None:
+            return row_and_pairs(self._client.rows(text, parameters))
+        return row_and_pairs(session.execute(text, parameters).fetchall())
 
     def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:
         row = self._row(key, object_id)
@@ -157,8 +160,7 @@ class Reader:
     def page(self, selection: Selection) -> tuple[list[Record], int]:
         key = selection.scope.key
         read = self._limited_page if selection.limit else self._whole_list
-        timestamp, history, total, records = read(selection, key)
-        page = Page(records)
+        timestamp, history, total, page = read(selection, key)
         if key is not None:
             page.timestamp = touched(timestamp)
             page.claim = partial(self._steps.first_access, key)
@@ -170,10 +172,14 @@ class Reader:
         """Read a page from one text."""
         query = self._queries.page_as_text(selection, key)
         ((timestamp, purged, epoch, total, text),) = self.rows(*query, key)
-        records = orjson.loads(f"[{text}]") if text else []
+        digits, _, text = text.partition(" ")
+        number = int(digits)
         # Without a total, nobody needs it.
-        total = len(records) if total == -1 else total or 0
-        return _ReadPage(timestamp, (purged, epoch), total, records)
+        total = number if total == -1 else total or 0
+        page = None
+        if selection.as_text and is_told_as_it_is(raw := text.encode()):
+            page = PageText(raw, number)
+        return _ReadPage(timestamp, (purged, epoch), total, _parsed(text) if page is None else page)
 
     def _whole_list(self, selection: Selection, key: CollectionKey | None) -> _ReadPage:
         """Read all records, which may be too many for one text."""
@@ -182,7 +188,7 @@ class Reader:
         total = whole[5] or 0
         if total == -1:
             total = sum(not row[3] for row in entries)
-        return _ReadPage(whole[2], whole[6:], total, records)
+        return _ReadPage(whole[2], whole[6:], total, Page(records))
 
     def records(self, selection: Selection) -> list[Record]:
         rows = self.rows(*self._queries.rows(selection), selection.scope.key)
@@ -234,6 +240,15 @@ class Reader:
             return touched(known)
         rows = self.rows(SELECT_TIMESTAMP, key, key)
         return touched(rows[0][0]) if rows else None
+
+
+def _parsed(text: str) -> Page:
+    return Page(orjson.loads(f"[{text}]"))
+
+
+@lru_cache(maxsize=16)
+def _with_aces(query: str) -> str:
+    return WITH_ACES.format(aces=query)
 
 
 def record_of(

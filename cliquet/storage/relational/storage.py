@@ -51,6 +51,9 @@ class RelationalStorage(PublishedStorage):
     make_reader : makes the part that reads.
     """
 
+    gives_texts = True
+    """Whether :meth:`get_all` returns a :class:`~cliquet.storage.page_text.PageText` if asked."""
+
     _migrations: Migrations
 
     def __init__(

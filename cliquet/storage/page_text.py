@@ -1,0 +1,72 @@
+"""A page of a list as the text that the database gave, for answers that show it as it is.
+
+The bundled storages in SQL return it to those who ask for it, and only the library does: a list
+whose records nobody looks at is then neither parsed nor written again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import orjson
+
+from cliquet.storage.base import Page
+from cliquet.types import Record
+
+__all__ = ["BETWEEN_RECORDS", "PageText", "is_told_as_it_is"]
+
+BETWEEN_RECORDS: Final = ",\n"
+"""What is between the records of a page in one text.
+
+Neither database writes line ends into JSON, so that it is no part of a record.
+"""
+
+_BETWEEN: Final = BETWEEN_RECORDS.encode()
+
+
+# Every digit becomes `0`, so that a long number is a run of zeros.
+_ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER: Final = b"0" * 16
+
+
+def is_told_as_it_is(text: bytes) -> bool:
+    """Return whether all numbers of a text have a form that the library itself may write.
+
+    PostgreSQL writes 1e30 with all its digits. Such an integer is refused in a body, but what a
+    client is told it must be able to send back.
+    """
+    return _LONG_NUMBER not in text.translate(_ANY_DIGIT)
+
+
+class PageText(Page):
+    """A page whose records are a text, while the list itself is empty.
+
+    Parameters
+    ----------
+    text : the JSON of the records, with :data:`BETWEEN_RECORDS` between them.
+    number : number of the records.
+    """
+
+    def __init__(self, text: bytes, number: int) -> None:
+        super().__init__()
+        self.text = text
+        self.number = number
+
+    def parsed(self) -> list[Record]:
+        """Return the records."""
+        records: list[Record] = orjson.loads(b"[%b]" % self.text)
+        return records
+
+    def cut(self, limit: int) -> tuple[bytes, Record | None]:
+        """Return the text of the first records, and the last of them if there is one more.
+
+        Parameters
+        ----------
+        limit : number of records that are wanted; the page has one more at most.
+        """
+        if self.number <= limit:
+            return self.text, None
+        text, _, _ = self.text.rpartition(_BETWEEN)
+        _, _, last = text.rpartition(_BETWEEN)
+        record: Record = orjson.loads(last)
+        return text, record

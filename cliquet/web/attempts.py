@@ -1,0 +1,87 @@
+"""The attempts of a request, as those of ``pyramid_retry``, with less work for the first of them.
+
+Its execution policy makes a request and extends it, copies its body, and prepares for further
+attempts. Here the body is one that can be read again, and requests are of the extended class from
+the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.router import Router
+from pyramid.threadlocal import manager
+from pyramid_retry import BeforeRetry, RetryableExecutionPolicy, is_error_retryable
+
+from cliquet.web import registrations
+from cliquet.web.registrations import SharedExtensions
+
+__all__ = ["in_short"]
+
+ExecutionPolicy = Callable[[dict[str, Any], Any], Response]
+
+
+def in_short(policy: ExecutionPolicy, registry: Any) -> ExecutionPolicy:
+    """Return what does the same as an execution policy, if it is that of ``pyramid_retry``.
+
+    Parameters
+    ----------
+    policy : the policy of the application, which stays as it is if it has a hook.
+    registry : registry of the application.
+    """
+    if (
+        type(policy) is not FunctionType
+        or policy.__code__ not in RetryableExecutionPolicy.__code__.co_consts
+        or not registrations.are_endpoints_compiled(registry)
+    ):
+        return policy
+    cells = dict(zip(policy.__code__.co_freevars, policy.__closure__ or (), strict=True))
+    attempts: int = cells["attempts"].cell_contents
+    if cells["activate_hook"].cell_contents is not None:
+        return policy
+
+    def attempting(environ: dict[str, Any], router: Any) -> Response:
+        extensions = router.request_extensions
+        if (
+            type(router) is not Router
+            or router.request_factory is not Request
+            or type(extensions) is not SharedExtensions
+            # A client has left before the end of its body.
+            or environ.get("webob.is_body_seekable") is not True
+        ):
+            return policy(environ, router)
+        return _attempted(environ, router, attempts, extensions)
+
+    return attempting
+
+
+def _attempted(
+    environ: dict[str, Any], router: Any, attempts: int, extensions: SharedExtensions
+) -> Response:
+    registry = router.registry
+    for number in range(attempts):
+        environ["retry.attempt"] = number
+        environ["retry.attempts"] = attempts
+        request = extensions.class_of(Request)(environ)
+        request.registry = registry
+        request.invoke_subrequest = router.invoke_subrequest
+        manager.push({"registry": registry, "request": request})
+        try:
+            response: Response = router.invoke_request(request)
+            # An exception view may have answered it.
+            error = request.exception
+            if error is None or not is_error_retryable(request, error):
+                return response
+            request.registry.notify(BeforeRetry(request, error, response=response))
+        except Exception as error:
+            if not is_error_retryable(request, error):
+                raise
+            request.registry.notify(BeforeRetry(request, error))
+        finally:
+            manager.pop()
+            del environ["retry.attempt"], environ["retry.attempts"]
+    raise AssertionError("The last attempt of a request is never retried.")
