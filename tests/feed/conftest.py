@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.shared_apps import make_app
 from support.sharing import Amanita
 from support.streams import FeedOnLoop, LocalStream, LoopStream
 from testapp import Spore
 
 from cliquet.feed import answers, stopping, stream
-from cliquet.testing.web import basic_auth, make_app
+from cliquet.testing import web
+from cliquet.testing.web import basic_auth
 
 SETTINGS = {
     "sync_enabled": "true",
@@ -19,11 +21,16 @@ SETTINGS = {
 
 
 @pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the threads of tests notice within moments that they are not wanted any more."""
-    monkeypatch.setattr(stream, "KEEP_ALIVE_SECONDS", 0.2)
-    monkeypatch.setattr(answers, "_PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(stopping, "_begun", stopping.threading.Event())
+def in_a_hurry() -> Iterator[None]:
+    """Let the threads of tests notice within moments that they are not wanted any more.
+
+    All tests have these patches, which therefore do not keep them from sharing applications.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream, "KEEP_ALIVE_SECONDS", 0.2)
+        patch.setattr(answers, "_PATIENCE_SECONDS", 0.05)
+        patch.setattr(stopping, "_begun", stopping.threading.Event())
+        yield
 
 
 @pytest.fixture
@@ -31,7 +38,9 @@ def make() -> Callable[..., Any]:
     """Makes a client of an application with user and shareable records."""
 
     def made(**settings: Any) -> Any:
-        return make_app([Spore, Amanita], settings={**SETTINGS, **settings})
+        # Counts are those of one test.
+        maker = web.make_app if "prometheus_enabled" in settings else make_app
+        return maker([Spore, Amanita], settings={**SETTINGS, **settings})
 
     return made
 

@@ -226,6 +226,7 @@ LARGE_QUERIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", LARGE_QUERIES)
 def test_many_filters_read_a_large_record_once(service: Service, kind: str) -> None:

@@ -117,6 +117,9 @@ class SharedApps:
             yield
         finally:
             self._monkeypatch = None
+            for kept in self._lent:
+                # The first stream of an application makes this, and it has the threads of the test.
+                vars(kept.app.registry).pop("feed", None)
             self._free = [*self._lent, *self._free][:MOST_KEPT]
             self._lent = []
 
