@@ -258,13 +258,16 @@ def test_nothing_is_lost_while_slots_move(
     moved = 0
     with Threads(len(parents)) as threads:
         futures = [threads.submit(write, parent) for parent in parents]
-        while time.monotonic() < deadline:
-            slot = slots[moved % len(slots)]
-            source = redis_cluster.master_of(slot)
-            target = next(one for one in redis_cluster.clients if one is not source)
-            redis_cluster.move(slot, target, lambda: time.sleep(0.002))
-            moved += 1
-        is_over.append(True)
+        try:
+            while time.monotonic() < deadline:
+                slot = slots[moved % len(slots)]
+                source = redis_cluster.master_of(slot)
+                target = next(one for one in redis_cluster.clients if one is not source)
+                redis_cluster.move(slot, target, lambda: time.sleep(0.002))
+                moved += 1
+        finally:
+            # If a move fails, nobody writes for ever.
+            is_over.append(True)
         for future in futures:
             future.result(60)
 
