@@ -170,12 +170,15 @@ def create_from_config(
     return single_client(options, timeout_seconds=timeout_seconds)
 
 
-def single_client(options: Options, *, timeout_seconds: float | None = None) -> redis.Redis:
+def single_client(
+    options: Options, *, timeout_seconds: float | None = None, **connection: Any
+) -> redis.Redis:
     """Return a client of the one server at the address of the options.
 
     Parameters
     ----------
     timeout_seconds : as in ``create_from_config()``.
+    connection : further arguments of connections.
     """
     address = options.address
     socket_timeout = TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds
@@ -199,6 +202,7 @@ def single_client(options: Options, *, timeout_seconds: float | None = None) -> 
         socket_connect_timeout=socket_timeout,
         retry=retry,
         **tls,
+        **connection,
     )
     return redis.Redis(connection_pool=pool)
 

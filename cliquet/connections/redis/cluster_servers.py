@@ -9,12 +9,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
+import redis.cluster
 from redis.exceptions import ClusterError
 
 from cliquet.connections.redis.client import TIMEOUT_SECONDS, Options, single_client
 from cliquet.connections.redis.partitions import SLOTS
 
 __all__ = ["ClusterServers"]
+
+# Older releases of the driver (5.0) tell the answers of clusters from other errors only with this
+# parser, which newer ones (8.1) do not have.
+_PARSER = getattr(redis.cluster, "ClusterParser", None)
+_CONNECTION = {} if _PARSER is None else {"parser_class": _PARSER}
 
 Servers = Sequence[redis.Redis | None]
 """The client of the primary of each slot; ``None`` where there is none."""
@@ -71,7 +77,7 @@ class ClusterServers:
         found = self._nodes.get((host, port))
         if found is None:
             address = self._options.address._replace(host=host, port=port)
-            found = single_client(self._options._replace(address=address))
+            found = single_client(self._options._replace(address=address), **_CONNECTION)
             found = self._nodes.setdefault((host, port), found)
         return found
 
