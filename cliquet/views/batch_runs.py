@@ -146,8 +146,8 @@ class Run:
         """Return whether an item differs from the first one in its body alone."""
         return (
             type(item.get("body")) is dict
-            and all(item.get(name) == value for name, value in self._alike.items())
             and len(item) == len(self._alike) + 1
+            and self._alike.items() <= item.items()
         )
 
     def answered_at_once(
