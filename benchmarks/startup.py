@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -107,13 +108,22 @@ def settings_of(backend: str, url: str, cache: dict[str, str]) -> dict[str, str]
     return {**settings, **cache}
 
 
-def run(settings: dict[str, str], requests: int) -> dict[str, Any]:
-    """Return what a fresh process tells."""
+def run(settings: dict[str, str], requests: int, compiled: Path) -> dict[str, Any]:
+    """Return what a fresh process tells.
+
+    Parameters
+    ----------
+    compiled : folder of the compiled modules. The start of an installed service does not include to
+        compile its own modules, which takes as long as all the rest.
+    """
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(compiled)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", __file__, "start", json.dumps(settings), str(requests)],
         capture_output=True,
         text=True,
         check=True,
+        env=environment,
     )
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
@@ -121,8 +131,9 @@ def run(settings: dict[str, str], requests: int) -> dict[str, Any]:
 
 def measure(title: str, settings: dict[str, str], requests: int) -> None:
     """Print the figures of one service."""
-    memory = run(settings, requests)["memory"]
-    starts = [run(settings, 0) for _ in range(STARTS)]
+    with tempfile.TemporaryDirectory() as folder:
+        memory = run(settings, requests, Path(folder))["memory"]
+        starts = [run(settings, 0, Path(folder)) for _ in range(STARTS)]
     print(f"\n{title}")
     totals = [0.0, 0.0]
     for step in ("import", "initialize"):

@@ -25,6 +25,12 @@ VALUES: list[Any] = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let requests go the short way, whichever way the other tests go (``make uncompiled``)."""
+    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+
+
 class Mushroom(resource.ShareableResource):
     """Records that settings open to all users."""
 

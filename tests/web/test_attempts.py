@@ -16,6 +16,12 @@ from cliquet import Service
 from cliquet.web import attempts
 
 
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let requests go the short way, whichever way the other tests go (``make uncompiled``)."""
+    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+
+
 class Failing:
     """A view that fails some times before it succeeds, and what it has seen."""
 
