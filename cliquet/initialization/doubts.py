@@ -51,7 +51,7 @@ def find_doubts(registry: Any) -> Iterator[Doubt]:
         yield Doubt("Some settings are probably mistakes.", {"settings": doubtful})
     yield from _missing_secret(registry.settings)
     yield from _pages_within_networks(registry)
-    yield from _missing_indexes(registry)
+    yield from _unprepared(registry)
     yield from _two_transactions(registry)
 
 
@@ -123,17 +123,23 @@ def _pages_within_networks(registry: Any) -> Iterator[Doubt]:
         )
 
 
-def _missing_indexes(registry: Any) -> Iterator[Doubt]:
-    """Find declared indexes that the storage lacks."""
+def _unprepared(registry: Any) -> Iterator[Doubt]:
+    """Find what `cliquet migrate` has not yet done for the resources."""
     backend = getattr(registry, "storage", None)
     if not isinstance(backend, storage.StorageBase):
         # There is no storage, or a test has put another object in its place.
         return
     try:
-        missing = backend.missing_indexes()
+        differing, missing = backend.differing_shards(), backend.missing_indexes()
     except BackendError:
         # The server is down, or has no schema yet. The service may start nevertheless.
         return
+    if differing:
+        yield Doubt(
+            "Resources have another number of shards in the database, and are answered 503: stop"
+            " the service, and run `cliquet migrate`.",
+            {"resources": differing},
+        )
     if missing:
         yield Doubt(
             "Declared indexes are missing, which `cliquet migrate` makes.", {"indexes": missing}

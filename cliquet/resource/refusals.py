@@ -22,6 +22,7 @@ from cliquet.resource import preconditions
 from cliquet.resource.parameters import InvalidParameter
 from cliquet.security.sent_headers import sent
 from cliquet.storage.exceptions import UnicityError
+from cliquet.storage.spreading import latest_of
 from cliquet.types import Record
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def _subject(resource: UserResource, record: Record | None) -> preconditions.Sub
         )
     if resource.record_id is not None:
         return preconditions.Subject.absent()
-    return preconditions.Subject.collection(lambda: resource.timestamp)
+    # Whether anything has changed is another question than up to when a list is complete.
+    return preconditions.Subject.collection(lambda: latest_of(resource.timestamp))
 
 
 def raise_400_if_invalid_id(resource: UserResource, record_id: Any) -> None:

@@ -15,6 +15,7 @@ from pyramid.interfaces import PHASE2_CONFIG
 
 from cliquet.core.mistakes import Place
 from cliquet.resource import checks, location
+from cliquet.resource.checks import sharding
 from cliquet.resource.keywords import Registration, ViewSetKeywords
 from cliquet.resource.plain_schemas import as_resource_schema
 from cliquet.settings import load_settings_of_resource
@@ -146,7 +147,7 @@ def register_resource(
         if mapping is not resource_cls.mapping:
             resource_cls.mapping = mapping
         paths = {kind: _path(resource_cls, viewset, kind) for kind in ("collection", "record")}
-        doubts = checks.check_resource(resource_cls, viewset, paths)
+        doubts = checks.check_resource(resource_cls, viewset, paths, config.registry.settings)
         known = vars(config.registry)
         known.setdefault("resource_doubts", []).extend(doubts)
         known.setdefault("resource_names", set()).add(resource_name)
@@ -157,6 +158,10 @@ def register_resource(
             _indexed_fields(resource_cls),
             # A storage of another origin may not know them.
             **_gin_indexed_fields(resource_cls),
+        )
+        config.registry.storage.declare_shards(
+            resource_cls.__name__.lower(),
+            sharding.number_of(resource_cls, resource_name, config.registry.settings),
         )
         services = [register_service(kind, config, paths) for kind in ("collection", "record")]
         location.describe(*services)

@@ -23,6 +23,7 @@ from cliquet.storage.exceptions import BackendError
 from cliquet.storage.history import History
 from cliquet.storage.query import COMPARISON, Continuation, Filter, PaginationRule
 from cliquet.storage.selection import Names
+from cliquet.storage.spreading import latest_of
 from cliquet.types import IdQuery, Record
 
 __all__ = ["WHOLE", "Source", "SyncOutdatedError", "SyncPage", "View", "next_page"]
@@ -169,8 +170,8 @@ def _walked_page(source: Source, token: SyncToken, place: Place, limit: int | No
     timestamp = None if model.pages_have_timestamp else model.timestamp()
     read = _walk(source, limit, upto=token.position, place=place)
     timestamp = read.timestamp if timestamp is None else timestamp
-    _check(token, timestamp or 0, read.history, is_replica=source.is_readonly)
-    if (timestamp or 0) < token.position:
+    _check(token, latest_of(timestamp or 0), read.history, is_replica=source.is_readonly)
+    if latest_of(timestamp or 0) < token.position:
         raise BackendError(message="The replica is behind what the client has read elsewhere.")
     return _page_of_walk(source, token, read, limit, timestamp or 0)
 
@@ -246,7 +247,7 @@ def _changed_page(source: Source, token: SyncToken, limit: int | None) -> SyncPa
     changes = model._list_changes(
         Wanted(token.position, known, upto, ids, view.principals, source.filters, more)
     )
-    _check(token, changes.timestamp, changes.history, is_replica=source.is_readonly)
+    _check(token, latest_of(changes.timestamp), changes.history, is_replica=source.is_readonly)
     found = changes.found
     is_last = limit is None or len(found) <= limit
     if is_last:

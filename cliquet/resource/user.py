@@ -63,6 +63,10 @@ class UserResource:
         records; they are no filters, and ``strict_filters`` knows them.
 
         .. versionadded:: 3.2
+    shards : number of counters over which each collection is spread, so that several clients
+        write at once (:doc:`/explanation/spreading`). The setting ``{resource_name}_shards`` wins.
+
+        .. versionadded:: 3.2
     """
 
     default_viewset: type[ViewSet] = ViewSet
@@ -71,6 +75,7 @@ class UserResource:
     mapping = ResourceSchema()
     force_patch_update = False
     query_parameters: tuple[str, ...] = ()
+    shards = 1
 
     # Shortcuts, which are for the methods of this class: see `listing`, `batch_runs`, `fetching`.
     _timestamp_comes_with_page = True

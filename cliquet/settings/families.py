@@ -79,6 +79,16 @@ FAMILIES: Final = (
         version_added="3.2",
     ),
     Setting(
+        "{resource_name}_shards",
+        Integer(minimum=1, optional=True),
+        None,
+        "Over how many counters the collections of a resource are spread; by default those of its "
+        "class. It changes with cliquet migrate.",
+        unit="counters",
+        in_defaults=False,
+        version_added="3.2",
+    ),
+    Setting(
         "{resource_name}_{permission}_principals",
         List(commas=True, is_text=True),
         "",

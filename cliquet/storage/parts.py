@@ -10,13 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
+from cliquet.storage.changes import Changes, Wanted
 from cliquet.storage.departures import Departed, Departure
 from cliquet.storage.history import History
 from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
 from cliquet.storage.watching import Position
-from cliquet.types import Record
+from cliquet.types import ACEQuery, Record
 
-__all__ = ["BulkWriting", "Departing", "Reading", "Transactions", "Writing"]
+__all__ = [
+    "BulkWriting",
+    "CreatingMany",
+    "Departing",
+    "JointReading",
+    "Reading",
+    "ReadingChanges",
+    "Transactions",
+    "Writing",
+]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -51,6 +61,34 @@ class Reading(Protocol):
 
     def count(self, selection: Selection) -> int:
         """Return the number of records that match the filters."""
+
+
+class JointReading(Protocol):
+    """The part that reads records with the ACEs in the same database, or several at once."""
+
+    def find_with_aces(
+        self, key: CollectionKey, object_id: str, names: Names, aces: ACEQuery
+    ) -> tuple[Record | None, dict[str, set[str]]]:
+        """Return a live record, or ``None``, and ACEs."""
+
+    def find_many(
+        self, key: CollectionKey, object_ids: Sequence[str], names: Names
+    ) -> list[Record]:
+        """Return the live records with these ids."""
+
+
+class ReadingChanges(Protocol):
+    """The part that reads all changes of a collection."""
+
+    def read(self, key: CollectionKey, wanted: Wanted, names: Names) -> Changes:
+        """Return the changes. A collection that was never touched gets the present time."""
+
+
+class CreatingMany(Protocol):
+    """The part that stores several new records in few round trips."""
+
+    def create_all(self, drafts: Sequence[Draft]) -> list[Record]:
+        """Store new records of one collection; return the stored records."""
 
 
 class Writing(Protocol):

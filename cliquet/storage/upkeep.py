@@ -62,6 +62,29 @@ class StorageUpkeep:
         gin_fields : names of fields with arrays in which clients look for values.
         """
 
+    def declare_shards(self, collection_id: str, number: int) -> None:
+        """Declare over how many counters a collection is spread (E-23).
+
+        :meth:`initialize_schema` then moves its records. A storage in which one write waits for
+        the other anyway ignores it.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        number : from 1 to :data:`~cliquet.storage.spreading.MAX_SHARDS`.
+        """
+
+    def differing_shards(self) -> list[str]:
+        """Return the declared collections that the server has spread over another number.
+
+        The storage refuses to read and to write them, until :meth:`initialize_schema` has moved
+        their records.
+
+        .. versionadded:: 3.2
+        """
+        return []
+
     def missing_indexes(self) -> list[str]:
         """Return the declared fields that have no index yet, as ``collection: field`` (E-10.2).
 

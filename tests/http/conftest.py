@@ -1,7 +1,8 @@
 """The backends of the HTTP suite: in memory, unless ``CLIQUET_TEST_HTTP_BACKENDS`` says otherwise.
 
-``sqlite``, ``postgresql``, ``pgbouncer`` (PostgreSQL behind PgBouncer in transaction mode) and
-``redis`` run the same tests on these backends, the caches in memory apart.
+``sqlite``, ``postgresql``, ``pgbouncer`` (PostgreSQL behind PgBouncer in transaction mode),
+``spread`` (PostgreSQL, with three shards for each resource that may have them) and ``redis`` run
+the same tests on these backends, the caches in memory apart.
 """
 
 import importlib.util
@@ -16,6 +17,9 @@ from servers.postgresql import new_database
 from servers.processes import temporary_folder
 from webtest import TestApp
 
+from cliquet.resource.checks import sharding
+from cliquet.resource.plain_schemas import as_resource_schema
+from cliquet.storage.postgresql.spreading.layout import Layout
 from cliquet.testing import web
 
 # A machine where the extra `test` is older has no library for that; the checks of CI need it.
@@ -40,7 +44,7 @@ elif BACKENDS != "memory":
         """URL of the database of this worker."""
         if BACKENDS == "redis":
             yield f"{request.getfixturevalue('redis_server')}/2"
-        elif BACKENDS == "postgresql":
+        elif BACKENDS in ("postgresql", "spread"):
             with new_database(request.getfixturevalue("postgresql_server")) as url:
                 yield url
         else:
@@ -54,7 +58,7 @@ if BACKENDS != "memory":
     @pytest.fixture(scope="session")
     def backends(backends_url: Any) -> Any:
         """The backends of this worker, ready for use, and the settings that describe them."""
-        family = "postgresql" if BACKENDS == "pgbouncer" else BACKENDS
+        family = "postgresql" if BACKENDS in ("pgbouncer", "spread") else BACKENDS
         settings = {}
         for kind in ("storage", "permission"):
             settings[f"{kind}_backend"] = f"cliquet.{kind}.{family}"
@@ -72,7 +76,16 @@ if BACKENDS != "memory":
         with pytest.MonkeyPatch.context() as patch:
             for name, value in backends.settings.items():
                 patch.setitem(web.MEMORY_BACKENDS, name, value)
+            if BACKENDS == "spread":
+                patch.setattr(sharding, "number_of", as_many_shards_as_possible)
+                # Nothing has to be moved: each test begins with empty tables.
+                patch.setattr(Layout, "number_of", lambda layout, name: layout.declared(name))
             yield
+
+
+def as_many_shards_as_possible(resource_cls: Any, *_: Any) -> int:
+    """Return the number of shards of a resource for ``spread``."""
+    return 1 if as_resource_schema(resource_cls.mapping).get_option("unique_fields") else 3
 
 
 @pytest.fixture(autouse=True)

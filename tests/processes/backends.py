@@ -11,7 +11,12 @@ from servers.redis_cluster import running_cluster
 
 from cliquet.testing.web import MEMORY_BACKENDS
 
-FAMILIES = ("memory", "redis", "sqlite", "postgresql")
+SPREAD = "spread"
+FAMILIES = ("memory", "redis", "sqlite", "postgresql", SPREAD)
+"""The last one is PostgreSQL, with collections that are spread over several counters."""
+
+_SPREAD_RESOURCES = ("lichen", "spore", "amanita")
+_SHARDS = 4
 
 
 def backend_settings(family: Any, url: Any) -> Any:
@@ -52,4 +57,6 @@ def fresh_backends(family: Any, postgresql_server: Any) -> Iterator[Any]:
             yield backend_settings("sqlite", f"sqlite:///{folder}/file.db")
     else:
         with new_database(postgresql_server()) as url:
-            yield backend_settings("postgresql", url)
+            shards = {f"{name}_shards": str(_SHARDS) for name in _SPREAD_RESOURCES}
+            settings = backend_settings("postgresql", url)
+            yield {**settings, **shards} if family == SPREAD else settings

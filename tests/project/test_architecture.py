@@ -89,6 +89,7 @@ MAX_LINES = 500
 LONG_MODULES = {
     "cliquet/storage/base.py": "the contract: what every method promises, hardly any code",
     "cliquet/permission/base.py": "the contract: what every method promises, hardly any code",
+    "cliquet/storage/postgresql/steps.py": "all steps share what is known under a lock",
     "cliquet/resource/user.py": "the published class: what applications override, hardly any code",
 }
 

@@ -25,6 +25,7 @@ EXAMPLES = {
     "{resource_name}_strict_filters": ("{}_STRICT_FILTERS", "true", True),
     "{resource_name}_sync_enabled": ("{}_SYNC_ENABLED", "true", True),
     "{resource_name}_sync_departures": ("{}_SYNC_DEPARTURES", "true", True),
+    "{resource_name}_shards": ("{}_SHARDS", "4", 4),
     "{resource_name}_{permission}_principals": (
         "{}_CREATE_PRINCIPALS",
         "system.Authenticated",

@@ -5,7 +5,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -34,10 +35,17 @@ APART = [
 
 
 @contextlib.contextmanager
-def applications(combination: Any, number: int, request: Any) -> Iterator[list[TestApp]]:
-    """Give applications on the same backends, which are empty."""
+def applications(
+    combination: Any, number: int, request: Any, further: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[list[TestApp]]:
+    """Give applications on the same backends, which are empty.
+
+    Parameters
+    ----------
+    further : settings beside those of the backends.
+    """
     with backend_settings(combination, request) as settings:
-        apps = [make_sync_app(settings) for _ in range(number)]
+        apps = [make_sync_app({**settings, **further}) for _ in range(number)]
         for app in apps:
             for backend in (app.app.registry.storage, app.app.registry.permission):
                 backend.initialize_schema()
@@ -58,6 +66,17 @@ def test_devices_have_what_their_users_may_read(
     number = 1 if combination[0] == "memory" else 2
     with applications(combination, number, request) as apps:
         Oracle(apps, seed=SEED).run(STEPS)
+
+
+@pytest.mark.clause("E-23.3", "E-23.4")
+@pytest.mark.parametrize("combination", [TOGETHER[2]], ids=name_of)
+def test_so_have_devices_of_a_resource_with_shards(
+    combination: Any, request: pytest.FixtureRequest
+) -> None:
+    with applications(combination, 2, request, {"morel_shards": "3"}) as apps:
+        Oracle(apps, seed=SEED + 3).run(STEPS // 2)
+    with applications(combination, 1, request, {"morel_shards": "3"}) as apps:
+        Oracle(apps, seed=SEED + 4, has_plain_devices=True).run(STEPS // 4)
 
 
 @pytest.mark.clause("E-12.4")

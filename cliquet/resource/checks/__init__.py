@@ -13,7 +13,15 @@ from typing import Any
 from pyramid.exceptions import ConfigurationError
 
 from cliquet.core.mistakes import Place, place_of
-from cliquet.resource.checks import attributes, fields, hooks, left_out, mappings, registrations
+from cliquet.resource.checks import (
+    attributes,
+    fields,
+    hooks,
+    left_out,
+    mappings,
+    registrations,
+    sharding,
+)
 from cliquet.resource.checks.findings import Finding
 
 __all__ = ["check_class", "check_keywords", "check_parentheses", "check_resource"]
@@ -59,12 +67,15 @@ def check_keywords(resource_cls: type, viewset: Any) -> None:
     _refuse(resource_cls, registrations.keywords(viewset))
 
 
-def check_resource(resource_cls: Any, viewset: Any, paths: Mapping[str, str]) -> list[str]:
+def check_resource(
+    resource_cls: Any, viewset: Any, paths: Mapping[str, str], configured: Mapping[str, Any]
+) -> list[str]:
     """Refuse the mistakes of a registration, and return its doubts.
 
     Parameters
     ----------
     paths : pattern of the URL of each kind of endpoint, ``collection`` and ``record``.
+    configured : settings of the application.
 
     Raises
     ------
@@ -75,6 +86,7 @@ def check_resource(resource_cls: Any, viewset: Any, paths: Mapping[str, str]) ->
         *mappings.mapping(resource_cls, methods),
         *fields.declared(resource_cls.mapping),
         *mappings.options(resource_cls),
+        *sharding.shards(resource_cls, viewset.get_name(resource_cls), configured),
         *attributes.misspelt(resource_cls, viewset),
         *hooks.overrides(resource_cls, viewset, methods),
         *left_out.left_out(resource_cls),

@@ -23,6 +23,7 @@ __all__ = [
     "ADVANCE",
     "ADVANCE_BY_CLOCK",
     "ENSURE_COUNTER",
+    "ENSURE_SHARDS",
     "ENTOMB",
     "ERASE",
     "FIRST_ACCESS",
@@ -34,12 +35,15 @@ __all__ = [
     "LOCKED_ROW_AND_ACES",
     "LOCK_NOWAIT",
     "LOCK_OF_PARENT",
+    "LOCK_SHARD",
     "MATCHING",
     "PURGE_ALL",
     "PUT",
     "REMOVE_MANY",
+    "REMOVE_STAMPED",
     "REPLACE",
     "REWIND",
+    "SHOW_LOCK",
     "STORE_DEPARTURES",
     "STORE_ENTRIES",
     "TOUCH",
@@ -63,6 +67,12 @@ _LOCK = (
 LOCK = _LOCK.format(nowait="")
 LOCK_NOWAIT = _LOCK.format(nowait=" NOWAIT")
 
+# A reader can ask at any moment whether somebody holds this lock (`spreading.horizon`). It comes
+# after the other one, so that writers never wait for each other here, and before the clock is read.
+# If there was no row to lock, it is not taken either: the order would be the reverse the next time.
+SHOW_LOCK = "SELECT pg_advisory_xact_lock(%s)"
+LOCK_SHARD = f"SELECT CASE WHEN {_HELD} THEN pg_advisory_xact_lock(%s) END"
+
 # It concerns the collections that somebody watches, whatever parents they have.
 POSITIONS = (
     "SELECT parent_id, collection_id, last_modified, epoch FROM timestamps"
@@ -77,11 +87,15 @@ LOCK_OF_PARENT = (
     " ORDER BY collection_id FOR NO KEY UPDATE"
 )
 
-# It is read under the lock: whether the lock is held, the timestamp of the collection, the clock.
-_STATE = (
-    f"(%s OR {_HELD}) AS is_held,"
-    f" (SELECT last_modified FROM timestamps WHERE {HOME}) AS latest, {CLOCK} AS now"
+_LATEST = f"(SELECT last_modified FROM timestamps WHERE {HOME})"
+# A timestamp of a shard is later than all that others can see in its siblings.
+_LATEST_OF_SHARDS = (
+    "(SELECT max(last_modified) FROM timestamps"
+    " WHERE parent_id = ANY (%s::text[]) AND collection_id = %s)"
 )
+
+# It is read under the lock: whether the lock is held, the timestamp of the collection, the clock.
+_STATE = f"(%s OR {_HELD}) AS is_held, {_LATEST} AS latest, {CLOCK} AS now"
 _FROM_RECORD = f" FROM (SELECT 1) AS always LEFT JOIN records ON {_RECORD}"
 
 LOCKED_ROW = f"SELECT {_STATE}, last_modified, deleted, data::text{_FROM_RECORD}"
@@ -104,6 +118,15 @@ LOCKED_LIFE_AND_CONFLICT = (
     " LEFT JOIN ({conflicts}) AS conflict ON TRUE"
 )
 
+
+def of_shard(text: str) -> str:
+    """Return one of the statements ``LOCKED_…`` for a shard.
+
+    The parents of all shards stand in the place of the first parent.
+    """
+    return text.replace(_LATEST, _LATEST_OF_SHARDS)
+
+
 ENSURE_COUNTER = (
     "INSERT INTO timestamps (parent_id, collection_id, last_modified)"
     f" SELECT %s, %s, coalesce(%s, {CLOCK} - 1)"
@@ -111,6 +134,18 @@ ENSURE_COUNTER = (
     # this one on another connection, and PostgreSQL does not see this deadlock.
     f" WHERE NOT EXISTS (SELECT 1 FROM timestamps WHERE {HOME})"
     " ON CONFLICT (parent_id, collection_id) DO NOTHING"
+)
+
+# All shards of a collection get their rows together. They have the epoch of those that there are,
+# and their latest timestamp, because a row of its own is no change.
+ENSURE_SHARDS = (
+    "INSERT INTO timestamps (parent_id, collection_id, last_modified, epoch)"
+    f" SELECT shard.parent, %s, coalesce(known.latest, %s, {CLOCK} - 1), coalesce(known.epoch, %s)"
+    " FROM unnest(%s::text[]) AS shard (parent), (SELECT max(last_modified) AS latest,"
+    " min(epoch) AS epoch FROM timestamps WHERE parent_id = ANY (%s::text[])"
+    " AND collection_id = %s) AS known"
+    ' WHERE NOT EXISTS (SELECT 1 FROM timestamps WHERE parent_id = shard.parent COLLATE "C"'
+    " AND collection_id = %s) ON CONFLICT (parent_id, collection_id) DO NOTHING"
 )
 
 FIRST_ACCESS = (
@@ -201,6 +236,14 @@ REMOVE_MANY = {
         " last_modified = stamp.last_modified FROM stamp WHERE "
     ),
     False: _REMOVE_MANY.format(removal="DELETE FROM records USING stamp WHERE "),
+}
+
+# The same of a shard, whose timestamps are known. The counter was advanced before.
+_STAMPED = "unnest(%s::text[], %s::bigint[]) AS stamp (id, last_modified)"
+REMOVE_STAMPED = {
+    True: "UPDATE records SET deleted = TRUE, data = '{}', last_modified = stamp.last_modified"
+    f" FROM {_STAMPED} WHERE {HOME} AND records.id = stamp.id",
+    False: f"DELETE FROM records USING {_STAMPED} WHERE {HOME} AND records.id = stamp.id",
 }
 
 STORE_ENTRIES = (

@@ -14,9 +14,10 @@ from cliquet.connections.postgresql.client import PostgreSQLClient, PostgreSQLSe
 from cliquet.connections.sql import Session
 from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.postgresql import statements
-from cliquet.storage.postgresql.counter import Counter, digest_of
+from cliquet.storage.postgresql.counter import Counter, digest_of, lock_number
 from cliquet.storage.postgresql.looking_ahead import HELD, look_ahead, taken
 from cliquet.storage.postgresql.nul import dumped, holds_nul
+from cliquet.storage.postgresql.shards import forget_reads, insertion_of_row, remove_in_order
 from cliquet.storage.relational.steps import (
     NEVER_TOUCHED,
     Conflict,
@@ -26,7 +27,7 @@ from cliquet.storage.relational.steps import (
 )
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey
-from cliquet.storage.timestamps import next_timestamp
+from cliquet.storage.spreading import lane_of, siblings_of
 from cliquet.transactions import scope
 
 __all__ = ["PostgreSQLSteps"]
@@ -56,7 +57,8 @@ class PostgreSQLSteps:
         """First take, in one order, the locks that earlier attempts held or wanted."""
         contended = scope.contended()
         if contended and not _keys(session.locked):
-            for key in sorted(_keys(contended)):
+            # Of a collection with shards, nobody knows how many more of them the request will need.
+            for key in sorted({one for held in _keys(contended) for one in siblings_of(held)}):
                 self._defer_lock(session, key)
 
     def _defer_lock(self, session: Session, key: CollectionKey) -> None:
@@ -70,6 +72,8 @@ class PostgreSQLSteps:
         session.locked |= {key}
         lock = statements.LOCK if in_order else statements.LOCK_NOWAIT
         _postgresql(session).defer(lock, (digest_of(key), *key))
+        if lane_of(key.parent_id) is not None:
+            session.defer(statements.LOCK_SHARD, (digest_of(key), lock_number(key)))
 
     def lock_matching(self, session: Session, scope: SQL) -> list[CollectionKey]:
         text = statements.MATCHING.format(scope=scope.text)
@@ -78,6 +82,9 @@ class PostgreSQLSteps:
         for parent_id, of_parent in itertools.groupby(keys, key=lambda key: key.parent_id):
             collections = [key.collection_id for key in of_parent]
             session.defer(statements.LOCK_OF_PARENT, (parent_id, collections))
+        for key in keys:
+            if lane_of(key.parent_id) is not None:
+                session.defer(statements.SHOW_LOCK, (lock_number(key),))
         session.locked |= set(keys)
         return keys
 
@@ -90,6 +97,10 @@ class PostgreSQLSteps:
                 session.locked |= {(HELD, key)}
                 return
             self._make_counter(session, key, NEVER_TOUCHED)
+
+    def make_rows(self, session: Session, key: CollectionKey) -> None:
+        """Create the rows of all shards of a collection, and lock one shard."""
+        self._make_counter(session, key, NEVER_TOUCHED)
 
     def locked_row(
         self, session: Session, key: CollectionKey, object_id: str, aces: SQL | None = None
@@ -138,16 +149,22 @@ class PostgreSQLSteps:
         first : timestamp of a new collection, or ``None`` for a time before the present one.
         """
         digest = digest_of(key)
+        lane = lane_of(key.parent_id)
+        text = query.text
+        of_latest: tuple[Any, ...] = key
+        if lane is not None:
+            text = statements.of_shard(text)
+            of_latest = ([one.parent_id for one in siblings_of(key)], key.collection_id)
         for _ in attempts(_TO_LOCK):
             is_held = (HELD, key) in session.locked
             rows: list[Any] = session.execute(
-                query.text, (is_held, digest, *key, *key, object_id, *query.parameters)
+                text, (is_held, digest, *of_latest, *key, object_id, *query.parameters)
             ).fetchall()
             # The row with the state may come after others.
             for is_held, timestamp, now, *_ in rows:
                 if is_held:
                     session.locked |= {(HELD, key)}
-                    session.memo[key] = Counter(timestamp, now, time.monotonic())
+                    session.memo[key] = Counter(timestamp, now, time.monotonic(), lane)
                     return rows
             # There was no row to lock.
             self._make_counter(session, key, first)
@@ -163,7 +180,7 @@ class PostgreSQLSteps:
         ----------
         timestamp : timestamp of the row, or ``None`` for a time before the present one.
         """
-        insertion = (statements.ENSURE_COUNTER, (*key, timestamp, *key))
+        insertion = insertion_of_row(key, timestamp)
         if _FLUSHED in session.locked:
             session.execute(*insertion)
         elif session.is_fresh and session.locked <= {key}:
@@ -199,6 +216,10 @@ class PostgreSQLSteps:
 
     def insert(self, session: Session, key: CollectionKey, object_id: str, data: str) -> int:
         counter = session.memo.get(key)
+        if counter is None and lane_of(key.parent_id) is not None:
+            self.lock(session, key)
+            self._look(session, key, object_id, None, None)
+            counter = session.memo[key]
         if counter is None:
             timestamp, counter = self._advanced(session, key)
         else:
@@ -224,12 +245,10 @@ class PostgreSQLSteps:
         if key not in session.memo:
             self._look(session, key, object_id, None, None if added else NEVER_TOUCHED)
         counter: Counter = session.memo[key]
-        first = next_timestamp(counter.previous, counter.present(), number)
-        latest = first + number - 1
-        session.defer(statements.ADVANCE, (latest, added, *key))
-        session.wrote()
-        session.memo[key] = counter._replace(timestamp=latest)
-        return range(first, latest + 1)
+        stamps = counter.following(number)
+        session.defer(statements.ADVANCE, (stamps[-1], added, *key))
+        forget_reads(session, key, counter._replace(timestamp=stamps[-1]))
+        return stamps
 
     def put(self, session: Session, write: Write) -> int | Conflict:
         self.lock(session, write.key)
@@ -330,8 +349,7 @@ class PostgreSQLSteps:
         is_live: bool,
     ) -> None:
         """Forget what was true before a write, and remember what is true now."""
-        session.wrote((key, object_id))
-        session.memo[key] = counter
+        forget_reads(session, key, counter, object_id)
         if is_live:
             session.memo[key, object_id] = _ALIVE
 
@@ -339,6 +357,10 @@ class PostgreSQLSteps:
         self, session: Session, key: CollectionKey, object_ids: Sequence[str], *, with_deleted: bool
     ) -> dict[str, int]:
         number = len(object_ids)
+        if lane_of(key.parent_id) is not None:
+            pairs = [(key, object_id) for object_id in object_ids]
+            stamps = self.remove_in_order(session, pairs, with_deleted=with_deleted)
+            return dict(zip(object_ids, stamps, strict=True))
         rows = session.execute(
             statements.REMOVE_MANY[with_deleted],
             (list(object_ids), number - 1, number - 1, number, *key, number, *key),
@@ -346,6 +368,28 @@ class PostgreSQLSteps:
         if not with_deleted:
             session.defer(statements.PURGE_ALL, key)
         return dict(rows)
+
+    def remove_in_order(
+        self,
+        session: Session,
+        pairs: Sequence[tuple[CollectionKey, str]],
+        *,
+        with_deleted: bool,
+    ) -> list[int]:
+        """Delete live records of the shards of one collection; return the time of each deletion.
+
+        Parameters
+        ----------
+        pairs : the shard and the id of each record, in the order in which they are deleted.
+        """
+        by_key: dict[CollectionKey, list[str]] = {}
+        for key, object_id in pairs:
+            by_key.setdefault(key, []).append(object_id)
+        for key in sorted(by_key):
+            self.lock(session, key)
+            if key not in session.memo:
+                self._look(session, key, by_key[key][0], None, NEVER_TOUCHED)
+        return remove_in_order(session, pairs, by_key, with_deleted=with_deleted)
 
     def depart(
         self,

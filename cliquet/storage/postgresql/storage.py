@@ -13,6 +13,9 @@ from cliquet.migrations.schemas import Schema
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
 from cliquet.storage.postgresql.indexes import PostgreSQLIndexes
 from cliquet.storage.postgresql.replica_choice import ChoosingReader
+from cliquet.storage.postgresql.spreading.copying import WholeTransfer
+from cliquet.storage.postgresql.spreading.layout import Layout
+from cliquet.storage.postgresql.spreading.parts import spread
 from cliquet.storage.postgresql.steps import PostgreSQLSteps
 from cliquet.storage.postgresql.time_indexes import TimeIndexes
 from cliquet.storage.relational.indexes import FieldIndexes
@@ -80,9 +83,14 @@ class Storage(RelationalStorage):
                 recognition="recognition.sql",
             )
         )
+        self._dialect = dialect
+        self._layout = Layout(client, self._migrations)
+        self._knows_shards = False
+        self._transfer = WholeTransfer(self._transfer, self._layout)
 
     def initialize_schema(self, dry_run: bool = False) -> None:
         self._migrations.run(self.client, dry_run=dry_run)
+        self._layout.update(dry_run=dry_run)
         if dry_run:
             self._update_indexes(dry_run=True)
         else:
@@ -104,6 +112,33 @@ class Storage(RelationalStorage):
     def _update_indexes(self, *, dry_run: bool) -> None:
         self._time_indexes.update(dry_run=dry_run)
         self._indexes.update(dry_run=dry_run)
+
+    def declare_shards(self, collection_id: str, number: int) -> None:
+        self._layout.declare(collection_id, number)
+        if number > 1:
+            self._know_shards()
+
+    def differing_shards(self) -> list[str]:
+        differing = self._layout.differing()
+        if differing:
+            # The collections are refused, also those that the service does not want to spread.
+            self._know_shards()
+        return differing
+
+    def _know_shards(self) -> None:
+        """Let the parts know shards; a service without any has none of their work."""
+        if self._knows_shards:
+            return
+        self._knows_shards = True
+        parts = spread(
+            self._made, self.client, self._dialect, self._layout, is_readonly=self.is_readonly
+        )
+        self._reader = self._joint_reader = parts.reader
+        self._writer = self._single_writer = parts.writer
+        self._bulk = parts.bulk
+        self._departures = parts.departures
+        self._changes = parts.changes
+        self._transactions = parts.transactions
 
     def missing_indexes(self) -> list[str]:
         return self._indexes.missing() if self._declared else []

@@ -45,10 +45,9 @@ class BulkWriter:
 
     def delete_selected(self, selection: Selection, *, with_deleted: bool) -> list[Record]:
         names = selection.names
-        selected = self._queries.rows(selection, "parent_id, collection_id, id")
         with self._client.begin() as session:
             self._lock(session, selection.scope)
-            rows = session.execute(*selected).fetchall()
+            rows = self.selected(session, selection)
             by_key: dict[CollectionKey, list[str]] = {}
             for *pair, object_id in rows:
                 by_key.setdefault(CollectionKey._make(pair), []).append(object_id)
@@ -62,6 +61,11 @@ class BulkWriter:
             tombstone(object_id, stamps[CollectionKey._make(pair)][object_id], names)
             for *pair, object_id in rows
         ]
+
+    def selected(self, session: Session, selection: Selection) -> list[Any]:
+        """Return the parent, the collection and the id of each record, in the wanted order."""
+        query = self._queries.rows(selection, "parent_id, collection_id, id")
+        return session.execute(*query).fetchall()
 
     def trim(self, selection: Selection, max_objects: int, *, with_deleted: bool) -> int:
         where = self._queries.where(selection)
@@ -88,7 +92,19 @@ class BulkWriter:
             # The locks come first, in the same order as in all transactions: a record that is
             # created again locks its collection before its tombstone.
             for key in self._lock(session, scope, holding=_HOLDS_PURGEABLE):
-                purged += self._purge(session, key, before, max_retained)
+                purged += self._purge(session, key, _conditions(key, before, max_retained, None))
+        return purged
+
+    def purge_before(self, scope: Scope, *, tombstones: int, departed: int) -> int:
+        """Purge the tombstones and the departures of a scope before one time each."""
+        purged = 0
+        with self._client.begin() as session:
+            for key in self._lock(session, scope, holding=_HOLDS_PURGEABLE):
+                conditions = {
+                    "records": _purgeable(key, tombstones, None),
+                    "departures": departures.purgeable(key, departed, None),
+                }
+                purged += self._purge(session, key, conditions)
         return purged
 
     def purge_slices(
@@ -113,20 +129,12 @@ class BulkWriter:
                 bound = beyond if first < beyond else beyond + 1
             with self._client.begin() as session:
                 self._steps.lock(session, key)
-                purged = self._purge(session, key, bound, max_retained, start)
+                purged = self._purge(session, key, _conditions(key, bound, max_retained, start))
             start = bound
             yield purged
 
-    def _purge(
-        self,
-        session: Session,
-        key: CollectionKey,
-        before: int | None,
-        max_retained: int | None,
-        start: int | None = None,
-    ) -> int:
+    def _purge(self, session: Session, key: CollectionKey, conditions: Mapping[str, SQL]) -> int:
         """Purge a locked collection; return the number of deleted tombstones."""
-        conditions = _conditions(key, before, max_retained, start)
         latest = session.execute(*_latest(conditions)).fetchone()
         numbers = [
             0

@@ -22,8 +22,9 @@ from cliquet.storage.relational.conditions import LIVE, condition, sort_expressi
 from cliquet.storage.relational.dialect import ListingDialect, compared
 from cliquet.storage.relational.keyset import rules_condition
 from cliquet.storage.relational.operators import ID
-from cliquet.storage.relational.text import FALSE, SQL, all_of, joined
+from cliquet.storage.relational.text import FALSE, SQL, all_of, any_of, joined
 from cliquet.storage.selection import Names
+from cliquet.storage.spreading import Parents
 
 __all__ = [
     "SQL",
@@ -153,6 +154,15 @@ _PARENT: Final = SQL("parent_id")
 def parent_condition(dialect: ListingDialect, parent_id: str) -> SQL:
     """Return the condition on the parent, which is an id or a pattern."""
     column = _PARENT
+    if isinstance(parent_id, Parents):
+        names = [one for one in parent_id.alternatives if not is_pattern(one)]
+        patterns = [one for one in parent_id.alternatives if is_pattern(one)]
+        return any_of(
+            [
+                *([dialect.text_is_in(column, names)] if names else []),
+                *(parent_condition(dialect, one) for one in patterns),
+            ]
+        )
     if not is_pattern(parent_id):
         return compared(dialect, column, "=", parent_id)
     if not dialect.can_hold(parent_id):

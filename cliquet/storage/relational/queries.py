@@ -13,9 +13,10 @@ from cliquet.storage.query import COMPARISON, Continuation, Filter, KnownTotal, 
 from cliquet.storage.relational import listing
 from cliquet.storage.relational.declared import NOTHING_DECLARED, DeclaredIndexes
 from cliquet.storage.relational.dialect import ListingDialect
-from cliquet.storage.relational.steps import HOME
-from cliquet.storage.relational.text import SQL, TRUE, joined
+from cliquet.storage.relational.steps import HOME, SUM_LIVE
+from cliquet.storage.relational.text import SQL, TRUE, joined, union_of
 from cliquet.storage.selection import CollectionKey, Names, Scope, Selection
+from cliquet.storage.spreading import Parents
 
 __all__ = ["SELECT_HISTORY", "SELECT_TIMESTAMP", "Queries"]
 
@@ -195,6 +196,8 @@ class Queries:
         rows = self._rows(_COLUMNS, scope, [*matched.filters, *matched.ids], selection)
         if not selection.filters and key is not None:
             total = SQL(_SELECT_LIVE, key)
+        elif not selection.filters and isinstance(selection.scope.parent_id, Parents):
+            total = SQL(SUM_LIVE + scope.text, scope.parameters)
         elif selection.limit or selection.pagination_rules:
             total = self._total(selection, scope, matched, include_deleted=False)
             rules = selection.pagination_rules
@@ -265,6 +268,9 @@ class Queries:
 
     def _rows(self, columns: str, scope: SQL, matched: Sequence[SQL], selection: Selection) -> SQL:
         """Return the query for a page of the records for which these conditions are true."""
+        parents = selection.scope.parent_id
+        if selection.limit and isinstance(parents, Parents) and parents.are_names:
+            return self._merged(columns, matched, selection, parents)
         dialect, source, condition = self.dialect, SQL("records"), scope
         names, sorting = selection.names, selection.sorting
         indexed = self._declared_for(selection).fields
@@ -304,6 +310,17 @@ class Queries:
                 *limits,
             ),
         )
+
+    def _merged(
+        self, columns: str, matched: Sequence[SQL], selection: Selection, parents: Parents
+    ) -> SQL:
+        """Return the query for a page of several parents, each of which finds its own page."""
+        scopes = [selection.scope._replace(parent_id=one) for one in parents.alternatives]
+        rest = selection._replace
+        pages = [self._rows("*", self.scope(one), matched, rest(scope=one)) for one in scopes]
+        order = _order_by(self.dialect, selection.names, selection.sorting)
+        end = SQL(f") AS records{order.text} LIMIT %s", (*order.parameters, selection.limit))
+        return joined("", [SQL(f"SELECT {columns} FROM ("), union_of(pages), end])
 
     def _declared_for(self, selection: Selection) -> DeclaredIndexes:
         return self._declared.get(selection.scope.collection_id or "", NOTHING_DECLARED)

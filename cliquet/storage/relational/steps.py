@@ -21,6 +21,7 @@ __all__ = [
     "SELECT_LIVE",
     "SELECT_ONE",
     "SELECT_SOME",
+    "SUM_LIVE",
     "WITH_ACES",
     "Conflict",
     "EntryRow",
@@ -49,6 +50,9 @@ SELECT_SOME: Final = (
 
 SELECT_LIVE: Final = f"{SELECT_SOME} AND NOT deleted"
 """The rows of those that are alive."""
+
+SUM_LIVE: Final = "SELECT CAST(sum(live) AS BIGINT) FROM timestamps WHERE "
+"""The number of live records of several collections; a condition on them follows."""
 
 PURGE_UNTIL: Final = (
     f"UPDATE timestamps SET purged = CASE WHEN purged < %s THEN %s ELSE purged END WHERE {HOME}"

@@ -21,6 +21,7 @@ from cliquet.storage.base import (
 )
 from cliquet.storage.changes import Changes, Wanted
 from cliquet.storage.joining import JoinedTransactions
+from cliquet.storage.parts import CreatingMany, JointReading, ReadingChanges
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.query import Filter
 from cliquet.storage.relational.all_changes import ChangeReader
@@ -29,6 +30,7 @@ from cliquet.storage.relational.copying_rows import RelationalTransfer
 from cliquet.storage.relational.declared import DeclaredIndexes
 from cliquet.storage.relational.departures import Departures
 from cliquet.storage.relational.dialect import ListingDialect
+from cliquet.storage.relational.made_parts import MadeParts
 from cliquet.storage.relational.queries import Queries
 from cliquet.storage.relational.reading import Reader
 from cliquet.storage.relational.steps import Steps
@@ -67,19 +69,28 @@ class RelationalStorage(PublishedStorage):
     ) -> None:
         declared: dict[str, DeclaredIndexes] = {}
         queries = Queries(dialect, declared)
-        self._single_writer = writer = Writer(client, steps, queries)
-        self._joint_reader = reader = make_reader(client, steps, queries, is_readonly=is_readonly)
+        reader = make_reader(client, steps, queries, is_readonly=is_readonly)
+        writer = Writer(client, steps, queries)
+        self._made = made = MadeParts(
+            reader,
+            writer,
+            BulkWriter(client, steps, queries),
+            Departures(client, dialect, steps, reader),
+            ChangeReader(steps, queries, reader),
+        )
         super().__init__(
             reader=reader,
             writer=writer,
-            bulk=BulkWriter(client, steps, queries),
+            bulk=made.bulk,
             transactions=JoinedTransactions(
                 lambda: client.current() is not None, writer.run_locked
             ),
             transfer=RelationalTransfer(client, dialect, steps),
-            departures=Departures(client, dialect, steps, reader),
+            departures=made.departures,
         )
-        self._changes = ChangeReader(steps, queries, reader)
+        self._joint_reader: JointReading = reader
+        self._single_writer: CreatingMany = writer
+        self._changes: ReadingChanges = made.changes
         self.client: Any = client
         client.holds_records = True
         self.is_readonly = is_readonly

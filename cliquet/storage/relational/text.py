@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cliquet.connections.sql import SQL
 
-__all__ = ["FALSE", "SQL", "TRUE", "all_of", "any_of", "joined", "negated"]
+__all__ = ["FALSE", "SQL", "TRUE", "all_of", "any_of", "joined", "negated", "union_of"]
 
 
 # The depth of an expression stays far below the limit of SQLite (1000), whatever the number of
@@ -31,6 +31,11 @@ def joined(separator: str, parts: Iterable[SQL]) -> SQL:
         texts.append(text)
         values += parameters
     return SQL(separator.join(texts), tuple(values))
+
+
+def union_of(queries: Iterable[SQL]) -> SQL:
+    """Return the query for the rows of several queries, each of which may have its own order."""
+    return joined(" UNION ALL ", [_in_parentheses(query) for query in queries])
 
 
 def all_of(conditions: Iterable[SQL]) -> SQL:

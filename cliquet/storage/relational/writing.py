@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from cliquet.connections.sql import SQLClient
+from cliquet.connections.sql import Session, SQLClient
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.ordering import resolve
 from cliquet.storage.query import COMPARISON, MISSING, Filter
@@ -33,13 +33,22 @@ class Writer:
 
     def run_locked(self, operation: Callable[[], T], key: CollectionKey) -> T:
         """Lock a collection in the present transaction, or in a new one; run an operation."""
+        return self.run_prepared(operation, self._steps.lock, key)
+
+    def run_prepared(
+        self,
+        operation: Callable[[], T],
+        prepare: Callable[[Session, CollectionKey], None],
+        key: CollectionKey,
+    ) -> T:
+        """Prepare the present transaction, or a new one, for an operation, and run it."""
         with self._client.begin() as session:
             if not session.is_fresh:
                 with session.undoing():
-                    self._steps.lock(session, key)
+                    prepare(session, key)
                     return operation()
             try:
-                self._steps.lock(session, key)
+                prepare(session, key)
                 return operation()
             except BaseException:
                 session.rollback()

@@ -1,0 +1,1 @@
+"""Collections of PostgreSQL that are spread over several counters (E-23)."""

@@ -1,0 +1,141 @@
+"""The storage in PostgreSQL with collections that are spread over three counters (E-23)."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from support.configured import loading
+
+from cliquet.storage import postgresql
+from cliquet.storage.exceptions import BackendError
+from cliquet.testing.storage import (
+    AtomicTests,
+    ChangeTests,
+    ConcurrencyTests,
+    CreationTests,
+    DeletionTests,
+    DepartureTests,
+    ExtremeQueryTests,
+    FilterTests,
+    ForgettingTests,
+    HistoryTests,
+    JointReadTests,
+    ListingTests,
+    NameTests,
+    PageTests,
+    PaginationTests,
+    RecordTests,
+    SortingTests,
+    TimestampTests,
+    TransactedDepartureTests,
+    TransactedHistoryTests,
+    TransactedWatchingTests,
+    TransactionTests,
+    WatchingTests,
+)
+from cliquet.testing.storage.common import COLLECTION, OTHER_COLLECTION
+from cliquet.testing.storage.finding import FindingTests
+
+SHARDS = 3
+
+# What does not hold for a collection with shards, and why (E-23.5).
+_NUMBERS: Final = "The shards share the timestamps between them, so that some are left out."
+_UNIQUE: Final = "Values are compared under one lock, which such a collection does not have."
+_COPIES: Final = "Such a collection is not copied and not set back, but refused."
+_LATER: Final = "The records may be later than the timestamp of their page, and never earlier."
+_SHARDS: Final = "A shard that holds nothing is forgotten by itself."
+_AGAIN: Final = "A request that writes to several shards may have to begin again, as this one does."
+EXCEPTIONS: Final = {
+    "test_a_poller_misses_no_change": _AGAIN,
+    "test_collections_that_hold_something_are_kept": _SHARDS,
+    "test_an_empty_collection_with_a_horizon_is_not_forgotten": _SHARDS,
+    "test_first_accesses_before_a_time_are_forgotten": _COPIES,
+    "test_a_copy_keeps_horizon_and_epoch": _COPIES,
+    "test_given_values_win": _COPIES,
+    "test_an_import_keeps_what_is_not_given": _COPIES,
+    "test_restored_data_begin_a_new_epoch": _COPIES,
+    "test_a_forgotten_collection_begins_a_new_epoch": _COPIES,
+    "test_departures_are_copied": _COPIES,
+    "test_departures_are_never_after_the_collection": _COPIES,
+    "test_unique_values_of_a_request_that_fails_are_free": _UNIQUE,
+    "test_unicity_first_asked_in_a_request_that_fails_holds_afterwards": _UNIQUE,
+    "test_departures_come_with_what_is_there_now": _NUMBERS,
+    "test_each_departure_has_a_position_of_its_own": _NUMBERS,
+    "test_timestamps_go_on_from_a_future_one": _NUMBERS,
+    "test_timestamps_go_on_from_any_that_there_is": _NUMBERS,
+    "test_after_the_last_timestamp_a_collection_goes_on_from_the_clock": _NUMBERS,
+    "test_a_collection_emptied_without_trace_keeps_its_timestamp": _NUMBERS,
+    "test_one_of_the_creations_with_a_unique_value_succeeds": _UNIQUE,
+    "test_a_refused_write_moves_no_timestamp": _UNIQUE,
+    "test_a_collection_that_is_set_back_begins_a_new_epoch": _COPIES,
+    "test_a_page_and_its_timestamp_are_of_one_instant": _LATER,
+}
+
+make_storage = loading(postgresql, "storage")
+
+
+@pytest.fixture(scope="module")
+def shared_storage(postgresql_module_url: str) -> Iterator[Any]:
+    storage = make_storage(postgresql_module_url)
+    for name in (COLLECTION, OTHER_COLLECTION["collection_id"]):
+        storage.declare_shards(name, SHARDS)
+    storage.initialize_schema()
+    yield storage
+    storage.client.dispose()
+
+
+@pytest.fixture
+def storage(shared_storage: Any) -> Any:
+    shared_storage.flush()
+    return shared_storage
+
+
+@pytest.mark.clause("E-23.5")
+class TestSpreadPostgreSQLStorage(
+    RecordTests,
+    TimestampTests,
+    JointReadTests,
+    ListingTests,
+    NameTests,
+    PageTests,
+    FilterTests,
+    SortingTests,
+    PaginationTests,
+    ExtremeQueryTests,
+    CreationTests,
+    DeletionTests,
+    ForgettingTests,
+    ChangeTests,
+    ConcurrencyTests,
+    AtomicTests,
+    TransactedDepartureTests,
+    TransactedHistoryTests,
+    TransactedWatchingTests,
+    DepartureTests,
+    HistoryTests,
+    WatchingTests,
+    FindingTests,
+    TransactionTests,
+):
+    """The contract, but for unique fields, copies, slices of a purge, and the exceptions above."""
+
+    @pytest.fixture(autouse=True)
+    def except_(self, request: pytest.FixtureRequest) -> None:
+        reason = EXCEPTIONS.get(request.node.originalname)
+        if reason is not None:
+            pytest.skip(reason)
+
+
+def test_no_exception_is_unknown() -> None:
+    assert [name for name in EXCEPTIONS if not hasattr(TestSpreadPostgreSQLStorage, name)] == []
+
+
+@pytest.mark.clause("E-23.5")
+def test_copies_are_refused_clearly(storage: Any) -> None:
+    for refused in (
+        storage.export,
+        lambda: storage.import_([]),
+        lambda: storage.rewind(COLLECTION, "alice", 1),
+    ):
+        with pytest.raises(BackendError, match="basket, mushroom"):
+            refused()
