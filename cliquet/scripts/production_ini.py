@@ -78,6 +78,7 @@ _EXAMPLES: Final[Mapping[str, tuple[str, str | None]]] = {
     ),
     "{resource_name}_cache_expires_seconds": ("{resource}_cache_expires_seconds", "3600"),
     "{resource_name}_total_records": ("{resource}_total_records", None),
+    "{resource_name}_shards": ("{resource}_shards", "8"),
     "{resource_name}_strict_filters": ("{resource}_strict_filters", "true"),
     "{resource_name}_sync_enabled": ("{resource}_sync_enabled", None),
     "{resource_name}_sync_departures": ("{resource}_sync_departures", None),

@@ -1,9 +1,11 @@
 """The storage in PostgreSQL with collections that are spread over three counters (E-23)."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from servers.postgresql import new_database, running_postgresql
 from support.configured import loading
 
 from cliquet.storage import postgresql
@@ -128,6 +130,32 @@ class TestSpreadPostgreSQLStorage(
 
 def test_no_exception_is_unknown() -> None:
     assert [name for name in EXCEPTIONS if not hasattr(TestSpreadPostgreSQLStorage, name)] == []
+
+
+@pytest.mark.clause("E-23.6")
+def test_a_service_that_starts_without_its_database_serves_no_part_of_a_collection(
+    processes: None,
+) -> None:
+    with running_postgresql() as server, new_database(server.url) as url:
+        with closing_client(make_storage(url)) as spread:
+            spread.declare_shards(COLLECTION, SHARDS)
+            spread.initialize_schema()
+            spread.create(COLLECTION, "alice", record={"n": 1})
+        with closing_client(make_storage(url)) as whole:
+            whole.declare_shards(COLLECTION, 1)
+            server.stop()
+            with pytest.raises(BackendError):
+                whole.differing_shards()
+            server.start()
+
+            with pytest.raises(BackendError, match="3 shards in the database, and 1 in the servi"):
+                whole.get_all(COLLECTION, "alice")
+
+
+@contextlib.contextmanager
+def closing_client(storage: Any) -> Iterator[Any]:
+    yield storage
+    storage.client.dispose()
 
 
 @pytest.mark.clause("E-23.5")

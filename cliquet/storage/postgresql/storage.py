@@ -10,6 +10,7 @@ from cliquet.connections.postgresql.replica import Replica
 from cliquet.migrations.distribution import Place, distribute
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
+from cliquet.storage.exceptions import BackendError
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
 from cliquet.storage.postgresql.indexes import PostgreSQLIndexes
 from cliquet.storage.postgresql.replica_choice import ChoosingReader
@@ -119,7 +120,12 @@ class Storage(RelationalStorage):
             self._know_shards()
 
     def differing_shards(self) -> list[str]:
-        differing = self._layout.differing()
+        try:
+            differing = self._layout.differing()
+        except BackendError:
+            # Nobody knows it yet, and collections may be spread. The first request finds out.
+            self._know_shards()
+            raise
         if differing:
             # The collections are refused, also those that the service does not want to spread.
             self._know_shards()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,6 +53,10 @@ class Condition(abc.ABC):
         is_indexed : whether there is an index on the keys of the field.
         in_rule : whether the filter belongs to a pagination rule.
         """
+
+    def of_index_on_values(self, dialect: ListingDialect, field: str, value: Any) -> SQL | None:
+        """Return a weaker condition that an index on the values within arrays can answer."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -159,8 +163,12 @@ class _Content(Condition):
     ) -> SQL:
         if self.is_any and not value:
             return FALSE
-        members = [dialect.as_stored(member) for member in value]
-        return dialect.contains(field, members, is_any=self.is_any)
+        return dialect.contains(field, _stored(dialect, value), is_any=self.is_any)
+
+    def of_index_on_values(self, dialect: ListingDialect, field: str, value: Any) -> SQL | None:
+        if not value:
+            return None
+        return dialect.may_contain(field, _stored(dialect, value), is_any=self.is_any)
 
 
 CONDITIONS: Final[Mapping[COMPARISON, Condition]] = {
@@ -178,6 +186,10 @@ CONDITIONS: Final[Mapping[COMPARISON, Condition]] = {
     COMPARISON.CONTAINS_ANY: _Content(is_any=True),
 }
 """The condition of each operator."""
+
+
+def _stored(dialect: ListingDialect, members: Sequence[Any]) -> list[Any]:
+    return [dialect.as_stored(member) for member in members]
 
 
 def _is_one(

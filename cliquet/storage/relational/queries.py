@@ -9,10 +9,11 @@ from typing import NamedTuple
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.core import jsonio
 from cliquet.storage.page_text import BETWEEN_RECORDS
-from cliquet.storage.query import COMPARISON, Continuation, Filter, KnownTotal, Sort
+from cliquet.storage.query import Continuation, Filter, KnownTotal, Sort
 from cliquet.storage.relational import listing
 from cliquet.storage.relational.declared import NOTHING_DECLARED, DeclaredIndexes
 from cliquet.storage.relational.dialect import ListingDialect
+from cliquet.storage.relational.operators import CONDITIONS
 from cliquet.storage.relational.steps import HOME, SUM_LIVE
 from cliquet.storage.relational.text import SQL, TRUE, joined, union_of
 from cliquet.storage.selection import CollectionKey, Names, Scope, Selection
@@ -24,7 +25,6 @@ SELECT_TIMESTAMP = f"SELECT last_modified FROM timestamps WHERE {HOME}"
 SELECT_HISTORY = f"SELECT last_modified, purged, epoch FROM timestamps WHERE {HOME}"
 _SELECT_LIVE = f"SELECT live FROM timestamps WHERE {HOME}"
 _COLUMNS = "id, last_modified, deleted, data"
-_OF_ARRAYS = frozenset((COMPARISON.CONTAINS, COMPARISON.CONTAINS_ANY))
 
 
 class _Matching(NamedTuple):
@@ -241,13 +241,9 @@ class Queries:
     def _within_arrays(self, filters: Sequence[Filter], fields: frozenset[str]) -> list[SQL]:
         """Return the conditions that find the indexes on the values within arrays."""
         found = [
-            self.dialect.may_contain(
-                item.field,
-                [self.dialect.as_stored(value) for value in item.value],
-                is_any=item.operator is COMPARISON.CONTAINS_ANY,
-            )
+            CONDITIONS[item.operator].of_index_on_values(self.dialect, item.field, item.value)
             for item in filters
-            if item.field in fields and item.operator in _OF_ARRAYS and item.value
+            if item.field in fields
         ]
         return [condition for condition in found if condition is not None]
 
