@@ -1,8 +1,10 @@
 """The servers that the tests start are what the tests need."""
 
+import signal
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -149,3 +151,13 @@ def test_memcached_keeps_what_it_is_given(memcached_server: str) -> None:
 def test_servers_keep_away_from_the_ports_of_clients(redis_url: Any) -> None:
     with socket.create_connection(("127.0.0.1", urlsplit(redis_url).port), 10) as client:
         assert client.getsockname()[1] > HIGHEST_PORT
+
+
+def test_a_postgresql_whose_processes_stand_still_leaves_none_behind(processes: None) -> None:
+    with running_postgresql() as server:
+        pid = server.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        server.signal_all(signal.SIGSTOP)
+
+    assert children
+    assert [child for child in children if Path("/proc", child).exists()] == []

@@ -82,10 +82,19 @@ class PostgreSQLProcess(ServerProcess):
         """End it as ``pg_ctl stop -m immediate`` does, which sends this signal."""
         self._end(signal.SIGQUIT)
 
+    def _end(self, number: Any) -> None:
+        if self.process is not None:
+            # Processes that stand still would neither end nor notice that their parent is gone.
+            self.signal_all(signal.SIGCONT)
+        super()._end(number)
+
     def signal_all(self, number: int) -> None:
         """Send a signal to the server and to all of its processes, which are no group."""
         pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        try:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except FileNotFoundError:
+            return
         for each in (pid, *map(int, children)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, number)
