@@ -18,9 +18,9 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
-from deployment.test_deployment_read_replicas import MUSHROOMS, USER, Servers  # noqa: E402
 from servers.postgresql import running_postgresql  # noqa: E402
 from servers.postgresql_standby import running_standby, wait_for_standby  # noqa: E402
+from storage.test_storage_read_replicas import MUSHROOMS, USER, Servers  # noqa: E402
 
 READS = 2_000
 RECORDS = 100

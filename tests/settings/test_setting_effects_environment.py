@@ -112,7 +112,7 @@ def test_clients_see_the_environment_before_the_file_before_defaults(
 
 
 @pytest.mark.clause("S-1.5")
-@pytest.mark.parametrize("name", ["vary", "http_api_version", "mushroom_cache_expires_seconds"])
+@pytest.mark.parametrize("name", ["vary", "http_api_version"])
 def test_the_environment_needs_an_entry_of_a_setting_without_default(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

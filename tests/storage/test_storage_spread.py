@@ -37,6 +37,7 @@ from cliquet.testing.storage import (
 )
 from cliquet.testing.storage.common import COLLECTION, OTHER_COLLECTION
 from cliquet.testing.storage.finding import FindingTests
+from cliquet.testing.storage.slices import SliceTests
 
 SHARDS = 3
 
@@ -47,7 +48,13 @@ _COPIES: Final = "Such a collection is not copied and not set back, but refused.
 _LATER: Final = "The records may be later than the timestamp of their page, and never earlier."
 _SHARDS: Final = "A shard that holds nothing is forgotten by itself."
 _AGAIN: Final = "A request that writes to several shards may have to begin again, as this one does."
+_BY_SHARD: Final = "A purge in slices goes shard by shard, or in one step."
 EXCEPTIONS: Final = {
+    "test_slices_remove_what_a_purge_would": _BY_SHARD,
+    "test_the_oldest_go_first_and_the_horizon_follows": _BY_SHARD,
+    "test_departures_of_the_same_ages_go_with_them": _BY_SHARD,
+    "test_those_with_one_timestamp_go_together": _BY_SHARD,
+    "test_an_abandoned_purge_leaves_what_another_one_finishes": _BY_SHARD,
     "test_a_poller_misses_no_change": _AGAIN,
     "test_collections_that_hold_something_are_kept": _SHARDS,
     "test_an_empty_collection_with_a_horizon_is_not_forgotten": _SHARDS,
@@ -117,9 +124,10 @@ class TestSpreadPostgreSQLStorage(
     HistoryTests,
     WatchingTests,
     FindingTests,
+    SliceTests,
     TransactionTests,
 ):
-    """The contract, but for unique fields, copies, slices of a purge, and the exceptions above."""
+    """The contract, but for unique fields, copies, and the exceptions above."""
 
     @pytest.fixture(autouse=True)
     def except_(self, request: pytest.FixtureRequest) -> None:
@@ -130,6 +138,27 @@ class TestSpreadPostgreSQLStorage(
 
 def test_no_exception_is_unknown() -> None:
     assert [name for name in EXCEPTIONS if not hasattr(TestSpreadPostgreSQLStorage, name)] == []
+
+
+@pytest.mark.clause("E-7.7", "E-23.5")
+@pytest.mark.parametrize(("limit", "left"), [({}, []), ({"max_retained": 2}, ["r4", "r5"])])
+@pytest.mark.parametrize("in_slices", [True, False])
+def test_a_purge_reaches_all_shards(
+    storage: Any, limit: dict[str, int], left: list[str], in_slices: bool
+) -> None:
+    home = {"collection_id": COLLECTION, "parent_id": "alice"}
+    for number in range(6):
+        storage.create(**home, record={"id": f"r{number}"})
+        storage.delete(**home, object_id=f"r{number}")
+
+    if in_slices:
+        number = sum(storage.purge_slices(**home, size=2, **limit))
+    else:
+        number = storage.purge_deleted(**home, **limit)
+
+    tombstones, _ = storage.get_all(**home, include_deleted=True)
+    assert sorted(one["id"] for one in tombstones) == left
+    assert number == 6 - len(left)
 
 
 @pytest.mark.clause("E-23.6")
