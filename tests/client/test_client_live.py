@@ -108,6 +108,19 @@ def test_changes_are_told_when_they_happen(case: Case) -> None:
     assert case.kinds().count("text/event-stream") == 1
 
 
+@pytest.mark.clause("E-14.1", "E-14.6")
+def test_a_client_for_whom_there_is_no_stream_is_told_too() -> None:
+    case = Case(feed_max_streams="0", retry_after_seconds="1")
+    wait_for_stream(case)
+
+    numbers = [case.phone.create({"n": n}) for n in (2, 3)]
+    case.phone.sync()
+
+    assert {case.follower.next().id for _ in numbers} == set(numbers)
+    case.app.app.registry.storage.flush()
+    assert case.follower.end()
+
+
 @pytest.mark.clause("E-14.2", "E-11.5")
 def test_a_reset_starts_again(case: Case) -> None:
     wait_for_stream(case)

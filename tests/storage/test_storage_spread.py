@@ -8,7 +8,9 @@ import pytest
 from servers.postgresql import new_database, running_postgresql
 from support.configured import loading
 
+from cliquet.core.globs import Pattern
 from cliquet.storage import postgresql
+from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.storage import (
     AtomicTests,
@@ -159,6 +161,30 @@ def test_a_purge_reaches_all_shards(
     tombstones, _ = storage.get_all(**home, include_deleted=True)
     assert sorted(one["id"] for one in tombstones) == left
     assert number == 6 - len(left)
+
+
+@pytest.mark.clause("E-23.2")
+def test_collections_without_shards_are_served_beside(storage: Any) -> None:
+    whole = {"collection_id": "whole", "parent_id": "alice"}
+    spread = {"collection_id": COLLECTION, "parent_id": "alice"}
+    for home in (whole, spread):
+        for number in range(4):
+            storage.create(**home, record={"id": f"r{number}"})
+    with pytest.raises(ValueError, match="has no unique fields"):
+        storage.create(**spread, record={"name": "a"}, unique_fields=["name"])
+
+    departure = Departure("r0", DepartureKind.GONE, ["bob"])
+    position = storage.record_departures(**whole, departures=[departure])
+    found = storage.list_departures(**whole, after=0, principals=["bob"])
+    assert [(one.id, one.position) for one in found] == [("r0", position)]
+
+    everybody = Pattern.of("a", "")
+    for name in ("whole", COLLECTION):
+        assert storage.trim_objects(name, everybody, None, max_objects=3) == 1
+        assert storage.trim_objects(name, everybody, None, max_objects=0) == 3
+        assert storage.purge_deleted(name, everybody, max_retained=1) >= 3
+    assert storage.trim_objects(**whole, filters=None, max_objects=1) == 0
+    assert sum(storage.purge_slices(**whole, size=1)) == 1
 
 
 @pytest.mark.clause("E-23.6")

@@ -11,6 +11,7 @@ from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPConflict
 from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
+from pyramid.tweens import EXCVIEW
 from testapp import Mushroom
 from transaction import Transaction
 from transaction.interfaces import TransientError
@@ -292,4 +293,45 @@ def test_a_request_within_a_request_shares_its_transaction(way: str) -> None:
     app.post("/v0/thing", status=409)
 
     assert seen[0] is seen[1]
+    assert records(app) == 0
+
+
+@both
+def test_an_error_between_the_transaction_and_the_views_of_errors_undoes(way: str) -> None:
+    def tween_factory(handler: Any, registry: Any) -> Any:
+        def tween(request: Request) -> Any:
+            handler(request)
+            raise ValueError("a tween of the application")
+
+        return tween
+
+    sys.modules[__name__].__dict__["raising_tween_factory"] = tween_factory
+
+    def configure(config: Configurator) -> None:
+        config.add_tween(
+            f"{__name__}.raising_tween_factory",
+            under="cliquet.transactions.tweens.scope_tween_factory",
+            over=EXCVIEW,
+        )
+
+    app = served(create, way, configure)
+
+    with pytest.raises(ValueError, match="a tween of the application"):
+        app.post("/v0/thing")
+    assert records(app) == 0
+
+
+@both
+def test_an_error_at_the_end_is_answered_and_undoes(way: str) -> None:
+    class Failing(Journal):
+        def tpc_vote(self, transaction: Transaction) -> None:
+            raise ValueError("the end")
+
+    def join(request: Request) -> None:
+        Failing().join(request.tm.get())
+        create(request)
+
+    app = served(join, way)
+
+    assert app.post("/v0/thing", status=500).json["errno"] == 999
     assert records(app) == 0
