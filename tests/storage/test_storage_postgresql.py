@@ -15,6 +15,7 @@ from cliquet.core.globs import Pattern
 from cliquet.storage import StorageBase, postgresql
 from cliquet.storage.exceptions import BackendError, ReadonlyError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter, Sort
+from cliquet.storage.selection import CollectionKey
 from cliquet.testing.bounded import Thread
 from cliquet.testing.storage import StorageContract
 from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, in_another_thread, timestamp
@@ -523,3 +524,17 @@ def test_another_encoding_is_refused(postgresql_server: str) -> None:
     storage.client.dispose()
     connection.cursor().execute(f"DROP DATABASE {name}")
     connection.close()
+
+
+@pytest.mark.clause("D-59", "X-22")
+@pytest.mark.parametrize("before", ["flushed", "locked", "neither"])
+def test_a_first_timestamp_within_a_transaction_stays(storage: Any, before: str) -> None:
+    with storage.client.begin() as session:
+        if before == "flushed":
+            storage.flush()
+        elif before == "locked":
+            storage._steps.lock(session, CollectionKey(**HOME))
+        found = timestamp(storage)
+        assert timestamp(storage) == found
+
+    assert timestamp(storage) == found
