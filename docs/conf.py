@@ -104,6 +104,8 @@ nitpick_ignore = [
     # The docstring of `Service` names a module that applications do not use.
     ("py:mod", "cliquet.web.cors"),
     ("py:mod", "cliquet.core.jsonio"),
+    # What only the library itself gives to the function that tells of a list.
+    ("py:class", "cliquet.events.Unread"),
 ]
 # `T`, and `U` beside it, the type variables of every module that has a generic function.
 nitpick_ignore_regex = [

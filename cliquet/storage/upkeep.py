@@ -72,7 +72,7 @@ class StorageUpkeep:
 
         Parameters
         ----------
-        number : from 1 to :data:`~cliquet.storage.spreading.MAX_SHARDS`.
+        number : from 1 to 64.
         """
 
     def differing_shards(self) -> list[str]:
