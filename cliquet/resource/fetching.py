@@ -74,7 +74,7 @@ def reads_alike(resource: UserResource) -> bool:
     return (
         _READS_ALIKE.is_open(resource)
         and visible_to != "write"
-        and resource.model.find_records(()) is not None
+        and resource.model.can_find_records
         and _lists_alike(resource.model)
     )
 

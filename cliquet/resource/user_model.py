@@ -250,12 +250,17 @@ class Model:
         """
         return self.storage.get(object_id=record_id, **self._collection(parent_id), **self._fields)
 
+    @property
+    def can_find_records(self) -> bool:
+        """Whether :meth:`find_records` may be called instead of :meth:`get_record`."""
+        return finds_at_once(self.storage) and _FINDS_RECORDS.is_open(self)
+
     def find_records(self, record_ids: Sequence[str]) -> list[Record] | None:
         """Return those that :meth:`get_record` finds, in any order; ``None`` if it must be called.
 
         .. versionadded:: 3.2
         """
-        if not (finds_at_once(self.storage) and _FINDS_RECORDS.is_open(self)):
+        if not self.can_find_records:
             return None
         return self.storage.find_many(
             object_ids=record_ids, **self._collection(None), **self._fields

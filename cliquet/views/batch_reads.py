@@ -160,7 +160,9 @@ def look_ahead(
     looked_at : the paths of items that were read before, to which this adds.
     """
     request = answer.request
-    is_worth_it = getattr(request.registry.storage, "makes_round_trips", False)
+    # A service may have no storage.
+    backend = getattr(request.registry, "storage", None)
+    is_worth_it = getattr(backend, "makes_round_trips", False)
     if request.method not in _CHANGES or not is_worth_it or items[-1][0]["path"] in looked_at:
         return
     place = likenesses.place_of(item)
