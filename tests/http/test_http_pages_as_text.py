@@ -60,7 +60,7 @@ class Wrapped(Mushroom):
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def backends(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+def text_backends(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """Settings of backends that give texts."""
     with temporary_folder("texts", in_memory=True) as folder:
         url = f"sqlite:///{folder}/a.db"
@@ -73,13 +73,15 @@ def backends(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
         }
 
 
-def served(backends: dict[str, str], configure: Any = None) -> TestApp:
+def served(text_backends: dict[str, str], configure: Any = None) -> TestApp:
     opened = {
         f"{name}_{permission}_principals": "system.Authenticated"
         for name in ("mushroom", "seen", "wrapped")
         for permission in ("create", "read", "write")
     }
-    app = make_app([Mushroom, Seen, Wrapped], settings={**backends, **opened}, configure=configure)
+    app = make_app(
+        [Mushroom, Seen, Wrapped], settings={**text_backends, **opened}, configure=configure
+    )
     for backend in (app.app.registry.storage, app.app.registry.permission):
         backend.initialize_schema()
         backend.flush()
@@ -124,9 +126,9 @@ def listening(config: Any) -> None:
         "_limit=2&_fields=size",
     ],
 )
-def test_text_is_the_same_as_the_records(backends: dict[str, str], query: str) -> None:
+def test_text_is_the_same_as_the_records(text_backends: dict[str, str], query: str) -> None:
     """A walk through all pages gives what an application with a subscriber gives."""
-    plain = served(backends)
+    plain = served(text_backends)
     fill(plain)
     other = make_app(
         [Mushroom, Seen, Wrapped],
@@ -146,10 +148,10 @@ def test_text_is_the_same_as_the_records(backends: dict[str, str], query: str) -
 
 
 def test_lists_travel_as_text_where_nobody_looks(
-    backends: dict[str, str], texts: list[PageText]
+    text_backends: dict[str, str], texts: list[PageText]
 ) -> None:
     """Others are parsed: projections, and pages with numbers that are refused in bodies."""
-    app = served(backends)
+    app = served(text_backends)
     for size in range(5):
         app.post_json("/v0/mushrooms", {"data": {"size": size}}, headers=ALICE)
     got = app.get("/v0/mushrooms?_limit=3&_sort=size", headers=ALICE)
@@ -160,7 +162,7 @@ def test_lists_travel_as_text_where_nobody_looks(
     app.post_json("/v0/mushrooms", {"data": {"far": 1e30}}, headers=ALICE)
     got = app.get("/v0/mushrooms?_limit=3", headers=ALICE)
     # SQLite keeps the text that the library has written.
-    is_told_otherwise = "postgresql" in backends["storage_backend"]
+    is_told_otherwise = "postgresql" in text_backends["storage_backend"]
     assert len(texts) == (1 if is_told_otherwise else 2)
     app.post_json("/v0/mushrooms", got.json, headers=ALICE, status=400)
     app.post_json("/v0/mushrooms", {"data": got.json["data"][0]}, headers=ALICE)
@@ -168,10 +170,10 @@ def test_lists_travel_as_text_where_nobody_looks(
 
 @pytest.mark.parametrize(("plural", "member"), [("seens", "seen"), ("wrappeds", "wrapped")])
 def test_methods_of_applications_get_records(
-    backends: dict[str, str], texts: list[PageText], plural: str, member: str
+    text_backends: dict[str, str], texts: list[PageText], plural: str, member: str
 ) -> None:
     """A replaced hook or endpoint is called as before."""
-    app = served(backends)
+    app = served(text_backends)
     app.post_json(f"/v0/{plural}", {"data": {}}, headers=ALICE)
     answer = app.get(f"/v0/{plural}?_limit=3", headers=ALICE).json
     assert len(answer["data"]) == 1
@@ -179,7 +181,9 @@ def test_methods_of_applications_get_records(
     assert texts == []
 
 
-def test_events_of_a_text_have_its_records(backends: dict[str, str], texts: list[PageText]) -> None:
+def test_events_of_a_text_have_its_records(
+    text_backends: dict[str, str], texts: list[PageText]
+) -> None:
     """Code that asks for the events of a request gets the records that the client got."""
     found: list[Any] = []
 
@@ -187,7 +191,7 @@ def test_events_of_a_text_have_its_records(backends: dict[str, str], texts: list
         if event.request.method == "GET":
             found.extend(events.get_resource_events(event.request))
 
-    app = served(backends, lambda config: config.add_subscriber(look, NewResponse))
+    app = served(text_backends, lambda config: config.add_subscriber(look, NewResponse))
     for size in range(4):
         app.post_json("/v0/mushrooms", {"data": {"size": size}}, headers=ALICE)
     shown = app.get("/v0/mushrooms?_limit=3&_sort=size", headers=ALICE).json["data"]
@@ -197,10 +201,10 @@ def test_events_of_a_text_have_its_records(backends: dict[str, str], texts: list
 
 
 def test_long_values_are_left_out_of_the_token(
-    backends: dict[str, str], texts: list[PageText]
+    text_backends: dict[str, str], texts: list[PageText]
 ) -> None:
     """The page after a record whose values do not fit into a URL is found by other records."""
-    app = served(backends)
+    app = served(text_backends)
     for number in range(6):
         data = {"name": f"{number}" + "x" * 20_000}
         app.post_json("/v0/mushrooms", {"data": data}, headers=ALICE)
@@ -213,9 +217,9 @@ def test_long_values_are_left_out_of_the_token(
     assert texts
 
 
-def test_lists_in_a_batch_are_parsed(backends: dict[str, str], texts: list[PageText]) -> None:
+def test_lists_in_a_batch_are_parsed(text_backends: dict[str, str], texts: list[PageText]) -> None:
     """The answer of a batch is written as a whole."""
-    app = served(backends)
+    app = served(text_backends)
     app.post_json("/v0/mushrooms", {"data": {"size": 1}}, headers=ALICE)
     asked = {"requests": [{"path": "/mushrooms?_limit=2"}] * 2}
     answers = app.post_json("/v0/batch", asked, headers=ALICE).json["responses"]
