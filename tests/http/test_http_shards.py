@@ -288,7 +288,9 @@ def test_unique_fields_and_shards_exclude_each_other() -> None:
 
 @pytest.mark.clause("E-23.2")
 def test_storages_with_one_lock_accept_the_option() -> None:
-    app = make_app([Russula], settings={"russula_create_principals": "system.Authenticated"})
+    in_memory = {f"{kind}_backend": f"cliquet.{kind}.memory" for kind in ("storage", "permission")}
+    opened = {"russula_create_principals": "system.Authenticated"}
+    app = make_app([Russula], settings={**in_memory, **opened})
     app.post_json(URL, {"data": {}}, headers=ALICE, status=201)
 
 

@@ -75,6 +75,9 @@ def requests_to(url: str) -> list[tuple[Any, ...]]:
 
 def answers(app: TestApp, url: str) -> list[Any]:
     """Return all the answers, without the names that each of them gets."""
+    # The applications of a run on servers share their backends.
+    app.app.registry.storage.flush()
+    app.app.registry.permission.flush()
     found = []
     for method, path, *rest in requests_to(url):
         body, headers = (*rest, None, {})[:2] if len(rest) < 2 else rest
