@@ -18,6 +18,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
+# They are only found on the path that has just been set.
 from servers.postgresql import running_postgresql  # noqa: E402
 from servers.postgresql_standby import running_standby, wait_for_standby  # noqa: E402
 from storage.test_storage_read_replicas import MUSHROOMS, USER, Servers  # noqa: E402

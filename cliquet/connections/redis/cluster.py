@@ -220,7 +220,7 @@ def _send(
 
 
 def _run(node: redis.Redis, *args: Any, **options: Any) -> Any:
-    return node.execute_command(*args, **options)  # type: ignore[no-untyped-call]
+    return node.execute_command(*args, **options)  # type: ignore[no-untyped-call]  # not typed upstream
 
 
 def _key_of(args: Sequence[Any]) -> bytes:

@@ -14,6 +14,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from transaction import Transaction
@@ -163,7 +164,7 @@ class Changes:
             names = guarded.get(part, [])
             for start in range(0, max(1, len(names)), BATCH):
                 some = names[start : start + BATCH]
-                wait_for(lambda part=part, some=some: self._locked(part, token, some))  # type: ignore[misc]
+                wait_for(partial(self._locked, part, token, some))
 
     def _locked(self, part: bytes, token: str, names: Sequence[bytes]) -> Any:
         return self._lock(keys=routing_keys(part), args=[token, LEASE_MS, *names]) or None
