@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from cliquet.connections.postgresql.leases import Lease, is_plain, lend, take
-from cliquet.connections.postgresql.server import GRACE_SECONDS, Server
+from cliquet.connections.postgresql.server import Server
 from cliquet.connections.postgresql.session import PostgreSQLSession, translated_errors
 from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
 from cliquet.connections.sql import Parameters, Session, SQLClient
@@ -26,7 +26,6 @@ from cliquet.transactions import scope
 from cliquet.types import PoolStatus
 
 try:
-    import psycopg2
     import sqlalchemy
     from psycopg2 import extensions, extras
     from sqlalchemy import event
@@ -123,8 +122,12 @@ class PostgreSQLClient(SQLClient):
         ------
         BackendError : the server cannot be reached, or the pool is exhausted.
         """
-        with translated_errors:
-            connection = lend(self.engine, self._can_serve)
+        try:
+            connection = lend(self.engine, self._server.can_serve)
+        except Exception:
+            # Around each loan, this block would cost two calls.
+            with translated_errors:
+                raise
         return self._session(connection, is_autocommit=is_autocommit)
 
     def _session(
@@ -138,9 +141,6 @@ class PostgreSQLClient(SQLClient):
             cursor=cursor,
         )
 
-    def _can_serve(self, connection: Any, info: dict[Any, Any]) -> bool:
-        return _can_serve(self._server, connection, info)
-
     def _present_limits(self) -> Limits:
         limits = self.limits
         return limits if limits.retries_locks or scope.has_time_limits() else NO_LIMITS
@@ -150,8 +150,12 @@ class PostgreSQLClient(SQLClient):
         pool: Any = self.engine.pool
         if "session_factory" in self.__dict__ or not is_plain(pool):
             return super().rows(statement, parameters)
-        with translated_errors:
-            record = take(pool, self._can_serve)
+        try:
+            record = take(pool, self._server.can_serve)
+        except Exception:
+            # As for a session.
+            with translated_errors:
+                raise
         limits = self._present_limits()
         started = time.monotonic()
         connection = record.dbapi_connection
@@ -220,23 +224,8 @@ def _prepare(engine: sqlalchemy.Engine, server: Server) -> None:
 
     @event.listens_for(engine, "checkout")
     def refuse_what_cannot_serve(connection: Any, record: Any, proxy: Any) -> None:
-        if not _can_serve(server, connection, record.info):
+        if not server.can_serve(connection, record.info):
             raise sqlalchemy.exc.DisconnectionError("The connection leads to no server any more.")
-
-
-def _can_serve(server: Server, connection: Any, info: dict[Any, Any]) -> bool:
-    """Return whether a connection is not too old, and its server has not closed it."""
-    if not server.is_present(info):
-        return False
-    # An idle server sends nothing: a socket that can be read was closed, or has a notice. A
-    # question to the server would cost each request a round trip.
-    if not info["poll"].poll(0):
-        return True
-    try:
-        server.ask(connection, connection.cursor(), "SELECT 1", patience_seconds=GRACE_SECONDS)
-    except psycopg2.Error:
-        return False
-    return True
 
 
 def _forget_after_fork(client: PostgreSQLClient) -> None:

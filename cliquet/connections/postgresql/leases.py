@@ -9,6 +9,7 @@ its replacement stay with SQLAlchemy.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -109,16 +110,16 @@ def is_plain(pool: Any) -> bool:
 
     Applications may choose another class of pools, and tools observe the loans.
     """
-    return type(pool) is QueuePoolWithMaxBacklog and not _is_observed(pool)
-
-
-def _is_observed(pool: Any) -> bool:
-    """Return whether anybody else wants to know of loans, or to examine connections."""
+    if type(pool) is not QueuePoolWithMaxBacklog:
+        return False
     told = pool.dispatch
+    loans, returns, resets = told.checkout, told.checkin, told.reset
+    # The lengths of these collections themselves are functions in Python, and this is asked for
+    # each loan.
     return (
-        len(told.checkout) != _OWN_LISTENERS
-        or bool(told.checkin)
-        or bool(told.reset)
-        or pool._pre_ping
-        or pool._should_log_debug()
+        len(loans.listeners) + len(loans.parent_listeners) == _OWN_LISTENERS
+        and not (returns.listeners or returns.parent_listeners)
+        and not (resets.listeners or resets.parent_listeners)
+        and not pool._pre_ping
+        and not pool.logger.isEnabledFor(logging.DEBUG)
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 try:
     from sqlalchemy.pool import QueuePool
-    from sqlalchemy.util.queue import Empty, Full, Queue
+    from sqlalchemy.util.queue import Empty, Queue
 except ImportError:  # pragma: no cover - `create_from_config` says that the extra is missing
     QueuePool = Queue = object  # type: ignore[assignment,misc]
 
@@ -26,24 +26,9 @@ class _QueueWithMaxBacklog(Queue):  # type: ignore[type-arg]
         self._count_lock = threading.Lock()
         self._waiting = 0
 
-    # Each request takes a connection and brings it back. The conditions of the queue are functions
-    # in Python, which are only called if a thread waits.
-
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        with self.mutex:
-            if self._full():
-                # A pool never waits until there is room.
-                raise Full
-            self.queue.append(item)
-            if self._waiting:
-                self.not_empty.notify()
-
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         if not block:
-            with self.mutex:
-                if not self.queue:
-                    raise Empty
-                return self.queue.pop() if self.use_lifo else self.queue.popleft()
+            return super().get(False)
         with self._count_lock:
             # If there is a connection, the thread need not wait.
             if 0 <= self.max_backlog <= self._waiting and self.empty():
@@ -74,6 +59,25 @@ class QueuePoolWithMaxBacklog(QueuePool):
     ) -> None:
         super().__init__(creator, pool_size=pool_size, **options)
         self._pool.max_backlog = max_backlog  # type: ignore[attr-defined]
+
+    # Each request takes a connection and brings it back. SQLAlchemy and the conditions of its queue
+    # are functions in Python, which are only called if there is no connection, or no room for it,
+    # or if a thread waits.
+
+    def _do_get(self) -> Any:
+        queue: Any = self._pool
+        with queue.mutex:
+            if queue.queue:
+                return queue.queue.pop() if queue.use_lifo else queue.queue.popleft()
+        return super()._do_get()
+
+    def _do_return_conn(self, record: Any) -> None:
+        queue: Any = self._pool
+        with queue.mutex:
+            if not queue._waiting and (queue.maxsize <= 0 or len(queue.queue) < queue.maxsize):
+                queue.queue.append(record)
+                return
+        super()._do_return_conn(record)
 
     def recreate(self) -> QueuePool:
         """Return a new pool like this one; SQLAlchemy calls it after a disconnection."""

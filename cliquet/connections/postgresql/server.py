@@ -79,9 +79,24 @@ class Server:
         if info.get("generation") == self._generation:
             self._generation += 1
 
-    def is_present(self, info: dict[Any, Any]) -> bool:
-        """Return whether a connection is of the present generation."""
-        return bool(info["generation"] == self._generation)
+    def can_serve(self, connection: Any, info: dict[Any, Any]) -> bool:
+        """Return whether a connection is of the present generation, and the server keeps it open.
+
+        Parameters
+        ----------
+        info : what is remembered of the connection; ``poll`` says whether its socket can be read.
+        """
+        if info["generation"] != self._generation:
+            return False
+        # An idle server sends nothing: a socket that can be read was closed, or has a notice. A
+        # question to the server would cost each request a round trip.
+        if not info["poll"].poll(0):
+            return True
+        try:
+            self.ask(connection, connection.cursor(), "SELECT 1", patience_seconds=GRACE_SECONDS)
+        except psycopg2.Error:
+            return False
+        return True
 
     def ask(
         self,
@@ -113,10 +128,8 @@ class Server:
             if self.deadlines.pop(connection, None) is None:
                 raise NoAnswerError("The server has not answered in time.") from error
             raise
-        except BaseException:
-            self.end_wait(connection)
-            raise
-        self.end_wait(connection)
+        finally:
+            self.deadlines.pop(connection, None)
 
     def end_wait(self, connection: Any) -> None:
         """Say that a connection does not wait for an answer any more."""

@@ -126,11 +126,15 @@ class PostgreSQLSession(Session):
             self._waiting_bytes = 0
         started = time.monotonic()
         try:
-            with translated_errors:
-                self._run(self._prefix + text)
-        except BackendError as error:
-            self._judge(error, time.monotonic() - started)
-            raise
+            self._run(self._prefix + text)
+        except Exception:
+            # Around each statement, this block would cost two calls.
+            try:
+                with translated_errors:
+                    raise
+            except BackendError as error:
+                self._judge(error, time.monotonic() - started)
+                raise
 
     def _judge(self, error: BackendError, waited_seconds: float) -> None:
         """Remember what an error means for the connection and for the next attempt.

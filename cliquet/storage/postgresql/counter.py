@@ -46,7 +46,8 @@ class Counter(NamedTuple):
         if self.lane is not None and latest != supplied:
             aligned = self._in_lane(latest, self.lane)
             timestamp, latest = aligned if timestamp == latest else timestamp, aligned
-        return timestamp, self._replace(timestamp=latest)
+        # This is done for each write, and `_replace` takes three calls.
+        return timestamp, Counter(latest, self.clock, self.read_at, self.lane)
 
     def following(self, number: int) -> range:
         """Return the next timestamps, for several changes at once."""

@@ -113,11 +113,14 @@ class PostgreSQLSteps:
             text = statements.LOCKED_ROW_AND_ACES.format(aces=aces.text)
             more = aces.parameters
         rows = self._locked(session, key, object_id, SQL(text, more), NEVER_TOUCHED)
-        found = [row for row in rows if row[0] is None]
-        (state,) = (row for row in rows if row[0] is not None) if found else rows
-        row = None if state[3] is None else state[3:6]
+        row, found = None, []
+        for one in rows:
+            if one[0] is None:
+                found.append(one[6:])
+            elif one[3] is not None:
+                row = one[3:6]
         session.memo[key, object_id] = (row,)
-        return row, [row[6:] for row in found]
+        return row, found
 
     look_ahead = staticmethod(look_ahead)
 
