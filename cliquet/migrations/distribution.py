@@ -16,7 +16,7 @@ from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError
 from cliquet.transactions import scope
 
-__all__ = ["Place", "distribute", "has_citus"]
+__all__ = ["Place", "distribute", "has_citus", "is_distributed"]
 
 _HAS_CITUS: Final = "SELECT to_regclass('pg_dist_local_group') IS NOT NULL"
 # The coordinator is the group 0.
@@ -24,6 +24,9 @@ _GROUP: Final = "SELECT groupid FROM pg_dist_local_group"
 _PLACED: Final = (
     "SELECT relname FROM pg_dist_partition JOIN pg_class ON pg_class.oid = logicalrelid"
     " WHERE pg_table_is_visible(pg_class.oid)"
+)
+_IS_PLACED: Final = (
+    "SELECT count(*) > 0 FROM pg_dist_partition WHERE logicalrelid = to_regclass(%s)"
 )
 # If the extension is there before them, Citus itself takes new functions everywhere.
 _FUNCTIONS_TO_TAKE: Final = (
@@ -59,6 +62,13 @@ def has_citus(client: PostgreSQLClient) -> bool:
     """Return whether the database has the extension."""
     with client.connect(readonly=True) as session:
         return bool(session.execute(_HAS_CITUS).fetchone()[0])
+
+
+def is_distributed(session: Session, table: str) -> bool:
+    """Return whether Citus has spread a table over its servers."""
+    if not session.execute(_HAS_CITUS).fetchone()[0]:
+        return False
+    return bool(session.execute(_IS_PLACED, (table,)).fetchone()[0])
 
 
 @scope.without_time_limits()

@@ -49,7 +49,7 @@ class TestPostgreSQLPermission(PermissionContract):
 
     @pytest.fixture(autouse=True)
     def judged(self, permission: Permission, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        yield from judging(permission.client, monkeypatch)
+        yield from judging(monkeypatch, permission.client)
 
 
 def wait_for_waiters(permission: Permission) -> None:

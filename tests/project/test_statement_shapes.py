@@ -60,3 +60,38 @@ REFUSED = {
 def test_what_citus_refuses_is_found(problem: str) -> None:
     shapes = pytest.importorskip("support.statement_shapes", exc_type=ImportError)
     assert problem in shapes.problems_of(REFUSED[problem])
+
+
+SHARD, SIBLING, OTHER = (f"{name}\x1f{rank}/2" for name, rank in (("a", 0), ("a", 1), ("b", 0)))
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        (f"SELECT id FROM records WHERE parent_id = ANY (ARRAY['{SHARD}', '{SIBLING}'])", set()),
+        (
+            f"SELECT id FROM records WHERE parent_id = ANY (ARRAY['{SHARD}', '{OTHER}'])",
+            {"several parents"},
+        ),
+        (
+            f"DELETE FROM records WHERE parent_id = ANY (ARRAY['{SHARD}', '{SIBLING}'])",
+            {"records without constant parent_id"},
+        ),
+        (
+            f"SELECT 1 FROM timestamps WHERE parent_id = ANY (ARRAY['{SHARD}', '{SIBLING}'])"
+            " FOR NO KEY UPDATE",
+            {"timestamps without constant parent_id"},
+        ),
+        (
+            f"WITH other AS (DELETE FROM records WHERE parent_id = '{SIBLING}')"
+            f" DELETE FROM records WHERE parent_id = '{SHARD}'",
+            {"several parents"},
+        ),
+    ],
+)
+def test_a_read_may_speak_of_the_shards_of_one_collection_and_a_write_of_one(
+    text: str, problems: set[str]
+) -> None:
+    shapes = pytest.importorskip("support.statement_shapes", exc_type=ImportError)
+    assert shapes.problems_of(text, over_shards=True) == problems
+    assert shapes.problems_of(text) != set()

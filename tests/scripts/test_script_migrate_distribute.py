@@ -160,6 +160,29 @@ def test_code_gets_the_error_too(postgresql_url: str) -> None:
     storage.client.dispose()
 
 
+@pytest.mark.clause("E-23.7")
+def test_collections_with_shards_are_not_on_several_servers(postgresql_url: str) -> None:
+    storage = loading(records, "storage")(postgresql_url)
+    storage.declare_shards("mushroom", 3)
+    storage.initialize_schema()
+    place(postgresql_url, 0)
+    with pytest.raises(BackendError, match="several servers of Citus: mushroom"):
+        storage.distribute(dry_run=True)
+    storage.declare_shards("mushroom", 1)
+    with pytest.raises(BackendError, match="several servers of Citus: mushroom"):
+        storage.distribute()
+
+    storage.initialize_schema()
+    storage.distribute()
+
+    storage.declare_shards("mushroom", 3)
+    for dry_run in (True, False):
+        with pytest.raises(BackendError, match="several servers of Citus: mushroom"):
+            storage.initialize_schema(dry_run=dry_run)
+    assert storage.differing_shards() == ["mushroom: 1 instead of 3"]
+    storage.client.dispose()
+
+
 @pytest.fixture
 def permission(postgresql_url: str) -> Iterator[Any]:
     place(postgresql_url, 0)

@@ -75,6 +75,23 @@ def plan(storage: Any, filters: list[Filter], **options: Any) -> str:
     return "\n".join(line for (line,) in lines)
 
 
+@pytest.mark.clause("E-9.3")
+def test_all_keys_and_indexes_but_two_kinds_begin_with_the_parent(storage: Any) -> None:
+    storage.declare_indexes("mushroom", ["name", ["name", "size"]], gin_fields=FIELDS)
+    storage.initialize_schema()
+    with storage.client.connect(readonly=True) as session:
+        rows = session.execute(
+            "SELECT pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class ON pg_class.oid ="
+            " indrelid WHERE relname IN ('records', 'timestamps', 'departures')"
+        ).fetchall()
+    definitions = [definition.partition(" USING ")[2] for (definition,) in rows]
+    others = [one for one in definitions if not one.startswith("btree (parent_id, ")]
+
+    assert len(definitions) == 11
+    others.remove("btree (collection_id, parent_id)")
+    assert [one.split(" ")[0] for one in others] == ["gin"] * len(FIELDS)
+
+
 @pytest.mark.clause("E-10.4")
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("operator", [COMPARISON.CONTAINS, COMPARISON.CONTAINS_ANY])

@@ -45,7 +45,7 @@ class TestPostgreSQLStorage(StorageContract):
 
     @pytest.fixture(autouse=True)
     def judged(self, storage: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        yield from judging(storage.client, monkeypatch)
+        yield from judging(monkeypatch, storage.client)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from pyramid.config import Configurator
 from servers.postgresql import PostgreSQLProcess, running_postgresql
 from servers.postgresql_standby import ask, paused, running_standby, wait_for_standby
+from support.judged_statements import judging
 from support.statements import texts_sent
 from webtest import TestApp
 
@@ -80,6 +81,14 @@ def app(servers: Servers) -> Iterator[TestApp]:
     yield app
     registry.storage.client.dispose()
     registry.storage.replica.client.dispose()
+
+
+@pytest.fixture(autouse=True)
+def judged(app: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a distributed database accept what replicas are asked too (E-9.3)."""
+    storage, permission = app.app.registry.storage, app.app.registry.permission
+    clients = [storage.client, storage.replica.client, permission.client, permission.replica.client]
+    yield from judging(monkeypatch, *clients)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 from servers.postgresql import new_database, running_postgresql
 from support.configured import loading
+from support.judged_statements import judging
 
 from cliquet.core.globs import Pattern
 from cliquet.storage import postgresql
@@ -101,7 +102,7 @@ def storage(shared_storage: Any) -> Any:
     return shared_storage
 
 
-@pytest.mark.clause("E-23.5")
+@pytest.mark.clause("E-9.3", "E-23.5")
 class TestSpreadPostgreSQLStorage(
     RecordTests,
     TimestampTests,
@@ -130,6 +131,10 @@ class TestSpreadPostgreSQLStorage(
     TransactionTests,
 ):
     """The contract, but for unique fields, copies, and the exceptions above."""
+
+    @pytest.fixture(autouse=True)
+    def judged(self, storage: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        yield from judging(monkeypatch, storage.client, has_shards=True)
 
     @pytest.fixture(autouse=True)
     def except_(self, request: pytest.FixtureRequest) -> None:

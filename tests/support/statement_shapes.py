@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import pglast
 
+from cliquet.storage.spreading import whole_parent
+
 # Its types say of each part of a statement that it may be missing.
 ast: Any = pglast.ast
 parse_sql: Any = pglast.parse_sql
@@ -33,29 +35,40 @@ _OF_SESSION = {"current_setting", "now", "statement_timestamp", "transaction_tim
 _WRITES = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt)
 
 
-def problems_of(text: str) -> set[str]:
-    """Return what Citus would refuse in the statements of a round trip, or ask several servers."""
+def problems_of(text: str, *, over_shards: bool = False) -> set[str]:
+    """Return what Citus would refuse in the statements of a round trip, or ask several servers.
+
+    Parameters
+    ----------
+    over_shards : whether reads may speak of several shards, if they are those of one collection.
+        Each write and each lock still names one shard.
+    """
     return {
         problem
         for raw in parse_sql(text)
         if isinstance(raw.stmt, (ast.SelectStmt, *_WRITES))
-        for problem in _problems(raw.stmt)
+        for problem in _problems(raw.stmt, over_shards=over_shards)
     }
 
 
-def _problems(statement: Any) -> Iterator[str]:
-    parents: set[str] = set()
+def _problems(statement: Any, *, over_shards: bool) -> Iterator[str]:
+    read: set[str] = set()
+    written: set[str] = set()
     for node in _nodes(statement):
         if isinstance(node, ast.SelectStmt):
-            constants = _constants(node.whereClause)
-            for condition in _conditions_of_joins(node.fromClause):
+            is_read = not node.lockingClause
+            constants: set[tuple[str, str]] = set()
+            for condition in (node.whereClause, *_conditions_of_joins(node.fromClause)):
                 constants |= _constants(condition)
-            yield from _unnamed(_tables(node.fromClause), constants, is_read=not node.lockingClause)
-            parents |= {value for name, value in constants if name == "parent_id"}
+                if over_shards and is_read:
+                    constants |= _elements(condition)
+            yield from _unnamed(_tables(node.fromClause), constants, is_read=is_read)
+            parents = {value for name, value in constants if name == "parent_id"}
+            (read if is_read else written).update(parents)
         elif isinstance(node, (ast.UpdateStmt, ast.DeleteStmt)):
             constants = _constants(node.whereClause)
             yield from _unnamed([node.relation.relname], constants, is_read=False)
-            parents |= {value for name, value in constants if name == "parent_id"}
+            written |= {value for name, value in constants if name == "parent_id"}
             if _functions(node) & _MOVING:
                 yield "a function of the moment in UPDATE or DELETE"
         elif isinstance(node, ast.InsertStmt):
@@ -66,7 +79,10 @@ def _problems(statement: Any) -> Iterator[str]:
             for part in node.ctes:
                 if isinstance(part.ctequery, ast.InsertStmt):
                     yield "INSERT within WITH"
-    if len(parents) > 1:
+    named = read | written
+    if over_shards:
+        named = set(map(whole_parent, named))
+    if len(named) > 1 or len(written) > 1:
         yield "several parents"
     if "pg_advisory_xact_lock" in _functions(statement) and not _named(statement) & KEYS.keys():
         yield "a lock on the server that is asked"
@@ -155,10 +171,26 @@ def _constants(condition: Any) -> set[tuple[str, str]]:
     return set()
 
 
+def _elements(condition: Any) -> set[tuple[str, str]]:
+    """Return the columns that have to be one of several constants, and the constants."""
+    if isinstance(condition, ast.BoolExpr) and condition.boolop == 0:
+        return {pair for part in condition.args for pair in _elements(part)}
+    if isinstance(condition, ast.A_Expr) and condition.kind == 1:
+        column, array = condition.lexpr, condition.rexpr
+        while isinstance(array, ast.TypeCast):
+            array = array.arg
+        if isinstance(column, ast.ColumnRef) and isinstance(array, ast.A_ArrayExpr):
+            values = map(_constant, array.elements or ())
+            return {(column.fields[-1].sval, value) for value in values if value is not None}
+    return set()
+
+
 def _constant(node: Any) -> str | None:
     while isinstance(node, (ast.TypeCast, ast.CollateClause)):
         node = node.arg
-    return str(node.val) if isinstance(node, ast.A_Const) else None
+    if not isinstance(node, ast.A_Const):
+        return None
+    return str(getattr(node.val, "sval", node.val))
 
 
 class Allowed(NamedTuple):
@@ -247,7 +279,7 @@ BESIDE_REQUESTS = (
     ),
     Allowed(
         r"SELECT (?!.* parent_id = ).* FROM records WHERE"
-        r" (TRUE|parent_id (>=|<|LIKE) .*) AND collection_id = ",
+        r" (TRUE|\(*parent_id (>=|<|LIKE) .*) AND collection_id = ",
         _PARENTS,
         "A list of a pattern of parents (B-21.19), which is not one snapshot on several servers.",
     ),
@@ -275,6 +307,25 @@ BESIDE_REQUESTS = (
 )
 """Those in statements over several parents or objects, which no ordinary request sends."""
 
+OVER_SHARDS = (
+    Allowed(
+        r"SELECT (CASE WHEN current_setting\(.* THEN )?pg_advisory_xact_lock\(",
+        {"a lock on the server that is asked"},
+        "A reader asks whether somebody holds it, and both ask one server.",
+    ),
+    Allowed(
+        r"SELECT last_modified, purged, epoch, CASE WHEN pg_is_in_recovery\(\) ",
+        _PARENTS,
+        "The counters of all shards are read in one statement, with their locks.",
+    ),
+    Allowed(
+        r"INSERT INTO timestamps \(parent_id, collection_id, last_modified, epoch\) SELECT ",
+        {"INSERT of a SELECT", *_PARENTS},
+        "The rows of all shards are made together.",
+    ),
+)
+"""Those of collections with shards, which a distributed database does not have (E-23.7)."""
+
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
 
 
@@ -283,12 +334,14 @@ def shape_of(text: str) -> str:
     return _LITERAL.sub("?", text)
 
 
-def unexplained_problems_of(text: str, allowed: tuple[Allowed, ...] = ALLOWED) -> set[str]:
+def unexplained_problems_of(
+    text: str, allowed: tuple[Allowed, ...] = ALLOWED, *, over_shards: bool = False
+) -> set[str]:
     """Return the problems of the statements of a text that no exception allows."""
     unexplained = set()
     for statement in split(text):
         shape = shape_of(statement)
-        problems = problems_of(statement)
+        problems = problems_of(statement, over_shards=over_shards)
         for one in allowed:
             if problems and re.match(one.beginning, shape, re.DOTALL):
                 problems -= one.problems

@@ -53,6 +53,8 @@ def texts_sent(client: Any) -> Iterator[list[str]]:
     """Give the statements that a client sends meanwhile for its caller: one per round trip."""
     statements: list[str] = []
     lend = client.session_factory
+    # Something else may be recording already, and goes on.
+    before = vars(client).get("session_factory")
 
     def factory(**options: Any) -> Any:
         session = lend(**options)
@@ -70,6 +72,8 @@ def texts_sent(client: Any) -> Iterator[list[str]]:
         yield statements
     finally:
         del client.session_factory
+        if before is not None:
+            client.session_factory = before
 
 
 def run(backend: Any, statement: str, parameters: Any = ()) -> list[Any]:

@@ -105,8 +105,10 @@ class Storage(RelationalStorage):
 
         Raises
         ------
-        BackendError : the database is not the coordinator of Citus, or refuses.
+        BackendError : the database is not the coordinator of Citus, or refuses; or collections
+            have shards.
         """
+        self._layout.require_whole_collections()
         lock = self._migrations.lock
         distribute(self.client, PLACES, lock, with_functions=True, dry_run=dry_run)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.sql import Session
+from cliquet.migrations.distribution import is_distributed
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError
@@ -23,6 +24,11 @@ _PREFIX: Final = "shards:"
 _STORED: Final = "SELECT name, value FROM metadata WHERE starts_with(name::text, %s)"
 _FORGET: Final = "DELETE FROM metadata WHERE name = %s"
 _STORE: Final = "INSERT INTO metadata (name, value) VALUES (%s, %s)"
+
+_ON_CITUS: Final = (
+    "Collections with shards cannot be on several servers of Citus: {names}. Set shards = 1 for"
+    " their resources, and run `cliquet migrate`."
+)
 
 # Nobody writes to any collection while the records of one are moved.
 _LOCK: Final = "LOCK TABLE timestamps, records, departures IN SHARE ROW EXCLUSIVE MODE"
@@ -121,6 +127,21 @@ class Layout:
         with self._client.connect(readonly=True) as session:
             return sorted(self._stored(session))
 
+    def require_whole_collections(self) -> None:
+        """Make sure that Citus may spread the tables.
+
+        Its servers would each have some shards of a collection. A reader finds out who writes by
+        locks, and must read them together with the counters, on one server (`horizon`).
+
+        Raises
+        ------
+        BackendError : collections have shards, or the service wants them to have some.
+        """
+        declared = {name for name, number in self._declared.items() if number > 1}
+        names = sorted(declared.union(self.spread_collections()))
+        if names:
+            raise BackendError(message=_ON_CITUS.format(names=", ".join(names)))
+
     @scope.without_time_limits()
     def update(self, *, dry_run: bool) -> None:
         """Spread the declared collections over their numbers of shards.
@@ -128,6 +149,10 @@ class Layout:
         Parameters
         ----------
         dry_run : only log the steps, without doing them.
+
+        Raises
+        ------
+        BackendError : one would get several, and Citus has spread the tables.
         """
         with self._client.begin() as session:
             if not dry_run:
@@ -136,6 +161,8 @@ class Layout:
             for collection_id, number in sorted(self._declared.items()):
                 if stored.get(collection_id, 1) == number:
                     continue
+                if number > 1 and is_distributed(session, "records"):
+                    raise BackendError(message=_ON_CITUS.format(names=collection_id))
                 if not dry_run:
                     _move(session, collection_id, number)
                 logs.logger.info(
