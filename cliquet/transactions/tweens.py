@@ -26,6 +26,8 @@ from transaction._transaction import NoRollbackSavepoint
 from cliquet import settings
 from cliquet.core import announcing
 from cliquet.transactions import one_tween, scope
+from cliquet.web import given_back
+from cliquet.web.dispatch import Dispatcher
 
 __all__ = ["BeforeCommit", "after_commit", "includeme", "is_tried_again", "savepoint"]
 
@@ -92,6 +94,9 @@ def guard_tween_factory(handler: Handler, registry: Any) -> Handler:
     inner = one_tween.inner_handler(handler, registry, scope_tween_factory)
     if inner is None:
         return guard_tween
+    dispatcher = given_back.called_by_exception_views(inner)
+    if isinstance(dispatcher, Dispatcher):
+        dispatcher.returns_raised = True
     return one_tween.one_tween(lambda request: _announced(request, inner(request)), guard_tween)
 
 

@@ -30,7 +30,7 @@ from cliquet.monitoring import logs, request_facts
 from cliquet.security import refused
 from cliquet.security.principals import with_prefixed_userid
 from cliquet.storage.exceptions import BackendError, TimeLimitError
-from cliquet.web import urls
+from cliquet.web import given_back, urls
 
 __all__ = [
     "authorization_required",
@@ -155,6 +155,7 @@ def undecodable_url(context: URLDecodeError, request: Request) -> Response:
 # HTTPException is named too, because Pyramid has its own view for exceptions that are responses.
 @exception_view_config(HTTPException)  # type: ignore[untyped-decorator]  # Pyramid has no types
 @exception_view_config(Exception)  # type: ignore[untyped-decorator]  # Pyramid has no types
+@given_back.may_return_raised
 def error(context: Exception, request: Request) -> Response:
     """Answer any other exception."""
     if isinstance(context, HTTPException):

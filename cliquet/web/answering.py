@@ -24,6 +24,7 @@ from cliquet.web import registrations
 
 __all__ = [
     "ENDS_LOG",
+    "HAS_TWEENS",
     "IS_UNFILTERED",
     "Answering",
     "call_back",
@@ -38,6 +39,9 @@ ENDS_LOG = "_cliquet_ends_log"
 
 It is there in requests that are answered here, and ``None`` until the context begins.
 """
+
+HAS_TWEENS = "_cliquet_has_tweens"
+"""The attribute of requests that says whether tweens are around them, such as for exceptions."""
 
 IS_UNFILTERED = "_cliquet_unfiltered"
 """The attribute of requests to views whose service wants no filters of Cornice."""
@@ -67,6 +71,7 @@ class Answering:
         answer = router.handle_request if _use_tweens else router.orig_handle_request
         attributes = request.__dict__
         attributes[ENDS_LOG] = None
+        attributes[HAS_TWEENS] = _use_tweens
         try:
             response = answer(request)
             call_back(request, response)

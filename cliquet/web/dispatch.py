@@ -17,7 +17,7 @@ from pyramid import router as pyramid_router
 from pyramid import view as pyramid_view
 from pyramid.config import Configurator
 from pyramid.events import BeforeTraversal, ContextFound, NewRequest
-from pyramid.httpexceptions import HTTPNotFound
+from pyramid.httpexceptions import HTTPNotFound, HTTPNotModified
 from pyramid.interfaces import VH_ROOT_KEY, IRequest, IRouteRequest, ITraverser
 from pyramid.request import Request
 from pyramid.response import Response
@@ -27,7 +27,7 @@ from pyramid.tweens import EXCVIEW, MAIN
 from pyramid.urldispatch import RoutesMapper
 from zope.interface import providedBy
 
-from cliquet.web import answering, registrations
+from cliquet.web import answering, given_back, registrations
 from cliquet.web.method_views import MethodViews
 
 __all__ = ["Dispatcher", "KnownRoute", "Way", "dispatch_tween_factory", "includeme", "way_of"]
@@ -92,7 +92,14 @@ class Dispatcher:
     ----------
     router : the router of the application.
     registry : registry of the application.
+
+    Attributes
+    ----------
+    returns_raised : whether the tween for exceptions comes next, and that of the transaction after
+        it, so that nobody sees what is raised before it is answered.
     """
+
+    returns_raised = False
 
     def __init__(self, router: Router, registry: Any) -> None:
         self._router = router
@@ -135,7 +142,23 @@ class Dispatcher:
             # Sentry has put a function of its own there, which notes the name of the route.
             return self._call_view(request, root, "")
         attributes[_WAY] = Way(self, route, view)
-        return view(root, request)
+        try:
+            return view(root, request)
+        except HTTPNotModified as raised:
+            if not self._is_given_back(request, route, raised):
+                raise
+            # The attribute `exc_info` would say that the transaction fails.
+            attributes["exception"] = raised
+            return raised
+
+    def _is_given_back(self, request: Request, route: KnownRoute, raised: Response) -> bool:
+        """Return whether the tween for exceptions would return what was raised."""
+        return (
+            self.returns_raised
+            and request.__dict__.get(answering.HAS_TWEENS) is True
+            and given_back.are_views_asked(request)
+            and route.gives_back(providedBy(raised))
+        )
 
     def _present_routes(self) -> Routes:
         registered = self._registrations
@@ -201,6 +224,20 @@ class KnownRoute:
             )
             self.root_factory = route.factory or self.root_factory
         self._views: dict[Any, MethodViews | None] = {}
+        self._given_back: dict[Any, bool] = {}
+
+    def gives_back(self, kind: Any) -> bool:
+        """Return whether raised responses below 400 are answered with themselves.
+
+        Parameters
+        ----------
+        kind : what a response provides (``zope.interface.providedBy``).
+        """
+        known = self._given_back.get(kind)
+        if known is None:
+            known = given_back.is_for(self._registry, self.request_iface, kind)
+            self._given_back[kind] = known
+        return known
 
     def views(self, kind: Any) -> MethodViews | None:
         """Return the views of a service, if a request can have no others.

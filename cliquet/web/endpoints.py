@@ -23,7 +23,15 @@ from webob.acceptparse import create_accept_header
 from cliquet import errors
 from cliquet.web import registrations, rendering, streams
 
-__all__ = ["Negotiation", "Repeat", "admits_any", "includeme", "mark", "repeat_of"]
+__all__ = [
+    "Negotiation",
+    "Repeat",
+    "admits_any",
+    "has_known_layers",
+    "includeme",
+    "mark",
+    "repeat_of",
+]
 
 View = Callable[[Any, Request], Any]
 
@@ -145,9 +153,16 @@ def _can_be_compiled(info: Any) -> bool:
         and getattr(renderer, "name", None) == "json"
         and not info.exception_only
         and not info.settings.get("debug_authorization")
-        and registry.queryUtility(IViewMapperFactory) is None
         and registry.queryUtility(IDefaultCSRFOptions) is None
-        # An application may also replace a layer by one of the same name.
+        and has_known_layers(registry)
+    )
+
+
+def has_known_layers(registry: Any) -> bool:
+    """Return whether nobody has added a layer around views, or replaced one."""
+    return (
+        registry.queryUtility(IViewMapperFactory) is None
+        # An application may replace a layer by one of the same name.
         and _KNOWN_DERIVERS.issuperset(registry.getUtility(IViewDerivers).values())
     )
 

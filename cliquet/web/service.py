@@ -311,6 +311,8 @@ def _view(
                 validator(request)
         if request.errors:
             return error_handler(request)
+        # This is so too if the view raises its response.
+        request.__dict__[answering.IS_UNFILTERED] = is_unfiltered
         response = view(request) if target is None else view.unbound_view(target)
         if request.errors:
             refusal = error_handler(request)
@@ -321,7 +323,6 @@ def _view(
             return refusal
         # The response callback of Cornice applies the filters of the definition.
         request.cornice_args = (keywords, target)
-        request.__dict__[answering.IS_UNFILTERED] = is_unfiltered
         return response
 
     # New Relic, OpenTelemetry and profiles distinguish views by these names.
