@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
+from cliquet import settings
 from cliquet.openapi.components import Components, Described
 
-__all__ = ["LIST", "RECORD", "VALIDATORS", "of_all", "references"]
+__all__ = ["LIST", "RECORD", "VALIDATORS", "of_all", "of_writes", "references"]
 
 _TEXT: Final = {"type": "string"}
 _NUMBER: Final = {"type": "integer"}
@@ -49,6 +51,10 @@ _KNOWN: Final[dict[str, tuple[str, Described]]] = {
     "Preference-Applied": ("The preferences of `Prefer` that the response follows.", _TEXT),
     "Retry-After": ("The seconds to wait before the request is sent again.", _NUMBER),
     "Sunset": ("When the service ends, as an HTTP date (RFC 8594).", _TEXT),
+    "Sync-Bookmark": (
+        "What to send with later reads, to see what this request wrote.",
+        {"type": "string", "pattern": "^[0-9]+$"},
+    ),
     "Sync-Horizon": ("The timestamp of the latest deletion that was forgotten.", _TAG),
     "Sync-Token": ("What to ask for changes with, as `_sync`, the next time.", _TEXT),
     "Total-Records": ("The number of matching records on all pages.", _NUMBER),
@@ -65,6 +71,13 @@ def references(components: Components, *names: str) -> Described:
 def of_all(components: Components) -> Described:
     """Return the headers that every response may have."""
     return references(components, *_OF_ALL)
+
+
+def of_writes(components: Components, configured: Mapping[str, Any]) -> Described:
+    """Return the headers that a response has because something was written."""
+    return references(
+        components, *(("Sync-Bookmark",) if settings.has_bookmarks(configured) else ())
+    )
 
 
 def _header(name: str) -> Described:

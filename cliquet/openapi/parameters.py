@@ -33,6 +33,10 @@ _HEADERS: Final[dict[str, tuple[str, Described]]] = {
         "token (RFC 7240).",
         {"type": "string", "examples": ["count=none", "handling=strict"]},
     ),
+    "Sync-Bookmark": (
+        "The latest `Sync-Bookmark` of an own write, which the answer then contains.",
+        TIMESTAMP,
+    ),
     "Response-Behavior": (
         "The part of the record in the response: all of it, the members that were changed "
         "(`light`), or those with another value than the one sent (`diff`).",

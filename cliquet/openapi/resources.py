@@ -50,6 +50,7 @@ class Resource:
         name = service.resource_name
         self._records = Records(components, service.resource, name, registry.id_generator)
         self._version = version
+        self._settings = registry.settings
         self._has_tokens = settings.has_sync_tokens(registry.settings, name)
 
     def operation(self, method: str) -> Described | None:
@@ -92,6 +93,7 @@ class Resource:
                 self._control("_fields"),
                 *([parameters.query(components, "_sync")] if self._has_tokens else []),
                 *self._conditions(),
+                *self._bookmark(),
                 parameters.header(components, "Prefer"),
                 *([parameters.header(components, "Last-Event-ID")] if self._has_tokens else []),
                 *self._filters(),
@@ -121,7 +123,7 @@ class Resource:
             "requestBody": self._body({"application/json": schema}, is_required=is_required),
             "responses": {
                 "200": self._answer("The record exists already, and stays as it is.", body),
-                "201": self._answer("The record that was created.", body, ("Location",)),
+                "201": self._written("The record that was created.", body, ("Location",)),
                 **error_responses.responses(self._components, 404, 406, 409, 412, 415),
             },
         }
@@ -138,7 +140,7 @@ class Resource:
                 *self._filters(),
             ],
             "responses": {
-                "200": self._answer(
+                "200": self._written(
                     "What remains of the deleted records.",
                     self._records.tombstones_response(),
                     ("Next-Page", "Link"),
@@ -149,7 +151,12 @@ class Resource:
 
     def _get(self) -> Described:
         return {
-            "parameters": [self._control("_fields"), *self._own(), *self._conditions()],
+            "parameters": [
+                self._control("_fields"),
+                *self._own(),
+                *self._conditions(),
+                *self._bookmark(),
+            ],
             "responses": {
                 "200": self._answer("The record.", self._records.response(), headers.RECORD),
                 "304": self._not_modified(),
@@ -164,8 +171,8 @@ class Resource:
             "parameters": self._conditions(),
             "requestBody": self._body({"application/json": schema}, is_required=is_required),
             "responses": {
-                "200": self._answer("The record that was replaced.", body, headers.VALIDATORS),
-                "201": self._answer(
+                "200": self._written("The record that was replaced.", body, headers.VALIDATORS),
+                "201": self._written(
                     "The record that was created.", body, (*headers.VALIDATORS, "Location")
                 ),
                 **error_responses.responses(self._components, 404, 406, 409, 412, 415),
@@ -178,7 +185,7 @@ class Resource:
             "parameters": [*self._conditions(), behavior],
             "requestBody": self._body(self._records.patch_requests(), is_required=True),
             "responses": {
-                "200": self._answer(
+                "200": self._written(
                     "The record, or the part of it that `Response-Behavior` asks for.",
                     self._records.part_response(),
                     headers.VALIDATORS,
@@ -192,7 +199,7 @@ class Resource:
         return {
             "parameters": [timestamp, *self._conditions()],
             "responses": {
-                "200": self._answer(
+                "200": self._written(
                     "What remains of the record.", self._records.tombstone_response()
                 ),
                 **error_responses.responses(self._components, 404, 406, 412),
@@ -232,6 +239,12 @@ class Resource:
         names = ("If-Match", "If-None-Match")
         return [parameters.condition(self._components, name) for name in names]
 
+    def _bookmark(self) -> list[Described]:
+        """Return the header by which a client shows what it wrote, if replicas serve reads."""
+        if not settings.has_bookmarks(self._settings):
+            return []
+        return [parameters.header(self._components, "Sync-Bookmark")]
+
     def _body(self, schemas: dict[str, Described], *, is_required: bool) -> Described:
         content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
         return {"required": is_required, "content": content}
@@ -247,6 +260,14 @@ class Resource:
             },
             "content": {"application/json": {"schema": schema}},
         }
+
+    def _written(
+        self, description: str, schema: Described, names: tuple[str, ...] = ()
+    ) -> Described:
+        """Return the response to a request that wrote something."""
+        answer = self._answer(description, schema, names)
+        answer["headers"].update(headers.of_writes(self._components, self._settings))
+        return answer
 
     def _not_modified(self) -> Described:
         return self._components.refer(

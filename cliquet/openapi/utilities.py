@@ -131,6 +131,12 @@ def _batch(components: Components, configured: Mapping[str, Any]) -> Described:
     requests: Described = {"type": "array", "items": item}
     if limit is not None:
         requests["maxItems"] = limit
+    answer = _answer(
+        components,
+        "The answers, in the order of the requests.",
+        components.schema("BatchResponse", _sub_responses),
+    )
+    answer["headers"].update(headers.of_writes(components, configured))
     body = {
         "type": "object",
         "required": ["requests"],
@@ -146,13 +152,7 @@ def _batch(components: Components, configured: Mapping[str, Any]) -> Described:
             "required": True,
             "content": {"application/json": {"schema": components.schema("Batch", lambda: body)}},
         },
-        "responses": {
-            "200": _answer(
-                components,
-                "The answers, in the order of the requests.",
-                components.schema("BatchResponse", _sub_responses),
-            )
-        },
+        "responses": {"200": answer},
     }
 
 

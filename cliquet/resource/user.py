@@ -42,6 +42,7 @@ from cliquet.storage import Filter, Sort
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.page_text import PageText
 from cliquet.storage.query import PaginationRule
+from cliquet.storage.spreading import SEPARATOR, lane_of
 from cliquet.types import Record
 from cliquet.web import faults
 from cliquet.web.typed_requests import Request
@@ -103,6 +104,9 @@ class UserResource:
         parent_id = self.get_parent_id(request)
         parent_id = parent_id if isinstance(parent_id, str) else as_parent(self, parent_id)
         if not utils.is_storable_parent(parent_id, request.matchdict):
+            raise refusals.not_found()
+        # It would be a part of the collection of another parent. Nearly none has the sign.
+        if isinstance(parent_id, str) and SEPARATOR in parent_id and lane_of(parent_id):
             raise refusals.not_found()
         self.model = self.default_model(
             storage=request.registry.storage,

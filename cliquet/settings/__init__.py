@@ -19,6 +19,7 @@ from cliquet.settings.loading import (
 from cliquet.settings.model import Parser, Setting, SettingError
 from cliquet.settings.synchronising import (
     has_any_sync_tokens,
+    has_bookmarks,
     has_sync_tokens,
     keeps_any_track,
     keeps_track,
@@ -37,6 +38,7 @@ __all__ = [
     "environment_names",
     "find",
     "has_any_sync_tokens",
+    "has_bookmarks",
     "has_sync_tokens",
     "keeps_any_track",
     "keeps_track",

@@ -9,6 +9,7 @@ from cliquet.settings.families import read
 
 __all__ = [
     "has_any_sync_tokens",
+    "has_bookmarks",
     "has_sync_tokens",
     "keeps_any_track",
     "keeps_track",
@@ -48,3 +49,8 @@ def keeps_any_track(settings: Mapping[str, Any]) -> bool:
 def keeps_track(settings: Mapping[str, Any], resource_name: Any) -> bool:
     """Return whether the changes of a resource record departures (E-12.1)."""
     return has_sync_tokens(settings, resource_name) or shows_departures(settings, resource_name)
+
+
+def has_bookmarks(settings: Mapping[str, Any]) -> bool:
+    """Return whether clients show what they wrote, since a replica may lack it (E-22.5)."""
+    return bool(read(settings, "storage_read_url") or read(settings, "permission_read_url"))

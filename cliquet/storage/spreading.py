@@ -22,6 +22,7 @@ from cliquet.storage.selection import CollectionKey
 __all__ = [
     "MAX_SHARDS",
     "NAME_OF_SHARD",
+    "SEPARATOR",
     "Lane",
     "Parents",
     "Spread",

@@ -42,6 +42,16 @@ def test_a_parent_that_cannot_be_stored_is_not_found(trees: TestApp, tree: str) 
     trees.delete(url, headers=HEADERS, status=404)
 
 
+@pytest.mark.clause("E-23.2")
+@pytest.mark.parametrize(("tree", "status"), [("a%1F0/4", 404), ("a%1F0", 200), ("a/0/4", 200)])
+def test_no_parent_has_the_name_of_a_shard(tree: str, status: int) -> None:
+    path = "/trees/{{tree:.+}}/leaves"
+    trees = make_app([(Leaf, {"collection_path": path, "record_path": f"{path}/{{{{id}}}}"})])
+
+    trees.get(f"/v0/trees/{tree}/leaves", headers=HEADERS, status=status)
+    trees.post_json("/v0/trees/a%1F0/4/leaves", {"data": {}}, headers=HEADERS, status=404)
+
+
 @pytest.mark.clause("D-14", "P-11.1")
 def test_a_long_parent_is_one_like_the_others(trees: TestApp) -> None:
     url = f"/v0/trees/{'x' * (LIMIT - 100)}/leaves"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from pyramid.config import Configurator
 from servers.postgresql import PostgreSQLProcess, running_postgresql
 from servers.postgresql_standby import ask, paused, running_standby, wait_for_standby
@@ -319,6 +320,33 @@ def test_the_bookmark_of_a_record_with_a_timestamp_of_the_past_is_that_of_the_wr
     assert len(listed.json["data"]) == 2
 
 
+@pytest.mark.clause("E-5.1", "E-22.5")
+def test_the_description_of_the_service_has_bookmarks(app: TestApp) -> None:
+    document = app.get("/v0/__api__").json
+    OpenAPIV31SpecValidator(document).validate()
+    paths, known = document["paths"], document["components"]
+
+    def headers(url: str, method: str, status: str) -> set[str]:
+        return set(paths[url][method]["responses"][status]["headers"])
+
+    reads = {"$ref": "#/components/parameters/Sync-Bookmark"}
+    for url in ("/mushrooms", "/mushrooms/{id}", "/toadstools"):
+        assert reads in paths[url]["get"]["parameters"]
+        assert reads not in paths[url]["delete"]["parameters"]
+    assert known["parameters"]["Sync-Bookmark"]["in"] == "header"
+    for url, method, status in (
+        ("/mushrooms", "post", "201"),
+        ("/mushrooms", "delete", "200"),
+        ("/mushrooms/{id}", "put", "200"),
+        ("/mushrooms/{id}", "put", "201"),
+        ("/mushrooms/{id}", "patch", "200"),
+        ("/toadstools/{id}", "delete", "200"),
+        ("/batch", "post", "200"),
+    ):
+        assert "Sync-Bookmark" in headers(url, method, status)
+    assert "Sync-Bookmark" not in headers("/mushrooms", "get", "200")
+
+
 @pytest.mark.clause("E-22.5")
 def test_a_bookmark_costs_no_statement(servers: Servers, app: TestApp, record: Any) -> None:
     counts = []
@@ -547,5 +575,6 @@ def test_without_the_setting_nothing_changes(servers: Servers, app: TestApp) -> 
     assert "Sync-Bookmark" not in written.headers
     assert read.status_int == 200
     assert set(plain.get("/v0/__heartbeat__").json) == {"storage", "permission"}
+    assert "Sync-Bookmark" not in plain.get("/v0/__api__").text
     assert not plain.app.registry.registrations.on_traversal
     assert ask(servers.standby, "SELECT pg_is_in_recovery()")
