@@ -12,7 +12,6 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -72,8 +71,7 @@ class Position(NamedTuple):
     is_included: bool
 
 
-@dataclass(frozen=True)
-class Anchors:
+class Anchors(NamedTuple):
     """The content of such a token.
 
     Parameters
@@ -96,8 +94,7 @@ class Anchors:
         return [last, *following, *others]
 
 
-@dataclass(frozen=True)
-class Reserved:
+class Reserved(NamedTuple):
     """Names of the fields that every record has."""
 
     id_field: str

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cliquet.resource.parameters import InvalidParameter, parse_timestamp
 from cliquet.types import JSONValue
@@ -72,8 +71,7 @@ class Verdict(enum.Enum):
     """Answer 412."""
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(NamedTuple):
     """The object with which the conditions of a request are compared (H-10.3).
 
     Use the constructors :meth:`collection`, :meth:`record` and :meth:`absent`.

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cliquet.resource.bounds import Bounds, FilterCount
 from cliquet.resource.parameters import (
@@ -87,8 +86,7 @@ _TIME_PARAMETERS: Final = {
 _LISTS: Final = (Takes.VALUES, Takes.MEMBERS)
 
 
-@dataclass(frozen=True)
-class FilterSet:
+class FilterSet(NamedTuple):
     """The filters of a query string, and their further consequences.
 
     Parameters

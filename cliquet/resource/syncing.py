@@ -10,7 +10,6 @@ The module knows neither the request nor the response. :func:`next_page` is all 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from cliquet.resource.pagination import pagination_rules
@@ -80,8 +79,7 @@ WHOLE: Final = View(digest(["whole"]))
 """The view of a user who may see the whole collection."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """What a client synchronises.
 
     Parameters

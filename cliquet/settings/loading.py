@@ -10,8 +10,7 @@ import copy
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cliquet import utils
 from cliquet.settings.families import SETTINGS, find
@@ -47,8 +46,7 @@ class ConflictError(ValueError):
     """Two spellings of a setting have different values (S-1.6)."""
 
 
-@dataclass(frozen=True)
-class Resolution:
+class Resolution(NamedTuple):
     """Every setting under its bare name, and where each value came from.
 
     Parameters

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
 
 from cliquet.settings.secrets import MASK, is_secret_name, masked
 
@@ -62,8 +62,7 @@ class Parser(Protocol):
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One row of the table: a setting, or a family of settings with a pattern as its name.
 
     Parameters
@@ -89,7 +88,7 @@ class Setting:
     version_added: str = "3.1"
     is_secret: bool = False
     refusal: str | None = None
-    placeholders: Mapping[str, str] = field(default_factory=dict)
+    placeholders: Mapping[str, str] = MappingProxyType({})
 
     @property
     def is_family(self) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from cliquet import utils
@@ -68,6 +67,6 @@ def names_as_registered(given: Mapping[str, Any], resource_name: str) -> dict[st
 def _around(row: Setting, resource_name: str) -> re.Pattern[str]:
     """Return the pattern of a family for one resource, with a group before and one after it."""
     before, after = (
-        replace(row, name=part).pattern().pattern for part in row.name.split("{resource_name}")
+        row._replace(name=part).pattern().pattern for part in row.name.split("{resource_name}")
     )
     return re.compile(f"({before}){re.escape(resource_name)}({after})")

@@ -10,8 +10,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import iso8601
 
@@ -50,8 +49,7 @@ def _is_unset(value: Any) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class Anything:
+class Anything(NamedTuple):
     """A value of another package or a plugin, which stays as it is."""
 
     allowed: str = "any value"
@@ -61,8 +59,7 @@ class Anything:
         return value
 
 
-@dataclass(frozen=True)
-class Boolean:
+class Boolean(NamedTuple):
     """True for ``t``, ``true``, ``y``, ``yes``, ``on``, ``1``, and false for their opposites.
 
     Any other text is refused, because a misspelt ``true`` must not mean false.
@@ -80,8 +77,7 @@ class Boolean:
         return word in _TRUE_WORDS
 
 
-@dataclass(frozen=True)
-class Integer:
+class Integer(NamedTuple):
     """A whole number.
 
     Parameters
@@ -134,8 +130,7 @@ def _integer(value: Any) -> int:
     raise ValueError(value)
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """A number greater than 0, with or without decimals, up to 2 147 483: 24 days of seconds.
 
     Parameters
@@ -168,8 +163,7 @@ class Number:
         return value
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """Text, which is never turned into a number.
 
     Parameters
@@ -195,8 +189,7 @@ class Text:
         return value if isinstance(value, str) else str(value)
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """One of a few words.
 
     Parameters
@@ -218,8 +211,7 @@ class Choice:
         return word
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """The dotted name of a Python object, or the object itself."""
 
     allowed: str = "a dotted Python name, or nothing"
@@ -231,8 +223,7 @@ class Reference:
         return "" if value is None or value is False else value
 
 
-@dataclass(frozen=True)
-class List:
+class List(NamedTuple):
     """A tuple of texts, written with white space or new lines between items.
 
     Parameters
@@ -265,11 +256,9 @@ class List:
         raise ValueError(value)
 
 
-@dataclass(frozen=True)
-class Hosts(List):
+class Hosts(NamedTuple):
     """A list of hosts: names, ``*.`` with a name, or addresses, each with or without a port."""
 
-    commas: bool = True
     is_text: bool = True
 
     @property
@@ -280,7 +269,7 @@ class Hosts(List):
         )
 
     def __call__(self, value: Any) -> tuple[str, ...]:
-        found = super().__call__(value)
+        found = List(commas=True)(value)
         if not all(isinstance(item, str) and hosts.is_pattern(item) for item in found):
             raise ValueError(value)
         return found
@@ -290,8 +279,7 @@ class Hosts(List):
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}")
 
 
-@dataclass(frozen=True)
-class Date:
+class Date(NamedTuple):
     """An ISO 8601 date or date-time with a zone, which is UTC when none is given."""
 
     allowed: str = "an ISO 8601 date or date-time such as 2031-01-22 or 2031-01-22T18:00:00+01:00"

@@ -14,8 +14,7 @@ import abc
 import enum
 import operator
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from cliquet.core.globs import WILDCARD, Pattern, compile_pattern
 from cliquet.storage.ordering import BOOLEAN, MISSING, NUMBER, TEXT, sort_key
@@ -29,8 +28,7 @@ Made = TypeVar("Made")
 _ORDERED_TYPES: Final = (TEXT, NUMBER, BOOLEAN)
 
 
-@dataclass(frozen=True)
-class Keys:
+class Keys(NamedTuple):
     """The functions for what is compared instead of JSON values.
 
     Parameters
@@ -96,12 +94,11 @@ class Meaning(abc.ABC):
         """Return a function that says whether the relation is true."""
 
 
-@dataclass(frozen=True)
 class _Equality(Meaning):
     """The field has this value, or it has not; values are compared with their types."""
 
-    is_wanted: bool
-    takes_absence: bool
+    def __init__(self, *, is_wanted: bool) -> None:
+        self.is_wanted = self.takes_absence = is_wanted
 
     def operand(self, keys: Keys, value: Any, *, in_rule: bool) -> Any:
         return keys.exact(value)
@@ -113,11 +110,11 @@ class _Equality(Meaning):
         return lambda held: read(held) != operand
 
 
-@dataclass(frozen=True)
 class _Membership(Meaning):
     """The field has one of several values, or none of them."""
 
-    is_wanted: bool
+    def __init__(self, *, is_wanted: bool) -> None:
+        self.is_wanted = is_wanted
 
     def operand(self, keys: Keys, value: Any, *, in_rule: bool) -> Any:
         return keys.each(value)
@@ -127,7 +124,6 @@ class _Membership(Meaning):
         return lambda held: (read(held) in accepted) is is_wanted
 
 
-@dataclass(frozen=True)
 class _Order(Meaning):
     """The field comes before or after the value.
 
@@ -135,8 +131,10 @@ class _Order(Meaning):
     same type are compared (X-16).
     """
 
-    compare: Callable[[Any, Any], bool]
-    takes_absence: bool = True
+    takes_absence = True
+
+    def __init__(self, compare: Callable[[Any, Any], bool]) -> None:
+        self.compare = compare
 
     def operand(self, keys: Keys, value: Any, *, in_rule: bool) -> Any:
         # A value without a place in the order is neither greater nor smaller than another.
@@ -185,11 +183,11 @@ class _Presence(Meaning):
         return lambda held: (read(held) is not MISSING) is operand
 
 
-@dataclass(frozen=True)
 class _Content(Meaning):
     """The field is an array with all of several items, or with any of them."""
 
-    is_any: bool
+    def __init__(self, *, is_any: bool) -> None:
+        self.is_any = is_any
 
     def operand(self, keys: Keys, value: Any, *, in_rule: bool) -> Any:
         return keys.each(value)
@@ -251,13 +249,8 @@ class COMPARISON(enum.Enum):
     LT = "<", Takes.VALUE, _Order(operator.lt), "is less than this value"
     MIN = ">=", Takes.VALUE, _Order(operator.ge), "is this value, or greater"
     MAX = "<=", Takes.VALUE, _Order(operator.le), "is this value, or less"
-    NOT = (
-        "!=",
-        Takes.VALUE,
-        _Equality(is_wanted=False, takes_absence=False),
-        "does not equal this value",
-    )
-    EQ = "==", Takes.VALUE, _Equality(is_wanted=True, takes_absence=True), "equals this value"
+    NOT = "!=", Takes.VALUE, _Equality(is_wanted=False), "does not equal this value"
+    EQ = "==", Takes.VALUE, _Equality(is_wanted=True), "equals this value"
     GT = ">", Takes.VALUE, _Order(operator.gt), "is greater than this value"
     IN = "in", Takes.VALUES, _Membership(is_wanted=True), "is one of these values"
     EXCLUDE = "exclude", Takes.VALUES, _Membership(is_wanted=False), "is none of these values"
