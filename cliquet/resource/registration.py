@@ -14,6 +14,7 @@ from pyramid.exceptions import ConfigurationError
 from pyramid.interfaces import PHASE2_CONFIG
 
 from cliquet.core.mistakes import Place
+from cliquet.core.source_modules import tell_module_of
 from cliquet.resource import checks, location
 from cliquet.resource.checks import sharding
 from cliquet.resource.keywords import Registration, ViewSetKeywords
@@ -168,6 +169,7 @@ def register_resource(
         for service in services:
             config.add_cornice_service(service)
 
+    tell_module_of(sys._getframe(depth))
     # Only the module is kept. The whole result contains the variables of the caller, such as a
     # configurator and its application, and the class would keep them alive.
     module = venusian.attach(resource_cls, callback, category="pyramid", depth=depth).module

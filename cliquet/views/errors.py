@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from pyramid.view import exception_view_config, forbidden_view_config, notfound_
 from pyramid_retry import is_error_retryable, mark_error_retryable
 
 from cliquet import settings, utils
+from cliquet.core.source_modules import tell_module_of
 from cliquet.errors import ERRORS, has_json_body, http_error
 from cliquet.monitoring import logs, request_facts
 from cliquet.security import refused
@@ -54,6 +56,8 @@ _ERRNO_OF_STATUS = {
 }
 
 View = Callable[..., Response]
+
+tell_module_of(sys._getframe())
 
 
 def cors(view: View) -> View:

@@ -9,6 +9,7 @@ negotiation comes before authentication.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +22,7 @@ from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 
 from cliquet import errors, settings
+from cliquet.core.source_modules import tell_module_of
 from cliquet.web import answering, cors, endpoints, method_views, service_mistakes, validation
 
 __all__ = ["Service", "includeme"]
@@ -74,8 +76,10 @@ class Service(cornice.Service):  # type: ignore[misc]  # Cornice has no types
         self._origins_of: dict[str, tuple[str, ...]] = {}
         self._exposed: dict[str, tuple[str, ...]] = {}
         self._exposed_texts: dict[str, tuple[str, str]] = {}
+        depth = kwargs.get("depth", 1)
+        tell_module_of(sys._getframe(depth))
         # There is one more frame between the module that declares the service and venusian.
-        kwargs["depth"] = kwargs.get("depth", 1) + 1
+        kwargs["depth"] = depth + 1
         super().__init__(name, path, **kwargs)
 
     if TYPE_CHECKING:
