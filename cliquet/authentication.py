@@ -1,6 +1,8 @@
 """Authentication policies, and the security policy that asks several of them in turn."""
 
-from cliquet.security.api_key_policy import APIKeyPolicy
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from cliquet.security.authentication import (
     BasicAuthAuthenticationPolicy,
     IPAuthenticationPolicy,
@@ -10,7 +12,10 @@ from cliquet.security.authentication import (
     on_policy_selected,
     prefixed_userid,
 )
-from cliquet.security.jwt_policy import JWTPolicy
+
+if TYPE_CHECKING:
+    from cliquet.security.api_key_policy import APIKeyPolicy
+    from cliquet.security.jwt_policy import JWTPolicy
 
 __all__ = [
     "APIKeyPolicy",
@@ -23,3 +28,20 @@ __all__ = [
     "on_policy_selected",
     "prefixed_userid",
 ]
+
+_POLICIES = {
+    "APIKeyPolicy": "cliquet.security.api_key_policy",
+    "JWTPolicy": "cliquet.security.jwt_policy",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a policy that few services have at its first use."""
+    if name not in _POLICIES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_POLICIES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,15 +1,17 @@
-"""Modules that are imported when something in them is first used.
+"""Modules and regular expressions that are loaded when they are first used.
 
-A service that does not use them starts faster, and is smaller. It is for packages that only rare
-requests or settings need, and that are installed with the library.
+A service that does not use them starts faster, and is smaller. It is for modules that only rare
+requests or settings need: of packages that are installed with the library, or of the library
+itself, where the rules of its layers hold for them as for an import.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import re
+from typing import Any, cast
 
-__all__ = ["LazyModule"]
+__all__ = ["LazyModule", "lazy_pattern"]
 
 
 class LazyModule:
@@ -27,5 +29,28 @@ class LazyModule:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            # The scan of Pyramid asks all objects of a module for such a name.
+            raise AttributeError(f"{self._name} is not imported for {attribute}")
         # Nothing is kept here, so that a test that replaces a name in the module is seen.
         return getattr(importlib.import_module(self._name), attribute)
+
+
+def lazy_pattern(text: str, flags: int = 0) -> re.Pattern[str]:
+    """Return a regular expression that is compiled at its first use.
+
+    To compile one of several lines takes as long as to import a module. This is for those that most
+    processes never need, such as those of secrets, which only errors are searched for.
+    """
+    return cast("re.Pattern[str]", _LazyPattern(text, flags))
+
+
+class _LazyPattern:
+    def __init__(self, text: str, flags: int) -> None:
+        self._text, self._flags = text, flags
+
+    def __getattr__(self, attribute: str) -> Any:
+        # It is kept, so that later uses cost nothing more.
+        value = getattr(re.compile(self._text, self._flags), attribute)
+        self.__dict__[attribute] = value
+        return value

@@ -12,6 +12,8 @@ import re
 import unicodedata
 from typing import Any, Final, NoReturn
 
+from cliquet.core.lazy import lazy_pattern
+
 __all__ = ["MAX_DEPTH", "MAX_ODD_KEYS", "NotALiteralError", "read_literal"]
 
 MAX_DEPTH: Final = 50
@@ -36,7 +38,7 @@ class NotALiteralError(ValueError):
 # A letter, digit, dot or underscore must not follow directly on a number or a word: `1.2.3`,
 # `1_000` and `12abc` are text. A sign belongs to its number, so that `1-1` is two numbers and
 # therefore not a literal.
-_TOKEN = re.compile(
+_TOKEN = lazy_pattern(
     r"""[ \t\r\n\f]*(?:
       (?P<mark>[\[\](){},:])
     | (?P<number>[-+]?(?:
@@ -53,7 +55,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _BLANK = re.compile(r"[ \t\r\n\f]*")
-_ESCAPE = re.compile(
+_ESCAPE = lazy_pattern(
     r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|N\{([^}]*)\}|([0-7]{1,3})|(.))",
     re.DOTALL,
 )

@@ -247,13 +247,16 @@ def _check_options(
     config: Configurator, setting: str, factory: Any, options: dict[str, Any]
 ) -> None:
     """Refuse options that a class does not know, and the lack of those that it needs."""
+    prefix = setting.removesuffix("use")
+    if setting == prefix and not options:
+        # It takes none. To find out what a class without constructor takes, Python reads a text.
+        return
     try:
         parameters = inspect.signature(factory).parameters
     except (TypeError, ValueError):
         return
     if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         return
-    prefix = setting.removesuffix("use")
     known = [name for name, one in parameters.items() if one.kind is not one.VAR_POSITIONAL]
     value = settings.read(config.get_settings(), setting)
     for name in sorted(set(options).difference(known)):

@@ -1,7 +1,8 @@
 """Resources: classes that serve collections of records over HTTP."""
 
-from cliquet.resource.adapters.json_schema import JSONSchema
-from cliquet.resource.adapters.pydantic_schema import PydanticSchema
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from cliquet.resource.deprecated import BaseResource, ProtectedResource
 from cliquet.resource.model import Model, ShareableModel
 from cliquet.resource.registration import register, register_resource
@@ -13,6 +14,10 @@ from cliquet.storage import Filter, Sort
 from cliquet.storage.query import COMPARISON
 from cliquet.web.service import Service
 from cliquet.web.typed_requests import Registry, Request
+
+if TYPE_CHECKING:
+    from cliquet.resource.adapters.json_schema import JSONSchema
+    from cliquet.resource.adapters.pydantic_schema import PydanticSchema
 
 __all__ = [
     "COMPARISON",
@@ -35,3 +40,20 @@ __all__ = [
     "register",
     "register_resource",
 ]
+
+_ADAPTERS = {
+    "JSONSchema": "cliquet.resource.adapters.json_schema",
+    "PydanticSchema": "cliquet.resource.adapters.pydantic_schema",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a schema other than those of colander at its first use, because few services do."""
+    if name not in _ADAPTERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_ADAPTERS[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from cliquet.feed.answers import EventStream, LongPoll
-from cliquet.feed.hub import hub_of
-from cliquet.feed.source import Source
+from cliquet.core.lazy import LazyModule
 from cliquet.resource.model import ShareableModel
 from cliquet.resource.preferences import value_of
 from cliquet.resource.user_model import Model
@@ -15,7 +13,15 @@ from cliquet.storage.selection import CollectionKey
 from cliquet.web import streams
 
 if TYPE_CHECKING:
+    from cliquet.feed import answers as feed_answers
+    from cliquet.feed import hub as feed_hub
+    from cliquet.feed import source as feed_source
     from cliquet.resource.user import UserResource
+else:
+    # Nothing of the feed is loaded before a client waits.
+    feed_answers = LazyModule("cliquet.feed.answers")
+    feed_hub = LazyModule("cliquet.feed.hub")
+    feed_source = LazyModule("cliquet.feed.source")
 
 __all__ = ["leave_to_feed", "wanted_seconds"]
 
@@ -44,15 +50,16 @@ def leave_to_feed(resource: UserResource, token: str) -> None:
     if request.method != "GET" or getattr(request, "parent", None) is not None:
         return
     if streams.is_preferred(request):
-        hub = hub_of(request.registry)
+        hub = feed_hub.hub_of(request.registry)
         source = _source(resource, max_items=_MAX_ITEMS)
-        raise EventStream(hub, source, request.headers.get("Last-Event-ID") or token)
+        raise feed_answers.EventStream(hub, source, request.headers.get("Last-Event-ID") or token)
     wanted = wanted_seconds(request.headers.get("Prefer", "")) if token else 0
     if wanted:
-        hub = hub_of(request.registry)
+        hub = feed_hub.hub_of(request.registry)
         seconds = min(wanted, hub.max_wait_seconds)
         if seconds:
-            raise LongPoll(hub, _source(resource, max_items=None), token, seconds=seconds)
+            source = _source(resource, max_items=None)
+            raise feed_answers.LongPoll(hub, source, token, seconds=seconds)
 
 
 def wanted_seconds(prefer: str) -> int:
@@ -66,9 +73,9 @@ def wanted_seconds(prefer: str) -> int:
     return int(value) if _SECONDS.fullmatch(value) else 0
 
 
-def _source(resource: UserResource, *, max_items: int | None) -> Source:
+def _source(resource: UserResource, *, max_items: int | None) -> feed_source.Source:
     model = resource.model
-    return Source(
+    return feed_source.Source(
         resource.request,
         CollectionKey(collection_id=model.collection_id, parent_id=str(model.parent_id)),
         id_field=model.id_field,

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import copy
+import sys
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import colander
 
-from cliquet.resource.adapters.pydantic_schema import PydanticSchema, is_model
+from cliquet.core.lazy import LazyModule
 from cliquet.resource.schema import ResourceSchema
+
+if TYPE_CHECKING:
+    from cliquet.resource.adapters import pydantic_schema
+else:
+    # Few services have models of pydantic.
+    pydantic_schema = LazyModule("cliquet.resource.adapters.pydantic_schema")
 
 __all__ = ["as_resource_schema"]
 
@@ -23,8 +30,8 @@ def as_resource_schema(node: Any) -> Any:
         its treatment of unknown members stay. Or a model of pydantic. Any other object is returned
         as it is.
     """
-    if is_model(node):
-        return PydanticSchema(node)
+    if "pydantic" in sys.modules and pydantic_schema.is_model(node):
+        return pydantic_schema.PydanticSchema(node)
     if isinstance(node, ResourceSchema) or not isinstance(node, colander.SchemaNode):
         return node
     if not isinstance(node.typ, colander.Mapping):

@@ -11,6 +11,7 @@ import colander
 from pyramid.request import Request
 
 from cliquet import utils
+from cliquet.core.lazy import lazy_pattern
 from cliquet.resource import unknown_members
 from cliquet.web import acceptance, fault_words, validation
 
@@ -246,7 +247,7 @@ class URL(colander.SchemaNode):  # type: ignore[misc]  # colander has no types
             raise colander.Invalid(node, "Must be a URL")
 
 
-_URL = re.compile(
+_URL = lazy_pattern(
     r"(?:[a-z][a-z0-9+.-]+:(?:/{1,3}(?!/)|[a-z0-9%])|www\d{0,3}\.)[^\s<>\"]+", re.IGNORECASE
 )
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from cliquet.core.lazy import lazy_pattern
+
 __all__ = ["MASK", "is_secret_name", "masked", "text_of", "without_credentials"]
 
 MASK: Final = "********"
@@ -23,12 +25,12 @@ _NAMES_OF_SECRETS: Final = (
 # These whole names are harmless, although they end with such a word.
 _HARMLESS_WORDS: Final = r"(?:public|primary|foreign|cache|sort|partition|routing|lookup)_?keys?"
 _WORD: Final = r"(?:^|[^a-z0-9])"
-_SECRET_NAME: Final = re.compile(rf"{_WORD}(?:\w*_)?(?:{_NAMES_OF_SECRETS})s?(?:[_.-]?[0-9]+)?$")
-_HARMLESS_NAME: Final = re.compile(rf"{_WORD}(?:\w*_)?{_HARMLESS_WORDS}$")
+_SECRET_NAME: Final = lazy_pattern(rf"{_WORD}(?:\w*_)?(?:{_NAMES_OF_SECRETS})s?(?:[_.-]?[0-9]+)?$")
+_HARMLESS_NAME: Final = lazy_pattern(rf"{_WORD}(?:\w*_)?{_HARMLESS_WORDS}$")
 # These parts mark a secret in the middle of a name too, unless the end says that it is none:
 # `secret_name` may be anything.
-_SECRET_PART: Final = re.compile(r"secret|passw|passphrase|token|dsn|private|credential|api_?key")
-_ABOUT_SECRETS: Final = re.compile(
+_SECRET_PART: Final = lazy_pattern(r"secret|passw|passphrase|token|dsn|private|credential|api_?key")
+_ABOUT_SECRETS: Final = lazy_pattern(
     r"[_.-](?:ttl|seconds|minutes|hours|days|timeout|lifetime|expiry|expires|max_age|bytes|bits"
     r"|length|size|limit|count|number|rounds|file|filename|path|dir|folder|url|uri|host|port"
     r"|endpoint|header|name|prefix|algorithm|algorithms|alg|type|use|class|backend|generator"
@@ -37,7 +39,7 @@ _ABOUT_SECRETS: Final = re.compile(
 
 # Within a value, a secret may stand behind its name: in a query string, a list of options, a
 # literal, a header.
-_NAMED: Final = re.compile(
+_NAMED: Final = lazy_pattern(
     # The length is bounded, so that a long text does not take a long time.
     r"""(?<![\w.-])(?P<name>[\w.-]{0,64}?(?:secret|passw|passphrase|pwd|token|credential|key|salt"""
     r"""|hmac|signature|sig|cookie|authorization|jwt)[\w.-]{0,64})(?P<sign>["']?\s*[=:]\s*)"""
@@ -45,10 +47,12 @@ _NAMED: Final = re.compile(
     re.IGNORECASE,
 )
 # It ends at the last `@`, because passwords are often not escaped. A port is not a password.
-_IN_URL: Final = re.compile(r"(://[^:@/\s]*:)(?!\d+(?:[/?#\s,]|$))(?:\S+|[^\s:@]+ [^\s:@]+)@")
-_KEY_IN_URL: Final = re.compile(r"(://)(?=[^@/\s]*\d)(?=[^@/\s]*[a-z])[A-Za-z0-9_-]{16,}@")
-_SCHEMES: Final = re.compile(r"\b((?i:bearer|basic|digest|token)\s+)(?=\S*[0-9A-Z=])[\w.~+/=-]{8,}")
-_LOOKS: Final = re.compile(
+_IN_URL: Final = lazy_pattern(r"(://[^:@/\s]*:)(?!\d+(?:[/?#\s,]|$))(?:\S+|[^\s:@]+ [^\s:@]+)@")
+_KEY_IN_URL: Final = lazy_pattern(r"(://)(?=[^@/\s]*\d)(?=[^@/\s]*[a-z])[A-Za-z0-9_-]{16,}@")
+_SCHEMES: Final = lazy_pattern(
+    r"\b((?i:bearer|basic|digest|token)\s+)(?=\S*[0-9A-Z=])[\w.~+/=-]{8,}"
+)
+_LOOKS: Final = lazy_pattern(
     # A private key up to its end, and a JSON web token.
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"

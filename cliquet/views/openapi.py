@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyramid.httpexceptions import HTTPNotModified
 from pyramid.request import Request
@@ -12,8 +12,14 @@ from pyramid.security import NO_PERMISSION_REQUIRED
 
 from cliquet import errors
 from cliquet.core import jsonio
-from cliquet.openapi import VERSIONS, as_document
+from cliquet.core.lazy import LazyModule
 from cliquet.web.service import Service
+
+if TYPE_CHECKING:
+    from cliquet import openapi as description
+else:
+    # It is loaded for the first request, as the document is made for it.
+    description = LazyModule("cliquet.openapi")
 
 __all__ = ["openapi"]
 
@@ -42,14 +48,15 @@ class _Description(NamedTuple):
 def get_openapi(request: Request) -> Response:
     """Answer with the document, which is made for the first request and then kept."""
     version = request.GET.get("version") or "3.1"
-    if version not in VERSIONS:
-        description = f"version should be one of {', '.join(VERSIONS)}"
-        errors.raise_invalid(request, "querystring", "version", description)
+    versions = description.VERSIONS
+    if version not in versions:
+        wanted = f"version should be one of {', '.join(versions)}"
+        errors.raise_invalid(request, "querystring", "version", wanted)
     known: dict[str, _Description] = request.registry.__dict__.setdefault("openapi", {})
     described = known.get(version)
     if described is None:
         # Two first requests at once make it twice, which does no harm.
-        text = jsonio.dumps(as_document(request, version))
+        text = jsonio.dumps(description.as_document(request, version))
         described = known[version] = _Description(text, sha256(text).hexdigest()[:32])
     # It is the same for all users, and a new release of the service may change it at any time.
     headers = {"Cache-Control": "no-cache", "ETag": f'"{described.etag}"'}

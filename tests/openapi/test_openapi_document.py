@@ -446,7 +446,7 @@ def test_the_document_is_for_everybody_and_is_revalidated(app: TestApp) -> None:
 def test_the_document_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     app = make_app(RESOURCES)
     first = app.get("/v0/__api__").body
-    monkeypatch.setattr("cliquet.views.openapi.as_document", None)
+    monkeypatch.setattr("cliquet.openapi.as_document", None)
 
     assert app.get("/v0/__api__").body == first
     seconds = []

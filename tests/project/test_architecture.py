@@ -138,9 +138,20 @@ def _imports(node: ast.AST, at_run_time: bool, in_function: bool) -> Iterator[Im
                 yield from _imports(ast.Module([statement], []), False, in_function)
             for statement in child.orelse:
                 yield from _imports(ast.Module([statement], []), at_run_time, in_function)
+        elif isinstance(child, ast.Assign):
+            # It comes later, but the layers hold for it too.
+            for module in lazy_modules(child):
+                yield Import(module, "", child.lineno, at_run_time, in_function)
         elif isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
             is_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
             yield from _imports(child, at_run_time, in_function or is_function)
+
+
+def lazy_modules(statement: ast.Assign) -> Iterator[str]:
+    """Yield the modules that an assignment imports at their first use, as `LazyModule("x")`."""
+    for node in ast.walk(statement.value):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "LazyModule":
+            yield ast.literal_eval(node.args[0])
 
 
 def imported_module(found: Import) -> str:
@@ -210,6 +221,18 @@ def test_rules_refuse_what_the_diagram_forbids() -> None:
     ]
 
     assert [pair for pair in forbidden if is_allowed(*pair)] == []
+
+
+def test_lazy_modules_are_imports() -> None:
+    source = """
+if TYPE_CHECKING:
+    from cliquet import views
+else:
+    views, x = LazyModule("cliquet.views.hello"), LazyModule("x")
+"""
+    found = list(_imports(ast.parse(source), True, False))
+
+    assert [one.module for one in found if one.is_at_run_time] == ["cliquet.views.hello", "x"]
 
 
 def test_no_module_imports_names_from_the_facade() -> None:
@@ -499,8 +522,10 @@ def test_backends_and_what_they_build_on_bring_no_web_framework() -> None:
 # Whatever is imported by its name when it is first needed, and why the imports do not say so.
 IMPORTED_BY_NAME = {
     "cliquet": "the names of the package are imported when they are first used",
-    "cliquet.core.lazy": "packages that few requests or settings need, and that are installed",
+    "cliquet.authentication": "the policies that few services have",
+    "cliquet.core.lazy": "modules that few requests or settings need; the layers hold for them",
     "cliquet.core.quiet_pkg_resources": "what Pyramid imports, if it is there",
+    "cliquet.resource": "the schemas that are none of colander",
     "cliquet.scripts.entry": "the program, whose loading may be interrupted",
     "cliquet.scripts.shell": "IPython, if it is installed, and what Windows lacks",
     "cliquet.utils": "names that are published here but live in higher layers",

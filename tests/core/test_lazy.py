@@ -1,0 +1,59 @@
+"""Modules and regular expressions that are loaded when they are first used."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from types import FrameType, ModuleType
+
+import pytest
+
+from cliquet.core.lazy import LazyModule, lazy_pattern
+from cliquet.core.source_modules import tell_module_of
+
+
+def test_a_module_is_imported_for_its_names_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    module = LazyModule("colorsys")
+
+    # The scan of Pyramid asks each name of a module for this.
+    assert not hasattr(module, "__venusian_callbacks__")
+    assert "colorsys" not in sys.modules
+    assert module.rgb_to_yiq(0, 0, 0) == (0, 0, 0)
+
+
+def test_a_pattern_is_compiled_for_its_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+    compile_now = re.compile
+
+    def compile_noting(text: str, flags: int) -> re.Pattern[str]:
+        compiled.append(text)
+        return compile_now(text, flags)
+
+    monkeypatch.setattr(re, "compile", compile_noting)
+    pattern = lazy_pattern("[a-z]+", re.IGNORECASE)
+
+    assert compiled == []
+    assert [bool(pattern.fullmatch(text)) for text in ("Ab", "1")] == [True, False]
+    assert compiled == ["[a-z]+"]
+
+
+def frame_of(code: str, module: ModuleType, file: str) -> FrameType:
+    module.__dict__["frame"] = sys._getframe
+    exec(compile(code, file, "exec"), module.__dict__)
+    frame: FrameType = module.__dict__["found"]
+    return frame
+
+
+@pytest.mark.parametrize("is_its_own", [True, False])
+def test_inspect_is_told_what_is_true(monkeypatch: pytest.MonkeyPatch, *, is_its_own: bool) -> None:
+    known: dict[str, str] = {}
+    monkeypatch.setattr(inspect, "modulesbyfile", known)
+    module = ModuleType("shop_views")
+    module.__file__ = "/shop/views.py" if is_its_own else "/shop/other.py"
+    monkeypatch.setitem(sys.modules, "shop_views", module)
+
+    tell_module_of(frame_of("found = frame()", module, "/shop/views.py"))
+
+    assert known == ({"/shop/views.py": "shop_views"} if is_its_own else {})
