@@ -20,7 +20,13 @@ from cliquet.settings.parsers import (
 )
 from cliquet.settings.table import ROWS
 
-__all__ = ["SETTINGS", "find", "read", "validate"]
+__all__ = ["MAX_SHARDS", "SETTINGS", "find", "read", "validate"]
+
+MAX_SHARDS: Final = 64
+"""Greatest number of shards of a resource.
+
+A list reads each of them, so that more would cost readers more than they give writers.
+"""
 
 _DOTTED: Final = {"name": ".+", "option": ".+"}
 _COMPONENT: Final = {"component": "storage|cache|permission"}
@@ -80,7 +86,7 @@ FAMILIES: Final = (
     ),
     Setting(
         "{resource_name}_shards",
-        Integer(minimum=1, optional=True),
+        Integer(minimum=1, maximum=MAX_SHARDS, optional=True),
         None,
         "Over how many counters the collections of a resource are spread; by default those of its "
         "class. It changes with cliquet migrate.",

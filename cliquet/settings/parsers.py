@@ -83,12 +83,14 @@ class Integer(NamedTuple):
     Parameters
     ----------
     minimum : least value accepted.
+    maximum : greatest value accepted, if there is one.
     optional : whether "no value" (None, empty, ``off``) is accepted, and gives None.
     zero_is_none : whether 0 means "no value" too.
     any_text : whether other text is passed through.
     """
 
     minimum: int = 0
+    maximum: int | None = None
     optional: bool = False
     zero_is_none: bool = False
     any_text: bool = False
@@ -97,6 +99,8 @@ class Integer(NamedTuple):
     @property
     def allowed(self) -> str:
         number = f"a whole number of {self.minimum} or more"
+        if self.maximum is not None:
+            number = f"a whole number from {self.minimum} to {self.maximum}"
         return f"{number}, or nothing" if self.optional else number
 
     def __call__(self, value: Any) -> int | str | None:
@@ -107,7 +111,9 @@ class Integer(NamedTuple):
             if self.any_text:
                 return self._integer_or_text(value)
             value = _integer(value)
-        if value < self.minimum and not self.any_text:
+        if not self.any_text and (
+            value < self.minimum or (self.maximum is not None and value > self.maximum)
+        ):
             raise ValueError(value)
         return None if value == 0 and self.zero_is_none else int(value)
 

@@ -20,7 +20,6 @@ from cliquet.core.globs import Pattern, is_pattern, literals_of
 from cliquet.storage.selection import CollectionKey
 
 __all__ = [
-    "MAX_SHARDS",
     "NAME_OF_SHARD",
     "SEPARATOR",
     "Lane",
@@ -32,10 +31,6 @@ __all__ = [
     "siblings_of",
     "whole_parent",
 ]
-
-MAX_SHARDS: Final = 64
-"""A list reads each of them, so that more of them would cost readers more than they give writers.
-"""
 
 SEPARATOR: Final = "\x1f"
 """Stands between the parent and the number of a shard."""

@@ -272,7 +272,8 @@ def test_another_number_stops_the_start(given: Any) -> None:
 @pytest.mark.setting("{resource_name}_shards")
 @pytest.mark.parametrize("given", ["0", "65", "many"])
 def test_so_does_the_setting(given: str) -> None:
-    with pytest.raises(SettingError, match="russula_shards"):
+    refusal = f"'russula_shards' is '?{given}'?; allowed: a whole number from 1 to 64, or nothing"
+    with pytest.raises(SettingError, match=refusal):
         make_app([Russula], settings={"russula_shards": given})
 
 

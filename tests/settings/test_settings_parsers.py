@@ -78,6 +78,16 @@ def test_optional_integer_takes_nothing_for_none(value: bool | str | None) -> No
     assert parsers.Integer(optional=True)(value) is None
 
 
+@pytest.mark.clause("E-23.1")
+def test_a_number_between_two_bounds_names_both() -> None:
+    parse = parsers.Integer(minimum=1, maximum=64)
+
+    assert [parse("1"), parse(64)] == [1, 64]
+    for value in ("0", 65, "many"):
+        with pytest.raises(SettingError, match="allowed: a whole number from 1 to 64"):
+            refuse(parse, value)
+
+
 @pytest.mark.clause("S-6.1", "S-6.2", "S-9.2", "S-10.2")
 def test_zero_may_mean_nothing() -> None:
     parse = parsers.Integer(optional=True, zero_is_none=True)

@@ -9,22 +9,14 @@ from cliquet import settings
 from cliquet.core.mistakes import listed
 from cliquet.resource.checks.findings import Finding
 from cliquet.resource.schema import ResourceSchema
-from cliquet.storage.spreading import MAX_SHARDS
+from cliquet.settings.families import MAX_SHARDS
 
 __all__ = ["number_of", "shards"]
 
 
 def number_of(resource_cls: Any, resource_name: str, configured: Mapping[str, Any]) -> int:
-    """Return the number of shards of a resource; the setting wins over the class.
-
-    Raises
-    ------
-    cliquet.settings.SettingError : the setting has too great a number.
-    """
-    name = f"{resource_name}_shards"
-    number = settings.read(configured, name)
-    if number is not None and number > MAX_SHARDS:
-        raise settings.SettingError(name, number, f"a whole number from 1 to {MAX_SHARDS}")
+    """Return the number of shards of a resource; the setting wins over the class."""
+    number = settings.read(configured, f"{resource_name}_shards")
     declared: int = resource_cls.shards if number is None else number
     return declared
 
