@@ -2,13 +2,15 @@
 
     python benchmarks/curves.py                             # both, SQLite in a temporary folder
     python benchmarks/curves.py --backends sqlite --sizes 300,30000 --rounds 5 --output folder
-    python benchmarks/curves.py --sizes 300,300000,1000000 --collections 100000
+    python benchmarks/curves.py --backends postgresql --sizes 1000,30000,1000000 \
+        --collections 100000 --each 10
 
 One process, one go: each request is timed in collections of 300, 30 000 and 300 000 records, in
 turns, and compared with the smallest. A cost that grows with the collection shows as a ratio. Then
 each collection is walked in pages of 100, as a list, by ``_since`` and by ``_sync`` from its
-beginning, in turns. With ``--collections``, so many others are added, and the smallest is timed
-once more. With a folder, the figures are written there, and a chart where matplotlib is installed.
+beginning, in turns. With ``--collections``, the smallest also takes its turns in a second database
+that has so many others beside it, of ``--each`` records. With a folder, the figures are written
+there, and a chart where matplotlib is installed.
 """
 
 from __future__ import annotations
@@ -157,19 +159,21 @@ def numbers(kind: str, size: int) -> Any:
     return size - 1 if kind == "postgresql" else json.dumps(list(range(size)))
 
 
-def add_collections(app: Any, kind: str, number: int) -> None:
-    """Add collections of one record each, of other users."""
+def add_collections(app: Any, kind: str, number: int, each: int) -> None:
+    """Add collections of so many records each, of other users, who write by turns."""
     with app.registry.storage.client.begin() as session:
-        session.execute(
-            "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
-            f" SELECT 'other ' || n, 'mushroom', {_ID.format('digest')}, %s, {OBJECT[kind]}("
-            f"'name', 'one', 'rank', n, 'family', 'family 3') FROM ({SERIES[kind]}) AS s",
-            (FIRST_TIMESTAMP, numbers(kind, number)),
-        )
+        for turn in range(each):
+            session.execute(
+                "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
+                f" SELECT 'other ' || n, 'mushroom', {_ID.format('digest')}, %s, {OBJECT[kind]}("
+                "'name', 'one', 'rank', n, 'family', 'family 3')"
+                f" FROM ({series(kind, turn * number)}) AS s",
+                (FIRST_TIMESTAMP + turn, numbers(kind, number)),
+            )
         session.execute(
             "INSERT INTO timestamps (parent_id, collection_id, last_modified, live)"
-            f" SELECT 'other ' || n, 'mushroom', %s, 1 FROM ({SERIES[kind]}) AS s",
-            (FIRST_TIMESTAMP, numbers(kind, number)),
+            f" SELECT 'other ' || n, 'mushroom', %s, %s FROM ({SERIES[kind]}) AS s",
+            (FIRST_TIMESTAMP + each, each, numbers(kind, number)),
         )
         session.wrote()
 
@@ -288,28 +292,31 @@ def walks(app: Any, sizes: list[int]) -> dict[str, dict[int, float]]:
 
 
 def measure(
-    kind: str, url: str, sizes: list[int], rounds: int, collections: int
+    kind: str, urls: tuple[str, str], sizes: list[int], rounds: int, collections: int, each: int
 ) -> dict[str, dict[Any, float]]:
     """Fill the collections, and return the µs of each request in each."""
-    app = make_service(kind, url)
+    app = make_service(kind, urls[0])
     calls: dict[Any, dict[str, Call]] = {}
     for size in sizes:
-        user = f"user{size}"
+        calls[size] = filled_calls(app, kind, size)
+    if collections:
+        crowded = make_service(kind, urls[1])
         with scope.without_time_limits():
-            filled = fill(app, kind, user, size)
-        calls[size] = requests(app, user, size, *filled)
-        print(f"  {size} records", file=sys.stderr)
+            add_collections(crowded, kind, collections, each)
+        calls[f"{sizes[0]}, {collections} others"] = filled_calls(crowded, kind, sizes[0])
+        analyse(crowded)
     analyse(app)
     walked = walks(app, [size for size in sizes if size <= MAX_WALK])
-    figures: dict[str, dict[Any, float]] = {**medians(calls, rounds), **walked}
-    if collections:
-        with scope.without_time_limits():
-            add_collections(app, kind, collections)
-        analyse(app)
-        label = f"{sizes[0]}, {collections} others"
-        for name, by_size in medians({label: calls[sizes[0]]}, rounds).items():
-            figures[name] |= by_size
-    return figures
+    return {**medians(calls, rounds), **walked}
+
+
+def filled_calls(app: Any, kind: str, size: int) -> dict[str, Call]:
+    """Fill one collection, and return the requests to time in it."""
+    user = f"user{size}"
+    with scope.without_time_limits():
+        filled = fill(app, kind, user, size)
+    print(f"  {size} records", file=sys.stderr)
+    return requests(app, user, size, *filled)
 
 
 def medians(calls: dict[Any, dict[str, Call]], rounds: int) -> dict[str, dict[Any, float]]:
@@ -371,7 +378,10 @@ def plot(kind: str, figures: dict[str, dict[Any, float]], folder: Path) -> None:
 
 def analyse(app: Any) -> None:
     """Let the database look at what it holds, as it does by itself in time."""
-    with app.registry.storage.client.connect(readonly=True) as session:
+    with (
+        scope.without_time_limits(),
+        app.registry.storage.client.connect(readonly=True) as session,
+    ):
         session.execute("ANALYZE")
 
 
@@ -385,24 +395,25 @@ def arguments() -> argparse.Namespace:
         "--sizes", default=list(SIZES), type=lambda text: [int(size) for size in text.split(",")]
     )
     parser.add_argument("--rounds", default=ROUNDS, type=int)
-    parser.add_argument("--collections", default=0, type=int, help="others that are added at last")
+    parser.add_argument("--collections", default=0, type=int, help="others in a second database")
+    parser.add_argument("--each", default=1, type=int, help="records of each of these")
     parser.add_argument("--output", type=Path, help="folder for curves.json and the charts")
     return parser.parse_args()
 
 
 @contextlib.contextmanager
-def database(kind: str) -> Iterator[str]:
-    """Give the URL of an empty database."""
+def databases(kind: str) -> Iterator[tuple[str, str]]:
+    """Give the URLs of two empty databases."""
     if kind == "sqlite":
         with tempfile.TemporaryDirectory() as folder:
-            yield f"sqlite:///{folder}/data.db"
+            yield f"sqlite:///{folder}/data.db", f"sqlite:///{folder}/others.db"
         return
     # The server of the tests: it needs no configuration of the machine.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-    from servers.postgresql import running_postgresql
+    from servers.postgresql import new_database, running_postgresql
 
-    with running_postgresql() as server:
-        yield f"{server.url}/postgres"
+    with running_postgresql() as server, new_database(server.url) as others:
+        yield f"{server.url}/postgres", others
 
 
 def main() -> None:
@@ -412,8 +423,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     everything = {}
     for kind in asked.backends:
-        with database(kind) as url:
-            figures = measure(kind, url, asked.sizes, asked.rounds, asked.collections)
+        with databases(kind) as urls:
+            figures = measure(kind, urls, asked.sizes, asked.rounds, asked.collections, asked.each)
         print(table(kind, figures, asked.rounds), flush=True)
         everything[kind] = figures
         if asked.output:
