@@ -1,66 +1,20 @@
 """A resource that is spread over several counters, as its clients see it (E-23)."""
 
-import secrets
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from pyramid.exceptions import ConfigurationError
 from support.logged import capture_logs
+from support.spread import ALICE, HOME, URL, Russula, Writer, elsewhere, in_thread, make
 from support.statements import counted, record
 from webtest import TestApp
 
 from cliquet.resource import ResourceSchema, ShareableResource
 from cliquet.settings import SettingError
-from cliquet.storage import StorageBase, generators
+from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import BackendError
-from cliquet.storage.selection import CollectionKey
-from cliquet.storage.spreading import Spread
-from cliquet.testing.bounded import Thread
-from cliquet.testing.web import basic_auth, make_app
-
-SHARDS: Final = 4
-URL: Final = "/v0/russulas"
-HOME: Final[dict[str, Any]] = {"collection_id": "russula", "parent_id": ""}
-ALICE: Final = basic_auth("alice")
-
-
-class Words(generators.Generator):
-    """Accepts ids that a test can read."""
-
-    regexp = "^[a-z0-9-]+$"
-
-    def __call__(self) -> str:
-        return secrets.token_hex(8)
-
-
-class AnySchema(ResourceSchema):
-    class Options:
-        preserve_unknown = True
-
-
-class Russula(ShareableResource):
-    mapping = AnySchema()
-    shards = SHARDS
-
-    def is_known_field(self, field: str) -> bool:
-        return True
-
-
-def make(url: str, cls: type = Russula, **settings: Any) -> TestApp:
-    backends = {
-        f"{kind}_{name}": value
-        for kind in ("storage", "permission")
-        for name, value in (("backend", f"cliquet.{kind}.postgresql"), ("url", url))
-    }
-    principals = {
-        "russula_create_principals": "system.Authenticated",
-        "russula_read_principals": "system.Authenticated",
-        "russula_write_principals": "system.Authenticated",
-    }
-    app = make_app([cls], settings={**backends, **principals, **settings})
-    app.app.registry.id_generator = Words()
-    return app
+from cliquet.testing.web import make_app
 
 
 @pytest.fixture
@@ -86,43 +40,6 @@ def listed(app: TestApp, query: str = "", **headers: str) -> Any:
 
 def names(response: Any) -> list[str]:
     return [record["id"] for record in response.json["data"]]
-
-
-class Writer:
-    """Writes a record in a transaction that stays open until it is told to end."""
-
-    def __init__(self, storage: Any, name: str) -> None:
-        self._storage, self._name = storage, name
-        self._block = storage.client.begin()
-
-    def __enter__(self) -> dict[str, Any]:
-        self._block.__enter__()
-        record: dict[str, Any] = self._storage.update(**HOME, object_id=self._name, record={"n": 0})
-        # The writes that wait are sent.
-        self._storage.client.current().execute("SELECT 1")
-        return record
-
-    def __exit__(self, *error: Any) -> None:
-        self._block.__exit__(*error)
-
-
-def elsewhere(name: str) -> str:
-    """Return a name whose record belongs to another shard."""
-    spread = Spread(CollectionKey(**HOME), SHARDS)
-    return next(
-        other
-        for other in (f"other-{n}" for n in range(100))
-        if spread.shard_of(other) != spread.shard_of(name)
-    )
-
-
-def in_thread(function: Any) -> Any:
-    """Call a function as another client, and return its result."""
-    found: list[Any] = []
-    thread = Thread(target=lambda: found.append(function()))
-    thread.start()
-    thread.join()
-    return found[0]
 
 
 @pytest.mark.clause("E-23.2")

@@ -13,6 +13,7 @@ from pyramid.config import Configurator
 from servers.postgresql import PostgreSQLProcess, running_postgresql
 from servers.postgresql_standby import ask, paused, running_standby, wait_for_standby
 from support.judged_statements import judging
+from support.spread import URL, Russula, Words, elsewhere
 from support.statements import texts_sent
 from webtest import TestApp
 
@@ -33,8 +34,8 @@ class Servers(NamedTuple):
     primary: PostgreSQLProcess
     standby: PostgreSQLProcess
 
-    def app(self, **settings: Any) -> TestApp:
-        """Return a client of a service that reads from the standby."""
+    def app(self, *more: Any, **settings: Any) -> TestApp:
+        """Return a client of a service that reads from the standby, with more resources."""
         urls = {
             f"{kind}_{name}": f"{server.url}/postgres"
             for kind in ("storage", "permission")
@@ -51,7 +52,7 @@ class Servers(NamedTuple):
             "toadstool_create_principals": "system.Authenticated",
             **settings,
         }
-        return make_app([Mushroom, Toadstool], settings=given, configure=with_own_view)
+        return make_app([Mushroom, Toadstool, *more], settings=given, configure=with_own_view)
 
 
 def with_own_view(config: Configurator) -> None:
@@ -85,11 +86,17 @@ def app(servers: Servers) -> Iterator[TestApp]:
 
 
 @pytest.fixture(autouse=True)
-def judged(app: TestApp, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def judged(
+    app: TestApp, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """Let a distributed database accept what replicas are asked too (E-9.3)."""
     storage, permission = app.app.registry.storage, app.app.registry.permission
     clients = [storage.client, storage.replica.client, permission.client, permission.replica.client]
-    yield from judging(monkeypatch, *clients)
+    has_shards = "spread" in request.fixturenames
+    if has_shards:
+        # Its migration is left out.
+        request.getfixturevalue("spread")
+    yield from judging(monkeypatch, *clients, has_shards=has_shards)
 
 
 @pytest.fixture
@@ -467,6 +474,90 @@ def test_without_its_setting_permissions_and_what_they_permit_are_of_the_primary
     wait_for_standby(*servers)
     with served_by(app, "standby"):
         app.get(MUSHROOMS, headers=USER)
+
+
+# Resources with shards
+
+
+@pytest.fixture
+def spread(servers: Servers, app: TestApp) -> TestApp:
+    """A service with a resource whose records are in four shards."""
+    actions = ("create", "read", "write")
+    principals = {f"russula_{action}_principals": "system.Authenticated" for action in actions}
+    made = servers.app(Russula, **principals)
+    made.app.registry.id_generator = Words()
+    made.app.registry.storage.initialize_schema()
+    return made
+
+
+def put(app: TestApp, name: str, number: int) -> dict[str, str]:
+    """Write a record; return the headers with which its client sees it."""
+    answer = app.put_json(f"{URL}/{name}", {"data": {"n": number}}, headers=USER)
+    return {**USER, "Sync-Bookmark": answer.headers["Sync-Bookmark"]}
+
+
+def seen(app: TestApp, name: str, headers: dict[str, str]) -> int:
+    found: int = app.get(f"{URL}/{name}", headers=headers).json["data"]["n"]
+    return found
+
+
+@pytest.mark.clause("E-22.8", "E-23.2")
+def test_records_in_shards_come_from_the_replica_and_their_lists_from_the_primary(
+    spread: TestApp, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica_module, "_USUAL_LAG_MS", -60_000)
+    other = elsewhere("one")
+    put(spread, other, 0)
+    knowing = put(spread, "one", 1)
+    wait_for_standby(*servers)
+    for headers in (USER, knowing):
+        with served_by(spread, "standby"):
+            assert seen(spread, "one", headers) == 1
+    # The last change of this shard is earlier, so that nothing says that the replica is not late,
+    with asked(spread) as sent:
+        assert seen(spread, other, knowing) == 0
+    assert sent["primary"]
+    # nor that it is.
+    with served_by(spread, "standby"):
+        seen(spread, "one", knowing)
+    with asked(spread) as sent:
+        listed = spread.get(URL, headers=USER)
+    assert (len(listed.json["data"]), sent["standby"]) == (2, [])
+
+
+@pytest.mark.clause("E-22.2", "E-22.5", "E-22.8")
+def test_reads_after_own_writes_to_shards_are_never_stale(
+    spread: TestApp, servers: Servers
+) -> None:
+    names = ["one", elsewhere("one")]
+    for name in names:
+        put(spread, name, -1)
+    wait_for_standby(*servers)
+    stale = []
+    for stops in (paused(servers.standby), contextlib.nullcontext()):
+        with stops:
+            for number in range(60):
+                name = names[number % 2]
+                knowing = put(spread, name, number)
+                stale += [name] * (seen(spread, name, knowing) != number)
+                (listed,) = spread.get(f"{URL}?n={number}", headers=knowing).json["data"]
+                etag = {**USER, "If-None-Match": spread.get(URL, headers=USER).headers["ETag"]}
+                spread.get(URL, headers=etag, status=304)
+                assert listed["id"] == name
+    assert stale == []
+
+
+@pytest.mark.clause("E-22.7")
+def test_a_bookmark_of_another_collection_does_not_make_a_replica_late(
+    app: TestApp, servers: Servers, record: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica_module, "_USUAL_LAG_MS", -60_000)
+    newer = create(app, headers=OTHER)["last_modified"]
+    wait_for_standby(*servers)
+    for path in (f"{MUSHROOMS}/{record['id']}", MUSHROOMS):
+        app.get(path, headers={**USER, "Sync-Bookmark": str(newer)})
+    with served_by(app, "standby"):
+        app.get(MUSHROOMS, headers={**USER, "Sync-Bookmark": str(record["last_modified"])})
 
 
 # Replicas that fail

@@ -70,17 +70,19 @@ class ChoosingReader(Reader):
             timestamp = self._copy.stored_timestamp(key)
             return timestamp, timestamp
 
-        found = self._copied(copied)
-        return super().timestamp(key) if found is None else found
+        return self._chosen(copied, lambda: super(ChoosingReader, self).timestamp(key), int)
 
     def get(self, key: CollectionKey, object_id: str, names: Names) -> Record:
-        found = self._copied(lambda: self._counted(key, object_id, names))
-        return super().get(key, object_id, names) if found is None else found
+        return self._chosen(
+            lambda: self._counted(key, object_id, names),
+            lambda: super(ChoosingReader, self).get(key, object_id, names),
+            lambda record: record[names.modified_field],
+        )
 
     def find_with_aces(
         self, key: CollectionKey, object_id: str, names: Names, aces: ACEQuery
     ) -> tuple[Record | None, dict[str, set[str]]]:
-        def copied() -> tuple[int | None, tuple[Record, dict[str, set[str]]] | None]:
+        def copied() -> tuple[int | None, tuple[Record | None, dict[str, set[str]]] | None]:
             if isinstance(aces, SelectedACEs) and aces.replica is self._replica:
                 return self._counted_with_aces(key, object_id, names, aces)
             counter, record = self._counted(key, object_id, names)
@@ -93,8 +95,11 @@ class ChoosingReader(Reader):
         ):
             # Permissions are read from the primary, and so is what they permit.
             reading.end()
-        found = self._copied(copied)
-        return super().find_with_aces(key, object_id, names, aces) if found is None else found
+        return self._chosen(
+            copied,
+            lambda: super(ChoosingReader, self).find_with_aces(key, object_id, names, aces),
+            lambda found: found[0][names.modified_field] if found[0] else None,
+        )
 
     def page(self, selection: Selection) -> tuple[list[Record], int]:
         def copied() -> tuple[int | None, tuple[list[Record], int]]:
@@ -106,8 +111,11 @@ class ChoosingReader(Reader):
             for item in selection.filters
         ):
             reading.end()
-        found = self._copied(copied)
-        return super().page(selection) if found is None else found
+        return self._chosen(
+            copied,
+            lambda: super(ChoosingReader, self).page(selection),
+            lambda found: getattr(found[0], "timestamp", None),
+        )
 
     def rows(self, text: str, parameters: Sequence[Any], key: CollectionKey | None) -> list[Any]:
         # What is read later must not be older than this.
@@ -118,32 +126,45 @@ class ChoosingReader(Reader):
         reading.end()
         return super()._row(key, object_id)
 
-    def _copied(self, read: Callable[[], tuple[int | None, T | None]]) -> T | None:
-        """Return what a function reads from the replica; ``None`` if the primary has to be asked.
+    def _chosen(
+        self,
+        read_copy: Callable[[], tuple[int | None, T | None]],
+        read: Callable[[], T],
+        timestamp_of: Callable[[T], int | None],
+    ) -> T:
+        """Return what is read from the replica, or else from the primary.
 
         Parameters
         ----------
-        read : returns the counter of the collection and what it found. What is not there, or not
-            any more, is asked of the primary too: a client may have just created it.
+        read_copy : returns the counter of the collection on the replica, and what it found there.
+            What is not there, or not any more, is asked of the primary too: a client may have just
+            created it.
+        read : reads the same from the primary.
+        timestamp_of : returns the latest timestamp that such a result shows, in ms.
         """
         present = reading.present()
         if present is None:
-            return None
-        replica = self._replica
-        if self._client.current() is None and replica.may_serve(present.needed):
+            return read()
+        replica, needed, is_late = self._replica, present.needed, False
+        if self._client.current() is None and replica.may_serve(needed):
             try:
-                counter, found = read()
+                counter, found = read_copy()
             except BackendError as error:
                 replica.fail(error)
             else:
-                if counter is not None and counter >= present.needed:
-                    if found is not None:
-                        present.needed = counter
-                        return found
-                elif present.needed:
-                    replica.lacks(present.needed)
+                is_late = counter is None or counter < needed
+                if found is not None and counter is not None and not is_late:
+                    present.needed = counter
+                    return found
         reading.end()
-        return None
+        result = read()
+        if is_late and needed:
+            shown = timestamp_of(result)
+            # A client may know the timestamp of another collection, or of another shard, which this
+            # one has never reached. Then its replica is not late.
+            if shown is not None and shown >= needed:
+                replica.lacks(needed)
+        return result
 
     def _counted(
         self, key: CollectionKey, object_id: str, names: Names
