@@ -49,6 +49,7 @@ class ShareableResource(UserResource):
     # Whether a record may be read before the request is permitted to see it: see `RouteFactory`.
     _may_be_made_ahead = True
     # The flags belong to the methods below too.
+    _changes_alike = True
     _creates_alike = True
     _reads_alike = True
     _lists_as_text = True

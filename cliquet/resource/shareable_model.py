@@ -26,7 +26,7 @@ from cliquet.transactions.tweens import after_commit
 from cliquet.types import ACEQuery, Record
 from cliquet.utils import is_storable_key
 
-__all__ = ["ShareableModel"]
+__all__ = ["ShareableModel", "keeps_write"]
 
 T = TypeVar("T")
 # The URI of a record, a query for its ACEs, and the arguments that name the collection.
@@ -130,7 +130,7 @@ class ShareableModel(Model):
         writer = self.current_principal
         if writer is not None and not is_new and not self.explicit_permissions:
             before = permission.object_permissions(object_id) if held is None else held
-            writer = writer if _keeps_write(writer, before, permissions) else None
+            writer = writer if keeps_write(writer, before, permissions) else None
         change = write(object_id, permissions, writer, is_new=is_new)
         if self.tracker is not None and change.before != change.after:
             left = self.tracker.left(record_id, object_id, change) if change.before else []
@@ -388,7 +388,7 @@ class ShareableModel(Model):
         return before
 
 
-def _keeps_write(
+def keeps_write(
     writer: str, before: Mapping[str, Collection[str]], replaced: Mapping[str, Collection[str]]
 ) -> bool:
     """Return whether the writer of a record stays one of those who may write it.

@@ -78,8 +78,9 @@ class UserResource:
     query_parameters: tuple[str, ...] = ()
     shards = 1
 
-    # Shortcuts, which are for the methods of this class: see `listing`, `batch_runs`, `fetching`.
+    # Shortcuts, which are for the methods of this class: see `listing`, `fetching`, `changing`.
     _timestamp_comes_with_page = True
+    _changes_alike = True
     _creates_alike = True
     _reads_alike = True
     _lists_as_text = True

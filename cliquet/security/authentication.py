@@ -239,6 +239,13 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         allowed: list[str] = context.allowed_principals
         return bool(allowed) and self._names_sender(request, allowed)
 
+    def permits_by_settings(
+        self, request: Request, context: authorization.RouteFactory, required: str
+    ) -> bool:
+        """Return whether settings give the sender a permission on all objects of a resource."""
+        allowed = context._principals_of_settings(required)
+        return bool(allowed) and self._names_sender(request, allowed)
+
     def readers(self, request: Request) -> set[str] | None:
         """Return principals of which one must have ``read`` or ``write`` on a record to read it.
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from cliquet.core.shortcuts import Shortcut
 from cliquet.types import IdGenerator, Record
 
-__all__ = ["StorageAtomicity", "creates_at_once"]
+__all__ = ["StorageAtomicity", "changes_at_once", "creates_at_once"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -18,6 +18,8 @@ class StorageAtomicity:
     """Operations of several calls, and their effects in other backends."""
 
     create: Callable[..., Record]
+    update: Callable[..., Record]
+    delete: Callable[..., Record]
 
     joins_transactions: bool = True
     """Whether the writes of a request are committed, or undone, together with the request.
@@ -112,8 +114,81 @@ class StorageAtomicity:
             for record in records
         ]
 
+    def update_many(
+        self,
+        collection_id: str,
+        parent_id: str,
+        records: Sequence[Record],
+        *,
+        id_field: str = "id",
+        modified_field: str = "last_modified",
+        auth: str | None = None,
+    ) -> list[Record]:
+        """Store records under their ids, one after the other, and return them in this order.
+
+        Each is replaced, or created, as ``update`` does without unique fields. A backend that has
+        its own method may take fewer round trips. Callers use it if :func:`changes_at_once` says
+        that it does the same as ``update``.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        records : records with their ids.
+        """
+        return [
+            self.update(
+                collection_id,
+                parent_id,
+                record[id_field],
+                record,
+                id_field=id_field,
+                modified_field=modified_field,
+                auth=auth,
+            )
+            for record in records
+        ]
+
+    def delete_many(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_ids: Sequence[str],
+        *,
+        id_field: str = "id",
+        modified_field: str = "last_modified",
+        deleted_field: str = "deleted",
+        auth: str | None = None,
+    ) -> list[Record]:
+        """Delete records of one collection, one after the other, and return their tombstones.
+
+        A backend that has its own method may take fewer round trips. Callers use it if
+        :func:`changes_at_once` says that it does the same as ``delete``.
+
+        .. versionadded:: 3.2
+
+        Raises
+        ------
+        RecordNotFoundError : there is no live record with one of the ids. Those before it may be
+            deleted or not.
+        """
+        return [
+            self.delete(
+                collection_id,
+                parent_id,
+                object_id,
+                id_field=id_field,
+                modified_field=modified_field,
+                deleted_field=deleted_field,
+                auth=auth,
+            )
+            for object_id in object_ids
+        ]
+
 
 _CREATES = Shortcut("create_many", "create")
+_UPDATES = Shortcut("update_many", "update")
+_DELETES = Shortcut("delete_many", "delete")
 
 
 def creates_at_once(storage: object) -> bool:
@@ -122,3 +197,11 @@ def creates_at_once(storage: object) -> bool:
     It may not, if an application has changed only the latter in a subclass, or has replaced it.
     """
     return _CREATES.is_open(storage)
+
+
+def changes_at_once(storage: object) -> bool:
+    """Return whether ``update_many`` and ``delete_many`` do the same as ``update`` and ``delete``.
+
+    They may not, if an application has changed only the latter in a subclass, or has replaced them.
+    """
+    return _UPDATES.is_open(storage) and _DELETES.is_open(storage)

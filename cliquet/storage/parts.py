@@ -19,13 +19,13 @@ from cliquet.types import ACEQuery, Record
 
 __all__ = [
     "BulkWriting",
-    "CreatingMany",
     "Departing",
     "JointReading",
     "Reading",
     "ReadingChanges",
     "Transactions",
     "Writing",
+    "WritingMany",
 ]
 
 T = TypeVar("T")
@@ -84,11 +84,19 @@ class ReadingChanges(Protocol):
         """Return the changes. A collection that was never touched gets the present time."""
 
 
-class CreatingMany(Protocol):
-    """The part that stores several new records in few round trips."""
+class WritingMany(Protocol):
+    """The part that writes several records of one collection in few round trips."""
 
     def create_all(self, drafts: Sequence[Draft]) -> list[Record]:
         """Store new records of one collection; return the stored records."""
+
+    def put_all(self, drafts: Sequence[Draft]) -> list[Record]:
+        """Store records without unique fields; return the stored records."""
+
+    def delete_each(
+        self, key: CollectionKey, object_ids: Sequence[str], names: Names
+    ) -> list[Record]:
+        """Delete live records; return their tombstones."""
 
 
 class Writing(Protocol):

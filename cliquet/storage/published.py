@@ -21,14 +21,20 @@ from cliquet.storage.departures import Departed, Departure
 from cliquet.storage.history import History
 from cliquet.storage.parts import BulkWriting, Departing, Reading, Transactions, Writing
 from cliquet.storage.query import Filter, PaginationRule, Sort
-from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection, new_draft
+from cliquet.storage.selection import (
+    CollectionKey,
+    Names,
+    Scope,
+    Selection,
+    new_draft,
+    replacing_draft,
+)
 from cliquet.storage.transfer import (
     CollectionTimestamp,
     ExportedCollection,
     ImportedCollection,
     StorageTransfer,
 )
-from cliquet.storage.values import copy_object
 from cliquet.storage.watching import Position
 from cliquet.types import IdGenerator, Record
 
@@ -117,8 +123,10 @@ class PublishedStorage(StorageBase):
             Names(id_field, modified_field, DEFAULT_DELETED_FIELD),
         )
 
-    # It does what the method above does for each.
+    # They do what the methods for one record do for each.
     find_many = StorageBase.find_many
+    update_many = StorageBase.update_many
+    delete_many = StorageBase.delete_many
 
     def find_tombstone(
         self,
@@ -245,16 +253,13 @@ class PublishedStorage(StorageBase):
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         auth: str | None = None,
     ) -> Record:
-        data = copy_object(record)
-        data.pop(id_field, None)
         return self._writer.put(
-            Draft(
+            replacing_draft(
                 CollectionKey(collection_id=collection_id, parent_id=parent_id),
                 object_id,
-                data,
-                data.pop(modified_field, None),
-                unique_fields or (),
+                record,
                 Names(id_field, modified_field, DEFAULT_DELETED_FIELD),
+                unique_fields or (),
             )
         )
 

@@ -152,3 +152,22 @@ def new_draft(
     return Draft(
         key, object_id, data, supplied, unique_fields, names, is_new=True, has_random_id=is_random
     )
+
+
+def replacing_draft(
+    key: CollectionKey,
+    object_id: str,
+    record: Record,
+    names: Names,
+    unique_fields: Sequence[str] = (),
+) -> Draft:
+    """Return what is to be stored under an id, whether or not there is a record.
+
+    Raises
+    ------
+    TypeError : the record is no JSON object.
+    """
+    data = copy_object(record)
+    data.pop(names.id_field, None)
+    supplied = data.pop(names.modified_field, None)
+    return Draft(key, object_id, data, supplied, unique_fields, names)

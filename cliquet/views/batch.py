@@ -18,6 +18,7 @@ from cliquet.monitoring import logs
 from cliquet.security import authorization
 from cliquet.transactions import tweens
 from cliquet.views.batch_bounds import Budget, refusal_of, shortened
+from cliquet.views.batch_changes import ChangeRun, ChangeRuns
 from cliquet.views.batch_reading import validate_batch
 from cliquet.views.batch_reads import ReadRun, look_ahead
 from cliquet.views.batch_runs import Run, Told
@@ -59,8 +60,9 @@ def post_batch(request: Request) -> dict[str, Any]:
     del requests
     items.reverse()
     responses = []
-    run: Run | ReadRun | None = None
+    run: Run | ReadRun | ChangeRun | None = None
     likenesses = Likenesses(request)
+    changes = ChangeRuns(likenesses)
     looked_at: set[str] = set()
     keeps_texts = rendering.is_plain(request.registry)
     while items:
@@ -105,10 +107,13 @@ def post_batch(request: Request) -> dict[str, Any]:
                 likenesses.learn(item, subrequest, answer.response)
             run = None
             if is_plain:
-                look_ahead(item, items, answer, likenesses, looked_at)
-                run = Run.begun_by(item, answer, described, value) or ReadRun.begun_by(
-                    item, items[-1][0], answer, described, likenesses
+                run = (
+                    Run.begun_by(item, answer, described, value)
+                    or ReadRun.begun_by(item, items[-1][0], answer, described, likenesses)
+                    or changes.begun_by(item, items, answer, described)
                 )
+                if run is None:
+                    look_ahead(item, items, answer, likenesses, looked_at)
         responses.append(described)
         for served in {subrequest, answer.request}:
             forget_body(served)
@@ -134,11 +139,11 @@ def _continue(
     return _told(run, budget, answered)
 
 
-def _told(run: Run | ReadRun, budget: Budget, answered: Told) -> dict[str, Any]:
+def _told(run: Run | ReadRun | ChangeRun, budget: Budget, answered: Told) -> dict[str, Any]:
     """Return an answer that went a short way, after its line in the log."""
     budget.spend(answered.text)
     for subscriber in registrations.of(run.request.registry).told_again:
-        subscriber(run.event)
+        subscriber(answered.event)
     if logs.logger.writes(logging.INFO):
         with logs.scope(run.log_context):
             status: int = answered.described["status"]

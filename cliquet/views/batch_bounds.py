@@ -116,6 +116,11 @@ class Budget:
         if self._max_bytes is not None:
             self._bytes += jsonio.memory_bytes(body) + events.weigh_replaced(self._request)
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether the size of the answer is limited."""
+        return self._max_bytes is not None
+
     def has_room_for(self, size: int) -> bool:
         """Return whether so many bytes of JSON may be answered, whatever characters they are."""
         # No character takes more memory.

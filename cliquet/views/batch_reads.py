@@ -46,7 +46,6 @@ class ReadRun:
     Attributes
     ----------
     request : the request that was answered.
-    event : tells of its response.
     log_context : the log context at the end of its processing.
     """
 
@@ -59,7 +58,7 @@ class ReadRun:
         readers: Set[str] | None,
     ) -> None:
         self.request = answer.request
-        self.event = NewResponse(answer.request, answer.response)
+        self._event = NewResponse(answer.request, answer.response)
         self.log_context = logs.current()
         self._place = place
         self._described = described
@@ -140,7 +139,7 @@ class ReadRun:
                 },
                 "body": orjson.Fragment(text),
             }
-            yield Told(described, text, path)
+            yield Told(described, text, path, self._event)
         fetching.tell(self._resource, answered)
 
 

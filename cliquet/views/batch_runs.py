@@ -70,11 +70,13 @@ class Told(NamedTuple):
     described : it in the form of the batch.
     text : its body.
     path : path of the request, for the log.
+    event : tells of a response with the same status.
     """
 
     described: dict[str, Any]
     text: bytes
     path: str
+    event: NewResponse
 
 
 class Run:
@@ -91,7 +93,6 @@ class Run:
     Attributes
     ----------
     request : the request that is answered once more.
-    event : tells of its response.
     log_context : the log context at the end of its processing.
     """
 
@@ -111,7 +112,7 @@ class Run:
         self._described = described
         self._path = urls.escaped_path(answer.request)
         self._repeat = repeat
-        self.event = NewResponse(answer.request, answer.response)
+        self._event = NewResponse(answer.request, answer.response)
         _, self._resource = answer.request.cornice_args
         self._has_unique_fields = bool(self._resource.mapping.get_option("unique_fields"))
         # The URL of a record ends with its id.
@@ -134,6 +135,7 @@ class Run:
         repeat = endpoints.repeat_of(request)
         if (
             repeat is None
+            or request.method != "POST"
             or response.status_code != _CREATED
             or not is_left_alone(request, response)
         ):
@@ -194,7 +196,7 @@ class Run:
             },
             "body": orjson.Fragment(text),
         }
-        return Told(described, text, self._path)
+        return Told(described, text, self._path, self._event)
 
     def answered(self, item: Mapping[str, Any]) -> Told | None:
         """Create the record of an item.

@@ -189,11 +189,16 @@ def insertion_of(number: int) -> str:
     )
 
 
+def replacement_of(number: int) -> str:
+    """Return the statement that stores or replaces so many records of the same parent."""
+    return (
+        f"{insertion_of(number)} ON CONFLICT (parent_id, collection_id, id) DO UPDATE"
+        " SET deleted = FALSE, last_modified = EXCLUDED.last_modified, data = EXCLUDED.data"
+    )
+
+
 INSERT = insertion_of(1)
-PUT = (
-    f"{INSERT} ON CONFLICT (parent_id, collection_id, id) DO UPDATE SET deleted = FALSE,"
-    " last_modified = EXCLUDED.last_modified, data = EXCLUDED.data"
-)
+PUT = replacement_of(1)
 
 # A change of a record that is known to exist is one statement with that of its collection. An
 # insertion is not: Citus refuses WITH in front of it, and an INSERT within WITH.
@@ -238,7 +243,7 @@ REMOVE_MANY = {
     False: _REMOVE_MANY.format(removal="DELETE FROM records USING stamp WHERE "),
 }
 
-# The same of a shard, whose timestamps are known. The counter was advanced before.
+# The same where the timestamps are known. The counter was advanced before.
 _STAMPED = "unnest(%s::text[], %s::bigint[]) AS stamp (id, last_modified)"
 REMOVE_STAMPED = {
     True: "UPDATE records SET deleted = TRUE, data = '{}', last_modified = stamp.last_modified"

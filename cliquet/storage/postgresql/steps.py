@@ -235,9 +235,15 @@ class PostgreSQLSteps:
         self, session: Session, key: CollectionKey, rows: Sequence[tuple[str, str]]
     ) -> Sequence[int]:
         stamps = self._next_timestamps(session, key, rows[0][0], len(rows), added=len(rows))
-        pairs = zip(rows, stamps, strict=True)
-        values = [v for (id_, data), stamp in pairs for v in (*key, id_, stamp, data)]
-        session.defer(statements.insertion_of(len(rows)), values)
+        session.defer(statements.insertion_of(len(rows)), _values(key, rows, stamps))
+        return stamps
+
+    def put_many(
+        self, session: Session, key: CollectionKey, rows: Sequence[tuple[str, str]], *, added: int
+    ) -> Sequence[int]:
+        stamps = self._next_timestamps(session, key, rows[0][0], len(rows), added=added)
+        # It is no update of those that exist, because the rest would be a statement of its own.
+        session.defer(statements.replacement_of(len(rows)), _values(key, rows, stamps))
         return stamps
 
     def _next_timestamps(
@@ -362,12 +368,20 @@ class PostgreSQLSteps:
         number = len(object_ids)
         if lane_of(key.parent_id) is not None:
             pairs = [(key, object_id) for object_id in object_ids]
-            stamps = self.remove_in_order(session, pairs, with_deleted=with_deleted)
+            in_order = self.remove_in_order(session, pairs, with_deleted=with_deleted)
+            return dict(zip(object_ids, in_order, strict=True))
+        if key in session.memo:
+            stamps = self._next_timestamps(session, key, object_ids[0], number, added=-number)
+            removal = statements.REMOVE_STAMPED[with_deleted]
+            session.defer(removal, (list(object_ids), list(stamps), *key))
+            if not with_deleted:
+                session.defer(statements.PURGE_ALL, key)
             return dict(zip(object_ids, stamps, strict=True))
         rows = session.execute(
             statements.REMOVE_MANY[with_deleted],
             (list(object_ids), number - 1, number - 1, number, *key, number, *key),
         ).fetchall()
+        session.wrote()
         if not with_deleted:
             session.defer(statements.PURGE_ALL, key)
         return dict(rows)
@@ -440,6 +454,14 @@ class PostgreSQLSteps:
 def _postgresql(session: Session) -> PostgreSQLSession:
     assert isinstance(session, PostgreSQLSession)  # noqa: S101 - lent by the client of PostgreSQL
     return session
+
+
+def _values(
+    key: CollectionKey, rows: Sequence[tuple[str, str]], stamps: Sequence[int]
+) -> list[Any]:
+    """Return the values of rows for an insertion."""
+    pairs = zip(rows, stamps, strict=True)
+    return [value for (id_, data), stamp in pairs for value in (*key, id_, stamp, data)]
 
 
 def _keys(locks: Iterable[Any]) -> list[CollectionKey]:

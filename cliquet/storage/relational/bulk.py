@@ -55,8 +55,6 @@ class BulkWriter:
                 key: self._steps.remove_many(session, key, by_key[key], with_deleted=with_deleted)
                 for key in sorted(by_key)
             }
-            if rows:
-                session.wrote()
         return [
             tombstone(object_id, stamps[CollectionKey._make(pair)][object_id], names)
             for *pair, object_id in rows
@@ -82,7 +80,6 @@ class BulkWriter:
                     # The oldest record comes first.
                     ids = [row[0] for row in reversed(rows)]
                     self._steps.remove_many(session, key, ids, with_deleted=with_deleted)
-                    session.wrote()
                 trimmed += len(rows)
         return trimmed
 

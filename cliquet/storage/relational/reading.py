@@ -24,6 +24,7 @@ from cliquet.storage.relational.steps import (
     NEVER_TOUCHED,
     SELECT_LIVE,
     SELECT_ONE,
+    SELECT_SOME,
     WITH_ACES,
     Steps,
     is_known_live,
@@ -115,8 +116,16 @@ class Reader:
         held = [object_id for object_id in object_ids if self._queries.dialect.can_hold(object_id)]
         if not held:
             return []
-        rows = self.rows(SELECT_LIVE.format(ids=", ".join(["%s"] * len(held))), (*key, *held), key)
-        return [record_of(self._steps, names, *row) for row in rows]
+        places = ", ".join(["%s"] * len(held))
+        session = self._client.current()
+        if session is None or key not in session.locked:
+            rows = self.rows(SELECT_LIVE.format(ids=places), (*key, *held), key)
+            return [record_of(self._steps, names, *row) for row in rows]
+        rows = self.rows(SELECT_SOME.format(ids=places), (*key, *held), key)
+        # Under the lock, a write need not ask again which of them there are.
+        session.memo |= {(key, object_id): (None,) for object_id in held}
+        session.memo |= {(key, object_id): (row,) for object_id, *row in rows}
+        return [record_of(self._steps, names, *row) for row in rows if not row[2]]
 
     def find_with_aces(
         self,

@@ -209,6 +209,17 @@ class Steps(Protocol):
     ) -> Sequence[int]:
         """Store pairs of such an id and the JSON text of its record; return their timestamps."""
 
+    def put_many(
+        self, session: Session, key: CollectionKey, rows: Sequence[tuple[str, str]], *, added: int
+    ) -> Sequence[int]:
+        """Store or replace records of a locked collection; return their timestamps.
+
+        Parameters
+        ----------
+        rows : pairs of an id and the JSON text of its record; all ids are different.
+        added : number of them that are new.
+        """
+
     def put(self, session: Session, write: Write) -> int | Conflict:
         """Store or replace a record; return its timestamp, or a record that is in the way."""
 

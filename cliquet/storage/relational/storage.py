@@ -21,8 +21,7 @@ from cliquet.storage.base import (
 )
 from cliquet.storage.changes import Changes, Wanted
 from cliquet.storage.joining import JoinedTransactions
-from cliquet.storage.parts import CreatingMany, JointReading, ReadingChanges
-from cliquet.storage.published import PublishedStorage
+from cliquet.storage.parts import JointReading, ReadingChanges
 from cliquet.storage.query import Filter
 from cliquet.storage.relational.all_changes import ChangeReader
 from cliquet.storage.relational.bulk import BulkWriter
@@ -33,15 +32,16 @@ from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.made_parts import MadeParts
 from cliquet.storage.relational.queries import Queries
 from cliquet.storage.relational.reading import Reader
+from cliquet.storage.relational.several import WritesOfSeveral
 from cliquet.storage.relational.steps import Steps
 from cliquet.storage.relational.writing import Writer
-from cliquet.storage.selection import CollectionKey, Names, new_draft
-from cliquet.types import ACEQuery, IdGenerator, IdQuery, PoolStatus, Record
+from cliquet.storage.selection import CollectionKey, Names
+from cliquet.types import ACEQuery, IdQuery, PoolStatus, Record
 
 __all__ = ["RelationalStorage"]
 
 
-class RelationalStorage(PublishedStorage):
+class RelationalStorage(WritesOfSeveral):
     """A storage in SQL.
 
     Parameters
@@ -89,7 +89,7 @@ class RelationalStorage(PublishedStorage):
             departures=made.departures,
         )
         self._joint_reader: JointReading = reader
-        self._single_writer: CreatingMany = writer
+        self._many_writer = writer
         self._changes: ReadingChanges = made.changes
         self.client: Any = client
         client.holds_records = True
@@ -180,24 +180,6 @@ class RelationalStorage(PublishedStorage):
             CollectionKey(collection_id=collection_id, parent_id=parent_id),
             Wanted(after, after_id, upto, ids, principals, filters, limit),
             Names(id_field, modified_field, deleted_field),
-        )
-
-    def create_many(
-        self,
-        collection_id: str,
-        parent_id: str,
-        records: Sequence[Record],
-        *,
-        id_generator: IdGenerator | None = None,
-        id_field: str = DEFAULT_ID_FIELD,
-        modified_field: str = DEFAULT_MODIFIED_FIELD,
-        auth: str | None = None,
-    ) -> list[Record]:
-        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
-        generator = id_generator or self.id_generator
-        names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
-        return self._single_writer.create_all(
-            [new_draft(key, record, generator, names) for record in records]
         )
 
     def declare_indexes(

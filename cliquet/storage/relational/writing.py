@@ -87,6 +87,46 @@ class Writer:
         pairs = zip(drafts, timestamps, strict=True)
         return [draft.completed(timestamp) for draft, timestamp in pairs]
 
+    def put_all(self, drafts: Sequence[Draft]) -> list[Record]:
+        ids = [draft.id for draft in drafts]
+        if len(drafts) < 2 or any(draft.supplied is not None for draft in drafts):
+            return [self.put(draft) for draft in drafts]
+        if len({*ids}) < len(ids):
+            # A statement can write each row only once.
+            return [self.put(draft) for draft in drafts]
+        key, rows = drafts[0].key, [(draft.id, self._steps.dumps(draft.data)) for draft in drafts]
+        with self._client.begin() as session:
+            added = len(ids) - len(self._live(session, key, ids))
+            timestamps = self._steps.put_many(session, key, rows, added=added)
+        pairs = zip(drafts, timestamps, strict=True)
+        return [draft.completed(timestamp) for draft, timestamp in pairs]
+
+    def delete_each(
+        self, key: CollectionKey, object_ids: Sequence[str], names: Names
+    ) -> list[Record]:
+        if not object_ids:
+            return []
+        with self._client.begin() as session:
+            live = self._live(session, key, object_ids)
+            for object_id in object_ids:
+                if object_id not in live:
+                    raise RecordNotFoundError(object_id)
+                live.remove(object_id)
+            stamps = self._steps.remove_many(session, key, object_ids, with_deleted=True)
+        return [tombstone(object_id, stamps[object_id], names) for object_id in object_ids]
+
+    def _live(self, session: Session, key: CollectionKey, object_ids: Sequence[str]) -> set[str]:
+        """Lock a collection; return those of the ids that belong to a live record."""
+        self._steps.lock(session, key)
+        known = {object_id: is_known_live(session, key, object_id) for object_id in object_ids}
+        if None not in known.values():
+            return {object_id for object_id in known if known[object_id]}
+        self._steps.check_lock(session, key)
+        among = self._queries.dialect.is_among(object_ids)
+        text = f"SELECT id FROM records WHERE {HOME} AND id {among.text} AND NOT deleted"
+        rows = session.execute(text, (*key, *among.parameters)).fetchall()
+        return {object_id for (object_id,) in rows}
+
     def delete(
         self,
         key: CollectionKey,

@@ -176,6 +176,15 @@ class SQLiteSteps:
     ) -> Sequence[int]:
         return [self.insert(session, key, object_id, data) for object_id, data in rows]
 
+    def put_many(
+        self, session: Session, key: CollectionKey, rows: Sequence[tuple[str, str]], *, added: int
+    ) -> Sequence[int]:
+        assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+        first = self._advance_by(session, key, len(rows), added)
+        stamped = enumerate(rows, first)
+        session.execute_many(_WRITE, [(*key, id_, stamp, data) for stamp, (id_, data) in stamped])
+        return range(first, first + len(rows))
+
     def put(self, session: Session, write: Write) -> int | Conflict:
         if write.key not in session.locked:
             supplied = write.supplied
@@ -214,9 +223,8 @@ class SQLiteSteps:
     ) -> dict[str, int]:
         assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
         number = len(object_ids)
-        first = next_timestamp(self._previous(session, key), utils.msec_time(), number)
+        first = self._advance_by(session, key, number, -number)
         stamps = {object_id: first + n for n, object_id in enumerate(object_ids)}
-        session.execute(_ADVANCE, (*key, first + number - 1, -number))
         if with_deleted:
             session.execute_many(_ENTOMB, [(stamp, *key, one) for one, stamp in stamps.items()])
         else:
@@ -232,9 +240,7 @@ class SQLiteSteps:
         number: int,
     ) -> int:
         self._make_counter(session, key, NEVER_TOUCHED)
-        first = next_timestamp(self._previous(session, key), utils.msec_time(), number)
-        session.execute(_ADVANCE, (*key, first + number - 1, 0))
-        session.wrote()
+        first = self._advance_by(session, key, number, 0)
         self.store_departures(
             session,
             key,
@@ -286,6 +292,13 @@ class SQLiteSteps:
         session.execute(_ADVANCE, (*key, latest, added))
         session.wrote()
         return timestamp
+
+    def _advance_by(self, session: Session, key: CollectionKey, number: int, added: int) -> int:
+        """Change the counter for several changes; return the first of their timestamps."""
+        first = next_timestamp(self._previous(session, key), utils.msec_time(), number)
+        session.execute(_ADVANCE, (*key, first + number - 1, added))
+        session.wrote()
+        return first
 
     # JSON
 

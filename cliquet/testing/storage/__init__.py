@@ -19,6 +19,7 @@ The tests have the marker ``clause``, which the configuration of pytest must dec
 """
 
 from cliquet.testing.storage.changes import ChangeTests
+from cliquet.testing.storage.changing import SeveralChangesTests
 from cliquet.testing.storage.concurrency import ConcurrencyTests
 from cliquet.testing.storage.creating import CreationTests
 from cliquet.testing.storage.deletion import DeletionTests
@@ -62,6 +63,7 @@ __all__ = [
     "PaginationTests",
     "RecordTests",
     "RewindTests",
+    "SeveralChangesTests",
     "SliceTests",
     "SortingTests",
     "StorageContract",
@@ -92,6 +94,7 @@ class UntransactedStorageContract(
     ExtremeQueryTests,
     UnicityTests,
     CreationTests,
+    SeveralChangesTests,
     DeletionTests,
     SliceTests,
     ForgettingTests,

@@ -72,6 +72,31 @@ class SpreadWriter:
             self._table.lock_in_order(session, {draft.key for draft in placed})
             return [self._writer.put(draft) for draft in placed]
 
+    def put_all(self, drafts: Sequence[Draft]) -> list[Record]:
+        """Store records without unique fields; return the stored records."""
+        spread = self._table.find(drafts[0].key) if drafts else None
+        if spread is None:
+            return self._writer.put_all(drafts)
+        placed = [draft._replace(key=spread.shard_of(draft.id)) for draft in drafts]
+        with self._client.begin() as session:
+            self._table.lock_in_order(session, {draft.key for draft in placed})
+            return [self._writer.put(draft) for draft in placed]
+
+    def delete_each(
+        self, key: CollectionKey, object_ids: Sequence[str], names: Names
+    ) -> list[Record]:
+        """Delete live records; return their tombstones."""
+        spread = self._table.find(key)
+        if spread is None:
+            return self._writer.delete_each(key, object_ids, names)
+        placed = [(spread.shard_of(object_id), object_id) for object_id in object_ids]
+        with self._client.begin() as session:
+            self._table.lock_in_order(session, {shard for shard, _ in placed})
+            return [
+                self._writer.delete(shard, object_id, names, supplied=None, with_deleted=True)
+                for shard, object_id in placed
+            ]
+
     def delete(
         self,
         key: CollectionKey,

@@ -1,0 +1,288 @@
+"""Replacements, changes and deletions of several records by one request.
+
+They are those that single requests would make one after the other, where the hooks are those of the
+library. All records are read together under the lock, judged and completed in their order, and
+written together. The first one that is no plain success ends the run: an ordinary request says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import colander
+from pyramid.httpexceptions import HTTPException
+
+from cliquet.core.shortcuts import Shortcut
+from cliquet.events import ACTIONS
+from cliquet.resource import headers, patch, several, unknown_members
+from cliquet.resource.body import processed, set_reserved
+from cliquet.resource.creating import body_of
+from cliquet.resource.several import ACEs, SeveralRecords
+from cliquet.security.change_rights import ChangeRights
+from cliquet.types import Record
+from cliquet.utils import is_storable_key
+
+if TYPE_CHECKING:
+    from cliquet.resource.user import UserResource
+
+__all__ = ["Asked", "Changed", "change_all", "changes_alike", "is_plain"]
+
+# A resource that replaces one of these may do something else for each request.
+_CHANGES_ALIKE = Shortcut(
+    "_changes_alike",
+    "__init__",
+    "apply_changes",
+    "default_model",
+    "delete",
+    "get_parent_id",
+    "patch",
+    "postprocess",
+    "process_record",
+    "put",
+    "timestamp",
+    "_add_timestamp_header",
+    "_bare",
+    "_body_data",
+    "_check_put",
+    "_check_write",
+    "_completed",
+    "_creatable",
+    "_get_record_or_404",
+    "_new_record",
+    "_raise_400_if_id_mismatch",
+    "_raise_400_if_invalid_id",
+    "_raise_412_if_modified",
+    "_raise_conflict",
+    "_record_to_put",
+    "_schema",
+)
+
+
+class Asked(NamedTuple):
+    """What a request asks for.
+
+    Attributes
+    ----------
+    data : the member ``data`` of its body; nothing for a deletion. It stays as it is, because
+        requests share their defaults.
+    is_begun : is called before it is looked at.
+    """
+
+    record_id: str
+    data: dict[str, Any]
+    is_begun: Callable[[], object]
+
+
+class Changed(NamedTuple):
+    """A success, for an answer.
+
+    Attributes
+    ----------
+    headers : those that differ from record to record, but for ``Location``.
+    """
+
+    record_id: str
+    status: int
+    body: dict[str, Any]
+    headers: Sequence[tuple[str, str]]
+
+
+class _Planned(NamedTuple):
+    """A change that can be made.
+
+    Attributes
+    ----------
+    result : the record as it will be, without its timestamp unless that stays the same; ``None``
+        for a deletion.
+    is_written : whether it has to be written.
+    """
+
+    record_id: str
+    existing: Record | None
+    result: Record | None
+    is_written: bool = True
+
+    @property
+    def action(self) -> ACTIONS:
+        if self.result is None:
+            return ACTIONS.DELETE
+        return ACTIONS.CREATE if self.existing is None else ACTIONS.UPDATE
+
+
+def changes_alike(resource: UserResource, rights: ChangeRights) -> bool:
+    """Return whether changes of other records without conditions only differ in the records.
+
+    Parameters
+    ----------
+    rights : those of the sender on these records.
+    """
+    return (
+        _CHANGES_ALIKE.is_open(resource)
+        # It is bound to no request, so that it is the same for all.
+        and resource._schema is resource.mapping
+        and not resource.mapping.get_option("unique_fields")
+        and several.are_open(resource.model)
+        and (not rights.writers or several.have_certain_aces(resource.model))
+    )
+
+
+def is_plain(resource: UserResource, method: str, body: Any) -> bool:
+    """Return whether a body of a request has nothing but attributes of a record."""
+    if method == "DELETE":
+        return body is None
+    data = body.get("data") if type(body) is dict and len(body) == 1 else None
+    model = resource.model
+    return (
+        type(data) is dict
+        and model.modified_field not in data
+        and model.deleted_field not in data
+        and getattr(model, "permissions_field", None) not in data
+    )
+
+
+def change_all(
+    resource: UserResource,
+    asked: Sequence[Asked],
+    rights: ChangeRights,
+    is_wanted: Callable[[int, Record | None, Any], bool],
+) -> list[Changed]:
+    """Change records as far as nothing can be wrong, and tell subscribers.
+
+    Parameters
+    ----------
+    resource : that of a request with the same method, for which :func:`changes_alike` is true.
+    asked : requests with plain bodies, for different records.
+    is_wanted : says whether a change may be made, by the status of its answer, the record that it
+        replaces, and what will be in its body.
+    """
+    return resource.model.atomic(lambda: _change_all(resource, asked, rights, is_wanted))
+
+
+def _change_all(
+    resource: UserResource,
+    asked: Sequence[Asked],
+    rights: ChangeRights,
+    is_wanted: Callable[[int, Record | None, Any], bool],
+) -> list[Changed]:
+    generator: Any = resource.model.id_generator
+    own_id: Any = resource.record_id
+    ids = [one.record_id for one in asked]
+    if not all(generator.match(one) and is_storable_key(one) for one in ids):
+        return []
+    records = SeveralRecords(resource.model, own_id, ids)
+    plan = _PLANS[resource.request.method]
+    planned: list[_Planned] = []
+    for one in asked:
+        existing, aces = records.records.get(one.record_id), records.aces(one.record_id)
+        if aces is not None and not is_storable_key(records.uri(one.record_id)):
+            break
+        if not rights.permit(aces, exists=existing is not None):
+            break
+        one.is_begun()
+        try:
+            found = plan(resource, one, existing)
+        except (colander.Invalid, HTTPException):
+            # An ordinary request will say what is wrong.
+            break
+        if found is None or not records.may_be_written(one.record_id):
+            break
+        status = 201 if found.action is ACTIONS.CREATE else 200
+        if not is_wanted(status, existing, (found.result, _listed(aces))):
+            break
+        planned.append(found)
+    return _made(resource, records, planned) if planned else []
+
+
+def _listed(aces: ACEs | None) -> dict[str, list[str]]:
+    return {name: list(given) for name, given in (aces or {}).items()}
+
+
+# What each method makes of a record
+
+
+def _put(resource: UserResource, asked: Asked, existing: Record | None) -> _Planned | None:
+    new = dict(resource._schema.deserialize(asked.data))
+    set_reserved(resource, new, None)
+    new = processed(resource, _named(resource, asked, new), old=existing)
+    return _completed(resource, asked, existing, new)
+
+
+def _patch(resource: UserResource, asked: Asked, existing: Record | None) -> _Planned | None:
+    if existing is None:
+        return None
+    modified_field = resource.model.modified_field
+    unknown_members.raise_400_if_unknown(resource, asked.data, existing)
+    updated = resource.apply_changes(existing, changes=asked.data)
+    set_reserved(resource, updated, None)
+    new = processed(resource, _named(resource, asked, updated), old=existing)
+    planned = _completed(resource, asked, existing, new)
+    if planned is None or resource.force_patch_update:
+        return planned
+    intended = {**new, modified_field: existing[modified_field]}
+    if patch.changed_members(existing, intended, asked.data):
+        return planned
+    # Nothing is written, and the timestamp stays the same (H-20.5).
+    return planned._replace(result=intended, is_written=False)
+
+
+def _delete(resource: UserResource, asked: Asked, existing: Record | None) -> _Planned | None:
+    return None if existing is None else _Planned(asked.record_id, existing, None)
+
+
+_PLANS = {"PUT": _put, "PATCH": _patch, "DELETE": _delete}
+
+
+def _named(resource: UserResource, asked: Asked, record: Record) -> Record:
+    record.setdefault(resource.model.id_field, asked.record_id)
+    return record
+
+
+def _completed(
+    resource: UserResource, asked: Asked, existing: Record | None, new: Record
+) -> _Planned | None:
+    model = resource.model
+    if new.get(model.id_field) != asked.record_id or model.modified_field in new:
+        return None
+    return _Planned(asked.record_id, existing, new)
+
+
+# What is written, told and answered
+
+
+def _made(
+    resource: UserResource, records: SeveralRecords, planned: Sequence[_Planned]
+) -> list[Changed]:
+    model = resource.model
+    if planned[0].result is None:
+        deleted = records.delete([one.record_id for one in planned])
+        _tell(resource, deleted, ACTIONS.DELETE)
+        pairs = zip(planned, deleted, strict=True)
+        return [Changed(one.record_id, 200, {"data": record}, ()) for one, record in pairs]
+    written = [one.result for one in planned if one.is_written and one.result is not None]
+    stored = iter(records.write(written) if written else ())
+    made = []
+    for one in planned:
+        record: Any = next(stored) if one.is_written else one.result
+        _tell(resource, record, one.action, one.existing)
+        made.append(
+            Changed(
+                one.record_id,
+                201 if one.existing is None else 200,
+                body_of(record, records.aces(one.record_id)),
+                headers.of_timestamp(record[model.modified_field]),
+            )
+        )
+    return made
+
+
+def _tell(
+    resource: UserResource,
+    data: Record | list[Record],
+    action: ACTIONS,
+    old: Record | None = None,
+) -> None:
+    model = resource.model
+    resource.request.notify_resource_event(
+        timestamp=model.timestamp, data=data, action=action, old=old, parent_id=model.parent_id
+    )

@@ -1,0 +1,229 @@
+"""Changes of records of one collection that follow each other in a batch.
+
+The first one is an ordinary sub-request, and so is each one with a body that is more than a record,
+or that does not succeed. The others are read, judged and written together, and what does not follow
+from the record in their answers is that of an ordinary one with the same status.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import orjson
+from pyramid.events import NewResponse
+from pyramid.request import Request
+from pyramid.threadlocal import RequestContext
+
+from cliquet import utils
+from cliquet.core import jsonio
+from cliquet.monitoring import logs
+from cliquet.resource import UserResource, changing
+from cliquet.resource.changing import Asked, Changed
+from cliquet.security.authorization import permission_of_view
+from cliquet.security.change_rights import ChangeRights, of_changes
+from cliquet.types import Record
+from cliquet.views.batch_bounds import Budget, Refusal
+from cliquet.views.batch_runs import Told, is_left_alone
+from cliquet.web import rendering
+from cliquet.web import requests as http
+from cliquet.web.alike import Likenesses, Place
+from cliquet.web.bodies import give_body
+
+__all__ = ["ChangeRun", "ChangeRuns"]
+
+_CHANGES = ("PUT", "PATCH", "DELETE")
+_CREATED, _OK = 201, 200
+_MOST_AT_ONCE = 25
+# What the text of an answer has besides the record and the permissions.
+_MOST_ADDED = 1000
+
+Items = list[tuple[dict[str, Any], Refusal | None]]
+
+
+class _Sample(NamedTuple):
+    """An ordinary answer, for others with its status.
+
+    Attributes
+    ----------
+    described : it in the form of the batch.
+    event : tells of it.
+    collection_url : the beginning of ``Location``, if it has some.
+    """
+
+    described: Mapping[str, Any]
+    event: NewResponse
+    collection_url: str
+
+
+class ChangeRuns:
+    """The answered changes of a batch, for those that follow.
+
+    Parameters
+    ----------
+    likenesses : tells which items are alike.
+    """
+
+    def __init__(self, likenesses: Likenesses) -> None:
+        self._likenesses = likenesses
+        self._samples: list[tuple[Place, dict[int, _Sample]]] = []
+
+    def begun_by(
+        self,
+        item: Mapping[str, Any],
+        items: Items,
+        answer: http.Answer,
+        described: Mapping[str, Any],
+    ) -> ChangeRun | None:
+        """Return the run that an item begins; ``None`` if code of the application takes part.
+
+        The log context must still be that of the item.
+
+        Parameters
+        ----------
+        items : the remaining items, the next one at the end.
+        """
+        request, response = answer.request, answer.response
+        status = response.status_code
+        if request.method not in _CHANGES or status not in (_OK, _CREATED):
+            return None
+        place = self._likenesses.place_of(item)
+        if place is None or "?" in item["path"] or not is_left_alone(request, response):
+            return None
+        _, resource = request.cornice_args
+        if not isinstance(resource, UserResource) or resource.record_id != place.record_id:
+            return None
+        if "patch" in request.validated or "HTTP_RESPONSE_BEHAVIOR" in request.environ:
+            return None
+        url = described["headers"].get("Location", "").removesuffix(place.record_id)
+        samples = self._samples_of(place)
+        samples[status] = _Sample(described, NewResponse(request, response), url)
+        run = ChangeRun(request, resource, place, samples, self._likenesses)
+        # The others are judged by what is cheap first.
+        if len(run.following(items)) < 2:
+            # A request of its own takes no more statements.
+            return None
+        permission = permission_of_view(utils.current_service(request), request.method)
+        rights = of_changes(request, resource.context, permission, has_created=status == _CREATED)
+        if rights is None or not changing.changes_alike(resource, rights):
+            return None
+        run.rights = rights
+        return run
+
+    def _samples_of(self, place: Place) -> dict[int, _Sample]:
+        for known, found in self._samples:
+            if known.is_beside(place):
+                return found
+        samples: dict[int, _Sample] = {}
+        self._samples.append((place, samples))
+        return samples
+
+
+class ChangeRun:
+    """A change that was answered, for the next ones that differ in the record alone.
+
+    Parameters
+    ----------
+    request : the request that was answered.
+    place : where it leads.
+    samples : answers to requests beside it, by their status.
+
+    Attributes
+    ----------
+    rights : what the sender may do with other records.
+    log_context : the log context at the end of its processing.
+    """
+
+    rights: ChangeRights
+
+    def __init__(
+        self,
+        request: Request,
+        resource: UserResource,
+        place: Place,
+        samples: Mapping[int, _Sample],
+        likenesses: Likenesses,
+    ) -> None:
+        self.request = request
+        self.log_context = logs.current()
+        self._resource = resource
+        self._place = place
+        self._samples = samples
+        self._likenesses = likenesses
+
+    def following(self, items: Items) -> list[tuple[Mapping[str, Any], Place]]:
+        """Return the next items, as long as they only have another record in their body."""
+        following: dict[str, tuple[Mapping[str, Any], Place]] = {}
+        method = self.request.method
+        for item, refusal in reversed(items[-_MOST_AT_ONCE:]):
+            if refusal is not None or not changing.is_plain(
+                self._resource, method, item.get("body")
+            ):
+                break
+            place = self._likenesses.place_of(item)
+            if place is None or not place.is_beside(self._place) or place.record_id in following:
+                break
+            following[place.record_id] = (item, place)
+        return list(following.values())
+
+    def answered_at_once(self, items: Items, budget: Budget) -> list[Told]:
+        """Change the records of the next items together, as long as nothing can be wrong with them.
+
+        Parameters
+        ----------
+        items : the remaining items, the next one at the end; those that are answered are removed.
+        """
+        following = self.following(items)
+        # Code that validates may ask which request is served.
+        made = self._likenesses.made_of(following[0][0]) if len(following) > 1 else None
+        if made is None:
+            return []
+        seen = made[0]
+        asked = []
+        for item, place in following:
+            body = item.get("body")
+            begin = partial(_show, seen, place, body)
+            asked.append(Asked(place.record_id, body["data"] if body else {}, begin))
+        size = 0
+
+        def is_wanted(status: int, existing: Record | None, text: Any) -> bool:
+            nonlocal size
+            if status not in self._samples:
+                return False
+            if budget.is_limited:
+                size += len(jsonio.dumps(text)) + len(jsonio.dumps(existing)) + _MOST_ADDED
+            return budget.has_room_for(size)
+
+        self.request.validated = {}
+        with RequestContext(seen):
+            changed = changing.change_all(self._resource, asked, self.rights, is_wanted)
+        del items[len(items) - len(changed) :]
+        return [self._told(one, place) for one, (_, place) in zip(changed, following, strict=False)]
+
+    def _told(self, changed: Changed, place: Place) -> Told:
+        sample = self._samples[changed.status]
+        text = rendering.text_of(self.request, changed.body)
+        own = dict(changed.headers)
+        if changed.status == _CREATED:
+            own["Location"] = f"{sample.collection_url}{changed.record_id}"
+        described = {
+            "path": place.path,
+            "status": changed.status,
+            "headers": {**sample.described["headers"], **own, "Content-Length": str(len(text))},
+            "body": orjson.Fragment(text),
+        }
+        return Told(described, text, place.path, sample.event)
+
+
+def _show(seen: Request, place: Place, body: Any) -> None:
+    """Make a request that nobody answers the one that is served."""
+    environ = seen.environ
+    environ["PATH_INFO"] = place.path
+    seen.matchdict = {**place.variables, "id": place.record_id}
+    if body is not None:
+        text = orjson.dumps(body)
+        environ["CONTENT_LENGTH"] = str(len(text))
+        environ["wsgi.input"] = io.BytesIO(text)
+        give_body(seen, body)
