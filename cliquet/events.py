@@ -312,7 +312,7 @@ def are_reads_heard(request: Request) -> bool:
 
 def setup_transaction_hook(config: Configurator) -> None:
     """Send the events of each request before and after its commit (P-22.1)."""
-    config.add_subscriber(_before_commit, BeforeCommit)
+    announcing.subscribe(config, _before_commit, BeforeCommit)
 
 
 def _before_commit(event: BeforeCommit) -> None:
@@ -325,8 +325,8 @@ def _before_commit(event: BeforeCommit) -> None:
     known = getattr(registry, "registrations", None)
     if (
         known is not None
-        and not announcing.tells_in_its_own_way(registry)
         and not known.heard(_EVENT_CLASSES)
+        and not announcing.tells_in_its_own_way(registry)
     ):
         # Nobody listens, as in most applications.
         return

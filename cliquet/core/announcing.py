@@ -10,6 +10,7 @@ from zope.interface import providedBy
 __all__ = [
     "is_told_again",
     "is_told_once",
+    "subscribe",
     "tell",
     "tells_in_its_own_way",
     "told_again",
@@ -50,13 +51,22 @@ def is_told_once(subscriber: Callable[..., Any]) -> bool:
     return hasattr(subscriber, _TOLD_ONCE)
 
 
+def subscribe(config: Any, subscriber: Callable[[Any], Any], event_class: type) -> None:
+    """Add a subscriber that is called directly, at the place where ``add_subscriber`` would be.
+
+    Pyramid puts a function around each subscriber, for those with predicates.
+    """
+    config.action(None, lambda: config.registry.registerHandler(subscriber, (event_class,)))
+
+
 def tell(registry: Any, event: object) -> None:
     """Call the subscribers of an event in their order, as ``registry.notify`` does.
 
     The registry of Pyramid asks three others for each event, most of which nobody has subscribed
     to. Another registry, such as that of a test of an application, is told by its own method.
     """
-    if tells_in_its_own_way(registry):
+    # This is `tells_in_its_own_way`: it is asked in each request.
+    if type(registry).__module__ != "pyramid.registry" or "notify" in registry.__dict__:
         registry.notify(event)
         return
     for subscriber in registry.adapters.subscriptions((providedBy(event),), None):

@@ -164,7 +164,7 @@ def _bound_body(environ: dict[str, Any], limit: int | None) -> int:
         return 0
     # If a client has left before the end, WebOb notices that the rest is missing.
     environ["webob.is_body_seekable"] = not length or len(body) == size
-    _replace_body(environ, body, length or str(len(body)))
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), length or str(len(body))
     return len(body) if len(body) > _SMALL_BYTES else 0
 
 
@@ -174,11 +174,7 @@ def _drop_body(environ: dict[str, Any], bound: int) -> None:
     # part of the rest is read.
     for _ in _pieces(environ["wsgi.input"], bound * _DROPPED_BODIES):
         pass
-    _replace_body(environ, b"", "0")
-
-
-def _replace_body(environ: dict[str, Any], body: bytes, length: str) -> None:
-    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), length
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(), "0"
 
 
 def _pieces(stream: Any, size: int, piece_bytes: int = _PIECE_BYTES) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from pyramid.interfaces import (
 from pyramid_multiauth import MultiAuthPolicySelected
 
 from cliquet import settings
+from cliquet.core import announcing
 from cliquet.core.mistakes import did_you_mean, listed, why_not_callable
 from cliquet.initialization import references
 from cliquet.security.authentication import (
@@ -90,7 +91,7 @@ def setup_authentication(config: Configurator) -> None:
     # Two such modules must not be a conflict.
     config.action(IAuthorizationPolicy, None, order=PHASE1_CONFIG)
     config.add_request_method(effective_principals, property=True)
-    config.add_subscriber(on_policy_selected, MultiAuthPolicySelected)
+    announcing.subscribe(config, on_policy_selected, MultiAuthPolicySelected)
     response_headers.add_part(config, response_headers.keep_private)
 
 

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -49,6 +50,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # Context
 
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 class LogContext(NamedTuple):
     """The fields that the entries of one request contain. It is never modified, only replaced.
 
@@ -60,7 +64,7 @@ class LogContext(NamedTuple):
 
     renderer: Renderer | None = None
     request_fields: Callable[[], Mapping[str, Any]] | None = None
-    bound: Mapping[str, Any] = MappingProxyType({})
+    bound: Mapping[str, Any] = _NOTHING
     max_field_bytes: int | None = None
 
     def merged(self) -> dict[str, Any]:
@@ -71,6 +75,9 @@ class LogContext(NamedTuple):
 
 
 _EMPTY = LogContext()
+# The context of four values. It is made several times in a request, and the class itself is called
+# through a function in Python.
+_context: Callable[[tuple[Any, ...]], LogContext] = partial(tuple.__new__, LogContext)
 _current: ContextVar[LogContext] = ContextVar("cliquet_log_context", default=_EMPTY)
 _with_tracebacks: ContextVar[bool] = ContextVar("cliquet_log_tracebacks", default=True)
 
@@ -94,7 +101,7 @@ def begin(
     -------
     A token with which :func:`end` brings the previous context back.
     """
-    return _current.set(LogContext(renderer, request_fields, max_field_bytes=max_field_bytes))
+    return _current.set(_context((renderer, request_fields, _NOTHING, max_field_bytes)))
 
 
 def end(token: Token[LogContext]) -> None:
@@ -151,9 +158,7 @@ def scope(context: LogContext | None = None) -> Iterator[None]:
 def bind(**new_fields: Any) -> None:
     """Add fields to every later entry of the current context."""
     renderer, request_fields, bound, max_field_bytes = _current.get()
-    # This is done several times in a request, and `_replace` takes four times as long.
-    context = LogContext(renderer, request_fields, {**bound, **new_fields}, max_field_bytes)
-    _current.set(context)
+    _current.set(_context((renderer, request_fields, {**bound, **new_fields}, max_field_bytes)))
 
 
 def fields() -> dict[str, Any]:
@@ -274,7 +279,7 @@ class Logger:
         if _current.get().renderer is None and self._renderer is None:
             # It is for the configuration of structlog to say.
             return True
-        return self._standard_logger().isEnabledFor(level)
+        return (self._standard or self._standard_logger()).isEnabledFor(level)
 
     def _standard_logger(self) -> logging.Logger:
         if self._standard is None:

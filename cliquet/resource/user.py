@@ -112,7 +112,7 @@ class UserResource:
         self.model = self.default_model(
             storage=request.registry.storage,
             id_generator=request.registry.id_generator,
-            collection_id=utils.classname(self),
+            collection_id=type(self).__name__.lower(),
             parent_id=parent_id,
             auth=sent(request, "Authorization"),
         )

@@ -94,7 +94,7 @@ def one_tween(answer: Handler, tweens: Handler) -> Handler:
             or "repoze.tm.active" in environ
             or "tm.manager" in environ
             or scope.current() is not None
-            or _present() is not None
+            or manager.manager._txn is not None  # as in `_present`
         ):
             # The request is within another one, or the thread has not ended its last transaction.
             return tweens(request)
@@ -103,7 +103,7 @@ def one_tween(answer: Handler, tweens: Handler) -> Handler:
             # The application may have begun it.
             has_hooks = _present() is not None
             begun = manager.get()
-            _note(begun, request)
+            _note(begun, request, is_new=not has_hooks)
             # The attempts of one request share their environment, and therefore this set.
             contended = environ.setdefault("cliquet.contended", set())
             scope.enter(begun, contended, has_hooks=has_hooks)
@@ -117,8 +117,7 @@ def one_tween(answer: Handler, tweens: Handler) -> Handler:
         finally:
             environ.pop("tm.active", None)
             environ.pop("tm.manager", None)
-            left = scope.begun()
-            scope.leave()
+            left = scope.leave()
             if left is not None:
                 # A hook of the application raised an error before the commit. Otherwise locks would
                 # be kept until the thread serves its next request.
@@ -132,7 +131,7 @@ def _committed(request: Request, answer: Handler) -> Response:
     manager = transaction.manager
     try:
         response = answer(request)
-        begun = _present()
+        begun = manager.manager._txn  # as in `_present`
         if begun is None:
             return response
         # Hooks of the application run within the transaction, also if it has begun it itself.
@@ -184,10 +183,14 @@ def _present() -> Transaction | None:
     return present
 
 
-def _note(begun: Transaction, request: Request) -> None:
+def _note(begun: Transaction, request: Request, *, is_new: bool) -> None:
+    """Describe a transaction by the path of its request, as ``pyramid_tm`` does."""
     path = request.environ.get("PATH_INFO", "")
     try:
-        # WebOb takes four functions to decode a path.
-        begun.note(path if path.isascii() else request.path_info)
+        if is_new and path.isascii():
+            # This is `note()` for a transaction that has no description yet.
+            begun.description = path.strip()
+            return
+        begun.note(request.path_info)
     except UnicodeDecodeError:
         begun.note("Unable to decode path as unicode")

@@ -85,10 +85,17 @@ def is_waiting() -> bool:
     return _transaction.get().__class__ is _Waiting
 
 
-def leave() -> None:
-    """Forget the transaction of the request: from now on, each backend call commits by itself."""
+def leave() -> Transaction | None:
+    """Forget the transaction of the request: from now on, each backend call commits by itself.
+
+    Returns
+    -------
+    The transaction, if there was one that had begun.
+    """
+    found = _transaction.get()
     _transaction.set(None)
     _contended.set(None)
+    return None if found.__class__ is _Waiting else found
 
 
 def current() -> Transaction | None:

@@ -86,7 +86,11 @@ class Answering:
             token = attributes.pop(ENDS_LOG, None)
             if token is not None:
                 logs.end(token)
-            router.finish_request(request)
+            if "finished_callbacks" in attributes or not _is_usual(request.__class__):
+                router.finish_request(request)
+            else:
+                # That is all it does without callbacks, for which it would make a queue.
+                attributes.pop("context", None)
 
 
 def prepare(event: NewRequest) -> None:
@@ -149,4 +153,7 @@ def _filter(request: Request, response: Response, attributes: dict[str, Any]) ->
 @functools.lru_cache(maxsize=32)
 def _is_usual(cls: Any) -> bool:
     """Return whether requests of a class keep their callbacks as those of Pyramid do."""
-    return getattr(cls, "response_callbacks", None) is CallbackMethodsMixin.response_callbacks
+    return all(
+        getattr(cls, name, None) is getattr(CallbackMethodsMixin, name)
+        for name in ("response_callbacks", "finished_callbacks")
+    )

@@ -54,34 +54,28 @@ def in_short(policy: ExecutionPolicy, registry: Any) -> ExecutionPolicy:
             or environ.get("webob.is_body_seekable") is not True
         ):
             return policy(environ, router)
-        return _attempted(environ, router, attempts, extensions)
+        registry = router.registry
+        for number in range(attempts):
+            environ["retry.attempt"] = number
+            environ["retry.attempts"] = attempts
+            request = extensions.class_of(Request)(environ)
+            request.registry = registry
+            request.invoke_subrequest = router.invoke_subrequest
+            manager.push({"registry": registry, "request": request})
+            try:
+                response: Response = router.invoke_request(request)
+                # An exception view may have answered it.
+                error = request.exception
+                if error is None or not is_error_retryable(request, error):
+                    return response
+                request.registry.notify(BeforeRetry(request, error, response=response))
+            except Exception as error:
+                if not is_error_retryable(request, error):
+                    raise
+                request.registry.notify(BeforeRetry(request, error))
+            finally:
+                manager.pop()
+                del environ["retry.attempt"], environ["retry.attempts"]
+        raise AssertionError("The last attempt of a request is never retried.")
 
     return attempting
-
-
-def _attempted(
-    environ: dict[str, Any], router: Any, attempts: int, extensions: SharedExtensions
-) -> Response:
-    registry = router.registry
-    for number in range(attempts):
-        environ["retry.attempt"] = number
-        environ["retry.attempts"] = attempts
-        request = extensions.class_of(Request)(environ)
-        request.registry = registry
-        request.invoke_subrequest = router.invoke_subrequest
-        manager.push({"registry": registry, "request": request})
-        try:
-            response: Response = router.invoke_request(request)
-            # An exception view may have answered it.
-            error = request.exception
-            if error is None or not is_error_retryable(request, error):
-                return response
-            request.registry.notify(BeforeRetry(request, error, response=response))
-        except Exception as error:
-            if not is_error_retryable(request, error):
-                raise
-            request.registry.notify(BeforeRetry(request, error))
-        finally:
-            manager.pop()
-            del environ["retry.attempt"], environ["retry.attempts"]
-    raise AssertionError("The last attempt of a request is never retried.")

@@ -81,8 +81,8 @@ class Way(NamedTuple):
 
 def way_of(request: Request) -> Way | None:
     """Return the way of a request that was answered, ``None`` if Pyramid has found the view."""
-    found: Way | None = request.__dict__.get(_WAY)
-    return found
+    found = request.__dict__.get(_WAY)
+    return None if found is None else Way(*found)
 
 
 class Dispatcher:
@@ -116,7 +116,9 @@ class Dispatcher:
         attributes = request.__dict__
         attributes["request_iface"] = IRequest
         if registered.on_new_request:
-            _tell(registered.on_new_request, NewRequest(request))
+            event = NewRequest(request)
+            for subscriber in registered.on_new_request:
+                subscriber(event)
 
         route, match = routes.find(request)
         if route.route is not None:
@@ -137,11 +139,11 @@ class Dispatcher:
         attributes["subpath"] = attributes["traversed"] = attributes["virtual_root_path"] = ()
         if registered.on_context:
             _tell(registered.on_context, ContextFound(request))
-        view = views.direct.get(request.method)
+        view = views.direct.get(request.environ.get("REQUEST_METHOD", "GET"))
         if view is None or pyramid_router._call_view is not pyramid_view._call_view:
             # Sentry has put a function of its own there, which notes the name of the route.
             return self._call_view(request, root, "")
-        attributes[_WAY] = Way(self, route, view)
+        attributes[_WAY] = (self, route, view)
         try:
             return view(root, request)
         except HTTPNotModified as raised:

@@ -30,6 +30,7 @@ from pyramid.interfaces import IRendererFactory, IResponse, IResponseFactory
 from pyramid.registry import Registry
 from pyramid.request import Request, apply_request_extensions
 from pyramid.response import Response
+from pyramid.util import InstancePropertyHelper
 from pyramid_multiauth import MultiAuthPolicySelected
 from zope.interface import implementedBy
 
@@ -56,6 +57,12 @@ _DECORATIONS = frozenset(
     code
     for code in Configurator._derive_subscriber.__code__.co_consts
     if type(code) is CodeType and code.co_name == "derived_subscriber"
+)
+# The functions that Pyramid puts around those that compute a property.
+_PROPERTIES = frozenset(
+    code
+    for code in InstancePropertyHelper.make_property.__func__.__code__.co_consts
+    if type(code) is CodeType and code.co_name == "<lambda>"
 )
 # The attributes of a class where zope.interface keeps what it has found out.
 _INTERFACES = ("__implemented__", "__provides__")
@@ -247,7 +254,10 @@ class SharedExtensions:
         return self._classes.get(owner) or self._extended(owner)
 
     def _extended(self, owner: type) -> type:
-        attributes = dict(self._extensions.descriptors)
+        attributes = {
+            name: _Once(name, descriptor) if type(descriptor) is reify else descriptor
+            for name, descriptor in self._extensions.descriptors.items()
+        }
         for name, method in self._extensions.methods.items():
             # The method behaves like an attribute of the request itself.
             if not isdatadescriptor(attributes.get(name)):
@@ -266,6 +276,24 @@ class SharedExtensions:
         # The extensions may be applied twice to a request within another one.
         self._classes[owner] = self._classes[extended] = extended
         return extended
+
+
+class _Once(reify):  # type: ignore[misc]  # Pyramid has no types
+    """A property of requests that is computed once, with one function less around it."""
+
+    def __init__(self, name: str, property_: Any) -> None:
+        super().__init__(property_.wrapped)
+        function = self.wrapped
+        if type(function) is FunctionType and function.__code__ in _PROPERTIES:
+            function = inspect.getclosurevars(function).nonlocals["callable"]
+        self._name, self._function = name, function
+
+    def __get__(self, request: Any, owner: Any = None) -> Any:
+        if request is None:
+            return self
+        value = self._function(request)
+        setattr(request, self._name, value)
+        return value
 
 
 class _Watched(dict[str, Any]):

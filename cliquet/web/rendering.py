@@ -80,7 +80,9 @@ def response_of(value: Any, request: Request, info: Any) -> Any:
     registry = info.registry
     attributes = request.__dict__
     if value.__class__ is dict:
-        if is_plain(registry) and "override_renderer" not in attributes:
+        known = registry.registrations
+        known.bring_up_to_date()
+        if known.renderer is json_renderer and "override_renderer" not in attributes:
             response = attributes.get("response")
             if response.__class__ is Response:
                 return _filled(response, _remembered(request, value))

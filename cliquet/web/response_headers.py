@@ -16,7 +16,7 @@ from pyramid.events import NewResponse
 from pyramid.request import Request
 from pyramid.response import Response
 
-from cliquet import settings, utils
+from cliquet import settings
 from cliquet.core.announcing import told_once
 from cliquet.security.authentication import is_private
 from cliquet.web import problems, streams
@@ -138,7 +138,8 @@ class _Writer:
 
     def write(self, request: Request, response: Response, status: str) -> None:
         """Add the headers to a response."""
-        case = _case(request, response, status)
+        headers: list[tuple[str, str]] = response.headerlist
+        case = _case(request, headers, status)
         try:
             lines = self._known.get(case)
         except TypeError:
@@ -147,7 +148,6 @@ class _Writer:
         if lines is None:
             self._work_out(request, response, case)
             return
-        headers: list[tuple[str, str]] = response.headerlist
         if lines.replaced:
             headers[:] = [item for item in headers if item[0].lower() not in lines.replaced]
         headers += lines.added
@@ -175,7 +175,7 @@ class _Writer:
         new.write(response)
 
 
-def _case(request: Request, response: Response, status: str) -> Hashable:
+def _case(request: Request, headers: Sequence[tuple[str, str]], status: str) -> Hashable:
     """Return what the headers of a response depend on; ``None`` if they are worked out anew."""
     environ = request.environ
     method = environ.get("REQUEST_METHOD", "GET")
@@ -190,14 +190,15 @@ def _case(request: Request, response: Response, status: str) -> Hashable:
     # An operator may change these in a running service.
     configured: Any = request.registry.settings
     return (
-        utils.current_service(request),
+        # A route has one service.
+        request.__dict__.get("matched_route"),
         method,
         status,
         origin,
         "HTTP_AUTHORIZATION" not in environ and is_private(request),
         configured.get("backoff"),
         configured.get("cors_origins"),
-        *map(_NAME, response.headerlist),
+        *map(_NAME, headers),
     )
 
 

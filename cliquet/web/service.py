@@ -224,7 +224,7 @@ def _add_views(config: Configurator, service: Any) -> None:
             if name not in _SERVICE_ARGUMENTS and name not in route_predicates
         }
         config.add_view(
-            _view(view, arguments, with_context=with_context),
+            _view(view, arguments, with_context=with_context, method=method),
             **place,
             route_name=route_name,
             request_method=method,
@@ -286,7 +286,7 @@ def _route_arguments(config: Configurator, service: Service) -> dict[str, Any]:
 
 
 def _view(
-    view: Any, arguments: Mapping[str, Any], *, with_context: bool
+    view: Any, arguments: Mapping[str, Any], *, with_context: bool, method: str
 ) -> Callable[[Request], Any]:
     """Return the view of a definition, which validates and then calls the view of the service.
 
@@ -297,7 +297,10 @@ def _view(
     declared = arguments.get("validators", ())
     schema = arguments.get("schema") if validation.validate_schema in declared else None
     prepared = None if schema is None else validation.PreparedSchema(schema)
-    validators = [_validator(validator, arguments, prepared) for validator in declared]
+    if schema is None:
+        # It would do nothing.
+        declared = [one for one in declared if one is not validation.validate_schema]
+    validators = [_validator(validator, arguments, prepared, method) for validator in declared]
     error_handler = arguments["error_handler"]
     klass = arguments.get("klass") if hasattr(view, "make_bound_view") else None
     keywords = dict(arguments)
@@ -315,7 +318,6 @@ def _view(
                 validator(request)
         if request.errors:
             return error_handler(request)
-        # This is so too if the view raises its response.
         request.__dict__[answering.IS_UNFILTERED] = is_unfiltered
         response = view(request) if target is None else view.unbound_view(target)
         if request.errors:
@@ -366,7 +368,10 @@ def _repeat(
 
 
 def _validator(
-    validator: Any, arguments: Mapping[str, Any], prepared: validation.PreparedSchema | None
+    validator: Any,
+    arguments: Mapping[str, Any],
+    prepared: validation.PreparedSchema | None,
+    method: str,
 ) -> Any:
     """Return a validator of a definition that takes the request alone.
 
@@ -374,10 +379,8 @@ def _validator(
     """
     if isinstance(validator, str) or validator is cors.check_origin:
         return validator
-    if validator is validation.validate_schema:
-        if prepared is None:
-            return validator
-        return lambda request: validation.validate_schema(request, prepared)
+    if prepared is not None and validator is validation.validate_schema:
+        return validation.prepared_for(method, prepared)
     with_keywords = _with_keywords(validator)
     keywords = dict(arguments)
     return lambda request: with_keywords(request, **keywords)

@@ -8,7 +8,7 @@ refused. All errors are collected on ``request.errors``.
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -24,6 +24,7 @@ from cliquet.web import bodies, faults
 __all__ = [
     "PreparedSchema",
     "needs_binding",
+    "prepared_for",
     "validate_schema",
 ]
 
@@ -68,6 +69,8 @@ class PreparedSchema:
     Attributes
     ----------
     is_bound : whether code of the application makes it different for each request.
+    asks_for_nothing : whether nothing of a request is validated but that its body is JSON, which is
+        frequent for GET.
 
     Raises
     ------
@@ -83,7 +86,12 @@ class PreparedSchema:
         self.is_bound = needs_binding(node)
         self.has_own_unflatten = type(node).unflatten is not colander.SchemaNode.unflatten
         self.unknown: str = node.typ.unknown
+        self.asks_for_nothing = not self.is_bound and self.is_empty(node)
         self._parts = None if self.is_bound else _parts_of(node)
+
+    def is_empty(self, schema: Any) -> bool:
+        """Return whether the schema, which was bound to a request, asks for nothing."""
+        return not schema.children and self.unknown != "raise" and not self.has_own_unflatten
 
     def parts(self, schema: Any) -> _Parts:
         """Return where the values of the schema come from, which was bound to a request."""
@@ -96,6 +104,14 @@ class PreparedSchema:
         with the request (P-35.3).
         """
         return self._node.bind(request=request) if self.is_bound else self._node
+
+
+def prepared_for(method: str, prepared: PreparedSchema) -> Callable[[Request], Any]:
+    """Return what :func:`validate_schema` does for requests with one method and one schema."""
+    # Documents of PATCH have a form of their own.
+    if prepared.asks_for_nothing and method != "PATCH":
+        return bodies.read_body
+    return lambda request: validate_schema(request, prepared)
 
 
 def needs_binding(node: Any) -> bool:
@@ -153,10 +169,7 @@ def validate_schema(request: Request, schema: Any = None, **kwargs: Any) -> None
     prepared = schema if isinstance(schema, PreparedSchema) else PreparedSchema(schema)
     body = bodies.read_body(request)
     schema, unknown = prepared.for_request(request), prepared.unknown
-    if not schema.children and unknown != "raise" and not prepared.has_own_unflatten:
-        # The schema asks for nothing, which is frequent for GET.
-        return
-    if body is None:
+    if body is None or prepared.is_empty(schema):
         return
 
     values: dict[str, Mapping[str, Any]] = {"body": _with_unflattened(prepared, schema, body)}
