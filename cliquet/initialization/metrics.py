@@ -6,6 +6,7 @@ service that clients synchronise.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pyramid.config import Configurator
@@ -121,6 +122,7 @@ def observe_backends(config: Configurator) -> None:
     observers = _observers(registry)
     for kind in prometheus.COMPONENTS:
         backend = getattr(registry, kind, None)
+        _watch_replica(registry, kind, backend)
         every = [*_tracking(registry, kind), *observers]
         if backend is None or not every:
             continue
@@ -131,6 +133,26 @@ def observe_backends(config: Configurator) -> None:
     if getattr(registry, "statsd", None) is not None:
         # This happens after the policies are made, and before the first view needs them.
         config.action(None, _observe_policies, args=(registry,), order=PHASE2_CONFIG + 2)
+
+
+def _watch_replica(registry: Any, kind: str, backend: Any) -> None:
+    """Count what becomes of the reads that the replica of a backend could serve (E-22.9)."""
+    replica, watch = (getattr(backend, name, None) for name in ("replica", "watch_replica"))
+    if replica is None or watch is None:
+        return
+    client, metrics = (getattr(registry, name, None) for name in ("statsd", "prometheus"))
+    counters: list[Callable[[str], None]] = []
+    if client is not None:
+        counters.append(statsd_metrics.replica_counter(client, kind))
+    if metrics is not None:
+        counters.append(metrics.watch_replica(kind, lambda: not replica.is_down))
+
+    def tell(outcome: str) -> None:
+        for count in counters:
+            count(outcome)
+
+    if counters:
+        watch(tell)
 
 
 def _tracking(registry: Any, kind: str) -> list[Observer]:

@@ -45,6 +45,14 @@ class FeedMetrics(NamedTuple):
     delays: Any
 
 
+class ReplicaMetrics(NamedTuple):
+    """The metrics of replicas, with the functions that know whether each component's is up."""
+
+    reads: Any
+    up: Any
+    are_up: dict[str, Callable[[], bool]]
+
+
 class Metrics:
     """The metrics of one application.
 
@@ -98,6 +106,8 @@ class Metrics:
         self._known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
         self._pools: dict[str, Callable[[], Any]] = {}
         self._pools_lock = threading.Lock()
+        # A service without replicas does not show any.
+        self._replicas: ReplicaMetrics | None = None
 
     def observer(self, kind: str, owner: str, method: str, function: Function) -> Function:
         """Return a timed function; for a cache, it also counts hits and misses."""
@@ -130,8 +140,36 @@ class Metrics:
         if status() is not None:
             self._pools[component] = status
 
+    def watch_replica(self, component: str, is_up: Callable[[], bool]) -> Callable[[str], None]:
+        """Report whether a replica is up; return a function that counts the reads by outcome."""
+        if self._replicas is None:
+            options = {"namespace": "cliquet", "registry": self.collectors}
+            self._replicas = ReplicaMetrics(
+                self._client.Counter(
+                    "replica_reads",
+                    "Reads that a replica could serve.",
+                    ("component", "outcome"),
+                    **options,
+                ),
+                # Each worker finds out for itself: the replica is down if it is for one of them.
+                self._client.Gauge(
+                    "replica_up",
+                    "Whether the replica answers.",
+                    ("component",),
+                    multiprocess_mode="livemin",
+                    **options,
+                ),
+                {},
+            )
+        reads = self._replicas.reads
+        self._replicas.are_up[component] = is_up
+        return lambda outcome: reads.labels(component, outcome).inc()
+
     def sample_pools(self, *_: Any) -> None:
-        """Record the use of the pools."""
+        """Record the use of the pools, and whether replicas answer."""
+        if self._replicas is not None:
+            for component, is_up in self._replicas.are_up.items():
+                self._replicas.up.labels(component).set(is_up())
         # Under the lock, the last thread sees all connections that the others have given back.
         with self._pools_lock:
             for component, status in self._pools.items():

@@ -20,7 +20,15 @@ from cliquet.monitoring.calls import Function, Observer, counting_hits
 if TYPE_CHECKING:
     from cliquet.statsd import Client
 
-__all__ = ["Batching", "Timer", "batch_metrics", "count_response", "metric_name", "observer_for"]
+__all__ = [
+    "Batching",
+    "Timer",
+    "batch_metrics",
+    "count_response",
+    "metric_name",
+    "observer_for",
+    "replica_counter",
+]
 
 
 class Timer(contextlib.ContextDecorator):
@@ -133,6 +141,15 @@ def observer_for(client: Client) -> Observer:
         return timed
 
     return observer
+
+
+def replica_counter(client: Client, component: str) -> Callable[[str], None]:
+    """Return a function that counts what becomes of reads that a replica could serve."""
+
+    def count(outcome: str) -> None:
+        client.count(metric_name(component, "replica", outcome))
+
+    return count
 
 
 def batch_metrics(request: Request) -> None:

@@ -4,11 +4,13 @@ import contextlib
 import signal
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from prometheus_client.parser import text_string_to_metric_families
 from pyramid.config import Configurator
 from servers.postgresql import PostgreSQLProcess, running_postgresql
 from servers.postgresql_standby import ask, paused, running_standby, wait_for_standby
@@ -19,6 +21,7 @@ from webtest import TestApp
 
 from cliquet import settings as library_settings
 from cliquet.connections.postgresql import replica as replica_module
+from cliquet.storage.exceptions import BackendError
 from cliquet.testing.bounded import wait_until
 from cliquet.testing.testapp.views import Mushroom, Toadstool
 from cliquet.testing.web import basic_auth, make_app
@@ -644,6 +647,85 @@ def test_a_query_that_takes_too_long_is_not_run_twice(app: TestApp, record: Any)
     with pytest.raises(type(caught.value)):
         replica.fail(caught.value)
     assert replica.may_serve(0)
+
+
+# Metrics
+
+
+@contextlib.contextmanager
+def told(app: TestApp, *, statsd: Any) -> Iterator[dict[str, dict[str, int]]]:
+    """Give what both kinds of metrics say of the reads meanwhile, by component and outcome."""
+
+    def of_prometheus() -> dict[str, int]:
+        text = app.get("/__metrics__").text
+        return {
+            f"{sample.labels['component']}.replica.{sample.labels['outcome']}": int(sample.value)
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "cliquet_replica_reads_total"
+        }
+
+    before, found = of_prometheus(), dict[str, dict[str, int]]()
+    statsd.clear()
+    yield found
+    after = of_prometheus()
+    found["prometheus"] = {
+        name: change for name in after if (change := after[name] - before.get(name, 0))
+    }
+    found["statsd"] = dict(Counter(name for name in statsd if ".replica." in name))
+
+
+@pytest.mark.clause("E-22.9")
+def test_metrics_tell_where_reads_went(
+    app: TestApp, servers: Servers, record: Any, shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica_module, "_USUAL_LAG_MS", -60_000)
+    monkeypatch.setattr(replica_module, "_REST_SECONDS", 0.2)
+    sent: list[str] = []
+    watched = servers.app(prometheus_enabled="true", statsd_url="udp://localhost:8125")
+    client = watched.app.registry.statsd
+    monkeypatch.setattr(client, "count", lambda name, unique=None: sent.append(name))
+    url = f"{MUSHROOMS}/{record['id']}"
+
+    with told(watched, statsd=sent) as found:
+        watched.get(url, headers=USER)
+        watched.get(f"{MUSHROOMS}/{uuid.uuid4()}", headers=USER, status=404)
+        watched.get(shared, headers=OTHER)
+        with paused(servers.standby):
+            new = change(watched, record, "new").headers["Sync-Bookmark"]
+            for _ in range(3):
+                watched.get(url, headers={**USER, "Sync-Bookmark": new})
+    assert found["prometheus"] == found["statsd"]
+    assert {name: n for name, n in found["statsd"].items() if name.startswith("storage")} == {
+        "storage.replica.served": 2,
+        "storage.replica.missing": 1,
+        "storage.replica.late": 1,
+        "storage.replica.avoided": 2,
+    }
+    assert found["statsd"]["permission.replica.served"] > 0
+
+    replica = watched.app.registry.storage.replica
+    assert 'cliquet_replica_up{component="storage"} 1.0' in watched.get("/__metrics__").text
+    monkeypatch.setattr(replica.client, "rows", lambda *_: fail())
+    with told(watched, statsd=sent) as found:
+        watched.get(url, headers=USER)
+        watched.get(url, headers=USER)
+    assert found["statsd"] == found["prometheus"]
+    assert found["statsd"]["storage.replica.failed"] >= 1
+    assert sum(found["statsd"].values()) >= 2
+    assert 'cliquet_replica_up{component="storage"} 0.0' in watched.get("/__metrics__").text
+    monkeypatch.undo()
+    wait_until(lambda: not replica.is_down, "the return of the replica")
+
+
+def fail() -> Any:
+    raise BackendError(message="no answer")
+
+
+@pytest.mark.clause("E-22.9")
+def test_a_service_without_a_replica_has_no_metrics_of_one(servers: Servers) -> None:
+    plain = servers.app(storage_read_url="", permission_read_url="", prometheus_enabled="true")
+    assert "replica" not in plain.get("/__metrics__").text
 
 
 # Settings

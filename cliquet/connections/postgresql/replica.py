@@ -16,7 +16,15 @@ from cliquet.connections.postgresql.server import NoAnswerError
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError, TimeLimitError
 
-__all__ = ["Replica"]
+__all__ = ["AVOIDED", "FAILED", "LATE", "MISSING", "SERVED", "Replica"]
+
+# What becomes of a read that a replica could serve. All but the first go on to the primary.
+SERVED: Final = "served"
+LATE: Final = "late"
+MISSING: Final = "missing"
+FAILED: Final = "failed"
+# It was not asked, because it is known to be late or down.
+AVOIDED: Final = "avoided"
 
 _REST_SECONDS: Final = 2.0
 # A replica is always late by a moment. Only what it lacks after that time says that it is behind.
@@ -51,6 +59,11 @@ class Replica:
             self._wait_for_return()
             return False
         return not known or time.monotonic() > self._behind_until
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it has failed, and has not answered since."""
+        return self._is_down
 
     def is_reached(self) -> bool:
         """Return whether it answers."""

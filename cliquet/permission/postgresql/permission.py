@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cliquet.connections.postgresql.client import PostgreSQLClient
-from cliquet.connections.postgresql.replica import Replica
+from cliquet.connections.postgresql.replica import AVOIDED, FAILED, SERVED, Replica
 from cliquet.connections.selected_aces import SelectedACEs
 from cliquet.connections.sql import SQL
 from cliquet.migrations.distribution import Place, distribute, has_citus
@@ -58,6 +59,7 @@ class Permission(RelationalPermission):
         dialect = PostgreSQLPermissionDialect(functools.cache(lambda: has_citus(client)))
         super().__init__(client, dialect, PostgreSQLPermissionSteps(dialect))
         self.replica = replica
+        self._tell: Callable[[str], None] | None = None
         self._migrations = PostgreSQLMigrations(
             Schema(
                 "permission",
@@ -78,12 +80,25 @@ class Permission(RelationalPermission):
 
     def _copied(self, replica: Replica, query: SQL) -> list[Any] | None:
         """Return the rows of a query on the replica; ``None`` if the primary has to be asked."""
-        if self._may_lag() and replica.may_serve(0):
+        if not self._may_lag():
+            return None
+        outcome, rows = AVOIDED, None
+        if replica.may_serve(0):
             try:
-                return replica.client.rows(*query)
+                outcome, rows = SERVED, replica.client.rows(*query)
             except BackendError as error:
+                outcome = FAILED
                 replica.fail(error)
-        return None
+        if self._tell is not None:
+            self._tell(outcome)
+        return rows
+
+    def watch_replica(self, tell: Callable[[str], None]) -> None:
+        """Let a function know what becomes of each read that the replica could serve.
+
+        .. versionadded:: 3.2
+        """
+        self._tell = tell
 
     def _may_lag(self) -> bool:
         """Return whether the client of the request knows nothing that a replica may not have.

@@ -12,7 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from cliquet.connections.postgresql.replica import Replica
+from cliquet.connections.postgresql.replica import (
+    AVOIDED,
+    FAILED,
+    LATE,
+    MISSING,
+    SERVED,
+    Replica,
+)
 from cliquet.connections.selected_aces import SelectedACEs, grouped
 from cliquet.connections.selected_ids import SelectedIds
 from cliquet.connections.sql import SQLClient
@@ -49,7 +56,14 @@ class ChoosingReader(Reader):
     ----------
     client, steps, queries, is_readonly : those of the primary.
     replica : the replica.
+
+    Attributes
+    ----------
+    tell : is told of each read that the replica could serve what became of it; ``None`` if nobody
+        wants to know.
     """
+
+    tell: Callable[[str], None] | None = None
 
     def __init__(
         self,
@@ -145,26 +159,42 @@ class ChoosingReader(Reader):
         present = reading.present()
         if present is None:
             return read()
-        replica, needed, is_late = self._replica, present.needed, False
-        if self._client.current() is None and replica.may_serve(needed):
-            try:
-                counter, found = read_copy()
-            except BackendError as error:
-                replica.fail(error)
-            else:
-                is_late = counter is None or counter < needed
-                if found is not None and counter is not None and not is_late:
-                    present.needed = counter
-                    return found
+        needed, outcome = present.needed, None
+        if self._client.current() is None:
+            outcome, copy = self._tried(read_copy, present)
+            if self.tell is not None:
+                self.tell(outcome)
+            if copy is not None:
+                return copy
         reading.end()
         result = read()
-        if is_late and needed:
+        if outcome is LATE and needed:
             shown = timestamp_of(result)
             # A client may know the timestamp of another collection, or of another shard, which this
             # one has never reached. Then its replica is not late.
             if shown is not None and shown >= needed:
-                replica.lacks(needed)
+                self._replica.lacks(needed)
         return result
+
+    def _tried(
+        self, read_copy: Callable[[], tuple[int | None, T | None]], present: reading.Reading
+    ) -> tuple[str, T | None]:
+        """Return what became of a read from the replica, and what it found, if that may be used."""
+        replica, needed = self._replica, present.needed
+        if not replica.may_serve(needed):
+            return AVOIDED, None
+        try:
+            counter, found = read_copy()
+        except BackendError as error:
+            replica.fail(error)
+            return FAILED, None
+        if counter is None or counter < needed:
+            # Without a counter, it may also be that nobody has touched the collection.
+            return LATE if needed else MISSING, None
+        if found is None:
+            return MISSING, None
+        present.needed = counter
+        return SERVED, found
 
     def _counted(
         self, key: CollectionKey, object_id: str, names: Names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -147,6 +148,15 @@ class Storage(RelationalStorage):
         self._departures = parts.departures
         self._changes = parts.changes
         self._transactions = parts.transactions
+
+    def watch_replica(self, tell: Callable[[str], None]) -> None:
+        """Let a function know what becomes of each read that the replica could serve.
+
+        .. versionadded:: 3.2
+        """
+        reader = self._made.reader
+        if isinstance(reader, ChoosingReader):
+            reader.tell = tell
 
     def missing_indexes(self) -> list[str]:
         return self._indexes.missing() if self._declared else []
