@@ -30,6 +30,7 @@ class ViewSetKeywords(TypedDict, total=False):
     record_path: str
     collection_methods: Methods
     record_methods: Methods
+    shards: int
     validate_schema_for: Methods
     readonly_methods: Methods
     service_arguments: Arguments

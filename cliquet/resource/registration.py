@@ -45,7 +45,7 @@ def register(
     ----------
     depth : number of frames between the call and the module to scan.
     kwargs : ``viewset``, or attributes of the viewset of the class, such as ``name``,
-        ``collection_path`` or ``record_methods``.
+        ``collection_path``, ``record_methods`` or ``shards``.
 
     Raises
     ------
@@ -160,10 +160,8 @@ def register_resource(
             # A storage of another origin may not know them.
             **_gin_indexed_fields(resource_cls),
         )
-        config.registry.storage.declare_shards(
-            resource_cls.__name__.lower(),
-            sharding.number_of(resource_cls, resource_name, config.registry.settings),
-        )
+        number = sharding.number_of(resource_cls, viewset, config.registry.settings)
+        sharding.declare(config.registry, resource_cls, number)
         services = [register_service(kind, config, paths) for kind in ("collection", "record")]
         location.describe(*services)
         for service in services:

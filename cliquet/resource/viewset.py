@@ -33,6 +33,8 @@ class ViewSet:
     collection_methods, record_methods : HTTP methods of the two URLs.
     validate_schema_for : methods whose body is validated.
     readonly_methods : methods that remain if the setting ``readonly`` is on.
+    shards : number of counters over which each collection is spread, instead of that of the class
+        (:doc:`/explanation/spreading`).
     """
 
     service_name = "{resource_name}-{endpoint_type}"
@@ -58,8 +60,10 @@ class ViewSet:
     default_record_arguments: dict[str, Any] = {}
     record_get_arguments: dict[str, Any] = {"cors_headers": _RECORD_HEADERS}
 
-    # A name of the resource, here or as a keyword, wins over that of the class.
+    # A name of the resource, or a number of shards, here or as a keyword, wins over that of the
+    # class.
     name: str
+    shards: int
 
     def __init__(self, **kwargs: Any) -> None:
         self.update(**kwargs)

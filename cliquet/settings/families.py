@@ -89,7 +89,7 @@ FAMILIES: Final = (
         Integer(minimum=1, maximum=MAX_SHARDS, optional=True),
         None,
         "Over how many counters the collections of a resource are spread; by default those of its "
-        "class. It changes with cliquet migrate.",
+        "registration or class. It changes with cliquet migrate.",
         unit="counters",
         in_defaults=False,
         version_added="3.2",

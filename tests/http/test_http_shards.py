@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from pyramid.exceptions import ConfigurationError
 from support.logged import capture_logs
-from support.spread import ALICE, HOME, URL, Russula, Writer, elsewhere, in_thread, make
+from support.spread import ALICE, HOME, SHARDS, URL, Russula, Writer, elsewhere, in_thread, make
 from support.statements import counted, record
 from webtest import TestApp
 
 from cliquet.resource import ResourceSchema, ShareableResource
+from cliquet.resource.viewset import ShareableViewSet
 from cliquet.settings import SettingError
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import BackendError
@@ -183,6 +184,38 @@ def test_another_number_stops_the_start(given: Any) -> None:
     wrong = type("Wrong", (Russula,), {"shards": given})
     with pytest.raises(ConfigurationError, match="allowed: a number from 1 to 64"):
         make_app([wrong])
+
+
+@pytest.mark.clause("E-23.1", "P-8.1")
+def test_the_keyword_wins_over_the_class_and_the_setting_over_both() -> None:
+    def number(*registrations: Any, **settings: str) -> int:
+        app = make_app(registrations, settings=settings)
+        found: int = app.app.registry.resource_shards[Russula]
+        return found
+
+    assert number(Russula) == SHARDS
+    assert number((Russula, {"shards": 2})) == 2
+    assert number((Russula, {"viewset": ShareableViewSet(shards=3)})) == 3
+    assert number((Russula, {"shards": 2}), russula_shards="5") == 5
+
+
+@pytest.mark.clause("E-23.1")
+@pytest.mark.parametrize("given", [0, 65, "8", True, None, 1.5])
+def test_a_wrong_keyword_stops_the_start_as_the_class_does(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"Russula: shards is .*: a number from 1 to 64"):
+        make_app([(Russula, {"shards": given})])
+    with pytest.raises(ConfigurationError, match="it has 2 shards, and the unique fields code"):
+        make_app([(Unique, {"shards": 2})])
+
+
+@pytest.mark.clause("E-23.1", "P-8.7")
+def test_registrations_of_one_class_have_one_number() -> None:
+    with pytest.raises(ConfigurationError, match=r"it has 2 shards, and another .* has 4; allowed"):
+        make_app([Russula, (Russula, {"name": "brittlegill", "shards": 2})])
+    with pytest.raises(ConfigurationError, match=r"it has 3 shards, and another .* has 4; allowed"):
+        make_app(
+            [Russula, (Russula, {"name": "brittlegill"})], settings={"brittlegill_shards": "3"}
+        )
 
 
 @pytest.mark.clause("E-23.1")

@@ -46,6 +46,11 @@ class NoKeyword(resource.UserResource):
     pass
 
 
+@resource.register(shards="8")  # type: ignore[arg-type]
+class NoNumber(resource.UserResource):
+    pass
+
+
 @resource.register(collection_methods="GET")  # type: ignore[arg-type]
 class NoList(resource.UserResource):
     pass

@@ -86,7 +86,7 @@ def check_resource(
         *mappings.mapping(resource_cls, methods),
         *fields.declared(resource_cls.mapping),
         *mappings.options(resource_cls),
-        *sharding.shards(resource_cls, viewset.get_name(resource_cls), configured),
+        *sharding.shards(resource_cls, viewset, configured),
         *attributes.misspelt(resource_cls, viewset),
         *hooks.overrides(resource_cls, viewset, methods),
         *left_out.left_out(resource_cls),
