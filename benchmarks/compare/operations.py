@@ -158,6 +158,50 @@ def _batch(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
     return _always(_sent("POST", peer.batch or "", 200, {"requests": [part] * 25}))
 
 
+_IDS = [f"8e2f8d2a-5a3c-4a57-9f1a-0b6a54bd1a{number:02}" for number in range(25)]
+_OTHER_IDS = [one.replace("54bd1a", "54bd2a") for one in _IDS]
+
+
+def _batch_on(peer: Peer, method: str, ids: list[str], data: Any = None) -> Sent:
+    """Return a batch of one method on records.
+
+    Parameters
+    ----------
+    data : gives the record, or its changes, for a number; nothing for no body.
+    """
+    path = peer.collection.removeprefix("/v1")
+    parts = [
+        {"method": method, "path": f"{path}/{one}"}
+        | ({} if data is None else {"body": peer.body(data(number))})
+        for number, one in enumerate(ids)
+    ]
+    return _sent("POST", peer.batch or "", 200, {"requests": parts})
+
+
+def _batch_of_put(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    # The first one creates the records, which the next operations use too.
+    return _always(_batch_on(peer, "PUT", _IDS, record))
+
+
+def _batch_of_get(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    return _always(_batch_on(peer, "GET", _IDS))
+
+
+def _batch_of_patch(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    return _always(_batch_on(peer, "PATCH", _IDS, lambda number: {"name": f"Boletus {number}"}))
+
+
+def _batches_of_delete(peer: Peer, record_id: str, etag: str) -> Iterator[Sent]:
+    """Create records by PUT, and delete them."""
+    while True:
+        yield _batch_on(peer, "PUT", _OTHER_IDS, record)
+        yield _batch_on(peer, "DELETE", _OTHER_IDS)
+
+
+def _has_batches(peer: Peer) -> bool:
+    return peer.batch is not None
+
+
 OPERATIONS = (
     Operation("hello", _hello),
     Operation("GET one", _get),
@@ -167,5 +211,9 @@ OPERATIONS = (
     Operation("POST", _post),
     Operation("PUT", _put),
     Operation("PATCH", _patch),
-    Operation("batch of 25 POST", _batch, calls=4, is_offered=lambda peer: peer.batch is not None),
+    Operation("batch of 25 POST", _batch, calls=4, is_offered=_has_batches),
+    Operation("batch of 25 PUT", _batch_of_put, calls=4, is_offered=_has_batches),
+    Operation("batch of 25 GET", _batch_of_get, calls=4, is_offered=_has_batches),
+    Operation("batch of 25 PATCH", _batch_of_patch, calls=4, is_offered=_has_batches),
+    Operation("25 new PUT, 25 DELETE", _batches_of_delete, calls=4, is_offered=_has_batches),
 )

@@ -63,6 +63,13 @@ def _answer(body: bytes, timestamp: int | None = None, status: int = 200, **more
     return response
 
 
+def _id_of(path: str) -> str:
+    collection, _, record_id = path.removeprefix("/").partition("/")
+    if collection != "mushrooms":
+        raise HTTPBadRequest
+    return record_id
+
+
 def application(backend: str, url: str) -> Any:
     """Return the WSGI application."""
     store = _STORES[backend](url)
@@ -115,19 +122,50 @@ def application(backend: str, url: str) -> Any:
 
     def batch(request: Request) -> Response:
         user = _user(request)
-        records = []
-        for part in orjson.loads(request.body)["requests"]:
-            if part["method"] != "POST" or part["path"] != "/mushrooms":
-                raise HTTPBadRequest
-            records.append({**_valid(part["body"]["data"]), "id": str(uuid.uuid4())})
+        parts = orjson.loads(request.body)["requests"]
+        method = parts[0]["method"]
+        if any(part["method"] != method for part in parts):
+            raise HTTPBadRequest
+        ids = [_id_of(part["path"]) for part in parts]
+        bodies: list[Any]
+        status, stamps = 200, []
+        if method in ("POST", "PUT"):
+            status = 201 if method == "POST" else 200
+            records = [
+                {**_valid(part["body"]["data"]), "id": one or str(uuid.uuid4())}
+                for part, one in zip(parts, ids, strict=True)
+            ]
+            stamps = (store.create if method == "POST" else store.put_all)(user, records)
+            bodies = [
+                {"data": {**record, "last_modified": at}}
+                for record, at in zip(records, stamps, strict=True)
+            ]
+        elif method == "DELETE":
+            stamps = store.delete_all(ids)
+            bodies = [
+                {"data": {"id": one, "deleted": True, "last_modified": at}}
+                for one, at in zip(ids, stamps, strict=True)
+            ]
+        else:
+            if method == "PATCH":
+                found = store.merge_all(
+                    [
+                        {**_valid(part["body"]["data"], is_partial=True), "id": one}
+                        for part, one in zip(parts, ids, strict=True)
+                    ]
+                )
+            else:
+                found = store.get_all(ids)
+            stamps = [at for at, _ in found]
+            bodies = [{"data": orjson.Fragment(text)} for _, text in found]
         responses = [
             {
-                "status": 201,
-                "path": "/v1/mushrooms",
-                "headers": {"ETag": f'"{timestamp}"'},
-                "body": {"data": {**record, "last_modified": timestamp}},
+                "status": status,
+                "path": f"/v1{part['path']}",
+                "headers": {"ETag": f'"{at}"'},
+                "body": body,
             }
-            for record, timestamp in zip(records, store.create(user, records), strict=True)
+            for part, at, body in zip(parts, stamps, bodies, strict=True)
         ]
         return _answer(orjson.dumps({"responses": responses}))
 

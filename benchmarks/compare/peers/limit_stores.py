@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
+from limit_batches import MemoryBatches, PostgreSQLBatches, SQLiteBatches
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS counter (n INTEGER PRIMARY KEY, last_modified BIGINT, live BIGINT);
@@ -30,7 +31,7 @@ FROM counter c LEFT JOIN (
 """
 
 
-class PostgreSQLStore:
+class PostgreSQLStore(PostgreSQLBatches):
     """One connection for each thread; a write is one statement."""
 
     def __init__(self, url: str) -> None:
@@ -122,7 +123,7 @@ class PostgreSQLStore:
         return timestamp, data.encode()
 
 
-class SQLiteStore:
+class SQLiteStore(SQLiteBatches):
     """One connection for each thread; a write is one short transaction."""
 
     def __init__(self, url: str) -> None:
@@ -222,7 +223,7 @@ class SQLiteStore:
         return timestamp, self._text(data, timestamp)
 
 
-class MemoryStore:
+class MemoryStore(MemoryBatches):
     """A dictionary of JSON texts, in the order of the timestamps."""
 
     def __init__(self, url: str) -> None:
