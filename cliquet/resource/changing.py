@@ -7,7 +7,7 @@ written together. The first one that is no plain success ends the run: an ordina
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import colander
@@ -16,9 +16,9 @@ from pyramid.httpexceptions import HTTPException
 from cliquet.core.shortcuts import Shortcut
 from cliquet.events import ACTIONS
 from cliquet.resource import headers, patch, several, unknown_members
-from cliquet.resource.body import processed, set_reserved
+from cliquet.resource.body import set_reserved, storable
 from cliquet.resource.creating import body_of
-from cliquet.resource.several import ACEs, SeveralRecords
+from cliquet.resource.several import SeveralRecords
 from cliquet.security.change_rights import ChangeRights
 from cliquet.types import Record
 from cliquet.utils import is_storable_key
@@ -74,6 +74,22 @@ class Asked(NamedTuple):
     is_begun: Callable[[], object]
 
 
+class Allowed(NamedTuple):
+    """What may be done for the requests.
+
+    Attributes
+    ----------
+    rights : what their sender may do.
+    statuses : those that an answer may have.
+    has_room_for : says whether an answer, and the events, may be so large. It gets what they have
+        of each change: values of JSON, and sets of texts.
+    """
+
+    rights: ChangeRights
+    statuses: Collection[int]
+    has_room_for: Callable[[Sequence[Any]], bool]
+
+
 class Changed(NamedTuple):
     """A success, for an answer.
 
@@ -104,10 +120,8 @@ class _Planned(NamedTuple):
     is_written: bool = True
 
     @property
-    def action(self) -> ACTIONS:
-        if self.result is None:
-            return ACTIONS.DELETE
-        return ACTIONS.CREATE if self.existing is None else ACTIONS.UPDATE
+    def status(self) -> int:
+        return 201 if self.existing is None else 200
 
 
 def changes_alike(resource: UserResource, rights: ChangeRights) -> bool:
@@ -141,61 +155,53 @@ def is_plain(resource: UserResource, method: str, body: Any) -> bool:
     )
 
 
-def change_all(
-    resource: UserResource,
-    asked: Sequence[Asked],
-    rights: ChangeRights,
-    is_wanted: Callable[[int, Record | None, Any], bool],
-) -> list[Changed]:
+def change_all(resource: UserResource, asked: Sequence[Asked], allowed: Allowed) -> list[Changed]:
     """Change records as far as nothing can be wrong, and tell subscribers.
 
     Parameters
     ----------
     resource : that of a request with the same method, for which :func:`changes_alike` is true.
     asked : requests with plain bodies, for different records.
-    is_wanted : says whether a change may be made, by the status of its answer, the record that it
-        replaces, and what will be in its body.
     """
-    return resource.model.atomic(lambda: _change_all(resource, asked, rights, is_wanted))
+    return resource.model.atomic(lambda: _change_all(resource, asked, allowed))
 
 
-def _change_all(
-    resource: UserResource,
-    asked: Sequence[Asked],
-    rights: ChangeRights,
-    is_wanted: Callable[[int, Record | None, Any], bool],
-) -> list[Changed]:
+def _change_all(resource: UserResource, asked: Sequence[Asked], allowed: Allowed) -> list[Changed]:
     generator: Any = resource.model.id_generator
     own_id: Any = resource.record_id
     ids = [one.record_id for one in asked]
     if not all(generator.match(one) and is_storable_key(one) for one in ids):
         return []
     records = SeveralRecords(resource.model, own_id, ids)
+    planned = list(_planned(resource, asked, allowed, records))
+    while planned and not allowed.has_room_for(
+        [(one.existing, one.result, records.aces(one.record_id)) for one in planned]
+    ):
+        planned.pop()
+    return _made(resource, records, planned) if planned else []
+
+
+def _planned(
+    resource: UserResource, asked: Sequence[Asked], allowed: Allowed, records: SeveralRecords
+) -> Iterator[_Planned]:
+    """Yield the changes, up to the first one that is no plain success."""
     plan = _PLANS[resource.request.method]
-    planned: list[_Planned] = []
     for one in asked:
-        existing, aces = records.records.get(one.record_id), records.aces(one.record_id)
-        if aces is not None and not is_storable_key(records.uri(one.record_id)):
-            break
-        if not rights.permit(aces, exists=existing is not None):
-            break
+        record_id = one.record_id
+        existing, aces = records.records.get(record_id), records.aces(record_id)
+        if not allowed.rights.permit(aces, exists=existing is not None):
+            return
+        if not records.may_be_written(record_id):
+            return
         one.is_begun()
         try:
             found = plan(resource, one, existing)
         except (colander.Invalid, HTTPException):
             # An ordinary request will say what is wrong.
-            break
-        if found is None or not records.may_be_written(one.record_id):
-            break
-        status = 201 if found.action is ACTIONS.CREATE else 200
-        if not is_wanted(status, existing, (found.result, _listed(aces))):
-            break
-        planned.append(found)
-    return _made(resource, records, planned) if planned else []
-
-
-def _listed(aces: ACEs | None) -> dict[str, list[str]]:
-    return {name: list(given) for name, given in (aces or {}).items()}
+            return
+        if found is None or found.status not in allowed.statuses:
+            return
+        yield found
 
 
 # What each method makes of a record
@@ -204,7 +210,6 @@ def _listed(aces: ACEs | None) -> dict[str, list[str]]:
 def _put(resource: UserResource, asked: Asked, existing: Record | None) -> _Planned | None:
     new = dict(resource._schema.deserialize(asked.data))
     set_reserved(resource, new, None)
-    new = processed(resource, _named(resource, asked, new), old=existing)
     return _completed(resource, asked, existing, new)
 
 
@@ -215,11 +220,10 @@ def _patch(resource: UserResource, asked: Asked, existing: Record | None) -> _Pl
     unknown_members.raise_400_if_unknown(resource, asked.data, existing)
     updated = resource.apply_changes(existing, changes=asked.data)
     set_reserved(resource, updated, None)
-    new = processed(resource, _named(resource, asked, updated), old=existing)
-    planned = _completed(resource, asked, existing, new)
-    if planned is None or resource.force_patch_update:
+    planned = _completed(resource, asked, existing, updated)
+    if planned is None or planned.result is None or resource.force_patch_update:
         return planned
-    intended = {**new, modified_field: existing[modified_field]}
+    intended = {**planned.result, modified_field: existing[modified_field]}
     if patch.changed_members(existing, intended, asked.data):
         return planned
     # Nothing is written, and the timestamp stays the same (H-20.5).
@@ -233,18 +237,16 @@ def _delete(resource: UserResource, asked: Asked, existing: Record | None) -> _P
 _PLANS = {"PUT": _put, "PATCH": _patch, "DELETE": _delete}
 
 
-def _named(resource: UserResource, asked: Asked, record: Record) -> Record:
-    record.setdefault(resource.model.id_field, asked.record_id)
-    return record
-
-
 def _completed(
     resource: UserResource, asked: Asked, existing: Record | None, new: Record
 ) -> _Planned | None:
-    model = resource.model
-    if new.get(model.id_field) != asked.record_id or model.modified_field in new:
+    """Return what is planned for a record that was validated.
+
+    The hook of the library has nothing to do for a body with nothing but attributes.
+    """
+    if new.setdefault(resource.model.id_field, asked.record_id) != asked.record_id:
         return None
-    return _Planned(asked.record_id, existing, new)
+    return _Planned(asked.record_id, existing, storable(resource, new, existing))
 
 
 # What is written, told and answered
@@ -264,11 +266,12 @@ def _made(
     made = []
     for one in planned:
         record: Any = next(stored) if one.is_written else one.result
-        _tell(resource, record, one.action, one.existing)
+        action = ACTIONS.CREATE if one.existing is None else ACTIONS.UPDATE
+        _tell(resource, record, action, one.existing)
         made.append(
             Changed(
                 one.record_id,
-                201 if one.existing is None else 200,
+                one.status,
                 body_of(record, records.aces(one.record_id)),
                 headers.of_timestamp(record[model.modified_field]),
             )

@@ -16,6 +16,7 @@ from cliquet.resource.user_model import Model
 from cliquet.storage.atomicity import changes_at_once
 from cliquet.storage.selecting import finds_at_once
 from cliquet.types import Record
+from cliquet.utils import is_storable_key
 
 __all__ = ["ACEs", "SeveralRecords", "are_open", "have_certain_aces"]
 
@@ -93,8 +94,8 @@ class SeveralRecords:
         if self._shared is None:
             return True
         aces, model = self._aces[record_id], self._shared[0]
-        if record_id not in self.records and aces:
-            # They are those of a former record.
+        if record_id not in self.records and (aces or not is_storable_key(self.uri(record_id))):
+            # They are those of a former record, or there can be none.
             return False
         tracker = model.tracker
         return (

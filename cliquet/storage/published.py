@@ -125,6 +125,7 @@ class PublishedStorage(StorageBase):
 
     # They do what the methods for one record do for each.
     find_many = StorageBase.find_many
+    create_many = StorageBase.create_many
     update_many = StorageBase.update_many
     delete_many = StorageBase.delete_many
 

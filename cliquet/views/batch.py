@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -49,7 +49,8 @@ def post_batch(request: Request) -> dict[str, Any]:
         # below.
         errors.raise_invalid(request, name="requests", description=_RECURSIVE)
     requests = map(_without_host, request.validated.pop("requests"))
-    items = [(item, refusal_of(request, item)) for item in requests]
+    limit = settings.read(request.registry.settings, "max_url_bytes")
+    items = [(item, refusal_of(item, limit)) for item in requests]
     for item, refusal in items:
         if refusal is None and _addresses_batch(request, item):
             errors.raise_invalid(request, name="requests", description=_RECURSIVE)
@@ -67,7 +68,7 @@ def post_batch(request: Request) -> dict[str, Any]:
     keeps_texts = rendering.is_plain(request.registry)
     while items:
         if run is not None and budget.refusal() is None:
-            told = [_told(run, budget, answer) for answer in run.answered_at_once(items, budget)]
+            told = _told(run, budget, run.answered_at_once(items, budget))
             if told:
                 responses += told
                 continue
@@ -94,7 +95,8 @@ def post_batch(request: Request) -> dict[str, Any]:
             else:
                 answer = http.refuse(subrequest, refusal.error())
             text = answer.response.body
-            budget.spend(text)
+            budget.spend_text(text)
+            budget.spend_replaced()
             _log(answer.request, answer.response)
             value = http.rendered_value(answer.request)
             described = (
@@ -136,19 +138,28 @@ def _continue(
         undo()
         events.restore(request, bound_data)
         return None
-    return _told(run, budget, answered)
+    return _told(run, budget, [answered])[0]
 
 
-def _told(run: Run | ReadRun | ChangeRun, budget: Budget, answered: Told) -> dict[str, Any]:
-    """Return an answer that went a short way, after its line in the log."""
-    budget.spend(answered.text)
-    for subscriber in registrations.of(run.request.registry).told_again:
-        subscriber(answered.event)
-    if logs.logger.writes(logging.INFO):
-        with logs.scope(run.log_context):
-            status: int = answered.described["status"]
-            _log_line(answered.path, run.request.method, status)
-    return answered.described
+def _told(
+    run: Run | ReadRun | ChangeRun, budget: Budget, answers: Iterable[Told]
+) -> list[dict[str, Any]]:
+    """Return answers that went a short way, each after its line in the log."""
+    subscribers = registrations.of(run.request.registry).told_again
+    is_logged = logs.logger.writes(logging.INFO)
+    told = []
+    for answered in answers:
+        # The next one may only be read if there is still room for it.
+        budget.spend_text(answered.text)
+        for subscriber in subscribers:
+            subscriber(answered.event)
+        if is_logged:
+            with logs.scope(run.log_context):
+                status: int = answered.described["status"]
+                _log_line(answered.path, run.request.method, status)
+        told.append(answered.described)
+    budget.spend_replaced()
+    return told
 
 
 def _log(subrequest: Request, response: Response) -> None:

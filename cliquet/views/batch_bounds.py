@@ -51,21 +51,23 @@ class Refusal(NamedTuple):
         return error
 
 
-def refusal_of(request: Request, item: Mapping[str, Any]) -> Refusal | None:
+def refusal_of(item: Mapping[str, Any], limit: int | None) -> Refusal | None:
     """Refuse long URLs and headers, which a server would not accept in a direct request.
 
     Parameters
     ----------
     item : validated member of ``requests``.
+    limit : setting ``max_url_bytes``.
     """
-    limit = settings.read(request.registry.settings, "max_url_bytes")
     if limit is None:
         return None
     if _is_longer(item["path"], limit):
         # RFC 9110 15.5.15
         message = f"The URL is longer than {limit} bytes (setting max_url_bytes)"
         return Refusal(HTTPRequestURITooLong, errors.ERRORS.INVALID_PARAMETERS, message)
-    headers = item.get("headers", {})
+    headers = item.get("headers")
+    if not headers:
+        return None
     if len(headers) > MAX_HEADERS:
         message = f"More than {MAX_HEADERS} headers"
     elif any(_is_longer(name, limit - len(value)) for name, value in headers.items()):
@@ -111,15 +113,15 @@ class Budget:
         self._bytes = 0
         self._request = request
 
-    def spend(self, body: bytes) -> None:
-        """Count the body of a response, and the further data in the events of its request."""
+    def spend_text(self, body: bytes) -> None:
+        """Count the body of a response."""
         if self._max_bytes is not None:
-            self._bytes += jsonio.memory_bytes(body) + events.weigh_replaced(self._request)
+            self._bytes += jsonio.memory_bytes(body)
 
-    @property
-    def is_limited(self) -> bool:
-        """Whether the size of the answer is limited."""
-        return self._max_bytes is not None
+    def spend_replaced(self) -> None:
+        """Count the further data in the events of requests since the last call."""
+        if self._max_bytes is not None:
+            self._bytes += events.weigh_replaced(self._request)
 
     def has_room_for(self, size: int) -> bool:
         """Return whether so many bytes of JSON may be answered, whatever characters they are."""

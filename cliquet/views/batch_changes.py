@@ -8,7 +8,7 @@ from the record in their answers is that of an ordinary one with the same status
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,7 +24,6 @@ from cliquet.resource import UserResource, changing
 from cliquet.resource.changing import Asked, Changed
 from cliquet.security.authorization import permission_of_view
 from cliquet.security.change_rights import ChangeRights, of_changes
-from cliquet.types import Record
 from cliquet.views.batch_bounds import Budget, Refusal
 from cliquet.views.batch_runs import Told, is_left_alone
 from cliquet.web import rendering
@@ -102,8 +101,7 @@ class ChangeRuns:
         samples[status] = _Sample(described, NewResponse(request, response), url)
         run = ChangeRun(request, resource, place, samples, self._likenesses)
         # The others are judged by what is cheap first.
-        if len(run.following(items)) < 2:
-            # A request of its own takes no more statements.
+        if not run.find_following(items):
             return None
         permission = permission_of_view(utils.current_service(request), request.method)
         rights = of_changes(request, resource.context, permission, has_created=status == _CREATED)
@@ -152,9 +150,15 @@ class ChangeRun:
         self._place = place
         self._samples = samples
         self._likenesses = likenesses
+        self._following: list[tuple[Mapping[str, Any], Place]] = []
 
-    def following(self, items: Items) -> list[tuple[Mapping[str, Any], Place]]:
-        """Return the next items, as long as they only have another record in their body."""
+    def find_following(self, items: Items) -> bool:
+        """Find the next items, as long as they only have another record in their body.
+
+        Returns
+        -------
+        Whether there are several: a request of its own takes no more statements.
+        """
         following: dict[str, tuple[Mapping[str, Any], Place]] = {}
         method = self.request.method
         for item, refusal in reversed(items[-_MOST_AT_ONCE:]):
@@ -166,7 +170,8 @@ class ChangeRun:
             if place is None or not place.is_beside(self._place) or place.record_id in following:
                 break
             following[place.record_id] = (item, place)
-        return list(following.values())
+        self._following = list(following.values())
+        return len(following) > 1
 
     def answered_at_once(self, items: Items, budget: Budget) -> list[Told]:
         """Change the records of the next items together, as long as nothing can be wrong with them.
@@ -175,9 +180,11 @@ class ChangeRun:
         ----------
         items : the remaining items, the next one at the end; those that are answered are removed.
         """
-        following = self.following(items)
+        if not self._following and not self.find_following(items):
+            return []
+        following, self._following = self._following, []
         # Code that validates may ask which request is served.
-        made = self._likenesses.made_of(following[0][0]) if len(following) > 1 else None
+        made = self._likenesses.made_of(following[0][0])
         if made is None:
             return []
         seen = made[0]
@@ -186,19 +193,16 @@ class ChangeRun:
             body = item.get("body")
             begin = partial(_show, seen, place, body)
             asked.append(Asked(place.record_id, body["data"] if body else {}, begin))
-        size = 0
 
-        def is_wanted(status: int, existing: Record | None, text: Any) -> bool:
-            nonlocal size
-            if status not in self._samples:
-                return False
-            if budget.is_limited:
-                size += len(jsonio.dumps(text)) + len(jsonio.dumps(existing)) + _MOST_ADDED
-            return budget.has_room_for(size)
+        def has_room_for(values: Sequence[Any]) -> bool:
+            # Permissions are sets.
+            size = len(jsonio.dumps(values, default=list))
+            return budget.has_room_for(size + _MOST_ADDED * len(values))
 
         self.request.validated = {}
+        allowed = changing.Allowed(self.rights, self._samples.keys(), has_room_for)
         with RequestContext(seen):
-            changed = changing.change_all(self._resource, asked, self.rights, is_wanted)
+            changed = changing.change_all(self._resource, asked, allowed)
         del items[len(items) - len(changed) :]
         return [self._told(one, place) for one, (_, place) in zip(changed, following, strict=False)]
 

@@ -170,7 +170,8 @@ class Likenesses:
         known = self._known.get(kind)
         if known is None:
             environ = self._environ(item, request)
-            known = self._known[kind] = _Kind(environ, request.__class__, way.dispatcher, {})
+            probe = Request(dict(environ))
+            known = self._known[kind] = _Kind(environ, request.__class__, way.dispatcher, {}, probe)
         if way.route not in known.likenesses:
             known.likenesses[way.route] = Likeness(way, request, registered)
 
@@ -215,7 +216,9 @@ class Likenesses:
             return None
         path: str = item["path"].partition("?")[0]
         path = path if urls.is_at(self._prefix, path) else self._prefix + path
-        route, match = known.dispatcher.route_of(Request({**known.environ, "PATH_INFO": path}))
+        # Only the predicates of routes look at the request, and keep none.
+        known.probe.environ["PATH_INFO"] = path
+        route, match = known.dispatcher.route_of(known.probe)
         if route not in known.likenesses or match is None or "id" not in match:
             return None
         others = {name: value for name, value in match.items() if name != "id"}
@@ -265,12 +268,14 @@ class _Kind(NamedTuple):
     Attributes
     ----------
     environ : environment of each of them, but for the path and the body.
+    probe : a request whose path asks for a route.
     """
 
     environ: dict[str, Any]
     request_class: type[Request]
     dispatcher: dispatch.Dispatcher
     likenesses: dict[dispatch.KnownRoute, Likeness]
+    probe: Request
 
 
 def _kind(item: Mapping[str, Any]) -> Any:
