@@ -46,11 +46,18 @@ CALLS_PER_ROUND = 20
 MAX_ROUND_SECONDS = 0.3
 WARM_UP_CALLS = 50
 MAX_WALK = 300_000
+LIMIT = 1.5
 NO_TOTAL = {"Prefer": "count=none"}
 URL = "/v0/mushrooms"
-FIRST_TIMESTAMP = 1_448_000_000_000
+# All collections end at one time, as those that are in use do.
+LAST_TIMESTAMP = 1_448_000_000_000
 
 Call = Callable[[], Any]
+
+
+def first_timestamp(size: int) -> int:
+    """Return the timestamp of the first record of a collection."""
+    return LAST_TIMESTAMP - size
 
 
 class Mushroom(resource.UserResource):
@@ -129,7 +136,7 @@ def fill(app: Any, kind: str, user: str, size: int) -> tuple[list[str], SyncToke
                 f" SELECT %s, %s, {_ID.format('digest')}, %s + n, {OBJECT[kind]}("
                 f"'name', 'mushroom ' || n, 'rank', {modulo(f'(({begin} + n) * 7919)', size)},"
                 f" 'family', 'family ' || ({modulo('n', 10)})) FROM ({series(kind, begin)}) AS s",
-                (*place, FIRST_TIMESTAMP + begin, numbers(kind, number)),
+                (*place, first_timestamp(size) + begin, numbers(kind, number)),
             )
         session.execute(
             "UPDATE timestamps SET live = %s WHERE parent_id = %s AND collection_id = %s",
@@ -168,12 +175,12 @@ def add_collections(app: Any, kind: str, number: int, each: int) -> None:
                 f" SELECT 'other ' || n, 'mushroom', {_ID.format('digest')}, %s, {OBJECT[kind]}("
                 "'name', 'one', 'rank', n, 'family', 'family 3')"
                 f" FROM ({series(kind, turn * number)}) AS s",
-                (FIRST_TIMESTAMP + turn, numbers(kind, number)),
+                (first_timestamp(each) + turn, numbers(kind, number)),
             )
         session.execute(
             "INSERT INTO timestamps (parent_id, collection_id, last_modified, live)"
             f" SELECT 'other ' || n, 'mushroom', %s, %s FROM ({SERIES[kind]}) AS s",
-            (FIRST_TIMESTAMP + each, each, numbers(kind, number)),
+            (LAST_TIMESTAMP, each, numbers(kind, number)),
         )
         session.wrote()
 
@@ -186,7 +193,7 @@ def batched(items: Iterator[Any], number: int) -> Iterator[list[Any]]:
 
 def deep_page(app: Any, user: str, size: int) -> str:
     """Return the address of a page in the middle of the collection."""
-    middle = FIRST_TIMESTAMP + size // 2
+    middle = first_timestamp(size) + size // 2
     page = send(app, "GET", f"{URL}?_limit=1&_before={middle}", user, 200)
     # The token of that page, without the filter: it says where the next page begins.
     token = urlsplit(page.headers["Next-Page"]).query.split("_token=")[1].split("&")[0]
@@ -198,8 +205,8 @@ def requests(app: Any, user: str, size: int, ids: list[str], token: SyncToken) -
     some = itertools.cycle(ids)
     deep = deep_page(app, user, size)
     etag = send(app, "HEAD", URL, user, 200).headers["ETag"]
-    near = f"{URL}?_since={FIRST_TIMESTAMP + size - 20}&_limit=20"
-    far = f"{URL}?_since={FIRST_TIMESTAMP}&_limit={PAGE}"
+    near = f"{URL}?_since={LAST_TIMESTAMP - 20}&_limit=20"
+    far = f"{URL}?_since={first_timestamp(size)}&_limit={PAGE}"
     family = "family=%22family+3%22&_limit=20"
     by_rank = f"{family}&_sort=rank"
     rank = itertools.cycle(range(0, size, max(1, size // 300)))
@@ -220,7 +227,7 @@ def requests(app: Any, user: str, size: int, ids: list[str], token: SyncToken) -
     def sync_unchanged() -> None:
         send(app, "GET", fresh["synced"], user, 304, **{"If-None-Match": fresh["etag"]})
 
-    sync_near, sync_far = synced(FIRST_TIMESTAMP + size - 20), synced(FIRST_TIMESTAMP)
+    sync_near, sync_far = synced(LAST_TIMESTAMP - 20), synced(first_timestamp(size))
 
     def get(path: str, **headers: str) -> Call:
         return lambda: send(app, "GET", path, user, 200, **headers)
@@ -277,7 +284,7 @@ def walks(app: Any, sizes: list[int]) -> dict[str, dict[int, float]]:
     """Return the µs of a page of three walks through each collection, which take turns."""
     paths = {
         "a page of the list, all": f"{URL}?_limit={PAGE}",
-        "a page by _since, all": f"{URL}?_since={FIRST_TIMESTAMP - 1}&_limit={PAGE}",
+        "a page by _since, all": f"{URL}?_since={first_timestamp(max(sizes)) - 1}&_limit={PAGE}",
         "a page by _sync, all": f"{URL}?_sync=&_limit={PAGE}",
     }
     figures: dict[str, dict[int, float]] = {name: {} for name in paths}
@@ -364,16 +371,20 @@ def plot(kind: str, figures: dict[str, dict[Any, float]], folder: Path) -> None:
 
     figure = Figure(figsize=(10, 6), layout="constrained")
     axes = figure.subplots()
-    for name, by_size in figures.items():
+    lines = ("solid", "dashed", "dotted")
+    for place, (name, by_size) in enumerate(figures.items()):
         sizes = [size for size in by_size if isinstance(size, int)]
-        axes.plot(sizes, [by_size[size] for size in sizes], marker="o", label=name)
+        ratios = [by_size[size] / by_size[sizes[0]] for size in sizes]
+        line = lines[place // 10 % len(lines)]
+        axes.plot(sizes, ratios, marker="o", linestyle=line, color=f"C{place % 10}", label=name)
+    axes.axhline(LIMIT, color="grey", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("records in the collection")
-    axes.set_ylabel("µs that a request takes")
-    axes.set_title(f"Requests in collections of growing size, {kind}")
+    axes.set_ylabel("time of a request, divided by that in the smallest collection")
+    axes.set_title(f"Requests in collections of growing size, {kind}; the line is at {LIMIT}")
     axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
-    figure.savefig(folder / f"curves-{kind}.svg")
+    figure.savefig(folder / f"curves-{kind}.svg", metadata={"Date": None})
 
 
 def analyse(app: Any) -> None:
