@@ -58,7 +58,13 @@ class Shortcut:
         # Observers wrap an instance without changing its behaviour.
         while (wrapped := getattr(target, "__wrapped__", None)) is not None:
             target = wrapped
-        if not self.is_open_in(type(target)):
+        cls = type(target)
+        decision: _Decision | None = cls.__dict__.get(self._key)
+        try:
+            is_known = decision is not None and decision.attributes == self._attributes_of(cls)
+        except AttributeError:
+            return False
+        if not (decision.is_open if decision is not None and is_known else self.is_open_in(cls)):
             return False
         own = getattr(target, "__dict__", {})
         # Nearly no instance has such attributes.

@@ -103,7 +103,9 @@ class Reserved(NamedTuple):
 
 def fits(token: str) -> bool:
     """Return whether a token is short enough for a URL."""
-    # Each escape makes it longer by two bytes, and few are needed.
+    # An escape has three characters: most tokens are short enough whatever they need.
+    if 3 * len(token) <= MAX_TOKEN_BYTES:
+        return True
     return len(token) <= MAX_TOKEN_BYTES and len(quote(token, safe="")) <= MAX_TOKEN_BYTES
 
 

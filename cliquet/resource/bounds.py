@@ -34,7 +34,11 @@ class Bounds(NamedTuple):
     @classmethod
     def from_settings(cls, configured: Mapping[str, Any]) -> Bounds:
         """Return the limits from the settings with the same names."""
-        return cls(*[settings.read(configured, name) for name in cls._fields])
+        return cls(
+            settings.read(configured, "max_filters"),
+            settings.read(configured, "max_filter_values"),
+            settings.read(configured, "max_field_depth"),
+        )
 
     def check_depth(self, name: str | None, path: str) -> None:
         """Check a dotted name in a parameter.

@@ -96,9 +96,14 @@ def write(response: Any, new: Sequence[tuple[str, str]]) -> None:
         return
     lines: list[tuple[str, str]] = response.headerlist
     if len(lines) > 2:
-        # A response begins with the two headers of its body.
-        replaced = {name.lower() for name, _ in new}
-        lines[:] = [line for line in lines if line[0].lower() not in replaced]
+        # A response begins with the two headers of its body. Most of the others are new.
+        replaced = set()
+        for name, _ in new:
+            replaced.add(name.lower())
+        for name, _ in lines:
+            if name.lower() in replaced:
+                lines[:] = [line for line in lines if line[0].lower() not in replaced]
+                break
     lines.extend(new)
 
 

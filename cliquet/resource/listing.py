@@ -22,6 +22,7 @@ from cliquet.monitoring import logs
 from cliquet.resource import anchors, departed_list, headers, horizon, pagination, refusals, totals
 from cliquet.resource.hook_results import as_body
 from cliquet.resource.listing_query import reserved_fields
+from cliquet.resource.sent_parameters import sent_parameters
 from cliquet.resource.writing import atomically
 from cliquet.security.sent_headers import sent
 from cliquet.storage import Filter, Sort
@@ -56,8 +57,9 @@ _TIMESTAMP_WITH_PAGE = Shortcut(
 def get_list(resource: UserResource) -> Any:
     """List records (H-11)."""
     response = resource.request.response
-    params = resource.request.GET
-    is_of_changes = any(name.strip() == "_since" for name in params) if params else False
+    is_of_changes = False
+    for name in sent_parameters(resource.request):
+        is_of_changes = is_of_changes or name.strip() == "_since"
     departed = departed_list.begun(resource) if is_of_changes else None
     comes_with_page = departed is None and _timestamp_comes_with_page(resource)
     if not comes_with_page:
@@ -175,7 +177,7 @@ def _shown(resource: UserResource, page: PageText, text: bytes, number: int) -> 
 
 def delete_list(resource: UserResource) -> dict[str, Any]:
     """Delete the records that match the filters (H-17)."""
-    params = resource.request.GET
+    params = sent_parameters(resource.request)
     # A token asks for the rest of a paged deletion; without a limit, for all the rest (X-15).
     paged = bool(params.get("_limit") or params.get("_token"))
 
@@ -196,7 +198,7 @@ def delete_list(resource: UserResource) -> dict[str, Any]:
 def _delete_page(resource: UserResource, filters: list[Filter]) -> list[Record]:
     """Delete at most ``_limit`` records after ``_token``, in the order of ``_sort`` (X-15)."""
     model = resource.model
-    limit = resource._extract_limit() if resource.request.GET.get("_limit") else None
+    limit = resource._extract_limit() if sent_parameters(resource.request).get("_limit") else None
     sorting = resource._extract_sorting(limit)
     rules, offset = resource._extract_pagination_rules_from_token(limit, sorting)
     records, _ = model.get_records(

@@ -18,6 +18,7 @@ from cliquet import errors, settings, utils
 from cliquet.resource import anchors, pagination, querystring, refusals, strict_filters
 from cliquet.resource.bounds import Bounds
 from cliquet.resource.parameters import InvalidParameter
+from cliquet.resource.sent_parameters import sent_parameters
 from cliquet.storage import Filter, Sort
 from cliquet.storage.query import COMPARISON, PaginationRule
 
@@ -48,7 +49,11 @@ def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
     ----------
     queryparams : parameters to read instead of the query string of the request.
     """
-    params = resource.request.GET if queryparams is None else queryparams
+    params = queryparams
+    if params is None:
+        # A name may be there several times.
+        has_query = not _has_no_query(resource.request)
+        params = resource.request.GET if has_query else {}
     model = resource.model
     declared = [node.name for node in resource._schema.children]
     own = resource.query_parameters
@@ -73,6 +78,11 @@ def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
     return found.filters
 
 
+def _has_no_query(request: Any) -> bool:
+    # WebOb makes a dictionary of an empty query string too.
+    return isinstance(request, BaseRequest) and not request.environ.get("QUERY_STRING")
+
+
 def _without(params: Any, own: Collection[str]) -> Iterable[tuple[str, str]]:
     """Return the parameters that the code of a resource does not read itself."""
     items: Iterable[tuple[str, str]] = params.items()
@@ -94,7 +104,7 @@ def limit(resource: UserResource) -> int | None:
     configured = request.registry.settings
     try:
         return querystring.parse_limit(
-            request.GET.get("_limit"),
+            sent_parameters(request).get("_limit"),
             paginate_by=settings.read(configured, "paginate_by"),
             max_fetch_size=settings.read(configured, "storage_max_fetch_size"),
         )
@@ -107,7 +117,7 @@ def sorting(resource: UserResource) -> list[Sort]:
     model = resource.model
     try:
         criteria = querystring.parse_sort(
-            resource.request.GET.get("_sort"),
+            sent_parameters(resource.request).get("_sort"),
             is_known_field=partial(_is_known_path, resource),
             modified_field=model.modified_field,
             bounds=_bounds(resource),
@@ -122,10 +132,7 @@ def sorting(resource: UserResource) -> list[Sort]:
 def fields(resource: UserResource) -> list[str] | None:
     """Read ``_fields``."""
     request = resource.request
-    if isinstance(request, BaseRequest) and not request.environ.get("QUERY_STRING"):
-        # WebOb makes a dictionary of it nevertheless.
-        return None
-    params = request.GET
+    params = sent_parameters(request)
     wanted = params.get("_fields")
     if not wanted and not (params and resource.record_id is not None):
         return None
@@ -149,7 +156,7 @@ def fields(resource: UserResource) -> list[str] | None:
 
 def start_of_page(resource: UserResource, sorting: list[Sort]) -> tuple[list[PaginationRule], int]:
     """Read ``_token``: the place where the page starts, and the number of items before it."""
-    value = resource.request.GET.get("_token")
+    value = sent_parameters(resource.request).get("_token")
     if not value:
         return [], 0
     try:
@@ -224,6 +231,8 @@ def _bounds(resource: UserResource) -> Bounds:
         request = resource.request
         # Most requests have nothing to limit.
         resource._query_bounds = (
-            Bounds.from_settings(request.registry.settings) if request.GET else Bounds()
+            Bounds.from_settings(request.registry.settings)
+            if sent_parameters(request)
+            else Bounds()
         )
     return resource._query_bounds

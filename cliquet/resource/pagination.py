@@ -178,7 +178,7 @@ def next_page_query(params: Iterable[tuple[str, str]], *, limit: int, token: str
     limit : number of items of the current page.
     token : token from :func:`encode_token` or from :mod:`cliquet.resource.anchors`.
     """
-    kept = query_of((name, value) for name, value in params if name not in ("_limit", "_token"))
+    kept = query_of([item for item in params if item[0] not in ("_limit", "_token")])
     # Base64 without its padding needs few escapes; otherwise `quote` would look at each character.
     unpadded = token.rstrip("=")
     escaped = _escaped(unpadded) + "%3D" * (len(token) - len(unpadded))
@@ -187,7 +187,7 @@ def next_page_query(params: Iterable[tuple[str, str]], *, limit: int, token: str
 
 def query_of(params: Iterable[tuple[str, str]]) -> str:
     """Return the query string of parameters, with no more escapes than needed."""
-    return "&".join(f"{_escaped(name)}={_escaped(value)}" for name, value in params)
+    return "&".join([f"{_escaped(name)}={_escaped(value)}" for name, value in params])
 
 
 def _checked(

@@ -17,6 +17,7 @@ from pyramid.request import Request
 from cliquet import settings
 from cliquet.core import jsonio
 from cliquet.resource.preferences import NO_COUNT
+from cliquet.security.sent_headers import sent
 from cliquet.storage import Filter
 from cliquet.storage.base import Page
 from cliquet.storage.query import Continuation, KnownTotal, PaginationRule
@@ -85,8 +86,8 @@ def add_preference(request: Request, response_headers: MutableMapping[str, str])
 
 
 def _is_count_refused(request: Request) -> bool:
-    asked = request.headers.get("Prefer")
-    return bool(asked) and NO_COUNT.is_in(asked)
+    asked = sent(request, "Prefer")
+    return asked is not None and NO_COUNT.is_in(asked)
 
 
 def continued(

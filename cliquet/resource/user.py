@@ -32,6 +32,7 @@ from cliquet.resource.bounds import Bounds
 from cliquet.resource.hook_results import as_body, as_parent
 from cliquet.resource.model import Model
 from cliquet.resource.schema import ResourceSchema
+from cliquet.resource.sent_parameters import sent_parameters
 from cliquet.resource.syncing import WHOLE, View
 from cliquet.resource.totals import Counted
 from cliquet.resource.tracking import Tracker
@@ -116,7 +117,8 @@ class UserResource:
             parent_id=parent_id,
             auth=sent(request, "Authorization"),
         )
-        self.model.tracker = Tracker(request)
+        # The class itself would be called through a function in Python.
+        self.model.tracker = tuple.__new__(Tracker, (request,))
         self.request = request
         self.context = context
         self.record_id = (request.matchdict or {}).get("id")
@@ -159,7 +161,7 @@ class UserResource:
 
     def collection_get(self) -> Body:
         """List records (H-11)."""
-        has_token = "_sync" in self.request.GET and sync_list.is_asked(self)
+        has_token = "_sync" in sent_parameters(self.request) and sync_list.is_asked(self)
         return sync_list.get_page(self) if has_token else listing.get_list(self)
 
     def collection_post(self) -> Body:
@@ -168,7 +170,7 @@ class UserResource:
 
     def collection_delete(self) -> Body:
         """Delete the records that match the filters (H-17)."""
-        if "_sync" in self.request.GET and sync_list.is_asked(self):
+        if "_sync" in sent_parameters(self.request) and sync_list.is_asked(self):
             sync_list.refuse_deletion(self.request)
         return listing.delete_list(self)
 

@@ -13,6 +13,7 @@ _VARIABLES: Final = {
     "Authorization": "HTTP_AUTHORIZATION",
     "If-Match": "HTTP_IF_MATCH",
     "If-None-Match": "HTTP_IF_NONE_MATCH",
+    "Prefer": "HTTP_PREFER",
 }
 
 

@@ -235,6 +235,10 @@ class COMPARISON(enum.Enum):
     words : what a field is that it is true for, in words for clients.
     """
 
+    # A member equals itself alone, as any object. Filters are compared and looked up all the time,
+    # and the hash of other enumerations is computed in Python.
+    __hash__ = object.__hash__
+
     _value_: str
     takes: Takes
     meaning: Meaning

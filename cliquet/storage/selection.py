@@ -66,7 +66,8 @@ class Scope(_ScopeNames):
     @property
     def key(self) -> CollectionKey | None:
         """The only collection of the scope, or ``None`` if there may be several."""
-        if self.collection_id is None or is_pattern(self.parent_id):
+        parent_id = self.parent_id
+        if self.collection_id is None or (type(parent_id) is not str and is_pattern(parent_id)):
             return None
         return CollectionKey(collection_id=self.collection_id, parent_id=self.parent_id)
 

@@ -51,11 +51,13 @@ def takes_json(request: Request) -> bool:
     It may if nobody but the compiled endpoint would see the value.
     """
     attributes = request.__dict__
+    known = request.registry.registrations
+    known.bring_up_to_date()
     return (
         IS_COMPILED in attributes
         and "override_renderer" not in attributes
         and getattr(request, "parent", None) is None
-        and is_plain(request.registry)
+        and known.renderer is json_renderer
     )
 
 

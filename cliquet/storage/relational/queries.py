@@ -157,15 +157,16 @@ class Queries:
         filters = None if key is None else _kept_filters(selection)
         if filters is None:
             return self._made_page(selection, key)
-        sorting = tuple(Sort(*item) for item in selection.sorting)
-        rest = selection._replace(filters=(), sorting=sorting, pagination_rules=(), as_text=False)
+        scope, names, _, sorting, _, limit, include_deleted, _ = selection
+        rest = Selection(scope, names, (), tuple(sorting), (), limit, include_deleted)
         return self._kept_page(rest, filters, self._declared_for(selection))
 
     def _page_of(
         self, selection: Selection, filters: tuple[_KeptFilter, ...], declared: DeclaredIndexes
     ) -> SQL:
         """Make the query of a page of which the filters are apart."""
-        selection = selection._replace(filters=[item for _, item in filters])
+        sorting = [Sort(*item) for item in selection.sorting]
+        selection = selection._replace(filters=[item for _, item in filters], sorting=sorting)
         return self._made_page(selection, selection.scope.key)
 
     def _made_page(self, selection: Selection, key: CollectionKey | None) -> SQL:
@@ -334,9 +335,11 @@ def _kept_filters(selection: Selection) -> tuple[_KeptFilter, ...] | None:
         or isinstance(selection.pagination_rules, Continuation)
         or len(filters) > _MAX_KEPT_ITEMS
         or len(sorting) > _MAX_KEPT_ITEMS
-        or any(len(field) > _MAX_KEPT_CHARACTERS for field, _ in sorting)
     ):
         return None
+    for criterion in sorting:
+        if not isinstance(criterion, tuple) or len(criterion[0]) > _MAX_KEPT_CHARACTERS:
+            return None
     kept = []
     for item in filters:
         field, value, _ = item

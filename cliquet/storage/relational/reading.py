@@ -244,10 +244,13 @@ class Reader:
     def stored_timestamp(self, key: CollectionKey) -> int | None:
         """Return the timestamp of a collection; ``None`` if it was never touched."""
         session = self._client.current()
-        known = None if session is None else self._steps.known_timestamp(session, key)
-        if known is not None:
-            return touched(known)
-        rows = self.rows(SELECT_TIMESTAMP, key, key)
+        if session is None:
+            rows = self._client.rows(SELECT_TIMESTAMP, key)
+        else:
+            known = self._steps.known_timestamp(session, key)
+            if known is not None:
+                return touched(known)
+            rows = self.rows(SELECT_TIMESTAMP, key, key)
         return touched(rows[0][0]) if rows else None
 
 
