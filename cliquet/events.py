@@ -240,15 +240,15 @@ def notify_resource_event(
     stacked = stack.get(key)
     if stacked is None:
         stacked = stack[key] = _Stacked(action, timestamp, request)
-    items = data if isinstance(data, list) else [data]
-    if action is ACTIONS.READ:
-        stacked.records.extend(items)
-    elif action is ACTIONS.DELETE:
-        stacked.records.extend({"old": item} for item in items)
-    elif action is ACTIONS.CREATE or old is None:
-        stacked.records.extend({"new": item} for item in items)
-    else:
-        stacked.records.extend({"new": item, "old": old} for item in items)
+    for item in data if isinstance(data, list) else (data,):
+        if action is ACTIONS.READ:
+            stacked.records.append(item)
+        elif action is ACTIONS.DELETE:
+            stacked.records.append({"old": item})
+        elif action is ACTIONS.CREATE or old is None:
+            stacked.records.append({"new": item})
+        else:
+            stacked.records.append({"new": item, "old": old})
 
 
 def changes_of(request: Request) -> list[_Stacked]:

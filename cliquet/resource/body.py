@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 _PLAIN_TYPES: Final = frozenset({str, int, float, bool, type(None)})
+# Those that JSON keeps as they are, whatever their value is.
+_EXACT_TYPES: Final = _PLAIN_TYPES - {float, int}
+_TEXTS: Final = frozenset({str})
 
 
 def sent_data(request: Request) -> Record:
@@ -192,10 +195,24 @@ def storable(resource: UserResource, record: Record, old: Record | None = None) 
 
 
 def _of_json(resource: UserResource, name: str, value: Any) -> Any:
+    if _is_flat(value):
+        return value.copy()
     try:
         return jsonio.loads(jsonio.dumps(value, default=jsonio.refuse_nameless))
     except jsonio.NamelessError as error:
         raise unstorable(resource, name, str(error)) from None
+
+
+def _is_flat(value: Any) -> bool:
+    """Return whether a value is a list or an object of texts and the like, as JSON has them."""
+    kind = type(value)
+    if kind is dict:
+        if not _TEXTS.issuperset(map(type, value)):
+            return False
+        value = value.values()
+    elif kind is not list:
+        return False
+    return _EXACT_TYPES.issuperset(map(type, value))
 
 
 def _data_bytes(resource: UserResource, record: Record) -> int:
@@ -213,6 +230,6 @@ def _limit(request: Any) -> int | None:
     configured = request.registry.settings
     # Tests of applications make their own requests, which may lack settings (P-31).
     limit: int | None = settings.read(
-        configured if isinstance(configured, Mapping) else {}, "max_record_bytes"
+        configured if isinstance(configured, dict) else {}, "max_record_bytes"
     )
     return limit

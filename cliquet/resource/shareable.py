@@ -241,8 +241,9 @@ class ShareableResource(UserResource):
 
     def _bare(self, record: Record) -> Record:
         """Return a record without its permissions."""
-        field = self.model.permissions_field
-        return {name: value for name, value in record.items() if name != field}
+        bare = {**record}
+        bare.pop(self.model.permissions_field, None)
+        return bare
 
     def _creatable(self, record: Record) -> Record:
         """Return the record that will be created, unless nobody could get a permission on it.

@@ -270,8 +270,12 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
             grants = (
                 context.grants_of_put() if isinstance(context, authorization.RouteFactory) else ()
             )
-            if grants and all(self._names_sender(request, allowed) for allowed in grants):
-                return True
+            for allowed in grants:
+                if not self._names_sender(request, allowed):
+                    break
+            else:
+                if grants:
+                    return True
             if context.required_permission is None:
                 return False
         allowed = context.allowed_principals

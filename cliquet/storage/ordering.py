@@ -46,6 +46,8 @@ OBJECT: Final = 5
 ABSENT: Final = 6
 
 _CONTAINERS: Final = (Mapping, list, tuple)
+# Values of one of these types are equal if Python says so.
+_SIMPLE: Final = frozenset({str, int, bool, type(None)})
 _SCALAR_RANKS: Final[dict[type, int]] = {str: TEXT, int: NUMBER, float: NUMBER, bool: BOOLEAN}
 
 
@@ -124,6 +126,9 @@ def json_equal(left: JSONValue | Missing, right: JSONValue | Missing) -> bool:
     Numbers are equal by value (``1`` and ``1.0``); a boolean is never a number; arrays and objects
     are equal if they are equal at every depth.
     """
+    kind = type(left)
+    if kind is type(right) and kind in _SIMPLE:
+        return left == right
     # It stops at the first difference, because a client may compare a large value with a small one.
     pending: list[tuple[Any, Any]] = [(left, right)]
     while pending:

@@ -20,6 +20,7 @@ from pyramid.request import Request
 from cliquet import utils
 from cliquet.core import jsonio
 from cliquet.web import bodies, faults
+from cliquet.web.acceptance import DOUBT, Acceptance
 
 __all__ = [
     "PreparedSchema",
@@ -69,6 +70,7 @@ class PreparedSchema:
     Attributes
     ----------
     is_bound : whether code of the application makes it different for each request.
+    acceptances : what accepts values of children without asking colander, by name.
     asks_for_nothing : whether nothing of a request is validated but that its body is JSON, which is
         frequent for GET.
 
@@ -88,6 +90,12 @@ class PreparedSchema:
         self.unknown: str = node.typ.unknown
         self.asks_for_nothing = not self.is_bound and self.is_empty(node)
         self._parts = None if self.is_bound else _parts_of(node)
+        # Colander copies what such nodes contain at every depth.
+        self.acceptances = {
+            child.name: Acceptance(child)
+            for child in (() if self.is_bound else node.children)
+            if type(child) is colander.SchemaNode
+        }
 
     def is_empty(self, schema: Any) -> bool:
         """Return whether the schema, which was bound to a request, asks for nothing."""
@@ -177,7 +185,7 @@ def validate_schema(request: Request, schema: Any = None, **kwargs: Any) -> None
     if parts.is_query_read:
         values["querystring"] = _unflattened_query(prepared, schema, request)
     for node in schema.children:
-        _validate_node(request, node, values)
+        _validate_node(request, node, values, prepared.acceptances.get(node.name))
     if unknown == "raise":
         query = request.GET if request.environ.get("QUERY_STRING") else ()
         # The names are those that were sent: a name that was unflattened does not become known.
@@ -269,7 +277,12 @@ def _accepts_nothing(node: Any) -> bool:
     return True
 
 
-def _validate_node(request: Request, node: Any, values: Mapping[str, Mapping[str, Any]]) -> None:
+def _validate_node(
+    request: Request,
+    node: Any,
+    values: Mapping[str, Mapping[str, Any]],
+    accept: Acceptance | None,
+) -> None:
     location = _location(node)
     if location == "header":
         source: Mapping[str, Any] = request.headers
@@ -302,7 +315,9 @@ def _validate_node(request: Request, node: Any, values: Mapping[str, Mapping[str
     else:
         value = {} if getattr(node, "defaults_when_absent", False) else colander.null
     try:
-        validated = node.deserialize(value)
+        validated = DOUBT if accept is None else accept(value)
+        if validated is DOUBT:
+            validated = node.deserialize(value)
     except colander.Invalid as error:
         faults.add_invalid(request, location, error)
     else:

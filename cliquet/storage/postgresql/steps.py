@@ -68,7 +68,8 @@ class PostgreSQLSteps:
         does not wait, because the other transaction may wait for this one: the request then begins
         again, and takes the locks that it needs in the right order. Thus there is no deadlock.
         """
-        in_order = all(key > other for other in _keys(session.locked))
+        held = session.locked
+        in_order = not held or all(key > other for other in _keys(held))
         session.locked |= {key}
         lock = statements.LOCK if in_order else statements.LOCK_NOWAIT
         _postgresql(session).defer(lock, (digest_of(key), *key))
