@@ -6,7 +6,6 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -18,7 +17,7 @@ from pyramid.response import Response
 from cliquet import settings
 from cliquet.core.announcing import told_once
 from cliquet.initialization import references
-from cliquet.monitoring import field_bounds, logs, request_facts
+from cliquet.monitoring import field_bounds, logs, moments, request_facts
 from cliquet.monitoring.entries import Renderer
 from cliquet.monitoring.json_lines import JSONLogRenderer
 from cliquet.monitoring.renderers import ClassicLogRenderer, MozillaHekaRenderer
@@ -117,8 +116,13 @@ def _on_new_response(event: NewResponse) -> None:
         "request.summary",
         code=response.status_code,
         t=request_facts.elapsed_ms(request),
-        time=datetime.now().isoformat(),
+        **_time_for(request.registry.log_renderer),
     )
+
+
+def _time_for(renderer: Renderer) -> dict[str, str]:
+    """Return the field with the local time, unless the lines of the renderer have their own."""
+    return {} if getattr(renderer, "has_time", False) else {"time": moments.local_now()}
 
 
 def _request_id(request: Request) -> str:

@@ -8,7 +8,10 @@ from collections.abc import Mapping, MutableMapping
 from datetime import datetime, timezone
 from typing import Any, Final
 
+import orjson
+
 from cliquet.core import jsonio
+from cliquet.monitoring import moments
 from cliquet.monitoring.renderers import LINE_ENDS, decode_value
 from cliquet.types import ReadOnlySettings
 
@@ -17,6 +20,8 @@ __all__ = ["JSONFormatter", "JSONLogRenderer"]
 _LOGGER: Final = "cliquet"
 # The names of the methods that are no names of levels.
 _LEVELS: Final = {"exception": "error", "warn": "warning", "fatal": "critical"}
+_TEXT: Final = frozenset({str})
+_PLAIN: Final = frozenset({str, int, bool, dict, type(None)})
 # A value within more than so many others becomes its text; it may even contain itself.
 _MOST_DEPTH: Final = 8
 
@@ -35,17 +40,23 @@ class JSONLogRenderer:
     .. versionadded:: 3.2
     """
 
+    # The line has its own, so that nobody needs to make one in local time.
+    has_time = True
+
     def __init__(self, settings: ReadOnlySettings) -> None:
         self._project = settings.get("project_name") or _LOGGER
 
     def __call__(self, logger: Any, name: str, event_dict: MutableMapping[str, Any]) -> str:
         event = event_dict.pop("event", None)
         message: dict[str, Any] = {
-            "time": _iso(datetime.now(timezone.utc)),
+            "time": moments.utc_now(),
             "level": _LEVELS.get(name, name),
             "logger": self._project,
             "event": "" if event is None else decode_value(event),
         }
+        return _plain_line(message, event_dict) or self._line(message, event_dict)
+
+    def _line(self, message: dict[str, Any], event_dict: Mapping[str, Any]) -> str:
         for field, value in event_dict.items():
             if value is None:
                 continue
@@ -54,9 +65,7 @@ class JSONLogRenderer:
                     # That of the summary of a request, which is the same in local time.
                     continue
                 field = f"{field}_"
-            # Nearly all values are such texts and numbers.
-            is_plain = type(value) is int or (type(value) is str and value.isascii())
-            message[field] = value if is_plain else _value(value)
+            message[field] = _value(value)
         return _line(message)
 
 
@@ -85,6 +94,26 @@ class JSONFormatter(logging.Formatter):
         if record.stack_info:
             message["stack"] = decode_value(self.formatStack(record.stack_info))
         return _line(message)
+
+
+def _plain_line(message: dict[str, Any], fields: Mapping[str, Any]) -> str | None:
+    """Return the line of plain values in ASCII, which nearly all entries have, else ``None``.
+
+    Their types are compared at once, and the text is judged as a whole: to look at each value takes
+    longer than all the rest.
+    """
+    if message.keys() & fields.keys() or not {*map(type, fields.values())} <= _PLAIN:
+        return None
+    shown = {name: value for name, value in fields.items() if value is not None}
+    for value in shown.values():
+        if type(value) is dict and not {*map(type, value), *map(type, value.values())} <= _TEXT:
+            return None
+    try:
+        # It refuses half surrogate pairs and great integers, for which `jsonio` has a text.
+        line = orjson.dumps({**message, **shown})
+    except TypeError:
+        return None
+    return line.decode("ascii") if line.isascii() else None
 
 
 def _iso(time: datetime) -> str:

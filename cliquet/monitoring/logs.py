@@ -308,9 +308,11 @@ class Logger:
         if not standard.isEnabledFor(level):
             return
 
-        given = entry.pop("exc_info", None)
-        exc_info = entries.exception_of(given) if _with_tracebacks.get() else None
-        event = entries.interpolated(event, args)
+        exc_info = None
+        if (given := entry.pop("exc_info", None)) is not None and _with_tracebacks.get():
+            exc_info = entries.exception_of(given)
+        if args:
+            event = entries.interpolated(event, args)
         max_bytes = context.max_field_bytes
         shown = context.merged()
         shown.update(entry)

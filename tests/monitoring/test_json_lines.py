@@ -195,3 +195,35 @@ def test_a_failed_heartbeat_has_one_traceback(lines: Any) -> None:
 
     shown = [line for line in lines() if "Traceback" in line.get("exception", "")]
     assert [line["event"] for line in shown] == ["Heartbeat Failure"]
+
+
+def test_values_of_any_kind_are_written_as_those_that_most_entries_have() -> None:
+    class Word(str):
+        def __str__(self) -> str:
+            return "as it says"
+
+    plain = {"path": "/", "querystring": {"a": "1"}, "code": 200, "ok": True, "errno": None}
+    odd: list[tuple[Any, Any]] = [
+        ("é", "é"),
+        ("\ud800", "\\ud800"),
+        (Word("x"), "as it says"),
+        ({"é": "1"}, {"é": "1"}),
+        ({"a": {"b": 1.5}}, {"a": {"b": 1.5}}),
+        ({1: "a"}, {"1": "a"}),
+        (float("nan"), "nan"),
+        (2**70, 2**70),
+    ]
+    render = JSONLogRenderer({"project_name": "shop"})
+    for value, shown in odd:
+        line = json.loads(render(None, "info", {"event": "e", **plain, "odd": value}))
+        del line["time"]
+        assert line == {
+            "level": "info",
+            "logger": "shop",
+            "event": "e",
+            "path": "/",
+            "querystring": {"a": "1"},
+            "code": 200,
+            "ok": True,
+            "odd": shown,
+        }
