@@ -142,14 +142,15 @@ def changes_alike(resource: UserResource, rights: ChangeRights) -> bool:
 
 
 def is_plain(resource: UserResource, method: str, body: Any) -> bool:
-    """Return whether a body of a request has nothing but attributes of a record."""
+    """Return whether a body of a request has nothing but attributes of a record, and its names."""
     if method == "DELETE":
         return body is None
     data = body.get("data") if type(body) is dict and len(body) == 1 else None
     model = resource.model
     return (
         type(data) is dict
-        and model.modified_field not in data
+        # The timestamp of the record that is sent back.
+        and type(data.get(model.modified_field, 0)) is int
         and model.deleted_field not in data
         and getattr(model, "permissions_field", None) not in data
     )
@@ -191,7 +192,7 @@ def _planned(
         existing, aces = records.records.get(record_id), records.aces(record_id)
         if not allowed.rights.permit(aces, exists=existing is not None):
             return
-        if not records.may_be_written(record_id):
+        if not records.may_be_written(record_id) or _is_ahead(resource, one.data, existing):
             return
         one.is_begun()
         try:
@@ -202,6 +203,14 @@ def _planned(
         if found is None or found.status not in allowed.statuses:
             return
         yield found
+
+
+def _is_ahead(resource: UserResource, data: Record, existing: Record | None) -> bool:
+    """Return whether a body has a timestamp, other than one that its record had already (H-9.1)."""
+    name = resource.model.modified_field
+    if name not in data:
+        return False
+    return existing is None or not 0 <= data[name] <= existing[name]
 
 
 # What each method makes of a record
@@ -223,7 +232,9 @@ def _patch(resource: UserResource, asked: Asked, existing: Record | None) -> _Pl
     planned = _completed(resource, asked, existing, updated)
     if planned is None or planned.result is None or resource.force_patch_update:
         return planned
-    intended = {**planned.result, modified_field: existing[modified_field]}
+    # A timestamp that was sent counts as changed even if it is then ignored (H-20.4).
+    timestamp = asked.data.get(modified_field, existing[modified_field])
+    intended = {**planned.result, modified_field: timestamp}
     if patch.changed_members(existing, intended, asked.data):
         return planned
     # Nothing is written, and the timestamp stays the same (H-20.5).

@@ -7,6 +7,7 @@ from the record in their answers is that of an ordinary one with the same status
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -36,6 +37,8 @@ __all__ = ["ChangeRun", "ChangeRuns"]
 _CHANGES = ("PUT", "PATCH", "DELETE")
 _CREATED, _OK = 201, 200
 _MOST_AT_ONCE = 25
+# From then on, they are requests, for which the storage still reads the records together.
+_MOST_USELESS = 2
 # What the text of an answer has besides the record and the permissions.
 _MOST_ADDED = 1000
 
@@ -57,6 +60,20 @@ class _Sample(NamedTuple):
     collection_url: str
 
 
+@dataclasses.dataclass
+class _Known:
+    """What is known of requests that only differ in the record.
+
+    Attributes
+    ----------
+    samples : answers to them, by their status.
+    useless : number of runs that have answered nothing, although they have read the records.
+    """
+
+    samples: dict[int, _Sample] = dataclasses.field(default_factory=dict)
+    useless: int = 0
+
+
 class ChangeRuns:
     """The answered changes of a batch, for those that follow.
 
@@ -67,7 +84,7 @@ class ChangeRuns:
 
     def __init__(self, likenesses: Likenesses) -> None:
         self._likenesses = likenesses
-        self._samples: list[tuple[Place, dict[int, _Sample]]] = []
+        self._known: list[tuple[Place, _Known]] = []
 
     def begun_by(
         self,
@@ -97,11 +114,11 @@ class ChangeRuns:
         if "patch" in request.validated or "HTTP_RESPONSE_BEHAVIOR" in request.environ:
             return None
         url = described["headers"].get("Location", "").removesuffix(place.record_id)
-        samples = self._samples_of(place)
-        samples[status] = _Sample(described, NewResponse(request, response), url)
-        run = ChangeRun(request, resource, place, samples, self._likenesses)
+        known = self._known_of(place)
+        known.samples[status] = _Sample(described, NewResponse(request, response), url)
+        run = ChangeRun(request, resource, place, known, self._likenesses)
         # The others are judged by what is cheap first.
-        if not run.find_following(items):
+        if known.useless >= _MOST_USELESS or not run.find_following(items):
             return None
         permission = permission_of_view(utils.current_service(request), request.method)
         rights = of_changes(request, resource.context, permission, has_created=status == _CREATED)
@@ -110,13 +127,13 @@ class ChangeRuns:
         run.rights = rights
         return run
 
-    def _samples_of(self, place: Place) -> dict[int, _Sample]:
-        for known, found in self._samples:
-            if known.is_beside(place):
+    def _known_of(self, place: Place) -> _Known:
+        for other, found in self._known:
+            if other.is_beside(place):
                 return found
-        samples: dict[int, _Sample] = {}
-        self._samples.append((place, samples))
-        return samples
+        known = _Known()
+        self._known.append((place, known))
+        return known
 
 
 class ChangeRun:
@@ -126,7 +143,7 @@ class ChangeRun:
     ----------
     request : the request that was answered.
     place : where it leads.
-    samples : answers to requests beside it, by their status.
+    known : what is known of requests beside it.
 
     Attributes
     ----------
@@ -141,14 +158,14 @@ class ChangeRun:
         request: Request,
         resource: UserResource,
         place: Place,
-        samples: Mapping[int, _Sample],
+        known: _Known,
         likenesses: Likenesses,
     ) -> None:
         self.request = request
         self.log_context = logs.current()
         self._resource = resource
         self._place = place
-        self._samples = samples
+        self._known = known
         self._likenesses = likenesses
         self._following: list[tuple[Mapping[str, Any], Place]] = []
 
@@ -200,14 +217,15 @@ class ChangeRun:
             return budget.has_room_for(size + _MOST_ADDED * len(values))
 
         self.request.validated = {}
-        allowed = changing.Allowed(self.rights, self._samples.keys(), has_room_for)
+        allowed = changing.Allowed(self.rights, self._known.samples.keys(), has_room_for)
         with RequestContext(seen):
             changed = changing.change_all(self._resource, asked, allowed)
+        self._known.useless += not changed
         del items[len(items) - len(changed) :]
         return [self._told(one, place) for one, (_, place) in zip(changed, following, strict=False)]
 
     def _told(self, changed: Changed, place: Place) -> Told:
-        sample = self._samples[changed.status]
+        sample = self._known.samples[changed.status]
         text = rendering.text_of(self.request, changed.body)
         own = dict(changed.headers)
         if changed.status == _CREATED:

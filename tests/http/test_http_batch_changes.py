@@ -30,6 +30,7 @@ from cliquet.testing.web import make_app as make_own_app
 
 WAYS = ("true", "false")
 IDS = [f"{n}f3f5fa0-ab3b-4e3f-9e4c-8f7ea4b8e2f4" for n in range(1, 10)]
+OLD = 1_000_000
 SEEN: list[Any] = []
 SETTINGS = {
     "batch_max_requests": "100",
@@ -172,6 +173,17 @@ SCENARIOS: dict[str, list[tuple[str, list[dict[str, Any]]]]] = {
         ("mat", [*ALL[:3], {**ALL[3], "body": {"data": {"last_modified": 2**60}}}, *ALL[4:]]),
         ("mat", [*ALL[:3], {**ALL[3], "body": {}}, {**ALL[4], "body": {"data": []}}, *ALL[5:]]),
         ("mat", [*ALL[:3], {**ALL[3], "path": "/opens/*"}, *ALL[4:]]),
+    ],
+    "timestamps sent back": [
+        ("mat", each("PUT", IDS[:6], name="{n}", last_modified=OLD)),
+        ("mat", each("PUT", IDS[:6], name="new {n}", last_modified=OLD)),
+        ("mat", each("PATCH", IDS[:6], name="new {n}", last_modified=OLD)),
+        ("mat", each("PATCH", IDS[:6], name="new {n}", last_modified=OLD - 1)),
+        ("mat", each("PUT", IDS[:6], name="{n}", last_modified=2 * OLD)),
+        ("mat", each("PATCH", IDS[:6], last_modified=3 * OLD)),
+        ("mat", each("PUT", last_modified=-1)),
+        ("mat", each("PUT", last_modified=None)),
+        ("mat", each("PUT", last_modified="1")),
     ],
     "too large": [SIX, ("mat", [*ALL[:3], *each("PUT", IDS[3:5], name="x" * 3000), *ALL[5:]])],
     "permissions between": [
@@ -331,7 +343,9 @@ def test_only_the_first_of_them_is_a_request(method: str, path: str, number: int
         assert statuses(answers) == [200] * 9
         found.append((called[endpoint], called[changing.change_all.__code__]))
 
-    assert found == [(number, 1), (9, 0)]
+    # What a storage writes by itself cannot be undone with the request.
+    together = app.app.registry.storage.joins_transactions
+    assert found == [(number, 1) if together else (9, 0), (9, 0)]
 
 
 @pytest.mark.clause("X-9", "X-23")

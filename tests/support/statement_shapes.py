@@ -289,6 +289,11 @@ BESIDE_REQUESTS = (
         "Collections that nobody uses are forgotten; the rows that are compared are on one server.",
     ),
     Allowed(
+        r"SELECT pg_advisory_xact_lock\(locks\.key\) FROM unnest",
+        {"a lock on the server that is asked"},
+        "Several objects are locked at once. In a distributed database, each is by itself.",
+    ),
+    Allowed(
         r"DELETE FROM (user_principals|access_control_entries) WHERE ctid = ",
         {"ctid", *_ACES},
         "The entries of patterns, of many objects and of a principal are locked in one order. To a"

@@ -28,7 +28,7 @@ class PostgreSQLPermissionDialect(PermissionDialect):
     searches_each = True
 
     def __init__(self, is_distributed: Callable[[], bool] = lambda: False) -> None:
-        self._is_distributed = is_distributed
+        self.is_distributed = is_distributed
 
     def list_of(self, texts: Iterable[str]) -> Any:
         return list(texts)
@@ -44,7 +44,7 @@ class PostgreSQLPermissionDialect(PermissionDialect):
         return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
     def deletion(self, table: str, condition: SQL) -> SQL:
-        if self._is_distributed():
+        if self.is_distributed():
             # Citus refuses `ctid`, and deletes on each server by itself. Two deletions of the same
             # entries may be a deadlock there, after which the request runs again.
             return SQL(f"DELETE FROM {table} WHERE {condition.text}", condition.parameters)

@@ -9,7 +9,8 @@ from typing import Any
 from cliquet.connections.postgresql.client import PostgreSQLSession
 from cliquet.connections.sql import SQL, Session
 from cliquet.core.globs import is_pattern
-from cliquet.permission.relational.dialect import COLUMNS, PermissionDialect
+from cliquet.permission.postgresql.dialect import PostgreSQLPermissionDialect
+from cliquet.permission.relational.dialect import COLUMNS
 from cliquet.permission.relational.queries import REMOVE_ACES, Queries
 
 __all__ = ["PostgreSQLPermissionSteps"]
@@ -27,15 +28,19 @@ _LOCK = (
 )
 
 
+# Their order is that of the array.
+_LOCK_ALL = "SELECT pg_advisory_xact_lock(locks.key) FROM unnest(%s::bigint[]) AS locks (key)"
+
+
 class PostgreSQLPermissionSteps:
-    """Locks each object by itself.
+    """Locks each object by itself; in a distributed database, also by a statement of its own.
 
     Parameters
     ----------
     dialect : makes the statements.
     """
 
-    def __init__(self, dialect: PermissionDialect) -> None:
+    def __init__(self, dialect: PostgreSQLPermissionDialect) -> None:
         self._dialect = dialect
         self._queries = Queries(dialect)
 
@@ -45,10 +50,13 @@ class PostgreSQLPermissionSteps:
             return
         keys = {_lock_key(object_id): str(object_id) for object_id in object_ids}
         missing = sorted(key for key in keys if (_ACE, key) not in session.locked)
-        for key in missing:
-            # The lock is a statement of its own, so that the next statement sees all changes from
-            # before the lock.
-            session.defer(_LOCK, (key, keys[key]))
+        # The lock is a statement of its own, so that the next statement sees all changes from
+        # before the lock.
+        if len(missing) > 1 and not self._dialect.is_distributed():
+            session.defer(_LOCK_ALL, (missing,))
+        else:
+            for key in missing:
+                session.defer(_LOCK, (key, keys[key]))
         if missing:
             session.locked |= {(_ACE, key) for key in missing}
 
@@ -56,7 +64,7 @@ class PostgreSQLPermissionSteps:
         return not all(isinstance(entry, tuple) and entry[0] is _ACE for entry in session.locked)
 
     def forgetting(self, object_ids: Collection[str]) -> list[SQL]:
-        if _may_lock(object_ids):
+        if _may_lock(object_ids) and (len(object_ids) == 1 or self._dialect.is_distributed()):
             return [SQL(REMOVE_ACES, (one,)) for one in sorted(set(map(str, object_ids)))]
         return [self._delete(self._dialect.selected(object_ids))]
 
