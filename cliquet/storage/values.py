@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from cliquet.types import JSONValue
 
-__all__ = ["copy_json", "copy_object"]
+__all__ = ["copy_again", "copy_json", "copy_object"]
 
 # The types of most values, which are not copied. To call a function for each takes longer.
 _UNCOPIED = frozenset((str, int, bool, type(None)))
+_CONTAINERS = frozenset((dict, list))
 
 
 def copy_json(value: JSONValue) -> JSONValue:
@@ -66,6 +68,27 @@ def copy_object(value: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
         else copy_json(item)
         for name in names
     }
+
+
+def copy_again(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a result of :func:`copy_object`.
+
+    Its types are plain and its members are in their order, so that only the containers are copied.
+    """
+    copy = stored.copy()
+    for name, item in stored.items():
+        if type(item) in _CONTAINERS:
+            copy[name] = copy_again(item) if type(item) is dict else _list_again(item)
+    return copy
+
+
+def _list_again(stored: list[Any]) -> list[Any]:
+    copy = stored.copy()
+    if not _CONTAINERS.isdisjoint(map(type, stored)):
+        for rank, item in enumerate(stored):
+            if type(item) in _CONTAINERS:
+                copy[rank] = copy_again(item) if type(item) is dict else _list_again(item)
+    return copy
 
 
 def _length(name: str) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cliquet.storage.ordering import json_equal
-from cliquet.storage.values import copy_json
+from cliquet.storage.values import copy_again, copy_json, copy_object
 
 
 class Text(str, enum.Enum):
@@ -57,3 +57,16 @@ def test_a_copy_shares_nothing() -> None:
     copied["list"][0]["a"].append(2)
 
     assert value == {"list": [{"a": [1]}]}
+
+
+def test_a_second_copy_equals_the_first_and_shares_no_container() -> None:
+    value = {"b": [1, "a", {"c": [[]]}], "a": {"b": {"d": None}}, "long": 0.5}
+    first = copy_object(value)
+
+    second = copy_again(first)
+
+    assert list(second.items()) == list(first.items())
+    for one in (second["b"], second["b"][2], second["b"][2]["c"], second["b"][2]["c"][0]):
+        one.clear()
+    second["a"]["b"].clear()
+    assert first == value

@@ -15,7 +15,7 @@ from cliquet.storage.operators import Field, Keys
 from cliquet.storage.ordering import MISSING, SortKey, resolve, sort_key
 from cliquet.storage.query import Filter, PaginationRule, Sort
 from cliquet.storage.selection import Names, Selection
-from cliquet.storage.values import copy_object
+from cliquet.storage.values import copy_again, copy_object
 from cliquet.types import JSONValue, Record
 
 __all__ = [
@@ -66,6 +66,14 @@ class Entry(NamedTuple):
         record: Record = (
             {names.deleted_field: True} if self.data is None else copy_object(self.data)
         )
+        record[names.id_field] = self.id
+        record[names.modified_field] = self.timestamp
+        return record
+
+    def to_stored_record(self, names: Names) -> Record:
+        """Return the same for an entry whose data are a copy that a storage has made."""
+        data: Any = self.data
+        record: Record = {names.deleted_field: True} if data is None else copy_again(data)
         record[names.id_field] = self.id
         record[names.modified_field] = self.timestamp
         return record
@@ -210,6 +218,8 @@ def _reader(field: str, names: Names) -> Callable[[Entry], Any]:
     if field == names.deleted_field:
         # A live record is not deleted, whatever member it has with this name.
         return lambda entry: True if entry.data is None else MISSING
+    if "." not in field:
+        return lambda entry: MISSING if entry.data is None else entry.data.get(field, MISSING)
     return lambda entry: MISSING if entry.data is None else resolve(entry.data, field)
 
 

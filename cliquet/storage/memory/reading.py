@@ -57,7 +57,7 @@ class Reader:
         entry = None if collection is None else collection.live(object_id)
         if entry is None:
             raise RecordNotFoundError(object_id)
-        return entry.to_record(names)
+        return entry.to_stored_record(names)
 
     def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:
         collection = self._state.collections.get(key)
@@ -75,7 +75,8 @@ class Reader:
             entries = self._state.entries(scope, include_deleted=selection.include_deleted)
         entries = evaluation.matching(entries, selection)
         total = len(evaluation.live_ones(entries))
-        listed = Page(entry.to_record(names) for entry in evaluation.on_page(entries, selection))
+        page = evaluation.on_page(entries, selection)
+        listed = Page([entry.to_stored_record(names) for entry in page])
         if key is not None:
             listed.timestamp = timestamp
             listed.claim = partial(self._claim, key)
