@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from pyramid.exceptions import ConfigurationError
+from support.judged_statements import judging
 from support.logged import capture_logs
 from support.spread import ALICE, HOME, SHARDS, URL, Russula, Writer, elsewhere, in_thread, make
 from support.statements import counted, record
@@ -26,6 +27,17 @@ def app(postgresql_url: str) -> Iterator[TestApp]:
     registry.permission.initialize_schema()
     yield made
     registry.storage.client.dispose()
+
+
+@pytest.fixture(autouse=True)
+def judged(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let each statement of a request speak of one collection (E-9.3)."""
+    if "app" not in request.fixturenames:
+        yield
+        return
+    registry = request.getfixturevalue("app").app.registry
+    clients = registry.storage.client, registry.permission.client
+    yield from judging(monkeypatch, *clients, has_shards=True)
 
 
 def put(app: TestApp, name: str, **data: Any) -> dict[str, Any]:

@@ -328,6 +328,13 @@ OVER_SHARDS = (
         {"INSERT of a SELECT", *_PARENTS},
         "The rows of all shards are made together.",
     ),
+    Allowed(
+        r"INSERT INTO timestamps AS counter .* SELECT |DELETE FROM (records|departures) USING "
+        r"|DELETE FROM timestamps WHERE collection_id = |UPDATE (records|departures) SET parent_id"
+        r"|UPDATE timestamps SET live = \(SELECT ",
+        {"INSERT of a SELECT", *_PARENTS},
+        "`cliquet migrate` gives a collection another number of shards, while nobody writes.",
+    ),
 )
 """Those of collections with shards, which a distributed database does not have (E-23.7)."""
 
