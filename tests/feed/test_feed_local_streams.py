@@ -217,7 +217,7 @@ def test_a_long_list_comes_in_pages_that_can_be_resumed(
 
 
 @pytest.mark.clause("E-14.4", "E-12.2")
-def test_who_loses_a_record_is_told(live_app: Any, stream_of: Begin) -> None:
+def test_who_loses_a_record_is_told(live_app: TestApp, stream_of: Begin) -> None:
     bob = principal(live_app, "bob")
     kept, lost = create(live_app, url=AMANITAS), create(live_app, url=AMANITAS)
     share(live_app, kept, bob)
@@ -243,7 +243,7 @@ def test_who_loses_a_record_is_told(live_app: Any, stream_of: Begin) -> None:
 @pytest.mark.clause("E-14.4")
 @pytest.mark.slow
 def test_nothing_is_shown_that_was_written_while_access_was_taken(
-    live_app: Any, stream_of: Begin
+    live_app: TestApp, stream_of: Begin
 ) -> None:
     bob = principal(live_app, "bob")
     records = [create(live_app, url=AMANITAS) for _ in range(3)]
@@ -534,7 +534,9 @@ def test_statsd_counts_them_too(
 
 
 @pytest.mark.clause("E-14.1", "E-14.6")
-def test_requests_wait_on_a_loop_too(live_app: Any, feed_of: Callable[[Any], FeedOnLoop]) -> None:
+def test_requests_wait_on_a_loop_too(
+    live_app: TestApp, feed_of: Callable[[Any], FeedOnLoop]
+) -> None:
     feed = feed_of(live_app)
     listed = live_app.get(f"{SPORES}?_sync=", headers=basic_auth())
     headers = {**basic_auth(), "Accept": "*/*", "Prefer": "wait=10"}
@@ -548,7 +550,7 @@ def test_requests_wait_on_a_loop_too(live_app: Any, feed_of: Callable[[Any], Fee
 
 
 @pytest.mark.clause("E-14.1", "E-14.6")
-def test_a_wait_on_a_loop_ends(live_app: Any, feed_of: Callable[[Any], FeedOnLoop]) -> None:
+def test_a_wait_on_a_loop_ends(live_app: TestApp, feed_of: Callable[[Any], FeedOnLoop]) -> None:
     feed = feed_of(live_app)
     listed = live_app.get(f"{SPORES}?_sync=", headers=basic_auth())
     headers = {**basic_auth(), "Accept": "*/*", "Prefer": "wait=1"}
@@ -563,7 +565,7 @@ def test_a_wait_on_a_loop_ends(live_app: Any, feed_of: Callable[[Any], FeedOnLoo
 
 @pytest.mark.clause("E-14.6")
 def test_a_loop_serves_the_rest_of_the_service(
-    live_app: Any, feed_of: Callable[[Any], FeedOnLoop]
+    live_app: TestApp, feed_of: Callable[[Any], FeedOnLoop]
 ) -> None:
     feed = feed_of(live_app)
     accept = {"Accept": "application/json"}
@@ -579,7 +581,7 @@ def test_a_loop_serves_the_rest_of_the_service(
 
 
 @pytest.mark.clause("E-14.6")
-def test_a_loop_has_a_greatest_number_of_clients(live_app: Any) -> None:
+def test_a_loop_has_a_greatest_number_of_clients(live_app: TestApp) -> None:
     feed = FeedOnLoop(live_app, max_clients=1)
     first = LoopStream(feed, f"{SPORES}?_sync=", basic_auth())
     first.until_items(0)
@@ -594,7 +596,7 @@ def test_a_loop_has_a_greatest_number_of_clients(live_app: Any) -> None:
 
 @pytest.mark.clause("E-14.5")
 def test_a_client_that_takes_nothing_is_left(
-    live_app: Any, feed_of: Callable[[Any], FeedOnLoop], monkeypatch: pytest.MonkeyPatch
+    live_app: TestApp, feed_of: Callable[[Any], FeedOnLoop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slow_clients, "SLOW_SECONDS", 0.3)
     feed = feed_of(live_app)

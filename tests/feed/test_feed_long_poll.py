@@ -98,7 +98,7 @@ def test_a_change_that_the_user_cannot_see_does_not_end_the_wait(live_app: TestA
 @pytest.mark.clause("E-14.1", "E-11.3")
 @pytest.mark.parametrize("hidden", [1, 3])
 def test_what_the_user_cannot_see_does_not_hide_what_comes_after_it(
-    live_app: Any, hidden: int
+    live_app: TestApp, hidden: int
 ) -> None:
     """The first page is empty, and there is another one."""
     create(live_app, url=AMANITAS)
@@ -115,7 +115,7 @@ def test_what_the_user_cannot_see_does_not_hide_what_comes_after_it(
 
 
 @pytest.mark.clause("E-14.1", "E-17.2")
-def test_scripts_of_other_origins_may_read_that_the_service_has_waited(live_app: Any) -> None:
+def test_scripts_of_other_origins_may_read_that_the_service_has_waited(live_app: TestApp) -> None:
     since = token(live_app)
 
     def exposed(**options: Any) -> list[str]:

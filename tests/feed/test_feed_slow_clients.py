@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from webtest import TestApp
 
 from cliquet.feed import slow_clients
 from cliquet.testing.bounded import Thread, wait_until
@@ -60,7 +61,7 @@ def threads_named(name: str) -> list[threading.Thread]:
 
 @pytest.mark.clause("E-14.5", "E-14.6")
 def test_a_client_that_takes_nothing_holds_no_thread_for_ever(
-    live_app: Any, connection: tuple[socket.socket, socket.socket]
+    live_app: TestApp, connection: tuple[socket.socket, socket.socket]
 ) -> None:
     for _ in range(20):
         create(live_app, text=LARGE)
@@ -80,7 +81,7 @@ def test_a_client_that_takes_nothing_holds_no_thread_for_ever(
 
 @pytest.mark.clause("E-14.5")
 def test_a_client_that_takes_everything_stays(
-    live_app: Any, connection: tuple[socket.socket, socket.socket]
+    live_app: TestApp, connection: tuple[socket.socket, socket.socket]
 ) -> None:
     ours, theirs = connection
     theirs.settimeout(20)

@@ -9,6 +9,7 @@ import colander
 import pytest
 from pydantic import BaseModel, Field
 from support.shared_apps import make_app
+from webtest import TestApp
 
 from cliquet import resource
 from cliquet.testing.web import basic_auth
@@ -193,7 +194,7 @@ ACCEPTED = [
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("kind", ["morels", "shareds"])
 def test_records_are_stored_alike(
-    app: Any, kind: str, method: str, given: Any, stored: Any
+    app: TestApp, kind: str, method: str, given: Any, stored: Any
 ) -> None:
     status, body = send(app, method, {"data": given}, url=f"/v0/{kind}/{ID}")
 
@@ -225,7 +226,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("given", "expected"), REFUSED)
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_faults_are_told_alike(app: Any, method: str, given: Any, expected: Any) -> None:
+def test_faults_are_told_alike(app: TestApp, method: str, given: Any, expected: Any) -> None:
     status, body = send(app, method, {"data": given})
 
     assert status == 400
@@ -238,7 +239,7 @@ def test_faults_are_told_alike(app: Any, method: str, given: Any, expected: Any)
 
 
 @pytest.mark.parametrize("given", [5, [], "x", None])
-def test_what_is_no_object_is_refused_alike(app: Any, given: Any) -> None:
+def test_what_is_no_object_is_refused_alike(app: TestApp, given: Any) -> None:
     status, body = send(app, "POST", {"data": given})
 
     assert status == 400
@@ -247,7 +248,7 @@ def test_what_is_no_object_is_refused_alike(app: Any, given: Any) -> None:
         assert "is not a mapping type: an object is expected" in body["message"]
 
 
-def test_a_missing_member_is_required_in_the_same_words(app: Any) -> None:
+def test_a_missing_member_is_required_in_the_same_words(app: TestApp) -> None:
     _, body = send(app, "POST", {"data": {}})
 
     assert body["message"] == "data.name in body: Required"
@@ -279,7 +280,9 @@ PATCHES = [
 
 
 @pytest.mark.parametrize(("media_type", "patch", "stored"), PATCHES)
-def test_patches_have_the_same_effect(app: Any, media_type: str, patch: Any, stored: Any) -> None:
+def test_patches_have_the_same_effect(
+    app: TestApp, media_type: str, patch: Any, stored: Any
+) -> None:
     send(app, "PUT", {"data": FULL})
 
     status, body = send(app, "PATCH", patch, media_type)
@@ -303,7 +306,9 @@ WRONG_PATCHES = [
 
 
 @pytest.mark.parametrize(("media_type", "patch", "name"), WRONG_PATCHES)
-def test_wrong_patches_are_refused_alike(app: Any, media_type: str, patch: Any, name: str) -> None:
+def test_wrong_patches_are_refused_alike(
+    app: TestApp, media_type: str, patch: Any, name: str
+) -> None:
     send(app, "PUT", {"data": FULL})
 
     status, body = send(app, "PATCH", patch, media_type)
@@ -313,7 +318,7 @@ def test_wrong_patches_are_refused_alike(app: Any, media_type: str, patch: Any, 
     assert attributes(app.get(f"/v0/morels/{ID}", headers=AUTH).json) == FULL
 
 
-def test_unique_fields_are_those_of_the_options(app: Any) -> None:
+def test_unique_fields_are_those_of_the_options(app: TestApp) -> None:
     _, first = send(app, "POST", {"data": {"name": "x", "code": "c"}})
 
     status, again = send(app, "POST", {"data": {"name": "y", "code": "c"}})
@@ -343,7 +348,7 @@ LISTS = [
 
 
 @pytest.mark.parametrize(("query", "status", "number"), LISTS)
-def test_lists_know_the_fields(app: Any, query: str, status: int, number: int) -> None:
+def test_lists_know_the_fields(app: TestApp, query: str, status: int, number: int) -> None:
     send(app, "POST", {"data": FULL})
     send(app, "POST", {"data": {"name": "Truffle"}})
 
@@ -352,7 +357,7 @@ def test_lists_know_the_fields(app: Any, query: str, status: int, number: int) -
     assert status != 200 or len(answer.json["data"]) == number
 
 
-def test_batches_create_the_same_records(app: Any) -> None:
+def test_batches_create_the_same_records(app: TestApp) -> None:
     send(app, "PUT", {"data": FULL})
     requests = [{"body": {"data": {"name": f"n{i}", "colour": 1}}} for i in range(5)]
     requests.append({"body": {"data": {"size": 0}}})
@@ -364,7 +369,7 @@ def test_batches_create_the_same_records(app: Any) -> None:
     assert attributes(answers[3]["body"]) == {"name": "n3", "size": 3}
 
 
-def test_a_put_with_permissions_alone_keeps_the_record(app: Any) -> None:
+def test_a_put_with_permissions_alone_keeps_the_record(app: TestApp) -> None:
     url = f"/v0/shareds/{ID}"
     refused, _ = send(app, "PUT", {"permissions": {"read": ["system.Everyone"]}}, url=url)
     send(app, "PUT", {"data": FULL}, url=url)
@@ -379,7 +384,7 @@ def described(app: Any) -> Any:
     return app.get("/v0/__api__").json
 
 
-def test_the_description_of_the_service_has_the_fields(app: Any) -> None:
+def test_the_description_of_the_service_has_the_fields(app: TestApp) -> None:
     document = described(app)
     schemas = document["components"]["schemas"]
     accepted, sent = schemas["MorelInput"], schemas["Morel"]

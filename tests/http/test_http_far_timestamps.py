@@ -268,7 +268,7 @@ def everything_works(app: TestApp, headers: Any, home: Any) -> Any:
 @pytest.mark.parametrize("timestamp", FAR)
 @pytest.mark.parametrize("is_deletion", [False, True])
 def test_a_collection_that_ran_ahead_works_as_any_other(
-    app: Any, headers: dict[str, str], home: dict[str, Any], timestamp: int, is_deletion: bool
+    app: TestApp, headers: dict[str, str], home: dict[str, Any], timestamp: int, is_deletion: bool
 ) -> None:
     storage = app.app.registry.storage
     if is_deletion:

@@ -422,11 +422,11 @@ def test_a_supplied_timestamp(
     app: TestApp,
     headers: dict[str, str],
     stamps: dict[str, Any],
-    method: Any,
+    method: str,
     target: Any,
-    given: Any,
-    record: Any,
-    collection: Any,
+    given: int,
+    record: int,
+    collection: int,
 ) -> None:
     # The schema of mushrooms does not declare the member.
     data = {"name": "new", "last_modified": given}

@@ -121,7 +121,7 @@ def test_types(node: SchemaNode, described: dict[str, Any]) -> None:
     ],
 )
 def test_validators_that_json_schema_can_express(
-    typ: Any, validator: Any, keywords: dict[str, Any]
+    typ: type, validator: Any, keywords: dict[str, Any]
 ) -> None:
     plain = field(typ, missing=colander.drop)
     judged = field(typ, missing=colander.drop, validator=validator)

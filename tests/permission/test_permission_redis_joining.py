@@ -349,7 +349,7 @@ def test_nobody_is_refused_what_a_commit_is_about_to_give(
 @pytest.mark.clause("E-11.8", "E-11.3", "X-30")
 @pytest.mark.parametrize("is_undone", [True, False])
 def test_a_reader_can_wait_for_permissions_whose_records_are_visible(
-    permission: Any, redis_client: Any, is_undone: bool
+    permission: PermissionBase, redis_client: Redis, is_undone: bool
 ) -> None:
     readers = []
     voting, may_write = threading.Event(), threading.Event()

@@ -258,7 +258,9 @@ def test_a_bare_model_is_accepted_as_a_mapping(base: type) -> None:
         ({"type": "string"}, list(range(1000)), '"[0,1,2,'),
     ],
 )
-def test_verdicts_are_in_the_words_of_json(described: Any, value: Any, text: str) -> None:
+def test_verdicts_are_in_the_words_of_json(
+    described: dict[str, Any], value: Any, text: str
+) -> None:
     found = faults(of(x=described), {"x": value})
 
     assert list(found) == ["x"]
@@ -281,7 +283,7 @@ def test_verdicts_are_in_the_words_of_json(described: Any, value: Any, text: str
         ({}, None),
     ],
 )
-def test_values_that_fit_are_stored_as_they_are(described: Any, value: Any) -> None:
+def test_values_that_fit_are_stored_as_they_are(described: dict[str, Any], value: Any) -> None:
     assert of(x=described).deserialize({"x": value}) == {"x": value}
 
 
@@ -411,7 +413,7 @@ def here(offset: int) -> str:
         ),
     ],
 )
-def test_a_wrong_json_schema_names_its_place(described: Any, text: str) -> None:
+def test_a_wrong_json_schema_names_its_place(described: dict[str, Any], text: str) -> None:
     place = here(2)
     with pytest.raises(ConfigurationError) as caught:
         JSONSchema(described)

@@ -274,7 +274,9 @@ def test_sorting_is_the_order_of_the_model(entries: Any, text: Any) -> None:
 @pytest.mark.clause("E-3.2", "H-14.7", "H-14.10", "B-6.20", "B-6.22", "B-21.12", "D-24", "D-26")
 @pytest.mark.parametrize("limit", [1, 2, 7])
 @given(entries=collections(), text=SORTS)
-def test_a_walk_loses_and_repeats_nothing(entries: Any, text: Any, limit: int) -> None:
+def test_a_walk_loses_and_repeats_nothing(
+    entries: list[dict[str, Any]], text: str, limit: int
+) -> None:
     sorting = read_sorting(text)
 
     assert walk(entries, sorting, limit) == ordered(entries, sorting)
@@ -321,7 +323,7 @@ def test_a_filtered_walk_gives_what_matches(
 
 @pytest.mark.clause("E-3.2", "B-21.13", "H-15.2")
 @given(CONTENTS, PATHS)
-def test_a_projection_keeps_what_filters_and_sorting_see(record: Any, path: Any) -> None:
+def test_a_projection_keeps_what_filters_and_sorting_see(record: dict[str, Any], path: str) -> None:
     found = resolve(record, path)
 
     projected = utils.dict_subset(record, [path])

@@ -92,7 +92,7 @@ def test_a_timestamp_that_is_read_has_the_upper_bound_of_those_that_are_told() -
 
 @pytest.mark.clause("H-12.8", "B-21.20")
 @given(st.text(st.characters(exclude_categories=()), max_size=20))
-def test_any_text_is_a_list_or_refused(text: Any) -> None:
+def test_any_text_is_a_list_or_refused(text: str) -> None:
     try:
         values = coerce_list("a", text)
     except InvalidParameter:

@@ -97,7 +97,9 @@ def test_a_merge_patch_of_a_record_is_an_object(patch: object) -> None:
 
 @pytest.mark.clause("E-4.1")
 @given(OBJECTS, OBJECTS)
-def test_a_merge_patch_leaves_both_alone_and_applies_once(document: Any, patch: Any) -> None:
+def test_a_merge_patch_leaves_both_alone_and_applies_once(
+    document: dict[str, Any], patch: Any
+) -> None:
     before = copy.deepcopy((document, patch))
 
     once = merged(document, patch)
@@ -325,7 +327,7 @@ def test_a_patch_may_be_applied_again() -> None:
 
 @pytest.mark.clause("E-4.1")
 @given(OBJECTS, st.lists(OPERATIONS | VALUES, max_size=4))
-def test_any_patch_gives_an_object_or_is_refused(document: Any, operations: Any) -> None:
+def test_any_patch_gives_an_object_or_is_refused(document: dict[str, Any], operations: Any) -> None:
     before = copy.deepcopy((document, operations))
     try:
         name, result = "0", operated(document, *operations)

@@ -14,6 +14,7 @@ import pytest
 from support.configured import loading
 from support.statements import record
 
+from cliquet.permission import PermissionBase
 from cliquet.permission import postgresql as permissions
 from cliquet.storage import postgresql as records
 from cliquet.storage.exceptions import BackendError
@@ -194,7 +195,7 @@ def permission(postgresql_url: str) -> Iterator[Any]:
 
 @pytest.mark.clause("E-9.3", "B-15.15", "B-15.6")
 def test_deletions_of_many_permissions_have_the_form_that_citus_accepts(
-    permission: Any, monkeypatch: pytest.MonkeyPatch
+    permission: PermissionBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shapes = pytest.importorskip("support.statement_shapes", exc_type=ImportError)
     for name in ("/a/1", "/a/2", "/b/1"):

@@ -367,7 +367,7 @@ def with_granian(in_process: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize("server", ["granian", "waitress"])
 def test_clients_that_wait_leave_threads_to_others(
     with_granian: Any,
-    ini: Any,
+    ini: Path,
     monkeypatch: pytest.MonkeyPatch,
     lines: str,
     section: str,

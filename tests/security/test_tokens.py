@@ -481,7 +481,9 @@ def test_requests_at_once_ask_once(issuer: Issuer) -> None:
 
 
 @pytest.mark.clause("E-15.6")
-def test_old_keys_are_read_again_in_the_background(issuer: Issuer, monkeypatch: Any) -> None:
+def test_old_keys_are_read_again_in_the_background(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cliquet.security.issuer_keys.FAILURE_SECONDS", 0)
     policy = policy_of(issuer.url, refresh_seconds=1)
     assert is_known(policy, token(KEY))
@@ -498,7 +500,9 @@ def test_old_keys_are_read_again_in_the_background(issuer: Issuer, monkeypatch: 
 
 
 @pytest.mark.clause("E-15.6")
-def test_known_keys_stay_while_the_issuer_is_down(issuer: Issuer, monkeypatch: Any) -> None:
+def test_known_keys_stay_while_the_issuer_is_down(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cliquet.security.issuer_keys.FAILURE_SECONDS", 0)
     policy = policy_of(issuer.url, refresh_seconds=1)
     assert is_known(policy, token(KEY))
@@ -586,7 +590,7 @@ def eventually(check: Callable[[], bool]) -> bool:
 
 @pytest.mark.clause("E-15.7")
 def test_a_verified_token_is_remembered_until_its_end_and_not_longer(
-    keys: str, monkeypatch: Any
+    keys: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = policy_of(keys, leeway_seconds=0)
     text = token(KEY, exp=int(time.time()) + 100)
@@ -622,7 +626,9 @@ def test_a_token_whose_key_was_withdrawn_is_forgotten(issuer: Issuer) -> None:
 
 
 @pytest.mark.clause("E-15.6", "E-15.7")
-def test_known_tokens_do_not_keep_old_keys_alive(issuer: Issuer, monkeypatch: Any) -> None:
+def test_known_tokens_do_not_keep_old_keys_alive(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cliquet.security.issuer_keys.FAILURE_SECONDS", 0)
     policy = policy_of(issuer.url, refresh_seconds=1)
     text = token(KEY)

@@ -13,7 +13,7 @@ from support.configured import config_of
 from support.logged import capture_logs
 
 from cliquet import resource
-from cliquet.storage import memory, postgresql, sqlite
+from cliquet.storage import StorageBase, memory, postgresql, sqlite
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.storage.transfer import ExportedEntry, ImportedCollection
 from cliquet.testing.storage.common import HOME, OTHER_PARENT
@@ -97,7 +97,7 @@ def test_all_keys_and_indexes_but_two_kinds_begin_with_the_parent(storage: Any) 
 @pytest.mark.parametrize("operator", [COMPARISON.CONTAINS, COMPARISON.CONTAINS_ANY])
 @pytest.mark.parametrize("limit", [None, 10])
 def test_contains_and_contains_any_use_the_index(
-    storage: Any, field: str, operator: COMPARISON, limit: int | None
+    storage: StorageBase, field: str, operator: COMPARISON, limit: int | None
 ) -> None:
     chosen = Random(1)
     fill(storage, [some_tags(chosen, n) for n in range(6000)])
@@ -116,7 +116,7 @@ VALUES += [{"k": 1, "l": [2]}, "", "x" * 5000, 1e25, -0.0, 0]
 
 
 @pytest.mark.clause("E-10.4", "B-21.17")
-def test_the_index_changes_no_result(storage: Any) -> None:
+def test_the_index_changes_no_result(storage: StorageBase) -> None:
     chosen = Random(2)
     held = [value for value in VALUES if value != "\ud83d"]
     records = [
@@ -143,7 +143,7 @@ def test_the_index_changes_no_result(storage: Any) -> None:
 
 
 @pytest.mark.clause("E-10.2", "E-10.4")
-def test_migrate_makes_and_drops_them(storage: Any, postgresql_url: str) -> None:
+def test_migrate_makes_and_drops_them(storage: StorageBase, postgresql_url: str) -> None:
     assert len(indexes(storage)) == 2
     assert storage.missing_indexes() == []
     later = postgresql.load_from_config(config_of({"storage_url": postgresql_url}))

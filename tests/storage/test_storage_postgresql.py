@@ -55,7 +55,7 @@ def sent(storage: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.clause("B-4.6", "B-22.1")
 def test_timestamps_come_from_the_clock_of_the_server_and_never_from_the_future(
-    storage: Any, monkeypatch: pytest.MonkeyPatch
+    storage: StorageBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cliquet.utils.msec_time", lambda: 5)
     for _ in range(50):
@@ -84,7 +84,7 @@ def test_ids_are_in_code_point_order_whatever_the_collation(storage: StorageBase
 
 
 @pytest.mark.clause("B-12.8", "B-21.26")
-def test_ids_and_timestamps_are_not_stored_twice(storage: Any) -> None:
+def test_ids_and_timestamps_are_not_stored_twice(storage: StorageBase) -> None:
     create(storage, id="a", n=1)
 
     with storage.client.connect(readonly=True) as session:
@@ -315,7 +315,7 @@ def test_further_creations_of_a_transaction_take_no_round_trip(
 
 
 @pytest.mark.clause("B-4.4", "B-4.6")
-def test_the_clock_goes_on_while_a_transaction_holds_the_lock(storage: Any) -> None:
+def test_the_clock_goes_on_while_a_transaction_holds_the_lock(storage: StorageBase) -> None:
     def clock() -> Any:
         with storage.client.autocommit() as session:
             return session.execute(

@@ -141,7 +141,9 @@ def served_by(app: TestApp, name: str, *, statements: int = 1) -> Iterator[None]
 @pytest.mark.clause("E-22.1")
 @pytest.mark.setting("storage_read_url")
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_who_knows_nothing_is_served_by_the_replica(app: TestApp, record: Any, method: str) -> None:
+def test_who_knows_nothing_is_served_by_the_replica(
+    app: TestApp, record: dict[str, Any], method: str
+) -> None:
     url = f"{MUSHROOMS}/{record['id']}"
     with served_by(app, "standby"):
         answer = getattr(app, method)(url, headers=USER)
@@ -155,7 +157,9 @@ def test_who_knows_nothing_is_served_by_the_replica(app: TestApp, record: Any, m
 
 
 @pytest.mark.clause("E-22.1", "E-22.2")
-def test_who_knows_what_the_replica_has_is_served_by_it(app: TestApp, record: Any) -> None:
+def test_who_knows_what_the_replica_has_is_served_by_it(
+    app: TestApp, record: dict[str, Any]
+) -> None:
     timestamp = record["last_modified"]
     one = f"{MUSHROOMS}/{record['id']}"
     with served_by(app, "standby"):
@@ -185,7 +189,7 @@ def test_who_knows_what_the_replica_has_is_served_by_it(app: TestApp, record: An
     ],
 )
 def test_who_knows_something_newer_is_served_by_the_primary(
-    app: TestApp, servers: Servers, record: Any, shown: Any
+    app: TestApp, servers: Servers, record: dict[str, Any], shown: Any
 ) -> None:
     with paused(servers.standby):
         new = change(app, record, "new").json["data"]["last_modified"]
@@ -201,7 +205,7 @@ def test_who_knows_something_newer_is_served_by_the_primary(
 @pytest.mark.clause("E-22.2")
 @pytest.mark.parametrize("header", ["If-None-Match", "If-Match", "Sync-Bookmark"])
 def test_so_is_the_reader_of_a_record(
-    app: TestApp, servers: Servers, record: Any, header: str
+    app: TestApp, servers: Servers, record: dict[str, Any], header: str
 ) -> None:
     with paused(servers.standby):
         new = change(app, record, "new").json["data"]["last_modified"]
@@ -213,7 +217,7 @@ def test_so_is_the_reader_of_a_record(
 
 @pytest.mark.clause("E-22.2")
 def test_the_counter_decides_also_for_a_record_that_is_older(
-    app: TestApp, servers: Servers, record: Any
+    app: TestApp, servers: Servers, record: dict[str, Any]
 ) -> None:
     """What is known is of another record: the replica has it if the counter says so."""
     url = f"{MUSHROOMS}/{record['id']}"
@@ -233,7 +237,7 @@ def test_the_counter_decides_also_for_a_record_that_is_older(
     "query", ["_token=x", "_sync=", "_since=yesterday", "_total=no", "_unknown=1"]
 )
 def test_pages_tokens_and_what_is_not_understood_are_for_the_primary(
-    app: TestApp, record: Any, query: str
+    app: TestApp, record: dict[str, Any], query: str
 ) -> None:
     with asked(app) as sent:
         app.get(f"{MUSHROOMS}?{query}", headers=USER, status="*")
@@ -242,7 +246,7 @@ def test_pages_tokens_and_what_is_not_understood_are_for_the_primary(
 
 @pytest.mark.clause("E-22.3")
 def test_what_the_replica_does_not_have_is_looked_for_on_the_primary(
-    app: TestApp, servers: Servers, record: Any
+    app: TestApp, servers: Servers, record: dict[str, Any]
 ) -> None:
     """A client that has just created a record may not show it."""
     with paused(servers.standby):
@@ -255,7 +259,9 @@ def test_what_the_replica_does_not_have_is_looked_for_on_the_primary(
 
 
 @pytest.mark.clause("E-22.4")
-def test_writes_and_what_they_read_are_for_the_primary(app: TestApp, record: Any) -> None:
+def test_writes_and_what_they_read_are_for_the_primary(
+    app: TestApp, record: dict[str, Any]
+) -> None:
     url = f"{MUSHROOMS}/{record['id']}"
     with asked(app) as sent:
         app.put_json(url, {"data": {"name": "put"}}, headers=USER)
@@ -267,7 +273,9 @@ def test_writes_and_what_they_read_are_for_the_primary(app: TestApp, record: Any
 
 
 @pytest.mark.clause("E-22.4")
-def test_a_batch_reads_what_it_has_written(app: TestApp, servers: Servers, record: Any) -> None:
+def test_a_batch_reads_what_it_has_written(
+    app: TestApp, servers: Servers, record: dict[str, Any]
+) -> None:
     url = f"{MUSHROOMS}/{record['id']}"
     requests = [
         {"method": "PATCH", "path": url, "body": {"data": {"name": "new"}}},
@@ -283,7 +291,7 @@ def test_a_batch_reads_what_it_has_written(app: TestApp, servers: Servers, recor
 
 @pytest.mark.clause("E-22.4")
 def test_views_of_the_application_and_code_outside_of_requests_read_the_primary(
-    app: TestApp, record: Any
+    app: TestApp, record: dict[str, Any]
 ) -> None:
     with asked(app) as sent:
         app.get("/v0/own?parent=x", headers=USER)
@@ -318,7 +326,7 @@ def test_writes_return_a_bookmark(app: TestApp) -> None:
 
 @pytest.mark.clause("E-22.5")
 def test_the_bookmark_of_a_record_with_a_timestamp_of_the_past_is_that_of_the_write(
-    app: TestApp, servers: Servers, record: Any
+    app: TestApp, servers: Servers, record: dict[str, Any]
 ) -> None:
     with paused(servers.standby):
         body = {"data": {"name": "old", "last_modified": 1000}}
@@ -358,7 +366,9 @@ def test_the_description_of_the_service_has_bookmarks(app: TestApp) -> None:
 
 
 @pytest.mark.clause("E-22.5")
-def test_a_bookmark_costs_no_statement(servers: Servers, app: TestApp, record: Any) -> None:
+def test_a_bookmark_costs_no_statement(
+    servers: Servers, app: TestApp, record: dict[str, Any]
+) -> None:
     counts = []
     for each in (app, servers.app(storage_read_url="", permission_read_url="")):
         with texts_sent(each.app.registry.storage.client) as sent:
@@ -372,7 +382,7 @@ def test_a_bookmark_costs_no_statement(servers: Servers, app: TestApp, record: A
 
 @pytest.mark.clause("E-22.2", "E-22.5")
 def test_reads_after_own_writes_are_never_stale(
-    app: TestApp, servers: Servers, record: Any
+    app: TestApp, servers: Servers, record: dict[str, Any]
 ) -> None:
     """With a replica that stands still. 10 000 of them were run by hand."""
     url = f"{MUSHROOMS}/{record['id']}"
@@ -388,7 +398,7 @@ def test_reads_after_own_writes_are_never_stale(
 
 
 @pytest.mark.clause("E-22.2", "E-22.5")
-def test_nor_while_the_replica_follows(app: TestApp, record: Any) -> None:
+def test_nor_while_the_replica_follows(app: TestApp, record: dict[str, Any]) -> None:
     url = f"{MUSHROOMS}/{record['id']}"
     with asked(app) as sent:
         for number in range(100):
@@ -626,7 +636,7 @@ def test_a_replica_that_hangs_is_left_alone_after_one_wait(failing: Any) -> None
 
 @pytest.mark.clause("E-22.7")
 def test_a_replica_that_stays_behind_is_not_asked_by_who_knows_more(
-    app: TestApp, servers: Servers, record: Any, monkeypatch: pytest.MonkeyPatch
+    app: TestApp, servers: Servers, record: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replica_module, "_USUAL_LAG_MS", -60_000)
     url = f"{MUSHROOMS}/{record['id']}"
@@ -640,7 +650,7 @@ def test_a_replica_that_stays_behind_is_not_asked_by_who_knows_more(
 
 
 @pytest.mark.clause("E-22.7")
-def test_a_query_that_takes_too_long_is_not_run_twice(app: TestApp, record: Any) -> None:
+def test_a_query_that_takes_too_long_is_not_run_twice(app: TestApp, record: dict[str, Any]) -> None:
     replica = app.app.registry.storage.replica
     with pytest.raises(Exception, match="canceling statement") as caught:
         replica.client.rows("SELECT pg_sleep(20)")

@@ -10,7 +10,7 @@ from support.configured import loading
 from support.judged_statements import judging
 
 from cliquet.core.globs import Pattern
-from cliquet.storage import postgresql
+from cliquet.storage import StorageBase, postgresql
 from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.storage import (
@@ -219,7 +219,7 @@ def closing_client(storage: Any) -> Iterator[Any]:
 
 
 @pytest.mark.clause("E-23.5")
-def test_copies_are_refused_clearly(storage: Any) -> None:
+def test_copies_are_refused_clearly(storage: StorageBase) -> None:
     for refused in (
         storage.export,
         lambda: storage.import_([]),

@@ -50,7 +50,7 @@ NAMES = ["size", "Size", "a.size", "$", "0", 'a"b', "size'", "gr\u00f6\u00dfe"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_equality_means_the_same_as_in_python(storage: Any, name: str) -> None:
+def test_equality_means_the_same_as_in_python(storage: StorageBase, name: str) -> None:
     """What SQLite says first of a record leaves out none that Python takes for equal."""
     in_python = memory.load_from_config(config_of({}))
     for kept in (storage, in_python):
@@ -73,7 +73,9 @@ def test_equality_means_the_same_as_in_python(storage: Any, name: str) -> None:
             assert ours == theirs, (operator, operand)
 
 
-def test_filter_asks_python_for_few_records(storage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filter_asks_python_for_few_records(
+    storage: StorageBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without an index, SQLite itself leaves out the records with other values."""
     asked: list[Any] = []
     order_key = _Reader.order_key
@@ -90,7 +92,7 @@ def test_filter_asks_python_for_few_records(storage: Any, monkeypatch: pytest.Mo
 
 
 @pytest.mark.clause("E-1.3", "B-3.10")
-def test_the_schema_is_created_at_the_first_use(storage: Any) -> None:
+def test_the_schema_is_created_at_the_first_use(storage: StorageBase) -> None:
     assert not storage.client.path.exists()
 
     record = create(storage)
@@ -100,14 +102,14 @@ def test_the_schema_is_created_at_the_first_use(storage: Any) -> None:
 
 
 @pytest.mark.clause("E-1.3", "B-12.11")
-def test_a_rehearsed_migration_makes_no_file(storage: Any) -> None:
+def test_a_rehearsed_migration_makes_no_file(storage: StorageBase) -> None:
     storage.initialize_schema(dry_run=True)
 
     assert not storage.client.path.exists()
 
 
 @pytest.mark.clause("E-1.3", "E-13.1")
-def test_a_file_of_the_first_version_is_migrated(storage: Any) -> None:
+def test_a_file_of_the_first_version_is_migrated(storage: StorageBase) -> None:
     record = create(storage)
     storage.delete(**HOME, object_id=create(storage)["id"])
     before = (timestamp(storage), tombstones(storage))
@@ -166,7 +168,7 @@ def test_timestamps_come_from_the_clock_of_the_host(storage: StorageBase, clock:
 
 
 @pytest.mark.clause("B-21.7")
-def test_a_readonly_instance_attempts_no_write(storage: Any) -> None:
+def test_a_readonly_instance_attempts_no_write(storage: StorageBase) -> None:
     readonly = sqlite.Storage(storage.client, is_readonly=True)
 
     with pytest.raises(ReadonlyError):
@@ -209,7 +211,7 @@ for _ in range(50):
 
 @pytest.mark.clause("E-1.4", "D-55", "D-57", "B-4.5")
 @pytest.mark.usefixtures("processes")
-def test_processes_share_the_file(storage: Any) -> None:
+def test_processes_share_the_file(storage: StorageBase) -> None:
     create(storage, id="counter", n=0)
     url = f"sqlite:///{storage.client.path}"
     writers = [start_process([sys.executable, "-c", WRITER, url], cwd=ROOT) for _ in range(4)]
@@ -223,7 +225,7 @@ def test_processes_share_the_file(storage: Any) -> None:
 
 
 @pytest.mark.clause("E-1.3")
-def test_the_tables_are_those_of_a_plain_file(storage: Any) -> None:
+def test_the_tables_are_those_of_a_plain_file(storage: StorageBase) -> None:
     create(storage, id="a", n=1)
 
     with sqlite3.connect(storage.client.path) as connection:
@@ -285,7 +287,7 @@ def test_little_is_kept_of_statements_that_clients_choose(storage: StorageBase) 
     assert own_memory() - before < 60 * MEGABYTE
 
 
-def test_a_connection_that_keeps_much_makes_room_for_another(storage: Any) -> None:
+def test_a_connection_that_keeps_much_makes_room_for_another(storage: StorageBase) -> None:
     create(storage)
     with storage.client.connect(readonly=True) as session:
         first = session.connection

@@ -13,7 +13,7 @@ import pytest
 from support.configured import config_of
 from support.logged import capture_logs
 
-from cliquet.storage import postgresql, sqlite
+from cliquet.storage import StorageBase, postgresql, sqlite
 from cliquet.storage.relational import bulk
 from cliquet.storage.selection import CollectionKey
 from cliquet.storage.transfer import ExportedEntry, ImportedCollection
@@ -53,7 +53,7 @@ def indexes(storage: Any) -> dict[str, bool]:
 
 
 @pytest.mark.clause("B-12.5", "E-10.2")
-def test_those_of_a_former_release_are_replaced(storage: Any) -> None:
+def test_those_of_a_former_release_are_replaced(storage: StorageBase) -> None:
     create(storage, id="a")
     before = indexes(storage)
     with capture_logs() as rehearsed:
@@ -79,7 +79,7 @@ def test_those_of_a_former_release_are_replaced(storage: Any) -> None:
 
 
 @pytest.mark.clause("B-12.5")
-def test_what_an_interruption_left_is_finished(storage: Any) -> None:
+def test_what_an_interruption_left_is_finished(storage: StorageBase) -> None:
     execute(
         storage,
         "CREATE INDEX records_in_time ON records (parent_id, collection_id, last_modified, id)",
@@ -101,7 +101,7 @@ def test_what_an_interruption_left_is_finished(storage: Any) -> None:
 
 
 @pytest.mark.clause("B-12.5")
-def test_writers_are_not_blocked_while_they_are_replaced(storage: Any) -> None:
+def test_writers_are_not_blocked_while_they_are_replaced(storage: StorageBase) -> None:
     for n in range(300):
         create(storage, rank=n)
     done = threading.Event()
@@ -135,7 +135,7 @@ def test_a_schema_that_is_missing_has_nothing_to_replace(postgresql_url: str) ->
 
 
 @pytest.mark.clause("E-7.7")
-def test_a_slice_of_a_purge_begins_where_the_former_one_ended(storage: Any) -> None:
+def test_a_slice_of_a_purge_begins_where_the_former_one_ended(storage: StorageBase) -> None:
     """Otherwise it walks through all that is gone."""
     key = CollectionKey(**HOME)
     entries = [ExportedEntry(f"{n:05}", n + 1, None) for n in range(5000)]

@@ -298,7 +298,7 @@ def own_number(typ: Any) -> Any:
         (colander.Boolean(false_choices=("no",), true_choices=("yes",)), True),
     ],
 )
-def test_other_values_are_left_to_colander(typ: Any, value: object) -> None:
+def test_other_values_are_left_to_colander(typ: type, value: object) -> None:
     node = colander.SchemaNode(typ, name="a")
 
     assert acceptance(schema_of(node))({"a": value}) is DOUBT

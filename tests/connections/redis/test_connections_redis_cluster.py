@@ -17,8 +17,10 @@ from cliquet.connections.redis import cluster
 from cliquet.connections.redis.client import create_from_config
 from cliquet.connections.redis.partitions import SLOTS, Partitions, slot_of
 from cliquet.core.globs import Pattern
+from cliquet.permission import PermissionBase
 from cliquet.permission import redis as permission_redis
 from cliquet.settings import SettingError
+from cliquet.storage import StorageBase
 from cliquet.storage import redis as storage_redis
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.query import Sort
@@ -119,7 +121,7 @@ def test_all_keys_of_a_collection_have_one_slot(storage: Any, redis_cluster: Red
 
 @pytest.mark.clause("E-9.6")
 def test_all_that_belongs_to_an_object_has_one_slot(
-    permission: Any, redis_cluster: RedisCluster
+    permission: PermissionBase, redis_cluster: RedisCluster
 ) -> None:
     permission.add_principal_to_ace("/o/1", "read", "alice")
     permission.add_principal_to_ace("/o/1", "write", "bob")
@@ -129,7 +131,7 @@ def test_all_that_belongs_to_an_object_has_one_slot(
 
 @pytest.mark.clause("E-9.6")
 def test_collections_and_objects_are_on_all_servers(
-    storage: Any, permission: Any, redis_cluster: RedisCluster
+    storage: StorageBase, permission: PermissionBase, redis_cluster: RedisCluster
 ) -> None:
     for rank in range(60):
         storage.create("mushroom", f"user{rank}", {})
@@ -149,7 +151,7 @@ def test_collections_and_objects_are_on_all_servers(
 
 
 @pytest.mark.clause("E-9.6", "B-21.19")
-def test_a_page_of_several_parents_is_deleted_in_its_order(storage: Any) -> None:
+def test_a_page_of_several_parents_is_deleted_in_its_order(storage: StorageBase) -> None:
     for rank in range(20):
         storage.create("mushroom", f"user{rank}", {"rank": rank})
 

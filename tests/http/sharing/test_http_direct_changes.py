@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from support.combinations import TOGETHER, name_of, running_combination
 from support.sharing import CAP, make_sharing_app, user_id
+from webtest import TestApp
 
 from cliquet.core.globs import Exact
 from cliquet.testing.web import basic_auth
@@ -94,7 +95,7 @@ def grow(app: Any, *readers: str, url: str = FOREST) -> str:
 @pytest.mark.parametrize("what", ["all", "permissions"])
 @pytest.mark.parametrize("has_tokens", [True, False], ids=["tokens", "since"])
 def test_who_loses_all_records_below_a_parent_is_told(
-    app: Any, what: str, has_tokens: bool
+    app: TestApp, what: str, has_tokens: bool
 ) -> None:
     reader, other = user_id(app, READER), user_id(app, OTHER)
     ids = {grow(app, reader) for _ in range(3)}
@@ -112,7 +113,7 @@ def test_who_loses_all_records_below_a_parent_is_told(
 
 
 @pytest.mark.clause("E-12.3", "E-12.1", "E-11.3")
-def test_each_change_of_an_ace_is_told(app: Any) -> None:
+def test_each_change_of_an_ace_is_told(app: TestApp) -> None:
     reader = user_id(app, READER)
     record_id = grow(app)
     uri = f"/forests/a/caps/{record_id}"
@@ -134,7 +135,7 @@ def test_each_change_of_an_ace_is_told(app: Any) -> None:
 
 
 @pytest.mark.clause("E-12.3", "X-18")
-def test_what_a_request_undoes_is_not_told(app: Any) -> None:
+def test_what_a_request_undoes_is_not_told(app: TestApp) -> None:
     ids = {grow(app, user_id(app, READER))}
     device = Device(app, READER)
     device.synchronise()
