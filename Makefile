@@ -6,6 +6,9 @@ PYTHON = python3
 VENV = .venv
 PORT = 8888
 PYTEST_ARGS =
+# Processes that run tests at the same time: more than a small machine has processors, since half of
+# the time of many tests is spent waiting for servers and other processes.
+WORKERS = 4
 BACKENDS = pgbouncer
 
 # What `make coverage` leaves out, besides slow tests: tracing makes tests twice as slow, and those of
@@ -50,25 +53,25 @@ serve: $(SERVE) ## serve the example on http://localhost:8888/v1/ (PORT=...)
 	exec env $(EXAMPLE) $(BIN)/cliquet start --ini config/example.ini --port $(PORT)
 
 test: $(TEST) ## run the tests (PYTEST_ARGS=...)
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-fast: $(TEST) ## run one case of each test that starts no server and is not slow (PYTEST_ARGS=...)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not server and not slow' --most-cases 1 $(PYTEST_ARGS)
 
 coverage: $(TEST) ## measure the branch coverage of the library, which fails below 98 %
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov -m 'not slow' $(MEASURED) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov -m 'not slow' $(MEASURED) $(PYTEST_ARGS)
 
 http: $(TEST) ## run the HTTP tests on BACKENDS=sqlite, postgresql, pgbouncer or redis
-	env CLIQUET_TEST_HTTP_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n 2 --dist worksteal tests/http $(PYTEST_ARGS)
+	env CLIQUET_TEST_HTTP_BACKENDS=$(BACKENDS) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/http $(PYTEST_ARGS)
 
 uncompiled: $(TEST) ## run the tests on the layers of Pyramid, without compiled endpoints (PYTEST_ARGS=...)
-	env CLIQUET_COMPILED_ENDPOINTS=false $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	env CLIQUET_COMPILED_ENDPOINTS=false $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 majors: $(TEST) ## run the tests of PostgreSQL on each major version that the machine has
 	for bindir in $$($(BIN)/python -c "import sys; sys.path.insert(0, 'tests'); \
 		from servers.postgresql_binaries import postgresql_bindirs; print(*postgresql_bindirs())"); do \
 		"$$bindir/postgres" --version; \
-		env CLIQUET_TEST_POSTGRESQL_BINDIR="$$bindir" $(BIN)/python -m pytest -n 2 --dist worksteal -k postgresql \
+		env CLIQUET_TEST_POSTGRESQL_BINDIR="$$bindir" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -k postgresql \
 			tests/connections tests/migrations tests/storage tests/permission tests/cache $(PYTEST_ARGS) || exit 1; \
 	done
 
