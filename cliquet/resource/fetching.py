@@ -116,11 +116,14 @@ def fetch_all(
 
 def _aces(resource: UserResource, record_ids: list[str]) -> dict[str, dict[str, set[str]]]:
     """Return the permissions of records, none if they have none."""
-    permission = getattr(resource.model, "permission", None)
+    model: Any = resource.model
+    permission = getattr(model, "permission", None)
     if permission is None or type(resource.context) is not RouteFactory:
         return {}
     own_id: Any = resource.record_id
-    collection: str = (resource.context.permission_object_id or "").removesuffix(own_id)
+    # What the request was judged by may be another object: a PUT that creates needs a permission on
+    # the collection.
+    collection: str = model.get_permission_object_id(own_id).removesuffix(own_id)
     object_ids = [f"{collection}{record_id}" for record_id in record_ids]
     found = permission.get_objects_permissions(object_ids)
     return dict(zip(record_ids, found, strict=True))

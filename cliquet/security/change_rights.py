@@ -50,13 +50,12 @@ def of_changes(
 
     Parameters
     ----------
-    context : context of the request, which has changed a record.
+    request : a request that the policy of the library has judged.
+    context : its context; it has changed a record.
     permission : permission of its view.
     has_created : whether the request has created a record, so that the sender may do so.
     """
-    policy = request.registry.queryUtility(ISecurityPolicy)
-    if not isinstance(policy, SecurityPolicy):
-        return None
+    policy: SecurityPolicy = request.registry.getUtility(ISecurityPolicy)
     if permission == authorization.PRIVATE:
         may = policy.permits_all(request, context, permission)
         return ChangeRights(may, may)

@@ -173,6 +173,7 @@ SCENARIOS: dict[str, list[tuple[str, list[dict[str, Any]]]]] = {
         ("mat", [*ALL[:3], {**ALL[3], "body": {"data": {"last_modified": 2**60}}}, *ALL[4:]]),
         ("mat", [*ALL[:3], {**ALL[3], "body": {}}, {**ALL[4], "body": {"data": []}}, *ALL[5:]]),
         ("mat", [*ALL[:3], {**ALL[3], "path": "/opens/*"}, *ALL[4:]]),
+        ("mat", [*ALL[:3], {**ALL[3], "path": "/opens/-a"}, *ALL[4:]]),
     ],
     "timestamps sent back": [
         ("mat", each("PUT", IDS[:6], name="{n}", last_modified=OLD)),
@@ -184,6 +185,10 @@ SCENARIOS: dict[str, list[tuple[str, list[dict[str, Any]]]]] = {
         ("mat", each("PUT", last_modified=-1)),
         ("mat", each("PUT", last_modified=None)),
         ("mat", each("PUT", last_modified="1")),
+    ],
+    "shared after a creation": [
+        SIX,
+        ("mat", [*each("PUT", [IDS[7]]), *shared("read", ids=IDS[:4])]),
     ],
     "too large": [SIX, ("mat", [*ALL[:3], *each("PUT", IDS[3:5], name="x" * 3000), *ALL[5:]])],
     "permissions between": [

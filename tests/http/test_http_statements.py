@@ -338,6 +338,12 @@ def test_departures_travel_with_the_write(app: TestApp, sent: list[Any], way: st
     assert len(counted(sent)) <= BUDGET["PUT"][1], "\n".join(sent)
 
 
+made_together = pytest.mark.skipif(
+    os.environ.get("CLIQUET_COMPILED_ENDPOINTS") == "false",
+    reason="each of them is a request of its own then (make uncompiled)",
+)
+
+
 def create_25(app: TestApp, sent: list[Any], kind: str) -> Any:
     """Create as many records in one batch, in a collection that exists."""
     app.post_json(f"/v0/{kind}", {"data": {}}, headers=HEADERS, status=201)
@@ -347,6 +353,7 @@ def create_25(app: TestApp, sent: list[Any], kind: str) -> Any:
 
 
 @pytest.mark.clause("B-23.7")
+@made_together
 @pytest.mark.parametrize(("kind", "allowed"), [("ferns", 2), ("toadstools", 4), ("boletes", 3)])
 def test_a_batch_of_25_reads_reads_them_together(
     app: TestApp, sent: list[Any], kind: str, allowed: int
@@ -366,6 +373,7 @@ def test_a_batch_of_25_reads_reads_them_together(
 
 
 @pytest.mark.clause("B-23.7")
+@made_together
 @pytest.mark.parametrize("kind", ["ferns", "boletes"])
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_a_batch_of_25_changes_reads_the_records_together(
@@ -387,10 +395,7 @@ def test_a_batch_of_25_changes_reads_the_records_together(
 
 
 @pytest.mark.clause("B-23.7", "B-23.23")
-@pytest.mark.skipif(
-    os.environ.get("CLIQUET_COMPILED_ENDPOINTS") == "false",
-    reason="each of them is a request of its own then (make uncompiled)",
-)
+@made_together
 @pytest.mark.parametrize(
     ("method", "kind", "number"),
     [
@@ -427,10 +432,7 @@ def test_a_run_of_changes_is_few_statements(
 
 
 @pytest.mark.clause("B-23.7", "B-23.23")
-@pytest.mark.skipif(
-    os.environ.get("CLIQUET_COMPILED_ENDPOINTS") == "false",
-    reason="each of them is a request of its own then (make uncompiled)",
-)
+@made_together
 @pytest.mark.parametrize(("kind", "number"), [("ferns", 7), ("boletes", 10)])
 def test_a_run_of_creations_by_put_is_few_statements(
     app: TestApp, sent: list[Any], kind: str, number: int
@@ -484,10 +486,7 @@ def test_a_write_is_few_statements(app: TestApp, sent: list[Any], kind: str, nam
 
 
 @pytest.mark.clause("B-23.7", "B-20.7", "H-4.13")
-@pytest.mark.skipif(
-    os.environ.get("CLIQUET_COMPILED_ENDPOINTS") == "false",
-    reason="each of them is a request of its own then (make uncompiled)",
-)
+@made_together
 @pytest.mark.parametrize(("kind", "number"), [("ferns", 4), ("toadstools", 6)])
 def test_a_run_of_creations_is_few_statements(
     app: TestApp, sent: list[Any], kind: str, number: int
