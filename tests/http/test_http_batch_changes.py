@@ -23,6 +23,7 @@ from support.statsd_server import StatsDServer
 from webtest import TestApp
 
 from cliquet import resource
+from cliquet.authorization import AuthorizationPolicy
 from cliquet.events import AfterResourceChanged, ResourceChanged
 from cliquet.resource import changing, writing
 from cliquet.testing.web import basic_auth
@@ -300,11 +301,21 @@ def test_they_are_so_where_they_are_few_statements(name: str, on_postgresql: lis
     assert compiled == layered
 
 
-@pytest.mark.clause("E-18.3")
-def test_who_may_write_does_not_become_an_owner_if_settings_say_so() -> None:
+class Inheriting(AuthorizationPolicy):
+    """Lets those who may read the first record write the others."""
+
+    def get_bound_permissions(self, object_id: str, permission: str) -> Any:
+        return [(object_id, permission), (f"/closeds/{IDS[0]}", "read")]
+
+
+@pytest.mark.clause("E-18.3", "H-5.11")
+@pytest.mark.parametrize(
+    "more", [{"explicit_permissions": "false"}, {"multiauth.authorization_policy": Inheriting}]
+)
+def test_settings_say_who_may_write_and_becomes_an_owner(more: Any) -> None:
     compiled, layered = (
-        happened(app, SCENARIOS["shared to write"], "/closeds")
-        for app in both(explicit_permissions="false")
+        happened(app, SCENARIOS["shared to write"], "/closeds", **{IDS[0]: "system.Authenticated"})
+        for app in both(**more)
     )
 
     assert compiled == layered
