@@ -64,8 +64,7 @@ class Asked(NamedTuple):
 
     Attributes
     ----------
-    data : the member ``data`` of its body; nothing for a deletion. It stays as it is, because
-        requests share their defaults.
+    data : the member ``data`` of its body, of which nobody else has a part; nothing for a deletion.
     is_begun : is called before it is looked at.
     """
 

@@ -8,7 +8,6 @@ from the record in their answers is that of an ordinary one with the same status
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,11 +25,11 @@ from cliquet.resource.changing import Asked, Changed
 from cliquet.security.authorization import permission_of_view
 from cliquet.security.change_rights import ChangeRights, of_changes
 from cliquet.views.batch_bounds import Budget, Refusal
+from cliquet.views.batch_lent import give_own_body, lent
 from cliquet.views.batch_runs import Told, is_left_alone
 from cliquet.web import rendering
 from cliquet.web import requests as http
 from cliquet.web.alike import Likenesses, Place
-from cliquet.web.bodies import give_body
 
 __all__ = ["ChangeRun", "ChangeRuns"]
 
@@ -207,7 +206,7 @@ class ChangeRun:
         seen = made[0]
         asked = []
         for item, place in following:
-            body = item.get("body")
+            body = jsonio.copied(item.get("body"))
             begin = partial(_show, seen, place, body)
             asked.append(Asked(place.record_id, body["data"] if body else {}, begin))
 
@@ -216,9 +215,9 @@ class ChangeRun:
             size = len(jsonio.dumps(values, default=list))
             return budget.has_room_for(size + _MOST_ADDED * len(values))
 
-        self.request.validated = {}
         allowed = changing.Allowed(self.rights, self._known.samples.keys(), has_room_for)
-        with RequestContext(seen):
+        with lent(self.request), RequestContext(seen):
+            self.request.validated = {}
             changed = changing.change_all(self._resource, asked, allowed)
         self._known.useless += not changed
         del items[len(items) - len(changed) :]
@@ -241,11 +240,7 @@ class ChangeRun:
 
 def _show(seen: Request, place: Place, body: Any) -> None:
     """Make a request that nobody answers the one that is served."""
-    environ = seen.environ
-    environ["PATH_INFO"] = place.path
+    seen.environ["PATH_INFO"] = place.path
     seen.matchdict = {**place.variables, "id": place.record_id}
     if body is not None:
-        text = orjson.dumps(body)
-        environ["CONTENT_LENGTH"] = str(len(text))
-        environ["wsgi.input"] = io.BytesIO(text)
-        give_body(seen, body)
+        give_own_body(seen, body)

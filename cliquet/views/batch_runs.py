@@ -27,9 +27,9 @@ from cliquet.security.authentication import SecurityPolicy
 from cliquet.security.authorization import RouteFactory
 from cliquet.types import Record
 from cliquet.views.batch_bounds import Budget, Refusal
+from cliquet.views.batch_lent import give_own_body, lent
 from cliquet.web import endpoints, registrations, rendering, urls
 from cliquet.web import requests as http
-from cliquet.web.bodies import give_body
 
 __all__ = ["Run", "Told", "is_left_alone"]
 
@@ -165,13 +165,17 @@ class Run:
         size = 0
         if self._has_unique_fields or not self._base_url:
             return []
-        self.request.validated = {}
-        with RequestContext(self.request):
+        request = self.request
+        with lent(request), RequestContext(request):
+            request.validated = {}
             while items and len(records) < _MOST_AT_ONCE:
                 item, refusal = items[-1]
                 if refusal is not None or not self.goes_on_with(item):
                     break
-                record = creating.plain_record(self._resource, item["body"])
+                body = jsonio.copied(item["body"])
+                # Code that validates may ask which request is served.
+                give_own_body(request, body)
+                record = creating.plain_record(self._resource, body)
                 if record is None:
                     break
                 size += len(jsonio.dumps(record)) + _MOST_ADDED
@@ -207,13 +211,12 @@ class Run:
         ordinary sub-request must tell why.
         """
         request, response = self.request, self._response
-        # It is a copy, because requests share their defaults.
-        give_body(request, jsonio.copied(item["body"]))
-        request.validated = {}
         response.status_code = _OTHER
         response.headerlist.clear()
-        request.response = response
-        with RequestContext(request):
+        with lent(request), RequestContext(request):
+            give_own_body(request, jsonio.copied(item["body"]))
+            request.validated = {}
+            request.response = response
             try:
                 value = self._repeat(request)
             except HTTPException:
