@@ -50,6 +50,9 @@ class _LazyPattern:
         self._text, self._flags = text, flags
 
     def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("_"):
+            # A copy asks for such names before it has a text.
+            raise AttributeError(attribute)
         # It is kept, so that later uses cost nothing more.
         value = getattr(re.compile(self._text, self._flags), attribute)
         self.__dict__[attribute] = value

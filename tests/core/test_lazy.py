@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import re
 import sys
+from collections.abc import Callable
 from types import FrameType, ModuleType
+from typing import Any
 
 import pytest
 
@@ -37,6 +41,17 @@ def test_a_pattern_is_compiled_for_its_first_use(monkeypatch: pytest.MonkeyPatch
     assert compiled == []
     assert [bool(pattern.fullmatch(text)) for text in ("Ab", "1")] == [True, False]
     assert compiled == ["[a-z]+"]
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))]
+)
+@pytest.mark.parametrize("is_used", [True, False])
+def test_a_pattern_can_be_copied(copied: Callable[[Any], Any], *, is_used: bool) -> None:
+    pattern = lazy_pattern("[a-z]+", re.IGNORECASE)
+    assert not is_used or pattern.match("A")
+
+    assert [bool(copied(pattern).match(text)) for text in ("Ab", "1")] == [True, False]
 
 
 def frame_of(code: str, module: ModuleType, file: str) -> FrameType:
