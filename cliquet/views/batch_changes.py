@@ -206,9 +206,12 @@ class ChangeRun:
         seen = made[0]
         asked = []
         for item, place in following:
-            body = jsonio.copied(item.get("body"))
-            begin = partial(_show, seen, place, body)
-            asked.append(Asked(place.record_id, body["data"] if body else {}, begin))
+            text, data = None, {}
+            if (body := item.get("body")) is not None:
+                # It is a copy, because requests share their defaults.
+                text = orjson.dumps(body)
+                data = orjson.loads(text)["data"]
+            asked.append(Asked(place.record_id, data, partial(_show, seen, place, text)))
 
         def has_room_for(values: Sequence[Any]) -> bool:
             # Permissions are sets.
@@ -238,9 +241,9 @@ class ChangeRun:
         return Told(described, text, place.path, sample.event)
 
 
-def _show(seen: Request, place: Place, body: Any) -> None:
+def _show(seen: Request, place: Place, text: bytes | None) -> None:
     """Make a request that nobody answers the one that is served."""
     seen.environ["PATH_INFO"] = place.path
     seen.matchdict = {**place.variables, "id": place.record_id}
-    if body is not None:
-        give_own_body(seen, body)
+    if text is not None:
+        give_own_body(seen, text)

@@ -9,12 +9,8 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
-from typing import Any
 
 from pyramid.request import Request
-
-from cliquet.core import jsonio
-from cliquet.web.bodies import give_body
 
 __all__ = ["give_own_body", "lent"]
 
@@ -33,15 +29,10 @@ def lent(request: Request) -> Iterator[None]:
         del errors[own_errors:]
 
 
-def give_own_body(request: Request, body: Any) -> None:
-    """Give a request the body of an item.
+def give_own_body(request: Request, text: bytes) -> None:
+    """Give a request the body of an item, which it will read when somebody asks for it.
 
-    Parameters
-    ----------
-    body : a copy that nobody else has: requests share their defaults, and schemas may change what
-        they get.
+    A copy of the body that schemas may change is best read from the same text.
     """
-    text = jsonio.dumps(body)
     request.environ["CONTENT_LENGTH"] = str(len(text))
     request.environ["wsgi.input"] = io.BytesIO(text)
-    give_body(request, body)

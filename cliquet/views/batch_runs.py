@@ -30,6 +30,7 @@ from cliquet.views.batch_bounds import Budget, Refusal
 from cliquet.views.batch_lent import give_own_body, lent
 from cliquet.web import endpoints, registrations, rendering, urls
 from cliquet.web import requests as http
+from cliquet.web.bodies import give_body
 
 __all__ = ["Run", "Told", "is_left_alone"]
 
@@ -172,10 +173,11 @@ class Run:
                 item, refusal = items[-1]
                 if refusal is not None or not self.goes_on_with(item):
                     break
-                body = jsonio.copied(item["body"])
-                # Code that validates may ask which request is served.
-                give_own_body(request, body)
-                record = creating.plain_record(self._resource, body)
+                # Code that validates may ask which request is served. It gets a copy, because
+                # requests share their defaults.
+                text = orjson.dumps(item["body"])
+                give_own_body(request, text)
+                record = creating.plain_record(self._resource, orjson.loads(text))
                 if record is None:
                     break
                 size += len(jsonio.dumps(record)) + _MOST_ADDED
@@ -214,7 +216,9 @@ class Run:
         response.status_code = _OTHER
         response.headerlist.clear()
         with lent(request), RequestContext(request):
-            give_own_body(request, jsonio.copied(item["body"]))
+            text = orjson.dumps(item["body"])
+            give_own_body(request, text)
+            give_body(request, orjson.loads(text))
             request.validated = {}
             request.response = response
             try:
