@@ -270,7 +270,7 @@ def happened(app: TestApp, scenario: Any, path: str = "/opens", **before: Any) -
         path[1:-1], "", after=0, principals=["system.Authenticated", "somebody"]
     )
     found.append([one.id for one in departures])
-    parents = registry.storage.all_resources_timestamps(path[1:-1])
+    parents = sorted(registry.storage.all_resources_timestamps(path[1:-1]))
     found.append([registry.storage.count_all(path[1:-1], parent) for parent in parents])
     # What is refused may be looked at more than once.
     seen = list(dict.fromkeys(json.dumps(one) for one in SEEN))
