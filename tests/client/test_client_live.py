@@ -13,7 +13,8 @@ from webtest import TestApp
 
 from cliquet.client import Change, ClientError, Collection
 from cliquet.feed import answers, stopping, stream
-from cliquet.testing.bounded import Thread
+from cliquet.feed.hub import hub_of
+from cliquet.testing.bounded import Thread, wait_until
 from cliquet.testing.web import make_app
 
 LONG_SECONDS = 20
@@ -61,9 +62,9 @@ class Follower:
 class Case:
     """A user with two devices, one of which follows the other."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, carries: type[Network] = Network, **settings: str) -> None:
         self.app = make_live_app(**settings)
-        self.network = Network(self.app)
+        self.network = carries(self.app)
         self.phone = device(Network(self.app))
         self.laptop = device(self.network)
         self.first = self.phone.create({"n": 1})
@@ -71,8 +72,12 @@ class Case:
         self.follower = Follower(self.laptop)
         assert self.follower.next() == Change(self.first, self.phone[self.first])
 
-    def kinds(self) -> list[str]:
-        return [request.headers["Accept"] for request in self.network.requests]
+    def preferences(self) -> list[str]:
+        return [request.headers.get("Prefer", "") for request in self.network.requests]
+
+
+def kinds(network: Network) -> list[str]:
+    return [request.headers["Accept"] for request in network.requests]
 
 
 @pytest.fixture
@@ -85,7 +90,7 @@ def case() -> Iterator[Case]:
 def wait_for_stream(case: Case) -> None:
     tick = threading.Event()
     for _ in range(20 * LONG_SECONDS):
-        if "text/event-stream" in case.kinds():
+        if "text/event-stream" in kinds(case.network):
             return
         tick.wait(0.05)
     pytest.fail("no stream")
@@ -105,19 +110,49 @@ def test_changes_are_told_when_they_happen(case: Case) -> None:
     phone.sync()
     assert case.follower.next() == Change(case.first, None)
     assert dict(laptop) == dict(phone)
-    assert case.kinds().count("text/event-stream") == 1
+    assert kinds(case.network).count("text/event-stream") == 1
+
+
+class Crowded(Network):
+    """Leads to a service whose only stream somebody else has."""
+
+    def __init__(self, app: TestApp) -> None:
+        hub_of(app.app.registry).enter({"wsgi.multithread": True})
+        super().__init__(app)
 
 
 @pytest.mark.clause("E-14.1", "E-14.6")
 def test_a_client_for_whom_there_is_no_stream_is_told_too() -> None:
-    case = Case(feed_max_streams="0", retry_after_seconds="1")
+    case = Case(Crowded, feed_max_streams="1", retry_after_seconds="1")
     wait_for_stream(case)
 
     numbers = [case.phone.create({"n": n}) for n in (2, 3)]
     case.phone.sync()
 
     assert {case.follower.next().id for _ in numbers} == set(numbers)
-    case.app.app.registry.storage.flush()
+    assert case.follower.end()
+    assert "wait=50" in case.preferences()
+
+
+class Failing(Network):
+    """Leads to a service that fails when it is asked for a stream for the first time."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        is_stream = request.headers["Accept"] == "text/event-stream"
+        fails = is_stream and "text/event-stream" not in kinds(self)
+        response = super().handle_request(request)
+        return httpx.Response(500, text="no JSON") if fails else response
+
+
+@pytest.mark.clause("E-14.2")
+def test_a_service_that_has_failed_is_asked_again() -> None:
+    case = Case(Failing)
+    wait_for_stream(case)
+
+    second = case.phone.create({"n": 2})
+    case.phone.sync()
+
+    assert case.follower.next().id == second
     assert case.follower.end()
 
 
@@ -147,9 +182,20 @@ def test_a_lost_connection_is_opened_again(case: Case) -> None:
     assert case.follower.next().id == second
 
 
-@pytest.mark.clause("E-14.1", "E-14.6")
+class WithoutStreams(Network):
+    """Leads to a service that does not know of streams."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.headers["Accept"] == "text/event-stream":
+            request.headers["Accept"] = "application/json"
+        return super().handle_request(request)
+
+
+@pytest.mark.clause("E-14.1")
 def test_without_streams_the_service_is_asked_to_wait() -> None:
-    case = Case(feed_max_streams="0")
+    case = Case(WithoutStreams, feed_max_wait_seconds="1")
+    wait_until(lambda: "wait=50" in case.preferences())
+
     second = case.phone.create({"n": 2})
     case.phone.sync()
 
