@@ -11,8 +11,8 @@ from servers.redis import free_cluster_port, redis_process
 
 SLOTS = 16384
 LONGEST_WAIT_SECONDS = 60
-# After so much silence a server counts as lost; on a busy machine, one that is there may be silent for
-# a second.
+# After so much silence a server counts as lost; on a busy machine, one that is there may be silent
+# for a second.
 NODE_TIMEOUT_MS = 3000
 
 
