@@ -1,8 +1,8 @@
 """Authentication policies, and the security policy that asks several of them in turn."""
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from cliquet.core.lazy import load_name
 from cliquet.security.authentication import (
     BasicAuthAuthenticationPolicy,
     IPAuthenticationPolicy,
@@ -37,10 +37,7 @@ _POLICIES = {
 
 def __getattr__(name: str) -> Any:
     """Import a policy that few services have at its first use."""
-    if name not in _POLICIES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_POLICIES[name]), name)
-    return value
+    return load_name(__name__, _POLICIES, name)
 
 
 def __dir__() -> list[str]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
+from collections.abc import Mapping
 from typing import Any, cast
 
-__all__ = ["LazyModule", "lazy_pattern"]
+__all__ = ["LazyModule", "lazy_pattern", "load_name"]
 
 
 class LazyModule:
@@ -34,6 +36,25 @@ class LazyModule:
             raise AttributeError(f"{self._name} is not imported for {attribute}")
         # Nothing is kept here, so that a test that replaces a name in the module is seen.
         return getattr(importlib.import_module(self._name), attribute)
+
+
+def load_name(module: str, homes: Mapping[str, str], name: str) -> Any:
+    """Return an object for the ``__getattr__`` of a module that publishes it, and keep it there.
+
+    Parameters
+    ----------
+    module : name of the module that is asked.
+    homes : the names that it publishes in this way, and the module where each is defined.
+
+    Raises
+    ------
+    AttributeError : the module has no such name (PEP 562).
+    """
+    if name not in homes:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(homes[name]), name)
+    vars(sys.modules[module])[name] = value
+    return value
 
 
 def lazy_pattern(text: str, flags: int = 0) -> re.Pattern[str]:

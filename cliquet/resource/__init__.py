@@ -1,8 +1,8 @@
 """Resources: classes that serve collections of records over HTTP."""
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from cliquet.core.lazy import load_name
 from cliquet.resource.deprecated import BaseResource, ProtectedResource
 from cliquet.resource.model import Model, ShareableModel
 from cliquet.resource.registration import register, register_resource
@@ -49,10 +49,7 @@ _ADAPTERS = {
 
 def __getattr__(name: str) -> Any:
     """Import a schema other than those of colander at its first use, because few services do."""
-    if name not in _ADAPTERS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_ADAPTERS[name]), name)
-    return value
+    return load_name(__name__, _ADAPTERS, name)
 
 
 def __dir__() -> list[str]:

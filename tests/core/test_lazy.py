@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import inspect
 import pickle
 import re
@@ -72,3 +73,13 @@ def test_inspect_is_told_what_is_true(monkeypatch: pytest.MonkeyPatch, *, is_its
     tell_module_of(frame_of("found = frame()", module, "/shop/views.py"))
 
     assert known == ({"/shop/views.py": "shop_views"} if is_its_own else {})
+
+
+@pytest.mark.parametrize("module", ["cliquet.authentication", "cliquet.resource"])
+def test_names_that_few_services_need_are_kept_where_they_are_published(module: str) -> None:
+    published = importlib.import_module(module)
+    name = {"cliquet.authentication": "JWTPolicy", "cliquet.resource": "JSONSchema"}[module]
+
+    assert getattr(published, name) is vars(published)[name]
+    with pytest.raises(AttributeError, match=f"module '{module}' has no attribute 'Nothing'"):
+        published.Nothing  # noqa: B018 - it is looked up
