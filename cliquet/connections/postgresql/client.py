@@ -125,7 +125,8 @@ class PostgreSQLClient(SQLClient):
         try:
             connection = lend(self.engine, self._server.can_serve)
         except Exception:
-            # Around each loan, this block would cost two calls.
+            # The block translates the errors of the driver, and lets all others pass. Around each
+            # loan, it would cost two calls.
             with translated_errors:
                 raise
         return self._session(connection, is_autocommit=is_autocommit)

@@ -128,7 +128,8 @@ class PostgreSQLSession(Session):
         try:
             self._run(self._prefix + text)
         except Exception:
-            # Around each statement, this block would cost two calls.
+            # The block translates the errors of the driver, and lets all others pass. Around each
+            # statement, it would cost two calls.
             try:
                 with translated_errors:
                     raise
