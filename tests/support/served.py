@@ -3,7 +3,7 @@
 import http.client
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import waitress.server
@@ -21,7 +21,9 @@ def serving(app: TestApp, **options: Any) -> Iterator[Any]:
     try:
         yield server.effective_port
     finally:
-        server.trigger.pull_trigger(server.close)
+        # The loop may have closed its trigger by the time that it would be woken.
+        with suppress(OSError):
+            server.trigger.pull_trigger(server.close)
         thread.join()
         server.task_dispatcher.shutdown()
 
