@@ -178,6 +178,8 @@ class MemoryStore:
 class _MemoryDataManager(DataManager):
     """Takes part in a transaction for a :class:`MemoryStore`."""
 
+    is_short = True
+
     def __init__(
         self, store: MemoryStore, transaction: Transaction, former: Transaction | None
     ) -> None:

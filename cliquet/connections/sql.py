@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Protocol
 
 from transaction import Transaction
 
+from cliquet.connections.participants import PartOfSession, SQLDataManager, session_in
 from cliquet.transactions import scope
-from cliquet.transactions.scope import DataManager
 
 __all__ = ["SQL", "Cursor", "SQLClient", "Session"]
 
@@ -200,7 +200,7 @@ class SQLClient(abc.ABC):
         if transaction is None:
             session: Session | None = getattr(self._own, "session", None)
             return None if session is None or scope.is_waiting() else session
-        return _data(transaction, self) or self._session_around(transaction)
+        return session_in(transaction, self) or self._session_around(transaction)
 
     def _session_around(self, transaction: Transaction) -> Session | None:
         """Let an operation take part in the session of the request around it, if that has one.
@@ -208,9 +208,9 @@ class SQLClient(abc.ABC):
         A session of its own would wait for the locks of the request.
         """
         outer = scope.outer()
-        session = None if outer is None else _data(outer, self)
+        session = None if outer is None else session_in(outer, self)
         if session is not None:
-            transaction.join(_PartOfSession(session, transaction))
+            transaction.join(PartOfSession(session, transaction))
             transaction.set_data(self, session)
         return session
 
@@ -282,7 +282,7 @@ class SQLClient(abc.ABC):
             if session is None:
                 return self._begun(writes=writes)
         else:
-            session = _data(transaction, self) or self._session_around(transaction)
+            session = session_in(transaction, self) or self._session_around(transaction)
             session = session or self._join(transaction)
         session.has_written |= writes
         return session
@@ -305,7 +305,7 @@ class SQLClient(abc.ABC):
     def _join(self, transaction: Transaction) -> Session:
         session = self._lend(is_autocommit=False)
         try:
-            transaction.join(_SQLDataManager(self, session, transaction))
+            transaction.join(SQLDataManager(self, session, transaction))
         except BaseException:
             self._take_back(session)
             raise
@@ -330,71 +330,3 @@ class _Autocommit:
 
     def __exit__(self, *_error: object) -> None:
         self._client._take_back(self._session)
-
-
-def _data(transaction: Transaction, client: SQLClient) -> Session | None:
-    """Return the session of a client in a transaction, if there is one."""
-    try:
-        session: Session | None = transaction.data(client)
-    except KeyError:
-        return None
-    return session
-
-
-class _SQLDataManager(DataManager):
-    """Takes part in a transaction for a client."""
-
-    def __init__(self, client: SQLClient, session: Session, transaction: Transaction) -> None:
-        self._client = client
-        self._session: Session | None = session
-        self._transaction = transaction
-        self.transaction_manager = transaction._manager
-        # A commit here cannot be undone, unlike those of the others, so that it comes last. Of
-        # several databases, the one of the records comes first.
-        self.sort_key = f"~~cliquet.sql:{not client.holds_records:d}:{id(client):x}"
-
-    def _end(self, *, rollback: bool) -> None:
-        # The transaction may call abort() and tpc_abort() for one failure.
-        session, self._session = self._session, None
-        if session is None:
-            return
-        try:
-            if rollback:
-                session.rollback()
-        finally:
-            self._client.end(session, self._transaction)
-
-    def abort(self, transaction: Transaction) -> None:
-        self._end(rollback=True)
-
-    def tpc_vote(self, transaction: Transaction) -> None:
-        if self._session is not None:
-            self._session.commit()
-
-    def tpc_finish(self, transaction: Transaction) -> None:
-        self._end(rollback=False)
-
-    def savepoint(self) -> Savepoint:
-        assert self._session is not None  # noqa: S101 - the transaction is still active
-        return self._session.savepoint()
-
-
-class _PartOfSession(DataManager):
-    """Takes part in the transaction of an operation with the session of the request around it.
-
-    The changes of the operation are undone with the operation, and committed with the request.
-    """
-
-    sort_key = "~~cliquet.sql"
-
-    def __init__(self, session: Session, transaction: Transaction) -> None:
-        self._mark: Savepoint | None = session.savepoint()
-        self.transaction_manager = transaction._manager
-
-    def abort(self, transaction: Transaction) -> None:
-        mark, self._mark = self._mark, None
-        if mark is not None:
-            mark.rollback()
-
-    def tpc_finish(self, transaction: Transaction) -> None:
-        self._mark = None

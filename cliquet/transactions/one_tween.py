@@ -22,7 +22,8 @@ from pyramid_tm import maybe_tag_retryable
 from transaction import Transaction
 
 from cliquet import settings
-from cliquet.transactions import scope
+from cliquet.transactions import scope, short_commit
+from cliquet.transactions.short_commit import RequestTransaction
 
 __all__ = ["inner_handler", "manager_of", "one_tween"]
 
@@ -100,13 +101,16 @@ def one_tween(answer: Handler, tweens: Handler) -> Handler:
             return tweens(request)
 
         def begin() -> Transaction:
-            # The application may have begun it.
-            has_hooks = _present() is not None
-            begun = manager.get()
-            _note(begun, request, is_new=not has_hooks)
             # The attempts of one request share their environment, and therefore this set.
             contended = environ.setdefault("cliquet.contended", set())
-            scope.enter(begun, contended, has_hooks=has_hooks)
+            begun = manager.manager._txn  # as in `_present`
+            if begun is not None:
+                # The application has begun it.
+                begun.note(_description(request))
+                scope.enter(begun, contended, has_hooks=True)
+                return begun
+            begun = short_commit.begun_in(manager.manager, _description(request))
+            scope.enter(begun, contended, is_left=True)
             return begun
 
         environ["tm.active"] = True
@@ -134,13 +138,14 @@ def _committed(request: Request, answer: Handler) -> Response:
         begun = manager.manager._txn  # as in `_present`
         if begun is None:
             return response
-        # Hooks of the application run within the transaction, also if it has begun it itself.
-        scope.current()
+        if type(begun) is not RequestTransaction:
+            # The application may have begun it: its hooks run within it.
+            scope.current()
         exc_info = getattr(request, "exc_info", None)
         if exc_info is not None and not begun.isDoomed():
             maybe_tag_retryable(request, exc_info)
         is_kept = exc_info is None and not begun.isDoomed()
-        return _ended(request, manager.commit if is_kept else manager.abort, response)
+        return _ended(request, begun.commit if is_kept else begun.abort, response)
     except Exception as error:
         if _present() is None:
             raise
@@ -183,14 +188,10 @@ def _present() -> Transaction | None:
     return present
 
 
-def _note(begun: Transaction, request: Request, *, is_new: bool) -> None:
-    """Describe a transaction by the path of its request, as ``pyramid_tm`` does."""
-    path = request.environ.get("PATH_INFO", "")
+def _description(request: Request) -> str:
+    """Return the path of a request, by which ``pyramid_tm`` describes its transaction."""
+    path: str = request.environ.get("PATH_INFO", "")
     try:
-        if is_new and path.isascii():
-            # This is `note()` for a transaction that has no description yet.
-            begun.description = path.strip()
-            return
-        begun.note(request.path_info)
+        return (path if path.isascii() else str(request.path_info)).strip()
     except UnicodeDecodeError:
-        begun.note("Unable to decode path as unicode")
+        return "Unable to decode path as unicode"

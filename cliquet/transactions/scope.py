@@ -23,6 +23,7 @@ __all__ = [
     "has_time_limits",
     "is_waiting",
     "leave",
+    "leave_on_end",
     "outer",
     "wait",
     "within",
@@ -48,7 +49,11 @@ _time_limits: ContextVar[bool] = ContextVar("cliquet_time_limits", default=True)
 
 
 def enter(
-    transaction: Transaction, contended: set[Any] | None = None, *, has_hooks: bool = False
+    transaction: Transaction,
+    contended: set[Any] | None = None,
+    *,
+    has_hooks: bool = False,
+    is_left: bool = False,
 ) -> None:
     """Make `transaction` the one that backends join, until it ends or :func:`leave` is called.
 
@@ -60,14 +65,17 @@ def enter(
     contended : set of locks that survives the transaction when the request is run again (see
         :func:`contended`).
     has_hooks : whether the application may have added hooks, which are called in their order.
+    is_left : whether the transaction calls :func:`leave_on_end` by itself.
     """
     _transaction.set(transaction)
     _contended.set(contended)
+    if is_left:
+        return
     if has_hooks:
         transaction.join(_Leaving(transaction))
         return
-    transaction.addAfterCommitHook(_leave_on_end)
-    transaction.addAfterAbortHook(_leave_on_end)
+    transaction.addAfterCommitHook(leave_on_end)
+    transaction.addAfterAbortHook(leave_on_end)
 
 
 def wait(begin: Callable[[], Transaction]) -> None:
@@ -162,7 +170,8 @@ def has_time_limits() -> bool:
     return _time_limits.get()
 
 
-def _leave_on_end(*_status: Any) -> None:
+def leave_on_end(*_status: Any) -> None:
+    """Leave the transaction of the request; this is its hook after the end."""
     leave()
 
 
@@ -176,10 +185,12 @@ class DataManager:
     ----------
     transaction_manager : that of the transaction in which it takes part.
     sort_key : place among the participants: each phase goes through them in this order.
+    is_short : whether it has nothing to do before its vote, and nothing after its end.
     """
 
     transaction_manager: Any
     sort_key: str
+    is_short = False
 
     def abort(self, transaction: Transaction) -> None:
         """Undo everything. The transaction may call this and `tpc_abort` for one failure."""

@@ -21,6 +21,7 @@ from cliquet import Service
 from cliquet.events import ResourceRead
 from cliquet.testing.web import basic_auth, make_app
 from cliquet.transactions.scope import DataManager
+from cliquet.transactions.short_commit import RequestTransaction
 
 pytestmark = pytest.mark.clause("S-14.1")
 both = pytest.mark.parametrize("way", ["true", "false"], ids=["one tween", "three tweens"])
@@ -71,7 +72,7 @@ def begun_by(app: TestApp, method: str, path: str, **kwargs: Any) -> int:
         app.request(path, method=method, headers=basic_auth(), **kwargs)
     finally:
         sys.setprofile(former)
-    return called[Transaction.__init__.__code__]
+    return sum(called[kind.__init__.__code__] for kind in (Transaction, RequestTransaction))
 
 
 class Journal(DataManager):
