@@ -56,6 +56,10 @@ class Forwarder:
         """Swallow everything from now on."""
         self.swallows = lambda data: True
 
+    def resume(self) -> None:
+        """Forward what comes on new connections."""
+        self.swallows = lambda data: False
+
     def _copy(self, source: Any, sink: Any) -> None:
         is_swallowed = False
         with contextlib.suppress(OSError):

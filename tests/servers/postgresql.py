@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from servers.network_hosts import HERE, NETWORK, Host
 from servers.postgresql_binaries import default_bindir, runnable_bindir
 from servers.processes import (
     START_TIMEOUT_SECONDS,
@@ -30,7 +31,6 @@ from servers.processes import (
 from servers.sharing import shared_by_workers
 
 SETTINGS = {
-    "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "64MB",
@@ -66,6 +66,11 @@ COLLATIONS = (
 class PostgreSQLProcess(ServerProcess):
     """A PostgreSQL that can be stopped, crashed and started again on its port and folder.
 
+    Parameters
+    ----------
+    host : where it runs.
+    kwargs : those of :class:`ServerProcess`.
+
     Attributes
     ----------
     url : of the server, without database.
@@ -74,9 +79,17 @@ class PostgreSQLProcess(ServerProcess):
     # Does not wait for its clients.
     parent_death_signal = signal.SIGQUIT
 
+    def __init__(
+        self, command: list[str], port: int, *, user: Any, host: Host = HERE, **kwargs: Any
+    ) -> None:
+        command, user = host.command(command, user)
+        super().__init__(command, port, user=user, **kwargs)
+        self.host = host
+        self.address = host.address
+
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}"
+        return f"postgresql://postgres@{self.address}:{self.port}"
 
     def crash(self) -> None:
         """End it as ``pg_ctl stop -m immediate`` does, which sends this signal."""
@@ -119,7 +132,7 @@ class PostgreSQLProcess(ServerProcess):
 
 @contextlib.contextmanager
 def running_postgresql(
-    *options: Any, bindir: Any = None, is_durable: bool = False
+    *options: Any, bindir: Any = None, is_durable: bool = False, host: Host = HERE
 ) -> Iterator[Any]:
     """Start a PostgreSQL of one's own, give its process, and stop it.
 
@@ -128,6 +141,7 @@ def running_postgresql(
     options : settings of the server, as ``"max_connections=10"``.
     bindir : folder of the binaries; the default ones when ``None``.
     is_durable : commits reach the disk, and survive a crash.
+    host : where it runs.
     """
     bindir = Path(bindir or default_bindir())
     user = unprivileged_user()
@@ -143,13 +157,17 @@ def running_postgresql(
             timeout=5 * START_TIMEOUT_SECONDS,
             **identity(user),
         )
+        if host.has_cable:
+            with open(f"{data}/pg_hba.conf", "a") as file:
+                file.write(f"host all all {NETWORK} trust\nhost replication all {NETWORK} trust\n")
         settings = {**SETTINGS, **({} if is_durable else IN_A_HURRY)}
+        settings["listen_addresses"] = host.address
         arguments = [f"{name}={value}" for name, value in settings.items()] + list(options)
         command = [str(bindir / "postgres"), "-D", data, "-p", str(port)]
         for argument in arguments:
             command += ["-c", argument]
         server = PostgreSQLProcess(
-            command, port, user=user, stop_signal=signal.SIGINT, log_path=f"{folder}/log"
+            command, port, user=user, host=host, stop_signal=signal.SIGINT, log_path=f"{folder}/log"
         )
         try:
             server.start()

@@ -1,10 +1,12 @@
 """Standbys of a PostgreSQL: streaming replication between two servers of the tests."""
 
 import contextlib
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 from cliquet.testing.bounded import wait_until
+from servers.network_hosts import HERE, Host
 from servers.postgresql import PostgreSQLProcess
 from servers.postgresql_binaries import default_bindir
 from servers.processes import free_port, identity, temporary_folder, unprivileged_user
@@ -12,23 +14,36 @@ from servers.starting import run_program
 
 
 @contextlib.contextmanager
-def running_standby(primary: Any) -> Iterator[Any]:
-    """Start a standby of a PostgreSQL, and give its process."""
-    bindir, user, port = default_bindir(), unprivileged_user(), free_port()
+def running_standby(primary: Any, *, host: Host = HERE, port: int | None = None) -> Iterator[Any]:
+    """Start a standby of a PostgreSQL, and give its process.
+
+    Parameters
+    ----------
+    host, port : where it runs, by default here and on a free port.
+    """
+    bindir, user, port = default_bindir(), unprivileged_user(), port or free_port()
     with temporary_folder("standby", user, in_memory=True) as folder:
-        source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
-        run_program(
-            # Its checkpoint would else take its time.
-            [bindir / "pg_basebackup", *source, "-D", f"{folder}/data", "-R", "-c", "fast"],
-            check=True,
-            capture_output=True,
-            **identity(user),
-        )
+        source = ["-h", primary.address, "-p", str(primary.port), "-U", "postgres"]
+        # Its checkpoint would else take its time.
+        backup = [f"{bindir}/pg_basebackup", *source, "-D", f"{folder}/data", "-R", "-c", "fast"]
+        words, identified = host.command(backup, user)
+        run_program(words, check=True, capture_output=True, **identity(identified))
         command = [str(bindir / "postgres"), "-D", f"{folder}/data", "-p", str(port)]
-        options = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
+        options = [
+            f"listen_addresses={host.address}",
+            "unix_socket_directories=",
+            "max_connections=200",
+        ]
         for option in options:
             command += ["-c", option]
-        server = PostgreSQLProcess(command, port, user=user, log_path=f"{folder}/log")
+        server = PostgreSQLProcess(
+            command,
+            port,
+            user=user,
+            host=host,
+            stop_signal=signal.SIGINT,
+            log_path=f"{folder}/log",
+        )
         try:
             server.start()
             yield server
@@ -57,11 +72,11 @@ def promote(standby: Any) -> None:
     assert ask(standby, "SELECT pg_promote(true, 60)")
 
 
-def ask(server: Any, statement: str) -> Any:
+def ask(server: Any, statement: str, database: str = "postgres") -> Any:
     """Run a statement as the administrator; return the first value, if it gives one."""
     import psycopg2
 
-    with contextlib.closing(psycopg2.connect(f"{server.url}/postgres")) as connection:
+    with contextlib.closing(psycopg2.connect(f"{server.url}/{database}")) as connection:
         connection.autocommit = True
         cursor = connection.cursor()
         cursor.execute(statement)

@@ -47,13 +47,13 @@ def free_port(*, highest: Any = HIGHEST_PORT) -> Any:
     raise RuntimeError(f"no free port from {LOWEST_PORT} to {highest}")
 
 
-def wait_until_open(port: Any, process: Any) -> None:
+def wait_until_open(port: Any, process: Any, address: str = "127.0.0.1") -> None:
     """Return once a server answers on a port."""
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        with contextlib.suppress(OSError), socket.create_connection((address, port), 1):
             return
         time.sleep(0.02)
     raise RuntimeError(f"{process.args[0]} does not answer on port {port}")
@@ -117,9 +117,14 @@ class ServerProcess:
     user : entry of `pwd`; ``None`` for who runs the tests.
     stop_signal : what ends it in good order.
     log_path : file for what it prints; ``None`` to drop it.
+
+    Attributes
+    ----------
+    address : of the host that it runs on.
     """
 
     parent_death_signal = signal.SIGTERM
+    address = "127.0.0.1"
 
     def __init__(
         self,
@@ -157,7 +162,7 @@ class ServerProcess:
             raise
 
     def wait_until_ready(self) -> None:
-        wait_until_open(self.port, self.process)
+        wait_until_open(self.port, self.process, self.address)
 
     def stop(self) -> None:
         """End it in good order."""

@@ -169,6 +169,16 @@ def silencing(server: Any) -> Callable[[], Any]:
     return silence
 
 
+def unplugging(server: Any) -> Callable[[], Any]:
+    """Return what pulls the cable of the host of a server: no connection gets an error."""
+
+    def unplug() -> Any:
+        server.host.unplug()
+        return server.host.plug
+
+    return unplug
+
+
 def send_all(server: Any, number: int) -> None:
     """Send a signal to a server and to all that it has started."""
     if hasattr(server, "signal_all"):
@@ -179,12 +189,14 @@ def send_all(server: Any, number: int) -> None:
 
 
 FAILURES = {"stopped": stopping, "killed": killing, "silent": silencing}
+# Of servers whose hosts have a cable.
+UNPLUGGED = "unplugged"
 
 
 def table(outages: list[Outage]) -> str:
     """Return the figures, a line for each part and failure, with the worst of each."""
     lines = [
-        f"{'part':<12} {'failure':<8} {'times':>5} {'away s':>7} {'no write s':>10}"
+        f"{'part':<12} {'failure':<18} {'times':>5} {'away s':>7} {'no write s':>10}"
         f" {'recovery s':>10} {'refused':>7}"
     ]
     names = dict.fromkeys((one.part, one.failure) for one in outages)
@@ -193,7 +205,7 @@ def table(outages: list[Outage]) -> str:
         columns = zip(*(one[2:] for one in some), strict=True)
         away, pause, recovery, refused = (max(column) for column in columns)
         lines.append(
-            f"{part:<12} {failure:<8} {len(some):>5} {away:>7.1f} {pause:>10.1f}"
+            f"{part:<12} {failure:<18} {len(some):>5} {away:>7.1f} {pause:>10.1f}"
             f" {recovery:>10.1f} {refused:>7}"
         )
     return "\n".join(lines)
