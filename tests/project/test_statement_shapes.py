@@ -1,6 +1,15 @@
 """The rules for statements of a distributed database, on statements that Citus refuses."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+
+import cliquet
+from cliquet.storage.postgresql.dialect import PostgreSQLDialect
+from cliquet.storage.postgresql.time_indexes import DEFINITIONS
+from cliquet.storage.relational import listing
+from cliquet.storage.relational.text import SQL
 
 pytestmark = pytest.mark.clause("E-9.3")
 
@@ -53,6 +62,24 @@ REFUSED = {
     "access_control_entries without constant object_id": (
         "DELETE FROM access_control_entries WHERE object_id = ANY (ARRAY['/o', '/p'])"
     ),
+    "a key of records that does not begin with parent_id": (
+        "CREATE TABLE records (parent_id TEXT, id TEXT, PRIMARY KEY (id, parent_id))"
+    ),
+    "a key of departures that does not begin with parent_id": (
+        "CREATE UNIQUE INDEX departures_by_id ON departures (id, parent_id)"
+    ),
+    "a key of timestamps that does not begin with parent_id": (
+        "ALTER TABLE timestamps ADD COLUMN number BIGINT UNIQUE"
+    ),
+    "an index (btree) of records that does not begin with parent_id": (
+        "CREATE INDEX CONCURRENTLY records_in_time ON records (last_modified, parent_id)"
+    ),
+    "a trigger on records": (
+        "CREATE TRIGGER counted AFTER INSERT ON records FOR EACH ROW EXECUTE FUNCTION count_one()"
+    ),
+    "a reference from records": (
+        "ALTER TABLE records ADD FOREIGN KEY (parent_id, collection_id) REFERENCES timestamps"
+    ),
 }
 
 
@@ -95,3 +122,33 @@ def test_a_read_may_speak_of_the_shards_of_one_collection_and_a_write_of_one(
     shapes = pytest.importorskip("support.statement_shapes", exc_type=ImportError)
     assert shapes.problems_of(text, over_shards=True) == problems
     assert shapes.problems_of(text) != set()
+
+
+SCHEMAS = ("storage", "permission")
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_the_tables_can_be_distributed(kind: str) -> None:
+    shapes = pytest.importorskip("support.statement_shapes", exc_type=ImportError)
+    path = Path(cliquet.__file__).parent / kind / "postgresql" / "schema.sql"
+    # The versions are on the coordinator alone.
+    text = path.read_text().partition("INSERT INTO metadata")[0]
+
+    assert shapes.problems_of(text) != set(), "the exceptions are found"
+    assert shapes.unexplained_problems_of(text, shapes.BESIDE_REQUESTS) == set()
+
+
+@pytest.mark.parametrize("make", [listing.index, listing.array_index])
+def test_the_indexes_of_fields_can_be_distributed(make: Callable[..., SQL]) -> None:
+    shapes = pytest.importorskip("support.statement_shapes", exc_type=ImportError)
+    definition = make(PostgreSQLDialect(), "tasks", "status").text.replace("%s", "'text'")
+    text = f"CREATE INDEX CONCURRENTLY records_on_status ON records {definition}"
+
+    assert (shapes.problems_of(text) != set()) == (make is listing.array_index)
+    assert shapes.unexplained_problems_of(text, shapes.BESIDE_REQUESTS) == set()
+
+
+def test_the_indexes_that_replace_those_of_former_releases_can_be_distributed() -> None:
+    shapes = pytest.importorskip("support.statement_shapes", exc_type=ImportError)
+    for name, definition in DEFINITIONS.items():
+        assert shapes.problems_of(f"CREATE INDEX {name} ON records {definition.text}") == set()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pglast
 
 from cliquet.storage.spreading import whole_parent
+from support.definition_shapes import DEFINITIONS, problems_of_definition
 
 # Its types say of each part of a statement that it may be missing.
 ast: Any = pglast.ast
@@ -43,12 +44,13 @@ def problems_of(text: str, *, over_shards: bool = False) -> set[str]:
     over_shards : whether reads may speak of several shards, if they are those of one collection.
         Each write and each lock still names one shard.
     """
-    return {
-        problem
-        for raw in parse_sql(text)
-        if isinstance(raw.stmt, (ast.SelectStmt, *_WRITES))
-        for problem in _problems(raw.stmt, over_shards=over_shards)
-    }
+    found: set[str] = set()
+    for raw in parse_sql(text):
+        if isinstance(raw.stmt, (ast.SelectStmt, *_WRITES)):
+            found.update(_problems(raw.stmt, over_shards=over_shards))
+        elif isinstance(raw.stmt, DEFINITIONS):
+            found.update(problems_of_definition(raw.stmt, KEYS))
+    return found
 
 
 def _problems(statement: Any, *, over_shards: bool) -> Iterator[str]:
@@ -309,6 +311,22 @@ BESIDE_REQUESTS = (
         {"a lock on the server that is asked"},
         "Migrations run on one server, the coordinator.",
     ),
+    Allowed(
+        r"CREATE INDEX timestamps_by_collection\b",
+        {"an index (btree) of timestamps that does not begin with parent_id"},
+        "Questions about all parents are asked of each server.",
+    ),
+    Allowed(
+        r"CREATE INDEX access_control_entries_by_principal\b",
+        {"an index (btree) of access_control_entries that does not begin with object_id"},
+        "So is the question which objects a principal may access.",
+    ),
+    Allowed(
+        r"CREATE INDEX (CONCURRENTLY )?(IF NOT EXISTS )?records_on_",
+        {"an index (gin) of records that does not begin with parent_id"},
+        "GIN has columns of arrays alone. Its entries are read together with an index of the"
+        " parent, or of all parents on one server, and never of several servers.",
+    ),
 )
 """Those in statements over several parents or objects, which no ordinary request sends."""
 
@@ -338,12 +356,14 @@ OVER_SHARDS = (
 )
 """Those of collections with shards, which a distributed database does not have (E-23.7)."""
 
+# Those before a statement, which are no part of it.
+_COMMENTS = re.compile(r"^(\s*--[^\n]*\n)+\s*")
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+\b")
 
 
 def shape_of(text: str) -> str:
     """Return a text without its values."""
-    return _LITERAL.sub("?", text)
+    return _LITERAL.sub("?", _COMMENTS.sub("", text))
 
 
 def unexplained_problems_of(

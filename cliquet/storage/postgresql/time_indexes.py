@@ -11,16 +11,18 @@ from cliquet.monitoring import logs
 from cliquet.storage.postgresql.indexes import PostgreSQLIndexes
 from cliquet.storage.relational.text import SQL
 
-__all__ = ["TimeIndexes"]
+__all__ = ["DEFINITIONS", "TimeIndexes"]
 
 _KEY: Final = "(parent_id, collection_id, last_modified, id)"
 # Each takes the place of one that had the same columns in descending order. There, each new record
 # came before all others, so that PostgreSQL split pages in the middle, and left one half of each
 # empty. What comes last fills them, and an index is read backwards at no cost.
-_DEFINITIONS: Final[Mapping[str, SQL]] = {
+DEFINITIONS: Final[Mapping[str, SQL]] = {
     "records_in_time": SQL(_KEY),
     "records_live_in_time": SQL(f"{_KEY} WHERE NOT deleted"),
 }
+"""The indexes by their names, as the SQL after ``ON records``."""
+
 _FORMER: Final = ("records_by_time", "records_live_by_time")
 
 
@@ -47,7 +49,7 @@ class TimeIndexes:
             if not existing:
                 # A dry run has no tables.
                 return
-            for (name, definition), former in zip(_DEFINITIONS.items(), _FORMER, strict=True):
+            for (name, definition), former in zip(DEFINITIONS.items(), _FORMER, strict=True):
                 is_valid = existing.get(name)
                 if not is_valid:
                     logs.logger.info("index.replace", index=name, dry_run=dry_run)
