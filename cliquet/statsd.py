@@ -59,7 +59,7 @@ class Client:
             raise ConfigurationError(
                 "The setting statsd_url needs the package statsd: pip install cliquet[statsd]"
             )
-        self._batching = Batching(package.StatsClient(host, port, prefix=prefix))
+        self._batching = Batching(package.StatsClient(host, port, prefix=prefix), prefix)
         # Tests of applications replace this attribute (P-28.4).
         self._client: Any = self._batching
 

@@ -7,14 +7,13 @@ of their own misses none, and only gets them later if nobody wakes them.
 
 from __future__ import annotations
 
-import os
 import random
 import threading
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from cliquet.core.forks import in_child
 from cliquet.monitoring import logs
 from cliquet.storage import StorageBase
 from cliquet.storage.selection import CollectionKey
@@ -44,9 +43,10 @@ class Watcher:
     def __init__(self, storage: StorageBase) -> None:
         self._storage = storage
         self._forget()
-        _forget_after_fork(self)
+        in_child(self, Watcher._forget)
 
     def _forget(self) -> None:
+        # The thread, and those who wait, stay in the parent of a fork.
         self._lock = threading.Lock()
         self._wakes: dict[CollectionKey, set[Wake]] = {}
         self._positions: dict[CollectionKey, Position | None] = {}
@@ -130,15 +130,3 @@ class Watcher:
                     woken += [(wake, position) for wake in self._wakes[key]]
         for wake, position in woken:
             wake(position)
-
-
-def _forget_after_fork(watcher: Watcher) -> None:
-    reference = weakref.ref(watcher)
-
-    def forget() -> None:
-        known = reference()
-        if known is not None:
-            # The thread, and those who wait, have stayed in the parent.
-            known._forget()
-
-    os.register_at_fork(after_in_child=forget)

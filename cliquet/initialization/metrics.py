@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from pyramid.config import Configurator
-from pyramid.events import NewRequest, NewResponse
+from pyramid.events import NewResponse
 from pyramid.interfaces import PHASE2_CONFIG, IAuthenticationPolicy, ISecurityPolicy
 from pyramid_multiauth import MultiAuthSecurityPolicy
 
 from cliquet import settings, statsd, utils
-from cliquet.core.announcing import told_again, told_once
+from cliquet.core.announcing import told_again
 from cliquet.monitoring import prometheus, tracing
 from cliquet.monitoring import statsd as statsd_metrics
 from cliquet.monitoring.calls import Function, Observer, observe, observe_object
@@ -41,17 +41,9 @@ def setup_statsd(config: Configurator) -> statsd.Client | None:
     client = None
     if settings.read(config.get_settings(), "statsd_url"):
         client = statsd.load_from_config(config)
-        config.add_subscriber(_batch_for_statsd, NewRequest)
         config.add_subscriber(_count_for_statsd, NewResponse)
     config.registry.statsd = client
     return client
-
-
-@told_once
-def _batch_for_statsd(event: NewRequest) -> None:
-    # The metrics of the requests of a batch are sent with those of the batch.
-    if getattr(event.request, "parent", None) is None:
-        statsd_metrics.batch_metrics(event.request)
 
 
 @told_again

@@ -196,7 +196,7 @@ class Metrics:
             self._known[labels] = series
         requests, durations = series
         requests.inc()
-        durations.observe(time.perf_counter() - request.environ[_START])
+        durations.observe(time.perf_counter() - start)
         for counted in request.__dict__.get("_cliquet_counted", ()):
             self._subrequests.labels(*counted).inc()
         if self.is_shared and self._pools:

@@ -1,10 +1,9 @@
-"""Metrics for a StatsD server, which are sent in one datagram for each request."""
+"""Metrics for a StatsD server, of which several are sent in one datagram."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from pyramid.request import Request
 from cliquet import utils
 from cliquet.monitoring import request_facts
 from cliquet.monitoring.calls import Function, Observer, counting_hits
+from cliquet.monitoring.datagrams import Datagrams
 
 if TYPE_CHECKING:
     from cliquet.statsd import Client
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Batching",
     "Timer",
-    "batch_metrics",
     "count_response",
     "metric_name",
     "observer_for",
     "replica_counter",
 ]
+
+_MAX_NAMES = 1000
 
 
 class Timer(contextlib.ContextDecorator):
@@ -52,52 +53,61 @@ class Timer(contextlib.ContextDecorator):
 
 
 class Batching:
-    """A client that sends the metrics of a thread during a request together, when the request ends.
+    """A client that sends metrics together, those of several requests too.
 
-    Most of the cost of a metric is the sending of a datagram. Outside of a request, each metric is
-    sent at once.
+    Parameters
+    ----------
+    client : of the package ``statsd``.
+    prefix : text before the name of every metric.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, prefix: str) -> None:
         self._client = client
-        self._requests = threading.local()
-        # Its socket is closed when the application that used it is gone.
-        weakref.finalize(self, client.close)
-
-    def begin(self) -> bool:
-        """Keep the metrics of this thread from now on; return ``False`` if this was already so."""
-        if getattr(self._requests, "kept", None) is not None:
-            return False
-        self._requests.kept = []
-        return True
-
-    def end(self) -> None:
-        """Send the metrics that were kept."""
-        kept, self._requests.kept = self._requests.kept, None
-        pipeline = self._client.pipeline()
-        for method, stat, value, rate in kept:
-            getattr(pipeline, method)(_on_the_wire(stat), _on_the_wire(value), rate)
-        pipeline.send()
+        self._prefix = f"{prefix}." if prefix else ""
+        # It is the method by which the classes of the package send what they have put together.
+        self._datagrams = Datagrams(client._send)
+        self._keep = self._datagrams.keep
+        self._names: dict[str, str] = {}
+        # At the end of the process, or when the application that used it is gone.
+        weakref.finalize(self, _close, self._datagrams, client)
 
     def timing(self, stat: str, delta: float, rate: float = 1) -> None:
-        self._measure("timing", stat, delta, rate)
+        if rate == 1 and isinstance(delta, float):
+            self._keep(f"{self._names.get(stat) or self._name(stat)}:{delta:.6f}|ms")
+        else:
+            self._client.timing(_on_the_wire(stat), delta, rate)
 
     def incr(self, stat: str, count: int = 1, rate: float = 1) -> None:
-        self._measure("incr", stat, count, rate)
+        if rate == 1:
+            self._keep(f"{self._names.get(stat) or self._name(stat)}:{count}|c")
+        else:
+            self._client.incr(_on_the_wire(stat), count, rate)
 
     def set(self, stat: str, value: Any, rate: float = 1) -> None:
-        self._measure("set", stat, value, rate)
-
-    def _measure(self, method: str, stat: str, value: Any, rate: float) -> None:
-        kept = getattr(self._requests, "kept", None)
-        if kept is None:
-            getattr(self._client, method)(_on_the_wire(stat), _on_the_wire(value), rate)
+        if rate == 1:
+            self._keep(f"{self._names.get(stat) or self._name(stat)}:{_on_the_wire(value)}|s")
         else:
-            kept.append((method, stat, value, rate))
+            self._client.set(_on_the_wire(stat), _on_the_wire(value), rate)
+
+    def flush(self) -> None:
+        """Send the metrics that wait for others."""
+        self._datagrams.flush()
+
+    def _name(self, stat: str) -> str:
+        if len(self._names) >= _MAX_NAMES:
+            # Somebody makes names up: the server of metrics has more trouble with them.
+            self._names.clear()
+        name = self._names[stat] = self._prefix + str(_on_the_wire(stat))
+        return name
 
     def __getattr__(self, name: str) -> Any:
         # Metrics that this library does not use itself are sent at once.
         return getattr(self._client, name)
+
+
+def _close(datagrams: Datagrams, client: Any) -> None:
+    datagrams.close()
+    client.close()
 
 
 def metric_name(*parts: str) -> str:
@@ -150,15 +160,6 @@ def replica_counter(client: Client, component: str) -> Callable[[str], None]:
         client.count(metric_name(component, "replica", outcome))
 
     return count
-
-
-def batch_metrics(request: Request) -> None:
-    """Make the metrics of a request leave together when it ends."""
-    batching = request.registry.statsd._batching
-    # The metrics of a request that an application sends to itself leave with those of the outer
-    # one.
-    if batching.begin():
-        request.add_finished_callback(lambda request: batching.end())
 
 
 def count_response(request: Request) -> None:

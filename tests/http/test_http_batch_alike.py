@@ -503,6 +503,7 @@ def test_metrics_count_each_of_them() -> None:
                 "prometheus_enabled": "true",
             },
         )
+        server.watch(app.app.registry)
         server.received()
         send(app, BATCHES["mixed"] + BATCHES["refused replacements"][3:6])
         of_statsd = Counter(m for m in server.received() if m[2] != "ms" and "view" in m[0])

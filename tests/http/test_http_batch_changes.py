@@ -416,6 +416,7 @@ def test_metrics_count_each_of_them_with_its_status() -> None:
         server = StatsDServer()
         more = {"statsd_url": server.url, "prometheus_enabled": "true"}
         app = make_app([Open], settings={**SETTINGS, "compiled_endpoints": value, **more})
+        server.watch(app.app.registry)
         server.received()
         for _, items in (SIX, MIXED, ("mat", each("DELETE"))):
             batches.send(app, items)

@@ -302,6 +302,7 @@ def test_metrics_count_each_of_them(path: str, monkeypatch: pytest.MonkeyPatch) 
                 "prometheus_enabled": "true",
             },
         )
+        server.watch(app.app.registry)
         server.received()
         send(app, requests)
         of_statsd = Counter(metric for metric in server.received() if metric[2] != "ms")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
@@ -16,12 +17,10 @@ from testapp import RESOURCES, Mushroom
 
 from cliquet import initialization, statsd
 from cliquet.authentication import BasicAuthAuthenticationPolicy
-from cliquet.events import ResourceChanged
 from cliquet.settings import DEFAULT_SETTINGS
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.memory import Storage
-from cliquet.testing.bounded import Thread
 from cliquet.testing.web import basic_auth
 from cliquet.web.service import Service
 
@@ -52,6 +51,7 @@ load_from_config = Listener.load_from_config
 def make(server: Any, resources: Any = RESOURCES, **kwargs: Any) -> Any:
     settings = {"statsd_url": server.url, **kwargs.pop("settings", {})}
     client = make_app(resources, settings=settings, **kwargs)
+    server.watch(client.app.registry)
     server.received()
     return client
 
@@ -167,6 +167,7 @@ def app_with_policy(server: Any, set_policy: Any) -> Any:
     config.commit()
     initialization.initialize(config, version="0.0.1", project_name="testapp")
     config.make_wsgi_app()
+    server.watch(config.registry)
     server.received()
     return config.registry
 
@@ -309,34 +310,47 @@ def test_methods_that_clients_make_up_are_counted_together(server: StatsDServer)
     assert list(sent(server)) == ["view.lbheartbeat.other"]
 
 
-def test_metrics_of_one_request_leave_together(server: StatsDServer) -> None:
+def test_metrics_of_several_requests_leave_together(
+    server: StatsDServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cliquet.monitoring.datagrams.MAX_WAIT_SECONDS", 600)
     client = make(server)
 
-    client.get("/v0/mushrooms", headers=AUTH)
+    for _ in range(4):
+        client.get("/v0/mushrooms", headers=AUTH)
     metrics = server.received()
 
-    assert len(metrics) >= 5
-    assert len(server.datagrams) == 1
-    assert len(server.datagrams[0]) <= 512
+    assert len(metrics) == 20
+    assert [len(datagram) <= 1232 for datagram in server.datagrams] == [True]
 
 
-def test_metrics_outside_a_request_leave_at_once(server: StatsDServer) -> None:
-    client = make(server)
-    statsd_client = client.app.registry.statsd
+def test_metrics_that_the_library_does_not_use_leave_at_once(server: StatsDServer) -> None:
+    statsd_client = make(server).app.registry.statsd._client
+    server.forget()
 
-    def view(event: Any) -> None:
-        # In a thread of its own, which may outlive the request.
-        thread = Thread(target=statsd_client.count, args=("aside",))
-        thread.start()
-        thread.join()
-        view.seen = [name for name, *_ in server.received()]  # type: ignore[attr-defined]
+    statsd_client.gauge("plugin.gauge", 3)
+    statsd_client.incr("plugin.sampled", rate=0.999999)
+    statsd_client.timing("plugin.slow", timedelta(seconds=2))
+    statsd_client.timing("plugin.sampled", 1.0, 0.999999)
+    statsd_client.set("plugin.sampled", "é", 0.999999)
 
-    client.app.registry.registerHandler(view, (ResourceChanged,))
-    client.post_json("/v0/mushrooms", NEW, headers=AUTH)
+    assert server.received() == [
+        ("testapp.plugin.gauge", "3", "g"),
+        ("testapp.plugin.sampled", "1|c", "@0.999999"),
+        ("testapp.plugin.slow", "2000.000000", "ms"),
+        ("testapp.plugin.sampled", "1.000000|ms", "@0.999999"),
+        ("testapp.plugin.sampled", "%C3%A9|s", "@0.999999"),
+    ]
 
-    assert "testapp.aside" in view.seen  # type: ignore[attr-defined]
-    statsd_client._client.gauge("plugin.gauge", 3)
-    assert server.received()[-1] == ("testapp.plugin.gauge", "3", "g")
+
+def test_names_that_somebody_makes_up_are_not_kept_for_ever(server: StatsDServer) -> None:
+    statsd_client = make(server).app.registry.statsd
+
+    for number in range(2100):
+        statsd_client.count(f"made up {number}")
+
+    assert len(server.received()) == 2100
+    assert len(statsd_client._batching._names) <= 1000
 
 
 @pytest.mark.clause("S-20.5", "P-28.2")

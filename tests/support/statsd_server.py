@@ -19,9 +19,20 @@ class StatsDServer:
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"udp://127.0.0.1:{self._socket.getsockname()[1]}"
         self.datagrams = []
+        self._senders: list[Any] = []
+
+    def watch(self, registry: Any) -> None:
+        """Let an application send what it keeps before :meth:`received` reads."""
+        self._senders.append(registry.statsd)
+
+    def forget(self) -> None:
+        """Let applications keep what they keep."""
+        self._senders.clear()
 
     def received(self) -> list[Any]:
         """Return the metrics that were sent since the last call, as name, value and type."""
+        for sender in self._senders:
+            sender._batching.flush()
         # On one machine a datagram is there when `sendto()` returns.
         self._socket.setblocking(False)
         self.datagrams = []

@@ -8,10 +8,8 @@ its transaction mode.
 
 from __future__ import annotations
 
-import os
 import select
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +20,7 @@ from cliquet.connections.postgresql.server import Server
 from cliquet.connections.postgresql.session import PostgreSQLSession, translated_errors
 from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
 from cliquet.connections.sql import Parameters, Session, SQLClient
+from cliquet.core.forks import in_child
 from cliquet.transactions import scope
 from cliquet.types import PoolStatus
 
@@ -64,7 +63,7 @@ class PostgreSQLClient(SQLClient):
         self._side: PostgreSQLClient | None = None
         self._server = server or Server()
         _prepare(engine, self._server)
-        _forget_after_fork(self)
+        in_child(self, PostgreSQLClient._forget)
 
     def aside(self) -> PostgreSQLClient:
         """Return a client for changes that are committed even if the request fails (X-22)."""
@@ -106,6 +105,10 @@ class PostgreSQLClient(SQLClient):
         self.engine.dispose(close=close)
         if self._side is not None:
             self._side.dispose(close=close)
+
+    def _forget(self) -> None:
+        self.dispose(close=False)
+        self._server.forget()
 
     def pool_status(self) -> PoolStatus | None:
         """Return the use of the pool of connections, or ``None`` if the pool has no size."""
@@ -227,15 +230,3 @@ def _prepare(engine: sqlalchemy.Engine, server: Server) -> None:
     def refuse_what_cannot_serve(connection: Any, record: Any, proxy: Any) -> None:
         if not server.can_serve(connection, record.info):
             raise sqlalchemy.exc.DisconnectionError("The connection leads to no server any more.")
-
-
-def _forget_after_fork(client: PostgreSQLClient) -> None:
-    reference = weakref.ref(client)
-
-    def forget() -> None:
-        known = reference()
-        if known is not None:
-            known.dispose(close=False)
-            known._server.forget()
-
-    os.register_at_fork(after_in_child=forget)

@@ -7,7 +7,6 @@ true until it commits.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -36,6 +35,7 @@ from cliquet.connections.sqlite.file import (
     identity,
 )
 from cliquet.connections.sqlite.session import SQLiteSession
+from cliquet.core.forks import in_child
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError, TimeLimitError
 from cliquet.transactions import scope
@@ -109,7 +109,7 @@ class SQLiteClient(SQLClient):
         self._companions: set[Identity] = set()
         self._ready_lock = threading.Lock()
         weakref.finalize(self, _close, self._idle)
-        _forget_after_fork(self)
+        in_child(self, lambda client: client.dispose(close=False))
 
     def on_first_use(self, schema: SchemaOnFirstUse) -> None:
         """Create a schema, if it is missing, before the file is used for anything else."""
@@ -307,14 +307,3 @@ _abandoned: list[Connection] = []
 def _close(connections: deque[Connection]) -> None:
     while connections:
         connections.pop().close()
-
-
-def _forget_after_fork(client: SQLiteClient) -> None:
-    reference = weakref.ref(client)
-
-    def forget() -> None:
-        known = reference()
-        if known is not None:
-            known.dispose(close=False)
-
-    os.register_at_fork(after_in_child=forget)

@@ -1,0 +1,133 @@
+"""Lines of text that leave together, in datagrams that no network has to cut.
+
+To send a datagram costs more than all else that a metric takes. Lines therefore wait for others,
+of other requests too: until there are many of them, for a tenth of a second, or until the end of
+the process. A server that kills its process loses what is kept at that time.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from cliquet.core.forks import in_child
+
+__all__ = ["Datagrams"]
+
+MAX_DATAGRAM_BYTES: Final = 1232
+"""Each network that carries IPv6 carries packets of 1 280 bytes, of which 48 are headers."""
+
+MAX_LINES: Final = 100
+"""So many lines do not wait for others."""
+
+MAX_WAIT_SECONDS: Final = 0.1
+
+
+class Datagrams:
+    """Keeps lines for a short time, and sends them together, in order.
+
+    Parameters
+    ----------
+    send : sends the text of one datagram.
+    """
+
+    def __init__(self, send: Callable[[str], object]) -> None:
+        self._send = send
+        self._lines: deque[str] = deque()
+        self._lock = threading.Lock()
+        # Whether a thread is about to send what is kept. It lives as long as there are lines, so
+        # that a process that does nothing has no thread.
+        self._is_timed = False
+        self._is_closed = False
+        self._ends_with_process = False
+        in_child(self, Datagrams._forget)
+
+    def keep(self, line: str) -> None:
+        """Send a line of ASCII soon."""
+        lines = self._lines
+        lines.append(line)
+        if not self._is_timed:
+            self._start_thread()
+        if len(lines) >= MAX_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is kept."""
+        lines = self._lines
+        with self._lock:
+            if self._is_closed:
+                lines.clear()
+            # Those that come meanwhile are sent later: this ends.
+            together: list[str] = []
+            length = 0
+            for _ in range(len(lines)):
+                line = lines.popleft()
+                if together and length + len(line) > MAX_DATAGRAM_BYTES:
+                    self._send("\n".join(together))
+                    together, length = [], 0
+                together.append(line)
+                length += len(line) + 1
+            if together:
+                self._send("\n".join(together))
+
+    def close(self) -> None:
+        """Send what is kept, and drop what comes later."""
+        self.flush()
+        with self._lock:
+            self._is_closed = True
+
+    def _start_thread(self) -> None:
+        with self._lock:
+            if self._is_timed:
+                return
+            self._is_timed = True
+        if not self._ends_with_process:
+            self._ends_with_process = True
+            _at_end_of_worker(self)
+        thread = threading.Thread(target=self._send_in_time, name="cliquet-metrics", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # There are no new threads at the end of the interpreter, or too many of others.
+            self._is_timed = False
+            self.flush()
+
+    def _send_in_time(self) -> None:
+        while True:
+            time.sleep(MAX_WAIT_SECONDS)
+            with self._lock:
+                # After this, who keeps a line starts another thread; a line from before is seen.
+                self._is_timed = False
+                if not self._lines:
+                    return
+                self._is_timed = True
+            self.flush()
+
+    def _forget(self) -> None:
+        # The parent sends the lines. The lock may be that of a thread that is not here.
+        self._lock = threading.Lock()
+        self._lines.clear()
+        self._is_timed = self._ends_with_process = False
+
+
+def _at_end_of_worker(datagrams: Datagrams) -> None:
+    """Send what is kept when a worker of ``multiprocessing`` ends, as those of granian are.
+
+    A worker that was forked ends without what is registered with ``atexit`` (before Python 3.13).
+    """
+    processes: Any = sys.modules.get("multiprocessing.util")
+    if processes is None:
+        return
+    reference = weakref.ref(datagrams)
+
+    def flush() -> None:
+        known = reference()
+        if known is not None:
+            known.flush()
+
+    processes.Finalize(datagrams, flush, exitpriority=0)

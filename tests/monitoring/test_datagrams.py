@@ -1,0 +1,190 @@
+"""Lines that leave together, soon, and at the latest when the process ends."""
+
+import gc
+import subprocess
+import sys
+import textwrap
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.statsd_server import StatsDServer
+
+from cliquet.monitoring import datagrams
+from cliquet.monitoring.datagrams import MAX_DATAGRAM_BYTES, MAX_LINES, Datagrams
+from cliquet.testing.bounded import Threads, wait_until
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be sent because of its age."""
+    monkeypatch.setattr(datagrams, "MAX_WAIT_SECONDS", 600)
+
+
+def senders() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "cliquet-metrics"]
+
+
+def test_lines_leave_soon_without_any_other() -> None:
+    sent: list[str] = []
+    kept = Datagrams(sent.append)
+
+    kept.keep("one:1|c")
+    kept.keep("two:1|c")
+
+    wait_until(lambda: sent, "a datagram")
+    assert sent == ["one:1|c\ntwo:1|c"]
+    # The next ones are sent by the same thread, or by another.
+    wait_until(lambda: not senders(), "the end of the thread")
+    kept.keep("three:1|c")
+    wait_until(lambda: sent[1:], "another datagram")
+    assert sent[1:] == ["three:1|c"]
+
+
+@pytest.mark.usefixtures("patient")
+def test_many_lines_leave_at_once_in_datagrams_that_no_network_cuts() -> None:
+    sent: list[str] = []
+    kept = Datagrams(sent.append)
+    lines = [f"name.of.a.metric.{number:04}:1|c" for number in range(MAX_LINES)]
+
+    for line in lines[:-1]:
+        kept.keep(line)
+    assert sent == []
+    kept.keep(lines[-1])
+
+    assert "\n".join(sent).split("\n") == lines
+    assert len(sent) == 3
+    assert max(map(len, sent)) <= MAX_DATAGRAM_BYTES
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_line_longer_than_a_datagram_leaves_alone() -> None:
+    sent: list[str] = []
+    kept = Datagrams(sent.append)
+    fitting = "x" * (MAX_DATAGRAM_BYTES - 4)
+
+    for line in ("one", fitting, "two", "y" * 2000, "three"):
+        kept.keep(line)
+    kept.flush()
+
+    assert sent == [f"one\n{fitting}", "two", "y" * 2000, "three"]
+
+
+@pytest.mark.usefixtures("patient")
+def test_lines_of_many_threads_are_all_sent_once() -> None:
+    sent: list[str] = []
+    kept = Datagrams(sent.append)
+
+    def work(number: int) -> None:
+        for line in range(1000):
+            kept.keep(f"{number}.{line}")
+
+    with Threads(8) as threads:
+        list(threads.map(work, range(8)))
+    kept.flush()
+
+    expected = {f"{number}.{line}" for number in range(8) for line in range(1000)}
+    lines = "\n".join(sent).split("\n")
+    assert len(lines) == 8000
+    assert {*lines} == expected
+
+
+@pytest.mark.usefixtures("patient")
+def test_nothing_is_sent_after_the_end() -> None:
+    sent: list[str] = []
+    kept = Datagrams(sent.append)
+
+    kept.keep("before")
+    kept.close()
+    kept.keep("after")
+    kept.flush()
+
+    assert sent == ["before"]
+
+
+@pytest.mark.usefixtures("patient")
+def test_lines_are_sent_although_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    def refuse(thread: Any) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    kept = Datagrams(sent.append)
+    kept.keep("one")
+    kept.keep("two")
+
+    assert sent == ["one", "two"]
+
+
+def test_a_process_does_not_hold_what_nobody_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datagrams, "MAX_WAIT_SECONDS", 0.01)
+    kept = Datagrams(str)
+    kept.keep("one")
+    reference = weakref.ref(kept)
+    del kept
+
+    def is_gone() -> bool:
+        gc.collect()
+        return reference() is None
+
+    wait_until(is_gone, "the end of the lines")
+
+
+def test_the_child_of_a_fork_sends_its_own_lines_alone(tmp_path: Path) -> None:
+    server = StatsDServer()
+    program = """
+    import os, sys
+    from cliquet.monitoring import datagrams
+    from cliquet.statsd import Client
+
+    datagrams.MAX_WAIT_SECONDS = 600
+    client = Client("127.0.0.1", int(sys.argv[1]), "of")
+    client.count("parent")
+    # A thread of the parent may hold it.
+    client._batching._datagrams._lock.acquire()
+    child = os.fork()
+    if not child:
+        client.count("child")
+        sys.exit()
+    os.waitpid(child, 0)
+    client._batching._datagrams._lock.release()
+    """
+    run(program, server, tmp_path)
+
+    assert sorted(name for name, *_ in server.received()) == ["of.child", "of.parent"]
+    server.close()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_multiprocessing_send_at_their_end(method: str, tmp_path: Path) -> None:
+    server = StatsDServer()
+    program = f"""
+    import multiprocessing, sys
+    from cliquet.monitoring import datagrams
+    from cliquet.statsd import Client
+
+    def work(port):
+        datagrams.MAX_WAIT_SECONDS = 600
+        Client("127.0.0.1", port, "of").count("worker")
+
+    if __name__ == "__main__":
+        context = multiprocessing.get_context({method!r})
+        worker = context.Process(target=work, args=(int(sys.argv[1]),))
+        worker.start()
+        worker.join()
+    """
+    run(program, server, tmp_path)
+
+    assert [name for name, *_ in server.received()] == ["of.worker"]
+    server.close()
+
+
+def run(program: str, server: StatsDServer, folder: Path) -> None:
+    """Run a program to its end, with the port of a server as its argument."""
+    path = folder / "program.py"
+    path.write_text(textwrap.dedent(program))
+    port = server.url.rpartition(":")[2]
+    subprocess.run([sys.executable, "-W", "ignore", str(path), port], check=True, timeout=60)
