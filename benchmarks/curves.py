@@ -74,7 +74,7 @@ class Mushroom(resource.UserResource):
     mapping = MushroomSchema()
 
 
-def make_service(kind: str, url: str) -> Any:
+def make_service(kind: str, url: str, totals: str) -> Any:
     """Return an application on one database, with its schema and indexes."""
     app = make_app(
         [Mushroom],
@@ -84,6 +84,7 @@ def make_service(kind: str, url: str) -> Any:
             "permission_backend": "cliquet.permission.memory",
             "cache_backend": "cliquet.cache.memory",
             "mushroom_sync_enabled": "true",
+            "mushroom_total_records": totals,
         },
     ).app
     app.registry.storage.initialize_schema()
@@ -299,22 +300,23 @@ def walks(app: Any, sizes: list[int]) -> dict[str, dict[int, float]]:
 
 
 def measure(
-    kind: str, urls: tuple[str, str], sizes: list[int], rounds: int, collections: int, each: int
+    kind: str, urls: tuple[str, str], asked: argparse.Namespace
 ) -> dict[str, dict[Any, float]]:
     """Fill the collections, and return the µs of each request in each."""
-    app = make_service(kind, urls[0])
+    sizes, collections = asked.sizes, asked.collections
+    app = make_service(kind, urls[0], asked.total_records)
     calls: dict[Any, dict[str, Call]] = {}
     for size in sizes:
         calls[size] = filled_calls(app, kind, size)
     if collections:
-        crowded = make_service(kind, urls[1])
+        crowded = make_service(kind, urls[1], asked.total_records)
         with scope.without_time_limits():
-            add_collections(crowded, kind, collections, each)
+            add_collections(crowded, kind, collections, asked.each)
         calls[f"{sizes[0]}, {collections} others"] = filled_calls(crowded, kind, sizes[0])
         analyse(crowded)
     analyse(app)
     walked = walks(app, [size for size in sizes if size <= MAX_WALK])
-    return {**medians(calls, rounds), **walked}
+    return {**medians(calls, asked.rounds), **walked}
 
 
 def filled_calls(app: Any, kind: str, size: int) -> dict[str, Call]:
@@ -411,6 +413,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", default=ROUNDS, type=int)
     parser.add_argument("--collections", default=0, type=int, help="others in a second database")
     parser.add_argument("--each", default=1, type=int, help="records of each of these")
+    parser.add_argument(
+        "--total-records",
+        default="exact",
+        choices=("exact", "first-page", "head"),
+        help="which lists have a total, as the setting of this name says",
+    )
     parser.add_argument("--output", type=Path, help="folder for curves.json and the charts")
     return parser.parse_args()
 
@@ -438,7 +446,7 @@ def main() -> None:
     everything = {}
     for kind in asked.backends:
         with databases(kind) as urls:
-            figures = measure(kind, urls, asked.sizes, asked.rounds, asked.collections, asked.each)
+            figures = measure(kind, urls, asked)
         print(table(kind, figures, asked.rounds), flush=True)
         everything[kind] = figures
         if asked.output:
