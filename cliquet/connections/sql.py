@@ -2,8 +2,7 @@
 
 A *session* sends the statements of one transaction to the database. Inside a request, the first
 write opens the session, which lasts until the transaction of the request ends; earlier reads have
-no transaction. Outside of a request, each call is a transaction by itself. This module knows
-nothing of records, permissions or cached values.
+no transaction. Outside of a request, each call is a transaction by itself.
 """
 
 from __future__ import annotations
@@ -239,14 +238,10 @@ class SQLClient(abc.ABC):
     @contextmanager
     def _committed(self, *, readonly: bool) -> Iterator[Session]:
         """Give a session for a block whose changes are committed at its end."""
-        session = self.current()
-        if session is not None:
+        present = self.current()
+        with present or (self.autocommit() if readonly else self.begin()) as session:
             yield session
-            session.commit()
-            return
-        with self.autocommit() if readonly else self.begin() as session:
-            yield session
-            if not readonly:
+            if present is not None or not readonly:
                 session.commit()
 
     def autocommit(self) -> AbstractContextManager[Session]:
@@ -256,8 +251,12 @@ class SQLClient(abc.ABC):
         """
         return _Autocommit(self)
 
-    def rows(self, statement: str, parameters: Parameters = ()) -> list[Any]:
+    def rows(self, statement: str, parameters: Parameters = (), *, raw: bool = False) -> list[Any]:
         """Return the rows of a query outside of transactions.
+
+        Parameters
+        ----------
+        raw : whether a text may come as the bytes that the server sent, encoded in UTF-8.
 
         Raises
         ------

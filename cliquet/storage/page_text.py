@@ -27,6 +27,9 @@ _BETWEEN: Final = BETWEEN_RECORDS.encode()
 # Every digit becomes `0`, so that a long number is a run of zeros.
 _ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
 _LONG_NUMBER: Final = b"0" * 16
+# Among every second byte of the text, a number with 16 digits has eight, and a timestamp seven at
+# most. Most texts are found to be without long numbers in half of the time.
+_HALF_OF_LONG_NUMBER: Final = b"0" * 8
 
 
 def is_told_as_it_is(text: bytes) -> bool:
@@ -35,7 +38,9 @@ def is_told_as_it_is(text: bytes) -> bool:
     PostgreSQL writes 1e30 with all its digits. Such an integer is refused in a body, but what a
     client is told it must be able to send back.
     """
-    return _LONG_NUMBER not in text.translate(_ANY_DIGIT)
+    return _HALF_OF_LONG_NUMBER not in text[::2].translate(
+        _ANY_DIGIT
+    ) or _LONG_NUMBER not in text.translate(_ANY_DIGIT)
 
 
 class PageText(Page):

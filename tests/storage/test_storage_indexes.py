@@ -74,9 +74,9 @@ def plan(storage: Any, **options: Any) -> Any:
     statements = []
     read = storage._reader.rows
 
-    def rows(text: Any, parameters: Any, key: Any) -> Any:
+    def rows(text: str, parameters: Any, key: Any, **options: bool) -> Any:
         statements.append((text, parameters))
-        return read(text, parameters, key)
+        return read(text, parameters, key, **options)
 
     storage._reader.rows = rows
     try:

@@ -149,11 +149,11 @@ class PostgreSQLClient(SQLClient):
         limits = self.limits
         return limits if limits.retries_locks or scope.has_time_limits() else NO_LIMITS
 
-    def rows(self, statement: str, parameters: Parameters = ()) -> list[Any]:
+    def rows(self, statement: str, parameters: Parameters = (), *, raw: bool = False) -> list[Any]:
         # Most requests send one such query, and a session for it costs as much as to send it.
         pool: Any = self.engine.pool
         if "session_factory" in self.__dict__ or not is_plain(pool):
-            return super().rows(statement, parameters)
+            return super().rows(statement, parameters, raw=raw)
         try:
             record = take(pool, self._server.can_serve)
         except Exception:
@@ -166,6 +166,8 @@ class PostgreSQLClient(SQLClient):
         cursor: Any = False
         try:
             cursor = connection.cursor()
+            if raw and connection.encoding == "UTF8":
+                extensions.register_type(extensions.BYTES, cursor)
             self._server.ask(
                 connection,
                 cursor,

@@ -131,10 +131,12 @@ class ChoosingReader(Reader):
             lambda found: getattr(found[0], "timestamp", None),
         )
 
-    def rows(self, text: str, parameters: Sequence[Any], key: CollectionKey | None) -> list[Any]:
+    def rows(
+        self, text: str, parameters: Sequence[Any], key: CollectionKey | None, *, raw: bool = False
+    ) -> list[Any]:
         # What is read later must not be older than this.
         reading.end()
-        return super().rows(text, parameters, key)
+        return super().rows(text, parameters, key, raw=raw)
 
     def _row(self, key: CollectionKey, object_id: str) -> Any:
         reading.end()

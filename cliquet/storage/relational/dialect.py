@@ -33,6 +33,10 @@ class ListingDialect(abc.ABC):
     def as_stored(self, value: Any) -> Any:
         """Return a JSON value in the form in which it is read after it was stored."""
 
+    @abc.abstractmethod
+    def raw(self, text: str) -> str:
+        """Return the expression of a text, as bytes in UTF-8 if that costs the database nothing."""
+
     concatenation: str
     """The function that joins texts in the order of its rows."""
 

@@ -172,11 +172,12 @@ class Queries:
     def _made_page(self, selection: Selection, key: CollectionKey | None) -> SQL:
         rows, head, total = self._parts_of_page(selection, key)
         entry = self._entry(selection.names)
+        together = f"{self.dialect.concatenation}(entry, '{BETWEEN_RECORDS}')"
+        text = f"count(entry) || ' ' || coalesce({together}, '')"
         # The text is made after the limit, of no more records than are listed.
         return SQL(
             f"SELECT {head.timestamp.text}, {head.history}, ({total.text}),"
-            f" (SELECT count(entry) || ' '"
-            f" || coalesce({self.dialect.concatenation}(entry, '{BETWEEN_RECORDS}'), '')"
+            f" (SELECT {self.dialect.raw(text)}"
             f" FROM (SELECT {entry.text} AS entry FROM ({rows.text}) AS page) AS entries)"
             f"{head.source.text}",
             (

@@ -180,15 +180,16 @@ class Reader:
     def _limited_page(self, selection: Selection, key: CollectionKey | None) -> _ReadPage:
         """Read a page from one text."""
         query = self._queries.page_as_text(selection, key)
-        ((timestamp, purged, epoch, total, text),) = self.rows(*query, key)
-        digits, _, text = text.partition(" ")
+        ((timestamp, purged, epoch, total, text),) = self.rows(*query, key, raw=True)
+        digits, _, text = _raw(text).partition(b" ")
         number = int(digits)
         # Without a total, nobody needs it.
         total = number if total == -1 else total or 0
-        page = None
-        if selection.as_text and is_told_as_it_is(raw := text.encode()):
-            page = PageText(raw, number)
-        return _ReadPage(timestamp, (purged, epoch), total, _parsed(text) if page is None else page)
+        as_it_is = selection.as_text and is_told_as_it_is(text)
+        page = PageText(text, number) if as_it_is else Page(orjson.loads(b"[%b]" % text))
+        if isinstance(epoch, bytes):
+            epoch = epoch.decode()
+        return _ReadPage(timestamp, (purged, epoch), total, page)
 
     def _whole_list(self, selection: Selection, key: CollectionKey | None) -> _ReadPage:
         """Read all records, which may be too many for one text."""
@@ -207,16 +208,19 @@ class Reader:
         rows = self.rows(*self._queries.count(selection), selection.scope.key)
         return rows[0][0] if rows else 0
 
-    def rows(self, text: str, parameters: Sequence[Any], key: CollectionKey | None) -> list[Any]:
+    def rows(
+        self, text: str, parameters: Sequence[Any], key: CollectionKey | None, *, raw: bool = False
+    ) -> list[Any]:
         """Run a query, in the present transaction if there is one.
 
         Parameters
         ----------
         key : collection of the query; ``None`` if there may be several.
+        raw : whether a text may come as bytes.
         """
         session = self._client.current()
         if session is None:
-            return self._client.rows(text, parameters)
+            return self._client.rows(text, parameters, raw=raw)
         if key is not None and key in session.locked:
             self._steps.check_lock(session, key)
         return session.execute(text, parameters).fetchall()
@@ -254,8 +258,9 @@ class Reader:
         return touched(rows[0][0]) if rows else None
 
 
-def _parsed(text: str) -> Page:
-    return Page(orjson.loads(f"[{text}]"))
+def _raw(text: str | bytes) -> bytes:
+    """Return the bytes of a text, which are spared a decoding outside of transactions."""
+    return text if isinstance(text, bytes) else text.encode()
 
 
 @lru_cache(maxsize=16)

@@ -44,6 +44,9 @@ class SQLiteDialect(ListingDialect):
     def __init__(self, data: str = "data") -> None:
         self._data = data
 
+    def raw(self, text: str) -> str:
+        return f"CAST({text} AS BLOB)"
+
     concatenation = "group_concat"
     has_lateral_joins = False
 
