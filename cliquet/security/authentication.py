@@ -43,6 +43,9 @@ _BUILT_IN_PERMITS = authorization.AuthorizationPolicy.permits
 # The attribute that keeps the principals of a request.
 _PRINCIPALS = "_cliquet_principals"
 
+# Where the name of a policy is (``MultiAuthPolicySelected.policy_name``).
+_POLICY_NAME = "_pyramid_multiauth_name"
+
 _MAX_USERS = 1024
 _KEY_BYTES = 64
 
@@ -65,11 +68,16 @@ class _KnownUsers:
     To read credentials and to compute the HMAC of a user costs several times the digest. Neither
     the credentials nor anything from which they could be guessed is kept: the digest includes a
     random key, which never leaves the process.
+
+    Attributes
+    ----------
+    ids : the ids by digest.
     """
 
     def __init__(self) -> None:
-        self._key = os.urandom(_KEY_BYTES)
-        self._ids: dict[bytes, str] = {}
+        # It begins with the key, and is copied for each text: that takes half as long.
+        self._begun = sha256(os.urandom(_KEY_BYTES))
+        self.ids: dict[bytes, str] = {}
 
     def digest(self, header: str, secret: str) -> bytes:
         """Return the digest of credentials.
@@ -79,18 +87,15 @@ class _KnownUsers:
         header : value of ``Authorization``.
         secret : secret from which the ids are computed; with another secret, the id is another one.
         """
-        text = f"{len(secret)} {secret}{header}"
-        return sha256(self._key + text.encode("utf-8", "surrogatepass")).digest()
-
-    def get(self, digest: bytes) -> str | None:
-        """Return the id of a user that was added; ``None`` if there is none."""
-        return self._ids.get(digest)
+        digest = self._begun.copy()
+        digest.update(f"{len(secret)} {secret}{header}".encode("utf-8", "surrogatepass"))
+        return digest.digest()
 
     def add(self, digest: bytes, userid: str) -> None:
         """Remember a user; if there are too many, all the former ones are forgotten."""
-        if len(self._ids) >= _MAX_USERS:
-            self._ids.clear()
-        self._ids[digest] = userid
+        if len(self.ids) >= _MAX_USERS:
+            self.ids.clear()
+        self.ids[digest] = userid
 
 
 class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[misc]  # no types
@@ -123,20 +128,18 @@ class BasicAuthAuthenticationPolicy(_PyramidBasicAuthPolicy):  # type: ignore[mi
         known: tuple[str, str | None] | None = request.__dict__.get("_cliquet_basicauth")
         if known is not None and known[0] == header:
             return known[1]
-        userid = self._userid(request, header)
+        secret = settings.read(request.registry.settings, "userid_hmac_secret")
+        digest = self._known.digest(header, secret)
+        userid = self._known.ids.get(digest) or self._computed(request, secret, digest)
         request.__dict__["_cliquet_basicauth"] = (header, userid)
         return userid
 
-    def _userid(self, request: Request, header: str) -> str | None:
-        secret = settings.read(request.registry.settings, "userid_hmac_secret")
-        known, digest = self._known, self._known.digest(header, secret)
-        userid = known.get(digest)
-        if userid is None:
-            credentials = extract_http_basic_credentials(request)
-            if credentials is None or not credentials.username:
-                return None
-            userid = utils.hmac_digest(secret, f"{credentials.username}:{credentials.password}")
-            known.add(digest, userid)
+    def _computed(self, request: Request, secret: str, digest: bytes) -> str | None:
+        credentials = extract_http_basic_credentials(request)
+        if credentials is None or not credentials.username:
+            return None
+        userid = utils.hmac_digest(secret, f"{credentials.username}:{credentials.password}")
+        self._known.add(digest, userid)
         return userid
 
 
@@ -158,9 +161,18 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
     def _compute_identity(self, request: Request) -> MultiAuthIdentity | None:
         for policy in self._policies:
             userid = policy.authenticated_userid(request)
-            if userid is None or not _is_usable(userid):
+            # Servers may give an empty `REMOTE_USER` to requests of anonymous users, and the ids of
+            # some providers are JSON texts, which may contain what no stored key can.
+            if userid is None or userid == "" or not utils.is_storable_key(userid):
                 continue
-            announcing.tell(request.registry, MultiAuthPolicySelected(policy, request, userid))
+            known = getattr(request.registry, "registrations", None)
+            if known is not None:
+                known.bring_up_to_date()
+            if known is not None and known.on_policy_selected == _ONLY_OWN:
+                # Nobody else would see the event.
+                _select(request, getattr(policy, _POLICY_NAME, None), userid)
+            else:
+                announcing.tell(request.registry, MultiAuthPolicySelected(policy, request, userid))
             if self._callback is authorization.groupfinder:
                 # This group finder refuses nobody, so that groups are only looked up when they are
                 # needed.
@@ -210,7 +222,8 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
         TypeError : the built-in policy does not know the permission, because the context of the
             view is not one of the library.
         """
-        is_built_in = self.has_built_in_permissions
+        # This is `has_built_in_permissions`: it is asked in each request.
+        is_built_in = getattr(self._helper.permits, "__func__", None) is _BUILT_IN_PERMITS
         try:
             if is_built_in:
                 if permission == authorization.PRIVATE:
@@ -267,15 +280,12 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
             return False
         if permission == authorization.DYNAMIC:
             # An application may have its own context.
-            grants = (
-                context.grants_of_put() if isinstance(context, authorization.RouteFactory) else ()
-            )
-            for allowed in grants:
-                if not self._names_sender(request, allowed):
-                    break
-            else:
-                if grants:
-                    return True
+            if (
+                isinstance(context, authorization.RouteFactory)
+                and context.is_undecided
+                and all(self._names_sender(request, one) for one in context.grants_of_put())
+            ):
+                return True
             if context.required_permission is None:
                 return False
         allowed = context.allowed_principals
@@ -288,15 +298,6 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
             return True
         userid = request.prefixed_userid
         return bool(userid) and any(name in allowed for name in names_of_user(userid))
-
-
-def _is_usable(userid: Any) -> bool:
-    """Return whether a user may have such an id: it is not empty, and can be part of stored keys.
-
-    Servers may give an empty ``REMOTE_USER`` to requests of anonymous users, and the ids of some
-    providers are JSON texts, which may contain anything.
-    """
-    return not isinstance(userid, str) or (userid != "" and utils.is_storable_key(userid))
 
 
 class _LazyIdentity(MultiAuthIdentity):  # type: ignore[misc]  # no types
@@ -346,11 +347,18 @@ def is_private(request: Request) -> bool:
 @told_once
 def on_policy_selected(event: MultiAuthPolicySelected) -> None:
     """Remember on the request the policy that recognised its user, and the user."""
-    request = event.request
-    authn_type = (event.policy_name or "").lower()
+    _select(event.request, event.policy_name, event.userid)
+
+
+def _select(request: Request, policy_name: str | None, userid: Any) -> None:
+    authn_type = (policy_name or "").lower()
     request.authn_type = authn_type
-    request.selected_userid = event.userid
-    logs.bind(uid=event.userid, authn_type=authn_type)
+    request.selected_userid = userid
+    logs.bind(uid=userid, authn_type=authn_type)
+
+
+# Who is told of a policy that has recognised a user, if nobody else wants to know.
+_ONLY_OWN = (on_policy_selected,)
 
 
 def _forget_selected(request: Request) -> None:

@@ -84,10 +84,8 @@ def permission_of_view(service: Any, method: str) -> str:
 
 def write_implies_read(object_id: str, permission: str) -> list[BoundPermission]:
     """Return the pairs that grant a permission: itself, and also ``write`` for ``read`` (X-4)."""
-    bound = [(object_id, permission)]
-    if permission == "read":
-        bound.append((object_id, "write"))
-    return bound
+    own = [(object_id, permission)]
+    return [*own, (object_id, "write")] if permission == "read" else own
 
 
 @implementer(IAuthorizationPolicy)
@@ -199,10 +197,16 @@ class RouteFactory(SharedListing, UndecidedPut):
         self.resource_name = request.current_resource_name
         self.on_collection = getattr(service, "type", None) == "collection"
         self._service = service
-        self._is_undecided = True
-        # The attributes of a subclass may depend on those that are not known yet.
-        if type(self) is not RouteFactory or not self._may_wait():
-            self.decide()
+        method = request.method.lower()
+        if method == "put":
+            self.is_undecided = True
+            # The attributes of a subclass may depend on those that are not known yet.
+            if type(self) is not RouteFactory or not self._may_wait():
+                self.decide()
+        else:
+            # Each use of the attribute would ask again whether it is known.
+            self.__dict__.setdefault("current_record", None)
+            self._set_requirement(self.method_permissions.get(method))
         backend = getattr(request.registry, "permission", None)
         if (
             self.on_collection
@@ -211,10 +215,7 @@ class RouteFactory(SharedListing, UndecidedPut):
         ):
             self._search_with(backend)
 
-    def _required_permission(self, request: Request) -> str | None:
-        method = request.method.lower()
-        if method != "put":
-            return self.method_permissions.get(method)
+    def _required_by_put(self, request: Request) -> str:
         if self.on_collection:
             # There is no such method: the answer will be 405, and no record needs to be read.
             return "create"

@@ -43,38 +43,31 @@ class UndecidedPut:
     # The response shows the permissions of this object, which is the record in the URL.
     _shown_object_id: Any = _Decided(None)
     # Whether nobody has asked yet.
-    _is_undecided = False
+    is_undecided = False
     # What the context of a route has.
     on_collection: bool
     _request: Any
     _service: Any
     _set_requirement: Any
-    _required_permission: Any
+    _required_by_put: Any
     _principals_of_settings: Any
 
     def _may_wait(self) -> bool:
-        """Return whether the endpoint will settle what the request requires, under the lock."""
+        """Return whether the endpoint will settle what a PUT requires, under the lock."""
         cls = self._service.resource
-        return (
-            not self.on_collection
-            and self._request.method == "PUT"
-            and isinstance(cls, type)
-            and _SETTLES_PUT.is_open_in(cls)
-        )
+        return not self.on_collection and isinstance(cls, type) and _SETTLES_PUT.is_open_in(cls)
 
     def decide(self) -> None:
         """Read the record, if nobody has asked before, and set what the request requires."""
-        if self._is_undecided:
-            self._is_undecided = False
-            self._set_requirement(self._required_permission(self._request))
+        if self.is_undecided:
+            self.is_undecided = False
+            self._set_requirement(self._required_by_put(self._request))
 
     def grants_of_put(self) -> list[list[str]]:
         """Return the principals that have, by settings, what a PUT may require; one list for each.
 
-        There is none if it is known which of them it requires.
+        This is only for a PUT that is undecided.
         """
-        if not self._is_undecided:
-            return []
         return [self._principals_of_settings(name) for name in ("create", "write")]
 
     def settle_put(self, existing: Record | None) -> bool:
@@ -84,9 +77,9 @@ class UndecidedPut:
         -------
         Whether it was.
         """
-        was_undecided = self._is_undecided
+        was_undecided = self.is_undecided
         if was_undecided:
-            self._is_undecided = False
+            self.is_undecided = False
             self.current_record = existing
             self._set_requirement("create" if existing is None else "write")
         return was_undecided

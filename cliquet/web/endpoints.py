@@ -9,6 +9,7 @@ takes part, by a deriver, a view mapper, an option or a setting, the layers of P
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -104,8 +105,7 @@ def compiled_view(view: View, info: Any) -> View:
         return view
     negotiation = Negotiation(*info.options.get("negotiation") or ())
     judge = negotiation.judge if negotiation.restricts else None
-    # Pyramid gives this attribute to views that need a permission.
-    permitted = getattr(view, "__permitted__", None)
+    policy, permission = _secured_by(view)
     endpoint = info.original_view
     repeat = getattr(endpoint, _REPEAT)
     respond = rendering.response_of
@@ -113,8 +113,8 @@ def compiled_view(view: View, info: Any) -> View:
     def compiled(context: Any, request: Request) -> Any:
         if judge is not None:
             judge(request)
-        if permitted is not None:
-            result = permitted(context, request)
+        if policy is not None:
+            result = policy.permits(request, context, permission)
             if not result:
                 message = f"Unauthorized: {endpoint.__name__} failed permission check"
                 raise HTTPForbidden(message, result=result)
@@ -125,6 +125,16 @@ def compiled_view(view: View, info: Any) -> View:
         return respond(endpoint(request), request, info)
 
     return compiled
+
+
+def _secured_by(view: Any) -> tuple[Any, Any]:
+    """Return the security policy that Pyramid asks for a view, and the permission of the view."""
+    # Pyramid gives this attribute to views that need a permission.
+    permitted = getattr(view, "__permitted__", None)
+    if permitted is None:
+        return None, None
+    asked = inspect.getclosurevars(permitted).nonlocals
+    return asked["policy"], asked["permission"]
 
 
 # The layers for which the function above stands.

@@ -106,6 +106,8 @@ class Registrations:
     generation : changes with each registration.
     on_new_request, on_traversal, on_context, on_new_response : the subscribers of ``NewRequest``,
         ``BeforeTraversal``, ``ContextFound`` and ``NewResponse``.
+    on_policy_selected : those of ``MultiAuthPolicySelected``; ``None`` if the registry may tell
+        others.
     renderer : the factory of the renderer ``json``, if a dictionary becomes a plain response with
         its text, and nobody looks at either; otherwise ``None``.
     tells_once : whether nobody expects events of requests that only differ in their bodies, but
@@ -118,6 +120,7 @@ class Registrations:
     on_traversal: Subscribers = ()
     on_context: Subscribers = ()
     on_new_response: Subscribers = ()
+    on_policy_selected: Subscribers | None = None
     renderer: Any = None
     tells_once = False
     told_again: Subscribers = ()
@@ -170,6 +173,8 @@ class Registrations:
         self.on_traversal = self._subscribers(BeforeTraversal)
         self.on_context = self._subscribers(ContextFound)
         self.on_new_response = self._subscribers(NewResponse)
+        selected = self._subscribers(MultiAuthPolicySelected)
+        self.on_policy_selected = None if announcing.tells_in_its_own_way(registry) else selected
         is_plain = (
             not self._subscribers(BeforeRender)
             and registry.queryUtility(IResponseFactory) is None

@@ -1,0 +1,64 @@
+"""The functions in Python that a read calls: nothing may be added to each request unnoticed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+from pyramid.request import Request
+from support.shared_apps import make_app
+from support.sharing import Toadstool
+
+from cliquet.testing.web import basic_auth
+
+OPENED = {
+    "compiled_endpoints": "true",
+    "toadstool_create_principals": "system.Authenticated",
+    "toadstool_read_principals": "system.Authenticated",
+}
+# What a request called when this was written; fewer are welcome.
+BOUNDS = {"hello": 120, "record": 215, "list": 325, "unmodified": 190}
+
+
+@pytest.fixture(autouse=True)
+def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the settings of a test count, whichever way the other tests go (``make uncompiled``)."""
+    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+
+
+def calls_of(app: Any, path: str, headers: dict[str, str], status: int) -> int:
+    """Return how many functions the second of two equal requests calls."""
+    number = 0
+
+    def count(frame: Any, event: str, arg: Any) -> None:
+        nonlocal number
+        number += event == "call"
+
+    for _ in range(2):
+        request = Request.blank(path, headers={**basic_auth(), **headers})
+        number, former = 0, sys.getprofile()
+        sys.setprofile(count)
+        try:
+            status_line, _, _ = request.call_application(app)
+        finally:
+            sys.setprofile(former)
+        assert status_line.startswith(str(status))
+    return number
+
+
+def test_a_read_calls_few_functions() -> None:
+    app = make_app([Toadstool], settings=OPENED)
+    auth = basic_auth()
+    record = app.post_json("/v0/toadstools", {"data": {"name": "Fly agaric"}}, headers=auth)
+    tag = app.get("/v0/toadstools", headers=auth).headers["ETag"]
+    path = f"/v0/toadstools/{record.json['data']['id']}"
+
+    found = {
+        "hello": calls_of(app.app, "/v0/", {}, 200),
+        "record": calls_of(app.app, path, {}, 200),
+        "list": calls_of(app.app, "/v0/toadstools?_limit=10", {}, 200),
+        "unmodified": calls_of(app.app, "/v0/toadstools", {"If-None-Match": tag}, 304),
+    }
+
+    assert {name: number for name, number in found.items() if number > BOUNDS[name]} == {}
