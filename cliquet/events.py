@@ -236,7 +236,7 @@ def notify_resource_event(
         parent = tuple(sorted(item for item in matchdict.items() if item[0] != "id"))
     # An action is found by its text, because an enumeration computes its hash in Python.
     key = (request.current_resource_name, parent, action._value_)
-    stack = _stack(request)
+    stack = request.bound_data.setdefault("resource_events", {})  # as in `_stack`
     stacked = stack.get(key)
     if stacked is None:
         stacked = stack[key] = _Stacked(action, timestamp, request)

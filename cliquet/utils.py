@@ -122,7 +122,10 @@ def is_storable_parent(parent_id: str, variables: Mapping[str, Any] | None) -> b
         # Most URLs have no other variable.
         if name != "id" and isinstance(value, str):
             written += value
-    return is_storable_key(parent_id) and (not written or is_storable_key(written))
+    # Shareable resources have the empty parent.
+    return (not parent_id or is_storable_key(parent_id)) and (
+        not written or is_storable_key(written)
+    )
 
 
 def is_storable(text: str) -> bool:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cliquet.connections.sql import SQLClient
 
 __all__ = ["SelectedACEs", "grouped"]
 
 
-@dataclass(frozen=True)
-class SelectedACEs:
+class SelectedACEs(NamedTuple):
     """SQL that gives the permissions and principals of an object, for statements of one client.
 
     The placeholders of the text are ``%s``.

@@ -45,6 +45,9 @@ _ADDS = Shortcut(
     "object_permissions",
 )
 _SELECTS = Shortcut("select_aces", "object_permissions")
+# Says whether the query of a backend for the ACEs of an object finds those that it lists. This is
+# asked in each read of a record.
+selects_what_it_lists = _SELECTS.is_open
 _LISTS_ALL = Shortcut("get_objects_permissions", "object_permissions")
 _TAKES = Shortcut("take_object_permissions", "delete_object_permissions", "get_objects_permissions")
 
@@ -203,11 +206,6 @@ def checks_what_it_lists(backend: object) -> bool:
     time.
     """
     return _LISTS.is_open(backend)
-
-
-def selects_what_it_lists(backend: object) -> bool:
-    """Return whether the query for the ACEs of an object finds those that the backend lists."""
-    return _SELECTS.is_open(backend)
 
 
 def writes_at_once(backend: object) -> bool:

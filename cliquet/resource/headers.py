@@ -79,7 +79,9 @@ def cache_control(expires_seconds: int | None, is_private: bool) -> list[tuple[s
 
 def of_timestamp(timestamp: int) -> list[tuple[str, str]]:
     """Return ``ETag`` and ``Last-Modified`` for a timestamp in milliseconds (H-9.7)."""
-    return [("ETag", etag(timestamp)), ("Last-Modified", http_date(timestamp))]
+    # These are `etag` and `http_date`: most responses have both headers.
+    date = _date_of(min(timestamp // 1000, _LAST_SECOND))
+    return [("ETag", f'"{timestamp}"'), ("Last-Modified", date)]
 
 
 def write(response: Any, new: Sequence[tuple[str, str]]) -> None:

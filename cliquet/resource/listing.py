@@ -24,7 +24,7 @@ from cliquet.resource.hook_results import as_body
 from cliquet.resource.listing_query import reserved_fields
 from cliquet.resource.sent_parameters import sent_parameters
 from cliquet.resource.writing import atomically
-from cliquet.security.sent_headers import sent
+from cliquet.security.sent_headers import sends_condition
 from cliquet.storage import Filter, Sort
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import BackendError
@@ -322,8 +322,7 @@ def _timestamp_comes_with_page(resource: UserResource) -> bool:
     It does if a condition may make the list unnecessary, or if the application has its own method,
     which may need the timestamp.
     """
-    request = resource.request
-    if sent(request, "If-Match") or sent(request, "If-None-Match"):
+    if sends_condition(resource.request):
         return False
     return resource.model.pages_have_timestamp and _TIMESTAMP_WITH_PAGE.is_open(resource)
 

@@ -123,24 +123,28 @@ def judge(
     ------
     InvalidParameter : a header that is needed for the decision is malformed.
     """
-    if is_safe and is_not_modified(subject, if_none_match):
+    if is_safe and is_not_modified(subject.read_timestamp, if_none_match):
         return Verdict.NOT_MODIFIED
     if is_modified_meanwhile(subject, if_match=if_match, if_none_match=if_none_match):
         return Verdict.MODIFIED_MEANWHILE
     return Verdict.PROCEED
 
 
-def is_not_modified(subject: Subject, if_none_match: str | None) -> bool:
+def is_not_modified(read_timestamp: Callable[[], int] | None, if_none_match: str | None) -> bool:
     """Return whether a GET or HEAD is answered with 304, because the client has the newest state.
+
+    Parameters
+    ----------
+    read_timestamp : that of the subject.
 
     Raises
     ------
     InvalidParameter : the header is malformed.
     """
     match = parse_if_none_match(if_none_match, is_safe=True)
-    if match is None or match is ANY or subject.read_timestamp is None:
+    if match is None or match is ANY or read_timestamp is None:
         return False
-    return subject.read_timestamp() <= match
+    return read_timestamp() <= match
 
 
 def is_modified_meanwhile(

@@ -6,6 +6,7 @@ applications override call these functions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyramid.httpexceptions import (
@@ -46,6 +47,14 @@ _VALIDATOR_HEADERS = frozenset(("etag", "last-modified", "cache-control", "expir
 _LINE_BYTES = len("DELETE  HTTP/1.1\r\n")
 
 
+# What WebOb makes of the arguments of such a response, which takes longer than to read the
+# condition.
+_UNMODIFIED = {
+    **vars(Response(status="304 Not Modified", headerlist=[], app_iter=[])),
+    **dict.fromkeys(("detail", "message", "comment")),
+}
+
+
 class _NotModified(HTTPNotModified):  # type: ignore[misc]  # Pyramid has no types
     """A 304 with its headers.
 
@@ -53,8 +62,8 @@ class _NotModified(HTTPNotModified):  # type: ignore[misc]  # Pyramid has no typ
     """
 
     def __init__(self, headers: list[tuple[str, str]]) -> None:
-        Response.__init__(self, status="304 Not Modified", headerlist=headers, app_iter=[])
-        self.detail = self.message = self.comment = None
+        self.__dict__.update(_UNMODIFIED)
+        self.__dict__.update(_headerlist=headers, _app_iter=[])
 
     # It needs no page for its error.
     __call__ = Response.__call__
@@ -77,7 +86,7 @@ def raise_304_if_not_modified(resource: UserResource, record: Record | None) -> 
     request = resource.request
     value = sent(request, "If-None-Match")
     try:
-        is_not_modified = preconditions.is_not_modified(_subject(resource, record), value)
+        is_not_modified = preconditions.is_not_modified(_timestamp_of(resource, record), value)
     except InvalidParameter as error:
         raise_invalid_parameter(request, error)
     if is_not_modified:
@@ -120,6 +129,17 @@ def raise_412_if_modified(resource: UserResource, record: Record | None) -> None
         raise response
 
 
+def _timestamp_of(resource: UserResource, record: Record | None) -> Callable[[], int] | None:
+    """Return what gives the timestamp of the object of the request; ``None`` without an object."""
+    if record is not None:
+        timestamp: int = record[resource.model.modified_field]
+        return lambda: timestamp
+    if resource.record_id is not None:
+        return None
+    # Whether anything has changed is another question than up to when a list is complete.
+    return lambda: latest_of(resource.timestamp)
+
+
 def _subject(resource: UserResource, record: Record | None) -> preconditions.Subject:
     """Return the object with which the conditions of the request are compared."""
     if record is not None:
@@ -128,10 +148,10 @@ def _subject(resource: UserResource, record: Record | None) -> preconditions.Sub
             modified_field=resource.model.modified_field,
             deleted_field=resource.model.deleted_field,
         )
-    if resource.record_id is not None:
+    read_timestamp = _timestamp_of(resource, None)
+    if read_timestamp is None:
         return preconditions.Subject.absent()
-    # Whether anything has changed is another question than up to when a list is complete.
-    return preconditions.Subject.collection(lambda: latest_of(resource.timestamp))
+    return preconditions.Subject.collection(read_timestamp)
 
 
 def raise_400_if_invalid_id(resource: UserResource, record_id: Any) -> None:

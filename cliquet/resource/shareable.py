@@ -8,6 +8,7 @@ from typing import Any
 import colander
 
 from cliquet import errors, settings, utils
+from cliquet.core.globs import exact
 from cliquet.events import ACTIONS
 from cliquet.permission.known_permissions import KnownPermissions
 from cliquet.resource import judging, shared_view, visible_permissions
@@ -28,6 +29,8 @@ from cliquet.web.bodies import has_body
 
 __all__ = ["ShareableResource"]
 
+# The parent of all records, a name by its type.
+_EVERYBODY = exact("")
 # If the URI of a collection has at most so many characters, of at most four bytes, any generated id
 # fits.
 _SHORT_URI = utils.MAX_KEY_BYTES // 8
@@ -60,7 +63,10 @@ class ShareableResource(UserResource):
         self.force_patch_update = True
         self.model.permission = getattr(self.request.registry, "permission", None)
         self.model.current_principal = self.request.prefixed_userid
-        self.model.explicit_permissions = self._setting("explicit_permissions")
+        configured = self.request.registry.settings
+        # Tests of applications make their own requests, which may lack settings (P-31).
+        self._configured = configured if isinstance(configured, dict) else {}
+        self.model.explicit_permissions = settings.read(self._configured, "explicit_permissions")
         if self.context is not None:
             known = getattr(self.context, "known_permissions", None)
             if isinstance(known, KnownPermissions):
@@ -76,7 +82,7 @@ class ShareableResource(UserResource):
 
     def get_parent_id(self, request: Any) -> str:
         """Return the same parent for all users (P-12.3)."""
-        return ""
+        return _EVERYBODY
 
     def process_record(self, new: Record, old: Record | None = None) -> Record:
         """Add the permissions of the body to the record that will be written (P-12.5)."""
@@ -112,23 +118,18 @@ class ShareableResource(UserResource):
             old=None if old is None else self._bare(old),
         )
         if permissions is not None:
-            if action is ACTIONS.READ and self._setting("permissions_visible_to") == "write":
+            visible_to = settings.read(self._configured, "permissions_visible_to")
+            if action is ACTIONS.READ and visible_to == "write":
                 permissions = visible_permissions.of_request(
                     self.request, self.context, result[self.model.id_field], permissions
                 )
             # The form is the same for all backends: a permission without principals is absent
             # (D-52).
-            body["permissions"] = {
-                name: sorted(principals)
-                for name, principals in sorted(permissions.items())
-                if principals
-            }
+            body["permissions"] = shown = {}
+            for name, principals in sorted(permissions.items()):
+                if principals:
+                    shown[name] = sorted(principals)
         return body
-
-    def _setting(self, name: str) -> Any:
-        configured = self.request.registry.settings
-        # Tests of applications make their own requests, which may lack settings (P-31).
-        return settings.read(configured if isinstance(configured, dict) else {}, name)
 
     # Endpoints
 

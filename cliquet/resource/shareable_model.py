@@ -23,14 +23,12 @@ from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.storage.generators import UUID4
 from cliquet.transactions.tweens import after_commit
-from cliquet.types import ACEQuery, Record
+from cliquet.types import Record
 from cliquet.utils import is_storable_key
 
 __all__ = ["ShareableModel", "keeps_write"]
 
 T = TypeVar("T")
-# The URI of a record, a query for its ACEs, and the arguments that name the collection.
-_Joint = tuple[str, ACEQuery, dict[str, Any]]
 
 _FINDS = Shortcut("find_with_aces", "get")
 _READS_AHEAD = Shortcut("read_ahead", "get_record")
@@ -57,17 +55,17 @@ class ShareableModel(Model):
     """
 
     permissions_field = "__permissions__"
+    permission: PermissionBase | None = None
+    get_permission_object_id: Callable[..., str] | None = None
+    current_principal: str | None = None
+    explicit_permissions = True
+    judge: Callable[[str, dict[str, set[str]]], None] | None = None
+    # While the collection is locked: the permissions that were read together with a record.
+    _held: dict[str, dict[str, set[str]]] | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.permission: PermissionBase | None = None
-        self.get_permission_object_id: Callable[..., str] | None = None
-        self.current_principal: str | None = None
-        self.explicit_permissions = True
-        self.known_permissions = KnownPermissions()
-        self.judge: Callable[[str, dict[str, set[str]]], None] | None = None
-        # While the collection is locked: the permissions that were read together with a record.
-        self._held: dict[str, dict[str, set[str]]] | None = None
+    @functools.cached_property
+    def known_permissions(self) -> KnownPermissions:
+        return KnownPermissions()
 
     @property
     def hands_filters_on(self) -> bool:
@@ -172,9 +170,9 @@ class ShareableModel(Model):
         joint = self._joint(record_id, parent_id)
         if joint is None:
             return self._annotated(super().get_record(record_id, parent_id=parent_id))
-        record, aces = self._find(record_id, *joint[1:])
+        object_id, record, aces = joint
         if self._held is not None and parent_id is None:
-            self._held[joint[0]] = {name: set(given) for name, given in aces.items()}
+            self._held[object_id] = {name: set(given) for name, given in aces.items()}
         if record is None:
             raise RecordNotFoundError(record_id)
         return {**record, self.permissions_field: aces}
@@ -199,41 +197,42 @@ class ShareableModel(Model):
         -------
         The record, like :meth:`get_record`; ``None`` if it does not exist, or was not read.
         """
-        joint = self._joint(record_id, None) if _READS_AHEAD.is_open(self) else None
-        if joint is None or joint[0] != object_id:
+        joint = self._joint(record_id, None, object_id) if _READS_AHEAD.is_open(self) else None
+        if joint is None:
             return None
-        record, aces = self._find(record_id, *joint[1:])
+        _, record, aces = joint
         self.known_permissions.remember(
             object_id, aces, None if record is None else record[self.modified_field]
         )
         return None if record is None else {**record, self.permissions_field: aces}
 
-    def _joint(self, record_id: str, parent_id: str | None) -> _Joint | None:
-        """Return what the record and its ACEs are read together by, if the storage can join it."""
-        backend = self._backend()
-        if backend is None or not isinstance(self.storage, StorageBase):
-            return None
-        permission, get_object_id = backend
-        if not isinstance(permission, PermissionBase) or not selects_what_it_lists(permission):
-            return None
-        if not _FINDS.is_open(self.storage):
+    def _joint(
+        self, record_id: str, parent_id: str | None, uri: str | None = None
+    ) -> tuple[str, Record | None, dict[str, set[str]]] | None:
+        """Read a record with its ACEs, perhaps for a URI; ``None`` if it is not free."""
+        permission, get_object_id = self.permission, self.get_permission_object_id
+        if (
+            get_object_id is None
+            or not isinstance(self.storage, StorageBase)
+            or not isinstance(permission, PermissionBase)
+            or not selects_what_it_lists(permission)
+            or not _FINDS.is_open(self.storage)
+        ):
             return None
         object_id = get_object_id(record_id)
         # Under the lock they are read again with the record: they may have changed until then.
         is_known = self._held is None and self.known_permissions.has_aces(object_id)
-        if is_known or not is_storable_key(object_id):
+        if is_known or uri not in (None, object_id) or not is_storable_key(object_id):
             return None
         aces = permission.select_aces(object_id)
         place = self._collection(parent_id)
-        can_join = self.storage.can_join_aces(
+        if not self.storage.can_join_aces(
             aces, collection_id=place["collection_id"], parent_id=place["parent_id"]
-        )
-        return (object_id, aces, place) if can_join else None
-
-    def _find(
-        self, record_id: str, aces: ACEQuery, place: dict[str, Any]
-    ) -> tuple[Record | None, dict[str, set[str]]]:
-        return self.storage.find_with_aces(object_id=record_id, aces=aces, **place, **self._fields)
+        ):
+            return None
+        names = {"id_field": self.id_field, "modified_field": self.modified_field}
+        found = self.storage.find_with_aces(object_id=record_id, aces=aces, **place, **names)
+        return object_id, *found
 
     def create_record(
         self,

@@ -38,7 +38,7 @@ from cliquet.resource.totals import Counted
 from cliquet.resource.tracking import Tracker
 from cliquet.resource.viewset import ViewSet
 from cliquet.security import authentication
-from cliquet.security.sent_headers import sent
+from cliquet.security.sent_headers import sends_condition, sent
 from cliquet.storage import Filter, Sort
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.page_text import PageText
@@ -186,7 +186,8 @@ class UserResource:
         partial_fields = self._extract_partial_fields()
         if partial_fields is not None:
             record = utils.dict_subset(record, partial_fields)
-        return as_body(self, self.postprocess(record))
+        answer = self.postprocess(record)
+        return as_body(self, answer) if answer is None else answer
 
     def put(self) -> Body:
         """Create or replace a record (H-19)."""
@@ -370,8 +371,7 @@ class UserResource:
 
     def _raise_412_if_modified(self, record: Record | None = None) -> None:
         """Answer 412 if a precondition is false."""
-        request = self.request
-        if sent(request, "If-Match") or sent(request, "If-None-Match"):
+        if sends_condition(self.request):
             refusals.raise_412_if_modified(self, record)
 
     def _raise_400_if_invalid_id(self, record_id: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from webob.request import BaseRequest
 
-__all__ = ["sent"]
+__all__ = ["sends_condition", "sent"]
 
 # How WSGI names the headers that the library asks for in most requests (PEP 3333).
 _VARIABLES: Final = {
@@ -32,3 +32,11 @@ def sent(request: Any, name: str) -> str | None:
     else:
         value = request.headers.get(name)
     return value
+
+
+def sends_condition(request: Any) -> bool:
+    """Return whether a request has one of the headers that make it conditional."""
+    if isinstance(request, BaseRequest):
+        environ = request.environ
+        return bool(environ.get("HTTP_IF_MATCH") or environ.get("HTTP_IF_NONE_MATCH"))
+    return bool(request.headers.get("If-Match") or request.headers.get("If-None-Match"))

@@ -230,8 +230,8 @@ def test_collection_timestamp_is_read_only_when_a_condition_needs_it() -> None:
 
     assert not is_modified_meanwhile(subject, if_match=None, if_none_match="*")
     assert not is_modified_meanwhile(subject, if_match="*", if_none_match='"1"')
-    assert not is_not_modified(subject, None)
-    assert not is_not_modified(subject, "*")
+    assert not is_not_modified(subject.read_timestamp, None)
+    assert not is_not_modified(subject.read_timestamp, "*")
     assert reads == []
     assert is_modified_meanwhile(subject, if_match='"1"', if_none_match=None)
     assert reads == [1]
@@ -246,7 +246,7 @@ def test_tombstone_is_told_by_its_mark() -> None:
 
 
 def test_absent_record_is_never_unmodified() -> None:
-    assert not is_not_modified(ABSENT, '"1000"')
+    assert not is_not_modified(ABSENT.read_timestamp, '"1000"')
 
 
 headers = st.one_of(

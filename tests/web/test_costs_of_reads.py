@@ -18,7 +18,7 @@ OPENED = {
     "toadstool_read_principals": "system.Authenticated",
 }
 # What a request called when this was written; fewer are welcome.
-BOUNDS = {"hello": 120, "record": 215, "list": 325, "unmodified": 190}
+BOUNDS = {"hello": 120, "record": 200, "list": 300, "unmodified": 180}
 
 
 @pytest.fixture(autouse=True)

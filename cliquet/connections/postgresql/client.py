@@ -160,7 +160,10 @@ class PostgreSQLClient(SQLClient):
             # As for a session.
             with translated_errors:
                 raise
-        limits = self._present_limits()
+        # This is `_present_limits`.
+        limits = self.limits
+        if not limits.retries_locks and not scope.has_time_limits():
+            limits = NO_LIMITS
         started = time.monotonic()
         connection = record.dbapi_connection
         cursor: Any = False
