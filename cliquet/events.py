@@ -315,6 +315,7 @@ def setup_transaction_hook(config: Configurator) -> None:
     announcing.subscribe(config, _before_commit, BeforeCommit)
 
 
+@announcing.passes_on(*_EVENT_CLASSES)
 def _before_commit(event: BeforeCommit) -> None:
     request = event.request
     # Without the step that binds data, events cannot be collected, and there are none.
@@ -322,14 +323,6 @@ def _before_commit(event: BeforeCommit) -> None:
     if not stack:
         return
     registry = request.registry
-    known = getattr(registry, "registrations", None)
-    if (
-        known is not None
-        and not known.heard(_EVENT_CLASSES)
-        and not announcing.tells_in_its_own_way(registry)
-    ):
-        # Nobody listens, as in most applications.
-        return
     for stacked in list(stack.values()):
         is_wanted = _has_subscribers(request, stacked.event_class)
         if is_wanted or announcing.tells_in_its_own_way(registry):

@@ -10,6 +10,8 @@ from zope.interface import providedBy
 __all__ = [
     "is_told_again",
     "is_told_once",
+    "passed_on",
+    "passes_on",
     "subscribe",
     "tell",
     "tells_in_its_own_way",
@@ -21,6 +23,7 @@ Subscriber = TypeVar("Subscriber", bound=Callable[[Any], Any])
 
 _TOLD_ONCE = "_cliquet_told_once"
 _TOLD_AGAIN = "_cliquet_told_again"
+_PASSES_ON = "_cliquet_passes_on"
 
 
 def told_once(subscriber: Subscriber) -> Subscriber:
@@ -49,6 +52,22 @@ def is_told_again(subscriber: Callable[..., Any]) -> bool:
 def is_told_once(subscriber: Callable[..., Any]) -> bool:
     """Return whether a subscriber is marked by :func:`told_once`."""
     return hasattr(subscriber, _TOLD_ONCE)
+
+
+def passes_on(*event_classes: type) -> Callable[[Subscriber], Subscriber]:
+    """Mark a subscriber that has nothing to do if nobody has subscribed to some other events."""
+
+    def mark(subscriber: Subscriber) -> Subscriber:
+        setattr(subscriber, _PASSES_ON, event_classes)
+        return subscriber
+
+    return mark
+
+
+def passed_on(subscriber: Callable[..., Any]) -> tuple[type, ...] | None:
+    """Return the classes of these events for a subscriber that is so marked."""
+    classes: tuple[type, ...] | None = getattr(subscriber, _PASSES_ON, None)
+    return classes
 
 
 def subscribe(config: Any, subscriber: Callable[[Any], Any], event_class: type) -> None:

@@ -5,6 +5,7 @@ The functions are pure, and work on texts.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable
@@ -65,8 +66,13 @@ def parse(text: str) -> Authority | None:
 
 def is_authority(text: str) -> bool:
     """Return whether a text may be the host of a URL."""
-    is_plain = len(text) <= _MAX_NAME and _PLAIN.fullmatch(text)
-    return bool(is_plain) or parse(text) is not None
+    return _is_authority(text) if len(text) <= _MAX_NAME else parse(text) is not None
+
+
+# Each request has a host, of which a service has few.
+@functools.lru_cache(maxsize=64)
+def _is_authority(text: str) -> bool:
+    return _PLAIN.fullmatch(text) is not None or parse(text) is not None
 
 
 def is_pattern(text: str) -> bool:

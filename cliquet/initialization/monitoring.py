@@ -128,10 +128,11 @@ def _time_for(renderer: Renderer) -> dict[str, str]:
 def _request_id(request: Request) -> str:
     # It is kept in the WSGI environment, which all attempts of a request share.
     key = "cliquet.request_id"
-    if key not in request.environ:
-        request.environ[key] = logs.request_id(request.environ.get("HTTP_X_REQUEST_ID"))
-    request_id: str = request.environ[key]
-    return request_id
+    environ = request.environ
+    known: str | None = environ.get(key)
+    if known is None:
+        known = environ[key] = logs.request_id(environ.get("HTTP_X_REQUEST_ID"))
+    return known
 
 
 def _request_fields(request: Request) -> dict[str, Any]:

@@ -189,14 +189,15 @@ def _receive(event: NewRequest) -> None:
     request = event.request
     environ = request.environ
     # This comes first, so that nothing is done for a request that is too large.
-    _judge_size(request)
+    query_string: str = environ.get("QUERY_STRING", "")
+    if query_string or _IS_TOO_LARGE in environ or len(environ.get("HTTP_ACCEPT", "")) > _FEW_BYTES:
+        _judge_size(request)
     if getattr(request, "parent", None) is not None:
         # This service or a plugin has made the request, and its headers may be anything.
         wire.decode_headers(environ)
     else:
         _check_host(request)
     path: str = environ.get("PATH_INFO", "")
-    query_string: str = environ.get("QUERY_STRING", "")
     if not path.isascii() or "%" in query_string or not query_string.isascii():
         _check_encoding(request, path, query_string)
     if "/." in path:

@@ -11,6 +11,7 @@ that a client that has seen a later one has also seen this one.
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -30,6 +31,10 @@ __all__ = [
     "parse_if_match",
     "parse_if_none_match",
 ]
+
+
+# A tag with its quotes and some space around it.
+_MAX_KEPT_CHARACTERS: Final = 32
 
 
 class Wildcard(enum.Enum):
@@ -209,7 +214,8 @@ def parse_if_none_match(header: str | None, *, is_safe: bool) -> Match | None:
     InvalidParameter : the header is malformed, and the method is safe.
     """
     try:
-        match = _parse(header)
+        is_short = header is not None and len(header) <= _MAX_KEPT_CHARACTERS
+        match = _parsed(header) if is_short else _parse(header)
     except ValueError:
         if is_safe:
             description = "Invalid value for If-None-Match"
@@ -229,3 +235,7 @@ def _parse(header: str | None) -> Match | None:
     if not text.startswith('"'):
         raise ValueError("an entity tag is quoted")
     return parse_timestamp(text)
+
+
+# Clients that wait for a change send the same tag again and again.
+_parsed = functools.lru_cache(maxsize=1024)(_parse)

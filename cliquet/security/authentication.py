@@ -166,9 +166,7 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
             if userid is None or userid == "" or not utils.is_storable_key(userid):
                 continue
             known = getattr(request.registry, "registrations", None)
-            if known is not None:
-                known.bring_up_to_date()
-            if known is not None and known.on_policy_selected == _ONLY_OWN:
+            if known is not None and known.listeners(MultiAuthPolicySelected) == _ONLY_OWN:
                 # Nobody else would see the event.
                 _select(request, getattr(policy, _POLICY_NAME, None), userid)
             else:
@@ -357,7 +355,7 @@ def _select(request: Request, policy_name: str | None, userid: Any) -> None:
     logs.bind(uid=userid, authn_type=authn_type)
 
 
-# Who is told of a policy that has recognised a user, if nobody else wants to know.
+# The subscribers to the event of a policy, if nobody else wants to know of it.
 _ONLY_OWN = (on_policy_selected,)
 
 

@@ -97,12 +97,22 @@ def guard_tween_factory(handler: Handler, registry: Any) -> Handler:
     dispatcher = given_back.called_by_exception_views(inner)
     if isinstance(dispatcher, Dispatcher):
         dispatcher.returns_raised = True
-    return one_tween.one_tween(lambda request: _announced(request, inner(request)), guard_tween)
+
+    def announced(request: Request) -> Response:
+        """Answer a request, and announce its commit if somebody wants to know of it."""
+        response = inner(request)
+        if getattr(request, "exc_info", None) is not None:
+            response = _as_returned(request, response)
+        if registrations.listeners(BeforeCommit) == ():
+            return response
+        return _announced(request, response)
+
+    registrations = registry.registrations
+    return one_tween.one_tween(announced, guard_tween)
 
 
 def _announced(request: Request, response: Response) -> Response:
     """Announce the commit of a request, unless it ended in an error or was doomed."""
-    response = _as_returned(request, response)
     begun = scope.begun()
     if getattr(request, "exc_info", None) is None and not (begun and begun.isDoomed()):
         try:

@@ -24,6 +24,7 @@ from cliquet.web import registrations
 
 __all__ = [
     "ENDS_LOG",
+    "GIVEN_BACK",
     "HAS_TWEENS",
     "IS_UNFILTERED",
     "Answering",
@@ -42,6 +43,9 @@ It is there in requests that are answered here, and ``None`` until the context b
 
 HAS_TWEENS = "_cliquet_has_tweens"
 """The attribute of requests that says whether tweens are around them, such as for exceptions."""
+
+GIVEN_BACK = "_cliquet_given_back"
+"""The attribute of requests that says whether a raised response is their answer, for good."""
 
 IS_UNFILTERED = "_cliquet_unfiltered"
 """The attribute of requests to views whose service wants no filters of Cornice."""
@@ -131,23 +135,25 @@ def call_back(request: Request, response: Response) -> None:
     """Call what wants to change the response of a request, in the order in which it was added."""
     attributes = request.__dict__
     if attributes.pop(_IS_PREPARED, False):
-        _filter(request, response, attributes)
+        if attributes.get(IS_UNFILTERED) is not True:
+            _filter(request, response, attributes)
+        headers = response.headerlist
+        for name, _ in headers:
+            if name.lower() == "x-content-type-options":
+                break
+        else:
+            headers.append(_NO_SNIFFING)
     if attributes.get("response_callbacks") or not _is_usual(request.__class__):
         request._process_response_callbacks(response)
 
 
 def _filter(request: Request, response: Response, attributes: dict[str, Any]) -> None:
-    if attributes.get(IS_UNFILTERED) is not True and attributes.get("matched_route") is not None:
+    if attributes.get("matched_route") is not None:
         service = utils.current_service(request)
         if service is not None:
             arguments, _ = attributes.get("cornice_args", _NOT_VALIDATED)
             if arguments.get("filters") or service.cors_enabled:
                 apply_filters(request, response)
-    headers = response.headerlist
-    for name, _ in headers:
-        if name.lower() == "x-content-type-options":
-            return
-    headers.append(_NO_SNIFFING)
 
 
 @functools.lru_cache(maxsize=32)

@@ -17,7 +17,7 @@ from pyramid.router import Router
 from pyramid.threadlocal import manager
 from pyramid_retry import BeforeRetry, RetryableExecutionPolicy, is_error_retryable
 
-from cliquet.web import registrations
+from cliquet.web import answering, registrations
 from cliquet.web.registrations import SharedExtensions
 
 __all__ = ["in_short"]
@@ -50,6 +50,7 @@ def in_short(policy: ExecutionPolicy, registry: Any) -> ExecutionPolicy:
             type(router) is not Router
             or router.request_factory is not Request
             or type(extensions) is not SharedExtensions
+            or type(environ) is not dict
             # A client has left before the end of its body.
             or environ.get("webob.is_body_seekable") is not True
         ):
@@ -58,15 +59,22 @@ def in_short(policy: ExecutionPolicy, registry: Any) -> ExecutionPolicy:
         for number in range(attempts):
             environ["retry.attempt"] = number
             environ["retry.attempts"] = attempts
-            request = extensions.class_of(Request)(environ)
-            request.registry = registry
-            request.invoke_subrequest = router.invoke_subrequest
-            manager.push({"registry": registry, "request": request})
+            # This is all that WebOb does with an environment that is a dictionary.
+            request = Request.__new__(extensions.class_of(Request))
+            request.__dict__.update(
+                environ=environ, registry=registry, invoke_subrequest=router.invoke_subrequest
+            )
+            stack = manager.stack
+            stack.append({"registry": registry, "request": request})
             try:
                 response: Response = router.invoke_request(request)
                 # An exception view may have answered it.
                 error = request.exception
-                if error is None or not is_error_retryable(request, error):
+                if (
+                    error is None
+                    or answering.GIVEN_BACK in request.__dict__
+                    or not is_error_retryable(request, error)
+                ):
                     return response
                 request.registry.notify(BeforeRetry(request, error, response=response))
             except Exception as error:
@@ -74,7 +82,9 @@ def in_short(policy: ExecutionPolicy, registry: Any) -> ExecutionPolicy:
                     raise
                 request.registry.notify(BeforeRetry(request, error))
             finally:
-                manager.pop()
+                # As in `manager.pop()`: code of the application may have emptied the stack.
+                if stack:
+                    stack.pop()
                 del environ["retry.attempt"], environ["retry.attempts"]
         raise AssertionError("The last attempt of a request is never retried.")
 

@@ -103,8 +103,8 @@ def read_body(request: Request) -> dict[str, Any] | None:
     """
     environ = request.environ
     if environ.get("CONTENT_LENGTH") == "0" and _GIVEN not in request.__dict__:
-        # Most requests have no body.
-        _remember(request, {})
+        # Most requests have no body. This is `_remember`.
+        request.__dict__[_BODY] = (environ["wsgi.input"], {})
         return {}
     source, body = request.__dict__.pop(_GIVEN, (None, {}))
     # If an endpoint requires a type, negotiation has already refused bodies of other types. On

@@ -27,7 +27,7 @@ from pyramid.tweens import EXCVIEW, MAIN
 from pyramid.urldispatch import RoutesMapper
 from zope.interface import providedBy
 
-from cliquet.web import answering, given_back, registrations
+from cliquet.web import answering, given_back, registrations, urls
 from cliquet.web.method_views import MethodViews
 
 __all__ = ["Dispatcher", "KnownRoute", "Way", "dispatch_tween_factory", "includeme", "way_of"]
@@ -39,6 +39,7 @@ _TRAVERSING = frozenset(("traverse", "subpath"))
 # A pattern up to its first variable. With other characters, Pyramid compares something else than
 # the text that is written in the pattern.
 _LITERAL = re.compile(r"/[A-Za-z0-9_./-]*")
+_VERSION = re.compile(r"/v[0-9]+(?:/|\Z)")
 _WAY = "_cliquet_way"
 
 
@@ -112,7 +113,11 @@ class Dispatcher:
     def __call__(self, request: Request) -> Response:
         """Return the response, or raise the error that exception views will answer."""
         registered = self._registrations
-        routes = self._present_routes()
+        registered.bring_up_to_date()
+        # This is `_present_routes`.
+        routes = (
+            self._routes if registered.generation == self._generation else self._present_routes()
+        )
         attributes = request.__dict__
         attributes["request_iface"] = IRequest
         if registered.on_new_request:
@@ -151,6 +156,7 @@ class Dispatcher:
                 raise
             # The attribute `exc_info` would say that the transaction fails.
             attributes["exception"] = raised
+            attributes[answering.GIVEN_BACK] = True
             return raised
 
     def _is_given_back(self, request: Request, route: KnownRoute, raised: Response) -> bool:
@@ -213,7 +219,10 @@ class KnownRoute:
     ----------
     request_iface : the interface that requests have by their route, which views are found by.
     root_factory : makes the context, or the root from which it is found.
+    only_path : path of a route without variables; ``None`` for others.
     """
+
+    only_path: str | None = None
 
     def __init__(self, router: Router, registry: Any, route: Any = None) -> None:
         self._registry = registry
@@ -280,7 +289,11 @@ class Routes:
         starts = [_start(route.pattern) for route in routes]
         self._elsewhere = [one for one, start in zip(known, starts, strict=True) if start is None]
         self._by_start = {
-            start: [one for one, other in zip(known, starts, strict=True) if other in (None, start)]
+            start: [
+                one
+                for one, other in zip(known, starts, strict=True)
+                if other == start or (other is None and not _leads_away(one, start))
+            ]
             for start in starts
             if start is not None
         }
@@ -295,6 +308,7 @@ class Routes:
         path = route.pattern if route.pattern.startswith("/") else f"/{route.pattern}"
         if not _LITERAL.fullmatch(path):
             return
+        known.only_path = path
         for other in self._by_start[_first_segments(path)]:
             if other.route.match(path) is not None:
                 if other is known and not route.predicates:
@@ -313,7 +327,7 @@ class Routes:
             return self._ask_mapper(request)
         for known in self._by_start.get(_first_segments(path), self._elsewhere):
             route = known.route
-            match = route.match(path)
+            match = route.match(path) if known.only_path in (None, path) else None
             if match is None:
                 continue
             if route.predicates:
@@ -332,6 +346,11 @@ class Routes:
         route = found["route"]
         known = self._known.get(id(route)) or KnownRoute(self._router, self._registry, route)
         return known, found["match"]
+
+
+def _leads_away(known: KnownRoute, start: str) -> bool:
+    """Return whether a route is that from URLs without a version, for paths with one."""
+    return known.route.name == urls.REDIRECT_ROUTE and _VERSION.match(start) is not None
 
 
 def _first_segments(path: str) -> str:

@@ -15,6 +15,7 @@ from pyramid import view as pyramid_view
 from pyramid.interfaces import IExceptionViewClassifier
 from pyramid.request import Request
 from pyramid.tweens import excview_tween_factory
+from pyramid_retry import IRetryableError
 
 from cliquet.web import endpoints
 
@@ -44,6 +45,9 @@ def is_for(registry: Any, request_iface: Any, kind: Any) -> bool:
         registry, request_iface.combined, kind, "", view_classifier=IExceptionViewClassifier
     )
     if not found or not endpoints.has_known_layers(registry):
+        return False
+    if kind.isOrExtends(IRetryableError):
+        # The application has marked such responses: the request is run again.
         return False
     # The others are for the case that the first one has predicates, and refuses the request.
     first = found[0]

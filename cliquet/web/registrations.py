@@ -44,6 +44,7 @@ __all__ = [
     "are_endpoints_compiled",
     "extend",
     "includeme",
+    "new_response",
     "of",
 ]
 
@@ -106,8 +107,6 @@ class Registrations:
     generation : changes with each registration.
     on_new_request, on_traversal, on_context, on_new_response : the subscribers of ``NewRequest``,
         ``BeforeTraversal``, ``ContextFound`` and ``NewResponse``.
-    on_policy_selected : those of ``MultiAuthPolicySelected``; ``None`` if the registry may tell
-        others.
     renderer : the factory of the renderer ``json``, if a dictionary becomes a plain response with
         its text, and nobody looks at either; otherwise ``None``.
     tells_once : whether nobody expects events of requests that only differ in their bodies, but
@@ -120,7 +119,6 @@ class Registrations:
     on_traversal: Subscribers = ()
     on_context: Subscribers = ()
     on_new_response: Subscribers = ()
-    on_policy_selected: Subscribers | None = None
     renderer: Any = None
     tells_once = False
     told_again: Subscribers = ()
@@ -133,6 +131,7 @@ class Registrations:
         self._attributes = vars(registry)
         self._own_notify: Any = None
         self._heard: dict[tuple[type, ...], frozenset[type]] = {}
+        self._listeners: dict[type, Subscribers | None] = {}
         self._replaced: dict[Any, Subscriber] = {}
 
     def replace(self, subscriber: Subscriber, by: Subscriber) -> None:
@@ -149,6 +148,25 @@ class Registrations:
             or self._attributes.get("notify") is not self._own_notify
         ):
             self._read()
+
+    def listeners(self, event_class: type) -> Subscribers | None:
+        """Return the subscribers of an event that have something to do.
+
+        Returns
+        -------
+        ``None`` if the registry may tell others.
+        """
+        self.bring_up_to_date()
+        if event_class not in self._listeners:
+            listeners = None
+            if not announcing.tells_in_its_own_way(self._registry):
+                listeners = tuple(filter(self._is_needed, self._subscribers(event_class)))
+            self._listeners[event_class] = listeners
+        return self._listeners[event_class]
+
+    def _is_needed(self, subscriber: Subscriber) -> bool:
+        passed_on = announcing.passed_on(subscriber)
+        return passed_on is None or any(map(self._subscribers, passed_on))
 
     def heard(self, event_classes: tuple[type, ...]) -> frozenset[type]:
         """Return those of some classes of events that somebody has subscribed to.
@@ -167,14 +185,13 @@ class Registrations:
     def _read(self) -> None:
         registry = self._registry
         self._heard.clear()
+        self._listeners.clear()
         generation = self._adapters._generation, self._utilities._generation
         self._own_notify = self._attributes.get("notify")
         self.on_new_request = self._subscribers(NewRequest)
         self.on_traversal = self._subscribers(BeforeTraversal)
         self.on_context = self._subscribers(ContextFound)
         self.on_new_response = self._subscribers(NewResponse)
-        selected = self._subscribers(MultiAuthPolicySelected)
-        self.on_policy_selected = None if announcing.tells_in_its_own_way(registry) else selected
         is_plain = (
             not self._subscribers(BeforeRender)
             and registry.queryUtility(IResponseFactory) is None
@@ -209,6 +226,22 @@ def _undecorated(subscriber: Subscriber) -> Subscriber:
     return subscriber if given.__hash__ is None else given
 
 
+# What WebOb makes of the arguments of a response. It asks for all that it knows of, each time.
+_MADE = vars(Response(headerlist=[], app_iter=[]))
+
+
+def new_response(headers: list[tuple[str, str]], pieces: list[bytes]) -> Response:
+    """Return a response with the status 200.
+
+    Parameters
+    ----------
+    headers : all of its headers; those of its body too.
+    """
+    response = Response.__new__(Response)
+    response.__dict__.update(_MADE, _headerlist=headers, _app_iter=pieces)
+    return response
+
+
 class _Attributes:
     """Attributes of the requests of all applications."""
 
@@ -221,7 +254,7 @@ class _Attributes:
         if known is None or known.renderer is None:
             return _PYRAMID_RESPONSE.wrapped(self)
         headers = [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", "0")]
-        return Response(headerlist=headers, app_iter=[b""])
+        return new_response(headers, [b""])
 
 
 _PYRAMID_RESPONSE = Request.response

@@ -95,7 +95,7 @@ def response_of(value: Any, request: Request, info: Any) -> Any:
                     ("Content-Length", str(len(text))),
                 ]
                 # It is the response of the request for all code that comes later.
-                attributes["response"] = response = Response(headerlist=headers, app_iter=[text])
+                attributes["response"] = response = registrations.new_response(headers, [text])
                 return response
     elif value.__class__ is Response:
         return value

@@ -95,19 +95,9 @@ def _writer_of(config: Configurator) -> _Writer:
     registry = config.registry
     writer: _Writer | None = getattr(registry, "response_headers", None)
     if writer is None:
-        writer = registry.response_headers = _Writer()
-        config.add_subscriber(_write, NewResponse)
+        writer = registry.response_headers = told_once(_Writer())
+        config.add_subscriber(writer, NewResponse)
     return writer
-
-
-@told_once
-def _write(event: NewResponse) -> None:
-    request, response = event.request, event.response
-    status = response.status
-    request.registry.response_headers.write(request, response, status)
-    if status >= "4":
-        # It comes last, because no header but its own depends on the form of an error.
-        problems.rewrite(request.registry, request.environ, response)
 
 
 class _Lines(NamedTuple):
@@ -123,7 +113,7 @@ class _Lines(NamedTuple):
 
 
 class _Writer:
-    """Writes the headers of all responses of an application.
+    """Writes the headers of all responses of an application, as a subscriber to ``NewResponse``.
 
     Attributes
     ----------
@@ -136,9 +126,10 @@ class _Writer:
         self.values: list[tuple[str, Value]] = []
         self._known: dict[Hashable, _Lines] = {}
 
-    def write(self, request: Request, response: Response, status: str) -> None:
-        """Add the headers to a response."""
+    def __call__(self, event: NewResponse) -> None:
+        request, response = event.request, event.response
         headers: list[tuple[str, str]] = response.headerlist
+        status: str = response.status
         case = _case(request, headers, status)
         try:
             lines = self._known.get(case)
@@ -147,14 +138,17 @@ class _Writer:
             case = lines = None
         if lines is None:
             self._work_out(request, response, case)
-            return
-        if lines.replaced:
-            headers[:] = [item for item in headers if item[0].lower() not in lines.replaced]
-        headers += lines.added
-        for name, value_of in self.values:
-            value = value_of(request)
-            if value is not None:
-                headers.append((name, value))
+        else:
+            if lines.replaced:
+                headers[:] = [item for item in headers if item[0].lower() not in lines.replaced]
+            headers += lines.added
+            for name, value_of in self.values:
+                value = value_of(request)
+                if value is not None:
+                    headers.append((name, value))
+        if status >= "4":
+            # It comes last, because no header but its own depends on the form of an error.
+            problems.rewrite(request.registry, request.environ, response)
 
     def _work_out(self, request: Request, response: Response, case: Hashable) -> None:
         """Add the headers to a response, and remember them for its case."""

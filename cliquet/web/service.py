@@ -314,7 +314,7 @@ def _view(
         for validator in validators:
             if isinstance(validator, str):
                 _with_keywords(getattr(target, validator))(request, **keywords)
-            else:
+            elif validator is not cors.check_origin or "HTTP_ORIGIN" in request.environ:
                 validator(request)
         if request.errors:
             return error_handler(request)

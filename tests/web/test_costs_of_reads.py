@@ -18,7 +18,7 @@ OPENED = {
     "toadstool_read_principals": "system.Authenticated",
 }
 # What a request called when this was written; fewer are welcome.
-BOUNDS = {"hello": 120, "record": 200, "list": 300, "unmodified": 180}
+BOUNDS = {"hello": 107, "record": 180, "list": 285, "unmodified": 165}
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,9 @@ from pyramid.events import NewResponse
 from pyramid.httpexceptions import HTTPNotModified
 from pyramid.request import Request
 from pyramid.response import Response
+from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.tweens import EXCVIEW
+from pyramid_retry import mark_error_retryable
 from support.shared_apps import make_app
 from testapp import RESOURCES
 
@@ -24,16 +26,14 @@ Configure = Callable[[Configurator], None]
 
 
 @pytest.fixture(params=["true", "false"], ids=["compiled", "layers"])
-def ask(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Configure | None], Response]:
+def ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Response]:
     """Return what makes an application, on one of both ways, and sends a conditional request."""
     monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
 
-    def asked(configure: Configure | None = None) -> Response:
+    def asked(configure: Configure | None = None, path: str = "/v0/mushrooms") -> Response:
         settings = {"compiled_endpoints": request.param}
         app = make_app(RESOURCES, settings=settings, configure=configure)
-        sent = Request.blank("/v0/mushrooms", headers={**basic_auth(), **FUTURE})
+        sent = Request.blank(path, headers={**basic_auth(), **FUTURE})
         return sent.get_response(app.app)
 
     return asked
@@ -60,6 +60,26 @@ def test_no_exception_view_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert response.status == "304 Not Modified"
     assert "invoke_exception_view" not in called
+
+
+def test_a_304_that_the_application_wants_to_be_tried_again_is(ask: Any) -> None:
+    attempts: list[int] = []
+
+    def declare(config: Configurator) -> None:
+        service = Service(name="things", path="/things")
+
+        def view(request: Request) -> Any:
+            attempts.append(request.environ["retry.attempt"])
+            unmodified = HTTPNotModified()
+            mark_error_retryable(unmodified)
+            raise unmodified
+
+        service.add_view("GET", view, permission=NO_PERMISSION_REQUIRED)
+        config.add_cornice_service(service)
+
+    ask(declare, "/v0/things")
+
+    assert attempts == [0, 1, 2]
 
 
 def test_the_error_stays_on_the_request(ask: Any) -> None:

@@ -72,7 +72,8 @@ class Permission(RelationalPermission):
         )
 
     def select_aces(self, object_id: str) -> ACEQuery:
-        return SelectedACEs(self.client, ACES, (object_id,), self.replica)
+        # As in `SelectedACEs()`, which calls a function in Python; this is done in each read.
+        return tuple.__new__(SelectedACEs, (self.client, ACES, (object_id,), self.replica))
 
     def _rows(self, query: SQL) -> list[Any]:
         rows = None if self.replica is None else self._copied(self.replica, query)

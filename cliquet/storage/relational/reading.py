@@ -28,7 +28,7 @@ from cliquet.storage.relational.steps import (
     WITH_ACES,
     Steps,
     is_known_live,
-    row_and_pairs,
+    row_and_aces,
 )
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey, Names, Selection
@@ -140,8 +140,7 @@ class Reader:
             and aces.client is self._client
             and self._queries.dialect.can_hold(object_id)
         ):
-            row, pairs = self._row_with_aces(key, object_id, SQL(aces.query, aces.parameters))
-            found = grouped(pairs)
+            row, found = self._row_with_aces(key, object_id, aces)
         else:
             row = self._row(key, object_id)
             found = aces.read()
@@ -150,15 +149,17 @@ class Reader:
         return record_of(self._steps, names, object_id, *row), found
 
     def _row_with_aces(
-        self, key: CollectionKey, object_id: str, aces: SQL
-    ) -> tuple[Any, list[Any]]:
+        self, key: CollectionKey, object_id: str, aces: SelectedACEs
+    ) -> tuple[Any, dict[str, set[str]]]:
         session = self._client.current()
         if session is not None and key in session.locked:
-            return self._steps.locked_row(session, key, object_id, aces)
-        text, parameters = _with_aces(aces.text), (*key, object_id, *aces.parameters)
+            query = SQL(aces.query, aces.parameters)
+            row, pairs = self._steps.locked_row(session, key, object_id, query)
+            return row, grouped(pairs)
+        text, parameters = _with_aces(aces.query), (*key, object_id, *aces.parameters)
         if session is None:
-            return row_and_pairs(self._client.rows(text, parameters))
-        return row_and_pairs(session.execute(text, parameters).fetchall())
+            return row_and_aces(self._client.rows(text, parameters))
+        return row_and_aces(session.execute(text, parameters).fetchall())
 
     def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:
         row = self._row(key, object_id)

@@ -109,6 +109,18 @@ def row_and_pairs(rows: Sequence[Sequence[Any]]) -> tuple[Any, list[Any]]:
     return row, [row[3:] for row in rows if row[0] is None]
 
 
+def row_and_aces(rows: Sequence[Sequence[Any]]) -> tuple[Any, dict[str, set[str]]]:
+    """Return the same, with the principals by permission."""
+    row = None
+    aces: dict[str, set[str]] = {}
+    for line in rows:
+        if line[0] is None:
+            aces.setdefault(line[3], set()).add(line[4])
+        else:
+            row = line[:3]
+    return row, aces
+
+
 def is_known_live(session: Session, key: CollectionKey, object_id: str) -> bool | None:
     """Return whether a record is alive; ``None`` if nobody has looked under the present lock.
 

@@ -126,7 +126,8 @@ class RelationalStorage(WritesOfSeveral):
         auth: str | None = None,
     ) -> tuple[Record | None, dict[str, set[str]]]:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
-        names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
+        # The class itself would be called through a function in Python, in each read.
+        names = tuple.__new__(Names, (id_field, modified_field, DEFAULT_DELETED_FIELD))
         return self._joint_reader.find_with_aces(key, object_id, names, aces)
 
     def find_many(
