@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from servers.processes import START_TIMEOUT_SECONDS, missing
+from servers.processes import START_TIMEOUT_SECONDS
 from servers.starting import run_program, start_process
 
 # The addresses of all these hosts, none of which is one of another machine.
 NETWORK = "10.231.0.0/16"
 
+_PROGRAMS = ("ip", "nsenter", "setpriv", "unshare")
 # What holds a namespace does nothing, and says when it is there.
 _HOLDER = ("sh", "-c", "echo ready; exec sleep infinity")
 
@@ -49,6 +50,9 @@ class NetworkHost(Host):
     Parameters
     ----------
     pid : process that holds the namespace.
+
+    Attributes
+    ----------
     cable : name of the end of the cable that is on this machine.
     """
 
@@ -56,6 +60,7 @@ class NetworkHost(Host):
 
     def __init__(self, pid: int, cable: str, address: str, gateway: str) -> None:
         self.address = address
+        self.cable = cable
         self._enter = [str(shutil.which("nsenter")), f"--net=/proc/{pid}/ns/net", "--"]
         self._gateway = gateway
         _run("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
@@ -121,9 +126,9 @@ def why_not() -> str | None:
     """Return why there are no network namespaces here; ``None`` where there are."""
     if os.geteuid() != 0:
         return "they need root"
-    for name in ("ip", "nsenter", "setpriv", "unshare"):
+    for name in _PROGRAMS:
         if shutil.which(name) is None:
-            missing(f"no {name}: install iproute2 and util-linux")
+            return f"no {name}: install iproute2 and util-linux"
     tried = run_program(
         ["unshare", "--net", "ip", "link", "add", "cqtry", "type", "veth", "peer", "name", "cqend"],
         capture_output=True,
