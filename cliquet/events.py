@@ -310,6 +310,14 @@ def are_reads_heard(request: Request) -> bool:
     )
 
 
+def are_changes_heard(request: Request) -> bool:
+    """Return whether somebody may look at the changes of a request, or fail because of them."""
+    return (
+        type(request).notify_resource_event is not notify_resource_event
+        or request.registry.registrations.listeners(BeforeCommit) != ()
+    )
+
+
 def setup_transaction_hook(config: Configurator) -> None:
     """Send the events of each request before and after its commit (P-22.1)."""
     announcing.subscribe(config, _before_commit, BeforeCommit)

@@ -54,6 +54,7 @@ class ShareableResource(UserResource):
     # The flags belong to the methods below too.
     _changes_alike = True
     _creates_alike = True
+    _ends_with_creation = True
     _reads_alike = True
     _lists_as_text = True
 

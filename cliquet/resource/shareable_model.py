@@ -55,6 +55,7 @@ class ShareableModel(Model):
     """
 
     permissions_field = "__permissions__"
+    _creates_alone = True
     permission: PermissionBase | None = None
     get_permission_object_id: Callable[..., str] | None = None
     current_principal: str | None = None
@@ -123,13 +124,12 @@ class ShareableModel(Model):
         else:
             write = functools.partial(PermissionBase.write_object_permissions, permission)
         held = {} if had_none else self._release(object_id)
-        if held is not None:
-            write = functools.partial(write, held=held)
+        known = {} if held is None else {"held": held}
         writer = self.current_principal
         if writer is not None and not is_new and not self.explicit_permissions:
             before = permission.object_permissions(object_id) if held is None else held
             writer = writer if keeps_write(writer, before, permissions) else None
-        change = write(object_id, permissions, writer, is_new=is_new)
+        change = write(object_id, permissions, writer, is_new=is_new, **known)
         if self.tracker is not None and change.before != change.after:
             left = self.tracker.left(record_id, object_id, change) if change.before else []
             self._depart(left, parent_id)

@@ -83,6 +83,7 @@ class UserResource:
     _timestamp_comes_with_page = True
     _changes_alike = True
     _creates_alike = True
+    _ends_with_creation = True
     _reads_alike = True
     _lists_as_text = True
 

@@ -19,6 +19,7 @@ from cliquet.resource.body import (
     set_reserved,
 )
 from cliquet.resource.hook_results import as_body, as_record, wrong_result
+from cliquet.resource.last_writes import created_last
 from cliquet.resource.parameters import parse_timestamp
 from cliquet.resource.patch import Plan
 from cliquet.security.sent_headers import sent
@@ -44,6 +45,9 @@ def post_record(resource: UserResource) -> dict[str, Any]:
     if id_field in new:
         resource._raise_400_if_invalid_id(new[id_field])
 
+    # With a generated id and without a condition, the creation itself makes all the checks.
+    is_plain = id_field not in new and not sent(request, "If-Match")
+
     def create() -> tuple[Record, ACTIONS]:
         existing = _find(resource, new[id_field]) if id_field in new else None
         if existing is None or resource._may_read(existing) or _is_creation_only(resource):
@@ -54,6 +58,10 @@ def post_record(resource: UserResource) -> dict[str, Any]:
             resource._raise_conflict(UnicityError(id_field, existing))
         raise_400_if_ahead(resource, new.get(model.modified_field), existing)
         record = resource._creatable(processed(resource, dict(new)))
+        if is_plain and id_field not in record:
+            last = created_last(resource, record)
+            if last is not None:
+                return last, ACTIONS.CREATE
         try:
             created = model.create_record(
                 record, unique_fields=resource.mapping.get_option("unique_fields")
@@ -64,8 +72,6 @@ def post_record(resource: UserResource) -> dict[str, Any]:
             return error.record, ACTIONS.READ
         return created, ACTIONS.CREATE
 
-    # With a generated id and without a condition, the creation itself makes all the checks.
-    is_plain = id_field not in new and not sent(request, "If-Match")
     record, action = create() if is_plain else atomically(resource, create)
     if action is ACTIONS.CREATE:
         request.response.status_code = 201

@@ -144,7 +144,7 @@ def new_draft(
     data = copy_object(record)
     object_id = data.pop(names.id_field, None)
     # No other record can have a random id, but it may have an id of another generator.
-    is_random = object_id is None and type(generator) is generators.UUID4
+    is_random = object_id is None and type(generator) in generators.RANDOM
     if object_id is None:
         object_id = generator()
     if not isinstance(object_id, str):

@@ -78,13 +78,14 @@ def inner_handler(handler: Handler, registry: Any, scope_tween_factory: Any) -> 
     return inner  # type: ignore[no-any-return]  # found in the closure
 
 
-def one_tween(answer: Handler, tweens: Handler) -> Handler:
+def one_tween(answer: Handler, tweens: Handler, *, is_direct: bool) -> Handler:
     """Return the tween.
 
     Parameters
     ----------
     answer : answers a request, and announces its commit.
     tweens : does the same within a transaction that has begun.
+    is_direct : whether `answer` calls no tween of the application.
     """
     manager = transaction.manager
 
@@ -115,7 +116,7 @@ def one_tween(answer: Handler, tweens: Handler) -> Handler:
 
         environ["tm.active"] = True
         environ["tm.manager"] = manager
-        scope.wait(begin)
+        scope.wait(begin, request if is_direct else None)
         try:
             return _committed(request, answer)
         finally:

@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from transaction import Transaction
 
 __all__ = [
     "DataManager",
+    "as_last_write",
     "begun",
     "contended",
     "current",
     "enter",
     "has_time_limits",
+    "is_last_write",
     "is_waiting",
+    "is_waiting_for",
     "leave",
     "leave_on_end",
     "outer",
@@ -31,13 +34,17 @@ __all__ = [
 ]
 
 
+T = TypeVar("T")
+
+
 class _Waiting:
     """Stands for the transaction of a request that begins when somebody needs it."""
 
-    __slots__ = ("begin",)
+    __slots__ = ("begin", "owner")
 
-    def __init__(self, begin: Callable[[], Transaction]) -> None:
+    def __init__(self, begin: Callable[[], Transaction], owner: object) -> None:
         self.begin = begin
+        self.owner = owner
 
 
 _transaction: ContextVar[Transaction | _Waiting | None] = ContextVar(
@@ -45,6 +52,7 @@ _transaction: ContextVar[Transaction | _Waiting | None] = ContextVar(
 )
 _outer: ContextVar[Transaction | None] = ContextVar("cliquet_outer_transaction", default=None)
 _contended: ContextVar[set[Any] | None] = ContextVar("cliquet_contended", default=None)
+_last_write: ContextVar[bool] = ContextVar("cliquet_last_write", default=False)
 _time_limits: ContextVar[bool] = ContextVar("cliquet_time_limits", default=True)
 
 
@@ -78,19 +86,43 @@ def enter(
     transaction.addAfterAbortHook(leave_on_end)
 
 
-def wait(begin: Callable[[], Transaction]) -> None:
+def wait(begin: Callable[[], Transaction], owner: object = None) -> None:
     """Begin the transaction of a request as soon as a backend wants to join it.
 
     Parameters
     ----------
     begin : begins the transaction, calls :func:`enter`, and returns it.
+    owner : the request, if nobody of the application sees its response before the commit.
     """
-    _transaction.set(_Waiting(begin))
+    _transaction.set(_Waiting(begin, owner))
 
 
 def is_waiting() -> bool:
     """Return whether a request is being processed whose transaction has not begun."""
     return _transaction.get().__class__ is _Waiting
+
+
+def is_waiting_for(owner: object) -> bool:
+    """Return whether a transaction has not begun that is of one request, and ends with it."""
+    found: Any = _transaction.get()
+    return found.__class__ is _Waiting and found.owner is owner
+
+
+def as_last_write(write: Callable[[], T]) -> T:
+    """Call a function whose next write may commit at once all that the transaction consists of.
+
+    Call this where nothing can fail any more, and nobody joins the transaction later.
+    """
+    token = _last_write.set(True)
+    try:
+        return write()
+    finally:
+        _last_write.reset(token)
+
+
+def is_last_write() -> bool:
+    """Return whether the next write may commit the transaction (see :func:`as_last_write`)."""
+    return _last_write.get()
 
 
 def leave() -> Transaction | None:

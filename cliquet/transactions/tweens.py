@@ -29,7 +29,19 @@ from cliquet.transactions import one_tween, scope
 from cliquet.web import given_back
 from cliquet.web.dispatch import Dispatcher
 
-__all__ = ["BeforeCommit", "after_commit", "includeme", "is_tried_again", "savepoint"]
+__all__ = [
+    "BeforeCommit",
+    "after_commit",
+    "as_last_write",
+    "includeme",
+    "is_tried_again",
+    "is_waiting_for",
+    "savepoint",
+]
+
+# For the layers above.
+as_last_write = scope.as_last_write
+is_waiting_for = scope.is_waiting_for
 
 Handler = Callable[[Request], Response]
 
@@ -95,7 +107,8 @@ def guard_tween_factory(handler: Handler, registry: Any) -> Handler:
     if inner is None:
         return guard_tween
     dispatcher = given_back.called_by_exception_views(inner)
-    if isinstance(dispatcher, Dispatcher):
+    is_direct = isinstance(dispatcher, Dispatcher)
+    if is_direct:
         dispatcher.returns_raised = True
 
     def announced(request: Request) -> Response:
@@ -108,7 +121,7 @@ def guard_tween_factory(handler: Handler, registry: Any) -> Handler:
         return _announced(request, response)
 
     registrations = registry.registrations
-    return one_tween.one_tween(announced, guard_tween)
+    return one_tween.one_tween(announced, guard_tween, is_direct=is_direct)
 
 
 def _announced(request: Request, response: Response) -> Response:

@@ -40,6 +40,8 @@ Repeat = Callable[[Request], Any]
 """Answers a request once more, which has got another body; ``None`` if it does not succeed."""
 
 _IS_ENDPOINT = "_cliquet_endpoint"
+TARGET = "_cliquet_target"
+"""The attribute of requests with the object whose method is the view, or ``None``."""
 _REPEAT = "_cliquet_repeat"
 # Few clients send more; a longer header is examined each time.
 _MAX_KEPT_CHARACTERS = 300

@@ -227,6 +227,12 @@ ALLOWED = (
         "Copies write hundreds of records of one collection at once.",
     ),
     Allowed(
+        r"INSERT INTO records \([a-z_, ]+, last_modified, data\) SELECT parent_id, collection_id, ",
+        {"INSERT of a SELECT"},
+        "The parent of the record is that of the row of its collection, which is on the same"
+        " server: Citus sends the statement there.",
+    ),
+    Allowed(
         r"INSERT INTO access_control_entries ",
         {"INSERT without one constant object_id"},
         "The records of a run of creations are new, and each gets one entry. Citus takes the rows"

@@ -118,6 +118,26 @@ class PostgreSQLSession(Session):
         cursor: Cursor = self._cursor
         return cursor
 
+    @property
+    def can_be_one(self) -> bool:
+        """Whether what waits, and one more statement, would be the whole transaction."""
+        return self._is_unused() and not (self.locked or self._savepoints or self._kept)
+
+    def execute_last(self, statement: str, parameters: Parameters) -> Cursor:
+        """Send a statement with those that wait as one transaction, and return its result.
+
+        Statements that are sent together commit together, and their result is that of the last one.
+        """
+        text = self._bound(statement, parameters)
+        self._pending[0] = self._limits.prefix[:-1]
+        try:
+            self._send(text)
+        finally:
+            # Nothing is left to be undone, even if the server has refused one of them.
+            self._begin_again()
+        cursor: Cursor = self._cursor
+        return cursor
+
     def _send(self, text: bytes) -> None:
         """Send a statement, after those that wait."""
         if self._pending:

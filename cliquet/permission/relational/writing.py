@@ -55,14 +55,16 @@ class ACEWriter:
         with self.writing() as session:
             # Two simultaneous replacements must not mix. Additions need no lock if the storage has
             # the lock of the collection in the same transaction.
-            if replaced or not self._steps.is_guarded(session):
+            # Nobody knows the id of an object that is new and has none.
+            is_unknown = is_new and held == {}
+            if not is_unknown and (replaced or not self._steps.is_guarded(session)):
                 self._steps.lock(session, [object_id])
             if held is None and not is_new:
                 held = grouped(session.execute(ACES, (object_id,)).fetchall())
             change = ACEChange.of(held or {}, replaced, writer, is_new=is_new)
             if is_new:
                 # There may be entries of a former object, unless somebody has looked.
-                if held != {}:
+                if not is_unknown:
                     self._send(session, SQL(REMOVE_ACES, (object_id,)))
                 self._add(session, object_id, change.after)
             else:

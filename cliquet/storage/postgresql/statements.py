@@ -21,6 +21,7 @@ from cliquet.storage.timestamps import MAX_TIMESTAMP
 
 __all__ = [
     "ADVANCE",
+    "ADVANCE_ALONE",
     "ADVANCE_BY_CLOCK",
     "ENSURE_COUNTER",
     "ENSURE_SHARDS",
@@ -28,6 +29,7 @@ __all__ = [
     "ERASE",
     "FIRST_ACCESS",
     "INSERT",
+    "INSERT_ADVANCED",
     "LOCK",
     "LOCKED_LIFE",
     "LOCKED_LIFE_AND_CONFLICT",
@@ -174,6 +176,18 @@ _CLOCK_OF_ROW = "cliquet_next(0 * last_modified)"
 ADVANCE_BY_CLOCK = (
     "UPDATE timestamps SET last_modified = cliquet_next(last_modified), live = live + 1"
     f" WHERE {HOME} RETURNING last_modified, {_CLOCK_OF_ROW}"
+)
+
+# The same for a transaction of these two statements, whose result is that of the second one. Both
+# rows have one parent, and are on one server.
+ADVANCE_ALONE = (
+    "UPDATE timestamps SET last_modified = cliquet_next(last_modified), live = live + 1"
+    f" WHERE {HOME}"
+)
+INSERT_ADVANCED = (
+    "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
+    " SELECT parent_id, collection_id, %s, last_modified, %s::jsonb"
+    f" FROM timestamps WHERE {HOME} RETURNING last_modified"
 )
 
 # The following statements run under the lock.

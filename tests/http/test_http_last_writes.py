@@ -1,0 +1,420 @@
+"""A creation commits with its own statements only where nothing can fail after it any more."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pyramid.config import Configurator
+from pyramid.events import BeforeRender
+from pyramid.request import Request
+from pyramid.security import NO_PERMISSION_REQUIRED
+from pyramid.tweens import EXCVIEW, MAIN
+from support.statements import record
+from testapp import Mushroom
+from transaction import Transaction
+from webtest import TestApp
+
+from cliquet import Service, resource
+from cliquet.connections.postgresql.client import PostgreSQLClient
+from cliquet.connections.postgresql.time_limits import Limits
+from cliquet.events import AfterResourceChanged, ResourceChanged
+from cliquet.resource.model import Model, ShareableModel
+from cliquet.testing.web import basic_auth, make_app
+from cliquet.transactions.scope import DataManager
+from cliquet.transactions.tweens import BeforeCommit
+
+pytestmark = pytest.mark.clause("B-23.24")
+
+HEADERS = basic_auth()
+BODY = {"data": {"name": "a"}}
+
+
+@pytest.fixture(autouse=True)
+def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let endpoints be compiled, whichever way the other tests go (``make uncompiled``)."""
+    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+
+
+class Agaric(resource.UserResource):
+    mapping = Mushroom.MushroomSchema()
+
+
+class Fern(resource.ShareableResource):
+    mapping = Mushroom.MushroomSchema()
+
+
+class FailingError(Exception):
+    """What code of the application raises."""
+
+
+def fail(*_arguments: Any, **_named: Any) -> Any:
+    raise FailingError
+
+
+@pytest.fixture(scope="module")
+def client(postgresql_module_url: str) -> Iterator[PostgreSQLClient]:
+    app = served(postgresql_module_url)
+    registry = app.app.registry
+    registry.storage.initialize_schema()
+    registry.permission.initialize_schema()
+    yield registry.storage.client
+    registry.storage.client.dispose()
+
+
+@pytest.fixture
+def url(client: PostgreSQLClient, postgresql_module_url: str) -> str:
+    with client.begin() as session:
+        for table in ("records", "timestamps", "access_control_entries"):
+            session.execute(f"DELETE FROM {table}")
+    return postgresql_module_url
+
+
+def served(
+    url: str,
+    classes: Any = (Agaric, Fern),
+    configure: Callable[[Configurator], None] | None = None,
+    **settings: Any,
+) -> TestApp:
+    backends = {
+        f"{kind}_{name}": value
+        for kind in ("storage", "permission")
+        for name, value in (("backend", f"cliquet.{kind}.postgresql"), ("url", url))
+    }
+    opened = {"fern_create_principals": "system.Authenticated"}
+    return make_app([*classes], settings={**backends, **opened, **settings}, configure=configure)
+
+
+def kept(app: TestApp) -> tuple[int, int]:
+    """Return how many records and permissions are stored."""
+    client = app.app.registry.storage.client
+    (row,) = client.rows(
+        "SELECT (SELECT count(*) FROM records WHERE NOT deleted),"
+        " (SELECT count(*) FROM access_control_entries)"
+    )
+    return row[0], row[1]
+
+
+def first(app: TestApp, *paths: str) -> None:
+    """Make the first record of each collection, whose row exists from then on."""
+    for path in paths or ("/agarics", "/ferns"):
+        app.post_json(f"/v0{path}", BODY, headers=HEADERS, status=201)
+
+
+@pytest.mark.parametrize("path", ["/agarics", "/ferns"])
+def test_a_creation_is_one_round_trip(url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = served(url)
+    first(app)
+    sent = record(app.app.registry.storage.client, monkeypatch)
+
+    before = app.post_json(f"/v0{path}", BODY, headers=HEADERS, status=201).json
+    after = app.post_json(f"/v0{path}", BODY, headers=HEADERS, status=201).json
+
+    assert len(sent) == 2, "\n".join(sent)
+    assert after["data"]["last_modified"] > before["data"]["last_modified"]
+    for one in (before, after):
+        found = app.get(f"/v0{path}/{one['data']['id']}", headers=HEADERS)
+        assert found.json == one
+        assert found.headers["ETag"] == f'"{one["data"]["last_modified"]}"'
+    listed = app.get(f"/v0{path}", headers=HEADERS)
+    assert listed.headers["Total-Records"] == "3"
+    assert listed.headers["ETag"] == f'"{after["data"]["last_modified"]}"'
+
+
+def test_permissions_of_the_body_are_kept_with_the_record(url: str) -> None:
+    app = served(url)
+    first(app)
+    body = {**BODY, "permissions": {"read": ["system.Everyone"]}}
+
+    created = app.post_json("/v0/ferns", body, headers=HEADERS, status=201).json
+
+    assert created["permissions"]["read"] == ["system.Everyone"]
+    assert app.get(f"/v0/ferns/{created['data']['id']}").json["data"] == created["data"]
+
+
+def test_a_collection_whose_row_is_gone_gets_another_one(
+    url: str, client: PostgreSQLClient
+) -> None:
+    app = served(url)
+    first(app)
+    with client.begin() as session:
+        session.execute("DELETE FROM timestamps")
+        session.execute("DELETE FROM records")
+        session.execute("DELETE FROM access_control_entries")
+
+    created = app.post_json("/v0/ferns", BODY, headers=HEADERS, status=201).json
+
+    assert kept(app) == (1, 1)
+    assert app.get(f"/v0/ferns/{created['data']['id']}", headers=HEADERS).json == created
+    assert app.get("/v0/ferns", headers=HEADERS).headers["Total-Records"] == "1"
+
+
+def test_a_creation_waits_for_the_lock_of_its_collection(
+    url: str, client: PostgreSQLClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = served(url)
+    first(app)
+    monkeypatch.setattr(client, "limits", Limits(lock_seconds=0.2))
+
+    with client.begin() as session:
+        session.execute("SELECT 1 FROM timestamps FOR UPDATE")
+        response = app.post_json("/v0/ferns", BODY, headers=HEADERS, status=503)
+    assert response.json["errno"] == 201
+    assert kept(app) == (2, 1)
+
+    app.post_json("/v0/ferns", BODY, headers=HEADERS, status=201)
+    assert kept(app) == (3, 2)
+
+
+# What can fail after it
+
+
+class FailingPostprocess(Fern):
+    fails = False
+
+    def postprocess(self, *args: Any, **kwargs: Any) -> Any:
+        body = super().postprocess(*args, **kwargs)
+        return fail() if type(self).fails else body
+
+
+class FailingEndpoint(Fern):
+    fails = False
+
+    def collection_post(self) -> Any:
+        body = super().collection_post()
+        return fail() if type(self).fails else body
+
+
+class FailingModel(ShareableModel):
+    fails = False
+
+    def create_record(self, *args: Any, **kwargs: Any) -> Any:
+        created = super().create_record(*args, **kwargs)
+        return fail() if type(self).fails else created
+
+
+class WithFailingModel(Fern):
+    default_model: type[Model] = FailingModel
+
+
+class WithErrors(Fern):
+    fails = False
+
+    def process_record(self, new: Any, old: Any = None) -> Any:
+        if type(self).fails:
+            self.request.errors.add("body", "data", "refused later")
+        return super().process_record(new, old)
+
+
+class Refusing(DataManager):
+    """A data manager of the application that refuses the commit."""
+
+    sort_key = "refusing"
+
+    def tpc_vote(self, transaction: Transaction) -> None:
+        fail()
+
+
+class Joining(Fern):
+    fails = False
+
+    def process_record(self, new: Any, old: Any = None) -> Any:
+        if type(self).fails:
+            joined = self.request.tm.get()
+            refusing = Refusing()
+            refusing.transaction_manager = joined._manager
+            joined.join(refusing)
+        return super().process_record(new, old)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "switch", "status"),
+    [
+        (FailingPostprocess, FailingPostprocess, 500),
+        (FailingEndpoint, FailingEndpoint, 500),
+        (WithFailingModel, FailingModel, 500),
+        (WithErrors, WithErrors, 400),
+        (Joining, Joining, 500),
+    ],
+)
+def test_a_class_that_fails_after_the_creation_undoes_it(
+    url: str, replaced: Any, switch: Any, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/{replaced.__name__.lower()}s"
+    opened: dict[str, Any] = {f"{replaced.__name__.lower()}_create_principals": "system.Everyone"}
+    app = served(url, [replaced], **opened)
+    first(app, path)
+    before = kept(app)
+    monkeypatch.setattr(switch, "fails", True)
+
+    app.post_json(f"/v0{path}", BODY, headers=HEADERS, status=status)
+
+    assert kept(app) == before
+
+
+@pytest.mark.parametrize("event", [ResourceChanged, BeforeCommit])
+def test_a_subscriber_that_fails_undoes_it(url: str, event: Any) -> None:
+    failing: list[bool] = []
+
+    def configure(config: Configurator) -> None:
+        config.add_subscriber(lambda event: fail() if failing else None, event)
+
+    app = served(url, configure=configure)
+    first(app)
+    before = kept(app)
+    failing.append(True)
+
+    for path in ("/agarics", "/ferns"):
+        app.post_json(f"/v0{path}", BODY, headers=HEADERS, status=500)
+
+    assert kept(app) == before
+
+
+def test_a_subscriber_after_the_commit_is_told_of_it(url: str) -> None:
+    told: list[Any] = []
+
+    def configure(config: Configurator) -> None:
+        config.add_subscriber(told.append, AfterResourceChanged)
+
+    app = served(url, configure=configure)
+    first(app, "/ferns")
+
+    created = app.post_json("/v0/ferns", BODY, headers=HEADERS, status=201).json["data"]
+
+    assert told[-1].impacted_records[0]["new"]["id"] == created["id"]
+    assert told[-1].payload["timestamp"] == created["last_modified"]
+
+
+@pytest.mark.parametrize("place", [{"over": EXCVIEW}, {"under": EXCVIEW, "over": MAIN}])
+def test_a_tween_that_fails_undoes_it(url: str, place: dict[str, Any]) -> None:
+    failing: list[bool] = []
+
+    def tween_factory(handler: Any, registry: Any) -> Any:
+        def tween(request: Request) -> Any:
+            response = handler(request)
+            return fail() if failing else response
+
+        return tween
+
+    sys.modules[__name__].__dict__["failing_tween_factory"] = tween_factory
+
+    def configure(config: Configurator) -> None:
+        if "under" not in place:
+            place["under"] = "cliquet.transactions.tweens.scope_tween_factory"
+        config.add_tween(f"{__name__}.failing_tween_factory", **place)
+
+    app = served(url, configure=configure)
+    first(app)
+    before = kept(app)
+    failing.append(True)
+
+    try:
+        app.post_json("/v0/ferns", BODY, headers=HEADERS, status=500)
+    except FailingError:
+        # Nobody renders the errors of a tween around that of the exception views.
+        assert place["over"] == EXCVIEW
+
+    assert kept(app) == before
+
+
+@pytest.mark.parametrize("layer", ["rendering", "view"])
+def test_a_layer_around_the_view_that_fails_undoes_it(url: str, layer: str) -> None:
+    failing: list[bool] = []
+
+    def layer_of(view: Any, info: Any) -> Any:
+        def around(context: Any, request: Request) -> Any:
+            response = view(context, request)
+            return fail() if failing else response
+
+        return around
+
+    def fail_at_rendering(event: BeforeRender) -> None:
+        # The error is rendered too.
+        if failing and "data" in event.rendering_val:
+            fail()
+
+    def configure(config: Configurator) -> None:
+        if layer == "view":
+            config.add_view_deriver(layer_of, "layer_of_the_application")
+        else:
+            config.add_subscriber(fail_at_rendering, BeforeRender)
+
+    app = served(url, configure=configure)
+    first(app)
+    before = kept(app)
+    failing.append(True)
+
+    with contextlib.suppress(FailingError):
+        app.post_json("/v0/ferns", BODY, headers=HEADERS, status=500)
+
+    assert kept(app) == before
+
+
+@pytest.mark.parametrize("way", ["method", "subrequest"])
+def test_a_view_of_the_application_that_fails_undoes_what_it_has_created(
+    url: str, way: str
+) -> None:
+    def view(request: Request) -> Any:
+        if way == "method":
+            made = Agaric(request)
+            request.validated = {"data": {"name": "b"}}
+            made.collection_post()
+        else:
+            headers = {**HEADERS, "Content-Type": "application/json"}
+            inner = Request.blank("/v0/ferns", method="POST", json=BODY, headers=headers)
+            assert request.invoke_subrequest(inner).status_code == 201
+        if "fails" in request.GET:
+            fail()
+        return {}
+
+    def configure(config: Configurator) -> None:
+        service = Service(name="thing", path="/thing")
+        service.add_view("POST", view, permission=NO_PERMISSION_REQUIRED)
+        config.add_cornice_service(service)
+
+    app = served(url, configure=configure)
+    first(app)
+    # The method writes its status to the response of the request.
+    app.post_json("/v0/thing", BODY, headers=HEADERS, status=201 if way == "method" else 200)
+    before = kept(app)
+
+    app.post_json("/v0/thing?fails", BODY, headers=HEADERS, status=500)
+
+    assert kept(app) == before
+
+
+def test_a_batch_whose_commit_fails_keeps_nothing(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing: list[bool] = []
+
+    def configure(config: Configurator) -> None:
+        config.add_subscriber(lambda event: fail() if failing else None, BeforeCommit)
+
+    app = served(url, configure=configure)
+    first(app)
+    before = kept(app)
+    failing.append(True)
+    item = {"method": "POST", "path": "/v0/ferns", "body": BODY}
+
+    app.post_json("/v0/batch", {"requests": [item, item]}, headers=HEADERS, status=500)
+
+    assert kept(app) == before
+
+
+def test_a_batch_is_one_transaction(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = served(url)
+    first(app)
+    sent = record(app.app.registry.storage.client, monkeypatch)
+    item = {"path": "/v0/ferns", "body": BODY}
+    requests = [
+        {**item, "method": "POST"},
+        {**item, "method": "POST", "path": "/v0/agarics"},
+        {**item, "method": "POST"},
+    ]
+
+    answers = app.post_json("/v0/batch", {"requests": requests}, headers=HEADERS).json["responses"]
+
+    assert [answer["status"] for answer in answers] == [201] * 3
+    assert sum(one == "COMMIT" for text in sent for one in text.split(";")) == 1
