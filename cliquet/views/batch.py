@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -17,7 +18,13 @@ from cliquet.core import jsonio
 from cliquet.monitoring import logs
 from cliquet.security import authorization
 from cliquet.transactions import tweens
-from cliquet.views.batch_bounds import Budget, refusal_of, shortened
+from cliquet.views.batch_bounds import (
+    MAX_BYTES_OF_CHARACTER,
+    Budget,
+    Items,
+    refusal_of,
+    shortened,
+)
 from cliquet.views.batch_changes import ChangeRun, ChangeRuns
 from cliquet.views.batch_reading import validate_batch
 from cliquet.views.batch_reads import ReadRun, look_ahead
@@ -48,17 +55,10 @@ def post_batch(request: Request) -> dict[str, Any]:
         # A batch within this batch was reached through a redirection. The given paths are checked
         # below.
         errors.raise_invalid(request, name="requests", description=_RECURSIVE)
-    requests = map(_without_host, request.validated.pop("requests"))
-    limit = settings.read(request.registry.settings, "max_url_bytes")
-    items = [(item, refusal_of(item, limit)) for item in requests]
-    for item, refusal in items:
-        if refusal is None and _addresses_batch(request, item):
-            errors.raise_invalid(request, name="requests", description=_RECURSIVE)
-
+    items = _judged(request, request.validated.pop("requests"))
     # What was read goes as it is answered: by then its sub-request, the events and the answer have
     # copies of their own.
     forget_parsed(request)
-    del requests
     items.reverse()
     responses = []
     run: Run | ReadRun | ChangeRun | None = None
@@ -176,6 +176,29 @@ def _give_body(subrequest: Request, body: Any) -> None:
     if isinstance(body, dict):
         # It is a copy, because requests share their defaults.
         give_body(subrequest, jsonio.copied(body))
+
+
+def _judged(request: Request, given: list[dict[str, Any]]) -> Items:
+    """Return the items without their hosts, each with its refusal if no server would accept it.
+
+    Raises
+    ------
+    HTTPBadRequest : one of them leads to this endpoint.
+    """
+    limit: int | None = settings.read(request.registry.settings, "max_url_bytes")
+    short = math.inf if limit is None else limit // MAX_BYTES_OF_CHARACTER
+    items: Items = []
+    for item in given:
+        path, refusal = item["path"], None
+        # Nearly all paths are short and plain, and a call for each takes longer than to look.
+        if item.get("headers") or len(path) > short:
+            item = _without_host(item)
+            refusal = refusal_of(item, limit)
+        is_suspect = refusal is None and ("%" in path or batch.path in path)
+        if is_suspect and _addresses_batch(request, item):
+            errors.raise_invalid(request, name="requests", description=_RECURSIVE)
+        items.append((item, refusal))
+    return items
 
 
 def _without_host(item: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,11 @@ from pyramid.request import Request
 from cliquet import errors, events, settings
 from cliquet.core import jsonio
 
-__all__ = ["Budget", "Refusal", "refusal_of", "shortened"]
+__all__ = ["MAX_BYTES_OF_CHARACTER", "Budget", "Items", "Refusal", "refusal_of", "shortened"]
+
+MAX_BYTES_OF_CHARACTER: Final = 4
+"""Those of UTF-8."""
+
 
 MAX_HEADERS: Final = 100
 """Greatest number of headers of one sub-request, the same as in servers."""
@@ -51,6 +55,10 @@ class Refusal(NamedTuple):
         return error
 
 
+Items = list[tuple[dict[str, Any], Refusal | None]]
+"""Items of a batch, each with its refusal, if it has one."""
+
+
 def refusal_of(item: Mapping[str, Any], limit: int | None) -> Refusal | None:
     """Refuse long URLs and headers, which a server would not accept in a direct request.
 
@@ -79,8 +87,9 @@ def refusal_of(item: Mapping[str, Any], limit: int | None) -> Refusal | None:
 
 
 def _is_longer(text: str, limit: int) -> bool:
-    # A character has at most 4 bytes.
-    return len(text) > limit or (4 * len(text) > limit and len(text.encode()) > limit)
+    if MAX_BYTES_OF_CHARACTER * len(text) <= limit:
+        return False
+    return len(text) > limit or len(text.encode()) > limit
 
 
 def shortened(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +135,10 @@ class Budget:
     def has_room_for(self, size: int) -> bool:
         """Return whether so many bytes of JSON may be answered, whatever characters they are."""
         # No character takes more memory.
-        return self._max_bytes is None or self._bytes + 4 * size <= self._max_bytes
+        return (
+            self._max_bytes is None
+            or self._bytes + MAX_BYTES_OF_CHARACTER * size <= self._max_bytes
+        )
 
     def refusal(self) -> Refusal | None:
         """Return a refusal of the next sub-request if nothing is left."""

@@ -24,7 +24,7 @@ from cliquet.resource import UserResource, changing
 from cliquet.resource.changing import Asked, Changed
 from cliquet.security.authorization import permission_of_view
 from cliquet.security.change_rights import ChangeRights, of_changes
-from cliquet.views.batch_bounds import Budget, Refusal
+from cliquet.views.batch_bounds import Budget, Items
 from cliquet.views.batch_lent import give_own_body, lent
 from cliquet.views.batch_runs import Told, is_left_alone
 from cliquet.web import rendering
@@ -40,8 +40,6 @@ _MOST_AT_ONCE = 25
 _MOST_USELESS = 2
 # What the text of an answer has besides the record and the permissions.
 _MOST_ADDED = 1000
-
-Items = list[tuple[dict[str, Any], Refusal | None]]
 
 
 class _Sample(NamedTuple):
@@ -175,18 +173,12 @@ class ChangeRun:
         -------
         Whether there are several: a request of its own takes no more statements.
         """
-        following: dict[str, tuple[Mapping[str, Any], Place]] = {}
-        method = self.request.method
-        for item, refusal in reversed(items[-_MOST_AT_ONCE:]):
-            if refusal is not None or not changing.is_plain(
-                self._resource, method, item.get("body")
-            ):
+        method, following = self.request.method, []
+        for item, place in self._likenesses.beside(self._place, reversed(items[-_MOST_AT_ONCE:])):
+            if not changing.is_plain(self._resource, method, item.get("body")):
                 break
-            place = self._likenesses.place_of(item)
-            if place is None or not place.is_beside(self._place) or place.record_id in following:
-                break
-            following[place.record_id] = (item, place)
-        self._following = list(following.values())
+            following.append((item, place))
+        self._following = following
         return len(following) > 1
 
     def answered_at_once(self, items: Items, budget: Budget) -> list[Told]:

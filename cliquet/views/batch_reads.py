@@ -18,7 +18,7 @@ from cliquet import utils
 from cliquet.monitoring import logs
 from cliquet.resource import UserResource, fetching
 from cliquet.security import authorization
-from cliquet.views.batch_bounds import Budget, Refusal
+from cliquet.views.batch_bounds import Budget, Items
 from cliquet.views.batch_runs import Told, is_left_alone
 from cliquet.web import rendering
 from cliquet.web import requests as http
@@ -102,21 +102,15 @@ class ReadRun:
             return None
         return cls(place, answer, described, likenesses, readers)
 
-    def answered_at_once(
-        self, items: list[tuple[dict[str, Any], Refusal | None]], budget: Budget
-    ) -> Iterator[Told]:
+    def answered_at_once(self, items: Items, budget: Budget) -> Iterator[Told]:
         """Read the records of the next items together, and answer as long as they are there.
 
         Parameters
         ----------
         items : the remaining items, the next one at the end; those that are answered are removed.
         """
-        places: dict[str, Place] = {}
-        for item, refusal in reversed(items[-_MOST_AT_ONCE:]):
-            place = None if refusal is not None else self._likenesses.place_of(item)
-            if place is None or not place.is_beside(self._place) or place.record_id in places:
-                break
-            places[place.record_id] = place
+        beside = self._likenesses.beside(self._place, reversed(items[-_MOST_AT_ONCE:]))
+        places = {place.record_id: place for _, place in beside}
         if len(places) < 2:
             # A request of its own takes no more statements.
             return
@@ -145,7 +139,7 @@ class ReadRun:
 
 def look_ahead(
     item: Mapping[str, Any],
-    items: list[tuple[dict[str, Any], Refusal | None]],
+    items: Items,
     answer: http.Answer,
     likenesses: Likenesses,
     looked_at: set[str],
@@ -168,10 +162,7 @@ def look_ahead(
     if place is None:
         return
     places = []
-    for following, refusal in reversed(items[-_MOST_AT_ONCE:]):
-        found = None if refusal is not None else likenesses.place_of(following)
-        if found is None or not found.is_beside(place):
-            break
+    for following, found in likenesses.beside(place, reversed(items[-_MOST_AT_ONCE:])):
         if following["path"] in looked_at or found.path == place.path:
             break
         looked_at.add(following["path"])

@@ -26,7 +26,7 @@ from cliquet.resource import UserResource, creating
 from cliquet.security.authentication import SecurityPolicy
 from cliquet.security.authorization import RouteFactory
 from cliquet.types import Record
-from cliquet.views.batch_bounds import Budget, Refusal
+from cliquet.views.batch_bounds import Budget, Items
 from cliquet.views.batch_lent import give_own_body, lent
 from cliquet.web import endpoints, registrations, rendering, urls
 from cliquet.web import requests as http
@@ -153,9 +153,7 @@ class Run:
             and self._alike.items() <= item.items()
         )
 
-    def answered_at_once(
-        self, items: list[tuple[dict[str, Any], Refusal | None]], budget: Budget
-    ) -> Iterable[Told]:
+    def answered_at_once(self, items: Items, budget: Budget) -> Iterable[Told]:
         """Create the records of the next items together, as long as nothing can be wrong with them.
 
         Parameters

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -223,6 +223,38 @@ class Likenesses:
             return None
         others = {name: value for name, value in match.items() if name != "id"}
         return Place(kind, route, others, match["id"], path)
+
+    def beside(
+        self, place: Place, items: Iterable[tuple[Mapping[str, Any], object]]
+    ) -> list[tuple[Mapping[str, Any], Place]]:
+        """Return the first items that lead to other records beside one, each to another record.
+
+        Parameters
+        ----------
+        items : items with their refusals.
+        """
+        start = place.path.removesuffix(place.record_id)
+        prefix = self._prefix
+        # Paths that lead there without the version. If they look as if they had it, they are not
+        # told apart.
+        short = None if urls.is_at(prefix, start.removeprefix(prefix)) else prefix
+        is_only = self._known[place.kind].dispatcher.is_only_route(place.route, start)
+        found: dict[str, tuple[Mapping[str, Any], Place]] = {}
+        for item, refusal in items:
+            if refusal is not None:
+                break
+            path: str = item["path"].partition("?")[0]
+            if short is not None and not path.startswith(start):
+                path = short + path
+            record_id = path[len(start) :]
+            if is_only and record_id and "/" not in record_id and path.startswith(start):
+                other = Place(*place[:3], record_id, path) if _kind(item) == place.kind else None
+            else:
+                other = self.place_of(item)
+            if other is None or not place.is_beside(other) or other.record_id in found:
+                break
+            found[other.record_id] = item, other
+        return list(found.values())
 
     def _environ(self, item: Mapping[str, Any], request: Request) -> dict[str, Any]:
         """Return the environment that a request had before its view, for others like it."""

@@ -27,7 +27,7 @@ from pyramid.tweens import EXCVIEW, MAIN
 from pyramid.urldispatch import RoutesMapper
 from zope.interface import providedBy
 
-from cliquet.web import answering, given_back, registrations, urls
+from cliquet.web import answering, given_back, only_routes, registrations, urls
 from cliquet.web.method_views import MethodViews
 
 __all__ = ["Dispatcher", "KnownRoute", "Way", "dispatch_tween_factory", "includeme", "way_of"]
@@ -179,6 +179,11 @@ class Dispatcher:
     def route_of(self, request: Request) -> tuple[KnownRoute, dict[str, Any] | None]:
         """Return the present route of a request, and the variables of its URL."""
         return self._present_routes().find(request)
+
+    def is_only_route(self, route: KnownRoute, start: str) -> bool:
+        """Return whether each path that is a text and one more segment leads to a route."""
+        before = self._present_routes().before(route, start)
+        return before is not None and only_routes.is_only_route(route.route, before, start)
 
     def finish(self, request: Request) -> None:
         """Call what wants to know of the end of a request."""
@@ -336,6 +341,18 @@ class Routes:
                     continue
             return known, match
         return self._nowhere, None
+
+    def before(self, route: KnownRoute, start: str) -> list[Any] | None:
+        """Return which routes are tried before one for paths that begin with a text.
+
+        ``None`` stands for a mapper of the application, and for other routes.
+        """
+        beginning = _first_segments(start)
+        tried = self._by_start.get(beginning, self._elsewhere)
+        if self._has_own_mapper or beginning == start or route not in tried:
+            # The paths may begin differently.
+            return None
+        return [one.route for one in tried[: tried.index(route)]]
 
     def _ask_mapper(self, request: Request) -> tuple[KnownRoute, dict[str, Any] | None]:
         if self._mapper is None:
