@@ -37,6 +37,16 @@ _WRITES = Shortcut(
     "add_principal_to_ace",
     "object_permissions",
 )
+_LEAVES = Shortcut(
+    "leaves_what_is_there",
+    "write_object_permissions",
+    "replace_object_permissions",
+    "add_principal_to_ace",
+    "object_permissions",
+)
+# Says whether a write of permissions that an object has, and no others, would do nothing. This is
+# asked in each change of a record.
+leaves_what_is_there = _LEAVES.is_open
 _ADDS = Shortcut(
     "add_principal_to_aces",
     "write_object_permissions",
@@ -108,9 +118,10 @@ class KnownPermissions:
     def forget(self, object_id: str) -> None:
         """Forget the ACEs of an object, because they change."""
         self._aces.pop(object_id, None)
-        self._granted.difference_update(
-            {item for item in self._granted if any(pair[0] == object_id for pair in item[0])}
-        )
+        if self._granted:
+            self._granted.difference_update(
+                {item for item in self._granted if any(pair[0] == object_id for pair in item[0])}
+            )
 
     def judge_again(
         self, object_id: str, aces: dict[str, set[str]], judge: Callable[[], bool]

@@ -63,9 +63,14 @@ def changed_members(
     return [name for name in changes if _differ(before, after, name)]
 
 
-def response_behavior(headers: Mapping[str, str]) -> str:
-    """Return the ``Response-Behavior`` of a request, in lower case (H-20.8)."""
-    return str(headers.get("Response-Behavior", "")).lower()
+def response_behavior(value: str | None) -> str:
+    """Return the value of ``Response-Behavior`` in lower case (H-20.8).
+
+    Parameters
+    ----------
+    value : what the client has sent; ``None`` if it has sent none.
+    """
+    return "" if value is None else value.lower()
 
 
 def shown_members(

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cliquet.permission.known_permissions import adds_at_once, lists_at_once, takes_at_once
-from cliquet.resource.shareable_model import ShareableModel, keeps_write
+from cliquet.resource.shareable_model import ShareableModel
 from cliquet.resource.tracking import are_apart
 from cliquet.resource.user_model import Model
+from cliquet.security.principals import keeps_write
 from cliquet.storage.atomicity import changes_at_once
 from cliquet.storage.selecting import finds_at_once
 from cliquet.types import Record

@@ -20,6 +20,7 @@ from cliquet.resource.schema import PermissionsSchema
 from cliquet.resource.syncing import View
 from cliquet.resource.user import Body, UserResource
 from cliquet.resource.viewset import ShareableViewSet, ViewSet
+from cliquet.security.sent_headers import sent
 from cliquet.security.shared_listing import SharedListing, joins
 from cliquet.storage import Filter
 from cliquet.storage.query import COMPARISON
@@ -146,7 +147,7 @@ class ShareableResource(UserResource):
             # The patch must be applied to the permissions that are read under the lock (D-55).
             self.model.known_permissions.forget_aces()
         body = super().patch()
-        if response_behavior(self.request.headers) in ("light", "diff"):
+        if response_behavior(sent(self.request, "Response-Behavior")) in ("light", "diff"):
             body.pop("permissions", None)
         return body
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from cliquet.core.globs import Exact
 from cliquet.core.shortcuts import Shortcut
 from cliquet.permission import PermissionBase
+from cliquet.permission.base import ACEChange
 from cliquet.permission.known_permissions import (
     KnownPermissions,
     adds_at_once,
+    leaves_what_is_there,
     selects_what_it_lists,
     takes_at_once,
     writes_at_once,
 )
 from cliquet.resource.user_model import Model
-from cliquet.security.principals import names_of_user
+from cliquet.security.principals import keeps_write
 from cliquet.storage import Filter, StorageBase
 from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.exceptions import RecordNotFoundError
@@ -26,7 +28,7 @@ from cliquet.transactions.tweens import after_commit
 from cliquet.types import Record
 from cliquet.utils import is_storable_key
 
-__all__ = ["ShareableModel", "keeps_write"]
+__all__ = ["ShareableModel"]
 
 T = TypeVar("T")
 
@@ -63,6 +65,8 @@ class ShareableModel(Model):
     judge: Callable[[str, dict[str, set[str]]], None] | None = None
     # While the collection is locked: the permissions that were read together with a record.
     _held: dict[str, dict[str, set[str]]] | None = None
+    # The last record that was read, and its URI.
+    _last_uri: tuple[str, str] | tuple[None, str] = (None, "")
 
     @functools.cached_property
     def known_permissions(self) -> KnownPermissions:
@@ -114,22 +118,26 @@ class ShareableModel(Model):
         ----------
         had_none : whether it is known that there are no permissions so far.
         """
-        backend = self._backend()
-        assert backend is not None  # noqa: S101 - the callers have looked
-        permission, get_object_id = backend
-        object_id = get_object_id(record_id)
+        permission, get_object_id = self.permission, self.get_permission_object_id
+        assert permission and get_object_id  # noqa: PT018, S101 - the callers have looked
+        known_id, object_id = self._last_uri
+        if known_id != record_id:
+            object_id = get_object_id(record_id)
         self.known_permissions.forget(object_id)
-        if writes_at_once(permission):
-            write = permission.write_object_permissions
-        else:
-            write = functools.partial(PermissionBase.write_object_permissions, permission)
         held = {} if had_none else self._release(object_id)
-        known = {} if held is None else {"held": held}
         writer = self.current_principal
         if writer is not None and not is_new and not self.explicit_permissions:
             before = permission.object_permissions(object_id) if held is None else held
             writer = writer if keeps_write(writer, before, permissions) else None
-        change = write(object_id, permissions, writer, is_new=is_new, **known)
+        adds_nothing = writer is None or (held is not None and writer in held.get("write", ()))
+        if held and adds_nothing and not permissions and leaves_what_is_there(permission):
+            change = ACEChange(held, held)
+        else:
+            known = {} if held is None else {"held": held}
+            write: Callable[..., ACEChange] = permission.write_object_permissions
+            if not writes_at_once(permission):
+                write = functools.partial(PermissionBase.write_object_permissions, permission)
+            change = write(object_id, permissions, writer, is_new=is_new, **known)
         if self.tracker is not None and change.before != change.after:
             left = self.tracker.left(record_id, object_id, change) if change.before else []
             self._depart(left, parent_id)
@@ -222,6 +230,7 @@ class ShareableModel(Model):
         object_id = get_object_id(record_id)
         # Under the lock they are read again with the record: they may have changed until then.
         is_known = self._held is None and self.known_permissions.has_aces(object_id)
+        self._last_uri = record_id, object_id
         if is_known or uri not in (None, object_id) or not is_storable_key(object_id):
             return None
         aces = permission.select_aces(object_id)
@@ -385,15 +394,3 @@ class ShareableModel(Model):
         # (X-29).
         permission.delete_object_permissions(*map(Exact, object_ids))
         return before
-
-
-def keeps_write(
-    writer: str, before: Mapping[str, Collection[str]], replaced: Mapping[str, Collection[str]]
-) -> bool:
-    """Return whether the writer of a record stays one of those who may write it.
-
-    Owners do, as published, whatever they write. Somebody else does if nobody would be left.
-    """
-    had = set(before.get("write", ()))
-    is_owner = not had.isdisjoint(names_of_user(writer))
-    return is_owner or (bool(had) and not replaced.get("write", had))

@@ -381,7 +381,7 @@ class Model:
         write : function that writes, and returns what is stored.
         supplied : the timestamp that the caller wants; ``None`` for one that is never of the past.
         """
-        if not self._may_be_late(supplied):
+        if supplied is None or not self._may_be_late(supplied):
             return write()
 
         def run() -> Record:

@@ -136,7 +136,10 @@ def patch_record(resource: UserResource) -> dict[str, Any]:
         raise wrong_result(resource, "postprocess", body, "the body, a dictionary with 'data'")
     # Subscribers get the whole record, even if the client asks for less.
     body["data"] = patch.shown_members(
-        patch.response_behavior(request.headers), body["data"], plan.changes, changed
+        patch.response_behavior(sent(request, "Response-Behavior")),
+        body["data"],
+        plan.changes,
+        changed,
     )
     return body
 

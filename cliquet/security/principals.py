@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from pyramid.authorization import Authenticated, Everyone
 
-__all__ = ["names_of_user", "with_prefixed_userid"]
+__all__ = ["keeps_write", "names_of_user", "with_prefixed_userid"]
 
 
 def names_of_user(userid: str) -> list[str]:
@@ -39,3 +41,15 @@ def with_prefixed_userid(principals: list[str], userid: str | None) -> list[str]
     named = set() if userid in principals else {unprefixed} - {Authenticated, Everyone}
     kept = [principal for principal in principals if principal not in named]
     return list(dict.fromkeys((*kept, *names_of_user(userid))))
+
+
+def keeps_write(
+    writer: str, before: Mapping[str, Collection[str]], replaced: Mapping[str, Collection[str]]
+) -> bool:
+    """Return whether the writer of a record stays one of those who may write it.
+
+    Owners do, as published, whatever they write. Somebody else does if nobody would be left.
+    """
+    had = set(before.get("write", ()))
+    is_owner = not had.isdisjoint(names_of_user(writer))
+    return is_owner or (bool(had) and not replaced.get("write", had))

@@ -14,6 +14,7 @@ _VARIABLES: Final = {
     "If-Match": "HTTP_IF_MATCH",
     "If-None-Match": "HTTP_IF_NONE_MATCH",
     "Prefer": "HTTP_PREFER",
+    "Response-Behavior": "HTTP_RESPONSE_BEHAVIOR",
 }
 
 

@@ -51,6 +51,7 @@ class RelationalPermission(PermissionBase):
     """
 
     is_transferable = True
+    leaves_what_is_there = True
     replica: Any = None
 
     def __init__(

@@ -51,9 +51,11 @@ class PostgreSQLSteps:
     # Locks
 
     def lock(self, session: Session, key: CollectionKey) -> None:
-        self._lock_contended(session)
         if key not in session.locked:
-            self._defer_lock(session, key)
+            self._lock_contended(session)
+            # It may be one of those.
+            if key not in session.locked:
+                self._defer_lock(session, key)
 
     def _lock_contended(self, session: Session) -> None:
         """First take, in one order, the locks that earlier attempts held or wanted."""
