@@ -33,6 +33,8 @@ def running_standby(primary: Any, *, host: Host = HERE, port: int | None = None)
             f"listen_addresses={host.address}",
             "unix_socket_directories=",
             "max_connections=200",
+            # As documented: a primary that comes back has to wait for its standby.
+            "wal_retrieve_retry_interval=1s",
         ]
         for option in options:
             command += ["-c", option]
