@@ -196,7 +196,9 @@ def _receive(event: NewRequest) -> None:
         # This service or a plugin has made the request, and its headers may be anything.
         wire.decode_headers(environ)
     else:
-        _check_host(request)
+        host = environ.get("HTTP_HOST")
+        if not host or _IS_OTHER_HOST in environ or not hosts.is_authority(host):
+            _check_host(request)
     path: str = environ.get("PATH_INFO", "")
     if not path.isascii() or "%" in query_string or not query_string.isascii():
         _check_encoding(request, path, query_string)

@@ -96,7 +96,8 @@ def write(response: Any, new: Sequence[tuple[str, str]]) -> None:
     if not isinstance(response, Response):
         response.headers.update(new)
         return
-    lines: list[tuple[str, str]] = response.headerlist
+    # The property is a function of WebOb that returns it.
+    lines: list[tuple[str, str]] = response._headerlist
     if len(lines) > 2:
         # A response begins with the two headers of its body. Most of the others are new.
         replaced = set()

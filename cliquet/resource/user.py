@@ -362,7 +362,9 @@ class UserResource:
             # A public view has not authenticated the user yet, and the answer for a user is private
             # (D-69).
             _ = self.request.authenticated_userid
-        is_private = authentication.is_private(self.request)
+        # This is what most requests need of `is_private`.
+        request = self.request
+        is_private = request.prefixed_userid is not None or authentication.is_private(request)
         headers.write(response, headers.cache_control(expires_seconds, is_private))
 
     def _raise_304_if_not_modified(self, record: Record | None = None) -> None:

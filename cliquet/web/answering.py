@@ -110,14 +110,16 @@ def prepare(event: NewRequest) -> None:
 
 def give_attributes(request: Request) -> None:
     """Give a request without callbacks the attributes that Cornice gives it."""
-    request.__dict__[_IS_PREPARED] = True
-    if not hasattr(request, "validated"):
-        request.validated = {}
-    if not hasattr(request, "errors"):
+    attributes = request.__dict__
+    attributes[_IS_PREPARED] = True
+    own = _own_attributes(request.__class__)
+    if "validated" not in own:
+        attributes.setdefault("validated", {})
+    if "errors" not in own and "errors" not in attributes:
         languages = request.registry.settings.get("available_languages")
-        request.errors = Errors(localizer=request.localizer) if languages else Errors()
-    if not hasattr(request, "info"):
-        request.info = {}
+        attributes["errors"] = Errors(localizer=request.localizer) if languages else Errors()
+    if "info" not in own:
+        attributes.setdefault("info", {})
 
 
 def has_callbacks(request: Request) -> bool:
@@ -154,6 +156,12 @@ def _filter(request: Request, response: Response, attributes: dict[str, Any]) ->
             arguments, _ = attributes.get("cornice_args", _NOT_VALIDATED)
             if arguments.get("filters") or service.cors_enabled:
                 apply_filters(request, response)
+
+
+@functools.lru_cache(maxsize=32)
+def _own_attributes(cls: Any) -> frozenset[str]:
+    """Return the attributes that Cornice gives to requests, and that a class of them has itself."""
+    return frozenset(name for name in ("validated", "errors", "info") if hasattr(cls, name))
 
 
 @functools.lru_cache(maxsize=32)

@@ -242,23 +242,24 @@ def new_response(headers: list[tuple[str, str]], pieces: list[bytes]) -> Respons
     return response
 
 
-class _Attributes:
-    """Attributes of the requests of all applications."""
+class _PlainResponse(reify):  # type: ignore[misc]  # Pyramid has no types
+    """The response of a request, as Pyramid makes it, with fewer questions."""
 
-    registry: Any
-
-    @reify  # type: ignore[untyped-decorator]  # Pyramid has no types
-    def response(self) -> Response:
-        """The response of a request, as Pyramid makes it, with fewer questions."""
-        known: Registrations | None = getattr(self.registry, "registrations", None)
+    def __get__(self, request: Any, owner: Any = None) -> Any:
+        if request is None:
+            return self
+        known: Registrations | None = getattr(request.registry, "registrations", None)
         if known is None or known.renderer is None:
-            return _PYRAMID_RESPONSE.wrapped(self)
-        headers = [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", "0")]
-        return new_response(headers, [b""])
+            response = self.wrapped(request)
+        else:
+            headers = [("Content-Type", "text/html; charset=UTF-8"), ("Content-Length", "0")]
+            response = new_response(headers, [b""])
+        request.__dict__["response"] = response
+        return response
 
 
 _PYRAMID_RESPONSE = Request.response
-PLAIN_RESPONSE = _Attributes.response
+PLAIN_RESPONSE = _PlainResponse(_PYRAMID_RESPONSE.wrapped)
 """The attribute ``response`` of the requests of an application."""
 
 

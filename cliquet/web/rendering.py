@@ -136,7 +136,9 @@ def _filled(response: Response, text: bytes) -> Response:
     """Return a response with a JSON text instead of its body."""
     # The property would look for the header of the length, which is written below.
     response._app_iter = [text]
-    headers = response.headerlist
-    headers[:] = [item for item in headers if item[0].lower() not in _HEADERS_OF_BODY]
+    headers = response._headerlist
+    for item in tuple(headers):
+        if item[0].lower() in _HEADERS_OF_BODY:
+            headers.remove(item)
     headers += (("Content-Type", JSON_CONTENT_TYPE), ("Content-Length", str(len(text))))
     return response

@@ -14,21 +14,20 @@ import orjson
 
 from cliquet.connections.attempts import attempts
 from cliquet.connections.selected_aces import SelectedACEs, grouped
-from cliquet.connections.sql import SQLClient
+from cliquet.connections.sql import Session, SQLClient
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import ReadonlyError, RecordNotFoundError
 from cliquet.storage.history import History
 from cliquet.storage.page_text import PageText, is_told_as_it_is
 from cliquet.storage.relational.queries import SELECT_HISTORY, SELECT_TIMESTAMP, Queries
 from cliquet.storage.relational.steps import (
+    LIVE_WITH_ACES,
     NEVER_TOUCHED,
     SELECT_LIVE,
     SELECT_ONE,
     SELECT_SOME,
-    WITH_ACES,
     Steps,
     is_known_live,
-    row_and_aces,
 )
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey, Names, Selection
@@ -140,7 +139,12 @@ class Reader:
             and aces.client is self._client
             and self._queries.dialect.can_hold(object_id)
         ):
-            row, found = self._row_with_aces(key, object_id, aces)
+            session = self._client.current()
+            if session is None or key not in session.locked:
+                return self._live_with_aces(session, key, object_id, names, aces)
+            query = SQL(aces.query, aces.parameters)
+            row, pairs = self._steps.locked_row(session, key, object_id, query)
+            found = grouped(pairs)
         else:
             row = self._row(key, object_id)
             found = aces.read()
@@ -148,18 +152,29 @@ class Reader:
             return None, found
         return record_of(self._steps, names, object_id, *row), found
 
-    def _row_with_aces(
-        self, key: CollectionKey, object_id: str, aces: SelectedACEs
-    ) -> tuple[Any, dict[str, set[str]]]:
-        session = self._client.current()
-        if session is not None and key in session.locked:
-            query = SQL(aces.query, aces.parameters)
-            row, pairs = self._steps.locked_row(session, key, object_id, query)
-            return row, grouped(pairs)
+    def _live_with_aces(
+        self,
+        session: Session | None,
+        key: CollectionKey,
+        object_id: str,
+        names: Names,
+        aces: SelectedACEs,
+    ) -> tuple[Record | None, dict[str, set[str]]]:
         text, parameters = _with_aces(aces.query), (*key, object_id, *aces.parameters)
         if session is None:
-            return row_and_aces(self._client.rows(text, parameters))
-        return row_and_aces(session.execute(text, parameters).fetchall())
+            rows = self._client.rows(text, parameters)
+        else:
+            rows = session.execute(text, parameters).fetchall()
+        record: Record | None = None
+        found: dict[str, set[str]] = {}
+        for timestamp, data, principal in rows:
+            if timestamp is None:
+                found.setdefault(data, set()).add(principal)
+            else:
+                record = self._steps.loads(data)
+                record[names.id_field] = object_id
+                record[names.modified_field] = timestamp
+        return record, found
 
     def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:
         row = self._row(key, object_id)
@@ -266,7 +281,7 @@ def _raw(text: str | bytes) -> bytes:
 
 @lru_cache(maxsize=16)
 def _with_aces(query: str) -> str:
-    return WITH_ACES.format(aces=query)
+    return LIVE_WITH_ACES.format(aces=query)
 
 
 def record_of(

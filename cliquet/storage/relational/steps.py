@@ -16,6 +16,7 @@ from cliquet.storage.selection import CollectionKey
 
 __all__ = [
     "HOME",
+    "LIVE_WITH_ACES",
     "NEVER_TOUCHED",
     "PURGE_UNTIL",
     "SELECT_LIVE",
@@ -70,6 +71,16 @@ WITH_ACES: Final = (
 It is formatted with the query for the ACEs.
 """
 
+LIVE_WITH_ACES: Final = (
+    "SELECT last_modified, CAST(data AS TEXT) AS data, NULL AS principal FROM records"
+    f" WHERE {HOME} AND id = %s AND NOT deleted"
+    " UNION ALL SELECT NULL, permission, principal FROM ({aces}) AS aces"
+)
+"""The same without tombstones. A permission is in the place of the data.
+
+Each column costs the driver a function in Python, and a value in each row.
+"""
+
 EntryRow = tuple[str, int, bool, str]
 """The id, the timestamp, whether it is a tombstone, and the JSON text of the data."""
 
@@ -107,18 +118,6 @@ def row_and_pairs(rows: Sequence[Sequence[Any]]) -> tuple[Any, list[Any]]:
         return rows[0][:3], [row[3:] for row in rows[1:]]
     row = next((row[:3] for row in rows if row[0] is not None), None)
     return row, [row[3:] for row in rows if row[0] is None]
-
-
-def row_and_aces(rows: Sequence[Sequence[Any]]) -> tuple[Any, dict[str, set[str]]]:
-    """Return the same, with the principals by permission."""
-    row = None
-    aces: dict[str, set[str]] = {}
-    for line in rows:
-        if line[0] is None:
-            aces.setdefault(line[3], set()).add(line[4])
-        else:
-            row = line[:3]
-    return row, aces
 
 
 def is_known_live(session: Session, key: CollectionKey, object_id: str) -> bool | None:
