@@ -230,13 +230,13 @@ def decode_header(value: str | bytes, encoding: str = "utf-8") -> str:
         return value.decode("latin-1")
 
 
-_URI_PREFIX: Final = re.compile(r"/v[0-9]+(?=[/?#]|\Z)")
+URI_PREFIX: Final = re.compile(r"/v[0-9]+(?=[/?#]|\Z)")
 
 
 def strip_uri_prefix(path: str) -> str:
     """Remove the version prefix, which is a complete first segment ``/v<digits>``."""
     path = str(path)
-    match = _URI_PREFIX.match(path)
+    match = URI_PREFIX.match(path)
     return path[match.end() :] if match else path
 
 

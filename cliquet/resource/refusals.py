@@ -24,6 +24,7 @@ from cliquet.resource import preconditions
 from cliquet.resource.parameters import InvalidParameter
 from cliquet.security.sent_headers import sent
 from cliquet.storage.exceptions import UnicityError
+from cliquet.storage.generators import UUID4
 from cliquet.storage.spreading import latest_of
 from cliquet.types import Record
 
@@ -165,7 +166,8 @@ def raise_400_if_invalid_id(resource: UserResource, record_id: Any) -> None:
     if (
         not isinstance(record_id, str)
         or not generator.match(record_id)
-        or not utils.is_storable_key(record_id)
+        # Other generators may accept longer ids than databases.
+        or not (type(generator) is UUID4 or utils.is_storable_key(record_id))
     ):
         errors.raise_invalid(resource.request, location="path", description="Invalid record id")
 

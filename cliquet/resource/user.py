@@ -106,7 +106,10 @@ class UserResource:
         # there is no authentication, all users have the same collection.
         parent_id = self.get_parent_id(request)
         parent_id = parent_id if isinstance(parent_id, str) else as_parent(self, parent_id)
-        if not utils.is_storable_parent(parent_id, request.matchdict):
+        variables = request.matchdict
+        # Most resources have the empty parent, and no variable but the id.
+        is_plain = not parent_id and (not variables or ("id" in variables and len(variables) == 1))
+        if not is_plain and not utils.is_storable_parent(parent_id, variables):
             raise refusals.not_found()
         # It would be a part of the collection of another parent. Nearly none has the sign.
         if isinstance(parent_id, str) and SEPARATOR in parent_id and lane_of(parent_id):
@@ -122,7 +125,7 @@ class UserResource:
         self.model.tracker = tuple.__new__(Tracker, (request,))
         self.request = request
         self.context = context
-        self.record_id = (request.matchdict or {}).get("id")
+        self.record_id = (variables or {}).get("id")
         self.force_patch_update = type(self).force_patch_update
         logs.bind(collection_id=self.model.collection_id)
 

@@ -287,6 +287,9 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
             if context.required_permission is None:
                 return False
         allowed = context.allowed_principals
+        if allowed and Authenticated in allowed and self.identity(request) is not None:
+            # Most settings say this.
+            return True
         return bool(allowed) and self._names_sender(request, allowed)
 
     def _names_sender(self, request: Request, allowed: list[str]) -> bool:

@@ -10,6 +10,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.interfaces import IAuthorizationPolicy
 from pyramid.request import Request
 from pyramid.security import NO_PERMISSION_REQUIRED
+from webob.request import BaseRequest
 from zope.interface import implementer
 
 from cliquet import settings, utils
@@ -18,7 +19,7 @@ from cliquet.core.shortcuts import Shortcut
 from cliquet.permission.known_permissions import KnownPermissions, checks_what_it_lists
 from cliquet.security import object_uris
 from cliquet.security.principals import with_prefixed_userid
-from cliquet.security.shared_listing import SharedListing, may_list_nothing
+from cliquet.security.shared_listing import SharedListing, finds_shared_records
 from cliquet.security.undecided_put import UndecidedPut
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.types import BoundPermission, GetBoundPermissions
@@ -61,6 +62,7 @@ def groupfinder(userid: str, request: Request) -> list[str]:
 
 
 _GRANTED = "granted_permissions"
+_NAMES_RESOURCE = utils.current_resource_name
 
 # The resource is made twice, and the first time is before the check: code of an application in one
 # of these must run only once, and for nobody who may not see the record.
@@ -131,24 +133,12 @@ class AuthorizationPolicy:
             return True
         if context.on_collection and "create" not in permission:
             # Some records of the collection may be shared with the user.
-            return _finds_shared_records(context, permission, principals, bound)
+            return finds_shared_records(context, permission, principals, bound)
         return False
 
     def principals_allowed_by_permission(self, context: Any, permission: str) -> list[str]:
         """Raise an error: this part of the interface of Pyramid is not supported (P-25.5)."""
         raise NotImplementedError
-
-
-def _finds_shared_records(
-    context: Any, permission: str, principals: list[str], bound: GetBoundPermissions
-) -> bool:
-    is_found = None
-    if isinstance(context, SharedListing):
-        is_found = context.select_shared_records(permission, principals, bound)
-    if is_found is None:
-        is_found = bool(context.fetch_shared_records(permission, principals, bound))
-    # Somebody who has lost the last record must learn of it.
-    return is_found or (Authenticated in principals and may_list_nothing(context))
 
 
 class RouteFactory(SharedListing, UndecidedPut):
@@ -194,10 +184,18 @@ class RouteFactory(SharedListing, UndecidedPut):
         service = utils.current_service(request)
         if not hasattr(service, "viewset") or not hasattr(service, "resource"):
             return
+        name = getattr(service, "resource_name", None)
+        attribute = getattr(type(request), "current_resource_name", None)
+        if isinstance(name, str) and getattr(attribute, "function", None) is _NAMES_RESOURCE:
+            # This is what the attribute would find out, by another search for the service.
+            request.__dict__.setdefault("current_resource_name", name)
         self.resource_name = request.current_resource_name
         self.on_collection = getattr(service, "type", None) == "collection"
         self._service = service
-        method = request.method.lower()
+        # The property of WebOb reads the same. The tests of applications have mocks.
+        is_real = isinstance(request, BaseRequest)
+        method = request.environ.get("REQUEST_METHOD", "GET") if is_real else request.method
+        method = method.lower()
         if method == "put":
             self.is_undecided = True
             # The attributes of a subclass may depend on those that are not known yet.

@@ -45,7 +45,8 @@ def of_request(request: Request) -> str:
     if known is None or known[0] != raw:
         # WebOb takes four functions to decode a path.
         path = raw if raw.isascii() else request.path_info
-        known = request.__dict__[_URI] = (raw, utils.strip_uri_prefix(path))
+        version = utils.URI_PREFIX.match(path)
+        known = request.__dict__[_URI] = (raw, path[version.end() :] if version else path)
     return known[1]
 
 

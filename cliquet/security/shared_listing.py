@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from pyramid.authorization import Authenticated
 from pyramid.httpexceptions import HTTPForbidden
 from pyramid.request import Request
 
@@ -14,7 +15,7 @@ from cliquet.core.globs import WILDCARD
 from cliquet.core.shortcuts import Shortcut
 from cliquet.types import GetBoundPermissions, IdQuery
 
-__all__ = ["SharedListing", "joins", "may_list_nothing"]
+__all__ = ["SharedListing", "finds_shared_records", "joins", "may_list_nothing"]
 
 MAX_TRAVELLING: Final = 200
 """Number of ids that are given to the storage although it could find them itself.
@@ -201,6 +202,19 @@ class SharedListing:
 def joins(storage: Any, ids: IdQuery) -> bool:
     """Return whether a storage can find ids itself, in all its methods for lists and deletions."""
     return _JOINS.is_open(storage) and bool(storage.can_join(ids))
+
+
+def finds_shared_records(
+    context: Any, permission: str, principals: list[str], bound: GetBoundPermissions
+) -> bool:
+    """Return whether records of a collection are shared with a user, or its list may be empty."""
+    is_found = None
+    if isinstance(context, SharedListing):
+        is_found = context.select_shared_records(permission, principals, bound)
+    if is_found is None:
+        is_found = bool(context.fetch_shared_records(permission, principals, bound))
+    # Somebody who has lost the last record must learn of it.
+    return is_found or (Authenticated in principals and may_list_nothing(context))
 
 
 def may_list_nothing(context: Any) -> bool:

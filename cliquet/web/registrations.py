@@ -318,19 +318,24 @@ class SharedExtensions:
 
 
 class _Once(reify):  # type: ignore[misc]  # Pyramid has no types
-    """A property of requests that is computed once, with one function less around it."""
+    """A property of requests that is computed once, with one function less around it.
+
+    Attributes
+    ----------
+    function : computes it.
+    """
 
     def __init__(self, name: str, property_: Any) -> None:
         super().__init__(property_.wrapped)
         function = self.wrapped
         if type(function) is FunctionType and function.__code__ in _PROPERTIES:
             function = inspect.getclosurevars(function).nonlocals["callable"]
-        self._name, self._function = name, function
+        self._name, self.function = name, function
 
     def __get__(self, request: Any, owner: Any = None) -> Any:
         if request is None:
             return self
-        value = self._function(request)
+        value = self.function(request)
         setattr(request, self._name, value)
         return value
 

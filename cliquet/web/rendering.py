@@ -86,10 +86,16 @@ def response_of(value: Any, request: Request, info: Any) -> Any:
         known.bring_up_to_date()
         if known.renderer is json_renderer and "override_renderer" not in attributes:
             response = attributes.get("response")
-            if response.__class__ is Response:
-                return _filled(response, _remembered(request, value))
-            if response is None and getattr(type(request), "response", None) in _MADE_RESPONSES:
-                text = _remembered(request, value)
+            is_untouched = (
+                response is None and getattr(type(request), "response", None) in _MADE_RESPONSES
+            )
+            if is_untouched or response.__class__ is Response:
+                # This is `_remembered`.
+                text = text_of(request, value)
+                if getattr(request, "parent", None) is not None:
+                    requests.remember_rendered(request, value, text)
+                if not is_untouched:
+                    return _filled(response, text)
                 headers = [
                     ("Content-Type", JSON_CONTENT_TYPE),
                     ("Content-Length", str(len(text))),
