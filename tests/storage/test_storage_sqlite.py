@@ -1,5 +1,6 @@
 """The storage in SQLite: the contract, and what is particular to it."""
 
+import contextlib
 import re
 import sqlite3
 import sys
@@ -20,6 +21,7 @@ from cliquet.storage.sqlite.functions import _Reader
 from cliquet.testing.storage import StorageContract
 from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, timestamp, tombstones
 from cliquet.testing.storage.transactions import failing_request
+from cliquet.testing.transactions import request_transaction
 
 ROOT = Path(__file__).parents[2]
 
@@ -298,3 +300,40 @@ def test_a_connection_that_keeps_much_makes_room_for_another(storage: StorageBas
         session.execute("SELECT 1")
     with pytest.raises(sqlite3.ProgrammingError):
         first.execute("SELECT 1")
+
+
+@pytest.mark.clause("B-23.26")
+def test_a_write_reads_the_timestamp_of_its_collection_once(storage: StorageBase) -> None:
+    sent: list[str] = []
+    record = create(storage)
+    client: Any = storage
+    with client.client.connect(readonly=True) as session:
+        session.connection.set_trace_callback(sent.append)
+
+    def replace() -> Any:
+        return storage.update(object_id=record["id"], record={"a": 1}, **HOME)
+
+    storage.atomic(replace, **HOME)
+    storage.create(record={"a": 1}, **HOME)
+
+    reads = [text for text in sent if text.startswith("SELECT last_modified, live")]
+    assert len(reads) == 2, "\n".join(sent)
+
+
+@pytest.mark.clause("B-23.26", "B-4.2")
+def test_what_was_read_of_a_collection_ends_with_what_undoes_it(storage: StorageBase) -> None:
+    with request_transaction() as transaction:
+        first = create(storage)["last_modified"]
+        mark = transaction.savepoint()
+        create(storage)
+        mark.rollback()
+        assert timestamp(storage) == first
+        again = create(storage)["last_modified"]
+        assert again > first
+
+    with contextlib.suppress(KeyError), request_transaction():
+        undone = create(storage)["last_modified"]
+        raise KeyError
+    assert undone > again
+    assert timestamp(storage) == again
+    assert create(storage)["last_modified"] > again

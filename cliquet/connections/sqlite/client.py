@@ -171,11 +171,16 @@ class SQLiteClient(SQLClient):
             raise TimeLimitError(self.timeout_setting)
         try:
             connection = self._connection()
-            with _closing_on_error(connection), self._translated_errors:
+            try:
                 # The time of the wait for other threads of this process counts too.
                 connection.be_patient(max(0.0, deadline - time.monotonic()))
                 session = SQLiteSession(connection, is_autocommit=False)
                 session._begin()
+            except BaseException:
+                connection.close()
+                # As for a statement, the block around all of this would cost calls.
+                with self._translated_errors:
+                    raise
         except BaseException:
             self._writer.release()
             raise

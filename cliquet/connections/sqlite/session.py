@@ -27,10 +27,16 @@ class SQLiteSession(Session):
         self._has_begun = False
 
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
-        with self.connection.translated_errors:
+        connection = self.connection
+        try:
             if not self.is_autocommit and not self._has_begun:
                 self._begin()
-            return self.connection.execute(self.connection.translated(statement), parameters)
+            return connection.execute(connection.translated(statement), parameters)
+        except Exception:
+            # The block translates the errors of the driver, and lets all others pass. Around each
+            # statement, it would cost two calls.
+            with connection.translated_errors:
+                raise
 
     def execute_many(self, statement: str, rows: list[Parameters]) -> None:
         """Send one statement for each row of parameters."""
@@ -51,8 +57,11 @@ class SQLiteSession(Session):
 
     def commit(self) -> None:
         if self._has_begun:
-            with self.connection.translated_errors:
+            try:
                 self.connection.execute("COMMIT")
+            except sqlite3.Error:
+                with self.connection.translated_errors:
+                    raise
         self._end()
 
     def rollback(self) -> None:

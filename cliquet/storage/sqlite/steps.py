@@ -116,6 +116,7 @@ class SQLiteSteps:
             if self._previous(session, key) not in (None, NEVER_TOUCHED):
                 return None
             session.keep(_FIRST_ACCESS, parameters)
+            session.memo.pop(key, None)
             return now
         with self._client.connect(readonly=True) as session:
             return now if session.execute(_FIRST_ACCESS, parameters).rowcount else None
@@ -271,8 +272,12 @@ class SQLiteSteps:
         return len(stamps)
 
     def _previous(self, session: Session, key: CollectionKey) -> int | None:
-        row = session.execute(_COUNTER, key).fetchone()
-        return None if row is None else row[0]
+        """Return the timestamp of a collection, which nobody else changes meanwhile."""
+        known: tuple[int | None] | None = session.memo.get(key)
+        if known is None:
+            row = session.execute(_COUNTER, key).fetchone()
+            known = session.memo[key] = (None if row is None else row[0],)
+        return known[0]
 
     def _is_live(self, session: Session, key: CollectionKey, object_id: str) -> bool:
         known = is_known_live(session, key, object_id)
@@ -291,6 +296,7 @@ class SQLiteSteps:
         )
         session.execute(_ADVANCE, (*key, latest, added))
         session.wrote()
+        session.memo[key] = (latest,)
         return timestamp
 
     def _advance_by(self, session: Session, key: CollectionKey, number: int, added: int) -> int:
@@ -298,6 +304,7 @@ class SQLiteSteps:
         first = next_timestamp(self._previous(session, key), utils.msec_time(), number)
         session.execute(_ADVANCE, (*key, first + number - 1, added))
         session.wrote()
+        session.memo[key] = (first + number - 1,)
         return first
 
     # JSON
