@@ -1,7 +1,6 @@
 """Lines that leave together, soon, and at the latest when the process ends."""
 
 import gc
-import subprocess
 import sys
 import textwrap
 import threading
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.starting import run_program
 from support.statsd_server import StatsDServer
 
 from cliquet.monitoring import datagrams
@@ -133,7 +133,7 @@ def test_a_process_does_not_hold_what_nobody_uses(monkeypatch: pytest.MonkeyPatc
     wait_until(is_gone, "the end of the lines")
 
 
-def test_the_child_of_a_fork_sends_its_own_lines_alone(tmp_path: Path) -> None:
+def test_the_child_of_a_fork_sends_its_own_lines_alone(processes: None, tmp_path: Path) -> None:
     server = StatsDServer()
     program = """
     import os, sys
@@ -159,7 +159,9 @@ def test_the_child_of_a_fork_sends_its_own_lines_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_workers_of_multiprocessing_send_at_their_end(method: str, tmp_path: Path) -> None:
+def test_workers_of_multiprocessing_send_at_their_end(
+    processes: None, method: str, tmp_path: Path
+) -> None:
     server = StatsDServer()
     program = f"""
     import multiprocessing, sys
@@ -187,4 +189,4 @@ def run(program: str, server: StatsDServer, folder: Path) -> None:
     path = folder / "program.py"
     path.write_text(textwrap.dedent(program))
     port = server.url.rpartition(":")[2]
-    subprocess.run([sys.executable, "-W", "ignore", str(path), port], check=True, timeout=60)
+    run_program([sys.executable, "-W", "ignore", str(path), port], check=True, timeout=60)
