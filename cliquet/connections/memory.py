@@ -14,8 +14,7 @@ This module knows nothing of records or permissions.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
 from transaction import Transaction
@@ -76,8 +75,7 @@ class MemoryStore:
         with self.latch:
             self._told -= {event}
 
-    @contextmanager
-    def write(self) -> Iterator[None]:
+    def write(self) -> AbstractContextManager[None]:
         """Hold the write lock; undo the changes of the block if it raises.
 
         Inside a request, the lock is held, and the changes can be undone, until the transaction of
@@ -87,20 +85,7 @@ class MemoryStore:
         ------
         BackendError : the thread did not get the lock in time; the error is retryable.
         """
-        transaction = scope.current()
-        if transaction is not None:
-            self._join(transaction)
-        else:
-            self._acquire()
-        mark = self.mark()
-        try:
-            yield
-        except BaseException:
-            self.undo_to(mark)
-            raise
-        finally:
-            if transaction is None:
-                self._release()
+        return _Writing(self)
 
     @property
     def is_owner(self) -> bool:
@@ -173,6 +158,32 @@ class MemoryStore:
             self._journal.clear()
         for event in self._told:
             event.set()
+
+
+class _Writing:
+    """A block in which the calling thread holds the write lock of a store."""
+
+    __slots__ = ("_is_joined", "_mark", "_store")
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def __enter__(self) -> None:
+        store, transaction = self._store, scope.current()
+        self._is_joined = transaction is not None
+        if transaction is not None:
+            store._join(transaction)
+        else:
+            store._acquire()
+        self._mark = store.mark()
+
+    def __exit__(self, kind: object, *_error: object) -> None:
+        try:
+            if kind is not None:
+                self._store.undo_to(self._mark)
+        finally:
+            if not self._is_joined:
+                self._store._release()
 
 
 class _MemoryDataManager(DataManager):
