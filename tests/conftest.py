@@ -34,6 +34,7 @@ from servers.starting import (  # noqa: E402
 )
 from support.clocks import NOW_MS, Clock  # noqa: E402
 from support.few_cases import few_calls, few_cases, set_examples  # noqa: E402
+from support.garbage import KeptGarbage  # noqa: E402
 from support.logged import fresh_logs  # noqa: E402
 from support.shared_apps import SHARED, SharedApps, make_app  # noqa: E402
 from testapp import RESOURCES  # noqa: E402
@@ -59,6 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()
     most = config.getoption("--most-cases")
     set_examples(None if most is None else 10 * most)
+    if most is not None:
+        config.pluginmanager.register(KeptGarbage())
     # Workers have folders in that of the process that starts them.
     if most is not None and config.option.basetemp is None and not hasattr(config, "workerinput"):
         config.option.basetemp = _folder_without_disk(config)
@@ -105,9 +108,10 @@ def pytest_collection_finish() -> None:
     """Keep the many thousand tests out of garbage collections, which they make last for seconds."""
     gc.freeze()
     # An application is made of so many objects that to look for garbage again and again, among
-    # those that are kept, takes a fifth of the time in which it is made. Applications that are
-    # dropped stay until the last number is reached: two million objects, or about 200 MB.
-    gc.set_threshold(20_000, 20, 5)
+    # those that are kept, takes a fifth of the time in which it is made. So a collection begins
+    # when there are a million new objects, or about 100 MB: most of them are applications that
+    # were dropped. Those that were in use then are looked at again after three million.
+    gc.set_threshold(1_000_000, 2, 2)
     gc.enable()
 
 
