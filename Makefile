@@ -55,8 +55,10 @@ serve: $(SERVE) ## serve the example on http://localhost:8888/v1/ (PORT=...)
 test: $(TEST) ## run the tests (PYTEST_ARGS=...)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
+# Three workers on two cores: some tests wait for the time that they are about, without any work. Each
+# needs a gigabyte, since these runs keep what they have made (tests/support/garbage.py).
 test-fast: $(TEST) ## run one case of each test that starts no server and is not slow (PYTEST_ARGS=...)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not server and not slow' --most-cases 1 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not server and not slow' --most-cases 1 $(PYTEST_ARGS)
 
 coverage: $(TEST) ## measure the branch coverage of the library, which fails below 98 %
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov -m 'not slow' $(MEASURED) $(PYTEST_ARGS)
