@@ -28,7 +28,7 @@ load = loading(memcached, "cache")
 
 
 @pytest.fixture
-def open_cache() -> Iterator[Any]:
+def open_cache() -> Iterator[Callable[..., CacheBase]]:
     """Load caches whose connections are closed in the end."""
     caches = []
 
@@ -42,7 +42,7 @@ def open_cache() -> Iterator[Any]:
 
 
 @pytest.fixture
-def cache(memcached_server: str, open_cache: Any) -> Any:
+def cache(memcached_server: str, open_cache: Callable[..., CacheBase]) -> Any:
     cache = open_cache(memcached_server)
     cache.flush()
     return cache
@@ -170,7 +170,7 @@ def test_a_flush_leaves_the_entries_of_other_prefixes(
 
 @pytest.mark.clause("B-22.28", "B-13.6")
 def test_what_was_flushed_never_comes_back(
-    cache: Any, memcached_server: Any, open_cache: Any
+    cache: Any, memcached_server: Any, open_cache: Callable[..., CacheBase]
 ) -> None:
     other = open_cache(memcached_server)
     cache.set("key", "value", 3600)

@@ -239,7 +239,7 @@ def test_json_patches_of_permissions_are_all_preserved(
 @pytest.mark.clause("D-62", "D-54", "D-49")
 @pytest.mark.parametrize("condition", [{}, {"If-None-Match": "*"}])
 def test_of_several_creators_of_one_record_one_has_it(
-    app: TestApp, frequent_switches: Any, condition: dict[str, Any]
+    app: TestApp, frequent_switches: None, condition: dict[str, Any]
 ) -> None:
     users = [basic_auth(f"user{rank}") for rank in range(THREADS)]
     names = {user_id(app, user): f"name{rank}" for rank, user in enumerate(users)}
@@ -268,7 +268,7 @@ def test_of_several_creators_of_one_record_one_has_it(
 
 @pytest.mark.clause("D-56", "D-49")
 def test_of_several_creators_with_one_unique_value_one_has_it(
-    app: TestApp, frequent_switches: Any
+    app: TestApp, frequent_switches: None
 ) -> None:
     users = [basic_auth(f"user{rank}") for rank in range(THREADS)]
     grant(app, COLLECTION, "morel:create", "system.Authenticated")

@@ -27,12 +27,12 @@ def failing(block: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def store() -> Any:
+def store() -> MemoryStore:
     return MemoryStore("The store", lock_timeout_seconds=20)
 
 
 @pytest.fixture
-def values(store: Any) -> Any:
+def values(store: MemoryStore) -> Any:
     values = TransactionalMap(store)
     with store.write():
         values.set("old", 1)
@@ -367,7 +367,7 @@ def test_requests_that_come_one_after_the_other_in_a_thread_are_independent(
 
 
 @pytest.mark.clause("B-9.4", "B-22.6")
-def test_increments_by_several_threads_are_all_kept(store: Any, values: Any) -> None:
+def test_increments_by_several_threads_are_all_kept(store: MemoryStore, values: Any) -> None:
     def increment(rank: Any) -> None:
         for _ in range(50):
             if rank % 2:

@@ -290,7 +290,7 @@ JSON_VALUES = st.recursive(
 
 @pytest.mark.clause("D-11", "X-25", "D-13")
 @given(JSON_VALUES)
-def test_what_was_emitted_is_accepted_with_the_same_value(value: Any) -> None:
+def test_what_was_emitted_is_accepted_with_the_same_value(value: object) -> None:
     assert jsonio.loads_strict(jsonio.dumps(value)) == value
     assert jsonio.loads_strict(json.dumps(value).encode()) == value
 
@@ -460,7 +460,7 @@ IDENTIFIER = uuid.UUID(int=1)
     ],
 )
 @pytest.mark.parametrize("beside", [None, 2**70], ids=["fast", "slow"])
-def test_any_value_is_rendered(value: Any, text: str, beside: int | None) -> None:
+def test_any_value_is_rendered(value: object, text: str, beside: int | None) -> None:
     assert jsonio.dumps([value, beside]) == f"[{text},{json.dumps(beside)}]".encode()
 
 
@@ -582,7 +582,7 @@ def test_nothing_is_counted_where_more_is_closed_than_opened() -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-def test_a_copy_is_what_reading_the_written_value_gives(value: Any) -> None:
+def test_a_copy_is_what_reading_the_written_value_gives(value: object) -> None:
     try:
         copied = jsonio.copied(value)
     except TypeError:
@@ -624,7 +624,7 @@ def test_a_copy_shares_texts_but_no_containers() -> None:
         {"a": [b"b"]},
     ],
 )
-def test_what_is_converted_is_not_copied(value: Any) -> None:
+def test_what_is_converted_is_not_copied(value: object) -> None:
     with pytest.raises(TypeError):
         jsonio.copied(value)
 

@@ -77,5 +77,5 @@ async def named() -> None:
         ("text", False),
     ],
 )
-def test_what_must_be_awaited(found: Any, expected: bool) -> None:
+def test_what_must_be_awaited(found: object, expected: bool) -> None:
     assert is_async(found) is expected

@@ -253,7 +253,7 @@ LITERALS = st.recursive(
 
 @pytest.mark.clause("S-2.1")
 @given(LITERALS)
-def test_literals_are_read_as_the_language_does(value: Any) -> None:
+def test_literals_are_read_as_the_language_does(value: object) -> None:
     text = repr(value)
 
     assert literals.read_literal(text) == ast.literal_eval(text) == value

@@ -14,7 +14,7 @@ WAIT_SECONDS = 1
 
 # Granian answers 500 by itself to a client that left before the end, which does not read it.
 @pytest.fixture(scope="module", params=[name for name in SERVERS if name != "granian"])
-def service(processes: Any, request: Any) -> Any:
+def service(processes: Any, request: pytest.FixtureRequest) -> Any:
     """The service in one process."""
     server = SERVERS[request.param]
     with deployed(server if server.processes == 1 else server.alone()) as running:
@@ -79,7 +79,9 @@ def test_chunks_that_are_none_or_end_early_are_no_error_of_the_service(
 
 
 @pytest.mark.clause("X-34")
-def test_bodies_that_do_not_come_leave_others_their_threads(service: Service, request: Any) -> None:
+def test_bodies_that_do_not_come_leave_others_their_threads(
+    service: Service, request: pytest.FixtureRequest
+) -> None:
     if "sync" in request.node.callspec.params["service"]:
         pytest.skip("a process without threads waits, behind a proxy that holds bodies back")
     head = f"POST {MUSHROOMS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{"

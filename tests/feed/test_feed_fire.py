@@ -54,7 +54,9 @@ def burning(family: str, request: Any) -> Iterator[Any]:
 
 @pytest.mark.clause("E-14.3", "E-14.5", "E-14.6")
 @pytest.mark.parametrize("family", ["sqlite", "postgresql", "redis"])
-def test_nothing_is_lost_nor_out_of_order_nor_told_twice(family: str, request: Any) -> None:
+def test_nothing_is_lost_nor_out_of_order_nor_told_twice(
+    family: str, request: pytest.FixtureRequest
+) -> None:
     with burning(family, request) as (made, restart):
 
         def settings(folder: Any) -> dict[str, str]:

@@ -47,7 +47,7 @@ def test_one_of_many_reads_and_the_others_get_its_answer() -> None:
 
 @pytest.mark.clause("E-14.4")
 @pytest.mark.parametrize("first", [page(403), page(judged_at=4.0), RuntimeError()])
-def test_an_error_or_an_old_answer_is_nobody_elses(first: Any) -> None:
+def test_an_error_or_an_old_answer_is_nobody_elses(first: object) -> None:
     shared = SharedAnswers()
     begun = threading.Event()
 

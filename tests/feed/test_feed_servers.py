@@ -67,7 +67,7 @@ def service() -> Iterator[Any]:
 
 
 @pytest.fixture
-def feed(service: Any) -> Iterator[Any]:
+def feed(service: Any) -> Iterator[Service]:
     beside = Service(service.folder, FEED, service.environment)
     beside.start()
     yield beside
@@ -128,7 +128,7 @@ def test_streams_leave_a_process_when_their_clients_do(
 
 
 @pytest.mark.clause("E-14.6")
-def test_the_feed_serves_the_same_urls(feed: Any, service: Any) -> None:
+def test_the_feed_serves_the_same_urls(feed: Service, service: Any) -> None:
     created = service.create("a").data
     path = f"{MUSHROOMS}/{created['id']}"
 
@@ -145,7 +145,7 @@ def test_the_feed_serves_the_same_urls(feed: Any, service: Any) -> None:
 
 @pytest.mark.clause("E-14.2", "E-14.3", "E-14.6")
 def test_the_feed_tells_what_the_service_writes(
-    feed: Any, service: Any, open_stream: Callable[..., ServerStream]
+    feed: Service, service: Any, open_stream: Callable[..., ServerStream]
 ) -> None:
     stream = open_stream(feed)
     records = [service.create(f"n{number}").data for number in range(5)]
@@ -158,7 +158,7 @@ def test_the_feed_tells_what_the_service_writes(
 
 
 @pytest.mark.clause("E-14.1", "E-14.6")
-def test_the_feed_lets_requests_wait(feed: Any, service: Any) -> None:
+def test_the_feed_lets_requests_wait(feed: Service, service: Any) -> None:
     token = feed.send("GET", STREAM).headers["sync-token"]
     waiting = Client(feed.port, USER)
     waiting.connection.request("GET", f"{STREAM}{token}", headers={**USER, "Prefer": "wait=20"})
@@ -179,7 +179,7 @@ def test_the_feed_lets_requests_wait(feed: Any, service: Any) -> None:
 
 @pytest.mark.clause("E-14.6")
 def test_the_feed_ends_in_time(
-    feed: Any, service: Any, open_stream: Callable[..., ServerStream]
+    feed: Service, service: object, open_stream: Callable[..., ServerStream]
 ) -> None:
     streams = [open_stream(feed) for _ in range(10)]
     for stream in streams:
@@ -198,7 +198,7 @@ def test_the_feed_ends_in_time(
 
 @pytest.mark.clause("E-14.3", "E-14.6")
 def test_a_killed_feed_loses_nothing(
-    feed: Any, service: Any, open_stream: Callable[..., ServerStream]
+    feed: Service, service: Any, open_stream: Callable[..., ServerStream]
 ) -> None:
     stream = open_stream(feed)
     first = service.create("a").data
@@ -217,7 +217,7 @@ def test_a_killed_feed_loses_nothing(
 
 @pytest.mark.clause("E-14.5")
 def test_a_slow_reader_holds_nobody_back(
-    feed: Any, service: Any, open_stream: Callable[..., ServerStream]
+    feed: Service, service: Any, open_stream: Callable[..., ServerStream]
 ) -> None:
     """Its connection is full of records that it never takes."""
     for _ in range(40):
@@ -242,7 +242,7 @@ def test_a_slow_reader_holds_nobody_back(
 
 @pytest.mark.clause("E-14.6")
 def test_the_clients_of_the_feed_are_forgotten_when_they_leave(
-    feed: Any, service: Any, open_stream: Callable[..., ServerStream]
+    feed: Service, service: object, open_stream: Callable[..., ServerStream]
 ) -> None:
     def open_sockets() -> int:
         # Threads that read open files of the database, which stay.
@@ -269,7 +269,7 @@ def test_the_clients_of_the_feed_are_forgotten_when_they_leave(
 
 
 @pytest.mark.clause("E-14.6")
-def test_a_request_that_is_no_http_is_refused(feed: Any) -> None:
+def test_a_request_that_is_no_http_is_refused(feed: Service) -> None:
     with socket.create_connection(("127.0.0.1", feed.port), 20) as raw:
         raw.sendall(b"\0nonsense\r\n\r\n")
         response = http.client.HTTPResponse(raw)

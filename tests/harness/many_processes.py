@@ -4,7 +4,6 @@ import contextlib
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from deployment.service import GUNICORN, deployed
 from processes.backends import backend_settings
@@ -28,7 +27,7 @@ server {
 """
 
 
-def test_it_starts_everything_and_hangs(processes: Any, tmp_path: Path) -> None:
+def test_it_starts_everything_and_hangs(processes: None, tmp_path: Path) -> None:
     port = free_port()
     ini = write_ini(tmp_path / "service.ini", MEMORY)
     with contextlib.ExitStack() as stack:

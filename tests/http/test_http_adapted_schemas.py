@@ -194,7 +194,7 @@ ACCEPTED = [
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("kind", ["morels", "shareds"])
 def test_records_are_stored_alike(
-    app: TestApp, kind: str, method: str, given: Any, stored: Any
+    app: TestApp, kind: str, method: str, given: object, stored: object
 ) -> None:
     status, body = send(app, method, {"data": given}, url=f"/v0/{kind}/{ID}")
 
@@ -226,7 +226,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("given", "expected"), REFUSED)
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_faults_are_told_alike(app: TestApp, method: str, given: Any, expected: Any) -> None:
+def test_faults_are_told_alike(app: TestApp, method: str, given: object, expected: object) -> None:
     status, body = send(app, method, {"data": given})
 
     assert status == 400
@@ -239,7 +239,7 @@ def test_faults_are_told_alike(app: TestApp, method: str, given: Any, expected: 
 
 
 @pytest.mark.parametrize("given", [5, [], "x", None])
-def test_what_is_no_object_is_refused_alike(app: TestApp, given: Any) -> None:
+def test_what_is_no_object_is_refused_alike(app: TestApp, given: object) -> None:
     status, body = send(app, "POST", {"data": given})
 
     assert status == 400
@@ -281,7 +281,7 @@ PATCHES = [
 
 @pytest.mark.parametrize(("media_type", "patch", "stored"), PATCHES)
 def test_patches_have_the_same_effect(
-    app: TestApp, media_type: str, patch: Any, stored: Any
+    app: TestApp, media_type: str, patch: object, stored: object
 ) -> None:
     send(app, "PUT", {"data": FULL})
 
@@ -307,7 +307,7 @@ WRONG_PATCHES = [
 
 @pytest.mark.parametrize(("media_type", "patch", "name"), WRONG_PATCHES)
 def test_wrong_patches_are_refused_alike(
-    app: TestApp, media_type: str, patch: Any, name: str
+    app: TestApp, media_type: str, patch: object, name: str
 ) -> None:
     send(app, "PUT", {"data": FULL})
 
@@ -457,7 +457,7 @@ class Counted(resource.UserResource):
 
 @pytest.mark.clause("E-17.4")
 @pytest.mark.parametrize(("schema", "status", "is_kept"), OTHERS)
-def test_members_that_are_not_declared(schema: Any, status: int, is_kept: bool) -> None:
+def test_members_that_are_not_declared(schema: object, status: int, is_kept: bool) -> None:
     app = make_app([type("Morel", (Counted,), {"mapping": schema})])
 
     given, body = send(app, "POST", {"data": {"name": "x", "colour": 1}})

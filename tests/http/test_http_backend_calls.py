@@ -83,7 +83,7 @@ def calls() -> list[Any]:
 
 
 @pytest.fixture
-def make(calls: list[Any]) -> Any:
+def make(calls: list[Any]) -> Callable[..., Any]:
     """Return a function that makes a site whose calls are counted."""
 
     def connect(registry: Any) -> None:
@@ -103,7 +103,7 @@ def make(calls: list[Any]) -> Any:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_request_asks_more_than_the_table_allows(
-    make: Any, calls: list[Any], name: str, kind: str
+    make: Callable[..., Any], calls: list[Any], name: str, kind: str
 ) -> None:
     scenario = SCENARIOS[name]
     site = make(kind)

@@ -239,7 +239,7 @@ class Joining(Fern):
     ],
 )
 def test_a_class_that_fails_after_the_creation_undoes_it(
-    url: str, replaced: Any, switch: Any, status: int, monkeypatch: pytest.MonkeyPatch
+    url: str, replaced: Any, switch: object, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/{replaced.__name__.lower()}s"
     opened: dict[str, Any] = {f"{replaced.__name__.lower()}_create_principals": "system.Everyone"}
@@ -254,7 +254,7 @@ def test_a_class_that_fails_after_the_creation_undoes_it(
 
 
 @pytest.mark.parametrize("event", [ResourceChanged, BeforeCommit])
-def test_a_subscriber_that_fails_undoes_it(url: str, event: Any) -> None:
+def test_a_subscriber_that_fails_undoes_it(url: str, event: object) -> None:
     failing: list[bool] = []
 
     def configure(config: Configurator) -> None:

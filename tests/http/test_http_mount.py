@@ -64,7 +64,7 @@ def app(mount: Any, events: list[Any]) -> TestApp:
 
 
 @pytest.fixture
-def url(mount: Any) -> Any:
+def url(mount: Any) -> Callable[[str], str]:
     """Return the URL of a path of the service."""
     return lambda path: quote(mount) + path
 
@@ -134,7 +134,7 @@ def test_the_next_page_of_a_deletion_leads_on(app: TestApp, url: Callable[..., A
     ],
 )
 def test_redirections_stay_below_the_mount(
-    app: TestApp, url: Any, path: str, leads_to: str
+    app: TestApp, url: Callable[[str], str], path: str, leads_to: str
 ) -> None:
     location = app.get(url(path), headers=AUTH, status=307).location
     assert location == f"http://localhost{url(leads_to)}"
@@ -156,7 +156,7 @@ DOTTED = [
 @pytest.mark.clause("H-2.4", "H-2.11", "D-70")
 @pytest.mark.parametrize("path", DOTTED)
 def test_a_url_that_clients_would_shorten_is_written_nowhere(
-    app: TestApp, url: Any, path: str
+    app: TestApp, url: Callable[[str], str], path: str
 ) -> None:
     refused = app.get(url("") + path, headers=AUTH, status=400)
     (answer,) = batch(app, url, path)

@@ -74,7 +74,7 @@ def app() -> TestApp:
 
 
 @pytest.fixture(scope="module")
-def mixed_user(app: TestApp) -> Any:
+def mixed_user(app: TestApp) -> dict[str, str]:
     """Give the headers of a user with records and tombstones of all sorts, only read."""
     headers = basic_auth(uuid.uuid4().hex)
     mixed(app, headers)
@@ -96,7 +96,7 @@ def numbered(app: TestApp, headers: dict[str, str]) -> Any:
 @pytest.mark.parametrize("selection", SELECTIONS)
 @pytest.mark.parametrize("sort", SORTS)
 def test_a_walk_gives_each_item_once_in_the_order_of_the_whole_list(
-    app: TestApp, mixed_user: Any, sort: str, selection: str, limit: int
+    app: TestApp, mixed_user: dict[str, str], sort: str, selection: str, limit: int
 ) -> None:
     url = f"{LICHENS}?_sort={sort}&{selection}"
     whole = app.get(url, headers=mixed_user)

@@ -63,7 +63,7 @@ def app(seen: list[Any]) -> TestApp:
 
 
 @pytest.fixture
-def stored(app: TestApp, headers: dict[str, str]) -> Any:
+def stored(app: TestApp, headers: dict[str, str]) -> Callable[..., Any]:
     """Store a record, and return it and its URL."""
 
     def stored(path: str, data: Any, **members: Any) -> Any:
@@ -409,7 +409,7 @@ def test_no_patch_makes_a_record_look_deleted(
 @pytest.mark.clause("E-4.1", "H-20.7")
 @pytest.mark.parametrize("value", [None, 2])
 def test_read_only_members_are_neither_changed_nor_removed(
-    app: TestApp, headers: Any, stored: Any, value: Any
+    app: TestApp, headers: dict[str, str], stored: Callable[..., Any], value: Any
 ) -> None:
     record, url = stored("/brackets", {"serial": 1, "name": "a"})
     operation = {"op": "remove", "path": "/data/serial"}
@@ -625,7 +625,7 @@ def test_preconditions_hold_before_the_patch_is_applied(
 
 
 @pytest.fixture
-def shared(app: TestApp, headers: dict[str, str], stored: Any) -> Any:
+def shared(app: TestApp, headers: dict[str, str], stored: Callable[..., Any]) -> Any:
     """Store a shared record, and return it, its URL, and the id of its owner."""
     record, url = stored("/amanitas", {"a": 1}, permissions={"read": ["x", "y"]})
     owner = app.get("/v0/", headers=headers).json["user"]["id"]

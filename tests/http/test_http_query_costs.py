@@ -95,7 +95,7 @@ class Service:
 @pytest.fixture(scope="module", params=["memory", "sqlite", "postgresql", "redis"])
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
+) -> Iterator[Service]:
     family, url, pid = request.param, "", None
     keep_apart()
     if family == "sqlite":
@@ -206,7 +206,7 @@ def assert_cheap(service: Any, query: Any, headers: Any = HEADERS) -> Any:
 @pytest.mark.slow
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("kind", queries())
-def test_the_longest_queries_are_cheap(service: Any, kind: str) -> None:
+def test_the_longest_queries_are_cheap(service: Service, kind: str) -> None:
     response = assert_cheap(service, queries()[kind])
 
     following = response.headers.get("Next-Page")
@@ -279,7 +279,7 @@ def test_patterns_that_a_long_text_begins_to_match_everywhere_are_cheap(
 
 @pytest.mark.slow
 @pytest.mark.clause("X-34")
-def test_nothing_is_kept_of_the_longest_queries(service: Any) -> None:
+def test_nothing_is_kept_of_the_longest_queries(service: Service) -> None:
     pids = ["self", *([service.pid] if service.pid else [])]
 
     def send(salt: Any) -> None:

@@ -192,7 +192,7 @@ class Unique(ShareableResource):
 
 @pytest.mark.clause("E-23.1")
 @pytest.mark.parametrize("given", [0, 65, "8", True, None, 1.5])
-def test_another_number_stops_the_start(given: Any) -> None:
+def test_another_number_stops_the_start(given: object) -> None:
     wrong = type("Wrong", (Russula,), {"shards": given})
     with pytest.raises(ConfigurationError, match="allowed: a number from 1 to 64"):
         make_app([wrong])
@@ -213,7 +213,7 @@ def test_the_keyword_wins_over_the_class_and_the_setting_over_both() -> None:
 
 @pytest.mark.clause("E-23.1")
 @pytest.mark.parametrize("given", [0, 65, "8", True, None, 1.5])
-def test_a_wrong_keyword_stops_the_start_as_the_class_does(given: Any) -> None:
+def test_a_wrong_keyword_stops_the_start_as_the_class_does(given: object) -> None:
     with pytest.raises(ConfigurationError, match=r"Russula: shards is .*: a number from 1 to 64"):
         make_app([(Russula, {"shards": given})])
     with pytest.raises(ConfigurationError, match="it has 2 shards, and the unique fields code"):

@@ -160,7 +160,7 @@ def service_of(view: Any, **kwargs: Any) -> Any:
     ],
     ids=["object", "nested", "function", "method", "class"],
 )
-def test_a_view_that_returns_what_json_cannot_hold_is_named(value: Any, said: str) -> None:
+def test_a_view_that_returns_what_json_cannot_hold_is_named(value: object, said: str) -> None:
     def view(request: Any) -> Any:
         return value
 
@@ -188,7 +188,9 @@ def test_a_view_that_returns_a_coroutine_is_named() -> None:
 @pytest.mark.clause("E-8.13", "P-35.8")
 @pytest.mark.parametrize("method", ["post", "put", "patch"])
 @pytest.mark.parametrize("value", [Nameless(), [Nameless()]])
-def test_a_hook_that_gives_a_record_what_json_cannot_hold_is_named(method: str, value: Any) -> None:
+def test_a_hook_that_gives_a_record_what_json_cannot_hold_is_named(
+    method: str, value: object
+) -> None:
     class Own(Moss):
         name = "moss"
 

@@ -75,7 +75,7 @@ def refusal(configure: Any) -> str:
     ],
 )
 @pytest.mark.parametrize("event", [ResourceChanged, NewRequest])
-def test_subscribers_are_refused(given: Any, code: Any, name: str, event: Any) -> None:
+def test_subscribers_are_refused(given: object, code: object, name: str, event: object) -> None:
     said = refusal(lambda config: config.add_subscriber(given, event))
 
     assert said == f"{place(code)}the subscriber {name} {AWAIT}"
@@ -96,7 +96,7 @@ def test_subscribers_that_a_decorator_declares_are_refused() -> None:
         ({"view": Views, "attr": "get"}, Views.get, "Views.get"),
     ],
 )
-def test_plain_views_are_refused(given: Any, code: Any, name: str) -> None:
+def test_plain_views_are_refused(given: Any, code: object, name: str) -> None:
     def configure(config: Any) -> None:
         config.add_route("plain", "/plain")
         config.add_view(route_name="plain", renderer="json", **given)
@@ -159,7 +159,7 @@ async def is_short(node: Any, value: Any) -> None:
         ("missing", colander.deferred(is_short)),
     ],
 )
-def test_functions_of_fields_are_refused(kind: str, given: Any) -> None:
+def test_functions_of_fields_are_refused(kind: str, given: object) -> None:
     class MossSchema(resource.ResourceSchema):
         name = colander.SchemaNode(colander.String(), **{kind: given})
 

@@ -44,7 +44,7 @@ def backend_settings(component: Any, family: Any, url: Any) -> dict[Any, Any]:
 
 
 @pytest.fixture
-def said() -> Iterator[Any]:
+def said() -> Iterator[io.StringIO]:
     """All that is written to the standard streams and to the log."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
@@ -56,7 +56,9 @@ def said() -> Iterator[Any]:
 
 @pytest.mark.clause("S-22", "E-7.2")
 @pytest.mark.parametrize(("component", "family", "url"), WRONG)
-def test_an_address_that_cannot_be_used(said: Any, component: str, family: str, url: str) -> None:
+def test_an_address_that_cannot_be_used(
+    said: io.StringIO, component: str, family: str, url: str
+) -> None:
     with pytest.raises(SettingError) as caught:
         make_app(settings=backend_settings(component, family, url))
 
@@ -74,7 +76,7 @@ def test_an_address_that_cannot_be_used(said: Any, component: str, family: str, 
         ("eos", f"password={SECRET}"),
     ],
 )
-def test_another_setting(said: Any, name: str, value: str) -> None:
+def test_another_setting(said: io.StringIO, name: str, value: str) -> None:
     with pytest.raises(Exception, match=name) as caught:
         make_app(settings={name: value})
 
@@ -95,7 +97,7 @@ def test_another_setting(said: Any, name: str, value: str) -> None:
         "rediss://:{secret}@127.0.0.1:{port}/0",
     ],
 )
-def test_a_server_that_cannot_be_reached(said: Any, url: str) -> None:
+def test_a_server_that_cannot_be_reached(said: io.StringIO, url: str) -> None:
     url = url.format(secret=SECRET, port=free_port())
     family = "postgresql" if url.startswith("postgresql") else "redis"
     app = make_app(settings=backend_settings("storage", family, url))

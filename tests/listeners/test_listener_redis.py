@@ -29,7 +29,7 @@ CEP = {"data": {"name": "cep"}}
 
 
 @pytest.fixture
-def make_listening_app(redis_url: str) -> Any:
+def make_listening_app(redis_url: str) -> Callable[..., TestApp]:
     """Return a maker of applications that feed the database."""
 
     def make(*, configure: Any = None, **options: Any) -> TestApp:
@@ -76,7 +76,7 @@ def test_the_payload_of_a_change_is_pushed_as_json(
 
 @pytest.mark.clause("P-23.4")
 def test_consumers_at_the_right_end_get_events_in_order(
-    make_listening_app: Any, redis_client: Any
+    make_listening_app: Callable[..., TestApp], redis_client: Any
 ) -> None:
     client = make_listening_app()
     for number in range(3):
@@ -263,7 +263,7 @@ def test_a_host_name_that_cannot_be_is_logged_and_fails_no_request(
 @pytest.mark.clause("P-23.5", "S-18.6")
 @pytest.mark.parametrize("value", [object(), float("nan"), {1}])
 def test_a_payload_without_json_form_is_logged_and_not_sent(
-    redis_client: Redis, value: Any
+    redis_client: Redis, value: object
 ) -> None:
     listener = Listener(redis_client, "queue")
     with capture_logs() as entries:

@@ -96,7 +96,7 @@ def test_what_an_object_calls_on_itself_is_not_observed(observed: Any, calls: li
 
 
 @pytest.mark.clause("P-4.1")
-def test_it_passes_for_an_instance_of_its_class(observed: Any, backend: Backend) -> None:
+def test_it_passes_for_an_instance_of_its_class(observed: object, backend: Backend) -> None:
     assert isinstance(observed, Backend)
     assert observed.__class__ is Backend
     assert repr(backend) in repr(observed)

@@ -7,7 +7,7 @@ import enum
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ class Colour(enum.Enum):
         (2**70, 2**70),
     ],
 )
-def test_values_keep_their_types_as_far_as_json_has_them(value: Any, shown: Any) -> None:
+def test_values_keep_their_types_as_far_as_json_has_them(value: object, shown: object) -> None:
     assert rendered(event="e", value=value)["value"] == shown
 
 
@@ -96,7 +96,7 @@ def test_fields_with_the_names_of_members_are_kept_beside_them() -> None:
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[Any]]]:
     """Give a function that returns what was logged until then, as a production file sets it up."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
@@ -113,7 +113,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.clause("S-18.10")
-def test_lines_of_other_libraries_have_the_same_form(lines: Any) -> None:
+def test_lines_of_other_libraries_have_the_same_form(lines: Callable[[], list[Any]]) -> None:
     try:
         int("of another")
     except ValueError:
@@ -131,7 +131,7 @@ def test_lines_of_other_libraries_have_the_same_form(lines: Any) -> None:
 
 @pytest.mark.clause("S-18.10", "S-18.5")
 @pytest.mark.setting("logging_renderer")
-def test_the_summary_of_a_request_is_an_object(lines: Any) -> None:
+def test_the_summary_of_a_request_is_an_object(lines: Callable[[], list[Any]]) -> None:
     app = make_app([Mushroom], settings={"logging_renderer": "json", "project_name": "kiosk"})
 
     app.get("/v0/mushrooms?name=Morel", headers=basic_auth())
@@ -173,7 +173,7 @@ def failing_app(**settings: Any) -> Any:
     ],
 )
 def test_a_failure_has_one_traceback(
-    lines: Any, tmp_path: Path, settings: dict[str, str], status: int
+    lines: Callable[[], list[Any]], tmp_path: Path, settings: dict[str, str], status: int
 ) -> None:
     (tmp_path / "x.db").write_bytes(b"no database" * 100)
     variables = {"address": f"localhost:{free_port()}", "folder": tmp_path}
@@ -186,7 +186,7 @@ def test_a_failure_has_one_traceback(
 
 
 @pytest.mark.clause("S-18.11")
-def test_a_failed_heartbeat_has_one_traceback(lines: Any) -> None:
+def test_a_failed_heartbeat_has_one_traceback(lines: Callable[[], list[Any]]) -> None:
     app = failing_app(
         cache_backend="cliquet.cache.redis", cache_url=f"redis://localhost:{free_port()}/0"
     )

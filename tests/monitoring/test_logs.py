@@ -916,7 +916,7 @@ class Unprintable:
         (["\ud800"], ["\\ud800"]),
     ],
 )
-def test_heka_renders_any_value_as_text(value: Any, expected: list[Any] | str) -> None:
+def test_heka_renders_any_value_as_text(value: object, expected: list[Any] | str) -> None:
     assert heka({"x": value})["Fields"]["x"] == expected
 
 
@@ -955,7 +955,7 @@ def test_heka_writes_one_line_whatever_ends_lines(end: str) -> None:
 
 @pytest.mark.clause("S-23.19")
 @pytest.mark.parametrize("event", [ValueError("boom"), b"boom"])
-def test_heka_takes_any_event(event: Any) -> None:
+def test_heka_takes_any_event(event: object) -> None:
     assert heka({"event": event})["Type"] == "boom"
 
 
@@ -1001,7 +1001,7 @@ def test_renderers_work_as_processors_of_an_application(renderer_class: type[Any
         (Unprintable(), "<Unprintable without text>"),
     ],
 )
-def test_decode_value_gives_text_that_can_be_written(value: Any, expected: str) -> None:
+def test_decode_value_gives_text_that_can_be_written(value: object, expected: str) -> None:
     assert logs.decode_value(value) == expected
 
 

@@ -121,7 +121,7 @@ def test_types(node: SchemaNode, described: dict[str, Any]) -> None:
     ],
 )
 def test_validators_that_json_schema_can_express(
-    typ: type, validator: Any, keywords: dict[str, Any]
+    typ: type, validator: object, keywords: dict[str, Any]
 ) -> None:
     plain = field(typ, missing=colander.drop)
     judged = field(typ, missing=colander.drop, validator=validator)
@@ -147,7 +147,7 @@ def test_a_validator_that_is_made_for_each_request_is_left_out() -> None:
         (colander.deferred(lambda node, kw: "late"), {}),
     ],
 )
-def test_a_default_is_told_if_json_has_it(missing: Any, default: dict[str, Any]) -> None:
+def test_a_default_is_told_if_json_has_it(missing: object, default: dict[str, Any]) -> None:
     assert accepted(field(colander.String(), missing=missing)) == {"type": "string", **default}
 
 

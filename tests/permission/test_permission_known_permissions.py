@@ -36,7 +36,7 @@ class Watched(Permission):
 
 
 @pytest.fixture
-def backend() -> Any:
+def backend() -> Watched:
     backend = Watched()
     backend.add_principal_to_ace("/o", "read", "alice")
     backend.add_principal_to_ace("/parent", "write", "bob")
@@ -88,7 +88,7 @@ def test_the_answer_is_that_of_the_backend(
     ],
 )
 def test_what_is_known_is_not_asked_again(
-    backend: Any, known: Any, principal: str, lists_object: bool, asked: list[Any]
+    backend: Watched, known: object, principal: str, lists_object: bool, asked: list[Any]
 ) -> None:
     for _ in range(2):
         check(known, backend, principal, bound=inherited, lists_object=lists_object)
@@ -97,7 +97,9 @@ def test_what_is_known_is_not_asked_again(
 
 
 @pytest.mark.clause("B-20.7")
-def test_what_was_granted_to_others_or_by_another_rule_is_asked(backend: Any, known: Any) -> None:
+def test_what_was_granted_to_others_or_by_another_rule_is_asked(
+    backend: Watched, known: object
+) -> None:
     assert check(known, backend, "alice", lists_object=False)
 
     assert not check(known, backend, "bob", lists_object=False)
@@ -107,7 +109,7 @@ def test_what_was_granted_to_others_or_by_another_rule_is_asked(backend: Any, kn
 
 @pytest.mark.clause("X-23")
 @pytest.mark.parametrize("changed", ["/o", "/parent"])
-def test_what_concerns_a_changed_object_is_forgotten(backend: Any, changed: str) -> None:
+def test_what_concerns_a_changed_object_is_forgotten(backend: Watched, changed: str) -> None:
     granted = set()
     known, sibling = KnownPermissions(granted), KnownPermissions(granted)
     check(known, backend, "alice", bound=inherited, lists_object=False)
@@ -238,7 +240,7 @@ def replaced(name: Any) -> Any:
     ],
 )
 def test_what_is_listed_is_judged_unless_the_check_may_say_more(
-    backend: Any, expected: bool
+    backend: object, expected: bool
 ) -> None:
     assert checks_what_it_lists(backend) is expected
 

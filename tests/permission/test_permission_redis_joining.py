@@ -23,7 +23,7 @@ from cliquet.transactions.own import OwnTransaction
 
 
 @pytest.fixture
-def permission(redis_client: Any) -> Any:
+def permission(redis_client: Redis) -> Permission:
     return Permission(redis_client)
 
 
@@ -157,7 +157,7 @@ def test_of_two_requests_the_one_that_commits_later_writes_later(
 
 @pytest.mark.clause("X-30", "B-22.10")
 def test_who_dies_before_writing_is_not_waited_for_for_ever(
-    permission: Any, monkeypatch: pytest.MonkeyPatch
+    permission: Permission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(joining, "LEASE_MS", 200)
     permission._changes.lock("of a process that is no more", ["/o"])
@@ -171,7 +171,7 @@ def test_who_dies_before_writing_is_not_waited_for_for_ever(
 @pytest.mark.clause("X-30")
 @pytest.mark.parametrize("is_released", [True, False])
 def test_who_is_overtaken_after_the_commit_writes_nothing(
-    permission: Any, monkeypatch: pytest.MonkeyPatch, is_released: Any
+    permission: Permission, monkeypatch: pytest.MonkeyPatch, is_released: object
 ) -> None:
     monkeypatch.setattr(joining, "LEASE_MS", 100)
 
@@ -197,7 +197,7 @@ def test_who_is_overtaken_after_the_commit_writes_nothing(
 
 @pytest.mark.clause("X-30")
 def test_an_object_that_stays_locked_makes_the_request_fail_before_the_commit(
-    permission: Any, monkeypatch: pytest.MonkeyPatch
+    permission: Permission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(joining, "MAX_WAIT_SECONDS", 0.05)
     committed = []
@@ -386,7 +386,9 @@ def test_a_reader_can_wait_for_permissions_whose_records_are_visible(
 
 
 @pytest.mark.clause("E-11.8", "X-30")
-def test_nobody_waits_for_a_request_that_has_died(permission: Any, redis_client: Any) -> None:
+def test_nobody_waits_for_a_request_that_has_died(
+    permission: Permission, redis_client: Redis
+) -> None:
     redis_client.zadd(COMMITTING, {"dead": 1})
 
     permission.wait_for_commits()

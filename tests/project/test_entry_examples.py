@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ MODULES = {"random", "unittest"}
 
 
 @pytest.fixture(scope="module")
-def examples() -> Any:
+def examples() -> ModuleType:
     """The module that reads the examples."""
     sys.path.insert(0, str(EXTENSIONS))
     try:
@@ -86,7 +87,7 @@ def identity(name: str, value: Any) -> Any:
     return name.rpartition(".")[2] if simple else id(value)
 
 
-def test_every_published_name_has_an_example(examples: Any) -> None:
+def test_every_published_name_has_an_example(examples: ModuleType) -> None:
     shown = set()
     for example in examples.read():
         for name in set(example.names) - {"setup"}:
@@ -102,7 +103,7 @@ def documented_modules() -> str:
     return "\n".join(page.read_text("utf-8") for page in sorted(pages))
 
 
-def test_every_published_name_has_an_entry(examples: Any) -> None:
+def test_every_published_name_has_an_entry(examples: ModuleType) -> None:
     text = documented_modules()
     modules = set(re.findall(r"^\.\. automodule:: (\S+)$(?!\n   :no-members:)", text, re.M))
     names = set(
@@ -122,7 +123,7 @@ def test_every_published_name_has_an_entry(examples: Any) -> None:
 
 @pytest.mark.slow
 def test_examples_of_entries_do_what_they_show(
-    examples: Any, monkeypatch: pytest.MonkeyPatch
+    examples: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(EXTENSIONS))
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "example"))

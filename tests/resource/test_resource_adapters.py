@@ -125,7 +125,7 @@ def test_values_are_stored_as_json() -> None:
         ({"needed": "a", "longName": None}, {"needed": "a"}),
     ],
 )
-def test_null_is_kept_only_where_it_differs_from_absence(given: Any, stored: Any) -> None:
+def test_null_is_kept_only_where_it_differs_from_absence(given: object, stored: Any) -> None:
     record = PydanticSchema(Zoo).deserialize(given)
 
     assert record == {"label": "none", "longName": "x", "counts": {}, **stored}
@@ -157,7 +157,9 @@ def test_fields_have_their_names_in_json_and_computed_ones_are_not_stored() -> N
         ({}, ["needed"]),
     ],
 )
-def test_paths_lead_to_the_members_that_the_client_has_sent(given: Any, paths: list[str]) -> None:
+def test_paths_lead_to_the_members_that_the_client_has_sent(
+    given: object, paths: list[str]
+) -> None:
     assert sorted(faults(PydanticSchema(Zoo), given)) == paths
 
 
@@ -259,7 +261,7 @@ def test_a_bare_model_is_accepted_as_a_mapping(base: type) -> None:
     ],
 )
 def test_verdicts_are_in_the_words_of_json(
-    described: dict[str, Any], value: Any, text: str
+    described: dict[str, Any], value: object, text: str
 ) -> None:
     found = faults(of(x=described), {"x": value})
 
@@ -283,7 +285,7 @@ def test_verdicts_are_in_the_words_of_json(
         ({}, None),
     ],
 )
-def test_values_that_fit_are_stored_as_they_are(described: dict[str, Any], value: Any) -> None:
+def test_values_that_fit_are_stored_as_they_are(described: dict[str, Any], value: object) -> None:
     assert of(x=described).deserialize({"x": value}) == {"x": value}
 
 
@@ -495,7 +497,7 @@ def test_wrong_options_name_the_place_of_the_schema(options: Any, text: str) -> 
         ("jsonschema", "resource.JSONSchema({'type': 'object'})"),
     ],
 )
-def test_a_missing_extra_is_told_in_one_line(processes: Any, extra: str, use: str) -> None:
+def test_a_missing_extra_is_told_in_one_line(processes: None, extra: str, use: str) -> None:
     program = f"import sys; sys.modules[{extra!r}] = None; from cliquet import resource; {use}"
 
     command = [sys.executable, "-W", "ignore", "-c", program]

@@ -347,5 +347,5 @@ def test_a_scan_before_the_library_is_set_up_names_the_class() -> None:
         ((5,), "query_parameters has 5; allowed: "),
     ],
 )
-def test_parameters_that_are_none_are_refused(given: Any, said: str) -> None:
+def test_parameters_that_are_none_are_refused(given: object, said: str) -> None:
     assert said in refusal(type("Moss", (Plant,), {"query_parameters": given}))

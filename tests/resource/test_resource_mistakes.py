@@ -300,7 +300,7 @@ HOOKS = [
 
 @pytest.mark.clause("E-8.7")
 @pytest.mark.parametrize(("name", "value", "hook"), HOOKS)
-def test_a_name_near_that_of_a_hook_is_refused(name: str, value: Any, hook: str) -> None:
+def test_a_name_near_that_of_a_hook_is_refused(name: str, value: object, hook: str) -> None:
     moss = type("Moss", (Plant,), {name: value})
 
     message = refusal(moss)

@@ -33,7 +33,7 @@ JSON_VALUES = st.recursive(
 
 @pytest.mark.clause("E-3.1")
 @given(st.lists(JSON_VALUES, max_size=4))
-def test_a_json_array_is_read_as_it_is(array: Any) -> None:
+def test_a_json_array_is_read_as_it_is(array: object) -> None:
     assert json_equal(coerce_list("in_a", json.dumps(array)), array)
 
 

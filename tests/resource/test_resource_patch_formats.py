@@ -98,7 +98,7 @@ def test_a_merge_patch_of_a_record_is_an_object(patch: object) -> None:
 @pytest.mark.clause("E-4.1")
 @given(OBJECTS, OBJECTS)
 def test_a_merge_patch_leaves_both_alone_and_applies_once(
-    document: dict[str, Any], patch: Any
+    document: dict[str, Any], patch: object
 ) -> None:
     before = copy.deepcopy((document, patch))
 

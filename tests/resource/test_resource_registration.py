@@ -360,7 +360,9 @@ def test_registration_leaves_a_shared_viewset_alone() -> None:
     ],
     ids=["none", "text", "property", "method"],
 )
-def test_the_name_of_a_class_is_its_attribute_if_that_is_text(class_name: Any, path: str) -> None:
+def test_the_name_of_a_class_is_its_attribute_if_that_is_text(
+    class_name: object, path: str
+) -> None:
     attributes = {} if class_name is None else {"name": class_name}
     plant = type("Plant", (resource.UserResource,), attributes)
 

@@ -173,7 +173,7 @@ def test_permissions_are_lists_of_text_by_name(permissions: dict[str, Any]) -> N
 @pytest.mark.clause("P-17.6")
 @pytest.mark.parametrize("mark", [colander.null, colander.drop], ids=["null", "drop"])
 @pytest.mark.parametrize("absent", [colander.null, None], ids=["absent", "none"])
-def test_absent_permissions_are_what_the_node_says(mark: Any, absent: Any) -> None:
+def test_absent_permissions_are_what_the_node_says(mark: object, absent: object) -> None:
     schema = PermissionsSchema(missing=mark, permissions=("read",))
 
     assert schema.deserialize(absent) is mark

@@ -69,7 +69,7 @@ def fill(storage: Any, seed: int = 0, collections: int = 9) -> None:
 
 
 @pytest.fixture
-def source() -> Any:
+def source() -> Storage:
     storage = Storage()
     fill(storage)
     return storage
@@ -147,7 +147,7 @@ def test_changes_go_on_in_the_target(source: StorageBase, target: StorageBase) -
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_second_run_writes_nothing(source: Any, target: Any) -> None:
+def test_a_second_run_writes_nothing(source: Storage, target: Any) -> None:
     first = copying.copy_records(source, target)
     target.imports.clear()
 
@@ -158,7 +158,7 @@ def test_a_second_run_writes_nothing(source: Any, target: Any) -> None:
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_second_run_copies_what_changed(source: Any, target: Any) -> None:
+def test_a_second_run_copies_what_changed(source: Storage, target: Any) -> None:
     copying.copy_records(source, target)
     target.imports.clear()
     kept = source.create("c0", "p0", {"id": "new", "n": 1})
@@ -214,7 +214,9 @@ def test_what_the_target_held_is_replaced(source: StorageBase, target: StorageBa
 
 
 @pytest.mark.clause("E-7.3")
-def test_a_copy_that_is_killed_anywhere_is_finished_by_another(source: Any, target: Any) -> None:
+def test_a_copy_that_is_killed_anywhere_is_finished_by_another(
+    source: Storage, target: Any
+) -> None:
     reference = FragileStorage()
     copying.copy_records(source, reference)
     deaths = list(itertools.product(range(1, len(reference.imports) + 1), ("before", "after")))

@@ -140,7 +140,7 @@ def is_open(address: SplitResult) -> bool:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Any:
+def service(tmp_path: Path) -> Callable[..., Path]:
     """Write the module of a service, and its file with more sections."""
 
     def write(more: Any = "", name: Any = "first") -> Any:
@@ -216,7 +216,9 @@ def test_a_request_under_way_is_answered_before_the_end(
 
 @pytest.mark.slow
 @pytest.mark.clause("E-7.1")
-def test_a_worker_of_granian_that_misses_the_signal_is_killed(service: Any, started: Any) -> None:
+def test_a_worker_of_granian_that_misses_the_signal_is_killed(
+    service: Callable[..., Path], started: Any
+) -> None:
     running = started("--ini", service(), "--port", "0", "--server", "granian")
     get(f"{running.address()}/v1/")
     # A stopped process handles no signal but this one.
@@ -335,7 +337,7 @@ def test_the_server_has_the_options_of_the_file(
 
 
 @pytest.fixture
-def with_granian(in_process: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def with_granian(in_process: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Run the command where granian is installed, and return what it would listen to."""
     calls: list[Any] = []
 
@@ -366,7 +368,7 @@ def with_granian(in_process: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 )
 @pytest.mark.parametrize("server", ["granian", "waitress"])
 def test_clients_that_wait_leave_threads_to_others(
-    with_granian: Any,
+    with_granian: Callable[..., Any],
     ini: Path,
     monkeypatch: pytest.MonkeyPatch,
     lines: str,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pyramid.exceptions import ConfigurationError
+from security.conftest import Lines
 from support.shared_apps import make_app
 from support.sharing import Toadstool
 from testapp import Mushroom
@@ -77,7 +78,7 @@ def test_a_group_finder_gives_principals() -> None:
 
 @pytest.mark.clause("S-16.5", "P-5.1", "P-5.2", "H-5.6", "S-18.3")
 @pytest.mark.setting("multiauth.groupfinder")
-def test_whom_the_group_finder_refuses_is_nobody(log_lines: Any) -> None:
+def test_whom_the_group_finder_refuses_is_nobody(log_lines: Lines) -> None:
     app = make_app(
         [Toadstool],
         settings={

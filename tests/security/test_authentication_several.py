@@ -8,6 +8,7 @@ import pytest
 from pyramid.authentication import RemoteUserAuthenticationPolicy
 from pyramid.interfaces import IAuthenticationPolicy, IAuthorizationPolicy
 from pyramid.security import NO_PERMISSION_REQUIRED
+from security.conftest import Lines
 from support.shared_apps import make_app
 from support.sharing import Toadstool
 from testapp import Mushroom
@@ -302,7 +303,7 @@ def test_each_request_of_a_batch_is_judged_by_all_policies(app: TestApp) -> None
     ],
 )
 def test_log_lines_have_the_id_without_policy_and_the_policy(
-    log_lines: Any, environ: dict[str, Any], headers: dict[str, Any], expected: tuple[Any, ...]
+    log_lines: Lines, environ: dict[str, Any], headers: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
     app = make_app([Mushroom], settings={**THREE, "logging_renderer": log_lines.renderer})
     app.get("/v0/mushrooms", headers=headers, extra_environ=environ, status=[200, 401])

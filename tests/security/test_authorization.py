@@ -200,7 +200,7 @@ def test_two_users_have_no_name_in_common(policies: Any, data: Any) -> None:
 
 @pytest.mark.clause("H-5.6", "X-29")
 @given(IDS)
-def test_a_user_has_no_name_without_that_of_the_policy(userid: Any) -> None:
+def test_a_user_has_no_name_without_that_of_the_policy(userid: object) -> None:
     assert all(re.match("remote[:_]", name) for name in names_of_user(f"remote:{userid}"))
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from jwt.warnings import InsecureKeyLengthWarning
 from pyramid.interfaces import IAuthenticationPolicy
 from pyramid.request import Request
+from security.conftest import Lines
 from support.issuers import (
     AUDIENCE,
     ISSUER,
@@ -338,7 +339,7 @@ def test_only_the_scheme_of_tokens_is_read(keys: str, header: str, userid: str |
 
 
 @pytest.mark.clause("E-15.3")
-def test_the_log_says_why_a_token_is_refused_and_not_the_token(keys: str, log_lines: Any) -> None:
+def test_the_log_says_why_a_token_is_refused_and_not_the_token(keys: str, log_lines: Lines) -> None:
     app = make_app(
         [Mushroom],
         settings={

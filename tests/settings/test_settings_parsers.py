@@ -171,7 +171,7 @@ def test_list_splits_on_white_space_only() -> None:
 @pytest.mark.parametrize(
     "value", [["a", "b"], ("a", "b"), iter(["a", "b"]), {"a": 1, "b": 2}.keys()]
 )
-def test_list_passes_sequences_through(value: Any) -> None:
+def test_list_passes_sequences_through(value: object) -> None:
     assert parsers.List()(value) == ("a", "b")
 
 
@@ -186,7 +186,7 @@ def test_list_of_one_item_that_looked_like_a_number_is_that_text() -> None:
 
 
 @pytest.mark.parametrize("value", [True, {"a": 1}, b"a b", object()])
-def test_list_refuses(value: Any) -> None:
+def test_list_refuses(value: object) -> None:
     with pytest.raises(SettingError, match="allowed"):
         refuse(parsers.List(), value)
 
@@ -218,7 +218,7 @@ def test_principals_are_separated_by_commas_and_white_space(value: list[str] | s
         ),
     ],
 )
-def test_date_is_a_moment_with_zone(value: Any, moment: datetime.datetime) -> None:
+def test_date_is_a_moment_with_zone(value: object, moment: datetime.datetime) -> None:
     parsed = parsers.Date()(value)
 
     assert parsed == moment

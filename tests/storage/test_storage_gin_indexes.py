@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -176,7 +177,7 @@ class Mushroom(resource.UserResource):
 @pytest.mark.clause("E-10.4")
 @pytest.mark.parametrize("family", ["postgresql", "sqlite", "memory"])
 def test_clients_of_any_storage_filter_by_what_arrays_contain(
-    request: pytest.FixtureRequest, family: str, tmp_path: Any
+    request: pytest.FixtureRequest, family: str, tmp_path: Path
 ) -> None:
     settings = {"storage_backend": f"cliquet.storage.{family}"}
     if family != "memory":
@@ -201,7 +202,7 @@ def test_clients_of_any_storage_filter_by_what_arrays_contain(
 
 
 @pytest.mark.clause("E-10.4", "E-1.3")
-def test_sqlite_has_no_such_index(tmp_path: Any) -> None:
+def test_sqlite_has_no_such_index(tmp_path: Path) -> None:
     made = sqlite.load_from_config(config_of({"storage_url": f"sqlite:///{tmp_path}/data.db"}))
     made.declare_indexes("mushroom", [], gin_fields=FIELDS)
 
@@ -221,7 +222,7 @@ def test_sqlite_has_no_such_index(tmp_path: Any) -> None:
         ((("tags", "colours"),), "gin_indexed_fields"),
     ],
 )
-def test_a_wrong_option_stops_the_start(given: Any, told: str) -> None:
+def test_a_wrong_option_stops_the_start(given: object, told: str) -> None:
     class Moss(resource.UserResource):
         class MossSchema(resource.ResourceSchema):
             class Options:

@@ -59,7 +59,7 @@ def comparison(left: Any, right: Any) -> Any:
 @example(1, 1.0)
 @example(True, 1)
 @example(10**30, 1e30)
-def test_keys_compare_as_the_values_do(left: Any, right: Any) -> None:
+def test_keys_compare_as_the_values_do(left: object, right: object) -> None:
     expected = comparison(sort_key(left), sort_key(right))
 
     assert comparison(exact_key(left), exact_key(right)) == expected
@@ -67,7 +67,7 @@ def test_keys_compare_as_the_values_do(left: Any, right: Any) -> None:
 
 @pytest.mark.clause("B-6.21", "X-26")
 @given(texts, texts)
-def test_keys_compare_byte_by_byte_as_they_do_by_character(left: Any, right: Any) -> None:
+def test_keys_compare_byte_by_byte_as_they_do_by_character(left: object, right: object) -> None:
     one, other = (exact_key([text]) for text in (left, right))
     bytes_of = [key.encode("utf-8", "surrogatepass") for key in (one, other)]
 
@@ -110,7 +110,7 @@ def test_other_types_of_python_have_the_keys_of_the_json_types() -> None:
 
 
 @pytest.fixture(scope="module")
-def cursor(postgresql_module_url: str) -> Iterator[Any]:
+def cursor(postgresql_module_url: str) -> Iterator[psycopg2.extensions.cursor]:
     connection = psycopg2.connect(postgresql_module_url)
     connection.autocommit = True
     path = dialect.__file__.replace("dialect.py", "functions.sql")
@@ -140,7 +140,9 @@ plain_values = st.recursive(
 @settings(deadline=None)
 @given(st.lists(plain_values, min_size=10, max_size=10))
 @example(["\1", ["\1"], {"\1": "\1"}, [], {}, [[]], "x" * 399, "x" * 400, ["x" * 400], {"a": {}}])
-def test_postgresql_computes_the_same_keys(cursor: Any, values: Any) -> None:
+def test_postgresql_computes_the_same_keys(
+    cursor: psycopg2.extensions.cursor, values: object
+) -> None:
     cursor.execute(
         "SELECT cliquet_order_key(item) FROM jsonb_array_elements(%s::jsonb) AS item",
         (orjson.dumps(values).decode(),),
@@ -161,7 +163,7 @@ def test_postgresql_computes_the_same_keys(cursor: Any, values: Any) -> None:
     ],
 )
 def test_numbers_that_others_stored_do_not_break_a_listing_in_postgresql(
-    cursor: Any, number: str, key: str
+    cursor: psycopg2.extensions.cursor, number: str, key: str
 ) -> None:
     cursor.execute("SELECT cliquet_order_key(%s::jsonb)", (number,))
 
@@ -169,14 +171,14 @@ def test_numbers_that_others_stored_do_not_break_a_listing_in_postgresql(
 
 
 @pytest.mark.clause("B-21.12")
-def test_what_is_missing_has_a_key_in_postgresql(cursor: Any) -> None:
+def test_what_is_missing_has_a_key_in_postgresql(cursor: psycopg2.extensions.cursor) -> None:
     cursor.execute("SELECT cliquet_order_key(NULL)")
 
     assert cursor.fetchone() == (order_key(MISSING),)
 
 
 @pytest.mark.clause("D-12")
-def test_depth_costs_postgresql_no_recursion(cursor: Any) -> None:
+def test_depth_costs_postgresql_no_recursion(cursor: psycopg2.extensions.cursor) -> None:
     nested = orjson.loads(b"[" * 250 + b"]" * 250)
     cursor.execute("SELECT cliquet_order_key(%s::jsonb)", (orjson.dumps(nested).decode(),))
 
@@ -184,7 +186,7 @@ def test_depth_costs_postgresql_no_recursion(cursor: Any) -> None:
 
 
 @pytest.mark.clause("X-26")
-def test_an_index_takes_the_longest_keys_of_postgresql(cursor: Any) -> None:
+def test_an_index_takes_the_longest_keys_of_postgresql(cursor: psycopg2.extensions.cursor) -> None:
     cursor.execute('CREATE TEMPORARY TABLE held (id text COLLATE "C", data jsonb)')
     cursor.execute('CREATE INDEX held_by_key ON held (id, (cliquet_order_key(data) COLLATE "C"))')
 
@@ -196,7 +198,9 @@ def test_an_index_takes_the_longest_keys_of_postgresql(cursor: Any) -> None:
 
 
 @pytest.mark.clause("E-10.2")
-def test_the_functions_of_postgresql_need_no_search_path(cursor: Any) -> None:
+def test_the_functions_of_postgresql_need_no_search_path(
+    cursor: psycopg2.extensions.cursor,
+) -> None:
     # As when an index is rebuilt, or a dump restored.
     cursor.execute("SET search_path = pg_catalog")
     try:

@@ -76,7 +76,7 @@ def compare_keys(left: Any, right: Any) -> Any:
 
 @pytest.mark.clause("B-6.19", "X-26")
 @given(ANY_VALUES, ANY_VALUES)
-def test_keys_compare_as_the_values_do(left: Any, right: Any) -> None:
+def test_keys_compare_as_the_values_do(left: object, right: object) -> None:
     assert compare_keys(left, right) == compare(left, right)
 
 
@@ -90,7 +90,7 @@ def test_sorting_by_key_is_sorting_by_the_order(values: Any) -> None:
 
 @pytest.mark.clause("B-6.19")
 @given(ANY_VALUES, ANY_VALUES, ANY_VALUES)
-def test_the_order_is_total_and_transitive(first: Any, second: Any, third: Any) -> None:
+def test_the_order_is_total_and_transitive(first: object, second: object, third: object) -> None:
     low, middle, high = sorted([first, second, third], key=sort_key)
 
     assert compare_keys(low, middle) <= 0
@@ -101,14 +101,14 @@ def test_the_order_is_total_and_transitive(first: Any, second: Any, third: Any) 
 
 @pytest.mark.clause("B-7.5")
 @given(SMALL_VALUES, SMALL_VALUES)
-def test_equal_values_have_keys_with_one_hash(left: Any, right: Any) -> None:
+def test_equal_values_have_keys_with_one_hash(left: object, right: object) -> None:
     if json_equal(left, right):
         assert hash(sort_key(left)) == hash(sort_key(right))
 
 
 @pytest.mark.clause("B-6.20", "B-21.12")
 @given(st.lists(ANY_VALUES, max_size=8), ANY_VALUES)
-def test_a_value_cuts_a_sorted_list_in_two(values: Any, cut: Any) -> None:
+def test_a_value_cuts_a_sorted_list_in_two(values: Any, cut: object) -> None:
     ordered = sorted(map(sort_key, values))
     key = sort_key(cut)
 
@@ -142,7 +142,7 @@ def test_the_published_examples_are_in_order() -> None:
         ((1, 2), [1, 2], True),
     ],
 )
-def test_equality_is_typed_and_deep(left: Any, right: Any, expected: bool) -> None:
+def test_equality_is_typed_and_deep(left: object, right: object, expected: bool) -> None:
     assert json_equal(left, right) is expected
 
 
@@ -160,7 +160,7 @@ def test_values_nested_deeper_than_python_recurses_can_be_compared() -> None:
 
 @pytest.mark.clause("B-1.8")
 @pytest.mark.parametrize("value", [b"bytes", {1, 2}, object()])
-def test_what_is_not_json_has_no_place_in_the_order(value: Any) -> None:
+def test_what_is_not_json_has_no_place_in_the_order(value: object) -> None:
     with pytest.raises(TypeError):
         sort_key([value])
 
@@ -188,7 +188,7 @@ def test_what_is_not_json_has_no_place_in_the_order(value: Any) -> None:
         ("person.", MISSING),
     ],
 )
-def test_a_path_is_resolved(path: str, expected: Any) -> None:
+def test_a_path_is_resolved(path: str, expected: object) -> None:
     record = {
         "n": 1,
         "null": None,

@@ -49,7 +49,7 @@ class TestPostgreSQLStorage(StorageContract):
 
 
 @pytest.fixture
-def sent(storage: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def sent(storage: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return record(storage.client, monkeypatch)
 
 
@@ -236,7 +236,7 @@ def test_a_lock_against_the_order_is_not_waited_for_and_taken_in_order_next_time
 
 
 @pytest.mark.clause("B-23.1", "B-23.11")
-def test_reading_takes_one_round_trip(storage: Any, sent: Any) -> None:
+def test_reading_takes_one_round_trip(storage: Any, sent: list[str]) -> None:
     create(storage, id="a", n=1)
     storage.get(**HOME, object_id="a")
     storage.get_all(**HOME, filters=[Filter("n", 1, COMPARISON.EQ)], limit=10)
@@ -255,7 +255,7 @@ def test_reading_takes_one_round_trip(storage: Any, sent: Any) -> None:
 
 
 @pytest.mark.clause("B-21.22", "B-23.5")
-def test_writing_takes_one_round_trip_and_the_commit(storage: Any, sent: Any) -> None:
+def test_writing_takes_one_round_trip_and_the_commit(storage: Any, sent: list[str]) -> None:
     unique = {"unique_fields": ("phone",)}
     create(storage, id="a")
     writes = [

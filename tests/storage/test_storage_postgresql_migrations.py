@@ -226,7 +226,7 @@ def schema_of(database: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def new_schema(postgresql_server: str) -> Iterator[Any]:
+def new_schema(postgresql_server: str) -> Iterator[dict[str, Any]]:
     """What is made in a database that was empty."""
     from servers.postgresql import new_database
 
@@ -244,7 +244,7 @@ def new_schema(postgresql_server: str) -> Iterator[Any]:
 @pytest.mark.clause("B-12.11", "B-12.15", "B-12.17", "B-12.4", "B-12.8")
 @pytest.mark.parametrize("version", range(1, 12))
 def test_what_former_releases_left_is_brought_to_the_present_schema(
-    storage: Any, database: Any, new_schema: Any, version: Any
+    storage: Any, database: object, new_schema: dict[str, Any], version: Any
 ) -> None:
     install_1(database)
     fill(database)
@@ -276,7 +276,7 @@ def test_what_was_created_at_version_11_is_brought_to_the_present_schema(
 @pytest.mark.clause("B-12.13", "B-12.15", "B-12.4")
 @pytest.mark.parametrize("has_version", [True, False])
 def test_version_14_gets_the_function_of_the_next_timestamp(
-    storage: Any, database: Any, new_schema: Any, has_version: bool
+    storage: Any, database: Any, new_schema: dict[str, Any], has_version: bool
 ) -> None:
     storage.initialize_schema()
     kept = storage.create(**ALICE, record={})
@@ -346,7 +346,9 @@ def test_the_extension_stays_if_something_else_relies_on_it(
 
 
 @pytest.mark.clause("B-12.4", "B-22.1", "B-21.1")
-def test_those_of_one_millisecond_are_set_apart_in_their_order(storage: Any, database: Any) -> None:
+def test_those_of_one_millisecond_are_set_apart_in_their_order(
+    storage: Any, database: object
+) -> None:
     install_11(database)
     # C and D round to the millisecond that B takes; E comes later anyway.
     insert(database, "records", ALICE, A, 100, "{}")
@@ -429,7 +431,7 @@ def test_a_collection_is_at_least_as_late_as_what_was_postponed(
 
 
 @pytest.mark.clause("B-22.11", "B-21.28")
-def test_a_record_counts_more_than_a_tombstone_with_its_id(storage: Any, database: Any) -> None:
+def test_a_record_counts_more_than_a_tombstone_with_its_id(storage: Any, database: object) -> None:
     install_11(database)
     insert(database, "deleted", ALICE, A, 5_000)
     insert(database, "records", ALICE, A, 4_000, '{"n": 1}')
@@ -445,7 +447,7 @@ def test_a_record_counts_more_than_a_tombstone_with_its_id(storage: Any, databas
 
 
 @pytest.mark.clause("B-12.15", "B-22.11")
-def test_of_several_tombstones_with_one_id_the_last_counts(storage: Any, database: Any) -> None:
+def test_of_several_tombstones_with_one_id_the_last_counts(storage: Any, database: object) -> None:
     install_1(database)
     for microseconds in (2_000, 3_000, 1_000):
         insert(database, "deleted", ALICE, A, microseconds)
@@ -517,7 +519,7 @@ def test_a_step_that_fails_is_undone_and_those_before_it_are_kept(
 
 @pytest.mark.clause("E-13.1")
 def test_present_collections_get_one_epoch_and_new_ones_their_own(
-    storage: Any, database: Any, new_schema: Any
+    storage: Any, database: Any, new_schema: dict[str, Any]
 ) -> None:
     install_11(database)
     fill(database)
@@ -564,7 +566,7 @@ def test_the_creation_says_when_and_what(storage: StorageBase, database: cursor)
 @pytest.mark.clause("B-12.14")
 @pytest.mark.parametrize("start", [3, 5])
 def test_a_migration_from_another_version_than_the_installed_one_is_refused(
-    storage: Any, database: Any, start: Any
+    storage: Any, database: object, start: Any
 ) -> None:
     install_1(database)
     advance(database, 4)
@@ -576,7 +578,9 @@ def test_a_migration_from_another_version_than_the_installed_one_is_refused(
 
 
 @pytest.mark.clause("B-24.1", "B-24")
-def test_the_files_can_be_run_one_by_one(storage: Any, database: Any, new_schema: Any) -> None:
+def test_the_files_can_be_run_one_by_one(
+    storage: Any, database: object, new_schema: dict[str, Any]
+) -> None:
     install_1(database)
     fill(database)
 
@@ -589,7 +593,7 @@ def test_the_files_can_be_run_one_by_one(storage: Any, database: Any, new_schema
 
 
 @pytest.mark.clause("B-12.11")
-def test_several_processes_may_migrate_at_once(storage: Any, database: Any) -> None:
+def test_several_processes_may_migrate_at_once(storage: Any, database: object) -> None:
     install_1(database)
     fill(database)
     outcomes = []
@@ -646,7 +650,7 @@ def test_a_later_version_is_left_alone(storage: Any, database: Any) -> None:
 
 
 @pytest.mark.clause("B-12.13")
-def test_rows_without_version_are_of_the_first_release(storage: Any, database: Any) -> None:
+def test_rows_without_version_are_of_the_first_release(storage: Any, database: object) -> None:
     assert storage._get_installed_version() is None
     install_1(database)
     assert storage._get_installed_version() == 1
@@ -685,7 +689,7 @@ def test_without_any_row_the_present_version_is_assumed_with_a_warning(
 @pytest.mark.clause("B-12.16", "B-22.28")
 @pytest.mark.parametrize("version", range(1, 12))
 def test_a_former_flush_does_not_make_migrations_skipped(
-    storage: Any, database: Any, new_schema: Any, version: Any
+    storage: Any, database: Any, new_schema: dict[str, Any], version: object
 ) -> None:
     install_1(database)
     advance(database, version)
@@ -701,7 +705,7 @@ def test_a_former_flush_does_not_make_migrations_skipped(
 
 
 @pytest.mark.clause("B-12.16", "B-22.28")
-def test_a_flush_keeps_the_versions(storage: Any, database: Any) -> None:
+def test_a_flush_keeps_the_versions(storage: Any, database: object) -> None:
     install_11(database)
     fill(database)
     storage.initialize_schema()

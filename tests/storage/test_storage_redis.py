@@ -59,7 +59,7 @@ load = loading(redis, "storage")
 
 
 @pytest.fixture
-def storage(redis_client: Any) -> Any:
+def storage(redis_client: Redis) -> Any:
     return redis.Storage(redis_client)
 
 
@@ -299,7 +299,7 @@ READ_WHOLE = {"KEYS", "SCAN", "HSCAN", "HGETALL", "HVALS", "HKEYS", "SMEMBERS", 
 
 
 @pytest.mark.clause("B-22.12")
-def test_one_call_on_one_record_is_one_round_trip(storage: Any, redis_client: Any) -> None:
+def test_one_call_on_one_record_is_one_round_trip(storage: Any, redis_client: Redis) -> None:
     unique = {"unique_fields": ("phone",)}
     storage.create(**HOME, record={"id": "a", "phone": 1}, **unique)
 
@@ -698,7 +698,7 @@ def test_an_error_decided_on_what_has_changed_is_not_raised(storage: StorageBase
 
 @pytest.mark.clause("X-24", "B-5.20")
 def test_an_operation_sees_all_its_writes_and_commits_their_last_state(
-    storage: Any, redis_client: Any
+    storage: Any, redis_client: Redis
 ) -> None:
     create(storage, id="old", phone=1)
     create(storage, id="dead")

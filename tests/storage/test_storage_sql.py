@@ -526,7 +526,7 @@ def test_ids_match_whatever_the_case(database: SQLiteDatabase) -> None:
     ],
 )
 def test_what_does_not_suit_is_refused_before_anything_is_sent(
-    field: str, operator: COMPARISON, value: Any
+    field: str, operator: COMPARISON, value: object
 ) -> None:
     for dialect in (SQLiteDialect(), PostgreSQLDialect()):
         with pytest.raises(ValueError, match=f"{operator.name} of the field"):

@@ -1,6 +1,5 @@
 import enum
 from types import MappingProxyType
-from typing import Any
 
 import pytest
 
@@ -32,7 +31,7 @@ class Decimal(float):
         (2**80, 2**80),
     ],
 )
-def test_subclasses_become_plain_json_values(value: Any, expected: object) -> None:
+def test_subclasses_become_plain_json_values(value: object, expected: object) -> None:
     copied = copy_json(value)
 
     assert copied == expected
@@ -44,7 +43,7 @@ def test_subclasses_become_plain_json_values(value: Any, expected: object) -> No
 @pytest.mark.parametrize(
     "value", [b"", bytearray(), {1}, 1j, object(), {1: 2}, [{"a": b""}], float("nan"), ...]
 )
-def test_other_values_are_refused(value: Any) -> None:
+def test_other_values_are_refused(value: object) -> None:
     with pytest.raises(TypeError):
         copy_json(value)
 

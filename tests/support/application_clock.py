@@ -42,7 +42,7 @@ class ApplicationClockTests:
     @pytest.mark.parametrize("supplied", ["12", 12.0, True, [12]])
     @pytest.mark.parametrize("is_atomic", [False, True])
     def test_a_timestamp_that_is_no_integer_is_refused(
-        self, storage: StorageBase, supplied: Any, is_atomic: bool
+        self, storage: StorageBase, supplied: object, is_atomic: bool
     ) -> None:
         def write() -> Any:
             return create(storage, last_modified=supplied)

@@ -46,7 +46,7 @@ class RequestTransactionTests:
     """Tests of transactions, for a fixture `client` of a database that has the table."""
 
     @pytest.mark.clause("B-18.2", "B-18.4", "B-11.8", "E-1.5")
-    def test_a_request_commits_at_its_end(self, client: Any) -> None:
+    def test_a_request_commits_at_its_end(self, client: object) -> None:
         with request_transaction():
             add(client, "a")
             assert names(client) == ["a"]
@@ -56,7 +56,7 @@ class RequestTransactionTests:
         assert in_another_thread(lambda: names(client)) == ["a"]
 
     @pytest.mark.clause("X-23")
-    def test_savepoints_undo_what_followed(self, client: Any) -> None:
+    def test_savepoints_undo_what_followed(self, client: object) -> None:
         with request_transaction() as transaction:
             add(client, "a")
             mark = transaction.savepoint()

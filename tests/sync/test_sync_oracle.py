@@ -72,7 +72,7 @@ def test_devices_have_what_their_users_may_read(
 @pytest.mark.clause("E-23.3", "E-23.4")
 @pytest.mark.parametrize("combination", [TOGETHER[2]], ids=name_of)
 def test_so_have_devices_of_a_resource_with_shards(
-    combination: Any, request: pytest.FixtureRequest
+    combination: object, request: pytest.FixtureRequest
 ) -> None:
     with applications(combination, 2, request, {"morel_shards": "3"}) as apps:
         Oracle(apps, seed=SEED + 3).run(STEPS // 2)
@@ -83,7 +83,7 @@ def test_so_have_devices_of_a_resource_with_shards(
 @pytest.mark.clause("E-12.4")
 @pytest.mark.parametrize("combination", TOGETHER, ids=name_of)
 def test_so_have_devices_that_know_no_tokens(
-    combination: Any, request: pytest.FixtureRequest
+    combination: object, request: pytest.FixtureRequest
 ) -> None:
     with applications(combination, 1, request) as apps:
         Oracle(apps, seed=SEED + 2, has_plain_devices=True).run(STEPS // 4)

@@ -372,7 +372,9 @@ def test_the_error_of_a_subscriber_has_a_json_body() -> None:
 @pytest.mark.parametrize(
     ("failure", "status"), [(ValueError("x"), 500), (BackendError(ValueError("x")), 503)]
 )
-def test_a_commit_that_fails_is_an_error_and_undoes_everything(failure: Any, status: int) -> None:
+def test_a_commit_that_fails_is_an_error_and_undoes_everything(
+    failure: object, status: int
+) -> None:
     told = []
 
     def view(request: Any) -> Any:
@@ -683,14 +685,16 @@ def logged(caplog: Any, event: Any) -> list[Any]:
 
 
 @pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> Any:
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.INFO, logger="cliquet")
     return caplog
 
 
 @pytest.mark.clause("X-23", "S-14.4")
 @pytest.mark.parametrize("failures", [1, 2])
-def test_a_request_that_ends_in_a_deadlock_is_run_again(failures: int, log: Any) -> None:
+def test_a_request_that_ends_in_a_deadlock_is_run_again(
+    failures: int, log: pytest.LogCaptureFixture
+) -> None:
     client = view_app(failing(failures))
     log.clear()
     client.post("/v0/view", status=200)
@@ -704,7 +708,7 @@ def test_a_request_that_ends_in_a_deadlock_is_run_again(failures: int, log: Any)
 
 
 @pytest.mark.clause("X-23", "S-14.4")
-def test_after_three_attempts_the_answer_is_503(log: Any) -> None:
+def test_after_three_attempts_the_answer_is_503(log: pytest.LogCaptureFixture) -> None:
     attempts = []
     client = view_app(failing(100), subscribers=[(attempts.append, NewRequest)])
     log.clear()
@@ -735,7 +739,9 @@ def test_the_body_can_be_read_by_every_attempt() -> None:
 
 
 @pytest.mark.clause("X-23")
-def test_a_subrequest_that_ends_in_a_deadlock_has_the_batch_run_again(log: Any) -> None:
+def test_a_subrequest_that_ends_in_a_deadlock_has_the_batch_run_again(
+    log: pytest.LogCaptureFixture,
+) -> None:
     client = view_app(failing(1))
     log.clear()
     responses = batch(client, ("POST", "/mushrooms", CEP), ("POST", "/view")).json["responses"]
@@ -787,7 +793,7 @@ def test_who_acts_outside_the_transaction_is_told_once() -> None:
 
 
 @pytest.mark.clause("X-23")
-def test_another_failure_of_a_backend_is_not_run_again(log: Any) -> None:
+def test_another_failure_of_a_backend_is_not_run_again(log: pytest.LogCaptureFixture) -> None:
     def view(request: Any) -> None:
         raise BackendError(ValueError("x"))
 
@@ -800,7 +806,7 @@ def test_another_failure_of_a_backend_is_not_run_again(log: Any) -> None:
 
 @pytest.mark.clause("X-23", "S-14.4")
 @pytest.mark.setting("retry.attempts")
-def test_the_number_of_attempts_is_a_setting(log: Any) -> None:
+def test_the_number_of_attempts_is_a_setting(log: pytest.LogCaptureFixture) -> None:
     client = view_app(failing(100), settings={"retry.attempts": "5"})
     log.clear()
     client.post("/v0/view", status=503)
@@ -809,7 +815,9 @@ def test_the_number_of_attempts_is_a_setting(log: Any) -> None:
 
 
 @pytest.mark.clause("S-14.4", "P-3.4")
-def test_the_former_setting_of_attempts_is_mapped_with_a_warning(log: Any) -> None:
+def test_the_former_setting_of_attempts_is_mapped_with_a_warning(
+    log: pytest.LogCaptureFixture,
+) -> None:
     with pytest.warns(DeprecationWarning, match=r"tm\.attempts.*retry\.attempts"):
         client = view_app(failing(100), settings={"tm.attempts": "2"})
     log.clear()

@@ -37,7 +37,7 @@ def backends(family: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture
-def parent_id() -> Any:
+def parent_id() -> str:
     """A user whose records no other test has seen."""
     return uuid.uuid4().hex
 
@@ -91,7 +91,7 @@ def written(client: Any, parent_id: Any) -> Any:
 @pytest.mark.clause("X-31")
 @pytest.mark.parametrize("error_class", RAISED)
 def test_what_a_request_wrote_is_kept_when_it_raises_a_response_below_400(
-    backends: Any, parent_id: Any, error_class: Any
+    backends: object, parent_id: str, error_class: Any
 ) -> None:
     client = view_app(backends, writing(parent_id, error_class))
 
@@ -102,7 +102,7 @@ def test_what_a_request_wrote_is_kept_when_it_raises_a_response_below_400(
 
 @pytest.mark.clause("X-31", "X-23")
 @pytest.mark.parametrize("error_class", [HTTPNoContent, HTTPCreated, HTTPNotModified])
-def test_it_is_kept_in_a_batch_too(backends: Any, parent_id: Any, error_class: Any) -> None:
+def test_it_is_kept_in_a_batch_too(backends: object, parent_id: str, error_class: Any) -> None:
     client = view_app(backends, writing(parent_id, error_class))
 
     (response,) = client.post_json(
@@ -187,7 +187,7 @@ def veto(request: Any, response: Any) -> bool:
 @pytest.mark.setting("tm.{option}")
 @pytest.mark.parametrize(("error_class", "is_kept"), [(HTTPNoContent, True), (HTTPCreated, False)])
 def test_the_veto_is_asked_about_what_is_raised(
-    parent_id: Any, error_class: Any, is_kept: bool
+    parent_id: str, error_class: Any, is_kept: bool
 ) -> None:
     asked.clear()
     told = []

@@ -374,7 +374,7 @@ def with_own_function() -> Any:
         colander.SchemaNode(colander.Sequence(), name="a"),
     ],
 )
-def test_whatever_may_run_other_code_is_left_to_colander(node: Any) -> None:
+def test_whatever_may_run_other_code_is_left_to_colander(node: object) -> None:
     assert acceptance(schema_of(node))({"a": "http://a.b/"}) is DOUBT
 
 

@@ -62,7 +62,7 @@ def with_hook(config: Any) -> None:
 
 
 @pytest.mark.parametrize(("configure", "most"), [(None, 3), (of_other_requests, 3), (with_hook, 4)])
-def test_failed_attempt_is_repeated_with_the_same_body(configure: Any, most: int) -> None:
+def test_failed_attempt_is_repeated_with_the_same_body(configure: object, most: int) -> None:
     """The last attempt answers, and subscribers are told of each that is repeated."""
     failing = Failing(most - 1)
     failing.app(configure).post("/v0/failing", "sent", status=200)

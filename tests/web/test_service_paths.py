@@ -38,7 +38,7 @@ def start(*services: Any) -> Configurator:
 
 @pytest.mark.clause("E-8.3")
 @pytest.mark.parametrize("cls", [cliquet.Service, cornice.Service])
-def test_two_services_with_one_path_are_refused_with_both_places(cls: Any) -> None:
+def test_two_services_with_one_path_are_refused_with_both_places(cls: object) -> None:
     services = service("a", "/pond/{id}", first, cls), service("b", "/pond/{name}", second, cls)
 
     with pytest.raises(ConfigurationError) as refused:

@@ -393,7 +393,7 @@ def test_a_schema_may_be_given_by_its_dotted_name() -> None:
 
 
 @pytest.mark.parametrize("schema", [colander.SchemaNode(colander.String()), object()])
-def test_a_schema_that_is_no_mapping_is_refused_at_start_up(schema: Any) -> None:
+def test_a_schema_that_is_no_mapping_is_refused_at_start_up(schema: object) -> None:
     with pytest.raises(ConfigurationError, match="must be a mapping"):
         serve(schema)
 
@@ -450,5 +450,5 @@ class Parent(colander.MappingSchema):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_deferred_values_are_found_wherever_they_are(schema: Any, is_bound: bool) -> None:
+def test_deferred_values_are_found_wherever_they_are(schema: object, is_bound: bool) -> None:
     assert validation.needs_binding(schema) is is_bound

@@ -61,7 +61,7 @@ def app(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture
-def app_in_memory() -> Any:
+def app_in_memory() -> TestApp:
     return make_sharing_app(SETTINGS, resources=(CAP,), configure=configure)
 
 
@@ -146,7 +146,7 @@ def test_what_a_request_undoes_is_not_told(app: TestApp) -> None:
 
 
 @pytest.mark.clause("E-12.3")
-def test_outside_of_requests_it_is_told_too(app_in_memory: Any) -> None:
+def test_outside_of_requests_it_is_told_too(app_in_memory: TestApp) -> None:
     app = app_in_memory
     permission = app.app.registry.permission
     record_id = grow(app, user_id(app, READER))

@@ -298,7 +298,7 @@ class Crew(resource.ShareableResource):
     "other",
     [Group, (Crew, {"collection_path": "/groups", "record_path": "/groups/{{id}}"})],
 )
-def test_a_resource_in_the_place_of_groups_stops_the_start(other: Any) -> None:
+def test_a_resource_in_the_place_of_groups_stops_the_start(other: object) -> None:
     with pytest.raises(ConfigurationError, match=r"class \w+: it has the name or the path of the"):
         make_sharing_app(settings=SETTINGS, resources=(other,))
 

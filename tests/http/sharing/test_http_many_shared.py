@@ -145,7 +145,7 @@ joined = pytest.mark.parametrize("pair", JOINED, indirect=True)
     ],
 )
 def test_a_long_shared_list_is_as_a_short_one(
-    app: TestApp, headers: dict[str, str], shared: Any, query: str, names: str
+    app: TestApp, headers: dict[str, str], shared: object, query: str, names: str
 ) -> None:
     timestamp = contents(app)[1]
 
