@@ -648,8 +648,9 @@ def test_tokens_that_differ_in_one_character_are_others(keys: str) -> None:
     assert is_known(policy, text)
 
     header, payload, signature = text.split(".")
-    for forged in (f"{header}.{payload}.{signature[:-2]}", f"{header}.{payload}.A{signature[1:]}"):
-        assert not is_known(policy, forged)
+    first = "B" if signature.startswith("A") else "A"
+    for forged in (signature[:-2], first + signature[1:]):
+        assert not is_known(policy, f"{header}.{payload}.{forged}")
 
 
 # Options
