@@ -212,7 +212,7 @@ def test_a_failed_precondition_changes_no_permission(app: TestApp, url: str, met
 
 
 @pytest.fixture
-def meanwhile(app: Any) -> Iterator[Any]:
+def meanwhile(app: Any) -> Iterator[list[Any]]:
     """Functions that another client runs before a record named `slow` is written.
 
     On a storage with locks nobody else can write then.
@@ -227,7 +227,7 @@ def meanwhile(app: Any) -> Iterator[Any]:
 @pytest.mark.clause("X-30", "D-62", "X-24")
 @pytest.mark.parametrize("how", ["PUT", "PUT if absent", "POST"])
 def test_who_comes_second_has_no_right_on_the_record_of_the_first(
-    app: TestApp, url: str, meanwhile: Any, how: str
+    app: TestApp, url: str, meanwhile: list[Any], how: str
 ) -> None:
     other = user_id(app, OTHER)
     meanwhile.append(lambda: app.put_json(url, body("first"), headers=OTHER, status=201))
@@ -245,7 +245,7 @@ def test_who_comes_second_has_no_right_on_the_record_of_the_first(
 
 @pytest.mark.clause("X-30", "D-53", "X-24")
 def test_a_patch_that_is_overtaken_makes_nothing_public(
-    app: TestApp, url: str, meanwhile: Any
+    app: TestApp, url: str, meanwhile: list[Any]
 ) -> None:
     app.put_json(url, body(write=["system.Authenticated"]), headers=OWNER, status=201)
     etag = app.get(url, headers=OWNER).headers["ETag"]

@@ -60,14 +60,14 @@ def open_stream() -> Iterator[Callable[..., ServerStream]]:
 
 
 @pytest.fixture
-def service() -> Iterator[Any]:
+def service() -> Iterator[Service]:
     """The service in one process, and the feed beside it."""
     with deployed(SERVERS["gunicorn gthread"].alone(), settings) as running:
         yield running
 
 
 @pytest.fixture
-def feed(service: Any) -> Iterator[Service]:
+def feed(service: Service) -> Iterator[Service]:
     beside = Service(service.folder, FEED, service.environment)
     beside.start()
     yield beside
@@ -107,7 +107,7 @@ def test_workers_with_one_thread_refuse_streams() -> None:
 
 @pytest.mark.clause("E-14.6")
 def test_streams_leave_a_process_when_their_clients_do(
-    service: Any, open_stream: Callable[..., ServerStream]
+    service: Service, open_stream: Callable[..., ServerStream]
 ) -> None:
     streams = [open_stream(service) for _ in range(4)]
     for stream in streams:
@@ -128,7 +128,7 @@ def test_streams_leave_a_process_when_their_clients_do(
 
 
 @pytest.mark.clause("E-14.6")
-def test_the_feed_serves_the_same_urls(feed: Service, service: Any) -> None:
+def test_the_feed_serves_the_same_urls(feed: Service, service: Service) -> None:
     created = service.create("a").data
     path = f"{MUSHROOMS}/{created['id']}"
 
@@ -145,7 +145,7 @@ def test_the_feed_serves_the_same_urls(feed: Service, service: Any) -> None:
 
 @pytest.mark.clause("E-14.2", "E-14.3", "E-14.6")
 def test_the_feed_tells_what_the_service_writes(
-    feed: Service, service: Any, open_stream: Callable[..., ServerStream]
+    feed: Service, service: Service, open_stream: Callable[..., ServerStream]
 ) -> None:
     stream = open_stream(feed)
     records = [service.create(f"n{number}").data for number in range(5)]
@@ -158,7 +158,7 @@ def test_the_feed_tells_what_the_service_writes(
 
 
 @pytest.mark.clause("E-14.1", "E-14.6")
-def test_the_feed_lets_requests_wait(feed: Service, service: Any) -> None:
+def test_the_feed_lets_requests_wait(feed: Service, service: Service) -> None:
     token = feed.send("GET", STREAM).headers["sync-token"]
     waiting = Client(feed.port, USER)
     waiting.connection.request("GET", f"{STREAM}{token}", headers={**USER, "Prefer": "wait=20"})
@@ -179,7 +179,7 @@ def test_the_feed_lets_requests_wait(feed: Service, service: Any) -> None:
 
 @pytest.mark.clause("E-14.6")
 def test_the_feed_ends_in_time(
-    feed: Service, service: object, open_stream: Callable[..., ServerStream]
+    feed: Service, service: Service, open_stream: Callable[..., ServerStream]
 ) -> None:
     streams = [open_stream(feed) for _ in range(10)]
     for stream in streams:
@@ -198,7 +198,7 @@ def test_the_feed_ends_in_time(
 
 @pytest.mark.clause("E-14.3", "E-14.6")
 def test_a_killed_feed_loses_nothing(
-    feed: Service, service: Any, open_stream: Callable[..., ServerStream]
+    feed: Service, service: Service, open_stream: Callable[..., ServerStream]
 ) -> None:
     stream = open_stream(feed)
     first = service.create("a").data
@@ -217,7 +217,7 @@ def test_a_killed_feed_loses_nothing(
 
 @pytest.mark.clause("E-14.5")
 def test_a_slow_reader_holds_nobody_back(
-    feed: Service, service: Any, open_stream: Callable[..., ServerStream]
+    feed: Service, service: Service, open_stream: Callable[..., ServerStream]
 ) -> None:
     """Its connection is full of records that it never takes."""
     for _ in range(40):
@@ -242,7 +242,7 @@ def test_a_slow_reader_holds_nobody_back(
 
 @pytest.mark.clause("E-14.6")
 def test_the_clients_of_the_feed_are_forgotten_when_they_leave(
-    feed: Service, service: object, open_stream: Callable[..., ServerStream]
+    feed: Service, service: Service, open_stream: Callable[..., ServerStream]
 ) -> None:
     def open_sockets() -> int:
         # Threads that read open files of the database, which stay.

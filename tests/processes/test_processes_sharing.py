@@ -71,7 +71,7 @@ def site(processes: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture
-def users(site: Any) -> Iterator[Any]:
+def users(site: Any) -> Iterator[list[Any]]:
     """Three users, each with a connection, and their ids."""
     with contextlib.ExitStack() as stack:
         clients = []
@@ -84,7 +84,7 @@ def users(site: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def ids(users: Any) -> list[Any]:
+def ids(users: list[Any]) -> list[Any]:
     return [client.send("GET", "/v0/").json["user"]["id"] for client in users]
 
 
@@ -252,7 +252,7 @@ def write_until(stop: Any, client: Any, record_ids: Any) -> Any:
 
 @pytest.mark.clause("X-30", "B-22.10")
 def test_processes_that_are_killed_leave_nothing_that_a_repair_does_not_find(
-    site: Any, users: Any, ids: list[Any]
+    site: Any, users: list[Any], ids: list[Any]
 ) -> None:
     stop = threading.Event()
     record_ids = [str(uuid.uuid4()) for _ in range(12)]

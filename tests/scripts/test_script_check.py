@@ -193,7 +193,9 @@ def test_groups_that_nobody_finds_are_a_warning(
 
 
 @pytest.mark.clause("E-7.5")
-def test_a_listener_without_its_server_is_an_error(cliquet: Any, tmp_path: Path) -> None:
+def test_a_listener_without_its_server_is_an_error(
+    cliquet: Callable[..., Any], tmp_path: Path
+) -> None:
     listener = {
         "event_listeners": "queue",
         "event_listeners.queue.use": "cliquet.listeners.redis",

@@ -92,7 +92,7 @@ HOMES = {
 
 
 @pytest.fixture(scope="module")
-def backends_of(request: pytest.FixtureRequest) -> Iterator[Any]:
+def backends_of(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     """Return the settings of a family, started when it is first asked for."""
 
     def postgresql_server() -> Any:
@@ -110,7 +110,7 @@ def backends_of(request: pytest.FixtureRequest) -> Iterator[Any]:
     params=[*zip(FAMILIES, FAMILIES, strict=True), *pairwise([*FAMILIES, FAMILIES[0]])],
     ids=lambda pair: "-".join(pair),
 )
-def combination(backends_of: Any, request: pytest.FixtureRequest) -> dict[Any, Any]:
+def combination(backends_of: Callable[..., Any], request: pytest.FixtureRequest) -> dict[Any, Any]:
     """Settings of a storage of one family, and of permissions of another."""
     one, other = map(backends_of, request.param)
     kept = {name: value for name, value in one.items() if not name.startswith("permission_")}
@@ -389,7 +389,7 @@ def die_between_commits(settings: Any, method: str, record_id: Any, lease_ms: An
 @pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize(("family", "lease_ms"), [("sqlite", 7000), ("postgresql", 500)])
 def test_what_a_kill_between_the_commits_leaves_is_repaired(
-    backends_of: Any, family: str, lease_ms: int
+    backends_of: Callable[..., Any], family: str, lease_ms: int
 ) -> None:
     elsewhere = backends_of("redis")
     settings = {

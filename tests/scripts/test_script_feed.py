@@ -2,6 +2,7 @@
 
 import importlib.util
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 @pytest.mark.clause("E-14.6")
 def test_without_its_packages_it_says_what_to_install(
-    cliquet: Any, ini: Path, monkeypatch: pytest.MonkeyPatch
+    cliquet: Callable[..., Any], ini: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
@@ -21,7 +22,7 @@ def test_without_its_packages_it_says_what_to_install(
 
 
 @pytest.mark.clause("E-14.6")
-def test_a_port_that_is_in_use_is_told_in_a_line(cliquet: Any, ini: Path) -> None:
+def test_a_port_that_is_in_use_is_told_in_a_line(cliquet: Callable[..., Any], ini: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
 
@@ -35,7 +36,9 @@ def test_a_port_that_is_in_use_is_told_in_a_line(cliquet: Any, ini: Path) -> Non
 @pytest.mark.clause("E-14.6")
 @pytest.mark.parametrize("option", ["threads", "clients"])
 @pytest.mark.parametrize("number", ["0", "many", "-1"])
-def test_numbers_are_checked(cliquet: Any, ini: Path, option: str, number: str) -> None:
+def test_numbers_are_checked(
+    cliquet: Callable[..., Any], ini: Path, option: str, number: str
+) -> None:
     outcome = cliquet("feed", "--ini", ini, f"--{option}", number)
 
     assert outcome.code == 2
@@ -43,7 +46,7 @@ def test_numbers_are_checked(cliquet: Any, ini: Path, option: str, number: str) 
 
 
 @pytest.mark.clause("E-14.6")
-def test_a_file_that_is_missing_is_told(cliquet: Any) -> None:
+def test_a_file_that_is_missing_is_told(cliquet: Callable[..., Any]) -> None:
     outcome = cliquet("feed", "--ini", "nowhere.ini")
 
     assert outcome.code == 1

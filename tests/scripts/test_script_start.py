@@ -114,7 +114,7 @@ class Running:
 
 
 @pytest.fixture
-def started(processes: None, tmp_path: Path) -> Iterator[Any]:
+def started(processes: None, tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Start the program in the folder of the test."""
     with contextlib.ExitStack() as stack:
 
@@ -217,7 +217,7 @@ def test_a_request_under_way_is_answered_before_the_end(
 @pytest.mark.slow
 @pytest.mark.clause("E-7.1")
 def test_a_worker_of_granian_that_misses_the_signal_is_killed(
-    service: Callable[..., Path], started: Any
+    service: Callable[..., Path], started: Callable[..., Running]
 ) -> None:
     running = started("--ini", service(), "--port", "0", "--server", "granian")
     get(f"{running.address()}/v1/")

@@ -103,7 +103,7 @@ def judged(
 
 
 @pytest.fixture
-def record(app: TestApp, servers: Servers) -> Any:
+def record(app: TestApp, servers: Servers) -> dict[str, Any]:
     """A record that the standby has."""
     created = create(app)
     wait_for_standby(*servers)
@@ -562,7 +562,7 @@ def test_reads_after_own_writes_to_shards_are_never_stale(
 
 @pytest.mark.clause("E-22.7")
 def test_a_bookmark_of_another_collection_does_not_make_a_replica_late(
-    app: TestApp, servers: Servers, record: Any, monkeypatch: pytest.MonkeyPatch
+    app: TestApp, servers: Servers, record: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replica_module, "_USUAL_LAG_MS", -60_000)
     newer = create(app, headers=OTHER)["last_modified"]
@@ -577,7 +577,7 @@ def test_a_bookmark_of_another_collection_does_not_make_a_replica_late(
 
 
 @pytest.fixture
-def failing(servers: Servers, app: TestApp, record: Any) -> Iterator[Any]:
+def failing(servers: Servers, app: TestApp, record: dict[str, Any]) -> Iterator[Any]:
     """A service, a record that its own standby has, and that standby."""
     with running_standby(servers.primary) as standby:
         wait_for_standby(servers.primary, standby)
@@ -687,7 +687,11 @@ def told(app: TestApp, *, statsd: Any) -> Iterator[dict[str, dict[str, int]]]:
 
 @pytest.mark.clause("E-22.9")
 def test_metrics_tell_where_reads_went(
-    app: TestApp, servers: Servers, record: Any, shared: str, monkeypatch: pytest.MonkeyPatch
+    app: TestApp,
+    servers: Servers,
+    record: dict[str, Any],
+    shared: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(replica_module, "_USUAL_LAG_MS", -60_000)
     monkeypatch.setattr(replica_module, "_REST_SECONDS", 0.2)

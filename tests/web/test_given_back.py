@@ -62,7 +62,9 @@ def test_no_exception_view_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "invoke_exception_view" not in called
 
 
-def test_a_304_that_the_application_wants_to_be_tried_again_is(ask: Any) -> None:
+def test_a_304_that_the_application_wants_to_be_tried_again_is(
+    ask: Callable[..., Response],
+) -> None:
     attempts: list[int] = []
 
     def declare(config: Configurator) -> None:
@@ -82,7 +84,7 @@ def test_a_304_that_the_application_wants_to_be_tried_again_is(ask: Any) -> None
     assert attempts == [0, 1, 2]
 
 
-def test_the_error_stays_on_the_request(ask: Any) -> None:
+def test_the_error_stays_on_the_request(ask: Callable[..., Response]) -> None:
     seen: list[Any] = []
 
     def note(event: NewResponse) -> None:
@@ -103,7 +105,9 @@ def test_the_error_stays_on_the_request(ask: Any) -> None:
     [{}, {"route_name": "mushroom-collection"}, {"header": "If-None-Match"}],
     ids=["all", "one route", "predicate"],
 )
-def test_an_exception_view_of_the_application_answers(ask: Any, options: dict[str, str]) -> None:
+def test_an_exception_view_of_the_application_answers(
+    ask: Callable[..., Response], options: dict[str, str]
+) -> None:
     def add(config: Configurator) -> None:
         config.add_exception_view(
             lambda context, request: Response(f"own {context.status}"),
@@ -114,7 +118,7 @@ def test_an_exception_view_of_the_application_answers(ask: Any, options: dict[st
     assert ask(add).text == "own 304 Not Modified"
 
 
-def test_a_tween_below_exception_views_sees_what_is_raised(ask: Any) -> None:
+def test_a_tween_below_exception_views_sees_what_is_raised(ask: Callable[..., Response]) -> None:
     def add(config: Configurator) -> None:
         config.add_tween(f"{__name__}.answering_tween_factory", under=EXCVIEW)
 
@@ -133,7 +137,7 @@ def answering_tween_factory(handler: Any, registry: Any) -> Any:
     return answering
 
 
-def test_a_tween_above_exception_views_sees_their_error(ask: Any) -> None:
+def test_a_tween_above_exception_views_sees_their_error(ask: Callable[..., Response]) -> None:
     def add(config: Configurator) -> None:
         config.add_tween(
             f"{__name__}.noting_tween_factory",

@@ -19,6 +19,7 @@ from cliquet.connections.redis.partitions import SLOTS, Partitions, slot_of
 from cliquet.core.globs import Pattern
 from cliquet.permission import PermissionBase
 from cliquet.permission import redis as permission_redis
+from cliquet.permission.redis.permission import Permission as RedisPermission
 from cliquet.settings import SettingError
 from cliquet.storage import StorageBase
 from cliquet.storage import redis as storage_redis
@@ -40,7 +41,7 @@ def storage(redis_cluster: RedisCluster) -> Iterator[Any]:
 
 
 @pytest.fixture
-def permission(redis_cluster: RedisCluster) -> Iterator[Any]:
+def permission(redis_cluster: RedisCluster) -> Iterator[RedisPermission]:
     permission = loading(permission_redis, "permission")(redis_cluster.url)
     yield permission
     permission._client.close()
@@ -240,7 +241,7 @@ def test_interference_between_two_steps_is_an_error(storage: Any) -> None:
 
 @pytest.mark.clause("E-9.6")
 def test_nothing_is_lost_while_slots_move(
-    storage: Any, permission: Any, redis_cluster: RedisCluster
+    storage: Any, permission: RedisPermission, redis_cluster: RedisCluster
 ) -> None:
     """Each writer creates records in its collection, and shares them."""
     parents = [f"user{rank}" for rank in range(4)]

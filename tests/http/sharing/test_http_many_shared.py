@@ -99,7 +99,7 @@ def app(make: Any) -> Any:
 
 
 @pytest.fixture
-def shared(app: Any, headers: dict[str, str]) -> Any:
+def shared(app: Any, headers: dict[str, str]) -> TestApp:
     """Store eight records of which six are shared with the user, and return these."""
     return share_six(app, user_id(app, headers))
 
@@ -145,7 +145,7 @@ joined = pytest.mark.parametrize("pair", JOINED, indirect=True)
     ],
 )
 def test_a_long_shared_list_is_as_a_short_one(
-    app: TestApp, headers: dict[str, str], shared: object, query: str, names: str
+    app: TestApp, headers: dict[str, str], shared: TestApp, query: str, names: str
 ) -> None:
     timestamp = contents(app)[1]
 
