@@ -76,8 +76,10 @@ class ShareableResource(UserResource):
             self.model.judge = functools.partial(judging.judge_as_locked, self.context)
             # The method is looked up at each call, because plugins replace it on the context
             # (P-35.13).
+            # It does not refer to the resource, which would be a cycle.
+            context, request = self.context, self.request
             self.model.get_permission_object_id = lambda *args, **kwargs: (
-                self.context.get_permission_object_id(self.request, *args, **kwargs)
+                context.get_permission_object_id(request, *args, **kwargs)
             )
 
     # Hooks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from hashlib import sha256
 from typing import Any
 
@@ -306,11 +307,17 @@ class _LazyIdentity(MultiAuthIdentity):  # type: ignore[misc]  # no types
 
     def __init__(self, userid: str, request: Request) -> None:
         self.userid = userid
-        self._request = request
+        # The request refers to its user. A cycle would keep both, and all that belongs to them,
+        # until the garbage collector comes.
+        self._request_of = weakref.ref(request)
 
     @property
     def groups(self) -> list[str]:
-        return list(authorization.groupfinder(self.userid, self._request) or ())
+        request = self._request_of()
+        # Without its request, the user cannot be asked for it any more.
+        return (
+            [] if request is None else list(authorization.groupfinder(self.userid, request) or ())
+        )
 
 
 def _added_by(policy: Any, request: Request) -> set[str]:

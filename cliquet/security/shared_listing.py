@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any, Final
 
 from pyramid.authorization import Authenticated
@@ -53,6 +55,10 @@ class _Search:
         return search(*args, **options)
 
 
+def _pattern(method: Callable[..., str], context: weakref.ref[Any], request: Request) -> str:
+    return method(context(), request, WILDCARD)
+
+
 class SharedListing:
     """The part of a context that finds the shared records of a collection (P-25.9).
 
@@ -99,7 +105,12 @@ class SharedListing:
     def _search_with(self, backend: Any) -> None:
         """Use a permission backend to find the shared records of the requested collection."""
         # The method is that of now: plugins replace it on the context later (P-35.13).
-        pattern_of = functools.partial(self.get_permission_object_id, self._request, WILDCARD)
+        method = type(self).get_permission_object_id
+        if type(method) is FunctionType and "get_permission_object_id" not in vars(self):
+            # The context refers to the search. A cycle would wait for the garbage collector.
+            pattern_of = functools.partial(_pattern, method, weakref.ref(self), self._request)
+        else:
+            pattern_of = functools.partial(self.get_permission_object_id, self._request, WILDCARD)
         self._search = self.get_shared_ids = _Search(backend, pattern_of)
 
     def select_shared_records(

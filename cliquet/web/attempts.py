@@ -17,10 +17,13 @@ from pyramid.router import Router
 from pyramid.threadlocal import manager
 from pyramid_retry import BeforeRetry, RetryableExecutionPolicy, is_error_retryable
 
-from cliquet.web import answering, registrations
+from cliquet.web import answering, endpoints, registrations
 from cliquet.web.registrations import SharedExtensions
 
 __all__ = ["in_short"]
+
+# The attributes of a request that refer to it: its context by three names, and its resource.
+_OF_CYCLES = ("context", "root", "virtual_root", "cornice_args", endpoints.TARGET)
 
 ExecutionPolicy = Callable[[dict[str, Any], Any], Response]
 
@@ -85,7 +88,21 @@ def in_short(policy: ExecutionPolicy, registry: Any) -> ExecutionPolicy:
                 # As in `manager.pop()`: code of the application may have emptied the stack.
                 if stack:
                     stack.pop()
+                _break_cycles(request.__dict__)
                 del environ["retry.attempt"], environ["retry.attempts"]
         raise AssertionError("The last attempt of a request is never retried.")
 
     return attempting
+
+
+def _break_cycles(attributes: dict[str, Any]) -> None:
+    """Let a request go, as Pyramid does with its context: it refers to what refers to the request.
+
+    Otherwise all of it waits for the garbage collector, and each request takes memory that the
+    processor has not used for long.
+    """
+    for name in _OF_CYCLES:
+        attributes.pop(name, None)
+    bound_data = attributes.get("bound_data")
+    if bound_data:
+        bound_data.pop("resource_events", None)

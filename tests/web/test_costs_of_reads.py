@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
 
@@ -45,6 +46,37 @@ def calls_of(app: Any, path: str, headers: dict[str, str], status: int) -> int:
             sys.setprofile(former)
         assert status_line.startswith(str(status))
     return number
+
+
+def test_a_request_leaves_nothing_for_the_garbage_collector() -> None:
+    """Otherwise each request takes memory that the processor has not used for long."""
+    app = make_app([Toadstool], settings=OPENED)
+    auth = basic_auth()
+    record = app.post_json("/v0/toadstools", {"data": {"name": "Fly agaric"}}, headers=auth)
+    tag = app.get("/v0/toadstools", headers=auth).headers["ETag"]
+    path = f"/v0/toadstools/{record.json['data']['id']}"
+    requests = (
+        ("/v0/", {}),
+        (path, {}),
+        ("/v0/toadstools?_limit=10&min_name=A", {}),
+        ("/v0/toadstools", {"If-None-Match": tag}),
+        (path, {"If-None-Match": tag}),
+    )
+
+    left = {}
+    for url, headers in requests:
+        for _ in range(2):
+            request = Request.blank(url, headers={**auth, **headers})
+            environ = request.environ
+            gc.collect()
+            gc.disable()
+            try:
+                app.app(environ, lambda status, headers: None)
+            finally:
+                gc.enable()
+            left[url, tuple(headers)] = gc.collect()
+
+    assert set(left.values()) == {0}, left
 
 
 def test_a_read_calls_few_functions() -> None:
