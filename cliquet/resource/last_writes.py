@@ -15,7 +15,8 @@ from cliquet import events
 from cliquet.core.shortcuts import Shortcut
 from cliquet.resource.shareable_model import ShareableModel
 from cliquet.storage import StorageBase
-from cliquet.storage.generators import UUID4, Drawn
+from cliquet.storage.generators import UUID4
+from cliquet.storage.random_ids import Drawn
 from cliquet.transactions import tweens
 from cliquet.types import Record
 from cliquet.web import endpoints, rendering

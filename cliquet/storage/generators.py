@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-__all__ = ["RANDOM", "UUID4", "Drawn", "Generator"]
+__all__ = ["UUID4", "Generator"]
 
 # The digit that says which kind of UUID it is has two random bits (RFC 9562 4.1).
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
@@ -59,21 +59,3 @@ class UUID4(Generator):
         text = os.urandom(16).hex()
         variant = _VARIANT[text[16]]
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
-
-
-class Drawn:
-    """Gives an id that :class:`UUID4` has made before, for those who need it first.
-
-    .. versionadded:: 3.2
-    """
-
-    def __init__(self, object_id: str) -> None:
-        self._object_id = object_id
-
-    def __call__(self) -> str:
-        """Return the id."""
-        return self._object_id
-
-
-RANDOM = frozenset((UUID4, Drawn))
-"""The types of generators whose ids nobody else can have."""
