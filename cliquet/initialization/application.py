@@ -12,7 +12,15 @@ from pyramid.events import ApplicationCreated
 from pyramid.exceptions import ConfigurationError
 
 from cliquet import events, settings, utils
-from cliquet.initialization import metrics, migrations, receiving, references, start_messages, web
+from cliquet.initialization import (
+    metrics,
+    migrations,
+    receiving,
+    references,
+    scanning,
+    start_messages,
+    web,
+)
 from cliquet.monitoring import crashes, logs
 from cliquet.security import authentication
 from cliquet.web import cors, requests, response_headers
@@ -172,7 +180,7 @@ def includeme(config: Configurator) -> None:
     with logs.using(getattr(registry, "log_renderer", None)):
         for plugin in references.resolve_all(config, "includes", attribute="includeme"):
             config.include(plugin)
-        config.scan("cliquet.views", ignore=_views_without_setting(configured))
+        scanning.scan_views(config, ignore=_views_without_setting(configured))
         start_messages.tell_of_start(config)
 
 

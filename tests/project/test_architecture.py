@@ -531,6 +531,7 @@ IMPORTED_BY_NAME = {
     "cliquet.utils": "names that are published here but live in higher layers",
     "cliquet.statsd": "a package of the extra `statsd`",
     "cliquet.initialization": "those of `newrelic` and `profiler`, which tests replace",
+    "cliquet.initialization.scanning": "the views, of which a service may leave out some",
     "cliquet.monitoring.crashes": "packages of the extra `sentry`",
     "cliquet.monitoring.prometheus": "a package of the extra `prometheus`",
     "cliquet.monitoring.tracing": "a package of the extra `opentelemetry`",
