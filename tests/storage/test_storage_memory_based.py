@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from support.places import Place
 
 from cliquet.storage import StorageBase
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
@@ -10,7 +11,7 @@ from cliquet.storage.memory import MemoryBasedStorage
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.testing.storage.common import rule, where
 
-PLACE = {"collection_id": "mushroom", "parent_id": "alice"}
+PLACE: Place = {"collection_id": "mushroom", "parent_id": "alice"}
 
 
 class SmallStorage(MemoryBasedStorage):
@@ -62,7 +63,7 @@ class SmallStorage(MemoryBasedStorage):
 
 
 @pytest.fixture
-def storage() -> Any:
+def storage() -> SmallStorage:
     storage = SmallStorage()
     for n in range(4):
         storage.create(**PLACE, record={"id": str(n), "n": n})
@@ -70,7 +71,7 @@ def storage() -> Any:
 
 
 @pytest.mark.clause("B-9.2")
-def test_records_are_filtered_sorted_and_cut(storage: Any) -> None:
+def test_records_are_filtered_sorted_and_cut(storage: SmallStorage) -> None:
     page, total = storage.get_all(
         **PLACE,
         filters=where("n", "MIN", 1),
@@ -84,7 +85,7 @@ def test_records_are_filtered_sorted_and_cut(storage: Any) -> None:
 
 
 @pytest.mark.clause("B-21.10")
-def test_lists_and_counts_rely_on_the_published_method(storage: Any) -> None:
+def test_lists_and_counts_rely_on_the_published_method(storage: SmallStorage) -> None:
     storage.delete(**PLACE, object_id="0")
 
     assert storage.list_all(**PLACE, sorting=[Sort("n", 1)], limit=1)[0]["id"] == "1"
@@ -95,7 +96,9 @@ def test_lists_and_counts_rely_on_the_published_method(storage: Any) -> None:
 
 @pytest.mark.clause("B-9.2", "B-5.16", "B-5.17")
 @pytest.mark.parametrize(("with_deleted", "left"), [(True, 4), (False, 2)])
-def test_records_can_be_deleted_together(storage: Any, with_deleted: bool, left: int) -> None:
+def test_records_can_be_deleted_together(
+    storage: SmallStorage, with_deleted: bool, left: int
+) -> None:
     result = storage.delete_all(**PLACE, filters=where("n", "LT", 2), with_deleted=with_deleted)
 
     assert result == [
@@ -112,7 +115,7 @@ def test_deleting_from_all_collections_is_refused(storage: StorageBase) -> None:
 
 
 @pytest.mark.clause("B-9.2", "B-7.1", "B-7.2", "B-7.4")
-def test_unique_values_are_checked(storage: Any) -> None:
+def test_unique_values_are_checked(storage: SmallStorage) -> None:
     storage.create(**PLACE, record={"n": None}, unique_fields=["n"])
 
     with pytest.raises(UnicityError) as caught:
@@ -128,7 +131,7 @@ def test_unique_values_are_checked(storage: Any) -> None:
 
 
 @pytest.mark.clause("B-9.2")
-def test_lists_of_dictionaries_can_be_filtered_and_sorted(storage: Any) -> None:
+def test_lists_of_dictionaries_can_be_filtered_and_sorted(storage: SmallStorage) -> None:
     records = [
         {"id": "a", "last_modified": 2, "n": 1},
         {"id": "b", "last_modified": 1, "deleted": True},

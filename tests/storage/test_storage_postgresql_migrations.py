@@ -15,11 +15,13 @@ import pytest
 from psycopg2.extensions import cursor
 from support.configured import loading
 from support.logged import capture_logs
+from support.places import Place
 
 from cliquet.core.globs import Pattern
 from cliquet.storage import StorageBase, postgresql
 from cliquet.storage.departures import Departure, DepartureKind
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
+from cliquet.storage.postgresql.storage import Storage as PostgreSQLStorage
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.testing.bounded import Thread
 from cliquet.testing.transactions import request_transaction
@@ -37,9 +39,9 @@ SUBSTITUTE = (
 NOON = datetime(2015, 7, 1, 12)
 NOON_MS = 1435752000000  # in UTC
 
-ALICE = {"collection_id": "mushroom", "parent_id": "basicauth:alice"}
-BOB = {"collection_id": "mushroom", "parent_id": "basicauth:bob"}
-EMPTY = {"collection_id": "basket", "parent_id": "basicauth:alice"}
+ALICE: Place = {"collection_id": "mushroom", "parent_id": "basicauth:alice"}
+BOB: Place = {"collection_id": "mushroom", "parent_id": "basicauth:bob"}
+EMPTY: Place = {"collection_id": "basket", "parent_id": "basicauth:alice"}
 
 A, B, C, D, E, Z = (f"0000000{n}-0000-4000-8000-00000000000{n}" for n in (5, 4, 3, 2, 1, 0))
 
@@ -49,7 +51,7 @@ make_storage = loading(postgresql, "storage")
 
 
 @pytest.fixture
-def storage(postgresql_url: str) -> Iterator[Any]:
+def storage(postgresql_url: str) -> Iterator[PostgreSQLStorage]:
     storage = make_storage(postgresql_url)
     yield storage
     storage.client.dispose()
@@ -244,7 +246,7 @@ def new_schema(postgresql_server: str) -> Iterator[dict[str, Any]]:
 @pytest.mark.clause("B-12.11", "B-12.15", "B-12.17", "B-12.4", "B-12.8")
 @pytest.mark.parametrize("version", range(1, 12))
 def test_what_former_releases_left_is_brought_to_the_present_schema(
-    storage: Any, database: object, new_schema: dict[str, Any], version: Any
+    storage: PostgreSQLStorage, database: object, new_schema: dict[str, Any], version: Any
 ) -> None:
     install_1(database)
     fill(database)
@@ -276,7 +278,7 @@ def test_what_was_created_at_version_11_is_brought_to_the_present_schema(
 @pytest.mark.clause("B-12.13", "B-12.15", "B-12.4")
 @pytest.mark.parametrize("has_version", [True, False])
 def test_version_14_gets_the_function_of_the_next_timestamp(
-    storage: Any, database: Any, new_schema: dict[str, Any], has_version: bool
+    storage: PostgreSQLStorage, database: Any, new_schema: dict[str, Any], has_version: bool
 ) -> None:
     storage.initialize_schema()
     kept = storage.create(**ALICE, record={})
@@ -295,7 +297,9 @@ def test_version_14_gets_the_function_of_the_next_timestamp(
 
 
 @pytest.mark.clause("B-12.6", "B-12.17")
-def test_records_that_the_triggers_dated_are_found_again(storage: Any, database: Any) -> None:
+def test_records_that_the_triggers_dated_are_found_again(
+    storage: PostgreSQLStorage, database: Any
+) -> None:
     install_11(database)
     for n in range(50):
         database.execute(
@@ -310,7 +314,7 @@ def test_records_that_the_triggers_dated_are_found_again(storage: Any, database:
 
     storage.initialize_schema()
 
-    where = {"collection_id": "c", "parent_id": "p"}
+    where: Place = {"collection_id": "c", "parent_id": "p"}
     listed = storage.list_all(**where, include_deleted=True, sorting=[Sort("last_modified", 1)])
     order = [*range(10, 50), *range(10)]
     assert [item["id"] for item in listed] == [f"{n:02}" for n in order]
@@ -347,7 +351,7 @@ def test_the_extension_stays_if_something_else_relies_on_it(
 
 @pytest.mark.clause("B-12.4", "B-22.1", "B-21.1")
 def test_those_of_one_millisecond_are_set_apart_in_their_order(
-    storage: Any, database: object
+    storage: PostgreSQLStorage, database: object
 ) -> None:
     install_11(database)
     # C and D round to the millisecond that B takes; E comes later anyway.
@@ -431,7 +435,9 @@ def test_a_collection_is_at_least_as_late_as_what_was_postponed(
 
 
 @pytest.mark.clause("B-22.11", "B-21.28")
-def test_a_record_counts_more_than_a_tombstone_with_its_id(storage: Any, database: object) -> None:
+def test_a_record_counts_more_than_a_tombstone_with_its_id(
+    storage: PostgreSQLStorage, database: object
+) -> None:
     install_11(database)
     insert(database, "deleted", ALICE, A, 5_000)
     insert(database, "records", ALICE, A, 4_000, '{"n": 1}')
@@ -447,7 +453,9 @@ def test_a_record_counts_more_than_a_tombstone_with_its_id(storage: Any, databas
 
 
 @pytest.mark.clause("B-12.15", "B-22.11")
-def test_of_several_tombstones_with_one_id_the_last_counts(storage: Any, database: object) -> None:
+def test_of_several_tombstones_with_one_id_the_last_counts(
+    storage: PostgreSQLStorage, database: object
+) -> None:
     install_1(database)
     for microseconds in (2_000, 3_000, 1_000):
         insert(database, "deleted", ALICE, A, microseconds)
@@ -455,12 +463,16 @@ def test_of_several_tombstones_with_one_id_the_last_counts(storage: Any, databas
 
     storage.initialize_schema()
 
-    assert storage.find_tombstone(**ALICE, object_id=A)["last_modified"] == NOON_MS + 4
+    tombstone = storage.find_tombstone(**ALICE, object_id=A)
+    assert tombstone is not None
+    assert tombstone["last_modified"] == NOON_MS + 4
     assert storage.list_all(**ALICE) == [{"n": 3_000, "id": B, "last_modified": NOON_MS + 3}]
 
 
 @pytest.mark.clause("B-12.15", "B-21.2")
-def test_timestamps_of_empty_collections_are_kept(storage: Any, database: Any) -> None:
+def test_timestamps_of_empty_collections_are_kept(
+    storage: PostgreSQLStorage, database: Any
+) -> None:
     install_11(database)
     database.execute(
         "INSERT INTO timestamps VALUES (%s, %s, %s)",
@@ -474,7 +486,9 @@ def test_timestamps_of_empty_collections_are_kept(storage: Any, database: Any) -
 
 
 @pytest.mark.clause("B-12.3")
-def test_the_time_zone_of_the_database_does_not_matter(storage: Any, database: Any) -> None:
+def test_the_time_zone_of_the_database_does_not_matter(
+    storage: PostgreSQLStorage, database: Any
+) -> None:
     name = storage.client.engine.url.database
     database.execute(f"ALTER DATABASE {name} SET timezone = 'America/Lima'")
     install_1(database)
@@ -501,7 +515,7 @@ def test_stale_copies_within_the_data_are_removed(storage: StorageBase, database
 
 @pytest.mark.clause("B-12.11")
 def test_a_step_that_fails_is_undone_and_those_before_it_are_kept(
-    storage: Any, database: Any
+    storage: PostgreSQLStorage, database: Any
 ) -> None:
     install_1(database)
     fill(database)
@@ -519,7 +533,7 @@ def test_a_step_that_fails_is_undone_and_those_before_it_are_kept(
 
 @pytest.mark.clause("E-13.1")
 def test_present_collections_get_one_epoch_and_new_ones_their_own(
-    storage: Any, database: Any, new_schema: dict[str, Any]
+    storage: PostgreSQLStorage, database: Any, new_schema: dict[str, Any]
 ) -> None:
     install_11(database)
     fill(database)
@@ -566,7 +580,7 @@ def test_the_creation_says_when_and_what(storage: StorageBase, database: cursor)
 @pytest.mark.clause("B-12.14")
 @pytest.mark.parametrize("start", [3, 5])
 def test_a_migration_from_another_version_than_the_installed_one_is_refused(
-    storage: Any, database: object, start: Any
+    storage: PostgreSQLStorage, database: object, start: Any
 ) -> None:
     install_1(database)
     advance(database, 4)
@@ -579,7 +593,7 @@ def test_a_migration_from_another_version_than_the_installed_one_is_refused(
 
 @pytest.mark.clause("B-24.1", "B-24")
 def test_the_files_can_be_run_one_by_one(
-    storage: Any, database: object, new_schema: dict[str, Any]
+    storage: PostgreSQLStorage, database: object, new_schema: dict[str, Any]
 ) -> None:
     install_1(database)
     fill(database)
@@ -593,7 +607,9 @@ def test_the_files_can_be_run_one_by_one(
 
 
 @pytest.mark.clause("B-12.11")
-def test_several_processes_may_migrate_at_once(storage: Any, database: object) -> None:
+def test_several_processes_may_migrate_at_once(
+    storage: PostgreSQLStorage, database: object
+) -> None:
     install_1(database)
     fill(database)
     outcomes = []
@@ -637,7 +653,7 @@ def test_a_dry_run_only_says_what_would_be_done(storage: StorageBase, database: 
 
 
 @pytest.mark.clause("B-12.11")
-def test_a_later_version_is_left_alone(storage: Any, database: Any) -> None:
+def test_a_later_version_is_left_alone(storage: PostgreSQLStorage, database: Any) -> None:
     storage.initialize_schema()
     database.execute("INSERT INTO metadata VALUES ('storage_schema_version', '99')")
 
@@ -650,14 +666,16 @@ def test_a_later_version_is_left_alone(storage: Any, database: Any) -> None:
 
 
 @pytest.mark.clause("B-12.13")
-def test_rows_without_version_are_of_the_first_release(storage: Any, database: object) -> None:
+def test_rows_without_version_are_of_the_first_release(
+    storage: PostgreSQLStorage, database: object
+) -> None:
     assert storage._get_installed_version() is None
     install_1(database)
     assert storage._get_installed_version() == 1
 
 
 @pytest.mark.clause("B-12.13")
-def test_the_highest_number_counts(storage: Any, database: Any) -> None:
+def test_the_highest_number_counts(storage: PostgreSQLStorage, database: Any) -> None:
     storage.initialize_schema()
     database.execute("INSERT INTO metadata VALUES ('storage_schema_version', '9')")
 
@@ -666,7 +684,7 @@ def test_the_highest_number_counts(storage: Any, database: Any) -> None:
 
 @pytest.mark.clause("B-12.13", "B-12.16")
 def test_without_any_row_the_present_version_is_assumed_with_a_warning(
-    storage: Any, database: Any
+    storage: PostgreSQLStorage, database: Any
 ) -> None:
     storage.initialize_schema()
     database.execute("DELETE FROM metadata")
@@ -689,7 +707,7 @@ def test_without_any_row_the_present_version_is_assumed_with_a_warning(
 @pytest.mark.clause("B-12.16", "B-22.28")
 @pytest.mark.parametrize("version", range(1, 12))
 def test_a_former_flush_does_not_make_migrations_skipped(
-    storage: Any, database: Any, new_schema: dict[str, Any], version: object
+    storage: PostgreSQLStorage, database: Any, new_schema: dict[str, Any], version: object
 ) -> None:
     install_1(database)
     advance(database, version)
@@ -705,7 +723,7 @@ def test_a_former_flush_does_not_make_migrations_skipped(
 
 
 @pytest.mark.clause("B-12.16", "B-22.28")
-def test_a_flush_keeps_the_versions(storage: Any, database: object) -> None:
+def test_a_flush_keeps_the_versions(storage: PostgreSQLStorage, database: object) -> None:
     install_11(database)
     fill(database)
     storage.initialize_schema()
@@ -792,7 +810,7 @@ def test_the_application_needs_to_select_insert_update_and_delete_only(
 
 @pytest.mark.clause("B-12.18", "B-12.13")
 def test_a_schema_loaded_by_hand_is_recognised_beside_those_of_other_backends(
-    storage: Any, database: Any
+    storage: PostgreSQLStorage, database: Any
 ) -> None:
     database.execute(shipped("schema.sql"))
     database.execute(shipped("functions.sql"))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from servers.redis_cluster import RedisCluster, running_cluster, wait_until
 from support.configured import config_of, loading
+from support.places import Place
 from support.shared_apps import make_app
 from support.sharing import Toadstool
 
@@ -25,16 +26,17 @@ from cliquet.storage import StorageBase
 from cliquet.storage import redis as storage_redis
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.query import Sort
+from cliquet.storage.redis.storage import Storage as RedisStorage
 from cliquet.storage.selection import CollectionKey
 from cliquet.testing.bounded import Threads
 from cliquet.testing.web import basic_auth
 
 STORAGE = "cliquet:storage:"
-COLLECTION = {"collection_id": "mushroom", "parent_id": "alice"}
+COLLECTION: Place = {"collection_id": "mushroom", "parent_id": "alice"}
 
 
 @pytest.fixture
-def storage(redis_cluster: RedisCluster) -> Iterator[Any]:
+def storage(redis_cluster: RedisCluster) -> Iterator[RedisStorage]:
     storage = loading(storage_redis, "storage")(redis_cluster.url)
     yield storage
     storage._client.close()
@@ -108,7 +110,9 @@ def test_a_single_server_has_one_part_without_a_tag() -> None:
 
 
 @pytest.mark.clause("E-9.6")
-def test_all_keys_of_a_collection_have_one_slot(storage: Any, redis_cluster: RedisCluster) -> None:
+def test_all_keys_of_a_collection_have_one_slot(
+    storage: RedisStorage, redis_cluster: RedisCluster
+) -> None:
     for name in ("a", "b"):
         storage.create(**COLLECTION, record={"name": name}, unique_fields=["name"])
     deleted, _ = storage.get_all(**COLLECTION)
@@ -165,8 +169,10 @@ def test_a_page_of_several_parents_is_deleted_in_its_order(storage: StorageBase)
 
 
 @pytest.mark.clause("E-9.6", "B-5.20")
-def test_an_operation_writes_several_collections(storage: Any) -> None:
-    homes = [{"collection_id": "mushroom", "parent_id": f"user{rank}"} for rank in range(5)]
+def test_an_operation_writes_several_collections(storage: RedisStorage) -> None:
+    homes: list[Place] = [
+        {"collection_id": "mushroom", "parent_id": f"user{rank}"} for rank in range(5)
+    ]
 
     def write() -> None:
         for home in homes:
@@ -181,9 +187,11 @@ def test_an_operation_writes_several_collections(storage: Any) -> None:
 @pytest.mark.clause("E-9.6", "B-5.20")
 @pytest.mark.parametrize("interfering", [0, 1])
 def test_reads_of_all_collections_are_judged_before_the_first_is_written(
-    storage: Any, interfering: int
+    storage: RedisStorage, interfering: int
 ) -> None:
-    homes = [{"collection_id": "mushroom", "parent_id": f"user{rank}"} for rank in range(2)]
+    homes: list[Place] = [
+        {"collection_id": "mushroom", "parent_id": f"user{rank}"} for rank in range(2)
+    ]
     attempts = []
 
     def write() -> None:
@@ -209,8 +217,10 @@ def with_another(storage: Any, home: Any) -> None:
 
 
 @pytest.mark.clause("E-9.6")
-def test_interference_between_two_steps_is_an_error(storage: Any) -> None:
-    homes = [{"collection_id": "mushroom", "parent_id": f"user{rank}"} for rank in range(2)]
+def test_interference_between_two_steps_is_an_error(storage: RedisStorage) -> None:
+    homes: list[Place] = [
+        {"collection_id": "mushroom", "parent_id": f"user{rank}"} for rank in range(2)
+    ]
     database = storage._database
     commit = database._commit_in
     steps = []
@@ -241,7 +251,7 @@ def test_interference_between_two_steps_is_an_error(storage: Any) -> None:
 
 @pytest.mark.clause("E-9.6")
 def test_nothing_is_lost_while_slots_move(
-    storage: Any, permission: RedisPermission, redis_cluster: RedisCluster
+    storage: RedisStorage, permission: RedisPermission, redis_cluster: RedisCluster
 ) -> None:
     """Each writer creates records in its collection, and shares them."""
     parents = [f"user{rank}" for rank in range(4)]
@@ -290,7 +300,7 @@ def keys_of(parents: Any) -> Any:
 
 @pytest.mark.clause("E-9.6", "B-2.5")
 def test_a_slot_that_moves_for_long_is_an_error_of_the_backend(
-    storage: Any, redis_cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
+    storage: RedisStorage, redis_cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 0.1)
     record = storage.create(**COLLECTION, record={"a": 1})
