@@ -28,7 +28,7 @@ load = loading(memcached, "cache")
 
 
 @pytest.fixture
-def open_cache() -> Iterator[Callable[..., CacheBase]]:
+def open_cache() -> Iterator[Callable[..., memcached.Cache]]:
     """Load caches whose connections are closed in the end."""
     caches = []
 
@@ -42,7 +42,7 @@ def open_cache() -> Iterator[Callable[..., CacheBase]]:
 
 
 @pytest.fixture
-def cache(memcached_server: str, open_cache: Callable[..., CacheBase]) -> Any:
+def cache(memcached_server: str, open_cache: Callable[..., memcached.Cache]) -> memcached.Cache:
     cache = open_cache(memcached_server)
     cache.flush()
     return cache
@@ -170,7 +170,7 @@ def test_a_flush_leaves_the_entries_of_other_prefixes(
 
 @pytest.mark.clause("B-22.28", "B-13.6")
 def test_what_was_flushed_never_comes_back(
-    cache: Any, memcached_server: Any, open_cache: Callable[..., CacheBase]
+    cache: memcached.Cache, memcached_server: Any, open_cache: Callable[..., memcached.Cache]
 ) -> None:
     other = open_cache(memcached_server)
     cache.set("key", "value", 3600)
@@ -188,7 +188,7 @@ def test_what_was_flushed_never_comes_back(
 
 
 @pytest.mark.clause("B-21.34", "B-13.6")
-def test_entries_are_lost_with_the_generation_of_their_prefix(cache: Any) -> None:
+def test_entries_are_lost_with_the_generation_of_their_prefix(cache: memcached.Cache) -> None:
     cache.set("key", "value")
     cache._client.delete(cache._generation_key)
 
@@ -212,7 +212,7 @@ def test_fractions_of_seconds_count(cache: CacheBase, clock: SimpleNamespace) ->
 
 
 @pytest.mark.clause("B-13.3", "B-21.34")
-def test_the_server_drops_an_entry_after_its_expiry_and_not_before(cache: Any) -> None:
+def test_the_server_drops_an_entry_after_its_expiry_and_not_before(cache: memcached.Cache) -> None:
     cache.set("short", "value", 0.2)
     cache.set("long", "value", 2.2)
     cache.set("lasting", "value")

@@ -312,7 +312,7 @@ class Inheriting(AuthorizationPolicy):
 @pytest.mark.parametrize(
     "more", [{"explicit_permissions": "false"}, {"multiauth.authorization_policy": Inheriting}]
 )
-def test_settings_say_who_may_write_and_becomes_an_owner(more: Any) -> None:
+def test_settings_say_who_may_write_and_becomes_an_owner(more: dict[str, Any]) -> None:
     compiled, layered = (
         happened(app, SCENARIOS["shared to write"], "/closeds", **{IDS[0]: "system.Authenticated"})
         for app in both(**more)

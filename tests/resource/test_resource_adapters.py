@@ -449,7 +449,7 @@ def place_of(cls: type) -> str:
         (Items, "it is no object; allowed: a model with fields."),
     ],
 )
-def test_a_model_that_cannot_be_a_schema_names_its_place(model: Any, text: str) -> None:
+def test_a_model_that_cannot_be_a_schema_names_its_place(model: type, text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         PydanticSchema(model)
 

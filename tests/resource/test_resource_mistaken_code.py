@@ -35,7 +35,7 @@ HOOKS = [
 @pytest.mark.clause("E-8.17")
 @pytest.mark.parametrize(("code", "said"), HOOKS)
 @pytest.mark.parametrize("base", [Plant, Shared])
-def test_a_hook_that_cannot_be_called_is_refused(base: Any, code: str, said: str) -> None:
+def test_a_hook_that_cannot_be_called_is_refused(base: type, code: str, said: str) -> None:
     attributes: dict[str, Any] = {}
     exec(code, attributes)
     del attributes["__builtins__"]

@@ -248,7 +248,7 @@ def walk(entries: Any, sorting: Any, limit: Any, *, before_next: Any = None) -> 
     "X-17",
 )
 @given(collections(), st.lists(filter_parameters(), min_size=1, max_size=2))
-def test_filters_keep_what_the_model_keeps(entries: Any, parameters: Any) -> None:
+def test_filters_keep_what_the_model_keeps(entries: list[Any], parameters: list[Any]) -> None:
     filters = read_filters(*((prefix + path, text) for prefix, path, _, text in parameters))
 
     kept = evaluation.apply_filters(entries, filters, NAMES)
@@ -262,7 +262,7 @@ def test_filters_keep_what_the_model_keeps(entries: Any, parameters: Any) -> Non
 
 @pytest.mark.clause("E-3.2", "B-6.17", "B-6.19", "B-21.13", "X-26", "H-13.7")
 @given(collections(), SORTS)
-def test_sorting_is_the_order_of_the_model(entries: Any, text: object) -> None:
+def test_sorting_is_the_order_of_the_model(entries: list[Any], text: object) -> None:
     sorting = read_sorting(text)
 
     found = evaluation.apply_sorting(entries, sorting, NAMES)
@@ -287,7 +287,7 @@ def test_a_walk_loses_and_repeats_nothing(
 @pytest.mark.parametrize("limit", [1, 2, 7])
 @given(entries=collections(), others=collections(first=100), text=SORTS, data=st.data())
 def test_writes_of_other_records_disturb_no_walk(
-    entries: Any, others: Any, text: object, limit: int, data: Any
+    entries: list[Any], others: list[Any], text: object, limit: int, data: st.DataObject
 ) -> None:
     """Others come and go in between; they may be seen or not, once at most."""
     sorting = read_sorting(text)
@@ -308,7 +308,7 @@ def test_writes_of_other_records_disturb_no_walk(
 @pytest.mark.parametrize("limit", [1, 2])
 @given(entries=collections(), parameter=filter_parameters(), text=SORTS)
 def test_a_filtered_walk_gives_what_matches(
-    entries: Any, parameter: Any, text: object, limit: int
+    entries: list[Any], parameter: Any, text: object, limit: int
 ) -> None:
     prefix, path, value, written_value = parameter
     sorting = read_sorting(text)

@@ -327,7 +327,9 @@ def test_a_patch_may_be_applied_again() -> None:
 
 @pytest.mark.clause("E-4.1")
 @given(OBJECTS, st.lists(OPERATIONS | VALUES, max_size=4))
-def test_any_patch_gives_an_object_or_is_refused(document: dict[str, Any], operations: Any) -> None:
+def test_any_patch_gives_an_object_or_is_refused(
+    document: dict[str, Any], operations: list[Any]
+) -> None:
     before = copy.deepcopy((document, operations))
     try:
         name, result = "0", operated(document, *operations)
@@ -395,7 +397,9 @@ def test_no_nesting_exhausts_the_interpreter() -> None:
 
 @pytest.mark.clause("E-4.1")
 @given(OBJECTS, OBJECTS)
-def test_difference_makes_one_object_of_another(before: Any, after: Any) -> None:
+def test_difference_makes_one_object_of_another(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
     removed, members = difference(before, after)
 
     kept = {name: value for name, value in before.items() if name not in removed}

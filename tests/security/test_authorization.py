@@ -187,7 +187,7 @@ IDS = st.text("ab_:/*", min_size=1, max_size=6)
 
 @pytest.mark.clause("H-5.6", "S-16.4", "X-29")
 @given(POLICY_NAMES, st.data())
-def test_two_users_have_no_name_in_common(policies: Any, data: Any) -> None:
+def test_two_users_have_no_name_in_common(policies: list[str], data: st.DataObject) -> None:
     try:
         check_names(policies, {"multiauth.policies": policies})
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -273,7 +274,9 @@ def test_date_refuses_garbage(value: int | str) -> None:
         ]
     ),
 )
-def test_parsers_refuse_with_value_error_alone_and_are_idempotent(value: Any, parse: Any) -> None:
+def test_parsers_refuse_with_value_error_alone_and_are_idempotent(
+    value: Any, parse: Callable[[Any], Any]
+) -> None:
     try:
         parsed = parse(value)
     except ValueError:

@@ -38,7 +38,7 @@ def cut(entries: Any, operator: Any, value: Any, sorting: Any) -> Any:
 
 @pytest.mark.clause("B-6.20", "B-21.12", "X-16")
 @given(collections(), CUTS)
-def test_any_value_cuts_the_sorted_list_in_two(entries: Any, value: object) -> None:
+def test_any_value_cuts_the_sorted_list_in_two(entries: list[Any], value: object) -> None:
     sorting = [Sort("x", 1), Sort("id", 1)]
     ordered = evaluation.apply_sorting(entries, sorting, NAMES)
 
@@ -54,7 +54,7 @@ def test_any_value_cuts_the_sorted_list_in_two(entries: Any, value: object) -> N
 
 @pytest.mark.clause("B-6.19")
 @given(collections())
-def test_descending_is_the_reverse_of_ascending(entries: Any) -> None:
+def test_descending_is_the_reverse_of_ascending(entries: list[Any]) -> None:
     ascending = evaluation.apply_sorting(entries, [Sort("x", 1), Sort("id", 1)], NAMES)
     descending = evaluation.apply_sorting(entries, [Sort("x", -1), Sort("id", -1)], NAMES)
 
@@ -63,7 +63,7 @@ def test_descending_is_the_reverse_of_ascending(entries: Any) -> None:
 
 @pytest.mark.clause("B-6.14", "X-16")
 @given(collections(), VALUES)
-def test_opposite_filters_share_the_entries_out(entries: Any, value: object) -> None:
+def test_opposite_filters_share_the_entries_out(entries: list[Any], value: object) -> None:
     def kept(operator: Any, operand: Any) -> Any:
         return evaluation.apply_filters(entries, [Filter("x", operand, operator)], NAMES)
 

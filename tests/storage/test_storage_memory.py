@@ -269,7 +269,7 @@ STEPS = st.lists(
 
 @pytest.mark.clause("X-18", "X-23", "B-7.1", "B-1.5", "B-21.10")
 @given(STEPS, st.booleans())
-def test_any_history_leaves_the_storage_consistent(steps: Any, commits: object) -> None:
+def test_any_history_leaves_the_storage_consistent(steps: list[Any], commits: bool) -> None:
     storage = memory.Storage()
     create(storage, id="a", phone=1)
     initial = storage.list_all(**HOME, include_deleted=True)

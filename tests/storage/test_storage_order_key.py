@@ -141,7 +141,7 @@ plain_values = st.recursive(
 @given(st.lists(plain_values, min_size=10, max_size=10))
 @example(["\1", ["\1"], {"\1": "\1"}, [], {}, [[]], "x" * 399, "x" * 400, ["x" * 400], {"a": {}}])
 def test_postgresql_computes_the_same_keys(
-    cursor: psycopg2.extensions.cursor, values: object
+    cursor: psycopg2.extensions.cursor, values: list[Any]
 ) -> None:
     cursor.execute(
         "SELECT cliquet_order_key(item) FROM jsonb_array_elements(%s::jsonb) AS item",

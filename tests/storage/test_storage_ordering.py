@@ -82,7 +82,7 @@ def test_keys_compare_as_the_values_do(left: object, right: object) -> None:
 
 @pytest.mark.clause("B-6.19", "X-26")
 @given(st.lists(ANY_VALUES, max_size=8))
-def test_sorting_by_key_is_sorting_by_the_order(values: Any) -> None:
+def test_sorting_by_key_is_sorting_by_the_order(values: list[Any]) -> None:
     expected = sorted(values, key=functools.cmp_to_key(compare))
 
     assert all(json_equal(*pair) for pair in zip(sorted(values, key=sort_key), expected))  # noqa: B905
@@ -108,7 +108,7 @@ def test_equal_values_have_keys_with_one_hash(left: object, right: object) -> No
 
 @pytest.mark.clause("B-6.20", "B-21.12")
 @given(st.lists(ANY_VALUES, max_size=8), ANY_VALUES)
-def test_a_value_cuts_a_sorted_list_in_two(values: Any, cut: object) -> None:
+def test_a_value_cuts_a_sorted_list_in_two(values: list[Any], cut: object) -> None:
     ordered = sorted(map(sort_key, values))
     key = sort_key(cut)
 

@@ -271,9 +271,9 @@ def test_filters_keep_the_records_that_they_keep_in_python(
     database: Any,
     indexed: tuple[Any, ...],
     times: int,
-    content: Any,
-    wanted: Any,
-    include_deleted: Any,
+    content: list[Any],
+    wanted: list[Any],
+    include_deleted: bool,
 ) -> None:
     stored = database.fill(content)
     expected = [
@@ -292,7 +292,9 @@ def test_filters_keep_the_records_that_they_keep_in_python(
 @pytest.mark.clause("B-6.17", "B-6.18", "B-6.19", "B-6.21", "B-22.24", "X-26")
 @given(entries, sortings)
 @in_databases
-def test_records_are_in_the_order_of_python(database: Any, content: Any, sorting: Any) -> None:
+def test_records_are_in_the_order_of_python(
+    database: Any, content: list[Any], sorting: list[Any]
+) -> None:
     sorting = [*sorting, Sort("id", 1)]
     stored = database.fill(content)
 
@@ -307,7 +309,7 @@ def test_records_are_in_the_order_of_python(database: Any, content: Any, sorting
 @given(entries, st.lists(st.lists(rule_items, min_size=1, max_size=3), min_size=1, max_size=3))
 @in_databases
 def test_rules_keep_the_records_that_they_keep_in_python(
-    database: SQLiteDatabase, content: Any, rules: Any
+    database: SQLiteDatabase, content: list[Any], rules: list[Any]
 ) -> None:
     stored = database.fill(content)
     compared = [as_compared(rule, database) for rule in rules]
@@ -324,7 +326,7 @@ def test_rules_keep_the_records_that_they_keep_in_python(
 @given(entries, sortings)
 @in_databases
 def test_what_follows_a_record_is_the_rest_of_the_listing(
-    database: Any, indexed: tuple[Any, ...], content: Any, sorting: Any
+    database: Any, indexed: tuple[Any, ...], content: list[Any], sorting: list[Any]
 ) -> None:
     sorting = complete_sorting(sorting, id_field="id", modified_field="last_modified")
     stored = database.fill(content)

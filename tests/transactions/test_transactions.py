@@ -149,7 +149,7 @@ class DataManager:
         (RuntimeError("x"), 500),
     ],
 )
-def test_what_a_request_wrote_is_undone_when_it_raises(error: Any, status: int) -> None:
+def test_what_a_request_wrote_is_undone_when_it_raises(error: Exception, status: int) -> None:
     def view(request: Any) -> None:
         write(request)
         raise error
@@ -560,7 +560,7 @@ def test_a_subrequest_that_returns_an_error_keeps_its_effects() -> None:
     ("error", "status"),
     [(BackendError(ValueError("x")), 503), (HTTPInsufficientStorage(), 507), (KeyError("x"), 500)],
 )
-def test_a_subrequest_that_fails_undoes_the_batch(error: Any, status: int) -> None:
+def test_a_subrequest_that_fails_undoes_the_batch(error: Exception, status: int) -> None:
     def view(request: Any) -> None:
         raise error
 
