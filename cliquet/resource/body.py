@@ -36,6 +36,9 @@ _PLAIN_TYPES: Final = frozenset({str, int, float, bool, type(None)})
 _EXACT_TYPES: Final = _PLAIN_TYPES - {float, int}
 _TEXTS: Final = frozenset({str})
 
+# The attribute of a resource with the limit of its records.
+_LIMIT = "_max_record_bytes"
+
 
 def sent_data(request: Request) -> Record:
     """Return the ``data`` of the client, before the schema has dropped anything."""
@@ -183,7 +186,11 @@ def storable(resource: UserResource, record: Record, old: Record | None = None) 
         name: value if type(value) in _PLAIN_TYPES else _of_json(resource, name, value)
         for name, value in members
     }
-    limit = _limit(resource.request)
+    known = vars(resource)
+    if _LIMIT not in known:
+        # A resource may store many records of one batch.
+        known[_LIMIT] = _limit(resource.request)
+    limit: int | None = known[_LIMIT]
     # Here everything counts, so that most records are written as JSON only once.
     if (
         limit is not None

@@ -110,17 +110,15 @@ class _Planned(NamedTuple):
     ----------
     result : the record as it will be, without its timestamp unless that stays the same; ``None``
         for a deletion.
+    status : that of the answer.
     is_written : whether it has to be written.
     """
 
     record_id: str
     existing: Record | None
     result: Record | None
+    status: int
     is_written: bool = True
-
-    @property
-    def status(self) -> int:
-        return 201 if self.existing is None else 200
 
 
 def changes_alike(resource: UserResource, rights: ChangeRights) -> bool:
@@ -241,7 +239,7 @@ def _patch(resource: UserResource, asked: Asked, existing: Record | None) -> _Pl
 
 
 def _delete(resource: UserResource, asked: Asked, existing: Record | None) -> _Planned | None:
-    return None if existing is None else _Planned(asked.record_id, existing, None)
+    return None if existing is None else _Planned(asked.record_id, existing, None, 200)
 
 
 _PLANS = {"PUT": _put, "PATCH": _patch, "DELETE": _delete}
@@ -256,7 +254,8 @@ def _completed(
     """
     if new.setdefault(resource.model.id_field, asked.record_id) != asked.record_id:
         return None
-    return _Planned(asked.record_id, existing, storable(resource, new, existing))
+    status = 201 if existing is None else 200
+    return _Planned(asked.record_id, existing, storable(resource, new, existing), status)
 
 
 # What is written, told and answered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import colander
@@ -14,36 +15,38 @@ from cliquet.types import Record
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = ["body_of", "create_all", "plain_record"]
+__all__ = ["body_of", "create_all", "reader_of_plain"]
 
 
-def plain_record(resource: UserResource, body: dict[str, Any]) -> Record | None:
-    """Return the record of the body of a POST, as it will be stored without its id and timestamp.
+def reader_of_plain(resource: UserResource) -> Callable[[dict[str, Any]], Record | None]:
+    """Return a function that makes a record of the body of a POST, as it will be stored.
 
-    ``None`` stands for a body with more than attributes, and for one that would be refused.
+    The record has no timestamp, and no id unless it has to be known. ``None`` stands for a body
+    with more than attributes, and for one that would be refused.
+
+    Parameters
+    ----------
+    resource : one with the hooks of the library, which have nothing to do for such a record.
     """
-    data = body.get("data")
-    if type(data) is not dict or len(body) > 1 or not _is_bare(resource, data):
-        return None
-    try:
-        record = resource.process_record(dict(resource._schema.deserialize(data)))
-        if not _is_bare(resource, record):
-            return None
-        return resource._creatable(storable(resource, record))
-    except (colander.Invalid, HTTPException):
-        # An ordinary creation will say what is wrong.
-        return None
-
-
-def _is_bare(resource: UserResource, record: Record) -> bool:
-    """Return whether a record has no member that is not an attribute."""
     model = resource.model
-    return not (
-        model.id_field in record
-        or model.modified_field in record
-        or model.deleted_field in record
-        or getattr(model, "permissions_field", None) in record
-    )
+    permissions_field = getattr(model, "permissions_field", None)
+    names = (model.id_field, model.modified_field, model.deleted_field, permissions_field)
+    is_bare = frozenset(names).isdisjoint
+    deserialize = resource._schema.deserialize
+
+    def read(body: dict[str, Any]) -> Record | None:
+        data = body.get("data")
+        if type(data) is not dict or len(body) > 1 or not is_bare(data):
+            return None
+        try:
+            record = deserialize(data)
+            # The schema may have added others.
+            return resource._creatable(storable(resource, record)) if is_bare(record) else None
+        except (colander.Invalid, HTTPException):
+            # An ordinary creation will say what is wrong.
+            return None
+
+    return read
 
 
 def create_all(resource: UserResource, records: list[Record]) -> list[tuple[str, dict[str, Any]]]:

@@ -6,7 +6,7 @@ knows nothing of HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cliquet.permission.known_permissions import adds_at_once, lists_at_once, takes_at_once
@@ -65,6 +65,7 @@ class SeveralRecords:
     Attributes
     ----------
     records : those that exist, by id.
+    aces : function that returns the permissions of a record; ``None`` if the model has none.
     """
 
     def __init__(self, model: Model, own_id: str, record_ids: Sequence[str]) -> None:
@@ -73,41 +74,36 @@ class SeveralRecords:
         found = model.storage.find_many(object_ids=record_ids, **place, **model._fields)
         self.records: dict[str, Record] = {record[model.id_field]: record for record in found}
         self._shared = None
+        self._aces: dict[str, ACEs] = {}
+        self.aces: Callable[[str], ACEs | None] = self._aces.get
+        self._tells_twice = False
         if isinstance(model, ShareableModel) and (backend := model._backend()) is not None:
             permission, get_object_id = backend
             # The URI of another record would need another request.
             self._collection_uri = get_object_id(own_id).removesuffix(own_id)
             uris = [self.uri(record_id) for record_id in record_ids]
             aces = permission.get_objects_permissions(uris)
-            self._aces: dict[str, ACEs] = dict(zip(record_ids, aces, strict=True))
+            self._aces.update(zip(record_ids, aces, strict=True))
             self._shared = (model, permission)
+            tracker = model.tracker
+            self._tells_twice = tracker is not None and tracker.tells_twice(
+                model.storage, permission
+            )
 
     def uri(self, record_id: str) -> str:
         """Return the URI of a record of a model with permissions."""
         return f"{self._collection_uri}{record_id}"
 
-    def aces(self, record_id: str) -> ACEs | None:
-        """Return the permissions of a record; ``None`` if the model has none."""
-        return None if self._shared is None else self._aces[record_id]
-
     def may_be_written(self, record_id: str) -> bool:
         """Return whether a record can be written together with others."""
         if self._shared is None:
             return True
-        aces, model = self._aces[record_id], self._shared[0]
-        if record_id not in self.records and (aces or not is_storable_key(self.uri(record_id))):
+        if record_id not in self.records and (
+            self._aces[record_id] or not is_storable_key(self.uri(record_id))
+        ):
             # They are those of a former record, or there can be none.
             return False
-        tracker = model.tracker
-        return (
-            tracker is None
-            or not self._gains_writer(record_id)
-            or not tracker.tells_twice(*self._backends())
-        )
-
-    def _backends(self) -> tuple[Any, Any]:
-        assert self._shared is not None  # noqa: S101 - the callers have looked
-        return self._model.storage, self._shared[1]
+        return not self._tells_twice or not self._gains_writer(record_id)
 
     def _gains_writer(self, record_id: str) -> bool:
         """Return whether who writes a record, and none of its permissions, gets ``write``."""

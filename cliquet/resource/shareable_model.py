@@ -19,6 +19,7 @@ from cliquet.permission.known_permissions import (
     writes_at_once,
 )
 from cliquet.resource.user_model import Model
+from cliquet.security import object_uris
 from cliquet.security.principals import keeps_write
 from cliquet.storage import Filter, StorageBase
 from cliquet.storage.departures import Departure, DepartureKind
@@ -304,7 +305,7 @@ class ShareableModel(Model):
         if writer is None or not is_random or not is_plain or not adds_at_once(permission):
             write = functools.partial(self._write_permissions, is_new=True, had_none=is_random)
             return [write(record_id, {}, None) for record_id in record_ids]
-        object_ids = [get_object_id(record_id) for record_id in record_ids]
+        object_ids = object_uris.of_siblings(get_object_id, record_ids)
         permission.add_principal_to_aces(object_ids, "write", writer)
         return [{"write": {writer}} for _ in record_ids]
 

@@ -7,7 +7,7 @@ permissions.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -17,7 +17,7 @@ from webob.request import BaseRequest
 from cliquet import utils
 from cliquet.core.globs import Pattern
 
-__all__ = ["filled", "of_collection", "of_record", "of_records", "of_request"]
+__all__ = ["filled", "of_collection", "of_record", "of_records", "of_request", "of_siblings"]
 
 _AROUND_IDS = "_cliquet_around_ids"
 _URI = "_cliquet_uri"
@@ -84,6 +84,21 @@ def of_records(request: Request, route_name: str) -> Pattern:
         return Pattern(of_record(request, route_name, "*"))
     # The rest of the URL may itself contain a `*` (X-29).
     return Pattern.of(*_around_id(request, route_name))
+
+
+def of_siblings(get_object_id: Callable[..., str], record_ids: Sequence[str]) -> list[str]:
+    """Return the URIs of records of one collection, which nearly always begin with its URI.
+
+    Parameters
+    ----------
+    get_object_id : returns the URI of one record.
+    """
+    first, last = record_ids[0], record_ids[-1]
+    uri: str = get_object_id(first)
+    collection = uri.removesuffix(first)
+    if uri != collection and get_object_id(last) == f"{collection}{last}":
+        return [f"{collection}{record_id}" for record_id in record_ids]
+    return [get_object_id(record_id) for record_id in record_ids]
 
 
 def _around_id(request: Request, route_name: str) -> list[str]:

@@ -167,6 +167,7 @@ class Run:
         request = self.request
         with lent(request), RequestContext(request):
             request.validated = {}
+            read = creating.reader_of_plain(self._resource)
             while items and len(records) < _MOST_AT_ONCE:
                 item, refusal = items[-1]
                 if refusal is not None or not self.goes_on_with(item):
@@ -175,7 +176,7 @@ class Run:
                 # requests share their defaults.
                 text = orjson.dumps(item["body"])
                 give_own_body(request, text)
-                record = creating.plain_record(self._resource, orjson.loads(text))
+                record = read(orjson.loads(text))
                 if record is None:
                     break
                 size += len(jsonio.dumps(record)) + _MOST_ADDED

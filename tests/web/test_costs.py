@@ -1,25 +1,39 @@
-"""The functions in Python that a read calls: nothing may be added to each request unnoticed."""
+"""The functions in Python that reads and batches call: nothing may be added to them unnoticed."""
 
 from __future__ import annotations
 
 import gc
 import sys
+import uuid
 from typing import Any
 
+import colander
 import pytest
 from pyramid.request import Request
 from support.shared_apps import make_app
 from support.sharing import Toadstool
 
+from cliquet import resource
 from cliquet.testing.web import basic_auth
 
+USER = "system.Authenticated"
 OPENED = {
     "compiled_endpoints": "true",
-    "toadstool_create_principals": "system.Authenticated",
-    "toadstool_read_principals": "system.Authenticated",
+    "toadstool_create_principals": USER,
+    "toadstool_read_principals": USER,
+    **{f"puffball_{name}_principals": USER for name in ("create", "read", "write")},
 }
 # What a request called when this was written; fewer are welcome.
 BOUNDS = {"hello": 105, "record": 170, "list": 270, "unmodified": 157}
+
+
+class Puffball(resource.ShareableResource):
+    """A resource without hooks."""
+
+    class PuffballSchema(resource.ResourceSchema):
+        name = colander.SchemaNode(colander.String())
+
+    mapping = PuffballSchema()
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +42,13 @@ def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
 
 
-def calls_of(app: Any, path: str, headers: dict[str, str], status: int) -> int:
-    """Return how many functions the second of two equal requests calls."""
+def calls_of(app: Any, path: str, headers: dict[str, str], status: int, body: Any = None) -> int:
+    """Return how many functions the second of two equal requests calls.
+
+    Parameters
+    ----------
+    body : that of a POST; without it, the request is a GET.
+    """
     number = 0
 
     def count(frame: Any, event: str, arg: Any) -> None:
@@ -38,6 +57,9 @@ def calls_of(app: Any, path: str, headers: dict[str, str], status: int) -> int:
 
     for _ in range(2):
         request = Request.blank(path, headers={**basic_auth(), **headers})
+        if body is not None:
+            request.method, request.json_body = "POST", body
+            request.content_type = "application/json"
         number, former = 0, sys.getprofile()
         sys.setprofile(count)
         try:
@@ -94,3 +116,26 @@ def test_a_read_calls_few_functions() -> None:
     }
 
     assert {name: number for name, number in found.items() if number > BOUNDS[name]} == {}
+
+
+# Of 25 requests, of which the first is one like any other.
+BATCH_BOUNDS = {"POST": 3280, "GET": 1370, "PUT": 3850, "PATCH": 3960}
+
+
+def test_a_batch_calls_few_functions() -> None:
+    app = make_app([Puffball], settings=OPENED).app
+    paths = [f"/puffballs/{uuid.uuid4()}" for _ in range(25)]
+    # Each batch comes twice: PUT makes what the others read and change.
+    parts = {
+        "PUT": [{"path": path, "body": {"data": {"name": "Fly agaric"}}} for path in paths],
+        "GET": [{"path": path} for path in paths],
+        "PATCH": [{"path": path, "body": {"data": {"name": "Panther cap"}}} for path in paths],
+        "POST": [{"path": "/puffballs", "body": {"data": {"name": "Death cap"}}}] * 25,
+    }
+
+    found = {}
+    for method, items in parts.items():
+        body = {"defaults": {"method": method}, "requests": items}
+        found[method] = calls_of(app, "/v0/batch", {}, 200, body)
+
+    assert {name: number for name, number in found.items() if number > BATCH_BOUNDS[name]} == {}
