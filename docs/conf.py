@@ -50,6 +50,7 @@ linkcheck_retries = 2
 nitpick_ignore = [
     # The standard library and the frameworks: no inventory of theirs is at hand.
     ("py:class", "collections.abc.Callable"),
+    ("py:class", "collections.abc.Collection"),
     ("py:class", "collections.abc.Iterable"),
     ("py:class", "collections.abc.Iterator"),
     ("py:class", "collections.abc.Mapping"),
